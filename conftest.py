@@ -1,0 +1,16 @@
+"""What every test and doctest sees: one BLAS thread, and the usual names in doctests."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+
+
+@pytest.fixture(autouse=True)
+def usual_names(doctest_namespace):
+    """Docstrings use np, tg and Value without importing them."""
+    doctest_namespace.update(np=np, tg=tg, Value=tg.Value)

@@ -1,0 +1,79 @@
+"""What can go wrong, as a tree of exceptions, and the one phrasing of a bad argument.
+
+TinygradError
+├── ArgumentError (ValueError)      a value that a function cannot take
+│   └── ShapeError                  shapes that do not fit together
+├── DtypeError (TypeError)          data that is not made of real numbers
+├── NotDifferentiableError (TypeError)   a function without a derivative here
+├── GraphError (RuntimeError)       a graph asked for what it cannot give
+├── GradientCheckError (AssertionError)  a derivative that disagrees with differences
+├── DivergenceError (ArithmeticError)    a descent that left the finite numbers
+├── DataFileError (ValueError)      a file that cannot be read as what it should be
+└── MissingExtraError (ImportError) an optional package that is not installed
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class TinygradError(Exception):
+    """The root: catch it to catch everything that this package raises on purpose."""
+
+
+class ArgumentError(TinygradError, ValueError):
+    """An argument has a value that the function cannot take."""
+
+
+class ShapeError(ArgumentError):
+    """Shapes do not fit together."""
+
+
+class DtypeError(TinygradError, TypeError):
+    """Data is not made of real numbers."""
+
+
+class NotDifferentiableError(TinygradError, TypeError):
+    """A function has no derivative here, or none is declared."""
+
+
+class GraphError(TinygradError, RuntimeError):
+    """A computation graph was asked for something that it cannot give."""
+
+
+class GradientCheckError(TinygradError, AssertionError):
+    """A derivative disagrees with central differences."""
+
+
+class DivergenceError(TinygradError, ArithmeticError):
+    """A descent left the finite numbers."""
+
+
+class DataFileError(TinygradError, ValueError):
+    """A file cannot be read as what it should be."""
+
+
+class MissingExtraError(TinygradError, ImportError):
+    """An optional package is not installed."""
+
+
+def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: str = "") -> str:
+    """The one phrasing: where, what was wrong, what was expected, what was given, what to do.
+
+    >>> bad_argument("SGD", "learning_rate is not positive", expected="a number > 0", given=-1)
+    'SGD: learning_rate is not positive; expected a number > 0, given -1'
+    """
+    sentence = f"{where}: {wrong}; expected {expected}, given {given}"
+    return f"{sentence}; {cure}" if cure else sentence
+
+
+def import_extra(module: str, extra: str) -> Any:
+    """Import an optional package, or raise `MissingExtraError` with the exact pip line."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingExtraError(
+            f"{package} is not installed; run: pip install 'tinygrad_lr[{extra}]'"
+        ) from error

@@ -1,0 +1,3 @@
+"""The operations, by file; importing this fills the table."""
+
+from . import activation, arithmetic, elementwise, index, linear_algebra, reduce, shape

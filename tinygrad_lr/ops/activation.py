@@ -1,0 +1,222 @@
+"""Activation functions, stable for arguments of any size, and the softmax family."""
+
+import math
+
+import numpy as np
+
+from ..primitive import primitive
+
+ONE = [((2, 3),), ((),), ((0,),)]
+ROWS = [((2, 3),), ((4,), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2)})]
+
+
+@primitive(
+    latex=r"\operatorname{relu}\left(<x>\right)",
+    onnx="Relu",
+    kind="elementwise",
+    examples=ONE,
+    scalar=lambda x: 0.0 if x < 0 else x,
+)
+def relu(x):
+    """The rectifier max(x, 0). Its derivative is 0 at 0.
+
+    >>> relu(Value([-1.0, 2.0]))
+    Value(data=[0. 2.], grad=None)
+    """
+    return np.maximum(x, 0)
+
+
+relu.vjp(x=lambda g, out, x: g * (x > 0))
+
+
+@primitive(
+    latex=r"\operatorname{leaky\,relu}\left(<x>\right)",
+    onnx="LeakyRelu",
+    kind="elementwise",
+    examples=[*ONE, ((3,), {"slope": 0.3})],
+)
+def leaky_relu(x, slope=0.01):
+    """X where x > 0, else slope·x. Its derivative at 0 is the slope.
+
+    >>> leaky_relu(Value([-1.0, 2.0]))
+    Value(data=[-0.01  2.  ], grad=None)
+    """
+    return np.where(x > 0, x, slope * x)[()]
+
+
+leaky_relu.vjp(x=lambda g, out, x, slope: np.where(x > 0, g, slope * g))
+
+
+def _sigmoid_of_number(x):
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
+
+
+@primitive(
+    latex=r"\sigma\left(<x>\right)",
+    onnx="Sigmoid",
+    kind="elementwise",
+    examples=ONE,
+    scalar=_sigmoid_of_number,
+)
+def sigmoid(x):
+    """The logistic function 1/(1 + e^-x), computed from e^-|x|, which cannot overflow.
+
+    >>> sigmoid(Value([-1000.0, 0.0, 1000.0]))
+    Value(data=[0.  0.5 1. ], grad=None)
+    """
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, small)[()] / (1 + small)
+
+
+sigmoid.vjp(x=lambda g, out, x: g * (out * (1 - out)))
+
+
+@primitive(
+    latex=r"\operatorname{softplus}\left(<x>\right)",
+    onnx="Softplus",
+    kind="elementwise",
+    examples=ONE,
+)
+def softplus(x):
+    """ln(1 + e^x), the smooth rectifier; its derivative is the logistic function.
+
+    >>> softplus(Value([-1000.0, 1000.0]))
+    Value(data=[   0. 1000.], grad=None)
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+softplus.vjp(x=lambda g, out, x: g * sigmoid(x))
+
+
+@primitive(
+    latex=r"\operatorname{elu}\left(<x>\right)",
+    onnx="Elu",
+    kind="elementwise",
+    examples=[*ONE, ((3,), {"alpha": 0.5})],
+)
+def elu(x, alpha=1.0):
+    """X where x > 0, else alpha·(e^x - 1).
+
+    Source: Clevert, Unterthiner, Hochreiter, "Fast and Accurate Deep Network Learning by
+    Exponential Linear Units (ELUs)", 2015.
+
+    >>> elu(Value([-1000.0, 2.0]))
+    Value(data=[-1.  2.], grad=None)
+    """
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))[()]
+
+
+elu.vjp(x=lambda g, out, x, alpha: np.where(x > 0, g, g * (alpha * np.exp(np.minimum(x, 0)))))
+
+GELU_SCALE = math.sqrt(2 / math.pi)
+
+
+def _gelu_inner(x):
+    return np.tanh(GELU_SCALE * (x + 0.044715 * x * x * x))
+
+
+def _gelu_slope(x):
+    inner = _gelu_inner(x)
+    inner_slope = (1 - inner * inner) * (GELU_SCALE * (1 + 3 * 0.044715 * x * x))
+    return 0.5 * (1 + inner) + 0.5 * x * inner_slope
+
+
+@primitive(
+    latex=r"\operatorname{gelu}\left(<x>\right)", onnx="Gelu", kind="elementwise", examples=ONE
+)
+def gelu(x):
+    """The Gaussian error linear unit in its tanh form, x/2·(1 + tanh(√(2/π)(x + 0.044715x³))).
+
+    This is `torch.nn.GELU(approximate="tanh")`, within 5e-4 of x·Φ(x).
+
+    Source: Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", 2016.
+
+    >>> gelu(Value([-100.0, 0.0, 100.0]))
+    Value(data=[ -0.   0. 100.], grad=None)
+    """
+    return 0.5 * x * (1 + _gelu_inner(x))
+
+
+gelu.vjp(x=lambda g, out, x: g * _gelu_slope(x))
+
+
+@primitive(latex=r"\operatorname{silu}\left(<x>\right)", kind="elementwise", examples=ONE)
+def silu(x):
+    """The sigmoid linear unit x·σ(x), also called swish.
+
+    >>> silu(Value([-1000.0, 0.0, 1000.0]))
+    Value(data=[  -0.    0. 1000.], grad=None)
+    """
+    return x * sigmoid(x)
+
+
+silu.vjp(x=lambda g, out, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))))
+
+
+@primitive(latex=r"\operatorname{softmax}\left(<x>\right)", onnx="Softmax", examples=ROWS)
+def softmax(x, axis=-1):
+    """e^x / Σ e^x along the axis: positive numbers that add up to 1.
+
+    >>> softmax(Value([1000.0, 1000.0]))
+    Value(data=[0.5 0.5], grad=None)
+    """
+    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+def _softmax_rule(g, out, x, axis):
+    # the Jacobian diag(p) - p pᵀ is symmetric: the same product serves both modes
+    return out * (g - np.sum(g * out, axis=axis, keepdims=True))
+
+
+softmax.vjp(x=_softmax_rule)
+softmax.jvp(x=_softmax_rule)
+
+
+@primitive(latex=r"\ln\operatorname{softmax}\left(<x>\right)", onnx="LogSoftmax", examples=ROWS)
+def log_softmax(x, axis=-1):
+    """The logarithm of softmax, x - ln Σ e^x, exact where softmax itself would underflow.
+
+    >>> log_softmax(Value([0.0, -1000.0]))
+    Value(data=[    0. -1000.], grad=None)
+    """
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+log_softmax.vjp(x=lambda g, out, x, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
+log_softmax.jvp(x=lambda t, out, x, axis: t - np.sum(np.exp(out) * t, axis=axis, keepdims=True))
+
+
+def _finite_peak(x, axis):
+    peak = np.max(x, axis=axis, keepdims=True)
+    return np.where(np.isfinite(peak), peak, 0.0)
+
+
+@primitive(
+    latex=r"\ln \sum e^{<x>}", onnx="ReduceLogSumExp", examples=[*ROWS, ((2, 3), {"axis": None})]
+)
+def logsumexp(x, axis=None, keepdims=False):
+    """ln Σ e^x along the axis (over all entries where it is None), without overflow.
+
+    >>> logsumexp(Value([1000.0, 1000.0])) - 1000
+    Value(data=0.6931471805598903, grad=None)
+    """
+    peak = _finite_peak(x, axis)
+    total = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
+    return total if keepdims else np.squeeze(total, axis=axis)[()]
+
+
+def _logsumexp_rule(g, out, x, axis, keepdims):
+    return _kept(g, x, axis, keepdims) * softmax(x, axis)
+
+
+logsumexp.vjp(x=_logsumexp_rule)
+logsumexp.jvp(
+    x=lambda t, out, x, axis, keepdims: np.sum(softmax(x, axis) * t, axis=axis, keepdims=keepdims)
+)
+
+
+def _kept(g, x, axis, keepdims):
+    return g if keepdims or axis is None else np.expand_dims(g, axis)

@@ -1,0 +1,201 @@
+"""Arithmetic, entry by entry, with broadcasting: what `+ - * / **` mean."""
+
+import math
+
+import numpy as np
+
+from ..primitive import chain, primitive
+
+PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()), ((0, 3), (3,))]
+
+
+@primitive(np.add, latex="<x> + <y>", onnx="Add", examples=PAIRS)
+def add(x, y):
+    """The sum x + y.
+
+    >>> np.add(Value(2.0), 3)
+    Value(data=5.0, grad=None)
+    """
+    return x + y
+
+
+add.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g)
+
+
+@primitive(np.subtract, latex="<x> - <y>", onnx="Sub", examples=PAIRS)
+def subtract(x, y):
+    """The difference x - y.
+
+    >>> 3 - Value(2.0)
+    Value(data=1.0, grad=None)
+    """
+    return x - y
+
+
+subtract.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: -g)
+
+
+@primitive(np.multiply, latex=r"<x> \cdot <y>", onnx="Mul", examples=PAIRS)
+def multiply(x, y):
+    """The product x·y.
+
+    >>> Value([1.0, 2.0]) * 3
+    Value(data=[3. 6.], grad=None)
+    """
+    return x * y
+
+
+multiply.vjp(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
+
+
+@primitive(
+    np.divide, latex=r"\frac{<x>}{<y>}", onnx="Div", examples=PAIRS, domain={"y": (0.5, 2.0)}
+)
+def divide(x, y):
+    """The quotient x/y; inf or nan where y is 0, never an exception.
+
+    >>> Value(1.0) / 4
+    Value(data=0.25, grad=None)
+    """
+    return x / y
+
+
+divide.vjp(
+    x=lambda g, out, x, y: chain(g, 1 / y),
+    y=lambda g, out, x, y: chain(g, -out / y),
+)
+
+
+def _power_of_numbers(x, y):
+    return x * x if y == 2.0 else math.pow(x, y)
+
+
+def _power_rule_of_x(g, out, x, y):
+    # y·x^(y-1), and 0 where y is 0, at x = 0 too
+    return chain(g, np.where(y == 0, 0.0, y * x ** np.where(y == 0, 1.0, y - 1.0)))
+
+
+def _power_rule_of_y(g, out, x, y):
+    # x^y·ln x, and 0 where x is 0 and y is not negative
+    at_zero = (x == 0) & (y >= 0)
+    return chain(g, np.where(at_zero, 0.0, out * np.log(np.where(at_zero, 1.0, x))))
+
+
+@primitive(
+    np.power,
+    latex="{<x>}^{<y>}",
+    onnx="Pow",
+    examples=PAIRS,
+    domain={"x": (0.5, 2.0)},
+    scalar=_power_of_numbers,
+)
+def power(x, y):
+    """The power x^y. The derivative of x^0 is 0 with respect to x, at x = 0 too.
+
+    With respect to y it is x^y·ln x: 0 at x = 0 for y ≥ 0, and nan for negative x.
+
+    >>> Value(3.0) ** 2
+    Value(data=9.0, grad=None)
+    """
+    return x**y
+
+
+def _power_by_number(g, out, x, y):
+    if type(y) is float:
+        if y == 2.0:
+            return g * (2.0 * x)
+        if y >= 1.0:
+            return g * (y * x ** (y - 1.0))
+    return _power_rule_of_x(g, out, x, y)
+
+
+power.vjp(x=_power_by_number, y=_power_rule_of_y)
+
+
+@primitive(np.negative, latex="-<x>", onnx="Neg", examples=[((2, 3),), ((),)])
+def negative(x):
+    """The negative -x.
+
+    >>> -Value(2.0)
+    Value(data=-2.0, grad=None)
+    """
+    return -x
+
+
+negative.vjp(x=lambda g, out, x: -g)
+
+
+@primitive(np.positive, latex="<x>", onnx="Identity", examples=[((2, 3),), ((),)])
+def positive(x):
+    """The same numbers, +x.
+
+    >>> +Value(2.0)
+    Value(data=2.0, grad=None)
+    """
+    return +x
+
+
+positive.vjp(x=lambda g, out, x: g)
+
+
+@primitive(
+    np.abs, np.fabs, latex=r"\left|<x>\right|", onnx="Abs", examples=[((2, 3),), ((),)], scalar=abs
+)
+def abs(x):
+    """The absolute value |x|. Its derivative is the sign of x, 0 at 0.
+
+    >>> abs(Value(-2.0))
+    Value(data=2.0, grad=None)
+    """
+    return np.abs(x)
+
+
+abs.vjp(x=lambda g, out, x: g * np.sign(x))
+
+
+@primitive(
+    np.sign, latex=r"\operatorname{sign}\left(<x>\right)", onnx="Sign", examples=[((2, 3),), ((),)]
+)
+def sign(x):
+    """The sign of x: -1, 0 or 1. Its derivative is 0.
+
+    >>> np.sign(Value(-2.0))
+    Value(data=-1.0, grad=None)
+    """
+    return np.sign(x)
+
+
+sign.vjp(x=lambda g, out, x: g * 0.0)
+
+
+# Ties are shared equally: each side of max(x, x) gets half of the cotangent.
+@primitive(np.maximum, latex=r"\max\left(<x>, <y>\right)", onnx="Max", examples=PAIRS)
+def maximum(x, y):
+    """The larger of x and y; nan if either is nan. Where they are equal, each gets half of g.
+
+    >>> np.maximum(Value([1.0, 5.0]), 3)
+    Value(data=[3. 5.], grad=None)
+    """
+    return np.maximum(x, y)
+
+
+maximum.vjp(
+    x=lambda g, out, x, y: g * ((x > y) + 0.5 * (x == y)),
+    y=lambda g, out, x, y: g * ((y > x) + 0.5 * (x == y)),
+)
+
+
+@primitive(np.minimum, latex=r"\min\left(<x>, <y>\right)", onnx="Min", examples=PAIRS)
+def minimum(x, y):
+    """The smaller of x and y; nan if either is nan. Where they are equal, each gets half of g.
+
+    >>> np.minimum(Value([1.0, 5.0]), 3)
+    Value(data=[1. 3.], grad=None)
+    """
+    return np.minimum(x, y)
+
+
+minimum.vjp(
+    x=lambda g, out, x, y: g * ((x < y) + 0.5 * (x == y)),
+    y=lambda g, out, x, y: g * ((y < x) + 0.5 * (x == y)),
+)

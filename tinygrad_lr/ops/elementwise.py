@@ -1,0 +1,456 @@
+"""The elementary functions, entry by entry. Where a slope is infinite the derivative is inf."""
+
+import math
+
+import numpy as np
+
+from ..primitive import chain, implements, primitive
+
+ONE = [((2, 3),), ((),), ((0,),), ((1, 1, 1, 1),)]
+POSITIVE = {"x": (0.3, 3.0)}
+INSIDE = {"x": (-0.9, 0.9)}
+
+
+@primitive(np.exp, latex="e^{<x>}", onnx="Exp", examples=ONE, scalar=math.exp)
+def exp(x):
+    """The exponential e^x.
+
+    >>> np.exp(Value(0.0))
+    Value(data=1.0, grad=None)
+    """
+    return np.exp(x)
+
+
+exp.vjp(x=lambda g, out, x: g * out)
+
+
+@primitive(np.expm1, latex="e^{<x>} - 1", examples=ONE, scalar=math.expm1)
+def expm1(x):
+    """e^x - 1, exact near 0.
+
+    >>> np.expm1(Value(1e-20))
+    Value(data=1e-20, grad=None)
+    """
+    return np.expm1(x)
+
+
+expm1.vjp(x=lambda g, out, x: g * (out + 1))
+
+
+@primitive(np.log, latex=r"\ln <x>", onnx="Log", examples=ONE, domain=POSITIVE, scalar=math.log)
+def log(x):
+    """The natural logarithm ln x: -inf at 0 with the derivative inf, nan below.
+
+    >>> np.log(Value(1.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.log(x)
+
+
+log.vjp(x=lambda g, out, x: chain(g, 1 / x))
+
+
+@primitive(
+    np.log1p,
+    latex=r"\ln\left(1 + <x>\right)",
+    examples=ONE,
+    domain=POSITIVE,
+    scalar=math.log1p,
+)
+def log1p(x):
+    """ln(1 + x), exact near 0.
+
+    >>> np.log1p(Value(1e-20))
+    Value(data=1e-20, grad=None)
+    """
+    return np.log1p(x)
+
+
+log1p.vjp(x=lambda g, out, x: chain(g, 1 / (1 + x)))
+
+
+@primitive(np.log2, latex=r"\log_2 <x>", examples=ONE, domain=POSITIVE, scalar=math.log2)
+def log2(x):
+    """The logarithm to the base 2.
+
+    >>> np.log2(Value(8.0))
+    Value(data=3.0, grad=None)
+    """
+    return np.log2(x)
+
+
+log2.vjp(x=lambda g, out, x: chain(g, 1 / (x * math.log(2))))
+
+
+@primitive(np.log10, latex=r"\log_{10} <x>", examples=ONE, domain=POSITIVE, scalar=math.log10)
+def log10(x):
+    """The logarithm to the base 10.
+
+    >>> np.log10(Value(1000.0))
+    Value(data=3.0, grad=None)
+    """
+    return np.log10(x)
+
+
+log10.vjp(x=lambda g, out, x: chain(g, 1 / (x * math.log(10))))
+
+
+@primitive(
+    np.sqrt, latex=r"\sqrt{<x>}", onnx="Sqrt", examples=ONE, domain=POSITIVE, scalar=math.sqrt
+)
+def sqrt(x):
+    """The square root. Its derivative 1/(2√x) is inf at 0.
+
+    >>> np.sqrt(Value(9.0))
+    Value(data=3.0, grad=None)
+    """
+    return np.sqrt(x)
+
+
+sqrt.vjp(x=lambda g, out, x: chain(g, 0.5 / out))
+
+
+@primitive(np.square, latex="{<x>}^2", examples=ONE)
+def square(x):
+    """The square x².
+
+    >>> np.square(Value(3.0))
+    Value(data=9.0, grad=None)
+    """
+    return x * x
+
+
+square.vjp(x=lambda g, out, x: g * (2 * x))
+
+
+@primitive(np.reciprocal, latex=r"\frac{1}{<x>}", onnx="Reciprocal", examples=ONE, domain=POSITIVE)
+def reciprocal(x):
+    """1/x; inf at 0.
+
+    >>> np.reciprocal(Value(4.0))
+    Value(data=0.25, grad=None)
+    """
+    return 1 / x
+
+
+reciprocal.vjp(x=lambda g, out, x: chain(g, -out * out))
+
+
+@primitive(np.sin, latex=r"\sin <x>", onnx="Sin", examples=ONE, scalar=math.sin)
+def sin(x):
+    """The sine of x in radians.
+
+    >>> np.sin(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.sin(x)
+
+
+sin.vjp(x=lambda g, out, x: g * np.cos(x))
+
+
+@primitive(np.cos, latex=r"\cos <x>", onnx="Cos", examples=ONE, scalar=math.cos)
+def cos(x):
+    """The cosine of x in radians.
+
+    >>> np.cos(Value(0.0))
+    Value(data=1.0, grad=None)
+    """
+    return np.cos(x)
+
+
+cos.vjp(x=lambda g, out, x: g * -np.sin(x))
+
+
+@primitive(
+    np.tan, latex=r"\tan <x>", onnx="Tan", examples=ONE, domain={"x": (-1.2, 1.2)}, scalar=math.tan
+)
+def tan(x):
+    """The tangent of x in radians.
+
+    >>> np.tan(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.tan(x)
+
+
+tan.vjp(x=lambda g, out, x: g * (1 + out * out))
+
+
+@primitive(
+    np.arcsin, latex=r"\arcsin <x>", onnx="Asin", examples=ONE, domain=INSIDE, scalar=math.asin
+)
+def arcsin(x):
+    """The inverse sine, in radians; nan outside [-1, 1].
+
+    >>> np.arcsin(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.arcsin(x)
+
+
+arcsin.vjp(x=lambda g, out, x: chain(g, 1 / np.sqrt((1 - x) * (1 + x))))
+
+
+@primitive(
+    np.arccos, latex=r"\arccos <x>", onnx="Acos", examples=ONE, domain=INSIDE, scalar=math.acos
+)
+def arccos(x):
+    """The inverse cosine, in radians; nan outside [-1, 1].
+
+    >>> np.arccos(Value(1.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.arccos(x)
+
+
+arccos.vjp(x=lambda g, out, x: chain(g, -1 / np.sqrt((1 - x) * (1 + x))))
+
+
+@primitive(np.arctan, latex=r"\arctan <x>", onnx="Atan", examples=ONE, scalar=math.atan)
+def arctan(x):
+    """The inverse tangent, in radians.
+
+    >>> np.arctan(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.arctan(x)
+
+
+arctan.vjp(x=lambda g, out, x: g / (1 + x * x))
+
+
+def _over_square_of_length(g, numerator, y, x):
+    """g·numerator/(x² + y²), and 0 at the origin; scaled so that no square overflows."""
+    largest = np.maximum(np.abs(x), np.abs(y))
+    scale = np.where(largest == 0, 1.0, largest)
+    a, b = x / scale, y / scale
+    return chain(g, (numerator / scale) / (np.where(largest == 0, 1.0, a * a + b * b) * scale))
+
+
+@primitive(
+    np.arctan2,
+    latex=r"\operatorname{atan2}\left(<y>, <x>\right)",
+    examples=[((2, 3), (3,)), ((), ())],
+    domain={"x": (0.5, 2.0)},
+    scalar=math.atan2,
+)
+def arctan2(y, x):
+    """The angle of the point (x, y), in radians. Both derivatives are 0 at the origin.
+
+    >>> np.arctan2(Value(0.0), 1.0)
+    Value(data=0.0, grad=None)
+    """
+    return np.arctan2(y, x)
+
+
+arctan2.vjp(
+    y=lambda g, out, y, x: _over_square_of_length(g, x, y, x),
+    x=lambda g, out, y, x: _over_square_of_length(g, -y, y, x),
+)
+
+
+@primitive(np.sinh, latex=r"\sinh <x>", onnx="Sinh", examples=ONE, scalar=math.sinh)
+def sinh(x):
+    """The hyperbolic sine.
+
+    >>> np.sinh(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.sinh(x)
+
+
+sinh.vjp(x=lambda g, out, x: g * np.cosh(x))
+
+
+@primitive(np.cosh, latex=r"\cosh <x>", onnx="Cosh", examples=ONE, scalar=math.cosh)
+def cosh(x):
+    """The hyperbolic cosine.
+
+    >>> np.cosh(Value(0.0))
+    Value(data=1.0, grad=None)
+    """
+    return np.cosh(x)
+
+
+cosh.vjp(x=lambda g, out, x: g * np.sinh(x))
+
+
+@primitive(np.tanh, latex=r"\tanh\left(<x>\right)", onnx="Tanh", examples=ONE, scalar=math.tanh)
+def tanh(x):
+    """The hyperbolic tangent. Its derivative is 1 - tanh²x.
+
+    >>> np.tanh(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.tanh(x)
+
+
+tanh.vjp(x=lambda g, out, x: g * (1 - out * out))
+
+
+@primitive(
+    np.arcsinh,
+    latex=r"\operatorname{arsinh} <x>",
+    onnx="Asinh",
+    examples=ONE,
+    scalar=math.asinh,
+)
+def arcsinh(x):
+    """The inverse hyperbolic sine.
+
+    >>> np.arcsinh(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.arcsinh(x)
+
+
+arcsinh.vjp(x=lambda g, out, x: g / np.hypot(x, 1.0))
+
+
+@primitive(
+    np.arccosh,
+    latex=r"\operatorname{arcosh} <x>",
+    onnx="Acosh",
+    examples=ONE,
+    domain={"x": (1.3, 3.0)},
+    scalar=math.acosh,
+)
+def arccosh(x):
+    """The inverse hyperbolic cosine; nan below 1.
+
+    >>> np.arccosh(Value(1.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.arccosh(x)
+
+
+arccosh.vjp(x=lambda g, out, x: chain(g, 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
+
+
+@primitive(
+    np.arctanh,
+    latex=r"\operatorname{artanh} <x>",
+    onnx="Atanh",
+    examples=ONE,
+    domain=INSIDE,
+    scalar=math.atanh,
+)
+def arctanh(x):
+    """The inverse hyperbolic tangent; ±inf at ±1, nan outside.
+
+    >>> np.arctanh(Value(0.0))
+    Value(data=0.0, grad=None)
+    """
+    return np.arctanh(x)
+
+
+arctanh.vjp(x=lambda g, out, x: chain(g, 1 / ((1 - x) * (1 + x))))
+
+
+@primitive(
+    np.logaddexp,
+    latex=r"\ln\left(e^{<x>} + e^{<y>}\right)",
+    examples=[((2, 3), (3,)), ((), ())],
+)
+def logaddexp(x, y):
+    """ln(e^x + e^y) without overflow. The derivative is the share e^x / (e^x + e^y).
+
+    >>> np.logaddexp(Value(1000.0), -1000.0)
+    Value(data=1000.0, grad=None)
+    """
+    return np.logaddexp(x, y)
+
+
+logaddexp.vjp(
+    x=lambda g, out, x, y: chain(g, np.exp(x - out)),
+    y=lambda g, out, x, y: chain(g, np.exp(y - out)),
+)
+
+
+@primitive(
+    np.hypot,
+    latex=r"\sqrt{{<x>}^2 + {<y>}^2}",
+    examples=[((2, 3), (3,)), ((), ())],
+    domain={"x": (0.5, 2.0)},
+    scalar=math.hypot,
+)
+def hypot(x, y):
+    """The length of the vector (x, y). Both derivatives are 0 at the origin.
+
+    >>> np.hypot(Value(3.0), 4.0)
+    Value(data=5.0, grad=None)
+    """
+    return np.hypot(x, y)
+
+
+hypot.vjp(
+    x=lambda g, out, x, y: g * (x / np.where(out == 0, 1.0, out)),
+    y=lambda g, out, x, y: g * (y / np.where(out == 0, 1.0, out)),
+)
+
+
+@primitive(
+    np.where,
+    latex=r"\begin{cases} <x> & <condition> \\ <y> & \text{otherwise} \end{cases}",
+    onnx="Where",
+    kind="elementwise",
+    examples=[((2, 3), (2, 3), (3,)), ((3,), (), (2, 3)), ((), (), ())],
+    domain={"condition": (0, 1)},
+)
+def where(condition, x, y):
+    """X where the condition holds, else y. The branch that is not taken gets exactly 0.
+
+    >>> np.where(np.array([True, False]), Value(1.0), 2.0)
+    Value(data=[1. 2.], grad=None)
+    """
+    return np.where(condition, x, y)[()]
+
+
+where.vjp(
+    x=lambda g, out, condition, x, y: np.where(condition, g, 0.0),
+    y=lambda g, out, condition, x, y: np.where(condition, 0.0, g),
+)
+
+
+@primitive(
+    latex=r"\operatorname{clip}\left(<x>, <low>, <high>\right)",
+    onnx="Clip",
+    kind="elementwise",
+    examples=[((2, 3), (), ()), ((4,), (4,), (4,)), ((), (), ())],
+    domain={"x": (-2.0, 2.0), "low": (-1.2, -0.8), "high": (0.8, 1.2)},
+)
+def clip_between(x, low, high):
+    """The entries of x held between low and high; a bound that is None does not hold.
+
+    >>> clip_between(Value([1.0, 5.0]), 2.0, None)
+    Value(data=[2. 5.], grad=None)
+    """
+    return np.clip(x, low, high)
+
+
+def _inside(x, low, high):
+    return (True if low is None else x >= low) & (True if high is None else x <= high)
+
+
+clip_between.vjp(
+    x=lambda g, out, x, low, high: np.where(_inside(x, low, high), g, 0.0),
+    low=lambda g, out, x, low, high: np.where(
+        (x < low) & (True if high is None else low <= high), g, 0.0
+    ),
+    high=lambda g, out, x, low, high: np.where(
+        (x > high) | (False if low is None else low > high), g, 0.0
+    ),
+)
+
+
+@implements(np.clip)
+def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+    """The entries of `a` held between `a_min` and `a_max`. At a bound the derivative is 1.
+
+    >>> np.clip(Value([1.0, 5.0]), 2.0, 4.0)
+    Value(data=[2. 4.], grad=None)
+    """
+    low = a_min if min is None else min
+    high = a_max if max is None else max
+    return clip_between(a, low, high)

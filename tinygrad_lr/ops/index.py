@@ -1,0 +1,125 @@
+"""Indexing of every NumPy kind; an entry that is read twice gets both cotangents."""
+
+import numpy as np
+
+from ..primitive import implements, primitive
+
+ROWS = np.array([0, 2, 0])
+MASK = np.array([[True, False, True], [False, False, True]])
+
+
+def is_basic(index):
+    """Slices and integers choose every entry at most once; arrays and lists need not."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer))
+        for part in parts
+    ) and not any(isinstance(part, (bool, np.bool_)) for part in parts)
+
+
+@primitive(
+    latex=r"<x>_{[\cdot]}",
+    kind="linear",
+    examples=[
+        ((4, 3), {"index": 1}),
+        ((4, 3), {"index": (slice(None, None, -2), None, -1)}),
+        ((4, 3), {"index": ROWS}),
+        ((4, 3), {"index": (ROWS, np.array([1, 1, 2]))}),
+        ((2, 3), {"index": MASK}),
+        ((2, 4, 3), {"index": (Ellipsis, np.array([[0, 0], [2, 1]]))}),
+    ],
+)
+def getitem_at(x, index=()):
+    """The entries that a NumPy index chooses: slices, integers, arrays, masks, None, Ellipsis.
+
+    Raises IndexError where there is no such entry.
+
+    >>> Value([1.0, 2.0, 3.0])[[0, 0, 2]]
+    Value(data=[1. 1. 3.], grad=None)
+    """
+    return np.asarray(x)[index]
+
+
+getitem_at.vjp(x=lambda g, out, x, index: put_at(g, index=index, shape=np.shape(x)))
+
+
+@primitive(
+    latex=r"\operatorname{scatter}\left(<x>\right)",
+    kind="linear",
+    examples=[
+        ((2, 3), {"index": slice(0, 2), "shape": (4, 3)}),
+        ((3,), {"index": ROWS, "shape": (4,)}),
+        ((3,), {"index": MASK, "shape": (2, 3)}),
+    ],
+)
+def put_at(x, index=(), shape=()):
+    """Zeros of a shape, with the entries of x added where the index points: reading transposed.
+
+    >>> put_at(Value([1.0, 2.0]), index=np.array([1, 1]), shape=(3,))
+    Value(data=[0. 3. 0.], grad=None)
+    """
+    out = np.zeros(shape, np.result_type(x))
+    if is_basic(index):
+        out[index] = x
+    else:
+        np.add.at(out, index, x)
+    return out
+
+
+put_at.vjp(x=lambda g, out, x, index, shape: g[index])
+
+
+@implements()
+def getitem(x, index):
+    """value[index], the index copied so that nobody can change it afterwards."""
+    return getitem_at(x, index=frozen(index))
+
+
+def frozen(index):
+    """The index in a form that belongs to the graph: arrays copied, lists made arrays."""
+    if isinstance(index, tuple):
+        return tuple(map(frozen, index))
+    if isinstance(index, (list, np.ndarray)):
+        array = np.array(index)
+        return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
+    if hasattr(index, "__apply__"):
+        raise IndexError("a Value cannot be an index: use argmax, or value.numpy().astype(int)")
+    return index
+
+
+@implements(np.take)
+def take(a, indices, axis=None, out=None, mode="raise"):
+    """The entries at positions along an axis; of the flattened array where it is None.
+
+    >>> np.take(Value([1.0, 2.0]), [1, 1])
+    Value(data=[2. 2.], grad=None)
+    """
+    if axis is None:
+        return np.ravel(a)[np.asarray(indices)]
+    return a[(slice(None),) * (axis % np.ndim(a)) + (np.asarray(indices),)]
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr, indices, axis=-1):
+    """The entries at positions given for each line along the axis, as argsort gives them.
+
+    >>> np.take_along_axis(Value([3.0, 1.0]), np.array([1, 0]), axis=0)
+    Value(data=[1. 3.], grad=None)
+    """
+    if axis is None:
+        arr, axis = np.ravel(arr), 0
+    index = list(np.ix_(*map(np.arange, np.shape(indices))))
+    index[axis] = np.asarray(indices)
+    return arr[tuple(index)]
+
+
+@implements(np.sort)
+def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+    """The entries in rising order along the axis; each derivative follows its entry.
+
+    >>> np.sort(Value([3.0, 1.0]))
+    Value(data=[1. 3.], grad=None)
+    """
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)

@@ -1,0 +1,335 @@
+"""Products of vectors and matrices, and parts of matrices."""
+
+import functools
+import math
+import string
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError, bad_argument
+from ..primitive import implements, primitive
+from .index import put_at
+from .reduce import kept, weighted
+
+PRODUCTS = [
+    ((2, 3), (3, 4)),
+    ((3,), (3,)),
+    ((3,), (3, 4)),
+    ((2, 3), (3,)),
+    ((2, 2, 3), (3, 4)),
+    ((2, 2, 3), (2, 3, 4)),
+    ((2, 1, 2, 3), (5, 3, 4)),
+    ((3,), (2, 3, 4)),
+    ((2, 4, 3), (3,)),
+    ((0, 3), (3, 2)),
+]
+
+
+@primitive(np.matmul, latex="<x> <y>", onnx="MatMul", kind="multilinear", examples=PRODUCTS)
+def matmul(x, y):
+    """The matrix product x @ y in all of NumPy's shapes: vectors, matrices, batches of them.
+
+    With out = x @ y: dL/dx = g @ yᵀ and dL/dy = xᵀ @ g.
+
+    >>> Value([[1.0, 2.0]]) @ np.array([[3.0], [4.0]])
+    Value(data=[[11.]], grad=None)
+    """
+    if np.ndim(x) == 2 == np.ndim(y):
+        return np.dot(x, y)  # the same product, quicker to call
+    return np.matmul(x, y)
+
+
+def _matmul_rule_of_x(g, out, x, y):
+    m, n = np.ndim(x), np.ndim(y)
+    if m == 2 == n:
+        return np.dot(g, y.T)
+    if n == 1:  # (..., i, j) @ (j,) -> (..., i); for m = 1, () times (j,)
+        return np.expand_dims(g, -1) * y
+    if m == 1:  # (j,) @ (..., j, k) -> (..., k)
+        return np.matmul(y, np.expand_dims(g, -1))[..., 0]
+    return np.matmul(g, np.swapaxes(y, -1, -2))
+
+
+def _matmul_rule_of_y(g, out, x, y):
+    m, n = np.ndim(x), np.ndim(y)
+    if m == 2 == n:
+        return np.dot(x.T, g)
+    if m == 1:  # (j,) @ (..., j, k) -> (..., k); for n = 1, () times (j,)
+        return np.expand_dims(x, -1) * np.expand_dims(g, -2) if n > 1 else x * g
+    if n == 1:  # (..., i, j) @ (j,) -> (..., i)
+        return np.matmul(np.swapaxes(x, -1, -2), np.expand_dims(g, -1))[..., 0]
+    return np.matmul(np.swapaxes(x, -1, -2), g)
+
+
+matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
+
+
+@implements(np.dot)
+def dot(a, b, out=None):
+    """NumPy's dot: a product of numbers, vectors or matrices; of last with second-last axes.
+
+    >>> np.dot(Value([1.0, 2.0]), [3.0, 4.0])
+    Value(data=11.0, grad=None)
+    """
+    if not np.ndim(a) or not np.ndim(b):
+        return np.multiply(a, b)
+    if np.ndim(b) <= 2:
+        return matmul(a, b)
+    return np.tensordot(a, b, axes=(-1, -2))
+
+
+@implements(np.vdot, np.inner)
+def inner(a, b, /):
+    """The sum of products over the last axes.
+
+    >>> np.inner(Value([1.0, 2.0]), [3.0, 4.0])
+    Value(data=11.0, grad=None)
+    """
+    if not np.ndim(a) or not np.ndim(b):
+        return np.multiply(a, b)
+    return np.tensordot(a, b, axes=(-1, -1))
+
+
+@implements(np.outer)
+def outer(a, b, out=None):
+    """All products of an entry of a with one of b, flattened: shape (size of a, size of b).
+
+    >>> np.outer(Value([1.0, 2.0]), [3.0])
+    Value(data=[[3.]
+     [6.]], grad=None)
+    """
+    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+
+
+@implements(np.tensordot)
+def tensordot(a, b, axes=2):
+    """The sum of products over pairs of axes.
+
+    >>> np.tensordot(Value(np.ones((2, 3))), np.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
+    if isinstance(axes, int):
+        axes = (range(np.ndim(a) - axes, np.ndim(a)), range(axes))
+    over_a, over_b = (
+        [int(i) % n for i in np.atleast_1d(chosen)]
+        for chosen, n in zip(axes, (np.ndim(a), np.ndim(b)), strict=True)
+    )
+    free_a = [i for i in range(np.ndim(a)) if i not in over_a]
+    free_b = [i for i in range(np.ndim(b)) if i not in over_b]
+    shape_a, shape_b = np.shape(a), np.shape(b)
+    inner_size = math.prod(shape_a[i] for i in over_a)
+    left = np.reshape(np.transpose(a, free_a + over_a), (-1, inner_size))
+    right = np.reshape(np.transpose(b, over_b + free_b), (inner_size, -1))
+    shape = [shape_a[i] for i in free_a] + [shape_b[i] for i in free_b]
+    return np.reshape(matmul(left, right), tuple(shape))
+
+
+# ---- einsum
+
+
+@primitive(
+    latex=r"\operatorname{einsum}\left(<operands>\right)",
+    onnx="Einsum",
+    examples=[
+        ((2, 3), (3, 4), {"subscripts": "ij,jk->ik"}),
+        ((2, 3), {"subscripts": "ij->ji"}),
+        ((2, 3), {"subscripts": "ij->j"}),
+        ((3, 3), {"subscripts": "ii->i"}),
+        ((3,), (4,), (3, 4), {"subscripts": "i,j,ij->"}),
+        ((2, 5, 3), (2, 3, 4), {"subscripts": "...ij,...jk->...ik"}),
+    ],
+)
+def einsum_of(*operands, subscripts=""):
+    """Sums of products, in Einstein's notation, e.g. "ij,jk->ik" for the matrix product.
+
+    >>> np.einsum("ij->j", Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=[4. 6.], grad=None)
+    """
+    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
+
+
+def _einsum_rule(g, out, *operands, subscripts):
+    inputs, _, output = subscripts.partition("->")
+    names = inputs.split(",")
+
+    def rule(i):
+        own, length = names[i], dict(zip(names[i], np.shape(operands[i]), strict=True))
+        others = [
+            (name, x) for k, (name, x) in enumerate(zip(names, operands, strict=True)) if k != i
+        ]
+        known = output + "".join(name for name, _ in others)
+        # an axis that only this operand has was summed away: the cotangent is the same along it
+        terms = [(output, g), *others]
+        terms += [(a, np.ones(length[a])) for a in dict.fromkeys(own) if a not in known]
+        # a letter twice in one operand reads a diagonal: the cotangent is written back to it
+        unused = iter(a for a in string.ascii_letters if a not in subscripts)
+        target = ""
+        for a in own:
+            copy = next(unused) if a in target else a
+            if copy != a:
+                terms.append((a + copy, np.eye(length[a])))
+            target += copy
+        return einsum_of(
+            *(x for _, x in terms), subscripts=",".join(name for name, _ in terms) + "->" + target
+        )
+
+    return rule
+
+
+def _einsum_tangent(tangents, out, *operands, subscripts):
+    parts = [
+        einsum_of(*operands[:i], t, *operands[i + 1 :], subscripts=subscripts)
+        for i, t in enumerate(tangents)
+        if t is not None
+    ]
+    return functools.reduce(np.add, parts)
+
+
+einsum_of.vjp(operands=_einsum_rule)
+einsum_of.jvp(operands=_einsum_tangent)
+
+
+@implements(np.einsum)
+def einsum(subscripts, /, *operands, out=None, optimize=False):
+    """Sums of products in Einstein's notation; implicit output and "..." are understood.
+
+    >>> np.einsum("ij,jk", Value([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    Value(data=[[11.]], grad=None)
+    """
+    if not isinstance(subscripts, str) or out is not None:
+        raise ArgumentError('einsum: write the subscripts as text, e.g. "ij,jk->ik", without out=')
+    return einsum_of(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
+
+
+def explicit(subscripts, ndims):
+    """The subscripts with an output, and with letters in the place of "..."."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    names = inputs.split(",")
+    if len(names) != len(ndims):
+        raise ShapeError(
+            bad_argument(
+                "einsum",
+                f"{subscripts!r} does not fit the operands",
+                expected=f"{len(names)} operands",
+                given=len(ndims),
+            )
+        )
+    if not arrow:
+        letters = inputs.replace(",", "").replace("...", "")
+        once = sorted(a for a in set(letters) if letters.count(a) == 1)
+        output = ("..." if "..." in inputs else "") + "".join(once)
+    batches = [n - len(name.replace("...", "")) for name, n in zip(names, ndims, strict=True)]
+    unused = [a for a in string.ascii_letters if a not in subscripts]
+    batch = "".join(unused[: max([0, *batches])])  # aligned from the right, as in broadcasting
+    names = [
+        name.replace("...", batch[len(batch) - max(n, 0) :])
+        for name, n in zip(names, batches, strict=True)
+    ]
+    return ",".join(names) + "->" + output.replace("...", batch)
+
+
+# ---- parts of a matrix
+
+
+def _diagonal_index(rows, columns, offset):
+    """Which (row, column) pairs lie on a diagonal."""
+    length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    steps = np.arange(length)
+    return steps - min(offset, 0), steps + max(offset, 0)
+
+
+@implements(np.diagonal)
+def diagonal(a, offset=0, axis1=0, axis2=1):
+    """The entries on a diagonal of the last two axes, or of the axes given.
+
+    >>> np.diagonal(Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=[1. 4.], grad=None)
+    """
+    moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
+    rows, columns = _diagonal_index(*np.shape(moved)[-2:], offset)
+    return moved[..., rows, columns]
+
+
+@implements(np.trace)
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+    """The sum of the diagonal.
+
+    >>> np.trace(Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=5.0, grad=None)
+    """
+    return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype, out=out)
+
+
+@implements(np.diag)
+def diag(v, k=0):
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal.
+
+    >>> np.diag(Value([1.0, 2.0]))
+    Value(data=[[1. 0.]
+     [0. 2.]], grad=None)
+    """
+    if np.ndim(v) != 1:
+        return diagonal(v, k)
+    size = np.shape(v)[0] + abs(k)
+    return put_at(v, index=_diagonal_index(size, size, k), shape=(size, size))
+
+
+@implements(np.tril)
+def tril(m, k=0):
+    """The lower triangle; zeros above diagonal k.
+
+    >>> np.tril(Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=[[1. 0.]
+     [3. 4.]], grad=None)
+    """
+    return np.where(np.tri(*np.shape(m)[-2:], k, dtype=bool), m, 0.0)
+
+
+@implements(np.triu)
+def triu(m, k=0):
+    """The upper triangle; zeros below diagonal k.
+
+    >>> np.triu(Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=[[1. 2.]
+     [0. 4.]], grad=None)
+    """
+    return np.where(np.tri(*np.shape(m)[-2:], k - 1, dtype=bool), 0.0, m)
+
+
+@primitive(
+    latex=r"\left\lVert <x> \right\rVert",
+    onnx="ReduceL2",
+    examples=[((2, 3),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True})],
+)
+def euclidean_norm(x, axis=None, keepdims=False):
+    """The length √Σx² along the axis, or of all entries. Its derivative at the zero vector is 0.
+
+    >>> np.linalg.norm(Value([3.0, 4.0]))
+    Value(data=5.0, grad=None)
+    """
+    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+
+
+def _unit(out, x, axis, keepdims):
+    length = kept(out, x, axis, keepdims)
+    return x / np.where(length == 0, 1.0, length)
+
+
+weighted(euclidean_norm, _unit)
+
+
+@implements(np.linalg.norm, np.linalg.vector_norm)
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The Euclidean (or Frobenius) norm; for vectors also the norms of order 1 and inf."""
+    vector = axis is not None or np.ndim(x) == 1
+    if ord is None or (ord == 2 and vector) or ord == "fro":
+        return euclidean_norm(x, axis=axis, keepdims=keepdims)
+    if ord == 1 and vector and not isinstance(axis, tuple):
+        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
+    if ord == np.inf and vector and not isinstance(axis, tuple):
+        return np.max(np.abs(x), axis=axis, keepdims=keepdims)
+    raise ArgumentError(
+        bad_argument(
+            "norm", "the order has no derivative here", expected="None, 2, 1 or inf", given=ord
+        )
+    )

@@ -1,0 +1,294 @@
+"""Reductions along axes. `axis`, `keepdims`, `where`, `dtype` and `initial` mean what NumPy says."""
+
+import math
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..primitive import METHODS, TABLE, implements, primitive
+
+AXES = [
+    ((2, 3),),
+    ((2, 3), {"axis": 0}),
+    ((2, 3), {"axis": -1, "keepdims": True}),
+    ((2, 3, 2), {"axis": (0, 2)}),
+    ((),),
+]
+SPREADS = [*AXES[:4], ((5,), {"ddof": 1})]
+
+
+def kept(g, x, axis, keepdims):
+    """G with the reduced axes put back, of length 1."""
+    if keepdims or axis is None:
+        return g
+    shape = list(np.shape(x))
+    for i in axis if isinstance(axis, tuple) else (axis,):
+        shape[i] = 1
+    return np.reshape(g, tuple(shape))
+
+
+def count(x, axis):
+    """How many entries of x one entry of the result is made of."""
+    shape = np.shape(x)
+    if axis is None:
+        return math.prod(shape)
+    return math.prod(shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+def weighted(operation, weight):
+    """Declare both modes of a reduction whose derivative with respect to each entry is `weight`."""
+
+    def reverse(g, out, x, axis, keepdims, **options):
+        return kept(g, x, axis, keepdims) * weight(out, x, axis, keepdims, **options)
+
+    def forward(t, out, x, axis, keepdims, **options):
+        return sum(t * weight(out, x, axis, keepdims, **options), axis=axis, keepdims=keepdims)
+
+    operation.vjp(x=reverse)
+    operation.jvp(x=forward)
+
+
+@primitive(latex=r"\sum <x>", onnx="ReduceSum", kind="linear", examples=[*AXES, ((0, 3),)])
+def sum(x, axis=None, keepdims=False):
+    """The sum along the axis, or of all entries.
+
+    >>> np.sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Value(data=[4. 6.], grad=None)
+    """
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _filled(g, x, axis, keepdims):
+    """G copied to every entry of x that went into it."""
+    return np.broadcast_to(kept(g, x, axis, keepdims), np.shape(x))
+
+
+sum.vjp(x=lambda g, out, x, axis, keepdims: _filled(g, x, axis, keepdims))
+
+
+@primitive(
+    latex=r"\operatorname{mean}\left(<x>\right)", onnx="ReduceMean", kind="linear", examples=AXES
+)
+def mean(x, axis=None, keepdims=False):
+    """The mean along the axis, or of all entries; nan where there are none.
+
+    >>> np.mean(Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=2.5, grad=None)
+    """
+    if getattr(x, "dtype", None) == np.float16:  # adds up in float32, as np.mean does
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
+mean.vjp(x=lambda g, out, x, axis, keepdims: _filled(g / count(x, axis), x, axis, keepdims))
+
+
+def _is_extreme(x, out, axis, keepdims):
+    """1/k at the k entries that are equal to the result, else 0; nan counts as equal to nan."""
+    extreme = (x == kept(out, x, axis, keepdims)) | (x != x)  # noqa: PLR0124
+    return extreme / np.maximum(np.sum(extreme, axis=axis, keepdims=True), 1)
+
+
+@primitive(latex=r"\max <x>", onnx="ReduceMax", examples=AXES)
+def max(x, axis=None, keepdims=False):
+    """The largest entry. Equal ones share the derivative equally.
+
+    Raises `ArgumentError` for an empty array.
+
+    >>> np.max(Value([1.0, 3.0, 2.0]))
+    Value(data=3.0, grad=None)
+    """
+    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
+
+
+@primitive(latex=r"\min <x>", onnx="ReduceMin", examples=AXES)
+def min(x, axis=None, keepdims=False):
+    """The smallest entry. Equal ones share the derivative equally.
+
+    Raises `ArgumentError` for an empty array.
+
+    >>> np.min(Value([1.0, 3.0, 2.0]))
+    Value(data=1.0, grad=None)
+    """
+    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+
+
+weighted(min, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
+
+
+@primitive(latex=r"\prod <x>", onnx="ReduceProd", examples=AXES)
+def prod(x, axis=None, keepdims=False):
+    """The product along the axis, or of all entries.
+
+    The derivative is the product of the others, found without division: (2, 0, 3) has (0, 6, 0).
+
+    >>> np.prod(Value([2.0, 3.0]))
+    Value(data=6.0, grad=None)
+    """
+    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+
+
+def _products_before(x):
+    """Along the last axis: the product of all earlier entries, by doubling the reach."""
+    length = x.shape[-1]
+    product = np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], axis=-1)
+    reach = 1
+    while reach < length:
+        longer = product[..., reach:] * product[..., :-reach]
+        product = np.concatenate([product[..., :reach], longer], axis=-1)
+        reach *= 2
+    return product
+
+
+def _product_of_others(out, x, axis, keepdims):
+    shape = np.shape(x)
+    if count(x, axis) == 0:
+        return np.ones(shape)
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
+    reduced = sorted(i % len(shape) for i in axes)
+    order = [i for i in range(len(shape)) if i not in reduced] + reduced
+    lead = tuple(shape[i] for i in order[: len(order) - len(reduced)])
+    moved = np.transpose(x, order) if shape else x
+    line = np.reshape(moved, (*lead, -1))
+    others = _products_before(line) * _products_before(line[..., ::-1])[..., ::-1]
+    back = np.reshape(others, tuple(shape[i] for i in order))
+    return np.transpose(back, tuple(np.argsort(order))) if shape else back
+
+
+weighted(prod, _product_of_others)
+
+
+def _over_freedom(x, axis, ddof):
+    n = count(x, axis) - ddof
+    return (x - mean(x, axis=axis, keepdims=True)) / (n if n > 0 else math.nan)
+
+
+@primitive(latex=r"\operatorname{var}\left(<x>\right)", examples=SPREADS)
+def var(x, axis=None, ddof=0, keepdims=False):
+    """The variance Σ(x - mean)²/(n - ddof), in two passes; nan where ddof ≥ n.
+
+    >>> np.var(Value([1e8, 1e8 + 1]))
+    Value(data=0.25, grad=None)
+    """
+    return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+weighted(var, lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof))
+
+
+@primitive(latex=r"\operatorname{std}\left(<x>\right)", examples=SPREADS)
+def std(x, axis=None, ddof=0, keepdims=False):
+    """The standard deviation √var. Its derivative is 0 where all entries are equal.
+
+    >>> np.std(Value([1.0, 3.0]))
+    Value(data=1.0, grad=None)
+    """
+    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def _std_weight(out, x, axis, keepdims, ddof):
+    spread = kept(out, x, axis, keepdims)
+    return _over_freedom(x, axis, ddof) / np.where(spread == 0, 1.0, spread)
+
+
+weighted(std, _std_weight)
+
+
+@primitive(
+    latex=r"\operatorname{cumsum}\left(<x>\right)",
+    onnx="CumSum",
+    kind="linear",
+    examples=[((4,),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1})],
+)
+def cumsum_along(x, axis=0):
+    """The sums of all entries up to each one, along the axis.
+
+    >>> cumsum_along(Value([1.0, 2.0, 3.0]))
+    Value(data=[1. 3. 6.], grad=None)
+    """
+    return np.cumsum(x, axis=axis)
+
+
+cumsum_along.vjp(x=lambda g, out, x, axis: np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis))
+
+
+# ---- NumPy's own signatures
+
+
+@implements(np.cumsum)
+def cumsum(a, axis=None, dtype=None, out=None):
+    """The sums of all entries up to each one; of the flattened array where axis is None."""
+    refuse_out("cumsum", out)
+    a = a if dtype is None else METHODS["astype"](a, dtype)
+    return cumsum_along(np.ravel(a), 0) if axis is None else cumsum_along(a, axis)
+
+
+def refuse_out(name, out):
+    if out is not None:
+        raise ArgumentError(f"{name}: out= cannot hold a Value: use the result instead")
+
+
+def masked(a, where, instead):
+    """The entries that `where` leaves in, others replaced by what changes nothing."""
+    return a if where is True else np.where(where, a, instead)
+
+
+def numpy_reduction(numpy, name, nothing, join):
+    """NumPy's options around a reduction: dtype, initial and where."""
+    reduction = TABLE[name]
+
+    @implements(numpy, name=name)
+    def reduce(a, axis=None, *, dtype=None, out=None, keepdims=False, initial=None, where=True):
+        refuse_out(name, out)
+        a = masked(a if dtype is None else METHODS["astype"](a, dtype), where, nothing)
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        if initial is None:
+            if where is not True and not math.isfinite(nothing):
+                raise ArgumentError(f"{name}: where= needs initial=, as in NumPy")
+            return reduction(a, axis=axis, keepdims=keepdims)
+        if np.size(a) == 0:  # made of no entry of a
+            return numpy(np.zeros(np.shape(a)), axis=axis, keepdims=keepdims, initial=initial)
+        return join(reduction(a, axis=axis, keepdims=keepdims), initial)
+
+    reduce.__doc__ = reduction.__doc__
+
+
+numpy_reduction(np.sum, "sum", 0.0, np.add)
+numpy_reduction(np.prod, "prod", 1.0, np.multiply)
+for function in (np.max, np.amax):
+    numpy_reduction(function, "max", -math.inf, np.maximum)
+for function in (np.min, np.amin):
+    numpy_reduction(function, "min", math.inf, np.minimum)
+
+
+def numpy_moment(numpy, name):
+    """NumPy's options around mean, var and std: dtype, ddof and where."""
+    moment = TABLE[name]
+
+    @implements(numpy, name=name)
+    def reduce(
+        a, axis=None, *, dtype=None, out=None, ddof=0, correction=None, keepdims=False, where=True
+    ):
+        refuse_out(name, out)
+        a = a if dtype is None else METHODS["astype"](a, dtype)
+        ddof = ddof if correction is None else correction
+        if where is True:
+            options = {} if name == "mean" else {"ddof": ddof}
+            return moment(a, axis=axis, keepdims=keepdims, **options)
+        entries = np.sum(np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=True)
+        centre = sum(masked(a, where, 0.0), axis=axis, keepdims=True) / entries
+        if name != "mean":
+            deviations = masked(a - centre, where, 0.0)
+            centre = sum(deviations * deviations, axis=axis, keepdims=True) / (entries - ddof)
+        result = np.sqrt(centre) if name == "std" else centre
+        return result if keepdims else np.squeeze(result, axis)
+
+    reduce.__doc__ = moment.__doc__
+
+
+numpy_moment(np.mean, "mean")
+numpy_moment(np.var, "var")
+numpy_moment(np.std, "std")

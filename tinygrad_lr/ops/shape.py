@@ -1,0 +1,443 @@
+"""Operations that move entries without changing them: linear, each the transpose of another."""
+
+import numpy as np
+
+from ..errors import ArgumentError, bad_argument
+from ..primitive import implements, primitive
+
+
+@primitive(
+    latex=r"\operatorname{reshape}\left(<x>\right)",
+    onnx="Reshape",
+    kind="linear",
+    examples=[((2, 3), {"shape": (3, 2)}), ((2, 3), {"shape": (-1,)}), ((), {"shape": (1, 1)})],
+)
+def reshape_to(x, shape=()):
+    """The same entries in another shape; one length may be -1.
+
+    >>> np.reshape(Value([1.0, 2.0]), (2, 1)).shape
+    (2, 1)
+    """
+    return np.reshape(x, shape)
+
+
+reshape_to.vjp(x=lambda g, out, x, shape: np.reshape(g, np.shape(x)))
+
+
+@implements(np.reshape)
+def reshape(a, shape, order="C"):
+    """The same entries in another shape, read and laid in C order."""
+    if order != "C":
+        raise ArgumentError(
+            bad_argument("reshape", "the order is not supported", expected="'C'", given=repr(order))
+        )
+    return reshape_to(a, shape=shape)
+
+
+@implements(np.ravel)
+def ravel(a, order="C"):
+    """All entries along one axis.
+
+    >>> np.ravel(Value([[1.0], [2.0]])).shape
+    (2,)
+    """
+    return reshape(a, (-1,), order)
+
+
+@primitive(
+    latex=r"{<x>}^{\mathsf{T}}",
+    onnx="Transpose",
+    kind="linear",
+    examples=[((2, 3),), ((2, 3, 4), {"axes": (1, 2, 0)}), ((),)],
+)
+def transpose_to(x, axes=None):
+    """The axes in another order, reversed where none is given.
+
+    >>> np.transpose(Value([[1.0, 2.0]])).shape
+    (2, 1)
+    """
+    return np.transpose(x, axes)
+
+
+def _back(axes):
+    return None if axes is None else tuple(np.argsort([i % len(axes) for i in axes]))
+
+
+transpose_to.vjp(x=lambda g, out, x, axes: np.transpose(g, _back(axes)))
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a, axes=None):
+    """The axes in another order, reversed where none is given."""
+    return transpose_to(a, axes=None if axes is None else tuple(axes))
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x):
+    """The last two axes exchanged."""
+    return swapaxes(x, -1, -2)
+
+
+def order_of_axes(ndim, move):
+    """The order that `move` gives to axes: NumPy moves an empty array whose lengths are numbers."""
+    return move(np.empty(tuple(range(ndim)))).shape
+
+
+@implements(np.swapaxes)
+def swapaxes(a, axis1, axis2):
+    """Two axes exchanged.
+
+    >>> np.swapaxes(Value([[1.0, 2.0]]), 0, 1).shape
+    (2, 1)
+    """
+    order = order_of_axes(np.ndim(a), lambda axes: np.swapaxes(axes, axis1, axis2))
+    return transpose_to(a, axes=order)
+
+
+@implements(np.moveaxis)
+def moveaxis(a, source, destination):
+    """Axes moved to other places, the rest in their order.
+
+    >>> np.moveaxis(Value(np.zeros((2, 3, 4))), 0, -1).shape
+    (3, 4, 2)
+    """
+    order = order_of_axes(np.ndim(a), lambda axes: np.moveaxis(axes, source, destination))
+    return transpose_to(a, axes=order)
+
+
+@implements(np.expand_dims)
+def expand_dims(a, axis):
+    """New axes of length 1.
+
+    >>> np.expand_dims(Value([1.0, 2.0]), 0).shape
+    (1, 2)
+    """
+    shape = np.expand_dims(np.empty(np.shape(a)), axis).shape
+    return reshape_to(a, shape=shape)
+
+
+@implements(np.squeeze)
+def squeeze(a, axis=None):
+    """Axes of length 1 taken away.
+
+    >>> np.squeeze(Value([[1.0, 2.0]])).shape
+    (2,)
+    """
+    shape = np.squeeze(np.empty(np.shape(a)), axis).shape
+    return reshape_to(a, shape=shape)
+
+
+@primitive(
+    latex=r"\operatorname{broadcast}\left(<x>\right)",
+    onnx="Expand",
+    kind="linear",
+    examples=[((3,), {"shape": (2, 3)}), ((2, 1), {"shape": (2, 3)}), ((), {"shape": (2,)})],
+)
+def broadcast_to(x, shape=()):
+    """The entries repeated along new axes and along axes of length 1; the derivative adds up.
+
+    >>> np.broadcast_to(Value([1.0, 2.0]), (3, 2)).shape
+    (3, 2)
+    """
+    out = np.empty(shape, np.result_type(x))  # filled: np.broadcast_to is slow, and would alias x
+    out[...] = x
+    return out
+
+
+broadcast_to.vjp(x=lambda g, out, x, shape: g)  # the walk adds up what was spread
+
+
+@implements(np.broadcast_to)
+def numpy_broadcast_to(array, shape, subok=False):
+    """The entries repeated along new axes and along axes of length 1."""
+    return broadcast_to(array, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args, subok=False):
+    """All arrays in their common shape."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(broadcast_to(a, shape=shape) for a in args)
+
+
+@primitive(
+    latex=r"\operatorname{concatenate}\left(<arrays>\right)",
+    onnx="Concat",
+    examples=[((2, 3), (1, 3)), ((2, 1), (2, 3), (2, 2), {"axis": -1}), ((3,),)],
+)
+def concatenate_all(*arrays, axis=0):
+    """Arrays joined along an axis that they have.
+
+    >>> np.concatenate([Value([1.0]), [2.0]])
+    Value(data=[1. 2.], grad=None)
+    """
+    return np.concatenate(arrays, axis)
+
+
+def _parts(g, out, *arrays, axis):
+    ends = np.cumsum([np.shape(a)[axis] for a in arrays])
+    before = (slice(None),) * (axis % np.ndim(out))
+    return lambda i: g[(*before, slice(ends[i] - np.shape(arrays[i])[axis], ends[i]))]
+
+
+def _joined(tangents, out, *arrays, axis):
+    given = [np.zeros_like(a) if t is None else t for t, a in zip(tangents, arrays, strict=True)]
+    return np.concatenate(given, axis)
+
+
+concatenate_all.vjp(arrays=_parts)
+concatenate_all.jvp(arrays=_joined)
+
+
+@implements(np.concatenate, np.concat)
+def concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    """Arrays joined along an axis; along the flattened one where `axis` is None."""
+    if out is not None or dtype is not None:
+        raise ArgumentError("concatenate: out= and dtype= are not supported: use astype")
+    if axis is None:
+        arrays, axis = [np.ravel(a) for a in arrays], 0
+    return concatenate_all(*arrays, axis=axis)
+
+
+@implements(np.stack)
+def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    """Arrays of one shape joined along a new axis.
+
+    >>> np.stack([Value(1.0), 2.0])
+    Value(data=[1. 2.], grad=None)
+    """
+    arrays = list(arrays)
+    if len({np.shape(a) for a in arrays}) > 1:
+        raise ArgumentError(
+            bad_argument(
+                "stack",
+                "the arrays differ in shape",
+                expected="one shape",
+                given=sorted({np.shape(a) for a in arrays}),
+            )
+        )
+    return concatenate([np.expand_dims(a, axis) for a in arrays], axis, out, dtype=dtype)
+
+
+@implements(np.hstack)
+def hstack(tup, *, dtype=None, casting="same_kind"):
+    """Arrays joined along the second axis, or along the only one."""
+    arrays = [np.atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1, dtype=dtype)
+
+
+@implements(np.vstack)
+def vstack(tup, *, dtype=None, casting="same_kind"):
+    """Arrays joined as rows."""
+    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
+
+
+@implements(np.atleast_1d)
+def atleast_1d(a):
+    """An array with one axis or more."""
+    return reshape_to(a, shape=np.shape(a) or (1,))
+
+
+@implements(np.atleast_2d)
+def atleast_2d(a):
+    """An array with two axes or more."""
+    return reshape_to(a, shape=(1,) * (2 - np.ndim(a)) + np.shape(a))
+
+
+@implements(np.split, np.array_split)
+def split(ary, indices_or_sections, axis=0):
+    """The list of the parts along an axis: so many equal ones, or cut at positions.
+
+    >>> [part.data.tolist() for part in np.split(Value([1.0, 2.0, 3.0]), [1])]
+    [[1.0], [2.0, 3.0]]
+    """
+    positions = np.arange(np.shape(ary)[axis])
+    before = (slice(None),) * (axis % np.ndim(ary))
+    return [
+        ary[(*before, slice(part[0], part[-1] + 1) if len(part) else slice(0, 0))]
+        for part in np.split(positions, indices_or_sections)
+    ]
+
+
+@primitive(
+    latex=r"\operatorname{pad}\left(<x>\right)",
+    onnx="Pad",
+    examples=[((2, 3), {"widths": ((1, 0), (2, 1))}), ((3,), {"widths": ((1, 1),), "fill": 2.0})],
+)
+def pad_constant(x, widths=(), fill=0.0):
+    """The array with entries `fill` around it: (before, after) for each axis.
+
+    >>> np.pad(Value([1.0, 2.0]), 1)
+    Value(data=[0. 1. 2. 0.], grad=None)
+    """
+    return np.pad(x, widths, constant_values=fill)
+
+
+def _inner(g, out, x, widths, fill):
+    return g[tuple(slice(b, b + n) for (b, _), n in zip(widths, np.shape(x), strict=True))]
+
+
+pad_constant.vjp(x=_inner)
+pad_constant.jvp(x=lambda t, out, x, widths, fill: pad_constant(t, widths=widths))
+
+
+@implements(np.pad)
+def pad(array, pad_width, mode="constant", *, constant_values=0.0, reflect_type="even"):
+    """The array with a border: constant, or made of entries (edge, reflect, symmetric, wrap).
+
+    >>> np.pad(Value([1.0, 2.0]), (0, 2), mode="edge")
+    Value(data=[1. 2. 2. 2.], grad=None)
+    """
+    shape = np.shape(array)
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(i, pad_width.get(i - len(shape), 0)) for i in range(len(shape))]
+        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
+    widths = tuple(map(tuple, np.broadcast_to(pad_width, (len(shape), 2)).tolist()))
+    if mode == "constant":
+        if np.ndim(constant_values) != 0:
+            raise ArgumentError("pad: constant_values must be one number for all sides")
+        return pad_constant(array, widths=widths, fill=float(constant_values))
+    if mode not in {"edge", "reflect", "symmetric", "wrap"} or reflect_type != "even":
+        raise ArgumentError(
+            bad_argument(
+                "pad",
+                "the mode has no derivative here",
+                expected="constant, edge, reflect, symmetric or wrap",
+                given=mode,
+            )
+        )
+    for axis, width in enumerate(widths):  # which entry stands where, as NumPy pads positions
+        source = np.pad(np.arange(shape[axis]), width, mode=mode)
+        array = array[(slice(None),) * axis + (source,)]
+    return array
+
+
+@implements(np.flip)
+def flip(m, axis=None):
+    """The entries in the opposite order along the axis, or along all.
+
+    >>> np.flip(Value([1.0, 2.0]))
+    Value(data=[2. 1.], grad=None)
+    """
+    ndim = np.ndim(m)
+    axes = range(ndim) if axis is None else np.atleast_1d(axis)
+    flipped = {int(i) % ndim for i in axes if -ndim <= i < ndim or _no_axis(i, ndim)}
+    return m[tuple(slice(None, None, -1 if i in flipped else None) for i in range(ndim))]
+
+
+def _no_axis(axis, ndim):
+    raise np.exceptions.AxisError(int(axis), ndim)
+
+
+@implements(np.fliplr)
+def fliplr(m):
+    """The columns in the opposite order."""
+    return flip(m, 1)
+
+
+@implements(np.flipud)
+def flipud(m):
+    """The rows in the opposite order."""
+    return flip(m, 0)
+
+
+@primitive(
+    latex=r"\operatorname{roll}\left(<x>\right)",
+    kind="linear",
+    examples=[
+        ((5,), {"shift": 2}),
+        ((2, 3), {"shift": -1, "axis": 1}),
+        ((2, 3), {"shift": (1, 2), "axis": (0, 1)}),
+    ],
+)
+def roll_by(x, shift=0, axis=None):
+    """The entries shifted along the axis, those that leave coming back at the other end.
+
+    >>> np.roll(Value([1.0, 2.0, 3.0]), 1)
+    Value(data=[3. 1. 2.], grad=None)
+    """
+    return np.roll(x, shift, axis)
+
+
+roll_by.vjp(x=lambda g, out, x, shift, axis: np.roll(g, _opposite(shift), axis))
+
+
+def _opposite(shift):
+    return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+
+
+@implements(np.roll)
+def roll(a, shift, axis=None):
+    """The entries shifted along the axis (along the flattened array where it is None)."""
+    shift = tuple(shift) if isinstance(shift, (list, np.ndarray)) else shift
+    return roll_by(a, shift=shift, axis=axis)
+
+
+@implements(np.repeat)
+def repeat(a, repeats, axis=None):
+    """Every entry several times in a row; of the flattened array where `axis` is None.
+
+    >>> np.repeat(Value([1.0, 2.0]), 2)
+    Value(data=[1. 1. 2. 2.], grad=None)
+    """
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    source = np.repeat(np.arange(np.shape(a)[axis]), repeats)
+    return a[(slice(None),) * (axis % np.ndim(a)) + (source,)]
+
+
+@implements(np.tile)
+def tile(A, reps):
+    """The whole array several times along each axis.
+
+    >>> np.tile(Value([1.0, 2.0]), 2)
+    Value(data=[1. 2. 1. 2.], grad=None)
+    """
+    reps = tuple(np.atleast_1d(reps).tolist())
+    shape = (1,) * (len(reps) - np.ndim(A)) + np.shape(A)
+    reps = (1,) * (len(shape) - len(reps)) + reps
+    split_axes = tuple(n for pair in zip([1] * len(shape), shape, strict=True) for n in pair)
+    copies = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
+    spread = broadcast_to(reshape_to(A, shape=split_axes), shape=copies)
+    whole = tuple(r * n for r, n in zip(reps, shape, strict=True))
+    return reshape_to(spread, shape=whole)
+
+
+@primitive(
+    latex="<x>",
+    onnx="Cast",
+    kind="linear",
+    examples=[((2, 3), {"dtype": "float64"})],
+)
+def cast(x, dtype="float64"):
+    """The same numbers in another floating dtype; the derivative comes back in the old one.
+
+    >>> Value([1.0]).astype("float32").dtype
+    dtype('float32')
+    """
+    return np.asarray(x).astype(dtype)[()]
+
+
+cast.vjp(x=lambda g, out, x, dtype: g)  # the walk restores the dtype
+
+
+@implements(np.astype)
+def astype(x, dtype, copy=True):
+    """The same numbers in another floating dtype."""
+    if np.dtype(dtype).kind != "f":
+        raise ArgumentError(
+            bad_argument(
+                "astype",
+                "the dtype has no derivative",
+                expected="a floating dtype",
+                given=np.dtype(dtype),
+                cure="use value.numpy().astype(...) to leave the graph",
+            )
+        )
+    return cast(x, dtype=np.dtype(dtype).name)
+
+
+@implements(np.copy)
+def copy(a, order="K", subok=False):
+    """The same numbers in memory of their own."""
+    return cast(a, dtype=a.dtype.name)
