@@ -1,32 +1,47 @@
-"""tinygrad_lr: automatic differentiation on NumPy that shows its work."""
+"""tinygrad_lr: automatic differentiation on NumPy that shows its work.
 
+    import tinygrad_lr as tg
+
+    w = tg.Value(2.0)
+    loss = (w * 3.0 - 1.0) ** 2
+    loss.backward()
+    w.grad  # 30.0
+
+NumPy functions work on Values: np.exp(w), np.sum(w, axis=0), w @ x. What NumPy does not have is
+here (`tg.relu`, `tg.softmax`), and every operation is in `tg.ops`.
+"""
+
+from . import data as data
+from . import datasets as datasets
+from . import errors as errors
+from . import linear as linear
+from . import losses as losses
+from . import nn as nn
 from . import ops as ops
-from .autodiff import (
-    grad as grad,
-)
-from .autodiff import (
-    hessian as hessian,
-)
-from .autodiff import (
-    hvp as hvp,
-)
-from .autodiff import (
-    jacobian as jacobian,
-)
-from .autodiff import (
-    jvp as jvp,
-)
-from .autodiff import (
-    no_grad as no_grad,
-)
-from .autodiff import (
-    value_and_grad as value_and_grad,
-)
-from .autodiff import (
-    vjp as vjp,
-)
+from . import optim as optim
+from . import plot as plot
+from .autodiff import grad as grad
+from .autodiff import hessian as hessian
+from .autodiff import hvp as hvp
+from .autodiff import jacobian as jacobian
+from .autodiff import jvp as jvp
+from .autodiff import value_and_grad as value_and_grad
+from .autodiff import vjp as vjp
 from .gradient_check import check_gradients as check_gradients
+from .ops import elu as elu
+from .ops import gelu as gelu
+from .ops import leaky_relu as leaky_relu
+from .ops import log_softmax as log_softmax
+from .ops import logsumexp as logsumexp
+from .ops import relu as relu
+from .ops import sigmoid as sigmoid
+from .ops import silu as silu
+from .ops import softmax as softmax
+from .ops import softplus as softplus
 from .primitive import primitive as primitive
+from .recording import no_grad as no_grad
+from .train import History as History
+from .train import fit as fit
 from .value import Value as Value
 
 __version__ = "0.1.0"

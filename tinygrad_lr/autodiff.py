@@ -1,190 +1,38 @@
-"""Derivatives: the chain rule applied along the graph, in reverse and forward mode.
+"""Derivatives of functions: backward, grad, vjp, jvp, jacobian, hessian and their products.
 
-Both modes read the record that evaluation left behind. Rules run on plain arrays; where the result
-is itself to be differentiated (a gradient inside a gradient, or a function that uses Values from
-outside), the same rules run on Values and are recorded.
+The result is made of plain arrays; where a function is given Values or uses Values from outside
+(a gradient inside a gradient), it is made of Values, and can be differentiated again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-import functools
-import inspect
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from . import tree
-from .errors import (
-    ArgumentError,
-    GraphError,
-    NotDifferentiableError,
-    ShapeError,
-    bad_argument,
-)
+from .chain_rule import fitted, pull_back, push_forward
+from .errors import ArgumentError, GraphError, ShapeError, bad_argument
 from .graph import ordered
-from .primitive import Primitive, implements, primitive
-from .value import RECORDING, Value, age_now, apply, as_data, plain
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+from .node import age_now
+from .primitive import implements, primitive
+from .real_numbers import as_data
+from .recording import RECORDING
+from .value import Value, apply, plain
 
 
 @primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)])
 def alias(x):  # type: ignore[no-untyped-def]
-    """The same Value under a new identity: the point at which a derivative is taken."""
+    """The same Value under a new identity: the point at which a derivative is taken.
+
+    >>> alias(Value(2.0))
+    Value(data=2.0, grad=None)
+    """
     return x
 
 
 alias.vjp(x=lambda g, out, x: g)
-
-
-# ---- the chain rule along a graph
-
-
-def pull_back(
-    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
-) -> dict[Value, Any]:
-    """Reverse mode: from the cotangents of the outputs to those of all Values in `order`.
-
-    `order` has every Value after its readers, as `graph.ordered` gives it; what is not in it gets
-    no cotangent, and rules that only it would need are not run.
-    """
-    cotangents: dict[Value, Any] = dict.fromkeys(order)
-    cotangents.update(seeds)
-    with np.errstate(all="ignore"):
-        for value in order:
-            record, g = value._record, cotangents[value]
-            if record is None or g is None:
-                continue
-            operation, operands, numbers, options = record
-            out, arguments = value._data, numbers
-            if recording:
-                out, arguments = value, unchanged(operation, operands, numbers)
-            for position, x in enumerate(operands):
-                if type(x) is not Value or x not in cotangents:
-                    continue
-                rule = operation.rules[position] if not operation.variadic else operation.rules[0]
-                if rule is None:
-                    raise no_derivative(operation, position)
-                try:
-                    c = rule(g, out, *arguments, **options)
-                except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
-                    c = rule(np.float64(g), np.float64(out), *map(np.float64, arguments))
-                if operation.variadic:
-                    c = c(position)
-                number = numbers[position]
-                if type(number) is float:
-                    if type(c) is not float:
-                        c = fitted(c, number)
-                elif getattr(c, "shape", None) != number.shape or c.dtype is not number.dtype:
-                    c = fitted(c, number)
-                total = cotangents[x]
-                cotangents[x] = c if total is None else total + c
-    return cotangents
-
-
-def push_forward(
-    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
-) -> dict[Value, Any]:
-    """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
-    tangents = dict(seeds)
-    with np.errstate(all="ignore"):
-        for value in reversed(order):
-            if value._record is None or value in seeds:
-                continue
-            operation, operands, numbers, options = value._record
-            given = [tangents.get(x) if type(x) is Value else None for x in operands]
-            if all(t is None for t in given):
-                continue
-            out, arguments = value._data, numbers
-            if recording:
-                out, arguments = value, unchanged(operation, operands, numbers)
-            total = None
-            for position, t in enumerate([given] if operation.variadic else given):
-                if t is None:
-                    continue
-                rule = operation.tangent_rules[position]
-                if rule is None:
-                    rule = transposed(operation, position)
-                part = fitted(rule(t, out, *arguments, **options), value._data)
-                total = part if total is None else total + part
-            tangents[value] = total
-    return tangents
-
-
-def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
-    """A forward rule made of the reverse rule, which is linear in g: its own pull-back."""
-
-    def rule(t: Any, out: Any, *operands: Any, **options: Any) -> Any:
-        reverse = operation.rules[position]
-        if reverse is None:
-            raise no_derivative(operation, position)
-
-        def pulled(g: Any) -> Any:
-            if not operation.variadic:
-                return reverse(g, out, *operands, **options)
-            parts = reverse(g, out, *operands, **options)
-            return [parts(i) for i, given in enumerate(t) if given is not None]
-
-        given = [part for part in t if part is not None] if operation.variadic else t
-        return vjp(pulled, np.zeros(np.shape(plain(out)), getattr(out, "dtype", float)))[1](given)[
-            0
-        ]
-
-    return rule
-
-
-def fitted(c: Any, like: Any) -> Any:
-    """A cotangent in its operand's shape and dtype: what broadcasting spread is added up."""
-    shape = getattr(like, "shape", ())
-    given = getattr(c, "shape", ())
-    if given != shape:
-        extra = len(given) - len(shape)
-        if extra > 0:
-            c = np.add.reduce(c, axis=tuple(range(extra)))
-        stretched = tuple(
-            i
-            for i, (length, own) in enumerate(zip(given[max(extra, 0) :], shape, strict=False))
-            if own == 1 != length
-        )
-        if stretched:
-            c = np.add.reduce(c, axis=stretched, keepdims=True)
-        if getattr(c, "shape", ()) != shape:
-            c = np.broadcast_to(c, shape)
-    if isinstance(c, Value):
-        return c if type(like) is float or c.dtype == like.dtype else c.astype(like.dtype)
-    if type(like) is float:
-        return float(c)
-    return np.asarray(c, like.dtype) if shape else like.dtype.type(c)
-
-
-def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[Any]) -> list[Any]:
-    """The operands as Values for a recorded rule; their numbers must still be the recorded ones."""
-    arguments = []
-    for x, number in zip(operands, numbers, strict=True):
-        if type(x) is not Value:
-            arguments.append(number)
-        elif x._data is number or np.array_equal(x._data, number, equal_nan=True):
-            arguments.append(x)
-        else:
-            raise GraphError(
-                f"data of an operand of {operation.name} was changed after the operation ran: "
-                "take the gradient first, or run the function again"
-            )
-    return arguments
-
-
-def no_derivative(operation: Primitive, position: int) -> NotDifferentiableError:
-    name = operation.operands[min(position, len(operation.operands) - 1)]
-    return NotDifferentiableError(
-        f"{operation.name} has no derivative with respect to {name}: pass a plain array, or "
-        "value.detach()"
-    )
-
-
-# ---- Value.backward
 
 
 @implements()
@@ -195,24 +43,21 @@ def backward(root: Value, gradient: Any = None) -> None:
             "backward: the Value depends on nothing that requires a gradient: it was made by "
             "no_grad, detach or requires_grad=False, or of constants only"
         )
-    order = ordered([root])
-    cotangents = pull_back(order, {root: seed("backward", root, gradient)})
-    for value in order:
-        c = cotangents[value]
+    cotangents = pull_back(ordered([root]), {root: seed("backward", root, plain(gradient))})
+    for value, c in cotangents.items():
+        total = c
         if value._record is None and value._grad is not None:
-            value._grad = value.grad + c  # leaves accumulate
-        else:
-            value._grad = (c,) if type(c) is np.ndarray else c  # copied when it is read
+            total = value._gradient + c  # leaves accumulate
+        value._grad = total if type(total) is float else (total,)  # copied when it is read
 
 
 def seed(where: str, output: Any, gradient: Any = None) -> Any:
     """The cotangent that a backward pass starts with, checked against its output."""
     like = plain(output)
+    if type(like) is float and gradient is None:
+        return 1.0
     if gradient is not None:
-        if isinstance(gradient, Value):
-            given = gradient
-        else:
-            given = as_data(gradient)
+        given = gradient if isinstance(gradient, Value) else as_data(gradient)
         if np.shape(plain(given)) != np.shape(like):
             raise ShapeError(
                 bad_argument(
@@ -267,6 +112,7 @@ class Trace:
         return tree.rebuilt(self.output, [self.released(out) for out in self.outputs])
 
     def released(self, x: Any) -> Any:
+        """An output for the caller."""
         if self.recording:
             return x if isinstance(x, Value) else Value(x, requires_grad=False)
         data = plain(x)
@@ -298,7 +144,7 @@ class Trace:
             c = fitted(0.0, data) if isinstance(data, (float, np.generic)) else np.zeros_like(data)
         if recording:
             return c if isinstance(c, Value) else Value(c, requires_grad=False)
-        return np.array(c) if isinstance(c, np.ndarray) else c
+        return np.array(c) if isinstance(data, np.ndarray) else c
 
 
 def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any) -> Trace:
@@ -316,6 +162,7 @@ def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **
 
 
 def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
+    """`argnums` as a list of positions from the left."""
     chosen = [argnums] if isinstance(argnums, int) else list(argnums)
     if not all(-len(args) <= i < len(args) for i in chosen):
         raise ArgumentError(
@@ -405,6 +252,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 
 def checked_leaves(where: str, given: Any, likes: Sequence[Any]) -> list[Any]:
+    """The leaves of a structure of cotangents or tangents, each of the shape of its Value."""
     leaves = list(tree.leaves(given))
     if len(leaves) != len(likes):
         raise ArgumentError(
@@ -480,54 +328,3 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
     [[6.0, 0.0], [0.0, 12.0]]
     """
     return jacobian(grad(f, argnums), argnums)
-
-
-class no_grad:  # noqa: N801 - a context manager, spelt as in PyTorch
-    """Evaluate without recording: a context manager and a decorator.
-
-    It holds for this thread (and asynchronous task) only, ends with an exception too, may be
-    nested, and around a generator function it is off whenever the generator is suspended.
-
-    >>> x = Value(3.0)
-    >>> with no_grad():
-    ...     (x * x).requires_grad
-    False
-    """
-
-    def __init__(self) -> None:
-        self._tokens: list[contextvars.Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(RECORDING.set(False))
-
-    def __exit__(self, *_: object) -> None:
-        RECORDING.reset(self._tokens.pop())
-
-    def __call__(self, function: Function) -> Function:
-        """Decorate a function or a generator function."""
-
-        @functools.wraps(function)
-        def call(*args: Any, **keywords: Any) -> Any:
-            with no_grad():
-                return function(*args, **keywords)
-
-        @functools.wraps(function)
-        def generate(*args: Any, **keywords: Any) -> Generator[Any, Any, Any]:
-            generator = function(*args, **keywords)
-            with contextlib.closing(generator):
-                advance: Callable[[], Any] = functools.partial(next, generator)
-                while True:
-                    try:
-                        with no_grad():
-                            item = advance()
-                    except StopIteration as stop:
-                        return stop.value
-                    try:
-                        sent = yield item
-                        advance = functools.partial(generator.send, sent)
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        advance = functools.partial(generator.throw, error)
-
-        return cast(Function, generate if inspect.isgeneratorfunction(function) else call)

@@ -10,7 +10,8 @@ import numpy as np
 from . import tree
 from .autodiff import grad, jacobian, jvp
 from .errors import ArgumentError, GradientCheckError, bad_argument
-from .value import Array, Value, plain
+from .node import Array
+from .value import Value, plain
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
 
@@ -53,16 +54,17 @@ argument 0, entry (), of output entry 0: found 3.0, central differences give 6
         return f"argument {leaf}, entry {tuple(map(int, within))}"
 
     vector = np.concatenate([np.ravel(x) for x in inputs]) if inputs else np.zeros(0)
+    function: Callable[[Any], Any] = flat
     for now in range(1, order + 1):
-        expected = _differences(flat, vector)
-        reverse = jacobian(flat)(vector)
+        expected = _differences(function, vector)
+        reverse = jacobian(function)(vector)
         unit = np.eye(vector.size)
         forward = np.zeros_like(expected)
         for entry in range(vector.size):
-            forward[:, entry] = jvp(flat, (vector,), (unit[entry],))[1]
+            forward[:, entry] = jvp(function, (vector,), (unit[entry],))[1]
         for mode, found in (("reverse", reverse), ("forward", forward)):
             _compare(f"{mode} mode, order {now}", found, expected, tolerance, name)
-        flat = _weighted_gradient(flat, expected.shape[0], seed=now)
+        function = _weighted_gradient(function, expected.shape[0], seed=now)
 
 
 def _weighted_gradient(f: Callable[[Any], Any], size: int, seed: int) -> Callable[[Any], Any]:

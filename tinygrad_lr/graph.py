@@ -21,14 +21,17 @@ def ordered(outputs: Iterable[Value], since: int = 0) -> list[Value]:
     >>> [value.name for value in ordered([y + x])]
     [None, None, 'x']
     """
-    found = {output for output in outputs if output.requires_grad}
-    waiting = list(found)
-    while waiting:
-        value = waiting.pop()
-        record = value._record
-        if record is not None and value._age >= since:
-            for x in record[1]:
-                if type(x) is Value and x.requires_grad and x not in found:
-                    found.add(x)
-                    waiting.append(x)
-    return sorted(found, key=attrgetter("_age"), reverse=True)
+    known = {output for output in outputs if output.requires_grad}
+    results = [value for value in known if value._record is not None]
+    leaves = [value for value in known if value._record is None]
+    for value in results:
+        if value._record is not None and value._age >= since:
+            for x in value._record[1]:
+                if type(x) is Value and x not in known and x.requires_grad:
+                    known.add(x)
+                    if x._record is None:
+                        leaves.append(x)
+                    else:
+                        results.append(x)
+    results.sort(key=attrgetter("_age"), reverse=True)
+    return results + leaves

@@ -144,8 +144,11 @@ class Primitive:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort the arguments of a call into operands and options (complete with the defaults)."""
         count = len(args) if self.variadic else len(self.operands)
-        if not keywords and len(args) == count:
-            return args, self.defaults
+        if len(args) == count:
+            if not keywords:
+                return args, self.defaults
+            if keywords.keys() <= self.defaults.keys():
+                return args, {**self.defaults, **keywords}
         operands, options = list(args[:count]), dict(self.defaults)
         options.update(zip(self.defaults, args[count:], strict=False))
         for name, value in keywords.items():
@@ -174,11 +177,15 @@ class Primitive:
         return tuple(operands), options
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        operands, options = self.bind(args, keywords)
+        """The operation on arrays, or on Values where one is among the operands."""
+        return self.evaluate(*self.bind(args, keywords))
+
+    def evaluate(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The result for operands that may be Values, the options being complete."""
         for operand in operands:
-            evaluate = getattr(type(operand), "__apply__", None)
-            if evaluate is not None:
-                return evaluate(self, operands, options)
+            apply = getattr(type(operand), "__apply__", None)
+            if apply is not None:
+                return apply(self, operands, options)
         if self.scalar is not None and type(operands[0]) is float is type(operands[-1]):
             return self.on_numbers(*operands)
         return self.forward(*map(as_array, operands), **options)
@@ -190,7 +197,8 @@ class Primitive:
                 return self.scalar(*numbers)
             except (ArithmeticError, ValueError):
                 pass
-        return float(self.forward(*map(np.float64, numbers)))
+        with np.errstate(all="ignore"):
+            return float(self.forward(*map(np.float64, numbers)))
 
 
 def as_array(x: Any) -> Any:
@@ -281,6 +289,9 @@ def chain(g, d):  # type: ignore[no-untyped-def]
 
     A plain product would make nan of 0·inf, and so let the branch that `where` did not take
     reach the gradient: where(x > 1, sqrt(x - 1), x) has the gradient 1 at x = 0.5.
+
+    >>> float(chain(0.0, np.inf))
+    0.0
     """
     product = g * d
     if np.isfinite(product).all():

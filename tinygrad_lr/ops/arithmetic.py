@@ -1,6 +1,7 @@
 """Arithmetic, entry by entry, with broadcasting: what `+ - * / **` mean."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..primitive import chain, primitive
 PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()), ((0, 3), (3,))]
 
 
-@primitive(np.add, latex="<x> + <y>", onnx="Add", examples=PAIRS)
+@primitive(np.add, latex="<x> + <y>", onnx="Add", examples=PAIRS, scalar=operator.add)
 def add(x, y):
     """The sum x + y.
 
@@ -22,7 +23,7 @@ def add(x, y):
 add.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g)
 
 
-@primitive(np.subtract, latex="<x> - <y>", onnx="Sub", examples=PAIRS)
+@primitive(np.subtract, latex="<x> - <y>", onnx="Sub", examples=PAIRS, scalar=operator.sub)
 def subtract(x, y):
     """The difference x - y.
 
@@ -35,7 +36,7 @@ def subtract(x, y):
 subtract.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: -g)
 
 
-@primitive(np.multiply, latex=r"<x> \cdot <y>", onnx="Mul", examples=PAIRS)
+@primitive(np.multiply, latex=r"<x> \cdot <y>", onnx="Mul", examples=PAIRS, scalar=operator.mul)
 def multiply(x, y):
     """The product x·y.
 
@@ -49,7 +50,12 @@ multiply.vjp(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
 
 
 @primitive(
-    np.divide, latex=r"\frac{<x>}{<y>}", onnx="Div", examples=PAIRS, domain={"y": (0.5, 2.0)}
+    np.divide,
+    latex=r"\frac{<x>}{<y>}",
+    onnx="Div",
+    examples=PAIRS,
+    domain={"y": (0.5, 2.0)},
+    scalar=operator.truediv,
 )
 def divide(x, y):
     """The quotient x/y; inf or nan where y is 0, never an exception.
@@ -61,7 +67,7 @@ def divide(x, y):
 
 
 divide.vjp(
-    x=lambda g, out, x, y: chain(g, 1 / y),
+    x=lambda g, out, x, y: g / y if type(y) is float and y else chain(g, 1 / y),
     y=lambda g, out, x, y: chain(g, -out / y),
 )
 
@@ -112,7 +118,7 @@ def _power_by_number(g, out, x, y):
 power.vjp(x=_power_by_number, y=_power_rule_of_y)
 
 
-@primitive(np.negative, latex="-<x>", onnx="Neg", examples=[((2, 3),), ((),)])
+@primitive(np.negative, latex="-<x>", onnx="Neg", examples=[((2, 3),), ((),)], scalar=operator.neg)
 def negative(x):
     """The negative -x.
 
@@ -139,7 +145,12 @@ positive.vjp(x=lambda g, out, x: g)
 
 
 @primitive(
-    np.abs, np.fabs, latex=r"\left|<x>\right|", onnx="Abs", examples=[((2, 3),), ((),)], scalar=abs
+    np.abs,
+    np.fabs,
+    latex=r"\left|<x>\right|",
+    onnx="Abs",
+    examples=[((2, 3),), ((),)],
+    scalar=math.fabs,
 )
 def abs(x):
     """The absolute value |x|. Its derivative is the sign of x, 0 at 0.

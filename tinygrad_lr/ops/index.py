@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from ..errors import ArgumentError, bad_argument
 from ..primitive import implements, primitive
+from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])
 MASK = np.array([[True, False, True], [False, False, True]])
@@ -40,9 +42,6 @@ def getitem_at(x, index=()):
     return np.asarray(x)[index]
 
 
-getitem_at.vjp(x=lambda g, out, x, index: put_at(g, index=index, shape=np.shape(x)))
-
-
 @primitive(
     latex=r"\operatorname{scatter}\left(<x>\right)",
     kind="linear",
@@ -66,6 +65,7 @@ def put_at(x, index=(), shape=()):
     return out
 
 
+getitem_at.vjp(x=lambda g, out, x, index: put_at(g, index=index, shape=np.shape(x)))
 put_at.vjp(x=lambda g, out, x, index, shape: g[index])
 
 
@@ -94,6 +94,11 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     >>> np.take(Value([1.0, 2.0]), [1, 1])
     Value(data=[2. 2.], grad=None)
     """
+    refuse_out("take", out)
+    if mode != "raise":
+        raise ArgumentError(
+            bad_argument("take", "the mode is not supported", expected="'raise'", given=repr(mode))
+        )
     if axis is None:
         return np.ravel(a)[np.asarray(indices)]
     return a[(slice(None),) * (axis % np.ndim(a)) + (np.asarray(indices),)]
@@ -120,6 +125,8 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     >>> np.sort(Value([3.0, 1.0]))
     Value(data=[1. 3.], grad=None)
     """
+    if order is not None:
+        raise ArgumentError("sort: order= is for arrays with fields; a Value has none")
     if axis is None:
         a, axis = np.ravel(a), 0
     return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)

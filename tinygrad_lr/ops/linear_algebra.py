@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError, bad_argument
 from ..primitive import implements, primitive
 from .index import put_at
-from .reduce import kept, weighted
+from .reduce import kept, refuse_out, weighted
 
 PRODUCTS = [
     ((2, 3), (3, 4)),
@@ -34,13 +34,13 @@ def matmul(x, y):
     >>> Value([[1.0, 2.0]]) @ np.array([[3.0], [4.0]])
     Value(data=[[11.]], grad=None)
     """
-    if np.ndim(x) == 2 == np.ndim(y):
+    if type(x) is np.ndarray is type(y) and x.ndim == 2 == y.ndim:
         return np.dot(x, y)  # the same product, quicker to call
     return np.matmul(x, y)
 
 
 def _matmul_rule_of_x(g, out, x, y):
-    m, n = np.ndim(x), np.ndim(y)
+    m, n = x.ndim, y.ndim
     if m == 2 == n:
         return np.dot(g, y.T)
     if n == 1:  # (..., i, j) @ (j,) -> (..., i); for m = 1, () times (j,)
@@ -51,7 +51,7 @@ def _matmul_rule_of_x(g, out, x, y):
 
 
 def _matmul_rule_of_y(g, out, x, y):
-    m, n = np.ndim(x), np.ndim(y)
+    m, n = x.ndim, y.ndim
     if m == 2 == n:
         return np.dot(x.T, g)
     if m == 1:  # (j,) @ (..., j, k) -> (..., k); for n = 1, () times (j,)
@@ -71,6 +71,7 @@ def dot(a, b, out=None):
     >>> np.dot(Value([1.0, 2.0]), [3.0, 4.0])
     Value(data=11.0, grad=None)
     """
+    refuse_out("dot", out)
     if not np.ndim(a) or not np.ndim(b):
         return np.multiply(a, b)
     if np.ndim(b) <= 2:
@@ -78,7 +79,17 @@ def dot(a, b, out=None):
     return np.tensordot(a, b, axes=(-1, -2))
 
 
-@implements(np.vdot, np.inner)
+@implements(np.vdot)
+def vdot(a, b, /):
+    """The sum of products of all entries, read in C order.
+
+    >>> np.vdot(Value([[1.0, 2.0]]), [[3.0, 4.0]])
+    Value(data=11.0, grad=None)
+    """
+    return matmul(np.ravel(a), np.ravel(b))
+
+
+@implements(np.inner)
 def inner(a, b, /):
     """The sum of products over the last axes.
 
@@ -98,6 +109,7 @@ def outer(a, b, out=None):
     Value(data=[[3.]
      [6.]], grad=None)
     """
+    refuse_out("outer", out)
     return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
 
 
@@ -117,6 +129,15 @@ def tensordot(a, b, axes=2):
     free_a = [i for i in range(np.ndim(a)) if i not in over_a]
     free_b = [i for i in range(np.ndim(b)) if i not in over_b]
     shape_a, shape_b = np.shape(a), np.shape(b)
+    if [shape_a[i] for i in over_a] != [shape_b[i] for i in over_b]:
+        raise ShapeError(
+            bad_argument(
+                "tensordot",
+                f"the axes {over_a} and {over_b} differ in length",
+                expected="pairs of axes of one length",
+                given=f"shapes {shape_a} and {shape_b}",
+            )
+        )
     inner_size = math.prod(shape_a[i] for i in over_a)
     left = np.reshape(np.transpose(a, free_a + over_a), (-1, inner_size))
     right = np.reshape(np.transpose(b, over_b + free_b), (inner_size, -1))
@@ -136,7 +157,7 @@ def tensordot(a, b, axes=2):
         ((2, 3), {"subscripts": "ij->j"}),
         ((3, 3), {"subscripts": "ii->i"}),
         ((3,), (4,), (3, 4), {"subscripts": "i,j,ij->"}),
-        ((2, 5, 3), (2, 3, 4), {"subscripts": "...ij,...jk->...ik"}),
+        ((2, 5, 3), (2, 3, 4), {"subscripts": "aij,ajk->aik"}),
     ],
 )
 def einsum_of(*operands, subscripts=""):
@@ -240,14 +261,14 @@ def _diagonal_index(rows, columns, offset):
 
 @implements(np.diagonal)
 def diagonal(a, offset=0, axis1=0, axis2=1):
-    """The entries on a diagonal of the last two axes, or of the axes given.
+    """The entries on a diagonal of the first two axes, or of the axes given, as the last axis.
 
     >>> np.diagonal(Value([[1.0, 2.0], [3.0, 4.0]]))
     Value(data=[1. 4.], grad=None)
     """
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    rows, columns = _diagonal_index(*np.shape(moved)[-2:], offset)
-    return moved[..., rows, columns]
+    height, width = np.shape(moved)[-2:]
+    return moved[(..., *_diagonal_index(height, width, offset))]
 
 
 @implements(np.trace)
@@ -268,10 +289,19 @@ def diag(v, k=0):
     Value(data=[[1. 0.]
      [0. 2.]], grad=None)
     """
-    if np.ndim(v) != 1:
+    if np.ndim(v) == 2:
         return diagonal(v, k)
+    if np.ndim(v) != 1:
+        raise ArgumentError(
+            bad_argument("diag", "wrong number of axes", expected="1 or 2", given=np.ndim(v))
+        )
     size = np.shape(v)[0] + abs(k)
     return put_at(v, index=_diagonal_index(size, size, k), shape=(size, size))
+
+
+def _below(shape, k):
+    """Which entries lie on diagonal k or below."""
+    return np.tri(shape[-2], shape[-1], k, dtype=bool)
 
 
 @implements(np.tril)
@@ -282,7 +312,7 @@ def tril(m, k=0):
     Value(data=[[1. 0.]
      [3. 4.]], grad=None)
     """
-    return np.where(np.tri(*np.shape(m)[-2:], k, dtype=bool), m, 0.0)
+    return np.where(_below(np.shape(m), k), m, 0.0)
 
 
 @implements(np.triu)
@@ -293,7 +323,7 @@ def triu(m, k=0):
     Value(data=[[1. 2.]
      [0. 4.]], grad=None)
     """
-    return np.where(np.tri(*np.shape(m)[-2:], k - 1, dtype=bool), 0.0, m)
+    return np.where(_below(np.shape(m), k - 1), 0.0, m)
 
 
 @primitive(
@@ -318,18 +348,35 @@ def _unit(out, x, axis, keepdims):
 weighted(euclidean_norm, _unit)
 
 
-@implements(np.linalg.norm, np.linalg.vector_norm)
-def norm(x, ord=None, axis=None, keepdims=False):
-    """The Euclidean (or Frobenius) norm; for vectors also the norms of order 1 and inf."""
-    vector = axis is not None or np.ndim(x) == 1
-    if ord is None or (ord == 2 and vector) or ord == "fro":
+@implements(np.linalg.vector_norm)
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    """The length of the vectors along the axis (of all entries where it is None): 2, 1 or inf.
+
+    >>> np.linalg.vector_norm(Value([3.0, -4.0]), ord=1)
+    Value(data=7.0, grad=None)
+    """
+    if ord == 2:
         return euclidean_norm(x, axis=axis, keepdims=keepdims)
-    if ord == 1 and vector and not isinstance(axis, tuple):
+    if ord == 1:
         return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
-    if ord == np.inf and vector and not isinstance(axis, tuple):
+    if ord == np.inf:
         return np.max(np.abs(x), axis=axis, keepdims=keepdims)
     raise ArgumentError(
         bad_argument(
             "norm", "the order has no derivative here", expected="None, 2, 1 or inf", given=ord
+        )
+    )
+
+
+@implements(np.linalg.norm)
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The Euclidean (or Frobenius) norm; for vectors also the norms of order 1 and inf."""
+    if ord is None or ord == "fro":
+        return euclidean_norm(x, axis=axis, keepdims=keepdims)
+    if np.ndim(x) == 1 if axis is None else np.size(axis) == 1:
+        return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
+    raise ArgumentError(
+        bad_argument(
+            "norm", "the order has no derivative here", expected="None or 'fro'", given=repr(ord)
         )
     )

@@ -1,11 +1,12 @@
-"""Reductions along axes. `axis`, `keepdims`, `where`, `dtype` and `initial` mean what NumPy says."""
+"""Reductions along axes: `axis`, `keepdims`, `where`, `dtype`, `initial` mean what NumPy says."""
 
 import math
 
 import numpy as np
 
 from ..errors import ArgumentError
-from ..primitive import METHODS, TABLE, implements, primitive
+from ..primitive import TABLE, implements, primitive
+from .shape import astype
 
 AXES = [
     ((2, 3),),
@@ -29,9 +30,9 @@ def kept(g, x, axis, keepdims):
 
 def count(x, axis):
     """How many entries of x one entry of the result is made of."""
-    shape = np.shape(x)
     if axis is None:
-        return math.prod(shape)
+        return getattr(x, "size", 1)
+    shape = np.shape(x)
     return math.prod(shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
@@ -58,12 +59,7 @@ def sum(x, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-def _filled(g, x, axis, keepdims):
-    """G copied to every entry of x that went into it."""
-    return np.broadcast_to(kept(g, x, axis, keepdims), np.shape(x))
-
-
-sum.vjp(x=lambda g, out, x, axis, keepdims: _filled(g, x, axis, keepdims))
+sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # spread by the walk
 
 
 @primitive(
@@ -75,12 +71,12 @@ def mean(x, axis=None, keepdims=False):
     >>> np.mean(Value([[1.0, 2.0], [3.0, 4.0]]))
     Value(data=2.5, grad=None)
     """
-    if getattr(x, "dtype", None) == np.float16:  # adds up in float32, as np.mean does
+    if type(x) is np.ndarray and x.dtype.char == "e":  # float16 adds up in float32
         return np.mean(x, axis=axis, keepdims=keepdims)
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
 
 
-mean.vjp(x=lambda g, out, x, axis, keepdims: _filled(g / count(x, axis), x, axis, keepdims))
+mean.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims) / count(x, axis))
 
 
 def _is_extreme(x, out, axis, keepdims):
@@ -222,11 +218,12 @@ cumsum_along.vjp(x=lambda g, out, x, axis: np.flip(np.cumsum(np.flip(g, axis), a
 def cumsum(a, axis=None, dtype=None, out=None):
     """The sums of all entries up to each one; of the flattened array where axis is None."""
     refuse_out("cumsum", out)
-    a = a if dtype is None else METHODS["astype"](a, dtype)
+    a = a if dtype is None else astype(a, dtype)
     return cumsum_along(np.ravel(a), 0) if axis is None else cumsum_along(a, axis)
 
 
 def refuse_out(name, out):
+    """Raise where NumPy's out= was given: an array cannot hold a Value."""
     if out is not None:
         raise ArgumentError(f"{name}: out= cannot hold a Value: use the result instead")
 
@@ -243,14 +240,14 @@ def numpy_reduction(numpy, name, nothing, join):
     @implements(numpy, name=name)
     def reduce(a, axis=None, *, dtype=None, out=None, keepdims=False, initial=None, where=True):
         refuse_out(name, out)
-        a = masked(a if dtype is None else METHODS["astype"](a, dtype), where, nothing)
+        a = masked(a if dtype is None else astype(a, dtype), where, nothing)
         axis = tuple(axis) if isinstance(axis, list) else axis
         if initial is None:
             if where is not True and not math.isfinite(nothing):
                 raise ArgumentError(f"{name}: where= needs initial=, as in NumPy")
-            return reduction(a, axis=axis, keepdims=keepdims)
+            return reduction.evaluate((a,), {"axis": axis, "keepdims": keepdims})
         if np.size(a) == 0:  # made of no entry of a
-            return numpy(np.zeros(np.shape(a)), axis=axis, keepdims=keepdims, initial=initial)
+            return sum(a, axis=axis, keepdims=keepdims) + initial
         return join(reduction(a, axis=axis, keepdims=keepdims), initial)
 
     reduce.__doc__ = reduction.__doc__
@@ -273,18 +270,21 @@ def numpy_moment(numpy, name):
         a, axis=None, *, dtype=None, out=None, ddof=0, correction=None, keepdims=False, where=True
     ):
         refuse_out(name, out)
-        a = a if dtype is None else METHODS["astype"](a, dtype)
+        a = a if dtype is None else astype(a, dtype)
         ddof = ddof if correction is None else correction
         if where is True:
-            options = {} if name == "mean" else {"ddof": ddof}
-            return moment(a, axis=axis, keepdims=keepdims, **options)
-        entries = np.sum(np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=True)
+            options = {"axis": axis, "keepdims": keepdims}
+            return moment.evaluate((a,), options if name == "mean" else options | {"ddof": ddof})
+        entries = np.sum(
+            np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=True, dtype=np.result_type(a)
+        )
         centre = sum(masked(a, where, 0.0), axis=axis, keepdims=True) / entries
         if name != "mean":
             deviations = masked(a - centre, where, 0.0)
             centre = sum(deviations * deviations, axis=axis, keepdims=True) / (entries - ddof)
-        result = np.sqrt(centre) if name == "std" else centre
-        return result if keepdims else np.squeeze(result, axis)
+        if name == "std":  # where the spread is 0, so is the derivative
+            centre = np.sqrt(np.where(centre == 0, 0.0, centre))
+        return centre if keepdims else np.squeeze(centre, axis)
 
     reduce.__doc__ = moment.__doc__
 

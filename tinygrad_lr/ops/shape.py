@@ -244,18 +244,29 @@ def atleast_2d(a):
     return reshape_to(a, shape=(1,) * (2 - np.ndim(a)) + np.shape(a))
 
 
-@implements(np.split, np.array_split)
+@implements(np.split)
 def split(ary, indices_or_sections, axis=0):
     """The list of the parts along an axis: so many equal ones, or cut at positions.
 
     >>> [part.data.tolist() for part in np.split(Value([1.0, 2.0, 3.0]), [1])]
     [[1.0], [2.0, 3.0]]
     """
+    return parts(np.split, ary, indices_or_sections, axis)
+
+
+@implements(np.array_split)
+def array_split(ary, indices_or_sections, axis=0):
+    """The list of the parts along an axis, as in `split`; so many need not be equal."""
+    return parts(np.array_split, ary, indices_or_sections, axis)
+
+
+def parts(cut, ary, indices_or_sections, axis):
+    """The slices of an array that NumPy cuts its positions into."""
     positions = np.arange(np.shape(ary)[axis])
     before = (slice(None),) * (axis % np.ndim(ary))
     return [
         ary[(*before, slice(part[0], part[-1] + 1) if len(part) else slice(0, 0))]
-        for part in np.split(positions, indices_or_sections)
+        for part in cut(positions, indices_or_sections)
     ]
 
 

@@ -1,0 +1,196 @@
+"""The chain rule along a graph, in reverse mode (pull-back) and forward mode (push-forward).
+
+Both read the record that evaluation left behind. Rules run on plain arrays; where the result is
+itself to be differentiated, the same rules run on Values and are recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import GraphError, NotDifferentiableError
+from .graph import ordered
+from .primitive import TABLE, Primitive
+from .recording import RECORDING
+from .value import Value, plain
+
+
+def pull_back(
+    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
+) -> dict[Value, Any]:
+    """Reverse mode: from the cotangents of the outputs to those of all Values in `order`.
+
+    `order` has every Value after its readers, as `graph.ordered` gives it; what is not in it gets
+    no cotangent, and rules that only it would need are not run.
+    """
+    cotangents: dict[Value, Any] = dict.fromkeys(order)
+    cotangents.update(seeds)
+    with np.errstate(all="ignore"):
+        for value in order:
+            record = value._record
+            g = cotangents[value]
+            if record is None or g is None:
+                continue
+            operation, operands, numbers, options = record
+            out, arguments = value._data, numbers
+            if recording:
+                out, arguments = value, unchanged(operation, operands, numbers)
+            rules, pulled = operation.rules, None
+            if operation.variadic and rules[0] is not None:
+                pulled = rules[0](g, out, *arguments, **options)
+                rules = rules * len(operands)
+            count = 0 if options else len(arguments)
+            position = -1  # counted by hand: this loop is most of a small graph's time
+            for x in operands:
+                position += 1
+                if type(x) is not Value or x not in cotangents:
+                    continue
+                rule, number = rules[position], numbers[position]
+                if rule is None:
+                    raise no_derivative(operation, position)
+                try:
+                    if pulled is not None:
+                        c = pulled(position)
+                    elif count == 2:  # the same call three times: the first two are quicker
+                        c = rule(g, out, arguments[0], arguments[1])
+                    elif count == 1:
+                        c = rule(g, out, arguments[0])
+                    else:
+                        c = rule(g, out, *arguments, **options)
+                except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
+                    c = rule(*map(widened, (g, out, *arguments)), **options)
+                if type(c) is float:
+                    if type(number) is not float:
+                        c = fitted(c, number)
+                elif (
+                    type(number) is float or c.shape != number.shape or c.dtype is not number.dtype
+                ):
+                    c = fitted(c, number)
+                total = cotangents[x]
+                cotangents[x] = c if total is None else total + c
+    return cotangents
+
+
+def widened(x: Any) -> Any:
+    """A Python float as NumPy's, which knows inf and nan."""
+    return np.float64(x) if type(x) is float else x
+
+
+def push_forward(
+    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
+) -> dict[Value, Any]:
+    """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
+    tangents = dict(seeds)
+    with np.errstate(all="ignore"):
+        for value in reversed(order):
+            if value._record is None or value in seeds:
+                continue
+            operation, operands, numbers, options = value._record
+            given = [tangents.get(x) if type(x) is Value else None for x in operands]
+            if all(t is None for t in given):
+                continue
+            out, arguments = value._data, numbers
+            if recording:
+                out, arguments = value, unchanged(operation, operands, numbers)
+            total = None
+            for position, t in enumerate([given] if operation.variadic else given):
+                if t is None:
+                    continue
+                rule = operation.tangent_rules[position]
+                if rule is None:
+                    rule = transposed(operation, position)
+                try:
+                    part = rule(t, out, *arguments, **options)
+                except ArithmeticError:
+                    part = rule(*map(widened, (t, out, *arguments)), **options)
+                part = fitted(part, value._data)
+                total = part if total is None else total + part
+            tangents[value] = total
+    return tangents
+
+
+def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
+    """A forward rule made of the reverse rule, which is linear in g: its own pull-back."""
+
+    def rule(t: Any, out: Any, *operands: Any, **options: Any) -> Any:
+        reverse = operation.rules[position]
+        if reverse is None:
+            raise no_derivative(operation, position)
+
+        start = Value(np.zeros_like(plain(out)))  # where the reverse rule is linear, any g serves
+        token = RECORDING.set(True)
+        try:
+            found = reverse(start, out, *operands, **options)
+        finally:
+            RECORDING.reset(token)
+        seeds: dict[Value, Any] = {}
+        given = t if operation.variadic else [t]
+        for i, part in enumerate(given):
+            if part is not None:
+                c = found(i) if operation.variadic else found
+                like = plain(operands[i if operation.variadic else position])
+                c = fitted(c, like)
+                if isinstance(c, Value) and c.requires_grad:
+                    seeds[c] = part
+        order = ordered(seeds, since=start._age)
+        recording = any(isinstance(x, Value) for x in (*given, *operands))
+        return pull_back(order, seeds, recording).get(start, 0.0)
+
+    return rule
+
+
+def fitted(c: Any, like: Any) -> Any:
+    """A cotangent in its operand's shape and dtype.
+
+    What broadcasting spread is added up, and what a reduction put together is spread.
+    """
+    shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
+    if given != shape:
+        if not given and not isinstance(c, Value):
+            return np.full(shape, c, like.dtype)
+        extra = len(given) - len(shape)
+        if extra > 0:
+            c = np.add.reduce(c, axis=0 if extra == 1 else tuple(range(extra)))
+        elif extra < 0:
+            c = np.reshape(c, (1,) * -extra + given)
+        if c.shape != shape:
+            pairs = enumerate(zip(c.shape, shape, strict=True))
+            stretched = tuple(i for i, (length, own) in pairs if own == 1 != length)
+            c = np.add.reduce(c, axis=stretched, keepdims=True) if stretched else c
+        if c.shape != shape:
+            c = TABLE["broadcast_to"].evaluate((c,), {"shape": shape})
+    if isinstance(c, Value):
+        return c if type(like) is float or c.dtype == like.dtype else c.astype(like.dtype)
+    if type(like) is float:
+        return float(c)
+    if type(c) is np.ndarray and c.dtype is like.dtype:
+        return c
+    return np.asarray(c, like.dtype) if shape else like.dtype.type(c)
+
+
+def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[Any]) -> list[Any]:
+    """The operands as Values for a recorded rule; their numbers must still be the recorded ones."""
+    arguments = []
+    for x, number in zip(operands, numbers, strict=True):
+        if type(x) is not Value:
+            arguments.append(number)
+        elif x._data is number or np.array_equal(x._data, number, equal_nan=True):
+            arguments.append(x)
+        else:
+            raise GraphError(
+                f"data of an operand of {operation.name} was changed after the operation ran: "
+                "take the gradient first, or run the function again"
+            )
+    return arguments
+
+
+def no_derivative(operation: Primitive, position: int) -> NotDifferentiableError:
+    """The error for an operand without a rule."""
+    name = operation.operands[min(position, len(operation.operands) - 1)]
+    return NotDifferentiableError(
+        f"{operation.name} has no derivative with respect to {name}: pass a plain array, or "
+        "value.detach()"
+    )

@@ -1,0 +1,229 @@
+"""`Module`: what holds parameters, finds them by name, and computes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..errors import ArgumentError, bad_argument
+from ..value import Value
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Module:
+    """A part of a network: parameters as attributes, and what it computes as `forward`.
+
+    Its parameters are the Values among its attributes, and those of the modules among them, in
+    lists, tuples and dicts too, in the order in which they were set. A Value that an operation
+    computed is a result, not a parameter. There is nothing to register, and nothing to call in
+    `__init__`.
+
+    >>> class Line(tg.nn.Module):
+    ...     def __init__(self):
+    ...         self.w, self.b = Value(2.0), Value(1.0)
+    ...
+    ...     def forward(self, x):
+    ...         return self.w * x + self.b
+    >>> line = Line()
+    >>> line(3.0).data, [name for name, _ in line.named_parameters()]
+    (7.0, ['w', 'b'])
+    >>> line
+    Line(w (), b ()): 2 parameters
+    """
+
+    training: bool = True
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """What the module computes: each kind of module defines its own."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward: define forward(self, x) in the class"
+        )
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """What `forward` computes."""
+        return self.forward(*inputs, **options)
+
+    def parameters(self) -> list[Value]:
+        """The parameters, in the order of their attributes; a shared one is listed once."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_parameters(self) -> list[tuple[str, Value]]:
+        """The parameters with their names; a shared one has the first name it is found under.
+
+        Raises `ArgumentError` where two parameters have one name, or one lies in a set.
+
+        >>> model = tg.nn.MLP(2, [3], 1)
+        >>> [name for name, _ in model.named_parameters()]
+        ['layers.0.weight', 'layers.0.bias', 'layers.2.weight', 'layers.2.bias']
+        """
+        found = [(name, item) for name, _, item in walk(self) if isinstance(item, Value)]
+        if len({name for name, _ in found}) < len(found):
+            names = [name for name, _ in found]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ArgumentError(
+                bad_argument(
+                    type(self).__name__,
+                    "two parameters have the same name",
+                    expected="one parameter for each name",
+                    given=", ".join(twice),
+                    cure="rename a key of the dict that holds them",
+                )
+            )
+        return found
+
+    def modules(self) -> list[Module]:
+        """The module itself and all those inside it, each once."""
+        return [module for _, module in self.named_modules()]
+
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """The modules with their names; the module itself has the name ""."""
+        return [(name, item) for name, _, item in walk(self) if isinstance(item, Module)]
+
+    def state_dict(self) -> dict[str, Array]:
+        """A copy of every parameter as a plain array, by name.
+
+        >>> tg.nn.Linear(2, 1, generator=0).state_dict()["bias"]
+        array([-0.64916146], dtype=float32)
+        """
+        return {name: parameter.numpy() for name, parameter in self.named_parameters()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the parameters from arrays by name, as `state_dict` gave them.
+
+        Raises `ArgumentError` that names every entry which is missing, unknown, or of another
+        shape or dtype; the model is then as it was. Lists and numbers take the model's dtype.
+
+        >>> line = tg.nn.Linear(1, 1)
+        >>> line.load_state_dict({"weight": [[2.0]], "bias": [1.0]})
+        >>> line(np.float32([[3.0]])).tolist()
+        [[7.0]]
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state, Mapping):
+            raise ArgumentError(
+                bad_argument(
+                    where, "no dict", expected="arrays by name", given=type(state).__name__
+                )
+            )
+        parameters = dict(self.named_parameters())
+        arrays = {name: np.asarray(state[name]) for name in parameters if name in state}
+        wrong = [f"{name} is missing" for name in parameters if name not in state]
+        wrong += [f"{name!r:.80} is unknown" for name in state if name not in parameters]
+        for name, array in arrays.items():
+            parameter = parameters[name]
+            if array.shape != parameter.shape:
+                wrong.append(f"{name} has shape {array.shape}, not {parameter.shape}")
+            stated = hasattr(state[name], "dtype")
+            if array.dtype.kind not in "fiub" or (
+                stated and array.dtype.newbyteorder("=") != parameter.dtype
+            ):
+                wrong.append(f"{name} has dtype {array.dtype}, not {parameter.dtype}")
+        if wrong:
+            raise ArgumentError(
+                bad_argument(
+                    where,
+                    "the entries do not fit the model",
+                    expected="the names, shapes and dtypes of state_dict()",
+                    given="; ".join(wrong),
+                )
+            )
+        owned = {name: np.array(arrays[name], parameters[name].dtype) for name in parameters}
+        for name, parameter in parameters.items():
+            put(parameter, owned[name])
+
+    def train(self, training: bool = True) -> Self:
+        """Set this module, and those inside it, to training mode (or with False to evaluation)."""
+        for module in self.modules():
+            module.training = bool(training)
+        return self
+
+    def eval(self) -> Self:
+        """Set this module, and those inside it, to evaluation mode."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def title(self) -> str:
+        """What it is called in a `repr`: its class."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        own: dict[str, list[str]] = {name: [] for name, _ in self.named_modules()}
+        total = 0
+        for name, owner, item in walk(self):
+            if isinstance(item, Value):
+                own[owner].append(f"{name.removeprefix(owner).lstrip('.')} {item.shape}")
+                total += item.size
+        parts = {
+            name: f"{module.title()}({', '.join(_settings(module) + own[name])})"
+            for name, module in self.named_modules()
+        }
+        count = f"{total} parameter{'s' * (total != 1)}"
+        first = parts.pop("")
+        if not parts:
+            return f"{first}: {count}" if total else first
+        width = max(map(len, parts))
+        lines = [f"  {name:{width}}  {part}" for name, part in parts.items()]
+        return "\n".join([f"{first.removesuffix('()')}: {count}", *lines])
+
+
+def walk(root: Module) -> Iterator[tuple[str, str, Value | Module]]:
+    """Every module and parameter below the root, once: name, name of the owning module, item.
+
+    A loop over what is still to be seen, so that a module that holds its parent does no harm.
+    """
+    seen: set[int] = set()
+    waiting: list[tuple[str, str, Any]] = [("", "", root)]
+    while waiting:
+        name, owner, item = waiting.pop()
+        branches: Iterator[tuple[Any, Any]] | Any = ()
+        if isinstance(item, Module):
+            branches, below = vars(item).items(), name
+        elif isinstance(item, dict):
+            branches, below = item.items(), owner
+        elif isinstance(item, (list, tuple)):
+            branches, below = enumerate(item), owner
+        elif isinstance(item, (set, frozenset)):
+            if any(isinstance(x, (Module, Value)) for x in item):
+                raise ArgumentError(
+                    bad_argument(
+                        f"the set {name}",
+                        "its parameters have no order",
+                        expected="a list, a tuple or a dict",
+                        given=type(item).__name__,
+                    )
+                )
+            continue
+        elif not isinstance(item, Value) or item._record is not None:
+            continue
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, (Module, Value)):
+            yield name, owner, item
+        inner = [(f"{name}.{key}" if name else str(key), below, x) for key, x in branches]
+        waiting.extend(reversed(inner))
+
+
+def put(parameter: Value, array: Array) -> None:
+    """Give a parameter new numbers, of its own shape and dtype, in the form that it holds."""
+    data = parameter._data
+    kind = type(data)
+    parameter._replace(
+        float(array) if kind is float else array if kind is np.ndarray else array[()]
+    )
+
+
+def _settings(module: Module) -> list[str]:
+    """The numbers and texts that a module was made with, other than its mode."""
+    return [
+        f"{name}={setting!r}"
+        for name, setting in vars(module).items()
+        if name != "training" and isinstance(setting, (bool, int, float, str))
+    ]

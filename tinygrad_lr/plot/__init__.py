@@ -1,0 +1,8 @@
+"""Pictures of what a descent did; they need the extra `plot` (matplotlib)."""
+
+from __future__ import annotations
+
+from .descent import descent_figure as descent_figure
+from .descent import loss_of as loss_of
+
+__all__ = ["descent_figure", "loss_of"]

@@ -1,0 +1,70 @@
+"""What may be differentiated: real numbers, checked and brought into one form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, DtypeError, NotDifferentiableError, bad_argument
+from .primitive import Primitive
+from .recording import RECORDING
+
+FLOAT64 = np.dtype(np.float64)
+
+
+def as_data(data: Any) -> Any:
+    """What a Value holds for what it is given: a copy, in native byte order, of floats."""
+    if type(data) is float or type(data) is int:
+        return float(data)
+    if hasattr(type(data), "__apply__"):
+        raise DtypeError(
+            "Value: data is already a Value; use it as it is, or value.detach() to leave the graph"
+        )
+    if isinstance(data, np.ma.MaskedArray):
+        raise DtypeError("Value: data is a masked array; fill it first, with data.filled(...)")
+    try:
+        array = np.array(data, order="K")
+    except NotDifferentiableError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentError(
+            bad_argument(
+                "Value",
+                "data does not make an array",
+                expected="a number, or nested lists of equal lengths",
+                given=f"{type(data).__name__} ({error})",
+            )
+        ) from error
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(
+            bad_argument(
+                "Value",
+                "data is not made of real numbers",
+                expected="floats, integers or booleans",
+                given=f"{type(data).__name__} of dtype {array.dtype}",
+            )
+        )
+    dtype = array.dtype.newbyteorder("=") if array.dtype.kind == "f" else FLOAT64
+    array = array.astype(dtype, copy=False)
+    return array[()] if isinstance(data, np.generic) else array
+
+
+def constant(x: Any, operation: Primitive) -> Any:
+    """An operand that is not a Value: a number, None, or an array that nobody else writes to."""
+    if type(x) is not np.ndarray:
+        if x is None or isinstance(x, (bool, int, float)):
+            return float(x) if type(x) is int else x
+        if isinstance(x, np.ma.MaskedArray):
+            raise DtypeError(f"{operation.name}: a masked array; fill it first, with filled(...)")
+        x = x if isinstance(x, np.generic) else np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise DtypeError(
+            bad_argument(
+                operation.name,
+                "an operand is not made of real numbers",
+                expected="a Value, a number or an array of floats, integers or booleans",
+                given=f"{type(x).__name__} of dtype {x.dtype}",
+            )
+        )
+    return x.copy(order="K") if x.flags.writeable and RECORDING.get() else x
