@@ -19,7 +19,6 @@ from . import losses as losses
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
-from . import plot as plot
 from .autodiff import grad as grad
 from .autodiff import hessian as hessian
 from .autodiff import hvp as hvp

@@ -195,13 +195,13 @@ def value_and_grad(
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
         chosen = positions(argnums, args)
         traced = trace(f, args, chosen, **keywords)
-        if len(traced.outputs) != 1:
+        if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
             raise GraphError(
                 bad_argument(
                     "grad",
                     "the function does not return one scalar",
                     expected="a Value with one entry",
-                    given=f"{type(traced.output).__name__} of {len(traced.outputs)} entries",
+                    given=f"{type(traced.output).__name__} with {len(traced.outputs)} leaves",
                 )
             )
         found = iter(traced.pull([seed("grad", traced.outputs[0])]))
@@ -234,7 +234,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     traced = trace(f, primals, range(len(primals)))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        given = checked_leaves("vjp", cotangent, traced.outputs)
+        given = checked_leaves("vjp", cotangent, traced.output, traced.outputs)
         return tuple(tree.rebuilt(list(primals), traced.pull(given)))
 
     return traced.result(), pullback
@@ -247,22 +247,13 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     (12.0, 4.0)
     """
     traced = trace(f, primals, range(len(primals)))
-    given = checked_leaves("jvp", tangents, traced.inputs)
+    given = checked_leaves("jvp", tangents, primals, traced.inputs)
     return traced.result(), tree.rebuilt(traced.output, traced.push(given))
 
 
-def checked_leaves(where: str, given: Any, likes: Sequence[Any]) -> list[Any]:
+def checked_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -> list[Any]:
     """The leaves of a structure of cotangents or tangents, each of the shape of its Value."""
-    leaves = list(tree.leaves(given))
-    if len(leaves) != len(likes):
-        raise ArgumentError(
-            bad_argument(
-                where,
-                "the structures differ",
-                expected=f"{len(likes)} arrays",
-                given=f"{len(leaves)}",
-            )
-        )
+    leaves = tree.matched(where, given, structure)
     return [seed(where, like, leaf) for like, leaf in zip(likes, leaves, strict=True)]
 
 

@@ -35,7 +35,7 @@ def pull_back(
             if record is None or g is None:
                 continue
             operation, operands, numbers, options = record
-            out, arguments = value._data, numbers
+            out, arguments = value._content, numbers
             if recording:
                 out, arguments = value, unchanged(operation, operands, numbers)
             rules, pulled = operation.rules, None
@@ -92,7 +92,7 @@ def push_forward(
             given = [tangents.get(x) if type(x) is Value else None for x in operands]
             if all(t is None for t in given):
                 continue
-            out, arguments = value._data, numbers
+            out, arguments = value._content, numbers
             if recording:
                 out, arguments = value, unchanged(operation, operands, numbers)
             total = None
@@ -106,7 +106,7 @@ def push_forward(
                     part = rule(t, out, *arguments, **options)
                 except ArithmeticError:
                     part = rule(*map(widened, (t, out, *arguments)), **options)
-                part = fitted(part, value._data)
+                part = fitted(part, value._content)
                 total = part if total is None else total + part
             tangents[value] = total
     return tangents
@@ -177,7 +177,7 @@ def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[A
     for x, number in zip(operands, numbers, strict=True):
         if type(x) is not Value:
             arguments.append(number)
-        elif x._data is number or np.array_equal(x._data, number, equal_nan=True):
+        elif x._content is number or np.array_equal(x._content, number, equal_nan=True):
             arguments.append(x)
         else:
             raise GraphError(

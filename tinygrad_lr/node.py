@@ -32,20 +32,20 @@ class Node:
     __slots__ = (
         "__weakref__",
         "_age",
-        "_data",
+        "_content",
         "_exposed",
         "_grad",
         "_record",
         "name",
         "requires_grad",
     )
-    _data: Any  # a Python float, a NumPy floating number, or an array
+    _content: Any  # a Python float, a NumPy floating number, or an array
     _record: Record | None
     name: str | None
     requires_grad: bool
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
-        self._data = as_data(data)
+        self._content = as_data(data)
         self._grad: Any = None
         self._record = None
         self._age = age_now()
@@ -62,10 +62,10 @@ class Node:
         A graph remembers the numbers that it was computed from: changing them afterwards does
         not change its gradients.
         """
-        data = self._data
+        data = self._content
         if type(data) is np.ndarray and not self._exposed:
             if self._record is None:  # graphs keep the old array, the caller may write to this one
-                data = self._data = data.copy(order="K")
+                data = self._content = data.copy(order="K")
                 self._exposed = True
             else:
                 data = data.view()
@@ -79,7 +79,7 @@ class Node:
                 f"data of a Value that {self._record[0].name} computed cannot be assigned: "
                 "assign to a leaf of the graph, or build a new Value"
             )
-        if new is self._data:  # value.data -= step worked in place
+        if new is self._content:  # value.data -= step worked in place
             return
         data = as_data(new)
         if np.shape(data) != self.shape:
@@ -89,28 +89,31 @@ class Node:
                 )
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
-        if type(self._data) is np.ndarray:
-            self._data, self._exposed = np.asarray(data, self.dtype), False
+        if type(self._content) is np.ndarray:
+            self._content, self._exposed = np.asarray(data, self.dtype), False
         else:
-            self._data = type(self._data)(data)
+            self._content = type(self._content)(data)
 
     @property
     def grad(self) -> Any:
         """dL/d(this) after `backward`, in the shape and dtype of `data`, or None."""
         grad = self._grad
         if type(grad) is tuple:  # a cotangent that others may share: copied when it is asked for
-            grad = self._grad = np.array(grad[0], dtype=self.dtype)
+            grad = np.array(grad[0], dtype=self.dtype)
+            self._grad = grad = grad if type(self._content) is np.ndarray else grad[()]
         return grad
 
     @grad.setter
     def grad(self, new: Any) -> None:
-        if type(self._data) is float and (type(new) is float or type(new) is int):
+        if type(self._content) is float and (type(new) is float or type(new) is int):
             self._grad = float(new)
             return
         if new is not None:
             new = as_data(new)
-            if np.ndim(new) == 0:
-                new = np.full(self.shape, new, self.dtype)[()]
+            if np.ndim(new) == 0 and type(self._content) is not np.ndarray:
+                new = type(self._content)(new)
+            elif np.ndim(new) == 0:
+                new = np.full(self.shape, new, self.dtype)
             elif np.shape(new) != self.shape:
                 raise ShapeError(
                     bad_argument(
@@ -127,12 +130,12 @@ class Node:
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes; () for a number."""
-        return getattr(self._data, "shape", ())
+        return getattr(self._content, "shape", ())
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The floating type; float64 for a Python number."""
-        return cast("np.dtype[Any]", getattr(self._data, "dtype", FLOAT64))
+        return cast("np.dtype[Any]", getattr(self._content, "dtype", FLOAT64))
 
     @property
     def ndim(self) -> int:
@@ -142,7 +145,7 @@ class Node:
     @property
     def size(self) -> int:
         """The number of entries."""
-        return int(getattr(self._data, "size", 1))
+        return int(getattr(self._content, "size", 1))
 
     def item(self) -> float:
         """The only entry as a Python float. It leaves the graph: no gradient flows through it."""
@@ -150,25 +153,25 @@ class Node:
             raise ArgumentError(
                 bad_argument("item", "more than one entry", expected="size 1", given=self.shape)
             )
-        return float(np.asarray(self._data).reshape(())[()])
+        return float(np.asarray(self._content).reshape(())[()])
 
     def numpy(self) -> Array:
         """A copy as a plain array. It leaves the graph: no gradient flows through it."""
-        return np.array(self._data)
+        return np.array(self._content)
 
     def tolist(self) -> Any:
         """Nested lists of Python floats. It leaves the graph: no gradient flows through it."""
-        return np.asarray(self._data).tolist()
+        return np.asarray(self._content).tolist()
 
     def detach(self) -> Self:
         """The same numbers as a constant: no gradient flows through the result."""
-        return type(self)(self._data, name=self.name, requires_grad=False)
+        return type(self)(self._content, name=self.name, requires_grad=False)
 
     def __float__(self) -> float:
         return self.item()
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._content)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -176,7 +179,7 @@ class Node:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"Value(data={self._data}, grad={self.grad})"
+        return f"Value(data={self._content}, grad={self.grad})"
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
@@ -193,9 +196,9 @@ class Node:
         In place where the user holds `.data`; else a graph that recorded the old array keeps it.
         """
         if self._exposed:
-            self._data[...] = new
+            self._content[...] = new
         else:
-            self._data = new
+            self._content = new
 
     # ---- the graph
 
@@ -223,7 +226,7 @@ class Node:
                 f"a Value computed by {self._record[0].name} cannot be copied or pickled: "
                 "its graph would go with it; use value.numpy() or value.detach()"
             )
-        return rebuilt, (type(self), self._data, self.name, self.requires_grad, self.grad)
+        return rebuilt, (type(self), self._content, self.name, self.requires_grad, self.grad)
 
 
 def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, grad: Any) -> Node:

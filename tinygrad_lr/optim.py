@@ -88,7 +88,7 @@ class Optimizer:
                 gradient = parameter._gradient
                 if gradient is None:
                     continue
-                old = parameter._data
+                old = parameter._content
                 new, state = self.update(gradient, old, self.state[place], rate)
                 made.append((place, parameter, _in_form_of(old, new), state))
         steps = self.steps + 1
@@ -109,7 +109,7 @@ class Optimizer:
 
     def restart(self) -> None:
         """Forget what earlier steps left in the state, as after a divergence."""
-        self.state = [self.start(parameter._data) for parameter in self.parameters]
+        self.state = [self.start(parameter._content) for parameter in self.parameters]
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all that a later run needs to go on from here, as arrays by name.
@@ -231,7 +231,7 @@ class SGD(Optimizer):
 
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
     """The present data of the parameters, as arrays that no later step writes to."""
-    return [x._data.copy(order="K") if x._exposed else x._data for x in parameters]
+    return [x._content.copy(order="K") if x._exposed else x._content for x in parameters]
 
 
 def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:

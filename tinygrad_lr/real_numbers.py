@@ -16,7 +16,7 @@ FLOAT64 = np.dtype(np.float64)
 def as_data(data: Any) -> Any:
     """What a Value holds for what it is given: a copy, in native byte order, of floats."""
     if type(data) is float or type(data) is int:
-        return float(data)
+        return as_float("Value", data)
     if hasattr(type(data), "__apply__"):
         raise DtypeError(
             "Value: data is already a Value; use it as it is, or value.detach() to leave the graph"
@@ -24,7 +24,7 @@ def as_data(data: Any) -> Any:
     if isinstance(data, np.ma.MaskedArray):
         raise DtypeError("Value: data is a masked array; fill it first, with data.filled(...)")
     try:
-        array = np.array(data, order="K")
+        array = np.array(np.asarray(data), order="K")
     except NotDifferentiableError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
@@ -50,11 +50,26 @@ def as_data(data: Any) -> Any:
     return array[()] if isinstance(data, np.generic) else array
 
 
+def as_float(where: str, number: float) -> float:
+    """A Python number as a float, unless it is an integer that no float can hold."""
+    try:
+        return float(number)
+    except OverflowError:
+        raise ArgumentError(
+            bad_argument(
+                where,
+                "an integer is too large",
+                expected="below 1.8e308",
+                given=f"an integer of {number.bit_length()} bits",  # type: ignore[attr-defined]
+            )
+        ) from None
+
+
 def constant(x: Any, operation: Primitive) -> Any:
     """An operand that is not a Value: a number, None, or an array that nobody else writes to."""
     if type(x) is not np.ndarray:
         if x is None or isinstance(x, (bool, int, float)):
-            return float(x) if type(x) is int else x
+            return as_float(operation.name, x) if type(x) is int else x
         if isinstance(x, np.ma.MaskedArray):
             raise DtypeError(f"{operation.name}: a masked array; fill it first, with filled(...)")
         x = x if isinstance(x, np.generic) else np.asarray(x)

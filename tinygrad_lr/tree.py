@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .errors import ArgumentError, bad_argument
+
 
 def leaves(tree: Any) -> Iterator[Any]:
     """The arrays, numbers and Values of a nested structure, in order (dicts by insertion).
@@ -49,3 +51,42 @@ def mapped(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     [0.0, (1.0,)]
     """
     return rebuilt(tree, map(function, *(list(leaves(t)) for t in (tree, *others))))
+
+
+def matched(where: str, tree: Any, pattern: Any) -> list[Any]:
+    """The leaves of a tree that is nested like the pattern, in the pattern's order.
+
+    Lists and tuples stand for each other; dicts match by key. Raises `ArgumentError` elsewhere.
+
+    >>> matched("jvp", {"b": 1.0, "a": [2.0]}, {"a": (0.0,), "b": 0.0})
+    [2.0, 1.0]
+    """
+    if isinstance(pattern, dict):
+        if isinstance(tree, dict) and tree.keys() == pattern.keys():
+            return [x for key in pattern for x in matched(where, tree[key], pattern[key])]
+    elif isinstance(pattern, (list, tuple)):
+        if isinstance(tree, (list, tuple)) and len(tree) == len(pattern):
+            pairs = zip(tree, pattern, strict=True)
+            return [x for inner, outer in pairs for x in matched(where, inner, outer)]
+    elif pattern is None:
+        if tree is None:
+            return []
+    elif not isinstance(tree, (dict, list, tuple, type(None))):
+        return [tree]
+    raise ArgumentError(
+        bad_argument(
+            where,
+            "the structures differ",
+            expected=described(pattern),
+            given=described(tree),
+        )
+    )
+
+
+def described(tree: Any) -> str:
+    """One level of a structure in words."""
+    if isinstance(tree, dict):
+        return f"a dict of {', '.join(map(repr, tree))}"
+    if isinstance(tree, (list, tuple)):
+        return f"a {type(tree).__name__} of {len(tree)}"
+    return "None" if tree is None else "an array or a number"

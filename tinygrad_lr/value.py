@@ -19,6 +19,7 @@ from .primitive import METHODS, NUMPY, TABLE, Primitive
 from .real_numbers import constant
 from .recording import RECORDING
 
+HUGE = 1 << 1000  # Python's integers can be larger than every float
 FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
 
 
@@ -31,14 +32,14 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
     def spelt(reflected: bool) -> Callable[..., Value]:
         def call(self: Value, other: Any) -> Value:
             operation = TABLE[name]
-            x, recorded = self._data, self.requires_grad
+            x, recorded = self._content, self.requires_grad
             if self._exposed:
                 x = x.copy(order="K")
             if type(other) is Value:
-                y, recorded = other._data, recorded or other.requires_grad
+                y, recorded = other._content, recorded or other.requires_grad
                 if other._exposed:
                     y = y.copy(order="K")
-            elif type(other) is float or type(other) is int:
+            elif type(other) is float or (type(other) is int and -HUGE < other < HUGE):
                 y = float(other)
             else:
                 y = constant(other, operation)
@@ -54,7 +55,7 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
             if not isinstance(out, np.ndarray) and type(out) is not float:
                 out = as_result(operation, out, numbers)
             value = _new(Value)
-            value._data = out
+            value._content = out
             value._grad = value.name = None
             value._exposed = False
             value._age = age_now()
@@ -86,7 +87,7 @@ def comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Value, object], 
     """A comparison of the numbers, entry by entry: it has no derivative and returns no Value."""
 
     def call(self: Value, other: object) -> Any:
-        return compare(self._data, plain(other))
+        return compare(self._content, plain(other))
 
     return call
 
@@ -184,11 +185,11 @@ class Value(Node):
 
     def argmax(self, axis: int | None = None) -> Any:
         """The position of the largest entry, as plain integers."""
-        return np.argmax(self._data, axis)
+        return np.argmax(self._content, axis)
 
     def argmin(self, axis: int | None = None) -> Any:
         """The position of the smallest entry, as plain integers."""
-        return np.argmin(self._data, axis)
+        return np.argmin(self._content, axis)
 
     __hash__ = object.__hash__  # by identity, as in micrograd
 
@@ -244,7 +245,7 @@ class Value(Node):
 def plain(x: Any) -> Any:
     """What stands behind Values: for functions that have no derivative to lose."""
     if isinstance(x, Value):
-        return x._data
+        return x._content
     return type(x)(map(plain, x)) if type(x) in {list, tuple} else x
 
 
@@ -259,7 +260,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
     for x in operands:
         if type(x) is Value:
             recorded = recorded or x.requires_grad
-            numbers.append(x._data.copy(order="K") if x._exposed else x._data)
+            numbers.append(x._content.copy(order="K") if x._exposed else x._content)
         else:
             numbers.append(constant(x, operation))
     try:
@@ -281,7 +282,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
 def result(out: Any, record: Record | None) -> Value:
     """The Value of a result, with the record of how it came about."""
     value = _new(Value)
-    value._data = out
+    value._content = out
     value._grad = value.name = None
     value._exposed = False
     value._age = age_now()
@@ -308,7 +309,8 @@ def evaluate_again(
     if isinstance(error, FloatingPointError):  # numpy.seterr(all="raise") does not change results
         with np.errstate(all="ignore"):
             return operation.forward(*numbers, **options)
-    if all(type(x) is float for x in numbers) and isinstance(error, (ArithmeticError, ValueError)):
+    arithmetic = isinstance(error, (ArithmeticError, ValueError)) and not options
+    if arithmetic and all(type(x) is float for x in numbers):
         return operation.on_numbers(*numbers)
     if type(error) is ValueError:
         shapes = ", ".join(str(np.shape(x)) for x in numbers[:4])

@@ -66,9 +66,7 @@ def learning_rate_limit(
 
 def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
     """The function v -> H v: the gradient, recorded, pushed forward along v."""
-    if not isinstance(value, Value) or not value.requires_grad:
-        raise GraphError("learning_rate_limit: the loss depends on no parameter of the model")
-    if value.size != 1:
+    if isinstance(value, Value) and value.size != 1:
         raise ArgumentError(
             bad_argument(
                 "learning_rate_limit",
@@ -78,15 +76,20 @@ def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
                 cure="reduce it with mean() or sum()",
             )
         )
-    one = 1.0 if type(value._data) is float else np.ones_like(value._data)[()]
-    cotangents = pull_back(ordered([value]), {value: one}, recording=True)
+    order = ordered([value]) if isinstance(value, Value) else []
+    if set(parameters).isdisjoint(order):
+        raise GraphError("learning_rate_limit: the loss depends on no parameter of the model")
+    one = 1.0 if type(value._content) is float else np.ones_like(value._content)[()]
+    cotangents = pull_back(order, {value: one}, recording=True)
     gradient = [cotangents.get(p) for p in parameters]
-    order = ordered(g for g in gradient if isinstance(g, Value))
+    steps = ordered(g for g in gradient if isinstance(g, Value))
 
     def product(v: Vector) -> Vector:
-        tangents = push_forward(order, dict(zip(parameters, v, strict=True)))
+        tangents = push_forward(steps, dict(zip(parameters, v, strict=True)))
         found = [tangents.get(g) if isinstance(g, Value) else None for g in gradient]
-        return [p._data * 0.0 if t is None else t for p, t in zip(parameters, found, strict=True)]
+        return [
+            p._content * 0.0 if t is None else t for p, t in zip(parameters, found, strict=True)
+        ]
 
     return product
 
@@ -141,5 +144,5 @@ def _length(v: Vector) -> float:
 
 def _like(parameter: Value, entries: Any) -> Any:
     """The entries in the parameter's shape and dtype, a Python float for a Python float."""
-    data = parameter._data
+    data = parameter._content
     return float(entries) if type(data) is float else np.asarray(entries, data.dtype)[()]

@@ -127,7 +127,7 @@ class Function(Module):
         """function(x)."""
         return self.function(x)
 
-    def title(self) -> str:
+    def _title(self) -> str:
         """The function's own name."""
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -149,7 +149,7 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def title(self) -> str:
+    def _title(self) -> str:
         """What it is called in a `repr`: its class."""
         return type(self).__name__
 
@@ -161,7 +161,7 @@ class Module:
                 own[owner].append(f"{name.removeprefix(owner).lstrip('.')} {item.shape}")
                 total += item.size
         parts = {
-            name: f"{module.title()}({', '.join(_settings(module) + own[name])})"
+            name: f"{module._title()}({', '.join(_settings(module) + own[name])})"
             for name, module in self.named_modules()
         }
         count = f"{total} parameter{'s' * (total != 1)}"
@@ -182,13 +182,14 @@ def walk(root: Module) -> Iterator[tuple[str, str, Value | Module]]:
     waiting: list[tuple[str, str, Any]] = [("", "", root)]
     while waiting:
         name, owner, item = waiting.pop()
-        branches: Iterator[tuple[Any, Any]] | Any = ()
+        owner_below = owner
+        branches: Iterable[tuple[Any, Any]] = ()
         if isinstance(item, Module):
-            branches, below = vars(item).items(), name
+            branches, owner_below = vars(item).items(), name
         elif isinstance(item, dict):
-            branches, below = item.items(), owner
+            branches = item.items()
         elif isinstance(item, (list, tuple)):
-            branches, below = enumerate(item), owner
+            branches = enumerate(item)
         elif isinstance(item, (set, frozenset)):
             if any(isinstance(x, (Module, Value)) for x in item):
                 raise ArgumentError(
@@ -207,13 +208,13 @@ def walk(root: Module) -> Iterator[tuple[str, str, Value | Module]]:
         seen.add(id(item))
         if isinstance(item, (Module, Value)):
             yield name, owner, item
-        inner = [(f"{name}.{key}" if name else str(key), below, x) for key, x in branches]
+        inner = [(f"{name}.{key}" if name else str(key), owner_below, x) for key, x in branches]
         waiting.extend(reversed(inner))
 
 
 def put(parameter: Value, array: Array) -> None:
     """Give a parameter new numbers, of its own shape and dtype, in the form that it holds."""
-    data = parameter._data
+    data = parameter._content
     kind = type(data)
     parameter._replace(
         float(array) if kind is float else array if kind is np.ndarray else array[()]

@@ -26,7 +26,13 @@ def relu(x):
     return np.maximum(x, 0)
 
 
-relu.vjp(x=lambda g, out, x: g * (x > 0))
+def _relu_rule(g, out, x):
+    if type(x) is float:
+        return g if x > 0 else 0.0
+    return np.where(x > 0, g, 0.0)
+
+
+relu.vjp(x=_relu_rule)
 
 
 @primitive(

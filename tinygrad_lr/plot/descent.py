@@ -1,23 +1,8 @@
-"""`descent_figure`: the data with the fitted line, the loss by step, and the hill that was descended.
-
-CONTRACT (the body follows within minutes; the signature stands):
-
-    from tinygrad_lr.plot import descent_figure, loss_of       # import lazily; needs extra `plot`
-    figure = descent_figure(
-        students.sat_sum, students.fy_gpa,                      # in the units of the data
-        predict=lambda x: model(scaling.transform(x)).numpy(),  # same units; x is (m,) or (m, k) as
-                                                                # yours was; may return (m,) or (m, 1)
-        history=history,                                        # of tg.fit
-        loss_at=loss_of(model, z, y),                           # what fit was given: model, z, y, loss
-        x_name="sat_sum", y_name="fy_gpa",                      # several features: x_name=["a", "b"]
-        closed_form=line,                                       # a linear.Line fitted to x, y; or None
-        w_label="w, fy_gpa per standard deviation of sat_sum",  # optional label of the third axis
-    )
-    figure.savefig("out.png")                                   # .svg and .pdf too
-"""
+"""`descent_figure`: the data with what was learnt, the loss by step, the hill that was descended."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
+from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
 from ..linear import Line
 from ..nn import Module
-from ..train import History
+from ..recording import no_grad
 from ..value import Value
+from .panels import draw_curve, draw_losses, draw_predictions, draw_slice
+from .slice import Run
+from .style import figure_with_panels, literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,14 +30,106 @@ def descent_figure(
     y: ArrayLike,
     *,
     predict: Callable[[Any], ArrayLike],
-    history: History,
+    history: Run,
     loss_at: Callable[[Mapping[str, Array]], float],
     x_name: str | Sequence[str] = "x",
     y_name: str = "y",
     closed_form: Line | None = None,
     w_label: str | None = None,
 ) -> Figure:
-    raise NotImplementedError
+    """Three panels about a descent, ready to save: `figure.savefig("out.png")`.
+
+    1. The data and the model: points, the learnt line or curve, the closed form. With several
+       features, predicted against observed.
+    2. The loss by step, on a logarithmic scale where it spans two decades, with the loss of the
+       closed form for reference.
+    3. The loss over one weight w, all other weights held where they ended (after a divergence,
+       at the recorded step with the smallest loss), the slope at the start, and where descent
+       took w. It is the weight (no bias) that moved furthest: the only one of a line. The path
+       is drawn on this one slice of the loss. For a line through a standardised feature, the
+       slice is the same parabola at every bias, but for its height; elsewhere the hill moves with
+       the other weights, and the path shows where w went, not how high the loss stood.
+
+    - `x` (n,) or (n, features) and `y` (n,), in the units that the axes are to have
+    - `predict`: from x, in the shape and units given here, to ŷ of shape (m,) or (m, 1)
+    - `history`: what `fit` returned
+    - `loss_at`: the loss that the descent saw, at weights by name: `loss_of(model, x, y)` with
+      what `fit` was given
+    - `x_name` (a list for several features) and `y_name`: shown literally, so put units in them
+    - `closed_form`: the least-squares line of x and y; its mse is the reference of the loss, so
+      leave it out where the descent saw another loss or another scale of y
+    - `w_label`: the name of w on its axis, with units
+
+    Rows and losses that are not finite, or beyond 1e150, are not drawn, and the panel says how
+    many. Neither pyplot nor any global state of matplotlib is touched.
+
+    Raises `ShapeError` where x, y, their names and the predictions do not fit together,
+    `DtypeError` for what is not a real number, `ArgumentError` for a history without weights,
+    `MissingExtraError` without matplotlib.
+
+    >>> x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])
+    >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    >>> history = tg.fit(line, x, y, learning_rate=0.1)
+    >>> figure = descent_figure(
+    ...     x,
+    ...     y,
+    ...     predict=lambda x: line(x[:, None]).numpy(),
+    ...     history=history,
+    ...     loss_at=loss_of(line, x, y),
+    ... )
+    >>> [panel.get_ylabel() for panel in figure.axes]
+    ['y', 'loss', 'loss']
+    """
+    features = _real_numbers("x", x)
+    target = _real_numbers("y", y)
+    names = [literal(name) for name in ([x_name] if isinstance(x_name, str) else x_name)]
+    columns = features.shape[1] if features.ndim == 2 else 1
+    if (
+        features.ndim not in {1, 2}
+        or target.shape != features.shape[:1]
+        or len(names) != columns
+        or not target.size
+    ):
+        raise ShapeError(
+            bad_argument(
+                "descent_figure",
+                "x, y and the names do not fit together",
+                expected="x (n,) or (n, features), y (n,), a name for each feature",
+                given=f"x {features.shape}, y {target.shape}, {len(names)} names",
+            )
+        )
+    if not any(len(records) for records in history.weights.values()):
+        raise ArgumentError(
+            bad_argument(
+                "descent_figure",
+                "the history has no weights",
+                expected="what fit returned for a model with parameters",
+                given=repr(history),
+            )
+        )
+
+    def predicted(rows: Array) -> Array:
+        found = _real_numbers("what predict returns", predict(rows))
+        if found.shape not in {(len(rows),), (len(rows), 1)}:
+            raise ShapeError(
+                bad_argument(
+                    "descent_figure",
+                    "predict returns another shape",
+                    expected=f"{(len(rows),)} or {(len(rows), 1)}",
+                    given=found.shape,
+                )
+            )
+        return found.reshape(len(rows))
+
+    figure, panels = figure_with_panels(3)
+    with np.errstate(all="ignore"):
+        if columns == 1:
+            draw_curve(panels[0], features, target, predicted, closed_form, names[0], y_name)
+        else:
+            draw_predictions(panels[0], features, target, predicted, closed_form, y_name)
+        draw_losses(panels[1], history, closed_form)
+        draw_slice(panels[2], history, loss_at, names, w_label)
+    return figure
 
 
 def loss_of(
@@ -57,4 +138,42 @@ def loss_of(
     y: ArrayLike,
     loss: Callable[[Any, Any], Value] = losses.mse,
 ) -> Callable[[Mapping[str, Array]], float]:
-    raise NotImplementedError
+    """The loss as a function of the weights by name, as in `state_dict`; the model stays as it is.
+
+    Shapes: those of `fit`; x (n,) or (n, features), y as the model's output or (n,).
+
+    >>> line = tg.nn.Linear(1, 1)
+    >>> loss_at = loss_of(line, [1.0, 2.0], [2.0, 5.0])
+    >>> loss_at({"weight": np.float32([[2.0]]), "bias": np.float32([0.0])})
+    0.5
+    """
+    twin = copy.deepcopy(model).eval()
+    dtype = np.result_type(*(parameter.dtype for parameter in twin.parameters()))
+    features = np.asarray(x, dtype)
+    features = features[:, None] if features.ndim == 1 else features
+    target = np.asarray(y)
+    target = target.astype(dtype) if target.dtype.kind == "f" else target
+
+    def loss_at(weights: Mapping[str, Array]) -> float:
+        twin.load_state_dict(weights)
+        with no_grad(), np.errstate(all="ignore"):
+            prediction = twin(features)
+            column = target.ndim == 1 and prediction.shape == (len(target), 1)
+            return float(loss(prediction, target[:, None] if column else target))
+
+    return loss_at
+
+
+def _real_numbers(name: str, given: Any) -> Array:
+    """The numbers as float64. Raises `DtypeError` for anything else."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(
+            bad_argument(
+                "descent_figure",
+                f"{name} is not made of real numbers",
+                expected="integers or floats",
+                given=f"dtype {array.dtype}",
+            )
+        )
+    return array.astype(np.float64)

@@ -137,7 +137,7 @@ class Watch:
 def unchanged(parameters: Sequence[Value], before: Sequence[Any], tolerance: float) -> bool:
     """Whether every |w_new - w_old| ≤ tolerance · max(1, |w_old|)."""
     for parameter, old in zip(parameters, before, strict=True):
-        new = parameter._data
+        new = parameter._content
         if type(new) is np.ndarray and new.size:  # the first entry alone nearly always tells
             first, was = new.item(0), old.item(0)
             if not abs(first - was) <= tolerance * max(1.0, abs(was)):

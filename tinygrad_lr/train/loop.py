@@ -126,7 +126,7 @@ def fit(
         message="",
         learning_rate=optimizer.rate,
     )
-    if reason == "diverged" or not all(np.isfinite(x._data).all() for x in parameters):
+    if reason == "diverged" or not all(np.isfinite(x._content).all() for x in parameters):
         history.reason = "diverged"
         restore(parameters, watch.best)
         optimizer.restart()

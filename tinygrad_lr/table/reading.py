@@ -1,11 +1,4 @@
-"""CSV files in and out, strictly: every cell is a number that was meant, or one sentence says why.
-
-    file ──records──> names + text of the wanted columns ──numbers──> float64
-          (csv)        (one pass, errors with the line)     (errors with line and column)
-
-A bad file raises `DataFileError` whose message is one line: the file, the line, the column, what
-stood there, what was expected, and what to do. Nothing is guessed, filled in or renamed.
-"""
+"""Reading CSV: every cell is a number that was meant, or one sentence says why it is not."""
 
 from __future__ import annotations
 
@@ -17,17 +10,18 @@ import itertools
 import math
 import os
 import re
-import secrets
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lr.errors import ArgumentError, DataFileError, bad_argument
+from ..errors import ArgumentError, bad_argument
+from ..files import check_regular, listed, printable, quoted, refuse
+
+Result = TypeVar("Result")
 
 LONGEST_LINE = 2**24  # characters: a file without line ends must not fill the memory
 CELLS_AT_ONCE = 2**14  # cells held as Python strings before they are packed; at least 64 rows
@@ -49,34 +43,6 @@ DIAGNOSES = {  # what may stand in a number's place, what it is called, what to 
     r"[+-]?\d[\d., '\u2019\xa0\u202f]*": ("separators inside a number", "write 1234.5"),
     r".*[;\t|].*": ("several cells in one", "separate cells with commas"),
 }
-
-
-def printable(text: str) -> str:
-    r"""The text on one line, safe to show: control, bidirectional and invisible marks are escaped.
-
-    >>> print(printable("score\n\x1b[31m"), printable("abc\u202edef"), printable("naïve"))
-    score\n\x1b[31m abc\u202edef naïve
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _quoted(text: str) -> str:
-    shown = printable(text[:60])
-    return f"'{shown}...'" if len(text) > 60 else f"'{shown}'"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(_quoted, names[:12]))
-    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
-
-
-def _refuse(
-    where: str, wrong: str, expected: str, given: str, cure: str, line: int | None = None
-) -> NoReturn:
-    at = (printable(where) or "''") + ("" if line is None else f", line {line}")
-    raise DataFileError(bad_argument(at, wrong, expected=expected, given=given, cure=cure))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +96,9 @@ class Table:
         if name not in self.names:
             _refuse_column(self.path, name, self.names)
         if name not in self.text:
-            kept = _listed(tuple(self.text))
-            wrong = f"column {_quoted(name)} was not kept"
-            raise ArgumentError(bad_argument("Table", wrong, expected=kept, given=_quoted(name)))
+            kept = listed(tuple(self.text))
+            wrong = f"column {quoted(name)} was not kept"
+            raise ArgumentError(bad_argument("Table", wrong, expected=kept, given=quoted(name)))
         return self.text[name]
 
 
@@ -149,9 +115,9 @@ def _floats(block: bytes, cells: list[bytes]) -> NDArray[np.float64] | None:
 
 def _refuse_cell(path: str, line: int, column: str, cell: str) -> NoReturn:
     wrong, cure = _diagnosis(cell)
-    at, expected = f"line {line}, column {_quoted(column)}", "a number such as -3.5 or 2e-3"
-    given = _quoted(cell) if cell.strip() else "nothing"
-    _refuse(f"{printable(path)}, {at}", wrong, expected, given, cure)
+    at, expected = f"line {line}, column {quoted(column)}", "a number such as -3.5 or 2e-3"
+    given = quoted(cell) if cell.strip() else "nothing"
+    refuse(f"{printable(path)}, {at}", wrong, expected, given, cure)
 
 
 def _diagnosis(cell: str) -> tuple[str, str]:
@@ -171,9 +137,9 @@ def _diagnosis(cell: str) -> tuple[str, str]:
 def _refuse_column(path: str, name: str, names: Sequence[str]) -> NoReturn:
     folded = {known.casefold(): known for known in names}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    cure = f"did you mean {_quoted(folded[near[0]])}?" if near else "choose a column of the header"
-    wrong = f"no column {_quoted(name)} in the header"
-    _refuse(path, wrong, f"one of {_listed(names)}", _quoted(name), cure)
+    cure = f"did you mean {quoted(folded[near[0]])}?" if near else "choose a column of the header"
+    wrong = f"no column {quoted(name)} in the header"
+    refuse(path, wrong, f"one of {listed(names)}", quoted(name), cure)
 
 
 def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
@@ -186,13 +152,13 @@ def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
     seen: dict[int, str] = {}
     for name in dict.fromkeys(columns):
         values = table.numbers(name) + 0.0  # -0.0 equals 0.0
-        where = f"{printable(table.path)}, column {_quoted(name)}:"
+        where = f"{printable(table.path)}, column {quoted(name)}:"
         if table.rows > 1 and (values == values[0]).all():
             notes.append(f"{where} every row holds {float(values[0])!r}, so it explains nothing")
         elif table.rows > 1:
             twin = seen.setdefault(hash(values.tobytes()), name)
             if twin != name:
-                notes.append(f"{where} equal to column {_quoted(twin)} in every row")
+                notes.append(f"{where} equal to column {quoted(twin)} in every row")
         large = np.flatnonzero(np.abs(values) >= 2**53)
         cells = table.cells(name) if len(large) else []
         for row in large:
@@ -226,30 +192,36 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
     Traceback (most recent call last):
     tinygrad_lr.errors.DataFileError: ...scores.csv, line 3, column 'gpa': a missing or ...
     """
+    return _opened(path, lambda name, records: _read(name, records, columns))
+
+
+def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    r"""The names in the header line of a CSV file; the rows are not looked at.
+
+    Raises `DataFileError` for a file that cannot be read or that begins with no such line.
+
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "scores.csv")
+    >>> _ = file.write_text("name,sat_sum,gpa\nAda,127,3.18\n")
+    >>> read_names(file)
+    ('name', 'sat_sum', 'gpa')
+    """
+    return _opened(path, lambda name, records: _header(name, records)[1])
+
+
+def _opened(
+    path: str | os.PathLike[str], read: Callable[[str, Iterator[tuple[int, list[str]]]], Result]
+) -> Result:
+    """What a reader makes of the file's records."""
     name = os.fspath(path)
     try:
-        _check_regular(name)
+        check_regular(name)
         # Wrong bytes become surrogates, so that the line they stand on is known.
         with open(name, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            return _read(name, _records(name, file), columns)
+            return read(name, _records(name, file))
     except OSError as error:
         reason, cure = str(error.strerror or error), "check the path and its permissions"
-        _refuse(name, "cannot be read", "a readable CSV file", reason, cure)
-
-
-def _check_regular(path: str) -> None:
-    """Refuse what would block or never end, before it is opened."""
-    wrong, expected, cure = "not a file", "a regular file", "save the data to a file first"
-    if path == "-":
-        _refuse(path, wrong, expected, "'-', standard input", cure)
-    try:
-        mode = os.stat(path).st_mode
-    except ValueError:  # a NUL or a lone surrogate in the path
-        _refuse(path, wrong, expected, "characters that no path can hold", "check the path")
-    if stat.S_ISDIR(mode):
-        _refuse(path, wrong, expected, "a directory", "name a file inside it")
-    if not stat.S_ISREG(mode):
-        _refuse(path, wrong, expected, "a pipe, a socket or a device", cure)
+        refuse(name, "cannot be read", "a readable CSV file", reason, cure)
 
 
 def _records(path: str, file: TextIO) -> Iterator[tuple[int, list[str]]]:
@@ -284,13 +256,13 @@ def _check_line(path: str, number: int, line: str) -> None:
     if wrong_byte:
         byte = ord(wrong_byte[0]) - 0xDC00
         guess = "UTF-16" if byte >= 0xFE else "latin-1 (Windows-1252)"
-        _refuse(path, "not UTF-8", expected, f"byte 0x{byte:02x}, perhaps {guess}", cure, number)
+        refuse(path, "not UTF-8", expected, f"byte 0x{byte:02x}, perhaps {guess}", cure, number)
     if "\0" in line:
         given = "UTF-16, a spreadsheet or other binary data"
-        _refuse(path, "a NUL byte", expected, given, cure, number)
+        refuse(path, "a NUL byte", expected, given, cure, number)
     if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
         given = f"{LONGEST_LINE} characters without a line end"
-        _refuse(path, "the line is too long", expected, given, "check that it is CSV", number)
+        refuse(path, "the line is too long", expected, given, "check that it is CSV", number)
 
 
 def _refuse_record(path: str, begin: int, recent: list[str], complaint: str) -> NoReturn:
@@ -306,15 +278,13 @@ def _refuse_record(path: str, begin: int, recent: list[str], complaint: str) -> 
         begin += len(recent) - max(1, len(io.StringIO(cell, newline="").readlines()))
     elif separator:
         wrong, cure = f"is the separator '{printable(separator[1])}'?", COMMAS
-    _refuse(path, wrong, "cells between commas", _quoted(record), cure, begin)
+    refuse(path, wrong, "cells between commas", quoted(record), cure, begin)
 
 
 def _read(
     path: str, records: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None
 ) -> Table:
-    head, header = next(records, (1, []))
-    names = tuple(name.strip() for name in header)
-    _check_header(path, head, names)
+    head, names = _header(path, records)
     for name in columns or ():
         if name not in names:
             _refuse_column(path, name, names)
@@ -332,126 +302,53 @@ def _read(
             blocks[names[i]].append("\0".join(by_column[i]).encode())
     if not begins:
         cure = "add a line of cells below the names"
-        _refuse(path, "a header without rows", "rows", "none", cure, head)
+        refuse(path, "a header without rows", "rows", "none", cure, head)
     text = {name: tuple(parts) for name, parts in blocks.items()}
     line_numbers = np.concatenate(begins)
     return Table(path, names, len(line_numbers), line_numbers, text)
 
 
+def _header(path: str, records: Iterator[tuple[int, list[str]]]) -> tuple[int, tuple[str, ...]]:
+    """The line and the names of the header."""
+    line, cells = next(records, (1, []))
+    names = tuple(name.strip() for name in cells)
+    _check_header(path, line, names)
+    return line, names
+
+
 def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
-    expected, given = "a header line of column names", _listed(names)
+    expected, given = "a header line of column names", listed(names)
     if not names:
-        _refuse(path, "an empty file", expected, "nothing", "write names, then rows", line)
+        refuse(path, "an empty file", expected, "nothing", "write names, then rows", line)
     mark = re.search(r"[;\t|]", names[0])
     if len(names) == 1 and mark:
         wrong = f"is the separator '{printable(mark[0])}'?"
-        _refuse(path, wrong, "names between commas", given, COMMAS, line)
-    if all(_is_number(name) for name in names):
+        refuse(path, wrong, "names between commas", given, COMMAS, line)
+    if all(is_number(name) for name in names):
         cure = "add a line of names above the rows"
-        _refuse(path, "a header made of numbers", expected, given, cure, line)
+        refuse(path, "a header made of numbers", expected, given, cure, line)
     if "" in names:
         wrong = f"column {names.index('') + 1} of {len(names)} has no name"
         cure = "name it, or remove it (is there a comma at an end of the line?)"
-        _refuse(path, wrong, "a name for each column", given, cure, line)
+        refuse(path, wrong, "a name for each column", given, cure, line)
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         cure = "rename or remove one of them"
-        _refuse(path, "two columns with one name", "different names", _quoted(twice), cure, line)
+        refuse(path, "two columns with one name", "different names", quoted(twice), cure, line)
 
 
 def _refuse_width(path: str, names: Sequence[str], batch: list[tuple[int, list[str]]]) -> NoReturn:
     line, cells = next((line, cells) for line, cells in batch if len(cells) != len(names))
-    expected = f"{len(names)} cells, one for each of {_listed(names)}"
-    given = f"{len(cells)}: {_listed(cells)}"
+    expected = f"{len(names)} cells, one for each of {listed(names)}"
+    given = f"{len(cells)}: {listed(cells)}"
     if len(cells) < len(names):
-        wrong = f"a short row, without column {_quoted(names[len(cells)])}"
-        _refuse(path, wrong, expected, given, "fill it in, or remove the line", line)
+        wrong = f"a short row, without column {quoted(names[len(cells)])}"
+        refuse(path, wrong, expected, given, "fill it in, or remove the line", line)
     cure = "write decimals with a point, quote text with commas, end no line with a comma"
-    _refuse(path, f"a long row, after column {_quoted(names[-1])}", expected, given, cure, line)
+    refuse(path, f"a long row, after column {quoted(names[-1])}", expected, given, cure, line)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is a finite decimal number in ASCII digits."""
     cell = text.encode()
     return _floats(cell, [cell]) is not None
-
-
-def write_table(
-    target: str | os.PathLike[str] | TextIO,
-    names: Sequence[str],
-    columns: Sequence[Sequence[str] | Sequence[float] | NDArray[Any]],
-) -> None:
-    """Write columns of text or of numbers as CSV, to a path or to an open text stream.
-
-    Numbers take the shortest digits that read back to the same bits. Text that a spreadsheet would
-    run as a formula (= + - @ TAB CR first) gets a leading apostrophe. A file is replaced at once
-    and whole, keeping its permissions: after any failure the old one stands as it was. The same
-    table gives the same bytes.
-
-    Raises `ArgumentError` for columns that are not a table of finite numbers and text,
-    `DataFileError` where the file cannot be written; a stream's own errors pass through.
-
-    >>> import sys
-    >>> write_table(sys.stdout, ["name", "gpa"], [["Ada", "=1+1"], np.array([3.5, -0.1])])
-    name,gpa
-    Ada,3.5
-    '=1+1,-0.1
-    """
-    if not names or "" in names or len({*names}) < len(names) or len(names) != len(columns):
-        _reject("the names", "a different one for each column", _listed(names))
-    if len(set(map(len, columns))) > 1:
-        _reject("the columns", "as many cells in each", str([*map(len, columns)]))
-    cells = [_cells(name, column) for name, column in zip(names, columns, strict=True)]
-    rows = itertools.chain([map(_text_cell, names)], zip(*cells, strict=True))
-    lines = (",".join(row) + "\n" for row in rows)
-    if isinstance(target, str | os.PathLike):
-        _replace(os.fspath(target), lines)
-    else:
-        target.writelines(lines)
-
-
-def _reject(wrong: str, expected: str, given: str) -> NoReturn:
-    raise ArgumentError(bad_argument("write_table", wrong, expected=expected, given=given))
-
-
-def _cells(name: str, column: Sequence[str] | Sequence[float] | NDArray[Any]) -> Iterable[str]:
-    if all(isinstance(cell, str) for cell in column):
-        return map(_text_cell, map(str, column))
-    data = np.asarray(column)
-    if data.ndim != 1 or data.dtype.kind not in "fiub" or not np.isfinite(data).all():
-        expected, given = "finite numbers or text", f"{data.dtype} of shape {data.shape}"
-        _reject(f"column {_quoted(name)}", expected, given)
-    if data.dtype.kind == "f":
-        return map(repr, data.tolist()) if data.dtype == np.float64 else map(str, data)
-    return map(str, map(int, data))
-
-
-def _text_cell(text: str) -> str:
-    if text.lstrip(" ")[:1] in tuple("=+-@\t\r") and not _is_number(text):
-        text = "'" + text
-    if not text or text != text.strip() or re.search(r'[,;|"\t\r\n]', text):
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
-def _replace(path: str, lines: Iterable[str]) -> None:
-    """Write beside the file, then rename over it; a symbolic link keeps pointing there."""
-    final = os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(final), f".tinygrad_lr-{secrets.token_hex(8)}.tmp")
-    mode = os.stat(final).st_mode if os.path.exists(final) else None
-    if mode is not None and not stat.S_ISREG(mode):
-        given, cure = "a directory, a pipe or a device", "name another file"
-        _refuse(path, "cannot be replaced", "a regular file", given, cure)
-    try:
-        with open(temporary, "x", encoding="utf-8", newline="") as file:
-            if mode is not None:
-                os.chmod(temporary, stat.S_IMODE(mode))
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, final)
-    except (OSError, UnicodeError) as error:
-        reason = str(getattr(error, "strerror", None) or error)
-        _refuse(path, "cannot be written", "a file that can be", reason, "write elsewhere")
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
