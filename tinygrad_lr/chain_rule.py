@@ -66,7 +66,7 @@ def pull_back(
                     if type(number) is not float:
                         c = fitted(c, number)
                 elif (
-                    type(number) is float or c.shape != number.shape or c.dtype is not number.dtype
+                    type(number) is float or getattr(c, "shape", None) != number.shape or c.dtype is not number.dtype
                 ):
                     c = fitted(c, number)
                 total = cotangents[x]

@@ -50,7 +50,8 @@ def mapped(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     >>> mapped(lambda w, g: w - 0.1 * g, [1.0, (2.0,)], [10.0, (10.0,)])
     [0.0, (1.0,)]
     """
-    return rebuilt(tree, map(function, *(list(leaves(t)) for t in (tree, *others))))
+    columns = [matched("mapped", other, tree) for other in others]
+    return rebuilt(tree, map(function, leaves(tree), *columns))
 
 
 def matched(where: str, tree: Any, pattern: Any) -> list[Any]:

@@ -1,0 +1,249 @@
+"""Joining, cutting, padding, turning and repeating arrays: entries move, none is changed."""
+
+import numpy as np
+
+from ..errors import ArgumentError, bad_argument
+from ..primitive import implements, primitive
+from .shape import broadcast_to, reshape_to
+
+
+@primitive(
+    latex=r"\operatorname{concatenate}\left(<arrays>\right)",
+    onnx="Concat",
+    examples=[((2, 3), (1, 3)), ((2, 1), (2, 3), (2, 2), {"axis": -1}), ((3,),)],
+)
+def concatenate_all(*arrays, axis=0):
+    """Arrays joined along an axis that they have.
+
+    >>> np.concatenate([Value([1.0]), [2.0]])
+    Value(data=[1. 2.], grad=None)
+    """
+    return np.concatenate(arrays, axis)
+
+
+def _parts(g, out, *arrays, axis):
+    ends = np.cumsum([np.shape(a)[axis] for a in arrays])
+    before = (slice(None),) * (axis % np.ndim(out))
+    return lambda i: g[(*before, slice(ends[i] - np.shape(arrays[i])[axis], ends[i]))]
+
+
+def _joined(tangents, out, *arrays, axis):
+    given = [np.zeros_like(a) if t is None else t for t, a in zip(tangents, arrays, strict=True)]
+    return np.concatenate(given, axis)
+
+
+concatenate_all.vjp(arrays=_parts)
+concatenate_all.jvp(arrays=_joined)
+
+
+@implements(np.concatenate, np.concat)
+def concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    """Arrays joined along an axis; along the flattened one where `axis` is None."""
+    if out is not None or dtype is not None:
+        raise ArgumentError("concatenate: out= and dtype= are not supported: use astype")
+    if axis is None:
+        arrays, axis = [np.ravel(a) for a in arrays], 0
+    return concatenate_all(*arrays, axis=axis)
+
+
+@implements(np.stack)
+def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
+    """Arrays of one shape joined along a new axis.
+
+    >>> np.stack([Value(1.0), 2.0])
+    Value(data=[1. 2.], grad=None)
+    """
+    arrays = list(arrays)
+    if len({np.shape(a) for a in arrays}) > 1:
+        raise ArgumentError(
+            bad_argument(
+                "stack",
+                "the arrays differ in shape",
+                expected="one shape",
+                given=sorted({np.shape(a) for a in arrays}),
+            )
+        )
+    return concatenate([np.expand_dims(a, axis) for a in arrays], axis, out, dtype=dtype)
+
+
+@implements(np.hstack)
+def hstack(tup, *, dtype=None, casting="same_kind"):
+    """Arrays joined along the second axis, or along the only one."""
+    arrays = [np.atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if np.ndim(arrays[0]) == 1 else 1, dtype=dtype)
+
+
+@implements(np.vstack)
+def vstack(tup, *, dtype=None, casting="same_kind"):
+    """Arrays joined as rows."""
+    return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
+
+
+@implements(np.split)
+def split(ary, indices_or_sections, axis=0):
+    """The list of the parts along an axis: so many equal ones, or cut at positions.
+
+    >>> [part.data.tolist() for part in np.split(Value([1.0, 2.0, 3.0]), [1])]
+    [[1.0], [2.0, 3.0]]
+    """
+    return parts(np.split, ary, indices_or_sections, axis)
+
+
+@implements(np.array_split)
+def array_split(ary, indices_or_sections, axis=0):
+    """The list of the parts along an axis, as in `split`; so many need not be equal."""
+    return parts(np.array_split, ary, indices_or_sections, axis)
+
+
+def parts(cut, ary, indices_or_sections, axis):
+    """The slices of an array that NumPy cuts its positions into."""
+    positions = np.arange(np.shape(ary)[axis])
+    before = (slice(None),) * (axis % np.ndim(ary))
+    return [
+        ary[(*before, slice(part[0], part[-1] + 1) if len(part) else slice(0, 0))]
+        for part in cut(positions, indices_or_sections)
+    ]
+
+
+@primitive(
+    latex=r"\operatorname{pad}\left(<x>\right)",
+    onnx="Pad",
+    examples=[((2, 3), {"widths": ((1, 0), (2, 1))}), ((3,), {"widths": ((1, 1),), "fill": 2.0})],
+)
+def pad_constant(x, widths=(), fill=0.0):
+    """The array with entries `fill` around it: (before, after) for each axis.
+
+    >>> np.pad(Value([1.0, 2.0]), 1)
+    Value(data=[0. 1. 2. 0.], grad=None)
+    """
+    return np.pad(x, widths, constant_values=fill)
+
+
+def _inner(g, out, x, widths, fill):
+    return g[tuple(slice(b, b + n) for (b, _), n in zip(widths, np.shape(x), strict=True))]
+
+
+pad_constant.vjp(x=_inner)
+pad_constant.jvp(x=lambda t, out, x, widths, fill: pad_constant(t, widths=widths))
+
+
+@implements(np.pad)
+def pad(array, pad_width, mode="constant", *, constant_values=0.0, reflect_type="even"):
+    """The array with a border: constant, or made of entries (edge, reflect, symmetric, wrap).
+
+    >>> np.pad(Value([1.0, 2.0]), (0, 2), mode="edge")
+    Value(data=[1. 2. 2. 2.], grad=None)
+    """
+    shape = np.shape(array)
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(i, pad_width.get(i - len(shape), 0)) for i in range(len(shape))]
+        pad_width = [(w, w) if isinstance(w, int) else w for w in pad_width]
+    widths = tuple(map(tuple, np.broadcast_to(pad_width, (len(shape), 2)).tolist()))
+    if mode == "constant":
+        if np.ndim(constant_values) != 0:
+            raise ArgumentError("pad: constant_values must be one number for all sides")
+        return pad_constant(array, widths=widths, fill=float(constant_values))
+    if mode not in {"edge", "reflect", "symmetric", "wrap"} or reflect_type != "even":
+        raise ArgumentError(
+            bad_argument(
+                "pad",
+                "the mode has no derivative here",
+                expected="constant, edge, reflect, symmetric or wrap",
+                given=mode,
+            )
+        )
+    for axis, width in enumerate(widths):  # which entry stands where, as NumPy pads positions
+        source = np.pad(np.arange(shape[axis]), width, mode=mode)
+        array = array[(slice(None),) * axis + (source,)]
+    return array
+
+
+@implements(np.flip)
+def flip(m, axis=None):
+    """The entries in the opposite order along the axis, or along all.
+
+    >>> np.flip(Value([1.0, 2.0]))
+    Value(data=[2. 1.], grad=None)
+    """
+    ndim = np.ndim(m)
+    axes = range(ndim) if axis is None else np.atleast_1d(axis)
+    flipped = {int(i) % ndim for i in axes if -ndim <= i < ndim or _no_axis(i, ndim)}
+    return m[tuple(slice(None, None, -1 if i in flipped else None) for i in range(ndim))]
+
+
+def _no_axis(axis, ndim):
+    raise np.exceptions.AxisError(int(axis), ndim)
+
+
+@implements(np.fliplr)
+def fliplr(m):
+    """The columns in the opposite order."""
+    return flip(m, 1)
+
+
+@implements(np.flipud)
+def flipud(m):
+    """The rows in the opposite order."""
+    return flip(m, 0)
+
+
+@primitive(
+    latex=r"\operatorname{roll}\left(<x>\right)",
+    kind="linear",
+    examples=[
+        ((5,), {"shift": 2}),
+        ((2, 3), {"shift": -1, "axis": 1}),
+        ((2, 3), {"shift": (1, 2), "axis": (0, 1)}),
+    ],
+)
+def roll_by(x, shift=0, axis=None):
+    """The entries shifted along the axis, those that leave coming back at the other end.
+
+    >>> np.roll(Value([1.0, 2.0, 3.0]), 1)
+    Value(data=[3. 1. 2.], grad=None)
+    """
+    return np.roll(x, shift, axis)
+
+
+roll_by.vjp(x=lambda g, out, x, shift, axis: np.roll(g, _opposite(shift), axis))
+
+
+def _opposite(shift):
+    return tuple(-s for s in shift) if isinstance(shift, tuple) else -shift
+
+
+@implements(np.roll)
+def roll(a, shift, axis=None):
+    """The entries shifted along the axis (along the flattened array where it is None)."""
+    shift = tuple(shift) if isinstance(shift, (list, np.ndarray)) else shift
+    return roll_by(a, shift=shift, axis=axis)
+
+
+@implements(np.repeat)
+def repeat(a, repeats, axis=None):
+    """Every entry several times in a row; of the flattened array where `axis` is None.
+
+    >>> np.repeat(Value([1.0, 2.0]), 2)
+    Value(data=[1. 1. 2. 2.], grad=None)
+    """
+    if axis is None:
+        a, axis = np.ravel(a), 0
+    source = np.repeat(np.arange(np.shape(a)[axis]), repeats)
+    return a[(slice(None),) * (axis % np.ndim(a)) + (source,)]
+
+
+@implements(np.tile)
+def tile(A, reps):
+    """The whole array several times along each axis.
+
+    >>> np.tile(Value([1.0, 2.0]), 2)
+    Value(data=[1. 2. 1. 2.], grad=None)
+    """
+    reps = tuple(np.atleast_1d(reps).tolist())
+    shape = (1,) * (len(reps) - np.ndim(A)) + np.shape(A)
+    reps = (1,) * (len(shape) - len(reps)) + reps
+    split_axes = tuple(n for pair in zip([1] * len(shape), shape, strict=True) for n in pair)
+    copies = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
+    spread = broadcast_to(reshape_to(A, shape=split_axes), shape=copies)
+    whole = tuple(r * n for r, n in zip(reps, shape, strict=True))
+    return reshape_to(spread, shape=whole)
