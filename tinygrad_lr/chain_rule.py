@@ -18,6 +18,10 @@ from .recording import RECORDING
 from .value import Value, plain
 
 
+UNWANTED = object()
+"""In the place of a cotangent that nobody asked for."""
+
+
 def pull_back(
     order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
 ) -> dict[Value, Any]:
@@ -28,6 +32,7 @@ def pull_back(
     """
     cotangents: dict[Value, Any] = dict.fromkeys(order)
     cotangents.update(seeds)
+    so_far = cotangents.get
     with np.errstate(all="ignore"):
         for value in order:
             record = value._record
@@ -46,7 +51,10 @@ def pull_back(
             position = -1  # counted by hand: this loop is most of a small graph's time
             for x in operands:
                 position += 1
-                if type(x) is not Value or x not in cotangents:
+                if type(x) is not Value:
+                    continue
+                total = so_far(x, UNWANTED)
+                if total is UNWANTED:
                     continue
                 rule, number = rules[position], numbers[position]
                 if rule is None:
@@ -69,7 +77,6 @@ def pull_back(
                     type(number) is float or getattr(c, "shape", None) != number.shape or c.dtype is not number.dtype
                 ):
                     c = fitted(c, number)
-                total = cotangents[x]
                 cotangents[x] = c if total is None else total + c
     return cotangents
 

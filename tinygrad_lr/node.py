@@ -45,7 +45,7 @@ class Node:
     requires_grad: bool
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
-        self._content = as_data(data)
+        self._content = data if type(data) is float else as_data(data)
         self._grad: Any = None
         self._record = None
         self._age = age_now()

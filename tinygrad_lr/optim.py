@@ -159,8 +159,8 @@ class Optimizer:
         return entries
 
     def __repr__(self) -> str:
-        count = len(self.parameters)
-        return f"{type(self).__name__}({count} parameters, learning_rate={self.learning_rate})"
+        count, rate = len(self.parameters), self.learning_rate
+        return f"{type(self).__name__}(parameters: {count}, learning_rate={rate})"
 
 
 class SGD(Optimizer):
@@ -216,7 +216,7 @@ class SGD(Optimizer):
         return {"velocity": np.zeros_like(data)[()]} if self.momentum else {}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """W ← w - rate · v, as the class says."""
+        """w ← w - rate · v, as the class says."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data
         if self.momentum:

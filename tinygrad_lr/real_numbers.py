@@ -67,9 +67,11 @@ def as_float(where: str, number: float) -> float:
 
 def constant(x: Any, operation: Primitive) -> Any:
     """An operand that is not a Value: a number, None, or an array that nobody else writes to."""
+    if type(x) is int:
+        return as_float(operation.name, x)
     if type(x) is not np.ndarray:
         if x is None or isinstance(x, (bool, int, float)):
-            return as_float(operation.name, x) if type(x) is int else x
+            return x
         if isinstance(x, np.ma.MaskedArray):
             raise DtypeError(f"{operation.name}: a masked array; fill it first, with filled(...)")
         x = x if isinstance(x, np.generic) else np.asarray(x)

@@ -19,7 +19,6 @@ from .primitive import METHODS, NUMPY, TABLE, Primitive
 from .real_numbers import constant
 from .recording import RECORDING
 
-HUGE = 1 << 1000  # Python's integers can be larger than every float
 FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
 
 
@@ -39,10 +38,8 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
                 y, recorded = other._content, recorded or other.requires_grad
                 if other._exposed:
                     y = y.copy(order="K")
-            elif type(other) is float or (type(other) is int and -HUGE < other < HUGE):
-                y = float(other)
             else:
-                y = constant(other, operation)
+                y = other if type(other) is float else constant(other, operation)
             operands = (other, self) if reflected else (self, other)
             numbers = x, y = (y, x) if reflected else (x, y)
             try:

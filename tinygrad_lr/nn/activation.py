@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -164,6 +163,8 @@ leaky_relu, relu, sigmoid, silu, softplus, tanh, or a function, given 'tahn'; di
         return given()
     if callable(given):
         return Function(given)
+    import difflib  # a millisecond, for an error only
+
     near = difflib.get_close_matches(str(given).lower(), ACTIVATIONS, n=1)
     raise ArgumentError(
         bad_argument(

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError, bad_argument
 from .activation import Function, as_layer
-from .init import STREAM, Seed, as_generator
+from .init import Seed, as_generator
 from .linear import Linear, as_size
 from .module import Module
 
@@ -115,7 +115,7 @@ class MLP(Sequential):
                     cure=f"write [{hidden}]" if isinstance(hidden, int) else "",
                 )
             )
-        random = as_generator("MLP", generator, STREAM)
+        random = as_generator("MLP", generator)
         widths = [
             as_size("MLP", "in_features", in_features),
             *(as_size("MLP", f"hidden[{i}]", width) for i, width in enumerate(hidden)),

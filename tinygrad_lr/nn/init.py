@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,22 +11,28 @@ from numpy.typing import DTypeLike
 from ..errors import ArgumentError, DtypeError, bad_argument
 from ..value import Value
 
-Seed = np.random.Generator | int | None
-
-STREAM = np.random.default_rng(0)
-"""What draws where no generator is given: seeded, so that the same program gives the same bits."""
+Seed: TypeAlias = "np.random.Generator | int | None"
 
 
-def as_generator(where: str, generator: Seed, default: np.random.Generator) -> np.random.Generator:
-    """The generator that is meant: itself, one made of a seed, or the default for None.
+@functools.cache
+def stream() -> np.random.Generator:
+    """What draws where no generator is given: seeded, so that a program repeats its bits.
+
+    Made on first use: importing numpy.random takes 10 ms.
+    """
+    return np.random.default_rng(0)
+
+
+def as_generator(where: str, generator: Seed) -> np.random.Generator:
+    """The generator that is meant: itself, one made of a seed, or for None the common stream.
 
     NumPy's global state is neither read nor touched. Raises `ArgumentError` for anything else.
 
-    >>> int(as_generator("a layer", 7, STREAM).integers(100))
+    >>> int(as_generator("a layer", 7).integers(100))
     94
     """
     if generator is None:
-        return default
+        return stream()
     if isinstance(generator, np.random.Generator):
         return generator
     whole = isinstance(generator, (int, np.integer)) and not isinstance(generator, bool)
@@ -81,7 +88,7 @@ def uniform(
     Value(data=[ 0.13696168 -0.23021328], grad=None)
     """
     kind = as_dtype(where, dtype)
-    random = as_generator(where, generator, STREAM)
+    random = as_generator(where, generator)
     try:
         drawn = random.uniform(-bound, bound, shape).astype(kind)
     except (MemoryError, ValueError) as error:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError, bad_argument
 from ..value import Value
-from .init import STREAM, Seed, as_generator, uniform
+from .init import Seed, as_generator, uniform
 from .module import Module
 
 
@@ -49,7 +49,7 @@ class Linear(Module):
         inputs = as_size("Linear", "in_features", in_features)
         outputs = as_size("Linear", "out_features", out_features)
         where = f"Linear({inputs}, {outputs})"
-        random = as_generator(where, generator, STREAM)
+        random = as_generator(where, generator)
         bound = 1 / math.sqrt(inputs)
         self.weight = uniform(where, (inputs, outputs), bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
@@ -69,7 +69,7 @@ class Linear(Module):
         return self.weight.shape[1]
 
     def forward(self, x: Any) -> Value:
-        """X @ weight + bias."""
+        """x @ weight + bias."""
         shape = x.shape if hasattr(x, "shape") else np.shape(x)
         if shape[-1:] != self.weight.shape[:1]:
             raise self._misfit(shape)

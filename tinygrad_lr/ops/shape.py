@@ -150,7 +150,7 @@ broadcast_to.vjp(x=lambda g, out, x, shape: g)  # the walk adds up what was spre
 @implements(np.broadcast_to)
 def numpy_broadcast_to(array, shape, subok=False):
     """The entries repeated along new axes and along axes of length 1."""
-    return broadcast_to(array, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+    return broadcast_to(array, shape=tuple(np.atleast_1d(shape).tolist()))
 
 
 @implements(np.broadcast_arrays)

@@ -1,4 +1,4 @@
-"""`descent_figure`: the data with what was learnt, the loss by step, the hill that was descended."""
+"""`descent_figure`: the data and what was learnt, the loss by step, the hill."""
 
 from __future__ import annotations
 

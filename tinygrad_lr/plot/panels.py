@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..linear import Line
 from .slice import Run, Slice
 from .style import (
     DOWN,
+    DRAWABLE,
     MODEL,
     SMALL,
     STEP,
@@ -141,10 +143,10 @@ def draw_losses(ax: Axes, history: Run, closed_form: Line | None) -> None:
     count = f"{history.steps:,} step{'s' * (history.steps != 1)}".replace(",", " ")
     ends = {"limit": "stopped at the limit of"}.get(history.reason, f"{history.reason} after")
     course = f"loss {short(history.losses[0])} → {short(history.losses[-1])}" if losses.size else ""
-    rate = f"learning rate {short(history.learning_rate)}"
-    details = [f"{ends} {count}, {rate}", course]
+    rate = f", learning rate {short(history.learning_rate)}" if history.steps else ""
+    details = [f"{ends} {count}{rate}", course]
     y_name = "mean squared error" if closed_form is not None else "loss"
-    dress(ax, "The loss, step by step", details, "step", y_name)
+    dress(ax, "The loss, step by step", details, "step", y_name, whole=True)
     if early:
         _count_in_decades(ax, history.steps)
     _tell_hidden(ax, hidden, "loss")
@@ -160,23 +162,28 @@ def draw_slice(
     """The loss over one weight, the slope where descent began, and where it went."""
     cut = Slice(history, loss_at, names)
     w, hill = cut.curve()
-    path, heights = cut.path()
     seen = drawable(w, hill)
     ax.plot(w[seen], hill[seen], color=TRUTH, lw=1.4)
     ax.set_xlim(limits(w[seen], margin=0.02))
-    bottom, top = limits(hill[seen], margin=0.09)
-    ax.set_ylim(bottom, top)
+    ax.set_ylim(limits(hill[seen], margin=0.09))
+    steps, path, heights = cut.path()
     here = drawable(path, heights)
-    path, heights = path[here], heights[here]
+    steps, path, heights = steps[here], path[here], heights[here]
     slope = cut.slope(path[0]) if len(path) else math.nan
-    if math.isfinite(slope):
-        _tangent(ax, path[0], heights[0], slope)
-    _arrows(ax, path, heights)
-    ax.plot(path, heights, "o", color=STEP, ms=4.5, mec="white", mew=0.6, zorder=4)
     if len(path):
+        overshoots = len(path) > 2 and (path[1] - path[0]) * (path[2] - path[1]) < 0
+        if math.isfinite(slope):
+            _tangent(ax, path[0], heights[0], slope, label=not overshoots)
+        _arrows(ax, steps, path, heights)
+        ax.plot(path, heights, "o", color=STEP, ms=4.5, mec="white", mew=0.6, zorder=4)
         ax.plot(path[0], heights[0], "o", color=STEP, ms=8, mec="white", mew=1.2, zorder=5)
+    if abs(cut.ends) < DRAWABLE and abs(cut.lowest) < DRAWABLE:
         ax.plot(cut.ends, cut.lowest, "o", color=MODEL, ms=8, mec="white", mew=1.2, zorder=6)
-        write(ax, cut.ends, cut.lowest, f"w = {short(cut.ends)}", (0, -8), ha="center", va="top")
+        aside = (cut.ends - cut.center) / np.ptp(ax.get_xlim())
+        side = 0 if abs(aside) < 0.05 else 1 if aside > 0 else -1
+        text = f"{'kept: ' if cut.kept_early else ''}w = {short(cut.ends)}"
+        ha = {-1: "left", 0: "center", 1: "right"}[side]  # inside the bowl, where nothing is drawn
+        write(ax, cut.ends, cut.lowest, text, (-9 * side, -8 + 5 * abs(side)), ha=ha, va="top")
     details = [_direction(slope, path), cut.held]
     y_name = "mean squared error" if ax.figure.axes[1].get_ylabel() != "loss" else "loss"
     dress(ax, "The hill: the loss over w", details, literal(w_label or cut.name, 60), y_name)
@@ -202,6 +209,7 @@ def _equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
     """The equation of a line with its numbers; a curve is only called one."""
     slope = (y[-1] - y[0]) / (x[-1] - x[0])
     intercept = y[0] - slope * x[0]
+    intercept = 0.0 if abs(intercept) < 1e-12 * abs(y).max() else intercept
     if not np.abs(y - (intercept + slope * x)).max() <= 1e-5 * max(np.ptp(y), 1e-9 * abs(y).max()):
         return "a curve"
     sign = "−" if intercept < 0 else "+"
@@ -222,7 +230,7 @@ def _thinned(steps: Array, losses: Array) -> tuple[Array, Array]:
     dense = np.linspace(0, len(losses), MOST_DRAWN // 2).astype(int)
     chosen = {0, len(losses) - 1}
     starts = np.unique(np.concatenate([edges, dense]))
-    for start, stop in zip(starts[:-1], starts[1:], strict=True):
+    for start, stop in pairwise(starts):
         stretch = losses[start:stop]
         chosen |= {int(start + stretch.argmin()), int(start + stretch.argmax())}
     kept = sorted(chosen)
@@ -244,8 +252,8 @@ def _count_in_decades(ax: Axes, most: int) -> None:
     ax.set_xticks([], minor=True)
 
 
-def _tangent(ax: Axes, w: float, height: float, slope: float) -> None:
-    """The slope where descent began, as a line and as a number."""
+def _tangent(ax: Axes, w: float, height: float, slope: float, label: bool) -> None:
+    """The slope where descent began, as a line and, where there is room, as a number."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     reach = 0.16 * (right - left)
     if slope:
@@ -253,22 +261,16 @@ def _tangent(ax: Axes, w: float, height: float, slope: float) -> None:
     ends = np.array([w - reach, w + reach])
     color = UP if slope > 0 else DOWN
     ax.plot(ends, height + slope * (ends - w), color=color, lw=2.6, zorder=3)
-    inward = 1 if w < (left + right) / 2 else -1
-    write(
-        ax,
-        w,
-        height,
-        f"slope {short(slope)}",
-        (11 * inward, 3),
-        ha="left" if inward > 0 else "right",
-        va="bottom",
-    )
+    if label:
+        inward = 1 if w < (left + right) / 2 else -1
+        side = "left" if inward > 0 else "right"
+        write(ax, w, height, f"slope {short(slope)}", (11 * inward, 3), ha=side, va="bottom")
 
 
-def _arrows(ax: Axes, path: Array, heights: Array) -> None:
-    """An arrow for each step that is long enough to be seen."""
+def _arrows(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
+    """An arrow for each single step that is long enough to be seen."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    for i in range(len(path) - 1):
+    for i in np.flatnonzero(np.diff(steps) == 1):
         across = abs(path[i + 1] - path[i]) / (right - left)
         up = abs(heights[i + 1] - heights[i]) / (top - bottom)
         if math.hypot(across, up) < 0.035:
@@ -295,10 +297,9 @@ def _direction(slope: float, path: Array) -> str:
     if not math.isfinite(slope):
         return "the slope at the start is not finite"
     sign = "negative" if slope < 0 else "positive" if slope > 0 else "zero"
+    told = f"slope at the start {short(slope)}: {sign}"
     moved = path[1] - path[0] if len(path) > 1 else 0.0
-    if slope * moved < 0:
-        return f"the slope is {sign}, so w moves {'right' if moved > 0 else 'left'}"
-    return f"the slope at the start is {sign}"
+    return f"{told}, so w moves {'right' if moved > 0 else 'left'}" if slope * moved < 0 else told
 
 
 def _tell_hidden(ax: Axes, hidden: int, thing: str) -> None:

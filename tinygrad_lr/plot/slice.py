@@ -13,7 +13,7 @@ from .style import DRAWABLE, short
 Array = np.ndarray[Any, np.dtype[Any]]
 
 DENSE, MOST = 12, 40  # points of the path: the first ones all, later ones ever fewer
-FAR = 12.0  # a path that runs away is shown up to this many times its first distance
+FAR = 4.0  # a path that runs away is shown up to this many times its first distance
 
 
 class Run(Protocol):
@@ -33,6 +33,8 @@ class Slice:
     - `name`: of the weight, for its axis
     - `held`: where the other weights are held, in words
     - `ends`, `lowest`: the weight that descent left behind, and the loss there
+    - `kept_early`: whether those are not the weights of the last step
+    - `center`: the middle of the picture, the bottom of the valley where it is near
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Slice:
         self._parameter, self._place = _furthest(history.weights)
         records = history.weights[self._parameter]
         self._track = np.array([record[self._place] for record in records], np.float64)
+        self._steps = np.asarray(history.weight_steps)
         self.ends = float(self._track[last])
         self.lowest = self.loss(self.ends)
-        self._center, self._reach = self._window()
-        step = None if last == len(records) - 1 else history.weight_steps[last]
+        self.center, self._reach = self._window()
+        self.kept_early = last != len(records) - 1
+        step = history.weight_steps[last] if self.kept_early else None
         self.held = _told(self._at, self._parameter, step)
         self.name = _named(self._at, self._parameter, self._place, names)
 
@@ -62,16 +66,18 @@ class Slice:
 
     def curve(self) -> tuple[Array, Array]:
         """The slice: w from end to end of the picture, and the loss there."""
-        w = np.linspace(self._center - self._reach, self._center + self._reach, 121)
+        w = np.linspace(self.center - self._reach, self.center + self._reach, 121)
         return w, np.array([self.loss(float(one)) for one in w])
 
-    def path(self) -> tuple[Array, Array]:
-        """Where descent took w, the first steps all, and the loss of the slice there."""
+    def path(self) -> tuple[Array, Array, Array]:
+        """Where descent took w: the steps (the first ones all), w there, the slice's loss there."""
         track = self._followed()
+        chosen = np.arange(len(track))
         if len(track) > MOST:
             later = np.geomspace(DENSE, len(track) - 1, MOST - DENSE).round().astype(int)
-            track = track[np.unique(np.concatenate([np.arange(DENSE), later]))]
-        return track, np.array([self.loss(float(w)) for w in track])
+            chosen = np.unique(np.concatenate([chosen[:DENSE], later]))
+        w = track[chosen]
+        return self._steps[chosen], w, np.array([self.loss(float(one)) for one in w])
 
     def slope(self, w: float) -> float:
         """The slope of the slice at w, by a central difference."""
@@ -115,8 +121,7 @@ def _kept(history: Run) -> int:
     records = len(history.weight_steps)
     steps = [step for step in history.weight_steps if step < len(history.losses)]
     whole = [
-        all(bool(np.isfinite(w[i]).all()) for w in history.weights.values())
-        for i in range(records)
+        all(bool(np.isfinite(w[i]).all()) for w in history.weights.values()) for i in range(records)
     ]
     if history.reason != "diverged" and whole[-1]:
         return records - 1
@@ -127,7 +132,8 @@ def _kept(history: Run) -> int:
 def _furthest(weights: Mapping[str, Array]) -> tuple[str, tuple[int, ...]]:
     """The entry that moved furthest from its start: of matrices, else of what there is."""
     matrices = {name: w for name, w in weights.items() if w.ndim > 2 and w.size}
-    best, found = -1.0, ("", ())
+    best = -1.0
+    found: tuple[str, tuple[int, ...]] = ("", ())
     for name, records in (matrices or weights).items():
         moved = np.abs(records.astype(np.float64) - records[0]).max(axis=0, initial=0.0)
         moved = np.where(np.isfinite(moved), moved, DRAWABLE)

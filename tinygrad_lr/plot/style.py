@@ -28,15 +28,27 @@ DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences 
 
 def figure_with_panels(count: int) -> tuple[Figure, Sequence[Axes]]:
     """A white figure with panels side by side, made without pyplot."""
+    engine = import_extra("matplotlib.layout_engine", "plot")
+    layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
     figure: Figure = import_extra("matplotlib.figure", "plot").Figure(
-        figsize=(4.6 * count, 4.7), dpi=100, facecolor="white", layout="constrained"
+        figsize=(4.6 * count, 4.7), dpi=100, facecolor="white", layout=layout
     )
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1, wspace=0.05)  # type: ignore[union-attr]
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
 
-def dress(ax: Axes, title: str, details: Sequence[str], x_name: str, y_name: str) -> None:
-    """Title and up to two lines of details above the panel, names on its axes, no box."""
+def dress(
+    ax: Axes,
+    title: str,
+    details: Sequence[str],
+    x_name: str,
+    y_name: str,
+    *,
+    whole: bool = False,
+) -> None:
+    """Title and two lines of details above the panel, names on its axes, no box.
+
+    With `whole`, the ticks of the x axis are whole numbers.
+    """
     ticker = import_extra("matplotlib.ticker", "plot")
     ax.set_facecolor("white")
     for side, spine in ax.spines.items():
@@ -46,8 +58,10 @@ def dress(ax: Axes, title: str, details: Sequence[str], x_name: str, y_name: str
     ax.tick_params(colors=INK, labelsize=SMALL, color=RULE, length=3, width=0.8, direction="out")
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() == "linear":
-            axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-            axis.set_major_formatter(ticker.FuncFormatter(lambda number, _: f"{number:.6g}"))
+            integer = whole and axis is ax.xaxis
+            steps = [1, 2, 5, 10] if integer else [1, 2, 2.5, 5, 10]
+            axis.set_major_locator(ticker.MaxNLocator(5, steps=steps, integer=integer))
+            axis.set_major_formatter(ticker.FuncFormatter(lambda number, _: _round(number)))
         axis.offsetText.set_visible(False)
     ax.grid(False)
     ax.set_xlabel(x_name, color=INK, fontsize=TEXT, parse_math=False, usetex=False)
@@ -116,6 +130,12 @@ def literal(name: object, longest: int = 30) -> str:
     return f"{text[: longest // 2]}…{text[-(longest - longest // 2 - 1) :]}"
 
 
+def _round(tick: float) -> str:
+    """A tick's number in full, its thousands apart, or in powers of ten where it is long."""
+    text = f"{tick:,.10g}" if abs(tick) < 1e7 else f"{tick:.4g}"
+    return text.replace(",", "\u2009").replace("-", "−", 1)
+
+
 def short(number: float) -> str:
     """A number in four digits, with a minus sign that is one.
 
@@ -125,10 +145,10 @@ def short(number: float) -> str:
     return f"{number:.4g}".replace("-", "−", 1) if math.isfinite(number) else str(number)
 
 
-def drawable(*arrays: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def drawable(*arrays: Array) -> Array:
     """Where all the arrays hold numbers that a picture has room for."""
     with np.errstate(invalid="ignore"):
-        return np.logical_and.reduce([np.abs(array) < DRAWABLE for array in arrays])
+        return np.asarray(np.all([np.abs(array) < DRAWABLE for array in arrays], axis=0))
 
 
 def limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:

@@ -24,7 +24,8 @@ MOST_RECORDS, MOST_NUMBERS = 400, 4_000_000  # of the weights' history
 class History:
     """What a descent did.
 
-    - `losses`: the loss after k updates, for k = 0 ... steps; of a batch where there are batches
+    - `losses`: the loss after k updates, for k = 0 ... steps (an interruption may miss the last);
+      of a batch where there are batches
     - `weights`: by parameter name, the weights after `weight_steps[i]` updates, (records, *shape)
     - `weight_steps`: which steps those are: the first ones all, later ones ever fewer, the last
     - `steps`: how many updates were made

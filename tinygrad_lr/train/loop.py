@@ -80,7 +80,7 @@ def fit(
     epoch = math.ceil(len(features) / size)  # steps in an epoch
     limit = checked_limit(steps, epochs, epoch)
     tolerance = checked_number("fit", "tolerance", tolerance)
-    random = as_generator("fit", generator, np.random.default_rng(0))
+    random = as_generator("fit", 0 if generator is None else generator)
     parameters, began = optimizer.parameters, optimizer.steps
     record, watch = Record(model), Watch(parameters, epoch)
     still, reason = 0, ""

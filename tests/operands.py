@@ -1,0 +1,84 @@
+"""Operands for the tests of operations, made from the examples in the table: the one source."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import settings
+
+from tinygrad_lr.primitive import TABLE
+
+GAP = 2e-3  # far more than a step of central differences, so that no difference crosses a kink
+
+quick = settings(deadline=None, derandomize=True, database=None, max_examples=25)
+"""Hypothesis for every run: the same examples each time, no matter how busy the machine is."""
+
+OPERATIONS = [o for o in TABLE.values() if o.__module__.startswith("tinygrad_lr")]
+
+
+def numbers(seed, *shapes, domains=()):
+    """Arrays without ties among all their entries and without whole or half numbers."""
+    rng = np.random.default_rng(seed)
+    taken: list[float] = []
+
+    def draw(low, high):
+        while True:
+            x = rng.uniform(low, high)
+            clear = abs(2 * x - round(2 * x)) > 2 * GAP
+            if clear and all(abs(x - other) > GAP for other in taken):
+                taken.append(x)
+                return x
+
+    arrays = []
+    for i, shape in enumerate(shapes):
+        domain = domains[i] if i < len(domains) else (-2.0, 2.0)
+        count = int(np.prod(shape))
+        arrays.append(np.array([draw(*domain) for _ in range(count)]).reshape(shape))
+    return arrays
+
+
+class Case:
+    """One example of an operation: its operands as arrays, its options, and what varies."""
+
+    def __init__(self, operation, example, seed=0):
+        self.operation = operation
+        self.options = example[-1] if isinstance(example[-1], dict) else {}
+        shapes = example[:-1] if isinstance(example[-1], dict) else example
+        names = operation.operands * len(shapes) if operation.variadic else operation.operands
+        domains = [operation.domain.get(name, (-2.0, 2.0)) for name in names]
+        self.arrays = numbers(seed, *shapes, domains=domains)
+        rules = operation.rules * len(shapes) if operation.variadic else operation.rules
+        self.varying = [i for i, rule in enumerate(rules) if rule is not None]
+        for i, name in enumerate(names):
+            if name == "condition":
+                self.arrays[i] = self.arrays[i] > 0.5
+        self.inputs = [self.arrays[i] for i in self.varying]
+
+    def __call__(self, *inputs):
+        """The operation as a function of the operands that have a derivative."""
+        operands = list(self.arrays)
+        for i, x in zip(self.varying, inputs, strict=True):
+            operands[i] = x
+        return self.operation(*operands, **self.options)
+
+    def forward(self, *inputs):
+        """The forward function on plain arrays, with nothing of the package in between."""
+        operands = list(self.arrays)
+        for i, x in zip(self.varying, inputs, strict=True):
+            operands[i] = x
+        return self.operation.forward(*operands, **{**self.operation.defaults, **self.options})
+
+    def __repr__(self):
+        shapes = " ".join(str(x.shape).replace(" ", "") for x in self.arrays)
+        options = " ".join(
+            f"{k}={v}".replace("\n", "").replace(" ", "") for k, v in self.options.items()
+        )
+        return f"{self.operation.name} {shapes} {options}".strip()
+
+
+CASES = [Case(operation, example) for operation in OPERATIONS for example in operation.examples]
+
+
+def cotangent(seed, like):
+    """An array of the shape and dtype of `like`, for the place of dL/d(out)."""
+    rng = np.random.default_rng([seed, 1])
+    return rng.uniform(0.5, 1.5, np.shape(like)).astype(getattr(like, "dtype", float))

@@ -1,0 +1,366 @@
+"""Writing to arrays: what a graph owns, what a gradient shares, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.errors import GraphError, NotDifferentiableError, ShapeError
+
+KINDS = {"number": 3.0, "0-d": np.array(3.0), "array": np.array([3.0, -1.0])}
+each_kind = pytest.mark.parametrize("data", KINDS.values(), ids=KINDS)
+
+
+# ---- the numbers of a graph are its own
+
+
+@each_kind
+@pytest.mark.parametrize("touched", [False, True], ids=["unread", "read before"])
+def test_assigning_data_after_the_forward_pass_does_not_change_the_gradient(data, touched):
+    x = Value(data)
+    if touched:
+        x.data
+    out = (x * x).sum()
+    x.data = x.data + 100
+    out.backward()
+    np.testing.assert_array_equal(x.grad, 2 * data)
+
+
+@pytest.mark.parametrize("read", ["before", "after"])
+def test_writing_into_data_after_the_forward_pass_does_not_change_the_gradient(read):
+    x = Value([3.0, -1.0])
+    if read == "before":
+        held = x.data
+    out = (x * x).sum()
+    if read == "after":
+        held = x.data
+    held[...] = 100
+    assert x.data.tolist() == [100, 100]
+    out.backward()
+    assert x.grad.tolist() == [6.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    "write", [lambda x: x.data.fill(7), lambda x: setattr(x, "data", [7.0, 7.0])]
+)
+def test_a_recorded_gradient_of_changed_data_is_an_error_not_a_wrong_number(write):
+    x = Value([3.0, -1.0])
+    out, pullback = tg.vjp(lambda y: (x * y).sum(), np.ones(2))
+    write(x)
+    with pytest.raises(GraphError, match="changed after the operation"):
+        pullback(out)
+
+
+def test_the_callers_array_may_be_changed_after_a_value_was_made_of_it():
+    data = np.array([3.0, -1.0])
+    x = Value(data)
+    out = (x * x).sum()
+    data[...] = 100
+    out.backward()
+    assert x.data.tolist() == [3.0, -1.0] and x.grad.tolist() == [6.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x, c: x * c, lambda x, c: c @ x, lambda x, c: np.where(c, x, 0)]
+)
+def test_a_constant_array_may_be_changed_after_the_operation(f):
+    x, c = Value([3.0, -1.0]), np.array([2.0, 5.0])
+    out = f(x, c).sum()
+    expected = tg.grad(lambda x: f(x, c).sum())(x.numpy())
+    c[...] = 0
+    out.backward()
+    np.testing.assert_array_equal(x.grad, expected)
+
+
+def test_an_index_may_be_changed_after_the_operation():
+    x, rows = Value([1.0, 2.0, 3.0]), np.array([0, 2])
+    out = (x[rows] ** 2).sum()
+    rows[...] = 1
+    out.backward()
+    assert x.grad.tolist() == [2.0, 0.0, 6.0]
+
+
+def test_an_option_may_be_changed_after_the_operation():
+    x, mask, shifts = Value([1.0, 2.0, 3.0]), np.array([True, False, True]), [1]
+    out = (np.sum(x, where=mask) + np.roll(x, shifts, axis=[0]) * np.arange(3.0)).sum()
+    expected = [1 * 3 + 1.0, 2.0, 1 * 3 + 0.0]
+    mask[...], shifts[0] = False, 2
+    out.backward()
+    assert x.grad.tolist() == expected
+
+
+def test_the_result_of_an_operation_cannot_be_written_to():
+    y = Value([3.0, -1.0]) * 2
+    with pytest.raises(ValueError, match="read-only"):
+        y.data[0] = 1
+    with pytest.raises(GraphError, match="multiply"):
+        y.data = [1.0, 2.0]
+    with pytest.raises(ValueError, match="read-only"):
+        np.broadcast_to(y, (3, 2)).data[0] = 1
+
+
+def test_writing_to_a_leaf_made_of_a_broadcast_view_changes_one_entry():
+    x = Value(np.broadcast_to(np.array([1.0, 2.0]), (3, 2)))
+    x.data[0, 0] = 9
+    assert x.data.tolist() == [[9.0, 2.0], [1.0, 2.0], [1.0, 2.0]]
+
+
+def test_a_leaf_changed_in_place_is_seen_by_the_next_forward_pass():
+    x = Value(np.arange(4.0))
+    view = lambda: x[1:][::2]
+    assert view().data.tolist() == [1.0, 3.0]
+    x.data[1] = 9
+    assert view().data.tolist() == [9.0, 3.0]
+    x.data -= 1
+    assert view().data.tolist() == [8.0, 2.0]
+
+
+def test_data_of_another_shape_is_refused():
+    with pytest.raises(ShapeError, match=r"expected \(2,\), given \(3,\)"):
+        Value([1.0, 2.0]).data = np.zeros(3)
+
+
+def test_data_assigned_to_a_leaf_keeps_its_dtype():
+    x = Value(np.ones(2, np.float32))
+    x.data = x.data - 0.5 * np.ones(2)
+    assert x.dtype == np.float32
+
+
+# ---- gradients share memory with nothing
+
+SHARING = {
+    "add": lambda x: x + x,
+    "add two": lambda x: x + (x + 1.0),
+    "reshape": lambda x: x.reshape(6),
+    "transpose": lambda x: x.T,
+    "alias of an alias": lambda x: (x.T).T,
+    "broadcast": lambda x: np.broadcast_to(x, (2, 3)),
+    "slice": lambda x: x[:, ::-1],
+    "sum": lambda x: np.sum(x, axis=()),
+    "subtract": lambda x: x - 1.0,
+    "positive": lambda x: +x,
+    "cast": lambda x: x.astype(np.float64),
+    "where": lambda x: np.where(True, x, x),
+    "concatenate": lambda x: np.concatenate([x, x]),
+    "leaf": lambda x: x,
+}
+each_sharing = pytest.mark.parametrize("f", SHARING.values(), ids=SHARING)
+
+
+@each_sharing
+def test_gradients_share_memory_with_nothing(f):
+    x = Value(np.ones((2, 3)))
+    y = f(x)
+    z = y + 0.0
+    g = np.ones(z.shape)
+    z.backward(g)
+    arrays = [
+        g,
+        *(v.grad for v in {x, y, z}),
+        *(v._content for v in {x, y, z} if v._record is None),
+    ]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+
+
+@each_sharing
+def test_what_the_transforms_return_shares_memory_with_nothing(f):
+    x, t = np.ones((2, 3)), np.ones((2, 3))
+    out, pullback = tg.vjp(lambda x, y: f(x) + f(y), x, x)
+    g = np.ones(out.shape)
+    pushed = tg.jvp(f, (x,), (t,))
+    arrays = [x, t, g, out, *pullback(g), *pullback(g), *pushed, tg.jacobian(f)(x)]
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(arrays, 2))
+
+
+def test_a_gradient_saved_before_the_next_pass_keeps_its_numbers():
+    x = Value([1.0, 2.0])
+    (x * 3).sum().backward()
+    saved = x.grad
+    (x * 4).sum().backward()
+    assert saved.tolist() == [3.0, 3.0] and x.grad.tolist() == [7.0, 7.0]
+
+
+def test_a_gradient_may_be_scaled_in_place():
+    x = Value([1.0, 2.0])
+    (x * 3).sum().backward()
+    x.grad *= 0.5
+    x.grad[0] = 0
+    assert x.grad.tolist() == [0.0, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("data", "new", "expected"),
+    [
+        (3.0, 0, 0.0),
+        (3.0, np.float64(2), 2.0),
+        (np.ones(2), 0, [0.0, 0.0]),
+        (np.ones(2), [1, 2], [1.0, 2.0]),
+        (np.ones(2), None, None),
+    ],
+)
+def test_a_gradient_can_be_assigned(data, new, expected):
+    x = Value(data)
+    x.grad = new
+    assert (x.grad.tolist() if isinstance(x.grad, np.ndarray) else x.grad) == expected
+    if new is not None:
+        assert isinstance(x.grad, type(x.data))
+
+
+def test_an_assigned_gradient_is_a_copy_in_the_dtype_of_the_data():
+    x, g = Value(np.ones(2, np.float32)), np.array([1.0, 2.0])
+    x.grad = g
+    g[...] = 0
+    assert x.grad.tolist() == [1.0, 2.0] and x.grad.dtype == np.float32
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    with pytest.raises(ShapeError, match=r"expected \(2,\), given \(3,\)"):
+        Value([1.0, 2.0]).grad = np.zeros(3)
+
+
+# ---- operators in place
+
+
+def test_an_operator_in_place_rebinds_the_name():
+    x = y = Value([1.0, 2.0])
+    y += 1
+    y *= 2
+    assert x.data.tolist() == [1.0, 2.0] and y.data.tolist() == [4.0, 6.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("operator", ["+=", "-=", "*=", "/=", "**=", "@="])
+def test_an_array_cannot_take_up_a_value_in_place(operator):
+    a, v = np.ones(2), Value([1.0, 2.0])
+    with pytest.raises(TypeError):
+        exec(f"a {operator} v", {"a": a, "v": v})
+    assert a.tolist() == [1.0, 1.0]
+
+
+def test_a_value_cannot_be_written_by_index():
+    x = Value([1.0, 2.0])
+    with pytest.raises(NotDifferentiableError, match=r"np\.where"):
+        x[0] = 5.0
+    with pytest.raises(NotDifferentiableError):
+        x[0] += 5.0
+
+
+# ---- leaving the graph is explicit
+
+LOSING = {
+    "asarray": np.asarray,
+    "array": np.array,
+    "array of a list": lambda v: np.array([v, v]),
+    "asarray of a list": lambda v: np.asarray([v]),
+    "array with a dtype": lambda v: np.array(v, dtype=float),
+    "asarray of a list with a dtype": lambda v: np.asarray([v, 1.0], dtype=np.float64),
+    "ascontiguousarray": np.ascontiguousarray,
+    "a row of an array": lambda v: np.zeros((2, 2)).__setitem__(0, v),
+    "fill": lambda v: np.zeros(2).fill(v),
+    "full": lambda v: np.full(2, v),
+    "copyto": lambda v: np.copyto(np.zeros(2), v),
+    "put": lambda v: np.put(np.zeros(2), [0, 1], v),
+    "out=": lambda v: np.exp(v, out=np.zeros(2)),
+    "out= for a constant": lambda v: np.add(1.0, v, out=np.zeros(2)),
+    "out= a value": lambda v: np.exp(np.ones(2), out=v),
+    "where=": lambda v: np.exp(v, where=np.array([True, False])),
+    "dtype=": lambda v: np.add(v, 1.0, dtype=np.float32),
+    "at": lambda v: np.add.at(np.zeros(2), [0, 1], v),
+    "outer": lambda v: np.multiply.outer(v, v),
+    "accumulate": lambda v: np.add.accumulate(v),
+    "reduceat": lambda v: np.add.reduceat(v, [0, 1]),
+    "logical reduce": lambda v: np.subtract.reduce(v),
+    "insert": lambda v: np.insert(np.zeros(2), 0, v),
+    "interp": lambda v: np.interp(v, [0.0, 1.0], [0.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("lose", LOSING.values(), ids=LOSING)
+@pytest.mark.parametrize("data", [[1.0, 2.0], np.array([1.0, 2.0], np.float32)], ids=["f8", "f4"])
+def test_a_gradient_is_never_dropped_silently(lose, data):
+    with pytest.raises((TypeError, ValueError)):
+        lose(Value(data))
+
+
+@pytest.mark.parametrize(
+    "lose", [np.asarray, lambda v: np.array([v]), lambda v: np.array([v, 1.0])]
+)
+@pytest.mark.parametrize("data", [1.5, np.array(1.5), np.float32(1.5)], ids=["float", "0-d", "f4"])
+def test_a_single_number_is_no_exception(lose, data):
+    with pytest.raises(NotDifferentiableError, match=r"value\.numpy\(\)"):
+        lose(Value(data))
+
+
+@pytest.mark.parametrize("leave", [float, Value.item, math.sin, lambda v: f"{v:.3f}", Value.tolist])
+@pytest.mark.parametrize(
+    "data", [1.5, np.array(1.5), np.array([[1.5]])], ids=["float", "0-d", "1x1"]
+)
+def test_a_single_number_can_leave_the_graph(leave, data):
+    out = leave(Value(data))
+    assert np.ravel(np.asarray(out, dtype=float)) == pytest.approx(
+        [0.9974949866] if leave is math.sin else [1.5]
+    )
+
+
+@pytest.mark.parametrize("leave", [float, Value.item, int, math.sin])
+def test_many_entries_are_not_one_number(leave):
+    with pytest.raises((TypeError, ValueError)):
+        leave(Value([1.0, 2.0]))
+
+
+def test_numpy_gives_a_copy_and_detach_a_constant():
+    x = Value([1.0, 2.0], name="x")
+    x.numpy()[0] = 9
+    constant = x.detach()
+    constant.data[0] = 9
+    assert x.data.tolist() == [1.0, 2.0]
+    assert not constant.requires_grad and constant.name == "x"
+
+
+# ---- copies
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "twin",
+    [copy.copy, copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))],
+    ids=["copy", "deep", "pickle"],
+)
+def test_a_leaf_can_be_copied_and_pickled(data, twin):
+    x = Value(data, name="x")
+    (x * 2).sum().backward()
+    y = twin(x)
+    np.testing.assert_array_equal(y.data, x.data)
+    np.testing.assert_array_equal(y.grad, x.grad)
+    assert (y.name, y.requires_grad, type(y.data)) == ("x", True, type(x.data))
+    assert not np.shares_memory(y.data, x.data) and not np.shares_memory(y.grad, x.grad)
+
+
+def test_a_structure_of_leaves_is_copied_with_its_sharing():
+    x = Value([1.0])
+    twin = copy.deepcopy({"a": x, "b": [x]})
+    assert twin["a"] is twin["b"][0] and twin["a"] is not x
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_result_in_a_graph_cannot_be_copied_or_pickled(twin):
+    with pytest.raises(GraphError, match=r"multiply.*detach"):
+        twin(Value(2.0) * 3)
+
+
+def test_a_constant_keeps_being_one_in_a_copy():
+    assert not pickle.loads(pickle.dumps(Value(1.0, requires_grad=False))).requires_grad
+
+
+def test_an_operation_is_pickled_by_name():
+    from tinygrad_lr.ops.elementwise import tanh
+
+    assert pickle.loads(pickle.dumps(tanh)) is tanh and copy.deepcopy(tanh) is tanh
