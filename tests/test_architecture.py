@@ -11,7 +11,7 @@ PACKAGE = Path(tinygrad_lr.__file__).parent
 
 FLOORS = [
     ["errors", "recording"],
-    ["primitive", "table", "tree"],
+    ["files", "primitive", "tree"],
     ["numpy_functions", "real_numbers"],
     ["node"],
     ["ops", "value"],
@@ -20,11 +20,10 @@ FLOORS = [
     ["autodiff"],
     [
         *("checkpoint", "data", "datasets", "gradient_check", "linear", "losses", "nn", "optim"),
-        "table_writing",
+        "table",
     ],
     ["plot", "train"],
     ["lesson"],
-    ["lesson_text"],
     ["cli"],
     ["__main__"],
 ]

@@ -11,6 +11,7 @@ NumPy functions work on Values: np.exp(w), np.sum(w, axis=0), w @ x. What NumPy 
 here (`tg.relu`, `tg.softmax`), and every operation is in `tg.ops`.
 """
 
+from . import checkpoint as checkpoint
 from . import data as data
 from . import datasets as datasets
 from . import errors as errors
@@ -19,6 +20,7 @@ from . import losses as losses
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
+from . import plot as plot
 from .autodiff import grad as grad
 from .autodiff import hessian as hessian
 from .autodiff import hvp as hvp

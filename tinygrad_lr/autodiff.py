@@ -54,8 +54,8 @@ def backward(root: Value, gradient: Any = None) -> None:
 def seed(where: str, output: Any, gradient: Any = None) -> Any:
     """The cotangent that a backward pass starts with, checked against its output."""
     like = plain(output)
-    if type(like) is float and gradient is None:
-        return 1.0
+    if gradient is None and isinstance(like, (float, np.floating)):
+        return type(like)(1.0)
     if gradient is not None:
         given = gradient if isinstance(gradient, Value) else as_data(gradient)
         if np.shape(plain(given)) != np.shape(like):

@@ -41,9 +41,31 @@ def pull_back(
                 continue
             operation, operands, numbers, options = record
             out, arguments = value._content, numbers
+            rules: list[Any] = operation.rules
+            if type(g) is float and operation.binary and not recording:
+                # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
+                a, b = numbers
+                x, y = operands
+                try:
+                    c = rules[0](g, out, a, b) if type(x) is Value else 0.0
+                    d = rules[1](g, out, a, b) if type(y) is Value else 0.0
+                except ArithmeticError:
+                    pass  # to the loop, which knows what to do
+                else:
+                    if type(x) is Value:
+                        total = so_far(x, UNWANTED)
+                        if total is not UNWANTED:
+                            c = c if type(c) is float else float(c)
+                            cotangents[x] = c if total is None else total + c
+                    if type(y) is Value:
+                        total = so_far(y, UNWANTED)
+                        if total is not UNWANTED:
+                            d = d if type(d) is float else float(d)
+                            cotangents[y] = d if total is None else total + d
+                    continue
             if recording:
                 out, arguments = value, unchanged(operation, operands, numbers)
-            rules, pulled = operation.rules, None
+            pulled = None
             if operation.variadic and rules[0] is not None:
                 pulled = rules[0](g, out, *arguments, **options)
                 rules = rules * len(operands)
@@ -62,8 +84,10 @@ def pull_back(
                 try:
                     if pulled is not None:
                         c = pulled(position)
-                    elif count == 2:  # the same call three times: the first two are quicker
+                    elif count == 2:  # the same call, spelt out because it is quicker
                         c = rule(g, out, arguments[0], arguments[1])
+                    elif count == 3:
+                        c = rule(g, out, arguments[0], arguments[1], arguments[2])
                     elif count == 1:
                         c = rule(g, out, arguments[0])
                     else:
@@ -74,7 +98,9 @@ def pull_back(
                     if type(number) is not float:
                         c = fitted(c, number)
                 elif (
-                    type(number) is float or getattr(c, "shape", None) != number.shape or c.dtype is not number.dtype
+                    type(number) is float
+                    or getattr(c, "shape", None) != number.shape
+                    or c.dtype is not number.dtype
                 ):
                     c = fitted(c, number)
                 cotangents[x] = c if total is None else total + c

@@ -76,17 +76,21 @@ def check_regular(path: str) -> None:
         refuse(path, wrong, expected, "a pipe, a socket or a device", cure)
 
 
-def check_outputs(inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Refuse outputs that would replace an input, or each other, under whatever name.
+def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
+    """Refuse, before any work, outputs (None is none) that could not or should not be written.
 
-    Raises `DataFileError`.
+    Raises `DataFileError` for one that is an input or another output, and for a missing folder.
     """
     taken = {os.path.realpath(path): path for path in reversed(inputs)}
     for path in outputs:
+        if path is None:
+            continue
         other = taken.setdefault(os.path.realpath(path), path)
         if other is not path:
             given = f"that of {quoted(other)}"
             refuse(path, "the same file twice", "a file of its own", given, "name another file")
+        if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+            refuse(path, "no such folder", "a folder that is there", "none", "make it first")
 
 
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:

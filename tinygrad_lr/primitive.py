@@ -79,6 +79,7 @@ class Primitive:
         self.variadic = bool(starred)
         self.operands = tuple(starred or (p.name for p in parameters if p.default is p.empty))
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self.binary = False  # two operands with rules, no options: what small graphs are made of
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
 
@@ -93,6 +94,7 @@ class Primitive:
         """Declare the reverse rules by operand: `name=lambda g, out, *operands, **options: ...`."""
         for position, rule in self._checked(rules):
             self.rules[position] = rule
+            self.binary = len(self.rules) == 2 and None not in self.rules and not self.defaults
             if self.kind == "elementwise":  # a diagonal Jacobian is its own transpose
                 self.tangent_rules[position] = rule
             elif self.kind is not None:
@@ -178,7 +180,9 @@ class Primitive:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The operation on arrays, or on Values where one is among the operands."""
-        return self.evaluate(*self.bind(args, keywords))
+        if keywords or len(args) != len(self.operands) or self.variadic:
+            return self.evaluate(*self.bind(args, keywords))
+        return self.evaluate(args, self.defaults)
 
     def evaluate(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """The result for operands that may be Values, the options being complete."""

@@ -45,8 +45,9 @@ def as_data(data: Any) -> Any:
                 given=f"{type(data).__name__} of dtype {array.dtype}",
             )
         )
-    dtype = array.dtype.newbyteorder("=") if array.dtype.kind == "f" else FLOAT64
-    array = array.astype(dtype, copy=False)
+    # np.dtype(char) is NumPy's one object for a dtype: the chain rule compares dtypes by identity
+    dtype = np.dtype(array.dtype.char) if array.dtype.kind == "f" else FLOAT64
+    array = array.astype(dtype, copy=False) if array.dtype is not dtype else array
     return array[()] if isinstance(data, np.generic) else array
 
 

@@ -19,6 +19,7 @@ from .primitive import METHODS, NUMPY, TABLE, Primitive
 from .real_numbers import constant
 from .recording import RECORDING
 
+EXACT = 1 << 53  # integers up to here are floats
 FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
 
 
@@ -38,8 +39,10 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
                 y, recorded = other._content, recorded or other.requires_grad
                 if other._exposed:
                     y = y.copy(order="K")
+            elif type(other) is float or (type(other) is int and -EXACT < other < EXACT):
+                y = float(other)
             else:
-                y = other if type(other) is float else constant(other, operation)
+                y = constant(other, operation)
             operands = (other, self) if reflected else (self, other)
             numbers = x, y = (y, x) if reflected else (x, y)
             try:
@@ -49,7 +52,7 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
                     out = operation.forward(x, y)
             except Exception as error:
                 out = evaluate_again(operation, numbers, {}, error)
-            if not isinstance(out, np.ndarray) and type(out) is not float:
+            if type(out) is not float and not isinstance(out, np.ndarray):
                 out = as_result(operation, out, numbers)
             value = _new(Value)
             value._content = out
@@ -72,7 +75,15 @@ def method(name: str) -> Callable[..., Value]:
     def call(self: Value, *args: Any, **options: Any) -> Value:
         operation = TABLE.get(name)
         if operation is not None and not args and not options:
-            return apply(operation, (self,), operation.defaults)
+            x = self._content
+            if type(x) is not float or operation.scalar is None:
+                return apply(operation, (self,), operation.defaults)
+            try:
+                out = operation.scalar(x)
+            except (ArithmeticError, ValueError):
+                out = operation.on_numbers(x)
+            recorded = self.requires_grad and RECORDING.get()
+            return result(out, (operation, (self,), (x,), operation.defaults) if recorded else None)
         return cast(Value, METHODS[name](self, *args, **options))
 
     call.__name__ = name
@@ -107,6 +118,7 @@ class Value(Node):
     """
 
     __slots__ = ()
+    __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
     # ---- NumPy
@@ -190,12 +202,6 @@ class Value(Node):
 
     __hash__ = object.__hash__  # by identity, as in micrograd
 
-    @staticmethod
-    def __apply__(
-        operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]
-    ) -> Value:
-        return apply(operation, operands, options)
-
     __add__, __radd__ = operators("add")
     __sub__, __rsub__ = operators("subtract")
     __mul__, __rmul__ = operators("multiply")
@@ -269,11 +275,14 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             out = operation.forward(*numbers)
     except Exception as error:
         out = evaluate_again(operation, numbers, options, error)
-    if not isinstance(out, np.ndarray) and type(out) is not float:
+    if type(out) is not float and not isinstance(out, np.ndarray):
         out = as_result(operation, out, numbers)
     if recorded and RECORDING.get():
         return result(out, (operation, operands, numbers, options))
     return result(out, None)
+
+
+Value.__apply__ = staticmethod(apply)
 
 
 def result(out: Any, record: Record | None) -> Value:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from ..errors import ArgumentError, DataFileError, bad_argument, import_extra
+from ..errors import ArgumentError, DataFileError, bad_argument
 from ..files import check_outputs, printable
-from ..linear import Line, closed_form
+from ..linear import Line
 from ..linear.least_squares import Array
 from ..train import History
 from . import derivation, rates
@@ -27,8 +26,9 @@ from .parts import (
     Written,
 )
 from .picture import check_picture, save_picture
+from .predictor import check_ending
 from .problem import Problem, medians
-from .training import Settings, Training, train
+from .training import Settings, Training, check_batch, train
 
 SHOWN = (0, 1, 2, 3, 5)  # and ten times, a hundred times, ... 1, 2 and 5
 
@@ -43,7 +43,6 @@ def run(
     *,
     save: str | None = None,
     plot: str | None = None,
-    progress: bool | None = False,
 ) -> Iterator[Part]:
     """The lesson on a problem, part by part.
 
@@ -56,21 +55,23 @@ def run(
     `DivergenceError` where the learning rate is too large (nothing is then written),
     `MissingExtraError` where an output needs a package that is not there, and `Interrupted`.
 
+    >>> from tinygrad_lr.lesson import read_problem
     >>> [type(part).__name__ for part in run(read_problem())]
     ['Data', 'ClosedForm', 'Descent', 'LearningRates', 'Derivation', 'Prediction']
     """
     settings = settings or Settings()
-    check_outputs([problem.path], [path for path in (save, plot) if path is not None])
+    check_outputs([problem.path], [save, plot])
     if save is not None:
-        import_extra("safetensors.numpy", "cli")
+        check_ending(save)
     if plot is not None:
         check_picture(plot)
+    check_batch(problem, settings)
     at = _place(problem, settings)
+    line = None if settings.hidden else exact_line(problem)
     yield summary(problem)
-    line = None if settings.hidden else least_squares(problem)
     if line is not None:
         yield figures(line)
-    training = train(problem, settings, progress=progress)
+    training = train(problem, settings)
     if save is not None:
         training.predictor.save(save)
     if training.history.reason == "interrupted":
@@ -80,7 +81,7 @@ def run(
         yield network(problem, settings, training)
     else:
         yield descent(settings, training, line)
-        yield rates.learning_rates(problem, settings)
+        yield rates.learning_rates(problem)
         yield derivation.first_step(problem, training)
     yield prediction(problem, training, line, at)
     if save is not None:
@@ -110,10 +111,10 @@ def summary(problem: Problem) -> Data:
     return Data(problem.source, problem.rows, tuple(found[:-1]), found[-1], problem.notes)
 
 
-def least_squares(problem: Problem) -> Line:
+def exact_line(problem: Problem) -> Line:
     """The closed form; raises `DataFileError` where the columns do not determine a line."""
     try:
-        return closed_form(problem.x, problem.y, names=problem.x_names)
+        return rates.least_squares(problem.x, problem.y, problem.x_names)
     except ArgumentError as error:
         wrong = printable(str(error).removeprefix("closed_form: "))
         raise DataFileError(f"{printable(problem.path)}: {wrong}") from error
@@ -143,7 +144,7 @@ def descent(settings: Settings, training: Training, line: Line) -> Descent:
         standardized=settings.standardize,
         means=description.x_mean,
         scales=description.x_scale,
-        learning_rate=history.learning_rate if history.steps else math.nan,
+        learning_rate=training.rate,
         learning_rate_limit=math.nan if training.limit is None else training.limit,
         batch_size=settings.batch_size,
         steps=history.steps,
@@ -185,7 +186,7 @@ def network(problem: Problem, settings: Settings, training: Training) -> Network
     names = tuple(problem.x_names[i] for i in kept)
     line = None
     try:
-        line = figures(closed_form(problem.x[:, kept], problem.y, names=names))
+        line = figures(rates.least_squares(problem.x[:, kept], problem.y, names))
     except ArgumentError:  # a network needs no independent columns, and no more rows than those
         line = None
     return Network(
@@ -195,7 +196,7 @@ def network(problem: Problem, settings: Settings, training: Training) -> Network
         activation=settings.activation,
         parameters=sum(math.prod(shape) for shape in description.shapes().values()),
         standardized=settings.standardize,
-        learning_rate=history.learning_rate if history.steps else math.nan,
+        learning_rate=training.rate,
         batch_size=settings.batch_size,
         seed=settings.seed,
         steps=history.steps,
@@ -218,7 +219,7 @@ def prediction(
     spread = typical
     if line is not None:
         typical = line.residual_standard_deviation
-        spread = float(np.asarray(line.prediction_spread(row)))
+        spread = np.asarray(line.prediction_spread(row)).item()
     low, high = problem.x.min(axis=0), problem.x.max(axis=0)
     return Prediction(
         names=problem.x_names,
@@ -262,8 +263,3 @@ def _shown(last: int) -> Iterator[int]:
 
 def _floats(values: float | Array) -> tuple[float, ...]:
     return tuple(map(float, np.atleast_1d(values)))
-
-
-def default_name(path: str) -> str:
-    """A file's own name, without its folder."""
-    return os.path.basename(path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..value import Value
 from .parts import Derivation, Row, Slope
 from .problem import Problem
 from .training import Training
-from ..value import Value
 
 SHOWN = 3  # rows
 
@@ -18,10 +18,10 @@ def first_step(problem: Problem, training: Training) -> Derivation:
     u = ŷ - y, L = (1/N) Σ u², so dL/du = 2u/N, dL/dŷ = dL/du, dL/dw = Σ dL/dŷ · x and
     dL/db = Σ dL/dŷ.
     """
-    x, y, rate = training.features, training.targets, training.history.learning_rate
+    x, y, rate = training.features, training.targets, training.rate
     w = Value(np.zeros(x.shape[1]), name="w")
     b = Value(0.0, name="b")
-    yhat = x @ w + b
+    yhat: Value = np.matmul(x, w) + b
     u = yhat - y
     loss = (u**2).mean()
     loss.backward()

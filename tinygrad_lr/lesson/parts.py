@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,9 +202,7 @@ class Written:
     path: str
 
 
-Part = (
-    Data | ClosedForm | Descent | LearningRates | Derivation | Prediction | Network | Written
-)
+Part = Data | ClosedForm | Descent | LearningRates | Derivation | Prediction | Network | Written
 
 
 def as_json(part: Part) -> Any:
@@ -212,6 +212,22 @@ def as_json(part: Part) -> Any:
     {'step': 3, 'loss': None, 'weights': [0.5], 'bias': None}
     """
     return _plain(dataclasses.asdict(part))
+
+
+def as_object(parts: Iterable[Part]) -> dict[str, Any]:
+    """All parts as one object, by their kind; the files written as a list.
+
+    >>> as_object([Written("the line", "a.safetensors")])
+    {'written': [{'what': 'the line', 'path': 'a.safetensors'}]}
+    """
+    found: dict[str, Any] = {}
+    for part in parts:
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(part).__name__).lower()
+        if isinstance(part, Written):
+            found.setdefault(name, []).append(as_json(part))
+        else:
+            found[name] = as_json(part)
+    return found
 
 
 def _plain(x: Any) -> Any:

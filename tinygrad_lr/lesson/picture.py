@@ -22,7 +22,7 @@ def check_picture(path: str) -> None:
     """
     ending = os.path.splitext(path)[1].lower()
     if ending not in FORMATS:
-        given = f"the ending {ending!r}" if ending else "no ending"
+        given = f"the ending {ending!r:.60}" if ending else "no ending"
         refuse(path, "no kind of picture", f"a name in {', '.join(FORMATS)}", given)
     import_extra("matplotlib.figure", "plot")
 

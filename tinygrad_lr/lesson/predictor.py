@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import nn
 from ..checkpoint import load_file, load_metadata, load_shapes, save_file
-from ..files import check_outputs, listed, printable, quoted, refuse
+from ..errors import import_extra
+from ..files import listed, printable, quoted, refuse
 from ..linear.least_squares import Array
 from ..recording import no_grad
 from ..table import read_table
@@ -88,7 +89,8 @@ class Predictor:
 
     def features(self, x: Array) -> Array:
         """What the model sees: rows of x, scaled."""
-        return (x - np.array(self.description.x_mean)) / np.array(self.description.x_scale)
+        scaled = (x - np.array(self.description.x_mean)) / np.array(self.description.x_scale)
+        return np.asarray(scaled, np.float64)
 
     def predict(self, x: Array) -> Array:
         """The predictions (rows,), in the target's units, for rows of x (rows, features)."""
@@ -99,6 +101,18 @@ class Predictor:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and description to a safetensors file; raises what `save_file` raises."""
         save_file(self.model.state_dict(), path, {ENTRY: self.description.as_json()})
+
+
+def check_ending(path: str) -> None:
+    """Refuse, before any work, to save to a file that is called something else.
+
+    Raises `DataFileError` for another ending, `MissingExtraError` without safetensors.
+    """
+    ending = os.path.splitext(path)[1]
+    if ending != ".safetensors":
+        given = f"the ending {ending!r:.60}" if ending else "no ending"
+        refuse(path, "no name for weights", "a name in .safetensors", given)
+    import_extra("safetensors.numpy", "cli")
 
 
 def load_predictor(path: str | os.PathLike[str]) -> Predictor:
@@ -148,11 +162,6 @@ def predict_file(
     return [*table.names, name], [*map(table.cells, table.names), values]
 
 
-def check_files(inputs: list[str], outputs: list[str | None]) -> None:
-    """Refuse an output that is an input, or another output; raises `DataFileError`."""
-    check_outputs(inputs, [path for path in outputs if path is not None])
-
-
 def _described(path: str, text: str) -> Description:
     """The description that a file gives of itself, every entry of it checked."""
     try:
@@ -190,13 +199,15 @@ def _list(
 ) -> tuple[Any, ...]:
     """A list in a description, of entries of one kind, finite if they are numbers."""
     given = told.get(entry)
-    right = isinstance(given, list) and least <= len(given) <= (least if most is None else most)
-    if right and kind is float:
-        right = all(type(x) in {int, float} and abs(x) <= LARGEST for x in given)
-        return tuple(map(float, given)) if right else _refuse_entry(path, entry, given)
-    if not right or not all(type(x) is kind for x in given):
+    kinds = {int, float} if kind is float else {kind}
+    if (
+        not isinstance(given, list)
+        or not least <= len(given) <= (least if most is None else most)
+        or not all(type(x) in kinds for x in given)
+        or not all(abs(x) <= LARGEST for x in given if kind is float)
+    ):
         _refuse_entry(path, entry, given)
-    return tuple(given)
+    return tuple(map(kind, given))
 
 
 def _refuse_entry(path: str, entry: str, given: object) -> NoReturn:

@@ -15,14 +15,14 @@ from ..linear.least_squares import Array
 from ..table import Table, column_notes, read_names, read_table
 
 X_NAMES, Y_NAME = ("sat_sum",), "fy_gpa"  # the lesson's own columns
-SOURCE = "SAT scores and first-year GPAs of 1000 students (Educational Testing Service)"
+SOURCE = "SAT scores and college GPAs of 1000 students (Educational Testing Service)"
 MEANINGS = {
     "sex": "1 or 2",
-    "sat_v": "SAT verbal, in tens of points",
-    "sat_m": "SAT maths, in tens of points",
-    "sat_sum": "SAT verbal + maths, in tens of points",
-    "hs_gpa": "GPA in high school",
-    "fy_gpa": "GPA in the first year of college",
+    "sat_v": "SAT verbal score / 10",
+    "sat_m": "SAT maths score / 10",
+    "sat_sum": "SAT score / 10",
+    "hs_gpa": "high-school GPA",
+    "fy_gpa": "first-year GPA",
 }
 
 

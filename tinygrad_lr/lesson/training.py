@@ -45,14 +45,15 @@ class Settings:
 class Training:
     """What the descent saw, did, and left behind.
 
-    `features` (rows, features) and `targets` (rows,) are in the model's scale; `limit` is the
-    largest stable learning rate of a line, None for a network, whose limit moves with it.
+    `features` (rows, features) and `targets` (rows,) are in the model's scale; `rate` is the
+    learning rate, `limit` the largest stable one of a line (that of a network moves with it).
     """
 
     predictor: Predictor
     features: Array
     targets: Array
     history: History
+    rate: float
     limit: float | None
 
 
@@ -79,22 +80,32 @@ def describe(problem: Problem, settings: Settings) -> Description:
     )
 
 
-def train(problem: Problem, settings: Settings, *, progress: bool | None = False) -> Training:
-    """Descend, a line from w = 0 and b = 0, a network from the weights that the seed draws.
-
-    Raises `ArgumentError` for a batch larger than the data, and `DivergenceError` where the
-    learning rate was too large: it names the largest stable one.
-    """
+def check_batch(problem: Problem, settings: Settings) -> None:
+    """Raise `ArgumentError` for a batch larger than the data."""
     if settings.batch_size is not None and settings.batch_size > problem.rows:
         wrong, expected = "fewer rows than one batch", f"--batch-size up to {problem.rows}"
         given = f"--batch-size {settings.batch_size}"
         where = printable(problem.path)
         raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
+
+
+def train(problem: Problem, settings: Settings) -> Training:
+    """Descend, a line from w = 0 and b = 0, a network from the weights that the seed draws.
+
+    Raises `DivergenceError` where the learning rate was too large, naming the largest stable one,
+    and `ArgumentError` where the features are too large or too small for any.
+    """
     description = describe(problem, settings)
     predictor = Predictor(description, description.model(settings.seed))
     features = predictor.features(problem.x)
     targets = (problem.y - description.y_mean) / description.y_scale
     limit = None if settings.hidden else stable_rate(features, targets)
+    if limit is not None and not 0 < limit < math.inf:
+        wrong, cure = "no learning rate suits the features as given", "leave out --no-standardize"
+        expected = "features between about 1e-150 and 1e150"
+        given = f"up to {abs(problem.x).max():.3g}"
+        where = printable(problem.path)
+        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given, cure=cure))
     rate = settings.learning_rate
     if rate is None:
         rate = 0.1 if settings.standardize else 0.001
@@ -108,18 +119,19 @@ def train(problem: Problem, settings: Settings, *, progress: bool | None = False
         batch_size=settings.batch_size,
         tolerance=settings.tolerance,
         generator=settings.seed,
-        progress=progress,
+        progress=None if settings.hidden else False,
     )
     if history.reason == "diverged":
         raise DivergenceError(_divergence(history, settings, limit))
-    return Training(predictor, features, targets, history, limit)
+    return Training(predictor, features, targets, history, rate, limit)
 
 
 def stable_rate(features: Array, targets: Array) -> float:
-    """The largest stable learning rate, 2/λmax, of a line through these rows."""
+    """The largest stable learning rate, 2/λmax, of a line; nan, 0 or inf beyond float64."""
     x_names = tuple(map(str, range(features.shape[1])))
     line = Description(x_names, "y", (), "tanh", (), ()).model()
-    return learning_rate_limit(line, losses.mse, features, targets[:, None])
+    with np.errstate(all="ignore"):
+        return learning_rate_limit(line, losses.mse, features, targets[:, None])
 
 
 def chosen_rate(limit: float) -> float:

@@ -23,7 +23,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """X where x > 0, else slope·x, entry by entry; its derivative at 0 is the slope.
+    """x where x > 0, else slope·x, entry by entry; its derivative at 0 is the slope.
 
     >>> tg.nn.LeakyReLU(slope=0.1)(Value([-1.0, 2.0])).tolist()
     [-0.1, 2.0]
@@ -33,12 +33,12 @@ class LeakyReLU(Module):
         self.slope = slope
 
     def forward(self, x: Any) -> Any:
-        """X or slope·x."""
+        """x or slope·x."""
         return activation.leaky_relu(x, slope=self.slope)
 
 
 class ELU(Module):
-    """X where x > 0, else alpha·(e^x - 1), entry by entry.
+    """x where x > 0, else alpha·(e^x - 1), entry by entry.
 
     >>> tg.nn.ELU()(Value([-1000.0, 2.0])).tolist()
     [-1.0, 2.0]
@@ -48,7 +48,7 @@ class ELU(Module):
         self.alpha = alpha
 
     def forward(self, x: Any) -> Any:
-        """X or alpha·(e^x - 1)."""
+        """x or alpha·(e^x - 1)."""
         return activation.elu(x, alpha=self.alpha)
 
 

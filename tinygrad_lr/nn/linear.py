@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError, bad_argument
+from ..ops import affine, matmul
 from ..value import Value
 from .init import Seed, as_generator, uniform
 from .module import Module
@@ -68,13 +69,14 @@ class Linear(Module):
         """How many numbers a row of the result has."""
         return self.weight.shape[1]
 
-    def forward(self, x: Any) -> Value:
+    def forward(self, x: Any) -> Any:
         """x @ weight + bias."""
-        shape = x.shape if hasattr(x, "shape") else np.shape(x)
-        if shape[-1:] != self.weight.shape[:1]:
-            raise self._misfit(shape)
-        product: Value = x @ self.weight  # (..., in_features) @ (in_features, out_features)
-        return product if self.bias is None else product + self.bias
+        try:
+            if self.bias is None:
+                return matmul(x, self.weight)  # (..., in_features) @ (in_features, out_features)
+            return affine(x, self.weight, self.bias)
+        except ShapeError as error:
+            raise self._misfit(np.shape(x)) from error
 
     def _misfit(self, shape: tuple[int, ...]) -> ShapeError:
         features = self.in_features

@@ -70,11 +70,10 @@ from .index import put_at as put_at
 from .index import sort as sort
 from .index import take as take
 from .index import take_along_axis as take_along_axis
+from .linear_algebra import affine as affine
 from .linear_algebra import diag as diag
 from .linear_algebra import diagonal as diagonal
 from .linear_algebra import dot as dot
-from .linear_algebra import einsum as einsum
-from .linear_algebra import einsum_of as einsum_of
 from .linear_algebra import euclidean_norm as euclidean_norm
 from .linear_algebra import inner as inner
 from .linear_algebra import matmul as matmul
@@ -116,3 +115,5 @@ from .shape import squeeze as squeeze
 from .shape import swapaxes as swapaxes
 from .shape import transpose as transpose
 from .shape import transpose_to as transpose_to
+from .summation import einsum as einsum
+from .summation import einsum_of as einsum_of

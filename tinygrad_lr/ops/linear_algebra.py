@@ -2,7 +2,6 @@
 
 import functools
 import math
-import string
 
 import numpy as np
 
@@ -34,12 +33,16 @@ def matmul(x, y):
     >>> Value([[1.0, 2.0]]) @ np.array([[3.0], [4.0]])
     Value(data=[[11.]], grad=None)
     """
-    if type(x) is np.ndarray is type(y) and x.ndim == 2 == y.ndim:
+    return _product(x, y)
+
+
+def _product(x, y):
+    if x.ndim == 2 == y.ndim:
         return np.dot(x, y)  # the same product, quicker to call
     return np.matmul(x, y)
 
 
-def _matmul_rule_of_x(g, out, x, y):
+def _matmul_rule_of_x(g, out, x, y, *_):
     m, n = x.ndim, y.ndim
     if m == 2 == n:
         return np.dot(g, y.T)
@@ -50,7 +53,7 @@ def _matmul_rule_of_x(g, out, x, y):
     return np.matmul(g, np.swapaxes(y, -1, -2))
 
 
-def _matmul_rule_of_y(g, out, x, y):
+def _matmul_rule_of_y(g, out, x, y, *_):
     m, n = x.ndim, y.ndim
     if m == 2 == n:
         return np.dot(x.T, g)
@@ -62,6 +65,42 @@ def _matmul_rule_of_y(g, out, x, y):
 
 
 matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
+
+
+@primitive(
+    latex="<x> <weight> + <bias>",
+    onnx="Gemm",
+    examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
+)
+def affine(x, weight, bias):
+    """The line x @ weight + bias: what a linear layer computes, as one operation.
+
+    >>> affine(Value([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0]))
+    Value(data=[[16.]], grad=None)
+    """
+    return _product(x, weight) + bias
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(length, dtype):
+    ones = np.ones(length, dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def _column_sums(g, out, x, weight, bias):
+    """g added up over its rows: as a product with ones, a third of the time of NumPy's sum."""
+    if type(g) is np.ndarray and g.ndim == 2 and g.dtype.char in "fd":
+        return np.dot(_ones(len(g), g.dtype.char), g)
+    return g  # the walk adds up what was spread
+
+
+affine.vjp(x=_matmul_rule_of_x, weight=_matmul_rule_of_y, bias=_column_sums)
+affine.jvp(
+    x=lambda t, out, x, weight, bias: _product(t, weight),
+    weight=lambda t, out, x, weight, bias: _product(x, t),
+    bias=lambda t, out, x, weight, bias: t,
+)
 
 
 @implements(np.dot)
@@ -143,110 +182,6 @@ def tensordot(a, b, axes=2):
     right = np.reshape(np.transpose(b, over_b + free_b), (inner_size, -1))
     shape = [shape_a[i] for i in free_a] + [shape_b[i] for i in free_b]
     return np.reshape(matmul(left, right), tuple(shape))
-
-
-# ---- einsum
-
-
-@primitive(
-    latex=r"\operatorname{einsum}\left(<operands>\right)",
-    onnx="Einsum",
-    examples=[
-        ((2, 3), (3, 4), {"subscripts": "ij,jk->ik"}),
-        ((2, 3), {"subscripts": "ij->ji"}),
-        ((2, 3), {"subscripts": "ij->j"}),
-        ((3, 3), {"subscripts": "ii->i"}),
-        ((3,), (4,), (3, 4), {"subscripts": "i,j,ij->"}),
-        ((2, 5, 3), (2, 3, 4), {"subscripts": "aij,ajk->aik"}),
-    ],
-)
-def einsum_of(*operands, subscripts=""):
-    """Sums of products, in Einstein's notation, e.g. "ij,jk->ik" for the matrix product.
-
-    >>> np.einsum("ij->j", Value([[1.0, 2.0], [3.0, 4.0]]))
-    Value(data=[4. 6.], grad=None)
-    """
-    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
-
-
-def _einsum_rule(g, out, *operands, subscripts):
-    inputs, _, output = subscripts.partition("->")
-    names = inputs.split(",")
-
-    def rule(i):
-        own, length = names[i], dict(zip(names[i], np.shape(operands[i]), strict=True))
-        others = [
-            (name, x) for k, (name, x) in enumerate(zip(names, operands, strict=True)) if k != i
-        ]
-        known = output + "".join(name for name, _ in others)
-        # an axis that only this operand has was summed away: the cotangent is the same along it
-        terms = [(output, g), *others]
-        terms += [(a, np.ones(length[a])) for a in dict.fromkeys(own) if a not in known]
-        # a letter twice in one operand reads a diagonal: the cotangent is written back to it
-        unused = iter(a for a in string.ascii_letters if a not in subscripts)
-        target = ""
-        for a in own:
-            copy = next(unused) if a in target else a
-            if copy != a:
-                terms.append((a + copy, np.eye(length[a])))
-            target += copy
-        return einsum_of(
-            *(x for _, x in terms), subscripts=",".join(name for name, _ in terms) + "->" + target
-        )
-
-    return rule
-
-
-def _einsum_tangent(tangents, out, *operands, subscripts):
-    parts = [
-        einsum_of(*operands[:i], t, *operands[i + 1 :], subscripts=subscripts)
-        for i, t in enumerate(tangents)
-        if t is not None
-    ]
-    return functools.reduce(np.add, parts)
-
-
-einsum_of.vjp(operands=_einsum_rule)
-einsum_of.jvp(operands=_einsum_tangent)
-
-
-@implements(np.einsum)
-def einsum(subscripts, /, *operands, out=None, optimize=False):
-    """Sums of products in Einstein's notation; implicit output and "..." are understood.
-
-    >>> np.einsum("ij,jk", Value([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
-    Value(data=[[11.]], grad=None)
-    """
-    if not isinstance(subscripts, str) or out is not None:
-        raise ArgumentError('einsum: write the subscripts as text, e.g. "ij,jk->ik", without out=')
-    return einsum_of(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
-
-
-def explicit(subscripts, ndims):
-    """The subscripts with an output, and with letters in the place of "..."."""
-    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
-    names = inputs.split(",")
-    if len(names) != len(ndims):
-        raise ShapeError(
-            bad_argument(
-                "einsum",
-                f"{subscripts!r} does not fit the operands",
-                expected=f"{len(names)} operands",
-                given=len(ndims),
-            )
-        )
-    if not arrow:
-        letters = inputs.replace(",", "").replace("...", "")
-        once = sorted(a for a in set(letters) if letters.count(a) == 1)
-        output = ("..." if "..." in inputs else "") + "".join(once)
-    batches = [n - len(name.replace("...", "")) for name, n in zip(names, ndims, strict=True)]
-    unused = [a for a in string.ascii_letters if a not in subscripts]
-    batch = "".join(unused[: max([0, *batches])])  # aligned from the right, as in broadcasting
-    names = [
-        name.replace("...", batch[len(batch) - max(n, 0) :])
-        for name, n in zip(names, batches, strict=True)
-    ]
-    return ",".join(names) + "->" + output.replace("...", batch)
 
 
 # ---- parts of a matrix

@@ -1,0 +1,69 @@
+"""The benchmark runs, agrees with its peers, and writes its tables; no test looks at the times."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NETWORKS = ["1-1", "2-16-16-1 tanh", "64-128-10 relu", "784-256-128-10 relu"]
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """What a quick run prints, and the figures that it writes."""
+    file = tmp_path_factory.mktemp("benchmarks") / "figures.json"
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "eager.py"),
+        "--quick",
+        "--json",
+        str(file),
+    ]
+    environment = {name: x for name, x in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    run = subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        env={**environment, "PYTHONIOENCODING": "utf-8"},
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr  # not 0 where the losses disagree
+    return run.stdout, json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_the_table_has_a_row_for_each_network(quick):
+    printed, figures = quick
+    assert "all agree on the loss after a step" in printed
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    for name in NETWORKS:
+        assert sum(row.startswith(f"| {name}, ") for row in rows) == 1
+    assert len(figures["networks"]) == len(NETWORKS)
+
+
+def test_every_figure_is_a_time(quick):
+    _, figures = quick
+    for peers in [*figures["networks"].values(), *figures["scalars"].values()]:
+        assert "tinygrad_lr" in peers and all(time > 0 for time in peers.values())
+    assert set(figures["import_ms"]) == {"numpy", "tinygrad_lr"}
+
+
+def test_peers_that_are_missing_are_named(quick):
+    printed, figures = quick
+    measured = {"micrograd"} if figures["scalars"] else set()
+    measured |= set(next(iter(figures["networks"].values())))
+    everyone = {"tinygrad_lr", "NumPy by hand", "PyTorch", "autograd", "MyGrad", "micrograd"}
+    assert measured | set(figures["missing"]) == everyone
+    assert all(name in printed for name in figures["missing"])
+
+
+def test_the_machine_is_described(quick):
+    printed, figures = quick
+    assert figures["machine"] in printed and "1 thread used" in figures["machine"]
+    assert all(name in figures["machine"] for name in ("Python 3.", "numpy "))

@@ -1,0 +1,8 @@
+"""`python -m tinygrad_lr` is the command `tinygrad-lr`."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
