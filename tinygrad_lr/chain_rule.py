@@ -22,6 +22,7 @@ UNWANTED = object()
 """In the place of a cotangent that nobody asked for."""
 
 
+@np.errstate(all="ignore")
 def pull_back(
     order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
 ) -> dict[Value, Any]:
@@ -33,77 +34,76 @@ def pull_back(
     cotangents: dict[Value, Any] = dict.fromkeys(order)
     cotangents.update(seeds)
     so_far = cotangents.get
-    with np.errstate(all="ignore"):
-        for value in order:
-            record = value._record
-            g = cotangents[value]
-            if record is None or g is None:
+    for value in order:
+        record = value._record
+        g = cotangents[value]
+        if record is None or g is None:
+            continue
+        operation, operands, numbers, options = record
+        out, arguments = value._content, numbers
+        rules: list[Any] = operation.rules
+        if type(g) is float and operation.binary and not recording:
+            # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
+            a, b = numbers
+            x, y = operands
+            try:
+                c = rules[0](g, out, a, b) if type(x) is Value else 0.0
+                d = rules[1](g, out, a, b) if type(y) is Value else 0.0
+            except ArithmeticError:
+                pass  # to the loop, which knows what to do
+            else:
+                if type(x) is Value:
+                    total = so_far(x, UNWANTED)
+                    if total is not UNWANTED:
+                        c = c if type(c) is float else float(c)
+                        cotangents[x] = c if total is None else total + c
+                if type(y) is Value:
+                    total = so_far(y, UNWANTED)
+                    if total is not UNWANTED:
+                        d = d if type(d) is float else float(d)
+                        cotangents[y] = d if total is None else total + d
                 continue
-            operation, operands, numbers, options = record
-            out, arguments = value._content, numbers
-            rules: list[Any] = operation.rules
-            if type(g) is float and operation.binary and not recording:
-                # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
-                a, b = numbers
-                x, y = operands
-                try:
-                    c = rules[0](g, out, a, b) if type(x) is Value else 0.0
-                    d = rules[1](g, out, a, b) if type(y) is Value else 0.0
-                except ArithmeticError:
-                    pass  # to the loop, which knows what to do
+        if recording:
+            out, arguments = value, unchanged(operation, operands, numbers)
+        pulled = None
+        if operation.variadic and rules[0] is not None:
+            pulled = rules[0](g, out, *arguments, **options)
+            rules = rules * len(operands)
+        count = 0 if options else len(arguments)
+        position = -1  # counted by hand: this loop is most of a small graph's time
+        for x in operands:
+            position += 1
+            if type(x) is not Value:
+                continue
+            total = so_far(x, UNWANTED)
+            if total is UNWANTED:
+                continue
+            rule, number = rules[position], numbers[position]
+            if rule is None:
+                raise no_derivative(operation, position)
+            try:
+                if pulled is not None:
+                    c = pulled(position)
+                elif count == 2:  # the same call, spelt out because it is quicker
+                    c = rule(g, out, arguments[0], arguments[1])
+                elif count == 3:
+                    c = rule(g, out, arguments[0], arguments[1], arguments[2])
+                elif count == 1:
+                    c = rule(g, out, arguments[0])
                 else:
-                    if type(x) is Value:
-                        total = so_far(x, UNWANTED)
-                        if total is not UNWANTED:
-                            c = c if type(c) is float else float(c)
-                            cotangents[x] = c if total is None else total + c
-                    if type(y) is Value:
-                        total = so_far(y, UNWANTED)
-                        if total is not UNWANTED:
-                            d = d if type(d) is float else float(d)
-                            cotangents[y] = d if total is None else total + d
-                    continue
-            if recording:
-                out, arguments = value, unchanged(operation, operands, numbers)
-            pulled = None
-            if operation.variadic and rules[0] is not None:
-                pulled = rules[0](g, out, *arguments, **options)
-                rules = rules * len(operands)
-            count = 0 if options else len(arguments)
-            position = -1  # counted by hand: this loop is most of a small graph's time
-            for x in operands:
-                position += 1
-                if type(x) is not Value:
-                    continue
-                total = so_far(x, UNWANTED)
-                if total is UNWANTED:
-                    continue
-                rule, number = rules[position], numbers[position]
-                if rule is None:
-                    raise no_derivative(operation, position)
-                try:
-                    if pulled is not None:
-                        c = pulled(position)
-                    elif count == 2:  # the same call, spelt out because it is quicker
-                        c = rule(g, out, arguments[0], arguments[1])
-                    elif count == 3:
-                        c = rule(g, out, arguments[0], arguments[1], arguments[2])
-                    elif count == 1:
-                        c = rule(g, out, arguments[0])
-                    else:
-                        c = rule(g, out, *arguments, **options)
-                except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
-                    c = rule(*map(widened, (g, out, *arguments)), **options)
-                if type(c) is float:
-                    if type(number) is not float:
-                        c = fitted(c, number)
-                elif (
-                    type(number) is float
-                    or getattr(c, "shape", None) != number.shape
-                    or c.dtype is not number.dtype
-                ):
+                    c = rule(g, out, *arguments, **options)
+            except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
+                c = rule(*map(widened, (g, out, *arguments)), **options)
+            if type(c) is float:
+                if type(number) is not float:
                     c = fitted(c, number)
-                cotangents[x] = c if total is None else total + c
+            elif (
+                type(number) is float
+                or getattr(c, "shape", None) != number.shape
+                or c.dtype is not number.dtype
+            ):
+                c = fitted(c, number)
+            cotangents[x] = c if total is None else total + c
     return cotangents
 
 
@@ -112,36 +112,36 @@ def widened(x: Any) -> Any:
     return np.float64(x) if type(x) is float else x
 
 
+@np.errstate(all="ignore")
 def push_forward(
     order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
 ) -> dict[Value, Any]:
     """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
     tangents = dict(seeds)
-    with np.errstate(all="ignore"):
-        for value in reversed(order):
-            if value._record is None or value in seeds:
+    for value in reversed(order):
+        if value._record is None or value in seeds:
+            continue
+        operation, operands, numbers, options = value._record
+        given = [tangents.get(x) if type(x) is Value else None for x in operands]
+        if all(t is None for t in given):
+            continue
+        out, arguments = value._content, numbers
+        if recording:
+            out, arguments = value, unchanged(operation, operands, numbers)
+        total = None
+        for position, t in enumerate([given] if operation.variadic else given):
+            if t is None:
                 continue
-            operation, operands, numbers, options = value._record
-            given = [tangents.get(x) if type(x) is Value else None for x in operands]
-            if all(t is None for t in given):
-                continue
-            out, arguments = value._content, numbers
-            if recording:
-                out, arguments = value, unchanged(operation, operands, numbers)
-            total = None
-            for position, t in enumerate([given] if operation.variadic else given):
-                if t is None:
-                    continue
-                rule = operation.tangent_rules[position]
-                if rule is None:
-                    rule = transposed(operation, position)
-                try:
-                    part = rule(t, out, *arguments, **options)
-                except ArithmeticError:
-                    part = rule(*map(widened, (t, out, *arguments)), **options)
-                part = fitted(part, value._content)
-                total = part if total is None else total + part
-            tangents[value] = total
+            rule = operation.tangent_rules[position]
+            if rule is None:
+                rule = transposed(operation, position)
+            try:
+                part = rule(t, out, *arguments, **options)
+            except ArithmeticError:
+                part = rule(*map(widened, (t, out, *arguments)), **options)
+            part = fitted(part, value._content)
+            total = part if total is None else total + part
+        tangents[value] = total
     return tangents
 
 

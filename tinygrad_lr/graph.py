@@ -21,12 +21,17 @@ def ordered(outputs: Iterable[Value], since: int = 0) -> list[Value]:
     >>> [value.name for value in ordered([y + x])]
     [None, None, 'x']
     """
-    known = {output for output in outputs if output.requires_grad}
-    results = [value for value in known if value._record is not None]
-    leaves = [value for value in known if value._record is None]
+    known: set[Value] = set()
+    results: list[Value] = []
+    leaves: list[Value] = []
+    for output in outputs:
+        if output.requires_grad and output not in known:
+            known.add(output)
+            (leaves if output._record is None else results).append(output)
     for value in results:
-        if value._record is not None and value._age >= since:
-            for x in value._record[1]:
+        record = value._record
+        if record is not None and value._age >= since:
+            for x in record[1]:
                 if type(x) is Value and x not in known and x.requires_grad:
                     known.add(x)
                     if x._record is None:

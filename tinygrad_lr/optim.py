@@ -19,6 +19,7 @@ from .value import Value
 Array = np.ndarray[Any, np.dtype[Any]]
 LearningRate = float | Callable[[int], float]
 State = dict[str, Any]
+Move = tuple[int, Value, Any, State]
 
 
 class Optimizer:
@@ -82,29 +83,33 @@ class Optimizer:
         if callable(rate):
             given = rate(self.steps)
             rate = checked_number(f"learning_rate({self.steps})", "the result", given)
-        made = []
-        with np.errstate(all="ignore"):
-            for place, parameter in enumerate(self.parameters):
-                gradient = parameter._gradient
-                if gradient is None:
-                    continue
-                old = parameter._content
-                new, state = self.update(gradient, old, self.state[place], rate)
-                made.append((place, parameter, _in_form_of(old, new), state))
+        moves = self._moves(rate)
         steps = self.steps + 1
         try:
-            self._commit(made, steps, rate)
+            self._commit(moves, steps, rate)
         except BaseException:  # Ctrl-C between two parameters: finish the step, then let it pass
-            self._commit(made, steps, rate)
+            self._commit(moves, steps, rate)
             raise
 
-    def _commit(
-        self, made: Sequence[tuple[int, Value, Any, State]], steps: int, rate: float
-    ) -> None:
+    @np.errstate(all="ignore")
+    def _moves(self, rate: float) -> list[Move]:
+        """What becomes of each parameter that has a gradient."""
+        moves = []
+        for place, parameter in enumerate(self.parameters):
+            gradient, old = parameter._grad, parameter._content
+            if gradient is not None:
+                if type(gradient) is tuple:  # shared with the graph: read, never written to
+                    gradient = gradient[0]
+                new, state = self.update(gradient, old, self.state[place], rate)
+                moves.append((place, parameter, _in_form_of(old, new), state))
+        return moves
+
+    def _commit(self, moves: Sequence[Move], steps: int, rate: float) -> None:
         """Put the results of a step in place; doing it twice is doing it once."""
-        for place, parameter, new, state in made:
+        for place, parameter, new, state in moves:
             parameter._replace(new)
-            self.state[place] = state
+            if state:
+                self.state[place] = state
         self.steps, self.rate = steps, rate
 
     def restart(self) -> None:
@@ -258,7 +263,7 @@ def checked_number(where: str, name: str, given: Any, *, positive: bool = False)
 def _in_form_of(old: Any, new: Any) -> Any:
     """New numbers as a Python float, a NumPy number or an array: whatever the old ones were."""
     kind = type(old)
-    if type(new) is kind and (kind is float or new.dtype == old.dtype):
+    if type(new) is kind and (kind is float or new.dtype is old.dtype):
         return new
     if kind is float:
         return float(new)

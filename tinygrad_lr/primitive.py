@@ -182,6 +182,10 @@ class Primitive:
         """The operation on arrays, or on Values where one is among the operands."""
         if keywords or len(args) != len(self.operands) or self.variadic:
             return self.evaluate(*self.bind(args, keywords))
+        for operand in args:  # as in `evaluate`, one call less
+            apply = getattr(type(operand), "__apply__", None)
+            if apply is not None:
+                return apply(self, args, self.defaults)
         return self.evaluate(args, self.defaults)
 
     def evaluate(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:

@@ -37,7 +37,7 @@ def matmul(x, y):
 
 
 def _product(x, y):
-    if x.ndim == 2 == y.ndim:
+    if type(x) is np.ndarray is type(y) and x.ndim == 2 == y.ndim:
         return np.dot(x, y)  # the same product, quicker to call
     return np.matmul(x, y)
 
