@@ -65,7 +65,7 @@ def test_students_print_in_one_line():
 def test_another_file_in_its_place_is_refused(tmp_path, monkeypatch):
     other = tmp_path / "satgpa.csv"
     other.write_text("a,b\n1,2\n", encoding="utf-8")
-    module = importlib.import_module("tinygrad_lr.datasets.sat_gpa")  # its function hides it
+    module = importlib.import_module("tinygrad_lr.datasets.students")
     monkeypatch.setattr(module, "sat_gpa_path", lambda: other)
     with pytest.raises(DataFileError, match=r"given a,b; reinstall tinygrad_lr"):
         datasets.sat_gpa()

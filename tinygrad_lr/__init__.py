@@ -11,16 +11,15 @@ NumPy functions work on Values: np.exp(w), np.sum(w, axis=0), w @ x. What NumPy 
 here (`tg.relu`, `tg.softmax`), and every operation is in `tg.ops`.
 """
 
-from . import checkpoint as checkpoint
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import data as data
-from . import datasets as datasets
 from . import errors as errors
 from . import linear as linear
 from . import losses as losses
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
-from . import plot as plot
 from .autodiff import grad as grad
 from .autodiff import hessian as hessian
 from .autodiff import hvp as hvp
@@ -45,4 +44,22 @@ from .train import History as History
 from .train import fit as fit
 from .value import Value as Value
 
+if _TYPE_CHECKING:
+    from . import checkpoint as checkpoint
+    from . import datasets as datasets
+    from . import plot as plot
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import what not every program needs when it is first used."""
+    if name in {"checkpoint", "datasets", "plot"}:
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "checkpoint", "datasets", "plot"})

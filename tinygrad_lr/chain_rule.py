@@ -183,7 +183,9 @@ def fitted(c: Any, like: Any) -> Any:
     shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
     if given != shape:
         if not given and not isinstance(c, Value):
-            return np.full(shape, c, like.dtype)
+            out = np.empty(shape, like.dtype)
+            out.fill(c)
+            return out
         extra = len(given) - len(shape)
         if extra > 0:
             c = np.add.reduce(c, axis=0 if extra == 1 else tuple(range(extra)))

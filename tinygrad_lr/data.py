@@ -7,7 +7,7 @@ from typing import Any, NoReturn, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from .errors import ArgumentError, DtypeError, ShapeError, bad_argument
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 

@@ -6,7 +6,6 @@ What comes from a file is shown through `printable`, so that no name in it can m
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 import sys
@@ -136,6 +135,8 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
 def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
     """An empty file beside the final one, for one writer at a time; gone unless it is renamed."""
     folder, base = os.path.split(final)
+    import hashlib  # here, since it takes as long as ten modules of this package
+
     digest = hashlib.sha256(os.fsencode(base)).hexdigest()[:16]
     temporary = os.path.join(folder, f".tinygrad_lr-{digest}.tmp")
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

@@ -95,19 +95,25 @@ class Optimizer:
     def _moves(self, rate: float) -> list[Move]:
         """What becomes of each parameter that has a gradient."""
         moves = []
+        update, states = self.update, self.state
         for place, parameter in enumerate(self.parameters):
             gradient, old = parameter._grad, parameter._content
             if gradient is not None:
                 if type(gradient) is tuple:  # shared with the graph: read, never written to
                     gradient = gradient[0]
-                new, state = self.update(gradient, old, self.state[place], rate)
-                moves.append((place, parameter, _in_form_of(old, new), state))
+                new, state = update(gradient, old, states[place], rate)
+                if type(new) is not np.ndarray or new.dtype is not old.dtype:
+                    new = _in_form_of(old, new)
+                moves.append((place, parameter, new, state))
         return moves
 
     def _commit(self, moves: Sequence[Move], steps: int, rate: float) -> None:
         """Put the results of a step in place; doing it twice is doing it once."""
         for place, parameter, new, state in moves:
-            parameter._replace(new)
+            if parameter._exposed:
+                parameter._replace(new)
+            else:
+                parameter._content = new
             if state:
                 self.state[place] = state
         self.steps, self.rate = steps, rate

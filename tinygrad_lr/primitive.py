@@ -63,8 +63,7 @@ class Primitive:
         scalar: Callable[..., float] | None = None,
     ) -> None:
         functools.update_wrapper(self, forward)
-        parameters = inspect.signature(forward).parameters.values()
-        starred = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+        operands, starred, self.defaults = parameters_of(forward)
         if kind is None and numpy and isinstance(numpy[0], np.ufunc) and not numpy[0].signature:
             kind = "elementwise"
         self.name = forward.__name__
@@ -76,9 +75,8 @@ class Primitive:
         self.examples = tuple(examples)
         self.domain = dict(domain or {})
         self.kind = kind
-        self.variadic = bool(starred)
-        self.operands = tuple(starred or (p.name for p in parameters if p.default is p.empty))
-        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self.variadic = starred
+        self.operands = operands
         self.binary = False  # two operands with rules, no options: what small graphs are made of
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
@@ -207,6 +205,22 @@ class Primitive:
                 pass
         with np.errstate(all="ignore"):
             return float(self.forward(*map(np.float64, numbers)))
+
+
+def parameters_of(
+    forward: Callable[..., Any],
+) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
+    """The operands of a function, whether they are one `*variadic`, and its options.
+
+    Read off the code object, which is ten times as quick as `inspect.signature`.
+    """
+    code, defaults = forward.__code__, forward.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    plain = names[: len(names) - len(defaults)]
+    options = dict(zip(names[len(plain) :], defaults, strict=True)) | (forward.__kwdefaults__ or {})
+    if code.co_flags & inspect.CO_VARARGS:
+        return (code.co_varnames[code.co_argcount + code.co_kwonlyargcount],), True, options
+    return plain, False, options
 
 
 def as_array(x: Any) -> Any:

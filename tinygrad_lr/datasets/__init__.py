@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_lr.datasets.sat_gpa import Students as Students
-from tinygrad_lr.datasets.sat_gpa import sat_gpa as sat_gpa
-from tinygrad_lr.datasets.sat_gpa import sat_gpa_path as sat_gpa_path
+from .students import Students as Students
+from .students import sat_gpa as sat_gpa
+from .students import sat_gpa_path as sat_gpa_path
 
 __all__ = ["Students", "sat_gpa", "sat_gpa_path"]

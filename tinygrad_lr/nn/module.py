@@ -46,12 +46,6 @@ class Module:
         """What `forward` computes."""
         return self.forward(*inputs, **options)
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """A call goes straight to the `forward` that the class defines."""
-        super().__init_subclass__(**options)
-        if "forward" in vars(cls) and "__call__" not in vars(cls):
-            setattr(cls, "__call__", vars(cls)["forward"])  # noqa: B010 - mypy: no method assignment
-
     def parameters(self) -> list[Value]:
         """The parameters, in the order of their attributes; a shared one is listed once."""
         return [parameter for _, parameter in self.named_parameters()]

@@ -1,12 +1,13 @@
 """Sums of products in Einstein's notation."""
 
 import functools
-import string
 
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, bad_argument
 from ..primitive import implements, primitive
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @primitive(
@@ -44,7 +45,7 @@ def _einsum_rule(g, out, *operands, subscripts):
         terms = [(output, g), *others]
         terms += [(a, np.ones(length[a])) for a in dict.fromkeys(own) if a not in known]
         # a letter twice in one operand reads a diagonal: the cotangent is written back to it
-        unused = iter(a for a in string.ascii_letters if a not in subscripts)
+        unused = iter(a for a in LETTERS if a not in subscripts)
         target = ""
         for a in own:
             copy = next(unused) if a in target else a
@@ -101,7 +102,7 @@ def explicit(subscripts, ndims):
         once = sorted(a for a in set(letters) if letters.count(a) == 1)
         output = ("..." if "..." in inputs else "") + "".join(once)
     batches = [n - len(name.replace("...", "")) for name, n in zip(names, ndims, strict=True)]
-    unused = [a for a in string.ascii_letters if a not in subscripts]
+    unused = [a for a in LETTERS if a not in subscripts]
     batch = "".join(unused[: max([0, *batches])])  # aligned from the right, as in broadcasting
     names = [
         name.replace("...", batch[len(batch) - max(n, 0) :])

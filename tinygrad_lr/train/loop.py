@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -166,6 +165,8 @@ def _bar(limit: int, progress: bool | None) -> Iterator[Callable[[float], object
     """What to call with the loss after each step: it moves the bar, where there is one."""
     shown = progress
     if shown is None:
+        import importlib.util  # here: a program without a terminal does without it
+
         terminal = sys.stderr is not None and sys.stderr.isatty()
         shown = terminal and importlib.util.find_spec("tqdm") is not None
     if not shown:

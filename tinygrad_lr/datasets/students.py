@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from importlib.resources import files
-from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_lr.errors import DataFileError, bad_argument
+from ..errors import DataFileError, bad_argument
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Column: TypeAlias = NDArray[np.float64]
 
@@ -73,4 +74,6 @@ def sat_gpa_path() -> Path:
     >>> sat_gpa_path().name
     'satgpa.csv'
     """
-    return Path(str(files("tinygrad_lr.datasets").joinpath("satgpa.csv")))
+    from pathlib import Path  # here, since its import takes longer than this package's data
+
+    return Path(__file__).with_name("satgpa.csv")
