@@ -43,7 +43,7 @@ def backward(root: Value, gradient: Any = None) -> None:
             "backward: the Value depends on nothing that requires a gradient: it was made by "
             "no_grad, detach or requires_grad=False, or of constants only"
         )
-    cotangents = pull_back(ordered([root]), {root: seed("backward", root, plain(gradient))})
+    cotangents = pull_back({root: seed("backward", root, plain(gradient))})
     for value, c in cotangents.items():
         total = c
         if value._record is None and value._grad is not None:
@@ -99,7 +99,7 @@ class Trace:
         values = [value for value in self.outputs if isinstance(value, Value)]
         order = ordered(values, since)
         self.recording = keep and any(value._age < since for value in order)
-        reached = set(inputs)
+        self.reached = reached = set(inputs)
         for value in reversed(order):
             if value._record is not None and not reached.isdisjoint(
                 x for x in value._record[1] if type(x) is Value
@@ -123,9 +123,9 @@ class Trace:
         seeds: dict[Value, Any] = {}
         recording = self.recording or any(isinstance(c, Value) for c in cotangents)
         for out, c in zip(self.outputs, cotangents, strict=True):
-            if isinstance(out, Value) and out.requires_grad:
+            if isinstance(out, Value) and out in self.reached:
                 seeds[out] = seeds[out] + c if out in seeds else c
-        found = pull_back(self.order, seeds, recording)
+        found = pull_back(seeds, self.reached, recording)
         return [self._plain_or_value(x, found.get(x), recording) for x in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:

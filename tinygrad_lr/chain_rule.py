@@ -6,43 +6,41 @@ itself to be differentiated, the same rules run on Values and are recorded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from heapq import heapify, heappop, heappush
+from typing import Any, cast
 
 import numpy as np
 
 from .errors import GraphError, NotDifferentiableError
 from .graph import ordered
+from .node import Record
 from .primitive import TABLE, Primitive
 from .recording import RECORDING
 from .value import Value, plain
 
 
-UNWANTED = object()
-"""In the place of a cotangent that nobody asked for."""
-
-
 @np.errstate(all="ignore")
 def pull_back(
-    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
+    seeds: Mapping[Value, Any], wanted: Set[Value] | None = None, recording: bool = False
 ) -> dict[Value, Any]:
-    """Reverse mode: from the cotangents of the outputs to those of all Values in `order`.
+    """Reverse mode: from the cotangents of the outputs to those of all they were computed from.
 
-    `order` has every Value after its readers, as `graph.ordered` gives it; what is not in it gets
-    no cotangent, and rules that only it would need are not run.
+    Every Value comes after its readers: the youngest of those that wait is taken first, and
+    operands are older than their results. What requires no gradient, or is not among the
+    `wanted`, gets no cotangent, and rules that only it would need are not run.
     """
-    cotangents: dict[Value, Any] = dict.fromkeys(order)
-    cotangents.update(seeds)
+    cotangents: dict[Value, Any] = dict(seeds)
     so_far = cotangents.get
-    for value in order:
-        record = value._record
+    waiting = [(-value._age, value) for value in seeds if value._record is not None]
+    heapify(waiting)
+    while waiting:
+        value = heappop(waiting)[1]
         g = cotangents[value]
-        if record is None or g is None:
-            continue
-        operation, operands, numbers, options = record
+        operation, operands, numbers, options = cast(Record, value._record)
         out, arguments = value._content, numbers
         rules: list[Any] = operation.rules
-        if type(g) is float and operation.binary and not recording:
+        if type(g) is float and operation.binary and wanted is None and not recording:
             # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
             a, b = numbers
             x, y = operands
@@ -52,16 +50,24 @@ def pull_back(
             except ArithmeticError:
                 pass  # to the loop, which knows what to do
             else:
-                if type(x) is Value:
-                    total = so_far(x, UNWANTED)
-                    if total is not UNWANTED:
-                        c = c if type(c) is float else float(c)
-                        cotangents[x] = c if total is None else total + c
-                if type(y) is Value:
-                    total = so_far(y, UNWANTED)
-                    if total is not UNWANTED:
-                        d = d if type(d) is float else float(d)
-                        cotangents[y] = d if total is None else total + d
+                if type(x) is Value and x.requires_grad:
+                    c = c if type(c) is float else float(c)
+                    total = so_far(x)
+                    if total is not None:
+                        cotangents[x] = total + c
+                    else:
+                        cotangents[x] = c
+                        if x._record is not None:
+                            heappush(waiting, (-x._age, x))
+                if type(y) is Value and y.requires_grad:
+                    d = d if type(d) is float else float(d)
+                    total = so_far(y)
+                    if total is not None:
+                        cotangents[y] = total + d
+                    else:
+                        cotangents[y] = d
+                        if y._record is not None:
+                            heappush(waiting, (-y._age, y))
                 continue
         if recording:
             out, arguments = value, unchanged(operation, operands, numbers)
@@ -73,10 +79,9 @@ def pull_back(
         position = -1  # counted by hand: this loop is most of a small graph's time
         for x in operands:
             position += 1
-            if type(x) is not Value:
+            if type(x) is not Value or not x.requires_grad:
                 continue
-            total = so_far(x, UNWANTED)
-            if total is UNWANTED:
+            if wanted is not None and x not in wanted:
                 continue
             rule, number = rules[position], numbers[position]
             if rule is None:
@@ -103,7 +108,13 @@ def pull_back(
                 or c.dtype is not number.dtype
             ):
                 c = fitted(c, number)
-            cotangents[x] = c if total is None else total + c
+            total = so_far(x)
+            if total is not None:
+                cotangents[x] = total + c
+            else:
+                cotangents[x] = c
+                if x._record is not None:
+                    heappush(waiting, (-x._age, x))
     return cotangents
 
 
@@ -168,9 +179,9 @@ def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
                 c = fitted(c, like)
                 if isinstance(c, Value) and c.requires_grad:
                     seeds[c] = part
-        order = ordered(seeds, since=start._age)
+        wanted = set(ordered(seeds, since=start._age))
         recording = any(isinstance(x, Value) for x in (*given, *operands))
-        return pull_back(order, seeds, recording).get(start, 0.0)
+        return pull_back(seeds, wanted, recording).get(start, 0.0)
 
     return rule
 

@@ -83,7 +83,11 @@ class Optimizer:
         if callable(rate):
             given = rate(self.steps)
             rate = checked_number(f"learning_rate({self.steps})", "the result", given)
-        moves = self._moves(rate)
+        try:
+            moves = self._moves(rate)
+        except (FloatingPointError, RuntimeWarning):  # numpy.seterr or -W error changes no result
+            with np.errstate(all="ignore"):
+                moves = self._moves(rate)
         steps = self.steps + 1
         try:
             self._commit(moves, steps, rate)
@@ -91,7 +95,6 @@ class Optimizer:
             self._commit(moves, steps, rate)
             raise
 
-    @np.errstate(all="ignore")
     def _moves(self, rate: float) -> list[Move]:
         """What becomes of each parameter that has a gradient."""
         moves = []
@@ -110,10 +113,7 @@ class Optimizer:
     def _commit(self, moves: Sequence[Move], steps: int, rate: float) -> None:
         """Put the results of a step in place; doing it twice is doing it once."""
         for place, parameter, new, state in moves:
-            if parameter._exposed:
-                parameter._replace(new)
-            else:
-                parameter._content = new
+            parameter._replace(new)
             if state:
                 self.state[place] = state
         self.steps, self.rate = steps, rate

@@ -80,7 +80,7 @@ def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
     if set(parameters).isdisjoint(order):
         raise GraphError("learning_rate_limit: the loss depends on no parameter of the model")
     one = 1.0 if type(value._content) is float else np.ones_like(value._content)[()]
-    cotangents = pull_back(order, {value: one}, recording=True)
+    cotangents = pull_back({value: one}, recording=True)
     gradient = [cotangents.get(p) for p in parameters]
     steps = ordered(g for g in gradient if isinstance(g, Value))
 
