@@ -10,7 +10,7 @@ import tinygrad_lr
 PACKAGE = Path(tinygrad_lr.__file__).parent
 
 FLOORS = [
-    ["errors", "recording"],
+    ["errors", "recording", "silence"],
     ["files", "primitive", "tree"],
     ["numpy_functions", "real_numbers"],
     ["node"],

@@ -49,7 +49,9 @@ def test_every_public_name_is_documented(name):
 
 def test_every_operation_of_the_table_is_exported():
     own = {
-        n for n, operation in TABLE.items() if str(operation.__module__).startswith("tinygrad_lr.ops")
+        name
+        for name, operation in TABLE.items()
+        if str(operation.__module__).startswith("tinygrad_lr.ops")
     }
     assert own <= set(vars(tg.ops))
 

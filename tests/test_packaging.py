@@ -33,7 +33,8 @@ def test_the_wheel_holds_the_data_and_its_provenance_and_no_tests(built):
 
 def test_the_sdist_holds_the_tests_the_examples_and_the_licence(built):
     (sdist,) = built.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"LICENSE", "README.md", "tests/test_packaging.py", "examples/01_scalar.py"} <= names
 
 

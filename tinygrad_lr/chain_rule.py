@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from heapq import heapify, heappop, heappush
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from .errors import GraphError, NotDifferentiableError
 from .graph import ordered
-from .node import Record
 from .primitive import TABLE, Primitive
 from .recording import RECORDING
+from .silence import silent
 from .value import Value, plain
 
 
-@np.errstate(all="ignore")
+@silent
 def pull_back(
     seeds: Mapping[Value, Any], wanted: Set[Value] | None = None, recording: bool = False
 ) -> dict[Value, Any]:
@@ -37,7 +37,7 @@ def pull_back(
     while waiting:
         value = heappop(waiting)[1]
         g = cotangents[value]
-        operation, operands, numbers, options = cast(Record, value._record)
+        operation, operands, numbers, options = value._record  # type: ignore[misc]
         out, arguments = value._content, numbers
         rules: list[Any] = operation.rules
         if type(g) is float and operation.binary and wanted is None and not recording:
@@ -123,7 +123,7 @@ def widened(x: Any) -> Any:
     return np.float64(x) if type(x) is float else x
 
 
-@np.errstate(all="ignore")
+@silent
 def push_forward(
     order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
 ) -> dict[Value, Any]:

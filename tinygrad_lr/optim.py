@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, DtypeError, bad_argument
+from .silence import silent
 from .value import Value
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -83,11 +84,7 @@ class Optimizer:
         if callable(rate):
             given = rate(self.steps)
             rate = checked_number(f"learning_rate({self.steps})", "the result", given)
-        try:
-            moves = self._moves(rate)
-        except (FloatingPointError, RuntimeWarning):  # numpy.seterr or -W error changes no result
-            with np.errstate(all="ignore"):
-                moves = self._moves(rate)
+        moves = self._moves(rate)
         steps = self.steps + 1
         try:
             self._commit(moves, steps, rate)
@@ -95,6 +92,7 @@ class Optimizer:
             self._commit(moves, steps, rate)
             raise
 
+    @silent
     def _moves(self, rate: float) -> list[Move]:
         """What becomes of each parameter that has a gradient."""
         moves = []

@@ -46,8 +46,9 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
             operands = (other, self) if reflected else (self, other)
             numbers = x, y = (y, x) if reflected else (x, y)
             try:
-                if type(x) is float is type(y) and operation.scalar is not None:
-                    out = operation.scalar(x, y)
+                scalar = operation.scalar
+                if scalar is not None and type(x) is float is type(y):
+                    out = scalar(x, y)
                 else:
                     out = operation.forward(x, y)
             except Exception as error:
