@@ -1,0 +1,201 @@
+"""Eager training steps beside those of others: µs a step, all measured in the same run.
+
+    python benchmarks/eager.py                   # a minute; the table for the README
+    python benchmarks/eager.py --quick           # seconds; rough
+    python benchmarks/eager.py --json out.json
+
+Four networks, float32, mean squared error, a full step (forward, backward, SGD) on the same numbers
+by this project, by NumPy as a person would write it, and by those of PyTorch, autograd and MyGrad
+that are installed; then graphs of single numbers beside micrograd, which runs the same code on
+both `Value`s; then the time to import. Before anything is timed, all must agree on the loss
+after a step. Rounds are interleaved, so that a busy machine disturbs all alike; a figure is the
+median of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+OURS, HAND = "tinygrad_lr", "NumPy by hand"
+Step = Callable[[], Any]
+
+
+def one_thread() -> None:
+    """Start anew with one BLAS thread: NumPy reads the environment when it is loaded."""
+    if any(os.environ.get(name) != "1" for name in THREADS):
+        os.environ.update(dict.fromkeys(THREADS, "1"))
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def installed(package: str) -> bool:
+    """Whether a package is there."""
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        return False
+    return True
+
+
+def check(name: str, steps: dict[str, Step], tolerance: float) -> None:
+    """All compute the same loss, before a step and after it, or the run ends here."""
+    losses = {peer: [float(step()) for _ in range(2)] for peer, step in steps.items()}
+    expected = losses[OURS]
+    for peer, found in losses.items():
+        pairs = zip(found, expected, strict=True)
+        if not all(math.isclose(a, b, rel_tol=tolerance) for a, b in pairs):
+            raise SystemExit(f"{name}: {peer} computes the losses {found}, {OURS} {expected}")
+
+
+def measured(steps: dict[str, Step], rounds: int, seconds: float) -> dict[str, float]:
+    """The median over the rounds of µs a step; in a round, all have their turn for `seconds`."""
+    calls = {}
+    for peer, step in steps.items():
+        count, spent = 1, 0.0
+        while spent < seconds / 4:  # warm up, and find how many steps fill the time
+            count = count * 2 if spent else 1
+            start = time.perf_counter()
+            for _ in range(count):
+                step()
+            spent = time.perf_counter() - start
+        calls[peer] = max(1, round(count * seconds / spent))
+    times: dict[str, list[float]] = {peer: [] for peer in steps}
+    for turn in range(rounds):
+        order = list(steps.items())
+        for peer, step in order[turn % len(order) :] + order[: turn % len(order)]:
+            start = time.perf_counter()
+            for _ in range(calls[peer]):
+                step()
+            times[peer].append((time.perf_counter() - start) / calls[peer] * 1e6)
+    return {peer: statistics.median(found) for peer, found in times.items()}
+
+
+def import_times(rounds: int) -> dict[str, float]:
+    """Milliseconds to import, in processes of their own, one after the other."""
+    code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+    times: dict[str, list[float]] = {"numpy": [], OURS: []}
+    for turn in range(rounds + 1):
+        for package, found in times.items():
+            run = [sys.executable, "-c", code.format(package)]
+            text = subprocess.run(run, capture_output=True, check=True, cwd=ROOT).stdout
+            if turn:  # the first one warms the disk's cache
+                found.append(float(text) * 1e3)
+    return {package: statistics.median(found) for package, found in times.items()}
+
+
+def machine() -> str:
+    """The CPU, and the versions of what was measured."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        cpu = next(s.partition(":")[2].strip() for s in text.splitlines() if "model name" in s)
+    except (OSError, StopIteration):
+        pass
+    found = []
+    for package in ("numpy", "torch", "autograd", "mygrad", "micrograd"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"no {package}")
+    return (
+        f"{cpu}, {os.cpu_count()} cores, 1 thread used; Python {platform.python_version()}, "
+        f"{', '.join(found)}"
+    )
+
+
+def table(head: list[str], rows: dict[str, dict[str, float]]) -> str:
+    """Markdown: µs a step, and in brackets how many times ours."""
+    lines = ["| µs a step | " + " | ".join(head) + " |", "| --- |" + " ---: |" * len(head)]
+    for name, figures in rows.items():
+        cells = []
+        for peer in head:
+            figure = figures[peer]
+            times = "" if peer == OURS else f" ({figure / figures[OURS]:.2f}×)"
+            cells.append(f"{figure:.3g}{times}" if figure < 1000 else f"{figure:.0f}{times}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def targets(result: dict[str, Any]) -> list[str]:
+    """What the project promises, and what was measured."""
+    name, promises = "2-16-16-1 tanh, 100 rows", []
+    small = result["networks"][name]
+    ours = small[OURS]
+    promises.append((f"{OURS} / NumPy by hand, {name}", ours / small[HAND], "<=", 2.0))
+    for peer, least in (("PyTorch", 2.5), ("MyGrad", 2.0)):
+        if peer in small:
+            promises.append((f"{peer} / {OURS}, {name}", small[peer] / ours, ">=", least))
+    for graph, figures in result["scalars"].items():
+        promises.append(
+            (f"micrograd / {OURS}, {graph}", figures["micrograd"] / figures[OURS], ">=", 1.5)
+        )
+    imports = result["import_ms"]
+    promises.append((f"import {OURS} / import numpy", imports[OURS] / imports["numpy"], "<=", 1.2))
+    lines = []
+    for what, found, sign, bound in promises:
+        kept = found <= bound if sign == "<=" else found >= bound
+        lines.append(
+            f"{'kept  ' if kept else 'MISSED'}  {what}: {found:.2f} (target {sign} {bound})"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="few short rounds: rough figures")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    rounds, seconds, imports = (3, 0.004, 3) if options.quick else (25, 0.04, 15)
+
+    one_thread()
+    sys.path.insert(0, str(ROOT))
+    from peers import NETWORKS, PEERS, SCALARS  # NumPy with them, now that it is told the threads
+
+    tg = importlib.import_module(OURS)
+    peers = {name: make for name, (package, make) in PEERS.items() if installed(package)}
+    missing = [name for name in PEERS if name not in peers]
+    result: dict[str, Any] = {"machine": machine(), "networks": {}, "scalars": {}}
+    for network in NETWORKS:
+        steps = {name: make(network) for name, make in peers.items()}
+        check(network.name, steps, 1e-5)
+        result["networks"][network.name] = measured(steps, rounds, seconds)
+    if installed("micrograd"):
+        values = {OURS: tg.Value, "micrograd": importlib.import_module("micrograd.engine").Value}
+        for name, make in SCALARS.items():
+            steps = {peer: make(value) for peer, value in values.items()}
+            check(name, steps, 1e-12)
+            result["scalars"][name] = measured(steps, rounds, seconds)
+    else:
+        missing.append("micrograd")
+    result["import_ms"] = import_times(imports)
+    result["missing"] = missing
+
+    print(f"{result['machine']}\nall agree on the loss after a step; medians of {rounds} rounds\n")
+    print(table(list(peers), result["networks"]))
+    if result["scalars"]:
+        print("\n" + table([OURS, "micrograd"], result["scalars"]))
+    took = result["import_ms"]
+    print(f"\nimport numpy {took['numpy']:.0f} ms, import {OURS} {took[OURS]:.0f} ms\n")
+    print("\n".join(targets(result)))
+    if missing:
+        print(f"not installed, so not measured: {', '.join(missing)}")
+    if options.json:
+        Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
