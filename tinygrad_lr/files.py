@@ -84,10 +84,11 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
     for path in outputs:
         if path is None:
             continue
-        other = taken.setdefault(os.path.realpath(path), path)
-        if other is not path:
-            given = f"that of {quoted(other)}"
+        place = os.path.realpath(path)
+        if place in taken:
+            given = f"that of {quoted(taken[place])}"
             refuse(path, "the same file twice", "a file of its own", given, "name another file")
+        taken[place] = path
         if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
             refuse(path, "no such folder", "a folder that is there", "none", "make it first")
 

@@ -1,0 +1,129 @@
+"""The lesson's numbers: those of the references, of the gradients, and of each other."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import lesson
+from tinygrad_lr.errors import ArgumentError, DataFileError, DivergenceError
+
+REFERENCE = {  # exact rational arithmetic, see tinygrad_lr/datasets/satgpa.md
+    "slope": 0.02386573594038181504,
+    "intercept": 0.00192737101628743374,
+    "r_squared": 0.21185861585988907,
+    "mse": 0.43209338896546544,
+}
+
+
+def parts_of(problem, settings=None):
+    return {type(part).__name__: part for part in lesson.run(problem, settings)}
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return parts_of(lesson.read_problem())
+
+
+@pytest.fixture(scope="module")
+def told():
+    return lesson.as_object(lesson.run(lesson.read_problem()))
+
+
+def test_the_closed_form_has_the_figures_of_the_reference(parts):
+    form = parts["ClosedForm"]
+    found = [form.slopes[0], form.intercept, form.r_squared, form.mse]
+    np.testing.assert_allclose(found, list(REFERENCE.values()), rtol=1e-12)
+
+
+def test_descent_ends_on_the_same_line_to_six_digits(told):
+    descent = told["descent"]
+    assert descent["slopes"] == pytest.approx([REFERENCE["slope"]], rel=5e-7)
+    assert descent["intercept"] == pytest.approx(REFERENCE["intercept"], rel=5e-7)
+    assert descent["reason"] == "converged"
+
+
+def test_descent_starts_at_zero_with_the_mean_square_of_the_grades(told):
+    first = told["descent"]["course"][0]
+    grades = tg.datasets.sat_gpa().fy_gpa
+    assert (first["step"], first["weights"], first["bias"]) == (0, [0.0], 0.0)
+    assert first["loss"] == pytest.approx(np.mean(grades**2), rel=1e-12)
+
+
+def test_the_lectures_rate_diverges_on_raw_scores_and_the_limit_says_why(told):
+    scaled, raw = told["learning_rates"]["tables"]
+    assert scaled["limit"] == pytest.approx(1.0, rel=1e-6)
+    assert raw["limit"] == pytest.approx(9.1897e-5, rel=1e-5)
+    reasons = {trial["learning_rate"]: trial["reason"] for trial in raw["trials"]}
+    assert reasons[0.001] == "diverged"
+
+
+def test_every_rate_above_its_limit_diverges_and_none_below(told):
+    for table in told["learning_rates"]["tables"]:
+        for trial in table["trials"]:
+            assert (trial["reason"] == "diverged") == (trial["learning_rate"] > table["limit"])
+
+
+def test_the_derivation_is_the_chain_rule_by_hand(told):
+    students, derived = tg.datasets.sat_gpa(), told["derivation"]
+    z = (students.sat_sum - students.sat_sum.mean()) / students.sat_sum.std()
+    dL_dy_hat = 2 * (0 - students.fy_gpa) / 1000
+    assert derived["weights"][0]["slope"] == pytest.approx(np.sum(dL_dy_hat * z), rel=1e-12)
+    assert derived["bias"]["slope"] == pytest.approx(np.sum(dL_dy_hat), rel=1e-12)
+    np.testing.assert_allclose([row["u"] for row in derived["rows"]], -students.fy_gpa[:3])
+
+
+def test_a_prediction_is_the_lines_with_its_spread(told):
+    students, found = tg.datasets.sat_gpa(), told["prediction"]
+    line = tg.linear.closed_form(students.sat_sum, students.fy_gpa)
+    (at,) = found["at"]
+    assert found["value"] == pytest.approx(line.predict(at), rel=1e-6)
+    assert found["spread"] == pytest.approx(line.prediction_spread(at), rel=1e-6)
+
+
+def test_the_json_has_no_nan(told):
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_a_network_lowers_the_loss_that_a_line_leaves(tmp_path):
+    x = np.linspace(-2, 2, 60)
+    rows = "".join(f"{a},{math.sin(3 * a)}\n" for a in x.tolist())
+    file = tmp_path / "wave.csv"
+    file.write_text("x,y\n" + rows, encoding="utf-8")
+    settings = lesson.Settings(hidden=(16,), learning_rate=0.1, steps=2000)
+    network = parts_of(lesson.read_problem(file, ["x"], "y"), settings)["Network"]
+    line = tg.linear.closed_form(x, np.sin(3 * x))
+    assert network.mse < 0.1 * line.mse
+
+
+def test_too_large_a_rate_is_an_error_that_names_the_limit():
+    settings = lesson.Settings(learning_rate=1.5)
+    with pytest.raises(DivergenceError, match="below 1, the largest stable one"):
+        parts_of(lesson.read_problem(), settings)
+
+
+def test_settings_that_do_not_fit_the_problem_are_refused():
+    with pytest.raises(ArgumentError, match="--batch-size up to 1000"):
+        parts_of(lesson.read_problem(), lesson.Settings(batch_size=1001))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (["sat_sum", "sat_sum"], "fy_gpa", "twice"),
+        (["fy_gpa"], "fy_gpa", "in --x and in --y"),
+        (["sat_v", "sat_m", "sat_sum"], "fy_gpa", "combination"),
+    ],
+)
+def test_columns_that_determine_no_line_are_refused(x, y, words):
+    with pytest.raises(DataFileError, match=words):
+        parts_of(lesson.read_problem(tg.datasets.sat_gpa_path(), x, y))
+
+
+def test_the_text_says_what_the_parts_say(parts):
+    writer = lesson.Writer.for_stream(None)
+    text = "\n".join(line for part in parts.values() for line in writer.lines(part))
+    assert "fy_gpa = 0.0238657·sat_sum + 0.00192737" in text
+    assert "w = 0 - 0.1·(-0.681616) = 0.0681616" in text
