@@ -88,11 +88,14 @@ def import_times(rounds: int) -> dict[str, float]:
     """Milliseconds to import, in processes of their own, one after the other."""
     code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
     times: dict[str, list[float]] = {"numpy": [], OURS: []}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     for turn in range(rounds + 1):
         for package, found in times.items():
             run = [sys.executable, "-c", code.format(package)]
-            text = subprocess.run(run, capture_output=True, check=True, cwd=ROOT).stdout
-            if turn:  # the first one warms the disk's cache
+            text = subprocess.run(
+                run, capture_output=True, check=True, cwd=ROOT, env=environment
+            ).stdout
+            if turn:  # the first one compiles to bytecode and warms the disk's cache
                 found.append(float(text) * 1e3)
     return {package: statistics.median(found) for package, found in times.items()}
 

@@ -537,3 +537,9 @@ def test_numpy_set_to_raise_changes_nothing():
     with np.errstate(all="raise"):
         strict = fit(line_from_zero(), SCORES, GRADES, learning_rate=1.0)
     assert strict.losses == fit(line_from_zero(), SCORES, GRADES, learning_rate=1.0).losses
+
+
+@pytest.mark.parametrize("size", [1e160, 1e308])
+def test_numbers_beyond_all_squares_diverge_without_a_warning(size):
+    x = np.array([-1.0, 0.0, 1.0]) * size
+    assert fit(nn.Linear(1, 1, dtype=np.float64), x, x, steps=20).reason == "diverged"

@@ -35,6 +35,8 @@ def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     (2.5, [1.0, 2.0])
     """
     u = residual("mse", prediction, target)
+    if reduction == "mean":
+        return reduce.mean_square(u)
     return reduced("mse", u**2, reduction)
 
 

@@ -81,6 +81,9 @@ class Node:
             )
         if new is self._content:  # value.data -= step worked in place
             return
+        if type(new) is float is type(self._content):
+            self._content = new
+            return
         data = as_data(new)
         if np.shape(data) != self.shape:
             raise ShapeError(

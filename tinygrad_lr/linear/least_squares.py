@@ -92,7 +92,7 @@ class Line:
         return _one(self.residual_standard_deviation * np.hypot(1.0, root), single)
 
     def _rows(self, where: str, x: ArrayLike) -> tuple[Array, bool]:
-        """X as rows, and whether it was a single row."""
+        """x as rows, and whether it was a single row."""
         data = _real_numbers(where, "x", x)
         features = len(self._center)
         one_feature = isinstance(self.slope, float)

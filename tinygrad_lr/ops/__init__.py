@@ -89,6 +89,7 @@ from .reduce import cumsum as cumsum
 from .reduce import cumsum_along as cumsum_along
 from .reduce import max as max
 from .reduce import mean as mean
+from .reduce import mean_square as mean_square
 from .reduce import min as min
 from .reduce import prod as prod
 from .reduce import std as std

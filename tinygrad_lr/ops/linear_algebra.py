@@ -78,7 +78,11 @@ def affine(x, weight, bias):
     >>> affine(Value([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0]))
     Value(data=[[16.]], grad=None)
     """
-    return _product(x, weight) + bias
+    out = _product(x, weight)
+    if type(out) is np.ndarray is type(bias) and out.dtype is bias.dtype and bias.ndim < out.ndim:
+        out += bias  # in place: nobody else has it
+        return out
+    return out + bias
 
 
 @functools.lru_cache(maxsize=64)

@@ -79,6 +79,20 @@ def mean(x, axis=None, keepdims=False):
 mean.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims) / count(x, axis))
 
 
+@primitive(latex=r"\frac{1}{N} \sum {<x>}^2", examples=[((2, 3),), ((4,),), ((),)])
+def mean_square(x):
+    """The mean of the squares of all entries, the lesson's (1/N) Σu². Its derivative is 2u/N.
+
+    >>> mean_square(Value([1.0, 3.0]))
+    Value(data=5.0, grad=None)
+    """
+    return mean.forward(x * x)
+
+
+mean_square.vjp(x=lambda g, out, x: x * (g * (2.0 / np.size(x))))
+mean_square.jvp(x=lambda t, out, x: mean(2.0 * x * t))
+
+
 def _is_extreme(x, out, axis, keepdims):
     """1/k at the k entries that are equal to the result, else 0; nan counts as equal to nan."""
     extreme = (x == kept(out, x, axis, keepdims)) | (x != x)  # noqa: PLR0124

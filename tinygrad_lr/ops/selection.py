@@ -14,7 +14,7 @@ from ..primitive import implements, primitive
     domain={"condition": (0, 1)},
 )
 def where(condition, x, y):
-    """X where the condition holds, else y. The branch that is not taken gets exactly 0.
+    """x where the condition holds, else y. The branch that is not taken gets exactly 0.
 
     >>> np.where(np.array([True, False]), Value(1.0), 2.0)
     Value(data=[1. 2.], grad=None)

@@ -20,7 +20,7 @@ MOST_STEPS = 1000  # the limit where neither steps nor epochs say another
 
 
 def checked_data(model: Module, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """X with its rows and y with as many, the caller's arrays left alone, or the error."""
+    """x with its rows and y with as many, the caller's arrays left alone, or the error."""
     dtype = np.result_type(*(parameter.dtype for parameter in model.parameters()))
     features, targets = checked_array("x", x, dtype), checked_array("y", y, dtype)
     if len(features) != len(targets):

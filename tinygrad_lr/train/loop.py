@@ -186,7 +186,8 @@ def _stable_rate(
 ) -> float | None:
     """2/λmax over all rows at the present weights, where it is a number."""
     try:
-        found = learning_rate_limit(model, compare, features, targets)
+        with np.errstate(all="ignore"):
+            found = learning_rate_limit(model, compare, features, targets)
     except (TinygradError, MemoryError, KeyboardInterrupt):
         return None
     return found if math.isfinite(found) else None
