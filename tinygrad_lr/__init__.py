@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import data as data
 from . import errors as errors
-from . import linear as linear
 from . import losses as losses
 from . import nn as nn
 from . import ops as ops
@@ -47,14 +46,17 @@ from .value import Value as Value
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import datasets as datasets
+    from . import linear as linear
     from . import plot as plot
 
 __version__ = "0.1.0"
 
+_AT_FIRST_USE = ("checkpoint", "datasets", "linear", "plot")
+
 
 def __getattr__(name: str) -> object:
     """Import what not every program needs when it is first used."""
-    if name in {"checkpoint", "datasets", "plot"}:
+    if name in _AT_FIRST_USE:
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
@@ -62,4 +64,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "checkpoint", "datasets", "plot"})
+    return sorted({*globals(), *_AT_FIRST_USE})

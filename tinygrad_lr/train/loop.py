@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..errors import TinygradError, import_extra
-from ..linear import learning_rate_limit
 from ..nn import Module
 from ..nn.init import Seed, as_generator
 from ..optim import LearningRate, Optimizer, checked_number, restore, snapshot
@@ -185,6 +184,8 @@ def _stable_rate(
     model: Module, compare: Callable[[Any, Any], Value], features: Array, targets: Array
 ) -> float | None:
     """2/λmax over all rows at the present weights, where it is a number."""
+    from ..linear import learning_rate_limit  # here: only a run that diverged needs it
+
     try:
         with np.errstate(all="ignore"):
             found = learning_rate_limit(model, compare, features, targets)
