@@ -377,7 +377,7 @@ WRONG = {
         "expected 1, one for each column, given 2",
     ),
     "ragged": (([[1], [1, 2]], [1, 2]), {}, "rows of different lengths"),
-    "text": ((["1", "2"], [1, 2]), {}, "dtype <U1; convert x to float64 first"),
+    "text": ((["1", "2"], [1, 2]), {}, "dtype <U1; convert x to floats first"),
     "large": (([1, 2, 3], [1e200, 3e200, 4e200]), {}, "outside float64.*rescale"),
 }
 

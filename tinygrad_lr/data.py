@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from .errors import ArgumentError, ShapeError, refuse
+from .real_numbers import float_array
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -44,18 +45,18 @@ class Standardizer:
         for nan or inf (with its place), `DtypeError` for what is not a real number.
         """
         where = "Standardizer.fit"
-        data = _real_numbers(where, "x", x)
+        data = float_array(where, "x", x)
         given = f"shape {data.shape}"
         if data.ndim not in {1, 2}:
             expected, cure = "(n,) or (n, columns)", "flatten each row"
-            _refuse(ShapeError, where, "x is no table", expected=expected, given=given, cure=cure)
+            refuse(ShapeError, where, "x is no table", expected=expected, given=given, cure=cure)
         if not data.size:
-            _refuse(ArgumentError, where, "x is empty", expected="a row or more", given=given)
+            refuse(ArgumentError, where, "x is empty", expected="a row or more", given=given)
         if not np.isfinite(data).all():
             place = tuple(np.argwhere(~np.isfinite(data))[0].tolist())
             wrong, cure = f"x{list(place)} is not finite", "leave that row out or fill it in"
             expected, given = "finite numbers", str(data[place])
-            _refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+            refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
         wide = data.astype(_working_dtype(data))
         mean, deviation = _mean_and_deviation(wide)
         varies = (wide != wide[0]).any(axis=0) & (deviation > 0)
@@ -83,11 +84,11 @@ class Standardizer:
     def _fitting(self, where: str, name: str, value: ArrayLike) -> Floats:
         """The value as floats, with the columns that were fitted."""
         columns = _learnt(where, self)[0].shape
-        data = _real_numbers(where, name, value)
+        data = float_array(where, name, value)
         if data.ndim > len(columns) + 1 or (columns and data.shape[-1:] != columns):
             wrong, given = f"{name} has other columns than those fitted", f"shape {data.shape}"
             expected = f"(n, {columns[0]}) or {columns}" if columns else "a number or (n,)"
-            _refuse(ShapeError, where, wrong, expected=expected, given=given)
+            refuse(ShapeError, where, wrong, expected=expected, given=given)
         return data
 
 
@@ -115,8 +116,8 @@ def original_units(
     (3.0, 7.0)
     """
     where = "original_units"
-    weight = _real_numbers(where, "slope", slope)
-    bias = _real_numbers(where, "intercept", intercept)
+    weight = float_array(where, "slope", slope)
+    bias = float_array(where, "intercept", intercept)
     x_mean, x_scale = _learnt(where, x_scaling)
     y_mean, y_scale = (
         (np.zeros(()), np.ones(())) if y_scaling is None else _learnt(where, y_scaling)
@@ -125,7 +126,7 @@ def original_units(
     outputs = weight.shape[1:]
     if not features or len(outputs) > 1 or {y_mean.shape, bias.shape} - {(), outputs}:
         shapes = (weight.shape, bias.shape, x_mean.shape, y_mean.shape)
-        _refuse(
+        refuse(
             ShapeError,
             where,
             "slope, intercept and the scalings do not fit together",
@@ -157,24 +158,8 @@ def _learnt(where: str, scaling: Standardizer) -> tuple[Floats, Floats]:
     if not hasattr(scaling, "mean"):
         wrong, cure = "the Standardizer has not seen data", "call fit(x) first"
         expected, given = "a fitted Standardizer", "one before fit"
-        _refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
     return scaling.mean, scaling.scale
-
-
-def _real_numbers(where: str, name: str, value: ArrayLike) -> Floats:
-    """The value as an array of floats: integers as float64, a masked entry as nan."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.result_type(value.dtype, np.float16)), np.nan)
-    try:
-        data = np.asarray(value)
-    except ValueError:
-        wrong, given = f"{name} has rows of different lengths", type(value).__name__
-        _refuse(ShapeError, where, wrong, expected="rows of one length", given=given)
-    if data.dtype.kind not in "fiub":
-        wrong, cure = f"{name} is not made of real numbers", f"convert {name} to floats first"
-        expected, given = "integers or floats", f"dtype {data.dtype}"
-        _refuse(DtypeError, where, wrong, expected=expected, given=given, cure=cure)
-    return data if data.dtype.kind == "f" else data.astype(np.float64)
 
 
 def _working_dtype(data: Floats) -> np.dtype[np.floating[Any]]:
@@ -185,8 +170,3 @@ def _working_dtype(data: Floats) -> np.dtype[np.floating[Any]]:
 def _plain(values: Floats) -> Any:
     """A number as a float, an array as it is."""
     return values if np.ndim(values) else float(values)
-
-
-def _refuse(kind: type[Exception], where: str, wrong: str, **told: Any) -> NoReturn:
-    """Raises what was wrong, phrased by `bad_argument`."""
-    raise kind(bad_argument(where, wrong, **told))

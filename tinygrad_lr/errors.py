@@ -15,7 +15,7 @@ TinygradError
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, NoReturn
 
 
 class TinygradError(Exception):
@@ -66,6 +66,11 @@ def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: 
     """
     sentence = f"{where}: {wrong}; expected {expected}, given {given}"
     return f"{sentence}; {cure}" if cure else sentence
+
+
+def refuse(kind: type[Exception], where: str, wrong: str, **told: Any) -> NoReturn:
+    """Raise what was wrong, phrased by `bad_argument`."""
+    raise kind(bad_argument(where, wrong, **told))
 
 
 def import_extra(module: str, extra: str) -> Any:

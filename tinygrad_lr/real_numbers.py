@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DtypeError, NotDifferentiableError, bad_argument
+from .errors import (
+    ArgumentError,
+    DtypeError,
+    NotDifferentiableError,
+    ShapeError,
+    bad_argument,
+    refuse,
+)
 from .primitive import Primitive
 from .recording import RECORDING
 
 FLOAT64 = np.dtype(np.float64)
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def as_data(data: Any) -> Any:
@@ -86,3 +94,31 @@ def constant(x: Any, operation: Primitive) -> Any:
             )
         )
     return x.copy(order="K") if x.flags.writeable and RECORDING.get() else x
+
+
+def float_array(where: str, name: str, value: Any) -> Array:
+    """The value as an array of floats: integers as float64, a masked entry as nan."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.result_type(value.dtype, np.float16)), np.nan)
+    try:
+        data = np.asarray(value)
+    except ValueError:
+        wrong, given = f"{name} has rows of different lengths", type(value).__name__
+        refuse(ShapeError, where, wrong, expected="rows of one length", given=given)
+    if data.dtype.kind not in "fiub":
+        wrong, cure = f"{name} is not made of real numbers", f"convert {name} to floats first"
+        expected, given = "integers or floats", f"dtype {data.dtype}"
+        refuse(DtypeError, where, wrong, expected=expected, given=given, cure=cure)
+    return data if data.dtype.kind == "f" else data.astype(np.float64)
+
+
+def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
+    """Names the first entry that is nan or infinite."""
+    if np.isfinite(data).all():
+        return
+    index = tuple(np.argwhere(~np.isfinite(data))[0].tolist())
+    entry = f"{name}{list(index)}" if index else name
+    column = f", in column {labels[index[-1]]!r}," if labels and len(index) == 2 else ""
+    wrong, cure = f"{entry}{column} is not finite", "leave that row out or fill it in"
+    given = data[index]
+    refuse(ArgumentError, where, wrong, expected="finite numbers", given=given, cure=cure)

@@ -296,7 +296,7 @@ def _from_where(part: Descent) -> str:
     if part.standardized and one:
         scale = f"on z = ({name} - {short(part.means[0])}) / {short(part.scales[0])}"
     elif part.standardized:
-        scale = "on standardised features, z = (x - mean) / std. dev."
+        scale = "on standardised features, z = (x - mean) / deviation"
     start = "w = 0, b = 0" if one else "all w = 0, b = 0"
     batches = f", batches of {part.batch_size}" if part.batch_size else ""
     limit = f" (stable below {short(part.learning_rate_limit, 5)})"

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from ..errors import ArgumentError, ShapeError, refuse
+from ..real_numbers import float_array, require_finite
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ class Line:
 
     def _rows(self, where: str, x: ArrayLike) -> tuple[Array, bool]:
         """x as rows, and whether it was a single row."""
-        data = _real_numbers(where, "x", x)
+        data = float_array(where, "x", x).astype(np.float64)
         features = len(self._center)
         one_feature = isinstance(self.slope, float)
         fits = data.ndim < 2 if one_feature else data.shape[-1:] == (features,) and data.ndim < 3
@@ -101,8 +102,8 @@ class Line:
             expected = "a number or (n,)" if one_feature else f"(n, {features}) or ({features},)"
             cure = "x[:, 0]" if data.shape[1:] == (1,) else "the columns that were fitted"
             wrong, given = "x does not fit the line", f"shape {data.shape}"
-            _refuse(ShapeError, where, wrong, expected=expected, given=given, cure=f"pass {cure}")
-        _refuse_unless_finite(where, "x", data, self.names)
+            refuse(ShapeError, where, wrong, expected=expected, given=given, cure=f"pass {cure}")
+        require_finite(where, "x", data, self.names)
         return data.reshape(-1, features), data.ndim == (0 if one_feature else 1)
 
 
@@ -167,7 +168,7 @@ columns that vary, given 1 of 1 that add nothing; leave out 'age'
     if not (np.isfinite(coefficients).all() and np.isfinite(root).all() and math.isfinite(mse)):
         wrong, expected = "the answer is outside float64", "magnitudes whose squares fit in float64"
         given = f"x up to {abs(columns).max():.3g}, y up to {abs(target).max():.3g}"
-        _refuse(
+        refuse(
             ArgumentError, "closed_form", wrong, expected=expected, given=given, cure="rescale them"
         )
     first = int(intercept)
@@ -308,7 +309,7 @@ def _inverse(r: Array, design: Array, names: tuple[str, ...], intercept: bool) -
         else:
             sum_of = f"a combination of {' and '.join(parts)}" if parts else "all zeros"
             told.append(f"{labels[j]} is {sum_of}")
-    _refuse(
+    refuse(
         ArgumentError,
         "closed_form",
         ", and ".join(told),
@@ -323,65 +324,35 @@ def _checked(
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Columns (n, features), target (n,) and the features' names, or the error."""
     where = "closed_form"
-    data, target = _real_numbers(where, "x", x), _real_numbers(where, "y", y)
+    data, target = (
+        float_array(where, "x", x).astype(np.float64),
+        float_array(where, "y", y).astype(np.float64),
+    )
     given = f"x of shape {data.shape}, y of shape {target.shape}"
     if data.ndim not in {1, 2}:
         expected, cure = "x of shape (n,) or (n, features)", "pass one row for each y"
-        _refuse(ShapeError, where, "x is not a table", expected=expected, given=given, cure=cure)
+        refuse(ShapeError, where, "x is not a table", expected=expected, given=given, cure=cure)
     rows = len(data)
     if target.shape != (rows,):
         cure = "y[:, 0]" if target.shape[1:] == (1,) else "one y for each row of x"
         expected, cure = f"y of shape {(rows,)}", f"pass {cure}"
-        _refuse(ShapeError, where, "y does not fit x", expected=expected, given=given, cure=cure)
+        refuse(ShapeError, where, "y does not fit x", expected=expected, given=given, cure=cure)
     columns = data[:, None] if data.ndim == 1 else data
     features = columns.shape[1]
     if features == 0 or rows < features + intercept:
         count = f"{features + intercept} rows, one for each coefficient"
         expected = f"at least {count}" if features else "at least one column"
         cure = "pass more rows or fewer columns" if features else "pass a column"
-        _refuse(ArgumentError, where, "x is too small", expected=expected, given=given, cure=cure)
+        refuse(ArgumentError, where, "x is too small", expected=expected, given=given, cure=cure)
     labels = (names,) if isinstance(names, str) else tuple(names or ())
     if not labels:
         labels = ("x",) if data.ndim == 1 else tuple(f"x[:, {j}]" for j in range(features))
     if len(labels) != features:
         expected = f"{features}, one for each column"
-        _refuse(ArgumentError, where, "names do not fit x", expected=expected, given=len(labels))
-    _refuse_unless_finite(where, "x", data, labels)
-    _refuse_unless_finite(where, "y", target)
+        refuse(ArgumentError, where, "names do not fit x", expected=expected, given=len(labels))
+    require_finite(where, "x", data, labels)
+    require_finite(where, "y", target)
     return columns, target, labels
-
-
-def _real_numbers(where: str, name: str, value: ArrayLike) -> Array:
-    """The value as float64, a masked entry as nan."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.float64), np.nan)
-    try:
-        data = np.asarray(value)
-    except ValueError:
-        wrong, given = f"{name} has rows of different lengths", type(value).__name__
-        _refuse(ShapeError, where, wrong, expected="rows of one length", given=given)
-    if data.dtype.kind not in "fiub":
-        wrong, cure = f"{name} is not made of real numbers", f"convert {name} to float64 first"
-        given = f"dtype {data.dtype}"
-        _refuse(DtypeError, where, wrong, expected="integers or floats", given=given, cure=cure)
-    return data.astype(np.float64)
-
-
-def _refuse_unless_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
-    """Names the first entry that is nan or infinite."""
-    if np.isfinite(data).all():
-        return
-    index = tuple(np.argwhere(~np.isfinite(data))[0].tolist())
-    entry = f"{name}{list(index)}" if index else name
-    column = f", in column {labels[index[-1]]!r}," if labels and len(index) == 2 else ""
-    wrong, cure = f"{entry}{column} is not finite", "leave that row out or fill it in"
-    given = data[index]
-    _refuse(ArgumentError, where, wrong, expected="finite numbers", given=given, cure=cure)
-
-
-def _refuse(kind: type[Exception], where: str, wrong: str, **told: Any) -> NoReturn:
-    """Raises what was wrong, phrased by `bad_argument`."""
-    raise kind(bad_argument(where, wrong, **told))
 
 
 def _one(values: Array, single: bool) -> float | Array:
