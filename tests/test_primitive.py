@@ -231,16 +231,11 @@ def test_a_call_with_an_unknown_option_is_an_error_that_names_it(product):
 
 UNSUPPORTED = {
     "ufunc": (np.gcd, "np.gcd"),
-    "cbrt": (np.cbrt, "np.cbrt"),
-    "median": (np.median, "np.median"),
-    "linalg.inv": (lambda v: np.linalg.inv(v[:, :2]), "np.inv"),
-    "linalg.det": (lambda v: np.linalg.det(v[:, :2]), "np.det"),
-    "fft": (np.fft.fft, "np.fft"),
-    "convolve": (lambda v: np.convolve(v[0], v[1]), "np.convolve"),
-    "cross": (lambda v: np.cross(v, v), "np.cross"),
-    "floor": (np.floor, "np.floor"),
-    "round": (np.round, "np.round"),
-    "interp": (lambda v: np.interp(v[0], v[0], v[0]), "np.interp"),
+    "linalg.eig": (lambda v: np.linalg.eig(v[:, :2]), "np.linalg.eig "),
+    "linalg.svd": (np.linalg.svd, "np.linalg.svd "),
+    "fft": (np.fft.fft, "np.fft.fft "),
+    "unique": (np.unique, "np.unique "),
+    "histogram": (np.histogram, "np.histogram "),
     "outer of a ufunc": (lambda v: np.add.outer(v, v), "np.add.outer"),
     "cumulative of a ufunc": (lambda v: np.multiply.accumulate(v), "np.multiply.accumulate"),
     "where= of a ufunc": (lambda v: np.exp(v, where=X > 0), "np.exp with where="),
@@ -325,7 +320,7 @@ def test_a_value_never_becomes_an_array_by_accident(line, message):
 
 
 def test_the_errors_of_numpy_name_the_operation():
-    with pytest.raises(ShapeError, match=r"add of shapes \(2, 3\), \(2,\)"):
+    with pytest.raises(ShapeError, match=r"add: the shapes \(2, 3\) and \(2,\) do not fit"):
         Value(X) + np.ones(2)
     with pytest.raises(ArgumentError, match="reshape"):
         Value(X).reshape(4)

@@ -156,8 +156,9 @@ class Value(Node):
             return operation(*args, **options)
         if function in PLAIN:
             return function(*map(plain, args), **{k: plain(v) for k, v in options.items()})
+        path = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
         raise NotDifferentiableError(
-            f"np.{function.__name__} has no derivative in tinygrad_lr: compose it of operations "
+            f"{path} has no derivative in tinygrad_lr: compose it of operations "
             "that have one, declare it with tg.primitive, or use value.numpy() to leave the graph"
         )
 
@@ -320,9 +321,13 @@ def evaluate_again(
     if arithmetic and all(type(x) is float for x in numbers):
         return operation.on_numbers(*numbers)
     if type(error) is ValueError:
-        shapes = ", ".join(str(np.shape(x)) for x in numbers[:4])
-        kind = ShapeError if len(numbers) > 1 else ArgumentError
-        raise kind(f"{operation.name} of shapes {shapes}: {error}") from error
+        shapes = [str(np.shape(x)) for x in numbers[:4]]
+        if len(numbers) == 1:
+            raise ArgumentError(f"{operation.name} of shape {shapes[0]}: {error}") from error
+        together = " and ".join(shapes)
+        raise ShapeError(
+            f"{operation.name}: the shapes {together} do not fit together ({str(error).strip()})"
+        ) from error
     raise error
 
 
