@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -128,3 +129,25 @@ def test_a_new_file_follows_the_umask_and_a_link_keeps_pointing(tmp_path):
     assert stat.S_IMODE((tmp_path / "real.safetensors").stat().st_mode) == 0o640
     assert (tmp_path / "link.safetensors").is_symlink()
     assert load_file(tmp_path / "real.safetensors")["w"].tolist() == [0.0, 0.0]
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path, monkeypatch):
+    file = tmp_path / "m.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr("os.unlink", lambda path: None)
+        patch.setattr("os.replace", lambda *paths: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            save_file({"w": np.ones(2)}, file)
+    (left,) = os.listdir(tmp_path)
+    save_file({"w": np.zeros(1)}, file)
+    assert left != "m.safetensors" and os.listdir(tmp_path) == ["m.safetensors"]
+    assert load_file(file)["w"].tolist() == [0.0]
+
+
+def test_of_many_writers_at_once_one_wins_whole(tmp_path):
+    file = tmp_path / "m.safetensors"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: save_file({"w": np.full(10_000 + i, i)}, file), range(64)))
+    found = load_file(file)["w"]
+    assert (found == found[0]).all() and len(found) == 10_000 + found[0]
+    assert os.listdir(tmp_path) == ["m.safetensors"]

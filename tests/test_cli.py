@@ -52,6 +52,23 @@ def test_output_is_plain_where_nobody_watches_and_fits_eighty_columns(capsys):
     assert "\x1b" not in out and max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize(
+    ("environment", "colored"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+    ids=str,
+)
+def test_a_terminal_that_wants_it_gets_colour(capsys, monkeypatch, environment, colored):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert ("\x1b[1m" in said(capsys, "fit")[1]) == colored
+
+
 def test_json_is_one_object_with_every_part(capsys):
     status, out, _ = said(capsys, "fit", "--json")
     told = json.loads(out)
@@ -253,6 +270,17 @@ def test_a_signal_ends_it_with_one_line(folder, number, status):
         running.send_signal(number)
         err = running.communicate(timeout=60)[1]
     assert (running.returncode, err.count("\n")) == (status, 1)
+
+
+def test_ctrl_c_during_the_descent_saves_what_was_learnt(capsys, folder, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_lr.train.loop.unchanged", interrupt)
+    status, _, err = said(capsys, "fit", "rows.csv", *FIT, "--save", "m.safetensors")
+    assert status == 130 and "interrupted after 1 step; m.safetensors holds" in err
+    monkeypatch.undo()
+    assert said(capsys, "predict", str(folder / "m.safetensors"), str(folder / "rows.csv"))[0] == 0
 
 
 def test_a_reader_that_leaves_is_no_traceback():

@@ -127,3 +127,95 @@ def test_the_text_says_what_the_parts_say(parts):
     text = "\n".join(line for part in parts.values() for line in writer.lines(part))
     assert "fy_gpa = 0.0238657·sat_sum + 0.00192737" in text
     assert "w = 0 - 0.1·(-0.681616) = 0.0681616" in text
+
+
+# ---- what was learnt, in a file
+
+DESCRIPTION = {
+    "version": 1,
+    "architecture": "mlp",
+    "x": ["a", "b"],
+    "y": "y",
+    "hidden": [3],
+    "activation": "tanh",
+    "x_mean": [0.0, 1.0],
+    "x_scale": [1.0, 2.0],
+    "y_mean": 0.0,
+    "y_scale": 1.0,
+}
+WEIGHTS = {
+    "layers.0.weight": np.zeros((2, 3)),
+    "layers.0.bias": np.zeros(3),
+    "layers.2.weight": np.zeros((3, 1)),
+    "layers.2.bias": np.ones(1),
+}
+
+
+def loaded(tmp_path, text, weights):
+    pytest.importorskip("safetensors")
+    tg.checkpoint.save_file(weights, tmp_path / "m.safetensors", {"tinygrad_lr": text})
+    return lesson.load_predictor(tmp_path / "m.safetensors")
+
+
+def test_a_described_network_predicts(tmp_path):
+    predictor = loaded(tmp_path, json.dumps(DESCRIPTION), WEIGHTS)
+    assert predictor.predict(np.ones((2, 2))).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": 2},
+        {"version": True},
+        {"architecture": "os.system"},
+        {"architecture": "line"},
+        {"activation": "__class__"},
+        {"hidden": [10**9]},
+        {"hidden": [True]},
+        {"hidden": [3] * 101},
+        {"x": ["a", "a"]},
+        {"x": ["a", 1]},
+        {"y": ""},
+        {"x_scale": [0, 1]},
+        {"x_mean": [10**400, 1]},
+        {"y_scale": -1},
+    ],
+    ids=str,
+)
+def test_a_description_outside_the_closed_set_is_one_sentence(tmp_path, wrong):
+    with pytest.raises(DataFileError, match=r"m\.safetensors: ") as caught:
+        loaded(tmp_path, json.dumps(DESCRIPTION | wrong), WEIGHTS)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[" * 100_000, '{"version": 1, "version": 1}', '{"version": NaN}']
+)
+def test_a_description_that_is_no_json_object_is_one_sentence(tmp_path, text):
+    with pytest.raises(DataFileError, match=r"m\.safetensors: ") as caught:
+        loaded(tmp_path, text, WEIGHTS)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"extra": np.zeros(1)},
+        {"layers.0.bias": np.zeros(4)},
+        {"layers.0.bias": np.zeros(3, np.float32)},
+        {"layers.0.bias": np.full(3, np.nan)},
+    ],
+    ids=["extra", "shape", "dtype", "nan"],
+)
+def test_weights_that_do_not_fit_their_description_are_refused(tmp_path, wrong):
+    with pytest.raises(DataFileError, match="weight"):
+        loaded(tmp_path, json.dumps(DESCRIPTION), WEIGHTS | wrong)
+
+
+@pytest.mark.parametrize("size", ["1e-200", "1e150", "1e200"])
+def test_numbers_near_the_ends_of_float64_are_learnt_or_refused(tmp_path, size):
+    file = tmp_path / "extreme.csv"
+    exponent = size[1:]
+    file.write_text(f"x,y\n1{exponent},2\n2{exponent},3\n3{exponent},1\n", encoding="utf-8")
+    descent = parts_of(lesson.read_problem(file, ["x"], "y"))["Descent"]
+    assert descent.agrees

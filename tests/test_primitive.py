@@ -371,3 +371,10 @@ def test_the_methods_are_those_of_arrays(method, expected):
     found, expected = eval(method, names), eval(expected, names)
     assert found.shape == np.shape(expected) and found.dtype == expected.dtype
     np.testing.assert_allclose(found.data, expected, rtol=1e-14)
+
+
+def test_pythons_round_rounds_a_number_and_keeps_no_slope():
+    x = Value(1.26)
+    rounded = round(x, 1)
+    rounded.backward()
+    assert (rounded.data, x.grad) == (1.3, 0.0)

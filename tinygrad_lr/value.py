@@ -210,9 +210,11 @@ class Value(Node):
     __truediv__, __rtruediv__ = operators("divide")
     __pow__, __rpow__ = operators("power")
     __matmul__, __rmatmul__ = operators("matmul")
+    __mod__, __rmod__ = operators("remainder")
     __neg__ = method("negative")
     __abs__ = method("abs")
     __pos__ = method("positive")
+    __round__ = method("round")
 
     __lt__ = comparison(operator.lt)
     __le__ = comparison(operator.le)

@@ -13,6 +13,7 @@ from ..files import check_outputs, printable
 from ..linear import Line
 from ..linear.least_squares import Array
 from ..train import History
+from ..train.history import counted
 from . import derivation, rates
 from .parts import (
     ClosedForm,
@@ -76,7 +77,7 @@ def run(
         training.predictor.save(save)
     if training.history.reason == "interrupted":
         saved = f"; {printable(save)} holds what was learnt" if save is not None else ""
-        raise Interrupted(f"interrupted after {training.history.steps} steps{saved}")
+        raise Interrupted(f"interrupted after {counted(training.history.steps, 'step')}{saved}")
     if line is None:
         yield network(problem, settings, training)
     else:

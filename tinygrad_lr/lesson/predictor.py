@@ -131,7 +131,7 @@ def load_predictor(path: str | os.PathLike[str]) -> Predictor:
     shapes = load_shapes(name)
     if shapes != expected:
         odd = sorted({*shapes} ^ {*expected}) or [k for k in expected if shapes[k] != expected[k]]
-        _refuse(name, "the weights do not fit the description", f"another {listed(odd)}")
+        _refuse(name, "the weights do not fit the description", f"a difference in {listed(odd)}")
     weights = load_file(name)
     if not all(np.isfinite(array).all() for array in weights.values()):
         _refuse(name, "a weight is not finite", "nan or inf")
@@ -168,7 +168,7 @@ def _described(path: str, text: str) -> Description:
         told = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         _refuse(path, "its description cannot be read", printable(f"{error!s:.200}"))
-    if not isinstance(told, dict) or told.get("version") != VERSION:
+    if not isinstance(told, dict) or told.get("version") is True or told.get("version") != VERSION:
         version = told.get("version") if isinstance(told, dict) else type(told).__name__
         _refuse(path, f"not of version {VERSION}", printable(f"{version!r:.80}"))
     x_names = _list(path, told, "x", str, 1, MOST_NAMES)

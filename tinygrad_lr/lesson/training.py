@@ -14,6 +14,7 @@ from ..files import printable
 from ..linear import learning_rate_limit
 from ..linear.least_squares import Array
 from ..train import History, fit
+from ..train.history import counted
 from .predictor import Description, Predictor
 from .problem import Problem
 
@@ -152,7 +153,7 @@ def _divergence(history: History, settings: Settings, limit: float | None) -> st
     if not settings.standardize:
         cure += ", or leave out --no-standardize"
     first, last = history.losses[0], history.losses[-1]
-    steps = f"{history.steps} step{'s' * (history.steps != 1)}"
+    steps = counted(history.steps, "step")
     return (
         f"the descent diverged after {steps}: the loss went from {first:.4g} to {last:.4g}; {cure}"
         "; nothing is saved"

@@ -79,6 +79,50 @@ def vstack(tup, *, dtype=None, casting="same_kind"):
     return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
 
 
+@implements(np.column_stack)
+def column_stack(tup):
+    """Arrays joined as columns, vectors each as one.
+
+    >>> np.column_stack([Value([1.0, 2.0]), [3.0, 4.0]]).shape
+    (2, 2)
+    """
+    return concatenate([a if np.ndim(a) == 2 else np.reshape(a, (-1, 1)) for a in tup], 1)
+
+
+@implements(np.append)
+def append(arr, values, axis=None):
+    """Entries joined at the end of the axis; both flattened where it is None.
+
+    >>> np.append(Value([1.0]), [2.0])
+    Value(data=[1. 2.], grad=None)
+    """
+    return concatenate([arr, values], axis)
+
+
+@implements(np.vsplit)
+def vsplit(ary, indices_or_sections):
+    """The parts along the rows; see `split`."""
+    return split(ary, indices_or_sections, 0)
+
+
+@implements(np.hsplit)
+def hsplit(ary, indices_or_sections):
+    """The parts along the columns, or along the only axis; see `split`."""
+    return split(ary, indices_or_sections, 0 if np.ndim(ary) == 1 else 1)
+
+
+@implements(np.rot90)
+def rot90(m, k=1, axes=(0, 1)):
+    """A quarter turn of a plane, k times, from the first axis towards the second.
+
+    >>> np.rot90(Value([[1.0, 2.0]])).shape
+    (2, 1)
+    """
+    for _ in range(k % 4):
+        m = np.flip(np.swapaxes(m, *axes), axes[0])
+    return m
+
+
 @implements(np.split)
 def split(ary, indices_or_sections, axis=0):
     """The list of the parts along an axis: so many equal ones, or cut at positions.

@@ -156,6 +156,40 @@ def outer(a, b, out=None):
     return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
 
 
+@implements(np.kron)
+def kron(a, b):
+    """The Kronecker product of two matrices: every entry of a times the whole of b.
+
+    >>> np.kron(Value([[1.0, 2.0]]), [[3.0], [4.0]]).shape
+    (2, 2)
+    """
+    if np.ndim(a) != 2 or np.ndim(b) != 2:
+        given = f"{np.ndim(a)} and {np.ndim(b)} axes"
+        raise ShapeError(bad_argument("kron", "no matrices", expected="2 axes each", given=given))
+    (rows_a, columns_a), (rows_b, columns_b) = np.shape(a), np.shape(b)
+    blocks = np.reshape(a, (rows_a, 1, columns_a, 1)) * np.reshape(b, (1, rows_b, 1, columns_b))
+    return np.reshape(blocks, (rows_a * rows_b, columns_a * columns_b))
+
+
+@implements(np.cross)
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """The vector at right angles to two vectors of three entries.
+
+    >>> np.cross(Value([1.0, 0.0, 0.0]), [0.0, 1.0, 0.0])
+    Value(data=[0. 0. 1.], grad=None)
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    if not np.shape(a)[-1] == 3 == np.shape(b)[-1]:
+        given = f"{np.shape(a)[-1]} and {np.shape(b)[-1]}"
+        raise ShapeError(
+            bad_argument("cross", "no vectors", expected="3 entries each", given=given)
+        )
+    turned = a[..., [1, 2, 0]] * b[..., [2, 0, 1]] - a[..., [2, 0, 1]] * b[..., [1, 2, 0]]
+    return np.moveaxis(turned, -1, axisc)
+
+
 @implements(np.tensordot)
 def tensordot(a, b, axes=2):
     """The sum of products over pairs of axes.

@@ -141,7 +141,7 @@ def prod(x, axis=None, keepdims=False):
     return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
 
 
-def _products_before(x):
+def products_before(x):
     """Along the last axis: the product of all earlier entries, by doubling the reach."""
     length = x.shape[-1]
     product = np.concatenate([np.ones_like(x[..., :1]), x[..., :-1]], axis=-1)
@@ -163,7 +163,7 @@ def _product_of_others(out, x, axis, keepdims):
     lead = tuple(shape[i] for i in order[: len(order) - len(reduced)])
     moved = np.transpose(x, order) if shape else x
     line = np.reshape(moved, (*lead, -1))
-    others = _products_before(line) * _products_before(line[..., ::-1])[..., ::-1]
+    others = products_before(line) * products_before(line[..., ::-1])[..., ::-1]
     back = np.reshape(others, tuple(shape[i] for i in order))
     return np.transpose(back, tuple(np.argsort(order))) if shape else back
 
