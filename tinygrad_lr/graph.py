@@ -1,4 +1,4 @@
-"""The one walk over a graph, in the order in which the chain rule needs it."""
+"""The Values of a graph, in an order that suits the chain rule: readers before what they read."""
 
 from __future__ import annotations
 
