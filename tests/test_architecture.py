@@ -10,7 +10,7 @@ import tinygrad_lr
 PACKAGE = Path(tinygrad_lr.__file__).parent
 
 FLOORS = [
-    ["errors", "recording", "silence"],
+    ["errors", "exports", "recording", "silence"],
     ["files", "primitive", "tree"],
     ["numpy_functions", "real_numbers"],
     ["node"],
@@ -19,8 +19,8 @@ FLOORS = [
     ["chain_rule"],
     ["autodiff"],
     [
-        *("checkpoint", "data", "datasets", "gradient_check", "linear", "losses", "nn", "optim"),
-        "table",
+        *("checkpoint", "data", "datasets", "gradient_check", "linear", "losses", "nn"),
+        *("optim", "table"),
     ],
     ["plot", "train"],
     ["lesson"],

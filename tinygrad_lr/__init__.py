@@ -26,6 +26,7 @@ from .autodiff import jacobian as jacobian
 from .autodiff import jvp as jvp
 from .autodiff import value_and_grad as value_and_grad
 from .autodiff import vjp as vjp
+from .exports import at_first_use as _at_first_use
 from .gradient_check import check_gradients as check_gradients
 from .ops import elu as elu
 from .ops import gelu as gelu
@@ -51,17 +52,6 @@ if _TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_AT_FIRST_USE = ("checkpoint", "datasets", "linear", "plot")
-
-
-def __getattr__(name: str) -> object:
-    """Import what not every program needs when it is first used."""
-    if name in _AT_FIRST_USE:
-        import importlib
-
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_AT_FIRST_USE})
+__getattr__, __dir__ = _at_first_use(
+    __name__, dict.fromkeys(("checkpoint", "datasets", "linear", "plot"), "")
+)

@@ -1,21 +1,17 @@
-"""Optimisers: how weights follow their gradients downhill.
-
-`Optimizer` does the loop over the parameters; an algorithm is its own two methods: `start`, the
-state that it keeps for a parameter, and `update`, its rule.
-"""
+"""`Optimizer`: the loop over the parameters that all algorithms share."""
 
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DtypeError, bad_argument
-from .silence import silent
-from .value import Value
+from ..errors import ArgumentError, bad_argument
+from ..silence import silent
+from ..value import Value
+from .checks import checked_number, checked_parameters
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LearningRate = float | Callable[[int], float]
@@ -48,7 +44,7 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Iterable[Value], learning_rate: LearningRate) -> None:
-        self.parameters = _checked_parameters(type(self).__name__, parameters)
+        self.parameters = checked_parameters(type(self).__name__, parameters)
         self.learning_rate = learning_rate
         self.steps = 0
         self.rate = math.nan
@@ -172,72 +168,6 @@ class Optimizer:
         return f"{type(self).__name__}(parameters: {count}, learning_rate={rate})"
 
 
-class SGD(Optimizer):
-    r"""Gradient descent: w ← w - learning_rate · dL/dw; with momentum if asked for.
-
-    With g = dL/dw + weight_decay · w and the velocity v, which begins at 0:
-
-        v ← momentum · v + g
-        w ← w - learning_rate · v,  or with nesterov:  w ← w - learning_rate · (g + momentum · v)
-
-    Raises `ArgumentError` for a momentum or weight_decay that is negative or not finite, and for
-    nesterov without momentum; else as `Optimizer`.
-
-    Source: the rule of `torch.optim.SGD` (with dampening 0); Sutskever, Martens, Dahl, Hinton, "On
-    the importance of initialization and momentum in deep learning", 2013, from which it differs
-    in that the learning rate multiplies the velocity, not the gradient within it.
-
-    >>> w = Value(1.0)
-    >>> optimizer = tg.optim.SGD([w], learning_rate=0.25)
-    >>> for _ in range(2):
-    ...     optimizer.zero_grad()
-    ...     ((w - 3) ** 2).backward()
-    ...     optimizer.step()
-    >>> w.data
-    2.5
-    """
-
-    def __init__(
-        self,
-        parameters: Iterable[Value],
-        learning_rate: LearningRate,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
-    ) -> None:
-        self.momentum = checked_number("SGD", "momentum", momentum)
-        self.weight_decay = checked_number("SGD", "weight_decay", weight_decay)
-        self.nesterov = bool(nesterov)
-        if self.nesterov and not self.momentum:
-            raise ArgumentError(
-                bad_argument(
-                    "SGD",
-                    "nesterov needs momentum",
-                    expected="momentum > 0",
-                    given=f"momentum={momentum!r}",
-                    cure="pass momentum=0.9, or leave nesterov out",
-                )
-            )
-        super().__init__(parameters, learning_rate)
-
-    def start(self, data: Any) -> State:
-        """The velocity, 0."""
-        return {"velocity": np.zeros_like(data)[()]} if self.momentum else {}
-
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """w ← w - rate · v, as the class says."""
-        if self.weight_decay:
-            gradient = gradient + self.weight_decay * data
-        if self.momentum:
-            velocity = self.momentum * state["velocity"]
-            velocity += gradient
-            state = {"velocity": velocity}
-            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
-        new = gradient * -rate
-        new += data
-        return new, state
-
-
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
     """The present data of the parameters, as arrays that no later step writes to."""
     return [x._content.copy(order="K") if x._exposed else x._content for x in parameters]
@@ -249,21 +179,6 @@ def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
         parameter._replace(data)
 
 
-def checked_number(where: str, name: str, given: Any, *, positive: bool = False) -> float:
-    """A finite number from 0, or above 0. Raises `ArgumentError` for anything else."""
-    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
-    if real and math.isfinite(given) and (given > 0 if positive else given >= 0):
-        return float(given)
-    raise ArgumentError(
-        bad_argument(
-            where,
-            f"{name} is out of range" if real else f"{name} is no number",
-            expected="a finite number > 0" if positive else "a finite number, 0 or more",
-            given=f"{given!r:.60}",
-        )
-    )
-
-
 def _in_form_of(old: Any, new: Any) -> Any:
     """New numbers as a Python float, a NumPy number or an array: whatever the old ones were."""
     kind = type(old)
@@ -273,52 +188,3 @@ def _in_form_of(old: Any, new: Any) -> Any:
         return float(new)
     array = np.asarray(new, old.dtype)
     return array if kind is np.ndarray else array[()]
-
-
-def _checked_parameters(where: str, given: Any) -> list[Value]:
-    """Different leaves, one at least, or the error."""
-    single = isinstance(given, Value) or hasattr(given, "parameters")
-    parameters = [given] if single else list(given.items() if isinstance(given, dict) else given)
-    if not parameters:
-        raise ArgumentError(
-            bad_argument(
-                where,
-                "there are no parameters",
-                expected="one Value or more",
-                given="an empty list",
-            )
-        )
-    for position, x in enumerate(parameters):
-        if single or not isinstance(x, Value):
-            module = hasattr(x, "parameters")
-            raise DtypeError(
-                bad_argument(
-                    where,
-                    "parameters is no list of Values",
-                    expected="a list of Values",
-                    given=f"{type(x).__name__}" if single else f"{type(x).__name__} at {position}",
-                    cure="pass model.parameters()" if module else "",
-                )
-            )
-        if x._record is not None:
-            raise ArgumentError(
-                bad_argument(
-                    where,
-                    f"parameter {position} is a result",
-                    expected="leaves of the graph",
-                    given=f"a Value computed by {x._record[0].name}",
-                    cure="pass the Values that it was computed from",
-                )
-            )
-    first = {id(x): position for position, x in reversed(list(enumerate(parameters)))}
-    for position, x in enumerate(parameters):
-        if first[id(x)] != position:
-            raise ArgumentError(
-                bad_argument(
-                    where,
-                    "a parameter is listed twice",
-                    expected="each parameter once",
-                    given=f"the same Value at {first[id(x)]} and {position}",
-                )
-            )
-    return parameters

@@ -1,4 +1,4 @@
-"""Getting data ready to learn from: features brought to one scale, and a line brought back."""
+"""Features brought to one scale, and a line brought back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import ArgumentError, ShapeError, refuse
-from .real_numbers import float_array
+from ..errors import ArgumentError, ShapeError, refuse
+from ..real_numbers import float_array
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 

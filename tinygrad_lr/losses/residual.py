@@ -1,0 +1,81 @@
+"""What losses share: the residual of two things of one shape, and its reduction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from ..ops import reduce
+from ..value import Value
+
+
+def residual(where: str, prediction: Any, target: Any) -> Any:
+    """The difference ŷ - y of two things of one shape; see the module for the dtype."""
+    if not isinstance(prediction, Value):
+        prediction = real_numbers(where, "prediction", prediction)
+    number = type(target) is float or type(target) is int  # such a one never widens anything
+    if not isinstance(target, Value) and not (number and prediction.shape == ()):
+        if type(target) is not np.ndarray or target.dtype != prediction.dtype:
+            target = real_numbers(where, "target", target).astype(prediction.dtype)
+            target.flags.writeable = False  # nobody else has it: no graph needs a copy
+        if prediction.shape != target.shape:
+            raise misfit(where, prediction.shape, target.shape)
+    elif not number and prediction.shape != target.shape:
+        raise misfit(where, prediction.shape, target.shape)
+    return prediction - target
+
+
+def reduced(where: str, entries: Any, reduction: str) -> Any:
+    """The mean or the sum of the entries, or the entries."""
+    if reduction == "mean":
+        return reduce.mean(entries)
+    if reduction == "sum":
+        return reduce.sum(entries)
+    if reduction == "none":
+        return entries
+    raise ArgumentError(
+        bad_argument(
+            where,
+            "reduction is unknown",
+            expected="'mean', 'sum' or 'none'",
+            given=f"{reduction!r:.60}",
+        )
+    )
+
+
+def real_numbers(where: str, name: str, given: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array of real numbers. Raises `DtypeError` for anything else, masked arrays too."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "fiub" or isinstance(given, np.ma.MaskedArray):
+        masked = isinstance(given, np.ma.MaskedArray)
+        raise DtypeError(
+            bad_argument(
+                where,
+                f"{name} is not made of real numbers",
+                expected="an array of floats or integers",
+                given="a masked array" if masked else f"dtype {array.dtype}",
+                cure="fill it first, with filled(...)" if masked else "",
+            )
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def misfit(where: str, prediction: tuple[int, ...], target: tuple[int, ...]) -> ShapeError:
+    """The error for shapes that differ, with the cure where they would broadcast."""
+    if prediction == (*target, 1):
+        cure = "pass target[..., None], or prediction[..., 0]"
+    elif target == (*prediction, 1):
+        cure = "pass target[..., 0], or prediction[..., None]"
+    else:
+        cure = "bring both to one shape: a loss does not broadcast"
+    return ShapeError(
+        bad_argument(
+            where,
+            "prediction and target have different shapes",
+            expected=f"a target of shape {prediction}",
+            given=f"{target}",
+            cure=cure,
+        )
+    )

@@ -1,0 +1,79 @@
+"""Gradient descent, with momentum if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, bad_argument
+from ..value import Value
+from .checks import checked_number
+from .optimizer import LearningRate, Optimizer, State
+
+
+class SGD(Optimizer):
+    r"""Gradient descent: w ← w - learning_rate · dL/dw; with momentum if asked for.
+
+    With g = dL/dw + weight_decay · w and the velocity v, which begins at 0:
+
+        v ← momentum · v + g
+        w ← w - learning_rate · v,  or with nesterov:  w ← w - learning_rate · (g + momentum · v)
+
+    Raises `ArgumentError` for a momentum or weight_decay that is negative or not finite, and for
+    nesterov without momentum; else as `Optimizer`.
+
+    Source: the rule of `torch.optim.SGD` (with dampening 0); Sutskever, Martens, Dahl, Hinton, "On
+    the importance of initialization and momentum in deep learning", 2013, from which it differs
+    in that the learning rate multiplies the velocity, not the gradient within it.
+
+    >>> w = Value(1.0)
+    >>> optimizer = tg.optim.SGD([w], learning_rate=0.25)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     ((w - 3) ** 2).backward()
+    ...     optimizer.step()
+    >>> w.data
+    2.5
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Value],
+        learning_rate: LearningRate,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.momentum = checked_number("SGD", "momentum", momentum)
+        self.weight_decay = checked_number("SGD", "weight_decay", weight_decay)
+        self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum:
+            raise ArgumentError(
+                bad_argument(
+                    "SGD",
+                    "nesterov needs momentum",
+                    expected="momentum > 0",
+                    given=f"momentum={momentum!r}",
+                    cure="pass momentum=0.9, or leave nesterov out",
+                )
+            )
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """The velocity, 0."""
+        return {"velocity": np.zeros_like(data)[()]} if self.momentum else {}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """w ← w - rate · v, as the class says."""
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * data
+        if self.momentum:
+            velocity = self.momentum * state["velocity"]
+            velocity += gradient
+            state = {"velocity": velocity}
+            gradient = gradient + self.momentum * velocity if self.nesterov else velocity
+        new = gradient * -rate
+        new += data
+        return new, state
