@@ -21,6 +21,12 @@ from typing import Any, NoReturn
 class TinygradError(Exception):
     """The root: catch it to catch everything that this package raises on purpose."""
 
+    module: Any = None
+    """The module of a network in which it arose, where it did."""
+
+    sentence: str = ""
+    """What that module said, without its name in the model."""
+
 
 class ArgumentError(TinygradError, ValueError):
     """An argument has a value that the function cannot take."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError, ShapeError, bad_argument
+from ..errors import ArgumentError, bad_argument
 from .activation import Function, as_layer
 from .init import Seed, as_generator
 from .linear import Linear, as_size
@@ -20,7 +20,7 @@ class Sequential(Module):
     """Layers one after the other: the result of each is the input of the next.
 
     A layer is a module or a function of one Value. Raises `ArgumentError` for anything else; a
-    `ShapeError` in a layer says which layer it was.
+    error in a layer says which layer it was.
 
     >>> model = tg.nn.Sequential(tg.nn.Linear(2, 3), np.tanh, tg.nn.Linear(3, 1))
     >>> model
@@ -53,13 +53,8 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """The last layer of ... of the first layer of x."""
-        layer = None
-        try:
-            for layer in self.layers:
-                x = layer(x)
-        except ShapeError as error:
-            place = next(i for i, one in enumerate(self.layers) if one is layer)
-            raise ShapeError(f"layers.{place}: {error}") from error
+        for layer in self.layers:
+            x = layer(x)
         return x
 
     def __len__(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError, TinygradError, bad_argument
 from ..value import Value
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -20,6 +21,9 @@ class Module:
     lists, tuples and dicts too, in the order in which they were set. A Value that an operation
     computed is a result, not a parameter. There is nothing to register, and nothing to call in
     `__init__`.
+
+    Its buffers, numbers that are kept with the weights but not trained (a running mean), are the
+    NumPy arrays found in the same way, other than those under a name that begins with `_`.
 
     >>> class Line(tg.nn.Module):
     ...     def __init__(self):
@@ -43,8 +47,21 @@ class Module:
         )
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """What `forward` computes."""
-        return self.forward(*inputs, **options)
+        """What `forward` computes; an error in a layer tells the layer's name."""
+        try:
+            return self.forward(*inputs, **options)
+        except TinygradError as error:
+            self._locate(error)
+            raise
+
+    def _locate(self, error: TinygradError) -> None:
+        """Put the name of the module in which an error arose, as seen from here, before it."""
+        if error.module is None:
+            error.module, error.sentence = self, str(error)
+        else:
+            names = {id(module): name for name, module in self.named_modules()}
+            if names.get(id(error.module)):
+                error.args = (f"{names[id(error.module)]}: {error.sentence}",)
 
     def parameters(self) -> list[Value]:
         """The parameters, in the order of their attributes; a shared one is listed once."""
@@ -59,7 +76,24 @@ class Module:
         >>> [name for name, _ in model.named_parameters()]
         ['layers.0.weight', 'layers.0.bias', 'layers.2.weight', 'layers.2.bias']
         """
-        found = [(name, item) for name, _, item in walk(self) if isinstance(item, Value)]
+        return self._different([(x.name, x.item) for x in walk(self) if isinstance(x.item, Value)])
+
+    def named_buffers(self) -> list[tuple[str, Array]]:
+        """The buffers with their names: arrays that are saved, and not trained.
+
+        >>> model = tg.nn.Linear(1, 1)
+        >>> model.mean_of_inputs = np.zeros(1)
+        >>> model.named_buffers()
+        [('mean_of_inputs', array([0.]))]
+        """
+        return self._different([(x.name, np.asarray(x.item)) for x in walk(self) if x.is_buffer])
+
+    def generators(self) -> list[np.random.Generator]:
+        """The generators that the modules draw from, such as those of Dropout, each once."""
+        return [x.item for x in walk(self) if x.is_generator]
+
+    def _different(self, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """What was found, if all the names differ."""
         if len({name for name, _ in found}) < len(found):
             names = [name for name, _ in found]
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -80,18 +114,19 @@ class Module:
 
     def named_modules(self) -> list[tuple[str, Module]]:
         """The modules with their names; the module itself has the name ""."""
-        return [(name, item) for name, _, item in walk(self) if isinstance(item, Module)]
+        return [(x.name, x.item) for x in walk(self) if isinstance(x.item, Module)]
 
     def state_dict(self) -> dict[str, Array]:
-        """A copy of every parameter as a plain array, by name.
+        """A copy of every parameter and buffer as a plain array, by name.
 
         >>> tg.nn.Linear(2, 1, generator=0).state_dict()["bias"]
         array([-0.64916146], dtype=float32)
         """
-        return {name: parameter.numpy() for name, parameter in self.named_parameters()}
+        weights = {name: parameter.numpy() for name, parameter in self.named_parameters()}
+        return weights | {name: np.array(buffer) for name, buffer in self.named_buffers()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take the parameters from arrays by name, as `state_dict` gave them.
+        """Take parameters and buffers from arrays by name, as `state_dict` gave them.
 
         Raises `ArgumentError` that names every entry which is missing, unknown, or of another
         shape or dtype; the model is then as it was. Lists and numbers take the model's dtype.
@@ -108,19 +143,19 @@ class Module:
                     where, "no dict", expected="arrays by name", given=type(state).__name__
                 )
             )
-        parameters = dict(self.named_parameters())
-        arrays = {name: np.asarray(state[name]) for name in parameters if name in state}
-        wrong = [f"{name} is missing" for name in parameters if name not in state]
-        wrong += [f"{name!r:.80} is unknown" for name in state if name not in parameters]
+        kept = {x.name: x for x in walk(self) if x.is_buffer or isinstance(x.item, Value)}
+        arrays = {name: np.asarray(state[name]) for name in kept if name in state}
+        wrong = [f"{name} is missing" for name in kept if name not in state]
+        wrong += [f"{name!r:.80} is unknown" for name in state if name not in kept]
         for name, array in arrays.items():
-            parameter = parameters[name]
-            if array.shape != parameter.shape:
-                wrong.append(f"{name} has shape {array.shape}, not {parameter.shape}")
+            shape, dtype = np.shape(kept[name].item), kept[name].item.dtype
+            if array.shape != shape:
+                wrong.append(f"{name} has shape {array.shape}, not {shape}")
             stated = hasattr(state[name], "dtype")
             if array.dtype.kind not in "fiub" or (
-                stated and array.dtype.newbyteorder("=") != parameter.dtype
+                stated and array.dtype.newbyteorder("=") != dtype
             ):
-                wrong.append(f"{name} has dtype {array.dtype}, not {parameter.dtype}")
+                wrong.append(f"{name} has dtype {array.dtype}, not {dtype}")
         if wrong:
             raise ArgumentError(
                 bad_argument(
@@ -130,9 +165,9 @@ class Module:
                     given="; ".join(wrong),
                 )
             )
-        owned = {name: np.array(arrays[name], parameters[name].dtype) for name in parameters}
-        for name, parameter in parameters.items():
-            put(parameter, owned[name])
+        owned = {name: np.array(arrays[name], x.item.dtype) for name, x in kept.items()}
+        for name, x in kept.items():
+            x.put(owned[name])
 
     def train(self, training: bool = True) -> Self:
         """Set this module, and those inside it, to training mode (or with False to evaluation)."""
@@ -156,7 +191,7 @@ class Module:
     def __repr__(self) -> str:
         own: dict[str, list[str]] = {name: [] for name, _ in self.named_modules()}
         total = 0
-        for name, owner, item in walk(self):
+        for name, owner, item, *_ in walk(self):
             if isinstance(item, Value):
                 own[owner].append(f"{name.removeprefix(owner).lstrip('.')} {item.shape}")
                 total += item.size
@@ -173,19 +208,51 @@ class Module:
         return "\n".join([f"{first.removesuffix('()')}: {count}", *lines])
 
 
-def walk(root: Module) -> Iterator[tuple[str, str, Value | Module]]:
-    """Every module and parameter below the root, once: name, name of the owning module, item.
+class Found(NamedTuple):
+    """A module or what it holds: its name, that of the module around it, and where it lies."""
+
+    name: str
+    owner: str
+    item: Any
+    holder: Any
+    key: Any
+
+    @property
+    def is_buffer(self) -> bool:
+        """Whether it is an array that the module keeps."""
+        return isinstance(self.item, (np.ndarray, np.generic))
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether it is what random numbers are drawn from."""
+        drawing = "numpy.random" in sys.modules  # importing it takes 10 ms
+        return drawing and isinstance(self.item, np.random.Generator)
+
+    def put(self, array: Array) -> None:
+        """Take other numbers, of its own shape and dtype, in the form that it has."""
+        if isinstance(self.item, Value):
+            put(self.item, array)
+        elif isinstance(self.holder, Module):
+            setattr(self.holder, self.key, array)
+        elif isinstance(self.holder, tuple):
+            self.item[...] = array
+        else:
+            self.holder[self.key] = array
+
+
+def walk(root: Module) -> Iterator[Found]:
+    """Every module, parameter, buffer and generator below the root, once.
 
     A loop over what is still to be seen, so that a module that holds its parent does no harm.
     """
     seen: set[int] = set()
-    waiting: list[tuple[str, str, Any]] = [("", "", root)]
+    waiting: list[tuple[Found, bool]] = [(Found("", "", root, None, ""), False)]
     while waiting:
-        name, owner, item = waiting.pop()
-        owner_below = owner
+        found, private = waiting.pop()
+        name, owner, item, *_ = found
         branches: Iterable[tuple[Any, Any]] = ()
         if isinstance(item, Module):
-            branches, owner_below = vars(item).items(), name
+            branches, owner = vars(item).items(), name
         elif isinstance(item, dict):
             branches = item.items()
         elif isinstance(item, (list, tuple)):
@@ -201,14 +268,24 @@ def walk(root: Module) -> Iterator[tuple[str, str, Value | Module]]:
                     )
                 )
             continue
-        elif not isinstance(item, Value) or item._record is not None:
+        elif isinstance(item, Value):
+            if item._record is not None:
+                continue
+        elif private or not (found.is_buffer or found.is_generator):
             continue
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, (Module, Value)):
-            yield name, owner, item
-        inner = [(f"{name}.{key}" if name else str(key), owner_below, x) for key, x in branches]
+        if not isinstance(item, (dict, list, tuple)):
+            yield found
+        within = isinstance(item, Module)
+        inner = [
+            (
+                Found(f"{name}.{key}" if name else str(key), owner, x, item, key),
+                str(key).startswith("_") if within else private,
+            )
+            for key, x in branches
+        ]
         waiting.extend(reversed(inner))
 
 
