@@ -23,7 +23,8 @@ def descend(scaling, learning_rate, steps=1000):
     line = tg.nn.Linear(1, 1, dtype=np.float64)
     line.weight.data, line.bias.data = [[0.0]], [0.0]
     x = scaling.transform(students.sat_sum)
-    history = tg.fit(line, x, y, learning_rate=learning_rate, steps=steps, tolerance=1e-12)
+    options = {"learning_rate": learning_rate, "steps": steps, "tolerance": 1e-12}
+    history = tg.fit(line, x, y, **options, warn=False)  # what it would warn of is shown below
     limit = tg.linear.learning_rate_limit(line, tg.losses.mse, x[:, None], y[:, None])
     w, b = line.weight.data[0, 0], line.bias.data[0]
     return history, tg.data.original_units(w, b, scaling), limit

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import numpy as np
 from hypothesis import settings
 
+from tinygrad_lr import ops
 from tinygrad_lr.primitive import TABLE
+
+for module in pkgutil.iter_modules(ops.__path__):  # those too that wait for their first use
+    importlib.import_module(f"{ops.__name__}.{module.name}")
 
 GAP = 2e-3  # far more than a step of central differences, so that no difference crosses a kink
 
@@ -82,3 +89,10 @@ def cotangent(seed, like):
     """An array of the shape and dtype of `like`, for the place of dL/d(out)."""
     rng = np.random.default_rng([seed, 1])
     return rng.uniform(0.5, 1.5, np.shape(like)).astype(getattr(like, "dtype", float))
+
+
+def frozen(layer):
+    """The layer as a function of its inputs alone: its parameters require no gradient."""
+    for parameter in layer.parameters():
+        parameter.requires_grad = False
+    return layer

@@ -362,3 +362,8 @@ def test_the_order_of_a_check_is_1_or_more(order):
 
 def test_a_check_covers_structures_and_several_outputs():
     tg.check_gradients(lambda p, x: [p["w"] @ x, p["b"] * x], {"w": np.eye(3), "b": 2.0}, X)
+
+
+def test_a_layer_is_checked_though_its_weights_are_values_too():
+    layer = tg.nn.Linear(3, 2, dtype=np.float64, generator=0)
+    tg.check_gradients(lambda x: np.tanh(layer(x)), np.ones((4, 3)), order=2)

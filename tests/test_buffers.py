@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr.errors import ArgumentError, ShapeError
+from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_lr.nn import Linear, Module, Sequential
 
 
@@ -78,6 +78,15 @@ def test_a_copy_of_a_model_has_buffers_and_generators_of_its_own():
     twin = copy.deepcopy(model)
     twin(np.ones((1, 2)))
     assert model.count == 0 and twin.generators() != model.generators()
+
+
+def test_a_model_changes_its_dtype_with_its_buffers():
+    model = Counting().astype(np.float32)
+    model(np.ones((1, 2)))
+    assert model.scale.dtype == np.float32 and model.count.dtype == np.int64
+    assert model.tables["rest"][1][0].dtype == np.float32 and model.scale.grad is None
+    with pytest.raises(DtypeError, match=r"Counting\.astype: dtype is not a floating type"):
+        model.astype(int)
 
 
 class Pair(Module):

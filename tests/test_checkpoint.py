@@ -1,7 +1,11 @@
 """Weights in files: what was saved comes back, and a bad file is one sentence."""
 
+import json
 import os
 import stat
+import subprocess
+import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_lr as tg
-from tinygrad_lr.checkpoint import load_file, load_metadata, load_shapes, save_file
+from tinygrad_lr.checkpoint import (
+    load_all,
+    load_file,
+    load_metadata,
+    load_model,
+    load_shapes,
+    save_file,
+    save_model,
+)
 from tinygrad_lr.errors import ArgumentError, DataFileError, DtypeError
 
 pytest.importorskip("safetensors")
@@ -20,6 +32,15 @@ ARRAYS = hnp.arrays(
     st.sampled_from([np.float16, np.float32, np.float64]),
     hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
 )
+TEXTS = st.dictionaries(st.text(), st.text(), max_size=4)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A file of a model with text about it."""
+    file = tmp_path / "m.safetensors"
+    save_file({"bias": np.arange(3.0), "w": np.ones((2, 3), np.float32)}, file, {"made by": "ŷ"})
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +172,243 @@ def test_of_many_writers_at_once_one_wins_whole(tmp_path):
     found = load_file(file)["w"]
     assert (found == found[0]).all() and len(found) == 10_000 + found[0]
     assert os.listdir(tmp_path) == ["m.safetensors"]
+
+
+WRITING = """
+    import os, random, signal, sys, time
+    import numpy as np
+    from tinygrad_lr.checkpoint import load_all, save_file
+
+    def write_forever(number):
+        while True:
+            save_file({"w": np.full(5_000 + number, number)}, path, {"number": str(number)})
+            number += 2
+
+    def start(number):
+        child = os.fork()
+        if not child:
+            write_forever(number)
+        return child
+
+    def found():
+        arrays, texts = load_all(path)
+        number = int(texts["number"])
+        assert len(arrays["w"]) == 5_000 + number and (arrays["w"] == number).all()
+        return number
+
+    def kill(child):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    path = sys.argv[1]
+    save_file({"w": np.zeros(5_000)}, path, {"number": "0"})
+"""
+
+
+def written(code, path):
+    """What a program says that has WRITING before it."""
+    program = textwrap.dedent(WRITING) + textwrap.dedent(code)
+    command = [sys.executable, "-c", program, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_kill_at_any_moment_leaves_the_old_or_the_new_file_whole(tmp_path):
+    kills = """
+        for trial in range(60):
+            child = start(found())
+            time.sleep(random.Random(trial).uniform(0, 0.02))
+            kill(child)
+            found()
+        written = found()
+        save_file({"w": np.zeros(5_000)}, path, {"number": "0"})
+        print(written > 60 and found() == 0)
+    """
+    assert written(kills, tmp_path / "m.safetensors") == "True\n"
+    assert os.listdir(tmp_path) == ["m.safetensors"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_reader_sees_whole_files_while_two_processes_write(tmp_path):
+    both = """
+        children = [start(0), start(1)]
+        end = time.monotonic() + 0.7
+        seen = set()
+        while time.monotonic() < end or len(seen) < 2 and time.monotonic() < end + 20:
+            seen.add(found() % 2)
+        for child in children:
+            kill(child)
+        print(seen)
+    """
+    assert written(both, tmp_path / "m.safetensors") == "{0, 1}\n"
+
+
+def test_a_full_disk_is_an_error_and_the_old_file_stands_alone(small):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = small.read_bytes()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(DataFileError, match=r"m\.safetensors: cannot be written"):
+            save_file({"w": np.zeros(100_000)}, small)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert small.read_bytes() == old and os.listdir(small.parent) == ["m.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/full", "/proc/m.safetensors", f"{__file__}/m.safetensors", "\0", "."]
+)
+def test_where_nothing_can_be_written_is_one_sentence(path):
+    with pytest.raises(DataFileError, match="cannot be") as caught:
+        save_file({"w": np.zeros(2)}, path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_may_only_be_read_is_one_sentence(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(DataFileError, match=r"m\.safetensors: cannot be written.*denied"):
+        save_file({"w": np.ones(2)}, tmp_path / "m.safetensors")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("mask", [1, 2, 4, 8, 16, 32, 64, 128, 255])
+def test_a_flipped_byte_anywhere_is_an_error_with_the_path(small, mask):
+    whole = small.read_bytes()
+    for place in range(len(whole)):
+        small.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+        with pytest.raises(DataFileError, match=r"^[^\n]*m\.safetensors: [^\n]*$"):
+            load_file(small)
+
+
+def test_a_flipped_byte_of_the_text_is_found_without_reading_the_numbers(small):
+    small.write_bytes(small.read_bytes().replace(b"made by", b"made bx"))
+    for read in (load_metadata, load_shapes):
+        with pytest.raises(DataFileError, match=r"damaged; .* texts that differ"):
+            read(small)
+
+
+def test_the_checksum_is_our_own_affair(small):
+    assert load_metadata(small) == {"made by": "ŷ"}
+    found = pytest.importorskip("safetensors").safe_open(small, framework="numpy")
+    assert sorted(found.metadata()) == ["made by", "tinygrad_lr_checkpoint"]
+
+
+def test_a_file_without_a_checksum_loads_without_it(tmp_path):
+    library = pytest.importorskip("safetensors.numpy")
+    library.save_file({"w": np.ones(2)}, tmp_path / "m.safetensors", {"format": "pt"})
+    arrays, metadata = load_all(tmp_path / "m.safetensors")
+    assert arrays["w"].tolist() == [1.0, 1.0] and metadata == {"format": "pt"}
+
+
+def test_the_bytes_are_those_that_safetensors_itself_writes(small):
+    library = pytest.importorskip("safetensors")
+    save_file(load_file(small), small)
+    metadata = library.safe_open(small, framework="numpy").metadata()
+    expected = pytest.importorskip("safetensors.numpy").save(load_file(small), metadata)
+    assert small.read_bytes() == expected
+
+
+def test_the_same_arrays_and_texts_give_the_same_bytes(tmp_path):
+    arrays = {"b": np.ones(2), "a": np.ones(3, np.int8), "c": np.ones((), np.float32)}
+    texts = {f"text {i}": str(i) for i in range(9)}
+    save_file(arrays, tmp_path / "one", texts)
+    save_file(dict(reversed(arrays.items())), tmp_path / "two", dict(reversed(texts.items())))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@given(arrays=st.dictionaries(st.text(), ARRAYS, max_size=4), texts=TEXTS)
+def test_whatever_the_names_and_the_texts_they_come_back(folder, arrays, texts):
+    file = folder / "any.safetensors"
+    arrays.pop("__metadata__", None)
+    save_file(arrays, file, texts)
+    found, metadata = load_all(file)
+    assert metadata == texts and {*found} == {*arrays}
+    assert all(found[name].tobytes() == arrays[name].tobytes() for name in arrays)
+    assert load_shapes(file).keys() == arrays.keys()
+
+
+def sealed(path, **changes):
+    """A file whose seal is another one."""
+    library = pytest.importorskip("safetensors.numpy")
+    seal = {"tinygrad_lr_checkpoint": 1, "header": "", "numbers": "", **changes}
+    library.save_file({"w": np.ones(2)}, path, {"tinygrad_lr_checkpoint": json.dumps(seal)})
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        (2, "written by a newer version of tinygrad_lr; expected format 1, given format 2"),
+        (0, "of an unknown version; expected format 1, given format 0"),
+        (True, "of an unknown version"),
+        ("1\n", r".* given format '1\\n'"),
+    ],
+)
+@pytest.mark.parametrize("read", [load_file, load_metadata, load_shapes])
+def test_another_version_of_the_format_is_refused_by_name(tmp_path, version, says, read):
+    sealed(tmp_path / "m.safetensors", tinygrad_lr_checkpoint=version)
+    with pytest.raises(DataFileError, match=rf"m\.safetensors: {says}"):
+        read(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize("seal", ["", "[]", "{}", "NaN", "[" * 100_000, '{"more":1}'])
+def test_a_seal_that_is_none_is_damage(tmp_path, seal):
+    library = pytest.importorskip("safetensors.numpy")
+    file = tmp_path / "m.safetensors"
+    library.save_file({"w": np.ones(2)}, file, {"tinygrad_lr_checkpoint": seal})
+    with pytest.raises(DataFileError, match=r"m\.safetensors: damaged"):
+        load_metadata(file)
+
+
+@pytest.mark.parametrize("name", ["w", "b", "\ud800"])
+def test_a_name_or_text_that_cannot_be_written_leaves_nothing(tmp_path, name):
+    seal = {"tinygrad_lr_checkpoint": "1"} if name == "w" else {"text": "\udfff"}
+    with pytest.raises(ArgumentError, match="save_file: "):
+        save_file({name: np.ones(2)}, tmp_path / "m.safetensors", seal)
+    assert os.listdir(tmp_path) == []
+
+
+def test_names_too_long_for_a_reader_are_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinygrad_lr.checkpoint.LONGEST_HEADER", 1000)
+    with pytest.raises(ArgumentError, match="names and texts are too long; expected at most 1000"):
+        save_file({"w": np.ones(2)}, tmp_path / "m.safetensors", {"history": "0" * 1000})
+
+
+def test_writing_does_not_need_safetensors_and_reading_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    save_file({"w": np.ones(2)}, tmp_path / "m.safetensors")
+    with pytest.raises(tg.errors.MissingExtraError, match="pip install"):
+        load_file(tmp_path / "m.safetensors")
+
+
+def test_a_model_is_saved_and_loaded_with_its_buffers(tmp_path):
+    first, second = (tg.nn.MLP(2, [3], 1, generator=seed) for seed in (0, 1))
+    first.mean, second.mean = np.ones(2), np.zeros(2)
+    save_model(first, tmp_path / "m.safetensors", {"made by": "ŷ"})
+    load_model(second, tmp_path / "m.safetensors")
+    assert load_metadata(tmp_path / "m.safetensors") == {"made by": "ŷ"}
+    for name, array in first.state_dict().items():
+        np.testing.assert_array_equal(second.state_dict()[name], array)
+
+
+def test_what_a_training_keeps_beside_the_model_is_left_aside(tmp_path):
+    line = tg.nn.Linear(1, 1)
+    state = {"weight": np.float32([[2]]), "bias": np.float32([3]), "training/step": np.ones(1)}
+    save_file(state, tmp_path / "m.safetensors")
+    load_model(line, tmp_path / "m.safetensors")
+    assert line(np.float32([[1]])).tolist() == [[5.0]]
+
+
+def test_another_architecture_is_named_entry_by_entry_and_nothing_changes(tmp_path):
+    file, model = tmp_path / "m.safetensors", tg.nn.MLP(2, [3, 3], 1, generator=0)
+    save_model(tg.nn.MLP(2, [4], 1), file)
+    before = model.state_dict()
+    says = (
+        r"m\.safetensors: MLP.*layers\.4\.weight is missing.*layers\.0\.weight has shape \(2, 4\)"
+    )
+    with pytest.raises(DataFileError, match=says):
+        load_model(model, file)
+    assert all((model.state_dict()[name] == array).all() for name, array in before.items())

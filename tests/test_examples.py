@@ -19,6 +19,11 @@ SAYS = {
     "03_learning_rates": ["2/λmax is 9.18967e-05", "converged: right", "diverged: too large"],
     "04_first_network": ["The best line explains 5.4%", "99."],
     "05_earlier_weights": ["W3[1, 0]", "W2[0, 1]", "W1[0, 1]", "2 paths", "dz1/dw = x"],
+    "06_moons": ["MLP: 337 parameters", "100  0.0000", "100%"],
+    "07_digits": ["9,610 trainable", "stopped early after", "are right:", "true \\ predicted"],
+    "08_mnist_cnn": ["11,306 trainable", "epoch 4: loss 0.", "images held out: 9"],
+    "09_character_model": ["letters foreseen", "Er faßt ihn sicher, er hält ihn warm."],
+    "10_autoencoder": ["eight principal components: 0.0247"],
 }
 
 

@@ -1,23 +1,49 @@
-"""Optimisers: SGD follows its rule (PyTorch's), validates, keeps state, and spoils no graph."""
+"""Optimisers: each follows its rule (PyTorch's), validates, keeps state, and spoils no graph."""
 
 from __future__ import annotations
+
+import functools
+import pickle
 
 import numpy as np
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr import losses, nn
+from tinygrad_lr import losses, nn, optim
 from tinygrad_lr.errors import ArgumentError, DtypeError
 from tinygrad_lr.optim import SGD, Optimizer, restore, snapshot
 
 KINDS = {
-    "plain": {},
-    "momentum": {"momentum": 0.9},
-    "nesterov": {"momentum": 0.9, "nesterov": True},
-    "decay": {"weight_decay": 0.1},
-    "all": {"momentum": 0.8, "nesterov": True, "weight_decay": 0.01},
+    "SGD": (optim.SGD, {}),
+    "SGD momentum": (optim.SGD, {"momentum": 0.9}),
+    "SGD nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    "SGD decay": (optim.SGD, {"weight_decay": 0.1}),
+    "SGD all": (optim.SGD, {"momentum": 0.8, "nesterov": True, "weight_decay": 0.01}),
+    "Adagrad": (optim.Adagrad, {}),
+    "Adagrad all": (
+        optim.Adagrad,
+        {"learning_rate_decay": 0.1, "weight_decay": 0.01, "initial_accumulator_value": 0.5},
+    ),
+    "RMSprop": (optim.RMSprop, {}),
+    "RMSprop centered": (optim.RMSprop, {"centered": True, "alpha": 0.9}),
+    "RMSprop all": (
+        optim.RMSprop,
+        {"centered": True, "momentum": 0.5, "weight_decay": 0.01, "eps": 1e-3},
+    ),
+    "Adam": (optim.Adam, {}),
+    "Adam decay": (optim.Adam, {"weight_decay": 0.1, "betas": (0.8, 0.9), "eps": 1e-3}),
+    "Adam amsgrad": (optim.Adam, {"amsgrad": True}),
+    "AdamW": (optim.AdamW, {}),
+    "AdamW amsgrad": (optim.AdamW, {"amsgrad": True, "weight_decay": 0.3}),
+    "NAdam": (optim.NAdam, {}),
+    "NAdam decay": (optim.NAdam, {"weight_decay": 0.1, "momentum_decay": 0.1}),
+    "NAdam decoupled": (optim.NAdam, {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "Adadelta": (optim.Adadelta, {}),
+    "Adadelta decay": (optim.Adadelta, {"weight_decay": 0.1, "rho": 0.7, "eps": 1e-3}),
+    "Lion": (optim.Lion, {"weight_decay": 0.1}),
 }
-every_kind = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+kinds = {name: functools.partial(kind, **options) for name, (kind, options) in KINDS.items()}
+every_kind = pytest.mark.parametrize("kind", kinds.values(), ids=kinds)
 
 
 def data(dtype=np.float64):
@@ -51,9 +77,9 @@ def test_a_step_is_the_weight_minus_rate_times_gradient():
 
 @pytest.mark.parametrize("number", [2.0, np.float32(2), np.array(2.0), np.ones((2, 3), np.float32)])
 @every_kind
-def test_kind_shape_and_dtype_of_the_data_are_kept(number, options):
+def test_type_shape_and_dtype_of_the_data_are_kept(number, kind):
     w = tg.Value(number)
-    optimizer = SGD([w], 0.1, **options)
+    optimizer = kind([w], 0.1)
     for _ in range(3):
         w.grad = np.float64(1.0) * np.ones(w.shape)
         optimizer.step()
@@ -61,19 +87,19 @@ def test_kind_shape_and_dtype_of_the_data_are_kept(number, options):
 
 
 @every_kind
-def test_a_parameter_without_a_gradient_is_skipped(options):
+def test_a_parameter_without_a_gradient_is_skipped(kind):
     used, unused = tg.Value(1.0), tg.Value(1.0)
     used.grad = 1.0
-    SGD([used, unused], 0.1, **options).step()
+    kind([used, unused], 0.1).step()
     assert used.data != 1.0 and unused.data == 1.0
 
 
 @every_kind
-def test_a_live_graph_keeps_its_numbers_through_a_step(options):
+def test_a_live_graph_keeps_its_numbers_through_a_step(kind):
     w, x = tg.Value([2.0]), tg.Value([3.0])
     loss = (w * x).sum()
     w.grad = [1.0]
-    SGD([w], 0.5, **options).step()
+    kind([w], 0.5).step()
     loss.backward()
     assert x.grad.tolist() == [2.0]
 
@@ -87,11 +113,11 @@ def test_an_array_that_the_user_holds_follows_the_weights():
 
 
 @every_kind
-def test_gradients_and_old_weights_are_left_alone(options):
+def test_gradients_and_old_weights_are_left_alone(kind):
     w = tg.Value([2.0])
     w.grad = [1.0]
     before, gradient = snapshot([w]), w.grad
-    optimizer = SGD([w], 0.5, **options)
+    optimizer = kind([w], 0.5)
     for _ in range(3):
         optimizer.step()
     assert gradient.tolist() == [1.0] and before[0].tolist() == [2.0]
@@ -168,13 +194,13 @@ def test_a_computed_value_is_no_parameter():
 
 
 @every_kind
-def test_a_run_continued_from_its_state_gives_the_same_bits(options):
+def test_a_run_continued_from_its_state_gives_the_same_bits(kind):
     x, y = data()
     whole, first, second = model_of(), model_of(), model_of()
-    expected = descend(whole, SGD(whole.parameters(), 0.1, **options), 20, x, y)
-    optimizer = SGD(first.parameters(), 0.1, **options)
+    expected = descend(whole, kind(whole.parameters(), 0.1), 20, x, y)
+    optimizer = kind(first.parameters(), 0.1)
     second.load_state_dict(descend(first, optimizer, 10, x, y))
-    resumed = SGD(second.parameters(), 0.7, **options)
+    resumed = kind(second.parameters(), 0.7)
     resumed.load_state_dict(optimizer.state_dict())
     assert same(expected, descend(second, resumed, 10, x, y)) and resumed.steps == 20
 
@@ -228,26 +254,280 @@ def test_an_algorithm_without_update_says_so():
         Optimizer([w], 0.1).step()
 
 
-@pytest.mark.torch
+@pytest.mark.parametrize("number", [2.0, np.array(-3.0), np.array([[1.0, -2.0, 0.0]])])
+def test_lion_follows_the_formula_of_its_paper(number):
+    w, x, m = tg.Value(number), np.array(number), 0.0
+    optimizer = optim.Lion([w], 0.01, betas=(0.8, 0.9), weight_decay=0.1)
+    for step in range(100):
+        w.grad = g = np.sin(x + step)
+        optimizer.step()
+        c = 0.8 * m + (1 - 0.8) * g  # algorithm 2 of Chen et al., 2023, line by line
+        x = x - 0.01 * (np.sign(c) + 0.1 * x)
+        m = 0.9 * m + (1 - 0.9) * g
+    np.testing.assert_allclose(w.data, x, rtol=1e-13)
+
+
+# ---- groups
+
+
+def two():
+    w, b = tg.Value([1.0, 2.0]), tg.Value([3.0])
+    w.grad, b.grad = [1.0, 1.0], [1.0]
+    return w, b
+
+
+def test_a_group_has_its_own_hyperparameters_and_the_others_of_the_optimizer():
+    w, b = two()
+    groups = [{"parameters": [w]}, {"parameters": (b,), "learning_rate": 0.5, "weight_decay": 0.0}]
+    optimizer = SGD(groups, 0.25, weight_decay=1.0)
+    optimizer.step()
+    assert w.tolist() == [0.5, 1.25] and b.tolist() == [2.5]
+    assert [group.weight_decay for group in optimizer.groups] == [1.0, 0.0]
+    assert [optimizer.rate, *(group.rate for group in optimizer.groups)] == [0.5, 0.25, 0.5]
+
+
+def test_groups_are_what_two_optimizers_would_do():
+    (w, b), (v, c) = two(), two()
+    kind = optim.Adam
+    together = kind([{"parameters": [w]}, {"parameters": [b], "betas": (0.5, 0.6)}], 0.1)
+    apart = [kind([v], 0.1), kind([c], 0.1, betas=(0.5, 0.6))]
+    for _ in range(3):
+        for optimizer in [together, *apart]:
+            optimizer.step()
+    assert w.tolist() == v.tolist() and b.tolist() == c.tolist()
+    assert together.parameters == [w, b] and apart[0].groups == [apart[0]]
+
+
+def test_groups_without_a_learning_rate_follow_the_optimizers():
+    w, b = two()
+    groups = [{"parameters": [w]}, {"parameters": [b], "learning_rate": lambda step: 0.5 + step}]
+    optimizer = SGD(groups, 0.25)
+    optimizer.learning_rate = 0.5
+    optimizer.step()
+    optimizer.step()
+    assert w.tolist() == [0.0, 1.0] and b.tolist() == [1.0] and optimizer.steps == 2
+
+
+@pytest.mark.parametrize("name", ["SGD momentum", "Adam amsgrad", "NAdam", "RMSprop all"])
+def test_groups_go_on_from_their_state(name):
+    (w, b), (v, c) = two(), two()
+    first = kinds[name]([{"parameters": [w]}, {"parameters": [b], "learning_rate": 0.5}], 0.1)
+    first.step()
+    second = kinds[name]([{"parameters": [v]}, {"parameters": [c], "learning_rate": 0.7}], 0.9)
+    second.load_state_dict(first.state_dict())
+    v.data, c.data = w.data, b.data
+    first.step()
+    second.step()
+    assert w.tolist() == v.tolist() and b.tolist() == c.tolist()
+    assert second.learning_rate == 0.1 and second.groups[1].learning_rate == 0.5
+
+
+def bad_groups():
+    w, b = two()
+    yield [{"parameters": [w]}, {"parameters": [w, b]}], "the same Value at 0 and 1"
+    yield [{"parameters": [w], "weigth_decay": 0.1}], "did you mean 'weight_decay'"
+    yield [{"params": [w]}], "SGD, group 0: there are no parameters.*'params'"
+    yield [{"parameters": []}], "SGD, group 0: there are no parameters"
+    yield [{"parameters": [w]}, {"parameters": [b], "momentum": -1}], "SGD, group 1: momentum"
+    yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate is out"
+    yield [{"parameters": [w]}, b], "SGD, group 1: no group of parameters"
+
+
+@pytest.mark.parametrize(("groups", "told"), list(bad_groups()))
+def test_a_wrong_group_is_refused_with_its_position(groups, told):
+    with pytest.raises((ArgumentError, DtypeError), match=told):
+        SGD(groups, 0.1)
+
+
+def test_an_own_algorithm_has_groups_too_where_it_keeps_its_arguments():
+    class Scaled(Optimizer):
+        def __init__(self, parameters, learning_rate, scale=1.0, keep=True):
+            if keep:
+                self.scale, self.keep = scale, keep
+            super().__init__(parameters, learning_rate)
+
+        def update(self, gradient, data, state, rate):
+            return data - rate * self.scale * gradient, state
+
+    w, b = two()
+    Scaled([{"parameters": [w]}, {"parameters": [b], "scale": 2.0}], 0.5).step()
+    assert w.tolist() == [0.5, 1.5] and b.tolist() == [2.0]
+    with pytest.raises(ArgumentError, match=r"set self\.scale before super"):
+        Scaled([{"parameters": [w]}], 0.5, keep=False)
+
+
+def test_an_optimizer_with_groups_and_its_parameters_are_pickled_together():
+    w, b = two()
+    optimizer = optim.Adam([{"parameters": [w]}, {"parameters": [b], "learning_rate": 0.5}])
+    twin = pickle.loads(pickle.dumps(optimizer))
+    optimizer.step()
+    twin.step()
+    assert [x.tolist() for x in twin.parameters] == [w.tolist(), b.tolist()]
+
+
+# ---- arguments, skipped parameters, closures
+
+OUT_OF_RANGE = [
+    *[
+        (kind, "betas", betas)
+        for kind in ("Adam", "AdamW", "NAdam", "Lion")
+        for betas in [(1.0, 0.9), (0.9, 1.0), (-0.1, 0.9), (0.9, np.nan), 0.9, (0.9,), (0.9, "a")]
+    ],
+    *[
+        (kind, "eps", eps)
+        for kind in ("Adam", "NAdam", "RMSprop", "Adagrad", "Adadelta")
+        for eps in (0.0, -1e-8, np.inf)
+    ],
+    *[(kind, "weight_decay", -0.1) for kind in ("Adam", "AdamW", "NAdam", "RMSprop", "Lion")],
+    *[("RMSprop", "alpha", 1.0), ("Adadelta", "rho", 1.0), ("Adagrad", "learning_rate_decay", -1)],
+    *[("RMSprop", "momentum", -1.0), ("NAdam", "momentum_decay", -1.0)],
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "given"), OUT_OF_RANGE)
+def test_hyperparameters_out_of_range_are_refused_by_name(kind, name, given):
+    with pytest.raises(ArgumentError, match=rf"{kind}: {name}.*expected"):
+        getattr(optim, kind)([tg.Value(1.0)], 0.1, **{name: given})
+
+
 @every_kind
-@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 3e-6)])
-def test_a_hundred_steps_equal_pytorchs(options, dtype, rtol):
-    torch = pytest.importorskip("torch")
+@pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
+def test_every_algorithm_wants_a_rate_above_zero_and_parameters(kind, rate):
+    with pytest.raises(ArgumentError, match="learning_rate is out of range"):
+        kind([tg.Value(1.0)], rate)
+    with pytest.raises(ArgumentError, match="there are no parameters"):
+        kind([], 0.1)
+
+
+@every_kind
+def test_a_frozen_parameter_stays_with_its_state(kind):
+    w, b = two()
+    optimizer = kind([w, b], 0.1)
+    optimizer.step()
+    b.requires_grad = False
+    before, state = b.tolist(), {k: v for k, v in optimizer.state_dict().items() if k[0] == "1"}
+    optimizer.step()
+    assert b.tolist() == before and w.tolist() != [1.0, 2.0]
+    assert all((optimizer.state_dict()[name] == kept).all() for name, kept in state.items())
+
+
+@every_kind
+def test_a_closure_is_evaluated_before_the_step_and_its_loss_returned(kind):
+    w = tg.Value([1.0, -2.0])
+    optimizer = kind([w], 0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w**2).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 5.0 and optimizer.step(closure).item() < 5.0
+
+
+@every_kind
+def test_no_warning_where_gradients_are_zero_tiny_or_huge(kind):
+    w = tg.Value(np.zeros(4))
+    optimizer = kind([w], 0.1)
+    for _ in range(3):
+        w.grad = [0.0, 1e-300, 1e200, -1.0]
+        optimizer.step()
+    assert w.data[0] == 0.0 and np.isfinite(w.data[[0, 1, 3]]).all()
+
+
+def test_a_plateau_is_remembered_in_the_state_of_the_optimizer():
+    schedule, again = (tg.schedules.ReduceOnPlateau(0.5, patience=0) for _ in range(2))
+    w, b = two()
+    optimizer, other = SGD([w], schedule), SGD([b], again)
+    for loss in (1.0, 2.0):
+        schedule.see(loss)
+    state = optimizer.state_dict()
+    del state["learning_rate.waited"]
+    with pytest.raises(ArgumentError, match=r"learning_rate\.waited is missing"):
+        other.load_state_dict(state)
+    other.load_state_dict(optimizer.state_dict())
+    assert again.state_dict() == schedule.state_dict() and again(0) == 0.05
+
+
+# ---- PyTorch
+
+RENAMED = {"learning_rate_decay": "lr_decay"}
+BOTH = {name: kind for name, kind in KINDS.items() if not name.startswith("Lion")}
+both = pytest.mark.parametrize(("kind", "options"), BOTH.values(), ids=BOTH)
+
+
+@pytest.fixture
+def torch():
+    """PyTorch in float64, in which it keeps NAdam's product of momenta then, too."""
+    library = pytest.importorskip("torch")
+    library.set_default_dtype(library.float64)
+    yield library
+    library.set_default_dtype(library.float32)
+
+
+def theirs(torch, kind, options, parameters, rate):
+    options = {RENAMED.get(name, name): given for name, given in options.items()}
+    return getattr(torch.optim, kind.__name__)(parameters, lr=rate, **options)
+
+
+@pytest.mark.torch
+@both
+@pytest.mark.parametrize(
+    ("steps", "dtype", "rtol"), [(100, np.float64, 1e-12), (10, np.float32, 1e-5)]
+)
+def test_a_hundred_steps_equal_pytorchs(torch, kind, options, steps, dtype, rtol):
     (x, y), ours = data(dtype), model_of(dtype)
-    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
     state = {k.removeprefix("layers."): torch.tensor(v.T) for k, v in ours.state_dict().items()}
-    theirs.to(getattr(torch, np.dtype(dtype).name)).load_state_dict(state)
-    expected = pytorch_descent(torch, theirs, options, torch.tensor(x), torch.tensor(y))
-    found = descend(ours, SGD(ours.parameters(), 0.05, **options), 100, x, y)
+    model.to(getattr(torch, np.dtype(dtype).name)).load_state_dict(state)
+    optimizer = theirs(torch, kind, options, model.parameters(), 0.05)
+    expected = pytorch_descent(torch, model, optimizer, steps, *map(torch.tensor, (x, y)))
+    found = descend(ours, kind(ours.parameters(), 0.05, **options), steps, x, y)
     for name, array in found.items():
         wanted = expected[name.removeprefix("layers.")].numpy().T
         np.testing.assert_allclose(array, wanted, rtol=rtol, atol=rtol)
 
 
-def pytorch_descent(torch, model, options, x, y):
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, **options)
-    for _ in range(100):
+def pytorch_descent(torch, model, optimizer, steps, x, y):
+    for _ in range(steps):
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(model(x), y).backward()
         optimizer.step()
     return model.state_dict()
+
+
+@pytest.mark.torch
+@both
+def test_steps_without_a_gradient_are_not_counted_as_in_pytorch(torch, kind, options):
+    ours = [tg.Value([-1.2, 1.0]), tg.Value([0.5])]
+    other = [torch.tensor(x.data.copy(), requires_grad=True) for x in ours]
+    rate = 1e-4 if kind is SGD else 0.01
+    optimizers = kind(ours, rate, **options), theirs(torch, kind, options, other, rate)
+    for step in range(100):
+        for (w, b), optimizer in zip((ours, other), optimizers, strict=True):
+            optimizer.zero_grad()
+            loss = (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2
+            loss = loss if step % 3 else loss + ((w * b) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+    for x, y in zip(ours, other, strict=True):
+        np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.torch
+def test_groups_equal_pytorchs(torch):
+    ours = [tg.Value([-1.2, 1.0]), tg.Value([0.5])]
+    other = [torch.tensor(x.data.copy(), requires_grad=True) for x in ours]
+    own = [("learning_rate", "lr"), ("weight_decay", "weight_decay")]
+    groups = [
+        [{name: [x]} | ({own[0][i]: 0.3, own[1][i]: 0.2} if x is xs[1] else {}) for x in xs]
+        for i, (name, xs) in enumerate([("parameters", ours), ("params", other)])
+    ]
+    optimizers = optim.AdamW(groups[0], 0.02), torch.optim.AdamW(groups[1], 0.02)
+    for (w, b), optimizer in zip((ours, other), optimizers, strict=True):
+        for _ in range(100):
+            optimizer.zero_grad()
+            ((w * b) ** 2 - w * b).sum().backward()
+            optimizer.step()
+    for x, y in zip(ours, other, strict=True):
+        np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-12)

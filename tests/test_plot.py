@@ -32,7 +32,7 @@ class Run:
         if model is None:
             for parameter in self.model.parameters():
                 parameter.data = np.zeros(parameter.shape)
-        self.history = tg.fit(self.model, self.z, y, learning_rate=rate, steps=steps)
+        self.history = tg.fit(self.model, self.z, y, learning_rate=rate, steps=steps, warn=False)
         self.labels = labels
         self.transform = scaling.transform if standard else lambda rows: rows
 

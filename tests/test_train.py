@@ -25,7 +25,9 @@ from tinygrad_lr.errors import (
 from tinygrad_lr.linear import learning_rate_limit
 from tinygrad_lr.optim import SGD
 from tinygrad_lr.train import History, fit
-from tinygrad_lr.train.history import MOST_NUMBERS, MOST_RECORDS
+from tinygrad_lr.train.record import MOST_NUMBERS, MOST_RECORDS
+
+pytestmark = pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.TrainingWarning")
 
 STUDENTS = sat_gpa()
 SCORES, GRADES = STUDENTS.sat_sum, STUDENTS.fy_gpa
@@ -245,8 +247,8 @@ def test_zero_steps_leave_the_model_as_it_was_and_say_so():
 
 
 def test_ctrl_c_returns_what_has_been_learnt_so_far():
-    def stop_at_seven(step, loss):
-        if step == 7:
+    def stop_at_seven(moment):
+        if moment.step == 7:
             raise KeyboardInterrupt
 
     line, other = line_from_zero(), line_from_zero()
@@ -313,7 +315,11 @@ def test_a_history_is_one_line():
 
 def test_the_callback_sees_every_loss():
     seen = []
-    history = fit(line_from_zero(), STANDARD, GRADES, steps=5, callback=lambda *x: seen.append(x))
+
+    def see(moment):
+        seen.append((moment.step, moment.loss))
+
+    history = fit(line_from_zero(), STANDARD, GRADES, steps=5, callback=see)
     assert seen == list(enumerate(history.losses))
 
 
@@ -321,7 +327,7 @@ def test_a_model_trains_in_training_mode_and_gets_its_own_back():
     modes = []
     model = nn.Sequential(nn.Linear(1, 1), nn.ReLU()).eval()
     model.layers[1].train()
-    fit(model, [1.0], [1.0], steps=1, callback=lambda *_: modes.append(model.layers[0].training))
+    fit(model, [1.0], [1.0], steps=1, callback=lambda _: modes.append(model.layers[0].training))
     assert modes == [True, True]
     assert [m.training for m in model.modules()] == [False, False, True]
 

@@ -40,18 +40,25 @@ from .ops import softmax as softmax
 from .ops import softplus as softplus
 from .primitive import primitive as primitive
 from .recording import no_grad as no_grad
-from .train import History as History
-from .train import fit as fit
 from .value import Value as Value
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import datasets as datasets
+    from . import interop as interop
     from . import linear as linear
+    from . import metrics as metrics
     from . import plot as plot
+    from . import schedules as schedules
+    from . import train as train
+    from .train import History as History
+    from .train import fit as fit
 
 __version__ = "0.1.0"
 
+_MODULES = (
+    *("checkpoint", "datasets", "interop", "linear", "metrics", "plot", "schedules", "train"),
+)
 __getattr__, __dir__ = _at_first_use(
-    __name__, dict.fromkeys(("checkpoint", "datasets", "linear", "plot"), "")
+    __name__, {**dict.fromkeys(_MODULES, ""), "History": "train", "fit": "train"}
 )

@@ -2,6 +2,7 @@
 
 TinygradError
 ├── ArgumentError (ValueError)      a value that a function cannot take
+│   ├── LabelError (IndexError)     a class label that is no class
 │   └── ShapeError                  shapes that do not fit together
 ├── DtypeError (TypeError)          data that is not made of real numbers
 ├── NotDifferentiableError (TypeError)   a function without a derivative here
@@ -10,6 +11,8 @@ TinygradError
 ├── DivergenceError (ArithmeticError)    a descent that left the finite numbers
 ├── DataFileError (ValueError)      a file that cannot be read as what it should be
 └── MissingExtraError (ImportError) an optional package that is not installed
+
+TrainingWarning (UserWarning)       a training that goes wrong, while it can still be mended
 """
 
 from __future__ import annotations
@@ -34,6 +37,10 @@ class ArgumentError(TinygradError, ValueError):
 
 class ShapeError(ArgumentError):
     """Shapes do not fit together."""
+
+
+class LabelError(ArgumentError, IndexError):
+    """A label of a class that does not exist."""
 
 
 class DtypeError(TinygradError, TypeError):
@@ -62,6 +69,10 @@ class DataFileError(TinygradError, ValueError):
 
 class MissingExtraError(TinygradError, ImportError):
     """An optional package is not installed."""
+
+
+class TrainingWarning(UserWarning):
+    """A training goes wrong: the loss diverges, gradients vanish, units are dead."""
 
 
 def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: str = "") -> str:

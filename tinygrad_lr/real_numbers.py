@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+import operator
 from typing import Any
 
 import numpy as np
@@ -122,3 +125,63 @@ def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] =
     wrong, cure = f"{entry}{column} is not finite", "leave that row out or fill it in"
     given = data[index]
     refuse(ArgumentError, where, wrong, expected="finite numbers", given=given, cure=cure)
+
+
+def checked_number(
+    where: str, name: str, given: Any, *, positive: bool = False, below: float = math.inf
+) -> float:
+    """A finite number from 0, or above 0. Raises `ArgumentError` for anything else.
+
+    >>> checked_number("Adam", "eps", 0, positive=True)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Adam: eps is out of range; expected a finite number > 0, \
+given 0
+    """
+    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
+    if real and math.isfinite(given) and (given > 0 if positive else given >= 0) and given < below:
+        return float(given)
+    least = "> 0" if positive else ", 0 or more"
+    expected = (
+        f"a finite number{' ' * positive}{least}"
+        if below == math.inf
+        else (f"a number {'above' if positive else 'from'} 0, below {below:g}")
+    )
+    wrong = f"{name} is out of range" if real else f"{name} is no number"
+    refuse(ArgumentError, where, wrong, expected=expected, given=f"{given!r:.60}")
+
+
+def checked_whole(where: str, name: str, given: Any, low: int = 0) -> int:
+    """A whole number from `low`. Raises `ArgumentError` for anything else.
+
+    >>> checked_whole("Cosine", "steps", 100, low=1)
+    100
+    """
+    try:
+        count = operator.index(given)
+    except TypeError:
+        count = low - 1
+    if count < low or isinstance(given, (bool, np.bool_)):
+        wrong = f"{name} is no whole number in range"
+        expected = f"a whole number, {low} or more"
+        refuse(ArgumentError, where, wrong, expected=expected, given=f"{given!r:.60}")
+    return count
+
+
+def misfit(where: str, prediction: tuple[int, ...], target: tuple[int, ...]) -> ShapeError:
+    """The error for a target of another shape, with the cure where the two would broadcast."""
+    if prediction == (*target, 1):
+        cure = "pass target[..., None], or prediction[..., 0]"
+    elif target == (*prediction, 1):
+        cure = "pass target[..., 0], or prediction[..., None]"
+    else:
+        cure = f"bring both to one shape: {where} does not broadcast"
+    return ShapeError(
+        bad_argument(
+            where,
+            "prediction and target have different shapes",
+            expected=f"a target of shape {prediction}",
+            given=f"{target}",
+            cure=cure,
+        )
+    )

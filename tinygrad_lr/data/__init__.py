@@ -1,8 +1,27 @@
-"""Getting data ready to learn from: features brought to one scale, and a line brought back."""
+"""Getting data ready to learn from: batches, splits, labels, features brought to one scale."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..exports import at_first_use
 from .standardizer import Standardizer as Standardizer
 from .standardizer import original_units as original_units
 
-__all__ = ["Standardizer", "original_units"]
+if TYPE_CHECKING:
+    from .batches import BatchIterator as BatchIterator
+    from .categories import one_hot as one_hot
+    from .loader import DataLoader as DataLoader
+    from .splitting import split as split
+
+__all__ = ["BatchIterator", "DataLoader", "Standardizer", "one_hot", "original_units", "split"]
+
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {
+        "BatchIterator": "batches",
+        "DataLoader": "loader",
+        "one_hot": "categories",
+        "split": "splitting",
+    },
+)

@@ -88,6 +88,7 @@ def _trials(
             steps=STEPS,
             tolerance=TOLERANCE,
             progress=False,
+            warn=False,
         )
         if history.reason == "interrupted":
             raise KeyboardInterrupt

@@ -121,6 +121,7 @@ def train(problem: Problem, settings: Settings) -> Training:
         tolerance=settings.tolerance,
         generator=settings.seed,
         progress=None if settings.hidden else False,
+        warn=False,
     )
     if history.reason == "diverged":
         raise DivergenceError(_divergence(history, settings, limit))

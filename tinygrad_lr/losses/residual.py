@@ -1,4 +1,4 @@
-"""What losses share: the residual of two things of one shape, and its reduction."""
+"""What losses share: two things of one shape, their residual, and its reduction."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from ..errors import ArgumentError, DtypeError, bad_argument
 from ..ops import reduce
+from ..real_numbers import misfit
 from ..value import Value
 
 
 def residual(where: str, prediction: Any, target: Any) -> Any:
-    """The difference ŷ - y of two things of one shape; see the module for the dtype."""
+    """The difference ŷ - y of two things of one shape; see the package for the dtype."""
+    prediction, target = matched(where, prediction, target)
+    return prediction - target
+
+
+def matched(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Prediction and target, of one shape; a plain target in the dtype of the prediction."""
     if not isinstance(prediction, Value):
         prediction = real_numbers(where, "prediction", prediction)
     number = type(target) is float or type(target) is int  # such a one never widens anything
@@ -24,7 +31,7 @@ def residual(where: str, prediction: Any, target: Any) -> Any:
             raise misfit(where, prediction.shape, target.shape)
     elif not number and prediction.shape != target.shape:
         raise misfit(where, prediction.shape, target.shape)
-    return prediction - target
+    return prediction, target
 
 
 def reduced(where: str, entries: Any, reduction: str) -> Any:
@@ -60,22 +67,3 @@ def real_numbers(where: str, name: str, given: Any) -> np.ndarray[Any, np.dtype[
             )
         )
     return array if array.dtype.kind == "f" else array.astype(np.float64)
-
-
-def misfit(where: str, prediction: tuple[int, ...], target: tuple[int, ...]) -> ShapeError:
-    """The error for shapes that differ, with the cure where they would broadcast."""
-    if prediction == (*target, 1):
-        cure = "pass target[..., None], or prediction[..., 0]"
-    elif target == (*prediction, 1):
-        cure = "pass target[..., 0], or prediction[..., None]"
-    else:
-        cure = "bring both to one shape: a loss does not broadcast"
-    return ShapeError(
-        bad_argument(
-            where,
-            "prediction and target have different shapes",
-            expected=f"a target of shape {prediction}",
-            given=f"{target}",
-            cure=cure,
-        )
-    )

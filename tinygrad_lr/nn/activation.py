@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 from ..errors import ArgumentError, bad_argument
 from ..ops import activation, elementwise
 from .module import Module
+
+
+class Identity(Module):
+    """What it is given, unchanged: where a layer is expected and none is wanted.
+
+    >>> tg.nn.Identity()(3.0)
+    3.0
+    """
+
+    def forward(self, x: Any) -> Any:
+        """x."""
+        return x
 
 
 class ReLU(Module):
@@ -53,15 +66,21 @@ class ELU(Module):
 
 
 class GELU(Module):
-    """The Gaussian error linear unit in its tanh form (`approximate="tanh"` in PyTorch).
+    """The Gaussian error linear unit x·Φ(x), in its tanh form or with `approximate="none"` exact.
+
+    PyTorch's default is "none".
 
     >>> tg.nn.GELU()(Value([0.0, 100.0])).tolist()
     [0.0, 100.0]
     """
 
+    def __init__(self, approximate: str = "tanh") -> None:
+        self.approximate = approximate
+        activation.gelu(0.0, approximate=approximate)  # refused here, not at the first use
+
     def forward(self, x: Any) -> Any:
-        """x/2·(1 + tanh(√(2/π)(x + 0.044715x³)))."""
-        return activation.gelu(x)
+        """x/2·(1 + tanh(√(2/π)(x + 0.044715x³))), or x·Φ(x)."""
+        return activation.gelu(x, approximate=self.approximate)
 
 
 class SiLU(Module):
@@ -131,17 +150,30 @@ class Function(Module):
         return str(getattr(self.function, "__name__", type(self.function).__name__))
 
 
-ACTIVATIONS: dict[str, type[Module]] = {
-    "elu": ELU,
-    "gelu": GELU,
-    "leaky_relu": LeakyReLU,
-    "relu": ReLU,
-    "sigmoid": Sigmoid,
-    "silu": SiLU,
-    "softplus": Softplus,
-    "tanh": Tanh,
+ACTIVATIONS: dict[str, tuple[str, str]] = {
+    "celu": ("piecewise", "CELU"),
+    "elu": ("activation", "ELU"),
+    "gelu": ("activation", "GELU"),
+    "hardsigmoid": ("piecewise", "Hardsigmoid"),
+    "hardswish": ("piecewise", "Hardswish"),
+    "hardtanh": ("piecewise", "Hardtanh"),
+    "identity": ("activation", "Identity"),
+    "leaky_relu": ("activation", "LeakyReLU"),
+    "log_sigmoid": ("smooth", "LogSigmoid"),
+    "log_softmax": ("smooth", "LogSoftmax"),
+    "mish": ("smooth", "Mish"),
+    "prelu": ("piecewise", "PReLU"),
+    "relu": ("activation", "ReLU"),
+    "relu6": ("piecewise", "ReLU6"),
+    "selu": ("piecewise", "SELU"),
+    "sigmoid": ("activation", "Sigmoid"),
+    "silu": ("activation", "SiLU"),
+    "softmax": ("smooth", "Softmax"),
+    "softplus": ("activation", "Softplus"),
+    "softsign": ("smooth", "Softsign"),
+    "tanh": ("activation", "Tanh"),
 }
-"""The activations that can be asked for by name."""
+"""The activations that can be asked for by name: the module and the class of each."""
 
 
 def as_layer(where: str, given: Any) -> Module:
@@ -149,14 +181,20 @@ def as_layer(where: str, given: Any) -> Module:
 
     Raises `ArgumentError` for anything else; for an unknown name it tells the nearest.
 
+    >>> as_layer("MLP", "tanh")
+    Tanh()
     >>> as_layer("MLP", "tahn")
     Traceback (most recent call last):
         ...
-    tinygrad_lr.errors.ArgumentError: MLP: 'tahn' is no activation; expected one of elu, gelu, \
-leaky_relu, relu, sigmoid, silu, softplus, tanh, or a function, given 'tahn'; did you mean 'tanh'?
+    tinygrad_lr.errors.ArgumentError: MLP: 'tahn' is no activation; expected one of \
+celu, elu, gelu, hardsigmoid, hardswish, hardtanh, identity, leaky_relu, log_sigmoid, \
+log_softmax, mish, prelu, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh, \
+or a function, given 'tahn'; did you mean 'tanh'?
     """
     if isinstance(given, str) and given in ACTIVATIONS:
-        return ACTIVATIONS[given]()
+        module, kind = ACTIVATIONS[given]
+        named: type[Module] = getattr(importlib.import_module(f".{module}", __package__), kind)
+        return named()
     if isinstance(given, Module):
         return given
     if isinstance(given, type) and issubclass(given, Module):

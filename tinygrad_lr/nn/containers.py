@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError, ShapeError, bad_argument, refuse
+from ..generators import Seed, as_generator
 from .activation import Function, as_layer
-from .init import Seed, as_generator
 from .linear import Linear, as_size
 from .module import Module
 
@@ -65,6 +65,32 @@ class Sequential(Module):
 
     def __getitem__(self, position: int) -> Module:
         return self.layers[position]
+
+
+class Residual(Sequential):
+    """x + layers(x): layers that only have to learn by how much x is to change.
+
+    Raises `ShapeError` where they change the shape of x, `ArgumentError` for what is no layer.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", 2015.
+
+    >>> block = tg.nn.Residual(tg.nn.Linear(2, 2), tg.nn.Tanh())
+    >>> block
+    Residual: 6 parameters
+      layers.0  Linear(weight (2, 2), bias (2,))
+      layers.1  Tanh()
+    >>> tg.nn.Residual(np.exp)(Value([0.0, 1.0])).tolist()[0]
+    1.0
+    """
+
+    def forward(self, x: Any) -> Any:
+        """x plus what the layers make of it."""
+        change, shape = super().forward(x), np.shape(x)
+        if np.shape(change) != shape:
+            wrong, cure = "the layers change the shape of x", "add a layer that restores it"
+            given = f"shape {np.shape(change)}"
+            refuse(ShapeError, "Residual", wrong, expected=f"{shape}", given=given, cure=cure)
+        return np.add(x, change)
 
 
 class MLP(Sequential):

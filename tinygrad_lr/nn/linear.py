@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError, bad_argument
+from ..generators import Seed, as_generator
 from ..ops import affine, matmul
 from ..value import Value
-from .init import Seed, as_generator, uniform
+from .draws import within
 from .module import Module
 
 
@@ -52,11 +53,11 @@ class Linear(Module):
         where = f"Linear({inputs}, {outputs})"
         random = as_generator(where, generator)
         bound = 1 / math.sqrt(inputs)
-        self.weight = uniform(where, (inputs, outputs), bound, dtype=dtype, generator=random)
+        self.weight = within(where, (inputs, outputs), bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
         self.bias: Value | None = None
         if bias:
-            self.bias = uniform(where, (outputs,), bound, dtype=dtype, generator=random)
+            self.bias = within(where, (outputs,), bound, dtype=dtype, generator=random)
             self.bias.name = "bias"
 
     @property

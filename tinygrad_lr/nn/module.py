@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, TinygradError, bad_argument
 from ..value import Value
+from .draws import as_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,6 +40,12 @@ class Module:
     """
 
     training: bool = True
+
+    takes_integers: bool = False
+    """Whether its inputs may be whole numbers that must stay so: indices, not measurements."""
+
+    least_rows: int = 1
+    """How many rows a batch must have for it to be trained."""
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes: each kind of module defines its own."""
@@ -169,6 +176,26 @@ class Module:
         for name, x in kept.items():
             x.put(owned[name])
 
+    def astype(self, dtype: Any) -> Self:
+        """Bring the parameters, and the buffers that are floats, to another floating dtype.
+
+        In place: an optimiser keeps its parameters, but what it has gathered is of the old dtype,
+        so make it afterwards. Raises `DtypeError` for a dtype that cannot hold a gradient.
+
+        Source: `torch.nn.Module.to`.
+
+        >>> tg.nn.Linear(2, 1).astype(np.float64).weight.dtype
+        dtype('float64')
+        """
+        kind = as_dtype(f"{type(self).__name__}.astype", dtype)
+        for found in walk(self):
+            if isinstance(found.item, Value):
+                found.item._replace(np.asarray(found.item._content).astype(kind))
+                found.item.grad = None
+            elif found.is_buffer and found.item.dtype.kind == "f":
+                found.put(np.asarray(found.item).astype(kind))
+        return self
+
     def train(self, training: bool = True) -> Self:
         """Set this module, and those inside it, to training mode (or with False to evaluation)."""
         for module in self.modules():
@@ -227,6 +254,11 @@ class Found(NamedTuple):
         """Whether it is what random numbers are drawn from."""
         drawing = "numpy.random" in sys.modules  # importing it takes 10 ms
         return drawing and isinstance(self.item, np.random.Generator)
+
+    def now(self) -> Any:
+        """What lies there at present: a buffer may have been replaced since it was found."""
+        in_module = isinstance(self.holder, Module)
+        return getattr(self.holder, self.key) if in_module else self.holder[self.key]
 
     def put(self, array: Array) -> None:
         """Take other numbers, of its own shape and dtype, in the form that it has."""

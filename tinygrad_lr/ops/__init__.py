@@ -1,8 +1,12 @@
 """The operations: `tinygrad_lr.ops.softmax(x)`, and NumPy's names on Values.
 
-Importing this fills the table. A NumPy function called on a Value finds its operation here.
+Importing this fills the table. A NumPy function called on a Value finds its operation here. What
+no NumPy function stands for, and few programs need, comes into the table when it is first used.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from ..exports import at_first_use as _at_first_use
 from .activation import elu as elu
 from .activation import gelu as gelu
 from .activation import leaky_relu as leaky_relu
@@ -144,3 +148,87 @@ from .solving import solve as solve
 from .solving import solve_columns as solve_columns
 from .summation import einsum as einsum
 from .summation import einsum_of as einsum_of
+
+if _TYPE_CHECKING:
+    from .convolution import conv1d as conv1d
+    from .convolution import conv2d as conv2d
+    from .convolution import cross_correlation as cross_correlation
+    from .convolution import cross_correlation_kernel as cross_correlation_kernel
+    from .convolution import cross_correlation_transposed as cross_correlation_transposed
+    from .cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
+    from .cross_entropy import softmax_cross_entropy as softmax_cross_entropy
+    from .error_function import erf as erf
+    from .error_function import erfc as erfc
+    from .error_function import normal_cdf as normal_cdf
+    from .error_function import normal_pdf as normal_pdf
+    from .normalization import rms_normalize as rms_normalize
+    from .normalization import standardize as standardize
+    from .piecewise import celu as celu
+    from .piecewise import hardsigmoid as hardsigmoid
+    from .piecewise import hardswish as hardswish
+    from .piecewise import hardtanh as hardtanh
+    from .piecewise import prelu as prelu
+    from .piecewise import relu6 as relu6
+    from .piecewise import selu as selu
+    from .pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+    from .pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from .pooling import avg_pool1d as avg_pool1d
+    from .pooling import avg_pool2d as avg_pool2d
+    from .pooling import max_pool1d as max_pool1d
+    from .pooling import max_pool2d as max_pool2d
+    from .recurrence import gru_states as gru_states
+    from .recurrence import lstm_states as lstm_states
+    from .recurrence import rnn_states as rnn_states
+    from .smooth import glu as glu
+    from .smooth import log_sigmoid as log_sigmoid
+    from .smooth import mish as mish
+    from .smooth import softsign as softsign
+    from .window_reductions import window_max as window_max
+    from .window_reductions import window_spread as window_spread
+    from .window_reductions import window_sum as window_sum
+    from .windows import overlap_add as overlap_add
+    from .windows import sliding_windows as sliding_windows
+
+__getattr__, __dir__ = _at_first_use(
+    __name__,
+    {
+        "adaptive_avg_pool1d": "pooling",
+        "adaptive_avg_pool2d": "pooling",
+        "avg_pool1d": "pooling",
+        "avg_pool2d": "pooling",
+        "celu": "piecewise",
+        "conv1d": "convolution",
+        "conv2d": "convolution",
+        "cross_correlation": "convolution",
+        "cross_correlation_kernel": "convolution",
+        "cross_correlation_transposed": "convolution",
+        "erf": "error_function",
+        "erfc": "error_function",
+        "glu": "smooth",
+        "gru_states": "recurrence",
+        "hardsigmoid": "piecewise",
+        "hardswish": "piecewise",
+        "hardtanh": "piecewise",
+        "log_sigmoid": "smooth",
+        "lstm_states": "recurrence",
+        "max_pool1d": "pooling",
+        "max_pool2d": "pooling",
+        "mish": "smooth",
+        "normal_cdf": "error_function",
+        "normal_pdf": "error_function",
+        "overlap_add": "windows",
+        "prelu": "piecewise",
+        "relu6": "piecewise",
+        "rms_normalize": "normalization",
+        "rnn_states": "recurrence",
+        "selu": "piecewise",
+        "sigmoid_cross_entropy": "cross_entropy",
+        "sliding_windows": "windows",
+        "softmax_cross_entropy": "cross_entropy",
+        "softsign": "smooth",
+        "standardize": "normalization",
+        "window_max": "window_reductions",
+        "window_spread": "window_reductions",
+        "window_sum": "window_reductions",
+    },
+)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..errors import ArgumentError, refuse
 from ..primitive import primitive
 
 ONE = [((2, 3),), ((),), ((0,),)]
@@ -136,22 +137,49 @@ def _gelu_slope(x):
 
 
 @primitive(
-    latex=r"\operatorname{gelu}\left(<x>\right)", onnx="Gelu", kind="elementwise", examples=ONE
+    latex=r"\operatorname{gelu}\left(<x>\right)",
+    onnx="Gelu",
+    kind="elementwise",
+    examples=[*ONE, ((3,), {"approximate": "none"})],
 )
-def gelu(x):
-    """The Gaussian error linear unit in its tanh form, x/2·(1 + tanh(√(2/π)(x + 0.044715x³))).
+def gelu(x, approximate="tanh"):
+    """The Gaussian error linear unit x·Φ(x), in its tanh form or to all digits.
 
-    This is `torch.nn.GELU(approximate="tanh")`, within 5e-4 of x·Φ(x).
+    With `approximate="tanh"` it is x/2·(1 + tanh(√(2/π)(x + 0.044715x³))), within 5e-4 of x·Φ(x);
+    with "none" it is x·Φ(x) itself, where Φ is the normal distribution function, at several times
+    the cost. As `torch.nn.GELU(approximate=...)`, whose default is "none".
+
+    Raises `ArgumentError` for another form.
 
     Source: Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", 2016.
 
     >>> gelu(Value([-100.0, 0.0, 100.0]))
     Value(data=[ -0.   0. 100.], grad=None)
     """
-    return 0.5 * x * (1 + _gelu_inner(x))
+    if approximate == "tanh":
+        return 0.5 * x * (1 + _gelu_inner(x))
+    if approximate != "none":
+        refuse(
+            ArgumentError,
+            "gelu",
+            "approximate is unknown",
+            expected="'tanh' or 'none'",
+            given=f"{approximate!r:.60}",
+        )
+    from .error_function import normal_cdf  # imported when it is first needed
+
+    return x * normal_cdf(x)
 
 
-gelu.vjp(x=lambda g, out, x: g * _gelu_slope(x))
+def _gelu_rule(g, out, x, approximate):
+    if approximate == "tanh":
+        return g * _gelu_slope(x)
+    from .error_function import normal_cdf, normal_pdf
+
+    return g * (normal_cdf(x) + x * normal_pdf(x))
+
+
+gelu.vjp(x=_gelu_rule)
 
 
 @primitive(latex=r"\operatorname{silu}\left(<x>\right)", kind="elementwise", examples=ONE)
@@ -174,8 +202,9 @@ def softmax(x, axis=-1):
     >>> softmax(Value([1000.0, 1000.0]))
     Value(data=[0.5 0.5], grad=None)
     """
-    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return powers / np.sum(powers, axis=axis, keepdims=True)
+    powers = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
+    powers /= np.add.reduce(powers, axis=axis, keepdims=True)
+    return powers
 
 
 def _softmax_rule(g, out, x, axis):
@@ -194,8 +223,8 @@ def log_softmax(x, axis=-1):
     >>> log_softmax(Value([0.0, -1000.0]))
     Value(data=[    0. -1000.], grad=None)
     """
-    shifted = x - np.max(x, axis=axis, keepdims=True)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
 
 log_softmax.vjp(x=lambda g, out, x, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))

@@ -1,16 +1,71 @@
 """Optimisers: how weights follow their gradients downhill.
 
 `Optimizer` does the loop over the parameters; an algorithm is its own two methods: `start`, the
-state that it keeps for a parameter, and `update`, its rule.
+state that it keeps for a parameter, and `update`, its rule. Their arguments have the names and
+defaults of PyTorch's, with `learning_rate` for lr.
 """
 
 from __future__ import annotations
 
-from .checks import checked_number as checked_number
+from typing import TYPE_CHECKING
+
+from ..exports import at_first_use
+from ..real_numbers import checked_number as checked_number
 from .optimizer import LearningRate as LearningRate
 from .optimizer import Optimizer as Optimizer
 from .optimizer import restore as restore
 from .optimizer import snapshot as snapshot
 from .sgd import SGD as SGD
 
-__all__ = ["SGD", "LearningRate", "Optimizer", "checked_number", "restore", "snapshot"]
+if TYPE_CHECKING:
+    from .adam import Adam as Adam
+    from .adam import AdamW as AdamW
+    from .adam import NAdam as NAdam
+    from .adaptive import Adadelta as Adadelta
+    from .adaptive import Adagrad as Adagrad
+    from .adaptive import RMSprop as RMSprop
+    from .averaging import ExponentialMovingAverage as ExponentialMovingAverage
+    from .clipping import clip_gradient_norm as clip_gradient_norm
+    from .clipping import clip_gradient_value as clip_gradient_value
+    from .lbfgs import LBFGS as LBFGS
+    from .lion import Lion as Lion
+    from .minimization import minimize as minimize
+
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ExponentialMovingAverage",
+    "LearningRate",
+    "Lion",
+    "NAdam",
+    "Optimizer",
+    "RMSprop",
+    "checked_number",
+    "clip_gradient_norm",
+    "clip_gradient_value",
+    "minimize",
+    "restore",
+    "snapshot",
+]
+
+__getattr__, __dir__ = at_first_use(
+    __name__,
+    {
+        "Adadelta": "adaptive",
+        "Adagrad": "adaptive",
+        "Adam": "adam",
+        "AdamW": "adam",
+        "ExponentialMovingAverage": "averaging",
+        "LBFGS": "lbfgs",
+        "Lion": "lion",
+        "NAdam": "adam",
+        "RMSprop": "adaptive",
+        "clip_gradient_norm": "clipping",
+        "clip_gradient_value": "clipping",
+        "minimize": "minimization",
+    },
+)

@@ -3,52 +3,82 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, bad_argument
+from ..real_numbers import checked_number
 from ..silence import silent
 from ..value import Value
-from .checks import checked_number, checked_parameters
+from .checks import Array, check_different, checked_parameters, checked_state
 
-Array = np.ndarray[Any, np.dtype[Any]]
 LearningRate = float | Callable[[int], float]
+Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
 State = dict[str, Any]
 Move = tuple[int, Value, Any, State]
+Part = tuple["Optimizer", float, list[Move]]  # what a step does to a group
 
 
 class Optimizer:
     """The loop that all optimisers share.
 
     `learning_rate` is a number above 0, or a function of the step (0 before the first) that
-    returns a number from 0. A parameter whose gradient is None is skipped.
+    returns a number from 0. A parameter whose gradient is None, or that no longer requires one,
+    is skipped: its numbers, its state and its count of steps stay.
 
     - `parameters`: the Values that it moves
     - `learning_rate`: as given; it may be assigned between steps
     - `steps`: how many steps it has taken
-    - `rate`: the learning rate of the last step
+    - `rate`: the learning rate of the last step, the largest where there are groups
+    - `groups`: see below; without groups, the optimiser itself is the only one
+
+    **Groups** have hyperparameters of their own: instead of Values, give a list of dicts, each
+    with "parameters", and with any of the optimiser's arguments that are to differ. Every group is
+    then an optimiser of the same kind, with its `learning_rate`; one that was given none has the
+    optimiser's, and follows it when that is assigned. What else is assigned between steps, is so on
+    the group: `optimizer.groups[1].weight_decay = 0.1`.
 
     Raises `ArgumentError` where there are no parameters, where one is listed twice or is not a
-    leaf, and for a learning rate that cannot be one.
+    leaf, for a learning rate that cannot be one, and for a group with an unknown name (it tells
+    the nearest).
 
     >>> class SignDescent(tg.optim.Optimizer):
     ...     def update(self, gradient, data, state, rate):
     ...         return data - rate * np.sign(gradient), state
-    >>> w = Value(1.0)
-    >>> (w * w).backward()
+    >>> w, b = Value(1.0), Value(1.0)
+    >>> (w * w + b).backward()
     >>> SignDescent([w], 0.25).step()
     >>> w.data
     0.75
+    >>> SignDescent([{"parameters": [w]}, {"parameters": [b], "learning_rate": 0.5}], 0.25).step()
+    >>> w.data, b.data
+    (0.5, 0.5)
     """
 
-    def __init__(self, parameters: Iterable[Value], learning_rate: LearningRate) -> None:
-        self.parameters = checked_parameters(type(self).__name__, parameters)
+    needs_closure: bool = False
+    """Whether `step` must be given a function that computes the loss again."""
+
+    _groups: Sequence[Optimizer] = ()
+    _followers: Sequence[Optimizer] = ()  # the groups with the optimiser's own learning rate
+
+    def __init__(self, parameters: Parameters, learning_rate: LearningRate) -> None:
+        given: Any = parameters
+        if not isinstance(given, (Value, dict)) and hasattr(given, "__iter__"):
+            given = list(given)
         self.learning_rate = learning_rate
+        self.parameters: list[Value]
         self.steps = 0
         self.rate = math.nan
-        self.restart()
+        if isinstance(given, list) and any(isinstance(x, dict) for x in given):
+            from .groups import grouped  # here: most have none
+
+            self._groups, self._followers = grouped(self, given)
+            self.parameters = [x for group in self._groups for x in group.parameters]
+            check_different(type(self).__name__, self.parameters)
+        else:
+            self.parameters = checked_parameters(type(self).__name__, given)
+            self.restart()
 
     def start(self, data: Any) -> State:
         """The state that the algorithm keeps for a parameter, before the first step."""
@@ -68,25 +98,46 @@ class Optimizer:
         if not callable(given):
             given = checked_number(type(self).__name__, "learning_rate", given, positive=True)
         self._learning_rate = given
+        for group in self._followers:
+            group._learning_rate = given
+
+    @property
+    def groups(self) -> list[Optimizer]:
+        """The groups of parameters, each an optimiser; without groups, the optimiser itself."""
+        return list(self._groups or (self,))
 
     def zero_grad(self) -> None:
         """Forget the gradients of the parameters."""
         for parameter in self.parameters:
             parameter._grad = None
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient, all of them or (after an error) none."""
-        rate = self._learning_rate
-        if callable(rate):
-            given = rate(self.steps)
-            rate = checked_number(f"learning_rate({self.steps})", "the result", given)
-        moves = self._moves(rate)
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient, all of them or (after an error) none.
+
+        `closure`, where it is given, is called first: it forgets the gradients, computes the loss,
+        calls its `backward` and returns it. Returns what it returned, else None.
+        """
+        loss = None if closure is None else closure()
+        parts = []
+        for group in self._groups or (self,):
+            rate = group._learning_rate
+            if callable(rate):
+                rate = group._rate_of(self.steps)
+            parts.append((group, rate, group._moves(rate)))
         steps = self.steps + 1
         try:
-            self._commit(moves, steps, rate)
+            self._commit(parts, steps)
         except BaseException:  # Ctrl-C between two parameters: finish the step, then let it pass
-            self._commit(moves, steps, rate)
+            self._commit(parts, steps)
             raise
+        return loss
+
+    def _rate_of(self, step: int) -> float:
+        """The learning rate of a step."""
+        rate = self._learning_rate
+        if callable(rate):
+            return checked_number(f"learning_rate({step})", "the result", rate(step))
+        return rate
 
     @silent
     def _moves(self, rate: float) -> list[Move]:
@@ -95,32 +146,39 @@ class Optimizer:
         update, states = self.update, self.state
         for place, parameter in enumerate(self.parameters):
             gradient, old = parameter._grad, parameter._content
-            if gradient is not None:
+            if gradient is not None and parameter.requires_grad:
                 if type(gradient) is tuple:  # shared with the graph: read, never written to
                     gradient = gradient[0]
                 new, state = update(gradient, old, states[place], rate)
                 if type(new) is not np.ndarray or new.dtype is not old.dtype:
-                    new = _in_form_of(old, new)
+                    new = in_form_of(old, new)
                 moves.append((place, parameter, new, state))
         return moves
 
-    def _commit(self, moves: Sequence[Move], steps: int, rate: float) -> None:
+    def _commit(self, parts: Sequence[Part], steps: int) -> None:
         """Put the results of a step in place; doing it twice is doing it once."""
-        for place, parameter, new, state in moves:
-            parameter._replace(new)
-            if state:
-                self.state[place] = state
-        self.steps, self.rate = steps, rate
+        for group, rate, moves in parts:
+            for place, parameter, new, state in moves:
+                parameter._replace(new)
+                if state:
+                    group.state[place] = state
+            group.steps, group.rate = steps, rate
+        if self._groups:
+            self.steps, self.rate = steps, max(rate for _, rate, _ in parts)
 
     def restart(self) -> None:
         """Forget what earlier steps left in the state, as after a divergence."""
-        self.state = [self.start(parameter._content) for parameter in self.parameters]
+        for group in self._groups:
+            group.restart()
+        if not self._groups:
+            self.state = [self.start(parameter._content) for parameter in self.parameters]
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all that a later run needs to go on from here, as arrays by name.
 
-        "steps", "learning_rate" (unless it is a function), and the state of each parameter by its
-        position: "0.velocity".
+        "steps"; "learning_rate", or where that is a function with a `state_dict` of its own, the
+        entries of that, "learning_rate.best"; the same for a group that has its own learning rate,
+        "groups.1.learning_rate"; and the state of each parameter by its position: "0.velocity".
         """
         return {name: np.array(x) for name, x in self._entries().items()}
 
@@ -130,42 +188,63 @@ class Optimizer:
         Raises `ArgumentError` that names every entry which is missing, unknown, or of another
         shape; the optimiser is then as it was.
         """
-        entries = self._entries()
-        wrong = [f"{name} is missing" for name in entries if name not in state]
-        wrong += [f"{name!r:.80} is unknown" for name in state if name not in entries]
-        arrays = {name: np.array(state[name]) for name in entries if name in state}
-        for name, array in arrays.items():
-            if array.shape != np.shape(entries[name]) or array.dtype.kind not in "fiub":
-                shape = np.shape(entries[name])
-                wrong.append(f"{name} is {array.dtype} of shape {array.shape}, not {shape}")
-        if wrong:
-            raise ArgumentError(
-                bad_argument(
-                    f"{type(self).__name__}.load_state_dict",
-                    "the entries do not fit the optimiser",
-                    expected="the names and shapes of state_dict()",
-                    given="; ".join(wrong),
-                )
-            )
-        if "learning_rate" in entries:
-            self.learning_rate = float(arrays["learning_rate"])
-        self.steps = int(arrays["steps"])
-        self.state = [
-            {name: _in_form_of(old, arrays[f"{place}.{name}"]) for name, old in kept.items()}
-            for place, kept in enumerate(self.state)
+        where = f"{type(self).__name__}.load_state_dict"
+        arrays = checked_state(where, state, self._entries(), self._fits)
+        numbers = [
+            (group, checked_number(where, name, arrays[name].item(), positive=True))
+            for name, group in self._rated()
+            if name in arrays
         ]
+        for name, group in self._rated():
+            if hasattr(group.learning_rate, "load_state_dict"):
+                inner = f"{name}."
+                own = {k[len(inner) :]: x for k, x in arrays.items() if k.startswith(inner)}
+                group.learning_rate.load_state_dict(own)
+        for group, rate in numbers:
+            group.learning_rate = rate
+        self._load(arrays)
+
+    def _load(self, arrays: Mapping[str, Array]) -> None:
+        """Take over the entries other than learning rates, which fit."""
+        self.steps, before = int(arrays["steps"]), 0
+        for group in self.groups:
+            group.steps = self.steps
+            group.state = [
+                {name: in_form_of(x, arrays[f"{place}.{name}"]) for name, x in kept.items()}
+                for place, kept in enumerate(group.state, before)
+            ]
+            before += len(group.state)
+
+    def _fits(self, name: str, array: Array) -> bool:
+        """Whether a saved entry may differ in shape from the present one."""
+        return False
+
+    def _rated(self) -> Iterator[tuple[str, Optimizer]]:
+        """Whose learning rate is its own, and under which name it is saved."""
+        yield "learning_rate", self
+        followers = {id(group) for group in self._followers}
+        for position, group in enumerate(self._groups):
+            if id(group) not in followers:
+                yield f"groups.{position}.learning_rate", group
 
     def _entries(self) -> dict[str, Any]:
+        """What is saved, by name, not copied."""
         entries: dict[str, Any] = {"steps": self.steps}
-        if not callable(self._learning_rate):
-            entries["learning_rate"] = self._learning_rate
-        for place, kept in enumerate(self.state):
+        for name, group in self._rated():
+            rate = group.learning_rate
+            if not callable(rate):
+                entries[name] = rate
+            elif hasattr(rate, "state_dict"):
+                entries.update({f"{name}.{k}": x for k, x in rate.state_dict().items()})
+        states = [kept for group in self.groups for kept in group.state]
+        for place, kept in enumerate(states):
             entries.update({f"{place}.{name}": x for name, x in kept.items()})
         return entries
 
     def __repr__(self) -> str:
         count, rate = len(self.parameters), self.learning_rate
-        return f"{type(self).__name__}(parameters: {count}, learning_rate={rate})"
+        groups = f", groups: {len(self._groups)}" if self._groups else ""
+        return f"{type(self).__name__}(parameters: {count}, learning_rate={rate}{groups})"
 
 
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
@@ -179,7 +258,7 @@ def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
         parameter._replace(data)
 
 
-def _in_form_of(old: Any, new: Any) -> Any:
+def in_form_of(old: Any, new: Any) -> Any:
     """New numbers as a Python float, a NumPy number or an array: whatever the old ones were."""
     kind = type(old)
     if type(new) is kind and (kind is float or new.dtype is old.dtype):

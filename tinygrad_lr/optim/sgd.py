@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
-from ..value import Value
-from .checks import checked_number
-from .optimizer import LearningRate, Optimizer, State
+from ..real_numbers import checked_number
+from .optimizer import LearningRate, Optimizer, Parameters, State
 
 
 class SGD(Optimizer):
@@ -40,7 +38,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Value],
+        parameters: Parameters,
         learning_rate: LearningRate,
         momentum: float = 0.0,
         nesterov: bool = False,

@@ -2,82 +2,75 @@
 
 from __future__ import annotations
 
-import operator
+import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from ..data import DataLoader, split
+from ..errors import ArgumentError, bad_argument
 from ..nn import Module
-from ..optim import SGD, LearningRate, Optimizer
+from ..optim import SGD, LearningRate, Optimizer, checked_number
+from ..real_numbers import checked_whole
+from .checkpoints import Checkpoints
 from .history import counted
+from .inputs import Array, as_inputs, as_targets, frozen, model_dtype
+from .stopping import EarlyStopping
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Batch = tuple[Array, Array]
 
 LEARNING_RATE = 0.001  # a usual first try
 MOST_STEPS = 1000  # the limit where neither steps nor epochs say another
 
 
-def checked_data(model: Module, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """x with its rows and y with as many, the caller's arrays left alone, or the error."""
-    dtype = np.result_type(*(parameter.dtype for parameter in model.parameters()))
-    features, targets = checked_array("x", x, dtype), checked_array("y", y, dtype)
-    if len(features) != len(targets):
-        raise ShapeError(
-            bad_argument(
-                "fit",
-                "x and y have different numbers of rows",
-                expected=f"{counted(len(features), 'row')} in y, as in x",
-                given=f"{len(targets)}",
+def checked_loader(
+    model: Module, x: Any, y: Any, batch_size: int | None, random: np.random.Generator
+) -> tuple[DataLoader, Batch | None]:
+    """What gives the batches, x if it is a loader, else one over checked copies; and those."""
+    if isinstance(x, DataLoader):
+        beside = [
+            name for name, given in (("y", y), ("batch_size", batch_size)) if given is not None
+        ]
+        if beside:
+            wrong, given = "x is a DataLoader, which has its own", " and ".join(beside)
+            raise ArgumentError(bad_argument("fit", wrong, expected="x alone", given=given))
+        loader, everything = x, None
+    else:
+        if y is None:
+            expected = "the targets, or a tg.data.DataLoader of both as x"
+            raise ArgumentError(bad_argument("fit", "y is missing", expected=expected, given=y))
+        features = as_inputs("fit", model, x)
+        targets = as_targets("fit", y, model_dtype(model), len(features))
+        everything = features, targets
+        size = checked_count("batch_size", batch_size, 1, len(features)) or len(features)
+        loader = DataLoader(
+            features,
+            targets,
+            batch_size=size,
+            shuffle=size < len(features),
+            generator=random,
+        )
+    _check_last_batch(model, loader)
+    return loader, everything
+
+
+def _check_last_batch(model: Module, loader: DataLoader) -> None:
+    """Refuse, before any training, a last batch that is too small for a layer of the model."""
+    rows = loader.rows % loader.batch_size
+    smallest = loader.batch_size if loader.drop_last or not rows else rows
+    for name, module in model.named_modules():
+        if module.least_rows > smallest:
+            raise ArgumentError(
+                bad_argument(
+                    "fit",
+                    f"the last batch has {counted(smallest, 'row')}, too few for {name}: "
+                    f"{type(module).__name__}",
+                    expected=f"batches of {module.least_rows} rows at least",
+                    given=f"{loader.rows} rows in batches of {loader.batch_size}",
+                    cure="choose another batch_size, or a DataLoader with drop_last=True",
+                )
             )
-        )
-    return frozen(features[:, None] if features.ndim == 1 else features), targets
-
-
-def checked_array(name: str, given: Any, dtype: np.dtype[Any]) -> Array:
-    """A copy that graphs can share, in the model's dtype (whole targets, as labels, stay whole)."""
-    masked = isinstance(given, np.ma.MaskedArray)
-    try:
-        raw = np.asarray(given)
-    except ValueError:
-        raw = np.array(None)
-    if masked or raw.dtype.kind not in "fiub":
-        raise DtypeError(
-            bad_argument(
-                "fit",
-                f"{name} is not made of real numbers",
-                expected="an array of floats or integers",
-                given="a masked array" if masked else f"{type(given).__name__} of {raw.dtype}",
-                cure="fill it first, with filled(...)" if masked else "",
-            )
-        )
-    if not raw.ndim or not len(raw):
-        raise ShapeError(
-            bad_argument("fit", f"{name} has no rows", expected="one or more", given=raw.shape)
-        )
-    with np.errstate(all="ignore"):
-        array = np.array(raw, dtype if raw.dtype.kind == "f" or name == "x" else None, order="C")
-    finite = np.isfinite(array)
-    if not finite.all():
-        row, *column = (int(i) for i in np.unravel_index(np.argmin(finite), array.shape))
-        place = f"row {row}" + (f", column {', '.join(map(str, column))}" if column else "")
-        raise ArgumentError(
-            bad_argument(
-                "fit",
-                f"{name} is not finite in {place}",
-                expected=f"finite numbers of {array.dtype}",
-                given=raw[(row, *column)],
-                cure="leave that row out or fill it in",
-            )
-        )
-    return frozen(array)
-
-
-def frozen(array: Array) -> Array:
-    """The array, read-only: graphs then need no copy of it."""
-    array.flags.writeable = False
-    return array
 
 
 def checked_limit(steps: int | None, epochs: int | None, epoch: int) -> int:
@@ -96,20 +89,11 @@ def checked_count(name: str, given: Any, low: int, high: int | None = None) -> i
     """A whole number in range, or None for None. Raises `ArgumentError` for anything else."""
     if given is None:
         return None
-    try:
-        count = operator.index(given)
-    except TypeError:
-        count = -1
-    if isinstance(given, bool) or count < low or (high is not None and count > high):
-        between = f"from {low}" + (f" to {high}, the number of rows" if high is not None else "")
-        raise ArgumentError(
-            bad_argument(
-                "fit",
-                f"{name} is out of range",
-                expected=f"a whole number {between}",
-                given=repr(given),
-            )
-        )
+    count = checked_whole("fit", name, given, low)
+    if high is not None and count > high:
+        expected = f"a whole number from {low} to {high}, the number of rows"
+        wrong = f"{name} is larger than the data"
+        raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=count))
     return count
 
 
@@ -134,3 +118,69 @@ def checked_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | 
         raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=given))
     checked: Optimizer = optimizer
     return checked
+
+
+def checked_bound(name: str, given: Any) -> float | None:
+    """A finite number above 0, or None for None."""
+    return None if given is None else checked_number("fit", name, given, positive=True)
+
+
+def checked_callbacks(given: Any) -> list[Callable[[Any], Any]]:
+    """The callbacks as a list. Raises `ArgumentError` for what cannot be called."""
+    callbacks = [given] if callable(given) else list(given)
+    for callback in callbacks:
+        if not callable(callback):
+            expected = "a function of a tg.train.Moment, or a list of them"
+            wrong, given = "callback is no function", f"{callback!r:.60}"
+            raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=given))
+    return callbacks
+
+
+def checked_checkpoints(given: Any, resume: bool) -> Checkpoints | None:
+    """Where the training is kept. Raises `ArgumentError` for resume without it."""
+    if given is None and resume:
+        expected, cure = "checkpoint=path", "pass the path that the earlier run was given"
+        wrong = "there is nothing to resume from"
+        raise ArgumentError(bad_argument("fit", wrong, expected=expected, given="None", cure=cure))
+    if given is None or isinstance(given, Checkpoints):
+        return given
+    if not isinstance(given, (str, os.PathLike)):
+        wrong, expected = "checkpoint is no path", "a path or tg.train.Checkpoints"
+        raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=f"{given!r:.60}"))
+    return Checkpoints(given)
+
+
+def checked_stopping(given: Any, validating: bool) -> EarlyStopping | None:
+    """When to stop early. Raises `ArgumentError` where there is nothing to go by."""
+    if given is None:
+        return None
+    stopping = given if isinstance(given, EarlyStopping) else EarlyStopping(given)
+    if stopping.figure.startswith("validation") and not validating:
+        wrong, expected = "early_stopping goes by validation data", "validation="
+        cure = 'pass validation=0.2, or EarlyStopping(patience, "loss")'
+        raise ArgumentError(bad_argument("fit", wrong, expected=expected, given="none", cure=cure))
+    return stopping
+
+
+def checked_validation(
+    model: Module, x: Any, y: Any, validation: Any, random: np.random.Generator
+) -> tuple[Any, Any, Any]:
+    """x and y to train on, and what is held out: None, (x, y) or (loader,)."""
+    if validation is None or isinstance(validation, DataLoader):
+        return x, y, None if validation is None else (validation,)
+    if isinstance(validation, (tuple, list)) and len(validation) == 2:
+        inputs = as_inputs("fit(validation=)", model, validation[0])
+        dtype = model_dtype(model)
+        return x, y, (inputs, as_targets("fit(validation=)", validation[1], dtype, len(inputs)))
+    share = isinstance(validation, (float, np.floating)) and 0 < validation < 1
+    if not share or isinstance(x, DataLoader) or y is None:
+        loader = " (x is a DataLoader: pass another one)" if isinstance(x, DataLoader) else ""
+        wrong, expected = "validation is unknown", "(x, y), a DataLoader, or a share such as 0.2"
+        given = f"{validation!r:.60}{loader}"
+        raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=given))
+    features = as_inputs("fit", model, x)
+    targets = as_targets("fit", y, model_dtype(model), len(features))
+    train_x, test_x, train_y, test_y = split(
+        features, targets, test=float(validation), generator=random
+    )
+    return frozen(train_x), frozen(train_y), (frozen(test_x), frozen(test_y))

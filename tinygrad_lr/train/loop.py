@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
-from ..errors import TinygradError, import_extra
+from ..generators import Seed, as_generator
 from ..nn import Module
-from ..nn.init import Seed, as_generator
-from ..optim import LearningRate, Optimizer, checked_number, restore, snapshot
+from ..optim import LearningRate, Optimizer, checked_number
 from ..value import Value
-from .checks import checked_count, checked_data, checked_limit, checked_optimizer, frozen
-from .history import History, Record, Watch, message, unchanged
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from .checkpoints import Checkpoints
+from .checks import (
+    checked_bound,
+    checked_callbacks,
+    checked_checkpoints,
+    checked_count,
+    checked_limit,
+    checked_loader,
+    checked_optimizer,
+    checked_stopping,
+    checked_validation,
+)
+from .descent import Moment, Plan, descend
+from .diagnosis import Diagnosis, culprit, stable_rate
+from .ending import message
+from .evaluation import Metric, checked_metrics, mode
+from .history import History
+from .progress import bar
+from .run import Run
+from .stopping import EarlyStopping
 
 
 def fit(
     model: Module,
-    x: ArrayLike,
-    y: ArrayLike,
+    x: Any,
+    y: ArrayLike | None = None,
     *,
     loss: Callable[[Any, Any], Value] = losses.mse,
     optimizer: Optimizer | None = None,
@@ -34,37 +48,69 @@ def fit(
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
+    accumulate: int = 1,
+    clip_norm: float | None = None,
     tolerance: float = 0.0,
+    validation: Any = None,
+    validate_every: int | None = None,
+    metrics: str | Metric | Sequence[str | Metric] = (),
+    early_stopping: int | EarlyStopping | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
+    resume: bool = False,
     generator: Seed = None,
-    callback: Callable[[int, float], Any] | None = None,
+    callback: Callable[[Moment], Any] | Sequence[Callable[[Moment], Any]] = (),
     progress: bool | None = None,
+    warn: bool = True,
 ) -> History:
     """Train a model: forward, loss, backward, update, until the weights no longer change.
 
     Each step takes all rows, or with `batch_size` the next of the shuffled batches (each row once
     an epoch, the last batch may be smaller; the order comes from `generator`, a numpy Generator
-    or a seed, 0 unless given). The model is put in training mode for the time. The loop ends
+    or a seed, 0 unless given). `x` may be a `tg.data.DataLoader` of inputs and targets instead.
+    With `accumulate` the gradients of so many batches make a step, which is that of a batch as
+    large; `clip_norm` bounds the gradient's length. The model is put in training mode for the
+    time. The loop ends
 
     - "converged" when an update leaves every weight as it was, or within `tolerance` · max(1, |w|)
       of it; with batches, when all updates of an epoch do;
     - "limit" after `steps` updates or `epochs` passes over the rows (one of the two; 1000 steps);
+    - "early" when `early_stopping` says so (an `EarlyStopping`, or its patience): the model then
+      has the weights of the best evaluation;
+    - "stopped" when a callback asks for it;
     - "diverged" when the loss is not finite, has been 10 000 times the first loss for 10 steps,
       or ends above the first loss after 10 rises in a row (of the mean loss of an epoch, with
       batches). The model then keeps the best weights it had, the optimiser forgets its momentum,
-      and the message names the largest stable learning rate;
+      and the message names the largest stable learning rate and what first was not finite;
     - "interrupted" by Ctrl-C: the model keeps what it has learnt, up to a whole step.
 
     `optimizer` defaults to `SGD(model.parameters(), learning_rate)`, and the learning rate, a
-    number or a function of the step, to 0.001, a usual first try. `callback(step, loss)` is
-    called with each loss, before the update. `progress=True` shows a bar (tqdm), False none, None
-    one if a person watches, that is if stderr is a terminal and tqdm is there.
+    number or a function of the step, to 0.001, a usual first try.
 
-    Shapes: x (n, features), or (n,) for one feature; y as the model's output, or (n,) for an
-    output of (n, 1). x and a floating y take the dtype of the model's parameters.
+    `validation` is what the model is judged by and never trained on: (x, y), a DataLoader, or a
+    fraction of the rows, which are drawn by `generator` and held out. It is evaluated every
+    `validate_every` steps (an epoch unless told otherwise) and at the end, and so are the
+    `metrics`, names such as "accuracy" or functions of prediction and target: see
+    `History.evaluations`.
 
-    Raises before training: `ArgumentError` for nan or inf in x or y (with row and column) and for
-    arguments out of range, `ShapeError` where x and y have different lengths, `DtypeError` for
-    what is not made of real numbers, `MissingExtraError` for progress=True without tqdm.
+    `checkpoint` is a path, or a `Checkpoints` that says how often to write it. With `resume=True`
+    a training goes on from there, bit for bit as if it had never stopped (or begins, where there
+    is no file yet): weights, optimiser, schedule, generators, the place in the epoch, early
+    stopping and history. `steps` and `epochs` are those of the whole training.
+
+    `callback` is a function of a `Moment`, or several: each is called with every loss, before the
+    update. `progress=True` shows a bar (tqdm), False none, None one if a person watches, that is
+    if stderr is a terminal and tqdm is there. `warn=False` keeps silent about divergence, dead
+    ReLUs, gradients that vanish or explode, and a learning rate above the stable limit, of which
+    `TrainingWarning` tells otherwise; they are in `history.warnings` either way.
+
+    Shapes: x (n, ...), or (n,) for one feature; y as the loss takes it, or (n,) for an output of
+    (n, 1). x and a floating y take the dtype of the model's parameters; whole numbers in y stay
+    labels, and in x indices where the model has an Embedding.
+
+    Raises before training: `ArgumentError` for nan or inf in x or y (with row and column), for
+    arguments out of range, and for a checkpoint of another training; `ShapeError` where x and y
+    have different lengths, `DtypeError` for what is not made of real numbers, `MissingExtraError`
+    for progress=True without tqdm or a checkpoint without safetensors.
 
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
     >>> fit(line, [0.0, 1.0, 2.0], [1.0, 3.0, 5.0], learning_rate=0.3, tolerance=1e-12).reason
@@ -73,122 +119,76 @@ def fit(
     ([[2.0]], [1.0])
     """
     optimizer = checked_optimizer(model, optimizer, learning_rate)
-    features, targets = checked_data(model, x, y)
-    size = checked_count("batch_size", batch_size, 1, len(features)) or len(features)
-    epoch = math.ceil(len(features) / size)  # steps in an epoch
-    limit = checked_limit(steps, epochs, epoch)
-    tolerance = checked_number("fit", "tolerance", tolerance)
     random = as_generator("fit", 0 if generator is None else generator)
-    parameters, began = optimizer.parameters, optimizer.steps
-    record, watch = Record(model), Watch(parameters, epoch)
-    still, reason = 0, ""
-
-    def compare(predicted: Any, wanted: Any) -> Value:
-        if wanted.ndim == 1 and predicted.shape == (len(wanted), 1):
-            wanted = wanted[:, None]
-        return loss(predicted, wanted)
-
-    with np.errstate(all="ignore"), _training(model), _bar(limit, progress) as advance:
-        batches = _batches(features, targets, size, random)
+    x, y, held_out = checked_validation(model, x, y, validation, random)
+    loader, everything = checked_loader(model, x, y, batch_size, random)
+    together = checked_count("accumulate", accumulate, 1) or 1
+    epoch = math.ceil(len(loader) / together)  # steps in an epoch
+    chosen = checked_metrics(metrics)
+    plan = Plan(
+        loss=loss,
+        accumulate=together,
+        limit=checked_limit(steps, epochs, epoch),
+        clip_norm=checked_bound("clip_norm", clip_norm),
+        held_out=held_out,
+        evaluating=held_out is not None
+        or bool(chosen)
+        or early_stopping is not None
+        or hasattr(optimizer.learning_rate, "see"),
+        validate_every=checked_count("validate_every", validate_every, 1) or epoch,
+        callbacks=checked_callbacks(callback),
+        checkpoints=checked_checkpoints(checkpoint, resume),
+    )
+    run = Run(
+        model,
+        optimizer,
+        loader,
+        everything,
+        epoch=epoch,
+        tolerance=checked_number("fit", "tolerance", tolerance),
+        metrics=chosen,
+        stopping=checked_stopping(early_stopping, held_out is not None),
+        diagnosis=Diagnosis(model, optimizer, warn=warn),
+    )
+    if plan.checkpoints is not None and resume:
+        plan.checkpoints.resume(run, plan.settings(run))
+    with np.errstate(all="ignore"), mode(model, True), bar(plan.limit, run.step, progress) as show:
         try:
-            while not reason:
-                inputs, wanted = next(batches)
-                error = compare(model(inputs), wanted)  # ŷ = model(x), L = loss(ŷ, y)
-                step = optimizer.steps - began
-                record.see(step, float(error.data))
-                if callback is not None:
-                    callback(step, record.losses[-1])
-                weights = snapshot(parameters)
-                if watch.diverges(record.losses, weights):
-                    reason = "diverged"
-                elif still == epoch:
-                    reason = "converged"
-                elif step == limit:
-                    reason = "diverged" if watch.rising() else "limit"
-                else:
-                    optimizer.zero_grad()
-                    error.backward()  # dL/dw for every weight w
-                    optimizer.step()  # w ← w - learning rate · dL/dw
-                    same = optimizer.rate > 0 and unchanged(parameters, weights, tolerance)
-                    still = still + 1 if same else 0  # w_new = w_old?
-                    advance(record.losses[-1])
+            reason = descend(run, plan, show)
         except KeyboardInterrupt:
             reason = "interrupted"
+            run.between_steps()
+    return concluded(run, plan, reason)
 
+
+def concluded(run: Run, plan: Plan, reason: str) -> History:
+    """What the descent did, with the weights that it is to leave behind in the model."""
+    parameters = run.weights.parameters
     history = History(
-        losses=record.losses,
-        weights=record.stacked(optimizer.steps - began),
-        weight_steps=record.steps,
-        steps=optimizer.steps - began,
+        losses=run.losses,
+        weights=run.record.stacked(run.step),
+        weight_steps=run.record.steps,
+        steps=run.step,
         reason=reason,
         message="",
-        learning_rate=optimizer.rate,
+        learning_rate=run.optimizer.rate,
+        learning_rates=run.rates,
+        evaluations=run.evaluations,
     )
+    first = ""
     if reason == "diverged" or not all(np.isfinite(x._content).all() for x in parameters):
         history.reason = "diverged"
-        restore(parameters, watch.best)
-        optimizer.restart()
-        history.learning_rate_limit = _stable_rate(model, compare, features, targets)
-    history.message = message(history, watch.best_step, parameters)
+        inputs, targets = run.rows
+        if not math.isfinite(run.losses[-1]):
+            first = culprit(run.model, parameters, inputs, moved=run.step > 0)
+        run.weights.put(run.watch.best)
+        run.optimizer.restart()
+        history.learning_rate_limit = stable_rate(run.model, plan.compare, inputs, targets)
+    elif run.stopping is not None and run.stopping.seen and reason != "interrupted":
+        run.weights.put(run.best)
+        history.best_step = run.best_step
+    history.message = message(history, run.watch.best_step, parameters, first)
+    if history.reason == "diverged":
+        run.diagnosis.tell("diverged", history.message)
+    history.warnings = [sentence for sentence in run.diagnosis.told.values() if sentence]
     return history
-
-
-def _batches(
-    features: Array, targets: Array, size: int, random: np.random.Generator
-) -> Iterator[tuple[Array, Array]]:
-    """All rows each time, or shuffled batches of them, one epoch after the other, for ever."""
-    while size == len(features):
-        yield features, targets
-    while True:
-        order = random.permutation(len(features))
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            yield frozen(features[rows]), frozen(targets[rows])
-
-
-@contextlib.contextmanager
-def _training(model: Module) -> Iterator[None]:
-    """Training mode for the time, and the mode of each module again afterwards."""
-    resting = [module for module in model.modules() if not module.training]
-    for module in resting:
-        module.training = True
-    try:
-        yield
-    finally:
-        for module in resting:
-            module.training = False
-
-
-@contextlib.contextmanager
-def _bar(limit: int, progress: bool | None) -> Iterator[Callable[[float], object]]:
-    """What to call with the loss after each step: it moves the bar, where there is one."""
-    shown = progress
-    if shown is None:
-        import importlib.util  # here: a program without a terminal does without it
-
-        terminal = sys.stderr is not None and sys.stderr.isatty()
-        shown = terminal and importlib.util.find_spec("tqdm") is not None
-    if not shown:
-        yield lambda loss: None
-        return
-    with import_extra("tqdm", "cli").tqdm(total=limit, unit=" steps", file=sys.stderr) as bar:
-
-        def advance(loss: float) -> None:
-            bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
-            bar.update()
-
-        yield advance
-
-
-def _stable_rate(
-    model: Module, compare: Callable[[Any, Any], Value], features: Array, targets: Array
-) -> float | None:
-    """2/λmax over all rows at the present weights, where it is a number."""
-    from ..linear import learning_rate_limit  # here: only a run that diverged needs it
-
-    try:
-        with np.errstate(all="ignore"):
-            found = learning_rate_limit(model, compare, features, targets)
-    except (TinygradError, MemoryError, KeyboardInterrupt):
-        return None
-    return found if math.isfinite(found) else None

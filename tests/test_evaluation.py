@@ -1,0 +1,339 @@
+"""What a training is judged by: validation, metrics, early stopping, and the history on disk."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import losses, nn, optim
+from tinygrad_lr.data import DataLoader
+from tinygrad_lr.errors import ArgumentError, DataFileError, ShapeError
+from tinygrad_lr.train import EarlyStopping, History, evaluate, fit, predict
+
+X = np.random.default_rng(0).normal(size=(50, 2))
+Y = (X @ [1.0, -2.0] + 0.5)[:, None]
+LABELS = (X[:, 0] > X[:, 1]).astype(int) + (X[:, 0] > 1)
+
+
+def mlp(outputs=1, seed=0, **options):
+    return nn.MLP(2, [8], outputs, "tanh", dtype=np.float64, generator=seed, **options)
+
+
+# ---- predict and evaluate
+
+
+def test_a_prediction_is_that_of_the_model_in_evaluation_mode():
+    model = nn.Sequential(mlp(), nn.Dropout(0.5, generator=0))
+    expected = model[0](X).data
+    assert (predict(model, X) == expected).all() and model.training and model[1].training
+    assert predict(model, X, batch_size=7) == pytest.approx(expected, rel=1e-15)
+
+
+def test_a_prediction_from_other_features_is_refused_with_the_layer():
+    with pytest.raises(ShapeError, match=r"^layers\.0: Linear\(2, 8\): x has 3 features"):
+        predict(mlp(), np.ones((4, 3)))
+
+
+def test_a_prediction_from_nan_is_refused_with_row_and_column():
+    x = X.copy()
+    x[3, 1] = np.nan
+    with pytest.raises(ArgumentError, match="predict: x is not finite in row 3, column 1"):
+        predict(mlp(), x)
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_an_evaluation_is_of_all_rows_together(batch_size):
+    model = mlp()
+    predicted = model(X).data
+    figures = evaluate(model, X, Y, metrics=["mae", "r2"], batch_size=batch_size)
+    assert figures["loss"] == pytest.approx(np.mean((predicted - Y) ** 2), rel=1e-14)
+    assert figures["mae"] == pytest.approx(np.abs(predicted - Y).mean(), rel=1e-14)
+    assert figures["r2"] == pytest.approx(
+        1 - ((predicted - Y) ** 2).sum() / ((Y - Y.mean()) ** 2).sum(), rel=1e-14
+    )
+
+
+def test_a_loader_can_be_evaluated():
+    model = mlp()
+    loader = DataLoader(X, Y, batch_size=8)
+    assert evaluate(model, loader) == pytest.approx(evaluate(model, X, Y), rel=1e-14)
+
+
+def test_an_evaluation_records_no_graph_and_leaves_gradients_alone():
+    model = mlp()
+    evaluate(model, X, Y)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(ArgumentError, match=r"'precission' is no metric; expected one of accuracy"):
+        evaluate(mlp(), X, Y, metrics="precission")
+
+
+# ---- validation within fit
+
+
+def test_validation_is_evaluated_each_epoch_and_at_the_end():
+    history = fit(mlp(), X, Y, batch_size=20, steps=10, validation=(X[:5], Y[:5]))
+    assert [figures["step"] for figures in history.evaluations] == [3, 6, 9, 10]
+    assert [figures["epoch"] for figures in history.evaluations] == [1, 2, 3, 10 / 3]
+
+
+def test_the_figures_are_those_of_the_weights_of_their_step():
+    model = mlp()
+    history = fit(model, X, Y, batch_size=20, epochs=4, validation=(X[:5], Y[:5]), metrics="mae")
+    last = evaluate(model, X[:5], Y[:5], metrics="mae")
+    assert history.evaluations[-1]["validation_loss"] == last["loss"]
+    assert history.evaluations[-1]["validation_mae"] == last["mae"]
+
+
+def test_the_loss_of_an_evaluation_is_the_mean_since_the_one_before():
+    history = fit(mlp(), X, Y, batch_size=20, epochs=3, validation=(X[:5], Y[:5]))
+    for epoch, figures in enumerate(history.evaluations):
+        mean = np.mean(history.losses[3 * epoch : 3 * epoch + 3])
+        assert figures["loss"] == pytest.approx(mean, rel=1e-15)
+
+
+def test_the_metrics_of_training_are_of_the_predictions_that_were_made():
+    seen = []
+
+    def count(prediction, target):
+        seen.append((len(prediction), len(target)))
+        return 1.0
+
+    history = fit(mlp(), X, Y, batch_size=20, epochs=2, metrics=count)
+    assert seen == [(50, 50)] * 2 and history.evaluations[0]["count"] == 1.0
+
+
+def test_a_share_is_held_out_and_never_trained_on():
+    trained, judged = set(), set()
+
+    def note(x):
+        (trained if model.training else judged).update(map(tuple, np.asarray(x).tolist()))
+        return x
+
+    model = nn.Sequential(note, mlp())
+    fit(model, X, Y, batch_size=9, epochs=2, validation=0.2, generator=1)
+    assert (len(trained), len(judged)) == (40, 10) and not trained & judged
+
+
+def test_validation_changes_nothing_of_the_training():
+    first, second = mlp(), mlp()
+    fit(first, X, Y, batch_size=9, epochs=3)
+    fit(second, X, Y, batch_size=9, epochs=3, validation=(X[:5], Y[:5]), metrics=["mae", "r2"])
+    assert (first.layers[0].weight.data == second.layers[0].weight.data).all()
+
+
+def test_labels_are_classified_with_accuracy():
+    model = mlp(3)
+    history = fit(
+        *(model, X, LABELS),
+        loss=losses.cross_entropy,
+        optimizer=optim.Adam(model.parameters(), 0.05),
+        epochs=60,
+        batch_size=10,
+        metrics="accuracy",
+        validation=(X, LABELS),
+    )
+    correct = (predict(model, X).argmax(axis=1) == LABELS).mean()
+    assert history.evaluations[-1]["validation_accuracy"] == correct > 0.95
+
+
+@pytest.mark.parametrize(
+    ("validation", "told"),
+    [
+        (1.5, "validation is unknown"),
+        (0, "validation is unknown"),
+        ((X, Y[:3]), r"fit\(validation=\): x and y have different numbers of rows"),
+        ((X * np.nan, Y), r"fit\(validation=\): x is not finite in row 0, column 0"),
+    ],
+)
+def test_validation_data_are_checked_before_training(validation, told):
+    with pytest.raises(ArgumentError, match=told):
+        fit(mlp(), X, Y, validation=validation)
+
+
+def test_a_loader_brings_its_own_targets_and_batches():
+    loader = DataLoader(X, Y, batch_size=10)
+    with pytest.raises(ArgumentError, match="its own; expected x alone, given y and batch_size"):
+        fit(mlp(), loader, Y, batch_size=3)
+    with pytest.raises(ArgumentError, match="y is missing"):
+        fit(mlp(), X)
+
+
+def test_a_last_batch_too_small_for_batch_norm_is_refused_before_training():
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    told = r"last batch has 1 row, too few for layers\.1: BatchNorm1d.*drop_last=True"
+    with pytest.raises(ArgumentError, match=told):
+        fit(model, X, Y, batch_size=7)
+    loader = DataLoader(X, Y, batch_size=7, drop_last=True)
+    assert fit(model, loader, epochs=1, learning_rate=1e-3).steps == 7
+
+
+# ---- accumulation and clipping
+
+
+def test_accumulated_batches_are_a_step_of_all_their_rows():
+    whole, parts = mlp(), mlp()
+    fit(whole, DataLoader(X, Y, batch_size=20), steps=6)
+    history = fit(parts, DataLoader(X, Y, batch_size=7), accumulate=3, steps=6)
+    # epochs of 20, 20, 10 rows and of 21, 21, 8: the first steps of 20 and 21 rows differ
+    whole, again = mlp(), mlp()
+    fit(whole, X, Y, steps=6)
+    fit(again, DataLoader(X, Y, batch_size=7), accumulate=8, steps=6)
+    assert history.steps == 6
+    for name, array in again.state_dict().items():
+        assert array == pytest.approx(whole.state_dict()[name], rel=1e-12)
+
+
+def test_the_norm_of_the_gradient_is_bounded():
+    model = mlp()
+    before = model.state_dict()
+    fit(model, X, 1e6 * Y, learning_rate=1.0, steps=1, clip_norm=0.25, warn=False)
+    moved = [model.state_dict()[name] - array for name, array in before.items()]
+    assert math.sqrt(sum((part**2).sum() for part in moved)) == pytest.approx(0.25, rel=1e-9)
+
+
+def test_lbfgs_is_given_the_loss_as_a_function():
+    model = nn.Linear(2, 1, dtype=np.float64, generator=0)
+    history = fit(model, X, Y, optimizer=optim.LBFGS(model.parameters()), steps=3)
+    assert history.losses[-1] < 1e-12 and model.bias.data[0] == pytest.approx(0.5, abs=1e-6)
+
+
+# ---- early stopping
+
+
+def stops_at(values, **options):
+    stopping = EarlyStopping(**options)
+    for place, value in enumerate(values):
+        stopping.improves({stopping.figure: value})
+        if stopping.exhausted:
+            return place
+    return None
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "place"),
+    [
+        ([3, 2, 1, 2, 2, 2], {"patience": 3}, 5),
+        ([3, 2, 2, 2, 1], {"patience": 2}, 3),
+        ([3, math.nan, math.nan], {"patience": 2}, 2),
+        ([math.nan, 1, 2, 3], {"patience": 2}, 3),
+        ([3, 2.9, 2.8, 2.7], {"patience": 2, "least_change": 0.5}, 2),
+        ([0.1, 0.3, 0.2, 0.3], {"patience": 2, "figure": "validation_accuracy"}, 3),
+        ([0.1, 0.3, 0.2, 0.1], {"patience": 2, "figure": "x", "highest": False}, 2),
+        ([3, 2, 1], {"patience": 1}, None),
+    ],
+)
+def test_patience_is_counted_in_evaluations(values, options, place):
+    assert stops_at(values, **options) == place
+
+
+def test_the_best_weights_come_back():
+    model, seen = mlp(), {}
+
+    def keep(moment):
+        seen[moment.step] = moment.model.state_dict()
+
+    history = fit(
+        *(model, X, Y),
+        optimizer=optim.SGD(model.parameters(), 0.1),
+        validation=(X, Y + 2),
+        early_stopping=3,
+        batch_size=10,
+        epochs=100,
+        callback=keep,
+    )
+    figures = {int(f["step"]): f["validation_loss"] for f in history.evaluations}
+    assert history.reason == "early" and history.best_step == min(figures, key=figures.get)
+    assert all((seen[history.best_step][k] == v).all() for k, v in model.state_dict().items())
+    assert f"no improvement since step {history.best_step}" in history.message
+
+
+def test_early_stopping_needs_something_to_go_by():
+    with pytest.raises(ArgumentError, match=r"goes by validation data.*pass validation=0\.2"):
+        fit(mlp(), X, Y, early_stopping=3)
+    with pytest.raises(ArgumentError, match=r"no figure 'accuracy'.*one of step, epoch, loss"):
+        fit(mlp(), X, Y, early_stopping=EarlyStopping(3, "accuracy"), steps=5)
+    assert fit(mlp(), X, Y, early_stopping=EarlyStopping(3, "loss"), steps=5).best_step == 5
+
+
+@pytest.mark.parametrize("wrong", [{"patience": 0}, {"patience": 1.5}, {"least_change": -1}])
+def test_patience_out_of_range_is_refused(wrong):
+    with pytest.raises(ArgumentError, match="EarlyStopping"):
+        EarlyStopping(**wrong)
+
+
+# ---- schedules and callbacks
+
+
+def test_a_schedule_that_follows_the_loss_is_shown_it():
+    model = nn.Linear(2, 1, dtype=np.float64)
+    schedule = tg.schedules.ReduceOnPlateau(0.1, factor=0.5, patience=1)
+    optimizer = optim.SGD(model.parameters(), schedule)
+    history = fit(model, X, Y + X[:, :1] ** 2, optimizer=optimizer, steps=400)
+    assert history.learning_rates[0] == 0.1 > history.learning_rates[-1]
+
+
+def test_a_callback_is_told_of_evaluations_and_may_stop():
+    told = []
+
+    def stop_soon(moment):
+        if moment.evaluation:
+            told.append((moment.step, moment.epoch, moment.evaluation["loss"]))
+        if moment.step == 8:
+            moment.stop()
+
+    history = fit(mlp(), X, Y, batch_size=20, metrics="mae", callback=[stop_soon])
+    assert (history.reason, history.steps) == ("stopped", 9)
+    assert [(step, epoch) for step, epoch, _ in told] == [(3, 1), (6, 2)]
+
+
+def test_what_cannot_be_called_is_no_callback():
+    with pytest.raises(ArgumentError, match="callback is no function"):
+        fit(mlp(), X, Y, callback=["print"])
+
+
+# ---- the history on disk
+
+
+def recorded():
+    return fit(mlp(), X, Y, batch_size=20, steps=4, validation=(X, Y), metrics="mae")
+
+
+def test_a_history_is_written_as_csv(tmp_path):
+    history = recorded()
+    history.to_csv(tmp_path / "history.csv")
+    with open(tmp_path / "history.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == history.losses
+    assert [row["validation_loss"] != "" for row in rows] == [False] * 3 + [True] * 2
+    assert float(rows[3]["mean_loss"]) == history.evaluations[0]["loss"]
+
+
+def test_a_history_is_written_as_json_lines(tmp_path):
+    history = recorded()
+    history.losses[1] = math.nan
+    history.to_jsonl(tmp_path / "history.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert rows[1]["loss"] is None and rows[2]["loss"] == history.losses[2]
+    assert rows[3]["validation_mae"] == history.evaluations[0]["validation_mae"]
+    assert [row["step"] for row in rows] == [0, 1, 2, 3, 4]
+
+
+def test_two_runs_write_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        recorded().to_csv(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_history_that_cannot_be_written_is_an_error(tmp_path):
+    with pytest.raises(DataFileError, match="nowhere"):
+        recorded().to_csv(tmp_path / "nowhere" / "history.csv")
+    History([], {}, [], 0, "limit", "", 0.1).to_csv(tmp_path / "empty.csv")
+    assert (tmp_path / "empty.csv").read_text() == "step\n"

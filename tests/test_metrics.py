@@ -1,0 +1,304 @@
+"""Metrics: by hand, by closed forms, and as scikit-learn's; what they decide, what they refuse."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from operands import quick
+
+import tinygrad_lr as tg
+from tinygrad_lr import losses, metrics
+from tinygrad_lr.errors import ArgumentError, DtypeError, LabelError, ShapeError
+
+LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 2.0], [5.0, 1.0, 4.0]])
+LABELS = np.array([0, 1, 2, 2])
+OF_LABELS = [
+    *(metrics.accuracy, metrics.precision, metrics.recall, metrics.f1),
+    *(metrics.confusion_matrix, metrics.top_k(2)),
+]
+FIGURES = [metrics.precision, metrics.recall, metrics.f1]
+OF_NUMBERS = [metrics.mse, metrics.rmse, metrics.mae, metrics.r2]
+labels_of = lambda classes: hnp.arrays(np.int64, 12, elements=st.integers(0, classes - 1))
+numbers = hnp.arrays(np.float64, 6, elements=st.floats(-100, 100))
+
+
+# ---- classes, by hand
+
+
+def test_accuracy_takes_the_largest_logit():
+    assert metrics.accuracy(LOGITS, LABELS) == 0.75
+    assert metrics.accuracy(tg.softmax(LOGITS), LABELS) == 0.75
+    assert metrics.accuracy(tg.Value(LOGITS), LABELS.astype(float)) == 0.75
+
+
+def test_accuracy_of_one_logit_a_row_is_that_of_its_sign():
+    for logits in (np.array([-1.0, 0.5, 0.0, 2.0]), np.array([[-1.0], [0.5], [0.0], [2.0]])):
+        assert metrics.accuracy(logits, [0, 1, 1, 1]) == 0.75
+        assert metrics.accuracy(logits, [-1, 1, 1, 1]) == 0.75
+    assert metrics.accuracy([[-1.0], [0.5]], [[0.0], [1.0]]) == 1.0
+
+
+def test_accuracy_of_labels_is_how_many_are_equal():
+    assert metrics.accuracy([0, 1, 2, 2], [0, 1, 1, 2]) == 0.75
+    assert metrics.accuracy(LOGITS > 1, LOGITS > 2) == pytest.approx(10 / 12)
+
+
+def test_accuracy_of_sequences_counts_every_place():
+    logits = np.stack([LOGITS, LOGITS[::-1]])
+    assert metrics.accuracy(logits, np.stack([LABELS, LABELS[::-1]])) == 0.75
+
+
+def test_top_k_counts_the_k_largest_and_the_first_of_equal_ones():
+    assert metrics.top_k(2)(LOGITS, LABELS) == 1.0
+    assert metrics.top_k(2)(np.zeros((3, 3)), [0, 1, 2]) == pytest.approx(2 / 3)
+    assert metrics.top_k(5).__name__ == "top_5"
+
+
+@quick
+@given(hnp.arrays(np.float64, (12, 4), elements=st.integers(-2, 2)), labels_of(4))
+def test_top_one_is_accuracy_and_top_all_is_one(logits, labels):
+    found = [metrics.top_k(k)(logits, labels) for k in (1, 2, 3, 4)]
+    assert found[0] == metrics.accuracy(logits, labels) and found[3] == 1.0
+    assert found == sorted(found)
+
+
+def test_the_confusion_matrix_has_the_true_classes_as_rows():
+    expected = [[1, 0, 0], [0, 1, 0], [1, 0, 1]]
+    assert metrics.confusion_matrix(LOGITS, LABELS).tolist() == expected
+    assert metrics.confusion_matrix([0.5, -0.5, 0.5], [1, 1, 0]).tolist() == [[0, 1], [1, 1]]
+    assert metrics.confusion_matrix([0, 1], [1, 1], classes=3).shape == (3, 3)
+
+
+@quick
+@given(labels_of(4), labels_of(4))
+def test_its_diagonal_is_the_accuracy_and_its_margins_count_the_labels(predicted, true):
+    matrix = metrics.confusion_matrix(predicted, true, classes=4)
+    assert np.trace(matrix) / 12 == metrics.accuracy(predicted, true)
+    np.testing.assert_array_equal(matrix.sum(axis=1), np.bincount(true, minlength=4))
+    np.testing.assert_array_equal(matrix.sum(axis=0), np.bincount(predicted, minlength=4))
+
+
+@quick
+@given(labels_of(2), labels_of(2))
+def test_f1_is_the_harmonic_mean_of_precision_and_recall(predicted, true):
+    p, r = metrics.precision(predicted, true), metrics.recall(predicted, true)
+    expected = 2 * p * r / (p + r) if p + r else 0.0
+    assert metrics.f1(predicted, true) == pytest.approx(expected)
+
+
+def test_precision_and_recall_of_two_classes_are_those_of_class_one():
+    predicted, true = [1, 1, 1, 0, 0], [1, 1, 0, 1, 0]
+    assert metrics.precision(predicted, true) == metrics.recall(predicted, true)
+    assert metrics.precision([1, 1, 1, 0], [1, 0, 0, 1]) == pytest.approx(1 / 3)
+    assert metrics.recall([1, 1, 1, 0], [1, 0, 0, 1]) == 0.5
+    assert [f([0, 0], [0, 0]) for f in FIGURES] == [0.0, 0.0, 0.0]
+
+
+def test_of_more_classes_they_are_the_mean_over_the_classes():
+    assert metrics.recall(LOGITS, LABELS) == pytest.approx((1 + 1 + 0.5) / 3)
+    assert metrics.precision(LOGITS, LABELS) == pytest.approx((0.5 + 1 + 1) / 3)
+    assert metrics.recall(LOGITS, LABELS, average="weighted") == 0.75
+
+
+@pytest.mark.parametrize("metric", [*OF_LABELS[:4], metrics.top_k(1)])
+def test_without_rows_and_with_nan_there_is_no_figure(metric):
+    assert math.isnan(metric(np.zeros((0, 3)), np.zeros(0, int)))
+    assert math.isnan(metric([[np.nan, 0.0], [0.0, 1.0]], [0, 1]))
+
+
+# ---- the table
+
+
+def test_a_confusion_matrix_prints_as_a_table():
+    matrix = metrics.ConfusionMatrix.of(LOGITS, LABELS, labels=["ant", "bee", "wasp"])
+    lines = str(matrix).splitlines()
+    assert lines[0].split() == ["true", "\\", "predicted", "ant", "bee", "wasp", "recall"]
+    assert lines[3].split() == ["wasp", "1", "0", "1", "0.500"]
+    assert lines[4].split() == ["precision", "0.500", "1.000", "1.000"]
+    assert matrix.accuracy == 0.75
+
+
+def test_a_class_that_never_occurs_has_no_figure_in_the_table():
+    lines = str(metrics.ConfusionMatrix.of([0, 0], [0, 0], labels=["a", "b"])).splitlines()
+    assert lines[2].split() == ["b", "0", "0", "-"] and lines[3].split()[-1] == "-"
+
+
+def test_labels_in_the_table_cannot_move_a_cursor_or_run_wide():
+    names = ["a\x1b[31m\nb", "\u202eevil", "x" * 500]
+    text = str(metrics.ConfusionMatrix(np.eye(3, dtype=int), tuple(names)))
+    assert len(text.splitlines()) == 5 and max(map(len, text.splitlines())) < 100
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
+@pytest.mark.parametrize(
+    ("counts", "labels", "match"),
+    [
+        (np.ones((2, 3), int), "ab", "no square"),
+        (np.eye(2), "ab", "no square of whole numbers"),
+        (-np.eye(2, dtype=int), "ab", "no square of whole numbers"),
+        (np.eye(2, dtype=int), "a", "the labels do not fit the counts; expected 2"),
+    ],
+)
+def test_a_confusion_matrix_is_a_square_of_counts_with_a_label_each(counts, labels, match):
+    with pytest.raises(ArgumentError, match=match):
+        metrics.ConfusionMatrix(counts, tuple(labels))
+
+
+# ---- numbers
+
+
+@quick
+@given(numbers, numbers)
+def test_errors_of_numbers_are_those_of_the_losses(prediction, target):
+    assert metrics.mse(prediction, target) == pytest.approx(losses.mse(prediction, target))
+    assert metrics.mae(prediction, target) == pytest.approx(losses.mae(prediction, target))
+    assert metrics.rmse(prediction, target) ** 2 == pytest.approx(metrics.mse(prediction, target))
+
+
+def test_r2_is_one_for_the_target_zero_for_its_mean_and_less_beyond():
+    y = np.array([1.0, 2.0, 4.0, 5.0])
+    assert metrics.r2(y, y) == 1.0 and metrics.r2(np.full(4, 3.0), y) == 0.0
+    assert metrics.r2(y[::-1], y) == pytest.approx(-3.0)
+
+
+def test_r2_of_columns_is_their_mean_and_of_a_constant_zero_or_one():
+    y = np.array([[1.0, 0.1], [2.0, 0.1], [3.0, 0.1]])
+    assert metrics.r2(y, y) == 1.0
+    assert metrics.r2(y + np.array([0.0, 1.0]), y) == 0.5
+    assert math.isnan(metrics.r2([1.0], [1.0])) and math.isnan(metrics.r2(1.0, 1.0))
+
+
+def test_large_numbers_in_float32_are_computed_in_float64():
+    y = np.array([1e4, 1e4 + 1, 1e4 + 2], np.float32)
+    assert metrics.r2(y + np.float32(1), y) == -0.5
+    assert metrics.mse(np.full(9, 3e19, np.float32), np.zeros(9)) == pytest.approx(9e38)
+
+
+@pytest.mark.parametrize("metric", OF_NUMBERS)
+def test_without_entries_there_is_no_figure_and_nan_travels(metric):
+    assert math.isnan(metric(np.zeros(0), np.zeros(0)))
+    assert math.isnan(metric([np.nan, 1.0], [0.0, 1.0]))
+
+
+@pytest.mark.parametrize("metric", [*metrics.BY_NAME.values()], ids=metrics.BY_NAME)
+def test_a_metric_is_a_python_float_of_arrays_and_of_values(metric):
+    x, y = np.eye(6), np.arange(6)
+    y = np.eye(6)[::-1] if metric in OF_NUMBERS else y
+    assert type(metric(x, y)) is float and metric(tg.Value(x), y) == metric(x, y)
+    assert metric.__doc__
+
+
+def test_the_named_metrics_have_their_names():
+    assert {name: f.__name__ for name, f in metrics.BY_NAME.items()} == {
+        name: name for name in metrics.BY_NAME
+    }
+    assert functools.partial(metrics.f1, average="weighted")(LOGITS, LABELS) > 0
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize("metric", OF_LABELS, ids=lambda f: f.__name__)
+def test_a_label_that_is_no_class_is_refused(metric):
+    with pytest.raises(LabelError, match="label 3 in row 1 is no class; expected 0 to 2"):
+        metric(LOGITS, [0, 3, 1, 2])
+
+
+@pytest.mark.parametrize("metric", OF_LABELS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("target", [[0.5, 1, 0, 1], [np.nan, 1, 0, 1], list("abca")])
+def test_a_target_that_is_no_label_is_refused(metric, target):
+    with pytest.raises(DtypeError, match="the target is no labels; expected"):
+        metric(LOGITS, target)
+
+
+@pytest.mark.parametrize("metric", OF_LABELS[:5], ids=lambda f: f.__name__)
+def test_shapes_that_do_not_belong_together_are_refused_with_the_cure(metric):
+    with pytest.raises(ShapeError, match=r"pass target\[\.\.\., 0\]"):
+        metric(LOGITS, LABELS[:, None])
+    with pytest.raises(ShapeError, match=r"one-hot rows pass target.argmax\(-1\)"):
+        metric(LOGITS, np.eye(3)[LABELS])
+    with pytest.raises(ShapeError, match=r"expected labels of shape \(4,\), given shape \(3,\)"):
+        metric(LOGITS, LABELS[:3])
+
+
+def test_one_logit_a_row_has_two_classes():
+    with pytest.raises(LabelError, match="expected 0 and 1, or -1 and 1, given 2"):
+        metrics.accuracy(LOGITS[:, 0], LABELS)
+
+
+@pytest.mark.parametrize("metric", OF_NUMBERS)
+def test_numbers_of_shapes_that_only_broadcast_are_refused(metric):
+    with pytest.raises(ShapeError, match=r"pass target\[\.\.\., None\]"):
+        metric(np.ones((4, 1)), np.ones(4))
+    with pytest.raises(DtypeError, match="target is not made of real numbers"):
+        metric(np.ones(2), ["a", "b"])
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, "3"])
+def test_k_is_a_whole_number_from_one(k):
+    with pytest.raises(ArgumentError, match="top_k: k is no whole number in range"):
+        metrics.top_k(k)
+
+
+def test_k_and_the_averages_and_classes_fit():
+    with pytest.raises(ArgumentError, match="top_4: k is too large; expected as many classes as 4"):
+        metrics.top_k(4)(LOGITS, LABELS)
+    with pytest.raises(ArgumentError, match="average is unknown; expected 'binary', 'macro'"):
+        metrics.f1(LOGITS, LABELS, average="micro")
+    with pytest.raises(ArgumentError, match="there is no one positive class"):
+        metrics.f1(LOGITS, LABELS, average="binary")
+    with pytest.raises(LabelError, match="label 2 is no class"):
+        metrics.confusion_matrix(LABELS, LABELS, classes=2)
+    with pytest.raises(ArgumentError, match="the prediction has nan"):
+        metrics.confusion_matrix([np.nan, 1.0], [0, 1])
+
+
+# ---- scikit-learn
+
+
+def sklearn():
+    return pytest.importorskip("sklearn.metrics")
+
+
+RANDOM = np.random.default_rng(0)
+TRUE, GUESSED = RANDOM.integers(0, 4, 60), RANDOM.integers(0, 4, 60)
+SCORES = RANDOM.normal(size=(60, 4))
+
+
+def test_the_confusion_matrix_and_accuracy_equal_scikit_learns():
+    peer, guess = sklearn(), SCORES.argmax(axis=1)
+    expected = peer.confusion_matrix(TRUE, guess)
+    np.testing.assert_array_equal(metrics.confusion_matrix(SCORES, TRUE), expected)
+    assert metrics.accuracy(SCORES, TRUE) == pytest.approx(peer.accuracy_score(TRUE, guess))
+    for k in (1, 2, 3):
+        expected = peer.top_k_accuracy_score(TRUE, SCORES, k=k)
+        assert metrics.top_k(k)(SCORES, TRUE) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", FIGURES)
+@pytest.mark.parametrize("average", ["binary", "macro", "weighted"])
+@pytest.mark.parametrize("absent", [False, True])
+def test_precision_recall_and_f1_equal_scikit_learns(metric, average, absent):
+    function = getattr(sklearn(), f"{metric.__name__}_score")
+    true, guessed = (TRUE % 2, GUESSED % 2) if average == "binary" else (TRUE, GUESSED)
+    if absent:  # class 1 is never predicted
+        guessed = np.where(guessed == 1, 0, guessed)
+    expected = function(true, guessed, average=average, zero_division=0)
+    assert metric(guessed, true, average) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 3)])
+def test_figures_of_numbers_equal_scikit_learns(shape):
+    peer, y, x = sklearn(), RANDOM.normal(size=shape), RANDOM.normal(size=shape)
+    assert metrics.r2(x, y) == pytest.approx(peer.r2_score(y, x))
+    assert metrics.mse(x, y) == pytest.approx(peer.mean_squared_error(y, x))
+    assert metrics.mae(x, y) == pytest.approx(peer.mean_absolute_error(y, x))
+    constant = np.full(shape, 0.5)  # of 0.1, whose mean is rounded, scikit-learn makes -1e33
+    assert metrics.r2(x, constant) == peer.r2_score(constant, x) == 0.0
+    assert metrics.r2(constant, constant) == peer.r2_score(constant, constant) == 1.0

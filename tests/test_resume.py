@@ -1,0 +1,278 @@
+"""A training that was stopped goes on bit for bit as if it never had been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import nn, optim
+from tinygrad_lr.checkpoint import load_file, load_metadata
+from tinygrad_lr.data import DataLoader
+from tinygrad_lr.errors import ArgumentError, DataFileError
+from tinygrad_lr.train import Checkpoints, EarlyStopping, fit
+
+pytest.importorskip("safetensors")
+
+X = np.random.default_rng(0).normal(size=(40, 3))
+Y = (X @ [1.0, -2.0, 0.5] + 0.3)[:, None] + 0.1 * np.sin(9 * X[:, :1])
+
+
+def mlp(seed=0):
+    return nn.MLP(3, [8], 1, "tanh", dtype=np.float64, generator=seed)
+
+
+def noisy(seed=0):
+    """Layers that draw and layers that keep buffers."""
+    return nn.Sequential(
+        nn.Linear(3, 8, dtype=np.float64, generator=seed),
+        nn.BatchNorm1d(8, dtype=np.float64),
+        nn.ReLU(),
+        nn.Dropout(0.3, generator=seed),
+        nn.Linear(8, 1, dtype=np.float64, generator=seed + 1),
+    )
+
+
+def sgd(model):
+    return optim.SGD(model.parameters(), 0.05, momentum=0.9)
+
+
+def adam(model):
+    return optim.Adam(model.parameters(), lambda step: 0.1 / (1 + step))
+
+
+def plateau(model):
+    return optim.SGD(model.parameters(), tg.schedules.ReduceOnPlateau(0.1, patience=1))
+
+
+def outcome(model, history):
+    """Everything that a training leaves behind, for comparison to the last bit."""
+    return (
+        {name: array.tolist() for name, array in model.state_dict().items()},
+        {name: array.tolist() for name, array in history.weights.items()},
+        (history.losses, history.learning_rates, history.weight_steps, history.steps),
+        (history.evaluations, history.reason, history.message, history.best_step),
+    )
+
+
+CASES = {
+    "all rows": (mlp, sgd, {}),
+    "batches": (mlp, sgd, {"batch_size": 16}),
+    "Adam, a schedule, validation": (
+        *(mlp, adam),
+        {"batch_size": 7, "validation": 0.2, "metrics": ["mae"]},
+    ),
+    "dropout and batch-norm": (noisy, adam, {"batch_size": 8}),
+    "accumulation": (mlp, sgd, {"batch_size": 7, "accumulate": 2, "clip_norm": 0.5}),
+    "a schedule with a state": (mlp, plateau, {"batch_size": 10, "validation": (X[:9], Y[:9])}),
+}
+
+
+@pytest.mark.parametrize("stop", [1, 10, 23])
+@pytest.mark.parametrize("case", CASES)
+def test_a_resumed_training_is_one_that_never_stopped(case, stop, tmp_path):
+    build, optimizer, options = CASES[case]
+    path, whole, cut, resumed = tmp_path / "run.safetensors", build(), build(), build(7)
+    straight = fit(whole, X, Y, optimizer=optimizer(whole), steps=40, **options)
+    fit(cut, X, Y, optimizer=optimizer(cut), steps=stop, checkpoint=path, **options)
+    history = fit(
+        *(resumed, X, Y),
+        optimizer=optimizer(resumed),
+        **{"steps": 40, "checkpoint": path, "resume": True, **options},
+    )
+    assert outcome(resumed, history) == outcome(whole, straight)
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_a_loader_goes_on_in_the_middle_of_an_epoch(prefetch, tmp_path):
+    def trained(steps, seed=0, **options):
+        model = mlp(seed)
+        loader = DataLoader(X, Y, batch_size=6, shuffle=True, generator=3, prefetch=prefetch)
+        return model, fit(model, loader, optimizer=sgd(model), steps=steps, **options)
+
+    kept = {"checkpoint": tmp_path / "run.safetensors"}
+    trained(10, **kept)
+    assert outcome(*trained(25, 5, **kept, resume=True)) == outcome(*trained(25))
+
+
+def test_early_stopping_counts_on_and_keeps_the_best_weights(tmp_path):
+    def trained(seed=0, **options):
+        model = mlp(seed)
+        stopping = EarlyStopping(4)
+        validation = (X[:10], Y[:10] + 1)  # what is learnt soon makes it worse
+        common = {"validation": validation, "early_stopping": stopping, "batch_size": 10}
+        return model, fit(model, X[10:], Y[10:], optimizer=sgd(model), **common, **options)
+
+    straight = outcome(*trained(epochs=100))
+    assert straight[3][1] == "early"
+    stopped = straight[2][3]
+    for stop in (stopped - 5, stopped - 4):
+        kept = {"checkpoint": tmp_path / f"{stop}.safetensors"}
+        trained(steps=stop, **kept)
+        assert outcome(*trained(5, epochs=100, **kept, resume=True)) == straight
+
+
+def test_a_finished_training_resumes_to_the_same_end(tmp_path):
+    path, results = tmp_path / "run.safetensors", []
+    for seed in (0, 1):
+        model = mlp(seed)
+        options = {"learning_rate": 0.1, "tolerance": 1e-3, "checkpoint": path, "resume": True}
+        results.append(outcome(model, fit(model, X, Y, **options)))
+    assert results[0] == results[1] and results[0][3][1] == "converged"
+
+
+def test_a_training_stopped_by_a_callback_goes_on(tmp_path):
+    def stop_at_nine(moment):
+        if moment.step == 9:
+            moment.stop()
+
+    path, whole, model = tmp_path / "run.safetensors", mlp(), mlp()
+    history = fit(model, X, Y, steps=30, batch_size=9, checkpoint=path, callback=stop_at_nine)
+    assert (history.reason, history.steps) == ("stopped", 10)
+    straight = fit(whole, X, Y, steps=30, batch_size=9)
+    history = fit(model, X, Y, steps=30, batch_size=9, checkpoint=path, resume=True)
+    assert outcome(model, history) == outcome(whole, straight)
+
+
+PROGRAM = """
+import sys, numpy as np, tinygrad_lr as tg
+from tinygrad_lr.train import Checkpoints, fit
+x = np.random.default_rng(0).normal(size=(40, 3))
+y = x[:, :1] - x[:, 1:2]
+model = tg.nn.MLP(3, [8], 1, dtype=np.float64, generator=0)
+def die(moment):
+    if moment.step == int(sys.argv[2]):
+        import os, signal
+        os.kill(os.getpid(), getattr(signal, sys.argv[3]))
+history = fit(model, x, y, learning_rate=0.01, steps=60, batch_size=7, callback=die,
+    checkpoint=Checkpoints(sys.argv[1], steps=10), resume=True)
+print(history.reason, sum(float(np.abs(p.data).sum()) for p in model.parameters()).hex())
+"""
+
+
+def run(*arguments):
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+
+
+def test_a_killed_process_goes_on_from_its_last_checkpoint(tmp_path):
+    path = tmp_path / "run.safetensors"
+    killed = run(path, 37, "SIGKILL")
+    assert killed.returncode == -signal.SIGKILL and not killed.stdout
+    assert json.loads(load_metadata(path)["training"])["began"] == 0
+    assert int(load_file(path)["training/optimizer.steps"]) == 30
+    straight = run(tmp_path / "other.safetensors", -1, "SIGKILL")
+    assert run(path, -1, "SIGKILL").stdout == straight.stdout
+    assert straight.stdout.startswith("limit")
+
+
+def test_ctrl_c_leaves_the_last_checkpoint_as_it_is(tmp_path):
+    path = tmp_path / "run.safetensors"
+    interrupted = run(path, 37, "SIGINT")
+    assert interrupted.stdout.startswith("interrupted")
+    assert int(load_file(path)["training/optimizer.steps"]) == 30
+    assert run(path, -1, "SIGKILL").stdout == run(tmp_path / "b", -1, "SIGKILL").stdout
+
+
+def test_ctrl_c_in_a_forward_pass_leaves_buffers_between_two_steps():
+    model, before = noisy(), []
+
+    def interrupt(x):
+        if len(before) == 5:
+            raise KeyboardInterrupt
+        return x
+
+    def keep(moment):
+        before.append({k: v for k, v in moment.model.state_dict().items() if "running" in k})
+
+    model.layers.append(nn.Sequential(interrupt))
+    assert fit(model, X, Y, batch_size=8, callback=keep).reason == "interrupted"
+    state = model.state_dict()
+    # the callback of step 4 saw the buffers after that step's forward pass, which was kept
+    assert all((state[name] == array).all() for name, array in before[4].items())
+
+
+def test_nothing_to_resume_from_begins_at_the_beginning(tmp_path):
+    model, other = mlp(), mlp()
+    path = tmp_path / "run.safetensors"
+    assert fit(model, X, Y, steps=5, checkpoint=path, resume=True).steps == 5
+    fit(other, X, Y, steps=5)
+    assert (model.layers[0].weight.data == other.layers[0].weight.data).all()
+
+
+def test_the_weights_of_a_checkpoint_load_into_the_model(tmp_path):
+    model, other = mlp(), mlp(1)
+    fit(model, X, Y, steps=5, checkpoint=tmp_path / "run.safetensors")
+    tg.checkpoint.load_model(other, tmp_path / "run.safetensors")
+    assert (model.layers[0].weight.data == other.layers[0].weight.data).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"y": Y + 1}, "data "),
+        ({"batch_size": 8}, "batch_size 5, not 8"),
+        ({"loss": tg.losses.mae}, "loss mse, not mae"),
+        ({"optimizer": lambda m: optim.Adam(m.parameters(), 0.1)}, "optimizer SGD, not Adam"),
+        ({"model": lambda: nn.MLP(3, [9], 1, dtype=np.float64)}, r"layers\.0\.weight has shape"),
+        ({"model": lambda: nn.Linear(3, 1, dtype=np.float64)}, "weight is missing"),
+        ({"accumulate": 2}, "accumulate 1, not 2"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused_and_nothing_changes(change, told, tmp_path):
+    path = tmp_path / "run.safetensors"
+    first = mlp()
+    fit(first, X, Y, optimizer=sgd(first), steps=5, batch_size=5, checkpoint=path)
+    model = change.pop("model", mlp)()
+    before = {name: array.tolist() for name, array in model.state_dict().items()}
+    optimizer = change.pop("optimizer", sgd)(model)
+    options = {"y": Y, "batch_size": 5, **change}
+    with pytest.raises(ArgumentError, match=rf"run\.safetensors.*{told}"):
+        fit(model, X, optimizer=optimizer, steps=9, checkpoint=path, resume=True, **options)
+    assert before == {name: array.tolist() for name, array in model.state_dict().items()}
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    path = tmp_path / "run.safetensors"
+    path.write_bytes(b"weights")
+    with pytest.raises(DataFileError, match=r"run\.safetensors"):
+        fit(mlp(), X, Y, checkpoint=path, resume=True)
+    tg.checkpoint.save_file(mlp().state_dict(), path)
+    with pytest.raises(ArgumentError, match=r"holds no training.*weights alone"):
+        fit(mlp(), X, Y, checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"resume": True}, "nothing to resume from"),
+        ({"checkpoint": 3}, "checkpoint is no path"),
+    ],
+)
+def test_checkpoints_that_cannot_be_are_refused(wrong, told):
+    with pytest.raises(ArgumentError, match=told):
+        fit(mlp(), X, Y, **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"minutes": -1}, {"minutes": np.inf}])
+def test_checkpoints_are_as_often_as_can_be(wrong):
+    with pytest.raises(ArgumentError, match="out of range"):
+        Checkpoints("run.safetensors", **wrong)
+
+
+def test_a_checkpoint_in_a_missing_folder_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(DataFileError, match="nowhere"):
+        fit(mlp(), X, Y, steps=2, checkpoint=tmp_path / "nowhere" / "run.safetensors")
+
+
+def test_checkpoints_by_time_are_written_when_it_has_passed(monkeypatch, tmp_path):
+    clock = iter(range(0, 10**6, 30))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    saved = Checkpoints(tmp_path / "run.safetensors", minutes=1)
+    assert [saved.due(step) for step in range(1, 5)] == [False, True, True, True]

@@ -1,0 +1,222 @@
+"""Schedules: PyTorch's learning rates at every step, closed forms, and what is refused."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr.errors import ArgumentError
+from tinygrad_lr.optim import SGD
+from tinygrad_lr.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    Joined,
+    OneCycle,
+    Polynomial,
+    ReduceOnPlateau,
+    Scaled,
+    StepDecay,
+    Warmup,
+)
+
+ALL = [
+    Constant(0.1),
+    StepDecay(0.1, 10),
+    Exponential(0.1, 0.9),
+    Cosine(0.1, 50, 0.01),
+    Polynomial(0.1, 50, 2.0),
+    OneCycle(0.1, 50),
+    OneCycle(0.1, 50, warmup=0.0, shape="linear"),
+    Warmup(Cosine(0.1, 40), 10),
+    Joined([0.1, Exponential(0.1, 0.9)], [20]),
+    0.5 * Cosine(0.1, 50),
+]
+every = pytest.mark.parametrize("schedule", ALL, ids=lambda s: type(s).__name__)
+
+
+@every
+def test_a_schedule_prints_itself_compares_and_is_pickled(schedule):
+    again = eval(repr(schedule))
+    assert again == schedule == pickle.loads(pickle.dumps(schedule)) and again != Constant(7.0)
+    assert hash(again) == hash(schedule)
+    assert [again(step) for step in range(70)] == [schedule(step) for step in range(70)]
+
+
+@every
+def test_a_schedule_is_a_learning_rate(schedule):
+    w = tg.Value(0.0)
+    optimizer = SGD([w], schedule)
+    for step in range(60):
+        w.grad = 1.0
+        optimizer.step()
+        assert optimizer.rate == schedule(step) >= 0
+    assert repr(schedule) in repr(optimizer)
+
+
+@every
+def test_rates_are_python_floats(schedule):
+    assert all(type(schedule(step)) is float for step in range(70))
+
+
+def test_closed_forms():
+    assert [Cosine(1.0, 4)(i) for i in (0, 2, 4, 5)] == pytest.approx([1, 0.5, 0, 0])
+    assert [Polynomial(1.0, 4, final=0.5)(i) for i in (0, 2, 4, 5)] == [1, 0.75, 0.5, 0.5]
+    assert [StepDecay(1.0, 2, 0.5)(i) for i in range(5)] == [1, 1, 0.5, 0.5, 0.25]
+    assert [Warmup(1.0, 4)(i) for i in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert [Joined([1.0, 2.0, 3.0], [1, 3])(i) for i in range(5)] == [1, 2, 2, 3, 3]
+    assert Scaled(lambda step: step, 2)(3) == (2 * Constant(3.0))(0) == (Constant(3.0) * 2)(0) == 6
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("warmup", [0.0, 0.3, 0.5, 0.99])
+def test_one_cycle_of_few_steps_stays_between_its_ends(steps, warmup):
+    rates = [OneCycle(1.0, steps, warmup)(step) for step in range(5)]
+    assert all(0 < rate <= 1 for rate in rates) and rates[-1] == pytest.approx(1 / 25e4)
+
+
+# ---- what is refused
+
+REFUSED = [
+    (lambda: Constant(0.0), "Constant: learning_rate"),
+    (lambda: Constant("0.1"), "Constant: learning_rate is no number"),
+    (lambda: StepDecay(0.1, 0), "StepDecay: every"),
+    (lambda: StepDecay(0.1, 10, 0.0), "StepDecay: factor"),
+    (lambda: Exponential(0.1, -1.0), "Exponential: factor"),
+    (lambda: Cosine(0.1, 1.5), "Cosine: steps"),
+    (lambda: Cosine(0.1, 10, -0.1), "Cosine: final"),
+    (lambda: Polynomial(0.1, 10, 0.0), "Polynomial: power"),
+    (lambda: OneCycle(0.1, 10, warmup=1.0), "OneCycle: warmup"),
+    (lambda: OneCycle(0.1, 10, shape="cos"), "there is no such shape; expected 'cosine'"),
+    (lambda: OneCycle(0.1, True), "OneCycle: steps"),
+    (lambda: Warmup(0.0, 10), "Constant: learning_rate"),
+    (lambda: Warmup(0.1, 0), "Warmup: steps"),
+    (lambda: Joined([0.1, 0.2], [5, 6]), "expected 1 rising steps for 2 schedules"),
+    (lambda: Joined([0.1, 0.2, 0.3], [5, 5]), "boundaries do not fit"),
+    (lambda: Joined([0.1, 0.2], [0]), "Joined: a boundary"),
+    (lambda: -1 * Constant(0.1), "Scaled: factor"),
+    (lambda: ReduceOnPlateau(0.0), "learning_rate is out of range"),
+    (lambda: ReduceOnPlateau(0.1, factor=1.0), "factor is out of range"),
+    (lambda: ReduceOnPlateau(0.1, patience=-1), "patience"),
+    (lambda: ReduceOnPlateau(0.1, mode="down"), "no such mode; expected 'min' or 'max'"),
+]
+
+
+@pytest.mark.parametrize(("build", "told"), REFUSED)
+def test_arguments_out_of_range_are_refused_by_name(build, told):
+    with pytest.raises(ArgumentError, match=told):
+        build()
+
+
+# ---- the plateau
+
+
+def test_a_plateau_lowers_the_rate_after_the_patience_and_rests_after_that():
+    schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2, minimum=0.3)
+    rates = [schedule.see(loss) for loss in [5, 4, 4, 4, 4, 4, 4, 4, 4, 4]]
+    assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3]
+
+
+def test_nan_is_no_improvement_and_never_the_best():
+    schedule = ReduceOnPlateau(1.0, patience=2)
+    rates = [schedule.see(loss) for loss in (math.nan, math.nan, 3.0, math.nan, 2.9, math.nan)]
+    assert rates == [1.0] * 6 and schedule.best == 2.9 and schedule.waited == 1
+
+
+def test_a_negative_number_improves_by_more_than_the_threshold():
+    schedule = ReduceOnPlateau(1.0, patience=0, threshold=0.1)
+    assert [schedule.see(loss) for loss in (-10.0, -10.5, -11.5)] == [1.0, 0.1, 0.1]
+
+
+def test_a_minimum_above_the_rate_does_not_raise_it():
+    schedule = ReduceOnPlateau(0.1, patience=0, minimum=0.5)
+    assert [schedule.see(1.0) for _ in range(3)] == [0.1, 0.1, 0.1]
+
+
+def test_a_plateau_goes_on_from_its_state():
+    numbers = np.random.default_rng(0).normal(size=60).cumsum()
+    whole, first, second = (ReduceOnPlateau(1.0, 0.9, 2, cooldown=1) for _ in range(3))
+    expected = [whole.see(x) for x in numbers]
+    found = [first.see(x) for x in numbers[:25]]
+    second.load_state_dict({name: np.array(x) for name, x in first.state_dict().items()})
+    assert found + [second.see(x) for x in numbers[25:]] == expected
+    with pytest.raises(ArgumentError, match="expected learning_rate, best, waited, resting"):
+        second.load_state_dict({"best": 1.0})
+
+
+# ---- PyTorch
+
+
+def pytorch_rates(make, steps, rate=0.1):
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=rate)
+    scheduler = make(torch.optim.lr_scheduler, optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def sequence(lib, optimizer):
+    parts = [
+        lib.LinearLR(optimizer, start_factor=0.2, total_iters=10),
+        lib.CosineAnnealingLR(optimizer, 40),
+        lib.ExponentialLR(optimizer, 0.9),
+    ]
+    return lib.SequentialLR(optimizer, parts, [10, 30])
+
+
+SAME = {
+    "constant": (Constant(0.1), lambda lib, o: lib.ConstantLR(o, 1.0)),
+    "step": (StepDecay(0.1, 7, 0.3), lambda lib, o: lib.StepLR(o, 7, 0.3)),
+    "exponential": (Exponential(0.1, 0.95), lambda lib, o: lib.ExponentialLR(o, 0.95)),
+    "cosine": (Cosine(0.1, 60, 0.01), lambda lib, o: lib.CosineAnnealingLR(o, 60, 0.01)),
+    "polynomial": (Polynomial(0.1, 40, 2.5), lambda lib, o: lib.PolynomialLR(o, 40, 2.5)),
+    "one cycle": (OneCycle(0.5, 60), lambda lib, o: lib.OneCycleLR(o, 0.5, 60)),
+    "one cycle on lines": (
+        OneCycle(0.5, 60, 0.41, 10, 100, "linear"),
+        lambda lib, o: lib.OneCycleLR(
+            o, 0.5, 60, None, None, 0.41, "linear", div_factor=10, final_div_factor=100
+        ),
+    ),
+    "warm-up": (
+        Warmup(0.1, 20, 0.25),
+        lambda lib, o: lib.LinearLR(o, start_factor=0.25, total_iters=20),
+    ),
+    "joined": (
+        Joined([Warmup(0.1, 10, 0.2), Cosine(0.1, 40), Exponential(0.1, 0.9)], [10, 30]),
+        sequence,
+    ),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("schedule", "make"), SAME.values(), ids=SAME)
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+def test_every_rate_is_pytorchs(schedule, make):
+    expected = pytorch_rates(make, 59)
+    assert [schedule(step) for step in range(59)] == pytest.approx(expected, rel=1e-10, abs=1e-16)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_plateau_is_pytorchs(mode, relative):
+    torch = pytest.importorskip("torch")
+    numbers = 10 + np.random.default_rng(1).normal(size=200).cumsum() / 5
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, mode, 0.8, 3, 0.01, "rel" if relative else "abs", 2, 0.01
+    )
+    ours = ReduceOnPlateau(
+        1.0, 0.8, 3, threshold=0.01, relative=relative, cooldown=2, minimum=0.01, mode=mode
+    )
+    for number in numbers:
+        theirs.step(number)
+        assert ours.see(number) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)

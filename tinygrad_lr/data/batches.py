@@ -1,0 +1,121 @@
+"""One epoch of batches: how each is made, here or ahead, and how far it has come."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArgumentError, refuse
+from .ahead import Ahead
+from .sources import EVERYTHING, WHERE, Array, Rows, Source, frozen
+
+Batch: TypeAlias = tuple[Any, ...]
+
+
+@dataclass
+class Epoch:
+    """One pass over the rows, and how far it has come."""
+
+    number: int
+    start: dict[str, Any]  # the generator's state before the order was drawn
+    order: NDArray[np.int64] | None  # of the rows; None: as they come
+    batches: int
+    batch: int = 0  # handed out so far
+    over: bool = False  # the end was seen, and not only the last batch
+
+
+class Batches:
+    """What makes a batch: it follows from the epoch and its number, whoever asks and when."""
+
+    def __init__(
+        self, sources: tuple[Source, ...], rows: int, size: int, transform: Any = None
+    ) -> None:
+        self.sources, self.rows, self.size = sources, rows, size
+        self.transform: Callable[..., Any] | None = transform
+        self.draws = transform is not None and _takes_generator(transform)
+
+    def make(
+        self, number: int, start: dict[str, Any], order: NDArray[np.int64] | None, batch: int
+    ) -> Batch:
+        """Batch number `batch` of the epoch with that number, start and order."""
+        rows: Rows = slice(batch * self.size, min((batch + 1) * self.size, self.rows))
+        if order is not None:
+            rows = order[rows]
+        elif self.size == self.rows:
+            rows = EVERYTHING
+        taken = tuple(array for source in self.sources for array in source.take(rows))
+        if self.transform is None:
+            return taken
+        drawing = {"generator": _for_batch(start, number, batch)} if self.draws else {}
+        made = self.transform(*taken, **drawing)
+        return tuple(map(_owned, made if isinstance(made, tuple) else (made,)))
+
+
+class BatchIterator(Iterator[Batch]):
+    """The batches of one epoch. `close()` ends it, and the thread that works ahead."""
+
+    def __init__(self, batches: Batches, epoch: Epoch, prefetch: int) -> None:
+        number, start, order = epoch.number, epoch.start, epoch.order
+
+        def make(batch: int) -> Batch:  # refers not to this iterator, so that it can be dropped
+            return batches.make(number, start, order, batch)
+
+        self._make, self._epoch, self._closed = make, epoch, False
+        self._ahead: Ahead[Batch] | None = None
+        if prefetch and epoch.batch < epoch.batches:
+            self._ahead = Ahead(make, epoch.batch, epoch.batches, prefetch)
+
+    def __next__(self) -> Batch:
+        epoch = self._epoch
+        if not self._closed and epoch.batch == epoch.batches:
+            epoch.over = True
+            self.close()
+        if self._closed:
+            raise StopIteration
+        try:
+            batch = self._ahead.next_item() if self._ahead else self._make(epoch.batch)
+        except StopIteration as error:  # would end the epoch without a word
+            self.close()
+            raise RuntimeError("DataLoader: the data raised StopIteration") from error
+        except BaseException:
+            self.close()
+            raise
+        epoch.batch += 1
+        return batch
+
+    def close(self) -> None:
+        """End the iteration here: its thread is gone when this returns. The position stays."""
+        self._closed = True
+        if self._ahead is not None:
+            self._ahead.close()
+
+
+def _takes_generator(transform: Any) -> bool:
+    """Whether the transform has a parameter `generator`. Raises `ArgumentError` for no function."""
+    if not callable(transform):
+        wrong, given = "transform is no function", type(transform).__name__
+        expected = "a function of the batch's arrays"
+        refuse(ArgumentError, WHERE, wrong, expected=expected, given=given)
+    try:
+        return "generator" in inspect.signature(transform).parameters
+    except (TypeError, ValueError):  # a function written in C need not tell
+        return False
+
+
+def _for_batch(start: dict[str, Any], number: int, batch: int) -> np.random.Generator:
+    """A generator that follows from the loader's before the epoch, the epoch and the batch."""
+    import hashlib  # here: only a transform that draws needs it
+
+    digest = hashlib.sha256(repr(start).encode()).digest()
+    return np.random.default_rng([int.from_bytes(digest), number, batch])
+
+
+def _owned(array: Any) -> Array:
+    """What a transform gave, read-only; a copy if somebody else may write to it."""
+    given = np.asarray(array)
+    return frozen(given.copy(order="K")) if given.flags.writeable else given

@@ -1,0 +1,136 @@
+"""`split`: rows for training, and rows that are kept back to judge it by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArgumentError, ShapeError, refuse
+from ..generators import Seed, as_generator
+from .sources import Array, as_rows
+
+WHERE = "split"
+Rows = NDArray[np.int64]
+
+
+def split(
+    *arrays: Any,
+    test: float | None = None,
+    sizes: Sequence[float] | None = None,
+    shuffle: bool = True,
+    stratify: Any = None,
+    generator: Seed = None,
+) -> tuple[Array, ...]:
+    """Parts of the rows that have none in common and are together all rows.
+
+    `test` is the share of the rows that is kept back (0.2 unless given), or their number.
+    `sizes` says the parts instead, in order: shares that add up to 1, such as (0.7, 0.15, 0.15),
+    or numbers of rows. The rows are shuffled by `generator`, a numpy Generator or a seed (0
+    unless given); with `shuffle=False` they stay in order, as a time series should.
+
+    `stratify`, a label for each row, gives every part the classes in the proportions of the
+    whole: each class is within a row of its share of the test rows.
+
+    Shapes: arrays (n, ...), each read into memory; what comes back are, for each array in turn,
+    its parts: x_train, x_test, y_train, y_test. A data set of samples is split by its indices,
+    split(np.arange(len(dataset))).
+
+    Raises `ArgumentError` for a part without rows, for sizes that do not add up, and for a class
+    with fewer rows than there are parts; `ShapeError` for arrays of different lengths.
+
+    As sklearn.model_selection.train_test_split.
+
+    >>> x, y = np.arange(10.0), np.repeat([0, 1], 5)
+    >>> x_train, x_test, y_train, y_test = split(x, y, test=0.4, stratify=y)
+    >>> np.bincount(y_train), np.bincount(y_test)
+    (array([3, 3]), array([2, 2]))
+    >>> [part.size for part in split(x, sizes=(0.5, 0.3, 0.2))]
+    [5, 3, 2]
+    """
+    if not arrays:
+        refuse(ArgumentError, WHERE, "no data", expected="an array or more", given="none")
+    tables = [as_rows(WHERE, f"argument {place}", given) for place, given in enumerate(arrays, 1)]
+    rows = len(tables[0])
+    if any(len(table) != rows for table in tables):
+        wrong, given = "the arrays have different lengths", str([len(table) for table in tables])
+        refuse(ShapeError, WHERE, wrong, expected="as many rows in each", given=f"lengths {given}")
+    counts = _counts(test, sizes, rows)
+    random = as_generator(WHERE, 0 if generator is None else generator)
+    order = random.permutation(rows) if shuffle else np.arange(rows)
+    if stratify is None:
+        parts = np.split(order, np.cumsum(counts)[:-1])
+    else:
+        if not shuffle:
+            wrong, given = "stratify needs shuffled rows", "shuffle=False"
+            refuse(ArgumentError, WHERE, wrong, expected="shuffle=True beside it", given=given)
+        parts = _stratified(_classes(stratify, rows, len(counts)), counts, order)
+    return tuple(table[part] for table in tables for part in parts)
+
+
+def _counts(test: float | None, sizes: Sequence[float] | None, rows: int) -> list[int]:
+    """How many rows each part has."""
+    if test is not None and sizes is not None:
+        refuse(ArgumentError, WHERE, "two sizes", expected="test or sizes", given="both")
+    name, asked = ("test", 0.2 if test is None else test) if sizes is None else ("sizes", sizes)
+    try:
+        numbers = np.asarray(asked)
+    except ValueError:  # nested
+        numbers = np.asarray(None)
+    shares = numbers.dtype.kind == "f"
+    right = numbers.dtype.kind in "iuf" and numbers.ndim == (sizes is not None)
+    if right and sizes is None:
+        numbers = np.array([(1 if shares else rows) - numbers, numbers])
+    whole = 1 if shares else rows
+    if not right or not (numbers > 0).all() or abs(numbers.sum() - whole) > 1e-9:
+        expected = f"a share between 0 and 1, or from 1 to {rows - 1} rows"
+        if sizes is not None:
+            expected = f"shares that add up to 1, or numbers of rows that add up to {rows}"
+        wrong = f"{name} is out of range"
+        refuse(ArgumentError, WHERE, wrong, expected=expected, given=f"{asked!r:.60}")
+    counts = _rounded(numbers * rows, rows) if shares else numbers.astype(np.int64)
+    if not counts.all():
+        wrong, cure = "a part would have no rows", "take larger shares or more data"
+        given = f"{counts.tolist()} of {rows}"
+        refuse(ArgumentError, WHERE, wrong, expected="one or more in each", given=given, cure=cure)
+    found: list[int] = counts.tolist()
+    return found
+
+
+def _rounded(amounts: NDArray[np.floating[Any]], total: int) -> Rows:
+    """The amounts as whole numbers with that total: the largest remainders are rounded up."""
+    amounts = np.round(amounts, 6)  # 0.1 · 30 is 3, not 3.0000000000000004
+    counts: Rows = np.floor(amounts).astype(np.int64)
+    largest = np.argsort(counts - amounts, kind="stable")
+    counts[largest[: total - counts.sum()]] += 1
+    return counts
+
+
+def _classes(stratify: Any, rows: int, parts: int) -> Rows:
+    """The class of each row, as a number from 0."""
+    labels = as_rows(WHERE, "stratify", stratify)
+    if labels.shape != (rows,):
+        wrong, expected = "stratify has another shape", f"({rows},), a label for each row"
+        refuse(ShapeError, WHERE, wrong, expected=expected, given=f"{labels.shape}")
+    names, numbers, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if sizes.min() < parts:
+        wrong = f"class {names[sizes.argmin()].item()!r:.60} is too small to be in each part"
+        expected, given = f"{parts} rows or more of each class", int(sizes.min())
+        refuse(ArgumentError, WHERE, wrong, expected=expected, given=given, cure="merge classes")
+    return numbers.astype(np.int64)
+
+
+def _stratified(classes: Rows, counts: list[int], order: Rows) -> list[Rows]:
+    """The parts, each with its share of every class; the last is taken first."""
+    parts: list[Rows] = []
+    for count in counts[:0:-1]:
+        there = np.bincount(classes[order], minlength=classes.max() + 1)
+        wanted = _rounded(there * (count / len(order)), count)
+        taken = np.zeros(len(order), bool)
+        for label, number in enumerate(wanted):
+            taken[np.flatnonzero(classes[order] == label)[:number]] = True
+        parts.insert(0, order[taken])
+        order = order[~taken]
+    return [order, *parts]

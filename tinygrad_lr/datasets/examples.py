@@ -1,0 +1,31 @@
+"""What a data set is: inputs and what belongs to them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+class Examples(NamedTuple):
+    """Inputs `x`, a row for each example, and their targets `y`; both are read-only.
+
+    >>> x, y = Examples(np.zeros((3, 2)), np.zeros(3, int))
+    >>> Examples(x, y)
+    Examples(x: (3, 2) float64, y: (3,) int64)
+    """
+
+    x: Array
+    y: Array
+
+    def __repr__(self) -> str:
+        shown = (f"{name}: {a.shape} {a.dtype}" for name, a in self._asdict().items())
+        return f"Examples({', '.join(shown)})"
+
+
+def examples(x: Array, y: Array) -> Examples:
+    """Both, read-only: graphs then need no copy of them."""
+    x.flags.writeable = y.flags.writeable = False
+    return Examples(x, y)

@@ -1,0 +1,133 @@
+"""Losses between one score and yes or no: binary cross entropy and the hinge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError, refuse
+from ..labels import class_labels
+from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
+from ..real_numbers import checked_number, misfit
+from ..value import plain
+from .classes import scores
+from .residual import matched, real_numbers, reduced
+
+
+def binary_cross_entropy(
+    prediction: Any,
+    target: Any,
+    *,
+    weights: Any = None,
+    pos_weight: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """The cross entropy -w (c t ln σ(ŷ) + (1 - t) ln(1 - σ(ŷ))) of logits ŷ and probabilities t.
+
+    Its derivative with respect to a logit is σ(ŷ) - t (where w = c = 1). The logistic function σ
+    is inside: pass what the last linear layer gives. Finite for finite logits of any size.
+
+    - `target`: 0 or 1, or a probability between.
+    - `weights` w multiply the entries; the mean still divides by their number, as in PyTorch.
+    - `pos_weight` c multiplies the positive part: the ratio of negatives to positives balances.
+
+    Shapes: prediction and target of one shape; `weights` and `pos_weight` a number, of that shape,
+    or a number for each column (its last axis). Raises `ShapeError` for other shapes,
+    `ArgumentError` for a target outside 0 to 1 and for weights below 0, `DtypeError` for what is
+    not made of real numbers.
+
+    Source: `torch.nn.functional.binary_cross_entropy_with_logits`.
+
+    >>> logits = Value([-1000.0, 0.0])
+    >>> loss = tg.losses.binary_cross_entropy(logits, [1, 0], reduction="sum")
+    >>> loss.backward()
+    >>> float(loss), logits.grad.tolist()
+    (1000.6931471805599, [-1.0, 0.5])
+    """
+    where = "binary_cross_entropy"
+    prediction, target = matched(where, prediction, target)
+    t = np.asarray(plain(target))
+    if not (
+        np.minimum.reduce(t, None, initial=1) >= 0 and np.maximum.reduce(t, None, initial=0) <= 1
+    ):
+        place = np.argwhere(~((t >= 0) & (t <= 1)))[0].tolist()
+        wrong = f"target{place if place else ''} is no probability"
+        expected, given = "numbers from 0 to 1", t[tuple(place)]
+        cure = "for labels -1 and 1 pass (target + 1) / 2" if given == -1 else ""
+        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+    if pos_weight is None:
+        entries = sigmoid_cross_entropy(prediction, target)
+    else:
+        positive = _weights("pos_weight", pos_weight, prediction) * target * softplus(-prediction)
+        entries = positive + (1 - target) * softplus(prediction)
+    if weights is not None:
+        entries = _weights("weights", weights, prediction) * entries
+    return reduced(where, entries, reduction)
+
+
+def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
+    """The hinge max(0, margin - t ŷ) for t = ±1; for labels y, Σ max(0, margin - ŷ_y + ŷ_k)/C.
+
+    It is 0 where the right side wins by the margin; its derivative at the bend is 0. Of several
+    classes, the sum is over all C but the right one.
+
+    Shapes: prediction and target of one shape, the target -1 and 1; or prediction (..., C) and
+    integer labels (...). A scalar results, or the shape of the target with reduction "none".
+
+    Raises `ShapeError` for other shapes, `ArgumentError` for a target that is not -1 or 1, and
+    for labels the errors of `cross_entropy`.
+
+    Source: `torch.nn.functional.multi_margin_loss` for labels; Cortes, Vapnik, "Support-Vector
+    Networks", 1995, for ±1.
+
+    >>> scores = Value([2.0, 0.25])
+    >>> loss = tg.losses.hinge(scores, [1, -1])
+    >>> loss.backward()
+    >>> float(loss), scores.grad.tolist()
+    (0.625, [-0.0, 0.5])
+    >>> float(tg.losses.hinge([[3.0, 2.5, 0.0]], [0]))
+    0.16666666666666666
+    """
+    margin = checked_number("hinge", "margin", margin, positive=True)
+    if np.shape(target) == np.shape(prediction):
+        return reduced("hinge", _two_sided(prediction, target, margin), reduction)
+    prediction, of_classes = scores("hinge", prediction, -1)
+    if of_classes.shape[-1] == 1:
+        raise misfit("hinge", prediction.shape, np.shape(target))
+    labels = class_labels("hinge", target, of_classes.shape[:-1], of_classes.shape[-1])[..., None]
+    right = take_along_axis(of_classes, labels, -1)
+    others = np.asarray(np.arange(of_classes.shape[-1]) != labels, of_classes.dtype)
+    rows = np.sum(others * relu(margin - right + of_classes), axis=-1) / of_classes.shape[-1]
+    return reduced("hinge", rows, reduction)
+
+
+def _two_sided(prediction: Any, target: Any, margin: float) -> Any:
+    prediction, target = matched("hinge", prediction, target)
+    t = np.asarray(plain(target))
+    if not (np.abs(t) == 1).all():
+        given = t[np.abs(t) != 1].flat[0]
+        cure = "for labels 0 and 1 pass 2 * target - 1" if given == 0 else ""
+        refuse(
+            ArgumentError,
+            "hinge",
+            "a target is no side",
+            expected="-1 or 1",
+            given=given,
+            cure=cure,
+        )
+    return relu(margin - target * prediction)
+
+
+def _weights(name: str, given: Any, prediction: Any) -> Any:
+    """Weights that fit the entries, in the dtype of the prediction."""
+    where = "binary_cross_entropy"
+    array = real_numbers(where, name, given)
+    shape = prediction.shape
+    if array.shape not in {(), shape, shape[-1:]}:
+        expected = f"a number, shape {shape}" + (f" or {shape[-1:]}" if len(shape) > 1 else "")
+        refuse(ShapeError, where, f"{name} does not fit", expected=expected, given=array.shape)
+    if not (np.isfinite(array) & (array >= 0)).all():
+        wrong, expected = f"{name} is out of range", "finite numbers, 0 or more"
+        refuse(ArgumentError, where, wrong, expected=expected, given=f"{array.tolist()!r:.60}")
+    return array.astype(prediction.dtype) if array.ndim else float(array)

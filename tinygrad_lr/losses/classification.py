@@ -1,0 +1,169 @@
+"""Losses between the scores of several classes and the right one: cross entropy and its kin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, refuse
+from ..labels import class_labels
+from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
+from ..real_numbers import checked_number, misfit
+from .classes import class_weights, probabilities, reduced_rows, scores, without_ignored
+from .residual import reduced
+
+
+def cross_entropy(
+    prediction: Any,
+    target: Any,
+    *,
+    axis: int = -1,
+    weights: Any = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Any:
+    """The cross entropy -Σ p_k ln softmax(ŷ)_k of logits ŷ: -ln softmax(ŷ)_y for a label y.
+
+    Its derivative with respect to the logits is softmax(ŷ) - p. Logits are what the last linear
+    layer gives: do not apply softmax to them before. Finite for finite logits of any size.
+
+    - `target`: integer labels, or the probabilities p of all classes (rows that add up to 1).
+    - `axis`: where the classes are; PyTorch has them on axis 1, which is the last for (N, C).
+    - `weights`: a number ≥ 0 for each class. The mean over labels is then Σ w_y l / Σ w_y; over
+      probabilities, where w_k multiplies each term of the sum, it is that of the rows.
+    - `ignore_index`: rows with this label do not count, in the mean neither. If all are ignored
+      the loss is 0, and so are its derivatives (in PyTorch: nan).
+    - `label_smoothing` ε: p becomes (1 - ε) p + ε/C, with C classes.
+
+    Shapes: prediction (..., C), target (...) for labels or (..., C) for probabilities; a scalar
+    results, or (...) with reduction "none". The target may be a Value if it is probabilities.
+
+    Raises `ShapeError` for shapes that do not fit, `DtypeError` (a TypeError) for labels that are
+    no integers, `LabelError` (an IndexError) for the first that is no class, with its row,
+    `ArgumentError` for probabilities below 0 or that do not add up to 1, and for options out of
+    range.
+
+    Source: `torch.nn.functional.cross_entropy`.
+
+    >>> logits = Value([[2.0, 0.0, 0.0], [0.0, 1e4, 0.0]])
+    >>> loss = tg.losses.cross_entropy(logits, [0, 1])
+    >>> loss.backward()
+    >>> round(float(loss), 4), logits.grad.round(4).tolist()
+    (0.1198, [[-0.1065, 0.0533, 0.0533], [0.0, 0.0, 0.0]])
+    """
+    where = "cross_entropy"
+    prediction, logits = scores(where, prediction, axis)
+    classes = logits.shape[-1]
+    scale = None if weights is None else class_weights(where, weights, classes)
+    smoothing = _checked_smoothing(label_smoothing) if label_smoothing else 0.0
+    if np.shape(target) == prediction.shape:
+        if ignore_index is not None:
+            expected, given = "labels as the target", "probabilities"
+            refuse(ArgumentError, where, "ignore_index is a label", expected=expected, given=given)
+        p = probabilities(where, prediction, target, axis)
+        return reduced(where, _expected(logits, p, scale, smoothing), reduction)
+    labels = class_labels(where, target, logits.shape[:-1], classes, ignore_index)
+    if scale is None and ignore_index is None and not smoothing:
+        average = reduction == "mean"
+        rows = softmax_cross_entropy.evaluate((logits,), {"labels": labels, "average": average})
+        return rows if average else reduced(where, rows, reduction)
+    labels, kept = without_ignored(labels, ignore_index)
+    share = 1.0 if scale is None else scale[labels]
+    if smoothing:
+        p = np.asarray(np.arange(classes) == labels[..., None], logits.dtype)
+        rows = _expected(logits, p, scale, smoothing)
+        return reduced_rows(where, rows, reduction, share, kept)
+    rows = softmax_cross_entropy(logits, labels=labels)
+    return reduced_rows(where, rows, reduction, share, kept, factor=share)
+
+
+def nll(
+    prediction: Any,
+    target: Any,
+    *,
+    axis: int = -1,
+    weights: Any = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """The negative log likelihood -ŷ_y of labels y, for log-probabilities ŷ.
+
+    For a network that ends in `log_softmax`; from logits, `cross_entropy` is the same in one step.
+    Arguments, shapes and errors are those of `cross_entropy` with labels.
+
+    Source: `torch.nn.functional.nll_loss`.
+
+    >>> float(tg.losses.nll(np.log([[0.5, 0.5], [0.25, 0.75]]), [0, 0], reduction="sum"))
+    2.0794415416798357
+    """
+    where = "nll"
+    likelihoods = scores(where, prediction, axis)[1]
+    classes = likelihoods.shape[-1]
+    scale = None if weights is None else class_weights(where, weights, classes)
+    labels = class_labels(where, target, likelihoods.shape[:-1], classes, ignore_index)
+    labels, kept = without_ignored(labels, ignore_index)
+    rows = -np.squeeze(take_along_axis(likelihoods, labels[..., None], -1), -1)
+    if scale is None and kept is None:
+        return reduced(where, rows, reduction)
+    share = 1.0 if scale is None else scale[labels]
+    return reduced_rows(where, rows, reduction, share, kept, factor=share)
+
+
+def kl_divergence(
+    prediction: Any,
+    target: Any,
+    *,
+    axis: int = -1,
+    log_target: bool = False,
+    reduction: str = "mean",
+) -> Any:
+    """The divergence KL(p ‖ q) = Σ p_k (ln p_k - ln q_k) of each row, with ln q = log_softmax(ŷ).
+
+    The prediction may be logits or log-probabilities, since `log_softmax` leaves the latter as
+    they are. The target is probabilities p, 0 ln 0 being 0; with `log_target` it is logits or
+    log-probabilities too, as in distilling one network into another.
+
+    Shapes: both (..., C), the classes on `axis`; a scalar results, or the divergence of each row,
+    (...), with reduction "none". The mean is that of the rows: PyTorch's "batchmean" for (N, C),
+    where its "mean" divides by C too. Errors are those of `cross_entropy` with probabilities.
+
+    Source: Kullback, Leibler, "On Information and Sufficiency", 1951; `torch.nn.functional.kl_div`.
+
+    >>> logits = Value([[0.0, 0.0]])
+    >>> loss = tg.losses.kl_divergence(logits, [[1.0, 0.0]])
+    >>> loss.backward()
+    >>> float(loss), logits.grad.tolist()
+    (0.6931471805599453, [[-0.5, 0.5]])
+    """
+    where = "kl_divergence"
+    prediction, logits = scores(where, prediction, axis)
+    if np.shape(target) != prediction.shape:
+        raise misfit(where, prediction.shape, np.shape(target))
+    if log_target:
+        log_p = log_softmax(scores(where, target, axis)[1].astype(logits.dtype))
+        p = np.exp(log_p)
+    else:
+        p = probabilities(where, prediction, target, axis)
+        log_p = np.log(np.where(p > 0, p, 1.0))
+    rows = np.sum(p * (log_p - log_softmax(logits)), axis=-1)
+    return reduced(where, rows, reduction)
+
+
+def _expected(logits: Any, p: Any, scale: Any, smoothing: float) -> Any:
+    """-Σ w_k p_k ln softmax_k of each row, p being smoothed before."""
+    if smoothing:
+        p = p * (1 - smoothing) + smoothing / logits.shape[-1]
+    if scale is not None:
+        p = p * scale.astype(logits.dtype)
+    return -np.sum(p * log_softmax(logits), axis=-1)
+
+
+def _checked_smoothing(label_smoothing: float) -> float:
+    """A number from 0 to 1. Raises `ArgumentError` for anything else."""
+    smoothing = checked_number("cross_entropy", "label_smoothing", label_smoothing)
+    if smoothing > 1:
+        wrong, expected = "label_smoothing is out of range", "a number from 0 to 1"
+        refuse(ArgumentError, "cross_entropy", wrong, expected=expected, given=label_smoothing)
+    return smoothing

@@ -1,0 +1,81 @@
+"""How far predicted numbers are from the true ones, computed in float64."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..labels import Array
+from ..real_numbers import float_array, misfit
+from ..value import plain
+
+
+def mse(prediction: Any, target: Any) -> float:
+    """The mean squared error, mean (ŷ - y)²; nan where there are no entries.
+
+    Shapes: both the same. Raises `ShapeError` for different ones, `DtypeError` for what is not
+    made of real numbers.
+
+    >>> mse([1.0, 3.0], [0.0, 1.0])
+    2.5
+    """
+    u = _residual("mse", prediction, target)[0]
+    return _mean(u * u)
+
+
+def rmse(prediction: Any, target: Any) -> float:
+    """The root of the mean squared error: an error in the unit of the target. Errors as in `mse`.
+
+    >>> rmse([3.0, 4.0], [0.0, 0.0])
+    3.5355339059327378
+    """
+    u = _residual("rmse", prediction, target)[0]
+    return math.sqrt(_mean(u * u))
+
+
+def mae(prediction: Any, target: Any) -> float:
+    """The mean absolute error, mean |ŷ - y|. Errors as in `mse`.
+
+    >>> mae([1.0, 3.0], [0.0, 1.0])
+    1.5
+    """
+    return _mean(np.abs(_residual("mae", prediction, target)[0]))
+
+
+def r2(prediction: Any, target: Any) -> float:
+    """The part of the target's variance that is explained, 1 - Σ (ŷ - y)² / Σ (y - mean y)².
+
+    1 is perfect, 0 is as good as the mean of the target, less is worse. Of several columns it is
+    the mean over the columns. For a constant target it is 1 if the prediction is that constant,
+    else 0; with fewer than two rows it is nan. Shapes and errors as in `mse`, the rows first.
+
+    Source: `sklearn.metrics.r2_score`.
+
+    >>> r2([1.0, 2.0, 2.0], [1.0, 2.0, 3.0])
+    0.5
+    """
+    u, y = _residual("r2", prediction, target)
+    if y.ndim == 0 or len(y) < 2 or not y.size:
+        return math.nan
+    left = np.sum(u * u, axis=0)
+    around = y - np.mean(y, axis=0)
+    spread = np.sum(around * around, axis=0)
+    constant = (y == y[0]).all(axis=0)  # told by the entries: rounding may leave a spread
+    explained = 1 - left / np.where(constant, 1, spread)
+    return float(np.mean(np.where(constant, np.where(left == 0, 1.0, 0 * left), explained)))
+
+
+def _residual(where: str, prediction: Any, target: Any) -> tuple[Array, Array]:
+    """The residual and the target, in float64."""
+    predicted = float_array(where, "prediction", plain(prediction))
+    wanted = float_array(where, "target", plain(target))
+    if predicted.shape != wanted.shape:
+        raise misfit(where, predicted.shape, wanted.shape)
+    wanted = wanted.astype(np.float64)
+    return predicted.astype(np.float64) - wanted, wanted
+
+
+def _mean(entries: Array) -> float:
+    return float(np.mean(entries)) if entries.size else math.nan

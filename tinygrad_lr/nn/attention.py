@@ -1,0 +1,293 @@
+"""Attention: every query takes the mean of the values, weighted by how well it fits their keys."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import ArgumentError, DtypeError, ShapeError, refuse
+from ..generators import Seed, as_generator
+from ..ops import softmax
+from ..value import Value
+from . import init
+from .linear import Linear, as_size
+from .module import Module
+
+
+def scaled_dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    *,
+    generator: Seed = None,
+) -> Any:
+    """softmax(query @ keyᵀ·scale) @ value: for each query, a weighted mean of the values.
+
+    Shapes: query (..., queries, features), key (..., keys, features), value (..., keys, width)
+    give (..., queries, width); the leading axes broadcast. `scale` is 1/√features unless given.
+
+    `mask` broadcasts to (..., queries, keys). In a boolean one True means that the query may
+    attend to the key; one of floats (an array, or a Value that is trained) is added to the scores,
+    and -inf forbids. With `causal` no query attends to a key behind its own position. A query that
+    may attend to nothing gets zeros, and never nan. `dropout` is the probability with which
+    weights are dropped; it is always in force, so pass 0 in evaluation.
+
+    Raises `ShapeError` for shapes that do not fit, `DtypeError` for a mask of integers,
+    `ArgumentError` for a dropout outside 0 to 1.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017;
+    `torch.nn.functional.scaled_dot_product_attention`, whose masks mean the same.
+
+    >>> x = np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> tg.nn.scaled_dot_product_attention(Value(x), x, x, causal=True).tolist()[0]
+    [1.0, 0.0]
+    """
+    where = "scaled_dot_product_attention"
+    if not 0 <= dropout <= 1:
+        refuse(
+            ArgumentError,
+            where,
+            "dropout is no probability",
+            expected="a number from 0 to 1",
+            given=dropout,
+        )
+    weights = attention_weights(where, query, key, mask, causal, scale)
+    value = as_numbers(value)
+    if value.ndim < 2 or value.shape[-2] != weights.shape[-1]:
+        refuse(
+            ShapeError,
+            where,
+            "there is not one value for each key",
+            expected=f"a shape (..., {weights.shape[-1]}, width)",
+            given=f"shape {value.shape}",
+        )
+    if dropout:
+        kept = as_generator(where, generator).random(weights.shape) >= dropout
+        larger = 1 / (1 - dropout) if dropout < 1 else 0.0
+        weights = weights * (kept * larger).astype(weights.dtype)
+    return np.matmul(weights, value)
+
+
+def attention_weights(
+    where: str, query: Any, key: Any, mask: Any, causal: bool, scale: float | None
+) -> Any:
+    """How much each query takes of each key: (..., queries, keys), rows of sum 1, or of zeros."""
+    query, key = as_numbers(query), as_numbers(key)
+    if query.ndim < 2 or key.ndim < 2 or query.shape[-1] != key.shape[-1]:
+        refuse(
+            ShapeError,
+            where,
+            "queries and keys do not fit together",
+            expected="shapes (..., queries, features) and (..., keys, features)",
+            given=f"shapes {query.shape} and {key.shape}",
+        )
+    factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
+    scores = np.matmul(query * factor, np.swapaxes(key, -1, -2))
+    allowed, added = read_mask(where, mask, scores.shape)
+    if causal:
+        past = np.tri(*scores.shape[-2:], dtype=np.bool_)
+        allowed = past if allowed is None else allowed & past
+    if added is not None:
+        scores = scores + added
+    if allowed is None:
+        return softmax(scores)
+    # far below every score, and finite: e^-inf of a whole row would be 0/0
+    forbidden = np.array(np.finfo(scores.dtype).min / 2, scores.dtype)
+    weights = softmax(np.where(allowed, scores, forbidden))
+    if allowed.any(axis=-1).all():
+        return weights
+    return np.where(allowed, weights, np.array(0, scores.dtype))
+
+
+def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Where a mask allows attention, and what it adds to the scores; None for neither."""
+    if mask is None:
+        return None, None
+    mask = mask if hasattr(mask, "shape") else np.asarray(mask)
+    if mask.dtype.kind not in "bf":
+        refuse(
+            DtypeError,
+            where,
+            "the mask is neither boolean nor of floats",
+            expected="True where a query may attend, or numbers to add to the scores",
+            given=f"dtype {mask.dtype}",
+            cure="write mask.astype(bool)",
+        )
+    try:
+        fits = np.broadcast_shapes(mask.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        refuse(
+            ShapeError,
+            where,
+            "the mask does not fit the scores",
+            expected=f"a shape that broadcasts to {shape}",
+            given=f"shape {mask.shape}",
+        )
+    if mask.dtype.kind == "b":
+        return mask, None
+    allowed = mask > -np.inf
+    if isinstance(mask, Value):
+        return allowed, mask
+    return allowed, np.where(allowed, mask, 0).astype(mask.dtype)
+
+
+def as_numbers(x: Any) -> Any:
+    """Values and arrays of floats as they are; lists and integers as arrays of floats."""
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+class MultiHeadAttention(Module):
+    """Attention by several heads side by side, each with its own projections.
+
+    Queries, keys and values are projected by the Linear layers `query`, `key` and `value`; each
+    head attends with its own num_heads-th of the features; what the heads found goes, joined,
+    through the Linear layer `out`.
+
+    Shapes: query (batch, queries, embed_dim), key (batch, keys, key_dim), value (batch, keys,
+    value_dim), or all without batch, give (..., queries, embed_dim). Without value it is the key,
+    without key the query itself (self-attention). `key_dim` and `value_dim` are embed_dim unless
+    given. Weights begin as `init.xavier_uniform`, biases 0.
+
+    Masks, `causal` and queries that may attend to nothing are as in
+    `scaled_dot_product_attention`: `mask` has a shape that broadcasts to (batch, num_heads,
+    queries, keys), or (batch, queries, keys) for all heads; `key_mask` (batch, keys) is True for
+    keys that take part, the opposite of PyTorch's key_padding_mask. `dropout` is the probability
+    with which attention weights are dropped in training.
+
+    Raises `ArgumentError` for sizes below 1 and where num_heads does not divide embed_dim,
+    `ShapeError` and `DtypeError` for inputs and masks that do not fit.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017; `torch.nn.MultiheadAttention` with
+    batch_first=True, whose `in_proj_weight` is the transposes of `query.weight`, `key.weight` and
+    `value.weight` below each other (`in_proj_bias` likewise), and whose `out_proj` is `out`.
+
+    >>> attention = tg.nn.MultiHeadAttention(8, 2)
+    >>> attention(np.ones((5, 7, 8)), causal=True).shape
+    (5, 7, 8)
+    >>> [name for name, _ in attention.named_parameters()][:2]
+    ['query.weight', 'query.bias']
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        key_dim: int | None = None,
+        value_dim: int | None = None,
+        *,
+        dtype: DTypeLike = np.float32,
+        generator: Seed = None,
+    ) -> None:
+        from .dropout import Dropout
+
+        width = as_size("MultiHeadAttention", "embed_dim", embed_dim)
+        heads = as_size("MultiHeadAttention", "num_heads", num_heads)
+        where = f"MultiHeadAttention({width}, {heads})"
+        if width % heads:
+            refuse(
+                ArgumentError,
+                where,
+                "the heads do not divide the features",
+                expected="an embed_dim that is a multiple of num_heads",
+                given=f"{width} and {heads}",
+            )
+        random = as_generator(where, generator)
+        inputs = {
+            "query": width,
+            "key": width if key_dim is None else as_size(where, "key_dim", key_dim),
+            "value": width if value_dim is None else as_size(where, "value_dim", value_dim),
+            "out": width,
+        }
+        self.num_heads = heads
+        for name, features in inputs.items():
+            layer = Linear(features, width, bias, dtype=dtype, generator=random)
+            setattr(self, name, init.reset(layer, init.xavier_uniform, generator=random))
+        self.dropout = Dropout(dropout, generator=random)
+
+    query: Linear
+    key: Linear
+    value: Linear
+    out: Linear
+
+    def forward(
+        self,
+        query: Any,
+        key: Any = None,
+        value: Any = None,
+        mask: Any = None,
+        key_mask: Any = None,
+        causal: bool = False,
+        need_weights: bool = False,
+    ) -> Any:
+        """What the queries found; with `need_weights` also the weights of each head.
+
+        The weights have the shape (batch, num_heads, queries, keys), before dropout.
+        """
+        key = query if key is None else key
+        value = key if value is None else value
+        query, key, value = map(as_numbers, (query, key, value))
+        where = f"MultiHeadAttention({self.out.out_features}, {self.num_heads})"
+        self._check(where, query, key, value)
+        q, k, v = (
+            self._heads(layer(x))
+            for layer, x in ((self.query, query), (self.key, key), (self.value, value))
+        )
+        shape = (*q.shape[:-1], k.shape[-2])  # (batch, heads, queries, keys)
+        mask = self._mask(where, mask, key_mask, shape)
+        weights = attention_weights(where, q, k, mask, causal, None)
+        found = np.swapaxes(np.matmul(self.dropout(weights), v), -2, -3)
+        out = self.out(found.reshape((*query.shape[:-1], self.out.in_features)))
+        return (out, weights) if need_weights else out
+
+    def _heads(self, x: Any) -> Any:
+        """(..., rows, embed_dim) as (..., heads, rows, features of a head)."""
+        return np.swapaxes(x.reshape((*x.shape[:-1], self.num_heads, -1)), -2, -3)
+
+    def _mask(self, where: str, mask: Any, key_mask: Any, shape: tuple[int, ...]) -> Any:
+        """Both masks as one that broadcasts to (batch, heads, queries, keys)."""
+        mask = mask if mask is None or hasattr(mask, "shape") else np.asarray(mask)
+        if mask is not None and mask.ndim == 3 and len(shape) == 4:
+            mask = mask[:, None]
+        if key_mask is None:
+            return mask
+        keys = np.asarray(key_mask)
+        expected = (*shape[:-3], shape[-1])
+        if keys.shape != expected or keys.dtype.kind != "b":
+            refuse(
+                ShapeError if keys.shape != expected else DtypeError,
+                where,
+                "key_mask does not fit the keys",
+                expected=f"booleans of shape {expected}",
+                given=f"{keys.dtype} of shape {keys.shape}",
+            )
+        keys = np.expand_dims(keys, (-2, -3))  # (batch, 1, 1, keys)
+        if mask is None:
+            return keys
+        allowed, added = read_mask(where, mask, shape)
+        if added is None:
+            return allowed & keys
+        return np.where(allowed & keys, added, np.array(-np.inf, added.dtype))
+
+    def _check(self, where: str, query: Any, key: Any, value: Any) -> None:
+        """Raises `ShapeError` for inputs that do not fit together."""
+        batches = {x.shape[:-2] for x in (query, key, value)}
+        if len(batches) > 1 or query.ndim not in {2, 3} or key.shape[-2] != value.shape[-2]:
+            refuse(
+                ShapeError,
+                where,
+                "query, key and value do not fit together",
+                expected="shapes (batch, queries, features) and twice (batch, keys, features)",
+                given=f"shapes {query.shape}, {key.shape} and {value.shape}",
+            )

@@ -1,0 +1,127 @@
+"""Convolutions: the same small line, applied to every window of a signal or an image."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import ArgumentError, refuse
+from ..generators import Seed, as_generator
+from ..ops.convolution import convolve
+from ..ops.sliding import geometry
+from ..value import Value
+from .draws import within
+from .linear import as_size
+from .module import Module
+
+Sizes: TypeAlias = "int | tuple[int, ...]"
+Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
+
+
+class Convolution(Module):
+    """What Conv1d and Conv2d share: all but the number of axes that a window has."""
+
+    axes: ClassVar[int]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Padding = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+        generator: Seed = None,
+    ) -> None:
+        name = type(self).__name__
+        inputs = as_size(name, "in_channels", in_channels)
+        outputs = as_size(name, "out_channels", out_channels)
+        where = f"{name}({inputs}, {outputs})"
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        self.groups = as_size(where, "groups", groups)
+        if inputs % self.groups or outputs % self.groups:
+            wrong, expected = "groups do not divide the channels", "a divisor of both numbers"
+            refuse(ArgumentError, where, wrong, expected=expected, given=f"groups={groups}")
+        size = geometry(where, self.axes, kernel_size, stride, padding, dilation)["size"]
+        shape = (outputs, inputs // self.groups, *size)
+        bound = 1 / math.sqrt(math.prod(shape[1:]))
+        random = as_generator(where, generator)
+        self.weight = within(where, shape, bound, dtype=dtype, generator=random)
+        self.weight.name = "weight"
+        self.bias: Value | None = None
+        if bias:
+            self.bias = within(where, (outputs,), bound, dtype=dtype, generator=random)
+            self.bias.name = "bias"
+
+    @property
+    def in_channels(self) -> int:
+        """How many channels x has."""
+        return self.weight.shape[1] * self.groups
+
+    @property
+    def out_channels(self) -> int:
+        """How many channels the result has."""
+        return self.weight.shape[0]
+
+    @property
+    def kernel_size(self) -> tuple[int, ...]:
+        """How long a window is, along each axis."""
+        return self.weight.shape[2:]
+
+    def forward(self, x: Any) -> Any:
+        """The bias, and the weights times each window of x, added up."""
+        where = f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
+        steps = (self.stride, self.padding, self.dilation, self.groups)
+        return convolve(where, x, self.weight, self.bias, *steps)
+
+
+class Conv1d(Convolution):
+    """A convolution of signals: `Conv2d` with one spatial axis.
+
+    Shapes: x (N, in_channels, L) gives (N, out_channels, n); weight
+    (out_channels, in_channels / groups, kernel_size), bias (out_channels,).
+
+    Source: `torch.nn.Conv1d`.
+
+    >>> layer = tg.nn.Conv1d(2, 4, 3, padding="same", generator=0)
+    >>> layer(np.ones((5, 2, 10), np.float32)).shape
+    (5, 4, 10)
+    """
+
+    axes = 1
+
+
+class Conv2d(Convolution):
+    """A convolution (a cross-correlation) of images: out[o] = bias[o] + Σ x[window] · weight[o].
+
+    Stride and dilation are a number, or one for each axis; padding is a number, one number or
+    (before, after) pair for each axis, "same" (as many zeros as keep the size, for stride 1) or
+    "valid" (none). With `groups`, the channels fall into so many parts that do not meet.
+
+    Shapes: x (N, in_channels, H, W) gives (N, out_channels, h, w), with
+    h = (H + padding - dilation·(kernel_size - 1) - 1) // stride + 1; weight
+    (out_channels, in_channels / groups, *kernel_size), bias (out_channels,) or None with
+    `bias=False`. Both begin uniform in ±1/√n, where n is how many entries of x one entry of the
+    result sees, drawn from `generator`.
+
+    Raises `ArgumentError` for sizes below 1 and groups that do not divide the channels,
+    `ShapeError` for an x of other channels, or smaller than a window.
+
+    Source: `torch.nn.Conv2d`.
+
+    >>> layer = tg.nn.Conv2d(1, 8, 5, generator=0)
+    >>> layer
+    Conv2d(stride=1, padding=0, dilation=1, groups=1, weight (8, 1, 5, 5), bias (8,)): \
+208 parameters
+    >>> layer(np.ones((2, 1, 28, 28), np.float32)).shape
+    (2, 8, 24, 24)
+    """
+
+    axes = 2

@@ -1,0 +1,50 @@
+"""`Dropout`: in training, entries are left out at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, refuse
+from ..generators import Seed, as_generator
+from ..ops import multiply
+from ..value import plain
+from .module import Module
+
+
+class Dropout(Module):
+    """In training each entry is 0 with probability p, and else divided by 1 - p.
+
+    So the mean stays, and after `eval()` the layer does nothing. p = 0 changes nothing and p = 1
+    leaves zeros. What is left out is drawn from `generator` (a numpy Generator or a seed), which
+    is saved with a training's state, so that it can be resumed bit for bit.
+
+    Raises `ArgumentError` for a p that is not between 0 and 1.
+
+    Source: Srivastava et al., "Dropout", 2014; `torch.nn.Dropout`.
+
+    >>> layer = tg.nn.Dropout(0.5, generator=0)
+    >>> layer
+    Dropout(p=0.5)
+    >>> layer(Value(np.ones(5))).tolist(), layer.eval()(Value(np.ones(2))).tolist()
+    ([2.0, 2.0, 2.0, 0.0, 0.0], [1.0, 1.0])
+    """
+
+    def __init__(self, p: float = 0.5, generator: Seed = None) -> None:
+        number = isinstance(p, (int, float, np.number)) and not isinstance(p, bool)
+        if not number or not 0 <= p <= 1:
+            wrong, expected = "p is no probability", "a number from 0 to 1"
+            refuse(ArgumentError, "Dropout", wrong, expected=expected, given=repr(p))
+        self.p = float(p)
+        self.generator = as_generator("Dropout", generator)
+
+    def forward(self, x: Any) -> Any:
+        """x, with entries left out in training."""
+        if not self.training or self.p == 0:
+            return x
+        dtype = np.result_type(plain(x))
+        # float32 draws: half the time, and the same entries for every dtype of x
+        kept = self.generator.random(np.shape(x), np.float32) >= self.p
+        scale = 1 / (1 - self.p) if self.p < 1 else 0.0
+        return multiply(x, kept * (dtype if dtype.kind == "f" else np.dtype(float)).type(scale))

@@ -1,0 +1,201 @@
+"""Layers that make signals and images smaller, and the one that lays them out as rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from ..errors import ArgumentError, ShapeError, refuse
+from ..ops.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
+from ..ops.shape import reshape
+from ..ops.sliding import whole, whole_numbers
+from .module import Module
+
+Sizes: TypeAlias = "int | tuple[int, ...]"
+Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
+
+
+class Pooling(Module):
+    """What the pooling layers share."""
+
+    axes: ClassVar[int]
+
+    def _where(self, setting: object) -> str:
+        """How errors call the layer."""
+        return f"{type(self).__name__}({setting})"
+
+
+class MaxPooling(Pooling):
+    """What MaxPool1d and MaxPool2d share."""
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Padding = 0,
+        dilation: Sizes = 1,
+    ) -> None:
+        stride = kernel_size if stride is None else stride
+        where = self._where(kernel_size)
+        pool_geometry(where, self.axes, kernel_size, stride, padding, dilation)
+        self.kernel_size, self.stride = kernel_size, stride
+        self.padding, self.dilation = padding, dilation
+
+    def forward(self, x: Any) -> Any:
+        """The largest entry of each window."""
+        steps = (self.kernel_size, self.stride, self.padding, self.dilation)
+        return max_pool(self._where(self.kernel_size), self.axes, x, *steps)
+
+
+class MaxPool1d(MaxPooling):
+    """The largest entry of each window of a signal: `MaxPool2d` with one spatial axis.
+
+    Shapes: x (N, C, L) gives (N, C, n). Source: `torch.nn.MaxPool1d`.
+
+    >>> tg.nn.MaxPool1d(2)(Value([[[1.0, 3.0, 2.0, 0.0]]])).tolist()
+    [[[3.0, 2.0]]]
+    """
+
+    axes = 1
+
+
+class MaxPool2d(MaxPooling):
+    """The largest entry of each window of an image; windows lie side by side unless told otherwise.
+
+    The derivative goes to that entry; equal ones share it. Padding adds entries that are smaller
+    than every number, and is at most half a window.
+
+    Shapes: x (N, C, H, W) gives (N, C, h, w), with
+    h = (H + padding - dilation·(kernel_size - 1) - 1) // stride + 1.
+
+    Raises `ArgumentError` for sizes that do not fit, `ShapeError` for an x of another shape.
+
+    Source: `torch.nn.MaxPool2d`, which gives the derivative to the first of equals.
+
+    >>> tg.nn.MaxPool2d(2)
+    MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1)
+    >>> tg.nn.MaxPool2d(2)(Value(np.arange(16.0).reshape(1, 1, 4, 4)))[0, 0].tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+
+    axes = 2
+
+
+class AveragePooling(Pooling):
+    """What AvgPool1d and AvgPool2d share."""
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Padding = 0,
+        count_include_pad: bool = True,
+    ) -> None:
+        stride = kernel_size if stride is None else stride
+        pool_geometry(self._where(kernel_size), self.axes, kernel_size, stride, padding, 1)
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.count_include_pad = bool(count_include_pad)
+
+    def forward(self, x: Any) -> Any:
+        """The mean of each window."""
+        steps = (self.kernel_size, self.stride, self.padding, self.count_include_pad)
+        return average_pool(self._where(self.kernel_size), self.axes, x, *steps)
+
+
+class AvgPool1d(AveragePooling):
+    """The mean of each window of a signal: `AvgPool2d` with one spatial axis.
+
+    Shapes: x (N, C, L) gives (N, C, n). Source: `torch.nn.AvgPool1d`.
+
+    >>> tg.nn.AvgPool1d(2)(Value([[[1.0, 3.0, 2.0, 0.0]]])).tolist()
+    [[[2.0, 1.0]]]
+    """
+
+    axes = 1
+
+
+class AvgPool2d(AveragePooling):
+    """The mean of each window of an image; windows lie side by side unless told otherwise.
+
+    The zeros that padding adds are counted, unless `count_include_pad` is False. Shapes and errors
+    are those of `MaxPool2d`. Source: `torch.nn.AvgPool2d`.
+
+    >>> tg.nn.AvgPool2d(2)(Value(np.arange(16.0).reshape(1, 1, 4, 4)))[0, 0].tolist()
+    [[2.5, 4.5], [10.5, 12.5]]
+    """
+
+    axes = 2
+
+
+class AdaptiveAveragePooling(Pooling):
+    """What AdaptiveAvgPool1d and AdaptiveAvgPool2d share."""
+
+    def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
+        many = isinstance(output_size, (tuple, list))
+        given: Any = output_size if many else (output_size,) * self.axes
+        filled = tuple(1 if n is None else n for n in given)
+        whole_numbers(self._where(output_size), "output_size", filled, self.axes)
+        self.output_size = output_size
+
+    def forward(self, x: Any) -> Any:
+        """The means of so many parts."""
+        return adaptive_average_pool(self._where(self.output_size), self.axes, x, self.output_size)
+
+
+class AdaptiveAvgPool1d(AdaptiveAveragePooling):
+    """The means of so many parts of a signal: `AdaptiveAvgPool2d` with one spatial axis.
+
+    Shapes: x (N, C, L) gives (N, C, output_size). Source: `torch.nn.AdaptiveAvgPool1d`.
+
+    >>> tg.nn.AdaptiveAvgPool1d(2)(Value([[[1.0, 3.0, 8.0]]])).tolist()
+    [[[2.0, 5.5]]]
+    """
+
+    axes = 1
+
+
+class AdaptiveAvgPool2d(AdaptiveAveragePooling):
+    """The means of so many parts of an image, whatever its size: 1 is the mean of each channel.
+
+    Part i of n of an axis of length L covers the entries from ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉. One number
+    stands for both axes; None leaves an axis as it is.
+
+    Shapes: x (N, C, H, W) gives (N, C, *output_size). Errors are those of `MaxPool2d`.
+
+    Source: `torch.nn.AdaptiveAvgPool2d`.
+
+    >>> tg.nn.AdaptiveAvgPool2d(1)(Value(np.arange(16.0).reshape(1, 1, 4, 4))).tolist()
+    [[[[7.5]]]]
+    """
+
+    axes = 2
+
+
+class Flatten(Module):
+    """The axes from `start_axis` on as one: images become rows of numbers.
+
+    Shapes: x (N, C, H, W) gives (N, C·H·W). Raises `ShapeError` for an x with fewer axes.
+
+    Source: `torch.nn.Flatten`.
+
+    >>> tg.nn.Flatten()(np.ones((5, 2, 3, 4))).shape
+    (5, 24)
+    """
+
+    def __init__(self, start_axis: int = 1) -> None:
+        if whole(start_axis) is None or start_axis < 0:
+            expected, given = "a whole number from 0", repr(start_axis)
+            refuse(
+                ArgumentError, "Flatten", "start_axis is no axis", expected=expected, given=given
+            )
+        self.start_axis = start_axis
+
+    def forward(self, x: Any) -> Any:
+        """x, its last axes joined."""
+        shape, start = np.shape(x), self.start_axis
+        if len(shape) < start:
+            where, wrong = f"Flatten({start})", "x has too few axes"
+            refuse(ShapeError, where, wrong, expected=f"{start} or more", given=f"shape {shape}")
+        return reshape(x, (*shape[:start], math.prod(shape[start:])))

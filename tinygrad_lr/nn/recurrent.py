@@ -1,0 +1,201 @@
+"""Recurrent layers: cells that run over sequences, in one or both directions, one on another."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..errors import ShapeError, refuse
+from ..generators import Seed, as_generator
+from .cells import Cell, GRUCell, LSTMCell, RNNCell, as_state, check_inputs
+from .linear import as_size
+from .module import Module
+
+
+class Recurrent(Module):
+    """What the three kinds of recurrent layer share."""
+
+    kind: ClassVar[type[Cell]] = Cell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: DTypeLike = np.float32,
+        generator: Seed = None,
+        **options: Any,
+    ) -> None:
+        from .dropout import Dropout
+
+        name = type(self).__name__
+        inputs = as_size(name, "input_size", input_size)
+        hidden = as_size(name, "hidden_size", hidden_size)
+        layers = as_size(name, "num_layers", num_layers)
+        random = as_generator(f"{name}({inputs}, {hidden})", generator)
+        self.batch_first = bool(batch_first)
+        self.bidirectional = bool(bidirectional)
+        directions = 1 + self.bidirectional
+        self.cells = [
+            self.kind(
+                directions * hidden if position >= directions else inputs,
+                hidden,
+                bias,
+                dtype=dtype,
+                generator=random,
+                **options,
+            )
+            for position in range(layers * directions)
+        ]
+        self.dropout = Dropout(dropout, generator=random)
+
+    @property
+    def num_layers(self) -> int:
+        """How many layers stand on each other."""
+        return len(self.cells) // (1 + self.bidirectional)
+
+    @property
+    def input_size(self) -> int:
+        """How many numbers a step has."""
+        return self.cells[0].input_size
+
+    @property
+    def hidden_size(self) -> int:
+        """How many numbers the state of one cell has."""
+        return self.cells[0].hidden_size
+
+    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """The last layer's output at every step, and the last state of every cell."""
+        x = x if hasattr(x, "shape") else np.asarray(x)
+        where = f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
+        told = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
+        check_inputs(where, x.shape, self.input_size, (2, 3), f"{told} or (time, features)")
+        single = x.ndim == 2
+        turned = self.batch_first and not single
+        steps = x[:, None] if single else np.swapaxes(x, 0, 1) if turned else x
+        expected = (len(self.cells), *(() if single else steps.shape[1:2]), self.hidden_size)
+        if not len(steps):
+            refuse(ShapeError, where, "x has no steps", expected="one or more", given=x.shape)
+        dtype = np.result_type(x.dtype, self.cells[0].weight_input.dtype)
+        begin = as_state(where, state, self.kind.states, expected, dtype)
+        if single:
+            begin = [part[:, None] for part in begin]
+        out, ends = self._over_layers(steps, begin)
+        last = [np.stack(part) for part in zip(*ends, strict=True)]
+        last = [part[:, 0] for part in last] if single else last
+        out = out[:, 0] if single else np.swapaxes(out, 0, 1) if turned else out
+        return out, tuple(last) if self.kind.states > 1 else last[0]
+
+    def _over_layers(self, steps: Any, begin: list[Any]) -> tuple[Any, list[tuple[Any, ...]]]:
+        """The output (time, batch, features) of the last layer, and each cell's last state."""
+        directions = 1 + self.bidirectional
+        ends = []
+        for position in range(0, len(self.cells), directions):
+            if position:
+                steps = self.dropout(steps)
+            outputs = []
+            for i in range(position, position + directions):
+                back = i > position
+                given = np.flip(steps, 0) if back else steps
+                out, end = self.cells[i].over_time(given, [part[i] for part in begin])
+                outputs.append(np.flip(out, 0) if back else out)
+                ends.append(end)
+            steps = outputs[0] if directions == 1 else np.concatenate(outputs, axis=-1)
+        return steps, ends
+
+
+class RNN(Recurrent):
+    """Plain recurrent layers, h_t = tanh(x_t @ weight_input + h_(t-1) @ weight_hidden + b).
+
+    Shapes: x (batch, time, input_size), or (time, batch, input_size) with `batch_first=False`, or
+    one sequence (time, input_size). The result is a pair: the last layer's h at every step, as x
+    but with hidden_size features (twice as many if bidirectional); and every cell's last h,
+    (num_layers·directions, batch, hidden_size), of which the same shape, as `state`, is where to
+    begin (zeros without one). Note that `batch_first` is True unless told otherwise, as all of
+    this package counts examples by the first axis; in PyTorch it is False.
+
+    Layers are made of `RNNCell`s, in `cells`: cells[0] is the first layer, or with `bidirectional`
+    its forward direction and cells[1] its backward one; the parameters are `cells.0.weight_input`,
+    ... `dropout` is the probability with which outputs between layers are dropped in training.
+    `nonlinearity` is "tanh" or "relu".
+
+    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state that do not fit.
+
+    Source: `torch.nn.RNN`, whose weights are the transposes: `weight_ih_l0` is
+    `cells.0.weight_input`, `weight_hh_l0` `cells.0.weight_hidden`, `bias_ih_l0` and `bias_hh_l0`
+    `cells.0.bias_input` and `cells.0.bias_hidden`.
+
+    >>> output, last = tg.nn.RNN(2, 3)(np.ones((5, 7, 2)))
+    >>> output.shape, last.shape
+    ((5, 7, 3), (1, 5, 3))
+    """
+
+    kind = RNNCell
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = True,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: DTypeLike = np.float32,
+        generator: Seed = None,
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            dtype=dtype,
+            generator=generator,
+            nonlinearity=nonlinearity,
+        )
+
+
+class GRU(Recurrent):
+    """Layers of gated recurrent units: the formulas are in `GRUCell`.
+
+    Arguments, shapes, results, names of parameters and errors are those of `RNN`, without a
+    `nonlinearity`; the weights are (..., 3·hidden_size), in PyTorch's order r, z, n.
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014;
+    `torch.nn.GRU`.
+
+    >>> output, last = tg.nn.GRU(2, 3, num_layers=2)(np.ones((5, 7, 2)))
+    >>> output.shape, last.shape
+    ((5, 7, 3), (2, 5, 3))
+    """
+
+    kind = GRUCell
+
+
+class LSTM(Recurrent):
+    """Layers of long short-term memory: the formulas are in `LSTMCell`.
+
+    Arguments, shapes, results, names of parameters and errors are those of `RNN`, without a
+    `nonlinearity`; the state is a pair (h, c), each of which has the shape told there; the weights
+    are (..., 4·hidden_size), in PyTorch's order i, f, g, o.
+
+    Source: Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997; `torch.nn.LSTM`.
+
+    >>> output, (h, c) = tg.nn.LSTM(2, 3, bidirectional=True)(np.ones((5, 7, 2)))
+    >>> output.shape, h.shape, c.shape
+    ((5, 7, 6), (2, 5, 3), (2, 5, 3))
+    """
+
+    kind = LSTMCell

@@ -1,0 +1,188 @@
+"""Adam and its kin: the step that the first two moments of the gradient call for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..real_numbers import checked_number
+from .checks import checked_betas
+from .optimizer import LearningRate, Optimizer, Parameters, State
+
+
+class Adam(Optimizer):
+    r"""Adaptive moments: a weight moves by about the learning rate, whatever its gradient's size.
+
+    With g = dL/dw + weight_decay · w, the mean m and the mean square v of the gradients, which
+    begin at 0, and t, how many steps this parameter has taken:
+
+        m ← β₁ · m + (1 - β₁) · g
+        v ← β₂ · v + (1 - β₂) · g²
+        w ← w - learning_rate · m̂ / (√v̂ + eps),  m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
+
+    With amsgrad, the largest v so far stands in the place of v in the last line.
+
+    Raises `ArgumentError` for betas that are not two numbers from 0, below 1, for eps that is not
+    above 0, for a negative weight_decay; else as `Optimizer`.
+
+    Source: Kingma, Ba, "Adam: a method for stochastic optimization", 2015; Reddi, Kale, Kumar, "On
+    the convergence of Adam and beyond", 2018; the rule of `torch.optim.Adam`, which takes the
+    largest v before it is corrected by 1 - β₂ᵗ, and so does this.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> (w**2).sum().backward()
+    >>> tg.optim.Adam([w], learning_rate=0.125).step()
+    >>> w.data.round(6).tolist()
+    [0.875, -1.875]
+    """
+
+    decoupled = False  # whether weight_decay is no part of the gradient
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+    ) -> None:
+        where = type(self).__name__
+        self.betas = checked_betas(where, betas)
+        self.eps = checked_number(where, "eps", eps, positive=True)
+        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.amsgrad = bool(amsgrad)
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """No step yet; both moments 0."""
+        moments = ["mean", "square", "largest_square"][: 3 if self.amsgrad else 2]
+        return {"step": 0.0, **{name: np.zeros_like(data)[()] for name in moments}}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """The rule of the class, in few passes: both corrections go into one factor and eps."""
+        (beta1, beta2), step = self.betas, state["step"] + 1
+        if self.weight_decay and not self.decoupled:
+            gradient = gradient + self.weight_decay * data
+        state = moved_moments(gradient, state, beta1, beta2)
+        square = state["square"]
+        if self.amsgrad:
+            state["largest_square"] = square = np.maximum(state["largest_square"], square)
+        root = (1 - beta2**step) ** 0.5
+        new = np.sqrt(square)
+        new += self.eps * root
+        new = np.divide(state["mean"], new, out=new if type(new) is np.ndarray else None)
+        new *= -rate * root / (1 - beta1**step)
+        if self.weight_decay and self.decoupled:
+            data = data * (1 - rate * self.weight_decay)
+        new += data
+        return new, state
+
+
+class AdamW(Adam):
+    r"""Adam whose weight decay is no part of the gradient: it shrinks all weights at one rate.
+
+        w ← w · (1 - learning_rate · weight_decay), and then as `Adam` without weight_decay
+
+    Raises `ArgumentError` as `Adam`.
+
+    Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019, with the decay times
+    the learning rate, as in `torch.optim.AdamW`.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> w.grad = [0.0, 0.0]
+    >>> tg.optim.AdamW([w], learning_rate=0.5, weight_decay=0.25).step()
+    >>> w.tolist()
+    [0.875, -1.75]
+    """
+
+    decoupled = True
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 0.001,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+        amsgrad: bool = False,
+    ) -> None:
+        super().__init__(parameters, learning_rate, betas, eps, weight_decay, amsgrad)
+
+
+class NAdam(Optimizer):
+    r"""Adam with Nesterov's momentum: the mean looks one step ahead.
+
+    With g, m, v, v̂ and t as in `Adam`, the momentum μₜ = β₁ · (1 - 0.96^(t · momentum_decay) / 2)
+    and the products Πₜ = μ₁ ··· μₜ:
+
+        w ← w - learning_rate / (√v̂ + eps) · ((1 - μₜ) / (1 - Πₜ) · g + μₜ₊₁ / (1 - Πₜ₊₁) · m)
+
+    With decoupled_weight_decay, the decay is that of `AdamW`.
+
+    Raises `ArgumentError` as `Adam`, and for a negative momentum_decay.
+
+    Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016; `torch.optim.NAdam`.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> (w**2).sum().backward()
+    >>> tg.optim.NAdam([w], learning_rate=0.125).step()
+    >>> w.data.round(3).tolist()
+    [0.868, -1.868]
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 0.002,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum_decay: float = 0.004,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        where = type(self).__name__
+        self.betas = checked_betas(where, betas)
+        self.eps = checked_number(where, "eps", eps, positive=True)
+        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.momentum_decay = checked_number(where, "momentum_decay", momentum_decay)
+        self.decoupled_weight_decay = bool(decoupled_weight_decay)
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """No step yet; both moments 0; the product of no momenta."""
+        zeros = {name: np.zeros_like(data)[()] for name in ("mean", "square")}
+        return {"step": 0.0, "momenta": 1.0, **zeros}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """The rule of the class."""
+        (beta1, beta2), step = self.betas, state["step"] + 1
+        if self.weight_decay and self.decoupled_weight_decay:
+            data = data * (1 - rate * self.weight_decay)
+        elif self.weight_decay:
+            gradient = gradient + self.weight_decay * data
+        now, ahead = (
+            beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay)) for t in (step, step + 1)
+        )
+        momenta = state["momenta"] * now
+        state = moved_moments(gradient, state, beta1, beta2)
+        state["momenta"] = momenta
+        scale = np.sqrt(state["square"] / (1 - beta2**step))
+        scale += self.eps
+        new = gradient * (-rate * (1 - now) / (1 - momenta))
+        new += state["mean"] * (-rate * ahead / (1 - momenta * ahead))
+        new /= scale
+        new += data
+        return new, state
+
+
+def moved_moments(gradient: Any, state: State, beta1: float, beta2: float) -> State:
+    """The state after one more gradient: a step more, its mean and its mean square."""
+    mean = gradient - state["mean"]
+    mean *= 1 - beta1
+    mean += state["mean"]
+    square = gradient * gradient
+    square *= 1 - beta2
+    square += beta2 * state["square"]
+    return {**state, "step": state["step"] + 1, "mean": mean, "square": square}

@@ -1,0 +1,201 @@
+"""A rate for each weight, from the squares of its gradients: Adagrad, RMSprop, Adadelta."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..real_numbers import checked_number
+from .optimizer import LearningRate, Optimizer, Parameters, State
+
+
+class Adagrad(Optimizer):
+    r"""A rate for each weight that falls with the squares of all its gradients.
+
+    With g = dL/dw + weight_decay · w, the sum s, which begins at initial_accumulator_value, and t,
+    how many steps this parameter has taken:
+
+        s ← s + g²
+        w ← w - learning_rate / (1 + (t - 1) · learning_rate_decay) · g / (√s + eps)
+
+    Raises `ArgumentError` for eps that is not above 0 and for other hyperparameters below 0; else
+    as `Optimizer`.
+
+    Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization", 2011; the rule of `torch.optim.Adagrad`, whose lr_decay is learning_rate_decay.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> (w**2).sum().backward()
+    >>> tg.optim.Adagrad([w], learning_rate=0.125).step()
+    >>> w.data.round(6).tolist()
+    [0.875, -1.875]
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 0.01,
+        learning_rate_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+    ) -> None:
+        where, start = type(self).__name__, "initial_accumulator_value"
+        self.learning_rate_decay = checked_number(where, "learning_rate_decay", learning_rate_decay)
+        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.initial_accumulator_value = checked_number(where, start, initial_accumulator_value)
+        self.eps = checked_number(where, "eps", eps, positive=True)
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """No step yet; the sum as it begins."""
+        return {"step": 0.0, "sum": np.full_like(data, self.initial_accumulator_value)[()]}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """The rule of the class."""
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * data
+        total = gradient * gradient
+        total += state["sum"]
+        scale = np.sqrt(total)
+        scale += self.eps
+        new = gradient * (-rate / (1 + state["step"] * self.learning_rate_decay))
+        new /= scale
+        new += data
+        return new, {"step": state["step"] + 1, "sum": total}
+
+
+class RMSprop(Optimizer):
+    r"""A rate for each weight by the root of the mean square of its recent gradients.
+
+    With g = dL/dw + weight_decay · w, the mean square v, the mean a and the velocity u, which begin
+    at 0:
+
+        v ← alpha · v + (1 - alpha) · g²
+        w ← w - learning_rate · g / (√v + eps)
+
+    With centered, √(v - a²), where a ← alpha · a + (1 - alpha) · g, stands in the place of √v. With
+    momentum, u ← momentum · u + g / (√v + eps), and w ← w - learning_rate · u.
+
+    Raises `ArgumentError` for alpha outside [0, 1), for eps that is not above 0, for a negative
+    momentum or weight_decay; else as `Optimizer`.
+
+    Source: Tieleman, Hinton, "Lecture 6.5: RMSprop", 2012; centered: Graves, "Generating sequences
+    with recurrent neural networks", 2013; the rule of `torch.optim.RMSprop`.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> (w**2).sum().backward()
+    >>> tg.optim.RMSprop([w], learning_rate=0.125, alpha=0.75).step()
+    >>> w.data.round(6).tolist()
+    [0.75, -1.75]
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 0.01,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
+    ) -> None:
+        where = type(self).__name__
+        self.alpha = checked_number(where, "alpha", alpha, below=1)
+        self.eps = checked_number(where, "eps", eps, positive=True)
+        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.momentum = checked_number(where, "momentum", momentum)
+        self.centered = bool(centered)
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """All means 0, and the velocity."""
+        names = ["square", *["mean"] * self.centered, *["velocity"] * bool(self.momentum)]
+        return {name: np.zeros_like(data)[()] for name in names}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """The rule of the class."""
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * data
+        square = gradient * gradient
+        square *= 1 - self.alpha
+        square += self.alpha * state["square"]
+        kept, variance = {"square": square}, square
+        if self.centered:
+            mean = gradient - state["mean"]
+            mean *= 1 - self.alpha
+            mean += state["mean"]
+            kept["mean"], variance = mean, square - mean * mean
+        scale = np.sqrt(variance)
+        scale += self.eps
+        new = gradient / scale
+        if self.momentum:
+            new += self.momentum * state["velocity"]
+            kept["velocity"] = new
+            new = new * -rate
+        else:
+            new *= -rate
+        new += data
+        return new, kept
+
+
+class Adadelta(Optimizer):
+    r"""Steps in the units of the weights: the root of the mean square of the recent steps.
+
+    With g = dL/dw + weight_decay · w, and the mean squares v of the gradients and u of the steps,
+    which begin at 0:
+
+        v ← rho · v + (1 - rho) · g²
+        d = √(u + eps) / √(v + eps) · g
+        u ← rho · u + (1 - rho) · d²
+        w ← w - learning_rate · d
+
+    Raises `ArgumentError` for rho outside [0, 1), for eps that is not above 0 and for a negative
+    weight_decay; else as `Optimizer`.
+
+    Source: Zeiler, "Adadelta: an adaptive learning rate method", 2012, where the learning rate is
+    1; the rule of `torch.optim.Adadelta`.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> (w**2).sum().backward()
+    >>> tg.optim.Adadelta([w], rho=0.75, eps=0.25).step()
+    >>> w.data.round(6).tolist()
+    [0.105573, -1.029857]
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:
+        where = type(self).__name__
+        self.rho = checked_number(where, "rho", rho, below=1)
+        self.eps = checked_number(where, "eps", eps, positive=True)
+        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """Both mean squares 0."""
+        return {name: np.zeros_like(data)[()] for name in ("square", "step_square")}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """The rule of the class."""
+        rho, eps = self.rho, self.eps
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * data
+        square = gradient * gradient
+        square *= 1 - rho
+        square += rho * state["square"]
+        step = np.sqrt(state["step_square"] + eps)
+        step /= np.sqrt(square + eps)
+        step *= gradient
+        step_square = step * step
+        step_square *= 1 - rho
+        step_square += rho * state["step_square"]
+        step *= -rate
+        step += data
+        return step, {"square": square, "step_square": step_square}

@@ -1,0 +1,102 @@
+"""A moving average of the weights, which often predicts better than the last of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..real_numbers import checked_number
+from ..silence import silent
+from ..value import Value
+from .checks import Array, checked_parameters, checked_state
+from .optimizer import in_form_of, restore, snapshot
+
+
+class ExponentialMovingAverage:
+    r"""A mean of the weights after each step, in which older ones count ever less.
+
+    `update`, called after each step of the optimiser, does for every weight w
+
+        average ← decay · average + (1 - decay) · w,    at the first call average ← w
+
+    and `applied` puts the averages in the place of the weights for the time of a `with` block.
+
+    - `parameters`: the Values whose weights are averaged: those of a model, or a list
+    - `updates`: how often `update` was called
+
+    Raises `ArgumentError` for a decay outside [0, 1), and for parameters as `Optimizer` does.
+
+    Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992;
+    `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`, whose buffers stay the
+    model's own, as here.
+
+    >>> w = Value(0.0)
+    >>> average = tg.optim.ExponentialMovingAverage([w], decay=0.5)
+    >>> for w.data in (1.0, 2.0, 3.0):
+    ...     average.update()
+    >>> with average.applied():
+    ...     w.data
+    2.25
+    >>> w.data
+    3.0
+    """
+
+    def __init__(self, model_or_parameters: Any, decay: float = 0.999) -> None:
+        where = type(self).__name__
+        given: Iterable[Value] = model_or_parameters
+        if callable(getattr(given, "parameters", None)):
+            given = model_or_parameters.parameters()
+        self.decay = checked_number(where, "decay", decay, below=1)
+        self.parameters = checked_parameters(where, given)
+        self.updates = 0
+        self._averages = [np.array(x._content) for x in self.parameters]
+
+    @silent
+    def update(self) -> None:
+        """Let the weights, as they are now, into the average."""
+        averages = [np.array(x._content) for x in self.parameters]
+        if self.updates:
+            for i, average in enumerate(self._averages):
+                averages[i] -= average
+                averages[i] *= 1 - self.decay
+                averages[i] += average
+        self._averages, self.updates = averages, self.updates + 1
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """The averages as weights, within a `with` block; the weights return, after errors too."""
+        saved = snapshot(self.parameters)
+        try:
+            averages = zip(self.parameters, self._averages, strict=True)
+            restore(self.parameters, [in_form_of(x._content, a) for x, a in averages])
+            yield
+        finally:
+            restore(self.parameters, saved)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the averages by the position of their parameters, and "updates"."""
+        return {name: np.array(x) for name, x in self._entries().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises `ArgumentError` that names every entry which is missing, unknown, or of another
+        shape; the average is then as it was.
+        """
+        where = f"{type(self).__name__}.load_state_dict"
+        arrays = checked_state(where, state, self._entries())
+        self.updates = int(arrays["updates"])
+        self._averages = [
+            arrays[str(place)].astype(x.dtype) for place, x in enumerate(self.parameters)
+        ]
+
+    def _entries(self) -> dict[str, Any]:
+        averages = {str(place): average for place, average in enumerate(self._averages)}
+        return {"updates": self.updates, **averages}
+
+    def __repr__(self) -> str:
+        name, count = type(self).__name__, len(self.parameters)
+        return f"{name}(parameters: {count}, decay={self.decay}, updates: {self.updates})"

@@ -1,0 +1,101 @@
+"""`minimize`: SciPy's minimisers, with exact gradients and Hessian-vector products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..autodiff import hvp, value_and_grad
+from ..errors import ArgumentError, import_extra, refuse
+from ..real_numbers import float_array
+from ..value import Value, plain
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+WITHOUT_GRADIENT = {"nelder-mead", "powell", "cobyla", "cobyqa"}
+WITH_HESSIAN = {"dogleg", "trust-exact"}
+WITH_PRODUCT = {"newton-cg", "trust-ncg", "trust-krylov", "trust-constr"}
+
+
+def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **arguments: Any) -> Any:
+    """The place where a function of arrays is least, near `x0`, by `scipy.optimize.minimize`.
+
+    `f` takes what `x0` is, an array, a number, or nested lists, tuples and dicts of them, as
+    Values, and returns a Value with one entry. It is differentiated for the method: its gradient,
+    and for Newton-CG, trust-ncg, trust-krylov and trust-constr its Hessian-vector product; for
+    dogleg and trust-exact its Hessian. Nelder-Mead, Powell, COBYLA and COBYQA take neither.
+
+    Other `arguments` (bounds, constraints, tol, callback, options) go to SciPy as they are; there,
+    x is one vector of the entries of x0 in order.
+
+    Returns SciPy's OptimizeResult, with `x` and, where there is one, `jac` nested as x0 is.
+
+    Raises `MissingExtraError` without SciPy, `ArgumentError` where a derivative is given that is
+    computed here, and for x0 without entries, `GraphError` where f does not return one number.
+
+    >>> def rosenbrock(p):
+    ...     return (1 - p["x"]) ** 2 + 100 * (p["y"] - p["x"] ** 2) ** 2
+    >>> found = tg.optim.minimize(rosenbrock, {"x": -1.0, "y": 2.0})
+    >>> found.success, {name: round(x, 4) for name, x in found.x.items()}
+    (True, {'x': 1.0, 'y': 1.0})
+    """
+    for name in ("fun", "jac", "hess", "hessp", "args"):
+        if name in arguments:
+            cure = "write a lambda around f" if name == "args" else "leave it out"
+            expected = "arguments such as bounds, tol and options"
+            wrong = f"{name} is not for the caller to give"
+            refuse(ArgumentError, "minimize", wrong, expected=expected, given=name, cure=cure)
+    likes = [float_array("minimize", "x0", plain(leaf)) for leaf in tree.leaves(x0)]
+    if not sum(like.size for like in likes):
+        expected, given = "one number or more", "none"
+        refuse(ArgumentError, "minimize", "x0 is empty", expected=expected, given=given)
+    numbers = [isinstance(plain(leaf), (int, float)) for leaf in tree.leaves(x0)]
+    ends = np.cumsum([like.size for like in likes])[:-1]
+
+    def nested(x: Array) -> Any:
+        """A vector as what x0 is."""
+        pieces = zip(np.split(x, ends), likes, numbers, strict=True)
+        leaves = [
+            float(piece[0]) if number else piece.reshape(like.shape).astype(like.dtype)
+            for piece, like, number in pieces
+        ]
+        return tree.rebuilt(x0, leaves)
+
+    def flat(nest: Any) -> Array:
+        """What x0 is as a vector."""
+        leaves = [np.ravel(np.asarray(plain(leaf), np.float64)) for leaf in tree.leaves(nest)]
+        return np.concatenate(leaves)
+
+    with_gradient = value_and_grad(f)
+
+    def value(x: Array) -> float:
+        return float(plain(f(tree.mapped(Value, nested(x)))))
+
+    def both(x: Array) -> tuple[float, Array]:
+        found, gradient = with_gradient(nested(x))
+        return float(found), flat(gradient)
+
+    def product(x: Array, direction: Array) -> Array:
+        return flat(hvp(f, (nested(x),), (nested(np.asarray(direction, np.float64)),))[0])
+
+    def hessian(x: Array) -> Array:
+        return np.stack([product(x, unit) for unit in np.eye(len(x))])
+
+    name = method.lower() if isinstance(method, str) else ""
+    if name in WITH_PRODUCT:
+        arguments["hessp"] = product
+    elif name in WITH_HESSIAN:
+        arguments["hess"] = hessian
+    graded = name not in WITHOUT_GRADIENT
+    start = np.concatenate([np.ravel(like).astype(np.float64) for like in likes])
+    scipy = import_extra("scipy.optimize", "scipy")
+    found = scipy.minimize(
+        both if graded else value, start, method=method, jac=True if graded else None, **arguments
+    )
+    found.x = nested(found.x)
+    if isinstance(found.get("jac"), np.ndarray) and found.jac.size == len(start):
+        found.jac = nested(found.jac)
+    return found

@@ -1,0 +1,160 @@
+"""Learning rates that fall from the first step on, or rise before they fall."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ArgumentError, refuse
+from ..real_numbers import checked_number
+from .schedule import Schedule, along
+
+SHAPES = ("cosine", "linear")
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """A staircase: learning_rate · factor^⌊step / every⌋.
+
+    Raises `ArgumentError` for numbers that are not above 0.
+
+    Source: `torch.optim.lr_scheduler.StepLR`.
+
+    >>> [round(StepDecay(0.1, every=10, factor=0.5)(step), 4) for step in (0, 9, 10, 20)]
+    [0.1, 0.1, 0.05, 0.025]
+    """
+
+    learning_rate: float
+    every: int
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        self._check(learning_rate="positive", every="whole", factor="positive")
+
+    def __call__(self, step: int) -> float:
+        """The height of the stair that the step is on."""
+        return self.learning_rate * self.factor ** (step // self.every)
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """A constant fraction of the last learning rate: learning_rate · factor^step.
+
+    Raises `ArgumentError` for numbers that are not above 0.
+
+    Source: `torch.optim.lr_scheduler.ExponentialLR`.
+
+    >>> Exponential(1.0, factor=0.5)(3)
+    0.125
+    """
+
+    learning_rate: float
+    factor: float
+
+    def __post_init__(self) -> None:
+        self._check(learning_rate="positive", factor="positive")
+
+    def __call__(self, step: int) -> float:
+        """The learning rate after so many factors."""
+        return self.learning_rate * self.factor**step
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    r"""Half a wave of the cosine from the learning rate down to `final`, where it stays.
+
+        final + (learning_rate - final) · (1 + cos(π · min(step / steps, 1))) / 2
+
+    Raises `ArgumentError` for numbers below 0 and for steps below 1.
+
+    Source: Loshchilov, Hutter, "SGDR", 2017; `torch.optim.lr_scheduler.CosineAnnealingLR`, which
+    goes up again after `steps`.
+
+    >>> [round(Cosine(0.1, steps=10, final=0.02)(step), 4) for step in (0, 5, 10, 11)]
+    [0.1, 0.06, 0.02, 0.02]
+    """
+
+    learning_rate: float
+    steps: int
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._check(learning_rate="positive", steps="whole", final="least 0")
+
+    def __call__(self, step: int) -> float:
+        """The height of the wave."""
+        return along("cosine", self.learning_rate, self.final, min(step / self.steps, 1.0))
+
+
+@dataclass(frozen=True)
+class Polynomial(Schedule):
+    r"""Down to `final` within `steps` as a power of the steps that are left; it stays there.
+
+        final + (learning_rate - final) · (1 - min(step / steps, 1))^power
+
+    Power 1 is a straight line. Raises `ArgumentError` for numbers below 0 and for steps below 1.
+
+    Source: `torch.optim.lr_scheduler.PolynomialLR`, whose final is 0.
+
+    >>> [round(Polynomial(0.1, steps=10, power=2)(step), 4) for step in (0, 5, 10, 11)]
+    [0.1, 0.025, 0.0, 0.0]
+    """
+
+    learning_rate: float
+    steps: int
+    power: float = 1.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._check(learning_rate="positive", steps="whole", power="positive", final="least 0")
+
+    def __call__(self, step: int) -> float:
+        """What is left, to the power."""
+        left = 1 - min(step / self.steps, 1.0)
+        return self.final + (self.learning_rate - self.final) * math.pow(left, self.power)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    r"""Up to the peak in the first part of the steps, then down far below the first learning rate.
+
+    From peak / start_factor at step 0 up to the peak at step warmup · steps - 1, and down to
+    peak / start_factor / final_factor at the last step, steps - 1, where it stays; on half waves of
+    the cosine, or on lines with shape="linear".
+
+    Raises `ArgumentError` for numbers that are not above 0, for steps below 1, for warmup outside
+    [0, 1) and for another shape.
+
+    Source: Smith, Topin, "Super-convergence", 2018; `torch.optim.lr_scheduler.OneCycleLR`, without
+    its cycle of the momentum.
+
+    >>> schedule = OneCycle(0.5, steps=11, warmup=0.5455)
+    >>> [round(schedule(step), 6) for step in (0, 5, 10)]
+    [0.02, 0.5, 2e-06]
+    """
+
+    peak: float
+    steps: int
+    warmup: float = 0.3
+    start_factor: float = 25.0
+    final_factor: float = 1e4
+    shape: str = "cosine"
+
+    def __post_init__(self) -> None:
+        self._check(peak="positive", steps="whole", start_factor="positive")
+        self._check(final_factor="positive")
+        warmup = checked_number("OneCycle", "warmup", self.warmup, below=1)
+        object.__setattr__(self, "warmup", warmup)
+        if self.shape not in SHAPES:
+            expected, given = " or ".join(map(repr, SHAPES)), f"{self.shape!r:.60}"
+            wrong = "there is no such shape"
+            refuse(ArgumentError, "OneCycle", wrong, expected=expected, given=given)
+
+    def __call__(self, step: int) -> float:
+        """The learning rate on the way up, on the way down, or at the end."""
+        low, top, last = self.peak / self.start_factor, self.warmup * self.steps - 1, self.steps - 1
+        if step <= top:
+            return along(self.shape, low, self.peak, step / top if top else 1.0)
+        start = top if self.warmup else 0.0
+        passed = min((step - start) / (last - start), 1.0) if last > start else 1.0
+        return along(self.shape, self.peak, low / self.final_factor, passed)

@@ -1,0 +1,110 @@
+"""A learning rate that falls where the loss no longer does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ArgumentError, refuse
+from ..real_numbers import checked_number, checked_whole
+
+REMEMBERED = ("learning_rate", "best", "waited", "resting")
+
+
+class ReduceOnPlateau:
+    r"""A learning rate that falls when a watched number, such as a loss, no longer improves.
+
+    `see` is called with the number, once an evaluation: when it has not improved for more than
+    `patience` times in a row, the learning rate is multiplied by `factor`, down to `minimum`, and
+    the next `cooldown` numbers are not counted. An improvement is one by more than
+    threshold · |best| (than threshold, with relative=False) downwards, or with mode="max" upwards;
+    nan is none. An optimiser that has it as its learning rate saves it in its own state.
+
+    Raises `ArgumentError` for numbers out of range, a factor of 1 or more, and an unknown mode.
+
+    Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, which takes another sign where a relative
+    threshold meets a negative number.
+
+    >>> schedule = ReduceOnPlateau(0.1, factor=0.5, patience=1)
+    >>> [schedule.see(loss) for loss in (3.0, 2.0, 2.0, 2.0, 2.0)]
+    [0.1, 0.1, 0.1, 0.05, 0.05]
+    >>> schedule(0)
+    0.05
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        factor: float = 0.1,
+        patience: int = 10,
+        *,
+        threshold: float = 1e-4,
+        relative: bool = True,
+        cooldown: int = 0,
+        minimum: float = 0.0,
+        mode: str = "min",
+    ) -> None:
+        where = type(self).__name__
+        if mode not in {"min", "max"}:
+            expected, given = "'min' or 'max'", f"{mode!r:.60}"
+            refuse(ArgumentError, where, "there is no such mode", expected=expected, given=given)
+        self.learning_rate = checked_number(where, "learning_rate", learning_rate, positive=True)
+        self.factor = checked_number(where, "factor", factor, positive=True, below=1)
+        self.patience = checked_whole(where, "patience", patience)
+        self.threshold = checked_number(where, "threshold", threshold)
+        self.relative = bool(relative)
+        self.cooldown = checked_whole(where, "cooldown", cooldown)
+        self.minimum = checked_number(where, "minimum", minimum)
+        self.mode = mode
+        self.best = math.inf if mode == "min" else -math.inf
+        self.waited = 0  # evaluations in a row without an improvement
+        self.resting = 0  # evaluations that are not to be counted
+
+    def __call__(self, step: int) -> float:
+        """The learning rate at present, whatever the step."""
+        return self.learning_rate
+
+    def see(self, number: float) -> float:
+        """Take notice of a loss, and return the learning rate from here on."""
+        number, better = float(number), False
+        sign = 1 if self.mode == "min" else -1
+        if math.isinf(self.best):
+            better = sign * number < sign * self.best
+        else:
+            margin = self.threshold * (abs(self.best) if self.relative else 1)
+            better = sign * (self.best - number) > margin
+        if better:
+            self.best = number
+        self.waited = 0 if better else self.waited + 1
+        if self.resting:
+            self.resting, self.waited = self.resting - 1, 0
+        if self.waited > self.patience:
+            lower = max(self.learning_rate * self.factor, self.minimum)
+            self.learning_rate = min(lower, self.learning_rate)
+            self.resting, self.waited = self.cooldown, 0
+        return self.learning_rate
+
+    def state_dict(self) -> dict[str, float]:
+        """All that a later run needs to go on from here, by name."""
+        return {name: getattr(self, name) for name in REMEMBERED}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where `state_dict` was taken.
+
+        Raises `ArgumentError` for other names; the schedule is then as it was.
+        """
+        if set(state) != set(REMEMBERED):
+            refuse(
+                ArgumentError,
+                "ReduceOnPlateau.load_state_dict",
+                "the entries do not fit",
+                expected=", ".join(REMEMBERED),
+                given=", ".join(map(str, state)) or "none",
+            )
+        self.learning_rate, self.best = float(state["learning_rate"]), float(state["best"])
+        self.waited, self.resting = int(state["waited"]), int(state["resting"])
+
+    def __repr__(self) -> str:
+        name, best = type(self).__name__, self.best
+        return f"{name}(learning_rate={self.learning_rate}, best={best:.6g}, waited={self.waited})"

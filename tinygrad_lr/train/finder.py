@@ -1,0 +1,141 @@
+"""Finding a learning rate: a short descent whose rate grows until the loss does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import losses
+from ..errors import ArgumentError, bad_argument
+from ..generators import Seed, as_generator
+from ..nn import Module
+from ..optim import Optimizer, checked_number
+from ..value import Value
+from .checks import checked_count, checked_loader, checked_optimizer
+from .evaluation import compared, mode
+from .weights import Weights
+
+SMOOTHING = 0.9  # of the loss, over the steps
+BLOWN_UP = 4.0  # times the least loss: there is nothing to see beyond
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """The losses that a growing learning rate led to.
+
+    - `rates`: the learning rate of each step, rising by a constant factor
+    - `losses`: the loss before each step
+    - `smoothed`: the same, averaged over the steps so that batches disturb it less
+    - `suggestion`: a tenth of the rate that led to the least smoothed loss
+    """
+
+    rates: list[float]
+    losses: list[float]
+    smoothed: list[float]
+    suggestion: float
+
+    def __repr__(self) -> str:
+        return (
+            f"LearningRates({len(self.rates)} rates from {self.rates[0]:.3g} to "
+            f"{self.rates[-1]:.3g}; suggestion: {self.suggestion:.2g})"
+        )
+
+
+def find_learning_rate(
+    model: Module,
+    x: Any,
+    y: ArrayLike | None = None,
+    *,
+    loss: Callable[[Any, Any], Value] = losses.mse,
+    optimizer: Optimizer | None = None,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+    batch_size: int | None = None,
+    generator: Seed = None,
+) -> LearningRates:
+    """Try learning rates from `lowest` to `highest` in a descent of so many steps, and look.
+
+    The rate is multiplied by the same factor after each step; the descent ends early where the
+    loss is no number or four times the least one. The suggestion is a tenth of the rate that led
+    to the least loss: near the largest that works, with room. Afterwards model, optimiser and the
+    generators of layers are as they were before.
+
+    `optimizer` is one over the model's parameters (its learning rate is not used; SGD unless
+    given); x, y, loss, batch_size and generator are those of `fit`.
+
+    Raises what `fit` raises, and `ArgumentError` where `lowest` is not below `highest`.
+
+    Source: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3.
+
+    >>> x = np.linspace(-1, 1, 50)
+    >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    >>> found = find_learning_rate(line, x, 2 * x + 1)
+    >>> 0.01 < found.suggestion < 1
+    True
+    """
+    where = "find_learning_rate"
+    low = checked_number(where, "lowest", lowest, positive=True)
+    high = checked_number(where, "highest", highest, positive=True)
+    if low >= high:
+        wrong, expected = "the rates do not rise", "lowest below highest"
+        given = f"{low:g} and {high:g}"
+        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
+    count = checked_count("steps", steps, 2) or 2
+    optimizer = checked_optimizer(model, optimizer, None)
+    random = as_generator(where, 0 if generator is None else generator)
+    loader, _ = checked_loader(model, x, y, batch_size, random)
+    weights = Weights(model, optimizer.parameters)
+    before, state = weights.now(), optimizer.state_dict()
+    rated = [optimizer, *optimizer.groups]
+    schedules = [group.learning_rate for group in rated]
+    drawn = [(x, x.bit_generator.state) for x in model.generators()]
+    rates, seen = [], []
+    try:
+        with np.errstate(all="ignore"), mode(model, True):
+            batches = iter(loader)
+            for rate in np.geomspace(low, high, count).tolist():
+                batch = next(batches, None)
+                if batch is None:
+                    batches = iter(loader)
+                    batch = next(batches)
+                inputs, wanted = batch
+                error = compared(loss, model(inputs), wanted)
+                rates.append(rate)
+                seen.append(float(error))
+                if not seen[-1] <= BLOWN_UP * min(seen):
+                    break
+                optimizer.zero_grad()
+                error.backward()
+                for group in rated:
+                    group.learning_rate = rate
+                optimizer.step()
+    finally:
+        weights.put(before)
+        optimizer.zero_grad()
+        for group, schedule in zip(rated, schedules, strict=True):
+            group.learning_rate = schedule
+        optimizer.load_state_dict(state)
+        for drawing, numbers in drawn:
+            drawing.bit_generator.state = numbers
+    smooth = smoothed(seen)
+    best = min(range(len(seen)), key=lambda i: smooth[i] if math.isfinite(smooth[i]) else math.inf)
+    return LearningRates(rates, seen, smooth, rates[best] / 10)
+
+
+def smoothed(values: list[float]) -> list[float]:
+    """Averages that forget, corrected for their beginning.
+
+    >>> smoothed([1.0, 1.0, 1.0])
+    [1.0, 1.0, 1.0]
+    """
+    average, result = 0.0, []
+    for count, value in enumerate(values, 1):
+        average = SMOOTHING * average + (1 - SMOOTHING) * value
+        result.append(average / (1 - SMOOTHING**count))
+    return result
