@@ -15,8 +15,9 @@ PUBLIC = sorted(name for name in vars(tg) if not name.startswith("_"))
 PROMISED = [
     *("Value", "check_gradients", "fit", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad"),
     *("primitive", "value_and_grad", "vjp", "nn", "losses", "optim", "data", "datasets", "linear"),
-    *("checkpoint", "plot"),
+    *("checkpoint", "plot", "train", "metrics", "schedules", "interop"),
 ]
+LAZY = [tg, tg.nn, tg.ops, tg.losses, tg.optim, tg.data, tg.datasets, tg.train, tg.interop]
 
 
 def explicit(module):
@@ -53,11 +54,20 @@ def test_every_operation_of_the_table_is_exported():
         for name, operation in TABLE.items()
         if str(operation.__module__).startswith("tinygrad_lr.ops")
     }
-    assert own <= set(vars(tg.ops))
+    assert own <= {name for name in dir(tg.ops) if getattr(tg.ops, name) is TABLE.get(name)}
+
+
+@pytest.mark.parametrize("module", LAZY, ids=lambda m: m.__name__)
+def test_every_name_that_waits_for_its_first_use_is_there(module):
+    names = [name for name in dir(module) if not name.startswith("_")]
+    assert all(getattr(module, name) is not None for name in names)
+    assert set(getattr(module, "__all__", ())) <= set(names)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        module.nothing  # noqa: B018
 
 
 def test_the_import_is_silent_and_brings_no_extra():
-    extras = ["matplotlib", "tqdm", "safetensors", "pandas", "torch", "sklearn", "llvmlite"]
+    extras = ["scipy", "matplotlib", "tqdm", "safetensors", "pandas", "torch", "sklearn", "llvmlite"]
     code = f"import sys, tinygrad_lr; print([m for m in {extras} if m in sys.modules])"
     command = [sys.executable, "-W", "error", "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
