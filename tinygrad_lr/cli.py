@@ -20,15 +20,17 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import __version__
-from .errors import TinygradError
+from .errors import ArgumentError, TinygradError, bad_argument
 
 PROGRAM = "tinygrad-lr"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+QUANTITY = {"expected": "a class in --y", "given": "numbers", "cure": "pass --classify, or drop it"}
 EXAMPLES = f"""examples:
   {PROGRAM} fit                                     the lesson: SAT scores and GPAs
   {PROGRAM} fit students.csv --x sat_sum --y fy_gpa
   {PROGRAM} fit students.csv --x sat_v,sat_m --y fy_gpa --save line.safetensors
   {PROGRAM} fit students.csv --x sat_sum --y fy_gpa --hidden 16,16 --plot out.png
+  {PROGRAM} fit flowers.csv --x petal_length,petal_width --y species
   {PROGRAM} predict line.safetensors new.csv --out predictions.csv
 """
 
@@ -123,6 +125,8 @@ def _add_fit(commands: Any, common: Parser) -> None:
     add("--seed", type=_whole(0), default=0, metavar="N", help="for first weights and batches (0)")
     raw = "learn on the features as they are"
     add("--no-standardize", dest="standardize", action="store_false", help=raw)
+    add("--classify", action="store_true", help="numbers in --y are classes (words always are)")
+    add("--test", type=_share, metavar="SHARE", help="rows to judge a classifier by (0.2)")
     add("--save", metavar="FILE", help="write what was learnt (.safetensors)")
     add("--plot", metavar="FILE", help="draw it (.png, .svg or .pdf)")
     add("--json", action="store_true", help="print one JSON object, for programs")
@@ -168,9 +172,19 @@ def _fit(arguments: argparse.Namespace) -> None:
         activation=arguments.activation,
         at=arguments.at,
     )
-    constants = bool(settings.hidden)
-    problem = lesson.read_problem(arguments.file, arguments.x, arguments.y, constants=constants)
-    parts = lesson.run(problem, settings, save=arguments.save, plot=arguments.plot)
+    columns, outputs = (arguments.file, arguments.x, arguments.y), (arguments.save, arguments.plot)
+    classes = lesson.read_classes(*columns, classify=arguments.classify)
+    parts: Iterator[Any]
+    if classes is not None:
+        save, plot = outputs
+        parts = lesson.classify(classes, settings, test=arguments.test, save=save, plot=plot)
+    else:
+        if arguments.test is not None:
+            raise ArgumentError(
+                bad_argument("--test", "a quantity is learnt from all rows", **QUANTITY)
+            )
+        problem = lesson.read_problem(*columns, constants=bool(settings.hidden))
+        parts = lesson.run(problem, settings, save=arguments.save, plot=arguments.plot)
     if arguments.json:
         _emit(json.dumps(lesson.as_object(parts), indent=2, allow_nan=False))
         return
@@ -262,6 +276,13 @@ def _nonnegative(text: str) -> float:
     value = _number(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text!r:.60} is below 0")
+    return value
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r:.60} is no share from 0 to below 1")
     return value
 
 

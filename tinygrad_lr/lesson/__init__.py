@@ -1,4 +1,4 @@
-"""The lesson: a line (or a network) through data, every number of it explained.
+"""The lesson: a line (or a network, or a classifier) for data, every number of it explained.
 
 problem ──run──> parts, one after the other ──show──> text for a person
 (columns)        (dataclasses of numbers)   ──as_json──> dicts for a program
@@ -7,6 +7,10 @@ problem ──run──> parts, one after the other ──show──> text for a
 from __future__ import annotations
 
 from ..files import check_outputs as check_outputs
+from .class_text import Writer as Writer
+from .classes import ClassProblem as ClassProblem
+from .classes import read_classes as read_classes
+from .classifying import classify as classify
 from .course import Interrupted as Interrupted
 from .course import run as run
 from .parts import Part as Part
@@ -17,10 +21,10 @@ from .predictor import load_predictor as load_predictor
 from .predictor import predict_file as predict_file
 from .problem import Problem as Problem
 from .problem import read_problem as read_problem
-from .text import Writer as Writer
 from .training import Settings as Settings
 
 __all__ = [
+    "ClassProblem",
     "Interrupted",
     "Part",
     "Predictor",
@@ -30,8 +34,10 @@ __all__ = [
     "as_json",
     "as_object",
     "check_outputs",
+    "classify",
     "load_predictor",
     "predict_file",
+    "read_classes",
     "read_problem",
     "run",
 ]

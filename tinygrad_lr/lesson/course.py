@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..linear.least_squares import Array
 from ..train import History
 from ..train.history import counted
 from . import derivation, rates
+from .classes import ClassProblem
 from .parts import (
     ClosedForm,
     Column,
@@ -28,7 +29,7 @@ from .parts import (
 )
 from .picture import check_picture, save_picture
 from .predictor import check_ending
-from .problem import Problem, medians
+from .problem import Problem
 from .training import Settings, Training, check_batch, train
 
 SHOWN = (0, 1, 2, 3, 5)  # and ten times, a hundred times, ... 1, 2 and 5
@@ -67,7 +68,7 @@ def run(
     if plot is not None:
         check_picture(plot)
     check_batch(problem, settings)
-    at = _place(problem, settings)
+    at = place_of(problem, settings)
     line = None if settings.hidden else exact_line(problem)
     yield summary(problem)
     if line is not None:
@@ -94,22 +95,30 @@ def run(
 
 def summary(problem: Problem) -> Data:
     """The columns in figures."""
-    columns = [*problem.x_names, problem.y_name]
+    found = shown_columns(
+        [*problem.x_names, problem.y_name], [*problem.x.T, problem.y], problem.meanings
+    )
+    return Data(problem.source, problem.rows, found[:-1], found[-1], problem.notes)
+
+
+def shown_columns(
+    names: Sequence[str], columns: Iterable[Array], meanings: Mapping[str, str] | None = None
+) -> tuple[Column, ...]:
+    """Columns in figures."""
     found = []
-    for name, values in zip(columns, [*problem.x.T, problem.y], strict=True):
+    for name, values in zip(names, columns, strict=True):
         size = np.ldexp(1.0, int(np.frexp(abs(values).max())[1]) - 1)  # no square overflows
-        deviation = float((values / size).std() * size)
         found.append(
             Column(
                 name=name,
-                meaning=problem.meanings.get(name, ""),
+                meaning=(meanings or {}).get(name, ""),
                 mean=float((values / size).mean() * size),
-                standard_deviation=deviation,
+                standard_deviation=float((values / size).std() * size),
                 minimum=float(values.min()),
                 maximum=float(values.max()),
             )
         )
-    return Data(problem.source, problem.rows, tuple(found[:-1]), found[-1], problem.notes)
+    return tuple(found)
 
 
 def exact_line(problem: Problem) -> Line:
@@ -235,10 +244,10 @@ def prediction(
     )
 
 
-def _place(problem: Problem, settings: Settings) -> tuple[float, ...]:
+def place_of(problem: Problem | ClassProblem, settings: Settings) -> tuple[float, ...]:
     """The features to predict for."""
     if settings.at is None:
-        return _floats(medians(problem))
+        return _floats(np.median(problem.x, axis=0))
     if len(settings.at) != len(problem.x_names):
         features = ", ".join(map(printable, problem.x_names))
         raise ArgumentError(

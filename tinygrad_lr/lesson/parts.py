@@ -205,7 +205,7 @@ class Written:
 Part = Data | ClosedForm | Descent | LearningRates | Derivation | Prediction | Network | Written
 
 
-def as_json(part: Part) -> Any:
+def as_json(part: Any) -> Any:
     """A part as dicts, lists, text and finite numbers; what is not finite becomes None.
 
     >>> as_json(Moment(3, math.inf, (0.5,)))
@@ -214,7 +214,7 @@ def as_json(part: Part) -> Any:
     return _plain(dataclasses.asdict(part))
 
 
-def as_object(parts: Iterable[Part]) -> dict[str, Any]:
+def as_object(parts: Iterable[Any]) -> dict[str, Any]:
     """All parts as one object, by their kind; the files written as a list.
 
     >>> as_object([Written("the line", "a.safetensors")])

@@ -1,13 +1,20 @@
-"""The picture of a descent as a file."""
+"""The picture of a descent, or of a classifier, as a file."""
 
 from __future__ import annotations
 
 import io
 import os
+from typing import Any
+
+import numpy as np
 
 from ..errors import import_extra
 from ..files import refuse, replace_file
 from ..linear import Line
+from ..train import History
+from .class_parts import Classification
+from .classes import ClassProblem
+from .predictor import Predictor
 from .problem import Problem
 from .training import Training
 
@@ -47,6 +54,29 @@ def save_picture(path: str, problem: Problem, training: Training, line: Line | N
         closed_form=line,
         w_label=f"w{unit}" if line is not None and one else None,
     )
+    write_figure(path, figure)
+
+
+def save_class_picture(
+    path: str, problem: ClassProblem, predictor: Predictor, history: History, found: Classification
+) -> None:
+    """Draw the borders, the loss by step and the confusion matrix, and write them to a file."""
+    from ..plot import classification_figure
+
+    figure = classification_figure(
+        *(problem.x, problem.y),
+        predict=predictor.probabilities,
+        history=history,
+        confusion=np.array(found.confusion),
+        x_names=problem.x_names,
+        y_name=problem.y_name,
+        labels=problem.labels,
+    )
+    write_figure(path, figure)
+
+
+def write_figure(path: str, figure: Any) -> None:
+    """Write a figure to a file, in the format that its ending names, the same bytes each time."""
     ending = os.path.splitext(path)[1].lower()
     stream = io.BytesIO()
     with import_extra("matplotlib", "plot").rc_context({"svg.hashsalt": "tinygrad_lr"}):

@@ -16,12 +16,14 @@ from ..checkpoint import load_file, load_metadata, load_shapes, save_file
 from ..errors import import_extra
 from ..files import listed, printable, quoted, refuse
 from ..linear.least_squares import Array
+from ..ops import softmax
 from ..recording import no_grad
 from ..table import read_table
 
 ENTRY, VERSION = "tinygrad_lr", 1  # where a file's description stands, and how it is written
 ACTIVATIONS = ("tanh", "relu")
 MOST_NAMES, MOST_LAYERS, WIDEST = 100_000, 100, 2**20
+MOST_LABELS = 1000
 LARGEST = sys.float_info.max
 
 
@@ -30,7 +32,8 @@ class Description:
     """All there is to know about a predictor but its weights.
 
     No `hidden` layers are a line. A row x becomes (x - x_mean) / x_scale before the model sees
-    it, and its answer times y_scale plus y_mean is the prediction.
+    it, and its answer times y_scale plus y_mean is the prediction. With `labels`, its answers are
+    the logits of those classes instead.
     """
 
     x_names: tuple[str, ...]
@@ -41,21 +44,27 @@ class Description:
     x_scale: tuple[float, ...]
     y_mean: float = 0.0
     y_scale: float = 1.0
+    labels: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the model gives for a row."""
+        return len(self.labels) or 1
 
     def model(self, seed: int = 0) -> nn.Module:
         """The line at w = 0, b = 0, or the network with the weights that the seed draws."""
         features = len(self.x_names)
         if self.hidden:
             kind = self.activation
-            network = nn.MLP(features, self.hidden, 1, kind, dtype=np.float64, generator=seed)
-            return network
-        line = nn.Linear(features, 1, dtype=np.float64, generator=seed)
-        line.load_state_dict({"weight": np.zeros((features, 1)), "bias": np.zeros(1)})
+            outputs = self.outputs
+            return nn.MLP(features, self.hidden, outputs, kind, dtype=np.float64, generator=seed)
+        line = nn.Linear(features, self.outputs, dtype=np.float64, generator=seed)
+        line.load_state_dict({name: np.zeros(shape) for name, shape in self.shapes().items()})
         return line
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight by name, without making any."""
-        widths = [len(self.x_names), *self.hidden, 1]
+        widths = [len(self.x_names), *self.hidden, self.outputs]
         found: dict[str, tuple[int, ...]] = {}
         for layer, (inputs, outputs) in enumerate(pairwise(widths)):
             prefix = f"layers.{2 * layer}." if self.hidden else ""
@@ -76,6 +85,7 @@ class Description:
                 "x_scale": self.x_scale,
                 "y_mean": self.y_mean,
                 "y_scale": self.y_scale,
+                **({"labels": self.labels} if self.labels else {}),
             }
         )
 
@@ -97,6 +107,11 @@ class Predictor:
         with no_grad(), np.errstate(all="ignore"):
             answer = self.model(self.features(x)).numpy()[:, 0]
             return np.asarray(answer * self.description.y_scale + self.description.y_mean)
+
+    def probabilities(self, x: Array) -> Array:
+        """The probability of each class (rows, classes) for rows of x (rows, features)."""
+        with no_grad(), np.errstate(all="ignore"):
+            return np.asarray(softmax(self.model(self.features(x))).numpy())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and description to a safetensors file; raises what `save_file` raises."""
@@ -145,21 +160,32 @@ def predict_file(
 ) -> tuple[list[str], list[list[str] | Array]]:
     """The columns of a CSV file and, at the end, `predicted_<target>`: names, and columns.
 
+    Of a classifier that is the likeliest label; `probability_<target>` says how likely.
+
     Raises `DataFileError` for whatever `read_table` refuses, a feature that is not there, a
     column that has the new one's name already, and a row beyond float64.
     """
     description = predictor.description
-    name = f"predicted_{description.y_name}"
     table = read_table(path)
-    values = predictor.predict(table.matrix(description.x_names))
-    if name in table.names:
-        given, cure = f"{quoted(name)} in the header", "rename it"
-        refuse(table.path, "a column has the name of the predictions", "another", given, cure)
-    if not np.isfinite(values).all():
-        line = int(table.lines[np.argmin(np.isfinite(values))])
+    x = table.matrix(description.x_names)
+    columns: dict[str, Any] = {}
+    if description.labels:
+        values = predictor.probabilities(x)
+        likeliest = values.argmax(axis=1)
+        columns[f"predicted_{description.y_name}"] = [description.labels[i] for i in likeliest]
+        columns[f"probability_{description.y_name}"] = values.max(axis=1)
+    else:
+        columns[f"predicted_{description.y_name}"] = values = predictor.predict(x)
+    for name in columns:
+        if name in table.names:
+            given, cure = f"{quoted(name)} in the header", "rename it"
+            refuse(table.path, "a column has the name of the predictions", "another", given, cure)
+    finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    if not finite.all():
+        line = int(table.lines[np.argmin(finite)])
         wrong, cure = "no prediction", "correct the row"
         refuse(table.path, wrong, "features such as it learnt from", "larger", cure, line)
-    return [*table.names, name], [*map(table.cells, table.names), values]
+    return [*table.names, *columns], [*map(table.cells, table.names), *columns.values()]
 
 
 def _described(path: str, text: str) -> Description:
@@ -176,6 +202,7 @@ def _described(path: str, text: str) -> Description:
     hidden = _list(path, told, "hidden", int, 0, MOST_LAYERS)
     x_mean = _list(path, told, "x_mean", float, len(x_names), len(x_names))
     x_scale = _list(path, told, "x_scale", float, len(x_names), len(x_names))
+    labels = _list(path, told, "labels", str, 2, MOST_LABELS) if "labels" in told else ()
     y_mean, y_scale = _list(path, {"y": [told.get("y_mean"), told.get("y_scale")]}, "y", float, 2)
     checks = {
         "architecture": told.get("architecture") == ("mlp" if hidden else "line"),
@@ -185,12 +212,14 @@ def _described(path: str, text: str) -> Description:
         "activation": told.get("activation") in ACTIVATIONS,
         "x_scale": all(scale > 0 for scale in x_scale),
         "y_scale": y_scale > 0,
+        "labels": len({*labels}) == len(labels) and all(labels),
     }
     for entry, right in checks.items():
         if not right:
             _refuse_entry(path, entry, told.get(entry))
     return Description(
-        x_names, str(y_name), hidden, told["activation"], x_mean, x_scale, y_mean, y_scale
+        *(x_names, str(y_name), hidden, told["activation"], x_mean, x_scale, y_mean, y_scale),
+        labels=labels,
     )
 
 

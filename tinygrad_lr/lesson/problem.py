@@ -14,6 +14,7 @@ from ..files import listed, quoted, refuse
 from ..linear.least_squares import Array
 from ..table import Table, column_notes, read_names, read_table
 
+FEW = 10  # different whole numbers that may be classes
 X_NAMES, Y_NAME = ("sat_sum",), "fy_gpa"  # the lesson's own columns
 SOURCE = "SAT scores and college GPAs of 1000 students (Educational Testing Service)"
 MEANINGS = {
@@ -77,11 +78,7 @@ def read_problem(
     (1000, ('sat_sum',), 'fy_gpa')
     """
     own = path is None
-    name = os.fspath(sat_gpa_path() if path is None else path)
-    header = read_names(name)
-    features = _chosen(header, x_names or (X_NAMES if own else ()))
-    target = y_name if y_name is not None else Y_NAME if own else ""
-    _check_choice(name, header, features, target)
+    name, features, target = chosen_columns(path, x_names, y_name)
     table = read_table(name, [*features, target])
     x, y = table.matrix(features), table.numbers(target)
     problem = Problem(
@@ -91,11 +88,35 @@ def read_problem(
         y_name=target,
         x=x,
         y=y,
-        notes=column_notes(table, [*features, target]),
+        notes=(*column_notes(table, [*features, target]), *_class_note(target, y)),
         meanings=MEANINGS if own else {},
     )
     _check_rows(problem, table, constants)
     return problem
+
+
+def chosen_columns(
+    path: str | os.PathLike[str] | None, x_names: Sequence[str], y_name: str | None
+) -> tuple[str, tuple[str, ...], str]:
+    """The file, its features and its target, each a column of it; or the error."""
+    own = path is None
+    name = os.fspath(sat_gpa_path() if path is None else path)
+    header = read_names(name)
+    features = _chosen(header, x_names or (X_NAMES if own else ()))
+    target = y_name if y_name is not None else Y_NAME if own else ""
+    _check_choice(name, header, features, target)
+    return name, features, target
+
+
+def _class_note(name: str, y: Array) -> list[str]:
+    """What to say of a target that may be meant as classes."""
+    few = len(y) >= 3 * FEW and (y == np.rint(y)).all() and len(different := np.unique(y)) <= FEW
+    if not few or len(different) < 2:
+        return []
+    return [
+        f"{quoted(name)} holds {len(different)} different whole numbers, learnt as a quantity; "
+        "for classes, pass --classify"
+    ]
 
 
 def _chosen(header: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
@@ -140,8 +161,3 @@ def _check_rows(problem: Problem, table: Table, constants: bool) -> None:
 
 def _refuse_column(path: str, column: str, wrong: str, expected: str, cure: str = "") -> NoReturn:
     refuse(f"{path}, column {quoted(column)}", wrong, expected, "this column", cure)
-
-
-def medians(problem: Problem) -> Array:
-    """The middle of each feature."""
-    return np.median(problem.x, axis=0)

@@ -14,7 +14,6 @@ from .parts import (
     LearningRates,
     Moment,
     Network,
-    Part,
     Prediction,
     Trials,
     Written,
@@ -46,16 +45,16 @@ class Writer:
         """In colour where a person watches the stream on a terminal that shows it."""
         return cls(Ink(stream is not None and wants_color(stream)))
 
-    def lines(self, part: Part) -> Lines:
+    def lines(self, part: Any) -> Lines:
         """The part's lines."""
         yield from self.writers[type(part)](self, part)
 
     def data(self, part: Data) -> Lines:
         """What there is to learn from."""
         self.target = label(part.target.name)
-        yield self.ink.heading(f"{self.target} from {_listed(part.features)}")
+        yield self.ink.heading(f"{self.target} from {listed(part.features)}")
         yield self.ink.faint(f"{label(part.source, 76)}")
-        yield from self.heading(f"The data: {_count(part.rows)} rows")
+        yield from self.heading(f"The data: {spaced(part.rows)} rows")
         columns = (*part.features, part.target)
         rows = [["", "mean", "std. dev.", "least", "greatest", ""]]
         for column in columns:
@@ -117,7 +116,7 @@ class Writer:
         """Too small, right, too large."""
         yield from self.heading("What the learning rate does")
         if part.rows < part.of:
-            sample = f"Tried on {_count(part.rows)} of the rows, evenly spread."
+            sample = f"Tried on {spaced(part.rows)} of the rows, evenly spread."
             yield from paragraph(sample)
         for table in part.tables:
             yield from self.trials(part, table)
@@ -150,7 +149,7 @@ class Writer:
         one = len(part.names) == 1
         model = f"w·{x} + b" if one else f"Σ w·{x} + b"
         where = "w = 0 and b = 0" if one else "all w = 0 and b = 0"
-        count = _count(part.count)
+        count = spaced(part.count)
         laws = [
             [f"ŷ = {model}", f"the prediction: 0 for every row at {where}"],
             ["u = ŷ - y", "how far off it is"],
@@ -206,7 +205,7 @@ class Writer:
         scale = "standardised columns" if part.standardized else "the columns as given"
         batches = f", batches of {part.batch_size}" if part.batch_size else ""
         yield from paragraph(
-            f"{_count(part.parameters)} weights, drawn with seed {part.seed}; gradient descent on "
+            f"{spaced(part.parameters)} weights, drawn with seed {part.seed}; gradient descent on "
             f"{scale}, learning rate {short(part.learning_rate)}{batches}."
         )
         yield ""
@@ -226,12 +225,10 @@ class Writer:
     def prediction(self, part: Prediction) -> Lines:
         """One prediction, and how far to trust it."""
         yield from self.heading("A prediction")
-        places = [f"{label(n)} = {short(v)}" for n, v in zip(part.names, part.at, strict=True)]
-        where = ", ".join(places[:MOST_SLOPES]) + (", ..." if places[MOST_SLOPES:] else "")
         value = f"{self.target} = {short(part.value, 4)} ± {short(part.spread, 3)}"
-        yield from paragraph(f"Where {where}, the model says:")
+        yield from paragraph(f"Where {places(part.names, part.at)}, the model says:")
         yield MARGIN + MARGIN + self.ink.key(value)
-        share = f"{_count(part.within)} of the {_count(part.rows)} rows"
+        share = f"{spaced(part.within)} of the {spaced(part.rows)} rows"
         if not math.isnan(part.typical):
             yield from paragraph(
                 f"{share} lie within {short(part.typical, 3)} of their prediction."
@@ -307,7 +304,7 @@ def _valley(table: Trials) -> str:
     if table.condition < 1.5:
         return "The loss is a round bowl here: one learning rate suits every weight."
     exact = 1e4 < table.condition < 1e12
-    steep = _count(round(table.condition)) if exact else short(table.condition, 3)
+    steep = spaced(round(table.condition)) if exact else short(table.condition, 3)
     return (
         f"The steepest direction is {steep} times as steep as the flattest: a rate that the one "
         "can bear moves the other that much slower."
@@ -334,11 +331,18 @@ def _left_last(rows: list[list[str]], last: int = 1) -> list[list[str]]:
     ]
 
 
-def _listed(columns: Any) -> str:
+def places(names: tuple[str, ...], at: tuple[float, ...]) -> str:
+    """The features at one place."""
+    found = [f"{label(name)} = {short(value)}" for name, value in zip(names, at, strict=True)]
+    return ", ".join(found[:MOST_SLOPES]) + (", ..." if found[MOST_SLOPES:] else "")
+
+
+def listed(columns: Any) -> str:
+    """The names of the first columns, and how many more there are."""
     names = [label(column.name) for column in columns]
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _count(number: int) -> str:
+def spaced(number: int) -> str:
     """A whole number, with a space between thousands from 10 000 on."""
     return str(number) if number < 10_000 else f"{number:,}".replace(",", " ")

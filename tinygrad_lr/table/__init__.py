@@ -12,8 +12,17 @@ from __future__ import annotations
 from ..files import printable as printable
 from .reading import Table as Table
 from .reading import column_notes as column_notes
+from .reading import is_number as is_number
 from .reading import read_names as read_names
 from .reading import read_table as read_table
 from .writing import write_table as write_table
 
-__all__ = ["Table", "column_notes", "printable", "read_names", "read_table", "write_table"]
+__all__ = [
+    "Table",
+    "column_notes",
+    "is_number",
+    "printable",
+    "read_names",
+    "read_table",
+    "write_table",
+]

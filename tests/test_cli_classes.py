@@ -1,0 +1,224 @@
+"""The command on a class: what it prints, saves and draws, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import lesson
+from tinygrad_lr.cli import main
+
+KINDS = ["iris <b>", "=1+1", "rose"]
+CENTRES = [(0, 0), (2, 2), (3.2, -1)]
+FIT = ["--x", "a,b", "--y", "kind"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    lines = ["a,b,number,kind"]
+    for i in range(90):
+        a, b = random.normal(CENTRES[i % 3], 0.5)
+        lines.append(f"{a:.4f},{b:.4f},{i % 3 + 8},{KINDS[i % 3]}")
+    Path("flowers.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def write_many():
+    """A file in which thirty classes are one like the other."""
+    random = np.random.default_rng(0)
+    lines = ["a,b,kind", *(f"{random.normal()},{random.normal()},k{i % 30}" for i in range(300))]
+    Path("many.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def said(capsys, *arguments):
+    """The exit status, what was printed, and the line of the error."""
+    status = main(list(arguments))
+    streams = capsys.readouterr()
+    return status, streams.out, streams.err
+
+
+def told(capsys, *arguments):
+    """What the command says to a program."""
+    status, out, err = said(capsys, "fit", "flowers.csv", *arguments, "--json")
+    assert (status, err) == (0, "")
+    return json.loads(out)
+
+
+# ---- what goes well
+
+
+def test_words_are_classes_and_the_text_tells_how_often_it_is_right(capsys, folder):
+    status, out, err = said(capsys, "fit", "flowers.csv", *FIT)
+    assert (status, err) == (0, "")
+    for words in [
+        *("90 rows of 3 classes", "18 rows are held out", "it learns from 72"),
+        *("Softmax regression: 2 → 3", "dL/dz = (p - t)/N", "always '=1+1'"),
+        *("rows it never saw", "true \\ predicted", "kind = "),
+    ]:
+        assert words in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_numbers_of_the_first_step_are_those_of_the_formula(capsys, folder):
+    part = told(capsys, *FIT)["first_slopes"]
+    assert part["count"] == 72 and part["loss"] == pytest.approx(np.log(3), rel=1e-14)
+    for row in part["rows"]:
+        t = np.array([label == row["label"] for label in part["labels"]])
+        assert row["probabilities"] == pytest.approx([1 / 3] * 3)
+        assert row["slopes"] == pytest.approx(((1 / 3 - t) / 72).tolist(), rel=1e-13)
+
+
+@pytest.mark.parametrize("hidden", [[], ["--hidden", "8"]])
+def test_accuracy_baseline_and_confusion_agree_with_each_other(capsys, folder, hidden):
+    part = told(capsys, *FIT, *hidden)["classification"]
+    confusion = np.array(part["confusion"])
+    assert confusion.sum() == part["held_out"] == 18
+    assert np.trace(confusion) / 18 == part["held_out_accuracy"] > 0.9
+    assert part["accuracy"] > 0.9 and part["baseline"] == pytest.approx(1 / 3)
+
+
+def test_whole_numbers_are_classes_if_asked_and_in_their_order(capsys, folder):
+    parts = told(capsys, "--x", "a,b", "--y", "number", "--classify")
+    assert parts["classes"]["labels"] == ["8", "9", "10"]
+    _, out, _ = said(capsys, "fit", "flowers.csv", "--x", "a,b", "--y", "number")
+    assert "'number' holds 3 different whole numbers" in out and "pass --classify" in out
+
+
+def test_what_is_saved_predicts_labels_and_their_probabilities(capsys, folder):
+    said(capsys, "fit", "flowers.csv", *FIT, "--save", "kinds.safetensors")
+    status, out, _ = said(capsys, "predict", "kinds.safetensors", "flowers.csv")
+    rows = list(csv.DictReader(out.splitlines()))
+    right = sum(row["kind"] == row["predicted_kind"] for row in rows)
+    assert status == 0 and right > 80
+    assert "'=1+1" in {row["predicted_kind"] for row in rows}  # no formula for a spreadsheet
+    assert all(1 / 3 < float(row["probability_kind"]) <= 1 for row in rows)
+
+
+def test_a_saved_classifier_is_the_one_that_was_judged(capsys, folder):
+    part = told(capsys, *FIT, "--hidden", "4", "--save", "kinds.safetensors")["class_prediction"]
+    predictor = lesson.load_predictor("kinds.safetensors")
+    found = predictor.probabilities(np.array([part["at"]]))[0]
+    assert found.tolist() == part["probabilities"]
+    assert predictor.description.labels == tuple(sorted(KINDS))
+
+
+def test_the_same_seed_gives_the_same_words(capsys, folder):
+    first, second, other = (
+        said(capsys, "fit", "flowers.csv", *FIT, "--seed", seed)[1] for seed in ("1", "1", "2")
+    )
+    assert first == second != other
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_picture_is_drawn(capsys, folder, ending):
+    status, out, err = said(capsys, "fit", "flowers.csv", *FIT, "--plot", f"kinds.{ending}")
+    assert (status, err) == (0, "") and f"kinds.{ending}" in out
+    data = Path(f"kinds.{ending}").read_bytes()
+    said(capsys, "fit", "flowers.csv", *FIT, "--plot", f"kinds.{ending}")
+    assert Path(f"kinds.{ending}").read_bytes() == data and b"<b>" not in data
+
+
+def test_other_than_two_features_are_drawn_without_borders():
+    y, history = np.array([0, 1]), tg.History([0.7, 0.1], {}, [], 1, "limit", "", 0.1)
+    figure = tg.plot.classification_figure(
+        *(np.eye(2)[:, :1], y),
+        **{"predict": None, "history": history, "confusion": np.eye(2, dtype=int)},
+        **{"x_names": ["a"], "y_name": "y", "labels": ["$x$", "y"]},
+    )
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        *("The loss, step by step", "What it takes for what"),
+    ]
+
+
+def test_none_are_held_out_if_that_is_asked_or_there_are_few(capsys, folder):
+    part = told(capsys, *FIT, "--test", "0")["classification"]
+    assert part["held_out_accuracy"] is None and np.sum(part["confusion"]) == 90
+    lines = Path("flowers.csv").read_text(encoding="utf-8").splitlines()
+    Path("flowers.csv").write_text("\n".join(lines[:7]) + "\n", encoding="utf-8")
+    assert told(capsys, *FIT)["classes"]["held_out"] == 0
+
+
+def test_a_class_of_one_row_is_learnt_from(capsys, folder):
+    with open("flowers.csv", "a", encoding="utf-8") as file:
+        file.write("9,9,5,oak\n")
+    classes = told(capsys, *FIT)["classes"]
+    assert dict(zip(classes["labels"], classes["counts"], strict=True))["oak"] == 1
+
+
+def test_many_classes_are_told_by_what_is_confused_most(capsys, folder):
+    write_many()
+    status, out, _ = said(capsys, "fit", "many.csv", *FIT, "--steps", "20")
+    assert status == 0 and "taken for" in out and "and 18 more classes" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_zero_steps_leave_the_classifier_as_it_began(capsys, folder):
+    part = told(capsys, *FIT, "--steps", "0")["classification"]
+    assert part["steps"] == 0 and "unchanged" in part["message"]
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "sentence"),
+    [
+        ("1,2,x\n3,4,\n", [], "line 3, column 'kind': a row without a class"),
+        ("1,2,x\n3,4,NA\n", [], "line 3, column 'kind': a row without a class"),
+        ("1,2,x\n3,4,x\n", [], "one class only; expected two classes or more"),
+        ("1,2,x\n3,4,y\n5,6,z\n", [], "too many classes for 3 rows"),
+        ("1,2,x\n3,no,y\n5,6,y\n", [], "line 3, column 'b'"),
+        ("1,2,x\n3,4,7\n5,6,7\n", [], "line 2, column 'kind'"),
+        ("1,2,1\n3,4,2\n5,6,4\n", ["--test", "0.3"], "--test: a quantity is learnt from all rows"),
+        ("1,2,x\n3,4,y\n5,6,y\n", ["--batch-size", "9"], "fewer rows than one batch"),
+        ("1,2,x\n3,4,y\n5,6,y\n", ["--test", "0.999"], "too few rows to hold some out"),
+        ("1,2,x\n3,4,y\n5,6,y\n", ["--at", "1"], "other features than the model has"),
+    ],
+)
+def test_what_cannot_be_told_apart_is_one_line(capsys, folder, rows, arguments, sentence):
+    Path("bad.csv").write_text(f"a,b,kind\n{rows}", encoding="utf-8")
+    status, _, err = said(capsys, "fit", "bad.csv", *FIT, *arguments)
+    assert status == 1 and sentence in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("share", ["1", "-0.1", "nan", "a"])
+def test_a_share_that_is_none_is_wrong_usage(capsys, folder, share):
+    assert said(capsys, "fit", "flowers.csv", *FIT, "--test", share)[0] == 2
+
+
+def test_a_rate_that_is_too_large_writes_nothing(capsys, folder):
+    write_many()
+    arguments = [*FIT, "--learning-rate", "1e300", "--save", "kinds.safetensors"]
+    status, _, err = said(capsys, "fit", "many.csv", *arguments)
+    assert status == 1 and "diverged" in err and "lower --learning-rate" in err
+    assert not Path("kinds.safetensors").exists()
+
+
+def test_ctrl_c_saves_what_was_learnt(capsys, folder, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_lr.train.run.unchanged", interrupt)
+    status, _, err = said(capsys, "fit", "flowers.csv", *FIT, "--save", "kinds.safetensors")
+    assert status == 130 and "interrupted after 1 step; kinds.safetensors holds" in err
+
+
+@pytest.mark.parametrize("labels", [["x"], ["x", "x"], ["x", ""], [1, 2], "xy", None])
+def test_a_file_with_other_labels_is_refused(folder, labels):
+    lesson.Predictor(
+        description := lesson.predictor.Description(("a",), "y", (), "tanh", (0.0,), (1.0,)),
+        description.model(),
+    ).save("line.safetensors")
+    told = json.loads(tg.checkpoint.load_metadata("line.safetensors")["tinygrad_lr"])
+    weights = tg.checkpoint.load_file("line.safetensors")
+    text = json.dumps({**told, "labels": labels})
+    tg.checkpoint.save_file(weights, "line.safetensors", {"tinygrad_lr": text})
+    with pytest.raises(tg.errors.DataFileError, match="its entry 'labels' is wrong"):
+        lesson.load_predictor("line.safetensors")

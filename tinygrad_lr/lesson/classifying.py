@@ -1,0 +1,257 @@
+"""The course of a classification: the classes, the training, and how often it is right."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import losses, metrics
+from ..data import Standardizer, split
+from ..errors import ArgumentError, DivergenceError, bad_argument
+from ..files import check_outputs, printable
+from ..linear.least_squares import Array
+from ..optim import Adam
+from ..train import History, fit
+from ..train.history import counted
+from .class_parts import Classes, Classification, ClassPrediction, ClassRow, FirstSlopes
+from .classes import ClassProblem
+from .course import Interrupted, course, place_of, shown_columns
+from .parts import Written
+from .picture import check_picture, save_class_picture
+from .predictor import Description, Predictor, check_ending
+from .training import Settings
+
+LINE_RATE, NETWORK_RATE = 0.1, 0.01  # of Adam, unless another is given
+TEST = 0.2  # the share of the rows that is held out, unless another is given
+FEWEST = 10  # rows, below which none are held out
+ROWS_SHOWN = 3
+
+
+def classify(
+    problem: ClassProblem,
+    settings: Settings | None = None,
+    *,
+    test: float | None = None,
+    save: str | None = None,
+    plot: str | None = None,
+) -> Iterator[Any]:
+    """A classification, part by part: the data, the first slopes, the training, a prediction.
+
+    Without hidden layers it is softmax regression. `test` is the share of the rows that is held
+    out to judge by (0.2 unless given; none of fewer than ten rows).
+
+    Raises what `run` raises, other than for columns that a line cannot be told from.
+    """
+    settings = settings or Settings()
+    check_outputs([problem.path], [save, plot])
+    if save is not None:
+        check_ending(save)
+    if plot is not None:
+        check_picture(plot)
+    at = place_of(problem, settings)
+    train, held_out = divided(problem, test, settings.seed)
+    predictor = untrained(problem, settings, train)
+    yield summary(problem, train, held_out)
+    yield first_slopes(problem, predictor, train)
+    history = train_classifier(problem, settings, predictor, train)
+    if save is not None:
+        predictor.save(save)
+    if history.reason == "interrupted":
+        saved = f"; {printable(save)} holds what was learnt" if save is not None else ""
+        raise Interrupted(f"interrupted after {counted(history.steps, 'step')}{saved}")
+    found = judged(problem, settings, predictor, history, train, held_out)
+    yield found
+    yield prediction(problem, predictor, at)
+    if save is not None:
+        yield Written("the classifier", save)
+    if plot is not None:
+        save_class_picture(plot, problem, predictor, history, found)
+        yield Written("the picture", plot)
+
+
+def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, Any]:
+    """The rows to train on and those to judge by, every class in both as far as it goes."""
+    share = TEST if test is None else test
+    if (test is None and problem.rows < FEWEST) or share == 0:
+        return np.arange(problem.rows), np.arange(0)
+    common = np.bincount(problem.y)[problem.y] > 1  # a class of one row is trained on
+    rows = np.flatnonzero(common)
+    stratify = problem.y[common]
+    if len(rows) * share < len(np.unique(stratify)):
+        stratify = None
+    try:
+        train, held_out = split(rows, test=share, stratify=stratify, generator=seed)
+    except ArgumentError as error:
+        wrong, expected = "too few rows to hold some out", "a share that leaves rows on both sides"
+        given = f"{share:g} of {problem.rows} rows"
+        raise ArgumentError(
+            bad_argument("--test", wrong, expected=expected, given=given, cure="pass --test 0")
+        ) from error
+    return np.sort(np.concatenate([train, np.flatnonzero(~common)])), np.sort(held_out)
+
+
+def untrained(problem: ClassProblem, settings: Settings, train: Array) -> Predictor:
+    """The model that the settings ask for, scaled to the rows that it will see."""
+    features = len(problem.x_names)
+    mean, scale = np.zeros(features), np.ones(features)
+    if settings.standardize:
+        scaling = Standardizer().fit(problem.x[train])
+        mean, scale = np.asarray(scaling.mean), np.asarray(scaling.scale)
+    description = Description(
+        x_names=problem.x_names,
+        y_name=problem.y_name,
+        hidden=settings.hidden,
+        activation=settings.activation,
+        x_mean=tuple(mean.tolist()),
+        x_scale=tuple(scale.tolist()),
+        labels=problem.labels,
+    )
+    return Predictor(description, description.model(settings.seed))
+
+
+def train_classifier(
+    problem: ClassProblem, settings: Settings, predictor: Predictor, train: Array
+) -> History:
+    """Descend; raises `DivergenceError` where the learning rate was too large."""
+    if settings.batch_size is not None and settings.batch_size > len(train):
+        wrong, expected = "fewer rows than one batch", f"--batch-size up to {len(train)}"
+        where, given = printable(problem.path), f"--batch-size {settings.batch_size}"
+        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
+    history = fit(
+        *(predictor.model, predictor.features(problem.x[train]), problem.y[train]),
+        loss=losses.cross_entropy,
+        optimizer=Adam(predictor.model.parameters(), chosen_rate(settings)),
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        tolerance=settings.tolerance,
+        generator=settings.seed,
+        progress=None if settings.hidden else False,
+        warn=False,
+    )
+    if history.reason == "diverged":
+        cure = f"lower --learning-rate, now {history.learning_rate:g}"
+        cure += "" if settings.standardize else ", or leave out --no-standardize"
+        first, last = history.losses[0], history.losses[-1]
+        raise DivergenceError(
+            f"the descent diverged after {counted(history.steps, 'step')}: the loss went from "
+            f"{first:.4g} to {last:.4g}; {cure}; nothing is saved"
+        )
+    return history
+
+
+def chosen_rate(settings: Settings) -> float:
+    """The learning rate that is given, or that suits the model."""
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return NETWORK_RATE if settings.hidden else LINE_RATE
+
+
+def summary(problem: ClassProblem, train: Array, held_out: Array) -> Classes:
+    """The columns in figures, and how many rows each class has."""
+    counts = np.bincount(problem.y, minlength=len(problem.labels))
+    return Classes(
+        source=problem.path,
+        target=problem.y_name,
+        rows=problem.rows,
+        trained_on=len(train),
+        held_out=len(held_out),
+        features=shown_columns(problem.x_names, problem.x.T),
+        labels=problem.labels,
+        counts=tuple(counts.tolist()),
+        notes=problem.notes,
+    )
+
+
+def first_slopes(problem: ClassProblem, predictor: Predictor, train: Array) -> FirstSlopes:
+    """The chain rule through softmax and cross entropy, at the first weights."""
+    y = problem.y[train]
+    logits = predictor.model(predictor.features(problem.x[train]))
+    loss = losses.cross_entropy(logits, y)
+    loss.backward()
+    slopes, p = logits.grad, predictor.probabilities(problem.x[train])
+    for parameter in predictor.model.parameters():
+        parameter.grad = None
+    rows = tuple(
+        ClassRow(
+            number=int(train[i]) + 1,
+            label=problem.labels[y[i]],
+            probabilities=tuple(p[i].tolist()),
+            slopes=tuple(slopes[i].tolist()),
+        )
+        for i in _of_different_classes(y)
+    )
+    return FirstSlopes(problem.labels, len(train), loss.item(), rows)
+
+
+def _of_different_classes(y: Array) -> list[int]:
+    """The first rows of the first classes."""
+    firsts = np.unique(y, return_index=True)[1].tolist()
+    rows = [*firsts, *(i for i in range(len(y)) if i not in set(firsts))]
+    return sorted(itertools.islice(rows, ROWS_SHOWN))
+
+
+def judged(
+    problem: ClassProblem,
+    settings: Settings,
+    predictor: Predictor,
+    history: History,
+    train: Array,
+    held_out: Array,
+) -> Classification:
+    """How often it is right, on the rows that it learnt from and on those that it never saw."""
+    probabilities = predictor.probabilities(problem.x)
+    judge = held_out if len(held_out) else train
+    commonest = int(np.bincount(problem.y[train]).argmax())
+    return Classification(
+        names=problem.x_names,
+        target=problem.y_name,
+        labels=problem.labels,
+        hidden=settings.hidden,
+        activation=settings.activation,
+        parameters=sum(p.size for p in predictor.model.parameters()),
+        standardized=settings.standardize,
+        optimizer="Adam",
+        learning_rate=chosen_rate(settings),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        steps=history.steps,
+        reason=history.reason,
+        message=history.message,
+        course=tuple(replace(moment, weights=(), bias=None) for moment in course(history)),
+        trained_on=len(train),
+        accuracy=metrics.accuracy(probabilities[train], problem.y[train]),
+        held_out=len(held_out),
+        held_out_accuracy=metrics.accuracy(probabilities[held_out], problem.y[held_out])
+        if len(held_out)
+        else None,
+        commonest=problem.labels[commonest],
+        baseline=float(np.mean(problem.y[judge] == commonest)),
+        confusion=tuple(
+            tuple(row)
+            for row in metrics.confusion_matrix(
+                probabilities[judge], problem.y[judge], len(problem.labels)
+            ).tolist()
+        ),
+    )
+
+
+def prediction(
+    problem: ClassProblem, predictor: Predictor, at: tuple[float, ...]
+) -> ClassPrediction:
+    """The probabilities at one place."""
+    row = np.array(at)
+    low, high = problem.x.min(axis=0), problem.x.max(axis=0)
+    p = predictor.probabilities(row[None, :])[0]
+    return ClassPrediction(
+        names=problem.x_names,
+        at=at,
+        target=problem.y_name,
+        label=problem.labels[int(p.argmax())],
+        labels=problem.labels,
+        probabilities=tuple(p.tolist()),
+        outside=bool(((row < low) | (row > high)).any()),
+    )
