@@ -175,19 +175,40 @@ def test_a_last_batch_too_small_for_batch_norm_is_refused_before_training():
     assert fit(model, loader, epochs=1, learning_rate=1e-3).steps == 7
 
 
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ((X, Y, Y), r"fit: batch 0 of epoch 0: the loader's batch is no pair; .*given 3 arrays"),
+        ((np.where(X[23] == X, np.nan, X), Y), "batch 2 of epoch 0: x is not finite in row 3"),
+    ],
+)
+def test_the_batches_of_a_loader_are_checked_as_they_come(arrays, told):
+    with pytest.raises(ArgumentError, match=told):
+        fit(mlp(), DataLoader(*arrays, batch_size=10), epochs=1)
+
+
+def test_the_batches_of_a_loader_take_the_dtype_of_the_model():
+    model = nn.Linear(2, 1)
+    fit(model, DataLoader(X, Y, batch_size=10), epochs=1)
+    assert model.weight.grad.dtype == np.float32
+
+
+def test_indices_stay_whole_for_a_model_that_embeds_them():
+    model = nn.Sequential(nn.Embedding(5, 3, generator=0), nn.Flatten(), nn.Linear(6, 1))
+    words = np.random.default_rng(0).integers(0, 5, (40, 2))
+    history = fit(model, words, (words[:, 0] == words[:, 1]) * 1.0, learning_rate=0.1, steps=200)
+    assert history.losses[-1] < history.losses[0] / 2
+
+
 # ---- accumulation and clipping
 
 
 def test_accumulated_batches_are_a_step_of_all_their_rows():
     whole, parts = mlp(), mlp()
-    fit(whole, DataLoader(X, Y, batch_size=20), steps=6)
-    history = fit(parts, DataLoader(X, Y, batch_size=7), accumulate=3, steps=6)
-    # epochs of 20, 20, 10 rows and of 21, 21, 8: the first steps of 20 and 21 rows differ
-    whole, again = mlp(), mlp()
     fit(whole, X, Y, steps=6)
-    fit(again, DataLoader(X, Y, batch_size=7), accumulate=8, steps=6)
+    history = fit(parts, DataLoader(X, Y, batch_size=7), accumulate=8, steps=6)
     assert history.steps == 6
-    for name, array in again.state_dict().items():
+    for name, array in parts.state_dict().items():
         assert array == pytest.approx(whole.state_dict()[name], rel=1e-12)
 
 
@@ -203,6 +224,12 @@ def test_lbfgs_is_given_the_loss_as_a_function():
     model = nn.Linear(2, 1, dtype=np.float64, generator=0)
     history = fit(model, X, Y, optimizer=optim.LBFGS(model.parameters()), steps=3)
     assert history.losses[-1] < 1e-12 and model.bias.data[0] == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_bound_beside_a_line_search_is_refused():
+    model = mlp()
+    with pytest.raises(ArgumentError, match="clip_norm beside a line search"):
+        fit(model, X, Y, optimizer=optim.LBFGS(model.parameters()), clip_norm=1.0)
 
 
 # ---- early stopping

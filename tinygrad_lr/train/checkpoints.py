@@ -64,9 +64,9 @@ class Checkpoints:
             return True
         return self.minutes is not None and time.monotonic() - self.saved >= 60 * self.minutes
 
-    def save(self, run: Run, settings: dict[str, Any]) -> None:
+    def save(self, run: Run) -> None:
         """Write the run as it stands between two steps."""
-        text = {"format": FORMAT, "settings": settings, **run.numbers()}
+        text = {"format": FORMAT, "settings": run.settings, **run.numbers()}
         save_file(
             run.model.state_dict() | {f"{PREFIX}{k}": v for k, v in run.tensors().items()},
             self.path,
@@ -74,7 +74,7 @@ class Checkpoints:
         )
         self.saved = time.monotonic()
 
-    def resume(self, run: Run, settings: dict[str, Any]) -> None:
+    def resume(self, run: Run) -> None:
         """Bring a run to where the file left it, or raise what does not fit and change nothing.
 
         Where there is no file the run begins at its beginning.
@@ -88,9 +88,9 @@ class Checkpoints:
         if numbers["format"] != FORMAT:
             self._refuse("another format", f"format {FORMAT}", f"format {numbers['format']}")
         wrong = [
-            f"{name} {given}, not {settings.get(name)}"
+            f"{name} {given}, not {run.settings.get(name)}"
             for name, given in numbers["settings"].items()
-            if given != settings.get(name)
+            if given != run.settings.get(name)
         ]
         if wrong:
             expected = "the data, loss, optimizer and batches that it was begun with"

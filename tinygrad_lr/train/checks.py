@@ -120,9 +120,15 @@ def checked_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | 
     return checked
 
 
-def checked_bound(name: str, given: Any) -> float | None:
-    """A finite number above 0, or None for None."""
-    return None if given is None else checked_number("fit", name, given, positive=True)
+def checked_bound(optimizer: Optimizer, given: Any) -> float | None:
+    """The bound of the gradient's length, or None. Raises `ArgumentError` where it has no use."""
+    if given is None:
+        return None
+    if optimizer.needs_closure:
+        wrong, expected = "clip_norm beside a line search", "one of them"
+        given = f"clip_norm={given!r:.60} and {type(optimizer).__name__}"
+        raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=given))
+    return checked_number("fit", "clip_norm", given, positive=True)
 
 
 def checked_callbacks(given: Any) -> list[Callable[[Any], Any]]:

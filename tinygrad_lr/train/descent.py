@@ -15,7 +15,7 @@ from ..value import Value
 from .checkpoints import Checkpoints, fingerprint
 from .diagnosis import stable_rate
 from .evaluation import compared, judged
-from .inputs import Array
+from .inputs import Array, Intake
 from .progress import Show
 from .run import Run
 
@@ -94,7 +94,7 @@ def descend(run: Run, plan: Plan, show: Show) -> str:
         if plan.checkpoints is not None and step > began:
             last = step == plan.limit or run.still == run.epoch or run.stopped
             if last or plan.checkpoints.due(step):
-                plan.checkpoints.save(run, plan.settings(run))
+                plan.checkpoints.save(run)
         if run.stopped:
             return "stopped"
         if plan.evaluates(step):
@@ -102,7 +102,7 @@ def descend(run: Run, plan: Plan, show: Show) -> str:
             evaluation = run.evaluations[-1]
             if stop:
                 if plan.checkpoints is not None:
-                    plan.checkpoints.save(run, plan.settings(run))
+                    plan.checkpoints.save(run)
                 return "early"
         batches = next(groups)
         run.rows = run.everything or batches[0]
@@ -195,11 +195,19 @@ def _call(run: Run, plan: Plan, evaluation: dict[str, float] | None) -> None:
     run.stopped = moment.stopped
 
 
+def _taken_in(run: Run, intake: Intake) -> Iterator[Batch]:
+    """An epoch of a loader that was given: its batches checked, and in the model's dtype."""
+    for batch in run.loader:
+        where = f"fit: batch {run.loader.batch - 1} of epoch {run.loader.epoch}"
+        yield intake.batch(where, batch)
+
+
 def _groups(run: Run, size: int) -> Iterator[list[Batch]]:
     """So many batches at a time, epoch after epoch, for ever."""
     while run.everything is not None and len(run.loader) == 1:
         yield [run.everything]  # in order: the loader has no position to keep
+    intake = Intake(run.model)
     while True:
-        batches = iter(run.loader)
+        batches = _taken_in(run, intake) if run.everything is None else iter(run.loader)
         while group := list(islice(batches, size)):
             yield group

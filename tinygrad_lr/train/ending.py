@@ -13,16 +13,19 @@ from .history import History, counted
 def message(history: History, kept: int, parameters: Sequence[Value], culprit: str = "") -> str:
     """The reason in a sentence; `kept` is the step of the best weights before a divergence."""
     losses, after = history.losses, f"after {counted(history.steps, 'step')}"
+    best = ""
+    if history.best_step not in {None, history.steps}:
+        best = f"; the model keeps the weights of step {history.best_step}, the best evaluated"
     if history.reason == "converged":
         sizes = [np.abs(x._gradient).max() for x in parameters if x._gradient is not None]
         return (
             f"converged {after}: the weights no longer change; "
-            f"the largest entry of the gradient is {max(sizes, default=0):.2g}"
+            f"the largest entry of the gradient is {max(sizes, default=0):.2g}{best}"
         )
     if history.reason == "interrupted":
         return f"interrupted {after}: the model keeps what it has learnt"
     if history.reason == "stopped":
-        return f"stopped {after} by the callback: the model keeps what it has learnt"
+        return f"stopped {after} by the callback{best or ': the model keeps what it has learnt'}"
     if history.reason == "early":
         return (
             f"stopped early {after}: no improvement since step {history.best_step}, whose weights "
@@ -34,7 +37,7 @@ def message(history: History, kept: int, parameters: Sequence[Value], culprit: s
         worse = "; the loss is above where it began: lower the learning rate"
         return (
             f"stopped at the limit of {counted(history.steps, 'step')}: the weights still change"
-            f"{worse if losses[-1] > losses[0] else ''}"
+            f"{worse if losses[-1] > losses[0] else ''}{best}"
         )
     return divergence(history, kept, culprit)
 

@@ -20,9 +20,29 @@ def model_dtype(model: Module) -> np.dtype[Any]:
 
 def as_inputs(where: str, model: Module, x: Any) -> Array:
     """x with its rows, in the model's dtype; whole numbers stay whole for one that embeds them."""
-    whole = any(module.takes_integers for module in model.modules())
-    array = checked_array(where, "x", x, model_dtype(model), whole=whole)
-    return frozen(array[:, None]) if array.ndim == 1 and array.dtype.kind == "f" else array
+    return Intake(model).inputs(where, x)
+
+
+class Intake:
+    """What a model makes of data: it is asked once for many batches."""
+
+    def __init__(self, model: Module) -> None:
+        self.dtype = model_dtype(model)
+        self.whole = any(module.takes_integers for module in model.modules())
+
+    def inputs(self, where: str, x: Any) -> Array:
+        """x with its rows, in the model's dtype; whole numbers stay whole for an embedding."""
+        array = checked_array(where, "x", x, self.dtype, whole=self.whole)
+        return frozen(array[:, None]) if array.ndim == 1 and array.dtype.kind == "f" else array
+
+    def batch(self, where: str, batch: Any) -> tuple[Array, Array]:
+        """The inputs and targets of a loader's batch; raises what arrays as a whole would."""
+        if not isinstance(batch, tuple) or len(batch) != 2:
+            given = f"{len(batch)} arrays" if isinstance(batch, tuple) else type(batch).__name__
+            wrong, expected = "the loader's batch is no pair", "inputs and targets"
+            raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
+        inputs = self.inputs(where, batch[0])
+        return inputs, as_targets(where, batch[1], self.dtype, len(inputs))
 
 
 def as_targets(where: str, y: Any, dtype: np.dtype[Any], rows: int) -> Array:

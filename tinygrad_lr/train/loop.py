@@ -129,7 +129,7 @@ def fit(
         loss=loss,
         accumulate=together,
         limit=checked_limit(steps, epochs, epoch),
-        clip_norm=checked_bound("clip_norm", clip_norm),
+        clip_norm=checked_bound(optimizer, clip_norm),
         held_out=held_out,
         evaluating=held_out is not None
         or bool(chosen)
@@ -150,8 +150,10 @@ def fit(
         stopping=checked_stopping(early_stopping, held_out is not None),
         diagnosis=Diagnosis(model, optimizer, warn=warn),
     )
-    if plan.checkpoints is not None and resume:
-        plan.checkpoints.resume(run, plan.settings(run))
+    if plan.checkpoints is not None:
+        run.settings = plan.settings(run)
+        if resume:
+            plan.checkpoints.resume(run)
     with np.errstate(all="ignore"), mode(model, True), bar(plan.limit, run.step, progress) as show:
         try:
             reason = descend(run, plan, show)

@@ -49,6 +49,7 @@ class Run:
         self.evaluations: list[dict[str, float]] = []
         self.seen: list[tuple[Any, Any]] = []  # predictions and targets since an evaluation
         self.stopped = False  # by a callback
+        self.settings: dict[str, Any] = {}  # what another run must share to go on from this one
         self.still = 0  # updates in a row that changed nothing
         self.diagnosis = diagnosis
         self.settled, self.buffers = -1, self.weights.buffers()
