@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .parts import Column, Moment
+from .parts import Column, Trained
 
 
 @dataclass(frozen=True)
@@ -43,28 +43,15 @@ class FirstSlopes:
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Trained):
     """What was learnt, and how often it is right.
 
     `baseline` is the accuracy of always saying the `commonest` class; it and `confusion` (rows
     true, columns predicted) are of the rows that were held out, or of all where none were.
     """
 
-    names: tuple[str, ...]
-    target: str
     labels: tuple[str, ...]
-    hidden: tuple[int, ...]
-    activation: str
-    parameters: int
-    standardized: bool
     optimizer: str
-    learning_rate: float
-    batch_size: int | None
-    seed: int
-    steps: int
-    reason: str
-    message: str
-    course: tuple[Moment, ...]
     trained_on: int
     accuracy: float
     held_out: int

@@ -79,17 +79,7 @@ class Writer(text.Writer):
         widths = " → ".join(map(str, (len(part.names), *part.hidden, len(part.labels))))
         kind = f"A network: {widths}, {part.activation} between" if part.hidden else ""
         yield from self.heading(kind or f"Softmax regression: {widths}")
-        scale = "standardised features" if part.standardized else "the features as given"
-        batches = f", batches of {part.batch_size}" if part.batch_size else ""
-        drawn = f", drawn with seed {part.seed}" if part.hidden else ", which begin at 0"
-        yield from paragraph(
-            f"{text.spaced(part.parameters)} weights{drawn}; {part.optimizer} on {scale}, "
-            f"learning rate {short(part.learning_rate)}{batches}."
-        )
-        yield ""
-        yield from self.course(part.course, part.standardized)
-        yield ""
-        yield from self.outcome(part.reason, part.message)
+        yield from self.trained(part, part.optimizer, "features")
         yield from self.heading("How often it is right")
         rows = [["accuracy on", "rows", "right"]]
         rows.append(["rows it learnt from", text.spaced(part.trained_on), f"{part.accuracy:.1%}"])

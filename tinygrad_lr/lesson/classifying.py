@@ -19,7 +19,7 @@ from ..train import History, fit
 from ..train.history import counted
 from .class_parts import Classes, Classification, ClassPrediction, ClassRow, FirstSlopes
 from .classes import ClassProblem
-from .course import Interrupted, course, place_of, shown_columns
+from .course import Interrupted, course, place_of, shown_columns, trained
 from .parts import Written
 from .picture import check_picture, save_class_picture
 from .predictor import Description, Predictor, check_ending
@@ -207,21 +207,10 @@ def judged(
     judge = held_out if len(held_out) else train
     commonest = int(np.bincount(problem.y[train]).argmax())
     return Classification(
-        names=problem.x_names,
-        target=problem.y_name,
-        labels=problem.labels,
-        hidden=settings.hidden,
-        activation=settings.activation,
-        parameters=sum(p.size for p in predictor.model.parameters()),
-        standardized=settings.standardize,
-        optimizer="Adam",
-        learning_rate=chosen_rate(settings),
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        steps=history.steps,
-        reason=history.reason,
-        message=history.message,
+        **trained(predictor.description, settings, history, chosen_rate(settings)),
         course=tuple(replace(moment, weights=(), bias=None) for moment in course(history)),
+        labels=problem.labels,
+        optimizer="Adam",
         trained_on=len(train),
         accuracy=metrics.accuracy(probabilities[train], problem.y[train]),
         held_out=len(held_out),

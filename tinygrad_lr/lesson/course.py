@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from .parts import (
     Written,
 )
 from .picture import check_picture, save_picture
-from .predictor import check_ending
+from .predictor import Description, check_ending
 from .problem import Problem
 from .training import Settings, Training, check_batch, train
 
@@ -200,23 +201,32 @@ def network(problem: Problem, settings: Settings, training: Training) -> Network
     except ArgumentError:  # a network needs no independent columns, and no more rows than those
         line = None
     return Network(
-        names=problem.x_names,
-        target=problem.y_name,
-        hidden=settings.hidden,
-        activation=settings.activation,
-        parameters=sum(math.prod(shape) for shape in description.shapes().values()),
-        standardized=settings.standardize,
-        learning_rate=training.rate,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        steps=history.steps,
-        reason=history.reason,
-        message=history.message,
+        **trained(description, settings, history, training.rate),
         course=course(history, description.y_scale**2),
         mse=mse,
         r_squared=1.0 - mse / float(np.var(problem.y)),
         line=line,
     )
+
+
+def trained(
+    description: Description, settings: Settings, history: History, rate: float
+) -> dict[str, Any]:
+    """What there is to say of any training, as the fields of `Trained` other than its course."""
+    return {
+        "names": description.x_names,
+        "target": description.y_name,
+        "hidden": description.hidden,
+        "activation": description.activation,
+        "parameters": sum(math.prod(shape) for shape in description.shapes().values()),
+        "standardized": settings.standardize,
+        "learning_rate": rate,
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+        "steps": history.steps,
+        "reason": history.reason,
+        "message": history.message,
+    }
 
 
 def prediction(

@@ -173,8 +173,8 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network beside the least-squares line, both on the rows that they learnt from."""
+class Trained:
+    """A model that was trained, and how."""
 
     names: tuple[str, ...]
     target: str
@@ -189,6 +189,12 @@ class Network:
     reason: str
     message: str
     course: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class Network(Trained):
+    """A network beside the least-squares line, both on the rows that they learnt from."""
+
     mse: float
     r_squared: float
     line: ClosedForm | None

@@ -15,6 +15,7 @@ from .parts import (
     Moment,
     Network,
     Prediction,
+    Trained,
     Trials,
     Written,
 )
@@ -202,16 +203,7 @@ class Writer:
         """What a network learnt."""
         widths = " → ".join(map(str, (len(part.names), *part.hidden, 1)))
         yield from self.heading(f"A network: {widths}, {part.activation} between")
-        scale = "standardised columns" if part.standardized else "the columns as given"
-        batches = f", batches of {part.batch_size}" if part.batch_size else ""
-        yield from paragraph(
-            f"{spaced(part.parameters)} weights, drawn with seed {part.seed}; gradient descent on "
-            f"{scale}, learning rate {short(part.learning_rate)}{batches}."
-        )
-        yield ""
-        yield from self.course(part.course, part.standardized)
-        yield ""
-        yield from self.outcome(part.reason, part.message)
+        yield from self.trained(part, "gradient descent", "columns")
         yield ""
         rows = [["on these rows", "closed-form line", "network"]]
         line = part.line
@@ -221,6 +213,20 @@ class Writer:
         yield from paragraph(
             "These are the rows that it learnt from: on new ones it will miss by more."
         )
+
+    def trained(self, part: Trained, descent: str, data: str) -> Lines:
+        """How it was trained, the loss by step, and why it ended."""
+        scale = f"standardised {data}" if part.standardized else f"the {data} as given"
+        batches = f", batches of {part.batch_size}" if part.batch_size else ""
+        begin = f"drawn with seed {part.seed}" if part.hidden else "which begin at 0"
+        yield from paragraph(
+            f"{spaced(part.parameters)} weights, {begin}; {descent} on {scale}, learning rate "
+            f"{short(part.learning_rate)}{batches}."
+        )
+        yield ""
+        yield from self.course(part.course, part.standardized)
+        yield ""
+        yield from self.outcome(part.reason, part.message)
 
     def prediction(self, part: Prediction) -> Lines:
         """One prediction, and how far to trust it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoint import load_file, load_metadata, save_file
+from ..checkpoint import load_all, save_file
 from ..errors import ArgumentError, bad_argument
 from ..files import printable
 from .inputs import Array
@@ -81,7 +81,8 @@ class Checkpoints:
         """
         if not os.path.exists(self.path):
             return
-        text = load_metadata(self.path).get("training", "")
+        tensors, texts = load_all(self.path)
+        text = texts.get("training", "")
         if not text:
             self._refuse("holds no training", "what fit(checkpoint=...) wrote", "weights alone")
         numbers = decoded(json.loads(text))
@@ -95,7 +96,6 @@ class Checkpoints:
         if wrong:
             expected = "the data, loss, optimizer and batches that it was begun with"
             self._refuse("is of another training", expected, "; ".join(wrong))
-        tensors = load_file(self.path)
         before = run.model.state_dict()
         weights = {k: v for k, v in tensors.items() if not k.startswith(PREFIX)}
         rest = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
