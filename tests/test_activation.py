@@ -71,7 +71,8 @@ def test_values_and_slopes_are_pytorchs(name, where):
     weights = np.random.default_rng(1).normal(size=out.shape)
     (out * weights).sum().backward()
     (expected * torch.tensor(weights)).sum().backward()
-    np.testing.assert_allclose(mine.grad, other.grad.numpy(), rtol=1e-11, atol=1e-14)
+    rough = 1e-7 if name == "hardsigmoid" else 1e-11  # PyTorch's slope is 1/6 in float32
+    np.testing.assert_allclose(mine.grad, other.grad.numpy(), rtol=rough, atol=1e-14)
 
 
 @pytest.mark.torch

@@ -67,3 +67,12 @@ def test_the_machine_is_described(quick):
     printed, figures = quick
     assert figures["machine"] in printed and "1 thread used" in figures["machine"]
     assert all(name in figures["machine"] for name in ("Python 3.", "numpy "))
+
+
+@pytest.mark.torch
+def test_the_networks_of_the_examples_agree_with_pytorch_and_are_timed():
+    pytest.importorskip("torch")
+    command = [sys.executable, str(ROOT / "benchmarks" / "layers.py"), "--quick"]
+    run = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("×)") == 4 and "LSTM 16-64" in run.stdout

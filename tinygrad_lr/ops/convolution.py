@@ -21,7 +21,7 @@ from ..primitive import primitive
 from .sliding import as_floats, geometry, require_room, require_shape, whole_numbers
 from .windows import places, window_view
 
-SLAB = 1 << 23
+SLAB = 1 << 22
 """About how many bytes of columns are made at a time."""
 
 GEOMETRIES: list[Any] = [

@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..checkpoint import load_all, save_file
+from ..checkpoint import TRAINING, load_all, save_file
 from ..errors import ArgumentError, bad_argument
 from ..files import printable
 from .inputs import Array
 from .run import Run
 
-PREFIX = "training/"  # before the names of what is no weight of the model
 FORMAT = 1
 
 
@@ -68,7 +67,7 @@ class Checkpoints:
         """Write the run as it stands between two steps."""
         text = {"format": FORMAT, "settings": run.settings, **run.numbers()}
         save_file(
-            run.model.state_dict() | {f"{PREFIX}{k}": v for k, v in run.tensors().items()},
+            run.model.state_dict() | {f"{TRAINING}{k}": v for k, v in run.tensors().items()},
             self.path,
             {"training": json.dumps(encoded(text), allow_nan=False, sort_keys=True)},
         )
@@ -97,8 +96,8 @@ class Checkpoints:
             expected = "the data, loss, optimizer and batches that it was begun with"
             self._refuse("is of another training", expected, "; ".join(wrong))
         before = run.model.state_dict()
-        weights = {k: v for k, v in tensors.items() if not k.startswith(PREFIX)}
-        rest = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+        weights = {k: v for k, v in tensors.items() if not k.startswith(TRAINING)}
+        rest = {k.removeprefix(TRAINING): v for k, v in tensors.items() if k.startswith(TRAINING)}
         try:
             run.model.load_state_dict(weights)
             run.load(rest, numbers)
