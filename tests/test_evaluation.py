@@ -226,6 +226,30 @@ def test_lbfgs_is_given_the_loss_as_a_function():
     assert history.losses[-1] < 1e-12 and model.bias.data[0] == pytest.approx(0.5, abs=1e-6)
 
 
+class Several(nn.Module):
+    """A model that gives more than one thing, as recurrent layers do."""
+
+    def __init__(self):
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.layer(x), x
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "told"),
+    [
+        (mlp(2), losses.mse, "for class labels, take cross_entropy"),
+        (mlp(2), "cross_entropy", r"loss is no function; .*; pass tg\.losses\.cross_entropy"),
+        (mlp(2), None, "loss is no function"),
+        (Several(), losses.mse, "output is no array; expected one array, given tuple; wrap it"),
+    ],
+)
+def test_a_loss_that_does_not_fit_says_which_would(model, loss, told):
+    with pytest.raises(ArgumentError, match=told):
+        fit(model, X, LABELS, loss=loss)
+
+
 def test_a_bound_beside_a_line_search_is_refused():
     model = mlp()
     with pytest.raises(ArgumentError, match="clip_norm beside a line search"):

@@ -193,7 +193,7 @@ def test_settings_that_do_not_fit_are_refused(match, make):
 
 
 def test_layers_print_their_settings_and_shapes():
-    assert repr(nn.LayerNorm(4, affine=False)) == "LayerNorm(eps=1e-05)"
-    assert repr(nn.RMSNorm(4)) == "RMSNorm(weight (4,)): 4 parameters"
+    assert repr(nn.LayerNorm(4, affine=False)) == "LayerNorm(features=(4,), eps=1e-05)"
+    assert repr(nn.RMSNorm(4)) == "RMSNorm(features=(4,), weight (4,)): 4 parameters"
     expected = "BatchNorm2d(features=3, eps=1e-05, momentum=0.1, weight (3,), bias (3,))"
     assert repr(nn.BatchNorm2d(3)) == f"{expected}: 6 parameters"

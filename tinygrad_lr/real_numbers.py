@@ -174,6 +174,8 @@ def misfit(where: str, prediction: tuple[int, ...], target: tuple[int, ...]) -> 
         cure = "pass target[..., None], or prediction[..., 0]"
     elif target == (*prediction, 1):
         cure = "pass target[..., 0], or prediction[..., None]"
+    elif target == prediction[:-1]:
+        cure = "for class labels, take cross_entropy (and accuracy)"
     else:
         cure = f"bring both to one shape: {where} does not broadcast"
     return ShapeError(

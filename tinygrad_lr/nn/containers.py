@@ -145,7 +145,8 @@ class MLP(Sequential):
         layers: list[Module] = []
         for inputs, outputs in pairwise(widths):
             if layers:
-                layers.append(as_layer("MLP", activation))
+                between = as_layer("MLP", activation)
+                layers.append(between.astype(dtype) if isinstance(activation, str) else between)
             layers.append(Linear(inputs, outputs, dtype=dtype, generator=random))
         as_layer("MLP", activation)  # refused even where no layer needs it
         super().__init__(*layers)

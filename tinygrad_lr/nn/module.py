@@ -332,8 +332,11 @@ def put(parameter: Value, array: Array) -> None:
 
 def _settings(module: Module) -> list[str]:
     """The numbers and texts that a module was made with, other than its mode."""
+    plain = (bool, int, float, str)
     return [
         f"{name}={setting!r}"
         for name, setting in vars(module).items()
-        if name != "training" and isinstance(setting, (bool, int, float, str))
+        if name != "training" and not name.startswith("_")
+        if isinstance(setting, plain)
+        or (isinstance(setting, tuple) and setting and all(isinstance(x, plain) for x in setting))
     ]

@@ -77,7 +77,7 @@ class LayerNorm(OverFeatures):
     Source: Ba, Kiros, Hinton, "Layer Normalization", 2016; `torch.nn.LayerNorm`.
 
     >>> tg.nn.LayerNorm(2)
-    LayerNorm(eps=1e-05, weight (2,), bias (2,)): 4 parameters
+    LayerNorm(features=(2,), eps=1e-05, weight (2,), bias (2,)): 4 parameters
     >>> tg.nn.LayerNorm(2, eps=0.0, dtype=np.float64)(Value([[1.0, 3.0], [5.0, 4.0]])).tolist()
     [[-1.0, 1.0], [1.0, -1.0]]
     """

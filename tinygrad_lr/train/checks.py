@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import losses
 from ..data import DataLoader, split
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
@@ -118,6 +119,19 @@ def checked_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | 
         raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=given))
     checked: Optimizer = optimizer
     return checked
+
+
+def checked_loss(given: Any) -> Callable[[Any, Any], Any]:
+    """The loss, if it is a function."""
+    if callable(given):
+        loss: Callable[[Any, Any], Any] = given
+        return loss
+    named = isinstance(given, str) and given in losses.__all__
+    cure = f"pass tg.losses.{given}" if named else ""
+    wrong, expected = "loss is no function", "such as tg.losses.mse"
+    raise ArgumentError(
+        bad_argument("fit", wrong, expected=expected, given=f"{given!r:.60}", cure=cure)
+    )
 
 
 def checked_bound(optimizer: Optimizer, given: Any) -> float | None:

@@ -103,6 +103,13 @@ def judged(
 
 def compared(loss: Callable[[Any, Any], Any], predicted: Any, wanted: Any) -> Any:
     """The loss, a plain column of targets taken as the one output that it is."""
+    if not hasattr(predicted, "shape"):
+        given = type(predicted).__name__
+        wrong, cure = "the model's output is no array", "wrap it, and return its first part alone"
+        cure = cure if isinstance(predicted, tuple) else ""
+        raise ArgumentError(
+            bad_argument("fit", wrong, expected="one array", given=given, cure=cure)
+        )
     if wanted.ndim == 1 and predicted.shape == (len(wanted), 1):
         wanted = wanted[:, None]
     return loss(predicted, wanted)

@@ -23,6 +23,7 @@ from .checks import (
     checked_count,
     checked_limit,
     checked_loader,
+    checked_loss,
     checked_optimizer,
     checked_stopping,
     checked_validation,
@@ -126,7 +127,7 @@ def fit(
     epoch = math.ceil(len(loader) / together)  # steps in an epoch
     chosen = checked_metrics(metrics)
     plan = Plan(
-        loss=loss,
+        loss=checked_loss(loss),
         accumulate=together,
         limit=checked_limit(steps, epochs, epoch),
         clip_norm=checked_bound(optimizer, clip_norm),
