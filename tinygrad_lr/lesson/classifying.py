@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from .. import losses, metrics
 from ..data import Standardizer, split
-from ..errors import ArgumentError, DivergenceError, bad_argument
+from ..errors import ArgumentError, bad_argument
 from ..files import check_outputs, printable
 from ..linear.least_squares import Array
 from ..optim import Adam
@@ -23,7 +24,7 @@ from .course import Interrupted, course, place_of, shown_columns, trained
 from .parts import Written
 from .picture import check_picture, save_class_picture
 from .predictor import Description, Predictor, check_ending
-from .training import Settings
+from .training import Settings, check_batch, divergence
 
 LINE_RATE, NETWORK_RATE = 0.1, 0.01  # of Adam, unless another is given
 TEST = 0.2  # the share of the rows that is held out, unless another is given
@@ -117,10 +118,7 @@ def train_classifier(
     problem: ClassProblem, settings: Settings, predictor: Predictor, train: Array
 ) -> History:
     """Descend; raises `DivergenceError` where the learning rate was too large."""
-    if settings.batch_size is not None and settings.batch_size > len(train):
-        wrong, expected = "fewer rows than one batch", f"--batch-size up to {len(train)}"
-        where, given = printable(problem.path), f"--batch-size {settings.batch_size}"
-        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
+    check_batch(problem.path, len(train), settings)
     history = fit(
         *(predictor.model, predictor.features(problem.x[train]), problem.y[train]),
         loss=losses.cross_entropy,
@@ -133,13 +131,7 @@ def train_classifier(
         warn=False,
     )
     if history.reason == "diverged":
-        cure = f"lower --learning-rate, now {history.learning_rate:g}"
-        cure += "" if settings.standardize else ", or leave out --no-standardize"
-        first, last = history.losses[0], history.losses[-1]
-        raise DivergenceError(
-            f"the descent diverged after {counted(history.steps, 'step')}: the loss went from "
-            f"{first:.4g} to {last:.4g}; {cure}; nothing is saved"
-        )
+        raise divergence(history, settings, math.inf)  # of Adam there is no stable limit
     return history
 
 

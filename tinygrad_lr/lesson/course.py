@@ -68,7 +68,7 @@ def run(
         check_ending(save)
     if plot is not None:
         check_picture(plot)
-    check_batch(problem, settings)
+    check_batch(problem.path, problem.rows, settings)
     at = place_of(problem, settings)
     line = None if settings.hidden else exact_line(problem)
     yield summary(problem)

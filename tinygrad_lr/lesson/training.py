@@ -81,12 +81,12 @@ def describe(problem: Problem, settings: Settings) -> Description:
     )
 
 
-def check_batch(problem: Problem, settings: Settings) -> None:
+def check_batch(path: str, rows: int, settings: Settings) -> None:
     """Raise `ArgumentError` for a batch larger than the data."""
-    if settings.batch_size is not None and settings.batch_size > problem.rows:
-        wrong, expected = "fewer rows than one batch", f"--batch-size up to {problem.rows}"
+    if settings.batch_size is not None and settings.batch_size > rows:
+        wrong, expected = "fewer rows than one batch", f"--batch-size up to {rows}"
         given = f"--batch-size {settings.batch_size}"
-        where = printable(problem.path)
+        where = printable(path)
         raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
 
 
@@ -124,7 +124,7 @@ def train(problem: Problem, settings: Settings) -> Training:
         warn=False,
     )
     if history.reason == "diverged":
-        raise DivergenceError(_divergence(history, settings, limit))
+        raise divergence(history, settings, limit)
     return Training(predictor, features, targets, history, rate, limit)
 
 
@@ -145,7 +145,7 @@ def chosen_rate(limit: float) -> float:
     return 0.1 if limit >= 0.2 else float(f"{limit / 2:.0e}")
 
 
-def _divergence(history: History, settings: Settings, limit: float | None) -> str:
+def divergence(history: History, settings: Settings, limit: float | None) -> DivergenceError:
     """What happened, and which flag to change, in a sentence."""
     stable = history.learning_rate_limit if limit is None else limit
     cure = f"lower --learning-rate, now {history.learning_rate:g}"
@@ -155,7 +155,7 @@ def _divergence(history: History, settings: Settings, limit: float | None) -> st
         cure += ", or leave out --no-standardize"
     first, last = history.losses[0], history.losses[-1]
     steps = counted(history.steps, "step")
-    return (
+    return DivergenceError(
         f"the descent diverged after {steps}: the loss went from {first:.4g} to {last:.4g}; {cure}"
         "; nothing is saved"
     )
