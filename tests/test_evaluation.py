@@ -306,6 +306,16 @@ def test_the_best_weights_come_back():
     assert f"no improvement since step {history.best_step}" in history.message
 
 
+def test_evaluations_without_a_number_stop_it_and_restore_nothing():
+    def none(prediction, target):
+        return math.nan
+
+    stopping = EarlyStopping(3, "none")
+    history = fit(mlp(), X, Y, metrics=none, early_stopping=stopping, batch_size=10, epochs=9)
+    assert (history.reason, history.steps, history.best_step) == ("early", 15, None)
+    assert "no evaluation gave a number" in history.message
+
+
 def test_early_stopping_needs_something_to_go_by():
     with pytest.raises(ArgumentError, match=r"goes by validation data.*pass validation=0\.2"):
         fit(mlp(), X, Y, early_stopping=3)

@@ -26,6 +26,10 @@ def message(history: History, kept: int, parameters: Sequence[Value], culprit: s
         return f"interrupted {after}: the model keeps what it has learnt"
     if history.reason == "stopped":
         return f"stopped {after} by the callback{best or ': the model keeps what it has learnt'}"
+    if history.reason == "early" and history.best_step is None:
+        return (
+            f"stopped early {after}: no evaluation gave a number; the model keeps the last weights"
+        )
     if history.reason == "early":
         return (
             f"stopped early {after}: no improvement since step {history.best_step}, whose weights "
