@@ -164,7 +164,90 @@ def test_zero_steps_leave_the_classifier_as_it_began(capsys, folder):
     assert part["steps"] == 0 and "unchanged" in part["message"]
 
 
+def write_rows(labels):
+    """A file with those labels, the rows far from each other where the labels differ."""
+    places = {label: 10 * place for place, label in enumerate(dict.fromkeys(labels))}
+    lines = ["a,b,kind", *(f"{places[x] + i % 2},{i % 5},{x}" for i, x in enumerate(labels))]
+    Path("rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def fitted(capsys, *arguments):
+    """What the command prints about rows.csv."""
+    status, out, err = said(capsys, "fit", "rows.csv", *FIT, *arguments)
+    assert (status, err) == (0, "")
+    return out
+
+
+def test_ten_classes_are_a_matrix_in_eighty_columns(capsys, folder):
+    write_rows([f"k{i % 10}" for i in range(100)])
+    out = fitted(capsys, "--steps", "5")
+    head = "true \\ predicted" + "".join(f"  k{i}" for i in range(10)) + "  recall"
+    assert head in out and max(map(len, out.splitlines())) <= 80
+
+
+def test_long_names_are_numbered_where_they_would_not_fit(capsys, folder):
+    write_rows([f"a long name, {i % 8}".replace(",", "") for i in range(80)])
+    out = fitted(capsys, "--steps", "5")
+    assert "8  a long name 7" in out and max(map(len, out.splitlines())) <= 80
+
+
+def test_many_classes_that_are_all_told_apart_are_one_sentence(capsys, folder):
+    write_rows([f"k{i % 30}" for i in range(150)])
+    out = fitted(capsys, "--hidden", "64", "--lr", "0.03")
+    assert "no class was taken for another" in out and "taken for  " not in out
+
+
+def test_what_is_no_better_than_the_commonest_class_is_said_so(capsys, folder):
+    assert "no better than always" in said(capsys, "fit", "flowers.csv", *FIT, "--steps", "0")[1]
+    assert "no better than always" not in said(capsys, "fit", "flowers.csv", *FIT)[1]
+
+
+def test_numbers_are_ordered_by_value_and_their_spellings_noted(capsys, folder):
+    write_rows([["10.0", "2", "02", "1e0"][i % 4] for i in range(40)])
+    classes = json.loads(fitted(capsys, "--classify", "--steps", "1", "--json"))["classes"]
+    assert classes["labels"] == ["1e0", "02", "2", "10.0"]
+    note = "'kind' holds '02' and '2', learnt as two classes; if they are one, spell them alike"
+    assert classes["notes"] == [note]
+
+
+@pytest.mark.parametrize("share", [None, 0.5, 0.9])
+def test_every_class_is_learnt_from_and_no_row_is_lost(folder, share):
+    write_rows([f"k{i % 25}" for i in range(50)] + ["common"] * 20)
+    problem = lesson.read_classes("rows.csv", ["a", "b"], "kind")
+    train, held_out = lesson.classifying.divided(problem, share, 0)
+    assert set(problem.y[train]) == set(problem.y)
+    assert sorted([*train, *held_out]) == list(range(70)) and len(held_out) > 0
+
+
+def test_eight_classes_leave_room_for_the_title_of_their_picture():
+    y, history = np.arange(80) % 8, tg.History([0.7, 0.1], {}, [], 1, "limit", "", 0.1)
+    figure = tg.plot.classification_figure(
+        *(np.random.default_rng(0).normal(size=(80, 2)), y),
+        predict=lambda x: np.full((len(x), 8), 1 / 8),
+        history=history,
+        confusion=np.eye(8, dtype=int),
+        **{"x_names": ["a", "b"], "y_name": "y", "labels": [f"a long name {i}" for i in range(8)]},
+    )
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    top = ax.get_legend().get_window_extent().y1
+    assert top <= ax._left_title.get_window_extent().y0
+
+
 # ---- what is refused
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [(["1a", "3", "1a"], "text in a number's place"), (['"3,18"'] * 2, "a comma inside a number")],
+)
+def test_words_among_numbers_are_a_fault_that_names_the_way_to_mean_them(
+    capsys, folder, cells, what
+):
+    write_rows(cells)
+    status, _, err = said(capsys, "fit", "rows.csv", *FIT)
+    assert status == 1 and f"line 2, column 'kind': {what}" in err
+    assert err.endswith("or, if these are classes, pass --classify\n")
 
 
 @pytest.mark.parametrize(

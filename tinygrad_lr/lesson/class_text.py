@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -59,17 +60,11 @@ class Writer(text.Writer):
         ]
         yield from (MARGIN + line for line in aligned(laws, left=2))
         yield ""
-        shown = part.labels[:MOST_CLASSES]
-        names = [label(name, 10) for name in shown]
-        rows = [["row", "true class", "", *names]]
-        for row in part.rows:
-            chosen = slice(len(shown))
-            p = [short(x, 3) for x in row.probabilities[chosen]]
-            slopes = [short(x, 3) for x in row.slopes[chosen]]
-            rows.append([str(row.number), label(row.label, 14), "p", *p])
-            rows.append(["", "", "dL/dz", *slopes])
+        rows = slopes(part, MOST_CLASSES)
+        while len(rows[0]) > 4 and max(map(len, aligned(rows, 3, 2))) + len(MARGIN) > WIDTH:
+            rows = slopes(part, len(rows[0]) - 4)
         yield from self.table(rows, left=3, gap=2)
-        yield from self.more(len(part.labels) - MOST_CLASSES, "classes")
+        yield from self.more(len(part.labels) - (len(rows[0]) - 3), "classes")
         yield from paragraph(
             "Where dL/dz is negative the logit is to rise: that of the true class."
         )
@@ -88,29 +83,43 @@ class Writer(text.Writer):
             where = "rows it never saw"
             right = f"{part.held_out_accuracy:.1%}"
             rows.append(["rows it never saw", text.spaced(part.held_out), right])
-        rows.append([f"always {label(part.commonest, 20)!r}", "", f"{part.baseline:.1%}"])
+        always = f"always '{label(part.commonest, 20)}'"
+        rows.append([always, "", f"{part.baseline:.1%}"])
         yield from self.table(rows)
+        seen = part.held_out_accuracy is None
+        if (part.accuracy if seen else part.held_out_accuracy or 0.0) <= part.baseline:
+            warning = f"It is no better than {always}: on accuracy alone, nothing is gained."
+            yield from map(self.ink.warm, paragraph(warning))
         yield ""
         yield from self.confusion(part, where)
 
     def confusion(self, part: Classification, where: str) -> Lines:
         """Which class was taken for which."""
         matrix = ConfusionMatrix(np.array(part.confusion, np.int64), part.labels)
-        lines = str(matrix).splitlines()
-        if max(map(len, lines)) + len(MARGIN) > WIDTH + 2:
-            yield from paragraph(f"The {where}, classes that were taken for others most often:")
-            counts = matrix.counts - np.diag(np.diagonal(matrix.counts))
-            order = np.argsort(-counts, axis=None, kind="stable")[:MOST_LISTED]
-            rows = [["true class", "taken for", "rows"]]
-            for i, j in zip(*np.unravel_index(order, counts.shape), strict=True):
-                if counts[i, j]:
-                    taken = label(part.labels[i]), label(part.labels[j])
-                    rows.append([*taken, text.spaced(int(counts[i, j]))])
-            yield from self.table(rows, left=2)
+        for lines in (str(matrix).splitlines(), narrow(matrix), narrow(matrix, numbered=True)):
+            if max(map(len, lines)) + len(MARGIN) <= WIDTH:
+                beside = "true classes below each other, predicted ones beside:"
+                yield from paragraph(f"The {where}: {beside}")
+                yield MARGIN + self.ink.faint(lines[0])
+                yield from (MARGIN + line for line in lines[1:])
+                return
+        yield from self.confused(matrix, where)
+
+    def confused(self, matrix: ConfusionMatrix, where: str) -> Lines:
+        """The pairs of classes that are taken for each other most often."""
+        counts = matrix.counts - np.diag(np.diagonal(matrix.counts))
+        if not counts.any():
+            yield from paragraph(f"The {where}: no class was taken for another.")
             return
-        yield from paragraph(f"The {where}: true classes below each other, predicted ones beside:")
-        yield MARGIN + self.ink.faint(lines[0])
-        yield from (MARGIN + line for line in lines[1:])
+        yield from paragraph(f"The {where}, classes that were taken for others most often:")
+        order = np.argsort(-counts, axis=None, kind="stable")[:MOST_LISTED]
+        rows = [["true class", "taken for", "rows"]]
+        for i, j in zip(*np.unravel_index(order, counts.shape), strict=True):
+            if counts[i, j]:
+                taken = label(matrix.labels[i]), label(matrix.labels[j])
+                rows.append([*taken, text.spaced(int(counts[i, j]))])
+        yield from self.table(rows, left=2)
+        yield from self.more(int(np.count_nonzero(counts)) - MOST_LISTED, "such pairs")
 
     def class_prediction(self, part: ClassPrediction) -> Lines:
         """The probabilities at one place."""
@@ -138,3 +147,34 @@ class Writer(text.Writer):
         Classification: classification,
         ClassPrediction: class_prediction,
     }
+
+
+def slopes(part: FirstSlopes, most: int) -> list[list[str]]:
+    """The first rows with p and dL/dz of the first classes, at most so many."""
+    table = [["row", "true class", "", *(label(name, 10) for name in part.labels[:most])]]
+    for row in part.rows:
+        p = [short(x, 3) for x in row.probabilities[:most]]
+        table.append([str(row.number), label(row.label, 14), "p", *p])
+        table.append(["", "", "dL/dz", *(short(x, 3) for x in row.slopes[:most])])
+    return table
+
+
+def narrow(matrix: ConfusionMatrix, *, numbered: bool = False) -> list[str]:
+    r"""The confusion matrix without precision, in columns as narrow as their counts allow.
+
+    With `numbered`, numbers stand above the columns and before the names of the rows.
+
+    >>> print("\n".join(narrow(ConfusionMatrix.of([0, 1, 1], [0, 0, 1]), numbered=True)))
+    true \ predicted  1  2  recall
+    1  0              1  1   0.500
+    2  1              0  1   1.000
+    """
+    names = [label(name) for name in matrix.labels]
+    heads = [str(i) for i in range(1, len(names) + 1)] if numbered else names
+    rows = [["true \\ predicted", *heads, "recall"]]
+    sides = [f"{head}  {name}" for head, name in zip(heads, names, strict=True)]
+    for name, counts, recall in zip(
+        sides if numbered else names, matrix.counts.tolist(), matrix.recall.tolist(), strict=True
+    ):
+        rows.append([name, *map(str, counts), "-" if math.isnan(recall) else f"{recall:.3f}"])
+    return aligned(rows, gap=2)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import DataFileError
 from ..files import listed, quoted, refuse
 from ..linear.least_squares import Array
-from ..table import Table, column_notes, is_number, read_table
+from ..table import Table, column_notes, is_meant_as_number, is_number, read_table
 from .predictor import MOST_LABELS
 from .problem import chosen_columns
 
@@ -50,8 +51,9 @@ def read_classes(
     """The columns of a CSV file, if its target is a class; None if it is a quantity.
 
     A column without a single number is a class. One of numbers is a quantity, unless `classify`
-    says otherwise; so is one of numbers and words, in which a word is a fault. Labels that are
-    all whole numbers stand in the order of the numbers, others in that of the alphabet.
+    says otherwise; so is one of numbers and words, in which a word is a fault, and one whose
+    decimals have a comma. Labels that are all numbers stand in the order of the numbers, others
+    in that of the alphabet.
 
     Raises `DataFileError` for what `read_problem` refuses, for a row without a label, for one
     class only, and for more classes than can be learnt.
@@ -59,12 +61,13 @@ def read_classes(
     name, features, target = chosen_columns(path, x_names, y_name)
     table = read_table(name, [*features, target])
     cells = [cell.strip() for cell in table.cells(target)]
-    if not classify and any(map(is_number, cells)):
+    if not classify and any(map(is_meant_as_number, cells)):
+        _check_numbers(table, target, cells)
         return None
     if not classify and all(map(MISSING.fullmatch, cells)):
         return None  # there is nothing: the reader of numbers tells where
     _check_cells(table, target, cells)
-    labels = tuple(sorted(set(cells), key=_order(cells)))
+    labels = _in_order(set(cells))
     _check_labels(name, target, labels, len(cells))
     place = {label: i for i, label in enumerate(labels)}
     return ClassProblem(
@@ -74,13 +77,37 @@ def read_classes(
         x=table.matrix(features),
         y=np.array([place[cell] for cell in cells]),
         labels=labels,
-        notes=column_notes(table, features),
+        notes=(*column_notes(table, features), *_spelling_note(target, labels)),
     )
 
 
-def _order(cells: Sequence[str]) -> type:
-    """How labels are sorted."""
-    return int if all(re.fullmatch(r"[-+]?\d{1,15}", cell, re.ASCII) for cell in cells) else str
+def _in_order(labels: set[str]) -> tuple[str, ...]:
+    """The labels by number if all are numbers, and by their letters; in every run the same."""
+    numbers = all(map(is_number, labels))
+    return tuple(sorted(labels, key=lambda label: (float(label) if numbers else 0.0, label)))
+
+
+def _spelling_note(target: str, labels: Sequence[str]) -> list[str]:
+    """What to say of two labels that are one word, or one number, in two spellings."""
+    seen: dict[object, str] = {}
+    for label in labels:
+        meant = float(label) if is_number(label) else label.casefold()
+        twin = seen.setdefault(meant, label)
+        if twin != label:
+            both = f"{quoted(twin)} and {quoted(label)}"
+            cure = "if they are one, spell them alike"
+            return [f"{quoted(target)} holds {both}, learnt as two classes; {cure}"]
+    return []
+
+
+def _check_numbers(table: Table, target: str, cells: Sequence[str]) -> None:
+    """Raise `DataFileError` for a word among numbers, with the way to mean it."""
+    try:
+        table.numbers(target)
+    except DataFileError as error:
+        if all(is_number(cell) or MISSING.fullmatch(cell) for cell in cells):
+            raise  # for one that is missing
+        raise DataFileError(f"{error}; or, if these are classes, pass --classify") from error
 
 
 def _check_cells(table: Table, target: str, cells: Sequence[str]) -> None:

@@ -75,7 +75,7 @@ def classify(
 
 
 def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, Any]:
-    """The rows to train on and those to judge by, every class in both as far as it goes."""
+    """The rows to train on and those to judge by: every class in both, or else in the first."""
     share = TEST if test is None else test
     if (test is None and problem.rows < FEWEST) or share == 0:
         return np.arange(problem.rows), np.arange(0)
@@ -92,7 +92,10 @@ def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, 
         raise ArgumentError(
             bad_argument("--test", wrong, expected=expected, given=given, cure="pass --test 0")
         ) from error
-    return np.sort(np.concatenate([train, np.flatnonzero(~common)])), np.sort(held_out)
+    there, firsts = np.unique(problem.y[held_out], return_index=True)
+    back = held_out[firsts[~np.isin(there, problem.y[train])]]  # of each class that it would miss
+    train = np.concatenate([train, back, np.flatnonzero(~common)])
+    return np.sort(train), np.setdiff1d(held_out, back)
 
 
 def untrained(problem: ClassProblem, settings: Settings, train: Array) -> Predictor:
@@ -182,8 +185,8 @@ def first_slopes(problem: ClassProblem, predictor: Predictor, train: Array) -> F
 def _of_different_classes(y: Array) -> list[int]:
     """The first rows of the first classes."""
     firsts = np.unique(y, return_index=True)[1].tolist()
-    rows = [*firsts, *(i for i in range(len(y)) if i not in set(firsts))]
-    return sorted(itertools.islice(rows, ROWS_SHOWN))
+    others = (i for i in range(len(y)) if i not in firsts)
+    return sorted(itertools.islice(itertools.chain(firsts, others), ROWS_SHOWN))
 
 
 def judged(

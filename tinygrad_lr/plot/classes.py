@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, bad_argument
 from .panels import draw_losses
-from .style import INK, SMALL, TEXT, dress, figure_with_panels, limits, literal
+from .style import INK, SMALL, TEXT, dress, figure_with_panels, limits, literal, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,29 +77,33 @@ def draw_borders(
     labels: Sequence[str],
 ) -> None:
     """Each class's part of the plane in its colour, the stronger the surer, and the rows."""
-    across, up = limits(x[:, 0]), limits(x[:, 1])
+    wide, high = limits(x[:, 0]), limits(x[:, 1])
     places = np.stack(
-        np.meshgrid(np.linspace(*across, GRID), np.linspace(*up, GRID)), axis=-1
+        np.meshgrid(np.linspace(*wide, GRID), np.linspace(*high, GRID)), axis=-1
     )  # (GRID, GRID, 2)
     p = predict(places.reshape(-1, 2)).reshape(GRID, GRID, -1)
     colors = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in COLORS])
     sure = (p.max(axis=-1) - 1 / len(labels)) / (1 - 1 / len(labels))
     strength = 0.12 + 0.28 * np.clip(sure, 0, 1)[..., None]
     image = 1 - strength * (1 - colors[p.argmax(axis=-1)])
-    ax.imshow(image, origin="lower", extent=(*across, *up), aspect="auto", interpolation="nearest")
+    ax.imshow(image, origin="lower", extent=(*wide, *high), aspect="auto", interpolation="nearest")
     step = -(-len(x) // MOST_POINTS)
+    drawn = np.random.default_rng(0).permutation(len(x))[: -(-len(x) // step)]  # in no rhythm
+    across = 3 if len(labels) <= 6 else 4  # names beside each other: two rows have room
+    longest = 13 if across == 3 else 9
     for place, name in enumerate(labels):
-        rows = x[::step][y[::step] == place]
-        color, text = COLORS[place], literal(name, 18)
+        rows = x[drawn][y[drawn] == place]
+        color, text = COLORS[place], literal(name, longest)
         ax.scatter(
             rows[:, 0], rows[:, 1], s=14, color=color, edgecolor="white", linewidth=0.4, label=text
         )
-    shown = f"one row in {step}" if step > 1 else "all rows"
+    if step > 1:
+        write(ax, wide[1], high[0], f"one row in {step}", (-4, 4), ha="right", va="bottom")
     dress(ax, "Where it draws its borders", [], *(literal(name) for name in x_names))
     legend = ax.legend(
-        title=f"{literal(y_name)}, {shown}", loc="lower left", bbox_to_anchor=(0, 1.0),
-        ncols=3, frameon=False, fontsize=SMALL, title_fontsize=SMALL, alignment="left",
-        borderpad=0, handletextpad=0.1, columnspacing=0.8,
+        title=literal(y_name) if len(labels) <= 3 else None, loc="lower left",
+        bbox_to_anchor=(0, 1.0), borderaxespad=0.2, ncols=across, frameon=False, fontsize=SMALL,
+        title_fontsize=SMALL, alignment="left", borderpad=0, handletextpad=0.1, columnspacing=0.8,
     )  # fmt: skip
     for written in (*legend.get_texts(), legend.get_title()):
         written.set_parse_math(False)
@@ -120,7 +124,8 @@ def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) 
             text.set_parse_math(False)
     ax.tick_params(length=0)
     if named and max(map(len, names)) * len(names) > 24:
-        ax.tick_params(axis="x", rotation=45)
+        for text in ax.get_xticklabels():
+            text.set(rotation=45, ha="right", rotation_mode="anchor")
     for i, j in np.ndindex(counts.shape) if named else ():
         color = "white" if shares[i, j] > 0.6 else INK
         size = TEXT if len(labels) <= 6 else SMALL - 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 from ..files import printable as printable
 from .reading import Table as Table
 from .reading import column_notes as column_notes
+from .reading import is_meant_as_number as is_meant_as_number
 from .reading import is_number as is_number
 from .reading import read_names as read_names
 from .reading import read_table as read_table
@@ -20,6 +21,7 @@ from .writing import write_table as write_table
 __all__ = [
     "Table",
     "column_notes",
+    "is_meant_as_number",
     "is_number",
     "printable",
     "read_names",

@@ -33,14 +33,16 @@ NUMERIC = re.compile(rb"[-+.0-9eE \t\0]*")
 COMMAS = "separate cells with commas and write decimals with a point"
 FILL = "fill it in, or remove the line"
 MISSING = r"[+-]?(nan|na|n/a|null|none|nil|missing|\?|-+|inf|infinity|#.*)"
+COMMA = r"[+-]?\d*,\d+(e[+-]?\d+)?"
+SEPARATED = r"[+-]?\d[\d., '\u2019\xa0\u202f]*"
 DATE = r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d\d.*"
 DIAGNOSES = {  # what may stand in a number's place, what it is called, what to do
     r"\s*": ("an empty cell", FILL),
     MISSING: ("a missing or infinite value", FILL),
     r"true|false|yes|no|t|f|y|n": ("a truth value", "write 1 or 0"),
     DATE: ("a date or a time", "write it as a number, such as days since a start"),
-    r"[+-]?\d*,\d+(e[+-]?\d+)?": ("a comma inside a number", "write decimals with a point"),
-    r"[+-]?\d[\d., '\u2019\xa0\u202f]*": ("separators inside a number", "write 1234.5"),
+    COMMA: ("a comma inside a number", "write decimals with a point"),
+    SEPARATED: ("separators inside a number", "write 1234.5"),
     r".*[;\t|].*": ("several cells in one", "separate cells with commas"),
 }
 
@@ -352,3 +354,12 @@ def is_number(text: str) -> bool:
     """Whether a cell is a finite decimal number in ASCII digits."""
     cell = text.encode()
     return _floats(cell, [cell]) is not None
+
+
+def is_meant_as_number(text: str) -> bool:
+    """Whether a cell is a number, or would be one with a point for the comma and no separators.
+
+    >>> [is_meant_as_number(text) for text in ("3.18", "3,18", "1 234", "12b")]
+    [True, True, True, False]
+    """
+    return is_number(text) or bool(re.fullmatch(f"{COMMA}|{SEPARATED}", text, re.I | re.A))
