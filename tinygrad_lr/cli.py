@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
+        importlib.import_module("numpy.random")  # now: a signal within this import would be lost
         with _terminable():
             status = _command(argv)
             if sys.stdout is not None:
