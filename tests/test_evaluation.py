@@ -70,6 +70,12 @@ def test_an_evaluation_records_no_graph_and_leaves_gradients_alone():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("size", [0, -1, 1.5])
+def test_rows_at_once_are_a_whole_number(size):
+    with pytest.raises(ArgumentError, match="predict: batch_size is no whole number in range"):
+        predict(mlp(), X, batch_size=size)
+
+
 def test_an_unknown_metric_is_refused():
     with pytest.raises(ArgumentError, match=r"'precission' is no metric; expected one of accuracy"):
         evaluate(mlp(), X, Y, metrics="precission")

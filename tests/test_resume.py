@@ -223,6 +223,7 @@ def test_the_weights_of_a_checkpoint_load_into_the_model(tmp_path):
         ({"model": lambda: nn.MLP(3, [9], 1, dtype=np.float64)}, r"layers\.0\.weight has shape"),
         ({"model": lambda: nn.Linear(3, 1, dtype=np.float64)}, "weight is missing"),
         ({"accumulate": 2}, "accumulate 1, not 2"),
+        ({"early_stopping": EarlyStopping(3, "loss")}, "early_stopping None, not loss"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused_and_nothing_changes(change, told, tmp_path):
@@ -260,9 +261,11 @@ def test_checkpoints_that_cannot_be_are_refused(wrong, told):
         fit(mlp(), X, Y, **wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"minutes": -1}, {"minutes": np.inf}])
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"steps": 2.5}, {"minutes": -1}, {"minutes": np.inf}]
+)
 def test_checkpoints_are_as_often_as_can_be(wrong):
-    with pytest.raises(ArgumentError, match="out of range"):
+    with pytest.raises(ArgumentError, match=r"Checkpoints: .* in range|out of range"):
         Checkpoints("run.safetensors", **wrong)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..checkpoint import TRAINING, load_all, save_file
 from ..errors import ArgumentError, bad_argument
 from ..files import printable
+from ..real_numbers import checked_number, checked_whole
 from .inputs import Array
 from .run import Run
 
@@ -32,7 +33,7 @@ class Checkpoints:
 
     It is also written when the training ends, unless it diverged.
 
-    Raises `ArgumentError` for numbers that are not above 0.
+    Raises `ArgumentError` for numbers that are not above 0, and for steps that are not whole.
     """
 
     path: str | os.PathLike[str]
@@ -42,18 +43,10 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         self.saved = time.monotonic()
-        for name in ("steps", "minutes"):
-            given = getattr(self, name)
-            real = isinstance(given, (int, float)) and not isinstance(given, bool)
-            if given is not None and not (real and given > 0 and math.isfinite(given)):
-                raise ArgumentError(
-                    bad_argument(
-                        "Checkpoints",
-                        f"{name} is out of range",
-                        expected="a number > 0",
-                        given=repr(given),
-                    )
-                )
+        if self.steps is not None:
+            checked_whole("Checkpoints", "steps", self.steps, low=1)
+        if self.minutes is not None:
+            checked_number("Checkpoints", "minutes", self.minutes, positive=True)
         if self.steps is None and self.minutes is None:
             self.minutes = 5
 

@@ -81,6 +81,7 @@ class Plan:
             "clip_norm": self.clip_norm,
             "validate_every": self.validate_every if self.evaluating else None,
             "metrics": list(run.metrics),
+            "early_stopping": None if run.stopping is None else run.stopping.figure,
         }
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .. import losses, metrics
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
+from ..real_numbers import checked_whole
 from ..recording import no_grad
 from ..value import Value
 from .inputs import Array, as_inputs, as_targets, model_dtype
@@ -47,7 +48,8 @@ def predict(model: Module, x: ArrayLike, *, batch_size: int | None = None) -> Ar
     (3, 1)
     """
     inputs = as_inputs("predict", model, x)
-    size = batch_size or ROWS_AT_ONCE
+    given = ROWS_AT_ONCE if batch_size is None else batch_size
+    size = checked_whole("predict", "batch_size", given, low=1)
     with no_grad(), mode(model, False), np.errstate(all="ignore"):
         parts = [model(inputs[i : i + size]) for i in range(0, len(inputs), size)]
     arrays = [part.numpy() if isinstance(part, Value) else np.asarray(part) for part in parts]

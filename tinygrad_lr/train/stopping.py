@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ArgumentError, bad_argument
-from ..optim import checked_number
+from ..real_numbers import checked_number, checked_whole
 
 
 @dataclass
@@ -43,16 +43,7 @@ class EarlyStopping:
     since: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.patience, int) and not isinstance(self.patience, bool)
-        if not whole or self.patience < 1:
-            raise ArgumentError(
-                bad_argument(
-                    "EarlyStopping",
-                    "patience is out of range",
-                    expected="a whole number from 1",
-                    given=repr(self.patience),
-                )
-            )
+        checked_whole("EarlyStopping", "patience", self.patience, low=1)
         checked_number("EarlyStopping", "least_change", self.least_change)
         if self.highest is None:
             self.highest = not self.figure.endswith(("loss", "mae", "mse", "error"))
