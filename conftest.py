@@ -4,10 +4,14 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 import tinygrad_lr as tg
+
+collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
 
 
 @pytest.fixture(autouse=True)

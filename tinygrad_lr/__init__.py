@@ -44,6 +44,7 @@ from .value import Value as Value
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
+    from . import compiler as compiler
     from . import datasets as datasets
     from . import interop as interop
     from . import linear as linear
@@ -51,14 +52,26 @@ if _TYPE_CHECKING:
     from . import plot as plot
     from . import schedules as schedules
     from . import train as train
+    from .compiler import compile as compile
     from .train import History as History
     from .train import fit as fit
 
 __version__ = "0.1.0"
 
 _MODULES = (
-    *("checkpoint", "datasets", "interop", "linear", "metrics", "plot", "schedules", "train"),
+    *(
+        "checkpoint",
+        "compiler",
+        "datasets",
+        "interop",
+        "linear",
+        "metrics",
+        "plot",
+        "schedules",
+        "train",
+    ),
 )
 __getattr__, __dir__ = _at_first_use(
-    __name__, {**dict.fromkeys(_MODULES, ""), "History": "train", "fit": "train"}
+    __name__,
+    {**dict.fromkeys(_MODULES, ""), "History": "train", "compile": "compiler", "fit": "train"},
 )

@@ -17,6 +17,7 @@ from .graph import ordered
 from .primitive import TABLE, Primitive
 from .recording import RECORDING
 from .silence import silent
+from .stand_in import StandIn
 from .value import Value, plain
 
 
@@ -194,6 +195,8 @@ def fitted(c: Any, like: Any) -> Any:
     shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
     if given != shape:
         if not given and not isinstance(c, Value):
+            if isinstance(like, StandIn):
+                return like.filled(c)
             out = np.empty(shape, like.dtype)
             out.fill(c)
             return out
@@ -210,6 +213,10 @@ def fitted(c: Any, like: Any) -> Any:
             c = TABLE["broadcast_to"].evaluate((c,), {"shape": shape})
     if isinstance(c, Value):
         return c if type(like) is float or c.dtype == like.dtype else c.astype(like.dtype)
+    if isinstance(c, StandIn):
+        return c.in_form_of(like)
+    if isinstance(like, StandIn) and not shape:
+        return like.filled(c)
     if type(like) is float:
         return float(c)
     if type(c) is np.ndarray and c.dtype is like.dtype:

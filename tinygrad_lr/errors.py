@@ -7,12 +7,14 @@ TinygradError
 ├── DtypeError (TypeError)          data that is not made of real numbers
 ├── NotDifferentiableError (TypeError)   a function without a derivative here
 ├── GraphError (RuntimeError)       a graph asked for what it cannot give
+├── TraceError (TypeError)          a function that cannot be compiled as it is written
 ├── GradientCheckError (AssertionError)  a derivative that disagrees with differences
 ├── DivergenceError (ArithmeticError)    a descent that left the finite numbers
 ├── DataFileError (ValueError)      a file that cannot be read as what it should be
 └── MissingExtraError (ImportError) an optional package that is not installed
 
 TrainingWarning (UserWarning)       a training that goes wrong, while it can still be mended
+CompileWarning (UserWarning)        a compiled function that is slower than it could be
 """
 
 from __future__ import annotations
@@ -55,6 +57,10 @@ class GraphError(TinygradError, RuntimeError):
     """A computation graph was asked for something that it cannot give."""
 
 
+class TraceError(TinygradError, TypeError):
+    """A function does what cannot be compiled: it looks at numbers that are only known later."""
+
+
 class GradientCheckError(TinygradError, AssertionError):
     """A derivative disagrees with central differences."""
 
@@ -73,6 +79,10 @@ class MissingExtraError(TinygradError, ImportError):
 
 class TrainingWarning(UserWarning):
     """A training goes wrong: the loss diverges, gradients vanish, units are dead."""
+
+
+class CompileWarning(UserWarning):
+    """A compiled function is slower than it could be."""
 
 
 def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: str = "") -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from .errors import ArgumentError, GraphError, ShapeError, bad_argument
 from .primitive import METHODS, Primitive
 from .real_numbers import FLOAT64, as_data
+from .stand_in import StandIn
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -70,6 +71,8 @@ class Node:
             else:
                 data = data.view()
                 data.flags.writeable = False
+        elif isinstance(data, StandIn):
+            data = data.fresh()
         return data
 
     @data.setter
@@ -92,7 +95,11 @@ class Node:
                 )
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
-        if type(self._content) is np.ndarray:
+        if isinstance(data, StandIn):
+            self._content = data.in_form_of(self._content)
+        elif isinstance(self._content, StandIn):
+            self._content = self._content.filled(0.0) + data
+        elif type(self._content) is np.ndarray:
             self._content, self._exposed = np.asarray(data, self.dtype), False
         else:
             self._content = type(self._content)(data)
@@ -102,6 +109,8 @@ class Node:
         """dL/d(this) after `backward`, in the shape and dtype of `data`, or None."""
         grad = self._grad
         if type(grad) is tuple:  # a cotangent that others may share: copied when it is asked for
+            if isinstance(grad[0], StandIn):
+                return grad[0].fresh()
             grad = np.array(grad[0], dtype=self.dtype)
             self._grad = grad = grad if type(self._content) is np.ndarray else grad[()]
         return grad
@@ -113,7 +122,10 @@ class Node:
             return
         if new is not None:
             new = as_data(new)
-            if np.ndim(new) == 0 and type(self._content) is not np.ndarray:
+            if isinstance(new, StandIn) or isinstance(self._content, StandIn):
+                new = np.broadcast_to(new, self.shape) if np.ndim(new) == 0 else new
+                new = new.in_form_of(self._content) if isinstance(new, StandIn) else new
+            elif np.ndim(new) == 0 and type(self._content) is not np.ndarray:
                 new = type(self._content)(new)
             elif np.ndim(new) == 0:
                 new = np.full(self.shape, new, self.dtype)

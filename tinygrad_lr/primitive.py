@@ -21,6 +21,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from .errors import ArgumentError, bad_argument
+from .stand_in import StandIn, in_one_piece
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -61,13 +62,14 @@ class Primitive:
         domain: Mapping[str, tuple[float, float]] | None = None,
         kind: Kind | None = None,
         scalar: Callable[..., float] | None = None,
+        whole: bool = False,
     ) -> None:
         functools.update_wrapper(self, forward)
         operands, starred, self.defaults = parameters_of(forward)
         if kind is None and numpy and isinstance(numpy[0], np.ufunc) and not numpy[0].signature:
             kind = "elementwise"
         self.name = forward.__name__
-        self.forward = forward
+        self.forward = in_one_piece(forward) if whole else forward
         self.scalar = scalar
         self.numpy = tuple(numpy)
         self.latex = latex
@@ -225,7 +227,9 @@ def parameters_of(
 
 def as_array(x: Any) -> Any:
     """Lists become arrays; numbers, arrays and None stay."""
-    return x if x is None or isinstance(x, (np.ndarray, np.generic, float, int)) else np.asarray(x)
+    if x is None or isinstance(x, (np.ndarray, np.generic, float, int, StandIn)):
+        return x
+    return np.asarray(x)
 
 
 @overload
@@ -239,6 +243,7 @@ def primitive(
     domain: Mapping[str, tuple[float, float]] | None = None,
     kind: Kind | None = None,
     scalar: Callable[..., float] | None = None,
+    whole: bool = False,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
 def primitive(*numpy: Any, **declared: Any) -> Any:
     """Declare an operation; the function below becomes the `Primitive`.
@@ -250,6 +255,8 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     - `kind`: "elementwise", "linear" (in all operands together) or "multilinear" (in each):
       the forward mode then follows from the declaration.
     - `scalar`: the same function on Python numbers, when it is quicker.
+    - `whole`: that its steps are no program's (it loops over entries, or writes into arrays of its
+      own), so that compiled programs call it.
 
     >>> import numpy as np, tinygrad_lr as tg
     >>> @tg.primitive(latex="<x>^3", examples=[((2, 3),)])
@@ -316,9 +323,9 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     0.0
     """
     product = g * d
-    if np.isfinite(product).all():
-        return product
-    return np.where(g == 0, np.zeros((), product.dtype), product)
+    if not isinstance(product, StandIn) and np.isfinite(product).all():
+        return product  # the usual case, and cheaper
+    return np.where((g == 0) & ~np.isfinite(product), np.zeros((), product.dtype), product)
 
 
 chain.vjp(g=lambda h, out, g, d: chain(h, d), d=lambda h, out, g, d: chain(h, g))

@@ -19,6 +19,7 @@ from .errors import (
 )
 from .primitive import Primitive
 from .recording import RECORDING
+from .stand_in import StandIn
 
 FLOAT64 = np.dtype(np.float64)
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,6 +29,8 @@ def as_data(data: Any) -> Any:
     """What a Value holds for what it is given: a copy, in native byte order, of floats."""
     if type(data) is float or type(data) is int:
         return as_float("Value", data)
+    if isinstance(data, StandIn):
+        return data.fresh() if data.dtype.kind == "f" else data.in_form_of(FLOAT64.type())
     if hasattr(type(data), "__apply__"):
         raise DtypeError(
             "Value: data is already a Value; use it as it is, or value.detach() to leave the graph"
@@ -84,6 +87,8 @@ def constant(x: Any, operation: Primitive) -> Any:
     if type(x) is not np.ndarray:
         if x is None or isinstance(x, (bool, int, float)):
             return x
+        if isinstance(x, StandIn):
+            return x.fresh()
         if isinstance(x, np.ma.MaskedArray):
             raise DtypeError(f"{operation.name}: a masked array; fill it first, with filled(...)")
         x = x if isinstance(x, np.generic) else np.asarray(x)

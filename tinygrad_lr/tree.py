@@ -30,18 +30,17 @@ def rebuilt(tree: Any, values: Iterable[Any]) -> Any:
     >>> rebuilt({"layers": [(1.0, 2.0), 3.0]}, [4, 5, 6])
     {'layers': [(4, 5), 6]}
     """
-    remaining = iter(values)
+    return _built(tree, iter(values))
 
-    def build(branch: Any) -> Any:
-        if isinstance(branch, tuple) and hasattr(branch, "_fields"):
-            return type(branch)(*map(build, branch))
-        if isinstance(branch, (list, tuple)):
-            return type(branch)(map(build, branch))
-        if isinstance(branch, dict):
-            return {key: build(inner) for key, inner in branch.items()}
-        return None if branch is None else next(remaining)
 
-    return build(tree)
+def _built(branch: Any, remaining: Iterator[Any]) -> Any:
+    # no function within a function, which would refer to itself and keep the leaves alive
+    if isinstance(branch, (list, tuple)):
+        inner = [_built(x, remaining) for x in branch]
+        return type(branch)(*inner) if hasattr(branch, "_fields") else type(branch)(inner)
+    if isinstance(branch, dict):
+        return {key: _built(x, remaining) for key, x in branch.items()}
+    return None if branch is None else next(remaining)
 
 
 def mapped(function: Callable[..., Any], tree: Any, *others: Any) -> Any:

@@ -10,6 +10,7 @@ from ..errors import ArgumentError, ShapeError, refuse
 from ..labels import class_labels
 from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
 from ..real_numbers import checked_number, misfit
+from ..stand_in import looked_at
 from ..value import plain
 from .classes import scores
 from .residual import matched, real_numbers, reduced
@@ -47,15 +48,7 @@ def binary_cross_entropy(
     """
     where = "binary_cross_entropy"
     prediction, target = matched(where, prediction, target)
-    t = np.asarray(plain(target))
-    if not (
-        np.minimum.reduce(t, None, initial=1) >= 0 and np.maximum.reduce(t, None, initial=0) <= 1
-    ):
-        place = np.argwhere(~((t >= 0) & (t <= 1)))[0].tolist()
-        wrong = f"target{place if place else ''} is no probability"
-        expected, given = "numbers from 0 to 1", t[tuple(place)]
-        cure = "for labels -1 and 1 pass (target + 1) / 2" if given == -1 else ""
-        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+    looked_at(plain(target), _require_shares)
     if pos_weight is None:
         entries = sigmoid_cross_entropy(prediction, target)
     else:
@@ -64,6 +57,18 @@ def binary_cross_entropy(
     if weights is not None:
         entries = _weights("weights", weights, prediction) * entries
     return reduced(where, entries, reduction)
+
+
+def _require_shares(target: Any) -> None:
+    """Raises `ArgumentError` for the first number that is not from 0 to 1."""
+    t = np.asarray(target)
+    if np.minimum.reduce(t, None, initial=1) >= 0 and np.maximum.reduce(t, None, initial=0) <= 1:
+        return
+    place = np.argwhere(~((t >= 0) & (t <= 1)))[0].tolist()
+    wrong = f"target{place if place else ''} is no probability"
+    expected, given = "numbers from 0 to 1", t[tuple(place)]
+    cure = "for labels -1 and 1 pass (target + 1) / 2" if given == -1 else ""
+    refuse(ArgumentError, "binary_cross_entropy", wrong, expected=expected, given=given, cure=cure)
 
 
 def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
@@ -97,26 +102,26 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
         raise misfit("hinge", prediction.shape, np.shape(target))
     labels = class_labels("hinge", target, of_classes.shape[:-1], of_classes.shape[-1])[..., None]
     right = take_along_axis(of_classes, labels, -1)
-    others = np.asarray(np.arange(of_classes.shape[-1]) != labels, of_classes.dtype)
+    others = (np.arange(of_classes.shape[-1]) != labels).astype(of_classes.dtype)
     rows = np.sum(others * relu(margin - right + of_classes), axis=-1) / of_classes.shape[-1]
     return reduced("hinge", rows, reduction)
 
 
 def _two_sided(prediction: Any, target: Any, margin: float) -> Any:
     prediction, target = matched("hinge", prediction, target)
-    t = np.asarray(plain(target))
-    if not (np.abs(t) == 1).all():
-        given = t[np.abs(t) != 1].flat[0]
-        cure = "for labels 0 and 1 pass 2 * target - 1" if given == 0 else ""
-        refuse(
-            ArgumentError,
-            "hinge",
-            "a target is no side",
-            expected="-1 or 1",
-            given=given,
-            cure=cure,
-        )
+    looked_at(plain(target), _require_sides)
     return relu(margin - target * prediction)
+
+
+def _require_sides(target: Any) -> None:
+    """Raises `ArgumentError` for the first number that is not -1 or 1."""
+    t = np.asarray(target)
+    if (np.abs(t) == 1).all():
+        return
+    given = t[np.abs(t) != 1].flat[0]
+    cure = "for labels 0 and 1 pass 2 * target - 1" if given == 0 else ""
+    wrong = "a target is no side"
+    refuse(ArgumentError, "hinge", wrong, expected="-1 or 1", given=given, cure=cure)
 
 
 def _weights(name: str, given: Any, prediction: Any) -> Any:

@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError, refuse
 from ..labels import Array
 from ..ops import moveaxis
+from ..primitive import as_array
+from ..stand_in import StandIn, looked_at
 from ..value import Value, plain
 from .residual import matched, real_numbers, reduced
 
@@ -37,7 +39,12 @@ def probabilities(where: str, prediction: Any, target: Any, axis: int) -> Any:
     """
     target = matched(where, prediction, target)[1]
     target = target if axis == -1 else moveaxis(target, axis, -1)
-    p = plain(target)
+    looked_at(plain(target), lambda p: _require_probabilities(where, p))
+    return target
+
+
+def _require_probabilities(where: str, p: Any) -> None:
+    """Raises `ArgumentError` for the first row of numbers that are no probabilities."""
     sums = np.add.reduce(p, axis=-1, dtype=np.float64)
     bad = ~((np.abs(sums - 1) <= SLACK) & (p >= 0).all(axis=-1))
     if bad.any():
@@ -52,7 +59,6 @@ def probabilities(where: str, prediction: Any, target: Any, axis: int) -> Any:
             given=f"smallest {p[place].min():.6g}, sum {sums[place]:.6g}",
             cure=cure,
         )
-    return target
 
 
 def class_weights(where: str, weights: Any, classes: int) -> Array:
@@ -89,7 +95,14 @@ def reduced_rows(
     """
     if reduction == "mean":
         shares = np.broadcast_to(share, rows.shape)
+        if isinstance(plain(rows), StandIn):
+            counted = shares if kept is None else np.where(kept, shares, 0.0)
+            total = np.sum(counted, dtype=np.float64)
+            rows = rows * (factor / np.where(total == 0, 1.0, total)).astype(rows.dtype)
+            return reduced(where, rows if kept is None else np.where(kept, rows, 0.0), "sum")
         mass = float(np.sum(shares if kept is None else shares[kept], dtype=np.float64))
         factor, reduction = factor / (mass or 1.0), "sum"
-    rows = rows * np.asarray(factor, rows.dtype)
+    rows = rows * as_array(np.float64(factor) if isinstance(factor, float) else factor).astype(
+        rows.dtype
+    )
     return reduced(where, rows if kept is None else np.where(kept, rows, 0.0), reduction)

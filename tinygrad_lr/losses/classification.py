@@ -72,7 +72,7 @@ def cross_entropy(
     labels, kept = without_ignored(labels, ignore_index)
     share = 1.0 if scale is None else scale[labels]
     if smoothing:
-        p = np.asarray(np.arange(classes) == labels[..., None], logits.dtype)
+        p = (np.arange(classes) == labels[..., None]).astype(logits.dtype)
         rows = _expected(logits, p, scale, smoothing)
         return reduced_rows(where, rows, reduction, share, kept)
     rows = softmax_cross_entropy(logits, labels=labels)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ShapeError, refuse
 from ..real_numbers import checked_number
+from ..stand_in import looked_at
 from ..value import Value, plain
 from .residual import matched, real_numbers, reduced, residual
 
@@ -103,6 +104,10 @@ def gaussian_nll(
 
 
 def _refuse_below_zero(where: str, name: str, given: Any) -> None:
-    data = np.asarray(plain(given))
-    if data.size and data.min() < 0:
-        refuse(ArgumentError, where, f"{name} is below 0", expected="0 or more", given=data.min())
+    def look(numbers: Any) -> None:
+        data = np.asarray(numbers)
+        if data.size and data.min() < 0:
+            wrong, least = f"{name} is below 0", data.min()
+            refuse(ArgumentError, where, wrong, expected="0 or more", given=least)
+
+    looked_at(plain(given), look)

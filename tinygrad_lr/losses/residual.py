@@ -8,7 +8,9 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, bad_argument
 from ..ops import reduce
+from ..primitive import as_array
 from ..real_numbers import misfit
+from ..stand_in import StandIn
 from ..value import Value
 
 
@@ -24,9 +26,10 @@ def matched(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
         prediction = real_numbers(where, "prediction", prediction)
     number = type(target) is float or type(target) is int  # such a one never widens anything
     if not isinstance(target, Value) and not (number and prediction.shape == ()):
-        if type(target) is not np.ndarray or target.dtype != prediction.dtype:
+        if not isinstance(target, (np.ndarray, StandIn)) or target.dtype != prediction.dtype:
             target = real_numbers(where, "target", target).astype(prediction.dtype)
-            target.flags.writeable = False  # nobody else has it: no graph needs a copy
+            if isinstance(target, np.ndarray):
+                target.flags.writeable = False  # nobody else has it: no graph needs a copy
         if prediction.shape != target.shape:
             raise misfit(where, prediction.shape, target.shape)
     elif not number and prediction.shape != target.shape:
@@ -54,7 +57,9 @@ def reduced(where: str, entries: Any, reduction: str) -> Any:
 
 def real_numbers(where: str, name: str, given: Any) -> np.ndarray[Any, np.dtype[Any]]:
     """An array of real numbers. Raises `DtypeError` for anything else, masked arrays too."""
-    array = np.asarray(given)
+    array = as_array(given)
+    if isinstance(array, (float, int)) or array is None:
+        array = np.asarray(array)
     if array.dtype.kind not in "fiub" or isinstance(given, np.ma.MaskedArray):
         masked = isinstance(given, np.ma.MaskedArray)
         raise DtypeError(
@@ -66,4 +71,7 @@ def real_numbers(where: str, name: str, given: Any) -> np.ndarray[Any, np.dtype[
                 cure="fill it first, with filled(...)" if masked else "",
             )
         )
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    found: np.ndarray[Any, np.dtype[Any]] = (
+        array if array.dtype.kind == "f" else array.astype(np.float64)
+    )
+    return found

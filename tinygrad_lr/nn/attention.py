@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike
 from ..errors import ArgumentError, DtypeError, ShapeError, refuse
 from ..generators import Seed, as_generator
 from ..ops import softmax
+from ..primitive import as_array
+from ..stand_in import StandIn
 from ..value import Value
 from . import init
 from .linear import Linear, as_size
@@ -101,7 +103,7 @@ def attention_weights(
     # far below every score, and finite: e^-inf of a whole row would be 0/0
     forbidden = np.array(np.finfo(scores.dtype).min / 2, scores.dtype)
     weights = softmax(np.where(allowed, scores, forbidden))
-    if allowed.any(axis=-1).all():
+    if not isinstance(allowed, StandIn) and allowed.any(axis=-1).all():
         return weights
     return np.where(allowed, weights, np.array(0, scores.dtype))
 
@@ -262,7 +264,7 @@ class MultiHeadAttention(Module):
             mask = mask[:, None]
         if key_mask is None:
             return mask
-        keys = np.asarray(key_mask)
+        keys = as_array(key_mask)
         expected = (*shape[:-3], shape[-1])
         if keys.shape != expected or keys.dtype.kind != "b":
             refuse(

@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike
 from ..errors import ArgumentError, DtypeError, bad_argument, refuse
 from ..generators import Seed, as_generator
 from ..ops import getitem, where
+from ..primitive import as_array
+from ..stand_in import looked_at
 from ..value import Value, plain
 from .draws import as_dtype
 from .linear import as_size
@@ -86,17 +88,22 @@ class Embedding(Module):
     def _checked(self, indices: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """The indices as an array of whole numbers, all of which are rows of the table."""
         title = f"Embedding({self.count}, {self.dim})"
-        chosen = np.asarray(plain(indices))
+        chosen = as_array(plain(indices))
+        chosen = np.asarray(chosen) if isinstance(chosen, (int, float)) else chosen
         if chosen.size == 0 and not hasattr(indices, "dtype"):
             chosen = chosen.astype(np.intp)  # an empty list
         if chosen.dtype.kind not in "iu":
             given, cure = f"dtype {chosen.dtype}", "write indices.astype(int), of a plain array"
             wrong, expected = "the indices are not whole numbers", "an array of integers"
             refuse(DtypeError, title, wrong, expected=expected, given=given, cure=cure)
+        looked_at(chosen, lambda now: self._require_rows(title, now))
+        return chosen
+
+    def _require_rows(self, title: str, chosen: Any) -> None:
+        """Raises `ArgumentError` for the first index that is no row of the table."""
         outside = (chosen < 0) | (chosen >= self.count)
         if outside.any():
             place = tuple(np.argwhere(outside)[0].tolist())
             at = f" at {list(place)}" if place else ""
             wrong, expected = f"the index{at} is not in the table", f"0 to {self.count - 1}"
             refuse(ArgumentError, title, wrong, expected=expected, given=chosen[place])
-        return chosen

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
+from ..primitive import as_array
 from ..silence import silent
 from ..value import Value, plain
 from .draws import as_dtype
@@ -184,7 +185,7 @@ class BatchNorm(Module):
                 cure = "give larger batches, or call eval() to use the running mean and variance"
                 expected, given = "two rows or more", f"shape {shape}"
                 refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
-            self._remember(np.asarray(plain(x)), axes)
+            self._remember(as_array(plain(x)), axes)
             out = standardize(x, axis=axes, eps=self.eps)
         else:
             scale = 1 / np.sqrt(self.running_var + self.eps)

@@ -96,7 +96,13 @@ def as_matrix(g, groups):
     return last.reshape(groups, g.shape[1] // groups, math.prod(last.shape[1:]))
 
 
-@primitive(latex=r"<x> \star <weight>", onnx="Conv", kind="multilinear", examples=GEOMETRIES)
+@primitive(
+    latex=r"<x> \star <weight>",
+    onnx="Conv",
+    kind="multilinear",
+    examples=GEOMETRIES,
+    whole=True,
+)
 def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """The products of the kernels with all windows of x, added up: cross-correlation.
 
@@ -125,6 +131,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
         ((1, 2, 3), (2, 2, 2), {**GEOMETRIES[1][-1], "length": (7,)}),
         ((2, 2, 2, 4), (2, 1, 2, 3), {**GEOMETRIES[2][-1], "length": (3, 4)}),
     ],
+    whole=True,
 )
 def cross_correlation_transposed(
     g, weight, length=(), stride=(), padding=(), dilation=(), groups=1
@@ -170,6 +177,7 @@ def cross_correlation_transposed(
         ((1, 4, 7), (1, 2, 3), {**GEOMETRIES[1][-1], "size": (2,)}),
         ((2, 1, 3, 4), (2, 2, 2, 4), {**GEOMETRIES[2][-1], "size": (2, 3)}),
     ],
+    whole=True,
 )
 def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
     """The windows of x added up, as often as g says: the transpose in the kernels.

@@ -40,7 +40,7 @@ def _shifted(x):
     NumPy reduces those so in half the time.
     """
     classes = x.shape[-1]
-    rows = np.array(x.reshape(-1, classes), order="F" if classes <= SHORT else "C")
+    rows = x.reshape(-1, classes).copy(order="F" if classes <= SHORT else "C")
     rows -= np.maximum.reduce(rows, axis=1, keepdims=True)
     return rows
 
@@ -53,7 +53,7 @@ def _entries(labels):
 def _excess(x, labels):
     """softmax(x) - onehot(labels), a Value where x is one."""
     if type(x) is not np.ndarray:
-        return softmax(x) - np.asarray(labels[..., None] == np.arange(x.shape[-1]), x.dtype)
+        return softmax(x) - (labels[..., None] == np.arange(x.shape[-1])).astype(x.dtype)
     excess = np.exp(_shifted(x))
     excess /= np.add.reduce(excess, axis=1, keepdims=True)
     excess[_entries(labels)] -= 1

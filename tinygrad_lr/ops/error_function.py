@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from ..primitive import primitive
+from ..primitive import as_array, primitive
+from ..stand_in import StandIn
 
 P = (
     1.1283791670955126,
@@ -96,6 +97,9 @@ def _erfc(x):
 
 def _in_pieces(function, x):
     """The function of every entry, in float64, a piece that fits in the cache at a time."""
+    x = as_array(x)
+    if isinstance(x, StandIn):
+        return function(x.astype(np.float64)).in_form_of(x)
     x = np.asarray(x)
     out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
     flat, into = np.ravel(x), np.reshape(out, -1)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
-from ..primitive import implements, primitive
+from ..primitive import as_array, implements, primitive
+from ..stand_in import StandIn
 from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])
@@ -39,7 +40,7 @@ def getitem_at(x, index=()):
     >>> Value([1.0, 2.0, 3.0])[[0, 0, 2]]
     Value(data=[1. 1. 3.], grad=None)
     """
-    return np.asarray(x)[index]
+    return as_array(x)[index]
 
 
 @primitive(
@@ -57,6 +58,8 @@ def put_at(x, index=(), shape=()):
     >>> put_at(Value([1.0, 2.0]), index=np.array([1, 1]), shape=(3,))
     Value(data=[0. 3. 0.], grad=None)
     """
+    if isinstance(x, StandIn):
+        return x.put_at(index, shape)
     out = np.zeros(shape, np.result_type(x))
     if is_basic(index):
         out[index] = x
@@ -100,8 +103,8 @@ def take(a, indices, axis=None, out=None, mode="raise"):
             bad_argument("take", "the mode is not supported", expected="'raise'", given=repr(mode))
         )
     if axis is None:
-        return np.ravel(a)[np.asarray(indices)]
-    return a[(slice(None),) * (axis % np.ndim(a)) + (np.asarray(indices),)]
+        return np.ravel(a)[as_array(indices)]
+    return a[(slice(None),) * (axis % np.ndim(a)) + (as_array(indices),)]
 
 
 @implements(np.take_along_axis)
@@ -114,7 +117,7 @@ def take_along_axis(arr, indices, axis=-1):
     if axis is None:
         arr, axis = np.ravel(arr), 0
     index = list(np.ix_(*map(np.arange, np.shape(indices))))
-    index[axis] = np.asarray(indices)
+    index[axis] = as_array(indices)
     return arr[tuple(index)]
 
 

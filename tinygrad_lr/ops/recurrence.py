@@ -9,6 +9,7 @@ other in the last axis of the products with the inputs, in PyTorch's order.
 import numpy as np
 
 from ..primitive import primitive
+from ..stand_in import in_one_piece
 from .activation import sigmoid
 
 
@@ -63,6 +64,7 @@ def _given(tangents, operands):
         ((3, 2, 2), (2, 2), (2, 2), (2,)),
         ((2, 1, 2), (1, 2), (2, 2), (2,), {"nonlinearity": "relu"}),
     ],
+    whole=True,
 )
 def rnn_states(*operands, nonlinearity="tanh"):
     """All states of a recurrent network: h_t = tanh(projected_t + h_(t-1) @ weight + bias).
@@ -87,7 +89,8 @@ def _rnn_slopes(out, nonlinearity):
     return 1 - out * out if nonlinearity == "tanh" else 1.0 * (out > 0)
 
 
-def _rnn_rule(g, out, *operands, nonlinearity):
+@in_one_piece
+def _rnn_cotangents(g, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     slopes, back, pulled = _rnn_slopes(out, nonlinearity).astype(out.dtype), 0.0, []
     for now in reversed(range(len(out))):
@@ -95,9 +98,14 @@ def _rnn_rule(g, out, *operands, nonlinearity):
         back = np.matmul(pulled[-1], weight.T)
     projected = np.stack(pulled[::-1])
     parts = (projected, back, *_weight_and_bias(_before(first, out), projected))
-    return parts.__getitem__
+    return parts
 
 
+def _rnn_rule(g, out, *operands, nonlinearity):
+    return _rnn_cotangents(g, out, *operands, nonlinearity=nonlinearity).__getitem__
+
+
+@in_one_piece
 def _rnn_tangent(t, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     projected, change, of_weight, of_bias = _given(t, operands)
@@ -119,6 +127,7 @@ rnn_states.jvp(operands=_rnn_tangent)
 @primitive(
     latex=r"\operatorname{gru}\left(<operands>\right)",
     examples=[((3, 2, 6), (2, 2), (2, 6), (6,)), ((1, 1, 3), (1, 1), (1, 3), (3,))],
+    whole=True,
 )
 def gru_states(*operands):
     """All states of gated recurrent units, h = (1 - z)·n + z·h_before.
@@ -169,7 +178,8 @@ def _gru_slopes(out, projected, first, weight, bias):
     return before, _beside([of_reset, of_update, of_fresh]), _beside([one, one, r]), z
 
 
-def _gru_rule(g, out, *operands):
+@in_one_piece
+def _gru_cotangents(g, out, *operands):
     weight = operands[2]
     before, slopes, through, keep = _gru_slopes(out, *operands)
     back, pulled, inner = 0.0, [], []
@@ -179,9 +189,14 @@ def _gru_rule(g, out, *operands):
         inner.append(pulled[-1] * through[now])
         back = np.matmul(inner[-1], weight.T) + total * keep[now]
     parts = (np.stack(pulled[::-1]), back, *_weight_and_bias(before, np.stack(inner[::-1])))
-    return parts.__getitem__
+    return parts
 
 
+def _gru_rule(g, out, *operands):
+    return _gru_cotangents(g, out, *operands).__getitem__
+
+
+@in_one_piece
 def _gru_tangent(t, out, *operands):
     weight = operands[2]
     projected, change, of_weight, of_bias = _given(t, operands)
@@ -208,6 +223,7 @@ gru_states.jvp(operands=_gru_tangent)
         ((3, 2, 8), (2, 2), (2, 2), (2, 8), (8,)),
         ((1, 1, 4), (1, 1), (1, 1), (1, 4), (4,)),
     ],
+    whole=True,
 )
 def lstm_states(*operands):
     """All states of long short-term memory: h = o·tanh(c) and c = f·c_before + i·n, side by side.
@@ -264,7 +280,8 @@ def _lstm_slopes(out, projected, first, first_cell, weight, bias):
     return before, _beside(slopes), leave * (1 - shown * shown), forget
 
 
-def _lstm_rule(g, out, *operands):
+@in_one_piece
+def _lstm_cotangents(g, out, *operands):
     weight = operands[3]
     size = weight.shape[0]
     before, slopes, showing, keep = _lstm_slopes(out, *operands)
@@ -277,9 +294,14 @@ def _lstm_rule(g, out, *operands):
         cell_back = of_cell * keep[now]
     projected = np.stack(pulled[::-1])
     parts = (projected, back, cell_back, *_weight_and_bias(before, projected))
-    return parts.__getitem__
+    return parts
 
 
+def _lstm_rule(g, out, *operands):
+    return _lstm_cotangents(g, out, *operands).__getitem__
+
+
+@in_one_piece
 def _lstm_tangent(t, out, *operands):
     weight = operands[3]
     size = weight.shape[0]

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
-from ..primitive import implements, primitive
+from ..primitive import as_array, implements, primitive
+from ..stand_in import StandIn
 
 
 @primitive(
@@ -139,6 +140,8 @@ def broadcast_to(x, shape=()):
     >>> np.broadcast_to(Value([1.0, 2.0]), (3, 2)).shape
     (3, 2)
     """
+    if isinstance(x, StandIn):
+        return x.spread(shape)
     out = np.empty(shape, np.result_type(x))  # filled: np.broadcast_to is slow, and would alias x
     out[...] = x
     return out
@@ -184,7 +187,7 @@ def cast(x, dtype="float64"):
     >>> Value([1.0]).astype("float32").dtype
     dtype('float32')
     """
-    return np.asarray(x).astype(dtype)[()]
+    return as_array(x).astype(dtype)[()]
 
 
 cast.vjp(x=lambda g, out, x, dtype: g)  # the walk restores the dtype

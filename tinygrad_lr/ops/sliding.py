@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, refuse
+from ..primitive import as_array
 
 Sizes = tuple[int, ...]
 
@@ -92,7 +93,7 @@ def require_shape(where: str, shape: Sizes, axes: int, channels: int | None = No
 def as_floats(x: Any) -> Any:
     """Lists, and arrays of whole numbers (in which sums overflow), as arrays of floats."""
     kind = getattr(getattr(x, "dtype", None), "kind", "")
-    return x if kind == "f" else np.asarray(x, np.float64)
+    return x if kind == "f" else as_array(x).astype(np.float64)
 
 
 def require_room(where: str, length: Sizes, size: Sizes, padding: Any, dilation: Sizes) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..primitive import primitive
+from ..stand_in import StandIn
 from .activation import INTEGERS
 from .windows import places, sliding_windows
 
@@ -25,7 +26,7 @@ def masked(x, mask, entry):
     """
     if mask is None:
         return x
-    if x.dtype.char in INTEGERS:
+    if x.dtype.char in INTEGERS and not isinstance(x, StandIn):
         return (x.view(INTEGERS[x.dtype.char]) * mask[entry]).view(x.dtype)
     return np.where(mask[entry], x, 0.0)
 
@@ -63,6 +64,7 @@ def window_sum(x, size=(), stride=(), dilation=(), mask=None):
         ((4,), {**LINE, "length": (5,), "mask": CHOSEN}),
         ((2, 3, 1), {**PLANE, "length": (6, 3), "mask": CHOSEN_IN_PLANES}),
     ],
+    whole=True,
 )
 def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     """Each entry added to all places of its window, or where the mask holds: sums transposed.
@@ -119,9 +121,9 @@ def window_max(x, size=(), stride=(), dilation=()):
 def _largest(x, out, geometry):
     """Where in each window the entries equal to the largest are, and how many there are."""
     inside = sliding_windows(x, **geometry)
-    largest = inside == out
-    if (out != out).any():  # noqa: PLR0124
-        largest |= inside != inside  # noqa: PLR0124
+    largest, unknown = inside == out, out != out  # noqa: PLR0124
+    if isinstance(unknown, StandIn) or unknown.any():
+        largest = largest | (inside != inside)  # noqa: PLR0124
     several = np.zeros_like(largest[(0,) * len(geometry["size"])], dtype=np.int32)
     for entry in np.ndindex(geometry["size"]):
         several += largest[entry]

@@ -35,7 +35,9 @@ def places(size, stride, dilation, counts):
         yield entry, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, s, d, n in geometry)
 
 
-@primitive(latex=r"\operatorname{windows}\left(<x>\right)", kind="linear", examples=SHAPES)
+@primitive(
+    latex=r"\operatorname{windows}\left(<x>\right)", kind="linear", examples=SHAPES, whole=True
+)
 def sliding_windows(x, size=(), stride=(), dilation=()):
     """The windows of x over its last len(size) axes; the places in a window come first.
 
@@ -60,6 +62,7 @@ def sliding_windows(x, size=(), stride=(), dilation=()):
         ((3, 2, 2), {"length": (8,), "stride": (2,), "dilation": (2,)}),
         ((2, 1, 2, 2, 2), {"length": (3, 4), "stride": (1, 3), "dilation": (1, 1)}),
     ],
+    whole=True,
 )
 def overlap_add(x, length=(), stride=(), dilation=()):
     """The windows put back where they were read, added up where they overlap: its transpose.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..real_numbers import checked_number
 from ..silence import silent
+from ..stand_in import StandIn
 from ..value import Value
 from .checks import Array, checked_parameters, checked_state
 from .optimizer import in_form_of, restore, snapshot
@@ -57,7 +58,7 @@ class ExponentialMovingAverage:
     @silent
     def update(self) -> None:
         """Let the weights, as they are now, into the average."""
-        averages = [np.array(x._content) for x in self.parameters]
+        averages = [copied(x._content) for x in self.parameters]
         if self.updates:
             for i, average in enumerate(self._averages):
                 averages[i] -= average
@@ -100,3 +101,8 @@ class ExponentialMovingAverage:
     def __repr__(self) -> str:
         name, count = type(self).__name__, len(self.parameters)
         return f"{name}(parameters: {count}, decay={self.decay}, updates: {self.updates})"
+
+
+def copied(x: Any) -> Any:
+    """The numbers in an array of their own."""
+    return x.fresh() if isinstance(x, StandIn) else np.array(x)

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, refuse
+from ..primitive import as_array
 from ..real_numbers import checked_number
 from ..silence import silent
+from ..stand_in import StandIn
 from ..value import Value
 from .checks import Array, checked_parameters
 from .optimizer import in_form_of
@@ -53,7 +55,7 @@ def clip_gradient_norm(
         order = checked_number(where, "order", order, positive=True)
     listed = checked_parameters(where, parameters)
     gradients = [x._gradient for x in listed]
-    norm = norm_of([np.asarray(g) for g in gradients if g is not None], order)
+    norm = norm_of([as_array(g) for g in gradients if g is not None], order)
     if error_if_nonfinite and not math.isfinite(norm):
         finite = [g is None or bool(np.isfinite(g).all()) for g in gradients]
         first = finite.index(False) if False in finite else 0
@@ -66,8 +68,10 @@ def clip_gradient_norm(
             given=f"a norm of {norm}",
             cure="lower the learning rate, or look for a division by zero",
         )
-    scale = limit / (norm + SMALL)
-    if not scale >= 1:
+    scale: Any = limit / (norm + SMALL)
+    traced = isinstance(scale, StandIn)
+    scale = np.where(scale >= 1, 1.0, scale) if traced else scale  # a nan scales too
+    if traced or not scale >= 1:
         for parameter, gradient in zip(listed, gradients, strict=True):
             if gradient is not None:
                 parameter._grad = in_form_of(parameter._content, gradient * scale)
@@ -98,6 +102,8 @@ def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
 
 def norm_of(arrays: Sequence[Array], order: float) -> float:
     """(Σ|x|ᵖ)^(1/p) over all entries of all arrays, in float64, without overflow."""
+    if any(isinstance(x, StandIn) for x in arrays):
+        return _traced_norm(arrays, order)  # type: ignore[no-any-return]
     sizes: list[Any] = [np.abs(x).max(initial=0) for x in arrays]
     largest = float(np.max(sizes, initial=0))
     if largest == 0 or not math.isfinite(largest) or order == math.inf:
@@ -107,3 +113,19 @@ def norm_of(arrays: Sequence[Array], order: float) -> float:
         ratios = np.abs(x / largest, dtype=np.float64)
         total += float((ratios**order).sum())
     return float(largest * total ** (1 / order))
+
+
+def _traced_norm(arrays: Sequence[Any], order: float) -> Any:
+    """The same without a branch: all that `norm_of` would return at once is chosen in the end."""
+    largest: Any = 0.0
+    for x in arrays:
+        largest = np.maximum(largest, np.max(np.abs(x)).astype(np.float64))
+    if order == math.inf:
+        return largest
+    unit = np.where((largest == 0) | ~np.isfinite(largest), 1.0, largest)
+    total: Any = 0.0
+    for x in arrays:
+        ratios = np.abs(x / unit.astype(x.dtype)).astype(np.float64)
+        total = total + np.sum(ratios**order)
+    norm = unit * total ** (1 / order)
+    return np.where((largest == 0) | ~np.isfinite(largest), largest, norm)

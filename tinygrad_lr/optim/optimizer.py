@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..real_numbers import checked_number
 from ..silence import silent
+from ..stand_in import StandIn
 from ..value import Value
 from .checks import Array, check_different, checked_parameters, checked_state
 
@@ -164,7 +166,7 @@ class Optimizer:
                     group.state[place] = state
             group.steps, group.rate = steps, rate
         if self._groups:
-            self.steps, self.rate = steps, max(rate for _, rate, _ in parts)
+            self.steps, self.rate = steps, functools.reduce(np.maximum, (r for _, r, _ in parts))
 
     def restart(self) -> None:
         """Forget what earlier steps left in the state, as after a divergence."""
@@ -263,6 +265,8 @@ def in_form_of(old: Any, new: Any) -> Any:
     kind = type(old)
     if type(new) is kind and (kind is float or new.dtype is old.dtype):
         return new
+    if isinstance(new, StandIn):
+        return new.in_form_of(old)
     if kind is float:
         return float(new)
     array = np.asarray(new, old.dtype)

@@ -1,0 +1,1 @@
+"""The writer of native code: a program as LLVM IR, through llvmlite."""

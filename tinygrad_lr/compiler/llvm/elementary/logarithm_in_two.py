@@ -1,0 +1,65 @@
+"""ln x as the unevaluated sum of two numbers, with a dozen bits more than one of them has.
+
+With s = f/(2 + f), ln(1 + f) = 2·artanh s = 2s + s·q·W(q), q = s². The sums and products that reach
+the result keep what they round away: a + b = c + (b - (c - a)) where |a| >= |b|, and a·b = c + rest
+with the rest from a fused multiplication. None of these steps may be reordered.
+"""
+
+from __future__ import annotations
+
+from .exponential import LN_2_PARTS
+from .lanes import Lanes
+from .logarithm import split
+
+TWO_THIRDS = {  # rounded, and the rest, in float32 or not
+    True: (0.6666666865348816, -1.9868214925130207e-08),
+    False: (0.6666666666666666, 3.700743415417188e-17),
+}
+
+# (2·artanh(s)/s - 2 - 2q/3)/q², minimax for the relative error of artanh s up to |s| = 1/5
+ARTANH_SINGLE = (
+    0.3999999463558197,
+    0.2857246696949005,
+    0.22155515849590302,
+    0.19921289384365082,
+)
+ARTANH_DOUBLE = (
+    0.39999999999999714,
+    0.28571428571582075,
+    0.22222222190392754,
+    0.18181821603667886,
+    0.15384402728694113,
+    0.13341256171702184,
+    0.11590679952404467,
+    0.12581775999131994,
+)
+
+
+def _product(a: Lanes, a_rest: Lanes, b: Lanes, b_rest: Lanes) -> tuple[Lanes, Lanes]:
+    """(a + a_rest)·(b + b_rest)."""
+    c = a * b
+    return c, a.fused(b, -c) + (a * b_rest + a_rest * b)
+
+
+def _sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
+    """a + b where |a| >= |b| or a = 0."""
+    c = a + b
+    return c, b - (c - a)
+
+
+def log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
+    """ln x = high + low, for finite x above 0."""
+    n, f = split(x)
+    divisor, divisor_rest = _sum(x.same(2.0), f)
+    inverse = 1.0 / divisor
+    s = f * inverse
+    s_rest = ((-s).fused(divisor, f) - s * divisor_rest) * inverse
+    q, q_rest = _product(s, s_rest, s, s_rest)
+    two_thirds, two_thirds_rest = TWO_THIRDS[x.narrow]
+    tail = q * q.polynomial(ARTANH_SINGLE if x.narrow else ARTANH_DOUBLE)
+    w, w_rest = _sum(x.same(two_thirds), tail)
+    u, u_rest = _product(s, s_rest, *_product(q, q_rest, w, w_rest + two_thirds_rest))
+    ln_2, ln_2_rest = LN_2_PARTS[x.narrow]
+    high, low = _sum(n * ln_2, s * 2.0)
+    high, lower = _sum(high, u)
+    return high, lower + (low + (u_rest + (s_rest * 2.0 + n * ln_2_rest)))

@@ -1,0 +1,58 @@
+"""From the text of a module to machine code, with a cache of objects on disk."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from . import cache
+
+Run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
+@functools.cache
+def _target() -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple()
+
+
+@functools.cache
+def processor() -> tuple[str, str]:
+    """The name of this CPU, and its features, as LLVM has them."""
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+class Native:
+    """Machine code: `function` runs it, `assembly` is its text in LLVM's language."""
+
+    def __init__(self, text: str, name: str) -> None:
+        name_of_cpu, features = processor()
+        self.text = text
+        machine = _target().create_target_machine(opt=3, cpu=name_of_cpu, features=features)
+        key = cache.key(text, name_of_cpu, features)
+        found = cache.read(key)
+        if found is None:
+            module = llvm.parse_assembly(text)
+            module.triple = llvm.get_default_triple()
+            module.data_layout = str(machine.target_data)
+            _optimize(module, machine)
+            found = machine.emit_object(module)
+            cache.write(key, found)
+        empty = llvm.parse_assembly("")
+        empty.triple = llvm.get_default_triple()
+        self._engine = llvm.create_mcjit_compiler(empty, machine)
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(found))
+        self._engine.finalize_object()
+        self.function = Run(self._engine.get_function_address(name))
+
+
+def _optimize(module: Any, machine: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False  # the code is vectors already
+    options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)

@@ -1,0 +1,108 @@
+"""A matrix product as LLVM code, with what is done with each entry as its last line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from ..fusion import Product as ProductKernel
+from ..fusion import base_of
+from ..instruction import Instruction
+from ..layout import contiguous, located
+from . import arithmetic
+from .elementary import EMIT, EMIT_BINARY
+from .memory import Memory
+from .products import Product, emit_product, scratch_elements
+
+I64 = ir.IntType(64)
+LONG = 8  # instructions of a last line that is not repeated in every place of a tile
+
+
+def product_of(x: Instruction) -> Product:
+    """The product that an instruction is: its sizes, and where the operands' entries lie."""
+    a, b = x.inputs
+    (rows, depth), columns = a.shape, b.shape[1]
+    (row, along), (down, column) = located(a).strides, located(b).strides
+    return Product(rows, columns, depth, str(x.dtype), (row, along), (down, column))
+
+
+def scratch_bytes(kernel: ProductKernel) -> int:
+    """The bytes of scratch that a product needs."""
+    x = kernel.members[0]
+    return scratch_elements(product_of(x)) * x.dtype.itemsize
+
+
+class ProductEmission:
+    """The code of one product."""
+
+    def __init__(
+        self,
+        builder: Any,
+        kernel: ProductKernel,
+        stored: Sequence[Instruction],
+        memory: Memory,
+        scratch: Any,
+    ) -> None:
+        self.b, self.kernel, self.memory, self.scratch = builder, kernel, memory, scratch
+        self.stored = list(stored)
+        self.once: dict[Any, Any] = {}
+
+    def emit(self) -> None:
+        """The product at the builder's position."""
+        x = self.kernel.members[0]
+        product = product_of(x)
+        left, right = (located(y) for y in x.inputs)
+        a = self.memory.pointer(self.b, left.root, left.offset)
+        b = self.memory.pointer(self.b, right.root, right.offset)
+        long = len(self.kernel.members) > LONG or any(
+            y.operation in EMIT or y.operation in EMIT_BINARY for y in self.kernel.members
+        )
+        emit_product(self.b, product, a, b, self.scratch, self._last_line, long)
+
+    def _last_line(self, b: Any, vector: Any, row: Any, column: Any, mask: Any) -> None:
+        values: dict[Instruction, Any] = {self.kernel.members[0]: vector}
+        tail = None if mask is None else sum(int(getattr(x, "constant", x)) for x in mask.constant)
+        lanes = arithmetic.lanes_of(vector)
+        for x in self.kernel.members[1:]:
+            operands = [self._operand(b, y, values, row, column, lanes, tail) for y in x.inputs]
+            values[x] = arithmetic.emit(b, x, operands)
+        for x in self.stored:
+            place = self._place(b, contiguous(x.shape), 0, row, column)
+            value = arithmetic.spread(b, values[x], lanes)
+            self.memory.store(b, x, value, place, lanes, tail)
+
+    def _operand(
+        self,
+        b: Any,
+        y: Instruction,
+        values: dict[Instruction, Any],
+        row: Any,
+        column: Any,
+        lanes: int,
+        tail: int | None,
+    ) -> Any:
+        base = base_of(y)
+        if base in values:
+            return values[base]
+        where = located(y)
+        if where.root.is_constant and where.root.size == 1:
+            return arithmetic.number(np.asarray(where.root.value).reshape(()), y.dtype)
+        shape = (1,) * (2 - len(y.shape)) + y.shape
+        strides = (0,) * (2 - len(y.shape)) + where.strides
+        across, along = (s if n > 1 else 0 for n, s in zip(shape, strides, strict=True))
+        if not along:
+            return self.memory.load(
+                b, where.root, self._place(b, (across, 0), where.offset, row, column), 1
+            )
+        place = self._place(b, (across, along), where.offset, row, column)
+        return self.memory.load(b, where.root, place, lanes, along, tail)
+
+    def _place(self, b: Any, strides: Sequence[int], offset: int, row: Any, column: Any) -> Any:
+        place: Any = I64(offset)
+        for index, stride in zip((row, column), strides, strict=True):
+            if stride:
+                place = b.add(place, index if stride == 1 else b.mul(index, I64(stride)))
+        return place

@@ -1,0 +1,249 @@
+"""One compiled form of a function: for one signature, and for what it found outside of itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from .. import tree
+from ..node import Node
+from ..value import Value, result
+from .executable import Executable, Writer
+from .instruction import Instruction
+from .passes import Done, simplified
+from .places import Argument, Content, Host, Place
+from .program import Program
+from .quick import quick_way
+from .recording import Result, recorded, with_live_arrays
+from .report import best_of
+from .traced import cast_to, fit
+from .write_numpy import Writing
+
+
+class Changed(Exception):  # noqa: N818 - no error: a reason to begin again
+    """What the program was made from is no longer as it was: it must be traced anew."""
+
+
+class Specialization:
+    """A function traced once: its program, how to run it, and what must stay as it was.
+
+    - `traced`, `program`: before and after the passes that serve every writer, listed in `done`
+    - `sources`: the leaf Values, other than arguments, on which a result may depend
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        parameters: Sequence[str],
+        args: Sequence[Any],
+        write: Writer,
+        bound: Sequence[Value] = (),
+    ) -> None:
+        began = time.perf_counter()
+        self.backward: Any = None  # the compiled backward, once somebody asks for it
+        self.lock = threading.RLock()
+        seen = recorded(function, name, parameters, args, bound)
+        seen.check_released()
+        self.traced, self.guards = seen.program, seen.guards
+        self.structure, self.required = seen.structure, seen.required
+        self.single = isinstance(seen.structure, Result)
+        self.nested = [isinstance(x, (list, tuple, dict)) for x in args[:-1]] + [bool(args[-1])]
+        self.connected, self.sources, self.counters = seen.connected, seen.sources, seen.counters
+        self.done: list[Done]
+        self.program, self.done = simplified(with_live_arrays(self.traced))
+        inputs = self.program.inputs()
+        self.places = [place for place, _ in inputs]
+        self.inputs = [x for _, x in inputs]
+        self.executable = self._written(write)
+        self.quick = quick_way(self)
+        self.seconds = time.perf_counter() - began
+
+    def _written(self, write: Writer) -> Executable:
+        """The program made executable, its updates sorted into those of inputs and the rest."""
+        positions = {place.key(): i for i, place in enumerate(self.places)}
+        self.moved: list[int] = []  # inputs that are changed
+        self.returned: list[tuple[Place, bool]] = []  # places that get what comes back
+        self.cleared: list[Place] = []
+        moved: list[tuple[int, Instruction]] = []
+        results = list(self.program.results)
+        for place, new in self.program.updates:
+            position = positions.get(place.key())
+            if new is None:
+                self.cleared.append(place)
+            elif position is not None:
+                like = self.inputs[position]
+                moved.append((position, fit(cast_to(new, like.dtype, like.weak), like.shape)))
+                self.moved.append(position)
+            else:
+                self.returned.append((place, new.weak))
+                results.append(new)
+        self.numbers = [i for i in self.moved if not isinstance(self.places[i].read(), np.ndarray)]
+        self.known: list[Any] = [None] * len(self.places)
+        self._gather = self._gathering()
+        self.checks = [
+            (self.places.index(x.options["place"]), look)
+            for x, look in self.program.checks
+            if x.operation == "input"
+        ]
+        checks = [(x, look) for x, look in self.program.checks if x.operation != "input"]
+        program = Program(self.program.name, results, [], checks)
+        self._parts = (program, self.inputs, moved)
+        return write(*self._parts)
+
+    @property
+    def source(self) -> str:
+        """The program as Python that calls NumPy, whatever runs it."""
+        return str(getattr(self.executable, "source", None) or Writing(*self._parts).source)
+
+    # ---- running
+
+    def _gathering(self) -> Callable[[Sequence[Any]], list[Any]]:
+        """A function that finds the present numbers of all inputs."""
+        space: dict[str, Any] = {"known": self.known, "taken": self._taken}
+        lines, spelt = [], []
+        for i, place in enumerate(self.places):
+            if isinstance(place, Argument):
+                spelt.append(f"leaves[{place.position}]")
+                continue
+            space[f"p{i}"] = place.value if isinstance(place, Content) else place
+            if isinstance(place, Host):
+                spelt.append(f"p{i}.make(0)")
+                continue
+            read = f"p{i}._content" if isinstance(place, Content) else f"p{i}.read()"
+            lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
+            lines.append(f"        x{i} = taken({i}, x{i})")
+            spelt.append(f"x{i}")
+        text = "\n".join(["def gather(leaves):", *lines, f"    return [{', '.join(spelt)}]"])
+        exec(compile(text, "<gather>", "exec"), space)
+        return cast("Callable[[Sequence[Any]], list[Any]]", space["gather"])
+
+    def _taken(self, i: int, x: Any) -> Any:
+        """An array or number that was not there at the last call.
+
+        An array that the program changes becomes its own, and stays. Raises `Changed` for another
+        shape or dtype.
+        """
+        like, place = self.inputs[i], self.places[i]
+        if like.weak:
+            if type(x) not in {float, int, bool}:
+                raise Changed
+            return x
+        if not isinstance(x, (np.ndarray, np.generic)) or x.shape != like.shape:
+            raise Changed
+        if x.dtype != like.dtype:
+            raise Changed
+        if isinstance(x, np.ndarray):
+            keep = x.flags.c_contiguous and x.flags.aligned
+            if i in self.moved:
+                shared = isinstance(place, Content) and not place.value._exposed
+                if shared or not (x.flags.carray and x.flags.owndata):
+                    x = np.array(x, like.dtype, order="C")
+                place.write(x)
+                keep = True
+            if keep:
+                self.known[i] = x
+        return x
+
+    def run(self, leaves: Sequence[Any]) -> Any:
+        """What the function returns."""
+        with self.lock:
+            for i, look in self.checks:
+                look(leaves[cast(Argument, self.places[i]).position])
+            found = self.executable(self._gather(leaves))
+            if self.numbers or self.returned or self.cleared or self.counters:
+                found = list(self._settled(found, 1))
+        return self.result(found)
+
+    def loop(
+        self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any] | None = None
+    ) -> list[Any]:
+        """What the function returns at each of so many steps, stacked.
+
+        `stacked` has, for some arguments, the arrays of all steps along a first axis.
+        """
+        with self.lock:
+            for i, look in self.checks:
+                position = cast(Argument, self.places[i]).position
+                for x in (stacked or {}).get(position, leaves[position : position + 1]):
+                    look(x)
+            inputs = self._gather(leaves)
+            changing: dict[int, Any] = {}
+            hosts = [
+                (i, place)
+                for i, place in enumerate(self.places)
+                if isinstance(place, Host) and place.changes
+            ]
+            for step in range(steps if hosts else 0):
+                for i, host in hosts:
+                    drawn = inputs[i] if step == 0 else host.of_step(step)
+                    changing.setdefault(i, []).append(drawn)
+            given = {i: np.stack(x) for i, x in changing.items()}
+            for i, place in enumerate(self.places):
+                if stacked and isinstance(place, Argument) and place.position in stacked:
+                    given[i] = stacked[place.position]
+            rows, carried = self.executable.loop(inputs, steps, given)
+            for i in given:
+                self.known[i] = None
+            self._settled([*(row[-1] for row in rows), *carried], steps)
+            return [np.asarray(row) for row in rows[: len(rows) - len(self.returned)]]
+
+    def timed(self) -> float:
+        """The seconds of a step, on numbers that are made up: no place is read or written."""
+        numbers = []
+        for x in self.inputs:
+            if x.weak or not x.shape:
+                numbers.append(0.5 if x.weak else x.dtype.type(1))
+            elif x.dtype.kind == "f":
+                numbers.append(np.full(x.shape, 0.5, x.dtype))
+            else:
+                numbers.append(np.zeros(x.shape, x.dtype))
+        with self.lock, np.errstate(all="ignore"):
+            try:
+                return best_of(lambda: self.executable(numbers))
+            finally:
+                self.known[:] = [None] * len(self.known)
+
+    def _settled(self, found: Sequence[Any], steps: int) -> Sequence[Any]:
+        """Put back what is not changed in place, count the steps; the results of the function."""
+        end = len(found) - len(self.numbers)
+        for i, number in zip(self.numbers, found[end:], strict=True):
+            like = self.inputs[i]
+            self.places[i].write(float(number) if like.weak else like.dtype.type(number))
+        start = end - len(self.returned)
+        for (place, weak), number in zip(self.returned, found[start:end], strict=True):
+            place.write(float(number) if weak else number)
+        for place in self.cleared:
+            place.write(None)
+        for owner, name, by in self.counters:
+            setattr(owner, name, getattr(owner, name) + by * steps)
+        return found[:start]
+
+    def result(self, found: Sequence[Any], plain: bool = False) -> Any:
+        """The results in the structure that the function returned."""
+        if self.single:
+            x = self.structure
+            return (
+                self._released(x, found[0])
+                if isinstance(x, Result) and not plain
+                else (found[0] if isinstance(x, Result) else x)
+            )
+        numbers = iter(found)
+
+        def released(x: Any) -> Any:
+            if not isinstance(x, Result):
+                return x
+            number = next(numbers)
+            return number if plain else self._released(x, number)
+
+        return tree.mapped(released, self.structure)
+
+    @staticmethod
+    def _released(x: Result, number: Any) -> Any:
+        if not x.is_value or isinstance(number, Node):
+            return number
+        return result(number, None)

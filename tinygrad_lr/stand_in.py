@@ -1,0 +1,82 @@
+"""What stands for an array whose numbers come later: the compiler's traced arrays are such."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class StandIn:
+    """An array without numbers: shape, dtype and NumPy's functions, which only take notes.
+
+    The core asks for nothing else than these; `compiler.traced.Traced` is the one kind.
+    """
+
+    __slots__ = ()
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def fresh(self) -> Any:
+        """The same numbers under a name of their own, as a copy of an array would be."""
+        raise NotImplementedError
+
+    def in_form_of(self, like: Any) -> Any:
+        """The same numbers in the dtype of another array or number."""
+        raise NotImplementedError
+
+    def astype(self, dtype: Any) -> Any:
+        """The same numbers in another dtype."""
+        raise NotImplementedError
+
+    def spread(self, shape: tuple[int, ...]) -> Any:
+        """The same numbers, repeated to a shape."""
+        raise NotImplementedError
+
+    def filled(self, number: float) -> Any:
+        """An array of this shape and dtype, with one number everywhere."""
+        raise NotImplementedError
+
+    def put_at(self, index: Any, shape: tuple[int, ...]) -> Any:
+        """Zeros of a shape, with these entries added where the index points."""
+        raise NotImplementedError
+
+    def called(
+        self, function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+    ) -> Any:
+        """What a function of this and other arrays gives, once there are numbers."""
+        raise NotImplementedError
+
+    def check(self, function: Callable[[Any], object]) -> None:
+        """Have the numbers looked at when they come; the function raises if they are wrong."""
+        raise NotImplementedError
+
+
+def in_one_piece(function: Function) -> Function:
+    """Let a function run as a whole where its arrays are stand-ins: its steps are no program's.
+
+    For what loops in Python, writes into arrays of its own, or calls itself.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        among = [y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,))]
+        if not any(hasattr(x, "__apply__") for x in among):  # Values record each step
+            for x in among:
+                if isinstance(x, StandIn):
+                    return x.called(function, args, options)
+        return function(*args, **options)
+
+    return cast(Function, call)
+
+
+def looked_at(x: Any, look: Callable[[Any], object]) -> None:
+    """Have numbers looked at by a function that raises for wrong ones: now, or when they come."""
+    if isinstance(x, StandIn):
+        x.check(look)
+    else:
+        look(x)
