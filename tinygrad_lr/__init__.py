@@ -53,6 +53,7 @@ if _TYPE_CHECKING:
     from . import schedules as schedules
     from . import train as train
     from .compiler import compile as compile
+    from .compiler import set_threads as set_threads
     from .train import History as History
     from .train import fit as fit
 
@@ -71,7 +72,5 @@ _MODULES = (
         "train",
     ),
 )
-__getattr__, __dir__ = _at_first_use(
-    __name__,
-    {**dict.fromkeys(_MODULES, ""), "History": "train", "compile": "compiler", "fit": "train"},
-)
+_NAMES = {"History": "train", "compile": "compiler", "fit": "train", "set_threads": "compiler"}
+__getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})

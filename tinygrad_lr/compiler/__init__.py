@@ -9,5 +9,8 @@ from ..exports import at_first_use as _at_first_use
 if _TYPE_CHECKING:
     from .compiled import Compiled as Compiled
     from .compiled import compile as compile
+    from .threads import set_threads as set_threads
 
-__getattr__, __dir__ = _at_first_use(__name__, {"Compiled": "compiled", "compile": "compiled"})
+__getattr__, __dir__ = _at_first_use(
+    __name__, {"Compiled": "compiled", "compile": "compiled", "set_threads": "threads"}
+)

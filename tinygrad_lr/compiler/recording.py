@@ -22,6 +22,7 @@ from .naming import argument_names, name_parameters, watch_names
 from .places import Argument
 from .places import Captured as Met
 from .program import Program
+from .threads import THREADS
 from .trace import Trace
 from .traced import Traced, as_instruction
 
@@ -119,7 +120,10 @@ def recorded(
     names.apply()
     name_parameters(captured.modules(), trace)
     guards, seen = Guards(), trace.leaves()
-    required = [(value, "requires_grad", value.requires_grad) for value in seen]
+    required: list[tuple[Any, str, Any]] = [
+        (value, "requires_grad", value.requires_grad) for value in seen
+    ]
+    required.append((THREADS, "count", THREADS.count))
     guards.add(captured.guards, [*trace.guards, *captured.objects, *required], trace.absent)
     instructions = [
         as_instruction(x._content) if isinstance(x, Value) else x.instruction for x in results

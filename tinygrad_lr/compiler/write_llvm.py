@@ -19,6 +19,7 @@ from .passes import EXACT, REORDERING, simplified
 from .program import Program
 from .quick import CELLS
 from .schedule import Schedule, Storage, roots_read, scheduled
+from .threads import THREADS, run_together
 
 LARGE = 1 << 16  # bytes of a result whose memory is used again
 ALONE = 2  # references to an array that only the list of results holds: that, and the asking's
@@ -40,7 +41,8 @@ class LlvmExecutable:
             zip([i for i, _ in moved], whole.results[count + len(results) :], strict=True)
         )
         self.plan: Schedule = scheduled(self.inputs, results, targets, native)
-        writer = ModuleWriter(program.name, self.plan, count, len(results))
+        writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
+        self.threads = writer.threads
         self.titles, self.calls = writer.titles, writer.calls
         self.llvm = writer.text
         self.native = Native(writer.text, ENTRY)
@@ -74,6 +76,8 @@ class LlvmExecutable:
             self._table[self._first_result + k] = address(cell)
         self._last: list[Any] = [None] * len(self._results)
         self._copies: dict[int, Array] = {}
+        self._meeting = aligned(128).view(np.int64)  # a counter, and whether a call has failed
+        self._table[slots.meeting] = address(self._meeting)
         self._error: BaseException | None = None
         self._arrays: list[Any] = []
         self._pointers = (ctypes.addressof(self._table), ctypes.addressof(self._strides))
@@ -132,9 +136,17 @@ class LlvmExecutable:
     def _run(self, steps: int, inputs: list[Any], found: Sequence[Any]) -> None:
         if self.calls:
             self._arrays = [inputs, found]
-        table, strides = self._pointers
-        if self.native.function(table, strides, steps) < 0:
+        if self._native(steps) < 0:
             self._fail()
+
+    def _native(self, steps: int) -> int:
+        """So many steps in machine code; -1 where a call of Python has failed."""
+        table, strides = self._pointers
+        function = self.native.function
+        if self.threads == 1:
+            return int(function(table, strides, steps, 0))
+        self._meeting[8] = 0
+        return run_together(self.threads, lambda part: function(table, strides, steps, part))
 
     # ---- the quick way through a call
 
@@ -177,10 +189,10 @@ class LlvmExecutable:
             else:
                 spare = writing.name("spare", self._spare)
                 lines += [f"found{k} = {spare}({k})", where]
+        if self.threads > 1:
+            return [*lines, f"{writing.name('run', self._native)}(1)"]
         function = writing.name("native", self.native.function)
-        pointers = f"{self._pointers[0]}, {self._pointers[1]}"
-        lines += [f"if {function}({pointers}, 1) < 0:", f"    {writing.name('fail', self._fail)}()"]
-        return lines
+        return [*lines, f"{function}({self._pointers[0]}, {self._pointers[1]}, 1, 0)"]
 
     def _fail(self) -> NoReturn:
         """Raise what was raised in Python, on the way."""

@@ -162,7 +162,7 @@ def _product_of_others(out, x, axis, keepdims):
     order = [i for i in range(len(shape)) if i not in reduced] + reduced
     lead = tuple(shape[i] for i in order[: len(order) - len(reduced)])
     moved = np.transpose(x, order) if shape else x
-    line = np.reshape(moved, (*lead, -1))
+    line = np.reshape(moved, (*lead, count(x, axis)))
     others = products_before(line) * products_before(line[..., ::-1])[..., ::-1]
     back = np.reshape(others, tuple(shape[i] for i in order))
     return np.transpose(back, tuple(np.argsort(order))) if shape else back

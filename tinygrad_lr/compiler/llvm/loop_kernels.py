@@ -14,6 +14,7 @@ from .loops import counted_loop
 from .memory import Memory
 from .reducing import horizontal, neutral
 from .rows import Row
+from .sharing import Share
 from .vectors import vector_bytes
 
 UNROLLED = 8  # vectors of a row that are held in registers from one stage of it to the next
@@ -48,9 +49,14 @@ class LoopEmission:
     """The code of one loop, as it is being written."""
 
     def __init__(
-        self, builder: Any, kernel: Loop, stored: Sequence[Instruction], memory: Memory
+        self,
+        builder: Any,
+        kernel: Loop,
+        stored: Sequence[Instruction],
+        memory: Memory,
+        share: Share | None = None,
     ) -> None:
-        self.b, self.kernel, self.memory = builder, kernel, memory
+        self.b, self.kernel, self.memory, self.share = builder, kernel, memory, share
         self.stored = list(stored)
         self.reads = self._reads()
         writes = {x: self._strides(x.shape, kernel.axes[x], contiguous(x.shape)) for x in stored}
@@ -160,7 +166,11 @@ class LoopEmission:
             count, lanes = self._register_form(x)
             self.slots[x] = (len(start), count)
             start += [neutral(x, lanes)] * count
-        end = self._nest([], self.outer, start)
+        if self.share is None or not self.outer:
+            end = self._nest([], self.outer, start)
+        else:  # this thread's rows; nothing is carried over rows
+            self._rows(*self.share.bounds(self.b, self.outer[0]))
+            return
         for x in self.carried:
             first, count = self.slots[x]
             self._finish(x, end[first : first + count])
@@ -205,6 +215,20 @@ class LoopEmission:
             lambda index, *held: self._nest([*indices, index], lengths[1:], list(held)),
             carried,
         )
+
+    @property
+    def divides(self) -> bool:
+        """Whether threads may share the loop: no sum goes over the rows, or over a long one."""
+        sums = [x for x in self.kernel.members if x.operation in REDUCTIONS]
+        if self.outer:
+            return self.outer[0] > 1 and all(map(self._of_row, sums))
+        return not sums and not self.unrolled
+
+    def _rows(self, first: Any, last: Any) -> None:
+        def rows(index: Any) -> None:
+            self._nest([index], self.outer[1:], [])
+
+        counted_loop(self.b, first, last, 1, rows)
 
     def _row(self, indices: list[Any], carried: list[Any]) -> list[Any]:
         """One row: a pass over its columns for each stage."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 
@@ -12,15 +12,18 @@ from ..fusion import Call, Kernel, Loop, Product
 from ..instruction import Instruction
 from ..layout import located
 from ..program import different, identifier
-from ..schedule import ALIGNMENT, Schedule, Storage
+from ..schedule import Schedule, Storage
 from .arithmetic import NATIVE, can_emit
 from .loop_kernels import LoopEmission
 from .memory import Memory
-from .product_kernels import ProductEmission, scratch_bytes
+from .product_kernels import ProductEmission, divides, scratch_bytes
+from .sharing import Share, barrier
 from .vectors import vector_bytes
 
 POINTER, I64, I32 = ir.PointerType(), ir.IntType(64), ir.IntType(32)
 ENTRY = "run"
+WORTH_A_MEETING = 200_000  # operations of a kernel that is shared: some microseconds
+WORTH_THREADS = 20_000_000  # operations of a step that wakes other threads: some hundreds of them
 
 
 def native(x: Instruction) -> bool:
@@ -36,6 +39,31 @@ def native(x: Instruction) -> bool:
     return can_emit(x) and x.size > 0
 
 
+def work_of(kernel: Kernel) -> int:
+    """The operations on numbers of a kernel, or what its reading and writing is worth."""
+    first = kernel.members[0]
+    if isinstance(kernel, Product):
+        return 2 * first.size * first.inputs[0].shape[1]
+    if isinstance(kernel, Loop):
+        return math.prod(kernel.shape) * (len(kernel.members) + 4)
+    return 0
+
+
+def shares(kernel: Kernel, threads: int) -> bool:
+    """Whether threads share a kernel: it can be divided, and is worth a meeting."""
+    if not isinstance(kernel, Loop) or work_of(kernel) < WORTH_A_MEETING:
+        return False
+    if isinstance(kernel, Product):
+        return divides(kernel, threads)
+    return LoopEmission(None, kernel, [], Memory({})).divides
+
+
+def pays(plan: Schedule, threads: int) -> bool:
+    """Whether a program is large enough for several threads."""
+    shared = sum(work_of(kernel) for kernel in plan.kernels if shares(kernel, threads))
+    return shared >= WORTH_THREADS
+
+
 class Slots:
     """The table of pointers that the program is given: where each piece of memory begins."""
 
@@ -43,7 +71,8 @@ class Slots:
         self.first = {"input": 0, "result": inputs, "constant": inputs + results}
         self.own = inputs + results + constants  # the program's own memory, then scratch
         self.callback = self.own + 2
-        self.count = self.own + 3
+        self.meeting = self.own + 3  # where threads meet
+        self.count = self.own + 4
 
     def __getitem__(self, storage: Storage) -> int:
         return self.first[storage.kind] + storage.number
@@ -52,14 +81,17 @@ class Slots:
 class ModuleWriter:
     """The text of a module, and what is called back."""
 
-    def __init__(self, name: str, plan: Schedule, inputs: int, results: int) -> None:
+    def __init__(
+        self, name: str, plan: Schedule, inputs: int, results: int, threads: int = 1
+    ) -> None:
         self.plan, self.slots = plan, Slots(inputs, results, len(plan.constants))
         self.module = ir.Module(identifier(name))
         self.calls: list[Call] = []
+        self.threads = threads if threads > 1 and pays(plan, threads) else 1
         self.scratch = max(
-            [scratch_bytes(k) for k in plan.kernels if isinstance(k, Product)], default=0
+            [scratch_bytes(k, self.threads) for k in plan.kernels if isinstance(k, Product)],
+            default=0,
         )
-        self.functions: list[tuple[Any, list[Storage], bool]] = []
         self.titles: dict[Kernel, str] = {}
         taken = {ENTRY}
         for kernel in plan.kernels:
@@ -76,7 +108,7 @@ class ModuleWriter:
 
     # ---- kernels
 
-    def _kernel(self, kernel: Kernel) -> Any:
+    def _kernel(self, kernel: Kernel) -> Part | None:
         if not isinstance(kernel, Loop):
             return None
         touched: dict[Storage, Instruction] = {}
@@ -94,7 +126,8 @@ class ModuleWriter:
         for root, storage in by_root.items():
             touched.setdefault(storage, root)
         scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
-        kinds = [POINTER] * (len(touched) + scratch)
+        shared = self.threads > 1 and shares(kernel, self.threads)
+        kinds = [POINTER] * (len(touched) + scratch) + [I64] * shared
         function = ir.Function(
             self.module, ir.FunctionType(ir.VoidType(), kinds), self.titles[kernel]
         )
@@ -110,25 +143,26 @@ class ModuleWriter:
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         first = builder.append_basic_block("start")
         builder.position_at_end(first)
+        share = Share(function.args[-1], self.threads) if shared else None
         if isinstance(kernel, Product):
-            last = function.args[-1] if scratch else None
+            last = function.args[len(touched)] if scratch else None
             if last is not None:
                 last.add_attribute("noalias")
-            ProductEmission(builder, kernel, stored, memory, last).emit()
+            ProductEmission(builder, kernel, stored, memory, last, share).emit()
         else:
-            LoopEmission(builder, kernel, stored, memory).emit()
+            LoopEmission(builder, kernel, stored, memory, share).emit()
         builder.ret_void()
         builder.position_at_end(function.entry_basic_block)
         builder.branch(first)
-        return function, list(touched), scratch
+        return Part(function, list(touched), scratch, shared)
 
     # ---- running them
 
     def _entry(self) -> None:
-        """`run(table, strides, steps)`: so many steps; how many were finished."""
-        kind = ir.FunctionType(I64, [POINTER, POINTER, I64])
+        """`run(table, strides, steps, part)`: so many steps; how many were finished, or -1."""
+        kind = ir.FunctionType(I64, [POINTER, POINTER, I64, I64])
         entry = ir.Function(self.module, kind, ENTRY)
-        table, strides, steps = entry.args
+        table, strides, steps, number = entry.args
         before = entry.append_basic_block("entry")
         head, body = entry.append_basic_block("head"), entry.append_basic_block("step")
         done, failed = entry.append_basic_block("done"), entry.append_basic_block("failed")
@@ -139,42 +173,25 @@ class ModuleWriter:
         step.add_incoming(I64(0), before)
         b.cbranch(b.icmp_signed("<", step, steps), body, done)
         b.position_at_end(body)
-        loaded: dict[Any, Any] = {}
-
-        def at(slot: int, moving: bool) -> Any:
-            if slot not in loaded:
-                pointer = b.load(
-                    b.gep(table, [I64(slot)], source_etype=POINTER), typ=POINTER, align=8
-                )
-                if moving:
-                    far = b.load(b.gep(strides, [I64(slot)], source_etype=I64), typ=I64, align=8)
-                    pointer = b.gep(pointer, [b.mul(step, far)], source_etype=ir.IntType(8))
-                loaded[slot] = pointer
-            return loaded[slot]
-
-        def pointer_to(storage: Storage) -> Any:
-            if storage.kind == "own":
-                offset = self.plan.own[storage.number][0]
-                own = at(self.slots.own, moving=False)
-                return b.gep(own, [I64(offset)], source_etype=ir.IntType(8))
-            return at(self.slots[storage], moving=storage.kind in {"input", "result"})
-
+        pointers = Pointers(b, self.plan, self.slots, (table, strides), step)
+        given: list[list[Any]] = [
+            [] if part is None else self._arguments(pointers, part) for part in self.parts
+        ]
+        meet = barrier(self.module, self.threads) if self.threads > 1 else None
+        counter = pointers.at(self.slots.meeting, moving=False) if meet else None
         calls = iter(range(len(self.calls)))
-        asked = ir.FunctionType(I64, [I64, I64])
-        for part in self.parts:
+        for part, arguments in zip(self.parts, given, strict=True):
             if part is None:
-                whole = b.ptrtoint(at(self.slots.callback, moving=False), I64)
-                typed = b.inttoptr(whole, asked.as_pointer())
-                answer = b.call(typed, [I64(next(calls)), step])
-                good = entry.append_basic_block("good")
-                b.cbranch(b.icmp_signed("==", answer, I64(0)), good, failed)
-                b.position_at_end(good)
-                continue
-            function, touched, scratch = part
-            arguments = [pointer_to(storage) for storage in touched]
-            if scratch:
-                arguments.append(at(self.slots.own + 1, moving=False))
-            b.call(function, arguments)
+                self._call_back(b, pointers, (next(calls), step, number), failed)
+            elif part.shared or not meet:
+                b.call(part.function, [*arguments, number] if part.shared else arguments)
+            else:
+                with b.if_then(b.icmp_signed("==", number, I64(0))):
+                    b.call(part.function, arguments)
+            if meet:
+                b.call(meet, [counter])
+            if meet and part is None:
+                self._unless_failed(b, pointers, failed)
         following = b.add(step, I64(1))
         step.add_incoming(following, b.block)
         b.branch(head)
@@ -182,6 +199,89 @@ class ModuleWriter:
         b.ret(I64(-1))
         b.position_at_end(done)
         b.ret(steps)
+
+    def _arguments(self, pointers: Pointers, part: Part) -> list[Any]:
+        """The pointers that a kernel is given."""
+        found = [pointers.to(storage) for storage in part.touched]
+        if part.scratch:
+            found.append(pointers.at(self.slots.own + 1, moving=False))
+        return found
+
+    def _call_back(
+        self, b: Any, pointers: Pointers, call: tuple[int, Any, Any], failed: Any
+    ) -> None:
+        """Ask Python for a call; of several threads the first one does."""
+        which, step, number = call
+        asked = ir.FunctionType(I64, [I64, I64])
+        whole = b.ptrtoint(pointers.at(self.slots.callback, moving=False), I64)
+        function = b.inttoptr(whole, asked.as_pointer())
+        if self.threads == 1:
+            answer = b.call(function, [I64(which), step])
+            good = b.append_basic_block("good")
+            b.cbranch(b.icmp_signed("==", answer, I64(0)), good, failed)
+            b.position_at_end(good)
+            return
+        with b.if_then(b.icmp_signed("==", number, I64(0))):
+            answer = b.call(function, [I64(which), step])
+            b.store(answer, self._failure(b, pointers), align=8)
+
+    def _failure(self, b: Any, pointers: Pointers) -> Any:
+        """Where it says that a call has failed: after the counter of meetings."""
+        counter = pointers.at(self.slots.meeting, moving=False)
+        return b.gep(counter, [I64(8)], source_etype=I64)
+
+    def _unless_failed(self, b: Any, pointers: Pointers, failed: Any) -> None:
+        """All threads leave where a call has failed."""
+        answer = b.load(self._failure(b, pointers), typ=I64, align=8)
+        good = b.append_basic_block("good")
+        b.cbranch(b.icmp_signed("==", answer, I64(0)), good, failed)
+        b.position_at_end(good)
+
+
+class Part(NamedTuple):
+    """A kernel's function, and what it is given."""
+
+    function: Any
+    touched: list[Storage]
+    scratch: bool
+    shared: bool  # among threads
+
+
+class Pointers:
+    """The pointers of a step, each computed once, at its beginning."""
+
+    def __init__(
+        self, b: Any, plan: Schedule, slots: Slots, given: tuple[Any, Any], step: Any
+    ) -> None:
+        self.b, self.plan, self.slots, self.step = b, plan, slots, step
+        self.table, self.strides = given
+        self.loaded: dict[int, Any] = {}
+        for slot in range(slots.own):
+            self.at(slot, moving=True)
+        for slot in range(slots.own, slots.count):
+            self.at(slot, moving=False)
+
+    def at(self, slot: int, moving: bool) -> Any:
+        """The pointer in a slot of the table, moved on by its stride with each step."""
+        b = self.b
+        if slot not in self.loaded:
+            pointer = b.load(
+                b.gep(self.table, [I64(slot)], source_etype=POINTER), typ=POINTER, align=8
+            )
+            if moving:
+                place = b.gep(self.strides, [I64(slot)], source_etype=I64)
+                far = b.mul(self.step, b.load(place, typ=I64, align=8))
+                pointer = b.gep(pointer, [far], source_etype=ir.IntType(8))
+            self.loaded[slot] = pointer
+        return self.loaded[slot]
+
+    def to(self, storage: Storage) -> Any:
+        """The pointer to a piece of memory."""
+        if storage.kind == "own":
+            offset = self.plan.own[storage.number][0]
+            own = self.at(self.slots.own, moving=False)
+            return self.b.gep(own, [I64(offset)], source_etype=ir.IntType(8))
+        return self.at(self.slots[storage], moving=True)
 
 
 def title_of(kernel: Kernel, plan: Schedule) -> str:
@@ -191,11 +291,3 @@ def title_of(kernel: Kernel, plan: Schedule) -> str:
     while kept.operation == "copy" and not kept.name:
         kept = kept.inputs[0]
     return kept.name or kept.operation
-
-
-def described(plan: Schedule) -> Sequence[str]:
-    """A line for each kernel."""
-    return [title_of(kernel, plan) for kernel in plan.kernels]
-
-
-__all__ = ["ALIGNMENT", "ModuleWriter", "native"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from . import arithmetic
 from .elementary import EMIT, EMIT_BINARY
 from .memory import Memory
 from .products import Product, emit_product, scratch_elements
+from .sharing import Share
+from .vectors import lanes
 
 I64 = ir.IntType(64)
 LONG = 8  # instructions of a last line that is not repeated in every place of a tile
@@ -29,10 +32,33 @@ def product_of(x: Instruction) -> Product:
     return Product(rows, columns, depth, str(x.dtype), (row, along), (down, column))
 
 
-def scratch_bytes(kernel: ProductKernel) -> int:
-    """The bytes of scratch that a product needs."""
+def part_of(product: Product, parts: int) -> Product:
+    """The part of a product that is one thread's: some rows, or some columns; all if neither."""
+    if product.rows % parts == 0 and product.rows >= 8 * parts:
+        return dataclasses.replace(product, rows=product.rows // parts)
+    if product.columns % (parts * lanes(product.dtype)) == 0:
+        return dataclasses.replace(product, columns=product.columns // parts)
+    return product
+
+
+def divides(kernel: ProductKernel, parts: int) -> bool:
+    """Whether threads may share a product."""
+    product = product_of(kernel.members[0])
+    return part_of(product, parts) != product
+
+
+def scratch_bytes(kernel: ProductKernel, parts: int = 1) -> int:
+    """The bytes of scratch that a product needs, on so many threads."""
     x = kernel.members[0]
-    return scratch_elements(product_of(x)) * x.dtype.itemsize
+    product = product_of(x)
+    mine = part_of(product, parts) if parts > 1 else product
+    each = scratch_elements(mine) if parts > 1 and mine != product else 0
+    return max(scratch_elements(product), each * parts) * x.dtype.itemsize
+
+
+def moved(b: Any, pointer: Any, far: Any, dtype: np.dtype[Any]) -> Any:
+    """A pointer so many entries further."""
+    return b.gep(pointer, [far], source_etype=arithmetic.llvm_type(dtype))
 
 
 class ProductEmission:
@@ -45,8 +71,10 @@ class ProductEmission:
         stored: Sequence[Instruction],
         memory: Memory,
         scratch: Any,
+        share: Share | None = None,
     ) -> None:
         self.b, self.kernel, self.memory, self.scratch = builder, kernel, memory, scratch
+        self.share = share
         self.stored = list(stored)
         self.once: dict[Any, Any] = {}
 
@@ -60,7 +88,28 @@ class ProductEmission:
         long = len(self.kernel.members) > LONG or any(
             y.operation in EMIT or y.operation in EMIT_BINARY for y in self.kernel.members
         )
-        emit_product(self.b, product, a, b, self.scratch, self._last_line, long)
+        if self.share is None:
+            emit_product(self.b, product, a, b, self.scratch, self._last_line, long)
+            return
+        part, rows, columns = self.share.part, I64(0), I64(0)
+        mine = part_of(product, self.share.parts)
+        dtype = x.dtype
+        if mine.rows < product.rows:
+            rows = self.b.mul(part, I64(mine.rows))
+            a = moved(self.b, a, self.b.mul(rows, I64(product.a_strides[0])), dtype)
+        else:
+            columns = self.b.mul(part, I64(mine.columns))
+            b = moved(self.b, b, self.b.mul(columns, I64(product.b_strides[1])), dtype)
+        scratch = self.scratch
+        if scratch is not None:
+            far = self.b.mul(part, I64(scratch_elements(mine)))
+            scratch = moved(self.b, scratch, far, dtype)
+
+        def last_line(builder: Any, vector: Any, row: Any, column: Any, mask: Any) -> None:
+            row, column = builder.add(row, rows), builder.add(column, columns)
+            self._last_line(builder, vector, row, column, mask)
+
+        emit_product(self.b, mine, a, b, scratch, last_line, long)
 
     def _last_line(self, b: Any, vector: Any, row: Any, column: Any, mask: Any) -> None:
         values: dict[Instruction, Any] = {self.kernel.members[0]: vector}

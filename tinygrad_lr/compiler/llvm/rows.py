@@ -289,6 +289,14 @@ class Row:
                 begin,
             )
 
+        if loop.share is not None and not loop.outer:  # this thread's columns, with no sums
+            units = whole // lanes
+            first, last = loop.share.bounds(b, units)
+            block(b.mul(first, I64(lanes)), b.mul(last, I64(lanes)), [])
+            if whole < loop.columns:
+                with b.if_then(loop.share.is_last(b)):
+                    self._sums_of(I64(whole), loop.columns - whole, sums, summed, stores)
+            return
         zeros = [neutral(x, lanes) for x in summed for _ in range(chains)]
         step = chains * lanes
         even = whole // step * step

@@ -31,7 +31,7 @@ def shared_memory(
     """
     owners: dict[Instruction, frozenset[Instruction]] = {}
     for x in order:
-        if x.operation in VIEWS or x.operation == "part":
+        if x.operation in VIEWS - {"broadcast"} or x.operation == "part":
             owners[x] = owners[x.inputs[0]]
         else:
             owners[x] = frozenset((x,))
