@@ -9,16 +9,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError, CompileWarning, refuse
 from ..generators import Seed, as_generator
 from ..real_numbers import checked_whole
 from ..value import Value, plain
 from .differentiable import as_node, pulled
+from .places import Changed
 from .quick import MISSED
 from .recording import Static
 from .report import Report, report
 from .signature import key_of, parameters_of
-from .specialization import Changed, Specialization
+from .specialization import Specialization
 from .watching import TRACE
 from .writers import chosen_writer
 
@@ -81,9 +84,12 @@ class Compiled:
         if TRACE.get() is not None:  # within another program: a part of that
             return self.function(*args, **keywords)
         if self._quick is not None and not keywords:
-            found = self._quick(args)
-            if found is not MISSED:
-                return found
+            try:
+                found = self._quick(args)
+                if found is not MISSED:
+                    return found
+            except Changed:
+                pass  # the long way finds out what has
         leaves: list[Any] = []
         key, values = self._key(args, keywords, leaves)
         while True:
@@ -282,6 +288,11 @@ class Compiled:
     def program(self) -> str:
         """The program of the last call, an instruction a line."""
         return str(self._shown().program)
+
+    @property
+    def generators(self) -> list[np.random.Generator]:
+        """The generators from which the program of the last call draws."""
+        return list(self._shown().generators)
 
     @property
     def llvm(self) -> str:

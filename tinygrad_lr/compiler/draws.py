@@ -18,6 +18,8 @@ class TracedGenerator:
 
     def __init__(self, generator: np.random.Generator, trace: Trace) -> None:
         self._generator, self._trace = generator, trace
+        if not any(generator is known for known in trace.generators):
+            trace.generators.append(generator)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._generator, name)

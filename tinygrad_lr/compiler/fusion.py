@@ -86,6 +86,9 @@ class Fusing:
         for x in order:
             if x.operation in {"input", "constant", "part"}:
                 continue
+            if x.operation == "join":
+                self.home[x] = max(self.home[y] for y in x.inputs) + 1  # after all its parts
+                continue
             if not native(x):
                 self._begin(x, Call([x]))
             elif x.operation == "dot":
@@ -124,7 +127,7 @@ class Fusing:
         if len(kernel.members) >= MOST:
             return None
         candidates: list[Axes] = []
-        for y in x.inputs:
+        for y in () if isinstance(kernel, Product) else x.inputs:
             derived = forward_axes(kernel, y)
             if derived is not None:
                 padded = (None,) * (len(iterated) - len(derived)) + derived

@@ -21,6 +21,7 @@ class Guards:
         self._attributes: list[tuple[Any, str, Any]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
         self._absent: list[Any] = []
+        self._present: list[Any] = []
         self.hold: Callable[[], bool] = lambda: True
 
     def add(
@@ -28,13 +29,15 @@ class Guards:
         names: Sequence[tuple[Any, str, Any]],
         attributes: Sequence[tuple[Any, str, Any]],
         absent: Sequence[Any],
+        present: Sequence[Any],
     ) -> None:
-        """What names and attributes meant, and which Values had no gradient."""
+        """What names and attributes meant, and which Values had no gradient, or one."""
         self._names += _different(names)
         self._attributes += _different(attributes)
         lists = {id(was): was for *_, was in self._attributes if type(was) is list}
         self._lists += [(items, list(items)) for items in lists.values()]
         self._absent += absent
+        self._present += present
         self.hold = self._written()
 
     def expression(self, space: dict[str, Any]) -> str:
@@ -66,6 +69,9 @@ class Guards:
         for i, value in enumerate(self._absent):
             space[f"ga{i}"] = value
             parts.append(f"ga{i}._grad is None")
+        for i, value in enumerate(self._present):
+            space[f"gp{i}"] = value
+            parts.append(f"gp{i}._grad is not None")
         return " and ".join(parts) or "True"
 
     def _written(self) -> Callable[[], bool]:
@@ -96,6 +102,8 @@ class Guards:
                 return "a list of modules"
         if any(value._grad is not None for value in self._absent):
             return "a gradient, which was None"
+        if any(value._grad is None for value in self._present):
+            return "a gradient, which is None now"
         return None
 
 

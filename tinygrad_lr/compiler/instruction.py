@@ -233,6 +233,7 @@ EXECUTE: dict[str, Callable[..., Any]] = {
     "scatter": _scatter,
     "assign": _assign,
     "concatenate": lambda *arrays, axis: np.concatenate(arrays, axis),
+    "join": lambda *copies, axis: np.concatenate(copies, axis),
     "dot": np.dot,
     "matmul": np.matmul,
     "part": lambda whole, position: whole[position],

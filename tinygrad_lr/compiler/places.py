@@ -10,6 +10,10 @@ import numpy as np
 from ..value import Value
 
 
+class Changed(Exception):  # noqa: N818 - no error: a reason to begin again
+    """What a program was made from is no longer as it was: it must be traced anew."""
+
+
 class Place:
     """Somewhere outside of the program that holds an array or a number."""
 

@@ -49,6 +49,7 @@ class Recorded:
       says for each Value in order whether it required a gradient
     - `connected`: whether the results depend on Values that require a gradient, `sources`, and
       nothing was moved: the results are then nodes of a graph
+    - `generators`: those that it draws from
     - `counters`: whole numbers that grow with each call: (owner, name, by how much)
     """
 
@@ -59,6 +60,7 @@ class Recorded:
     sources: list[Value]
     guards: Guards
     counters: list[tuple[Any, str, int]]
+    generators: list[np.random.Generator]
     made: list[tuple[weakref.ref[Traced], CodeType, int]]
 
     def check_released(self) -> None:
@@ -124,7 +126,8 @@ def recorded(
         (value, "requires_grad", value.requires_grad) for value in seen
     ]
     required.append((THREADS, "count", THREADS.count))
-    guards.add(captured.guards, [*trace.guards, *captured.objects, *required], trace.absent)
+    attributes = [*trace.guards, *captured.objects, *required]
+    guards.add(captured.guards, attributes, trace.absent, trace.present)
     instructions = [
         as_instruction(x._content) if isinstance(x, Value) else x.instruction for x in results
     ]
@@ -138,6 +141,7 @@ def recorded(
         [x for x in seen if x.requires_grad and not any(x is y for y in bound)],
         guards,
         trace.counters(),
+        trace.generators,
         trace.made,
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .fusion import Call, Kernel, Loop, Product, base_of, fused
 from .instruction import Instruction, make
-from .layout import located
+from .layout import contiguous, located
 
 ALIGNMENT = 64
 
@@ -25,6 +24,8 @@ class Storage:
 class Schedule:
     """Kernels in order, and where each instruction that is kept lies.
 
+    - `stored`: what each kernel leaves in memory
+    - `places`: for what lies within another's memory, its first entry and its strides
     - `own`: for each piece of the program's own memory, its offset and its length in bytes
     - `total`: the bytes of all these together
     """
@@ -33,6 +34,7 @@ class Schedule:
     storage: dict[Instruction, Storage]
     constants: list[Instruction]
     stored: dict[Kernel, list[Instruction]] = field(default_factory=dict)
+    places: dict[Instruction, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     own: list[tuple[int, int]] = field(default_factory=list)
     total: int = 0
     separate: int = 0
@@ -89,12 +91,17 @@ def dependencies(
 ) -> dict[Kernel, list[Kernel]]:
     """For each kernel, those that must run before it."""
     return {
-        kernel: [home[x] for x in _unparted(roots_read(kernel)) if x in home] for kernel in kernels
+        kernel: [maker for x in roots_read(kernel) for maker in makers(x, home)]
+        for kernel in kernels
     }
 
 
-def _unparted(roots: set[Instruction]) -> list[Instruction]:
-    return [base_of(x) for x in roots]
+def makers(root: Instruction, home: dict[Instruction, Kernel]) -> list[Kernel]:
+    """The kernels that write an instruction's memory: several for arrays that are joined."""
+    if root.operation == "join":
+        return [home[copy] for copy in root.inputs]
+    found = home.get(base_of(root))
+    return [] if found is None else [found]
 
 
 def added(edges: dict[Kernel, list[Kernel]], before: Sequence[Kernel], after: Kernel) -> bool:
@@ -156,6 +163,11 @@ def _axes_of_operand(kernel: Loop, x: Instruction, y: Instruction) -> tuple[int 
     return axes[len(axes) - len(y.shape) :]
 
 
+def place_of(plan: Schedule, x: Instruction) -> tuple[int, tuple[int, ...]]:
+    """Where an instruction's entries lie in its memory: the first one, and the strides."""
+    return plan.places.get(x) or (0, contiguous(x.shape))
+
+
 def sorted_by(kernels: Sequence[Kernel], edges: dict[Kernel, list[Kernel]]) -> list[Kernel]:
     """The kernels in an order that keeps to the edges, else as they were."""
     done: dict[Kernel, None] = {}
@@ -193,7 +205,7 @@ def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
     born: dict[int, list[Instruction]] = {}
     for x in until:
         if x not in plan.storage:
-            born.setdefault(position[home[base_of(x)]], []).append(x)
+            born.setdefault(min(position[k] for k in makers(x, home)), []).append(x)
     free: list[tuple[int, int]] = []
     ending: dict[int, list[tuple[int, int]]] = {}
     for i, kernel in enumerate(plan.kernels):
@@ -205,6 +217,8 @@ def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
                 offset, plan.total = plan.total, plan.total + size
             plan.storage[x] = Storage("own", len(plan.own))
             plan.own.append((offset, x.nbytes))
+            if x.operation == "join":
+                _share(plan, x)
             ending.setdefault(until[x], []).append((offset, size))
         free += ending.pop(i, ())
         free.sort()
@@ -212,6 +226,15 @@ def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
         plan.stored[kernel] = [x for x in kernel.members if x in kept] + [
             x for x in kept if x.operation == "part"
         ]
+
+
+def _share(plan: Schedule, join: Instruction) -> None:
+    """Let the copies that are joined be parts of the whole's memory."""
+    strides, axis, before = contiguous(join.shape), join.options["axis"], 0
+    for copy in join.inputs:
+        plan.storage[copy] = plan.storage[join]
+        plan.places[copy] = (before * strides[axis], strides)
+        before += copy.shape[axis]
 
 
 def root_of(y: Instruction) -> Instruction:
@@ -229,6 +252,3 @@ def _taken(free: list[tuple[int, int]], size: int) -> int | None:
     if best[1] > size:
         free.append((best[0] + size, best[1] - size))
     return best[0]
-
-
-_ = functools

@@ -15,17 +15,13 @@ from ..value import Value, result
 from .executable import Executable, Writer
 from .instruction import Instruction
 from .passes import Done, simplified
-from .places import Argument, Content, Host, Place
+from .places import Argument, Changed, Content, Host, Place
 from .program import Program
 from .quick import quick_way
 from .recording import Result, recorded, with_live_arrays
 from .report import best_of
 from .traced import cast_to, fit
 from .write_numpy import Writing
-
-
-class Changed(Exception):  # noqa: N818 - no error: a reason to begin again
-    """What the program was made from is no longer as it was: it must be traced anew."""
 
 
 class Specialization:
@@ -54,6 +50,7 @@ class Specialization:
         self.single = isinstance(seen.structure, Result)
         self.nested = [isinstance(x, (list, tuple, dict)) for x in args[:-1]] + [bool(args[-1])]
         self.connected, self.sources, self.counters = seen.connected, seen.sources, seen.counters
+        self.generators = seen.generators
         self.done: list[Done]
         self.program, self.done = simplified(with_live_arrays(self.traced))
         inputs = self.program.inputs()
@@ -101,6 +98,12 @@ class Specialization:
         return str(getattr(self.executable, "source", None) or Writing(*self._parts).source)
 
     # ---- running
+
+    def _forget_arguments(self) -> None:
+        """The quick way is to take arguments anew: the long way has given others."""
+        for i, place in enumerate(self.places):
+            if isinstance(place, Argument):
+                self.known[i] = None
 
     def _gathering(self) -> Callable[[Sequence[Any]], list[Any]]:
         """A function that finds the present numbers of all inputs."""
@@ -152,6 +155,7 @@ class Specialization:
     def run(self, leaves: Sequence[Any]) -> Any:
         """What the function returns."""
         with self.lock:
+            self._forget_arguments()
             for i, look in self.checks:
                 look(leaves[cast(Argument, self.places[i]).position])
             found = self.executable(self._gather(leaves))
@@ -167,6 +171,7 @@ class Specialization:
         `stacked` has, for some arguments, the arrays of all steps along a first axis.
         """
         with self.lock:
+            self._forget_arguments()
             for i, look in self.checks:
                 position = cast(Argument, self.places[i]).position
                 for x in (stacked or {}).get(position, leaves[position : position + 1]):
@@ -187,8 +192,6 @@ class Specialization:
                 if stacked and isinstance(place, Argument) and place.position in stacked:
                     given[i] = stacked[place.position]
             rows, carried = self.executable.loop(inputs, steps, given)
-            for i in given:
-                self.known[i] = None
             self._settled([*(row[-1] for row in rows), *carried], steps)
             return [np.asarray(row) for row in rows[: len(rows) - len(self.returned)]]
 

@@ -17,7 +17,7 @@ from ..value import Value
 from .counted import Counted
 from .draws import TracedGenerator
 from .instruction import WEAK, Instruction
-from .places import Attribute, Content, Gradient, Host, Place
+from .places import Attribute, Changed, Content, Gradient, Host, Place
 from .traced import CHECKS, Check, Traced, as_instruction
 from .watching import RAW, unwatched, watched
 
@@ -39,6 +39,8 @@ class Trace:
         self.inputs: dict[tuple[Any, ...], tuple[Place, Instruction]] = {}
         self.guards: list[tuple[Any, str, Any]] = []
         self.absent: list[Value] = []  # Values that were seen to have no gradient
+        self.present: list[Value] = []  # and that were seen to have one
+        self.generators: list[np.random.Generator] = []
         self.checks: list[Check] = []
         self._nodes: dict[tuple[int, str], tuple[Value, Any]] = {}
         self._started: dict[tuple[int, str], Any] = {}
@@ -94,6 +96,7 @@ class Trace:
             self.absent.append(node)
         else:
             grad = raw[0] if type(raw) is tuple else raw
+            self.present.append(node)
             traced = Traced(self.input(Gradient(node), grad))
             seen = (traced,)
         self._nodes[key] = (node, seen)
@@ -167,7 +170,13 @@ class Trace:
         key = (id(optimizer), RATE)
         if step is None:
             held = vars(optimizer)
-            place = Host(lambda ahead: float(held[RATE]), "learning_rate", changes=False)
+
+            def present(ahead: int) -> float:
+                if callable(held[RATE]):
+                    raise Changed
+                return float(held[RATE])
+
+            place = Host(present, "learning_rate", changes=False)
         else:
             whole = optimizer
 

@@ -145,7 +145,8 @@ class Traced(NDArrayOperatorsMixin, StandIn):
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         refuse_numbers(
             "np.array, np.asarray or writing into an array needs numbers that are only known later",
-            "compute with the argument as it is, without np.asarray; instead of writing into an "
+            "compute with the argument as it is, without np.asarray; for table[labels] write "
+            "np.take(table, labels, axis=0); instead of writing into an "
             "array, build it with np.where, np.stack or np.concatenate",
         )
 

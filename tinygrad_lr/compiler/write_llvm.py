@@ -15,7 +15,7 @@ from .instruction import Instruction, execute
 from .layout import layout, located
 from .llvm.engine import Native
 from .llvm.module import ENTRY, ModuleWriter, native
-from .passes import EXACT, REORDERING, simplified
+from .passes import EXACT, LAST, REORDERING, simplified
 from .program import Program
 from .quick import CELLS
 from .schedule import Schedule, Storage, roots_read, scheduled
@@ -33,7 +33,7 @@ class LlvmExecutable:
 
     def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
         whole = Program(program.name, [*inputs, *program.results, *(x for _, x in moved)])
-        whole, self.done = simplified(whole, [*REORDERING, *EXACT, layout])
+        whole, self.done = simplified(whole, [*REORDERING, *EXACT, layout, *LAST])
         count = len(inputs)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(program.results)]

@@ -158,13 +158,25 @@ class Writing:
                 self.body += self._lines(x)
             for name in checks.get(x, ()):
                 self.body.append(f"{name}({self._spelt(x)})")
+        results = [self._result(x) for x in self.program.results]
         carried = self._commit()
-        results = [self._spelt(x) for x in self.program.results]
         self.body.append(f"return [{', '.join([*results, *carried])}]")
         arguments = ", ".join(self.names[x] for x in self.inputs)
         head = [f"# {line}" for line in self._title()]
         lines = [*head, *self.head, "", "", f"def {self.name}({arguments}):"]
         return "\n".join(lines + [f"    {line}" for line in self.body]) + "\n"
+
+    def _result(self, x: Instruction) -> str:
+        """A result as it is returned: a copy of what is changed in place afterwards."""
+        owner = x
+        while owner.operation in VIEWS:
+            owner = owner.inputs[0]
+        moved = [self.inputs[i] for i, _ in self.moved]
+        if owner not in moved or not x.shape:
+            return self._spelt(x)
+        kept = different(f"{self.names[x]}_before", self.taken)
+        self.body.append(f"{kept} = np.array({self._spelt(x)})")
+        return kept
 
     def _title(self) -> list[str]:
         kinds = [

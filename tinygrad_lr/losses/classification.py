@@ -70,7 +70,7 @@ def cross_entropy(
         rows = softmax_cross_entropy.evaluate((logits,), {"labels": labels, "average": average})
         return rows if average else reduced(where, rows, reduction)
     labels, kept = without_ignored(labels, ignore_index)
-    share = 1.0 if scale is None else scale[labels]
+    share = 1.0 if scale is None else np.take(scale, labels)
     if smoothing:
         p = (np.arange(classes) == labels[..., None]).astype(logits.dtype)
         rows = _expected(logits, p, scale, smoothing)
@@ -107,7 +107,7 @@ def nll(
     rows = -np.squeeze(take_along_axis(likelihoods, labels[..., None], -1), -1)
     if scale is None and kept is None:
         return reduced(where, rows, reduction)
-    share = 1.0 if scale is None else scale[labels]
+    share = 1.0 if scale is None else np.take(scale, labels)
     return reduced_rows(where, rows, reduction, share, kept, factor=share)
 
 

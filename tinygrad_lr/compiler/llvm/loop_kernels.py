@@ -59,7 +59,11 @@ class LoopEmission:
         self.b, self.kernel, self.memory, self.share = builder, kernel, memory, share
         self.stored = list(stored)
         self.reads = self._reads()
-        writes = {x: self._strides(x.shape, kernel.axes[x], contiguous(x.shape)) for x in stored}
+        places = {x: memory.place(x) for x in stored}
+        self.start = {x: start for x, (start, _) in places.items()}
+        writes = {
+            x: self._strides(x.shape, kernel.axes[x], strides) for x, (_, strides) in places.items()
+        }
         reduced = {
             x: self._strides(x.shape, kernel.axes[x], contiguous(x.shape))
             for x in kernel.members
@@ -243,7 +247,7 @@ class LoopEmission:
         for x in self.kernel.members:
             row.single(x)
         for x in self.stored:
-            self.memory.store(self.b, x, row.single(x), 0, 1)
+            self.memory.store(self.b, x, row.single(x), self.start[x], 1)
 
     def _fill(self, x: Instruction) -> None:
         """Set a sum in memory to its neutral number."""
@@ -255,11 +259,12 @@ class LoopEmission:
             return
         if self.write[x][-1]:
             for chunk, value in enumerate(values):
-                self.memory.store(
-                    self.b, x, value, chunk * self.lanes, self.lanes, self.tail(chunk)
-                )
+                stride = self.write[x][-1]
+                place = self.start[x] + chunk * self.lanes * stride
+                self.memory.store(self.b, x, value, place, self.lanes, self.tail(chunk), stride)
         else:
-            self.memory.store(self.b, x, horizontal(self.b, x, values[0]), 0, 1)
+            value = horizontal(self.b, x, values[0])
+            self.memory.store(self.b, x, value, self.start[x], 1)
 
     def tail(self, chunk: int) -> int | None:
         """How many lanes of a vector of the row count, None for all."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
 from ..instruction import Instruction
+from ..layout import contiguous
 from . import arithmetic
 from .loops import counted_loop
 
@@ -16,25 +18,34 @@ I64, I32, I1, I8 = (ir.IntType(n) for n in (64, 32, 1, 8))
 
 
 class Memory:
-    """The arrays of a kernel: a pointer for each, and how their entries are read and written."""
+    """The arrays of a kernel: a pointer for each, and how their entries are read and written.
+
+    A pointer points to the entry `first` of its array, `place` says where an array that the kernel
+    writes begins, and its strides: it may be a part of another.
+    """
 
     def __init__(
         self,
         pointers: Mapping[Instruction, Any],
+        first: Mapping[Instruction, int] = MappingProxyType({}),
         is_input: Callable[[Instruction], bool] = lambda x: False,
+        place: Callable[[Instruction], tuple[int, tuple[int, ...]]] | None = None,
     ) -> None:
-        self.pointers, self.is_input = pointers, is_input
+        self.pointers, self.first, self.is_input = pointers, first, is_input
+        self.place = place or (lambda x: (0, contiguous(x.shape)))
 
     def __contains__(self, x: Instruction) -> bool:
         return x in self.pointers
 
     def pointer(self, b: Any, x: Instruction, place: Any) -> Any:
-        """The pointer to an entry, so many entries from the first."""
-        first = self.pointers[x]
+        """The pointer to an entry, so many entries from the array's first."""
+        first, before = self.pointers[x], self.first.get(x, 0)
         if isinstance(place, int):
-            if not place:
+            if place == before:
                 return first
-            place = I64(place)
+            place = I64(place - before)
+        elif before:
+            place = b.sub(place, I64(before))
         return b.gep(first, [place], source_etype=in_memory(x.dtype))
 
     def load(
@@ -104,7 +115,8 @@ class Memory:
 
     def fill(self, b: Any, x: Instruction, value: Any) -> None:
         """One number in every entry."""
-        counted_loop(b, 0, x.size, 1, lambda i: self.store(b, x, value, i, 1))
+        start, _ = self.place(x)
+        counted_loop(b, start, start + x.size, 1, lambda i: self.store(b, x, value, i, 1))
 
 
 def in_memory(dtype: np.dtype[Any]) -> Any:

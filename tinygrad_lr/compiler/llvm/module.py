@@ -10,10 +10,10 @@ from llvmlite import ir
 
 from ..fusion import Call, Kernel, Loop, Product
 from ..instruction import Instruction
-from ..layout import located
 from ..program import different, identifier
-from ..schedule import Schedule, Storage
+from ..schedule import Schedule, Storage, place_of
 from .arithmetic import NATIVE, can_emit
+from .forms import Uses, form_of
 from .loop_kernels import LoopEmission
 from .memory import Memory
 from .product_kernels import ProductEmission, divides, scratch_bytes
@@ -33,7 +33,8 @@ def native(x: Instruction) -> bool:
     if x.dtype not in NATIVE or any(y.dtype not in NATIVE for y in x.inputs):
         return False
     if x.operation == "dot":
-        return len(x.shape) == 2 and x.dtype.kind == "f" and x.size > 0 and x.inputs[0].size > 0
+        matrices = all(len(y.shape) == 2 and y.size for y in x.inputs)
+        return matrices and x.dtype.kind == "f" and x.size > 0
     if x.operation in {"sum", "prod", "max", "min", "all", "any"}:
         return x.size > 0 and x.inputs[0].size > 0
     return can_emit(x) and x.size > 0
@@ -93,14 +94,8 @@ class ModuleWriter:
             default=0,
         )
         self.titles: dict[Kernel, str] = {}
-        taken = {ENTRY}
-        for kernel in plan.kernels:
-            if isinstance(kernel, Call):
-                self.calls.append(kernel)
-            else:
-                kind = "product" if isinstance(kernel, Product) else "loop"
-                title = different(f"{identifier(title_of(kernel, plan))}.{kind}", taken)
-                self.titles[kernel] = title
+        self.taken, self.written = {ENTRY, "barrier"}, dict[Any, Any]()
+        self.calls += [kernel for kernel in plan.kernels if isinstance(kernel, Call)]
         self.parts = [self._kernel(kernel) for kernel in plan.kernels]
         self._entry()
         wide = ' "prefer-vector-width"="512"' if vector_bytes() == 64 else ""
@@ -109,43 +104,46 @@ class ModuleWriter:
     # ---- kernels
 
     def _kernel(self, kernel: Kernel) -> Part | None:
+        """A kernel's function: that of an earlier kernel, where it does the same elsewhere."""
         if not isinstance(kernel, Loop):
             return None
-        touched: dict[Storage, Instruction] = {}
-        by_root: dict[Instruction, Storage] = {}
-        stored = self.plan.stored[kernel]
-        members = set(kernel.members)
-        for x in kernel.members:
-            for y in x.inputs:
-                root = located(y).root
-                if root in members or (root.is_constant and root.size == 1):
-                    continue
-                by_root[root] = self.plan.storage[root]
-        for x in stored:
-            by_root[x] = self.plan.storage[x]
-        for root, storage in by_root.items():
-            touched.setdefault(storage, root)
+        uses = Uses(kernel, self.plan)
         scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
         shared = self.threads > 1 and shares(kernel, self.threads)
-        kinds = [POINTER] * (len(touched) + scratch) + [I64] * shared
-        function = ir.Function(
-            self.module, ir.FunctionType(ir.VoidType(), kinds), self.titles[kernel]
-        )
+        form = (form_of(kernel, self.plan, uses), shared)
+        if form not in self.written:
+            self.written[form] = self._function(kernel, uses, scratch, shared)
+        self.titles[kernel] = self.written[form].name
+        far = [
+            (storage, first * root.dtype.itemsize)
+            for (storage, first), root in zip(uses.arguments, uses.names, strict=True)
+        ]
+        return Part(self.written[form], far, scratch, shared)
+
+    def _function(self, kernel: Loop, uses: Uses, scratch: bool, shared: bool) -> Any:
+        kind = "product" if isinstance(kernel, Product) else "loop"
+        title = different(f"{identifier(title_of(kernel, self.plan))}.{kind}", self.taken)
+        kinds = [POINTER] * (len(uses.arguments) + scratch) + [I64] * shared
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), title)
         function.linkage = "internal"
         function.attributes.add("noinline")
         function.attributes.add("nounwind")
-        for argument, root in zip(function.args, touched.values(), strict=False):
+        for argument, root in zip(function.args, uses.names, strict=False):
             argument.add_attribute("noalias")
             argument.name = identifier(root.name or root.operation)
-        order = {storage: i for i, storage in enumerate(touched)}
-        pointers = {root: function.args[order[storage]] for root, storage in by_root.items()}
-        memory = Memory(pointers, lambda x: self.plan.storage[x].kind == "input")
+        memory = Memory(
+            {x: function.args[k] for x, k in uses.position.items()},
+            {x: uses.arguments[k][1] for x, k in uses.position.items()},
+            lambda x: self.plan.storage[x].kind == "input",
+            lambda x: place_of(self.plan, x),
+        )
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         first = builder.append_basic_block("start")
         builder.position_at_end(first)
         share = Share(function.args[-1], self.threads) if shared else None
+        stored = self.plan.stored[kernel]
         if isinstance(kernel, Product):
-            last = function.args[len(touched)] if scratch else None
+            last = function.args[len(uses.arguments)] if scratch else None
             if last is not None:
                 last.add_attribute("noalias")
             ProductEmission(builder, kernel, stored, memory, last, share).emit()
@@ -154,7 +152,7 @@ class ModuleWriter:
         builder.ret_void()
         builder.position_at_end(function.entry_basic_block)
         builder.branch(first)
-        return Part(function, list(touched), scratch, shared)
+        return function
 
     # ---- running them
 
@@ -202,7 +200,7 @@ class ModuleWriter:
 
     def _arguments(self, pointers: Pointers, part: Part) -> list[Any]:
         """The pointers that a kernel is given."""
-        found = [pointers.to(storage) for storage in part.touched]
+        found = [pointers.to(storage, far) for storage, far in part.bytes_from]
         if part.scratch:
             found.append(pointers.at(self.slots.own + 1, moving=False))
         return found
@@ -239,10 +237,10 @@ class ModuleWriter:
 
 
 class Part(NamedTuple):
-    """A kernel's function, and what it is given."""
+    """A kernel's function, and what it is given: memory, and how far into it."""
 
     function: Any
-    touched: list[Storage]
+    bytes_from: list[tuple[Storage, int]]
     scratch: bool
     shared: bool  # among threads
 
@@ -275,13 +273,16 @@ class Pointers:
             self.loaded[slot] = pointer
         return self.loaded[slot]
 
-    def to(self, storage: Storage) -> Any:
-        """The pointer to a piece of memory."""
+    def to(self, storage: Storage, far: int) -> Any:
+        """The pointer to a place in a piece of memory, so many bytes from its beginning."""
         if storage.kind == "own":
-            offset = self.plan.own[storage.number][0]
-            own = self.at(self.slots.own, moving=False)
-            return self.b.gep(own, [I64(offset)], source_etype=ir.IntType(8))
-        return self.at(self.slots[storage], moving=True)
+            far += self.plan.own[storage.number][0]
+            pointer = self.at(self.slots.own, moving=False)
+        else:
+            pointer = self.at(self.slots[storage], moving=True)
+        if not far:
+            return pointer
+        return self.b.gep(pointer, [I64(far)], source_etype=ir.IntType(8))
 
 
 def title_of(kernel: Kernel, plan: Schedule) -> str:

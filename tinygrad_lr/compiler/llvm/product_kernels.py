@@ -12,7 +12,7 @@ from llvmlite import ir
 from ..fusion import Product as ProductKernel
 from ..fusion import base_of
 from ..instruction import Instruction
-from ..layout import contiguous, located
+from ..layout import located
 from . import arithmetic
 from .elementary import EMIT, EMIT_BINARY
 from .memory import Memory
@@ -119,9 +119,10 @@ class ProductEmission:
             operands = [self._operand(b, y, values, row, column, lanes, tail) for y in x.inputs]
             values[x] = arithmetic.emit(b, x, operands)
         for x in self.stored:
-            place = self._place(b, contiguous(x.shape), 0, row, column)
+            start, strides = self.memory.place(x)
+            place = self._place(b, strides, start, row, column)
             value = arithmetic.spread(b, values[x], lanes)
-            self.memory.store(b, x, value, place, lanes, tail)
+            self.memory.store(b, x, value, place, lanes, tail, strides[1])
 
     def _operand(
         self,

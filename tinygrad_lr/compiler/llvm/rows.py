@@ -144,7 +144,7 @@ class Row:
         if stage == loop.last_stage:
             for x in loop.stored:
                 if x not in loop.full and (x.operation not in REDUCTIONS or x in self.singles):
-                    place = self.address((*loop.write[x][:-1], 0), 0, None)
+                    place = self.address((*loop.write[x][:-1], 0), loop.start[x], None)
                     self.memory.store(self.b, x, self.single(x), place, 1)
 
     def _stores(self, stage: int) -> list[Instruction]:
@@ -210,7 +210,7 @@ class Row:
                 self.carried[place] = combined(b, x, self.carried[place], value)
             elif x in loop.kept:
                 if loop.write[x][-1]:
-                    where = self.address(loop.write[x], 0, column)
+                    where = self.address(loop.write[x], loop.start[x], column)
                     known = self.memory.load(b, x, where, loop.lanes, loop.write[x][-1], tail)
                     self.memory.store(
                         b,
@@ -227,7 +227,7 @@ class Row:
                 partial[x] = value if x not in partial else combined(b, x, partial[x], value)
         for x in stores:
             value = self.value(x, column, tail, values)
-            where = self.address(loop.write[x], 0, column)
+            where = self.address(loop.write[x], loop.start[x], column)
             self.memory.store(b, x, value, where, loop.lanes, tail, loop.write[x][-1])
 
     def _summand(
@@ -256,7 +256,7 @@ class Row:
             self._add_in_memory(x, value)
 
     def _add_in_memory(self, x: Instruction, value: Any) -> None:
-        place = self.address((*self.loop.write[x][:-1], 0), 0, None)
+        place = self.address((*self.loop.write[x][:-1], 0), self.loop.start[x], None)
         known = self.memory.load(self.b, x, place, 1)
         self.memory.store(self.b, x, combined(self.b, x, known, value), place, 1)
 

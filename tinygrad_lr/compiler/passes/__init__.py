@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..program import Program
 from .algebra import algebra
 from .constants import constants
+from .joins import joins
 from .loop_laws import loop_laws
 from .products import products
 from .repeats import repeats
@@ -36,6 +37,12 @@ REORDERING: list[Pass] = [
     loop_laws,
 ]
 """Passes for compiled loops, which change roundings and the order of sums."""
+
+
+LAST: list[Pass] = [
+    joins,  # after all that moves arrays: its copies must stay
+]
+"""Passes that prepare for loops: what they write is no simplification."""
 
 
 def simplified(program: Program, passes: list[Pass] = EXACT) -> tuple[Program, list[Done]]:
