@@ -325,7 +325,7 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     product = g * d
     if not isinstance(product, StandIn) and np.isfinite(product).all():
         return product  # the usual case, and cheaper
-    return np.where((g == 0) & ~np.isfinite(product), np.zeros((), product.dtype), product)
+    return np.where((g == 0) & ~np.isfinite(product), 0.0, product)
 
 
 chain.vjp(g=lambda h, out, g, d: chain(h, d), d=lambda h, out, g, d: chain(h, g))

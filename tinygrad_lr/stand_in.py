@@ -41,6 +41,10 @@ class StandIn:
         """An array of this shape and dtype, with one number everywhere."""
         raise NotImplementedError
 
+    def entries_of(self, table: Any) -> Any:
+        """The rows of a table that this array numbers: table[self]."""
+        raise NotImplementedError
+
     def put_at(self, index: Any, shape: tuple[int, ...]) -> Any:
         """Zeros of a shape, with these entries added where the index points."""
         raise NotImplementedError
@@ -80,3 +84,8 @@ def looked_at(x: Any, look: Callable[[Any], object]) -> None:
         x.check(look)
     else:
         look(x)
+
+
+def entries(table: Any, index: Any) -> Any:
+    """table[index], where the index may be a stand-in though the table is a plain array."""
+    return index.entries_of(table) if isinstance(index, StandIn) else table[index]

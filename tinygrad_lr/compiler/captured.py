@@ -130,6 +130,7 @@ class Captured:
                     if not own or id(f) in self._known:
                         continue
                     self._known[id(f)] = f
+                    self.guards.append((vars(base), f.__name__, f))
                     for name in sorted(code_names(f.__code__)):
                         held = f.__globals__.get(name, MISSING)
                         if held is not MISSING and not name.startswith("__"):
@@ -145,7 +146,8 @@ class Captured:
         self._known[id(x)] = x
         for name in sorted(code_names(code)):
             held = vars(x).get(name, MISSING)
-            if isinstance(held, (bool, int, float, str, type(None), tuple, np.ndarray, Value)):
+            kinds = (bool, int, float, str, type(None), tuple, list, dict, np.ndarray, Value)
+            if isinstance(held, kinds):
                 self.objects.append((x, name, held))
             elif held is not MISSING and not callable(held):
                 self._object(held, code, depth + 1)

@@ -57,6 +57,7 @@ class Compiled:
             )
         self._write, self.backend = chosen_writer(backend)
         self._programs: OrderedDict[Any, list[Specialization]] = OrderedDict()
+        self._bound: OrderedDict[int, tuple[Any, Any]] = OrderedDict()  # methods, by their object
         self._lock = threading.RLock()
         self._last: Specialization | None = None
         self._quick: Callable[..., Any] | None = None
@@ -70,12 +71,16 @@ class Compiled:
         """As a method: one program for each object."""
         if instance is None:
             return self
-        bound = vars(instance).get(f"_compiled_{self.__name__}")
-        if bound is None:
-            method = self.function.__get__(instance, owner)
-            bound = Compiled(method, self.backend, self._static)
-            vars(instance)[f"_compiled_{self.__name__}"] = bound
+        known, bound = self._bound.get(id(instance), (None, None))
+        if known is not instance:
+            bound = Compiled(self.function.__get__(instance, owner), self.backend, self._static)
+            self._bound[id(instance)] = (instance, bound)
+            while len(self._bound) > KEPT:
+                self._bound.popitem(last=False)
         return bound
+
+    def __reduce__(self) -> Any:
+        return Compiled, (self.function, self.backend, tuple(self._static))
 
     # ---- running
 
@@ -221,14 +226,19 @@ class Compiled:
         return [Static(x) if n in self._static else x for n, x in zip(names, args, strict=False)]
 
     def _found(self, key: Any, args: Any, keywords: Any, values: bool) -> Specialization:
-        programs = self._programs.get(key)
-        if programs is not None:
-            for program in programs:
-                if program.guards.hold():
-                    self._shown_last(program)
-                    return program
-        with self._lock:
-            return self._trace(key, args, keywords)
+        program = self._holding(key)
+        if program is None:
+            with self._lock:  # another thread may have been quicker
+                program = self._holding(key) or self._trace(key, args, keywords)
+        return program
+
+    def _holding(self, key: Any) -> Specialization | None:
+        """The program that there is for a signature, if it holds still."""
+        for program in list(self._programs.get(key, ())):
+            if program.guards.hold():
+                self._shown_last(program)
+                return program
+        return None
 
     def _forget(self, key: Any, program: Specialization) -> None:
         with self._lock:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .captured import MISSING, Cell
 
+DEPTH, MOST = 4, 1000  # of lists and dicts whose entries are watched
 PLAIN = frozenset({bool, int, float, str, bytes, tuple, type(None)})
 
 
 class Guards:
-    """A list of questions, each with the answer that it had: names, attributes, Values.
+    """A list of questions, each with the answer that it had: names, attributes, entries of lists
+    and dicts (of at most a thousand, four levels deep), gradients.
 
     `hold()` asks whether nothing has changed; `changed()` what has, in words.
     """
@@ -19,7 +21,7 @@ class Guards:
     def __init__(self) -> None:
         self._names: list[tuple[Any, str, Any]] = []
         self._attributes: list[tuple[Any, str, Any]] = []
-        self._lists: list[tuple[list[Any], list[Any]]] = []
+        self._containers: list[tuple[Any, list[tuple[Any, Any]]]] = []
         self._absent: list[Any] = []
         self._present: list[Any] = []
         self.hold: Callable[[], bool] = lambda: True
@@ -34,8 +36,10 @@ class Guards:
         """What names and attributes meant, and which Values had no gradient, or one."""
         self._names += _different(names)
         self._attributes += _different(attributes)
-        lists = {id(was): was for *_, was in self._attributes if type(was) is list}
-        self._lists += [(items, list(items)) for items in lists.values()]
+        known: dict[int, Any] = {}
+        for *_, was in (*self._names, *self._attributes):
+            _containers_of(was, known)
+        self._containers += [(x, list(items_of(x))) for x in known.values()]
         self._absent += absent
         self._present += present
         self.hold = self._written()
@@ -60,12 +64,12 @@ class Guards:
             space[f"go{i}"], space[f"gv{i}"] = owner, was
             asked = f"go{i}.{name}" if name.isidentifier() else f"getattr(go{i}, {name!r})"
             parts.append(f"{asked} is gv{i}")
-        for i, (items, was) in enumerate(self._lists):
-            space[f"gl{i}"] = items
-            parts.append(f"len(gl{i}) == {len(was)}")
-            for k, item in enumerate(was):
-                space[f"gi{i}_{k}"] = item
-                parts.append(f"gl{i}[{k}] is gi{i}_{k}")
+        for i, (container, items) in enumerate(self._containers):
+            space[f"gl{i}"] = container
+            parts.append(f"len(gl{i}) == {len(items)}")
+            for k, (key, item) in enumerate(items):
+                space[f"gk{i}_{k}"], space[f"gi{i}_{k}"] = key, item
+                parts.append(f"gl{i}[gk{i}_{k}] is gi{i}_{k}")
         for i, value in enumerate(self._absent):
             space[f"ga{i}"] = value
             parts.append(f"ga{i}._grad is None")
@@ -97,14 +101,34 @@ class Guards:
             now = getattr(owner, name, MISSING)
             if now is not was and not _equal(now, was):
                 return f"{type(owner).__name__}.{name}"
-        for items, held in self._lists:
-            if len(items) != len(held) or any(a is not b for a, b in zip(items, held, strict=True)):
-                return "a list of modules"
+        for container, items in self._containers:
+            now_held = dict(items_of(container))
+            if len(now_held) != len(items) or any(
+                now_held.get(key, MISSING) is not was
+                and not _equal(now_held.get(key, MISSING), was)
+                for key, was in items
+            ):
+                return f"an entry of a {type(container).__name__} that the function reads"
         if any(value._grad is not None for value in self._absent):
             return "a gradient, which was None"
         if any(value._grad is None for value in self._present):
             return "a gradient, which is None now"
         return None
+
+
+def items_of(container: Any) -> Iterable[tuple[Any, Any]]:
+    """The entries of a list or dict with their places."""
+    return container.items() if isinstance(container, dict) else enumerate(container)
+
+
+def _containers_of(x: Any, known: dict[int, Any], depth: int = 0) -> None:
+    """The lists and dicts that something is, or holds, if they are of a size to look through."""
+    if type(x) not in {list, dict, tuple} or depth > DEPTH or len(x) > MOST or id(x) in known:
+        return
+    if type(x) is not tuple:
+        known[id(x)] = x
+    for _, inner in items_of(x):
+        _containers_of(inner, known, depth + 1)
 
 
 def _different(found: Sequence[tuple[Any, str, Any]]) -> list[tuple[Any, str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import tree
 from ..errors import TraceError
+from ..recording import RECORDING
 from ..value import Value, plain
 from .captured import Captured
 from .guards import Guards
@@ -113,8 +114,14 @@ def recorded(
     given = tree.mapped(stand_in, list(args))
     if bound:
         trace.bind(bound, given.pop())
-    with watch_names() as names:
-        returned = trace.run(lambda: captured.function(*given[:-1], **given[-1]))
+    token = RECORDING.set(True)  # whether a call records is asked when it is made
+    try:
+        with watch_names() as names:
+            returned = trace.run(lambda: captured.function(*given[:-1], **given[-1]))
+    except Exception as error:
+        raise refusal_within(error) from None
+    finally:
+        RECORDING.reset(token)
     captured.check_kept()
     results = [x for x in tree.leaves(returned) if isinstance(x, (Traced, Value))]
     values = [x for x in results if isinstance(x, Value)]
@@ -144,6 +151,14 @@ def recorded(
         trace.generators,
         trace.made,
     )
+
+
+def refusal_within(error: Exception) -> Exception:
+    """The refusal behind an error, where NumPy or Python has put another in its place."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, TraceError):
+        inner = inner.__cause__ or inner.__context__
+    return error if inner is None else inner
 
 
 def dynamic(x: Any) -> bool:

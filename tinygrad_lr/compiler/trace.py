@@ -326,7 +326,7 @@ def _leaves_of(nest: Any) -> list[Any]:
 def _is_plain(x: Any) -> bool:
     if isinstance(x, tuple):
         return all(map(_is_plain, x))
-    return isinstance(x, (*PLAIN, numbers.Number, Value, list)) or callable(x)
+    return isinstance(x, (*PLAIN, numbers.Number, Value, list, dict)) or callable(x)
 
 
 def _same(a: Any, b: Any) -> bool:

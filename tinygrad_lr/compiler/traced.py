@@ -145,10 +145,19 @@ class Traced(NDArrayOperatorsMixin, StandIn):
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         refuse_numbers(
             "np.array, np.asarray or writing into an array needs numbers that are only known later",
-            "compute with the argument as it is, without np.asarray; for table[labels] write "
-            "np.take(table, labels, axis=0); instead of writing into an "
+            "compute with the argument as it is, without np.asarray; a table that is indexed "
+            "by one must be an argument or a Value; instead of writing into an "
             "array, build it with np.where, np.stack or np.concatenate",
         )
+
+    def __format__(self, spec: str) -> NoReturn:
+        refuse_numbers(
+            "a number that is only known later is to be written as text",
+            "return it from the function and print it outside",
+        )
+
+    def __str__(self) -> str:  # what print() asks for
+        return self.__format__("")
 
     def __reduce__(self) -> NoReturn:
         refuse_numbers(
@@ -269,6 +278,10 @@ class Traced(NDArrayOperatorsMixin, StandIn):
         """One number everywhere, in this shape and dtype."""
         one = cast_to(as_instruction(number), self.dtype, self.instruction.weak)
         return Traced(fit(one, self.shape))
+
+    def entries_of(self, table: Any) -> Traced:
+        """The rows of a table that this array numbers."""
+        return Traced(as_instruction(table))[self]
 
     def put_at(self, index: Any, shape: Shape) -> Traced:
         """Zeros of a shape, with these entries added where the index points."""

@@ -113,7 +113,7 @@ class Writing:
         whole = Program(program.name, [*inputs, *program.results, *targets], [], program.checks)
         self.order = whole.instructions()
         self.names = whole.names()
-        self.name = identifier(program.name)
+        self.name = different(identifier(program.name), {"np", *self.names.values()})
         self.inputs = list(inputs)
         self.namespace: dict[str, Any] = {"np": np}
         self.returned = {*program.results}

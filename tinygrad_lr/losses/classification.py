@@ -10,6 +10,7 @@ from ..errors import ArgumentError, refuse
 from ..labels import class_labels
 from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
 from ..real_numbers import checked_number, misfit
+from ..stand_in import entries
 from .classes import class_weights, probabilities, reduced_rows, scores, without_ignored
 from .residual import reduced
 
@@ -70,7 +71,7 @@ def cross_entropy(
         rows = softmax_cross_entropy.evaluate((logits,), {"labels": labels, "average": average})
         return rows if average else reduced(where, rows, reduction)
     labels, kept = without_ignored(labels, ignore_index)
-    share = 1.0 if scale is None else np.take(scale, labels)
+    share = 1.0 if scale is None else entries(scale, labels)
     if smoothing:
         p = (np.arange(classes) == labels[..., None]).astype(logits.dtype)
         rows = _expected(logits, p, scale, smoothing)
@@ -107,7 +108,7 @@ def nll(
     rows = -np.squeeze(take_along_axis(likelihoods, labels[..., None], -1), -1)
     if scale is None and kept is None:
         return reduced(where, rows, reduction)
-    share = 1.0 if scale is None else np.take(scale, labels)
+    share = 1.0 if scale is None else entries(scale, labels)
     return reduced_rows(where, rows, reduction, share, kept, factor=share)
 
 

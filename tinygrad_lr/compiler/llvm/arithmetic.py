@@ -211,7 +211,7 @@ def emit_float(b: Builder, operation: str, values: Sequence[Any], dtype: Dtype, 
     if operation == "copysign":
         return intrinsic(b, "copysign", values)
     if operation in {"maximum", "minimum"}:  # nan wins, as in NumPy
-        sign = ">=" if operation == "maximum" else "<="
+        sign = ">" if operation == "maximum" else "<"
         first = b.fcmp_ordered(sign, *values)
         taken = b.or_(first, b.fcmp_unordered("uno", x, x))
         return b.select(taken, *values)

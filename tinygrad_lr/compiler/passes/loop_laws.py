@@ -28,12 +28,6 @@ def loop_laws(program: Program) -> Program:
         factor = divisor(made) if made.operation == "divide" else None
         if factor is not None:  # x/c = x·(1/c)
             return make("multiply", [made.inputs[0], factor])
-        if made.operation == "add":  # x + 0 = x
-            for i in (0, 1):
-                if is_number(made.inputs[1 - i], 0):
-                    found = alike(made.inputs[i], made)
-                    if found is not None:
-                        return found
         if made.operation == "power" and is_number(made.inputs[1], 0.5):
             return alike(make("sqrt", [made.inputs[0]]), made) or made
         return made
