@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 from ..errors import ArgumentError, ShapeError, refuse
 from ..generators import Seed, as_generator
 from ..ops import affine, matmul, sigmoid
-from ..ops.recurrence import gru_states, lstm_states, rnn_states
+from ..ops.gated import gru_states, lstm_states
+from ..ops.recurrence import rnn_states
 from ..value import Value
 from .draws import as_dtype
 from .linear import as_size

@@ -161,6 +161,8 @@ if _TYPE_CHECKING:
     from .error_function import erfc as erfc
     from .error_function import normal_cdf as normal_cdf
     from .error_function import normal_pdf as normal_pdf
+    from .gated import gru_states as gru_states
+    from .gated import lstm_states as lstm_states
     from .normalization import rms_normalize as rms_normalize
     from .normalization import standardize as standardize
     from .piecewise import celu as celu
@@ -176,8 +178,6 @@ if _TYPE_CHECKING:
     from .pooling import avg_pool2d as avg_pool2d
     from .pooling import max_pool1d as max_pool1d
     from .pooling import max_pool2d as max_pool2d
-    from .recurrence import gru_states as gru_states
-    from .recurrence import lstm_states as lstm_states
     from .recurrence import rnn_states as rnn_states
     from .smooth import glu as glu
     from .smooth import log_sigmoid as log_sigmoid
@@ -205,12 +205,12 @@ __getattr__, __dir__ = _at_first_use(
         "erf": "error_function",
         "erfc": "error_function",
         "glu": "smooth",
-        "gru_states": "recurrence",
+        "gru_states": "gated",
         "hardsigmoid": "piecewise",
         "hardswish": "piecewise",
         "hardtanh": "piecewise",
         "log_sigmoid": "smooth",
-        "lstm_states": "recurrence",
+        "lstm_states": "gated",
         "max_pool1d": "pooling",
         "max_pool2d": "pooling",
         "mish": "smooth",

@@ -1,4 +1,4 @@
-"""Recurrent networks over all steps of a sequence, each as one operation.
+"""Recurrent networks over all steps of a sequence, each as one operation; here the plain one.
 
 A recurrence is a loop over time, forward and backward; as one operation its graph has one node
 instead of twenty a step, and one pass back serves all operands. What each step multiplies by is
@@ -6,28 +6,41 @@ computed for all steps at once, from the states that the forward pass left. Gate
 other in the last axis of the products with the inputs, in PyTorch's order.
 """
 
+import functools
+
 import numpy as np
 
-from ..primitive import primitive
-from ..stand_in import in_one_piece
-from .activation import sigmoid
+from ..primitive import as_array, primitive
+from ..stand_in import StandIn, in_one_piece
 
 
-def _alike(operands):
+def alike(operands):
     """The operands in the one type that all of them fit in."""
     dtype = np.result_type(*operands)
-    return [np.asarray(x, dtype) for x in operands]
+    return [as_array(x).astype(dtype, copy=False) for x in operands]
 
 
-def _to_sigmoid(x):
-    """The logistic function of x, written over it; e^-x may be inf, which gives 0."""
-    np.negative(x, out=x)
-    np.exp(x, out=x)
-    x += 1
-    np.reciprocal(x, out=x)
+LONGEST = 64  # steps that a compiled program writes out; longer ones are called in one piece
 
 
-def _before(first, states):
+def in_steps(function):
+    """A function over all steps: a short one is compiled step by step, a long one called."""
+    whole = in_one_piece(function)
+
+    @functools.wraps(function)
+    def call(first, out, *operands, **options):
+        chosen = function if len(out) <= LONGEST else whole
+        return chosen(first, out, *operands, **options)
+
+    return call
+
+
+def traced(operands):
+    """Whether there are no numbers yet: then no array can be written into."""
+    return any(isinstance(x, StandIn) for x in operands)
+
+
+def before_each(first, states):
     """The state that each step begins from: (time, batch, hidden)."""
     return np.concatenate([np.expand_dims(first, 0), states[:-1]])
 
@@ -37,21 +50,23 @@ def _rows(x):
     return np.reshape(x, (-1, x.shape[-1]))
 
 
-def _times(x, weight):
+def times(x, weight):
     """The product of every step's rows with a matrix, as one product."""
     return np.reshape(np.matmul(_rows(x), weight), (*x.shape[:-1], weight.shape[-1]))
 
 
-def _beside(parts):
+def beside(parts):
+    """Arrays side by side along the last axis."""
     return np.concatenate(parts, axis=-1)
 
 
-def _weight_and_bias(before, g):
+def weight_and_bias(before, g):
     """What reaches a weight and a bias from the cotangents of before @ weight + bias."""
     return np.matmul(_rows(before).T, _rows(g)), np.sum(g, axis=(0, 1))
 
 
-def _given(tangents, operands):
+def given_tangents(tangents, operands):
+    """The tangents of all operands, zeros where there is none."""
     return [np.zeros_like(x) if t is None else t for t, x in zip(tangents, operands, strict=True)]
 
 
@@ -64,7 +79,6 @@ def _given(tangents, operands):
         ((3, 2, 2), (2, 2), (2, 2), (2,)),
         ((2, 1, 2), (1, 2), (2, 2), (2,), {"nonlinearity": "relu"}),
     ],
-    whole=True,
 )
 def rnn_states(*operands, nonlinearity="tanh"):
     """All states of a recurrent network: h_t = tanh(projected_t + h_(t-1) @ weight + bias).
@@ -76,7 +90,9 @@ def rnn_states(*operands, nonlinearity="tanh"):
     >>> rnn_states(np.ones((2, 1, 1)), np.zeros((1, 1)), Value([[1.0]]), np.zeros(1)).shape
     (2, 1, 1)
     """
-    projected, state, weight, bias = _alike(operands)
+    if traced(operands):
+        return steps_of(_rnn_loop, _rnn_step(nonlinearity), operands, nonlinearity=nonlinearity)
+    projected, state, weight, bias = alike(operands)
     out = projected + bias
     for now in out:
         np.add(now, np.dot(state, weight), out=now)
@@ -85,11 +101,32 @@ def rnn_states(*operands, nonlinearity="tanh"):
     return out
 
 
+def _rnn_step(nonlinearity):
+    def step(given, state, weight, bias):
+        now = given + bias + np.dot(state, weight)
+        now = np.tanh(now) if nonlinearity == "tanh" else np.maximum(now, 0)
+        return now, (now,)
+
+    return step
+
+
+def steps_of(loop, step, operands, **options):
+    """The states of all steps, written out; or where they are many, those that a call gives."""
+    projected, *states, weight, bias = alike(operands)
+    if len(projected) > LONGEST:
+        return loop(*operands, **options)
+    found = []
+    for given in projected:
+        shown, states = step(given, *states, weight, bias)
+        found.append(shown)
+    return np.stack(found)
+
+
 def _rnn_slopes(out, nonlinearity):
     return 1 - out * out if nonlinearity == "tanh" else 1.0 * (out > 0)
 
 
-@in_one_piece
+@in_steps
 def _rnn_cotangents(g, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     slopes, back, pulled = _rnn_slopes(out, nonlinearity).astype(out.dtype), 0.0, []
@@ -97,7 +134,7 @@ def _rnn_cotangents(g, out, *operands, nonlinearity):
         pulled.append((g[now] + back) * slopes[now])
         back = np.matmul(pulled[-1], weight.T)
     projected = np.stack(pulled[::-1])
-    parts = (projected, back, *_weight_and_bias(_before(first, out), projected))
+    parts = (projected, back, *weight_and_bias(before_each(first, out), projected))
     return parts
 
 
@@ -106,11 +143,16 @@ def _rnn_rule(g, out, *operands, nonlinearity):
 
 
 @in_one_piece
+def _rnn_loop(*operands, nonlinearity):
+    return rnn_states.forward(*operands, nonlinearity=nonlinearity)
+
+
+@in_one_piece
 def _rnn_tangent(t, out, *operands, nonlinearity):
     _, first, weight, _ = operands
-    projected, change, of_weight, of_bias = _given(t, operands)
+    projected, change, of_weight, of_bias = given_tangents(t, operands)
     slopes, changes = _rnn_slopes(out, nonlinearity), []
-    given = projected + _times(_before(first, out), of_weight) + of_bias
+    given = projected + times(before_each(first, out), of_weight) + of_bias
     for now in range(len(out)):
         change = slopes[now] * (given[now] + np.matmul(change, weight))
         changes.append(change)
@@ -119,203 +161,3 @@ def _rnn_tangent(t, out, *operands, nonlinearity):
 
 rnn_states.vjp(operands=_rnn_rule)
 rnn_states.jvp(operands=_rnn_tangent)
-
-
-# ---- gated recurrent units
-
-
-@primitive(
-    latex=r"\operatorname{gru}\left(<operands>\right)",
-    examples=[((3, 2, 6), (2, 2), (2, 6), (6,)), ((1, 1, 3), (1, 1), (1, 3), (3,))],
-    whole=True,
-)
-def gru_states(*operands):
-    """All states of gated recurrent units, h = (1 - z)·n + z·h_before.
-
-    Operands: projected (time, batch, 3·hidden), the products of the inputs with their weight; the
-    first state (batch, hidden); weight (hidden, 3·hidden); bias (3·hidden,). With the three thirds
-    of projected as p and of h_before @ weight + bias as q:
-    r = σ(p₁ + q₁), z = σ(p₂ + q₂), n = tanh(p₃ + r·q₃). Gives (time, batch, hidden).
-
-    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014, with
-    `torch.nn.GRU`'s place of r.
-
-    >>> gru_states(np.ones((2, 1, 3)), np.zeros((1, 1)), Value(np.ones((1, 3))), np.zeros(3)).shape
-    (2, 1, 1)
-    """
-    projected, state, weight, bias = _alike(operands)
-    size = weight.shape[0]
-    out = np.empty((*projected.shape[:2], size), projected.dtype)
-    with np.errstate(over="ignore"):
-        for now, given in enumerate(projected):
-            gates = np.dot(state, weight)
-            gates += bias
-            reset_update = gates[:, : 2 * size]
-            reset_update += given[:, : 2 * size]
-            _to_sigmoid(reset_update)
-            fresh = gates[:, 2 * size :]
-            fresh *= gates[:, :size]
-            fresh += given[:, 2 * size :]
-            np.tanh(fresh, out=fresh)
-            np.subtract(state, fresh, out=out[now])
-            out[now] *= gates[:, size : 2 * size]
-            out[now] += fresh
-            state = out[now]
-    return out
-
-
-def _gru_slopes(out, projected, first, weight, bias):
-    """h_before; dh/d(gates); how gates meet the product with h_before; and dh/dh_before."""
-    before, size = _before(first, out), weight.shape[0]
-    q = _times(before, weight) + bias
-    both = sigmoid(projected[..., : 2 * size] + q[..., : 2 * size])
-    r, z = both[..., :size], both[..., size:]
-    fresh = np.tanh(projected[..., 2 * size :] + r * q[..., 2 * size :])
-    of_fresh = (1 - z) * (1 - fresh * fresh)
-    of_update = (before - fresh) * (z * (1 - z))
-    of_reset = of_fresh * q[..., 2 * size :] * (r * (1 - r))
-    one = np.ones_like(out)
-    return before, _beside([of_reset, of_update, of_fresh]), _beside([one, one, r]), z
-
-
-@in_one_piece
-def _gru_cotangents(g, out, *operands):
-    weight = operands[2]
-    before, slopes, through, keep = _gru_slopes(out, *operands)
-    back, pulled, inner = 0.0, [], []
-    for now in reversed(range(len(out))):
-        total = g[now] + back
-        pulled.append(_beside([total, total, total]) * slopes[now])
-        inner.append(pulled[-1] * through[now])
-        back = np.matmul(inner[-1], weight.T) + total * keep[now]
-    parts = (np.stack(pulled[::-1]), back, *_weight_and_bias(before, np.stack(inner[::-1])))
-    return parts
-
-
-def _gru_rule(g, out, *operands):
-    return _gru_cotangents(g, out, *operands).__getitem__
-
-
-@in_one_piece
-def _gru_tangent(t, out, *operands):
-    weight = operands[2]
-    projected, change, of_weight, of_bias = _given(t, operands)
-    before, slopes, through, keep = _gru_slopes(out, *operands)
-    given, changes = _times(before, of_weight) + of_bias, []
-    for now in range(len(out)):
-        gates = projected[now] + through[now] * (given[now] + np.matmul(change, weight))
-        parts = np.reshape(slopes[now] * gates, (*change.shape[:-1], 3, -1))
-        change = np.sum(parts, axis=-2) + keep[now] * change
-        changes.append(change)
-    return np.stack(changes)
-
-
-gru_states.vjp(operands=_gru_rule)
-gru_states.jvp(operands=_gru_tangent)
-
-
-# ---- long short-term memory
-
-
-@primitive(
-    latex=r"\operatorname{lstm}\left(<operands>\right)",
-    examples=[
-        ((3, 2, 8), (2, 2), (2, 2), (2, 8), (8,)),
-        ((1, 1, 4), (1, 1), (1, 1), (1, 4), (4,)),
-    ],
-    whole=True,
-)
-def lstm_states(*operands):
-    """All states of long short-term memory: h = o·tanh(c) and c = f·c_before + i·n, side by side.
-
-    Operands: projected (time, batch, 4·hidden), the products of the inputs with their weight; the
-    first h and the first c (batch, hidden); weight (hidden, 4·hidden); bias (4·hidden,). The
-    quarters of projected + h_before @ weight + bias give i, f, n and o: σ of each, but tanh for n.
-    Gives (time, batch, 2·hidden): h, then c.
-
-    Source: Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997, with forget gates, as
-    `torch.nn.LSTM`.
-
-    >>> first = np.zeros((1, 1))
-    >>> lstm_states(np.ones((2, 1, 4)), first, first, Value(np.ones((1, 4))), np.zeros(4)).shape
-    (2, 1, 2)
-    """
-    projected, state, cell, weight, bias = _alike(operands)
-    size = weight.shape[0]
-    out = np.empty((*projected.shape[:2], 2 * size), projected.dtype)
-    with np.errstate(over="ignore"):
-        for now, given in enumerate(projected):
-            gates = np.dot(state, weight)
-            gates += bias
-            gates += given
-            fresh = gates[:, 2 * size : 3 * size]
-            _to_sigmoid(gates[:, : 2 * size])
-            np.tanh(fresh, out=fresh)
-            _to_sigmoid(gates[:, 3 * size :])
-            fresh *= gates[:, :size]
-            fresh += gates[:, size : 2 * size] * cell
-            state, cell = out[now, :, :size], out[now, :, size:]
-            cell[...] = fresh
-            np.tanh(fresh, out=state)
-            state *= gates[:, 3 * size :]
-    return out
-
-
-def _lstm_slopes(out, projected, first, first_cell, weight, bias):
-    """h_before; d(c, c, c, h)/d(gates); dh/dc; and dc/dc_before."""
-    size = weight.shape[0]
-    h, c = out[..., :size], out[..., size:]
-    before, cell_before = _before(first, h), _before(first_cell, c)
-    gates = projected + _times(before, weight) + bias
-    both = sigmoid(gates[..., : 2 * size])
-    enter, forget = both[..., :size], both[..., size:]
-    fresh, leave = np.tanh(gates[..., 2 * size : 3 * size]), sigmoid(gates[..., 3 * size :])
-    shown = np.tanh(c)
-    slopes = [
-        fresh * (enter * (1 - enter)),
-        cell_before * (forget * (1 - forget)),
-        enter * (1 - fresh * fresh),
-        shown * (leave * (1 - leave)),
-    ]
-    return before, _beside(slopes), leave * (1 - shown * shown), forget
-
-
-@in_one_piece
-def _lstm_cotangents(g, out, *operands):
-    weight = operands[3]
-    size = weight.shape[0]
-    before, slopes, showing, keep = _lstm_slopes(out, *operands)
-    back, cell_back, pulled = 0.0, 0.0, []
-    for now in reversed(range(len(out))):
-        total = g[now, :, :size] + back
-        of_cell = g[now, :, size:] + cell_back + total * showing[now]
-        pulled.append(_beside([of_cell, of_cell, of_cell, total]) * slopes[now])
-        back = np.matmul(pulled[-1], weight.T)
-        cell_back = of_cell * keep[now]
-    projected = np.stack(pulled[::-1])
-    parts = (projected, back, cell_back, *_weight_and_bias(before, projected))
-    return parts
-
-
-def _lstm_rule(g, out, *operands):
-    return _lstm_cotangents(g, out, *operands).__getitem__
-
-
-@in_one_piece
-def _lstm_tangent(t, out, *operands):
-    weight = operands[3]
-    size = weight.shape[0]
-    projected, change, of_cell, of_weight, of_bias = _given(t, operands)
-    before, slopes, showing, keep = _lstm_slopes(out, *operands)
-    given, changes = projected + _times(before, of_weight) + of_bias, []
-    for now in range(len(out)):
-        gates = slopes[now] * (given[now] + np.matmul(change, weight))
-        parts = np.reshape(gates[..., : 3 * size], (*change.shape[:-1], 3, size))
-        of_cell = np.sum(parts, axis=-2) + keep[now] * of_cell
-        change = gates[..., 3 * size :] + showing[now] * of_cell
-        changes.append(_beside([change, of_cell]))
-    return np.stack(changes)
-
-
-lstm_states.vjp(operands=_lstm_rule)
-lstm_states.jvp(operands=_lstm_tangent)

@@ -1,0 +1,270 @@
+"""Recurrent networks with gates, over all steps: GRU, and long short-term memory."""
+
+import numpy as np
+
+from ..primitive import primitive
+from ..stand_in import in_one_piece
+from .activation import sigmoid
+from .recurrence import (
+    alike,
+    before_each,
+    beside,
+    given_tangents,
+    in_steps,
+    steps_of,
+    times,
+    traced,
+    weight_and_bias,
+)
+
+
+def _sigmoid(x):
+    """The logistic function as `_to_sigmoid` computes it, to the last bit."""
+    return np.reciprocal(np.exp(np.negative(x)) + 1)
+
+
+def _to_sigmoid(x):
+    """The logistic function of x, written over it; e^-x may be inf, which gives 0."""
+    np.negative(x, out=x)
+    np.exp(x, out=x)
+    x += 1
+    np.reciprocal(x, out=x)
+
+
+# ---- gated recurrent units
+
+
+@primitive(
+    latex=r"\operatorname{gru}\left(<operands>\right)",
+    examples=[((3, 2, 6), (2, 2), (2, 6), (6,)), ((1, 1, 3), (1, 1), (1, 3), (3,))],
+)
+def gru_states(*operands):
+    """All states of gated recurrent units, h = (1 - z)·n + z·h_before.
+
+    Operands: projected (time, batch, 3·hidden), the products of the inputs with their weight; the
+    first state (batch, hidden); weight (hidden, 3·hidden); bias (3·hidden,). With the three thirds
+    of projected as p and of h_before @ weight + bias as q:
+    r = σ(p₁ + q₁), z = σ(p₂ + q₂), n = tanh(p₃ + r·q₃). Gives (time, batch, hidden).
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014, with
+    `torch.nn.GRU`'s place of r.
+
+    >>> gru_states(np.ones((2, 1, 3)), np.zeros((1, 1)), Value(np.ones((1, 3))), np.zeros(3)).shape
+    (2, 1, 1)
+    """
+    projected, state, weight, bias = alike(operands)
+    if traced(operands):
+        return steps_of(_gru_loop, _gru_step, operands)
+    size = weight.shape[0]
+    out = np.empty((*projected.shape[:2], size), projected.dtype)
+    with np.errstate(over="ignore"):
+        for now, given in enumerate(projected):
+            gates = np.dot(state, weight)
+            gates += bias
+            reset_update = gates[:, : 2 * size]
+            reset_update += given[:, : 2 * size]
+            _to_sigmoid(reset_update)
+            fresh = gates[:, 2 * size :]
+            fresh *= gates[:, :size]
+            fresh += given[:, 2 * size :]
+            np.tanh(fresh, out=fresh)
+            np.subtract(state, fresh, out=out[now])
+            out[now] *= gates[:, size : 2 * size]
+            out[now] += fresh
+            state = out[now]
+    return out
+
+
+def _gru_step(given, state, weight, bias):
+    q, size = np.dot(state, weight) + bias, weight.shape[0]
+    reset, update = (
+        _sigmoid(q[:, part] + given[:, part]) for part in (slice(0, size), slice(size, 2 * size))
+    )
+    fresh = np.tanh(q[:, 2 * size :] * reset + given[:, 2 * size :])
+    state = (state - fresh) * update + fresh
+    return state, (state,)
+
+
+@in_one_piece
+def _gru_loop(*operands):
+    return gru_states.forward(*operands)
+
+
+def _gru_slopes(out, projected, first, weight, bias):
+    """h_before; dh/d(each gate); how the last gate meets its product; and dh/dh_before."""
+    before, size = before_each(first, out), weight.shape[0]
+    q = times(before, weight) + bias
+    r, z = (
+        sigmoid(projected[..., part] + q[..., part])
+        for part in (slice(0, size), slice(size, 2 * size))
+    )
+    fresh = np.tanh(projected[..., 2 * size :] + r * q[..., 2 * size :])
+    of_fresh = (1 - z) * (1 - fresh * fresh)
+    of_update = (before - fresh) * (z * (1 - z))
+    of_reset = of_fresh * q[..., 2 * size :] * (r * (1 - r))
+    return before, (of_reset, of_update, of_fresh), r, z
+
+
+@in_steps
+def _gru_cotangents(g, out, *operands):
+    weight = operands[2]
+    before, slopes, through, keep = _gru_slopes(out, *operands)
+    back, pulled, inner = 0.0, [], []
+    for now in reversed(range(len(out))):
+        total = g[now] + back
+        reset, update, fresh = (total * slope[now] for slope in slopes)
+        pulled.append(beside([reset, update, fresh]))
+        inner.append(beside([reset, update, fresh * through[now]]))
+        back = np.matmul(inner[-1], weight.T) + total * keep[now]
+    parts = (np.stack(pulled[::-1]), back, *weight_and_bias(before, np.stack(inner[::-1])))
+    return parts
+
+
+def _gru_rule(g, out, *operands):
+    return _gru_cotangents(g, out, *operands).__getitem__
+
+
+@in_one_piece
+def _gru_tangent(t, out, *operands):
+    weight = operands[2]
+    projected, change, of_weight, of_bias = given_tangents(t, operands)
+    before, slopes, through, keep = _gru_slopes(out, *operands)
+    given, changes = times(before, of_weight) + of_bias, []
+    for now in range(len(out)):
+        inner = given[now] + np.matmul(change, weight)
+        size = weight.shape[0]
+        gates = [
+            projected[now][:, k * size : (k + 1) * size]
+            + inner[:, k * size : (k + 1) * size] * (through[now] if k == 2 else 1.0)
+            for k in range(3)
+        ]
+        change = keep[now] * change
+        for slope, gate in zip(slopes, gates, strict=True):
+            change = change + slope[now] * gate
+        changes.append(change)
+    return np.stack(changes)
+
+
+gru_states.vjp(operands=_gru_rule)
+gru_states.jvp(operands=_gru_tangent)
+
+
+# ---- long short-term memory
+
+
+@primitive(
+    latex=r"\operatorname{lstm}\left(<operands>\right)",
+    examples=[
+        ((3, 2, 8), (2, 2), (2, 2), (2, 8), (8,)),
+        ((1, 1, 4), (1, 1), (1, 1), (1, 4), (4,)),
+    ],
+)
+def lstm_states(*operands):
+    """All states of long short-term memory: h = o·tanh(c) and c = f·c_before + i·n, side by side.
+
+    Operands: projected (time, batch, 4·hidden), the products of the inputs with their weight; the
+    first h and the first c (batch, hidden); weight (hidden, 4·hidden); bias (4·hidden,). The
+    quarters of projected + h_before @ weight + bias give i, f, n and o: σ of each, but tanh for n.
+    Gives (time, batch, 2·hidden): h, then c.
+
+    Source: Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997, with forget gates, as
+    `torch.nn.LSTM`.
+
+    >>> first = np.zeros((1, 1))
+    >>> lstm_states(np.ones((2, 1, 4)), first, first, Value(np.ones((1, 4))), np.zeros(4)).shape
+    (2, 1, 2)
+    """
+    projected, state, cell, weight, bias = alike(operands)
+    if traced(operands):
+        return steps_of(_lstm_loop, _lstm_step, operands)
+    size = weight.shape[0]
+    out = np.empty((*projected.shape[:2], 2 * size), projected.dtype)
+    with np.errstate(over="ignore"):
+        for now, given in enumerate(projected):
+            gates = np.dot(state, weight)
+            gates += bias
+            gates += given
+            fresh = gates[:, 2 * size : 3 * size]
+            _to_sigmoid(gates[:, : 2 * size])
+            np.tanh(fresh, out=fresh)
+            _to_sigmoid(gates[:, 3 * size :])
+            fresh *= gates[:, :size]
+            fresh += gates[:, size : 2 * size] * cell
+            state, cell = out[now, :, :size], out[now, :, size:]
+            cell[...] = fresh
+            np.tanh(fresh, out=state)
+            state *= gates[:, 3 * size :]
+    return out
+
+
+def _lstm_step(given, state, cell, weight, bias):
+    gates, size = np.dot(state, weight) + bias + given, weight.shape[0]
+    enter, forget, fresh, leave = (gates[:, k * size : (k + 1) * size] for k in range(4))
+    cell = np.tanh(fresh) * _sigmoid(enter) + _sigmoid(forget) * cell
+    state = np.tanh(cell) * _sigmoid(leave)
+    return beside([state, cell]), (state, cell)
+
+
+@in_one_piece
+def _lstm_loop(*operands):
+    return lstm_states.forward(*operands)
+
+
+def _lstm_slopes(out, projected, first, first_cell, weight, bias):
+    """h_before; d(c, c, c, h)/d(gates), one after the other; dh/dc; and dc/dc_before."""
+    size = weight.shape[0]
+    h, c = out[..., :size], out[..., size:]
+    before, cell_before = before_each(first, h), before_each(first_cell, c)
+    gates = projected + times(before, weight) + bias
+    enter, forget, fresh, leave = (gates[..., k * size : (k + 1) * size] for k in range(4))
+    enter, forget, leave = sigmoid(enter), sigmoid(forget), sigmoid(leave)
+    fresh, shown = np.tanh(fresh), np.tanh(c)
+    slopes = (
+        fresh * (enter * (1 - enter)),
+        cell_before * (forget * (1 - forget)),
+        enter * (1 - fresh * fresh),
+        shown * (leave * (1 - leave)),
+    )
+    return before, slopes, leave * (1 - shown * shown), forget
+
+
+@in_steps
+def _lstm_cotangents(g, out, *operands):
+    weight = operands[3]
+    size = weight.shape[0]
+    before, slopes, showing, keep = _lstm_slopes(out, *operands)
+    back, cell_back, pulled = 0.0, 0.0, []
+    for now in reversed(range(len(out))):
+        total = g[now, :, :size] + back
+        of_cell = g[now, :, size:] + cell_back + total * showing[now]
+        reaching = (of_cell, of_cell, of_cell, total)
+        pulled.append(beside([c * slope[now] for c, slope in zip(reaching, slopes, strict=True)]))
+        back = np.matmul(pulled[-1], weight.T)
+        cell_back = of_cell * keep[now]
+    projected = np.stack(pulled[::-1])
+    parts = (projected, back, cell_back, *weight_and_bias(before, projected))
+    return parts
+
+
+def _lstm_rule(g, out, *operands):
+    return _lstm_cotangents(g, out, *operands).__getitem__
+
+
+@in_one_piece
+def _lstm_tangent(t, out, *operands):
+    weight = operands[3]
+    size = weight.shape[0]
+    projected, change, of_cell, of_weight, of_bias = given_tangents(t, operands)
+    before, slopes, showing, keep = _lstm_slopes(out, *operands)
+    given, changes = projected + times(before, of_weight) + of_bias, []
+    for now in range(len(out)):
+        gates = given[now] + np.matmul(change, weight)
+        parts = [slope[now] * gates[:, k * size : (k + 1) * size] for k, slope in enumerate(slopes)]
+        of_cell = parts[0] + parts[1] + parts[2] + keep[now] * of_cell
+        change = parts[3] + showing[now] * of_cell
+        changes.append(beside([change, of_cell]))
+    return np.stack(changes)
+
+
+lstm_states.vjp(operands=_lstm_rule)
+lstm_states.jvp(operands=_lstm_tangent)
