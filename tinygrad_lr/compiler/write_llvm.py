@@ -14,7 +14,7 @@ from .fusion import Call
 from .instruction import Instruction, execute
 from .layout import layout, located
 from .llvm.engine import Native
-from .llvm.module import ENTRY, ModuleWriter, native
+from .llvm.module import ENTRY, ModuleWriter, native, title_of
 from .passes import EXACT, LAST, REORDERING, simplified
 from .program import Program
 from .quick import CELLS
@@ -43,9 +43,8 @@ class LlvmExecutable:
         self.plan: Schedule = scheduled(self.inputs, results, targets, native)
         writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
         self.threads = writer.threads
-        self.titles, self.calls = writer.titles, writer.calls
-        self.llvm = writer.text
-        self.native = Native(writer.text, ENTRY)
+        self._writer, self.calls = writer, writer.calls
+        self.native = Native(writer.form, lambda: writer.text, ENTRY)
         self._results = results
         self._moved = [i for i, _ in moved]
         self._slots = writer.slots
@@ -242,8 +241,15 @@ class LlvmExecutable:
 
     @property
     def kernel_names(self) -> list[str]:
-        """The functions of the module, and the calls."""
-        return [self.titles.get(k) or f"call of {k.last.operation}" for k in self.plan.kernels]
+        """What each loop and product leaves behind, and the calls."""
+        return [
+            f"{'call of ' * isinstance(k, Call)}{title_of(k, self.plan)}" for k in self.plan.kernels
+        ]
+
+    @property
+    def llvm(self) -> str:
+        """The module in LLVM's language."""
+        return self._writer.text
 
     @property
     def bytes_moved(self) -> int:

@@ -38,7 +38,7 @@ class Diagnosis:
         if kind not in self.told:
             self.told[kind] = sentence
             if self.warn:
-                warnings.warn(sentence, TrainingWarning, stacklevel=_outside())
+                warnings.warn(sentence, TrainingWarning, stacklevel=outside())
 
     def look(self, step: int, inputs: Any) -> None:
         """After a backward pass: how large the gradients are, and which ReLUs are dead."""
@@ -105,9 +105,13 @@ class Diagnosis:
                 f"{'; '.join(dead)}; lower the learning rate, or use leaky_relu",
             )
 
+    def measures(self, rises: int) -> bool:
+        """Whether the loss has risen so often that the learning rate is measured now."""
+        return rises >= RISES and "rate" not in self.told and isinstance(self.optimizer, SGD)
+
     def rate(self, rises: int, measure: Callable[[], float | None]) -> None:
         """A learning rate above the stable limit, once the loss has begun to rise."""
-        if rises < RISES or "rate" in self.told or not isinstance(self.optimizer, SGD):
+        if not self.measures(rises) or not isinstance(self.optimizer, SGD):
             return
         limit = measure()
         stable = math.inf if limit is None else limit * (1 + self.optimizer.momentum)
@@ -122,7 +126,7 @@ class Diagnosis:
             self.told["rate"] = ""  # measured: it is not that
 
 
-def _outside() -> int:
+def outside() -> int:
     """How far up the call is that came from outside this package: it is what is to be mended."""
     package, level = __name__.partition(".")[0], 1
     frame = sys._getframe(1)

@@ -28,23 +28,24 @@ class Record:
         self.dense = self.room // 4
         self.stride = 1
 
-    def see(self, step: int) -> None:
-        """Keep the weights if it is their turn."""
-        if step % self.stride == 0 or step < self.dense:
-            self.keep(step)
+    def see(self, step: int, weights: list[Array] | None = None) -> None:
+        """Keep the weights if it is their turn: those of the model, unless others are given."""
+        if self.turn(step):
+            self.keep(step, weights)
             if len(self.steps) > self.room:
                 self.stride *= 2
-                turn = [i for i, s in enumerate(self.steps) if self._counts(s)]
+                turn = [i for i, s in enumerate(self.steps) if self.turn(s)]
                 self.steps = [self.steps[i] for i in turn]
                 self.arrays = [self.arrays[i] for i in turn]
 
-    def _counts(self, step: int) -> bool:
+    def turn(self, step: int) -> bool:
+        """Whether the weights of a step are kept."""
         return step % self.stride == 0 or step < self.dense
 
-    def keep(self, step: int) -> None:
+    def keep(self, step: int, weights: list[Array] | None = None) -> None:
         """Keep a copy of the weights."""
         self.steps.append(step)
-        self.arrays.append([parameter.numpy() for _, parameter in self.named])
+        self.arrays.append(weights or [parameter.numpy() for _, parameter in self.named])
 
     def state_dict(self) -> dict[str, Array]:
         """What was kept, as arrays."""

@@ -49,11 +49,20 @@ def is_private(place: Path) -> bool:
     return not stat.S_ISLNK(status.st_mode) and not status.st_mode & 0o077
 
 
-def key(text: str, cpu: str, features: str) -> str:
-    """The name of an object: the program, the versions and the CPU."""
+def key(form: str, cpu: str, features: str) -> str:
+    """The name of an object: what the program does, the versions, and the CPU."""
     version = ".".join(map(str, llvm.llvm_version_info))
-    whole = "\0".join([FORMAT, llvmlite.__version__, version, cpu, features, text])
+    whole = "\0".join([FORMAT, llvmlite.__version__, version, own_version(), cpu, features, form])
     return hashlib.sha256(whole.encode()).hexdigest()
+
+
+@functools.cache
+def own_version() -> str:
+    """A digest of the files that write code: another version of them writes other code."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def read(name: str) -> bytes | None:

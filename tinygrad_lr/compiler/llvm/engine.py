@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -29,16 +30,17 @@ def processor() -> tuple[str, str]:
 
 
 class Native:
-    """Machine code: `function` runs it, `assembly` is its text in LLVM's language."""
+    """Machine code that is run by `function`. It is made of a module's text, which is asked for
+    only where no object of the same form is in the cache.
+    """
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, form: str, text: Callable[[], str], name: str) -> None:
         name_of_cpu, features = processor()
-        self.text = text
         machine = _target().create_target_machine(opt=3, cpu=name_of_cpu, features=features)
-        key = cache.key(text, name_of_cpu, features)
+        key = cache.key(form, name_of_cpu, features)
         found = cache.read(key)
         if found is None:
-            module = llvm.parse_assembly(text)
+            module = llvm.parse_assembly(text())
             module.triple = llvm.get_default_triple()
             module.data_layout = str(machine.target_data)
             _optimize(module, machine)

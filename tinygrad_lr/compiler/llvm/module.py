@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import Any, NamedTuple
@@ -85,42 +86,55 @@ class ModuleWriter:
     def __init__(
         self, name: str, plan: Schedule, inputs: int, results: int, threads: int = 1
     ) -> None:
-        self.plan, self.slots = plan, Slots(inputs, results, len(plan.constants))
-        self.module = ir.Module(identifier(name))
-        self.calls: list[Call] = []
+        self.name, self.plan = name, plan
+        self.slots = Slots(inputs, results, len(plan.constants))
         self.threads = threads if threads > 1 and pays(plan, threads) else 1
         self.scratch = max(
             [scratch_bytes(k, self.threads) for k in plan.kernels if isinstance(k, Product)],
             default=0,
         )
-        self.titles: dict[Kernel, str] = {}
-        self.taken, self.written = {ENTRY, "barrier"}, dict[Any, Any]()
-        self.calls += [kernel for kernel in plan.kernels if isinstance(kernel, Call)]
-        self.parts = [self._kernel(kernel) for kernel in plan.kernels]
+        self.calls = [kernel for kernel in plan.kernels if isinstance(kernel, Call)]
+        self.parts = [self._part(kernel) for kernel in plan.kernels]
+
+    @property
+    def form(self) -> str:
+        """A text that is equal for programs with the same code, long before there is any."""
+        parts = [None if part is None else part[:4] for part in self.parts]
+        return repr((parts, self.plan.own, vars(self.slots), self.threads))
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The module in LLVM's language."""
+        self.module = ir.Module(identifier(self.name))
+        self.taken: set[str] = {ENTRY, "barrier"}
+        self.written: dict[Any, Any] = {}
         self._entry()
         wide = ' "prefer-vector-width"="512"' if vector_bytes() == 64 else ""
-        self.text = re.sub(r"(?m)^(define .*\))", rf"\1{wide}", str(self.module))
+        return re.sub(r"(?m)^(define .*\))", rf"\1{wide}", str(self.module))
 
     # ---- kernels
 
-    def _kernel(self, kernel: Kernel) -> Part | None:
-        """A kernel's function: that of an earlier kernel, where it does the same elsewhere."""
+    def _part(self, kernel: Kernel) -> Part | None:
         if not isinstance(kernel, Loop):
             return None
         uses = Uses(kernel, self.plan)
         scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
         shared = self.threads > 1 and shares(kernel, self.threads)
-        form = (form_of(kernel, self.plan, uses), shared)
-        if form not in self.written:
-            self.written[form] = self._function(kernel, uses, scratch, shared)
-        self.titles[kernel] = self.written[form].name
         far = [
             (storage, first * root.dtype.itemsize)
             for (storage, first), root in zip(uses.arguments, uses.names, strict=True)
         ]
-        return Part(self.written[form], far, scratch, shared)
+        return Part(form_of(kernel, self.plan, uses), far, scratch, shared, kernel, uses)
 
-    def _function(self, kernel: Loop, uses: Uses, scratch: bool, shared: bool) -> Any:
+    def _function(self, part: Part) -> Any:
+        """A kernel's function: that of an earlier kernel, where it does the same elsewhere."""
+        key = (part.form, part.shared)
+        if key not in self.written:
+            self.written[key] = self._emitted(part)
+        return self.written[key]
+
+    def _emitted(self, part: Part) -> Any:
+        kernel, uses, scratch, shared = part.kernel, part.uses, part.scratch, part.shared
         kind = "product" if isinstance(kernel, Product) else "loop"
         title = different(f"{identifier(title_of(kernel, self.plan))}.{kind}", self.taken)
         kinds = [POINTER] * (len(uses.arguments) + scratch) + [I64] * shared
@@ -182,10 +196,11 @@ class ModuleWriter:
             if part is None:
                 self._call_back(b, pointers, (next(calls), step, number), failed)
             elif part.shared or not meet:
-                b.call(part.function, [*arguments, number] if part.shared else arguments)
+                function = self._function(part)
+                b.call(function, [*arguments, number] if part.shared else arguments)
             else:
                 with b.if_then(b.icmp_signed("==", number, I64(0))):
-                    b.call(part.function, arguments)
+                    b.call(self._function(part), arguments)
             if meet:
                 b.call(meet, [counter])
             if meet and part is None:
@@ -237,12 +252,14 @@ class ModuleWriter:
 
 
 class Part(NamedTuple):
-    """A kernel's function, and what it is given: memory, and how far into it."""
+    """A kernel, what its code does, and what that is given: memory, and how far into it."""
 
-    function: Any
+    form: Any
     bytes_from: list[tuple[Storage, int]]
     scratch: bool
     shared: bool  # among threads
+    kernel: Loop
+    uses: Uses
 
 
 class Pointers:

@@ -19,9 +19,14 @@ def products(program: Program) -> Program:
 
     def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         made = remade(x, inputs)
-        if made.operation in {"dot", "matmul"} and len(made.inputs[0].shape) <= 2:
-            return as_loops(made)
-        return made
+        if made.operation not in {"dot", "matmul"}:
+            return made
+        a, b = made.inputs
+        if len(a.shape) > 2 and len(b.shape) == 2 and made.size and a.size:
+            rows = make("reshape", [a], shape=(a.size // a.shape[-1], a.shape[-1]))
+            flat = as_loops(make("dot", [rows, b]))  # all rows as those of one matrix
+            return make("reshape", [flat], shape=made.shape)
+        return as_loops(made) if len(a.shape) <= 2 else made
 
     return program.rewritten(change)
 

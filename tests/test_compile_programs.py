@@ -1,0 +1,60 @@
+"""Random programs, compiled: what eager code computes, on each backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, note, settings
+from hypothesis import strategies as st
+from operands import quick
+from programs import assert_equal, backends, derived, drawn, numbers_of
+
+import tinygrad_lr as tg
+
+many = settings(quick, suppress_health_check=list(HealthCheck))
+
+
+def narrow_tolerance(expected, wide):
+    """How far float32 results may differ: a few times what eager code is away from float64."""
+    scale = 1 + max((np.max(np.abs(x), initial=0) for x in numbers_of(expected)), default=0)
+    errors = [
+        np.max(np.abs(np.asarray(a, np.float64) - b), initial=0)
+        for a, b in zip(numbers_of(expected), numbers_of(wide), strict=True)
+    ]
+    return {"rtol": 1e-5, "atol": 2e-5 * scale + 8 * max(errors, default=0)}
+
+
+def check(program, inputs, dtype, backend):
+    note(repr(program))
+    outs = program(*inputs)
+    rng = np.random.default_rng(0)
+    weights = [rng.uniform(0.5, 1.5, np.shape(out)).astype(dtype) for out in outs]
+    f = derived(program, weights)
+    expected = f(*inputs)
+    assume(all(np.all(np.abs(x) < 1e6) for x in numbers_of(expected)))
+    tolerance = {"rtol": 1e-9, "atol": 1e-10}
+    if dtype == "float32":
+        wide = derived(program, weights)(*[x.astype(np.float64) for x in inputs])
+        tolerance = narrow_tolerance(expected, wide)
+    compiled = tg.compile(f, backend=backend)
+    assert_equal(compiled(*inputs), expected, backend, tolerance)
+    again = [np.flip(x).copy() for x in inputs]
+    moved = f(*again)
+    if all(np.all(np.abs(x) < 1e6) for x in numbers_of(moved)):
+        assert_equal(compiled(*again), moved, backend, tolerance)
+
+
+@backends("numpy")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@settings(many, max_examples=60)
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 10))
+def test_a_random_program_gives_what_eager_code_gives(seed, steps, dtype, backend):
+    check(*drawn(seed, steps, dtype), dtype, backend)
+
+
+@backends("llvm")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@settings(many, max_examples=40)
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 10))
+def test_a_random_program_in_machine_code_gives_what_eager_code_gives(seed, steps, dtype, backend):
+    check(*drawn(seed, steps, dtype), dtype, backend)

@@ -1,0 +1,269 @@
+"""Compiled steps between eager code: loops, epochs, kept gradients, and changes from outside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from programs import assert_equal, backends
+from test_compile_training import (
+    CLASSES,
+    LAYERS,
+    ROWS,
+    Training,
+    assert_trained_alike,
+    network,
+    part,
+)
+
+import tinygrad_lr as tg
+from tinygrad_lr import losses, nn, optim, schedules
+from tinygrad_lr.errors import TraceError
+
+# ---- many steps in compiled code
+
+
+@backends()
+@pytest.mark.parametrize("rate", [0.1, schedules.Cosine(0.1, steps=6)], ids=["number", "schedule"])
+def test_a_loop_is_so_many_calls(rate, backend):
+    dropping, x = LAYERS["dropout"]
+    make = lambda: Training(dropping, x=x, optimizer=part(optim.NAdam, learning_rate=rate))
+    eager, twin = make(), make()
+    step = twin.compiled(backend)
+    found = [step.loop(twin.x, twin.y, steps=n) for n in (3, 1, 2)]
+    expected = [eager.step(eager.x, eager.y).data for _ in range(6)]
+    assert_equal(np.concatenate(found), np.array(expected), backend)
+    assert_equal(twin.kept(), eager.kept(), backend)
+    assert (twin.optimizer.steps, twin.optimizer.rate) == (6, eager.optimizer.rate)
+
+
+@backends()
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 6])
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"drop_last": True}], ids=str)
+def test_epochs_are_those_of_a_loader_with_the_same_generator(batch_size, options, backend):
+    eager, twin = Training(network), Training(network)
+    step = twin.compiled(backend)
+    options = {"batch_size": batch_size, "generator": 3, **options}
+    found = step.epochs(twin.x, twin.y, epochs=3, **options)
+    loader = tg.data.DataLoader(eager.x, eager.y, **{"shuffle": True, **options})
+    expected = [eager.step(x, y).data for _ in range(3) for x, y in loader]
+    assert_equal(found, np.array(expected), backend)
+    assert_equal(twin.kept(), eager.kept(), backend)
+
+
+# ---- gradients that are kept
+
+
+def accumulating(model, optimizer):
+    def part_of_a_step(x, y):
+        loss = losses.mse(model(x), y)
+        loss.backward()
+        return loss
+
+    return part_of_a_step
+
+
+@backends()
+def test_gradients_add_up_over_calls_that_do_not_forget_them(backend):
+    eager, twin = Training(network), Training(network)
+    collect = tg.compile(accumulating(twin.model, twin.optimizer), backend=backend)
+    for training, add in ((eager, accumulating(eager.model, None)), (twin, collect)):
+        for half in (slice(3), slice(3, 6), slice(3)):
+            add(training.x[half], training.y[half])
+    gradients = [[x.grad for x in t.model.parameters()] for t in (twin, eager)]
+    assert_equal(*gradients, backend)
+    twin.optimizer.step(), eager.optimizer.step()
+    assert_equal(twin.kept(), eager.kept(), backend)
+
+
+@backends()
+def test_the_gradient_of_a_value_that_a_step_does_not_move_is_left_in_it(backend):
+    scale = [tg.Value(np.full(5, 0.7)), tg.Value(np.full(5, 0.7))]
+
+    def training(own):
+        made = Training(lambda dtype: nn.MLP(5, [4], 3, "tanh", dtype=dtype, generator=0))
+        made.loss = lambda prediction, y: losses.mse(prediction, y) + (own**2).sum()
+        return made
+
+    eager, twin = map(training, scale)
+    step = twin.compiled(backend)
+    for _ in range(3):
+        step(twin.x, twin.y), eager.step(eager.x, eager.y)
+        assert_equal(scale[1].grad, scale[0].grad, backend)
+
+
+@backends()
+def test_a_parameter_without_a_gradient_and_a_frozen_one_stay(backend):
+    class Partly(nn.Module):
+        def __init__(self, dtype):
+            self.used = nn.Linear(5, 3, dtype=dtype, generator=0)
+            self.unused = nn.Linear(5, 3, dtype=dtype, generator=1)
+            self.used.bias.requires_grad = False
+
+        def forward(self, x):
+            return self.used(x)
+
+    adam = part(optim.Adam, learning_rate=0.1)
+    _, twin = assert_trained_alike(lambda: Training(Partly, optimizer=adam), backend)
+    assert twin.model.used.bias.grad is None and twin.model.unused.weight.grad is None
+
+
+# ---- what happens between the calls
+
+
+CHANGES = {
+    "load_state_dict": lambda t: t.model.load_state_dict(
+        {k: x * 0.5 for k, x in t.model.state_dict().items()}
+    ),
+    "data assigned": lambda t: setattr(t.model.layers[0].weight, "data", np.full((5, 8), 0.1)),
+    "data in place": lambda t: t.model.layers[0].weight.data.fill(0.1),
+    "an entry": lambda t: t.model.layers[0].weight.data.__setitem__((0, 0), 3.0),
+    "optimizer restart": lambda t: t.optimizer.restart(),
+    "optimizer state": lambda t: t.optimizer.load_state_dict(t.optimizer.state_dict()),
+    "learning rate": lambda t: setattr(t.optimizer, "learning_rate", 0.01),
+    "schedule": lambda t: setattr(t.optimizer, "learning_rate", lambda step: 0.3 / (1 + step)),
+    "momentum": lambda t: setattr(t.optimizer, "momentum", 0.5),
+    "weight decay": lambda t: setattr(t.optimizer, "weight_decay", 0.3),
+    "frozen": lambda t: setattr(t.model.layers[0].weight, "requires_grad", False),
+    "eager step": lambda t: t.step(t.x, t.y),
+}
+
+
+@backends()
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_between_the_calls_is_seen(change, backend):
+    momentum = part(optim.SGD, learning_rate=0.1, momentum=0.9)
+    eager, twin = (Training(network, optimizer=momentum) for _ in range(2))
+    step = twin.compiled(backend)
+    for number in range(5):
+        assert_equal(step(twin.x, twin.y), eager.step(eager.x, eager.y), backend)
+        if number in (0, 2):
+            change(eager), change(twin)
+    assert_equal(twin.kept(), eager.kept(), backend)
+
+
+@backends()
+def test_another_graph_keeps_the_numbers_that_it_recorded(backend):
+    twin = Training(network)
+    first = twin.model.layers[0].weight
+    recorded = (first * first).sum()
+    before = np.array(first.data)
+    step = twin.compiled(backend)
+    step(twin.x, twin.y)
+    later = (first * first).sum()
+    middle = np.array(first.data)
+    step(twin.x, twin.y), step(twin.x, twin.y)
+    recorded.backward()
+    np.testing.assert_array_equal(first.grad, 2 * before)
+    first.grad = None
+    later.backward()
+    np.testing.assert_array_equal(first.grad, 2 * middle)
+
+
+@backends()
+def test_a_held_data_array_is_the_parameter_and_a_saved_state_is_a_copy(backend):
+    twin = Training(network)
+    held, saved = twin.model.layers[0].weight.data, twin.model.state_dict()
+    start = np.array(held)
+    twin.compiled(backend)(twin.x, twin.y)
+    assert held is twin.model.layers[0].weight.data and not np.array_equal(held, start)
+    np.testing.assert_array_equal(saved["layers.0.weight"], start)
+
+
+# ---- L-BFGS
+
+
+@backends()
+def test_lbfgs_calls_a_compiled_closure(backend):
+    made = [network(dtype=np.float64) for _ in range(2)]
+    found = []
+    for model, wrap in zip(made, (lambda f: f, part(tg.compile, backend=backend)), strict=True):
+        optimizer = optim.LBFGS(model.parameters(), max_iter=5)
+
+        def closure(model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = losses.mse(model(ROWS), CLASSES)
+            loss.backward()
+            return loss
+
+        wrapped = wrap(closure)
+        found.append([float(optimizer.step(wrapped)) for _ in range(2)])
+    assert found[1] == pytest.approx(found[0], rel=1e-6) and found[1][1] < found[1][0]
+
+
+def test_lbfgs_within_a_compiled_step_is_refused_in_a_sentence():
+    model = network(dtype=np.float64)
+    optimizer = optim.LBFGS(model.parameters())
+
+    @tg.compile(backend="numpy")
+    def step(x, y):
+        def closure():
+            optimizer.zero_grad()
+            loss = losses.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure)
+
+    before = model.state_dict()
+    with pytest.raises(TraceError, match="compile"):
+        step(ROWS, CLASSES)
+    assert_equal(model.state_dict(), before, "numpy")
+
+
+# ---- states that are read where they are written
+
+OTHER = np.random.default_rng(1).normal(size=(9, 9))
+UPDATES = {
+    "same": lambda v, w: (v, w),
+    "swapped": lambda v, w: (w, v),
+    "swapped and scaled": lambda v, w: (w * 0.5, v + 1),
+    "both from both": lambda v, w: (v - 0.1 * w, w + 0.1 * v),
+    "transposed": lambda v, w: (v.T * 0.5 + 1, np.transpose(w)),
+    "transposed and added": lambda v, w: (v + 0.5 * v.T, w - w.T),
+    "reversed": lambda v, w: (v[::-1], w[:, ::-1] * 2),
+    "shifted": lambda v, w: (np.concatenate([v[1:], v[:1]]), np.roll(w, 2, axis=1)),
+    "a row to all": lambda v, w: (np.broadcast_to(v[0], v.shape), w - w[:, :1]),
+    "a product": lambda v, w: (v @ v / 9, w.T @ w / 9),
+    "a product with itself last": lambda v, w: (v + OTHER @ v / 9, w - 0.1 * (OTHER @ w.T).T),
+    "a product of both": lambda v, w: (v - v @ w / 9, w - w @ v / 9),
+    "a square product transposed": lambda v, w: ((v @ OTHER).T / 9, (OTHER.T @ w).T / 9),
+    "sums": lambda v, w: (v - v.sum(axis=1, keepdims=True) / 9, w - w.mean(axis=0)),
+    "a sum of all": lambda v, w: (v - v.mean(), w / (1 + np.abs(v).max())),
+    "softmax": lambda v, w: (tg.softmax(v, axis=-1), tg.softmax(w, axis=0)),
+    "gathered": lambda v, w: (v[np.arange(9)[::-1]], w[:, np.arange(9) // 2]),
+    "reshaped": lambda v, w: (
+        np.reshape(v.T, 81).reshape(9, 9),
+        np.reshape(w, -1)[::-1].reshape(9, 9),
+    ),
+    "fixed": lambda v, w: (OTHER, OTHER.T * 1.0),
+}
+
+
+@backends()
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES)
+def test_new_numbers_are_made_of_the_old_ones_however_they_are_read(update, dtype, backend):
+    def make(wrap=lambda f: f):
+        v, w = (
+            tg.Value(np.random.default_rng(k).normal(size=(9, 9)).astype(dtype)) for k in (2, 3)
+        )
+
+        def step(scale):
+            before = v.data * scale
+            v.data, w.data = update(v.data, w.data)
+            return before, v.data.sum(), w.data.T * scale
+
+        return v, w, wrap(step)
+
+    eager, called, looped = (
+        make(),
+        make(tg.compile(backend=backend)),
+        make(tg.compile(backend=backend)),
+    )
+    close = {"rtol": 1e-10, "atol": 1e-11} if dtype == "float64" else {"rtol": 1e-4, "atol": 1e-4}
+    expected = [eager[2](2.0) for _ in range(4)]
+    assert_equal([called[2](2.0) for _ in range(4)], expected, backend, close)
+    found = looped[2].loop(2.0, steps=4)
+    assert_equal(found, tuple(map(np.stack, zip(*expected, strict=True))), backend, close)
+    for other in (called, looped):
+        assert_equal(other[:2], eager[:2], backend, close)
