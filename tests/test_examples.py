@@ -24,7 +24,31 @@ SAYS = {
     "08_mnist_cnn": ["11,306 trainable", "epoch 4: loss 0.", "images held out: 9"],
     "09_character_model": ["letters foreseen", "Er faßt ihn sicher, er hält ihn warm."],
     "10_autoencoder": ["eight principal components: 0.0247"],
+    "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
 }
+TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]
+COMPILED = """
+import runpy, sys, tinygrad_lr.train.steps as steps
+steps.BY_DEFAULT = True
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
+
+def run_in(folder, *command):
+    """Run Python there, warnings being errors."""
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    settings = {"PYTHONIOENCODING": "utf-8", "TINYGRAD_LR_CACHE": ""}
+    run = subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **settings},
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    return run
 
 
 def test_there_is_an_expectation_for_each_example():
@@ -33,20 +57,16 @@ def test_there_is_an_expectation_for_each_example():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    run = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
-        capture_output=True,
-        check=False,
-        cwd=tmp_path,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"},
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stderr
+    run = run_in(tmp_path, str(path))
     assert not run.stderr
     assert all(text in run.stdout for text in SAYS[path.stem]), run.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_an_example_that_is_compiled_comes_to_the_same(path, tmp_path):
+    pytest.importorskip("llvmlite")  # each checks itself, and warns where it is not compiled
+    assert not run_in(tmp_path, "-c", COMPILED, str(path)).stderr
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -150,7 +150,10 @@ class Captured(Place):
 
 
 class Host(Place):
-    """What Python makes before each step: random draws, the learning rate of a schedule."""
+    """What Python makes before each step: random draws, the learning rate of a schedule.
+
+    `make` is given 0 for the next step, 1 for the one after it.
+    """
 
     def __init__(self, make: Callable[[int], Any], label: str, changes: bool = True) -> None:
         self.make, self.label = make, label
@@ -159,7 +162,3 @@ class Host(Place):
     def key(self) -> tuple[Any, ...]:
         """Itself: no two are the same."""
         return ("host", id(self))
-
-    def of_step(self, ahead: int) -> Any:
-        """The array or number for a step so many after the next."""
-        return self.make(ahead)

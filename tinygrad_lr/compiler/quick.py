@@ -56,8 +56,15 @@ class Writing:
             (p.position + 1 for p in program.places if isinstance(p, Argument)), default=0
         )
         names = [f"a{k}" for k in range(arguments)]
+        for position, host in program.hosts:  # in the order in which the function asks
+            number = f"{self.name('h', host.make)}(0)"
+            if position < 0:
+                self.lines.append(number)
+            else:
+                self.lines += program.executable.set_number(self, position, number)
         for position, place in enumerate(program.places):
-            self._input(position, place)
+            if not isinstance(place, Host):
+                self._input(position, place)
         check = program.guards.expression(self.space)
         head = [f"if len(args) != {arguments}:", "    return MISSED"]
         head += [f"{', '.join(names)}{',' * (arguments == 1)} = args"] if names else []
@@ -89,9 +96,6 @@ class Writing:
                 f"elif {a}.shape != {shape}:",
                 "    return MISSED",
             ]
-            return
-        if isinstance(place, Host):
-            self.lines += program.executable.set_number(self, i, f"{self.name('h', place.make)}(0)")
             return
         x = self.given[i] = f"x{i}"
         self.lines.append(f"{x} = {self.read(place)}")

@@ -20,7 +20,7 @@ from .captured import Captured
 from .guards import Guards
 from .instruction import Instruction
 from .naming import argument_names, name_parameters, watch_names
-from .places import Argument
+from .places import Argument, Host
 from .places import Captured as Met
 from .program import Program
 from .threads import THREADS
@@ -50,7 +50,7 @@ class Recorded:
       says for each Value in order whether it required a gradient
     - `connected`: whether the results depend on Values that require a gradient, `sources`, and
       nothing was moved: the results are then nodes of a graph
-    - `generators`: those that it draws from
+    - `generators`: those that it draws from; `hosts`: what Python makes for each step, in order
     - `counters`: whole numbers that grow with each call: (owner, name, by how much)
     """
 
@@ -62,6 +62,7 @@ class Recorded:
     guards: Guards
     counters: list[tuple[Any, str, int]]
     generators: list[np.random.Generator]
+    hosts: list[Host]
     made: list[tuple[weakref.ref[Traced], CodeType, int]]
 
     def check_released(self) -> None:
@@ -149,6 +150,7 @@ def recorded(
         guards,
         trace.counters(),
         trace.generators,
+        [place for place, _ in trace.inputs.values() if isinstance(place, Host)],
         trace.made,
     )
 

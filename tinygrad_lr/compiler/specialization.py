@@ -23,6 +23,8 @@ from .report import best_of
 from .traced import cast_to, fit
 from .write_numpy import Writing
 
+AT_ONCE = 64 << 20  # bytes of random draws that are made before the steps that use them
+
 
 class Specialization:
     """A function traced once: its program, how to run it, and what must stay as it was.
@@ -55,6 +57,10 @@ class Specialization:
         self.program, self.done = simplified(with_live_arrays(self.traced))
         inputs = self.program.inputs()
         self.places = [place for place, _ in inputs]
+        keys = [place.key() for place in self.places]
+        self.hosts = [  # what Python makes for each step, and for which input: -1 for none
+            (keys.index(host.key()) if host.key() in keys else -1, host) for host in seen.hosts
+        ]
         self.inputs = [x for _, x in inputs]
         self.executable = self._written(write)
         self.quick = quick_way(self)
@@ -109,13 +115,17 @@ class Specialization:
         """A function that finds the present numbers of all inputs."""
         space: dict[str, Any] = {"known": self.known, "taken": self._taken}
         lines, spelt = [], []
+        for k, (_, host) in enumerate(self.hosts):  # in the order in which the function asks
+            space[f"make{k}"] = host.make
+            lines.append(f"    h{k} = make{k}(0)")
+        made = {i: f"h{k}" for k, (i, _) in enumerate(self.hosts)}
         for i, place in enumerate(self.places):
             if isinstance(place, Argument):
                 spelt.append(f"leaves[{place.position}]")
                 continue
             space[f"p{i}"] = place.value if isinstance(place, Content) else place
             if isinstance(place, Host):
-                spelt.append(f"p{i}.make(0)")
+                spelt.append(made[i])
                 continue
             read = f"p{i}._content" if isinstance(place, Content) else f"p{i}.read()"
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
@@ -170,30 +180,43 @@ class Specialization:
 
         `stacked` has, for some arguments, the arrays of all steps along a first axis.
         """
+        stacked = stacked or {}
+        drawn = sum(self.inputs[i].nbytes for i, host in self.hosts if host.changes and i >= 0)
+        most = max(1, AT_ONCE // drawn) if drawn else max(1, steps)
+        parts: list[list[Any]] = []
         with self.lock:
             self._forget_arguments()
             for i, look in self.checks:
                 position = cast(Argument, self.places[i]).position
-                for x in (stacked or {}).get(position, leaves[position : position + 1]):
+                for x in stacked.get(position, leaves[position : position + 1]):
                     look(x)
-            inputs = self._gather(leaves)
-            changing: dict[int, Any] = {}
-            hosts = [
-                (i, place)
-                for i, place in enumerate(self.places)
-                if isinstance(place, Host) and place.changes
-            ]
-            for step in range(steps if hosts else 0):
-                for i, host in hosts:
-                    drawn = inputs[i] if step == 0 else host.of_step(step)
-                    changing.setdefault(i, []).append(drawn)
-            given = {i: np.stack(x) for i, x in changing.items()}
-            for i, place in enumerate(self.places):
-                if stacked and isinstance(place, Argument) and place.position in stacked:
-                    given[i] = stacked[place.position]
-            rows, carried = self.executable.loop(inputs, steps, given)
-            self._settled([*(row[-1] for row in rows), *carried], steps)
-            return [np.asarray(row) for row in rows[: len(rows) - len(self.returned)]]
+            for first in range(0, steps, most):
+                last = min(first + most, steps)
+                part = {position: x[first:last] for position, x in stacked.items()}
+                parts.append(self._some_steps(leaves, last - first, part))
+        if not parts:
+            return [np.empty((0, *x.shape), x.dtype) for x in self.program.results]
+        return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
+
+    def _some_steps(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
+        """So many steps at once, what Python makes for them having been made before."""
+        inputs = self._gather(leaves)
+        changing: dict[int, list[Any]] = {
+            i: [inputs[i]] for i, host in self.hosts if host.changes and i >= 0
+        }
+        for step in range(1, steps):
+            for i, host in self.hosts:
+                if host.changes:
+                    made = host.make(step)
+                    if i >= 0:
+                        changing[i].append(made)
+        given = {i: np.stack(x) for i, x in changing.items()}
+        for i, place in enumerate(self.places):
+            if isinstance(place, Argument) and place.position in stacked:
+                given[i] = stacked[place.position]
+        rows, carried = self.executable.loop(inputs, steps, given)
+        self._settled([*(row[-1] for row in rows), *carried], steps)
+        return [np.asarray(row) for row in rows[: len(rows) - len(self.returned)]]
 
     def timed(self) -> float:
         """The seconds of a step, on numbers that are made up: no place is read or written."""

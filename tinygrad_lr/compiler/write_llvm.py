@@ -47,6 +47,8 @@ class LlvmExecutable:
         self.native = Native(writer.form, lambda: writer.text, ENTRY)
         self._results = results
         self._moved = [i for i, _ in moved]
+        self._changed = frozenset(self._moved)
+        self._order = sorted(range(count), key=lambda i: i not in self._changed)  # these first
         self._slots = writer.slots
         self._prepare(writer.scratch)
 
@@ -84,10 +86,9 @@ class LlvmExecutable:
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """The results, then the numbers that were moved."""
         table, held = self._table, self._held
-        for i, x in enumerate(inputs):
-            if x is held[i]:
-                continue
-            self._set(i, x)
+        for i in self._order:
+            if inputs[i] is not held[i]:
+                self._set(i, inputs[i])
         found: list[Any] = [None] * len(self._results)
         for k, x in enumerate(self._results):
             if x.shape:
@@ -114,7 +115,8 @@ class LlvmExecutable:
             self._table[slot] = address(cell)
             return None
         like = self.inputs[i]
-        if x.flags.c_contiguous and x.flags.aligned and x.dtype == like.dtype:
+        fits = x.flags.c_contiguous and x.flags.aligned and x.dtype == like.dtype
+        if fits and not (i not in self._changed and self._overlaps(x)):
             self._held[i] = x
             self._table[slot] = address(x)
         else:
@@ -131,6 +133,13 @@ class LlvmExecutable:
             self._last[k] = np.empty(x.shape, x.dtype)
         found: Array = self._last[k]
         return found
+
+    def _overlaps(self, x: Array) -> bool:
+        """Whether an array lies in one that the program changes: it is then read from a copy."""
+        owner: Any = x
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        return any(owner is self._held[i] for i in self._moved)
 
     def _run(self, steps: int, inputs: list[Any], found: Sequence[Any]) -> None:
         if self.calls:
@@ -203,8 +212,8 @@ class LlvmExecutable:
         self, inputs: list[Any], steps: int, changing: dict[int, Array]
     ) -> tuple[list[Any], list[Any]]:
         """So many steps in one call."""
-        for i, x in enumerate(inputs):
-            self._set(i, x)
+        for i in self._order:
+            self._set(i, inputs[i])
         stacks = {i: np.ascontiguousarray(x, self.inputs[i].dtype) for i, x in changing.items()}
         for i, stack in stacks.items():
             self._table[i] = address(stack)

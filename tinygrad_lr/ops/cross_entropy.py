@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..primitive import primitive
+from ..stand_in import StandIn
 from .activation import sigmoid, softmax
 from .reduce import mean
 
@@ -30,7 +31,7 @@ def softmax_cross_entropy(x, labels=(), average=False):
     """
     shifted = _shifted(x)
     losses = np.log(np.add.reduce(np.exp(shifted), axis=1))
-    losses -= shifted[_entries(labels)]
+    losses -= _chosen(shifted, labels)
     return mean.forward(losses) if average else losses.reshape(labels.shape)[()]
 
 
@@ -43,6 +44,14 @@ def _shifted(x):
     rows = x.reshape(-1, classes).copy(order="F" if classes <= SHORT else "C")
     rows -= np.maximum.reduce(rows, axis=1, keepdims=True)
     return rows
+
+
+def _chosen(rows, labels):
+    """The label's entry of each row; in a compiled loop as the one that is not left out."""
+    if isinstance(rows, StandIn):
+        left = np.reshape(labels, (-1, 1)) == np.arange(rows.shape[1])
+        return np.add.reduce(np.where(left, rows, 0.0), axis=1)
+    return rows[_entries(labels)]
 
 
 def _entries(labels):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -126,7 +125,8 @@ class Chunks(Steps):
             put_states(self.groups, states)
             put_gradients(self.parameters, old)
         if self.repeatable is None:
-            self.repeatable = repeatable(self.program._shown().places, self.run.model.generators())
+            known = {id(x) for x in self.run.model.generators()}  # those that can be put back
+            self.repeatable = all(id(x) in known for x in self.program.generators)
         return rows
 
     def update(self) -> None:
@@ -309,14 +309,3 @@ class Chunks(Steps):
 def _aside(x: Any) -> Any:
     """The same numbers, which the update that follows does not change."""
     return np.concatenate([x]) if np.ndim(x) else x
-
-
-def repeatable(places: Sequence[Any], generators: Sequence[np.random.Generator]) -> bool:
-    """Whether all that the program draws comes from generators that can be put back."""
-    known = {id(x) for x in generators}
-    for place in places:
-        if getattr(place, "label", "").endswith("_draw"):
-            method = inspect.getclosurevars(place.make).nonlocals.get("method")
-            if id(getattr(method, "__self__", None)) not in known:
-                return False
-    return True

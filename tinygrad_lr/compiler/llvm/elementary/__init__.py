@@ -76,6 +76,6 @@ ULP: dict[str, tuple[float, float]] = {
     "sin": (2.0, 2.5),
     "sinh": (2.0, 2.0),
     "sqrt": (0.5, 0.5),
-    "tan": (4.0, 4.5),
+    "tan": (4.0, 4.0),
     "tanh": (3.0, 3.0),
 }
