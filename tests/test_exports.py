@@ -15,15 +15,17 @@ PUBLIC = sorted(name for name in vars(tg) if not name.startswith("_"))
 PROMISED = [
     *("Value", "check_gradients", "fit", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad"),
     *("primitive", "value_and_grad", "vjp", "nn", "losses", "optim", "data", "datasets", "linear"),
-    *("checkpoint", "plot", "train", "metrics", "schedules", "interop"),
+    *("checkpoint", "plot", "train", "metrics", "schedules", "interop", "compile", "compiler"),
+    "set_threads",
 ]
 LAZY = [tg, tg.nn, tg.ops, tg.losses, tg.optim, tg.data, tg.datasets, tg.train, tg.interop]
+LAZY.append(tg.compiler)
 
 
 def explicit(module):
-    """The names that an __init__ imports under their own names."""
+    """The names that an __init__ imports under their own names, at once or at first use."""
     tree = ast.parse(Path(module.__file__).read_text())
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     return [alias.asname for node in imports for alias in node.names if node.module != "__future__"]
 
 

@@ -59,18 +59,9 @@ if _TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = (
-    *(
-        "checkpoint",
-        "compiler",
-        "datasets",
-        "interop",
-        "linear",
-        "metrics",
-        "plot",
-        "schedules",
-        "train",
-    ),
-)
+_MODULES = [
+    *("checkpoint", "compiler", "datasets", "interop", "linear", "metrics", "plot", "schedules"),
+    "train",
+]
 _NAMES = {"History": "train", "compile": "compiler", "fit": "train", "set_threads": "compiler"}
 __getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})
