@@ -182,7 +182,9 @@ def test_a_cotangent_of_another_shape_is_an_error_that_names_both(cotangent):
         (Value(np.zeros(3)) * 2).backward(cotangent)
 
 
-@pytest.mark.parametrize("cotangent", ["abc", None, 1j, object(), {}, [[1], [2, 3]]], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "cotangent", ["abc", None, 1j, object(), {}, [[1], [2, 3]]], ids=lambda x: type(x).__name__
+)
 def test_a_cotangent_that_is_not_made_of_numbers_is_an_error(cotangent):
     with pytest.raises((TypeError, ValueError, RuntimeError)):
         (Value(np.zeros(3)) * 2).backward(cotangent)

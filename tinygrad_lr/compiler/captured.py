@@ -23,8 +23,7 @@ from .places import Name
 from .trace import Trace
 from .traced import OWN, Traced
 
-Missing = type("Missing", (), {})
-MISSING = Missing()
+MISSING = type("Missing", (), {})()
 SEEN_OTHERWISE = (Value, Module, Optimizer, ExponentialMovingAverage)
 
 
@@ -50,8 +49,7 @@ class Cell(Mapping[str, Any]):
 class Captured:
     """The outside of a function: `function` is the same one, with traced arrays in their places.
 
-    - `guards`: (namespace, name, what it meant)
-    - `arrays`: (namespace, name) of arrays
+    - `guards`: (namespace, name, what it meant); `objects`: (owner, attribute, what it was)
     """
 
     def __init__(self, original: Callable[..., Any], trace: Trace) -> None:
@@ -124,10 +122,9 @@ class Captured:
         for kind in {type(module): None for module in model.modules()}:
             for base in kind.__mro__:
                 for f in vars(base).values():
-                    own = isinstance(
-                        f, types.FunctionType
-                    ) and not f.__code__.co_filename.startswith(OWN)
-                    if not own or id(f) in self._known:
+                    if not isinstance(f, types.FunctionType) or id(f) in self._known:
+                        continue
+                    if f.__code__.co_filename.startswith(OWN):
                         continue
                     self._known[id(f)] = f
                     self.guards.append((vars(base), f.__name__, f))

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
-import numpy as np
-
 from ..nn import Module
 from ..value import Value
 from .instruction import Instruction
@@ -88,6 +86,3 @@ def argument_names(names: Iterable[str], args: Any, dynamic: Any) -> list[str]:
     for name, x in zip(names, args, strict=True):
         walk(name, x)
     return labels
-
-
-_ = np

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import operator
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ CHECKS: contextvars.ContextVar[list[Check]] = contextvars.ContextVar("checks")
 """What the program being traced is to look at before it changes anything."""
 
 REDUCING = {ufunc: name for name, ufunc in REDUCTIONS.items()}
-OWN = (str(Path(__file__).parent.parent), str(Path(np.__file__).parent))
+OWN = tuple(f"{Path(x).parent}{os.sep}" for x in (Path(__file__).parent, np.__file__))
 
 
 def through(name: str) -> Callable[..., Any]:
