@@ -166,9 +166,10 @@ class Specialization:
         """What the function returns."""
         with self.lock:
             self._forget_arguments()
+            inputs = self._gather(leaves)
             for i, look in self.checks:
-                look(leaves[cast(Argument, self.places[i]).position])
-            found = self.executable(self._gather(leaves))
+                look(inputs[i])
+            found = self.executable(inputs)
             if self.numbers or self.returned or self.cleared or self.counters:
                 found = list(self._settled(found, 1))
         return self.result(found)
@@ -186,10 +187,6 @@ class Specialization:
         parts: list[list[Any]] = []
         with self.lock:
             self._forget_arguments()
-            for i, look in self.checks:
-                position = cast(Argument, self.places[i]).position
-                for x in stacked.get(position, leaves[position : position + 1]):
-                    look(x)
             for first in range(0, steps, most):
                 last = min(first + most, steps)
                 part = {position: x[first:last] for position, x in stacked.items()}
@@ -214,6 +211,9 @@ class Specialization:
         for i, place in enumerate(self.places):
             if isinstance(place, Argument) and place.position in stacked:
                 given[i] = stacked[place.position]
+        for i, look in self.checks:
+            for x in given.get(i, inputs[i : i + 1]):
+                look(x)
         rows, carried = self.executable.loop(inputs, steps, given)
         self._settled([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned)]]

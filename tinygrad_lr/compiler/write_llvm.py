@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -32,11 +32,12 @@ class LlvmExecutable:
     backend = "llvm"
 
     def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
-        whole = Program(program.name, [*inputs, *program.results, *(x for _, x in moved)])
+        returned = [*program.results, *(looking(x, look) for x, look in program.checks)]
+        whole = Program(program.name, [*inputs, *returned, *(x for _, x in moved)])
         whole, self.done = simplified(whole, [*REORDERING, *EXACT, layout, *LAST])
-        count = len(inputs)
+        count, self._shown = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
-        results = whole.results[count : count + len(program.results)]
+        results = whole.results[count : count + len(returned)]
         targets = list(
             zip([i for i, _ in moved], whole.results[count + len(results) :], strict=True)
         )
@@ -100,10 +101,15 @@ class LlvmExecutable:
         self._run(1, inputs, found)
         for k, cell in self._numbers:
             found[k] = cell.item() if self._results[k].weak else cell[()]
-        for i in self._moved:
-            if i in self._cells and not isinstance(inputs[i], np.ndarray):
-                found.append(self._cells[i][()])
-        return found
+        return [*found[: self._shown], *self._moved_numbers(inputs)]
+
+    def _moved_numbers(self, inputs: Sequence[Any]) -> list[Any]:
+        """The numbers, other than arrays, that the program has moved."""
+        return [
+            self._cells[i][()]
+            for i in self._moved
+            if i in self._cells and not isinstance(inputs[i], np.ndarray)
+        ]
 
     def _set(self, i: int, x: Any) -> Any:
         """Let an input be read from where its numbers lie; the array, if that is in itself."""
@@ -234,12 +240,7 @@ class LlvmExecutable:
                 self._strides[self._first_result + k] = 0
             for k, cell in self._numbers:
                 self._table[self._first_result + k] = address(cell)
-        carried = [
-            self._cells[i][()]
-            for i in self._moved
-            if i in self._cells and not isinstance(inputs[i], np.ndarray)
-        ]
-        return list(rows), carried
+        return rows[: self._shown], self._moved_numbers(inputs)
 
     # ---- what a report tells
 
@@ -320,6 +321,18 @@ class LlvmExecutable:
 
     def _put(self, x: Instruction, found: Any, step: int) -> None:
         self._whole(self.plan.storage[x], x, step)[...] = found
+
+
+def looking(x: Instruction, look: Callable[[Any], object]) -> Instruction:
+    """A call that looks at numbers, as a result that nobody is shown: it raises, or gives 0."""
+
+    def function(numbers: Any) -> tuple[Array]:
+        look(numbers)
+        return (np.zeros(1),)
+
+    options = {"function": function, "likes": []}
+    call = Instruction("call", [x], options, (1,), np.dtype(np.float64))
+    return Instruction("part", [call], {"position": 0}, (1,), np.dtype(np.float64))
 
 
 def aligned(size: int) -> Array:

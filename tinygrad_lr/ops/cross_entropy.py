@@ -48,7 +48,8 @@ def _shifted(x):
 
 def _chosen(rows, labels):
     """The label's entry of each row; in a compiled loop as the one that is not left out."""
-    if isinstance(rows, StandIn):
+    traced = isinstance(rows, StandIn)
+    if traced:
         left = np.reshape(labels, (-1, 1)) == np.arange(rows.shape[1])
         return np.add.reduce(np.where(left, rows, 0.0), axis=1)
     return rows[_entries(labels)]
