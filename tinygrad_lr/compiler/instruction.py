@@ -220,12 +220,16 @@ class Hole:
         return f"#{self.position}"
 
 
+def _reshape(x: Array, shape: Shape) -> Array:
+    return np.reshape(x, shape)
+
+
 def _broadcast(x: Array, shape: Shape) -> Array:
     return np.broadcast_to(x, shape)
 
 
 EXECUTE: dict[str, Callable[..., Any]] = {
-    "reshape": np.reshape,
+    "reshape": _reshape,
     "transpose": np.transpose,
     "broadcast": _broadcast,
     "slice": lambda x, index: x[index],

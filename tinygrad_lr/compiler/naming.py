@@ -53,12 +53,16 @@ def watch_names() -> Iterator[Names]:
 
 
 def name_parameters(modules: Iterable[tuple[str, Any]], trace: Trace) -> None:
-    """Give the inputs that are parameters the paths that they have in their model."""
+    """Name parameters by the paths that they have in their model, and what becomes of them."""
     paths: dict[int, str] = {}
     found = [(name, x) for name, x in modules if isinstance(x, Module)]
     for name, module in found:
         for path, parameter in module.named_parameters():
             paths.setdefault(id(parameter), f"{name}.{path}" if len(found) > 1 else path)
+    for value, slot, x in trace.held():
+        if x.name is None and not x.is_constant:
+            kind = "gradient" if slot == "_grad" else "new"
+            x.name = f"{kind}_{paths.get(id(value), value.name or 'value')}"
     for place, x in trace.inputs.values():
         if isinstance(place, Content):
             x.name = paths.get(id(place.value), place.value.name) or x.name or "value"

@@ -72,7 +72,8 @@ class Team:
 
 
 _free: dict[int, list[Team]] = {}
-os.register_at_fork(after_in_child=_free.clear)  # a child has none of these threads
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free.clear)  # a child has none of these threads
 
 
 def run_together(count: int, work: Part) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -282,6 +282,13 @@ class Trace:
     def leaves(self) -> list[Value]:
         """The leaf Values that were seen, of those that were there before."""
         return list({id(node): node for node, _ in self._nodes.values()}.values())
+
+    def held(self) -> Iterator[tuple[Value, str, Instruction]]:
+        """What Values that were there before hold in the end: numbers and gradients."""
+        for (_, slot), (node, now) in self._nodes.items():
+            content = now[0] if type(now) is tuple else now
+            if isinstance(content, Traced):
+                yield node, slot, content.instruction
 
     def release(self) -> None:
         """Forget what was seen, so that no graph stays alive."""

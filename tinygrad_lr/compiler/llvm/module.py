@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import re
 from typing import Any, NamedTuple
 
@@ -88,7 +89,8 @@ class ModuleWriter:
     ) -> None:
         self.name, self.plan = name, plan
         self.slots = Slots(inputs, results, len(plan.constants))
-        self.threads = threads if threads > 1 and pays(plan, threads) else 1
+        several = threads > 1 and os.name == "posix"  # whose threads can yield to each other
+        self.threads = threads if several and pays(plan, threads) else 1
         self.scratch = max(
             [scratch_bytes(k, self.threads) for k in plan.kernels if isinstance(k, Product)],
             default=0,
