@@ -1,8 +1,9 @@
-"""What every test and doctest sees: one BLAS thread, and the usual names in doctests."""
+"""What every test and doctest sees: one BLAS thread, no cache of code, the usual names."""
 
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
+os.environ["TINYGRAD_LR_CACHE"] = ""  # tests that want a cache of code make their own
 
 from importlib.util import find_spec
 
