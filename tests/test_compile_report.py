@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
@@ -56,6 +57,18 @@ def test_a_report_changes_nothing(backend):
         assert float(step(x, y)) == float(other(x, y))
     for a, b in zip(model.parameters(), twin.parameters(), strict=True):
         np.testing.assert_array_equal(a.data, b.data)
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_a_call_that_refuses_made_up_numbers_is_reported_without_a_time(backend):
+    """Of two equal matrices, the difference has no inverse."""
+    inverse = tg.compile(lambda x, y: np.linalg.inv(x - y), backend=backend)
+    x, y = np.eye(3) * 4, np.eye(3)
+    np.testing.assert_allclose(inverse(x, y), np.eye(3) / 3)
+    found = inverse.explain()
+    assert math.isnan(found.seconds)
+    assert "refuses" in str(found)
+    np.testing.assert_allclose(inverse(x, y), np.eye(3) / 3)
 
 
 def test_a_report_needs_a_program():

@@ -62,14 +62,15 @@ class Primitive:
         domain: Mapping[str, tuple[float, float]] | None = None,
         kind: Kind | None = None,
         scalar: Callable[..., float] | None = None,
-        whole: bool = False,
+        whole: bool | Callable[..., Any] = False,
     ) -> None:
         functools.update_wrapper(self, forward)
         operands, starred, self.defaults = parameters_of(forward)
         if kind is None and numpy and isinstance(numpy[0], np.ufunc) and not numpy[0].signature:
             kind = "elementwise"
         self.name = forward.__name__
-        self.forward = in_one_piece(forward) if whole else forward
+        expand = whole if callable(whole) else None
+        self.forward = in_one_piece(forward, expand) if whole else forward
         self.scalar = scalar
         self.numpy = tuple(numpy)
         self.latex = latex
@@ -243,7 +244,7 @@ def primitive(
     domain: Mapping[str, tuple[float, float]] | None = None,
     kind: Kind | None = None,
     scalar: Callable[..., float] | None = None,
-    whole: bool = False,
+    whole: bool | Callable[..., Any] = False,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
 def primitive(*numpy: Any, **declared: Any) -> Any:
     """Declare an operation; the function below becomes the `Primitive`.
@@ -256,7 +257,8 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
       the forward mode then follows from the declaration.
     - `scalar`: the same function on Python numbers, when it is quicker.
     - `whole`: that its steps are no program's (it loops over entries, or writes into arrays of its
-      own), so that compiled programs call it.
+      own), so that compiled programs call it; or a function of the same arguments that gives the
+      same in steps which loops and products can compute (or None), for machine code.
 
     >>> import numpy as np, tinygrad_lr as tg
     >>> @tg.primitive(latex="<x>^3", examples=[((2, 3),)])

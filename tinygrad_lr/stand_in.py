@@ -50,9 +50,16 @@ class StandIn:
         raise NotImplementedError
 
     def called(
-        self, function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        options: Mapping[str, Any],
+        expand: Callable[..., Any] | None = None,
     ) -> Any:
-        """What a function of this and other arrays gives, once there are numbers."""
+        """What a function of this and other arrays gives, once there are numbers.
+
+        `expand` is the same function in steps that loops can compute; it may give None.
+        """
         raise NotImplementedError
 
     def check(self, function: Callable[[Any], object]) -> None:
@@ -60,10 +67,11 @@ class StandIn:
         raise NotImplementedError
 
 
-def in_one_piece(function: Function) -> Function:
+def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -> Function:
     """Let a function run as a whole where its arrays are stand-ins: its steps are no program's.
 
-    For what loops in Python, writes into arrays of its own, or calls itself.
+    For what loops in Python, writes into arrays of its own, or calls itself. `expand` may say how
+    machine code computes the same.
     """
 
     @functools.wraps(function)
@@ -72,7 +80,7 @@ def in_one_piece(function: Function) -> Function:
         if not any(hasattr(x, "__apply__") for x in among):  # Values record each step
             for x in among:
                 if isinstance(x, StandIn):
-                    return x.called(function, args, options)
+                    return x.called(function, args, options, expand)
         return function(*args, **options)
 
     return cast(Function, call)

@@ -12,7 +12,12 @@ from .instruction import Hole, Instruction
 from .traced import Traced
 
 
-def called(asked: Callable[..., Any], args: Any, options: Any) -> Any:
+def called(
+    asked: Callable[..., Any],
+    args: Any,
+    options: Any,
+    expand: Callable[..., Any] | None = None,
+) -> Any:
     """A call back into NumPy (or into an operation's own code) at run time.
 
     The shape and dtype of its result are found by calling it once on numbers that were made up.
@@ -27,7 +32,7 @@ def called(asked: Callable[..., Any], args: Any, options: Any) -> Any:
     call = Call(asked, template)
     try:
         with np.errstate(all="ignore"):
-            made = call(*[_made_up(x) for x in inputs])
+            made = call(*[made_up(x) for x in inputs])
     except TraceError:
         raise
     except Exception as error:
@@ -40,6 +45,7 @@ def called(asked: Callable[..., Any], args: Any, options: Any) -> Any:
     if any(x.dtype.kind not in "fiubc" for x in likes):
         raise TraceError(f"compile: {call.name} gives no numbers; call it outside")
     call.many, call.tried = many, True
+    call.expand = None if expand is None else Call(expand, template)
     whole = Instruction(
         "call",
         inputs,
@@ -62,6 +68,7 @@ class Call:
 
     many = True
     tried: bool | None = None
+    expand: Call | None = None  # the same in steps, for machine code
 
     def __init__(self, asked: Callable[..., Any], template: Any) -> None:
         self.asked, self.template = asked, template
@@ -81,8 +88,8 @@ class Call:
         return self.name
 
 
-def _made_up(x: Instruction) -> Any:
-    """Numbers for a call that is to tell its shape: a matrix that can be inverted, for one."""
+def made_up(x: Instruction) -> Any:
+    """Numbers to find a shape or a time with: a matrix that can be inverted, for one."""
     if x.operation == "constant":
         return x.value
     if x.weak and not x.shape:

@@ -29,7 +29,8 @@ class Report:
     - `bytes_before`, `bytes_after`: what results on the way would take, each for itself, and take
     - `flops`: sums, products and functions of single numbers; `bytes_moved`: read and written
     - `limit`: the seconds that this machine needs at least for that, from what it reached just now
-      in a product of matrices and in adding arrays; `seconds`: what a step takes, measured
+      in a product of matrices and in adding arrays
+    - `seconds`: what a step takes, measured on numbers that are made up; nan if a call refuses them
     """
 
     name: str
@@ -46,7 +47,10 @@ class Report:
 
     def __str__(self) -> str:
         rows = [f"  {name:<10} {before:>6} -> {after}" for name, before, after in self.passes]
-        share = self.limit / self.seconds if self.seconds else math.nan
+        measured = "not on made-up numbers, which a call refuses"
+        if not math.isnan(self.seconds):
+            share = self.limit / max(self.seconds, 1e-9)
+            measured = f"{duration(self.seconds)} a step, {share:.0%} of the limit's speed"
         lines = [
             f"{self.name}, by the {self.backend} writer; compiled in {self.compile_seconds:.3f} s",
             "",
@@ -57,7 +61,7 @@ class Report:
             f"memory of results on the way: {size(self.bytes_before)} -> {size(self.bytes_after)}",
             f"work: {self.flops:,} operations on numbers, {size(self.bytes_moved)} moved",
             f"limit of this machine, one thread: {duration(self.limit)}",
-            f"measured: {duration(self.seconds)} a step, {share:.0%} of the limit's speed",
+            f"measured: {measured}",
         ]
         return "\n".join(lines)
 

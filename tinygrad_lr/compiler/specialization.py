@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from .. import tree
 from ..node import Node
 from ..value import Value, result
+from .calls import made_up
 from .executable import Executable, Writer
 from .instruction import Instruction
 from .passes import Done, simplified
@@ -219,18 +221,16 @@ class Specialization:
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned)]]
 
     def timed(self) -> float:
-        """The seconds of a step, on numbers that are made up: no place is read or written."""
-        numbers = []
-        for x in self.inputs:
-            if x.weak or not x.shape:
-                numbers.append(0.5 if x.weak else x.dtype.type(1))
-            elif x.dtype.kind == "f":
-                numbers.append(np.full(x.shape, 0.5, x.dtype))
-            else:
-                numbers.append(np.zeros(x.shape, x.dtype))
+        """The seconds of a step, on numbers that are made up: no place is read or written.
+
+        nan where a call refuses them.
+        """
+        numbers = [made_up(x) for x in self.inputs]
         with self.lock, np.errstate(all="ignore"):
             try:
                 return best_of(lambda: self.executable(numbers))
+            except Exception:  # a matrix that can't be inverted, or what an operation asks of users
+                return math.nan
             finally:
                 self.known[:] = [None] * len(self.known)
 

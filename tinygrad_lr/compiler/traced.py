@@ -291,10 +291,14 @@ class Traced(NDArrayOperatorsMixin, StandIn):
         return Traced(made)
 
     def called(
-        self, function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        options: Mapping[str, Any],
+        expand: Callable[..., Any] | None = None,
     ) -> Any:
         """What a function gives when the program runs, in one piece."""
-        return calls.called(function, args, options)
+        return calls.called(function, args, options, expand)
 
     def check(self, function: Callable[[Any], object]) -> None:
         """Have the numbers looked at when the program runs, before anything is changed."""

@@ -252,9 +252,12 @@ class LlvmExecutable:
     @property
     def kernel_names(self) -> list[str]:
         """What each loop and product leaves behind, and the calls."""
-        return [
-            f"{'call of ' * isinstance(k, Call)}{title_of(k, self.plan)}" for k in self.plan.kernels
-        ]
+        names = []
+        for kernel in self.plan.kernels:
+            function = kernel.last.options.get("function")
+            name = function.name if function else title_of(kernel, self.plan)
+            names.append(f"call of {name}" if isinstance(kernel, Call) else name)
+        return names
 
     @property
     def llvm(self) -> str:

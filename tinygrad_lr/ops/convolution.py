@@ -18,8 +18,10 @@ import numpy as np
 
 from ..errors import ShapeError, refuse
 from ..primitive import primitive
+from . import unrolled
+from .places import places
 from .sliding import as_floats, geometry, require_room, require_shape, whole_numbers
-from .windows import places, window_view
+from .windows import window_view
 
 SLAB = 1 << 22
 """About how many bytes of columns are made at a time."""
@@ -101,7 +103,7 @@ def as_matrix(g, groups):
     onnx="Conv",
     kind="multilinear",
     examples=GEOMETRIES,
-    whole=True,
+    whole=unrolled.cross_correlation,
 )
 def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """The products of the kernels with all windows of x, added up: cross-correlation.
@@ -131,7 +133,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
         ((1, 2, 3), (2, 2, 2), {**GEOMETRIES[1][-1], "length": (7,)}),
         ((2, 2, 2, 4), (2, 1, 2, 3), {**GEOMETRIES[2][-1], "length": (3, 4)}),
     ],
-    whole=True,
+    whole=unrolled.cross_correlation_transposed,
 )
 def cross_correlation_transposed(
     g, weight, length=(), stride=(), padding=(), dilation=(), groups=1
@@ -177,7 +179,7 @@ def cross_correlation_transposed(
         ((1, 4, 7), (1, 2, 3), {**GEOMETRIES[1][-1], "size": (2,)}),
         ((2, 1, 3, 4), (2, 2, 2, 4), {**GEOMETRIES[2][-1], "size": (2, 3)}),
     ],
-    whole=True,
+    whole=unrolled.cross_correlation_kernel,
 )
 def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
     """The windows of x added up, as often as g says: the transpose in the kernels.

@@ -4,8 +4,10 @@ import numpy as np
 
 from ..primitive import primitive
 from ..stand_in import StandIn
+from . import unrolled
 from .activation import INTEGERS
-from .windows import places, sliding_windows
+from .places import places
+from .windows import sliding_windows
 
 CHOSEN = np.arange(8).reshape(2, 4) % 3 > 0
 CHOSEN_IN_PLANES = np.arange(24).reshape(2, 2, 2, 3, 1) % 5 > 1
@@ -64,7 +66,7 @@ def window_sum(x, size=(), stride=(), dilation=(), mask=None):
         ((4,), {**LINE, "length": (5,), "mask": CHOSEN}),
         ((2, 3, 1), {**PLANE, "length": (6, 3), "mask": CHOSEN_IN_PLANES}),
     ],
-    whole=True,
+    whole=unrolled.window_spread,
 )
 def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     """Each entry added to all places of its window, or where the mask holds: sums transposed.

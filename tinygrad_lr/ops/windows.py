@@ -4,12 +4,12 @@ A window of `size` entries on each spatial axis takes every `dilation`-th entry,
 `stride`. On an axis of length L there are 1 + (L - dilation·(size - 1) - 1) // stride of them.
 """
 
-import itertools
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..primitive import primitive
+from . import unrolled
+from .places import places
 
 SHAPES = [
     ((5,), {"size": (2,), "stride": (1,), "dilation": (1,)}),
@@ -28,15 +28,11 @@ def window_view(x, first, size, stride, dilation):
     return view[(slice(None),) * first + (*steps, ..., *entries)]
 
 
-def places(size, stride, dilation, counts):
-    """For each entry of a window its index, and the slices of what all the windows have there."""
-    for entry in itertools.product(*map(range, size)):
-        geometry = zip(entry, stride, dilation, counts, strict=True)
-        yield entry, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, s, d, n in geometry)
-
-
 @primitive(
-    latex=r"\operatorname{windows}\left(<x>\right)", kind="linear", examples=SHAPES, whole=True
+    latex=r"\operatorname{windows}\left(<x>\right)",
+    kind="linear",
+    examples=SHAPES,
+    whole=unrolled.sliding_windows,
 )
 def sliding_windows(x, size=(), stride=(), dilation=()):
     """The windows of x over its last len(size) axes; the places in a window come first.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..program import Program
 from .algebra import algebra
 from .constants import constants
+from .expansion import expansion
 from .joins import joins
 from .loop_laws import loop_laws
 from .products import products
@@ -33,6 +34,7 @@ EXACT: list[Pass] = [
 
 
 REORDERING: list[Pass] = [
+    expansion,  # first: its steps are simplified with the rest
     products,  # before the laws: what it writes has ones and transposes in it
     loop_laws,
 ]

@@ -1,0 +1,129 @@
+"""Convolutions and windows in steps that a compiled loop or product can compute.
+
+The functions have the arguments of the operations that they stand for, and give None where the
+operation is better called: for groups, for strides on the way back, for windows of many entries.
+Windows are the rows of a matrix, one for each place in the window and each channel.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from .places import places
+
+MOST = 49  # entries of a window
+
+
+def surrounded(x, before, after, axes):
+    """x with zeros around the given axes, so many before and after."""
+    for axis, first, last in zip(axes, before, after, strict=True):
+        parts = [
+            np.zeros_like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
+            for count in (first, last)
+        ]
+        x = np.concatenate([parts[0], x, parts[1]], axis=axis)
+    return x
+
+
+def window_rows(x, size, stride, padding, dilation):
+    """The windows of x (N, C, ...) as a matrix (places · C, N · windows), and their counts."""
+    axes = range(2, x.ndim)
+    before, after = zip(*padding, strict=True)
+    x = surrounded(x, before, after, axes)
+    geometry = zip(x.shape[2:], size, stride, dilation, strict=True)
+    counts = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in geometry)
+    last = np.moveaxis(x, 1, 0)  # (C, N, ...)
+    rows = [last[(..., *place)] for _, place in places(size, stride, dilation, counts)]
+    shape = math.prod(size) * x.shape[1], x.shape[0] * math.prod(counts)
+    return np.reshape(np.stack(rows), shape), counts
+
+
+def as_rows(g):
+    """g (N, out, windows) as a matrix (out, N · windows)."""
+    return np.reshape(np.moveaxis(g, 1, 0), (g.shape[1], g.shape[0] * math.prod(g.shape[2:])))
+
+
+def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
+    """`convolution.cross_correlation`: one product, kernels times windows."""
+    size = weight.shape[2:]
+    if groups != 1 or math.prod(size) > MOST:
+        return None
+    rows, counts = window_rows(x, size, stride, padding, dilation)
+    kernels = np.reshape(np.moveaxis(weight, 1, -1), (weight.shape[0], rows.shape[0]))
+    out = np.reshape(np.dot(kernels, rows), (weight.shape[0], x.shape[0], *counts))
+    return np.moveaxis(out, 0, 1)
+
+
+def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
+    """`convolution.cross_correlation_kernel`: one product, the same windows transposed."""
+    if groups != 1 or math.prod(size) > MOST:
+        return None
+    rows, counts = window_rows(x, size, stride, padding, dilation)
+    if counts != g.shape[2:]:
+        return None
+    out = np.reshape(np.dot(as_rows(g), rows.T), (g.shape[1], *size, x.shape[1]))
+    return np.moveaxis(out, -1, 1)
+
+
+def cross_correlation_transposed(
+    g, weight, length=(), stride=(), padding=(), dilation=(), groups=1
+):
+    """`convolution.cross_correlation_transposed`: one product, and a sum of shifted pieces."""
+    size, channels = weight.shape[2:], weight.shape[1]
+    whole = all(
+        n + sum(p) == count + d * (k - 1)
+        for n, p, count, d, k in zip(length, padding, g.shape[2:], dilation, size, strict=True)
+    )
+    if groups != 1 or any(s != 1 for s in stride) or not whole:
+        return None
+    if math.prod(size) > MOST:
+        return None
+    kernels = np.moveaxis(np.moveaxis(weight, 0, -1), 0, -2)  # (*size, C, out)
+    kernels = np.reshape(kernels, (math.prod(size) * channels, weight.shape[0]))
+    pieces = np.dot(kernels, as_rows(g))  # (places · C, N · windows)
+    pieces = np.reshape(pieces, (math.prod(size) * channels, g.shape[0], *g.shape[2:]))
+    far = [d * (k - 1) for d, k in zip(dilation, size, strict=True)]
+    pieces = surrounded(pieces, far, far, range(2, pieces.ndim))
+    parts = []
+    for number, entry in enumerate(np.ndindex(*size)):
+        starts = [
+            f - i * d + p for f, i, d, (p, _) in zip(far, entry, dilation, padding, strict=True)
+        ]
+        place = tuple(slice(a, a + n) for a, n in zip(starts, length, strict=True))
+        own = slice(number * channels, (number + 1) * channels)
+        parts.append(pieces[(own, slice(None), *place)])
+    return np.moveaxis(functools.reduce(np.add, parts), 0, 1)
+
+
+def sliding_windows(x, size=(), stride=(), dilation=()):
+    """`windows.sliding_windows`: the places in a window one after the other."""
+    geometry = zip(x.shape[x.ndim - len(size) :], size, stride, dilation, strict=True)
+    counts = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in geometry)
+    if math.prod(size) > MOST or min(counts) < 1:
+        return None
+    parts = [x[(..., *place)] for _, place in places(size, stride, dilation, counts)]
+    return np.reshape(np.stack(parts), (*size, *parts[0].shape))
+
+
+def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
+    """`window_reductions.window_spread` of windows side by side: their entries, interleaved."""
+    counts = x.shape[x.ndim - len(size) :]
+    beside = size == stride and all(d == 1 for d in dilation)
+    if not beside or math.prod(size) > MOST:
+        return None
+
+    def interleaved(entry):
+        """Along the axes after those of the entry so far."""
+        if len(entry) == len(size):
+            return x if mask is None else np.where(mask[entry], x, 0.0)
+        axis = x.ndim - len(size) + len(entry)
+        parts = [interleaved((*entry, i)) for i in range(size[len(entry)])]
+        together = np.stack(parts, axis=axis + 1)
+        shape = list(parts[0].shape)
+        shape[axis] *= size[len(entry)]
+        return np.reshape(together, tuple(shape))
+
+    out = interleaved(())
+    rest = [n - k * s for n, k, s in zip(length, counts, size, strict=True)]
+    return surrounded(out, [0] * len(rest), rest, range(x.ndim - len(size), x.ndim))
