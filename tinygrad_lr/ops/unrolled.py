@@ -1,7 +1,7 @@
 """Convolutions and windows in steps that a compiled loop or product can compute.
 
 The functions have the arguments of the operations that they stand for, and give None where the
-operation is better called: for groups, for strides on the way back, for windows of many entries.
+operation is better called: for groups, for strides on the way back, for large windows.
 Windows are the rows of a matrix, one for each place in the window and each channel.
 """
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from .places import places
 
-MOST = 49  # entries of a window
+PLACES = 25  # in a window of 5 × 5
+NUMBERS = 1 << 24  # in all windows together
 
 
 def surrounded(x, before, after, axes):
@@ -26,17 +27,27 @@ def surrounded(x, before, after, axes):
     return x
 
 
-def window_rows(x, size, stride, padding, dilation):
-    """The windows of x (N, C, ...) as a matrix (places · C, N · windows), and their counts."""
-    axes = range(2, x.ndim)
+def too_much(size, entries):
+    """Whether a copy of so many entries for each place in a window is slower, or takes long to
+    compile, than the operation, which takes one place after the other.
+    """
+    return math.prod(size) > PLACES or math.prod(size) * entries > NUMBERS
+
+
+def window_counts(length, size, stride, padding, dilation):
+    """How many windows there are along each axis."""
+    geometry = zip(length, size, stride, padding, dilation, strict=True)
+    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
+
+
+def window_rows(x, size, stride, padding, dilation, counts):
+    """The windows of x (N, C, ...) as a matrix (places · C, N · windows)."""
     before, after = zip(*padding, strict=True)
-    x = surrounded(x, before, after, axes)
-    geometry = zip(x.shape[2:], size, stride, dilation, strict=True)
-    counts = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in geometry)
-    last = np.moveaxis(x, 1, 0)  # (C, N, ...)
-    rows = [last[(..., *place)] for _, place in places(size, stride, dilation, counts)]
-    shape = math.prod(size) * x.shape[1], x.shape[0] * math.prod(counts)
-    return np.reshape(np.stack(rows), shape), counts
+    x = np.moveaxis(surrounded(x, before, after, range(2, x.ndim)), 1, 0)  # (C, N, ...)
+    rows = [x[(..., *place)] for _, place in places(size, stride, dilation, counts)]
+    return np.reshape(
+        np.stack(rows), (math.prod(size) * x.shape[0], x.shape[1] * math.prod(counts))
+    )
 
 
 def as_rows(g):
@@ -47,9 +58,10 @@ def as_rows(g):
 def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation`: one product, kernels times windows."""
     size = weight.shape[2:]
-    if groups != 1 or math.prod(size) > MOST:
+    counts = window_counts(x.shape[2:], size, stride, padding, dilation)
+    if groups != 1 or too_much(size, math.prod((*x.shape[:2], *counts))):
         return None
-    rows, counts = window_rows(x, size, stride, padding, dilation)
+    rows = window_rows(x, size, stride, padding, dilation, counts)
     kernels = np.reshape(np.moveaxis(weight, 1, -1), (weight.shape[0], rows.shape[0]))
     out = np.reshape(np.dot(kernels, rows), (weight.shape[0], x.shape[0], *counts))
     return np.moveaxis(out, 0, 1)
@@ -57,11 +69,10 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
 
 def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation_kernel`: one product, the same windows transposed."""
-    if groups != 1 or math.prod(size) > MOST:
+    counts = g.shape[2:]
+    if groups != 1 or too_much(size, math.prod((*x.shape[:2], *counts))):
         return None
-    rows, counts = window_rows(x, size, stride, padding, dilation)
-    if counts != g.shape[2:]:
-        return None
+    rows = window_rows(x, size, stride, padding, dilation, counts)
     out = np.reshape(np.dot(as_rows(g), rows.T), (g.shape[1], *size, x.shape[1]))
     return np.moveaxis(out, -1, 1)
 
@@ -70,19 +81,16 @@ def cross_correlation_transposed(
     g, weight, length=(), stride=(), padding=(), dilation=(), groups=1
 ):
     """`convolution.cross_correlation_transposed`: one product, and a sum of shifted pieces."""
-    size, channels = weight.shape[2:], weight.shape[1]
-    whole = all(
-        n + sum(p) == count + d * (k - 1)
-        for n, p, count, d, k in zip(length, padding, g.shape[2:], dilation, size, strict=True)
+    (images, _, *counts), (out, channels, *size) = g.shape, weight.shape
+    beside = set(stride) == {1} and g.shape[2:] == window_counts(
+        length, size, stride, padding, dilation
     )
-    if groups != 1 or any(s != 1 for s in stride) or not whole:
-        return None
-    if math.prod(size) > MOST:
+    if groups != 1 or not beside or too_much(size, math.prod((images, channels, *counts))):
         return None
     kernels = np.moveaxis(np.moveaxis(weight, 0, -1), 0, -2)  # (*size, C, out)
-    kernels = np.reshape(kernels, (math.prod(size) * channels, weight.shape[0]))
+    kernels = np.reshape(kernels, (math.prod(size) * channels, out))
     pieces = np.dot(kernels, as_rows(g))  # (places · C, N · windows)
-    pieces = np.reshape(pieces, (math.prod(size) * channels, g.shape[0], *g.shape[2:]))
+    pieces = np.reshape(pieces, (math.prod(size) * channels, images, *counts))
     far = [d * (k - 1) for d, k in zip(dilation, size, strict=True)]
     pieces = surrounded(pieces, far, far, range(2, pieces.ndim))
     parts = []
@@ -98,9 +106,9 @@ def cross_correlation_transposed(
 
 def sliding_windows(x, size=(), stride=(), dilation=()):
     """`windows.sliding_windows`: the places in a window one after the other."""
-    geometry = zip(x.shape[x.ndim - len(size) :], size, stride, dilation, strict=True)
-    counts = tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in geometry)
-    if math.prod(size) > MOST or min(counts) < 1:
+    first = x.ndim - len(size)
+    counts = window_counts(x.shape[first:], size, stride, ((0, 0),) * len(size), dilation)
+    if min(counts) < 1 or too_much(size, math.prod((*x.shape[:first], *counts))):
         return None
     parts = [x[(..., *place)] for _, place in places(size, stride, dilation, counts)]
     return np.reshape(np.stack(parts), (*size, *parts[0].shape))
@@ -109,8 +117,8 @@ def sliding_windows(x, size=(), stride=(), dilation=()):
 def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     """`window_reductions.window_spread` of windows side by side: their entries, interleaved."""
     counts = x.shape[x.ndim - len(size) :]
-    beside = size == stride and all(d == 1 for d in dilation)
-    if not beside or math.prod(size) > MOST:
+    beside = size == stride and set(dilation) == {1}
+    if not beside or math.prod(size) > PLACES:
         return None
 
     def interleaved(entry):
