@@ -44,17 +44,9 @@ def check(program, inputs, dtype, backend):
         assert_equal(compiled(*again), moved, backend, tolerance)
 
 
-@backends("numpy")
+@backends("numpy", "llvm")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@settings(many, max_examples=60)
+@settings(many, max_examples=50)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 10))
 def test_a_random_program_gives_what_eager_code_gives(seed, steps, dtype, backend):
-    check(*drawn(seed, steps, dtype), dtype, backend)
-
-
-@backends("llvm")
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@settings(many, max_examples=40)
-@given(seed=st.integers(0, 2**32), steps=st.integers(1, 10))
-def test_a_random_program_in_machine_code_gives_what_eager_code_gives(seed, steps, dtype, backend):
     check(*drawn(seed, steps, dtype), dtype, backend)

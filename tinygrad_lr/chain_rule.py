@@ -17,7 +17,7 @@ from .graph import ordered
 from .primitive import TABLE, Primitive
 from .recording import RECORDING
 from .silence import silent
-from .stand_in import StandIn
+from .stand_in import StandIn, same
 from .value import Value, plain
 
 
@@ -230,7 +230,7 @@ def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[A
     for x, number in zip(operands, numbers, strict=True):
         if type(x) is not Value:
             arguments.append(number)
-        elif x._content is number or np.array_equal(x._content, number, equal_nan=True):
+        elif x._content is number or same(x._content, number):
             arguments.append(x)
         else:
             raise GraphError(

@@ -41,6 +41,10 @@ class StandIn:
         """An array of this shape and dtype, with one number everywhere."""
         raise NotImplementedError
 
+    def same(self, other: Any) -> bool:
+        """Whether another array or number is known to have the same numbers."""
+        raise NotImplementedError
+
     def entries_of(self, table: Any) -> Any:
         """The rows of a table that this array numbers: table[self]."""
         raise NotImplementedError
@@ -97,3 +101,10 @@ def looked_at(x: Any, look: Callable[[Any], object]) -> None:
 def entries(table: Any, index: Any) -> Any:
     """table[index], where the index may be a stand-in though the table is a plain array."""
     return index.entries_of(table) if isinstance(index, StandIn) else table[index]
+
+
+def same(x: Any, y: Any) -> bool:
+    """Whether two arrays or numbers are equal, nan to nan, as far as that is known."""
+    if isinstance(x, StandIn):
+        return x.same(y)
+    return y.same(x) if isinstance(y, StandIn) else np.array_equal(x, y, equal_nan=True)

@@ -20,8 +20,9 @@ from ..optim import ExponentialMovingAverage, Optimizer
 from ..value import Value
 from .draws import TracedGenerator
 from .places import Name
+from .refusals import OWN
 from .trace import Trace
-from .traced import OWN, Traced
+from .traced import Traced
 
 MISSING = type("Missing", (), {})()
 SEEN_OTHERWISE = (Value, Module, Optimizer, ExponentialMovingAverage)

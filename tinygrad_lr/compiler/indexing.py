@@ -8,7 +8,9 @@ import numpy as np
 
 from ..errors import TraceError
 from .instruction import Hole, Instruction, make
-from .traced import Traced, as_instruction, cast_to, refuse_numbers
+from .refusals import refuse_numbers
+from .traced import Traced, as_instruction, cast_to
+from .views import View
 
 
 def split_index(index: Any) -> tuple[tuple[Any, ...], list[Instruction]]:
@@ -50,8 +52,16 @@ def item(x: Traced, index: Any) -> Traced:
     if arrays:
         return Traced(make("gather", [x.instruction, *arrays], index=parts))
     if is_everything(parts):
-        return Traced(x.instruction, base=(x, parts), place=x.place)
-    return Traced(make("slice", [x.instruction], index=parts), base=(x, parts))
+        whole = View(x, lambda now: now, lambda _, new: new)
+        return Traced(x.instruction, whole, place=x.place)
+
+    def read(now: Instruction) -> Instruction:
+        return make("slice", [now], index=parts)
+
+    def write(now: Instruction, new: Instruction) -> Instruction:
+        return make("assign", [now, cast_to(new, now.dtype, weak=False)], index=parts)
+
+    return Traced(read(x.instruction), View(x, read, write))
 
 
 def assigned(x: Traced, index: Any, new: Any) -> Traced:

@@ -12,8 +12,9 @@ from ..nn import Module
 from ..value import Value
 from .instruction import Instruction
 from .places import Attribute, Content, Gradient
+from .refusals import OWN
 from .trace import Trace
-from .traced import OWN, Traced
+from .traced import Traced
 
 
 class Names:

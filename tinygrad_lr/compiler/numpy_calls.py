@@ -12,14 +12,17 @@ from ..errors import TraceError
 from ..primitive import NUMPY
 from .calls import called
 from .instruction import Instruction, constant, hollow, make
+from .refusals import refuse_numbers
 from .traced import (
     Traced,
     as_instruction,
     cast_to,
     elementwise,
+    fit,
     product,
     reduced,
 )
+from .views import View
 
 Own = TypeVar("Own", bound=Callable[..., Any])
 
@@ -30,6 +33,11 @@ SHAPES = frozenset({np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj,
 
 def function(asked: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """A NumPy function of traced arrays: an instruction, a composition of them, or a call."""
+    if options.get("out") is not None:
+        refuse_numbers(
+            f"np.{asked.__name__} would write into an array",
+            "leave out= away and use the result",
+        )
     direct = DIRECT.get(asked)
     if direct is not None:
         return direct(*args, **options)
@@ -84,11 +92,23 @@ def where(condition: Any, x: Any, y: Any) -> Traced:
 @direct(np.reshape)
 def reshape(a: Any, shape: Any, order: str = "C", **_: Any) -> Traced:
     """The same entries in another shape."""
+    if order == "F":
+        return transpose(reshape(transpose(a), _reversed(shape)))
     if order not in {"C", "K"}:
-        return transpose(reshape(transpose(a), _reversed(shape)))  # Fortran's order
+        refuse_numbers(
+            f"order={order!r} depends on how an array lies in memory", 'write order="C" or "F"'
+        )
     x = as_instruction(a)
     wanted = hollow_shape(x.shape, shape)
-    return Traced(x if wanted == x.shape else make("reshape", [x], shape=wanted))
+
+    def reshaped(now: Instruction, shape: tuple[int, ...] = wanted) -> Instruction:
+        return now if shape == now.shape else make("reshape", [now], shape=shape)
+
+    if not isinstance(a, Traced):
+        return Traced(reshaped(x))
+    if [n for n in wanted if n != 1] != [n for n in x.shape if n != 1]:
+        return Traced(reshaped(x), View(a, None, None))
+    return Traced(reshaped(x), View(a, reshaped, lambda now, new: reshaped(new, now.shape)))
 
 
 def _reversed(shape: Any) -> tuple[int, ...]:
@@ -110,11 +130,16 @@ def transpose(a: Any, axes: Any = None) -> Traced:
     """The axes in another order."""
     x = as_instruction(a)
     ndim = len(x.shape)
-    order = range(ndim)[::-1] if axes is None else [int(i) % max(ndim, 1) for i in axes]
-    if tuple(order) == tuple(range(ndim)):
-        return _wrapped(x)
     np.transpose(np.empty((1,) * ndim), axes)  # raises what NumPy raises
-    return _traced("transpose", a, axes=tuple(order))
+    order = range(ndim)[::-1] if axes is None else [int(i) % ndim for i in axes]
+
+    def permuted(now: Instruction, order: Sequence[int] = tuple(order)) -> Instruction:
+        return now if list(order) == list(range(ndim)) else make("transpose", [now], axes=order)
+
+    if not isinstance(a, Traced):
+        return Traced(permuted(x))
+    back = tuple(np.argsort(order).tolist())
+    return Traced(permuted(x), View(a, permuted, lambda _, new: permuted(new, back)))
 
 
 def _wrapped(x: Instruction) -> Traced:
@@ -125,6 +150,7 @@ def _wrapped(x: Instruction) -> Traced:
 def swapaxes(a: Any, axis1: int, axis2: int) -> Traced:
     """Two axes exchanged."""
     order = list(range(len(as_instruction(a).shape)))
+    np.swapaxes(np.empty((1,) * len(order)), axis1, axis2)  # raises what NumPy raises
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(a, order)
 
@@ -160,14 +186,15 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Traced:
     """The entries repeated."""
     x = as_instruction(array)
     wanted = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
-    return _wrapped(x) if x.shape == wanted else _traced("broadcast", array, shape=wanted)
+    shared = View(array, lambda now: fit(now, wanted), None) if isinstance(array, Traced) else None
+    return Traced(fit(x, wanted), shared)
 
 
 @direct(np.concatenate, np.concat)
-def concatenate(arrays: Any, axis: int | None = 0, out: Any = None, **options: Any) -> Traced:
+def concatenate(arrays: Any, axis: int | None = 0, out: None = None, **options: Any) -> Traced:
     """Arrays joined along an axis."""
-    if out is not None or options:
-        raise TraceError("compile: np.concatenate takes no out=, dtype= or casting= here")
+    if options:
+        raise TraceError("compile: np.concatenate takes no dtype= or casting= here")
     if axis is None:
         arrays, axis = [reshape(a, -1) for a in arrays], 0
     parts = [as_instruction(a) for a in arrays]
@@ -179,16 +206,14 @@ def concatenate(arrays: Any, axis: int | None = 0, out: Any = None, **options: A
 
 
 @direct(np.stack)
-def stack(arrays: Any, axis: int = 0, out: Any = None, **options: Any) -> Traced:
+def stack(arrays: Any, axis: int = 0, out: None = None, **options: Any) -> Traced:
     """Arrays joined along a new axis."""
-    return concatenate([expand_dims(a, axis) for a in arrays], axis, out, **options)
+    return concatenate([expand_dims(a, axis) for a in arrays], axis, **options)
 
 
 @direct(np.dot)
-def dot(a: Any, b: Any, out: Any = None) -> Traced:
+def dot(a: Any, b: Any, *, out: None = None) -> Traced:
     """NumPy's dot."""
-    if out is not None:
-        raise TraceError("compile: np.dot takes no out= here")
     x, y = as_instruction(a), as_instruction(b)
     if not x.shape or not y.shape:
         return elementwise("multiply", a, b)
@@ -249,21 +274,15 @@ def copy(a: Any, order: str = "K", subok: bool = False) -> Traced:
 
 
 @direct(np.all)
-def all_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def all_(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Whether all entries hold."""
     return reduced("all", a, axis=axis, keepdims=keepdims)
 
 
 @direct(np.any)
-def any_(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+def any_(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """Whether any entry holds."""
     return reduced("any", a, axis=axis, keepdims=keepdims)
-
-
-@direct(np.array_equal)
-def array_equal(a: Any, b: Any, equal_nan: bool = False) -> bool:
-    """Whether both are the same instruction: numbers cannot be compared yet."""
-    return as_instruction(a) is as_instruction(b)
 
 
 @direct(np.clip)

@@ -6,9 +6,12 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from .instruction import Instruction
 from .places import Place
+
+Item = TypeVar("Item")
 
 
 @dataclass
@@ -112,8 +115,13 @@ def _short(option: object) -> str:
 
 
 def ordered(roots: Iterable[Instruction]) -> list[Instruction]:
-    """The roots and all they are computed from, operands first. A loop, never recursion."""
-    done: dict[Instruction, None] = {}
+    """The roots and all they are computed from, operands first."""
+    return in_order(roots, lambda x: x.inputs)
+
+
+def in_order(roots: Iterable[Item], needs: Callable[[Item], Sequence[Item]]) -> list[Item]:
+    """The roots and all that they need, what is needed first. A loop, never recursion."""
+    done: dict[Item, None] = {}
     waiting = [(x, False) for x in reversed(list(roots))]
     while waiting:
         x, ready = waiting.pop()
@@ -123,18 +131,8 @@ def ordered(roots: Iterable[Instruction]) -> list[Instruction]:
             done[x] = None
             continue
         waiting.append((x, True))
-        waiting.extend((y, False) for y in reversed(x.inputs) if y not in done)
+        waiting.extend((y, False) for y in reversed(needs(x)) if y not in done)
     return list(done)
-
-
-def readers(program: Program) -> dict[Instruction, list[Instruction]]:
-    """Which instructions read each one."""
-    found: dict[Instruction, list[Instruction]] = {}
-    for x in program.instructions():
-        found.setdefault(x, [])
-        for y in dict.fromkeys(x.inputs):
-            found[y].append(x)
-    return found
 
 
 def identifier(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .fusion import Call, Kernel, Loop, Product, base_of, fused
 from .instruction import Instruction, make
 from .layout import contiguous, located
+from .program import in_order
 
 ALIGNMENT = 64
 
@@ -69,7 +70,7 @@ def scheduled(
         kernels.append(kernel)
         home[again] = kernel
         in_place[again] = i
-    plan = Schedule(sorted_by(kernels, edges), {}, [])
+    plan = Schedule(in_order(kernels, edges.__getitem__), {}, [])
     for number, x in enumerate(inputs):
         plan.storage[x] = Storage("input", number)
     for number, x in enumerate(returned):
@@ -166,23 +167,6 @@ def _axes_of_operand(kernel: Loop, x: Instruction, y: Instruction) -> tuple[int 
 def place_of(plan: Schedule, x: Instruction) -> tuple[int, tuple[int, ...]]:
     """Where an instruction's entries lie in its memory: the first one, and the strides."""
     return plan.places.get(x) or (0, contiguous(x.shape))
-
-
-def sorted_by(kernels: Sequence[Kernel], edges: dict[Kernel, list[Kernel]]) -> list[Kernel]:
-    """The kernels in an order that keeps to the edges, else as they were."""
-    done: dict[Kernel, None] = {}
-    for first in kernels:
-        waiting = [(first, False)]
-        while waiting:
-            kernel, ready = waiting.pop()
-            if kernel in done:
-                continue
-            if ready:
-                done[kernel] = None
-                continue
-            waiting.append((kernel, True))
-            waiting += [(k, False) for k in edges[kernel] if k not in done]
-    return list(done)
 
 
 def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import operator
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from types import CodeType
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..errors import TraceError
 from ..stand_in import StandIn
 from .instruction import (
     REDUCTIONS,
@@ -26,6 +21,8 @@ from .instruction import (
     make,
     result_dtype,
 )
+from .refusals import UNCERTAIN, refuse_numbers, user_line
+from .views import View
 from .watching import TRACE
 
 Check = tuple[Instruction, Callable[[Any], object]]
@@ -33,7 +30,6 @@ CHECKS: contextvars.ContextVar[list[Check]] = contextvars.ContextVar("checks")
 """What the program being traced is to look at before it changes anything."""
 
 REDUCING = {ufunc: name for name, ufunc in REDUCTIONS.items()}
-OWN = tuple(f"{Path(x).parent}{os.sep}" for x in (Path(__file__).parent, np.__file__))
 
 
 def through(name: str) -> Callable[..., Any]:
@@ -54,23 +50,35 @@ class Traced(NDArrayOperatorsMixin, StandIn):
     numbers at once (`if`, `float()`, `.item()`, printing them) raises `TraceError`, with the line.
     """
 
-    __slots__ = ("__weakref__", "base", "instruction", "place")
+    __slots__ = ("__weakref__", "_instruction", "_seen", "place", "view_of")
     __array_priority__ = 1000
 
     def __init__(
         self,
         instruction: Instruction,
-        base: tuple[Traced, tuple[Any, ...]] | None = None,
+        view_of: View | None = None,
         place: str = "",
     ) -> None:
-        self.instruction = instruction
-        self.base = base  # what this is a slice of: writing here is writing there
+        self._instruction = instruction
+        self.view_of = view_of
+        self._seen = None if view_of is None else view_of.whole.instruction
         self.place = place  # what it is called outside, where writing to it is refused
         trace = TRACE.get()
         if trace is not None:
             trace.note(self, *user_line())
 
     # ---- what is known
+
+    @property
+    def instruction(self) -> Instruction:
+        """The instruction that it stands for at the moment."""
+        if self.view_of is not None:
+            now = self.view_of.whole.instruction
+            if now is not self._seen:  # written to since
+                if self.view_of.read is None:
+                    refuse_numbers("an array was changed in place after it was reshaped", UNCERTAIN)
+                self._instruction, self._seen = self.view_of.read(now), now
+        return self._instruction
 
     @property
     def shape(self) -> Shape:  # type: ignore[override]
@@ -206,10 +214,13 @@ class Traced(NDArrayOperatorsMixin, StandIn):
                 "module's buffer, which compiled steps update",
             )
         fitting = fit(cast_to(as_instruction(new), self.dtype, self.instruction.weak), self.shape)
-        self.instruction = fitting
-        if self.base is not None:
-            whole, index = self.base
-            whole[index] = Traced(fitting)
+        if self.view_of is not None:
+            whole, _, write = self.view_of
+            if write is None:
+                refuse_numbers("a reshaped or repeated array is changed in place", UNCERTAIN)
+            whole.become(Traced(write(whole.instruction, fitting)))
+            self._seen = whole.instruction
+        self._instruction = fitting
         return self
 
     def __getitem__(self, index: Any) -> Traced:
@@ -235,6 +246,8 @@ class Traced(NDArrayOperatorsMixin, StandIn):
 
     def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> Traced:
         """The same numbers in another dtype."""
+        if not copy and self.dtype == dtype:
+            return self
         return Traced(cast_to(self.instruction, np.dtype(dtype), weak=False))
 
     def view(self, *_: Any) -> NoReturn:
@@ -252,9 +265,11 @@ class Traced(NDArrayOperatorsMixin, StandIn):
 
     def ravel(self, order: str = "C") -> Traced:
         """All entries along one axis."""
-        return self.reshape(-1)
+        return self.reshape(-1, order=order)
 
-    flatten = ravel
+    def flatten(self, order: str = "C") -> Traced:
+        """All entries along one axis, as a copy."""
+        return self.ravel(order).copy()
 
     sum, prod, mean, max, min = map(through, ("sum", "prod", "mean", "max", "min"))
     std, var, cumsum, argmax = map(through, ("std", "var", "cumsum", "argmax"))
@@ -274,6 +289,10 @@ class Traced(NDArrayOperatorsMixin, StandIn):
     def spread(self, shape: Shape) -> Traced:
         """The same numbers, repeated to a shape."""
         return Traced(fit(self.instruction, shape))
+
+    def same(self, other: Any) -> bool:
+        """Whether both stand for the same numbers."""
+        return self.instruction is as_instruction(other)
 
     def filled(self, number: Any) -> Traced:
         """One number everywhere, in this shape and dtype."""
@@ -307,21 +326,6 @@ class Traced(NDArrayOperatorsMixin, StandIn):
 
 QUICK_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal", 1: "positive"}
 SIMPLE = {"axis", "keepdims", "dtype"}
-
-
-def refuse_numbers(wrong: str, cure: str) -> NoReturn:
-    """Raise `TraceError` with the user's line."""
-    code, line = user_line()
-    place = f"{code.co_filename}, line {line}, in {code.co_name}"
-    raise TraceError(f"{place}: compile: {wrong}; {cure}")
-
-
-def user_line() -> tuple[CodeType, int]:
-    """Where the user's function is at the moment."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(OWN):
-        frame = frame.f_back
-    return frame.f_code, frame.f_lineno
 
 
 def as_instruction(x: Any) -> Instruction:

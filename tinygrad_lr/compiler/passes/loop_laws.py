@@ -36,11 +36,10 @@ def loop_laws(program: Program) -> Program:
 
 
 def divisor(x: Instruction) -> Instruction | None:
-    """1/c for a constant c by which an array is divided, if that is a finite number."""
+    """1/c for a constant c by which an array is divided, if both are normal numbers."""
     a, c = x.inputs
     if not c.is_constant or not c.weak or not a.shape or x.dtype.kind != "f":
         return None
-    number = float(c.value)
-    if not number or not np.isfinite(1 / number):
-        return None
-    return constant(1 / number)
+    number, least = float(c.value), float(np.finfo(x.dtype).tiny)
+    normal = least <= abs(number) <= 1 / least  # so that 1/c is no infinity, and has all its bits
+    return constant(1 / number) if normal else None

@@ -11,8 +11,6 @@ from ..instruction import Instruction, is_number, make
 from ..program import Program
 from .constants import remade
 
-NARROW = 1  # columns (or depth) of a product that a loop does better
-
 
 def products(program: Program) -> Program:
     """Write dots of depth 1, of one column or row, and with ones, as loops."""
