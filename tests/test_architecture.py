@@ -22,7 +22,7 @@ FLOORS = [
         *("checkpoint", "data", "datasets", "gradient_check", "linear", "losses", "metrics", "nn"),
         *("optim", "schedules", "table"),
     ],
-    ["compiler"],
+    ["compiler", "explain"],
     ["interop", "plot", "train"],
     ["lesson"],
     ["cli"],

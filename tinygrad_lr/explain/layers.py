@@ -1,0 +1,145 @@
+"""The layers of a graph: which results belong together, from the data to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, bad_argument
+from ..graph import ordered
+from ..nn import Module
+from ..value import Value
+
+ADDITIVE = frozenset({"add", "subtract", "concatenate_all"})
+"""Operations by which a parameter joins a layer without beginning one: a bias."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Results that belong together, and the parameters that they are computed with.
+
+    - `number`: 1 for the layer next to the data, and so on; the loss comes last
+    - `name`: where its parameters are in the model ("layers.0"), "layer 1" without a model; "loss"
+    - `parameters`: the leaves that its results read, in the order in which they are read
+    - `results`: in the order in which they were computed; the last one is the layer's output
+    """
+
+    number: int
+    name: str
+    parameters: tuple[Value, ...]
+    results: tuple[Value, ...]
+
+    def __contains__(self, value: object) -> bool:
+        """Whether this is one of the layer's results."""
+        return any(value is x for x in self.results)  # `in` would compare numbers
+
+    def reads(self, value: Value) -> bool:
+        """Whether this result is computed from a parameter of the layer."""
+        operands = value._record[1] if value._record is not None else ()
+        return any(x is parameter for x in operands for parameter in self.parameters)
+
+    @property
+    def output(self) -> Value:
+        """What the layer hands on."""
+        return self.results[-1]
+
+
+def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
+    """The layers of the graph of a loss, the one next to the data first, the loss itself last.
+
+    A layer begins where a parameter multiplies (or in any way but a sum joins) what came before:
+    so it is a weight with its bias and its activation, whether a graph holds arrays or scalars,
+    and whether a `Module` computed it or not. The last layer, named "loss", is what follows the
+    last parameter from where the target comes in. A shared parameter is in each layer that reads
+    it. `model` gives the layers the names of its modules.
+
+    Raises `ArgumentError` where the loss has no graph, or shares no parameter with the model.
+
+    >>> model = tg.nn.MLP(2, [3], 1, generator=0)
+    >>> loss = tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1)))
+    >>> [(layer.name, len(layer.results)) for layer in layers_of(loss, model)]
+    [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
+    """
+    order = ordered([loss])[::-1]
+    results = [value for value in order if value._record is not None]
+    if not results:
+        raise ArgumentError(
+            bad_argument(
+                "layers", "the loss has no graph", expected="a computed Value", given=repr(loss)
+            )
+        )
+    paths = parameter_paths(model)
+    leaves = {value for value in order if value._record is None}
+    if model is not None and leaves.isdisjoint(paths):
+        raise ArgumentError(
+            bad_argument(
+                "layers",
+                "the loss was not computed with this model",
+                expected=f"a loss of the {type(model).__name__}'s output",
+                given="a loss that reads none of its parameters",
+                cure="call the model again, and the loss on what it gives",
+            )
+        )
+    number: dict[Value, int] = {}
+    read: dict[int, dict[Value, None]] = {}
+    members: dict[int, list[Value]] = {}
+    for value in results:
+        operation, operands, _, _ = value._record  # type: ignore[misc]
+        of = [x for x in operands if type(x) is Value]
+        own = [x for x in of if x in leaves]
+        level = max((number.get(x, 0) for x in of), default=0)
+        if own and (operation.name not in ADDITIVE or not level):
+            level += 1
+        number[value] = level
+        members.setdefault(level, []).append(value)
+        read.setdefault(level, {}).update(dict.fromkeys(own))
+    highest = max(members)
+    at_the_end = _loss_part(results, leaves)
+    body = [x for x in members[highest] if x not in at_the_end]
+    layers = [
+        Layer(level, _name(level, read.get(level, {}), paths), tuple(read.get(level, {})), tuple(m))
+        for level, m in sorted({**members, highest: body}.items())
+        if m
+    ]
+    last = tuple(x for x in results if x in at_the_end)
+    return [*layers, Layer(highest + 1, "loss", (), last)]
+
+
+def parameter_paths(model: Module | None) -> Mapping[Value, str]:
+    """The path of each parameter in its model."""
+    return {} if model is None else {x: path for path, x in model.named_parameters()}
+
+
+def _loss_part(results: Sequence[Value], leaves: Set[Value]) -> Set[Value]:
+    """From the results that lead to no parameter any more, those from the target on."""
+    before: set[Value] = set()  # results that a parameter is yet to meet
+    for value in reversed(results):
+        operands = [x for x in value._record[1] if type(x) is Value]  # type: ignore[index]
+        if value in before or not leaves.isdisjoint(operands):
+            before.update(operands)
+    ends: set[Value] = set()
+    for value in results:
+        of = value._record[1]  # type: ignore[index]
+        reads = any(type(x) is Value and x in leaves for x in of)
+        if value not in before and not reads:
+            after = any(type(x) is Value and x in ends for x in of)
+            if after or _takes_a_target(value) or value is results[-1]:
+                ends.add(value)
+    return ends or {results[-1]}
+
+
+def _takes_a_target(value: Value) -> bool:
+    """Whether an operation compares: with an array that is no Value, or by a difference."""
+    operation, operands, _, options = value._record  # type: ignore[misc]
+    plain: Sequence[Any] = [x for x in operands if type(x) is not Value]
+    arrays = any(isinstance(x, np.ndarray) for x in [*plain, *options.values()])
+    return arrays or operation.name == "subtract"
+
+
+def _name(level: int, read: Mapping[Value, None], paths: Mapping[Value, str]) -> str:
+    """A layer by where its parameters are."""
+    found = [paths[x].rpartition(".")[0] for x in read if x in paths]
+    return ", ".join(dict.fromkeys(name for name in found if name)) or f"layer {level}"

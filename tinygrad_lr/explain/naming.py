@@ -1,0 +1,226 @@
+"""What the Values and constants of a graph are called, in text and in LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..files import printable
+from ..graph import ordered
+from ..nn import Module
+from ..value import Value
+from .layers import Layer, layers_of, parameter_paths
+from .numbers import number_latex, number_text
+
+SPOKEN = {
+    "loss": "L",
+    **dict.fromkeys(("y_hat", "yhat", "y_pred", "prediction", "predicted", "pred"), "ŷ"),
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "eta": "η",
+    "theta": "θ",
+    "lambda": "λ",
+    "mu": "μ",
+    "nu": "ν",
+    "pi": "π",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "phi": "φ",
+    "omega": "ω",
+}
+"""Names that programs spell out because their letters are hard to type."""
+
+GREEK = {letter: rf"\{name}" for name, letter in SPOKEN.items() if len(name) > 1 and letter > "Ͱ"}
+LATEX = {**GREEK, "ŷ": r"\hat{y}", "Σ": r"\Sigma"}
+SUBSCRIPT = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
+LAYERED = {"weight": "W", "bias": "b"}
+"""Parameters of layers: a letter, and the layer's number below it."""
+
+
+class Names:
+    """A name for every Value and constant of the graph of a loss.
+
+    In this order: the name that the user gave (`Value(..., name="w")`); the letter of a layer's
+    weight or bias (W₁, b₁; w and b in a single line of one input); the variable of the caller that
+    holds it (`variables`, name -> object); its part in the lesson: L for the loss, ŷ and y for
+    what a residual compares, u for the residual, z and h for what a layer computes before and
+    after its activation; v₁, v₂, ... for the rest. No two have the same name.
+
+    >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
+    >>> loss = np.mean((w * np.array([1.0, 2.0]) + b - np.array([2.0, 4.0])) ** 2)
+    >>> names = Names(loss)
+    >>> [names.text(value) for value in names.order]
+    ['w', 'b', 'v₁', 'ŷ', 'u', 'v₂', 'L']
+    """
+
+    def __init__(
+        self,
+        loss: Value,
+        model: Module | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.layers = layers_of(loss, model)
+        self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._age))
+        self.paths = parameter_paths(model)
+        self._names: dict[int, str] = {}
+        self._taken: set[str] = set()
+        self._kept: list[Any] = [*self.order]  # so that no id is used twice
+        leaves = [x for x in self.order if x._record is None]
+        results = [x for x in self.order if x._record is not None]
+        held = {
+            id(x): name for name, x in reversed(list((variables or {}).items())) if _speaks(name)
+        }
+        for value in self.order:
+            if value.name and not (value.name in LAYERED and value._record is None):
+                self._give(value, value.name)
+        self._name_parameters(leaves)
+        for value in self.order:
+            self._give(value, held.get(id(value)))
+        self._name_parts(loss, results, held)
+        plain = 0
+        for value in results:
+            if id(value) not in self._names:
+                plain += 1
+                self._give(value, f"v{plain}")
+        for i, value in enumerate(x for x in leaves if id(x) not in self._names):
+            self._give(value, f"p{i + 1}")
+        self._name_constants(results, held)
+
+    def text(self, x: Any) -> str:
+        """The name of a Value or constant as text; a number is itself.
+
+        >>> Names(Value(2.0, name="w1") * 3.0).text(3.0)
+        '3'
+        """
+        name = self._names.get(id(x))
+        if name is None:
+            return _unnamed(x)
+        letter, below = _parts(name)
+        return letter + below.translate(SUBSCRIPT)
+
+    def latex(self, x: Any) -> str:
+        r"""The name as LaTeX; a number is itself.
+
+        >>> names = Names(Value(2.0, name="w1") * 3.0)
+        >>> names.latex(names.order[0])
+        'w_{1}'
+        """
+        name = self._names.get(id(x))
+        if name is None:
+            return number_latex(float(x)) if np.ndim(x) == 0 else r"\mathrm{constant}"
+        letter, below = _parts(name)
+        spelt = LATEX.get(letter, letter if len(letter) == 1 else _word(letter))
+        return f"{spelt}_{{{below}}}" if below else spelt
+
+    def path(self, x: Value) -> str:
+        """Where a parameter is in the model, or "" for anything else."""
+        return self.paths.get(x, "")
+
+    def legend(self) -> Iterator[tuple[str, str]]:
+        """The names of parameters that have a path in the model, with that path."""
+        for value in self.order:
+            path = self.paths.get(value)
+            if path and path != self._names[id(value)]:
+                yield self.text(value), path
+
+    def layer_of(self, value: Value) -> Layer | None:
+        """The layer that a result belongs to."""
+        return next((layer for layer in self.layers if value in layer), None)
+
+    def _give(self, x: Any, name: str | None) -> None:
+        """Name what has no name yet; a name that is taken gets a number."""
+        if not name or id(x) in self._names:
+            return
+        name = SPOKEN.get(name, printable(name))
+        unique, count = name, 1
+        while unique in self._taken:
+            count += 1
+            unique = f"{name}_{count}" if name[-1:].isdigit() else f"{name}{count}"
+        self._taken.add(unique)
+        self._names[id(x)] = unique
+        self._kept.append(x)
+
+    def _name_parameters(self, leaves: list[Value]) -> None:
+        """W₁ and b₁ for the weight and bias of layer 1; w and b where there is but one number."""
+        counted = [layer for layer in self.layers if layer.parameters]
+        for layer in counted:
+            below = "" if len(counted) == 1 else str(layer.number)
+            for value in layer.parameters:
+                own = (self.paths.get(value) or value.name or "").rpartition(".")[2]
+                letter = LAYERED.get(own, f"{own}_" if own and below else own)
+                if len(counted) == 1 and letter == "W" and value.size == 1:
+                    letter = "w"
+                self._give(value, f"{letter}{below}" if letter else None)
+
+    def _name_parts(self, loss: Value, results: list[Value], held: Mapping[int, str]) -> None:
+        """The lesson's names for what stands in a loss and in a layer."""
+        self._give(loss, "L")
+        for layer in self.layers[-1:]:
+            for value in layer.results:
+                operation, operands, _, _ = value._record  # type: ignore[misc]
+                if operation.name == "subtract":
+                    self._give(value, "u")
+                    prediction, target = operands
+                    if type(prediction) is Value and prediction._record is not None:
+                        self._give(prediction, "ŷ")
+                    if np.ndim(target) and id(target) not in held:
+                        self._give(target, "y")
+        counted = len(self.layers) > 2
+        for layer in self.layers[:-1]:
+            below = str(layer.number) if counted else ""
+            readers = [x for x in layer.results if not layer.parameters or layer.reads(x)]
+            if readers and counted:
+                self._give(readers[-1], f"z{below}")
+            if counted and not (readers and layer.output is readers[-1]):
+                self._give(layer.output, f"h{below}")
+
+    def _name_constants(self, results: list[Value], held: Mapping[int, str]) -> None:
+        """Arrays that are no Values: the caller's name, x for what a parameter multiplies, c."""
+        first = True
+        for value in results:
+            operation, operands, numbers, _ = value._record  # type: ignore[misc]
+            for x, number in zip(operands, numbers, strict=True):
+                if type(x) is Value and x.requires_grad:
+                    continue
+                if np.ndim(number) == 0 and type(x) is not Value:
+                    continue
+                self._give(x, held.get(id(x)))
+                if id(x) not in self._names and type(x) is Value and x.name:
+                    self._give(x, x.name)
+                parametric = operation.name in {"multiply", "matmul", "affine"}
+                self._give(x, "x" if parametric and first else "c")
+                first = False
+
+
+def _speaks(name: str) -> bool:
+    """Whether a variable's name is one that its author chose for a reader."""
+    return not name.startswith("_") and name not in {"self", "value", "out", "In", "Out"}
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """A name as its letters and the number that stands below them: w1 and w_1 are w with 1."""
+    found = re.fullmatch(r"(.*?[^\d_])_?(\d+(?:_\d+)*)", name)
+    if not found:
+        return name, ""
+    return found[1], found[2].replace("_", ",")
+
+
+def _word(text: str) -> str:
+    """Letters that are a word, upright, with what LaTeX would read as a command escaped."""
+    special = {"\\": r"\backslash ", "{": r"\{", "}": r"\}", "^": r"\hat{}", "~": r"\sim "}
+    escaped = "".join(special.get(c, f"\\{c}" if c in "_$%&#" else c) for c in text)
+    return rf"\mathrm{{{escaped}}}"
+
+
+def _unnamed(x: Any) -> str:
+    """A number as itself, anything else as what it is."""
+    if isinstance(x, Value):
+        x = x._content
+    return number_text(float(x)) if np.ndim(x) == 0 else "constant"

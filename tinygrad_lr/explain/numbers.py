@@ -1,0 +1,84 @@
+"""Numbers and arrays as people read them: four digits, a real minus sign, long arrays elided."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+DIGITS = 4
+ENDS = 3  # entries shown at the start of a long axis; one at its end
+MOST = 6  # entries of an axis shown in full
+
+
+def number_text(number: float, digits: int = DIGITS) -> str:
+    """A number in few digits, with a minus sign that is one.
+
+    >>> number_text(-0.66371), number_text(1234567.0), number_text(2.0), number_text(-0.0)
+    ('−0.6637', '1.235e+06', '2', '0')
+    >>> number_text(float("-inf")), number_text(float("nan"))
+    ('−∞', 'nan')
+    """
+    if math.isinf(number):
+        return "∞" if number > 0 else "−∞"
+    if number != number:  # noqa: PLR0124 - nan
+        return "nan"
+    return f"{number + 0.0:.{digits}g}".replace("-", "−", 1)
+
+
+def number_latex(number: float, digits: int = DIGITS) -> str:
+    r"""A number as LaTeX, its power of ten written out.
+
+    >>> number_latex(-1234567.0), number_latex(0.5)
+    ('-1.235 \\cdot 10^{6}', '0.5')
+    """
+    if not math.isfinite(number):
+        return {"∞": r"\infty", "−∞": r"-\infty"}.get(number_text(number), r"\mathrm{nan}")
+    mantissa, power, exponent = f"{number + 0.0:.{digits}g}".partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if power else mantissa
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as people say it.
+
+    >>> shape_text((1000, 1)), shape_text((3,)), shape_text(())
+    ('1000 × 1', '3', 'a number')
+    """
+    return " × ".join(map(str, shape)) or "a number"
+
+
+def array_text(array: Any, digits: int = DIGITS) -> str:
+    """An array on one line: in full where it is small, its ends and its size where it is not.
+
+    >>> array_text(2.0), array_text(np.array([1.0, -2.5]))
+    ('2', '[1, −2.5]')
+    >>> array_text(np.arange(1000.0)), array_text(np.ones((100, 2)))
+    ('[0, 1, 2, … 999]', '[[1, 1], [1, 1], [1, 1], … [1, 1]]')
+    """
+    array = np.asarray(array)
+    if not array.ndim:
+        return number_text(float(array), digits)
+    if len(array) <= MOST:
+        return f"[{', '.join(array_text(x, digits) for x in array)}]"
+    first = ", ".join(array_text(x, digits) for x in array[:ENDS])
+    return f"[{first}, … {array_text(array[-1], digits)}]"
+
+
+def summary_text(array: Any) -> str:
+    """An array in a few figures: its mean and its range; a small one in full.
+
+    >>> summary_text(np.arange(1000.0)), summary_text(np.array([1.0, 2.0])), summary_text(3.0)
+    ('mean 499.5, from 0 to 999', '[1, 2]', '3')
+    """
+    array = np.asarray(array)
+    if array.size <= ENDS and array.ndim <= 1:
+        return array_text(array)
+    if not array.size:
+        return "empty"
+    low, high = float(array.min()), float(array.max())
+    if low == high:
+        return f"all {number_text(low)}"
+    with np.errstate(all="ignore"):
+        mean = float(array.mean(dtype=np.float64))
+    return f"mean {number_text(mean)}, from {number_text(low)} to {number_text(high)}"
