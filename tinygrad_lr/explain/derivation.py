@@ -161,7 +161,9 @@ def derivation(
     <BLANKLINE>
     """
     frame = sys._getframe(1)
-    variables = {**frame.f_globals, **frame.f_locals}
+    variables = frame.f_locals | {
+        k: x for k, x in frame.f_globals.items() if k not in frame.f_locals
+    }
     _check(loss, learning_rate)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets = _targets(loss, wrt)
@@ -192,7 +194,7 @@ def derivation(
                 given=f"{len(targets)}",
             )
         followed = graph.numbered(targets[0], path)
-    steps = steps_of(region, cotangents, on_the_way & visible, followed)
+    steps = steps_of(region, cotangents, on_the_way & visible, followed, graph.before)
     return Derivation(
         steps=tuple(steps),
         wrt=tuple(targets),

@@ -16,9 +16,11 @@ from .derivation_text import (
     equal_parts,
     fitting,
     forward_order,
+    left_out,
     listed,
     of_entry,
     shown_rows,
+    shown_steps,
 )
 from .mathml import as_mathml
 from .numbers import number_latex, number_text, shape_text
@@ -94,13 +96,19 @@ def _html(derivation: Derivation) -> Iterator[str]:
     told = about(derivation)
     yield f"<p>{escape(told)}</p>" if told else ""
     yield f"<h4>Forward, from the data to {loss}</h4>"
-    for step in forward_order(derivation):
+    for step in shown_steps(forward_order(derivation)):
+        if step is None:
+            yield f"<p>… {left_out(derivation.steps)} …</p>"
+            continue
         formula = "" if step.forward is None else f" = {step.forward.latex}"
         yield _line(derivation, f"{step.name.latex}{formula}", step.data)
     yield f"<h4>Back, from {loss} to {escape(of)}, by the chain rule</h4><ol>"
-    for step in derivation.steps[1:]:
+    for step in shown_steps(derivation.steps[1:]):
         yield "<li>"
-        yield from _step(step, derivation)
+        if step is None:
+            yield f"… {left_out(derivation.steps[1:])} …"
+        else:
+            yield from _step(step, derivation)
         yield "</li>"
     yield "</ol><h4>The update</h4>"
     for i, x in enumerate(derivation.wrt):

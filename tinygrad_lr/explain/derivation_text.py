@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .steps import Share, Step
 from .terms import Terms, terms_of
 
 MARGIN = "   "
+LONGEST = 80  # steps that are written out
 
 
 def as_text(derivation: Derivation, width: int = 80) -> str:
@@ -36,7 +37,11 @@ def _lines(derivation: Derivation, width: int) -> Iterator[str]:
     yield f"Back, from {loss} to {listed(of)}, by the chain rule"
     layered = len([layer for layer in names.layers if layer.parameters]) > 1
     heading = ""
-    for step in derivation.steps[1:]:
+    for step in shown_steps(derivation.steps[1:]):
+        if step is None:
+            yield ""
+            yield f"{MARGIN}… {left_out(derivation.steps[1:])} …"
+            continue
         if layered and step.layer is not None and step.layer.name != heading:
             heading = step.layer.name
             yield ""
@@ -88,11 +93,17 @@ def counted(step: Step) -> Iterator[int]:
 def _forward(derivation: Derivation, width: int) -> Iterator[str]:
     names = derivation.names
     rows = []
-    for step in forward_order(derivation):
+    for step in shown_steps(forward_order(derivation)):
+        if step is None:
+            rows.append(("", None))
+            continue
         formula = "" if step.forward is None else f" = {plain_text(step.forward.latex)}"
         rows.append((f"{names.text(step.value)}{formula}", step.data))
     column = min(max(len(left) for left, _ in rows), 30)
     for left, data in rows:
+        if not left:
+            yield f"{MARGIN}… {left_out(derivation.steps)} …"
+            continue
         yield from _valued(f"{MARGIN}{left:{column}} = ", data, width)
 
 
@@ -100,6 +111,18 @@ def forward_order(derivation: Derivation) -> list[Step]:
     """The steps in the order in which they were computed, leaves first."""
     leaves = [step for step in derivation.steps if step.forward is None]
     return [*leaves, *(step for step in reversed(derivation.steps) if step.forward is not None)]
+
+
+def shown_steps(steps: Sequence[Step]) -> list[Step | None]:
+    """All steps, or of very many the first and the last, with None between."""
+    if len(steps) <= LONGEST:
+        return list(steps)
+    return [*steps[: LONGEST // 2], None, *steps[-LONGEST // 2 :]]
+
+
+def left_out(steps: Sequence[Step]) -> str:
+    """How many of the steps are not shown."""
+    return f"{len(steps) - LONGEST} more steps, in .steps"
 
 
 def _valued(start: str, data: Any, width: int) -> Iterator[str]:

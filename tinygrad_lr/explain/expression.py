@@ -14,8 +14,9 @@ CONDITION, SUM, PRODUCT, PREFIX, POWER, ATOM = range(6)
 """How tightly a formula holds together: what binds less than its place asks for gets brackets."""
 
 HOLE = re.compile(r"<(\w+)>")
-RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) ?")
+RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
 OPENED = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
+MATRIX = "<x> <y>"  # a product of matrices: of several no brackets are needed
 SPREAD = (r"\sum", r"\prod")
 
 
@@ -124,16 +125,19 @@ class Product(Expression):
         """The factors with dots between, above and below a line."""
         sign = "-" if self.coefficient < 0 else ""
         size = abs(self.coefficient)
-        above = _factors(size, self.over)
-        return sign + (rf"\frac{{{above}}}{{{_factors(1.0, self.under)}}}" if self.under else above)
+        if not self.under:
+            return sign + _factors(size, self.over)
+        above, below = (
+            part[0].latex if factor == 1 and len(part) == 1 else _factors(factor, part)
+            for factor, part in ((size, self.over), (1.0, self.under))
+        )
+        return rf"{sign}\frac{{{above}}}{{{below}}}"
 
 
 def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
-    if coefficient == 1 and len(factors) == 1:
-        return factors[0].latex
     counted = Counter(factors)
     powers = [
-        one.within(PRODUCT + (count < len(factors) or coefficient != 1))
+        one.within(PREFIX + (count < len(counted)))
         if times == 1
         else f"{one.within(ATOM)}^{{{times}}}"
         for count, (one, times) in enumerate(counted.items(), 1)
@@ -195,9 +199,16 @@ class Call(Expression):
 
         def fill(hole: re.Match[str]) -> str:
             least = asked_of(self.template, hole)
-            return ", ".join(x.within(least) for x in fillings[hole[1]])
+            return ", ".join(
+                x.latex if self.template == MATRIX == _template(x) else x.within(least)
+                for x in fillings[hole[1]]
+            )
 
         return HOLE.sub(fill, self.template)
+
+
+def _template(x: Expression) -> str:
+    return x.template if isinstance(x, Call) else ""
 
 
 def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
@@ -322,6 +333,8 @@ def asked_of(template: str, hole: re.Match[str]) -> int:
         return 0
     if RELATION.search(_outside(template)):
         return SUM
+    if template == MATRIX:
+        return PREFIX
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT
     if before.endswith(("+", "-")) or re.match(r"[-+]", after):

@@ -200,9 +200,9 @@ class Names:
         for layer in self.layers[:-1]:
             below = str(layer.number) if counted else ""
             readers = [x for x in layer.results if not layer.parameters or layer.reads(x)]
-            if readers and counted:
+            if readers:
                 self._give(readers[-1], f"z{below}")
-            if counted and not (readers and layer.output is readers[-1]):
+            if not (readers and layer.output is readers[-1]):
                 self._give(layer.output, f"h{below}")
 
     def _name_constants(self, results: list[Value], held: Mapping[int, str]) -> None:

@@ -25,13 +25,10 @@ WORDS = {
     "bmod": " mod ",
     "partial": "∂",
     "Sigma": "Σ",
-    "ln": "ln ",
-    "log": "log",
     "left": "",
     "right": "",
     "mathsf": "",
     "mathrm": "",
-    "operatorname": "",
     "text": "",
 }
 GREEK = dict(
@@ -46,6 +43,7 @@ GREEK = dict(
 )
 RAISED = str.maketrans("0123456789−T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ")
 LOWERED = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
+APPLIED = "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\s+|[^\\{}^_&\s]")
 
 
@@ -60,7 +58,8 @@ def plain_text(latex: str) -> str:
     text = _read(iter(TOKEN.findall(latex)), None)
     text = re.sub(r" +", " ", text)
     text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
-    text = re.sub(r"\b(?!if|else|and|or)([a-z]{2,}[₀-₉]*) \(", r"\1(", text)
+    text = re.sub(rf"{APPLIED}(_\w+|[₀-₉]*) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(rf"{APPLIED}(_\w+|[₀-₉]*) *", r"\1 ", text)
     return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
 
 
@@ -81,6 +80,8 @@ def _read(tokens: Iterator[str], until: str | None) -> str:
             out += f"{_closed(above)}/{_closed(below)}"
         elif token == r"\sqrt":
             out += _root(tokens)
+        elif token == r"\operatorname":
+            out += _argument(tokens) + APPLIED
         elif token == r"\hat":
             out += {"y": "ŷ"}.get(letter := _argument(tokens), f"{letter}^")
         elif token == r"\begin":
@@ -90,9 +91,7 @@ def _read(tokens: Iterator[str], until: str | None) -> str:
             out += {",": " ", "\\": "; "}.get(token[1], token[1])
         elif token.startswith("\\"):
             word = token[1:]
-            out += WORDS.get(
-                word, GREEK.get(word, word + (" " if word not in {"max", "min"} else ""))
-            )
+            out += WORDS.get(word, GREEK.get(word, word + APPLIED))
         else:
             out += " " if token.isspace() else token.replace("-", "−")
     return out
@@ -170,7 +169,7 @@ def _lowered(text: str) -> str:
 
 
 def _whole(text: str) -> bool:
-    return re.fullmatch(r"[\w.′ŷ]+", text.strip()) is not None
+    return re.fullmatch(r"[\w.,ŷ]+", text.strip()) is not None
 
 
 def _closed(text: str) -> str:

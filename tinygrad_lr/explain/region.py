@@ -24,6 +24,9 @@ LINE: Sequence[Callable[..., Any]] = (
 )
 """The rules of x @ w + b where w is one number: those of the lesson's w·x + b."""
 
+Handed = tuple[Symbol, str, int]
+"""A share, the operation that handed it on, and to which of its operands."""
+
 ENTRYWISE = frozenset({"alias", "broadcast_to", "cast"})
 
 
@@ -36,7 +39,7 @@ class Pull:
     - `formula`, `number`: the share of the gradient that comes this way
     - `spread`: in how many entries of the reader each entry is used; their shares are added up
     - `terms`: the shares before they are added up
-    - `operation`: the last operation on the way, by name
+    - `operation`, `position`: the last operation on the way, by name, and which operand this is
     """
 
     local: Expression | None
@@ -46,6 +49,7 @@ class Pull:
     spread: int
     terms: Any
     operation: str
+    position: int
 
 
 class Region:
@@ -78,10 +82,10 @@ class Region:
         shares = self._walk(value, Symbol(name, g), local=False)
         locals_ = self._walk(value, Symbol(ONE, ones), local=True)
         found = {}
-        for x, (share, operation) in shares.items():
+        for x, (share, operation, position) in shares.items():
             own = fitted(share.number, x._content)
             spread = np.size(share.number) // max(np.size(own), 1)
-            local = locals_.get(x, (None, ""))[0]
+            local = locals_[x][0] if x in locals_ else None
             formula, local_number = share.expression, None
             if local is not None:
                 expression, local_number = local.expression, local.number
@@ -101,17 +105,18 @@ class Region:
                 spread,
                 share.number,
                 operation,
+                position,
             )
         return found
 
-    def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, tuple[Symbol, str]]:
+    def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, Handed]:
         """The chain rule on Symbols, down to the next visible Values; not added up to their shapes.
 
         With `local`, only along operations that work entry by entry, unless it begins at a number.
         """
         entries = local and np.size(value._content) > 1
         cotangents: dict[Value, Symbol] = {value: seed}
-        found: dict[Value, tuple[Symbol, str]] = {}
+        found: dict[Value, Handed] = {}
         blocked: set[Value] = set()
         waiting = [(-value._age, value)]
         while waiting:
@@ -122,18 +127,20 @@ class Region:
             for position, x in enumerate(operands):
                 if type(x) is not Value or not x.requires_grad:
                     continue
-                if entries and not (entrywise and reader not in blocked):
+                if entries and (reader in blocked or x in blocked or not entrywise):
                     blocked.add(x)
-                    c = g
-                else:
-                    c = self._handed(reader, rules, position, g)
+                    if x not in cotangents and x not in self.visible:
+                        cotangents[x] = g
+                        heappush(waiting, (-x._age, x))
+                    continue
+                c = self._handed(reader, rules, position, g)
                 if x in self.visible or x._record is None:
                     if x in found:
                         before = found[x][0]
                         c = _added(_fit(before, x), _fit(c, x))
-                    found[x] = c, operation.name
+                    found[x] = c, operation.name, position
                 else:
-                    c = c if local else _fit(c, x)
+                    c = c if entries else _fit(c, x)
                     if x in cotangents:
                         cotangents[x] = _added(cotangents[x], c)
                     else:

@@ -10,6 +10,14 @@ from .numbers import number_text
 from .plain_text import plain_text
 from .steps import Share, Step
 
+PRODUCTS = frozenset({"affine", "matmul"})
+FACTORS = (
+    "Every entry of {x} reaches each unit of {v} by a weight; the gradient comes back by the same "
+    "weights, added up.",
+    "An entry of {x} joins one input to one unit: its gradient is input times gradient of the "
+    "unit, added up over the rows.",
+    "{x} is added to every row, one for one.",
+)
 SPOKEN = {
     "sum": "Every entry of {x} is one term of {v}: each gets the whole of {g}.",
     "softmax": "The shares of {v} add up to 1: where one rises, the others fall.",
@@ -42,11 +50,7 @@ def sentence(share: Share, step: Step, derivation: Derivation) -> str:
 def _moves(share: Share, v: str, x: str) -> str:
     pull = share.pull
     if pull.local is None:
-        known = _matrix(share, v, x) or SPOKEN.get(pull.operation)
-        g = f"dL/d{v}"
-        return (known or "{v} hands {x} its share by the rule of " + pull.operation + ".").format(
-            v=v, x=x, g=g
-        )
+        return _as_a_whole(share).format(v=v, x=x, g=f"dL/d{v}")
     local = pull.local
     if isinstance(local, Number):
         return _by_a_number(local.value, v, x)
@@ -74,25 +78,19 @@ def _by_a_number(number: float, v: str, x: str) -> str:
     return f"Where {x} grows by 1, {v} {way} by {number_text(abs(number))}."
 
 
-def _matrix(share: Share, v: str, x: str) -> str:
-    """The words for a matrix product, by which of its factors this is."""
-    record = share.reader._record
-    if share.pull.operation not in {"affine", "matmul"} or record is None:
-        return ""
-    if share.pull.spread > 1:
-        return f"{x} is added to every row of {v}, one for one."
-    if record[0].name not in {"affine", "matmul"}:
-        return f"{v} weighs {x}: the gradient goes back through the same weights."
-    of = [i for i, operand in enumerate(record[1]) if operand is share.value]
-    if of == [0]:
-        return (
-            f"Every entry of {x} reaches each unit of {v} by a weight; the gradient comes back "
-            "by the same weights, added up."
-        )
-    return (
-        f"An entry of {x} joins one input to one unit of {v}: its gradient is input times "
-        f"gradient of the unit, added up over the rows."
-    )
+def _as_a_whole(share: Share) -> str:
+    """The words for an operation that does not work entry by entry."""
+    pull, record = share.pull, share.reader._record
+    direct = record is not None and record[0].name == pull.operation
+    if pull.operation in PRODUCTS:
+        if pull.position:
+            return FACTORS[min(pull.position, 2)]
+        if direct:
+            return FACTORS[0]
+    if direct and pull.operation in SPOKEN:
+        return SPOKEN[pull.operation]
+    by = f"the rule of {pull.operation}" if direct else "the rules of what lies between, together"
+    return "{v} hands {x} its share by " + by + "."
 
 
 def _to_first_order(local: Expression, x: str) -> str:

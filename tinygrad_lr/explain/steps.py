@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -65,13 +65,11 @@ def steps_of(
     cotangents: Mapping[Value, Any],
     chosen: set[Value],
     followed: tuple[Value, ...] | None,
+    before: Mapping[Value, Sequence[Value]],
 ) -> list[Step]:
     """The steps from the loss down, each after all that read it."""
     names, loss = region.names, region.loss
-    order = [x for x in reversed(names.order) if x in chosen]
-    order = [*(x for x in order if x._record), *reversed([x for x in order if not x._record])]
-    if followed is not None:
-        order = list(followed)
+    order = list(followed) if followed is not None else _order(names.order, chosen, before)
     after = dict(pairwise(order)) if followed is not None else None
     shares: dict[Value, list[Share]] = {x: [] for x in order}
     done: dict[Value, Step] = {}
@@ -97,6 +95,18 @@ def steps_of(
                 chain = local if value is loss else product(step.derivative, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))
     return list(done.values())
+
+
+def _order(
+    computed: Sequence[Value], chosen: Set[Value], before: Mapping[Value, Sequence[Value]]
+) -> list[Value]:
+    """Readers before what they read; a leaf as soon as all its readers are there."""
+    results = [x for x in reversed(computed) if x in chosen and x._record is not None]
+    last = {x: value for value in results for x in before.get(value, ()) if x._record is None}
+    following: dict[Value, list[Value]] = {}
+    for leaf in (x for x in computed if x in last and x in chosen):
+        following.setdefault(last[leaf], []).append(leaf)
+    return [x for value in results for x in (value, *following.get(value, ()))]
 
 
 def _along(
