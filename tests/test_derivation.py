@@ -316,7 +316,7 @@ def test_a_graph_of_thousands_of_steps_is_shown_in_part():
         y = np.tanh(y * 1.001)
         y.name = "y"
     found = tg.derivation(y, value)
-    assert len(found.steps) == 3001 and len(found.text().splitlines()) < 600
+    assert len(found.steps) > 3000 and len(found.text().splitlines()) < 600
     assert "more steps, in .steps" in found.text()
 
 
