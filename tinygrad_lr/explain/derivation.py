@@ -160,9 +160,9 @@ def derivation(
        w = 0.5 − 0.1 · (−7.5) = 1.25
     <BLANKLINE>
     """
-    frame = sys._getframe(1)
-    variables = frame.f_locals | {
-        k: x for k, x in frame.f_globals.items() if k not in frame.f_locals
+    caller = sys._getframe(1)
+    variables = caller.f_locals | {  # local names first
+        name: x for name, x in caller.f_globals.items() if name not in caller.f_locals
     }
     _check(loss, learning_rate)
     model = wrt if model is None and isinstance(wrt, Module) else model

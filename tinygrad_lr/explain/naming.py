@@ -68,6 +68,7 @@ class Names:
     ) -> None:
         self.loss = loss
         self.layers = layers_of(loss, model)
+        self._layer = {x: layer for layer in self.layers for x in layer.results}
         self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._age))
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
@@ -139,14 +140,14 @@ class Names:
     def renumber(self, visible: Set[Value]) -> None:
         """Call the visible ones of those without a name v₁, v₂, ... in their order."""
         for value in self.numbered:
-            self._taken.discard(self._names.pop(id(value)))
+            self._taken.pop(self._names.pop(id(value)), None)
         ordered = [x for x in self.order if x in self.numbered]
         for i, value in enumerate(sorted(ordered, key=lambda x: x not in visible)):
             self._give(value, f"v{i + 1}")
 
     def layer_of(self, value: Value) -> Layer | None:
         """The layer that a result belongs to."""
-        return next((layer for layer in self.layers if value in layer), None)
+        return self._layer.get(value)
 
     def layer_reading(self, parameter: Value) -> Layer | None:
         """The first layer that a leaf is a parameter of."""
