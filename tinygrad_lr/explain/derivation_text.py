@@ -165,7 +165,10 @@ def _step(step: Step, derivation: Derivation, width: int) -> Iterator[str]:
             yield from _valued(f"{MARGIN}   = ", pull.number, width)
         else:
             yield from _chain(f"{MARGIN}{name} = ", parts, width)
-            yield from _valued(f"{MARGIN}{' ' * len(name)} = ", step.gradient, width)
+            if parts[-1] == array_text(step.gradient):
+                pass  # it is but a number, which stands there already
+            else:
+                yield from _valued(f"{MARGIN}{' ' * len(name)} = ", step.gradient, width)
         yield from _paragraph(sentence(share, step, derivation), width)
     if several:
         yield from _valued(f"{MARGIN}{name} = their sum = ", step.gradient, width)

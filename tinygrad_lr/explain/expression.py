@@ -211,6 +211,28 @@ def _template(x: Expression) -> str:
     return x.template if isinstance(x, Call) else ""
 
 
+def counting(formula: Expression, known: int) -> Expression:
+    r"""The formula with N for this count only: any other count is written as a number.
+
+    >>> counting(quotient(Name("u"), Count(3)), 4).latex
+    '\\frac{u}{3}'
+    """
+    if isinstance(formula, Count):
+        return formula if formula.count == known else Number(float(formula.count))
+    if isinstance(formula, Sum):
+        return Sum(tuple(counting(x, known) for x in formula.terms))
+    if isinstance(formula, Product):
+        over = [counting(x, known) for x in formula.over]
+        under = [counting(x, known) for x in formula.under]
+        return Product(formula.coefficient, tuple(over), tuple(under))
+    if isinstance(formula, Call):
+        holes = tuple((name, tuple(counting(x, known) for x in xs)) for name, xs in formula.holes)
+        if formula.count in {0, known}:
+            return Call(formula.template, holes, formula.count)
+        return Call(formula.template.replace("{N}", f"{{{formula.count}}}"), holes)
+    return formula
+
+
 def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
     """An operation on formulas: one for each hole, or a sequence for a hole that takes several."""
     holes = (

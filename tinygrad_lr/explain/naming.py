@@ -191,10 +191,10 @@ class Names:
         for layer in self.layers[-1:]:
             for value in layer.results:
                 operation, operands, _, _ = value._record  # type: ignore[misc]
-                if operation.name == "subtract":
+                if operation.name == "subtract" and type(operands[0]) is Value:
                     self._give(value, "u")
                     prediction, target = operands
-                    if type(prediction) is Value and prediction._record is not None:
+                    if prediction._record is not None:
                         self._give(prediction, "ŷ")
                     if np.ndim(target) and id(target) not in held:
                         self._give(target, "y")

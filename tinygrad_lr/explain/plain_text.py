@@ -165,7 +165,7 @@ def _raised(text: str) -> str:
 def _lowered(text: str) -> str:
     if re.fullmatch(r"[\d,]+", text):
         return text.translate(LOWERED)
-    return "[·]" if text == "[·]" else f"_{_closed(text)}"
+    return text if text.startswith("[") else f"_{_closed(text)}"
 
 
 def _whole(text: str) -> bool:

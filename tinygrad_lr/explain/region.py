@@ -13,7 +13,7 @@ from ..chain_rule import fitted, no_derivative
 from ..primitive import Primitive
 from ..silence import silent
 from ..value import Value
-from .expression import ONE, Expression, Name, product, summed, total
+from .expression import ONE, Count, Expression, Name, counting, product, summed, total
 from .naming import Names
 from .symbol import Symbol, expression_of, number_of, symbolic
 
@@ -62,11 +62,18 @@ class Region:
         self.loss = loss
         self.names = names
         self.visible = visible
+        self.count = 0  # what N stands for: the first count that a formula has
         self._inner: dict[Value, Symbol] = {}
 
     def forward(self, value: Value) -> Expression:
         """The formula of a Value in terms of the visible ones before it."""
-        return self._computed(value).expression
+        return self._counting(self._computed(value).expression)
+
+    def _counting(self, formula: Expression) -> Expression:
+        """The formula with one meaning of N."""
+        counts = [x.count for x in formula.walk() if isinstance(x, Count)]
+        self.count = self.count or next(iter(counts), 0)
+        return counting(formula, self.count) if counts else formula
 
     def derivative(self, value: Value, of: Value | None = None) -> Name:
         """The name dL/dx, or dz/dx for another numerator."""
@@ -98,9 +105,9 @@ class Region:
             if spread > 1:
                 formula = summed(formula)
             found[x] = Pull(
-                None if local is None else local.expression,
+                None if local is None else self._counting(local.expression),
                 local_number,
-                formula,
+                self._counting(formula),
                 own,
                 spread,
                 share.number,

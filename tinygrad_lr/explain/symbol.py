@@ -139,13 +139,15 @@ def symbolic(
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))
-    return Symbol(written(operation, operands, out), out, length)
+    return Symbol(written(operation, operands, options, out), out, length)
 
 
 Symbol.__apply__ = staticmethod(symbolic)
 
 
-def written(operation: Primitive, operands: Sequence[Any], out: Any) -> Expression:
+def written(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
+) -> Expression:
     """The formula of an operation: by algebra where there is one, else by its template."""
     x = [expression_of(operand) for operand in operands]
     name = operation.name
@@ -161,6 +163,8 @@ def written(operation: Primitive, operands: Sequence[Any], out: Any) -> Expressi
             TABLE["matmul"].latex or "", {"x": x[0], "y": x[1]}
         )
         return total(found, x[2]) if name == "affine" else found
+    if name == "getitem_at":
+        return call(rf"<x>_{{[{place(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
         return x[1]
     count = int(np.size(number_of(operands[0]))) if name in {"mean", "mean_square"} else 0
@@ -173,6 +177,20 @@ def written(operation: Primitive, operands: Sequence[Any], out: Any) -> Expressi
     }
     none = dict.fromkeys((o for o in operation.operands if o not in kept), Name(r"\cdot"))
     return call(operation.latex or _by_name(operation), {**kept, **none}, count)
+
+
+def place(index: Any) -> str:
+    r"""An index as it is written between brackets; what is no number or slice is a dot.
+
+    >>> place((slice(None), 0)), place(slice(1, 3)), place(np.array([1, 2]))
+    (':, 0', '1:3', '\\cdot')
+    """
+    if isinstance(index, tuple):
+        return ", ".join(map(place, index))
+    if isinstance(index, slice):
+        ends = ("" if x is None else str(x) for x in (index.start, index.stop, index.step))
+        return ":".join(ends).removesuffix(":")
+    return str(index) if isinstance(index, (int, np.integer)) else r"\cdot"
 
 
 def transposed(x: Expression) -> Expression:
