@@ -54,6 +54,7 @@ if _TYPE_CHECKING:
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
+    from .explain.tracing import trace as trace
     from .train import History as History
     from .train import fit as fit
 
@@ -64,4 +65,5 @@ _MODULES = [
     "train",
 ]
 _NAMES = {"History": "train", "compile": "compiler", "fit": "train", "set_threads": "compiler"}
+_NAMES["trace"] = "explain.tracing"
 __getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})
