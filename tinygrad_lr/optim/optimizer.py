@@ -246,6 +246,12 @@ class Optimizer:
             entries.update({f"{place}.{name}": x for name, x in kept.items()})
         return entries
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the settings, and the parameters of each group."""
+        from .display import optimizer_table
+
+        return optimizer_table(self)
+
     def __repr__(self) -> str:
         count, rate = len(self.parameters), self.learning_rate
         groups = f", groups: {len(self._groups)}" if self._groups else ""
