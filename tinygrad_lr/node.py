@@ -198,11 +198,9 @@ class Node:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the numbers and the gradient as tables, and where it is from."""
-        from .markup import SIDE_BY_SIDE, element, escaped, numbers, shape_of, title, together
+        from .markup import SIDE_BY_SIDE, element, numbers, shape_of, title, together
 
         data, grad = self._content, self._gradient
-        if isinstance(data, StandIn):
-            return escaped(repr(self))
         about = title(self.name, "Value", shape_of(self.shape), self.dtype.name, self._made())
         tables = [numbers(data, "data")]
         if grad is not None:
