@@ -238,6 +238,32 @@ def test_training_gives_the_same_weights():
     assert seen == weights()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_fit_gives_the_same_losses(compiled):
+    def losses():
+        model = tg.nn.MLP(2, [4], 1, activation="tanh", generator=0)
+        x = np.random.default_rng(0).normal(size=(20, 2))
+        return tg.fit(model, x, x[:, :1], learning_rate=0.1, steps=5, compile=compiled).losses
+
+    with traced():
+        seen = losses()
+    assert seen == losses()
+
+
+@pytest.mark.parametrize("quiet", [tg.no_grad, contextlib.nullcontext])
+def test_a_forward_pass_has_the_same_bits(quiet):
+    model = tg.nn.MLP(2, [4], 1, activation="tanh", generator=0)
+    x = np.random.default_rng(0).normal(size=(2, 20)).T  # another layout in memory
+
+    def out():
+        with quiet():
+            return model(x).numpy().tobytes()
+
+    with traced():
+        seen = out()
+    assert seen == out()
+
+
 def test_the_module_that_runs_and_its_parameters_are_named():
     model = tg.nn.MLP(2, [3], 1, generator=0)
     x = np.ones((4, 2))

@@ -7,29 +7,34 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 
-class Watcher(Protocol):
+class Watcher:
     """Who is told what happens, while it happens."""
 
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
         """An operation ran: its result, and (operation, operands, numbers, options)."""
+        raise NotImplementedError
 
-    def pulling(self, seeds: Mapping[Any, Any]) -> Pulling:
+    def pulling(self, seeds: Mapping[Any, Any]) -> WatchedPass:
         """The chain rule sets out from these outputs with these cotangents."""
+        raise NotImplementedError
 
     def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
         """The chain rule went forward: the tangent of a result for those of its operands."""
+        raise NotImplementedError
 
     def kept(self, leaf: Any, before: Any, total: Any) -> None:
         """A leaf's `.grad` from an earlier pass was added to."""
+        raise NotImplementedError
 
     def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
         """An optimiser is about to give its parameters new numbers."""
+        raise NotImplementedError
 
 
-class Pulling(Protocol):
+class WatchedPass:
     """Who is told of one pass of the chain rule."""
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
@@ -37,13 +42,17 @@ class Pulling(Protocol):
 
         `before` is what earlier readers of the operand gave, or None.
         """
+        raise NotImplementedError
 
 
-class Watched(NamedTuple):
+class Watched:
     """Recording or not, as in a plain bool, while somebody watches."""
 
-    recording: bool
-    watcher: Watcher
+    __slots__ = ("recording", "watcher")
+
+    def __init__(self, recording: bool, watcher: Watcher) -> None:
+        self.recording = recording
+        self.watcher = watcher
 
     def __bool__(self) -> bool:
         return self.recording

@@ -13,7 +13,7 @@ from ..chain_rule import widened
 from ..errors import TraceError
 from ..nn import Module
 from ..primitive import Primitive
-from ..recording import RECORDING, Watched, unwatched, watcher
+from ..recording import RECORDING, Watched, WatchedPass, Watcher, unwatched, watcher
 from ..silence import silent
 from ..stand_in import StandIn
 from ..value import Value, plain
@@ -22,7 +22,7 @@ from .speaking import SpokenNames, chain_name
 from .telling import SCALED, derivative, enclosed, equation, formula, numbers_text, product, reason
 
 
-class trace:  # noqa: N801 - a context manager, in the manner of no_grad
+class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_grad
     """Print what happens, in words and numbers: a context manager.
 
     Within the block, every operation on Values is printed when it has run, by the names that the
@@ -184,7 +184,7 @@ class trace:  # noqa: N801 - a context manager, in the manner of no_grad
             print(line.encode(encoding, "replace").decode(encoding))
 
 
-class Pass:
+class Pass(WatchedPass):
     """What is said of one pass of the chain rule."""
 
     def __init__(self, of: trace, seeds: Mapping[Any, Any]) -> None:
