@@ -305,6 +305,24 @@ def test_second_derivatives_are_seen_too():
     assert len([line for line in t.lines if "backward from" in line]) == 2
 
 
+def test_a_bound_that_is_left_out_is_said():
+    with traced() as t:
+        Value(2.0, name="x").clip(0.0, None)
+    assert t.lines == ["v₁ = clip(x, 0, None) = 2"]
+
+
+def test_a_cell_of_a_notebook_names_what_it_assigns():
+    with traced() as t:
+        exec("z = w * 2.0\ny = np.exp(z)", {"w": Value(0.5), "np": np})
+    assert t.lines == ["z = w · 2 = 0.5 · 2 = 1", "y = exp(z) = exp(1) = 2.718"]
+
+
+def test_the_checks_of_the_framework_are_not_seen():
+    with traced() as t:
+        tg.check_gradients(lambda x: x.tanh(), 0.3)
+    assert t.lines == []
+
+
 def test_forward_mode_is_seen():
     with traced() as t:
         tg.jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 2.0))

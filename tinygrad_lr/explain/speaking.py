@@ -13,7 +13,10 @@ from ..nn import Module
 from ..value import Value
 from .callers import Caller
 from .naming import LAYERED, SPOKEN, SUBSCRIPT, _parts
-from .numbers import array_text
+from .numbers import shape_text
+from .telling import numbers_text
+
+SHORT = 24  # characters of a constant as an operand
 
 
 class SpokenNames:
@@ -43,7 +46,7 @@ class SpokenNames:
         """The name of a Value or array; a number is itself."""
         if not isinstance(x, Value):
             name = caller.name_of(x) if np.ndim(x) else ""
-            return _spoken(name) if name else array_text(x)
+            return _spoken(name) if name else operand_text(x)
         name = self.known(x)
         temporary = self._plain.get(id(x))
         if name and (temporary is None or temporary() is not x):
@@ -56,7 +59,7 @@ class SpokenNames:
             if before:
                 self.legend.append(f"{name} is {before}")
         elif not name and x._record is None and not x.requires_grad:
-            return array_text(x._content)  # a constant
+            return operand_text(x._content)  # a constant
         return self.known(x) or self.give(x, "")
 
     def give(self, x: Value, name: str) -> str:
@@ -106,6 +109,16 @@ class SpokenNames:
                 path = f"{owner}.{own}" if owner else own
                 shape = f", {' × '.join(map(str, x.shape))}" if x.shape else ""
                 self.legend.append(f"{name} is {printable(path)}{shape}")
+
+
+def operand_text(x: Any) -> str:
+    """A constant as an operand: its numbers, or where it is large its shape.
+
+    >>> operand_text(3.0), operand_text(None), operand_text(np.ones((20, 10)))
+    ('3', 'None', 'array (20 × 10)')
+    """
+    text = numbers_text(x)
+    return text if len(text) <= SHORT else f"array ({shape_text(np.shape(x))})"
 
 
 def chain_name(modules: Sequence[Module], depth: int) -> str:

@@ -98,6 +98,7 @@ SCALED: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "broadcast_to": (("Σ {g}", "what the copies of {x} get adds up"),),
     "getitem_at": (("{g}, put back where it was taken", "what was not taken gets 0"),),
+    "alias": (("{g}", "the same numbers under another name"),),
     "concatenate_all": (("its part of {g}", "what was joined is taken apart"),),
 }
 """Rules of whole arrays: the formula, and why; {n} is how many entries count in one."""
@@ -122,7 +123,7 @@ def formula(operation: Primitive, texts: Sequence[str], options: Mapping[str, An
     if operation.name == "getitem_at":
         return f"{texts[0]}[{index_text(options['index'])}]"
     told = [
-        f"{k}={array_text(x) if isinstance(x, np.ndarray) else format(repr(x), '.30')}"
+        f"{k}={option_text(k, x)}"
         for k, x in options.items()
         if not usual(x, operation.defaults.get(k))
     ]
@@ -143,6 +144,13 @@ def index_text(index: Any) -> str:
         ends = ["" if x is None else str(x) for x in (index.start, index.stop)]
         return ":".join(ends if index.step is None else [*ends, str(index.step)])
     return "…" if index is ... else "None" if index is None else array_text(index)
+
+
+def option_text(name: str, given: Any) -> str:
+    """An option in few characters."""
+    if name == "index":
+        return f"[{index_text(given)}]"
+    return array_text(given) if isinstance(given, np.ndarray) else f"{given!r:.30}"
 
 
 def usual(given: Any, default: Any) -> bool:
@@ -179,6 +187,8 @@ def numbers_text(numbers: Any) -> str:
     >>> numbers_text(np.linspace(-1 / 3, 2 / 3, 200).reshape(20, 10))
     'mean 0.1667, from −0.3333 to 0.6667 (20 × 10)'
     """
+    if numbers is None:  # what is left out, such as a bound of clip
+        return "None"
     array = np.asarray(numbers)
     text = array_text(array)
     if array.ndim == 0 or (array.ndim == 1 and array.size <= MOST and len(text) <= WIDE):
