@@ -308,7 +308,7 @@ def test_second_derivatives_are_seen_too():
 def test_a_bound_that_is_left_out_is_said():
     with traced() as t:
         Value(2.0, name="x").clip(0.0, None)
-    assert t.lines == ["v₁ = clip(x, 0, None) = 2"]
+    assert t.lines == ["v₁ = clip(x, 0, None) = clip(2, 0, None) = 2"]
 
 
 def test_a_cell_of_a_notebook_names_what_it_assigns():
