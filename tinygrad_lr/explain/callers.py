@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ..chain_rule import pull_back, push_forward
 from ..nn import Module
+from .naming import _speaks
 
 OWN = f"{Path(__file__).parents[1]}{os.sep}"
 DIRECT = frozenset({f"{OWN}value.py", f"{OWN}primitive.py"})
@@ -46,14 +47,9 @@ class Caller(NamedTuple):
         """The variable that holds an object, or ""."""
         for variables in self.variables:
             for name, held in list(variables.items()):
-                if held is x and speaks(name):
+                if held is x and _speaks(name):
                     return name
         return ""
-
-
-def speaks(name: str) -> bool:
-    """Whether a variable's name is one that its author chose for a reader."""
-    return not name.startswith("_") and name not in {"self", "value", "out", "In", "Out"}
 
 
 def caller() -> Caller:
@@ -88,4 +84,4 @@ def stores(code: CodeType) -> Mapping[int, str]:
         if following.opname in STORES:
             name = following.argval
             found[step.offset] = name[0] if isinstance(name, tuple) else str(name)
-    return {offset: name for offset, name in found.items() if speaks(name)}
+    return {offset: name for offset, name in found.items() if _speaks(name)}
