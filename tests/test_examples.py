@@ -25,6 +25,7 @@ SAYS = {
     "09_character_model": ["letters foreseen", "Er faßt ihn sicher, er hält ihn warm."],
     "10_autoencoder": ["eight principal components: 0.0247"],
     "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
+    "14_traced": ["dL/dw = dL/dv₁ · dv₁/dw", "w ← w − 0.1 · w.grad", "layers.0: Linear"],
 }
 TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]
 COMPILED = """

@@ -7,5 +7,6 @@ from .derivation import derivation as derivation
 from .layers import Layer as Layer
 from .layers import layers_of as layers_of
 from .replay import Replay as Replay
+from .tracing import trace as trace
 
-__all__ = ["Derivation", "Layer", "Replay", "derivation", "layers_of"]
+__all__ = ["Derivation", "Layer", "Replay", "derivation", "layers_of", "trace"]
