@@ -18,7 +18,9 @@ from operands import CASES, cotangent, quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import TraceError
+from tinygrad_lr.explain.naming import SPOKEN, text_of
 from tinygrad_lr.explain.numbers import number_text
+from tinygrad_lr.files import printable
 from tinygrad_lr.graph import ordered
 from tinygrad_lr.recording import RECORDING
 
@@ -148,12 +150,100 @@ def test_the_chain_rule_is_said_as_the_lesson_says_it():
         (z * 0.5).backward()
     assert t.lines == [
         "z = w · x = 2 · 3 = 6",
-        "v₁ = z · 0.5 = 6 · 0.5 = 3",
+        "v₁ = 0.5z = 0.5 · 6 = 3",
         "backward from v₁: dv₁/dv₁ = 1",
-        "  dv₁/dz = dv₁/dv₁ · dv₁/dz = 1 · 0.5 = 0.5  (v₁ = z · 0.5: where z grows by 1, v₁ grows "
-        "by 0.5)",
-        "  dv₁/dw = dv₁/dz · dz/dw = 0.5 · 3 = 1.5  (z = w · x: where w grows by 1, z grows by x)",
+        "  dv₁/dz = 0.5  (v₁ = 0.5z. Where z grows by 1, v₁ grows by 0.5.)",
+        "  dv₁/dw = dv₁/dz · dz/dw = 0.5 · 3 = 1.5  (z = w · x. Where w grows by 1, z grows by x.)",
     ]
+
+
+def told(t, name):
+    """What is said of a derivative, without the numbers at the end: its formulas, and the why."""
+    line = next(line for line in t.lines if line.strip().startswith(f"{name} = "))
+    formulas, _, why = line.strip().removesuffix(".)").partition("  (")
+    return formulas.split(" = ")[1:-1], why
+
+
+def test_the_formulas_of_a_network_are_those_of_its_derivation():
+    model = tg.nn.MLP(2, [3], 1, activation="tanh", generator=0)
+    x, y = np.random.default_rng(0).normal(size=(4, 2)), np.ones((4, 1))
+    with traced() as t:
+        y_hat = model(x)
+        u = y_hat - y
+        L = (u**2).mean()
+        L.backward()
+    assert t.lines.count("N is 4") == 1
+    assert told(t, "dL/dW₁")[0] == ["xᵀ dL/dv₁"] and told(t, "dL/dv₂")[0] == ["dL/dŷ W₂ᵀ"]
+    assert told(t, "dL/db₂")[0] == ["Σ dL/dŷ"]
+    assert told(t, "dL/dv₁")[0] == ["dL/dv₂ · dv₂/dv₁", "dL/dv₂ · (1 − v₂²)"]
+    derived = tg.derivation(L, model, model=model).text(width=400)
+    for name in ("dL/dŷ", "dL/dW₁", "dL/db₁", "dL/dW₂", "dL/db₂"):
+        assert told(t, name)[1].partition(". ")[2] in derived
+
+
+SLOPES = [
+    (lambda z, w: z.relu(), ["(1 if z > 0, else 0)", "(1 if 2 > 0, else 0)"]),
+    (lambda z, w: z**3, ["3z²", "3 · 2²"]),
+    (lambda z, w: z / w, ["1/w", "1/(−4)"]),
+    (lambda z, w: z * w, ["w"]),
+    (lambda z, w: np.tanh(z), ["1 − v₁²", "1 − 0.964²"]),
+    (lambda z, w: np.sqrt(z), ["0.5/v₁", "0.5/1.414"]),
+    (lambda z, w: w - z, []),
+]
+
+
+@pytest.mark.parametrize(("function", "formulas"), SLOPES)
+def test_a_derivative_is_the_formula_that_its_rule_writes_with_the_numbers_put_in(
+    function, formulas
+):
+    z, w = Value(2.0, name="z"), Value(-4.0, name="w")
+    with traced() as t:
+        function(z, w).backward()
+    assert told(t, "dv₁/dz")[0] == formulas
+
+
+def test_the_mean_of_squares_and_the_cross_entropy_are_told_as_in_the_textbook():
+    u, z = Value([1.0, 2.0], name="u"), Value(np.eye(2), name="z")
+    with traced() as t:
+        L = tg.losses.mse(u, np.zeros(2))
+        L.backward()
+    assert "v₂ = (1/N) Σ v₁² = 2.5" in t.lines and told(t, "dL/dv₁")[0] == ["2v₁/N"]
+    with traced() as t:
+        C = tg.losses.cross_entropy(z, np.array([0, 1]))
+        C.backward()
+    assert told(t, "dC/dz")[0] == ["(softmax(z) − onehot(y))/2"]
+
+
+def test_equal_numbers_in_a_formula_stay_apart():
+    x, y = Value(3.0, name="x"), Value(3.0, name="y")
+    with traced() as t:
+        x * y, x / y, x - y, x * 0.0
+    assert t.lines == [
+        "v₁ = x · y = 3 · 3 = 9",
+        "v₂ = x/y = 3/3 = 1",
+        "v₃ = x − y = 3 − 3 = 0",
+        "v₄ = x · 0 = 3 · 0 = 0",
+    ]
+
+
+def test_the_mean_of_rows_counts_the_entries_of_one():
+    with traced() as t:
+        Value(np.ones((3, 2)), name="a").mean(axis=0)
+    assert t.lines == ["N is 3", "v₁ = (1/N) Σ a (axis=0) = [1, 1]"]
+
+
+names = st.text(st.characters(exclude_categories=["Cs", "Zs"]), min_size=1, max_size=8)
+
+
+@quick
+@given(names)
+def test_a_name_stands_in_a_formula_as_it_is_spoken(name):
+    with traced() as t:
+        np.tanh(Value(1.0, name=name))
+    spoken = text_of(SPOKEN.get(name, printable(name)))
+    assert t.lines[0].replace("−", "-") == f"v₁ = tanh({spoken}) = tanh(1) = 0.7616".replace(
+        "−", "-"
+    )
 
 
 def test_what_several_readers_give_is_said_to_add_up():
@@ -179,8 +269,8 @@ def test_what_broadcasting_spread_is_said_to_add_up():
     with traced() as t:
         s = (b + np.arange(3.0)).sum()
         s.backward()
-    assert "ds/db = Σ ds/dv₁ · dv₁/db = 3" in t.lines[-1]
-    assert t.lines[-1].endswith("b is used in several entries, and what they get adds up)")
+    assert "ds/db = Σ ds/dv₁ · dv₁/db = Σ ds/dv₁ = 3" in t.lines[-1]
+    assert t.lines[-1].endswith("It is used 3 times, so its 3 shares are added up.)")
 
 
 def test_long_arrays_are_elided_and_have_their_shape():
@@ -201,7 +291,7 @@ def test_names_that_are_taken_get_a_number():
 def test_a_name_with_control_characters_is_printed_on_one_line():
     with traced() as t:
         Value(1.0, name="a\n\x1b[31m") * 2.0
-    assert t.lines == ["v₁ = a\\n\\x1b[31m · 2 = 1 · 2 = 2"]
+    assert t.lines == ["v₁ = 2 · a\\n\\x1b[31m = 2 · 1 = 2"]
 
 
 # ---- what is seen
@@ -279,7 +369,7 @@ def test_the_module_that_runs_and_its_parameters_are_named():
         "  layers.1: ReLU",
         "  layers.2: Linear",
     ]
-    assert any(line.startswith("    v₁ = x @ W₁ + b₁ = ") for line in t.lines)
+    assert any(line.startswith("    v₁ = x W₁ + b₁ = ") for line in t.lines)
 
 
 def test_the_step_of_an_optimiser_is_said():
@@ -308,13 +398,13 @@ def test_second_derivatives_are_seen_too():
 def test_a_bound_that_is_left_out_is_said():
     with traced() as t:
         Value(2.0, name="x").clip(0.0, None)
-    assert t.lines == ["v₁ = clip(x, 0, None) = clip(2, 0, None) = 2"]
+    assert t.lines == ["v₁ = clip(x, 0, ·) = clip(2, 0, ·) = 2"]
 
 
 def test_a_cell_of_a_notebook_names_what_it_assigns():
     with traced() as t:
         exec("z = w * 2.0\ny = np.exp(z)", {"w": Value(0.5), "np": np})
-    assert t.lines == ["z = w · 2 = 0.5 · 2 = 1", "y = exp(z) = exp(1) = 2.718"]
+    assert t.lines == ["z = 2w = 2 · 0.5 = 1", "y = e^z = e¹ = 2.718"]
 
 
 def test_the_checks_of_the_framework_are_not_seen():
@@ -363,7 +453,7 @@ def test_a_compiled_function_of_values_is_one_operation():
         compiled(w).sum().backward()
     assert t.lines[0] == "v₁ = step(w) = [25]"
     assert w.grad.tolist() == [30.0]
-    assert any("pulled back through step = [30]" in line for line in t.lines)
+    assert any("= [30]" in line and "by the rule of step.)" in line for line in t.lines)
 
 
 def test_a_tracer_inside_a_compiled_function_is_refused():
@@ -393,8 +483,8 @@ def test_of_nested_tracers_the_inner_one_prints_and_both_keep(capsys):
         with tg.trace() as inner:
             b = a * 2.0
         b * 2.0
-    assert inner.lines == ["b = a · 2 = 4 · 2 = 8"]
-    assert outer.lines == ["a = w · 2 = 2 · 2 = 4", *inner.lines, "v₁ = b · 2 = 8 · 2 = 16"]
+    assert inner.lines == ["b = 2a = 2 · 4 = 8"]
+    assert outer.lines == ["a = 2w = 2 · 2 = 4", *inner.lines, "v₁ = 2b = 2 · 8 = 16"]
     assert capsys.readouterr().out == outer.text() + "\n"
 
 
@@ -440,6 +530,6 @@ def test_a_terminal_that_knows_no_greek_is_no_error(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     with tg.trace() as t:
         Value(-1.0, name="w") * 2.0
-    assert t.lines == ["v₁ = w · 2 = (−1) · 2 = −2"]
+    assert t.lines == ["v₁ = 2w = 2 · (−1) = −2"]
     sys.stdout.flush()
-    assert sys.stdout.buffer.getvalue().startswith(b"v? = w ? 2")
+    assert sys.stdout.buffer.getvalue().startswith(b"v? = 2w = 2 ? (?1)")

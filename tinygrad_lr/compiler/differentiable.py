@@ -55,7 +55,7 @@ def operation(
     compiled: Compiled, program: Specialization, args: Sequence[Any], outputs: int, which: int
 ) -> Primitive:
     """The operation that gives one of the outputs, with its rule."""
-    made = Primitive(_forward, latex=r"\operatorname{compiled}\left(<operands>\right)")
+    made = Primitive(_forward)
     made.name = compiled.__name__
 
     def rule(g: Any, out: Any, *operands: Any, **_: Any) -> Callable[[int], Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..chain_rule import pull_back, push_forward
 from ..nn import Module
-from .naming import _speaks
+from .naming import held_by, speaks
 
 OWN = f"{Path(__file__).parents[1]}{os.sep}"
 DIRECT = frozenset({f"{OWN}value.py", f"{OWN}primitive.py"})
@@ -33,23 +33,21 @@ class Caller(NamedTuple):
     """Where an operation was called.
 
     - `modules`: those whose forward is running, the outermost first
-    - `variables`: what the user's function (and below it its file) calls things
+    - `held`: what the user's function (and below it its file) calls things, by their identity
     - `assigned`: the variable that the result is about to be assigned to, or ""
     - `rules`: how many passes of the chain rule are on the way, one within the other
     """
 
     modules: Sequence[Module]
-    variables: Sequence[Mapping[str, Any]]
+    held: Mapping[int, str]
     assigned: str
     rules: int
 
-    def name_of(self, x: Any) -> str:
-        """The variable that holds an object, or ""."""
-        for variables in self.variables:
-            for name, held in list(variables.items()):
-                if held is x and _speaks(name):
-                    return name
-        return ""
+
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """What a function calls things, and below it its file: local names first."""
+    local = frame.f_locals
+    return {**local, **{name: x for name, x in frame.f_globals.items() if name not in local}}
 
 
 def caller() -> Caller:
@@ -70,9 +68,9 @@ def caller() -> Caller:
                 direct = False
         frame = frame.f_back
     if user is None:
-        return Caller(modules[::-1], (), "", rules)
+        return Caller(modules[::-1], {}, "", rules)
     assigned = stores(user.f_code).get(user.f_lasti, "") if direct else ""
-    return Caller(modules[::-1], (user.f_locals, user.f_globals), assigned, rules)
+    return Caller(modules[::-1], held_by(variables_of(user)), assigned, rules)
 
 
 @functools.lru_cache(maxsize=1000)
@@ -84,4 +82,4 @@ def stores(code: CodeType) -> Mapping[int, str]:
         if following.opname in STORES:
             name = following.argval
             found[step.offset] = name[0] if isinstance(name, tuple) else str(name)
-    return {offset: name for offset, name in found.items() if _speaks(name)}
+    return {offset: name for offset, name in found.items() if speaks(name)}

@@ -15,6 +15,7 @@ from ..errors import ArgumentError, GraphError, refuse
 from ..graph import ordered
 from ..nn import Module
 from ..value import Value
+from .callers import variables_of
 from .naming import Names
 from .region import Region
 from .steps import Step, copied, steps_of
@@ -160,10 +161,7 @@ def derivation(
        w = 0.5 − 0.1 · (−7.5) = 1.25
     <BLANKLINE>
     """
-    caller = sys._getframe(1)
-    variables = caller.f_locals | {  # local names first
-        name: x for name, x in caller.f_globals.items() if name not in caller.f_locals
-    }
+    variables = variables_of(sys._getframe(1))
     _check(loss, learning_rate)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets = _targets(loss, wrt)

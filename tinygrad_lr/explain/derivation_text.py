@@ -10,7 +10,7 @@ import numpy as np
 
 from .derivation import Derivation
 from .expression import Count, Expression
-from .numbers import ENDS, MOST, array_text, number_text, shape_text
+from .numbers import ENDS, MOST, array_text, factor_text, number_text, shape_text
 from .plain_text import plain_text
 from .sentences import sentence
 from .steps import Share, Step
@@ -97,7 +97,7 @@ def _forward(derivation: Derivation, width: int) -> Iterator[str]:
         if step is None:
             rows.append(("", None))
             continue
-        formula = "" if step.forward is None else f" = {plain_text(step.forward.latex)}"
+        formula = "" if step.forward is None else f" = {step.forward.text}"
         rows.append((f"{names.text(step.value)}{formula}", step.data))
     column = min(max(len(left) for left, _ in rows), 30)
     for left, data in rows:
@@ -152,12 +152,12 @@ def fitting(data: Any, width: int) -> str:
 
 
 def _step(step: Step, derivation: Derivation, width: int) -> Iterator[str]:
-    name = plain_text(step.derivative.latex)
+    name = step.derivative.text
     several = len(step.shares) > 1
     for share in step.shares:
-        local, pull = plain_text(share.local_name.latex), share.pull
+        local, pull = share.local_name.text, share.pull
         if share.reader is not derivation.loss and pull.local is not None:
-            yield f"{MARGIN}{local} = {plain_text(pull.local.latex)}"
+            yield f"{MARGIN}{local} = {pull.local.text}"
         parts = [plain_text(part) for part in equal_parts(step, share, derivation)]
         if several:
             by = derivation.names.text(share.reader)
@@ -197,7 +197,7 @@ def _chain(start: str, parts: list[str], width: int) -> Iterator[str]:
 def _entry(step: Step, derivation: Derivation, width: int) -> Iterator[str]:
     """The terms that the followed entry is the sum of."""
     at = derivation.at or ()
-    name = f"{plain_text(step.derivative.latex)}{entry_text(at)}"
+    name = f"{step.derivative.text}{entry_text(at)}"
     for share in step.shares:
         found = terms_of(share, at)
         if found is None:
@@ -240,8 +240,7 @@ def _update(derivation: Derivation, x: Any, gradient: Any, width: int) -> Iterat
     if np.size(slope) == 1:
         number = float(np.asarray(slope).reshape(-1)[0])
         yield from _paragraph(direction(derivation, x, number), width)
-        factor = number_text(number)
-        factor = f"({factor})" if number < 0 else factor
+        factor = factor_text(number)
         old = float(np.asarray(old).reshape(-1)[0])
         slope = number
     line = f"{MARGIN}{name} = {fitting(old, 24)} − {step} · {factor}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .numbers import number_latex
+from .plain_text import plain_text
 
-CONDITION, SUM, PRODUCT, PREFIX, POWER, ATOM = range(6)
+CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)
 """How tightly a formula holds together: what binds less than its place asks for gets brackets."""
 
 HOLE = re.compile(r"<(\w+)>")
@@ -32,6 +33,11 @@ class Expression:
         raise NotImplementedError
 
     @property
+    def text(self) -> str:
+        """The formula as plain text."""
+        return plain_text(self.latex)
+
+    @property
     def parts(self) -> tuple[Expression, ...]:
         """The formulas that it is made of."""
         return ()
@@ -51,10 +57,11 @@ class Expression:
 
 @dataclass(frozen=True)
 class Name(Expression):
-    """A letter or a word, given as LaTeX."""
+    """A letter or a word, given as LaTeX; two that are spelt alike may stand for different things."""
 
     spelt: str
     binding: int = ATOM
+    instead_of: str = ""
 
     @property
     def latex(self) -> str:
@@ -211,26 +218,18 @@ def _template(x: Expression) -> str:
     return x.template if isinstance(x, Call) else ""
 
 
-def counting(formula: Expression, known: int) -> Expression:
-    r"""The formula with N for this count only: any other count is written as a number.
+def derivative(of: Expression, by: Expression) -> Name:
+    r"""The name d(of)/d(by).
 
-    >>> counting(quotient(Name("u"), Count(3)), 4).latex
-    '\\frac{u}{3}'
+    >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
+    ('\\frac{dL}{dw}', 'd(a/b)/dw')
     """
-    if isinstance(formula, Count):
-        return formula if formula.count == known else Number(float(formula.count))
-    if isinstance(formula, Sum):
-        return Sum(tuple(counting(x, known) for x in formula.terms))
-    if isinstance(formula, Product):
-        over = [counting(x, known) for x in formula.over]
-        under = [counting(x, known) for x in formula.under]
-        return Product(formula.coefficient, tuple(over), tuple(under))
-    if isinstance(formula, Call):
-        holes = tuple((name, tuple(counting(x, known) for x in xs)) for name, xs in formula.holes)
-        if formula.count in {0, known}:
-            return Call(formula.template, holes, formula.count)
-        return Call(formula.template.replace("{N}", f"{{{formula.count}}}"), holes)
-    return formula
+    return Name(rf"\frac{{{differential(of).latex}}}{{{differential(by).latex}}}", POWER)
+
+
+def differential(of: Expression) -> Name:
+    """The name dx."""
+    return Name(rf"d\left({of.latex}\right)" if "/" in of.latex else f"d{of.latex}")
 
 
 def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
@@ -330,7 +329,7 @@ def binding_of(template: str) -> int:
     r"""How tightly an operation's template holds together.
 
     >>> [binding_of(t) for t in (r"<x> + <y>", r"\tanh\left(<x>\right)", r"\ln <x>", "{<x>}^2")]
-    [1, 5, 3, 4]
+    [2, 6, 4, 5]
     """
     outside = _outside(template)
     if RELATION.search(outside):
@@ -354,7 +353,7 @@ def asked_of(template: str, hole: re.Match[str]) -> int:
     if before.endswith(OPENED) or (not before and not after):
         return 0
     if RELATION.search(_outside(template)):
-        return SUM
+        return SIGNED
     if template == MATRIX:
         return PREFIX
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):

@@ -76,9 +76,7 @@ class Names:
         self._kept: list[Any] = [*self.order]  # so that no id is used twice
         leaves = [x for x in self.order if x._record is None]
         results = [x for x in self.order if x._record is not None]
-        held = {
-            id(x): name for name, x in reversed(list((variables or {}).items())) if _speaks(name)
-        }
+        held = held_by(variables or {})
         for value in self.order:
             if value.name and not (value.name in LAYERED and value._record is None):
                 self._give(value, value.name)
@@ -103,8 +101,7 @@ class Names:
         name = self._names.get(id(x))
         if name is None:
             return _unnamed(x)
-        letter, below = _parts(name)
-        return letter + below.translate(SUBSCRIPT)
+        return text_of(name)
 
     def latex(self, x: Any) -> str:
         r"""The name as LaTeX; a number is itself.
@@ -116,9 +113,7 @@ class Names:
         name = self._names.get(id(x))
         if name is None:
             return number_latex(float(x)) if np.ndim(x) == 0 else r"\mathrm{constant}"
-        letter, below = _parts(name)
-        spelt = _spelt(letter)
-        return f"{spelt}_{{{below}}}" if below else spelt
+        return latex_of(name)
 
     def path(self, x: Value) -> str:
         """Where a parameter is in the model, or "" for anything else."""
@@ -225,9 +220,35 @@ class Names:
                 first = False
 
 
-def _speaks(name: str) -> bool:
+def held_by(variables: Mapping[str, Any]) -> dict[int, str]:
+    """The name of each object, by its identity; where several variables hold it, the first."""
+    return {id(x): name for name, x in reversed(list(variables.items())) if speaks(name)}
+
+
+def speaks(name: str) -> bool:
     """Whether a variable's name is one that its author chose for a reader."""
     return not name.startswith("_") and name not in {"self", "value", "out", "In", "Out"}
+
+
+def text_of(name: str) -> str:
+    """A name as people write it.
+
+    >>> text_of("w1"), text_of("w_1"), text_of("rate")
+    ('w₁', 'w₁', 'rate')
+    """
+    letter, below = _parts(name)
+    return letter + below.translate(SUBSCRIPT)
+
+
+def latex_of(name: str) -> str:
+    r"""A name as LaTeX.
+
+    >>> latex_of("w1"), latex_of("ŷ"), latex_of("rate")
+    ('w_{1}', '\\hat{y}', '\\mathrm{rate}')
+    """
+    letter, below = _parts(name)
+    spelt = _spelt(letter)
+    return f"{spelt}_{{{below}}}" if below else spelt
 
 
 def _parts(name: str) -> tuple[str, str]:
@@ -241,17 +262,17 @@ def _parts(name: str) -> tuple[str, str]:
 def _spelt(letters: str) -> str:
     """A name without its number, as LaTeX."""
     plain = len(letters) == 1 and letters.isalpha()
-    return LATEX.get(letters, letters if plain else _word(letters))
+    return LATEX.get(letters, letters if plain else word(letters))
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     """Letters that are a word, upright, with what LaTeX would read as a command escaped."""
     special = {
-        "\\": r"\backslash ",
+        "\\": r"\backslash{}",
         "{": r"\{",
         "}": r"\}",
-        "^": r"\wedge ",
-        "~": r"\sim ",
+        "^": r"\wedge{}",
+        "~": r"\sim{}",
         " ": r"\ ",
     }
     escaped = "".join(special.get(c, f"\\{c}" if c in "_$%&#" else c) for c in text)

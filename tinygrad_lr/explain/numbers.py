@@ -39,6 +39,16 @@ def number_latex(number: float, digits: int = DIGITS) -> str:
     return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if power else mantissa
 
 
+def factor_text(number: float) -> str:
+    """A number as it stands beside a sign: a negative one in brackets.
+
+    >>> factor_text(2.0), factor_text(-3.0)
+    ('2', '(−3)')
+    """
+    text = number_text(number)
+    return f"({text})" if text.startswith("−") else text
+
+
 def shape_text(shape: tuple[int, ...]) -> str:
     """A shape as people say it.
 

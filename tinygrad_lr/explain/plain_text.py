@@ -14,6 +14,7 @@ WORDS = {
     "ge": "≥",
     "ne": "≠",
     "sim": "~",
+    "wedge": "^",
     "backslash": "\\",
     "lfloor": "⌊",
     "rfloor": "⌋",
@@ -169,7 +170,7 @@ def _lowered(text: str) -> str:
 
 
 def _whole(text: str) -> bool:
-    return re.fullmatch(r"[\w.,ŷ]+", text.strip()) is not None
+    return re.fullmatch(r"[\w.,ŷ]+|d\([^()]*\)", text.strip()) is not None
 
 
 def _closed(text: str) -> str:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
-from ..chain_rule import fitted, no_derivative
-from ..primitive import Primitive
+from ..chain_rule import fitted
 from ..silence import silent
 from ..value import Value
-from .expression import ONE, Count, Expression, Name, counting, product, summed, total
+from .expression import ONE, Expression, Name, derivative, product, summed, total
 from .naming import Names
-from .symbol import Symbol, expression_of, number_of, symbolic
-
-LINE: Sequence[Callable[..., Any]] = (
-    lambda g, out, x, w, *b: g * w,
-    lambda g, out, x, w, *b: g * x,
-    lambda g, out, x, w, *b: g,
-)
-"""The rules of x @ w + b where w is one number: those of the lesson's w·x + b."""
+from .rewriting import count_of, counting
+from .rules import fit, handed, rules_of
+from .symbol import Symbol, symbolic
 
 Handed = tuple[Symbol, str, int]
 """A share, the operation that handed it on, and to which of its operands."""
-
-ENTRYWISE = frozenset({"alias", "broadcast_to", "cast"})
 
 
 @dataclass(frozen=True)
@@ -71,14 +63,13 @@ class Region:
 
     def _counting(self, formula: Expression) -> Expression:
         """The formula with one meaning of N."""
-        counts = [x.count for x in formula.walk() if isinstance(x, Count)]
-        self.count = self.count or next(iter(counts), 0)
-        return counting(formula, self.count) if counts else formula
+        self.count = self.count or count_of(formula)
+        return counting(formula, self.count)
 
     def derivative(self, value: Value, of: Value | None = None) -> Name:
         """The name dL/dx, or dz/dx for another numerator."""
         numerator = self.names.latex(of if of is not None else self.loss)
-        return Name(rf"\frac{{d{numerator}}}{{d{self.names.latex(value)}}}")
+        return derivative(Name(numerator), Name(self.names.latex(value)))
 
     @silent
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
@@ -95,13 +86,10 @@ class Region:
             local = locals_[x][0] if x in locals_ else None
             formula, local_number = share.expression, None
             if local is not None:
-                expression, local_number = local.expression, local.number
-                if np.size(content) == 1 and np.size(local_number) > np.size(own):
-                    expression = summed(expression)
-                    local_number = fitted(local_number, x._content)
-                    spread = 1
-                formula = product(name, expression)
-                local = Symbol(expression, local_number)
+                if np.size(content) == 1:
+                    local, spread = fit(local, x._content), 1
+                local_number = local.number
+                formula = product(name, local.expression)
             if spread > 1:
                 formula = summed(formula)
             found[x] = Pull(
@@ -130,7 +118,7 @@ class Region:
             reader = heappop(waiting)[1]
             g = cotangents[reader]
             operation, operands, numbers, _ = reader._record  # type: ignore[misc]
-            rules, entrywise = _rules(operation, numbers)
+            entrywise = rules_of(operation, numbers)[1]
             for position, x in enumerate(operands):
                 if type(x) is not Value or not x.requires_grad:
                     continue
@@ -140,14 +128,14 @@ class Region:
                         cotangents[x] = g
                         heappush(waiting, (-x._age, x))
                     continue
-                c = self._handed(reader, rules, position, g)
+                c = self._handed(reader, position, g)
                 if x in self.visible or x._record is None:
                     if x in found:
                         before = found[x][0]
-                        c = _added(_fit(before, x), _fit(c, x))
+                        c = _added(fit(before, x._content), fit(c, x._content))
                     found[x] = c, operation.name, position
                 else:
-                    c = c if entries else _fit(c, x)
+                    c = c if entries else fit(c, x._content)
                     if x in cotangents:
                         cotangents[x] = _added(cotangents[x], c)
                     else:
@@ -155,25 +143,12 @@ class Region:
                         heappush(waiting, (-x._age, x))
         return {x: share for x, share in found.items() if x not in blocked}
 
-    def _handed(self, reader: Value, rules: Any, position: int, g: Symbol) -> Symbol:
-        """What one rule hands on: its own formula, or its name where that says nothing."""
-        operation, operands, numbers, options = reader._record  # type: ignore[misc]
-        rule = rules[0 if operation.variadic else position]
-        if rule is None:
-            raise no_derivative(operation, position)
-        out = self._known(reader)
+    def _handed(self, reader: Value, position: int, g: Symbol) -> Symbol:
+        """What one rule hands on."""
+        _, operands, numbers, _ = reader._record  # type: ignore[misc]
         given = [self._operand(x, number) for x, number in zip(operands, numbers, strict=True)]
-        try:
-            c = rule(g, out, *given, **options)
-            c = c(position) if operation.variadic else c
-            return c if isinstance(c, Symbol) else Symbol(expression_of(c), c)
-        except Exception:
-            c = rule(g.number, reader._content, *numbers, **options)
-            c = c(position) if operation.variadic else c
-        x = operands[position]
-        below = self.names.latex(x)
-        word = Name(rf"\frac{{d{self.names.latex(reader)}}}{{d{below}}}")
-        return Symbol(product(g.expression, word), number_of(c), g.length + 1)
+        local = self.derivative(operands[position], of=reader)
+        return handed(reader._record, position, g, self._known(reader), given, local)
 
     def _known(self, value: Value) -> Symbol:
         """A Value by its name where it is visible, else by its formula."""
@@ -196,21 +171,6 @@ class Region:
             given = [self._operand(x, number) for x, number in zip(operands, numbers, strict=True)]
             self._inner[value] = symbolic(operation, given, options, value._content)
         return self._inner[value]
-
-
-def _rules(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any], bool]:
-    """The rules by operand, and whether the operation works entry by entry."""
-    line = operation.name in {"affine", "matmul"} and np.shape(numbers[1]) == (1, 1)
-    if line and np.ndim(numbers[0]) == 2:
-        return LINE, True
-    return operation.rules, operation.kind == "elementwise" or operation.name in ENTRYWISE
-
-
-def _fit(c: Symbol, x: Value) -> Symbol:
-    """A cotangent in the shape of its Value; what broadcasting spread is added up, as Σ."""
-    number = fitted(c.number, x._content)
-    spread = np.size(c.number) > np.size(number)
-    return Symbol(summed(c.expression) if spread else c.expression, number, c.length)
 
 
 def _added(x: Symbol, y: Symbol) -> Symbol:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .derivation import Derivation
-from .expression import Expression, Number
+from .expression import Expression, Name, Number
 from .numbers import number_text
-from .plain_text import plain_text
 from .steps import Share, Step
 
 PRODUCTS = frozenset({"affine", "matmul"})
@@ -20,8 +19,12 @@ FACTORS = (
 )
 SPOKEN = {
     "sum": "Every entry of {x} is one term of {v}: each gets the whole of {g}.",
+    "mean": "The entries of {x} count alike in their mean: each gets an equal part of {g}.",
+    "max": "{v} moves with the largest entries of {x} alone: they share {g}.",
+    "min": "{v} moves with the smallest entries of {x} alone: they share {g}.",
     "softmax": "The shares of {v} add up to 1: where one rises, the others fall.",
-    "getitem_at": "{v} picks entries of {x}: the gradient goes back to where they were picked.",
+    "getitem_at": "{v} picks entries of {x}: the gradient goes back to where they were picked, "
+    "and what was not picked gets 0.",
     "transpose_to": "{v} is {x} with its axes in another order, and so is its gradient.",
     "reshape_to": "{v} is {x} in another shape, and so is its gradient.",
     "concatenate_all": "{x} is a part of {v}: it gets its part of the gradient.",
@@ -38,33 +41,41 @@ def sentence(share: Share, step: Step, derivation: Derivation) -> str:
     >>> sentence(found.steps[-1].shares[0], found.steps[-1], found)
     'Where w grows by 1, ŷ grows by 3.'
     """
-    names = derivation.names
-    v, x = names.text(share.reader), names.text(step.value)
-    told = _moves(share, v, x)
-    pull = share.pull
-    if pull.spread > 1:
-        told += f" It is used {pull.spread} times, so its {pull.spread} shares are added up."
+    pull, record = share.pull, share.reader._record
+    v, x = (Name(derivation.names.latex(z)) for z in (share.reader, step.value))
+    if pull.local is None:
+        direct = record is not None and record[0].name == pull.operation
+        return as_a_whole(pull.operation, pull.position, v, x, step.derivative, direct)
+    several = np.size(share.reader._content) > 1 and np.size(pull.number) > 1
+    return entry_by_entry(pull.local, v, x, several, pull.spread)
+
+
+def entry_by_entry(local: Expression, v: Name, x: Name, several: bool, spread: int) -> str:
+    """How v moves where x does, by the derivative of each entry by its own.
+
+    >>> entry_by_entry(Number(-1.0), Name("v"), Name("x"), several=False, spread=3)
+    'v falls by as much as x rises. It is used 3 times, so its 3 shares are added up.'
+    """
+    told = _moves(local, v, x, several)
+    if spread > 1:
+        told += f" It is used {spread} times, so its {spread} shares are added up."
     return told
 
 
-def _moves(share: Share, v: str, x: str) -> str:
-    pull = share.pull
-    if pull.local is None:
-        return _as_a_whole(share).format(v=v, x=x, g=f"dL/d{v}")
-    local = pull.local
+def _moves(local: Expression, v: Name, x: Name, several: bool) -> str:
     if isinstance(local, Number):
-        return _by_a_number(local.value, v, x)
-    said = plain_text(local.latex)
+        return _by_a_number(local.value, v.text, x.text)
+    said = local.text
     if said.startswith("(") and " if " in said:
         value, _, condition = said[1:-1].partition(" if ")
         holds, _, other = condition.partition(", else ")
         if (value, other) == ("1", "0"):
-            return f"{v} follows {x} where {holds}; elsewhere nothing passes."
-        return f"Where {x} grows by 1, {v} grows by {value} if {holds}, else by {other}."
-    several = (
-        "an entry of " if np.size(share.reader._content) > 1 and np.size(pull.number) > 1 else ""
-    )
-    return f"Where {several}{x} grows by 1, {v} grows by {said}{_to_first_order(local, x)}."
+            return f"{v.text} follows {x.text} where {holds}; elsewhere nothing passes."
+        return f"Where {x.text} grows by 1, {v.text} grows by {value} if {holds}, else by {other}."
+    entry, its = ("an entry of ", "that of ") if several else ("", "")
+    # a slope that itself depends on x holds for small changes only
+    small = ", for small changes" if {v, x} & set(local.walk()) else ""
+    return f"Where {entry}{x.text} grows by 1, {its}{v.text} grows by {said}{small}."
 
 
 def _by_a_number(number: float, v: str, x: str) -> str:
@@ -78,22 +89,19 @@ def _by_a_number(number: float, v: str, x: str) -> str:
     return f"Where {x} grows by 1, {v} {way} by {number_text(abs(number))}."
 
 
-def _as_a_whole(share: Share) -> str:
-    """The words for an operation that does not work entry by entry."""
-    pull, record = share.pull, share.reader._record
-    direct = record is not None and record[0].name == pull.operation
-    if pull.operation in PRODUCTS:
-        if pull.position:
-            return FACTORS[min(pull.position, 2)]
-        if direct:
-            return FACTORS[0]
-    if direct and pull.operation in SPOKEN:
-        return SPOKEN[pull.operation]
-    by = f"the rule of {pull.operation}" if direct else "the rules of what lies between, together"
-    return "{v} hands {x} its share by " + by + "."
+def as_a_whole(
+    operation: str, position: int, v: Name, x: Name, g: Name, direct: bool = True
+) -> str:
+    """The words for an operation that does not work entry by entry; g is the gradient of v.
 
-
-def _to_first_order(local: Expression, x: str) -> str:
-    """A slope that itself depends on x holds for small changes only."""
-    letters = plain_text(local.latex)
-    return ", for small changes" if x in letters else ""
+    Not `direct` means that more operations lie between v and this one.
+    """
+    told = ""
+    if operation in PRODUCTS and (position or direct):
+        told = FACTORS[min(position, 2)]
+    elif direct:
+        told = SPOKEN.get(operation, "")
+    if not told:
+        by = f"the rule of {operation}" if direct else "the rules of what lies between, together"
+        told = "{v} hands {x} its share by " + by + "."
+    return told.format(v=v.text, x=x.text, g=g.text)

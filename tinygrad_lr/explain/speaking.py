@@ -12,11 +12,13 @@ from ..files import printable
 from ..nn import Module
 from ..value import Value
 from .callers import Caller
-from .naming import LAYERED, SPOKEN, SUBSCRIPT, _parts
-from .numbers import shape_text
-from .telling import numbers_text
+from .expression import Expression, Name
+from .naming import LAYERED, SPOKEN, latex_of, text_of, word
+from .numbers import array_text, shape_text
+from .rewriting import count_of, counting
+from .symbol import Symbol
 
-SHORT = 24  # characters of a constant as an operand
+SHORT = 24  # characters of an array as an operand
 
 
 class SpokenNames:
@@ -35,32 +37,50 @@ class SpokenNames:
         self._plain: dict[int, weakref.ref[Any]] = {}
         """Values that have a number only, which a better name may replace."""
         self.legend: list[str] = []
-        """What is yet to be said about names: "W₁ is layers.0.weight", "ŷ is v₃"."""
+        """What is yet to be said about names: "W₁ is layers.0.weight", "ŷ is v₃", "N is 20"."""
+        self._count = 0  # what N stands for: the first count that a formula has
+
+    def counting(self, formula: Expression) -> Expression:
+        """The formula with one meaning of N."""
+        if not self._count and (count := count_of(formula)):
+            self._count = count
+            self.legend.append(f"N is {count}")
+        return counting(formula, self._count)
+
+    def operand(self, x: Any, number: Any, caller: Caller) -> Any:
+        """An operand of a formula: a Value or array by its name, a number as itself."""
+        if not isinstance(x, Value) or not (
+            x.requires_grad or x._record or self._called(x, caller)
+        ):
+            if np.ndim(number) == 0:
+                return number
+            held = caller.held.get(id(x))
+            return Symbol(Name(latex_of(_spoken(held)) if held else word(brief(number))), number)
+        return Symbol(self.of(x, caller), number)
 
     def known(self, x: Value) -> str:
         """The name that a Value has, or ""."""
         found = self._names.get(id(x))
         return found[1] if found is not None and found[0]() is x else ""
 
-    def of(self, x: Any, caller: Caller) -> str:
-        """The name of a Value or array; a number is itself."""
-        if not isinstance(x, Value):
-            name = caller.name_of(x) if np.ndim(x) else ""
-            return _spoken(name) if name else operand_text(x)
+    def of(self, x: Value, caller: Caller) -> Name:
+        """The name of a Value."""
+        return Name(latex_of(self._called(x, caller) or self.give(x, "")))
+
+    def _called(self, x: Value, caller: Caller) -> str:
+        """The best name that there is for a Value, or ""."""
         name = self.known(x)
         temporary = self._plain.get(id(x))
         if name and (temporary is None or temporary() is not x):
             return name
         for model in caller.modules[:1]:
             self._meet(model)
-        better = self._own(x) or caller.name_of(x)
+        better = self._own(x) or caller.held.get(id(x), "")
         if better:
             before, name = name, self.give(x, better)
             if before:
-                self.legend.append(f"{name} is {before}")
-        elif not name and x._record is None and not x.requires_grad:
-            return operand_text(x._content)  # a constant
-        return self.known(x) or self.give(x, "")
+                self.legend.append(f"{text_of(name)} is {text_of(before)}")
+        return self.known(x)
 
     def give(self, x: Value, name: str) -> str:
         """Name a Value; without a name it gets a number."""
@@ -79,13 +99,13 @@ class SpokenNames:
 
     def _unique(self, name: str, numbered: bool = False) -> str:
         """The name, with a number where it is taken."""
-        comma = "," if name[-1:].isdigit() else ""
+        comma = "_" if name[-1:].isdigit() else ""
         unique = "" if numbered else name
-        while not unique or unique in self._taken:
+        while not unique or text_of(unique) in self._taken:
             count = self._counts.get(name, int(not numbered)) + 1
             self._counts[name] = count
-            unique = f"{name}{comma}{str(count).translate(SUBSCRIPT)}"
-        self._taken.add(unique)
+            unique = f"{name}{comma}{count}"
+        self._taken.add(text_of(unique))
         return unique
 
     def _meet(self, model: Module) -> None:
@@ -108,17 +128,17 @@ class SpokenNames:
                 name = self.give(x, letter if len(owners) == 1 else f"{letter}{number}")
                 path = f"{owner}.{own}" if owner else own
                 shape = f", {' × '.join(map(str, x.shape))}" if x.shape else ""
-                self.legend.append(f"{name} is {printable(path)}{shape}")
+                self.legend.append(f"{text_of(name)} is {printable(path)}{shape}")
 
 
-def operand_text(x: Any) -> str:
-    """A constant as an operand: its numbers, or where it is large its shape.
+def brief(numbers: Any) -> str:
+    """An array without a name as an operand: its numbers, or where it is large its shape.
 
-    >>> operand_text(3.0), operand_text(None), operand_text(np.ones((20, 10)))
-    ('3', 'None', 'array (20 × 10)')
+    >>> brief(np.ones(2)), brief(np.ones((20, 10)))
+    ('[1, 1]', 'array (20 × 10)')
     """
-    text = numbers_text(x)
-    return text if len(text) <= SHORT else f"array ({shape_text(np.shape(x))})"
+    text = array_text(numbers)
+    return text if len(text) <= SHORT else f"array ({shape_text(np.shape(numbers))})"
 
 
 def chain_name(modules: Sequence[Module], depth: int) -> str:
@@ -130,6 +150,5 @@ def chain_name(modules: Sequence[Module], depth: int) -> str:
 
 
 def _spoken(name: str) -> str:
-    """A name as people write it: w1 as w₁, y_hat as ŷ."""
-    letter, below = _parts(SPOKEN.get(name, printable(name)))
-    return letter + below.translate(SUBSCRIPT)
+    """A name with its letter: y_hat as ŷ."""
+    return SPOKEN.get(name, printable(name))

@@ -7,6 +7,7 @@ it computes. So a derivative needs no second declaration to be explained.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,6 +31,7 @@ from .expression import (
     summed,
     total,
 )
+from .numbers import MOST
 
 LONGEST = 60  # operations in a formula: a longer one explains nothing
 SAME = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
@@ -167,8 +169,11 @@ def written(
         return call(rf"<x>_{{[{place(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
         return x[1]
-    count = int(np.size(number_of(operands[0]))) if name in {"mean", "mean_square"} else 0
+    count = 0
+    if name in {"mean", "mean_square"}:
+        count = int(np.size(number_of(operands[0])) // max(np.size(out), 1))
     if operation.variadic:
+        x = x if len(x) <= MOST else [*x[: MOST - 1], Name("…"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
     kept = {
         hole: formula
@@ -267,7 +272,7 @@ def expression_of(x: Any) -> Expression:
 
 def _by_name(operation: Primitive) -> str:
     """A template for an operation that has none: its name and its operands."""
-    word = operation.name.replace("_", r"\_")
+    word = re.sub("[<>]", "", operation.name).replace("_", r"\_")
     holes = ", ".join(f"<{operand}>" for operand in operation.operands)
     return rf"\operatorname{{{word}}}\left({holes}\right)"
 

@@ -9,17 +9,20 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..chain_rule import widened
 from ..errors import TraceError
 from ..nn import Module
-from ..primitive import Primitive
-from ..recording import RECORDING, Watched, WatchedPass, Watcher, unwatched, watcher
-from ..silence import silent
+from ..recording import RECORDING, Watched, WatchedPass, Watcher, watcher
 from ..stand_in import StandIn
 from ..value import Value, plain
 from .callers import Caller, caller
+from .expression import Expression, Name, derivative, differential, product, summed, total
+from .naming import latex_of
+from .numbers import factor_text, number_text
+from .rewriting import figures
+from .sentences import as_a_whole, entry_by_entry
 from .speaking import SpokenNames, chain_name
-from .telling import SCALED, derivative, enclosed, equation, formula, numbers_text, product, reason
+from .symbol import Symbol
+from .telling import Telling, equation, numbers_text, options_text
 
 
 class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_grad
@@ -40,17 +43,17 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     >>> w, x = Value(2.0), Value(3.0)
     >>> with tg.trace() as t:
     ...     z = w * x
-    ...     L = (z - 7) ** 2
+    ...     u = z - 7
+    ...     L = u**2
     ...     L.backward()
     z = w · x = 2 · 3 = 6
-    v₁ = z − 7 = 6 − 7 = −1
-    L = v₁² = (−1)² = 1
+    u = z − 7 = 6 − 7 = −1
+    L = u² = (−1)² = 1
     backward from L: dL/dL = 1
-      dL/dv₁ = dL/dL · dL/dv₁ = 1 · (−2) = −2  (L = v₁²: where v₁ grows a little, L grows \
-2 · v₁ times as much)
-      dL/dz = dL/dv₁ · dv₁/dz = (−2) · 1 = −2  (v₁ = z − 7: where z grows by 1, v₁ grows by 1)
-      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x: where w grows by 1, z grows by x)
-      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x: where x grows by 1, z grows by w)
+      dL/du = 2u = 2 · (−1) = −2  (L = u². Where u grows by 1, L grows by 2u, for small changes.)
+      dL/dz = dL/du · du/dz = (−2) · 1 = −2  (u = z − 7. u rises one for one with z.)
+      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. Where w grows by 1, z grows by x.)
+      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. Where x grows by 1, z grows by w.)
     >>> len(t.lines)
     8
     """
@@ -95,13 +98,15 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
             )
         by = caller()
         deep = self._enter_modules(by)
-        texts = [self._names.of(x, by) for x in operands]
+        given = self._given(record, by)
         self._say_legend(deep)
-        name = self._names.give(value, by.assigned)
-        now = [numbers_text(x) for x in numbers]
-        with_numbers = "" if any(map(np.ndim, numbers)) else formula(operation, now, options)
-        written = formula(operation, texts, options)
-        self._say(equation(name, written, with_numbers, numbers_text(value._content)), deep)
+        out = Symbol(Name(latex_of(self._names.give(value, by.assigned))), value._content)
+        told = Telling(record, out, given)
+        formula = self._names.counting(told.forward)
+        self._say_legend(deep)
+        text = formula.text + options_text(operation, options)
+        result = numbers_text(value._content)
+        self._say(equation(out.expression.text, [text], told.with_numbers(formula), result), deep)
 
     def pulling(self, seeds: Mapping[Any, Any]) -> Pass:
         """The chain rule sets out."""
@@ -111,23 +116,28 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
         """A tangent was found, in forward mode."""
         by = caller()
-        operation, operands, numbers, options = value._record
-        out = self._names.of(value, by)
-        texts = [self._names.of(x, by) for x in operands]
+        told = self._telling(value, by)
         self._say_legend(2 * by.rules - 1)
-        moved = [(i, plain(t)) for i, t in enumerate(given) if t is not None]
-        parts = " + ".join(f"{derivative(out, texts[i])} · d{enclosed(texts[i])}" for i, _ in moved)
-        factors = [
-            (local_derivative(operation, i, value._content, numbers, options), t) for i, t in moved
-        ]
-        numeric = not any(x is None or np.ndim(x) or np.ndim(t) for x, t in factors)
-        with_numbers = " + ".join(product(x, t) for x, t in factors) if numeric else ""
-        line = equation(f"d{enclosed(out)}", parts, with_numbers, numbers_text(plain(tangent)))
-        self._say(f"{line}  ({out} = {formula(operation, texts, options)})", 2 * by.rules - 1)
+        parts: list[Expression] = []
+        numbers: dict[Expression, Any] = {}
+        for i, t in enumerate(given):
+            if t is not None:
+                rate, moved = told.local_name(i), differential(told.operands[i].expression)
+                parts.append(product(rate, moved))
+                local = told.local(i)
+                numbers[rate] = np.ones(1) if local is None else local[0].number
+                numbers[moved] = plain(t)
+        formula = total(*parts)
+        arrays = any(map(np.ndim, numbers.values()))
+        name, result = differential(told.out.expression).text, numbers_text(plain(tangent))
+        line = equation(
+            name, [formula.text], "" if arrays else figures(formula, numbers).text, result
+        )
+        self._say(f"{line}  ({self._forward(told)})", 2 * by.rules - 1)
 
     def kept(self, leaf: Any, before: Any, total: Any) -> None:
         """A gradient was added to one of before."""
-        name = self._names.of(leaf, caller())
+        name = self._names.of(leaf, caller()).text
         self._say(
             f"{name}.grad had {numbers_text(before)} from before, and is now {numbers_text(total)}"
         )
@@ -140,19 +150,34 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         for _, rate, moves in parts:
             for _, parameter, new, _ in moves:
                 old, gradient = parameter._content, parameter._gradient
-                name = self._names.of(parameter, by)
+                name = self._names.of(parameter, by).text
                 with np.errstate(all="ignore"):
                     plain_step = np.array_equal(np.asarray(old - rate * gradient), np.asarray(new))
                 now = numbers_text(new)
                 if plain_step:
-                    moved = f"{name} − {numbers_text(rate)} · {name}.grad"
+                    moved = f"{name} − {number_text(rate)} · {name}.grad"
                     if not np.ndim(old):
-                        moved += f" = {numbers_text(old)} − {product(rate, gradient)}"
+                        moved += (
+                            f" = {number_text(old)} − {number_text(rate)} · {factor_text(gradient)}"
+                        )
                     self._say(f"{name} ← {moved} = {now}", 1)
                 else:
                     self._say(f"{name} ← {now}, from {numbers_text(old)}", 1)
 
     # ---- how it is said
+
+    def _given(self, record: Any, by: Caller) -> list[Any]:
+        """The operands of an operation, by name."""
+        return [self._names.operand(x, n, by) for x, n in zip(record[1], record[2], strict=True)]
+
+    def _telling(self, value: Any, by: Caller) -> Telling:
+        """What a Value was computed by."""
+        out = Symbol(self._names.of(value, by), value._content)
+        return Telling(value._record, out, self._given(value._record, by))
+
+    def _forward(self, told: Telling) -> str:
+        """The equation of an operation that ran before."""
+        return f"{told.out.expression.text} = {self._names.counting(told.forward).text}"
 
     def _enter_modules(self, by: Caller) -> int:
         """Say which modules have begun to run; how deep they are in each other."""
@@ -190,89 +215,63 @@ class Pass(WatchedPass):
     def __init__(self, of: trace, seeds: Mapping[Any, Any]) -> None:
         self.trace, self.by = of, caller()
         self.deep = 2 * self.by.rules - 1
-        self.came: dict[int, list[str]] = {}
-        names = [self.name(x) for x in seeds]
+        self.came: dict[Expression, list[str]] = {}
+        names = [of._names.of(x, self.by) for x in seeds]
         only = next(iter(seeds.values()), None) if len(seeds) == 1 else None
-        if only is not None and np.size(plain(only)) == 1 and float(np.ravel(plain(only))[0]) == 1:
+        self.head = Name("S")
+        self.single = only is not None and np.size(plain(only)) == 1 and bool(plain(only) == 1)
+        if self.single:
             self.head = names[0]
-            told = f"backward from {self.head}: {derivative(self.head, self.head)} = 1"
+            told = f"backward from {self.head.text}: {derivative(self.head, self.head).text} = 1"
         else:
-            self.head = "S"
-            parts = " + ".join(f"Σ g · {enclosed(x)}" for x in names)
-            told = f"backward from {', '.join(names)}, with S = {parts or 0}"
+            parts = " + ".join(f"Σ g · {x.text}" for x in names) or "0"
+            told = f"backward from {', '.join(x.text for x in names)}, with S = {parts}"
         of._say_legend(self.deep - 1)
         of._say(told, self.deep - 1)
-        for x, c in seeds.items():
-            if self.head == "S":
-                text = numbers_text(plain(c))
-                of._say(f"{derivative('S', self.name(x))} = g = {text}", self.deep)
-
-    def name(self, x: Any) -> str:
-        """What a Value is called."""
-        return self.trace._names.of(x, self.by)
+        if not self.single:
+            for x, c in zip(names, seeds.values(), strict=True):
+                of._say(
+                    f"{derivative(self.head, x).text} = g = {numbers_text(plain(c))}", self.deep
+                )
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
         """A rule ran."""
-        operation, operands, numbers, options = value._record
-        x, out = operands[position], self.name(value)
-        texts = [self.name(y) for y in operands]
-        name = texts[position]
-        names = {"out": out, "x": name}
-        if not operation.variadic:
-            names |= dict(zip(operation.operands, texts, strict=True))
-        else:
-            names[operation.operands[0]] = name
-        written = f"{out} = {formula(operation, texts, options)}"
-        above, own = derivative(self.head, out), derivative(self.head, name)
-        local = local_derivative(operation, position, value._content, numbers, options)
-        why = reason(operation, position, names, local, written)
+        names = self.trace._names
+        told = self.trace._telling(value, self.by)
+        v, name = told.out.expression, told.operands[position].expression
+        above, own = derivative(self.head, v), derivative(self.head, name)
+        local, rate = told.local(position), told.local_name(position)
+        first = self.single and v == self.head  # its own gradient, 1, need not be said
         with_numbers = ""
-        if local is not None:
-            spread = "Σ " if np.shape(plain(c)) != np.shape(plain(g)) else ""
-            through = f"{spread}{above} · {derivative(out, name)}"
-            if not np.ndim(local):
-                with_numbers = product(plain(g), local)
-            if spread:
-                why += f"; {name} is used in several entries, and what they get adds up"
-        elif operation.name in SCALED and flat(operation, numbers):
-            scaled = SCALED[operation.name]
-            through, because = scaled[min(position, len(scaled) - 1)]
-            count = max(np.size(numbers[0]) // max(np.size(value._content), 1), 1)
-            names |= {"g": above, "n": str(count)}
-            through, why = through.format(**names), f"{why}: {because.format(**names)}"
+        if local is None:
+            formulas = [told.share(position, above, plain(g))]
+            why = as_a_whole(value._record[0].name, position, v, name, above)
         else:
-            through = f"{above}, pulled back through {operation.name}"
-        if type(c) is Value and not self.trace._names.known(c):
-            self.trace._names.give(c, own)
-        line = equation(own, through, with_numbers, numbers_text(plain(c)))
+            slope, spread = local
+            formulas = [rate, slope.expression] if first else [product(above, rate)]
+            if first:
+                with_numbers = told.with_numbers(slope.expression)
+            elif not (slope.ndim or np.ndim(plain(g))):
+                with_numbers = figures(formulas[0], {above: plain(g), rate: slope.number}).text
+            else:
+                formulas.append(product(above, slope.expression))
+            if spread > 1:
+                formulas = list(map(summed, formulas))
+            several = np.size(value._content) > 1 and np.size(plain(c)) > 1
+            said = names.counting(slope.expression)
+            if said != rate:
+                why = entry_by_entry(said, v, name, several, spread)
+            else:
+                why = as_a_whole(value._record[0].name, position, v, name, above)
+        if type(c) is Value and not names.known(c):
+            names.give(c, own.text)
+        texts = [names.counting(formula).text for formula in formulas]
+        line = equation(own.text, texts, with_numbers, numbers_text(plain(c)))
         if before is not None:
-            came = ", ".join(dict.fromkeys(self.came.get(id(x), []))) or "before"
+            came = ", ".join(dict.fromkeys(self.came.get(name, []))) or "before"
             earlier = f"the {numbers_text(plain(before))} that came from {came}"
-            total = numbers_text(plain(before) + plain(c))
-            line += f", which adds to {earlier}: {total}"
-        self.came.setdefault(id(x), []).append(out)
+            line += f", which adds to {earlier}: {numbers_text(plain(before) + plain(c))}"
+        self.came.setdefault(name, []).append(v.text)
+        line += f"  ({self.trace._forward(told)}. {why})"
         self.trace._say_legend(self.deep)
-        self.trace._say(f"{line}  ({why})", self.deep)
-
-
-@silent
-def local_derivative(
-    operation: Primitive, position: int, out: Any, numbers: Sequence[Any], options: Any
-) -> Any:
-    """The derivative of each entry of the result by its own entry of an operand, or None."""
-    scalars = all(type(x) is float for x in (out, *numbers))
-    if operation.variadic or not (scalars or operation.kind == "elementwise"):
-        return None
-    rule: Any = operation.rules[position]
-    one = 1.0 if type(out) is float else np.ones_like(out)
-    with unwatched():
-        try:
-            return rule(one, out, *numbers, **options)
-        except ArithmeticError:
-            return rule(*map(widened, (one, out, *numbers)), **options)
-
-
-def flat(operation: Primitive, numbers: Sequence[Any]) -> bool:
-    """Whether a product is one of two matrices, whose rules are written with a transpose."""
-    products = operation.name in {"matmul", "affine"}
-    return not products or all(np.ndim(x) == 2 for x in numbers[:2])
+        self.trace._say(line, self.deep)
