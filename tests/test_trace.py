@@ -240,10 +240,8 @@ names = st.text(st.characters(exclude_categories=["Cs", "Zs"]), min_size=1, max_
 def test_a_name_stands_in_a_formula_as_it_is_spoken(name):
     with traced() as t:
         np.tanh(Value(1.0, name=name))
-    spoken = text_of(SPOKEN.get(name, printable(name)))
-    assert t.lines[0].replace("−", "-") == f"v₁ = tanh({spoken}) = tanh(1) = 0.7616".replace(
-        "−", "-"
-    )
+    spoken = text_of(SPOKEN.get(name, printable(name))).replace("−", "-")
+    assert t.lines[0].replace("−", "-") == f"v₁ = tanh({spoken}) = tanh(1) = 0.7616"
 
 
 def test_what_several_readers_give_is_said_to_add_up():

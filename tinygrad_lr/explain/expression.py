@@ -57,7 +57,10 @@ class Expression:
 
 @dataclass(frozen=True)
 class Name(Expression):
-    """A letter or a word, given as LaTeX; two that are spelt alike may stand for different things."""
+    """A letter or a word, given as LaTeX.
+
+    Numbers that are spelt alike may stand for different things: those that they are `instead_of`.
+    """
 
     spelt: str
     binding: int = ATOM

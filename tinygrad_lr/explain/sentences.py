@@ -50,7 +50,9 @@ def sentence(share: Share, step: Step, derivation: Derivation) -> str:
     return entry_by_entry(pull.local, v, x, several, pull.spread)
 
 
-def entry_by_entry(local: Expression, v: Name, x: Name, several: bool, spread: int) -> str:
+def entry_by_entry(
+    local: Expression, v: Expression, x: Expression, several: bool, spread: int
+) -> str:
     """How v moves where x does, by the derivative of each entry by its own.
 
     >>> entry_by_entry(Number(-1.0), Name("v"), Name("x"), several=False, spread=3)
@@ -62,7 +64,7 @@ def entry_by_entry(local: Expression, v: Name, x: Name, several: bool, spread: i
     return told
 
 
-def _moves(local: Expression, v: Name, x: Name, several: bool) -> str:
+def _moves(local: Expression, v: Expression, x: Expression, several: bool) -> str:
     if isinstance(local, Number):
         return _by_a_number(local.value, v.text, x.text)
     said = local.text
@@ -90,7 +92,7 @@ def _by_a_number(number: float, v: str, x: str) -> str:
 
 
 def as_a_whole(
-    operation: str, position: int, v: Name, x: Name, g: Name, direct: bool = True
+    operation: str, position: int, v: Expression, x: Expression, g: Expression, direct: bool = True
 ) -> str:
     """The words for an operation that does not work entry by entry; g is the gradient of v.
 

@@ -49,14 +49,12 @@ class SpokenNames:
 
     def operand(self, x: Any, number: Any, caller: Caller) -> Any:
         """An operand of a formula: a Value or array by its name, a number as itself."""
-        if not isinstance(x, Value) or not (
-            x.requires_grad or x._record or self._called(x, caller)
-        ):
-            if np.ndim(number) == 0:
-                return number
-            held = caller.held.get(id(x))
-            return Symbol(Name(latex_of(_spoken(held)) if held else word(brief(number))), number)
-        return Symbol(self.of(x, caller), number)
+        if isinstance(x, Value) and (self._called(x, caller) or x._record or x.requires_grad):
+            return Symbol(self.of(x, caller), number)
+        if np.ndim(number) == 0:
+            return number
+        held = caller.held.get(id(x))
+        return Symbol(Name(latex_of(_spoken(held)) if held else word(brief(number))), number)
 
     def known(self, x: Value) -> str:
         """The name that a Value has, or ""."""

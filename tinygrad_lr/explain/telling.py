@@ -56,9 +56,7 @@ class Telling:
     def with_numbers(self, formula: Expression) -> str:
         """The same formula with numbers in place of names, or "" where there are arrays."""
         symbols = [x for x in (self.out, *self.operands) if isinstance(x, Symbol)]
-        if any(x.ndim for x in symbols):
-            return ""
-        return figures(formula, {x.expression: x.number for x in symbols}).text
+        return in_numbers(formula, {x.expression: x.number for x in symbols})
 
     def local_name(self, position: int) -> Name:
         """The derivative of the result by an operand, by name."""
@@ -70,7 +68,8 @@ class Telling:
         None for an operation that does not work entry by entry, unless it gives but one number.
         """
         single = np.size(self.out.number) == 1
-        if not (single or rules_of(self.record[0], self.record[2])[1]):
+        rules, entrywise = rules_of(self.record[0], self.record[2])
+        if not (single or entrywise) or rules[position % len(rules)] is None:
             return None
         out, like = self.out.number, self.operands[position].number
         found = self._handed(position, ONE, np.ones_like(out) if np.ndim(out) else 1.0)
@@ -89,6 +88,12 @@ class Telling:
         with unwatched():
             local = self.local_name(position)
             return handed(self.record, position, Symbol(name, g), self.out, self.operands, local)
+
+
+def in_numbers(formula: Expression, numbers: Mapping[Expression, Any]) -> str:
+    """A formula with numbers in place of names, or "" where one is an array or not known."""
+    known = all(x is not None and np.ndim(x) == 0 for x in numbers.values())
+    return figures(formula, numbers).text if known else ""
 
 
 def options_text(operation: Primitive, options: Mapping[str, Any]) -> str:

@@ -18,11 +18,10 @@ from .callers import Caller, caller
 from .expression import Expression, Name, derivative, differential, product, summed, total
 from .naming import latex_of
 from .numbers import factor_text, number_text
-from .rewriting import figures
 from .sentences import as_a_whole, entry_by_entry
 from .speaking import SpokenNames, chain_name
 from .symbol import Symbol
-from .telling import Telling, equation, numbers_text, options_text
+from .telling import Telling, equation, in_numbers, numbers_text, options_text
 
 
 class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_grad
@@ -90,7 +89,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
 
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
         """An operation ran."""
-        operation, operands, numbers, options = record
+        operation, _, numbers, options = record
         if any(isinstance(x, StandIn) for x in (value._content, *numbers)):
             raise TraceError(
                 "trace: a function that is being compiled has no numbers to print: put tg.trace() "
@@ -125,14 +124,11 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 rate, moved = told.local_name(i), differential(told.operands[i].expression)
                 parts.append(product(rate, moved))
                 local = told.local(i)
-                numbers[rate] = np.ones(1) if local is None else local[0].number
+                numbers[rate] = None if local is None else local[0].number
                 numbers[moved] = plain(t)
         formula = total(*parts)
-        arrays = any(map(np.ndim, numbers.values()))
         name, result = differential(told.out.expression).text, numbers_text(plain(tangent))
-        line = equation(
-            name, [formula.text], "" if arrays else figures(formula, numbers).text, result
-        )
+        line = equation(name, [formula.text], in_numbers(formula, numbers), result)
         self._say(f"{line}  ({self._forward(told)})", 2 * by.rules - 1)
 
     def kept(self, leaf: Any, before: Any, total: Any) -> None:
@@ -155,11 +151,10 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                     plain_step = np.array_equal(np.asarray(old - rate * gradient), np.asarray(new))
                 now = numbers_text(new)
                 if plain_step:
-                    moved = f"{name} − {number_text(rate)} · {name}.grad"
+                    by_rate = f"− {number_text(rate)} ·"
+                    moved = f"{name} {by_rate} {name}.grad"
                     if not np.ndim(old):
-                        moved += (
-                            f" = {number_text(old)} − {number_text(rate)} · {factor_text(gradient)}"
-                        )
+                        moved += f" = {number_text(old)} {by_rate} {factor_text(gradient)}"
                     self._say(f"{name} ← {moved} = {now}", 1)
                 else:
                     self._say(f"{name} ← {now}, from {numbers_text(old)}", 1)
@@ -238,40 +233,41 @@ class Pass(WatchedPass):
         """A rule ran."""
         names = self.trace._names
         told = self.trace._telling(value, self.by)
-        v, name = told.out.expression, told.operands[position].expression
-        above, own = derivative(self.head, v), derivative(self.head, name)
-        local, rate = told.local(position), told.local_name(position)
-        first = self.single and v == self.head  # its own gradient, 1, need not be said
-        with_numbers = ""
-        if local is None:
-            formulas = [told.share(position, above, plain(g))]
-            why = as_a_whole(value._record[0].name, position, v, name, above)
-        else:
-            slope, spread = local
-            formulas = [rate, slope.expression] if first else [product(above, rate)]
-            if first:
-                with_numbers = told.with_numbers(slope.expression)
-            elif not (slope.ndim or np.ndim(plain(g))):
-                with_numbers = figures(formulas[0], {above: plain(g), rate: slope.number}).text
-            else:
-                formulas.append(product(above, slope.expression))
-            if spread > 1:
-                formulas = list(map(summed, formulas))
-            several = np.size(value._content) > 1 and np.size(plain(c)) > 1
-            said = names.counting(slope.expression)
-            if said != rate:
-                why = entry_by_entry(said, v, name, several, spread)
-            else:
-                why = as_a_whole(value._record[0].name, position, v, name, above)
+        name = told.operands[position].expression
+        own = derivative(self.head, name)
+        formulas, with_numbers, why = self._handed(told, position, plain(g))
         if type(c) is Value and not names.known(c):
             names.give(c, own.text)
-        texts = [names.counting(formula).text for formula in formulas]
-        line = equation(own.text, texts, with_numbers, numbers_text(plain(c)))
+        line = equation(own.text, formulas, with_numbers, numbers_text(plain(c)))
         if before is not None:
             came = ", ".join(dict.fromkeys(self.came.get(name, []))) or "before"
             earlier = f"the {numbers_text(plain(before))} that came from {came}"
             line += f", which adds to {earlier}: {numbers_text(plain(before) + plain(c))}"
-        self.came.setdefault(name, []).append(v.text)
-        line += f"  ({self.trace._forward(told)}. {why})"
+        self.came.setdefault(name, []).append(told.out.expression.text)
+        uses = sum(x is value._record[1][position] for x in value._record[1])
+        one = f" This is one of {uses} uses of {name.text}." if uses > 1 else ""
+        line += f"  ({self.trace._forward(told)}.{one} {why})"
         self.trace._say_legend(self.deep)
         self.trace._say(line, self.deep)
+
+    def _handed(self, told: Telling, position: int, g: Any) -> tuple[list[str], str, str]:
+        """What an operand gets: the formulas that it equals, one with numbers, and the why."""
+        counting = self.trace._names.counting
+        v, x, rate = told.out.expression, told.operands[position], told.local_name(position)
+        above = derivative(self.head, v)
+        whole = as_a_whole(told.record[0].name, position, v, x.expression, above)
+        found = told.local(position)
+        if found is None:
+            return [counting(told.share(position, above, g)).text], "", whole
+        local, spread = found
+        slope, through = counting(local.expression), product(above, rate)
+        if self.single and v == self.head:  # its own gradient, 1, need not be said
+            formulas, with_numbers = [rate, slope], told.with_numbers(slope)
+        else:
+            with_numbers = in_numbers(through, {above: g, rate: local.number})
+            formulas = [through] if with_numbers else [through, product(above, slope)]
+        texts = [(summed(formula) if spread > 1 else formula).text for formula in formulas]
+        if slope == rate:  # a rule without a formula
+            return texts, with_numbers, whole
+        several = told.out.ndim > 0 and np.size(told.out.number) > 1 and np.size(x.number) > 1
+        return texts, with_numbers, entry_by_entry(slope, v, x.expression, several, spread)
