@@ -12,21 +12,12 @@ from numpy.typing import ArrayLike
 from .. import losses
 from ..errors import ArgumentError, refuse
 from ..nn import Module
+from .curves import ended
 from .entries import Entry, entry_of, held, label
-from .hill import draw_path
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
-from .slice import DENSE, MOST, Run, followed, kept
-from .style import (
-    DRAWABLE,
-    colors_of,
-    dress,
-    figure_with_panels,
-    grouped,
-    literal,
-    short,
-    tell_hidden,
-    write,
-)
+from .route import Course, draw_route, mark_lowest
+from .slice import Run, kept
+from .style import dress, figure_with_panels, grouped, literal, short
 from .surface import Bowl, bowl_of, draw_contours
 
 if TYPE_CHECKING:
@@ -37,7 +28,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
 MOST_LOSSES, MOST_ROWS = 2500, 2e7  # computed where it is not; rows in all of them
-NEAR = 0.03  # of the picture: nearer points share a label
 ROUND = 3.0  # curvatures whose ratio is less make a round bowl
 
 
@@ -79,7 +69,7 @@ def loss_contours(
     >>> history = tg.fit(line, x, y, learning_rate=0.1)
     >>> print(loss_contours(line, x, y, history).axes[0].texts[-1].get_text())
     a round bowl: it curves by 2 in every direction
-    95 steps, learning rate 0.1: converged
+    converged after 95 steps
     """
     where = "loss_contours"
     rows, target = checked_rows(where, x, y)
@@ -96,35 +86,14 @@ def loss_contours(
     path = np.column_stack([entry.track(tracks) for entry in entries])  # (records, 2)
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
-        course = Course(history, path, last)
+        course = Course(history.weight_steps, path, last)
         bowl = draw_valley(panel, height, course, len(rows))
-        details = [_shape(bowl), _ended(history)]
+        details = [_shape(bowl), ended(history)]
         rest = held(at, entries, history.weight_steps[last] if last < len(path) - 1 else None)
         labels = [w_label or label(entries[0], at, names), b_label or _second(entries, at)]
         dress(panel, f"The {loss_name(loss)}, from above", [t for t in (*details, rest) if t],
               *(literal(text, 60) for text in labels), lines=3 if rest else 2)  # fmt: skip
     return figure
-
-
-class Course:
-    """The points of a path that are shown, (points, 2), and the steps that they are.
-
-    - `ends`: where descent ended, or the kept record of a divergence; `called`: which it is
-    """
-
-    def __init__(self, history: Run, path: Array, last: int) -> None:
-        self.ends = path[last]
-        self.called = "end" if last == len(path) - 1 else "kept"
-        distances = np.hypot(*(path - self.ends).T)
-        near = float(np.hypot(*path[0]))
-        shown = path[: followed(distances, near)]
-        self.hidden = int((~(np.abs(path) < DRAWABLE).all(axis=1)).sum())
-        chosen = np.flatnonzero((np.abs(shown) < DRAWABLE).all(axis=1))
-        if len(chosen) > MOST:
-            later = np.geomspace(DENSE, len(chosen) - 1, MOST - DENSE).round().astype(int)
-            chosen = chosen[np.unique(np.concatenate([np.arange(DENSE), later]))]
-        self.points = shown[chosen]
-        self.steps = np.asarray(history.weight_steps)[chosen]
 
 
 def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None:
@@ -160,38 +129,16 @@ def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None
     else:
         heights = np.array([[height(float(i), float(j)) for i in a] for j in b])
     draw_contours(ax, a, b, heights)
-    _mark(ax, course, bowl, a, b, heights)
-    tell_hidden(ax, course.hidden, "step")
-    return bowl
-
-
-def _mark(ax: Axes, course: Course, bowl: Bowl | None, a: Array, b: Array, heights: Array) -> None:
-    """The minimum, the path, and where it ended."""
-    colors = colors_of(ax)
     if bowl is not None:
-        place, lowest = bowl.bottom, bowl.lowest
+        told = "minimum" if bowl.single else "a minimum, one of many"
+        mark_lowest(ax, course, bowl.bottom, f"{told}, loss {short(bowl.lowest)}")
     else:
-        j, i = np.unravel_index(
-            int(np.argmin(np.where(np.isfinite(heights), heights, np.inf))), heights.shape
-        )
-        place, lowest = np.array([a[i], b[j]]), float(heights[j, i])
-    draw_path(ax, course.steps, *course.points.T)
-    ax.plot(*course.ends, "o", color=colors.model, ms=8, mec=colors.paper, mew=1.2, zorder=6)
-    ax.plot(*place, "+", color=colors.ink, ms=13, mew=1.6, zorder=7)
-    told = "minimum" if bowl is None or bowl.single else "a minimum, one of many"
-    size = np.array([np.ptp(a), np.ptp(b)])
-    below = course.ends[1] < place[1]  # its label keeps clear of that of the end
-    write(
-        *(ax, *place, f"{told}, loss {short(lowest)}", (9, 9 if below else -9)),
-        va="bottom" if below else "top",
-    )
-    started = course.points[0] if len(course.points) else course.ends
-    together = math.hypot(*((started - course.ends) / size)) < NEAR
-    arrived = math.hypot(*((course.ends - place) / size)) < NEAR
-    first = f"start, {course.called}" if together else "start"
-    write(ax, *started, first, (-9, 0), ha="right", va="center")
-    if not together and not arrived:
-        write(ax, *course.ends, course.called, (-9, 0), ha="right", va="center")
+        lowest = np.argmin(np.where(np.isfinite(heights), heights, np.inf))
+        j, i = np.unravel_index(int(lowest), heights.shape)
+        told = f"lowest here, loss {short(float(heights[j, i]))}"
+        mark_lowest(ax, course, np.array([a[i], b[j]]), told)
+    draw_route(ax, course)
+    return bowl
 
 
 def _two(where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None) -> list[Entry]:
@@ -251,11 +198,3 @@ def _shape(bowl: Bowl | None) -> str:
     kind = "a round bowl" if ratio < ROUND else "a narrow valley"
     told = [grouped(round(c)) if c >= 1000 else short(c) for c in (large, small)]
     return f"{kind}: {times} times as curved across ({told[0]}) as along ({told[1]})"
-
-
-def _ended(history: Run) -> str:
-    """How the descent went, in a line."""
-    count = f"{grouped(history.steps)} step{'s' * (history.steps != 1)}"
-    rate = f", learning rate {short(history.learning_rate)}" if history.steps else ""
-    reason = {"limit": "stopped at the limit"}.get(history.reason, history.reason)
-    return f"{count}{rate}: {reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from .entries import entry_of
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of
 from .slice import Run, Slice
 from .style import (
-    DRAWABLE,
     colors_of,
     drawable,
     dress,
@@ -86,16 +86,24 @@ def loss_over_weight(
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         cut = Slice(history, loss_at, names, entry)
-        draw_slice(panel, cut, loss_name(loss), w_label, at_length=True)
+        details = [*_sides(cut), f"{jumps(cut)}; {cut.held}" if cut.held else jumps(cut)]
+        draw_slice(panel, cut, loss_name(loss), w_label, details=details, tangents=TANGENTS)
     return figure
 
 
 def draw_slice(
-    ax: Axes, cut: Slice, y_name: str, w_label: str | None = None, *, at_length: bool = False
+    ax: Axes,
+    cut: Slice,
+    y_name: str,
+    w_label: str | None = None,
+    *,
+    title: str = "The hill: the loss over w",
+    details: Sequence[str] | None = None,
+    tangents: int = 1,
 ) -> None:
-    """The loss over one weight, the slope where descent began, and where it went.
+    """The loss over one weight, the slopes where descent began, and where it went.
 
-    At length: the slopes of the first steps, and the side of the minimum in words.
+    The details tell which way the slope at the start sent w, unless others are given.
     """
     colors = colors_of(ax)
     w, hill = cut.curve()
@@ -109,7 +117,7 @@ def draw_slice(
     slope = cut.slope(path[0]) if len(path) else math.nan
     if len(path):
         overshoots = len(path) > 2 and (path[1] - path[0]) * (path[2] - path[1]) < 0
-        for i in _seen_apart(ax, path, heights)[: TANGENTS if at_length else 1]:
+        for i in _seen_apart(ax, path, heights)[:tangents]:
             slope_here = cut.slope(path[i])
             if math.isfinite(slope_here):
                 label = not overshoots and (not i or abs(slope_here) > 0.4 * abs(slope))
@@ -117,23 +125,23 @@ def draw_slice(
                 _tangent(ax, path[i], heights[i], slope_here, length=length, label=label)
         draw_path(ax, steps, path, heights)
     draw_end(ax, cut)
-    details = [_direction(slope, path), cut.held]
-    if at_length:
-        details = [*_sides(cut, path), _jumps(cut, steps, path)]
+    if details is None:
+        details = [_direction(slope, path), cut.held]
     x_name = literal(w_label or cut.name, 60)
-    dress(ax, "The hill: the loss over w", details, x_name, y_name, lines=len(details))
+    dress(ax, title, details, x_name, y_name, lines=len(details))
     tell_hidden(ax, int((~here).sum()), "step")
 
 
 def draw_end(ax: Axes, cut: Slice) -> None:
     """The weight that descent left behind."""
     colors = colors_of(ax)
-    if not (abs(cut.ends) < DRAWABLE and abs(cut.lowest) < DRAWABLE):
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    if not (left <= cut.ends <= right and bottom <= cut.lowest <= top):
         return
     ax.plot(
         cut.ends, cut.lowest, "o", color=colors.model, ms=8, mec=colors.paper, mew=1.2, zorder=6
     )
-    aside = (cut.ends - cut.center) / np.ptp(ax.get_xlim())
+    aside = (cut.ends - cut.center) / (right - left)
     side = 0 if abs(aside) < 0.05 else 1 if aside > 0 else -1
     text = f"{'kept: ' if cut.kept_early else ''}w = {short(cut.ends)}"
     ha = {-1: "left", 0: "center", 1: "right"}[side]  # inside the bowl, where nothing is drawn
@@ -172,7 +180,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
         up = abs(heights[i + 1] - heights[i]) / (top - bottom)
         if math.hypot(across, up) < VISIBLE:
             continue
-        ax.annotate(
+        arrow = ax.annotate(
             "",
             (path[i + 1], heights[i + 1]),
             (path[i], heights[i]),
@@ -187,6 +195,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
             annotation_clip=False,
             zorder=3.5,
         )
+        arrow.arrow_patch.set_clip_path(ax.patch)  # a step may leave the picture
 
 
 def _seen_apart(ax: Axes, path: Array, heights: Array) -> list[int]:
@@ -210,11 +219,10 @@ def _direction(slope: float, path: Array) -> str:
     return f"{told}, so w moves {'right' if moved > 0 else 'left'}" if slope * moved < 0 else told
 
 
-def _sides(cut: Slice, path: Array) -> list[str]:
+def _sides(cut: Slice) -> list[str]:
     """On which side of the minimum w began, and which way the slope sent it."""
-    if not len(path):
-        return ["", ""]
-    lowest, start = cut.lowest_point(), float(path[0])
+    _, path, _ = cut.path()
+    lowest, start = cut.lowest_point(), float(path[0]) if len(path) else math.nan
     told = f"w starts at {short(start)}"
     if lowest is not None:
         side = "left" if start < lowest else "right"
@@ -223,28 +231,21 @@ def _sides(cut: Slice, path: Array) -> list[str]:
     return [told, _direction(cut.slope(start), path).replace("at the start", "there")]
 
 
-def _jumps(cut: Slice, steps: Array, path: Array) -> str:
-    """Whether steps of descent jump over the minimum, and where the other weights are held."""
+def jumps(cut: Slice) -> str:
+    """Whether steps of descent jump over the minimum."""
+    steps, path, _ = cut.path()
     lowest = cut.lowest_point()
-    aside = path - (math.nan if lowest is None else lowest)
+    if lowest is None:
+        return "no minimum is in sight"
+    aside = path - lowest
     visible = np.abs(aside) > 1e-3 * cut.reach
     single = (np.diff(steps) == 1) & visible[1:] & visible[:-1]
     over = single & (aside[1:] * aside[:-1] < 0)
-    if lowest is None or not single.any():
-        return cut.held
-    jumps, all_of_them = int(over.sum()), int(single.sum())
-    if not jumps:
-        told = "no step jumps over the minimum"
-    elif jumps == all_of_them:
-        farther = abs(aside[1:])[over] > abs(aside[:-1])[over]
-        told = "each step jumps over the minimum"
-        told += (
-            ", and lands farther away"
-            if farther.all()
-            else ", and lands nearer"
-            if not farther.any()
-            else ""
-        )
-    else:
-        told = f"{jumps} of the {all_of_them} steps shown jump{'s' * (jumps == 1)} over the minimum"
-    return f"{told}; {cut.held}" if cut.held else told
+    count, of = int(over.sum()), int(single.sum())
+    if not count:
+        return "no step jumps over the minimum"
+    if count < of:
+        return f"{count} of {of} steps jump{'s' * (count == 1)} over the minimum"
+    farther = abs(aside[1:])[over] > abs(aside[:-1])[over]
+    told = "each step jumps over the minimum"
+    return told + (", farther" if farther.all() else ", nearer" if not farther.any() else "")

@@ -35,14 +35,14 @@ class Replay:
     """
 
     def __init__(self, model: Module) -> None:
-        self._twin = copy.deepcopy(model).eval()
-        self._state = self._twin.state_dict()
-        self.dtype = np.result_type(*(parameter.dtype for parameter in self._twin.parameters()))
-        self._whole = any(module.takes_integers for module in self._twin.modules())
+        self.twin = copy.deepcopy(model).eval()
+        self._state = self.twin.state_dict()
+        self.dtype = np.result_type(*(parameter.dtype for parameter in self.twin.parameters()))
+        self._whole = any(module.takes_integers for module in self.twin.modules())
 
     def at(self, weights: Mapping[str, Array]) -> Replay:
         """Put the copy into these weights."""
-        self._twin.load_state_dict({**self._state, **weights})
+        self.twin.load_state_dict({**self._state, **weights})
         return self
 
     def inputs(self, x: ArrayLike) -> Array:
@@ -56,7 +56,7 @@ class Replay:
         rows = self.inputs(x)
         with no_grad(), np.errstate(all="ignore"):
             starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
-            parts = [self._twin(rows[i : i + ROWS_AT_ONCE]) for i in starts]
+            parts = [self.twin(rows[i : i + ROWS_AT_ONCE]) for i in starts]
         arrays = [p.numpy() if isinstance(p, Value) else np.asarray(p) for p in parts]
         return np.concatenate(arrays)
 
@@ -71,7 +71,7 @@ class Replay:
         def loss_at(weights: Mapping[str, Array]) -> float:
             self.at(weights)
             with no_grad(), np.errstate(all="ignore"):
-                prediction = self._twin(features)
+                prediction = self.twin(features)
                 column = target.ndim == 1 and prediction.shape == (len(target), 1)
                 return float(loss(prediction, target[:, None] if column else target))
 

@@ -31,7 +31,8 @@ class Run(Protocol):
 class Slice:
     """The loss over one weight with the others held, and the path that descent took.
 
-    The weight is `entry`, or the one that moved furthest.
+    The weight is `entry`, or the one that moved furthest; the others are held where they ended,
+    or as in `at`.
 
     - `name`: of the weight, for its axis
     - `held`: where the other weights are held, in words
@@ -48,10 +49,11 @@ class Slice:
         loss_at: Callable[[Mapping[str, Array]], float],
         names: Sequence[str],
         entry: Entry | None = None,
+        at: Mapping[str, Array] | None = None,
     ) -> None:
         self._loss_at = loss_at
         last = kept(history)
-        self._at = {name: np.array(records[last]) for name, records in history.weights.items()}
+        self._at = at or {name: records[last] for name, records in history.weights.items()}
         self._entry = entry or furthest(history.weights)
         self._track = self._entry.track(history.weights)
         self._steps = np.asarray(history.weight_steps)
@@ -82,9 +84,15 @@ class Slice:
         inside = 0 < place < len(w) - 1 and hill[place] < max(hill[place - 1], hill[place + 1])
         return float(w[place]) if inside else None
 
+    def show(self, center: float, reach: float) -> None:
+        """Show another part of the slice: so far to either side of a center."""
+        self.center, self.reach = center, reach
+
     def path(self) -> tuple[Array, Array, Array]:
         """Where descent took w: the steps (the first ones all), w there, the slice's loss there."""
         track = self._followed()
+        outside = np.abs(track - self.center) > (1 + 1e-9) * self.reach
+        track = track[: int(outside.argmax()) + 1] if outside.any() else track
         chosen = np.arange(len(track))
         if len(track) > MOST:
             later = np.geomspace(DENSE, len(track) - 1, MOST - DENSE).round().astype(int)

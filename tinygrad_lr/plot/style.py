@@ -70,22 +70,27 @@ def figure_with_panels(
     panel: tuple[float, float] = (4.6, 4.7),
     dark: bool = False,
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with panels side by side, in so many columns, made without pyplot.
-
-    `panel` is the size of each in inches. Its paper is white, or `dark`: see `colors_of`.
-    """
-    engine = import_extra("matplotlib.layout_engine", "plot")
-    layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
+    """A figure with panels in so many columns; `panel` is the size of each in inches."""
     columns = min(columns or count, count)
     rows = -(-count // columns)
-    paper = (DARK if dark else PRINT).paper
-    figure: Figure = import_extra("matplotlib.figure", "plot").Figure(
-        figsize=(panel[0] * columns, panel[1] * rows), dpi=100, facecolor=paper, layout=layout
-    )
+    figure = blank_figure(panel[0] * columns, panel[1] * rows, dark=dark)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in grid[count:]:
         unused.remove()
     return figure, grid[:count]
+
+
+def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
+    """A figure of this size in inches, on white or dark paper, made without pyplot."""
+    engine = import_extra("matplotlib.layout_engine", "plot")
+    layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
+    figure: Figure = import_extra("matplotlib.figure", "plot").Figure(
+        figsize=(width, height),
+        dpi=100,
+        facecolor=(DARK if dark else PRINT).paper,
+        layout=layout,
+    )
+    return figure
 
 
 def colors_of(ax: Axes) -> Colors:
