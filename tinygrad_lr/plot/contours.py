@@ -15,7 +15,7 @@ from ..nn import Module
 from .curves import ended
 from .entries import Entry, entry_of, held, label
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
-from .route import Course, draw_route, mark_lowest
+from .route import Course, draw_route, lowest_inside, mark_lowest
 from .slice import Run, kept
 from .style import dress, figure_with_panels, grouped, literal, short
 from .surface import Bowl, bowl_of, draw_contours
@@ -69,7 +69,7 @@ def loss_contours(
     >>> history = tg.fit(line, x, y, learning_rate=0.1)
     >>> print(loss_contours(line, x, y, history).axes[0].texts[-1].get_text())
     a round bowl: it curves by 2 in every direction
-    converged after 95 steps
+    converged after 163 steps
     """
     where = "loss_contours"
     rows, target = checked_rows(where, x, y)
@@ -132,11 +132,8 @@ def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None
     if bowl is not None:
         told = "minimum" if bowl.single else "a minimum, one of many"
         mark_lowest(ax, course, bowl.bottom, f"{told}, loss {short(bowl.lowest)}")
-    else:
-        lowest = np.argmin(np.where(np.isfinite(heights), heights, np.inf))
-        j, i = np.unravel_index(int(lowest), heights.shape)
-        told = f"lowest here, loss {short(float(heights[j, i]))}"
-        mark_lowest(ax, course, np.array([a[i], b[j]]), told)
+    elif found := lowest_inside(a, b, heights):
+        mark_lowest(ax, course, found[0], f"lowest here, loss {short(found[1])}")
     draw_route(ax, course)
     return bowl
 
@@ -187,7 +184,7 @@ def _second(entries: Sequence[Entry], at: Mapping[str, Array]) -> str:
 def _shape(bowl: Bowl | None) -> str:
     """The shape of the valley in words."""
     if bowl is None:
-        return "no quadratic: the others show but a part of it"
+        return "no quadratic: its shape changes with the other weights"
     large, small = bowl.curvatures()
     if not bowl.single:
         return f"a trough: it curves by {short(large)} across, and is flat along"

@@ -118,9 +118,8 @@ def dress_steps(
 def ended(history: Run) -> str:
     """How a descent ended, in words."""
     count = f"{grouped(history.steps)} step{'s' * (history.steps != 1)}"
-    return {"limit": "stopped at the limit of"}.get(
-        history.reason, f"{history.reason} after"
-    ) + f" {count}"
+    told = {"limit": "stopped at the limit of", "early": "stopped early after"}
+    return f"{told.get(history.reason, f'{history.reason} after')} {count}"
 
 
 def course(history: Run) -> str:

@@ -274,7 +274,8 @@ def short(number: float) -> str:
 def drawable(*arrays: Array) -> Array:
     """Where all the arrays hold numbers that a picture has room for."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.all([np.abs(array) < DRAWABLE for array in arrays], axis=0))
+        sizes = [np.abs(np.asarray(array, np.float64)) for array in arrays]
+        return np.asarray(np.all([size < DRAWABLE for size in sizes], axis=0))
 
 
 def limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:
