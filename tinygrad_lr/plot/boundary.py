@@ -129,7 +129,7 @@ def _probabilities(where: str, output: Array) -> Array:
         refuse(LabelError, where, "there are too many classes", expected=expected, given=given)
     with np.errstate(all="ignore"):
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.nan_to_num(shares / shares.sum(axis=1, keepdims=True))
+        return np.asarray(np.nan_to_num(shares / shares.sum(axis=1, keepdims=True)))
 
 
 def _classes(where: str, y: Array, count: int) -> Array:
@@ -170,7 +170,11 @@ def draw_borders(
     points = []
     for place in range(count):
         rows = x[drawn][y[drawn] == place]
-        look = {"color": colors.classes[place], "edgecolor": colors.paper, "linewidth": 0.4}
+        look: dict[str, Any] = {
+            "color": colors.classes[place],
+            "edgecolor": colors.paper,
+            "linewidth": 0.4,
+        }
         points.append(ax.scatter(rows[:, 0], rows[:, 1], s=14, **look))
     if step > 1:
         write(ax, wide[1], high[0], f"one row in {step}", (-4, 4), ha="right", va="bottom")

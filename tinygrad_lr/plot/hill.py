@@ -171,7 +171,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
     Each single step that is long enough to be seen is an arrow; the first point is larger.
     """
     colors = colors_of(ax)
-    round_dot = {"color": colors.step, "mec": colors.paper}
+    round_dot: dict[str, Any] = {"color": colors.step, "mec": colors.paper}
     ax.plot(path, heights, "o", ms=4.5, mew=0.6, zorder=4, **round_dot)
     ax.plot(path[:1], heights[:1], "o", ms=8, mew=1.2, zorder=5, **round_dot)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
@@ -180,7 +180,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
         up = abs(heights[i + 1] - heights[i]) / (top - bottom)
         if math.hypot(across, up) < VISIBLE:
             continue
-        arrow = ax.annotate(
+        arrow: Any = ax.annotate(
             "",
             (path[i + 1], heights[i + 1]),
             (path[i], heights[i]),

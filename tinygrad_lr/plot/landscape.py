@@ -157,7 +157,7 @@ def _filter_normalised(center: Weights, random: np.random.Generator) -> Weights:
             direction[name] = np.zeros(array.shape)
             continue
         axes = (0,) if array.ndim == 2 else tuple(range(1, array.ndim))
-        own, drawn = (np.sqrt((w * w).sum(axis=axes, keepdims=True)) for w in (array, d))
+        own, drawn = (np.sqrt(np.sum(w * w, axis=axes, keepdims=True)) for w in (array, d))
         direction[name] = d * (own / np.maximum(drawn, 1e-300))
     return direction
 

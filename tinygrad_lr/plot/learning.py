@@ -19,6 +19,7 @@ from .style import (
     figure_with_panels,
     grouped,
     literal,
+    room,
     short,
     tell_hidden,
     write,
@@ -183,9 +184,11 @@ def _draw(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
     if len(panel.curves) > 1 or panel.behind:
         _name_ends(ax, panel)
     shown = panel.curves.get("validation", next(iter(panel.curves.values())))
-    at = np.flatnonzero(shown.steps == (-1 if best is None else best))
-    if best is not None:
-        ax.axvline(best, color=colors.rule, lw=0.8, zorder=0)
+    tell_hidden(ax, sum(curve.hidden for curve in drawn), "value")
+    if best is None:
+        return
+    ax.axvline(best, color=colors.rule, lw=0.8, zorder=0)
+    at = np.flatnonzero(shown.steps == best)
     if len(at) and panel.name != RATE:
         value = float(shown.values[at[0]])
         color = colors.other if "validation" in panel.curves else colors.model
@@ -194,7 +197,6 @@ def _draw(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
         text = f"{short(value)} at step {grouped(best)}"
         text = f"best: {text}" if "loss" in panel.name else text
         write(ax, best, value, text, (7 * side, -9), ha="right" if side < 0 else "left", va="top")
-    tell_hidden(ax, sum(curve.hidden for curve in drawn), "value")
 
 
 def _name_ends(ax: Axes, panel: Panel) -> None:
@@ -204,9 +206,9 @@ def _name_ends(ax: Axes, panel: Panel) -> None:
     low, high = ax.get_ylim()
     logarithmic = ax.get_yscale() == "log"
     size = math.log(high / low) if logarithmic else high - low
-    inches = ax.figure.get_size_inches()[1] - 1.4
+    points_high = room(ax)[1] - 100
     points = [
-        (math.log(value / low) if logarithmic else value - low) / size * 72 * inches
+        (math.log(value / low) if logarithmic else value - low) / size * points_high
         for _, value in ends.values()
     ]
     places = apart(points, 13.0)

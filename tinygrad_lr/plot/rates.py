@@ -18,7 +18,18 @@ from .entries import entry_of, furthest
 from .hill import draw_slice, jumps
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
 from .slice import Run, Slice, kept
-from .style import apart, blank_figure, colors_of, drawable, dress, limits, literal, short, write
+from .style import (
+    apart,
+    blank_figure,
+    colors_of,
+    drawable,
+    dress,
+    limits,
+    literal,
+    room,
+    short,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,7 +208,7 @@ def _draw_axis(ax: Axes, runs: Sequence[Run], verdicts: Sequence[str], limit: fl
         ax.axvspan(limit, ax.get_xlim()[1], color=colors.up, alpha=0.12, lw=0)
         ax.axvline(limit, color=colors.truth, lw=1.2)
         title += f" and the stable limit, 2/λmax = {short(limit)}: beyond it steps grow"
-    width = ax.figure.get_size_inches()[0] * 72
+    width = room(ax)[0]
     spread = (np.log if logarithmic else np.asarray)(np.array([*ax.get_xlim(), *rates]))
     points = (spread[2:] - spread[0]) / (spread[1] - spread[0]) * width  # from the left, nearly
     for rate, verdict, point, place in zip(

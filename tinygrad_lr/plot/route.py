@@ -54,9 +54,9 @@ def draw_route(ax: Axes, course: Course) -> None:
     together = _apart(ax, started, course.ends) < NEAR
     if course.called:
         first = f"start, {course.called}" if together else "start"
-        write(ax, *started, first, (-9, 0), ha="right", va="center")
+        _name_left(ax, started, first)
     if not together and (course.lowest is None or _apart(ax, course.lowest, course.ends) > NEAR):
-        write(ax, *course.ends, course.called, (-9, 0), ha="right", va="center")
+        _name_left(ax, course.ends, course.called)
     tell_hidden(ax, course.hidden, "step")
 
 
@@ -68,9 +68,8 @@ def mark_lowest(ax: Axes, course: Course, place: Array, told: str) -> None:
     across, up = (place[0] - left) / (right - left), (place[1] - low) / (high - low)
     x = -9 if across > 0.6 else 9
     y = -9 if up > 0.92 or (up > 0.08 and course.ends[1] >= place[1]) else 9
-    write(
-        ax, *place, told, (x, y), ha="left" if x > 0 else "right", va="bottom" if y > 0 else "top"
-    )
+    side, end = "left" if x > 0 else "right", "bottom" if y > 0 else "top"
+    write(ax, place[0], place[1], told, (x, y), ha=side, va=end)
 
 
 def lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:
@@ -79,6 +78,11 @@ def lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | N
     j, i = np.unravel_index(int(np.argmin(finite)), heights.shape)
     inside = 0 < i < len(a) - 1 and 0 < j < len(b) - 1 and finite[j, i] < np.inf
     return (np.array([a[i], b[j]]), float(heights[j, i])) if inside else None
+
+
+def _name_left(ax: Axes, place: Array, name: str) -> None:
+    """A name to the left of a place."""
+    write(ax, place[0], place[1], name, (-9, 0), ha="right", va="center")
 
 
 def _apart(ax: Axes, one: Array, other: Array) -> float:

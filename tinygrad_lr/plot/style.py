@@ -95,8 +95,16 @@ def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
 
 def colors_of(ax: Axes) -> Colors:
     """The colours for the paper that a panel lies on."""
-    red, green, blue, *_ = ax.figure.get_facecolor()
+    paper: Any = ax.figure.get_facecolor()
+    red, green, blue, *_ = paper
     return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5 else PRINT
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """The width and height of the figure that a panel is in, in points."""
+    figure: Any = ax.figure
+    width, height = figure.get_size_inches()
+    return float(width * 72), float(height * 72)
 
 
 def blend(paper: str, color: str | Array, strength: Any) -> Array:
@@ -129,7 +137,7 @@ def dress(
         spine.set_visible(side in {"left", "bottom"})
         spine.set_color(colors.rule)
         spine.set_linewidth(0.8)
-    look = {"labelsize": SMALL, "color": colors.rule, "length": 3, "width": 0.8}
+    look: dict[str, Any] = {"labelsize": SMALL, "color": colors.rule, "length": 3, "width": 0.8}
     ax.tick_params(labelcolor=colors.ink, direction="out", **look)
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() == "linear":
@@ -141,7 +149,7 @@ def dress(
     ax.grid(False)
     ax.set_xlabel(x_name, color=colors.ink, fontsize=TEXT, parse_math=False, usetex=False)
     ax.set_ylabel(y_name, color=colors.ink, fontsize=TEXT, parse_math=False, usetex=False)
-    heading = {"fontsize": TITLE, "fontweight": "bold", "parse_math": False}
+    heading: dict[str, Any] = {"fontsize": TITLE, "fontweight": "bold", "parse_math": False}
     ax.set_title(title, loc="left", color=colors.ink, pad=12 + 14 * lines, y=1.0, **heading)
     if details:
         write(ax, 0, 1, "\n".join(details), (0, 7), va="bottom", linespacing=1.45, inside=False)
