@@ -23,6 +23,7 @@ from .style import (
     grouped,
     limits,
     literal,
+    plain,
     short,
     write,
 )
@@ -194,5 +195,4 @@ def name_classes(
         handletextpad=0.1, columnspacing=0.8, labelcolor=ink, **where,
     )  # fmt: skip
     legend.get_title().set_color(ink)
-    for written in (*legend.get_texts(), legend.get_title()):
-        written.set_parse_math(False)
+    plain(*legend.get_texts(), legend.get_title())

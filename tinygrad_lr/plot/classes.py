@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, bad_argument
 from .boundary import draw_borders, name_classes
 from .curves import draw_losses
-from .style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal
+from .style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,8 +80,7 @@ def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) 
     names = [literal(label, 12) for label in labels] if named else []
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(list(places), names)
-        for text in axis.get_ticklabels():
-            text.set_parse_math(False)
+        plain(*axis.get_ticklabels())
     ax.tick_params(length=0)
     if named and max(map(len, names)) * len(names) > 24:
         for text in ax.get_xticklabels():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import DRAWABLE, SMALL, blend, colors_of, short
+from .style import DRAWABLE, SMALL, blend, colors_of, plain, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,8 +120,7 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
         colors=[tuple(blend(colors.paper, colors.truth, 0.5))],
     )  # fmt: skip
     numbers = ax.clabel(lines, levels[2::3], fmt=short, fontsize=SMALL - 1.5, colors=colors.ink)
-    for number in numbers:
-        number.set_parse_math(False)
+    plain(*numbers)
 
 
 def _masked(heights: Array) -> Any:
