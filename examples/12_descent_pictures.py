@@ -1,24 +1,20 @@
 """The lesson in pictures: a line's descent on 1000 students' SAT scores, and a network's.
 
-The fit moving through the steps, the hill over w and the contours over w and b of raw scores (a
-narrow valley) and standardised ones (a round bowl), three learning rates side by side; then what
-a small network learns of two moons. Needs matplotlib: pip install 'tinygrad_lr[plot]'
+The fit on its way through the steps, the hill over w, the contours over w and b of standardised
+scores (a round bowl) and of raw ones (a narrow valley), three learning rates side by side; then,
+for a dark page, what a small network learns of two moons. It needs matplotlib.
 
-Run it: python examples/12_descent_pictures.py [directory] [--dark]
+Run it: python examples/12_descent_pictures.py [directory]
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 import tinygrad_lr as tg
 
-options = [argument for argument in sys.argv[1:] if argument != "--dark"]
-directory = Path(options[0] if options else tempfile.mkdtemp())
+directory = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
 directory.mkdir(parents=True, exist_ok=True)
-dark = "--dark" in sys.argv
 students = tg.datasets.sat_gpa()
 scores, grades = students.sat_sum, students.fy_gpa
 scaling = tg.data.Standardizer().fit(scores)
@@ -26,41 +22,39 @@ z = scaling.transform(scores)
 
 
 def save(name, figure):
-    """Write a picture."""
+    """Write a picture, and say what it shows."""
     figure.savefig(directory / f"{name}.png")
-    print(f"   {name}.png: {figure.axes[0].get_title('left')}")
+    print(f"   {name + '.png':18}{figure.axes[0].get_title('left')}")
 
 
 def descend(x, learning_rate, steps=60):
     """A line from w = 0, b = 0, and what its descent did."""
-    line = tg.nn.Linear(1, 1, dtype=np.float64)
+    line = tg.nn.Linear(1, 1, dtype="float64")
     line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
     return line, tg.fit(line, x, grades, learning_rate=learning_rate, steps=steps, warn=False)
 
 
-print("1000 students")
-names = {"x_name": "SAT score in tenths", "dark": dark}
+print(f"Pictures of a line, in {directory}")
+name, units = {"x_name": "SAT score"}, {"x_scaling": scaling, "y_name": "GPA of the first year"}
 line, history = descend(z, 0.1)
-units = {"x_scaling": scaling, "y_name": "GPA in the first year"}
-save("fit", tg.plot.fit_course(line, z, grades, history, **names, **units))
-save("hill", tg.plot.loss_over_weight(line, z, grades, history, **names))
-save("bowl", tg.plot.loss_contours(line, z, grades, history, **names))
-save("valley", tg.plot.loss_contours(*(raw := descend(scores, 9e-5))[:1], scores, grades, raw[1], **names))
+save("fit", tg.plot.fit_course(line, z, grades, history, **name, **units))
+save("hill", tg.plot.loss_over_weight(line, z, grades, history, **name))
+save("bowl", tg.plot.loss_contours(line, z, grades, history, **name))
+raw_line, raw_history = descend(scores, 9e-5)
+save("valley", tg.plot.loss_contours(raw_line, scores, grades, raw_history, **name))
 runs = [descend(z, rate)[1] for rate in (0.01, 0.1, 1.05)]
-save("rates", tg.plot.learning_rates(line, z, grades, runs, **names))
+save("rates", tg.plot.learning_rates(line, z, grades, runs, **name))
 
-print("two moons")
-moons = tg.datasets.moons(200, noise=0.2, generator=1)
-network = tg.nn.MLP(2, [16, 16], 2, activation="tanh", generator=1)
+print("and of a network")
+x, y = tg.datasets.moons(200, noise=0.2, generator=1)
+network, loss = tg.nn.MLP(2, [16, 16], 2, activation="tanh", generator=1), tg.losses.cross_entropy
 adam = tg.optim.Adam(network.parameters(), tg.schedules.Cosine(0.03, steps=300))
 training = {"validation": 0.25, "epochs": 60, "batch_size": 32, "metrics": "accuracy"}
-loss = tg.losses.cross_entropy
-learnt = tg.fit(network, moons.x, moons.y, loss=loss, optimizer=adam, **training)
-save("curves", tg.plot.learning_curves(learnt, dark=dark))
-save("borders", tg.plot.decision_boundary(network, moons.x, moons.y, learnt, dark=dark))
-for plane in ("random", "path"):
-    figure = tg.plot.loss_landscape(network, moons.x, moons.y, learnt, loss=loss, plane=plane, dark=dark)
-    save(f"landscape_{plane}", figure)
+learnt = tg.fit(network, x, y, loss=loss, optimizer=adam, **training)
+save("curves", tg.plot.learning_curves(learnt, dark=True))
+save("borders", tg.plot.decision_boundary(network, x, y, learnt, dark=True))
+save("landscape", tg.plot.loss_landscape(network, x, y, loss=loss, dark=True))
+save("path", tg.plot.loss_landscape(network, x, y, learnt, loss=loss, plane="path", dark=True))
 
 assert [run.reason for run in runs] == ["limit", "limit", "diverged"]
-assert len(list(directory.glob("*.png"))) >= 9
+assert all((directory / f"{name}.png").stat().st_size > 9000 for name in ("fit", "valley", "path"))

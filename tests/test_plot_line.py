@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -310,7 +311,7 @@ def test_one_row_constant_data_and_numbers_that_are_none_can_be_drawn(function):
     assert len(saved(function(line, x, y, history))) > 5_000
 
 
-@pytest.mark.parametrize("name", ["$x^2$ in $", "<script>&amp;", r"\frac{a", "a\nb\tc"])
+@pytest.mark.parametrize("name", ["$x^2$ in $", "<script>&amp;", r"\frac{a", "a\nb\tc", "a--b-->"])
 @pytest.mark.parametrize("kind", ["svg", "pdf"])
 def test_names_are_shown_literally(name, kind):
     line, x, history = descent(0.1, 5)
@@ -324,6 +325,8 @@ def test_names_are_shown_literally(name, kind):
         assert any(shown in text for text in texts(figure))
         content = saved(figure, kind)
         assert b"<script>" not in content and len(content) > 5_000
+        if kind == "svg":
+            ElementTree.fromstring(content)
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")  # where no font has them

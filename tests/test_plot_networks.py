@@ -140,6 +140,13 @@ def test_the_borders_tell_their_steps_and_losses():
     assert f"loss {HISTORY.losses[9]:.4g}, " in "\n".join(texts(figure))
 
 
+def test_the_names_of_features_and_classes_are_literal():
+    names = {"x_names": ["$a^2$", "<i>"], "y_name": "$y$", "labels": ["<script>", "\\frac{"]}
+    figure = tg.plot.decision_boundary(NETWORK, MOONS.x, MOONS.y, HISTORY, steps=[60], **names)
+    assert {"$a^2$", "<i>", "$y$", "<script>", "\\frac{"} <= set(texts(figure))
+    assert b"<script>" not in saved(figure, "svg")
+
+
 @pytest.mark.parametrize("sides", [(0, 1), (-1, 1)])
 def test_one_output_tells_two_classes_apart(sides):
     network = tg.nn.MLP(2, [4], 1, "tanh", generator=0)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
-MOST_LOSSES, MOST_ROWS = 2500, 2e7  # computed where it is not; rows in all of them
+MOST_LOSSES, MOST_NUMBERS = 2500, 4e9  # computed where it is not; of x in all of them
 ROUND = 3.0  # curvatures whose ratio is less make a round bowl
 
 
@@ -87,7 +87,7 @@ def loss_contours(
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
         course = Course(history.weight_steps, path, last)
-        bowl = draw_valley(panel, height, course, len(rows))
+        bowl = draw_valley(panel, height, course, rows.size)
         details = [_shape(bowl), ended(history)]
         rest = held(at, entries, history.weight_steps[last] if last < len(path) - 1 else None)
         labels = [w_label or label(entries[0], at, names), b_label or _second(entries, at)]
@@ -96,7 +96,7 @@ def loss_contours(
     return figure
 
 
-def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None:
+def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None:
     """Contours around the path and the minimum; the quadratic that the loss is, where it is one."""
     extent = np.abs(course.points - course.ends).max(axis=0, initial=0.0)
     scale = np.where(extent > 0, extent, np.abs(course.ends))
@@ -119,7 +119,7 @@ def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None
     side = (
         SIDE
         if bowl is not None
-        else int(min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_ROWS / rows))))
+        else int(min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_NUMBERS / size))))
     )
     a, b = (
         np.linspace(c - 1.2 * r, c + 1.2 * r, side) for c, r in zip(center, reaches, strict=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = dict[str, Array]
 
-SIDES = 41, 21  # points along an axis, and in the costliest pictures
+SIDES = 51, 21  # points along an axis, and in the costliest pictures
 FEWEST_ROWS = 64
 WORK = 2e10  # multiplications in all: two or three seconds
 
@@ -59,7 +59,7 @@ def loss_landscape(
     - `generator`: what the directions are drawn from, a numpy Generator or a seed
     - `dark`: for a dark page, else for print
 
-    The loss is computed at 41 × 41 places (21 × 21 for a large network), on all rows or, where
+    The loss is computed at 51 × 51 places (21 × 21 for a large network), on all rows or, where
     that is too much work, on some of them: the picture then says so.
 
     Raises `ArgumentError` for another plane, a reach that is not positive, a path's plane without

@@ -167,7 +167,7 @@ def _draw_losses(panels: Sequence[Axes], runs: Sequence[Run], y_name: str) -> No
     lowest = min((c.values.min(initial=math.inf) for c in curves), default=-math.inf)
     shown = [_below(c, highest + 1.5 * abs(highest - lowest)) for c in curves]
     most = max(run.steps for run in runs)
-    for ax, curve, run in zip(panels, shown, runs, strict=True):
+    for ax, curve, run in zip(panels, curves, runs, strict=True):
         scale(ax, shown, most)
         draw_curve_of(ax, curve)
         dress_steps(ax, course(run).capitalize(), [], y_name, most, lines=0)
