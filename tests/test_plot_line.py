@@ -168,6 +168,13 @@ def test_the_curvatures_told_are_the_eigenvalues_of_the_hessian():
     assert "a round bowl: it curves by 2 in every direction" in told
 
 
+def test_the_curvatures_of_a_float32_line_are_as_exact():
+    line = tg.nn.Linear(1, 1, generator=1)
+    history = tg.fit(line, RAW, Y, learning_rate=5e-5, steps=100)
+    told = "\n".join(texts(tg.plot.loss_contours(line, RAW, Y, history)))
+    assert "a narrow valley: 580 672 times as curved" in told
+
+
 def test_the_path_over_the_contours_is_that_of_the_run():
     _, _, history = descent()
     path = [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
-MOST_LOSSES, MOST_NUMBERS = 2500, 4e9  # computed where it is not; of x in all of them
+MOST_LOSSES, MOST_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
 ROUND = 3.0  # curvatures whose ratio is less make a round bowl
 
 
@@ -78,7 +78,7 @@ def loss_contours(
     names = [literal(name) for name in names_of(where, rows, x_name)]
     last = kept(history)
     at = record(tracks, last)
-    loss_at = Replay(model).loss(rows, target, loss)
+    loss_at = Replay(model, np.float64).loss(rows, target, loss)
 
     def height(a: float, b: float) -> float:
         return loss_at(entries[1].put(entries[0].put(at, a), b))
@@ -102,27 +102,11 @@ def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None
     scale = np.where(extent > 0, extent, np.abs(course.ends))
     scale = np.where(scale > 0, scale, 1.0)
     bowl = bowl_of(height, course.ends, scale)
-    if bowl is not None:
-        center = bowl.bottom
-        bends = np.sqrt(np.diag(bowl.hessian))
-        sizes = np.where(bends > 0, 1 / bends, math.inf)
-        points = np.vstack([course.points, course.ends])
-        away = np.abs(points - center)
-        reach = float((away / sizes).max())
-        reach = reach or 0.5 * float(np.abs(center / sizes).max()) or 1.0
-        reaches = np.where(np.isfinite(sizes), reach * sizes, np.maximum(away.max(axis=0), scale))
-    else:
-        points = np.vstack([course.points, course.ends])
-        low, high = points.min(axis=0), points.max(axis=0)
-        center, reaches = (low + high) / 2, np.where(high > low, (high - low) / 2, scale)
-        reaches = np.maximum(reaches, 0.05 * scale)
-    side = (
-        SIDE
-        if bowl is not None
-        else int(min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_NUMBERS / size))))
-    )
+    computed = min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_NUMBERS / size)))
+    side = int(computed) if bowl is None else SIDE
     a, b = (
-        np.linspace(c - 1.2 * r, c + 1.2 * r, side) for c, r in zip(center, reaches, strict=True)
+        np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, side)
+        for middle, reach in zip(*_window(course, bowl, scale), strict=True)
     )
     if bowl is not None:
         heights = bowl(*np.meshgrid(a, b))
@@ -136,6 +120,22 @@ def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None
         mark_lowest(ax, course, found[0], f"lowest here, loss {short(found[1])}")
     draw_route(ax, course)
     return bowl
+
+
+def _window(course: Course, bowl: Bowl | None, scale: Array) -> tuple[Array, Array]:
+    """The middle of the picture, and how far the path goes to the sides: of a bowl, alike."""
+    points = np.vstack([course.points, course.ends])
+    if bowl is None:
+        low, high = points.min(axis=0), points.max(axis=0)
+        half = np.where(high > low, (high - low) / 2, scale)
+        return (low + high) / 2, np.maximum(half, 0.05 * scale)
+    bends = np.sqrt(np.diag(bowl.hessian))
+    sizes = np.where(bends > 0, 1 / bends, math.inf)
+    away = np.abs(points - bowl.bottom)
+    reach = float((away / sizes).max())
+    reach = reach or 0.5 * float(np.abs(bowl.bottom / sizes).max()) or 1.0
+    flat = np.maximum(away.max(axis=0), scale)
+    return bowl.bottom, np.where(np.isfinite(sizes), reach * sizes, flat)
 
 
 def _two(where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None) -> list[Entry]:
@@ -188,7 +188,7 @@ def _shape(bowl: Bowl | None) -> str:
     large, small = bowl.curvatures()
     if not bowl.single:
         return f"a trough: it curves by {short(large)} across, and is flat along"
-    if large < (1 + 1e-6) * small:
+    if large < 1.01 * small:
         return f"a round bowl: it curves by {short(large)} in every direction"
     ratio = large / small
     times = grouped(round(ratio)) if ratio >= 10 else short(ratio)

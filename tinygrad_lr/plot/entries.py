@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
     def put(self, weights: Mapping[str, Array], number: float) -> dict[str, Array]:
         """The weights with another number at this place."""
-        parameter = np.array(weights[self.parameter])
+        parameter = np.array(weights[self.parameter], np.float64)
         parameter[self.place] = number
         return {**weights, self.parameter: parameter}
 

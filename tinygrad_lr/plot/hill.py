@@ -82,7 +82,7 @@ def loss_over_weight(
     weights = checked_history(where, model, history)
     entry = None if weight is None else entry_of(where, weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
-    loss_at = Replay(model).loss(rows, target, loss)
+    loss_at = Replay(model, np.float64).loss(rows, target, loss)
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         cut = Slice(history, loss_at, names, entry)

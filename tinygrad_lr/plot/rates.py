@@ -95,7 +95,7 @@ def learning_rates(
     best = min(runs, key=lambda run: (_end(run), run.steps))
     entry = furthest(best.weights) if weight is None else entry_of(where, best.weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
-    replay = Replay(model)
+    replay = Replay(model, np.float64)
     loss_at = replay.loss(rows, target, loss)
     bottom = record(best.weights, kept(best))
     figure = blank_figure(max(3.9 * len(runs), 6.0), 8.6, dark=dark)

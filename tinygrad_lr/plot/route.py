@@ -54,9 +54,9 @@ def draw_route(ax: Axes, course: Course) -> None:
     together = _apart(ax, started, course.ends) < NEAR
     if course.called:
         first = f"start, {course.called}" if together else "start"
-        _name_left(ax, started, first)
+        _name(ax, started, first, course.points)
     if not together and (course.lowest is None or _apart(ax, course.lowest, course.ends) > NEAR):
-        _name_left(ax, course.ends, course.called)
+        _name(ax, course.ends, course.called, course.points)
     tell_hidden(ax, course.hidden, "step")
 
 
@@ -80,9 +80,11 @@ def lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | N
     return (np.array([a[i], b[j]]), float(heights[j, i])) if inside else None
 
 
-def _name_left(ax: Axes, place: Array, name: str) -> None:
-    """A name to the left of a place."""
-    write(ax, place[0], place[1], name, (-9, 0), ha="right", va="center")
+def _name(ax: Axes, place: Array, name: str, path: Array) -> None:
+    """A name at a place, on the side where most of the path is not."""
+    left = not len(path) or path[:, 0].mean() >= place[0]
+    side = "right" if left else "left"
+    write(ax, place[0], place[1], name, (-9 if left else 9, 0), ha=side, va="center")
 
 
 def _apart(ax: Axes, one: Array, other: Array) -> float:
