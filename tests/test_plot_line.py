@@ -264,6 +264,14 @@ def test_a_divergence_alone_can_be_drawn_and_one_rate_alone():
     assert len(saved(rates(1.2, 1.3))) > 10_000
 
 
+def test_a_run_without_a_step_is_told_as_that():
+    line, x, history = descent(0.1, 0)
+    figure = tg.plot.learning_rates(line, x, Y, [history, descent(0.3, 40)[2]])
+    titles = [panel.get_title("left") for panel in figure.axes[:2]]
+    assert titles[0] == "Right: 0.3" and titles[1].startswith("No step")
+    assert "no step was made" in "\n".join(texts(tg.plot.loss_over_weight(line, x, Y, history)))
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_a_dark_figure_differs_in_its_colours_alone(function):
     light, dark = drawn(function), drawn(function, dark=True)

@@ -237,6 +237,8 @@ def jumps(cut: Slice) -> str:
     lowest = cut.lowest_point()
     if lowest is None:
         return "no minimum is in sight"
+    if len(path) < 2:
+        return "no step was made"
     aside = path - lowest
     visible = np.abs(aside) > 1e-3 * cut.reach
     single = (np.diff(steps) == 1) & visible[1:] & visible[:-1]

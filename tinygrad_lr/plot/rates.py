@@ -86,7 +86,7 @@ def learning_rates(
     """
     where = "learning_rates"
     rows, target = checked_rows(where, x, y)
-    runs = sorted(histories, key=lambda run: run.learning_rate)
+    runs = sorted(histories, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
     if not 0 < len(runs) <= MOST_RUNS:
         wrong, expected = "histories are too many or none", f"1 to {MOST_RUNS}"
         refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))
@@ -120,6 +120,8 @@ def _end(run: Run) -> float:
 
 def _verdict(run: Run, best: Run, limit: float) -> str:
     """What a learning rate turned out to be: too small, right, or too large."""
+    if not run.steps:
+        return "No step"
     if run.reason == "diverged":
         return "Too large"
     first, least = (best.losses[0], _end(best)) if best.losses else (0.0, 0.0)

@@ -73,7 +73,7 @@ def bowl_of(height: Height, center: Array, scale: Array, *, again: bool = True) 
     with np.errstate(all="ignore"):
         step = -np.linalg.pinv(hessian, rcond=FLAT, hermitian=True) @ slope
     bottom = center + step * scale
-    lowest = at[0, 0] + 0.5 * float(slope @ step)
+    lowest = height(float(bottom[0]), float(bottom[1]))
     bowl = Bowl(hessian / np.outer(scale, scale), bottom, lowest, bool(single))
     for i, j in ((2.0, 1.0), (-1.5, 2.0), (0.5, -2.5), (-2.0, -0.7)):
         told, seen = float(bowl(a + i * h, b + j * k)), height(a + i * h, b + j * k)
