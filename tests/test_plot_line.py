@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from xml.etree import ElementTree
 
@@ -262,6 +263,15 @@ def test_the_stable_limit_is_marked_where_the_hessian_says():
 def test_a_divergence_alone_can_be_drawn_and_one_rate_alone():
     assert rates(1.2).axes[0].get_title("left") == "Too large: 1.2"
     assert len(saved(rates(1.2, 1.3))) > 10_000
+
+
+def test_equal_descents_can_stand_side_by_side():
+    line, x, history = descent(0.3, 40)
+    again = dataclasses.replace(history, weights={n: w * 1 for n, w in history.weights.items()})
+    titles = [
+        p.get_title("left") for p in tg.plot.learning_rates(line, x, Y, [again, history]).axes
+    ]
+    assert titles[:2] == ["Right: 0.3", "Right: 0.3"]
 
 
 def test_a_run_without_a_step_is_told_as_that():

@@ -214,6 +214,7 @@ def test_metrics_can_be_chosen_and_unknown_ones_are_refused():
         tg.plot.learning_curves(history, metrics=["recall"])
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")  # where no font has them
 def test_numbers_that_cannot_be_drawn_are_counted_and_names_are_literal():
     curves = {"$a$ <script>\n点": [1.0, np.nan, np.inf, 1e308, 2.0], "b": [-1e160, 1.0]}
     figure = tg.plot.learning_curves(curves, title="<b>$x$")

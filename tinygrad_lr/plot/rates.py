@@ -92,7 +92,8 @@ def learning_rates(
         refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))
     for run in runs:
         checked_history(where, model, run)
-    best = min(runs, key=lambda run: (_end(run), run.steps))
+    first = min(range(len(runs)), key=lambda i: (_end(runs[i]), runs[i].steps))
+    best = runs[first]
     entry = furthest(best.weights) if weight is None else entry_of(where, best.weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
     replay = Replay(model, np.float64)
@@ -106,7 +107,7 @@ def learning_rates(
         limit = _limit(replay, bottom, rows, target, loss)
         verdicts = [_verdict(run, best, limit) for run in runs]
         cuts = [Slice(run, loss_at, names, entry, at=bottom) for run in runs]
-        _draw_hills(hills, cuts, cuts[runs.index(best)], runs, verdicts, loss_name(loss), w_label)
+        _draw_hills(hills, cuts, cuts[first], runs, verdicts, loss_name(loss), w_label)
         _draw_losses(courses, runs, loss_name(loss))
         _draw_axis(strip, runs, verdicts, limit)
     return figure
