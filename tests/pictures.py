@@ -1,8 +1,17 @@
-"""What tests of pictures look at: the curves of a colour, all text, the bytes of a file."""
+"""What tests of pictures look at, and the descents that they draw."""
 
+import functools
 import io
 
+import numpy as np
+
+import tinygrad_lr as tg
+
 MODEL, TRUTH, STEP, DOWN, UP = "#0072B2", "#444444", "#009E73", "#56B4E9", "#D55E00"
+
+STUDENTS = tg.datasets.sat_gpa()
+SCALING = tg.data.Standardizer().fit(STUDENTS.sat_sum)
+RAW, Z, Y = STUDENTS.sat_sum, SCALING.transform(STUDENTS.sat_sum), STUDENTS.fy_gpa
 
 
 def lines(panel, color):
@@ -22,3 +31,23 @@ def saved(figure, kind="png"):
     file = io.BytesIO()
     figure.savefig(file, format=kind)
     return file.getvalue()
+
+
+@functools.cache
+def descent(rate=0.1, count=60, *, raw=False):
+    """A line through the SAT data, from w = 0: the model, x and what fit returned."""
+    line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
+    x = RAW if raw else Z
+    return line, x, tg.fit(line, x, Y, learning_rate=rate, steps=count, warn=False)
+
+
+def drawn(function, rate=0.1, count=60, *, raw=False, **options):
+    """The figure of such a descent."""
+    line, x, history = descent(rate, count, raw=raw)
+    return function(line, x, Y, history, **options)
+
+
+def bold(panel):
+    """The line of what was learnt."""
+    return max(panel.get_lines(), key=lambda line: line.get_linewidth())

@@ -56,7 +56,8 @@ def draw_route(ax: Axes, course: Course) -> None:
         first = f"start, {course.called}" if together else "start"
         _name(ax, started, first, course.points)
     if not together and (course.lowest is None or _apart(ax, course.lowest, course.ends) > NEAR):
-        _name(ax, course.ends, course.called, course.points)
+        above = course.lowest is None or course.ends[1] >= course.lowest[1]
+        _name(ax, course.ends, course.called, course.points, 1 if above else -1)
     tell_hidden(ax, course.hidden, "step")
 
 
@@ -80,11 +81,11 @@ def lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | N
     return (np.array([a[i], b[j]]), float(heights[j, i])) if inside else None
 
 
-def _name(ax: Axes, place: Array, name: str, path: Array) -> None:
-    """A name at a place, on the side where most of the path is not."""
+def _name(ax: Axes, place: Array, name: str, path: Array, up: int = 0) -> None:
+    """A name at a place, on the side where most of the path is not; above (1) or below it (-1)."""
     left = not len(path) or path[:, 0].mean() >= place[0]
-    side = "right" if left else "left"
-    write(ax, place[0], place[1], name, (-9 if left else 9, 0), ha=side, va="center")
+    side, end = "right" if left else "left", {1: "bottom", 0: "center", -1: "top"}[up]
+    write(ax, place[0], place[1], name, (-9 if left else 9, 7 * up), ha=side, va=end)
 
 
 def _apart(ax: Axes, one: Array, other: Array) -> float:

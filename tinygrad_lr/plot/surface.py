@@ -123,7 +123,9 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
         a, b, _masked(shown), levels=levels, linewidths=0.7,
         colors=[tuple(blend(colors.paper, colors.truth, 0.5))],
     )  # fmt: skip
-    numbers = ax.clabel(lines, levels[2::3], fmt=short, fontsize=SMALL - 1.5, colors=colors.ink)
+    numbers = ax.clabel(
+        lines, levels[2::3], fmt=short, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
+    )
     plain(*numbers)
 
 
