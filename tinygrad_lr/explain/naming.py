@@ -70,7 +70,7 @@ class Names:
         self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._age))
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, int] = {}  # a name, and up to which number it is given
         self._kept: list[Any] = [*self.order]  # so that no id is used twice
         leaves = [x for x in self.order if x._record is None]
         results = [x for x in self.order if x._record is not None]
@@ -139,11 +139,12 @@ class Names:
         if not name or id(x) in self._names:
             return
         name = SPOKEN.get(name, printable(name))
-        unique, count = name, 1
+        unique, count = name, self._taken.get(name, 1)
         while unique in self._taken:
             count += 1
             unique = f"{name}_{count}" if name[-1:].isdigit() else f"{name}{count}"
-        self._taken.add(unique)
+        self._taken[unique] = 1
+        self._taken[name] = count
         self._names[id(x)] = unique
         self._kept.append(x)
 
