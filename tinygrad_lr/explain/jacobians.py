@@ -111,11 +111,11 @@ class Factor:
         """Whether a row of what comes out depends on other rows of what comes in."""
         if self._batch is None:
             return True
-        before, after = (Layout(x, self._batch) for x in self._ends)
-        if not all(
-            keep or any(x is y for y in self.segment.before)
-            for x, keep in zip(self.segment.after, after.kept, strict=True)
-        ):
+        before, after = self.layouts(self._batch)
+        passing = set(self.segment.before) & set(self.segment.after)
+        both = [*zip(self.segment.before, before.kept, strict=True)]
+        both += zip(self.segment.after, after.kept, strict=True)
+        if not all(keep or x in passing for x, keep in both) or not before.width:
             return True
         random = np.random.default_rng(0)
         for row in dict.fromkeys((0, self._batch // 2, self._batch - 1)):
@@ -126,13 +126,9 @@ class Factor:
                 return True
         return False
 
-    @property
-    def _ends(self) -> tuple[Sequence[Value], Sequence[Value]]:
-        return self.segment.before, self.segment.after
-
     def layouts(self, batch: int | None) -> tuple[Layout, Layout]:
         """How what comes in and what goes out lie in matrices."""
-        return Layout(self._ends[0], batch), Layout(self._ends[1], batch)
+        return Layout(self.segment.before, batch), Layout(self.segment.after, batch)
 
 
 class Chain:

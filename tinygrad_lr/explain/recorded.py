@@ -57,7 +57,7 @@ class Recorded:
     @cached_property
     def segments(self) -> Sequence[Segment]:
         """The graph between its cuts."""
-        ends = [*self.cuts[1:], (self.loss,)]
+        ends = [*self.cuts, (self.loss,)][1:]
         return [
             Segment(self, layer, before, after)
             for layer, before, after in zip(self.layers[1:], self.cuts, ends, strict=True)
