@@ -22,6 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Entry = tuple[int, ...]
 Weight = str | Value | tuple[str | Value, Any]
 
+KINKED = frozenset({"relu", "leaky_relu", "abs"})
 MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
 
 
@@ -90,14 +91,9 @@ class WeightInfluence:
     def __init__(
         self, recorded: Recorded, value: Value, index: Entry, nudge: float, layer: str
     ) -> None:
-        text = recorded.names.text(value)
-        self.parameter, self.path, self.index, self.layer = (
-            text,
-            recorded.names.path(value),
-            index,
-            layer,
-        )
-        self.name = f"{text}[{', '.join(map(str, index))}]" if index else text
+        self.parameter = recorded.names.text(value)
+        self.path, self.index, self.layer = recorded.names.path(value), index, layer
+        self.name = f"{self.parameter}[{', '.join(map(str, index))}]" if index else self.parameter
         self._recorded, self._leaf = recorded, value
         self._data = np.asarray(recorded.twin[value]._content)
         self.value = float(self._data[index])
@@ -108,13 +104,32 @@ class WeightInfluence:
         bent = recorded.second_derivative(value, direction if value.shape else 1.0)
         self.curvature = float(np.asarray(bent)[index])
         self.nudge = nudge
-        self.seen = self.loss_at(self.value + nudge) - recorded.loss_at({})
+        self.loss = recorded.loss_at({})
+        self.seen = self.loss_at(self.value + nudge) - self.loss
 
     def loss_at(self, number: float) -> float:
         """The loss with this entry at another number, and all others as they are."""
+        return self._recorded.loss_at({self._leaf: self._moved(number)})
+
+    def _moved(self, number: float) -> Any:
         moved = self._data.copy()
         moved[self.index] = number
-        return self._recorded.loss_at({self._leaf: moved[()] if self._leaf.shape else number})
+        return moved if self._leaf.shape else number
+
+    @property
+    def switched(self) -> int:
+        """How many relu, leaky relu and abs meet the other side of their kink after the nudge.
+
+        Where some do, the loss need not follow the gradient, however small the nudge.
+        """
+        now = self._recorded.at({self._leaf: self._moved(self.value + self.nudge)})
+        count = 0
+        for value in now:
+            if value._record is not None and value._record[0].name in KINKED:
+                (source,) = value._record[1]
+                before = np.asarray(self._recorded.twin[source]._content) > 0
+                count += int(np.sum(before != (np.asarray(now[source]) > 0)))
+        return count
 
     @property
     def predicted(self) -> float:

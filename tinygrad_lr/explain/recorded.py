@@ -83,9 +83,13 @@ class Recorded:
         found = self._gradients.get(twin)
         return np.zeros(twin.shape)[()] if found is None else found
 
+    def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
+        """What changes with other numbers in some of the Values, as plain numbers."""
+        return run_again(self.order, numbers, self.twin)
+
     def loss_at(self, numbers: Mapping[Value, Any]) -> float:
         """The loss with other numbers in some of the Values."""
-        now = run_again(self.order, numbers, self.twin).get(self.loss, self.twin[self.loss])
+        now = self.at(numbers).get(self.loss, self.twin[self.loss])
         return float(np.asarray(plain(now)).reshape(()))
 
     @silent
