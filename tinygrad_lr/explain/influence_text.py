@@ -17,7 +17,11 @@ from .numbers import array_text, number_text, shape_text
 if TYPE_CHECKING:
     from .influences import Influence, LayerInfluence, WeightInfluence
 
-MOST_WEIGHTS, MOST_PATHS_SHOWN, MOST_UNITS_SHOWN = 3, 4, 4  # whose paths are told; of each, how many
+MOST_WEIGHTS, MOST_PATHS_SHOWN, MOST_UNITS_SHOWN = (
+    3,
+    4,
+    4,
+)  # whose paths are told; of each, how many
 COLUMNS = 100
 
 
@@ -106,10 +110,8 @@ def _gradients(influence: Influence) -> Table:
         for i, x in enumerate(layer.parameters):
             at = f"[{', '.join(map(str, x.largest))}]" if x.largest else ""
             largest = number_text(float(x.gradient[x.largest]))
-            rows.append(
-                ("" if i else layer.name, x.name, shape_text(x.data.shape), number_text(x.norm))
-                + (largest, f"{x.name}{at}")
-            )
+            name, shape = "" if i else layer.name, shape_text(x.data.shape)
+            rows.append((name, x.name, shape, number_text(x.norm), largest, f"{x.name}{at}"))
     headings = ("layer", "parameter", "shape", "‖dL/d·‖", "largest entry", "at")
     return Table("Gradients by layer", "", headings, rows, 3)
 
@@ -189,8 +191,14 @@ def _paths(weight: WeightInfluence) -> Table:
     later = weight.through[0].later
     if later:
         rows.append(("read again in later layers", number_text(later), share(later, weight)))
-    rows.append((f"dL/d{weight.name}", number_text(weight.gradient), share(weight.gradient, weight)))
-    told = "" if weight.paths_complete else "Too many to follow each one: the strongest that were found"
+    rows.append(
+        (f"dL/d{weight.name}", number_text(weight.gradient), share(weight.gradient, weight))
+    )
+    told = (
+        ""
+        if weight.paths_complete
+        else "Too many to follow each one: the strongest that were found"
+    )
     return Table(f"Paths from {weight.name} to the loss", told, ("", "part", "share"), rows, 1)
 
 

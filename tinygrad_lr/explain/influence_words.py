@@ -20,7 +20,7 @@ MOST_NAMED = 8  # dead units that are named one by one
 
 def findings(influence: Influence) -> tuple[str, ...]:
     """The sentences: what becomes of the gradient on its way, which units are dead, what mixes."""
-    return tuple([*_course(influence), *_dead(influence), *_mixed(influence), *_bounded(influence)])
+    return (*_course(influence), *_dead(influence), *_mixed(influence), *_bounded(influence))
 
 
 def course_of(influence: Influence) -> str:

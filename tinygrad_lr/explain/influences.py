@@ -14,9 +14,11 @@ from ..nn import Module
 from ..silence import silent
 from ..value import Value
 from .activations import Activation, activations_of
+from .connections import Connections, connections_of
 from .jacobians import Chain, Factor, Jacobian
 from .paths import Journey, Path, Through
 from .recorded import Recorded
+from .units import Units
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Entry = tuple[int, ...]
@@ -61,6 +63,8 @@ class LayerInfluence:
     - `product`: ∂(output of the last layer)/∂(output), the product of all factors above this
       layer; None for the last layer
     - `activations`: the slopes of its activations
+    - `units`: a label for each unit of the output (h₁[3])
+    - `connections`: the weights on the edges into its units, None where it has no such edges
     """
 
     name: str
@@ -70,6 +74,8 @@ class LayerInfluence:
     factor: Jacobian | None
     product: Jacobian | None
     activations: tuple[Activation, ...]
+    units: tuple[str, ...]
+    connections: Connections | None
 
     @property
     def cotangent_norm(self) -> float:
@@ -214,7 +220,7 @@ def influence(
     nudge: float = 1e-3,
     rows: Sequence[int] | None = None,
 ) -> Influence:
-    r"""How the weights of each layer affect a loss: gradients, their factors, and what a nudge does.
+    """How the weights of each layer affect a loss: gradients, their factors, what a nudge does.
 
     By layer: dL/dW of each parameter, and the chain that makes it,
     dL/dhₖ = (∂hₖ₊₁/∂hₖ)ᵀ · dL/dhₖ₊₁, from the loss down: the Jacobians (at `rows` of the batch,
@@ -253,7 +259,7 @@ def influence(
     >>> bool(np.isclose(w.through[0].contributions.sum(), w.gradient))
     True
     >>> f"{w.predicted:.6e}, with curvature {w.predicted_with_curvature:.6e}, seen {w.seen:.6e}"
-    '-7.165353e-05, with curvature -7.153899e-05, seen -7.153906e-05'
+    '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
     _checked(model, loss, nudge)
     recorded = Recorded(loss, model)
@@ -313,6 +319,8 @@ def _layers(recorded: Recorded, rows: Sequence[int]) -> tuple[LayerInfluence, ..
                 factor,
                 product,
                 activations_of(recorded, layer),
+                tuple(Units(recorded, i).labels),
+                connections_of(recorded, i),
             )
         )
     return tuple(found)

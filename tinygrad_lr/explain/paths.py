@@ -11,8 +11,8 @@ import numpy as np
 
 from ..silence import silent
 from ..value import Value
-from .layers import Layer
 from .recorded import Recorded
+from .units import Units
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,58 +50,6 @@ class Path:
     contribution: float
 
 
-class Units:
-    """The numbers of a cut gathered into units: columns of a dense layer, channels, scalars."""
-
-    def __init__(self, recorded: Recorded, cut: Sequence[Value], layer: Layer) -> None:
-        kernels = any(x.ndim >= 3 for x in layer.parameters)  # a convolution: axis 1 is channels
-        self.batch = recorded.batch
-        self.axes: list[int | None] = []
-        self.labels: list[str] = []
-        self.counts: list[int] = []
-        for x in cut:
-            rows = self.batch is not None and x.shape[:1] == (self.batch,)
-            axis = None if x.ndim <= rows else 1 if kernels and rows else x.ndim - 1
-            count = 1 if axis is None else x.shape[axis]
-            name = recorded.names.text(x)
-            self.axes.append(axis)
-            self.counts.append(count)
-            self.labels += [name] if axis is None else [f"{name}[{i}]" for i in range(count)]
-
-    def gathered(self, arrays: Sequence[Any]) -> Array:
-        """The sum over all numbers of each unit: (units,)."""
-        parts = [
-            np.sum(x) if axis is None else np.sum(np.moveaxis(x, axis, 0).reshape(count, -1), 1)
-            for x, axis, count in zip(arrays, self.axes, self.counts, strict=True)
-        ]
-        return np.concatenate([np.atleast_1d(part) for part in parts])
-
-    def by_row(self, arrays: Sequence[Any]) -> Array | None:
-        """The same for each row: (rows, units), None where a Value has no rows."""
-        if self.batch is None or any(np.shape(x)[:1] != (self.batch,) for x in arrays):
-            return None
-        parts = [
-            np.reshape(x, (self.batch, -1)).sum(1, keepdims=True)
-            if axis is None
-            else np.moveaxis(x, axis, 1).reshape(self.batch, count, -1).sum(2)
-            for x, axis, count in zip(arrays, self.axes, self.counts, strict=True)
-        ]
-        return np.concatenate(parts, axis=1)
-
-    def only(self, arrays: Sequence[Any], unit: int) -> list[Any]:
-        """The arrays with zeros in all units but one."""
-        found = []
-        for x, axis, count in zip(arrays, self.axes, self.counts, strict=True):
-            kept = np.zeros_like(x)
-            if 0 <= unit < count:
-                place = () if axis is None else (slice(None),) * axis + (unit,)
-                kept = np.array(x) if axis is None else kept
-                kept[place] = np.asarray(x)[place]
-            found.append(kept[()] if np.ndim(x) else kept)
-            unit -= count
-        return found
-
-
 class Journey:
     """How a change of one entry of a parameter travels to the loss: forward, layer by layer.
 
@@ -127,10 +75,7 @@ class Journey:
         )
         reached = [any(x in changes for x in cut) for cut in recorded.cuts]
         self.first = reached.index(True) if True in reached else len(recorded.cuts)
-        self.units = [
-            Units(recorded, cut, layer)
-            for cut, layer in zip(recorded.cuts, recorded.layers, strict=False)
-        ]
+        self.units = [Units(recorded, i) for i in range(len(recorded.cuts))]
 
     @cached_property
     def through(self) -> tuple[Through, ...]:

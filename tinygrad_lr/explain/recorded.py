@@ -147,11 +147,7 @@ class Segment:
 
     def pull(self, cotangents: Iterable[Any]) -> list[Any]:
         """The cotangents of what comes in, from those of what goes out: Jᵀ·g."""
-        given = {
-            x: g
-            for x, g in zip(self.outputs, cotangents, strict=True)
-            if x.requires_grad
-        }
+        given = {x: g for x, g in zip(self.outputs, cotangents, strict=True) if x.requires_grad}
         pulled = pull_back(given)
         return [pulled.get(x, np.zeros(x.shape)[()]) for x in self.inputs]
 
