@@ -37,8 +37,8 @@ def connections_of(recorded: Recorded, layer: int) -> Connections | None:
     """The edges into the units of a layer (counted from 0), None where there are none.
 
     A matrix of shape (units before, units after) gives all edges between them, a vector those into
-    a single unit, or (a scale) those from each unit to itself; in a graph of scalars an edge is a product
-    of a leaf and a unit. Where a result passes by, its edges carry no weight.
+    a single unit, or (a scale) those from each unit to itself; in a graph of scalars an edge is a
+    product of a leaf and a unit. Where a result passes by, its edges carry no weight.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
     >>> recorded = Recorded(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
