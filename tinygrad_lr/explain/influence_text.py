@@ -105,13 +105,17 @@ def _headline(influence: Influence) -> str:
 
 def _gradients(influence: Influence) -> Table:
     """Each parameter's gradient."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    told: set[str] = set()
     for layer in influence.layers:
         for i, x in enumerate(layer.parameters):
             at = f"[{', '.join(map(str, x.largest))}]" if x.largest else ""
             largest = number_text(float(x.gradient[x.largest]))
             name, shape = "" if i else layer.name, shape_text(x.data.shape)
-            rows.append((name, x.name, shape, number_text(x.norm), largest, f"{x.name}{at}"))
+            again = x.name in told  # a shared parameter has one gradient
+            told.add(x.name)
+            figures = ("as above", "") if again else (number_text(x.norm), largest)
+            rows.append((name, x.name, shape, *figures, "" if again else f"{x.name}{at}"))
     headings = ("layer", "parameter", "shape", "‖dL/d·‖", "largest entry", "at")
     return Table("Gradients by layer", "", headings, rows, 3)
 
@@ -214,6 +218,8 @@ def _units(weight: WeightInfluence) -> Table:
         if len(order) > MOST_UNITS_SHOWN:
             rest = float(part.contributions[order[MOST_UNITS_SHOWN:]].sum())
             cells.append(f"{len(order) - MOST_UNITS_SHOWN} more {share(rest, weight)}")
+        if part.later:
+            cells.append(f"read again later {share(part.later, weight)}")
         rows.append((part.layer, ", ".join(cells)))
     title = f"Through which units dL/d{weight.name} comes"
     return Table(title, "Sums over all paths", ("layer", "units, and their share"), rows, 2)

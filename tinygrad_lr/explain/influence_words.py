@@ -89,7 +89,8 @@ def _why(influence: Influence) -> Iterator[str]:
     for operation, means in slopes.items():
         bound = most[operation]
         limit = f"at most {'1/4' if bound == 0.25 else number_text(bound)}, here " if bound else ""
-        yield f"Each {operation} multiplies by {limit}{number_text(np.mean(means), 2)} on average."
+        mean = number_text(float(np.mean(means)), 2)
+        yield f"Each {operation} multiplies by {limit}{mean} on average."
     largest = [
         float(np.linalg.norm(x.data, 2))
         for layer in above
@@ -97,12 +98,13 @@ def _why(influence: Influence) -> Iterator[str]:
         if x.data.ndim == 2 and np.isfinite(x.data).all()
     ]
     if largest:
-        middle = number_text(np.median(largest), 2)
+        middle = number_text(float(np.median(largest)), 2)
         yield f"The weights of a layer multiply by at most {middle} (their largest singular value)."
     jacobians = [float(np.median(layer.factor.spectral)) for layer in above if layer.factor]
+    middle = number_text(float(np.median(jacobians)), 2)
     yield (
-        f"Together, a layer multiplies a gradient by at most {number_text(np.median(jacobians), 2)}"
-        " (the largest singular value of its Jacobian; medians over the layers)."
+        f"Together, a layer multiplies a gradient by at most {middle} (the largest singular value "
+        "of its Jacobian; medians over the layers)."
     )
 
 

@@ -91,7 +91,9 @@ class WeightInfluence:
     - `nudge` δ; `predicted` g·δ; `predicted_with_curvature` g·δ + ½·h·δ²; `seen`, L(w+δ) − L(w)
     - `by_row`: each row's part of dL/dw, (rows,), or None where there is no axis of rows
     - `through`: for each layer from its own on, what the paths through each unit contribute
-    - `paths`: the paths one by one, the strongest first; `paths_complete`: whether these are all
+    - `paths`: the paths one by one, the strongest first; `paths_complete`: whether these are all,
+      so that with what comes later (`through[0].later`, where the parameter is read again) they
+      add up to dL/dw
     """
 
     def __init__(
@@ -165,7 +167,7 @@ class WeightInfluence:
 
     @property
     def paths_complete(self) -> bool:
-        """Whether `paths` are all, so that their contributions add up to dL/dw."""
+        """Whether `paths` are all that there are."""
         return self.journey.paths[1]
 
     @cached_property
@@ -352,11 +354,13 @@ def _weights(
         if at is not None:
             refuse(ArgumentError, "influence", "at= says which entry, but not of what",
                    expected="weight= with it", given=f"at={at}")  # fmt: skip
-        return [
-            _largest(recorded, [x for x in layer.parameters if x.ndim > 1] or layer.parameters)
-            for layer in recorded.layers
-            if layer.parameters
-        ]
+        found = {}
+        for layer in recorded.layers:
+            fresh = [x for x in layer.parameters if x not in found]  # a shared one is told once
+            if fresh:
+                value, index = _largest(recorded, [x for x in fresh if x.ndim > 1] or fresh)
+                found[value] = index
+        return list(found.items())
     asked = weight if isinstance(weight, list) else [weight]
     return [_entry(recorded, one, at) for one in asked]
 

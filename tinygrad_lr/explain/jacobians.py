@@ -229,7 +229,8 @@ def leading_singular_values(
     """
     count = len(start)
     steps = min(steps, start.shape[1])
-    right, left = [normed(start)[0]], []  # orthonormal vectors of each row
+    right = [normed(start)[0]]  # orthonormal vectors of each row
+    left: list[Array] = []
     bidiagonal = np.zeros((count, steps, steps))
     for j in range(steps):
         u, bidiagonal[:, j, j] = normed(orthogonal(push(right[j]), left))

@@ -84,7 +84,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             )
         )
     number: dict[Value, int] = {}
-    read: dict[int, dict[Value, None]] = {}
+    reads: dict[Value, dict[Value, None]] = {}
     made: dict[Value, dict[Value, None]] = {}  # of parameters alone: a reshaped bias, a penalty
     reader: dict[Value, Value] = {}  # of those, the first result that they join
     for value in results:
@@ -98,7 +98,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         if own and (operation.name not in ADDITIVE or not level):
             level += 1
         number[value] = level
-        read.setdefault(level, {}).update(own)
+        reads[value] = own
         joining = [x for x in of if x in made]
         for x in joining:
             if x not in reader:
@@ -107,11 +107,13 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     at_the_end = _loss_part(results, leaves, made.keys())
     at_the_end |= {x for x in made if reader[x] in at_the_end}
     members: dict[int, list[Value]] = {}
+    read: dict[int, dict[Value, None]] = {}
     for value in results:
         if value not in at_the_end:
             members.setdefault(number[value], []).append(value)
+            read.setdefault(number[value], {}).update(reads.get(value, {}))
     layers = [
-        Layer(level, _name(level, read.get(level, {}), paths), tuple(read.get(level, {})), tuple(m))
+        Layer(level, _name(level, read[level], paths), tuple(read[level]), tuple(m))
         for level, m in sorted(members.items())
     ]
     last = tuple(x for x in results if x in at_the_end)

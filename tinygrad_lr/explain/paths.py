@@ -78,6 +78,7 @@ class Journey:
         self.units = [Units(recorded, i) for i in range(len(recorded.cuts))]
 
     @cached_property
+    @silent
     def through(self) -> tuple[Through, ...]:
         """For each layer from the first that is reached on, the part of each unit."""
         found = []
@@ -119,8 +120,9 @@ class Journey:
         )
 
     @cached_property
+    @silent
     def paths(self) -> tuple[tuple[Path, ...], bool]:
-        """The paths, the strongest first, and whether these are all.
+        """The paths from the first layer that is reached, the strongest first; whether all.
 
         Up to 256 are followed one by one. Where there are more, at each layer the 256 beginnings
         go on that contribute most, which is no promise that no stronger path was left out.
@@ -128,7 +130,7 @@ class Journey:
         if self.first == len(self.units):
             return (), True
         begun: list[tuple[tuple[int, ...], list[Any]]] = [((), self._tangents[self.first])]
-        complete = self._last_read <= self.first
+        complete = True
         for i in range(self.first, len(self.units)):
             units = self.units[i]
             arrived = [

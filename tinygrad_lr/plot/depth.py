@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +48,8 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     height = 4.6 + LINE * len(words)
     figure, (sizes, factors) = figure_with_panels(2, panel=(5.4, height), dark=dark)
     below = (LINE * len(words) + 0.1) / height
-    figure.get_layout_engine().set(rect=(0.0, below, 1.0, 1.0 - below))
+    layout: Any = figure.get_layout_engine()
+    layout.set(rect=(0.0, below, 1.0, 1.0 - below))
     with np.errstate(all="ignore"):
         _draw_sizes(sizes, influence)
         _draw_factors(factors, influence)
