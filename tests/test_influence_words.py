@@ -35,7 +35,7 @@ def test_a_deep_network_of_sigmoids_vanishes_and_is_told_why():
 
 
 def test_large_weights_explode():
-    found = influence_of([16] * 10, "relu", scale=5.0)
+    found = influence_of([16] * 10, "relu", scale=8.0)
     assert course_of(found) == "explodes"
     assert "grows" in found.findings[0] and "it explodes" in found.findings[0]
     assert "begin smaller" in found.findings[1]
