@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,7 +69,7 @@ def test_products_are_the_products_of_the_factors(seed, hidden):
 def test_the_chain_rule_leads_from_each_cotangent_to_the_one_before(seed, hidden):
     model, _, _, loss = network(seed, hidden)
     layers = tg.influence(model, loss, rows=range(6)).layers
-    for before, layer in zip(layers[:-1], layers[1:], strict=True):
+    for before, layer in itertools.pairwise(layers):
         pulled = np.einsum("rij,ri->rj", layer.factor.matrices, layer.cotangent)
         np.testing.assert_allclose(before.cotangent, pulled, rtol=1e-9, atol=1e-14)
 
@@ -193,5 +195,7 @@ def test_sixty_steps_find_the_largest_singular_values_of_a_wide_matrix():
 
 def test_a_matrix_of_zeros_has_no_singular_values_but_zero():
     zero = np.zeros((4, 4))
-    found = jacobians.leading_singular_values(lambda x: x @ zero, lambda x: x @ zero, np.ones((2, 4)))
+    found = jacobians.leading_singular_values(
+        lambda x: x @ zero, lambda x: x @ zero, np.ones((2, 4))
+    )
     assert not found.any()

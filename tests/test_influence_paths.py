@@ -168,7 +168,7 @@ def test_connections_are_the_matrices_and_their_gradients():
 
 
 def test_a_network_of_scalars_has_the_same_connections_as_its_matrices():
-    model, x, y, expected = influence_of(rows=1)
+    model, x, _, expected = influence_of(rows=1)
     w = [[tg.Value(float(v)) for v in row] for row in model[0].weight.data]
     b = [tg.Value(float(v)) for v in model[0].bias.data]
     h = [sum((w[i][j] * float(x[0, i]) for i in range(2)), b[j]).tanh() for j in range(3)]
@@ -224,3 +224,32 @@ def test_the_scale_of_batch_normalisation_begins_a_layer_of_its_own():
     assert [layer.name for layer in layers_of(loss, model)] == [
         *("layers.0", "layers.1", "layers.3", "layers.4", "loss")
     ]
+
+
+def test_a_network_of_vectors_without_rows_has_a_unit_for_each_entry():
+    random = np.random.default_rng(0)
+    first, second = (tg.Value(random.normal(size=(3, 3))) for _ in "ab")
+    h = np.tanh(first @ np.array([1.0, -0.5, 2.0]))
+    loss = tg.losses.mse(second @ h, np.ones(3))
+    found = tg.influence(None, loss, weight=[(first, (1, 2))])
+    assert found.batch is None
+    assert [len(layer.units) for layer in found.layers] == [3, 3]
+    np.testing.assert_allclose(found.layers[1].factor.matrices[0], second.data)
+    np.testing.assert_array_equal(found.layers[1].connections.weights, second.data.T)
+    loss.backward()
+    assert found.weights[0].gradient == pytest.approx(first.grad[1, 2])
+    assert found.weights[0].through[0].contributions[1] == pytest.approx(first.grad[1, 2])
+
+
+def test_data_that_is_a_value_is_no_matrix_of_weights():
+    model = tg.nn.MLP(3, [3], 1, dtype=np.float64, generator=0)
+    x = tg.Value(np.eye(3) * 100)
+    found = tg.influence(model, tg.losses.mse(model(x), np.ones((3, 1))))
+    assert [w.parameter for w in found.weights] == ["W₁", "W₂"]
+    np.testing.assert_array_equal(found.layers[0].connections.weights, model[0].weight.data)
+
+
+def test_the_rows_parts_of_a_path_add_up_to_it():
+    for path in influence_of()[3].weights[0].paths:
+        assert path.by_row.shape == (4,)
+        assert path.by_row.sum() == pytest.approx(path.contribution, rel=1e-12)

@@ -1,4 +1,4 @@
-"""What an influence says: vanishing, exploding and dead units, each with the numbers that make it."""
+"""What an influence says of vanishing, exploding and dead gradients, with their numbers."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr.errors import ArgumentError
 
-matplotlib = pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 
+import matplotlib
 from matplotlib.colors import to_hex
 from matplotlib.patches import Circle
 
@@ -36,26 +37,25 @@ def texts(figure):
     return [text.get_text() for text in found if text.get_text()]
 
 
-def drawn(influence, i, j):
-    """The line from unit i to unit j of the first layer."""
-    ax = tg.plot.network(influence).axes[0]
-    return ax.lines[i * len(influence.layers[0].units) + j]
+def lines_of(influence):
+    """The lines from the units of the data to those of the first layer, by units."""
+    lines = tg.plot.network(influence).axes[0].lines
+    shape = influence.layers[0].connections.weights.shape
+    return {place: lines[i] for i, place in enumerate(np.ndindex(shape))}
 
 
 def test_a_line_is_as_wide_as_its_weight_is_large():
     found = influence_of()
     weights = np.abs(found.layers[0].connections.weights)
     most = max(np.abs(layer.connections.weights).max() for layer in found.layers)
-    for i, j in np.ndindex(weights.shape):
-        if found.weights[0].index != (i, j):
-            width = 0.4 + 3.6 * weights[i, j] / most
-            assert drawn(found, i, j).get_linewidth() == pytest.approx(width)
+    for place, line in lines_of(found).items():
+        if found.weights[0].index != place:
+            assert line.get_linewidth() == pytest.approx(0.4 + 3.6 * weights[place] / most)
 
 
 def test_the_chosen_weight_has_the_colour_of_its_gradients_sign():
     found = influence_of()
-    own = drawn(found, *found.weights[0].index).get_color()
-    red, _, blue = own
+    red, _, blue = lines_of(found)[found.weights[0].index].get_color()
     assert (red > blue) == (found.weights[0].gradient > 0)
 
 

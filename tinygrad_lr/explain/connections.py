@@ -36,9 +36,10 @@ class Connections:
 def connections_of(recorded: Recorded, layer: int) -> Connections | None:
     """The edges into the units of a layer (counted from 0), None where there are none.
 
-    A matrix of shape (units before, units after) gives all edges between them, a vector those into
-    a single unit, or (a scale) those from each unit to itself; in a graph of scalars an edge is a
-    product of a leaf and a unit. Where a result passes by, its edges carry no weight.
+    A matrix of shape (units before, units after), or the other way round in W @ x, gives all edges
+    between them, a vector those into a single unit, or (a scale) those from each unit to itself;
+    in a graph of scalars an edge is a product of a leaf and a unit. Where a result passes by, its
+    edges carry no weight.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
     >>> recorded = Recorded(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
@@ -51,29 +52,43 @@ def connections_of(recorded: Recorded, layer: int) -> Connections | None:
     parameters = recorded.layers[layer].parameters
     if all(x.shape == () for x in parameters):
         return _scalars(recorded, layer, before, after)
-    arrays = [x for x in parameters if x.ndim == 2] or [
-        x for x in parameters if x.ndim == 1 and all(y.ndim < 2 for y in parameters)
+    known = [x for x in parameters if x in recorded.names.paths] or parameters
+    arrays = [x for x in known if x.ndim == 2] or [
+        x for x in known if x.ndim == 1 and all(y.ndim < 2 for y in known)
     ]
     for value in arrays:
-        block = _block(value, before, after)
-        if block is not None:
-            return _array(recorded, value, before, after, block)
+        for upright in _ways(recorded, layer, value):
+            shape = value.shape if upright else value.shape[::-1]
+            block = _block(shape, before, after)
+            if block is not None:
+                return _array(recorded, value, before, after, block, upright)
     return None
 
 
-def _block(value: Value, before: Units | None, after: Units) -> tuple[int, int] | None:
+def _ways(recorded: Recorded, layer: int, value: Value) -> list[bool]:
+    """Whether the rows of a matrix stand for the units before a layer (x @ W), or W @ x."""
+    for x in recorded.layers[layer].results:
+        operation, operands, numbers, _ = x._record  # type: ignore[misc]
+        if operation.name == "matmul" and operands[0] is value and value.ndim == 2:
+            return [False] if np.ndim(numbers[1]) == 1 else []
+        if operation.name == "affine" and operands[0] is value:
+            return []
+    return [True]
+
+
+def _block(shape: tuple[int, ...], before: Units | None, after: Units) -> tuple[int, int] | None:
     """Where the edges of a parameter begin: at which unit before a layer, and at which of its own.
 
     A vector is a matrix of one column where the layer has one unit, else a scale of each unit.
     """
     own = [x for x in after.cut if before is None or not any(x is y for y in before.cut)]
-    columns = {value.shape[-1], 1} if value.ndim == 1 else {value.shape[1]}
+    columns = {shape[-1], 1} if len(shape) == 1 else {shape[1]}
     for x in own:
         if after.count(x) in columns:
             if before is None:
-                return None if value.ndim == 1 and after.count(x) > 1 else (0, after.start(x))
+                return None if len(shape) == 1 and after.count(x) > 1 else (0, after.start(x))
             for y in before.cut:
-                if before.count(y) == value.shape[0]:
+                if before.count(y) == shape[0]:
                     return before.start(y), after.start(x)
     return None
 
@@ -84,19 +99,20 @@ def _array(
     before: Units | None,
     after: Units,
     block: tuple[int, int],
+    upright: bool,
 ) -> Connections:
     """The edges of a matrix, or of a scale, and those of what passes by."""
     data = np.asarray(recorded.twin[value]._content)
     gradient = np.asarray(recorded.gradient(value))
-    names = before.labels if before else [f"x[{i}]" for i in range(len(data))]
+    names = before.labels if before else [f"x[{i}]" for i in range(data.shape[not upright])]
     shape = (len(names), len(after.labels))
     weights, gradients, there = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
     found = {}
     text = recorded.names.text(value)
     scale = data.ndim == 1 and len(after.labels) > 1
     for index in np.ndindex(data.shape):
-        column = index[-1] if scale or data.ndim == 2 else 0
-        place = (block[0] + index[0], block[1] + column)
+        row, column = (index if upright else index[::-1]) if data.ndim == 2 else (index[0], 0)
+        place = (block[0] + row, block[1] + (row if scale else column))
         weights[place], gradients[place], there[place] = data[index], gradient[index], True
         found[place] = f"{text}[{', '.join(map(str, index))}]"
     if before:

@@ -16,6 +16,7 @@ from ..value import Value
 from .activations import Activation, activations_of
 from .connections import Connections, connections_of
 from .jacobians import Chain, Factor, Jacobian
+from .numbers import number_text
 from .paths import Journey, Path, Through
 from .recorded import Recorded
 from .units import Units
@@ -25,6 +26,7 @@ Entry = tuple[int, ...]
 Weight = str | Value | tuple[str | Value, Any]
 
 KINKED = frozenset({"relu", "leaky_relu", "abs"})
+MOST_NAMED = 3  # outputs of a layer
 MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
 
 
@@ -138,6 +140,10 @@ class WeightInfluence:
                 before = np.asarray(self._recorded.twin[source]._content) > 0
                 count += int(np.sum(before != (np.asarray(now[source]) > 0)))
         return count
+
+    def __repr__(self) -> str:
+        """The weight and its gradient."""
+        return f"{self.name} = {number_text(self.value)}: dL/dw = {number_text(self.gradient)}"
 
     @property
     def predicted(self) -> float:
@@ -315,7 +321,7 @@ def _layers(recorded: Recorded, rows: Sequence[int]) -> tuple[LayerInfluence, ..
         found.append(
             LayerInfluence(
                 layer.name,
-                ", ".join(recorded.names.text(x) for x in cut),
+                _listed([recorded.names.text(x) for x in cut]),
                 tuple(_parameter(recorded, x) for x in layer.parameters),
                 _by_rows(cotangents, batch),
                 factor,
@@ -326,6 +332,11 @@ def _layers(recorded: Recorded, rows: Sequence[int]) -> tuple[LayerInfluence, ..
             )
         )
     return tuple(found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names side by side; of many the ends."""
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]}, … {names[-1]}"
 
 
 def _by_rows(arrays: Sequence[Any], batch: int | None) -> Array:
@@ -357,6 +368,9 @@ def _weights(
         found = {}
         for layer in recorded.layers:
             fresh = [x for x in layer.parameters if x not in found]  # a shared one is told once
+            fresh = (
+                [x for x in fresh if x in recorded.names.paths] if recorded.names.paths else fresh
+            )
             if fresh:
                 value, index = _largest(recorded, [x for x in fresh if x.ndim > 1] or fresh)
                 found[value] = index

@@ -41,13 +41,15 @@ class Through:
 class Path:
     """One way from a weight to the loss: the units that it goes through, and what it contributes.
 
-    `contribution` is the product of its derivatives, summed over the rows; `units` has the number
-    of the unit in each layer, as `Through.units` counts them.
+    `contribution` is the product of its derivatives, summed over the rows, `by_row` the product of
+    each row, (rows,), or None where there is no axis of rows; `units` has the number of the unit in
+    each layer, as `Through.units` counts them.
     """
 
     units: tuple[int, ...]
     labels: tuple[str, ...]
     contribution: float
+    by_row: Array | None
 
 
 class Journey:
@@ -154,15 +156,19 @@ class Journey:
                 ((*arrived[place][0], unit), units.only(arrived[place][1], unit))
                 for _, place, unit in sorted(onward)[:MOST_PATHS]
             ]
+        return tuple(self._path(units, sent) for units, sent in begun), complete
+
+    def _path(self, units: tuple[int, ...], sent: Sequence[Any]) -> Path:
+        """A path from the units that it goes through, and the tangents that arrive at its end."""
         last = len(self.units) - 1
-        return tuple(
-            Path(
-                units,
-                tuple(self.units[self.first + k].labels[u] for k, u in enumerate(units)),
-                float(self.units[last].gathered(self._products(sent, last)).sum()),
-            )
-            for units, sent in begun
-        ), complete
+        products = self._products(sent, last)
+        by_row = self.units[last].by_row(products)
+        return Path(
+            units,
+            tuple(self.units[self.first + k].labels[u] for k, u in enumerate(units)),
+            float(self.units[last].gathered(products).sum()),
+            None if by_row is None else by_row.sum(axis=1),
+        )
 
     def _products(self, tangents: Sequence[Any], i: int) -> list[Any]:
         """Tangents times cotangents, number by number."""

@@ -73,9 +73,16 @@ class Recorded:
 
     @cached_property
     def batch(self) -> int | None:
-        """The length of the first axis of what the loss compares."""
+        """The length of the first axis of what the loss compares, where that is an axis of rows.
+
+        It is none in a network of vectors without rows, whose entries mix in a layer.
+        """
         last = self.cuts[-1] if self.cuts else ()
-        return next((x.shape[0] for x in reversed(last) if x.shape), None)
+        length = next((x.shape[0] for x in reversed(last) if x.shape), None)
+        vectors = all(x.ndim < 2 for cut in self.cuts for x in cut)
+        if vectors and any(segment.mixes_entries() for segment in self.segments[:-1]):
+            return None
+        return length
 
     def gradient(self, value: Value) -> Any:
         """dL/d(value), zeros where no path leads to the loss."""
@@ -150,6 +157,12 @@ class Segment:
         given = {x: g for x, g in zip(self.outputs, cotangents, strict=True) if x.requires_grad}
         pulled = pull_back(given)
         return [pulled.get(x, np.zeros(x.shape)[()]) for x in self.inputs]
+
+    def mixes_entries(self) -> bool:
+        """Whether the first entries of what goes out are computed from other than first ones."""
+        firsts = [np.arange(x.size).reshape(x.shape) == 0 for x in self.outputs]
+        pulled = self.pull([first.astype(np.float64)[()] for first in firsts])
+        return any(np.ravel(x)[1:].any() for x in pulled)
 
     def push(self, tangents: Iterable[Any]) -> list[Any]:
         """The tangents of what goes out, from those of what comes in: J·t."""

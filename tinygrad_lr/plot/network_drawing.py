@@ -111,7 +111,10 @@ def _columns(influence: Influence, lit: WeightInfluence) -> list[Column]:
     first = influence.layers[0].connections
     assert first is not None
     columns = [("x", first.before)]
-    columns += [(layer.output, layer.units) for layer in influence.layers]
+    columns += [
+        (layer.name if "," in layer.output else layer.output, layer.units)
+        for layer in influence.layers
+    ]
     importance = [np.zeros(len(labels)) for _, labels in columns]
     offset = len(columns) - len(lit.through)
     for i, layer in enumerate(influence.layers):
@@ -220,8 +223,8 @@ def _draw_units(
             edge = colors.ink if bright else colors.rule
             ax.add_patch(circle((column.x, y), RADIUS, facecolor=colors.paper, edgecolor=edge,
                                 lw=1.3 if bright else 0.9, zorder=3))  # fmt: skip
-            number = column.labels[unit].rpartition("[")[2].rstrip("]")
-            number = number if column.labels[unit].endswith("]") else ""
+            label = column.labels[unit]  # h₁[3], or a scalar's own name
+            number = label.rpartition("[")[2].rstrip("]") if label.endswith("]") else label[:4]
             if bright and part is not None:
                 percent = _percent(amount)
                 below = 0.055 if number else 0.0
