@@ -233,6 +233,8 @@ def test_a_change_below_the_rounding_of_the_loss_is_said_to_be_so():
         ({"weight": tg.Value(1.0)}, "was not computed with this weight"),
         ({"weight": "W₁", "at": (0, 9)}, "no such entry"),
         ({"weight": "W₁", "at": 0}, "no such entry"),
+        ({"weight": "W₁", "at": (0.5, 1)}, "no such entry"),
+        ({"weight": 3}, "was not computed with this weight"),
         ({"at": (0, 0)}, "not of what"),
         ({"nudge": 0.0}, "moves nothing"),
         ({"nudge": np.inf}, "moves nothing"),

@@ -15,7 +15,8 @@ from .jacobians import Jacobian
 from .numbers import array_text, number_text, shape_text
 
 if TYPE_CHECKING:
-    from .influences import Influence, LayerInfluence, WeightInfluence
+    from .influence_weight import WeightInfluence
+    from .influences import Influence, LayerInfluence
 
 MOST_WEIGHTS, MOST_PATHS_SHOWN, MOST_UNITS_SHOWN = (
     3,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,14 @@ from ..silence import silent
 from ..value import Value
 from .activations import Activation, activations_of
 from .connections import Connections, connections_of
+from .influence_choice import Entry, Weight, chosen_weights, largest_entry
+from .influence_weight import WeightInfluence
 from .jacobians import Chain, Factor, Jacobian
-from .numbers import number_text
-from .paths import Journey, Path, Through
 from .recorded import Recorded
 from .units import Units
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Entry = tuple[int, ...]
-Weight = str | Value | tuple[str | Value, Any]
 
-KINKED = frozenset({"relu", "leaky_relu", "abs"})
 MOST_NAMED = 3  # outputs of a layer
 MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
 
@@ -51,8 +47,7 @@ class ParameterInfluence:
     @property
     def largest(self) -> Entry:
         """The place of the entry whose gradient is largest in magnitude; nan counts as largest."""
-        magnitudes = np.where(np.isnan(self.gradient), np.inf, np.abs(self.gradient))
-        return tuple(int(i) for i in np.unravel_index(magnitudes.argmax(), magnitudes.shape))
+        return largest_entry(self.gradient)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,104 +78,6 @@ class LayerInfluence:
     def cotangent_norm(self) -> float:
         """The length of dL/d(output), over all rows."""
         return float(np.linalg.norm(self.cotangent))
-
-
-class WeightInfluence:
-    """One entry of a parameter, and how the loss follows it.
-
-    - `name` (W₁[0, 3]), `path` in the model, `index`, `layer`
-    - `value`, `gradient` dL/dw, `curvature` d²L/dw² (by forward mode over reverse mode)
-    - `nudge` δ; `predicted` g·δ; `predicted_with_curvature` g·δ + ½·h·δ²; `seen`, L(w+δ) − L(w)
-    - `by_row`: each row's part of dL/dw, (rows,), or None where there is no axis of rows
-    - `through`: for each layer from its own on, what the paths through each unit contribute
-    - `paths`: the paths one by one, the strongest first; `paths_complete`: whether these are all,
-      so that with what comes later (`through[0].later`, where the parameter is read again) they
-      add up to dL/dw
-    """
-
-    def __init__(
-        self, recorded: Recorded, value: Value, index: Entry, nudge: float, layer: str
-    ) -> None:
-        self.parameter = recorded.names.text(value)
-        self.path, self.index, self.layer = recorded.names.path(value), index, layer
-        self.name = f"{self.parameter}[{', '.join(map(str, index))}]" if index else self.parameter
-        self._recorded, self._leaf = recorded, value
-        self._data = np.asarray(recorded.twin[value]._content)
-        self.value = float(self._data[index])
-        self.journey = Journey(recorded, value, index)
-        self.gradient = self.journey.gradient
-        direction = np.zeros(value.shape)
-        direction[index] = 1.0
-        bent = recorded.second_derivative(value, direction if value.shape else 1.0)
-        self.curvature = float(np.asarray(bent)[index])
-        self.nudge = nudge
-        self.loss = recorded.loss_at({})
-        self.seen = self.loss_at(self.value + nudge) - self.loss
-
-    def loss_at(self, number: float) -> float:
-        """The loss with this entry at another number, and all others as they are."""
-        return self._recorded.loss_at({self._leaf: self._moved(number)})
-
-    def _moved(self, number: float) -> Any:
-        moved = self._data.copy()
-        moved[self.index] = number
-        return moved if self._leaf.shape else number
-
-    @property
-    def switched(self) -> int:
-        """How many relu, leaky relu and abs meet the other side of their kink after the nudge.
-
-        Where some do, the loss need not follow the gradient, however small the nudge.
-        """
-        now = self._recorded.at({self._leaf: self._moved(self.value + self.nudge)})
-        count = 0
-        for value in now:
-            if value._record is not None and value._record[0].name in KINKED:
-                (source,) = value._record[1]
-                before = np.asarray(self._recorded.twin[source]._content) > 0
-                count += int(np.sum(before != (np.asarray(now[source]) > 0)))
-        return count
-
-    def __repr__(self) -> str:
-        """The weight and its gradient."""
-        return f"{self.name} = {number_text(self.value)}: dL/dw = {number_text(self.gradient)}"
-
-    @property
-    def predicted(self) -> float:
-        """The change that the gradient promises for the nudge: g·δ."""
-        return self.gradient * self.nudge
-
-    @property
-    def predicted_with_curvature(self) -> float:
-        """The change that gradient and curvature promise: g·δ + ½·h·δ²."""
-        return self.predicted + 0.5 * self.curvature * self.nudge**2
-
-    @property
-    def through(self) -> tuple[Through, ...]:
-        """For each layer from its own on, the part of dL/dw that goes through each unit."""
-        return self.journey.through
-
-    @property
-    def by_row(self) -> Array | None:
-        """The part of each row of the batch in dL/dw."""
-        rows = self.through[-1].by_row if self.through else None
-        return None if rows is None else np.asarray(rows.sum(axis=1))
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The paths to the loss, the strongest first (of more than 256, those that were found)."""
-        return self.journey.paths[0]
-
-    @property
-    def paths_complete(self) -> bool:
-        """Whether `paths` are all that there are."""
-        return self.journey.paths[1]
-
-    @cached_property
-    def edges(self) -> tuple[Array | None, ...]:
-        """For each layer from its own on, the parts along the edges to the next layer's units."""
-        last = len(self.journey.units) - 1
-        return tuple(self.journey.edges(i) for i in range(self.journey.first, last))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -274,7 +171,7 @@ def influence(
     chosen_rows = _rows(rows, recorded.batch)
     layers = _layers(recorded, chosen_rows)
     owner = {x: layer.name for layer in reversed(recorded.layers) for x in layer.parameters}
-    chosen = _weights(recorded, weight, at)
+    chosen = chosen_weights(recorded, weight, at)
     weights = tuple(
         WeightInfluence(recorded, value, index, float(nudge), owner.get(value, "loss"))
         for value, index in chosen
@@ -355,57 +252,3 @@ def _parameter(recorded: Recorded, value: Value) -> ParameterInfluence:
         np.array(recorded.twin[value]._content),
         np.array(recorded.gradient(value)),
     )
-
-
-def _weights(
-    recorded: Recorded, weight: Weight | Sequence[Weight] | None, at: Entry | int | None
-) -> list[tuple[Value, Entry]]:
-    """The chosen entries: those asked for, or the one of each layer with the largest gradient."""
-    if weight is None:
-        if at is not None:
-            refuse(ArgumentError, "influence", "at= says which entry, but not of what",
-                   expected="weight= with it", given=f"at={at}")  # fmt: skip
-        found = {}
-        for layer in recorded.layers:
-            fresh = [x for x in layer.parameters if x not in found]  # a shared one is told once
-            fresh = (
-                [x for x in fresh if x in recorded.names.paths] if recorded.names.paths else fresh
-            )
-            if fresh:
-                value, index = _largest(recorded, [x for x in fresh if x.ndim > 1] or fresh)
-                found[value] = index
-        return list(found.items())
-    asked = weight if isinstance(weight, list) else [weight]
-    return [_entry(recorded, one, at) for one in asked]
-
-
-def _largest(recorded: Recorded, among: Sequence[Value]) -> tuple[Value, Entry]:
-    """Of some parameters, the entry with the largest gradient."""
-    found = [(x, _parameter(recorded, x)) for x in among]
-    value, best = max(found, key=lambda pair: abs(pair[1].gradient[pair[1].largest]))
-    return value, best.largest
-
-
-def _entry(recorded: Recorded, asked: Any, at: Any) -> tuple[Value, Entry]:
-    """The leaf and the entry that were asked for."""
-    given, at = asked if isinstance(asked, tuple) else (asked, at)
-    leaves: Mapping[str, Value] = {
-        **{recorded.names.text(x): x for x in recorded.order if x._record is None},
-        **{x.name: x for x in recorded.order if x._record is None and x.name},
-        **{path: x for x, path in recorded.names.paths.items() if x in recorded.twin},
-    }
-    value = given if isinstance(given, Value) else leaves.get(given)
-    if value is None or value not in recorded.twin or value._record is not None:
-        name = repr(given) if isinstance(given, str) else f"{given!r:.60}"
-        refuse(ArgumentError, "influence", "the loss was not computed with this weight",
-               expected=f"one of {', '.join(leaves)}"[:400], given=name)  # fmt: skip
-    if at is None:
-        return _largest(recorded, [value])
-    index = tuple(int(i) for i in np.atleast_1d(np.asarray(at, int)))
-    lengths = value.shape
-    if len(index) != len(lengths) or not all(
-        -n <= i < n for i, n in zip(index, lengths, strict=True)
-    ):
-        refuse(ArgumentError, "influence", "the weight has no such entry",
-               expected=f"an entry of shape {lengths}", given=at)  # fmt: skip
-    return value, tuple(i % n for i, n in zip(index, lengths, strict=True))

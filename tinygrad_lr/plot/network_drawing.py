@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
-from ..explain.influences import WeightInfluence
+from ..explain.influence_weight import WeightInfluence
 from ..explain.numbers import number_text
 from .style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
 
