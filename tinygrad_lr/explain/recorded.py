@@ -17,6 +17,7 @@ from ..silence import silent
 from ..value import Value, plain
 from .layers import Layer
 from .naming import Names
+from .replay import run_again
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -47,7 +48,7 @@ class Recorded:
         self.layers: Sequence[Layer] = self.names.layers
         self.order: Sequence[Value] = ordered([loss])[::-1]  # operands before what reads them
         leaves = {x: Value(double(number)) for x, number in _leaves(self.order).items()}
-        self.twin: Mapping[Value, Value] = run_again(self.order, leaves)
+        self.twin: Mapping[Value, Value] = in_double(self.order, leaves, {})
         self.loss, self._one = loss, double(one)
         self.level = {x: i for i, layer in enumerate(self.layers) for x in layer.results}
         self.cuts = self._cuts()
@@ -92,7 +93,7 @@ class Recorded:
 
     def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
         """What changes with other numbers in some of the Values, as plain numbers."""
-        return run_again(self.order, numbers, self.twin)
+        return in_double(self.order, numbers, self.twin)
 
     def loss_at(self, numbers: Mapping[Value, Any]) -> float:
         """The loss with other numbers in some of the Values."""
@@ -146,7 +147,7 @@ class Segment:
         after: Sequence[Value],
     ) -> None:
         starts = {x: Value(recorded.twin[x]._content) for x in before}
-        now = run_again(layer.results, starts, recorded.twin)
+        now = in_double(layer.results, starts, recorded.twin)
         self.before, self.after = tuple(before), tuple(after)
         self.inputs = [starts[x] for x in before]
         self.outputs: list[Value] = [now[x] for x in after]
@@ -172,34 +173,24 @@ class Segment:
 
 
 @silent
-def run_again(
-    order: Iterable[Value], starts: Mapping[Value, Any], twin: Mapping[Value, Value] | None = None
+def in_double(
+    order: Iterable[Value], starts: Mapping[Value, Any], twin: Mapping[Value, Value]
 ) -> dict[Value, Any]:
-    """Recorded operations once more, in float64: on Values (they are recorded again) or numbers.
+    """Recorded operations once more, in float64; from Values, they are recorded again.
 
-    `order` has operands before what reads them. What does not depend on `starts` is not computed;
-    its numbers are those of `twin`, or the recorded ones.
+    What does not depend on `starts` has the numbers of `twin`, or the recorded ones.
     """
     token = RECORDING.set(True)
-    now = dict(starts)
     try:
-        for value in order:
-            if value._record is None or value in now:
-                continue
-            operation, operands, numbers, options = value._record
-            if any(type(x) is Value and x in now for x in operands):
-                arguments = tuple(
-                    now[x]
-                    if type(x) is Value and x in now
-                    else twin[x]._content
-                    if twin is not None and type(x) is Value and x in twin
-                    else double(number)
-                    for x, number in zip(operands, numbers, strict=True)
-                )
-                now[value] = operation.evaluate(arguments, options)
+        return run_again(
+            order,
+            starts,
+            constant=lambda x, number: (
+                twin[x]._content if type(x) is Value and x in twin else double(number)
+            ),
+        )
     finally:
         RECORDING.reset(token)
-    return now
 
 
 def double(number: Any) -> Any:
