@@ -270,3 +270,15 @@ def test_the_text_holds_the_numbers():
     for number in (w.gradient, w.curvature, found.loss, found.layers[0].parameters[0].norm):
         assert f"{number:.4g}".replace("-", "−") in found.text()
     assert repr(found) == found.text()
+
+
+def test_the_text_of_very_many_layers_and_parameters_is_bounded():
+    x = y = tg.Value(1.0)
+    for _ in range(200):
+        y = (y * tg.Value(1.001)).tanh()
+    deep = tg.influence(None, (y - 1.0) ** 2)
+    assert len(deep.layers) == 200 and len(deep.weights) == 30
+    assert "160 layers in the middle are left out" in deep.text()
+    wide = sum((tg.Value(0.1 * i) * 2.0 for i in range(100)), x).tanh()
+    found = tg.influence(None, (wide - 1.0) ** 2)
+    assert len(found.layers[0].parameters) == 101 and "… 95 more" in found.text()

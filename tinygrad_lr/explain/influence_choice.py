@@ -11,6 +11,8 @@ from ..errors import ArgumentError, refuse
 from ..value import Value
 from .recorded import Recorded
 
+MOST_WEIGHTS = 30  # chosen without being asked for
+
 Entry = tuple[int, ...]
 Weight = str | Value | tuple[str | Value, Any]
 """A parameter by its path, its name in formulas or itself; or (it, an entry of it)."""
@@ -33,7 +35,8 @@ def chosen_weights(
             told.update(own)
             if own:
                 found.append(_largest(recorded, [x for x in own if x.ndim > 1] or own))
-        return found
+        spread = np.linspace(0, len(found) - 1, min(len(found), MOST_WEIGHTS)).round()
+        return [found[int(i)] for i in spread]
     asked = weight if isinstance(weight, list) else [weight]
     return [_entry(recorded, one, at) for one in asked]
 

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from .influence_weight import WeightInfluence
     from .influences import Influence, LayerInfluence
 
-MOST_WEIGHTS, MOST_PATHS_SHOWN, MOST_UNITS_SHOWN = (
-    3,
-    4,
-    4,
-)  # whose paths are told; of each, how many
+MOST_WEIGHTS = 3  # whose paths are told
+MOST_PATHS_SHOWN = MOST_UNITS_SHOWN = 4  # of each of them
+MOST_PARAMETERS, MOST_LAYERS = 6, 40  # of a layer, and layers, that are listed
 COLUMNS = 100
 
 
@@ -109,16 +107,26 @@ def _gradients(influence: Influence) -> Table:
     rows: list[tuple[str, ...]] = []
     told: set[str] = set()
     for layer in influence.layers:
-        for i, x in enumerate(layer.parameters):
-            at = f"[{', '.join(map(str, x.largest))}]" if x.largest else ""
-            largest = number_text(float(x.gradient[x.largest]))
+        if _left_out(layer, influence):
+            continue
+        shown = layer.parameters[:MOST_PARAMETERS]
+        for i, x in enumerate(shown):
             name, shape = "" if i else layer.name, shape_text(x.data.shape)
-            again = x.name in told  # a shared parameter has one gradient
+            if x.name in told:  # a shared parameter has one gradient
+                rows.append((name, x.name, shape, "as above", "", ""))
+                continue
             told.add(x.name)
-            figures = ("as above", "") if again else (number_text(x.norm), largest)
-            rows.append((name, x.name, shape, *figures, "" if again else f"{x.name}{at}"))
+            at = f"{x.name}[{', '.join(map(str, x.largest))}]" if x.largest else x.name
+            largest = number_text(float(x.gradient[x.largest]))
+            rows.append((name, x.name, shape, number_text(x.norm), largest, at))
+        rest = layer.parameters[len(shown) :]
+        if rest:
+            norm = number_text(float(np.sqrt(sum(x.norm**2 for x in rest))))
+            top = max(rest, key=lambda x: abs(float(x.gradient[x.largest])))
+            largest = number_text(float(top.gradient[top.largest]))
+            rows.append(("", f"… {len(rest)} more", "", norm, largest, top.name))
     headings = ("layer", "parameter", "shape", "‖dL/d·‖", "largest entry", "at")
-    return Table("Gradients by layer", "", headings, rows, 3)
+    return Table("Gradients by layer", _left_out_text(influence), headings, rows, 3)
 
 
 def _chain(influence: Influence) -> Table:
@@ -127,6 +135,8 @@ def _chain(influence: Influence) -> Table:
     layers = influence.layers
     for i in range(len(layers) - 1, -1, -1):
         layer, after = layers[i], layers[i + 1] if i + 1 < len(layers) else None
+        if _left_out(layer, influence):
+            continue
         name = f"dL/d{_bound(layer)}"
         figures = ("", "", "", "", "")
         if after is not None and after.factor is not None and layer.product is not None:
@@ -135,12 +145,25 @@ def _chain(influence: Influence) -> Table:
             figures = (*_figures(after.factor), product)
         rows.append((name, *figures, number_text(layer.cotangent_norm)))
     looked_at = next((x.factor.rows for x in layers if x.factor and x.factor.rows), None)
-    told = ""
+    told = _left_out_text(influence)
     if looked_at is not None and len(layers) > 1:
-        told = f"Jacobians J at row{'s' * (len(looked_at) > 1)} {', '.join(map(str, looked_at))}"
+        told += "; " if told else ""
+        told += f"Jacobians J at row{'s' * (len(looked_at) > 1)} {', '.join(map(str, looked_at))}"
         told += " (means over them)" if len(looked_at) > 1 else ""
     headings = ("", "J", "‖J‖₂", "‖J‖F", "singular values", "‖product‖₂", "‖dL/d·‖")
     return Table("The chain, from the loss down", told, headings, rows, 1)
+
+
+def _left_out(layer: LayerInfluence, influence: Influence) -> bool:
+    """Whether a layer in the middle of very many is not in the tables."""
+    ends = influence.layers[: MOST_LAYERS // 2] + influence.layers[-(MOST_LAYERS // 2) :]
+    return len(influence.layers) > MOST_LAYERS and layer not in ends
+
+
+def _left_out_text(influence: Influence) -> str:
+    """How many layers are not in the tables."""
+    count = len(influence.layers) - MOST_LAYERS
+    return f"{count} layers in the middle are left out" if count > 0 else ""
 
 
 def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:

@@ -16,7 +16,7 @@ from .activations import Activation, activations_of
 from .connections import Connections, connections_of
 from .influence_choice import Entry, Weight, chosen_weights, largest_entry
 from .influence_weight import WeightInfluence
-from .jacobians import Chain, Factor, Jacobian
+from .jacobians import Chain, Factor, Jacobian, multiplied
 from .recorded import Recorded
 from .units import Units
 
@@ -139,7 +139,8 @@ def influence(
     - `model`: gives layers and parameters their names; None for a graph without one
     - `loss`: the Value with one entry that was computed
     - `weight`: the path or Value of a parameter, or (it, entry), or a list of those. Without an
-      entry, the one with the largest gradient; without anything, one weight of each layer
+      entry, the one with the largest gradient; without anything, one weight of each layer (of 30
+      layers spread evenly, where there are more)
     - `at`: the entry of `weight`, as in `weight=W, at=(0, 3)`
     - `nudge`: by how much the weight is moved, in its own units
 
@@ -210,25 +211,27 @@ def _layers(recorded: Recorded, rows: Sequence[int]) -> tuple[LayerInfluence, ..
     """The layers with their factors, and the products of these."""
     batch = recorded.batch
     factors = [Factor(segment, batch) for segment in recorded.segments[:-1]]
-    found = []
-    for i, layer in enumerate(recorded.layers[:-1]):
-        cut, cotangents = recorded.cuts[i], recorded.cotangents[i]
-        factor = Chain(factors[i - 1 : i], batch).jacobian(rows) if i else None
-        product = Chain(factors[i:], batch).jacobian(rows) if factors[i:] else None
-        found.append(
-            LayerInfluence(
-                layer.name,
-                _listed([recorded.names.text(x) for x in cut]),
-                tuple(_parameter(recorded, x) for x in layer.parameters),
-                _by_rows(cotangents, batch),
-                factor,
-                product,
-                activations_of(recorded, layer),
-                tuple(Units(recorded, i).labels),
-                connections_of(recorded, i),
-            )
+    steps = [Chain([factor], batch).jacobian(rows) for factor in factors]
+    products: list[Jacobian] = []
+    for i in range(len(factors) - 1, -1, -1):  # from the loss down
+        above = products[-1] if products else None
+        product = steps[i] if above is None else multiplied(above, steps[i])
+        products.append(product or Chain(factors[i:], batch).jacobian(rows))
+    products.reverse()
+    return tuple(
+        LayerInfluence(
+            layer.name,
+            _listed([recorded.names.text(x) for x in recorded.cuts[i]]),
+            tuple(_parameter(recorded, x) for x in layer.parameters if x.size),
+            _by_rows(recorded.cotangents[i], batch),
+            steps[i - 1] if i else None,
+            products[i] if i < len(products) else None,
+            activations_of(recorded, layer),
+            tuple(Units(recorded, i).labels),
+            connections_of(recorded, i),
         )
-    return tuple(found)
+        for i, layer in enumerate(recorded.layers[:-1])
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

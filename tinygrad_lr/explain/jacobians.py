@@ -200,6 +200,15 @@ class Chain:
         return leading_singular_values(push, pull, start)[:, :LEADING], frobenius
 
 
+@silent
+def multiplied(after: Jacobian, before: Jacobian) -> Jacobian | None:
+    """The product of two Jacobians that are written out at the same rows; None of any others."""
+    if after.matrices is None or before.matrices is None or after.rows != before.rows:
+        return None
+    product = after.matrices @ before.matrices
+    return Jacobian((after.shape[0], before.shape[1]), after.rows, product, *spectrum(product))
+
+
 def spectrum(matrices: Array) -> tuple[Array, Array]:
     """The singular values (rows, k) and the Frobenius norms (rows,) of written-out matrices.
 
