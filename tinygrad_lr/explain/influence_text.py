@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_WEIGHTS = 3  # whose paths are told
 MOST_PATHS_SHOWN = MOST_UNITS_SHOWN = 4  # of each of them
 MOST_PARAMETERS, MOST_LAYERS = 6, 40  # of a layer, and layers, that are listed
+MOST_STATIONS = 12  # of a path
 COLUMNS = 100
 
 
@@ -210,7 +211,10 @@ def _paths(weight: WeightInfluence) -> Table:
     """The strongest paths with their shares, and sums through units where paths are many."""
     rows = []
     for path in weight.paths[:MOST_PATHS_SHOWN]:
-        way = " → ".join([weight.name, *path.labels, "L"])
+        labels = path.labels
+        if len(labels) > MOST_STATIONS:
+            labels = (*labels[:4], "…", *labels[-4:])
+        way = " → ".join([weight.name, *labels, "L"])
         rows.append((way, number_text(path.contribution), share(path.contribution, weight)))
     more = len(weight.paths) - MOST_PATHS_SHOWN
     if weight.paths_complete and more > 0:
@@ -233,7 +237,9 @@ def _paths(weight: WeightInfluence) -> Table:
 def _units(weight: WeightInfluence) -> Table:
     """For each layer, the units through which most of dL/dw goes: sums over all paths."""
     rows = []
-    for part in weight.through[1:]:
+    parts = weight.through[1:]
+    parts = parts if len(parts) <= MOST_LAYERS else parts[-MOST_LAYERS:]
+    for part in parts:
         order = np.argsort(-np.abs(part.contributions), kind="stable")
         cells = [
             f"{part.units[unit]} {share(float(part.contributions[unit]), weight)}"
@@ -246,7 +252,9 @@ def _units(weight: WeightInfluence) -> Table:
             cells.append(f"read again later {share(part.later, weight)}")
         rows.append((part.layer, ", ".join(cells)))
     title = f"Through which units dL/d{weight.name} comes"
-    return Table(title, "Sums over all paths", ("layer", "units, and their share"), rows, 2)
+    told = "Sums over all paths"
+    told += f", in the last {MOST_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
+    return Table(title, told, ("layer", "units, and their share"), rows, 2)
 
 
 def share(amount: float, weight: WeightInfluence) -> str:
