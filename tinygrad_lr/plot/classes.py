@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
-from .boundary import draw_borders
+from .boundary import draw_borders, name_classes
 from .curves import draw_losses
-from .style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal
+from .style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,11 @@ def classification_figure(
     bordered = x.shape[1] == 2 and len(labels) <= len(PRINT.classes)
     figure, panels = figure_with_panels(2 + bordered, dark=dark)
     if bordered:
-        draw_borders(panels[0], x, y, predict, x_names, y_name, labels)
+        points = draw_borders(panels[0], x, y, predict, len(labels))
+        names = [literal(name) for name in x_names]
+        dress(panels[0], "Where it draws its borders", [], *names)
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
+        name_classes(panels[0], points, labels, y_name, **place)
     draw_losses(panels[-2], history, None)
     draw_confusion(panels[-1], np.asarray(confusion), y_name, labels)
     return figure
@@ -76,8 +80,7 @@ def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) 
     names = [literal(label, 12) for label in labels] if named else []
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(list(places), names)
-        for text in axis.get_ticklabels():
-            text.set_parse_math(False)
+        plain(*axis.get_ticklabels())
     ax.tick_params(length=0)
     if named and max(map(len, names)) * len(names) > 24:
         for text in ax.get_xticklabels():

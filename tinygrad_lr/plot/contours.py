@@ -15,7 +15,7 @@ from ..nn import Module
 from .curves import ended
 from .entries import Entry, entry_of, held, label
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
-from .route import Course, draw_route, mark_lowest
+from .route import Course, draw_route, lowest_inside, mark_lowest
 from .slice import Run, kept
 from .style import dress, figure_with_panels, grouped, literal, short
 from .surface import Bowl, bowl_of, draw_contours
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
-MOST_LOSSES, MOST_ROWS = 2500, 2e7  # computed where it is not; rows in all of them
+MOST_LOSSES, MOST_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
 ROUND = 3.0  # curvatures whose ratio is less make a round bowl
 
 
@@ -69,7 +69,7 @@ def loss_contours(
     >>> history = tg.fit(line, x, y, learning_rate=0.1)
     >>> print(loss_contours(line, x, y, history).axes[0].texts[-1].get_text())
     a round bowl: it curves by 2 in every direction
-    converged after 95 steps
+    converged after 163 steps
     """
     where = "loss_contours"
     rows, target = checked_rows(where, x, y)
@@ -78,7 +78,7 @@ def loss_contours(
     names = [literal(name) for name in names_of(where, rows, x_name)]
     last = kept(history)
     at = record(tracks, last)
-    loss_at = Replay(model).loss(rows, target, loss)
+    loss_at = Replay(model, np.float64).loss(rows, target, loss)
 
     def height(a: float, b: float) -> float:
         return loss_at(entries[1].put(entries[0].put(at, a), b))
@@ -87,7 +87,7 @@ def loss_contours(
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
         course = Course(history.weight_steps, path, last)
-        bowl = draw_valley(panel, height, course, len(rows))
+        bowl = draw_valley(panel, height, course, rows.size)
         details = [_shape(bowl), ended(history)]
         rest = held(at, entries, history.weight_steps[last] if last < len(path) - 1 else None)
         labels = [w_label or label(entries[0], at, names), b_label or _second(entries, at)]
@@ -96,33 +96,17 @@ def loss_contours(
     return figure
 
 
-def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None:
+def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None:
     """Contours around the path and the minimum; the quadratic that the loss is, where it is one."""
     extent = np.abs(course.points - course.ends).max(axis=0, initial=0.0)
     scale = np.where(extent > 0, extent, np.abs(course.ends))
     scale = np.where(scale > 0, scale, 1.0)
     bowl = bowl_of(height, course.ends, scale)
-    if bowl is not None:
-        center = bowl.bottom
-        bends = np.sqrt(np.diag(bowl.hessian))
-        sizes = np.where(bends > 0, 1 / bends, math.inf)
-        points = np.vstack([course.points, course.ends])
-        away = np.abs(points - center)
-        reach = float((away / sizes).max())
-        reach = reach or 0.5 * float(np.abs(center / sizes).max()) or 1.0
-        reaches = np.where(np.isfinite(sizes), reach * sizes, np.maximum(away.max(axis=0), scale))
-    else:
-        points = np.vstack([course.points, course.ends])
-        low, high = points.min(axis=0), points.max(axis=0)
-        center, reaches = (low + high) / 2, np.where(high > low, (high - low) / 2, scale)
-        reaches = np.maximum(reaches, 0.05 * scale)
-    side = (
-        SIDE
-        if bowl is not None
-        else int(min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_ROWS / rows))))
-    )
+    computed = min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_NUMBERS / size)))
+    side = int(computed) if bowl is None else SIDE
     a, b = (
-        np.linspace(c - 1.2 * r, c + 1.2 * r, side) for c, r in zip(center, reaches, strict=True)
+        np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, side)
+        for middle, reach in zip(*_window(course, bowl, scale), strict=True)
     )
     if bowl is not None:
         heights = bowl(*np.meshgrid(a, b))
@@ -132,13 +116,26 @@ def draw_valley(ax: Axes, height: Any, course: Course, rows: int) -> Bowl | None
     if bowl is not None:
         told = "minimum" if bowl.single else "a minimum, one of many"
         mark_lowest(ax, course, bowl.bottom, f"{told}, loss {short(bowl.lowest)}")
-    else:
-        lowest = np.argmin(np.where(np.isfinite(heights), heights, np.inf))
-        j, i = np.unravel_index(int(lowest), heights.shape)
-        told = f"lowest here, loss {short(float(heights[j, i]))}"
-        mark_lowest(ax, course, np.array([a[i], b[j]]), told)
+    elif found := lowest_inside(a, b, heights):
+        mark_lowest(ax, course, found[0], f"lowest here, loss {short(found[1])}")
     draw_route(ax, course)
     return bowl
+
+
+def _window(course: Course, bowl: Bowl | None, scale: Array) -> tuple[Array, Array]:
+    """The middle of the picture, and how far the path goes to the sides: of a bowl, alike."""
+    points = np.vstack([course.points, course.ends])
+    if bowl is None:
+        low, high = points.min(axis=0), points.max(axis=0)
+        half = np.where(high > low, (high - low) / 2, scale)
+        return (low + high) / 2, np.maximum(half, 0.05 * scale)
+    bends = np.sqrt(np.diag(bowl.hessian))
+    sizes = np.where(bends > 0, 1 / bends, math.inf)
+    away = np.abs(points - bowl.bottom)
+    reach = float((away / sizes).max())
+    reach = reach or 0.5 * float(np.abs(bowl.bottom / sizes).max()) or 1.0
+    flat = np.maximum(away.max(axis=0), scale)
+    return bowl.bottom, np.where(np.isfinite(sizes), reach * sizes, flat)
 
 
 def _two(where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None) -> list[Entry]:
@@ -187,11 +184,11 @@ def _second(entries: Sequence[Entry], at: Mapping[str, Array]) -> str:
 def _shape(bowl: Bowl | None) -> str:
     """The shape of the valley in words."""
     if bowl is None:
-        return "no quadratic: the others show but a part of it"
+        return "no quadratic: its shape changes with the other weights"
     large, small = bowl.curvatures()
     if not bowl.single:
         return f"a trough: it curves by {short(large)} across, and is flat along"
-    if large < (1 + 1e-6) * small:
+    if large < 1.01 * small:
         return f"a round bowl: it curves by {short(large)} in every direction"
     ratio = large / small
     times = grouped(round(ratio)) if ratio >= 10 else short(ratio)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +14,10 @@ from ..errors import ArgumentError, ShapeError, refuse
 from ..linear import Line, closed_form
 from ..nn import Module
 from .moments import moments
-from .panels import draw_points, equation
+from .panels import draw_exact, draw_points, equation
 from .replay import Loss, Replay, checked_history, checked_rows, one_feature, record
 from .slice import Run, kept
 from .style import (
-    SMALL,
     apart,
     blend,
     colors_of,
@@ -29,6 +28,7 @@ from .style import (
     key,
     limits,
     literal,
+    room,
     tell_hidden,
     write,
 )
@@ -101,74 +101,73 @@ def fit_course(
         across, flat, goal = back[0](across), back[0](flat), back[1](goal)
         seen = draw_points(panel, flat, goal)
         exact = _closed_form(flat[seen], goal[seen], across, curves[-1], loss)
-        order = [i for i in range(len(chosen)) if chosen[i] != last] + [chosen.index(last)]
-        recorded = [history.weight_steps[i] for i in chosen]
-        draw_course(panel, across, [(recorded[i], curves[i]) for i in order], exact)
+        moved = [(history.weight_steps[i], c) for i, c in zip(chosen, curves, strict=True)]
+        moved.append(moved.pop(chosen.index(last)))  # what is kept lies on top
+        bold = draw_course(panel, across, moved)
         names = literal(x_name), literal(y_name)
         dress(panel, "The fit, step by step", [], *names)
-        handle = [line for line in panel.get_lines() if line.get_gid() == "bold"]
-        entries = [
-            (handle[0], f"{_called(history, last)}: {equation(across, curves[order[-1]], *names)}")
-        ]
+        entries = [(bold, f"{_called(history, last)}: {equation(across, moved[-1][1], *names)}")]
         if exact is not None:
-            entries.append(
-                (panel.get_lines()[-1], f"closed form: {equation(across, exact, *names)}")
-            )
+            thin = draw_exact(panel, across, exact)
+            entries.append((thin, f"closed form: {equation(across, exact, *names)}"))
         key(panel, entries)
         tell_hidden(panel, len(goal) - int(seen.sum()), "row")
     return figure
 
 
-def draw_course(
-    ax: Axes, x: Array, curves: Sequence[tuple[int, Array]], exact: Array | None
-) -> None:
-    """Curves by step, the last bold, each with its step at its end; the closed form thin."""
+def draw_course(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
+    """Curves by step, each with its step at its end, the last bold: it comes back."""
     colors = colors_of(ax)
     low, high = _heights(ax, [curve for _, curve in curves])
     ax.set_ylim(low, high)
     size = len(curves)
-    ends: list[tuple[float, float, int, Any]] = []
+    ends = []
     for i, (step, curve) in enumerate(curves):
         bold = i == size - 1
         strength = 1.0 if bold else 0.25 + 0.5 * i / max(size - 1, 1)
+        look: dict[str, Any] = {"lw": 3.2 if bold else 1.6, "zorder": 3 + bold}
         color = tuple(blend(colors.paper, colors.model, strength))
         shown = drawable(curve)
-        (line,) = ax.plot(x[shown], curve[shown], color=color, lw=3.2 if bold else 1.6,
-                          solid_capstyle="round", zorder=3 + bold)  # fmt: skip
-        line.set_gid("bold" if bold else None)
+        (line,) = ax.plot(x[shown], curve[shown], color=color, solid_capstyle="round", **look)
         inside = np.flatnonzero(shown & (curve >= low) & (curve <= high))
         if len(inside):
-            ends.append((float(x[inside[-1]]), float(curve[inside[-1]]), step, line))
-    if exact is not None:
-        ax.plot(x, exact, color=colors.paper, lw=1.6, zorder=4.5)  # so that it shows on the bold
-        ax.plot(x, exact, color=colors.truth, lw=1.0, zorder=5)
+            ends.append(End(float(x[inside[-1]]), float(curve[inside[-1]]), step, bold))
     _label_ends(ax, float(x[-1]), ends)
+    return line
 
 
-def _label_ends(ax: Axes, right: float, ends: Sequence[tuple[float, float, int, Any]]) -> None:
+class End(NamedTuple):
+    """Where a curve ends in the panel, its step, and whether it is the bold one."""
+
+    x: float
+    y: float
+    step: int
+    bold: bool
+
+
+def _label_ends(ax: Axes, right: float, ends: Sequence[End]) -> None:
     """The step beside the end of each curve: at the right of the panel, or at its top or bottom."""
     colors = colors_of(ax)
     low, high = ax.get_ylim()
-    at_right = [end for end in ends if end[0] == right]
-    places = apart([height for _, height, *_ in at_right], 0.043 * (high - low))
-    for (x, height, step, line), place in zip(at_right, places, strict=True):
-        bold = line.get_gid() == "bold"
-        options = {"fontweight": "bold"} if bold else {"color": colors.truth}
-        leader = {"arrowstyle": "-", "color": colors.rule, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
-        write(ax, x, height, f"step {grouped(step)}", (16, _points(ax, place - height)),
-              ha="left", va="center", in_layout=True, bbox=None, arrowprops=leader,
-              **options)  # fmt: skip
-    for x, height, step, _ in (end for end in ends if end[0] != right):
-        up = height > (low + high) / 2
-        write(ax, x, height, f"step {grouped(step)}", (2, -2 if up else 2), ha="right",
-              va="top" if up else "bottom", color=colors.truth, fontsize=SMALL)  # fmt: skip
+    at_right = [end for end in ends if end.x == right]
+    places = apart([end.y for end in at_right], 0.043 * (high - low))
+    leader = {"arrowstyle": "-", "color": colors.rule, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
+    for end, place in zip(at_right, places, strict=True):
+        look: dict[str, Any] = {"fontweight": "bold"} if end.bold else {"color": colors.truth}
+        offset = 16, _points(ax, place - end.y)
+        write(ax, end.x, end.y, f"step {grouped(end.step)}", offset, ha="left", va="center",
+              in_layout=True, bbox=None, arrowprops=leader, **look)  # fmt: skip
+    for end in (end for end in ends if end.x != right):
+        up = end.y > (low + high) / 2
+        offset = 2, -2 if up else 2
+        write(ax, end.x, end.y, f"step {grouped(end.step)}", offset, ha="right",
+              va="top" if up else "bottom", color=colors.truth)  # fmt: skip
 
 
 def _points(ax: Axes, height: float) -> float:
     """A height of the panel in points, as high as the panel will be, nearly."""
     low, high = ax.get_ylim()
-    inches = ax.figure.get_size_inches()[1] - 1.45
-    return float(height / (high - low) * inches * 72)
+    return height / (high - low) * (room(ax)[1] - 105)
 
 
 def _heights(ax: Axes, curves: Sequence[Array]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..linear import Line
 from .slice import Run
@@ -30,7 +31,7 @@ class Curve(NamedTuple):
     hidden: int = 0
 
     @classmethod
-    def of(cls, values: Sequence[float], steps: Sequence[float] | None = None) -> Curve:
+    def of(cls, values: ArrayLike, steps: ArrayLike | None = None) -> Curve:
         """A curve of these values, after so many steps, or after 0, 1, 2 ... of them."""
         numbers = np.asarray(values, np.float64)
         places = np.arange(len(numbers)) if steps is None else np.asarray(steps)
@@ -82,7 +83,7 @@ def draw_losses(ax: Axes, history: Run, closed_form: Line | None) -> None:
 def draw_curve_of(ax: Axes, curve: Curve, color: str | None = None) -> None:
     """A curve, with a dot at its end."""
     colors = colors_of(ax)
-    look = {"color": color or colors.model}
+    look: dict[str, Any] = {"color": color or colors.model}
     few = len(curve.steps) <= 60
     ax.plot(*curve[:2], lw=2.2, marker="o" if few else "", ms=3.2, **look)
     ax.plot(curve.steps[-1:], curve.values[-1:], "o", ms=6, mec=colors.paper, mew=1, **look)
@@ -118,9 +119,8 @@ def dress_steps(
 def ended(history: Run) -> str:
     """How a descent ended, in words."""
     count = f"{grouped(history.steps)} step{'s' * (history.steps != 1)}"
-    return {"limit": "stopped at the limit of"}.get(
-        history.reason, f"{history.reason} after"
-    ) + f" {count}"
+    told = {"limit": "stopped at the limit of", "early": "stopped early after"}
+    return f"{told.get(history.reason, f'{history.reason} after')} {count}"
 
 
 def course(history: Run) -> str:

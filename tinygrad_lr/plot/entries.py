@@ -29,11 +29,11 @@ class Entry(NamedTuple):
 
     def track(self, weights: Mapping[str, Array]) -> Array:
         """Its numbers over the records, (records,)."""
-        return weights[self.parameter][:, *self.place].astype(np.float64)
+        return np.array([record[self.place] for record in weights[self.parameter]], np.float64)
 
     def put(self, weights: Mapping[str, Array], number: float) -> dict[str, Array]:
         """The weights with another number at this place."""
-        parameter = np.array(weights[self.parameter])
+        parameter = np.array(weights[self.parameter], np.float64)
         parameter[self.place] = number
         return {**weights, self.parameter: parameter}
 

@@ -82,7 +82,7 @@ def loss_over_weight(
     weights = checked_history(where, model, history)
     entry = None if weight is None else entry_of(where, weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
-    loss_at = Replay(model).loss(rows, target, loss)
+    loss_at = Replay(model, np.float64).loss(rows, target, loss)
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         cut = Slice(history, loss_at, names, entry)
@@ -171,7 +171,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
     Each single step that is long enough to be seen is an arrow; the first point is larger.
     """
     colors = colors_of(ax)
-    round_dot = {"color": colors.step, "mec": colors.paper}
+    round_dot: dict[str, Any] = {"color": colors.step, "mec": colors.paper}
     ax.plot(path, heights, "o", ms=4.5, mew=0.6, zorder=4, **round_dot)
     ax.plot(path[:1], heights[:1], "o", ms=8, mew=1.2, zorder=5, **round_dot)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
@@ -180,7 +180,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
         up = abs(heights[i + 1] - heights[i]) / (top - bottom)
         if math.hypot(across, up) < VISIBLE:
             continue
-        arrow = ax.annotate(
+        arrow: Any = ax.annotate(
             "",
             (path[i + 1], heights[i + 1]),
             (path[i], heights[i]),
@@ -237,6 +237,8 @@ def jumps(cut: Slice) -> str:
     lowest = cut.lowest_point()
     if lowest is None:
         return "no minimum is in sight"
+    if len(path) < 2:
+        return "no step was made"
     aside = path - lowest
     visible = np.abs(aside) > 1e-3 * cut.reach
     single = (np.diff(steps) == 1) & visible[1:] & visible[:-1]

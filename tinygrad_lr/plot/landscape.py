@@ -14,19 +14,18 @@ from ..errors import ArgumentError, refuse
 from ..generators import Seed, as_generator
 from ..nn import Module
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name
-from .route import Course, draw_route, mark_lowest
+from .route import Course, draw_route, lowest_inside, mark_lowest
 from .slice import Run, kept
 from .style import DRAWABLE, dress, figure_with_panels, grouped, short
 from .surface import draw_contours
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = dict[str, Array]
 
-SIDES = 41, 21  # points along an axis, and in the costliest pictures
+SIDES = 51, 21  # points along an axis, and in the costliest pictures
 FEWEST_ROWS = 64
 WORK = 2e10  # multiplications in all: two or three seconds
 
@@ -60,7 +59,7 @@ def loss_landscape(
     - `generator`: what the directions are drawn from, a numpy Generator or a seed
     - `dark`: for a dark page, else for print
 
-    The loss is computed at 41 × 41 places (21 × 21 for a large network), on all rows or, where
+    The loss is computed at 51 × 51 places (21 × 21 for a large network), on all rows or, where
     that is too much work, on some of them: the picture then says so.
 
     Raises `ArgumentError` for another plane, a reach that is not positive, a path's plane without
@@ -105,31 +104,33 @@ def loss_landscape(
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
         if plane == "path" and tracks is not None:
-            d1, d2, told = _principal(tracks, center)
+            d1, d2, part = _principal(tracks, center)
+            told = [f"the two directions of the path that hold {part:.0%} of its squared length"]
         else:
             d1, d2 = (_filter_normalised(center, random) for _ in range(2))
-            told = "two random directions, each filter as long as its own weights"
+            told = ["two random directions, each filter as long as that of the weights"]
         path, last = np.zeros((1, 2)), 0
         course = Course([0], path, 0)
         if history is not None and tracks is not None:
             path, last = _projected(tracks, center, d1, d2), kept(history)
             course = Course(history.weight_steps, path, last)
             if plane == "random":
-                told += f"; {_share(tracks, center, path, d1, d2)} of the way lies in them"
+                share = _share(tracks, center, path, d1, d2)
+                told.append(f"{share} of the way from the start lies in them")
+        if stride > 1:
+            shown = -(-len(rows) // stride)
+            told.append(f"over {grouped(shown)} of {grouped(len(rows))} rows")
         a, b = _window(course, reach if plane == "random" else None, side)
         heights = np.array([[loss_at(_moved(center, d1, i, d2, j)) for i in a] for j in b])
         draw_contours(panel, a, b, heights)
-        j, i = np.unravel_index(int(np.nanargmin([np.inf, *heights.flat])) - 1, heights.shape)
-        mark_lowest(
-            panel, course, np.array([a[i], b[j]]), f"lowest here, loss {short(heights[j, i])}"
-        )
+        if found := lowest_inside(a, b, heights):
+            mark_lowest(panel, course, found[0], f"lowest here, loss {short(found[1])}")
         draw_route(panel, course)
-        over = f"over {grouped(-(-len(rows) // stride))} of {grouped(len(rows))} rows"
         names = ["α, along the first random direction", "β, along the second"]
         if plane == "path":
             names = [f"along the {n} direction of the path" for n in ("main", "second")]
-        dress(panel, f"The {loss_name(loss)} around the weights",
-              [told, over] if stride > 1 else [told], *names)  # fmt: skip
+        title = f"The {loss_name(loss)} around the weights"
+        dress(panel, title, told, *names, lines=len(told))
     return figure
 
 
@@ -156,12 +157,12 @@ def _filter_normalised(center: Weights, random: np.random.Generator) -> Weights:
             direction[name] = np.zeros(array.shape)
             continue
         axes = (0,) if array.ndim == 2 else tuple(range(1, array.ndim))
-        own, drawn = (np.sqrt((w * w).sum(axis=axes, keepdims=True)) for w in (array, d))
+        own, drawn = (np.sqrt(np.sum(w * w, axis=axes, keepdims=True)) for w in (array, d))
         direction[name] = d * (own / np.maximum(drawn, 1e-300))
     return direction
 
 
-def _principal(tracks: Mapping[str, Array], center: Weights) -> tuple[Weights, Weights, str]:
+def _principal(tracks: Mapping[str, Array], center: Weights) -> tuple[Weights, Weights, float]:
     """The two directions in which the path varies most, of length 1, and how much that is."""
     away = _away(tracks, center)
     away = away[(np.abs(away) < DRAWABLE).all(axis=1)]
@@ -175,11 +176,7 @@ def _principal(tracks: Mapping[str, Array], center: Weights) -> tuple[Weights, W
         found.append(_shaped(d, center))
     total = float(np.maximum(values, 0).sum())
     part = float(values[-2:].sum()) / total if total > 0 else 1.0
-    return (
-        found[0],
-        found[1],
-        f"the two directions of the path that hold {part:.0%} of its squared length",
-    )
+    return found[0], found[1], part
 
 
 def _away(tracks: Mapping[str, Array], center: Weights) -> Array:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, refuse
 from .slice import Run, kept
+
+NOISY = 0.25  # of the steps: where more of them raise the loss, it is one of batches
 
 
 def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = None) -> list[int]:
@@ -36,16 +39,26 @@ def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = 
     last = kept(history)
     if history.reason == "diverged":
         return sorted({*range(min(count - 1, len(recorded))), last})
-    losses = np.array([_loss_at(history, int(step)) for step in recorded[: last + 1]])
-    ends = losses[-1] if math.isfinite(losses[-1]) else np.nanmin(losses, initial=0.0)
+    losses = _smoothed(np.asarray(history.losses, np.float64))
+    losses = losses[np.minimum(recorded[: last + 1], len(losses) - 1)]
     with np.errstate(all="ignore"):
-        left = np.sqrt(np.maximum(losses - ends, 0.0))
+        left = np.sqrt(np.maximum(losses - losses[-1], 0.0))
         left = np.minimum.accumulate(np.where(np.isfinite(left), left, math.inf))
     parts = np.linspace(1, 0, count)[1:-1] * (left[0] if math.isfinite(left[0]) else 0.0)
     between = {int(np.argmax(left <= part)) for part in parts}
     return sorted({0, last, *between})
 
 
-def _loss_at(history: Run, step: int) -> float:
-    """The loss at a step, or the last one there is."""
-    return float(history.losses[min(step, len(history.losses) - 1)]) if history.losses else math.nan
+def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+    """The losses, or where those of batches jump up and down their means over a stretch."""
+    if not losses.size:
+        return np.zeros(1)
+    with np.errstate(all="ignore"):
+        rises = float(np.mean(np.diff(losses) > 0)) if len(losses) > 1 else 0.0
+        width = len(losses) // 20
+        if rises < NOISY or width < 2 or not np.isfinite(losses).all():
+            return losses
+        sums = np.cumsum(np.concatenate([[0.0], losses]))
+        ends = np.arange(1, len(losses) + 1)
+        starts = np.maximum(ends - width, 0)
+        return np.asarray((sums[ends] - sums[starts]) / (ends - starts))

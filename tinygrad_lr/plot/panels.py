@@ -50,8 +50,7 @@ def draw_curve(
     entries = [(bold, f"learnt: {equation(across, learnt, x_name, y_name)}")]
     if closed_form is not None:
         exact = np.asarray(closed_form.predict(across.reshape(-1, *_columns(closed_form))))
-        (thin,) = ax.plot(across, exact, color=colors.paper, lw=1.6)  # so that it shows on the bold
-        (thin,) = ax.plot(across, exact, color=colors.truth, lw=1.0)
+        thin = draw_exact(ax, across, exact)
         text = equation(across, exact, x_name, y_name)
         entries.append((thin, f"closed form: {text}"))
     dress(ax, "The data and the model", [], x_name, y_name)
@@ -66,6 +65,13 @@ def draw_points(ax: Axes, x: Array, y: Array) -> Array:
     ax.set_ylim(limits(y[seen], margin=0.08))
     _scatter(ax, x[seen], y[seen], colors_of(ax).truth)
     return seen
+
+
+def draw_exact(ax: Axes, x: Array, exact: Array) -> Any:
+    """The closed form as a thin line, edged so that it shows on the bold one."""
+    colors = colors_of(ax)
+    ax.plot(x, exact, color=colors.paper, lw=1.6, zorder=4.5)
+    return ax.plot(x, exact, color=colors.truth, lw=1.0, zorder=5)[0]
 
 
 def draw_predictions(

@@ -18,7 +18,18 @@ from .entries import entry_of, furthest
 from .hill import draw_slice, jumps
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
 from .slice import Run, Slice, kept
-from .style import apart, blank_figure, colors_of, drawable, dress, limits, literal, short, write
+from .style import (
+    apart,
+    blank_figure,
+    colors_of,
+    drawable,
+    dress,
+    limits,
+    literal,
+    room,
+    short,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,16 +86,17 @@ def learning_rates(
     """
     where = "learning_rates"
     rows, target = checked_rows(where, x, y)
-    runs = sorted(histories, key=lambda run: run.learning_rate)
+    runs = sorted(histories, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
     if not 0 < len(runs) <= MOST_RUNS:
         wrong, expected = "histories are too many or none", f"1 to {MOST_RUNS}"
         refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))
     for run in runs:
         checked_history(where, model, run)
-    best = min(runs, key=lambda run: (_end(run), run.steps))
+    first = min(range(len(runs)), key=lambda i: (_end(runs[i]), runs[i].steps))
+    best = runs[first]
     entry = furthest(best.weights) if weight is None else entry_of(where, best.weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
-    replay = Replay(model)
+    replay = Replay(model, np.float64)
     loss_at = replay.loss(rows, target, loss)
     bottom = record(best.weights, kept(best))
     figure = blank_figure(max(3.9 * len(runs), 6.0), 8.6, dark=dark)
@@ -95,7 +107,7 @@ def learning_rates(
         limit = _limit(replay, bottom, rows, target, loss)
         verdicts = [_verdict(run, best, limit) for run in runs]
         cuts = [Slice(run, loss_at, names, entry, at=bottom) for run in runs]
-        _draw_hills(hills, cuts, cuts[runs.index(best)], runs, verdicts, loss_name(loss), w_label)
+        _draw_hills(hills, cuts, cuts[first], runs, verdicts, loss_name(loss), w_label)
         _draw_losses(courses, runs, loss_name(loss))
         _draw_axis(strip, runs, verdicts, limit)
     return figure
@@ -109,6 +121,8 @@ def _end(run: Run) -> float:
 
 def _verdict(run: Run, best: Run, limit: float) -> str:
     """What a learning rate turned out to be: too small, right, or too large."""
+    if not run.steps:
+        return "No step"
     if run.reason == "diverged":
         return "Too large"
     first, least = (best.losses[0], _end(best)) if best.losses else (0.0, 0.0)
@@ -156,7 +170,7 @@ def _draw_losses(panels: Sequence[Axes], runs: Sequence[Run], y_name: str) -> No
     lowest = min((c.values.min(initial=math.inf) for c in curves), default=-math.inf)
     shown = [_below(c, highest + 1.5 * abs(highest - lowest)) for c in curves]
     most = max(run.steps for run in runs)
-    for ax, curve, run in zip(panels, shown, runs, strict=True):
+    for ax, curve, run in zip(panels, curves, runs, strict=True):
         scale(ax, shown, most)
         draw_curve_of(ax, curve)
         dress_steps(ax, course(run).capitalize(), [], y_name, most, lines=0)
@@ -197,7 +211,7 @@ def _draw_axis(ax: Axes, runs: Sequence[Run], verdicts: Sequence[str], limit: fl
         ax.axvspan(limit, ax.get_xlim()[1], color=colors.up, alpha=0.12, lw=0)
         ax.axvline(limit, color=colors.truth, lw=1.2)
         title += f" and the stable limit, 2/λmax = {short(limit)}: beyond it steps grow"
-    width = ax.figure.get_size_inches()[0] * 72
+    width = room(ax)[0]
     spread = (np.log if logarithmic else np.asarray)(np.array([*ax.get_xlim(), *rates]))
     points = (spread[2:] - spread[0]) / (spread[1] - spread[0]) * width  # from the left, nearly
     for rate, verdict, point, place in zip(

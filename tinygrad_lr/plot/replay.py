@@ -26,7 +26,8 @@ NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": 
 class Replay:
     """A copy of a model, in evaluation mode, with the weights of any step.
 
-    Buffers (a running mean) are those that the model has now: a history has none.
+    Buffers (a running mean) are those that the model has now: a history has none. The copy can
+    compute in another dtype: curvatures, which are small differences of losses, want float64.
 
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64)
     >>> replay = Replay(line)
@@ -34,15 +35,18 @@ class Replay:
     array([[7.]])
     """
 
-    def __init__(self, model: Module) -> None:
+    def __init__(self, model: Module, dtype: Any = None) -> None:
         self.twin = copy.deepcopy(model).eval()
+        if dtype is not None:
+            self.twin.astype(dtype)
         self._state = self.twin.state_dict()
         self.dtype = np.result_type(*(parameter.dtype for parameter in self.twin.parameters()))
         self._whole = any(module.takes_integers for module in self.twin.modules())
 
     def at(self, weights: Mapping[str, Array]) -> Replay:
         """Put the copy into these weights."""
-        self.twin.load_state_dict({**self._state, **weights})
+        own = {name: array.astype(self._state[name].dtype) for name, array in weights.items()}
+        self.twin.load_state_dict({**self._state, **own})
         return self
 
     def inputs(self, x: ArrayLike) -> Array:

@@ -106,12 +106,6 @@ class Slice:
         rise = self.loss(w + reach) - self.loss(w - reach)
         return rise / (2 * reach)
 
-    def curvature(self) -> float:
-        """How fast the slope grows at the middle, by second differences."""
-        h = 0.5 * self.reach
-        left, right = self.loss(self.center - h), self.loss(self.center + h)
-        return (left + right - 2 * self.loss(self.center)) / (h * h)
-
     def _followed(self) -> Array:
         """The path up to where it leaves the picture for good, two steps at least."""
         away = np.abs(self._track - self.ends)

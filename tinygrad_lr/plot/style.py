@@ -14,6 +14,7 @@ from ..errors import import_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,6 +25,12 @@ STEP = "#009E73"  # green: an accepted step
 INK, RULE = "#222222", "#BBBBBB"
 
 TITLE, TEXT, SMALL = 12.0, 9.5, 9.0  # points
+FIRST_WIDE = "\u2e80"  # from here on, characters are Chinese, Japanese or Korean
+WIDE_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei"),
+    *("Droid Sans Fallback", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Yu Gothic"),
+    *("Malgun Gothic", "Arial Unicode MS"),
+)
 DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences overflow
 
 
@@ -95,8 +102,16 @@ def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
 
 def colors_of(ax: Axes) -> Colors:
     """The colours for the paper that a panel lies on."""
-    red, green, blue, *_ = ax.figure.get_facecolor()
+    paper: Any = ax.figure.get_facecolor()
+    red, green, blue, *_ = paper
     return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5 else PRINT
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """The width and height of the figure that a panel is in, in points."""
+    figure: Any = ax.figure
+    width, height = figure.get_size_inches()
+    return float(width * 72), float(height * 72)
 
 
 def blend(paper: str, color: str | Array, strength: Any) -> Array:
@@ -129,8 +144,8 @@ def dress(
         spine.set_visible(side in {"left", "bottom"})
         spine.set_color(colors.rule)
         spine.set_linewidth(0.8)
-    look = {"labelsize": SMALL, "color": colors.rule, "length": 3, "width": 0.8}
-    ax.tick_params(labelcolor=colors.ink, direction="out", **look)
+    ticks: dict[str, Any] = {"labelsize": SMALL, "color": colors.rule, "length": 3, "width": 0.8}
+    ax.tick_params(labelcolor=colors.ink, direction="out", **ticks)
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() == "linear":
             integer = whole and axis is ax.xaxis
@@ -139,10 +154,13 @@ def dress(
             axis.set_major_formatter(ticker.FuncFormatter(lambda number, _: _round(number)))
         axis.offsetText.set_visible(False)
     ax.grid(False)
-    ax.set_xlabel(x_name, color=colors.ink, fontsize=TEXT, parse_math=False, usetex=False)
-    ax.set_ylabel(y_name, color=colors.ink, fontsize=TEXT, parse_math=False, usetex=False)
-    heading = {"fontsize": TITLE, "fontweight": "bold", "parse_math": False}
-    ax.set_title(title, loc="left", color=colors.ink, pad=12 + 14 * lines, y=1.0, **heading)
+    look: dict[str, Any] = {"color": colors.ink, "fontsize": TEXT}
+    heading: dict[str, Any] = {"color": colors.ink, "fontsize": TITLE, "fontweight": "bold"}
+    plain(
+        ax.set_xlabel(x_name, **look),
+        ax.set_ylabel(y_name, **look),
+        ax.set_title(title, loc="left", pad=12 + 14 * lines, y=1.0, **heading),
+    )
     if details:
         write(ax, 0, 1, "\n".join(details), (0, 7), va="bottom", linespacing=1.45, inside=False)
 
@@ -162,17 +180,32 @@ def write(
     if inside:
         options.setdefault("bbox", {"facecolor": colors.paper, "alpha": 0.8, "pad": 1.5, "lw": 0})
     options = {"color": colors.ink, "fontsize": SMALL, "in_layout": False, **options}
-    ax.annotate(
+    written = ax.annotate(
         text,
         (x, y),
         offset,
         xycoords="data" if inside else "axes fraction",
         textcoords="offset points",
         annotation_clip=False,
-        parse_math=False,
-        usetex=False,
         **options,
     )
+    plain(written)
+
+
+def plain(*texts: Text) -> None:
+    """Show texts as they are: no mathematics in $...$, and with a font that has the characters."""
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_usetex(False)
+        if max(text.get_text(), default="") >= FIRST_WIDE:
+            text.set_fontfamily([*text.get_fontfamily(), *_wide_fonts()])
+
+
+def _wide_fonts() -> list[str]:
+    """Those of the fonts with Chinese, Japanese and Korean characters that are installed."""
+    manager = import_extra("matplotlib.font_manager", "plot").fontManager
+    installed = {font.name for font in manager.ttflist}
+    return [name for name in WIDE_FONTS if name in installed]
 
 
 def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
@@ -191,9 +224,7 @@ def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
         fontsize=SMALL,
         labelcolor=colors_of(ax).ink,
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-        text.set_usetex(False)
+    plain(*legend.get_texts())
     legend.set_in_layout(False)
 
 
@@ -274,7 +305,8 @@ def short(number: float) -> str:
 def drawable(*arrays: Array) -> Array:
     """Where all the arrays hold numbers that a picture has room for."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.all([np.abs(array) < DRAWABLE for array in arrays], axis=0))
+        sizes = [np.abs(np.asarray(array, np.float64)) for array in arrays]
+        return np.asarray(np.all([size < DRAWABLE for size in sizes], axis=0))
 
 
 def limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:

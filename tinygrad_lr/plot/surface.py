@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import DRAWABLE, SMALL, blend, colors_of, short
+from .style import DRAWABLE, SMALL, blend, colors_of, plain, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,19 +46,23 @@ class Bowl:
         return float(large), max(float(small), 0.0)
 
 
-def bowl_of(height: Height, center: Array, scale: Array) -> Bowl | None:
+def bowl_of(height: Height, center: Array, scale: Array, *, again: bool = True) -> Bowl | None:
     """The quadratic that the loss is, or None where it is none.
 
     Nine losses around the center, `scale` (2,) apart, give H, the slope and the check: the loss
-    must be as the quadratic says at four places more.
+    must be as the quadratic says at four places more. Where the loss changes far more along one
+    of the axes, they are taken `again`, with steps that change it alike.
     """
-    a, b = center
-    h, k = scale
+    (a, b), (h, k) = center, scale
     at = {(i, j): height(a + i * h, b + j * k) for i in (-1, 0, 1) for j in (-1, 0, 1)}
     if not all(abs(loss) < DRAWABLE for loss in at.values()):
         return None
-    mixed = (at[1, 1] + at[-1, -1] - at[1, -1] - at[-1, 1]) / 4
     bends = at[1, 0] + at[-1, 0] - 2 * at[0, 0], at[0, 1] + at[0, -1] - 2 * at[0, 0]
+    ratio = math.sqrt(bends[0] / bends[1]) if min(bends) > 0 else 1.0
+    if again and not 0.1 < ratio < 10:  # step as far in either as changes the loss alike
+        alike = scale * np.array([1, ratio]) if ratio > 1 else scale * np.array([1 / ratio, 1])
+        return bowl_of(height, center, alike, again=False)
+    mixed = (at[1, 1] + at[-1, -1] - at[1, -1] - at[-1, 1]) / 4
     hessian = np.array([[bends[0], mixed], [mixed, bends[1]]])  # in units of the scale
     slope = np.array([at[1, 0] - at[-1, 0], at[0, 1] - at[0, -1]]) / 2
     large, small = np.linalg.eigvalsh(hessian)[::-1]
@@ -69,7 +73,7 @@ def bowl_of(height: Height, center: Array, scale: Array) -> Bowl | None:
     with np.errstate(all="ignore"):
         step = -np.linalg.pinv(hessian, rcond=FLAT, hermitian=True) @ slope
     bottom = center + step * scale
-    lowest = at[0, 0] + 0.5 * float(slope @ step)
+    lowest = height(float(bottom[0]), float(bottom[1]))
     bowl = Bowl(hessian / np.outer(scale, scale), bottom, lowest, bool(single))
     for i, j in ((2.0, 1.0), (-1.5, 2.0), (0.5, -2.5), (-2.0, -0.7)):
         told, seen = float(bowl(a + i * h, b + j * k)), height(a + i * h, b + j * k)
@@ -119,9 +123,10 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
         a, b, _masked(shown), levels=levels, linewidths=0.7,
         colors=[tuple(blend(colors.paper, colors.truth, 0.5))],
     )  # fmt: skip
-    numbers = ax.clabel(lines, levels[2::3], fmt=short, fontsize=SMALL - 1.5, colors=colors.ink)
-    for number in numbers:
-        number.set_parse_math(False)
+    numbers = ax.clabel(
+        lines, levels[2::3], fmt=short, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
+    )
+    plain(*numbers)
 
 
 def _masked(heights: Array) -> Any:
