@@ -5,5 +5,13 @@ from __future__ import annotations
 from .classes import classification_figure as classification_figure
 from .descent import descent_figure as descent_figure
 from .descent import loss_of as loss_of
+from .graph_picture import GraphPicture as GraphPicture
+from .graph_picture import computation_graph as computation_graph
 
-__all__ = ["classification_figure", "descent_figure", "loss_of"]
+__all__ = [
+    "GraphPicture",
+    "classification_figure",
+    "computation_graph",
+    "descent_figure",
+    "loss_of",
+]
