@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..explain.layers import Layer
-from ..explain.numbers import ENDS, shape_text, summary_text
+from ..explain.numbers import ENDS, number_text, shape_text, summary_text
 from ..value import Value
 from .graph_folding import Folding, Group
 from .graph_reading import INPUTS, Graph
@@ -19,6 +19,7 @@ from .style import literal
 Look = Literal["parameter", "data", "result", "folded", "more"]
 
 LONGEST = 40  # characters of a line
+DIGITS = 3  # of the figures that an array is summed up in
 FORMS = 200  # results of a layer whose formulas are compared
 
 
@@ -81,13 +82,18 @@ def drawing(
     gradients: Mapping[Value, Any] | None,
     notes: Sequence[str],
     around: int | None = None,
+    unfolded: int | None = None,
 ) -> Drawing:
-    """A graph with some layers open; with `around`, only that layer and what it is joined to."""
-    folding = Folding(graph, open)
+    """A graph with some layers open; with `around`, only that layer and what it is joined to.
+
+    With `unfolded`, the result of a folded expression, only the parts of that expression.
+    """
+    folding = Folding(graph, open, unfolded)
     kept = list(range(len(folding.groups)))
     edges = folding.edges
     if around is not None:
         own = {i for i in kept if folding.groups[i].layer == around}
+        own = {folding.group_of[i] for i in folding.shown} or own
         edges = [edge for edge in edges if own & {edge[0], edge[1]}]
         kept = sorted(own.union(*({a, b} for a, b, _ in edges)))
     boxes = [box(folding, folding.groups[i], gradients) for i in kept]
@@ -99,7 +105,10 @@ def drawing(
         if k in folding.open and several[k] > 1 and len(graph.layers) > 2
     }
     whole = f"computation graph of {graph.names.text(graph.loss)}"
-    title = whole if around is None else f"{graph.layers[around].name}, opened"
+    title = whole
+    if around is not None:
+        inside = graph.layers[around].name if unfolded is None else graph.names.text(graph.things[unfolded])
+        title = f"{inside}, opened"
     return Drawing(
         boxes, [(place[a], place[b], times) for a, b, times in edges], frames, title, notes
     )
@@ -186,11 +195,13 @@ def summary(arrays: Sequence[Any]) -> str:
     ('2', 'mean 4, from 1 to 7', '1 of 4 not finite')
     """
     numbers = joined(arrays)
+    if numbers.ndim == 0:
+        return number_text(float(numbers))
     if numbers.size > ENDS:
         wrong = numbers.size - int(np.count_nonzero(np.isfinite(numbers)))
         if wrong:
             return f"{wrong:,} of {numbers.size:,} not finite"
-    return summary_text(numbers)
+    return summary_text(numbers, DIGITS)
 
 
 def sign(arrays: Sequence[Any]) -> int:

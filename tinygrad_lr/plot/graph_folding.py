@@ -37,8 +37,9 @@ class Group:
 class Folding:
     """The boxes of a graph and the edges between them, some layers open and the others folded.
 
-    `open` are the places of layers. `edges` are (source, target, times): how often vertices of the
-    target read vertices of the source.
+    `open` are the places of layers, `unfolded` is the result of an expression in one of them whose
+    parts get boxes of their own. `edges` are (source, target, times): how often vertices of the
+    target read vertices of the source; they come in the order of the readers and their operands.
 
     >>> w = [tg.Value(0.1) for _ in range(40)]
     >>> loss = (sum(v * 2.0 for v in w) - 1.0) ** 2
@@ -46,9 +47,13 @@ class Folding:
     [('expression', 120), ('single', 1), ('single', 1)]
     """
 
-    def __init__(self, graph: Graph, open: Collection[int]) -> None:
+    def __init__(
+        self, graph: Graph, open: Collection[int], unfolded: int | None = None
+    ) -> None:
         self.graph = graph
         self.open = frozenset(open)
+        self.unfolded = unfolded
+        self.shown: Sequence[int] = ()  # what was folded into it
         self.formulas = Formulas(graph)
         members: dict[int, list[int]] = {}
         for i, home in enumerate(graph.home):
@@ -79,7 +84,7 @@ class Folding:
                 edge = self.group_of[x], self.group_of[i]
                 if edge[0] != edge[1]:
                     times[edge] = times.get(edge, 0) + 1
-        return [(a, b, count) for (a, b), count in sorted(times.items())]
+        return [(a, b, count) for (a, b), count in times.items()]
 
     def _folded(self, members: Sequence[int], layer: int) -> Iterable[Group]:
         """A layer in one box; the loss leaves its targets outside."""
@@ -94,12 +99,19 @@ class Folding:
 
     def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
         """A layer's Values, folded as far as there is no room for them."""
-        if len(members) <= ROOM:
-            return [Group("single", (i,), layer) for i in members]
-        parts = self.expressions(members)
-        if len(parts) <= ROOM:
-            return [self._part(part, layer) for part in parts]
-        return self._bounded(parts, layer)
+        parts = [(i,) for i in members]
+        if not self._fits(parts):
+            parts = self.expressions(members)
+        if not self._fits(parts):
+            groups = list(self._bounded(parts, layer))
+        else:
+            groups = [self._part(part, layer) for part in parts]
+        for number, group in enumerate(groups):
+            if group.kind == "expression" and group.vertices[-1] == self.unfolded:
+                self.shown = group.vertices
+                groups[number : number + 1] = self._bounded([(i,) for i in self.shown], layer)
+                break
+        return groups
 
     def _part(self, part: tuple[int, ...], layer: int) -> Group:
         return Group("expression" if len(part) > 1 else "single", part, layer)
@@ -125,30 +137,43 @@ class Folding:
 
     def _bounded(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
         """Of each row as much as there is room for, and of many rows the first and the last."""
+        rows = self._rows(parts)
+        levels = sorted(rows)
+        half = MOST_ROWS // 2
+        hidden = set(levels[half : len(levels) - half]) if len(levels) > MOST_ROWS else set()
+        for level in levels:
+            if level == 0 and len(rows[0]) > MOST_IN_A_ROW:
+                inside = sorted(i for part in rows[0] for i in part)
+                title = "parameters" if all(map(self.graph.trained, inside)) else "leaves"
+                yield Group("more", tuple(inside), layer, title)
+            elif level not in hidden:
+                yield from self._row(rows[level], layer)
+        if hidden:
+            inside = sorted(i for level in sorted(hidden) for part in rows[level] for i in part)
+            yield Group("more", tuple(inside), layer, f"… {len(hidden)} more rows")
+
+    def _rows(self, parts: Sequence[tuple[int, ...]]) -> dict[int, list[tuple[int, ...]]]:
+        """The parts by their depth: leaves at 0, results below all that they read in the layer."""
         graph = self.graph
         part_of = {i: number for number, part in enumerate(parts) for i in part}
         depth = [0] * len(parts)
-        order = sorted(range(len(parts)), key=lambda number: parts[number][-1])
-        for number in order:
-            below = [
-                depth[part_of[x]] + 1
+        rows: dict[int, list[tuple[int, ...]]] = {}
+        for number in sorted(range(len(parts)), key=lambda number: parts[number][-1]):
+            above = [
+                depth[part_of[x]]
                 for i in parts[number]
                 for x in graph.reads[i]
                 if part_of.get(x, number) != number
             ]
-            depth[number] = max(below, default=1 if parts[number][-1] >= graph.leaves else 0)
-        rows: dict[int, list[tuple[int, ...]]] = {}
-        for number in order:
+            result = parts[number][-1] >= graph.leaves
+            depth[number] = max(above, default=0) + 1 if result else 0
             rows.setdefault(depth[number], []).append(parts[number])
-        levels = sorted(rows)
-        half = MOST_ROWS // 2
-        hidden = levels[half : len(levels) - half] if len(levels) > MOST_ROWS else []
-        for level in levels:
-            if level not in hidden:
-                yield from self._row(rows[level], layer)
-        if hidden:
-            inside = sorted(i for level in hidden for part in rows[level] for i in part)
-            yield Group("more", tuple(inside), layer, f"… {len(hidden)} more rows")
+        return rows
+
+    def _fits(self, parts: Sequence[tuple[int, ...]]) -> bool:
+        """Whether there is room for boxes of these parts."""
+        few = len(parts) <= ROOM
+        return few and all(len(row) <= MOST_IN_A_ROW for row in self._rows(parts).values())
 
     def _row(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
         """Boxes that stand side by side: the last of many share one."""
@@ -162,15 +187,15 @@ class Folding:
 
 
 def runs(count: int, open: Collection[int]) -> Iterable[Sequence[int]]:
-    """The layers one by one; of very many those in the middle that are not open as one run.
+    """The layers one by one; of very many those in the middle as one run, but for some open ones.
 
     >>> [list(run) for run in runs(3, ())], [len(run) for run in runs(1000, {500})][5:11]
     ([[0], [1], [2]], [1, 1, 493, 1, 492, 1])
     """
-    half = MOST_LAYERS // 2
+    half, kept = MOST_LAYERS // 2, open if len(open) <= MOST_LAYERS else ()
     waiting: list[int] = []
     for k in range(count):
-        if count > MOST_LAYERS and half <= k < count - half and k not in open:
+        if count > MOST_LAYERS and half <= k < count - half and k not in kept:
             waiting.append(k)
             continue
         if waiting:

@@ -23,6 +23,8 @@ SPELT = {
     "sum": "Σ {}",
     "negative": "−{}",
     "transpose": "{}ᵀ",
+    "transpose_to": "transpose({})",
+    "reshape_to": "reshape({})",
     "getitem": "{}[…]",
     "square": "{}²",
     "sqrt": "√{}",
@@ -61,7 +63,8 @@ class Formulas:
         """A result with all that is folded into it written out.
 
         Single numbers that have no name of the user's are called by their part: w what is
-        multiplied, b what is added, x what comes from elsewhere. So alike results read the same.
+        multiplied, b what is added, y a number that is subtracted, x what comes from elsewhere. So
+        alike results read the same.
         """
         self.room = MOST_PARTS
         return self._written(i, inside, 0, general=True)[0]
@@ -79,6 +82,8 @@ class Formulas:
             x, number = given[k]
             if general and name == "multiply" and self._is_a_sample(given, k):
                 return "x"
+            if general and name == "subtract" and k == 1 and graph.vertex(x) is None:
+                return "y"
             text, binding = self._operand(x, number, inside, depth, general)
             return text if binding >= least else f"({text})"
 
@@ -157,6 +162,8 @@ class Formulas:
                     (biases if bias else terms).append(text)
         if len(terms) > 2 and len(set(terms)) == 1 or (len(terms) == 2 and terms[0] == terms[1]):
             terms = [f"Σ {terms[0]}"]
+            if not biases:
+                return terms[0], PRODUCT
         elif len(terms) > MOST_TERMS or count > ALL_TERMS:
             terms = [*terms[: MOST_TERMS - 1], "…", *terms[-1:]]
         biases = [*biases[:2], "…"] if len(biases) > 3 else biases

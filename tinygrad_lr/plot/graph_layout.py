@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 Point = tuple[float, float]
 Edge = tuple[int, int]
 
-BESIDE, BELOW, AROUND = 22.0, 38.0, 16.0  # between boxes, between rows, inside a frame
+BESIDE, BELOW, AROUND = 22.0, 32.0, 16.0  # between boxes, between rows, inside a frame
 HEADING = 22.0  # room for a frame's title
 PASSING = 12.0  # what an edge takes that passes a row
 SWEEPS = 12
-STRAIGHT = 8.0  # how much more a long edge insists on being straight than a short one
+INFINITE = float("inf")
+STRAIGHT = 1.0, 2.0, 8.0  # the pull of an edge between two boxes, at and within a long edge
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def layered(
 
     >>> layout = layered([(60, 20), (60, 20), (60, 20)], [(0, 2), (1, 2)])
     >>> layout.places
-    [(0.0, 0.0), (82.0, 0.0), (41.0, 61.0)]
+    [(0.0, 0.0), (82.0, 0.0), (41.0, 55.0)]
     """
     bands = bands or [0] * len(sizes)
     rank = ranks(len(sizes), edges, bands)
@@ -233,22 +234,48 @@ class _Rows:
                 self.x[row[i + 1]] = self.x[row[i]] + gap
         if not any(self.up):
             return
-        for sweep in range(2 * SWEEPS + 1):
-            last = sweep == 2 * SWEEPS
-            order = self.rows if sweep % 2 == 0 else self.rows[::-1]
-            for row in order:
+        for sweep in range(4 * SWEEPS):
+            both, down = sweep >= 2 * SWEEPS, sweep % 2 == 0
+            for row in self.rows if down else self.rows[::-1]:
                 wanted, weights = [], []
                 for item in row:
-                    near = self.up[item] if sweep % 2 == 0 else self.down[item]
-                    near = [*self.up[item], *self.down[item]] if last or not near else near
-                    pull = [STRAIGHT if max(x, item) >= count else 1.0 for x in near]
+                    near = self.up[item] if down else self.down[item]
+                    near = [*self.up[item], *self.down[item]] if both or not near else near
+                    pull = [STRAIGHT[(x >= count) + (item >= count)] for x in near]
                     at = sum(p * self.x[x] for p, x in zip(pull, near, strict=True))
                     wanted.append(at / sum(pull) if near else self.x[item])
                     weights.append(sum(pull) or 0.1)
                 for item, x in zip(row, spaced(wanted, weights, self._gaps(row)), strict=True):
                     self.x[item] = x
+        self._straighten()
         for band in self.framed:
             self._aside_of(band)
+
+    def _straighten(self) -> None:
+        """Let long edges run straight down, as far as their neighbours leave room."""
+        place = {item: (row, i) for row in self.rows for i, item in enumerate(row)}
+        for chain in self.chains:
+            wish = self.x[chain[0]]
+            run: list[int] = []
+            low, high = -INFINITE, INFINITE
+            for item in [x for x in chain[1:-1] if not self.aside[x]]:
+                row, i = place[item]
+                gaps = self._gaps(row[max(0, i - 1) : i + 2])
+                left = self.x[row[i - 1]] + gaps[0] if i else -INFINITE
+                right = self.x[row[i + 1]] - gaps[-1] if i + 1 < len(row) else INFINITE
+                if max(low, left) > min(high, right):  # no line through all of them
+                    wish = self._line(run, wish, low, high)
+                    run, low, high = [], -INFINITE, INFINITE
+                run.append(item)
+                low, high = max(low, left), min(high, right)
+            self._line(run, wish, low, high)
+
+    def _line(self, run: Sequence[int], wish: float, low: float, high: float) -> float:
+        """Put the places of an edge below each other, as near to the wish as there is room."""
+        at = min(max(wish, low), high)
+        for item in run:
+            self.x[item] = at
+        return at
 
     def _gaps(self, row: Sequence[int]) -> list[float]:
         """The least distances between the centres of a row's items."""

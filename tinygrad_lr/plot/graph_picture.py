@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from html import escape
 
@@ -18,6 +18,7 @@ from .graph_svg import svg
 from .graph_text import dot, tree
 
 WIDTH = 100  # columns of a tree in a file
+MOST_OPENED = 3  # expressions of a layer whose parts a page shows
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -37,6 +38,7 @@ STYLE = """<style>
 .tg-graphs { font: 17px/1.5 system-ui, 'Segoe UI', Roboto, 'Noto Sans', sans-serif; max-width: 100% }
 .tg-graphs .scroll { overflow-x: auto; max-width: 100% }
 .tg-graphs svg { display: block }
+.tg-graphs details details { margin-left: 1.2em }
 .tg-graphs summary { cursor: pointer; padding: 0.3em 0 }
 .tg-graphs pre { overflow-x: auto; font-size: 13px; line-height: 1.35 }
 </style>"""
@@ -70,8 +72,8 @@ def computation_graph(
     >>> picture = computation_graph((w * 3.0 + b) ** 2)
     >>> picture
     <GraphPicture of L: 5 boxes for 5 Values, 4 edges>
-    >>> print("graph" + picture.tree())
-    graph           data  gradient
+    >>> print(picture.tree())
+    value           data  gradient
     L = v₂²         49    ▲ 1
     └─ v₂ = v₁ + b  7     ▲ 14
        ├─ b         1     ▲ 14
@@ -158,17 +160,29 @@ class GraphPicture:
             layer = graph.layers[run[0]]
             if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
                 continue
-            inner = drawing(graph, run, self._gradients, self._notes, around=run[0])
-            parts += [
-                f"<details><summary>{escape(printable(layer_line(layer)))}</summary>",
-                f'<div class="scroll">{svg(inner)}</div></details>',
-            ]
+            parts += self._opened(run[0], layer_line(layer))
         parts += [
             "<details><summary>The same as text</summary>",
             f"<pre>{escape(self.tree(WIDTH))}</pre></details>",
             "</div>",
         ]
         return "\n".join([*parts, ""])
+
+    def _opened(self, layer: int, said: str) -> Iterator[str]:
+        """The inner graph of a folded layer, and in it those of its first expressions."""
+        given = self._graph, [layer], self._gradients, self._notes, layer
+        inner = drawing(*given)
+        yield f"<details><summary>{escape(printable(said))}</summary>"
+        yield f'<div class="scroll">{svg(inner)}</div>'
+        seen: dict[str, Box] = {}
+        for box in inner.boxes:
+            if box.layer == layer and box.look == "folded":
+                seen.setdefault(box.formula, box)
+        for box in list(seen.values())[:MOST_OPENED]:
+            root = self._graph.number[id(box.things[-1])]
+            yield f"<details><summary>{escape(f'{box.name}: {box.formula}')}</summary>"
+            yield f'<div class="scroll">{svg(drawing(*given, unfolded=root))}</div></details>'
+        yield "</details>"
 
     def tree(self, width: int = 78) -> str:
         """The graph as a tree for the terminal, `width` columns wide at most.

@@ -14,11 +14,12 @@ from .style import DOWN, MODEL, UP, literal
 SANS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
 MARGIN, PADDING, LINE = 20.0, 10.0, 17.0
 LARGE, SMALL = 13.5, 12.0  # px
+SHORT = 10  # characters of a number
 LEAST, NARROWEST = 64.0, 340.0  # the width of a box, of a picture
 SIGNS = {1: "▲", -1: "▼"}
 
 STYLE = f"""
-.tg-graph {{ font-family: {SANS}; font-size: {SMALL}px; font-variant-numeric: tabular-nums }}
+.tg-graph {{ font: {SMALL}px {SANS}; font-variant-numeric: tabular-nums; background: #ffffff }}
 .tg-graph .paper {{ fill: #ffffff }}
 .tg-graph text {{ fill: #222222 }}
 .tg-graph .name {{ font-size: {LARGE}px; font-weight: 600 }}
@@ -30,11 +31,13 @@ STYLE = f"""
 .tg-graph .data .box {{ fill: #ececec; stroke: #8a8a8a }}
 .tg-graph .more .box {{ stroke-dasharray: 5 4 }}
 .tg-graph .frame {{ fill: #f6f8fa; stroke: #c4c9ce }}
+.tg-graph .heading {{ stroke: #f6f8fa; stroke-width: 4; paint-order: stroke }}
 .tg-graph .edge {{ fill: none; stroke: #8a8a8a; stroke-width: 1.2 }}
 .tg-graph .head {{ fill: #6f6f6f }}
 .tg-graph .up {{ fill: {UP} }}
 .tg-graph .down {{ fill: {DOWN} }}
 @media (prefers-color-scheme: dark) {{
+.tg-graph {{ background: #15181c }}
 .tg-graph .paper {{ fill: #15181c }}
 .tg-graph text {{ fill: #e9e7e3 }}
 .tg-graph .faint {{ fill: #a9adb3 }}
@@ -44,6 +47,7 @@ STYLE = f"""
 .tg-graph .parameter .bar {{ fill: #56a8e0 }}
 .tg-graph .data .box {{ fill: #2f353c; stroke: #858b93 }}
 .tg-graph .frame {{ fill: #1a1e23; stroke: #454b53 }}
+.tg-graph .heading {{ stroke: #1a1e23 }}
 .tg-graph .edge {{ stroke: #858b93 }}
 .tg-graph .head {{ fill: #a9adb3 }}
 .tg-graph text.up {{ fill: #ff8f45 }}
@@ -56,7 +60,7 @@ KEY = (
     ("data", "data"),
     ("result", "result"),
     ("folded", "folded: several in one"),
-    ("more", "more of the same"),
+    ("more", "more, in one box"),
 )
 
 
@@ -79,6 +83,7 @@ def svg(drawing: Drawing) -> str:
     parts = [
         *_frames(drawing, layout, shift),
         *_edges(drawing, layout, shift),
+        *_headings(drawing, layout, shift),
         *(
             line
             for box, (x, y), size in zip(drawing.boxes, layout.places, sizes, strict=True)
@@ -126,13 +131,13 @@ def text_width(text: str, size: float = SMALL) -> float:
         if unicodedata.east_asian_width(c) in {"W", "F"}:
             total += 1.05
         elif c in "ijlft.,:;'|![]()·I ":
-            total += 0.36
+            total += 0.38
         elif c in "mwMW—@…%":
-            total += 0.95
+            total += 0.98
         elif c.isupper() or c in "+−=×<>Σ▲▼":
-            total += 0.7
+            total += 0.8
         else:
-            total += 0.58
+            total += 0.64
     return total * size
 
 
@@ -143,14 +148,26 @@ def box_size(box: Box) -> tuple[float, float]:
     if box.shape:
         widths[0] += 14 + text_width(box.shape)
     widths += [text_width(line) for line in more]
-    widths += [_label_width(box) + text_width(_value(row)) for row in box.rows]
+    widths += [end for line in _lines(box) for _, _, end, _ in line]
     widths += [text_width(box.note)] if box.note else []
-    lines = len(box.heading) + len(box.rows) + bool(box.note)
+    lines = len(box.heading) + len(_lines(box)) + bool(box.note)
     return max(LEAST, *widths) + 2 * PADDING, lines * LINE + 2 * PADDING - 4
 
 
-def _label_width(box: Box) -> float:
-    return max((text_width(row.label) for row in box.rows), default=0.0) + 8
+def _lines(box: Box) -> list[list[tuple[float, float, float, Row]]]:
+    """The rows by line, each with where its label and its text begin and where it ends.
+
+    Data and gradient stand below each other, or beside each other where both are short.
+    """
+    if len(box.rows) == 2 and all(len(row.text) <= SHORT for row in box.rows):
+        line, x = [], 0.0
+        for row in box.rows:
+            at = x + text_width(row.label) + 6
+            line.append((x, at, at + text_width(_value(row)), row))
+            x = line[-1][2] + 14
+        return [line]
+    aside = max((text_width(row.label) for row in box.rows), default=0.0) + 8
+    return [[(0.0, aside, aside + text_width(_value(row)), row)] for row in box.rows]
 
 
 def _value(row: Row) -> str:
@@ -172,13 +189,14 @@ def _box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[
     for line in more:
         at += LINE
         yield _text(PADDING, at, line)
-    aside = PADDING + _label_width(box)
-    for row in box.rows:
+    for columns in _lines(box):
         at += LINE
-        yield _text(PADDING, at, row.label, "faint")
-        if row.sign:
-            yield _text(aside, at, SIGNS[row.sign], "up" if row.sign > 0 else "down")
-        yield _text(aside + (text_width("▲ ") if row.sign else 0.0), at, row.text)
+        for start, aside, _, row in columns:
+            yield _text(PADDING + start, at, row.label, "faint")
+            if row.sign:
+                yield _text(PADDING + aside, at, SIGNS[row.sign], "up" if row.sign > 0 else "down")
+                aside += text_width("▲ ")
+            yield _text(PADDING + aside, at, row.text)
     if box.note:
         yield _text(PADDING, at + LINE, box.note, "faint")
     yield "</g>"
@@ -200,8 +218,12 @@ def _frames(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
             f'<rect class="frame" x="{_n(x + shift)}" y="{_n(y + MARGIN)}" rx="8" '
             f'width="{_n(width)}" height="{_n(height)}"/>'
         )
+
+
+def _headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
+    for band, (x, y, _, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
         name = literal(drawing.frames[band])
-        yield _text(x + shift + 12, y + MARGIN + 20, name, "name faint")
+        yield _text(x + shift + 12, y + MARGIN + 21, name, "name faint heading")
 
 
 def _edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
@@ -254,7 +276,7 @@ def _key(drawing: Drawing, width: float) -> tuple[list[str], float]:
         else:
             parts.append(f'<g class="{look}" transform="translate({_n(x)} {_n(y - 8)})">')
             parts += [*_outline(look, 22, 11), "</g>"]
-        parts.append(_text(x + 30, y + 2, text, "faint"))
+        parts.append(_text(x + 33, y + 2, text, "faint"))
         x += need
     y += LINE + 7
     for note in drawing.notes:

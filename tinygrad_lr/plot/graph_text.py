@@ -41,7 +41,7 @@ def tree(drawing: Drawing, width: int = 78) -> str:
             branch, stem = ("└─ ", "   ") if last else ("├─ ", "│  ")
             cut = below[3:] if flat else below
             waiting.append((operand, cut + branch, cut + stem))
-    lines.insert(0, ("", "data", "gradient" if any(line[2] for line in lines) else ""))
+    lines.insert(0, ("value", "data", "gradient" if any(line[2] for line in lines) else ""))
     data = min(max(len(line[1]) for line in lines), max(8, width // 4))
     gradient = min(max(len(line[2]) for line in lines), max(8, width // 4))
     text = min(max(len(line[0]) for line in lines), max(4, width - data - gradient - 4))
