@@ -147,7 +147,7 @@ class Formulas:
         while waiting:
             x, number = waiting.pop()
             at = graph.vertex(x)
-            if at is not None and at >= graph.leaves and at in {i, *inside}:
+            if at is not None and at >= graph.leaves and (at == i or at in inside):
                 operation, operands, numbers, _ = graph.things[at]._record
                 if operation.name == "add":
                     waiting.extend(reversed(list(zip(operands, numbers, strict=True))))
