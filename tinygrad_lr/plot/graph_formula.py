@@ -43,7 +43,7 @@ class Formulas:
     >>> graph = Graph(np.tanh(w * 2.0 + b) ** 2)
     >>> formulas = Formulas(graph)
     >>> formulas.alone(len(graph.things) - 1)
-    'v₃²'
+    'h²'
     >>> formulas.folded(len(graph.things) - 1, set(range(6)))
     'tanh(w·x + b)²'
     """

@@ -112,9 +112,9 @@ def spaced(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[flo
     return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
 
 
-def crossings(above: Sequence[int], pairs: Sequence[Edge]) -> int:
-    """How many edges between two rows cross; pairs are (place above, place below)."""
-    tree = [0] * (len(above) + 1)  # a Fenwick tree: how many ends so far at or left of a place
+def crossings(count: int, pairs: Sequence[Edge]) -> int:
+    """How many edges between two rows cross: pairs of a place above (of `count`) and one below."""
+    tree = [0] * (count + 1)  # a Fenwick tree: how many ends so far at or left of a place
     total = 0
     for so_far, (upper, _) in enumerate(sorted(pairs, key=lambda pair: (pair[1], pair[0]))):
         at, left = upper + 1, 0
@@ -220,7 +220,7 @@ class _Rows:
         for above, below in zip(self.rows, self.rows[1:], strict=False):
             place = {item: i for i, item in enumerate(above)}
             pairs = [(place[x], i) for i, item in enumerate(below) for x in self.up[item]]
-            total += crossings(above, pairs)
+            total += crossings(len(above), pairs)
         return total
 
     # ---- positions

@@ -74,11 +74,11 @@ def computation_graph(
     <GraphPicture of L: 5 boxes for 5 Values, 4 edges>
     >>> print(picture.tree())
     value           data  gradient
-    L = v₂²         49    ▲ 1
-    └─ v₂ = v₁ + b  7     ▲ 14
-       ├─ b         1     ▲ 14
-       └─ v₁ = w·3  6     ▲ 14
-          └─ w      2     ▲ 42
+    L = z²          49    ▲ 1
+    └─ z = v₁ + b   7     ▲ 14
+       ├─ v₁ = w·3  6     ▲ 14
+       │  └─ w      2     ▲ 42
+       └─ b         1     ▲ 14
     """
     if not isinstance(loss, Value):
         refuse(

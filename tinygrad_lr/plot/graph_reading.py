@@ -30,7 +30,7 @@ class Graph:
     >>> w = Value(2.0, name="w")
     >>> graph = Graph((w * np.array([1.0, 2.0])) ** 2)
     >>> graph.reads, [graph.label(i) for i in range(4)]
-    ([[], [], [0, 1], [2]], ['w', 'x', 'v₁', 'L'])
+    ([[], [], [0, 1], [2]], ['w', 'x', 'z', 'L'])
     """
 
     def __init__(self, loss: Value, model: Module | None = None) -> None:
