@@ -107,7 +107,11 @@ def drawing(
     whole = f"computation graph of {graph.names.text(graph.loss)}"
     title = whole
     if around is not None:
-        inside = graph.layers[around].name if unfolded is None else graph.names.text(graph.things[unfolded])
+        inside = (
+            graph.layers[around].name
+            if unfolded is None
+            else graph.names.text(graph.things[unfolded])
+        )
         title = f"{inside}, opened"
     return Drawing(
         boxes, [(place[a], place[b], times) for a, b, times in edges], frames, title, notes
@@ -218,7 +222,9 @@ def joined(arrays: Sequence[Any]) -> Any:
     """One array as it is, of several all their numbers in a row."""
     if len(arrays) == 1:
         return np.asarray(arrays[0])
-    return np.concatenate([np.ravel(np.asarray(x, float)) for x in arrays]) if arrays else np.ones(0)
+    return (
+        np.concatenate([np.ravel(np.asarray(x, float)) for x in arrays]) if arrays else np.ones(0)
+    )
 
 
 def _shape(graph: Graph, i: int) -> str:

@@ -47,9 +47,7 @@ class Folding:
     [('expression', 120), ('single', 1), ('single', 1)]
     """
 
-    def __init__(
-        self, graph: Graph, open: Collection[int], unfolded: int | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, open: Collection[int], unfolded: int | None = None) -> None:
         self.graph = graph
         self.open = frozenset(open)
         self.unfolded = unfolded

@@ -155,7 +155,9 @@ class _Rows:
             chain = [a]
             for row in range(self.rank[a] + 1, self.rank[b]):
                 band = band_of[row]
-                self.aside.append(band in self.framed and band not in {self.bands[a], self.bands[b]})
+                self.aside.append(
+                    band in self.framed and band not in {self.bands[a], self.bands[b]}
+                )
                 self.edge_of.append(number)
                 self.rank.append(row)
                 self.width.append(PASSING)
@@ -353,7 +355,10 @@ class _Rows:
         for number, chain in enumerate(self.chains):
             start, end = chain[0], chain[-1]
             at = self.x[start] - left
-            points = [(at, places[start][1] + self.sizes[start][1]), (at, bottoms[self.rank[start]])]
+            points = [
+                (at, places[start][1] + self.sizes[start][1]),
+                (at, bottoms[self.rank[start]]),
+            ]
             for item in chain[1:-1]:
                 at = self.x[item] - left
                 points += [(at, tops[self.rank[item]]), (at, bottoms[self.rank[item]])]

@@ -121,7 +121,9 @@ class Graph:
             home[i] = layer[self.things[i]]
         for i in range(self.leaves):
             home[i] = min(home[reader] for reader in self.readers[i])
-            parameter = self.trained(i) and (not self.names.paths or self.things[i] in self.names.paths)
+            parameter = self.trained(i) and (
+                not self.names.paths or self.things[i] in self.names.paths
+            )
             if home[i] == 0 and not parameter and len(self.layers) > 1:
                 home[i] = INPUTS
         return home
