@@ -97,7 +97,7 @@ class Folding:
 
     def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
         """A layer's Values, folded as far as there is no room for them."""
-        parts = [(i,) for i in members]
+        parts: list[tuple[int, ...]] = [(i,) for i in members]
         if not self._fits(parts):
             parts = self.expressions(members)
         if not self._fits(parts):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..explain.numbers import number_text
-from ..value import Value
 from .graph_reading import Graph
 
 SUM, PRODUCT, POWER, ATOM = range(1, 5)
@@ -160,7 +159,7 @@ class Formulas:
                 bias = at is not None and at < graph.leaves
                 if text != "0":
                     (biases if bias else terms).append(text)
-        if len(terms) > 2 and len(set(terms)) == 1 or (len(terms) == 2 and terms[0] == terms[1]):
+        if (len(terms) > 2 and len(set(terms)) == 1) or (len(terms) == 2 and terms[0] == terms[1]):
             terms = [f"Σ {terms[0]}"]
             if not biases:
                 return terms[0], PRODUCT

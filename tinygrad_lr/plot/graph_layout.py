@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 Point = tuple[float, float]
 Edge = tuple[int, int]
@@ -166,7 +167,7 @@ class _Rows:
                 chain.append(len(self.rank) - 1)
             chain.append(b)
             self.chains.append(chain)
-            for upper, lower in zip(chain, chain[1:], strict=False):
+            for upper, lower in pairwise(chain):
                 self.down[upper].append(lower)
                 self.up[lower].append(upper)
         self._first_order(count)
@@ -219,7 +220,7 @@ class _Rows:
 
     def _crossings(self) -> int:
         total = 0
-        for above, below in zip(self.rows, self.rows[1:], strict=False):
+        for above, below in pairwise(self.rows):
             place = {item: i for i, item in enumerate(above)}
             pairs = [(place[x], i) for i, item in enumerate(below) for x in self.up[item]]
             total += crossings(len(above), pairs)
@@ -285,7 +286,7 @@ class _Rows:
             (self.width[a] + self.width[b]) / 2
             + BESIDE
             + (2 * AROUND if self.aside[a] != self.aside[b] else 0.0)
-            for a, b in zip(row, row[1:], strict=False)
+            for a, b in pairwise(row)
         ]
 
     def _aside_of(self, band: int) -> None:

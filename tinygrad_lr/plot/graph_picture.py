@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from html import escape
 
@@ -35,7 +35,7 @@ PAGE = """<!DOCTYPE html>
 """
 
 STYLE = """<style>
-.tg-graphs { font: 17px/1.5 system-ui, 'Segoe UI', Roboto, 'Noto Sans', sans-serif; max-width: 100% }
+.tg-graphs { font: 17px/1.5 system-ui, 'Segoe UI', Roboto, sans-serif; max-width: 100% }
 .tg-graphs .scroll { overflow-x: auto; max-width: 100% }
 .tg-graphs svg { display: block }
 .tg-graphs details details { margin-left: 1.2em }
@@ -134,8 +134,9 @@ class GraphPicture:
 
     def __repr__(self) -> str:
         name = self._graph.names.text(self._graph.loss)
-        boxes, values = len(self.boxes), len(self._graph.things)
-        return f"<GraphPicture of {name}: {boxes} boxes for {values:,} Values, {len(self.edges)} edges>"
+        boxes, edges = len(self.boxes), len(self.edges)
+        values = f"{len(self._graph.things):,} Values"
+        return f"<GraphPicture of {name}: {boxes} boxes for {values}, {edges} edges>"
 
     def svg(self) -> str:
         """The picture as SVG: the text of a file, or an element for a page.
@@ -201,7 +202,7 @@ class GraphPicture:
         return tree(self._drawing, width)
 
     def dot(self) -> str:
-        """The graph in the DOT language, for Graphviz and its relatives; open layers are clusters."""
+        """The graph in the DOT language, for Graphviz and its like; open layers are clusters."""
         return dot(self._drawing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -211,7 +212,7 @@ class GraphPicture:
         """
         ending = os.path.splitext(os.fspath(path))[1].lower()
         title = escape(self._drawing.title)
-        forms = {
+        forms: dict[str, Callable[[], str]] = {
             ".svg": self.svg,
             ".html": lambda: PAGE.format(title=title, body=self.html()),
             ".dot": self.dot,
