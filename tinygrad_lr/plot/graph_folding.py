@@ -7,7 +7,7 @@ of a layer come one after another, and nothing leads to a leaf.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .graph_formula import Formulas
@@ -104,12 +104,23 @@ class Folding:
             groups = list(self._bounded(parts, layer))
         else:
             groups = [self._part(part, layer) for part in parts]
-        for number, group in enumerate(groups):
+        unfolds = self.unfolded is not None and self.graph.home[self.unfolded] == layer
+        return self._unfold(groups, layer) if unfolds else groups
+
+    def _unfold(self, groups: Sequence[Group], layer: int) -> Iterable[Group]:
+        """The groups of a layer with the unfolded expression, and the leaves it reads, in parts."""
+        graph = self.graph
+        for group in groups:
             if group.kind == "expression" and group.vertices[-1] == self.unfolded:
-                self.shown = group.vertices
-                groups[number : number + 1] = self._bounded([(i,) for i in self.shown], layer)
-                break
-        return groups
+                read = {x for i in group.vertices for x in graph.reads[i] if x < graph.leaves}
+                own = {x for x in read if graph.home[x] == layer}
+                self.shown = sorted(own.union(group.vertices))
+        taken = set(self.shown)
+        yield from self._bounded([(i,) for i in self.shown], layer)
+        for group in groups:
+            left = tuple(i for i in group.vertices if i not in taken)
+            if left:
+                yield replace(group, vertices=left)
 
     def _part(self, part: tuple[int, ...], layer: int) -> Group:
         return Group("expression" if len(part) > 1 else "single", part, layer)

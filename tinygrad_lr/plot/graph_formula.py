@@ -96,7 +96,7 @@ class Formulas:
             return f"{operand(0, PRODUCT)} @ {operand(1, POWER)} + {operand(2, SUM)}", SUM
         if name in SPELT and len(given) == 1:
             text = SPELT[name]
-            bare = "(" in text
+            bare = "({})" in text
             binding = PRODUCT if text[0] in "Σ−1" else ATOM
             return text.format(operand(0, 0 if bare else ATOM)), binding
         shown = [operand(k, 0) for k in range(min(len(given), MOST_TERMS))]

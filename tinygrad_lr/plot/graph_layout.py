@@ -20,6 +20,7 @@ HEADING = 22.0  # room for a frame's title
 PASSING = 12.0  # what an edge takes that passes a row
 SWEEPS = 12
 INFINITE = float("inf")
+HANGING = 0.1
 STRAIGHT = 1.0, 2.0, 8.0  # the pull of an edge between two boxes, at and within a long edge
 
 
@@ -230,7 +231,6 @@ class _Rows:
 
     def place(self) -> None:
         """Centres, in sweeps: each row is moved to the means of its neighbours'."""
-        count = len(self.sizes)
         self.x = [0.0] * len(self.rank)
         for row in self.rows:
             for i, gap in enumerate(self._gaps(row)):
@@ -244,7 +244,7 @@ class _Rows:
                 for item in row:
                     near = self.up[item] if down else self.down[item]
                     near = [*self.up[item], *self.down[item]] if both or not near else near
-                    pull = [STRAIGHT[(x >= count) + (item >= count)] for x in near]
+                    pull = [self._pull(item, x) for x in near]
                     at = sum(p * self.x[x] for p, x in zip(pull, near, strict=True))
                     wanted.append(at / sum(pull) if near else self.x[item])
                     weights.append(sum(pull) or 0.1)
@@ -253,6 +253,13 @@ class _Rows:
         self._straighten()
         for band in self.framed:
             self._aside_of(band)
+
+    def _pull(self, item: int, other: int) -> float:
+        """How strongly an edge holds its ends together; a leaf hangs beside its only reader."""
+        count = len(self.sizes)
+        if any(not self.up[x] and len(self.down[x]) == 1 for x in (item, other)):
+            return HANGING
+        return STRAIGHT[(item >= count) + (other >= count)]
 
     def _straighten(self) -> None:
         """Let long edges run straight down, as far as their neighbours leave room."""

@@ -115,6 +115,11 @@ def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[
     return chosen
 
 
+def _scrolled(picture: str) -> str:
+    """A picture in a box that scrolls sideways, with the arrow keys too."""
+    return f'<div class="scroll" tabindex="0">{picture}</div>'
+
+
 class GraphPicture:
     """A computation graph to look at; `computation_graph` makes it.
 
@@ -156,7 +161,7 @@ class GraphPicture:
         text. There is no script.
         """
         graph = self._graph
-        parts = ['<div class="tg-graphs">', STYLE, f'<div class="scroll">{self.svg()}</div>']
+        parts = ['<div class="tg-graphs">', STYLE, _scrolled(self.svg())]
         for run in runs(len(graph.layers), self._open):
             layer = graph.layers[run[0]]
             if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
@@ -174,7 +179,7 @@ class GraphPicture:
         given = self._graph, [layer], self._gradients, self._notes, layer
         inner = drawing(*given)
         yield f"<details><summary>{escape(printable(said))}</summary>"
-        yield f'<div class="scroll">{svg(inner)}</div>'
+        yield _scrolled(svg(inner))
         seen: dict[str, Box] = {}
         for box in inner.boxes:
             if box.layer == layer and box.look == "folded":
@@ -182,7 +187,7 @@ class GraphPicture:
         for box in list(seen.values())[:MOST_OPENED]:
             root = self._graph.number[id(box.things[-1])]
             yield f"<details><summary>{escape(f'{box.name}: {box.formula}')}</summary>"
-            yield f'<div class="scroll">{svg(drawing(*given, unfolded=root))}</div></details>'
+            yield f"{_scrolled(svg(drawing(*given, unfolded=root)))}</details>"
         yield "</details>"
 
     def tree(self, width: int = 78) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
 
 from .graph_boxes import Box, Drawing, Row
 from .graph_layout import Layout, Point, layered
@@ -19,7 +20,8 @@ LEAST, NARROWEST = 64.0, 340.0  # the width of a box, of a picture
 SIGNS = {1: "▲", -1: "▼"}
 
 STYLE = f"""
-.tg-graph {{ font: {SMALL}px {SANS}; font-variant-numeric: tabular-nums; background: #ffffff }}
+.tg-graph {{ font: {SMALL}px {SANS}; font-variant-numeric: tabular-nums }}
+.tg-graph {{ background: #ffffff; color-scheme: light dark }}
 .tg-graph .paper {{ fill: #ffffff }}
 .tg-graph text {{ fill: #222222 }}
 .tg-graph .name {{ font-size: {LARGE}px; font-weight: 600 }}
@@ -222,9 +224,20 @@ def _frames(layout: Layout, shift: float) -> Iterator[str]:
 
 
 def _headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
-    for band, (x, y, _, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
+    """The names of the frames, each in the upper corner where fewer edges come in."""
+    for band, (x, y, width, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
         name = literal(drawing.frames[band])
-        yield _text(x + shift + 12, y + MARGIN + 21, name, "name faint heading")
+        reach = text_width(name, LARGE) + 24
+        entering = [
+            q[0] - x
+            for route in layout.routes
+            for p, q in pairwise(route)
+            if p[1] <= y < q[1] and x <= q[0] <= x + width
+        ]
+        left = sum(at < reach for at in entering)
+        right = sum(at > width - reach for at in entering)
+        at, anchor = (x + width - 12, "end") if right < left else (x + 12, "")
+        yield _text(at + shift, y + MARGIN + 21, name, "name faint heading", anchor)
 
 
 def _edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
