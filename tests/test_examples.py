@@ -25,7 +25,7 @@ SAYS = {
     "09_character_model": ["letters foreseen", "Er faßt ihn sicher, er hält ihn warm."],
     "10_autoencoder": ["eight principal components: 0.0247"],
     "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
-    "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w·x + b)", "▼ −22"],
+    "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w · x + b)", "▼ −22"],
 }
 TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]
 COMPILED = """

@@ -233,7 +233,7 @@ def _shape(graph: Graph, i: int) -> str:
 
 
 def _forms(folding: Folding, group: Group, results: Sequence[int]) -> str:
-    """What the results of a group have in common: 48 × tanh(Σ w·x + b)."""
+    """What the results of a group have in common: 48 × tanh(Σ w · x + b)."""
     if not results:
         return ""
     part_of = {part[-1]: part for part in folding.expressions(group.vertices)}

@@ -63,7 +63,7 @@ def computation_graph(
 
     A layer is a weight with what is added to it and done to it (`explain.layers`). An open layer
     with many Values is folded as well: results that only one other result reads become one
-    formula, such as tanh(Σ w·x + b) for each neuron, and many that stand side by side become
+    formula, such as tanh(Σ w · x + b) for each neuron, and many that stand side by side become
     "… 42 more". So a graph of any size has a picture that can be read.
 
     Raises `ArgumentError` where `loss` is no Value with a graph, or `open` names no layer.
@@ -73,12 +73,12 @@ def computation_graph(
     >>> picture
     <GraphPicture of L: 5 boxes for 5 Values, 4 edges>
     >>> print(picture.tree())
-    value           data  gradient
-    L = z²          49    ▲ 1
-    └─ z = v₁ + b   7     ▲ 14
-       ├─ v₁ = w·3  6     ▲ 14
-       │  └─ w      2     ▲ 42
-       └─ b         1     ▲ 14
+    value          data  gradient
+    L = z²         49    ▲ 1
+    └─ z = v₁ + b  7     ▲ 14
+       ├─ v₁ = 3w  6     ▲ 14
+       │  └─ w     2     ▲ 42
+       └─ b        1     ▲ 14
     """
     if not isinstance(loss, Value):
         refuse(
