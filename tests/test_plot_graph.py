@@ -357,3 +357,11 @@ def test_attention_and_convolutions_have_pictures_too():
 def test_an_operation_of_many_operands_has_a_short_formula():
     picture = computation_graph(np.sum(np.stack([Value(float(i)) for i in range(1000)])))
     assert len(picture.svg()) < 6000 and "…" in picture.svg()
+
+
+def test_a_layer_that_is_used_twice_opens_in_both_places():
+    layer = tg.nn.Linear(3, 3, dtype=np.float64, generator=0)
+    model = tg.nn.Sequential(layer, tg.nn.Tanh(), layer)
+    loss = np.mean(model(np.ones((2, 3))) ** 2)
+    picture = computation_graph(loss, model=model, open=["layers.0"])
+    assert sum("W" in box.formula for box in picture.boxes if box.look == "result") == 2

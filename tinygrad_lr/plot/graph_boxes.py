@@ -243,6 +243,8 @@ def _forms(folding: Folding, group: Group, results: Sequence[int]) -> str:
     if others and len(results) == len(seen):
         return f"{len(results):,} results, {forms[form]:,} × {form}" if forms[form] > 1 else ""
     count = f"{len(results):,} × " if len(results) > 1 else ""
+    if group.kind == "more" and len(form) > LONGEST:
+        return ""
     return count + form + (", …" if others else "")
 
 

@@ -60,7 +60,7 @@ class Folding:
         for run in runs(len(graph.layers), self.open):
             if len(run) > 1:
                 inside = sorted(i for k in run for i in members[k])
-                title = f"{graph.layers[run[0]].name} … {graph.layers[run[-1]].name}"
+                title = f"… {len(run):,} more layers"
                 groups.append(Group("more", tuple(inside), run[0], title))
             elif run[0] in self.open:
                 groups += self._opened(members[run[0]], run[0])

@@ -8,7 +8,7 @@ from functools import cached_property
 from html import escape
 
 from ..errors import ArgumentError, refuse
-from ..files import printable, replace_file
+from ..files import listed, printable, quoted, replace_file
 from ..nn import Module
 from ..value import Value
 from .graph_boxes import Box, drawing, layer_line
@@ -99,19 +99,20 @@ def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[
         return everything if len(graph.things) <= ROOM else ()
     if open == "all":
         return everything
-    places = {layer.name: k for k, layer in enumerate(graph.layers)}
-    chosen = set()
+    names = [layer.name for layer in graph.layers]
+    chosen: set[int] = set()
     for wish in [open] if isinstance(open, str) else open:
-        place = wish - 1 if type(wish) is int else places.get(str(wish), -1)
-        if place not in everything:
+        found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
+        if not found:
+            known = dict.fromkeys(names)
             refuse(
                 ArgumentError,
                 "computation_graph",
                 "open names a layer that is not there",
-                expected=f"some of {', '.join(map(repr, list(places)[:12]))}, or numbers from 1",
-                given=repr(wish),
+                expected=f"some of {listed(list(known))}, or numbers from 1",
+                given=quoted(wish) if isinstance(wish, str) else repr(wish),
             )
-        chosen.add(place)
+        chosen |= found
     return chosen
 
 
