@@ -365,3 +365,23 @@ def test_a_layer_that_is_used_twice_opens_in_both_places():
     loss = np.mean(model(np.ones((2, 3))) ** 2)
     picture = computation_graph(loss, model=model, open=["layers.0"])
     assert sum("W" in box.formula for box in picture.boxes if box.look == "result") == 2
+
+
+def test_a_picture_keeps_its_numbers_when_training_goes_on():
+    model, loss = network()
+    loss.backward()
+    before = computation_graph(loss, model=model, open=()).html()
+    picture = computation_graph(loss, model=model, open=())
+    tg.optim.SGD(model.parameters(), 0.1).step()
+    late = computation_graph(loss, model=model, open=())
+    loss.backward()
+    assert picture.html() == before and late.html() == before
+
+
+def test_a_result_belongs_to_one_layer_only():
+    u, v, w = (Value(0.1 * k) for k in (1, 2, 3))
+    x = np.array([1.0, 2.0])
+    deep, shallow = np.tanh(v * np.tanh(w * x)), np.mean((u * x - 1.0 - x) ** 2)
+    layers = tg.plot.graph_reading.Graph(np.mean((deep - x) ** 2) + shallow).layers
+    results = [value for layer in layers for value in layer.results]
+    assert len(set(results)) == len(results)

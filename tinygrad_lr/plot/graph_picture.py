@@ -125,8 +125,8 @@ class GraphPicture:
     """A computation graph to look at; `computation_graph` makes it.
 
     `boxes` are what is drawn, operands before what reads them; `edges` say which box is read by
-    which, and how often: (from, to, times). The picture keeps the numbers of the moment when it
-    was made.
+    which, and how often: (from, to, times). The data are those that the loss was computed from, the
+    gradients those of the moment when the picture was made, whatever becomes of them later.
     """
 
     def __init__(self, graph: Graph, open: Collection[int], gradients: bool = True) -> None:
