@@ -25,8 +25,11 @@ SAYS = {
     "09_character_model": ["letters foreseen", "Er faßt ihn sicher, er hält ihn warm."],
     "10_autoencoder": ["eight principal components: 0.0247"],
     "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
+    "12_descent_pictures": ["rates.png", "Too small: 0.01", "landscape.png"],
+    "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w · x + b)", "▼ −22"],
     "14_traced": ["dL/dw = dL/dv₁ · dv₁/dw", "w ← w − 0.1 · w.grad", "layers.0: Linear"],
 }
+EXTRAS = {"12_descent_pictures": "matplotlib"}
 TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]
 COMPILED = """
 import runpy, sys, tinygrad_lr.train.steps as steps
@@ -58,6 +61,7 @@ def test_there_is_an_expectation_for_each_example():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
+    pytest.importorskip(EXTRAS.get(path.stem, "numpy"))
     run = run_in(tmp_path, str(path))
     assert not run.stderr
     assert all(text in run.stdout for text in SAYS[path.stem]), run.stdout
@@ -66,6 +70,7 @@ def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
 
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
 def test_an_example_that_is_compiled_comes_to_the_same(path, tmp_path):
+    pytest.importorskip(EXTRAS.get(path.stem, "numpy"))
     pytest.importorskip("llvmlite")  # each checks itself, and warns where it is not compiled
     assert not run_in(tmp_path, "-c", COMPILED, str(path)).stderr
 
