@@ -22,6 +22,7 @@ from tinygrad_lr.explain.naming import SPOKEN, text_of
 from tinygrad_lr.explain.numbers import number_text
 from tinygrad_lr.files import printable
 from tinygrad_lr.graph import ordered
+from tinygrad_lr.primitive import Primitive
 from tinygrad_lr.recording import RECORDING
 
 UNARY = ["tanh", "exp", "sigmoid", "relu", "__neg__", "abs"]
@@ -212,6 +213,33 @@ def test_the_mean_of_squares_and_the_cross_entropy_are_told_as_in_the_textbook()
         C = tg.losses.cross_entropy(z, np.array([0, 1]))
         C.backward()
     assert told(t, "dC/dz")[0] == ["(softmax(z) − onehot(y))/2"]
+
+
+def test_a_rule_without_a_formula_is_told_by_its_name_with_its_numbers():
+    def rule(g, out, x):
+        c = np.zeros_like(x)
+        for i in range(len(x)):
+            c[i] = (i + 1) * g[i]
+        return c
+
+    def ramp(x):
+        return x * np.arange(1.0, 4.0)
+
+    operation, w = Primitive(ramp), Value(np.ones(3), name="w")
+    operation.vjp(x=rule)
+    with traced() as t:
+        s = operation(w)
+        s.sum().backward()
+    assert told(t, "dv₁/dw")[1].endswith("s hands w its share by the rule of ramp")
+    assert w.grad.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_value_that_is_used_twice_by_one_operation_gets_two_shares():
+    x = Value(3.0, name="x")
+    with traced() as t:
+        (x * x).backward()
+    assert [line.count("This is one of 2 uses of x.") for line in t.lines[2:]] == [1, 1]
+    assert "= 3, which adds to the 3 that came from v₁: 6" in t.lines[-1]
 
 
 def test_equal_numbers_in_a_formula_stay_apart():

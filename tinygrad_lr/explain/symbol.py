@@ -184,6 +184,24 @@ def written(
     return call(operation.latex or _by_name(operation), {**kept, **none}, count)
 
 
+def stated(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
+) -> Expression:
+    """The formula of an operation that is shown for itself: also one that changes no number.
+
+    >>> x, out = Symbol(Name("x"), np.ones(4)), np.ones((2, 2))
+    >>> stated(TABLE["reshape_to"], [x], {"shape": (2, 2)}, out).text
+    'reshape(x)'
+    >>> stated(TABLE["multiply"], [x, 0.0], {}, np.zeros(4)).text
+    'x · 0'
+    """
+    found = written(operation, operands, options, out)
+    if operation.latex and (operation.name in SAME or isinstance(found, Number)):
+        x = map(expression_of, operands)
+        return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
+    return found
+
+
 def place(index: Any) -> str:
     r"""An index as it is written between brackets; what is no number or slice is a dot.
 

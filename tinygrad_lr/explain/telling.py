@@ -10,11 +10,11 @@ import numpy as np
 from ..primitive import Primitive
 from ..recording import unwatched
 from ..silence import silent
-from .expression import ONE, Expression, Name, Number, call, derivative, summed
+from .expression import ONE, Expression, Name, derivative, summed
 from .numbers import MOST, array_text, shape_text, summary_text
 from .rewriting import figures
 from .rules import fit, handed, rules_of
-from .symbol import SAME, Symbol, expression_of, written
+from .symbol import Symbol, stated
 
 WIDE = 48
 """Numbers longer than this are elided, and left out of the middle of an equation."""
@@ -46,12 +46,7 @@ class Telling:
     def forward(self) -> Expression:
         """What was computed."""
         operation, _, _, options = self.record
-        found = written(operation, self.operands, options, self.out.number)
-        simplified = operation.name in SAME or isinstance(found, Number)
-        if simplified and operation.latex:  # here a step of its own
-            x = map(expression_of, self.operands)
-            return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
-        return found
+        return stated(operation, self.operands, options, self.out.number)
 
     def with_numbers(self, formula: Expression) -> str:
         """The same formula with numbers in place of names, or "" where there are arrays."""

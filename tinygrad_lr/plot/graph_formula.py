@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..explain.expression import Expression, Name, call, summed, total
-from ..explain.plain_text import plain_text
-from ..explain.symbol import SAME, Symbol, expression_of, written
+from ..explain.expression import Expression, Name, summed, total
+from ..explain.symbol import Symbol, expression_of, stated
 from .graph_reading import Graph
 
 DEEPEST, MOST_PARTS, MOST_TERMS, ALL_TERMS = 8, 200, 4, 64
@@ -38,7 +37,7 @@ class Formulas:
         if i < self.graph.leaves:
             return ""
         self.room = MOST_PARTS
-        return plain_text(self._written(i, frozenset(), 0).latex)
+        return self._written(i, frozenset(), 0).text
 
     def folded(self, i: int, inside: Set[int]) -> str:
         """A result with all that is folded into it written out.
@@ -48,7 +47,7 @@ class Formulas:
         alike results read the same.
         """
         self.room = MOST_PARTS
-        return plain_text(self._written(i, inside, 0).latex)
+        return self._written(i, inside, 0).text
 
     def _written(self, i: int, inside: Set[int], depth: int) -> Expression:
         """The formula; it is a general one where something is folded."""
@@ -65,9 +64,7 @@ class Formulas:
             given.append(Symbol(REST, 0.0))
         if inside and len(given) == 2:
             self._generalize(operation.name, operands, given)
-        if operation.name in SAME and operation.latex not in {None, "<x>"}:
-            return call(operation.latex, {operation.operands[0]: given[0].expression})
-        return written(operation, given, options, graph.numbers(i))
+        return stated(operation, given, options, graph.numbers(i))
 
     def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
         """What stands for an operand: a number, a name, or a formula with its numbers."""
