@@ -132,6 +132,8 @@ def _valued(start: str, data: Any, width: int) -> Iterator[str]:
     line = start + shown + shape
     if len(line) <= width:
         yield line
+    elif start.strip() == "=":
+        yield start + fitting(data, width - len(start) - len(shape)) + shape
     else:
         yield start.rstrip(" =")
         yield f"{MARGIN}   = {fitting(data, width - 8 - len(shape))}{shape}"

@@ -96,11 +96,14 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     number: dict[Value, int] = {}
     reads: dict[Value, dict[Value, None]] = {}
     made: dict[Value, dict[Value, None]] = {}  # of parameters alone: a reshaped bias, a penalty
-    reader: dict[Value, Value] = {}  # of those, the first result that they join
+    readers: dict[Value, list[Value]] = {}  # of those
     for value in results:
         operation, operands, _, _ = value._record  # type: ignore[misc]
         of = [x for x in operands if type(x) is Value]
         own = {leaf: None for x in of for leaf in ([x] if x in leaves else made.get(x, ()))}
+        for x in of:
+            if x in made:
+                readers.setdefault(x, []).append(value)
         if value is not loss and _of_parameters_alone(value, leaves, made):
             made[value] = own
             continue
@@ -109,13 +112,11 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             level += 1
         number[value] = level
         reads[value] = own
-        joining = [x for x in of if x in made]
-        for x in joining:
-            if x not in reader:
-                reader[x], number[x] = value, level
-                joining += [y for y in x._record[1] if type(y) is Value and y in made]  # type: ignore[index]
     at_the_end = _loss_part(results, leaves, made.keys())
-    at_the_end |= {x for x in made if reader[x] in at_the_end}
+    for x in reversed(made):  # each joins the earliest that reads it, so that nothing leads back
+        number[x] = min(number[value] for value in readers[x])
+        if at_the_end.issuperset(readers[x]):
+            at_the_end.add(x)
     members: dict[int, list[Value]] = {}
     read: dict[int, dict[Value, None]] = {}
     for value in results:

@@ -1,6 +1,7 @@
 """Pictures: of what a descent did, of influences, and of computation graphs.
 
-`computation_graph` needs nothing more; the others need the extra `plot` (matplotlib). Each takes what `fit` was given and what it returned, and gives back a matplotlib figure:
+`computation_graph` needs nothing more; the others need the extra `plot` (matplotlib). They take
+what `fit` was given and what it returned, or an `Influence`, and give back a matplotlib figure:
 `figure.savefig("out.png")`, or .svg, or .pdf. With `dark=True` it is for a dark page. Names are
 shown literally, colours have one meaning everywhere (blue: what was learnt, grey: data and closed
 form, vermilion and sky blue: a positive and a negative slope, green: a step), and neither the
