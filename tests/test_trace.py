@@ -445,6 +445,12 @@ def test_forward_mode_is_seen():
     assert t.lines[-1] == ("  dv₁ = dv₁/dx · dx + dv₁/dy · dy = 4 · 1 + 3 · 2 = 10  (v₁ = x · y)")
 
 
+def test_forward_mode_tells_two_uses_of_one_value_apart():
+    with traced() as t:
+        tg.jvp(lambda x: x / x, (2.0,), (1.0,))
+    assert "= 0.5 · 1 + (−0.5) · 1 = 0  (" in t.lines[-1]
+
+
 def test_what_requires_no_gradient_is_seen():
     x = Value(2.0, name="x", requires_grad=False)
     with traced() as t, tg.no_grad():

@@ -78,8 +78,7 @@ class Names:
         results = [x for x in self.order if x._record is not None]
         held = held_by(variables or {})
         for value in self.order:
-            if value.name and not (value.name in LAYERED and value._record is None):
-                self._give(value, value.name)
+            self._give(value, given_name(value))
         self._name_parameters(leaves)
         for value in self.order:
             self._give(value, held.get(id(value)))
@@ -158,7 +157,7 @@ class Names:
         """Name what has no name yet; a name that is taken gets a number."""
         if not name or id(x) in self._names:
             return
-        name = SPOKEN.get(name, printable(name))
+        name = spoken(name)
         unique, count = name, self._taken.get(name, 1)
         while unique in self._taken:
             count += 1
@@ -175,10 +174,7 @@ class Names:
             below = "" if len(counted) == 1 else str(layer.number)
             for value in layer.parameters:
                 own = (self.paths.get(value) or value.name or "").rpartition(".")[2]
-                letter = LAYERED.get(own, f"{own}_" if own and below else own)
-                if len(counted) == 1 and letter == "W" and value.size == 1:
-                    letter = "w"
-                self._give(value, f"{letter}{below}" if letter else None)
+                self._give(value, parameter_name(own, value, below))
 
     def _name_parts(self, loss: Value, results: list[Value], held: Mapping[int, str]) -> None:
         """The lesson's names for what stands in a loss and in a layer."""
@@ -220,6 +216,22 @@ class Names:
                 parametric = operation.name in {"multiply", "matmul", "affine"}
                 self._give(x, "x" if parametric and first else "c")
                 first = False
+
+
+def given_name(x: Value) -> str:
+    """The name that the user gave, or ""; weight and bias are those that layers have."""
+    return x.name if x.name and (x._record is not None or x.name not in LAYERED) else ""
+
+
+def parameter_name(own: str, x: Value, number: str) -> str:
+    """What a layer's parameter is called, by its own name and the number of the layer, or ""."""
+    letter = LAYERED.get(own, f"{own}_" if own and number else own)
+    return "w" if letter == "W" and not number and x.size == 1 else letter and letter + number
+
+
+def spoken(name: str) -> str:
+    """A name with its letter: y_hat as ŷ; on one line whatever is in it."""
+    return SPOKEN.get(name, printable(name))
 
 
 def held_by(variables: Mapping[str, Any]) -> dict[int, str]:

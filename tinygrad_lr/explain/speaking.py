@@ -13,7 +13,7 @@ from ..nn import Module
 from ..value import Value
 from .callers import Caller
 from .expression import Expression, Name
-from .naming import LAYERED, SPOKEN, latex_of, text_of, word
+from .naming import given_name, latex_of, parameter_name, spoken, text_of, word
 from .numbers import array_text, shape_text
 from .rewriting import count_of, counting
 from .symbol import Symbol
@@ -54,7 +54,7 @@ class SpokenNames:
         if np.ndim(number) == 0:
             return number
         held = caller.held.get(id(x))
-        return Symbol(Name(latex_of(_spoken(held)) if held else word(brief(number))), number)
+        return Symbol(Name(latex_of(spoken(held)) if held else word(brief(number))), number)
 
     def known(self, x: Value) -> str:
         """The name that a Value has, or ""."""
@@ -73,7 +73,7 @@ class SpokenNames:
             return name
         for model in caller.modules[:1]:
             self._meet(model)
-        better = self._own(x) or caller.held.get(id(x), "")
+        better = given_name(x) or caller.held.get(id(x), "")
         if better:
             before, name = name, self.give(x, better)
             if before:
@@ -86,14 +86,9 @@ class SpokenNames:
             self._plain[id(x)] = weakref.ref(x)
         else:
             self._plain.pop(id(x), None)
-        spoken = self._unique(_spoken(name) if name else "v", numbered=not name)
-        self._names[id(x)] = (weakref.ref(x), spoken)
-        return spoken
-
-    def _own(self, x: Value) -> str:
-        """The name that the user gave."""
-        layered = x.name in LAYERED and x._record is None
-        return x.name if x.name and not layered else ""
+        unique = self._unique(spoken(name) if name else "v", numbered=not name)
+        self._names[id(x)] = (weakref.ref(x), unique)
+        return unique
 
     def _unique(self, name: str, numbered: bool = False) -> str:
         """The name, with a number where it is taken."""
@@ -118,14 +113,12 @@ class SpokenNames:
             owners.setdefault(owner, []).append((own, x))
         for number, (owner, held) in enumerate(owners.items(), 1):
             for own, x in held:
-                if self.known(x) or self._own(x):
+                if self.known(x) or given_name(x):
                     continue
-                letter = LAYERED.get(own, f"{own}_" if len(owners) > 1 else own)
-                if len(owners) == 1 and letter == "W" and x.size == 1:
-                    letter = "w"
-                name = self.give(x, letter if len(owners) == 1 else f"{letter}{number}")
+                below = str(number) if len(owners) > 1 else ""
+                name = self.give(x, parameter_name(own, x, below))
                 path = f"{owner}.{own}" if owner else own
-                shape = f", {' × '.join(map(str, x.shape))}" if x.shape else ""
+                shape = f", {shape_text(x.shape)}" if x.shape else ""
                 self.legend.append(f"{text_of(name)} is {printable(path)}{shape}")
 
 
@@ -145,8 +138,3 @@ def chain_name(modules: Sequence[Module], depth: int) -> str:
     names = {id(x): name for name, x in modules[0].named_modules()}
     path = names.get(id(module), "")
     return f"{printable(path)}: {kind}" if path else kind
-
-
-def _spoken(name: str) -> str:
-    """A name with its letter: y_hat as ŷ."""
-    return SPOKEN.get(name, printable(name))

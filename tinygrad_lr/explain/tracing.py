@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -30,7 +31,8 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     Within the block, every operation on Values is printed when it has run, by the names that the
     program gives things; then every rule that the chain rule applies (`backward`, `tg.grad` and
     what is like it), with the local derivative, why it is so, and what it adds to. So are the
-    modules that run, and the steps of optimisers. Results are the same numbers as without it.
+    modules that run, and the steps of optimisers. Formulas are those that the rules themselves
+    write, as in `derivation`. Results are the same numbers as without it.
 
     - `lines`: what was printed
     - `text()`: the same as one text
@@ -121,7 +123,8 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         numbers: dict[Expression, Any] = {}
         for i, t in enumerate(given):
             if t is not None:
-                rate, moved = told.local_name(i), differential(told.operands[i].expression)
+                rate = replace(told.local_name(i), instead_of=str(i))  # x/x has two of one name
+                moved = differential(told.operands[i].expression)
                 parts.append(product(rate, moved))
                 local = told.local(i)
                 numbers[rate] = None if local is None else local[0].number
