@@ -58,7 +58,7 @@ def run(cell, name, names):
 
 @functools.cache
 def executed(chapter):
-    """What the chapter's cells print and show, run in turn in an empty notebook; files they left."""
+    """What its cells print and show, run in turn in an empty notebook; which files they left."""
     plt = pytest.importorskip("matplotlib.pyplot")
     plt.switch_backend("agg")
     names, output = {"__name__": "__main__"}, io.StringIO()
