@@ -89,6 +89,11 @@ def test_there_are_twelve_chapters_and_the_index_lists_them_with_their_questions
         assert title[0].startswith(f"{number}. ") and row in index
 
 
+def test_each_chapter_leads_to_the_next():
+    for chapter, following in zip(CHAPTERS, [*CHAPTERS[1:], FOLDER / "README.md"], strict=True):
+        assert prose(chapter).rstrip().endswith(f"]({following.name})")
+
+
 @every_chapter
 def test_a_chapter_runs_from_the_top_and_leaves_no_file(chapter):
     assert executed(chapter)[1] == []
