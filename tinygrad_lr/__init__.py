@@ -46,6 +46,7 @@ if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import compiler as compiler
     from . import datasets as datasets
+    from . import explain as explain
     from . import interop as interop
     from . import linear as linear
     from . import metrics as metrics
@@ -54,14 +55,21 @@ if _TYPE_CHECKING:
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
+    from .explain import derivation as derivation
     from .train import History as History
     from .train import fit as fit
 
 __version__ = "0.1.0"
 
 _MODULES = [
-    *("checkpoint", "compiler", "datasets", "interop", "linear", "metrics", "plot", "schedules"),
-    "train",
+    *("checkpoint", "compiler", "datasets", "explain", "interop", "linear", "metrics", "plot"),
+    *("schedules", "train"),
 ]
-_NAMES = {"History": "train", "compile": "compiler", "fit": "train", "set_threads": "compiler"}
+_NAMES = {
+    "History": "train",
+    "compile": "compiler",
+    "derivation": "explain",
+    "fit": "train",
+    "set_threads": "compiler",
+}
 __getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})

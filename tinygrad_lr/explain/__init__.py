@@ -1,1 +1,11 @@
-"""Explanations."""
+"""Explanations of a graph: how a loss depends on a weight, with every formula and number."""
+
+from __future__ import annotations
+
+from .derivation import Derivation as Derivation
+from .derivation import derivation as derivation
+from .layers import Layer as Layer
+from .layers import layers_of as layers_of
+from .replay import Replay as Replay
+
+__all__ = ["Derivation", "Layer", "Replay", "derivation", "layers_of"]

@@ -96,16 +96,14 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         number[value] = level
         members.setdefault(level, []).append(value)
         read.setdefault(level, {}).update(dict.fromkeys(own))
-    highest = max(members)
     at_the_end = _loss_part(results, leaves)
-    body = [x for x in members[highest] if x not in at_the_end]
     layers = [
-        Layer(level, _name(level, read.get(level, {}), paths), tuple(read.get(level, {})), tuple(m))
-        for level, m in sorted({**members, highest: body}.items())
-        if m
+        Layer(level, _name(level, read.get(level, {}), paths), tuple(read.get(level, {})), body)
+        for level, m in sorted(members.items())
+        if (body := tuple(x for x in m if x not in at_the_end))
     ]
     last = tuple(x for x in results if x in at_the_end)
-    return [*layers, Layer(highest + 1, "loss", (), last)]
+    return [*layers, Layer(max(members) + 1, "loss", (), last)]
 
 
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -66,11 +66,13 @@ class Names:
         model: Module | None = None,
         variables: Mapping[str, Any] | None = None,
     ) -> None:
+        self.loss = loss
         self.layers = layers_of(loss, model)
+        self._layer = {x: layer for layer in self.layers for x in layer.results}
         self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._age))
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
-        self._taken: set[str] = set()
+        self._taken: dict[str, int] = {}  # a name, and up to which number it is given
         self._kept: list[Any] = [*self.order]  # so that no id is used twice
         leaves = [x for x in self.order if x._record is None]
         results = [x for x in self.order if x._record is not None]
@@ -84,11 +86,10 @@ class Names:
         for value in self.order:
             self._give(value, held.get(id(value)))
         self._name_parts(loss, results, held)
-        plain = 0
-        for value in results:
-            if id(value) not in self._names:
-                plain += 1
-                self._give(value, f"v{plain}")
+        unnamed = [x for x in results if id(x) not in self._names]
+        for i, value in enumerate(unnamed):
+            self._give(value, f"v{i + 1}")
+        self.numbered = set(unnamed)  # results that are called v₁, v₂ for want of a name
         for i, value in enumerate(x for x in leaves if id(x) not in self._names):
             self._give(value, f"p{i + 1}")
         self._name_constants(results, held)
@@ -116,7 +117,7 @@ class Names:
         if name is None:
             return number_latex(float(x)) if np.ndim(x) == 0 else r"\mathrm{constant}"
         letter, below = _parts(name)
-        spelt = LATEX.get(letter, letter if len(letter) == 1 else _word(letter))
+        spelt = _spelt(letter)
         return f"{spelt}_{{{below}}}" if below else spelt
 
     def path(self, x: Value) -> str:
@@ -130,20 +131,45 @@ class Names:
             if path and path != self._names[id(value)]:
                 yield self.text(value), path
 
+    @property
+    def words(self) -> dict[str, str]:
+        """The LaTeX of names that are words, and the words."""
+        letters = (_parts(name)[0] for name in self._taken)
+        return {_spelt(x): x for x in letters if _spelt(x).startswith(r"\mathrm")}
+
+    def renumber(self, visible: Set[Value]) -> None:
+        """Call the visible ones of those without a name v₁, v₂, ... in their order."""
+        for value in self.numbered:
+            self._taken.pop(self._names.pop(id(value)), None)
+        ordered = [x for x in self.order if x in self.numbered]
+        for i, value in enumerate(sorted(ordered, key=lambda x: x not in visible)):
+            self._give(value, f"v{i + 1}")
+
     def layer_of(self, value: Value) -> Layer | None:
         """The layer that a result belongs to."""
-        return next((layer for layer in self.layers if value in layer), None)
+        return self._layer.get(value)
+
+    def layer_reading(self, parameter: Value) -> Layer | None:
+        """The first layer that a leaf is a parameter of."""
+        readers = (x for x in self.layers if any(parameter is y for y in x.parameters))
+        return next(readers, None)
+
+    @property
+    def known(self) -> Set[int]:
+        """The identities of all that has a name."""
+        return self._names.keys()
 
     def _give(self, x: Any, name: str | None) -> None:
         """Name what has no name yet; a name that is taken gets a number."""
         if not name or id(x) in self._names:
             return
         name = SPOKEN.get(name, printable(name))
-        unique, count = name, 1
+        unique, count = name, self._taken.get(name, 1)
         while unique in self._taken:
             count += 1
             unique = f"{name}_{count}" if name[-1:].isdigit() else f"{name}{count}"
-        self._taken.add(unique)
+        self._taken[unique] = 1
+        self._taken[name] = count
         self._names[id(x)] = unique
         self._kept.append(x)
 
@@ -165,10 +191,10 @@ class Names:
         for layer in self.layers[-1:]:
             for value in layer.results:
                 operation, operands, _, _ = value._record  # type: ignore[misc]
-                if operation.name == "subtract":
+                if operation.name == "subtract" and type(operands[0]) is Value:
                     self._give(value, "u")
                     prediction, target = operands
-                    if type(prediction) is Value and prediction._record is not None:
+                    if prediction._record is not None:
                         self._give(prediction, "ŷ")
                     if np.ndim(target) and id(target) not in held:
                         self._give(target, "y")
@@ -176,9 +202,9 @@ class Names:
         for layer in self.layers[:-1]:
             below = str(layer.number) if counted else ""
             readers = [x for x in layer.results if not layer.parameters or layer.reads(x)]
-            if readers and counted:
+            if readers:
                 self._give(readers[-1], f"z{below}")
-            if counted and not (readers and layer.output is readers[-1]):
+            if not (readers and layer.output is readers[-1]):
                 self._give(layer.output, f"h{below}")
 
     def _name_constants(self, results: list[Value], held: Mapping[int, str]) -> None:
@@ -212,9 +238,22 @@ def _parts(name: str) -> tuple[str, str]:
     return found[1], found[2].replace("_", ",")
 
 
+def _spelt(letters: str) -> str:
+    """A name without its number, as LaTeX."""
+    plain = len(letters) == 1 and letters.isalpha()
+    return LATEX.get(letters, letters if plain else _word(letters))
+
+
 def _word(text: str) -> str:
     """Letters that are a word, upright, with what LaTeX would read as a command escaped."""
-    special = {"\\": r"\backslash ", "{": r"\{", "}": r"\}", "^": r"\hat{}", "~": r"\sim "}
+    special = {
+        "\\": r"\backslash ",
+        "{": r"\{",
+        "}": r"\}",
+        "^": r"\wedge ",
+        "~": r"\sim ",
+        " ": r"\ ",
+    }
     escaped = "".join(special.get(c, f"\\{c}" if c in "_$%&#" else c) for c in text)
     return rf"\mathrm{{{escaped}}}"
 

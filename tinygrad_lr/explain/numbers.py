@@ -24,7 +24,7 @@ def number_text(number: float, digits: int = DIGITS) -> str:
         return "∞" if number > 0 else "−∞"
     if number != number:  # noqa: PLR0124 - nan
         return "nan"
-    return f"{number + 0.0:.{digits}g}".replace("-", "−", 1)
+    return f"{number + 0.0:.{digits}g}".replace("-", "−")
 
 
 def number_latex(number: float, digits: int = DIGITS) -> str:

@@ -62,9 +62,7 @@ def sum(x, axis=None, keepdims=False):
 sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # spread by the walk
 
 
-@primitive(
-    latex=r"\operatorname{mean}\left(<x>\right)", onnx="ReduceMean", kind="linear", examples=AXES
-)
+@primitive(latex=r"\frac{1}{N} \sum <x>", onnx="ReduceMean", kind="linear", examples=AXES)
 def mean(x, axis=None, keepdims=False):
     """The mean along the axis, or of all entries; nan where there are none.
 

@@ -1,0 +1,177 @@
+"""LaTeX formulas as plain text: ŷ, Σ, ², dL/dw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+WORDS = {
+    "cdot": "·",
+    "sum": "Σ ",
+    "prod": "Π ",
+    "infty": "∞",
+    "le": "≤",
+    "ge": "≥",
+    "ne": "≠",
+    "sim": "~",
+    "backslash": "\\",
+    "lfloor": "⌊",
+    "rfloor": "⌋",
+    "lceil": "⌈",
+    "rceil": "⌉",
+    "lVert": "‖",
+    "rVert": "‖",
+    "star": "⋆",
+    "bmod": " mod ",
+    "partial": "∂",
+    "Sigma": "Σ",
+    "left": "",
+    "right": "",
+    "mathsf": "",
+    "mathrm": "",
+    "text": "",
+}
+GREEK = dict(
+    zip(
+        [
+            *("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "nu"),
+            *("pi", "rho", "sigma", "tau", "phi", "omega"),
+        ],
+        "αβγδεηθλμνπρστφω",
+        strict=True,
+    )
+)
+RAISED = str.maketrans("0123456789−T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ")
+LOWERED = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
+APPLIED = "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
+TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\s+|[^\\{}^_&\s]")
+
+
+def plain_text(latex: str) -> str:
+    r"""A formula of this package as text.
+
+    >>> plain_text(r"\frac{dL}{d\hat{y}} = \frac{2u}{N}"), plain_text(r"\frac{1}{N} \sum u^{2}")
+    ('dL/dŷ = 2u/N', '(1/N) Σ u²')
+    >>> plain_text(r"\begin{cases} 1 & z_{1} > 0 \\ 0 & \text{otherwise} \end{cases}")
+    '(1 if z₁ > 0, else 0)'
+    """
+    text = _read(iter(TOKEN.findall(latex)), None)
+    text = re.sub(r" +", " ", text)
+    text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
+    text = re.sub(rf"{APPLIED}(_\w+|[₀-₉]*) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(rf"{APPLIED}(_\w+|[₀-₉]*) *", r"\1 ", text)
+    return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
+
+
+def _read(tokens: Iterator[str], until: str | None) -> str:
+    """The text up to the closing token."""
+    out = ""
+    for token in tokens:
+        if token == until:
+            return out
+        if token == "{":
+            out += _read(tokens, "}")
+        elif token == "^":
+            out += _raised(_argument(tokens))
+        elif token == "_":
+            out += _lowered(_argument(tokens))
+        elif token == r"\frac":
+            above, below = _argument(tokens), _argument(tokens)
+            out += f"{_closed(above)}/{_closed(below)}"
+        elif token == r"\sqrt":
+            out += _root(tokens)
+        elif token == r"\operatorname":
+            out += _argument(tokens) + APPLIED
+        elif token == r"\hat":
+            out += {"y": "ŷ"}.get(letter := _argument(tokens), f"{letter}^")
+        elif token == r"\begin":
+            _argument(tokens)
+            out += _cases(tokens)
+        elif token.startswith("\\") and len(token) == 2:
+            out += {",": " ", "\\": "; "}.get(token[1], token[1])
+        elif token.startswith("\\"):
+            word = token[1:]
+            out += WORDS.get(word, GREEK.get(word, word + APPLIED))
+        else:
+            out += " " if token.isspace() else token.replace("-", "−")
+    return out
+
+
+def _argument(tokens: Iterator[str]) -> str:
+    """What a command is given: a group, or one token."""
+    for token in tokens:
+        if token == "{":
+            return _read(tokens, "}")
+        if not token.isspace():
+            return _read(iter([token]), None)
+    return ""
+
+
+def _root(tokens: Iterator[str]) -> str:
+    for token in tokens:
+        if token == "[":
+            degree = ""
+            for inner in tokens:
+                if inner == "]":
+                    break
+                degree += inner
+            return {"3": "∛"}.get(degree, f"{degree}√") + _closed(_argument(tokens))
+        if token == "{":
+            return "√" + _closed(_read(tokens, "}"))
+    return "√"
+
+
+def _cases(tokens: Iterator[str]) -> str:
+    """Two cases as one bracket: (a if condition, else b)."""
+    inner, first = "", True
+    for token in tokens:
+        if token == r"\end":
+            _argument(tokens)
+            break
+        if token == r"\begin":
+            _argument(tokens)
+            inner += _cases(tokens)
+        elif token == "&":
+            inner += " if "
+        elif token == r"\\":
+            inner += ", else " if first else ", "
+            first = False
+        else:
+            inner += _read(_with_group(token, tokens), None)
+    inner = re.sub(r"\s*if\s+otherwise\s*", "", re.sub(r"\s+", " ", inner))
+    return f"({inner.strip()})".replace(" ,", ",")
+
+
+def _with_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
+    """A token with the groups that belong to it."""
+    yield token
+    needs = {r"\frac": 2, r"\hat": 1, r"\text": 1, r"\operatorname": 1, r"\mathrm": 1, r"\sqrt": 1,
+             r"\mathsf": 1, "^": 1, "_": 1}.get(token, int(token == "{") and -1)  # fmt: skip
+    depth = int(needs == -1)
+    while needs > 0 or depth:
+        inner = next(tokens, None)
+        if inner is None:
+            return
+        yield inner
+        depth += (inner == "{") - (inner == "}")
+        if depth == 0 and not inner.isspace() and needs > 0:
+            needs -= 1
+
+
+def _raised(text: str) -> str:
+    return text.translate(RAISED) if re.fullmatch(r"−?\d+|T", text.strip()) else f"^{_closed(text)}"
+
+
+def _lowered(text: str) -> str:
+    if re.fullmatch(r"[\d,]+", text):
+        return text.translate(LOWERED)
+    return text if text.startswith("[") else f"_{_closed(text)}"
+
+
+def _whole(text: str) -> bool:
+    return re.fullmatch(r"[\w.,ŷ]+", text.strip()) is not None
+
+
+def _closed(text: str) -> str:
+    """In brackets, unless it is one word."""
+    return text.strip() if _whole(text) else f"({text.strip()})"
