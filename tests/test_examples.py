@@ -25,7 +25,9 @@ SAYS = {
     "09_character_model": ["letters foreseen", "Er faßt ihn sicher, er hält ihn warm."],
     "10_autoencoder": ["eight principal components: 0.0247"],
     "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
+    "12_descent_pictures": ["rates.png", "Too small: 0.01", "landscape.png"],
 }
+EXTRAS = {"12_descent_pictures": "matplotlib"}
 TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]
 COMPILED = """
 import runpy, sys, tinygrad_lr.train.steps as steps
@@ -57,6 +59,7 @@ def test_there_is_an_expectation_for_each_example():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
+    pytest.importorskip(EXTRAS.get(path.stem, "numpy"))
     run = run_in(tmp_path, str(path))
     assert not run.stderr
     assert all(text in run.stdout for text in SAYS[path.stem]), run.stdout
@@ -65,6 +68,7 @@ def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
 
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
 def test_an_example_that_is_compiled_comes_to_the_same(path, tmp_path):
+    pytest.importorskip(EXTRAS.get(path.stem, "numpy"))
     pytest.importorskip("llvmlite")  # each checks itself, and warns where it is not compiled
     assert not run_in(tmp_path, "-c", COMPILED, str(path)).stderr
 

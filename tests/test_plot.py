@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 import threading
@@ -15,10 +14,10 @@ from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 
 pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 
+from pictures import MODEL, STEP, TRUTH, lines, saved, texts
+
 from tinygrad_lr.plot import descent_figure, loss_of
 from tinygrad_lr.plot.style import literal
-
-MODEL, TRUTH, STEP = "#0072B2", "#444444", "#009E73"
 
 
 class Run:
@@ -57,22 +56,6 @@ def students():
 @pytest.fixture(scope="module")
 def sat(students):
     return Run(students.sat_sum, students.fy_gpa, x_name="sat_sum", y_name="fy_gpa")
-
-
-def lines(panel, color):
-    return [line for line in panel.get_lines() if line.get_color() == color]
-
-
-def texts(figure):
-    figure.canvas.draw()
-    found = [text for text in figure.findobj(lambda x: hasattr(x, "get_text")) if text.get_text()]
-    return [text.get_text() for text in found]
-
-
-def saved(figure, kind="png"):
-    file = io.BytesIO()
-    figure.savefig(file, format=kind)
-    return file.getvalue()
 
 
 def test_the_points_are_the_data(sat):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import losses
-from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
+from ..errors import ArgumentError, ShapeError, bad_argument
 from ..linear import Line
-from ..nn import Module
-from ..recording import no_grad
-from ..value import Value
-from .panels import draw_curve, draw_losses, draw_predictions, draw_slice
-from .slice import Run
+from .curves import draw_losses
+from .hill import draw_slice
+from .panels import draw_curve, draw_predictions
+from .replay import real_numbers
+from .slice import Run, Slice
 from .style import figure_with_panels, literal
 
 if TYPE_CHECKING:
@@ -36,6 +34,7 @@ def descent_figure(
     y_name: str = "y",
     closed_form: Line | None = None,
     w_label: str | None = None,
+    dark: bool = False,
 ) -> Figure:
     """Three panels about a descent, ready to save: `figure.savefig("out.png")`.
 
@@ -59,6 +58,7 @@ def descent_figure(
     - `closed_form`: the least-squares line of x and y; its mse is the reference of the loss, so
       leave it out where the descent saw another loss or another scale of y
     - `w_label`: the name of w on its axis, with units
+    - `dark`: for a dark page, else for print
 
     Rows and losses that are not finite, or beyond 1e150, are not drawn, and the panel says how
     many. Neither pyplot nor any global state of matplotlib is touched.
@@ -75,13 +75,14 @@ def descent_figure(
     ...     y,
     ...     predict=lambda x: line(x[:, None]).numpy(),
     ...     history=history,
-    ...     loss_at=loss_of(line, x, y),
+    ...     loss_at=tg.plot.loss_of(line, x, y),
     ... )
     >>> [panel.get_ylabel() for panel in figure.axes]
     ['y', 'loss', 'loss']
     """
-    features = _real_numbers("x", x)
-    target = _real_numbers("y", y)
+    where = "descent_figure"
+    features = real_numbers(where, "x", x)
+    target = real_numbers(where, "y", y)
     names = [literal(name) for name in ([x_name] if isinstance(x_name, str) else x_name)]
     columns = features.shape[1] if features.ndim == 2 else 1
     if (
@@ -92,7 +93,7 @@ def descent_figure(
     ):
         raise ShapeError(
             bad_argument(
-                "descent_figure",
+                where,
                 "x, y and the names do not fit together",
                 expected="x (n,) or (n, features), y (n,), a name for each feature",
                 given=f"x {features.shape}, y {target.shape}, {len(names)} names",
@@ -101,7 +102,7 @@ def descent_figure(
     if not any(len(records) for records in history.weights.values()):
         raise ArgumentError(
             bad_argument(
-                "descent_figure",
+                where,
                 "the history has no weights",
                 expected="what fit returned for a model with parameters",
                 given=repr(history),
@@ -109,11 +110,11 @@ def descent_figure(
         )
 
     def predicted(rows: Array) -> Array:
-        found = _real_numbers("what predict returns", predict(rows))
+        found = real_numbers(where, "what predict returns", predict(rows))
         if found.shape not in {(len(rows),), (len(rows), 1)}:
             raise ShapeError(
                 bad_argument(
-                    "descent_figure",
+                    where,
                     "predict returns another shape",
                     expected=f"{(len(rows),)} or {(len(rows), 1)}",
                     given=found.shape,
@@ -121,59 +122,13 @@ def descent_figure(
             )
         return found.reshape(len(rows))
 
-    figure, panels = figure_with_panels(3)
+    figure, panels = figure_with_panels(3, dark=dark)
     with np.errstate(all="ignore"):
         if columns == 1:
             draw_curve(panels[0], features, target, predicted, closed_form, names[0], y_name)
         else:
             draw_predictions(panels[0], features, target, predicted, closed_form, y_name)
         draw_losses(panels[1], history, closed_form)
-        draw_slice(panels[2], history, loss_at, names, w_label)
+        y_name = "mean squared error" if closed_form is not None else "loss"
+        draw_slice(panels[2], Slice(history, loss_at, names), y_name, w_label)
     return figure
-
-
-def loss_of(
-    model: Module,
-    x: ArrayLike,
-    y: ArrayLike,
-    loss: Callable[[Any, Any], Value] = losses.mse,
-) -> Callable[[Mapping[str, Array]], float]:
-    """The loss as a function of the weights by name, as in `state_dict`; the model stays as it is.
-
-    Shapes: those of `fit`; x (n,) or (n, features), y as the model's output or (n,).
-
-    >>> line = tg.nn.Linear(1, 1)
-    >>> loss_at = loss_of(line, [1.0, 2.0], [2.0, 5.0])
-    >>> loss_at({"weight": np.float32([[2.0]]), "bias": np.float32([0.0])})
-    0.5
-    """
-    twin = copy.deepcopy(model).eval()
-    dtype = np.result_type(*(parameter.dtype for parameter in twin.parameters()))
-    features = np.asarray(x, dtype)
-    features = features[:, None] if features.ndim == 1 else features
-    target = np.asarray(y)
-    target = target.astype(dtype) if target.dtype.kind == "f" else target
-
-    def loss_at(weights: Mapping[str, Array]) -> float:
-        twin.load_state_dict(weights)
-        with no_grad(), np.errstate(all="ignore"):
-            prediction = twin(features)
-            column = target.ndim == 1 and prediction.shape == (len(target), 1)
-            return float(loss(prediction, target[:, None] if column else target))
-
-    return loss_at
-
-
-def _real_numbers(name: str, given: Any) -> Array:
-    """The numbers as float64. Raises `DtypeError` for anything else."""
-    array = np.asarray(given)
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(
-            bad_argument(
-                "descent_figure",
-                f"{name} is not made of real numbers",
-                expected="integers or floats",
-                given=f"dtype {array.dtype}",
-            )
-        )
-    return array.astype(np.float64)

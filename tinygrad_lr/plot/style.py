@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..errors import import_extra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -23,17 +25,101 @@ STEP = "#009E73"  # green: an accepted step
 INK, RULE = "#222222", "#BBBBBB"
 
 TITLE, TEXT, SMALL = 12.0, 9.5, 9.0  # points
+FIRST_WIDE = "\u2e80"  # from here on, characters are Chinese, Japanese or Korean
+WIDE_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei"),
+    *("Droid Sans Fallback", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Yu Gothic"),
+    *("Malgun Gothic", "Arial Unicode MS"),
+)
 DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences overflow
 
 
-def figure_with_panels(count: int) -> tuple[Figure, Sequence[Axes]]:
-    """A white figure with panels side by side, made without pyplot."""
+@dataclass(frozen=True)
+class Colors:
+    """A colour for each meaning, on one paper; Okabe and Ito's, or lighter ones for a dark page.
+
+    `classes` and `other` are told apart with any colour vision; `other` is a second curve beside
+    the model's: what was not trained on.
+    """
+
+    paper: str
+    ink: str
+    rule: str
+    model: str
+    truth: str
+    up: str
+    down: str
+    step: str
+    classes: tuple[str, ...]
+
+    @property
+    def other(self) -> str:
+        """The colour of a second curve."""
+        return self.classes[1]
+
+
+PRINT = Colors(
+    *("white", INK, RULE, MODEL, TRUTH, UP, DOWN, STEP),
+    classes=(MODEL, UP, STEP, "#CC79A7", "#E69F00", DOWN, "#F0E442", TRUTH),
+)
+DARK = Colors(
+    *("#15181D", "#E8E8E8", "#666B73", "#4A9FE8", "#C4C7CC", "#FF7F3F", "#A6DBFF", "#2CC295"),
+    classes=(
+        *("#4A9FE8", "#FF7F3F", "#2CC295", "#E39AC4", "#F2B233", "#A6DBFF", "#F0E442", "#C4C7CC"),
+    ),
+)
+
+
+def figure_with_panels(
+    count: int,
+    *,
+    columns: int | None = None,
+    panel: tuple[float, float] = (4.6, 4.7),
+    dark: bool = False,
+) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with panels in so many columns; `panel` is the size of each in inches."""
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
+    figure = blank_figure(panel[0] * columns, panel[1] * rows, dark=dark)
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in grid[count:]:
+        unused.remove()
+    return figure, grid[:count]
+
+
+def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
+    """A figure of this size in inches, on white or dark paper, made without pyplot."""
     engine = import_extra("matplotlib.layout_engine", "plot")
     layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
     figure: Figure = import_extra("matplotlib.figure", "plot").Figure(
-        figsize=(4.6 * count, 4.7), dpi=100, facecolor="white", layout=layout
+        figsize=(width, height),
+        dpi=100,
+        facecolor=(DARK if dark else PRINT).paper,
+        layout=layout,
     )
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    return figure
+
+
+def colors_of(ax: Axes) -> Colors:
+    """The colours for the paper that a panel lies on."""
+    paper: Any = ax.figure.get_facecolor()
+    red, green, blue, *_ = paper
+    return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5 else PRINT
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """The width and height of the figure that a panel is in, in points."""
+    figure: Any = ax.figure
+    width, height = figure.get_size_inches()
+    return float(width * 72), float(height * 72)
+
+
+def blend(paper: str, color: str | Array, strength: Any) -> Array:
+    """A colour laid on paper, (..., 3): the paper at strength 0, the colour at 1."""
+    to_rgb = import_extra("matplotlib.colors", "plot").to_rgb
+    ground = np.array(to_rgb(paper))
+    above = np.array(to_rgb(color)) if isinstance(color, str) else color
+    return np.asarray(ground + np.asarray(strength)[..., None] * (above - ground))
 
 
 def dress(
@@ -44,18 +130,22 @@ def dress(
     y_name: str,
     *,
     whole: bool = False,
+    lines: int = 2,
 ) -> None:
-    """Title and two lines of details above the panel, names on its axes, no box.
+    """Title and lines of details above the panel, names on its axes, no box.
 
-    With `whole`, the ticks of the x axis are whole numbers.
+    There is room for so many `lines`, whether there are details or a `key`. With `whole`, the
+    ticks of the x axis are whole numbers.
     """
     ticker = import_extra("matplotlib.ticker", "plot")
-    ax.set_facecolor("white")
+    colors = colors_of(ax)
+    ax.set_facecolor(colors.paper)
     for side, spine in ax.spines.items():
         spine.set_visible(side in {"left", "bottom"})
-        spine.set_color(RULE)
+        spine.set_color(colors.rule)
         spine.set_linewidth(0.8)
-    ax.tick_params(colors=INK, labelsize=SMALL, color=RULE, length=3, width=0.8, direction="out")
+    ticks: dict[str, Any] = {"labelsize": SMALL, "color": colors.rule, "length": 3, "width": 0.8}
+    ax.tick_params(labelcolor=colors.ink, direction="out", **ticks)
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() == "linear":
             integer = whole and axis is ax.xaxis
@@ -64,9 +154,13 @@ def dress(
             axis.set_major_formatter(ticker.FuncFormatter(lambda number, _: _round(number)))
         axis.offsetText.set_visible(False)
     ax.grid(False)
-    ax.set_xlabel(x_name, color=INK, fontsize=TEXT, parse_math=False, usetex=False)
-    ax.set_ylabel(y_name, color=INK, fontsize=TEXT, parse_math=False, usetex=False)
-    ax.set_title(title, loc="left", color=INK, fontsize=TITLE, fontweight="bold", pad=40, y=1.0)
+    look: dict[str, Any] = {"color": colors.ink, "fontsize": TEXT}
+    heading: dict[str, Any] = {"color": colors.ink, "fontsize": TITLE, "fontweight": "bold"}
+    plain(
+        ax.set_xlabel(x_name, **look),
+        ax.set_ylabel(y_name, **look),
+        ax.set_title(title, loc="left", pad=12 + 14 * lines, y=1.0, **heading),
+    )
     if details:
         write(ax, 0, 1, "\n".join(details), (0, 7), va="bottom", linespacing=1.45, inside=False)
 
@@ -82,21 +176,36 @@ def write(
     **options: Any,
 ) -> None:
     """Text at a point of the data (or, with inside=False, of the panel), moved by points."""
+    colors = colors_of(ax)
     if inside:
-        options.setdefault("bbox", {"facecolor": "white", "alpha": 0.8, "pad": 1.5, "lw": 0})
-    options = {"color": INK, "fontsize": SMALL, **options}
-    ax.annotate(
+        options.setdefault("bbox", {"facecolor": colors.paper, "alpha": 0.8, "pad": 1.5, "lw": 0})
+    options = {"color": colors.ink, "fontsize": SMALL, "in_layout": False, **options}
+    written = ax.annotate(
         text,
         (x, y),
         offset,
         xycoords="data" if inside else "axes fraction",
         textcoords="offset points",
         annotation_clip=False,
-        in_layout=False,
-        parse_math=False,
-        usetex=False,
         **options,
     )
+    plain(written)
+
+
+def plain(*texts: Text) -> None:
+    """Show texts as they are: no mathematics in $...$, and with a font that has the characters."""
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_usetex(False)
+        if max(text.get_text(), default="") >= FIRST_WIDE:
+            text.set_fontfamily([*text.get_fontfamily(), *_wide_fonts()])
+
+
+def _wide_fonts() -> list[str]:
+    """Those of the fonts with Chinese, Japanese and Korean characters that are installed."""
+    manager = import_extra("matplotlib.font_manager", "plot").fontManager
+    installed = {font.name for font in manager.ttflist}
+    return [name for name in WIDE_FONTS if name in installed]
 
 
 def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
@@ -113,12 +222,60 @@ def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
         handletextpad=0.6,
         frameon=False,
         fontsize=SMALL,
-        labelcolor=INK,
+        labelcolor=colors_of(ax).ink,
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-        text.set_usetex(False)
+    plain(*legend.get_texts())
     legend.set_in_layout(False)
+
+
+def tell_hidden(ax: Axes, hidden: int, thing: str) -> None:
+    """Says how much is not drawn."""
+    if hidden:
+        plural = {"loss": "losses"}.get(thing, f"{thing}s") if hidden != 1 else thing
+        ax.text(
+            0.98,
+            0.98,
+            f"{hidden} {plural} not finite or beyond 1e150: not drawn",
+            transform=ax.transAxes,
+            ha="right",
+            va="top",
+            fontsize=SMALL,
+            color=colors_of(ax).truth,
+            wrap=True,
+            in_layout=False,
+        )
+
+
+def grouped(number: int) -> str:
+    """A whole number with its thousands apart.
+
+    >>> grouped(580672)
+    '580 672'
+    """
+    return f"{number:,}".replace(",", " ")
+
+
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Places for labels near these, in the same order, none nearer to another than the gap.
+
+    >>> apart([0.0, 0.1, 3.0], 1.0)
+    [-0.45, 0.55, 3.0]
+    """
+    order = np.argsort(places, kind="stable")
+    groups: list[list[float]] = []  # sum of (place - offset), number of labels
+    for i in order:
+        groups.append([float(places[i]), 1])
+        while len(groups) > 1:
+            (above, many), (below, few) = groups[-1], groups[-2]
+            if below / few + gap * few <= above / many:  # a group begins at its mean start
+                break
+            groups[-2:] = [[below + above - gap * few * many, few + many]]
+    found = [0.0] * len(places)
+    position = iter(order)
+    for total, count in groups:
+        for i in range(int(count)):
+            found[next(position)] = total / count + gap * i
+    return found
 
 
 def literal(name: object, longest: int = 30) -> str:
@@ -148,7 +305,8 @@ def short(number: float) -> str:
 def drawable(*arrays: Array) -> Array:
     """Where all the arrays hold numbers that a picture has room for."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.all([np.abs(array) < DRAWABLE for array in arrays], axis=0))
+        sizes = [np.abs(np.asarray(array, np.float64)) for array in arrays]
+        return np.asarray(np.all([size < DRAWABLE for size in sizes], axis=0))
 
 
 def limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:
