@@ -12,7 +12,7 @@ PACKAGE = Path(tinygrad_lr.__file__).parent
 FLOORS = [
     ["errors", "exports", "recording", "silence", "stand_in"],
     ["files", "generators", "labels", "primitive", "tree"],
-    ["numpy_functions", "real_numbers"],
+    ["markup", "numpy_functions", "real_numbers"],
     ["node"],
     ["ops", "value"],
     ["graph"],

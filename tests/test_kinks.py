@@ -57,6 +57,7 @@ AT = {
     "0**y at 0": (lambda y: 0.0**y, 0.0, 1.0, 0.0),
     "0**y at 2": (lambda y: 0.0**y, 2.0, 0.0, 0.0),
     "0**y at -1": (lambda y: 0.0**y, -1.0, inf, -inf),
+    "x**1.5 at -8": (lambda x: x**1.5, -8.0, nan, nan),
     "(-2)**y at 2": (lambda y: np.power(-2.0, y), 2.0, 4.0, nan),
     "arcsin at 1": (np.arcsin, 1.0, np.pi / 2, inf),
     "arccos at 1": (np.arccos, 1.0, 0.0, -inf),

@@ -56,6 +56,7 @@ if _TYPE_CHECKING:
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
     from .explain import derivation as derivation
+    from .explain.tracing import trace as trace
     from .train import History as History
     from .train import fit as fit
 
@@ -71,5 +72,6 @@ _NAMES = {
     "derivation": "explain",
     "fit": "train",
     "set_threads": "compiler",
+    "trace": "explain.tracing",
 }
 __getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})

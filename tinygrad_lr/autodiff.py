@@ -18,7 +18,7 @@ from .graph import ordered
 from .node import age_now
 from .primitive import implements, primitive
 from .real_numbers import as_data
-from .recording import RECORDING
+from .recording import RECORDING, record, watcher
 from .value import Value, apply, plain
 
 
@@ -48,6 +48,8 @@ def backward(root: Value, gradient: Any = None) -> None:
         total = c
         if value._record is None and value._grad is not None:
             total = value._gradient + c  # leaves accumulate
+            if (seen_by := watcher()) is not None:
+                seen_by.kept(value, value._gradient, total)
         value._grad = total if type(total) is float else (total,)  # copied when it is read
 
 
@@ -88,8 +90,8 @@ class Trace:
     """One run of a function on watched inputs: the graph between them and the outputs."""
 
     def __init__(self, f: Callable[[], Any], inputs: Sequence[Value], since: int) -> None:
-        keep = RECORDING.get()
-        token = RECORDING.set(True)
+        keep = bool(RECORDING.get())
+        token = record(True)
         try:
             self.output = f()
         finally:
@@ -153,7 +155,7 @@ def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **
     inputs: list[Value] = []
 
     def watched(x: Any) -> Value:
-        outer = isinstance(x, Value) and x.requires_grad and RECORDING.get()
+        outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
         inputs.append(apply(alias, (x,), {}) if outer else Value(plain(x)))
         return inputs[-1]
 

@@ -15,7 +15,7 @@ import numpy as np
 from .errors import GraphError, NotDifferentiableError
 from .graph import ordered
 from .primitive import TABLE, Primitive
-from .recording import RECORDING
+from .recording import RECORDING, unwatched, watcher
 from .silence import silent
 from .stand_in import StandIn, same
 from .value import Value, plain
@@ -35,13 +35,16 @@ def pull_back(
     so_far = cotangents.get
     waiting = [(-value._age, value) for value in seeds if value._record is not None]
     heapify(waiting)
+    seen_by = watcher()
+    watch = None if seen_by is None else seen_by.pulling(seeds)
+    quick = wanted is None and not recording and watch is None
     while waiting:
         value = heappop(waiting)[1]
         g = cotangents[value]
         operation, operands, numbers, options = value._record  # type: ignore[misc]
         out, arguments = value._content, numbers
         rules: list[Any] = operation.rules
-        if type(g) is float and operation.binary and wanted is None and not recording:
+        if quick and type(g) is float and operation.binary:
             # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
             a, b = numbers
             x, y = operands
@@ -110,6 +113,8 @@ def pull_back(
             ):
                 c = fitted(c, number)
             total = so_far(x)
+            if watch is not None:
+                watch.pulled(value, position, g, c, total)
             if total is not None:
                 cotangents[x] = total + c
             else:
@@ -130,6 +135,7 @@ def push_forward(
 ) -> dict[Value, Any]:
     """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
     tangents = dict(seeds)
+    seen_by = watcher()
     for value in reversed(order):
         if value._record is None or value in seeds:
             continue
@@ -154,6 +160,8 @@ def push_forward(
             part = fitted(part, value._content)
             total = part if total is None else total + part
         tangents[value] = total
+        if seen_by is not None:
+            seen_by.pushed(value, total, given)
     return tangents
 
 
@@ -166,7 +174,7 @@ def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
             raise no_derivative(operation, position)
 
         start = Value(np.zeros_like(plain(out)))  # where the reverse rule is linear, any g serves
-        token = RECORDING.set(True)
+        token = RECORDING.set(True)  # and nobody watches
         try:
             found = reverse(start, out, *operands, **options)
         finally:
@@ -182,7 +190,8 @@ def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
                     seeds[c] = part
         wanted = set(ordered(seeds, since=start._age))
         recording = any(isinstance(x, Value) for x in (*given, *operands))
-        return pull_back(seeds, wanted, recording).get(start, 0.0)
+        with unwatched():
+            return pull_back(seeds, wanted, recording).get(start, 0.0)
 
     return rule
 

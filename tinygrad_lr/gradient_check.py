@@ -11,11 +11,13 @@ from . import tree
 from .autodiff import grad, jacobian, jvp
 from .errors import ArgumentError, GradientCheckError, bad_argument
 from .node import Array
+from .recording import unwatched
 from .value import Value, plain
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
 
 
+@unwatched()
 def check_gradients(
     f: Callable[..., Any], *args: Any, order: int = 2, tolerance: float = 1e-6
 ) -> None:

@@ -196,6 +196,28 @@ class Node:
     def __repr__(self) -> str:
         return f"Value(data={self._content}, grad={self.grad})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers and the gradient as tables, and where it is from."""
+        from .markup import SIDE_BY_SIDE, element, numbers, shape_of, title, together
+
+        data, grad = self._content, self._gradient
+        about = title(self.name, "Value", shape_of(self.shape), self.dtype.name, self._made())
+        tables = [numbers(data, "data")]
+        if grad is not None:
+            tables.append(numbers(grad, "gradient"))
+        return together(about, element("div", *tables, style=SIDE_BY_SIDE))
+
+    def _made(self) -> str:
+        """Where it comes from, in words."""
+        if self._record is None:
+            waiting = ", no gradient yet" if self._grad is None else ""
+            return f"a leaf{waiting}" if self.requires_grad else "requires no gradient"
+        operation, operands, *_ = self._record
+        read = [x for x in operands if isinstance(x, Node)]
+        named = [x.name or "a Value" for x in read[:3]]
+        more = f" and {len(read) - 3} more" if len(read) > 3 else ""
+        return f"{operation.name} of {' and '.join(named)}{more}"
+
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)
 

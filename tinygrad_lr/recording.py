@@ -1,4 +1,4 @@
-"""Whether operations record the graph: `no_grad`."""
+"""Whether operations record the graph (`no_grad`), and who watches them (`tg.trace`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,92 @@ import contextlib
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-RECORDING: contextvars.ContextVar[bool] = contextvars.ContextVar("recording", default=True)
-"""Whether operations record the graph, in this thread (and in this asynchronous task)."""
+
+class Watcher:
+    """Who is told what happens, while it happens."""
+
+    def computed(self, value: Any, record: tuple[Any, ...]) -> None:
+        """An operation ran: its result, and (operation, operands, numbers, options)."""
+        raise NotImplementedError
+
+    def pulling(self, seeds: Mapping[Any, Any]) -> WatchedPass:
+        """The chain rule sets out from these outputs with these cotangents."""
+        raise NotImplementedError
+
+    def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
+        """The chain rule went forward: the tangent of a result for those of its operands."""
+        raise NotImplementedError
+
+    def kept(self, leaf: Any, before: Any, total: Any) -> None:
+        """A leaf's `.grad` from an earlier pass was added to."""
+        raise NotImplementedError
+
+    def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
+        """An optimiser is about to give its parameters new numbers."""
+        raise NotImplementedError
+
+
+class WatchedPass:
+    """Who is told of one pass of the chain rule."""
+
+    def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
+        """A rule ran: from g, the cotangent of a result, came c, its part in an operand's.
+
+        `before` is what earlier readers of the operand gave, or None.
+        """
+        raise NotImplementedError
+
+
+class Watched:
+    """Recording or not, as in a plain bool, while somebody watches."""
+
+    __slots__ = ("recording", "watcher")
+
+    def __init__(self, recording: bool, watcher: Watcher) -> None:
+        self.recording = recording
+        self.watcher = watcher
+
+    def __bool__(self) -> bool:
+        return self.recording
+
+
+RECORDING: contextvars.ContextVar[bool | Watched] = contextvars.ContextVar(
+    "recording", default=True
+)
+"""Whether operations record the graph, in this thread (and in this asynchronous task).
+
+A plain True or False where nobody watches: an operation tells the two apart from a `Watched` by
+identity, and so pays nothing for the watching of others.
+"""
+
+recording_now = RECORDING.get
+"""What an operation asks, in the quickest way to ask."""
+
+
+def watcher() -> Watcher | None:
+    """Who watches, if anybody."""
+    now = RECORDING.get()
+    return None if now is True or now is False else now.watcher
+
+
+def record(on: bool) -> contextvars.Token[bool | Watched]:
+    """Let operations record the graph or not, from here to `RECORDING.reset`, watched as before."""
+    seen_by = watcher()
+    return RECORDING.set(on if seen_by is None else Watched(on, seen_by))
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """For work that is a means of the framework's own, and nobody's to see."""
+    token = RECORDING.set(bool(RECORDING.get()))
+    try:
+        yield
+    finally:
+        RECORDING.reset(token)
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -28,10 +109,10 @@ class no_grad:  # noqa: N801 - a context manager, spelt as in PyTorch
     """
 
     def __init__(self) -> None:
-        self._tokens: list[contextvars.Token[bool]] = []
+        self._tokens: list[contextvars.Token[bool | Watched]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(RECORDING.set(False))
+        self._tokens.append(record(False))
 
     def __exit__(self, *_: object) -> None:
         RECORDING.reset(self._tokens.pop())

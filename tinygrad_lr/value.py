@@ -17,7 +17,7 @@ from .node import Node, Record, age_now
 from .numpy_functions import PLAIN, REDUCTIONS
 from .primitive import METHODS, NUMPY, TABLE, Primitive
 from .real_numbers import constant
-from .recording import RECORDING
+from .recording import Watched, recording_now
 from .stand_in import StandIn
 
 EXACT = 1 << 53  # integers up to here are floats
@@ -44,8 +44,8 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
                 y = float(other)
             else:
                 y = constant(other, operation)
-            operands = (other, self) if reflected else (self, other)
-            numbers = x, y = (y, x) if reflected else (x, y)
+            if reflected:
+                x, y = y, x
             try:
                 scalar = operation.scalar
                 if scalar is not None and type(x) is float is type(y):
@@ -53,16 +53,22 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
                 else:
                     out = operation.forward(x, y)
             except Exception as error:
-                out = evaluate_again(operation, numbers, {}, error)
+                out = evaluate_again(operation, (x, y), {}, error)
             if type(out) is not float and not isinstance(out, np.ndarray):
-                out = as_result(operation, out, numbers)
+                out = as_result(operation, out, (x, y))
+            recording, record = recording_now(), None
+            if recording is not False and (recorded or recording is not True):
+                operands = (other, self) if reflected else (self, other)
+                record = (operation, operands, (x, y), operation.defaults)
+                if recording is not True:
+                    return seen(recording, out, recorded, record)
             value = _new(Value)
             value._content = out
             value._grad = value.name = None
             value._exposed = False
             value._age = age_now()
-            value.requires_grad = recorded = recorded and RECORDING.get()
-            value._record = (operation, operands, numbers, operation.defaults) if recorded else None
+            value._record = record
+            value.requires_grad = record is not None
             return value
 
         call.__doc__ = f"The operation `{name}`."
@@ -84,8 +90,12 @@ def method(name: str) -> Callable[..., Value]:
                 out = operation.scalar(x)
             except (ArithmeticError, ValueError):
                 out = operation.on_numbers(x)
-            recorded = self.requires_grad and RECORDING.get()
-            return result(out, (operation, (self,), (x,), operation.defaults) if recorded else None)
+            recording, record = recording_now(), None
+            if recording is not False and (self.requires_grad or recording is not True):
+                record = (operation, (self,), (x,), operation.defaults)
+                if recording is not True:
+                    return seen(recording, out, self.requires_grad, record)
+            return result(out, record)
         return cast(Value, METHODS[name](self, *args, **options))
 
     call.__name__ = name
@@ -282,9 +292,12 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
         out = evaluate_again(operation, numbers, options, error)
     if type(out) is not float and not isinstance(out, np.ndarray):
         out = as_result(operation, out, numbers)
-    if recorded and RECORDING.get():
-        return result(out, (operation, operands, numbers, options))
-    return result(out, None)
+    recording, record = recording_now(), None
+    if recording is not False and (recorded or recording is not True):
+        record = (operation, operands, numbers, options)
+        if recording is not True:
+            return seen(recording, out, recorded, record)
+    return result(out, record)
 
 
 Value.__apply__ = staticmethod(apply)
@@ -299,6 +312,13 @@ def result(out: Any, record: Record | None) -> Value:
     value._age = age_now()
     value._record = record
     value.requires_grad = record is not None
+    return value
+
+
+def seen(by: Watched, out: Any, recorded: bool, record: Record) -> Value:
+    """The Value of a result, shown to who watches."""
+    value = result(out, record if recorded and by.recording else None)
+    by.watcher.computed(value, record)
     return value
 
 

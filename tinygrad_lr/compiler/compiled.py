@@ -67,6 +67,12 @@ class Compiled:
         count = sum(map(len, self._programs.values()))
         return f"<compiled {self.__name__}, {count} program{'s' * (count != 1)}, {self.backend}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the signature of the last call, and its source, folded."""
+        from .display import compiled_page
+
+        return compiled_page(self)
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a method: one program for each object."""
         if instance is None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from .. import tree
 from ..chain_rule import fitted, pull_back
+from ..node import Record
 from ..primitive import Primitive
-from ..recording import RECORDING
-from ..value import Value, plain, result
+from ..recording import RECORDING, Watched
+from ..value import Value, plain, result, seen
 from .recording import dynamic
 from .specialization import Specialization
 
@@ -23,7 +24,8 @@ def as_node(
     compiled: Compiled, program: Specialization, args: Sequence[Any], leaves: Sequence[Any]
 ) -> Any:
     """What the function returns, as results of one operation on its Values."""
-    recording = RECORDING.get() and any(program.required)
+    now = RECORDING.get()
+    recording = now and any(program.required)
     operands = (*leaves, *program.sources)
     numbers = [numbers_of(x) for x in operands] if recording else []
     found = program.run([plain(x) for x in leaves])
@@ -31,13 +33,14 @@ def as_node(
         return found
     values = [x for x in tree.leaves([found]) if isinstance(x, Value)]
     differentiable = [x for x, required in zip(values, program.required, strict=True) if required]
-    nodes = {
-        id(x): result(
-            x._content,
-            (operation(compiled, program, args, len(differentiable), k), operands, numbers, {}),
-        )
-        for k, x in enumerate(differentiable)
-    }
+    nodes = {}
+    for k, x in enumerate(differentiable):
+        made = operation(compiled, program, args, len(differentiable), k)
+        record: Record = (made, operands, numbers, {})
+        if isinstance(now, Watched):
+            nodes[id(x)] = seen(now, x._content, True, record)
+        else:
+            nodes[id(x)] = result(x._content, record)
     return tree.mapped(lambda x: nodes.get(id(x), x), [found])[0]
 
 

@@ -55,6 +55,12 @@ class Line:
     _center: Array = field(repr=False)  # (features,)
     _root: Array = field(repr=False)  # (p, p): root @ root.T is the inverse of X'X, centred
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the coefficients with their standard errors, and the fit."""
+        from .display import line_table
+
+        return line_table(self)
+
     def predict(self, x: ArrayLike) -> float | Array:
         """The line's value at x: x @ slope + intercept.
 

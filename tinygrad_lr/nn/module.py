@@ -215,6 +215,12 @@ class Module:
         """What it is called in a `repr`: its class."""
         return type(self).__name__
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of the layers and their parameters."""
+        from .display import module_table
+
+        return module_table(self)
+
     def __repr__(self) -> str:
         own: dict[str, list[str]] = {name: [] for name, _ in self.named_modules()}
         total = 0

@@ -48,6 +48,12 @@ class Summary:
         """How many parameters are not trained, their `requires_grad` being False."""
         return self.parameters - self.trainable
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same table, of the first and last layers where it is long."""
+        from .display import summary_table
+
+        return summary_table(self)
+
     def __repr__(self) -> str:
         body = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]
         table = [HEADINGS, *body, (self.kind, "", self.output, f"{self.parameters:,}")]

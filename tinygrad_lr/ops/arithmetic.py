@@ -110,7 +110,8 @@ def _power_by_number(g, out, x, y):
     if type(y) is float:
         if y == 2.0:
             return g * (2.0 * x)
-        if y >= 1.0:
+        complex_root = type(x) is float and x < 0.0 and not y.is_integer()  # in Python, not NumPy
+        if y >= 1.0 and not complex_root:
             return g * (y * x ** (y - 1.0))
     return _power_rule_of_x(g, out, x, y)
 

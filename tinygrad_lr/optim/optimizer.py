@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..real_numbers import checked_number
+from ..recording import watcher
 from ..silence import silent
 from ..stand_in import StandIn
 from ..value import Value
@@ -127,6 +128,8 @@ class Optimizer:
                 rate = group._rate_of(self.steps)
             parts.append((group, rate, group._moves(rate)))
         steps = self.steps + 1
+        if (seen_by := watcher()) is not None:
+            seen_by.moving(self, parts)
         try:
             self._commit(parts, steps)
         except BaseException:  # Ctrl-C between two parameters: finish the step, then let it pass
@@ -242,6 +245,12 @@ class Optimizer:
         for place, kept in enumerate(states):
             entries.update({f"{place}.{name}": x for name, x in kept.items()})
         return entries
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the settings, and the parameters of each group."""
+        from .display import optimizer_table
+
+        return optimizer_table(self)
 
     def __repr__(self) -> str:
         count, rate = len(self.parameters), self.learning_rate

@@ -58,6 +58,12 @@ class History:
         course = " -> ".join(f"{loss:.6g}" for loss in [*self.losses[:1], *self.losses[1:][-1:]])
         return f"History({self.reason} after {counted(self.steps, 'step')}: loss {course or '-'})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: why it ended, the curve of the loss, settings, evaluations."""
+        from .display import history_page
+
+        return history_page(self)
+
     def rows(self) -> Iterator[dict[str, float]]:
         """For each step its "loss" and "learning_rate", and the figures evaluated after it.
 
