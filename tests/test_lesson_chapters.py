@@ -39,9 +39,9 @@ def section(chapter, title):
 
 
 def show(value):
-    """What a notebook shows of a cell's last expression; a picture is drawn."""
+    """What a notebook shows of a cell's last expression, which is a picture or its text."""
     if hasattr(value, "savefig"):
-        value.savefig(io.BytesIO(), format="png")
+        assert value._repr_png_().startswith(b"\x89PNG")
     elif value is not None:
         print(repr(value))
 
@@ -71,7 +71,7 @@ def executed(chapter):
         for number, cell in enumerate(cells(chapter), start=1):
             run(cell, f"<{chapter.name}, cell {number}>", names)
             for figure in map(plt.figure, plt.get_fignums()):
-                show(figure)
+                figure.savefig(io.BytesIO())
             plt.close("all")
         left = list(Path(folder).iterdir())
     return output.getvalue(), left
