@@ -56,6 +56,7 @@ if _TYPE_CHECKING:
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
     from .explain import derivation as derivation
+    from .explain import influence as influence
     from .explain.tracing import trace as trace
     from .train import History as History
     from .train import fit as fit
@@ -71,6 +72,7 @@ _NAMES = {
     "compile": "compiler",
     "derivation": "explain",
     "fit": "train",
+    "influence": "explain",
     "set_threads": "compiler",
     "trace": "explain.tracing",
 }

@@ -84,26 +84,40 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             )
         )
     number: dict[Value, int] = {}
-    read: dict[int, dict[Value, None]] = {}
-    members: dict[int, list[Value]] = {}
+    reads: dict[Value, dict[Value, None]] = {}
+    made: dict[Value, dict[Value, None]] = {}  # of parameters alone: a reshaped bias, a penalty
+    reader: dict[Value, Value] = {}  # of those, the first result that they join
     for value in results:
         operation, operands, _, _ = value._record  # type: ignore[misc]
         of = [x for x in operands if type(x) is Value]
-        own = [x for x in of if x in leaves]
+        own = {leaf: None for x in of for leaf in ([x] if x in leaves else made.get(x, ()))}
+        if value is not loss and _of_parameters_alone(value, leaves, made):
+            made[value] = own
+            continue
         level = max((number.get(x, 0) for x in of), default=0)
         if own and (operation.name not in ADDITIVE or not level):
             level += 1
         number[value] = level
-        members.setdefault(level, []).append(value)
-        read.setdefault(level, {}).update(dict.fromkeys(own))
-    at_the_end = _loss_part(results, leaves)
+        reads[value] = own
+        joining = [x for x in of if x in made]
+        for x in joining:
+            if x not in reader:
+                reader[x], number[x] = value, level
+                joining += [y for y in x._record[1] if type(y) is Value and y in made]  # type: ignore[index]
+    at_the_end = _loss_part(results, leaves, made.keys())
+    at_the_end |= {x for x in made if reader[x] in at_the_end}
+    members: dict[int, list[Value]] = {}
+    read: dict[int, dict[Value, None]] = {}
+    for value in results:
+        if value not in at_the_end:
+            members.setdefault(number[value], []).append(value)
+            read.setdefault(number[value], {}).update(reads.get(value, {}))
     layers = [
-        Layer(level, _name(level, read.get(level, {}), paths), tuple(read.get(level, {})), body)
+        Layer(level, _name(level, read[level], paths), tuple(read[level]), tuple(m))
         for level, m in sorted(members.items())
-        if (body := tuple(x for x in m if x not in at_the_end))
     ]
     last = tuple(x for x in results if x in at_the_end)
-    return [*layers, Layer(max(members) + 1, "loss", (), last)]
+    return [*layers, Layer(max(number.values()) + 1, "loss", (), last)]
 
 
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:
@@ -111,19 +125,37 @@ def parameter_paths(model: Module | None) -> Mapping[Value, str]:
     return {} if model is None else {x: path for path, x in model.named_parameters()}
 
 
-def _loss_part(results: Sequence[Value], leaves: Set[Value]) -> Set[Value]:
+def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
+    """Whether a result is a parameter in another form, or a penalty on parameters.
+
+    It then waits for the result that it joins. A number may be an exponent, or a factor of what
+    is a penalty already; beside a leaf it may be the data of a graph of scalars.
+    """
+    operation, operands, _, options = value._record  # type: ignore[misc]
+    of = {x for x in operands if type(x) is Value}
+    plain = [x for x in operands if type(x) is not Value]
+    if any(np.ndim(x) for x in plain) or any(type(x) is np.ndarray for x in options.values()):
+        return False
+    if of <= made.keys():
+        return len(of) == 1 or operation.name in ADDITIVE
+    return len(of) == 1 and of <= leaves and (not plain or operation.name == "power")
+
+
+def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -> set[Value]:
     """From the results that lead to no parameter any more, those from the target on."""
     before: set[Value] = set()  # results that a parameter is yet to meet
+    reading: set[Value] = set()
     for value in reversed(results):
-        operands = [x for x in value._record[1] if type(x) is Value]  # type: ignore[index]
-        if value in before or not leaves.isdisjoint(operands):
-            before.update(operands)
+        operation, operands, _, _ = value._record  # type: ignore[misc]
+        of = {x for x in operands if type(x) is Value}
+        if not of.isdisjoint(leaves) or (operation.name not in ADDITIVE and of & made):
+            reading.add(value)
+        if value in before or value in reading:
+            before.update(of)
     ends: set[Value] = set()
     for value in results:
-        of = value._record[1]  # type: ignore[index]
-        reads = any(type(x) is Value and x in leaves for x in of)
-        if value not in before and not reads:
-            after = any(type(x) is Value and x in ends for x in of)
+        if value not in before and value not in reading:
+            after = any(type(x) is Value and x in ends for x in value._record[1])  # type: ignore[index]
             if after or _takes_a_target(value) or value is results[-1]:
                 ends.add(value)
     return ends or {results[-1]}

@@ -17,6 +17,8 @@ def number_text(number: float, digits: int = DIGITS) -> str:
 
     >>> number_text(-0.66371), number_text(1234567.0), number_text(2.0), number_text(-0.0)
     ('−0.6637', '1.235e+06', '2', '0')
+    >>> number_text(-1.5e-8)
+    '−1.5e−08'
     >>> number_text(float("-inf")), number_text(float("nan"))
     ('−∞', 'nan')
     """

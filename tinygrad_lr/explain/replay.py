@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,20 +43,36 @@ class Replay:
                 raise GraphError(
                     f"replay: {name} is none of those that the outputs were computed from"
                 )
-        now: dict[Value, Any] = {value: _like(value, given) for value, given in numbers.items()}
-        for value in self.order:
-            record = value._record
-            if record is None or value in numbers:
-                continue
-            operation, operands, recorded, options = record
-            if not any(type(x) is Value and x in now for x in operands):
-                continue
-            arguments = [
-                now.get(x, number) if type(x) is Value else number
-                for x, number in zip(operands, recorded, strict=True)
-            ]
-            now[value] = _like(value, operation.evaluate(tuple(arguments), options))
+        starts = {value: _like(value, given) for value, given in numbers.items()}
+        now = run_again(self.order, starts, finished=_like)
         return now | {out: out._content for out in self.outputs if out not in now}
+
+
+def run_again(
+    order: Iterable[Value],
+    starts: Mapping[Value, Any],
+    *,
+    constant: Callable[[Any, Any], Any] = lambda x, number: number,
+    finished: Callable[[Value, Any], Any] = lambda value, out: out,
+) -> dict[Value, Any]:
+    """Recorded operations once more, from other numbers (or from Values: then they are recorded).
+
+    `order` has operands before what reads them. What does not depend on `starts` is not computed:
+    `constant` gives its number, from the operand and the recorded number; `finished` brings each
+    result into its form.
+    """
+    now = dict(starts)
+    for value in order:
+        if value._record is None or value in now:
+            continue
+        operation, operands, numbers, options = value._record
+        if any(type(x) is Value and x in now for x in operands):
+            arguments = tuple(
+                now[x] if type(x) is Value and x in now else constant(x, number)
+                for x, number in zip(operands, numbers, strict=True)
+            )
+            now[value] = finished(value, operation.evaluate(arguments, options))
+    return now
 
 
 def _like(value: Value, given: Any) -> Any:

@@ -13,22 +13,28 @@ from .boundary import decision_boundary as decision_boundary
 from .classes import classification_figure as classification_figure
 from .contours import loss_contours as loss_contours
 from .course import fit_course as fit_course
+from .depth import gradient_by_depth as gradient_by_depth
 from .descent import descent_figure as descent_figure
 from .hill import loss_over_weight as loss_over_weight
 from .landscape import loss_landscape as loss_landscape
 from .learning import learning_curves as learning_curves
+from .network_drawing import network as network
 from .rates import learning_rates as learning_rates
 from .replay import loss_of as loss_of
+from .weight_slice import loss_slice as loss_slice
 
 __all__ = [
     "classification_figure",
     "decision_boundary",
     "descent_figure",
     "fit_course",
+    "gradient_by_depth",
     "learning_curves",
     "learning_rates",
     "loss_contours",
     "loss_landscape",
     "loss_of",
     "loss_over_weight",
+    "loss_slice",
+    "network",
 ]

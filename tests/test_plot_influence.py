@@ -1,0 +1,185 @@
+"""Pictures of an influence: what they draw are the influence's numbers; nothing else is touched."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr.errors import ArgumentError
+
+pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+
+import matplotlib
+from matplotlib.colors import to_hex
+from matplotlib.patches import Circle
+
+UP, DOWN, STEP = "#d55e00", "#56b4e9", "#009e73"
+
+
+def influence_of(hidden=(3, 2), activation="tanh", rows=6, inputs=2, **options):
+    model = tg.nn.MLP(inputs, list(hidden), 1, activation=activation, dtype=np.float64, generator=2)
+    x = np.random.default_rng(0).normal(size=(rows, inputs))
+    return tg.influence(model, tg.losses.mse(model(x), np.ones((rows, 1))), **options)
+
+
+def saved(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def texts(figure):
+    saved(figure)
+    found = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    return [text.get_text() for text in found if text.get_text()]
+
+
+def lines_of(influence):
+    """The lines from the units of the data to those of the first layer, by units."""
+    lines = tg.plot.network(influence).axes[0].lines
+    shape = influence.layers[0].connections.weights.shape
+    return {place: lines[i] for i, place in enumerate(np.ndindex(shape))}
+
+
+def test_a_line_is_as_wide_as_its_weight_is_large():
+    found = influence_of()
+    weights = np.abs(found.layers[0].connections.weights)
+    most = max(np.abs(layer.connections.weights).max() for layer in found.layers)
+    for place, line in lines_of(found).items():
+        if found.weights[0].index != place:
+            assert line.get_linewidth() == pytest.approx(0.4 + 3.6 * weights[place] / most)
+
+
+def test_the_chosen_weight_has_the_colour_of_its_gradients_sign():
+    found = influence_of()
+    red, _, blue = lines_of(found)[found.weights[0].index].get_color()
+    assert (red > blue) == (found.weights[0].gradient > 0)
+
+
+def test_units_tell_the_shares_of_the_lit_weight():
+    found = influence_of()
+    w = found.weights[0]
+    told = texts(tg.plot.network(found))
+    for part in w.through:
+        for share in part.contributions / w.gradient:
+            if abs(share) >= 0.005:
+                assert f"{round(100 * share)}%".replace("-", "−") in told
+    assert any(f"dL/dw = {w.gradient:.4g}".replace("-", "−") in text for text in told)
+
+
+def test_there_is_a_circle_for_each_unit_and_the_loss():
+    ax = tg.plot.network(influence_of()).axes[0]
+    assert sum(isinstance(patch, Circle) for patch in ax.patches) == 2 + 3 + 2 + 1 + 1
+
+
+def test_units_that_there_is_no_room_for_are_counted():
+    figure = tg.plot.network(influence_of(hidden=(250, 4)))
+    assert sum(isinstance(patch, Circle) for patch in figure.axes[0].patches) == 2 + 9 + 4 + 1 + 1
+    assert any(text.startswith("… 241 more") for text in texts(figure))
+
+
+def test_the_chosen_weights_own_units_are_always_drawn():
+    found = influence_of(hidden=(40, 3), weight="layers.0.weight", at=(1, 31))
+    assert "31" in texts(tg.plot.network(found))
+
+
+def test_the_sizes_through_depth_are_the_influences():
+    found = influence_of(hidden=[4] * 8, activation="sigmoid")
+    figure = tg.plot.gradient_by_depth(found)
+    line = figure.axes[0].lines[0]
+    np.testing.assert_array_equal(line.get_ydata(), [x.cotangent_norm for x in found.layers])
+    factors = figure.axes[1].lines[1].get_ydata()
+    expected = [np.median(layer.factor.spectral) for layer in found.layers[1:]]
+    np.testing.assert_allclose(factors, expected)
+    told = texts(figure)
+    assert "The gradient vanishes through depth" in told
+    assert any("it vanishes. Each sigmoid multiplies by" in x.replace("\n", " ") for x in told)
+
+
+def test_the_slice_is_the_loss_and_its_tangent_has_the_gradients_slope():
+    found = influence_of(weight="layers.0.weight", at=(0, 1))
+    w = found.weights[0]
+    ax = tg.plot.loss_slice(found, learning_rate=0.5).axes[0]
+    curve, tangent = ax.lines[:2]
+    for x, y in list(zip(*curve.get_data(), strict=True))[::20]:
+        assert y == pytest.approx(w.loss_at(x))
+    slope = np.diff(tangent.get_ydata()) / np.diff(tangent.get_xdata())
+    assert slope == pytest.approx(w.gradient)
+    assert to_hex(tangent.get_color()) == (UP if w.gradient > 0 else DOWN)
+
+
+def test_the_step_lands_where_descent_does():
+    found = influence_of(weight="layers.0.weight", at=(0, 1))
+    w = found.weights[0]
+    ax = tg.plot.loss_slice(found, learning_rate=0.5).axes[0]
+    end = w.value - 0.5 * w.gradient
+    landed, promised = ax.lines[-2:]
+    assert to_hex(landed.get_color()) == STEP
+    assert landed.get_xydata()[0] == pytest.approx([end, w.loss_at(end)])
+    assert promised.get_xydata()[0] == pytest.approx([end, w.loss - 0.5 * w.gradient**2])
+
+
+def test_without_a_learning_rate_there_is_no_step():
+    assert not any("learning rate" in x for x in texts(tg.plot.loss_slice(influence_of())))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_all_three_draw_the_same_bytes_twice(dark):
+    found = influence_of()
+    for draw in (tg.plot.network, tg.plot.gradient_by_depth, tg.plot.loss_slice):
+        assert saved(draw(found, dark=dark)) == saved(draw(found, dark=dark))
+
+
+def test_the_paper_is_dark_where_it_is_asked_to_be():
+    for draw in (tg.plot.network, tg.plot.gradient_by_depth, tg.plot.loss_slice):
+        assert sum(draw(influence_of(), dark=True).get_facecolor()[:3]) < 0.5
+
+
+def test_nothing_of_matplotlib_is_changed():
+    before = dict(matplotlib.rcParams)
+    saved(tg.plot.network(influence_of()))
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_numbers_that_are_not_finite_break_no_picture():
+    model = tg.nn.MLP(2, [3, 3], 1, dtype=np.float64, generator=0)
+    model[0].weight.data = np.full((2, 3), np.inf)
+    found = tg.influence(model, tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1))))
+    for draw in (tg.plot.network, tg.plot.gradient_by_depth, tg.plot.loss_slice):
+        assert saved(draw(found))
+
+
+def test_dead_networks_break_no_picture():
+    model = tg.nn.MLP(2, [3, 3], 1, dtype=np.float64, generator=0)
+    model[0].bias.data = np.full(3, -90.0)
+    found = tg.influence(model, tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1))))
+    for draw in (tg.plot.network, tg.plot.gradient_by_depth, tg.plot.loss_slice):
+        assert saved(draw(found))
+
+
+def test_names_are_shown_literally():
+    w = tg.Value(1.0, name="$x^2$ <b>")
+    found = tg.influence(None, (w * 2.0 - 1.0) ** 2)
+    assert any("$x^2$ <b>" in text for text in texts(tg.plot.network(found)))
+
+
+def test_what_cannot_be_drawn_is_refused_in_a_sentence():
+    found = influence_of()
+    for draw in (tg.plot.network, tg.plot.loss_slice):
+        with pytest.raises(ArgumentError, match="no such weight"):
+            draw(found, 3)
+    with pytest.raises(ArgumentError, match="learning_rate is not positive"):
+        tg.plot.loss_slice(found, learning_rate=0.0)
+    with pytest.raises(ArgumentError, match="no depth"):
+        tg.plot.gradient_by_depth(influence_of(hidden=()))
+    conv = tg.nn.Sequential(tg.nn.Conv2d(1, 2, 2, generator=0), tg.nn.Flatten())
+    loss = np.mean(conv(np.ones((2, 1, 3, 3), np.float32)) ** 2)
+    with pytest.raises(ArgumentError, match="no single weight between two units"):
+        tg.plot.network(tg.influence(conv, loss))
+    w = tg.Value(1.0)
+    with pytest.raises(ArgumentError, match="no layers to draw"):
+        tg.plot.network(tg.influence(None, w * w, weight=w))
