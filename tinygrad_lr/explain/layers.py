@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,21 @@ class Layer:
 
     def __contains__(self, value: object) -> bool:
         """Whether this is one of the layer's results."""
-        return any(value is x for x in self.results)  # `in` would compare numbers
+        return value in self._results
 
     def reads(self, value: Value) -> bool:
         """Whether this result is computed from a parameter of the layer."""
         operands = value._record[1] if value._record is not None else ()
-        return any(x is parameter for x in operands for parameter in self.parameters)
+        return any(type(x) is Value and x in self._parameters for x in operands)
+
+    @cached_property
+    def _results(self) -> Set[object]:
+        """As a set: `in` a tuple would compare numbers, and take long."""
+        return set(self.results)
+
+    @cached_property
+    def _parameters(self) -> Set[Value]:
+        return set(self.parameters)
 
     @property
     def output(self) -> Value:

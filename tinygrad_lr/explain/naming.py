@@ -192,8 +192,10 @@ class Names:
             for value in layer.results:
                 operation, operands, _, _ = value._record  # type: ignore[misc]
                 if operation.name == "subtract" and type(operands[0]) is Value:
-                    self._give(value, "u")
                     prediction, target = operands
+                    if type(target) is Value and target._record is not None:
+                        continue  # a difference of two results is no residual
+                    self._give(value, "u")
                     if prediction._record is not None:
                         self._give(prediction, "ŷ")
                     if np.ndim(target) and id(target) not in held:

@@ -67,7 +67,7 @@ def array_text(array: Any, digits: int = DIGITS) -> str:
     return f"[{first}, … {array_text(array[-1], digits)}]"
 
 
-def summary_text(array: Any) -> str:
+def summary_text(array: Any, digits: int = DIGITS) -> str:
     """An array in a few figures: its mean and its range; a small one in full.
 
     >>> summary_text(np.arange(1000.0)), summary_text(np.array([1.0, 2.0])), summary_text(3.0)
@@ -75,12 +75,15 @@ def summary_text(array: Any) -> str:
     """
     array = np.asarray(array)
     if array.size <= ENDS and array.ndim <= 1:
-        return array_text(array)
+        return array_text(array, digits)
     if not array.size:
         return "empty"
     low, high = float(array.min()), float(array.max())
     if low == high:
-        return f"all {number_text(low)}"
+        return f"all {number_text(low, digits)}"
     with np.errstate(all="ignore"):
         mean = float(array.mean(dtype=np.float64))
-    return f"mean {number_text(mean)}, from {number_text(low)} to {number_text(high)}"
+    middle, least, most = (number_text(x, digits) for x in (mean, low, high))
+    if least == most:
+        return f"all about {least}"
+    return f"mean {middle}, from {least} to {most}"

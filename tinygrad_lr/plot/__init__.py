@@ -15,6 +15,8 @@ from .contours import loss_contours as loss_contours
 from .course import fit_course as fit_course
 from .depth import gradient_by_depth as gradient_by_depth
 from .descent import descent_figure as descent_figure
+from .graph_picture import GraphPicture as GraphPicture
+from .graph_picture import computation_graph as computation_graph
 from .hill import loss_over_weight as loss_over_weight
 from .landscape import loss_landscape as loss_landscape
 from .learning import learning_curves as learning_curves
@@ -24,7 +26,9 @@ from .replay import loss_of as loss_of
 from .weight_slice import loss_slice as loss_slice
 
 __all__ = [
+    "GraphPicture",
     "classification_figure",
+    "computation_graph",
     "decision_boundary",
     "descent_figure",
     "fit_course",
