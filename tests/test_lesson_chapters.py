@@ -60,6 +60,7 @@ def run(cell, name, names):
 def executed(chapter):
     """What its cells print and show, run in turn in an empty notebook; which files they left."""
     plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("llvmlite")  # without it, compiling warns
     plt.switch_backend("agg")
     names, output = {"__name__": "__main__"}, io.StringIO()
     with (
