@@ -258,6 +258,17 @@ def test_arguments_in_the_wrong_order_and_losses_of_other_models_are_refused():
         tg.influence(case.model, case.model(case.x))
 
 
+def test_a_compiled_function_is_refused_with_the_cure():
+    case = Case()
+
+    @tg.compile(backend="numpy")
+    def loss_of(w):
+        return np.mean(np.tanh(case.x @ w) ** 2)
+
+    with pytest.raises(GraphError, match=r"call it without tg\.compile"):
+        tg.influence(None, loss_of(tg.Value(np.ones((2, 3)))))
+
+
 def test_names_are_escaped_in_html():
     w = tg.Value(1.0, name="<img src=x onerror=alert(1)>")
     page = tg.influence(None, (w * 2.0 - 1.0) ** 2)._repr_html_()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,10 @@ class Connections:
     - `before`, `after`: labels of the units; `before` is x[0], x[1], ... for the first layer
     - `weights`, `gradients`: (units before, units after); 0 where `there` is False
     - `there`: which edges there are
-    - `parameters`: for each edge, the name of its weight, by place: {(0, 3): "W₁[0, 3]"}
+    - `names`: of the parameter, or of all the parameters in a graph of scalars
+    - `shape`: of the parameter, () in a graph of scalars
+    - `entries`: (units before, units after), which entry of the parameter stands on an edge, its
+      rows read one after another (of scalars, which parameter); -1 where there is none
     """
 
     before: tuple[str, ...]
@@ -30,7 +33,28 @@ class Connections:
     weights: Array
     gradients: Array
     there: Array
-    parameters: Mapping[tuple[int, int], str]
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    entries: Array
+
+    def name(self, before: int, after: int) -> str:
+        """What the weight on an edge is called (W₁[0, 3]), "" where there is none."""
+        entry = int(self.entries[before, after])
+        if entry < 0:
+            return ""
+        if not self.shape:
+            return self.names[entry]
+        index = np.unravel_index(entry, self.shape)
+        return f"{self.names[0]}[{', '.join(map(str, index))}]"
+
+    def places(self, parameter: str, index: tuple[int, ...]) -> list[tuple[int, int]]:
+        """The edges that an entry of a parameter stands on."""
+        if parameter not in self.names or len(index) != len(self.shape):
+            return []
+        entry = (
+            int(np.ravel_multi_index(index, self.shape)) if index else self.names.index(parameter)
+        )
+        return [(int(i), int(j)) for i, j in np.argwhere(self.entries == entry)]
 
 
 def connections_of(recorded: Recorded, layer: int) -> Connections | None:
@@ -44,7 +68,7 @@ def connections_of(recorded: Recorded, layer: int) -> Connections | None:
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
     >>> recorded = Recorded(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
     >>> edges = connections_of(recorded, 0)
-    >>> edges.before, edges.after, edges.parameters[1, 2]
+    >>> edges.before, edges.after, edges.name(1, 2)
     (('x[0]', 'x[1]'), ('h₁[0]', 'h₁[1]', 'h₁[2]'), 'W₁[1, 2]')
     """
     after = Units(recorded, layer)
@@ -105,22 +129,29 @@ def _array(
     data = np.asarray(recorded.twin[value]._content)
     gradient = np.asarray(recorded.gradient(value))
     names = before.labels if before else [f"x[{i}]" for i in range(data.shape[not upright])]
-    shape = (len(names), len(after.labels))
-    weights, gradients, there = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
-    found = {}
-    text = recorded.names.text(value)
-    scale = data.ndim == 1 and len(after.labels) > 1
-    for index in np.ndindex(data.shape):
-        row, column = (index if upright else index[::-1]) if data.ndim == 2 else (index[0], 0)
-        place = (block[0] + row, block[1] + (row if scale else column))
-        weights[place], gradients[place], there[place] = data[index], gradient[index], True
-        found[place] = f"{text}[{', '.join(map(str, index))}]"
+    entries = np.full((len(names), len(after.labels)), -1)
+    numbered: Array = np.arange(data.size)
+    row, column = block
+    if data.ndim == 1 and len(after.labels) > 1:  # a scale
+        steps = np.arange(data.size)
+        entries[row + steps, column + steps] = steps
+    else:
+        numbered = numbered.reshape(len(data), -1)
+        numbered = numbered if upright else numbered.T
+        height, width = numbered.shape
+        entries[row : row + height, column : column + width] = numbered
+    there = entries >= 0
+    weights = np.where(there, data.ravel()[entries], 0.0)
+    gradients = np.where(there, gradient.ravel()[entries], 0.0)
     if before:
         for x in after.cut:
             if any(x is y for y in before.cut):
                 steps = np.arange(after.count(x))
                 there[before.start(x) + steps, after.start(x) + steps] = True
-    return Connections(tuple(names), tuple(after.labels), weights, gradients, there, found)
+    return Connections(
+        tuple(names), tuple(after.labels), weights, gradients, there,
+        (recorded.names.text(value),), value.shape, entries,
+    )  # fmt: skip
 
 
 def _scalars(
@@ -151,13 +182,16 @@ def _scalars(
     height = 1 + max(row for row, _, _ in edges)
     names = before.labels if before else [f"x[{i}]" for i in range(height)]
     shape = (len(names), len(after.labels))
-    weights, gradients, there = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
-    for row, column, leaf in edges:
+    weights, gradients, entries = np.zeros(shape), np.zeros(shape), np.full(shape, -1)
+    for number, (row, column, leaf) in enumerate(edges):
         weights[row, column] = float(recorded.twin[leaf]._content)
         gradients[row, column] = float(recorded.gradient(leaf))
-        there[row, column] = True
-    found = {(row, column): recorded.names.text(leaf) for row, column, leaf in edges}
-    return Connections(tuple(names), tuple(after.labels), weights, gradients, there, found)
+        entries[row, column] = number
+    of_edges = tuple(recorded.names.text(leaf) for _, _, leaf in edges)
+    return Connections(
+        tuple(names), tuple(after.labels), weights, gradients, entries >= 0,
+        of_edges, (), entries,
+    )  # fmt: skip
 
 
 def _products(unit: Value, members: Sequence[Value] | set[Value]) -> Iterator[Value]:

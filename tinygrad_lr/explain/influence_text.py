@@ -53,21 +53,24 @@ class Table:
 
     def html(self) -> str:
         """A table with a caption; all text is escaped."""
-        head = "".join(f"<th>{escape(x)}</th>" for x in self.headings)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f'<td style="text-align:{"left" if i < self.named else "right"}">{escape(x)}</td>'
-                for i, x in enumerate(row)
-            )
-            + "</tr>"
-            for row in self.rows
-        )
-        told = f"<br>{escape(self.told)}" if self.told else ""
+        told = "".join(f"<br>{escape(line)}" for line in self.told.splitlines())
+        look = "font-variant-numeric:tabular-nums;border-collapse:collapse;margin:1em 0"
         return (
-            '<table style="font-variant-numeric:tabular-nums;margin:1em 0">'
+            f'<table style="{look}">'
             f'<caption style="text-align:left"><b>{escape(self.title)}</b>{told}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f'<thead style="border-bottom:1px solid">{self._row("th", self.headings)}</thead>'
+            f"<tbody>{''.join(self._row('td', row) for row in self.rows)}</tbody></table>"
+        )
+
+    def _row(self, kind: str, cells: Sequence[str]) -> str:
+        """A row of cells, words to the left and numbers to the right."""
+        sides = ["left" if i < self.named else "right" for i in range(len(cells))]
+        return "<tr>{}</tr>".format(
+            "".join(
+                f'<{kind} style="text-align:{side};padding:.15em 1.2em .15em 0">'
+                f"{escape(cell)}</{kind}>"
+                for side, cell in zip(sides, cells, strict=True)
+            )
         )
 
 

@@ -150,7 +150,8 @@ def influence(
     one up to 256 (see `WeightInfluence.paths`); sums through units are always over all paths.
 
     Raises `ArgumentError` for a loss that was not computed with the model, and a weight or entry
-    that it does not have; `GraphError` where the loss has more than one entry.
+    that it does not have; `GraphError` where the loss has more than one entry, or was computed by
+    a compiled function.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent

@@ -60,6 +60,8 @@ def run_again(
     `order` has operands before what reads them. What does not depend on `starts` is not computed:
     `constant` gives its number, from the operand and the recorded number; `finished` brings each
     result into its form.
+
+    Raises `GraphError` where a compiled function is among the operations.
     """
     now = dict(starts)
     for value in order:
@@ -71,7 +73,14 @@ def run_again(
                 now[x] if type(x) is Value and x in now else constant(x, number)
                 for x, number in zip(operands, numbers, strict=True)
             )
-            now[value] = finished(value, operation.evaluate(arguments, options))
+            try:
+                out = operation.evaluate(arguments, options)
+            except NotImplementedError:
+                raise GraphError(
+                    f"{operation.name} is a compiled function, whose steps the graph does not "
+                    "hold: call it without tg.compile to look inside"
+                ) from None
+            now[value] = finished(value, out)
     return now
 
 

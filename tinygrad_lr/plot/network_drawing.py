@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
+from ..explain.connections import Connections
 from ..explain.influence_weight import WeightInfluence
 from ..explain.numbers import number_text
 from .style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Places = Sequence[tuple[int, int]]  # edges, as (unit before, unit after)
 
 ACROSS, DOWN, RADIUS = 1.9, 0.56, 0.215  # inches between layers, between units, of a unit
 MOST_UNITS = 10  # of a layer that are drawn
@@ -84,8 +86,10 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
         refuse(ArgumentError, "network", "there is no single weight between two units",
                expected="dense layers, scales, or a graph of scalars", given=", ".join(missing),
                cure="print the influence, or draw gradient_by_depth")  # fmt: skip
+    edges = [x.connections for x in influence.layers if x.connections is not None]
     lit = influence.weights[weight]
-    columns = _columns(influence, lit)
+    own = [x.places(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
+    columns = _columns(influence, lit, edges, own)
     tall = max(len(column.shown) + (column.hidden > 0) for column in columns)
     right, half = ACROSS * len(columns), DOWN * (max(tall, 3) - 1) / 2
     width, height = LEFT + right + RIGHT, BELOW + 2 * half + ABOVE
@@ -98,37 +102,38 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     ax.set_ylim(-half - BELOW, half + ABOVE - 1.0)
     ax.set_axis_off()
     with np.errstate(all="ignore"):
-        top = _draw_edges(ax, influence, lit, columns)
-        _draw_units(ax, influence, lit, columns)
+        thick, top = (
+            max(float(np.abs(numbers).max(initial=0.0)) for numbers in of_all)
+            for of_all in ([x.weights for x in edges], [x.gradients for x in edges])
+        )
+        _draw_edges(ax, lit, edges, own, columns, thick, top)
+        _draw_units(ax, influence, lit, own, columns)
     title = "The network, and the way of one weight to the loss"
     dress(ax, title, _told(lit), "", "", lines=3)
-    _draw_key(ax, influence, top, -half - 0.55)
+    _draw_key(ax, thick, top, -half - 0.55)
     return figure
 
 
-def _columns(influence: Influence, lit: WeightInfluence) -> list[Column]:
+def _columns(
+    influence: Influence,
+    lit: WeightInfluence,
+    edges: Sequence[Connections],
+    own: Sequence[Places],
+) -> list[Column]:
     """The inputs and the layers, each with the units that are drawn."""
-    first = influence.layers[0].connections
-    assert first is not None
-    columns = [("x", first.before)]
-    columns += [
-        (layer.name if "," in layer.output else layer.output, layer.units)
-        for layer in influence.layers
-    ]
-    importance = [np.zeros(len(labels)) for _, labels in columns]
-    offset = len(columns) - len(lit.through)
-    for i, layer in enumerate(influence.layers):
-        if layer.connections is not None:
-            importance[i + 1] = np.abs(layer.connections.gradients).sum(axis=0)
+    titles = ["x", *(x.name if "," in x.output else x.output for x in influence.layers)]
+    labels = [edges[0].before, *(x.after for x in edges)]
+    importance = [np.abs(edges[0].gradients).sum(axis=1)]
+    importance += [np.abs(x.gradients).sum(axis=0) for x in edges]
+    offset = len(titles) - len(lit.through)
     for i, part in enumerate(lit.through):
         if np.count_nonzero(part.contributions) > 1:
             importance[offset + i] = np.abs(part.contributions)
-    importance[0] = np.abs(first.gradients).sum(axis=1)
-    for i, j in _own_edges(influence, lit):
-        importance[i][j] = np.inf
+    for i, places in enumerate(own):
+        for row, column in places:
+            importance[i][row] = importance[i + 1][column] = np.inf
     return [
-        _column(i, title, labels, size)
-        for i, ((title, labels), size) in enumerate(zip(columns, importance, strict=True))
+        _column(i, *parts) for i, parts in enumerate(zip(titles, labels, importance, strict=True))
     ]
 
 
@@ -143,51 +148,43 @@ def _column(place: int, title: str, labels: Sequence[str], importance: Array) ->
     return Column(title, labels, shown, ACROSS * place, y)
 
 
-def _own_edges(influence: Influence, lit: WeightInfluence) -> Iterator[tuple[int, int]]:
-    """The units that the chosen weight stands between: (column, unit)."""
-    for i, layer in enumerate(influence.layers):
-        if layer.connections is not None:
-            for (row, column), name in layer.connections.parameters.items():
-                if name == lit.name:
-                    yield i, row
-                    yield i + 1, column
-
-
 def _draw_edges(
-    ax: Axes, influence: Influence, lit: WeightInfluence, columns: Sequence[Column]
-) -> float:
-    """A line for each weight between units that are drawn; the largest gradient among all."""
+    ax: Axes,
+    lit: WeightInfluence,
+    edges: Sequence[Connections],
+    own: Sequence[Places],
+    columns: Sequence[Column],
+    thick: float,
+    top: float,
+) -> None:
+    """A line for each weight between units that are drawn."""
     colors = colors_of(ax)
-    edges = [layer.connections for layer in influence.layers]
-    thick = max((float(np.abs(e.weights).max(initial=0.0)) for e in edges if e), default=0.0)
-    top = max((float(np.abs(e.gradients).max(initial=0.0)) for e in edges if e), default=0.0)
-    offset = len(edges) - len(lit.through)  # the first layer that is reached
+    first = len(edges) - len(lit.through)  # the first layer that is reached
     for i, e in enumerate(edges):
-        if e is None:
-            continue
         before, after = columns[i], columns[i + 1]
-        flows = lit.edges[i - 1 - offset] if i > offset else None
+        flows = lit.edges[i - 1 - first] if i > first else None
         largest = 0.0 if flows is None else float(np.abs(flows).max(initial=0.0))
         for (row, y0), (column, y1) in _pairs(before, after):
             if not e.there[row, column]:
                 continue
-            own = e.parameters.get((row, column)) == lit.name
-            share = 1.0 if own else 0.0
+            chosen = (row, column) in own[i]
+            share = 1.0 if chosen else 0.0
             if flows is not None and largest:
-                share = np.sqrt(abs(flows[row, column]) / largest)
-            strength = DIM + (1 - DIM) * min(1.0, share)
+                share = max(share, np.sqrt(abs(flows[row, column]) / largest))
             line = THINNEST + (THICKEST - THINNEST) * abs(e.weights[row, column]) / (thick or 1.0)
-            line = max(line, THINNEST_LIT) if own else line
             color = _gradient_color(colors, e.gradients[row, column], top)
             ax.plot(
-                [before.x + RADIUS, after.x - RADIUS], [y0, y1], lw=line, zorder=1 + share,
-                color=blend(colors.paper, color, strength), solid_capstyle="butt",
-            )  # fmt: skip
+                [before.x + RADIUS, after.x - RADIUS],
+                [y0, y1],
+                lw=max(line, THINNEST_LIT) if chosen else line,
+                color=blend(colors.paper, color, DIM + (1 - DIM) * min(1.0, share)),
+                solid_capstyle="butt",
+                zorder=1 + share,
+            )
     last = columns[-1]
     for y in last.y:
         ax.plot([last.x + RADIUS, last.x + ACROSS - RADIUS], [y, 0.0], lw=0.8,
                 color=colors.rule, zorder=1)  # fmt: skip
-    return top
 
 
 def _pairs(before: Column, after: Column) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
@@ -207,19 +204,24 @@ def _gradient_color(colors: Any, gradient: float, top: float) -> Array:
 
 
 def _draw_units(
-    ax: Axes, influence: Influence, lit: WeightInfluence, columns: Sequence[Column]
+    ax: Axes,
+    influence: Influence,
+    lit: WeightInfluence,
+    own: Sequence[Places],
+    columns: Sequence[Column],
 ) -> None:
     """Circles with the shares of the lit paths, the names of the layers, and the loss."""
     circle = import_extra("matplotlib.patches", "plot").Circle
     colors = colors_of(ax)
     top = max(float(column.y[0]) for column in columns) + RADIUS + 0.16
     offset = len(columns) - len(lit.through)
-    own = dict(_own_edges(influence, lit))
+    ends = {(i, row) for i, places in enumerate(own) for row, _ in places}
+    ends |= {(i + 1, column) for i, places in enumerate(own) for _, column in places}
     for i, column in enumerate(columns):
         part = lit.through[i - offset].contributions if i >= offset else None
         for unit, y in zip(column.shown, column.y, strict=True):
             amount = 0.0 if part is None or not lit.gradient else part[unit] / lit.gradient
-            bright = abs(amount) >= 0.005 or own.get(i) == unit
+            bright = abs(amount) >= 0.005 or (i, unit) in ends
             edge = colors.ink if bright else colors.rule
             ax.add_patch(circle((column.x, y), RADIUS, facecolor=colors.paper, edgecolor=edge,
                                 lw=1.3 if bright else 0.9, zorder=3))  # fmt: skip
@@ -236,8 +238,8 @@ def _draw_units(
         if column.hidden:
             rest = f"… {grouped(column.hidden)} more"
             if part is not None and lit.gradient:
-                left = 1 - part[list(column.shown)].sum() / lit.gradient
-                rest += f": {_percent(left)}"
+                hidden = np.delete(part, column.shown).sum()
+                rest += f": {_percent(hidden / lit.gradient)}"
             _center(ax, column.x, column.gap, rest)
     x = columns[-1].x + ACROSS
     ax.add_patch(circle((x, 0.0), RADIUS, facecolor=colors.paper, edgecolor=colors.ink, lw=1.3,
@@ -272,7 +274,7 @@ def _told(lit: WeightInfluence) -> list[str]:
     ]
 
 
-def _draw_key(ax: Axes, influence: Influence, top: float, y: float) -> None:
+def _draw_key(ax: Axes, thick: float, top: float, y: float) -> None:
     """What the colours and the widths of lines mean."""
     colors = colors_of(ax)
     numbers = np.linspace(-1, 1, 121)
@@ -281,8 +283,6 @@ def _draw_key(ax: Axes, influence: Influence, top: float, y: float) -> None:
     for x, text in ((0.0, number_text(-top)), (0.9, "0"), (1.8, number_text(top))):
         _center(ax, x, y - 0.1, text, va="top", size=SMALL - 1)
     _center(ax, 0.9, y + 0.1, "colour: dL/dw", va="bottom", size=SMALL - 1)
-    edges = [layer.connections for layer in influence.layers]
-    thick = max((float(np.abs(e.weights).max(initial=0.0)) for e in edges if e), default=0.0)
     for x, part in ((2.6, 0.0), (3.2, 0.5), (3.8, 1.0)):
         line = THINNEST + (THICKEST - THINNEST) * part
         ax.plot([x, x + 0.4], [y, y], lw=line, color=colors.truth, solid_capstyle="butt")
