@@ -26,6 +26,7 @@ SAYS = {
     "10_autoencoder": ["eight principal components: 0.0247"],
     "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
     "12_descent_pictures": ["rates.png", "Too small: 0.01", "landscape.png"],
+    "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w · x + b)", "▼ −22"],
     "14_traced": ["dL/dw = dL/dv₁ · dv₁/dw", "w ← w − 0.1 · w.grad", "layers.0: Linear"],
 }
 EXTRAS = {"12_descent_pictures": "matplotlib"}

@@ -107,7 +107,11 @@ def drawing(
     whole = f"computation graph of {graph.names.text(graph.loss)}"
     title = whole
     if around is not None:
-        inside = graph.layers[around].name if unfolded is None else graph.names.text(graph.things[unfolded])
+        inside = (
+            graph.layers[around].name
+            if unfolded is None
+            else graph.names.text(graph.things[unfolded])
+        )
         title = f"{inside}, opened"
     return Drawing(
         boxes, [(place[a], place[b], times) for a, b, times in edges], frames, title, notes
@@ -218,7 +222,9 @@ def joined(arrays: Sequence[Any]) -> Any:
     """One array as it is, of several all their numbers in a row."""
     if len(arrays) == 1:
         return np.asarray(arrays[0])
-    return np.concatenate([np.ravel(np.asarray(x, float)) for x in arrays]) if arrays else np.ones(0)
+    return (
+        np.concatenate([np.ravel(np.asarray(x, float)) for x in arrays]) if arrays else np.ones(0)
+    )
 
 
 def _shape(graph: Graph, i: int) -> str:
@@ -227,7 +233,7 @@ def _shape(graph: Graph, i: int) -> str:
 
 
 def _forms(folding: Folding, group: Group, results: Sequence[int]) -> str:
-    """What the results of a group have in common: 48 × tanh(Σ w·x + b)."""
+    """What the results of a group have in common: 48 × tanh(Σ w · x + b)."""
     if not results:
         return ""
     part_of = {part[-1]: part for part in folding.expressions(group.vertices)}
@@ -237,6 +243,8 @@ def _forms(folding: Folding, group: Group, results: Sequence[int]) -> str:
     if others and len(results) == len(seen):
         return f"{len(results):,} results, {forms[form]:,} × {form}" if forms[form] > 1 else ""
     count = f"{len(results):,} × " if len(results) > 1 else ""
+    if group.kind == "more" and len(form) > LONGEST:
+        return ""
     return count + form + (", …" if others else "")
 
 

@@ -7,7 +7,7 @@ of a layer come one after another, and nothing leads to a leaf.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .graph_formula import Formulas
@@ -47,9 +47,7 @@ class Folding:
     [('expression', 120), ('single', 1), ('single', 1)]
     """
 
-    def __init__(
-        self, graph: Graph, open: Collection[int], unfolded: int | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, open: Collection[int], unfolded: int | None = None) -> None:
         self.graph = graph
         self.open = frozenset(open)
         self.unfolded = unfolded
@@ -62,7 +60,7 @@ class Folding:
         for run in runs(len(graph.layers), self.open):
             if len(run) > 1:
                 inside = sorted(i for k in run for i in members[k])
-                title = f"{graph.layers[run[0]].name} … {graph.layers[run[-1]].name}"
+                title = f"… {len(run):,} more layers"
                 groups.append(Group("more", tuple(inside), run[0], title))
             elif run[0] in self.open:
                 groups += self._opened(members[run[0]], run[0])
@@ -99,19 +97,30 @@ class Folding:
 
     def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
         """A layer's Values, folded as far as there is no room for them."""
-        parts = [(i,) for i in members]
+        parts: list[tuple[int, ...]] = [(i,) for i in members]
         if not self._fits(parts):
             parts = self.expressions(members)
         if not self._fits(parts):
             groups = list(self._bounded(parts, layer))
         else:
             groups = [self._part(part, layer) for part in parts]
-        for number, group in enumerate(groups):
+        unfolds = self.unfolded is not None and self.graph.home[self.unfolded] == layer
+        return self._unfold(groups, layer) if unfolds else groups
+
+    def _unfold(self, groups: Sequence[Group], layer: int) -> Iterable[Group]:
+        """The groups of a layer with the unfolded expression, and the leaves it reads, in parts."""
+        graph = self.graph
+        for group in groups:
             if group.kind == "expression" and group.vertices[-1] == self.unfolded:
-                self.shown = group.vertices
-                groups[number : number + 1] = self._bounded([(i,) for i in self.shown], layer)
-                break
-        return groups
+                read = {x for i in group.vertices for x in graph.reads[i] if x < graph.leaves}
+                own = {x for x in read if graph.home[x] == layer}
+                self.shown = sorted(own.union(group.vertices))
+        taken = set(self.shown)
+        yield from self._bounded([(i,) for i in self.shown], layer)
+        for group in groups:
+            left = tuple(i for i in group.vertices if i not in taken)
+            if left:
+                yield replace(group, vertices=left)
 
     def _part(self, part: tuple[int, ...], layer: int) -> Group:
         return Group("expression" if len(part) > 1 else "single", part, layer)

@@ -1,39 +1,20 @@
-"""Formulas of a graph's results on one line: tanh(z₁), x @ W₁ + b₁, tanh(Σ w·x + b)."""
+"""Formulas of a graph's results on one line: tanh(z₁), x W₁ + b₁, tanh(Σ w · x + b)."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from ..explain.numbers import number_text
-from ..value import Value
+from ..explain.expression import Expression, Name, call, summed, total
+from ..explain.plain_text import plain_text
+from ..explain.symbol import SAME, Symbol, expression_of, written
 from .graph_reading import Graph
 
-SUM, PRODUCT, POWER, ATOM = range(1, 5)
-INFIX = {
-    "add": (" + ", SUM),
-    "subtract": (" − ", SUM),
-    "multiply": ("·", PRODUCT),
-    "divide": (" / ", PRODUCT),
-    "matmul": (" @ ", PRODUCT),
-}
-SPELT = {
-    "sum": "Σ {}",
-    "negative": "−{}",
-    "transpose": "{}ᵀ",
-    "transpose_to": "transpose({})",
-    "reshape_to": "reshape({})",
-    "getitem": "{}[…]",
-    "square": "{}²",
-    "sqrt": "√{}",
-    "mean_square": "mean({}²)",
-    "sigmoid": "σ({})",
-    "reciprocal": "1 / {}",
-}
-RAISED = str.maketrans("0123456789.−", "⁰¹²³⁴⁵⁶⁷⁸⁹·⁻")
 DEEPEST, MOST_PARTS, MOST_TERMS, ALL_TERMS = 8, 200, 4, 64
+REST = Name("…")
 
 
 class Formulas:
@@ -45,7 +26,7 @@ class Formulas:
     >>> formulas.alone(len(graph.things) - 1)
     'h²'
     >>> formulas.folded(len(graph.things) - 1, set(range(6)))
-    'tanh(w·x + b)²'
+    'tanh(w · x + b)²'
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -57,7 +38,7 @@ class Formulas:
         if i < self.graph.leaves:
             return ""
         self.room = MOST_PARTS
-        return self._written(i, frozenset(), 0, general=False)[0]
+        return plain_text(self._written(i, frozenset(), 0).latex)
 
     def folded(self, i: int, inside: Set[int]) -> str:
         """A result with all that is folded into it written out.
@@ -67,81 +48,70 @@ class Formulas:
         alike results read the same.
         """
         self.room = MOST_PARTS
-        return self._written(i, inside, 0, general=True)[0]
+        return plain_text(self._written(i, inside, 0).latex)
 
-    def _written(self, i: int, inside: Set[int], depth: int, general: bool) -> tuple[str, int]:
-        """The formula, and how tightly it holds together."""
+    def _written(self, i: int, inside: Set[int], depth: int) -> Expression:
+        """The formula; it is a general one where something is folded."""
         graph = self.graph
-        operation, operands, numbers, _ = graph.things[i]._record
-        name = operation.name
-        if name == "add" and inside:
-            return self._sum(i, inside, depth, general)
-        given = [(x, n) for x, n in zip(operands, numbers, strict=True) if x is not None]
+        operation, operands, numbers, options = graph.things[i]._record
+        if operation.name == "add" and inside:
+            return self._sum(i, inside, depth)
+        most = MOST_TERMS if operation.variadic else len(operands)
+        given: list[Any] = [
+            x if x is None else self._operand(x, number, inside, depth)
+            for x, number in islice(zip(operands, numbers, strict=True), most)
+        ]
+        if len(operands) > most:
+            given.append(Symbol(REST, 0.0))
+        if inside and len(given) == 2:
+            self._generalize(operation.name, operands, given)
+        if operation.name in SAME and operation.latex not in {None, "<x>"}:
+            return call(operation.latex, {operation.operands[0]: given[0].expression})
+        return written(operation, given, options, graph.numbers(i))
 
-        def operand(k: int, least: int) -> str:
-            x, number = given[k]
-            if general and name == "multiply" and self._is_a_sample(given, k):
-                return "x"
-            if general and name == "subtract" and k == 1 and graph.vertex(x) is None:
-                return "y"
-            text, binding = self._operand(x, number, inside, depth, general)
-            return text if binding >= least else f"({text})"
-
-        if name in INFIX and len(given) == 2:
-            sign, binding = INFIX[name]
-            strict = name in {"subtract", "divide", "matmul"}
-            return operand(0, binding) + sign + operand(1, binding + strict), binding
-        if name == "power" and np.ndim(given[1][1]) == 0 and graph.vertex(given[1][0]) is None:
-            return operand(0, ATOM) + operand(1, 0).translate(RAISED), POWER
-        if name == "affine":
-            return f"{operand(0, PRODUCT)} @ {operand(1, POWER)} + {operand(2, SUM)}", SUM
-        if name in SPELT and len(given) == 1:
-            text = SPELT[name]
-            bare = "(" in text
-            binding = PRODUCT if text[0] in "Σ−1" else ATOM
-            return text.format(operand(0, 0 if bare else ATOM)), binding
-        shown = [operand(k, 0) for k in range(min(len(given), MOST_TERMS))]
-        more = ["…"] if len(given) > MOST_TERMS else []
-        return f"{name}({', '.join([*shown, *more])})", ATOM
-
-    def _operand(
-        self, x: Any, number: Any, inside: Set[int], depth: int, general: bool
-    ) -> tuple[str, int]:
+    def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
+        """What stands for an operand: a number, a name, or a formula with its numbers."""
         graph = self.graph
         i = graph.vertex(x)
         self.room -= 1
-        if self.room < 0:
-            return "…", ATOM
+        if self.room < 0 or depth > DEEPEST:
+            return Symbol(REST, number)
         if i is None:
-            if np.ndim(number):
-                return "…", ATOM
-            text = number_text(float(number))
-            return text, SUM if text.startswith("−") else ATOM
+            return number
         if i in inside and i >= graph.leaves:
-            return self._written(i, inside, depth + 1, general) if depth < DEEPEST else ("…", ATOM)
-        return self._name(i, general), ATOM
+            return Symbol(self._written(i, inside, depth + 1), number)
+        return Symbol(self._name(i, bool(inside)), number)
 
-    def _name(self, i: int, general: bool) -> str:
+    def _name(self, i: int, general: bool) -> Name:
         """The name of a vertex, or its part where a formula is to be a general one."""
         graph = self.graph
         thing = graph.things[i]
         if not general or np.ndim(graph.numbers(i)) or getattr(thing, "name", None):
-            return graph.label(i)
+            return Name(graph.names.latex(thing))
         if i >= graph.leaves or not graph.trained(i):
-            return "x"
-        return "w" if graph.multiplied[i] else "b"
+            return Name("x")
+        return Name("w" if graph.multiplied[i] else "b")
 
-    def _is_a_sample(self, given: list[tuple[Any, Any]], k: int) -> bool:
-        """Whether a factor is a number of the data: it multiplies a weight."""
-        other = self.graph.vertex(given[1 - k][0]) if len(given) == 2 else None
-        plain = self.graph.vertex(given[k][0]) is None and np.ndim(given[k][1]) == 0
-        return plain and other is not None and self.graph.trained(other)
+    def _generalize(self, name: str, operands: Sequence[Any], given: list[Any]) -> None:
+        """Numbers of the data get letters: what a weight is multiplied with, what is subtracted."""
+        plain = [np.ndim(x) == 0 and self.graph.vertex(x) is None for x in operands]
+        if name == "subtract" and plain[1]:
+            given[1] = Symbol(Name("y"), given[1])
+        for k, other in ((0, 1), (1, 0)):
+            weight = self.graph.vertex(operands[other])
+            if (
+                name == "multiply"
+                and plain[k]
+                and weight is not None
+                and self.graph.trained(weight)
+            ):
+                given[k] = Symbol(Name("x"), given[k])
 
-    def _sum(self, i: int, inside: Set[int], depth: int, general: bool) -> tuple[str, int]:
+    def _sum(self, i: int, inside: Set[int], depth: int) -> Expression:
         """A sum of sums as one: terms that read alike become Σ, biases stand last."""
         graph = self.graph
-        terms: list[str] = []
-        biases: list[str] = []
+        terms: list[Expression] = []
+        biases: list[Expression] = []
         waiting: list[tuple[Any, Any]] = [(graph.things[i], None)]
         count = 0
         while waiting:
@@ -153,19 +123,12 @@ class Formulas:
                     waiting.extend(reversed(list(zip(operands, numbers, strict=True))))
                     continue
             count += 1
-            if count <= ALL_TERMS:
-                text, binding = self._operand(x, number, inside, depth, general)
-                if binding < SUM:
-                    text = f"({text})"
+            if count <= ALL_TERMS and not (at is None and np.ndim(x) == 0 and x == 0):
                 bias = at is not None and at < graph.leaves
-                if text != "0":
-                    (biases if bias else terms).append(text)
-        if len(terms) > 2 and len(set(terms)) == 1 or (len(terms) == 2 and terms[0] == terms[1]):
-            terms = [f"Σ {terms[0]}"]
-            if not biases:
-                return terms[0], PRODUCT
+                term = expression_of(self._operand(x, number, inside, depth))
+                (biases if bias else terms).append(term)
+        if len(terms) > 1 and len({term.latex for term in terms}) == 1:
+            terms = [summed(terms[0])]
         elif len(terms) > MOST_TERMS or count > ALL_TERMS:
-            terms = [*terms[: MOST_TERMS - 1], "…", *terms[-1:]]
-        biases = [*biases[:2], "…"] if len(biases) > 3 else biases
-        text = " + ".join([*terms, *biases]).replace("+ −", "− ")
-        return text, SUM
+            terms = [*terms[: MOST_TERMS - 1], REST, *terms[-1:]]
+        return total(*terms, *biases[:2], *([REST] if len(biases) > 2 else []))

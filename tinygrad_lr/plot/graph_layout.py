@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 Point = tuple[float, float]
 Edge = tuple[int, int]
@@ -19,6 +20,7 @@ HEADING = 22.0  # room for a frame's title
 PASSING = 12.0  # what an edge takes that passes a row
 SWEEPS = 12
 INFINITE = float("inf")
+HANGING = 0.1
 STRAIGHT = 1.0, 2.0, 8.0  # the pull of an edge between two boxes, at and within a long edge
 
 
@@ -155,7 +157,9 @@ class _Rows:
             chain = [a]
             for row in range(self.rank[a] + 1, self.rank[b]):
                 band = band_of[row]
-                self.aside.append(band in self.framed and band not in {self.bands[a], self.bands[b]})
+                self.aside.append(
+                    band in self.framed and band not in {self.bands[a], self.bands[b]}
+                )
                 self.edge_of.append(number)
                 self.rank.append(row)
                 self.width.append(PASSING)
@@ -164,7 +168,7 @@ class _Rows:
                 chain.append(len(self.rank) - 1)
             chain.append(b)
             self.chains.append(chain)
-            for upper, lower in zip(chain, chain[1:], strict=False):
+            for upper, lower in pairwise(chain):
                 self.down[upper].append(lower)
                 self.up[lower].append(upper)
         self._first_order(count)
@@ -217,7 +221,7 @@ class _Rows:
 
     def _crossings(self) -> int:
         total = 0
-        for above, below in zip(self.rows, self.rows[1:], strict=False):
+        for above, below in pairwise(self.rows):
             place = {item: i for i, item in enumerate(above)}
             pairs = [(place[x], i) for i, item in enumerate(below) for x in self.up[item]]
             total += crossings(len(above), pairs)
@@ -227,7 +231,6 @@ class _Rows:
 
     def place(self) -> None:
         """Centres, in sweeps: each row is moved to the means of its neighbours'."""
-        count = len(self.sizes)
         self.x = [0.0] * len(self.rank)
         for row in self.rows:
             for i, gap in enumerate(self._gaps(row)):
@@ -241,7 +244,7 @@ class _Rows:
                 for item in row:
                     near = self.up[item] if down else self.down[item]
                     near = [*self.up[item], *self.down[item]] if both or not near else near
-                    pull = [STRAIGHT[(x >= count) + (item >= count)] for x in near]
+                    pull = [self._pull(item, x) for x in near]
                     at = sum(p * self.x[x] for p, x in zip(pull, near, strict=True))
                     wanted.append(at / sum(pull) if near else self.x[item])
                     weights.append(sum(pull) or 0.1)
@@ -250,6 +253,13 @@ class _Rows:
         self._straighten()
         for band in self.framed:
             self._aside_of(band)
+
+    def _pull(self, item: int, other: int) -> float:
+        """How strongly an edge holds its ends together; a leaf hangs beside its only reader."""
+        count = len(self.sizes)
+        if any(not self.up[x] and len(self.down[x]) == 1 for x in (item, other)):
+            return HANGING
+        return STRAIGHT[(item >= count) + (other >= count)]
 
     def _straighten(self) -> None:
         """Let long edges run straight down, as far as their neighbours leave room."""
@@ -283,7 +293,7 @@ class _Rows:
             (self.width[a] + self.width[b]) / 2
             + BESIDE
             + (2 * AROUND if self.aside[a] != self.aside[b] else 0.0)
-            for a, b in zip(row, row[1:], strict=False)
+            for a, b in pairwise(row)
         ]
 
     def _aside_of(self, band: int) -> None:
@@ -353,7 +363,10 @@ class _Rows:
         for number, chain in enumerate(self.chains):
             start, end = chain[0], chain[-1]
             at = self.x[start] - left
-            points = [(at, places[start][1] + self.sizes[start][1]), (at, bottoms[self.rank[start]])]
+            points = [
+                (at, places[start][1] + self.sizes[start][1]),
+                (at, bottoms[self.rank[start]]),
+            ]
             for item in chain[1:-1]:
                 at = self.x[item] - left
                 points += [(at, tops[self.rank[item]]), (at, bottoms[self.rank[item]])]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from html import escape
 
 from ..errors import ArgumentError, refuse
-from ..files import printable, replace_file
+from ..files import listed, printable, quoted, replace_file
 from ..nn import Module
 from ..value import Value
 from .graph_boxes import Box, drawing, layer_line
@@ -35,7 +35,7 @@ PAGE = """<!DOCTYPE html>
 """
 
 STYLE = """<style>
-.tg-graphs { font: 17px/1.5 system-ui, 'Segoe UI', Roboto, 'Noto Sans', sans-serif; max-width: 100% }
+.tg-graphs { font: 17px/1.5 system-ui, 'Segoe UI', Roboto, sans-serif; max-width: 100% }
 .tg-graphs .scroll { overflow-x: auto; max-width: 100% }
 .tg-graphs svg { display: block }
 .tg-graphs details details { margin-left: 1.2em }
@@ -63,7 +63,7 @@ def computation_graph(
 
     A layer is a weight with what is added to it and done to it (`explain.layers`). An open layer
     with many Values is folded as well: results that only one other result reads become one
-    formula, such as tanh(Σ w·x + b) for each neuron, and many that stand side by side become
+    formula, such as tanh(Σ w · x + b) for each neuron, and many that stand side by side become
     "… 42 more". So a graph of any size has a picture that can be read.
 
     Raises `ArgumentError` where `loss` is no Value with a graph, or `open` names no layer.
@@ -73,12 +73,12 @@ def computation_graph(
     >>> picture
     <GraphPicture of L: 5 boxes for 5 Values, 4 edges>
     >>> print(picture.tree())
-    value           data  gradient
-    L = z²          49    ▲ 1
-    └─ z = v₁ + b   7     ▲ 14
-       ├─ v₁ = w·3  6     ▲ 14
-       │  └─ w      2     ▲ 42
-       └─ b         1     ▲ 14
+    value          data  gradient
+    L = z²         49    ▲ 1
+    └─ z = v₁ + b  7     ▲ 14
+       ├─ v₁ = 3w  6     ▲ 14
+       │  └─ w     2     ▲ 42
+       └─ b        1     ▲ 14
     """
     if not isinstance(loss, Value):
         refuse(
@@ -99,28 +99,34 @@ def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[
         return everything if len(graph.things) <= ROOM else ()
     if open == "all":
         return everything
-    places = {layer.name: k for k, layer in enumerate(graph.layers)}
-    chosen = set()
+    names = [layer.name for layer in graph.layers]
+    chosen: set[int] = set()
     for wish in [open] if isinstance(open, str) else open:
-        place = wish - 1 if type(wish) is int else places.get(str(wish), -1)
-        if place not in everything:
+        found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
+        if not found:
+            known = dict.fromkeys(names)
             refuse(
                 ArgumentError,
                 "computation_graph",
                 "open names a layer that is not there",
-                expected=f"some of {', '.join(map(repr, list(places)[:12]))}, or numbers from 1",
-                given=repr(wish),
+                expected=f"some of {listed(list(known))}, or numbers from 1",
+                given=quoted(wish) if isinstance(wish, str) else repr(wish),
             )
-        chosen.add(place)
+        chosen |= found
     return chosen
+
+
+def _scrolled(picture: str) -> str:
+    """A picture in a box that scrolls sideways, with the arrow keys too."""
+    return f'<div class="scroll" tabindex="0">{picture}</div>'
 
 
 class GraphPicture:
     """A computation graph to look at; `computation_graph` makes it.
 
     `boxes` are what is drawn, operands before what reads them; `edges` say which box is read by
-    which, and how often: (from, to, times). The picture keeps the numbers of the moment when it
-    was made.
+    which, and how often: (from, to, times). The data are those that the loss was computed from, the
+    gradients those of the moment when the picture was made, whatever becomes of them later.
     """
 
     def __init__(self, graph: Graph, open: Collection[int], gradients: bool = True) -> None:
@@ -134,8 +140,9 @@ class GraphPicture:
 
     def __repr__(self) -> str:
         name = self._graph.names.text(self._graph.loss)
-        boxes, values = len(self.boxes), len(self._graph.things)
-        return f"<GraphPicture of {name}: {boxes} boxes for {values:,} Values, {len(self.edges)} edges>"
+        boxes, edges = len(self.boxes), len(self.edges)
+        values = f"{len(self._graph.things):,} Values"
+        return f"<GraphPicture of {name}: {boxes} boxes for {values}, {edges} edges>"
 
     def svg(self) -> str:
         """The picture as SVG: the text of a file, or an element for a page.
@@ -155,7 +162,7 @@ class GraphPicture:
         text. There is no script.
         """
         graph = self._graph
-        parts = ['<div class="tg-graphs">', STYLE, f'<div class="scroll">{self.svg()}</div>']
+        parts = ['<div class="tg-graphs">', STYLE, _scrolled(self.svg())]
         for run in runs(len(graph.layers), self._open):
             layer = graph.layers[run[0]]
             if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
@@ -173,7 +180,7 @@ class GraphPicture:
         given = self._graph, [layer], self._gradients, self._notes, layer
         inner = drawing(*given)
         yield f"<details><summary>{escape(printable(said))}</summary>"
-        yield f'<div class="scroll">{svg(inner)}</div>'
+        yield _scrolled(svg(inner))
         seen: dict[str, Box] = {}
         for box in inner.boxes:
             if box.layer == layer and box.look == "folded":
@@ -181,7 +188,7 @@ class GraphPicture:
         for box in list(seen.values())[:MOST_OPENED]:
             root = self._graph.number[id(box.things[-1])]
             yield f"<details><summary>{escape(f'{box.name}: {box.formula}')}</summary>"
-            yield f'<div class="scroll">{svg(drawing(*given, unfolded=root))}</div></details>'
+            yield f"{_scrolled(svg(drawing(*given, unfolded=root)))}</details>"
         yield "</details>"
 
     def tree(self, width: int = 78) -> str:
@@ -201,7 +208,7 @@ class GraphPicture:
         return tree(self._drawing, width)
 
     def dot(self) -> str:
-        """The graph in the DOT language, for Graphviz and its relatives; open layers are clusters."""
+        """The graph in the DOT language, for Graphviz and its like; open layers are clusters."""
         return dot(self._drawing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -211,7 +218,7 @@ class GraphPicture:
         """
         ending = os.path.splitext(os.fspath(path))[1].lower()
         title = escape(self._drawing.title)
-        forms = {
+        forms: dict[str, Callable[[], str]] = {
             ".svg": self.svg,
             ".html": lambda: PAGE.format(title=title, body=self.html()),
             ".dot": self.dot,

@@ -55,16 +55,19 @@ class Graph:
             self._enter(value)
         self.reads: list[list[int]] = [[] for _ in self.things]
         self.readers: list[list[int]] = [[] for _ in self.things]
+        self.recorded: list[Any] = [None] * len(self.things)
+        self.recorded[-1] = loss._content
         for i in range(self.leaves, len(self.things)):
-            self.reads[i] = [n for x in self.operands(i) if (n := self.vertex(x)) is not None]
+            _, operands, numbers, _ = self.things[i]._record
+            for x, number in zip(operands, numbers, strict=True):
+                operand = self.vertex(x)
+                if operand is not None:
+                    self.reads[i].append(operand)
+                    self.recorded[operand] = number
             for operand in dict.fromkeys(self.reads[i]):
                 self.readers[operand].append(i)
         self.home = self._homes()
         self.multiplied = self._multiplied()
-
-    def operands(self, i: int) -> tuple[Any, ...]:
-        """What a result was computed from, numbers included."""
-        return self.things[i]._record[1]  # type: ignore[no-any-return]
 
     def vertex(self, x: Any) -> int | None:
         """The number of a Value or constant, None for what is a number in a formula."""
@@ -75,9 +78,8 @@ class Graph:
         return self.names.text(self.things[i])
 
     def numbers(self, i: int) -> Any:
-        """The data of a vertex."""
-        thing = self.things[i]
-        return thing._content if type(thing) is Value else thing
+        """The data of a vertex as the graph remembers it: a leaf may have other numbers by now."""
+        return self.recorded[i]
 
     def trained(self, i: int) -> bool:
         """Whether a vertex is a leaf that has a gradient."""
@@ -91,7 +93,7 @@ class Graph:
         """
         if self.loss._grad is not None:
             values = [x for x in self.names.order if x._grad is not None]
-            held = {x: x._grad[0] if type(x._grad) is tuple else x._grad for x in values}
+            held = {x: np.array(x._grad[0] if type(x._grad) is tuple else x._grad) for x in values}
             return held, "gradients: as backward() left them in .grad"
         if self.loss.size != 1:
             return {}, "no gradients: this is no single number, and backward() has not run"
@@ -121,7 +123,9 @@ class Graph:
             home[i] = layer[self.things[i]]
         for i in range(self.leaves):
             home[i] = min(home[reader] for reader in self.readers[i])
-            parameter = self.trained(i) and (not self.names.paths or self.things[i] in self.names.paths)
+            parameter = self.trained(i) and (
+                not self.names.paths or self.things[i] in self.names.paths
+            )
             if home[i] == 0 and not parameter and len(self.layers) > 1:
                 home[i] = INPUTS
         return home

@@ -6,6 +6,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import pairwise
 
 from .graph_boxes import Box, Drawing, Row
 from .graph_layout import Layout, Point, layered
@@ -19,7 +20,8 @@ LEAST, NARROWEST = 64.0, 340.0  # the width of a box, of a picture
 SIGNS = {1: "▲", -1: "▼"}
 
 STYLE = f"""
-.tg-graph {{ font: {SMALL}px {SANS}; font-variant-numeric: tabular-nums; background: #ffffff }}
+.tg-graph {{ font: {SMALL}px {SANS}; font-variant-numeric: tabular-nums }}
+.tg-graph {{ background: #ffffff; color-scheme: light dark }}
 .tg-graph .paper {{ fill: #ffffff }}
 .tg-graph text {{ fill: #222222 }}
 .tg-graph .name {{ font-size: {LARGE}px; font-weight: 600 }}
@@ -81,7 +83,7 @@ def svg(drawing: Drawing) -> str:
     width = max(layout.width, NARROWEST) + 2 * MARGIN
     height = layout.height + legend_height + 2 * MARGIN
     parts = [
-        *_frames(drawing, layout, shift),
+        *_frames(layout, shift),
         *_edges(drawing, layout, shift),
         *_headings(drawing, layout, shift),
         *(
@@ -177,9 +179,9 @@ def _value(row: Row) -> str:
 def _box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[str]:
     """A box: an outline that tells its kind, the name, then a line for each row."""
     yield f'<g class="{box.look}" transform="translate({_n(x)} {_n(y)})">'
-    whole = [box.heading[0], *([box.formula] if box.formula else [])]
     rows = [f"{row.label}: {row.text}" for row in box.rows]
-    yield f"<title>{escape(chr(10).join([*whole, *rows, *([box.note] if box.note else [])]))}</title>"
+    whole = [line for line in (box.name, box.formula, box.shape, *rows, box.note) if line]
+    yield f"<title>{escape(chr(10).join(whole))}</title>"
     yield from _outline(box.look, width, height)
     at = PADDING + 10
     first, *more = box.heading
@@ -193,10 +195,11 @@ def _box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[
         at += LINE
         for start, aside, _, row in columns:
             yield _text(PADDING + start, at, row.label, "faint")
+            left = PADDING + aside
             if row.sign:
-                yield _text(PADDING + aside, at, SIGNS[row.sign], "up" if row.sign > 0 else "down")
-                aside += text_width("▲ ")
-            yield _text(PADDING + aside, at, row.text)
+                yield _text(left, at, SIGNS[row.sign], "up" if row.sign > 0 else "down")
+                left += text_width("▲ ")
+            yield _text(left, at, row.text)
     if box.note:
         yield _text(PADDING, at + LINE, box.note, "faint")
     yield "</g>"
@@ -212,8 +215,8 @@ def _outline(look: str, width: float, height: float) -> Iterator[str]:
         yield f'<rect class="bar" width="5" height="{_n(height)}" rx="2.5"/>'
 
 
-def _frames(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
-    for band, (x, y, width, height) in zip(sorted(drawing.frames), layout.frames, strict=True):
+def _frames(layout: Layout, shift: float) -> Iterator[str]:
+    for x, y, width, height in layout.frames:
         yield (
             f'<rect class="frame" x="{_n(x + shift)}" y="{_n(y + MARGIN)}" rx="8" '
             f'width="{_n(width)}" height="{_n(height)}"/>'
@@ -221,9 +224,20 @@ def _frames(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
 
 
 def _headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
-    for band, (x, y, _, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
+    """The names of the frames, each in the upper corner where fewer edges come in."""
+    for band, (x, y, width, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
         name = literal(drawing.frames[band])
-        yield _text(x + shift + 12, y + MARGIN + 21, name, "name faint heading")
+        reach = text_width(name, LARGE) + 24
+        entering = [
+            q[0] - x
+            for route in layout.routes
+            for p, q in pairwise(route)
+            if p[1] <= y < q[1] and x <= q[0] <= x + width
+        ]
+        left = sum(at < reach for at in entering)
+        right = sum(at > width - reach for at in entering)
+        at, anchor = (x + width - 12, "end") if right < left else (x + 12, "")
+        yield _text(at + shift, y + MARGIN + 21, name, "name faint heading", anchor)
 
 
 def _edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
@@ -262,8 +276,8 @@ def _key(drawing: Drawing, width: float) -> tuple[list[str], float]:
     """What the outlines and signs mean, and the notes, on as many lines as the width asks for."""
     parts: list[str] = []
     x, y = 0.0, 10.0
-    looks = {box.look for box in drawing.boxes}
-    entries = [(look, said) for look, said in KEY if look in looks]
+    looks: set[str] = {box.look for box in drawing.boxes}
+    entries = [(look, text) for look, text in KEY if look in looks]
     signs = {row.sign for box in drawing.boxes for row in box.rows}
     said = {1: "gradient above zero", -1: "gradient below zero"}
     entries += [(SIGNS[s], said[s]) for s in (1, -1) if s in signs]

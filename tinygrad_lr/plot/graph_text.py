@@ -15,7 +15,8 @@ SHAPES = {"parameter": "box", "data": "box", "result": "box", "folded": "box3d",
 def tree(drawing: Drawing, width: int = 78) -> str:
     """The graph from its result to its leaves, each box printed once and referred to after that.
 
-    Data and gradient stand beside it, in columns; no line is longer than `width`.
+    Data and gradient stand beside it, in columns (of large arrays the mean); no line is longer
+    than `width`.
     """
     reads: dict[int, list[int]] = {}
     for a, b, _ in drawing.edges:
@@ -53,13 +54,15 @@ def tree(drawing: Drawing, width: int = 78) -> str:
 
 def _line(box: Box) -> str:
     shape = f" [{box.shape}]" if box.shape else ""
-    note = f" ({box.note})" if box.note else ""
+    note = f" ({box.note.partition(', ')[0]})" if box.note else ""
     between = ": " if box.look in {"folded", "more"} else " = "
     return literal(box.name) + shape + (between + box.formula if box.formula else "") + note
 
 
 def _numbers(box: Box) -> tuple[str, str]:
-    rows = [f"{SIGNS[row.sign]} {row.text}".strip() for row in box.rows[:2]]
+    """The columns: data, gradient."""
+    brief = [(SIGNS[row.sign], row.text.partition(", from")[0]) for row in box.rows[:2]]
+    rows = [f"{sign} {text}".strip() for sign, text in brief]
     return rows[0], rows[1] if len(rows) > 1 else ""
 
 
@@ -100,7 +103,9 @@ def _node(number: int, box: Box) -> str:
     lines = [f"{first}   {box.shape}" if box.shape else first, *more]
     lines += [f"{row.label} {SIGNS[row.sign]} {row.text}".replace("  ", " ") for row in box.rows]
     lines += [box.note] if box.note else []
-    style = {"parameter": ', color="#0072B2", penwidth=2', "data": ', style=filled'}.get(box.look, "")
+    style = {"parameter": ', color="#0072B2", penwidth=2', "data": ", style=filled"}.get(
+        box.look, ""
+    )
     if box.look == "more":
         style = ", style=dashed"
     return f"n{number} [shape={SHAPES[box.look]}{style}, label={quoted(*lines)}];"

@@ -1,0 +1,60 @@
+"""Pictures of computation graphs: every Value with its data and its gradient, layers folded.
+
+Three graphs: micrograd's first lines, a line through five points, and a network of scalars with
+over two thousand Values, of which each layer is one box. The pictures are written as SVG (for a
+text), HTML (its boxes open in a browser) and DOT (for Graphviz) to the folder that is named, or to
+one that is removed again; the tree is for the terminal.
+
+Run it: python examples/13_graph_pictures.py [FOLDER]
+"""
+
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+
+
+def line():
+    """The mean squared error of a line."""
+    w, b = Value(0.5, name="w"), Value(0.0, name="b")
+    x, y = np.arange(5.0), 2 * np.arange(5.0) + 1
+    return np.mean((w * x + b - y) ** 2)
+
+
+def neuron(inputs, draw):
+    """tanh(w·x + b), number by number as in micrograd."""
+    products = (Value(draw.uniform(-1, 1)) * x for x in inputs)
+    return sum(products, Value(draw.uniform(-1, 1))).tanh()
+
+
+def network(draw):
+    """Two layers of 24 neurons and one that answers, and the square of what it is wrong by."""
+    h = [0.5, -1.2]
+    for width in (24, 24, 1):
+        h = [neuron(h, draw) for _ in range(width)]
+    return (h[0] - 1.0) ** 2
+
+
+a, b = Value(-4.0, name="a"), Value(2.0, name="b")
+first = (a * b + b**3) / 2 + (a + b).relu()
+losses = {"first": first, "line": line(), "network": network(random.Random(0))}
+pictures = {name: tg.plot.computation_graph(loss) for name, loss in losses.items()}
+print(pictures["line"].tree())
+print(f"\n{pictures['network']!r}\n{pictures['network'].tree()}\n")
+
+with tempfile.TemporaryDirectory() as temporary:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else temporary)
+    for name, picture in pictures.items():
+        for ending in ("svg", "html", "dot"):
+            picture.save(folder / f"{name}.{ending}")
+        print(f"{name}: {len(picture.boxes)} boxes, {len(picture.svg())} characters of SVG")
+
+shown = {box.name: box.rows[-1].text for box in pictures["line"].boxes}
+x, y = np.arange(5.0), 2 * np.arange(5.0) + 1
+assert shown["w"] == f"{np.mean(2 * (0.5 * x - y) * x):g}".replace("-", "−") == "−22"
+assert len(pictures["network"].boxes) < 10
