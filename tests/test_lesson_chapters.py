@@ -49,7 +49,7 @@ def show(value):
 def run(cell, name, names):
     linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
     tree, last = ast.parse(cell), None
-    if isinstance(tree.body[-1], ast.Expr) and not cell.rstrip().endswith(";"):
+    if isinstance(tree.body[-1], ast.Expr):
         last = ast.Expression(tree.body.pop().value)
     exec(compile(tree, name, "exec"), names)
     if last is not None:
@@ -129,7 +129,7 @@ def test_a_chapter_asks_first_and_ends_with_exercises_answers_and_a_proof(chapte
 def test_cells_are_small_and_hold_one_idea(chapter):
     *taught, proof = cells(chapter)
     assert max(len(cell.splitlines()) for cell in taught) <= 15
-    assert len(proof.splitlines()) <= 30
+    assert len(proof.splitlines()) <= 35
     assert max(len(line) for cell in cells(chapter) for line in cell.splitlines()) <= 100
 
 
