@@ -10,10 +10,10 @@ import pytest
 import tinygrad_lr as tg
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_the_examples_of_a_page_print_what_it_says(page):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     text = "\n".join(block for block in blocks if ">>>" in block)
@@ -23,7 +23,7 @@ def test_the_examples_of_a_page_print_what_it_says(page):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_link_of_a_page_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)", page.read_text())
     local = [link for link in links if not link.startswith("http")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,13 +93,22 @@ def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
     """A figure of this size in inches, on white or dark paper, made without pyplot."""
     engine = import_extra("matplotlib.layout_engine", "plot")
     layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
-    figure: Figure = import_extra("matplotlib.figure", "plot").Figure(
+    figure: Any = import_extra("matplotlib.figure", "plot").Figure(
         figsize=(width, height),
         dpi=100,
         facecolor=(DARK if dark else PRINT).paper,
         layout=layout,
     )
-    return figure
+    figure._repr_png_ = partial(png, figure)  # notebooks show a Figure only once pyplot is there
+    drawn: Figure = figure
+    return drawn
+
+
+def png(figure: Figure) -> bytes:
+    """The picture as the bytes of a PNG file, the same for the same picture."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
 
 
 def colors_of(ax: Axes) -> Colors:
