@@ -10,6 +10,7 @@ import numpy as np
 from ..chain_rule import pull_back
 from .layers import Layer
 from .recorded import Recorded
+from .units import by_units, has_kernels
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -23,12 +24,15 @@ class Activation:
 
     - `operation`: its name ("tanh"); `slopes`: of the shape of its result
     - `dead`: the units whose slope is exactly 0 in every row: no gradient passes through them
+    - `stuck`: those of the dead ones that get no gradient in any other way, such as a skip
+      connection past the activation: no weight into them learns
     - `units`: how many there are
     """
 
     operation: str
     slopes: Array
     dead: tuple[int, ...]
+    stuck: tuple[int, ...]
     units: int
 
     @property
@@ -55,7 +59,8 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
     (0, 1)
     """
     found = []
-    scalars: dict[str, list[Array]] = {}
+    kernels = has_kernels(layer)
+    scalars: dict[str, list[tuple[Array, Array]]] = {}
     for value in layer.results:
         operation, operands, _, _ = value._record  # type: ignore[misc]
         if operation.kind != "elementwise" or len(operands) != 1:
@@ -63,17 +68,22 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
         twin, source = recorded.twin[value], recorded.twin[operands[0]]
         ones = np.ones(twin.shape) if twin.shape else 1.0
         slopes = np.asarray(pull_back({twin: ones}, wanted={source})[source])
+        gradient = np.asarray(recorded.gradient(operands[0]))
         if not slopes.shape:
-            scalars.setdefault(operation.name, []).append(slopes)
+            scalars.setdefault(operation.name, []).append((slopes, gradient))
             continue
-        axis = 1 if slopes.ndim == 4 else slopes.ndim - 1
-        by_unit = np.moveaxis(slopes, axis, 0).reshape(slopes.shape[axis], -1)
-        found.append(_activation(operation.name, slopes, by_unit))
-    found += [_activation(name, np.stack(x), np.stack(x)[:, None]) for name, x in scalars.items()]
+        axis = 1 if kernels and slopes.ndim > 2 else slopes.ndim - 1
+        found.append(_activation(operation.name, slopes, gradient, axis))
+    for name, pairs in scalars.items():
+        slopes, gradients = (np.stack(numbers) for numbers in zip(*pairs, strict=True))
+        found.append(_activation(name, slopes, gradients, 0))
     return tuple(found)
 
 
-def _activation(operation: str, slopes: Array, by_unit: Array) -> Activation:
-    """An activation with its dead units found; `by_unit` is (units, numbers of each)."""
-    dead = np.flatnonzero(~by_unit.any(axis=1))
-    return Activation(operation, slopes, tuple(int(i) for i in dead), len(by_unit))
+def _activation(operation: str, slopes: Array, gradient: Array, axis: int) -> Activation:
+    """An activation with its dead units found; `gradient` is that of its operand."""
+    by_unit = by_units(slopes, axis)
+    dead = ~by_unit.any(axis=1)
+    stuck = dead & ~by_units(gradient, axis).any(axis=1)
+    named = (tuple(int(i) for i in np.flatnonzero(units)) for units in (dead, stuck))
+    return Activation(operation, slopes, *named, len(by_unit))

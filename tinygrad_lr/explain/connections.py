@@ -80,40 +80,60 @@ def connections_of(recorded: Recorded, layer: int) -> Connections | None:
     arrays = [x for x in known if x.ndim == 2] or [
         x for x in known if x.ndim == 1 and all(y.ndim < 2 for y in known)
     ]
+    found = []
     for value in arrays:
         for upright in _ways(recorded, layer, value):
-            shape = value.shape if upright else value.shape[::-1]
-            block = _block(shape, before, after)
+            block = _block(value.shape if upright else value.shape[::-1], before, after)
             if block is not None:
-                return _array(recorded, value, before, after, block, upright)
-    return None
+                found.append((value, block, upright))
+    if len(found) != 1:  # of several, as in attention, none is the weight of an edge
+        return None
+    value, block, upright = found[0]
+    return _array(recorded, value, before, after, block[:2], upright, block[2] > 1)
 
 
-def _ways(recorded: Recorded, layer: int, value: Value) -> list[bool]:
-    """Whether the rows of a matrix stand for the units before a layer (x @ W), or W @ x."""
+def _ways(recorded: Recorded, layer: int, value: Value) -> set[bool]:
+    """Whether the rows of a matrix stand for the units before a layer (x @ W), or not (W @ x).
+
+    Empty where it is read in any other way: then no entry of it is the weight of an edge.
+    """
+    found: set[bool] = set()
     for x in recorded.layers[layer].results:
         operation, operands, numbers, _ = x._record  # type: ignore[misc]
-        if operation.name == "matmul" and operands[0] is value and value.ndim == 2:
-            return [False] if np.ndim(numbers[1]) == 1 else []
-        if operation.name == "affine" and operands[0] is value:
-            return []
-    return [True]
+        for place, operand in enumerate(operands):
+            if operand is not value:
+                continue
+            if operation.name in {"matmul", "affine"}:
+                turned = value.ndim == 2 and np.ndim(numbers[1]) == 1
+                found |= {True} if place == 1 else {False} if turned else set()
+            elif operation.name == "transpose_to" and value.ndim == 2:
+                found |= {not upright for upright in _ways(recorded, layer, x)}
+            elif operation.name == ("getitem_at" if value.ndim == 2 else "multiply"):
+                found.add(True)
+    return found if len(found) < 2 else set()
 
 
-def _block(shape: tuple[int, ...], before: Units | None, after: Units) -> tuple[int, int] | None:
+def _block(
+    shape: tuple[int, ...], before: Units | None, after: Units
+) -> tuple[int, int, int] | None:
     """Where the edges of a parameter begin: at which unit before a layer, and at which of its own.
 
-    A vector is a matrix of one column where the layer has one unit, else a scale of each unit.
+    The third is how many units the result has that it leads to. A vector is a matrix of one column
+    where the layer has one unit, else a scale of each unit.
     """
     own = [x for x in after.cut if before is None or not any(x is y for y in before.cut)]
     columns = {shape[-1], 1} if len(shape) == 1 else {shape[1]}
     for x in own:
         if after.count(x) in columns:
             if before is None:
-                return None if len(shape) == 1 and after.count(x) > 1 else (0, after.start(x))
+                return (
+                    None
+                    if len(shape) == 1 and after.count(x) > 1
+                    else (0, after.start(x), after.count(x))
+                )
             for y in before.cut:
                 if before.count(y) == shape[0]:
-                    return before.start(y), after.start(x)
+                    return before.start(y), after.start(x), after.count(x)
     return None
 
 
@@ -124,6 +144,7 @@ def _array(
     after: Units,
     block: tuple[int, int],
     upright: bool,
+    scale: bool,
 ) -> Connections:
     """The edges of a matrix, or of a scale, and those of what passes by."""
     data = np.asarray(recorded.twin[value]._content)
@@ -132,11 +153,11 @@ def _array(
     entries = np.full((len(names), len(after.labels)), -1)
     numbered: Array = np.arange(data.size)
     row, column = block
-    if data.ndim == 1 and len(after.labels) > 1:  # a scale
+    if data.ndim == 1 and scale:
         steps = np.arange(data.size)
         entries[row + steps, column + steps] = steps
     else:
-        numbered = numbered.reshape(len(data), -1)
+        numbered = numbered.reshape(len(data), int(np.prod(data.shape[1:])))
         numbered = numbered if upright else numbered.T
         height, width = numbered.shape
         entries[row : row + height, column : column + width] = numbered

@@ -146,6 +146,8 @@ def fitting(data: Any, width: int) -> str:
         if len(text) <= width:
             return text
     array = np.asarray(data)
+    if not array.size:
+        return "empty"
     if array.ndim < 2:
         first = [number_text(float(x), 3) for x in array.reshape(-1)[:2]]
         return f"[{', '.join(first)}, … {number_text(float(array.reshape(-1)[-1]), 3)}]"

@@ -175,7 +175,7 @@ class Sum(Expression):
     @property
     def latex(self) -> str:
         """The terms one after the other."""
-        text = self.terms[0].latex
+        text = self.terms[0].within(SIGNED)
         for term in self.terms[1:]:
             written = term.within(SUM)
             negative = written.startswith("-")

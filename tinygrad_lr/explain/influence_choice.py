@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, refuse
+from ..files import printable
 from ..value import Value
 from .recorded import Recorded
 
@@ -33,6 +34,7 @@ def chosen_weights(
             if recorded.names.paths:
                 own = [x for x in own if x in recorded.names.paths]
             told.update(own)
+            own = [x for x in own if x.size]
             if own:
                 found.append(_largest(recorded, [x for x in own if x.ndim > 1] or own))
         spread = np.linspace(0, len(found) - 1, min(len(found), MOST_WEIGHTS)).round()
@@ -54,7 +56,7 @@ def largest_entry(gradient: Any) -> Entry:
 
 def _largest(recorded: Recorded, among: Sequence[Value]) -> tuple[Value, Entry]:
     """Of some parameters, the entry with the largest gradient."""
-    best = [(x, largest_entry(recorded.gradient(x))) for x in among if x.size]
+    best = [(x, largest_entry(recorded.gradient(x))) for x in among]
     return max(best, key=lambda pair: abs(np.asarray(recorded.gradient(pair[0]))[pair[1]]))
 
 
@@ -66,11 +68,14 @@ def _entry(recorded: Recorded, asked: Any, at: Any) -> tuple[Value, Entry]:
         **{x.name: x for x in recorded.order if x._record is None and x.name},
         **{path: x for x, path in recorded.names.paths.items() if x in recorded.twin},
     }
-    value = given if isinstance(given, Value) else leaves.get(str(given))
+    value = given if isinstance(given, Value) else leaves.get(printable(str(given)))
     if value is None or value not in recorded.twin or value._record is not None:
         name = repr(given) if isinstance(given, str) else f"{given!r:.60}"
         refuse(ArgumentError, "influence", "the loss was not computed with this weight",
                expected=f"one of {', '.join(leaves)}"[:400], given=name)  # fmt: skip
+    if not value.size:
+        refuse(ArgumentError, "influence", "the weight has no entries",
+               expected="one with an entry to look at", given=f"shape {value.shape}")  # fmt: skip
     if at is None:
         return _largest(recorded, [value])
     index = np.atleast_1d(np.asarray(at))

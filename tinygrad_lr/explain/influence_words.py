@@ -118,11 +118,16 @@ def _dead(influence: Influence) -> Iterator[str]:
                 named = ", ".join(map(str, dead[:MOST_NAMED]))
                 more = f" and {len(dead) - MOST_NAMED} more" if len(dead) > MOST_NAMED else ""
                 one = len(dead) == 1
+                learns = (
+                    f", and no weight into {_them(one)} learns"
+                    if len(activation.stuck) == len(dead)
+                    else ""
+                )
                 yield (
                     f"In {layer.name} {len(dead)} of {activation.units} units "
                     f"{'is' if one else 'are'} dead ({named}{more}): the slope of {_its(one)} "
                     f"{activation.operation} is 0{rows}, so no path through {_them(one)} reaches "
-                    "the loss, and no weight into it learns."
+                    f"the loss{learns}."
                 )
 
 

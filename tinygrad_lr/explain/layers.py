@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
+from ..files import printable
 from ..graph import ordered
 from ..nn import Module
 from ..value import Value
@@ -132,15 +133,16 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
 
 
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:
-    """The path of each parameter in its model."""
-    return {} if model is None else {x: path for path, x in model.named_parameters()}
+    """The path of each parameter in its model, on one line whatever its modules are called."""
+    return {} if model is None else {x: printable(path) for path, x in model.named_parameters()}
 
 
 def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
     """Whether a result is a parameter in another form, or a penalty on parameters.
 
     It then waits for the result that it joins. A number may be an exponent, or a factor of what
-    is a penalty already; beside a leaf it may be the data of a graph of scalars.
+    is a penalty already, or of a matrix; beside any other leaf it may be the data of a graph of
+    scalars.
     """
     operation, operands, _, options = value._record  # type: ignore[misc]
     of = {x for x in operands if type(x) is Value}
@@ -149,7 +151,8 @@ def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, 
         return False
     if of <= made.keys():
         return len(of) == 1 or operation.name in ADDITIVE
-    return len(of) == 1 and of <= leaves and (not plain or operation.name == "power")
+    scaled = operation.name == "power" or all(x.ndim > 1 for x in of)
+    return len(of) == 1 and of <= leaves and (not plain or scaled)
 
 
 def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -> set[Value]:

@@ -21,6 +21,9 @@ from .symbol import Symbol, symbolic
 Handed = tuple[Symbol, str, int]
 """A share, the operation that handed it on, and to which of its operands."""
 
+SEVERAL = ""
+"""In the place of an operation, where a share came several ways."""
+
 
 @dataclass(frozen=True)
 class Pull:
@@ -31,7 +34,8 @@ class Pull:
     - `formula`, `number`: the share of the gradient that comes this way
     - `spread`: in how many entries of the reader each entry is used; their shares are added up
     - `terms`: the shares before they are added up
-    - `operation`, `position`: the last operation on the way, by name, and which operand this is
+    - `operation`, `position`: the last operation on the way, by name, and which operand this is;
+      "" and 0 where several ways come together
     """
 
     local: Expression | None
@@ -81,15 +85,17 @@ class Region:
         locals_ = self._walk(value, Symbol(ONE, ones), local=True)
         found = {}
         for x, (share, operation, position) in shares.items():
-            own = fitted(share.number, x._content)
-            spread = np.size(share.number) // max(np.size(own), 1)
+            own, terms = fitted(share.number, x._content), share.number
             local = locals_[x][0] if x in locals_ else None
             formula, local_number = share.expression, None
             if local is not None:
                 if np.size(content) == 1:
-                    local, spread = fit(local, x._content), 1
+                    local, terms = fit(local, x._content), own
+                else:
+                    terms = g * local.number
                 local_number = local.number
                 formula = product(name, local.expression)
+            spread = np.size(terms) // max(np.size(own), 1)
             if spread > 1:
                 formula = summed(formula)
             found[x] = Pull(
@@ -98,7 +104,7 @@ class Region:
                 self._counting(formula),
                 own,
                 spread,
-                share.number,
+                terms,
                 operation,
                 position,
             )
@@ -109,7 +115,7 @@ class Region:
 
         With `local`, only along operations that work entry by entry, unless it begins at a number.
         """
-        entries = local and np.size(value._content) > 1
+        entries = local and np.size(value._content) != 1
         cotangents: dict[Value, Symbol] = {value: seed}
         found: dict[Value, Handed] = {}
         blocked: set[Value] = set()
@@ -131,9 +137,10 @@ class Region:
                 c = self._handed(reader, position, g)
                 if x in self.visible or x._record is None:
                     if x in found:
-                        before = found[x][0]
-                        c = _added(fit(before, x._content), fit(c, x._content))
-                    found[x] = c, operation.name, position
+                        together = _together(found[x][0], c, x._content, entries)
+                        found[x] = together, SEVERAL, 0
+                    else:
+                        found[x] = c, operation.name, position
                 else:
                     c = c if entries else fit(c, x._content)
                     if x in cotangents:
@@ -171,6 +178,13 @@ class Region:
             given = [self._operand(x, number) for x, number in zip(operands, numbers, strict=True)]
             self._inner[value] = symbolic(operation, given, options, value._content)
         return self._inner[value]
+
+
+def _together(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
+    """Two shares of one Value; each is added up to its shape where they lie differently."""
+    if entries or np.shape(first.number) == np.shape(second.number):
+        return _added(first, second)
+    return _added(fit(first, like), fit(second, like))
 
 
 def _added(x: Symbol, y: Symbol) -> Symbol:

@@ -166,7 +166,7 @@ def written(
         )
         return total(found, x[2]) if name == "affine" else found
     if name == "getitem_at":
-        return call(rf"<x>_{{[{place(options['index'])}]}}", {"x": x[0]})
+        return call(rf"{{<x>}}_{{[{place(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
         return x[1]
     count = 0

@@ -44,7 +44,8 @@ def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
 
 def _of_a_weight(share: Share, at: tuple[int, ...]) -> Terms | None:
     operation, operands, numbers, _ = share.reader._record  # type: ignore[misc]
-    if operation.name not in {"affine", "matmul"} or operands[1] is not share.value:
+    alone = share.pull.operation == operation.name in {"affine", "matmul"}
+    if not alone or operands[1] is not share.value:
         return None
     x, g = np.asarray(numbers[0]), np.asarray(share.cotangent)
     if x.ndim < 2 or np.ndim(numbers[1]) != 2:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..value import Value
+from .layers import Layer
 from .recorded import Recorded
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,8 +29,7 @@ class Units:
     """
 
     def __init__(self, recorded: Recorded, layer: int) -> None:
-        parameters = recorded.layers[layer].parameters
-        kernels = any(x.ndim >= 3 for x in parameters)
+        kernels = has_kernels(recorded.layers[layer])
         self.cut = recorded.cuts[layer]
         self.batch = recorded.batch
         self.axes: list[int | None] = []
@@ -47,8 +47,8 @@ class Units:
     def gathered(self, arrays: Sequence[Any]) -> Array:
         """The sum over all numbers of each unit: (units,)."""
         parts = [
-            np.sum(x) if axis is None else np.sum(np.moveaxis(x, axis, 0).reshape(count, -1), 1)
-            for x, axis, count in zip(arrays, self.axes, self.counts, strict=True)
+            np.sum(x) if axis is None else np.sum(by_units(x, axis), 1)
+            for x, axis in zip(arrays, self.axes, strict=True)
         ]
         return np.concatenate([np.atleast_1d(part) for part in parts])
 
@@ -57,10 +57,10 @@ class Units:
         if self.batch is None or any(np.shape(x)[:1] != (self.batch,) for x in arrays):
             return None
         parts = [
-            np.reshape(x, (self.batch, -1)).sum(1, keepdims=True)
+            np.sum(x, axis=tuple(range(1, np.ndim(x))))[:, None]
             if axis is None
-            else np.moveaxis(x, axis, 1).reshape(self.batch, count, -1).sum(2)
-            for x, axis, count in zip(arrays, self.axes, self.counts, strict=True)
+            else np.sum(x, axis=tuple(i for i in range(1, np.ndim(x)) if i != axis))
+            for x, axis in zip(arrays, self.axes, strict=True)
         ]
         return np.concatenate(parts, axis=1)
 
@@ -85,3 +85,14 @@ class Units:
         """The first unit of a Value of the cut."""
         place = next(i for i, x in enumerate(self.cut) if x is member)
         return sum(self.counts[:place])
+
+
+def by_units(x: Any, axis: int) -> Array:
+    """The numbers of each unit: (units, numbers of each)."""
+    moved = np.moveaxis(np.asarray(x), axis, 0)
+    return moved.reshape(len(moved), int(np.prod(moved.shape[1:])))
+
+
+def has_kernels(layer: Layer) -> bool:
+    """Whether the units of a layer lie along axis 1, as the channels of a convolution do."""
+    return any(x.ndim >= 3 for x in layer.parameters)

@@ -21,7 +21,7 @@ def is_basic(index):
 
 
 @primitive(
-    latex=r"<x>_{[\cdot]}",
+    latex=r"{<x>}_{[\cdot]}",
     kind="linear",
     examples=[
         ((4, 3), {"index": 1}),
@@ -40,7 +40,7 @@ def getitem_at(x, index=()):
     >>> Value([1.0, 2.0, 3.0])[[0, 0, 2]]
     Value(data=[1. 1. 3.], grad=None)
     """
-    return as_array(x)[index]
+    return (np.asarray(x) if type(x) is float else as_array(x))[index]
 
 
 @primitive(

@@ -1,0 +1,155 @@
+"""Graphs that made explanations lie or fail: each test is the smallest one."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.explain.expression import Name, Number, call, total
+from tinygrad_lr.explain.terms import terms_of
+
+
+def share_of(loss, x):
+    """The share that reaches x from the one Value that reads it."""
+    (share,) = tg.derivation(loss, x).steps[-1].shares
+    return share
+
+
+def test_a_number_that_reaches_an_array_two_ways_has_a_slope_for_each_entry():
+    w, c = Value(0.5, name="w"), Value([1.0, 2.0, 3.0], name="c")
+    pull = share_of(((np.tanh(w) * 1.0 + w + (np.tanh(c) * 1.0 + c)) ** 2).mean(), w).pull
+    inner = np.tanh(0.5) + 0.5 + np.tanh(c.data) + c.data
+    slope = 2 * inner * (2 - np.tanh(0.5) ** 2)
+    np.testing.assert_allclose(pull.local_number, slope)
+    np.testing.assert_allclose(pull.terms.sum(), pull.number)
+    assert pull.spread == 3 and pull.formula.text.startswith("Σ dL/dh · (")
+
+
+def test_a_share_that_comes_two_ways_is_not_told_as_one_of_them():
+    x = Value([[1.0, 2.0], [3.0, 5.0]], name="x")
+    h = x.T @ x
+    h.name = "h"
+    found = tg.derivation((h * h).sum(), x, at=(0, 1))
+    assert "joins one input to one unit" not in found.text()
+    assert terms_of(found.steps[-1].shares[0], (0, 1)) is None
+
+
+def test_a_condition_among_terms_has_brackets():
+    less = call(r"<x> < <y>", {"x": Name("h"), "y": Number(-1.5)})
+    assert total(less, Name("u")).text == "(h < −1.5) + u"
+
+
+def test_an_entry_of_a_name_with_a_number_is_valid_latex():
+    pytest.importorskip("latex2mathml", reason="the extra `explain` is not installed")
+    w = Value([2.0, 3.0], name="w1")
+    found = tg.derivation(w[0] ** 2, w)
+    assert "{w_{1}}_{[0]}" in found.latex() and "w₁[0]" in found.text()
+    ET.fromstring(found.html())
+
+
+def test_arrays_without_entries_are_explained():
+    x = Value(np.ones((9, 0, 2)), name="x")
+    h = np.tanh(x * 2.0) + x
+    h.name = "h"
+    loss = h.sum()
+    found = tg.derivation(loss, x)
+    assert found.gradient.shape == (9, 0, 2) and "empty" in found.text(width=40)
+    assert "L = 0" in tg.influence(None, loss).text()
+    with pytest.raises(tg.errors.ArgumentError, match="has no entries"):
+        tg.influence(None, loss, weight=x)
+
+
+def test_a_number_is_indexed_as_an_array_without_axes_is():
+    x = Value(0.5)
+    assert (x[None].shape, x[..., None].shape, x[()].shape) == ((1,), (1,), ())
+    (x[None] * 3.0).sum().backward()
+    assert x.grad == 3.0
+    with pytest.raises(IndexError):
+        x[0]
+
+
+class Rows(tg.nn.Module):
+    """One hidden layer whose activation is given."""
+
+    def __init__(self, hidden):
+        rng = np.random.default_rng(0)
+        self.weight, self.last = Value(-np.ones((4, 3))), Value(rng.normal(size=(3, 1)))
+        self.hidden = hidden
+
+    def forward(self, x):
+        return self.hidden(x @ self.weight) @ self.last
+
+
+@pytest.mark.parametrize(
+    ("hidden", "learns"),
+    [(tg.relu, False), (lambda z: tg.relu(z) - 0.1 * tg.relu(-z), True)],
+    ids=["relu", "relu-with-a-slope-below-0"],
+)
+def test_weights_into_dead_units_are_said_not_to_learn_only_where_they_do_not(hidden, learns):
+    model = Rows(hidden)
+    found = tg.influence(model, (model(np.ones((5, 4))) ** 2).mean())
+    (told,) = [x for x in found.findings if "dead" in x]
+    assert ("no weight into them learns" in told) != learns
+    assert found.layers[0].parameters[0].gradient.any() == learns
+
+
+def test_channels_of_a_convolution_are_its_units_whatever_lies_along_the_last_axis():
+    model = tg.nn.Conv1d(1, 3, 2, dtype=np.float64, generator=0)
+    model.bias.data = np.array([-9.0, 9.0, -9.0])
+    h = tg.relu(model(np.ones((2, 1, 6)) * 0.1))
+    activation = tg.influence(model, (h @ Value(np.ones((5, 1)))).mean()).layers[0].activations[0]
+    assert (activation.units, activation.dead) == (3, (0, 2))
+
+
+class Turned(tg.nn.Module):
+    """Two square matrices, one read as Wᵀ and one scaled."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self.a, self.b = Value(rng.normal(size=(3, 3))), Value(rng.normal(size=(3, 3)))
+
+    def forward(self, x):
+        return np.tanh(np.tanh(x @ self.a.T) @ (self.b * 2.0))
+
+
+def test_a_matrix_that_is_read_the_other_way_round_has_its_edges_turned():
+    model = Turned()
+    x = np.random.default_rng(1).normal(size=(5, 3))
+    found = tg.influence(model, tg.losses.mse(model(x), np.ones((5, 3))))
+    assert [len(layer.parameters) for layer in found.layers] == [1, 1]
+    edges = found.layers[0].connections
+    np.testing.assert_array_equal(edges.weights, model.a.data.T)
+    assert edges.name(0, 2).endswith("[2, 0]")
+
+
+def test_of_several_matrices_side_by_side_none_is_the_weight_of_an_edge():
+    model = tg.nn.MultiHeadAttention(4, 2, dtype=np.float64, generator=0)
+    x = np.random.default_rng(1).normal(size=(2, 3, 4))
+    found = tg.influence(model, (model(x) ** 2).mean())
+    assert found.layers[0].connections is None
+
+
+def test_a_vector_beside_results_that_pass_by_leads_to_its_own_unit():
+    rate, v = Value(0.5), Value(np.arange(4.0))
+    loss = tg.relu(np.hypot(rate * 2.0, 0.3)) + (v * np.ones(4)).sum()
+    assert tg.influence(None, loss).loss == pytest.approx(6 + np.hypot(1.0, 0.3))
+
+
+NAMES = ["\x1b[31mred", "\u202eabc", "\ue000", "a\nb", "\x00"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_names_of_modules_are_printable(name):
+    pytest.importorskip("latex2mathml", reason="the extra `explain` is not installed")
+    model = tg.nn.Module()
+    setattr(model, name, tg.nn.Linear(2, 1, dtype=np.float64, generator=0))
+    loss = tg.losses.mse(getattr(model, name)(np.ones((3, 2))), np.zeros((3, 1)))
+    found = tg.derivation(loss, model)
+    influence = tg.influence(model, loss, weight=f"{name}.weight")
+    for text in (found.text(), found.latex(), influence.text()):
+        assert "".join(text.splitlines()).isprintable()
+    ET.fromstring(found.html())
