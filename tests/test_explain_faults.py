@@ -11,6 +11,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.explain.expression import Name, Number, call, total
 from tinygrad_lr.explain.terms import terms_of
+from tinygrad_lr.primitive import TABLE
 
 
 def share_of(loss, x):
@@ -153,3 +154,53 @@ def test_names_of_modules_are_printable(name):
     for text in (found.text(), found.latex(), influence.text()):
         assert "".join(text.splitlines()).isprintable()
     ET.fromstring(found.html())
+
+
+def test_numbers_are_those_of_the_moment_whatever_was_assigned_since():
+    w = Value([1.0, 2.0], name="w")
+    loss = (w * w).sum()
+    before = str(tg.derivation(loss, w, learning_rate=0.1))
+    w.data = np.array([100.0, 200.0])
+    assert str(tg.derivation(loss, w, learning_rate=0.1)) == before
+    assert "w = [1, 2] − 0.1 · [2, 4] = [0.8, 1.6]" in before
+
+
+def test_parameters_that_no_gradient_reaches_are_named_and_left_out():
+    model = tg.nn.MLP(2, [2], 1, activation="tanh", dtype=np.float64, generator=0)
+    model.unused = tg.nn.Linear(1, 1)
+    for parameter in model.layers[2].parameters():
+        parameter.requires_grad = False
+    loss = tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1)))
+    found = tg.derivation(loss, model)
+    assert [found.names.path(x) for x in found.wrt] == ["layers.0.weight", "layers.0.bias"]
+    assert found.apart == ("layers.2.weight", "layers.2.bias", "unused.weight", "unused.bias")
+    assert "No gradient reaches layers.2.weight" in found.text(width=200)
+    with pytest.raises(tg.errors.GraphError, match=r"does not depend on 'a Value of shape \(2,\)'"):
+        tg.derivation(loss, Value([1.0, 2.0]))
+
+
+def test_the_slope_of_what_has_no_name_and_no_formula_is_written_out():
+    @tg.primitive
+    def twice(x):
+        return x + x
+
+    twice.vjp(x=lambda g, out, x: g * (2 if x.sum() > 0 else 2.0))
+    try:
+        x = Value([1.0, 2.0], name="x")
+        text = tg.derivation((twice(x) * 3.0).sum(), x).text()
+    finally:
+        del TABLE["twice"]
+    assert "dL/dx = 3 · d(twice(x))/dx" in text
+
+
+def test_like_shares_of_one_operand_are_added_up():
+    a = Value(2.0, name="a")
+    assert share_of(a * a * a, a).pull.formula.text == "3a²"
+
+
+def test_graphs_of_many_leaves_have_derivations_of_bounded_size():
+    leaves = [Value(float(i)) for i in range(1000)]
+    found = tg.derivation(sum(x * x for x in leaves), leaves)
+    assert len(found.steps) > 1000
+    assert len(found.text()) < 60_000 and len(found.latex()) < 60_000
+    assert r"\vdots" in found.latex() and "971 more" in found.text()

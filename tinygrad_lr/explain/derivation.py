@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from ..autodiff import seed
 from ..chain_rule import pull_back
 from ..errors import ArgumentError, GraphError, refuse
+from ..files import quoted
 from ..graph import ordered
 from ..nn import Module
 from ..value import Value
@@ -31,6 +33,9 @@ class Derivation:
     - `paths`: how many ways lead from the loss to each of them
     - `path`: the Values of the one way that is followed, from the loss down, or None for all
     - `at`: the entry that is followed, or None
+    - `apart`: the paths of the model's parameters that no gradient reaches: unused or frozen
+
+    All numbers are those that the loss was computed with, whatever was assigned since.
     """
 
     steps: tuple[Step, ...]
@@ -42,6 +47,7 @@ class Derivation:
     at: tuple[int, ...] | None = None
     learning_rate: float | None = None
     single: bool = field(default=True)
+    apart: tuple[str, ...] = ()
 
     @property
     def gradient(self) -> Any:
@@ -55,10 +61,18 @@ class Derivation:
 
     def step(self, value: Value) -> Step:
         """The step of a Value. Raises `KeyError` where it is on no path."""
-        for step in self.steps:
-            if step.value is value:
-                return step
-        raise KeyError(f"{value!r:.60} is on no path of this derivation")
+        if value not in self._step_of:
+            raise KeyError(f"{value!r:.60} is on no path of this derivation")
+        return self._step_of[value]
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The LaTeX of names that are words, and the words."""
+        return self.names.words
+
+    @cached_property
+    def _step_of(self) -> dict[Value, Step]:
+        return {step.value: step for step in self.steps}
 
     def text(self, width: int = 80) -> str:
         """The derivation for a terminal."""
@@ -112,7 +126,8 @@ def derivation(
     several paths lead to a Value their shares are shown, and their sum. Formulas are not written
     down anywhere: the rules that compute the gradient are run on symbols, and say what they do.
 
-    - `wrt`: a Value, several, or a Module for its parameters; all leaves of the graph unless given
+    - `wrt`: a Value, several, or a Module for those of its parameters that a gradient reaches;
+      all leaves of the graph unless given
     - `at`: the entry of the one Value `wrt` to follow, such as (row, column)
     - `path`: the number of the one path to follow, from 0; the gradient shown is that path's share
     - `learning_rate`: for the update at the end, w_new = w_old - learning rate · slope
@@ -167,20 +182,23 @@ def derivation(
     targets = _targets(loss, wrt)
     names = Names(loss, model, variables)
     single = isinstance(wrt, Value)
+    cotangents = pull_back({loss: seed("derivation", loss)})
+    apart: list[str] = []
+    if isinstance(wrt, Module):
+        apart = [names.path(x) for x in targets if x not in cotangents]
+        targets = [x for x in targets if x in cotangents] or targets
+    for target in targets:
+        if target not in cotangents:
+            raise GraphError(
+                f"derivation: {names.text(loss)} does not depend on {_called(target, names)}"
+            )
     entry = _entry(at, targets)
     visible = visible_values(names, loss, targets)
     names.renumber(visible)
     region = Region(loss, names, visible)
-    cotangents = pull_back({loss: seed("derivation", loss)})
-    for target in targets:
-        if target not in cotangents:
-            raise GraphError(
-                f"derivation: {names.text(loss)} does not depend on "
-                f"{names.text(target) if id(target) in names.known else target!r:.60}"
-            )
     on_the_way = leading_to(names, targets)
     graph = Ways(loss, names, visible, on_the_way)
-    counts = tuple(graph.count(target) for target in targets)
+    counts = graph.counts()
     followed = None
     if path is not None:
         if len(targets) != 1:
@@ -198,11 +216,12 @@ def derivation(
         wrt=tuple(targets),
         gradients=tuple(copied(cotangents[target]) for target in targets),
         names=names,
-        paths=counts,
+        paths=tuple(counts[target] for target in targets),
         path=followed,
         at=entry,
         learning_rate=learning_rate,
         single=single,
+        apart=tuple(apart),
     )
 
 
@@ -220,6 +239,13 @@ def _check(loss: Any, learning_rate: Any) -> None:
     if learning_rate is not None and not good:
         wrong, expected = "the learning rate is no step size", "a finite number above 0"
         refuse(ArgumentError, "derivation", wrong, expected=expected, given=repr(learning_rate))
+
+
+def _called(target: Value, names: Names) -> str:
+    """What a Value that may not be in the graph is called."""
+    if id(target) in names.known:
+        return names.text(target)
+    return names.path(target) or quoted(target.name or f"a Value of shape {target.shape}")
 
 
 def _targets(loss: Value, wrt: Any) -> list[Value]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .derivation import Derivation
 from .derivation_text import (
+    LONGEST,
     about,
     direction,
     entry_text,
@@ -19,6 +20,7 @@ from .derivation_text import (
     left_out,
     listed,
     of_entry,
+    shown_places,
     shown_rows,
     shown_steps,
 )
@@ -28,6 +30,7 @@ from .sentences import sentence
 from .steps import Share, Step
 from .terms import Terms, terms_of
 
+LEFT_OUT = r"&\;\,\vdots"
 ROOM = 60  # letters of numbers on a line
 TABULAR = "font-variant-numeric: tabular-nums; overflow-x: auto"
 CELL = "text-align: right; padding: 0 1em 0 0"
@@ -35,12 +38,15 @@ CELL = "text-align: right; padding: 0 1em 0 0"
 
 def as_latex(derivation: Derivation) -> str:
     """All equations as one `aligned` environment; numbers where there is but one."""
+    computed = [step for step in forward_order(derivation) if step.forward is not None]
     lines = [
-        equation(step.name.latex, [step.forward.latex], step.data)
-        for step in forward_order(derivation)
-        if step.forward is not None
+        LEFT_OUT if step is None else equation(step.name.latex, [step.forward.latex], step.data)
+        for step in shown_steps(computed)
     ]
-    for step in derivation.steps[1:]:
+    for step in shown_steps(derivation.steps[1:]):
+        if step is None:
+            lines.append(LEFT_OUT)
+            continue
         for share in step.shares:
             lines.extend(local_equation(share, derivation))
         parts = (
@@ -49,7 +55,10 @@ def as_latex(derivation: Derivation) -> str:
             else equal_parts(step, step.shares[0], derivation)
         )
         lines.append(equation(step.derivative.latex, parts, step.gradient))
-    lines += [update_equation(derivation, i) for i in range(len(derivation.wrt))]
+    lines += [
+        LEFT_OUT if i is None else update_equation(derivation, i)
+        for i in shown_places(len(derivation.wrt))
+    ]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
@@ -73,11 +82,13 @@ def local_equation(share: Share, derivation: Derivation) -> Iterator[str]:
 
 def update_equation(derivation: Derivation, i: int) -> str:
     """The step of descent for one Value."""
-    x, name = derivation.wrt[i], derivation.names.latex(derivation.wrt[i])
+    x = derivation.wrt[i]
+    name = derivation.names.latex(x)
     at = derivation.at
-    old, slope = of_entry(x._content, at), of_entry(derivation.gradients[i], at)
+    found = derivation.step(x)
+    old, slope = of_entry(found.data, at), of_entry(derivation.gradients[i], at)
     below = entry_text(at or ())
-    slope_name = derivation.step(x).derivative.latex
+    slope_name = found.derivative.latex
     rate = derivation.learning_rate
     step = r"\text{learning rate}" if rate is None else number_latex(rate)
     parts = [rf"{name}{below} - {step} \cdot {slope_name}{below}"]
@@ -111,7 +122,11 @@ def _html(derivation: Derivation) -> Iterator[str]:
             yield from _step(step, derivation)
         yield "</li>"
     yield "</ol><h4>The update</h4>"
-    for i, x in enumerate(derivation.wrt):
+    for i in shown_places(len(derivation.wrt)):
+        if i is None:
+            yield f"<p>… {len(derivation.wrt) - LONGEST} more …</p>"
+            continue
+        x = derivation.wrt[i]
         slope = of_entry(derivation.gradients[i], derivation.at)
         if np.size(slope) == 1:
             told = direction(derivation, x, float(np.asarray(slope).reshape(-1)[0]))
@@ -167,4 +182,4 @@ def _table(found: Terms) -> Iterator[str]:
 
 
 def _math(derivation: Derivation, latex: str) -> str:
-    return as_mathml(latex, derivation.names.words)
+    return as_mathml(latex, derivation.words)

@@ -18,6 +18,7 @@ from .terms import Terms, terms_of
 
 MARGIN = "   "
 LONGEST = 80  # steps that are written out
+MOST_LISTED = 30  # names in one sentence
 
 
 def as_text(derivation: Derivation, width: int = 80) -> str:
@@ -27,14 +28,14 @@ def as_text(derivation: Derivation, width: int = 80) -> str:
 
 def _lines(derivation: Derivation, width: int) -> Iterator[str]:
     names = derivation.names
-    loss, of = names.text(derivation.loss), [names.text(x) for x in derivation.wrt]
-    yield f"How {loss} depends on {listed(of)}"
+    loss, of = names.text(derivation.loss), listed([names.text(x) for x in derivation.wrt])
+    yield f"How {loss} depends on {of}"
     yield from _paragraph(about(derivation), width)
     yield ""
     yield f"Forward, from the data to {loss}"
     yield from _forward(derivation, width)
     yield ""
-    yield f"Back, from {loss} to {listed(of)}, by the chain rule"
+    yield f"Back, from {loss} to {of}, by the chain rule"
     layered = len([layer for layer in names.layers if layer.parameters]) > 1
     heading = ""
     for step in shown_steps(derivation.steps[1:]):
@@ -50,37 +51,58 @@ def _lines(derivation: Derivation, width: int) -> Iterator[str]:
         yield from _step(step, derivation, width)
     yield ""
     yield "The update: new = old − learning rate · slope"
-    for x, gradient in zip(derivation.wrt, derivation.gradients, strict=True):
-        yield from _update(derivation, x, gradient, width)
+    for i in shown_places(len(derivation.wrt)):
+        if i is None:
+            yield f"{MARGIN}… {len(derivation.wrt) - LONGEST} more …"
+        else:
+            yield from _update(derivation, derivation.wrt[i], derivation.gradients[i], width)
 
 
 def listed(words: list[str]) -> str:
-    """Words with commas and an and between.
+    """Words with commas and an and between; of very many the first ones, and how many there are.
 
     >>> listed(["w"]), listed(["w", "b"]), listed(["u", "v", "w"])
     ('w', 'w and b', 'u, v and w')
     """
+    if len(words) > MOST_LISTED:
+        left = len(words) - MOST_LISTED + 1
+        words = [*words[: MOST_LISTED - 1], f"{left} more"]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def about(derivation: Derivation) -> str:
     """What letters stand for, and how many ways there are."""
     names = derivation.names
-    told = [f"{name} is {path}" for name, path in names.legend()]
+    legend = [f"{name} is {path}" for name, path in names.legend()]
+    more = f"and {len(legend) - MOST_LISTED} more"
+    told = [*legend[:MOST_LISTED], *([more] if len(legend) > MOST_LISTED else [])]
     counts = sorted({n for step in derivation.steps for n in counted(step)})
     told += [f"N = {n}" for n in counts[:3]]
     sentences = [", ".join(told) + "."] if told else []
+    if derivation.apart:
+        loss = names.text(derivation.loss)
+        apart = listed(list(derivation.apart))
+        why = f"{loss} does not depend on that, or it is frozen"
+        sentences.append(f"No gradient reaches {apart}: {why}.")
     if derivation.path is not None:
         way = " ← ".join(names.text(x) for x in derivation.path)
         sentences.append(f"One of {derivation.paths[0]} paths is followed: {way}.")
     else:
-        for x, paths in zip(derivation.wrt, derivation.paths, strict=True):
-            if paths > 1:
-                sentences.append(f"{paths} paths lead to {names.text(x)}; their shares add up.")
+        many = [
+            f"{_count(paths)} paths lead to {names.text(x)}; their shares add up."
+            for x, paths in zip(derivation.wrt, derivation.paths, strict=True)
+            if paths > 1
+        ]
+        sentences += many[:MOST_LISTED]
     if derivation.at:
         name = names.text(derivation.wrt[0])
         sentences.append(f"Followed: {name}{entry_text(derivation.at)}.")
     return " ".join(sentences)
+
+
+def _count(paths: int) -> str:
+    """How many, in full where that can be read."""
+    return f"{paths:,}" if paths < 10**15 else f"about 10^{len(str(paths)) - 1}"
 
 
 def counted(step: Step) -> Iterator[int]:
@@ -115,9 +137,15 @@ def forward_order(derivation: Derivation) -> list[Step]:
 
 def shown_steps(steps: Sequence[Step]) -> list[Step | None]:
     """All steps, or of very many the first and the last, with None between."""
-    if len(steps) <= LONGEST:
-        return list(steps)
-    return [*steps[: LONGEST // 2], None, *steps[-LONGEST // 2 :]]
+    return [None if i is None else steps[i] for i in shown_places(len(steps))]
+
+
+def shown_places(count: int) -> list[int | None]:
+    """All places of a list, or of a very long one the first and the last, with None between."""
+    if count <= LONGEST:
+        return list(range(count))
+    half = LONGEST // 2
+    return [*range(half), None, *range(count - half, count)]
 
 
 def left_out(steps: Sequence[Step]) -> str:
@@ -238,7 +266,8 @@ def _update(derivation: Derivation, x: Any, gradient: Any, width: int) -> Iterat
         derivation.names.text(x) + entry_text(derivation.at or ()),
         derivation.learning_rate,
     )
-    old, slope = of_entry(x._content, derivation.at), of_entry(gradient, derivation.at)
+    data = derivation.step(x).data
+    old, slope = of_entry(data, derivation.at), of_entry(gradient, derivation.at)
     step = "learning rate" if rate is None else number_text(rate)
     factor = fitting(slope, 24)
     if np.size(slope) == 1:

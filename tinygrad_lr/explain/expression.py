@@ -335,6 +335,8 @@ def binding_of(template: str) -> int:
     [2, 6, 4, 5]
     """
     outside = _outside(template)
+    if outside == r"\frac":  # a line below and above closes it off
+        return POWER
     if RELATION.search(outside):
         return CONDITION
     if re.search(r"^-| [-+] ", outside):

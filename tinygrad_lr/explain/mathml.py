@@ -24,7 +24,8 @@ def as_mathml(latex: str, words: Mapping[str, str] | None = None, display: str =
     <math displaystyle="true" display="inline"><mrow><mi>a&lt;b</mi></mrow></math>
     """
     convert = import_extra("latex2mathml.converter", "explain").convert
-    ordered = sorted((words or {}).items(), key=lambda word: -len(word[0]))[:MOST]
+    there = (word for word in (words or {}).items() if word[0] in latex)
+    ordered = sorted(there, key=lambda word: -len(word[0]))[:MOST]
     for i, (spelt, _) in enumerate(ordered):
         latex = latex.replace(spelt, chr(PRIVATE + i))
     found = cast(str, convert(latex, display=display))

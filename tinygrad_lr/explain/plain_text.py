@@ -170,7 +170,10 @@ def _lowered(text: str) -> str:
 
 
 def _whole(text: str) -> bool:
-    return re.fullmatch(r"[\w.,ŷ]+|d\([^()]*\)", text.strip()) is not None
+    inner = text.strip()
+    while (shorter := re.sub(r"\([^()]*\)", "", inner)) != inner:  # what is in brackets is closed
+        inner = shorter
+    return re.fullmatch(r"[\w.,ŷ]+", inner) is not None
 
 
 def _closed(text: str) -> str:

@@ -17,7 +17,7 @@ from ..silence import silent
 from ..value import Value, plain
 from .layers import Layer
 from .naming import Names
-from .replay import run_again
+from .replay import recorded_leaves, run_again
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -47,7 +47,7 @@ class Recorded:
         self.names = Names(loss, model)
         self.layers: Sequence[Layer] = self.names.layers
         self.order: Sequence[Value] = ordered([loss])[::-1]  # operands before what reads them
-        leaves = {x: Value(double(number)) for x, number in _leaves(self.order).items()}
+        leaves = {x: Value(double(number)) for x, number in recorded_leaves(self.order).items()}
         self.twin: Mapping[Value, Value] = in_double(self.order, leaves, {})
         self.loss, self._one = loss, double(one)
         self.level = {x: i for i, layer in enumerate(self.layers) for x in layer.results}
@@ -197,19 +197,3 @@ def double(number: Any) -> Any:
     """A floating number or array of less than double precision in double precision."""
     kind = getattr(number, "dtype", None)
     return number.astype(np.float64) if kind is not None and kind.kind == "f" else number
-
-
-def _leaves(order: Iterable[Value]) -> Mapping[Value, Any]:
-    """The leaves of a graph with the numbers that it recorded: they may have changed since."""
-    found: dict[Value, Any] = {}
-    for value in order:
-        if value._record is None:
-            found.setdefault(value, value._content)  # a loss that is a leaf
-        else:
-            _, operands, numbers, _ = value._record
-            found.update(
-                (x, number)
-                for x, number in zip(operands, numbers, strict=True)
-                if type(x) is Value and x._record is None and x.requires_grad
-            )
-    return found

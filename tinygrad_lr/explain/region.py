@@ -12,9 +12,9 @@ import numpy as np
 from ..chain_rule import fitted
 from ..silence import silent
 from ..value import Value
-from .expression import ONE, Expression, Name, derivative, product, summed, total
+from .expression import ONE, Expression, Name, call, derivative, product, summed, total
 from .naming import Names
-from .rewriting import count_of, counting
+from .rewriting import count_of, counting, gathered
 from .rules import fit, handed, rules_of
 from .symbol import Symbol, symbolic
 
@@ -154,8 +154,16 @@ class Region:
         """What one rule hands on."""
         _, operands, numbers, _ = reader._record  # type: ignore[misc]
         given = [self._operand(x, number) for x, number in zip(operands, numbers, strict=True)]
-        local = self.derivative(operands[position], of=reader)
+        local = self._local_name(reader, operands[position])
         return handed(reader._record, position, g, self._known(reader), given, local)
+
+    def _local_name(self, reader: Value, x: Value) -> Expression:
+        """dz/dx; what has no name of its own is written out."""
+        of, by = self._known(reader).expression, self._known(x).expression
+        if isinstance(of, Name) and isinstance(by, Name):
+            return self.derivative(x, of=reader)
+        template = rf"\frac{{{_differential('of', of)}}}{{{_differential('by', by)}}}"
+        return call(template, {"of": of, "by": by})
 
     def _known(self, value: Value) -> Symbol:
         """A Value by its name where it is visible, else by its formula."""
@@ -180,6 +188,11 @@ class Region:
         return self._inner[value]
 
 
+def _differential(hole: str, x: Expression) -> str:
+    """The template of dx, with brackets where x is more than a name."""
+    return f"d<{hole}>" if isinstance(x, Name) else rf"d\left(<{hole}>\right)"
+
+
 def _together(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
     """Two shares of one Value; each is added up to its shape where they lie differently."""
     if entries or np.shape(first.number) == np.shape(second.number):
@@ -188,4 +201,6 @@ def _together(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol
 
 
 def _added(x: Symbol, y: Symbol) -> Symbol:
-    return Symbol(total(x.expression, y.expression), x.number + y.number, x.length + y.length)
+    return Symbol(
+        gathered(total(x.expression, y.expression)), x.number + y.number, x.length + y.length
+    )

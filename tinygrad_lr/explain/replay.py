@@ -95,3 +95,26 @@ def _like(value: Value, given: Any) -> Any:
             f"replay: numbers of shape {array.shape} for a Value of shape {np.shape(content)}"
         )
     return array if type(content) is np.ndarray else array[()]
+
+
+def recorded_leaves(order: Iterable[Value]) -> dict[Value, Any]:
+    """The leaves of a graph with the numbers that it recorded: they may have changed since.
+
+    >>> w = Value(2.0)
+    >>> loss = w * 3.0
+    >>> w.data = 5.0
+    >>> recorded_leaves([w, loss])[w]
+    2.0
+    """
+    found: dict[Value, Any] = {}
+    for value in order:
+        if value._record is None:
+            found.setdefault(value, value._content)  # a loss that is a leaf
+        else:
+            _, operands, numbers, _ = value._record
+            found.update(
+                (x, number)
+                for x, number in zip(operands, numbers, strict=True)
+                if type(x) is Value and x._record is None and x.requires_grad
+            )
+    return found

@@ -15,6 +15,8 @@ from .expression import (
     Number,
     Product,
     Sum,
+    product,
+    total,
 )
 from .numbers import number_text
 
@@ -30,6 +32,23 @@ def counting(formula: Expression, known: int) -> Expression:
         return Number(float(x.count)) if isinstance(x, Count) and x.count != known else x
 
     return rewritten(formula, leaf)
+
+
+def gathered(formula: Expression) -> Expression:
+    """A sum whose like terms are added up.
+
+    >>> h = Name("h")
+    >>> gathered(Sum((h, Name("u"), h))).text, gathered(Sum((h, h))).text
+    ('2h + u', '2h')
+    """
+    if not isinstance(formula, Sum):
+        return formula
+    times: dict[Expression, float] = {}
+    for term in formula.terms:
+        own = isinstance(term, Product)
+        rest = product(Product(1.0, term.over, term.under)) if own else term
+        times[rest] = times.get(rest, 0.0) + (term.coefficient if own else 1.0)
+    return total(*(product(Number(factor), rest) for rest, factor in times.items()))
 
 
 def count_of(formula: Expression) -> int:

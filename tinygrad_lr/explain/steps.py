@@ -13,6 +13,7 @@ from ..value import Value
 from .expression import ONE, Expression, Name, product
 from .layers import Layer
 from .region import Pull, Region
+from .replay import recorded_leaves
 
 SHORT = 24  # letters of a formula that the next step repeats instead of naming it
 
@@ -42,10 +43,12 @@ class Step:
     - `derivative`: the name dL/dv of its gradient
     - `shares`: one for each reader on the way; they add up to the gradient
     - `closed`: the gradient's formula, the chain so far written out where it is short
+    - `data`: the numbers of the Value that the loss was computed from; a leaf may have others now
     - `gradient`: its numbers (along the chosen path only, where one is chosen)
     """
 
     value: Value
+    data: Any
     name: Name
     layer: Layer | None
     forward: Expression | None
@@ -53,11 +56,6 @@ class Step:
     shares: tuple[Share, ...]
     closed: Expression
     gradient: Any
-
-    @property
-    def data(self) -> Any:
-        """The numbers of the Value itself."""
-        return self.value._content
 
 
 def steps_of(
@@ -69,6 +67,8 @@ def steps_of(
 ) -> list[Step]:
     """The steps from the loss down, each after all that read it."""
     names, loss = region.names, region.loss
+    leaves = recorded_leaves(names.order)
+    reading = {x: layer for layer in reversed(names.layers) for x in layer.parameters}
     order = list(followed) if followed is not None else _order(names.order, chosen, before)
     after = dict(pairwise(order)) if followed is not None else None
     shares: dict[Value, list[Share]] = {x: [] for x in order}
@@ -78,8 +78,9 @@ def steps_of(
         closed = _closed(value, shares[value], done, loss)
         step = Step(
             value=value,
+            data=leaves.get(value, value._content),
             name=Name(names.latex(value)),
-            layer=names.layer_of(value) or names.layer_reading(value),
+            layer=names.layer_of(value) or reading.get(value),
             forward=region.forward(value) if value._record is not None else None,
             derivative=region.derivative(value),
             shares=tuple(shares[value]),

@@ -70,9 +70,13 @@ class Ways:
                 self.before[value] = list(found)
         self.order = [value for value in names.order if value in self.before]
 
-    def count(self, target: Value) -> int:
-        """How many ways lead from the loss to the target."""
-        return self._ways(target).get(self.loss, 0)
+    def counts(self) -> dict[Value, int]:
+        """How many ways lead from the loss to each Value."""
+        found = {self.loss: 1}
+        for value in reversed(self.order):
+            for x in self.before[value]:
+                found[x] = found.get(x, 0) + found.get(value, 0)
+        return found
 
     def numbered(self, target: Value, number: Any) -> tuple[Value, ...]:
         """One way, from the loss to the target."""
