@@ -204,3 +204,28 @@ def test_graphs_of_many_leaves_have_derivations_of_bounded_size():
     assert len(found.steps) > 1000
     assert len(found.text()) < 60_000 and len(found.latex()) < 60_000
     assert r"\vdots" in found.latex() and "971 more" in found.text()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e308, 5e-324], ids=str)
+def test_numbers_out_of_bounds_are_told_without_warnings(number):
+    pytest.importorskip("latex2mathml", reason="the extra `explain` is not installed")
+    x = Value([number, 1.0, -number], name="x")
+    loss = (x * np.array([2.0, 1.0, 0.5])).sum() ** 2 if number < 1 else x[:2].sum()
+    found = tg.derivation(loss, x, at=0, learning_rate=number if number == 1e308 else 0.1)
+    found.text(), found.latex()
+    ET.fromstring(found.html())
+    assert "L = " in tg.influence(None, loss).text()
+
+
+def test_a_large_gradient_is_not_told_to_be_infinite():
+    model = tg.nn.MLP(2, [2], 1, dtype=np.float64, generator=0)
+    loss = ((model(np.ones((4, 2))) - np.ones((4, 1))) * 1e200).sum()
+    found = tg.influence(model, loss)
+    assert found.layers[-1].cotangent_norm == pytest.approx(2e200)
+    assert "not finite" not in found.text()
+
+
+def test_a_penalty_on_thousands_of_parameters_takes_no_time_squared():
+    leaves = [Value(float(i)) for i in range(3000)]
+    (layer,) = tg.explain.layers_of(sum(x * x for x in leaves))
+    assert layer.name == "loss"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..silence import silent
 from .derivation import Derivation
 from .derivation_text import (
     LONGEST,
@@ -36,6 +37,7 @@ TABULAR = "font-variant-numeric: tabular-nums; overflow-x: auto"
 CELL = "text-align: right; padding: 0 1em 0 0"
 
 
+@silent
 def as_latex(derivation: Derivation) -> str:
     """All equations as one `aligned` environment; numbers where there is but one."""
     computed = [step for step in forward_order(derivation) if step.forward is not None]
@@ -62,6 +64,7 @@ def as_latex(derivation: Derivation) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
+@silent
 def as_html(derivation: Derivation) -> str:
     """A fragment: a heading, the formulas from the data to the loss, and a step for each Value."""
     return "".join(_html(derivation))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..silence import silent
 from .derivation import Derivation
 from .expression import Count, Expression
 from .numbers import ENDS, MOST, array_text, factor_text, number_text, shape_text
@@ -21,6 +22,7 @@ LONGEST = 80  # steps that are written out
 MOST_LISTED = 30  # names in one sentence
 
 
+@silent
 def as_text(derivation: Derivation, width: int = 80) -> str:
     """The derivation in lines of at most so many columns, but for formulas that are longer."""
     return "\n".join(_lines(derivation, width)).rstrip() + "\n"

@@ -42,7 +42,7 @@ class ParameterInfluence:
     @property
     def norm(self) -> float:
         """The length of the gradient: the root of the sum of its squares."""
-        return float(np.linalg.norm(self.gradient.ravel()))
+        return length(self.gradient)
 
     @property
     def largest(self) -> Entry:
@@ -77,7 +77,7 @@ class LayerInfluence:
     @property
     def cotangent_norm(self) -> float:
         """The length of dL/d(output), over all rows."""
-        return float(np.linalg.norm(self.cotangent))
+        return length(self.cotangent)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,6 +179,19 @@ def influence(
         for value, index in chosen
     )
     return Influence(recorded.loss_at({}), recorded.batch, layers, weights)
+
+
+@silent
+def length(numbers: Array) -> float:
+    """The root of the sum of squares, which themselves may be too large or too small for a float.
+
+    >>> length(np.array([0.0, 3e200])), length(np.array([0.0, 4e-200])), length(np.zeros(2))
+    (3e+200, 4e-200, 0.0)
+    """
+    largest = float(np.max(np.abs(numbers), initial=0.0))
+    if not largest or not np.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(np.ravel(numbers / largest)))
 
 
 def _checked(model: object, loss: object, nudge: float) -> None:

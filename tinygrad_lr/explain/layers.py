@@ -96,18 +96,18 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         )
     number: dict[Value, int] = {}
     reads: dict[Value, dict[Value, None]] = {}
-    made: dict[Value, dict[Value, None]] = {}  # of parameters alone: a reshaped bias, a penalty
+    made: dict[Value, list[Value]] = {}  # of parameters alone: a reshaped bias, a penalty
     readers: dict[Value, list[Value]] = {}  # of those
     for value in results:
         operation, operands, _, _ = value._record  # type: ignore[misc]
         of = [x for x in operands if type(x) is Value]
-        own = {leaf: None for x in of for leaf in ([x] if x in leaves else made.get(x, ()))}
         for x in of:
             if x in made:
                 readers.setdefault(x, []).append(value)
         if value is not loss and _of_parameters_alone(value, leaves, made):
-            made[value] = own
+            made[value] = of
             continue
+        own = _parameters_in(of, leaves, made)
         level = max((number.get(x, 0) for x in of), default=0)
         if own and (operation.name not in ADDITIVE or not level):
             level += 1
@@ -135,6 +135,23 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:
     """The path of each parameter in its model, on one line whatever its modules are called."""
     return {} if model is None else {x: printable(path) for path, x in model.named_parameters()}
+
+
+def _parameters_in(
+    operands: Sequence[Value], leaves: Set[Value], made: Mapping[Value, Sequence[Value]]
+) -> dict[Value, None]:
+    """The leaves among operands, and those that what is made of parameters alone was made of."""
+    found: dict[Value, None] = {}
+    seen: set[Value] = set()
+    waiting = list(operands[::-1])
+    while waiting:
+        x = waiting.pop()
+        if x in leaves:
+            found[x] = None
+        elif x in made and x not in seen:
+            seen.add(x)
+            waiting.extend(made[x][::-1])
+    return found
 
 
 def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
