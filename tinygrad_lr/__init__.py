@@ -54,6 +54,7 @@ if _TYPE_CHECKING:
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
+    from .page import report as report
     from .train import History as History
     from .train import fit as fit
 
@@ -63,5 +64,8 @@ _MODULES = [
     *("checkpoint", "compiler", "datasets", "interop", "linear", "metrics", "plot", "schedules"),
     "train",
 ]
-_NAMES = {"History": "train", "compile": "compiler", "fit": "train", "set_threads": "compiler"}
+_NAMES = {
+    **{"History": "train", "compile": "compiler", "fit": "train", "report": "page"},
+    "set_threads": "compiler",
+}
 __getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})

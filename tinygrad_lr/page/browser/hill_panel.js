@@ -1,0 +1,240 @@
+// Screen 2: the hill. The loss over one weight with the others held, its slope, and the step.
+
+// The weights up to where they leave the picture for good.
+function followed(track, ends) {
+  const first = Math.max(Math.abs(track[0] - ends), Math.abs((track[1] ?? track[0]) - ends)) || 1;
+  const beyond = track.findIndex((w) => !(Math.abs(w - ends) <= 4 * first));
+  return beyond < 0 ? track : track.slice(0, Math.max(beyond, Math.min(2, track.length)));
+}
+
+// A weight's window, the same at every step: its path, and as much again around its end.
+function reachOf(index) {
+  const track = run.weights.map((row) => row[index]);
+  const best = run.full.indexOf(Math.min(...run.full.filter((x) => x !== null)));
+  const ends = track[Math.max(0, best)];
+  const path = followed(track, ends);
+  const reach = Math.max(...path.map((w) => Math.abs(w - ends)), 1e-3 * Math.max(1, Math.abs(ends)));
+  return { middle: ends, reach: 1.3 * reach, path };
+}
+
+function sliceAt(weights, index, domain, points) {
+  const copy = Float64Array.from(weights);
+  return Array.from({ length: points }, (_, i) => {
+    const w = domain[0] + ((domain[1] - domain[0]) * i) / (points - 1);
+    copy[index] = w;
+    return [w, lossAt(copy)];
+  });
+}
+
+function hillPanel() {
+  if (!run.open) {
+    surfaceScreen();
+    return;
+  }
+  const several = run.weights[0].length > 1;
+  const root = screen("hill", "The hill",
+    `The loss over one weight${several ? ", all others held where they are at this step" : ""}. ` +
+    "Descent looks at the slope under its feet and steps downhill: " +
+    "new weight = old weight − learning rate · slope.");
+  const host = el("div", { class: "plot" });
+  const caption = el("figcaption", { id: "hill-words" });
+  const sentence = el("div", { class: "formula" });
+  const picker = several && !run.line ? null : several ? weightPicker() : null;
+  const figure = el("figure", {}, picker && picker.node, host, caption);
+  const side = run.surface ? el("figure", {}) : el("div", { class: "side" });
+  pair(root, figure, side);
+  const points = run.line ? 61 : 41;
+  let window_ = null;
+  let domainOf = null;
+
+  const chart = new Chart(host, {
+    x: { domain: [0, 1], name: "" },
+    y: { domain: [0, 1], name: "loss" },
+    ratio: 0.72,
+    moving: (c) => paint(c, weightsNow(), lossNow()),
+    label: () => caption.textContent,
+  });
+
+  // The axes suit the chosen weight, and stay while the steps go by.
+  function settle() {
+    if (domainOf === state.weight) return;
+    domainOf = state.weight;
+    window_ = reachOf(state.weight);
+    const { middle, reach } = window_;
+    const domain = [middle - reach, middle + reach];
+    const seen = [0, Math.floor(last / 2), last].flatMap((k) => sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]));
+    const losses = run.full.filter((x) => x !== null);
+    const [low, high] = extent(seen);
+    const top = Math.min(high, 2.5 * Math.max(...losses.slice(0, window_.path.length)));
+    const bottom = Math.min(low, Math.min(...losses));
+    const room = 0.08 * (top - bottom) || 0.1 * Math.abs(top) || 1;
+    chart.options.x = { domain, name: axisName(state.weight) };
+    chart.options.y = { domain: [Math.max(bottom - room, bottom > 0 ? 0.9 * bottom - 0.5 * room : -Infinity), top + room], name: "loss" };
+    if (chart.box) chart.layout();
+  }
+
+  function paint(c, weights, loss, eased = null) {
+    const index = state.weight;
+    const [w, g] = [weights[index], gradientsNow()[index]];
+    const domain = c.options.x.domain;
+    const curve = sliceAt(weights, index, domain, points);
+    const here = run.same_rows || !run.line ? lossAt(weights) : loss;
+    c.clipped(c.path(curve, { class: "truth hill" }));
+    const next = nextNow();
+    const span = 0.22 * (domain[1] - domain[0]);
+    const kind = g > 0 ? "up" : "down";
+    if (eased !== null) {
+      const start = weightsNow()[index];
+      const arrow = c.arrow(start, lossNow(), run.weights[state.place + 1][index], lossNow(), { class: "arrow step", opacity: 1 - eased });
+      c.clipped(arrow || "");
+    } else {
+      c.clipped(c.path([[w - span, here - g * span], [w + span, here + g * span]], { class: `tangent ${kind}` }));
+      if (next) {
+        const landing = next[index];
+        const copy = Float64Array.from(weights);
+        copy[index] = landing;
+        const height = lossAt(copy);
+        c.clipped(draw("line", { x1: c.x(landing), x2: c.x(landing), y1: c.y(here), y2: c.y(height), class: "drop" }));
+        c.clipped(c.arrow(w, here, landing, here, { class: "arrow step" }) || "");
+        c.clipped(c.dot(landing, height, 5, { class: "landing" }));
+      }
+      const text = `slope ${short(g)}`;
+      const sideways = g > 0 ? -1 : 1;
+      c.put(c.note(w + sideways * 0.6 * span, here + sideways * 0.6 * span * g, text,
+        { class: `${kind}-text`, "text-anchor": "start" }, 10, -10));
+      nudged(c, weights, here, g);
+    }
+    for (const k of run.steps.keys()) {
+      if (k > state.place) break;
+      const past = run.weights[k][index];
+      if (past < domain[0] || past > domain[1]) continue;
+      c.put(draw("line", { x1: c.x(past), x2: c.x(past), y1: c.box.bottom - 9, y2: c.box.bottom, class: "trace" }));
+    }
+    c.clipped(c.dot(w, here, 6.5, { class: "now" }));
+  }
+
+  // Where a nudge would lead: on the hill, and on the tangent.
+  function nudged(c, weights, here, g) {
+    if (!state.nudge) return;
+    const delta = nudgeNow();
+    const copy = Float64Array.from(weights);
+    copy[state.weight] += delta;
+    const w = copy[state.weight];
+    c.clipped(c.dot(w, here + g * delta, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }), c.dot(w, lossAt(copy), 4.5, { class: "seen" }));
+  }
+
+  panels.push({
+    update() {
+      settle();
+      if (picker) picker.update();
+      caption.replaceChildren(...stepWords());
+      sentence.replaceChildren(stepFormula());
+      chart.move();
+    },
+    glide(weights, eased) {
+      chart.clear();
+      paint(chart, weights, lossNow(), eased);
+    },
+  });
+  if (run.surface) surfacePanel(side);
+  root.append(el("div", { class: "text" }, sentence));
+  settle();
+}
+
+function axisName(index) {
+  const { layer, from } = placeOf(index);
+  const scaled = layer === 0 && from >= 0 && data.x_scale[from] !== 1;
+  const unit = scaled ? `, per standard deviation of ${brief(data.x_names[from], 20)}` : "";
+  return `${weightName(index)}${unit}`;
+}
+
+const nudgeNow = () => state.nudge * reachOf(state.weight).reach;
+
+// The step in words: the sign of the slope, and where it sends the weight.
+function stepWords() {
+  const index = state.weight;
+  const g = gradientsNow()[index];
+  const next = nextNow();
+  const name = oneLine && features === 1 ? weightName(index) : "the weight";
+  if (!g) return [`The slope is 0: the hill is level here, so ${name} stays.`];
+  const sign = g > 0 ? "positive" : "negative";
+  const way = g > 0 ? "left" : "right";
+  if (!next) {
+    return ["The slope is ", signedText(g), `: ${Math.abs(g) < 1e-5 ? "as good as level, " : ""}the last step has been taken.`];
+  }
+  const moved = next[index] - weightsNow()[index];
+  if (run.plain) {
+    return ["The slope is ", signedText(g), `: ${sign}, so ${name} moves ${way} by ${short(Math.abs(moved), 3)}.`];
+  }
+  const went = moved > 0 ? "right" : "left";
+  const agrees = went === way ? "as the slope says" : "against this slope";
+  return ["The slope is ", signedText(g), `: ${sign}, which says ${way}. The optimiser moves ${name} ${went} by ${short(Math.abs(moved), 3)}, ${agrees}` +
+    (went === way ? "." : ": it follows other rows, or its momentum.")];
+}
+
+function stepFormula() {
+  const index = state.weight;
+  const [w, g] = [weightsNow()[index], gradientsNow()[index]];
+  const rate = run.rates[state.place];
+  if (!run.plain || !nextNow()) return "";
+  const symbol = () => weightSymbol(index);
+  return m.block(m.row(
+    m.sub(symbol(), m.text("new")), m.o("="), symbol(), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol()),
+    m.o("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g), m.o("="), m.n(w - rate * g)));
+}
+
+// Choices that name a weight: of a line one list, of a network its layer and the units it joins.
+function weightPicker() {
+  const node = el("div", { class: "picker" });
+  if (layers.length === 1 && oneLine) {
+    const { weight, bias } = layers[0];
+    const all = Array.from({ length: features }, (_, i) => weight + i).concat(bias === null ? [] : [bias]);
+    const select = choice("Weight", all.slice(0, 200).map((i) => [String(i), weightName(i)]), (value) =>
+      change({ weight: Number(value), nudge: 0 }));
+    node.append(select.label);
+    return { node, update: () => select.set(String(state.weight)) };
+  }
+  const parts = ["layer", "from", "to"].map((key) =>
+    choice({ layer: "Layer", from: "from", to: "to" }[key], [], (value) => {
+      const place = { ...placeOf(state.weight), [key]: Number(value) };
+      const layer = layers[place.layer];
+      place.from = Math.min(place.from, layer.inputs - 1);
+      place.to = Math.min(place.to, layer.outputs - 1);
+      if (layer.bias === null) place.from = Math.max(0, place.from);
+      change({ weight: indexOf(place), nudge: 0 });
+    }));
+  node.append(...parts.map((p) => p.label));
+  let shownLayer = -1;
+  return {
+    node,
+    update() {
+      const place = placeOf(state.weight);
+      if (place.layer !== shownLayer) {
+        shownLayer = place.layer;
+        const layer = layers[place.layer];
+        const unit = (i) => (place.layer === 0 ? brief(data.x_names[i], 22) : `unit ${i + 1}`);
+        const goal = (j) => (place.layer === layers.length - 1 ? outputName(j) : `unit ${j + 1}`);
+        parts[0].fill(layers.map((_, l) => [String(l), String(l + 1)]));
+        parts[1].fill([...Array.from({ length: layer.inputs }, (_, i) => [String(i), unit(i)]),
+          ...(layer.bias === null ? [] : [["-1", "the bias"]])]);
+        parts[2].fill(Array.from({ length: layer.outputs }, (_, j) => [String(j), goal(j)]));
+      }
+      parts[0].set(String(place.layer));
+      parts[1].set(String(place.from));
+      parts[2].set(String(place.to));
+    },
+  };
+}
+
+function choice(name, options, chosen) {
+  const select = el("select", { onchange: (event) => chosen(event.target.value) });
+  const fill = (pairs) => select.replaceChildren(...pairs.map(([value, text]) => el("option", { value }, text)));
+  fill(options);
+  return {
+    label: el("label", { class: "choice" }, el("span", {}, name), " ", select),
+    fill,
+    set(value) {
+      if (select.value !== value) select.value = value;
+    },
+  };
+}

@@ -1,0 +1,201 @@
+"""All numbers of a page, as one object."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import losses
+from ..metrics import confusion_matrix
+from ..nn import Module
+from ..train import History
+from ..train.history import counted
+from .architecture import layers_of
+from .data import Data
+from .document import rounded
+from .moments import Moments
+from .surface import line_surface, widest_surface
+from .trials import trials
+from .twin import Twin
+
+MOST_NUMBERS = 2_000_000  # of the rows that slopes are computed on, for a line
+MOST_ROWS = 20_000  # that the surface is measured on
+MOST_LOSSES = 1000  # points of the curve of the loss
+MOST_LABELS = 12  # classes whose confusion there is room for
+EXACT = 2000  # weights of all moments, above which they are told in seven digits
+NAMES = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
+
+
+def collected(
+    history: History, model: Module, data: Data, loss: Callable[[Any, Any], Any]
+) -> dict[str, Any]:
+    """What there is to show: see the keys; rows of arrays are moments."""
+    layers = layers_of(model)
+    name = NAMES.get(loss)
+    regression = data.y[0].size == 1 and name == "mse"
+    fits = (regression and layers and layers[-1]["outputs"] == 1) or (
+        data.classes and name == "cross_entropy"
+    )
+    open_ = bool(layers and data.tabular and fits)
+    line = layers is not None and len(layers) == 1 and layers[0]["function"] is None
+    rows = _rows(data, line)
+    twin = Twin(model, loss, data.x[rows], data.y[rows])
+    numbers = sum(parameter.size for parameter in model.parameters())
+    moments = Moments(history, twin, numbers if open_ else 2000)
+    weight = int(np.argmax(_matrices(twin) * _travel(moments.weights)))
+    simple = open_ and line and data.classes is False
+    one = simple and data.x.shape[1] == 1 and layers is not None and layers[0]["bias"] is not None
+    shown = Twin(model, loss, data.x[data.shown], data.y[data.shown])
+    quick = twin if len(rows) <= MOST_ROWS else shown  # a surface has many points
+    if one:
+        flat = data.x[rows][:, 0], data.y[rows].reshape(len(rows))
+        surface = line_surface(quick, moments, *flat)
+    else:
+        surface = widest_surface(quick, moments) if len(rows) * numbers < 1e7 else None
+    found: dict[str, Any] = {
+        "task": "classes" if data.classes else "regression" if regression else "other",
+        "line": line,
+        "open": open_,
+        "loss": name or str(getattr(loss, "__name__", "loss")),
+        "data": data.as_json(),
+        "rows_used": len(rows),
+        "same_rows": len(rows) == len(data.x),
+        "layers": layers if open_ else None,
+        "parameters": [
+            {"name": name, "shape": parameter.shape, "size": parameter.size}
+            for name, parameter in twin.named
+        ],
+        "steps": moments.steps,
+        "losses": moments.losses,
+        "full": moments.full,
+        "rates": moments.rates,
+        "plain": moments.plain,
+        "dropped": moments.dropped,
+        "sizes": rounded(_sizes(twin, moments.gradients), 5),
+        "chosen": weight,
+        "surface": surface,
+        "trials": trials(
+            twin, history, loss, data.x[rows], data.y[rows], line=line, weight=weight
+        ),
+        "closed_form": _closed_form(data) if regression else None,
+        "curve": _curve(history),
+        "evaluations": history.evaluations[-MOST_LOSSES:],
+        "run": {
+            "steps": history.steps,
+            "reason": history.reason,
+            "message": history.message,
+            "rate": history.learning_rate,
+            "limit": history.learning_rate_limit,
+            "best_step": history.best_step,
+            "warnings": history.warnings,
+        },
+        "versions": _versions(),
+    }
+    if open_:
+        tell = rounded if moments.weights.size > EXACT else np.asarray
+        found |= {"weights": tell(moments.weights), "gradients": tell(moments.gradients)}
+        found |= {"next": tell(moments.next) if moments.weights.shape[1] <= 64 else None}
+    elif regression:
+        outputs = [shown.outputs(twin.named_weights(row)).ravel()[:300] for row in moments.weights]
+        found |= {"outputs": rounded(outputs, 6)}
+    if data.classes and len(data.labels) <= MOST_LABELS:
+        found |= {"confusion": [_confusion(shown, twin, row, data) for row in moments.weights]}
+    return found
+
+
+def _rows(data: Data, line: bool) -> Any:
+    """The rows that slopes are computed on: of a line all that there is room for."""
+    if not data.tabular and data.x.ndim > 2:
+        return data.shown[: max(16, min(len(data.shown), 200))]
+    if line and data.x.size <= MOST_NUMBERS:
+        return np.arange(len(data.x))
+    return data.shown
+
+
+def _travel(weights: Any) -> Any:
+    """How far each weight came from its start, at most."""
+    return np.abs(weights - weights[0]).max(axis=0) + 1e-300
+
+
+def _matrices(twin: Twin) -> Any:
+    """1 for an entry of a matrix, 0 for one of a bias, laid end to end."""
+    found = [np.full(p.size, float(p.ndim > 1)) for _, p in twin.named]
+    both = np.concatenate(found)
+    return both if both.any() else np.ones_like(both)
+
+
+def _sizes(twin: Twin, gradients: Any) -> Any:
+    """The root mean square of the slopes of each parameter, (moments, parameters)."""
+    found, begin = [], 0
+    for _, parameter in twin.named:
+        part = gradients[:, begin : begin + parameter.size]
+        found.append(np.sqrt(np.mean(part * part, axis=1)))
+        begin += parameter.size
+    return np.array(found).T
+
+
+def _confusion(shown: Twin, twin: Twin, row: Any, data: Data) -> Any:
+    """Counts of the rows in the file, true by predicted."""
+    outputs = shown.outputs(twin.named_weights(row))
+    outputs = outputs.reshape(len(outputs), -1)
+    outputs = np.where(np.isfinite(outputs), outputs, 0.0)
+    return confusion_matrix(outputs, data.y[data.shown], max(len(data.labels), outputs.shape[1]))
+
+
+def _closed_form(data: Data) -> dict[str, Any] | None:
+    line = data.line()
+    if line is None:
+        return None
+    return {
+        "slope": np.atleast_1d(line.slope),
+        "intercept": line.intercept,
+        "mse": line.mse,
+        "r_squared": line.r_squared,
+        "slope_error": np.atleast_1d(line.slope_error),
+        "intercept_error": line.intercept_error,
+    }
+
+
+def _curve(history: History) -> dict[str, Any]:
+    """The loss by step; of very many the lowest and the highest of each stretch."""
+    values = np.array(history.losses, np.float64)
+    places = np.arange(len(values))
+    if len(values) > MOST_LOSSES:
+        safe = np.where(np.isfinite(values), values, np.inf)
+        parts = np.array_split(places, MOST_LOSSES // 2)
+        kept = {0, len(values) - 1}
+        for part in parts:
+            kept |= {int(part[safe[part].argmin()]), int(part[safe[part].argmax()])}
+        places = np.array(sorted(kept))
+    return {"steps": places, "losses": values[places]}
+
+
+def _versions() -> list[tuple[str, str]]:
+    from .. import __version__
+
+    return [
+        ("tinygrad_lr", __version__),
+        ("NumPy", np.__version__),
+        ("Python", platform.python_version()),
+    ]
+
+
+def settings(
+    history: History, model: Module, loss: str, given: Mapping[str, object] | None
+) -> list[tuple[str, str]]:
+    """The run's settings as lines of a table: what the history knows, then what the caller adds."""
+    size = sum(parameter.size for parameter in model.parameters())
+    names = {"mse": "mean squared error", "cross_entropy": "cross entropy"}
+    rates = history.learning_rates
+    moving = bool(rates) and min(rates) != max(rates)
+    rate = f"{rates[0]:.4g}, later {rates[-1]:.4g}" if moving else f"{history.learning_rate:.6g}"
+    own = {
+        "model": f"{type(model).__name__} with {counted(size, 'weight')}",
+        "loss": names.get(loss, loss),
+        "learning rate": rate,
+        "steps": str(history.steps),
+    }
+    return [*(own | {str(k): str(v) for k, v in (given or {}).items()}).items()]

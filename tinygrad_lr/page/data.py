@@ -1,0 +1,169 @@
+"""The rows that the page shows, and what there is to say of each column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Standardizer
+from ..errors import ShapeError, refuse
+from ..linear import Line, closed_form
+from ..errors import ArgumentError
+from ..nn import Module
+from ..train.inputs import as_inputs, as_targets, model_dtype
+from .document import plain, rounded
+from .twin import Array
+
+MOST_ROWS, MOST_NUMBERS = 2000, 40_000  # that go into the file
+MOST_COLUMNS = 500  # of which the rows go into the file
+MOST_TOLD = 12  # columns that are summed up
+EXACT = 4000  # numbers, above which they are rounded to nine digits
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What the run saw: x (n, ...) and y (n, ...) in the model's scale, and the scales.
+
+    - `shown`: the rows that go into the file, evenly spread
+    - `x_scaling`, `y_scaling`: what brought x and y to the model's scale, None for nothing
+    """
+
+    x: Array
+    y: Array
+    x_names: tuple[str, ...]
+    y_name: str
+    labels: tuple[str, ...]
+    x_scaling: Standardizer | None
+    y_scaling: Standardizer | None
+
+    @property
+    def shown(self) -> Array:
+        """Which rows go into the file: all, or as many as there is room for, evenly spread."""
+        room = max(16, min(MOST_ROWS, MOST_NUMBERS // max(1, self.x[0].size)))
+        count = min(len(self.x), room)
+        return np.linspace(0, len(self.x) - 1, count).round().astype(int)
+
+    @property
+    def tabular(self) -> bool:
+        """Whether a row of x is a row of numbers, few enough to go into the file."""
+        return self.x.ndim == 2 and self.x.dtype.kind == "f" and self.x.shape[1] <= MOST_COLUMNS
+
+    @property
+    def classes(self) -> bool:
+        """Whether y holds labels."""
+        return self.y.ndim == 1 and self.y.dtype.kind in "iu" and bool(self.labels)
+
+    def original(self) -> tuple[Array, Array]:
+        """x and y in the units that they came in."""
+        x, y = np.asarray(self.x, np.float64), np.asarray(self.y, np.float64)
+        if self.x_scaling is not None:
+            x = x * np.asarray(self.x_scaling.scale) + np.asarray(self.x_scaling.mean)
+        if self.y_scaling is not None:
+            y = y * np.asarray(self.y_scaling.scale) + np.asarray(self.y_scaling.mean)
+        return x, y
+
+    def line(self) -> Line | None:
+        """The closed form in original units, where one number follows from a few columns."""
+        if not self.tabular or self.x.shape[1] > 50 or self.y.dtype.kind != "f":
+            return None
+        x, y = self.original()
+        try:
+            return closed_form(x, y.reshape(len(y)), names=self.x_names)
+        except (ArgumentError, ValueError):
+            return None
+
+    def as_json(self) -> dict[str, Any]:
+        """The data as the page takes them; rows in the model's scale, with the way back."""
+        x, y = self.original()
+        rows = self.shown
+        found: dict[str, Any] = {
+            "rows": len(self.x),
+            "features": int(self.x[0].size),
+            "x_names": self.x_names,
+            "y_name": self.y_name,
+            "labels": self.labels,
+            "columns": self._columns(x, y),
+            "x_mean": None,
+        }
+        if self.tabular:
+            columns = self.x.shape[1]
+            one = (np.zeros(columns), np.ones(columns))
+            mean, scale = one if self.x_scaling is None else _scales(self.x_scaling, columns)
+            found |= {"x": _told(self.x[rows]), "x_mean": mean, "x_scale": scale}
+        mean, scale = (0.0, 1.0) if self.y_scaling is None else _scales(self.y_scaling, 1)
+        found |= {"y_mean": float(np.squeeze(mean)), "y_scale": float(np.squeeze(scale))}
+        if self.y[0].size == 1:
+            found |= {"y": _told(self.y[rows].reshape(len(rows))), "row_numbers": rows + 1}
+        return found
+
+    def _columns(self, x: Array, y: Array) -> list[dict[str, Any]]:
+        """Mean, deviation and range of the first columns, and of the target."""
+        told = []
+        if x.ndim == 2:
+            told = [*zip(self.x_names, x.T[:MOST_TOLD], strict=False)]
+        if y[0].size == 1 and not self.classes:
+            told.append((self.y_name, y.reshape(len(y))))
+        with np.errstate(all="ignore"):
+            found = [
+                {
+                    "name": name,
+                    "mean": column.mean(),
+                    "deviation": column.std(),
+                    "low": column.min(),
+                    "high": column.max(),
+                }
+                for name, column in told
+            ]
+        return [plain(column) for column in found]
+
+
+def gathered(
+    where: str,
+    model: Module,
+    x: Any,
+    y: Any,
+    x_names: str | Sequence[str] | None,
+    y_name: str,
+    labels: Sequence[str] | None,
+    x_scaling: Standardizer | None,
+    y_scaling: Standardizer | None,
+) -> Data:
+    """The data, checked as `fit` checks them, with a name for each column."""
+    features = as_inputs(where, model, x)
+    targets = as_targets(where, y, model_dtype(model), len(features))
+    columns = features.shape[1] if features.ndim == 2 else 1
+    several = [f"x{i}" for i in range(1, columns + 1)] if columns > 1 else ["x"]
+    names = several if x_names is None else [x_names] if isinstance(x_names, str) else [*x_names]
+    if features.ndim == 2 and len(names) != columns:
+        refuse(
+            ShapeError,
+            where,
+            "x_names does not fit x",
+            expected=f"{columns} names, one for each column",
+            given=f"{len(names)}",
+        )
+    classes = targets.ndim == 1 and targets.dtype.kind in "iu"
+    if classes and labels is None:
+        labels = [str(i) for i in range(int(targets.max()) + 1)]
+    return Data(
+        *(features, targets, tuple(map(str, names)), str(y_name)),
+        tuple(map(str, labels or ())) if classes else (),
+        *(x_scaling, y_scaling),
+    )
+
+
+def _scales(scaling: Standardizer, columns: int) -> tuple[Array, Array]:
+    return tuple(  # type: ignore[return-value]
+        np.broadcast_to(np.asarray(part, np.float64), (columns,))
+        for part in (scaling.mean, scaling.scale)
+    )
+
+
+def _told(array: Array) -> Any:
+    """The numbers in full where they are few, else in nine digits; labels as they are."""
+    if array.dtype.kind in "iu" or array.size <= EXACT:
+        return array
+    return rounded(array, 9)
