@@ -45,7 +45,7 @@ def collected(
     twin = Twin(model, loss, data.x[rows], data.y[rows])
     numbers = sum(parameter.size for parameter in model.parameters())
     moments = Moments(history, twin, numbers if open_ else 2000)
-    weight = int(np.argmax(_matrices(twin) * _travel(moments.weights)))
+    weight = int(np.argmax(_first_matrix(twin) * _travel(moments.weights)))
     simple = open_ and line and data.classes is False
     one = simple and data.x.shape[1] == 1 and layers is not None and layers[0]["bias"] is not None
     shown = Twin(model, loss, data.x[data.shown], data.y[data.shown])
@@ -120,11 +120,14 @@ def _travel(weights: Any) -> Any:
     return np.abs(weights - weights[0]).max(axis=0) + 1e-300
 
 
-def _matrices(twin: Twin) -> Any:
-    """1 for an entry of a matrix, 0 for one of a bias, laid end to end."""
-    found = [np.full(p.size, float(p.ndim > 1)) for _, p in twin.named]
-    both = np.concatenate(found)
-    return both if both.any() else np.ones_like(both)
+def _first_matrix(twin: Twin) -> Any:
+    """1 for an entry of the first matrix, 0 for any other, laid end to end; all 1 without one."""
+    found = [np.zeros(p.size) for _, p in twin.named]
+    first = next((i for i, (_, p) in enumerate(twin.named) if p.ndim > 1), None)
+    if first is None:
+        return np.ones(sum(map(len, found)))
+    found[first] += 1.0
+    return np.concatenate(found)
 
 
 def _sizes(twin: Twin, gradients: Any) -> Any:

@@ -13,6 +13,7 @@ from .moments import DRAWABLE, Moments
 from .twin import Array, Twin
 
 GRID_LINE, GRID = 41, 27  # points along an axis
+ASPECT = 1.45  # the picture is so much wider than high
 FAR = 5.0  # a path that runs away is shown up to this many times its first distance
 
 
@@ -60,6 +61,9 @@ def _measured(
     """The loss at origin + a·first + b·second over a grid around the path."""
     low, high = np.minimum(path.min(axis=0), center), np.maximum(path.max(axis=0), center)
     room = high - low
+    if room.min() > 0 and room.max() < 20 * room.min():  # one scale for both: a round bowl is round
+        middle, room = (low + high) / 2, np.array([ASPECT, 1.0]) * max(room[0] / ASPECT, room[1])
+        low, high = middle - room / 2, middle + room / 2
     room = np.where(room > 1e-12 * np.abs(high).max(initial=1e-300), room, room.max())
     room = np.where(room > 0, room, 1.0)
     axes = [

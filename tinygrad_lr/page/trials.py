@@ -96,7 +96,7 @@ def _verdict(trial: dict[str, Any], share: float, best: float) -> str:
         return "too large"
     there = trial["losses"][-1] <= best * (1 + 1e-3) + 1e-12
     if share > 1:
-        return "large"
+        return "too large" if not trial["losses"][-1] <= trial["losses"][0] else "large"
     if there:
         return "right"
     return "too small" if share < 0.1 else "slow"

@@ -45,13 +45,14 @@ function chainPanel() {
           chain.querySelectorAll("button")[k].focus();
         } },
       el("span", { class: "symbol" }, m.math(node.symbol())), el("span", { class: "value number" }, node.value)),
-    );
+    el("div", { class: "back" }, m.math(slope(m.i("L"), node.symbol())), " ", node.gathered));
   }
 
   function link(node) {
-    return el("div", { class: "link" }, el("span", { class: "local" }, m.math(node.local())),
+    return el("div", { class: "link" }, el("div", { class: "onward" }, el("span", { class: "local" }, m.math(node.local())),
       el("span", { class: "arrow-line", "aria-hidden": "true" }),
-      el("span", { class: "number" }, node.localValue));
+      el("span", { class: "number" }, node.localValue)),
+    el("div", { class: "back", "aria-hidden": "true" }, "←"));
   }
 
   function described(node) {
@@ -65,6 +66,9 @@ function chainPanel() {
 
 const norm = (v) => Math.sqrt(v.reduce((sum, a) => sum + a * a, 0));
 
+// What has been gathered up to here: a number, or the length of a vector of them.
+const sized = (v) => (v.length === 1 ? signedText(v[0], 4) : el("span", { class: "number" }, `size ${short(norm(v), 3)}`));
+
 // Numbers as text, the first ones of many.
 function listing(values, most = 12) {
   const told = Array.from(values).slice(0, most).map((v) => short(v, 4)).join(",  ");
@@ -77,6 +81,7 @@ function chainNodes(trace, r) {
   const nodes = [];
   const unit = (n) => (n === 1 ? "a number for each row" : `${n} numbers for each row`);
   const first = trace.stages[0].layer;
+  const end = trace.stages[trace.stages.length - 1];
   if (oneLine) {
     const { weight, bias } = first;
     const w = weightsNow();
@@ -90,35 +95,34 @@ function chainNodes(trace, r) {
       values: listing(Array.from({ length: features }, (_, i) => w[weight + i]).concat(bias === null ? [] : [w[bias]])),
       local: () => m.row(partial(hat(), m.i("w")), m.o("="), scaled() ? m.i("z") : m.i("x")),
       localValue: one ? short(trace.input[0]) : `${features} numbers`,
-      back: null,
+      back: null, gathered: one ? signedText(end.dBefore[0] * trace.input[0], 4) : sized(trace.input.map((x) => x * end.dBefore[0])),
     });
   } else {
     nodes.push({
       said: "the inputs x", symbol: () => m.i("x"), value: features === 1 ? short(trace.input[0]) : counted(features, "number"),
-      formula: () => (scaled() ? m.row(m.i("x"), m.text(" standardised")) : m.row(m.i("x"), m.text(" as given"))),
+      formula: () => (scaled() ? m.row(m.i("x"), m.text("\u00a0standardised")) : m.row(m.i("x"), m.text("\u00a0as given"))),
       shape: unit(features), values: listing(trace.input), back: listing(trace.dInput),
-      local: () => localOf(0), localValue: grown(trace.dInput, trace.stages[0].dAfter), cotangent: trace.dInput,
+      local: () => localOf(0), localValue: grown(trace.dInput, trace.stages[0].dAfter), gathered: sized(trace.dInput),
     });
     trace.stages.slice(0, -1).forEach((stage, l) => nodes.push({
       said: `layer ${l + 1}`, symbol: () => layered("h", l + 1), value: stage.after.length === 1 ? short(stage.after[0]) : counted(stage.after.length, "unit"),
       formula: () => stageFormula(l), shape: unit(stage.after.length), values: listing(stage.after), back: listing(stage.dAfter),
-      local: () => localOf(l + 1), localValue: grown(stage.dAfter, trace.stages[l + 1].dAfter), cotangent: stage.dAfter, layer: l,
+      local: () => localOf(l + 1), localValue: grown(stage.dAfter, trace.stages[l + 1].dAfter), gathered: sized(stage.dAfter),
     }));
   }
-  const end = trace.stages[trace.stages.length - 1];
   const output = trace.output;
   if (run.task === "classes") {
     nodes.push({
       said: "the logits z", symbol: () => m.i("z"), value: counted(output.length, "logit"), formula: () => stageFormula(layers.length - 1, m.i("z")),
-      shape: unit(output.length), values: listing(output), back: listing(end.dAfter), cotangent: end.dAfter,
+      shape: unit(output.length), values: listing(output), back: listing(end.dAfter), gathered: sized(end.dAfter),
       local: () => m.row(partial(m.i("L"), m.i("z")), m.o("="), m.frac(m.row(m.i("p"), m.o("−"), m.i("t")), m.i("N"))),
       localValue: `size ${short(norm(end.dAfter), 3)}`,
     });
     const p = trace.probabilities[data.y[r]];
     nodes.push({
       said: "the loss", symbol: () => m.i("L"), value: short(lossNow()),
-      formula: () => m.row(m.i("L"), m.o("="), m.o("−"), m.frac(part("mn")("1"), m.i("N")), m.o("∑"), m.i("ln"), m.sub(m.i("p"), m.i("t")), m.text(" with p = softmax(z)")),
-      shape: "one number", values: `this row: −ln ${short(p)} = ${short(-Math.log(p))}; mean of ${counted(rows, "row")}: ${short(lossNow())}`, back: "1",
+      formula: () => m.row(m.i("L"), m.o("="), m.o("−"), m.frac(part("mn")("1"), m.i("N")), m.o("∑"), m.i("ln"), m.sub(m.i("p"), m.i("t")), m.text("\u00a0with p = softmax(z)")),
+      shape: "one number", values: `this row: −ln ${short(p)} = ${short(-Math.log(p))}; mean of ${counted(rows, "row")}: ${short(lossNow())}`, back: "1", gathered: "1",
     });
     return nodes;
   }
@@ -126,19 +130,19 @@ function chainNodes(trace, r) {
   nodes.push({
     said: "the prediction", symbol: hat, value: short(output[0]),
     formula: () => (oneLine ? m.row(hat(), m.o("="), m.i("w"), m.o("·"), scaled() ? m.i("z") : m.i("x"), m.o("+"), m.i("b")) : stageFormula(layers.length - 1, hat())),
-    shape: unit(1), values: short(output[0], 7), back: short(end.dAfter[0], 5), cotangent: end.dAfter,
+    shape: unit(1), values: short(output[0], 7), back: short(end.dAfter[0], 5), gathered: sized(end.dAfter),
     local: () => m.row(partial(m.i("u"), hat()), m.o("="), part("mn")("1")), localValue: "1",
   });
   nodes.push({
     said: "the residual u", symbol: () => m.i("u"), value: short(u), formula: () => m.row(m.i("u"), m.o("="), hat(), m.o("−"), m.i("y")),
-    shape: unit(1), values: `${short(output[0], 6)} − ${short(data.y[r], 6)} = ${short(u, 6)}`, back: short(end.dAfter[0], 5), cotangent: end.dAfter,
+    shape: unit(1), values: `${short(output[0], 6)} − ${short(data.y[r], 6)} = ${short(u, 6)}`, back: short(end.dAfter[0], 5), gathered: sized(end.dAfter),
     local: () => m.row(partial(m.i("L"), m.i("u")), m.o("="), m.frac(m.row(part("mn")("2"), m.i("u")), m.i("N"))),
     localValue: short((2 * u) / rows),
   });
   nodes.push({
     said: "the loss", symbol: () => m.i("L"), value: short(lossNow()),
     formula: () => m.row(m.i("L"), m.o("="), m.frac(part("mn")("1"), m.i("N")), m.o("∑"), m.sup(m.i("u"), part("mn")("2"))),
-    shape: "one number", values: `this row: u² = ${short(u * u)}; mean of ${counted(rows, "row")}: ${short(lossNow())}`, back: "1",
+    shape: "one number", values: `this row: u² = ${short(u * u)}; mean of ${counted(rows, "row")}: ${short(lossNow())}`, back: "1", gathered: "1",
   });
   return nodes;
 }
@@ -198,15 +202,15 @@ function accumulated(nodes, r) {
     const arrives = stage.dBefore[to];
     const x = from < 0 ? 1 : stage.input[from];
     const name = () => weightSymbol(index);
-    const through = oneLine ? slope(m.i("L"), hat()) : m.sub(layered("δ", layer + 1), part("mn")(to + 1));
+    const through = oneLine ? slope(m.i("L"), hat()) : layered("δ", layer + 1, to + 1);
     const input = from < 0 ? part("mn")("1") : layer === 0
       ? features === 1 ? m.i(scaled() && oneLine ? "z" : "x") : m.sub(m.i("x"), part("mn")(from + 1))
-      : m.sub(layered("h", layer), part("mn")(from + 1));
-    push(m.row(m.text("this row: "), through, m.o("·"), input, m.o("="), bracketed(arrives), m.o("·"), bracketed(x)), signedText(arrives * x, 4));
-    push(m.row(slope(m.i("L"), name()), m.o("="), m.o("∑"), m.text(` over ${counted(rows, "row")}`)), el("strong", {}, signedText(gradientsNow()[index], 6)));
+      : layered("h", layer, from + 1);
+    push(m.row(m.text("this row:\u00a0"), through, m.o("·"), input, m.o("="), bracketed(arrives), m.o("·"), bracketed(x)), signedText(arrives * x, 4));
+    push(m.row(slope(m.i("L"), name()), m.o("="), m.o("∑"), m.text(`\u00a0over ${counted(rows, "row")}`)), el("strong", {}, signedText(gradientsNow()[index], 6)));
   }
   const note = oneLine ? null : el("p", { class: "hint" }, m.math(m.row(layered("δ", "l"))),
     " is what reaches a unit before its function: dL/dh times the slope of the function there.");
   return [el("table", { class: "numbers steps", id: "product" }, el("tbody", {}, lines.map((cells) =>
-    el("tr", {}, el("th", { scope: "row" }, cells[0]), el("td", {}, cells[1]))))), note];
+    el("tr", {}, el("th", { scope: "row" }, cells[0]), el("td", {}, cells[1]))))), note].filter(Boolean);
 }

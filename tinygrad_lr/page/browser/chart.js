@@ -50,10 +50,10 @@ class Chart {
 
   layout() {
     this.width = this.width || Math.floor(this.host.clientWidth) || 600;
-    const { x, y, ratio = 0.68 } = this.options;
-    const height = Math.round(Math.max(210, Math.min(460, this.width * ratio)));
+    const { x, y, ratio = 0.68, least = 220 } = this.options;
+    const height = Math.round(Math.max(least, Math.min(460, this.width * ratio)));
     const yTicks = (y.log ? logTicks : linearTicks)(y.domain, height / 55);
-    const longest = y.bare ? 0 : Math.max(...yTicks.map((t) => short(t).length), 1);
+    const longest = y.bare ? 0 : Math.max(...yTicks.map((t) => tickText(t).length), 1);
     this.box = {
       left: y.bare ? 6 : Math.min(92, 12 + 7.6 * longest),
       right: this.width - (this.options.right || 12),
@@ -82,7 +82,7 @@ class Chart {
       for (const t of xTicks) {
         const at = this.x(t);
         found.push(draw("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "axis" }));
-        found.push(draw("text", { x: at, y: bottom + 18, class: "tick", "text-anchor": "middle" }, short(t)));
+        found.push(draw("text", { x: at, y: bottom + 18, class: "tick", "text-anchor": "middle" }, tickText(t)));
       }
     }
     if (x.name) {
@@ -92,7 +92,7 @@ class Chart {
       for (const t of yTicks) {
         const at = this.y(t);
         found.push(draw("line", { x1: left, x2: right, y1: at, y2: at, class: "grid" }));
-        found.push(draw("text", { x: left - 7, y: at + 4.5, class: "tick", "text-anchor": "end" }, short(t)));
+        found.push(draw("text", { x: left - 7, y: at + 4.5, class: "tick", "text-anchor": "end" }, tickText(t)));
       }
     }
     if (y.name) found.push(draw("text", { x: 0, y: 13, class: "axis-name" }, y.name));

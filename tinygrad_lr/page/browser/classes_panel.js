@@ -18,6 +18,7 @@ function classesPanel() {
   const followed = el("div", { class: "followed" });
   const confused = el("div", { class: "scroll" });
   side.append(el("h3", {}, "What it takes for what"), confused, followed);
+  if (run.open) side.append(el("h3", {}, "The model"), el("div", { class: "formula" }, [modelFormula()].flat()));
 
   panels.push({
     update() {
@@ -56,7 +57,7 @@ function likelihoods() {
     el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
     draw("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
       draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
-      draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: "bar-filled" })),
+      draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: `class-${k}` })),
     el("span", { class: "number" }, p.toFixed(3))));
   return [el("p", {}, `Row ${data.row_numbers[r]} is of class ${brief(data.labels[data.y[r]])}; the model's probabilities:`), ...bars];
 }

@@ -8,7 +8,7 @@ function dataPanel() {
   }
   const { x_names: names, y_name: target } = data;
   const curved = run.open && features === 1;
-  const root = screen("data", run.line ? "The data and the line" : "The data and the curve",
+  const root = screen("data", !curved ? "What it predicts" : run.line ? "The data and the line" : "The data and the curve",
     curved
       ? `Each point is a row. The bold ${run.line ? "line" : "curve"} is the model at this step; ` +
         "the hairlines are its residuals u = ŷ − y at some rows."
@@ -43,8 +43,7 @@ function dataPanel() {
         const ends = c.options.x.domain;
         const line = (a) => closed.slope[0] * a + closed.intercept;
         c.back.append(c.path(ends.map((a) => [a, line(a)]), { class: "truth" }));
-        const at = ends[0] + 0.02 * (ends[1] - ends[0]);
-        c.front.append(c.note(at, line(at), "closed form", { class: "truth-text" }, 0, -8));
+        c.front.append(beside(c, ends, ends.map(line), run.line ? "closed form" : "best line", true, "truth-text"));
       }
     },
     moving: (c) => paint(c, run.open ? weightsNow() : null),
@@ -59,6 +58,7 @@ function dataPanel() {
       if (r < shown && Number.isFinite(now[r])) c.clipped(c.dot(y[r], now[r], 6, { class: "ring" }));
       return;
     }
+    ghosts(c);
     const followed = rowNow();
     const some = Math.max(1, Math.floor(count / 24));
     for (let i = Math.floor(some / 2); i < count; i += some) hairline(c, i, "");
@@ -67,9 +67,16 @@ function dataPanel() {
     c.clipped(c.path(points, { class: "model halo" }), c.path(points, { class: "model" }));
     hairline(c, followed, "strong");
     c.clipped(c.dot(x[followed], y[followed], 6, { class: "ring" }));
-    const end = points[points.length - 1];
-    if (end[1] > yDomain[0] && end[1] < yDomain[1]) {
-      c.put(c.note(end[0], end[1], `step ${stepNow()}`, { class: "model-text", "text-anchor": "end" }, 0, -12));
+    const ends = [points[0], points[points.length - 1]];
+    c.put(beside(c, ends.map((p) => p[0]), ends.map((p) => p[1]), `step ${stepNow()}`, false, "model-text"));
+  }
+
+  // Where the model stood before: a few of the earlier steps, ever paler.
+  function ghosts(c) {
+    for (let back = 1; back <= 8 && back <= state.place; back++) {
+      const curve = outputsOf(run.weights[state.place - back], Float64Array.from(grid), grid.length);
+      const points = grid.map((z, i) => [ownX(z, 0), ownY(curve[i])]);
+      c.clipped(c.path(points, { class: "ghost", "stroke-opacity": (0.4 - 0.045 * back).toFixed(3) }));
     }
   }
 
@@ -89,8 +96,9 @@ function dataPanel() {
 
   panels.push({
     update() {
+      now = predicted(run.open ? weightsNow() : null);
       chart.move();
-      formula.replaceChildren(run.open ? modelFormula() : "");
+      formula.replaceChildren(...(run.open ? [modelFormula()].flat() : []));
       figures.replaceChildren(comparison(closed));
       const r = rowNow();
       const u = now[r] - y[r];
@@ -116,6 +124,13 @@ function dataPanel() {
     const sampled = count < data.rows ? ` ${whole(count)} of ${whole(data.rows)} rows are drawn.` : "";
     return `At step ${stepNow()} the loss is ${short(loss)}${gap}.${sampled}`;
   }
+}
+
+// A name above a line at its high end, or below it at its low one, where the line leaves it room.
+function beside(chart, [x0, x1], [y0, y1], text, above, kind) {
+  const right = y1 >= y0 === above;
+  const anchor = right ? "end" : "start";
+  return chart.note(right ? x1 : x0, right ? y1 : y0, text, { class: kind, "text-anchor": anchor }, 0, above ? -9 : 20);
 }
 
 // The slopes and intercept of a line in the data's own units.
@@ -144,15 +159,10 @@ function modelFormula() {
     if (most < features) terms.push(m.o("+"), m.o("…"));
     return m.block(m.row(hat(), m.o("="), ...terms, ...signed(intercept)));
   }
-  let inner = m.i("x");
-  layers.forEach((layer, l) => {
-    const affine = m.row(inner, layered("W", l + 1), layer.bias === null ? null : m.o("+"),
-      layer.bias === null ? null : layered("b", l + 1));
-    inner = layer.function
-      ? m.row(m.i(layer.function.replace("_", " ")), m.o("("), affine, m.o(")"))
-      : l === 0 ? affine : affine;
+  return layers.map((_, l) => {
+    const end = l === layers.length - 1;
+    return m.block(stageFormula(l, end ? (run.task === "classes" ? m.i("z") : hat()) : null));
   });
-  return m.block(m.row(run.task === "classes" ? m.i("z") : hat(), m.o("="), inner));
 }
 
 // The model beside the closed form, number by number.

@@ -40,11 +40,12 @@ function hillPanel() {
   const caption = el("figcaption", { id: "hill-words" });
   const sentence = el("div", { class: "formula" });
   const picker = several && !run.line ? null : several ? weightPicker() : null;
-  const figure = el("figure", {}, picker && picker.node, host, caption);
+  if (picker) root.append(picker.node);
+  const figure = el("figure", {}, host, caption);
   const side = run.surface ? el("figure", {}) : el("div", { class: "side" });
   pair(root, figure, side);
   const points = run.line ? 61 : 41;
-  let window_ = null;
+  let height = 1;
   let domainOf = null;
 
   const chart = new Chart(host, {
@@ -59,17 +60,20 @@ function hillPanel() {
   function settle() {
     if (domainOf === state.weight) return;
     domainOf = state.weight;
-    window_ = reachOf(state.weight);
-    const { middle, reach } = window_;
+    const { middle, reach } = reachOf(state.weight);
     const domain = [middle - reach, middle + reach];
-    const seen = [0, Math.floor(last / 2), last].flatMap((k) => sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]));
-    const losses = run.full.filter((x) => x !== null);
-    const [low, high] = extent(seen);
-    const top = Math.min(high, 2.5 * Math.max(...losses.slice(0, window_.path.length)));
-    const bottom = Math.min(low, Math.min(...losses));
-    const room = 0.08 * (top - bottom) || 0.1 * Math.abs(top) || 1;
+    const heights = [0, Math.floor(last / 2), last].map((k) => {
+      const [low, high] = extent(sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]));
+      return high - low;
+    });
+    height = Math.max(...heights);
     chart.options.x = { domain, name: axisName(state.weight) };
-    chart.options.y = { domain: [Math.max(bottom - room, bottom > 0 ? 0.9 * bottom - 0.5 * room : -Infinity), top + room], name: "loss" };
+  }
+
+  // The hill sinks as the other weights learn: its axis goes along, its height stays.
+  function stand(curve) {
+    const [low] = extent([...curve.map((p) => p[1]), lossAt(weightsNow())]);
+    chart.options.y = { domain: [low - 0.1 * height, low + 1.06 * height], name: "loss" };
     if (chart.box) chart.layout();
   }
 
@@ -98,10 +102,8 @@ function hillPanel() {
         c.clipped(c.arrow(w, here, landing, here, { class: "arrow step" }) || "");
         c.clipped(c.dot(landing, height, 5, { class: "landing" }));
       }
-      const text = `slope ${short(g)}`;
-      const sideways = g > 0 ? -1 : 1;
-      c.put(c.note(w + sideways * 0.6 * span, here + sideways * 0.6 * span * g, text,
-        { class: `${kind}-text`, "text-anchor": "start" }, 10, -10));
+      const [middle, top] = [(domain[0] + domain[1]) / 2, c.options.y.domain[1]];
+      c.put(c.note(middle, top, `slope ${short(g)}`, { class: `${kind}-text`, "text-anchor": "middle" }, 0, 22));
       nudged(c, weights, here, g);
     }
     for (const k of run.steps.keys()) {
@@ -129,7 +131,7 @@ function hillPanel() {
       if (picker) picker.update();
       caption.replaceChildren(...stepWords());
       sentence.replaceChildren(stepFormula());
-      chart.move();
+      stand(sliceAt(weightsNow(), state.weight, chart.options.x.domain, points));
     },
     glide(weights, eased) {
       chart.clear();
@@ -137,8 +139,7 @@ function hillPanel() {
     },
   });
   if (run.surface) surfacePanel(side);
-  root.append(el("div", { class: "text" }, sentence));
-  settle();
+  root.append(sentence);
 }
 
 function axisName(index) {
@@ -178,8 +179,9 @@ function stepFormula() {
   const rate = run.rates[state.place];
   if (!run.plain || !nextNow()) return "";
   const symbol = () => weightSymbol(index);
+  const simple = oneLine && features === 1;
   return m.block(m.row(
-    m.sub(symbol(), m.text("new")), m.o("="), symbol(), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol()),
+    simple ? m.sub(symbol(), m.text("new")) : m.text("new"), m.o("="), simple ? symbol() : m.text("old"), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol()),
     m.o("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g), m.o("="), m.n(w - rate * g)));
 }
 

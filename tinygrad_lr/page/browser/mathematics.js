@@ -20,8 +20,8 @@ const draw = (tag, attributes, ...children) => made(SVG, tag, attributes, childr
 // Formulas: m.row(m.i("w"), m.o("="), m.n(0.5)) and the like.
 const part = (tag, attributes) => (...children) => made(MATH, tag, attributes, children);
 const m = {
-  math: part("math"),
-  block: part("math", { display: "block" }),
+  math: part("math", { displaystyle: "true" }),
+  block: (...children) => el("div", {}, m.math(...children)),
   row: part("mrow"),
   i: part("mi"),
   o: part("mo"),
@@ -56,7 +56,12 @@ const signed = (x, digits) => [m.o(x < 0 ? "−" : "+"), m.n(Math.abs(x), digits
 const hat = () => made(MATH, "mover", { accent: "true" }, [m.i("y"), m.o("^")]);
 const slope = (of, by) => m.frac(m.row(m.i("d"), of), m.row(m.i("d"), by));
 const partial = (of, by) => m.frac(m.row(m.o("∂"), of), m.row(m.o("∂"), by));
-const layered = (letter, layer) => m.sup(m.i(letter), m.row(m.o("("), part("mn")(layer), m.o(")")));
+
+// h⁽ˡ⁾, or h⁽ˡ⁾ᵢ of one unit.
+function layered(letter, layer, unit = null) {
+  const raised = m.row(m.o("("), part("mn")(layer), m.o(")"));
+  return unit === null ? m.sup(m.i(letter), raised) : m.both(m.i(letter), part("mn")(unit), raised);
+}
 
 // A number that is coloured by its sign, as a gradient is.
 function signedText(x, digits = 4) {

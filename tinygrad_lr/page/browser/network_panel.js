@@ -122,9 +122,9 @@ function chainOfFactors() {
   const bends = layers[layer].function;
   const goal = run.task === "classes" ? m.i("z") : hat();
   const total = x * stage.dBefore[to];
-  const input = from < 0 ? part("mn")("1") : layer === 0 ? m.sub(m.i("x"), part("mn")(from + 1)) : m.sub(layered("h", layer), part("mn")(from + 1));
+  const input = from < 0 ? part("mn")("1") : layer === 0 ? m.sub(m.i("x"), part("mn")(from + 1)) : layered("h", layer, from + 1);
   const inner = [input, ...(bends ? [m.o("·"), m.sup(m.i("f"), m.o("′"))] : [])];
-  const back = layer === layers.length - 1 ? slope(m.i("L"), goal) : slope(m.i("L"), m.sub(layered("h", layer + 1), part("mn")(to + 1)));
+  const back = layer === layers.length - 1 ? slope(m.i("L"), goal) : slope(m.i("L"), layered("h", layer + 1, to + 1));
   const numbers = [bracketed(x, 3), ...(bends ? [m.o("·"), bracketed(stage.bend[to], 3)] : []), m.o("·"), bracketed(stage.dAfter[to], 3)];
   const head = m.block(m.row(partial(m.i("L"), weightSymbol(state.weight)), m.o("="), ...inner, m.o("·"), back));
   const lines = [el("p", { class: "hint" }, `On row ${data.row_numbers[r]}; the mean over all rows makes the gradient.`), head,
@@ -135,7 +135,7 @@ function chainOfFactors() {
     lines.push(el("p", { class: "hint" }, paths.length < 2 ? "What comes back along its path:" : "What comes back, by its strongest paths:"),
       table(["through", "product", "share"], paths.map(({ way, product }) =>
         [way.map((k, i) => (layer + 1 + i === layers.length - 1 ? outputName(k) : `unit ${k + 1}`)).join(" → "), signedText(product, 3),
-          after ? `${Math.round((100 * product) / after)} %` : "–"]), { class: "numbers" }));
+          after ? `${short(Math.round((100 * product) / after))} %` : "–"]), { class: "numbers" }));
   }
   return lines;
 }

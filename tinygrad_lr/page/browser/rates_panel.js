@@ -19,6 +19,7 @@ function ratesPanel() {
     x: { domain: wide, log: true, name: "learning rate" },
     y: { domain: [0, 1], bare: true },
     ratio: 0.1,
+    least: 110,
     still: (c) => {
       const { top, bottom, right } = c.box;
       c.back.append(draw("rect", { x: c.x(limit), y: top, width: right - c.x(limit), height: bottom - top, class: "beyond" }));
@@ -27,7 +28,7 @@ function ratesPanel() {
         const at = c.x(t.rate);
         const middle = bottom - 22;
         c.front.append(draw("circle", { cx: at, cy: bottom - 10, r: 6, class: t.verdict === "too large" ? "rate bad" : t.verdict === "right" ? "rate good" : "rate" }));
-        c.front.append(c.note(t.rate, 0, `${short(t.rate, 3)}`, { "text-anchor": "middle" }, 0, -(bottom - middle)));
+        c.front.append(c.note(t.rate, 0, short(t.rate, 3), { "text-anchor": "middle" }, t.rate > limit ? 12 : 0, -(bottom - middle)));
       });
       c.front.append(c.note(limit, 1, `2/λmax = ${short(limit)}`, { class: "limit-text", "text-anchor": "end" }, -8, 10));
     },
@@ -82,7 +83,7 @@ function ratesPanel() {
         c.clipped(c.path(points, { class: "way" }), points.map(([a, b]) => c.dot(a, b, 2.6, { class: "way-dot" })));
         const here = points[points.length - 1];
         if (Math.abs(here[0] - ends) < reach) c.clipped(c.dot(here[0], here[1], 6, { class: "now" }));
-        else c.put(c.note(ends, c.options.y.domain[1], "left the picture", { class: "up-text", "text-anchor": "middle" }, 0, 16));
+        else c.put(draw("text", { x: c.box.right, y: 13, class: "up-text", "text-anchor": "end" }, "left the picture"));
       },
       label: () => `${trial.verdict}: ${caption.textContent}`,
     });

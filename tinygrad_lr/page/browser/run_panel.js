@@ -14,6 +14,7 @@ function runPanel() {
   const log = low > 0 && high / low > 100;
   const domain = log ? [low / 1.4, high * 1.4] : extent(values, 0.08);
   const end = Math.max(1, run.run.steps);
+  const batches = run.losses.some((l, i) => l !== null && Math.abs(l - run.full[i]) > 1e-3 * Math.abs(run.full[i]) + 1e-12);
   const chart = new Chart(host, {
     x: { domain: [0, end], name: "step" },
     y: { domain, name: log ? "loss, by powers of ten" : "loss", log },
@@ -23,13 +24,11 @@ function runPanel() {
         c.back.append(c.path([[0, closed], [end, closed]], { class: "truth" }));
         c.front.append(c.note(end, closed, `${run.line ? "closed form" : "best line"} ${short(closed)}`, { class: "truth-text", "text-anchor": "end" }, 0, -7));
       }
-      c.back.append(c.path(steps.map((s, i) => [s, losses[i]]), { class: "model thin" }));
+      c.back.append(c.path(steps.map((s, i) => [s, losses[i]]), { class: batches ? "batches" : "model thin" }));
+      if (batches) c.back.append(c.path(run.steps.map((s, i) => [s, run.full[i]]), { class: "model thin" }));
       if (losses.length < 2) c.back.append(c.dot(0, losses[0] ?? run.full[0], 4, { class: "now" }));
       if (validation.length) {
         c.back.append(c.path(validation, { class: "validation" }));
-        const [a, b] = validation[validation.length - 1];
-        c.front.append(c.note(a, b, "validation", { class: "validation-text", "text-anchor": "end" }, 0, -10));
-        c.front.append(c.note(steps[Math.floor(steps.length / 3)], losses[Math.floor(steps.length / 3)], "training", { class: "model-text" }, 4, 18));
       }
       const best = run.run.best_step;
       if (best !== null) {
@@ -45,6 +44,15 @@ function runPanel() {
     },
     label: () => caption.textContent,
   });
+  const lines = [
+    batches ? ["batches", "each batch"] : null,
+    batches || validation.length ? ["model thin", batches ? (run.same_rows ? "all rows" : "rows of this page") : "training"] : null,
+    validation.length ? ["validation", "validation"] : null,
+  ].filter(Boolean);
+  if (lines.length) {
+    host.before(el("p", { class: "key" }, lines.map(([kind, name]) => el("span", {},
+      draw("svg", { width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" }, draw("path", { d: "M1 5H25", class: kind })), ` ${name}`))));
+  }
   host.addEventListener("click", (event) => {
     const step = chart.atX(event.clientX - chart.svg.getBoundingClientRect().left);
     const gaps = run.steps.map((s) => Math.abs(s - step));

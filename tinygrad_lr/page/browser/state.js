@@ -6,7 +6,7 @@ const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const state = {
   place: 0, // which of run.steps
-  row: Math.floor(count / 3), // which row of the file is followed
+  row: tellingRow(), // which row of the file is followed
   hovered: null, // or pointed at, for the time
   weight: run.chosen, // which of the parameters, laid end to end
   nudge: 0, // its change, as a share of the picture's reach
@@ -15,6 +15,19 @@ const state = {
 };
 
 const panels = [];
+
+// A row on which the chosen weight has something to do at first: from a third of the way on.
+function tellingRow() {
+  const start = Math.floor(count / 3);
+  if (!run.open) return start;
+  const { layer, from, to } = placeOf(run.chosen);
+  for (let k = 0; k < Math.min(count, 200); k++) {
+    const row = (start + k) % count;
+    const stage = traced(run.weights[0], row).stages[layer];
+    if (stage.dBefore[to] * (from < 0 ? 1 : stage.input[from])) return row;
+  }
+  return start;
+}
 
 const stepNow = () => run.steps[state.place];
 const weightsNow = () => run.weights[state.place];

@@ -36,11 +36,11 @@ function surfacePanel(figure) {
   figure.append(host, caption);
   const heights = surface.losses.flat().filter((x) => x !== null);
   const [low, high] = extent(heights);
-  const levels = Array.from({ length: 11 }, (_, k) => low + (high - low) * ((k + 0.6) / 11.6) ** 2);
+  const levels = Array.from({ length: 11 }, (_, k) => low + (high - low) * ((k + 0.9) / 11) ** 2);
   const unit = data.x_scale && data.x_scale[0] !== 1 ? `, per standard deviation of ${brief(data.x_names[0], 20)}` : "";
   const chart = new Chart(host, {
-    x: { domain: [surface.a[0], surface.a[surface.a.length - 1]], name: line ? `w${unit}` : "along the way it went most" },
-    y: { domain: [surface.b[0], surface.b[surface.b.length - 1]], name: line ? "b" : "and across it" },
+    x: { domain: [surface.a[0], surface.a[surface.a.length - 1]], name: line ? `w${unit}` : "first direction of the path" },
+    y: { domain: [surface.b[0], surface.b[surface.b.length - 1]], name: line ? "b" : "second direction of the path" },
     ratio: 0.72,
     still(c) {
       levels.forEach((level, k) => {
@@ -63,7 +63,7 @@ function surfacePanel(figure) {
       if (state.place >= surface.path.length) return;
       const next = surface.path[state.place + 1];
       if (next) c.clipped(c.arrow(here[0], here[1], next[0], next[1], { class: "arrow step" }) || "");
-      c.clipped(c.dot(here[0], here[1], 6.5, { class: "now" }));
+      c.clipped(c.dot(here[0], here[1], 5.5, { class: "now" }));
     },
     label: () => caption.textContent,
   });
