@@ -25,7 +25,7 @@ MOST_NUMBERS = 2_000_000  # of the rows that slopes are computed on, for a line
 MOST_ROWS = 20_000  # that the surface is measured on
 MOST_LOSSES = 1000  # points of the curve of the loss
 MOST_LABELS = 12  # classes whose confusion there is room for
-EXACT = 2000  # weights of all moments, above which they are told in seven digits
+EXACT = 2000  # weights of all moments, above which they are told in six digits
 NAMES = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
 
 

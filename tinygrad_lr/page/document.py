@@ -70,7 +70,7 @@ def plain(x: Any) -> Any:
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
-def rounded(array: Any, digits: int = 7) -> Any:
+def rounded(array: Any, digits: int = 6) -> Any:
     """The numbers in so many significant digits, as nested lists."""
     numbers = np.asarray(array, np.float64)
     flat = [float(f"{x:.{digits}g}") for x in numbers.ravel().tolist()]

@@ -9,7 +9,7 @@ import numpy as np
 from ..train import History
 from .twin import Array, Twin
 
-MOST, FEWEST, MOST_NUMBERS = 160, 24, 40_000
+MOST, FEWEST, MOST_NUMBERS = 160, 24, 36_000
 DRAWABLE = 1e150  # a picture has no room for numbers beyond: their squares overflow
 
 

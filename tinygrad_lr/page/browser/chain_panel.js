@@ -45,7 +45,7 @@ function chainPanel() {
           chain.querySelectorAll("button")[k].focus();
         } },
       el("span", { class: "symbol" }, m.math(node.symbol())), el("span", { class: "value number" }, node.value)),
-    el("div", { class: "back" }, m.math(slope(m.i("L"), node.symbol())), " ", node.gathered));
+    el("div", { class: "back" }, m.math(slope(m.i("L"), node.by ? node.by() : node.symbol())), " ", node.gathered));
   }
 
   function link(node) {
@@ -88,6 +88,7 @@ function chainNodes(trace, r) {
     const one = features === 1;
     nodes.push({
       said: bias === null ? "w" : "w and b",
+      by: () => m.i("w"),
       symbol: () => m.row(m.i("w"), ...(bias === null ? [] : [m.o(","), m.i("b")])),
       value: one ? `${short(w[weight])}${bias === null ? "" : `,  ${short(w[bias])}`}` : `${features + (bias === null ? 0 : 1)} weights`,
       formula: () => m.row(m.sub(m.i("w"), m.text("new")), m.o("="), m.i("w"), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), m.i("w"))),

@@ -5,7 +5,10 @@ let clips = 0;
 function linearTicks([low, high], about) {
   const raw = (high - low) / Math.max(1, about);
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((s) => s * power).find((s) => s >= raw * 0.999);
+  const steps = [0.2, 0.5, 1, 2, 5, 10].map((s) => s * power);
+  const fits = (s) => Math.floor(high / s + 1e-9) - Math.ceil(low / s - 1e-9) >= 1; // two ticks at least
+  const wanted = steps.findIndex((s) => s >= raw * 0.999);
+  const step = steps.slice(0, wanted + 1).reverse().find(fits) || steps[0];
   const ticks = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
     ticks.push(Number((i * step).toPrecision(12)));
@@ -51,19 +54,20 @@ class Chart {
   layout() {
     this.width = this.width || Math.floor(this.host.clientWidth) || 600;
     const { x, y, ratio = 0.68, least = 220 } = this.options;
-    const height = Math.round(Math.max(least, Math.min(460, this.width * ratio)));
-    const yTicks = (y.log ? logTicks : linearTicks)(y.domain, height / 55);
+    const unit = (this.unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / 17);
+    const height = Math.round(Math.max(least * unit, Math.min(460 * unit, this.width * ratio)));
+    const yTicks = (y.log ? logTicks : linearTicks)(y.domain, height / (55 * unit));
     const longest = y.bare ? 0 : Math.max(...yTicks.map((t) => tickText(t).length), 1);
     this.box = {
-      left: y.bare ? 6 : Math.min(92, 12 + 7.6 * longest),
+      left: y.bare ? 6 : unit * Math.min(92, 12 + 7.6 * longest),
       right: this.width - (this.options.right || 12),
-      top: y.name ? 26 : 10,
-      bottom: height - (x.bare ? 8 : 44),
+      top: (y.name ? 26 : 10) * unit,
+      bottom: height - (x.bare ? 8 : 44) * unit,
     };
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("height", height);
-    const xTicks = (x.log ? logTicks : linearTicks)(x.domain, (this.box.right - this.box.left) / 80);
+    const xTicks = (x.log ? logTicks : linearTicks)(x.domain, (this.box.right - this.box.left) / (72 * unit));
     const { left, right, top, bottom } = this.box;
     const frame = draw("clipPath", { id: this.clip },
       draw("rect", { x: left, y: top - 4, width: right - left, height: bottom - top + 5 }));
@@ -82,11 +86,11 @@ class Chart {
       for (const t of xTicks) {
         const at = this.x(t);
         found.push(draw("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "axis" }));
-        found.push(draw("text", { x: at, y: bottom + 18, class: "tick", "text-anchor": "middle" }, tickText(t)));
+        found.push(draw("text", { x: at, y: bottom + 18 * this.unit, class: "tick", "text-anchor": "middle" }, tickText(t)));
       }
     }
     if (x.name) {
-      found.push(draw("text", { x: right, y: bottom + 37, class: "axis-name", "text-anchor": "end" }, x.name));
+      found.push(draw("text", { x: right, y: bottom + 37 * this.unit, class: "axis-name", "text-anchor": "end" }, x.name));
     }
     if (!y.bare) {
       for (const t of yTicks) {
@@ -95,7 +99,7 @@ class Chart {
         found.push(draw("text", { x: left - 7, y: at + 4.5, class: "tick", "text-anchor": "end" }, tickText(t)));
       }
     }
-    if (y.name) found.push(draw("text", { x: 0, y: 13, class: "axis-name" }, y.name));
+    if (y.name) found.push(draw("text", { x: 0, y: 13 * this.unit, class: "axis-name" }, y.name));
     return draw("g", {}, found);
   }
 
@@ -142,7 +146,7 @@ class Chart {
 
   // Text at a point, kept inside the picture, with a halo that parts it from lines.
   note(a, b, text, attributes = {}, dx = 0, dy = 0) {
-    const wide = 7.1 * text.length;
+    const wide = 7.1 * this.unit * text.length;
     let anchor = attributes["text-anchor"] || "start";
     let at = this.x(a) + dx;
     if (anchor === "start" && at + wide > this.width) [anchor, at] = ["end", Math.min(at - 2 * dx, this.width - 2)];

@@ -39,7 +39,7 @@ function hillPanel() {
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", { id: "hill-words" });
   const sentence = el("div", { class: "formula" });
-  const picker = several && !run.line ? null : several ? weightPicker() : null;
+  const picker = several ? weightPicker() : null;
   if (picker) root.append(picker.node);
   const figure = el("figure", {}, host, caption);
   const side = run.surface ? el("figure", {}) : el("div", { class: "side" });
@@ -122,7 +122,10 @@ function hillPanel() {
     const copy = Float64Array.from(weights);
     copy[state.weight] += delta;
     const w = copy[state.weight];
-    c.clipped(c.dot(w, here + g * delta, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }), c.dot(w, lossAt(copy), 4.5, { class: "seen" }));
+    const [promise, seen] = [here + g * delta, lossAt(copy)];
+    c.clipped(c.dot(w, promise, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }), c.dot(w, seen, 4.5, { class: "seen" }));
+    const apart = Math.abs(c.y(promise) - c.y(seen)) > 14 ? 5 : promise > seen ? -12 : 18;
+    c.put(c.note(w, promise, "promised", { class: "tick" }, 8, apart), c.note(w, seen, "seen", { class: "tick" }, 8, apart === 5 ? 5 : apart > 0 ? -8 : 20));
   }
 
   panels.push({
@@ -181,7 +184,7 @@ function stepFormula() {
   const symbol = () => weightSymbol(index);
   const simple = oneLine && features === 1;
   return m.block(m.row(
-    simple ? m.sub(symbol(), m.text("new")) : m.text("new"), m.o("="), simple ? symbol() : m.text("old"), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol()),
+    simple ? m.sub(symbol(), m.text("new")) : m.text("new"), m.o("="), simple ? symbol() : m.text("old"), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol())), m.row(
     m.o("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g), m.o("="), m.n(w - rate * g)));
 }
 
@@ -192,7 +195,7 @@ function weightPicker() {
     const { weight, bias } = layers[0];
     const all = Array.from({ length: features }, (_, i) => weight + i).concat(bias === null ? [] : [bias]);
     const select = choice("Weight", all.slice(0, 200).map((i) => [String(i), weightName(i)]), (value) =>
-      change({ weight: Number(value), nudge: 0 }));
+      change({ weight: Number(value) }));
     node.append(select.label);
     return { node, update: () => select.set(String(state.weight)) };
   }
@@ -203,7 +206,7 @@ function weightPicker() {
       place.from = Math.min(place.from, layer.inputs - 1);
       place.to = Math.min(place.to, layer.outputs - 1);
       if (layer.bias === null) place.from = Math.max(0, place.from);
-      change({ weight: indexOf(place), nudge: 0 });
+      change({ weight: indexOf(place) });
     }));
   node.append(...parts.map((p) => p.label));
   let shownLayer = -1;

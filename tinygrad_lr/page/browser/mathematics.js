@@ -21,7 +21,7 @@ const draw = (tag, attributes, ...children) => made(SVG, tag, attributes, childr
 const part = (tag, attributes) => (...children) => made(MATH, tag, attributes, children);
 const m = {
   math: part("math", { displaystyle: "true" }),
-  block: (...children) => el("div", {}, m.math(...children)),
+  block: (...lines) => el("div", {}, lines.map((line) => m.math(line))), // broken where there is no room
   row: part("mrow"),
   i: part("mi"),
   o: part("mo"),

@@ -45,7 +45,7 @@ function networkPanel() {
           const [[x1, y1], [x2, y2]] = [places[l][i], places[l + 1][j]];
           const index = indexOf({ layer: l, from: i, to: j });
           const line = draw("line", { x1, y1, x2, y2, class: "edge" });
-          const room = draw("line", { x1, y1, x2, y2, class: "edge-room", onclick: () => change({ weight: index, nudge: 0 }) },
+          const room = draw("line", { x1, y1, x2, y2, class: "edge-room", onclick: () => change({ weight: index }) },
             draw("title", {}, weightName(index)));
           lines.append(line, room);
           edges.push({ l, i, j, index, line });
@@ -128,7 +128,7 @@ function chainOfFactors() {
   const numbers = [bracketed(x, 3), ...(bends ? [m.o("·"), bracketed(stage.bend[to], 3)] : []), m.o("·"), bracketed(stage.dAfter[to], 3)];
   const head = m.block(m.row(partial(m.i("L"), weightSymbol(state.weight)), m.o("="), ...inner, m.o("·"), back));
   const lines = [el("p", { class: "hint" }, `On row ${data.row_numbers[r]}; the mean over all rows makes the gradient.`), head,
-    m.block(m.row(m.o("="), ...numbers, m.o("="), m.n(total, 3)))];
+    m.block(m.row(m.o("="), ...numbers), m.row(m.o("="), m.n(total, 3)))];
   const paths = strongest(trace, layer, to).slice(0, 4);
   if (layer < layers.length - 1) {
     const after = stage.dAfter[to];

@@ -7,9 +7,9 @@ function ratesPanel() {
   const root = screen("rates", "Learning rates",
     exact
       ? "The same descent with three learning rates. Along the steepest direction a step multiplies " +
-        "the distance to the bottom by 1 − rate · λ, so beyond 2/λmax every step leads further away."
+        "the distance to the bottom by 1\u00a0−\u00a0rate\u00a0·\u00a0λ, so beyond 2/\u2060λmax every step leads further away."
       : "Plain descents from this run's first weights, with three learning rates. At those weights " +
-        "the largest stable rate is 2/λmax; the hill changes on the way, and so does the limit.");
+        "the largest stable rate is 2/\u2060λmax; the hill changes on the way, and so does the limit.");
   const axis = el("div", { class: "plot short" });
   const axisFigure = el("figure", { class: "wide" }, axis);
   root.append(axisFigure);
@@ -26,9 +26,9 @@ function ratesPanel() {
       c.back.append(draw("line", { x1: c.x(limit), x2: c.x(limit), y1: top, y2: bottom, class: "limit" }));
       trials.forEach((t, k) => {
         const at = c.x(t.rate);
-        const middle = bottom - 22;
+        const middle = bottom - 22 * c.unit;
         c.front.append(draw("circle", { cx: at, cy: bottom - 10, r: 6, class: t.verdict === "too large" ? "rate bad" : t.verdict === "right" ? "rate good" : "rate" }));
-        c.front.append(c.note(t.rate, 0, short(t.rate, 3), { "text-anchor": "middle" }, t.rate > limit ? 12 : 0, -(bottom - middle)));
+        c.front.append(c.note(t.rate, 0, short(t.rate, 3), { "text-anchor": "middle" }, t.rate > limit ? 14 * c.unit : 0, -(bottom - middle)));
       });
       c.front.append(c.note(limit, 1, `2/λmax = ${short(limit)}`, { class: "limit-text", "text-anchor": "end" }, -8, 10));
     },
@@ -83,7 +83,7 @@ function ratesPanel() {
         c.clipped(c.path(points, { class: "way" }), points.map(([a, b]) => c.dot(a, b, 2.6, { class: "way-dot" })));
         const here = points[points.length - 1];
         if (Math.abs(here[0] - ends) < reach) c.clipped(c.dot(here[0], here[1], 6, { class: "now" }));
-        else c.put(draw("text", { x: c.box.right, y: 13, class: "up-text", "text-anchor": "end" }, "left the picture"));
+        else c.put(draw("text", { x: c.box.right, y: 13 * c.unit, class: "up-text", "text-anchor": "end" }, "left the picture"));
       },
       label: () => `${trial.verdict}: ${caption.textContent}`,
     });

@@ -9,7 +9,7 @@ const state = {
   row: tellingRow(), // which row of the file is followed
   hovered: null, // or pointed at, for the time
   weight: run.chosen, // which of the parameters, laid end to end
-  nudge: 0, // its change, as a share of the picture's reach
+  nudge: layers.length > 1 ? 0.3 : 0, // its change, as a share of the picture's reach
   speed: "normal",
   playing: false,
 };
@@ -99,7 +99,7 @@ function keep() {
   const told = [`step=${stepNow()}`];
   if (count) told.push(`row=${data.row_numbers[state.row]}`);
   if (run.open) told.push(`weight=${state.weight}`);
-  if (state.nudge) told.push(`nudge=${state.nudge}`);
+  if (layers.length > 1) told.push(`nudge=${state.nudge}`);
   if (state.speed !== "normal") told.push(`speed=${state.speed}`);
   try {
     history.replaceState(null, "", `#${told.join("&")}`);
@@ -124,6 +124,6 @@ function recall() {
     state.weight = weight;
   }
   const nudge = number("nudge");
-  if (Math.abs(nudge) <= 1) state.nudge = nudge;
+  if (layers.length > 1 && Math.abs(nudge) <= 1) state.nudge = nudge;
   if (told.get("speed") in speeds) state.speed = told.get("speed");
 }
