@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from ..nn.activation import Function
 FUNCTIONS: dict[Any, str] = {
     **{np.tanh: "tanh", ops.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid"},
     **{ops.softplus: "softplus", ops.silu: "silu"},
+}
+NAMES: dict[type[Module], str] = {
+    **{nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"},
+    **{nn.Softplus: "softplus", nn.SiLU: "silu"},
 }
 MOST_PARAMETERS = 5000  # of which every moment's go into the file
 
@@ -50,7 +55,7 @@ def layers_of(model: Module) -> list[dict[str, Any]] | None:
         if name is None or not found or found[-1]["function"] is not None:
             return None
         found[-1] |= {"function": name, "slope": slope}
-    fits = all(a["outputs"] == b["inputs"] for a, b in zip(found, found[1:], strict=False))
+    fits = all(a["outputs"] == b["inputs"] for a, b in pairwise(found))
     own = sum(layer["inputs"] * layer["outputs"] for layer in found)
     own += sum(layer["outputs"] for layer in found if layer["bias"] is not None)
     return found if found and fits and own == end <= MOST_PARAMETERS else None
@@ -58,21 +63,17 @@ def layers_of(model: Module) -> list[dict[str, Any]] | None:
 
 def _flat(model: Module) -> list[Module]:
     """The layers of a chain of layers, in order; any other module as itself."""
-    if type(model) in {nn.Sequential, nn.MLP}:
-        return [inner for layer in model.layers for inner in _flat(layer)]  # type: ignore[attr-defined]
+    if isinstance(model, nn.Sequential) and type(model) in {nn.Sequential, nn.MLP}:
+        return [inner for layer in model.layers for inner in _flat(layer)]
     return [] if type(model) is nn.Identity else [model]
 
 
 def _function(module: Module) -> tuple[str | None, float]:
     """The name of an activation that the page knows, with its slope or alpha."""
-    if type(module) is Function:
-        function = module.function
-        known = isinstance(function, np.ufunc) or callable(function)
-        return (FUNCTIONS.get(function) if known else None), 0.0
-    names = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"}
-    names |= {nn.Softplus: "softplus", nn.SiLU: "silu"}
-    if type(module) is nn.LeakyReLU:
+    if isinstance(module, Function):
+        return next((n for f, n in FUNCTIONS.items() if f is module.function), None), 0.0
+    if isinstance(module, nn.LeakyReLU):
         return "leaky_relu", module.slope
-    if type(module) is nn.ELU:
+    if isinstance(module, nn.ELU):
         return "elu", module.alpha
-    return names.get(type(module)), 0.0  # type: ignore[call-overload, no-any-return]
+    return NAMES.get(type(module)), 0.0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses
+from ..files import printable
 from ..metrics import confusion_matrix
 from ..nn import Module
 from ..train import History
@@ -26,7 +27,7 @@ MOST_ROWS = 20_000  # that the surface is measured on
 MOST_LOSSES = 1000  # points of the curve of the loss
 MOST_LABELS = 12  # classes whose confusion there is room for
 EXACT = 2000  # weights of all moments, above which they are told in six digits
-NAMES = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
+NAMES: dict[Any, str] = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
 
 
 def collected(
@@ -77,9 +78,7 @@ def collected(
         "sizes": rounded(_sizes(twin, moments.gradients), 5),
         "chosen": weight,
         "surface": surface,
-        "trials": trials(
-            twin, history, loss, data.x[rows], data.y[rows], line=line, weight=weight
-        ),
+        "trials": trials(twin, history, loss, data.x[rows], data.y[rows], line=line, weight=weight),
         "closed_form": _closed_form(data) if regression else None,
         "curve": _curve(history),
         "evaluations": history.evaluations[-MOST_LOSSES:],
@@ -201,4 +200,5 @@ def settings(
         "learning rate": rate,
         "steps": str(history.steps),
     }
-    return [*(own | {str(k): str(v) for k, v in (given or {}).items()}).items()]
+    told = own | {printable(str(k)): printable(str(v)) for k, v in (given or {}).items()}
+    return [*told.items()]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..data import Standardizer
-from ..errors import ShapeError, refuse
+from ..errors import ArgumentError, ShapeError, refuse
+from ..files import printable
 from ..linear import Line, closed_form
-from ..errors import ArgumentError
 from ..nn import Module
 from ..train.inputs import as_inputs, as_targets, model_dtype
 from .document import plain, rounded
@@ -93,8 +93,10 @@ class Data:
             one = (np.zeros(columns), np.ones(columns))
             mean, scale = one if self.x_scaling is None else _scales(self.x_scaling, columns)
             found |= {"x": _told(self.x[rows]), "x_mean": mean, "x_scale": scale}
-        mean, scale = (0.0, 1.0) if self.y_scaling is None else _scales(self.y_scaling, 1)
-        found |= {"y_mean": float(np.squeeze(mean)), "y_scale": float(np.squeeze(scale))}
+        shift, size = (
+            (np.zeros(1), np.ones(1)) if self.y_scaling is None else _scales(self.y_scaling, 1)
+        )
+        found |= {"y_mean": float(shift[0]), "y_scale": float(size[0])}
         if self.y[0].size == 1:
             found |= {"y": _told(self.y[rows].reshape(len(rows))), "row_numbers": rows + 1}
         return found
@@ -149,17 +151,20 @@ def gathered(
     if classes and labels is None:
         labels = [str(i) for i in range(int(targets.max()) + 1)]
     return Data(
-        *(features, targets, tuple(map(str, names)), str(y_name)),
-        tuple(map(str, labels or ())) if classes else (),
+        *(features, targets, _shown(names), printable(str(y_name))),
+        _shown(labels or ()) if classes else (),
         *(x_scaling, y_scaling),
     )
 
 
+def _shown(names: Sequence[object]) -> tuple[str, ...]:
+    """Names on one line each, without marks that could move what follows."""
+    return tuple(printable(str(name)) for name in names)
+
+
 def _scales(scaling: Standardizer, columns: int) -> tuple[Array, Array]:
-    return tuple(  # type: ignore[return-value]
-        np.broadcast_to(np.asarray(part, np.float64), (columns,))
-        for part in (scaling.mean, scaling.scale)
-    )
+    mean, scale = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
+    return np.broadcast_to(mean, (columns,)), np.broadcast_to(scale, (columns,))
 
 
 def _told(array: Array) -> Any:

@@ -17,7 +17,15 @@ import numpy as np
 
 SCRIPTS = (
     *("numbers", "mathematics", "network", "chart", "state", "data_panel", "classes_panel"),
-    *("hill_panel", "surface_panel", "rates_panel", "chain_panel", "network_panel", "depth_panel", "run_panel"),
+    *(
+        "hill_panel",
+        "surface_panel",
+        "rates_panel",
+        "chain_panel",
+        "network_panel",
+        "depth_panel",
+        "run_panel",
+    ),
     "frame",
 )
 """The scripts, in the order in which they are put together: later ones use earlier ones."""
@@ -48,13 +56,13 @@ def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, deriv
 
 
 def as_json(run: Mapping[str, Any]) -> str:
-    """The data as JSON that no HTML parser takes for markup; what is not finite becomes null.
+    r"""The data as JSON that no HTML parser takes for markup; what is not finite becomes null.
 
     >>> as_json({"name": "</script>", "loss": math.inf})
-    '{"name":"\\\\u003c/script\\\\u003e","loss":null}'
+    '{"name":"\\u003c/script\\u003e","loss":null}'
     """
     text = json.dumps(plain(run), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(ESCAPES).encode("utf-8", "replace").decode()
+    return text.translate(ESCAPES)
 
 
 def plain(x: Any) -> Any:

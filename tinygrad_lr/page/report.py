@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import losses
 from ..data import Standardizer
 from ..errors import ArgumentError, refuse
 from ..files import printable, replace_file
 from ..nn import Module
 from ..train import History
-from .collecting import collected, settings as settings_of
+from .collecting import collected
+from .collecting import settings as settings_of
 from .data import gathered
 from .document import document
 
@@ -101,10 +104,11 @@ def report(
             given=", ".join(map(printable, history.weights)) or "none",
         )
     data = gathered(where, model, x, y, x_names, y_name, labels, x_scaling, y_scaling)
-    run = collected(history, model, data, loss)
+    with np.errstate(all="ignore"):  # what is not finite is shown as that
+        run = collected(history, model, data, loss)
     run["settings"] = settings_of(history, model, run["loss"], settings)
-    run["command"] = command
-    told = title or _title(data.x_names, data.y_name)
+    run["command"] = None if command is None else printable(command)
+    told = printable(title or _title(data.x_names, data.y_name))
     page = document(run, title=told, lead=_lead(run), graph=graph, derivation=derivation)
     found = Report(page)
     if path is not None:

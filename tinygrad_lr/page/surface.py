@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..linear import closed_form
 from ..errors import ArgumentError
+from ..linear import closed_form
 from .document import rounded
 from .moments import DRAWABLE, Moments
 from .twin import Array, Twin
@@ -46,9 +46,8 @@ def widest_surface(twin: Twin, moments: Moments) -> dict[str, Any] | None:
     _, sizes, directions = np.linalg.svd(path - middle, full_matrices=False)
     if not sizes[1] > 1e-9 * sizes[0]:
         return None
-    directions = directions[:2]
-    for direction in directions:  # of two directions, that in which the run went
-        direction *= np.sign(direction @ (path[-1] - path[0])) or 1.0
+    signs = np.sign(directions[:2] @ (path[-1] - path[0]))  # of two ways, that of the run
+    directions = directions[:2] * np.where(signs == 0, 1.0, signs)[:, None]
     flat = (path - middle) @ directions.T
     share = float((sizes[:2] ** 2).sum() / (sizes**2).sum())
     found = _measured(twin, flat, np.zeros(2), middle, directions, GRID)
@@ -73,7 +72,10 @@ def _measured(
     if not all(np.isfinite(axis).all() and np.abs(axis).max() < DRAWABLE for axis in axes):
         return None
     losses = [
-        [twin.loss(twin.named_weights(origin + a * directions[0] + b * directions[1])) for a in axes[0]]
+        [
+            twin.loss(twin.named_weights(origin + a * directions[0] + b * directions[1]))
+            for a in axes[0]
+        ]
         for b in axes[1]
     ]
     return {"a": axes[0], "b": axes[1], "losses": rounded(losses), "path": rounded(path, 9)}

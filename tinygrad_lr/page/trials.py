@@ -32,7 +32,7 @@ def trials(
     line: bool,
     weight: int,
 ) -> dict[str, Any] | None:
-    """Three descents on the rows given, and the largest stable rate there; None where there is none.
+    """Three descents on the rows given, and the largest stable rate there, if there is one.
 
     `weight` is the place, among all parameters, of the weight whose path is told.
     """
@@ -85,7 +85,7 @@ def _trial(
         "steps": history.steps,
         "reason": history.reason,
         "message": history.message.partition(";")[0],
-        "losses": rounded(history.losses[: SHOWN + 1], 9).tolist() + [history.losses[-1]],
+        "losses": [*rounded(history.losses[: SHOWN + 1], 9).tolist(), history.losses[-1]],
         "path": rounded(path, 9),
     }
 

@@ -90,7 +90,7 @@ class Chart {
       }
     }
     if (x.name) {
-      found.push(draw("text", { x: right, y: bottom + 37 * this.unit, class: "axis-name", "text-anchor": "end" }, x.name));
+      found.push(draw("text", { x: right, y: bottom + 37 * this.unit, class: "axis-name", "text-anchor": "end" }, brief(x.name, Math.floor(this.width / (7.2 * this.unit)))));
     }
     if (!y.bare) {
       for (const t of yTicks) {

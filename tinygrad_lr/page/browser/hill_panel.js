@@ -70,10 +70,11 @@ function hillPanel() {
     chart.options.x = { domain, name: axisName(state.weight) };
   }
 
-  // The hill sinks as the other weights learn: its axis goes along, its height stays.
+  // The hill sinks as the other weights learn: its axis goes along, and fits its height.
   function stand(curve) {
-    const [low] = extent([...curve.map((p) => p[1]), lossAt(weightsNow())]);
-    chart.options.y = { domain: [low - 0.1 * height, low + 1.06 * height], name: "loss" };
+    const [low, high] = extent([...curve.map((p) => p[1]), lossAt(weightsNow())]);
+    const tall = Math.max(high - low, 0.05 * height);
+    chart.options.y = { domain: [low - 0.12 * tall, low + 1.08 * tall], name: "loss" };
     if (chart.box) chart.layout();
   }
 
@@ -122,6 +123,8 @@ function hillPanel() {
     const copy = Float64Array.from(weights);
     copy[state.weight] += delta;
     const w = copy[state.weight];
+    const [left, right] = c.options.x.domain;
+    if (w < left || w > right) return;
     const [promise, seen] = [here + g * delta, lossAt(copy)];
     c.clipped(c.dot(w, promise, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }), c.dot(w, seen, 4.5, { class: "seen" }));
     const apart = Math.abs(c.y(promise) - c.y(seen)) > 14 ? 5 : promise > seen ? -12 : 18;
@@ -146,10 +149,14 @@ function hillPanel() {
 }
 
 function axisName(index) {
-  const { layer, from } = placeOf(index);
-  const scaled = layer === 0 && from >= 0 && data.x_scale[from] !== 1;
-  const unit = scaled ? `, per standard deviation of ${brief(data.x_names[from], 20)}` : "";
-  return `${weightName(index)}${unit}`;
+  const { layer, from, to } = placeOf(index);
+  if (oneLine) {
+    const scaled = from >= 0 && data.x_scale[from] !== 1;
+    return `${weightName(index)}${scaled ? `, per standard deviation of ${brief(data.x_names[from], 20)}` : ""}`;
+  }
+  const source = from < 0 ? "bias" : layer === 0 ? brief(data.x_names[from], 16) : `unit ${from + 1}`;
+  const target = layer === layers.length - 1 ? outputName(to) : `unit ${to + 1}`;
+  return `weight ${source} → ${target}, layer ${layer + 1}`;
 }
 
 const nudgeNow = () => state.nudge * reachOf(state.weight).reach;
