@@ -19,7 +19,7 @@ NAMES: dict[type[Module], str] = {
     **{nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"},
     **{nn.Softplus: "softplus", nn.SiLU: "silu"},
 }
-MOST_PARAMETERS = 5000  # of which every moment's go into the file
+MOST_PARAMETERS = 5000  # of a model that the page computes: every moment's go into the file
 
 
 def layers_of(model: Module) -> list[dict[str, Any]] | None:
@@ -58,7 +58,7 @@ def layers_of(model: Module) -> list[dict[str, Any]] | None:
     fits = all(a["outputs"] == b["inputs"] for a, b in pairwise(found))
     own = sum(layer["inputs"] * layer["outputs"] for layer in found)
     own += sum(layer["outputs"] for layer in found if layer["bias"] is not None)
-    return found if found and fits and own == end <= MOST_PARAMETERS else None
+    return found if found and fits and own == end else None
 
 
 def _flat(model: Module) -> list[Module]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from ..metrics import confusion_matrix
 from ..nn import Module
 from ..train import History
 from ..train.history import counted
-from .architecture import layers_of
+from .architecture import MOST_PARAMETERS, layers_of
 from .data import Data
 from .document import rounded
 from .moments import Moments
@@ -40,11 +41,11 @@ def collected(
     fits = (regression and layers and layers[-1]["outputs"] == 1) or (
         data.classes and name == "cross_entropy"
     )
-    open_ = bool(layers and data.tabular and fits)
+    numbers = sum(parameter.size for parameter in model.parameters())
+    open_ = bool(fits and data.tabular and numbers <= MOST_PARAMETERS)
     line = layers is not None and len(layers) == 1 and layers[0]["function"] is None
     rows = _rows(data, line)
     twin = Twin(model, loss, data.x[rows], data.y[rows])
-    numbers = sum(parameter.size for parameter in model.parameters())
     moments = Moments(history, twin, numbers if open_ else 2000)
     weight = int(np.argmax(_first_matrix(twin) * _travel(moments.weights)))
     simple = open_ and line and data.classes is False
@@ -98,7 +99,7 @@ def collected(
         found |= {"weights": tell(moments.weights), "gradients": tell(moments.gradients)}
         found |= {"next": tell(moments.next) if moments.weights.shape[1] <= 64 else None}
     elif regression:
-        outputs = [shown.outputs(twin.named_weights(row)).ravel()[:300] for row in moments.weights]
+        outputs = [shown.outputs(twin.named_weights(row)).ravel() for row in moments.weights]
         found |= {"outputs": rounded(outputs, 6)}
     if data.classes and len(data.labels) <= MOST_LABELS:
         found |= {"confusion": [_confusion(shown, twin, row, data) for row in moments.weights]}
@@ -107,8 +108,6 @@ def collected(
 
 def _rows(data: Data, line: bool) -> Any:
     """The rows that slopes are computed on: of a line all that there is room for."""
-    if not data.tabular and data.x.ndim > 2:
-        return data.shown[: max(16, min(len(data.shown), 200))]
     if line and data.x.size <= MOST_NUMBERS:
         return np.arange(len(data.x))
     return data.shown
@@ -193,11 +192,12 @@ def settings(
     names = {"mse": "mean squared error", "cross_entropy": "cross entropy"}
     rates = history.learning_rates
     moving = bool(rates) and min(rates) != max(rates)
+    used = math.isfinite(history.learning_rate)
     rate = f"{rates[0]:.4g}, later {rates[-1]:.4g}" if moving else f"{history.learning_rate:.6g}"
     own = {
         "model": f"{type(model).__name__} with {counted(size, 'weight')}",
         "loss": names.get(loss, loss),
-        "learning rate": rate,
+        **({"learning rate": rate} if used else {}),
         "steps": str(history.steps),
     }
     told = own | {printable(str(k)): printable(str(v)) for k, v in (given or {}).items()}

@@ -18,6 +18,7 @@ from .document import plain, rounded
 from .twin import Array
 
 MOST_ROWS, MOST_NUMBERS = 2000, 40_000  # that go into the file
+MOST_OUTPUTS = 300  # rows that outputs alone are told of
 MOST_COLUMNS = 500  # of which the rows go into the file
 MOST_TOLD = 12  # columns that are summed up
 EXACT = 4000  # numbers, above which they are rounded to nine digits
@@ -42,7 +43,7 @@ class Data:
     @property
     def shown(self) -> Array:
         """Which rows go into the file: all, or as many as there is room for, evenly spread."""
-        room = max(16, min(MOST_ROWS, MOST_NUMBERS // max(1, self.x[0].size)))
+        room = min(MOST_ROWS, MOST_NUMBERS // self.x.shape[1]) if self.tabular else MOST_OUTPUTS
         count = min(len(self.x), room)
         return np.linspace(0, len(self.x) - 1, count).round().astype(int)
 

@@ -15,6 +15,7 @@ from ..data import Standardizer
 from ..errors import ArgumentError, refuse
 from ..files import printable, replace_file
 from ..nn import Module
+from ..plot.style import literal
 from ..train import History
 from .collecting import collected
 from .collecting import settings as settings_of
@@ -118,15 +119,19 @@ def report(
 
 def _title(x_names: tuple[str, ...], y_name: str) -> str:
     """What is learnt from what."""
-    if len(x_names) > 3:
-        return f"{y_name}, learnt from {len(x_names)} columns"
-    return f"{y_name}, learnt from {' and '.join(x_names)}"
+    few = len(x_names) <= 3
+    source = " and ".join(map(literal, x_names)) if few else f"{len(x_names)} columns"
+    return f"{literal(y_name)}, learnt from {source}"
 
 
 def _lead(run: Mapping[str, Any]) -> str:
     """The run in a sentence."""
     rows, steps = run["data"]["rows"], run["run"]["steps"]
     told = [loss for loss in run["full"] if loss is not None]
-    thing = "line" if run["line"] else "network"
+    thing = "network"
+    if run["line"]:
+        thing = "softmax regression" if run["task"] == "classes" else "line"
+    if steps == 0:
+        return f"A {thing}, {rows} rows, no step taken yet."
     course = f"the loss went from {told[0]:.4g} to {told[-1]:.4g}" if told else ""
     return f"A {thing}, {rows} rows, {steps} steps of descent: {course}."

@@ -25,7 +25,7 @@ def line_surface(twin: Twin, moments: Moments, x: Array, y: Array) -> dict[str, 
     except ArgumentError:
         lowest = moments.weights[moments.best]
     path = _followed(moments.weights, lowest)
-    found = _measured(twin, path, lowest, np.zeros(2), np.eye(2), GRID_LINE)
+    found = _measured(twin, path, lowest, np.zeros(2), np.eye(2), GRID_LINE, 60.0)
     if found is None:
         return None
     return {**found, "kind": "line", "minimum": lowest}
@@ -50,17 +50,23 @@ def widest_surface(twin: Twin, moments: Moments) -> dict[str, Any] | None:
     directions = directions[:2] * np.where(signs == 0, 1.0, signs)[:, None]
     flat = (path - middle) @ directions.T
     share = float((sizes[:2] ** 2).sum() / (sizes**2).sum())
-    found = _measured(twin, flat, np.zeros(2), middle, directions, GRID)
+    found = _measured(twin, flat, np.zeros(2), middle, directions, GRID, np.inf)
     return None if found is None else {**found, "kind": "principal", "share": share}
 
 
 def _measured(
-    twin: Twin, path: Array, center: Array, origin: Array, directions: Array, points: int
+    twin: Twin,
+    path: Array,
+    center: Array,
+    origin: Array,
+    directions: Array,
+    points: int,
+    alike: float,
 ) -> dict[str, Any] | None:
     """The loss at origin + a·first + b·second over a grid around the path."""
     low, high = np.minimum(path.min(axis=0), center), np.maximum(path.max(axis=0), center)
     room = high - low
-    if room.min() > 0 and room.max() < 20 * room.min():  # one scale for both: a round bowl is round
+    if room.max() < alike * room.min():  # one scale for both: a round bowl is round
         middle, room = (low + high) / 2, np.array([ASPECT, 1.0]) * max(room[0] / ASPECT, room[1])
         low, high = middle - room / 2, middle + room / 2
     room = np.where(room > 1e-12 * np.abs(high).max(initial=1e-300), room, room.max())

@@ -91,15 +91,16 @@ def _trial(
 
 
 def _verdict(trial: dict[str, Any], share: float, best: float) -> str:
-    """What to call a descent, by what it did."""
-    if trial["reason"] == "diverged":
+    """What to call a descent, by what it did; `share` is of the largest stable rate."""
+    first, end = trial["losses"][0], trial["losses"][-1]
+    if trial["reason"] == "diverged" or not end <= first:
         return "too large"
-    there = trial["losses"][-1] <= best * (1 + 1e-3) + 1e-12
     if share > 1:
-        return "too large" if not trial["losses"][-1] <= trial["losses"][0] else "large"
-    if there:
-        return "right"
-    return "too small" if share < 0.1 else "slow"
+        return "large"
+    there = end <= best * (1 + 1e-3) + 1e-12 or (
+        share >= 0.1 and first - end >= 0.9 * (first - best)
+    )
+    return "right" if there else "too small"
 
 
 def _two_digits(rate: float) -> float:

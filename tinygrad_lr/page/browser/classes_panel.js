@@ -5,7 +5,7 @@ const MARKS = ["circle", "square", "triangle", "diamond"];
 
 function classesPanel() {
   const bordered = run.open && features === 2 && data.labels.length <= CLASSES.length;
-  const root = screen("data", "The data and the borders", bordered
+  const root = screen("data", bordered ? "The data and the borders" : "What it predicts", bordered
     ? "Each mark is a row, its shape and colour the class. The plane is coloured by the class that " +
       "the model thinks likeliest at this step, the stronger the surer."
     : "How often each class is taken for each, at this step.");
@@ -17,7 +17,9 @@ function classesPanel() {
   figure.append(caption);
   const followed = el("div", { class: "followed" });
   const confused = el("div", { class: "scroll" });
-  side.append(el("h3", {}, "What it takes for what"), confused, followed);
+  if (bordered) side.append(el("h3", {}, "What it takes for what"), confused);
+  else figure.prepend(confused);
+  side.append(followed);
   if (run.open) side.append(el("h3", {}, "The model"), el("div", { class: "formula" }, [modelFormula()].flat()));
 
   panels.push({

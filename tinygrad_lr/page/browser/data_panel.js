@@ -128,6 +128,8 @@ function dataPanel() {
 
 // A name above a line at its high end, or below it at its low one, where the line leaves it room.
 function beside(chart, [x0, x1], [y0, y1], text, above, kind) {
+  const low = chart.y(Math.min(y0, y1)) + 24 * chart.unit > chart.box.bottom;
+  if (low) above = true; // below, there is no room
   const right = y1 >= y0 === above;
   const anchor = right ? "end" : "start";
   return chart.note(right ? x1 : x0, right ? y1 : y0, text, { class: kind, "text-anchor": anchor }, 0, above ? -9 : 20);
@@ -149,15 +151,15 @@ function ownLine(weights) {
 function modelFormula() {
   if (oneLine) {
     const { slopes, intercept } = ownLine(weightsNow());
-    const terms = [];
     const most = features > 4 ? 3 : features;
+    const rows = [];
     for (let i = 0; i < most; i++) {
-      if (i === 0) terms.push(m.n(slopes[0]));
-      else terms.push(...signed(slopes[i]));
-      terms.push(m.o("·"), features === 1 ? m.i("x") : m.sub(m.i("x"), part("mn")(i + 1)));
+      const x = features === 1 ? m.i("x") : m.sub(m.i("x"), part("mn")(i + 1));
+      const factor = i === 0 ? [hat(), m.o("="), m.n(slopes[0])] : signed(slopes[i]);
+      rows.push(m.row(...factor, m.o("·"), x));
     }
-    if (most < features) terms.push(m.o("+"), m.o("…"));
-    return m.block(m.row(hat(), m.o("="), ...terms, ...signed(intercept)));
+    if (most < features) rows.push(m.row(m.o("+"), m.o("…")));
+    return m.block(...rows, m.row(...signed(intercept)));
   }
   return layers.map((_, l) => {
     const end = l === layers.length - 1;

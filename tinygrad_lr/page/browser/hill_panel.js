@@ -7,11 +7,21 @@ function followed(track, ends) {
   return beyond < 0 ? track : track.slice(0, Math.max(beyond, Math.min(2, track.length)));
 }
 
+// The moment with the smallest loss.
+const bestPlace = Math.max(0, run.full.indexOf(Math.min(...run.full.filter((x) => x !== null))));
+
+// Where a weight belongs: at the minimum where that is known, else where the best moment had it.
+function endOf(index) {
+  const minimum = run.surface && run.surface.minimum;
+  if (minimum && index === layers[0].weight) return minimum[0];
+  if (minimum && index === layers[0].bias) return minimum[1];
+  return run.weights[bestPlace][index];
+}
+
 // A weight's window, the same at every step: its path, and as much again around its end.
 function reachOf(index) {
   const track = run.weights.map((row) => row[index]);
-  const best = run.full.indexOf(Math.min(...run.full.filter((x) => x !== null)));
-  const ends = track[Math.max(0, best)];
+  const ends = endOf(index);
   const path = followed(track, ends);
   const reach = Math.max(...path.map((w) => Math.abs(w - ends)), 1e-3 * Math.max(1, Math.abs(ends)));
   return { middle: ends, reach: 1.3 * reach, path };
@@ -62,7 +72,7 @@ function hillPanel() {
     domainOf = state.weight;
     const { middle, reach } = reachOf(state.weight);
     const domain = [middle - reach, middle + reach];
-    const heights = [0, Math.floor(last / 2), last].map((k) => {
+    const heights = [0, Math.floor(bestPlace / 2), bestPlace].map((k) => {
       const [low, high] = extent(sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]));
       return high - low;
     });
@@ -72,7 +82,10 @@ function hillPanel() {
 
   // The hill sinks as the other weights learn: its axis goes along, and fits its height.
   function stand(curve) {
-    const [low, high] = extent([...curve.map((p) => p[1]), lossAt(weightsNow())]);
+    const [left, right] = chart.options.x.domain;
+    const w = weightsNow()[state.weight];
+    const here = w < left || w > right ? [] : [lossAt(weightsNow())];
+    const [low, high] = extent([...curve.map((p) => p[1]), ...here]);
     const tall = Math.max(high - low, 0.05 * height);
     chart.options.y = { domain: [low - 0.12 * tall, low + 1.08 * tall], name: "loss" };
     if (chart.box) chart.layout();
@@ -167,6 +180,10 @@ function stepWords() {
   const g = gradientsNow()[index];
   const next = nextNow();
   const name = oneLine && features === 1 ? weightName(index) : "the weight";
+  const { middle, reach } = reachOf(index);
+  const away = Math.abs(weightsNow()[index] - middle) > reach
+    ? ` It is ${short(weightsNow()[index])} by now, far off this picture.` : "";
+  if (!run.run.steps) return ["The slope is ", signedText(g), ": no step has been taken."];
   if (!g) return [`The slope is 0: the hill is level here, so ${name} stays.`];
   const sign = g > 0 ? "positive" : "negative";
   const way = g > 0 ? "left" : "right";
@@ -175,7 +192,7 @@ function stepWords() {
   }
   const moved = next[index] - weightsNow()[index];
   if (run.plain) {
-    return ["The slope is ", signedText(g), `: ${sign}, so ${name} moves ${way} by ${short(Math.abs(moved), 3)}.`];
+    return ["The slope is ", signedText(g), `: ${sign}, so ${name} moves ${way} by ${short(Math.abs(moved), 3)}.${away}`];
   }
   const went = moved > 0 ? "right" : "left";
   const agrees = went === way ? "as the slope says" : "against this slope";
@@ -192,7 +209,7 @@ function stepFormula() {
   const simple = oneLine && features === 1;
   return m.block(m.row(
     simple ? m.sub(symbol(), m.text("new")) : m.text("new"), m.o("="), simple ? symbol() : m.text("old"), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol())), m.row(
-    m.o("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g), m.o("="), m.n(w - rate * g)));
+    m.infix("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g), m.o("="), m.n(w - rate * g)));
 }
 
 // Choices that name a weight: of a line one list, of a network its layer and the units it joins.

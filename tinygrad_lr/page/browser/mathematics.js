@@ -25,6 +25,7 @@ const m = {
   row: part("mrow"),
   i: part("mi"),
   o: part("mo"),
+  infix: part("mo", { form: "infix" }), // where a line begins with it
   frac: part("mfrac"),
   sub: part("msub"),
   sup: part("msup"),
@@ -37,7 +38,7 @@ const m = {
 // A number in a formula, in brackets where it would stand after another sign.
 function written(x, digits) {
   const text = short(x, digits);
-  const power = text.match(/^(−?)([\d.]+) × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)$/);
+  const power = text.match(/^(−?)([\d.]+)\u00a0×\u00a010([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)$/);
   if (power) {
     const exponent = [...power[3]].map((c) => "−0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(c)]).join("");
     const ten = m.sup(part("mn")("10"), part("mn")(exponent));
@@ -51,7 +52,7 @@ const bracketed = (x, digits) =>
   x < 0 ? m.row(m.o("("), m.n(x, digits), m.o(")")) : m.n(x, digits);
 
 // "+ 0.3" or "− 0.3".
-const signed = (x, digits) => [m.o(x < 0 ? "−" : "+"), m.n(Math.abs(x), digits)];
+const signed = (x, digits) => [m.infix(x < 0 ? "−" : "+"), m.n(Math.abs(x), digits)];
 
 const hat = () => made(MATH, "mover", { accent: "true" }, [m.i("y"), m.o("^")]);
 const slope = (of, by) => m.frac(m.row(m.i("d"), of), m.row(m.i("d"), by));

@@ -128,7 +128,7 @@ function chainOfFactors() {
   const numbers = [bracketed(x, 3), ...(bends ? [m.o("·"), bracketed(stage.bend[to], 3)] : []), m.o("·"), bracketed(stage.dAfter[to], 3)];
   const head = m.block(m.row(partial(m.i("L"), weightSymbol(state.weight)), m.o("="), ...inner, m.o("·"), back));
   const lines = [el("p", { class: "hint" }, `On row ${data.row_numbers[r]}; the mean over all rows makes the gradient.`), head,
-    m.block(m.row(m.o("="), ...numbers), m.row(m.o("="), m.n(total, 3)))];
+    m.block(m.row(m.infix("="), ...numbers), m.row(m.infix("="), m.n(total, 3)))];
   const paths = strongest(trace, layer, to).slice(0, 4);
   if (layer < layers.length - 1) {
     const after = stage.dAfter[to];

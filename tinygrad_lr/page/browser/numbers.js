@@ -12,7 +12,7 @@ function short(x, digits = 4) {
   if (size >= 1e6 || size < 1e-4) {
     const [mantissa, power] = x.toExponential(Math.min(digits, 3) - 1).split("e");
     const raised = [...String(Number(power))].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
-    text = `${Number(mantissa)} × 10${raised.join("")}`;
+    text = `${Number(mantissa)}\u00a0×\u00a010${raised.join("")}`;
   } else {
     text = Number(x.toPrecision(digits)).toString();
   }
@@ -21,7 +21,7 @@ function short(x, digits = 4) {
 
 // A number at a tick: a power of ten as such.
 function tickText(x) {
-  return short(x, 12).replace(/^1 × /, "");
+  return short(x, 12).replace(/^1\u00a0×\u00a0/, "");
 }
 
 // A whole number with its thousands apart.

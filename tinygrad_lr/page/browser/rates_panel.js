@@ -60,8 +60,8 @@ function ratesPanel() {
   function hillOf(trial) {
     const { host, caption } = framed(trial);
     const index = run.chosen;
-    const held = run.weights[last];
-    const ends = surfaceEnd(index);
+    const held = run.weights[bestPlace];
+    const ends = endOf(index);
     const start = trials[0].path[0];
     const reach = 1.5 * Math.abs(start - ends) || 1;
     const domain = [ends - reach, ends + reach];
@@ -125,11 +125,4 @@ function ratesPanel() {
       },
     };
   }
-}
-
-// Where a weight belongs: at the minimum where that is known, else where the best moment had it.
-function surfaceEnd(index) {
-  if (run.surface && run.surface.minimum && index === layers[0].weight) return run.surface.minimum[0];
-  const best = run.full.indexOf(Math.min(...run.full.filter((x) => x !== null)));
-  return run.weights[Math.max(0, best)][index];
 }

@@ -45,7 +45,7 @@ function runPanel() {
     label: () => caption.textContent,
   });
   const lines = [
-    batches ? ["batches", "each batch"] : null,
+    batches ? ["batches", run.same_rows ? "each batch" : "the run"] : null,
     batches || validation.length ? ["model thin", batches ? (run.same_rows ? "all rows" : "rows of this page") : "training"] : null,
     validation.length ? ["validation", "validation"] : null,
   ].filter(Boolean);
@@ -77,7 +77,7 @@ function runPanel() {
       const batch = here !== null && Math.abs(here - lossNow()) > 1e-3 * Math.abs(lossNow()) + 1e-12
         ? ` (of its batch; ${short(lossNow())} on ${run.same_rows ? "all rows" : "the rows of this page"})` : "";
       const rate = run.rates[state.place];
-      caption.textContent = `Step ${stepNow()} of ${run.run.steps}: loss ${short(here ?? lossNow(), 6)}${batch}, learning rate ${short(rate)}.`;
+      caption.textContent = `Step ${stepNow()} of ${run.run.steps}: loss ${short(here ?? lossNow(), 6)}${batch}${rate === null ? "" : `, learning rate ${short(rate)}`}.`;
       chart.move();
     },
   });

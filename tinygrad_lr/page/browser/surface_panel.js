@@ -28,6 +28,13 @@ function surfaceScreen() {
   surfacePanel(figure);
 }
 
+// Where the path has led so far.
+function wayWords() {
+  if (state.place === 0) return "Descent begins here.";
+  const down = lossNow() < run.full[0];
+  return `The path of ${counted(stepNow(), "step")} leads ${down ? "down towards" : "up and away from"} the closed form.`;
+}
+
 function surfacePanel(figure) {
   const surface = run.surface;
   const line = surface.kind === "line";
@@ -80,7 +87,7 @@ function surfacePanel(figure) {
       chart.move();
       const beyond = state.place >= surface.path.length ? " The descent has left this picture." : "";
       caption.textContent = (line
-        ? `Lines of equal loss over w and b. The path of ${counted(stepNow(), "step")} runs down towards the closed form. Where lines lie close, the hill is steep.`
+        ? `Lines of equal loss over w and b: where they lie close, the hill is steep. ${wayWords()}`
         : `Lines of equal loss in the plane in which the weights moved most; ${Math.round(100 * surface.share)} % of their movement lies in it.`) + beyond;
       chart.svg.setAttribute("aria-label", caption.textContent);
     },
