@@ -93,6 +93,7 @@ def page(browser):
         return browser
 
     yield opened
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert [entry["message"] for entry in browser.get_log("browser")] == []
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     addresses = [
@@ -113,6 +114,12 @@ def settled(browser, step):
 
 def press(browser, key):
     ActionChains(browser).send_keys(key).perform()
+
+
+def click(browser, element):
+    """Click where the strip below does not cover it."""
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
 
 
 def text(browser, selector):
@@ -293,11 +300,11 @@ def test_every_box_of_the_chain_opens(page, network):
     boxes = len(browser.find_elements(By.CSS_SELECTOR, ".chain button"))
     assert boxes == 6
     for k in range(boxes):
-        browser.find_elements(By.CSS_SELECTOR, ".chain button")[k].click()
+        click(browser, browser.find_elements(By.CSS_SELECTOR, ".chain button")[k])
         detail = text(browser, ".detail")
         assert "Formula" in detail and "Shape" in detail and "Values" in detail
         assert "not finite" not in detail
-    browser.find_elements(By.CSS_SELECTOR, ".chain button")[boxes - 1].click()
+    click(browser, browser.find_elements(By.CSS_SELECTOR, ".chain button")[boxes - 1])
     assert text(browser, ".detail") == ""
 
 
@@ -404,7 +411,6 @@ def test_it_fits_a_phone_a_laptop_and_a_projector(page, run, width, scheme, requ
         "return getComputedStyle(document.querySelector('.pair')).gridTemplateColumns.split(' ')"
     )
     assert len(columns) == (1 if width == 390 else 2)
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_it_prints_the_last_step_without_its_controls(page, sat):

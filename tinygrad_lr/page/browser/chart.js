@@ -8,7 +8,11 @@ function linearTicks([low, high], about) {
   const steps = [0.2, 0.5, 1, 2, 5, 10].map((s) => s * power);
   const fits = (s) => Math.floor(high / s + 1e-9) - Math.ceil(low / s - 1e-9) >= 1; // two ticks at least
   const wanted = steps.findIndex((s) => s >= raw * 0.999);
-  const step = steps.slice(0, wanted + 1).reverse().find(fits) || steps[0];
+  const step =
+    steps
+      .slice(0, wanted + 1)
+      .reverse()
+      .find(fits) || steps[0];
   const ticks = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++) {
     ticks.push(Number((i * step).toPrecision(12)));
@@ -22,7 +26,8 @@ function logTicks([low, high], about) {
   if (last - first < 1) {
     const found = [];
     for (let p = first - 1; p <= last; p++) {
-      for (const s of [1, 2, 5]) if (s * 10 ** p >= low && s * 10 ** p <= high) found.push(s * 10 ** p);
+      for (const s of [1, 2, 5])
+        if (s * 10 ** p >= low && s * 10 ** p <= high) found.push(s * 10 ** p);
     }
     return found;
   }
@@ -67,13 +72,24 @@ class Chart {
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("height", height);
-    const xTicks = (x.log ? logTicks : linearTicks)(x.domain, (this.box.right - this.box.left) / (72 * unit));
+    const xTicks = (x.log ? logTicks : linearTicks)(
+      x.domain,
+      (this.box.right - this.box.left) / (72 * unit),
+    );
     const { left, right, top, bottom } = this.box;
-    const frame = draw("clipPath", { id: this.clip },
-      draw("rect", { x: left, y: top - 4, width: right - left, height: bottom - top + 5 }));
+    const frame = draw(
+      "clipPath",
+      { id: this.clip },
+      draw("rect", { x: left, y: top - 4, width: right - left, height: bottom - top + 5 }),
+    );
     this.back = draw("g", { "clip-path": `url(#${this.clip})` });
     this.front = draw("g", {});
-    this.svg.replaceChildren(draw("defs", {}, frame), this.axes(xTicks, yTicks), this.back, this.front);
+    this.svg.replaceChildren(
+      draw("defs", {}, frame),
+      this.axes(xTicks, yTicks),
+      this.back,
+      this.front,
+    );
     if (this.options.still) this.options.still(this);
     this.move();
   }
@@ -81,22 +97,42 @@ class Chart {
   axes(xTicks, yTicks) {
     const { x, y } = this.options;
     const { left, right, top, bottom } = this.box;
-    const found = [draw("line", { x1: left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5, class: "axis" })];
+    const found = [
+      draw("line", { x1: left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5, class: "axis" }),
+    ];
     if (!x.bare) {
       for (const t of xTicks) {
         const at = this.x(t);
         found.push(draw("line", { x1: at, x2: at, y1: bottom, y2: bottom + 4, class: "axis" }));
-        found.push(draw("text", { x: at, y: bottom + 18 * this.unit, class: "tick", "text-anchor": "middle" }, tickText(t)));
+        found.push(
+          draw(
+            "text",
+            { x: at, y: bottom + 18 * this.unit, class: "tick", "text-anchor": "middle" },
+            tickText(t),
+          ),
+        );
       }
     }
     if (x.name) {
-      found.push(draw("text", { x: right, y: bottom + 37 * this.unit, class: "axis-name", "text-anchor": "end" }, brief(x.name, Math.floor(this.width / (7.2 * this.unit)))));
+      found.push(
+        draw(
+          "text",
+          { x: right, y: bottom + 37 * this.unit, class: "axis-name", "text-anchor": "end" },
+          brief(x.name, Math.floor(this.width / (7.2 * this.unit))),
+        ),
+      );
     }
     if (!y.bare) {
       for (const t of yTicks) {
         const at = this.y(t);
         found.push(draw("line", { x1: left, x2: right, y1: at, y2: at, class: "grid" }));
-        found.push(draw("text", { x: left - 7, y: at + 4.5, class: "tick", "text-anchor": "end" }, tickText(t)));
+        found.push(
+          draw(
+            "text",
+            { x: left - 7, y: at + 4.5, class: "tick", "text-anchor": "end" },
+            tickText(t),
+          ),
+        );
       }
     }
     if (y.name) found.push(draw("text", { x: 0, y: 13 * this.unit, class: "axis-name" }, y.name));
@@ -149,12 +185,22 @@ class Chart {
     const wide = 7.1 * this.unit * text.length;
     let anchor = attributes["text-anchor"] || "start";
     let at = this.x(a) + dx;
-    if (anchor === "start" && at + wide > this.width) [anchor, at] = ["end", Math.min(at - 2 * dx, this.width - 2)];
+    if (anchor === "start" && at + wide > this.width)
+      [anchor, at] = ["end", Math.min(at - 2 * dx, this.width - 2)];
     if (anchor === "end" && at - wide < 0) [anchor, at] = ["start", 2];
     if (anchor === "middle") at = Math.max(wide / 2, Math.min(this.width - wide / 2, at));
     const height = Math.max(this.box.top + 4, Math.min(this.box.bottom - 4, this.y(b) + dy));
-    return draw("text", { x: at.toFixed(1), y: height.toFixed(1), ...attributes,
-      class: `note ${attributes.class || ""}`, "text-anchor": anchor }, text);
+    return draw(
+      "text",
+      {
+        x: at.toFixed(1),
+        y: height.toFixed(1),
+        ...attributes,
+        class: `note ${attributes.class || ""}`,
+        "text-anchor": anchor,
+      },
+      text,
+    );
   }
 
   // An arrow between two places of the picture; nothing where it would be too short to see.
@@ -195,14 +241,22 @@ function arrowBetween(x1, y1, x2, y2, attributes) {
   const [bx, by] = [x2 - ux * head, y2 - uy * head];
   const wing = head * 0.45;
   const tip = `M${x2} ${y2}L${bx - uy * wing} ${by + ux * wing}L${bx + uy * wing} ${by - ux * wing}Z`;
-  return draw("g", attributes, draw("line", { x1, y1, x2: bx, y2: by }), draw("path", { d: tip, class: "head" }));
+  return draw(
+    "g",
+    attributes,
+    draw("line", { x1, y1, x2: bx, y2: by }),
+    draw("path", { d: tip, class: "head" }),
+  );
 }
 
 // A screen of the page: a heading, a lead, and room for what it shows.
 function screen(id, title, lead) {
   const heading = el("h2", { id: `${id}-title` }, title);
-  const root = el("section", { id, class: "screen", "aria-labelledby": `${id}-title` },
-    el("div", { class: "text" }, heading, lead ? el("p", {}, lead) : null));
+  const root = el(
+    "section",
+    { id, class: "screen", "aria-labelledby": `${id}-title` },
+    el("div", { class: "text" }, heading, lead ? el("p", {}, lead) : null),
+  );
   document.getElementById("screens").append(root);
   return root;
 }
@@ -215,8 +269,31 @@ function pair(root, ...children) {
 
 // A table of lines, each a name and values; a head where it has one.
 function table(head, rows, attributes = {}) {
-  return el("table", attributes,
-    head ? el("thead", {}, el("tr", {}, head.map((t) => el("th", { scope: "col" }, t)))) : null,
-    el("tbody", {}, rows.map(([name, ...values]) =>
-      el("tr", {}, el("th", { scope: "row" }, name), values.map((v) => el("td", {}, v))))));
+  return el(
+    "table",
+    attributes,
+    head
+      ? el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            head.map((t) => el("th", { scope: "col" }, t)),
+          ),
+        )
+      : null,
+    el(
+      "tbody",
+      {},
+      rows.map(([name, ...values]) =>
+        el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, name),
+          values.map((v) => el("td", {}, v)),
+        ),
+      ),
+    ),
+  );
 }

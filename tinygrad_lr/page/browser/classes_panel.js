@@ -1,14 +1,27 @@
 // Screen 1 of a classifier: the borders that it draws, or what it confuses.
 
-const CLASSES = ["--model", "--up", "--step", "--class-4", "--class-5", "--down", "--class-7", "--truth"];
+const CLASSES = [
+  "--model",
+  "--up",
+  "--step",
+  "--class-4",
+  "--class-5",
+  "--down",
+  "--class-7",
+  "--truth",
+];
 const MARKS = ["circle", "square", "triangle", "diamond"];
 
 function classesPanel() {
   const bordered = run.open && features === 2 && data.labels.length <= CLASSES.length;
-  const root = screen("data", bordered ? "The data and the borders" : "What it predicts", bordered
-    ? "Each mark is a row, its shape and colour the class. The plane is coloured by the class that " +
-      "the model thinks likeliest at this step, the stronger the surer."
-    : "How often each class is taken for each, at this step.");
+  const root = screen(
+    "data",
+    bordered ? "The data and the borders" : "What it predicts",
+    bordered
+      ? "Each mark is a row, its shape and colour the class. The plane is coloured by the class that " +
+          "the model thinks likeliest at this step, the stronger the surer."
+      : "How often each class is taken for each, at this step.",
+  );
   const side = el("div", { class: "side" });
   const caption = el("figcaption", {});
   const figure = el("figure", {});
@@ -20,7 +33,11 @@ function classesPanel() {
   if (bordered) side.append(el("h3", {}, "What it takes for what"), confused);
   else figure.prepend(confused);
   side.append(followed);
-  if (run.open) side.append(el("h3", {}, "The model"), el("div", { class: "formula" }, [modelFormula()].flat()));
+  if (run.open)
+    side.append(
+      el("h3", {}, "The model"),
+      el("div", { class: "formula" }, [modelFormula()].flat()),
+    );
 
   panels.push({
     update() {
@@ -41,8 +58,11 @@ function classesPanel() {
 }
 
 function confusion(counts) {
-  const found = table(["true ↓ predicted →", ...data.labels.map((l) => brief(l, 12))],
-    counts.map((row, i) => [brief(data.labels[i], 12), ...row.map(String)]), { class: "numbers confusion", id: "confusion" });
+  const found = table(
+    ["true ↓ predicted →", ...data.labels.map((l) => brief(l, 12))],
+    counts.map((row, i) => [brief(data.labels[i], 12), ...row.map(String)]),
+    { class: "numbers confusion", id: "confusion" },
+  );
   found.querySelectorAll("tbody tr").forEach((line, i) => {
     line.querySelectorAll("td").forEach((cell, j) => {
       if (i === j) cell.className = "right";
@@ -55,13 +75,35 @@ function confusion(counts) {
 function likelihoods() {
   const r = rowNow();
   const { probabilities } = traced(weightsNow(), r);
-  const bars = probabilities.slice(0, 8).map((p, k) => el("div", { class: "bar-line" },
-    el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
-    draw("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
-      draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
-      draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: `class-${k}` })),
-    el("span", { class: "number" }, p.toFixed(3))));
-  return [el("p", {}, `Row ${data.row_numbers[r]} is of class ${brief(data.labels[data.y[r]])}; the model's probabilities:`), ...bars];
+  const bars = probabilities
+    .slice(0, 8)
+    .map((p, k) =>
+      el(
+        "div",
+        { class: "bar-line" },
+        el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
+        draw(
+          "svg",
+          {
+            class: "bar",
+            viewBox: "0 0 100 10",
+            preserveAspectRatio: "none",
+            "aria-hidden": "true",
+          },
+          draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
+          draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: `class-${k}` }),
+        ),
+        el("span", { class: "number" }, p.toFixed(3)),
+      ),
+    );
+  return [
+    el(
+      "p",
+      {},
+      `Row ${data.row_numbers[r]} is of class ${brief(data.labels[data.y[r]])}; the model's probabilities:`,
+    ),
+    ...bars,
+  ];
 }
 
 function mark(chart, kind, a, b, size, attributes) {
@@ -70,16 +112,37 @@ function mark(chart, kind, a, b, size, attributes) {
   const shapes = {
     circle: () => draw("circle", { cx: x, cy: y, r: s, ...attributes }),
     square: () => draw("rect", { x: x - s, y: y - s, width: 2 * s, height: 2 * s, ...attributes }),
-    triangle: () => draw("path", { d: `M${x} ${y - 1.2 * s}L${x + 1.1 * s} ${y + s}L${x - 1.1 * s} ${y + s}Z`, ...attributes }),
-    diamond: () => draw("path", { d: `M${x} ${y - 1.3 * s}L${x + 1.3 * s} ${y}L${x} ${y + 1.3 * s}L${x - 1.3 * s} ${y}Z`, ...attributes }),
+    triangle: () =>
+      draw("path", {
+        d: `M${x} ${y - 1.2 * s}L${x + 1.1 * s} ${y + s}L${x - 1.1 * s} ${y + s}Z`,
+        ...attributes,
+      }),
+    diamond: () =>
+      draw("path", {
+        d: `M${x} ${y - 1.3 * s}L${x + 1.3 * s} ${y}L${x} ${y + 1.3 * s}L${x - 1.3 * s} ${y}Z`,
+        ...attributes,
+      }),
   };
   return shapes[kind]();
 }
 
 function borders(figure) {
-  const key = el("p", { class: "key" }, data.labels.map((label, k) => el("span", { class: `class-${k}` },
-    draw("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
-      mark({ x: (v) => v, y: (v) => v }, MARKS[k % 4], 0, 0, 4.5, { class: "sample" })), ` ${brief(label, 20)}`)));
+  const key = el(
+    "p",
+    { class: "key" },
+    data.labels.map((label, k) =>
+      el(
+        "span",
+        { class: `class-${k}` },
+        draw(
+          "svg",
+          { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+          mark({ x: (v) => v, y: (v) => v }, MARKS[k % 4], 0, 0, 4.5, { class: "sample" }),
+        ),
+        ` ${brief(label, 20)}`,
+      ),
+    ),
+  );
   const host = el("div", { class: "plot" });
   figure.append(key, host);
   const [x, y] = [0, 1].map((c) => data.x.map((row) => ownX(row[c], c)));
@@ -91,10 +154,20 @@ function borders(figure) {
     y: { domain: extent(y, 0.08), name: brief(data.x_names[1], 40) },
     ratio: 0.78,
     still(c) {
-      c.plane = draw("image", { x: c.box.left, y: c.box.top, width: c.box.right - c.box.left,
-        height: c.box.bottom - c.box.top, preserveAspectRatio: "none", class: "field" });
+      c.plane = draw("image", {
+        x: c.box.left,
+        y: c.box.top,
+        width: c.box.right - c.box.left,
+        height: c.box.bottom - c.box.top,
+        preserveAspectRatio: "none",
+        class: "field",
+      });
       c.back.append(c.plane);
-      c.back.append(...x.map((a, i) => mark(c, MARKS[data.y[i] % 4], a, y[i], 3.6, { class: `mark class-${data.y[i]}` })));
+      c.back.append(
+        ...x.map((a, i) =>
+          mark(c, MARKS[data.y[i] % 4], a, y[i], 3.6, { class: `mark class-${data.y[i]}` }),
+        ),
+      );
     },
     moving(c) {
       colour(c, weightsNow());
@@ -118,8 +191,9 @@ function borders(figure) {
     const answer = outputsOf(weights, places, side * side);
     const width = layers[layers.length - 1].outputs;
     const style = getComputedStyle(document.documentElement);
-    const colours = CLASSES.map((name) => style.getPropertyValue(name).trim())
-      .map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+    const colours = CLASSES.map((name) => style.getPropertyValue(name).trim()).map((hex) =>
+      [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)),
+    );
     const pixels = new ImageData(side, side);
     for (let r = 0; r < side * side; r++) {
       const p = softmax(answer.subarray(r * width, (r + 1) * width));

@@ -8,12 +8,15 @@ function dataPanel() {
   }
   const { x_names: names, y_name: target } = data;
   const curved = run.open && features === 1;
-  const root = screen("data", !curved ? "What it predicts" : run.line ? "The data and the line" : "The data and the curve",
+  const root = screen(
+    "data",
+    !curved ? "What it predicts" : run.line ? "The data and the line" : "The data and the curve",
     curved
       ? `Each point is a row. The bold ${run.line ? "line" : "curve"} is the model at this step; ` +
-        "the hairlines are its residuals u = ŷ − y at some rows."
+          "the hairlines are its residuals u = ŷ − y at some rows."
       : "Each point is a row: what the model predicts at this step against what was observed. " +
-        "A perfect model puts all of them on the diagonal.");
+          "A perfect model puts all of them on the diagonal.",
+  );
   const host = el("div", { class: "plot" });
   const side = el("div", { class: "side" });
   pair(root, el("figure", {}, host, el("figcaption", {})), side);
@@ -24,26 +27,60 @@ function dataPanel() {
   const closed = run.closed_form;
 
   const predicted = (weights) =>
-    (run.open ? Array.from(outputsOf(weights), ownY) : run.outputs[state.place].map((z) => (z === null ? NaN : ownY(z))));
+    run.open
+      ? Array.from(outputsOf(weights), ownY)
+      : run.outputs[state.place].map((z) => (z === null ? NaN : ownY(z)));
   let now = [];
-  const grid = curved ? Array.from({ length: 121 }, (_, i) => {
-    const [low, high] = extent(data.x.map((row) => row[0]));
-    return low + ((high - low) * i) / 120;
-  }) : null;
+  const grid = curved
+    ? Array.from({ length: 121 }, (_, i) => {
+        const [low, high] = extent(data.x.map((row) => row[0]));
+        return low + ((high - low) * i) / 120;
+      })
+    : null;
 
   const yDomain = extent(y, 0.06);
   const chart = new Chart(host, {
-    x: { domain: curved ? extent(x, 0.03) : extent(y, 0.06), name: curved ? brief(names[0], 44) : `${brief(target, 30)}, observed` },
+    x: {
+      domain: curved ? extent(x, 0.03) : extent(y, 0.06),
+      name: curved ? brief(names[0], 44) : `${brief(target, 30)}, observed`,
+    },
     y: { domain: yDomain, name: curved ? brief(target, 44) : `${brief(target, 30)}, predicted` },
     ratio: 0.72,
     still(c) {
-      c.back.append(...(curved ? x.map((a, i) => c.dot(a, y[i], count > 400 ? 2.6 : 3.4, { class: "point" })) : []));
-      if (!curved) c.back.append(c.path([[yDomain[0], yDomain[0]], [yDomain[1], yDomain[1]]], { class: "truth" }));
+      c.back.append(
+        ...(curved
+          ? x.map((a, i) => c.dot(a, y[i], count > 400 ? 2.6 : 3.4, { class: "point" }))
+          : []),
+      );
+      if (!curved)
+        c.back.append(
+          c.path(
+            [
+              [yDomain[0], yDomain[0]],
+              [yDomain[1], yDomain[1]],
+            ],
+            { class: "truth" },
+          ),
+        );
       if (curved && closed) {
         const ends = c.options.x.domain;
         const line = (a) => closed.slope[0] * a + closed.intercept;
-        c.back.append(c.path(ends.map((a) => [a, line(a)]), { class: "truth" }));
-        c.front.append(beside(c, ends, ends.map(line), run.line ? "closed form" : "best line", true, "truth-text"));
+        c.back.append(
+          c.path(
+            ends.map((a) => [a, line(a)]),
+            { class: "truth" },
+          ),
+        );
+        c.front.append(
+          beside(
+            c,
+            ends,
+            ends.map(line),
+            run.line ? "closed form" : "best line",
+            true,
+            "truth-text",
+          ),
+        );
       }
     },
     moving: (c) => paint(c, run.open ? weightsNow() : null),
@@ -53,9 +90,17 @@ function dataPanel() {
   function paint(c, weights) {
     now = predicted(weights);
     if (!curved) {
-      c.clipped(now.slice(0, shown).map((p, i) => (Number.isFinite(p) ? c.dot(y[i], p, 3, { class: "point model-point" }) : null)).filter(Boolean));
+      c.clipped(
+        now
+          .slice(0, shown)
+          .map((p, i) =>
+            Number.isFinite(p) ? c.dot(y[i], p, 3, { class: "point model-point" }) : null,
+          )
+          .filter(Boolean),
+      );
       const r = rowNow();
-      if (r < shown && Number.isFinite(now[r])) c.clipped(c.dot(y[r], now[r], 6, { class: "ring" }));
+      if (r < shown && Number.isFinite(now[r]))
+        c.clipped(c.dot(y[r], now[r], 6, { class: "ring" }));
       return;
     }
     ghosts(c);
@@ -68,15 +113,30 @@ function dataPanel() {
     hairline(c, followed, "strong");
     c.clipped(c.dot(x[followed], y[followed], 6, { class: "ring" }));
     const ends = [points[0], points[points.length - 1]];
-    c.put(beside(c, ends.map((p) => p[0]), ends.map((p) => p[1]), `step ${stepNow()}`, false, "model-text"));
+    c.put(
+      beside(
+        c,
+        ends.map((p) => p[0]),
+        ends.map((p) => p[1]),
+        `step ${stepNow()}`,
+        false,
+        "model-text",
+      ),
+    );
   }
 
   // Where the model stood before: a few of the earlier steps, ever paler.
   function ghosts(c) {
     for (let back = 1; back <= 8 && back <= state.place; back++) {
-      const curve = outputsOf(run.weights[state.place - back], Float64Array.from(grid), grid.length);
+      const curve = outputsOf(
+        run.weights[state.place - back],
+        Float64Array.from(grid),
+        grid.length,
+      );
       const points = grid.map((z, i) => [ownX(z, 0), ownY(curve[i])]);
-      c.clipped(c.path(points, { class: "ghost", "stroke-opacity": (0.4 - 0.045 * back).toFixed(3) }));
+      c.clipped(
+        c.path(points, { class: "ghost", "stroke-opacity": (0.4 - 0.045 * back).toFixed(3) }),
+      );
     }
   }
 
@@ -84,7 +144,15 @@ function dataPanel() {
     const u = now[i] - y[i];
     if (!Number.isFinite(u)) return;
     const sign = u > 0 ? "up" : "down";
-    c.clipped(draw("line", { x1: c.x(x[i]), x2: c.x(x[i]), y1: c.y(y[i]), y2: c.y(now[i]), class: `hair ${sign} ${kind}` }));
+    c.clipped(
+      draw("line", {
+        x1: c.x(x[i]),
+        x2: c.x(x[i]),
+        y1: c.y(y[i]),
+        y2: c.y(now[i]),
+        class: `hair ${sign} ${kind}`,
+      }),
+    );
   }
 
   listen(host, chart, () => (curved ? [x, y] : [y, now]), shown);
@@ -103,9 +171,14 @@ function dataPanel() {
       const r = rowNow();
       const u = now[r] - y[r];
       const own = curved ? `${brief(names[0])} = ${short(x[r])}, ` : "";
-      followed.replaceChildren(`Row ${data.row_numbers[r]}: ${own}${brief(target)} = ${short(y[r])}; the model says `,
-        el("span", { class: "number model-text" }, short(now[r])), ", so u = ", signedText(u), ".",
-        el("span", { class: "hint" }, " Point at another; a click keeps it."));
+      followed.replaceChildren(
+        `Row ${data.row_numbers[r]}: ${own}${brief(target)} = ${short(y[r])}; the model says `,
+        el("span", { class: "number model-text" }, short(now[r])),
+        ", so u = ",
+        signedText(u),
+        ".",
+        el("span", { class: "hint" }, " Point at another; a click keeps it."),
+      );
       caption.textContent = captionOf(closed);
       chart.svg.setAttribute("aria-label", caption.textContent);
     },
@@ -118,10 +191,14 @@ function dataPanel() {
   function captionOf(form) {
     const loss = lossNow();
     const lowest = form && run.same_rows ? form.mse / data.y_scale ** 2 : null;
-    const gap = lowest === null || !run.line ? "" : loss - lowest < 1e-6 * lowest
-      ? ", as low as a line can get: the closed form's"
-      : `; the closed form's is ${short(lowest)}`;
-    const sampled = count < data.rows ? ` ${whole(count)} of ${whole(data.rows)} rows are drawn.` : "";
+    const gap =
+      lowest === null || !run.line
+        ? ""
+        : loss - lowest < 1e-6 * lowest
+          ? ", as low as a line can get: the closed form's"
+          : `; the closed form's is ${short(lowest)}`;
+    const sampled =
+      count < data.rows ? ` ${whole(count)} of ${whole(data.rows)} rows are drawn.` : "";
     return `At step ${stepNow()} the loss is ${short(loss)}${gap}.${sampled}`;
   }
 }
@@ -132,7 +209,14 @@ function beside(chart, [x0, x1], [y0, y1], text, above, kind) {
   if (low) above = true; // below, there is no room
   const right = y1 >= y0 === above;
   const anchor = right ? "end" : "start";
-  return chart.note(right ? x1 : x0, right ? y1 : y0, text, { class: kind, "text-anchor": anchor }, 0, above ? -9 : 20);
+  return chart.note(
+    right ? x1 : x0,
+    right ? y1 : y0,
+    text,
+    { class: kind, "text-anchor": anchor },
+    0,
+    above ? -9 : 20,
+  );
 }
 
 // The slopes and intercept of a line in the data's own units.
@@ -172,14 +256,25 @@ function comparison(closed) {
   const rows = [];
   if (oneLine) {
     const { slopes, intercept } = ownLine(weightsNow());
-    slopes.slice(0, 8).forEach((slope, i) =>
-      rows.push([features === 1 ? "slope" : brief(data.x_names[i], 18), short(slope, 6), ...(closed ? [short(closed.slope[i], 6)] : [])]));
+    slopes
+      .slice(0, 8)
+      .forEach((slope, i) =>
+        rows.push([
+          features === 1 ? "slope" : brief(data.x_names[i], 18),
+          short(slope, 6),
+          ...(closed ? [short(closed.slope[i], 6)] : []),
+        ]),
+      );
     if (features > 8) rows.push([`${features - 8} more`, "", ...(closed ? [""] : [])]);
     rows.push(["intercept", short(intercept, 6), ...(closed ? [short(closed.intercept, 6)] : [])]);
   }
   const lowest = closed && short(closed.mse / data.y_scale ** 2, 6);
   rows.push(["loss", short(lossNow(), 6), ...(closed ? [lowest] : [])]);
-  const head = ["", `step ${stepNow()}`, ...(closed ? [run.line ? "closed form" : "best line"] : [])];
+  const head = [
+    "",
+    `step ${stepNow()}`,
+    ...(closed ? [run.line ? "closed form" : "best line"] : []),
+  ];
   return table(head, rows, { class: "numbers", id: "model-numbers" });
 }
 

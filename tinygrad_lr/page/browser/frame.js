@@ -3,22 +3,55 @@
 function controls() {
   const strip = document.getElementById("controls");
   const button = (name, symbol, action, id) =>
-    el("button", { type: "button", id, "aria-label": name, title: name, onclick: action }, icon(symbol));
+    el(
+      "button",
+      { type: "button", id, "aria-label": name, title: name, onclick: action },
+      icon(symbol),
+    );
   const play = button("Play", "play", () => toggle(), "play");
   const back = button("One step back", "back", () => stop(() => go(state.place - 1)), "back");
-  const forth = button("One step on", "forth", () => stop(() => go(state.place + 1, true)), "forth");
-  const slider = el("input", { type: "range", min: 0, max: last, step: 1, id: "slider", "aria-label": "Step of the descent",
-    oninput: (event) => stop(() => go(Number(event.target.value))) });
+  const forth = button(
+    "One step on",
+    "forth",
+    () => stop(() => go(state.place + 1, true)),
+    "forth",
+  );
+  const slider = el("input", {
+    type: "range",
+    min: 0,
+    max: last,
+    step: 1,
+    id: "slider",
+    "aria-label": "Step of the descent",
+    oninput: (event) => stop(() => go(Number(event.target.value))),
+  });
   const told = el("output", { id: "told", for: "slider" });
-  const speed = el("select", { id: "speed", "aria-label": "Speed", onchange: (event) => change({ speed: event.target.value }) },
-    Object.keys(speeds).map((name) => el("option", { value: name }, name)));
-  strip.append(play, back, forth, slider, told, el("label", { class: "choice" }, el("span", { class: "wide-only" }, "Speed "), speed));
+  const speed = el(
+    "select",
+    {
+      id: "speed",
+      "aria-label": "Speed",
+      onchange: (event) => change({ speed: event.target.value }),
+    },
+    Object.keys(speeds).map((name) => el("option", { value: name }, name)),
+  );
+  strip.append(
+    play,
+    back,
+    forth,
+    slider,
+    told,
+    el("label", { class: "choice" }, el("span", { class: "wide-only" }, "Speed "), speed),
+  );
   if (last < 1) for (const control of [play, back, forth, slider]) control.disabled = true;
 
   panels.push({
     update() {
       slider.value = state.place;
-      slider.setAttribute("aria-valuetext", `step ${stepNow()} of ${run.run.steps}, loss ${short(lossNow())}`);
+      slider.setAttribute(
+        "aria-valuetext",
+        `step ${stepNow()} of ${run.run.steps}, loss ${short(lossNow())}`,
+      );
       told.textContent = `step ${whole(stepNow())} of ${whole(run.run.steps)}`;
       play.replaceChildren(icon(state.playing ? "pause" : "play"));
       play.setAttribute("aria-label", state.playing ? "Pause" : "Play");
@@ -41,7 +74,11 @@ function icon(name) {
     back: "M13 3L5 10L13 17ZM3 3H5V17H3Z",
     forth: "M7 3L15 10L7 17ZM15 3H17V17H15Z",
   };
-  return draw("svg", { viewBox: "0 0 20 20", width: 20, height: 20, "aria-hidden": "true" }, draw("path", { d: shapes[name], fill: "currentColor" }));
+  return draw(
+    "svg",
+    { viewBox: "0 0 20 20", width: 20, height: 20, "aria-hidden": "true" },
+    draw("path", { d: shapes[name], fill: "currentColor" }),
+  );
 }
 
 let timer = 0;
@@ -74,7 +111,9 @@ function stop(then) {
 function keys(event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const at = event.target;
-  const typing = at.matches("select, textarea, input[type=number]") || (at.matches("input[type=range]") && at.id !== "slider");
+  const typing =
+    at.matches("select, textarea, input[type=number]") ||
+    (at.matches("input[type=range]") && at.id !== "slider");
   const pressing = at.matches("button, summary") && event.key === " ";
   if (typing || pressing) return;
   const does = {

@@ -23,7 +23,10 @@ function reachOf(index) {
   const track = run.weights.map((row) => row[index]);
   const ends = endOf(index);
   const path = followed(track, ends);
-  const reach = Math.max(...path.map((w) => Math.abs(w - ends)), 1e-3 * Math.max(1, Math.abs(ends)));
+  const reach = Math.max(
+    ...path.map((w) => Math.abs(w - ends)),
+    1e-3 * Math.max(1, Math.abs(ends)),
+  );
   return { middle: ends, reach: 1.3 * reach, path };
 }
 
@@ -42,10 +45,13 @@ function hillPanel() {
     return;
   }
   const several = run.weights[0].length > 1;
-  const root = screen("hill", "The hill",
+  const root = screen(
+    "hill",
+    "The hill",
     `The loss over one weight${several ? ", all others held where they are at this step" : ""}. ` +
-    "Descent looks at the slope under its feet and steps downhill: " +
-    "new weight = old weight − learning rate · slope.");
+      "Descent looks at the slope under its feet and steps downhill: " +
+      "new weight = old weight − learning rate · slope.",
+  );
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", { id: "hill-words" });
   const sentence = el("div", { class: "formula" });
@@ -73,7 +79,9 @@ function hillPanel() {
     const { middle, reach } = reachOf(state.weight);
     const domain = [middle - reach, middle + reach];
     const heights = [0, Math.floor(bestPlace / 2), bestPlace].map((k) => {
-      const [low, high] = extent(sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]));
+      const [low, high] = extent(
+        sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]),
+      );
       return high - low;
     });
     height = Math.max(...heights);
@@ -103,28 +111,64 @@ function hillPanel() {
     const kind = g > 0 ? "up" : "down";
     if (eased !== null) {
       const start = weightsNow()[index];
-      const arrow = c.arrow(start, lossNow(), run.weights[state.place + 1][index], lossNow(), { class: "arrow step", opacity: 1 - eased });
+      const arrow = c.arrow(start, lossNow(), run.weights[state.place + 1][index], lossNow(), {
+        class: "arrow step",
+        opacity: 1 - eased,
+      });
       c.clipped(arrow || "");
     } else {
-      c.clipped(c.path([[w - span, here - g * span], [w + span, here + g * span]], { class: `tangent ${kind}` }));
+      c.clipped(
+        c.path(
+          [
+            [w - span, here - g * span],
+            [w + span, here + g * span],
+          ],
+          { class: `tangent ${kind}` },
+        ),
+      );
       if (next) {
         const landing = next[index];
         const copy = Float64Array.from(weights);
         copy[index] = landing;
         const height = lossAt(copy);
-        c.clipped(draw("line", { x1: c.x(landing), x2: c.x(landing), y1: c.y(here), y2: c.y(height), class: "drop" }));
+        c.clipped(
+          draw("line", {
+            x1: c.x(landing),
+            x2: c.x(landing),
+            y1: c.y(here),
+            y2: c.y(height),
+            class: "drop",
+          }),
+        );
         c.clipped(c.arrow(w, here, landing, here, { class: "arrow step" }) || "");
         c.clipped(c.dot(landing, height, 5, { class: "landing" }));
       }
       const [middle, top] = [(domain[0] + domain[1]) / 2, c.options.y.domain[1]];
-      c.put(c.note(middle, top, `slope ${short(g)}`, { class: `${kind}-text`, "text-anchor": "middle" }, 0, 22));
+      c.put(
+        c.note(
+          middle,
+          top,
+          `slope ${short(g)}`,
+          { class: `${kind}-text`, "text-anchor": "middle" },
+          0,
+          22,
+        ),
+      );
       nudged(c, weights, here, g);
     }
     for (const k of run.steps.keys()) {
       if (k > state.place) break;
       const past = run.weights[k][index];
       if (past < domain[0] || past > domain[1]) continue;
-      c.put(draw("line", { x1: c.x(past), x2: c.x(past), y1: c.box.bottom - 9, y2: c.box.bottom, class: "trace" }));
+      c.put(
+        draw("line", {
+          x1: c.x(past),
+          x2: c.x(past),
+          y1: c.box.bottom - 9,
+          y2: c.box.bottom,
+          class: "trace",
+        }),
+      );
     }
     c.clipped(c.dot(w, here, 6.5, { class: "now" }));
   }
@@ -139,9 +183,15 @@ function hillPanel() {
     const [left, right] = c.options.x.domain;
     if (w < left || w > right) return;
     const [promise, seen] = [here + g * delta, lossAt(copy)];
-    c.clipped(c.dot(w, promise, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }), c.dot(w, seen, 4.5, { class: "seen" }));
+    c.clipped(
+      c.dot(w, promise, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }),
+      c.dot(w, seen, 4.5, { class: "seen" }),
+    );
     const apart = Math.abs(c.y(promise) - c.y(seen)) > 14 ? 5 : promise > seen ? -12 : 18;
-    c.put(c.note(w, promise, "promised", { class: "tick" }, 8, apart), c.note(w, seen, "seen", { class: "tick" }, 8, apart === 5 ? 5 : apart > 0 ? -8 : 20));
+    c.put(
+      c.note(w, promise, "promised", { class: "tick" }, 8, apart),
+      c.note(w, seen, "seen", { class: "tick" }, 8, apart === 5 ? 5 : apart > 0 ? -8 : 20),
+    );
   }
 
   panels.push({
@@ -167,7 +217,8 @@ function axisName(index) {
     const scaled = from >= 0 && data.x_scale[from] !== 1;
     return `${weightName(index)}${scaled ? `, per standard deviation of ${brief(data.x_names[from], 20)}` : ""}`;
   }
-  const source = from < 0 ? "bias" : layer === 0 ? brief(data.x_names[from], 16) : `unit ${from + 1}`;
+  const source =
+    from < 0 ? "bias" : layer === 0 ? brief(data.x_names[from], 16) : `unit ${from + 1}`;
   const target = layer === layers.length - 1 ? outputName(to) : `unit ${to + 1}`;
   return `weight ${source} → ${target}, layer ${layer + 1}`;
 }
@@ -181,23 +232,37 @@ function stepWords() {
   const next = nextNow();
   const name = oneLine && features === 1 ? weightName(index) : "the weight";
   const { middle, reach } = reachOf(index);
-  const away = Math.abs(weightsNow()[index] - middle) > reach
-    ? ` It is ${short(weightsNow()[index])} by now, far off this picture.` : "";
+  const away =
+    Math.abs(weightsNow()[index] - middle) > reach
+      ? ` It is ${short(weightsNow()[index])} by now, far off this picture.`
+      : "";
   if (!run.run.steps) return ["The slope is ", signedText(g), ": no step has been taken."];
   if (!g) return [`The slope is 0: the hill is level here, so ${name} stays.`];
   const sign = g > 0 ? "positive" : "negative";
   const way = g > 0 ? "left" : "right";
   if (!next) {
-    return ["The slope is ", signedText(g), `: ${Math.abs(g) < 1e-5 ? "as good as level, " : ""}the last step has been taken.`];
+    return [
+      "The slope is ",
+      signedText(g),
+      `: ${Math.abs(g) < 1e-5 ? "as good as level, " : ""}the last step has been taken.`,
+    ];
   }
   const moved = next[index] - weightsNow()[index];
   if (run.plain) {
-    return ["The slope is ", signedText(g), `: ${sign}, so ${name} moves ${way} by ${short(Math.abs(moved), 3)}.${away}`];
+    return [
+      "The slope is ",
+      signedText(g),
+      `: ${sign}, so ${name} moves ${way} by ${short(Math.abs(moved), 3)}.${away}`,
+    ];
   }
   const went = moved > 0 ? "right" : "left";
   const agrees = went === way ? "as the slope says" : "against this slope";
-  return ["The slope is ", signedText(g), `: ${sign}, which says ${way}. The optimiser moves ${name} ${went} by ${short(Math.abs(moved), 3)}, ${agrees}` +
-    (went === way ? "." : ": it follows other rows, or its momentum.")];
+  return [
+    "The slope is ",
+    signedText(g),
+    `: ${sign}, which says ${way}. The optimiser moves ${name} ${went} by ${short(Math.abs(moved), 3)}, ${agrees}` +
+      (went === way ? "." : ": it follows other rows, or its momentum."),
+  ];
 }
 
 function stepFormula() {
@@ -207,9 +272,27 @@ function stepFormula() {
   if (!run.plain || !nextNow()) return "";
   const symbol = () => weightSymbol(index);
   const simple = oneLine && features === 1;
-  return m.block(m.row(
-    simple ? m.sub(symbol(), m.text("new")) : m.text("new"), m.o("="), simple ? symbol() : m.text("old"), m.o("−"), m.text("rate"), m.o("·"), slope(m.i("L"), symbol())), m.row(
-    m.infix("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g), m.o("="), m.n(w - rate * g)));
+  return m.block(
+    m.row(
+      simple ? m.sub(symbol(), m.text("new")) : m.text("new"),
+      m.o("="),
+      simple ? symbol() : m.text("old"),
+      m.o("−"),
+      m.text("rate"),
+      m.o("·"),
+      slope(m.i("L"), symbol()),
+    ),
+    m.row(
+      m.infix("="),
+      m.n(w),
+      m.o("−"),
+      m.n(rate),
+      m.o("·"),
+      bracketed(g),
+      m.o("="),
+      m.n(w - rate * g),
+    ),
+  );
 }
 
 // Choices that name a weight: of a line one list, of a network its layer and the units it joins.
@@ -217,9 +300,14 @@ function weightPicker() {
   const node = el("div", { class: "picker" });
   if (layers.length === 1 && oneLine) {
     const { weight, bias } = layers[0];
-    const all = Array.from({ length: features }, (_, i) => weight + i).concat(bias === null ? [] : [bias]);
-    const select = choice("Weight", all.slice(0, 200).map((i) => [String(i), weightName(i)]), (value) =>
-      change({ weight: Number(value) }));
+    const all = Array.from({ length: features }, (_, i) => weight + i).concat(
+      bias === null ? [] : [bias],
+    );
+    const select = choice(
+      "Weight",
+      all.slice(0, 200).map((i) => [String(i), weightName(i)]),
+      (value) => change({ weight: Number(value) }),
+    );
     node.append(select.label);
     return { node, update: () => select.set(String(state.weight)) };
   }
@@ -231,7 +319,8 @@ function weightPicker() {
       place.to = Math.min(place.to, layer.outputs - 1);
       if (layer.bias === null) place.from = Math.max(0, place.from);
       change({ weight: indexOf(place) });
-    }));
+    }),
+  );
   node.append(...parts.map((p) => p.label));
   let shownLayer = -1;
   return {
@@ -244,8 +333,10 @@ function weightPicker() {
         const unit = (i) => (place.layer === 0 ? brief(data.x_names[i], 22) : `unit ${i + 1}`);
         const goal = (j) => (place.layer === layers.length - 1 ? outputName(j) : `unit ${j + 1}`);
         parts[0].fill(layers.map((_, l) => [String(l), String(l + 1)]));
-        parts[1].fill([...Array.from({ length: layer.inputs }, (_, i) => [String(i), unit(i)]),
-          ...(layer.bias === null ? [] : [["-1", "the bias"]])]);
+        parts[1].fill([
+          ...Array.from({ length: layer.inputs }, (_, i) => [String(i), unit(i)]),
+          ...(layer.bias === null ? [] : [["-1", "the bias"]]),
+        ]);
         parts[2].fill(Array.from({ length: layer.outputs }, (_, j) => [String(j), goal(j)]));
       }
       parts[0].set(String(place.layer));
@@ -257,7 +348,8 @@ function weightPicker() {
 
 function choice(name, options, chosen) {
   const select = el("select", { onchange: (event) => chosen(event.target.value) });
-  const fill = (pairs) => select.replaceChildren(...pairs.map(([value, text]) => el("option", { value }, text)));
+  const fill = (pairs) =>
+    select.replaceChildren(...pairs.map(([value, text]) => el("option", { value }, text)));
   fill(options);
   return {
     label: el("label", { class: "choice" }, el("span", {}, name), " ", select),

@@ -18,10 +18,18 @@ const el = (tag, attributes, ...children) => made(null, tag, attributes, childre
 const draw = (tag, attributes, ...children) => made(SVG, tag, attributes, children);
 
 // Formulas: m.row(m.i("w"), m.o("="), m.n(0.5)) and the like.
-const part = (tag, attributes) => (...children) => made(MATH, tag, attributes, children);
+const part =
+  (tag, attributes) =>
+  (...children) =>
+    made(MATH, tag, attributes, children);
 const m = {
   math: part("math", { displaystyle: "true" }),
-  block: (...lines) => el("div", {}, lines.map((line) => m.math(line))), // broken where there is no room
+  block: (...lines) =>
+    el(
+      "div",
+      {},
+      lines.map((line) => m.math(line)),
+    ), // broken where there is no room
   row: part("mrow"),
   i: part("mi"),
   o: part("mo"),

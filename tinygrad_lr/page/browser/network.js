@@ -9,7 +9,10 @@ const functions = {
   tanh: [(a) => Math.tanh(a), (a, h) => 1 - h * h],
   relu: [(a) => Math.max(a, 0), (a) => (a > 0 ? 1 : 0)],
   sigmoid: [(a) => 1 / (1 + Math.exp(-a)), (a, h) => h * (1 - h)],
-  softplus: [(a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))), (a) => 1 / (1 + Math.exp(-a))],
+  softplus: [
+    (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))),
+    (a) => 1 / (1 + Math.exp(-a)),
+  ],
   silu: [
     (a) => a / (1 + Math.exp(-a)),
     (a) => {
@@ -140,8 +143,13 @@ function weightSymbol(index) {
   if (oneLine && from < 0) return m.i("b");
   if (oneLine && features === 1) return m.i("w");
   if (oneLine) return m.sub(m.i("w"), part("mn")(from + 1));
-  const joined = from < 0 ? part("mn")(to + 1) : m.row(part("mn")(from + 1), m.o("→"), part("mn")(to + 1));
-  return m.both(m.i(from < 0 ? "b" : "w"), joined, m.row(m.o("("), part("mn")(layer + 1), m.o(")")));
+  const joined =
+    from < 0 ? part("mn")(to + 1) : m.row(part("mn")(from + 1), m.o("→"), part("mn")(to + 1));
+  return m.both(
+    m.i(from < 0 ? "b" : "w"),
+    joined,
+    m.row(m.o("("), part("mn")(layer + 1), m.o(")")),
+  );
 }
 
 // And in words.
@@ -149,7 +157,8 @@ function weightName(index) {
   const { layer, from, to } = placeOf(index);
   if (oneLine && from < 0) return "b";
   if (oneLine) return features === 1 ? "w" : `w of ${brief(data.x_names[from])}`;
-  const target = layer === layers.length - 1 ? outputName(to) : `unit ${to + 1} of layer ${layer + 1}`;
+  const target =
+    layer === layers.length - 1 ? outputName(to) : `unit ${to + 1} of layer ${layer + 1}`;
   if (from < 0) return `the bias of ${target}`;
   const source = layer === 0 ? brief(data.x_names[from]) : `unit ${from + 1} of layer ${layer}`;
   return `the weight from ${source} to ${target}`;

@@ -4,24 +4,43 @@ const MOST_UNITS = 20; // of a layer that are drawn
 
 function networkPanel() {
   if (!run.open || layers.length < 2) return;
-  const root = screen("network", "Earlier layers",
+  const root = screen(
+    "network",
+    "Earlier layers",
     "Edges are weights: the wider, the larger; their colour is the gradient. A weight far from the loss " +
-    "works through every unit that it feeds: choose one, and its paths light up.");
+      "works through every unit that it feeds: choose one, and its paths light up.",
+  );
   const picker = weightPicker();
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", {});
-  const key = el("p", { class: "key" },
-    el("span", { class: "up-text" }, "▬ gradient positive"), el("span", { class: "level-text" }, "▬ zero"),
-    el("span", { class: "down-text" }, "▬ gradient negative"));
+  const key = el(
+    "p",
+    { class: "key" },
+    el("span", { class: "up-text" }, "▬ gradient positive"),
+    el("span", { class: "level-text" }, "▬ zero"),
+    el("span", { class: "down-text" }, "▬ gradient negative"),
+  );
   const figure = el("figure", {}, picker.node, key, host, caption);
   const side = el("div", { class: "side" });
   pair(root, figure, side);
   const factors = el("div", { class: "factors scroll" });
-  const nudge = el("input", { type: "range", min: -1, max: 1, step: 0.02, id: "nudge", "aria-label": "Nudge of the chosen weight",
-    oninput: (event) => change({ nudge: Number(event.target.value) }) });
+  const nudge = el("input", {
+    type: "range",
+    min: -1,
+    max: 1,
+    step: 0.02,
+    id: "nudge",
+    "aria-label": "Nudge of the chosen weight",
+    oninput: (event) => change({ nudge: Number(event.target.value) }),
+  });
   const promised = el("div", {});
-  side.append(el("h3", {}, "Its chain of factors"), factors,
-    el("h3", {}, "A nudge"), el("label", { class: "choice wide-choice" }, el("span", {}, "Change this weight alone"), nudge), promised);
+  side.append(
+    el("h3", {}, "Its chain of factors"),
+    factors,
+    el("h3", {}, "A nudge"),
+    el("label", { class: "choice wide-choice" }, el("span", {}, "Change this weight alone"), nudge),
+    promised,
+  );
 
   const widths = [features, ...layers.map((l) => l.outputs)];
   const drawn = widths.map((w) => Math.min(w, MOST_UNITS));
@@ -34,9 +53,12 @@ function networkPanel() {
     if (!width) return;
     const height = Math.max(260, Math.min(440, width * 0.72));
     const [left, right] = [54, width - 60];
-    places = drawn.map((units, l) => Array.from({ length: units }, (_, i) => [
-      left + ((right - left) * l) / (drawn.length - 1),
-      28 + (height - 46) * ((i + 0.5) / units)]));
+    places = drawn.map((units, l) =>
+      Array.from({ length: units }, (_, i) => [
+        left + ((right - left) * l) / (drawn.length - 1),
+        28 + (height - 46) * ((i + 0.5) / units),
+      ]),
+    );
     edges = [];
     const lines = draw("g", {});
     layers.forEach((layer, l) => {
@@ -45,20 +67,63 @@ function networkPanel() {
           const [[x1, y1], [x2, y2]] = [places[l][i], places[l + 1][j]];
           const index = indexOf({ layer: l, from: i, to: j });
           const line = draw("line", { x1, y1, x2, y2, class: "edge" });
-          const room = draw("line", { x1, y1, x2, y2, class: "edge-room", onclick: () => change({ weight: index }) },
-            draw("title", {}, weightName(index)));
+          const room = draw(
+            "line",
+            { x1, y1, x2, y2, class: "edge-room", onclick: () => change({ weight: index }) },
+            draw("title", {}, weightName(index)),
+          );
           lines.append(line, room);
           edges.push({ l, i, j, index, line });
         }
       }
     });
-    const nodes = draw("g", {}, places.flatMap((column, l) => column.map(([x, y]) => draw("circle", { cx: x, cy: y, r: drawn[l] > 12 ? 4.5 : 7, class: "unit" }))));
-    const names = draw("g", {},
-      places[0].length <= 8 ? places[0].map(([x, y], i) => draw("text", { x: x - 12, y: y + 4, class: "tick", "text-anchor": "end" }, brief(data.x_names[i], 7))) : [],
-      places[places.length - 1].map(([x, y], k) => draw("text", { x: x + 12, y: y + 4, class: "tick" }, run.task === "classes" ? brief(data.labels[k], 7) : "ŷ → L")),
-      places.map((column, l) => draw("text", { x: column[0][0], y: 14, class: "tick", "text-anchor": "middle" },
-        l === 0 ? "inputs" : l === places.length - 1 ? "output" : layers[l - 1].function || "layer")));
-    svg = draw("svg", { role: "img", class: "chart", width, height, viewBox: `0 0 ${width} ${height}` }, lines, nodes, names);
+    const nodes = draw(
+      "g",
+      {},
+      places.flatMap((column, l) =>
+        column.map(([x, y]) =>
+          draw("circle", { cx: x, cy: y, r: drawn[l] > 12 ? 4.5 : 7, class: "unit" }),
+        ),
+      ),
+    );
+    const names = draw(
+      "g",
+      {},
+      places[0].length <= 8
+        ? places[0].map(([x, y], i) =>
+            draw(
+              "text",
+              { x: x - 12, y: y + 4, class: "tick", "text-anchor": "end" },
+              brief(data.x_names[i], 7),
+            ),
+          )
+        : [],
+      places[places.length - 1].map(([x, y], k) =>
+        draw(
+          "text",
+          { x: x + 12, y: y + 4, class: "tick" },
+          run.task === "classes" ? brief(data.labels[k], 7) : "ŷ → L",
+        ),
+      ),
+      places.map((column, l) =>
+        draw(
+          "text",
+          { x: column[0][0], y: 14, class: "tick", "text-anchor": "middle" },
+          l === 0
+            ? "inputs"
+            : l === places.length - 1
+              ? "output"
+              : layers[l - 1].function || "layer",
+        ),
+      ),
+    );
+    svg = draw(
+      "svg",
+      { role: "img", class: "chart", width, height, viewBox: `0 0 ${width} ${height}` },
+      lines,
+      nodes,
+      names,
+    );
     svg.nodes = nodes;
     host.replaceChildren(svg);
     paint();
@@ -68,23 +133,47 @@ function networkPanel() {
     if (!svg) return;
     const [w, g] = [weightsNow(), gradientsNow()];
     const chosen = placeOf(state.weight);
-    const widest = layers.map((layer) => Math.max(1e-300, ...Array.from({ length: layer.inputs * layer.outputs }, (_, k) => Math.abs(w[layer.weight + k]))));
-    const steepest = layers.map((layer) => Math.max(1e-300, ...Array.from({ length: layer.inputs * layer.outputs }, (_, k) => Math.abs(g[layer.weight + k]))));
+    const widest = layers.map((layer) =>
+      Math.max(
+        1e-300,
+        ...Array.from({ length: layer.inputs * layer.outputs }, (_, k) =>
+          Math.abs(w[layer.weight + k]),
+        ),
+      ),
+    );
+    const steepest = layers.map((layer) =>
+      Math.max(
+        1e-300,
+        ...Array.from({ length: layer.inputs * layer.outputs }, (_, k) =>
+          Math.abs(g[layer.weight + k]),
+        ),
+      ),
+    );
     for (const { l, i, j, index, line } of edges) {
-      const lit = index === state.weight || (l > chosen.layer && (l > chosen.layer + 1 || i === chosen.to));
-      line.setAttribute("class", `edge${lit ? " lit" : ""}${index === state.weight ? " chosen" : ""}`);
+      const lit =
+        index === state.weight || (l > chosen.layer && (l > chosen.layer + 1 || i === chosen.to));
+      line.setAttribute(
+        "class",
+        `edge${lit ? " lit" : ""}${index === state.weight ? " chosen" : ""}`,
+      );
       line.setAttribute("stroke-width", (0.4 + 4.2 * (Math.abs(w[index]) / widest[l])).toFixed(2));
       const share = Math.round(100 * Math.sqrt(Math.abs(g[index]) / steepest[l]));
       line.style.stroke = `color-mix(in oklab, var(--${g[index] > 0 ? "up" : "down"}) ${share}%, var(--level))`;
     }
-    for (const edge of edges) if (edge.index === state.weight) edge.line.parentNode.append(edge.line);
+    for (const edge of edges)
+      if (edge.index === state.weight) edge.line.parentNode.append(edge.line);
     const circles = [...svg.nodes.childNodes];
     let at = 0;
-    places.forEach((column, l) => column.forEach((_, i) => {
-      const lit = l > chosen.layer + 1 || (l === chosen.layer + 1 && i === chosen.to) || (l === chosen.layer && i === chosen.from);
-      circles[at].setAttribute("class", `unit${lit ? " lit" : ""}`);
-      at += 1;
-    }));
+    places.forEach((column, l) =>
+      column.forEach((_, i) => {
+        const lit =
+          l > chosen.layer + 1 ||
+          (l === chosen.layer + 1 && i === chosen.to) ||
+          (l === chosen.layer && i === chosen.from);
+        circles[at].setAttribute("class", `unit${lit ? " lit" : ""}`);
+        at += 1;
+      }),
+    );
     svg.setAttribute("aria-label", caption.textContent);
   }
 
@@ -98,9 +187,12 @@ function networkPanel() {
       const g = gradientsNow()[state.weight];
       const { layer } = placeOf(state.weight);
       const ways = layers.slice(layer + 1).reduce((n, l) => n * l.outputs, 1);
-      const hidden = widths.some((w) => w > MOST_UNITS) ? ` The first ${MOST_UNITS} units of a layer are drawn.` : "";
+      const hidden = widths.some((w) => w > MOST_UNITS)
+        ? ` The first ${MOST_UNITS} units of a layer are drawn.`
+        : "";
       const name = weightName(state.weight);
-      caption.textContent = `${name.charAt(0).toUpperCase()}${name.slice(1)} is ${short(weightsNow()[state.weight])}; its gradient is ${short(g)}. ` +
+      caption.textContent =
+        `${name.charAt(0).toUpperCase()}${name.slice(1)} is ${short(weightsNow()[state.weight])}; its gradient is ${short(g)}. ` +
         `${counted(ways, "path")} lead${ways === 1 ? "s" : ""} from it to the output.${hidden}`;
       paint();
       factors.replaceChildren(...chainOfFactors());
@@ -122,20 +214,58 @@ function chainOfFactors() {
   const bends = layers[layer].function;
   const goal = run.task === "classes" ? m.i("z") : hat();
   const total = x * stage.dBefore[to];
-  const input = from < 0 ? part("mn")("1") : layer === 0 ? m.sub(m.i("x"), part("mn")(from + 1)) : layered("h", layer, from + 1);
+  const input =
+    from < 0
+      ? part("mn")("1")
+      : layer === 0
+        ? m.sub(m.i("x"), part("mn")(from + 1))
+        : layered("h", layer, from + 1);
   const inner = [input, ...(bends ? [m.o("·"), m.sup(m.i("f"), m.o("′"))] : [])];
-  const back = layer === layers.length - 1 ? slope(m.i("L"), goal) : slope(m.i("L"), layered("h", layer + 1, to + 1));
-  const numbers = [bracketed(x, 3), ...(bends ? [m.o("·"), bracketed(stage.bend[to], 3)] : []), m.o("·"), bracketed(stage.dAfter[to], 3)];
-  const head = m.block(m.row(partial(m.i("L"), weightSymbol(state.weight)), m.o("="), ...inner, m.o("·"), back));
-  const lines = [el("p", { class: "hint" }, `On row ${data.row_numbers[r]}; the mean over all rows makes the gradient.`), head,
-    m.block(m.row(m.infix("="), ...numbers), m.row(m.infix("="), m.n(total, 3)))];
+  const back =
+    layer === layers.length - 1
+      ? slope(m.i("L"), goal)
+      : slope(m.i("L"), layered("h", layer + 1, to + 1));
+  const numbers = [
+    bracketed(x, 3),
+    ...(bends ? [m.o("·"), bracketed(stage.bend[to], 3)] : []),
+    m.o("·"),
+    bracketed(stage.dAfter[to], 3),
+  ];
+  const head = m.block(
+    m.row(partial(m.i("L"), weightSymbol(state.weight)), m.o("="), ...inner, m.o("·"), back),
+  );
+  const lines = [
+    el(
+      "p",
+      { class: "hint" },
+      `On row ${data.row_numbers[r]}; the mean over all rows makes the gradient.`,
+    ),
+    head,
+    m.block(m.row(m.infix("="), ...numbers), m.row(m.infix("="), m.n(total, 3))),
+  ];
   const paths = strongest(trace, layer, to).slice(0, 4);
   if (layer < layers.length - 1) {
     const after = stage.dAfter[to];
-    lines.push(el("p", { class: "hint" }, paths.length < 2 ? "What comes back along its path:" : "What comes back, by its strongest paths:"),
-      table(["through", "product", "share"], paths.map(({ way, product }) =>
-        [way.map((k, i) => (layer + 1 + i === layers.length - 1 ? outputName(k) : `unit ${k + 1}`)).join(" → "), signedText(product, 3),
-          after ? `${short(Math.round((100 * product) / after))} %` : "–"]), { class: "numbers" }));
+    lines.push(
+      el(
+        "p",
+        { class: "hint" },
+        paths.length < 2
+          ? "What comes back along its path:"
+          : "What comes back, by its strongest paths:",
+      ),
+      table(
+        ["through", "product", "share"],
+        paths.map(({ way, product }) => [
+          way
+            .map((k, i) => (layer + 1 + i === layers.length - 1 ? outputName(k) : `unit ${k + 1}`))
+            .join(" → "),
+          signedText(product, 3),
+          after ? `${short(Math.round((100 * product) / after))} %` : "–",
+        ]),
+        { class: "numbers" },
+      ),
+    );
   }
   return lines;
 }
@@ -147,13 +277,19 @@ function strongest(trace, layer, unit) {
   for (let l = layer + 1; l < layers.length; l++) {
     const { weight, outputs } = layers[l];
     const bend = trace.stages[l].bend;
-    beam = beam.flatMap(({ way, at, product }) => Array.from({ length: outputs }, (_, j) =>
-      ({ way: [...way, j], at: j, product: product * w[weight + at * outputs + j] * bend[j] })));
+    beam = beam.flatMap(({ way, at, product }) =>
+      Array.from({ length: outputs }, (_, j) => ({
+        way: [...way, j],
+        at: j,
+        product: product * w[weight + at * outputs + j] * bend[j],
+      })),
+    );
     beam.sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
     beam = beam.slice(0, 400);
   }
   const ends = trace.stages[trace.stages.length - 1].dAfter;
-  return beam.map((path) => ({ ...path, product: path.product * ends[path.at] }))
+  return beam
+    .map((path) => ({ ...path, product: path.product * ends[path.at] }))
     .sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
 }
 
@@ -165,8 +301,18 @@ function nudgeTable() {
   const before = lossAt(copy);
   copy[state.weight] += delta;
   const seen = state.nudge ? lossAt(copy) - before : 0;
-  const rows = [["nudge δ", short(delta, 3)], ["promised: slope · δ", signedText(g * delta, 4)], ["truly seen", signedText(seen, 4)]];
-  const words = !state.nudge ? "Move the slider: near 0 the slope tells the truth, further off the hill bends away."
-    : Math.abs(seen - g * delta) <= 0.1 * Math.abs(seen) ? "The slope tells it to within a tenth." : "So far out, the hill has bent away from its tangent.";
-  return [table(["", "change"], rows, { class: "numbers", id: "nudge-numbers" }), el("p", { class: "hint" }, words)];
+  const rows = [
+    ["nudge δ", short(delta, 3)],
+    ["promised: slope · δ", signedText(g * delta, 4)],
+    ["truly seen", signedText(seen, 4)],
+  ];
+  const words = !state.nudge
+    ? "Move the slider: near 0 the slope tells the truth, further off the hill bends away."
+    : Math.abs(seen - g * delta) <= 0.1 * Math.abs(seen)
+      ? "The slope tells it to within a tenth."
+      : "So far out, the hill has bent away from its tangent.";
+  return [
+    table(["", "change"], rows, { class: "numbers", id: "nudge-numbers" }),
+    el("p", { class: "hint" }, words),
+  ];
 }

@@ -4,12 +4,15 @@ function ratesPanel() {
   const told = run.trials;
   if (!told) return;
   const { limit, trials, exact } = told;
-  const root = screen("rates", "Learning rates",
+  const root = screen(
+    "rates",
+    "Learning rates",
     exact
       ? "The same descent with three learning rates. Along the steepest direction a step multiplies " +
-        "the distance to the bottom by 1\u00a0−\u00a0rate\u00a0·\u00a0λ, so beyond 2/\u2060λmax every step leads further away."
+          "the distance to the bottom by 1\u00a0−\u00a0rate\u00a0·\u00a0λ, so beyond 2/\u2060λmax every step leads further away."
       : "Plain descents from this run's first weights, with three learning rates. At those weights " +
-        "the largest stable rate is 2/\u2060λmax; the hill changes on the way, and so does the limit.");
+          "the largest stable rate is 2/\u2060λmax; the hill changes on the way, and so does the limit.",
+  );
   const axis = el("div", { class: "plot short" });
   const axisFigure = el("figure", { class: "wide" }, axis);
   root.append(axisFigure);
@@ -22,17 +25,54 @@ function ratesPanel() {
     least: 110,
     still: (c) => {
       const { top, bottom, right } = c.box;
-      c.back.append(draw("rect", { x: c.x(limit), y: top, width: right - c.x(limit), height: bottom - top, class: "beyond" }));
-      c.back.append(draw("line", { x1: c.x(limit), x2: c.x(limit), y1: top, y2: bottom, class: "limit" }));
+      c.back.append(
+        draw("rect", {
+          x: c.x(limit),
+          y: top,
+          width: right - c.x(limit),
+          height: bottom - top,
+          class: "beyond",
+        }),
+      );
+      c.back.append(
+        draw("line", { x1: c.x(limit), x2: c.x(limit), y1: top, y2: bottom, class: "limit" }),
+      );
       trials.forEach((t, k) => {
         const at = c.x(t.rate);
         const middle = bottom - 22 * c.unit;
-        c.front.append(draw("circle", { cx: at, cy: bottom - 10, r: 6, class: t.verdict === "too large" ? "rate bad" : t.verdict === "right" ? "rate good" : "rate" }));
-        c.front.append(c.note(t.rate, 0, short(t.rate, 3), { "text-anchor": "middle" }, t.rate > limit ? 14 * c.unit : 0, -(bottom - middle)));
+        c.front.append(
+          draw("circle", {
+            cx: at,
+            cy: bottom - 10,
+            r: 6,
+            class:
+              t.verdict === "too large" ? "rate bad" : t.verdict === "right" ? "rate good" : "rate",
+          }),
+        );
+        c.front.append(
+          c.note(
+            t.rate,
+            0,
+            short(t.rate, 3),
+            { "text-anchor": "middle" },
+            t.rate > limit ? 14 * c.unit : 0,
+            -(bottom - middle),
+          ),
+        );
       });
-      c.front.append(c.note(limit, 1, `2/λmax = ${short(limit)}`, { class: "limit-text", "text-anchor": "end" }, -8, 10));
+      c.front.append(
+        c.note(
+          limit,
+          1,
+          `2/λmax = ${short(limit)}`,
+          { class: "limit-text", "text-anchor": "end" },
+          -8,
+          10,
+        ),
+      );
     },
-    label: () => `Learning rates ${rates.map((r) => short(r, 3)).join(", ")}; the stable limit is ${short(limit)}.`,
+    label: () =>
+      `Learning rates ${rates.map((r) => short(r, 3)).join(", ")}; the stable limit is ${short(limit)}.`,
   });
   ruler.fit();
 
@@ -45,7 +85,12 @@ function ratesPanel() {
   function framed(trial) {
     const host = el("div", { class: "plot" });
     const caption = el("figcaption", {});
-    const title = el("h3", {}, trial.verdict, el("span", { class: "light" }, ` ${short(trial.rate, 3)}`));
+    const title = el(
+      "h3",
+      {},
+      trial.verdict,
+      el("span", { class: "light" }, ` ${short(trial.rate, 3)}`),
+    );
     multiples.append(el("figure", {}, title, host, caption));
     return { host, caption };
   }
@@ -74,16 +119,33 @@ function ratesPanel() {
     const heights = trial.path.map(heightOf);
     const chart = new Chart(host, {
       x: { domain, name: "w" },
-      y: { domain: extent(curve.map((p) => p[1]), 0.08), name: "loss" },
+      y: {
+        domain: extent(
+          curve.map((p) => p[1]),
+          0.08,
+        ),
+        name: "loss",
+      },
       ratio: 0.8,
       still: (c) => c.back.append(c.path(curve, { class: "truth hill" })),
       moving(c) {
         const upTo = Math.min(stepNow(), trial.path.length - 1);
         const points = trial.path.slice(0, upTo + 1).map((w, k) => [w, heights[k]]);
-        c.clipped(c.path(points, { class: "way" }), points.map(([a, b]) => c.dot(a, b, 2.6, { class: "way-dot" })));
+        c.clipped(
+          c.path(points, { class: "way" }),
+          points.map(([a, b]) => c.dot(a, b, 2.6, { class: "way-dot" })),
+        );
         const here = points[points.length - 1];
-        if (Math.abs(here[0] - ends) < reach) c.clipped(c.dot(here[0], here[1], 6, { class: "now" }));
-        else c.put(draw("text", { x: c.box.right, y: 13 * c.unit, class: "up-text", "text-anchor": "end" }, "left the picture"));
+        if (Math.abs(here[0] - ends) < reach)
+          c.clipped(c.dot(here[0], here[1], 6, { class: "now" }));
+        else
+          c.put(
+            draw(
+              "text",
+              { x: c.box.right, y: 13 * c.unit, class: "up-text", "text-anchor": "end" },
+              "left the picture",
+            ),
+          );
       },
       label: () => `${trial.verdict}: ${caption.textContent}`,
     });
@@ -99,7 +161,9 @@ function ratesPanel() {
   // Or the loss by step, where a single weight does not tell the story.
   function courseOf(trial) {
     const { host, caption } = framed(trial);
-    const all = trials.flatMap((t) => (t.reason === "diverged" ? t.losses.slice(0, 3) : t.losses.slice(0, -1)));
+    const all = trials.flatMap((t) =>
+      t.reason === "diverged" ? t.losses.slice(0, 3) : t.losses.slice(0, -1),
+    );
     const [low, high] = extent(all.filter((x) => x !== null));
     const log = low > 0 && high / low > 30;
     const domain = log ? [low / 1.3, high * 1.6] : extent([low, high], 0.1);
@@ -108,10 +172,21 @@ function ratesPanel() {
       x: { domain: [0, 40], name: "step" },
       y: { domain, name: "loss", log },
       ratio: 0.8,
-      still: (c) => c.back.append(c.path(shown.map((l, k) => [k, l]), { class: "faint" })),
+      still: (c) =>
+        c.back.append(
+          c.path(
+            shown.map((l, k) => [k, l]),
+            { class: "faint" },
+          ),
+        ),
       moving(c) {
         const upTo = Math.min(stepNow(), shown.length - 1, 40);
-        c.clipped(c.path(shown.slice(0, upTo + 1).map((l, k) => [k, l]), { class: "step-line" }));
+        c.clipped(
+          c.path(
+            shown.slice(0, upTo + 1).map((l, k) => [k, l]),
+            { class: "step-line" },
+          ),
+        );
         const here = shown[upTo];
         if (here !== null && here <= domain[1]) c.clipped(c.dot(upTo, here, 6, { class: "now" }));
       },

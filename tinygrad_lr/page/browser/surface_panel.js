@@ -44,32 +44,53 @@ function surfacePanel(figure) {
   const heights = surface.losses.flat().filter((x) => x !== null);
   const [low, high] = extent(heights);
   const levels = Array.from({ length: 11 }, (_, k) => low + (high - low) * ((k + 0.9) / 11) ** 2);
-  const unit = data.x_scale && data.x_scale[0] !== 1 ? `, per standard deviation of ${brief(data.x_names[0], 20)}` : "";
+  const unit =
+    data.x_scale && data.x_scale[0] !== 1
+      ? `, per standard deviation of ${brief(data.x_names[0], 20)}`
+      : "";
   const chart = new Chart(host, {
-    x: { domain: [surface.a[0], surface.a[surface.a.length - 1]], name: line ? `w${unit}` : "first direction of the path" },
-    y: { domain: [surface.b[0], surface.b[surface.b.length - 1]], name: line ? "b" : "second direction of the path" },
+    x: {
+      domain: [surface.a[0], surface.a[surface.a.length - 1]],
+      name: line ? `w${unit}` : "first direction of the path",
+    },
+    y: {
+      domain: [surface.b[0], surface.b[surface.b.length - 1]],
+      name: line ? "b" : "second direction of the path",
+    },
     ratio: 0.72,
     still(c) {
       levels.forEach((level, k) => {
         const d = contour(surface, level)
-          .map(([p, q]) => `M${c.x(p[0]).toFixed(1)} ${c.y(p[1]).toFixed(1)}L${c.x(q[0]).toFixed(1)} ${c.y(q[1]).toFixed(1)}`).join("");
-        c.back.append(draw("path", { d, class: "contour", "stroke-opacity": (0.85 - 0.055 * k).toFixed(2) }));
+          .map(
+            ([p, q]) =>
+              `M${c.x(p[0]).toFixed(1)} ${c.y(p[1]).toFixed(1)}L${c.x(q[0]).toFixed(1)} ${c.y(q[1]).toFixed(1)}`,
+          )
+          .join("");
+        c.back.append(
+          draw("path", { d, class: "contour", "stroke-opacity": (0.85 - 0.055 * k).toFixed(2) }),
+        );
         if (k % 4 === 2) labelled(c, level);
       });
       if (surface.minimum) {
         const [a, b] = surface.minimum;
         const [x, y] = [c.x(a), c.y(b)];
-        c.front.append(draw("path", { d: `M${x - 6} ${y}H${x + 6}M${x} ${y - 6}V${y + 6}`, class: "truth" }),
-          c.note(a, b, "closed form", { class: "truth-text" }, 10, 18));
+        c.front.append(
+          draw("path", { d: `M${x - 6} ${y}H${x + 6}M${x} ${y - 6}V${y + 6}`, class: "truth" }),
+          c.note(a, b, "closed form", { class: "truth-text" }, 10, 18),
+        );
       }
     },
     moving(c) {
       const path = surface.path.slice(0, state.place + 1);
-      c.clipped(c.path(path, { class: "way" }), path.map(([a, b]) => c.dot(a, b, 2.4, { class: "way-dot" })));
+      c.clipped(
+        c.path(path, { class: "way" }),
+        path.map(([a, b]) => c.dot(a, b, 2.4, { class: "way-dot" })),
+      );
       const here = path[path.length - 1];
       if (state.place >= surface.path.length) return;
       const next = surface.path[state.place + 1];
-      if (next) c.clipped(c.arrow(here[0], here[1], next[0], next[1], { class: "arrow step" }) || "");
+      if (next)
+        c.clipped(c.arrow(here[0], here[1], next[0], next[1], { class: "arrow step" }) || "");
       c.clipped(c.dot(here[0], here[1], 5.5, { class: "now" }));
     },
     label: () => caption.textContent,
@@ -79,16 +100,28 @@ function surfacePanel(figure) {
     const cuts = contour(surface, level).map(([p]) => p);
     if (!cuts.length) return;
     const top = cuts.reduce((best, p) => (p[1] > best[1] ? p : best));
-    c.front.append(c.note(top[0], top[1], short(level, 3), { class: "tick level-text", "text-anchor": "middle" }, 0, 4));
+    c.front.append(
+      c.note(
+        top[0],
+        top[1],
+        short(level, 3),
+        { class: "tick level-text", "text-anchor": "middle" },
+        0,
+        4,
+      ),
+    );
   }
 
   panels.push({
     update() {
       chart.move();
-      const beyond = state.place >= surface.path.length ? " The descent has left this picture." : "";
-      caption.textContent = (line
-        ? `Lines of equal loss over w and b: where they lie close, the hill is steep. ${wayWords()}`
-        : `Lines of equal loss in the plane in which the weights moved most; ${Math.round(100 * surface.share)} % of their movement lies in it.`) + beyond;
+      const beyond =
+        state.place >= surface.path.length ? " The descent has left this picture." : "";
+      caption.textContent =
+        (line
+          ? `Lines of equal loss over w and b: where they lie close, the hill is steep. ${wayWords()}`
+          : `Lines of equal loss in the plane in which the weights moved most; ${Math.round(100 * surface.share)} % of their movement lies in it.`) +
+        beyond;
       chart.svg.setAttribute("aria-label", caption.textContent);
     },
   });
