@@ -460,3 +460,24 @@ def test_odd_runs_are_shown_without_a_fault(page, kind, tmp_path):
         ".filter(a => /NaN|Infinity|undefined|null/.test(a.value)).map(a => a.value)"
     )
     assert drawn == [] and "undefined" not in text(browser, "body")
+
+
+def test_from_one_step_to_the_next_the_model_glides_where_motion_is_wanted(page, network):
+    browser = page(network[0])
+    features = [{"name": "prefers-reduced-motion", "value": "no-preference"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    places = browser.execute_async_script(
+        """
+        const done = arguments[0];
+        const seen = new Set();
+        const look = () => {
+          seen.add(document.querySelector("#hill .now").getAttribute("cx"));
+          if (document.documentElement.dataset.step === "1") done([...seen]);
+          else requestAnimationFrame(look);
+        };
+        document.getElementById("forth").click();
+        requestAnimationFrame(look);
+        """
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(places) > 3

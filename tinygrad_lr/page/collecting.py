@@ -41,12 +41,11 @@ def collected(
     fits = (regression and layers and layers[-1]["outputs"] == 1) or (
         data.classes and name == "cross_entropy"
     )
-    numbers = sum(parameter.size for parameter in model.parameters())
-    open_ = bool(fits and data.tabular and numbers <= MOST_PARAMETERS)
+    open_ = bool(fits and data.tabular and data.parameters <= MOST_PARAMETERS)
     line = layers is not None and len(layers) == 1 and layers[0]["function"] is None
     rows = _rows(data, line)
     twin = Twin(model, loss, data.x[rows], data.y[rows])
-    moments = Moments(history, twin, numbers if open_ else 2000)
+    moments = Moments(history, twin, data.parameters if open_ else 2000)
     weight = int(np.argmax(_first_matrix(twin) * _travel(moments.weights)))
     simple = open_ and line and data.classes is False
     one = simple and data.x.shape[1] == 1 and layers is not None and layers[0]["bias"] is not None
@@ -56,7 +55,7 @@ def collected(
         flat = data.x[rows][:, 0], data.y[rows].reshape(len(rows))
         surface = line_surface(quick, moments, *flat)
     else:
-        surface = widest_surface(quick, moments) if len(rows) * numbers < 1e7 else None
+        surface = widest_surface(quick, moments) if len(rows) * data.parameters < 1e7 else None
     found: dict[str, Any] = {
         "task": "classes" if data.classes else "regression" if regression else "other",
         "line": line,

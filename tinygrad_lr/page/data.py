@@ -18,6 +18,7 @@ from .document import plain, rounded
 from .twin import Array
 
 MOST_ROWS, MOST_NUMBERS = 2000, 40_000  # that go into the file
+MOST_WORK = 2_000_000  # rows times parameters, for each loss that the page computes itself
 MOST_OUTPUTS = 300  # rows that outputs alone are told of
 MOST_COLUMNS = 500  # of which the rows go into the file
 MOST_TOLD = 12  # columns that are summed up
@@ -30,6 +31,7 @@ class Data:
 
     - `shown`: the rows that go into the file, evenly spread
     - `x_scaling`, `y_scaling`: what brought x and y to the model's scale, None for nothing
+    - `parameters`: how many numbers the model learns
     """
 
     x: Array
@@ -39,11 +41,15 @@ class Data:
     labels: tuple[str, ...]
     x_scaling: Standardizer | None
     y_scaling: Standardizer | None
+    parameters: int
 
     @property
     def shown(self) -> Array:
         """Which rows go into the file: all, or as many as there is room for, evenly spread."""
-        room = min(MOST_ROWS, MOST_NUMBERS // self.x.shape[1]) if self.tabular else MOST_OUTPUTS
+        room = MOST_OUTPUTS
+        if self.tabular:
+            room = min(MOST_ROWS, MOST_NUMBERS // self.x.shape[1], MOST_WORK // self.parameters)
+            room = max(room, 100)
         count = min(len(self.x), room)
         return np.linspace(0, len(self.x) - 1, count).round().astype(int)
 
@@ -154,7 +160,7 @@ def gathered(
     return Data(
         *(features, targets, _shown(names), printable(str(y_name))),
         _shown(labels or ()) if classes else (),
-        *(x_scaling, y_scaling),
+        *(x_scaling, y_scaling, sum(parameter.size for parameter in model.parameters())),
     )
 
 

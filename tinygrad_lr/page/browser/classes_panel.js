@@ -75,27 +75,25 @@ function confusion(counts) {
 function likelihoods() {
   const r = rowNow();
   const { probabilities } = traced(weightsNow(), r);
-  const bars = probabilities
-    .slice(0, 8)
-    .map((p, k) =>
-      el(
-        "div",
-        { class: "bar-line" },
-        el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
-        draw(
-          "svg",
-          {
-            class: "bar",
-            viewBox: "0 0 100 10",
-            preserveAspectRatio: "none",
-            "aria-hidden": "true",
-          },
-          draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
-          draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: `class-${k}` }),
-        ),
-        el("span", { class: "number" }, p.toFixed(3)),
+  const bars = probabilities.slice(0, 8).map((p, k) =>
+    el(
+      "div",
+      { class: "bar-line" },
+      el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
+      draw(
+        "svg",
+        {
+          class: "bar",
+          viewBox: "0 0 100 10",
+          preserveAspectRatio: "none",
+          "aria-hidden": "true",
+        },
+        draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
+        draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: `class-${k}` }),
       ),
-    );
+      el("span", { class: "number" }, p.toFixed(3)),
+    ),
+  );
   return [
     el(
       "p",

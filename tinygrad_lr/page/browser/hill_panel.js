@@ -30,12 +30,11 @@ function reachOf(index) {
   return { middle: ends, reach: 1.3 * reach, path };
 }
 
-function sliceAt(weights, index, domain, points) {
-  const copy = Float64Array.from(weights);
+// The loss over a weight from end to end of a window.
+function sliceOf(loss, domain, points) {
   return Array.from({ length: points }, (_, i) => {
     const w = domain[0] + ((domain[1] - domain[0]) * i) / (points - 1);
-    copy[index] = w;
-    return [w, lossAt(copy)];
+    return [w, loss(w)];
   });
 }
 
@@ -60,7 +59,9 @@ function hillPanel() {
   const figure = el("figure", {}, host, caption);
   const side = run.surface ? el("figure", {}) : el("div", { class: "side" });
   pair(root, figure, side);
-  const points = run.line ? 61 : 41;
+  const units = layers.reduce((sum, layer) => sum + layer.outputs, 0);
+  const points = Math.max(13, Math.min(61, Math.round(4e6 / (count * units)))); // as time allows
+  let standing = null; // the slice that the axes were made for
   let height = 1;
   let domainOf = null;
 
@@ -68,7 +69,7 @@ function hillPanel() {
     x: { domain: [0, 1], name: "" },
     y: { domain: [0, 1], name: "loss" },
     ratio: 0.72,
-    moving: (c) => paint(c, weightsNow(), lossNow()),
+    moving: (c) => paint(c, weightsNow()),
     label: () => caption.textContent,
   });
 
@@ -80,7 +81,7 @@ function hillPanel() {
     const domain = [middle - reach, middle + reach];
     const heights = [0, Math.floor(bestPlace / 2), bestPlace].map((k) => {
       const [low, high] = extent(
-        sliceAt(run.weights[k], state.weight, domain, 15).map((p) => p[1]),
+        sliceOf(lossOver(run.weights[k], state.weight), domain, 15).map((p) => p[1]),
       );
       return high - low;
     });
@@ -89,29 +90,36 @@ function hillPanel() {
   }
 
   // The hill sinks as the other weights learn: its axis goes along, and fits its height.
-  function stand(curve) {
-    const [left, right] = chart.options.x.domain;
+  function stand() {
+    const domain = chart.options.x.domain;
+    const loss = lossOver(weightsNow(), state.weight);
+    const curve = sliceOf(loss, domain, points);
+    standing = { weights: weightsNow(), index: state.weight, loss, curve };
     const w = weightsNow()[state.weight];
-    const here = w < left || w > right ? [] : [lossAt(weightsNow())];
+    const here = w < domain[0] || w > domain[1] ? [] : [loss(w)];
     const [low, high] = extent([...curve.map((p) => p[1]), ...here]);
     const tall = Math.max(high - low, 0.05 * height);
     chart.options.y = { domain: [low - 0.12 * tall, low + 1.08 * tall], name: "loss" };
     if (chart.box) chart.layout();
   }
 
-  function paint(c, weights, loss, eased = null) {
+  function paint(c, weights, eased = null) {
     const index = state.weight;
     const [w, g] = [weights[index], gradientsNow()[index]];
     const domain = c.options.x.domain;
-    const curve = sliceAt(weights, index, domain, points);
-    const here = run.same_rows || !run.line ? lossAt(weights) : loss;
-    c.clipped(c.path(curve, { class: "truth hill" }));
+    const known = standing && standing.weights === weights && standing.index === index;
+    const loss = known ? standing.loss : lossOver(weights, index);
+    const here = loss(w);
+    c.clipped(
+      c.path(known ? standing.curve : sliceOf(loss, domain, points), { class: "truth hill" }),
+    );
     const next = nextNow();
     const span = 0.22 * (domain[1] - domain[0]);
     const kind = g > 0 ? "up" : "down";
     if (eased !== null) {
       const start = weightsNow()[index];
-      const arrow = c.arrow(start, lossNow(), run.weights[state.place + 1][index], lossNow(), {
+      const before = lossAt(weightsNow());
+      const arrow = c.arrow(start, before, run.weights[state.place + 1][index], before, {
         class: "arrow step",
         opacity: 1 - eased,
       });
@@ -128,9 +136,7 @@ function hillPanel() {
       );
       if (next) {
         const landing = next[index];
-        const copy = Float64Array.from(weights);
-        copy[index] = landing;
-        const height = lossAt(copy);
+        const height = loss(landing);
         c.clipped(
           draw("line", {
             x1: c.x(landing),
@@ -154,7 +160,7 @@ function hillPanel() {
           22,
         ),
       );
-      nudged(c, weights, here, g);
+      nudged(c, loss, w, g);
     }
     for (const k of run.steps.keys()) {
       if (k > state.place) break;
@@ -174,15 +180,13 @@ function hillPanel() {
   }
 
   // Where a nudge would lead: on the hill, and on the tangent.
-  function nudged(c, weights, here, g) {
+  function nudged(c, loss, before, g) {
     if (!state.nudge) return;
     const delta = nudgeNow();
-    const copy = Float64Array.from(weights);
-    copy[state.weight] += delta;
-    const w = copy[state.weight];
+    const w = before + delta;
     const [left, right] = c.options.x.domain;
     if (w < left || w > right) return;
-    const [promise, seen] = [here + g * delta, lossAt(copy)];
+    const [promise, seen] = [loss(before) + g * delta, loss(w)];
     c.clipped(
       c.dot(w, promise, 4.5, { class: `promised ${g > 0 ? "up" : "down"}` }),
       c.dot(w, seen, 4.5, { class: "seen" }),
@@ -200,11 +204,11 @@ function hillPanel() {
       if (picker) picker.update();
       caption.replaceChildren(...stepWords());
       sentence.replaceChildren(stepFormula());
-      stand(sliceAt(weightsNow(), state.weight, chart.options.x.domain, points));
+      stand();
     },
     glide(weights, eased) {
       chart.clear();
-      paint(chart, weights, lossNow(), eased);
+      paint(chart, weights, eased);
     },
   });
   if (run.surface) surfacePanel(side);

@@ -55,12 +55,44 @@ function outputsOf(weights, input = flat, n = count) {
 }
 
 // The loss of the rows in the file.
-function lossAt(weights) {
-  const answer = outputsOf(weights);
+const lossAt = (weights) => meanLoss(outputsOf(weights));
+
+function meanLoss(answer) {
   const width = layers[layers.length - 1].outputs;
   let total = 0;
   for (let r = 0; r < count; r++) total += rowLoss(answer, r, width);
   return total / count;
+}
+
+// The loss as a function of one weight, all others held. Only what that weight changes is computed
+// anew: one unit of its layer, what that unit adds to the next, and the layers after those.
+function lossOver(weights, index) {
+  const { layer: l, from, to } = placeOf(index);
+  let input = flat;
+  for (const layer of layers.slice(0, l))
+    input = bent(layer, applied(layer, weights, input, count));
+  const layer = layers[l];
+  const before = applied(layer, weights, input, count);
+  const after = bent(layer, before);
+  const next = layers[l + 1];
+  const base = next ? applied(next, weights, after, count) : after;
+  const width = next ? next.outputs : layer.outputs;
+  const f = layer.function ? functions[layer.function][0] : (a) => a;
+  return (w) => {
+    const moved = Float64Array.from(base);
+    for (let r = 0; r < count; r++) {
+      const at = r * layer.outputs + to;
+      const x = from < 0 ? 1 : input[r * layer.inputs + from];
+      const change = f(before[at] + (w - weights[index]) * x, layer.slope) - after[at];
+      if (!next) moved[at] += change;
+      else
+        for (let k = 0; k < width; k++)
+          moved[r * width + k] += change * weights[next.weight + to * width + k];
+    }
+    let h = next ? bent(next, moved) : moved;
+    for (const later of layers.slice(l + 2)) h = bent(later, applied(later, weights, h, count));
+    return meanLoss(h);
+  };
 }
 
 function rowLoss(answer, r, width) {

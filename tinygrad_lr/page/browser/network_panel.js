@@ -297,10 +297,9 @@ function strongest(trace, layer, unit) {
 function nudgeTable() {
   const delta = nudgeNow();
   const g = gradientsNow()[state.weight];
-  const copy = Float64Array.from(weightsNow());
-  const before = lossAt(copy);
-  copy[state.weight] += delta;
-  const seen = state.nudge ? lossAt(copy) - before : 0;
+  const w = weightsNow()[state.weight];
+  const loss = lossOver(weightsNow(), state.weight);
+  const seen = loss(w + delta) - loss(w);
   const rows = [
     ["nudge δ", short(delta, 3)],
     ["promised: slope · δ", signedText(g * delta, 4)],

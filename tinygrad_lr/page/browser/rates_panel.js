@@ -110,13 +110,9 @@ function ratesPanel() {
     const start = trials[0].path[0];
     const reach = 1.5 * Math.abs(start - ends) || 1;
     const domain = [ends - reach, ends + reach];
-    const curve = sliceAt(held, index, domain, 61);
-    const copy = Float64Array.from(held);
-    const heightOf = (w) => {
-      copy[index] = w;
-      return lossAt(copy);
-    };
-    const heights = trial.path.map(heightOf);
+    const loss = lossOver(held, index);
+    const curve = sliceOf(loss, domain, 61);
+    const heights = trial.path.map(loss);
     const chart = new Chart(host, {
       x: { domain, name: "w" },
       y: {
