@@ -40,8 +40,8 @@ def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, deriv
         "style": style,
         "script": script,
         "data": as_json(run),
-        "graph": _folded("The computation graph", graph),
-        "derivation": _folded("The derivation in full", derivation),
+        "graph": _folded("graph", "The computation graph", graph),
+        "derivation": _folded("derivation", "The derivation in full", derivation),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _text("page.html"))
 
@@ -76,11 +76,11 @@ def rounded(array: Any, digits: int = 6) -> Any:
     return np.array(flat).reshape(numbers.shape)
 
 
-def _folded(title: str, fragment: str) -> str:
+def _folded(name: str, title: str, fragment: str) -> str:
     """A fragment of HTML or SVG below a line that opens it; nothing for none."""
     if not fragment:
         return ""
-    return f"<details class='wide'><summary>{title}</summary><div>{fragment}</div></details>"
+    return f'<details id="{name}"><summary>{title}</summary><div>{fragment}</div></details>'
 
 
 def _hash(text: str) -> str:

@@ -35,6 +35,10 @@ function chainPanel() {
     el("div", { class: "wide" }, chain, detail),
     el("div", { class: "wide" }, product),
   );
+  for (const name of ["derivation", "graph"]) {
+    const made = document.getElementById(name); // beforehand, where there is one
+    if (made) root.append(made);
+  }
   let opened = null;
 
   panels.push({
@@ -43,9 +47,9 @@ function chainPanel() {
       if (document.activeElement !== row) row.value = data.row_numbers[r];
       const parts = data.x_names
         .slice(0, 3)
-        .map((n, i) => `${brief(n, 20)} = ${short(ownX(data.x[r][i], i))}`);
+        .map((n, i) => `${plainName(n, 20)} = ${short(ownX(data.x[r][i], i))}`);
       const target = run.task === "classes" ? data.labels[data.y[r]] : short(ownY(data.y[r]));
-      told.textContent = `${parts.join(", ")}${features > 3 ? ", …" : ""}; ${brief(data.y_name, 20)} = ${target}`;
+      told.textContent = `${parts.join(", ")}${features > 3 ? ", …" : ""}; ${plainName(data.y_name, 20)} = ${target}`;
       const nodes = chainNodes(traced(weightsNow(), r), r);
       chain.replaceChildren(
         ...nodes
@@ -130,7 +134,7 @@ function chainPanel() {
 function accumulated(nodes, r) {
   const trace = traced(weightsNow(), r);
   const lines = [];
-  const push = (formula, ...numbers) => lines.push([m.math(formula), ...numbers]);
+  const push = (formulas, number) => lines.push([[formulas].flat().map((f) => m.math(f)), number]);
   const rows = run.rows_used;
   if (run.task === "regression") {
     const u = trace.output[0] - data.y[r];
@@ -212,16 +216,10 @@ function accumulated(nodes, r) {
             : m.sub(m.i("x"), part("mn")(from + 1))
           : layered("h", layer, from + 1);
     push(
-      m.row(
-        m.text("this row:\u00a0"),
-        through,
-        m.o("·"),
-        input,
-        m.o("="),
-        bracketed(arrives),
-        m.o("·"),
-        bracketed(x),
-      ),
+      [
+        m.row(m.text("this row:\u00a0"), through, m.o("·"), input),
+        m.row(m.infix("="), bracketed(arrives), m.o("·"), bracketed(x)),
+      ],
       signedText(arrives * x, 4),
     );
     push(

@@ -170,9 +170,9 @@ function dataPanel() {
       figures.replaceChildren(comparison(closed));
       const r = rowNow();
       const u = now[r] - y[r];
-      const own = curved ? `${brief(names[0])} = ${short(x[r])}, ` : "";
+      const own = curved ? `${plainName(names[0])} = ${short(x[r])}, ` : "";
       followed.replaceChildren(
-        `Row ${data.row_numbers[r]}: ${own}${brief(target)} = ${short(y[r])}; the model says `,
+        `Row ${data.row_numbers[r]}: ${own}${plainName(target)} = ${short(y[r])}; the model says `,
         el("span", { class: "number model-text" }, short(now[r])),
         ", so u = ",
         signedText(u),
@@ -260,7 +260,7 @@ function comparison(closed) {
       .slice(0, 8)
       .forEach((slope, i) =>
         rows.push([
-          features === 1 ? "slope" : brief(data.x_names[i], 18),
+          features === 1 ? "slope" : plainName(data.x_names[i], 18),
           short(slope, 6),
           ...(closed ? [short(closed.slope[i], 6)] : []),
         ]),

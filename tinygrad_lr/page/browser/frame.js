@@ -52,6 +52,7 @@ function controls() {
         "aria-valuetext",
         `step ${stepNow()} of ${run.run.steps}, loss ${short(lossNow())}`,
       );
+      told.setAttribute("aria-live", state.playing ? "off" : "polite");
       told.textContent = `step ${whole(stepNow())} of ${whole(run.run.steps)}`;
       play.replaceChildren(icon(state.playing ? "pause" : "play"));
       play.setAttribute("aria-label", state.playing ? "Pause" : "Play");
@@ -131,6 +132,9 @@ function keys(event) {
 function begin() {
   state.place = 0;
   recall();
+  document
+    .querySelector("header")
+    .append(el("p", { class: "hint" }, "Space plays and pauses, ← and → step, Home and End jump."));
   dataPanel();
   hillPanel();
   ratesPanel();

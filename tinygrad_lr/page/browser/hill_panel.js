@@ -48,8 +48,11 @@ function hillPanel() {
     "hill",
     "The hill",
     `The loss over one weight${several ? ", all others held where they are at this step" : ""}. ` +
-      "Descent looks at the slope under its feet and steps downhill: " +
-      "new weight = old weight − learning rate · slope.",
+      (run.plain
+        ? "Descent looks at the slope under its feet and steps downhill: " +
+          "new weight = old weight − learning rate · slope."
+        : "The slope says which way is down; how far to go, this run's optimiser decides, " +
+          "and in batches it sees other rows at each step."),
   );
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", { id: "hill-words" });
@@ -219,10 +222,10 @@ function axisName(index) {
   const { layer, from, to } = placeOf(index);
   if (oneLine) {
     const scaled = from >= 0 && data.x_scale[from] !== 1;
-    return `${weightName(index)}${scaled ? `, per standard deviation of ${brief(data.x_names[from], 20)}` : ""}`;
+    return `${weightName(index)}${scaled ? `, per standard deviation of ${plainName(data.x_names[from], 20)}` : ""}`;
   }
   const source =
-    from < 0 ? "bias" : layer === 0 ? brief(data.x_names[from], 16) : `unit ${from + 1}`;
+    from < 0 ? "bias" : layer === 0 ? plainName(data.x_names[from], 16) : `unit ${from + 1}`;
   const target = layer === layers.length - 1 ? outputName(to) : `unit ${to + 1}`;
   return `weight ${source} → ${target}, layer ${layer + 1}`;
 }
@@ -286,16 +289,8 @@ function stepFormula() {
       m.o("·"),
       slope(m.i("L"), symbol()),
     ),
-    m.row(
-      m.infix("="),
-      m.n(w),
-      m.o("−"),
-      m.n(rate),
-      m.o("·"),
-      bracketed(g),
-      m.o("="),
-      m.n(w - rate * g),
-    ),
+    m.row(m.infix("="), m.n(w), m.o("−"), m.n(rate), m.o("·"), bracketed(g)),
+    m.row(m.infix("="), m.n(w - rate * g)),
   );
 }
 
@@ -334,7 +329,7 @@ function weightPicker() {
       if (place.layer !== shownLayer) {
         shownLayer = place.layer;
         const layer = layers[place.layer];
-        const unit = (i) => (place.layer === 0 ? brief(data.x_names[i], 22) : `unit ${i + 1}`);
+        const unit = (i) => (place.layer === 0 ? plainName(data.x_names[i], 22) : `unit ${i + 1}`);
         const goal = (j) => (place.layer === layers.length - 1 ? outputName(j) : `unit ${j + 1}`);
         parts[0].fill(layers.map((_, l) => [String(l), String(l + 1)]));
         parts[1].fill([

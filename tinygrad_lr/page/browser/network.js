@@ -188,11 +188,11 @@ function weightSymbol(index) {
 function weightName(index) {
   const { layer, from, to } = placeOf(index);
   if (oneLine && from < 0) return "b";
-  if (oneLine) return features === 1 ? "w" : `w of ${brief(data.x_names[from])}`;
+  if (oneLine) return features === 1 ? "w" : `w of ${plainName(data.x_names[from])}`;
   const target =
     layer === layers.length - 1 ? outputName(to) : `unit ${to + 1} of layer ${layer + 1}`;
   if (from < 0) return `the bias of ${target}`;
-  const source = layer === 0 ? brief(data.x_names[from]) : `unit ${from + 1} of layer ${layer}`;
+  const source = layer === 0 ? plainName(data.x_names[from]) : `unit ${from + 1} of layer ${layer}`;
   return `the weight from ${source} to ${target}`;
 }
 

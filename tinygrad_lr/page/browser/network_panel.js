@@ -94,7 +94,7 @@ function networkPanel() {
             draw(
               "text",
               { x: x - 12, y: y + 4, class: "tick", "text-anchor": "end" },
-              brief(data.x_names[i], 7),
+              plainName(data.x_names[i], 7),
             ),
           )
         : [],

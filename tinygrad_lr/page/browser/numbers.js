@@ -41,6 +41,11 @@ function brief(name, longest = 28) {
   return `${text.slice(0, half)}…${text.slice(text.length - half + 1)}`;
 }
 
+// A column's name without its meaning or unit, which stand in brackets behind it.
+function plainName(name, longest = 28) {
+  return brief(String(name).replace(/(.)\s+\([^()]*\)$/, "$1"), longest);
+}
+
 // The lowest and the highest of the finite numbers, a margin wider; never empty.
 function extent(values, margin = 0) {
   let low = Infinity;

@@ -46,7 +46,7 @@ function surfacePanel(figure) {
   const levels = Array.from({ length: 11 }, (_, k) => low + (high - low) * ((k + 0.9) / 11) ** 2);
   const unit =
     data.x_scale && data.x_scale[0] !== 1
-      ? `, per standard deviation of ${brief(data.x_names[0], 20)}`
+      ? `, per standard deviation of ${plainName(data.x_names[0], 20)}`
       : "";
   const chart = new Chart(host, {
     x: {
