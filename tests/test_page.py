@@ -169,7 +169,7 @@ def test_the_learning_rates_are_around_the_largest_stable_one(sat):
 
 
 def test_a_networks_slopes_are_those_of_backward(network):
-    model, history, x, y, page = network
+    _, history, x, y, page = network
     run = told(page)
     row = len(run["steps"]) - 1
     twin = tg.nn.MLP(2, [4, 3], 1, "tanh", dtype=np.float64)
@@ -188,7 +188,7 @@ def test_steps_of_a_long_run_are_thinned_and_the_first_ones_kept(network):
 
 
 def test_the_batches_of_a_run_are_told_from_all_rows(moons):
-    model, history, x, y, page = moons
+    _, history, _, _, page = moons
     run = told(page)
     assert not run["plain"] and run["losses"][3] == history.losses[3] != run["full"][3]
     assert run["evaluations"] == history.evaluations and run["run"]["best_step"] is not None

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses
 from ..files import printable
 from ..metrics import confusion_matrix
 from ..nn import Module
 from ..train import History
 from ..train.history import counted
-from .architecture import MOST_PARAMETERS, layers_of
 from .data import Data
 from .document import rounded
+from .kind import Kind, kind_of, labelled
 from .moments import Moments
 from .surface import line_surface, widest_surface
 from .trials import trials
@@ -25,50 +24,34 @@ from .twin import Twin
 
 MOST_NUMBERS = 2_000_000  # of the rows that slopes are computed on, for a line
 MOST_ROWS = 20_000  # that the surface is measured on
+MOST_WORK = 10_000_000  # rows times parameters, for each point of a surface
+CLOSED = 2000  # as many moments as of so many parameters, of a model that the page cannot compute
 MOST_LOSSES = 1000  # points of the curve of the loss
 MOST_LABELS = 12  # classes whose confusion there is room for
 EXACT = 2000  # weights of all moments, above which they are told in six digits
-NAMES: dict[Any, str] = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
 
 
 def collected(
     history: History, model: Module, data: Data, loss: Callable[[Any, Any], Any]
 ) -> dict[str, Any]:
     """What there is to show: see the keys; rows of arrays are moments."""
-    layers = layers_of(model)
-    name = NAMES.get(loss)
-    regression = data.y[0].size == 1 and name == "mse"
-    fits = (regression and layers and layers[-1]["outputs"] == 1) or (
-        data.classes and name == "cross_entropy"
-    )
-    open_ = bool(fits and data.tabular and data.parameters <= MOST_PARAMETERS)
-    line = layers is not None and len(layers) == 1 and layers[0]["function"] is None
-    rows = _rows(data, line)
+    kind = kind_of(model, data, loss)
+    rows = _rows(data, kind)
     twin = Twin(model, loss, data.x[rows], data.y[rows])
-    moments = Moments(history, twin, data.parameters if open_ else 2000)
-    weight = int(np.argmax(_first_matrix(twin) * _travel(moments.weights)))
-    simple = open_ and line and data.classes is False
-    one = simple and data.x.shape[1] == 1 and layers is not None and layers[0]["bias"] is not None
     shown = Twin(model, loss, data.x[data.shown], data.y[data.shown])
-    quick = twin if len(rows) <= MOST_ROWS else shown  # a surface has many points
-    if one:
-        flat = data.x[rows][:, 0], data.y[rows].reshape(len(rows))
-        surface = line_surface(quick, moments, *flat)
-    else:
-        surface = widest_surface(quick, moments) if len(rows) * data.parameters < 1e7 else None
+    moments = Moments(history, twin, data.parameters if kind.open else CLOSED)
+    data = labelled(data, shown.outputs(twin.named_weights(moments.weights[0])).shape[-1])
+    weight = int(np.argmax(_first_matrix(twin) * _travel(moments.weights)))
     found: dict[str, Any] = {
-        "task": "classes" if data.classes else "regression" if regression else "other",
-        "line": line,
-        "open": open_,
-        "loss": name or str(getattr(loss, "__name__", "loss")),
+        "task": kind.task,
+        "line": kind.line,
+        "open": kind.open,
+        "loss": kind.loss,
+        "layers": kind.layers if kind.open else None,
         "data": data.as_json(),
         "rows_used": len(rows),
         "same_rows": len(rows) == len(data.x),
-        "layers": layers if open_ else None,
-        "parameters": [
-            {"name": name, "shape": parameter.shape, "size": parameter.size}
-            for name, parameter in twin.named
-        ],
+        "parameters": [{"name": name, "shape": p.shape, "size": p.size} for name, p in twin.named],
         "steps": moments.steps,
         "losses": moments.losses,
         "full": moments.full,
@@ -77,37 +60,49 @@ def collected(
         "dropped": moments.dropped,
         "sizes": rounded(_sizes(twin, moments.gradients), 5),
         "chosen": weight,
-        "surface": surface,
-        "trials": trials(twin, history, loss, data.x[rows], data.y[rows], line=line, weight=weight),
-        "closed_form": _closed_form(data) if regression else None,
+        "surface": _surface(kind, twin if len(rows) <= MOST_ROWS else shown, moments, data, rows),
+        "trials": None,
+        "closed_form": _closed_form(data) if kind.task == "regression" else None,
         "curve": _curve(history),
         "evaluations": history.evaluations[-MOST_LOSSES:],
         "run": {
             "steps": history.steps,
             "reason": history.reason,
             "message": history.message,
-            "rate": history.learning_rate,
             "limit": history.learning_rate_limit,
             "best_step": history.best_step,
             "warnings": history.warnings,
         },
         "versions": _versions(),
     }
-    if open_:
+    if kind.layers is not None:
+        xy = data.x[rows], data.y[rows]
+        found["trials"] = trials(twin, history, loss, *xy, exact=kind.parabola, weight=weight)
+    if kind.open:
         tell = rounded if moments.weights.size > EXACT else np.asarray
         found |= {"weights": tell(moments.weights), "gradients": tell(moments.gradients)}
-        found |= {"next": tell(moments.next) if moments.weights.shape[1] <= 64 else None}
-    elif regression:
+        found["next"] = tell(moments.next) if data.parameters <= 64 else None
+    elif kind.task == "regression":
         outputs = [shown.outputs(twin.named_weights(row)).ravel() for row in moments.weights]
-        found |= {"outputs": rounded(outputs, 6)}
-    if data.classes and len(data.labels) <= MOST_LABELS:
-        found |= {"confusion": [_confusion(shown, twin, row, data) for row in moments.weights]}
+        found["outputs"] = rounded(outputs)
+    if data.labels and len(data.labels) <= MOST_LABELS:
+        found["confusion"] = [_confusion(shown, twin, row, data) for row in moments.weights]
     return found
 
 
-def _rows(data: Data, line: bool) -> Any:
+def _surface(kind: Kind, twin: Twin, moments: Moments, data: Data, rows: Any) -> Any:
+    """The loss over w and b of a line through one feature, else over the plane of the path."""
+    if kind.layers is None:  # a surface has many points: too many for what may take long
+        return None
+    first = kind.layers[0]
+    if kind.parabola and first["inputs"] == 1 and first["bias"] is not None:
+        return line_surface(twin, moments, data.x[rows][:, 0], data.y[rows].reshape(len(rows)))
+    return widest_surface(twin, moments) if len(rows) * data.parameters < MOST_WORK else None
+
+
+def _rows(data: Data, kind: Kind) -> Any:
     """The rows that slopes are computed on: of a line all that there is room for."""
-    if line and data.x.size <= MOST_NUMBERS:
+    if kind.line and data.x.size <= MOST_NUMBERS:
         return np.arange(len(data.x))
     return data.shown
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import losses
 from ..data import Standardizer
 from ..errors import ArgumentError, ShapeError, refuse
 from ..files import printable
@@ -29,9 +30,8 @@ EXACT = 4000  # numbers, above which they are rounded to nine digits
 class Data:
     """What the run saw: x (n, ...) and y (n, ...) in the model's scale, and the scales.
 
-    - `shown`: the rows that go into the file, evenly spread
+    - `labels`: of the classes, where y holds such; `parameters`: how many the model has
     - `x_scaling`, `y_scaling`: what brought x and y to the model's scale, None for nothing
-    - `parameters`: how many numbers the model learns
     """
 
     x: Array
@@ -58,11 +58,6 @@ class Data:
         """Whether a row of x is a row of numbers, few enough to go into the file."""
         return self.x.ndim == 2 and self.x.dtype.kind == "f" and self.x.shape[1] <= MOST_COLUMNS
 
-    @property
-    def classes(self) -> bool:
-        """Whether y holds labels."""
-        return self.y.ndim == 1 and self.y.dtype.kind in "iu" and bool(self.labels)
-
     def original(self) -> tuple[Array, Array]:
         """x and y in the units that they came in."""
         x, y = np.asarray(self.x, np.float64), np.asarray(self.y, np.float64)
@@ -74,7 +69,7 @@ class Data:
 
     def line(self) -> Line | None:
         """The closed form in original units, where one number follows from a few columns."""
-        if not self.tabular or self.x.shape[1] > 50 or self.y.dtype.kind != "f":
+        if not self.tabular or self.x.shape[1] > 50 or self.labels:
             return None
         x, y = self.original()
         try:
@@ -113,7 +108,7 @@ class Data:
         told = []
         if x.ndim == 2:
             told = [*zip(self.x_names, x.T[:MOST_TOLD], strict=False)]
-        if y[0].size == 1 and not self.classes:
+        if y[0].size == 1 and not self.labels:
             told.append((self.y_name, y.reshape(len(y))))
         with np.errstate(all="ignore"):
             found = [
@@ -132,6 +127,7 @@ class Data:
 def gathered(
     where: str,
     model: Module,
+    loss: Any,
     x: Any,
     y: Any,
     x_names: str | Sequence[str] | None,
@@ -154,9 +150,12 @@ def gathered(
             expected=f"{columns} names, one for each column",
             given=f"{len(names)}",
         )
-    classes = targets.ndim == 1 and targets.dtype.kind in "iu"
-    if classes and labels is None:
+    classes = targets.ndim == 1 and targets.dtype.kind in "iu" and targets.min() >= 0
+    if classes and labels is None and loss is not losses.mse:
         labels = [str(i) for i in range(int(targets.max()) + 1)]
+    if classes and labels is not None and len(labels) <= targets.max():
+        wrong, expected = "labels do not fit y", f"a label for each class up to {targets.max()}"
+        refuse(ShapeError, where, wrong, expected=expected, given=f"{len(labels)}")
     return Data(
         *(features, targets, _shown(names), printable(str(y_name))),
         _shown(labels or ()) if classes else (),

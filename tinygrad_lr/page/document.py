@@ -15,10 +15,24 @@ from typing import Any
 
 import numpy as np
 
-SCRIPTS = """
-    numbers mathematics network chart state data_panel classes_panel hill_panel surface_panel
-    rates_panel chain_nodes chain_panel network_panel depth_panel run_panel frame
-""".split()
+SCRIPTS = [
+    "numbers",
+    "mathematics",
+    "network",
+    "chart",
+    "state",
+    "data_panel",
+    "classes_panel",
+    "hill_panel",
+    "surface_panel",
+    "rates_panel",
+    "chain_nodes",
+    "chain_panel",
+    "network_panel",
+    "depth_panel",
+    "run_panel",
+    "frame",
+]
 """The scripts, in the order in which they are put together: later ones use earlier ones."""
 
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}

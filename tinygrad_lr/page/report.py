@@ -104,7 +104,7 @@ def report(
             expected=f"weights named {', '.join(names) or 'as a model has them'}",
             given=", ".join(map(printable, history.weights)) or "none",
         )
-    data = gathered(where, model, x, y, x_names, y_name, labels, x_scaling, y_scaling)
+    data = gathered(where, model, loss, x, y, x_names, y_name, labels, x_scaling, y_scaling)
     with np.errstate(all="ignore"):  # what is not finite is shown as that
         run = collected(history, model, data, loss)
     run["settings"] = settings_of(history, model, run["loss"], settings)

@@ -43,7 +43,10 @@ def widest_surface(twin: Twin, moments: Moments) -> dict[str, Any] | None:
     if len(path) < 3:
         return None
     middle = path[-1]
-    _, sizes, directions = np.linalg.svd(path - middle, full_matrices=False)
+    try:
+        _, sizes, directions = np.linalg.svd(path - middle, full_matrices=False)
+    except np.linalg.LinAlgError:  # numbers too large for it
+        return None
     if not sizes[1] > 1e-9 * sizes[0]:
         return None
     signs = np.sign(directions[:2] @ (path[-1] - path[0]))  # of two ways, that of the run

@@ -29,12 +29,13 @@ def trials(
     x: Array,
     y: Array,
     *,
-    line: bool,
+    exact: bool,
     weight: int,
 ) -> dict[str, Any] | None:
     """Three descents on the rows given, and the largest stable rate there, if there is one.
 
-    `weight` is the place, among all parameters, of the weight whose path is told.
+    `exact` says that the limit is the same everywhere, `weight` is the place, among all
+    parameters, of the weight whose path is told.
     """
     stride = math.ceil(len(x) / MOST_ROWS)
     x, y = x[::stride], y[::stride]
@@ -50,13 +51,14 @@ def trials(
     if not 1e-100 < limit < 1e100:
         return None
     own = history.learning_rate if 0.05 * limit <= history.learning_rate <= 0.6 * limit else None
-    rates = [_two_digits((SMALL if line else 10 * SMALL) * limit), own or _two_digits(0.5 * limit)]
-    rates.append(_two_digits(LARGE * limit if line else 3 * limit))
-    found = [_trial(twin, first, loss, x, y, rate, line, weight) for rate in rates]
-    best = min(trial["losses"][-1] for trial in found if math.isfinite(trial["losses"][-1]))
+    rates = [_two_digits((SMALL if exact else 10 * SMALL) * limit), own or _two_digits(0.5 * limit)]
+    rates.append(_two_digits(LARGE * limit if exact else 3 * limit))
+    found = [_trial(twin, first, loss, x, y, rate, exact, weight) for rate in rates]
+    ends = [trial["losses"][-1] for trial in found]
+    best = min(filter(math.isfinite, ends), default=math.inf)
     for trial in found:
         trial["verdict"] = _verdict(trial, trial["rate"] / limit, best)
-    return {"limit": limit, "exact": line, "rows": len(x), "trials": found}
+    return {"limit": limit, "exact": exact, "rows": len(x), "trials": found}
 
 
 def _trial(
@@ -66,14 +68,14 @@ def _trial(
     x: Array,
     y: Array,
     rate: float,
-    line: bool,
+    exact: bool,
     weight: int,
 ) -> dict[str, Any]:
     """One descent: its rate, its first losses and weights, and why it ended."""
     twin.put(first)
     model = copy.deepcopy(twin.model)
     history = fit(
-        model, x, y, loss=loss, learning_rate=rate, steps=STEPS_LINE if line else STEPS,
+        model, x, y, loss=loss, learning_rate=rate, steps=STEPS_LINE if exact else STEPS,
         tolerance=1e-12, progress=False, warn=False,
     )  # fmt: skip
     if history.reason == "interrupted":

@@ -238,7 +238,7 @@ function chainOfFactors() {
     el(
       "p",
       { class: "hint" },
-      `On row ${data.row_numbers[r]}; the mean over all rows makes the gradient.`,
+      `On row ${data.row_numbers[r]}; the sum over all rows is the gradient.`,
     ),
     head,
     m.block(m.row(m.infix("="), ...numbers), m.row(m.infix("="), m.n(total, 3))),
