@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,14 +14,18 @@ import tinygrad_lr as tg
 from tinygrad_lr.data.standardizer import original_units
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-if not (CHROMIUM and DRIVER):
-    pytest.skip("chromium or its driver is not installed", allow_module_level=True)
+ActionChains = webdriver.ActionChains
+By = pytest.importorskip("selenium.webdriver.common.by").By
+Keys = webdriver.Keys
+Select, WebDriverWait = (
+    getattr(pytest.importorskip("selenium.webdriver.support.ui"), name)
+    for name in ("Select", "WebDriverWait")
+)
 
-from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium or its driver is not installed"
+)
 
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -101,7 +106,8 @@ def page(browser):
         for message in sent
         if message["method"] == "Network.requestWillBeSent"
     ]
-    assert not [a for a in addresses if not a.startswith(("file:", "about:", "data:"))]
+    own = ("file:", "about:", "data:", "chrome:")  # the last is the browser's own first tab
+    assert not [a for a in addresses if not a.startswith(own)]
 
 
 def step_of(browser):
@@ -481,3 +487,57 @@ def test_from_one_step_to_the_next_the_model_glides_where_motion_is_wanted(page,
     )
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert len(places) > 3
+
+
+@pytest.mark.parametrize(
+    "name", ["tanh", "relu", "sigmoid", "softplus", "silu", "leaky_relu", "elu"]
+)
+def test_the_page_computes_losses_and_slopes_as_the_run_did(page, name, tmp_path):
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((12, 2)), np.arange(12) % 3
+    model = tg.nn.MLP(2, [4, 3], 3, name, dtype=np.float64, generator=0)
+    loss = tg.losses.cross_entropy
+    history = tg.fit(model, x, y, loss=loss, learning_rate=0.3, steps=5, warn=False)
+    text = tg.report(history, model, x, y, loss=loss).html
+    data = text[text.index('<script type="application/json"') : text.index("</script>")]
+    folder = Path(tg.__file__).parent / "page" / "browser"
+    scripts = [(folder / f"{part}.js").read_text() for part in ("numbers", "network")]
+    asked = """
+        const sum = (w) => {
+          const slopes = new Array(w.length).fill(0);
+          for (let r = 0; r < count; r++) {
+            for (const { layer, input, dBefore } of traced(w, r).stages) {
+              for (let j = 0; j < layer.outputs; j++) {
+                slopes[layer.bias + j] += dBefore[j];
+                for (let i = 0; i < layer.inputs; i++) {
+                  slopes[layer.weight + i * layer.outputs + j] += dBefore[j] * input[i];
+                }
+              }
+            }
+          }
+          return slopes;
+        };
+        const moved = (w) => w.map((v, k) => lossOver(w, k)(v + 0.1));
+        const w = run.weights;
+        document.title = JSON.stringify([w.map(lossAt), w.map(sum), moved(w[2])]);
+    """
+    path = tmp_path / "page.html"
+    path.write_text(
+        f"<meta charset='utf-8'>{data}</script><script>{''.join(scripts)}{asked}</script>"
+    )
+    seen, slopes, moved = json.loads(page(path.as_uri()).title)
+    twin = tg.nn.MLP(2, [4, 3], 3, name, dtype=np.float64)
+    for place in range(6):
+        twin.load_state_dict({key: w[place] for key, w in history.weights.items()})
+        twin.zero_grad()
+        value = loss(twin(x), y)
+        value.backward()
+        wanted = np.concatenate([p.grad.ravel() for p in twin.parameters()])
+        assert seen[place] == pytest.approx(value.item(), rel=1e-10)
+        np.testing.assert_allclose(slopes[place], wanted, rtol=1e-8, atol=1e-12)
+    twin.load_state_dict({key: w[2] for key, w in history.weights.items()})
+    for parameter in twin.parameters():
+        for index in np.ndindex(parameter.shape):
+            parameter.data[index] += 0.1
+            assert moved.pop(0) == pytest.approx(loss(twin(x), y).item(), rel=1e-9)
+            parameter.data[index] -= 0.1

@@ -47,7 +47,7 @@ def widest_surface(twin: Twin, moments: Moments) -> dict[str, Any] | None:
         _, sizes, directions = np.linalg.svd(path - middle, full_matrices=False)
     except np.linalg.LinAlgError:  # numbers too large for it
         return None
-    if not sizes[1] > 1e-9 * sizes[0]:
+    if len(sizes) < 2 or not sizes[1] > 1e-9 * sizes[0]:
         return None
     signs = np.sign(directions[:2] @ (path[-1] - path[0]))  # of two ways, that of the run
     directions = directions[:2] * np.where(signs == 0, 1.0, signs)[:, None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -86,7 +87,7 @@ def _trial(
         "rate": rate,
         "steps": history.steps,
         "reason": history.reason,
-        "message": history.message.partition(";")[0],
+        "message": re.sub(r" \(.*", "", history.message.partition(";")[0]),
         "losses": [*rounded(history.losses[: SHOWN + 1], 9).tolist(), history.losses[-1]],
         "path": rounded(path, 9),
     }
