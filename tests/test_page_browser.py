@@ -4,7 +4,6 @@ import base64
 import json
 import shutil
 import struct
-import time
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +115,15 @@ def step_of(browser):
 
 def settled(browser, step):
     WebDriverWait(browser, 10, 0.05).until(lambda _: step_of(browser) == step)
+
+
+def frames(browser, count):
+    """Wait until the browser has drawn so many pictures."""
+    browser.execute_async_script(
+        "const [count, done] = arguments; let k = 0;"
+        "const next = () => ((k += 1) > count ? done() : requestAnimationFrame(next)); next()",
+        count,
+    )
 
 
 def press(browser, key):
@@ -246,7 +254,7 @@ def test_play_runs_to_the_end_and_pause_stops_it(page, sat):
     assert play.get_attribute("aria-label") == "Pause"
     play.click()
     stopped = step_of(browser)
-    time.sleep(0.25)  # longer than two steps take
+    frames(browser, 15)  # longer than two steps take
     assert step_of(browser) == stopped and play.get_attribute("aria-label") == "Play"
     play.click()
     settled(browser, 118)
@@ -399,14 +407,19 @@ def looked_at(browser, width, scheme):
     run("Emulation.setEmulatedMedia", {"features": features})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     run("Emulation.setDeviceMetricsOverride", size)
-    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+    frames(browser, 3)
     options = {"format": "png", "captureBeyondViewport": True}
     return base64.b64decode(run("Page.captureScreenshot", options)["data"])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1024, 1920])
-@pytest.mark.parametrize("run", ["sat", "network", "moons"])
+@pytest.mark.parametrize(
+    ("run", "width", "scheme"),
+    [
+        *(("sat", width, scheme) for width in (390, 1024, 1920) for scheme in ("light", "dark")),
+        *(("network", 390, "light"), ("network", 1024, "dark"), ("network", 1920, "light")),
+        *(("moons", 390, "dark"), ("moons", 1024, "light"), ("moons", 1920, "dark")),
+    ],
+)
 def test_it_fits_a_phone_a_laptop_and_a_projector(page, run, width, scheme, request):
     browser = page(request.getfixturevalue(run)[0], "#step=5")
     picture = looked_at(browser, width, scheme)
@@ -541,3 +554,18 @@ def test_the_page_computes_losses_and_slopes_as_the_run_did(page, name, tmp_path
             parameter.data[index] += 0.1
             assert moved.pop(0) == pytest.approx(loss(twin(x), y).item(), rel=1e-9)
             parameter.data[index] -= 0.1
+
+
+def test_pointing_at_a_weight_shows_it_everywhere_for_the_time(page, network):
+    browser = page(network[0], "#step=5&weight=0")
+    said = [text(browser, name) for name in ("#hill", "#product", "#network figcaption")]
+    point = (
+        "document.querySelectorAll('.edge-room')[9]"
+        ".dispatchEvent(new PointerEvent('pointer' + arguments[0]))"
+    )
+    browser.execute_script(point, "enter")
+    meanwhile = [text(browser, name) for name in ("#hill", "#product", "#network figcaption")]
+    assert all(a != b for a, b in zip(said, meanwhile, strict=True))
+    browser.execute_script(point, "leave")
+    assert [text(browser, n) for n in ("#hill", "#product", "#network figcaption")] == said
+    assert "weight=0" in browser.execute_script("return location.hash")

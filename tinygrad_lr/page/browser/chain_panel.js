@@ -197,8 +197,8 @@ function accumulated(nodes, r) {
     );
   });
   const shown = oneLine
-    ? [layers[0].weight + (placeOf(state.weight).from < 0 ? 0 : placeOf(state.weight).from)]
-    : [state.weight];
+    ? [layers[0].weight + (placeOf(weightNow()).from < 0 ? 0 : placeOf(weightNow()).from)]
+    : [weightNow()];
   if (oneLine && layers[0].bias !== null) shown.push(layers[0].bias);
   for (const index of shown) {
     const { layer, from, to } = placeOf(index);

@@ -20,7 +20,9 @@ function classesPanel() {
     bordered
       ? "Each mark is a row, its shape and colour the class. The plane is coloured by the class that " +
           "the model thinks likeliest at this step, the stronger the surer."
-      : "How often each class is taken for each, at this step.",
+      : run.confusion
+        ? "How often each class is taken for each, at this step."
+        : "How likely the model thinks each class of a row, at this step.",
   );
   const side = el("div", { class: "side" });
   const caption = el("figcaption", {});
@@ -71,12 +73,18 @@ function confusion(counts) {
   return found;
 }
 
-// The classes of the followed row by probability.
+// The probabilities of the followed row's classes; of many, the likeliest and the true one.
 function likelihoods() {
   const r = rowNow();
   const { probabilities } = traced(weightsNow(), r);
-  const bars = probabilities.slice(0, 8).map((p, k) =>
-    el(
+  let kept = probabilities.map((p, k) => k);
+  if (kept.length > CLASSES.length) {
+    kept.sort((a, b) => probabilities[b] - probabilities[a]);
+    kept = [...new Set([data.y[r], ...kept])].slice(0, CLASSES.length);
+  }
+  const bars = kept.map((k) => {
+    const p = probabilities[k];
+    return el(
       "div",
       { class: "bar-line" },
       el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
@@ -89,11 +97,17 @@ function likelihoods() {
           "aria-hidden": "true",
         },
         draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
-        draw("rect", { x: 0, y: 1, width: (100 * p).toFixed(2), height: 8, class: `class-${k}` }),
+        draw("rect", {
+          x: 0,
+          y: 1,
+          width: (100 * p).toFixed(2),
+          height: 8,
+          class: k < CLASSES.length ? `class-${k}` : "bar-filled",
+        }),
       ),
       el("span", { class: "number" }, p.toFixed(3)),
-    ),
-  );
+    );
+  });
   return [
     el(
       "p",

@@ -78,27 +78,27 @@ function hillPanel() {
 
   // The axes suit the chosen weight, and stay while the steps go by.
   function settle() {
-    if (domainOf === state.weight) return;
-    domainOf = state.weight;
-    const { middle, reach } = reachOf(state.weight);
+    if (domainOf === weightNow()) return;
+    domainOf = weightNow();
+    const { middle, reach } = reachOf(weightNow());
     const domain = [middle - reach, middle + reach];
     const heights = [0, Math.floor(bestPlace / 2), bestPlace].map((k) => {
       const [low, high] = extent(
-        sliceOf(lossOver(run.weights[k], state.weight), domain, 15).map((p) => p[1]),
+        sliceOf(lossOver(run.weights[k], weightNow()), domain, 15).map((p) => p[1]),
       );
       return high - low;
     });
     height = Math.max(...heights);
-    chart.options.x = { domain, name: axisName(state.weight) };
+    chart.options.x = { domain, name: axisName(weightNow()) };
   }
 
   // The hill sinks as the other weights learn: its axis goes along, and fits its height.
   function stand() {
     const domain = chart.options.x.domain;
-    const loss = lossOver(weightsNow(), state.weight);
+    const loss = lossOver(weightsNow(), weightNow());
     const curve = sliceOf(loss, domain, points);
-    standing = { weights: weightsNow(), index: state.weight, loss, curve };
-    const w = weightsNow()[state.weight];
+    standing = { weights: weightsNow(), index: weightNow(), loss, curve };
+    const w = weightsNow()[weightNow()];
     const here = w < domain[0] || w > domain[1] ? [] : [loss(w)];
     const [low, high] = extent([...curve.map((p) => p[1]), ...here]);
     const tall = Math.max(high - low, 0.05 * height);
@@ -107,7 +107,7 @@ function hillPanel() {
   }
 
   function paint(c, weights, eased = null) {
-    const index = state.weight;
+    const index = weightNow();
     const [w, g] = [weights[index], gradientsNow()[index]];
     const domain = c.options.x.domain;
     const known = standing && standing.weights === weights && standing.index === index;
@@ -230,11 +230,11 @@ function axisName(index) {
   return `weight ${source} → ${target}, layer ${layer + 1}`;
 }
 
-const nudgeNow = () => state.nudge * reachOf(state.weight).reach;
+const nudgeNow = () => state.nudge * reachOf(weightNow()).reach;
 
 // The step in words: the sign of the slope, and where it sends the weight.
 function stepWords() {
-  const index = state.weight;
+  const index = weightNow();
   const g = gradientsNow()[index];
   const next = nextNow();
   const name = oneLine && features === 1 ? weightName(index) : "the weight";
@@ -273,7 +273,7 @@ function stepWords() {
 }
 
 function stepFormula() {
-  const index = state.weight;
+  const index = weightNow();
   const [w, g] = [weightsNow()[index], gradientsNow()[index]];
   const rate = run.rates[state.place];
   if (!run.plain || !nextNow()) return "";

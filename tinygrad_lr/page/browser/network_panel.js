@@ -44,6 +44,7 @@ function networkPanel() {
 
   const widths = [features, ...layers.map((l) => l.outputs)];
   const drawn = widths.map((w) => Math.min(w, MOST_UNITS));
+  const quick = count * run.weights[0].length < 400000; // to show a weight that is pointed at
   let edges = [];
   let places = [];
   let svg = null;
@@ -69,7 +70,12 @@ function networkPanel() {
           const line = draw("line", { x1, y1, x2, y2, class: "edge" });
           const room = draw(
             "line",
-            { x1, y1, x2, y2, class: "edge-room", onclick: () => change({ weight: index }) },
+            {
+              ...{ x1, y1, x2, y2, class: "edge-room" },
+              onclick: () => change({ weight: index, pointed: null }),
+              onpointerenter: () => quick && change({ pointed: index }),
+              onpointerleave: () => quick && change({ pointed: null }),
+            },
             draw("title", {}, weightName(index)),
           );
           lines.append(line, room);
@@ -113,7 +119,9 @@ function networkPanel() {
             ? "inputs"
             : l === places.length - 1
               ? "output"
-              : layers[l - 1].function || "layer",
+              : (right - left) / places.length < 50
+                ? ""
+                : layers[l - 1].function || "layer",
         ),
       ),
     );
@@ -132,7 +140,7 @@ function networkPanel() {
   function paint() {
     if (!svg) return;
     const [w, g] = [weightsNow(), gradientsNow()];
-    const chosen = placeOf(state.weight);
+    const chosen = placeOf(weightNow());
     const widest = layers.map((layer) =>
       Math.max(
         1e-300,
@@ -151,17 +159,17 @@ function networkPanel() {
     );
     for (const { l, i, j, index, line } of edges) {
       const lit =
-        index === state.weight || (l > chosen.layer && (l > chosen.layer + 1 || i === chosen.to));
+        index === weightNow() || (l > chosen.layer && (l > chosen.layer + 1 || i === chosen.to));
       line.setAttribute(
         "class",
-        `edge${lit ? " lit" : ""}${index === state.weight ? " chosen" : ""}`,
+        `edge${lit ? " lit" : ""}${index === weightNow() ? " chosen" : ""}`,
       );
       line.setAttribute("stroke-width", (0.4 + 4.2 * (Math.abs(w[index]) / widest[l])).toFixed(2));
       const share = Math.round(100 * Math.sqrt(Math.abs(g[index]) / steepest[l]));
       line.style.stroke = `color-mix(in oklab, var(--${g[index] > 0 ? "up" : "down"}) ${share}%, var(--level))`;
     }
     for (const edge of edges)
-      if (edge.index === state.weight) edge.line.parentNode.append(edge.line);
+      if (edge.index === weightNow()) edge.line.parentNode.append(edge.line);
     const circles = [...svg.nodes.childNodes];
     let at = 0;
     places.forEach((column, l) =>
@@ -184,15 +192,15 @@ function networkPanel() {
   panels.push({
     update() {
       picker.update();
-      const g = gradientsNow()[state.weight];
-      const { layer } = placeOf(state.weight);
+      const g = gradientsNow()[weightNow()];
+      const { layer } = placeOf(weightNow());
       const ways = layers.slice(layer + 1).reduce((n, l) => n * l.outputs, 1);
       const hidden = widths.some((w) => w > MOST_UNITS)
         ? ` The first ${MOST_UNITS} units of a layer are drawn.`
         : "";
-      const name = weightName(state.weight);
+      const name = weightName(weightNow());
       caption.textContent =
-        `${name.charAt(0).toUpperCase()}${name.slice(1)} is ${short(weightsNow()[state.weight])}; its gradient is ${short(g)}. ` +
+        `${name.charAt(0).toUpperCase()}${name.slice(1)} is ${short(weightsNow()[weightNow()])}; its gradient is ${short(g)}. ` +
         `${counted(ways, "path")} lead${ways === 1 ? "s" : ""} from it to the output.${hidden}`;
       paint();
       factors.replaceChildren(...chainOfFactors());
@@ -208,7 +216,7 @@ function chainOfFactors() {
   const r = rowNow();
   const w = weightsNow();
   const trace = traced(w, r);
-  const { layer, from, to } = placeOf(state.weight);
+  const { layer, from, to } = placeOf(weightNow());
   const stage = trace.stages[layer];
   const x = from < 0 ? 1 : stage.input[from];
   const bends = layers[layer].function;
@@ -232,7 +240,7 @@ function chainOfFactors() {
     bracketed(stage.dAfter[to], 3),
   ];
   const head = m.block(
-    m.row(partial(m.i("L"), weightSymbol(state.weight)), m.o("="), ...inner, m.o("·"), back),
+    m.row(partial(m.i("L"), weightSymbol(weightNow())), m.o("="), ...inner, m.o("·"), back),
   );
   const lines = [
     el(
@@ -296,9 +304,9 @@ function strongest(trace, layer, unit) {
 // What the slope promises for a nudge, beside what the loss does.
 function nudgeTable() {
   const delta = nudgeNow();
-  const g = gradientsNow()[state.weight];
-  const w = weightsNow()[state.weight];
-  const loss = lossOver(weightsNow(), state.weight);
+  const g = gradientsNow()[weightNow()];
+  const w = weightsNow()[weightNow()];
+  const loss = lossOver(weightsNow(), weightNow());
   const seen = loss(w + delta) - loss(w);
   const rows = [
     ["nudge δ", short(delta, 3)],

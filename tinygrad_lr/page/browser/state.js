@@ -9,6 +9,7 @@ const state = {
   row: tellingRow(), // which row of the file is followed
   hovered: null, // or pointed at, for the time
   weight: run.chosen, // which of the parameters, laid end to end
+  pointed: null, // or pointed at, for the time
   nudge: layers.length > 1 ? 0.3 : 0, // its change, as a share of the picture's reach
   speed: "normal",
   playing: false,
@@ -34,6 +35,7 @@ const weightsNow = () => run.weights[state.place];
 const gradientsNow = () => run.gradients[state.place];
 const lossNow = () => run.full[state.place];
 const rowNow = () => (state.hovered === null ? state.row : state.hovered);
+const weightNow = () => (state.pointed === null ? state.weight : state.pointed);
 
 // Where the next update leads: what the run kept, else what the rule says.
 function nextNow() {
