@@ -569,3 +569,12 @@ def test_pointing_at_a_weight_shows_it_everywhere_for_the_time(page, network):
     browser.execute_script(point, "leave")
     assert [text(browser, n) for n in ("#hill", "#product", "#network figcaption")] == said
     assert "weight=0" in browser.execute_script("return location.hash")
+
+
+def test_keys_that_come_faster_than_the_glide_all_count(page, network):
+    browser = page(network[0])
+    features = [{"name": "prefers-reduced-motion", "value": "no-preference"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT * 4).perform()
+    settled(browser, 4)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

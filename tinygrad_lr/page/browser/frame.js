@@ -9,7 +9,7 @@ function controls() {
       icon(symbol),
     );
   const play = button("Play", "play", () => toggle(), "play");
-  const back = button("One step back", "back", () => stop(() => go(state.place - 1)), "back");
+  const back = button("One step back", "back", () => stop(() => advance(-1)), "back");
   const forth = button(
     "One step on",
     "forth",
@@ -90,7 +90,7 @@ function tick() {
     change({ playing: false });
     return;
   }
-  go(state.place + 1, speeds[state.speed] > 150);
+  advance(1, speeds[state.speed] > 150);
   timer = setTimeout(tick, speeds[state.speed]);
 }
 
@@ -119,8 +119,8 @@ function keys(event) {
   if (typing || pressing) return;
   const does = {
     " ": toggle,
-    ArrowRight: () => stop(() => go(state.place + 1, true)),
-    ArrowLeft: () => stop(() => go(state.place - 1)),
+    ArrowRight: () => stop(() => advance(1, true)),
+    ArrowLeft: () => stop(() => advance(-1)),
     Home: () => stop(() => go(0)),
     End: () => stop(() => go(last)),
   }[event.key];

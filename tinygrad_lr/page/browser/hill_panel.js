@@ -72,7 +72,7 @@ function hillPanel() {
     x: { domain: [0, 1], name: "" },
     y: { domain: [0, 1], name: "loss" },
     ratio: 0.72,
-    moving: (c) => paint(c, weightsNow()),
+    moving: paint,
     label: () => caption.textContent,
   });
 
@@ -97,7 +97,7 @@ function hillPanel() {
     const domain = chart.options.x.domain;
     const loss = lossOver(weightsNow(), weightNow());
     const curve = sliceOf(loss, domain, points);
-    standing = { weights: weightsNow(), index: weightNow(), loss, curve };
+    standing = { index: weightNow(), loss, curve };
     const w = weightsNow()[weightNow()];
     const here = w < domain[0] || w > domain[1] ? [] : [loss(w)];
     const [low, high] = extent([...curve.map((p) => p[1]), ...here]);
@@ -106,69 +106,55 @@ function hillPanel() {
     if (chart.box) chart.layout();
   }
 
-  function paint(c, weights, eased = null) {
-    const index = weightNow();
-    const [w, g] = [weights[index], gradientsNow()[index]];
-    const domain = c.options.x.domain;
-    const known = standing && standing.weights === weights && standing.index === index;
-    const loss = known ? standing.loss : lossOver(weights, index);
+  // The hill, the tangent at the weight, the step that it asks for, and where it leads.
+  function paint(c) {
+    if (!standing) return;
+    const { index, loss, curve } = standing;
+    const [w, g] = [weightsNow()[index], gradientsNow()[index]];
     const here = loss(w);
-    c.clipped(
-      c.path(known ? standing.curve : sliceOf(loss, domain, points), { class: "truth hill" }),
-    );
-    const next = nextNow();
-    const span = 0.22 * (domain[1] - domain[0]);
+    const [left, right] = c.options.x.domain;
+    const span = 0.22 * (right - left);
     const kind = g > 0 ? "up" : "down";
-    if (eased !== null) {
-      const start = weightsNow()[index];
-      const before = lossAt(weightsNow());
-      const arrow = c.arrow(start, before, run.weights[state.place + 1][index], before, {
-        class: "arrow step",
-        opacity: 1 - eased,
-      });
-      c.clipped(arrow || "");
-    } else {
-      c.clipped(
-        c.path(
-          [
-            [w - span, here - g * span],
-            [w + span, here + g * span],
-          ],
-          { class: `tangent ${kind}` },
-        ),
-      );
-      if (next) {
-        const landing = next[index];
-        const height = loss(landing);
-        c.clipped(
-          draw("line", {
-            x1: c.x(landing),
-            x2: c.x(landing),
-            y1: c.y(here),
-            y2: c.y(height),
-            class: "drop",
-          }),
-        );
-        c.clipped(c.arrow(w, here, landing, here, { class: "arrow step" }) || "");
-        c.clipped(c.dot(landing, height, 5, { class: "landing" }));
-      }
-      const [middle, top] = [(domain[0] + domain[1]) / 2, c.options.y.domain[1]];
-      c.put(
-        c.note(
-          middle,
-          top,
-          `slope ${short(g)}`,
-          { class: `${kind}-text`, "text-anchor": "middle" },
-          0,
-          22,
-        ),
-      );
-      nudged(c, loss, w, g);
+    c.clipped(c.path(curve, { class: "truth hill" }));
+    const tangent = [w - span, w + span].map((a) => [a, here + g * (a - w)]);
+    c.clipped(c.path(tangent, { class: `tangent ${kind}` }));
+    const next = nextNow();
+    if (next) {
+      const landing = next[index];
+      const [x, low] = [c.x(landing), c.y(loss(landing))];
+      c.clipped(draw("line", { x1: x, x2: x, y1: c.y(here), y2: low, class: "drop" }));
+      c.clipped(c.arrow(w, here, landing, here, { class: "arrow step" }) || "");
+      c.clipped(c.dot(landing, loss(landing), 5, { class: "landing" }));
     }
+    const middle = { class: `${kind}-text`, "text-anchor": "middle" };
+    const top = c.options.y.domain[1];
+    c.put(c.note((left + right) / 2, top, `slope ${short(g)}`, middle, 0, 22));
+    nudged(c, loss, w, g);
+    traces(c);
+    c.clipped(c.dot(w, here, 6.5, { class: "now" }));
+  }
+
+  // On the way to the next step: the arrow fades, and the point runs down this same hill.
+  function slide(c, w, eased) {
+    const { index, loss, curve } = standing;
+    const [start, goal] = [state.place, state.place + 1].map((k) => run.weights[k][index]);
+    const height = loss(start);
+    const fading = { class: "arrow step", opacity: 1 - eased };
+    c.clipped(c.path(curve, { class: "truth hill" }));
+    c.clipped(c.arrow(start, height, goal, height, fading) || "");
+    c.clipped(c.dot(goal, loss(goal), 5, { class: "landing" }));
+    traces(c);
+    c.clipped(c.dot(w, loss(w), 6.5, { class: "now" }));
+  }
+
+  // Where the weight has been, as marks on the axis.
+  function traces(c) {
+    const index = weightNow();
+    const [left, right] = c.options.x.domain;
     for (const k of run.steps.keys()) {
       if (k > state.place) break;
       const past = run.weights[k][index];
-      if (past < domain[0] || past > domain[1]) continue;
+      if (past < left || past > right) continue;
       c.put(
         draw("line", {
           x1: c.x(past),
@@ -179,7 +165,6 @@ function hillPanel() {
         }),
       );
     }
-    c.clipped(c.dot(w, here, 6.5, { class: "now" }));
   }
 
   // Where a nudge would lead: on the hill, and on the tangent.
@@ -211,7 +196,7 @@ function hillPanel() {
     },
     glide(weights, eased) {
       chart.clear();
-      paint(chart, weights, eased);
+      slide(chart, weights[weightNow()], eased);
     },
   });
   if (run.surface) surfacePanel(side);

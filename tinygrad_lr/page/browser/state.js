@@ -66,24 +66,29 @@ function point(row) {
   if (row !== state.hovered) change({ hovered: row });
 }
 
-let gliding = 0;
+let gliding = 0; // the next frame of a glide
+let heading = null; // and where it leads
 
 // Go to a moment; from one to the next the model glides there, if motion is wanted.
 function go(place, glide = false) {
   const target = Math.max(0, Math.min(last, place));
   cancelAnimationFrame(gliding);
+  if (heading !== null) state.place = heading; // what was begun is done
+  heading = null;
   const before = state.place;
   const near = glide && run.open && target === before + 1 && !still.matches;
   if (!near) {
     change({ place: target });
     return;
   }
+  heading = target;
   const [from, to] = [run.weights[before], run.weights[target]];
   const began = performance.now();
   const length = Math.min(260, 0.7 * speeds[state.speed]);
   const frame = (now) => {
     const share = Math.max(0, Math.min(1, (now - began) / length));
     if (share >= 1) {
+      heading = null;
       change({ place: target });
       return;
     }
@@ -93,6 +98,11 @@ function go(place, glide = false) {
     gliding = requestAnimationFrame(frame);
   };
   gliding = requestAnimationFrame(frame);
+}
+
+// So many moments on, or back.
+function advance(by, glide) {
+  go((heading === null ? state.place : heading) + by, glide);
 }
 
 // ---- the address

@@ -113,6 +113,16 @@ function surfacePanel(figure) {
   }
 
   panels.push({
+    glide(weights, eased) {
+      const path = surface.path.slice(0, state.place + 1);
+      const [here, next] = surface.path.slice(state.place);
+      if (!next) return;
+      const between = here.map((a, k) => a + eased * (next[k] - a));
+      chart.clear();
+      chart.clipped(chart.path([...path, between], { class: "way" }));
+      chart.clipped(path.map(([a, b]) => chart.dot(a, b, 2.4, { class: "way-dot" })));
+      chart.clipped(chart.dot(between[0], between[1], 5.5, { class: "now" }));
+    },
     update() {
       chart.move();
       const beyond =
