@@ -578,3 +578,17 @@ def test_keys_that_come_faster_than_the_glide_all_count(page, network):
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT * 4).perform()
     settled(browser, 4)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_notebook_shows_the_page_in_a_frame(page, tmp_path):
+    x = np.arange(6.0)[:, None]
+    line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(line, x, x[:, 0], learning_rate=0.01, steps=3)
+    path = tmp_path / "notebook.html"
+    frame = tg.report(history, line, x, x[:, 0])._repr_html_()
+    path.write_text(f"<meta charset='utf-8'>{frame}", encoding="utf-8")
+    browser = page(path.as_uri())
+    browser.switch_to.frame(0)
+    click(browser, browser.find_element(By.ID, "forth"))
+    settled(browser, 1)
+    browser.switch_to.default_content()

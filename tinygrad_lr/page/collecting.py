@@ -150,7 +150,6 @@ def _closed_form(data: Data) -> dict[str, Any] | None:
         "mse": line.mse,
         "r_squared": line.r_squared,
         "slope_error": np.atleast_1d(line.slope_error),
-        "intercept_error": line.intercept_error,
     }
 
 

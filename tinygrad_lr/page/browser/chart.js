@@ -267,6 +267,21 @@ function pair(root, ...children) {
   return found;
 }
 
+// What lines of a kind stand for: pairs of their class and their name.
+function keyOf(pairs) {
+  const sample = (kind) =>
+    draw(
+      "svg",
+      { width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" },
+      draw("path", { d: "M1 5H25", class: kind }),
+    );
+  return el(
+    "p",
+    { class: "key" },
+    pairs.map(([kind, name]) => el("span", {}, sample(kind), ` ${name}`)),
+  );
+}
+
 // A table of lines, each a name and values; a head where it has one.
 function table(head, rows, attributes = {}) {
   return el(

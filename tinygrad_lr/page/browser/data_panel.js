@@ -167,7 +167,7 @@ function dataPanel() {
       now = predicted(run.open ? weightsNow() : null);
       chart.move();
       formula.replaceChildren(...(run.open ? [modelFormula()].flat() : []));
-      figures.replaceChildren(comparison(closed));
+      figures.replaceChildren(comparison(closed), ...trust(closed));
       const r = rowNow();
       const u = now[r] - y[r];
       const own = curved ? `${plainName(names[0])} = ${short(x[r])}, ` : "";
@@ -276,6 +276,16 @@ function comparison(closed) {
     ...(closed ? [run.line ? "closed form" : "best line"] : []),
   ];
   return table(head, rows, { class: "numbers", id: "model-numbers" });
+}
+
+// How far the closed form is to be trusted.
+function trust(closed) {
+  if (!closed || !run.line || closed.r_squared === null) return [];
+  const error = features === 1 ? closed.slope_error[0] : null;
+  const known = error === null ? "" : ` Its slope is known to ± ${short(error, 2)}.`;
+  const share = (100 * closed.r_squared).toFixed(1);
+  const words = `The closed form explains ${share} % of the variation of ${plainName(data.y_name)}.`;
+  return [el("p", { class: "hint" }, words + known)];
 }
 
 // The pointer finds the nearest point; a click keeps it.

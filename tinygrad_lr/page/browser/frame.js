@@ -10,12 +10,7 @@ function controls() {
     );
   const play = button("Play", "play", () => toggle(), "play");
   const back = button("One step back", "back", () => stop(() => advance(-1)), "back");
-  const forth = button(
-    "One step on",
-    "forth",
-    () => stop(() => go(state.place + 1, true)),
-    "forth",
-  );
+  const forth = button("One step on", "forth", () => stop(() => advance(1, true)), "forth");
   const slider = el("input", {
     type: "range",
     min: 0,

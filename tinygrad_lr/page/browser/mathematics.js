@@ -38,7 +38,6 @@ const m = {
   sub: part("msub"),
   sup: part("msup"),
   both: part("msubsup"),
-  under: part("munder"),
   text: part("mtext"),
   n: (x, digits = 4) => written(x, digits),
 };

@@ -13,13 +13,11 @@ function networkPanel() {
   const picker = weightPicker();
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", {});
-  const key = el(
-    "p",
-    { class: "key" },
-    el("span", { class: "up-text" }, "▬ gradient positive"),
-    el("span", { class: "level-text" }, "▬ zero"),
-    el("span", { class: "down-text" }, "▬ gradient negative"),
-  );
+  const key = keyOf([
+    ["edge lit up", "gradient positive"],
+    ["edge lit", "zero"],
+    ["edge lit negative down", "negative"],
+  ]);
   const figure = el("figure", {}, picker.node, key, host, caption);
   const side = el("div", { class: "side" });
   pair(root, figure, side);
@@ -162,7 +160,7 @@ function networkPanel() {
         index === weightNow() || (l > chosen.layer && (l > chosen.layer + 1 || i === chosen.to));
       line.setAttribute(
         "class",
-        `edge${lit ? " lit" : ""}${index === weightNow() ? " chosen" : ""}`,
+        `edge${lit ? " lit" : ""}${index === weightNow() ? " chosen" : ""}${g[index] < 0 ? " negative" : ""}`,
       );
       line.setAttribute("stroke-width", (0.4 + 4.2 * (Math.abs(w[index]) / widest[l])).toFixed(2));
       const share = Math.round(100 * Math.sqrt(Math.abs(g[index]) / steepest[l]));

@@ -105,26 +105,7 @@ function runPanel() {
       : null,
     validation.length ? ["validation", "validation"] : null,
   ].filter(Boolean);
-  if (lines.length) {
-    host.before(
-      el(
-        "p",
-        { class: "key" },
-        lines.map(([kind, name]) =>
-          el(
-            "span",
-            {},
-            draw(
-              "svg",
-              { width: 26, height: 10, viewBox: "0 0 26 10", "aria-hidden": "true" },
-              draw("path", { d: "M1 5H25", class: kind }),
-            ),
-            ` ${name}`,
-          ),
-        ),
-      ),
-    );
-  }
+  if (lines.length) host.before(keyOf(lines));
   host.addEventListener("click", (event) => {
     const step = chart.atX(event.clientX - chart.svg.getBoundingClientRect().left);
     const gaps = run.steps.map((s) => Math.abs(s - step));
@@ -206,5 +187,7 @@ function rowsUsed() {
     run.steps.length <= run.run.steps
       ? ` Of ${whole(run.run.steps + 1)} moments ${whole(run.steps.length)} are shown, the first ones all.`
       : "";
-  return `Losses and slopes beside the hill are of ${which}.${kept}${dropped}`;
+  const drawn =
+    count && count < run.rows_used ? ` The hill is drawn from ${whole(count)} of them.` : "";
+  return `Losses and slopes are of ${which}.${drawn}${kept}${dropped}`;
 }
