@@ -330,8 +330,8 @@ def test_an_edge_that_is_clicked_is_the_weight_of_all_panels(page, network):
     )
     said = text(browser, "#network figcaption")
     assert said.startswith("The weight from unit 1 of layer 1 to unit 2 of layer 2")
-    assert len(browser.find_elements(By.CSS_SELECTOR, ".edge.chosen")) == 1
-    lit = browser.find_elements(By.CSS_SELECTOR, ".edge.lit")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "line.edge.chosen")) == 1
+    lit = browser.find_elements(By.CSS_SELECTOR, "line.edge.lit")
     assert len(lit) == 2  # itself, and the one path from its unit to the loss
     chosen = [
         s.get_attribute("value") for s in browser.find_elements(By.CSS_SELECTOR, "#hill select")
