@@ -396,6 +396,14 @@ def test_what_does_not_fit_together_is_refused(sat, tmp_path):
         tg.report(history, other, z, y)
     with pytest.raises(ShapeError, match="x_names does not fit x"):
         tg.report(history, line, z, y, x_names=["a", "b"])
+    other = tg.data.Standardizer().fit(np.eye(3))
+    with pytest.raises(ShapeError, match="x_scaling does not fit"):
+        tg.report(history, line, z, y, x_scaling=other)
+    with pytest.raises(ShapeError, match=r"y_scaling does not fit; .* before fit"):
+        tg.report(history, line, z, y, y_scaling=tg.data.Standardizer())
+    labels = {"loss": tg.losses.cross_entropy, "labels": ["one"]}
+    with pytest.raises(ShapeError, match="labels do not fit y"):
+        tg.report(history, line, z, np.arange(1000) % 2, **labels)
     with pytest.raises(ArgumentError, match="y is not finite in row 3"):
         tg.report(history, line, z, np.where(np.arange(1000) == 3, np.nan, y))
     with pytest.raises(DataFileError, match="cannot be written"):

@@ -150,6 +150,8 @@ def gathered(
             expected=f"{columns} names, one for each column",
             given=f"{len(names)}",
         )
+    _check_scaling(where, "x_scaling", x_scaling, columns)
+    _check_scaling(where, "y_scaling", y_scaling, 1)
     classes = targets.ndim == 1 and targets.dtype.kind in "iu" and targets.min() >= 0
     if classes and labels is None and loss is not losses.mse:
         labels = [str(i) for i in range(int(targets.max()) + 1)]
@@ -166,6 +168,17 @@ def gathered(
 def _shown(names: Sequence[object]) -> tuple[str, ...]:
     """Names on one line each, without marks that could move what follows."""
     return tuple(printable(str(name)) for name in names)
+
+
+def _check_scaling(where: str, name: str, scaling: Standardizer | None, columns: int) -> None:
+    """Raise `ShapeError` for a scaling of other columns, or of none yet."""
+    if scaling is None:
+        return
+    shape = np.shape(scaling.mean) if hasattr(scaling, "mean") else None
+    if shape not in {(), (columns,)}:
+        wrong, expected = f"{name} does not fit", f"a Standardizer fitted to {columns} columns"
+        given = "one before fit" if shape is None else f"one fitted to {shape}"
+        refuse(ShapeError, where, wrong, expected=expected, given=given)
 
 
 def _scales(scaling: Standardizer, columns: int) -> tuple[Array, Array]:

@@ -120,18 +120,23 @@ def report(
 def _title(x_names: tuple[str, ...], y_name: str) -> str:
     """What is learnt from what."""
     few = len(x_names) <= 3
-    source = " and ".join(map(literal, x_names)) if few else f"{len(x_names)} columns"
+    source = " and ".join(map(literal, x_names)) if few else f"{_spaced(len(x_names))} columns"
     return f"{literal(y_name)}, learnt from {source}"
 
 
 def _lead(run: Mapping[str, Any]) -> str:
     """The run in a sentence."""
-    rows, steps = run["data"]["rows"], run["run"]["steps"]
+    rows, steps = (_spaced(n) for n in (run["data"]["rows"], run["run"]["steps"]))
     told = [loss for loss in run["full"] if loss is not None]
     thing = "network"
     if run["line"]:
         thing = "softmax regression" if run["task"] == "classes" else "line"
-    if steps == 0:
+    if not run["run"]["steps"]:
         return f"A {thing}, {rows} rows, no step taken yet."
     course = f"the loss went from {told[0]:.4g} to {told[-1]:.4g}" if told else ""
     return f"A {thing}, {rows} rows, {steps} steps of descent: {course}."
+
+
+def _spaced(number: int) -> str:
+    """A whole number, with narrow spaces between thousands from 10 000 on."""
+    return str(number) if number < 10_000 else f"{number:,}".replace(",", "\u202f")
