@@ -129,7 +129,9 @@ function begin() {
   recall();
   document
     .querySelector("header")
-    .append(el("p", { class: "hint" }, "Space plays and pauses, ← and → step, Home and End jump."));
+    .append(
+      el("p", { class: "hint keys" }, "Space plays and pauses, ← and → step, Home and End jump."),
+    );
   dataPanel();
   hillPanel();
   ratesPanel();

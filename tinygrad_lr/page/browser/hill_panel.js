@@ -233,11 +233,9 @@ function stepWords() {
   const sign = g > 0 ? "positive" : "negative";
   const way = g > 0 ? "left" : "right";
   if (!next) {
-    return [
-      "The slope is ",
-      signedText(g),
-      `: ${Math.abs(g) < 1e-5 ? "as good as level, " : ""}the last step has been taken.`,
-    ];
+    const level = Math.abs(g) < 1e-5 ? "as good as level" : `${sign}, so down is to the ${way}`;
+    const end = state.place === last ? "; the last step has been taken." : ".";
+    return ["The slope is ", signedText(g), `: ${level}${end}`];
   }
   const moved = next[index] - weightsNow()[index];
   if (run.plain) {

@@ -165,7 +165,7 @@ function ratesPanel() {
     const domain = log ? [low / 1.3, high * 1.6] : extent([low, high], 0.1);
     const shown = trial.losses.slice(0, 41);
     const chart = new Chart(host, {
-      x: { domain: [0, 40], name: "step" },
+      x: { domain: [0, 41], name: "step" },
       y: { domain, name: "loss", log },
       ratio: 0.8,
       still: (c) =>

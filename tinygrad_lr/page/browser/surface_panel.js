@@ -97,7 +97,10 @@ function surfacePanel(figure) {
   });
 
   function labelled(c, level) {
-    const cuts = contour(surface, level).map(([p]) => p);
+    const [left, right] = [c.box.left + 40 * c.unit, c.box.right - 40 * c.unit];
+    const cuts = contour(surface, level)
+      .map(([p]) => p)
+      .filter(([a]) => c.x(a) > left && c.x(a) < right);
     if (!cuts.length) return;
     const top = cuts.reduce((best, p) => (p[1] > best[1] ? p : best));
     c.front.append(
