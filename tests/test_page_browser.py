@@ -592,3 +592,12 @@ def test_a_notebook_shows_the_page_in_a_frame(page, tmp_path):
     click(browser, browser.find_element(By.ID, "forth"))
     settled(browser, 1)
     browser.switch_to.default_content()
+
+
+def test_a_focus_outlives_the_steps(page, network):
+    browser = page(network[0], "#step=5")
+    for control in browser.find_elements(By.CSS_SELECTOR, ".chain button, #hill select, #nudge"):
+        browser.execute_script("arguments[0].focus()", control)
+        slide(browser, "slider", 7)
+        slide(browser, "slider", 5)
+        assert browser.switch_to.active_element == control

@@ -40,6 +40,7 @@ function chainPanel() {
     if (made) root.append(made);
   }
   let opened = null;
+  const boxes = [];
 
   panels.push({
     update() {
@@ -51,61 +52,56 @@ function chainPanel() {
       const target = run.task === "classes" ? data.labels[data.y[r]] : short(ownY(data.y[r]));
       told.textContent = `${parts.join(", ")}${features > 3 ? ", …" : ""}; ${plainName(data.y_name, 20)} = ${target}`;
       const nodes = chainNodes(traced(weightsNow(), r), r);
-      chain.replaceChildren(
-        ...nodes
-          .flatMap((node, k) => [box(node, k), k + 1 < nodes.length ? link(node) : null])
-          .filter(Boolean),
-      );
-      detail.replaceChildren(
-        ...(opened === null || !nodes[opened] ? [] : described(nodes[opened])),
-      );
+      if (!boxes.length) build(nodes);
+      nodes.forEach((node, k) => fill(node, boxes[k], k));
+      detail.replaceChildren(...(opened === null ? [] : described(nodes[opened])));
       product.replaceChildren(...accumulated(nodes, r));
     },
   });
 
-  function box(node, k) {
-    return el(
-      "div",
-      { class: "node", role: "listitem" },
-      el(
-        "button",
-        {
+  // Boxes and links are made once, so that a focus or a click on one outlives the steps.
+  function build(nodes) {
+    nodes.forEach((node, k) => {
+      const made = {
+        button: el("button", {
           type: "button",
-          class: opened === k ? "box open" : "box",
-          "aria-expanded": String(opened === k),
-          "aria-label": `${node.said}: formula, shape, values`,
           onclick: () => {
             opened = opened === k ? null : k;
             show();
-            chain.querySelectorAll("button")[k].focus();
           },
-        },
-        el("span", { class: "symbol" }, m.math(node.symbol())),
-        el("span", { class: "value number" }, node.value),
-      ),
-      el(
-        "div",
-        { class: "back" },
-        m.math(slope(m.i("L"), node.by ? node.by() : node.symbol())),
-        " ",
-        node.gathered,
-      ),
-    );
+        }),
+        value: el("span", { class: "value number" }),
+        back: el("span", {}),
+        local: el("span", { class: "number" }),
+      };
+      made.button.append(el("span", { class: "symbol" }, m.math(node.symbol())), made.value);
+      const gathered = m.math(slope(m.i("L"), node.by ? node.by() : node.symbol()));
+      const box = el("div", { class: "node", role: "listitem" }, made.button);
+      box.append(el("div", { class: "back" }, gathered, " ", made.back));
+      chain.append(box);
+      if (k + 1 < nodes.length) chain.append(link(node, made.local));
+      boxes.push(made);
+    });
   }
 
-  function link(node) {
+  function link(node, number) {
+    const arrow = el("span", { class: "arrow-line", "aria-hidden": "true" });
+    const local = el("span", { class: "local" }, m.math(node.local()));
     return el(
       "div",
       { class: "link" },
-      el(
-        "div",
-        { class: "onward" },
-        el("span", { class: "local" }, m.math(node.local())),
-        el("span", { class: "arrow-line", "aria-hidden": "true" }),
-        el("span", { class: "number" }, node.localValue),
-      ),
+      el("div", { class: "onward" }, local, arrow, number),
       el("div", { class: "back", "aria-hidden": "true" }, "←"),
     );
+  }
+
+  function fill(node, made, k) {
+    made.button.className = opened === k ? "box open" : "box";
+    made.button.setAttribute("aria-expanded", String(opened === k));
+    made.button.setAttribute("aria-label", `${node.said}, ${node.value}: formula, shape, values`);
+    made.value.textContent = node.value;
+    made.back.replaceChildren(node.gathered);
+    made.local.textContent = node.localValue ?? "";
   }
 
   function described(node) {

@@ -13,7 +13,8 @@ function dataPanel() {
     !curved ? "What it predicts" : run.line ? "The data and the line" : "The data and the curve",
     curved
       ? `Each point is a row. The bold ${run.line ? "line" : "curve"} is the model at this step; ` +
-          "the hairlines are its residuals u = ŷ − y at some rows."
+          "the hairlines are its residuals u = ŷ − y at some rows. " +
+          "Descent makes the mean of their squares, the loss, as small as it can."
       : "Each point is a row: what the model predicts at this step against what was observed. " +
           "A perfect model puts all of them on the diagonal.",
   );
