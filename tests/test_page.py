@@ -243,9 +243,9 @@ def test_nothing_is_asked_for_from_elsewhere(sat):
     assert "@import" not in sat[-1].html and "url(#" in sat[-1].html
 
 
-def test_the_graph_and_the_derivation_of_the_last_step_are_there(sat):
+def test_the_graph_and_the_derivation_of_the_first_step_are_there(sat):
     _, history, z, y, page = sat
-    weights = {name: w[-1] for name, w in history.weights.items()}
+    weights = {name: w[0] for name, w in history.weights.items()}
     twin = tg.nn.Linear(1, 1, dtype=np.float64)
     twin.load_state_dict(weights)
     loss = tg.losses.mse(twin(np.reshape(z, (-1, 1))), np.reshape(y, (-1, 1)))

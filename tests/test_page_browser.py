@@ -370,7 +370,9 @@ def test_every_control_has_a_name_and_every_picture_tells_its_finding(page, netw
     )
     silent = browser.execute_script(
         "return [...document.querySelectorAll('svg[role=img]')]"
-        ".filter(s => (s.getAttribute('aria-label') || '').length < 20).map(s => s.outerHTML)"
+        ".filter(s => (s.getAttribute('aria-label') || (s.getAttribute('aria-labelledby') || '')"
+        ".split(' ').map(id => document.getElementById(id)?.textContent).join(' ')).length < 20)"
+        ".map(s => s.outerHTML)"
     )
     assert unnamed == silent == []
 
@@ -452,7 +454,8 @@ def test_names_from_a_file_are_text_in_the_browser_too(page, tmp_path):
     tg.report(history, line, x, x[:, 0], path=path, x_names=name, y_name=name, command=name)
     browser = page(path.as_uri())
     assert not browser.find_elements(By.TAG_NAME, "img")
-    assert name in text(browser, "pre")
+    commands = browser.find_elements(By.CSS_SELECTOR, "main > section:last-child pre")
+    assert name in "".join(command.text for command in commands)
 
 
 @pytest.mark.parametrize("kind", ["zero", "diverged", "wide", "extreme"])

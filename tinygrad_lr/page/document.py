@@ -55,8 +55,8 @@ def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, deriv
         "style": _text("page.css"),
         "script": script,
         "data": as_json(run),
-        "graph": _folded("graph", "The computation graph", graph),
-        "derivation": _folded("derivation", "The derivation at the last step", derivation),
+        "graph": _folded("graph", "The computation graph, at the first step", graph),
+        "derivation": _folded("derivation", "The first step, derived", derivation),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _text("page.html"))
 

@@ -67,9 +67,9 @@ def report(
 
     It shows the data with the line or curve, the loss over a weight with its slope and step, what
     other learning rates do, the chain rule with the numbers of the chosen step, a network with
-    the paths from a chosen weight to the loss, the computation graph, the derivation at the last
-    step in full, and the run. What does not apply is left out. It asks the network for nothing,
-    and says so in a Content-Security-Policy.
+    the paths from a chosen weight to the loss, the computation graph and the derivation of the
+    first step in full, and the run. What does not apply is left out. It asks the network for
+    nothing, and says so in a Content-Security-Policy.
 
     - `history`: what `fit` returned; `model`, `x`, `y`, `loss`: what it was given, all rows
     - `path`: where to write the page, if anywhere
