@@ -24,6 +24,7 @@ FLOORS = [
     ],
     ["compiler", "explain"],
     ["interop", "plot", "train"],
+    ["page"],
     ["lesson"],
     ["cli"],
     ["__main__"],

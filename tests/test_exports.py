@@ -16,7 +16,7 @@ PROMISED = [
     *("Value", "check_gradients", "fit", "grad", "hessian", "hvp", "jacobian", "jvp", "no_grad"),
     *("primitive", "value_and_grad", "vjp", "nn", "losses", "optim", "data", "datasets", "linear"),
     *("checkpoint", "plot", "train", "metrics", "schedules", "interop", "compile", "compiler"),
-    *("set_threads", "trace"),
+    *("set_threads", "derivation", "influence", "report", "trace"),
 ]
 LAZY = [tg, tg.nn, tg.ops, tg.losses, tg.optim, tg.data, tg.datasets, tg.train, tg.interop]
 LAZY.append(tg.compiler)

@@ -21,7 +21,7 @@ FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 OUTSIDE = """
-return [...document.querySelectorAll("svg g > rect.box")].flatMap(box => {
+return [...document.querySelectorAll("svg g > rect.tg-box")].flatMap(box => {
   const width = box.getBBox().width
   return [...box.parentNode.querySelectorAll(":scope > text")].filter(text => {
     const extent = text.getBBox()
@@ -34,9 +34,10 @@ const light = color => {
     .map(x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4)
   return 0.2126 * r + 0.7152 * g + 0.0722 * b
 }
-return Math.min(...[...document.querySelectorAll("svg g > rect.box")].flatMap(box => {
+return Math.min(...[...document.querySelectorAll("svg g > rect.tg-box")].flatMap(box => {
   const paper = light(getComputedStyle(box).fill)
-  return [...box.parentNode.querySelectorAll(":scope > text:not(.up):not(.down)")].map(text => {
+  const texts = box.parentNode.querySelectorAll(":scope > text:not(.tg-up):not(.tg-down)")
+  return [...texts].map(text => {
     const ink = light(getComputedStyle(text).fill)
     return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)
   })

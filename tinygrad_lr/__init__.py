@@ -58,6 +58,7 @@ if _TYPE_CHECKING:
     from .explain import derivation as derivation
     from .explain import influence as influence
     from .explain import trace as trace
+    from .page import report as report
     from .train import History as History
     from .train import fit as fit
 
@@ -73,6 +74,7 @@ _NAMES = {
     "derivation": "explain",
     "fit": "train",
     "influence": "explain",
+    "report": "page",
     "set_threads": "compiler",
     "trace": "explain",
 }

@@ -28,6 +28,7 @@ NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 QUANTITY = {"expected": "a class in --y", "given": "numbers", "cure": "pass --classify, or drop it"}
 EXAMPLES = f"""examples:
   {PROGRAM} fit                                     the lesson: SAT scores and GPAs
+  {PROGRAM} fit --report lesson.html                the same, as a page to play with
   {PROGRAM} fit students.csv --x sat_sum --y fy_gpa
   {PROGRAM} fit students.csv --x sat_v,sat_m --y fy_gpa --save line.safetensors
   {PROGRAM} fit students.csv --x sat_sum --y fy_gpa --hidden 16,16 --plot out.png
@@ -131,6 +132,7 @@ def _add_fit(commands: Any, common: Parser) -> None:
     add("--test", type=_share, metavar="SHARE", help="rows to judge a classifier by (0.2)")
     add("--save", metavar="FILE", help="write what was learnt (.safetensors)")
     add("--plot", metavar="FILE", help="draw it (.png, .svg or .pdf)")
+    add("--report", metavar="FILE", help="write a page that shows every step (.html)")
     add("--json", action="store_true", help="print one JSON object, for programs")
 
 
@@ -174,19 +176,19 @@ def _fit(arguments: argparse.Namespace) -> None:
         activation=arguments.activation,
         at=arguments.at,
     )
-    columns, outputs = (arguments.file, arguments.x, arguments.y), (arguments.save, arguments.plot)
+    columns = (arguments.file, arguments.x, arguments.y)
+    outputs = {"save": arguments.save, "plot": arguments.plot, "report": arguments.report}
     classes = lesson.read_classes(*columns, classify=arguments.classify)
     parts: Iterator[Any]
     if classes is not None:
-        save, plot = outputs
-        parts = lesson.classify(classes, settings, test=arguments.test, save=save, plot=plot)
+        parts = lesson.classify(classes, settings, test=arguments.test, **outputs)
     else:
         if arguments.test is not None:
             raise ArgumentError(
                 bad_argument("--test", "a quantity is learnt from all rows", **QUANTITY)
             )
         problem = lesson.read_problem(*columns, constants=bool(settings.hidden))
-        parts = lesson.run(problem, settings, save=arguments.save, plot=arguments.plot)
+        parts = lesson.run(problem, settings, **outputs)
     if arguments.json:
         _emit(json.dumps(lesson.as_object(parts), indent=2, allow_nan=False))
         return

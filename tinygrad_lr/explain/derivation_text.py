@@ -134,6 +134,7 @@ def _forward(derivation: Derivation, width: int) -> Iterator[str]:
 def forward_order(derivation: Derivation) -> list[Step]:
     """The steps in the order in which they were computed, leaves first."""
     leaves = [step for step in derivation.steps if step.forward is None]
+    leaves.sort(key=lambda step: step.value._age)
     return [*leaves, *(step for step in reversed(derivation.steps) if step.forward is not None)]
 
 
@@ -170,7 +171,17 @@ def _valued(start: str, data: Any, width: int) -> Iterator[str]:
 
 
 def fitting(data: Any, width: int) -> str:
-    """Numbers in as many digits as there is room for; of a matrix its first row and its last."""
+    """Numbers in as many digits as there is room for; of a matrix its first row and its last.
+
+    A matrix of one entry is that number, one of a single column the list of its entries.
+
+    >>> fitting(np.ones((1, 1)), 20), fitting(np.ones((2, 1)), 20), fitting(np.ones((2, 2)), 20)
+    ('1', '[1, 1]', '[[1, 1], [1, 1]]')
+    """
+    if np.size(data) == 1:
+        return number_text(float(np.asarray(data).reshape(-1)[0]))
+    if np.ndim(data) == 2 and np.shape(data)[1] == 1:
+        data = np.asarray(data)[:, 0]
     for digits in (4, 3, 2):
         text = array_text(data, digits)
         if len(text) <= width:

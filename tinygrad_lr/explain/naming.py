@@ -204,7 +204,7 @@ class Names:
         """Arrays that are no Values: the caller's name, x for what a parameter multiplies, c."""
         first = True
         for value in results:
-            operation, operands, numbers, _ = value._record  # type: ignore[misc]
+            _, operands, numbers, _ = value._record  # type: ignore[misc]
             for x, number in zip(operands, numbers, strict=True):
                 if type(x) is Value and x.requires_grad:
                     continue
@@ -213,7 +213,7 @@ class Names:
                 self._give(x, held.get(id(x)))
                 if id(x) not in self._names and type(x) is Value and x.name:
                     self._give(x, x.name)
-                parametric = operation.name in {"multiply", "matmul", "affine"}
+                parametric = any(type(y) is Value and y._record is None for y in operands)
                 self._give(x, "x" if parametric and first else "c")
                 first = False
 

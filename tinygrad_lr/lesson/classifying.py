@@ -21,6 +21,7 @@ from ..train.history import counted
 from .class_parts import Classes, Classification, ClassPrediction, ClassRow, FirstSlopes
 from .classes import ClassProblem
 from .course import Interrupted, course, place_of, shown_columns, trained
+from .page import check_page, save_class_page
 from .parts import Written
 from .picture import check_picture, save_class_picture
 from .predictor import Description, Predictor, check_ending
@@ -39,6 +40,7 @@ def classify(
     test: float | None = None,
     save: str | None = None,
     plot: str | None = None,
+    report: str | None = None,
 ) -> Iterator[Any]:
     """A classification, part by part: the data, the first slopes, the training, a prediction.
 
@@ -48,11 +50,13 @@ def classify(
     Raises what `run` raises, other than for columns that a line cannot be told from.
     """
     settings = settings or Settings()
-    check_outputs([problem.path], [save, plot])
+    check_outputs([problem.path], [save, plot, report])
     if save is not None:
         check_ending(save)
     if plot is not None:
         check_picture(plot)
+    if report is not None:
+        check_page(report)
     at = place_of(problem, settings)
     train, held_out = divided(problem, test, settings.seed)
     predictor = untrained(problem, settings, train)
@@ -72,6 +76,9 @@ def classify(
     if plot is not None:
         save_class_picture(plot, problem, predictor, history, found)
         yield Written("the picture", plot)
+    if report is not None:
+        save_class_page(report, problem, settings, predictor, history, found, train, test)
+        yield Written("the page", report)
 
 
 def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, Any]:

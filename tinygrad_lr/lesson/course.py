@@ -17,6 +17,7 @@ from ..train import History
 from ..train.history import counted
 from . import derivation, rates
 from .classes import ClassProblem
+from .page import check_page, save_page
 from .parts import (
     ClosedForm,
     Column,
@@ -46,12 +47,13 @@ def run(
     *,
     save: str | None = None,
     plot: str | None = None,
+    report: str | None = None,
 ) -> Iterator[Part]:
     """The lesson on a problem, part by part.
 
     A line: the data, the closed form, the descent to it, what other learning rates do, the first
     step by the chain rule, a prediction. A network: the data, its training beside the line, a
-    prediction. `save` and `plot` name files to write the model and a picture to.
+    prediction. `save`, `plot` and `report` name files to write the model, a picture and a page to.
 
     Raises `DataFileError` where an output is an input or cannot be written and for features that
     a line cannot be told from, `ArgumentError` for settings that do not fit the problem,
@@ -63,11 +65,13 @@ def run(
     ['Data', 'ClosedForm', 'Descent', 'LearningRates', 'Derivation', 'Prediction']
     """
     settings = settings or Settings()
-    check_outputs([problem.path], [save, plot])
+    check_outputs([problem.path], [save, plot, report])
     if save is not None:
         check_ending(save)
     if plot is not None:
         check_picture(plot)
+    if report is not None:
+        check_page(report)
     check_batch(problem.path, problem.rows, settings)
     at = place_of(problem, settings)
     line = None if settings.hidden else exact_line(problem)
@@ -92,6 +96,9 @@ def run(
     if plot is not None:
         save_picture(plot, problem, training, line)
         yield Written("the picture", plot)
+    if report is not None:
+        save_page(report, problem, settings, training)
+        yield Written("the page", report)
 
 
 def summary(problem: Problem) -> Data:

@@ -40,7 +40,7 @@ STYLE = """<style>
 .tg-graphs svg { display: block }
 .tg-graphs details details { margin-left: 1.2em }
 .tg-graphs summary { cursor: pointer; padding: 0.3em 0 }
-.tg-graphs pre { overflow-x: auto; font-size: 13px; line-height: 1.35 }
+.tg-graphs pre { overflow-x: auto; white-space: pre; font-size: 13px; line-height: 1.35 }
 </style>"""
 
 

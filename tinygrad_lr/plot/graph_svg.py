@@ -22,38 +22,38 @@ SIGNS = {1: "▲", -1: "▼"}
 STYLE = f"""
 .tg-graph {{ font: {SMALL}px {SANS}; font-variant-numeric: tabular-nums }}
 .tg-graph {{ background: #ffffff; color-scheme: light dark }}
-.tg-graph .paper {{ fill: #ffffff }}
-.tg-graph text {{ fill: #222222 }}
-.tg-graph .name {{ font-size: {LARGE}px; font-weight: 600 }}
-.tg-graph .faint {{ fill: #5f5f5f }}
-.tg-graph .box {{ fill: #ffffff; stroke: #8a8a8a; stroke-width: 1.2 }}
-.tg-graph .behind {{ fill: #f1f1f1; stroke: #8a8a8a; stroke-width: 1 }}
-.tg-graph .parameter .box {{ stroke: {MODEL} }}
-.tg-graph .parameter .bar {{ fill: {MODEL} }}
-.tg-graph .data .box {{ fill: #ececec; stroke: #8a8a8a }}
-.tg-graph .more .box {{ stroke-dasharray: 5 4 }}
-.tg-graph .frame {{ fill: #f6f8fa; stroke: #c4c9ce }}
-.tg-graph .heading {{ stroke: #f6f8fa; stroke-width: 4; paint-order: stroke }}
-.tg-graph .edge {{ fill: none; stroke: #8a8a8a; stroke-width: 1.2 }}
-.tg-graph .head {{ fill: #6f6f6f }}
-.tg-graph .up {{ fill: {UP} }}
-.tg-graph .down {{ fill: {DOWN} }}
+.tg-graph .tg-paper {{ fill: #ffffff }}
+.tg-graph text {{ fill: #222222; font-size: {SMALL}px }}
+.tg-graph .tg-name {{ font-size: {LARGE}px; font-weight: 600 }}
+.tg-graph .tg-faint {{ fill: #5f5f5f }}
+.tg-graph .tg-box {{ fill: #ffffff; stroke: #8a8a8a; stroke-width: 1.2 }}
+.tg-graph .tg-behind {{ fill: #f1f1f1; stroke: #8a8a8a; stroke-width: 1 }}
+.tg-graph .tg-parameter .tg-box {{ stroke: {MODEL} }}
+.tg-graph .tg-parameter .tg-bar {{ fill: {MODEL} }}
+.tg-graph .tg-data .tg-box {{ fill: #ececec; stroke: #8a8a8a }}
+.tg-graph .tg-more .tg-box {{ stroke-dasharray: 5 4 }}
+.tg-graph .tg-frame {{ fill: #f6f8fa; stroke: #c4c9ce }}
+.tg-graph .tg-heading {{ stroke: #f6f8fa; stroke-width: 4; paint-order: stroke }}
+.tg-graph .tg-edge {{ fill: none; stroke: #8a8a8a; stroke-width: 1.2 }}
+.tg-graph .tg-head {{ fill: #6f6f6f }}
+.tg-graph .tg-up {{ fill: {UP} }}
+.tg-graph .tg-down {{ fill: {DOWN} }}
 @media (prefers-color-scheme: dark) {{
 .tg-graph {{ background: #15181c }}
-.tg-graph .paper {{ fill: #15181c }}
+.tg-graph .tg-paper {{ fill: #15181c }}
 .tg-graph text {{ fill: #e9e7e3 }}
-.tg-graph .faint {{ fill: #a9adb3 }}
-.tg-graph .box {{ fill: #20252b; stroke: #858b93 }}
-.tg-graph .behind {{ fill: #1a1e23; stroke: #6c727a }}
-.tg-graph .parameter .box {{ stroke: #56a8e0 }}
-.tg-graph .parameter .bar {{ fill: #56a8e0 }}
-.tg-graph .data .box {{ fill: #2f353c; stroke: #858b93 }}
-.tg-graph .frame {{ fill: #1a1e23; stroke: #454b53 }}
-.tg-graph .heading {{ stroke: #1a1e23 }}
-.tg-graph .edge {{ stroke: #858b93 }}
-.tg-graph .head {{ fill: #a9adb3 }}
-.tg-graph text.up {{ fill: #ff8f45 }}
-.tg-graph text.down {{ fill: {DOWN} }}
+.tg-graph .tg-faint {{ fill: #a9adb3 }}
+.tg-graph .tg-box {{ fill: #20252b; stroke: #858b93 }}
+.tg-graph .tg-behind {{ fill: #1a1e23; stroke: #6c727a }}
+.tg-graph .tg-parameter .tg-box {{ stroke: #56a8e0 }}
+.tg-graph .tg-parameter .tg-bar {{ fill: #56a8e0 }}
+.tg-graph .tg-data .tg-box {{ fill: #2f353c; stroke: #858b93 }}
+.tg-graph .tg-frame {{ fill: #1a1e23; stroke: #454b53 }}
+.tg-graph .tg-heading {{ stroke: #1a1e23 }}
+.tg-graph .tg-edge {{ stroke: #858b93 }}
+.tg-graph .tg-head {{ fill: #a9adb3 }}
+.tg-graph text.tg-up {{ fill: #ff8f45 }}
+.tg-graph text.tg-down {{ fill: {DOWN} }}
 }}
 """
 
@@ -106,7 +106,7 @@ def svg(drawing: Drawing) -> str:
             f'<title id="{mark}-1">{title}</title>',
             f'<desc id="{mark}-2">{description}</desc>',
             f"<style>{STYLE}</style>",
-            f'<rect class="paper" width="{_n(width)}" height="{_n(height)}"/>',
+            f'<rect class="tg-paper" width="{_n(width)}" height="{_n(height)}"/>',
             body,
             "</svg>\n",
         ]
@@ -178,7 +178,7 @@ def _value(row: Row) -> str:
 
 def _box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[str]:
     """A box: an outline that tells its kind, the name, then a line for each row."""
-    yield f'<g class="{box.look}" transform="translate({_n(x)} {_n(y)})">'
+    yield f'<g class="tg-{box.look}" transform="translate({_n(x)} {_n(y)})">'
     rows = [f"{row.label}: {row.text}" for row in box.rows]
     whole = [line for line in (box.name, box.formula, box.shape, *rows, box.note) if line]
     yield f"<title>{escape(chr(10).join(whole))}</title>"
@@ -209,16 +209,16 @@ def _outline(look: str, width: float, height: float) -> Iterator[str]:
     """Rounded for what was computed, a bar for parameters, a stack for what is folded."""
     size = f'width="{_n(width)}" height="{_n(height)}"'
     if look == "folded":
-        yield f'<rect class="behind" x="5" y="5" rx="5" {size}/>'
-    yield f'<rect class="box" rx="{0 if look == "data" else 5}" {size}/>'
+        yield f'<rect class="tg-behind" x="5" y="5" rx="5" {size}/>'
+    yield f'<rect class="tg-box" rx="{0 if look == "data" else 5}" {size}/>'
     if look == "parameter":
-        yield f'<rect class="bar" width="5" height="{_n(height)}" rx="2.5"/>'
+        yield f'<rect class="tg-bar" width="5" height="{_n(height)}" rx="2.5"/>'
 
 
 def _frames(layout: Layout, shift: float) -> Iterator[str]:
     for x, y, width, height in layout.frames:
         yield (
-            f'<rect class="frame" x="{_n(x + shift)}" y="{_n(y + MARGIN)}" rx="8" '
+            f'<rect class="tg-frame" x="{_n(x + shift)}" y="{_n(y + MARGIN)}" rx="8" '
             f'width="{_n(width)}" height="{_n(height)}"/>'
         )
 
@@ -245,8 +245,8 @@ def _edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
     for (a, b, times), route in zip(drawing.edges, layout.routes, strict=True):
         points = [(x + shift, y + MARGIN) for x, y in route]
         x, y = points[-1]
-        yield f'<path class="edge" d="{path([*points[:-1], (x, y - 5)])}"/>'
-        yield f'<path class="head" d="M{_n(x)} {_n(y)}l-4 -8h8z"/>'
+        yield f'<path class="tg-edge" d="{path([*points[:-1], (x, y - 5)])}"/>'
+        yield f'<path class="tg-head" d="M{_n(x)} {_n(y)}l-4 -8h8z"/>'
         single = {drawing.boxes[a].look, drawing.boxes[b].look}.isdisjoint({"folded", "more"})
         if times > 1 and single:
             yield _text(x + 8, y - 7, f"×{times}", "faint")
@@ -288,7 +288,7 @@ def _key(drawing: Drawing, width: float) -> tuple[list[str], float]:
         if look in SIGNS.values():
             parts.append(_text(x + 9, y + 2, look, "up" if look == SIGNS[1] else "down"))
         else:
-            parts.append(f'<g class="{look}" transform="translate({_n(x)} {_n(y - 8)})">')
+            parts.append(f'<g class="tg-{look}" transform="translate({_n(x)} {_n(y - 8)})">')
             parts += [*_outline(look, 22, 11), "</g>"]
         parts.append(_text(x + 33, y + 2, text, "faint"))
         x += need
@@ -312,7 +312,8 @@ def _wrapped(text: str, width: float) -> Iterator[str]:
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "") -> str:
-    kind = f' class="{kind}"' if kind else ""
+    names = " ".join(f"tg-{name}" for name in kind.split())  # of no other part of a page
+    kind = f' class="{names}"' if kind else ""
     anchor = f' text-anchor="{anchor}"' if anchor else ""
     return f'<text x="{_n(x)}" y="{_n(y)}"{kind}{anchor}>{escape(text)}</text>'
 

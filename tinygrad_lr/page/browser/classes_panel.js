@@ -1,0 +1,222 @@
+// Screen 1 of a classifier: the borders that it draws, or what it confuses.
+
+const CLASSES = [
+  "--model",
+  "--up",
+  "--step",
+  "--class-4",
+  "--class-5",
+  "--down",
+  "--class-7",
+  "--truth",
+];
+const MARKS = ["circle", "square", "triangle", "diamond"];
+
+function classesPanel() {
+  const bordered = run.open && features === 2 && data.labels.length <= CLASSES.length;
+  const root = screen(
+    "data",
+    bordered ? "The data and the borders" : "What it predicts",
+    bordered
+      ? "Each mark is a row, its shape and colour the class. The plane is coloured by the class that " +
+          "the model thinks likeliest at this step, the stronger the surer."
+      : run.confusion
+        ? "How often each class is taken for each, at this step."
+        : "How likely the model thinks each class of a row, at this step.",
+  );
+  const side = el("div", { class: "side" });
+  const caption = el("figcaption", {});
+  const figure = el("figure", {});
+  pair(root, figure, side);
+  const chart = bordered ? borders(figure) : null;
+  figure.append(caption);
+  const followed = el("div", { class: "followed" });
+  const confused = el("div", { class: "scroll" });
+  if (bordered) side.append(el("h3", {}, "What it takes for what"), confused);
+  else figure.prepend(confused);
+  side.append(followed);
+  if (run.open)
+    side.append(
+      el("h3", {}, "The model"),
+      el("div", { class: "formula" }, [modelFormula()].flat()),
+    );
+
+  panels.push({
+    update() {
+      const counts = run.confusion ? run.confusion[state.place] : null;
+      const right = counts ? counts.reduce((sum, row, i) => sum + row[i], 0) : 0;
+      const all = counts ? counts.flat().reduce((a, b) => a + b, 0) : 0;
+      caption.textContent = counts
+        ? `At step ${stepNow()}, ${((100 * right) / all).toFixed(1)} % of ${whole(all)} rows are right; the loss is ${short(lossNow())}.`
+        : `At step ${stepNow()} the loss is ${short(lossNow())}.`;
+      if (chart) chart.move();
+      if (counts) confused.replaceChildren(confusion(counts));
+      if (run.open) followed.replaceChildren(...likelihoods());
+    },
+    glide(weights) {
+      if (chart) chart.glide(weights);
+    },
+  });
+}
+
+function confusion(counts) {
+  const found = table(
+    ["true ↓ predicted →", ...data.labels.map((l) => brief(l, 12))],
+    counts.map((row, i) => [brief(data.labels[i], 12), ...row.map(String)]),
+    { class: "numbers confusion", id: "confusion" },
+  );
+  found.querySelectorAll("tbody tr").forEach((line, i) => {
+    line.querySelectorAll("td").forEach((cell, j) => {
+      if (i === j) cell.className = "right";
+    });
+  });
+  return found;
+}
+
+// The probabilities of the followed row's classes; of many, the likeliest and the true one.
+function likelihoods() {
+  const r = rowNow();
+  const { probabilities } = traced(weightsNow(), r);
+  let kept = probabilities.map((p, k) => k);
+  if (kept.length > CLASSES.length) {
+    kept.sort((a, b) => probabilities[b] - probabilities[a]);
+    kept = [...new Set([data.y[r], ...kept])].slice(0, CLASSES.length);
+  }
+  const bars = kept.map((k) => {
+    const p = probabilities[k];
+    return el(
+      "div",
+      { class: "bar-line" },
+      el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
+      draw(
+        "svg",
+        {
+          class: "bar",
+          viewBox: "0 0 100 10",
+          preserveAspectRatio: "none",
+          "aria-hidden": "true",
+        },
+        draw("rect", { x: 0, y: 1, width: 100, height: 8, class: "bar-room" }),
+        draw("rect", {
+          x: 0,
+          y: 1,
+          width: (100 * p).toFixed(2),
+          height: 8,
+          class: k < CLASSES.length ? `class-${k}` : "bar-filled",
+        }),
+      ),
+      el("span", { class: "number" }, p.toFixed(3)),
+    );
+  });
+  return [
+    el(
+      "p",
+      {},
+      `Row ${data.row_numbers[r]} is of class ${brief(data.labels[data.y[r]])}; the model's probabilities:`,
+    ),
+    ...bars,
+  ];
+}
+
+function mark(chart, kind, a, b, size, attributes) {
+  const [x, y] = [chart.x(a), chart.y(b)];
+  const s = size;
+  const shapes = {
+    circle: () => draw("circle", { cx: x, cy: y, r: s, ...attributes }),
+    square: () => draw("rect", { x: x - s, y: y - s, width: 2 * s, height: 2 * s, ...attributes }),
+    triangle: () =>
+      draw("path", {
+        d: `M${x} ${y - 1.2 * s}L${x + 1.1 * s} ${y + s}L${x - 1.1 * s} ${y + s}Z`,
+        ...attributes,
+      }),
+    diamond: () =>
+      draw("path", {
+        d: `M${x} ${y - 1.3 * s}L${x + 1.3 * s} ${y}L${x} ${y + 1.3 * s}L${x - 1.3 * s} ${y}Z`,
+        ...attributes,
+      }),
+  };
+  return shapes[kind]();
+}
+
+function borders(figure) {
+  const key = el(
+    "p",
+    { class: "key" },
+    data.labels.map((label, k) =>
+      el(
+        "span",
+        { class: `class-${k}` },
+        draw(
+          "svg",
+          { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+          mark({ x: (v) => v, y: (v) => v }, MARKS[k % 4], 0, 0, 4.5, { class: "sample" }),
+        ),
+        ` ${brief(label, 20)}`,
+      ),
+    ),
+  );
+  const host = el("div", { class: "plot" });
+  figure.append(key, host);
+  const [x, y] = [0, 1].map((c) => data.x.map((row) => ownX(row[c], c)));
+  const field = el("canvas", { "aria-hidden": "true" });
+  const side = 64;
+  field.width = field.height = side;
+  const chart = new Chart(host, {
+    x: { domain: extent(x, 0.08), name: brief(data.x_names[0], 40) },
+    y: { domain: extent(y, 0.08), name: brief(data.x_names[1], 40) },
+    ratio: 0.78,
+    still(c) {
+      c.plane = draw("image", {
+        x: c.box.left,
+        y: c.box.top,
+        width: c.box.right - c.box.left,
+        height: c.box.bottom - c.box.top,
+        preserveAspectRatio: "none",
+        class: "field",
+      });
+      c.back.append(c.plane);
+      c.back.append(
+        ...x.map((a, i) =>
+          mark(c, MARKS[data.y[i] % 4], a, y[i], 3.6, { class: `mark class-${data.y[i]}` }),
+        ),
+      );
+    },
+    moving(c) {
+      colour(c, weightsNow());
+      const r = rowNow();
+      c.clipped(c.dot(x[r], y[r], 8, { class: "ring" }));
+    },
+    label: () => figure.querySelector("figcaption").textContent,
+  });
+  chart.glide = (weights) => colour(chart, weights);
+
+  function colour(c, weights) {
+    const [[x0, x1], [y0, y1]] = [c.options.x.domain, c.options.y.domain];
+    const places = new Float64Array(2 * side * side);
+    for (let i = 0; i < side; i++) {
+      for (let j = 0; j < side; j++) {
+        const at = 2 * (i * side + j);
+        places[at] = (x0 + ((j + 0.5) / side) * (x1 - x0) - data.x_mean[0]) / data.x_scale[0];
+        places[at + 1] = (y1 - ((i + 0.5) / side) * (y1 - y0) - data.x_mean[1]) / data.x_scale[1];
+      }
+    }
+    const answer = outputsOf(weights, places, side * side);
+    const width = layers[layers.length - 1].outputs;
+    const style = getComputedStyle(document.documentElement);
+    const colours = CLASSES.map((name) => style.getPropertyValue(name).trim()).map((hex) =>
+      [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)),
+    );
+    const pixels = new ImageData(side, side);
+    for (let r = 0; r < side * side; r++) {
+      const p = softmax(answer.subarray(r * width, (r + 1) * width));
+      const best = p.indexOf(Math.max(...p));
+      const sure = (p[best] - 1 / width) / (1 - 1 / width);
+      pixels.data.set([...(colours[best] || [128, 128, 128]), 25 + 90 * sure], 4 * r);
+    }
+    field.getContext("2d").putImageData(pixels, 0, 0);
+    c.plane.setAttribute("href", field.toDataURL());
+  }
+
+  listen(host, chart, () => [x, y], count);
+  return chart;
+}

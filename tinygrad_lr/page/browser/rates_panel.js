@@ -1,0 +1,199 @@
+// Screen 3: learning rates. Three descents from the same weights, on one scale.
+
+function ratesPanel() {
+  const told = run.trials;
+  if (!told) return;
+  const { limit, trials, exact } = told;
+  const root = screen(
+    "rates",
+    "Learning rates",
+    exact
+      ? "The same descent with three learning rates. Along the steepest direction a step multiplies " +
+          "the distance to the bottom by 1\u00a0−\u00a0rate\u00a0·\u00a0λ, so beyond 2/\u2060λmax every step leads further away."
+      : "Plain descents from this run's first weights, with three learning rates. At those weights " +
+          "the largest stable rate is 2/\u2060λmax; the hill changes on the way, and so does the limit.",
+  );
+  const axis = el("div", { class: "plot short" });
+  const axisFigure = el("figure", { class: "wide" }, axis);
+  root.append(axisFigure);
+  const rates = trials.map((t) => t.rate);
+  const wide = [Math.min(...rates) / 3, Math.max(...rates, limit) * 3];
+  const ruler = new Chart(axis, {
+    x: { domain: wide, log: true, name: "learning rate" },
+    y: { domain: [0, 1], bare: true },
+    ratio: 0.1,
+    least: 110,
+    still: (c) => {
+      const { top, bottom, right } = c.box;
+      c.back.append(
+        draw("rect", {
+          x: c.x(limit),
+          y: top,
+          width: right - c.x(limit),
+          height: bottom - top,
+          class: "beyond",
+        }),
+      );
+      c.back.append(
+        draw("line", { x1: c.x(limit), x2: c.x(limit), y1: top, y2: bottom, class: "limit" }),
+      );
+      trials.forEach((t, k) => {
+        const at = c.x(t.rate);
+        const middle = bottom - 22 * c.unit;
+        c.front.append(
+          draw("circle", {
+            cx: at,
+            cy: bottom - 10,
+            r: 6,
+            class:
+              t.verdict === "too large" ? "rate bad" : t.verdict === "right" ? "rate good" : "rate",
+          }),
+        );
+        c.front.append(
+          c.note(
+            t.rate,
+            0,
+            short(t.rate, 3),
+            { "text-anchor": "middle" },
+            t.rate > limit ? 14 * c.unit : 0,
+            -(bottom - middle),
+          ),
+        );
+      });
+      c.front.append(
+        c.note(
+          limit,
+          1,
+          `2/λmax = ${short(limit)}`,
+          { class: "limit-text", "text-anchor": "end" },
+          -8,
+          10,
+        ),
+      );
+    },
+    label: () =>
+      `Learning rates ${rates.map((r) => short(r, 3)).join(", ")}; the stable limit is ${short(limit)}.`,
+  });
+  ruler.fit();
+
+  const multiples = el("div", { class: "triple" });
+  root.append(multiples);
+  const hill = oneLine && features === 1;
+  const charts = trials.map((trial) => (hill ? hillOf(trial) : courseOf(trial)));
+  panels.push({ update: () => charts.forEach((c) => c.update()) });
+
+  function framed(trial) {
+    const host = el("div", { class: "plot" });
+    const caption = el("figcaption", {});
+    const title = el(
+      "h3",
+      {},
+      trial.verdict,
+      el("span", { class: "light" }, ` ${short(trial.rate, 3)}`),
+    );
+    multiples.append(el("figure", {}, title, host, caption));
+    return { host, caption };
+  }
+
+  function outcome(trial) {
+    const end = trial.losses[trial.losses.length - 1];
+    const message = trial.message.charAt(0).toUpperCase() + trial.message.slice(1);
+    return trial.reason === "diverged" ? `${message}.` : `${message}. Loss ${short(end)}.`;
+  }
+
+  // The path of w over the hill: the same hill and the same scale for all three.
+  function hillOf(trial) {
+    const { host, caption } = framed(trial);
+    const index = run.chosen;
+    const held = run.weights[bestPlace];
+    const ends = endOf(index);
+    const start = trials[0].path[0];
+    const reach = 1.5 * Math.abs(start - ends) || 1;
+    const domain = [ends - reach, ends + reach];
+    const loss = lossOver(held, index);
+    const curve = sliceOf(loss, domain, 61);
+    const heights = trial.path.map(loss);
+    const chart = new Chart(host, {
+      x: { domain, name: "w" },
+      y: {
+        domain: extent(
+          curve.map((p) => p[1]),
+          0.08,
+        ),
+        name: "loss",
+      },
+      ratio: 0.8,
+      still: (c) => c.back.append(c.path(curve, { class: "truth hill" })),
+      moving(c) {
+        const upTo = Math.min(stepNow(), trial.path.length - 1);
+        const points = trial.path.slice(0, upTo + 1).map((w, k) => [w, heights[k]]);
+        c.clipped(
+          c.path(points, { class: "way" }),
+          points.map(([a, b]) => c.dot(a, b, 2.6, { class: "way-dot" })),
+        );
+        const here = points[points.length - 1];
+        if (Math.abs(here[0] - ends) < reach)
+          c.clipped(c.dot(here[0], here[1], 6, { class: "now" }));
+        else
+          c.put(
+            draw(
+              "text",
+              { x: c.box.right, y: 13 * c.unit, class: "up-text", "text-anchor": "end" },
+              "left the picture",
+            ),
+          );
+      },
+      label: () => `${trial.verdict}: ${caption.textContent}`,
+    });
+    chart.fit();
+    return {
+      update() {
+        caption.textContent = outcome(trial);
+        chart.move();
+      },
+    };
+  }
+
+  // Or the loss by step, where a single weight does not tell the story.
+  function courseOf(trial) {
+    const { host, caption } = framed(trial);
+    const all = trials.flatMap((t) =>
+      t.reason === "diverged" ? t.losses.slice(0, 3) : t.losses.slice(0, -1),
+    );
+    const [low, high] = extent(all.filter((x) => x !== null));
+    const log = low > 0 && high / low > 30;
+    const domain = log ? [low / 1.3, high * 1.6] : extent([low, high], 0.1);
+    const shown = trial.losses.slice(0, 41);
+    const chart = new Chart(host, {
+      x: { domain: [0, 41], name: "step" },
+      y: { domain, name: "loss", log },
+      ratio: 0.8,
+      still: (c) =>
+        c.back.append(
+          c.path(
+            shown.map((l, k) => [k, l]),
+            { class: "faint" },
+          ),
+        ),
+      moving(c) {
+        const upTo = Math.min(stepNow(), shown.length - 1, 40);
+        c.clipped(
+          c.path(
+            shown.slice(0, upTo + 1).map((l, k) => [k, l]),
+            { class: "step-line" },
+          ),
+        );
+        const here = shown[upTo];
+        if (here !== null && here <= domain[1]) c.clipped(c.dot(upTo, here, 6, { class: "now" }));
+      },
+      label: () => `${trial.verdict}: ${caption.textContent}`,
+    });
+    chart.fit();
+    return {
+      update() {
+        caption.textContent = outcome(trial);
+        chart.move();
+      },
+    };
+  }
+}
