@@ -11,7 +11,7 @@ PACKAGE = Path(tinygrad_lr.__file__).parent
 
 FLOORS = [
     ["errors", "exports", "recording", "silence", "stand_in"],
-    ["files", "generators", "labels", "primitive", "tree"],
+    ["files", "generators", "labels", "primitive", "readable", "tree"],
     ["markup", "numpy_functions", "real_numbers"],
     ["node"],
     ["ops", "value"],

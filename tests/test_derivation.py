@@ -14,8 +14,8 @@ from operands import quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, GraphError
-from tinygrad_lr.explain.numbers import number_text
 from tinygrad_lr.explain.terms import terms_of
+from tinygrad_lr.readable import number_text
 
 LESSON = """\
 How L depends on w and b

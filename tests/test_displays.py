@@ -17,6 +17,7 @@ from operands import quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value, markup
 from tinygrad_lr.errors import TraceError
+from tinygrad_lr.readable import number_text
 from tinygrad_lr.train import History
 from tinygrad_lr.train.curve import HEIGHT, MODEL, MOST_POINTS, WIDTH, curves
 
@@ -180,7 +181,7 @@ def test_the_numbers_in_a_table_are_the_numbers(row, rows):
     (value * value).sum().backward()
     for head, numbers in [("data", value.data), ("gradient", value.grad)]:
         shown = cells(value._repr_html_(), head)
-        assert shown == [[markup.figure(x) for x in line] for line in numbers.tolist()]
+        assert shown == [[number_text(x) for x in line] for line in numbers.tolist()]
 
 
 def test_a_number_and_its_gradient_are_shown():
@@ -357,8 +358,8 @@ def test_a_line_shows_its_coefficients_and_errors():
     fit = line()
     shown = text_of(fit._repr_html_())
     for name, slope, error in zip(fit.names, fit.slope, fit.slope_error, strict=True):
-        assert f"{name} {markup.figure(slope, 6)} ± {markup.figure(error, 2)}" in shown
-    assert f"R² {markup.figure(fit.r_squared)}" in shown
+        assert f"{name} {number_text(slope, 6)} ± {number_text(error, 2)}" in shown
+    assert f"R² {number_text(fit.r_squared)}" in shown
 
 
 def test_a_line_through_every_point_has_no_errors():

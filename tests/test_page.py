@@ -15,8 +15,8 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr.cli import main
 from tinygrad_lr.errors import ArgumentError, DataFileError, ShapeError
-from tinygrad_lr.explain.numbers import number_text
 from tinygrad_lr.files import printable
+from tinygrad_lr.readable import number_text
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

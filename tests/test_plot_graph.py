@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DataFileError
-from tinygrad_lr.explain.numbers import number_text
 from tinygrad_lr.plot import GraphPicture, computation_graph
 from tinygrad_lr.plot.graph_folding import Folding
 from tinygrad_lr.plot.graph_reading import Graph
+from tinygrad_lr.readable import number_text
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = [

@@ -20,10 +20,10 @@ import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import TraceError
 from tinygrad_lr.explain.naming import SPOKEN, text_of
-from tinygrad_lr.explain.numbers import number_text
 from tinygrad_lr.files import printable
 from tinygrad_lr.graph import ordered
 from tinygrad_lr.primitive import Primitive
+from tinygrad_lr.readable import number_text
 from tinygrad_lr.recording import RECORDING
 
 UNARY = ["tanh", "exp", "sigmoid", "relu", "__neg__", "abs"]

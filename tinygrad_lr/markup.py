@@ -7,13 +7,13 @@ twice, in any notebook, on a light page and on a dark one.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .files import printable
+from .readable import number_text
 
 MOST_ROWS, MOST_COLUMNS = 8, 8
 """Of a table of numbers, with its last row and column; what is between them is left out."""
@@ -130,17 +130,6 @@ def table(
     return element("table", *parts, style=TABLE)
 
 
-def figure(number: float, digits: int = 4) -> str:
-    """A number in few digits, with a minus sign that is one.
-
-    >>> figure(-0.66371), figure(2.0), figure(float("inf")), figure(-0.0)
-    ('−0.6637', '2', '∞', '0')
-    """
-    if math.isinf(number):
-        return "∞" if number > 0 else "−∞"
-    return f"{number + 0.0:.{digits}g}".replace("-", "−", 1)
-
-
 def ends(count: int, most: int) -> list[int | None]:
     """The positions that are shown of so many: all, or the first ones, None, and the last.
 
@@ -148,15 +137,6 @@ def ends(count: int, most: int) -> list[int | None]:
     ([0, 1, 2], [0, 1, None, 99])
     """
     return [*range(count)] if count <= most else [*range(most - 2), None, count - 1]
-
-
-def shape_of(shape: Sequence[int]) -> str:
-    """A shape as people say it; "" for a number.
-
-    >>> shape_of((1000, 1))
-    '1000 × 1'
-    """
-    return " × ".join(map(str, shape))
 
 
 def numbers(array: Any, caption: object = "") -> Html:
@@ -167,7 +147,7 @@ def numbers(array: Any, caption: object = "") -> Html:
     """
     whole = np.asarray(array)
     if not whole.ndim:
-        return table([], [[caption or "", figure(float(whole))]], numeric=[1])
+        return table([], [[caption or "", number_text(float(whole))]], numeric=[1])
     where = ""
     if not whole.size:
         return table([], [["empty"]], caption=f"{caption}" if caption else "")
@@ -179,7 +159,7 @@ def numbers(array: Any, caption: object = "") -> Html:
     rows, columns = ends(matrix.shape[0], MOST_ROWS), ends(matrix.shape[1], MOST_COLUMNS)
 
     def cell(i: int | None, j: int | None) -> str:
-        return "…" if i is None or j is None else figure(float(matrix[i, j]))
+        return "…" if i is None or j is None else number_text(float(matrix[i, j]))
 
     def head(i: int | None) -> str:
         return "…" if i is None else str(i)
@@ -211,7 +191,8 @@ def span_of(array: Any) -> str:
     if count < array.size:
         kept = array if not count else array[finite]
         low, high = float(kept.min()), float(kept.max())
-        told.append(f"from {figure(low)} to {figure(high)}" if low < high else f"all {figure(low)}")
+        least, most = number_text(low), number_text(high)
+        told.append(f"from {least} to {most}" if low < high else f"all {least}")
     if count:
         told.append(f"{count:,} of {array.size:,} {'is' if count == 1 else 'are'} not finite")
     return "; ".join(told)

@@ -198,10 +198,12 @@ class Node:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the numbers and the gradient as tables, and where it is from."""
-        from .markup import SIDE_BY_SIDE, element, numbers, shape_of, title, together
+        from .markup import SIDE_BY_SIDE, element, numbers, title, together
+        from .readable import shape_text
 
         data, grad = self._content, self._gradient
-        about = title(self.name, "Value", shape_of(self.shape), self.dtype.name, self._made())
+        shape = shape_text(self.shape) if self.shape else ""
+        about = title(self.name, "Value", shape, self.dtype.name, self._made())
         tables = [numbers(data, "data")]
         if grad is not None:
             tables.append(numbers(grad, "gradient"))

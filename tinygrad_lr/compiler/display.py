@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..markup import Html, code, details, ends, shape_of, table, title, together
+from ..markup import Html, code, details, ends, table, title, together
+from ..readable import shape_text
 
 if TYPE_CHECKING:
     from .compiled import Compiled
@@ -33,7 +34,7 @@ def compiled_page(compiled: Compiled) -> Html:
         x = inputs[i]
         number = x.weak or not x.shape
         kind = "number" if x.weak else x.dtype.name
-        rows.append((names[x], kind, "" if number else shape_of(x.shape)))
+        rows.append((names[x], kind, "" if number else shape_text(x.shape)))
     signature = table(["reads", "dtype", "shape"], rows)
     source = details("its source, as Python that calls NumPy", code(compiled.source))
     return together(about, signature, source)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..readable import number_latex, number_text, shape_text
 from ..silence import silent
 from .derivation import Derivation
 from .derivation_text import (
@@ -26,7 +27,6 @@ from .derivation_text import (
     shown_steps,
 )
 from .mathml import as_mathml
-from .numbers import number_latex, number_text, shape_text
 from .sentences import sentence
 from .steps import Share, Step
 from .terms import Terms, terms_of

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..readable import ENDS, MOST, array_text, factor_text, number_text, shape_text
 from ..silence import silent
 from .derivation import Derivation
 from .expression import Count, Expression
-from .numbers import ENDS, MOST, array_text, factor_text, number_text, shape_text
 from .plain_text import plain_text
 from .sentences import sentence
 from .steps import Share, Step

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .numbers import number_latex
+from ..readable import number_latex
 from .plain_text import plain_text
 
 CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)

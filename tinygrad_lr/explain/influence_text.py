@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..readable import array_text, number_text, shape_text
 from .jacobians import Jacobian
-from .numbers import array_text, number_text, shape_text
 
 if TYPE_CHECKING:
     from .influence_weight import WeightInfluence

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..readable import number_text
 from ..value import Value
-from .numbers import number_text
 from .paths import Journey, Path, Through
 from .recorded import Recorded
 

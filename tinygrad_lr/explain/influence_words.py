@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .numbers import number_text
+from ..readable import number_text
 
 if TYPE_CHECKING:
     from .influences import Influence, LayerInfluence

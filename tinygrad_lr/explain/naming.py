@@ -11,9 +11,9 @@ import numpy as np
 from ..files import printable
 from ..graph import ordered
 from ..nn import Module
+from ..readable import number_latex, number_text
 from ..value import Value
 from .layers import Layer, layers_of, parameter_paths
-from .numbers import number_latex, number_text
 
 SPOKEN = {
     "loss": "L",

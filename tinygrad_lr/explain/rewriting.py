@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ..readable import number_text
 from .expression import (
     ATOM,
     POWER,
@@ -18,7 +19,6 @@ from .expression import (
     product,
     total,
 )
-from .numbers import number_text
 
 
 def counting(formula: Expression, known: int) -> Expression:

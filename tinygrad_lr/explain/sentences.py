@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..readable import number_text
 from .derivation import Derivation
 from .expression import Expression, Name, Number
-from .numbers import number_text
 from .steps import Share, Step
 
 PRODUCTS = frozenset({"affine", "matmul"})

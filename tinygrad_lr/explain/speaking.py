@@ -10,11 +10,11 @@ import numpy as np
 
 from ..files import printable
 from ..nn import Module
+from ..readable import array_text, shape_text
 from ..value import Value
 from .callers import Caller
 from .expression import Expression, Name
 from .naming import given_name, latex_of, parameter_name, spoken, text_of, word
-from .numbers import array_text, shape_text
 from .rewriting import count_of, counting
 from .symbol import Symbol
 

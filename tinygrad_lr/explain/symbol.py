@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import TraceError
 from ..numpy_functions import PLAIN, REDUCTIONS
 from ..primitive import NUMPY, TABLE, Primitive
+from ..readable import MOST
 from .expression import (
     ONE,
     Call,
@@ -31,7 +32,6 @@ from .expression import (
     summed,
     total,
 )
-from .numbers import MOST
 
 LONGEST = 60  # operations in a formula: a longer one explains nothing
 SAME = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
+from ..readable import MOST, array_text, shape_text, summary_text
 from ..recording import unwatched
 from ..silence import silent
 from .expression import ONE, Expression, Name, derivative, summed
-from .numbers import MOST, array_text, shape_text, summary_text
 from .rewriting import figures
 from .rules import fit, handed, rules_of
 from .symbol import Symbol, stated

@@ -12,13 +12,13 @@ import numpy as np
 
 from ..errors import TraceError
 from ..nn import Module
+from ..readable import factor_text, number_text
 from ..recording import RECORDING, Watched, WatchedPass, Watcher, watcher
 from ..stand_in import StandIn
 from ..value import Value, plain
 from .callers import Caller, caller
 from .expression import Expression, Name, derivative, differential, product, summed, total
 from .naming import latex_of
-from .numbers import factor_text, number_text
 from .sentences import as_a_whole, entry_by_entry
 from .speaking import SpokenNames, chain_name
 from .symbol import Symbol

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..markup import Html, ends, figure, table, title, together
+from ..markup import Html, ends, table, title, together
+from ..readable import number_text
 from .least_squares import Line
 
 MOST_FEATURES = 30
@@ -18,12 +19,12 @@ def line_table(line: Line) -> Html:
         if i is None:
             rows.append((f"… {len(line.names) - MOST_FEATURES + 1:,} more", "", ""))
         else:
-            rows.append((line.names[i], figure(slopes[i], 6), spread(errors[i])))
-    rows.append(("intercept", figure(line.intercept, 6), spread(line.intercept_error)))
-    explained = f"R² {figure(line.r_squared)}"
+            rows.append((line.names[i], number_text(slopes[i], 6), spread(errors[i])))
+    rows.append(("intercept", number_text(line.intercept, 6), spread(line.intercept_error)))
+    explained = f"R² {number_text(line.r_squared)}"
     about = [
         explained,
-        f"MSE {figure(line.mse)}",
+        f"MSE {number_text(line.mse)}",
         f"{line.degrees_of_freedom:,} degrees of freedom",
     ]
     body = table(["", "coefficient", "standard error"], rows, numeric=[1, 2])
@@ -32,4 +33,4 @@ def line_table(line: Line) -> Html:
 
 def spread(error: float) -> str:
     """A standard error; "-" where there are as many coefficients as rows."""
-    return "-" if np.isnan(error) else f"± {figure(error, 2)}"
+    return "-" if np.isnan(error) else f"± {number_text(error, 2)}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..markup import Html, ends, shape_of, table, title, together
+from ..markup import Html, ends, table, title, together
+from ..readable import shape_text
 from ..value import Value
 from .module import Module, _settings, walk
 from .overview import Summary, size
@@ -22,7 +23,7 @@ def module_table(model: Module) -> Html:
         if isinstance(found.item, Value):
             own.setdefault(found.owner, []).append(found.item)
             name = found.name.removeprefix(found.owner).lstrip(".")
-            shape = shape_of(found.item.shape)
+            shape = shape_text(found.item.shape) if found.item.shape else ""
             named.setdefault(found.owner, []).append(f"{name} {shape}".rstrip())
             total += found.item.size
             trained += found.item.size if found.item.requires_grad else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..markup import MOST_ROWS, Html, ends, figure, table, title, together
+from ..markup import MOST_ROWS, Html, ends, table, title, together
+from ..readable import number_text
 from .groups import hyperparameters
 from .optimizer import Optimizer
 
@@ -33,4 +34,4 @@ def said(setting: object) -> str:
             return ", ".join(map(said, setting))
         name = getattr(setting, "__name__", None)
         return name or (type(setting).__name__ if callable(setting) else f"{setting}")
-    return figure(setting)
+    return number_text(setting)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import LabelError, ShapeError, refuse
 from ..nn import Module
+from ..readable import number_text
 from .moments import moments
 from .replay import Replay, checked_history, checked_rows, names_of, record
 from .slice import Run, kept
@@ -24,7 +25,6 @@ from .style import (
     limits,
     literal,
     plain,
-    short,
     write,
 )
 
@@ -107,7 +107,7 @@ def decision_boundary(
             right = float(np.mean(predict(rows).argmax(axis=1) == classes))
             told = [f"{right:.1%} of {grouped(len(rows))} rows are right"]
             if step < len(history.losses):
-                told.insert(0, f"loss {short(history.losses[step])}")
+                told.insert(0, f"loss {number_text(history.losses[step])}")
             early = chosen[i] == last != len(history.weight_steps) - 1
             title = f"Step {grouped(step)}{', kept' if early else ''}"
             across = literal(names[0]) if i + COLUMNS >= len(panels) else ""

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 from .. import losses
 from ..errors import ArgumentError, refuse
 from ..nn import Module
+from ..readable import number_text
 from .curves import ended
 from .entries import Entry, entry_of, held, label
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
 from .route import Course, draw_route, lowest_inside, mark_lowest
 from .slice import Run, kept
-from .style import dress, figure_with_panels, grouped, literal, short
+from .style import dress, figure_with_panels, grouped, literal
 from .surface import Bowl, bowl_of, draw_contours
 
 if TYPE_CHECKING:
@@ -115,9 +116,9 @@ def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None
     draw_contours(ax, a, b, heights)
     if bowl is not None:
         told = "minimum" if bowl.single else "a minimum, one of many"
-        mark_lowest(ax, course, bowl.bottom, f"{told}, loss {short(bowl.lowest)}")
+        mark_lowest(ax, course, bowl.bottom, f"{told}, loss {number_text(bowl.lowest)}")
     elif found := lowest_inside(a, b, heights):
-        mark_lowest(ax, course, found[0], f"lowest here, loss {short(found[1])}")
+        mark_lowest(ax, course, found[0], f"lowest here, loss {number_text(found[1])}")
     draw_route(ax, course)
     return bowl
 
@@ -187,11 +188,11 @@ def _shape(bowl: Bowl | None) -> str:
         return "no quadratic: its shape changes with the other weights"
     large, small = bowl.curvatures()
     if not bowl.single:
-        return f"a trough: it curves by {short(large)} across, and is flat along"
+        return f"a trough: it curves by {number_text(large)} across, and is flat along"
     if large < 1.01 * small:
-        return f"a round bowl: it curves by {short(large)} in every direction"
+        return f"a round bowl: it curves by {number_text(large)} in every direction"
     ratio = large / small
-    times = grouped(round(ratio)) if ratio >= 10 else short(ratio)
+    times = grouped(round(ratio)) if ratio >= 10 else number_text(ratio)
     kind = "a round bowl" if ratio < ROUND else "a narrow valley"
-    told = [grouped(round(c)) if c >= 1000 else short(c) for c in (large, small)]
+    told = [grouped(round(c)) if c >= 1000 else number_text(c) for c in (large, small)]
     return f"{kind}: {times} times as curved across ({told[0]}) as along ({told[1]})"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..linear import Line
+from ..readable import number_text
 from .slice import Run
-from .style import SMALL, colors_of, drawable, dress, grouped, limits, short, tell_hidden
+from .style import SMALL, colors_of, drawable, dress, grouped, limits, tell_hidden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,9 +72,9 @@ def draw_losses(ax: Axes, history: Run, closed_form: Line | None) -> None:
     fits = scale(ax, [curve], history.steps, reference=reference)
     if fits:
         start = len(curve.values) and curve.values[0] >= reference
-        draw_reference(ax, reference, f"closed form {short(reference)}", below=bool(start))
+        draw_reference(ax, reference, f"closed form {number_text(reference)}", below=bool(start))
     draw_curve_of(ax, curve)
-    rate = f", learning rate {short(history.learning_rate)}" if history.steps else ""
+    rate = f", learning rate {number_text(history.learning_rate)}" if history.steps else ""
     details = [f"{ended(history)}{rate}", course(history)]
     y_name = "mean squared error" if closed_form is not None else "loss"
     dress_steps(ax, "The loss, step by step", details, y_name, history.steps)
@@ -127,7 +128,7 @@ def course(history: Run) -> str:
     """The loss at the start and at the end."""
     if not history.losses:
         return ""
-    return f"loss {short(history.losses[0])} → {short(history.losses[-1])}"
+    return f"loss {number_text(history.losses[0])} → {number_text(history.losses[-1])}"
 
 
 def _thinned(steps: Array, losses: Array) -> tuple[Array, Array]:

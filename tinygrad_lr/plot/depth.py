@@ -11,7 +11,7 @@ from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
 from ..explain.influence_words import EXPLODES, VANISHES, course_of
 from ..explain.influences import LayerInfluence
-from ..explain.numbers import number_text
+from ..readable import number_text
 from .style import TEXT, colors_of, dress, figure_with_panels, key, literal, write
 
 if TYPE_CHECKING:

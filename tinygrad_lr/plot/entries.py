@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
-from .style import DRAWABLE, grouped, literal, short
+from ..readable import number_text
+from .style import DRAWABLE, grouped, literal
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -95,7 +96,7 @@ def held(at: Mapping[str, Array], shown: Sequence[Entry], step: int | None) -> s
     rest = {name: array for name, array in at.items() if name not in {e.parameter for e in shown}}
     if others == 1 and len(rest) == 1:
         ((name, array),) = rest.items()
-        number = short(float(array.reshape(())))
+        number = number_text(float(array.reshape(())))
         return f"{name} held at {number}" + ("" if step is None else f", as at step {step}")
     plural = "weights" if others > 1 else "weight"
     return f"the other {grouped(others)} {plural} held {where if others > 1 else 'still'}"

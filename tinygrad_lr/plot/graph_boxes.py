@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..explain.layers import Layer
-from ..explain.numbers import ENDS, number_text, shape_text, summary_text
+from ..readable import ENDS, number_text, shape_text, summary_text
 from ..value import Value
 from .graph_folding import Folding, Group
 from .graph_reading import INPUTS, Graph

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..nn import Module
+from ..readable import number_text
 from .entries import entry_of
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of
 from .slice import Run, Slice
@@ -21,7 +22,6 @@ from .style import (
     figure_with_panels,
     limits,
     literal,
-    short,
     tell_hidden,
     write,
 )
@@ -143,7 +143,7 @@ def draw_end(ax: Axes, cut: Slice) -> None:
     )
     aside = (cut.ends - cut.center) / (right - left)
     side = 0 if abs(aside) < 0.05 else 1 if aside > 0 else -1
-    text = f"{'kept: ' if cut.kept_early else ''}w = {short(cut.ends)}"
+    text = f"{'kept: ' if cut.kept_early else ''}w = {number_text(cut.ends)}"
     ha = {-1: "left", 0: "center", 1: "right"}[side]  # inside the bowl, where nothing is drawn
     write(ax, cut.ends, cut.lowest, text, (-9 * side, -8 + 5 * abs(side)), ha=ha, va="top")
 
@@ -162,7 +162,7 @@ def _tangent(
     if label:
         inward = 1 if w < (left + right) / 2 else -1
         side = "left" if inward > 0 else "right"
-        write(ax, w, height, f"slope {short(slope)}", (11 * inward, 3), ha=side, va="bottom")
+        write(ax, w, height, f"slope {number_text(slope)}", (11 * inward, 3), ha=side, va="bottom")
 
 
 def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
@@ -214,7 +214,7 @@ def _direction(slope: float, path: Array) -> str:
     if not math.isfinite(slope):
         return "the slope at the start is not finite"
     sign = "negative" if slope < 0 else "positive" if slope > 0 else "zero"
-    told = f"slope at the start {short(slope)}: {sign}"
+    told = f"slope at the start {number_text(slope)}: {sign}"
     moved = path[1] - path[0] if len(path) > 1 else 0.0
     return f"{told}, so w moves {'right' if moved > 0 else 'left'}" if slope * moved < 0 else told
 
@@ -223,11 +223,11 @@ def _sides(cut: Slice) -> list[str]:
     """On which side of the minimum w began, and which way the slope sent it."""
     _, path, _ = cut.path()
     lowest, start = cut.lowest_point(), float(path[0]) if len(path) else math.nan
-    told = f"w starts at {short(start)}"
+    told = f"w starts at {number_text(start)}"
     if lowest is not None:
         side = "left" if start < lowest else "right"
         there = abs(start - lowest) <= 1e-9 * abs(lowest)
-        told += ", at the minimum" if there else f", {side} of the minimum {short(lowest)}"
+        told += ", at the minimum" if there else f", {side} of the minimum {number_text(lowest)}"
     return [told, _direction(cut.slope(start), path).replace("at the start", "there")]
 
 

@@ -13,10 +13,11 @@ from .. import losses
 from ..errors import ArgumentError, refuse
 from ..generators import Seed, as_generator
 from ..nn import Module
+from ..readable import number_text
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name
 from .route import Course, draw_route, lowest_inside, mark_lowest
 from .slice import Run, kept
-from .style import DRAWABLE, dress, figure_with_panels, grouped, short
+from .style import DRAWABLE, dress, figure_with_panels, grouped
 from .surface import draw_contours
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def loss_landscape(
         heights = np.array([[loss_at(_moved(center, d1, i, d2, j)) for i in a] for j in b])
         draw_contours(panel, a, b, heights)
         if found := lowest_inside(a, b, heights):
-            mark_lowest(panel, course, found[0], f"lowest here, loss {short(found[1])}")
+            mark_lowest(panel, course, found[0], f"lowest here, loss {number_text(found[1])}")
         draw_route(panel, course)
         names = ["α, along the first random direction", "β, along the second"]
         if plane == "path":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, refuse
+from ..readable import number_text
 from .curves import Curve, course, dress_steps, ended, scale
 from .replay import real_numbers
 from .style import (
@@ -20,7 +21,6 @@ from .style import (
     grouped,
     literal,
     room,
-    short,
     tell_hidden,
     write,
 )
@@ -194,7 +194,7 @@ def _draw(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
         color = colors.other if "validation" in panel.curves else colors.model
         ax.plot(best, value, "o", color=color, mec=colors.ink, mew=1.2, ms=7, zorder=5)
         side = -1 if best > 0.55 * most else 1  # where there is room
-        text = f"{short(value)} at step {grouped(best)}"
+        text = f"{number_text(value)} at step {grouped(best)}"
         text = f"best: {text}" if "loss" in panel.name else text
         write(ax, best, value, text, (7 * side, -9), ha="right" if side < 0 else "left", va="top")
 
@@ -223,4 +223,4 @@ def _details(history: Any, panel: Panel) -> list[str]:
     if hasattr(history, "losses"):
         return [ended(history), course(history)]
     values = panel.curves["training"].values
-    return [f"loss {short(values[0])} → {short(values[-1])}"] if len(values) else []
+    return [f"loss {number_text(values[0])} → {number_text(values[-1])}"] if len(values) else []

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
 from ..explain.connections import Connections
 from ..explain.influence_weight import WeightInfluence
-from ..explain.numbers import number_text
+from ..readable import number_text
 from .style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
 
 if TYPE_CHECKING:

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..linear import Line
-from .style import (
-    colors_of,
-    drawable,
-    dress,
-    key,
-    limits,
-    literal,
-    short,
-    tell_hidden,
-)
+from ..readable import number_text
+from .style import colors_of, drawable, dress, key, limits, literal, tell_hidden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,9 +85,9 @@ def draw_predictions(
     points = _scatter(ax, y[seen], learnt[seen], colors.model)
     (diagonal,) = ax.plot(both, both, color=colors.truth, lw=1.0)
     explained = _explained(y[seen], learnt[seen])
-    told = f"one row each; R² = {short(explained)}"
+    told = f"one row each; R² = {number_text(explained)}"
     if closed_form is not None:
-        told += f" (closed form: {short(closed_form.r_squared)})"
+        told += f" (closed form: {number_text(closed_form.r_squared)})"
     dress(ax, "Predicted against observed", [], f"{y_name}, observed", f"{y_name}, predicted")
     key(ax, [(points, told), (diagonal, "predicted = observed")])
     tell_hidden(ax, len(y) - int(seen.sum()), "row")
@@ -124,7 +116,7 @@ def equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
     if not np.abs(y - (intercept + slope * x)).max() <= 1e-5 * max(np.ptp(y), 1e-9 * abs(y).max()):
         return "a curve"
     sign = "−" if intercept < 0 else "+"
-    return f"ŷ = {short(slope)} · {literal(x_name, 18)} {sign} {short(abs(intercept))}"
+    return f"ŷ = {number_text(slope)} · {literal(x_name, 18)} {sign} {number_text(abs(intercept))}"
 
 
 def _explained(y: Array, learnt: Array) -> float:

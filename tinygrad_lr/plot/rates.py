@@ -13,23 +13,13 @@ from .. import losses
 from ..errors import ArgumentError, TinygradError, refuse
 from ..linear import learning_rate_limit
 from ..nn import Module
+from ..readable import number_text
 from .curves import Curve, course, draw_curve_of, dress_steps, ended, scale
 from .entries import entry_of, furthest
 from .hill import draw_slice, jumps
 from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
 from .slice import Run, Slice, kept
-from .style import (
-    apart,
-    blank_figure,
-    colors_of,
-    drawable,
-    dress,
-    limits,
-    literal,
-    room,
-    short,
-    write,
-)
+from .style import apart, blank_figure, colors_of, drawable, dress, limits, literal, room, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,7 +147,7 @@ def _draw_hills(
     widest = min(max(cut.reach for cut in cuts), WIDER * first.reach)
     for ax, cut, run, verdict in zip(panels, cuts, runs, verdicts, strict=True):
         cut.show(first.center, widest)
-        title = f"{verdict}: {short(run.learning_rate)}"
+        title = f"{verdict}: {number_text(run.learning_rate)}"
         draw_slice(ax, cut, y_name, w_label, title=title, details=[ended(run), jumps(cut)])
     _share(panels)
 
@@ -210,7 +200,7 @@ def _draw_axis(ax: Axes, runs: Sequence[Run], verdicts: Sequence[str], limit: fl
     if math.isfinite(limit):
         ax.axvspan(limit, ax.get_xlim()[1], color=colors.up, alpha=0.12, lw=0)
         ax.axvline(limit, color=colors.truth, lw=1.2)
-        title += f" and the stable limit, 2/λmax = {short(limit)}: beyond it steps grow"
+        title += f" and the stable limit, 2/λmax = {number_text(limit)}: beyond it steps grow"
     width = room(ax)[0]
     spread = (np.log if logarithmic else np.asarray)(np.array([*ax.get_xlim(), *rates]))
     points = (spread[2:] - spread[0]) / (spread[1] - spread[0]) * width  # from the left, nearly
@@ -219,7 +209,7 @@ def _draw_axis(ax: Axes, runs: Sequence[Run], verdicts: Sequence[str], limit: fl
     ):
         color = colors.up if verdict == "Too large" else colors.model
         ax.plot(rate, 0.5, "o", color=color, ms=9, mec=colors.paper, mew=1.2)
-        write(ax, rate, 0.5, short(rate), (place - point, -8), ha="center", va="top")
+        write(ax, rate, 0.5, number_text(rate), (place - point, -8), ha="center", va="top")
     dress(ax, title, [], "learning rate", "", lines=0)
     ax.tick_params(which="minor", bottom=False)
     ax.set_yticks([])

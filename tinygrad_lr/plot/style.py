@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -302,15 +301,6 @@ def _round(tick: float) -> str:
     """A tick's number in full, its thousands apart, or in powers of ten where it is long."""
     text = f"{tick:,.10g}" if abs(tick) < 1e7 else f"{tick:.4g}"
     return text.replace(",", "\u2009").replace("-", "−", 1)
-
-
-def short(number: float) -> str:
-    """A number in four digits, with a minus sign that is one.
-
-    >>> short(-0.66371), short(1234567.0), short(2.0)
-    ('−0.6637', '1.235e+06', '2')
-    """
-    return f"{number:.4g}".replace("-", "−", 1) if math.isfinite(number) else str(number)
 
 
 def drawable(*arrays: Array) -> Array:

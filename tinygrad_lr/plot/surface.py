@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import DRAWABLE, SMALL, blend, colors_of, plain, short
+from ..readable import number_text
+from .style import DRAWABLE, SMALL, blend, colors_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -124,7 +125,7 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
         colors=[tuple(blend(colors.paper, colors.truth, 0.5))],
     )  # fmt: skip
     numbers = ax.clabel(
-        lines, levels[2::3], fmt=short, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
+        lines, levels[2::3], fmt=number_text, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
     )
     plain(*numbers)
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, refuse
 from ..explain import Influence
 from ..explain.influence_weight import WeightInfluence
-from ..explain.numbers import number_text
+from ..readable import number_text
 from .style import colors_of, drawable, dress, figure_with_panels, grouped, limits, literal, write
 
 if TYPE_CHECKING:

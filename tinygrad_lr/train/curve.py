@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..markup import Html, element, figure
+from ..markup import Html, element
+from ..readable import number_text
 
 WIDTH, HEIGHT = 460, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 22, 34
@@ -37,12 +38,13 @@ def curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
         return f"{x:.1f}", f"{HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share:.1f}"
 
     first, last = losses[0][1], losses[-1][1]
-    finding = f"The loss over {len(losses) - 1} steps: from {figure(first)} to {figure(last)}."
+    begins, now = number_text(first), number_text(last)
+    finding = f"The loss over {len(losses) - 1} steps: from {begins} to {now}."
     parts: list[object] = []
     heights = ticks(bottom, top, powers)
     digits = digits_of(heights)
     for y in heights:
-        label = power_of_ten(round(y)) if powers else figure(y, digits)
+        label = power_of_ten(round(y)) if powers else number_text(y, digits)
         _, at = place((0.0, y))
         parts.append(
             element(
@@ -173,5 +175,5 @@ def power_of_ten(exponent: int) -> str:
     ('0.01', '1000', '10⁻¹²')
     """
     if abs(exponent) <= SHORT:
-        return figure(10.0**exponent)
+        return number_text(10.0**exponent)
     return f"10{str(exponent).translate(ABOVE)}"

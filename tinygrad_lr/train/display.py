@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..markup import MOST_COLUMNS, MOST_ROWS, Html, element, ends, figure, table, title, together
+from ..markup import MOST_COLUMNS, MOST_ROWS, Html, element, ends, table, title, together
+from ..readable import number_text
 from .curve import curves
 from .history import History, counted
 
@@ -33,11 +34,11 @@ def history_page(history: History) -> Html:
 def settings(history: History) -> Iterable[tuple[str, str]]:
     """What is said of a history beside its sentence."""
     if history.losses:
-        yield "first loss", figure(history.losses[0], 6)
-        yield "last loss", figure(history.losses[-1], 6)
-    yield "learning rate", figure(history.learning_rate, 6)
+        yield "first loss", number_text(history.losses[0], 6)
+        yield "last loss", number_text(history.losses[-1], 6)
+    yield "learning rate", number_text(history.learning_rate, 6)
     if history.learning_rate_limit is not None:
-        yield "largest stable rate", figure(history.learning_rate_limit, 6)
+        yield "largest stable rate", number_text(history.learning_rate_limit, 6)
     if history.best_step is not None:
         yield "best step", f"{history.best_step:,}"
 
@@ -57,7 +58,7 @@ def evaluations(rows: Sequence[Mapping[str, float]]) -> Html:
             [
                 f"{row[name]:,.0f}"
                 if name in {"step", "epoch"} and name in row
-                else figure(row[name])
+                else number_text(row[name])
                 if name in row
                 else ""
                 for name in shown
