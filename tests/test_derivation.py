@@ -32,7 +32,7 @@ Back, from L to w and b, by the chain rule
 
    dL/du = 2u/N
          = [−0.5, −1, −0.5, −2]   (4)
-   Where u grows by 1, L grows by 2u/N, for small changes.
+   Where an entry of u grows by 1, L grows by 2u/N, for small changes.
 
    du/dŷ = 1
    dL/dŷ = dL/du · du/dŷ = 2u/N

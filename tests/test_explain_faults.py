@@ -10,6 +10,7 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.explain.expression import Name, Number, call, total
+from tinygrad_lr.explain.sentences import sentence
 from tinygrad_lr.explain.terms import terms_of
 from tinygrad_lr.primitive import TABLE
 
@@ -229,3 +230,58 @@ def test_a_penalty_on_thousands_of_parameters_takes_no_time_squared():
     leaves = [Value(float(i)) for i in range(3000)]
     (layer,) = tg.explain.layers_of(sum(x * x for x in leaves))
     assert layer.name == "loss"
+
+
+def sentences(loss, *wrt):
+    """What is said of the step to each of these Values."""
+    found = tg.derivation(loss, list(wrt))
+    steps = [found.step(x) for x in wrt]
+    return [sentence(share, step, found) for step in steps for share in step.shares]
+
+
+def named(value, name):
+    value.name = name
+    return value
+
+
+def test_sentences_of_matrix_products_fit_the_axes_of_their_factors():
+    x, y, w = (
+        Value(np.ones(shape), name=n) for shape, n in [((5, 3), "x"), (3, "y"), ((3, 2), "w")]
+    )
+    of_rows = sentences((named(x @ w, "v") ** 2).sum(), x, w)
+    assert "each unit of its row of v" in of_rows[0] and "added up over the rows" in of_rows[1]
+    of_one = sentences((named(y @ w, "v") ** 2).sum(), y, w)
+    assert "reaches each unit of v" in of_one[0] and "rows" not in of_one[1]
+    turned = sentences((named(x @ y, "v") ** 2).sum(), x, y)
+    assert "A row of x gives an entry of v" in turned[0] and "multiplies a column" in turned[1]
+    line = tg.nn.Linear(3, 2, dtype=np.float64, generator=0)
+    assert "to every row" in sentences((named(line(x), "v") ** 2).sum(), line.bias)[0]
+    assert "to every row" not in sentences((named(line(y), "v") ** 2).sum(), line.bias)[0]
+
+
+def test_what_a_sum_hands_on_is_its_own_gradient():
+    x = Value(np.ones((3, 4)), name="x")
+    (told,) = sentences((named(x.sum(axis=0), "v") ** 2).sum(), x)
+    assert told == "Every entry of x is a term of one entry of v, and gets the whole of its dL/dv."
+
+
+def test_of_an_array_that_one_number_is_computed_from_one_entry_is_moved():
+    x = Value(np.ones(4), name="x")
+    assert sentences((x**2).sum(), x)[0].startswith("Where an entry of x grows by 1, L grows")
+    assert sentences(x.sum(), x) == ["L rises one for one with each entry of x."]
+    assert sentences(x.mean(), x) == ["Where an entry of x grows by 1, L grows by 1/N."]
+
+
+def test_a_sum_of_cases_is_not_told_as_one_of_them():
+    x = Value([1.0, -1.0], name="x")
+    v = named(np.where(x.data > 0, x, 2 * x), "v")
+    told = sentences(((v + v * v) * np.ones(2)).sum(), x, v)
+    assert all(one.count("(") == one.count(")") for one in told)
+
+
+def test_the_end_of_a_long_name_is_left_out():
+    w = Value([[0.5]], name="w" * 10_000)
+    loss = (np.ones((3, 1)) @ w).mean() + Value(1.0, name="w" * 9_000)
+    assert len(tg.derivation(loss).text()) < 4000
+    assert len(tg.plot.computation_graph(loss).svg()) < 8000
+    assert len(tg.influence(None, loss).text()) < 8000

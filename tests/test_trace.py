@@ -19,8 +19,8 @@ from operands import CASES, cotangent, quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import TraceError
-from tinygrad_lr.explain.naming import SPOKEN, text_of
-from tinygrad_lr.files import printable
+from tinygrad_lr.explain.naming import spoken as spoken_name
+from tinygrad_lr.explain.naming import text_of
 from tinygrad_lr.graph import ordered
 from tinygrad_lr.primitive import Primitive
 from tinygrad_lr.readable import number_text
@@ -293,7 +293,7 @@ names = st.text(st.characters(exclude_categories=["Cs", "Zs"]), min_size=1, max_
 def test_a_name_stands_in_a_formula_as_it_is_spoken(name):
     with traced() as t:
         np.tanh(Value(1.0, name=name))
-    spoken = text_of(SPOKEN.get(name, printable(name))).replace("−", "-")
+    spoken = text_of(spoken_name(name)).replace("−", "-")
     assert t.lines[0].replace("−", "-").startswith(f"v₁ = tanh({spoken}) = ")
 
 

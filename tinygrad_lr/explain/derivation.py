@@ -158,7 +158,7 @@ def derivation(
     <BLANKLINE>
        dL/du = 2u/N
              = [−1.5, −3]   (2)
-       Where u grows by 1, L grows by 2u/N, for small changes.
+       Where an entry of u grows by 1, L grows by 2u/N, for small changes.
     <BLANKLINE>
        du/dŷ = 1
        dL/dŷ = dL/du · du/dŷ = 2u/N

@@ -40,6 +40,7 @@ SPOKEN = {
 GREEK = {letter: rf"\{name}" for name, letter in SPOKEN.items() if len(name) > 1 and letter > "Ͱ"}
 LATEX = {**GREEK, "ŷ": r"\hat{y}", "Σ": r"\Sigma"}
 SUBSCRIPT = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
+LONGEST = 40  # letters of a name; the end of a longer one is left out
 LAYERED = {"weight": "W", "bias": "b"}
 """Parameters of layers: a letter, and the layer's number below it."""
 
@@ -143,11 +144,6 @@ class Names:
         """The layer that a result belongs to."""
         return self._layer.get(value)
 
-    def layer_reading(self, parameter: Value) -> Layer | None:
-        """The first layer that a leaf is a parameter of."""
-        readers = (x for x in self.layers if any(parameter is y for y in x.parameters))
-        return next(readers, None)
-
     @property
     def known(self) -> Set[int]:
         """The identities of all that has a name."""
@@ -230,8 +226,9 @@ def parameter_name(own: str, x: Value, number: str) -> str:
 
 
 def spoken(name: str) -> str:
-    """A name with its letter: y_hat as ŷ; on one line whatever is in it."""
-    return SPOKEN.get(name, printable(name))
+    """A name with its letter: y_hat as ŷ; on one line, and cut, whatever is in it."""
+    shown = SPOKEN.get(name, printable(name))
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
 
 
 def held_by(variables: Mapping[str, Any]) -> dict[int, str]:

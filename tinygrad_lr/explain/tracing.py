@@ -258,7 +258,8 @@ class Pass(WatchedPass):
         counting = self.trace._names.counting
         v, x, rate = told.out.expression, told.operands[position], told.local_name(position)
         above = derivative(self.head, v)
-        whole = as_a_whole(told.record[0].name, position, v, x.expression, above)
+        ndims = [np.ndim(z) for z in told.record[2]]
+        whole = as_a_whole(told.record[0].name, position, v, x.expression, above, ndims)
         found = told.local(position)
         if found is None:
             return [counting(told.share(position, above, g)).text], "", whole
@@ -272,5 +273,5 @@ class Pass(WatchedPass):
         texts = [(summed(formula) if spread > 1 else formula).text for formula in formulas]
         if slope == rate:  # a rule without a formula
             return texts, with_numbers, whole
-        several = told.out.ndim > 0 and np.size(told.out.number) > 1 and np.size(x.number) > 1
-        return texts, with_numbers, entry_by_entry(slope, v, x.expression, several, spread)
+        sizes = np.size(told.out.number), np.size(x.number)
+        return texts, with_numbers, entry_by_entry(slope, v, x.expression, sizes, spread)
