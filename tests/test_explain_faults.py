@@ -285,3 +285,10 @@ def test_the_end_of_a_long_name_is_left_out():
     assert len(tg.derivation(loss).text()) < 4000
     assert len(tg.plot.computation_graph(loss).svg()) < 8000
     assert len(tg.influence(None, loss).text()) < 8000
+
+
+def test_layers_without_units_have_jacobians_of_norm_0():
+    x, w = Value(np.ones((4, 3)), name="x"), Value(np.ones((3, 0)), name="w")
+    loss = (np.tanh(np.tanh(x @ w) @ Value(np.ones((0, 2)))) - np.ones((4, 2))).sum()
+    found = tg.influence(None, loss)
+    assert "explodes" not in found.text() and found.layers[0].cotangent_norm == 0

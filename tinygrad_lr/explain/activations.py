@@ -85,5 +85,5 @@ def _activation(operation: str, slopes: Array, gradient: Array, axis: int) -> Ac
     by_unit = by_units(slopes, axis)
     dead = ~by_unit.any(axis=1)
     stuck = dead & ~by_units(gradient, axis).any(axis=1)
-    named = (tuple(int(i) for i in np.flatnonzero(units)) for units in (dead, stuck))
-    return Activation(operation, slopes, *named, len(by_unit))
+    named, lost = (tuple(int(i) for i in np.flatnonzero(units)) for units in (dead, stuck))
+    return Activation(operation, slopes, named, lost, len(by_unit))

@@ -40,11 +40,12 @@ CELL = "text-align: right; padding: 0 1em 0 0"
 @silent
 def as_latex(derivation: Derivation) -> str:
     """All equations as one `aligned` environment; numbers where there is but one."""
-    computed = [step for step in forward_order(derivation) if step.forward is not None]
-    lines = [
-        LEFT_OUT if step is None else equation(step.name.latex, [step.forward.latex], step.data)
-        for step in shown_steps(computed)
+    computed = [
+        (step.name.latex, [step.forward.latex], step.data)
+        for step in forward_order(derivation)
+        if step.forward is not None
     ]
+    lines = [LEFT_OUT if i is None else equation(*computed[i]) for i in shown_places(len(computed))]
     for step in shown_steps(derivation.steps[1:]):
         if step is None:
             lines.append(LEFT_OUT)

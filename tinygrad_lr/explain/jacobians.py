@@ -175,6 +175,8 @@ class Chain:
             seeds = np.zeros((start.rows, start.width))
             seeds[list(chosen), unit] = 1.0
             units.append(product(seeds)[list(chosen)])
+        if not units:
+            return np.zeros((len(chosen), self.after.width, self.before.width))
         found = np.stack(units, axis=1)  # (rows, units, numbers of the other side)
         return found.transpose(0, 2, 1) if pushing else found
 
@@ -216,7 +218,9 @@ def spectrum(matrices: Array) -> tuple[Array, Array]:
     >>> values.tolist(), frobenius.tolist()
     ([[4.0, 3.0]], [5.0])
     """
-    if not np.isfinite(matrices).all():
+    if not matrices.size:  # the empty map has the norm 0
+        values = np.zeros((len(matrices), 1))
+    elif not np.isfinite(matrices).all():
         values = np.full((len(matrices), min(matrices.shape[1:])), np.nan)
     else:
         values = np.linalg.svd(matrices, compute_uv=False)

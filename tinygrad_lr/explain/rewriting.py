@@ -45,9 +45,10 @@ def gathered(formula: Expression) -> Expression:
         return formula
     times: dict[Expression, float] = {}
     for term in formula.terms:
-        own = isinstance(term, Product)
-        rest = product(Product(1.0, term.over, term.under)) if own else term
-        times[rest] = times.get(rest, 0.0) + (term.coefficient if own else 1.0)
+        factor, rest = 1.0, term
+        if isinstance(term, Product):
+            factor, rest = term.coefficient, product(Product(1.0, term.over, term.under))
+        times[rest] = times.get(rest, 0.0) + factor
     return total(*(product(Number(factor), rest) for rest, factor in times.items()))
 
 
