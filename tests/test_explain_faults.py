@@ -226,6 +226,24 @@ def test_a_large_gradient_is_not_told_to_be_infinite():
     assert "not finite" not in found.text()
 
 
+def test_a_slope_that_is_nan_is_not_told_to_be_negative():
+    w = Value(np.nan, name="w")
+    text = tg.derivation(w * w, w).text()
+    assert "dL/dw is nan" in text and "negative" not in text
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e307], ids=str)
+def test_networks_with_numbers_out_of_bounds_are_drawn(number):
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+    model = tg.nn.MLP(2, [3], 1, activation="tanh", dtype=np.float64, generator=0)
+    loss = ((model(np.ones((4, 2))) - np.ones((4, 1))) * number).sum()
+    found = tg.influence(model, loss)
+    picture = tg.plot.network(found)
+    shown = [x.get_text() for x in picture.findobj(lambda x: hasattr(x, "get_text"))]
+    assert tg.plot.gradient_by_depth(found) is not None
+    assert any("is no number" in text for text in shown) == bool(np.isnan(number))
+
+
 def test_a_penalty_on_thousands_of_parameters_takes_no_time_squared():
     leaves = [Value(float(i)) for i in range(3000)]
     (layer,) = tg.explain.layers_of(sum(x * x for x in leaves))
@@ -292,3 +310,9 @@ def test_layers_without_units_have_jacobians_of_norm_0():
     loss = (np.tanh(np.tanh(x @ w) @ Value(np.ones((0, 2)))) - np.ones((4, 2))).sum()
     found = tg.influence(None, loss)
     assert "explodes" not in found.text() and found.layers[0].cotangent_norm == 0
+
+
+def test_what_is_made_of_parameters_alone_may_pass_a_cut():
+    x = Value(0.7, name="x")
+    loss = np.hypot(x, tg.log_softmax(x)) * 0.3 + tg.log_softmax(x) * 0.5
+    assert tg.influence(None, loss).weights[0].gradient == pytest.approx(0.3)

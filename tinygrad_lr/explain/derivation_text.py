@@ -307,6 +307,8 @@ def direction(derivation: Derivation, x: Any, slope: float) -> str:
     name = derivation.names.text(x) + entry_text(derivation.at or ())
     if slope == 0:
         return f"d{loss}/d{name} is zero: {loss} is flat here, so {name} stays."
+    if slope != slope:  # noqa: PLR0124 - nan
+        return f"d{loss}/d{name} is nan: it does not say which way {loss} falls."
     if slope > 0:
         return f"d{loss}/d{name} is positive: {loss} grows as {name} grows, so {name} goes down."
     return f"d{loss}/d{name} is negative: {loss} falls as {name} grows, so {name} goes up."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..readable import array_text, number_text, shape_text
-from .jacobians import Jacobian
+from .jacobians import Jacobian, length
 
 if TYPE_CHECKING:
     from .influence_weight import WeightInfluence
@@ -125,7 +125,7 @@ def _gradients(influence: Influence) -> Table:
             rows.append((name, x.name, shape, number_text(x.norm), largest, at))
         rest = layer.parameters[len(shown) :]
         if rest:
-            norm = number_text(float(np.sqrt(sum(x.norm**2 for x in rest))))
+            norm = number_text(length(np.array([x.norm for x in rest])))
             top = max(rest, key=lambda x: abs(float(x.gradient[x.largest])))
             largest = number_text(float(top.gradient[top.largest]))
             rows.append(("", f"… {len(rest)} more", "", norm, largest, top.name))

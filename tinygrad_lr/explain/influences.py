@@ -16,7 +16,7 @@ from .activations import Activation, activations_of
 from .connections import Connections, connections_of
 from .influence_choice import Entry, Weight, chosen_weights, largest_entry
 from .influence_weight import WeightInfluence
-from .jacobians import Chain, Factor, Jacobian, multiplied
+from .jacobians import Chain, Factor, Jacobian, length, multiplied
 from .recorded import Recorded
 from .units import Units
 
@@ -179,19 +179,6 @@ def influence(
         for value, index in chosen
     )
     return Influence(recorded.loss_at({}), recorded.batch, layers, weights)
-
-
-@silent
-def length(numbers: Array) -> float:
-    """The root of the sum of squares, which themselves may be too large or too small for a float.
-
-    >>> length(np.array([0.0, 3e200])), length(np.array([0.0, 4e-200])), length(np.zeros(2))
-    (3e+200, 4e-200, 0.0)
-    """
-    largest = float(np.max(np.abs(numbers), initial=0.0))
-    if not largest or not np.isfinite(largest):
-        return largest
-    return largest * float(np.linalg.norm(np.ravel(numbers / largest)))
 
 
 def _checked(model: object, loss: object, nudge: float) -> None:

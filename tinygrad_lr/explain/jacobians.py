@@ -269,3 +269,16 @@ def normed(x: Array) -> tuple[Array, Array]:
     length = np.linalg.norm(x, axis=1)
     tiny = length <= 1e-300
     return x / np.where(tiny, 1.0, length)[:, None], np.where(tiny, 0.0, length)
+
+
+@silent
+def length(numbers: Array) -> float:
+    """The root of the sum of squares, which themselves may be too large or too small for a float.
+
+    >>> length(np.array([0.0, 3e200])), length(np.array([0.0, 4e-200])), length(np.zeros(2))
+    (3e+200, 4e-200, 0.0)
+    """
+    largest = float(np.max(np.abs(numbers), initial=0.0))
+    if not largest or not np.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(np.ravel(numbers / largest)))

@@ -150,7 +150,9 @@ class Segment:
         now = in_double(layer.results, starts, recorded.twin)
         self.before, self.after = tuple(before), tuple(after)
         self.inputs = [starts[x] for x in before]
-        self.outputs: list[Value] = [now[x] for x in after]
+        self.outputs: list[Value] = [  # of parameters alone: nothing before the cut moves it
+            now[x] if x in now else Value(recorded.twin[x]._content) for x in after
+        ]
         self._order = ordered(self.outputs)
 
     def pull(self, cotangents: Iterable[Any]) -> list[Any]:

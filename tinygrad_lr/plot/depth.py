@@ -11,6 +11,7 @@ from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
 from ..explain.influence_words import EXPLODES, VANISHES, course_of
 from ..explain.influences import LayerInfluence
+from ..explain.jacobians import length
 from ..readable import number_text
 from .style import TEXT, colors_of, dress, figure_with_panels, key, literal, write
 
@@ -67,7 +68,7 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     places = np.arange(1, len(layers) + 1)
     hidden = np.array([layer.cotangent_norm for layer in layers])
     owned = np.array(
-        [np.sqrt(sum(p.norm**2 for p in layer.parameters)) or np.nan for layer in layers]
+        [length(np.array([p.norm for p in layer.parameters])) or np.nan for layer in layers]
     )
     seen = [x for x in (*hidden, *owned) if np.isfinite(x) and x > 0]
     ax.set_yscale("log")

@@ -250,7 +250,7 @@ def _draw_units(
 
 def _percent(share: float) -> str:
     """A share in whole per cent."""
-    return f"{round(100 * share) + 0:d}%".replace("-", "−")
+    return f"{number_text(np.round(100 * share), 15)}%"
 
 
 def _center(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
@@ -263,6 +263,7 @@ def _center(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
 def _told(lit: WeightInfluence) -> list[str]:
     """The weight, what its gradient says, and what is seen when it is moved."""
     sign = "negative" if lit.gradient < 0 else "positive" if lit.gradient > 0 else "zero"
+    sign = sign if lit.gradient == lit.gradient else "no number"
     goes = {"negative": ", so a step makes it larger", "positive": ", so a step makes it smaller"}
     where = f" ({literal(lit.path)})" if lit.path else ""
     return [
