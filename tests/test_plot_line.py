@@ -274,3 +274,8 @@ def test_labels_keep_apart_and_keep_their_order():
         order = np.argsort(places, kind="stable")
         assert (np.diff(found[order]) >= 1 - 1e-9).all()
         assert found.mean() == pytest.approx(places.mean())
+
+
+def test_a_learning_rate_that_moves_nothing_is_drawn_beside_others():
+    line, x, history = descent(rate=1e-300, count=3)
+    assert tg.plot.learning_rates(line, x, Y, [history]).axes

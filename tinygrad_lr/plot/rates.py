@@ -192,7 +192,7 @@ def _draw_axis(ax: Axes, runs: Sequence[Run], verdicts: Sequence[str], limit: fl
     if logarithmic:
         ax.set_xscale("log")
         low, high = limits(np.log10(shown), margin=0.12)
-        ax.set_xlim(10**low, 10**high)
+        ax.set_xlim(max(10**low, np.finfo(float).tiny), 10**high)
     else:
         ax.set_xlim(limits(shown, margin=0.25))
     ax.set_ylim(0, 1)
