@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import tinygrad_lr as tg
 from tinygrad_lr.compiler.fusion import Call, Loop, Product, fused
 from tinygrad_lr.compiler.instruction import Instruction, constant, execute, make
 from tinygrad_lr.compiler.layout import layout, located
@@ -219,3 +220,11 @@ def test_an_update_runs_after_all_that_read_the_old_numbers():
     plan = scheduled([weight, x], [reading], [(0, new)], lambda y: True)
     places = [[plan.storage[y] for y in plan.stored[k]] for k in plan.kernels]
     assert [place[0].kind for place in places] == ["result", "input"]
+
+
+@pytest.mark.parametrize(
+    "shaped", [lambda x: x[None], lambda x: np.reshape(x, (1,))], ids=["index", "reshape"]
+)
+def test_a_number_that_becomes_an_array_is_folded_as_one(shaped):
+    slope = tg.grad(lambda x: (shaped(x) ** 2).sum())
+    assert tg.compile(slope)(0.5) == slope(0.5) == 1.0

@@ -24,7 +24,7 @@ def folded(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
     if known and small and x.operation not in {"call", "part"}:
         with np.errstate(all="ignore"):
             out = execute(x, [y.value for y in inputs])
-        if x.weak:
+        if x.weak and not x.shape:
             kind = {"f": float, "i": int, "b": bool}[x.dtype.kind]
             return constant(kind(out))
         out = np.asarray(out, x.dtype)
