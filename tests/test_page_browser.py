@@ -2,48 +2,21 @@
 
 import base64
 import json
-import shutil
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import ActionChains, By, Keys, Select, WebDriverWait, started
 
 import tinygrad_lr as tg
 from tinygrad_lr.data.standardizer import original_units
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-ActionChains = webdriver.ActionChains
-By = pytest.importorskip("selenium.webdriver.common.by").By
-Keys = webdriver.Keys
-Select, WebDriverWait = (
-    getattr(pytest.importorskip("selenium.webdriver.support.ui"), name)
-    for name in ("Select", "WebDriverWait")
-)
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium or its driver is not installed"
-)
-
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--hide-scrollbars", "--window-size=1024,900", "--force-prefers-reduced-motion"),
-]
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with started(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
