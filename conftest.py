@@ -9,8 +9,12 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import tinygrad_lr as tg
+
+settings.register_profile("every run", deadline=None, derandomize=True, database=None)
+settings.load_profile("every run")  # the same examples each time, however busy the machine is
 
 collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
 

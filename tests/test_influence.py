@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_lr as tg
 from tinygrad_lr.errors import ArgumentError, GraphError
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 seeds = st.integers(0, 10_000)
 widths = st.lists(st.integers(1, 4), min_size=1, max_size=3)
 smooth = st.sampled_from(["tanh", "sigmoid", "gelu", "softplus"])

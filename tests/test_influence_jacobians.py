@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tinygrad_lr as tg
 from tinygrad_lr.explain import jacobians
 
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12)
 
 
 def network(seed=0, hidden=(4, 3), rows=6, activation="tanh"):

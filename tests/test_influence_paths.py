@@ -15,7 +15,7 @@ from tinygrad_lr.explain.connections import connections_of
 from tinygrad_lr.explain.layers import layers_of
 from tinygrad_lr.explain.recorded import Recorded
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 def influence_of(seed=0, hidden=(3, 2), rows=4, dtype=np.float64, **options):

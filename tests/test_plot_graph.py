@@ -88,7 +88,7 @@ def closed(folding):
     return len(free) < len(folding.groups)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(graphs(), st.data())
 def test_every_vertex_and_every_edge_is_drawn_or_folded_once(loss, data):
     graph = Graph(loss)
@@ -106,7 +106,7 @@ def test_every_vertex_and_every_edge_is_drawn_or_folded_once(loss, data):
     assert not closed(folding)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_boxes_hold_the_numbers_and_the_gradients_of_their_values(loss):
     picture = computation_graph(loss, open="all")

@@ -33,7 +33,7 @@ def apart(a, b, slack=1e-6):
     return across or a[3] <= b[1] + slack or b[3] <= a[1] + slack
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_no_two_boxes_overlap_and_all_are_in_the_picture(graph):
     sizes, edges, bands, framed = graph
@@ -46,7 +46,7 @@ def test_no_two_boxes_overlap_and_all_are_in_the_picture(graph):
         assert right <= whole[2] and bottom <= whole[3]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_every_edge_leads_down_from_its_operand_to_its_reader(graph):
     sizes, edges, bands, framed = graph
@@ -60,7 +60,7 @@ def test_every_edge_leads_down_from_its_operand_to_its_reader(graph):
         assert placed[a][3] < placed[b][1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_no_edge_runs_through_a_box(graph):
     sizes, edges, bands, framed = graph
@@ -73,7 +73,7 @@ def test_no_edge_runs_through_a_box(graph):
             assert set(hit) <= {a, b}, k
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(graphs())
 def test_frames_hold_their_own_boxes_and_no_others(graph):
     sizes, edges, bands, framed = graph
@@ -85,7 +85,7 @@ def test_frames_hold_their_own_boxes_and_no_others(graph):
             assert inside if bands[i] == band else apart(frame, box)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(graphs())
 def test_a_layout_is_the_same_each_time(graph):
     assert layered(*graph) == layered(*graph)
@@ -117,7 +117,7 @@ def test_a_source_stands_above_its_first_reader():
     assert ranks(5, [(0, 1), (1, 2), (2, 3), (4, 3)], [0] * 5) == [0, 1, 2, 3, 2]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.floats(-50, 50), st.floats(0.1, 5)), min_size=1, max_size=8),
     st.floats(0, 10),
