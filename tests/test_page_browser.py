@@ -267,6 +267,7 @@ def test_the_address_restores_the_moment(page, network):
     row = browser.find_element(By.ID, "row")
     row.clear()
     row.send_keys("7", Keys.ENTER)
+    WebDriverWait(browser, 5, 0.05).until(lambda _: "row=7" in browser.current_url)
     seen = [text(browser, "#network"), text(browser, "#chain"), text(browser, "#hill")]
     fragment = browser.execute_script("return location.hash")
     assert "step=12" in fragment and "row=7" in fragment and "weight=" in fragment

@@ -107,7 +107,20 @@ function advance(by, glide) {
 
 // ---- the address
 
+let kept = 0; // when the address was written last
+let keeping = 0;
+
+// Browsers refuse an address that changes many times a second, as while one plays or drags.
 function keep() {
+  if (keeping) return;
+  const wait = kept + 250 - performance.now();
+  if (wait > 0) keeping = setTimeout(write, wait);
+  else write();
+}
+
+function write() {
+  keeping = 0;
+  kept = performance.now();
   const told = [`step=${stepNow()}`];
   if (count) told.push(`row=${data.row_numbers[state.row]}`);
   if (run.open) told.push(`weight=${state.weight}`);
