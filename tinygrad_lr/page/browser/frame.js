@@ -150,7 +150,9 @@ function begin() {
   window.addEventListener("beforeprint", () => {
     before = state.place;
     stop(() => go(last));
+    giveRoomBack();
   });
+  window.addEventListener("resize", giveRoomBack);
   window.addEventListener("afterprint", () => {
     if (before !== null) go(before);
   });

@@ -52,6 +52,7 @@ function nextNow() {
 // All panels show the present state.
 function show() {
   for (const panel of panels) panel.update();
+  keepRoom();
 }
 
 // Change the state, show it, and keep it in the address.
@@ -64,6 +65,23 @@ function change(news) {
 // Point at a row for the time; null points at none.
 function point(row) {
   if (row !== state.hovered) change({ hovered: row });
+}
+
+// Text that a step makes shorter keeps its room, so that what is below does not jump.
+const growing = "figcaption, .formula, .followed, .factors, .product, .side > div";
+
+function keepRoom() {
+  const nodes = [...document.querySelectorAll(growing)];
+  const heights = nodes.map((node) => node.offsetHeight);
+  nodes.forEach((node, i) => {
+    if (heights[i] > (parseFloat(node.style.minHeight) || 0)) {
+      node.style.minHeight = `${heights[i]}px`;
+    }
+  });
+}
+
+function giveRoomBack() {
+  for (const node of document.querySelectorAll(growing)) node.style.minHeight = "";
 }
 
 let gliding = 0; // the next frame of a glide
