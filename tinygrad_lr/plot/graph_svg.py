@@ -38,7 +38,7 @@ STYLE = f"""
 .tg-graph .tg-head {{ fill: #6f6f6f }}
 .tg-graph .tg-up {{ fill: {UP} }}
 .tg-graph .tg-down {{ fill: {DOWN} }}
-@media (prefers-color-scheme: dark) {{
+@media screen and (prefers-color-scheme: dark) {{
 .tg-graph {{ background: #15181c }}
 .tg-graph .tg-paper {{ fill: #15181c }}
 .tg-graph text {{ fill: #e9e7e3 }}
