@@ -191,6 +191,8 @@ def test_a_nudge_shows_what_was_promised_and_what_is_seen(page, network):
     moved[0, 2] += 1e-5 - delta
     slope = (loss_at(weights | {"layers.0.weight": moved}) - loss_at(weights)) / 1e-5
     assert promised == pytest.approx(slope * delta, rel=0.02)
+    said = browser.find_element(By.ID, "nudge").get_attribute("aria-valuetext")
+    assert number(said.removeprefix("by ")) == pytest.approx(delta)
 
 
 def test_the_confusion_is_that_of_the_step(page, moons):
