@@ -156,7 +156,11 @@ function begin() {
     stop(() => go(last));
     giveRoomBack();
   });
-  window.addEventListener("resize", giveRoomBack);
+  let width = window.innerWidth; // the height of a phone's window changes with each scroll
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== width) giveRoomBack();
+    width = window.innerWidth;
+  });
   window.addEventListener("afterprint", () => {
     if (before !== null) go(before);
   });
