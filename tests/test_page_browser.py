@@ -710,3 +710,18 @@ def test_it_prints_dark_on_light_whatever_the_screen(page, network):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
     assert colours == ["rgb(31, 31, 31)", "rgb(255, 255, 255)"]
     assert shown and not any(shown)  # a handout has no lids
+
+
+def test_a_sheet_of_paper_has_room_for_the_whole_chain_and_the_graph(page, network):
+    browser = page(network[0])
+    size = {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)  # A4 at 96 px an inch
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    beyond = browser.execute_script(
+        "document.getElementById('graph').open = true;"
+        "return [...document.querySelectorAll('.chain *, #graph svg, table')].filter((e) =>"
+        " e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)"
+        ".map((e) => e.outerHTML.slice(0, 80))"
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert beyond == []
