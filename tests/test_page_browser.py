@@ -166,13 +166,16 @@ def test_the_words_about_the_hill_are_true(page, sat):
     assert f"{-0.1 * slope:.3g}" in words
 
 
-def test_the_chain_of_a_row_multiplies_to_its_share(page, sat):
-    address, _, z, y, _ = sat
-    browser = page(address, "#step=0&row=5")
+@pytest.mark.parametrize("step", [0, 7])
+def test_the_chain_of_a_row_multiplies_to_its_share(page, sat, step):
+    address, history, z, y, _ = sat
+    browser = page(address, "#row=5")
+    slide(browser, "slider", step)
+    u = history.weights["weight"][step].item() * z + history.weights["bias"][step].item() - y
     shares = [number(cell.text) for cell in browser.find_elements(By.CSS_SELECTOR, "#product td")]
-    u = -y[4]
-    wanted = [2 * u / 1000, 2 * u / 1000, 2 * u / 1000 * z[4], 2 * np.mean(-y * z)]
-    assert shares == pytest.approx([*wanted, 2 * u / 1000, 2 * np.mean(-y)], rel=1e-3)
+    g = 2 * u[4] / 1000
+    wanted = [g, g, g * z[4], 2 * np.mean(u * z), g, 2 * np.mean(u)]
+    assert shares == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_nudge_shows_what_was_promised_and_what_is_seen(page, network):
