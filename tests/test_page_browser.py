@@ -381,6 +381,29 @@ def test_text_stands_out_from_the_page_by_at_least_four_and_a_half(page, network
     assert faint == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_borders_of_controls_stand_out_from_the_page_by_at_least_three(page, network, scheme):
+    browser = page(network[0])
+    looked_at(browser, 1024, scheme)
+    paper, borders = browser.execute_script(
+        "const style = (e) => getComputedStyle(e);"
+        "const controls = [...document.querySelectorAll('select, #row, .box')];"
+        "return [style(document.documentElement).backgroundColor,"
+        " [...new Set(controls.map((e) => style(e).borderTopColor))]]"
+    )
+    assert borders
+    for border in borders:
+        light, dark = sorted(map(luminance, (paper, border)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def luminance(colour):
+    """The relative luminance of WCAG 2, of rgb(...)."""
+    parts = [int(v) / 255 for v in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def looked_at(browser, width, scheme):
     """The whole page as a picture (PNG) at a width, in a colour scheme."""
     run = browser.execute_cdp_cmd
@@ -482,6 +505,19 @@ def test_from_one_step_to_the_next_the_model_glides_where_motion_is_wanted(page,
     )
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert len(places) > 3
+
+
+def test_nothing_moves_by_itself_where_no_motion_is_wanted(page, network):
+    browser = page(network[0])  # the browser is started with reduced motion
+    at_once = browser.execute_script(
+        "document.getElementById('forth').click(); return document.documentElement.dataset.step"
+    )
+    moving = browser.execute_script(
+        "return [...document.querySelectorAll('*')].filter((e) =>"
+        " getComputedStyle(e).transitionDuration !== '0s' ||"
+        " getComputedStyle(e).animationName !== 'none').map((e) => e.outerHTML)"
+    )
+    assert at_once == "1" and moving == []
 
 
 @pytest.mark.parametrize(
@@ -630,20 +666,21 @@ def test_nothing_jumps_from_step_to_step(page, sat, width):
     for step in [*range(12), 60, 118, 60, 3, 0]:
         slide(browser, "slider", step)
         heights.append(browser.execute_script("return document.body.offsetHeight"))
-    assert heights == sorted(heights) and heights[-1] - heights[0] < 60
+    assert heights == sorted(heights) and heights[-1] - heights[0] < 100  # four lines
 
 
 def test_the_address_does_not_change_many_times_a_second(page, network):
     browser = page(network[0])
-    told = browser.execute_script(
+    written, passed = browser.execute_script(
+        "const began = performance.now();"
         "const seen = []; const write = history.replaceState.bind(history);"
         "history.replaceState = (...all) => { seen.push(all[2]); write(...all); };"
         "const slider = document.getElementById('slider');"
         "for (let k = 0; k < 60; k++) {"
         " slider.value = k; slider.dispatchEvent(new Event('input')); }"
-        "return [seen.length, performance.now()]"
+        "return [seen.length, performance.now() - began]"
     )
-    assert told[0] < 30
+    assert written <= passed / 250 + 2 and written < 60  # milliseconds
     last = browser.find_element(By.ID, "slider").get_attribute("aria-valuetext").split()[1]
     WebDriverWait(browser, 5, 0.05).until(lambda _: f"step={last}&" in browser.current_url)
 
