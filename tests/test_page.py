@@ -321,6 +321,13 @@ def test_ten_thousand_columns_make_a_small_page():
     history = tg.fit(model, x, y, learning_rate=1e-5, steps=5, warn=False)
     page = tg.report(history, model, x, y)
     assert len(page.html.encode()) < 500_000 and not told(page)["open"]
+    assert "<h1>y, learnt from 10\u202f000 columns</h1>" in page.html
+
+
+def test_one_row_and_one_step_are_told_in_the_singular():
+    x = np.array([[1.0]])
+    line, history = line_run(x, x[:, 0], steps=1)
+    assert "A line, 1 row, 1 step of descent: " in tg.report(history, line, x, x[:, 0]).html
 
 
 def test_many_rows_and_many_steps_make_a_bounded_page():

@@ -166,13 +166,16 @@ def test_the_words_about_the_hill_are_true(page, sat):
     assert f"{-0.1 * slope:.3g}" in words
 
 
-def test_the_chain_of_a_row_multiplies_to_its_share(page, sat):
-    address, _, z, y, _ = sat
-    browser = page(address, "#step=0&row=5")
+@pytest.mark.parametrize("step", [0, 7])
+def test_the_chain_of_a_row_multiplies_to_its_share(page, sat, step):
+    address, history, z, y, _ = sat
+    browser = page(address, "#row=5")
+    slide(browser, "slider", step)
+    u = history.weights["weight"][step].item() * z + history.weights["bias"][step].item() - y
     shares = [number(cell.text) for cell in browser.find_elements(By.CSS_SELECTOR, "#product td")]
-    u = -y[4]
-    wanted = [2 * u / 1000, 2 * u / 1000, 2 * u / 1000 * z[4], 2 * np.mean(-y * z)]
-    assert shares == pytest.approx([*wanted, 2 * u / 1000, 2 * np.mean(-y)], rel=1e-3)
+    g = 2 * u[4] / 1000
+    wanted = [g, g, g * z[4], 2 * np.mean(u * z), g, 2 * np.mean(u)]
+    assert shares == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_nudge_shows_what_was_promised_and_what_is_seen(page, network):
@@ -191,6 +194,8 @@ def test_a_nudge_shows_what_was_promised_and_what_is_seen(page, network):
     moved[0, 2] += 1e-5 - delta
     slope = (loss_at(weights | {"layers.0.weight": moved}) - loss_at(weights)) / 1e-5
     assert promised == pytest.approx(slope * delta, rel=0.02)
+    said = browser.find_element(By.ID, "nudge").get_attribute("aria-valuetext")
+    assert number(said.removeprefix("by ")) == pytest.approx(delta)
 
 
 def test_the_confusion_is_that_of_the_step(page, moons):
@@ -267,6 +272,7 @@ def test_the_address_restores_the_moment(page, network):
     row = browser.find_element(By.ID, "row")
     row.clear()
     row.send_keys("7", Keys.ENTER)
+    WebDriverWait(browser, 5, 0.05).until(lambda _: "row=7" in browser.current_url)
     seen = [text(browser, "#network"), text(browser, "#chain"), text(browser, "#hill")]
     fragment = browser.execute_script("return location.hash")
     assert "step=12" in fragment and "row=7" in fragment and "weight=" in fragment
@@ -375,6 +381,29 @@ def test_text_stands_out_from_the_page_by_at_least_four_and_a_half(page, network
     assert faint == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_borders_of_controls_stand_out_from_the_page_by_at_least_three(page, network, scheme):
+    browser = page(network[0])
+    looked_at(browser, 1024, scheme)
+    paper, borders = browser.execute_script(
+        "const style = (e) => getComputedStyle(e);"
+        "const controls = [...document.querySelectorAll('select, #row, .box')];"
+        "return [style(document.documentElement).backgroundColor,"
+        " [...new Set(controls.map((e) => style(e).borderTopColor))]]"
+    )
+    assert borders
+    for border in borders:
+        light, dark = sorted(map(luminance, (paper, border)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def luminance(colour):
+    """The relative luminance of WCAG 2, of rgb(...)."""
+    parts = [int(v) / 255 for v in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def looked_at(browser, width, scheme):
     """The whole page as a picture (PNG) at a width, in a colour scheme."""
     run = browser.execute_cdp_cmd
@@ -478,6 +507,19 @@ def test_from_one_step_to_the_next_the_model_glides_where_motion_is_wanted(page,
     assert len(places) > 3
 
 
+def test_nothing_moves_by_itself_where_no_motion_is_wanted(page, network):
+    browser = page(network[0])  # the browser is started with reduced motion
+    at_once = browser.execute_script(
+        "document.getElementById('forth').click(); return document.documentElement.dataset.step"
+    )
+    moving = browser.execute_script(
+        "return [...document.querySelectorAll('*')].filter((e) =>"
+        " getComputedStyle(e).transitionDuration !== '0s' ||"
+        " getComputedStyle(e).animationName !== 'none').map((e) => e.outerHTML)"
+    )
+    assert at_once == "1" and moving == []
+
+
 @pytest.mark.parametrize(
     "name", ["tanh", "relu", "sigmoid", "softplus", "silu", "leaky_relu", "elu"]
 )
@@ -577,3 +619,149 @@ def test_a_focus_outlives_the_steps(page, network):
         slide(browser, "slider", 7)
         slide(browser, "slider", 5)
         assert browser.switch_to.active_element == control
+
+
+def test_what_opened_is_not_read_out_anew_at_each_step_while_one_plays(page, sat):
+    browser = page(sat[0])
+    click(browser, browser.find_element(By.CSS_SELECTOR, ".chain button"))
+    live = "return [...document.querySelectorAll('[aria-live]')].map(e => e.ariaLive)"
+    assert set(browser.execute_script(live)) == {"polite"}
+    browser.find_element(By.ID, "play").click()
+    WebDriverWait(browser, 10, 0.05).until(lambda _: step_of(browser) >= 1)
+    assert set(browser.execute_script(live)) == {"off"}
+    browser.find_element(By.ID, "play").click()
+    assert set(browser.execute_script(live)) == {"polite"}
+
+
+@pytest.mark.parametrize("width", [390, 1024])
+def test_the_strip_covers_nothing_that_has_the_focus(page, network, width):
+    browser = page(network[0])
+    size = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    seen = set()
+    for _ in range(22):
+        press(browser, Keys.TAB)
+        name, covered, outline = browser.execute_script(
+            "const e = document.activeElement, box = e.getBoundingClientRect();"
+            "const strip = document.getElementById('controls');"
+            "const style = getComputedStyle(e);"
+            "const top = strip.getBoundingClientRect().top;"
+            "return [e.outerHTML, !strip.contains(e) && e !== document.body && box.bottom > top,"
+            " style.outlineStyle + style.outlineWidth]"
+        )
+        if name.startswith("<body"):
+            break
+        seen.add(name)
+        assert not covered and outline == "solid3px", name
+    assert len(seen) > 15
+
+
+@pytest.mark.parametrize("width", [390, 1024])
+def test_nothing_jumps_from_step_to_step(page, sat, width):
+    browser = page(sat[0])
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    frames(browser, 3)
+    heights = []
+    for step in [*range(12), 60, 118, 60, 3, 0]:
+        slide(browser, "slider", step)
+        heights.append(browser.execute_script("return document.body.offsetHeight"))
+    assert heights == sorted(heights) and heights[-1] - heights[0] < 100  # four lines
+
+
+def test_the_address_does_not_change_many_times_a_second(page, network):
+    browser = page(network[0])
+    written, passed = browser.execute_script(
+        "const began = performance.now();"
+        "const seen = []; const write = history.replaceState.bind(history);"
+        "history.replaceState = (...all) => { seen.push(all[2]); write(...all); };"
+        "const slider = document.getElementById('slider');"
+        "for (let k = 0; k < 60; k++) {"
+        " slider.value = k; slider.dispatchEvent(new Event('input')); }"
+        "return [seen.length, performance.now() - began]"
+    )
+    assert written <= passed / 250 + 2 and written < 60  # milliseconds
+    last = browser.find_element(By.ID, "slider").get_attribute("aria-valuetext").split()[1]
+    WebDriverWait(browser, 5, 0.05).until(lambda _: f"step={last}&" in browser.current_url)
+
+
+def test_arrow_keys_scroll_what_scrolls_and_step_elsewhere(page, network):
+    browser = page(network[0], "#step=5")
+    inside = browser.find_element(By.CSS_SELECTOR, ".product")
+    browser.execute_script(
+        "const e = arguments[0]; e.style.width = '60px'; e.tabIndex = 0; e.focus()", inside
+    )
+    press(browser, Keys.ARROW_RIGHT)
+    assert step_of(browser) == 5
+    browser.execute_script("arguments[0].blur()", inside)
+    press(browser, Keys.ARROW_RIGHT)
+    settled(browser, 6)
+
+
+@pytest.mark.parametrize("kind", ["constant", "diverged", "wide names", "near rates"])
+@pytest.mark.parametrize("width", [390, 1024])
+def test_no_text_of_a_picture_lies_on_another_or_is_cut(page, kind, width, tmp_path):
+    random = np.random.default_rng(0)
+    x, rate = random.standard_normal((40, 1)), 0.1
+    y = 2 * x[:, 0] + 0.3 * random.standard_normal(40)
+    if kind == "constant":
+        y = np.full(40, 2.0)
+    if kind == "diverged":
+        rate = 5.0
+    if kind == "near rates":
+        rate = 0.5
+    name = "W" * 80 if kind == "wide names" else "x"
+    line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(line, x, y, learning_rate=rate, steps=30, warn=False)
+    path = tmp_path / "page.html"
+    tg.report(history, line, x, y, path=path, x_names=name, y_name=name)
+    browser = page(path.as_uri())
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    frames(browser, 3)
+    for step in (0, 3, history.steps):
+        slide(browser, "slider", step)
+        bad = browser.execute_script(
+            """
+            return [...document.querySelectorAll("svg.chart")].flatMap((s) => {
+              const texts = [...s.querySelectorAll("text")].filter((t) => t.textContent);
+              const boxes = texts.map((t) => [t.textContent, t.getBoundingClientRect()]);
+              const cut = boxes.filter(([, b]) => b.left < -1 || b.right > innerWidth + 1);
+              const on = boxes.flatMap(([p, a], i) => boxes.slice(i + 1).filter(([, b]) =>
+                Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
+                Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4).map(([q]) => [p, q]));
+              return [...cut.map(([p]) => p), ...on];
+            })
+            """
+        )
+        assert bad == []
+
+
+def test_it_prints_dark_on_light_whatever_the_screen(page, network):
+    browser = page(network[0])
+    scheme = {"name": "prefers-color-scheme", "value": "dark"}
+    media = {"media": "print", "features": [scheme]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    colours = browser.execute_script(
+        "const s = getComputedStyle(document.documentElement); return [s.color, s.backgroundColor]"
+    )
+    folded = browser.find_elements(By.TAG_NAME, "summary")
+    shown = [fold.is_displayed() for fold in folded]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    assert colours == ["rgb(31, 31, 31)", "rgb(255, 255, 255)"]
+    assert shown and not any(shown)  # a handout has no lids
+
+
+def test_a_sheet_of_paper_has_room_for_the_whole_chain_and_the_graph(page, network):
+    browser = page(network[0])
+    size = {"width": 718, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)  # A4 at 96 px an inch
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    beyond = browser.execute_script(
+        "document.getElementById('graph').open = true;"
+        "return [...document.querySelectorAll('.chain *, #graph svg, table')].filter((e) =>"
+        " e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)"
+        ".map((e) => e.outerHTML.slice(0, 80))"
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert beyond == []

@@ -24,7 +24,7 @@ const light = color => {
 }
 return Math.min(...[...document.querySelectorAll("svg g > rect.tg-box")].flatMap(box => {
   const paper = light(getComputedStyle(box).fill)
-  const texts = box.parentNode.querySelectorAll(":scope > text:not(.tg-up):not(.tg-down)")
+  const texts = box.parentNode.querySelectorAll(":scope > text")
   return [...texts].map(text => {
     const ink = light(getComputedStyle(text).fill)
     return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)

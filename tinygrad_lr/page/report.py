@@ -109,7 +109,7 @@ def report(
         run = collected(history, model, data, loss)
     run["settings"] = settings_of(history, model, run["loss"], settings)
     run["command"] = None if command is None else printable(command)
-    told = printable(title or _title(data.x_names, data.y_name))
+    told = printable(title) if title else _title(data.x_names, data.y_name)
     graph, derivation = explained(model, history, data, loss)
     page = document(run, title=told, lead=_lead(run), graph=graph, derivation=derivation)
     found = Report(page)
@@ -121,23 +121,25 @@ def report(
 def _title(x_names: tuple[str, ...], y_name: str) -> str:
     """What is learnt from what."""
     few = len(x_names) <= 3
-    source = " and ".join(map(literal, x_names)) if few else f"{_spaced(len(x_names))} columns"
+    source = " and ".join(map(literal, x_names)) if few else _counted(len(x_names), "column")
     return f"{literal(y_name)}, learnt from {source}"
 
 
 def _lead(run: Mapping[str, Any]) -> str:
     """The run in a sentence."""
-    rows, steps = (_spaced(n) for n in (run["data"]["rows"], run["run"]["steps"]))
+    rows = _counted(run["data"]["rows"], "row")
+    steps = _counted(run["run"]["steps"], "step")
     told = [loss for loss in run["full"] if loss is not None]
     thing = "network"
     if run["line"]:
         thing = "softmax regression" if run["task"] == "classes" else "line"
     if not run["run"]["steps"]:
-        return f"A {thing}, {rows} rows, no step taken yet."
+        return f"A {thing}, {rows}, no step taken yet."
     course = f"the loss went from {told[0]:.4g} to {told[-1]:.4g}" if told else ""
-    return f"A {thing}, {rows} rows, {steps} steps of descent: {course}."
+    return f"A {thing}, {rows}, {steps} of descent: {course}."
 
 
-def _spaced(number: int) -> str:
-    """A whole number, with narrow spaces between thousands from 10 000 on."""
-    return str(number) if number < 10_000 else f"{number:,}".replace(",", "\u202f")
+def _counted(number: int, thing: str) -> str:
+    """The number with its noun, narrow spaces between its thousands from 10 000 on."""
+    spaced = str(number) if number < 10_000 else f"{number:,}".replace(",", "\u202f")
+    return f"{spaced} {thing}{'s' * (number != 1)}"

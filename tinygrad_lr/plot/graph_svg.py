@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from .graph_boxes import Box, Drawing, Row
 from .graph_layout import Layout, Point, layered
-from .style import DOWN, MODEL, UP, literal
+from .style import MODEL, literal
 
 SANS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
 MARGIN, PADDING, LINE = 20.0, 10.0, 17.0
@@ -36,9 +36,9 @@ STYLE = f"""
 .tg-graph .tg-heading {{ stroke: #f6f8fa; stroke-width: 4; paint-order: stroke }}
 .tg-graph .tg-edge {{ fill: none; stroke: #8a8a8a; stroke-width: 1.2 }}
 .tg-graph .tg-head {{ fill: #6f6f6f }}
-.tg-graph .tg-up {{ fill: {UP} }}
-.tg-graph .tg-down {{ fill: {DOWN} }}
-@media (prefers-color-scheme: dark) {{
+.tg-graph text.tg-up {{ fill: #b34a00 }}
+.tg-graph text.tg-down {{ fill: #1f6f9f }}
+@media screen and (prefers-color-scheme: dark) {{
 .tg-graph {{ background: #15181c }}
 .tg-graph .tg-paper {{ fill: #15181c }}
 .tg-graph text {{ fill: #e9e7e3 }}
@@ -53,7 +53,7 @@ STYLE = f"""
 .tg-graph .tg-edge {{ stroke: #858b93 }}
 .tg-graph .tg-head {{ fill: #a9adb3 }}
 .tg-graph text.tg-up {{ fill: #ff8f45 }}
-.tg-graph text.tg-down {{ fill: {DOWN} }}
+.tg-graph text.tg-down {{ fill: #7cc7f5 }}
 }}
 """
 

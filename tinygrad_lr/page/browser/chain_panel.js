@@ -54,6 +54,7 @@ function chainPanel() {
       const nodes = chainNodes(traced(weightsNow(), r), r);
       if (!boxes.length) build(nodes);
       nodes.forEach((node, k) => fill(node, boxes[k], k));
+      detail.setAttribute("aria-live", state.playing ? "off" : "polite");
       detail.replaceChildren(...(opened === null ? [] : described(nodes[opened])));
       product.replaceChildren(...accumulated(nodes, r));
     },
@@ -89,7 +90,7 @@ function chainPanel() {
     const local = el("span", { class: "local" }, m.math(node.local()));
     return el(
       "div",
-      { class: "link" },
+      { class: "link", role: "listitem" },
       el("div", { class: "onward" }, local, arrow, number),
       el("div", { class: "back", "aria-hidden": "true" }, "←"),
     );

@@ -90,8 +90,18 @@ class Chart {
       this.back,
       this.front,
     );
+    for (const name of this.svg.querySelectorAll(".axis-name")) this.shorten(name);
     if (this.options.still) this.options.still(this);
     this.move();
+  }
+
+  // A name of wide letters, as long as there is room for.
+  shorten(name) {
+    const full = name.textContent;
+    if (full.length * 16 * this.unit < this.width) return; // measuring takes its time
+    for (let n = full.length - 2; n > 3 && name.getComputedTextLength() > this.width; n -= 2) {
+      name.textContent = brief(full, n);
+    }
   }
 
   axes(xTicks, yTicks) {

@@ -105,6 +105,7 @@ function dataPanel() {
       return;
     }
     ghosts(c);
+    const truth = c.front.querySelector(".truth-text");
     const followed = rowNow();
     const some = Math.max(1, Math.floor(count / 24));
     for (let i = Math.floor(some / 2); i < count; i += some) hairline(c, i, "");
@@ -122,6 +123,7 @@ function dataPanel() {
         `step ${stepNow()}`,
         false,
         "model-text",
+        truth,
       ),
     );
   }
@@ -204,20 +206,25 @@ function dataPanel() {
   }
 }
 
-// A name above a line at its high end, or below it at its low one, where the line leaves it room.
-function beside(chart, [x0, x1], [y0, y1], text, above, kind) {
+// A name above a line at its high end, or below it at its low one, where the line leaves it room;
+// at the other end where another name stands.
+function beside(chart, [x0, x1], [y0, y1], text, above, kind, other = null) {
   const low = chart.y(Math.min(y0, y1)) + 24 * chart.unit > chart.box.bottom;
   if (low) above = true; // below, there is no room
   const right = y1 >= y0 === above;
-  const anchor = right ? "end" : "start";
-  return chart.note(
-    right ? x1 : x0,
-    right ? y1 : y0,
-    text,
-    { class: kind, "text-anchor": anchor },
-    0,
-    above ? -9 : 20,
-  );
+  const at = (end) =>
+    chart.note(
+      end ? x1 : x0,
+      end ? y1 : y0,
+      text,
+      { class: kind, "text-anchor": end ? "end" : "start" },
+      0,
+      above ? -9 : 20,
+    );
+  const found = at(right);
+  const gap = (key) => Math.abs(found.getAttribute(key) - other.getAttribute(key));
+  const taken = other && gap("x") < 80 * chart.unit && gap("y") < 18 * chart.unit;
+  return taken ? at(!right) : found;
 }
 
 // The slopes and intercept of a line in the data's own units.

@@ -111,7 +111,11 @@ function keys(event) {
     at.matches("select, textarea, input[type=number]") ||
     (at.matches("input[type=range]") && at.id !== "slider");
   const pressing = at.matches("button, summary") && event.key === " ";
-  if (typing || pressing) return;
+  const scrolling =
+    event.key.startsWith("Arrow") &&
+    at.scrollWidth > at.clientWidth &&
+    ["auto", "scroll"].includes(getComputedStyle(at).overflowX);
+  if (typing || pressing || scrolling) return;
   const does = {
     " ": toggle,
     ArrowRight: () => stop(() => advance(1, true)),
@@ -150,6 +154,12 @@ function begin() {
   window.addEventListener("beforeprint", () => {
     before = state.place;
     stop(() => go(last));
+    giveRoomBack();
+  });
+  let width = window.innerWidth; // the height of a phone's window changes with each scroll
+  window.addEventListener("resize", () => {
+    if (window.innerWidth !== width) giveRoomBack();
+    width = window.innerWidth;
   });
   window.addEventListener("afterprint", () => {
     if (before !== null) go(before);

@@ -63,7 +63,7 @@ function hillPanel() {
   const side = run.surface ? el("figure", {}) : el("div", { class: "side" });
   pair(root, figure, side);
   const units = layers.reduce((sum, layer) => sum + layer.outputs, 0);
-  const points = Math.max(13, Math.min(61, Math.round(4e6 / (count * units)))); // as time allows
+  const points = Math.max(13, Math.min(61, Math.round(1.2e6 / (count * units)))); // as time allows
   let standing = null; // the slice that the axes were made for
   let height = 1;
   let domainOf = null;

@@ -44,7 +44,9 @@ function applied(layer, weights, input, n) {
 function bent(layer, before) {
   if (!layer.function) return before;
   const [f] = functions[layer.function];
-  return before.map((a) => f(a, layer.slope));
+  const after = new Float64Array(before.length);
+  for (let i = 0; i < before.length; i++) after[i] = f(before[i], layer.slope);
+  return after;
 }
 
 // What the model gives for n rows end to end.
@@ -79,7 +81,7 @@ function lossOver(weights, index) {
   const width = next ? next.outputs : layer.outputs;
   const f = layer.function ? functions[layer.function][0] : (a) => a;
   return (w) => {
-    const moved = Float64Array.from(base);
+    const moved = base.slice();
     for (let r = 0; r < count; r++) {
       const at = r * layer.outputs + to;
       const x = from < 0 ? 1 : input[r * layer.inputs + from];

@@ -203,6 +203,7 @@ function networkPanel() {
       paint();
       factors.replaceChildren(...chainOfFactors());
       if (document.activeElement !== nudge) nudge.value = state.nudge;
+      nudge.setAttribute("aria-valuetext", `by ${short(nudgeNow(), 3)}`);
       promised.replaceChildren(...nudgeTable());
     },
     glide() {},

@@ -54,8 +54,8 @@ function ratesPanel() {
             t.rate,
             0,
             short(t.rate, 3),
-            { "text-anchor": "middle" },
-            t.rate > limit ? 14 * c.unit : 0,
+            { "text-anchor": sideOf(c, k) },
+            t.rate > limit && sideOf(c, k) === "middle" ? 14 * c.unit : 0,
             -(bottom - middle),
           ),
         );
@@ -75,6 +75,13 @@ function ratesPanel() {
       `Learning rates ${rates.map((r) => short(r, 3)).join(", ")}; the stable limit is ${short(limit)}.`,
   });
   ruler.fit();
+
+  // Where the name of a rate stands: beside it where the next one is too near.
+  function sideOf(c, k) {
+    const near = (j) => rates[j] && Math.abs(c.x(rates[j]) - c.x(rates[k])) < 62 * c.unit;
+    if (near(k + 1)) return "end";
+    return near(k - 1) ? "start" : "middle";
+  }
 
   const multiples = el("div", { class: "triple" });
   root.append(multiples);

@@ -178,7 +178,9 @@ function runPanel() {
 // Which rows the slopes are of.
 function rowsUsed() {
   const which = run.same_rows
-    ? `all ${whole(data.rows)} rows`
+    ? data.rows === 1
+      ? "the one row"
+      : `all ${whole(data.rows)} rows`
     : `${whole(run.rows_used)} of the ${whole(data.rows)} rows, evenly spread`;
   const dropped = run.dropped
     ? ` ${counted(run.dropped, "kept step")} with weights beyond 1e150 ${run.dropped === 1 ? "is" : "are"} left out.`

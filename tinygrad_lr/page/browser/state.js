@@ -52,6 +52,7 @@ function nextNow() {
 // All panels show the present state.
 function show() {
   for (const panel of panels) panel.update();
+  keepRoom();
 }
 
 // Change the state, show it, and keep it in the address.
@@ -64,6 +65,23 @@ function change(news) {
 // Point at a row for the time; null points at none.
 function point(row) {
   if (row !== state.hovered) change({ hovered: row });
+}
+
+// Text that a step makes shorter keeps its room, so that what is below does not jump.
+const growing = "figcaption, .formula, .followed, .factors, .product, .side > div";
+
+function keepRoom() {
+  const nodes = [...document.querySelectorAll(growing)];
+  const heights = nodes.map((node) => node.offsetHeight);
+  nodes.forEach((node, i) => {
+    if (heights[i] > (parseFloat(node.style.minHeight) || 0)) {
+      node.style.minHeight = `${heights[i]}px`;
+    }
+  });
+}
+
+function giveRoomBack() {
+  for (const node of document.querySelectorAll(growing)) node.style.minHeight = "";
 }
 
 let gliding = 0; // the next frame of a glide
@@ -107,7 +125,20 @@ function advance(by, glide) {
 
 // ---- the address
 
+let kept = 0; // when the address was written last
+let keeping = 0;
+
+// Browsers refuse an address that changes many times a second, as while one plays or drags.
 function keep() {
+  if (keeping) return;
+  const wait = kept + 250 - performance.now();
+  if (wait > 0) keeping = setTimeout(write, wait);
+  else write();
+}
+
+function write() {
+  keeping = 0;
+  kept = performance.now();
   const told = [`step=${stepNow()}`];
   if (count) told.push(`row=${data.row_numbers[state.row]}`);
   if (run.open) told.push(`weight=${state.weight}`);
