@@ -170,9 +170,13 @@ def test_names_are_shown_literally():
 def test_what_cannot_be_drawn_is_refused_in_a_sentence():
     found = influence_of()
     for draw in (tg.plot.network, tg.plot.loss_slice):
-        with pytest.raises(ArgumentError, match="no such weight"):
-            draw(found, 3)
-    with pytest.raises(ArgumentError, match="learning_rate is not positive"):
+        for weight in (3, "W₁", 0.5, -1):
+            with pytest.raises(ArgumentError, match="no such weight"):
+                draw(found, weight)
+    for draw in (tg.plot.network, tg.plot.loss_slice, tg.plot.gradient_by_depth):
+        with pytest.raises(ArgumentError, match=r"pass tg.influence\(model, loss\)"):
+            draw(tg.nn.Linear(1, 1))
+    with pytest.raises(ArgumentError, match="learning_rate is out of range"):
         tg.plot.loss_slice(found, learning_rate=0.0)
     with pytest.raises(ArgumentError, match="no depth"):
         tg.plot.gradient_by_depth(influence_of(hidden=()))

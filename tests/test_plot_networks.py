@@ -263,6 +263,8 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
     with pytest.raises(ArgumentError, match="nothing to draw"):
         tg.plot.learning_curves([])
     with pytest.raises(DtypeError, match="loss is not made of real numbers"):
+        tg.plot.learning_curves([[1.0, 0.5], 3.0])
+    with pytest.raises(DtypeError, match="loss is not made of real numbers"):
         tg.plot.learning_curves(["a"])
 
 

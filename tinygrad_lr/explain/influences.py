@@ -198,6 +198,19 @@ def _checked(model: object, loss: object, nudge: float) -> None:
                expected="a finite number other than 0", given=f"{nudge!r:.60}")  # fmt: skip
 
 
+def checked_influence(where: str, given: object, weight: object = 0) -> Influence:
+    """What `influence` found, and whether it has a weight of this number."""
+    if not isinstance(given, Influence):
+        refuse(ArgumentError, where, "this is no influence", expected="what tg.influence found",
+               given=f"{type(given).__name__}", cure="pass tg.influence(model, loss)")  # fmt: skip
+    whole = isinstance(weight, (int, np.integer)) and not isinstance(weight, bool)
+    if not whole or not 0 <= weight < len(given.weights):  # type: ignore[operator]
+        refuse(ArgumentError, where, "the influence has no such weight",
+               expected=f"a number from 0 to {len(given.weights) - 1}", given=f"{weight!r:.60}",
+               cure="tg.influence(model, loss, weight=...) chooses others")  # fmt: skip
+    return given
+
+
 def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     """The rows whose Jacobians are looked at."""
     if rows is None:
