@@ -332,6 +332,10 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path):
         computation_graph(2.0)
     with pytest.raises(ArgumentError, match="the loss has no graph"):
         computation_graph(Value(2.0))
+    with pytest.raises(ArgumentError, match="model is no module"):
+        computation_graph(loss, model=3)
+    with pytest.raises(ArgumentError, match=r"open names a layer .* given 99"):
+        computation_graph(loss, open=99)
     with pytest.raises(ArgumentError, match=r"open names a layer .*; .*'loss'"):
         computation_graph(loss, open=["layers.9"])
     with pytest.raises(ArgumentError, match="open names a layer that is not there"):

@@ -76,15 +76,12 @@ def learning_rates(
     """
     where = "learning_rates"
     rows, target = checked_rows(where, model, x, y)
-    single = not isinstance(histories, Iterable)
-    if single or not all(hasattr(run, "learning_rate") for run in histories):
-        wrong, cure = (
-            "histories are no list of what fit returned",
-            "fit once for each learning rate",
-        )
-        expected, given = "[tg.fit(...), tg.fit(...)]", f"{histories!r:.60}"
+    runs: list[Any] = list(histories) if isinstance(histories, Iterable) else [None]
+    if not all(hasattr(run, "learning_rate") for run in runs):
+        wrong, cure = "these are no histories", "fit once for each learning rate"
+        expected, given = "a list of what fit returned", f"{histories!r:.60}"
         refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
-    runs = sorted(histories, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
+    runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
     if not 0 < len(runs) <= MOST_RUNS:
         wrong, expected = "histories are too many or none", f"1 to {MOST_RUNS}"
         refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))
