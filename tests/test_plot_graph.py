@@ -421,8 +421,9 @@ def test_names_of_folded_expressions_do_no_harm_where_they_open(name):
 
 def test_a_gradient_above_zero_points_up_in_its_colour_and_one_below_down():
     w = Value(2.0, name="w")
-    for loss, look in ((w * 3.0, 'class="tg-up">▲'), (w * -3.0, 'class="tg-down">▼')):
-        assert look in computation_graph(loss).svg()
+    picture = computation_graph(w * -3.0).svg()
+    assert picture.count('tg-up">▲') == picture.count('tg-down">▼') == 2  # in a box and in the key
+    assert 'tg-down">▲' not in picture and 'tg-up">▼' not in picture
 
 
 def test_of_many_rows_the_first_and_last_four_are_drawn_and_the_others_counted():
@@ -454,3 +455,17 @@ def test_of_very_many_layers_those_in_the_middle_are_counted():
 def test_numbers_on_both_sides_of_zero_have_no_sign():
     assert sign([np.array([-1.0, 2.0])]) == 0
     assert [sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
+
+
+def test_a_box_tells_the_shape_with_rows_first():
+    w = Value(np.ones((2, 3)), name="w")
+    shapes = {box.name: box.shape for box in computation_graph((w * 2.0).sum()).boxes}
+    assert shapes["w"] == "2 × 3"
+
+
+def test_a_graph_of_one_layer_has_no_frame_and_one_of_several_has():
+    w = Value(np.ones((2, 2)), name="w")
+    assert "tg-frame" not in computation_graph(np.tanh(w @ w).sum()).svg().split("</style>")[1]
+    model = tg.nn.MLP(1, [2], 1, generator=0)
+    loss = tg.losses.mse(model(np.ones((2, 1))), np.ones((2, 1)))
+    assert "tg-frame" in computation_graph(loss, model=model, open="all").svg().split("</style>")[1]
