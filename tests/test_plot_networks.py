@@ -270,3 +270,15 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
 
 def _empty(model):
     return tg.fit(model, [0.0], [0.0], steps=0)
+
+
+def test_logits_become_probabilities_that_add_up_to_one():
+    logits = np.array([[0.0, np.log(3.0), -np.inf], [1e3, 1e3, 1e3]])
+    expected = [[1 / 4, 3 / 4, 0.0], [1 / 3, 1 / 3, 1 / 3]]
+    np.testing.assert_allclose(boundary._probabilities("a picture", logits), expected)
+
+
+def test_the_share_of_the_way_in_a_plane_is_its_length_there_over_its_length():
+    center, d1, d2 = ({"w": np.array(x)} for x in ([0.0, 0.0], [1.0, 0.0], [0.0, 0.0]))
+    tracks, path = {"w": np.array([[3.0, 4.0], [0.0, 0.0]])}, np.array([[3.0, 0.0], [0.0, 0.0]])
+    assert landscape._share(tracks, center, path, d1, d2) == "60%"
