@@ -415,3 +415,4 @@ def test_numbers_of_numpy_and_lists_are_taken_as_python_numbers_and_tuples_are()
     as_numpy = {"at": [np.int64(0), 1], "path": np.int64(0), "learning_rate": np.float64(0.5)}
     found = tg.derivation((v * v).sum(), v, **as_numpy)
     assert found.at == (0, 1) and "= 2 − 0.5 · 4 = 0" in found.text()
+    assert "The only path is followed: L ← v." in found.text()

@@ -84,6 +84,12 @@ def test_the_largest_entries_move_a_maximum_and_the_smallest_a_minimum():
         assert f"m moves with the {told} entries of x alone" in sentences(extreme**2, x)
 
 
+def test_the_rule_of_a_maximum_does_not_say_that_nan_is_no_number():
+    x = Value([1.0, 2.0], name="x")
+    told = sentences(np.max(x) ** 2, x)
+    assert "(x = max x)" in told and "≠" not in told
+
+
 def test_a_gradient_of_several_shares_is_called_their_sum():
     x = Value(2.0, name="x")
     a, b = x * 2.0, x * 3.0
