@@ -469,3 +469,17 @@ def test_a_graph_of_one_layer_has_no_frame_and_one_of_several_has():
     model = tg.nn.MLP(1, [2], 1, generator=0)
     loss = tg.losses.mse(model(np.ones((2, 1))), np.ones((2, 1)))
     assert "tg-frame" in computation_graph(loss, model=model, open="all").svg().split("</style>")[1]
+
+
+def test_how_often_a_folded_box_is_read_is_not_said_as_if_one_value_were():
+    w = Value(2.0, name="w")
+    assert "×2" in computation_graph(w * w + 1.0).svg()
+    assert "×" not in computation_graph(chain(40), open="all").svg().split("</style>")[1]
+
+
+def test_results_of_the_form_that_most_have_are_counted():
+    w = [Value(0.1 * i) for i in range(6)]
+    inner = [v * 2.0 for v in w[:4]] + [np.tanh(v) for v in w[4:]]
+    loss = sum(a * Value(1.0) for a in inner)
+    formulas = [box.formula for box in computation_graph(loss, open=()).boxes]
+    assert "6 results, 4 × w · x" in formulas

@@ -264,8 +264,10 @@ def compared(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol
 
 def _asks_for_nan(x: Expression) -> bool:
     """Whether a condition is x ≠ x."""
-    unlike = isinstance(x, Call) and x.template == CONDITIONS[np.not_equal]
-    return unlike and len({operand for _, operands in x.holes for operand in operands}) == 1
+    if not isinstance(x, Call) or x.template != CONDITIONS[np.not_equal]:
+        return False
+    (_, left), (_, right) = x.holes
+    return left == right
 
 
 def listed(operands: Sequence[Any]) -> Iterator[Any]:
