@@ -483,3 +483,15 @@ def test_results_of_the_form_that_most_have_are_counted():
     loss = sum(a * Value(1.0) for a in inner)
     formulas = [box.formula for box in computation_graph(loss, open=()).boxes]
     assert "6 results, 4 × w · x" in formulas
+
+
+@pytest.mark.parametrize("name", [*NASTY, "\x00"])
+def test_names_of_modules_do_no_harm_where_their_layers_open(name, tmp_path):
+    model = tg.nn.Module()
+    setattr(model, name, tg.nn.Linear(2, 1, generator=0))
+    loss = tg.losses.mse(getattr(model, name)(np.ones((3, 2))), np.zeros((3, 1)))
+    loss.name = name
+    computation_graph(loss, model=model, open=()).save(tmp_path / "graph.html")
+    html = (tmp_path / "graph.html").read_text(encoding="utf-8")
+    assert not re.search(r"<img|\x1b|\x00|</title>[^<]*</title>", html)
+    assert html.count("<details>") == html.count("</summary>") > 1
