@@ -387,7 +387,15 @@ REFUSED = [
     (lambda: tg.derivation(w * b, [w, b], at=0), ArgumentError, "an entry of which Value"),
     (lambda: tg.derivation(w * w, w, path=1), ArgumentError, "from 0 to 0"),
     (lambda: tg.derivation(w * b, [w, b], path=0), ArgumentError, "one Value in wrt"),
-    (lambda: tg.derivation(w * w, w, learning_rate=-1.0), ArgumentError, "above 0"),
+    (lambda: tg.derivation(w * w, w, learning_rate=-1.0), ArgumentError, "number > 0"),
+    (lambda: tg.derivation(w * w, w, learning_rate="0.1"), ArgumentError, "is no number"),
+    (lambda: tg.derivation([w * w], w), GraphError, "computed from the weights.* given 'list'"),
+    (lambda: tg.derivation(w * w, 2.0), ArgumentError, "something else than Values"),
+    (lambda: tg.derivation(w * w, np.array(2.0)), ArgumentError, "something else than Values"),
+    (lambda: tg.derivation(w * w, tg.nn.ReLU()), ArgumentError, "the model has no parameters"),
+    (lambda: tg.derivation(w * w, w, model=5), ArgumentError, "model is no module"),
+    (lambda: tg.derivation(w * X @ X, w, at=(True,)), ArgumentError, "no such entry"),
+    (lambda: tg.derivation(w * w, w, path=True), ArgumentError, "no such path"),
     (
         lambda: tg.derivation(w * w, tg.nn.Linear(1, 1)),
         ArgumentError,
@@ -400,3 +408,11 @@ REFUSED = [
 def test_what_cannot_be_derived_is_refused_in_a_sentence(call, error, sentence):
     with pytest.raises(error, match=sentence):
         call()
+
+
+def test_numbers_of_numpy_and_lists_are_taken_as_python_numbers_and_tuples_are():
+    v = Value([[1.0, 2.0]], name="v")
+    as_numpy = {"at": [np.int64(0), 1], "path": np.int64(0), "learning_rate": np.float64(0.5)}
+    found = tg.derivation((v * v).sum(), v, **as_numpy)
+    assert found.at == (0, 1) and "= 2 − 0.5 · 4 = 0" in found.text()
+    assert "The only path is followed: L ← v." in found.text()

@@ -389,3 +389,8 @@ def test_importing_the_package_does_not_import_the_displays():
     code = f"import sys, tinygrad_lr; print({late})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_attributes_and_sources_are_escaped():
+    told = str(markup.element("td", markup.code("<b>&"), title='"><script>'))
+    assert "<b>" not in told and "<script>" not in told and '"&quot;&gt;' in told

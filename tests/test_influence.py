@@ -238,7 +238,10 @@ def test_a_change_below_the_rounding_of_the_loss_is_said_to_be_so():
         ({"at": (0, 0)}, "not of what"),
         ({"nudge": 0.0}, "moves nothing"),
         ({"nudge": np.inf}, "moves nothing"),
+        ({"nudge": "far"}, "moves nothing"),
         ({"rows": [7]}, "no such rows"),
+        ({"rows": [0.5]}, "no such rows"),
+        ({"rows": "all"}, "no such rows"),
     ],
 )
 def test_what_it_cannot_follow_is_refused_in_a_sentence(options, told):

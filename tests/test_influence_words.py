@@ -85,3 +85,26 @@ def test_a_gradient_that_is_not_finite_is_said_to_be_so():
     found = tg.influence(model, tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1))))
     assert "not finite" in found.findings[0]
     assert "nan" in found.text()
+
+
+def test_a_gradient_that_is_not_finite_is_told_from_where_on():
+    found = influence_of([3, 3], "tanh", scale=np.nan)
+    assert course_of(found) == "is not finite"
+    told = found.findings[0]
+    assert told == "The gradient is not finite: going down from the loss, first at ŷ."
+
+
+def test_a_unit_that_lives_in_one_row_is_not_dead():
+    w = tg.Value(np.ones((1, 2)), name="w")
+    h = tg.relu(np.array([[1.0], [-1.0]]) @ w - np.array([0.0, 9.0]))
+    loss = ((h @ tg.Value(np.ones((2, 1)))) ** 2).sum()
+    (activation,) = tg.influence(None, loss).layers[0].activations
+    assert (activation.units, activation.dead) == (2, (1,))
+
+
+def test_a_relu_that_the_nudge_brings_to_its_kink_meets_the_other_side():
+    w = tg.Value(1.0, name="w")
+    loss = (tg.relu(w) - 3.0) ** 2
+    assert [tg.influence(None, loss, weight=w, nudge=n).weights[0].switched for n in (-1, 1)] == [
+        *(1, 0)
+    ]

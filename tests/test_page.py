@@ -411,6 +411,8 @@ def test_the_page_is_written_whole_and_shown_in_a_frame(sat, tmp_path):
 def test_what_does_not_fit_together_is_refused(sat, tmp_path):
     line, history, z, y, _ = sat
     other = tg.nn.MLP(1, [2], 1)
+    with pytest.raises(ArgumentError, match="the history comes first"):
+        tg.report(line, history, z, y)
     with pytest.raises(ArgumentError, match="the history is not that of this model"):
         tg.report(history, other, z, y)
     with pytest.raises(ShapeError, match="x_names does not fit x"):

@@ -18,6 +18,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DataFileError
 from tinygrad_lr.plot import GraphPicture, computation_graph
+from tinygrad_lr.plot.graph_boxes import sign
 from tinygrad_lr.plot.graph_folding import Folding
 from tinygrad_lr.plot.graph_reading import Graph
 from tinygrad_lr.readable import number_text
@@ -332,6 +333,10 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path):
         computation_graph(2.0)
     with pytest.raises(ArgumentError, match="the loss has no graph"):
         computation_graph(Value(2.0))
+    with pytest.raises(ArgumentError, match="model is no module"):
+        computation_graph(loss, model=3)
+    with pytest.raises(ArgumentError, match=r"open names a layer .* given 99"):
+        computation_graph(loss, open=99)
     with pytest.raises(ArgumentError, match=r"open names a layer .*; .*'loss'"):
         computation_graph(loss, open=["layers.9"])
     with pytest.raises(ArgumentError, match="open names a layer that is not there"):
@@ -385,3 +390,108 @@ def test_a_result_belongs_to_one_layer_only():
     layers = tg.plot.graph_reading.Graph(np.mean((deep - x) ** 2) + shallow).layers
     results = [value for layer in layers for value in layer.results]
     assert len(set(results)) == len(results)
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_name_of_the_loss_does_no_harm_in_title_and_description(name):
+    loss = Value(2.0, name="w") * 3.0
+    loss.name = name
+    picture = computation_graph(loss)
+    root = ElementTree.fromstring(picture.svg())
+    assert [e.tag for e in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
+    assert not len(root[0]) and not len(root[1])
+    assert not re.search("<img|</title>[^<]*</title>", picture.html())
+
+
+def chain(length, name=""):
+    """The last of results that the next one reads twice, so that none is written out in another."""
+    y = Value(0.5, name="w")
+    for _ in range(length):
+        y = y * np.tanh(y)
+        y.name = name
+    return y
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_of_folded_expressions_do_no_harm_where_they_open(name):
+    html = computation_graph(chain(40, name), open=()).html()
+    assert html.count("<details>") > 2
+    assert not re.search(r"<img|\x1b|</title>[^<]*</title>", html)
+
+
+def test_a_gradient_above_zero_points_up_in_its_colour_and_one_below_down():
+    w = Value(2.0, name="w")
+    picture = computation_graph(w * -3.0).svg()
+    assert picture.count('tg-up">▲') == picture.count('tg-down">▼') == 2  # in a box and in the key
+    assert 'tg-down">▲' not in picture and 'tg-up">▼' not in picture
+
+
+def test_of_many_rows_the_first_and_last_four_are_drawn_and_the_others_counted():
+    graph = Graph(chain(40))
+    groups = [group for group in Folding(graph, {0, 1}).groups if group.layer == 0]
+    rows = [group for group in groups if group.kind != "more"]
+    (more,) = (group for group in groups if group.kind == "more")
+    assert len(rows) == 8 and more.title == "… 32 more rows" and len(more.vertices) == 2 * 32
+    assert [max(group.vertices) < min(more.vertices) for group in rows] == [True] * 4 + [False] * 4
+
+
+def test_an_expression_is_left_by_its_result_alone():
+    graph = Graph(chain(40))
+    for part in Folding(graph, ()).expressions(range(len(graph.things))):
+        for i in part[:-1]:
+            assert set(graph.readers[i]) <= set(part)
+        assert i < graph.leaves or len(part) == 1 or set(graph.readers[part[-1]]).isdisjoint(part)
+
+
+def test_of_very_many_layers_those_in_the_middle_are_counted():
+    model = tg.nn.MLP(1, [2] * 30, 1, generator=0)
+    graph = Graph(tg.losses.mse(model(np.ones((2, 1))), np.ones((2, 1))), model)
+    groups = Folding(graph, ()).groups
+    (more,) = (group for group in groups if group.title.endswith("more layers"))
+    drawn = {group.layer for group in groups if group.layer >= 0} - {more.layer}
+    assert more.title == f"… {len(graph.layers) - len(drawn)} more layers"
+
+
+def test_numbers_on_both_sides_of_zero_have_no_sign():
+    assert sign([np.array([-1.0, 2.0])]) == 0
+    assert [sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
+
+
+def test_a_box_tells_the_shape_with_rows_first():
+    w = Value(np.ones((2, 3)), name="w")
+    shapes = {box.name: box.shape for box in computation_graph((w * 2.0).sum()).boxes}
+    assert shapes["w"] == "2 × 3"
+
+
+def test_a_graph_of_one_layer_has_no_frame_and_one_of_several_has():
+    w = Value(np.ones((2, 2)), name="w")
+    assert "tg-frame" not in computation_graph(np.tanh(w @ w).sum()).svg().split("</style>")[1]
+    model = tg.nn.MLP(1, [2], 1, generator=0)
+    loss = tg.losses.mse(model(np.ones((2, 1))), np.ones((2, 1)))
+    assert "tg-frame" in computation_graph(loss, model=model, open="all").svg().split("</style>")[1]
+
+
+def test_how_often_a_folded_box_is_read_is_not_said_as_if_one_value_were():
+    w = Value(2.0, name="w")
+    assert "×2" in computation_graph(w * w + 1.0).svg()
+    assert "×" not in computation_graph(chain(40), open="all").svg().split("</style>")[1]
+
+
+def test_results_of_the_form_that_most_have_are_counted():
+    w = [Value(0.1 * i) for i in range(6)]
+    inner = [v * 2.0 for v in w[:4]] + [np.tanh(v) for v in w[4:]]
+    loss = sum(a * Value(1.0) for a in inner)
+    formulas = [box.formula for box in computation_graph(loss, open=()).boxes]
+    assert "6 results, 4 × w · x" in formulas
+
+
+@pytest.mark.parametrize("name", [*NASTY, "\x00"])
+def test_names_of_modules_do_no_harm_where_their_layers_open(name, tmp_path):
+    model = tg.nn.Module()
+    setattr(model, name, tg.nn.Linear(2, 1, generator=0))
+    loss = tg.losses.mse(np.tanh(getattr(model, name)(np.ones((3, 2)))), np.zeros((3, 1)))
+    loss.name = name
+    computation_graph(loss, model=model, open=()).save(tmp_path / "graph.html")
+    html = (tmp_path / "graph.html").read_text(encoding="utf-8")
+    assert not re.search(r"<img|\x1b|\x00|</title>[^<]*</title>", html)
+    assert html.count("<details>") == html.count("</summary>") > 1

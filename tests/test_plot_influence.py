@@ -170,9 +170,13 @@ def test_names_are_shown_literally():
 def test_what_cannot_be_drawn_is_refused_in_a_sentence():
     found = influence_of()
     for draw in (tg.plot.network, tg.plot.loss_slice):
-        with pytest.raises(ArgumentError, match="no such weight"):
-            draw(found, 3)
-    with pytest.raises(ArgumentError, match="learning_rate is not positive"):
+        for weight in (3, "W₁", 0.5, -1):
+            with pytest.raises(ArgumentError, match="no such weight"):
+                draw(found, weight)
+    for draw in (tg.plot.network, tg.plot.loss_slice, tg.plot.gradient_by_depth):
+        with pytest.raises(ArgumentError, match=r"pass tg.influence\(model, loss\)"):
+            draw(tg.nn.Linear(1, 1))
+    with pytest.raises(ArgumentError, match="learning_rate is out of range"):
         tg.plot.loss_slice(found, learning_rate=0.0)
     with pytest.raises(ArgumentError, match="no depth"):
         tg.plot.gradient_by_depth(influence_of(hidden=()))
@@ -183,3 +187,39 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence():
     w = tg.Value(1.0)
     with pytest.raises(ArgumentError, match="no layers to draw"):
         tg.plot.network(tg.influence(None, w * w, weight=w))
+
+
+def test_the_dotted_line_has_the_slope_and_the_curvature():
+    found = influence_of()
+    w = found.weights[0]
+    ax = tg.plot.loss_slice(found).axes[0]
+    (dotted,) = (line for line in ax.lines if line.get_linestyle() == ":")
+    places, heights = map(np.asarray, dotted.get_data())
+    moved = places - w.value
+    expected = w.loss + w.gradient * moved + 0.5 * w.curvature * moved**2
+    seen = np.isfinite(heights)
+    assert seen.sum() > 20
+    np.testing.assert_allclose(heights[seen], expected[seen])
+
+
+def test_the_picture_of_depth_draws_the_lengths_and_the_factors_that_it_names():
+    found = influence_of(hidden=(4, 3, 2), rows=7)
+    sizes, factors = tg.plot.gradient_by_depth(found).axes
+    hidden, owned = (line.get_ydata() for line in sizes.lines[:2])
+    np.testing.assert_allclose(hidden, [np.linalg.norm(x.cotangent) for x in found.layers])
+    whole = [np.concatenate([p.gradient.ravel() for p in x.parameters]) for x in found.layers]
+    np.testing.assert_allclose(owned, [np.linalg.norm(x) for x in whole])
+    spectral = [x.factor.spectral for x in found.layers[1:]]
+    (bars,) = factors.collections
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(ends, [(x.min(), x.max()) for x in spectral])
+    (slopes,) = (line for line in factors.lines if line.get_marker() == "D")
+    means = [np.abs(x.activations[0].slopes).mean() for x in found.layers[:-1]]
+    np.testing.assert_allclose(slopes.get_ydata(), means)
+
+
+def test_the_band_of_vanishing_ends_at_a_thousandth_of_the_last_layers_gradient():
+    found = influence_of(hidden=[8] * 10, activation="sigmoid")
+    (band,) = tg.plot.gradient_by_depth(found).axes[0].patches
+    bottom, top = band.get_bbox().intervaly
+    assert bottom < top == pytest.approx(1e-3 * found.layers[-1].cotangent_norm)

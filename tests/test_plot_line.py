@@ -28,7 +28,10 @@ from pictures import (
     texts,
 )
 
-from tinygrad_lr.plot.style import apart
+from tinygrad_lr.plot import contours, hill
+from tinygrad_lr.plot.curves import Curve
+from tinygrad_lr.plot.rates import _below
+from tinygrad_lr.plot.style import apart, figure_with_panels
 from tinygrad_lr.plot.surface import bowl_of, levels_of
 
 
@@ -279,3 +282,40 @@ def test_labels_keep_apart_and_keep_their_order():
 def test_a_learning_rate_that_moves_nothing_is_drawn_beside_others():
     line, x, history = descent(rate=1e-300, count=3)
     assert tg.plot.learning_rates(line, x, Y, [history]).axes
+
+
+def test_heights_of_a_loss_that_is_no_bowl_are_the_loss_at_their_w_and_b(monkeypatch):
+    line, x, history = descent()
+    seen = []
+    draw = contours.draw_contours
+    monkeypatch.setattr(contours, "draw_contours", lambda *a: (seen.append(a[1:]), draw(*a)))
+    tg.plot.loss_contours(line, x, Y, history, loss=tg.losses.mae)
+    ((a, b, heights),) = seen
+    for i, j in ((0, 0), (3, 1), (1, 3)):
+        predicted = a[i] * np.ravel(x) + b[j]
+        np.testing.assert_allclose(heights[j, i], np.abs(predicted - Y).mean(), rtol=1e-12)
+
+
+def test_an_arrow_is_drawn_for_single_steps_and_none_over_steps_that_were_left_out():
+    _, (ax,) = figure_with_panels(1)
+    ax.set_xlim(0, 4)
+    ax.set_ylim(0, 4)
+    hill.draw_path(ax, np.array([0, 1, 5]), np.array([3.0, 2.0, 1.0]), np.array([3.0, 2.0, 1.0]))
+    assert [(note.xyann, note.xy) for note in ax.texts] == [((3.0, 3.0), (2.0, 2.0))]
+
+
+def test_the_shade_begins_at_the_stable_limit():
+    line, x, _ = descent()
+    runs = [tg.fit(line, x, Y, learning_rate=r, steps=5, warn=False) for r in (0.01, 0.1, 1.1)]
+    strip = tg.plot.learning_rates(line, x, Y, runs).axes[-1]
+    (shade,) = strip.patches
+    inputs = np.column_stack([np.ravel(x), np.ones(len(Y))])
+    limit = 2 / np.linalg.eigvalsh(2 * inputs.T @ inputs / len(Y)).max()
+    left, right = shade.get_bbox().intervalx
+    assert left == pytest.approx(limit, rel=1e-6) and right == pytest.approx(strip.get_xlim()[1])
+
+
+def test_a_curve_is_cut_where_it_first_rises_higher():
+    curve = Curve(np.arange(4), np.array([1.0, 3.0, 9.0, 2.0]))
+    assert _below(curve, 5.0).values.tolist() == [1.0, 3.0]
+    assert len(_below(curve, 9.0).values) == 4

@@ -115,6 +115,8 @@ def test_what_does_not_fit_together_is_refused(function):
         function(tg.nn.Linear(2, 1), np.zeros((len(Y), 2)), Y, history)
     with pytest.raises(ArgumentError, match="the history has no weights"):
         function(line, x, Y, tg.History([], {}, [], 0, "limit", "", 0.1))
+    with pytest.raises(ArgumentError, match=rf"{function.__name__}\(model, x, y, ...\): the model"):
+        function(history, line, x, Y)
 
 
 def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
@@ -129,6 +131,13 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
         tg.plot.loss_over_weight(plane, x, Y, history, weight="weight[2, 0]")
     with pytest.raises(ArgumentError, match="weights are not two"):
         tg.plot.loss_contours(plane, x, Y, history, weights=("bias", "bias"))
+    with pytest.raises(ArgumentError, match="3' is no single weight"):
+        tg.plot.loss_contours(plane, x, Y, history, weights=3)
+    with pytest.raises(ArgumentError, match="loss is no function"):
+        tg.plot.loss_over_weight(plane, x, Y, history, loss="mse")
+    for rates in (0.1, [0.1, 0.2], history):
+        with pytest.raises(ArgumentError, match="fit once for each learning rate"):
+            tg.plot.learning_rates(plane, x, Y, rates)
     with pytest.raises(ArgumentError, match="steps are none"):
         tg.plot.fit_course(*descent()[:2], Y, descent()[2], steps=[-1])
     with pytest.raises(ArgumentError, match="histories are too many or none"):

@@ -263,8 +263,34 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
     with pytest.raises(ArgumentError, match="nothing to draw"):
         tg.plot.learning_curves([])
     with pytest.raises(DtypeError, match="loss is not made of real numbers"):
+        tg.plot.learning_curves([[1.0, 0.5], 3.0])
+    with pytest.raises(DtypeError, match="loss is not made of real numbers"):
         tg.plot.learning_curves(["a"])
 
 
 def _empty(model):
     return tg.fit(model, [0.0], [0.0], steps=0)
+
+
+def test_logits_become_probabilities_that_add_up_to_one():
+    logits = np.array([[0.0, np.log(3.0), -np.inf], [1e3, 1e3, 1e3]])
+    expected = [[1 / 4, 3 / 4, 0.0], [1 / 3, 1 / 3, 1 / 3]]
+    np.testing.assert_allclose(boundary._probabilities("a picture", logits), expected)
+
+
+def test_the_share_of_the_way_in_a_plane_is_its_length_there_over_its_length():
+    center, d1, d2 = ({"w": np.array(x)} for x in ([0.0, 0.0], [1.0, 0.0], [0.0, 0.0]))
+    tracks, path = {"w": np.array([[3.0, 4.0], [0.0, 0.0]])}, np.array([[3.0, 0.0], [0.0, 0.0]])
+    assert landscape._share(tracks, center, path, d1, d2) == "60%"
+
+
+def test_the_paper_of_each_picture_is_dark_where_it_is_asked_to_be():
+    network = tg.nn.MLP(2, [4], 2, "tanh", generator=0)
+    run = tg.fit(network, MOONS.x, MOONS.y, loss=LOSS, steps=3)
+    for dark in (True, False):
+        for figure in (
+            tg.plot.loss_landscape(network, MOONS.x, MOONS.y, loss=LOSS, dark=dark),
+            tg.plot.decision_boundary(network, MOONS.x, MOONS.y, run, dark=dark),
+            tg.plot.learning_curves(run, dark=dark),
+        ):
+            assert (sum(figure.get_facecolor()[:3]) < 0.5) == dark

@@ -590,3 +590,20 @@ def test_a_terminal_that_knows_no_greek_is_no_error(monkeypatch):
     assert t.lines == ["v₁ = 2w = 2 · (−1) = −2"]
     sys.stdout.flush()
     assert sys.stdout.buffer.getvalue().startswith(b"v? = 2w = 2 ? (?1)")
+
+
+def test_a_negative_gradient_stands_in_brackets_behind_the_learning_rate():
+    w = Value(2.0, name="w")
+    (w * -3.0).backward()
+    with tg.trace() as t:
+        tg.optim.SGD([w], learning_rate=0.5).step()
+    assert t.lines[-1].strip() == "w ← w − 0.5 · w.grad = 2 − 0.5 · (−3) = 3.5"
+
+
+def test_a_seed_other_than_one_is_said_to_weigh_the_result():
+    w = Value(2.0, name="w")
+    L = w * 3.0
+    with tg.trace() as t:
+        L.backward(2.0)
+    assert t.lines[0] == "backward from L, with S = Σ g · L" and "dS/dL = g = 2" in t.text()
+    assert w.grad == 6.0

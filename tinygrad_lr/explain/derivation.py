@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from ..errors import ArgumentError, GraphError, refuse
 from ..files import quoted
 from ..graph import ordered
 from ..nn import Module
+from ..real_numbers import checked_number
 from ..value import Value
 from .callers import variables_of
 from .naming import Names
@@ -114,7 +115,7 @@ def derivation(
     loss: Value,
     wrt: Value | Module | Sequence[Value] | None = None,
     *,
-    at: int | tuple[int, ...] | None = None,
+    at: int | Sequence[int] | None = None,
     path: int | None = None,
     learning_rate: float | None = None,
     model: Module | None = None,
@@ -177,7 +178,9 @@ def derivation(
     <BLANKLINE>
     """
     variables = variables_of(sys._getframe(1))
-    _check(loss, learning_rate)
+    _check(loss)
+    if learning_rate is not None:
+        learning_rate = checked_number("derivation", "learning_rate", learning_rate, positive=True)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets = _targets(loss, wrt)
     names = Names(loss, model, variables)
@@ -225,20 +228,19 @@ def derivation(
     )
 
 
-def _check(loss: Any, learning_rate: Any) -> None:
+def _check(loss: Any) -> None:
+    """Refuse what is no loss."""
     if not isinstance(loss, Value) or loss._record is None:
+        what = "a leaf, which nothing was computed for" if isinstance(loss, Value) else ""
         raise GraphError(
-            "derivation: the loss has no graph: pass the Value that was computed, not its number"
+            "derivation: the loss has no graph: pass the Value that was computed from the weights, "
+            f"as in derivation(loss, wrt=w); given {what or quoted(type(loss).__name__)}"
         )
     if loss.size != 1:
         raise GraphError(
             f"derivation: the loss has shape {loss.shape}, not one entry: reduce it with sum() or "
             "mean()"
         )
-    good = isinstance(learning_rate, (int, float)) and 0 < learning_rate < float("inf")
-    if learning_rate is not None and not good:
-        wrong, expected = "the learning rate is no step size", "a finite number above 0"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=repr(learning_rate))
 
 
 def _called(target: Value, names: Names) -> str:
@@ -258,7 +260,11 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
     elif isinstance(wrt, Module):
         found = wrt.parameters()
     else:
-        found = list(wrt)
+        several = isinstance(wrt, Iterable) and not isinstance(wrt, np.ndarray)
+        found = list(wrt) if several else [wrt]
+    if isinstance(wrt, Module) and not found:
+        wrong, expected = "the model has no parameters", "a Module with parameters, or Values"
+        refuse(ArgumentError, "derivation", wrong, expected=expected, given=type(wrt).__name__)
     if not found or not all(isinstance(x, Value) for x in found):
         wrong, expected = "wrt holds something else than Values", "a Value, Values, or a Module"
         refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"{wrt!r:.60}")
@@ -270,8 +276,8 @@ def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
     if at is None:
         return None
     shape = targets[0].shape
-    place = at if isinstance(at, tuple) else (at,)
-    whole = all(isinstance(i, (int, np.integer)) for i in place)
+    place = tuple(at) if isinstance(at, (tuple, list)) else (at,)
+    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
     if len(targets) != 1:
         wrong, expected, given = "an entry of which Value", "one Value in wrt", len(targets)
         refuse(ArgumentError, "derivation", wrong, expected=expected, given=given)

@@ -88,7 +88,9 @@ def about(derivation: Derivation) -> str:
         sentences.append(f"No gradient reaches {apart}: {why}.")
     if derivation.path is not None:
         way = " ← ".join(names.text(x) for x in derivation.path)
-        sentences.append(f"One of {derivation.paths[0]} paths is followed: {way}.")
+        count = derivation.paths[0]
+        which = f"One of {_count(count)} paths" if count > 1 else "The only path"
+        sentences.append(f"{which} is followed: {way}.")
     else:
         many = [
             f"{_count(paths)} paths lead to {names.text(x)}; their shares add up."

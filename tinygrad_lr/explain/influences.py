@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -191,9 +192,23 @@ def _checked(model: object, loss: object, nudge: float) -> None:
         cure = "pass what the loss function returned"
         refuse(ArgumentError, "influence", "the loss is no Value", expected="a computed Value",
                given=f"{loss!r:.60}", cure=cure)  # fmt: skip
-    if not (np.isfinite(nudge) and nudge != 0):
+    real = isinstance(nudge, Real) and not isinstance(nudge, bool)
+    if not (real and np.isfinite(nudge) and nudge != 0):
         refuse(ArgumentError, "influence", "nudge moves nothing that can be seen",
-               expected="a finite number other than 0", given=nudge)  # fmt: skip
+               expected="a finite number other than 0", given=f"{nudge!r:.60}")  # fmt: skip
+
+
+def checked_influence(where: str, given: object, weight: object = 0) -> Influence:
+    """What `influence` found, and whether it has a weight of this number."""
+    if not isinstance(given, Influence):
+        refuse(ArgumentError, where, "this is no influence", expected="what tg.influence found",
+               given=f"{type(given).__name__}", cure="pass tg.influence(model, loss)")  # fmt: skip
+    whole = isinstance(weight, (int, np.integer)) and not isinstance(weight, bool)
+    if not whole or not 0 <= weight < len(given.weights):  # type: ignore[operator]
+        refuse(ArgumentError, where, "the influence has no such weight",
+               expected=f"a number from 0 to {len(given.weights) - 1}", given=f"{weight!r:.60}",
+               cure="tg.influence(model, loss, weight=...) chooses others")  # fmt: skip
+    return given
 
 
 def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
@@ -201,10 +216,11 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     if rows is None:
         count = min(MOST_ROWS, batch or 1)
         return tuple(int(i) for i in np.linspace(0, (batch or 1) - 1, count).round())
-    found = tuple(int(i) for i in np.atleast_1d(np.asarray(rows)))
+    given = np.atleast_1d(np.asarray(rows))
+    found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
     if not found or not all(0 <= i < (batch or 1) for i in found):
         refuse(ArgumentError, "influence", "there are no such rows in the batch",
-               expected=f"numbers from 0 to {(batch or 1) - 1}", given=rows)  # fmt: skip
+               expected=f"numbers from 0 to {(batch or 1) - 1}", given=f"{rows!r:.60}")  # fmt: skip
     return found
 
 

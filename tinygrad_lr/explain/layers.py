@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError, bad_argument, refuse
 from ..files import printable
 from ..graph import ordered
 from ..nn import Module
@@ -134,7 +134,12 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
 
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:
     """The path of each parameter in its model, on one line whatever its modules are called."""
-    return {} if model is None else {x: printable(path) for path, x in model.named_parameters()}
+    if model is None:
+        return {}
+    if not isinstance(model, Module):
+        refuse(ArgumentError, "layers", "model is no module", expected="a Module or None",
+               given=f"{model!r:.60}", cure="pass model= what computed the output")  # fmt: skip
+    return {x: printable(path) for path, x in model.named_parameters()}
 
 
 def _parameters_in(

@@ -255,9 +255,19 @@ def _column(x: Expression) -> Expression:
 
 
 def compared(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
-    """A condition: what it says, and where it holds."""
+    """A condition: what it says, and where it holds; that nan is no number goes without saying."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
-    return Symbol(call(template, holes), ufunc(number_of(x), number_of(y)))
+    told = [z for z in holes.values() if not _asks_for_nan(z)]
+    one = template == JOINED[operator.or_] and len(told) == 1
+    return Symbol(told[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
+
+
+def _asks_for_nan(x: Expression) -> bool:
+    """Whether a condition is x ≠ x."""
+    if not isinstance(x, Call) or x.template != CONDITIONS[np.not_equal]:
+        return False
+    (_, left), (_, right) = x.holes
+    return left == right
 
 
 def listed(operands: Sequence[Any]) -> Iterator[Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError, refuse
 from ..value import Value
 from .naming import Names
@@ -82,7 +84,8 @@ class Ways:
         """One way, from the loss to the target."""
         ways = self._ways(target)
         total = ways.get(self.loss, 0)
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < total:
+        whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        if not whole or not 0 <= number < total:
             wrong, expected = "there is no such path", f"a number from 0 to {total - 1}"
             refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"path={number!r}")
         way = [self.loss]

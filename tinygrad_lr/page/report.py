@@ -95,6 +95,16 @@ def report(
     """
     where = "report"
     import_extra("latex2mathml.converter", "explain")  # before any work
+    if not isinstance(model, Module) or not hasattr(history, "weights") or not callable(loss):
+        kinds = (("history", history), ("model", model), ("loss", loss))
+        refuse(
+            ArgumentError,
+            where,
+            "history, model or loss is something else",
+            expected="what fit returned, its Module, and a loss such as tg.losses.mse",
+            given=", ".join(f"{name} {type(x).__name__}" for name, x in kinds),
+            cure="report(history, model, x, y): the history comes first",
+        )
     names = [name for name, _ in model.named_parameters()]
     if not names or set(history.weights) != set(names) or not len(history.weight_steps):
         refuse(

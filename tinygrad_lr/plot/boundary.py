@@ -77,7 +77,7 @@ def decision_boundary(
     ['Step 0', 'Step 5', 'Step 20']
     """
     where = "decision_boundary"
-    rows, target = checked_rows(where, x, y)
+    rows, target = checked_rows(where, model, x, y)
     weights = checked_history(where, model, history)
     if rows.ndim != 2 or rows.shape[1] != 2:
         wrong, cure = "borders are drawn over two features", "choose two columns of x"

@@ -73,7 +73,7 @@ def loss_contours(
     converged after 163 steps
     """
     where = "loss_contours"
-    rows, target = checked_rows(where, x, y)
+    rows, target = checked_rows(where, model, x, y)
     tracks = checked_history(where, model, history)
     entries = _two(where, tracks, weights)
     names = [literal(name) for name in names_of(where, rows, x_name)]
@@ -142,6 +142,7 @@ def _window(course: Course, bowl: Bowl | None, scale: Array) -> tuple[Array, Arr
 def _two(where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None) -> list[Entry]:
     """The two weights that are shown: those named, or the only two that there are."""
     if given is not None:
+        given = given if isinstance(given, (tuple, list)) else (given,)
         entries = [entry_of(where, tracks, text) for text in given]
         if len(entries) == 2 and entries[0] != entries[1]:
             return entries

@@ -81,7 +81,7 @@ def fit_course(
     (['step 0', 'step 3', 'step 400'], 'time in s')
     """
     where = "fit_course"
-    rows, target = checked_rows(where, x, y)
+    rows, target = checked_rows(where, model, x, y)
     weights = checked_history(where, model, history)
     flat = one_feature(where, rows, "tg.plot.descent_figure shows predicted against observed")
     if target.size != len(target):

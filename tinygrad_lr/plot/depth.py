@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
 from ..explain.influence_words import EXPLODES, VANISHES, course_of
-from ..explain.influences import LayerInfluence
+from ..explain.influences import LayerInfluence, checked_influence
 from ..explain.jacobians import length
 from ..readable import number_text
 from .style import TEXT, colors_of, dress, figure_with_panels, key, literal, write
@@ -42,7 +42,7 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     >>> [panel.get_yscale() for panel in figure.axes]
     ['log', 'log']
     """
-    if len(influence.layers) < 2:
+    if len(checked_influence("gradient_by_depth", influence).layers) < 2:
         refuse(ArgumentError, "gradient_by_depth", "there is no depth to draw",
                expected="two layers or more", given=f"{len(influence.layers)}")  # fmt: skip
     words = textwrap.wrap(" ".join(influence.findings[:1]), 150)

@@ -101,7 +101,7 @@ def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[
         return everything
     names = [layer.name for layer in graph.layers]
     chosen: set[int] = set()
-    for wish in [open] if isinstance(open, str) else open:
+    for wish in [open] if isinstance(open, str) or not isinstance(open, Iterable) else open:
         found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
         if not found:
             known = dict.fromkeys(names)
@@ -197,13 +197,13 @@ class GraphPicture:
         It begins with the loss; below each result stand its operands. What several results read
         is printed once, and by name after that (⤴: see above).
         """
-        if width < 20:
+        if not isinstance(width, int) or width < 20:
             refuse(
                 ArgumentError,
                 "tree",
-                "width is too small",
+                "width is no number of columns, or too small",
                 expected="at least 20 columns",
-                given=width,
+                given=repr(width),
             )
         return tree(self._drawing, width)
 

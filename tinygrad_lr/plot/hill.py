@@ -78,7 +78,7 @@ def loss_over_weight(
     no step jumps over the minimum; bias held at 1
     """
     where = "loss_over_weight"
-    rows, target = checked_rows(where, x, y)
+    rows, target = checked_rows(where, model, x, y)
     weights = checked_history(where, model, history)
     entry = None if weight is None else entry_of(where, weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]

@@ -77,7 +77,7 @@ def loss_landscape(
     'α, along the first random direction'
     """
     where = "loss_landscape"
-    rows, target = checked_rows(where, x, y)
+    rows, target = checked_rows(where, model, x, y)
     planes = ("random", "path")
     if plane not in planes:
         refuse(

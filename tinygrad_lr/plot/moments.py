@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = 
     """
     recorded = np.asarray(history.weight_steps)
     if steps is not None:
-        wanted = list(steps)
+        wanted = list(steps) if isinstance(steps, Iterable) else [steps]
         if not wanted or not all(isinstance(s, (int, np.integer)) and s >= 0 for s in wanted):
             expected, given = "whole numbers from 0, one or more", f"{wanted!r:.80}"
             refuse(ArgumentError, where, "steps are none", expected=expected, given=given)

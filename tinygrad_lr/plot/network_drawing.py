@@ -12,6 +12,7 @@ from ..errors import ArgumentError, import_extra, refuse
 from ..explain import Influence
 from ..explain.connections import Connections
 from ..explain.influence_weight import WeightInfluence
+from ..explain.influences import checked_influence
 from ..readable import number_text
 from .style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
 
@@ -74,13 +75,10 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     >>> len(figure.axes[0].lines)
     13
     """
+    checked_influence("network", influence, weight)
     if not influence.layers:
         refuse(ArgumentError, "network", "the loss has no layers to draw",
                expected="a loss of what layers computed", given="parameters alone")  # fmt: skip
-    if not 0 <= weight < len(influence.weights):
-        most = len(influence.weights) - 1
-        refuse(ArgumentError, "network", "the influence has no such weight",
-               expected=f"a number from 0 to {most}", given=weight)  # fmt: skip
     missing = [layer.name for layer in influence.layers if layer.connections is None]
     if missing:
         refuse(ArgumentError, "network", "there is no single weight between two units",

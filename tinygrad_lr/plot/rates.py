@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,8 +75,13 @@ def learning_rates(
     ['Too small: 0.01', 'Right: 0.3', 'Too large: 1.1']
     """
     where = "learning_rates"
-    rows, target = checked_rows(where, x, y)
-    runs = sorted(histories, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
+    rows, target = checked_rows(where, model, x, y)
+    runs: list[Any] = list(histories) if isinstance(histories, Iterable) else [None]
+    if not all(hasattr(run, "learning_rate") for run in runs):
+        wrong, cure = "these are no histories", "fit once for each learning rate"
+        expected, given = "a list of what fit returned", f"{histories!r:.60}"
+        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+    runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
     if not 0 < len(runs) <= MOST_RUNS:
         wrong, expected = "histories are too many or none", f"1 to {MOST_RUNS}"
         refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))

@@ -68,6 +68,9 @@ class Replay:
         self, x: ArrayLike, y: ArrayLike, loss: Loss
     ) -> Callable[[Mapping[str, Array]], float]:
         """The loss as a function of the weights by name."""
+        if not callable(loss):
+            wrong, expected = "loss is no function", "a loss such as tg.losses.mse"
+            refuse(ArgumentError, "loss", wrong, expected=expected, given=f"{loss!r:.60}")
         features = self.inputs(x)
         target = np.asarray(y)
         target = target.astype(self.dtype) if target.dtype.kind == "f" else target
@@ -112,23 +115,26 @@ def loss_name(loss: Loss) -> str:
 
 def real_numbers(where: str, name: str, given: Any) -> Array:
     """The numbers as float64. Raises `DtypeError` for anything else."""
-    array = np.asarray(given)
+    wrong, expected = f"{name} is not made of real numbers", "integers or floats"
+    try:
+        array = np.asarray(given)
+    except ValueError:  # rows of different lengths
+        refuse(DtypeError, where, wrong, expected=expected, given=f"{given!r:.60}")
     if array.dtype.kind not in "fiub":
-        refuse(
-            DtypeError,
-            where,
-            f"{name} is not made of real numbers",
-            expected="integers or floats",
-            given=f"dtype {array.dtype}",
-        )
+        refuse(DtypeError, where, wrong, expected=expected, given=f"dtype {array.dtype}")
     return array.astype(np.float64)
 
 
-def checked_rows(where: str, x: Any, y: Any) -> tuple[Array, Array]:
-    """Inputs and targets, a row of y for each of x.
+def checked_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
+    """Inputs and targets of a model, a row of y for each of x.
 
-    Raises `ShapeError` where they do not fit together, `DtypeError` for what is no real number.
+    Raises `ArgumentError` for what is no module (they come in another order), `ShapeError` where x
+    and y do not fit together, `DtypeError` for what is no real number.
     """
+    if not isinstance(model, Module):
+        cure = f"{where}(model, x, y, ...): the model comes first"
+        refuse(ArgumentError, where, "model is no module", expected="a tg.nn.Module",
+               given=type(model).__name__, cure=cure)  # fmt: skip
     inputs, targets = np.asarray(x), np.asarray(y)
     for name, array in (("x", inputs), ("y", targets)):
         real_numbers(where, name, array[:1] if array.ndim else array)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError, refuse
 from ..explain import Influence
 from ..explain.influence_weight import WeightInfluence
+from ..explain.influences import checked_influence
 from ..readable import number_text
+from ..real_numbers import checked_number
 from .style import colors_of, drawable, dress, figure_with_panels, grouped, limits, literal, write
 
 if TYPE_CHECKING:
@@ -53,13 +53,9 @@ def loss_slice(
     learning rate 0.1: w = 0 → 1, the tangent promises L = 0, found 2.5
     no other weight
     """
-    if not 0 <= weight < len(influence.weights):
-        most = len(influence.weights) - 1
-        refuse(ArgumentError, "loss_slice", "the influence has no such weight",
-               expected=f"a number from 0 to {most}", given=weight)  # fmt: skip
-    if learning_rate is not None and not (learning_rate > 0 and math.isfinite(learning_rate)):
-        refuse(ArgumentError, "loss_slice", "learning_rate is not positive",
-               expected="a finite number > 0", given=learning_rate)  # fmt: skip
+    checked_influence("loss_slice", influence, weight)
+    if learning_rate is not None:
+        learning_rate = checked_number("loss_slice", "learning_rate", learning_rate, positive=True)
     chosen = influence.weights[weight]
     figure, (ax,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
