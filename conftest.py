@@ -1,5 +1,6 @@
 """What every test and doctest sees: one BLAS thread, no cache of code, the usual names."""
 
+import gc
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
@@ -17,6 +18,12 @@ settings.register_profile("every run", deadline=None, derandomize=True, database
 settings.load_profile("every run")  # the same examples each time, however busy the machine is
 
 collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
+
+
+def pytest_collection_finish():
+    """The tests themselves stay: the collector of garbage need not look at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

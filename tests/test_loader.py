@@ -43,7 +43,8 @@ def background():
 @pytest.fixture(autouse=True)
 def _no_thread_is_left():
     yield
-    gc.collect()
+    if background():
+        gc.collect()
     for thread in background():
         thread.join(10)
     assert background() == []
