@@ -294,7 +294,9 @@ def test_a_run_without_a_step_has_a_page():
 def test_numbers_near_the_ends_of_float64_have_a_page(size):
     x = np.array([[-1.0], [0.5], [1.0]]) * size
     line, history = line_run(x, x[:, 0], steps=30)
-    told(tg.report(history, line, x, x[:, 0]))
+    run = told(tg.report(history, line, x, x[:, 0]))
+    first = history.losses[0] if np.isfinite(history.losses[0]) else None
+    assert run["data"]["x"] == x.tolist() and run["full"][0] == first
 
 
 def test_a_run_that_diverged_has_a_page(students):

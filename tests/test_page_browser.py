@@ -595,6 +595,7 @@ def test_keys_that_come_faster_than_the_glide_all_count(page, network):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT * 4).perform()
     settled(browser, 4)
+    assert step_of(browser) == 4
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
@@ -609,6 +610,7 @@ def test_a_notebook_shows_the_page_in_a_frame(page, tmp_path):
     browser.switch_to.frame(0)
     click(browser, browser.find_element(By.ID, "forth"))
     settled(browser, 1)
+    assert step_of(browser) == 1
     browser.switch_to.default_content()
 
 

@@ -110,26 +110,15 @@ function chainNodes(trace, r) {
       localValue: `size ${short(norm(end.dAfter), 3)}`,
     });
     const p = trace.probabilities[data.y[r]];
-    nodes.push({
-      said: "the loss",
-      symbol: () => m.i("L"),
-      value: short(lossNow()),
-      formula: () =>
-        m.row(
-          m.i("L"),
-          m.o("="),
-          m.o("−"),
-          m.frac(part("mn")("1"), m.i("N")),
-          m.o("∑"),
-          m.i("ln"),
-          m.sub(m.i("p"), m.i("t")),
-          m.text("\u00a0with p = softmax(z)"),
-        ),
-      shape: "one number",
-      values: `this row: −ln ${short(p)} = ${short(-Math.log(p))}; mean of ${counted(rows, "row")}: ${short(lossNow())}`,
-      back: "1",
-      gathered: "1",
-    });
+    const logarithm = [
+      m.o("−"),
+      m.frac(part("mn")("1"), m.i("N")),
+      m.o("∑"),
+      m.i("ln"),
+      m.sub(m.i("p"), m.i("t")),
+      m.text("\u00a0with p = softmax(z)"),
+    ];
+    nodes.push(lossNode(logarithm, `−ln ${short(p)} = ${short(-Math.log(p))}`));
     return nodes;
   }
   const u = output[0] - data.y[r];
@@ -173,30 +162,33 @@ function chainNodes(trace, r) {
       ),
     localValue: short((2 * u) / rows),
   });
-  nodes.push({
+  const square = [
+    m.frac(part("mn")("1"), m.i("N")),
+    m.o("∑"),
+    m.sup(m.i("u"), part("mn")("2")),
+  ];
+  nodes.push(lossNode(square, `u² = ${short(u * u)}`));
+  return nodes;
+}
+
+// The end of the chain: the mean over all rows, and what this row puts in.
+function lossNode(mean, share) {
+  return {
     said: "the loss",
     symbol: () => m.i("L"),
     value: short(lossNow()),
-    formula: () =>
-      m.row(
-        m.i("L"),
-        m.o("="),
-        m.frac(part("mn")("1"), m.i("N")),
-        m.o("∑"),
-        m.sup(m.i("u"), part("mn")("2")),
-      ),
+    formula: () => m.row(m.i("L"), m.o("="), ...mean),
     shape: "one number",
-    values: `this row: u² = ${short(u * u)}; mean of ${counted(rows, "row")}: ${short(lossNow())}`,
+    values: `this row: ${share}; mean of ${counted(run.rows_used, "row")}: ${short(lossNow())}`,
     back: "1",
     gathered: "1",
-  });
-  return nodes;
+  };
 }
 
 const scaled = () => data.x_scale.some((s) => s !== 1) || data.x_mean.some((x) => x !== 0);
 
 function stageFormula(l, name) {
-  const { layer } = { layer: layers[l] };
+  const layer = layers[l];
   const input = l === 0 ? m.i("x") : layered("h", l);
   const affine = [
     input,
