@@ -9,10 +9,10 @@ import numpy as np
 from hypothesis import settings
 
 from tinygrad_lr import ops
-from tinygrad_lr.primitive import TABLE
+from tinygrad_lr.core.primitive import TABLE
 
-for module in pkgutil.iter_modules(ops.__path__):  # those too that wait for their first use
-    importlib.import_module(f"{ops.__name__}.{module.name}")
+for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):  # the lazy ones too
+    importlib.import_module(module.name)
 
 GAP = 2e-3  # far more than a step of central differences, so that no difference crosses a kink
 
@@ -96,3 +96,22 @@ def frozen(layer):
     for parameter in layer.parameters():
         parameter.requires_grad = False
     return layer
+
+
+LAYOUTS = {
+    "transposed": lambda x: np.ascontiguousarray(x.T).T if x.ndim else x,
+    "fortran": lambda x: np.array(x, order="F"),
+    "reversed": lambda x: x[..., ::-1].copy()[..., ::-1] if x.ndim else x,
+    "strided": lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
+    "offset": lambda x: (
+        np.concatenate([x.ravel()[:1], x.ravel()])[-x.size :].reshape(x.shape) if x.size else x
+    ),
+}
+
+NUMBERS = [
+    case
+    for case in CASES
+    if case.operation.kind == "elementwise"
+    and not any(x.ndim for x in case.arrays)
+    and len(case.varying) == len(case.arrays)
+]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr import Value, tree
+from tinygrad_lr import Value
+from tinygrad_lr.support import pytree as tree
 
 CACHE = tempfile.mkdtemp(prefix="tinygrad_lr-")  # before the first compile: not the user's cache
 os.environ["TINYGRAD_LR_CACHE"] = CACHE

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from operands import quick
 
 import tinygrad_lr as tg
-from tinygrad_lr import Value, markup
+from tinygrad_lr import Value
 from tinygrad_lr.errors import TraceError
-from tinygrad_lr.readable import number_text
+from tinygrad_lr.support import html as markup
+from tinygrad_lr.support.text_format import number_text
 from tinygrad_lr.train import History
-from tinygrad_lr.train.curve import HEIGHT, MODEL, MOST_POINTS, WIDTH, curves
+from tinygrad_lr.train.sparkline_svg import HEIGHT, MODEL, MOST_POINTS, WIDTH, curves
 
 ATTACK = "<img src=x onerror=alert(1)>\"onmouseover='x'{{7*7}}</title>\n\u202e"
 KB = 1000

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr.primitive import TABLE
+from tinygrad_lr.core.primitive import TABLE
 
 PUBLIC = sorted(name for name in vars(tg) if not name.startswith("_"))
 PROMISED = [

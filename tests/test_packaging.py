@@ -27,7 +27,7 @@ def test_the_wheel_holds_the_data_and_its_provenance_and_no_tests(built):
     names = zipfile.ZipFile(wheel).namelist()
     assert "tinygrad_lr/datasets/satgpa.csv" in names
     assert "tinygrad_lr/datasets/satgpa.md" in names
-    assert "tinygrad_lr/page/browser/page.css" in names
+    assert "tinygrad_lr/report_page/browser/page.css" in names
     assert "tinygrad_lr/py.typed" in names
     assert not [name for name in names if name.startswith(("tests", "examples", "benchmarks"))]
 

@@ -19,15 +19,17 @@ from . import losses as losses
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
-from .autodiff import grad as grad
-from .autodiff import hessian as hessian
-from .autodiff import hvp as hvp
-from .autodiff import jacobian as jacobian
-from .autodiff import jvp as jvp
-from .autodiff import value_and_grad as value_and_grad
-from .autodiff import vjp as vjp
-from .exports import at_first_use as _at_first_use
-from .gradient_check import check_gradients as check_gradients
+from .core.autodiff import grad as grad
+from .core.autodiff import hessian as hessian
+from .core.autodiff import hvp as hvp
+from .core.autodiff import jacobian as jacobian
+from .core.autodiff import jvp as jvp
+from .core.autodiff import value_and_grad as value_and_grad
+from .core.autodiff import vjp as vjp
+from .core.grad_mode import no_grad as no_grad
+from .core.gradient_check import check_gradients as check_gradients
+from .core.primitive import primitive as primitive
+from .core.value import Value as Value
 from .ops import elu as elu
 from .ops import gelu as gelu
 from .ops import leaky_relu as leaky_relu
@@ -38,9 +40,7 @@ from .ops import sigmoid as sigmoid
 from .ops import silu as silu
 from .ops import softmax as softmax
 from .ops import softplus as softplus
-from .primitive import primitive as primitive
-from .recording import no_grad as no_grad
-from .value import Value as Value
+from .support.lazy_imports import at_first_use as _at_first_use
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
@@ -58,7 +58,7 @@ if _TYPE_CHECKING:
     from .explain import derivation as derivation
     from .explain import influence as influence
     from .explain import trace as trace
-    from .page import report as report
+    from .report_page import report as report
     from .train import History as History
     from .train import fit as fit
 
@@ -74,7 +74,7 @@ _NAMES = {
     "derivation": "explain",
     "fit": "train",
     "influence": "explain",
-    "report": "page",
+    "report": "report_page",
     "set_threads": "compiler",
     "trace": "explain",
 }

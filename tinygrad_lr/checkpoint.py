@@ -18,10 +18,10 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
 
+from .core.value import Value
 from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, import_extra
 from .errors import refuse as refuse_argument
-from .files import check_regular, printable, refuse, replace_file
-from .value import Value
+from .support.files import check_regular, printable, refuse, replace_file
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Result = TypeVar("Result")

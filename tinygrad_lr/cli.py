@@ -199,7 +199,7 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     from . import lesson
-    from .table import write_table
+    from .support.csv_files import write_table
 
     lesson.check_outputs([arguments.model, arguments.file], [arguments.out])
     predictor = lesson.load_predictor(arguments.model)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..exports import at_first_use as _at_first_use
+from ..support.lazy_imports import at_first_use as _at_first_use
 
 if _TYPE_CHECKING:
-    from .compiled import Compiled as Compiled
-    from .compiled import compile as compile
-    from .threads import set_threads as set_threads
+    from .runtime.compiled import Compiled as Compiled
+    from .runtime.compiled import compile as compile
+    from .runtime.threads import set_threads as set_threads
 
 __getattr__, __dir__ = _at_first_use(
-    __name__, {"Compiled": "compiled", "compile": "compiled", "set_threads": "threads"}
+    __name__,
+    {
+        "Compiled": "runtime.compiled",
+        "compile": "runtime.compiled",
+        "set_threads": "runtime.threads",
+    },
 )

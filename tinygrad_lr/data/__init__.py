@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exports import at_first_use
+from ..support.lazy_imports import at_first_use
 from .standardizer import Standardizer as Standardizer
 from .standardizer import original_units as original_units
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, refuse
-from .ahead import Ahead
+from .prefetch import Ahead
 from .sources import EVERYTHING, WHERE, Array, Rows, Source, frozen
 
 Batch: TypeAlias = tuple[Any, ...]

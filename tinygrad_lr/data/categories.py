@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import ArgumentError, refuse
-from ..labels import class_labels, integers
+from ..support.labels import class_labels, integers
 from .sources import Array, whole_number
 
 

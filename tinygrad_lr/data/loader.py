@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, ShapeError, refuse
-from ..generators import Seed, as_generator
+from ..support.random_state import Seed, as_generator
 from .batches import Batches, BatchIterator, Epoch
 from .sources import WHERE, as_source, whole_number
 

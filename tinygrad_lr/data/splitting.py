@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, ShapeError, refuse
-from ..generators import Seed, as_generator
+from ..support.random_state import Seed, as_generator
 from .sources import Array, as_rows
 
 WHERE = "split"

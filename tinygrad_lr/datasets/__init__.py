@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exports import at_first_use
+from ..support.lazy_imports import at_first_use
 from .students import Students as Students
 from .students import sat_gpa as sat_gpa
 from .students import sat_gpa_path as sat_gpa_path

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 
 from ..errors import import_extra
-from ..files import check_regular, refuse
+from ..support.files import check_regular, refuse
 from .examples import Array, Examples, examples
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..errors import refuse as refuse_argument
-from ..files import check_regular, listed, refuse
+from ..support.files import check_regular, listed, refuse
 from .examples import Array, Examples, examples
 
 Path: TypeAlias = "str | os.PathLike[str]"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, DtypeError, refuse
-from ..generators import Seed, as_generator
+from ..support.random_state import Seed, as_generator
 from .examples import Array, Examples, examples
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from .derivation import Derivation as Derivation
-from .derivation import derivation as derivation
-from .influences import Influence as Influence
-from .influences import influence as influence
-from .layers import Layer as Layer
-from .layers import layers_of as layers_of
-from .replay import Replay as Replay
-from .tracing import trace as trace
+from .derivations.build import Derivation as Derivation
+from .derivations.build import derivation as derivation
+from .graphs.layers import Layer as Layer
+from .graphs.layers import layers_of as layers_of
+from .graphs.replay import Replay as Replay
+from .influences.measure import Influence as Influence
+from .influences.measure import influence as influence
+from .live.tracer import trace as trace
 
 __all__ = [
     "Derivation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exports import at_first_use
+from ..support.lazy_imports import at_first_use
 
 if TYPE_CHECKING:
     from . import torch as torch

@@ -19,7 +19,6 @@ import numpy as np
 
 from .. import checkpoint
 from ..errors import ArgumentError, DataFileError, refuse
-from ..files import printable
 from ..nn.attention import MultiHeadAttention
 from ..nn.cells import Cell
 from ..nn.containers import Sequential
@@ -27,6 +26,7 @@ from ..nn.linear import Linear
 from ..nn.module import Module, walk
 from ..nn.normalization import BatchNorm
 from ..nn.recurrent import Recurrent
+from ..support.files import printable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Spelling = Callable[[str], str]

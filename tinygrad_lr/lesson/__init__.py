@@ -6,13 +6,11 @@ problem ──run──> parts, one after the other ──show──> text for a
 
 from __future__ import annotations
 
-from ..files import check_outputs as check_outputs
+from ..support.files import check_outputs as check_outputs
 from .class_text import Writer as Writer
 from .classes import ClassProblem as ClassProblem
 from .classes import read_classes as read_classes
 from .classifying import classify as classify
-from .course import Interrupted as Interrupted
-from .course import run as run
 from .parts import Part as Part
 from .parts import as_json as as_json
 from .parts import as_object as as_object
@@ -21,6 +19,8 @@ from .predictor import load_predictor as load_predictor
 from .predictor import predict_file as predict_file
 from .problem import Problem as Problem
 from .problem import read_problem as read_problem
+from .run_lesson import Interrupted as Interrupted
+from .run_lesson import run as run
 from .training import Settings as Settings
 
 __all__ = [

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataFileError
-from ..files import listed, quoted, refuse
 from ..linear.least_squares import Array
-from ..table import Table, column_notes, is_meant_as_number, is_number, read_table
+from ..support.csv_files import Table, column_notes, is_meant_as_number, is_number, read_table
+from ..support.files import listed, quoted, refuse
 from .predictor import MOST_LABELS
 from .problem import chosen_columns
 

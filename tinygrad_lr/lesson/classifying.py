@@ -13,18 +13,18 @@ import numpy as np
 from .. import losses, metrics
 from ..data import Standardizer, split
 from ..errors import ArgumentError, bad_argument
-from ..files import check_outputs, printable
 from ..linear.least_squares import Array
 from ..optim import Adam
+from ..support.files import check_outputs, printable
 from ..train import History, fit
 from ..train.history import counted
 from .class_parts import Classes, Classification, ClassPrediction, ClassRow, FirstSlopes
 from .classes import ClassProblem
-from .course import Interrupted, course, place_of, shown_columns, trained
 from .page import check_page, save_class_page
 from .parts import Written
 from .picture import check_picture, save_class_picture
 from .predictor import Description, Predictor, check_ending
+from .run_lesson import Interrupted, course, place_of, shown_columns, trained
 from .training import Settings, check_batch, divergence
 
 LINE_RATE, NETWORK_RATE = 0.1, 0.01  # of Adam, unless another is given

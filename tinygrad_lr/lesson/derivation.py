@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..value import Value
+from ..core.value import Value
 from .parts import Derivation, Row, Slope
 from .problem import Problem
 from .training import Training

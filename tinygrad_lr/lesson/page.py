@@ -12,8 +12,8 @@ import numpy as np
 from .. import losses
 from ..data import Standardizer
 from ..errors import import_extra
-from ..files import refuse
 from ..linear.least_squares import Array
+from ..support.files import refuse
 from ..train import History
 from .class_parts import Classification
 from .classes import ClassProblem
@@ -39,7 +39,7 @@ def check_page(path: str) -> None:
 
 def save_page(path: str, problem: Problem, settings: Settings, training: Training) -> None:
     """Write the page about a line or a network."""
-    from ..page import report
+    from ..report_page import report
 
     description = training.predictor.description
     own = problem.source == SOURCE
@@ -71,7 +71,7 @@ def save_class_page(
     test: float | None,
 ) -> None:
     """Write the page about a classifier; `rows` are those that it learnt from."""
-    from ..page import report
+    from ..report_page import report
 
     extra = ["--classify"] if all(map(_numeric, problem.labels)) else []
     extra += [] if test is None else ["--test", f"{test:g}"]

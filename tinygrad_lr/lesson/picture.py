@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import import_extra
-from ..files import refuse, replace_file
 from ..linear import Line
+from ..support.files import refuse, replace_file
 from ..train import History
 from .class_parts import Classification
 from .classes import ClassProblem

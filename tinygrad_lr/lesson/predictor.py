@@ -13,12 +13,12 @@ import numpy as np
 
 from .. import nn
 from ..checkpoint import load_file, load_metadata, load_shapes, save_file
+from ..core.grad_mode import no_grad
 from ..errors import import_extra
-from ..files import listed, printable, quoted, refuse
 from ..linear.least_squares import Array
 from ..ops import softmax
-from ..recording import no_grad
-from ..table import read_table
+from ..support.csv_files import read_table
+from ..support.files import listed, printable, quoted, refuse
 
 ENTRY, VERSION = "tinygrad_lr", 1  # where a file's description stands, and how it is written
 ACTIVATIONS = ("tanh", "relu")

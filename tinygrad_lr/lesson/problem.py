@@ -10,9 +10,9 @@ from typing import NoReturn
 import numpy as np
 
 from ..datasets import sat_gpa_path
-from ..files import listed, quoted, refuse
 from ..linear.least_squares import Array
-from ..table import Table, column_notes, read_names, read_table
+from ..support.csv_files import Table, column_notes, read_names, read_table
+from ..support.files import listed, quoted, refuse
 
 FEW = 10  # different whole numbers that may be classes
 X_NAMES, Y_NAME = ("sat_sum",), "fy_gpa"  # the lesson's own columns

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from ..files import printable
+from ..support.files import printable
 
 WIDTH = 78  # columns of text
 MARGIN = "   "

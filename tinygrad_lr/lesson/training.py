@@ -10,9 +10,9 @@ import numpy as np
 from .. import losses
 from ..data import Standardizer
 from ..errors import ArgumentError, DivergenceError, bad_argument
-from ..files import printable
 from ..linear import learning_rate_limit
 from ..linear.least_squares import Array
+from ..support.files import printable
 from ..train import History, fit
 from ..train.history import counted
 from .predictor import Description, Predictor

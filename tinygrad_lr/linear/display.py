@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..markup import Html, ends, table, title, together
-from ..readable import number_text
+from ..support.html import Html, ends, table, title, together
+from ..support.text_format import number_text
 from .least_squares import Line
 
 MOST_FEATURES = 30

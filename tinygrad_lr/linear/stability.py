@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..chain_rule import pull_back, push_forward
+from ..core.chain_rule import pull_back, push_forward
+from ..core.grad_mode import RECORDING
+from ..core.graph import ordered
+from ..core.value import Value
 from ..errors import ArgumentError, GraphError, bad_argument
-from ..graph import ordered
-from ..recording import RECORDING
-from ..value import Value
 
 Vector = list[Any]  # an array for each parameter
 Product = Callable[[Vector], Vector]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exports import at_first_use
+from ..support.lazy_imports import at_first_use
 from .regression import huber as huber
 from .regression import mae as mae
 from .regression import mse as mse

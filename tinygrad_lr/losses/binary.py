@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_number, misfit
+from ..core.value import plain
 from ..errors import ArgumentError, ShapeError, refuse
-from ..labels import class_labels
 from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
-from ..real_numbers import checked_number, misfit
-from ..stand_in import looked_at
-from ..value import plain
+from ..support.abstract_array import looked_at
+from ..support.labels import class_labels
 from .classes import scores
 from .residual import matched, real_numbers, reduced
 

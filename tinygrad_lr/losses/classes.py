@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import as_array
+from ..core.value import Value, plain
 from ..errors import ArgumentError, ShapeError, refuse
-from ..labels import Array
 from ..ops import moveaxis
-from ..primitive import as_array
-from ..stand_in import StandIn, looked_at
-from ..value import Value, plain
+from ..support.abstract_array import StandIn, looked_at
+from ..support.labels import Array
 from .residual import matched, real_numbers, reduced
 
 SLACK = 1e-3  # of a sum of probabilities: they may come rounded to float16, or by hand

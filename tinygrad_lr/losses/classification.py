@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_number, misfit
 from ..errors import ArgumentError, refuse
-from ..labels import class_labels
 from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
-from ..real_numbers import checked_number, misfit
-from ..stand_in import entries
+from ..support.abstract_array import entries
+from ..support.labels import class_labels
 from .classes import class_weights, probabilities, reduced_rows, scores, without_ignored
 from .residual import reduced
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_number
+from ..core.value import Value, plain
 from ..errors import ArgumentError, ShapeError, refuse
-from ..real_numbers import checked_number
-from ..stand_in import looked_at
-from ..value import Value, plain
+from ..support.abstract_array import looked_at
 from .residual import matched, real_numbers, reduced, residual
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import misfit
+from ..core.primitive import as_array
+from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, bad_argument
 from ..ops import reduce
-from ..primitive import as_array
-from ..real_numbers import misfit
-from ..stand_in import StandIn
-from ..value import Value
+from ..support.abstract_array import StandIn
 
 
 def residual(where: str, prediction: Any, target: Any) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_whole, float_array
+from ..core.value import plain
 from ..errors import ArgumentError, refuse
-from ..labels import Array, class_labels
-from ..real_numbers import checked_whole, float_array
-from ..value import plain
+from ..support.labels import Array, class_labels
 from .confusion import counted
 from .decision import Metric, decisions, whole_labels
 

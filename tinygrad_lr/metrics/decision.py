@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.conversion import float_array
+from ..core.value import plain
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError, refuse
-from ..labels import Array, class_labels
-from ..real_numbers import float_array
-from ..value import plain
+from ..support.labels import Array, class_labels
 
 Metric = Callable[[Any, Any], float]
 """A function of prediction and target that gives a number."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..labels import Array
-from ..real_numbers import float_array, misfit
-from ..value import plain
+from ..core.conversion import float_array, misfit
+from ..core.value import plain
+from ..support.labels import Array
 
 
 def mse(prediction: Any, target: Any) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..exports import at_first_use as _at_first_use
+from ..support.lazy_imports import at_first_use as _at_first_use
 from .activation import ELU as ELU
 from .activation import GELU as GELU
 from .activation import Identity as Identity
@@ -36,13 +36,11 @@ if _TYPE_CHECKING:
     from .convolution import Conv2d as Conv2d
     from .dropout import Dropout as Dropout
     from .embedding import Embedding as Embedding
+    from .hooks import observed as observed
     from .normalization import BatchNorm1d as BatchNorm1d
     from .normalization import BatchNorm2d as BatchNorm2d
     from .normalization import LayerNorm as LayerNorm
     from .normalization import RMSNorm as RMSNorm
-    from .observe import observed as observed
-    from .overview import Summary as Summary
-    from .overview import summary as summary
     from .piecewise import CELU as CELU
     from .piecewise import SELU as SELU
     from .piecewise import Hardsigmoid as Hardsigmoid
@@ -66,6 +64,8 @@ if _TYPE_CHECKING:
     from .smooth import Mish as Mish
     from .smooth import Softmax as Softmax
     from .smooth import Softsign as Softsign
+    from .summaries import Summary as Summary
+    from .summaries import summary as summary
 
 __getattr__, __dir__ = _at_first_use(
     __name__,
@@ -106,11 +106,11 @@ __getattr__, __dir__ = _at_first_use(
         "SELU": "piecewise",
         "Softmax": "smooth",
         "Softsign": "smooth",
-        "Summary": "overview",
+        "Summary": "summaries",
         "init": "",
-        "observed": "observe",
+        "observed": "hooks",
         "scaled_dot_product_attention": "attention",
-        "summary": "overview",
+        "summary": "summaries",
     },
 )
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.primitive import as_array
+from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError, refuse
-from ..generators import Seed, as_generator
 from ..ops import softmax
-from ..primitive import as_array
-from ..stand_in import StandIn
-from ..value import Value
+from ..support.abstract_array import StandIn
+from ..support.random_state import Seed, as_generator
 from . import init
 from .linear import Linear, as_size
 from .module import Module

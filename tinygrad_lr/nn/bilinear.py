@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value
 from ..errors import ShapeError, refuse
-from ..generators import Seed, as_generator
 from ..ops import matmul
-from ..value import Value
-from .draws import within
+from ..support.random_state import Seed, as_generator
+from .initial_weights import within
 from .linear import as_size
 from .module import Module
 

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, refuse
-from ..generators import Seed, as_generator
 from ..ops import affine, matmul, sigmoid
 from ..ops.gated import gru_states, lstm_states
 from ..ops.recurrence import rnn_states
-from ..value import Value
-from .draws import as_dtype
+from ..support.random_state import Seed, as_generator
+from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError, bad_argument, refuse
-from ..generators import Seed, as_generator
+from ..support.random_state import Seed, as_generator
 from .activation import Function, as_layer
 from .linear import Linear, as_size
 from .module import Module

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value
 from ..errors import ArgumentError, refuse
-from ..generators import Seed, as_generator
-from ..ops.convolution import convolve
-from ..ops.sliding import geometry
-from ..value import Value
-from .draws import within
+from ..ops.windows.convolution import convolve
+from ..ops.windows.sliding import geometry
+from ..support.random_state import Seed, as_generator
+from .initial_weights import within
 from .linear import as_size
 from .module import Module
 

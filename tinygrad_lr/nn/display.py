@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..markup import Html, ends, table, title, together
-from ..readable import shape_text
-from ..value import Value
+from ..core.value import Value
+from ..support.html import Html, ends, table, title, together
+from ..support.text_format import shape_text
 from .module import Module, _settings, walk
-from .overview import Summary, size
+from .summaries import Summary, size
 
 MOST_LAYERS = 20
 MOST_PARAMETERS = 6  # of one layer

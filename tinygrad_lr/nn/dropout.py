@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.value import plain
 from ..errors import ArgumentError, refuse
-from ..generators import Seed, as_generator
 from ..ops import multiply
-from ..value import plain
+from ..support.random_state import Seed, as_generator
 from .module import Module
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.primitive import as_array
+from ..core.value import Value, plain
 from ..errors import ArgumentError, DtypeError, bad_argument, refuse
-from ..generators import Seed, as_generator
 from ..ops import getitem, where
-from ..primitive import as_array
-from ..stand_in import looked_at
-from ..value import Value, plain
-from .draws import as_dtype
+from ..support.abstract_array import looked_at
+from ..support.random_state import Seed, as_generator
+from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module
 

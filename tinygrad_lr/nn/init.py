@@ -20,10 +20,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, refuse
-from ..generators import Seed, as_generator
-from ..value import Value
-from .draws import as_dtype
+from ..support.random_state import Seed, as_generator
+from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module, put
 

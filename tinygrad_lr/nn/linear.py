@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, bad_argument
-from ..generators import Seed, as_generator
 from ..ops import affine, matmul
-from ..value import Value
-from .draws import within
+from ..support.random_state import Seed, as_generator
+from .initial_weights import within
 from .module import Module
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from ..core.value import Value
 from ..errors import ArgumentError, TinygradError, bad_argument
-from ..value import Value
-from .draws import as_dtype
+from .initial_weights import as_dtype
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

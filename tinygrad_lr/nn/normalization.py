@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.primitive import as_array
+from ..core.value import Value, plain
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
-from ..primitive import as_array
-from ..silence import silent
-from ..value import Value, plain
-from .draws import as_dtype
+from ..support.errstate import silent
+from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value
 from ..errors import ShapeError, refuse
 from ..ops import piecewise
-from ..value import Value
-from .draws import as_dtype
+from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from ..errors import ArgumentError, ShapeError, refuse
-from ..ops.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
 from ..ops.shape import reshape
-from ..ops.sliding import whole, whole_numbers
+from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
+from ..ops.windows.sliding import whole, whole_numbers
 from .module import Module
 
 Sizes: TypeAlias = "int | tuple[int, ...]"

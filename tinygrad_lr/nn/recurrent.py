@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ShapeError, refuse
-from ..generators import Seed, as_generator
+from ..support.random_state import Seed, as_generator
 from .cells import Cell, GRUCell, LSTMCell, RNNCell, as_state, check_inputs
 from .linear import as_size
 from .module import Module

@@ -6,7 +6,7 @@ no NumPy function stands for, and few programs need, comes into the table when i
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..exports import at_first_use as _at_first_use
+from ..support.lazy_imports import at_first_use as _at_first_use
 from .activation import elu as elu
 from .activation import gelu as gelu
 from .activation import leaky_relu as leaky_relu
@@ -150,11 +150,6 @@ from .summation import einsum as einsum
 from .summation import einsum_of as einsum_of
 
 if _TYPE_CHECKING:
-    from .convolution import conv1d as conv1d
-    from .convolution import conv2d as conv2d
-    from .convolution import cross_correlation as cross_correlation
-    from .convolution import cross_correlation_kernel as cross_correlation_kernel
-    from .convolution import cross_correlation_transposed as cross_correlation_transposed
     from .cross_entropy import sigmoid_cross_entropy as sigmoid_cross_entropy
     from .cross_entropy import softmax_cross_entropy as softmax_cross_entropy
     from .error_function import erf as erf
@@ -172,22 +167,27 @@ if _TYPE_CHECKING:
     from .piecewise import prelu as prelu
     from .piecewise import relu6 as relu6
     from .piecewise import selu as selu
-    from .pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
-    from .pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
-    from .pooling import avg_pool1d as avg_pool1d
-    from .pooling import avg_pool2d as avg_pool2d
-    from .pooling import max_pool1d as max_pool1d
-    from .pooling import max_pool2d as max_pool2d
     from .recurrence import rnn_states as rnn_states
     from .smooth import glu as glu
     from .smooth import log_sigmoid as log_sigmoid
     from .smooth import mish as mish
     from .smooth import softsign as softsign
-    from .window_reductions import window_max as window_max
-    from .window_reductions import window_spread as window_spread
-    from .window_reductions import window_sum as window_sum
-    from .windows import overlap_add as overlap_add
-    from .windows import sliding_windows as sliding_windows
+    from .windows.convolution import conv1d as conv1d
+    from .windows.convolution import conv2d as conv2d
+    from .windows.convolution import cross_correlation as cross_correlation
+    from .windows.convolution import cross_correlation_kernel as cross_correlation_kernel
+    from .windows.convolution import cross_correlation_transposed as cross_correlation_transposed
+    from .windows.geometry import overlap_add as overlap_add
+    from .windows.geometry import sliding_windows as sliding_windows
+    from .windows.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+    from .windows.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from .windows.pooling import avg_pool1d as avg_pool1d
+    from .windows.pooling import avg_pool2d as avg_pool2d
+    from .windows.pooling import max_pool1d as max_pool1d
+    from .windows.pooling import max_pool2d as max_pool2d
+    from .windows.window_reductions import window_max as window_max
+    from .windows.window_reductions import window_spread as window_spread
+    from .windows.window_reductions import window_sum as window_sum
 
 __getattr__, __dir__ = _at_first_use(
     __name__,

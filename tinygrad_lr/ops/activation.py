@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..core.primitive import primitive
 from ..errors import ArgumentError, refuse
-from ..primitive import primitive
 
 ONE = [((2, 3),), ((),), ((0,),)]
 ROWS = [((2, 3),), ((4,), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2)})]

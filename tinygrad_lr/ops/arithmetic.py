@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from ..primitive import chain, primitive
+from ..core.primitive import chain, primitive
 
 PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()), ((0, 3), (3,))]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, bad_argument
-from ..primitive import implements, primitive
 from .shape import broadcast_to, reshape_to
 
 

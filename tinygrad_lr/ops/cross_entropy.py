@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..primitive import primitive
-from ..stand_in import StandIn
+from ..core.primitive import primitive
+from ..support.abstract_array import StandIn
 from .activation import sigmoid, softmax
 from .reduce import mean
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..core.primitive import implements
 from ..errors import ArgumentError, ShapeError, bad_argument
-from ..primitive import implements
 from .reduce import products_before, refuse_out
 from .shape import astype
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..primitive import chain, primitive
+from ..core.primitive import chain, primitive
 from .activation import sigmoid
 
 ONE = [((2, 3),), ((),), ((0,),), ((1, 1, 1, 1),)]

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
-from ..primitive import as_array, primitive
-from ..stand_in import StandIn
+from ..core.primitive import as_array, primitive
+from ..support.abstract_array import StandIn
 
 P = (
     1.1283791670955126,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..primitive import primitive
-from ..stand_in import in_one_piece
+from ..core.primitive import primitive
+from ..support.abstract_array import in_one_piece
 from .activation import sigmoid
 from .recurrence import (
     alike,

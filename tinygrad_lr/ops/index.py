@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, bad_argument
-from ..primitive import as_array, implements, primitive
-from ..stand_in import StandIn
+from ..support.abstract_array import StandIn
 from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError, bad_argument
-from ..primitive import implements, primitive
-from ..stand_in import StandIn
+from ..support.abstract_array import StandIn
 from .index import put_at
 from .reduce import kept, refuse_out, weighted
 

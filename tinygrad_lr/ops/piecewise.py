@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..core.primitive import primitive
 from ..errors import ArgumentError, refuse
-from ..primitive import primitive
 from .activation import elu
 
 SELU_SCALE = 1.0507009873554804934193349852946

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..primitive import chain, implements, primitive
+from ..core.primitive import chain, implements, primitive
 
 ONE = [((2, 3),), ((),)]
 

@@ -10,8 +10,8 @@ import functools
 
 import numpy as np
 
-from ..primitive import as_array, primitive
-from ..stand_in import StandIn, in_one_piece
+from ..core.primitive import as_array, primitive
+from ..support.abstract_array import StandIn, in_one_piece
 
 
 def alike(operands):

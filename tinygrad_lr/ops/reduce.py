@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..core.primitive import TABLE, implements, primitive
 from ..errors import ArgumentError
-from ..primitive import TABLE, implements, primitive
 from .shape import astype
 
 AXES = [

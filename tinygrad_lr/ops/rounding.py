@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
-from ..primitive import implements, primitive
 from .reduce import refuse_out
 
 ONE = [((2, 3),), ((),)]

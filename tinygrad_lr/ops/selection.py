@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..primitive import implements, primitive
+from ..core.primitive import implements, primitive
 
 
 @primitive(

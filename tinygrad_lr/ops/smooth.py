@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..core.primitive import primitive
 from ..errors import ShapeError, refuse
-from ..primitive import primitive
 from .activation import sigmoid, softplus
 
 

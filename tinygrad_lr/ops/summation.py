@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
+from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError, bad_argument
-from ..primitive import implements, primitive
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..exports import at_first_use
-from ..real_numbers import checked_number as checked_number
+from ..core.conversion import checked_number as checked_number
+from ..support.lazy_imports import at_first_use
 from .optimizer import LearningRate as LearningRate
 from .optimizer import Optimizer as Optimizer
 from .optimizer import restore as restore

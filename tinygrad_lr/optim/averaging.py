@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..real_numbers import checked_number
-from ..silence import silent
-from ..stand_in import StandIn
-from ..value import Value
+from ..core.conversion import checked_number
+from ..core.value import Value
+from ..support.abstract_array import StandIn
+from ..support.errstate import silent
 from .checks import Array, checked_parameters, checked_state
 from .optimizer import in_form_of, restore, snapshot
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_number
+from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, refuse
-from ..real_numbers import checked_number
-from ..value import Value
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_number
+from ..core.primitive import as_array
+from ..core.value import Value
 from ..errors import ArgumentError, refuse
-from ..primitive import as_array
-from ..real_numbers import checked_number
-from ..silence import silent
-from ..stand_in import StandIn
-from ..value import Value
+from ..support.abstract_array import StandIn
+from ..support.errstate import silent
 from .checks import Array, checked_parameters
 from .optimizer import in_form_of
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..markup import MOST_ROWS, Html, ends, table, title, together
-from ..readable import number_text
+from ..support.html import MOST_ROWS, Html, ends, table, title, together
+from ..support.text_format import number_text
 from .groups import hyperparameters
 from .optimizer import Optimizer
 

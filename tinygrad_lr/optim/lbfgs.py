@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, refuse
-from ..real_numbers import checked_number, checked_whole
-from ..silence import silent
+from ..support.errstate import silent
 from .checks import Array
 from .line_search import Point, strong_wolfe
 from .optimizer import LearningRate, Optimizer, Parameters, in_form_of, restore, snapshot

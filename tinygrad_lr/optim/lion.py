@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..real_numbers import checked_number
+from ..core.conversion import checked_number
 from .checks import checked_betas
 from .optimizer import LearningRate, Optimizer, Parameters, State
 

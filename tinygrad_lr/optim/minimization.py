@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import tree
-from ..autodiff import hvp, value_and_grad
+from ..core.autodiff import hvp, value_and_grad
+from ..core.conversion import float_array
+from ..core.value import Value, plain
 from ..errors import ArgumentError, import_extra, refuse
-from ..real_numbers import float_array
-from ..value import Value, plain
+from ..support import pytree as tree
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

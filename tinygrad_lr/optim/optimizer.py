@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..real_numbers import checked_number
-from ..recording import watcher
-from ..silence import silent
-from ..stand_in import StandIn
-from ..value import Value
+from ..core.conversion import checked_number
+from ..core.grad_mode import watcher
+from ..core.value import Value
+from ..support.abstract_array import StandIn
+from ..support.errstate import silent
 from .checks import Array, check_different, checked_parameters, checked_state
 
 LearningRate = float | Callable[[int], float]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import checked_number
 from ..errors import ArgumentError, bad_argument
-from ..real_numbers import checked_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
 

@@ -10,21 +10,21 @@ model nor any global state of matplotlib is touched.
 
 from __future__ import annotations
 
-from .boundary import decision_boundary as decision_boundary
-from .classes import classification_figure as classification_figure
-from .contours import loss_contours as loss_contours
-from .course import fit_course as fit_course
-from .depth import gradient_by_depth as gradient_by_depth
-from .descent import descent_figure as descent_figure
-from .graph_picture import GraphPicture as GraphPicture
-from .graph_picture import computation_graph as computation_graph
-from .hill import loss_over_weight as loss_over_weight
-from .landscape import loss_landscape as loss_landscape
-from .learning import learning_curves as learning_curves
-from .network_drawing import network as network
-from .rates import learning_rates as learning_rates
-from .replay import loss_of as loss_of
-from .weight_slice import loss_slice as loss_slice
+from .descent.boundary import decision_boundary as decision_boundary
+from .descent.classes import classification_figure as classification_figure
+from .descent.contours import loss_contours as loss_contours
+from .descent.figure import descent_figure as descent_figure
+from .descent.fit_progress import fit_course as fit_course
+from .descent.landscape import loss_landscape as loss_landscape
+from .descent.learning import learning_curves as learning_curves
+from .descent.loss_curve import loss_over_weight as loss_over_weight
+from .descent.rates import learning_rates as learning_rates
+from .descent.replay import loss_of as loss_of
+from .graph.picture import GraphPicture as GraphPicture
+from .graph.picture import computation_graph as computation_graph
+from .influence.gradient_flow import gradient_by_depth as gradient_by_depth
+from .influence.loss_slice import loss_slice as loss_slice
+from .influence.network_drawing import network as network
 
 __all__ = [
     "GraphPicture",

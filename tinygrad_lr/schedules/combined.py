@@ -6,8 +6,8 @@ import itertools
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from ..core.conversion import checked_whole
 from ..errors import ArgumentError, refuse
-from ..real_numbers import checked_whole
 from .schedule import Constant, Rate, Schedule, along
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ..core.conversion import checked_number
 from ..errors import ArgumentError, refuse
-from ..real_numbers import checked_number
 from .schedule import Schedule, along
 
 SHAPES = ("cosine", "linear")

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, refuse
-from ..real_numbers import checked_number, checked_whole
 
 REMEMBERED = ("learning_rate", "best", "waited", "resting")
 

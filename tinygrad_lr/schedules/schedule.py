@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..real_numbers import checked_number, checked_whole
+from ..core.conversion import checked_number, checked_whole
 
 Rate = float | Callable[[int], float]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .checkpoints import Checkpoints as Checkpoints
+from .config import Moment as Moment
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .finder import LearningRates as LearningRates
 from .finder import find_learning_rate as find_learning_rate
 from .history import History as History
 from .loop import fit as fit
-from .plan import Moment as Moment
 from .stopping import EarlyStopping as EarlyStopping
 
 __all__ = [

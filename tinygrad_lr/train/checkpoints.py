@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..checkpoint import TRAINING, load_all, save_file
+from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, bad_argument
-from ..files import printable
-from ..real_numbers import checked_number, checked_whole
+from ..support.files import printable
 from .inputs import Array
-from .run import Run
+from .state import Run
 
 FORMAT = 1
 

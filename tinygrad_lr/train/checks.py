@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from .. import losses
+from ..core.conversion import checked_whole
 from ..data import DataLoader, split
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
 from ..optim import SGD, LearningRate, Optimizer, checked_number
-from ..real_numbers import checked_whole
 from .checkpoints import Checkpoints
 from .history import counted
 from .inputs import Array, as_inputs, as_targets, frozen, model_dtype

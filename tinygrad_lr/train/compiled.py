@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ..compiler import compile
+from ..core.value import Value
 from ..errors import CompileWarning, TraceError
-from ..value import Value
+from .config import Plan
+from .deferred_interrupt import Holding
 from .diagnosis import outside
-from .groups import Batch
-from .holding import Holding
-from .plan import Plan
-from .run import Run
-from .states import put_gradients
+from .rollback import put_gradients
+from .state import Run
+from .step_batches import Batch
 from .steps import Forward, Steps
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from .config import Moment, Plan
 from .diagnosis import stable_rate
 from .evaluation import judged
-from .groups import Groups
-from .plan import Moment, Plan
 from .progress import Show
-from .run import Run
+from .state import Run
+from .step_batches import Groups
 from .steps import Steps
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.grad_mode import no_grad
+from ..core.value import Value
 from ..errors import TinygradError, TrainingWarning
 from ..nn import Module, ReLU
-from ..nn.observe import observed
+from ..nn.hooks import observed
 from ..optim import SGD, Optimizer
-from ..recording import no_grad
-from ..value import Value
 from .evaluation import mode
 from .inputs import Array
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..markup import MOST_COLUMNS, MOST_ROWS, Html, element, ends, table, title, together
-from ..readable import number_text
-from .curve import curves
+from ..support.html import MOST_COLUMNS, MOST_ROWS, Html, element, ends, table, title, together
+from ..support.text_format import number_text
 from .history import History, counted
+from .sparkline_svg import curves
 
 
 def history_page(history: History) -> Html:

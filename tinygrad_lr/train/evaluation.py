@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses, metrics
+from ..core.conversion import checked_whole
+from ..core.grad_mode import no_grad
+from ..core.value import Value
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
-from ..real_numbers import checked_whole
-from ..recording import no_grad
-from ..value import Value
 from .inputs import Array, as_inputs, as_targets, model_dtype
 
 Metric = Callable[[Any, Any], float]

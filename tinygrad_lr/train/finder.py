@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
+from ..core.value import Value
 from ..errors import ArgumentError, bad_argument
-from ..generators import Seed, as_generator
 from ..nn import Module
 from ..optim import Optimizer, checked_number
-from ..value import Value
+from ..support.random_state import Seed, as_generator
 from .checks import checked_count, checked_loader, checked_optimizer
 from .evaluation import compared, mode
 from .weights import Weights

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files import replace_file
+from ..support.files import replace_file
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -93,7 +93,9 @@ class History:
         0,2.0,0.1
         1,0.5,""
         """
-        from ..table import write_table  # here: a program that trains need not write tables
+        from ..support.csv_files import (
+            write_table,  # here: a program that trains need not write tables
+        )
 
         rows = list(self.rows())
         names = list(dict.fromkeys(name for row in rows for name in row)) or ["step"]

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
-from ..generators import Seed, as_generator
+from ..core.value import Value
 from ..nn import Module
 from ..optim import LearningRate, Optimizer, checked_number
-from ..value import Value
+from ..support.random_state import Seed, as_generator
 from .checkpoints import Checkpoints
 from .checks import (
     checked_bound,
@@ -28,14 +28,14 @@ from .checks import (
     checked_stopping,
     checked_validation,
 )
+from .config import Moment, Plan
 from .descent import descend
 from .diagnosis import Diagnosis, culprit, stable_rate
-from .ending import message
+from .divergence import message
 from .evaluation import Metric, checked_metrics, mode
 from .history import History
-from .plan import Moment, Plan
 from .progress import bar
-from .run import Run
+from .state import Run
 from .steps import stepping
 from .stopping import EarlyStopping
 

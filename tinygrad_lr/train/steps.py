@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.value import Value
 from ..optim import clip_gradient_norm
-from ..value import Value
-from .groups import Batch, Groups
+from .config import Plan
 from .inputs import Array
-from .plan import Plan
 from .progress import Show
-from .run import Run
+from .state import Run
+from .step_batches import Batch, Groups
 
 Pairs = list[tuple[Any, Any]]
 Forward = tuple[float, Pairs, Callable[[], object]]
@@ -96,9 +96,9 @@ def stepping(run: Run, plan: Plan, compile: bool | None) -> Iterator[Steps]:
     if not (BY_DEFAULT if compile is None else compile):
         yield Steps(run, plan)
         return
-    from .chunks import Chunks, suits  # here: loading the compiler takes 30 ms
     from .compiled import Attempt, CompiledSteps
-    from .holding import Holding
+    from .deferred_interrupt import Holding
+    from .fused_steps import Chunks, suits  # here: loading the compiler takes 30 ms
 
     holding, kind = Holding(), Chunks if suits(run, plan) else CompiledSteps
     with holding.listening():

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, bad_argument
-from ..real_numbers import checked_number, checked_whole
 
 
 @dataclass

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.value import Value
 from ..nn import Module
 from ..nn.module import Found, put, walk
 from ..optim import snapshot
-from ..value import Value
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

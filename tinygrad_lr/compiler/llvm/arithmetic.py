@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..instruction import Instruction, stand_in_of
+from ..ir.instruction import Instruction, stand_in_of
 from .elementary import EMIT, EMIT_BINARY
 
 FLAGS = ("contract",)  # a product and a sum may become one; nan, inf and -0 travel as in NumPy

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..fusion import Axes, Loop, base_of, forward_axes
-from ..instruction import REDUCTIONS, Instruction
-from ..layout import contiguous, located
+from ..ir.fusion import Axes, Loop, base_of, forward_axes
+from ..ir.instruction import REDUCTIONS, Instruction
+from ..ir.layout import contiguous, located
 from .loops import counted_loop
 from .memory import Memory
-from .reducing import horizontal, neutral
-from .rows import Row
-from .sharing import Share
+from .reductions import horizontal, neutral
+from .row_kernel import Row
 from .vectors import vector_bytes
+from .work_split import Share
 
 UNROLLED = 8  # vectors of a row that are held in registers from one stage of it to the next
 

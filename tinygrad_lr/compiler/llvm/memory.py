@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..instruction import Instruction
-from ..layout import contiguous
+from ..ir.instruction import Instruction
+from ..ir.layout import contiguous
 from . import arithmetic
 from .loops import counted_loop
 

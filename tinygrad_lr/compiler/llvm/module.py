@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..fusion import Call, Kernel, Loop, Product
-from ..instruction import Instruction
-from ..program import different, identifier
-from ..schedule import Schedule, Storage, place_of
+from ..ir.fusion import Call, Kernel, Loop, Product
+from ..ir.instruction import Instruction
+from ..ir.program import different, identifier
+from ..ir.schedule import Schedule, Storage, place_of
 from .arithmetic import NATIVE, can_emit
-from .forms import Uses, form_of
+from .kernel_key import Uses, form_of
 from .loop_kernels import LoopEmission
 from .memory import Memory
 from .product_kernels import ProductEmission, divides, scratch_bytes
-from .sharing import Share, barrier
 from .vectors import vector_bytes
+from .work_split import Share, barrier
 
 POINTER, I64, I32 = ir.PointerType(), ir.IntType(64), ir.IntType(32)
 ENTRY = "run"

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..fusion import Product as ProductKernel
-from ..fusion import base_of
-from ..instruction import Instruction
-from ..layout import located
+from ..ir.fusion import Product as ProductKernel
+from ..ir.fusion import base_of
+from ..ir.instruction import Instruction
+from ..ir.layout import located
 from . import arithmetic
 from .elementary import EMIT, EMIT_BINARY
 from .memory import Memory
 from .products import Product, emit_product, scratch_elements
-from .sharing import Share
 from .vectors import lanes
+from .work_split import Share
 
 I64 = ir.IntType(64)
 LONG = 8  # instructions of a last line that is not repeated in every place of a tile

@@ -26,15 +26,7 @@ from .tiling import (
     rows_for,
     rows_scratch,
 )
-from .vectors import (
-    INDEX,
-    element_at,
-    element_type,
-    first_lanes,
-    lanes,
-    load_vector,
-    store_vector,
-)
+from .vectors import INDEX, element_at, element_type, first_lanes, lanes, load_vector, store_vector
 
 __all__ = ["LastLine", "Product", "emit_product", "scratch_elements"]
 

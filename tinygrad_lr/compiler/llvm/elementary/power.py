@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .double_double_log import log_in_two
 from .exponential import exp_of
 from .lanes import Lanes
-from .logarithm_in_two import log_in_two
 
 # less a third of the bits of x: those of x^(-1/3), within 4 %
 CBRT_START = {True: 0x54A2FA8C, False: 0x553EF0FF289DD796}  # in float32 or not

@@ -1,0 +1,135 @@
+"""Machine code needs llvmlite, and is kept where nobody else can write to it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from programs import CACHE, assert_equal
+
+import tinygrad_lr as tg
+from tinygrad_lr.compiler.runtime import backends as writers
+from tinygrad_lr.errors import CompileWarning, MissingExtraError
+
+X = np.linspace(-1.0, 1.0, 6)
+
+
+def test_c9_without_llvmlite_numpy_computes_and_one_warning_says_so(monkeypatch):
+    monkeypatch.setattr(writers.importlib.util, "find_spec", lambda name: None)
+    writers.has_llvm.cache_clear()
+    try:
+        with pytest.warns(CompileWarning, match=r"pip install 'tinygrad_lr\[jit\]'") as told:
+            first, second = (tg.compile(lambda x, by=by: x * by) for by in (2, 3))
+        assert len(told) == 1 and first.backend == second.backend == "numpy"
+        assert told[0].filename == __file__
+        assert_equal([first(X), second(X)], [X * 2, X * 3], "numpy")
+    finally:
+        writers.has_llvm.cache_clear()
+
+
+def test_llvm_asked_for_and_missing_is_an_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    with pytest.raises(MissingExtraError, match="llvmlite is not installed; run: pip install"):
+        tg.compile(lambda x: x, backend="llvm")
+
+
+SCRIPT = """
+import numpy as np, tinygrad_lr as tg
+f = tg.compile(lambda x: np.tanh(x) * 2.5 + x, backend="llvm")
+print(repr(float(f(np.arange(8.0)).sum())))
+"""
+
+
+def run(cache, script=SCRIPT, **options):
+    environment = {**os.environ, "TINYGRAD_LR_CACHE": str(cache)}
+    root = str(Path(tg.__file__).parent.parent)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script],
+        env=environment,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def output(process):
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return out
+
+
+def kept(cache):
+    return sorted(x.name for x in Path(cache).iterdir()) if Path(cache).exists() else []
+
+
+@pytest.fixture
+def cache(tmp_path):
+    pytest.importorskip("llvmlite")
+    return tmp_path / "cache"
+
+
+def test_c11_two_processes_at_once_share_the_cache(cache):
+    first, second = run(cache), run(cache)
+    expected = np.tanh(np.arange(8.0)) * 2.5 + np.arange(8.0)
+    assert float(output(first)) == pytest.approx(expected.sum()) and output(second)
+    assert len(kept(cache)) == 1 and kept(cache)[0].endswith(".o")
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert (cache / kept(cache)[0]).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "spoiled", [b"", b"x" * 31, b"x" * 5000, None], ids=["empty", "short", "other", "flipped"]
+)
+def test_c11_a_spoiled_object_is_compiled_again(spoiled, cache):
+    expected = output(run(cache))
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]) if spoiled is None else spoiled)
+    assert output(run(cache)) == expected and file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o755, 0o750, 0o701], ids=oct)
+def test_c11_a_directory_that_others_may_enter_is_not_used(mode, cache):
+    cache.mkdir()
+    cache.chmod(mode)
+    assert output(run(cache)) and kept(cache) == []
+
+
+def test_c11_a_link_a_file_and_an_unwritable_place_are_not_used(cache, tmp_path):
+    target = tmp_path / "target"
+    target.mkdir(mode=0o700)
+    cache.symlink_to(target)
+    (tmp_path / "file").write_text("")
+    for place in (cache, tmp_path / "file", Path("/proc/nowhere")):
+        assert output(run(place))
+    assert kept(target) == []
+
+
+def test_c11_an_object_that_others_may_write_is_not_run(cache):
+    output(run(cache))
+    (file,) = cache.iterdir()
+    file.chmod(0o666)
+    assert output(run(cache)) and file.stat().st_mode & 0o077 == 0
+
+
+def test_c11_with_an_empty_variable_nothing_is_kept(cache, tmp_path):
+    script = f"import os; os.environ['HOME'] = {str(tmp_path)!r}\n" + SCRIPT
+    assert output(run("", script)) and not cache.exists() and kept(tmp_path) == []
+
+
+def test_these_tests_use_a_cache_of_their_own():
+    pytest.importorskip("llvmlite")
+    from tinygrad_lr.compiler.llvm import cache as objects
+
+    assert os.environ["TINYGRAD_LR_CACHE"] == CACHE and str(objects.directory()) == CACHE
+
+
+def test_t11_import_does_not_import_llvmlite():
+    script = "import sys, tinygrad_lr as tg; tg.compile; print('llvmlite' in sys.modules)"
+    assert output(run("", script)).strip() == "False"

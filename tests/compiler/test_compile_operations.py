@@ -1,0 +1,69 @@
+"""Every operation of the table, compiled: what eager code computes, on each backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from operands import CASES, LAYOUTS, NUMBERS, cotangent
+from programs import assert_equal, backends
+
+import tinygrad_lr as tg
+
+each_case = pytest.mark.parametrize("case", CASES, ids=repr)
+each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=lambda d: d.__name__)
+
+
+def derived(case):
+    """The function that gives an operation's value, its gradients and its second derivatives."""
+
+    def scalar(*inputs):
+        out = case(*inputs)
+        return np.sum(out * cotangent(0, out))
+
+    def f(*inputs):
+        out, pullback = tg.vjp(case, *inputs)
+        tangents = tuple(cotangent(i + 1, x) for i, x in enumerate(inputs))
+        return out, pullback(cotangent(0, out)), tg.hvp(scalar, inputs, tangents)
+
+    return f
+
+
+@backends()
+@each_dtype
+@each_case
+def test_values_gradients_and_second_derivatives_are_those_of_eager_code(case, dtype, backend):
+    inputs = [x.astype(dtype) for x in case.inputs]
+    f = derived(case)
+    compiled = tg.compile(f, backend=backend)
+    for moved in (inputs, [np.flip(x).copy() for x in inputs]):
+        assert_equal(compiled(*moved), f(*moved), backend)
+
+
+@backends()
+@each_case
+def test_a_value_alone_is_that_of_eager_code(case, backend):
+    compiled = tg.compile(case.__call__, backend=backend)
+    assert_equal(compiled(*case.inputs), case(*case.inputs), backend)
+
+
+@backends()
+@each_case
+def test_the_layout_of_memory_does_not_matter_and_operands_are_not_written_to(case, backend):
+    compiled = tg.compile(case.__call__, backend=backend)
+    expected = case(*case.inputs)
+    for layout in LAYOUTS.values():
+        inputs = [layout(x) for x in case.inputs]
+        for x in inputs:
+            x.flags.writeable = False
+        np.testing.assert_allclose(compiled(*inputs), expected, rtol=1e-12, atol=1e-13)
+
+
+@backends()
+@pytest.mark.parametrize("case", NUMBERS, ids=repr)
+def test_python_numbers_give_python_numbers(case, backend):
+    numbers = [float(x) for x in case.inputs]
+    compiled = tg.compile(lambda *xs: tg.vjp(case, *xs)[1](1.0), backend=backend)
+    expected = tg.vjp(case, *numbers)[1](1.0)
+    found = compiled(*numbers)
+    assert [float(x) for x in found] == pytest.approx([float(x) for x in expected], rel=1e-13)
+    assert all(type(x) is type(y) for x, y in zip(found, expected, strict=True))

@@ -1,0 +1,380 @@
+"""Declaring an operation from outside the package, and what NumPy functions do with Values."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.core.primitive import METHODS, NUMPY, TABLE
+from tinygrad_lr.errors import ArgumentError, NotDifferentiableError, ShapeError
+
+X = np.array([[0.5, -1.5, 2.0], [1.0, 0.3, -0.7]])
+
+
+@pytest.fixture(autouse=True)
+def table():
+    """What is declared during a test is forgotten after it."""
+    kept = [(mapping, dict(mapping)) for mapping in (TABLE, METHODS, NUMPY)]
+    yield TABLE
+    for mapping, before in kept:
+        mapping.clear()
+        mapping.update(before)
+
+
+# ---- an operation in five lines
+
+
+def test_an_operation_of_five_lines_has_both_modes_and_higher_derivatives():
+    @tg.primitive
+    def cube(x):
+        return x * x * x
+
+    cube.vjp(x=lambda g, out, x: g * 3 * x * x)
+    assert cube(2.0) == 8.0 and cube(Value(2.0)).data == 8.0
+    tg.check_gradients(cube, X, order=3, tolerance=1e-5)
+    assert tg.jvp(cube, (2.0,), (1.0,)) == (8.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((1, 1), (2,))]
+)
+def test_broadcasting_is_undone_for_the_rules_of_others_too(shapes):
+    @tg.primitive
+    def weighed(x, y):
+        return x * x * y
+
+    weighed.vjp(x=lambda g, out, x, y: g * 2 * x * y, y=lambda g, out, x, y: g * x * x)
+    rng = np.random.default_rng(0)
+    tg.check_gradients(weighed, *(rng.normal(size=shape) for shape in shapes))
+
+
+def test_an_operation_may_have_options():
+    @tg.primitive
+    def scaled(x, factor=2.0, *, shift=0.0):
+        return x * factor + shift
+
+    scaled.vjp(x=lambda g, out, x, factor, shift: g * factor)
+    assert scaled(3.0) == 6.0 and scaled(3.0, 4.0) == 12.0 and scaled(3.0, shift=1.0) == 7.0
+    tg.check_gradients(lambda x: scaled(x, factor=5.0, shift=2.0), X)
+
+
+def test_an_operation_may_take_any_number_of_operands():
+    @tg.primitive
+    def product(*factors):
+        return np.prod(np.stack(factors), axis=0)
+
+    product.vjp(factors=lambda g, out, *factors: lambda i: g * out / factors[i])
+    tg.check_gradients(product, X + 3, X + 4, X + 5)
+
+
+def test_an_operation_may_reduce_and_be_differentiated_forward_by_transposition():
+    @tg.primitive
+    def energy(x, w):
+        return np.sum(w * x * x)
+
+    energy.vjp(x=lambda g, out, x, w: g * 2 * w * x, w=lambda g, out, x, w: g * x * x)
+    tg.check_gradients(energy, X, X[0])
+
+
+def test_an_operand_may_be_left_without_a_rule():
+    @tg.primitive
+    def pick(x, mask):
+        return np.where(mask, x, 0.0)
+
+    pick.vjp(x=lambda g, out, x, mask: np.where(mask, g, 0.0))
+    mask = np.array([1.0, 0.0, 1.0])
+    np.testing.assert_array_equal(tg.grad(lambda x: pick(x, mask).sum())(X[0]), mask)
+    with pytest.raises(NotDifferentiableError, match=r"pick has no derivative.*mask"):
+        tg.grad(lambda m: pick(X[0], m).sum())(mask)
+    with pytest.raises(NotDifferentiableError, match=r"pick has no derivative.*mask"):
+        tg.jvp(lambda m: pick(X[0], m), (mask,), (mask,))
+
+
+@pytest.mark.parametrize("slope", [0, 0.0, 2, True, np.float32(1), np.ones(3)], ids=repr)
+def test_a_rule_may_return_any_number(slope):
+    @tg.primitive
+    def odd(x):
+        return x * 1.0
+
+    odd.vjp(x=lambda g, out, x: slope)
+    for x in (Value(2.0), Value(np.ones(3)), Value(np.ones(3, np.float32))):
+        if np.ndim(slope) <= x.ndim:
+            odd(x).sum().backward()
+            np.testing.assert_array_equal(x.grad, np.full(x.shape, slope, float))
+            assert np.asarray(x.grad).dtype == x.dtype
+
+
+def test_a_rule_whose_cotangent_cannot_fit_its_operand_is_an_error():
+    @tg.primitive
+    def odd(x):
+        return x * 1.0
+
+    odd.vjp(x=lambda g, out, x: np.ones(5))
+    with pytest.raises(ValueError, match="5"):
+        odd(Value(np.ones(3))).sum().backward()
+
+
+def test_an_operation_without_rules_is_refused_when_it_is_differentiated():
+    @tg.primitive
+    def opaque(x):
+        return x + 1
+
+    assert opaque(Value(1.0)).data == 2.0
+    with pytest.raises(NotDifferentiableError, match="opaque has no derivative"):
+        opaque(Value(1.0)).backward()
+
+
+def test_an_operation_stands_for_the_numpy_function_that_it_names():
+    @tg.primitive(np.cbrt)
+    def cube_root(x):
+        return np.cbrt(x)
+
+    cube_root.vjp(x=lambda g, out, x: g / (3 * out * out))
+    assert tg.grad(np.cbrt)(8.0) == pytest.approx(1 / 12)
+    assert np.cbrt(Value([8.0])).data.tolist() == [2.0] and np.cbrt(8.0) == 2.0
+
+
+@pytest.mark.parametrize("kind", ["linear", "multilinear", "elementwise"])
+def test_the_forward_mode_follows_from_a_declared_kind(kind):
+    @tg.primitive(kind=kind)
+    def scaled(x):
+        return x * 4.0
+
+    scaled.vjp(x=lambda g, out, x: g * 4.0)
+    assert scaled.tangent_rules[0] is not None
+    tg.check_gradients(scaled, X)
+
+
+def test_an_operation_keeps_its_name_docstring_and_module():
+    @tg.primitive
+    def described(x, *, scale=1.0):
+        """What it does."""
+        return x * scale
+
+    assert (described.__name__, described.__doc__, described.__module__) == (
+        *("described", "What it does.", __name__),
+    )
+    assert repr(described) == "<primitive described(x)>"
+
+
+# ---- declarations that cannot be right fail at once
+
+
+@pytest.fixture
+def product():
+    @tg.primitive
+    def product_of(x, y, scale=1.0):
+        return x * y * scale
+
+    return product_of
+
+
+@pytest.mark.parametrize("declare", ["vjp", "jvp"])
+def test_a_rule_for_an_operand_that_is_not_there_fails_at_once(product, declare):
+    with pytest.raises(ArgumentError, match="no operand 'z'; expected one of x, y"):
+        getattr(product, declare)(z=lambda g, out, x, y, scale: g)
+
+
+@pytest.mark.parametrize("declare", ["vjp", "jvp"])
+@pytest.mark.parametrize(
+    "rule", [lambda g: g, lambda g, out, x, y: g, lambda g, out, x, y, s, t: g]
+)
+def test_a_rule_of_the_wrong_number_of_parameters_fails_at_once(product, declare, rule):
+    with pytest.raises(ArgumentError, match="expected g, out, x, y, scale"):
+        getattr(product, declare)(x=rule)
+
+
+def test_a_rule_may_gather_its_parameters(product):
+    product.vjp(x=lambda g, out, *xy, **options: g * xy[1] * options["scale"])
+    product.vjp(y=lambda g, out, x, *rest, **options: g * x * options["scale"])
+    tg.check_gradients(lambda x, y: product(x, y, scale=3.0), X, X[0])
+
+
+def test_two_modules_cannot_declare_one_name():
+    with pytest.raises(ArgumentError, match=r"'tanh' exists already in tinygrad_lr"):
+
+        @tg.primitive
+        def tanh(x):
+            return x
+
+    assert tg.grad(np.tanh)(0.0) == 1.0
+
+
+def test_a_module_may_declare_its_operation_again():
+    for factor in (2.0, 3.0):
+
+        @tg.primitive
+        def again(x):
+            return x * factor  # noqa: B023
+
+        again.vjp(x=lambda g, out, x: g * factor)  # noqa: B023
+    assert tg.grad(again)(1.0) == 3.0
+
+
+@pytest.mark.parametrize("call", [lambda f: f(), lambda f: f(1.0), lambda f: f(1.0, 2.0, 3.0, 4.0)])
+def test_a_call_with_the_wrong_number_of_arguments_is_an_error(product, call):
+    with pytest.raises(TypeError, match="product_of"):
+        call(lambda *args: product(*map(Value, args)))
+
+
+def test_a_call_with_an_unknown_option_is_an_error_that_names_it(product):
+    with pytest.raises(TypeError, match=r"product_of.*'size' is not supported"):
+        product(Value(1.0), 2.0, size=3)
+    assert product(Value(2.0), y=3.0).data == 6.0
+
+
+# ---- NumPy on Values
+
+UNSUPPORTED = {
+    "ufunc": (np.gcd, "np.gcd"),
+    "linalg.eig": (lambda v: np.linalg.eig(v[:, :2]), "np.linalg.eig "),
+    "linalg.svd": (np.linalg.svd, "np.linalg.svd "),
+    "fft": (np.fft.fft, "np.fft.fft "),
+    "unique": (np.unique, "np.unique "),
+    "histogram": (np.histogram, "np.histogram "),
+    "outer of a ufunc": (lambda v: np.add.outer(v, v), "np.add.outer"),
+    "cumulative of a ufunc": (lambda v: np.multiply.accumulate(v), "np.multiply.accumulate"),
+    "where= of a ufunc": (lambda v: np.exp(v, where=X > 0), "np.exp with where="),
+}
+
+
+@pytest.mark.parametrize(("f", "name"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_a_function_without_a_derivative_is_refused_by_name_with_the_ways_out(f, name):
+    args = (2,) if f is np.gcd else ()
+    with pytest.raises(NotDifferentiableError, match=re.escape(name)) as error:
+        f(Value(X), *args)
+    assert isinstance(error.value, TypeError)
+    assert "tg.primitive" in str(error.value) and "value.numpy()" in str(error.value)
+
+
+PLAIN = {
+    "argmax": np.argmax,
+    "argmax of an axis": lambda v: np.argmax(v, axis=1),
+    "argmin": np.argmin,
+    "argsort": np.argsort,
+    "argwhere": lambda v: np.argwhere(v > 0),
+    "nonzero": lambda v: np.nonzero(v)[0],
+    "count_nonzero": np.count_nonzero,
+    "isnan": np.isnan,
+    "isfinite": np.isfinite,
+    "signbit": np.signbit,
+    "less": lambda v: np.less(v, 1.0),
+    "equal": lambda v: np.equal(1.0, v),
+    "logical_and": lambda v: np.logical_and(v, v > 0),
+    "isclose": lambda v: np.isclose(v, v),
+    "allclose": lambda v: np.allclose([v, v], v),
+    "array_equal": lambda v: np.array_equal(v, v),
+    "any": lambda v: np.any(v > 0),
+    "all": np.all,
+    "shape": np.shape,
+    "ndim": np.ndim,
+    "size": np.size,
+    "result_type": lambda v: np.result_type(v, np.float32),
+    "zeros_like": np.zeros_like,
+    "ones_like": np.ones_like,
+    "full shape": lambda v: np.zeros(v.shape),
+    "searchsorted": lambda v: np.searchsorted(np.arange(3.0), v),
+    "digitize": lambda v: np.digitize(v, np.arange(3.0)),
+    "argpartition": lambda v: np.argpartition(v, 1),
+}
+
+
+@pytest.mark.parametrize("f", PLAIN.values(), ids=PLAIN)
+def test_a_function_without_a_derivative_to_lose_gives_plain_arrays(f):
+    found, expected = f(Value(X)), f(X)
+    assert type(found) is type(expected)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_methods_of_the_largest_and_smallest_positions_give_plain_integers():
+    assert Value(X).argmax() == 2 and Value(X).argmin(axis=1).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_like_a_value_have_its_dtype(dtype):
+    v = Value(X.astype(dtype))
+    assert np.zeros_like(v).dtype == np.ones_like(v).dtype == dtype
+
+
+FORBIDDEN = {
+    "np.exp(v, out=a)": r"np\.exp.*out=",
+    "np.add(a, v, out=a)": r"np\.add.*out=",
+    "np.multiply(2.0, 3.0, out=v)": r"np\.multiply.*out=",
+    "a.__iadd__(v)": r"array = array \+ value",
+    "a.__imul__(v)": r"array = array \+ value",
+    "np.asarray(v)": r"value\.numpy\(\)",
+    "np.array([v, v])": r"np\.stack",
+    "np.array(v, dtype=np.float32)": r"value\.numpy\(\)",
+    "np.add.at(a, 0, v)": r"np\.add\.at",
+}
+
+
+@pytest.mark.parametrize(("line", "message"), FORBIDDEN.items(), ids=FORBIDDEN)
+def test_a_value_never_becomes_an_array_by_accident(line, message):
+    with pytest.raises(NotDifferentiableError, match=message):
+        eval(line, {"np": np, "v": Value(X), "a": np.ones_like(X)})
+
+
+def test_the_errors_of_numpy_name_the_operation():
+    with pytest.raises(ShapeError, match=r"add: the shapes \(2, 3\) and \(2,\) do not fit"):
+        Value(X) + np.ones(2)
+    with pytest.raises(ArgumentError, match="reshape"):
+        Value(X).reshape(4)
+
+
+METHOD_CALLS = {
+    "v.abs()": "np.abs(a)",
+    "v.exp()": "np.exp(a)",
+    "(v * v).sqrt()": "np.sqrt(a * a)",
+    "(v * v).log()": "np.log(a * a)",
+    "v.tanh()": "np.tanh(a)",
+    "v.clip(-1, 1)": "a.clip(-1, 1)",
+    "v.sum(axis=0)": "a.sum(axis=0)",
+    "v.sum(0)": "a.sum(0)",
+    "v.mean(1, keepdims=True)": "a.mean(1, keepdims=True)",
+    "v.max()": "a.max()",
+    "v.min(axis=(0, 1))": "a.min(axis=(0, 1))",
+    "v.prod(axis=-1)": "a.prod(axis=-1)",
+    "v.var(ddof=1)": "a.var(ddof=1)",
+    "v.std(axis=0)": "a.std(axis=0)",
+    "v.cumsum()": "a.cumsum()",
+    "v.dot(a.T)": "a.dot(a.T)",
+    "v @ v.T": "a @ a.T",
+    "v.trace()": "a.trace()",
+    "v.diagonal(1)": "a.diagonal(1)",
+    "v.reshape(3, 2)": "a.reshape(3, 2)",
+    "v.reshape((3, -1))": "a.reshape((3, -1))",
+    "v.reshape(-1)": "a.reshape(-1)",
+    "v.ravel()": "a.ravel()",
+    "v.flatten()": "a.flatten()",
+    "v.transpose()": "a.transpose()",
+    "v.transpose(1, 0)": "a.transpose(1, 0)",
+    "v.transpose((1, 0))": "a.transpose((1, 0))",
+    "v.swapaxes(0, 1)": "a.swapaxes(0, 1)",
+    "v[:, None].squeeze()": "a[:, None].squeeze()",
+    "v.repeat(2, axis=0)": "a.repeat(2, axis=0)",
+    "v.astype('float32')": "a.astype('float32')",
+    "abs(v) + +v - -v": "abs(a) + +a - -a",
+    "2 ** v": "2 ** a",
+    "v.relu()": "np.maximum(a, 0)",
+    "v.sigmoid()": "1 / (1 + np.exp(-a))",
+}
+
+
+@pytest.mark.parametrize(("method", "expected"), METHOD_CALLS.items(), ids=METHOD_CALLS)
+def test_the_methods_are_those_of_arrays(method, expected):
+    names = {"np": np, "v": Value(X), "a": X}
+    found, expected = eval(method, names), eval(expected, names)
+    assert found.shape == np.shape(expected) and found.dtype == expected.dtype
+    np.testing.assert_allclose(found.data, expected, rtol=1e-14)
+
+
+def test_pythons_round_rounds_a_number_and_keeps_no_slope():
+    x = Value(1.26)
+    rounded = round(x, 1)
+    rounded.backward()
+    assert (rounded.data, x.grad) == (1.3, 0.0)

@@ -1,0 +1,497 @@
+"""Graph pictures: all of the graph is there once, with the Values' own numbers, safely written."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import re
+import time
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.errors import ArgumentError, DataFileError
+from tinygrad_lr.plot import GraphPicture, computation_graph
+from tinygrad_lr.plot.graph.boxes import sign
+from tinygrad_lr.plot.graph.folding import Folding
+from tinygrad_lr.plot.graph.reading import Graph
+from tinygrad_lr.support.text_format import number_text
+
+SVG = "{http://www.w3.org/2000/svg}"
+NASTY = [
+    "<img src=x onerror=alert(1)>",
+    '"onmouseover=',
+    "</title>",
+    "{{7*7}}",
+    "a\\",
+    "x\n\x1b[31m",
+]
+OPERATIONS = [
+    lambda a, b: a + b,
+    lambda a, b: a * b,
+    lambda a, b: a - b * 0.5,
+    lambda a, b: a.tanh() + b,
+]
+
+
+def scalar_network(sizes, samples, seed=1):
+    """A network of scalars as micrograd builds it, and the loss of some samples."""
+    rng = random.Random(seed)
+    layers = [
+        [([Value(rng.uniform(-1, 1)) for _ in range(n)], Value(0.1)) for _ in range(out)]
+        for n, out in itertools.pairwise(sizes)
+    ]
+    losses = []
+    for _ in range(samples):
+        x = [rng.gauss(0, 1) for _ in range(sizes[0])]
+        for k, layer in enumerate(layers):
+            x = [sum((w * v for w, v in zip(ws, x, strict=True)), b) for ws, b in layer]
+            x = [v.tanh() for v in x] if k < len(layers) - 1 else x
+        losses.append((x[0] - 1.0) ** 2)
+    return sum(losses) / samples
+
+
+def network():
+    model = tg.nn.MLP(2, [16, 16], 1, activation="tanh", dtype=np.float64, generator=0)
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    return model, tg.losses.mse(model(x), x[:, :1] * x[:, 1:])
+
+
+@st.composite
+def graphs(draw):
+    """Random graphs of scalars, with as many shared Values as there may be."""
+    pool = [Value(0.3 * i - 1.0) for i in range(draw(st.integers(1, 6)))]
+    for _ in range(draw(st.integers(1, 70))):
+        operation = OPERATIONS[draw(st.integers(0, 3))]
+        a, b = (pool[draw(st.integers(0, len(pool) - 1))] for _ in range(2))
+        pool.append(operation(a, b))
+    return pool[-1]
+
+
+def closed(folding):
+    """Whether the boxes of a folding form a circle."""
+    into = dict.fromkeys(range(len(folding.groups)), 0)
+    for _, b, _ in folding.edges:
+        into[b] += 1
+    free = [i for i, count in into.items() if not count]
+    for i in free:
+        for a, b, _ in folding.edges:
+            if a == i:
+                into[b] -= 1
+                if not into[b]:
+                    free.append(b)
+    return len(free) < len(folding.groups)
+
+
+@settings(max_examples=120)
+@given(graphs(), st.data())
+def test_every_vertex_and_every_edge_is_drawn_or_folded_once(loss, data):
+    graph = Graph(loss)
+    open = data.draw(st.sets(st.integers(0, len(graph.layers) - 1)))
+    unfolded = data.draw(st.none() | st.integers(graph.leaves, len(graph.things) - 1))
+    folding = Folding(graph, open, unfolded)
+    drawn = [i for group in folding.groups for i in group.vertices]
+    assert sorted(drawn) == list(range(len(graph.things)))
+    inside = sum(
+        folding.group_of[x] == folding.group_of[i]
+        for i, reads in enumerate(graph.reads)
+        for x in reads
+    )
+    assert inside + sum(times for _, _, times in folding.edges) == sum(map(len, graph.reads))
+    assert not closed(folding)
+
+
+@settings(max_examples=60)
+@given(graphs())
+def test_boxes_hold_the_numbers_and_the_gradients_of_their_values(loss):
+    picture = computation_graph(loss, open="all")
+    loss.backward()
+    for box in picture.boxes:
+        if box.look in {"parameter", "result"}:
+            (value,) = box.things
+            data, gradient = box.rows
+            assert data.text == number_text(value.data)
+            assert gradient.text == number_text(value.grad)
+            assert gradient.sign == (value.grad > 0) - (value.grad < 0)
+
+
+def test_a_small_graph_is_drawn_in_full():
+    a, b = Value(-4.0, name="a"), Value(2.0, name="b")
+    picture = computation_graph((a * b + b**3) * a)
+    assert [box.name for box in picture.boxes if not box.formula] == ["a", "b"]
+    assert {box.formula for box in picture.boxes} >= {"a · b", "b³"} and len(picture.boxes) == 6
+    assert all(len(box.things) == 1 for box in picture.boxes)
+
+
+def test_a_value_that_is_read_twice_has_one_edge_with_its_count():
+    x = Value(3.0, name="x")
+    picture = computation_graph(x * x)
+    assert picture.edges == ((0, 1, 2),)
+    assert "×2" in picture.svg() and 'label="×2"' in picture.dot()
+
+
+def test_gradients_are_those_of_backward_where_it_ran_and_are_said_to_be():
+    w = Value(2.0, name="w")
+    loss = (w * 3.0) ** 2
+    loss.backward()
+    w.grad = 7.0
+    picture = computation_graph(loss)
+    assert picture.boxes[0].rows[1].text == "7" and w.grad == 7.0
+    assert "as backward() left them" in picture.svg()
+
+
+def test_gradients_are_computed_and_written_nowhere_where_backward_did_not_run():
+    model, loss = network()
+    picture = computation_graph(loss, model=model)
+    assert "computed for this picture" in picture.svg()
+    assert all(p.grad is None for p in model.parameters()) and loss.grad is None
+    box = next(box for box in picture.boxes if box.name == "b₃")
+    loss.backward()
+    assert box.rows[1].text == f"[{number_text(model.layers[4].bias.grad[0], 3)}]"
+
+
+def test_without_gradients_there_are_none():
+    model, loss = network()
+    picture = computation_graph(loss, model=model, gradients=False)
+    assert {row.label for box in picture.boxes for row in box.rows} == {"data"}
+    assert "gradient" not in picture.svg() + picture.tree()
+
+
+def test_a_graph_without_one_number_at_its_end_says_why_it_has_no_gradients():
+    assert (
+        "no gradients: this is no single number" in computation_graph(Value(np.ones(3)) * 2).svg()
+    )
+
+
+def test_layers_fold_into_boxes_and_open_by_name_and_by_number():
+    model, loss = network()
+    folded = computation_graph(loss, model=model, open=())
+    names = [box.name for box in folded.boxes]
+    assert names == ["x", "layers.0", "layers.2", "layers.4", "y", "loss"]
+    layer = folded.boxes[1]
+    assert layer.formula == "tanh(x W₁ + b₁)" and layer.note == "48 parameters, 2 operations"
+    assert [row.label for row in layer.rows] == ["data", "gradient", "parameters", "their gradient"]
+    by_name = computation_graph(loss, model=model, open=["layers.2"])
+    assert {"W₂", "b₂", "z₂", "h₂"} <= {box.name for box in by_name.boxes}
+    assert by_name.svg() == computation_graph(loss, model=model, open=[2]).svg()
+
+
+def test_neurons_of_scalars_fold_into_their_formula():
+    picture = computation_graph(scalar_network([2, 16, 16, 1], 3))
+    assert "2,2" in repr(picture) and len(picture.boxes) == 4
+    assert [box.formula for box in picture.boxes[:2]] == ["48 × tanh(Σ w · x + b)"] * 2
+    opened = computation_graph(scalar_network([2, 16, 16, 1], 3), open=[2])
+    neurons = [box for box in opened.boxes if box.formula == "tanh(Σ w · x + b)"]
+    assert len(neurons) == 6 and neurons[0].note == "33 operations"
+    assert any(box.name == "… 42 more" for box in opened.boxes)
+
+
+def test_two_thousand_nodes_take_less_than_two_seconds_and_stay_few_boxes():
+    loss = scalar_network([2, 16, 16, 1], 3)
+    start = time.perf_counter()
+    picture = computation_graph(loss, open="all")
+    picture.svg()
+    assert time.perf_counter() - start < 2 and len(picture.boxes) < 40
+
+
+@pytest.mark.parametrize("kind", ["chain", "layers", "leaves"])
+def test_very_large_graphs_have_small_pictures(kind):
+    x = Value(1.0)
+    for i in range(20_000):
+        x = x * 1.0001 if kind == "chain" else x.tanh() * Value(0.5) if kind == "layers" else x
+        x = x + Value(float(i)) if kind == "leaves" else x
+    for open in (None, "all"):
+        picture = computation_graph(x, open=open)
+        assert len(picture.boxes) < 60 and len(picture.svg()) < 60_000
+    assert "more" in picture.svg() or kind == "leaves"
+
+
+def test_the_tree_prints_each_box_once_and_fits_its_width():
+    model, loss = network()
+    for width in (40, 78):
+        tree = computation_graph(loss, model=model).tree(width)
+        assert max(map(len, tree.splitlines())) <= width
+    a = Value(2.0, name="a")
+    c = a.tanh()
+    tree = computation_graph(c * c.exp()).tree()
+    lines = [line for line in tree.splitlines() if "tanh" in line]
+    assert len(lines) == 1 and tree.count("⤴") == 1
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_from_users_do_no_harm_anywhere(name):
+    w = Value(np.ones((2, 2)), name=name)
+    picture = computation_graph(np.sum(np.tanh(w @ np.ones((2, 3)))))
+    root = ElementTree.fromstring(picture.svg())
+    assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {
+        *("svg", "title", "desc", "style", "rect", "g", "text", "path"),
+    }
+    for element in root.iter():
+        assert not any(key.startswith("on") or "href" in key for key in element.attrib)
+    html = picture.html()
+    assert "<img" not in html and "\x1b" not in html + picture.tree() + picture.dot()
+    check_dot(picture.dot())
+
+
+def check_dot(text):
+    """That a text has the grammar of DOT's statements that are used here; its nodes and edges."""
+    quoted = r'"(?:[^"\\]|\\.)*"'
+    value = rf"(?:{quoted}|[\w.#]+)"
+    attributes = rf"\[\w+={value}(?:, ?\w+={value})*\]"
+    forms = [
+        *(r"digraph \w+ \{", r"\}", r"subgraph cluster_\d+ \{", rf"node {attributes};"),
+        *(rf"(?:\w+={value}; ?)+", rf"n\d+ {attributes};", rf"n\d+ -> n\d+(?: {attributes})?;"),
+    ]
+    depth = 0
+    for line in text.splitlines():
+        assert any(re.fullmatch(form, line.strip()) for form in forms), line
+        bare = re.sub(quoted, "", line)
+        depth += bare.count("{") - bare.count("}")
+    assert depth == 0
+    nodes = re.findall(r"^ *n(\d+) \[", text, re.M)
+    return nodes, re.findall(r"^ *n(\d+) -> n(\d+)", text, re.M)
+
+
+def test_dot_has_each_box_and_edge_once_and_clusters_for_open_layers():
+    model, loss = network()
+    picture = computation_graph(loss, model=model, open=["layers.2"])
+    nodes, edges = check_dot(picture.dot())
+    assert sorted(map(int, nodes)) == list(range(len(picture.boxes)))
+    assert [(int(a), int(b)) for a, b in edges] == [(a, b) for a, b, _ in picture.edges]
+    assert picture.dot().count("subgraph cluster_") == 1
+
+
+def test_the_page_opens_each_folded_layer_without_a_script():
+    model, loss = network()
+    html = computation_graph(loss, model=model, open=()).html()
+    summaries = re.findall("<summary>(.*?)</summary>", html)
+    assert summaries == [
+        "layers.0: 48 parameters, 2 operations",
+        "layers.2: 272 parameters, 2 operations",
+        "loss: 2 operations",
+        "The same as text",
+    ]
+    assert "<script" not in html and "http" not in html.replace("http://www.w3.org/2000/svg", "")
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"g[0-9a-f]{10}-\d", i) for i in ids)
+
+
+def test_numbers_that_are_not_finite_break_no_picture():
+    a = Value(np.array([1.0, math.nan, math.inf, 1e308, 2.0]), name="a")
+    svg = computation_graph(np.sum(a * Value(math.inf))).svg()
+    root = ElementTree.fromstring(svg)
+    for element in root.iter():
+        for key in ("x", "y", "width", "height", "d", "transform"):
+            assert not re.search("nan|inf|e", element.get(key, "").replace("translate", ""))
+    assert "2 of 5 not finite" in svg
+
+
+def test_two_runs_give_the_same_bytes():
+    def written():
+        model, loss = network()
+        picture = computation_graph(loss, model=model, open=())
+        return picture.svg(), picture.html(), picture.tree(), picture.dot()
+
+    assert written() == written()
+
+
+def test_pictures_follow_the_scheme_of_the_page_and_describe_themselves():
+    picture = computation_graph(Value(2.0, name="w") * 3.0)
+    root = ElementTree.fromstring(picture.svg())
+    assert root.get("role") == "img"
+    labels = root.get("aria-labelledby").split()
+    texts = {e.get("id"): e.text for e in root.iter() if e.get("id")}
+    assert texts[labels[0]] == "computation graph of L" and "data 6" in texts[labels[1]]
+    assert "prefers-color-scheme: dark" in picture.svg()
+    assert picture._repr_svg_() == picture.svg() and picture._repr_html_() == picture.html()
+
+
+@pytest.mark.parametrize("ending", [".svg", ".html", ".dot", ".txt"])
+def test_a_picture_is_saved_in_the_form_that_its_path_ends_in(tmp_path, ending):
+    picture = computation_graph(Value(2.0, name="w") * 3.0)
+    path = tmp_path / f"graph{ending}"
+    picture.save(path)
+    text = path.read_text(encoding="utf-8")
+    form = {".svg": "svg", ".html": "html", ".dot": "dot", ".txt": "tree"}[ending]
+    assert getattr(picture, form)().strip() in text
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    if ending == ".html":
+        assert text.index("<meta charset") < text.index("default-src 'none'") < text.index("<body>")
+
+
+def test_wrong_arguments_are_refused_in_a_sentence(tmp_path):
+    loss = Value(2.0, name="w") * 3.0
+    picture = computation_graph(loss)
+    assert isinstance(picture, GraphPicture)
+    with pytest.raises(ArgumentError, match=r"the loss is no Value; .* given float"):
+        computation_graph(2.0)
+    with pytest.raises(ArgumentError, match="the loss has no graph"):
+        computation_graph(Value(2.0))
+    with pytest.raises(ArgumentError, match="model is no module"):
+        computation_graph(loss, model=3)
+    with pytest.raises(ArgumentError, match=r"open names a layer .* given 99"):
+        computation_graph(loss, open=99)
+    with pytest.raises(ArgumentError, match=r"open names a layer .*; .*'loss'"):
+        computation_graph(loss, open=["layers.9"])
+    with pytest.raises(ArgumentError, match="open names a layer that is not there"):
+        computation_graph(loss, open=[0])
+    with pytest.raises(ArgumentError, match=r"expected a path that ends in \.svg, \.html"):
+        picture.save(tmp_path / "graph.png")
+    with pytest.raises(ArgumentError, match="at least 20 columns"):
+        picture.tree(5)
+    with pytest.raises(DataFileError):
+        picture.save(tmp_path / "missing" / "graph.svg")
+
+
+def test_attention_and_convolutions_have_pictures_too():
+    x = np.random.default_rng(0).normal(size=(2, 5, 8)).astype(np.float32)
+    model = tg.nn.MultiHeadAttention(8, 2, generator=0)
+    picture = computation_graph(np.mean(model(x) ** 2), model=model, open="all")
+    assert {"softmax", "reshape"} <= {box.formula.split("(")[0] for box in picture.boxes}
+    image = np.ones((1, 1, 6, 6), np.float32)
+    layer = tg.nn.Conv2d(1, 2, 3, generator=0)
+    assert " ⋆ " in computation_graph(np.mean(layer(image)), model=layer).svg()
+
+
+def test_an_operation_of_many_operands_has_a_short_formula():
+    picture = computation_graph(np.sum(np.stack([Value(float(i)) for i in range(1000)])))
+    assert len(picture.svg()) < 6000 and "…" in picture.svg()
+
+
+def test_a_layer_that_is_used_twice_opens_in_both_places():
+    layer = tg.nn.Linear(3, 3, dtype=np.float64, generator=0)
+    model = tg.nn.Sequential(layer, tg.nn.Tanh(), layer)
+    loss = np.mean(model(np.ones((2, 3))) ** 2)
+    picture = computation_graph(loss, model=model, open=["layers.0"])
+    assert sum("W" in box.formula for box in picture.boxes if box.look == "result") == 2
+
+
+def test_a_picture_keeps_its_numbers_when_training_goes_on():
+    model, loss = network()
+    loss.backward()
+    before = computation_graph(loss, model=model, open=()).html()
+    picture = computation_graph(loss, model=model, open=())
+    tg.optim.SGD(model.parameters(), 0.1).step()
+    late = computation_graph(loss, model=model, open=())
+    loss.backward()
+    assert picture.html() == before and late.html() == before
+
+
+def test_a_result_belongs_to_one_layer_only():
+    u, v, w = (Value(0.1 * k) for k in (1, 2, 3))
+    x = np.array([1.0, 2.0])
+    deep, shallow = np.tanh(v * np.tanh(w * x)), np.mean((u * x - 1.0 - x) ** 2)
+    layers = tg.plot.graph_reading.Graph(np.mean((deep - x) ** 2) + shallow).layers
+    results = [value for layer in layers for value in layer.results]
+    assert len(set(results)) == len(results)
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_name_of_the_loss_does_no_harm_in_title_and_description(name):
+    loss = Value(2.0, name="w") * 3.0
+    loss.name = name
+    picture = computation_graph(loss)
+    root = ElementTree.fromstring(picture.svg())
+    assert [e.tag for e in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
+    assert not len(root[0]) and not len(root[1])
+    assert not re.search("<img|</title>[^<]*</title>", picture.html())
+
+
+def chain(length, name=""):
+    """The last of results that the next one reads twice, so that none is written out in another."""
+    y = Value(0.5, name="w")
+    for _ in range(length):
+        y = y * np.tanh(y)
+        y.name = name
+    return y
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_names_of_folded_expressions_do_no_harm_where_they_open(name):
+    html = computation_graph(chain(40, name), open=()).html()
+    assert html.count("<details>") > 2
+    assert not re.search(r"<img|\x1b|</title>[^<]*</title>", html)
+
+
+def test_a_gradient_above_zero_points_up_in_its_colour_and_one_below_down():
+    w = Value(2.0, name="w")
+    picture = computation_graph(w * -3.0).svg()
+    assert picture.count('tg-up">▲') == picture.count('tg-down">▼') == 2  # in a box and in the key
+    assert 'tg-down">▲' not in picture and 'tg-up">▼' not in picture
+
+
+def test_of_many_rows_the_first_and_last_four_are_drawn_and_the_others_counted():
+    graph = Graph(chain(40))
+    groups = [group for group in Folding(graph, {0, 1}).groups if group.layer == 0]
+    rows = [group for group in groups if group.kind != "more"]
+    (more,) = (group for group in groups if group.kind == "more")
+    assert len(rows) == 8 and more.title == "… 32 more rows" and len(more.vertices) == 2 * 32
+    assert [max(group.vertices) < min(more.vertices) for group in rows] == [True] * 4 + [False] * 4
+
+
+def test_an_expression_is_left_by_its_result_alone():
+    graph = Graph(chain(40))
+    for part in Folding(graph, ()).expressions(range(len(graph.things))):
+        for i in part[:-1]:
+            assert set(graph.readers[i]) <= set(part)
+        assert i < graph.leaves or len(part) == 1 or set(graph.readers[part[-1]]).isdisjoint(part)
+
+
+def test_of_very_many_layers_those_in_the_middle_are_counted():
+    model = tg.nn.MLP(1, [2] * 30, 1, generator=0)
+    graph = Graph(tg.losses.mse(model(np.ones((2, 1))), np.ones((2, 1))), model)
+    groups = Folding(graph, ()).groups
+    (more,) = (group for group in groups if group.title.endswith("more layers"))
+    drawn = {group.layer for group in groups if group.layer >= 0} - {more.layer}
+    assert more.title == f"… {len(graph.layers) - len(drawn)} more layers"
+
+
+def test_numbers_on_both_sides_of_zero_have_no_sign():
+    assert sign([np.array([-1.0, 2.0])]) == 0
+    assert [sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
+
+
+def test_a_box_tells_the_shape_with_rows_first():
+    w = Value(np.ones((2, 3)), name="w")
+    shapes = {box.name: box.shape for box in computation_graph((w * 2.0).sum()).boxes}
+    assert shapes["w"] == "2 × 3"
+
+
+def test_a_graph_of_one_layer_has_no_frame_and_one_of_several_has():
+    w = Value(np.ones((2, 2)), name="w")
+    assert "tg-frame" not in computation_graph(np.tanh(w @ w).sum()).svg().split("</style>")[1]
+    model = tg.nn.MLP(1, [2], 1, generator=0)
+    loss = tg.losses.mse(model(np.ones((2, 1))), np.ones((2, 1)))
+    assert "tg-frame" in computation_graph(loss, model=model, open="all").svg().split("</style>")[1]
+
+
+def test_how_often_a_folded_box_is_read_is_not_said_as_if_one_value_were():
+    w = Value(2.0, name="w")
+    assert "×2" in computation_graph(w * w + 1.0).svg()
+    assert "×" not in computation_graph(chain(40), open="all").svg().split("</style>")[1]
+
+
+def test_results_of_the_form_that_most_have_are_counted():
+    w = [Value(0.1 * i) for i in range(6)]
+    inner = [v * 2.0 for v in w[:4]] + [np.tanh(v) for v in w[4:]]
+    loss = sum(a * Value(1.0) for a in inner)
+    formulas = [box.formula for box in computation_graph(loss, open=()).boxes]
+    assert "6 results, 4 × w · x" in formulas
+
+
+@pytest.mark.parametrize("name", [*NASTY, "\x00"])
+def test_names_of_modules_do_no_harm_where_their_layers_open(name, tmp_path):
+    model = tg.nn.Module()
+    setattr(model, name, tg.nn.Linear(2, 1, generator=0))
+    loss = tg.losses.mse(np.tanh(getattr(model, name)(np.ones((3, 2)))), np.zeros((3, 1)))
+    loss.name = name
+    computation_graph(loss, model=model, open=()).save(tmp_path / "graph.html")
+    html = (tmp_path / "graph.html").read_text(encoding="utf-8")
+    assert not re.search(r"<img|\x1b|\x00|</title>[^<]*</title>", html)
+    assert html.count("<details>") == html.count("</summary>") > 1

@@ -1,0 +1,330 @@
+"""CSV files: what is read, the sentence for each bad one, and what is written."""
+
+import io
+import os
+import stat
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from tinygrad_lr.errors import ArgumentError, DataFileError
+from tinygrad_lr.support.csv_files import column_notes, printable, read_table, write_table
+
+READS = {  # bytes of a file -> its matrix of x and y
+    b"x,y\n1,2\n3,4\n": [[1, 2], [3, 4]],
+    b"x,y\n1,2\n3,4": [[1, 2], [3, 4]],
+    b"x,y\r\n1,2\r\n3,4\r\n": [[1, 2], [3, 4]],
+    b"x,y\r1,2\r3,4": [[1, 2], [3, 4]],
+    b"\xef\xbb\xbfx,y\n1,2\n": [[1, 2]],
+    b'\xef\xbb\xbf"x","y"\n"1","2"\n': [[1, 2]],
+    b"\n\nx,y\n\n1,2\n  \n\n3,4\n\n": [[1, 2], [3, 4]],
+    b" x ,\ty\n 1 , 2\t\n": [[1, 2]],
+    b'name,x,y\n"two\nlines, ""quoted""",1,2\n': [[1, 2]],
+    b'name, x, y\nAda, "1", "2"\n': [[1, 2]],
+    "x,größe,y\n1,π,2\n".encode(): [[1, 2]],
+    b"y,x\n.5,1.\n+1E-3,-2e5\n": [[1, 0.5], [-2e5, 1e-3]],
+    b"x,y\n1e-400,-0\n": [[0, 0]],
+    b"name,x,y\n,1,2\n": [[1, 2]],
+}
+
+BAD = {  # what is wrong -> bytes of a file, words that the sentence holds
+    "empty": (b"", "an empty file"),
+    "only a mark": (b"\xef\xbb\xbf", "an empty file"),
+    "only blank lines": (b"\n\n  \n", "an empty file"),
+    "header only": (b"x,y\n", "line 1: a header without rows"),
+    "unknown column": (b"x,Yy\n1,2\n", "no column 'y'; one of 'x', 'Yy'; did you mean 'Yy'?"),
+    "text": (b"x,y\n1,2\n3,four\n", "line 3, column 'y': text in a number's place; given 'four'"),
+    "empty cell": (b"x,y\n1,\n", "line 2, column 'y': an empty cell; given nothing; fill it in"),
+    "blank cell": (b"x,y\n1,  \n", "line 2, column 'y': an empty cell"),
+    "short row": (b"x,y\n1,2\n3\n", "line 3: a short row, without column 'y'; 2 cells; given 1"),
+    "long row": (b"x,y\n1,2\n3,4,5\n", "line 3: a long row; 2 cells; given 3; point"),
+    "row ends in comma": (b"x,y\n1,2,\n", "line 2: a long row; end no line with a comma"),
+    "line after quotes": (b'n,x,y\n"a\nb",1,2\nc,d,3\n', "line 4, column 'x'; given 'd'"),
+    "line after blanks": (b"x,y\n\n\n1,2\n\nz,4\n", "line 6, column 'x'; given 'z'"),
+    "nan": (b"x,y\n1,nan\n", "line 2, column 'y': a missing or infinite value; given 'nan'"),
+    "NA": (b"x,y\n1,NA\n", "missing or infinite; given 'NA'"),
+    "error of a sheet": (b"x,y\n1,#DIV/0!\n", "missing or infinite"),
+    "inf": (b"x,y\n-Inf,1\n", "column 'x': a missing or infinite value"),
+    "1e400": (b"x,y\n1,1e400\n", "too large for a float64; given '1e400'"),
+    "400 digits": (b"x,y\n1," + b"9" * 400 + b"\n", "too large for a float64"),
+    "underscore": (b"x,y\n1,1_000\n", "another notation; given '1_000'; the digits 0 to 9"),
+    "full width": ("x,y\n1,１２\n".encode(), "another notation"),
+    "Arabic digits": ("x,y\n1,٣\n".encode(), "another notation"),
+    "no-break space": ("x,y\n1,\u00a02\n".encode(), "line 2, column 'y'; given '\\xa02'"),
+    "two points": (b"x,y\n1,1.234.567\n", "line 2, column 'y': separators inside a number"),
+    "only a sign": (b"x,y\n1,+\n", "line 2, column 'y'; given '+'"),
+    "truth value": (b"x,y\n1,True\n", "a truth value; write 1 or 0"),
+    "date": (b"x,y\n1,2024-05-01\n", "a date or a time; days since"),
+    "time": (b"x,y\n1,12:30\n", "a date or a time"),
+    "decimal comma": (b'x,y\n1,"2,5"\n', "a comma inside a number; decimals with a point"),
+    "thousands": (b'x,y\n1,"1,234.5"\n', "separators inside a number; write 1234.5"),
+    "bare decimal commas": (b"x,y\n1,5,2,5\n", "line 2: a long row; write decimals with a point"),
+    "one name twice": (b"x,y, x\n1,2,3\n", "line 1: two columns with one name; given 'x'"),
+    "no name": (b",x,y\n0,1,2\n", "line 1: column 1 of 3 has no name"),
+    "header ends in comma": (b"x,y,\n1,2,\n", "column 3 of 3 has no name; a comma at an end"),
+    "no header": (b"1,2\n3,4\n", "line 1: a header made of numbers; add a line of names"),
+    "semicolons": (b"x;y\n1;2\n", "line 1: is the separator ';'?"),
+    "semicolons, quotes": (b'"x";"y"\n"1";"2"\n', "line 1: is the separator ';'?"),
+    "semicolons, commas": (b"x;y\n1,5;2,5\n", "line 1: is the separator ';'?; with a point"),
+    "tabs": (b"x\ty\n1\t2\n", "line 1: is the separator '\\t'?"),
+    "semicolon row": (b"x,y\n1,2;3\n", "line 2, column 'y': several cells in one"),
+    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), "line 1: not UTF-8; perhaps UTF-16"),
+    "UTF-16, no mark": ("x,y\n1,2\n".encode("utf-16-le"), "line 1: a NUL byte; UTF-16"),
+    "latin-1": ("x,y\n1,2\né,3\n".encode("latin-1"), "line 3: not UTF-8; 0xe9; latin-1"),
+    "cut UTF-8": ("x,y\n1,é".encode()[:-1], "line 2: not UTF-8"),
+    "unclosed": (b'x,y\n1,2\n"3,4\n5,6\n', "line 3: a quotation mark is never closed"),
+    "unclosed later": (b'n,x\n"a\nb","1\n2\n', "line 3: a quotation mark is never closed"),
+    "unclosed at the end": (b'x,y\n1,"', "line 2: a quotation mark is never closed"),
+    "mark inside": (b'x,y\n"1"0,2\n', "line 2: a quotation mark inside a cell"),
+    "NUL": (b"x,y\n1,2\n\0,3\n", "line 3: a NUL byte"),
+    "huge cell": (b"x,y\n1,2\n1," + b"a" * 140_000, "line 3: a cell of more than 128 KB"),
+    "huge text": (b"x,y\n1," + b"a" * 130_000, "line 2, column 'y': text; given 'aaaaaa"),
+    "escapes": (b"x,y\n1,\x1b[31mred\n", "given '\\x1b[31mred'"),
+    "name with line end": (b'x,"y\n\x1b"\n1,2\n', "one of 'x', 'y\\n\\x1b'"),
+    "right to left": ("x,y\n1,\u202e12\n".encode(), "given '\\u202e12'"),
+}
+
+
+def saved(tmp_path, content):
+    path = tmp_path / "scores.csv"
+    path.write_bytes(content)
+    return path
+
+
+def sentence(path, columns=("x", "y")):
+    with pytest.raises(DataFileError) as caught:
+        read_table(path).matrix(columns)
+    assert str(caught.value).isprintable(), "one line, nothing that moves a cursor"
+    assert len(str(caught.value)) < 1000
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("content", READS, ids=repr)
+def test_well_formed_files_simply_read(tmp_path, content):
+    table = read_table(saved(tmp_path, content))
+    assert table.matrix(["x", "y"]).tolist() == READS[content]
+    assert table.rows == len(READS[content])
+
+
+@pytest.mark.parametrize("wrong", BAD)
+def test_a_bad_file_gives_one_sentence(tmp_path, wrong):
+    content, words = BAD[wrong]
+    path = saved(tmp_path, content)
+    message = sentence(path)
+    assert message.startswith(str(path))
+    for part in words.split("; "):
+        assert part in message, message
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("missing.csv", "No such file"),
+        ("", "No such file"),
+        (".", "a directory"),
+        ("-", "standard input"),
+        ("a\0b", "characters that no path can hold"),
+        ("\udfff", "characters that no path can hold"),
+        ("x" * 5000, "too long"),
+        ("/dev/zero", "a device"),
+        ("/dev/null", "a device"),
+    ],
+)
+def test_a_path_without_a_file_gives_one_sentence(tmp_path, monkeypatch, path, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataFileError, match=words) as caught:
+        read_table(path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe" in sentence(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_gives_one_sentence(tmp_path):
+    path = saved(tmp_path, b"x,y\n1,2\n")
+    path.chmod(0)
+    assert "Permission denied" in sentence(path)
+
+
+def test_a_file_without_line_ends_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.LONGEST_LINE", 1000)
+    assert "the line is too long" in sentence(saved(tmp_path, b"x,y\n" + b"1," * 1000))
+
+
+def test_only_the_columns_asked_for_need_be_numeric(tmp_path):
+    table = read_table(saved(tmp_path, b"name,x\nAda,1\nAlan,2\n"))
+    assert table.numbers("x").tolist() == [1, 2]
+    assert table.cells("name") == ["Ada", "Alan"]
+
+
+def test_only_the_chosen_columns_are_kept(tmp_path):
+    table = read_table(saved(tmp_path, b"name,x\nAda,1\n"), columns=["x"])
+    assert table.names == ("name", "x")
+    assert list(table.text) == ["x"]
+    with pytest.raises(ArgumentError, match="was not kept"):
+        table.numbers("name")
+
+
+def test_an_unknown_column_is_refused_before_the_rows_are_read(tmp_path):
+    with pytest.raises(DataFileError, match="did you mean 'sat_sum'"):
+        read_table(saved(tmp_path, b'SAT,sat_sum\n"'), columns=["sat_sun"])
+
+
+def test_many_names_are_cut_short_in_a_sentence(tmp_path):
+    header = ",".join(f"c{i}" for i in range(10_000))
+    assert "and 9988 more" in sentence(saved(tmp_path, f"{header}\n{header}\n".encode()))
+
+
+def test_lines_are_right_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.CELLS_AT_ONCE", 6)
+    rows = [f"{i},{i}" for i in range(100)]
+    table = read_table(saved(tmp_path, "\n\n".join(["x,y", *rows]).encode()))
+    assert table.lines.tolist() == list(range(3, 203, 2))
+    assert table.numbers("y").tolist() == list(range(100))
+    rows[70] = "70,oops"
+    assert "line 143, column 'y'" in sentence(saved(tmp_path, "\n\n".join(["x,y", *rows]).encode()))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"x\n3\n3.0\n", "every row holds 3.0"),
+        (b"x,y\n1,1\n2,2\n", "equal to column 'x'"),
+        (b"x\n1\n9007199254740993\n", "line 3 loses digits: 9007199254740993 is read as 90"),
+    ],
+)
+def test_what_is_odd_is_noted(tmp_path, content, words):
+    table = read_table(saved(tmp_path, content))
+    (note,) = column_notes(table, table.names)
+    assert words in note
+    assert note.isprintable()
+
+
+@pytest.mark.parametrize(
+    "content", [b"x\n1\n", b"x,y\n0,1\n1,0\n", b"x\n1e300\n9007199254740994\n"]
+)
+def test_what_is_usual_is_not_noted(tmp_path, content):
+    table = read_table(saved(tmp_path, content))
+    assert column_notes(table, table.names) == ()
+
+
+def test_printable_text_stays_and_the_rest_is_escaped():
+    assert printable("naïve 日本") == "naïve 日本"
+    assert printable("\x1b[0m\r\n\u202e\u2028\udcff\0") == r"\x1b[0m\r\n\u202e\u2028\udcff\x00"
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
+matrices = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=finite)
+
+
+@given(matrices)
+def test_numbers_come_back_bit_for_bit(tmp_path_factory, matrix):
+    path = tmp_path_factory.getbasetemp() / "numbers.csv"
+    names = [f"column {i}" for i in range(matrix.shape[1])]
+    write_table(path, names, list(matrix.T))
+    assert read_table(path).matrix(names).tobytes() == matrix.tobytes()
+
+
+harmless = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+
+
+@given(st.lists(harmless.filter(lambda t: t.lstrip(" ")[:1] not in [*"=+-@\t\r"]), min_size=1))
+def test_text_comes_back_unless_a_spreadsheet_would_run_it(tmp_path_factory, cells):
+    path = tmp_path_factory.getbasetemp() / "texts.csv"
+    write_table(path, ["text", "x"], [cells, [0.5] * len(cells)])
+    assert read_table(path).cells("text") == cells
+
+
+pieces = st.sampled_from([*'xy1,,,\n\n"";\t\r \0é', "x,y\n", "1,2\n", "\ufeff", "nan", "1e999"])
+
+
+@given(st.one_of(st.binary(max_size=60), st.lists(pieces).map(lambda p: "".join(p).encode())))
+def test_garbage_reads_or_is_refused_in_one_sentence(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "garbage.csv"
+    path.write_bytes(content)
+    try:
+        table = read_table(path)
+        said = column_notes(table, table.names)
+    except DataFileError as error:
+        said = (str(error),)
+    assert all(sentence.isprintable() for sentence in said)
+
+
+def written(names, columns):
+    stream = io.StringIO()
+    write_table(stream, names, columns)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2+3", "@SUM(A1)", " =1"])
+def test_text_that_a_spreadsheet_would_run_is_defused(text):
+    assert written([text], [[text]]).count("'" + text) == 2
+
+
+def test_text_with_separators_is_quoted():
+    cells = ["\tx", "\rx", "a,b", 'say "x"', "", " a"]
+    expected = ['"\'\tx"', '"\'\rx"', '"a,b"', '"say ""x"""', '""', '" a"']
+    assert written(["t"], [cells]).split("\n")[1:-1] == expected
+
+
+def test_numbers_are_written_as_numbers():
+    columns = [[-1.5, 1e300], np.float32([0.1, -2]), [True, False], [-3, 2**60], ["-7", "+1e5"]]
+    assert written([*"abcde"], columns) == (
+        "a,b,c,d,e\n-1.5,0.1,1,-3,-7\n1e+300,-2.0,0,1152921504606846976,+1e5\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        (["x"], [[np.nan]]),
+        (["x"], [[1, "a"]]),
+        (["x"], [[[1], [2]]]),
+        (["x"], [[1j]]),
+        (["x", "x"], [[1], [2]]),
+        (["x"], [[1], [2]]),
+        (["x", "y"], [[1], [2, 3]]),
+        ([], []),
+        ([""], [[1]]),
+    ],
+)
+def test_what_is_no_table_is_not_written(names, columns):
+    with pytest.raises(ArgumentError, match=r"write_table: .*; expected .*, given"):
+        written(names, columns)
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_permissions(tmp_path):
+    path = saved(tmp_path, b"old")
+    path.chmod(0o640)
+    (tmp_path / "link.csv").symlink_to(path)
+    write_table(tmp_path / "link.csv", ["x"], [[1.0]])
+    assert path.read_bytes() == b"x\n1.0\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert sorted(os.listdir(tmp_path)) == ["link.csv", "scores.csv"]
+
+
+@pytest.mark.parametrize("fault", ["os.fsync", "os.replace", "os.chmod"])
+def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, fault):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    path = saved(tmp_path, b"old")
+    monkeypatch.setattr(fault, fail)
+    with pytest.raises(DataFileError, match=r"cannot be written.*No space left on device"):
+        write_table(path, ["x"], [[1.0]])
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["scores.csv"]
+
+
+@pytest.mark.parametrize("path", ["/dev/full", ".", "no/such/folder.csv"])
+def test_only_a_regular_file_is_written(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataFileError, match=r"cannot be (replaced|written)"):
+        write_table(path, ["x"], [[1.0]])
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,401 @@
+"""`fit(compile=True)`: what eager training does, step for step, in compiled code."""
+
+from __future__ import annotations
+
+import _thread
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import losses, nn, optim
+from tinygrad_lr.compiler.runtime import backends as writers
+from tinygrad_lr.data import DataLoader
+from tinygrad_lr.errors import CompileWarning, TraceError
+from tinygrad_lr.train import Checkpoints, EarlyStopping, fit, steps
+from tinygrad_lr.train import fused_steps as chunks
+
+pytestmark = pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.TrainingWarning")
+
+X = np.random.default_rng(0).normal(size=(40, 3))
+Y = (X @ [1.0, -2.0, 0.5] + 0.3)[:, None] + 0.1 * np.sin(9 * X[:, :1])
+LABELS = (Y[:, 0] > 0).astype(int) + (Y[:, 0] > 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def objects(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patched:
+        place = tmp_path_factory.mktemp("objects")
+        place.chmod(0o700)
+        patched.setenv("TINYGRAD_LR_CACHE", str(place))
+        yield
+
+
+@pytest.fixture(params=["numpy", "llvm"])
+def backend(request, monkeypatch):
+    """What runs the programs."""
+    if request.param == "llvm":
+        pytest.importorskip("llvmlite")
+    monkeypatch.setattr(writers, "has_llvm", lambda: request.param == "llvm")
+    return request.param
+
+
+def mlp(seed=0, dtype=np.float64, outputs=1):
+    return nn.MLP(3, [8], outputs, "tanh", dtype=dtype, generator=seed)
+
+
+def noisy(seed=0):
+    """Layers that draw and layers that keep buffers."""
+    return nn.Sequential(
+        nn.Linear(3, 8, bias=False, dtype=np.float64, generator=seed),
+        nn.BatchNorm1d(8, dtype=np.float64),
+        nn.ReLU(),
+        nn.Dropout(0.3, generator=seed),
+        nn.Linear(8, 1, dtype=np.float64, generator=seed + 1),
+    )
+
+
+def drawing(seed=0):
+    """A layer that draws, and no buffers: steps of one program."""
+    parts = [nn.Linear(3, 8, dtype=np.float64, generator=seed), nn.Dropout(0.3, generator=seed)]
+    return nn.Sequential(*parts, nn.Linear(8, 1, dtype=np.float64, generator=seed + 1))
+
+
+def sgd(model):
+    return optim.SGD(model.parameters(), 0.05, momentum=0.9)
+
+
+def adam(model):
+    return optim.Adam(model.parameters(), lambda step: 0.1 / (1 + step))
+
+
+def groups(model):
+    first, *rest = model.parameters()
+    own = {"parameters": [first], "learning_rate": 0.02}
+    return optim.SGD([own, {"parameters": rest}], 0.05, momentum=0.9)
+
+
+def plateau(model):
+    return optim.SGD(model.parameters(), tg.schedules.ReduceOnPlateau(0.1, patience=1))
+
+
+def trained(build=mlp, optimizer=sgd, *, seed=0, x=X, y=Y, **options):
+    model = build(seed)
+    return model, fit(model, x, y, optimizer=optimizer(model), **{"steps": 40, **options})
+
+
+def outcome(model, history):
+    """Everything that a training leaves behind."""
+    return (
+        {name: array.tolist() for name, array in model.state_dict().items()},
+        {name: array.tolist() for name, array in history.weights.items()},
+        (history.losses, history.learning_rates, history.weight_steps, history.steps),
+        (history.evaluations, history.reason, history.best_step, history.warnings),
+        [None if p.grad is None else np.asarray(p.grad).tolist() for p in model.parameters()],
+    )
+
+
+def assert_alike(one, other, rounding):
+    """The same to rounding, or where that is 0 to the last bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        one, other = list(one.values()), list(other.values())
+    if isinstance(one, (list, tuple)):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_alike(a, b, rounding)
+    elif isinstance(one, float) and rounding:
+        assert other == pytest.approx(one, rel=rounding, abs=rounding, nan_ok=True)
+    elif isinstance(one, float) and math.isnan(one):
+        assert math.isnan(other)
+    elif not (isinstance(one, str) and rounding):
+        assert one == other
+
+
+ROUNDING = {"numpy": 0, "llvm": 1e-8}
+
+CASES = {
+    "all rows": (mlp, sgd, {}),
+    "many steps": (mlp, sgd, {"steps": 600}),
+    "batches": (mlp, sgd, {"batch_size": 16, "steps": 150}),
+    "batches without a rest": (mlp, adam, {"batch_size": 8, "steps": 150}),
+    "Adam, a schedule, validation": (
+        *(mlp, adam),
+        {"batch_size": 7, "validation": 0.2, "metrics": ["mae", "r2"]},
+    ),
+    "dropout": (drawing, adam, {"batch_size": 8, "steps": 150}),
+    "dropout and batch-norm": (noisy, adam, {"batch_size": 9}),
+    "accumulation": (mlp, sgd, {"batch_size": 7, "accumulate": 2, "clip_norm": 0.5}),
+    "clipped": (mlp, sgd, {"batch_size": 8, "clip_norm": 0.5}),
+    "groups": (mlp, groups, {"batch_size": 8}),
+    "a schedule with a state": (mlp, plateau, {"batch_size": 10, "validation": (X[:9], Y[:9])}),
+    "early stopping": (
+        *(mlp, sgd),
+        {"validation": (X[:10], Y[:10] + 1), "early_stopping": 4, "batch_size": 10, "steps": 300},
+    ),
+    "a line search": (mlp, lambda m: optim.LBFGS(m.parameters()), {"steps": 3}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_compiled_training_is_eager_training(case, backend):
+    build, optimizer, options = CASES[case]
+    eager = outcome(*trained(build, optimizer, **options, compile=False))
+    compiled = outcome(*trained(build, optimizer, **options, compile=True))
+    assert_alike(eager, compiled, ROUNDING[backend])
+
+
+@pytest.mark.parametrize(("case", "stop"), [("batches", 1), *((case, 23) for case in CASES)])
+def test_a_resumed_compiled_training_is_one_that_never_stopped(case, stop, backend, tmp_path):
+    pytest.importorskip("safetensors")
+    build, optimizer, options = CASES[case]
+    common = {"build": build, "optimizer": optimizer, **options, "compile": True}
+    kept = {"checkpoint": Checkpoints(tmp_path / "run.safetensors", steps=9)}
+    straight = trained(**common)
+    trained(**{**common, **kept, "steps": min(stop, straight[1].steps - 1)})
+    resumed = trained(**common, **kept, resume=True, seed=7)
+    assert outcome(*resumed) == outcome(*straight)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_callback_that_only_looks_changes_no_bit(case, backend):
+    build, optimizer, options = CASES[case]
+    seen = []
+    common = {"build": build, "optimizer": optimizer, **options, "compile": True}
+    watched = trained(**common, callback=lambda moment: seen.append(moment.loss))
+    assert outcome(*watched) == outcome(*trained(**common))
+    assert seen == watched[1].losses
+
+
+def changing_rate(moment):
+    moment.optimizer.learning_rate = 0.05 / (1 + moment.step // 5)
+
+
+def falling(moment):
+    moment.optimizer.learning_rate.scale = 1 / (1 + moment.step)
+
+
+def pruning(moment):
+    if moment.step == 6:
+        moment.model.layers[0].weight.data[0] = 0
+
+
+def freezing(moment):
+    moment.model.layers[0].weight.requires_grad = moment.step < 6
+
+
+def stopping(moment):
+    if moment.step == 6:
+        moment.stop()
+
+
+def interrupting(moment):
+    if moment.step == 6:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("act", [changing_rate, pruning, freezing, stopping, interrupting])
+def test_a_callback_may_act_on_the_training(act, backend):
+    eager = outcome(*trained(steps=12, callback=act, compile=False))
+    compiled = outcome(*trained(steps=12, callback=act, compile=True))
+    assert_alike(eager, compiled, ROUNDING[backend])
+
+
+class Scaled:
+    """A schedule with a state of its own, which a callback sets."""
+
+    scale = 1.0
+
+    def __call__(self, step):
+        return 0.05 * self.scale
+
+
+def test_a_callback_may_act_on_a_schedule(backend):
+    def run(compile):
+        options = {"steps": 12, "callback": falling, "compile": compile}
+        return outcome(*trained(mlp, lambda m: optim.SGD(m.parameters(), Scaled()), **options))
+
+    assert_alike(run(False), run(True), ROUNDING[backend])
+
+
+def test_a_callback_sees_the_weights_before_the_update(backend):
+    def states(compile):
+        seen = []
+
+        def see(moment):
+            velocity = [s.get("velocity", 0) for s in moment.optimizer.state]
+            seen.append([np.array(x) for x in [*moment.model.state_dict().values(), *velocity]])
+
+        trained(steps=5, callback=see, compile=compile)
+        return [[x.tolist() for x in moment] for moment in seen]
+
+    assert_alike(states(False), states(True), ROUNDING[backend])
+
+
+# ---- the ways in which it ends
+
+
+def line(seed=0):
+    return nn.Linear(3, 1, dtype=np.float64, generator=seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"learning_rate": 0.3, "tolerance": 1e-9, "steps": 3000}, "converged"),
+        ({"learning_rate": 0.1, "tolerance": 1e-6, "steps": 3000}, "converged"),
+        ({"learning_rate": 0.1, "tolerance": 1e-3, "batch_size": 7, "steps": 3000}, "limit"),
+        ({"learning_rate": 2.0, "steps": 300}, "diverged"),
+        ({"learning_rate": 1e200, "steps": 300}, "diverged"),
+        ({"learning_rate": 0.9, "batch_size": 8, "steps": 300}, "diverged"),
+        ({"learning_rate": 0.1, "steps": 0}, "limit"),
+    ],
+)
+def test_it_ends_where_eager_training_ends(options, reason, backend):
+    found = []
+    for compile in (False, True):
+        model = line()
+        found.append(outcome(model, fit(model, X, Y, **options, compile=compile)))
+    assert_alike(found[0], found[1], 1e-6)
+    assert found[1][3][1] == reason
+
+
+def test_messages_are_those_of_eager_training():
+    told = []
+    for compile in (False, True):
+        model = line()
+        told.append(fit(model, X, Y, learning_rate=2.0, compile=compile))
+    assert told[0].message == told[1].message and told[0].warnings == told[1].warnings
+
+
+@pytest.mark.parametrize("build", [mlp, noisy])
+def test_ctrl_c_at_any_moment_leaves_the_training_between_two_steps(build, backend):
+    model = build()
+    optimizer = sgd(model)
+
+    def interrupt():
+        while optimizer.steps < 100:
+            time.sleep(0.001)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    history = fit(model, X, Y, optimizer=optimizer, steps=10**7, compile=True)
+    other, straight = trained(build, steps=history.steps, compile=True)
+    assert history.reason == "interrupted" and history.steps == optimizer.steps
+    assert history.losses == straight.losses[: len(history.losses)]
+    for name, array in model.state_dict().items():
+        if "running" not in name:  # the last loss has moved those on
+            assert (array == other.state_dict()[name]).all()
+
+
+# ---- data, dtypes and models
+
+
+def test_a_loader_is_trained_on_batch_by_batch(backend):
+    def through(compile):
+        loader = DataLoader(X, Y, batch_size=6, shuffle=True, generator=3, prefetch=2)
+        return outcome(*trained(x=loader, y=None, compile=compile))
+
+    assert_alike(through(False), through(True), ROUNDING[backend])
+
+
+def test_labels_and_float32_are_trained_on(backend):
+    def classes(compile):
+        common = {"loss": losses.cross_entropy, "metrics": "accuracy", "batch_size": 7}
+        return outcome(
+            *trained(lambda seed: mlp(seed, np.float32, 3), y=LABELS, **common, compile=compile)
+        )
+
+    assert_alike(classes(False), classes(True), 1e-4)
+
+
+class ScalarLine(nn.Module):
+    """A line of two Python numbers."""
+
+    def __init__(self, seed=0):
+        self.w, self.b = tg.Value(0.0), tg.Value(0.0)
+
+    def forward(self, x):
+        return self.w * x + self.b
+
+
+@pytest.mark.parametrize("batch_size", [None, 9])
+def test_a_module_of_two_python_numbers_is_trained(batch_size, backend):
+    common = {"build": ScalarLine, "x": X[:, 0], "batch_size": batch_size, "steps": 100}
+    eager, compiled = (trained(**common, compile=compile) for compile in (False, True))
+    assert_alike(outcome(*eager), outcome(*compiled), ROUNDING[backend])
+    assert type(compiled[0].w.data) is float
+
+
+class Partly(nn.Module):
+    """A model with a parameter that its loss does not depend on, and one that is not trained."""
+
+    def __init__(self, seed=0):
+        self.used, self.unused, self.fixed = line(seed), line(seed), line(seed)
+
+    def forward(self, x):
+        return self.used(x) + self.fixed(x)
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_parameters_that_are_not_reached_or_not_trained_stay(all_of_them, backend):
+    def run(compile):
+        model = Partly()
+        optimizer = sgd(model if all_of_them else nn.Sequential(model.used, model.unused))
+        return outcome(model, fit(model, X, Y, optimizer=optimizer, steps=9, compile=compile))
+
+    assert_alike(run(False), run(True), ROUNDING[backend])
+
+
+@pytest.mark.parametrize("few", [0, 10**6])
+def test_an_array_that_the_user_holds_is_trained_in_place(few, monkeypatch):
+    monkeypatch.setattr(chunks, "FEW", few)
+    model, other = mlp(), mlp()
+    held = model.layers[0].weight.data
+    for each, compile in ((model, True), (other, False)):
+        fit(each, X, Y, learning_rate=0.1, steps=40, compile=compile)
+    assert held == pytest.approx(other.layers[0].weight.data, rel=1e-9)
+
+
+# ---- what cannot be compiled
+
+
+class Branching(nn.Module):
+    """A model that looks at its numbers."""
+
+    def __init__(self, seed=0):
+        self.line, self.dropout = line(seed), nn.Dropout(0.5, generator=seed)
+
+    def forward(self, x):
+        y = self.dropout(self.line(x))
+        return y if float(y.data.sum()) > 0 else y * 2.0
+
+
+def test_what_cannot_be_compiled_is_an_error_with_its_line(backend):
+    with pytest.raises(TraceError, match=r"test_fit_compiled\.py, line \d+, in forward"):
+        trained(Branching, compile=True)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_where_it_is_not_asked_for_it_goes_on_without_and_says_so(accumulate, monkeypatch):
+    monkeypatch.setattr(steps, "BY_DEFAULT", True)
+    common = {"batch_size": 9, "accumulate": accumulate}
+    with pytest.warns(CompileWarning, match=r"not compiled: .*in forward.*compile=False") as told:
+        tried = trained(Branching, **common)
+    assert len(told) == 1 and told[0].filename == __file__
+    assert outcome(*tried) == outcome(*trained(Branching, **common, compile=False))
+
+
+def test_an_error_of_the_data_is_the_same_error():
+    for compile in (False, True):
+        with pytest.raises(tg.errors.ShapeError, match=r"Linear\(3, 1\): x has 2 features"):
+            fit(line(), X[:, :2], Y, compile=compile)
+
+
+def test_early_stopping_that_was_built_stops_it(backend):
+    stopping = EarlyStopping(2, "loss", least_change=10.0)
+    _, history = trained(early_stopping=stopping, validate_every=5, steps=500, compile=True)
+    assert (history.reason, history.best_step) == ("early", 5)

@@ -1,0 +1,1 @@
+"""Programs: instructions, their layout in memory, and the passes that improve them."""

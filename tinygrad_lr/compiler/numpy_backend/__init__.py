@@ -1,0 +1,1 @@
+"""Write a program as Python source that calls NumPy in place."""

@@ -1,0 +1,380 @@
+"""Writing a program as Python that calls NumPy, into arrays that are there already.
+
+It is what eager mode would have called, less what it does not need: every bit is the same, where
+no pass has changed the order of a sum.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...support.errstate import silent
+from ..ir.executable import Array, Moved
+from ..ir.instruction import REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
+from ..ir.passes import Done
+from ..ir.passes.memory import Memory, shared_memory
+from ..ir.program import Program, different, identifier
+from ..runtime.report import FREE, traffic
+from .scalar_arithmetic import on_numbers, where
+
+_files = itertools.count(1)
+OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
+COMPARISONS = {
+    **{"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="},
+    **{"equal": "==", "not_equal": "!="},
+}
+BITS = {"float16": "np.int16", "float32": "np.int32", "float64": "np.int64"}
+
+
+class NumpyExecutable:
+    """A program as a Python function."""
+
+    backend = "numpy"
+
+    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
+        writing = Writing(program, inputs, moved)
+        self.source, self.memory = writing.source, writing.memory
+        self.done: list[Done] = []
+        self.kernel_names = [x.operation for x in writing.order if x.operation not in FREE]
+        self.bytes_moved = traffic(writing.order)
+        self._inputs, self._results = len(inputs), len(program.results)
+        self._carried = [i for i, new in moved if writing.is_number(writing.inputs[i])]
+        filename = f"<{writing.name} compiled by tinygrad_lr, {next(_files)}>"
+        lines = self.source.splitlines(keepends=True)
+        linecache.cache[filename] = (len(self.source), None, lines, filename)
+        exec(compile(self.source, filename, "exec"), writing.namespace)
+        self._function = silent(writing.namespace[writing.name])
+
+    def __call__(self, inputs: list[Any]) -> list[Any]:
+        """The results, then the numbers that were moved."""
+        found: list[Any] = self._function(*inputs)
+        return found
+
+    # ---- what a report tells
+
+    @property
+    def memory_bytes(self) -> tuple[int, int]:
+        """The bytes of results on the way, each for itself, and as they share memory."""
+        return self.memory.wanted, sum(self.memory.sizes)
+
+    # ---- the quick way through a call
+
+    def set_number(self, writing: Any, i: int, number: str) -> list[str]:
+        """The line that finds a number for the program."""
+        writing.given[i] = f"n{i}"
+        return [f"n{i} = {number}"]
+
+    def set_array(self, writing: Any, i: int, name: str) -> str:
+        """The expression that says which array is kept."""
+        return name
+
+    def moved_number(self, writing: Any, i: int) -> str:
+        """The expression for a number that was moved."""
+        return f"found[{self._results + self._carried.index(i)}]"
+
+    def found(self, writing: Any, k: int) -> str:
+        """The expression for a result."""
+        return f"found[{k}]"
+
+    def quick(self, writing: Any) -> list[str]:
+        """The line that runs the program."""
+        given = ", ".join(writing.given.get(i, f"known[{i}]") for i in range(self._inputs))
+        return [f"found = {writing.name('function', self._function)}({given})"]
+
+    def loop(
+        self, inputs: list[Any], steps: int, changing: dict[int, Array]
+    ) -> tuple[list[list[Any]], list[Any]]:
+        """The function called again and again."""
+        inputs, function = list(inputs), self._function
+        rows: list[list[Any]] = []
+        carried: list[Any] = []
+        for step in range(steps):
+            for position, values in changing.items():
+                inputs[position] = values[step]
+            found = function(*inputs)
+            carried = found[self._results :]
+            for position, number in zip(self._carried, carried, strict=False):
+                inputs[position] = number
+            rows.append(found[: self._results])
+        return [list(column) for column in zip(*rows, strict=True)], carried
+
+
+class Writing:
+    """The text of a program as Python, and the names that it uses."""
+
+    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
+        targets = [new for _, new in moved]
+        self.program, self.moved = program, moved
+        whole = Program(program.name, [*inputs, *program.results, *targets], [], program.checks)
+        self.order = whole.instructions()
+        self.names = whole.names()
+        self.name = different(identifier(program.name), {"np", *self.names.values()})
+        self.inputs = list(inputs)
+        self.namespace: dict[str, Any] = {"np": np}
+        self.returned = {*program.results}
+        for x in program.results:
+            owner = x
+            while owner.operation in VIEWS:
+                owner = owner.inputs[0]
+                self.returned.add(owner)
+        self.memory: Memory = shared_memory(
+            self.order, [*program.results, *targets], self.has_buffer
+        )
+        self.taken = {*self.names.values(), self.name, "np"}
+        self.head: list[str] = []
+        self.body: list[str] = []
+        self.source = self._written()
+
+    @staticmethod
+    def is_number(x: Instruction) -> bool:
+        """Whether it is passed around as a number, not as an array."""
+        place = x.options.get("place")
+        return not x.shape and (x.weak or place is None or not isinstance(place_of(x), np.ndarray))
+
+    def has_buffer(self, x: Instruction) -> bool:
+        """Whether its numbers are written into an array that is there already."""
+        if not x.shape or x in self.returned or not x.size:
+            return False
+        return x.operation in UFUNCS or x.operation in REDUCTIONS or x.operation in BUFFERED
+
+    def _written(self) -> str:
+        checks: dict[Instruction, list[str]] = {}
+        for i, (x, look) in enumerate(self.program.checks):
+            name = different(f"check_{i}", self.taken)
+            self.namespace[name] = look
+            checks.setdefault(x, []).append(name)
+        arrays: dict[int, tuple[str, Instruction]] = {}
+        for x in self.order:
+            if x in self.memory.buffer:
+                self._allocate(x, arrays)
+            if x.is_constant:
+                self._constant(x)
+            elif x.operation != "input":
+                self.body += self._lines(x)
+            for name in checks.get(x, ()):
+                self.body.append(f"{name}({self._spelt(x)})")
+        results = [self._result(x) for x in self.program.results]
+        carried = self._commit()
+        self.body.append(f"return [{', '.join([*results, *carried])}]")
+        arguments = ", ".join(self.names[x] for x in self.inputs)
+        head = [f"# {line}" for line in self._title()]
+        lines = [*head, *self.head, "", "", f"def {self.name}({arguments}):"]
+        return "\n".join(lines + [f"    {line}" for line in self.body]) + "\n"
+
+    def _result(self, x: Instruction) -> str:
+        """A result as it is returned: a copy of what is changed in place afterwards."""
+        owner = x
+        while owner.operation in VIEWS:
+            owner = owner.inputs[0]
+        moved = [self.inputs[i] for i, _ in self.moved]
+        if owner not in moved or not x.shape:
+            return self._spelt(x)
+        kept = different(f"{self.names[x]}_before", self.taken)
+        self.body.append(f"{kept} = np.array({self._spelt(x)})")
+        return kept
+
+    def _title(self) -> list[str]:
+        kinds = [
+            f"{self.names[x]}: {'number' if x.weak else f'{x.dtype} {x.shape}'}"
+            for x in self.inputs
+        ]
+        return [f"{self.name}, compiled by tinygrad_lr for", *(f"  {kind}" for kind in kinds)]
+
+    def _allocate(self, x: Instruction, arrays: dict[int, tuple[str, Instruction]]) -> None:
+        name, buffer = self.names[x], self.memory.buffer[x]
+        kind = f"{x.dtype} {x.shape}"
+        if buffer not in arrays:
+            arrays[buffer] = (name, x)
+            self.head.append(f"{name} = np.empty({x.shape}, np.{x.dtype})  # {kind}")
+            return
+        first, like = arrays[buffer]
+        again = first
+        if like.dtype != x.dtype:
+            again += f".reshape(-1).view(np.{x.dtype})"
+        if like.shape != x.shape or like.dtype != x.dtype:
+            again += f".reshape({x.shape})"
+        self.head.append(f"{name} = {again}  # {kind}, the memory of {first}")
+
+    def _constant(self, x: Instruction) -> None:
+        if x.shape or not x.weak:
+            self.namespace[self.names[x]] = x.value if x.shape else x.value[()]
+            self.head.append(f"# {self.names[x]}: a constant, {x.dtype} {x.shape}")
+
+    def _spelt(self, x: Instruction) -> str:
+        if x.is_constant and x.weak:
+            if isinstance(x.value, float) and not np.isfinite(x.value):
+                return (
+                    f"np.{x.value}"
+                    if x.value == x.value and x.value > 0
+                    else ("-np.inf" if x.value == x.value else "np.nan")
+                )
+            return repr(x.value) if x.value == 0 or x.value > 0 else f"({x.value!r})"
+        return self.names[x]
+
+    # ---- instructions
+
+    def _lines(self, x: Instruction) -> list[str]:
+        name, inputs = self.names[x], [self._spelt(y) for y in x.inputs]
+        if x.weak and not x.shape:
+            return [f"{name} = {self._of_numbers(x, inputs)}"]
+        out = f", out={name}" if x in self.memory.buffer else ""
+        set_to = "" if out else f"{name} = "
+        operation, options = x.operation, x.options
+        if operation == "where":
+            return self._where(x, inputs)
+        if operation in UFUNCS:
+            both = all(not y.shape for y in x.inputs) and operation in {**OPERATORS, "divide": "/"}
+            if both and not out:
+                sign = {**OPERATORS, "divide": "/"}[operation]
+                return [f"{name} = {inputs[0]} {sign} {inputs[1]}"]
+            return [f"{set_to}np.{operation}({', '.join(inputs)}{out})"]
+        if operation == "cast":
+            if out:
+                return [f'np.copyto({name}, {inputs[0]}, casting="unsafe")']
+            return [f"{name} = np.asarray({inputs[0]}).astype(np.{x.dtype})[()]"]
+        if operation in REDUCTIONS:
+            whole = len(options["axis"]) == len(x.inputs[0].shape)
+            axis = options["axis"]
+            axes = "None" if whole else axis[0] if len(axis) == 1 else axis
+            kept = ", keepdims=True" if options["keepdims"] else ""
+            kind = f", dtype=np.{options['dtype']}" if options["dtype"] is not None else ""
+            ufunc = REDUCTIONS[operation].__name__
+            return [f"{set_to}np.{ufunc}.reduce({inputs[0]}, axis={axes}{kept}{kind}{out})"]
+        if operation in {"dot", "matmul"}:
+            return [f"{set_to}np.{operation}({', '.join(inputs)}{out})"]
+        if operation == "concatenate":
+            joined = f"[{', '.join(inputs)}], axis={options['axis']}"
+            return [f"{set_to}np.concatenate({joined}{out})"]
+        if operation == "broadcast":
+            if out:
+                return [f"{name}[...] = {inputs[0]}"]
+            return [f"{name} = np.full({x.shape}, {inputs[0]}, np.{x.dtype})"]
+        return self._moving(x, name, inputs, bool(out))
+
+    def _of_numbers(self, x: Instruction, inputs: list[str]) -> str:
+        if x.operation in OPERATORS:
+            return f"{inputs[0]} {OPERATORS[x.operation]} {inputs[1]}"
+        if x.operation in COMPARISONS:
+            return f"{inputs[0]} {COMPARISONS[x.operation]} {inputs[1]}"
+        if x.operation == "negative":
+            return f"-{inputs[0]}"
+        if x.operation == "cast":
+            return f"float({inputs[0]})"
+        if x.operation == "where":
+            self.namespace.setdefault("number_where", where)
+            return f"number_where({', '.join(inputs)})"
+        if x.operation in VIEWS or x.operation in REDUCTIONS:
+            return inputs[0]
+        self.namespace.setdefault(f"number_{x.operation}", on_numbers(x.operation))
+        return f"number_{x.operation}({', '.join(inputs)})"
+
+    def _where(self, x: Instruction, inputs: list[str]) -> list[str]:
+        name = self.names[x]
+        condition, first, second = x.inputs
+        if x not in self.memory.buffer:
+            return [f"{name} = np.where({', '.join(inputs)})[()]"]
+        plain_zero = second.is_constant and not second.shape and str(second.value) == "0.0"
+        alike = condition.shape == first.shape == x.shape and first.dtype == x.dtype
+        if plain_zero and alike and str(x.dtype) in BITS:
+            bits = f".view({BITS[str(x.dtype)]})"  # its bits times 0 or 1: no branch to guess
+            return [f"np.multiply({inputs[1]}{bits}, {inputs[0]}, out={name}{bits})"]
+        lines = []
+        mine = self.memory.buffer[x]
+        if self.memory.buffer.get(first) == mine:  # y goes where the condition does not hold
+            return [f"np.copyto({name}, {inputs[2]}, where=~{inputs[0]})"]
+        if self.memory.buffer.get(second) != mine:
+            lines.append(f"{name}[...] = {inputs[2]}")
+        return [*lines, f"np.copyto({name}, {inputs[1]}, where={inputs[0]})"]
+
+    def _moving(self, x: Instruction, name: str, inputs: list[str], out: bool) -> list[str]:
+        options = x.options
+        if x.operation == "reshape":
+            return (
+                [f"{name} = {inputs[0]}.reshape({x.shape})"]
+                if x.inputs[0].shape
+                else [f"{name} = np.reshape({inputs[0]}, {x.shape})"]
+            )
+        if x.operation == "transpose":
+            axes = options["axes"]
+            turned = ".T" if axes == (1, 0) else f".transpose({axes})"
+            return [f"{name} = {inputs[0]}{turned}"]
+        if x.operation in {"slice", "gather"}:
+            return [f"{name} = {inputs[0]}[{spelt_index(options['index'], inputs[1:])}]"]
+        if x.operation == "scatter":
+            index = spelt_index(options["index"], inputs[1:])
+            start = f"{name}[...] = 0" if out else f"{name} = np.zeros({x.shape}, np.{x.dtype})"
+            return [start, f"np.add.at({name}, np.index_exp[{index}], {inputs[0]})"]
+        if x.operation == "assign":
+            index = spelt_index(options["index"], inputs[2:])
+            start = f"{name}[...] = {inputs[0]}" if out else f"{name} = np.array({inputs[0]})"
+            return [start, f"{name}[{index}] = {inputs[1]}"]
+        if x.operation == "call":
+            function = different(identifier(options["function"].name), self.taken)
+            self.namespace[function] = options["function"]
+            self.head.append(f"# {function}: {options['function'].name}")
+            return [f"{name} = {function}({', '.join(inputs)})"]
+        if x.operation == "part":
+            return [f"{name} = {inputs[0]}[{options['position']}]"]
+        raise NotImplementedError(x.operation)
+
+    # ---- the end
+
+    def _commit(self) -> list[str]:
+        """What is moved, all at the end, each line of which may be done twice without harm."""
+        ready, lines, numbers = [], [], []
+        for position, new in self.moved:
+            old = self.inputs[position]
+            source = self._spelt(new)
+            owner = new
+            while owner.operation in VIEWS:
+                owner = owner.inputs[0]
+            if (owner.operation == "input" and owner is not old) or (
+                owner is old and new is not old
+            ):
+                copy = different(f"new_{self.names[old]}", self.taken)
+                ready.append(f"{copy} = np.array({source})")
+                source = copy
+            if self.is_number(old):
+                numbers.append(source)
+            else:
+                lines.append(f"np.copyto({self.names[old]}, {source})")
+        if lines:
+            once = [f"    {line}" for line in lines]
+            self.body += [*ready, "try:", *once]
+            self.body += ["except BaseException:  # all is moved, or nothing", *once, "    raise"]
+        else:
+            self.body += ready
+        return numbers
+
+
+BUFFERED = frozenset(
+    {"where", "cast", "dot", "matmul", "concatenate", "broadcast", "scatter", "assign"}
+)
+
+
+def place_of(x: Instruction) -> Any:
+    """What lies in an input's place now; None for arguments, which are told by their shape."""
+    place = x.options["place"]
+    try:
+        return place.read()
+    except NotImplementedError:
+        return np.empty(0) if not x.weak else 0.0
+
+
+def spelt_index(index: Sequence[Any], arrays: Sequence[str]) -> str:
+    """An index as Python writes it."""
+    parts = []
+    for x in index:
+        if isinstance(x, Hole):
+            parts.append(arrays[x.position])
+        elif isinstance(x, slice):
+            ends = ["" if end is None else str(end) for end in (x.start, x.stop)]
+            parts.append(":".join(ends) + ("" if x.step is None else f":{x.step}"))
+        else:
+            parts.append("..." if x is Ellipsis else repr(x))
+    return ", ".join(parts) or "()"

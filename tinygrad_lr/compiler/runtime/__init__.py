@@ -1,0 +1,1 @@
+"""Compiled functions: specialise for a signature, call, differentiate, loop."""

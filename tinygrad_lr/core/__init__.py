@@ -1,0 +1,1 @@
+"""The engine: values, primitives, the graph, the chain rule."""

@@ -1,0 +1,323 @@
+"""Derivatives of functions: backward, grad, vjp, jvp, jacobian, hessian and their products.
+
+The result is made of plain arrays; where a function is given Values or uses Values from outside
+(a gradient inside a gradient), it is made of Values, and can be differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, GraphError, ShapeError, bad_argument
+from ..support import pytree as tree
+from .chain_rule import fitted, pull_back, push_forward
+from .conversion import as_data
+from .grad_mode import RECORDING, record, watcher
+from .graph import ordered
+from .node import age_now
+from .primitive import implements, primitive
+from .value import Value, apply, plain
+
+
+@primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)])
+def alias(x):  # type: ignore[no-untyped-def]
+    """The same Value under a new identity: the point at which a derivative is taken.
+
+    >>> alias(Value(2.0))
+    Value(data=2.0, grad=None)
+    """
+    return x
+
+
+alias.vjp(x=lambda g, out, x: g)
+
+
+@implements()
+def backward(root: Value, gradient: Any = None) -> None:
+    """Fill `.grad` of all that `root` was computed from (see `Value.backward`)."""
+    if not root.requires_grad:
+        raise GraphError(
+            "backward: the Value depends on nothing that requires a gradient: it was made by "
+            "no_grad, detach or requires_grad=False, or of constants only"
+        )
+    cotangents = pull_back({root: seed("backward", root, plain(gradient))})
+    for value, c in cotangents.items():
+        total = c
+        if value._record is None and value._grad is not None:
+            total = value._gradient + c  # leaves accumulate
+            if (seen_by := watcher()) is not None:
+                seen_by.kept(value, value._gradient, total)
+        value._grad = total if type(total) is float else (total,)  # copied when it is read
+
+
+def seed(where: str, output: Any, gradient: Any = None) -> Any:
+    """The cotangent that a backward pass starts with, checked against its output."""
+    like = plain(output)
+    if gradient is None and isinstance(like, (float, np.floating)):
+        return type(like)(1.0)
+    if gradient is not None:
+        given = gradient if isinstance(gradient, Value) else as_data(gradient)
+        if np.shape(plain(given)) != np.shape(like):
+            raise ShapeError(
+                bad_argument(
+                    where,
+                    "the cotangent does not have the shape of the output",
+                    expected=np.shape(like),
+                    given=np.shape(plain(given)),
+                )
+            )
+        return fitted(given, like)
+    if np.size(like) != 1:
+        raise GraphError(
+            bad_argument(
+                where,
+                "the output is not a scalar",
+                expected="one entry, or an explicit cotangent",
+                given=f"shape {np.shape(like)}",
+                cure="reduce it with sum() or mean(), or pass the cotangent",
+            )
+        )
+    return fitted(1.0, like)
+
+
+# ---- functions of arrays
+
+
+class Trace:
+    """One run of a function on watched inputs: the graph between them and the outputs."""
+
+    def __init__(self, f: Callable[[], Any], inputs: Sequence[Value], since: int) -> None:
+        keep = bool(RECORDING.get())
+        token = record(True)
+        try:
+            self.output = f()
+        finally:
+            RECORDING.reset(token)
+        self.inputs = inputs
+        self.outputs = list(tree.leaves(self.output))
+        values = [value for value in self.outputs if isinstance(value, Value)]
+        order = ordered(values, since)
+        self.recording = keep and any(value._age < since for value in order)
+        self.reached = reached = set(inputs)
+        for value in reversed(order):
+            if value._record is not None and not reached.isdisjoint(
+                x for x in value._record[1] if type(x) is Value
+            ):
+                reached.add(value)
+        self.order = [value for value in order if value in reached]
+
+    def result(self) -> Any:
+        """The outputs: plain arrays, unless they depend on Values from outside."""
+        return tree.rebuilt(self.output, [self.released(out) for out in self.outputs])
+
+    def released(self, x: Any) -> Any:
+        """An output for the caller."""
+        if self.recording:
+            return x if isinstance(x, Value) else Value(x, requires_grad=False)
+        data = plain(x)
+        return data.copy() if isinstance(data, np.ndarray) else data
+
+    def pull(self, cotangents: Sequence[Any]) -> list[Any]:
+        """The cotangents of the inputs for those of the outputs."""
+        seeds: dict[Value, Any] = {}
+        recording = self.recording or any(isinstance(c, Value) for c in cotangents)
+        for out, c in zip(self.outputs, cotangents, strict=True):
+            if isinstance(out, Value) and out in self.reached:
+                seeds[out] = seeds[out] + c if out in seeds else c
+        found = pull_back(seeds, self.reached, recording)
+        return [self._plain_or_value(x, found.get(x), recording) for x in self.inputs]
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """The tangents of the outputs for those of the inputs."""
+        recording = self.recording or any(isinstance(t, Value) for t in tangents)
+        found = push_forward(self.order, dict(zip(self.inputs, tangents, strict=True)), recording)
+        return [
+            self._plain_or_value(out, found.get(out) if isinstance(out, Value) else None, recording)
+            for out in self.outputs
+        ]
+
+    @staticmethod
+    def _plain_or_value(like: Any, c: Any, recording: bool) -> Any:
+        data = plain(like)
+        if c is None:  # not reached: the derivative is zero
+            c = fitted(0.0, data) if isinstance(data, (float, np.generic)) else np.zeros_like(data)
+        if recording:
+            return c if isinstance(c, Value) else Value(c, requires_grad=False)
+        return np.array(c) if isinstance(data, np.ndarray) else c
+
+
+def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any) -> Trace:
+    """Run `f` with the leaves of the chosen arguments watched."""
+    since = age_now()
+    inputs: list[Value] = []
+
+    def watched(x: Any) -> Value:
+        outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
+        inputs.append(apply(alias, (x,), {}) if outer else Value(plain(x)))
+        return inputs[-1]
+
+    given = [tree.mapped(watched, a) if i in argnums else a for i, a in enumerate(args)]
+    return Trace(lambda: f(*given, **kw), inputs, since)
+
+
+def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
+    """`argnums` as a list of positions from the left."""
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    if not all(-len(args) <= i < len(args) for i in chosen):
+        raise ArgumentError(
+            bad_argument(
+                "argnums",
+                "there is no such argument",
+                expected=f"positions below {len(args)}",
+                given=argnums,
+            )
+        )
+    return [i % len(args) for i in chosen]
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0
+) -> Callable[..., tuple[Any, Any]]:
+    """The function that returns f(...) and its gradient.
+
+    `argnums` says for which positional arguments (one position, or several for a tuple of
+    gradients). Arguments are numbers, arrays, Values, or nested lists, tuples and dicts of them;
+    the gradient has the same structure. It is made of plain arrays, or of Values where `f` was
+    given Values or uses some from outside, so that gradients of gradients follow. An argument
+    that the result does not depend on has the gradient 0. Raises `GraphError` when the result
+    has more than one entry.
+
+    >>> value_and_grad(lambda w, x: (w * x - 1) ** 2)(2.0, 3.0)
+    (25.0, 30.0)
+    """
+
+    def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
+        chosen = positions(argnums, args)
+        traced = trace(f, args, chosen, **keywords)
+        if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
+            raise GraphError(
+                bad_argument(
+                    "grad",
+                    "the function does not return one scalar",
+                    expected="a Value with one entry",
+                    given=f"{type(traced.output).__name__} with {len(traced.outputs)} leaves",
+                )
+            )
+        found = iter(traced.pull([seed("grad", traced.outputs[0])]))
+        ascending = {i: tree.mapped(lambda _: next(found), args[i]) for i in sorted(set(chosen))}
+        gradients = tuple(ascending[i] for i in chosen)
+        return traced.result(), gradients[0] if isinstance(argnums, int) else gradients
+
+    return run
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns the gradient of f(...); see `value_and_grad`.
+
+    >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
+    (12.0, 12.0)
+    """
+    with_value = value_and_grad(f, argnums)
+    return lambda *args, **keywords: with_value(*args, **keywords)[1]
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """f(*primals) and its pull-back: cotangent of the output -> cotangents of the primals (gᵀJ).
+
+    Structures may be nested. Raises `ShapeError` for a cotangent that does not fit the output.
+
+    >>> out, pullback = vjp(lambda x, y: x * y, 3.0, 4.0)
+    >>> out, pullback(1.0)
+    (12.0, (4.0, 3.0))
+    """
+    traced = trace(f, primals, range(len(primals)))
+
+    def pullback(cotangent: Any) -> tuple[Any, ...]:
+        given = checked_leaves("vjp", cotangent, traced.output, traced.outputs)
+        return tuple(tree.rebuilt(list(primals), traced.pull(given)))
+
+    return traced.result(), pullback
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """f(*primals) and its derivative in the direction of the tangents (J·t), by forward mode.
+
+    >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
+    (12.0, 4.0)
+    """
+    traced = trace(f, primals, range(len(primals)))
+    given = checked_leaves("jvp", tangents, primals, traced.inputs)
+    return traced.result(), tree.rebuilt(traced.output, traced.push(given))
+
+
+def checked_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -> list[Any]:
+    """The leaves of a structure of cotangents or tangents, each of the shape of its Value."""
+    leaves = tree.matched(where, given, structure)
+    return [seed(where, like, leaf) for like, leaf in zip(likes, leaves, strict=True)]
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The product of the Hessian of a scalar function with the tangents, without the Hessian.
+
+    Forward mode over reverse mode: the derivative of the gradient in the direction of the
+    tangents. A tuple (or list) in, the same out.
+
+    >>> hvp(lambda x: x**3, (2.0,), (10.0,))
+    (120.0,)
+    """
+    gradient = grad(f, argnums=range(len(primals)))
+    return type(primals)(jvp(gradient, primals, tangents)[1])  # type: ignore[call-arg]
+
+
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns the Jacobian ∂f/∂x, of shape (shape of f, shape of x).
+
+    One backward pass for each entry of the output. Nested outputs and arguments give nested
+    Jacobians: the output's structure outside, the argument's inside.
+
+    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
+    [[2.0, 0.0], [0.0, 4.0]]
+    """
+
+    def run(*args: Any, **keywords: Any) -> Any:
+        chosen = positions(argnums, args)
+        traced = trace(f, args, sorted(set(chosen)), **keywords)
+        structure = {i: args[i] for i in sorted(set(chosen))}
+
+        def rows(out: int) -> Any:
+            likes = [plain(leaf) for leaf in traced.outputs]
+            shape = np.shape(likes[out])
+            pulled = []
+            for entry in range(int(np.prod(shape))):
+                seeds = [fitted(0.0, like) for like in likes]
+                unit = np.zeros(shape, getattr(likes[out], "dtype", float))
+                unit.reshape(-1)[entry] = 1
+                seeds[out] = fitted(unit, likes[out])
+                pulled.append(traced.pull(seeds))
+            blocks = [
+                np.reshape(np.stack([row[k] for row in pulled]), shape + x.shape)
+                if pulled and shape
+                else pulled[0][k]
+                if pulled
+                else np.zeros(shape + x.shape)
+                for k, x in enumerate(traced.inputs)
+            ]
+            found = tree.rebuilt(structure, blocks)
+            picked = tuple(found[i] for i in chosen)
+            return picked[0] if isinstance(argnums, int) else picked
+
+        return tree.rebuilt(traced.output, [rows(i) for i in range(len(traced.outputs))])
+
+    return run
+
+
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """The function that returns the matrix of second derivatives, of shape (x.shape, x.shape).
+
+    >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0])).tolist()
+    [[6.0, 0.0], [0.0, 12.0]]
+    """
+    return jacobian(grad(f, argnums), argnums)

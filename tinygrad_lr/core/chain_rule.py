@@ -1,0 +1,258 @@
+"""The chain rule along a graph, in reverse mode (pull-back) and forward mode (push-forward).
+
+Both read the record that evaluation left behind. Rules run on plain arrays; where the result is
+itself to be differentiated, the same rules run on Values and are recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError, NotDifferentiableError
+from ..support.abstract_array import StandIn, same
+from ..support.errstate import silent
+from .grad_mode import RECORDING, unwatched, watcher
+from .graph import ordered
+from .primitive import TABLE, Primitive
+from .value import Value, plain
+
+
+@silent
+def pull_back(
+    seeds: Mapping[Value, Any], wanted: Set[Value] | None = None, recording: bool = False
+) -> dict[Value, Any]:
+    """Reverse mode: from the cotangents of the outputs to those of all they were computed from.
+
+    Every Value comes after its readers: the youngest of those that wait is taken first, and
+    operands are older than their results. What requires no gradient, or is not among the
+    `wanted`, gets no cotangent, and rules that only it would need are not run.
+    """
+    cotangents: dict[Value, Any] = dict(seeds)
+    so_far = cotangents.get
+    waiting = [(-value._age, value) for value in seeds if value._record is not None]
+    heapify(waiting)
+    seen_by = watcher()
+    watch = None if seen_by is None else seen_by.pulling(seeds)
+    quick = wanted is None and not recording and watch is None
+    while waiting:
+        value = heappop(waiting)[1]
+        g = cotangents[value]
+        operation, operands, numbers, options = value._record  # type: ignore[misc]
+        out, arguments = value._content, numbers
+        rules: list[Any] = operation.rules
+        if quick and type(g) is float and operation.binary:
+            # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
+            a, b = numbers
+            x, y = operands
+            try:
+                c = rules[0](g, out, a, b) if type(x) is Value else 0.0
+                d = rules[1](g, out, a, b) if type(y) is Value else 0.0
+            except ArithmeticError:
+                pass  # to the loop, which knows what to do
+            else:
+                if type(x) is Value and x.requires_grad:
+                    c = c if type(c) is float else float(c)
+                    total = so_far(x)
+                    if total is not None:
+                        cotangents[x] = total + c
+                    else:
+                        cotangents[x] = c
+                        if x._record is not None:
+                            heappush(waiting, (-x._age, x))
+                if type(y) is Value and y.requires_grad:
+                    d = d if type(d) is float else float(d)
+                    total = so_far(y)
+                    if total is not None:
+                        cotangents[y] = total + d
+                    else:
+                        cotangents[y] = d
+                        if y._record is not None:
+                            heappush(waiting, (-y._age, y))
+                continue
+        if recording:
+            out, arguments = value, unchanged(operation, operands, numbers)
+        pulled = None
+        if operation.variadic and rules[0] is not None:
+            pulled = rules[0](g, out, *arguments, **options)
+            rules = rules * len(operands)
+        count = 0 if options else len(arguments)
+        position = -1  # counted by hand: this loop is most of a small graph's time
+        for x in operands:
+            position += 1
+            if type(x) is not Value or not x.requires_grad:
+                continue
+            if wanted is not None and x not in wanted:
+                continue
+            rule, number = rules[position], numbers[position]
+            if rule is None:
+                raise no_derivative(operation, position)
+            try:
+                if pulled is not None:
+                    c = pulled(position)
+                elif count == 2:  # the same call, spelt out because it is quicker
+                    c = rule(g, out, arguments[0], arguments[1])
+                elif count == 3:
+                    c = rule(g, out, arguments[0], arguments[1], arguments[2])
+                elif count == 1:
+                    c = rule(g, out, arguments[0])
+                else:
+                    c = rule(g, out, *arguments, **options)
+            except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
+                c = rule(*map(widened, (g, out, *arguments)), **options)
+            if type(c) is float:
+                if type(number) is not float:
+                    c = fitted(c, number)
+            elif (
+                type(number) is float
+                or getattr(c, "shape", None) != number.shape
+                or c.dtype is not number.dtype
+            ):
+                c = fitted(c, number)
+            total = so_far(x)
+            if watch is not None:
+                watch.pulled(value, position, g, c, total)
+            if total is not None:
+                cotangents[x] = total + c
+            else:
+                cotangents[x] = c
+                if x._record is not None:
+                    heappush(waiting, (-x._age, x))
+    return cotangents
+
+
+def widened(x: Any) -> Any:
+    """A Python float as NumPy's, which knows inf and nan."""
+    return np.float64(x) if type(x) is float else x
+
+
+@silent
+def push_forward(
+    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
+) -> dict[Value, Any]:
+    """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
+    tangents = dict(seeds)
+    seen_by = watcher()
+    for value in reversed(order):
+        if value._record is None or value in seeds:
+            continue
+        operation, operands, numbers, options = value._record
+        given = [tangents.get(x) if type(x) is Value else None for x in operands]
+        if all(t is None for t in given):
+            continue
+        out, arguments = value._content, numbers
+        if recording:
+            out, arguments = value, unchanged(operation, operands, numbers)
+        total = None
+        for position, t in enumerate([given] if operation.variadic else given):
+            if t is None:
+                continue
+            rule = operation.tangent_rules[position]
+            if rule is None:
+                rule = transposed(operation, position)
+            try:
+                part = rule(t, out, *arguments, **options)
+            except ArithmeticError:
+                part = rule(*map(widened, (t, out, *arguments)), **options)
+            part = fitted(part, value._content)
+            total = part if total is None else total + part
+        tangents[value] = total
+        if seen_by is not None:
+            seen_by.pushed(value, total, given)
+    return tangents
+
+
+def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
+    """A forward rule made of the reverse rule, which is linear in g: its own pull-back."""
+
+    def rule(t: Any, out: Any, *operands: Any, **options: Any) -> Any:
+        reverse = operation.rules[position]
+        if reverse is None:
+            raise no_derivative(operation, position)
+
+        start = Value(np.zeros_like(plain(out)))  # where the reverse rule is linear, any g serves
+        token = RECORDING.set(True)  # and nobody watches
+        try:
+            found = reverse(start, out, *operands, **options)
+        finally:
+            RECORDING.reset(token)
+        seeds: dict[Value, Any] = {}
+        given = t if operation.variadic else [t]
+        for i, part in enumerate(given):
+            if part is not None:
+                c = found(i) if operation.variadic else found
+                like = plain(operands[i if operation.variadic else position])
+                c = fitted(c, like)
+                if isinstance(c, Value) and c.requires_grad:
+                    seeds[c] = part
+        wanted = set(ordered(seeds, since=start._age))
+        recording = any(isinstance(x, Value) for x in (*given, *operands))
+        with unwatched():
+            return pull_back(seeds, wanted, recording).get(start, 0.0)
+
+    return rule
+
+
+def fitted(c: Any, like: Any) -> Any:
+    """A cotangent in its operand's shape and dtype.
+
+    What broadcasting spread is added up, and what a reduction put together is spread.
+    """
+    shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
+    if given != shape:
+        if not given and not isinstance(c, Value):
+            if isinstance(like, StandIn):
+                return like.filled(c)
+            out = np.empty(shape, like.dtype)
+            out.fill(c)
+            return out
+        extra = len(given) - len(shape)
+        if extra > 0:
+            c = np.add.reduce(c, axis=0 if extra == 1 else tuple(range(extra)))
+        elif extra < 0:
+            c = np.reshape(c, (1,) * -extra + given)
+        if c.shape != shape:
+            pairs = enumerate(zip(c.shape, shape, strict=True))
+            stretched = tuple(i for i, (length, own) in pairs if own == 1 != length)
+            c = np.add.reduce(c, axis=stretched, keepdims=True) if stretched else c
+        if c.shape != shape:
+            c = TABLE["broadcast_to"].evaluate((c,), {"shape": shape})
+    if isinstance(c, Value):
+        return c if type(like) is float or c.dtype == like.dtype else c.astype(like.dtype)
+    if isinstance(c, StandIn):
+        return c.in_form_of(like)
+    if isinstance(like, StandIn) and not shape:
+        return like.filled(c)
+    if type(like) is float:
+        return float(c)
+    if type(c) is np.ndarray and c.dtype is like.dtype:
+        return c
+    return np.asarray(c, like.dtype) if shape else like.dtype.type(c)
+
+
+def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[Any]) -> list[Any]:
+    """The operands as Values for a recorded rule; their numbers must still be the recorded ones."""
+    arguments = []
+    for x, number in zip(operands, numbers, strict=True):
+        if type(x) is not Value:
+            arguments.append(number)
+        elif x._content is number or same(x._content, number):
+            arguments.append(x)
+        else:
+            raise GraphError(
+                f"data of an operand of {operation.name} was changed after the operation ran: "
+                "take the gradient first, or run the function again"
+            )
+    return arguments
+
+
+def no_derivative(operation: Primitive, position: int) -> NotDifferentiableError:
+    """The error for an operand without a rule."""
+    name = operation.operands[min(position, len(operation.operands) - 1)]
+    return NotDifferentiableError(
+        f"{operation.name} has no derivative with respect to {name}: pass a plain array, or "
+        "value.detach()"
+    )

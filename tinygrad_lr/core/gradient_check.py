@@ -1,0 +1,105 @@
+"""Derivatives against central differences: the independent reference for every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, GradientCheckError, bad_argument
+from ..support import pytree as tree
+from .autodiff import grad, jacobian, jvp
+from .grad_mode import unwatched
+from .node import Array
+from .value import Value, plain
+
+STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
+
+
+@unwatched()
+def check_gradients(
+    f: Callable[..., Any], *args: Any, order: int = 2, tolerance: float = 1e-6
+) -> None:
+    """Compare the derivatives of `f` at `args`, up to `order`, with central differences.
+
+    Everything is computed in float64: the whole Jacobian in reverse mode and in forward mode is
+    set against (f(x + h) - f(x - h)) / 2h, entry by entry; a higher order does the same to the
+    gradient of a weighted sum of the outputs. Raises `GradientCheckError` with the worst entry:
+    which mode and order, which argument and entry, what was found, and what the differences say.
+    An entry passes within `tolerance` times the larger of 1 and the derivative.
+
+    >>> check_gradients(np.tanh, 0.3)
+    >>> check_gradients(lambda x: x * x.detach(), 3.0)
+    Traceback (most recent call last):
+    ...
+    tinygrad_lr.errors.GradientCheckError: check_gradients: reverse mode, order 1, with respect to \
+argument 0, entry (), of output entry 0: found 3.0, central differences give 6
+    """
+    if order < 1:
+        raise ArgumentError(
+            bad_argument("check_gradients", "order is too low", expected="1 or more", given=order)
+        )
+    inputs = [np.array(plain(leaf), np.float64) for leaf in tree.leaves(args)]
+    ends = np.cumsum([x.size for x in inputs])
+
+    def flat(vector: Any) -> Any:
+        """All outputs as one vector, as a function of all inputs as one vector."""
+        parts = np.split(vector, ends[:-1])
+        shaped = [np.reshape(part, x.shape) for part, x in zip(parts, inputs, strict=True)]
+        outputs = tree.leaves(f(*tree.rebuilt(args, shaped)))
+        return np.concatenate([np.ravel(out) for out in outputs])
+
+    def name(entry: int) -> str:
+        leaf = int(np.searchsorted(ends, entry, side="right"))
+        within = np.unravel_index(entry - (ends[leaf] - inputs[leaf].size), inputs[leaf].shape)
+        return f"argument {leaf}, entry {tuple(map(int, within))}"
+
+    vector = np.concatenate([np.ravel(x) for x in inputs]) if inputs else np.zeros(0)
+    function: Callable[[Any], Any] = flat
+    for now in range(1, order + 1):
+        expected = _differences(function, vector)
+        reverse = plain(jacobian(function)(vector))  # Values, where f uses others too
+        unit = np.eye(vector.size)
+        forward = np.zeros_like(expected)
+        for entry in range(vector.size):
+            forward[:, entry] = plain(jvp(function, (vector,), (unit[entry],))[1])
+        for mode, found in (("reverse", reverse), ("forward", forward)):
+            _compare(f"{mode} mode, order {now}", found, expected, tolerance, name)
+        function = _weighted_gradient(function, expected.shape[0], seed=now)
+
+
+def _weighted_gradient(f: Callable[[Any], Any], size: int, seed: int) -> Callable[[Any], Any]:
+    weights = np.random.default_rng(seed).uniform(0.5, 1.5, size)
+    return grad(lambda vector: np.sum(f(vector) * weights))
+
+
+def _differences(f: Callable[[Any], Any], vector: Array) -> Array:
+    """The Jacobian by central differences."""
+
+    def at(point: Array) -> Array:
+        return np.asarray(plain(f(Value(point, requires_grad=False))))
+
+    columns = []
+    for entry, x in enumerate(vector):
+        step = STEP * max(1.0, abs(x))
+        above, below = vector.copy(), vector.copy()
+        above[entry], below[entry] = x + step, x - step
+        rise = at(above) - at(below)
+        columns.append(rise / (above[entry] - below[entry]))
+    return np.stack(columns, axis=1) if columns else np.zeros((at(vector).size, 0))
+
+
+def _compare(
+    where: str, found: Array, expected: Array, tolerance: float, name: Callable[[int], str]
+) -> None:
+    error = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+    error = np.where(np.isnan(found) & np.isnan(expected), 0.0, error)
+    error = np.where(np.isnan(error), np.inf, error)
+    if error.size and error.max() > tolerance:
+        out, entry = map(int, np.unravel_index(error.argmax(), error.shape))
+        raise GradientCheckError(
+            f"check_gradients: {where}, with respect to {name(entry)}, of output entry {out}: "
+            f"found {float(found[out, entry])!r}, central differences give "
+            f"{float(expected[out, entry]):.9g}"
+        )

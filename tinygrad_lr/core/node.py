@@ -1,0 +1,275 @@
+"""A node of the graph: its numbers, its gradient, and the record of how it came about."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, Self, cast
+
+import numpy as np
+
+from ..errors import ArgumentError, GraphError, ShapeError, bad_argument
+from ..support.abstract_array import StandIn
+from .conversion import FLOAT64, as_data
+from .primitive import METHODS, Primitive
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+Record = tuple[Primitive, tuple[Any, ...], Sequence[Any], dict[str, Any]]
+"""An operation, its operands, their numbers, and the options."""
+
+age_now = itertools.count().__next__
+"""The time that orders the graph: every node is younger than its operands."""
+
+
+class Node:
+    """What a Value holds, and what made it; `Value` adds arithmetic.
+
+    The slots: the number or array; the gradient (in a tuple while others may share it); the
+    record of the operation that made it, None for a leaf; its age; whether the caller holds the
+    array, so that a graph must copy it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_age",
+        "_content",
+        "_exposed",
+        "_grad",
+        "_record",
+        "name",
+        "requires_grad",
+    )
+    _content: Any  # a Python float, a NumPy floating number, or an array
+    _record: Record | None
+    name: str | None
+    requires_grad: bool
+
+    def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
+        self._content = data if type(data) is float else as_data(data)
+        self._grad: Any = None
+        self._record = None
+        self._age = age_now()
+        self._exposed = False
+        self.name = name
+        self.requires_grad = requires_grad
+
+    # ---- what it holds
+
+    @property
+    def data(self) -> Any:
+        """The number or the array. A leaf's array may be changed in place; a result's may not.
+
+        A graph remembers the numbers that it was computed from: changing them afterwards does
+        not change its gradients.
+        """
+        data = self._content
+        if type(data) is np.ndarray and not self._exposed:
+            if self._record is None:  # graphs keep the old array, the caller may write to this one
+                data = self._content = data.copy(order="K")
+                self._exposed = True
+            else:
+                data = data.view()
+                data.flags.writeable = False
+        elif isinstance(data, StandIn):
+            data = data.fresh()
+        return data
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        if self._record is not None:
+            raise GraphError(
+                f"data of a Value that {self._record[0].name} computed cannot be assigned: "
+                "assign to a leaf of the graph, or build a new Value"
+            )
+        if new is self._content:  # value.data -= step worked in place
+            return
+        if type(new) is float is type(self._content):
+            self._content = new
+            return
+        data = as_data(new)
+        if np.shape(data) != self.shape:
+            raise ShapeError(
+                bad_argument(
+                    "Value.data", "wrong shape", expected=f"{self.shape}", given=np.shape(data)
+                )
+            )
+        # the kind of number stays: float64 on the way does not widen a float32 parameter
+        if isinstance(data, StandIn):
+            self._content = data.in_form_of(self._content)
+        elif isinstance(self._content, StandIn):
+            self._content = self._content.filled(0.0) + data
+        elif type(self._content) is np.ndarray:
+            self._content, self._exposed = np.asarray(data, self.dtype), False
+        else:
+            self._content = type(self._content)(data)
+
+    @property
+    def grad(self) -> Any:
+        """dL/d(this) after `backward`, in the shape and dtype of `data`, or None."""
+        grad = self._grad
+        if type(grad) is tuple:  # a cotangent that others may share: copied when it is asked for
+            if isinstance(grad[0], StandIn):
+                return grad[0].fresh()
+            grad = np.array(grad[0], dtype=self.dtype)
+            self._grad = grad = grad if type(self._content) is np.ndarray else grad[()]
+        return grad
+
+    @grad.setter
+    def grad(self, new: Any) -> None:
+        if type(self._content) is float and (type(new) is float or type(new) is int):
+            self._grad = float(new)
+            return
+        if new is not None:
+            new = as_data(new)
+            if isinstance(new, StandIn) or isinstance(self._content, StandIn):
+                new = np.broadcast_to(new, self.shape) if np.ndim(new) == 0 else new
+                new = new.in_form_of(self._content) if isinstance(new, StandIn) else new
+            elif np.ndim(new) == 0 and type(self._content) is not np.ndarray:
+                new = type(self._content)(new)
+            elif np.ndim(new) == 0:
+                new = np.full(self.shape, new, self.dtype)
+            elif np.shape(new) != self.shape:
+                raise ShapeError(
+                    bad_argument(
+                        "Value.grad",
+                        "wrong shape",
+                        expected=f"{self.shape}",
+                        given=np.shape(new),
+                    )
+                )
+            else:
+                new = new.astype(self.dtype, copy=False)
+        self._grad = new
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes; () for a number."""
+        return getattr(self._content, "shape", ())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The floating type; float64 for a Python number."""
+        return cast("np.dtype[Any]", getattr(self._content, "dtype", FLOAT64))
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return int(getattr(self._content, "size", 1))
+
+    def item(self) -> float:
+        """The only entry as a Python float. It leaves the graph: no gradient flows through it."""
+        if self.size != 1:
+            raise ArgumentError(
+                bad_argument("item", "more than one entry", expected="size 1", given=self.shape)
+            )
+        return float(np.asarray(self._content).reshape(())[()])
+
+    def numpy(self) -> Array:
+        """A copy as a plain array. It leaves the graph: no gradient flows through it."""
+        return np.array(self._content)
+
+    def tolist(self) -> Any:
+        """Nested lists of Python floats. It leaves the graph: no gradient flows through it."""
+        return np.asarray(self._content).tolist()
+
+    def detach(self) -> Self:
+        """The same numbers as a constant: no gradient flows through the result."""
+        return type(self)(self._content, name=self.name, requires_grad=False)
+
+    def __float__(self) -> float:
+        return self.item()
+
+    def __bool__(self) -> bool:
+        return bool(self._content)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a Value without axes")
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Value(data={self._content}, grad={self.grad})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the numbers and the gradient as tables, and where it is from."""
+        from ..support.html import SIDE_BY_SIDE, element, numbers, title, together
+        from ..support.text_format import shape_text
+
+        data, grad = self._content, self._gradient
+        shape = shape_text(self.shape) if self.shape else ""
+        about = title(self.name, "Value", shape, self.dtype.name, self._made())
+        tables = [numbers(data, "data")]
+        if grad is not None:
+            tables.append(numbers(grad, "gradient"))
+        return together(about, element("div", *tables, style=SIDE_BY_SIDE))
+
+    def _made(self) -> str:
+        """Where it comes from, in words."""
+        if self._record is None:
+            waiting = ", no gradient yet" if self._grad is None else ""
+            return f"a leaf{waiting}" if self.requires_grad else "requires no gradient"
+        operation, operands, *_ = self._record
+        read = [x for x in operands if isinstance(x, Node)]
+        named = [x.name or "a Value" for x in read[:3]]
+        more = f" and {len(read) - 3} more" if len(read) > 3 else ""
+        return f"{operation.name} of {' and '.join(named)}{more}"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    @property
+    def _gradient(self) -> Any:
+        """`grad` for readers that neither keep nor change it: not copied."""
+        grad = self._grad
+        return grad[0] if type(grad) is tuple else grad
+
+    def _replace(self, new: Any) -> None:
+        """Take a new number or array, of the same shape and dtype and owned by nobody else.
+
+        In place where the user holds `.data`; else a graph that recorded the old array keeps it.
+        """
+        if self._exposed:
+            self._content[...] = new
+        else:
+            self._content = new
+
+    # ---- the graph
+
+    def backward(self, gradient: Any = None) -> None:
+        """Fill `.grad` of every Value that this one was computed from, by the chain rule.
+
+        Leaves accumulate over calls; results of operations hold the gradient of this pass. A
+        Value with more than one entry needs its cotangent, `gradient`, of its own shape.
+        Raises `GraphError` where nothing requires a gradient or the cotangent is missing, and
+        `ShapeError` where it does not fit.
+        """
+        METHODS["backward"](self, gradient)
+
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        rebuild, state = self.__reduce__()
+        memo[id(self)] = twin = cast(Self, rebuild(*state))
+        return twin
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        if self._record is not None:
+            raise GraphError(
+                f"a Value computed by {self._record[0].name} cannot be copied or pickled: "
+                "its graph would go with it; use value.numpy() or value.detach()"
+            )
+        return rebuilt, (type(self), self._content, self.name, self.requires_grad, self.grad)
+
+
+def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, grad: Any) -> Node:
+    """A copy or an unpickled leaf."""
+    node = kind(data, name, requires_grad)
+    node.grad = grad
+    return node

@@ -1,0 +1,362 @@
+"""`Value`: a scalar or an array of floats that remembers which operation made it.
+
+Arithmetic and NumPy calls on Values evaluate at once and record the graph: a result points at its
+operands, and at nothing else. What the operations are stands in the table of `primitive`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, NoReturn, cast
+
+import numpy as np
+
+from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
+from ..support.abstract_array import StandIn
+from .conversion import constant
+from .grad_mode import Watched, recording_now
+from .node import Node, Record, age_now
+from .numpy_dispatch import PLAIN, REDUCTIONS
+from .primitive import METHODS, NUMPY, TABLE, Primitive
+
+EXACT = 1 << 53  # integers up to here are floats
+FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
+
+
+def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
+    """The operator of an operation, and the one for a Value on the right-hand side.
+
+    They do what `apply` does, spelt out for two operands: small graphs spend their time here.
+    """
+
+    def spelt(reflected: bool) -> Callable[..., Value]:
+        def call(self: Value, other: Any) -> Value:
+            operation = TABLE[name]
+            x, recorded = self._content, self.requires_grad
+            if self._exposed:
+                x = x.copy(order="K")
+            if type(other) is Value:
+                y, recorded = other._content, recorded or other.requires_grad
+                if other._exposed:
+                    y = y.copy(order="K")
+            elif type(other) is float or (type(other) is int and -EXACT < other < EXACT):
+                y = float(other)
+            else:
+                y = constant(other, operation)
+            if reflected:
+                x, y = y, x
+            try:
+                scalar = operation.scalar
+                if scalar is not None and type(x) is float is type(y):
+                    out = scalar(x, y)
+                else:
+                    out = operation.forward(x, y)
+            except Exception as error:
+                out = evaluate_again(operation, (x, y), {}, error)
+            if type(out) is not float and not isinstance(out, np.ndarray):
+                out = as_result(operation, out, (x, y))
+            recording, record = recording_now(), None
+            if recording is not False and (recorded or recording is not True):
+                operands = (other, self) if reflected else (self, other)
+                record = (operation, operands, (x, y), operation.defaults)
+                if recording is not True:
+                    return seen(recording, out, recorded, record)
+            value = _new(Value)
+            value._content = out
+            value._grad = value.name = None
+            value._exposed = False
+            value._age = age_now()
+            value._record = record
+            value.requires_grad = record is not None
+            return value
+
+        call.__doc__ = f"The operation `{name}`."
+        return call
+
+    return spelt(reflected=False), spelt(reflected=True)
+
+
+def method(name: str) -> Callable[..., Value]:
+    """The method that calls an operation on this Value."""
+
+    def call(self: Value, *args: Any, **options: Any) -> Value:
+        operation = TABLE.get(name)
+        if operation is not None and not args and not options:
+            x = self._content
+            if type(x) is not float or operation.scalar is None:
+                return apply(operation, (self,), operation.defaults)
+            try:
+                out = operation.scalar(x)
+            except (ArithmeticError, ValueError):
+                out = operation.on_numbers(x)
+            recording, record = recording_now(), None
+            if recording is not False and (self.requires_grad or recording is not True):
+                record = (operation, (self,), (x,), operation.defaults)
+                if recording is not True:
+                    return seen(recording, out, self.requires_grad, record)
+            return result(out, record)
+        return cast(Value, METHODS[name](self, *args, **options))
+
+    call.__name__ = name
+    call.__doc__ = f"The operation `{name}` on this Value, with NumPy's arguments."
+    return call
+
+
+def comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Value, object], Any]:
+    """A comparison of the numbers, entry by entry: it has no derivative and returns no Value."""
+
+    def call(self: Value, other: object) -> Any:
+        return compare(self._content, plain(other))
+
+    return call
+
+
+class Value(Node):
+    """A number or an array of floats in a computation graph, with `.data` and `.grad`.
+
+    `data` is copied. A Python number stays a Python float; an array keeps its floating dtype;
+    integers and booleans become float64. After `loss.backward()`, `.grad` is dL/d(this), of the
+    shape and dtype of `.data`; it is None until a backward pass reaches it.
+
+    Raises `DtypeError` for what is not made of real numbers (text, objects, complex numbers) and
+    `ArgumentError` for nested lists of unequal lengths.
+
+    >>> x, w = Value(3.0), Value(2.0, name="w")
+    >>> loss = (x * w - 1) ** 2
+    >>> loss.backward()
+    >>> loss.data, w.grad
+    (25.0, 30.0)
+    """
+
+    __slots__ = ()
+    __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
+    __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
+
+    # ---- NumPy
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "reduce" and ufunc in REDUCTIONS:
+            options.setdefault("axis", 0)
+            return NUMPY[REDUCTIONS[ufunc]](*inputs, **options)
+        if method == "__call__" and not options:
+            operation = NUMPY.get(ufunc)
+            if operation is not None:
+                if type(operation) is Primitive:
+                    return apply(operation, inputs, operation.defaults)
+                return operation(*inputs)
+            if ufunc in PLAIN:
+                return ufunc(*map(plain, inputs))
+        if "out" in options:
+            raise NotDifferentiableError(
+                f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
+                "value): write array = array + value"
+            )
+        given = f".{method}" if method != "__call__" else "".join(f" with {k}=" for k in options)
+        raise NotDifferentiableError(
+            f"np.{ufunc.__name__}{given} has no derivative in tinygrad_lr: compose it of "
+            "operations that have one, declare it with tg.primitive, or use value.numpy() "
+            "to leave the graph"
+        )
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: Any, options: Any
+    ) -> Any:
+        operation = NUMPY.get(function)
+        if operation is not None:
+            return operation(*args, **options)
+        if function in PLAIN:
+            return function(*map(plain, args), **{k: plain(v) for k, v in options.items()})
+        path = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
+        raise NotDifferentiableError(
+            f"{path} has no derivative in tinygrad_lr: compose it of operations "
+            "that have one, declare it with tg.primitive, or use value.numpy() to leave the graph"
+        )
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotDifferentiableError(
+            "np.asarray of a Value would lose its gradient: write value.numpy() to leave the "
+            "graph, or np.stack([...]) to join Values"
+        )
+
+    def __getitem__(self, index: Any) -> Value:
+        return cast(Value, METHODS["getitem"](self, index))
+
+    def __setitem__(self, index: Any, new: Any) -> NoReturn:
+        raise NotDifferentiableError(
+            "a Value cannot be written by index, since its old entries may be in a graph: "
+            "write np.where(mask, new, value), or change a leaf's value.data[...]"
+        )
+
+    def __iter__(self) -> Iterator[Value]:
+        return (self[i] for i in range(len(self)))
+
+    def reshape(self, *shape: Any) -> Value:
+        """The same entries in another shape: `value.reshape(2, 3)` or `value.reshape((2, 3))`."""
+        return cast(Value, METHODS["reshape"](self, shape[0] if len(shape) == 1 else shape))
+
+    def transpose(self, *axes: Any) -> Value:
+        """The axes in another order, reversed unless `axes` are given."""
+        chosen = axes[0] if len(axes) == 1 else (axes or None)
+        return cast(Value, METHODS["transpose"](self, chosen))
+
+    @property
+    def T(self) -> Value:
+        """The axes reversed."""
+        return self.transpose()
+
+    def argmax(self, axis: int | None = None) -> Any:
+        """The position of the largest entry, as plain integers."""
+        return np.argmax(self._content, axis)
+
+    def argmin(self, axis: int | None = None) -> Any:
+        """The position of the smallest entry, as plain integers."""
+        return np.argmin(self._content, axis)
+
+    __hash__ = object.__hash__  # by identity, as in micrograd
+
+    __add__, __radd__ = operators("add")
+    __sub__, __rsub__ = operators("subtract")
+    __mul__, __rmul__ = operators("multiply")
+    __truediv__, __rtruediv__ = operators("divide")
+    __pow__, __rpow__ = operators("power")
+    __matmul__, __rmatmul__ = operators("matmul")
+    __mod__, __rmod__ = operators("remainder")
+    __neg__ = method("negative")
+    __abs__ = method("abs")
+    __pos__ = method("positive")
+    __round__ = method("round")
+
+    __lt__ = comparison(operator.lt)
+    __le__ = comparison(operator.le)
+    __gt__ = comparison(operator.gt)
+    __ge__ = comparison(operator.ge)
+    __eq__ = comparison(operator.eq)
+    __ne__ = comparison(operator.ne)
+
+    abs = method("abs")
+    astype = method("astype")
+    clip = method("clip")
+    cumsum = method("cumsum")
+    diagonal = method("diagonal")
+    dot = method("dot")
+    exp = method("exp")
+    flatten = ravel = method("ravel")
+    log = method("log")
+    max = method("max")
+    mean = method("mean")
+    min = method("min")
+    prod = method("prod")
+    relu = method("relu")
+    repeat = method("repeat")
+    sigmoid = method("sigmoid")
+    sqrt = method("sqrt")
+    squeeze = method("squeeze")
+    std = method("std")
+    sum = method("sum")
+    swapaxes = method("swapaxes")
+    tanh = method("tanh")
+    trace = method("trace")
+    var = method("var")
+
+
+def plain(x: Any) -> Any:
+    """What stands behind Values: for functions that have no derivative to lose."""
+    if isinstance(x, Value):
+        return x._content
+    return type(x)(map(plain, x)) if type(x) in {list, tuple} else x
+
+
+def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:
+    """Evaluate an operation on Values and constants, and record it if one requires a gradient.
+
+    The record is (operation, operands, their numbers, options). The numbers are the graph's own:
+    an array that somebody else may write to is copied.
+    """
+    numbers = []
+    recorded = False
+    for x in operands:
+        if type(x) is Value:
+            recorded = recorded or x.requires_grad
+            numbers.append(x._content.copy(order="K") if x._exposed else x._content)
+        else:
+            numbers.append(constant(x, operation))
+    try:
+        if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
+            out = operation.scalar(*numbers)
+        elif options:
+            out = operation.forward(*numbers, **options)
+        else:
+            out = operation.forward(*numbers)
+    except Exception as error:
+        out = evaluate_again(operation, numbers, options, error)
+    if type(out) is not float and not isinstance(out, np.ndarray):
+        out = as_result(operation, out, numbers)
+    recording, record = recording_now(), None
+    if recording is not False and (recorded or recording is not True):
+        record = (operation, operands, numbers, options)
+        if recording is not True:
+            return seen(recording, out, recorded, record)
+    return result(out, record)
+
+
+Value.__apply__ = staticmethod(apply)
+
+
+def result(out: Any, record: Record | None) -> Value:
+    """The Value of a result, with the record of how it came about."""
+    value = _new(Value)
+    value._content = out
+    value._grad = value.name = None
+    value._exposed = False
+    value._age = age_now()
+    value._record = record
+    value.requires_grad = record is not None
+    return value
+
+
+def seen(by: Watched, out: Any, recorded: bool, record: Record) -> Value:
+    """The Value of a result, shown to who watches."""
+    value = result(out, record if recorded and by.recording else None)
+    by.watcher.computed(value, record)
+    return value
+
+
+def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
+    """A NumPy number becomes a Python float where all operands were Python numbers."""
+    if isinstance(out, StandIn):
+        return out
+    if type(numbers[0]) is np.ndarray and type(out) in FLOATING:
+        return out
+    if isinstance(out, complex):  # Python's (-8.0) ** 0.5
+        return operation.on_numbers(*numbers)
+    if any(isinstance(x, (np.ndarray, np.generic)) for x in numbers):
+        return out if type(out) in FLOATING else np.float64(out)
+    return float(out)
+
+
+def evaluate_again(
+    operation: Primitive, numbers: Sequence[Any], options: dict[str, Any], error: Exception
+) -> Any:
+    """Python's arithmetic errors become inf and nan; NumPy's messages name the operation."""
+    if isinstance(error, TraceError):  # its own code cannot be traced: it runs as a whole
+        first = next(x for x in numbers if isinstance(x, StandIn))
+        return first.called(operation.forward, numbers, options)
+    if isinstance(error, FloatingPointError):  # numpy.seterr(all="raise") does not change results
+        with np.errstate(all="ignore"):
+            return operation.forward(*numbers, **options)
+    arithmetic = isinstance(error, (ArithmeticError, ValueError)) and not options
+    if arithmetic and all(type(x) is float for x in numbers):
+        return operation.on_numbers(*numbers)
+    if type(error) is ValueError:
+        shapes = [str(np.shape(x)) for x in numbers[:4]]
+        if len(numbers) == 1:
+            raise ArgumentError(f"{operation.name} of shape {shapes[0]}: {error}") from error
+        together = " and ".join(shapes)
+        raise ShapeError(
+            f"{operation.name}: the shapes {together} do not fit together ({str(error).strip()})"
+        ) from error
+    raise error
+
+
+_new = cast("Callable[[type[Value]], Value]", object.__new__)

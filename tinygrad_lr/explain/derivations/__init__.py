@@ -1,0 +1,1 @@
+"""The chain rule from a loss back to one weight, step by step."""

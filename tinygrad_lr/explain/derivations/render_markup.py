@@ -1,0 +1,189 @@
+"""A derivation as LaTeX, and as HTML with MathML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ...support.errstate import silent
+from ...support.text_format import number_latex, number_text, shape_text
+from ..formula.mathml import as_mathml
+from .build import Derivation
+from .prose import sentence
+from .render_text import (
+    LONGEST,
+    about,
+    direction,
+    entry_text,
+    equal_parts,
+    fitting,
+    forward_order,
+    left_out,
+    listed,
+    of_entry,
+    shown_places,
+    shown_rows,
+    shown_steps,
+)
+from .steps import Share, Step
+from .terms import Terms, terms_of
+
+LEFT_OUT = r"&\;\,\vdots"
+ROOM = 60  # letters of numbers on a line
+TABULAR = "font-variant-numeric: tabular-nums; overflow-x: auto"
+CELL = "text-align: right; padding: 0 1em 0 0"
+
+
+@silent
+def as_latex(derivation: Derivation) -> str:
+    """All equations as one `aligned` environment; numbers where there is but one."""
+    computed = [
+        (step.name.latex, [step.forward.latex], step.data)
+        for step in forward_order(derivation)
+        if step.forward is not None
+    ]
+    lines = [LEFT_OUT if i is None else equation(*computed[i]) for i in shown_places(len(computed))]
+    for step in shown_steps(derivation.steps[1:]):
+        if step is None:
+            lines.append(LEFT_OUT)
+            continue
+        for share in step.shares:
+            lines.extend(local_equation(share, derivation))
+        parts = (
+            [" + ".join(share.chain.latex for share in step.shares)]
+            if len(step.shares) > 1
+            else equal_parts(step, step.shares[0], derivation)
+        )
+        lines.append(equation(step.derivative.latex, parts, step.gradient))
+    lines += [
+        LEFT_OUT if i is None else update_equation(derivation, i)
+        for i in shown_places(len(derivation.wrt))
+    ]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+@silent
+def as_html(derivation: Derivation) -> str:
+    """A fragment: a heading, the formulas from the data to the loss, and a step for each Value."""
+    return "".join(_html(derivation))
+
+
+def equation(left: str, parts: list[str], numbers: Any, sign: str = "&=") -> str:
+    """left = part = part, and the number at the end where it is one."""
+    one = [number_latex(float(np.asarray(numbers).reshape(-1)[0]))] if np.size(numbers) == 1 else []
+    equals = [*parts, *(x for x in one if x not in parts)]
+    return f"{left} {sign} " + " = ".join(equals)
+
+
+def local_equation(share: Share, derivation: Derivation) -> Iterator[str]:
+    """The local derivative, where it is a formula and not yet the whole."""
+    if share.reader is not derivation.loss and share.pull.local is not None:
+        yield f"{share.local_name.latex} &= {share.pull.local.latex}"
+
+
+def update_equation(derivation: Derivation, i: int) -> str:
+    """The step of descent for one Value."""
+    x = derivation.wrt[i]
+    name = derivation.names.latex(x)
+    at = derivation.at
+    found = derivation.step(x)
+    old, slope = of_entry(found.data, at), of_entry(derivation.gradients[i], at)
+    below = entry_text(at or ())
+    slope_name = found.derivative.latex
+    rate = derivation.learning_rate
+    step = r"\text{learning rate}" if rate is None else number_latex(rate)
+    parts = [rf"{name}{below} - {step} \cdot {slope_name}{below}"]
+    if rate is not None and np.size(slope) == 1:
+        old, slope = (float(np.asarray(z).reshape(-1)[0]) for z in (old, slope))
+        factor = number_latex(slope)
+        factor = rf"\left({factor}\right)" if slope < 0 else factor
+        parts += [rf"{number_latex(old)} - {step} \cdot {factor}", number_latex(old - rate * slope)]
+    return rf"{name}{below}^{{\text{{new}}}} &= " + " = ".join(parts)
+
+
+def _html(derivation: Derivation) -> Iterator[str]:
+    names = derivation.names
+    loss, of = escape(names.text(derivation.loss)), listed([names.text(x) for x in derivation.wrt])
+    yield f'<section style="{TABULAR}"><h3>How {loss} depends on {escape(of)}</h3>'
+    told = about(derivation)
+    yield f"<p>{escape(told)}</p>" if told else ""
+    yield f"<h4>Forward, from the data to {loss}</h4>"
+    for step in shown_steps(forward_order(derivation)):
+        if step is None:
+            yield f"<p>… {left_out(derivation.steps)} …</p>"
+            continue
+        formula = "" if step.forward is None else f" = {step.forward.latex}"
+        yield _line(derivation, f"{step.name.latex}{formula}", step.data)
+    yield f"<h4>Back, from {loss} to {escape(of)}, by the chain rule</h4><ol>"
+    for step in shown_steps(derivation.steps[1:]):
+        yield "<li>"
+        if step is None:
+            yield f"… {left_out(derivation.steps[1:])} …"
+        else:
+            yield from _step(step, derivation)
+        yield "</li>"
+    yield "</ol><h4>The update</h4>"
+    for i in shown_places(len(derivation.wrt)):
+        if i is None:
+            yield f"<p>… {len(derivation.wrt) - LONGEST} more …</p>"
+            continue
+        x = derivation.wrt[i]
+        slope = of_entry(derivation.gradients[i], derivation.at)
+        if np.size(slope) == 1:
+            told = direction(derivation, x, float(np.asarray(slope).reshape(-1)[0]))
+            yield f"<p>{escape(told)}</p>"
+        yield f"<p>{_math(derivation, update_equation(derivation, i).replace('&=', '='))}</p>"
+    yield "</section>"
+
+
+def _step(step: Step, derivation: Derivation) -> Iterator[str]:
+    several = len(step.shares) > 1
+    for share in step.shares:
+        for local in local_equation(share, derivation):
+            yield f"<p>{_math(derivation, local.replace('&=', '='))}</p>"
+        parts = " = ".join(equal_parts(step, share, derivation))
+        if several:
+            by = escape(derivation.names.text(share.reader))
+            yield f"<p>through {by}:</p>"
+            yield _line(derivation, parts, share.pull.number)
+        else:
+            yield _line(derivation, f"{step.derivative.latex} = {parts}", step.gradient)
+        yield f"<p>{escape(sentence(share, step, derivation))}</p>"
+    if several:
+        yield _line(derivation, rf"{step.derivative.latex} = \text{{their sum}}", step.gradient)
+    if derivation.at is not None and step.value is derivation.wrt[0]:
+        for share in step.shares:
+            found = terms_of(share, derivation.at)
+            if found is not None:
+                yield from _table(found)
+
+
+def _line(derivation: Derivation, latex: str, numbers: Any) -> str:
+    """A formula and its numbers."""
+    shape = f" ({shape_text(np.shape(numbers))})" if np.ndim(numbers) else ""
+    return f"<p>{_math(derivation, latex)} = {escape(fitting(numbers, ROOM) + shape)}</p>"
+
+
+def _table(found: Terms) -> Iterator[str]:
+    heads = "".join(
+        f'<th style="{CELL}">{escape(x)}</th>' for x in (found.thing, *found.factors, "product")
+    )
+    yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
+    for i in shown_rows(found):
+        if i is None:
+            yield f'<tr><td style="{CELL}">…</td></tr>'
+            continue
+        numbers = [*(column[i] for column in found.columns), found.terms[i]]
+        cells = "".join(
+            f'<td style="{CELL}">{escape(x)}</td>'
+            for x in (str(i), *(number_text(float(number)) for number in numbers))
+        )
+        yield f"<tr>{cells}</tr>"
+    yield "</tbody></table>"
+
+
+def _math(derivation: Derivation, latex: str) -> str:
+    return as_mathml(latex, derivation.words)

@@ -1,0 +1,1 @@
+"""Formulas: expressions, the symbols that build them, and how they are written."""

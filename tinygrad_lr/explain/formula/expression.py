@@ -1,0 +1,387 @@
+"""Formulas as small trees that simplify as they are built and write themselves as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...support.text_format import number_latex
+from .plain_text import plain_text
+
+CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)
+"""How tightly a formula holds together: what binds less than its place asks for gets brackets."""
+
+HOLE = re.compile(r"<(\w+)>")
+RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
+OPENED = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
+MATRIX = "<x> <y>"  # a product of matrices: of several no brackets are needed
+SPREAD = (r"\sum", r"\prod")
+
+
+class Expression:
+    """A formula; equal ones are equal as objects too."""
+
+    __slots__ = ()
+    binding: int = ATOM
+
+    @property
+    def latex(self) -> str:
+        """The formula as LaTeX."""
+        raise NotImplementedError
+
+    @property
+    def text(self) -> str:
+        """The formula as plain text."""
+        return plain_text(self.latex)
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """The formulas that it is made of."""
+        return ()
+
+    def within(self, least: int) -> str:
+        """Its LaTeX, in brackets where it binds less than that."""
+        return self.latex if self.binding >= least else rf"\left({self.latex}\right)"
+
+    def walk(self) -> Iterator[Expression]:
+        """The formula itself and all that it is made of."""
+        waiting: list[Expression] = [self]
+        while waiting:
+            one = waiting.pop()
+            yield one
+            waiting.extend(one.parts)
+
+
+@dataclass(frozen=True)
+class Name(Expression):
+    """A letter or a word, given as LaTeX.
+
+    Numbers that are spelt alike may stand for different things: those that they are `instead_of`.
+    """
+
+    spelt: str
+    binding: int = ATOM
+    instead_of: str = ""
+
+    @property
+    def latex(self) -> str:
+        """The name."""
+        return self.spelt
+
+
+@dataclass(frozen=True)
+class Count(Expression):
+    """How many entries something has, written N."""
+
+    count: int
+
+    @property
+    def latex(self) -> str:
+        """The letter."""
+        return "N"
+
+
+@dataclass(frozen=True)
+class Number(Expression):
+    """A number."""
+
+    value: float
+
+    @property
+    def binding(self) -> int:  # type: ignore[override]
+        """A negative number is a sum of one term."""
+        return SUM if self.value < 0 else ATOM
+
+    @property
+    def latex(self) -> str:
+        """The number in few digits."""
+        return number_latex(self.value)
+
+
+ZERO, ONE = Number(0.0), Number(1.0)
+
+
+@dataclass(frozen=True)
+class Product(Expression):
+    r"""coefficient · over / under, flat: no factor is itself a product or a number.
+
+    >>> u, n = Name("u"), Count(10)
+    >>> quotient(product(Number(2.0), u), n).latex, product(u, u).latex
+    ('\\frac{2u}{N}', 'u^{2}')
+    """
+
+    coefficient: float
+    over: tuple[Expression, ...]
+    under: tuple[Expression, ...]
+
+    @property
+    def binding(self) -> int:  # type: ignore[override]
+        """A minus sign makes a sum of it, one power stays a power."""
+        if self.coefficient < 0:
+            return SUM
+        alone = self.coefficient == 1 and not self.under and len(set(self.over)) == 1
+        return POWER if alone else PRODUCT
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """The factors."""
+        return (*self.over, *self.under)
+
+    @property
+    def latex(self) -> str:
+        """The factors with dots between, above and below a line."""
+        sign = "-" if self.coefficient < 0 else ""
+        size = abs(self.coefficient)
+        if not self.under:
+            return sign + _factors(size, self.over)
+        above, below = (
+            part[0].latex if factor == 1 and len(part) == 1 else _factors(factor, part)
+            for factor, part in ((size, self.over), (1.0, self.under))
+        )
+        return rf"{sign}\frac{{{above}}}{{{below}}}"
+
+
+def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
+    counted = Counter(factors)
+    powers = [
+        one.within(PREFIX + (count < len(counted)))
+        if times == 1
+        else f"{one.within(ATOM)}^{{{times}}}"
+        for count, (one, times) in enumerate(counted.items(), 1)
+    ]
+    if coefficient == 1 and powers:
+        return r" \cdot ".join(powers)
+    number = number_latex(coefficient)
+    close = bool(powers) and re.match(r"[a-zA-Z]|\\hat", powers[0]) and "cdot" not in number
+    joined = r" \cdot ".join(powers)
+    return number + ("" if close else r" \cdot " if powers else "") + joined
+
+
+@dataclass(frozen=True)
+class Sum(Expression):
+    """Terms with their signs."""
+
+    terms: tuple[Expression, ...]
+    binding: int = SUM
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """The terms."""
+        return self.terms
+
+    @property
+    def latex(self) -> str:
+        """The terms one after the other."""
+        text = self.terms[0].within(SIGNED)
+        for term in self.terms[1:]:
+            written = term.within(SUM)
+            negative = written.startswith("-")
+            text += f" - {written[1:]}" if negative else f" + {written}"
+        return text
+
+
+@dataclass(frozen=True)
+class Call(Expression):
+    """An operation by its LaTeX template, with formulas in the holes."""
+
+    template: str
+    holes: tuple[tuple[str, tuple[Expression, ...]], ...]
+    count: int = 0  # what N in the template stands for
+
+    @property
+    def binding(self) -> int:  # type: ignore[override]
+        """Read off what stands outside all brackets of the template."""
+        return binding_of(self.template)
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """What fills the holes."""
+        counted = (Count(self.count),) if self.count else ()
+        return (*(x for _, filling in self.holes for x in filling), *counted)
+
+    @property
+    def latex(self) -> str:
+        """The template filled."""
+        fillings = dict(self.holes)
+
+        def fill(hole: re.Match[str]) -> str:
+            least = asked_of(self.template, hole)
+            return ", ".join(
+                x.latex if self.template == MATRIX == _template(x) else x.within(least)
+                for x in fillings[hole[1]]
+            )
+
+        return HOLE.sub(fill, self.template)
+
+
+def _template(x: Expression) -> str:
+    return x.template if isinstance(x, Call) else ""
+
+
+def derivative(of: Expression, by: Expression) -> Name:
+    r"""The name d(of)/d(by).
+
+    >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
+    ('\\frac{dL}{dw}', 'd(a/b)/dw')
+    """
+    return Name(rf"\frac{{{differential(of).latex}}}{{{differential(by).latex}}}", POWER)
+
+
+def differential(of: Expression) -> Name:
+    """The name dx."""
+    return Name(rf"d\left({of.latex}\right)" if "/" in of.latex else f"d{of.latex}")
+
+
+def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
+    """An operation on formulas: one for each hole, or a sequence for a hole that takes several."""
+    holes = (
+        (name, (x,) if isinstance(x, Expression) else tuple(x)) for name, x in fillings.items()
+    )
+    return Call(template, tuple(holes), count)
+
+
+def product(*factors: Expression) -> Expression:
+    """The product of formulas, flattened: numbers multiply, 1 vanishes, 0 wins."""
+    coefficient = 1.0
+    over: list[Expression] = []
+    under: list[Expression] = []
+    for factor in factors:
+        if isinstance(factor, Number):
+            coefficient *= factor.value
+        elif isinstance(factor, Product):
+            coefficient *= factor.coefficient
+            over.extend(factor.over)
+            under.extend(factor.under)
+        else:
+            over.append(factor)
+    return _reduced(coefficient, over, under)
+
+
+def quotient(x: Expression, y: Expression) -> Expression:
+    """x over y, flattened."""
+    if isinstance(y, Number):
+        return product(x, Number(1.0 / y.value)) if y.value in {1.0, -1.0} else _over(x, y)
+    if isinstance(y, Product):
+        inverse = Product(1.0, y.under, y.over)
+        return product(x, inverse if y.coefficient == 1 else _over(inverse, Number(y.coefficient)))
+    return product(x, Product(1.0, (), (y,)))
+
+
+def _over(x: Expression, number: Number) -> Expression:
+    """x over a number: divided out where the quotient is as short as the number."""
+    if isinstance(x, Number) and number.value:
+        quotient_ = x.value / number.value
+        if len(number_latex(quotient_)) <= len(number_latex(number.value)):
+            return Number(quotient_)
+    return product(x, Product(1.0, (), (number,)))
+
+
+def _reduced(
+    coefficient: float, over: Iterable[Expression], under: Iterable[Expression]
+) -> Expression:
+    if coefficient == 0:
+        return ZERO
+    below = Counter(under)
+    above = []
+    for factor in over:  # what stands above and below the line cancels
+        if below[factor] > 0:
+            below[factor] -= 1
+        else:
+            above.append(factor)
+    left = tuple(sorted(below.elements(), key=lambda x: not isinstance(x, Number)))
+    if not above and not left:
+        return Number(coefficient)
+    if coefficient == 1 and len(above) == 1 and not left:
+        return above[0]
+    return Product(coefficient, tuple(above), left)
+
+
+def negative(x: Expression) -> Expression:
+    """The formula with the other sign."""
+    return product(Number(-1.0), x)
+
+
+def total(*terms: Expression) -> Expression:
+    """The sum of formulas, flattened: numbers add up, 0 vanishes."""
+    flat = [x for term in terms for x in (term.terms if isinstance(term, Sum) else (term,))]
+    constant = sum(x.value for x in flat if isinstance(x, Number))
+    kept = [x for x in flat if not isinstance(x, Number)]
+    if constant:
+        first = bool(flat) and isinstance(flat[0], Number)
+        kept.insert(0 if first else len(kept), Number(constant))
+    return kept[0] if len(kept) == 1 else Sum(tuple(kept)) if kept else ZERO
+
+
+def power(x: Expression, exponent: Expression) -> Expression:
+    """x to a power; a small whole one is a product."""
+    whole = isinstance(exponent, Number) and exponent.value in {1.0, 2.0, 3.0, 4.0}
+    if whole:
+        return product(*[x] * int(exponent.value))  # type: ignore[attr-defined]
+    return call("{<x>}^{<y>}", {"x": x, "y": exponent})
+
+
+def summed(x: Expression) -> Expression:
+    """Σ of a formula."""
+    return ZERO if x == ZERO else call(r"\sum <x>", {"x": x})
+
+
+def binding_of(template: str) -> int:
+    r"""How tightly an operation's template holds together.
+
+    >>> [binding_of(t) for t in (r"<x> + <y>", r"\tanh\left(<x>\right)", r"\ln <x>", "{<x>}^2")]
+    [2, 6, 4, 5]
+    """
+    outside = _outside(template)
+    if outside == r"\frac":  # a line below and above closes it off
+        return POWER
+    if RELATION.search(outside):
+        return CONDITION
+    if re.search(r"^-| [-+] ", outside):
+        return SUM
+    if re.search(r"\\cdot|\\star|\\bmod|[>^] <|\\frac|\\sum|\\prod", outside):
+        return PRODUCT
+    if re.search(r"^[e2]\^|\^", outside):
+        return POWER
+    return PREFIX if re.search(r"<\w+>", outside) else ATOM
+
+
+def asked_of(template: str, hole: re.Match[str]) -> int:
+    """How tightly a formula must bind to stand in a hole without brackets."""
+    before, after = template[: hole.start()].rstrip(), template[hole.end() :].lstrip()
+    if before.endswith("{"):
+        return ATOM if after.startswith(("}^", "}_")) else 0
+    if after.startswith("_"):
+        return ATOM
+    if before.endswith(OPENED) or (not before and not after):
+        return 0
+    if RELATION.search(_outside(template)):
+        return SIGNED
+    if template == MATRIX:
+        return PREFIX
+    if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
+        return PRODUCT
+    if before.endswith(("+", "-")) or re.match(r"[-+]", after):
+        return SUM + (before.endswith("-") and len(before) > 1)
+    if before.endswith((*SPREAD, r"\cdot")):
+        return PRODUCT
+    return PREFIX if r"\star" in template or r"\bmod" in template else ATOM
+
+
+def _outside(template: str) -> str:
+    """What is in no brackets."""
+    depth, kept = 0, []
+    pieces = re.findall(
+        r"\\left\S|\\right\S|\\lfloor|\\rfloor|\\lceil|\\rceil|\\begin|\\end|[{}]|\\?.", template
+    )
+    for piece in pieces:
+        if piece in {"}", r"\rfloor", r"\rceil", r"\end"} or piece.startswith(r"\right"):
+            depth -= 1
+            continue
+        opens = piece in {"{", r"\lfloor", r"\lceil", r"\begin"} or piece.startswith(r"\left")
+        if depth == 0 and not opens:
+            kept.append(piece)
+        depth += opens
+    return "".join(kept)

@@ -1,0 +1,348 @@
+"""`Symbol`: numbers together with the formula that they came from.
+
+The rules of the table are plain NumPy: run on Symbols, each rule writes its own formula down while
+it computes. So a derivative needs no second declaration to be explained.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...core.numpy_dispatch import PLAIN, REDUCTIONS
+from ...core.primitive import NUMPY, TABLE, Primitive
+from ...errors import TraceError
+from ...support.text_format import MOST
+from .expression import (
+    ONE,
+    Call,
+    Count,
+    Expression,
+    Name,
+    Number,
+    call,
+    negative,
+    power,
+    product,
+    quotient,
+    summed,
+    total,
+)
+
+LONGEST = 60  # operations in a formula: a longer one explains nothing
+SAME = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
+"""Operations that a reader of a formula need not see: the letters stay."""
+
+CONDITIONS = {
+    np.less: "<x> < <y>",
+    np.less_equal: r"<x> \le <y>",
+    np.greater: "<x> > <y>",
+    np.greater_equal: r"<x> \ge <y>",
+    np.equal: "<x> = <y>",
+    np.not_equal: r"<x> \ne <y>",
+}
+JOINED = {operator.and_: r"<x> \text{ and } <y>", operator.or_: r"<x> \text{ or } <y>"}
+
+
+class Symbol:
+    r"""An array or a number, and its formula.
+
+    >>> u = Symbol(Name("u"), np.array([1.0, -2.0]))
+    >>> half = 2.0 * u / np.size(u)
+    >>> half.expression.latex, half.number.tolist()
+    ('\\frac{2u}{N}', [1.0, -2.0])
+    """
+
+    __slots__ = ("expression", "length", "number")
+    __apply__: ClassVar[Callable[..., Any]]  # how a Primitive evaluates itself on Symbols
+    __array_priority__ = 1000.0
+
+    def __init__(self, expression: Expression, number: Any, length: int = 1) -> None:
+        self.expression = expression
+        self.number = number
+        self.length = length  # how many operations the formula is made of, about
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return np.shape(self.number)
+
+    @property
+    def dtype(self) -> Any:
+        """The floating type."""
+        return np.asarray(self.number).dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return np.ndim(self.number)
+
+    @property
+    def size(self) -> Any:
+        """The number of entries, as the letter N where there are several."""
+        count = int(np.size(self.number))
+        return Symbol(Count(count), float(count)) if count > 1 else count
+
+    @property
+    def T(self) -> Any:
+        """The axes reversed."""
+        return np.transpose(self)  # type: ignore[call-overload]
+
+    def astype(self, dtype: Any) -> Symbol:
+        """The same in another dtype."""
+        return Symbol(self.expression, np.asarray(self.number).astype(dtype), self.length)
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def __getitem__(self, index: Any) -> Any:
+        return TABLE["getitem_at"].evaluate((self,), {"index": index})
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "reduce" and ufunc in REDUCTIONS:
+            return NUMPY[REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **options})
+        if method == "__call__" and not options:
+            if ufunc in NUMPY:
+                return NUMPY[ufunc](*inputs)
+            if ufunc in CONDITIONS:
+                return compared(ufunc, CONDITIONS[ufunc], *inputs)
+            if ufunc in PLAIN:
+                return ufunc(*map(number_of, inputs))
+        raise TraceError(f"np.{ufunc.__name__} is no step of a formula")
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: Any, options: Any
+    ) -> Any:
+        if function is np.size and len(args) == 1:
+            return args[0].size
+        if function in NUMPY:
+            return NUMPY[function](*args, **options)
+        if function in PLAIN:
+            return function(*map(number_of, args), **options)
+        raise TraceError(f"{function.__name__} is no step of a formula")
+
+    def __bool__(self) -> bool:
+        raise TraceError("a formula has no truth value")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def symbolic(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any = None
+) -> Symbol:
+    """An operation on Symbols: its formula, and its numbers unless they are known (`out`)."""
+    length = 1 + sum(x.length for x in listed(operands) if isinstance(x, Symbol))
+    if length > LONGEST:
+        raise TraceError("a formula too long to read")
+    if out is None:
+        numbers = tuple(number_of(x) for x in operands)
+        out = operation.evaluate(numbers, dict(options))
+    return Symbol(written(operation, operands, options, out), out, length)
+
+
+Symbol.__apply__ = staticmethod(symbolic)
+
+
+def written(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
+) -> Expression:
+    """The formula of an operation: by algebra where there is one, else by its template."""
+    x = [expression_of(operand) for operand in operands]
+    name = operation.name
+    if name in SAME:
+        return x[0]
+    if name in {"multiply", "chain"}:
+        return product(*x)
+    if name in ALGEBRA:
+        return ALGEBRA[name](*x)
+    if name in {"matmul", "affine"}:
+        shapes = [np.shape(number_of(operand)) for operand in operands[:2]]
+        found = _matrix_product(x[0], x[1], shapes, out) or call(
+            TABLE["matmul"].latex or "", {"x": x[0], "y": x[1]}
+        )
+        return total(found, x[2]) if name == "affine" else found
+    if name == "getitem_at":
+        return call(rf"{{<x>}}_{{[{place(options['index'])}]}}", {"x": x[0]})
+    if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
+        return x[1]
+    count = 0
+    if name in {"mean", "mean_square"}:
+        count = int(np.size(number_of(operands[0])) // max(np.size(out), 1))
+    if operation.variadic:
+        x = x if len(x) <= MOST else [*x[: MOST - 1], Name("…"), x[-1]]
+        return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
+    kept = {
+        hole: formula
+        for hole, formula, operand in zip(operation.operands, x, operands, strict=True)
+        if operand is not None
+    }
+    none = dict.fromkeys((o for o in operation.operands if o not in kept), Name(r"\cdot"))
+    return call(operation.latex or _by_name(operation), {**kept, **none}, count)
+
+
+def stated(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
+) -> Expression:
+    """The formula of an operation that is shown for itself: also one that changes no number.
+
+    >>> x, out = Symbol(Name("x"), np.ones(4)), np.ones((2, 2))
+    >>> stated(TABLE["reshape_to"], [x], {"shape": (2, 2)}, out).text
+    'reshape(x)'
+    >>> stated(TABLE["multiply"], [x, 0.0], {}, np.zeros(4)).text
+    'x · 0'
+    """
+    found = written(operation, operands, options, out)
+    if operation.latex and (operation.name in SAME or isinstance(found, Number)):
+        x = map(expression_of, operands)
+        return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
+    return found
+
+
+def place(index: Any) -> str:
+    r"""An index as it is written between brackets; what is no number or slice is a dot.
+
+    >>> place((slice(None), 0)), place(slice(1, 3)), place(np.array([1, 2]))
+    (':, 0', '1:3', '\\cdot')
+    """
+    if isinstance(index, tuple):
+        return ", ".join(map(place, index))
+    if isinstance(index, slice):
+        ends = ("" if x is None else str(x) for x in (index.start, index.stop, index.step))
+        return ":".join(ends).removesuffix(":")
+    return str(index) if isinstance(index, (int, np.integer)) else r"\cdot"
+
+
+def transposed(x: Expression) -> Expression:
+    """xᵀ, and x of xᵀ."""
+    template = TABLE["transpose_to"].latex or ""
+    if isinstance(x, Call) and x.template == template:
+        return x.holes[0][1][0]
+    return x if isinstance(x, (Number, Count)) else call(template, {"x": x})
+
+
+ALGEBRA: dict[str, Callable[..., Expression]] = {
+    "add": total,
+    "subtract": lambda x, y: total(x, negative(y)),
+    "negative": negative,
+    "divide": quotient,
+    "reciprocal": lambda x: quotient(ONE, x),
+    "square": lambda x: product(x, x),
+    "power": power,
+    "sum": summed,
+    "transpose_to": transposed,
+}
+
+
+def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expression | None:
+    """A product of which one factor is but one number, or the result: as the line has it."""
+    entries = [int(np.prod(shape)) for shape in shapes]
+    if entries[0] == 1 or entries[1] == 1:
+        one, other = (y, x) if entries[1] == 1 else (x, y)
+        return product(_column(one), other)
+    if np.size(out) == 1:
+        return summed(product(_column(y), _column(x)))
+    return None
+
+
+def _column(x: Expression) -> Expression:
+    """A vector's letters, however it lies."""
+    template = TABLE["transpose_to"].latex
+    return transposed(x) if isinstance(x, Call) and x.template == template else x
+
+
+def compared(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
+    """A condition: what it says, and where it holds; that nan is no number goes without saying."""
+    holes = {"x": expression_of(x), "y": expression_of(y)}
+    told = [z for z in holes.values() if not _asks_for_nan(z)]
+    one = template == JOINED[operator.or_] and len(told) == 1
+    return Symbol(told[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
+
+
+def _asks_for_nan(x: Expression) -> bool:
+    """Whether a condition is x ≠ x."""
+    if not isinstance(x, Call) or x.template != CONDITIONS[np.not_equal]:
+        return False
+    (_, left), (_, right) = x.holes
+    return left == right
+
+
+def listed(operands: Sequence[Any]) -> Iterator[Any]:
+    """The operands, and those within lists of them."""
+    for x in operands:
+        yield from x if isinstance(x, (list, tuple)) else (x,)
+
+
+def number_of(x: Any) -> Any:
+    """The numbers of a Symbol, or what is given itself."""
+    if isinstance(x, Symbol):
+        return x.number
+    return type(x)(map(number_of, x)) if type(x) in {list, tuple} else x
+
+
+def expression_of(x: Any) -> Expression:
+    """The formula of a Symbol; a plain number is itself, a plain array says what it is."""
+    if isinstance(x, Symbol):
+        return x.expression
+    array = np.asarray(x if x is not None else np.nan)
+    if array.size and array.dtype.kind in "fiub":
+        first = array.reshape(-1)[0]
+        if (array == first).all():
+            return Number(float(first))
+        zeros_and_ones = array.ndim > 1 and bool(np.isin(array, (0, 1)).all())
+        if zeros_and_ones and (array.sum(axis=-1) == 1).all():
+            return Name(r"\operatorname{onehot}\left(y\right)")
+    return Name(r"\mathrm{constant}")
+
+
+def _by_name(operation: Primitive) -> str:
+    """A template for an operation that has none: its name and its operands."""
+    word = re.sub("[<>]", "", operation.name).replace("_", r"\_")
+    holes = ", ".join(f"<{operand}>" for operand in operation.operands)
+    return rf"\operatorname{{{word}}}\left({holes}\right)"
+
+
+def _operator(name: str, reflected: bool = False) -> Callable[..., Any]:
+    def on(self: Symbol, *other: Any) -> Symbol:
+        operands = (*other, self) if reflected else (self, *other)
+        return symbolic(TABLE[name], operands, TABLE[name].defaults)
+
+    return on
+
+
+for _name, _operation in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "pow": "power",
+    "matmul": "matmul",
+    "mod": "remainder",
+}.items():
+    setattr(Symbol, f"__{_name}__", _operator(_operation))
+    setattr(Symbol, f"__r{_name}__", _operator(_operation, reflected=True))
+for _name, _operation in {"neg": "negative", "abs": "abs", "pos": "positive"}.items():
+    setattr(Symbol, f"__{_name}__", _operator(_operation))
+for _ufunc, _template in CONDITIONS.items():
+    _name = {"less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge",
+             "equal": "eq", "not_equal": "ne"}[_ufunc.__name__]  # fmt: skip
+    setattr(
+        Symbol,
+        f"__{_name}__",
+        lambda self, other, ufunc=_ufunc, template=_template: compared(
+            ufunc, template, self, other
+        ),
+    )
+for _join, _template in JOINED.items():
+    _name = {operator.and_: "and", operator.or_: "or"}[_join]
+    for _prefix in ("", "r"):
+        setattr(
+            Symbol,
+            f"__{_prefix}{_name}__",
+            lambda self, other, join=_join, template=_template: compared(
+                join, template, self, other
+            ),
+        )

@@ -1,0 +1,1 @@
+"""How the weights of each layer affect the loss."""

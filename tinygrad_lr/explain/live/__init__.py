@@ -1,0 +1,1 @@
+"""Print each operation and each rule as it runs."""

@@ -1,0 +1,202 @@
+"""`summary`: a table of a model's layers, what they give, and how many parameters they have."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..core.grad_mode import no_grad
+from ..core.value import Value
+from ..errors import ArgumentError, refuse
+from .hooks import observed
+from .module import Module, walk
+
+HEADINGS = ("layer", "kind", "output", "parameters")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer: its path, its kind, what it gave, and the parameters that it holds itself."""
+
+    name: str
+    kind: str
+    output: str
+    parameters: int
+    calls: int
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """What `summary` found: a `Row` for each layer, and totals. Its text is a table."""
+
+    kind: str
+    rows: tuple[Row, ...]
+    output: str
+    parameters: int
+    trainable: int
+    buffers: int
+    bytes: int
+
+    @property
+    def frozen(self) -> int:
+        """How many parameters are not trained, their `requires_grad` being False."""
+        return self.parameters - self.trainable
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the same table, of the first and last layers where it is long."""
+        from .display import summary_table
+
+        return summary_table(self)
+
+    def __repr__(self) -> str:
+        body = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]
+        table = [HEADINGS, *body, (self.kind, "", self.output, f"{self.parameters:,}")]
+        widths = [max(len(row[i]) for row in table) for i in range(len(HEADINGS))]
+        align = ("<", "<", "<", ">")
+        lines = [
+            "  ".join(f"{x:{a}{w}}" for x, a, w in zip(row, align, widths, strict=True))
+            for row in table
+        ]
+        rule = "─" * len(lines[0])
+        totals = f"{self.trainable:,} trainable, {self.frozen:,} frozen"
+        kept = f", {self.buffers:,} in buffers" if self.buffers else ""
+        inner = [*lines[1:-1], rule] if body else []
+        last = f"{totals}{kept}; {size(self.bytes)}"
+        return "\n".join([lines[0], rule, *inner, lines[-1], last])
+
+
+def summary(
+    model: Module, input_shape: Sequence[Any], *, dtype: DTypeLike | Sequence[Any] = np.float32
+) -> Summary:
+    """A table of the layers: path, kind, shape of the output, and number of parameters; totals.
+
+    `input_shape` includes the batch axis, as in torchinfo: (32, 784), or (1, 3, 28, 28). For a
+    model of several inputs it is a list of shapes. `dtype` is that of the input, or a list of
+    them: `dtype=int` for an Embedding. The model runs once on zeros, in evaluation mode and
+    without recording a graph, and is then exactly as before: mode, buffers, generators, attributes.
+
+    A layer that was called more than once shows its last output, one that was not called "-". A
+    shared parameter counts once. Bytes are those of parameters and buffers.
+
+    Raises `ArgumentError` for what is no model or no shape, and what the layers raise.
+
+    Source: `torchinfo.summary`, `keras.Model.summary`.
+
+    >>> tg.nn.summary(tg.nn.MLP(2, [16], 1), (32, 2))
+    layer     kind    output    parameters
+    ──────────────────────────────────────
+    layers.0  Linear  (32, 16)          48
+    layers.1  ReLU    (32, 16)           0
+    layers.2  Linear  (32, 1)           17
+    ──────────────────────────────────────
+    MLP               (32, 1)           65
+    65 trainable, 0 frozen; 260 bytes
+    """
+    if not isinstance(model, Module):
+        refuse(
+            ArgumentError,
+            "summary",
+            "model is no module",
+            expected="a Module",
+            given=f"{model!r:.60}",
+        )
+    inputs = zeros_of(input_shape, dtype)
+    seen: dict[str, tuple[int, Any]] = {}
+
+    def see(name: str, _: Module, __: tuple[Any, ...], output: Any) -> None:
+        seen[name] = (seen.get(name, (0, None))[0] + 1, shapes(output))
+
+    with untouched(model), observed(model, see), no_grad():
+        model.eval()(*inputs)
+    own: dict[str, int] = {}
+    parameters = trainable = buffers = memory = 0
+    for found in walk(model):
+        if isinstance(found.item, Value):
+            own[found.owner] = own.get(found.owner, 0) + found.item.size
+            parameters += found.item.size
+            trainable += found.item.size if found.item.requires_grad else 0
+            memory += np.asarray(found.item.data).nbytes
+        elif found.is_buffer:
+            buffers += found.item.size
+            memory += found.item.nbytes
+    rows = [
+        Row(
+            name,
+            module._title(),
+            seen[name][1] if name in seen else "-",
+            own.get(name, 0),
+            seen.get(name, (0,))[0],
+        )
+        for name, module in model.named_modules()
+    ]
+    first, *inner = rows
+    sizes = (parameters, trainable, buffers, memory)
+    return Summary(first.kind, tuple(inner or rows), first.output, *sizes)
+
+
+def zeros_of(input_shape: Any, dtype: Any) -> list[Any]:
+    """An array of zeros for each shape."""
+    given = list(input_shape) if isinstance(input_shape, (tuple, list)) else [input_shape]
+    several = bool(given) and all(isinstance(x, (tuple, list)) for x in given)
+    listed = given if several else [given]
+    types = list(dtype) if isinstance(dtype, (tuple, list)) else [dtype] * len(listed)
+    if len(types) != len(listed):
+        refuse(
+            ArgumentError,
+            "summary",
+            "there is not one dtype for each input",
+            expected=f"{len(listed)} dtypes",
+            given=f"{len(types)}",
+        )
+    try:
+        return [np.zeros(tuple(x), kind) for x, kind in zip(listed, types, strict=True)]
+    except (TypeError, ValueError) as error:
+        refuse(
+            ArgumentError,
+            "summary",
+            f"there are no zeros of the input's shape and dtype ({error})",
+            expected="a shape with the batch axis such as (32, 784), or a list of shapes",
+            given=f"{input_shape!r:.60}",
+        )
+
+
+def shapes(output: Any) -> str:
+    """The shapes of what a layer gave, however nested, as text."""
+    if isinstance(output, dict):
+        output = list(output.values())
+    if isinstance(output, (tuple, list)):
+        return ", ".join(map(shapes, output))
+    return str(np.shape(output)) if hasattr(output, "shape") else type(output).__name__
+
+
+def size(count: int) -> str:
+    """A number of bytes to read: 260 bytes, 1.2 MB."""
+    if count < 10**3:
+        return f"{count} bytes"
+    power = 1 + (count >= 10**6) + (count >= 10**9)
+    return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"
+
+
+@contextlib.contextmanager
+def untouched(model: Module) -> Iterator[None]:
+    """Whatever the block does to the attributes, buffers and generators of a model is undone."""
+    attributes = [(module, dict(vars(module))) for module in model.modules()]
+    buffers = [(x.item, np.array(x.item)) for x in walk(model) if x.is_buffer]
+    states = [(g, copy.deepcopy(g.bit_generator.state)) for g in model.generators()]
+    try:
+        yield
+    finally:
+        for module, before in attributes:
+            vars(module).clear()
+            vars(module).update(before)
+        for buffer, numbers in buffers:
+            if isinstance(buffer, np.ndarray) and buffer.flags.writeable:
+                buffer[...] = numbers
+        for generator, state in states:
+            generator.bit_generator.state = state

@@ -1,0 +1,1 @@
+"""Convolutions and pooling: operations over windows that slide along an array."""

@@ -1,0 +1,291 @@
+"""Convolution over any number of axes: three products that are each other's derivatives.
+
+With the sum T(x, w, g) = Σ g · (x ⋆ w), `cross_correlation`, `cross_correlation_transposed` and
+`cross_correlation_kernel` are its derivatives with respect to g, x and w; so the derivatives of all
+three, of every order, are among them.
+
+Windows of x are laid out as the columns of a matrix, and the product with the kernels is one of
+matrices. The batch goes to the last axis of memory for that: then a run of entries that lie
+together has the length of the batch or more, and copying the windows costs little. Columns are
+made a slab at a time, which stays in the cache, and made again by the derivatives, not kept: a
+graph holds x and the result alone.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...core.primitive import primitive
+from ...errors import ShapeError, refuse
+from . import unrolled
+from .geometry import window_view
+from .positions import places
+from .sliding import as_floats, geometry, require_room, require_shape, whole_numbers
+
+SLAB = 1 << 22
+"""About how many bytes of columns are made at a time."""
+
+GEOMETRIES: list[Any] = [
+    ((2, 2, 5), (3, 2, 2), {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}),
+    ((1, 4, 7), (2, 2, 2), {"stride": (2,), "padding": ((1, 0),), "dilation": (2,), "groups": 2}),
+    (
+        (2, 1, 3, 4),
+        (2, 1, 2, 3),
+        {"stride": (2, 1), "padding": ((0, 1), (1, 1)), "dilation": (1, 1)},
+    ),
+]
+
+
+def padded(x, padding):
+    """x (N, C, ...) as (C, ..., N), contiguous in memory, with zeros around."""
+    last = np.moveaxis(x, 0, -1)
+    if not any(map(any, padding)):
+        return np.ascontiguousarray(last)
+    spatial = zip(last.shape[1:-1], padding, strict=True)
+    out = np.zeros((last.shape[0], *(a + n + b for n, (a, b) in spatial), last.shape[-1]), x.dtype)
+    out[inner(last.shape[1:-1], padding)] = last
+    return out
+
+
+def inner(length, padding):
+    """Where the entries lie between the zeros around them."""
+    return (..., *(slice(a, a + n) for n, (a, _) in zip(length, padding, strict=True)), slice(None))
+
+
+def counted(length, size, stride, padding, dilation):
+    """How many windows there are along each axis."""
+    axes = zip(length, size, stride, padding, dilation, strict=True)
+    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+
+
+def slabs(counts, batch, rows, itemsize):
+    """Parts of the windows, as slices of the first axis of windows and of the matrix's columns."""
+    line = math.prod(counts[1:]) * batch
+    step = max(1, SLAB // max(1, line * rows * itemsize))
+    for a in range(0, counts[0], step):
+        b = min(a + step, counts[0])
+        yield slice(a, b), slice(a * line, b * line)
+
+
+def part_of(memory, shape):
+    """The memory, made longer where it is too short, and its beginning in that shape."""
+    size = math.prod(shape)
+    memory = memory if memory.size >= size else np.empty(size, memory.dtype)
+    return memory, memory[:size].reshape(shape)
+
+
+def columns(x, size, stride, padding, dilation, groups):
+    """The windows of x as columns: (which columns, (groups, channels·size, columns)) by slabs."""
+    source = padded(x, padding)
+    axes = len(size)
+    view = window_view(source, 1, size, stride, dilation)  # (C, counts, N, size)
+    counts, batch = view.shape[1 : 1 + axes], x.shape[0]
+    order = (0, *range(axes + 2, 2 * axes + 2), *range(1, axes + 2))
+    view = view.transpose(order)  # (C, size, counts, N)
+    rows = view.shape[0] * math.prod(size)
+    memory = np.empty(0, x.dtype)
+    for windows, chosen in slabs(counts, batch, rows, x.itemsize):
+        part = view[(slice(None),) * (1 + axes) + (windows,)]
+        memory, slab = part_of(memory, part.shape)
+        np.copyto(slab, part)
+        yield chosen, slab.reshape(groups, rows // groups, chosen.stop - chosen.start)
+
+
+def as_matrix(g, groups):
+    """g (N, out, counts) as (groups, out / groups, counts·N)."""
+    last = np.ascontiguousarray(np.moveaxis(g, 0, -1))
+    return last.reshape(groups, g.shape[1] // groups, math.prod(last.shape[1:]))
+
+
+@primitive(
+    latex=r"<x> \star <weight>",
+    onnx="Conv",
+    kind="multilinear",
+    examples=GEOMETRIES,
+    whole=unrolled.cross_correlation,
+)
+def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
+    """The products of the kernels with all windows of x, added up: cross-correlation.
+
+    Shapes: x (N, C, L1, ...) and weight (out, C / groups, k1, ...) give (N, out, n1, ...).
+
+    >>> x, weight = Value([[[1.0, 2.0, 4.0]]]), np.array([[[-1.0, 1.0]]])
+    >>> tg.ops.cross_correlation(x, weight, stride=(1,), padding=((0, 0),), dilation=(1,))
+    Value(data=[[[1. 2.]]], grad=None)
+    """
+    dtype = np.result_type(x, weight)
+    x, size = x.astype(dtype, copy=False), weight.shape[2:]
+    counts = counted(x.shape[2:], size, stride, padding, dilation)
+    kernels = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
+    out = np.empty((*kernels.shape[:2], math.prod(counts) * x.shape[0]), dtype)
+    for chosen, slab in columns(x, size, stride, padding, dilation, groups):
+        np.matmul(kernels, slab, out=out[:, :, chosen])
+    return np.moveaxis(out.reshape(weight.shape[0], *counts, x.shape[0]), -1, 0)
+
+
+@primitive(
+    latex=r"<g> \star^{\mathsf{T}} <weight>",
+    onnx="ConvTranspose",
+    kind="multilinear",
+    examples=[
+        ((2, 3, 4), (3, 2, 2), {**GEOMETRIES[0][-1], "length": (5,)}),
+        ((1, 2, 3), (2, 2, 2), {**GEOMETRIES[1][-1], "length": (7,)}),
+        ((2, 2, 2, 4), (2, 1, 2, 3), {**GEOMETRIES[2][-1], "length": (3, 4)}),
+    ],
+    whole=unrolled.cross_correlation_transposed,
+)
+def cross_correlation_transposed(
+    g, weight, length=(), stride=(), padding=(), dilation=(), groups=1
+):
+    """The kernels spread over an array of that length, as often as g says: the transpose in x.
+
+    Shapes: g (N, out, n1, ...) and weight (out, C / groups, k1, ...) give (N, C, *length).
+
+    >>> g, weight = Value([[[1.0, 2.0]]]), np.array([[[-1.0, 1.0]]])
+    >>> options = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+    >>> tg.ops.cross_correlation_transposed(g, weight, length=(3,), **options)
+    Value(data=[[[-1. -1.  2.]]], grad=None)
+    """
+    dtype = np.result_type(g, weight)
+    size, counts, batch = weight.shape[2:], g.shape[2:], g.shape[0]
+    matrix = as_matrix(g.astype(dtype, copy=False), groups)
+    kernels = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
+    turned = kernels.transpose(0, 2, 1)
+    channels = weight.shape[1] * groups
+    whole = [n + sum(p) for n, p in zip(length, padding, strict=True)]
+    out = np.zeros((channels, *whole, batch), dtype)
+    memory = np.empty(0, dtype)
+    for windows, chosen in slabs(counts, batch, channels * math.prod(size), dtype.itemsize):
+        here = (windows.stop - windows.start, *counts[1:])
+        shape = (groups, turned.shape[1], math.prod(here) * batch)
+        memory, slab = part_of(memory, shape)
+        outer = (
+            np.multiply if turned.shape[2] == 1 else np.matmul
+        )  # the same, in a fifth of the time
+        outer(turned, matrix[:, :, chosen], out=slab)
+        slab = slab.reshape(channels, *size, *here, batch)
+        rows = out[:, windows.start * stride[0] :]
+        for entry, place in places(size, stride, dilation, here):
+            rows[(slice(None), *place)] += slab[(slice(None), *entry)]
+    return np.moveaxis(out[inner(length, padding)], -1, 0)
+
+
+@primitive(
+    latex=r"<x> \star <g>",
+    kind="multilinear",
+    examples=[
+        ((2, 2, 5), (2, 3, 4), {**GEOMETRIES[0][-1], "size": (2,)}),
+        ((1, 4, 7), (1, 2, 3), {**GEOMETRIES[1][-1], "size": (2,)}),
+        ((2, 1, 3, 4), (2, 2, 2, 4), {**GEOMETRIES[2][-1], "size": (2, 3)}),
+    ],
+    whole=unrolled.cross_correlation_kernel,
+)
+def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
+    """The windows of x added up, as often as g says: the transpose in the kernels.
+
+    Shapes: x (N, C, L1, ...) and g (N, out, n1, ...) give (out, C / groups, *size).
+
+    >>> x, g = Value([[[1.0, 2.0, 4.0]]]), np.array([[[1.0, 2.0]]])
+    >>> options = {"stride": (1,), "padding": ((0, 0),), "dilation": (1,)}
+    >>> tg.ops.cross_correlation_kernel(x, g, size=(2,), **options)
+    Value(data=[[[ 5. 10.]]], grad=None)
+    """
+    dtype = np.result_type(x, g)
+    x, matrix = x.astype(dtype, copy=False), as_matrix(g.astype(dtype, copy=False), groups)
+    rows = x.shape[1] // groups * math.prod(size)
+    out = np.zeros((groups, matrix.shape[1], rows), dtype)
+    for chosen, slab in columns(x, size, stride, padding, dilation, groups):
+        out += np.matmul(matrix[:, :, chosen], slab.transpose(0, 2, 1))
+    return out.reshape(g.shape[1], x.shape[1] // groups, *size)
+
+
+def _input_rule(g, out, x, weight, **steps):
+    return cross_correlation_transposed(g, weight, length=np.shape(x)[2:], **steps)
+
+
+def _weight_rule(g, out, x, weight, **steps):
+    return cross_correlation_kernel(x, g, size=np.shape(weight)[2:], **steps)
+
+
+cross_correlation.vjp(x=_input_rule, weight=_weight_rule)
+cross_correlation_transposed.vjp(
+    g=lambda h, out, g, weight, length, **steps: cross_correlation(h, weight, **steps),
+    weight=lambda h, out, g, weight, length, **steps: _weight_rule(g, out, h, weight, **steps),
+)
+cross_correlation_kernel.vjp(
+    x=lambda h, out, x, g, size, **steps: _input_rule(g, out, x, h, **steps),
+    g=lambda h, out, x, g, size, **steps: cross_correlation(x, h, **steps),
+)
+
+
+# ---- as users call it
+
+
+def convolve(
+    where: str,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Any:
+    """The convolution of checked arguments, with a bias for each channel of the result."""
+    kernels = np.shape(weight)
+    axes = len(kernels) - 2
+    found = geometry(where, axes, kernels[2:], stride, padding, dilation)
+    require_shape(where, np.shape(x), axes, kernels[1] * groups)
+    size = found.pop("size")
+    require_room(where, np.shape(x)[2:], size, found["padding"], found["dilation"])
+    weight = as_floats(weight)
+    out = cross_correlation(x, weight, groups=groups, **found)
+    return out if bias is None else out + np.reshape(bias, (-1,) + (1,) * axes)
+
+
+def require_kernels(where, weight, bias, groups, axes):
+    """Raises `ShapeError` for a weight or bias that fit neither each other nor the groups."""
+    whole_numbers(where, "groups", groups, 1)
+    shape = np.shape(weight)
+    if len(shape) != axes + 2 or shape[0] % groups:
+        wrong, expected = "the weight does not fit", f"(out, in / groups, {'k, ' * axes}"[:-2] + ")"
+        expected = f"a shape {expected} with out a multiple of groups={groups}"
+        refuse(ShapeError, where, wrong, expected=expected, given=shape)
+    if bias is not None and np.shape(bias) != shape[:1]:
+        wrong, expected = "the bias does not fit", f"shape {shape[:1]}"
+        refuse(ShapeError, where, wrong, expected=expected, given=np.shape(bias))
+
+
+def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """The cross-correlation of signals with kernels: `conv2d` with one spatial axis.
+
+    Shapes: x (N, in, L), weight (out, in / groups, k), bias (out,); gives (N, out, n).
+
+    Source: `torch.nn.functional.conv1d`.
+
+    >>> tg.ops.conv1d(Value([[[1.0, 2.0, 4.0]]]), np.array([[[-1.0, 1.0]]])).tolist()
+    [[[1.0, 2.0]]]
+    """
+    require_kernels("conv1d", weight, bias, groups, 1)
+    return convolve("conv1d", x, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """The cross-correlation of images with kernels: out[o] = bias[o] + Σ x[window] · weight[o].
+
+    Shapes: x (N, in, H, W), weight (out, in / groups, kh, kw), bias (out,); gives (N, out, h, w)
+    with h = (H + padding - dilation·(kh - 1) - 1) // stride + 1. Stride and dilation are a number
+    or one for each axis; padding is a number, one number or (before, after) pair for each axis,
+    "same" (for stride 1) or "valid".
+
+    Raises `ShapeError` where the shapes do not fit, `ArgumentError` for other steps or borders.
+
+    Source: `torch.nn.functional.conv2d`.
+
+    >>> image, edges = np.eye(3)[None, None], np.array([[[[1.0, -1.0]]]])
+    >>> tg.ops.conv2d(Value(image), edges)[0, 0].tolist()
+    [[1.0, 0.0], [-1.0, 1.0], [0.0, -1.0]]
+    """
+    require_kernels("conv2d", weight, bias, groups, 2)
+    return convolve("conv2d", x, weight, bias, stride, padding, dilation, groups)

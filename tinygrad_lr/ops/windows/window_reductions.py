@@ -1,0 +1,147 @@
+"""Reductions of the windows of the last axes: their sum, and their largest entry."""
+
+import numpy as np
+
+from ...core.primitive import primitive
+from ...support.abstract_array import StandIn
+from ..activation import INTEGERS
+from . import unrolled
+from .geometry import sliding_windows
+from .positions import places
+
+CHOSEN = np.arange(8).reshape(2, 4) % 3 > 0
+CHOSEN_IN_PLANES = np.arange(24).reshape(2, 2, 2, 3, 1) % 5 > 1
+LINE = {"size": (2,), "stride": (1,), "dilation": (1,)}
+PLANE = {"size": (2, 2), "stride": (2, 1), "dilation": (1, 2)}
+
+
+def counted(length, size, stride, dilation):
+    """How many windows there are along each axis."""
+    axes = zip(length, size, stride, dilation, strict=True)
+    return tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in axes)
+
+
+def masked(x, mask, entry):
+    """The entries of x where the mask of that place in a window holds, else 0.
+
+    On the bits of x, as in the rule of relu: 0 for inf and nan too, and no branch to guess.
+    """
+    if mask is None:
+        return x
+    if x.dtype.char in INTEGERS and not isinstance(x, StandIn):
+        return (x.view(INTEGERS[x.dtype.char]) * mask[entry]).view(x.dtype)
+    return np.where(mask[entry], x, 0.0)
+
+
+@primitive(
+    latex=r"\operatorname{windowsum}\left(<x>\right)",
+    kind="linear",
+    examples=[
+        ((2, 5), LINE),
+        ((5,), {**LINE, "mask": CHOSEN}),
+        ((2, 6, 3), {**PLANE, "mask": CHOSEN_IN_PLANES}),
+    ],
+)
+def window_sum(x, size=(), stride=(), dilation=(), mask=None):
+    """The sum of each window's entries, or of those where the mask holds.
+
+    Shapes: x (..., L1, L2) with size (k1, k2) and a mask (k1, k2, ..., n1, n2) gives
+    (..., n1, n2), with as many windows as `sliding_windows`.
+
+    >>> tg.ops.window_sum(np.array([1.0, 2.0, 3.0]), size=(2,), stride=(1,), dilation=(1,))
+    array([3., 5.])
+    """
+    counts = counted(x.shape[-len(size) :], size, stride, dilation)
+    out = np.zeros_like(x, shape=x.shape[: -len(size)] + counts)
+    for entry, place in places(size, stride, dilation, counts):
+        out += masked(x[(..., *place)], mask, entry)
+    return out
+
+
+@primitive(
+    latex=r"\operatorname{windowspread}\left(<x>\right)",
+    kind="linear",
+    examples=[
+        ((2, 4), {**LINE, "length": (5,)}),
+        ((4,), {**LINE, "length": (5,), "mask": CHOSEN}),
+        ((2, 3, 1), {**PLANE, "length": (6, 3), "mask": CHOSEN_IN_PLANES}),
+    ],
+    whole=unrolled.window_spread,
+)
+def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
+    """Each entry added to all places of its window, or where the mask holds: sums transposed.
+
+    Shapes: x (..., n1, n2) gives (..., *length).
+
+    >>> tg.ops.window_spread(np.ones(2), (3,), size=(2,), stride=(1,), dilation=(1,))
+    array([1., 2., 1.])
+    """
+    counts = x.shape[-len(size) :]
+    out = np.zeros_like(x, shape=x.shape[: -len(size)] + tuple(length))
+    for entry, place in places(size, stride, dilation, counts):
+        out[(..., *place)] += masked(x, mask, entry)
+    return out
+
+
+window_sum.vjp(
+    x=lambda g, out, x, size, stride, dilation, mask: window_spread(
+        g, np.shape(x)[-len(size) :], size, stride, dilation, mask
+    )
+)
+window_spread.vjp(
+    x=lambda g, out, x, length, size, stride, dilation, mask: window_sum(
+        g, size, stride, dilation, mask
+    )
+)
+
+
+@primitive(
+    latex=r"\operatorname{windowmax}\left(<x>\right)",
+    onnx="MaxPool",
+    examples=[
+        ((5,), LINE),
+        ((2, 7), {"size": (3,), "stride": (2,), "dilation": (2,)}),
+        ((2, 2, 4, 4), {"size": (2, 2), "stride": (2, 2), "dilation": (1, 1)}),
+    ],
+)
+def window_max(x, size=(), stride=(), dilation=()):
+    """The largest entry of each window over the last axes. Equal ones share the derivative.
+
+    Shapes: as `window_sum`. A window with a nan gives nan.
+
+    >>> tg.ops.window_max(Value([1.0, 3.0, 2.0, 0.0]), size=(2,), stride=(2,), dilation=(1,))
+    Value(data=[3. 2.], grad=None)
+    """
+    counts = counted(x.shape[-len(size) :], size, stride, dilation)
+    parts = (x[(..., *place)] for _, place in places(size, stride, dilation, counts))
+    out = next(parts).copy(order="K")
+    for part in parts:
+        np.maximum(out, part, out=out)
+    return out
+
+
+def _largest(x, out, geometry):
+    """Where in each window the entries equal to the largest are, and how many there are."""
+    inside = sliding_windows(x, **geometry)
+    largest, unknown = inside == out, out != out  # noqa: PLR0124
+    if isinstance(unknown, StandIn) or unknown.any():
+        largest = largest | (inside != inside)  # noqa: PLR0124
+    several = np.zeros_like(largest[(0,) * len(geometry["size"])], dtype=np.int32)
+    for entry in np.ndindex(geometry["size"]):
+        several += largest[entry]
+    return largest, several.astype(out.dtype)
+
+
+def _max_rule(g, out, x, **geometry):
+    largest, several = _largest(x, out, geometry)
+    length = np.shape(x)[-len(geometry["size"]) :]
+    return window_spread(g / several, length=length, mask=largest, **geometry)
+
+
+def _max_tangent(t, out, x, **geometry):
+    largest, several = _largest(x, out, geometry)
+    return window_sum(t, mask=largest, **geometry) / several
+
+
+window_max.vjp(x=_max_rule)
+window_max.jvp(x=_max_tangent)

@@ -1,0 +1,91 @@
+"""A classifier in pictures: where it draws its borders, how its loss fell, what it confuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ArgumentError, bad_argument
+from ..style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal, plain
+from .boundary import draw_borders, name_classes
+from .curves import draw_losses
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_NAMED = 12  # classes whose names and counts there is room for
+
+
+def classification_figure(
+    x: Array,
+    y: Array,
+    *,
+    predict: Callable[[Array], Array],
+    history: Any,
+    confusion: Array,
+    x_names: Sequence[str],
+    y_name: str,
+    labels: Sequence[str],
+    dark: bool = False,
+) -> Figure:
+    """Borders between classes (of two features), the loss by step, and the confusion matrix.
+
+    Shapes: x (rows, features), y (rows,) from 0; `predict` gives probabilities (rows, classes) for
+    rows of features; confusion (classes, classes), rows true; `dark` for a dark page. Other than
+    with two features and at most eight classes there is no panel of borders.
+
+    Raises `ArgumentError` where labels and confusion do not fit, `MissingExtraError` without
+    matplotlib.
+
+    >>> figure = classification_figure(
+    ...     np.eye(2), np.array([0, 1]), predict=lambda x: x, confusion=np.eye(2, dtype=int),
+    ...     history=tg.History([0.7, 0.1], {}, [], 1, "limit", "", 0.1),
+    ...     x_names=["a", "b"], y_name="kind", labels=["no", "yes"])
+    >>> len(figure.axes)
+    3
+    """
+    if np.shape(confusion) != (len(labels), len(labels)):
+        expected, given = f"({len(labels)}, {len(labels)})", np.shape(confusion)
+        wrong = "the confusion matrix does not fit the labels"
+        raise ArgumentError(
+            bad_argument("classification_figure", wrong, expected=expected, given=given)
+        )
+    bordered = x.shape[1] == 2 and len(labels) <= len(PRINT.classes)
+    figure, panels = figure_with_panels(2 + bordered, dark=dark)
+    if bordered:
+        points = draw_borders(panels[0], x, y, predict, len(labels))
+        names = [literal(name) for name in x_names]
+        dress(panels[0], "Where it draws its borders", [], *names)
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
+        name_classes(panels[0], points, labels, y_name, **place)
+    draw_losses(panels[-2], history, None)
+    draw_confusion(panels[-1], np.asarray(confusion), y_name, labels)
+    return figure
+
+
+def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) -> None:
+    """The share of each true class that was taken for each, with the rows it stands for."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    colors = colors_of(ax)
+    ax.imshow(blend(colors.paper, colors.model, 0.85 * shares), aspect="equal")
+    right = f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum()} rows are right"
+    dress(ax, "What it takes for what", [right], "predicted", f"true {literal(y_name)}")
+    named = len(labels) <= MOST_NAMED
+    places = range(len(labels)) if named else []
+    names = [literal(label, 12) for label in labels] if named else []
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks(list(places), names)
+        plain(*axis.get_ticklabels())
+    ax.tick_params(length=0)
+    if named and max(map(len, names)) * len(names) > 24:
+        for text in ax.get_xticklabels():
+            text.set(rotation=45, ha="right", rotation_mode="anchor")
+    for i, j in np.ndindex(counts.shape) if named else ():
+        color = colors.paper if shares[i, j] > 0.6 else colors.ink
+        size = TEXT if len(labels) <= 6 else SMALL - 1
+        ax.text(j, i, str(counts[i, j]), ha="center", va="center", color=color, fontsize=size)

@@ -1,0 +1,199 @@
+"""`loss_contours`: the loss over w and b, seen from above, with the path of descent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ... import losses
+from ...errors import ArgumentError, refuse
+from ...nn import Module
+from ...support.text_format import number_text
+from ..style import dress, figure_with_panels, grouped, literal
+from .curves import ended
+from .descent_path import Course, draw_route, lowest_inside, mark_lowest
+from .loss_slice import Run, kept
+from .parameter_entry import Entry, entry_of, held, label
+from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
+from .surface import Bowl, bowl_of, draw_contours
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SIDE = 161  # points along an axis where the loss is a known quadratic
+MOST_LOSSES, MOST_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
+ROUND = 3.0  # curvatures whose ratio is less make a round bowl
+
+
+def loss_contours(
+    model: Module,
+    x: ArrayLike,
+    y: ArrayLike,
+    history: Run,
+    *,
+    loss: Loss = losses.mse,
+    weights: tuple[str, str] | None = None,
+    x_name: str | Sequence[str] = "x",
+    w_label: str | None = None,
+    b_label: str | None = None,
+    dark: bool = False,
+) -> Figure:
+    """The loss L(w, b) from above: contours, the path of descent, the minimum.
+
+    Each axis shows as much of the valley as the other: w and b are in units of 1/√H_ww and
+    1/√H_bb, with H the Hessian, so that a round bowl (a standardised feature) and a narrow valley
+    (raw scores, whose curvatures differ 580 000 times) fill the picture alike. Where those units
+    differ, steps do not cross the contours at right angles. Contours of a quadratic loss (a line
+    under `mse`) are exact, and the curvatures, its eigenvalues, stand above the picture.
+
+    - `model`, `x`, `y`, `history`, `loss`: as `fit` had them, and what it returned
+    - `weights`: the two that are shown, as ("layers.0.weight[1, 2]", "layers.0.bias[2]"), which a
+      model of more than two numbers needs; the others are held where they ended (after a
+      divergence, as at the recorded step with the smallest loss), and the path is projected
+    - `x_name`: of the feature; `w_label`, `b_label`: of the axes, with units
+    - `dark`: for a dark page, else for print
+
+    A path that runs away is shown up to four times its first distance.
+
+    Raises `ArgumentError` where two weights cannot be chosen, or for a history of another model,
+    `ShapeError` where x and y do not fit together, `MissingExtraError` without matplotlib.
+
+    >>> x, y = np.array([-1.0, 1.0]), np.array([-2.0, 4.0])
+    >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    >>> history = tg.fit(line, x, y, learning_rate=0.1)
+    >>> print(loss_contours(line, x, y, history).axes[0].texts[-1].get_text())
+    a round bowl: it curves by 2 in every direction
+    converged after 163 steps
+    """
+    where = "loss_contours"
+    rows, target = checked_rows(where, model, x, y)
+    tracks = checked_history(where, model, history)
+    entries = _two(where, tracks, weights)
+    names = [literal(name) for name in names_of(where, rows, x_name)]
+    last = kept(history)
+    at = record(tracks, last)
+    loss_at = Replay(model, np.float64).loss(rows, target, loss)
+
+    def height(a: float, b: float) -> float:
+        return loss_at(entries[1].put(entries[0].put(at, a), b))
+
+    path = np.column_stack([entry.track(tracks) for entry in entries])  # (records, 2)
+    figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
+    with np.errstate(all="ignore"):
+        course = Course(history.weight_steps, path, last)
+        bowl = draw_valley(panel, height, course, rows.size)
+        details = [_shape(bowl), ended(history)]
+        rest = held(at, entries, history.weight_steps[last] if last < len(path) - 1 else None)
+        labels = [w_label or label(entries[0], at, names), b_label or _second(entries, at)]
+        dress(panel, f"The {loss_name(loss)}, from above", [t for t in (*details, rest) if t],
+              *(literal(text, 60) for text in labels), lines=3 if rest else 2)  # fmt: skip
+    return figure
+
+
+def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None:
+    """Contours around the path and the minimum; the quadratic that the loss is, where it is one."""
+    extent = np.abs(course.points - course.ends).max(axis=0, initial=0.0)
+    scale = np.where(extent > 0, extent, np.abs(course.ends))
+    scale = np.where(scale > 0, scale, 1.0)
+    bowl = bowl_of(height, course.ends, scale)
+    computed = min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_NUMBERS / size)))
+    side = int(computed) if bowl is None else SIDE
+    a, b = (
+        np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, side)
+        for middle, reach in zip(*_window(course, bowl, scale), strict=True)
+    )
+    if bowl is not None:
+        heights = bowl(*np.meshgrid(a, b))
+    else:
+        heights = np.array([[height(float(i), float(j)) for i in a] for j in b])
+    draw_contours(ax, a, b, heights)
+    if bowl is not None:
+        told = "minimum" if bowl.single else "a minimum, one of many"
+        mark_lowest(ax, course, bowl.bottom, f"{told}, loss {number_text(bowl.lowest)}")
+    elif found := lowest_inside(a, b, heights):
+        mark_lowest(ax, course, found[0], f"lowest here, loss {number_text(found[1])}")
+    draw_route(ax, course)
+    return bowl
+
+
+def _window(course: Course, bowl: Bowl | None, scale: Array) -> tuple[Array, Array]:
+    """The middle of the picture, and how far the path goes to the sides: of a bowl, alike."""
+    points = np.vstack([course.points, course.ends])
+    if bowl is None:
+        low, high = points.min(axis=0), points.max(axis=0)
+        half = np.where(high > low, (high - low) / 2, scale)
+        return (low + high) / 2, np.maximum(half, 0.05 * scale)
+    bends = np.sqrt(np.diag(bowl.hessian))
+    sizes = np.where(bends > 0, 1 / bends, math.inf)
+    away = np.abs(points - bowl.bottom)
+    reach = float((away / sizes).max())
+    reach = reach or 0.5 * float(np.abs(bowl.bottom / sizes).max()) or 1.0
+    flat = np.maximum(away.max(axis=0), scale)
+    return bowl.bottom, np.where(np.isfinite(sizes), reach * sizes, flat)
+
+
+def _two(where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None) -> list[Entry]:
+    """The two weights that are shown: those named, or the only two that there are."""
+    if given is not None:
+        given = given if isinstance(given, (tuple, list)) else (given,)
+        entries = [entry_of(where, tracks, text) for text in given]
+        if len(entries) == 2 and entries[0] != entries[1]:
+            return entries
+        wrong, expected, told = "weights are not two", "two different entries", str(given)
+        refuse(ArgumentError, where, wrong, expected=expected, given=told)
+    found = [
+        Entry(name, tuple(int(i) for i in place))
+        for name, records in tracks.items()
+        if records[0].size <= 2
+        for place in np.ndindex(records.shape[1:])
+    ]
+    total = sum(records[0].size for records in tracks.values())
+    if total != 2:
+        refuse(
+            ArgumentError,
+            where,
+            "contours need two weights",
+            expected="a line's w and b, or two entries named by `weights`",
+            given=f"a model of {grouped(total)} weights",
+            cure=f"choose two, such as weights=({_examples(tracks)})",
+        )
+    return found
+
+
+def _examples(tracks: Mapping[str, Array]) -> str:
+    """Two entries of the model, as they are named."""
+    found = [
+        f"{literal(name, 40)}{list(place) if place else ''}"
+        for name, records in tracks.items()
+        for place in list(np.ndindex(records.shape[1:]))[:2]
+    ]
+    return ", ".join(repr(text) for text in found[:2])
+
+
+def _second(entries: Sequence[Entry], at: Mapping[str, Array]) -> str:
+    """The second weight's name: b for the only bias of a line."""
+    only = at[entries[1].parameter].size == 1 and len(at) == 2
+    return "b, the bias" if only and "bias" in entries[1].parameter else str(entries[1])
+
+
+def _shape(bowl: Bowl | None) -> str:
+    """The shape of the valley in words."""
+    if bowl is None:
+        return "no quadratic: its shape changes with the other weights"
+    large, small = bowl.curvatures()
+    if not bowl.single:
+        return f"a trough: it curves by {number_text(large)} across, and is flat along"
+    if large < 1.01 * small:
+        return f"a round bowl: it curves by {number_text(large)} in every direction"
+    ratio = large / small
+    times = grouped(round(ratio)) if ratio >= 10 else number_text(ratio)
+    kind = "a round bowl" if ratio < ROUND else "a narrow valley"
+    told = [grouped(round(c)) if c >= 1000 else number_text(c) for c in (large, small)]
+    return f"{kind}: {times} times as curved across ({told[0]}) as along ({told[1]})"

@@ -1,0 +1,162 @@
+"""Numbers by step: losses, metrics, learning rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...linear import Line
+from ...support.text_format import number_text
+from ..style import SMALL, colors_of, drawable, dress, grouped, limits, tell_hidden
+from .loss_slice import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+DECADES = 100.0  # losses that span more get a logarithmic axis
+MOST_DRAWN = 4000  # losses; of more, the lowest and the highest of each stretch are drawn
+
+
+class Curve(NamedTuple):
+    """Numbers by step; those that no picture has room for are left out, and counted."""
+
+    steps: Array
+    values: Array
+    hidden: int = 0
+
+    @classmethod
+    def of(cls, values: ArrayLike, steps: ArrayLike | None = None) -> Curve:
+        """A curve of these values, after so many steps, or after 0, 1, 2 ... of them."""
+        numbers = np.asarray(values, np.float64)
+        places = np.arange(len(numbers)) if steps is None else np.asarray(steps)
+        seen = drawable(numbers)
+        return cls(*_thinned(places[seen], numbers[seen]), len(numbers) - int(seen.sum()))
+
+
+def scale(ax: Axes, curves: Sequence[Curve], most: float, *, reference: float = math.nan) -> bool:
+    """Limits and scales on which all the curves show; whether the reference shows too.
+
+    The values get a logarithmic scale where they are positive and span decades, and the steps,
+    0 to `most`, one where nearly all happens in the first of them.
+    """
+    values = np.concatenate([curve.values for curve in curves] or [np.zeros(0)])
+    spans = len(values) > 0 and values.min() > 0 and values.max() / values.min() >= DECADES
+    if spans:
+        ax.set_yscale("log")
+        fits = bool(values.min() / DECADES < reference <= values.max())
+        ends = np.log10(np.append(values, reference if fits else values[0]))
+        low, high = limits(ends, margin=0.08)
+        ax.set_ylim(10**low, 10**high)
+    else:
+        fits = math.isfinite(reference)
+        ax.set_ylim(limits(np.append(values, reference), margin=0.12))
+    if any(_falls_early(curve) for curve in curves):
+        ax.set_xscale("symlog", linthresh=1)
+        ax.set_xlim(-0.15, max(most, 1) * 1.3)
+    else:
+        ax.set_xlim(limits(np.array([0.0, max(most, 1)])))
+    return fits
+
+
+def draw_losses(ax: Axes, history: Run, closed_form: Line | None) -> None:
+    """The loss after each step, and the loss of the closed form for reference."""
+    curve = Curve.of(history.losses)
+    reference = closed_form.mse if closed_form is not None else math.nan
+    fits = scale(ax, [curve], history.steps, reference=reference)
+    if fits:
+        start = len(curve.values) and curve.values[0] >= reference
+        draw_reference(ax, reference, f"closed form {number_text(reference)}", below=bool(start))
+    draw_curve_of(ax, curve)
+    rate = f", learning rate {number_text(history.learning_rate)}" if history.steps else ""
+    details = [f"{ended(history)}{rate}", course(history)]
+    y_name = "mean squared error" if closed_form is not None else "loss"
+    dress_steps(ax, "The loss, step by step", details, y_name, history.steps)
+    tell_hidden(ax, curve.hidden, "loss")
+
+
+def draw_curve_of(ax: Axes, curve: Curve, color: str | None = None) -> None:
+    """A curve, with a dot at its end."""
+    colors = colors_of(ax)
+    look: dict[str, Any] = {"color": color or colors.model}
+    few = len(curve.steps) <= 60
+    ax.plot(*curve[:2], lw=2.2, marker="o" if few else "", ms=3.2, **look)
+    ax.plot(curve.steps[-1:], curve.values[-1:], "o", ms=6, mec=colors.paper, mew=1, **look)
+
+
+def draw_reference(ax: Axes, height: float, text: str, *, below: bool) -> None:
+    """A thin line across the panel, with a word at its right end."""
+    colors = colors_of(ax)
+    ax.axhline(height, color=colors.truth, lw=1.0)
+    ax.annotate(
+        text,
+        (1, height),
+        (-2, -4 if below else 4),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        va="top" if below else "bottom",
+        color=colors.truth,
+        fontsize=SMALL,
+        in_layout=False,
+    )
+
+
+def dress_steps(
+    ax: Axes, title: str, details: Sequence[str], y_name: str, most: int, lines: int = 2
+) -> None:
+    """`dress` for a panel over steps, which are whole numbers."""
+    dress(ax, title, details, "step", y_name, whole=True, lines=lines)
+    if ax.get_xscale() != "linear":
+        _count_in_decades(ax, most)
+
+
+def ended(history: Run) -> str:
+    """How a descent ended, in words."""
+    count = f"{grouped(history.steps)} step{'s' * (history.steps != 1)}"
+    told = {"limit": "stopped at the limit of", "early": "stopped early after"}
+    return f"{told.get(history.reason, f'{history.reason} after')} {count}"
+
+
+def course(history: Run) -> str:
+    """The loss at the start and at the end."""
+    if not history.losses:
+        return ""
+    return f"loss {number_text(history.losses[0])} → {number_text(history.losses[-1])}"
+
+
+def _thinned(steps: Array, losses: Array) -> tuple[Array, Array]:
+    """Every loss where there are few; else the lowest and highest of each stretch, in order."""
+    if len(losses) <= MOST_DRAWN:
+        return steps, losses
+    edges = np.unique(np.geomspace(1, len(losses), MOST_DRAWN // 2).astype(int))
+    dense = np.linspace(0, len(losses), MOST_DRAWN // 2).astype(int)
+    chosen = {0, len(losses) - 1}
+    starts = np.unique(np.concatenate([edges, dense]))
+    for start, stop in pairwise(starts):
+        stretch = losses[start:stop]
+        chosen |= {int(start + stretch.argmin()), int(start + stretch.argmax())}
+    kept = sorted(chosen)
+    return steps[kept], losses[kept]
+
+
+def _falls_early(curve: Curve) -> bool:
+    """Whether nine tenths of the fall lie in the first fortieth of the steps."""
+    steps, losses, _ = curve
+    if len(losses) < 2 or steps[-1] < 100:
+        return False
+    early = losses[steps <= steps[-1] / 40].min(initial=math.inf)
+    return bool(losses[0] - early >= 0.9 * (losses[0] - losses.min()) > 0)
+
+
+def _count_in_decades(ax: Axes, most: int) -> None:
+    """Ticks 0, 1, 10, 100 ... on a logarithmic axis of steps."""
+    ticks = [0, *(10**k for k in range(1 + int(math.log10(max(most, 1)))))]
+    ax.set_xticks(ticks, labels=[grouped(tick) for tick in ticks])
+    ax.set_xticks([], minor=True)

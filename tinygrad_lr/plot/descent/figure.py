@@ -1,0 +1,134 @@
+"""`descent_figure`: the data and what was learnt, the loss by step, the hill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import ArgumentError, ShapeError, bad_argument
+from ...linear import Line
+from ..style import figure_with_panels, literal
+from .curves import draw_losses
+from .loss_curve import draw_slice
+from .loss_slice import Run, Slice
+from .panels import draw_curve, draw_predictions
+from .replay import real_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def descent_figure(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    predict: Callable[[Any], ArrayLike],
+    history: Run,
+    loss_at: Callable[[Mapping[str, Array]], float],
+    x_name: str | Sequence[str] = "x",
+    y_name: str = "y",
+    closed_form: Line | None = None,
+    w_label: str | None = None,
+    dark: bool = False,
+) -> Figure:
+    """Three panels about a descent, ready to save: `figure.savefig("out.png")`.
+
+    1. The data and the model: points, the learnt line or curve, the closed form. With several
+       features, predicted against observed.
+    2. The loss by step, on a logarithmic scale where it spans two decades, with the loss of the
+       closed form for reference.
+    3. The loss over one weight w, all other weights held where they ended (after a divergence,
+       at the recorded step with the smallest loss), the slope at the start, and where descent
+       took w. It is the weight (no bias) that moved furthest: the only one of a line. The path
+       is drawn on this one slice of the loss. For a line through a standardised feature, the
+       slice is the same parabola at every bias, but for its height; elsewhere the hill moves with
+       the other weights, and the path shows where w went, not how high the loss stood.
+
+    - `x` (n,) or (n, features) and `y` (n,), in the units that the axes are to have
+    - `predict`: from x, in the shape and units given here, to ŷ of shape (m,) or (m, 1)
+    - `history`: what `fit` returned
+    - `loss_at`: the loss that the descent saw, at weights by name: `loss_of(model, x, y)` with
+      what `fit` was given
+    - `x_name` (a list for several features) and `y_name`: shown literally, so put units in them
+    - `closed_form`: the least-squares line of x and y; its mse is the reference of the loss, so
+      leave it out where the descent saw another loss or another scale of y
+    - `w_label`: the name of w on its axis, with units
+    - `dark`: for a dark page, else for print
+
+    Rows and losses that are not finite, or beyond 1e150, are not drawn, and the panel says how
+    many. Neither pyplot nor any global state of matplotlib is touched.
+
+    Raises `ShapeError` where x, y, their names and the predictions do not fit together,
+    `DtypeError` for what is not a real number, `ArgumentError` for a history without weights,
+    `MissingExtraError` without matplotlib.
+
+    >>> x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])
+    >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+    >>> history = tg.fit(line, x, y, learning_rate=0.1)
+    >>> figure = descent_figure(
+    ...     x,
+    ...     y,
+    ...     predict=lambda x: line(x[:, None]).numpy(),
+    ...     history=history,
+    ...     loss_at=tg.plot.loss_of(line, x, y),
+    ... )
+    >>> [panel.get_ylabel() for panel in figure.axes]
+    ['y', 'loss', 'loss']
+    """
+    where = "descent_figure"
+    features = real_numbers(where, "x", x)
+    target = real_numbers(where, "y", y)
+    names = [literal(name) for name in ([x_name] if isinstance(x_name, str) else x_name)]
+    columns = features.shape[1] if features.ndim == 2 else 1
+    if (
+        features.ndim not in {1, 2}
+        or target.shape != features.shape[:1]
+        or len(names) != columns
+        or not target.size
+    ):
+        raise ShapeError(
+            bad_argument(
+                where,
+                "x, y and the names do not fit together",
+                expected="x (n,) or (n, features), y (n,), a name for each feature",
+                given=f"x {features.shape}, y {target.shape}, {len(names)} names",
+            )
+        )
+    if not any(len(records) for records in history.weights.values()):
+        raise ArgumentError(
+            bad_argument(
+                where,
+                "the history has no weights",
+                expected="what fit returned for a model with parameters",
+                given=repr(history),
+            )
+        )
+
+    def predicted(rows: Array) -> Array:
+        found = real_numbers(where, "what predict returns", predict(rows))
+        if found.shape not in {(len(rows),), (len(rows), 1)}:
+            raise ShapeError(
+                bad_argument(
+                    where,
+                    "predict returns another shape",
+                    expected=f"{(len(rows),)} or {(len(rows), 1)}",
+                    given=found.shape,
+                )
+            )
+        return found.reshape(len(rows))
+
+    figure, panels = figure_with_panels(3, dark=dark)
+    with np.errstate(all="ignore"):
+        if columns == 1:
+            draw_curve(panels[0], features, target, predicted, closed_form, names[0], y_name)
+        else:
+            draw_predictions(panels[0], features, target, predicted, closed_form, y_name)
+        draw_losses(panels[1], history, closed_form)
+        y_name = "mean squared error" if closed_form is not None else "loss"
+        draw_slice(panels[2], Slice(history, loss_at, names), y_name, w_label)
+    return figure

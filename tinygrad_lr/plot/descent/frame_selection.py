@@ -1,0 +1,64 @@
+"""Which steps of a descent to show, when there is room for a few."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import ArgumentError, refuse
+from .loss_slice import Run, kept
+
+NOISY = 0.25  # of the steps: where more of them raise the loss, it is one of batches
+
+
+def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = None) -> list[int]:
+    """Records of a history: the first, those where it had come another part of the way, the last.
+
+    The way is measured by √(L - L at the end), which near a minimum is the distance to it. Of a
+    descent that diverged they are the first ones, and the one that was kept. `steps` may name
+    them instead: the nearest ones recorded.
+
+    Raises `ArgumentError` for steps that are none.
+
+    >>> history = tg.History([9.0, 4.0, 1.0, 0.0], {"w": np.zeros((4, 1))}, [0, 1, 2, 3], 3,
+    ...                      "limit", "", 0.1)
+    >>> moments("a picture", history, 2), moments("a picture", history, 9, [0, 2])
+    ([0, 3], [0, 2])
+    """
+    recorded = np.asarray(history.weight_steps)
+    if steps is not None:
+        wanted = list(steps) if isinstance(steps, Iterable) else [steps]
+        if not wanted or not all(isinstance(s, (int, np.integer)) and s >= 0 for s in wanted):
+            expected, given = "whole numbers from 0, one or more", f"{wanted!r:.80}"
+            refuse(ArgumentError, where, "steps are none", expected=expected, given=given)
+        nearest = {int(np.abs(recorded - step).argmin()) for step in wanted}
+        return sorted(nearest)
+    last = kept(history)
+    if history.reason == "diverged":
+        return sorted({*range(min(count - 1, len(recorded))), last})
+    losses = _smoothed(np.asarray(history.losses, np.float64))
+    losses = losses[np.minimum(recorded[: last + 1], len(losses) - 1)]
+    with np.errstate(all="ignore"):
+        left = np.sqrt(np.maximum(losses - losses[-1], 0.0))
+        left = np.minimum.accumulate(np.where(np.isfinite(left), left, math.inf))
+    parts = np.linspace(1, 0, count)[1:-1] * (left[0] if math.isfinite(left[0]) else 0.0)
+    between = {int(np.argmax(left <= part)) for part in parts}
+    return sorted({0, last, *between})
+
+
+def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+    """The losses, or where those of batches jump up and down their means over a stretch."""
+    if not losses.size:
+        return np.zeros(1)
+    with np.errstate(all="ignore"):
+        rises = float(np.mean(np.diff(losses) > 0)) if len(losses) > 1 else 0.0
+        width = len(losses) // 20
+        if rises < NOISY or width < 2 or not np.isfinite(losses).all():
+            return losses
+        sums = np.cumsum(np.concatenate([[0.0], losses]))
+        ends = np.arange(1, len(losses) + 1)
+        starts = np.maximum(ends - width, 0)
+        return np.asarray((sums[ends] - sums[starts]) / (ends - starts))

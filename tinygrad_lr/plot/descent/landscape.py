@@ -1,0 +1,241 @@
+"""`loss_landscape`: a network's loss in a plane through its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ... import losses
+from ...errors import ArgumentError, refuse
+from ...nn import Module
+from ...support.random_state import Seed, as_generator
+from ...support.text_format import number_text
+from ..style import DRAWABLE, dress, figure_with_panels, grouped
+from .descent_path import Course, draw_route, lowest_inside, mark_lowest
+from .loss_slice import Run, kept
+from .replay import Loss, Replay, checked_history, checked_rows, loss_name
+from .surface import draw_contours
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Weights = dict[str, Array]
+
+SIDES = 51, 21  # points along an axis, and in the costliest pictures
+FEWEST_ROWS = 64
+WORK = 2e10  # multiplications in all: two or three seconds
+
+
+def loss_landscape(
+    model: Module,
+    x: ArrayLike,
+    y: ArrayLike,
+    history: Run | None = None,
+    *,
+    loss: Loss = losses.mse,
+    plane: str = "random",
+    reach: float = 1.0,
+    generator: Seed = 0,
+    dark: bool = False,
+) -> Figure:
+    """The loss of a network in a plane through its weights θ: L(θ + α d₁ + β d₂), as contours.
+
+    With `plane="random"` the directions d₁, d₂ are drawn from a normal distribution and then
+    filter-normalised: each filter of d (what leads to one unit or channel) gets the length of the
+    same filter of θ. So a step of 1 is as large as the weights themselves, and the sharpness of
+    valleys can be compared between networks; biases and other vectors stay as they are. A path of
+    descent hardly moves in such a plane: most of it is perpendicular. With `plane="path"` they
+    are the two directions in which the path of `history` varies most (its principal components),
+    in which it is seen best.
+
+    - `model`, `x`, `y`, `loss`: as `fit` had them; θ are the weights that the model has now
+    - `history`: what `fit` returned, if its path is to be shown, projected on the plane
+    - `reach`: how far the picture goes to each side, in units of the weights' own size; farther
+      where the path does
+    - `generator`: what the directions are drawn from, a numpy Generator or a seed
+    - `dark`: for a dark page, else for print
+
+    The loss is computed at 51 × 51 places (21 × 21 for a large network), on all rows or, where
+    that is too much work, on some of them: the picture then says so.
+
+    Raises `ArgumentError` for another plane, a reach that is not positive, a path's plane without
+    a path, or a history of another model; `ShapeError` where x and y do not fit together;
+    `MissingExtraError` without matplotlib.
+
+    Source: Li, Xu, Taylor, Studer, Goldstein, "Visualizing the Loss Landscape of Neural Nets",
+    2018, sections 4 and 7.
+
+    >>> moons = tg.datasets.moons(40, noise=0.1, generator=0)
+    >>> network = tg.nn.MLP(2, [4], 2, "tanh", generator=0)
+    >>> figure = loss_landscape(network, moons.x, moons.y, loss=tg.losses.cross_entropy)
+    >>> figure.axes[0].get_xlabel()
+    'α, along the first random direction'
+    """
+    where = "loss_landscape"
+    rows, target = checked_rows(where, model, x, y)
+    planes = ("random", "path")
+    if plane not in planes:
+        refuse(
+            ArgumentError,
+            where,
+            "no such plane",
+            expected=" or ".join(planes),
+            given=f"{plane!r:.40}",
+        )
+    if not (isinstance(reach, (int, float)) and 0 < reach < math.inf):
+        wrong, expected = "reach is not positive", "a number > 0"
+        refuse(ArgumentError, where, wrong, expected=expected, given=f"{reach!r:.40}")
+    random = as_generator(where, generator)
+    if history is None and plane == "path":
+        wrong, cure = "there is no path", "pass what fit returned as `history`"
+        refuse(ArgumentError, where, wrong, expected="a history", given="None", cure=cure)
+    tracks = None if history is None else checked_history(where, model, history)
+    center = {name: parameter.numpy() for name, parameter in model.named_parameters()}
+    if not center:
+        wrong, expected = "the model has no weights", "a model with parameters"
+        refuse(ArgumentError, where, wrong, expected=expected, given=f"{type(model).__name__}")
+
+    side, stride = _affordable(center, len(rows))
+    loss_at = Replay(model).loss(rows[::stride], target[::stride], loss)
+    figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
+    with np.errstate(all="ignore"):
+        if plane == "path" and tracks is not None:
+            d1, d2, part = _principal(tracks, center)
+            told = [f"the two directions of the path that hold {part:.0%} of its squared length"]
+        else:
+            d1, d2 = (_filter_normalised(center, random) for _ in range(2))
+            told = ["two random directions, each filter as long as that of the weights"]
+        path, last = np.zeros((1, 2)), 0
+        course = Course([0], path, 0)
+        if history is not None and tracks is not None:
+            path, last = _projected(tracks, center, d1, d2), kept(history)
+            course = Course(history.weight_steps, path, last)
+            if plane == "random":
+                share = _share(tracks, center, path, d1, d2)
+                told.append(f"{share} of the way from the start lies in them")
+        if stride > 1:
+            shown = -(-len(rows) // stride)
+            told.append(f"over {grouped(shown)} of {grouped(len(rows))} rows")
+        a, b = _window(course, reach if plane == "random" else None, side)
+        heights = np.array([[loss_at(_moved(center, d1, i, d2, j)) for i in a] for j in b])
+        draw_contours(panel, a, b, heights)
+        if found := lowest_inside(a, b, heights):
+            mark_lowest(panel, course, found[0], f"lowest here, loss {number_text(found[1])}")
+        draw_route(panel, course)
+        names = ["α, along the first random direction", "β, along the second"]
+        if plane == "path":
+            names = [f"along the {n} direction of the path" for n in ("main", "second")]
+        title = f"The {loss_name(loss)} around the weights"
+        dress(panel, title, told, *names, lines=len(told))
+    return figure
+
+
+def _affordable(center: Weights, rows: int) -> tuple[int, int]:
+    """How many points an axis has, and which of the rows are looked at: each, or one in so many."""
+    numbers = sum(array.size for array in center.values())
+    for side in SIDES:
+        most = max(FEWEST_ROWS, int(WORK / (side * side * numbers)))
+        if most > FEWEST_ROWS:
+            break
+    return side, -(-rows // most)
+
+
+def _filter_normalised(center: Weights, random: np.random.Generator) -> Weights:
+    """A random direction, each filter of which is as long as that of the weights; vectors rest.
+
+    The filters of a Linear's weight (in, out) are its columns, those of a convolution's
+    (out, in, height, width) its first axis.
+    """
+    direction = {}
+    for name, array in center.items():
+        d = random.standard_normal(array.shape)
+        if array.ndim < 2:
+            direction[name] = np.zeros(array.shape)
+            continue
+        axes = (0,) if array.ndim == 2 else tuple(range(1, array.ndim))
+        own, drawn = (np.sqrt(np.sum(w * w, axis=axes, keepdims=True)) for w in (array, d))
+        direction[name] = d * (own / np.maximum(drawn, 1e-300))
+    return direction
+
+
+def _principal(tracks: Mapping[str, Array], center: Weights) -> tuple[Weights, Weights, float]:
+    """The two directions in which the path varies most, of length 1, and how much that is."""
+    away = _away(tracks, center)
+    away = away[(np.abs(away) < DRAWABLE).all(axis=1)]
+    values, vectors = np.linalg.eigh(away @ away.T)  # of the records, which are few
+    found = []
+    for k in (-1, -2):
+        d = vectors[:, k] @ away if len(values) >= -k else np.zeros(away.shape[1])
+        size = float(np.sqrt(d @ d))
+        d = d / size if size > 1e-12 * float(np.abs(away).max(initial=0.0)) else 0 * d
+        d = -d if len(away) and d @ away[0] > 0 else d  # the path comes from the left, and below
+        found.append(_shaped(d, center))
+    total = float(np.maximum(values, 0).sum())
+    part = float(values[-2:].sum()) / total if total > 0 else 1.0
+    return found[0], found[1], part
+
+
+def _away(tracks: Mapping[str, Array], center: Weights) -> Array:
+    """Each record's weights less the present ones, (records, numbers)."""
+    parts = [
+        (tracks[name].astype(np.float64) - array).reshape(len(tracks[name]), -1)
+        for name, array in center.items()
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _shaped(flat: Array, center: Weights) -> Weights:
+    """The numbers of a direction as arrays by name."""
+    found, at = {}, 0
+    for name, array in center.items():
+        found[name] = flat[at : at + array.size].reshape(array.shape)
+        at += array.size
+    return found
+
+
+def _flat(direction: Weights) -> Array:
+    return np.concatenate([np.ravel(array) for array in direction.values()])
+
+
+def _projected(tracks: Mapping[str, Array], center: Weights, d1: Weights, d2: Weights) -> Array:
+    """The path in the plane, (records, 2): for each record the nearest point there."""
+    plane = np.column_stack([_flat(d1), _flat(d2)])  # (numbers, 2)
+    away = _away(tracks, center)
+    drawn = (np.abs(away) < DRAWABLE).all(axis=1)
+    path = np.full((len(away), 2), np.nan)
+    path[drawn] = away[drawn] @ np.linalg.pinv(plane).T
+    return path
+
+
+def _share(
+    tracks: Mapping[str, Array], center: Weights, path: Array, d1: Weights, d2: Weights
+) -> str:
+    """How much of the way from the start to the present weights the plane shows."""
+    way = float(np.linalg.norm(_away({n: w[:1] for n, w in tracks.items()}, center)))
+    seen = float(np.linalg.norm(path[0, 0] * _flat(d1) + path[0, 1] * _flat(d2)))
+    return f"{seen / way:.0%}" if way > 0 else "all"
+
+
+def _window(course: Course, reach: float | None, side: int) -> tuple[Array, Array]:
+    """The places along both axes: as far as told, or as far as the path with room around it."""
+    points = np.vstack([course.points, course.ends])
+    if reach is not None:
+        far = max(reach, 1.1 * float(np.abs(points).max()))
+        places = np.linspace(-far, far, side)
+        return places, places
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = np.where(high > low, high - low, 0.0)
+    size = np.maximum(size, 0.3 * size.max() or 1.0)
+    middle = (low + high) / 2
+    a, b = (np.linspace(m - 0.8 * s, m + 0.8 * s, side) for m, s in zip(middle, size, strict=True))
+    return a, b
+
+
+def _moved(center: Weights, d1: Weights, a: float, d2: Weights, b: float) -> Weights:
+    """The weights at a place of the plane, in their own dtypes."""
+    return {name: (w + a * d1[name] + b * d2[name]).astype(w.dtype) for name, w in center.items()}

@@ -1,0 +1,125 @@
+"""The data and the model in a panel: over the feature, or predicted against observed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...linear import Line
+from ...support.text_format import number_text
+from ..style import colors_of, drawable, dress, key, limits, literal, tell_hidden
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def draw_curve(
+    ax: Axes,
+    x: Array,
+    y: Array,
+    predict: Callable[[Array], Array],
+    closed_form: Line | None,
+    x_name: str,
+    y_name: str,
+) -> None:
+    """The points, what was learnt as a bold line or curve, the closed form as a thin one."""
+    colors = colors_of(ax)
+    flat, y_name = x.reshape(len(y)), literal(y_name)
+    seen = draw_points(ax, flat, y)
+
+    low, high = limits(flat[seen], margin=0.0)
+    across = np.linspace(low, high, 301)
+    learnt = predict(across.reshape(-1, *x.shape[1:]))
+    shown = drawable(learnt)
+    (bold,) = ax.plot(
+        across[shown], learnt[shown], color=colors.model, lw=3.2, solid_capstyle="round"
+    )
+    entries = [(bold, f"learnt: {equation(across, learnt, x_name, y_name)}")]
+    if closed_form is not None:
+        exact = np.asarray(closed_form.predict(across.reshape(-1, *_columns(closed_form))))
+        thin = draw_exact(ax, across, exact)
+        text = equation(across, exact, x_name, y_name)
+        entries.append((thin, f"closed form: {text}"))
+    dress(ax, "The data and the model", [], x_name, y_name)
+    key(ax, entries)
+    tell_hidden(ax, len(y) - int(seen.sum()), "row")
+
+
+def draw_points(ax: Axes, x: Array, y: Array) -> Array:
+    """The rows that can be drawn, and the limits of the panel around them; which rows those are."""
+    seen = drawable(x, y)
+    ax.set_xlim(limits(x[seen]))
+    ax.set_ylim(limits(y[seen], margin=0.08))
+    _scatter(ax, x[seen], y[seen], colors_of(ax).truth)
+    return seen
+
+
+def draw_exact(ax: Axes, x: Array, exact: Array) -> Any:
+    """The closed form as a thin line, edged so that it shows on the bold one."""
+    colors = colors_of(ax)
+    ax.plot(x, exact, color=colors.paper, lw=1.6, zorder=4.5)
+    return ax.plot(x, exact, color=colors.truth, lw=1.0, zorder=5)[0]
+
+
+def draw_predictions(
+    ax: Axes,
+    x: Array,
+    y: Array,
+    predict: Callable[[Array], Array],
+    closed_form: Line | None,
+    y_name: str,
+) -> None:
+    """Predicted against observed: all points would lie on the diagonal if nothing were left."""
+    colors = colors_of(ax)
+    learnt, y_name = predict(x), literal(y_name)
+    seen = drawable(learnt, y)
+    both = limits(y[seen], learnt[seen])
+    ax.set_xlim(both)
+    ax.set_ylim(both)
+    ax.set_aspect("equal", adjustable="box")
+    points = _scatter(ax, y[seen], learnt[seen], colors.model)
+    (diagonal,) = ax.plot(both, both, color=colors.truth, lw=1.0)
+    explained = _explained(y[seen], learnt[seen])
+    told = f"one row each; R² = {number_text(explained)}"
+    if closed_form is not None:
+        told += f" (closed form: {number_text(closed_form.r_squared)})"
+    dress(ax, "Predicted against observed", [], f"{y_name}, observed", f"{y_name}, predicted")
+    key(ax, [(points, told), (diagonal, "predicted = observed")])
+    tell_hidden(ax, len(y) - int(seen.sum()), "row")
+
+
+def _columns(line: Line) -> tuple[int, ...]:
+    """The shape of a row: () for a line of one feature that was given as (n,)."""
+    return () if isinstance(line.slope, float) else (len(line.slope),)
+
+
+def _scatter(ax: Axes, x: Array, y: Array, color: str) -> Any:
+    """Points, the more of them the more transparent."""
+    many = max(len(x), 1)
+    alpha = min(0.5, max(0.04, 0.5 * math.sqrt(400 / many)))
+    size = 16 if many <= 2000 else 6
+    return ax.scatter(
+        x, y, s=size, color=color, alpha=alpha, linewidths=0, rasterized=many > 20_000, zorder=1
+    )
+
+
+def equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
+    """The equation of a line with its numbers; a curve is only called one."""
+    slope = (y[-1] - y[0]) / (x[-1] - x[0])
+    intercept = y[0] - slope * x[0]
+    intercept = 0.0 if abs(intercept) < 1e-12 * abs(y).max() else intercept
+    if not np.abs(y - (intercept + slope * x)).max() <= 1e-5 * max(np.ptp(y), 1e-9 * abs(y).max()):
+        return "a curve"
+    sign = "−" if intercept < 0 else "+"
+    return f"ŷ = {number_text(slope)} · {literal(x_name, 18)} {sign} {number_text(abs(intercept))}"
+
+
+def _explained(y: Array, learnt: Array) -> float:
+    """R², the share of the variation in y that the predictions explain."""
+    total = np.sum((y - y.mean()) ** 2) if len(y) else 0.0
+    return float(1 - np.sum((y - learnt) ** 2) / total) if total > 0 else math.nan

@@ -1,0 +1,259 @@
+"""What stands in the boxes of a graph picture: names, formulas, shapes, data and gradients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ...core.value import Value
+from ...explain.graphs.layers import Layer
+from ...support.text_format import ENDS, number_text, shape_text, summary_text
+from ..style import literal
+from .folding import Folding, Group
+from .reading import INPUTS, Graph
+
+Look = Literal["parameter", "data", "result", "folded", "more"]
+
+LONGEST = 40  # characters of a line
+DIGITS = 3  # of the figures that an array is summed up in
+FORMS = 200  # results of a layer whose formulas are compared
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a box: what it says, of what, and whether that is above or below zero."""
+
+    label: str
+    text: str
+    sign: int = 0
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box: a Value or constant, or many folded into one.
+
+    - `look`: "parameter", "data", "result", "folded" or "more"
+    - `name`, `formula`, `shape`: of what it is, or of what its results have in common
+    - `rows`: data and gradient, those of its parameters too where it is a layer
+    - `note`: what is folded into it
+    - `things`: the Values and constants that it stands for, operands before readers
+    - `layer`: the place of its layer, -1 for what enters before the first
+    """
+
+    look: Look
+    name: str
+    formula: str
+    shape: str
+    rows: tuple[Row, ...]
+    note: str
+    things: tuple[Any, ...]
+    layer: int
+
+    @property
+    def heading(self) -> Sequence[str]:
+        """The name with the formula, on one line or two."""
+        if not self.formula:
+            return [literal(self.name, LONGEST)]
+        whole = f"{self.name} = {self.formula}"
+        if self.look in {"folded", "more"} or len(whole) > 30:
+            lead = "" if self.look in {"folded", "more"} else "= "
+            return [literal(self.name, LONGEST), literal(lead + self.formula, LONGEST)]
+        return [whole]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Boxes, the edges between them (from, to, how often), and the layers that get a frame."""
+
+    boxes: Sequence[Box]
+    edges: Sequence[tuple[int, int, int]]
+    frames: Mapping[int, str]
+    title: str
+    notes: Sequence[str]
+
+
+def drawing(
+    graph: Graph,
+    open: Collection[int],
+    gradients: Mapping[Value, Any] | None,
+    notes: Sequence[str],
+    around: int | None = None,
+    unfolded: int | None = None,
+) -> Drawing:
+    """A graph with some layers open; with `around`, only that layer and what it is joined to.
+
+    With `unfolded`, the result of a folded expression, only the parts of that expression.
+    """
+    folding = Folding(graph, open, unfolded)
+    kept = list(range(len(folding.groups)))
+    edges = folding.edges
+    if around is not None:
+        own = {i for i in kept if folding.groups[i].layer == around}
+        own = {folding.group_of[i] for i in folding.shown} or own
+        edges = [edge for edge in edges if own & {edge[0], edge[1]}]
+        kept = sorted(own.union(*({a, b} for a, b, _ in edges)))
+    boxes = [box(folding, folding.groups[i], gradients) for i in kept]
+    place = {number: i for i, number in enumerate(kept)}
+    several = Counter(b.layer for b in boxes)
+    frames = {
+        k: layer.name
+        for k, layer in enumerate(graph.layers)
+        if k in folding.open and several[k] > 1 and len(graph.layers) > 2
+    }
+    whole = f"computation graph of {graph.names.text(graph.loss)}"
+    title = whole
+    if around is not None:
+        inside = (
+            graph.layers[around].name
+            if unfolded is None
+            else graph.names.text(graph.things[unfolded])
+        )
+        title = f"{inside}, opened"
+    return Drawing(
+        boxes, [(place[a], place[b], times) for a, b, times in edges], frames, title, notes
+    )
+
+
+def box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -> Box:
+    """What is in the box of a group."""
+    graph = folding.graph
+    things = tuple(graph.things[i] for i in group.vertices)
+    if group.kind == "single":
+        (i,) = group.vertices
+        look: Look = "result"
+        if i < graph.leaves:
+            look = "parameter" if graph.trained(i) else "data"
+        rows = _rows(graph, [i], gradients)
+        name, shape = graph.label(i), _shape(graph, i)
+        return Box(look, name, folding.formulas.alone(i), shape, rows, "", things, group.layer)
+    outputs = _outputs(graph, group)
+    parameters = [i for i in group.vertices if graph.trained(i)]
+    results = [i for i in outputs if i >= graph.leaves]
+    rows = _rows(graph, results or outputs, gradients)
+    if results and parameters and group.kind != "expression":
+        rows += _rows(graph, parameters, gradients, "parameters", "their gradient")
+    alone = len(outputs) == 1
+    return Box(
+        "more" if group.kind == "more" else "folded",
+        graph.label(outputs[0]) if group.kind == "expression" else group.title,
+        _forms(folding, group, results),
+        _shape(graph, outputs[0]) if alone else "",
+        rows,
+        _note(graph, group),
+        things,
+        group.layer,
+    )
+
+
+def layer_line(layer: Layer) -> str:
+    """What a layer is, in a line."""
+    count = sum(parameter.size for parameter in layer.parameters)
+    parts = [counted(count, "parameter")] if count else []
+    return f"{layer.name}: " + ", ".join([*parts, counted(len(layer.results), "operation")])
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "parameter"), counted(1200, "parameter")
+    ('1 parameter', '1,200 parameters')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _outputs(graph: Graph, group: Group) -> list[int]:
+    """The results of a group that others read, or the loss; all of it where that is leaves."""
+    inside = set(group.vertices)
+    last = len(graph.things) - 1
+    return [
+        i
+        for i in group.vertices
+        if i == last or any(reader not in inside for reader in graph.readers[i])
+    ]
+
+
+def _rows(
+    graph: Graph,
+    vertices: Sequence[int],
+    gradients: Mapping[Value, Any] | None,
+    data: str = "data",
+    gradient: str = "gradient",
+) -> tuple[Row, ...]:
+    numbers = [graph.numbers(i) for i in vertices]
+    rows = [Row(data, summary(numbers))]
+    values = [graph.things[i] for i in vertices if type(graph.things[i]) is Value]
+    if gradients and any(x.requires_grad for x in values):
+        found = [gradients[x] for x in values if x in gradients]
+        rows.append(Row(gradient, summary(found), sign(found)) if found else Row(gradient, "none"))
+    return tuple(rows)
+
+
+def summary(arrays: Sequence[Any]) -> str:
+    """Numbers in a few figures; those that are not finite are counted.
+
+    >>> summary([2.0]), summary([1.0, 3.0, 5.0, 7.0]), summary([np.array([1.0, np.nan, 2.0, 3.0])])
+    ('2', 'mean 4, from 1 to 7', '1 of 4 not finite')
+    """
+    numbers = joined(arrays)
+    if numbers.ndim == 0:
+        return number_text(float(numbers))
+    if numbers.size > ENDS:
+        wrong = numbers.size - int(np.count_nonzero(np.isfinite(numbers)))
+        if wrong:
+            return f"{wrong:,} of {numbers.size:,} not finite"
+    return summary_text(numbers, DIGITS)
+
+
+def sign(arrays: Sequence[Any]) -> int:
+    """1 where no number is below zero and some are above, -1 the other way round, 0 else."""
+    numbers = joined(arrays)
+    if not numbers.size:
+        return 0
+    with np.errstate(invalid="ignore"):
+        low, high = float(numbers.min()), float(numbers.max())
+    return int(low >= 0 and high > 0) - int(high <= 0 and low < 0)
+
+
+def joined(arrays: Sequence[Any]) -> Any:
+    """One array as it is, of several all their numbers in a row."""
+    if len(arrays) == 1:
+        return np.asarray(arrays[0])
+    return (
+        np.concatenate([np.ravel(np.asarray(x, float)) for x in arrays]) if arrays else np.ones(0)
+    )
+
+
+def _shape(graph: Graph, i: int) -> str:
+    shape = np.shape(graph.numbers(i))
+    return shape_text(shape) if shape else ""
+
+
+def _forms(folding: Folding, group: Group, results: Sequence[int]) -> str:
+    """What the results of a group have in common: 48 × tanh(Σ w · x + b)."""
+    if not results:
+        return ""
+    part_of = {part[-1]: part for part in folding.expressions(group.vertices)}
+    seen = results[:FORMS]
+    forms = Counter(folding.formulas.folded(i, set(part_of.get(i, (i,)))) for i in seen)
+    (form, _), *others = forms.most_common()
+    if others and len(results) == len(seen):
+        return f"{len(results):,} results, {forms[form]:,} × {form}" if forms[form] > 1 else ""
+    count = f"{len(results):,} × " if len(results) > 1 else ""
+    if group.kind == "more" and len(form) > LONGEST:
+        return ""
+    return count + form + (", …" if others else "")
+
+
+def _note(graph: Graph, group: Group) -> str:
+    """What is folded."""
+    count = sum(graph.things[i].size for i in group.vertices if graph.trained(i))
+    operations = sum(1 for i in group.vertices if i >= graph.leaves)
+    parts = [counted(count, "parameter")] if count else []
+    parts += [counted(operations, "operation")] if operations else []
+    if group.layer == INPUTS or not parts:
+        parts = [counted(len(group.vertices), "array")]
+    return ", ".join(parts)

@@ -1,0 +1,215 @@
+"""What of a graph is drawn: each Value in a box of its own, or folded with others into one.
+
+A folded box never closes a circle: an expression is left by its result alone, layers and the rows
+of a layer come one after another, and nothing leads to a leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from .formula import Formulas
+from .reading import INPUTS, Graph
+
+Kind = Literal["single", "expression", "layer", "more"]
+
+ROOM = 30  # boxes that a reader takes in; beyond that there is folding
+MOST_ROWS, MOST_IN_A_ROW = 9, 7  # of an open layer
+MOST_LAYERS = 14
+MOST_DATA = 4  # constants that a folded loss leaves outside
+
+
+@dataclass(frozen=True)
+class Group:
+    """Vertices that share a box, in the order of the graph."""
+
+    kind: Kind
+    vertices: tuple[int, ...]
+    layer: int
+    """The place of their layer, or `INPUTS`."""
+
+    title: str = ""
+    """What the box is called where it is no single result."""
+
+
+class Folding:
+    """The boxes of a graph and the edges between them, some layers open and the others folded.
+
+    `open` are the places of layers, `unfolded` is the result of an expression in one of them whose
+    parts get boxes of their own. `edges` are (source, target, times): how often vertices of the
+    target read vertices of the source; they come in the order of the readers and their operands.
+
+    >>> w = [tg.Value(0.1) for _ in range(40)]
+    >>> loss = (sum(v * 2.0 for v in w) - 1.0) ** 2
+    >>> [(group.kind, len(group.vertices)) for group in Folding(Graph(loss), {0, 1}).groups]
+    [('expression', 120), ('single', 1), ('single', 1)]
+    """
+
+    def __init__(self, graph: Graph, open: Collection[int], unfolded: int | None = None) -> None:
+        self.graph = graph
+        self.open = frozenset(open)
+        self.unfolded = unfolded
+        self.shown: Sequence[int] = ()  # what was folded into it
+        self.formulas = Formulas(graph)
+        members: dict[int, list[int]] = {}
+        for i, home in enumerate(graph.home):
+            members.setdefault(home, []).append(i)
+        groups: list[Group] = []
+        for run in runs(len(graph.layers), self.open):
+            if len(run) > 1:
+                inside = sorted(i for k in run for i in members[k])
+                title = f"… {len(run):,} more layers"
+                groups.append(Group("more", tuple(inside), run[0], title))
+            elif run[0] in self.open:
+                groups += self._opened(members[run[0]], run[0])
+            else:
+                groups += self._folded(members[run[0]], run[0])
+        groups += self._row([(i,) for i in members.get(INPUTS, [])], INPUTS)
+        groups.sort(key=lambda group: (group.layer, group.vertices[-1]))
+        self.groups: Sequence[Group] = groups
+        self.group_of = [0] * len(graph.things)
+        for number, group in enumerate(groups):
+            for i in group.vertices:
+                self.group_of[i] = number
+        self.edges = self._edges()
+
+    def _edges(self) -> Sequence[tuple[int, int, int]]:
+        times: dict[tuple[int, int], int] = {}
+        for i, operands in enumerate(self.graph.reads):
+            for x in operands:
+                edge = self.group_of[x], self.group_of[i]
+                if edge[0] != edge[1]:
+                    times[edge] = times.get(edge, 0) + 1
+        return [(a, b, count) for (a, b), count in times.items()]
+
+    def _folded(self, members: Sequence[int], layer: int) -> Iterable[Group]:
+        """A layer in one box; the loss leaves its targets outside."""
+        graph = self.graph
+        targets = [i for i in members if i < graph.leaves and not graph.trained(i)]
+        if layer < len(graph.layers) - 1 or len(targets) > MOST_DATA:
+            targets = []
+        yield from (Group("single", (i,), layer) for i in targets)
+        inside = tuple(i for i in members if i not in targets)
+        kind: Kind = "single" if len(inside) == 1 else "layer"
+        yield Group(kind, inside, layer, graph.layers[layer].name)
+
+    def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
+        """A layer's Values, folded as far as there is no room for them."""
+        parts: list[tuple[int, ...]] = [(i,) for i in members]
+        if not self._fits(parts):
+            parts = self.expressions(members)
+        if not self._fits(parts):
+            groups = list(self._bounded(parts, layer))
+        else:
+            groups = [self._part(part, layer) for part in parts]
+        unfolds = self.unfolded is not None and self.graph.home[self.unfolded] == layer
+        return self._unfold(groups, layer) if unfolds else groups
+
+    def _unfold(self, groups: Sequence[Group], layer: int) -> Iterable[Group]:
+        """The groups of a layer with the unfolded expression, and the leaves it reads, in parts."""
+        graph = self.graph
+        for group in groups:
+            if group.kind == "expression" and group.vertices[-1] == self.unfolded:
+                read = {x for i in group.vertices for x in graph.reads[i] if x < graph.leaves}
+                own = {x for x in read if graph.home[x] == layer}
+                self.shown = sorted(own.union(group.vertices))
+        taken = set(self.shown)
+        yield from self._bounded([(i,) for i in self.shown], layer)
+        for group in groups:
+            left = tuple(i for i in group.vertices if i not in taken)
+            if left:
+                yield replace(group, vertices=left)
+
+    def _part(self, part: tuple[int, ...], layer: int) -> Group:
+        return Group("expression" if len(part) > 1 else "single", part, layer)
+
+    def expressions(self, members: Sequence[int]) -> list[tuple[int, ...]]:
+        """Trees of results that have one reader each, with the leaves that only they read."""
+        graph = self.graph
+        known = set(members)
+        root: dict[int, int] = {}
+        for i in reversed(members):
+            readers = graph.readers[i]
+            if i >= graph.leaves:
+                alone = len(readers) == 1 and readers[0] in known
+                root[i] = root[readers[0]] if alone else i
+        for i in members:
+            if i < graph.leaves:
+                roots = {root.get(reader, -1) for reader in graph.readers[i]}
+                root[i] = roots.pop() if len(roots) == 1 and -1 not in roots else i
+        parts: dict[int, list[int]] = {}
+        for i in members:
+            parts.setdefault(root[i], []).append(i)
+        return [tuple(part) for part in parts.values()]
+
+    def _bounded(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
+        """Of each row as much as there is room for, and of many rows the first and the last."""
+        rows = self._rows(parts)
+        levels = sorted(rows)
+        half = MOST_ROWS // 2
+        hidden = set(levels[half : len(levels) - half]) if len(levels) > MOST_ROWS else set()
+        for level in levels:
+            if level == 0 and len(rows[0]) > MOST_IN_A_ROW:
+                inside = sorted(i for part in rows[0] for i in part)
+                title = "parameters" if all(map(self.graph.trained, inside)) else "leaves"
+                yield Group("more", tuple(inside), layer, title)
+            elif level not in hidden:
+                yield from self._row(rows[level], layer)
+        if hidden:
+            inside = sorted(i for level in sorted(hidden) for part in rows[level] for i in part)
+            yield Group("more", tuple(inside), layer, f"… {len(hidden)} more rows")
+
+    def _rows(self, parts: Sequence[tuple[int, ...]]) -> dict[int, list[tuple[int, ...]]]:
+        """The parts by their depth: leaves at 0, results below all that they read in the layer."""
+        graph = self.graph
+        part_of = {i: number for number, part in enumerate(parts) for i in part}
+        depth = [0] * len(parts)
+        rows: dict[int, list[tuple[int, ...]]] = {}
+        for number in sorted(range(len(parts)), key=lambda number: parts[number][-1]):
+            above = [
+                depth[part_of[x]]
+                for i in parts[number]
+                for x in graph.reads[i]
+                if part_of.get(x, number) != number
+            ]
+            result = parts[number][-1] >= graph.leaves
+            depth[number] = max(above, default=0) + 1 if result else 0
+            rows.setdefault(depth[number], []).append(parts[number])
+        return rows
+
+    def _fits(self, parts: Sequence[tuple[int, ...]]) -> bool:
+        """Whether there is room for boxes of these parts."""
+        few = len(parts) <= ROOM
+        return few and all(len(row) <= MOST_IN_A_ROW for row in self._rows(parts).values())
+
+    def _row(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
+        """Boxes that stand side by side: the last of many share one."""
+        many = len(parts) > MOST_IN_A_ROW
+        shown = parts[: MOST_IN_A_ROW - 1] if many else parts
+        yield from (self._part(part, layer) for part in shown)
+        if many:
+            inside = sorted(i for part in parts[MOST_IN_A_ROW - 1 :] for i in part)
+            count = len(parts) - len(shown)
+            yield Group("more", tuple(inside), layer, f"… {count:,} more")
+
+
+def runs(count: int, open: Collection[int]) -> Iterable[Sequence[int]]:
+    """The layers one by one; of very many those in the middle as one run, but for some open ones.
+
+    >>> [list(run) for run in runs(3, ())], [len(run) for run in runs(1000, {500})][5:11]
+    ([[0], [1], [2]], [1, 1, 493, 1, 492, 1])
+    """
+    half, kept = MOST_LAYERS // 2, open if len(open) <= MOST_LAYERS else ()
+    waiting: list[int] = []
+    for k in range(count):
+        if count > MOST_LAYERS and half <= k < count - half and k not in kept:
+            waiting.append(k)
+            continue
+        if waiting:
+            yield waiting
+            waiting = []
+        yield [k]
+    if waiting:
+        yield waiting

@@ -1,0 +1,131 @@
+"""Formulas of a graph's results on one line: tanh(z₁), x W₁ + b₁, tanh(Σ w · x + b)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from ...explain.formula.expression import Expression, Name, summed, total
+from ...explain.formula.symbol import Symbol, expression_of, stated
+from .reading import Graph
+
+DEEPEST, MOST_PARTS, MOST_TERMS, ALL_TERMS = 8, 200, 4, 64
+REST = Name("…")
+
+
+class Formulas:
+    """Writes results of a graph: alone, with the names of their operands, or as what is folded.
+
+    >>> w, b = Value(0.5), Value(0.1)
+    >>> graph = Graph(np.tanh(w * 2.0 + b) ** 2)
+    >>> formulas = Formulas(graph)
+    >>> formulas.alone(len(graph.things) - 1)
+    'h²'
+    >>> formulas.folded(len(graph.things) - 1, set(range(6)))
+    'tanh(w · x + b)²'
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.room = 0  # how many more operands are written before "…" stands for the rest
+
+    def alone(self, i: int) -> str:
+        """A result with the names of its operands; "" for what nothing computed."""
+        if i < self.graph.leaves:
+            return ""
+        self.room = MOST_PARTS
+        return self._written(i, frozenset(), 0).text
+
+    def folded(self, i: int, inside: Set[int]) -> str:
+        """A result with all that is folded into it written out.
+
+        Single numbers that have no name of the user's are called by their part: w what is
+        multiplied, b what is added, y a number that is subtracted, x what comes from elsewhere. So
+        alike results read the same.
+        """
+        self.room = MOST_PARTS
+        return self._written(i, inside, 0).text
+
+    def _written(self, i: int, inside: Set[int], depth: int) -> Expression:
+        """The formula; it is a general one where something is folded."""
+        graph = self.graph
+        operation, operands, numbers, options = graph.things[i]._record
+        if operation.name == "add" and inside:
+            return self._sum(i, inside, depth)
+        most = MOST_TERMS if operation.variadic else len(operands)
+        given: list[Any] = [
+            x if x is None else self._operand(x, number, inside, depth)
+            for x, number in islice(zip(operands, numbers, strict=True), most)
+        ]
+        if len(operands) > most:
+            given.append(Symbol(REST, 0.0))
+        if inside and len(given) == 2:
+            self._generalize(operation.name, operands, given)
+        return stated(operation, given, options, graph.numbers(i))
+
+    def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
+        """What stands for an operand: a number, a name, or a formula with its numbers."""
+        graph = self.graph
+        i = graph.vertex(x)
+        self.room -= 1
+        if self.room < 0 or depth > DEEPEST:
+            return Symbol(REST, number)
+        if i is None:
+            return number
+        if i in inside and i >= graph.leaves:
+            return Symbol(self._written(i, inside, depth + 1), number)
+        return Symbol(self._name(i, bool(inside)), number)
+
+    def _name(self, i: int, general: bool) -> Name:
+        """The name of a vertex, or its part where a formula is to be a general one."""
+        graph = self.graph
+        thing = graph.things[i]
+        if not general or np.ndim(graph.numbers(i)) or getattr(thing, "name", None):
+            return Name(graph.names.latex(thing))
+        if i >= graph.leaves or not graph.trained(i):
+            return Name("x")
+        return Name("w" if graph.multiplied[i] else "b")
+
+    def _generalize(self, name: str, operands: Sequence[Any], given: list[Any]) -> None:
+        """Numbers of the data get letters: what a weight is multiplied with, what is subtracted."""
+        plain = [np.ndim(x) == 0 and self.graph.vertex(x) is None for x in operands]
+        if name == "subtract" and plain[1]:
+            given[1] = Symbol(Name("y"), given[1])
+        for k, other in ((0, 1), (1, 0)):
+            weight = self.graph.vertex(operands[other])
+            if (
+                name == "multiply"
+                and plain[k]
+                and weight is not None
+                and self.graph.trained(weight)
+            ):
+                given[k] = Symbol(Name("x"), given[k])
+
+    def _sum(self, i: int, inside: Set[int], depth: int) -> Expression:
+        """A sum of sums as one: terms that read alike become Σ, biases stand last."""
+        graph = self.graph
+        terms: list[Expression] = []
+        biases: list[Expression] = []
+        waiting: list[tuple[Any, Any]] = [(graph.things[i], None)]
+        count = 0
+        while waiting:
+            x, number = waiting.pop()
+            at = graph.vertex(x)
+            if at is not None and at >= graph.leaves and (at == i or at in inside):
+                operation, operands, numbers, _ = graph.things[at]._record
+                if operation.name == "add":
+                    waiting.extend(reversed(list(zip(operands, numbers, strict=True))))
+                    continue
+            count += 1
+            if count <= ALL_TERMS and not (at is None and np.ndim(x) == 0 and x == 0):
+                bias = at is not None and at < graph.leaves
+                term = expression_of(self._operand(x, number, inside, depth))
+                (biases if bias else terms).append(term)
+        if len(terms) > 1 and len({term.latex for term in terms}) == 1:
+            terms = [summed(terms[0])]
+        elif len(terms) > MOST_TERMS or count > ALL_TERMS:
+            terms = [*terms[: MOST_TERMS - 1], REST, *terms[-1:]]
+        return total(*terms, *biases[:2], *([REST] if len(biases) > 2 else []))

@@ -1,0 +1,241 @@
+"""`computation_graph`: the graph of a loss as a picture, a tree, a page or DOT text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
+from html import escape
+
+from ...core.value import Value
+from ...errors import ArgumentError, refuse
+from ...nn import Module
+from ...support.files import listed, printable, quoted, replace_file
+from .boxes import Box, drawing, layer_line
+from .folding import ROOM, runs
+from .reading import Graph
+from .svg import svg
+from .text import dot, tree
+
+WIDTH = 100  # columns of a tree in a file
+MOST_OPENED = 3  # expressions of a layer whose parts a page shows
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+</head>
+<body>
+{body}</body>
+</html>
+"""
+
+STYLE = """<style>
+.tg-graphs { font: 17px/1.5 system-ui, 'Segoe UI', Roboto, sans-serif; max-width: 100% }
+.tg-graphs .scroll { overflow-x: auto; max-width: 100% }
+.tg-graphs svg { display: block }
+.tg-graphs details details { margin-left: 1.2em }
+.tg-graphs summary { cursor: pointer; padding: 0.3em 0 }
+.tg-graphs pre { overflow-x: auto; white-space: pre; font-size: 13px; line-height: 1.35 }
+</style>"""
+
+
+def computation_graph(
+    loss: Value,
+    *,
+    model: Module | None = None,
+    open: str | Iterable[str | int] | None = None,
+    gradients: bool = True,
+) -> GraphPicture:
+    """What the loss was computed from: every Value with its data and its gradient.
+
+    - `loss`: the Value at the end of the graph, usually dL/dL = 1
+    - `model`: gives the layers the names of its modules, and the parameters theirs
+    - `open`: the layers to draw in full, by name or by number from 1 (`["layers.0", 3]`), "all",
+      or none (`()`). Without it a small graph is drawn in full, and of a large one each layer is
+      one box
+    - `gradients`: whether each box has its gradient: those that `backward()` left in `.grad`, or
+      where it has not run, gradients that are computed for the picture and written nowhere
+
+    A layer is a weight with what is added to it and done to it (`explain.layers`). An open layer
+    with many Values is folded as well: results that only one other result reads become one
+    formula, such as tanh(Σ w · x + b) for each neuron, and many that stand side by side become
+    "… 42 more". So a graph of any size has a picture that can be read.
+
+    Raises `ArgumentError` where `loss` is no Value with a graph, or `open` names no layer.
+
+    >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
+    >>> picture = computation_graph((w * 3.0 + b) ** 2)
+    >>> picture
+    <GraphPicture of L: 5 boxes for 5 Values, 4 edges>
+    >>> print(picture.tree())
+    value          data  gradient
+    L = z²         49    ▲ 1
+    └─ z = v₁ + b  7     ▲ 14
+       ├─ v₁ = 3w  6     ▲ 14
+       │  └─ w     2     ▲ 42
+       └─ b        1     ▲ 14
+    """
+    if not isinstance(loss, Value):
+        refuse(
+            ArgumentError,
+            "computation_graph",
+            "the loss is no Value",
+            expected="the Value at the end of a graph",
+            given=type(loss).__name__,
+        )
+    graph = Graph(loss, model)
+    return GraphPicture(graph, _chosen(graph, open), gradients)
+
+
+def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[int]:
+    """The places of the layers to draw in full."""
+    everything = range(len(graph.layers))
+    if open is None:
+        return everything if len(graph.things) <= ROOM else ()
+    if open == "all":
+        return everything
+    names = [layer.name for layer in graph.layers]
+    chosen: set[int] = set()
+    for wish in [open] if isinstance(open, str) or not isinstance(open, Iterable) else open:
+        found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
+        if not found:
+            known = dict.fromkeys(names)
+            refuse(
+                ArgumentError,
+                "computation_graph",
+                "open names a layer that is not there",
+                expected=f"some of {listed(list(known))}, or numbers from 1",
+                given=quoted(wish) if isinstance(wish, str) else repr(wish),
+            )
+        chosen |= found
+    return chosen
+
+
+def _scrolled(picture: str) -> str:
+    """A picture in a box that scrolls sideways, with the arrow keys too."""
+    return f'<div class="scroll" tabindex="0">{picture}</div>'
+
+
+class GraphPicture:
+    """A computation graph to look at; `computation_graph` makes it.
+
+    `boxes` are what is drawn, operands before what reads them; `edges` say which box is read by
+    which, and how often: (from, to, times). The data are those that the loss was computed from, the
+    gradients those of the moment when the picture was made, whatever becomes of them later.
+    """
+
+    def __init__(self, graph: Graph, open: Collection[int], gradients: bool = True) -> None:
+        found, source = graph.gradients() if gradients else ({}, "")
+        self._graph, self._open = graph, frozenset(open)
+        self._gradients = found
+        self._notes = [source] if source else []
+        self._drawing = drawing(graph, self._open, found, self._notes)
+        self.boxes: tuple[Box, ...] = tuple(self._drawing.boxes)
+        self.edges: tuple[tuple[int, int, int], ...] = tuple(self._drawing.edges)
+
+    def __repr__(self) -> str:
+        name = self._graph.names.text(self._graph.loss)
+        boxes, edges = len(self.boxes), len(self.edges)
+        values = f"{len(self._graph.things):,} Values"
+        return f"<GraphPicture of {name}: {boxes} boxes for {values}, {edges} edges>"
+
+    def svg(self) -> str:
+        """The picture as SVG: the text of a file, or an element for a page.
+
+        It has no script and asks for nothing; it follows the light or dark scheme of its reader.
+        """
+        return self._svg
+
+    @cached_property
+    def _svg(self) -> str:
+        return svg(self._drawing)
+
+    def html(self) -> str:
+        """The picture as a fragment of a page, in which each folded layer can be opened.
+
+        Below it stands the inner graph of each folded layer, closed at first, and the whole as
+        text. There is no script.
+        """
+        graph = self._graph
+        parts = ['<div class="tg-graphs">', STYLE, _scrolled(self.svg())]
+        for run in runs(len(graph.layers), self._open):
+            layer = graph.layers[run[0]]
+            if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
+                continue
+            parts += self._opened(run[0], layer_line(layer))
+        parts += [
+            "<details><summary>The same as text</summary>",
+            f"<pre>{escape(self.tree(WIDTH))}</pre></details>",
+            "</div>",
+        ]
+        return "\n".join([*parts, ""])
+
+    def _opened(self, layer: int, said: str) -> Iterator[str]:
+        """The inner graph of a folded layer, and in it those of its first expressions."""
+        given = self._graph, [layer], self._gradients, self._notes, layer
+        inner = drawing(*given)
+        yield f"<details><summary>{escape(printable(said))}</summary>"
+        yield _scrolled(svg(inner))
+        seen: dict[str, Box] = {}
+        for box in inner.boxes:
+            if box.layer == layer and box.look == "folded":
+                seen.setdefault(box.formula, box)
+        for box in list(seen.values())[:MOST_OPENED]:
+            root = self._graph.number[id(box.things[-1])]
+            yield f"<details><summary>{escape(f'{box.name}: {box.formula}')}</summary>"
+            yield f"{_scrolled(svg(drawing(*given, unfolded=root)))}</details>"
+        yield "</details>"
+
+    def tree(self, width: int = 78) -> str:
+        """The graph as a tree for the terminal, `width` columns wide at most.
+
+        It begins with the loss; below each result stand its operands. What several results read
+        is printed once, and by name after that (⤴: see above).
+        """
+        if not isinstance(width, int) or width < 20:
+            refuse(
+                ArgumentError,
+                "tree",
+                "width is no number of columns, or too small",
+                expected="at least 20 columns",
+                given=repr(width),
+            )
+        return tree(self._drawing, width)
+
+    def dot(self) -> str:
+        """The graph in the DOT language, for Graphviz and its like; open layers are clusters."""
+        return dot(self._drawing)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file, at once and whole: .svg, .html, .dot or .txt.
+
+        Raises `ArgumentError` for another ending, and `DataFileError` where it cannot be written.
+        """
+        ending = os.path.splitext(os.fspath(path))[1].lower()
+        title = escape(self._drawing.title)
+        forms: dict[str, Callable[[], str]] = {
+            ".svg": self.svg,
+            ".html": lambda: PAGE.format(title=title, body=self.html()),
+            ".dot": self.dot,
+            ".txt": lambda: f"{self.tree(WIDTH)}\n",
+        }
+        if ending not in forms:
+            refuse(
+                ArgumentError,
+                "save",
+                "a picture of this kind is not known",
+                expected=f"a path that ends in {', '.join(forms)}",
+                given=repr(printable(os.fspath(path))),
+            )
+        replace_file(path, [forms[ending]().encode()])
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def _repr_svg_(self) -> str:
+        return self.svg()

@@ -1,0 +1,1 @@
+"""Pictures of how earlier weights affect the loss."""

@@ -1,0 +1,159 @@
+"""`loss_slice`: the loss over one weight, the tangent that its gradient promises, and the step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...core.conversion import checked_number
+from ...explain import Influence
+from ...explain.influences.measure import checked_influence
+from ...explain.influences.weight import WeightInfluence
+from ...support.text_format import number_text
+from ..style import colors_of, drawable, dress, figure_with_panels, grouped, limits, literal, write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+POINTS = 121  # at which the loss is computed
+FAR = 3.0  # a bottom of the parabola further away than this many |w| + 1 is not in the picture
+
+
+def loss_slice(
+    influence: Influence,
+    weight: int = 0,
+    *,
+    learning_rate: float | None = None,
+    dark: bool = False,
+) -> Figure:
+    """The loss over one weight of an influence, all others held: promise and truth.
+
+    The curve is the loss itself, computed from the recorded graph at 121 places. The tangent has
+    the slope dL/dw (vermilion where positive, sky blue where negative), the dotted parabola the
+    curvature too. With a learning rate, the green arrow is descent's step, w - learning rate ·
+    dL/dw of this weight alone: the ring is the loss that the tangent promises there, the dot the
+    loss that is found.
+
+    - `weight`: which of `influence.weights`
+    - `learning_rate`: of the step; no step is drawn without it
+    - `dark`: for a dark page, else for print
+
+    Raises `ArgumentError` for a weight that the influence does not have and a learning rate that
+    is no positive number; `MissingExtraError` without matplotlib.
+
+    >>> w = Value(0.0, name="w")
+    >>> loss = np.mean((w * np.array([1.0, 2.0]) - np.array([2.0, 4.0])) ** 2)
+    >>> figure = loss_slice(tg.influence(None, loss), learning_rate=0.1)
+    >>> print(figure.axes[0].texts[-1].get_text())
+    slope at w = 0: dL/dw = −10 is negative, so w moves right
+    learning rate 0.1: w = 0 → 1, the tangent promises L = 0, found 2.5
+    no other weight
+    """
+    checked_influence("loss_slice", influence, weight)
+    if learning_rate is not None:
+        learning_rate = checked_number("loss_slice", "learning_rate", learning_rate, positive=True)
+    chosen = influence.weights[weight]
+    figure, (ax,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
+    with np.errstate(all="ignore"):
+        step = None if learning_rate is None else -learning_rate * chosen.gradient
+        _draw_curve(ax, chosen, step)
+        if step:
+            _draw_step(ax, chosen, step)
+        told = _told(influence, chosen, learning_rate)
+    symbol, path = _symbol(chosen), f", {literal(chosen.path, 40)}" if chosen.path else ""
+    name = symbol if symbol != "w" or not chosen.index else f"w = {literal(chosen.name)}{path}"
+    dress(ax, "The loss over one weight", told, name, "loss", lines=3)
+    return figure
+
+
+def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
+    """The loss, the tangent, and the parabola of the curvature."""
+    colors = colors_of(ax)
+    reach = _reach(w, step)
+    places = np.linspace(w.value - reach, w.value + reach, POINTS)
+    losses = np.array([w.loss_at(float(x)) for x in places])
+    seen = drawable(losses)
+    if not seen.any():
+        return
+    ax.plot(places[seen], losses[seen], color=colors.truth, lw=1.8, zorder=2)
+    landing = [] if not step else [w.loss + w.gradient * step, w.loss_at(w.value + step)]
+    bottom, top = limits(np.array([*losses[seen], *landing]), margin=0.09)
+    ax.set_xlim(limits(places, margin=0.02))
+    ax.set_ylim(bottom, top)
+    tangent = np.array([-reach, reach])
+    if w.gradient:
+        fits = 0.6 * (top - bottom) / abs(w.gradient)  # how far it goes before it leaves
+        tangent = np.clip(tangent, -max(fits, abs(step or 0.0)), max(fits, abs(step or 0.0)))
+    color = colors.up if w.gradient > 0 else colors.down if w.gradient < 0 else colors.rule
+    ax.plot(w.value + tangent, w.loss + w.gradient * tangent, color=color, lw=2.4, zorder=3)
+    moved = places - w.value
+    parabola = w.loss + w.gradient * moved + 0.5 * w.curvature * moved**2
+    inside = (parabola > bottom) & (parabola < top)
+    ax.plot(places, np.where(inside, parabola, np.nan), ":", color=colors.model, lw=1.8, zorder=2.5)
+    ax.plot(w.value, w.loss, "o", color=colors.step, ms=8, mec=colors.paper, mew=1.2, zorder=6)
+    side = -1 if (step or -w.gradient) > 0 else 1  # away from where the step goes
+    write(ax, w.value, w.loss, f"slope {number_text(w.gradient)}", (9 * side, 6),
+          ha="right" if side < 0 else "left", zorder=7)  # fmt: skip
+    right = w.gradient < 0  # the upper corner that the hill leaves free
+    write(ax, 0.98 if right else 0.02, 0.96, "dotted: by slope and curvature", (0, 0),
+          inside=False, color=colors.model, ha="right" if right else "left", va="top")  # fmt: skip
+
+
+def _symbol(w: WeightInfluence) -> str:
+    """What the weight is called on its axis: its own name where it is a number, else w."""
+    return "w" if w.index else literal(w.name)
+
+
+def _reach(w: WeightInfluence, step: float | None) -> float:
+    """Half the width of the picture: the step, and the bottom of the parabola where it is near."""
+    size = abs(w.value) + 1.0
+    bottom = abs(w.gradient / w.curvature) if w.curvature > 0 else 0.0
+    near = 1.35 * bottom if bottom <= FAR * size else 0.0
+    return max(near, 1.9 * abs(step or 0.0), 0.5 * size)
+
+
+def _draw_step(ax: Axes, w: WeightInfluence, step: float) -> None:
+    """The arrow of the step, where the tangent promises that it lands, and where it does."""
+    colors = colors_of(ax)
+    end, promised = w.value + step, w.loss + w.gradient * step
+    found = w.loss_at(end)
+    if not drawable(np.array([end, promised, found])).all():
+        return
+    arrow = {"arrowstyle": "-|>", "color": colors.step, "lw": 1.6, "shrinkA": 4, "shrinkB": 4,
+             "mutation_scale": 13}  # fmt: skip
+    ax.annotate("", (end, found), (w.value, w.loss), arrowprops=arrow, zorder=5)
+    ax.plot([end, end], [promised, found], color=colors.rule, lw=1.0, zorder=1)
+    ax.plot(end, found, "o", color=colors.step, ms=7, mec=colors.paper, mew=1.0, zorder=6)
+    ax.plot(end, promised, "o", mfc=colors.paper, mec=colors.ink, ms=7, mew=1.3, zorder=6)
+    side = "left" if step > 0 else "right"
+    aside = 9 if step > 0 else -9
+    apart = abs(found - promised) > 0.05 * float(np.ptp(ax.get_ylim()))
+    for height, text in ((found, "found"), (promised, "promised"))[: 1 + apart]:
+        write(ax, end, height, f"{text} {number_text(height)}", (aside, 0), ha=side, va="center")
+
+
+def _told(influence: Influence, w: WeightInfluence, learning_rate: float | None) -> list[str]:
+    """The slope in words, the step, and what is held."""
+    sign = "negative" if w.gradient < 0 else "positive" if w.gradient > 0 else "zero"
+    goes = {"negative": "moves right", "positive": "moves left", "zero": "stays"}[sign]
+    symbol = _symbol(w)
+    told = [
+        f"slope at {symbol} = {number_text(w.value)}: dL/d{symbol} = {number_text(w.gradient)} is "
+        f"{sign}, so {symbol} {goes}"
+    ]
+    if learning_rate is not None:
+        end = w.value - learning_rate * w.gradient
+        promised = w.loss - learning_rate * w.gradient**2
+        told.append(
+            f"learning rate {number_text(learning_rate)}: {symbol} = {number_text(w.value)} → "
+            f"{number_text(end)}, the tangent promises L = {number_text(promised)}, found "
+            f"{number_text(w.loss_at(end))}"
+        )
+    others = sum(p.data.size for layer in influence.layers for p in layer.parameters) - 1
+    held = f"{grouped(others)} other weight{'s' * (others > 1)} held as they are"
+    return [*told, held.replace("they are", "it is") if others == 1 else held if others > 0 else
+            "no other weight"]  # fmt: skip

@@ -1,0 +1,289 @@
+"""`network`: a network drawn as units and weights, with a chosen weight's paths to the loss lit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ArgumentError, import_extra, refuse
+from ...explain import Influence
+from ...explain.influences.edge_weights import Connections
+from ...explain.influences.measure import checked_influence
+from ...explain.influences.weight import WeightInfluence
+from ...support.text_format import number_text
+from ..style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Places = Sequence[tuple[int, int]]  # edges, as (unit before, unit after)
+
+ACROSS, DOWN, RADIUS = 1.9, 0.56, 0.215  # inches between layers, between units, of a unit
+MOST_UNITS = 10  # of a layer that are drawn
+THICKEST, THINNEST = 4.0, 0.4  # points: the largest weight, the least
+LEFT, RIGHT, ABOVE, BELOW = 0.62, 0.5, 1.62, 0.78  # inches around the units
+THINNEST_LIT = 1.6  # points: the chosen weight, however small
+DIM = 0.3  # how much of an edge is left that is on no path
+
+
+@dataclass(frozen=True)
+class Column:
+    """A layer's units as they are drawn: which, where, and how many are left out after which."""
+
+    title: str
+    labels: Sequence[str]
+    shown: Sequence[int]
+    x: float
+    y: Array
+
+    @property
+    def hidden(self) -> int:
+        """How many units are not drawn."""
+        return len(self.labels) - len(self.shown)
+
+    @property
+    def gap(self) -> float:
+        """Where the note on units that are left out stands: below the last one."""
+        return float(self.y[-1]) - DOWN
+
+
+def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Figure:
+    """The network that an influence is about: units in columns, a line for each weight.
+
+    A line is the thicker, the larger |w| is (all on one scale), and its colour is dL/dw: vermilion
+    where it is positive, sky blue where it is negative, grey at zero; the colour grows with the
+    root of |dL/dw|, so that small ones are seen. The paths of one of the influence's weights to
+    the loss are lit, and each unit on them tells the share of dL/dw that goes through it: shares
+    add up to 100 % in every layer, and are negative where paths work against the rest. Of wide
+    layers the units with the largest shares are drawn, and the number of the others is told.
+
+    - `influence`: what `tg.influence` found
+    - `weight`: which of `influence.weights` is lit
+    - `dark`: for a dark page, else for print
+
+    Raises `ArgumentError` for a layer without a weight for each pair of units (a convolution),
+    and a weight that the influence does not have; `MissingExtraError` without matplotlib.
+
+    >>> model = tg.nn.MLP(2, [3], 1, generator=0)
+    >>> loss = tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1)))
+    >>> figure = network(tg.influence(model, loss))
+    >>> len(figure.axes[0].lines)
+    13
+    """
+    checked_influence("network", influence, weight)
+    if not influence.layers:
+        refuse(ArgumentError, "network", "the loss has no layers to draw",
+               expected="a loss of what layers computed", given="parameters alone")  # fmt: skip
+    missing = [layer.name for layer in influence.layers if layer.connections is None]
+    if missing:
+        refuse(ArgumentError, "network", "there is no single weight between two units",
+               expected="dense layers, scales, or a graph of scalars", given=", ".join(missing),
+               cure="print the influence, or draw gradient_by_depth")  # fmt: skip
+    edges = [x.connections for x in influence.layers if x.connections is not None]
+    lit = influence.weights[weight]
+    own = [x.places(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
+    columns = _columns(influence, lit, edges, own)
+    tall = max(len(column.shown) + (column.hidden > 0) for column in columns)
+    right, half = ACROSS * len(columns), DOWN * (max(tall, 3) - 1) / 2
+    width, height = LEFT + right + RIGHT, BELOW + 2 * half + ABOVE
+    figure = blank_figure(width, height, dark=dark)
+    figure.set_layout_engine("none")  # an inch of the drawing is an inch of the figure
+    edge = 0.25  # inches left of the title
+    tall_enough = (BELOW + 2 * half + ABOVE - 1.0) / height
+    ax = figure.add_axes((edge / width, 0, 1 - edge / width, tall_enough))
+    ax.set_xlim(edge - LEFT, right + RIGHT)
+    ax.set_ylim(-half - BELOW, half + ABOVE - 1.0)
+    ax.set_axis_off()
+    with np.errstate(all="ignore"):
+        thick, top = (
+            max(float(np.abs(numbers).max(initial=0.0)) for numbers in of_all)
+            for of_all in ([x.weights for x in edges], [x.gradients for x in edges])
+        )
+        _draw_edges(ax, lit, edges, own, columns, thick, top)
+        _draw_units(ax, influence, lit, own, columns)
+    title = "The network, and the way of one weight to the loss"
+    dress(ax, title, _told(lit), "", "", lines=3)
+    _draw_key(ax, thick, top, -half - 0.55)
+    return figure
+
+
+def _columns(
+    influence: Influence,
+    lit: WeightInfluence,
+    edges: Sequence[Connections],
+    own: Sequence[Places],
+) -> list[Column]:
+    """The inputs and the layers, each with the units that are drawn."""
+    titles = ["x", *(x.name if "," in x.output else x.output for x in influence.layers)]
+    labels = [edges[0].before, *(x.after for x in edges)]
+    importance = [np.abs(edges[0].gradients).sum(axis=1)]
+    importance += [np.abs(x.gradients).sum(axis=0) for x in edges]
+    offset = len(titles) - len(lit.through)
+    for i, part in enumerate(lit.through):
+        if np.count_nonzero(part.contributions) > 1:
+            importance[offset + i] = np.abs(part.contributions)
+    for i, places in enumerate(own):
+        for row, column in places:
+            importance[i][row] = importance[i + 1][column] = np.inf
+    return [
+        _column(i, *parts) for i, parts in enumerate(zip(titles, labels, importance, strict=True))
+    ]
+
+
+def _column(place: int, title: str, labels: Sequence[str], importance: Array) -> Column:
+    """A layer's most important units, in their order, around the middle."""
+    count = len(labels)
+    kept = count if count <= MOST_UNITS else MOST_UNITS - 1
+    order = np.argsort(-np.nan_to_num(importance, nan=0.0, posinf=np.inf), kind="stable")
+    shown = sorted(int(i) for i in order[:kept])
+    rows = kept + (count > kept)
+    y = DOWN * ((rows - 1) / 2 - np.arange(kept))
+    return Column(title, labels, shown, ACROSS * place, y)
+
+
+def _draw_edges(
+    ax: Axes,
+    lit: WeightInfluence,
+    edges: Sequence[Connections],
+    own: Sequence[Places],
+    columns: Sequence[Column],
+    thick: float,
+    top: float,
+) -> None:
+    """A line for each weight between units that are drawn."""
+    colors = colors_of(ax)
+    first = len(edges) - len(lit.through)  # the first layer that is reached
+    for i, e in enumerate(edges):
+        before, after = columns[i], columns[i + 1]
+        flows = lit.edges[i - 1 - first] if i > first else None
+        largest = 0.0 if flows is None else float(np.abs(flows).max(initial=0.0))
+        for (row, y0), (column, y1) in _pairs(before, after):
+            if not e.there[row, column]:
+                continue
+            chosen = (row, column) in own[i]
+            share = 1.0 if chosen else 0.0
+            if flows is not None and largest:
+                share = max(share, np.sqrt(abs(flows[row, column]) / largest))
+            line = THINNEST + (THICKEST - THINNEST) * abs(e.weights[row, column]) / (thick or 1.0)
+            color = _gradient_color(colors, e.gradients[row, column], top)
+            ax.plot(
+                [before.x + RADIUS, after.x - RADIUS],
+                [y0, y1],
+                lw=max(line, THINNEST_LIT) if chosen else line,
+                color=blend(colors.paper, color, DIM + (1 - DIM) * min(1.0, share)),
+                solid_capstyle="butt",
+                zorder=1 + share,
+            )
+    last = columns[-1]
+    for y in last.y:
+        ax.plot([last.x + RADIUS, last.x + ACROSS - RADIUS], [y, 0.0], lw=0.8,
+                color=colors.rule, zorder=1)  # fmt: skip
+
+
+def _pairs(before: Column, after: Column) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
+    """All pairs of units that are drawn, with their heights."""
+    for one in zip(before.shown, before.y, strict=True):
+        for other in zip(after.shown, after.y, strict=True):
+            yield one, other
+
+
+def _gradient_color(colors: Any, gradient: float, top: float) -> Array:
+    """From grey at zero to vermilion or sky blue at the largest gradient."""
+    if not np.isfinite(gradient) or not top:
+        return blend(colors.rule, colors.rule, 0.0)
+    return blend(
+        colors.rule, colors.up if gradient > 0 else colors.down, np.sqrt(abs(gradient) / top)
+    )
+
+
+def _draw_units(
+    ax: Axes,
+    influence: Influence,
+    lit: WeightInfluence,
+    own: Sequence[Places],
+    columns: Sequence[Column],
+) -> None:
+    """Circles with the shares of the lit paths, the names of the layers, and the loss."""
+    circle = import_extra("matplotlib.patches", "plot").Circle
+    colors = colors_of(ax)
+    top = max(float(column.y[0]) for column in columns) + RADIUS + 0.16
+    offset = len(columns) - len(lit.through)
+    ends = {(i, row) for i, places in enumerate(own) for row, _ in places}
+    ends |= {(i + 1, column) for i, places in enumerate(own) for _, column in places}
+    for i, column in enumerate(columns):
+        part = lit.through[i - offset].contributions if i >= offset else None
+        for unit, y in zip(column.shown, column.y, strict=True):
+            amount = 0.0 if part is None or not lit.gradient else part[unit] / lit.gradient
+            bright = abs(amount) >= 0.005 or (i, unit) in ends
+            edge = colors.ink if bright else colors.rule
+            ax.add_patch(circle((column.x, y), RADIUS, facecolor=colors.paper, edgecolor=edge,
+                                lw=1.3 if bright else 0.9, zorder=3))  # fmt: skip
+            label = column.labels[unit]  # h₁[3], or a scalar's own name
+            number = label.rpartition("[")[2].rstrip("]") if label.endswith("]") else label[:4]
+            if bright and part is not None:
+                percent = _percent(amount)
+                below = 0.055 if number else 0.0
+                _center(ax, column.x, y - below, percent, size=SMALL - 1.6)
+                _center(ax, column.x, y + 0.085, number, color=colors.truth, size=SMALL - 3)
+            else:
+                _center(ax, column.x, y, number, color=colors.truth, size=SMALL - 2)
+        _center(ax, column.x, top, literal(column.title, 14), va="bottom", size=TEXT, weight="bold")
+        if column.hidden:
+            rest = f"… {grouped(column.hidden)} more"
+            if part is not None and lit.gradient:
+                hidden = np.delete(part, column.shown).sum()
+                rest += f": {_percent(hidden / lit.gradient)}"
+            _center(ax, column.x, column.gap, rest)
+    x = columns[-1].x + ACROSS
+    ax.add_patch(circle((x, 0.0), RADIUS, facecolor=colors.paper, edgecolor=colors.ink, lw=1.3,
+                        zorder=3))  # fmt: skip
+    _center(ax, x, 0.0, "L", weight="bold")
+    _center(ax, x, -RADIUS - 0.1, number_text(influence.loss), va="top")
+
+
+def _percent(share: float) -> str:
+    """A share in whole per cent."""
+    return f"{number_text(np.round(100 * share), 15)}%"
+
+
+def _center(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
+    """Text around a point."""
+    size = options.pop("size", SMALL)
+    options = {"va": "center", "color": colors_of(ax).ink, "zorder": 4, **options}
+    ax.text(x, y, text, ha="center", fontsize=size, parse_math=False, **options)
+
+
+def _told(lit: WeightInfluence) -> list[str]:
+    """The weight, what its gradient says, and what is seen when it is moved."""
+    sign = "negative" if lit.gradient < 0 else "positive" if lit.gradient > 0 else "zero"
+    sign = sign if lit.gradient == lit.gradient else "no number"
+    goes = {"negative": ", so a step makes it larger", "positive": ", so a step makes it smaller"}
+    where = f" ({literal(lit.path)})" if lit.path else ""
+    return [
+        f"{literal(lit.name)}{where} = {number_text(lit.value)}: "
+        f"dL/dw = {number_text(lit.gradient)} is {sign}{goes.get(sign, '')}",
+        f"w + {number_text(lit.nudge)}: the gradient promises {number_text(lit.predicted)}, "
+        f"the loss changed by {number_text(lit.seen)}",
+        "in a unit: its number, and the share of dL/dw that passes through it",
+    ]
+
+
+def _draw_key(ax: Axes, thick: float, top: float, y: float) -> None:
+    """What the colours and the widths of lines mean."""
+    colors = colors_of(ax)
+    numbers = np.linspace(-1, 1, 121)
+    strip = np.stack([_gradient_color(colors, x, 1.0) for x in numbers])[None]
+    ax.imshow(strip, aspect="auto", extent=(0.0, 1.8, y - 0.05, y + 0.05), zorder=3)
+    for x, text in ((0.0, number_text(-top)), (0.9, "0"), (1.8, number_text(top))):
+        _center(ax, x, y - 0.1, text, va="top", size=SMALL - 1)
+    _center(ax, 0.9, y + 0.1, "colour: dL/dw", va="bottom", size=SMALL - 1)
+    for x, part in ((2.6, 0.0), (3.2, 0.5), (3.8, 1.0)):
+        line = THINNEST + (THICKEST - THINNEST) * part
+        ax.plot([x, x + 0.4], [y, y], lw=line, color=colors.truth, solid_capstyle="butt")
+        _center(ax, x + 0.2, y - 0.1, number_text(part * thick), va="top", size=SMALL - 1)
+    _center(ax, 3.4, y + 0.1, "width: |w|", va="bottom", size=SMALL - 1)

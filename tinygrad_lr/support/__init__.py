@@ -1,0 +1,1 @@
+"""What every other part rests on; nothing here knows of gradients."""

@@ -1,0 +1,168 @@
+"""Files that people name: what is wrong with one in a sentence, and one replaced at once and whole.
+
+What comes from a file is shown through `printable`, so that no name in it can move a cursor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, NoReturn
+
+from ..errors import DataFileError, bad_argument
+
+if sys.platform != "win32":
+    import fcntl
+
+
+def printable(text: str) -> str:
+    r"""The text on one line, safe to show: control, bidirectional and invisible marks are escaped.
+
+    >>> print(printable("score\n\x1b[31m"), printable("abc\u202edef"), printable("naïve"))
+    score\n\x1b[31m abc\u202edef naïve
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def quoted(text: str) -> str:
+    """The text as a sentence shows it: printable, in quotation marks, cut after 60 characters.
+
+    >>> quoted("sat_sum")
+    "'sat_sum'"
+    """
+    shown = printable(text[:60])
+    return f"'{shown}...'" if len(text) > 60 else f"'{shown}'"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names as a sentence lists them, twelve of them at most.
+
+    >>> listed([f"c{i}" for i in range(20)])
+    "'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9', 'c10', 'c11' and 8 more"
+    """
+    shown = ", ".join(map(quoted, names[:12]))
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
+
+
+def refuse(
+    path: str, wrong: str, expected: str, given: str, cure: str = "", line: int | None = None
+) -> NoReturn:
+    """Raise `DataFileError`: the file, the line in it, and what `bad_argument` says of it."""
+    where = (printable(path) or "''") + ("" if line is None else f", line {line}")
+    raise DataFileError(bad_argument(where, wrong, expected=expected, given=given, cure=cure))
+
+
+def check_regular(path: str) -> None:
+    """Refuse what would block or never end, before it is opened.
+
+    Raises `DataFileError` for it, and `OSError` for a path that leads nowhere.
+    """
+    wrong, expected, cure = "not a file", "a regular file", "save the data to a file first"
+    if path == "-":
+        refuse(path, wrong, expected, "'-', standard input", cure)
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError:  # a NUL or a lone surrogate in the path
+        refuse(path, wrong, expected, "characters that no path can hold", "check the path")
+    if stat.S_ISDIR(mode):
+        refuse(path, wrong, expected, "a directory", "name a file inside it")
+    if not stat.S_ISREG(mode):
+        refuse(path, wrong, expected, "a pipe, a socket or a device", cure)
+
+
+def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
+    """Refuse, before any work, outputs (None is none) that could not or should not be written.
+
+    Raises `DataFileError` for one that is an input or another output, and for a missing folder.
+    """
+    taken = {os.path.realpath(path): path for path in reversed(inputs)}
+    for path in outputs:
+        if path is None:
+            continue
+        place = os.path.realpath(path)
+        if place in taken:
+            given = f"that of {quoted(taken[place])}"
+            refuse(path, "the same file twice", "a file of its own", given, "name another file")
+        taken[place] = path
+        if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+            refuse(path, "no such folder", "a folder that is there", "none", "make it first")
+
+
+def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
+    """Put bytes in place of a file, at once and whole, or leave the old file as it was.
+
+    They are written beside it, to a file whose name follows from the target's, brought to the
+    disk, and renamed over the target. A file that is there keeps its permissions, a new one has
+    those that the umask leaves; a symbolic link keeps pointing to where it points. Of two writers
+    at once the later wins; what a killed one left behind is taken over by the next.
+
+    Raises `DataFileError` for what is not a regular file, and where writing fails.
+
+    >>> import pathlib, tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "note.txt")
+    >>> replace_file(file, [b"w = ", b"0.024"])
+    >>> file.read_text()
+    'w = 0.024'
+    """
+    name = os.fspath(path)
+    try:
+        final = os.path.realpath(name)
+        mode = os.stat(final).st_mode if os.path.exists(final) else None
+        if mode is not None and not stat.S_ISREG(mode):
+            given, cure = "a directory, a pipe or a device", "name another file"
+            refuse(name, "cannot be replaced", "a regular file", given, cure)
+        with _beside(final) as (temporary, file):
+            if mode is not None:
+                os.chmod(temporary, stat.S_IMODE(mode))
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+            if sys.platform == "win32":
+                file.close()
+            os.replace(temporary, final)
+    except DataFileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL, or text that has no bytes
+        reason = str(getattr(error, "strerror", None) or error)
+        refuse(name, "cannot be written", "a file that can be", reason, "write elsewhere")
+
+
+@contextlib.contextmanager
+def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
+    """An empty file beside the final one, for one writer at a time; gone unless it is renamed."""
+    folder, base = os.path.split(final)
+    import hashlib  # here, since it takes as long as ten modules of this package
+
+    digest = hashlib.sha256(os.fsencode(base)).hexdigest()[:16]
+    temporary = os.path.join(folder, f".tinygrad_lr-{digest}.tmp")
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        file = os.fdopen(os.open(temporary, flags, 0o666), "wb")
+        try:
+            if _locked(file.fileno(), temporary):
+                file.truncate(0)
+                try:
+                    yield temporary, file
+                except BaseException:
+                    with contextlib.suppress(OSError):
+                        os.unlink(temporary)
+                    raise
+                return
+        finally:
+            with contextlib.suppress(OSError):  # a full disk has been told already
+                file.close()
+
+
+def _locked(descriptor: int, path: str) -> bool:
+    """Whether this is now ours alone; not if the writer before us has renamed it meanwhile."""
+    if sys.platform == "win32":
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False

@@ -1,0 +1,179 @@
+"""The curve of a loss as a small picture in SVG, for a notebook: no library draws it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ..support.html import Html, element
+from ..support.text_format import number_text
+
+WIDTH, HEIGHT = 460, 190
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 22, 34
+MOST_POINTS = 200  # of a curve, the lowest and the highest of each stretch
+DECADES = 2.0  # a loss that falls through so many is drawn on a scale of powers of ten
+MODEL = "#0072B2"
+ABOVE = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MOST_TICKS = 7
+SHORT = 3  # digits of a power of ten
+
+Point = tuple[float, float]
+
+
+def curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
+    """The loss over the steps, and the one of validation data, as a picture."""
+    finite = [y for _, y in [*losses, *held] if math.isfinite(y)]
+    low, high = min(finite), max(finite)
+    powers = low > 0 and math.log10(high) - math.log10(low) >= DECADES
+    scaled = [stretched(thinned(points), powers) for points in (losses, held)]
+    bottom, top = (math.log10(low), math.log10(high)) if powers else (low, high)
+    if not top - bottom > 1e-12 * max(abs(top), abs(bottom)):
+        room = abs(top) / 2 or 1.0
+        bottom, top = bottom - room, top + room
+    end = max(x for x, _ in [*losses, *held]) or 1.0
+
+    def place(point: Point) -> tuple[str, str]:
+        x = LEFT + (WIDTH - LEFT - RIGHT) * point[0] / end
+        share = (point[1] / 2 - bottom / 2) / (top / 2 - bottom / 2)  # halves: no overflow
+        return f"{x:.1f}", f"{HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share:.1f}"
+
+    first, last = losses[0][1], losses[-1][1]
+    begins, now = number_text(first), number_text(last)
+    finding = f"The loss over {len(losses) - 1} steps: from {begins} to {now}."
+    parts: list[object] = []
+    heights = ticks(bottom, top, powers)
+    digits = digits_of(heights)
+    for y in heights:
+        label = power_of_ten(round(y)) if powers else number_text(y, digits)
+        _, at = place((0.0, y))
+        parts.append(
+            element(
+                "line",
+                x1=LEFT,
+                x2=WIDTH - RIGHT,
+                y1=at,
+                y2=at,
+                stroke="currentColor",
+                stroke_opacity="0.18",
+            )
+        )
+        parts.append(words(label, LEFT - 6, float(at) + 4, "end"))
+    for x in ticks(0.0, end, whole=True):
+        at, _ = place((x, bottom))
+        parts.append(words(f"{x:,.0f}", float(at), HEIGHT - BOTTOM + 16, "middle"))
+    parts.append(words("step", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "middle"))
+    parts.append(words("loss" + (" (powers of ten)" if powers else ""), 4, 12, "start"))
+    strokes = [(MODEL, ""), ("currentColor", "5 3")]
+    for points, (colour, dash) in zip(scaled, strokes, strict=True):
+        for piece in points:
+            drawn = " ".join(",".join(place(point)) for point in piece)
+            dashed = {"stroke_dasharray": dash} if dash else {}
+            parts.append(
+                element(
+                    "polyline",
+                    points=drawn,
+                    fill="none",
+                    stroke=colour,
+                    stroke_width="2",
+                    stroke_linejoin="round",
+                    **dashed,
+                )
+            )
+    if held:
+        parts.append(words("solid: training, dashed: validation", WIDTH - RIGHT, 12, "end"))
+    return element(
+        "svg",
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        width=WIDTH,
+        height=HEIGHT,
+        role="img",
+        aria_label=finding,
+        style="max-width: 100%; height: auto; display: block; color: inherit",
+    )
+
+
+def words(text: str, x: float, y: float, anchor: str) -> Html:
+    """Text in the picture."""
+    return element(
+        "text",
+        text,
+        x=f"{x:g}",
+        y=f"{y:g}",
+        text_anchor=anchor,
+        fill="currentColor",
+        font_size="11",
+        font_family="inherit",
+    )
+
+
+def thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """The points, or of each stretch of many the lowest and the highest, first and last too.
+
+    >>> thinned([(float(i), float(i % 2)) for i in range(100_000)])[:3]
+    [(0.0, 0.0), (1.0, 1.0), (1000.0, 0.0)]
+    """
+    if len(points) <= MOST_POINTS:
+        return points
+    length = -(-len(points) // (MOST_POINTS // 2))
+    kept = {0, len(points) - 1}
+    for start in range(0, len(points), length):
+        stretch = range(start, min(start + length, len(points)))
+        finite = [i for i in stretch if math.isfinite(points[i][1])]
+        kept |= (
+            {min(finite, key=lambda i: points[i][1]), max(finite, key=lambda i: points[i][1])}
+            if finite
+            else {start}
+        )
+    return [points[i] for i in sorted(kept)]
+
+
+def stretched(points: Sequence[Point], powers: bool) -> list[list[Point]]:
+    """The pieces of a curve between numbers that are not finite, on the scale of the picture."""
+    pieces: list[list[Point]] = [[]]
+    for x, y in points:
+        if math.isfinite(y):
+            pieces[-1].append((x, math.log10(y) if powers else y))
+        elif pieces[-1]:
+            pieces.append([])
+    return [piece for piece in pieces if piece]
+
+
+def ticks(low: float, high: float, whole: bool) -> list[float]:
+    """Round numbers between two ends, about five of them; whole ones if there are no others.
+
+    >>> ticks(0.0, 97.0, True), ticks(-0.4, 0.9, False), ticks(0.0, 1.0, True)
+    ([0.0, 20.0, 40.0, 60.0, 80.0], [-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8], [0.0, 1.0])
+    """
+    width = high - low
+    if not math.isfinite(width):
+        return []
+    size = 10.0 ** math.floor(math.log10(width / 3))
+    step = next(size * k for k in (1, 2, 5, 10, 20) if width / (size * k) <= MOST_TICKS)
+    step = max(1.0, float(round(step))) if whole else step
+    count = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [float(f"{i * step:.12g}") for i in count]
+
+
+def digits_of(heights: Sequence[float]) -> int:
+    """How many digits tell numbers at equal distances apart: four, and more where they must.
+
+    >>> digits_of([0.0, 0.5, 1.0]), digits_of([1000.001, 1000.002])
+    (4, 7)
+    """
+    if len(heights) < 2 or not any(heights):
+        return 4
+    steps = round(max(map(abs, heights)) / (heights[1] - heights[0]))
+    return max(4, min(12, len(str(steps))))
+
+
+def power_of_ten(exponent: int) -> str:
+    """A power of ten, written out where it is short.
+
+    >>> power_of_ten(-2), power_of_ten(3), power_of_ten(-12)
+    ('0.01', '1000', '10⁻¹²')
+    """
+    if abs(exponent) <= SHORT:
+        return number_text(10.0**exponent)
+    return f"10{str(exponent).translate(ABOVE)}"
