@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import settings
 
 from tinygrad_lr import ops
-from tinygrad_lr.core.primitive import TABLE
+from tinygrad_lr.core.primitive import PRIMITIVES
 
 for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):  # the lazy ones too
     importlib.import_module(module.name)
@@ -19,7 +19,7 @@ GAP = 2e-3  # far more than a step of central differences, so that no difference
 quick = settings(max_examples=25)
 """A quarter of Hypothesis's usual examples, for what takes long; conftest.py says the rest."""
 
-OPERATIONS = [o for o in TABLE.values() if o.__module__.startswith("tinygrad_lr")]
+OPERATIONS = [o for o in PRIMITIVES.values() if o.__module__.startswith("tinygrad_lr")]
 
 
 def numbers(seed, *shapes, domains=()):

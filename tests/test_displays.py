@@ -224,7 +224,7 @@ def test_of_many_axes_the_first_matrix_is_shown():
 def test_a_display_does_not_hand_out_the_array():
     value = Value(np.ones(3))
     value._repr_html_()
-    assert not value._exposed
+    assert not value._data_shared
 
 
 def test_a_value_in_a_compiled_function_is_refused_as_its_text_is():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr.core.primitive import TABLE
+from tinygrad_lr.core.primitive import PRIMITIVES
 
 PUBLIC = sorted(name for name in vars(tg) if not name.startswith("_"))
 PROMISED = [
@@ -53,10 +53,10 @@ def test_every_public_name_is_documented(name):
 def test_every_operation_of_the_table_is_exported():
     own = {
         name
-        for name, operation in TABLE.items()
+        for name, operation in PRIMITIVES.items()
         if str(operation.__module__).startswith("tinygrad_lr.ops")
     }
-    assert own <= {name for name in dir(tg.ops) if getattr(tg.ops, name) is TABLE.get(name)}
+    assert own <= {name for name in dir(tg.ops) if getattr(tg.ops, name) is PRIMITIVES.get(name)}
 
 
 @pytest.mark.parametrize("module", LAZY, ids=lambda m: m.__name__)

@@ -21,9 +21,9 @@ import numpy as np
 from .core.value import Value
 from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, import_extra
 from .errors import refuse as refuse_argument
+from .support.abstract_array import Array
 from .support.files import check_regular, printable, refuse, replace_file
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Result = TypeVar("Result")
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 

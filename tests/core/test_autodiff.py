@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import METHODS, NUMPY, TABLE
+from tinygrad_lr.core.primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES
 from tinygrad_lr.errors import (
     ArgumentError,
     GradientCheckError,
@@ -23,8 +23,8 @@ Pair = namedtuple("Pair", "a b")
 @pytest.fixture
 def table():
     """What is declared during a test is forgotten after it."""
-    kept = [(mapping, dict(mapping)) for mapping in (TABLE, METHODS, NUMPY)]
-    yield TABLE
+    kept = [(mapping, dict(mapping)) for mapping in (PRIMITIVES, METHOD_IMPLS, NUMPY_IMPLS)]
+    yield PRIMITIVES
     for mapping, before in kept:
         mapping.clear()
         mapping.update(before)

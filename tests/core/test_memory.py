@@ -11,7 +11,7 @@ import numpy as np
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import METHODS, TABLE
+from tinygrad_lr.core.primitive import METHOD_IMPLS, PRIMITIVES
 
 
 def train(steps, rows=4):
@@ -121,4 +121,4 @@ def test_the_global_generator_is_neither_read_nor_touched():
 
 
 def test_the_table_was_not_changed_by_these_tests():
-    assert "shaky" not in TABLE and "shaky" not in METHODS
+    assert "shaky" not in PRIMITIVES and "shaky" not in METHOD_IMPLS

@@ -10,7 +10,7 @@ from operands import numbers
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import NUMPY, Primitive
+from tinygrad_lr.core.primitive import NUMPY_IMPLS, Primitive
 from tinygrad_lr.errors import ArgumentError
 
 MASK = np.array([[True, False, True], [True, True, False]])
@@ -244,7 +244,9 @@ def test_the_dtype_is_the_one_that_numpy_gives(line, shapes):
         assert all(value.grad.dtype == np.float32 for value in values)
 
 
-COMPOSED = {function.__name__ for function, by in NUMPY.items() if not isinstance(by, Primitive)}
+COMPOSED = {
+    function.__name__ for function, by in NUMPY_IMPLS.items() if not isinstance(by, Primitive)
+}
 
 
 @pytest.mark.parametrize("name", sorted(COMPOSED))

@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import METHODS, NUMPY, TABLE
+from tinygrad_lr.core.primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES
 from tinygrad_lr.errors import ArgumentError, NotDifferentiableError, ShapeError
 
 X = np.array([[0.5, -1.5, 2.0], [1.0, 0.3, -0.7]])
@@ -18,8 +18,8 @@ X = np.array([[0.5, -1.5, 2.0], [1.0, 0.3, -0.7]])
 @pytest.fixture(autouse=True)
 def table():
     """What is declared during a test is forgotten after it."""
-    kept = [(mapping, dict(mapping)) for mapping in (TABLE, METHODS, NUMPY)]
-    yield TABLE
+    kept = [(mapping, dict(mapping)) for mapping in (PRIMITIVES, METHOD_IMPLS, NUMPY_IMPLS)]
+    yield PRIMITIVES
     for mapping, before in kept:
         mapping.clear()
         mapping.update(before)

@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import TABLE
+from tinygrad_lr.core.primitive import PRIMITIVES
 from tinygrad_lr.explain.derivations.prose import sentence
 from tinygrad_lr.explain.derivations.terms import terms_of
 from tinygrad_lr.explain.formula.expression import Name, Number, call, total
@@ -190,7 +190,7 @@ def test_the_slope_of_what_has_no_name_and_no_formula_is_written_out():
         x = Value([1.0, 2.0], name="x")
         text = tg.derivation((twice(x) * 3.0).sum(), x).text()
     finally:
-        del TABLE["twice"]
+        del PRIMITIVES["twice"]
     assert "dL/dx = 3 · d(twice(x))/dx" in text
 
 

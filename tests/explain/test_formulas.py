@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from operands import OPERATIONS, Case, quick
 
 import tinygrad_lr as tg
-from tinygrad_lr.core.primitive import TABLE
+from tinygrad_lr.core.primitive import PRIMITIVES
 from tinygrad_lr.explain.formula.expression import Call, Count, Name, Number, Product, Sum
 from tinygrad_lr.explain.formula.plain_text import plain_text
 from tinygrad_lr.explain.formula.symbol import CONDITIONS, JOINED, Symbol, symbolic
 
-FORMULAS = {o.latex: o for o in reversed(TABLE.values()) if o.latex}
+FORMULAS = {o.latex: o for o in reversed(PRIMITIVES.values()) if o.latex}
 RELATIONS = {template: ufunc for ufunc, template in CONDITIONS.items()}
 RELATIONS |= {template: join for join, template in JOINED.items()}
 ENTRYWISE = [o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic]
@@ -155,7 +155,7 @@ def test_the_text_of_arithmetic_reads_back_as_the_same_number(tree):
 
 def test_the_mean_squared_error_is_written_as_in_the_lesson():
     u = tg.Value([1.0, 2.0], name="u")
-    found = symbolic(TABLE["mean_square"], [Symbol(Name("u"), u.data)], {})
+    found = symbolic(PRIMITIVES["mean_square"], [Symbol(Name("u"), u.data)], {})
     assert plain_text(found.expression.latex) == "(1/N) Σ u²"
     assert [x.count for x in found.expression.walk() if isinstance(x, Count)] == [2]
     assert isinstance(found.expression, Call)

@@ -22,7 +22,7 @@ class Restless(Module):
     def forward(self, x):
         self.count += 1
         self.seen[:] = self.count
-        self.mean = np.mean(tg.value.plain(x), axis=0)
+        self.mean = np.mean(tg.core.value.plain(x), axis=0)
         self.last = self.inner(x + self.random.normal(size=1))
         return self.last
 
@@ -178,7 +178,7 @@ def test_an_embedding_takes_integers():
     ("bytes_", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (10**6, "1.0 MB"), (2e9, "2.0 GB")]
 )
 def test_sizes_are_written_to_be_read(bytes_, text):
-    assert nn.overview.size(int(bytes_)) == text
+    assert nn.summaries.size(int(bytes_)) == text
 
 
 @pytest.mark.parametrize("shape", ["ab", (2, -1), (2, 1.5), None, {}])

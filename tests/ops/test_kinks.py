@@ -9,12 +9,14 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import TABLE
+from tinygrad_lr.core.primitive import PRIMITIVES
 
 inf, nan = np.inf, np.nan
-relu, leaky_relu, elu = TABLE["relu"], TABLE["leaky_relu"], TABLE["elu"]
-sigmoid, softplus, gelu, silu = (TABLE[name] for name in ("sigmoid", "softplus", "gelu", "silu"))
-softmax, log_softmax, logsumexp = (TABLE[n] for n in ("softmax", "log_softmax", "logsumexp"))
+relu, leaky_relu, elu = PRIMITIVES["relu"], PRIMITIVES["leaky_relu"], PRIMITIVES["elu"]
+sigmoid, softplus, gelu, silu = (
+    PRIMITIVES[name] for name in ("sigmoid", "softplus", "gelu", "silu")
+)
+softmax, log_softmax, logsumexp = (PRIMITIVES[n] for n in ("softmax", "log_softmax", "logsumexp"))
 
 # a function, where, its value, its derivative there
 AT = {

@@ -14,7 +14,7 @@ from operands import CASES, LAYOUTS, NUMBERS, OPERATIONS, cotangent, numbers, qu
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.chain_rule import fitted, transposed
-from tinygrad_lr.core.primitive import TABLE
+from tinygrad_lr.core.primitive import PRIMITIVES
 
 WITHOUT_DERIVATIVE = {("where", "condition")}
 
@@ -79,7 +79,7 @@ def test_an_operation_has_its_own_forward_mode(operation):
 
 @each_operation
 def test_an_operation_stands_in_the_table_under_its_name(operation):
-    assert TABLE[operation.name] is operation
+    assert PRIMITIVES[operation.name] is operation
     assert re.fullmatch(r"<primitive \w+\([\w, *]+\)>", repr(operation))
 
 

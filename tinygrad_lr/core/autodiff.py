@@ -17,7 +17,7 @@ from .chain_rule import fitted, pull_back, push_forward
 from .conversion import as_data
 from .grad_mode import RECORDING, record, watcher
 from .graph import ordered
-from .node import age_now
+from .node import next_serial
 from .primitive import implements, primitive
 from .value import Value, apply, plain
 
@@ -100,7 +100,7 @@ class Trace:
         self.outputs = list(tree.leaves(self.output))
         values = [value for value in self.outputs if isinstance(value, Value)]
         order = ordered(values, since)
-        self.recording = keep and any(value._age < since for value in order)
+        self.recording = keep and any(value._serial < since for value in order)
         self.reached = reached = set(inputs)
         for value in reversed(order):
             if value._record is not None and not reached.isdisjoint(
@@ -151,7 +151,7 @@ class Trace:
 
 def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any) -> Trace:
     """Run `f` with the leaves of the chosen arguments watched."""
-    since = age_now()
+    since = next_serial()
     inputs: list[Value] = []
 
     def watched(x: Any) -> Value:

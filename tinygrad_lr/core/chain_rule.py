@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import GraphError, NotDifferentiableError
-from ..support.abstract_array import StandIn, same
+from ..support.abstract_array import AbstractArray, same
 from ..support.errstate import silent
 from .grad_mode import RECORDING, unwatched, watcher
 from .graph import ordered
-from .primitive import TABLE, Primitive
+from .primitive import PRIMITIVES, Primitive
 from .value import Value, plain
 
 
@@ -33,7 +33,7 @@ def pull_back(
     """
     cotangents: dict[Value, Any] = dict(seeds)
     so_far = cotangents.get
-    waiting = [(-value._age, value) for value in seeds if value._record is not None]
+    waiting = [(-value._serial, value) for value in seeds if value._record is not None]
     heapify(waiting)
     seen_by = watcher()
     watch = None if seen_by is None else seen_by.pulling(seeds)
@@ -62,7 +62,7 @@ def pull_back(
                     else:
                         cotangents[x] = c
                         if x._record is not None:
-                            heappush(waiting, (-x._age, x))
+                            heappush(waiting, (-x._serial, x))
                 if type(y) is Value and y.requires_grad:
                     d = d if type(d) is float else float(d)
                     total = so_far(y)
@@ -71,7 +71,7 @@ def pull_back(
                     else:
                         cotangents[y] = d
                         if y._record is not None:
-                            heappush(waiting, (-y._age, y))
+                            heappush(waiting, (-y._serial, y))
                 continue
         if recording:
             out, arguments = value, unchanged(operation, operands, numbers)
@@ -120,7 +120,7 @@ def pull_back(
             else:
                 cotangents[x] = c
                 if x._record is not None:
-                    heappush(waiting, (-x._age, x))
+                    heappush(waiting, (-x._serial, x))
     return cotangents
 
 
@@ -188,7 +188,7 @@ def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
                 c = fitted(c, like)
                 if isinstance(c, Value) and c.requires_grad:
                     seeds[c] = part
-        wanted = set(ordered(seeds, since=start._age))
+        wanted = set(ordered(seeds, since=start._serial))
         recording = any(isinstance(x, Value) for x in (*given, *operands))
         with unwatched():
             return pull_back(seeds, wanted, recording).get(start, 0.0)
@@ -204,7 +204,7 @@ def fitted(c: Any, like: Any) -> Any:
     shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
     if given != shape:
         if not given and not isinstance(c, Value):
-            if isinstance(like, StandIn):
+            if isinstance(like, AbstractArray):
                 return like.filled(c)
             out = np.empty(shape, like.dtype)
             out.fill(c)
@@ -219,12 +219,12 @@ def fitted(c: Any, like: Any) -> Any:
             stretched = tuple(i for i, (length, own) in pairs if own == 1 != length)
             c = np.add.reduce(c, axis=stretched, keepdims=True) if stretched else c
         if c.shape != shape:
-            c = TABLE["broadcast_to"].evaluate((c,), {"shape": shape})
+            c = PRIMITIVES["broadcast_to"].evaluate((c,), {"shape": shape})
     if isinstance(c, Value):
         return c if type(like) is float or c.dtype == like.dtype else c.astype(like.dtype)
-    if isinstance(c, StandIn):
+    if isinstance(c, AbstractArray):
         return c.in_form_of(like)
-    if isinstance(like, StandIn) and not shape:
+    if isinstance(like, AbstractArray) and not shape:
         return like.filled(c)
     if type(like) is float:
         return float(c)

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import ArgumentError, GradientCheckError, bad_argument
 from ..support import pytree as tree
+from ..support.abstract_array import Array
 from .autodiff import grad, jacobian, jvp
 from .grad_mode import unwatched
-from .node import Array
 from .value import Value, plain
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance

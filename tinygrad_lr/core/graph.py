@@ -30,7 +30,7 @@ def ordered(outputs: Iterable[Value], since: int = 0) -> list[Value]:
             (leaves if output._record is None else results).append(output)
     for value in results:
         record = value._record
-        if record is not None and value._age >= since:
+        if record is not None and value._serial >= since:
             for x in record[1]:
                 if type(x) is Value and x not in known and x.requires_grad:
                     known.add(x)
@@ -38,5 +38,5 @@ def ordered(outputs: Iterable[Value], since: int = 0) -> list[Value]:
                         leaves.append(x)
                     else:
                         results.append(x)
-    results.sort(key=attrgetter("_age"), reverse=True)
+    results.sort(key=attrgetter("_serial"), reverse=True)
     return results + leaves

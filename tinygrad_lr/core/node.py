@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 
 from ..errors import ArgumentError, GraphError, ShapeError, bad_argument
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray, Array
 from .conversion import FLOAT64, as_data
-from .primitive import METHODS, Primitive
+from .primitive import METHOD_IMPLS, Primitive
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-Record = tuple[Primitive, tuple[Any, ...], Sequence[Any], dict[str, Any]]
-"""An operation, its operands, their numbers, and the options."""
+class Record(NamedTuple):
+    """How a Value came about: an operation on operands.
 
-age_now = itertools.count().__next__
+    `operands` are Values and constants; `numbers` are what they held when the operation ran;
+    `options` are complete, with the defaults.
+    """
+
+    operation: Primitive
+    operands: tuple[Any, ...]
+    numbers: Sequence[Any]
+    options: dict[str, Any]
+
+
+PackedRecord = tuple[Primitive, tuple[Any, ...], Sequence[Any], dict[str, Any]]
+"""A `Record` as it is stored: building a plain tuple takes a tenth of the time."""
+
+next_serial = itertools.count().__next__
 """The time that orders the graph: every node is younger than its operands."""
 
 
@@ -32,16 +44,16 @@ class Node:
 
     __slots__ = (
         "__weakref__",
-        "_age",
         "_content",
-        "_exposed",
+        "_data_shared",
         "_grad",
         "_record",
+        "_serial",
         "name",
         "requires_grad",
     )
     _content: Any  # a Python float, a NumPy floating number, or an array
-    _record: Record | None
+    _record: PackedRecord | None
     name: str | None
     requires_grad: bool
 
@@ -49,10 +61,15 @@ class Node:
         self._content = data if type(data) is float else as_data(data)
         self._grad: Any = None
         self._record = None
-        self._age = age_now()
-        self._exposed = False
+        self._serial = next_serial()
+        self._data_shared = False
         self.name = name
         self.requires_grad = requires_grad
+
+    @property
+    def record(self) -> Record | None:
+        """The operation that made this, with operands, numbers and options; None for a leaf."""
+        return None if self._record is None else Record(*self._record)
 
     # ---- what it holds
 
@@ -64,14 +81,14 @@ class Node:
         not change its gradients.
         """
         data = self._content
-        if type(data) is np.ndarray and not self._exposed:
+        if type(data) is np.ndarray and not self._data_shared:
             if self._record is None:  # graphs keep the old array, the caller may write to this one
                 data = self._content = data.copy(order="K")
-                self._exposed = True
+                self._data_shared = True
             else:
                 data = data.view()
                 data.flags.writeable = False
-        elif isinstance(data, StandIn):
+        elif isinstance(data, AbstractArray):
             data = data.fresh()
         return data
 
@@ -95,12 +112,12 @@ class Node:
                 )
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
-        if isinstance(data, StandIn):
+        if isinstance(data, AbstractArray):
             self._content = data.in_form_of(self._content)
-        elif isinstance(self._content, StandIn):
+        elif isinstance(self._content, AbstractArray):
             self._content = self._content.filled(0.0) + data
         elif type(self._content) is np.ndarray:
-            self._content, self._exposed = np.asarray(data, self.dtype), False
+            self._content, self._data_shared = np.asarray(data, self.dtype), False
         else:
             self._content = type(self._content)(data)
 
@@ -109,7 +126,7 @@ class Node:
         """dL/d(this) after `backward`, in the shape and dtype of `data`, or None."""
         grad = self._grad
         if type(grad) is tuple:  # a cotangent that others may share: copied when it is asked for
-            if isinstance(grad[0], StandIn):
+            if isinstance(grad[0], AbstractArray):
                 return grad[0].fresh()
             grad = np.array(grad[0], dtype=self.dtype)
             self._grad = grad = grad if type(self._content) is np.ndarray else grad[()]
@@ -122,9 +139,9 @@ class Node:
             return
         if new is not None:
             new = as_data(new)
-            if isinstance(new, StandIn) or isinstance(self._content, StandIn):
+            if isinstance(new, AbstractArray) or isinstance(self._content, AbstractArray):
                 new = np.broadcast_to(new, self.shape) if np.ndim(new) == 0 else new
-                new = new.in_form_of(self._content) if isinstance(new, StandIn) else new
+                new = new.in_form_of(self._content) if isinstance(new, AbstractArray) else new
             elif np.ndim(new) == 0 and type(self._content) is not np.ndarray:
                 new = type(self._content)(new)
             elif np.ndim(new) == 0:
@@ -234,7 +251,7 @@ class Node:
 
         In place where the user holds `.data`; else a graph that recorded the old array keeps it.
         """
-        if self._exposed:
+        if self._data_shared:
             self._content[...] = new
         else:
             self._content = new
@@ -249,7 +266,7 @@ class Node:
         Raises `GraphError` where nothing requires a gradient or the cotangent is missing, and
         `ShapeError` where it does not fit.
         """
-        METHODS["backward"](self, gradient)
+        METHOD_IMPLS["backward"](self, gradient)
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})

@@ -21,19 +21,19 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..errors import ArgumentError, bad_argument
-from ..support.abstract_array import StandIn, in_one_piece
+from ..support.abstract_array import AbstractArray, in_one_piece
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
 Example = tuple[Any, ...]
 
-TABLE: dict[str, Primitive] = {}
+PRIMITIVES: dict[str, Primitive] = {}
 """Every declared operation by name."""
 
-NUMPY: dict[Callable[..., Any], Callable[..., Any]] = {}
+NUMPY_IMPLS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """What stands for a NumPy function when a `Value` is among its arguments."""
 
-METHODS: dict[str, Callable[..., Any]] = {}
+METHOD_IMPLS: dict[str, Callable[..., Any]] = {}
 """What stands for a method of `Value`: the primitives and the composed functions, by name."""
 
 
@@ -228,7 +228,7 @@ def parameters_of(
 
 def as_array(x: Any) -> Any:
     """Lists become arrays; numbers, arrays and None stay."""
-    if x is None or isinstance(x, (np.ndarray, np.generic, float, int, StandIn)):
+    if x is None or isinstance(x, (np.ndarray, np.generic, float, int, AbstractArray)):
         return x
     return np.asarray(x)
 
@@ -279,7 +279,7 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
 
 def declare(operation: Primitive) -> Primitive:
     """Enter an operation into the table; two modules cannot share a name."""
-    known = TABLE.get(operation.name)
+    known = PRIMITIVES.get(operation.name)
     if known is not None and known.__module__ != operation.__module__:
         raise ArgumentError(
             bad_argument(
@@ -289,9 +289,9 @@ def declare(operation: Primitive) -> Primitive:
                 given=f"{operation.name!r} in {operation.__module__}",
             )
         )
-    TABLE[operation.name] = METHODS[operation.name] = operation
+    PRIMITIVES[operation.name] = METHOD_IMPLS[operation.name] = operation
     for function in operation.numpy:
-        NUMPY[function] = operation
+        NUMPY_IMPLS[function] = operation
     return operation
 
 
@@ -301,9 +301,9 @@ def implements(
     """Let a function composed of other operations stand for NumPy functions, and for a method."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        METHODS[name or function.__name__] = function
+        METHOD_IMPLS[name or function.__name__] = function
         for instead in numpy:
-            NUMPY[instead] = function
+            NUMPY_IMPLS[instead] = function
         return function
 
     return decorate
@@ -325,7 +325,7 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     0.0
     """
     product = g * d
-    if not isinstance(product, StandIn) and np.isfinite(product).all():
+    if not isinstance(product, AbstractArray) and np.isfinite(product).all():
         return product  # the usual case, and cheaper
     return np.where((g == 0) & ~np.isfinite(product), 0.0, product)
 

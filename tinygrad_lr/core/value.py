@@ -13,12 +13,12 @@ from typing import Any, ClassVar, NoReturn, cast
 import numpy as np
 
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 from .conversion import constant
 from .grad_mode import Watched, recording_now
-from .node import Node, Record, age_now
+from .node import Node, PackedRecord, next_serial
 from .numpy_dispatch import PLAIN, REDUCTIONS
-from .primitive import METHODS, NUMPY, TABLE, Primitive
+from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
 
 EXACT = 1 << 53  # integers up to here are floats
 FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
@@ -32,13 +32,13 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
 
     def spelt(reflected: bool) -> Callable[..., Value]:
         def call(self: Value, other: Any) -> Value:
-            operation = TABLE[name]
+            operation = PRIMITIVES[name]
             x, recorded = self._content, self.requires_grad
-            if self._exposed:
+            if self._data_shared:
                 x = x.copy(order="K")
             if type(other) is Value:
                 y, recorded = other._content, recorded or other.requires_grad
-                if other._exposed:
+                if other._data_shared:
                     y = y.copy(order="K")
             elif type(other) is float or (type(other) is int and -EXACT < other < EXACT):
                 y = float(other)
@@ -65,8 +65,8 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
             value = _new(Value)
             value._content = out
             value._grad = value.name = None
-            value._exposed = False
-            value._age = age_now()
+            value._data_shared = False
+            value._serial = next_serial()
             value._record = record
             value.requires_grad = record is not None
             return value
@@ -81,7 +81,7 @@ def method(name: str) -> Callable[..., Value]:
     """The method that calls an operation on this Value."""
 
     def call(self: Value, *args: Any, **options: Any) -> Value:
-        operation = TABLE.get(name)
+        operation = PRIMITIVES.get(name)
         if operation is not None and not args and not options:
             x = self._content
             if type(x) is not float or operation.scalar is None:
@@ -96,7 +96,7 @@ def method(name: str) -> Callable[..., Value]:
                 if recording is not True:
                     return seen(recording, out, self.requires_grad, record)
             return result(out, record)
-        return cast(Value, METHODS[name](self, *args, **options))
+        return cast(Value, METHOD_IMPLS[name](self, *args, **options))
 
     call.__name__ = name
     call.__doc__ = f"The operation `{name}` on this Value, with NumPy's arguments."
@@ -138,9 +138,9 @@ class Value(Node):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "reduce" and ufunc in REDUCTIONS:
             options.setdefault("axis", 0)
-            return NUMPY[REDUCTIONS[ufunc]](*inputs, **options)
+            return NUMPY_IMPLS[REDUCTIONS[ufunc]](*inputs, **options)
         if method == "__call__" and not options:
-            operation = NUMPY.get(ufunc)
+            operation = NUMPY_IMPLS.get(ufunc)
             if operation is not None:
                 if type(operation) is Primitive:
                     return apply(operation, inputs, operation.defaults)
@@ -162,7 +162,7 @@ class Value(Node):
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
     ) -> Any:
-        operation = NUMPY.get(function)
+        operation = NUMPY_IMPLS.get(function)
         if operation is not None:
             return operation(*args, **options)
         if function in PLAIN:
@@ -180,7 +180,7 @@ class Value(Node):
         )
 
     def __getitem__(self, index: Any) -> Value:
-        return cast(Value, METHODS["getitem"](self, index))
+        return cast(Value, METHOD_IMPLS["getitem"](self, index))
 
     def __setitem__(self, index: Any, new: Any) -> NoReturn:
         raise NotDifferentiableError(
@@ -193,12 +193,12 @@ class Value(Node):
 
     def reshape(self, *shape: Any) -> Value:
         """The same entries in another shape: `value.reshape(2, 3)` or `value.reshape((2, 3))`."""
-        return cast(Value, METHODS["reshape"](self, shape[0] if len(shape) == 1 else shape))
+        return cast(Value, METHOD_IMPLS["reshape"](self, shape[0] if len(shape) == 1 else shape))
 
     def transpose(self, *axes: Any) -> Value:
         """The axes in another order, reversed unless `axes` are given."""
         chosen = axes[0] if len(axes) == 1 else (axes or None)
-        return cast(Value, METHODS["transpose"](self, chosen))
+        return cast(Value, METHOD_IMPLS["transpose"](self, chosen))
 
     @property
     def T(self) -> Value:
@@ -278,7 +278,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
     for x in operands:
         if type(x) is Value:
             recorded = recorded or x.requires_grad
-            numbers.append(x._content.copy(order="K") if x._exposed else x._content)
+            numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
         else:
             numbers.append(constant(x, operation))
     try:
@@ -303,19 +303,19 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
 Value.__apply__ = staticmethod(apply)
 
 
-def result(out: Any, record: Record | None) -> Value:
+def result(out: Any, record: PackedRecord | None) -> Value:
     """The Value of a result, with the record of how it came about."""
     value = _new(Value)
     value._content = out
     value._grad = value.name = None
-    value._exposed = False
-    value._age = age_now()
+    value._data_shared = False
+    value._serial = next_serial()
     value._record = record
     value.requires_grad = record is not None
     return value
 
 
-def seen(by: Watched, out: Any, recorded: bool, record: Record) -> Value:
+def seen(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
     """The Value of a result, shown to who watches."""
     value = result(out, record if recorded and by.recording else None)
     by.watcher.computed(value, record)
@@ -324,7 +324,7 @@ def seen(by: Watched, out: Any, recorded: bool, record: Record) -> Value:
 
 def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
     """A NumPy number becomes a Python float where all operands were Python numbers."""
-    if isinstance(out, StandIn):
+    if isinstance(out, AbstractArray):
         return out
     if type(numbers[0]) is np.ndarray and type(out) in FLOATING:
         return out
@@ -340,7 +340,7 @@ def evaluate_again(
 ) -> Any:
     """Python's arithmetic errors become inf and nan; NumPy's messages name the operation."""
     if isinstance(error, TraceError):  # its own code cannot be traced: it runs as a whole
-        first = next(x for x in numbers if isinstance(x, StandIn))
+        first = next(x for x in numbers if isinstance(x, AbstractArray))
         return first.called(operation.forward, numbers, options)
     if isinstance(error, FloatingPointError):  # numpy.seterr(all="raise") does not change results
         with np.errstate(all="ignore"):

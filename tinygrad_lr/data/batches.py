@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, refuse
+from ..support.abstract_array import Array
 from .prefetch import Ahead
-from .sources import EVERYTHING, WHERE, Array, Rows, Source, frozen
+from .sources import EVERYTHING, WHERE, Rows, Source, frozen
 
 Batch: TypeAlias = tuple[Any, ...]
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import ArgumentError, refuse
-from ..support.labels import class_labels, integers
-from .sources import Array, whole_number
+from ..support.abstract_array import Array
+from ..support.validation import class_labels, integers
+from .sources import whole_number
 
 
 def one_hot(

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, ShapeError, refuse
+from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from .sources import Array, as_rows
+from .sources import as_rows
 
 WHERE = "split"
 Rows = NDArray[np.int64]

@@ -7,8 +7,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.conversion import float_array
 from ..errors import ArgumentError, ShapeError, refuse
+from ..support.validation import float_array
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 

@@ -10,8 +10,9 @@ import zlib
 import numpy as np
 
 from ..errors import import_extra
+from ..support.abstract_array import Array
 from ..support.files import check_regular, refuse
-from .examples import Array, Examples, examples
+from .examples import Examples, examples
 
 
 def digits() -> Examples:

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..errors import refuse as refuse_argument
+from ..support.abstract_array import Array
 from ..support.files import check_regular, listed, refuse
-from .examples import Array, Examples, examples
+from .examples import Examples, examples
 
 Path: TypeAlias = "str | os.PathLike[str]"
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, DtypeError, refuse
+from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from .examples import Array, Examples, examples
+from .examples import Examples, examples
 
 
 def moons(

@@ -26,9 +26,9 @@ from ..nn.linear import Linear
 from ..nn.module import Module, walk
 from ..nn.normalization import BatchNorm
 from ..nn.recurrent import Recurrent
+from ..support.abstract_array import Array
 from ..support.files import printable
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Spelling = Callable[[str], str]
 
 OF_A_CELL = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataFileError
-from ..linear.least_squares import Array
+from ..support.abstract_array import Array
 from ..support.csv_files import Table, column_notes, is_meant_as_number, is_number, read_table
 from ..support.files import listed, quoted, refuse
 from .predictor import MOST_LABELS

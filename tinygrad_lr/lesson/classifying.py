@@ -13,8 +13,8 @@ import numpy as np
 from .. import losses, metrics
 from ..data import Standardizer, split
 from ..errors import ArgumentError, bad_argument
-from ..linear.least_squares import Array
 from ..optim import Adam
+from ..support.abstract_array import Array
 from ..support.files import check_outputs, printable
 from ..train import History, fit
 from ..train.history import counted
@@ -88,8 +88,8 @@ def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, 
         return np.arange(problem.rows), np.arange(0)
     common = np.bincount(problem.y)[problem.y] > 1  # a class of one row is trained on
     rows = np.flatnonzero(common)
-    stratify = problem.y[common]
-    if len(rows) * share < len(np.unique(stratify)):
+    stratify: Array | None = problem.y[common]
+    if len(rows) * share < len(np.unique(problem.y[common])):
         stratify = None
     try:
         train, held_out = split(rows, test=share, stratify=stratify, generator=seed)

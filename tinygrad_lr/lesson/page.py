@@ -12,7 +12,7 @@ import numpy as np
 from .. import losses
 from ..data import Standardizer
 from ..errors import import_extra
-from ..linear.least_squares import Array
+from ..support.abstract_array import Array
 from ..support.files import refuse
 from ..train import History
 from .class_parts import Classification

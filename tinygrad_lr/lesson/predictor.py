@@ -15,8 +15,8 @@ from .. import nn
 from ..checkpoint import load_file, load_metadata, load_shapes, save_file
 from ..core.grad_mode import no_grad
 from ..errors import import_extra
-from ..linear.least_squares import Array
 from ..ops import softmax
+from ..support.abstract_array import Array
 from ..support.csv_files import read_table
 from ..support.files import listed, printable, quoted, refuse
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from ..datasets import sat_gpa_path
-from ..linear.least_squares import Array
+from ..support.abstract_array import Array
 from ..support.csv_files import Table, column_notes, read_names, read_table
 from ..support.files import listed, quoted, refuse
 

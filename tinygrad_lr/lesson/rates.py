@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data import Standardizer
 from ..linear import Line, closed_form
-from ..linear.least_squares import Array
+from ..support.abstract_array import Array
 from ..train import History, fit
 from .parts import LearningRates, Trial, Trials
 from .predictor import Description

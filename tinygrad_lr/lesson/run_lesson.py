@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataFileError, bad_argument
 from ..linear import Line
-from ..linear.least_squares import Array
+from ..support.abstract_array import Array
 from ..support.files import check_outputs, printable
 from ..train import History
 from ..train.history import counted

@@ -11,7 +11,7 @@ from .. import losses
 from ..data import Standardizer
 from ..errors import ArgumentError, DivergenceError, bad_argument
 from ..linear import learning_rate_limit
-from ..linear.least_squares import Array
+from ..support.abstract_array import Array
 from ..support.files import printable
 from ..train import History, fit
 from ..train.history import counted

@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core.conversion import float_array, require_finite
 from ..errors import ArgumentError, ShapeError, refuse
+from ..support.validation import float_array, require_finite
 
 Array: TypeAlias = NDArray[np.float64]
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number, misfit
 from ..core.value import plain
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
 from ..support.abstract_array import looked_at
-from ..support.labels import class_labels
+from ..support.validation import check_number, class_labels, shape_mismatch
 from .classes import scores
 from .residual import matched, real_numbers, reduced
 
@@ -94,12 +93,12 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
     >>> float(tg.losses.hinge([[3.0, 2.5, 0.0]], [0]))
     0.16666666666666666
     """
-    margin = checked_number("hinge", "margin", margin, positive=True)
+    margin = check_number("hinge", "margin", margin, positive=True)
     if np.shape(target) == np.shape(prediction):
         return reduced("hinge", _two_sided(prediction, target, margin), reduction)
     prediction, of_classes = scores("hinge", prediction, -1)
     if of_classes.shape[-1] == 1:
-        raise misfit("hinge", prediction.shape, np.shape(target))
+        raise shape_mismatch("hinge", prediction.shape, np.shape(target))
     labels = class_labels("hinge", target, of_classes.shape[:-1], of_classes.shape[-1])[..., None]
     right = take_along_axis(of_classes, labels, -1)
     others = (np.arange(of_classes.shape[-1]) != labels).astype(of_classes.dtype)

@@ -10,8 +10,7 @@ from ..core.primitive import as_array
 from ..core.value import Value, plain
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops import moveaxis
-from ..support.abstract_array import StandIn, looked_at
-from ..support.labels import Array
+from ..support.abstract_array import AbstractArray, Array, looked_at
 from .residual import matched, real_numbers, reduced
 
 SLACK = 1e-3  # of a sum of probabilities: they may come rounded to float16, or by hand
@@ -95,7 +94,7 @@ def reduced_rows(
     """
     if reduction == "mean":
         shares = np.broadcast_to(share, rows.shape)
-        if isinstance(plain(rows), StandIn):
+        if isinstance(plain(rows), AbstractArray):
             counted = shares if kept is None else np.where(kept, shares, 0.0)
             total = np.sum(counted, dtype=np.float64)
             rows = rows * (factor / np.where(total == 0, 1.0, total)).astype(rows.dtype)

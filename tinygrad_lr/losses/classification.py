@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number, misfit
 from ..errors import ArgumentError, refuse
 from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
 from ..support.abstract_array import entries
-from ..support.labels import class_labels
+from ..support.validation import check_number, class_labels, shape_mismatch
 from .classes import class_weights, probabilities, reduced_rows, scores, without_ignored
 from .residual import reduced
 
@@ -141,7 +140,7 @@ def kl_divergence(
     where = "kl_divergence"
     prediction, logits = scores(where, prediction, axis)
     if np.shape(target) != prediction.shape:
-        raise misfit(where, prediction.shape, np.shape(target))
+        raise shape_mismatch(where, prediction.shape, np.shape(target))
     if log_target:
         log_p = log_softmax(scores(where, target, axis)[1].astype(logits.dtype))
         p = np.exp(log_p)
@@ -163,7 +162,7 @@ def _expected(logits: Any, p: Any, scale: Any, smoothing: float) -> Any:
 
 def _checked_smoothing(label_smoothing: float) -> float:
     """A number from 0 to 1. Raises `ArgumentError` for anything else."""
-    smoothing = checked_number("cross_entropy", "label_smoothing", label_smoothing)
+    smoothing = check_number("cross_entropy", "label_smoothing", label_smoothing)
     if smoothing > 1:
         wrong, expected = "label_smoothing is out of range", "a number from 0 to 1"
         refuse(ArgumentError, "cross_entropy", wrong, expected=expected, given=label_smoothing)

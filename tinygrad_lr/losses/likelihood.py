@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
 from ..core.value import Value, plain
 from ..errors import ArgumentError, ShapeError, refuse
 from ..support.abstract_array import looked_at
+from ..support.validation import check_number
 from .residual import matched, real_numbers, reduced, residual
 
 
@@ -48,7 +48,7 @@ def poisson_nll(
             entries = np.exp(prediction) - target * prediction
     else:
         _refuse_below_zero(where, "the rate", prediction)
-        eps = checked_number(where, "eps", eps)
+        eps = check_number(where, "eps", eps)
         entries = prediction - target * np.log(prediction + eps)
     if full:
         many = np.where(target > 1, target, 1.0)
@@ -87,7 +87,7 @@ def gaussian_nll(
     """
     where = "gaussian_nll"
     u = residual(where, prediction, target)
-    eps = checked_number(where, "eps", eps, positive=True)
+    eps = check_number(where, "eps", eps, positive=True)
     if not isinstance(variance, Value):
         variance = real_numbers(where, "variance", variance).astype(u.dtype)
     shape = u.shape

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import misfit
 from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, bad_argument
 from ..ops import reduce
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
+from ..support.validation import shape_mismatch
 
 
 def residual(where: str, prediction: Any, target: Any) -> Any:
@@ -26,14 +26,14 @@ def matched(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
         prediction = real_numbers(where, "prediction", prediction)
     number = type(target) is float or type(target) is int  # such a one never widens anything
     if not isinstance(target, Value) and not (number and prediction.shape == ()):
-        if not isinstance(target, (np.ndarray, StandIn)) or target.dtype != prediction.dtype:
+        if not isinstance(target, (np.ndarray, AbstractArray)) or target.dtype != prediction.dtype:
             target = real_numbers(where, "target", target).astype(prediction.dtype)
             if isinstance(target, np.ndarray):
                 target.flags.writeable = False  # nobody else has it: no graph needs a copy
         if prediction.shape != target.shape:
-            raise misfit(where, prediction.shape, target.shape)
+            raise shape_mismatch(where, prediction.shape, target.shape)
     elif not number and prediction.shape != target.shape:
-        raise misfit(where, prediction.shape, target.shape)
+        raise shape_mismatch(where, prediction.shape, target.shape)
     return prediction, target
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_whole, float_array
 from ..core.value import plain
 from ..errors import ArgumentError, refuse
-from ..support.labels import Array, class_labels
+from ..support.abstract_array import Array
+from ..support.validation import check_integer, class_labels, float_array
 from .confusion import counted
 from .decision import Metric, decisions, whole_labels
 
@@ -56,7 +56,7 @@ def top_k(k: int) -> Metric:
     >>> top_k(2)([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]], [1, 2])
     0.5
     """
-    k = checked_whole("top_k", "k", k, low=1)
+    k = check_integer("top_k", "k", k, low=1)
     where = f"top_{k}"
 
     def metric(prediction: Any, target: Any) -> float:

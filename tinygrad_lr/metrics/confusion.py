@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import ArgumentError, LabelError, ShapeError, refuse
+from ..support.abstract_array import Array
 from ..support.files import printable
-from ..support.labels import Array
 from .decision import Decisions, decisions, refuse_uncertain
 
 WIDEST = 20  # characters of a label in the table

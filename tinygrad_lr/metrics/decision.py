@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.conversion import float_array
 from ..core.value import plain
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError, refuse
-from ..support.labels import Array, class_labels
+from ..support.abstract_array import Array
+from ..support.validation import class_labels, float_array
 
 Metric = Callable[[Any, Any], float]
 """A function of prediction and target that gives a number."""

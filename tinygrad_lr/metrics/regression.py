@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import float_array, misfit
 from ..core.value import plain
-from ..support.labels import Array
+from ..support.abstract_array import Array
+from ..support.validation import float_array, shape_mismatch
 
 
 def mse(prediction: Any, target: Any) -> float:
@@ -72,7 +72,7 @@ def _residual(where: str, prediction: Any, target: Any) -> tuple[Array, Array]:
     predicted = float_array(where, "prediction", plain(prediction))
     wanted = float_array(where, "target", plain(target))
     if predicted.shape != wanted.shape:
-        raise misfit(where, predicted.shape, wanted.shape)
+        raise shape_mismatch(where, predicted.shape, wanted.shape)
     wanted = wanted.astype(np.float64)
     return predicted.astype(np.float64) - wanted, wanted
 

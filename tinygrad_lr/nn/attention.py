@@ -12,7 +12,7 @@ from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError, refuse
 from ..ops import softmax
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 from ..support.random_state import Seed, as_generator
 from . import init
 from .linear import Linear, as_size
@@ -103,7 +103,7 @@ def attention_weights(
     # far below every score, and finite: e^-inf of a whole row would be 0/0
     forbidden = np.array(np.finfo(scores.dtype).min / 2, scores.dtype)
     weights = softmax(np.where(allowed, scores, forbidden))
-    if not isinstance(allowed, StandIn) and allowed.any(axis=-1).all():
+    if not isinstance(allowed, AbstractArray) and allowed.any(axis=-1).all():
         return weights
     return np.where(allowed, weights, np.array(0, scores.dtype))
 

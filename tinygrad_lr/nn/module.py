@@ -10,9 +10,8 @@ import numpy as np
 
 from ..core.value import Value
 from ..errors import ArgumentError, TinygradError, bad_argument
+from ..support.abstract_array import Array
 from .initial_weights import as_dtype
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Module:

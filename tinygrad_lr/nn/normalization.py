@@ -14,12 +14,11 @@ from ..core.value import Value, plain
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
+from ..support.abstract_array import Array
 from ..support.errstate import silent
 from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def as_features(where: str, shape: int | Sequence[int]) -> tuple[int, ...]:

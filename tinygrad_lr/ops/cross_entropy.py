@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import primitive
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 from .activation import sigmoid, softmax
 from .reduce import mean
 
@@ -48,7 +48,7 @@ def _shifted(x):
 
 def _chosen(rows, labels):
     """The label's entry of each row; in a compiled loop as the one that is not left out."""
-    traced = isinstance(rows, StandIn)
+    traced = isinstance(rows, AbstractArray)
     if traced:
         left = np.reshape(labels, (-1, 1)) == np.arange(rows.shape[1])
         return np.add.reduce(np.where(left, rows, 0.0), axis=1)

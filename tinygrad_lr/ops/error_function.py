@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ..core.primitive import as_array, primitive
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 
 P = (
     1.1283791670955126,
@@ -98,7 +98,7 @@ def _erfc(x):
 def _in_pieces(function, x):
     """The function of every entry, in float64, a piece that fits in the cache at a time."""
     x = as_array(x)
-    if isinstance(x, StandIn):
+    if isinstance(x, AbstractArray):
         return function(x.astype(np.float64)).in_form_of(x)
     x = np.asarray(x)
     out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, bad_argument
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])
@@ -58,7 +58,7 @@ def put_at(x, index=(), shape=()):
     >>> put_at(Value([1.0, 2.0]), index=np.array([1, 1]), shape=(3,))
     Value(data=[0. 3. 0.], grad=None)
     """
-    if isinstance(x, StandIn):
+    if isinstance(x, AbstractArray):
         return x.put_at(index, shape)
     out = np.zeros(shape, np.result_type(x))
     if is_basic(index):

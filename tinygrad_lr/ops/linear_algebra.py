@@ -8,11 +8,11 @@ import numpy as np
 
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError, bad_argument
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 from .index import put_at
 from .reduce import kept, refuse_out, weighted
 
-ARRAYS: Any = (np.ndarray, StandIn)
+ARRAYS: Any = (np.ndarray, AbstractArray)
 PRODUCTS = [
     ((2, 3), (3, 4)),
     ((3,), (3,)),

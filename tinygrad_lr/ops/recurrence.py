@@ -11,7 +11,7 @@ import functools
 import numpy as np
 
 from ..core.primitive import as_array, primitive
-from ..support.abstract_array import StandIn, in_one_piece
+from ..support.abstract_array import AbstractArray, in_one_piece
 
 
 def alike(operands):
@@ -37,7 +37,7 @@ def in_steps(function):
 
 def traced(operands):
     """Whether there are no numbers yet: then no array can be written into."""
-    return any(isinstance(x, StandIn) for x in operands)
+    return any(isinstance(x, AbstractArray) for x in operands)
 
 
 def before_each(first, states):

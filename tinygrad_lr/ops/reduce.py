@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import TABLE, implements, primitive
+from ..core.primitive import PRIMITIVES, implements, primitive
 from ..errors import ArgumentError
 from .shape import astype
 
@@ -247,7 +247,7 @@ def masked(a, where, instead):
 
 def numpy_reduction(numpy, name, nothing, join):
     """NumPy's options around a reduction: dtype, initial and where."""
-    reduction = TABLE[name]
+    reduction = PRIMITIVES[name]
 
     @implements(numpy, name=name)
     def reduce(a, axis=None, *, dtype=None, out=None, keepdims=False, initial=None, where=True):
@@ -275,7 +275,7 @@ for function in (np.min, np.amin):
 
 def numpy_moment(numpy, name):
     """NumPy's options around mean, var and std: dtype, ddof and where."""
-    moment = TABLE[name]
+    moment = PRIMITIVES[name]
 
     @implements(numpy, name=name)
     def reduce(

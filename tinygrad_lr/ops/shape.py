@@ -4,7 +4,7 @@ import numpy as np
 
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, bad_argument
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray
 
 
 @primitive(
@@ -140,7 +140,7 @@ def broadcast_to(x, shape=()):
     >>> np.broadcast_to(Value([1.0, 2.0]), (3, 2)).shape
     (3, 2)
     """
-    if isinstance(x, StandIn):
+    if isinstance(x, AbstractArray):
         return x.spread(shape)
     out = np.empty(shape, np.result_type(x))  # filled: np.broadcast_to is slow, and would alias x
     out[...] = x

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..core.conversion import checked_number as checked_number
 from ..support.lazy_imports import at_first_use
+from ..support.validation import check_number as check_number
 from .optimizer import LearningRate as LearningRate
 from .optimizer import Optimizer as Optimizer
 from .optimizer import restore as restore
@@ -44,7 +44,7 @@ __all__ = [
     "NAdam",
     "Optimizer",
     "RMSprop",
-    "checked_number",
+    "check_number",
     "clip_gradient_norm",
     "clip_gradient_value",
     "minimize",

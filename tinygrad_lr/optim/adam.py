@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
+from ..support.validation import check_number
 from .checks import checked_betas
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
@@ -50,8 +50,8 @@ class Adam(Optimizer):
     ) -> None:
         where = type(self).__name__
         self.betas = checked_betas(where, betas)
-        self.eps = checked_number(where, "eps", eps, positive=True)
-        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.eps = check_number(where, "eps", eps, positive=True)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
         self.amsgrad = bool(amsgrad)
         super().__init__(parameters, learning_rate)
 
@@ -144,9 +144,9 @@ class NAdam(Optimizer):
     ) -> None:
         where = type(self).__name__
         self.betas = checked_betas(where, betas)
-        self.eps = checked_number(where, "eps", eps, positive=True)
-        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
-        self.momentum_decay = checked_number(where, "momentum_decay", momentum_decay)
+        self.eps = check_number(where, "eps", eps, positive=True)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
+        self.momentum_decay = check_number(where, "momentum_decay", momentum_decay)
         self.decoupled_weight_decay = bool(decoupled_weight_decay)
         super().__init__(parameters, learning_rate)
 

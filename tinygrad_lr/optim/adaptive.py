@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
+from ..support.validation import check_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
 
@@ -42,10 +42,10 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
     ) -> None:
         where, start = type(self).__name__, "initial_accumulator_value"
-        self.learning_rate_decay = checked_number(where, "learning_rate_decay", learning_rate_decay)
-        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
-        self.initial_accumulator_value = checked_number(where, start, initial_accumulator_value)
-        self.eps = checked_number(where, "eps", eps, positive=True)
+        self.learning_rate_decay = check_number(where, "learning_rate_decay", learning_rate_decay)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
+        self.initial_accumulator_value = check_number(where, start, initial_accumulator_value)
+        self.eps = check_number(where, "eps", eps, positive=True)
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
@@ -102,10 +102,10 @@ class RMSprop(Optimizer):
         centered: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.alpha = checked_number(where, "alpha", alpha, below=1)
-        self.eps = checked_number(where, "eps", eps, positive=True)
-        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
-        self.momentum = checked_number(where, "momentum", momentum)
+        self.alpha = check_number(where, "alpha", alpha, below=1)
+        self.eps = check_number(where, "eps", eps, positive=True)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
+        self.momentum = check_number(where, "momentum", momentum)
         self.centered = bool(centered)
         super().__init__(parameters, learning_rate)
 
@@ -173,9 +173,9 @@ class Adadelta(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         where = type(self).__name__
-        self.rho = checked_number(where, "rho", rho, below=1)
-        self.eps = checked_number(where, "eps", eps, positive=True)
-        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.rho = check_number(where, "rho", rho, below=1)
+        self.eps = check_number(where, "eps", eps, positive=True)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
 from ..core.value import Value
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
-from .checks import Array, checked_parameters, checked_state
+from ..support.validation import check_number
+from .checks import checked_parameters, checked_state
 from .optimizer import in_form_of, restore, snapshot
 
 
@@ -50,7 +50,7 @@ class ExponentialMovingAverage:
         given: Iterable[Value] = model_or_parameters
         if callable(getattr(given, "parameters", None)):
             given = model_or_parameters.parameters()
-        self.decay = checked_number(where, "decay", decay, below=1)
+        self.decay = check_number(where, "decay", decay, below=1)
         self.parameters = checked_parameters(where, given)
         self.updates = 0
         self._averages = [np.array(x._content) for x in self.parameters]
@@ -105,4 +105,4 @@ class ExponentialMovingAverage:
 
 def copied(x: Any) -> Any:
     """The numbers in an array of their own."""
-    return x.fresh() if isinstance(x, StandIn) else np.array(x)
+    return x.fresh() if isinstance(x, AbstractArray) else np.array(x)

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, refuse
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ..support.abstract_array import Array
+from ..support.validation import check_number
 
 
 def checked_betas(where: str, given: Any) -> tuple[float, float]:
@@ -26,8 +25,8 @@ def checked_betas(where: str, given: Any) -> tuple[float, float]:
         )
     first, second = given
     return (
-        checked_number(where, "betas[0]", first, below=1),
-        checked_number(where, "betas[1]", second, below=1),
+        check_number(where, "betas[0]", first, below=1),
+        check_number(where, "betas[1]", second, below=1),
     )
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
 from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, refuse
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
-from .checks import Array, checked_parameters
+from ..support.validation import check_number
+from .checks import checked_parameters
 from .optimizer import in_form_of
 
 SMALL = 1e-6  # what PyTorch adds to the norm before it divides by it
@@ -50,9 +50,9 @@ def clip_gradient_norm(
     [0.6, 0.8]
     """
     where = "clip_gradient_norm"
-    limit = checked_number(where, "max_norm", max_norm, positive=True)
+    limit = check_number(where, "max_norm", max_norm, positive=True)
     if order != math.inf:
-        order = checked_number(where, "order", order, positive=True)
+        order = check_number(where, "order", order, positive=True)
     listed = checked_parameters(where, parameters)
     gradients = [x._gradient for x in listed]
     norm = norm_of([as_array(g) for g in gradients if g is not None], order)
@@ -69,7 +69,7 @@ def clip_gradient_norm(
             cure="lower the learning rate, or look for a division by zero",
         )
     scale: Any = limit / (norm + SMALL)
-    traced = isinstance(scale, StandIn)
+    traced = isinstance(scale, AbstractArray)
     scale = np.where(scale >= 1, 1.0, scale) if traced else scale  # a nan scales too
     if traced or not scale >= 1:
         for parameter, gradient in zip(listed, gradients, strict=True):
@@ -92,7 +92,7 @@ def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
     [1.0, -0.5]
     """
     where = "clip_gradient_value"
-    limit = checked_number(where, "limit", limit, positive=True)
+    limit = check_number(where, "limit", limit, positive=True)
     for parameter in checked_parameters(where, parameters):
         gradient = parameter._gradient
         if gradient is not None:
@@ -102,7 +102,7 @@ def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
 
 def norm_of(arrays: Sequence[Array], order: float) -> float:
     """(Σ|x|ᵖ)^(1/p) over all entries of all arrays, in float64, without overflow."""
-    if any(isinstance(x, StandIn) for x in arrays):
+    if any(isinstance(x, AbstractArray) for x in arrays):
         return _traced_norm(arrays, order)  # type: ignore[no-any-return]
     sizes: list[Any] = [np.abs(x).max(initial=0) for x in arrays]
     largest = float(np.max(sizes, initial=0))

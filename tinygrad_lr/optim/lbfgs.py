@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, refuse
+from ..support.abstract_array import Array
 from ..support.errstate import silent
-from .checks import Array
+from ..support.validation import check_integer, check_number
 from .line_search import Point, strong_wolfe
 from .optimizer import LearningRate, Optimizer, Parameters, in_form_of, restore, snapshot
 
@@ -76,12 +76,12 @@ class LBFGS(Optimizer):
         history_size: int = 100,
     ) -> None:
         where = type(self).__name__
-        self.max_iter = checked_whole(where, "max_iter", max_iter, low=1)
+        self.max_iter = check_integer(where, "max_iter", max_iter, low=1)
         most = self.max_iter * 5 // 4 if max_eval is None else max_eval
-        self.max_eval = checked_whole(where, "max_eval", most, low=1)
-        self.tolerance_grad = checked_number(where, "tolerance_grad", tolerance_grad)
-        self.tolerance_change = checked_number(where, "tolerance_change", tolerance_change)
-        self.history_size = checked_whole(where, "history_size", history_size, low=1)
+        self.max_eval = check_integer(where, "max_eval", most, low=1)
+        self.tolerance_grad = check_number(where, "tolerance_grad", tolerance_grad)
+        self.tolerance_change = check_number(where, "tolerance_change", tolerance_change)
+        self.history_size = check_integer(where, "history_size", history_size, low=1)
         super().__init__(parameters, learning_rate)
         if self._groups:
             expected, given = "a list of Values", f"{len(self._groups)} groups"

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ..support.abstract_array import Array
 
 C1, C2 = 1e-4, 0.9
 

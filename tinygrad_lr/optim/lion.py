@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
+from ..support.validation import check_number
 from .checks import checked_betas
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
@@ -42,7 +42,7 @@ class Lion(Optimizer):
     ) -> None:
         where = type(self).__name__
         self.betas = checked_betas(where, betas)
-        self.weight_decay = checked_number(where, "weight_decay", weight_decay)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..core.autodiff import hvp, value_and_grad
-from ..core.conversion import float_array
 from ..core.value import Value, plain
 from ..errors import ArgumentError, import_extra, refuse
 from ..support import pytree as tree
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ..support.abstract_array import Array
+from ..support.validation import float_array
 
 WITHOUT_GRADIENT = {"nelder-mead", "powell", "cobyla", "cobyqa"}
 WITH_HESSIAN = {"dogleg", "trust-exact"}

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
 from ..core.grad_mode import watcher
 from ..core.value import Value
-from ..support.abstract_array import StandIn
+from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
-from .checks import Array, check_different, checked_parameters, checked_state
+from ..support.validation import check_number
+from .checks import check_different, checked_parameters, checked_state
 
 LearningRate = float | Callable[[int], float]
 Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
@@ -99,7 +99,7 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, given: LearningRate) -> None:
         if not callable(given):
-            given = checked_number(type(self).__name__, "learning_rate", given, positive=True)
+            given = check_number(type(self).__name__, "learning_rate", given, positive=True)
         self._learning_rate = given
         for group in self._followers:
             group._learning_rate = given
@@ -141,7 +141,7 @@ class Optimizer:
         """The learning rate of a step."""
         rate = self._learning_rate
         if callable(rate):
-            return checked_number(f"learning_rate({step})", "the result", rate(step))
+            return check_number(f"learning_rate({step})", "the result", rate(step))
         return rate
 
     @silent
@@ -196,7 +196,7 @@ class Optimizer:
         where = f"{type(self).__name__}.load_state_dict"
         arrays = checked_state(where, state, self._entries(), self._fits)
         numbers = [
-            (group, checked_number(where, name, arrays[name].item(), positive=True))
+            (group, check_number(where, name, arrays[name].item(), positive=True))
             for name, group in self._rated()
             if name in arrays
         ]
@@ -260,7 +260,7 @@ class Optimizer:
 
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
     """The present data of the parameters, as arrays that no later step writes to."""
-    return [x._content.copy(order="K") if x._exposed else x._content for x in parameters]
+    return [x._content.copy(order="K") if x._data_shared else x._content for x in parameters]
 
 
 def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
@@ -274,7 +274,7 @@ def in_form_of(old: Any, new: Any) -> Any:
     kind = type(old)
     if type(new) is kind and (kind is float or new.dtype is old.dtype):
         return new
-    if isinstance(new, StandIn):
+    if isinstance(new, AbstractArray):
         return new.in_form_of(old)
     if kind is float:
         return float(new)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.conversion import checked_number
 from ..errors import ArgumentError, bad_argument
+from ..support.validation import check_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
 
@@ -44,8 +44,8 @@ class SGD(Optimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        self.momentum = checked_number("SGD", "momentum", momentum)
-        self.weight_decay = checked_number("SGD", "weight_decay", weight_decay)
+        self.momentum = check_number("SGD", "momentum", momentum)
+        self.weight_decay = check_number("SGD", "weight_decay", weight_decay)
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum:
             raise ArgumentError(

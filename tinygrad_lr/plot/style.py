@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import import_extra
+from ..support.abstract_array import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MODEL = "#0072B2"  # blue: what was learnt
 TRUTH = "#444444"  # dark grey: data and the closed form

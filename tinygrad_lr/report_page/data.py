@@ -13,10 +13,10 @@ from ..data import Standardizer
 from ..errors import ArgumentError, ShapeError, refuse
 from ..linear import Line, closed_form
 from ..nn import Module
+from ..support.abstract_array import Array
 from ..support.files import printable
 from ..train.inputs import as_inputs, as_targets, model_dtype
 from .document import plain, rounded
-from .model_copy import Array
 
 MOST_ROWS, MOST_NUMBERS = 2000, 40_000  # that go into the file
 MOST_WORK = 2_000_000  # rows times parameters, for each loss that the page computes itself

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..support.abstract_array import Array
 from ..train import History
-from .model_copy import Array, Twin
+from .model_copy import Twin
 
 MOST, FEWEST, MOST_NUMBERS = 160, 24, 36_000
 DRAWABLE = 1e150  # a picture has no room for numbers beyond: their squares overflow

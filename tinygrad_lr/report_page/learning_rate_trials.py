@@ -12,10 +12,11 @@ import numpy as np
 
 from ..errors import TinygradError
 from ..linear import learning_rate_limit
+from ..support.abstract_array import Array
 from ..train import History, fit
 from ..train.evaluation import compared, mode
 from .document import rounded
-from .model_copy import Array, Twin
+from .model_copy import Twin
 
 SMALL, LARGE = 0.001, 1.1  # times the largest stable rate; between them the run's own, or half
 STEPS_LINE, STEPS = 1000, 120

@@ -11,9 +11,9 @@ import numpy as np
 from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..nn import Module
+from ..support.abstract_array import Array
 from ..train.evaluation import compared
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[str, Array]
 
 

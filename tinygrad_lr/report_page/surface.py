@@ -8,9 +8,10 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..linear import closed_form
+from ..support.abstract_array import Array
 from .document import rounded
 from .frames import DRAWABLE, Moments
-from .model_copy import Array, Twin
+from .model_copy import Twin
 
 GRID_LINE, GRID = 41, 27  # points along an axis
 ASPECT = 1.45  # the picture is so much wider than high

@@ -6,8 +6,8 @@ import itertools
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from ..core.conversion import checked_whole
 from ..errors import ArgumentError, refuse
+from ..support.validation import check_integer
 from .schedule import Constant, Rate, Schedule, along
 
 
@@ -61,7 +61,7 @@ class Joined(Schedule):
 
     def __post_init__(self) -> None:
         parts = tuple(x if callable(x) else Constant(x) for x in self.schedules)
-        starts = tuple(checked_whole("Joined", "a boundary", b, low=1) for b in self.boundaries)
+        starts = tuple(check_integer("Joined", "a boundary", b, low=1) for b in self.boundaries)
         rising = all(a < b for a, b in itertools.pairwise(starts))
         if len(parts) != len(starts) + 1 or not rising:
             refuse(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..core.conversion import checked_number
 from ..errors import ArgumentError, refuse
+from ..support.validation import check_number
 from .schedule import Schedule, along
 
 SHAPES = ("cosine", "linear")
@@ -143,7 +143,7 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         self._check(peak="positive", steps="whole", start_factor="positive")
         self._check(final_factor="positive")
-        warmup = checked_number("OneCycle", "warmup", self.warmup, below=1)
+        warmup = check_number("OneCycle", "warmup", self.warmup, below=1)
         object.__setattr__(self, "warmup", warmup)
         if self.shape not in SHAPES:
             expected, given = " or ".join(map(repr, SHAPES)), f"{self.shape!r:.60}"

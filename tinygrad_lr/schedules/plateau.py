@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, refuse
+from ..support.validation import check_integer, check_number
 
 REMEMBERED = ("learning_rate", "best", "waited", "resting")
 
@@ -49,13 +49,13 @@ class ReduceOnPlateau:
         if mode not in {"min", "max"}:
             expected, given = "'min' or 'max'", f"{mode!r:.60}"
             refuse(ArgumentError, where, "there is no such mode", expected=expected, given=given)
-        self.learning_rate = checked_number(where, "learning_rate", learning_rate, positive=True)
-        self.factor = checked_number(where, "factor", factor, positive=True, below=1)
-        self.patience = checked_whole(where, "patience", patience)
-        self.threshold = checked_number(where, "threshold", threshold)
+        self.learning_rate = check_number(where, "learning_rate", learning_rate, positive=True)
+        self.factor = check_number(where, "factor", factor, positive=True, below=1)
+        self.patience = check_integer(where, "patience", patience)
+        self.threshold = check_number(where, "threshold", threshold)
         self.relative = bool(relative)
-        self.cooldown = checked_whole(where, "cooldown", cooldown)
-        self.minimum = checked_number(where, "minimum", minimum)
+        self.cooldown = check_integer(where, "cooldown", cooldown)
+        self.minimum = check_number(where, "minimum", minimum)
         self.mode = mode
         self.best = math.inf if mode == "min" else -math.inf
         self.waited = 0  # evaluations in a row without an improvement

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.conversion import checked_number, checked_whole
+from ..support.validation import check_integer, check_number
 
 Rate = float | Callable[[int], float]
 
@@ -30,11 +30,11 @@ class Schedule:
         for name, bound in bounds.items():
             given = getattr(self, name)
             if bound == "whole":
-                checked: Any = checked_whole(where, name, given, low=1)
+                checked: Any = check_integer(where, name, given, low=1)
             elif bound == "schedule":
                 checked = given if callable(given) else Constant(given)
             else:
-                checked = checked_number(where, name, given, positive=bound == "positive")
+                checked = check_number(where, name, given, positive=bound == "positive")
             object.__setattr__(self, name, checked)
 
 

@@ -11,10 +11,13 @@ import numpy as np
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class StandIn:
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class AbstractArray:
     """An array without numbers: shape, dtype and NumPy's functions, which only take notes.
 
-    The core asks for nothing else than these; `compiler.traced.Traced` is the one kind.
+    The core asks for nothing else than these; `compiler.tracing.traced_array.Traced` is the one kind.
     """
 
     __slots__ = ()
@@ -83,7 +86,7 @@ def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -
         among = [y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,))]
         if not any(hasattr(x, "__apply__") for x in among):  # Values record each step
             for x in among:
-                if isinstance(x, StandIn):
+                if isinstance(x, AbstractArray):
                     return x.called(function, args, options, expand)
         return function(*args, **options)
 
@@ -92,7 +95,7 @@ def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -
 
 def looked_at(x: Any, look: Callable[[Any], object]) -> None:
     """Have numbers looked at by a function that raises for wrong ones: now, or when they come."""
-    if isinstance(x, StandIn):
+    if isinstance(x, AbstractArray):
         x.check(look)
     else:
         look(x)
@@ -100,11 +103,11 @@ def looked_at(x: Any, look: Callable[[Any], object]) -> None:
 
 def entries(table: Any, index: Any) -> Any:
     """table[index], where the index may be a stand-in though the table is a plain array."""
-    return index.entries_of(table) if isinstance(index, StandIn) else table[index]
+    return index.entries_of(table) if isinstance(index, AbstractArray) else table[index]
 
 
 def same(x: Any, y: Any) -> bool:
     """Whether two arrays or numbers are equal, nan to nan, as far as that is known."""
-    if isinstance(x, StandIn):
+    if isinstance(x, AbstractArray):
         return x.same(y)
-    return y.same(x) if isinstance(y, StandIn) else np.array_equal(x, y, equal_nan=True)
+    return y.same(x) if isinstance(y, AbstractArray) else np.array_equal(x, y, equal_nan=True)

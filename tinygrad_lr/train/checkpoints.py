@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..checkpoint import TRAINING, load_all, save_file
-from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, bad_argument
+from ..support.abstract_array import Array
 from ..support.files import printable
-from .inputs import Array
+from ..support.validation import check_integer, check_number
 from .state import Run
 
 FORMAT = 1
@@ -44,9 +44,9 @@ class Checkpoints:
     def __post_init__(self) -> None:
         self.saved = time.monotonic()
         if self.steps is not None:
-            checked_whole("Checkpoints", "steps", self.steps, low=1)
+            check_integer("Checkpoints", "steps", self.steps, low=1)
         if self.minutes is not None:
-            checked_number("Checkpoints", "minutes", self.minutes, positive=True)
+            check_number("Checkpoints", "minutes", self.minutes, positive=True)
         if self.steps is None and self.minutes is None:
             self.minutes = 5
 

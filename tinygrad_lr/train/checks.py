@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import losses
-from ..core.conversion import checked_whole
 from ..data import DataLoader, split
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
-from ..optim import SGD, LearningRate, Optimizer, checked_number
+from ..optim import SGD, LearningRate, Optimizer, check_number
+from ..support.abstract_array import Array
+from ..support.validation import check_integer
 from .checkpoints import Checkpoints
 from .history import counted
-from .inputs import Array, as_inputs, as_targets, frozen, model_dtype
+from .inputs import as_inputs, as_targets, frozen, model_dtype
 from .stopping import EarlyStopping
 
 Batch = tuple[Array, Array]
@@ -90,7 +91,7 @@ def checked_count(name: str, given: Any, low: int, high: int | None = None) -> i
     """A whole number in range, or None for None. Raises `ArgumentError` for anything else."""
     if given is None:
         return None
-    count = checked_whole("fit", name, given, low)
+    count = check_integer("fit", name, given, low)
     if high is not None and count > high:
         expected = f"a whole number from {low} to {high}, the number of rows"
         wrong = f"{name} is larger than the data"
@@ -142,7 +143,7 @@ def checked_bound(optimizer: Optimizer, given: Any) -> float | None:
         wrong, expected = "clip_norm beside a line search", "one of them"
         given = f"clip_norm={given!r:.60} and {type(optimizer).__name__}"
         raise ArgumentError(bad_argument("fit", wrong, expected=expected, given=given))
-    return checked_number("fit", "clip_norm", given, positive=True)
+    return check_number("fit", "clip_norm", given, positive=True)
 
 
 def checked_callbacks(given: Any) -> list[Callable[[Any], Any]]:

@@ -16,8 +16,8 @@ from ..errors import TinygradError, TrainingWarning
 from ..nn import Module, ReLU
 from ..nn.hooks import observed
 from ..optim import SGD, Optimizer
+from ..support.abstract_array import Array
 from .evaluation import mode
-from .inputs import Array
 
 FIRST_LOOK, TIMES = 16, 4  # the steps 16, 64, 256 ...: what is looked at costs next to nothing
 RATIO = 1e6  # between the gradients of two layers, or of a gradient and its weights

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses, metrics
-from ..core.conversion import checked_whole
 from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
-from .inputs import Array, as_inputs, as_targets, model_dtype
+from ..support.abstract_array import Array
+from ..support.validation import check_integer
+from .inputs import as_inputs, as_targets, model_dtype
 
 Metric = Callable[[Any, Any], float]
 ROWS_AT_ONCE = 1024
@@ -49,7 +50,7 @@ def predict(model: Module, x: ArrayLike, *, batch_size: int | None = None) -> Ar
     """
     inputs = as_inputs("predict", model, x)
     given = ROWS_AT_ONCE if batch_size is None else batch_size
-    size = checked_whole("predict", "batch_size", given, low=1)
+    size = check_integer("predict", "batch_size", given, low=1)
     with no_grad(), mode(model, False), np.errstate(all="ignore"):
         parts = [model(inputs[i : i + size]) for i in range(0, len(inputs), size)]
     arrays = [part.numpy() if isinstance(part, Value) else np.asarray(part) for part in parts]

@@ -14,7 +14,7 @@ from .. import losses
 from ..core.value import Value
 from ..errors import ArgumentError, bad_argument
 from ..nn import Module
-from ..optim import Optimizer, checked_number
+from ..optim import Optimizer, check_number
 from ..support.random_state import Seed, as_generator
 from .checks import checked_count, checked_loader, checked_optimizer
 from .evaluation import compared, mode
@@ -80,8 +80,8 @@ def find_learning_rate(
     True
     """
     where = "find_learning_rate"
-    low = checked_number(where, "lowest", lowest, positive=True)
-    high = checked_number(where, "highest", highest, positive=True)
+    low = check_number(where, "lowest", lowest, positive=True)
+    high = check_number(where, "highest", highest, positive=True)
     if low >= high:
         wrong, expected = "the rates do not rise", "lowest below highest"
         given = f"{low:g} and {high:g}"

@@ -7,13 +7,9 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-
+from ..support.abstract_array import Array
 from ..support.files import replace_file
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass

@@ -8,8 +8,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, ShapeError, bad_argument
 from ..nn import Module
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ..support.abstract_array import Array
 
 
 def model_dtype(model: Module) -> np.dtype[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .. import losses
 from ..core.value import Value
 from ..nn import Module
-from ..optim import LearningRate, Optimizer, checked_number
+from ..optim import LearningRate, Optimizer, check_number
 from ..support.random_state import Seed, as_generator
 from .checkpoints import Checkpoints
 from .checks import (
@@ -156,7 +156,7 @@ def fit(
         loader,
         everything,
         epoch=epoch,
-        tolerance=checked_number("fit", "tolerance", tolerance),
+        tolerance=check_number("fit", "tolerance", tolerance),
         metrics=chosen,
         stopping=checked_stopping(early_stopping, held_out is not None),
         diagnosis=Diagnosis(model, optimizer, warn=warn),

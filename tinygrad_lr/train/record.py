@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..nn import Module
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ..support.abstract_array import Array
 
 MOST_RECORDS, MOST_NUMBERS = 400, 1_000_000  # of the weights' history
 

@@ -11,9 +11,9 @@ import numpy as np
 from ..data import DataLoader
 from ..nn import Module
 from ..optim import Optimizer
+from ..support.abstract_array import Array
 from .diagnosis import Diagnosis
 from .evaluation import Metric, measured
-from .inputs import Array
 from .record import Record
 from .stopping import EarlyStopping
 from .weight_history import Watch, unchanged

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from .inputs import Array, Intake
+from ..support.abstract_array import Array
+from .inputs import Intake
 from .state import Run
 
 Batch = tuple[Array, Array]

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..core.value import Value
 from ..optim import clip_gradient_norm
+from ..support.abstract_array import Array
 from .config import Plan
-from .inputs import Array
 from .progress import Show
 from .state import Run
 from .step_batches import Batch, Groups

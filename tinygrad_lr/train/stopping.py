@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.conversion import checked_number, checked_whole
 from ..errors import ArgumentError, bad_argument
+from ..support.validation import check_integer, check_number
 
 
 @dataclass
@@ -43,8 +43,8 @@ class EarlyStopping:
     since: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        checked_whole("EarlyStopping", "patience", self.patience, low=1)
-        checked_number("EarlyStopping", "least_change", self.least_change)
+        check_integer("EarlyStopping", "patience", self.patience, low=1)
+        check_number("EarlyStopping", "least_change", self.least_change)
         if self.highest is None:
             self.highest = not self.figure.endswith(("loss", "mae", "mse", "error"))
 

@@ -11,8 +11,7 @@ from ..core.value import Value
 from ..nn import Module
 from ..nn.module import Found, put, walk
 from ..optim import snapshot
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from ..support.abstract_array import Array
 
 
 class Weights:

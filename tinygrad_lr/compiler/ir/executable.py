@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
+from ...support.abstract_array import Array
 from .instruction import Instruction
 from .program import Program
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Moved = Sequence[tuple[int, Instruction]]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from ...support.abstract_array import Array
+
 Shape = tuple[int, ...]
 
 FLOAT64 = np.dtype(np.float64)

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..ir.executable import Array, Moved
+from ...support.abstract_array import Array
+from ..ir.executable import Moved
 from ..ir.fusion import Call
 from ..ir.instruction import Instruction, execute
 from ..ir.layout import layout, located

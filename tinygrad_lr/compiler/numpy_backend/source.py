@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ...support.abstract_array import Array
 from ...support.errstate import silent
-from ..ir.executable import Array, Moved
+from ..ir.executable import Moved
 from ..ir.instruction import REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
 from ..ir.passes import Done
 from ..ir.passes.memory import Memory, shared_memory

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ...core.conversion import checked_whole
 from ...core.value import Value, plain
 from ...errors import ArgumentError, CompileWarning, refuse
 from ...support.random_state import Seed, as_generator
+from ...support.validation import check_integer
 from ..tracing.interception import TRACE
 from ..tracing.sources import Changed
 from ..tracing.trace_function import Static
@@ -128,7 +128,7 @@ class Compiled:
         >>> step.loop(0.5, steps=3).tolist()
         [0.5, 1.0, 1.5]
         """
-        count = checked_whole(f"{self.__name__}.loop", "steps", steps)
+        count = check_integer(f"{self.__name__}.loop", "steps", steps)
         leaves: list[Any] = []
         key, _ = self._key(args, keywords, leaves)
         leaves = [plain(x) for x in leaves]
@@ -173,8 +173,8 @@ class Compiled:
             self,
             where,
             arrays,
-            batch_size=checked_whole(where, "batch_size", batch_size, low=1),
-            epochs=checked_whole(where, "epochs", epochs),
+            batch_size=check_integer(where, "batch_size", batch_size, low=1),
+            epochs=check_integer(where, "epochs", epochs),
             random=as_generator(where, 0 if generator is None else generator),
             shuffle=shuffle,
             drop_last=drop_last,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.chain_rule import fitted, pull_back
 from ...core.grad_mode import RECORDING, Watched
-from ...core.node import Record
+from ...core.node import PackedRecord
 from ...core.primitive import Primitive
 from ...core.value import Value, plain, result, seen
 from ...support import pytree as tree
@@ -36,7 +36,7 @@ def as_node(
     nodes = {}
     for k, x in enumerate(differentiable):
         made = operation(compiled, program, args, len(differentiable), k)
-        record: Record = (made, operands, numbers, {})
+        record: PackedRecord = (made, operands, numbers, {})
         if isinstance(now, Watched):
             nodes[id(x)] = seen(now, x._content, True, record)
         else:
@@ -48,7 +48,7 @@ def numbers_of(x: Any) -> Any:
     """An operand's numbers as a graph keeps them: copied where somebody else may write to them."""
     if not isinstance(x, Value):
         return x.copy() if isinstance(x, np.ndarray) and x.flags.writeable else x
-    return x._content.copy(order="K") if x._exposed else x._content
+    return x._content.copy(order="K") if x._data_shared else x._content
 
 
 def operation(

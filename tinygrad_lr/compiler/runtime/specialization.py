@@ -155,7 +155,7 @@ class Specialization:
         if isinstance(x, np.ndarray):
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.moved:
-                shared = isinstance(place, Content) and not place.value._exposed
+                shared = isinstance(place, Content) and not place.value._data_shared
                 if shared or not (x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
                 place.write(x)

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from ...core.conversion import checked_whole
+from ...support.validation import check_integer
 
 Part = Callable[[int], int]
 
@@ -39,7 +39,7 @@ def set_threads(count: int) -> None:
 
     >>> tg.set_threads(2)
     """
-    THREADS.count = checked_whole("set_threads", "count", count, low=1)
+    THREADS.count = check_integer("set_threads", "count", count, low=1)
 
 
 class Team:

@@ -19,7 +19,7 @@ from ...core.node import Node
 from ...nn import Module
 from ...optim import ExponentialMovingAverage, Optimizer
 
-SLOTS = ("_content", "_grad", "_exposed")
+SLOTS = ("_content", "_grad", "_data_shared")
 KEEPERS: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAverage)
 
 

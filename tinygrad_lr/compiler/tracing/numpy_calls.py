@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ...core.primitive import NUMPY
+from ...core.primitive import NUMPY_IMPLS
 from ...errors import TraceError
 from ..ir.instruction import Instruction, constant, hollow, make
 from .python_calls import called
@@ -35,7 +35,7 @@ def function(asked: Callable[..., Any], args: Sequence[Any], options: Mapping[st
         return direct(*args, **options)
     if asked in SHAPES:
         return asked(*_emptied(args), **options)
-    composed = NUMPY.get(asked)
+    composed = NUMPY_IMPLS.get(asked)
     if composed is not None and asked not in COMPOSING.get():
         token = COMPOSING.set((*COMPOSING.get(), asked))
         try:
@@ -211,7 +211,7 @@ def dot(a: Any, b: Any, *, out: None = None) -> Traced:
         return elementwise("multiply", a, b)
     if len(y.shape) == 1 or (len(x.shape) <= 2 and len(y.shape) <= 2):
         return product("dot", a, b)
-    found: Traced = NUMPY[np.tensordot](a, b, axes=(-1, -2))
+    found: Traced = NUMPY_IMPLS[np.tensordot](a, b, axes=(-1, -2))
     return found
 
 

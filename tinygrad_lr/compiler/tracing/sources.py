@@ -63,7 +63,7 @@ class Content(Place):
     def write(self, new: Any) -> None:
         """Its array or number replaced; other graphs must copy the array."""
         self.value._content = new
-        self.value._exposed = isinstance(new, np.ndarray)
+        self.value._data_shared = isinstance(new, np.ndarray)
 
 
 class Gradient(Place):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.node import Node, age_now
+from ...core.node import Node, next_serial
 from ...core.value import Value
 from ...errors import TraceError
 from ...optim import Optimizer
@@ -35,7 +35,7 @@ class Trace:
     """
 
     def __init__(self) -> None:
-        self.since = age_now()
+        self.since = next_serial()
         self.inputs: dict[tuple[Any, ...], tuple[Place, Instruction]] = {}
         self.guards: list[tuple[Any, str, Any]] = []
         self.absent: list[Value] = []  # Values that were seen to have no gradient
@@ -81,13 +81,13 @@ class Trace:
     def get(self, node: Node, slot: str) -> Any:
         """What a slot holds, in this trace."""
         raw = RAW[slot].__get__(node)
-        if node._age >= self.since or node._record is not None:
+        if node._serial >= self.since or node._record is not None:
             return raw
         key = (id(node), slot)
         if key in self._nodes:
             return self._nodes[key][1]
         assert isinstance(node, Value)
-        if slot == "_exposed":
+        if slot == "_data_shared":
             seen: Any = False
         elif slot == "_content":
             seen = Traced(self.input(Content(node), raw, node.name))
@@ -106,7 +106,7 @@ class Trace:
     def set(self, node: Node, slot: str, new: Any) -> None:
         """Let a slot hold something else, in this trace."""
         try:
-            own = node._age >= self.since or node._record is not None
+            own = node._serial >= self.since or node._record is not None
         except AttributeError:  # a Value that is being made
             own = True
         if own:

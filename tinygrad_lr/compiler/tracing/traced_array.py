@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ...support.abstract_array import StandIn
+from ...support.abstract_array import AbstractArray
 from ..ir.instruction import (
     REDUCTIONS,
     UFUNCS,
@@ -42,7 +42,7 @@ def through(name: str) -> Callable[..., Any]:
     return call
 
 
-class Traced(NDArrayOperatorsMixin, StandIn):
+class Traced(NDArrayOperatorsMixin, AbstractArray):
     """An array whose numbers come when the compiled program runs.
 
     It has the shape, the dtype and the methods of an array; what is computed with it becomes

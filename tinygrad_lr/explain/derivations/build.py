@@ -12,12 +12,12 @@ import numpy as np
 
 from ...core.autodiff import seed
 from ...core.chain_rule import pull_back
-from ...core.conversion import checked_number
 from ...core.graph import ordered
 from ...core.value import Value
 from ...errors import ArgumentError, GraphError, refuse
 from ...nn import Module
 from ...support.files import quoted
+from ...support.validation import check_number
 from ..graphs.call_stack import variables_of
 from ..graphs.naming import Names
 from .local_derivatives import Region
@@ -180,7 +180,7 @@ def derivation(
     variables = variables_of(sys._getframe(1))
     _check(loss)
     if learning_rate is not None:
-        learning_rate = checked_number("derivation", "learning_rate", learning_rate, positive=True)
+        learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets = _targets(loss, wrt)
     names = Names(loss, model, variables)
@@ -254,7 +254,7 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
     """The Values to differentiate by, each once."""
     if wrt is None:
         leaves = [x for x in ordered([loss]) if x._record is None]
-        return sorted(leaves, key=lambda x: x._age)
+        return sorted(leaves, key=lambda x: x._serial)
     if isinstance(wrt, Value):
         found = [wrt]
     elif isinstance(wrt, Module):

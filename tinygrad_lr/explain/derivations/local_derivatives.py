@@ -119,7 +119,7 @@ class Region:
         cotangents: dict[Value, Symbol] = {value: seed}
         found: dict[Value, Handed] = {}
         blocked: set[Value] = set()
-        waiting = [(-value._age, value)]
+        waiting = [(-value._serial, value)]
         while waiting:
             reader = heappop(waiting)[1]
             g = cotangents[reader]
@@ -132,7 +132,7 @@ class Region:
                     blocked.add(x)
                     if x not in cotangents and x not in self.visible:
                         cotangents[x] = g
-                        heappush(waiting, (-x._age, x))
+                        heappush(waiting, (-x._serial, x))
                     continue
                 c = self._handed(reader, position, g)
                 if x in self.visible or x._record is None:
@@ -147,7 +147,7 @@ class Region:
                         cotangents[x] = _added(cotangents[x], c)
                     else:
                         cotangents[x] = c
-                        heappush(waiting, (-x._age, x))
+                        heappush(waiting, (-x._serial, x))
         return {x: share for x, share in found.items() if x not in blocked}
 
     def _handed(self, reader: Value, position: int, g: Symbol) -> Symbol:

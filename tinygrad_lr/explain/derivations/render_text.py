@@ -136,7 +136,7 @@ def _forward(derivation: Derivation, width: int) -> Iterator[str]:
 def forward_order(derivation: Derivation) -> list[Step]:
     """The steps in the order in which they were computed, leaves first."""
     leaves = [step for step in derivation.steps if step.forward is None]
-    leaves.sort(key=lambda step: step.value._age)
+    leaves.sort(key=lambda step: step.value._serial)
     return [*leaves, *(step for step in reversed(derivation.steps) if step.forward is not None)]
 
 

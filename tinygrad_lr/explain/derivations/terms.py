@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...support.abstract_array import Array
 from .steps import Share
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)

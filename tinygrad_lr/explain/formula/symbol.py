@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.numpy_dispatch import PLAIN, REDUCTIONS
-from ...core.primitive import NUMPY, TABLE, Primitive
+from ...core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive
 from ...errors import TraceError
 from ...support.text_format import MOST
 from .expression import (
@@ -100,14 +100,14 @@ class Symbol:
         return len(self.number)
 
     def __getitem__(self, index: Any) -> Any:
-        return TABLE["getitem_at"].evaluate((self,), {"index": index})
+        return PRIMITIVES["getitem_at"].evaluate((self,), {"index": index})
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if method == "reduce" and ufunc in REDUCTIONS:
-            return NUMPY[REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **options})
+            return NUMPY_IMPLS[REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **options})
         if method == "__call__" and not options:
-            if ufunc in NUMPY:
-                return NUMPY[ufunc](*inputs)
+            if ufunc in NUMPY_IMPLS:
+                return NUMPY_IMPLS[ufunc](*inputs)
             if ufunc in CONDITIONS:
                 return compared(ufunc, CONDITIONS[ufunc], *inputs)
             if ufunc in PLAIN:
@@ -119,8 +119,8 @@ class Symbol:
     ) -> Any:
         if function is np.size and len(args) == 1:
             return args[0].size
-        if function in NUMPY:
-            return NUMPY[function](*args, **options)
+        if function in NUMPY_IMPLS:
+            return NUMPY_IMPLS[function](*args, **options)
         if function in PLAIN:
             return function(*map(number_of, args), **options)
         raise TraceError(f"{function.__name__} is no step of a formula")
@@ -162,7 +162,7 @@ def written(
     if name in {"matmul", "affine"}:
         shapes = [np.shape(number_of(operand)) for operand in operands[:2]]
         found = _matrix_product(x[0], x[1], shapes, out) or call(
-            TABLE["matmul"].latex or "", {"x": x[0], "y": x[1]}
+            PRIMITIVES["matmul"].latex or "", {"x": x[0], "y": x[1]}
         )
         return total(found, x[2]) if name == "affine" else found
     if name == "getitem_at":
@@ -190,9 +190,9 @@ def stated(
     """The formula of an operation that is shown for itself: also one that changes no number.
 
     >>> x, out = Symbol(Name("x"), np.ones(4)), np.ones((2, 2))
-    >>> stated(TABLE["reshape_to"], [x], {"shape": (2, 2)}, out).text
+    >>> stated(PRIMITIVES["reshape_to"], [x], {"shape": (2, 2)}, out).text
     'reshape(x)'
-    >>> stated(TABLE["multiply"], [x, 0.0], {}, np.zeros(4)).text
+    >>> stated(PRIMITIVES["multiply"], [x, 0.0], {}, np.zeros(4)).text
     'x · 0'
     """
     found = written(operation, operands, options, out)
@@ -218,7 +218,7 @@ def place(index: Any) -> str:
 
 def transposed(x: Expression) -> Expression:
     """xᵀ, and x of xᵀ."""
-    template = TABLE["transpose_to"].latex or ""
+    template = PRIMITIVES["transpose_to"].latex or ""
     if isinstance(x, Call) and x.template == template:
         return x.holes[0][1][0]
     return x if isinstance(x, (Number, Count)) else call(template, {"x": x})
@@ -250,7 +250,7 @@ def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expr
 
 def _column(x: Expression) -> Expression:
     """A vector's letters, however it lies."""
-    template = TABLE["transpose_to"].latex
+    template = PRIMITIVES["transpose_to"].latex
     return transposed(x) if isinstance(x, Call) and x.template == template else x
 
 
@@ -308,7 +308,7 @@ def _by_name(operation: Primitive) -> str:
 def _operator(name: str, reflected: bool = False) -> Callable[..., Any]:
     def on(self: Symbol, *other: Any) -> Symbol:
         operands = (*other, self) if reflected else (self, *other)
-        return symbolic(TABLE[name], operands, TABLE[name].defaults)
+        return symbolic(PRIMITIVES[name], operands, PRIMITIVES[name].defaults)
 
     return on
 

@@ -70,7 +70,7 @@ class Names:
         self.loss = loss
         self.layers = layers_of(loss, model)
         self._layer = {x: layer for layer in self.layers for x in layer.results}
-        self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._age))
+        self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._serial))
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
         self._taken: dict[str, int] = {}  # a name, and up to which number it is given

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ...core.chain_rule import pull_back
+from ...support.abstract_array import Array
 from ..graphs.layers import Layer
 from .float64_graph import Recorded
 from .units import by_units, has_kernels
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0, "relu": 1.0, "softsign": 1.0, "log_sigmoid": 1.0}
 """The largest slope of an activation, anywhere."""

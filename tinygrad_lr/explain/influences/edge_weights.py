@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ...core.value import Value
+from ...support.abstract_array import Array
 from .float64_graph import Recorded
 from .units import Units
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,4 +229,4 @@ def _products(unit: Value, members: Sequence[Value] | set[Value]) -> Iterator[Va
             found.append(value)
         else:
             waiting += of
-    return iter(sorted(found, key=lambda x: x._age))
+    return iter(sorted(found, key=lambda x: x._serial))

@@ -19,8 +19,6 @@ from ..graphs.layers import Layer
 from ..graphs.naming import Names
 from ..graphs.replay import recorded_leaves, run_again
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 class Recorded:
     """A graph's twin: the same operations on the recorded numbers, in float64.

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
+from ...support.abstract_array import Array
 from ...support.errstate import silent
 from .float64_graph import Segment
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Product = Callable[[Array], Array]
 
 MOST_PASSES = 512  # backward or forward passes for one Jacobian; a wider one is not written out

@@ -12,6 +12,7 @@ import numpy as np
 from ...core.value import Value
 from ...errors import ArgumentError, refuse
 from ...nn import Module
+from ...support.abstract_array import Array
 from ...support.errstate import silent
 from .activations import Activation, activations_of
 from .edge_weights import Connections, connections_of
@@ -20,8 +21,6 @@ from .jacobians import Chain, Factor, Jacobian, length, multiplied
 from .selection import Entry, Weight, chosen_weights, largest_entry
 from .units import Units
 from .weight import WeightInfluence
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_NAMED = 3  # outputs of a layer
 MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
+from ...support.abstract_array import Array
 from ...support.errstate import silent
 from .float64_graph import Recorded
 from .units import Units
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_PATHS = 256  # followed one by one; of more, the strongest beginnings are followed
 MOST_UNITS = 512  # passes through a layer, for the edges between its units and the next one's

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
+from ...support.abstract_array import Array
 from ..graphs.layers import Layer
 from .float64_graph import Recorded
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Units:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from .float64_graph import Recorded
 from .paths import Journey, Path, Through
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 KINKED = frozenset({"relu", "leaky_relu", "abs"})
 

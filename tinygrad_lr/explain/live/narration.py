@@ -94,8 +94,8 @@ def in_numbers(formula: Expression, numbers: Mapping[Expression, Any]) -> str:
 def options_text(operation: Primitive, options: Mapping[str, Any]) -> str:
     """The options that are not the usual ones, in brackets, but for those that are seen anyway.
 
-    >>> from tinygrad_lr.core.primitive import TABLE
-    >>> options_text(TABLE["sum"], {"axis": 0, "keepdims": False})
+    >>> from tinygrad_lr.core.primitive import PRIMITIVES
+    >>> options_text(PRIMITIVES["sum"], {"axis": 0, "keepdims": False})
     ' (axis=0)'
     """
     told = [

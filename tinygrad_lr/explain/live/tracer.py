@@ -14,7 +14,7 @@ from ...core.grad_mode import RECORDING, Watched, WatchedPass, Watcher, watcher
 from ...core.value import Value, plain
 from ...errors import TraceError
 from ...nn import Module
-from ...support.abstract_array import StandIn
+from ...support.abstract_array import AbstractArray
 from ...support.text_format import factor_text, number_text
 from ..derivations.prose import as_a_whole, entry_by_entry
 from ..formula.expression import Expression, Name, derivative, differential, product, summed, total
@@ -92,7 +92,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
         """An operation ran."""
         operation, _, numbers, options = record
-        if any(isinstance(x, StandIn) for x in (value._content, *numbers)):
+        if any(isinstance(x, AbstractArray) for x in (value._content, *numbers)):
             raise TraceError(
                 "trace: a function that is being compiled has no numbers to print: put tg.trace() "
                 "around the call of the function, before it is compiled"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...core.primitive import primitive
-from ...support.abstract_array import StandIn
+from ...support.abstract_array import AbstractArray
 from ..activation import INTEGERS
 from . import unrolled
 from .geometry import sliding_windows
@@ -28,7 +28,7 @@ def masked(x, mask, entry):
     """
     if mask is None:
         return x
-    if x.dtype.char in INTEGERS and not isinstance(x, StandIn):
+    if x.dtype.char in INTEGERS and not isinstance(x, AbstractArray):
         return (x.view(INTEGERS[x.dtype.char]) * mask[entry]).view(x.dtype)
     return np.where(mask[entry], x, 0.0)
 
@@ -124,7 +124,7 @@ def _largest(x, out, geometry):
     """Where in each window the entries equal to the largest are, and how many there are."""
     inside = sliding_windows(x, **geometry)
     largest, unknown = inside == out, out != out  # noqa: PLR0124
-    if isinstance(unknown, StandIn) or unknown.any():
+    if isinstance(unknown, AbstractArray) or unknown.any():
         largest = largest | (inside != inside)  # noqa: PLR0124
     several = np.zeros_like(largest[(0,) * len(geometry["size"])], dtype=np.int32)
     for entry in np.ndindex(geometry["size"]):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import LabelError, ShapeError, refuse
 from ...nn import Module
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import (
     PRINT,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 GRID = 160  # points along an axis, where the borders are looked for
 MOST_POINTS = 2000

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ArgumentError, bad_argument
+from ...support.abstract_array import Array
 from ..style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal, plain
 from .boundary import draw_borders, name_classes
 from .curves import draw_losses
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_NAMED = 12  # classes whose names and counts there is room for
 

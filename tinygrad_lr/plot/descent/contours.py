@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ... import losses
 from ...errors import ArgumentError, refuse
 from ...nn import Module
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import dress, figure_with_panels, grouped, literal
 from .curves import ended
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
 MOST_LOSSES, MOST_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...linear import Line
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import SMALL, colors_of, drawable, dress, grouped, limits, tell_hidden
 from .loss_slice import Run
@@ -18,7 +19,6 @@ from .loss_slice import Run
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 DECADES = 100.0  # losses that span more get a logarithmic axis
 MOST_DRAWN = 4000  # losses; of more, the lowest and the highest of each stretch are drawn

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...support.abstract_array import Array
 from ..style import DRAWABLE, colors_of, tell_hidden, write
 from .loss_curve import draw_path
 from .loss_slice import DENSE, MOST, followed
@@ -15,7 +16,6 @@ from .loss_slice import DENSE, MOST, followed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 NEAR = 0.03  # of the picture: nearer points share a label
 

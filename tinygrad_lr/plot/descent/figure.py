@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ...errors import ArgumentError, ShapeError, bad_argument
 from ...linear import Line
+from ...support.abstract_array import Array
 from ..style import figure_with_panels, literal
 from .curves import draw_losses
 from .loss_curve import draw_slice
@@ -19,8 +20,6 @@ from .replay import real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def descent_figure(

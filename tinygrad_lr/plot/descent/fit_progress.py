@@ -13,6 +13,7 @@ from ...data import Standardizer
 from ...errors import ArgumentError, ShapeError, refuse
 from ...linear import Line, closed_form
 from ...nn import Module
+from ...support.abstract_array import Array
 from ..style import (
     apart,
     blend,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 COUNT = 7  # lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ... import losses
 from ...errors import ArgumentError, refuse
 from ...nn import Module
+from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import number_text
 from ..style import DRAWABLE, dress, figure_with_panels, grouped
@@ -23,7 +24,6 @@ from .surface import draw_contours
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Weights = dict[str, Array]
 
 SIDES = 51, 21  # points along an axis, and in the costliest pictures

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 HELD_OUT = "validation_"  # how the names of figures of validation data begin
 MOST_PANELS, COLUMNS = 9, 3

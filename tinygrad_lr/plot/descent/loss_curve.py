@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ... import losses
 from ...nn import Module
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import (
     colors_of,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 TANGENTS = 6  # slopes of the first steps
 VISIBLE = 0.035  # of the panel: a shorter step is a dot

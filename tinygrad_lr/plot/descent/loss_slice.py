@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from ...support.abstract_array import Array
 from ..style import DRAWABLE
 from .parameter_entry import Entry, furthest, held, label
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 DENSE, MOST = 12, 40  # points of the path: the first ones all, later ones ever fewer
 FAR = 4.0  # a path that runs away is shown up to this many times its first distance

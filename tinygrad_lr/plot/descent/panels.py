@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...linear import Line
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import colors_of, drawable, dress, key, limits, literal, tell_hidden
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def draw_curve(

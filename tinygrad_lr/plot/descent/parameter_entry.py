@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import ArgumentError, bad_argument
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import DRAWABLE, grouped, literal
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Entry(NamedTuple):

@@ -13,6 +13,7 @@ from ... import losses
 from ...errors import ArgumentError, TinygradError, refuse
 from ...linear import learning_rate_limit
 from ...nn import Module
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import apart, blank_figure, colors_of, drawable, dress, limits, literal, room, write
 from .curves import Curve, course, draw_curve_of, dress_steps, ended, scale
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_RUNS = 6
 WIDER = 1.5  # than the best descent needs it, so that one sees others leave

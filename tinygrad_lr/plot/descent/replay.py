@@ -14,9 +14,9 @@ from ...core.grad_mode import no_grad
 from ...core.value import Value
 from ...errors import ArgumentError, DtypeError, ShapeError, refuse
 from ...nn import Module
+from ...support.abstract_array import Array
 from .loss_slice import Run
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Loss = Callable[[Any, Any], Value]
 
 ROWS_AT_ONCE = 4096

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import DRAWABLE, SMALL, blend, colors_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Height = Callable[[float, float], float]
 
 LEVELS = 13

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...core.conversion import checked_number
 from ...explain import Influence
 from ...explain.influences.measure import checked_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.text_format import number_text
+from ...support.validation import check_number
 from ..style import colors_of, drawable, dress, figure_with_panels, grouped, limits, literal, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 POINTS = 121  # at which the loss is computed
 FAR = 3.0  # a bottom of the parabola further away than this many |w| + 1 is not in the picture
@@ -55,7 +54,7 @@ def loss_slice(
     """
     checked_influence("loss_slice", influence, weight)
     if learning_rate is not None:
-        learning_rate = checked_number("loss_slice", "learning_rate", learning_rate, positive=True)
+        learning_rate = check_number("loss_slice", "learning_rate", learning_rate, positive=True)
     chosen = influence.weights[weight]
     figure, (ax,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):

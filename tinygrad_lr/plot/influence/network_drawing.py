@@ -13,6 +13,7 @@ from ...explain import Influence
 from ...explain.influences.edge_weights import Connections
 from ...explain.influences.measure import checked_influence
 from ...explain.influences.weight import WeightInfluence
+from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Places = Sequence[tuple[int, int]]  # edges, as (unit before, unit after)
 
 ACROSS, DOWN, RADIUS = 1.9, 0.56, 0.215  # inches between layers, between units, of a unit
