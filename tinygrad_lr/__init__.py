@@ -62,7 +62,7 @@ if _TYPE_CHECKING:
     from .train import History as History
     from .train import fit as fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = [
     *("checkpoint", "compiler", "datasets", "explain", "interop", "linear", "metrics", "plot"),

@@ -1,0 +1,50 @@
+# Common tasks. They use the virtual environment .venv, which is created when it is needed; to use
+# an environment that you have: make test PYTHON=path/to/python (only `make setup` installs there).
+
+ifdef PYTHON
+install = $(PYTHON) -m pip install --quiet --editable '.[dev]'
+else
+PYTHON := .venv/bin/python
+dev := .venv/.dev
+bench := .venv/.bench
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test quick lint format types docs bench
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(dev) ## Create .venv and install the package with the dev extra
+	$(install)
+
+test: $(dev) ## Run all tests
+	$(PYTHON) -m pytest
+
+quick: $(dev) ## Run the tests that are not marked as slow
+	$(PYTHON) -m pytest -m "not slow"
+
+lint: $(dev) ## Check style and formatting
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+
+format: $(dev) ## Fix formatting, and style where a safe fix is known
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format
+
+types: $(dev) ## Check types
+	$(PYTHON) -m mypy --strict tinygrad_lr
+
+docs: $(dev) ## Run the code in the README, docs/ and docstrings
+	$(PYTHON) -m pytest tests/test_documentation.py tests/test_lesson_chapters.py tinygrad_lr
+
+bench: $(bench) ## Measure speed against other libraries (15 minutes, installs the bench extra)
+	$(PYTHON) benchmarks/eager.py
+	$(PYTHON) benchmarks/layers.py
+	$(PYTHON) benchmarks/compiled.py
+
+# .venv/.dev and .venv/.bench record which extra is installed; a new pyproject.toml installs again.
+.venv/.%: pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
