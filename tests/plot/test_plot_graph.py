@@ -387,7 +387,7 @@ def test_a_result_belongs_to_one_layer_only():
     u, v, w = (Value(0.1 * k) for k in (1, 2, 3))
     x = np.array([1.0, 2.0])
     deep, shallow = np.tanh(v * np.tanh(w * x)), np.mean((u * x - 1.0 - x) ** 2)
-    layers = tg.plot.graph_reading.Graph(np.mean((deep - x) ** 2) + shallow).layers
+    layers = Graph(np.mean((deep - x) ** 2) + shallow).layers
     results = [value for layer in layers for value in layer.results]
     assert len(set(results)) == len(results)
 

@@ -531,7 +531,7 @@ def test_the_page_computes_losses_and_slopes_as_the_run_did(page, name, tmp_path
     history = tg.fit(model, x, y, loss=loss, learning_rate=0.3, steps=5, warn=False)
     text = tg.report(history, model, x, y, loss=loss).html
     data = text[text.index('<script type="application/json"') : text.index("</script>")]
-    folder = Path(tg.__file__).parent / "page" / "browser"
+    folder = Path(tg.__file__).parent / "report_page" / "browser"
     scripts = [(folder / f"{part}.js").read_text() for part in ("numbers", "network")]
     asked = """
         const sum = (w) => {

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class AbstractArray:
     """An array without numbers: shape, dtype and NumPy's functions, which only take notes.
 
-    The core asks for nothing else than these; `compiler.tracing.traced_array.Traced` is the one kind.
+    The core asks for nothing else than these; the compiler's `Traced` is the one kind.
     """
 
     __slots__ = ()

@@ -10,12 +10,16 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from ..errors import DataFileError, bad_argument
 
 if sys.platform != "win32":
     import fcntl
+
+PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+"""The folder of tinygrad_lr: a frame whose file begins with it runs code of this package."""
 
 
 def printable(text: str) -> str:

@@ -11,8 +11,9 @@ from typing import NoReturn
 import numpy as np
 
 from ...errors import TraceError
+from ...support.files import PACKAGE
 
-OWN = tuple(f"{Path(x).parent}{os.sep}" for x in (Path(__file__).parent, np.__file__))
+OWN = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
 UNCERTAIN = (
     "NumPy may have made a copy or not, and which is not known here; write .copy() after the "
     "reshape, or compute a new array (x = x + 1, not x += 1)"

@@ -9,16 +9,15 @@ import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from ...core.chain_rule import pull_back, push_forward
 from ...nn import Module
+from ...support.files import PACKAGE
 from .naming import held_by, speaks
 
-OWN = f"{Path(__file__).parents[1]}{os.sep}"
-DIRECT = frozenset({f"{OWN}value.py", f"{OWN}primitive.py"})
+DIRECT = frozenset(os.path.join(PACKAGE, "core", name) for name in ("value.py", "primitive.py"))
 """Where a call goes through on its way to one operation; other files may compute several."""
 
 RULES = frozenset(inspect.unwrap(f).__code__ for f in (pull_back, push_forward))
@@ -62,9 +61,9 @@ def caller() -> Caller:
         rules += code in RULES
         if user is None:
             file = code.co_filename
-            if not file.startswith(OWN):
+            if not file.startswith(PACKAGE):
                 user = frame
-            elif file not in DIRECT and not file.startswith(f"{OWN}explain{os.sep}"):
+            elif file not in DIRECT and not file.startswith(f"{PACKAGE}explain{os.sep}"):
                 direct = False
         frame = frame.f_back
     if user is None:
