@@ -17,13 +17,17 @@ from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
 from ..ir.schedule import Schedule, Storage, make_schedule, roots_read
-from ..runtime.fast_call import CELLS
-from ..runtime.threads import THREADS, run_together
 from .engine import Native
 from .module import ENTRY, ModuleWriter, native, title_of
+from .threads import THREADS, run_together
 
 LARGE = 1 << 16  # bytes of a result whose memory is used again
 ALONE = 2  # references to an array that only the list of results holds: that, and the asking's
+CELLS = {
+    np.dtype(np.float64): ctypes.c_double,
+    np.dtype(np.float32): ctypes.c_float,
+    np.dtype(np.int64): ctypes.c_int64,
+}
 Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
