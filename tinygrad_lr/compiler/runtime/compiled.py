@@ -50,8 +50,8 @@ class Compiled:
         self._static = frozenset([static] if isinstance(static, str) else static)
         for missing in sorted(self._static - set(self._parameters)):
             raise ArgumentError(
-                f"compile: static must name parameters of {self.__name__} "
-                f"({', '.join(self._parameters) or 'it has none'}), got {missing!r}"
+                "compile: static must name some of the function's parameters "
+                f"({', '.join(self._parameters) or 'none'}), got {missing!r:.60}"
             )
         self._compile_program, self.backend = choose_backend(backend)
         self._programs: OrderedDict[Any, list[Specialization]] = OrderedDict()

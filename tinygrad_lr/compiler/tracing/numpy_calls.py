@@ -51,8 +51,8 @@ def reshape(a: Any, shape: Any, order: str = "C", **_: Any) -> Traced:
         return transpose(reshape(transpose(a), tuple(np.atleast_1d(shape).tolist())[::-1]))
     if order not in {"C", "K"}:
         raise_trace_error(
-            f"order must be 'C' or 'F', got {order!r}, which depends on the array's memory layout",
-            'write order="C" or order="F"',
+            f"order must be 'C' or 'F', got {order!r}",
+            "other orders depend on the memory layout, which is unknown while tracing",
         )
     x = as_instruction(a)
     wanted = resolve_shape(x.shape, shape)

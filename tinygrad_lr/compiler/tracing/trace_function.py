@@ -84,8 +84,9 @@ class TracedFunction:
             self.created.clear()
             raise TraceError(
                 f"{code.co_filename}, line {line}, in {code.co_name}: compile: the array computed "
-                f"here must not be stored outside the function (it is in a {where}), since it has "
-                "no values while tracing; return it, and store what the compiled function returns"
+                f"here must not be stored outside the function (a {where} still refers to it), "
+                "since its values are unknown while tracing; return it, and store what the "
+                "compiled function returns"
             )
         self.created.clear()
 

@@ -172,8 +172,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def __float__(self) -> NoReturn:
         raise_trace_error(
-            "float() and .item() need the value of a traced number, which is unknown while tracing",
-            "compute with it as it is, or return it and convert it outside the compiled function",
+            "float(), .item() and writing into a NumPy array need the value of a traced number, "
+            "which is unknown while tracing",
+            "compute with it as it is, build arrays with np.stack or np.where, or return it and "
+            "convert it outside the compiled function",
         )
 
     def __int__(self) -> NoReturn:
