@@ -16,7 +16,6 @@ from ...core.value import result
 from ..ir.sources import (
     Argument,
     Attribute,
-    CapturedArray,
     Gradient,
     HostInput,
     OuterName,
@@ -50,7 +49,7 @@ class FastCallWriter:
         self.space[name] = x
         return name
 
-    def compile(self) -> Callable[..., Any]:
+    def build(self) -> Callable[..., Any]:
         """Return the function, which takes the tuple of arguments."""
         program = self.program
         arguments = max(
@@ -157,24 +156,13 @@ class FastCallWriter:
         return f"return {self.name('r', program.build_result)}([{found}])"
 
 
-FAST_SOURCES = (
-    Argument,
-    ValueData,
-    Gradient,
-    Attribute,
-    OuterName,
-    HostInput,
-    CapturedArray,
-)
-
-
 def write_fast_call(program: Specialization) -> Callable[..., Any] | None:
     """Return the fast path of a program; None if it has none."""
     if getattr(program.executable, "calls", None):
         return None  # calls of Python take longer than the slow path
     if program.is_differentiable or program.input_checks or program.has_nested_arguments:
         return None
-    for x, source in zip(program.inputs, program.input_sources, strict=True):
-        if not isinstance(source, FAST_SOURCES) or (isinstance(source, HostInput) and not x.weak):
-            return None
-    return FastCallWriter(program).compile()
+    sources = zip(program.inputs, program.input_sources, strict=True)
+    if any(isinstance(source, HostInput) and not x.weak for x, source in sources):
+        return None  # random arrays
+    return FastCallWriter(program).build()
