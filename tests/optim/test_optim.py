@@ -329,7 +329,7 @@ def bad_groups():
     yield [{"params": [w]}], "SGD, group 0: there are no parameters.*'params'"
     yield [{"parameters": []}], "SGD, group 0: there are no parameters"
     yield [{"parameters": [w]}, {"parameters": [b], "momentum": -1}], "SGD, group 1: momentum"
-    yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate is out"
+    yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate must be"
     yield [{"parameters": [w]}, b], "SGD, group 1: no group of parameters"
 
 
