@@ -20,9 +20,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.primitive import PRIMITIVES
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, refuse
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_choice
 from .initial_weights import as_dtype
 from .linear import as_size
 from .module import Module, put
@@ -30,14 +32,8 @@ from .module import Module, put
 Target: TypeAlias = "Value | int | Sequence[int]"
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
 
-GAINS = {
-    "identity": 1.0,
-    "linear": 1.0,
-    "relu": math.sqrt(2.0),
-    "selu": 0.75,
-    "sigmoid": 1.0,
-    "tanh": 5 / 3,
-}
+GAINS = {"identity": 1.0, "linear": 1.0, "selu": 0.75}
+"""Gains of what is not an operation of its own; an operation declares its gain."""
 
 
 def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
@@ -51,17 +47,9 @@ def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
     >>> tg.nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
     """
-    if nonlinearity == "leaky_relu":
-        return math.sqrt(2 / (1 + parameter**2))
-    if nonlinearity not in GAINS:
-        refuse(
-            ArgumentError,
-            "calculate_gain",
-            "the nonlinearity is unknown",
-            expected=f"one of leaky_relu, {', '.join(GAINS)}",
-            given=f"{nonlinearity!r:.60}",
-        )
-    return GAINS[nonlinearity]
+    gains = {name: x.gain for name, x in PRIMITIVES.items() if x.gain is not None} | GAINS
+    gain = gains[check_choice("calculate_gain", "nonlinearity", nonlinearity, sorted(gains))]
+    return gain(parameter) if callable(gain) else gain
 
 
 def constant(

@@ -19,15 +19,13 @@ LINE: Sequence[Callable[..., Any]] = (
 )
 """The rules of x @ w + b where w is one number: those of the lesson's w·x + b."""
 
-ENTRYWISE = frozenset({"alias", "broadcast_to", "cast"})
-
 
 def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any], bool]:
     """The rules by operand, and whether the operation works entry by entry."""
-    line = operation.name in {"affine", "matmul"} and np.shape(numbers[1]) == (1, 1)
+    line = operation.matrix_product and np.shape(numbers[1]) == (1, 1)
     if line and np.ndim(numbers[0]) == 2:
         return LINE, True
-    return operation.rules, operation.kind == "elementwise" or operation.name in ENTRYWISE
+    return operation.rules, operation.entrywise
 
 
 def handed(
