@@ -61,7 +61,7 @@ def test_arrays_without_entries_are_explained():
     found = tg.derivation(loss, x)
     assert found.gradient.shape == (9, 0, 2) and "empty" in found.text(width=40)
     assert "L = 0" in tg.influence(None, loss).text()
-    with pytest.raises(tg.errors.ArgumentError, match="has no entries"):
+    with pytest.raises(tg.errors.ArgumentError, match="must have at least one entry"):
         tg.influence(None, loss, weight=x)
 
 

@@ -14,7 +14,7 @@ from ...core.autodiff import seed
 from ...core.chain_rule import pull_back
 from ...core.graph import ordered
 from ...core.value import Value
-from ...errors import ArgumentError, GraphError, refuse
+from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quoted
 from ...support.validation import check_number
@@ -63,7 +63,7 @@ class Derivation:
     def step(self, value: Value) -> Step:
         """The step of a Value. Raises `KeyError` where it is on no path."""
         if value not in self._step_of:
-            raise KeyError(f"{value!r:.60} is on no path of this derivation")
+            raise KeyError(f"{value!r:.60} is not a step of this derivation")
         return self._step_of[value]
 
     @cached_property
@@ -205,12 +205,8 @@ def derivation(
     followed = None
     if path is not None:
         if len(targets) != 1:
-            refuse(
-                ArgumentError,
-                "derivation",
-                "a path leads to one Value",
-                expected="one Value in wrt",
-                given=f"{len(targets)}",
+            raise ArgumentError(
+                f"derivation: path= needs a single Value as wrt, got {len(targets)} of them"
             )
         followed = graph.numbered(targets[0], path)
     steps = steps_of(region, cotangents, on_the_way & visible, followed, graph.before)
@@ -229,17 +225,17 @@ def derivation(
 
 
 def _check(loss: Any) -> None:
-    """Refuse what is no loss."""
+    """Raise `GraphError` unless `loss` is a computed Value with one entry."""
     if not isinstance(loss, Value) or loss._record is None:
-        what = "a leaf, which nothing was computed for" if isinstance(loss, Value) else ""
+        given = "a leaf" if isinstance(loss, Value) else type(loss).__name__
         raise GraphError(
-            "derivation: the loss has no graph: pass the Value that was computed from the weights, "
-            f"as in derivation(loss, wrt=w); given {what or quoted(type(loss).__name__)}"
+            "derivation: loss must be a Value that was computed from the weights, as in "
+            f"derivation(loss, wrt=w), got {given}"
         )
     if loss.size != 1:
         raise GraphError(
-            f"derivation: the loss has shape {loss.shape}, not one entry: reduce it with sum() or "
-            "mean()"
+            f"derivation: loss must have one entry, got shape {loss.shape}; reduce it with sum() "
+            "or mean()"
         )
 
 
@@ -263,11 +259,14 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
         several = isinstance(wrt, Iterable) and not isinstance(wrt, np.ndarray)
         found = list(wrt) if several else [wrt]
     if isinstance(wrt, Module) and not found:
-        wrong, expected = "the model has no parameters", "a Module with parameters, or Values"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=type(wrt).__name__)
+        raise ArgumentError(
+            "derivation: wrt must be a Value, Values, or a Module with parameters, got a "
+            f"{type(wrt).__name__} without parameters"
+        )
     if not found or not all(isinstance(x, Value) for x in found):
-        wrong, expected = "wrt holds something else than Values", "a Value, Values, or a Module"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"{wrt!r:.60}")
+        raise ArgumentError(
+            f"derivation: wrt must be a Value, Values, or a Module, got {wrt!r:.60}"
+        )
     return list(dict.fromkeys(found))
 
 
@@ -279,10 +278,12 @@ def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
     place = tuple(at) if isinstance(at, (tuple, list)) else (at,)
     whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
     if len(targets) != 1:
-        wrong, expected, given = "an entry of which Value", "one Value in wrt", len(targets)
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=given)
+        raise ArgumentError(
+            f"derivation: at= needs a single Value as wrt, got {len(targets)} of them"
+        )
     fits = whole and len(place) == len(shape)
     if not fits or not all(-n <= i < n for i, n in zip(place, shape, strict=True)):
-        wrong, expected = "there is no such entry", f"an index for each axis of shape {shape}"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"at={at!r:.60}")
+        raise ArgumentError(
+            f"derivation: at must be an entry of a Value of shape {shape}, got {at!r:.60}"
+        )
     return tuple(int(i) % n for i, n in zip(place, shape, strict=True))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ..graphs.naming import Names
 
 LONG = 8  # operations that a formula may write out before a Value without a name gets one
@@ -86,8 +86,9 @@ class Ways:
         total = ways.get(self.loss, 0)
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or not 0 <= number < total:
-            wrong, expected = "there is no such path", f"a number from 0 to {total - 1}"
-            refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"path={number!r}")
+            raise ArgumentError(
+                f"derivation: path must be an integer from 0 to {total - 1}, got {number!r:.60}"
+            )
         way = [self.loss]
         while way[-1] is not target:
             for x in self.before[way[-1]]:

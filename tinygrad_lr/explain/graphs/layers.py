@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.graph import ordered
 from ...core.value import Value
-from ...errors import ArgumentError, bad_argument, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable
 
@@ -77,22 +77,13 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     order = ordered([loss])[::-1]
     results = [value for value in order if value._record is not None]
     if not results:
-        raise ArgumentError(
-            bad_argument(
-                "layers", "the loss has no graph", expected="a computed Value", given=repr(loss)
-            )
-        )
+        raise ArgumentError(f"loss must be a Value computed from others, got the leaf {loss!r:.60}")
     paths = parameter_paths(model)
     leaves = {value for value in order if value._record is None}
     if model is not None and leaves.isdisjoint(paths):
         raise ArgumentError(
-            bad_argument(
-                "layers",
-                "the loss was not computed with this model",
-                expected=f"a loss of the {type(model).__name__}'s output",
-                given="a loss that reads none of its parameters",
-                cure="call the model again, and the loss on what it gives",
-            )
+            f"loss must be computed with this model, got one that reads no parameter of the "
+            f"{type(model).__name__}; call the model, and compute the loss from its output"
         )
     number: dict[Value, int] = {}
     reads: dict[Value, dict[Value, None]] = {}
@@ -137,8 +128,10 @@ def parameter_paths(model: Module | None) -> Mapping[Value, str]:
     if model is None:
         return {}
     if not isinstance(model, Module):
-        refuse(ArgumentError, "layers", "model is no module", expected="a Module or None",
-               given=f"{model!r:.60}", cure="pass model= what computed the output")  # fmt: skip
+        raise ArgumentError(
+            f"model must be a tg.nn.Module or None, got {model!r:.60}; pass the module that "
+            "computed the output"
+        )
     return {x: printable(path) for path, x in model.named_parameters()}
 
 

@@ -41,7 +41,8 @@ class Replay:
             if value not in self.known:
                 name = value.name or "a Value"
                 raise GraphError(
-                    f"replay: {name} is none of those that the outputs were computed from"
+                    f"Replay.at: the outputs must be computed from the Values given, but do not "
+                    f"depend on {name}"
                 )
         starts = {value: _like(value, given) for value, given in numbers.items()}
         now = run_again(self.order, starts, finished=_like)
@@ -92,7 +93,8 @@ def _like(value: Value, given: Any) -> Any:
     array = np.array(given, content.dtype)
     if array.shape != np.shape(content):
         raise GraphError(
-            f"replay: numbers of shape {array.shape} for a Value of shape {np.shape(content)}"
+            f"Replay.at: numbers for a Value of shape {np.shape(content)} must have that shape, "
+            f"got {array.shape}"
         )
     return array if type(content) is np.ndarray else array[()]
 

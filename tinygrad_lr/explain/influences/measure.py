@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import silent
@@ -182,31 +182,37 @@ def influence(
 
 
 def _checked(model: object, loss: object, nudge: float) -> None:
-    """Refuse what is no model, no loss, no nudge."""
+    """Raise `ArgumentError` unless these are a Module or None, a Value, and a number to move by."""
     if model is not None and not isinstance(model, Module):
-        cure = "influence(model, loss): the model comes first"
-        refuse(ArgumentError, "influence", "model is no module", expected="a Module or None",
-               given=f"{model!r:.60}", cure=cure)  # fmt: skip
+        raise ArgumentError(
+            f"influence: model must be a tg.nn.Module or None, got {model!r:.60}; the model comes "
+            "first, as in influence(model, loss)"
+        )
     if not isinstance(loss, Value):
-        cure = "pass what the loss function returned"
-        refuse(ArgumentError, "influence", "the loss is no Value", expected="a computed Value",
-               given=f"{loss!r:.60}", cure=cure)  # fmt: skip
+        raise ArgumentError(
+            f"influence: loss must be a computed Value, got {loss!r:.60}; pass what the loss "
+            "function returned"
+        )
     real = isinstance(nudge, Real) and not isinstance(nudge, bool)
     if not (real and np.isfinite(nudge) and nudge != 0):
-        refuse(ArgumentError, "influence", "nudge moves nothing that can be seen",
-               expected="a finite number other than 0", given=f"{nudge!r:.60}")  # fmt: skip
+        raise ArgumentError(
+            f"influence: nudge must be a finite number other than 0, got {nudge!r:.60}"
+        )
 
 
 def checked_influence(where: str, given: object, weight: object = 0) -> Influence:
     """What `influence` found, and whether it has a weight of this number."""
     if not isinstance(given, Influence):
-        refuse(ArgumentError, where, "this is no influence", expected="what tg.influence found",
-               given=f"{type(given).__name__}", cure="pass tg.influence(model, loss)")  # fmt: skip
+        raise ArgumentError(
+            f"{where}: influence must be an Influence, got {type(given).__name__}; pass "
+            "tg.influence(model, loss)"
+        )
     whole = isinstance(weight, (int, np.integer)) and not isinstance(weight, bool)
     if not whole or not 0 <= weight < len(given.weights):  # type: ignore[operator]
-        refuse(ArgumentError, where, "the influence has no such weight",
-               expected=f"a number from 0 to {len(given.weights) - 1}", given=f"{weight!r:.60}",
-               cure="tg.influence(model, loss, weight=...) chooses others")  # fmt: skip
+        raise ArgumentError(
+            f"{where}: weight must be an integer from 0 to {len(given.weights) - 1}, got "
+            f"{weight!r:.60}; choose other weights with tg.influence(model, loss, weight=...)"
+        )
     return given
 
 
@@ -218,8 +224,9 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     given = np.atleast_1d(np.asarray(rows))
     found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
     if not found or not all(0 <= i < (batch or 1) for i in found):
-        refuse(ArgumentError, "influence", "there are no such rows in the batch",
-               expected=f"numbers from 0 to {(batch or 1) - 1}", given=f"{rows!r:.60}")  # fmt: skip
+        raise ArgumentError(
+            f"influence: rows must be integers from 0 to {(batch or 1) - 1}, got {rows!r:.60}"
+        )
     return found
 
 

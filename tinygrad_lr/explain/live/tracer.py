@@ -94,8 +94,9 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         operation, _, numbers, options = record
         if any(isinstance(x, AbstractArray) for x in (value._content, *numbers)):
             raise TraceError(
-                "trace: a function that is being compiled has no numbers to print: put tg.trace() "
-                "around the call of the function, before it is compiled"
+                "tg.trace must not be used inside a function that is being compiled, where there "
+                "are no numbers to print: put tg.trace() around the call of the function instead, "
+                "before it is compiled"
             )
         by = caller()
         deep = self._enter_modules(by)
