@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,80 +20,42 @@ from ...support.validation import check_number
 from ..graphs.call_stack import variables_of
 from ..graphs.naming import Names
 from .local_derivatives import Region
+from .model import DerivationData
 from .path_counting import Ways, leading_to, visible_values
-from .steps import Step, copied, steps_of
+from .render_markup import derivation_html, derivation_latex
+from .render_text import derivation_text
+from .steps import copied, steps_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Derivation:
-    """What `derivation` found: `steps` from the loss down; `text()`, `latex()`, `html()` show it.
+class Derivation(DerivationData):
+    """The result of `derivation`: show it with `text()`, `latex()` or `html()`.
 
-    - `wrt`: the Values that the loss was differentiated by, `gradient`: their gradients (one array
+    - `steps`: a `Step` for each Value, from the loss down
+    - `wrt`: the Values that the loss was differentiated by; `gradient`: their gradients (one array
       for one Value, a tuple for several)
-    - `paths`: how many ways lead from the loss to each of them
-    - `path`: the Values of the one way that is followed, from the loss down, or None for all
+    - `paths`: the number of paths from the loss to each of them
+    - `path`: the Values of the one path that is followed, from the loss down, or None for all
     - `at`: the entry that is followed, or None
     - `apart`: the paths of the model's parameters that no gradient reaches: unused or frozen
 
     All numbers are those that the loss was computed with, whatever was assigned since.
     """
 
-    steps: tuple[Step, ...]
-    wrt: tuple[Value, ...]
-    gradients: tuple[Any, ...]
-    names: Names
-    paths: tuple[int, ...]
-    path: tuple[Value, ...] | None = None
-    at: tuple[int, ...] | None = None
-    learning_rate: float | None = None
-    single: bool = field(default=True)
-    apart: tuple[str, ...] = ()
-
-    @property
-    def gradient(self) -> Any:
-        """dL/dw: of all paths together, whichever is followed."""
-        return self.gradients[0] if self.single else self.gradients
-
-    @property
-    def loss(self) -> Value:
-        """The Value that is differentiated."""
-        return self.steps[0].value
-
-    def step(self, value: Value) -> Step:
-        """The step of a Value. Raises `KeyError` where it is on no path."""
-        if value not in self._step_of:
-            raise KeyError(f"{value!r:.60} is not a step of this derivation")
-        return self._step_of[value]
-
-    @cached_property
-    def words(self) -> dict[str, str]:
-        """The LaTeX of names that are words, and the words."""
-        return self.names.words
-
-    @cached_property
-    def _step_of(self) -> dict[Value, Step]:
-        return {step.value: step for step in self.steps}
-
     def text(self, width: int = 80) -> str:
-        """The derivation for a terminal."""
-        from .render_text import as_text
-
-        return as_text(self, width)
+        """Return the derivation as text for a terminal, wrapped at `width` columns."""
+        return derivation_text(self, width)
 
     def latex(self) -> str:
-        """The formulas with their numbers, as an `aligned` environment of LaTeX."""
-        from .render_markup import as_latex
-
-        return as_latex(self)
+        """Return the formulas with their numbers, as an `aligned` environment of LaTeX."""
+        return derivation_latex(self)
 
     def html(self) -> str:
-        """A fragment of HTML with MathML: no script, no style sheet, nothing from elsewhere.
+        """Return a fragment of HTML with MathML: no script, no style sheet, no outside resource.
 
         Raises `MissingExtraError` without the extra `explain` (latex2mathml).
         """
-        from .render_markup import as_html
-
-        return as_html(self)
+        return derivation_html(self)
 
     def __repr__(self) -> str:
         names = ", ".join(self.names.text(x) for x in self.wrt)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...support.text_format import number_text
 from ..formula.expression import Expression, Name, Number, derivative
-from .build import Derivation
+from .model import DerivationData
 from .steps import Share, Step
 
 PRODUCTS = frozenset({"affine", "matmul"})
@@ -31,7 +31,7 @@ SPOKEN = {
 }
 
 
-def sentence(share: Share, step: Step, derivation: Derivation) -> str:
+def sentence(share: Share, step: Step, derivation: DerivationData) -> str:
     """How the reader moves where this Value moves.
 
     >>> w = Value(0.5, name="w")

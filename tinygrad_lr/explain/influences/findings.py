@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...support.text_format import number_text
-
-if TYPE_CHECKING:
-    from .measure import Influence, LayerInfluence
+from .model import InfluenceData, LayerInfluence
 
 VANISHES, EXPLODES = 1e-3, 1e3
 """dL/dh of the first layer over that of the last one: where it is called vanishing, exploding."""
@@ -18,12 +15,12 @@ VANISHES, EXPLODES = 1e-3, 1e3
 MOST_NAMED = 8  # dead units that are named one by one
 
 
-def findings(influence: Influence) -> tuple[str, ...]:
+def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
     """The sentences: what becomes of the gradient on its way, which units are dead, what mixes."""
     return (*_course(influence), *_dead(influence), *_mixed(influence), *_bounded(influence))
 
 
-def course_of(influence: Influence) -> str:
+def course_of(influence: InfluenceData) -> str:
     """What becomes of the gradient from the last layer to the first one.
 
     "vanishes" below a thousandth, "explodes" above a thousand times, "stays" between; "is zero",
@@ -40,7 +37,7 @@ def course_of(influence: Influence) -> str:
     return "vanishes" if ratio < VANISHES else "explodes" if ratio > EXPLODES else "stays"
 
 
-def _course(influence: Influence) -> Iterator[str]:
+def _course(influence: InfluenceData) -> Iterator[str]:
     """From how large to how large, and what made it so."""
     course = course_of(influence)
     if not course:
@@ -77,7 +74,7 @@ def _course(influence: Influence) -> Iterator[str]:
             )
 
 
-def _why(influence: Influence) -> Iterator[str]:
+def _why(influence: InfluenceData) -> Iterator[str]:
     """The slopes of the activations and the sizes of the weights that were multiplied."""
     above = influence.layers[1:]  # whose factors are in the product
     slopes: dict[str, list[float]] = {}
@@ -108,7 +105,7 @@ def _why(influence: Influence) -> Iterator[str]:
     )
 
 
-def _dead(influence: Influence) -> Iterator[str]:
+def _dead(influence: InfluenceData) -> Iterator[str]:
     """Units that pass no gradient, by name."""
     rows = "" if influence.batch is None else f" in all {influence.batch} rows"
     for layer in influence.layers:
@@ -139,7 +136,7 @@ def _them(one: bool) -> str:
     return "it" if one else "them"
 
 
-def _mixed(influence: Influence) -> Iterator[str]:
+def _mixed(influence: InfluenceData) -> Iterator[str]:
     """Layers whose rows mix, so that there is one Jacobian for the whole batch."""
     mixed = [x for x in influence.layers if x.factor and x.factor.rows is None]
     if influence.batch is not None and mixed:
@@ -149,7 +146,7 @@ def _mixed(influence: Influence) -> Iterator[str]:
         )
 
 
-def _bounded(influence: Influence) -> Iterator[str]:
+def _bounded(influence: InfluenceData) -> Iterator[str]:
     """Layers whose Jacobians were too large to write out."""
     bounded = [
         x

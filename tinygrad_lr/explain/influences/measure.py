@@ -14,11 +14,14 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import silent
-from .activations import Activation, activations_of
-from .edge_weights import Connections, connections_of
+from .activations import activations_of
+from .edge_weights import connections_of
+from .findings import describe_findings
 from .float64_graph import Recorded
-from .jacobians import Chain, Factor, Jacobian, length, multiplied
-from .selection import Entry, Weight, chosen_weights, largest_entry
+from .jacobians import Chain, Factor, Jacobian, multiplied
+from .model import InfluenceData, LayerInfluence, ParameterInfluence
+from .render import influence_html, influence_text
+from .selection import Entry, Weight, chosen_weights
 from .units import Units
 from .weight import WeightInfluence
 
@@ -26,93 +29,30 @@ MOST_NAMED = 3  # outputs of a layer
 MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
 
 
-@dataclass(frozen=True, eq=False)
-class ParameterInfluence:
-    """A parameter: dL/d(it) as an array (float64), its length, and its largest entry.
-
-    - `name`: as formulas call it (W₁); `path`: where it is in the model, "" without one
-    - `data`: the numbers that the loss was computed with
-    """
-
-    name: str
-    path: str
-    data: Array
-    gradient: Array
-
-    @property
-    def norm(self) -> float:
-        """The length of the gradient: the root of the sum of its squares."""
-        return length(self.gradient)
-
-    @property
-    def largest(self) -> Entry:
-        """The place of the entry whose gradient is largest in magnitude; nan counts as largest."""
-        return largest_entry(self.gradient)
-
-
-@dataclass(frozen=True, eq=False)
-class LayerInfluence:
-    """A layer: the gradients of its parameters, and its factor in the chain to the loss.
-
-    - `output`: what the layer hands on, by name (h₁); where a skip connection passes by, that too
-    - `cotangent`: dL/d(output), (rows, numbers), or one row where there is no axis of rows
-    - `factor`: ∂(output)/∂(output of the layer before), None for the first layer
-    - `product`: ∂(output of the last layer)/∂(output), the product of all factors above this
-      layer; None for the last layer
-    - `activations`: the slopes of its activations
-    - `units`: a label for each unit of the output (h₁[3])
-    - `connections`: the weights on the edges into its units, None where it has no such edges
-    """
-
-    name: str
-    output: str
-    parameters: tuple[ParameterInfluence, ...]
-    cotangent: Array
-    factor: Jacobian | None
-    product: Jacobian | None
-    activations: tuple[Activation, ...]
-    units: tuple[str, ...]
-    connections: Connections | None
-
-    @property
-    def cotangent_norm(self) -> float:
-        """The length of dL/d(output), over all rows."""
-        return length(self.cotangent)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Influence:
-    """What `influence` found: the layers, the first one first, and the chosen weights.
+class Influence(InfluenceData):
+    """The result of `influence`: `layers`, the first one first, and the chosen `weights`.
+
+    - `loss`: its number; `batch`: the number of rows, None where there is no axis of rows
 
     Its text is a table (`print` it, or look at it in a notebook); `findings` are sentences on
     what the numbers mean: whether the gradient vanishes or explodes on its way, and why.
     """
 
-    loss: float
-    batch: int | None
-    layers: tuple[LayerInfluence, ...]
-    weights: tuple[WeightInfluence, ...]
-
     @property
     def findings(self) -> tuple[str, ...]:
-        """What the numbers mean, in sentences."""
-        from .findings import findings
-
-        return findings(self)
+        """Sentences on what the numbers mean."""
+        return describe_findings(self)
 
     def text(self) -> str:
-        """The tables: by layer, the chain of factors, by weight; and the findings."""
-        from .render import influence_text
-
-        return influence_text(self)
+        """Return the findings and the tables as text: by layer, the chain of factors, by weight."""
+        return influence_text(self, self.findings)
 
     __repr__ = text
 
     def _repr_html_(self) -> str:
-        """The same tables for a notebook."""
-        from .render import influence_html
-
-        return influence_html(self)
+        """Return the same for a notebook."""
+        return influence_html(self, self.findings)
 
 
 @silent
