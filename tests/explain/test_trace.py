@@ -147,9 +147,9 @@ def test_every_rule_is_printed_once(steps, numbers):
         forward = len(t.lines)
         loss.backward()
     reads = sum(
-        sum(type(x) is Value for x in value._record[1])
+        sum(type(x) is Value for x in value.record.operands)
         for value in ordered([loss])
-        if value._record is not None
+        if value.record is not None
     )
     rules = [line for line in t.lines[forward:] if line.startswith("  d")]
     assert len(rules) == reads

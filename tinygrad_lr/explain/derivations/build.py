@@ -187,7 +187,7 @@ def derivation(
 
 def _check(loss: Any) -> None:
     """Raise `GraphError` unless `loss` is a computed Value with one entry."""
-    if not isinstance(loss, Value) or loss._record is None:
+    if not isinstance(loss, Value) or loss.record is None:
         given = "a leaf" if isinstance(loss, Value) else type(loss).__name__
         raise GraphError(
             "derivation: loss must be a Value that was computed from the weights, as in "
@@ -210,7 +210,7 @@ def _called(target: Value, names: Names) -> str:
 def _targets(loss: Value, wrt: Any) -> list[Value]:
     """The Values to differentiate by, each once."""
     if wrt is None:
-        leaves = [x for x in ordered([loss]) if x._record is None]
+        leaves = [x for x in ordered([loss]) if x.record is None]
         return sorted(leaves, key=lambda x: x._serial)
     if isinstance(wrt, Value):
         found = [wrt]

@@ -39,12 +39,12 @@ def sentence(share: Share, step: Step, derivation: DerivationData) -> str:
     >>> sentence(found.steps[-1].shares[0], found.steps[-1], found)
     'Where w grows by 1, ŷ grows by 3.'
     """
-    pull, record = share.pull, share.reader._record
+    pull, record = share.pull, share.reader.record
     v, x = (Name(derivation.names.latex(z)) for z in (share.reader, step.value))
-    direct = record is not None and record[0].name == pull.operation
+    direct = record is not None and record.operation.name == pull.operation
     local = pull.local if pull.local != share.local_name else None  # a formula that says more
     if local is None or (direct and pull.operation in EXTREMES):
-        ndims = [np.ndim(z) for z in record[2]] if direct and record else (2, step.value.ndim)
+        ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, step.value.ndim)
         above = derivative(Name(derivation.names.latex(derivation.loss)), v)
         return as_a_whole(pull.operation, pull.position, v, x, above, ndims, direct)
     sizes = np.size(share.reader._content), np.size(pull.number)

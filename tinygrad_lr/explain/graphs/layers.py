@@ -40,7 +40,8 @@ class Layer:
 
     def reads(self, value: Value) -> bool:
         """Whether this result is computed from a parameter of the layer."""
-        operands = value._record[1] if value._record is not None else ()
+        record = value.record
+        operands = record.operands if record is not None else ()
         return any(type(x) is Value and x in self._parameters for x in operands)
 
     @cached_property
@@ -75,11 +76,11 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
     """
     order = ordered([loss])[::-1]
-    results = [value for value in order if value._record is not None]
+    results = [value for value in order if value.record is not None]
     if not results:
         raise ArgumentError(f"loss must be a Value computed from others, got the leaf {loss!r:.60}")
     paths = parameter_paths(model)
-    leaves = {value for value in order if value._record is None}
+    leaves = {value for value in order if value.record is None}
     if model is not None and leaves.isdisjoint(paths):
         raise ArgumentError(
             f"loss must be computed with this model, got one that reads no parameter of the "
@@ -90,7 +91,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     made: dict[Value, list[Value]] = {}  # of parameters alone: a reshaped bias, a penalty
     readers: dict[Value, list[Value]] = {}  # of those
     for value in results:
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         of = [x for x in operands if type(x) is Value]
         for x in of:
             if x in made:
@@ -159,7 +160,7 @@ def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, 
     is a penalty already, or of a matrix; beside any other leaf it may be the data of a graph of
     scalars.
     """
-    operation, operands, _, options = value._record  # type: ignore[misc]
+    operation, operands, _, options = value.record  # type: ignore[misc]
     of = {x for x in operands if type(x) is Value}
     plain = [x for x in operands if type(x) is not Value]
     if any(np.ndim(x) for x in plain) or any(type(x) is np.ndarray for x in options.values()):
@@ -175,7 +176,7 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
     before: set[Value] = set()  # results that a parameter is yet to meet
     reading: set[Value] = set()
     for value in reversed(results):
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         of = {x for x in operands if type(x) is Value}
         if not of.isdisjoint(leaves) or (operation.name not in ADDITIVE and of & made):
             reading.add(value)
@@ -184,7 +185,8 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
     ends: set[Value] = set()
     for value in results:
         if value not in before and value not in reading:
-            after = any(type(x) is Value and x in ends for x in value._record[1])  # type: ignore[index]
+            operands = value.record.operands  # type: ignore[union-attr]
+            after = any(type(x) is Value and x in ends for x in operands)
             if after or _takes_a_target(value) or value is results[-1]:
                 ends.add(value)
     return ends or {results[-1]}
@@ -192,7 +194,7 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
 
 def _takes_a_target(value: Value) -> bool:
     """Whether an operation compares: with an array that is no Value, or by a difference."""
-    operation, operands, _, options = value._record  # type: ignore[misc]
+    operation, operands, _, options = value.record  # type: ignore[misc]
     plain: Sequence[Any] = [x for x in operands if type(x) is not Value]
     arrays = any(isinstance(x, np.ndarray) for x in [*plain, *options.values()])
     return arrays or operation.name == "subtract"

@@ -66,9 +66,10 @@ def run_again(
     """
     now = dict(starts)
     for value in order:
-        if value._record is None or value in now:
+        record = value.record
+        if record is None or value in now:
             continue
-        operation, operands, numbers, options = value._record
+        operation, operands, numbers, options = record
         if any(type(x) is Value and x in now for x in operands):
             arguments = tuple(
                 now[x] if type(x) is Value and x in now else constant(x, number)
@@ -110,13 +111,13 @@ def recorded_leaves(order: Iterable[Value]) -> dict[Value, Any]:
     """
     found: dict[Value, Any] = {}
     for value in order:
-        if value._record is None:
+        record = value.record
+        if record is None:
             found.setdefault(value, value._content)  # a loss that is a leaf
         else:
-            _, operands, numbers, _ = value._record
             found.update(
                 (x, number)
-                for x, number in zip(operands, numbers, strict=True)
-                if type(x) is Value and x._record is None and x.requires_grad
+                for x, number in zip(record.operands, record.numbers, strict=True)
+                if type(x) is Value and x.record is None and x.requires_grad
             )
     return found

@@ -64,12 +64,12 @@ def _entry(recorded: Recorded, asked: Any, at: Any) -> tuple[Value, Entry]:
     """The leaf and the entry that were asked for."""
     given, at = asked if isinstance(asked, tuple) else (asked, at)
     leaves: Mapping[str, Value] = {
-        **{recorded.names.text(x): x for x in recorded.order if x._record is None},
-        **{x.name: x for x in recorded.order if x._record is None and x.name},
+        **{recorded.names.text(x): x for x in recorded.order if x.record is None},
+        **{x.name: x for x in recorded.order if x.record is None and x.name},
         **{path: x for x, path in recorded.names.paths.items() if x in recorded.twin},
     }
     value = given if isinstance(given, Value) else leaves.get(printable(str(given)))
-    if value is None or value not in recorded.twin or value._record is not None:
+    if value is None or value not in recorded.twin or value.record is not None:
         name = repr(given) if isinstance(given, str) else f"{given!r:.60}"
         known = textwrap.shorten(", ".join(leaves), 400, placeholder=" ...")
         raise ArgumentError(
