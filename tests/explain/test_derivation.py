@@ -32,7 +32,7 @@ Back, from L to w and b, by the chain rule
 
    dL/du = 2u/N
          = [−0.5, −1, −0.5, −2]   (4)
-   Where an entry of u grows by 1, L grows by 2u/N, for small changes.
+   When an entry of u grows by 1, L grows by 2u/N, for small changes.
 
    du/dŷ = 1
    dL/dŷ = dL/du · du/dŷ = 2u/N
@@ -42,13 +42,14 @@ Back, from L to w and b, by the chain rule
    dŷ/dw = x
    dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
          = −8
-   Where w grows by 1, ŷ grows by x. It is used 4 times, so its 4 shares are
+   When w grows by 1, ŷ grows by x. Since w is used 4 times, its 4 shares are
    added up.
 
    dŷ/db = 1
    dL/db = dL/dŷ · dŷ/db = Σ dL/dŷ
          = −4
-   ŷ rises one for one with b. It is used 4 times, so its 4 shares are added up.
+   ŷ rises one for one with b. Since b is used 4 times, its 4 shares are added
+   up.
 
 The update: new = old − learning rate · slope
    dL/dw is negative: L falls as w grows, so w goes up.

@@ -71,10 +71,10 @@ def test_how_a_result_moves_is_said_with_its_sign_and_for_small_changes_where_it
     x = Value(2.0, name="x")
     h = x * -3.0
     h.name = "h"
-    assert "Where x grows by 1, h falls by 3." in sentences(h * h, x)
+    assert "When x grows by 1, h falls by 3." in sentences(h * h, x)
     e = np.exp(x)
     e.name = "e"
-    assert "Where x grows by 1, e grows by e, for small changes." in sentences(e * 3.0, x)
+    assert "When x grows by 1, e grows by e, for small changes." in sentences(e * 3.0, x)
 
 
 def test_the_largest_entries_move_a_maximum_and_the_smallest_a_minimum():

@@ -96,7 +96,7 @@ def test_the_sizes_through_depth_are_the_influences():
     np.testing.assert_allclose(factors, expected)
     told = texts(figure)
     assert "The gradient vanishes through depth" in told
-    assert any("it vanishes. Each sigmoid multiplies by" in x.replace("\n", " ") for x in told)
+    assert any("it vanishes. Each sigmoid multiplies it by" in x.replace("\n", " ") for x in told)
 
 
 def test_the_slice_is_the_loss_and_its_tangent_has_the_gradients_slope():

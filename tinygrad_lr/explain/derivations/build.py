@@ -120,7 +120,7 @@ def derivation(
     <BLANKLINE>
        dL/du = 2u/N
              = [−1.5, −3]   (2)
-       Where an entry of u grows by 1, L grows by 2u/N, for small changes.
+       When an entry of u grows by 1, L grows by 2u/N, for small changes.
     <BLANKLINE>
        du/dŷ = 1
        dL/dŷ = dL/du · du/dŷ = 2u/N
@@ -130,7 +130,7 @@ def derivation(
        dŷ/dw = x
        dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
              = −7.5
-       Where w grows by 1, ŷ grows by x. It is used 2 times, so its 2 shares are
+       When w grows by 1, ŷ grows by x. Since w is used 2 times, its 2 shares are
        added up.
     <BLANKLINE>
     The update: new = old − learning rate · slope

@@ -84,8 +84,8 @@ def about(derivation: DerivationData) -> str:
     if derivation.apart:
         loss = names.text(derivation.loss)
         apart = listed(list(derivation.apart))
-        why = f"{loss} does not depend on that, or it is frozen"
-        sentences.append(f"No gradient reaches {apart}: {why}.")
+        why = "on it, or it is" if len(derivation.apart) == 1 else "on them, or they are"
+        sentences.append(f"No gradient reaches {apart}: {loss} does not depend {why} frozen.")
     if derivation.path is not None:
         way = " ← ".join(names.text(x) for x in derivation.path)
         count = derivation.paths[0]

@@ -79,8 +79,8 @@ def run_again(
                 out = operation.evaluate(arguments, options)
             except NotImplementedError:
                 raise GraphError(
-                    f"{operation.name} is a compiled function, whose steps the graph does not "
-                    "hold: call it without tg.compile to look inside"
+                    f"{operation.name} is a compiled function: its steps are not in the graph; "
+                    "call it without tg.compile to look inside"
                 ) from None
             now[value] = finished(value, out)
     return now

@@ -47,18 +47,18 @@ def _course(influence: InfluenceData) -> Iterator[str]:
     ends = f"from {number_text(high, 2)} at {last.output} to {number_text(low, 2)} at"
     if course == "is not finite":
         layer = next(x for x in influence.layers[::-1] if not np.isfinite(x.cotangent_norm))
-        yield f"The gradient is not finite: going down from the loss, first at {layer.output}."
+        yield f"The gradient is not finite, first at {layer.output} on the way down from the loss."
     elif course == "is zero":
         zero = next(x for x in influence.layers[::-1] if not x.cotangent_norm)
         yield (
             f"The gradient is exactly 0 from {zero.output} down: nothing there affects this loss, "
-            "so no weight before it learns."
+            "so the weights before it do not learn."
         )
     else:
         steps = len(influence.layers) - 1
         rate = number_text((low / high) ** (1 / steps), 2)
         over = f"over {steps} layer{'s' * (steps > 1)}"
-        each = f", {rate} times a layer" if steps > 1 else ""
+        each = f", by a factor of {rate} per layer" if steps > 1 else ""
         verb = "grows" if low > high else "shrinks"
         told = f"The gradient {verb} {ends} {first.output} {over}{each}"
         if course == "stays":
@@ -66,11 +66,11 @@ def _course(influence: InfluenceData) -> Iterator[str]:
         else:
             yield f"{told}: it {course}. {' '.join(_why(influence))}"
             yield (
-                "A step moves the first layers hardly at all. What helps: relu, normalisation, "
-                "skip connections, or weights that begin larger (nn.init)."
+                "A step hardly moves the first layers. What helps: relu, normalisation, skip "
+                "connections, or larger initial weights (tg.nn.init)."
                 if course == "vanishes"
-                else "A step throws the first layers far away. What helps: weights that begin "
-                "smaller (nn.init), normalisation, or clip_norm= in tg.fit."
+                else "A step moves the first layers much too far. What helps: smaller initial "
+                "weights (tg.nn.init), normalisation, or clip_norm= in tg.fit."
             )
 
 
@@ -85,9 +85,11 @@ def _why(influence: InfluenceData) -> Iterator[str]:
             most[activation.operation] = activation.most
     for operation, means in slopes.items():
         bound = most[operation]
-        limit = f"at most {'1/4' if bound == 0.25 else number_text(bound)}, here " if bound else ""
+        limit = (
+            f"at most {'1/4' if bound == 0.25 else number_text(bound)}, here by " if bound else ""
+        )
         mean = number_text(float(np.mean(means)), 2)
-        yield f"Each {operation} multiplies by {limit}{mean} on average."
+        yield f"Each {operation} multiplies it by {limit}{mean} on average."
     largest = [
         float(np.linalg.norm(x.data, 2))
         for layer in above
@@ -96,12 +98,13 @@ def _why(influence: InfluenceData) -> Iterator[str]:
     ]
     if largest:
         middle = number_text(float(np.median(largest)), 2)
-        yield f"The weights of a layer multiply by at most {middle} (their largest singular value)."
+        value = "their largest singular value"
+        yield f"The weights of a layer multiply it by at most {middle} ({value})."
     jacobians = [float(np.median(layer.factor.spectral)) for layer in above if layer.factor]
     middle = number_text(float(np.median(jacobians)), 2)
     yield (
-        f"Together, a layer multiplies a gradient by at most {middle} (the largest singular value "
-        "of its Jacobian; medians over the layers)."
+        f"As a whole, a layer multiplies it by at most {middle} (the largest singular value of its "
+        "Jacobian; medians over the layers)."
     )
 
 
@@ -116,12 +119,12 @@ def _dead(influence: InfluenceData) -> Iterator[str]:
                 more = f" and {len(dead) - MOST_NAMED} more" if len(dead) > MOST_NAMED else ""
                 one = len(dead) == 1
                 learns = (
-                    f", and no weight into {_them(one)} learns"
+                    f", and the weights into {_them(one)} do not learn"
                     if len(activation.stuck) == len(dead)
                     else ""
                 )
                 yield (
-                    f"In {layer.name} {len(dead)} of {activation.units} units "
+                    f"In {layer.name}, {len(dead)} of {activation.units} units "
                     f"{'is' if one else 'are'} dead ({named}{more}): the slope of {_its(one)} "
                     f"{activation.operation} is 0{rows}, so no path through {_them(one)} reaches "
                     f"the loss{learns}."
@@ -156,7 +159,7 @@ def _bounded(influence: InfluenceData) -> Iterator[str]:
     if bounded:
         yield (
             f"At {_listed(bounded)} a Jacobian is too large to write out: the largest singular "
-            "values are found by products, and the Frobenius norm is an estimate (≈)."
+            "values are found by matrix-vector products, and the Frobenius norm is an estimate (≈)."
         )
 
 

@@ -189,12 +189,13 @@ def _weights(influence: InfluenceData) -> Table:
         rows.append((w.name, w.path, *map(number_text, numbers), seen_text(w)))
     nudge = number_text(influence.weights[0].nudge)
     switched = [(w.name, w.switched) for w in influence.weights]
-    told = f"The change of the loss when w moves by {nudge}: promised by g·δ and g·δ + ½·h·δ², seen"
+    told = f"The change of the loss when w moves by {nudge}: "
+    told += "predicted by g·δ and g·δ + ½·h·δ², and seen"
     for name, count in switched:
         if count:
             ways = f"{count} activation{'s' * (count > 1)}"
             told += f"\n({name}: {ways} switch{'es' * (count == 1)} on or off on the way, "
-            told += "which no derivative foresees)"
+            told += "which no derivative predicts)"
     headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·δ", "with ½·h·δ²", "seen")
     return Table("Weights", told, headings, rows, 2)
 
@@ -227,9 +228,7 @@ def _paths(weight: WeightInfluence) -> Table:
         (f"dL/d{weight.name}", number_text(weight.gradient), share(weight.gradient, weight))
     )
     told = (
-        ""
-        if weight.paths_complete
-        else "Too many to follow each one: the strongest that were found"
+        "" if weight.paths_complete else "Too many to follow them all: the strongest of those found"
     )
     return Table(f"Paths from {weight.name} to the loss", told, ("", "part", "share"), rows, 1)
 
@@ -251,7 +250,7 @@ def _units(weight: WeightInfluence) -> Table:
         if part.later:
             cells.append(f"read again later {share(part.later, weight)}")
         rows.append((part.layer, ", ".join(cells)))
-    title = f"Through which units dL/d{weight.name} comes"
+    title = f"The units that dL/d{weight.name} comes through"
     told = "Sums over all paths"
     told += f", in the last {MOST_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
     return Table(title, told, ("layer", "units, and their share"), rows, 2)

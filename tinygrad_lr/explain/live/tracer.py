@@ -52,10 +52,10 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     u = z − 7 = 6 − 7 = −1
     L = u² = (−1)² = 1
     backward from L: dL/dL = 1
-      dL/du = 2u = 2 · (−1) = −2  (L = u². Where u grows by 1, L grows by 2u, for small changes.)
+      dL/du = 2u = 2 · (−1) = −2  (L = u². When u grows by 1, L grows by 2u, for small changes.)
       dL/dz = dL/du · du/dz = (−2) · 1 = −2  (u = z − 7. u rises one for one with z.)
-      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. Where w grows by 1, z grows by x.)
-      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. Where x grows by 1, z grows by w.)
+      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. When w grows by 1, z grows by x.)
+      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. When x grows by 1, z grows by w.)
     >>> len(t.lines)
     8
     """
@@ -140,7 +140,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         """A gradient was added to one of before."""
         name = self._names.of(leaf, caller()).text
         self._say(
-            f"{name}.grad had {numbers_text(before)} from before, and is now {numbers_text(total)}"
+            f"{name}.grad was {numbers_text(before)} before, and is now {numbers_text(total)}"
         )
 
     def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
