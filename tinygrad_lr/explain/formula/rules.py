@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.chain_rule import fitted, no_derivative, widened
+from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, product, summed
 from .symbol import Symbol, expression_of, number_of
@@ -29,7 +30,12 @@ def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any
 
 
 def handed(
-    record: Any, position: int, g: Symbol, out: Symbol, operands: Sequence[Any], local: Expression
+    record: Record,
+    position: int,
+    g: Symbol,
+    out: Symbol,
+    operands: Sequence[Any],
+    local: Expression,
 ) -> Symbol:
     """What a rule hands to an operand: its own formula, or where it has none g · `local`, a name.
 

@@ -109,7 +109,7 @@ class Symbol:
                 return compared(ufunc, CONDITIONS[ufunc], *inputs)
             if ufunc in PLAIN:
                 return ufunc(*map(number_of, inputs))
-        raise TraceError(f"np.{ufunc.__name__} is no step of a formula")
+        raise TraceError(f"np.{ufunc.__name__} cannot be written as a formula")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -120,7 +120,7 @@ class Symbol:
             return NUMPY_IMPLS[function](*args, **options)
         if function in PLAIN:
             return function(*map(number_of, args), **options)
-        raise TraceError(f"{function.__name__} is no step of a formula")
+        raise TraceError(f"{function.__name__} cannot be written as a formula")
 
     def __bool__(self) -> bool:
         raise TraceError("a formula has no truth value")
@@ -134,7 +134,7 @@ def symbolic(
     """An operation on Symbols: its formula, and its numbers unless they are known (`out`)."""
     length = 1 + sum(x.length for x in listed(operands) if isinstance(x, Symbol))
     if length > LONGEST:
-        raise TraceError("a formula too long to read")
+        raise TraceError("the formula is too long to read")
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))

@@ -59,7 +59,7 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
     kernels = has_kernels(layer)
     scalars: dict[str, list[tuple[Array, Array]]] = {}
     for value in layer.results:
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         if operation.kind != "elementwise" or len(operands) != 1:
             continue
         twin, source = recorded.twin[value], recorded.twin[operands[0]]

@@ -64,8 +64,9 @@ class WeightInfluence:
         now = self._recorded.at({self._leaf: self._moved(self.value + self.nudge)})
         count = 0
         for value in now:
-            if value._record is not None and value._record[0].kinked:
-                (source,) = value._record[1]
+            record = value.record
+            if record is not None and record.operation.kinked:
+                (source,) = record.operands
                 before = np.asarray(self._recorded.twin[source]._content) > 0
                 count += int(np.sum(before != (np.asarray(now[source]) > 0)))
         return count
