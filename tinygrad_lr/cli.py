@@ -125,8 +125,8 @@ def _add_fit(commands: Any, common: Parser) -> None:
     add("--hidden", type=_widths, default=(), metavar="WIDTHS", help=hidden)
     activation = "activation of the hidden layers (default: tanh)"
     add("--activation", choices=("tanh", "relu"), default="tanh", help=activation)
-    rate = "learning rate (default: 0.1, or half the stable limit if that is less; Adam's rate for "
-    rate += "classes: 0.1, 0.01 with --hidden)"
+    rate = "learning rate (default: 0.1, or less if that is unstable; "
+    rate += "0.01 for a classifier with --hidden)"
     add("--learning-rate", "--lr", type=_positive, metavar="RATE", help=rate)
     steps = "maximum number of steps (default: 1000)"
     add("--steps", type=_integer(0), default=1000, metavar="N", help=steps)
