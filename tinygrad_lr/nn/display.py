@@ -8,7 +8,7 @@ from ..core.value import Value
 from ..support.html import Html, ends, table, title, together
 from ..support.text_format import shape_text
 from .module import Module, _settings, walk
-from .summaries import Summary, size
+from .summaries import Summary, format_bytes
 
 MOST_LAYERS = 20
 MOST_PARAMETERS = 6  # of one layer
@@ -56,7 +56,7 @@ def summary_table(summary: Summary) -> Html:
         numeric=[3],
         foot=[summary.kind, "", summary.output, f"{summary.parameters:,}"],
     )
-    return together(title(summary.kind, *about, size(summary.bytes)), body)
+    return together(title(summary.kind, *about, format_bytes(summary.bytes)), body)
 
 
 def kind_of(module: Module) -> str:

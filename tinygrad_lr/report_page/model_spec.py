@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import nn, ops
 from ..nn import Module
-from ..nn.activation import Function
+from ..nn.activations import Function
 
 FUNCTIONS: dict[Any, str] = {
     **{np.tanh: "tanh", ops.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid"},
