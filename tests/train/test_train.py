@@ -392,7 +392,7 @@ def test_what_is_not_real_numbers_is_refused(x):
         ([1.0, 2.0], [1.0], "expected 2 rows in y, as in x, given 1"),
         ([], [], "x has no rows"),
         (1.0, [1.0], "x has no rows"),
-        (np.ones((2, 3)), [1.0, 2.0], r"Linear\(1, 1\): x has 3 features"),
+        (np.ones((2, 3)), [1.0, 2.0], r"Linear\(1, 1\): x must have shape"),
         ([1.0, 2.0], np.ones((2, 2)), "target must have the shape of the prediction"),
     ],
 )

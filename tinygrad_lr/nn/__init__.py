@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ..support.lazy_imports import at_first_use as _at_first_use
-from .activation import ELU as ELU
-from .activation import GELU as GELU
-from .activation import Identity as Identity
-from .activation import LeakyReLU as LeakyReLU
-from .activation import ReLU as ReLU
-from .activation import Sigmoid as Sigmoid
-from .activation import SiLU as SiLU
-from .activation import Softplus as Softplus
-from .activation import Tanh as Tanh
+from .activations import ELU as ELU
+from .activations import GELU as GELU
+from .activations import Identity as Identity
+from .activations import LeakyReLU as LeakyReLU
+from .activations import ReLU as ReLU
+from .activations import Sigmoid as Sigmoid
+from .activations import SiLU as SiLU
+from .activations import Softplus as Softplus
+from .activations import Tanh as Tanh
 from .containers import MLP as MLP
 from .containers import Residual as Residual
 from .containers import Sequential as Sequential
@@ -26,9 +26,21 @@ from .module import Module as Module
 
 if _TYPE_CHECKING:
     from . import init as init
+    from .activations import CELU as CELU
+    from .activations import GLU as GLU
+    from .activations import SELU as SELU
+    from .activations import Hardsigmoid as Hardsigmoid
+    from .activations import Hardswish as Hardswish
+    from .activations import Hardtanh as Hardtanh
+    from .activations import LogSigmoid as LogSigmoid
+    from .activations import LogSoftmax as LogSoftmax
+    from .activations import Mish as Mish
+    from .activations import PReLU as PReLU
+    from .activations import ReLU6 as ReLU6
+    from .activations import Softmax as Softmax
+    from .activations import Softsign as Softsign
     from .attention import MultiHeadAttention as MultiHeadAttention
     from .attention import scaled_dot_product_attention as scaled_dot_product_attention
-    from .bilinear import Bilinear as Bilinear
     from .cells import GRUCell as GRUCell
     from .cells import LSTMCell as LSTMCell
     from .cells import RNNCell as RNNCell
@@ -37,17 +49,11 @@ if _TYPE_CHECKING:
     from .dropout import Dropout as Dropout
     from .embedding import Embedding as Embedding
     from .hooks import observed as observed
+    from .linear import Bilinear as Bilinear
     from .normalization import BatchNorm1d as BatchNorm1d
     from .normalization import BatchNorm2d as BatchNorm2d
     from .normalization import LayerNorm as LayerNorm
     from .normalization import RMSNorm as RMSNorm
-    from .piecewise import CELU as CELU
-    from .piecewise import SELU as SELU
-    from .piecewise import Hardsigmoid as Hardsigmoid
-    from .piecewise import Hardswish as Hardswish
-    from .piecewise import Hardtanh as Hardtanh
-    from .piecewise import PReLU as PReLU
-    from .piecewise import ReLU6 as ReLU6
     from .pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
     from .pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
     from .pooling import AvgPool1d as AvgPool1d
@@ -58,12 +64,6 @@ if _TYPE_CHECKING:
     from .recurrent import GRU as GRU
     from .recurrent import LSTM as LSTM
     from .recurrent import RNN as RNN
-    from .smooth import GLU as GLU
-    from .smooth import LogSigmoid as LogSigmoid
-    from .smooth import LogSoftmax as LogSoftmax
-    from .smooth import Mish as Mish
-    from .smooth import Softmax as Softmax
-    from .smooth import Softsign as Softsign
     from .summaries import Summary as Summary
     from .summaries import summary as summary
 
@@ -76,36 +76,36 @@ __getattr__, __dir__ = _at_first_use(
         "AvgPool2d": "pooling",
         "BatchNorm1d": "normalization",
         "BatchNorm2d": "normalization",
-        "Bilinear": "bilinear",
-        "CELU": "piecewise",
+        "Bilinear": "linear",
+        "CELU": "activations",
         "Conv1d": "convolution",
         "Conv2d": "convolution",
         "Dropout": "dropout",
         "Embedding": "embedding",
         "Flatten": "pooling",
-        "GLU": "smooth",
+        "GLU": "activations",
         "GRU": "recurrent",
         "GRUCell": "cells",
-        "Hardsigmoid": "piecewise",
-        "Hardswish": "piecewise",
-        "Hardtanh": "piecewise",
+        "Hardsigmoid": "activations",
+        "Hardswish": "activations",
+        "Hardtanh": "activations",
         "LSTM": "recurrent",
         "LSTMCell": "cells",
         "LayerNorm": "normalization",
-        "LogSigmoid": "smooth",
-        "LogSoftmax": "smooth",
+        "LogSigmoid": "activations",
+        "LogSoftmax": "activations",
         "MaxPool1d": "pooling",
         "MaxPool2d": "pooling",
-        "Mish": "smooth",
+        "Mish": "activations",
         "MultiHeadAttention": "attention",
-        "PReLU": "piecewise",
+        "PReLU": "activations",
         "RMSNorm": "normalization",
         "RNN": "recurrent",
         "RNNCell": "cells",
-        "ReLU6": "piecewise",
-        "SELU": "piecewise",
-        "Softmax": "smooth",
-        "Softsign": "smooth",
+        "ReLU6": "activations",
+        "SELU": "activations",
+        "Softmax": "activations",
+        "Softsign": "activations",
         "Summary": "summaries",
         "init": "",
         "observed": "hooks",

@@ -8,7 +8,7 @@ from typing import Any
 from .. import nn
 from ..core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive
 from ..nn import Module
-from ..nn.activation import Function
+from ..nn.activations import Function
 
 FUNCTIONS = frozenset({"tanh", "relu", "sigmoid", "softplus", "silu"})
 """The operations that `browser/network.js` computes, by their names in the registry."""
