@@ -40,7 +40,7 @@ from .ops import sigmoid as sigmoid
 from .ops import silu as silu
 from .ops import softmax as softmax
 from .ops import softplus as softplus
-from .support.lazy_imports import at_first_use as _at_first_use
+from .support.lazy_imports import lazy_names as _lazy_names
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
@@ -78,4 +78,4 @@ _NAMES = {
     "set_threads": "compiler",
     "trace": "explain",
 }
-__getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})
+__getattr__, __dir__ = _lazy_names(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..support.lazy_imports import at_first_use as _at_first_use
+from ..support.lazy_imports import lazy_names as _lazy_names
 from .activation import ELU as ELU
 from .activation import GELU as GELU
 from .activation import Identity as Identity
@@ -67,7 +67,7 @@ if _TYPE_CHECKING:
     from .summaries import Summary as Summary
     from .summaries import summary as summary
 
-__getattr__, __dir__ = _at_first_use(
+__getattr__, __dir__ = _lazy_names(
     __name__,
     {
         "AdaptiveAvgPool1d": "pooling",
