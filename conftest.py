@@ -1,4 +1,4 @@
-"""Set-up for every test and doctest: one BLAS thread, no code cache, np, tg and Value in docstrings."""
+"""Set-up for every test and doctest: one BLAS thread, no code cache, names for docstrings."""
 
 import gc
 import os
