@@ -353,6 +353,11 @@ def implements(
     return decorate
 
 
+def is_operation(x: object) -> bool:
+    """Whether an object is a primitive, or a function that stands for one of NumPy's."""
+    return isinstance(x, Primitive) or (callable(x) and any(x is f for f in METHOD_IMPLS.values()))
+
+
 @primitive(
     kind="elementwise",
     latex=r"<g> \cdot <d>",
