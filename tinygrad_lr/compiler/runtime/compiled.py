@@ -6,14 +6,16 @@ import functools
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...core.value import Value, plain
 from ...errors import ArgumentError, CompileWarning
+from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
+from ...support.text_format import shape_text
 from ...support.validation import check_integer
 from ..ir.sources import StaleProgram
 from ..tracing.interception import CURRENT_TRACE
@@ -28,6 +30,7 @@ from .specialization import Specialization
 MAX_SIGNATURES = 16  # of one function whose programs are kept; also objects of one method
 MAX_VARIANTS = 4  # programs of one signature, for different outer objects
 TRACES_BEFORE_WARNING = 8
+MAX_SHOWN_INPUTS = 12  # in a notebook
 
 
 class Compiled:
@@ -65,12 +68,30 @@ class Compiled:
         count = sum(map(len, self._programs.values()))
         return f"<compiled {self.__name__}, {count} program{'s' * (count != 1)}, {self.backend}>"
 
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the signature of the last call, and its source, folded."""
-        from .display import compiled_html
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the signature of the last call, and the source, folded.
 
+        How long a call takes is not shown: it would have to be measured, as `explain()` does.
+        """
         count = sum(map(len, self._programs.values()))
-        return compiled_html(self.__name__, self.backend, count, self._last)
+        programs = f"{count} program{'s' * (count != 1)}"
+        yield Heading(self.__name__, ["compiled", programs, f"{self.backend} backend"])
+        if self._last is None:
+            yield "The first call compiles it for the shapes of its arguments."
+            return
+        program = self._last.program
+        names = program.names()
+        rows = [
+            (
+                names[x],
+                "number" if x.weak else x.dtype.name,
+                shape_text(x.shape) if x.shape and not x.weak else "",
+            )
+            for _, x in program.inputs()
+        ]
+        yield Table(["reads", "dtype", "shape"], rows, max_rows=MAX_SHOWN_INPUTS)
+        yield FoldedCode("source (Python that calls NumPy)", self.source)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind a method: each object has its own programs."""
