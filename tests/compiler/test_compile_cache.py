@@ -127,7 +127,7 @@ def test_these_tests_use_a_cache_of_their_own():
     pytest.importorskip("llvmlite")
     from tinygrad_lr.compiler.llvm import object_cache as objects
 
-    assert os.environ["TINYGRAD_LR_CACHE"] == CACHE and str(objects.directory()) == CACHE
+    assert os.environ["TINYGRAD_LR_CACHE"] == CACHE and str(objects.find_directory()) == CACHE
 
 
 def test_t11_import_does_not_import_llvmlite():

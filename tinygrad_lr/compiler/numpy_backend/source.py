@@ -65,24 +65,24 @@ class NumpyExecutable:
 
     # ---- source code for `runtime.fast_call`
 
-    def set_number(self, writer: Any, i: int, number: str) -> list[str]:
+    def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
         """Return the lines that pass a number to the program."""
         writer.given[i] = f"n{i}"
         return [f"n{i} = {number}"]
 
-    def set_array(self, writer: Any, i: int, name: str) -> str:
+    def pass_array(self, writer: Any, i: int, name: str) -> str:
         """Return the expression that passes an array to the program, which is the array."""
         return name
 
-    def moved_number(self, writer: Any, i: int) -> str:
+    def updated_number(self, writer: Any, i: int) -> str:
         """Return the expression for an updated number."""
         return f"found[{self._results + self._updated_numbers.index(i)}]"
 
-    def found(self, writer: Any, k: int) -> str:
+    def result_expression(self, writer: Any, k: int) -> str:
         """Return the expression for a result."""
         return f"found[{k}]"
 
-    def quick(self, writer: Any) -> list[str]:
+    def run_lines(self, writer: Any) -> list[str]:
         """Return the line that runs the program."""
         given = ", ".join(writer.given.get(i, f"known[{i}]") for i in range(self._inputs))
         return [f"found = {writer.name('function', self._function)}({given})"]

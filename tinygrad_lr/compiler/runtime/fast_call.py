@@ -61,7 +61,7 @@ class FastCallWriter:
             if position < 0:
                 self.lines.append(number)
             else:
-                self.lines += program.executable.set_number(self, position, number)
+                self.lines += program.executable.pass_number(self, position, number)
         for position, source in enumerate(program.input_sources):
             if not isinstance(source, HostInput):
                 self._pass_input(position, source)
@@ -69,7 +69,7 @@ class FastCallWriter:
         head = [f"if len(args) != {arguments}:", "    return MISSED"]
         head += [f"{', '.join(names)}{',' * (arguments == 1)} = args"] if names else []
         head += [f"if not ({check}):", "    return MISSED"]
-        run = program.executable.quick(self)
+        run = program.executable.run_lines(self)
         body = [*head, *self.lines, *run, *self._commit_lines(), self._return_line()]
         text = "\n".join(
             ["def fast_call(args):", "    with lock:", *(f"        {line}" for line in body)]
@@ -85,14 +85,14 @@ class FastCallWriter:
             a = self.given[i] = f"a{source.position}"
             if like.weak:
                 self.lines += [f"if type({a}) is not float:", "    return MISSED"]
-                self.lines += program.executable.set_number(self, i, a)
+                self.lines += program.executable.pass_number(self, i, a)
                 return
             dtype, shape = self.name("d", like.dtype), repr(like.shape)
             self.lines += [
                 f"if {a} is not known[{i}]:",
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
-                f"    known[{i}] = {program.executable.set_array(self, i, a)}",
+                f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
                 f"elif {a}.shape != {shape}:",
                 "    return MISSED",
             ]
@@ -104,7 +104,7 @@ class FastCallWriter:
             return
         if like.weak:
             self.lines += [f"if type({x}) is not float:", "    return MISSED"]
-        self.lines += program.executable.set_number(self, i, x)
+        self.lines += program.executable.pass_number(self, i, x)
 
     def read(self, source: Source) -> str:
         """Return the expression that reads a source."""
@@ -130,12 +130,12 @@ class FastCallWriter:
         program, lines = self.program, []
         for i in program.updated_numbers:
             like = program.inputs[i]
-            number = program.executable.moved_number(self, i)
+            number = program.executable.updated_number(self, i)
             new = number if like.weak else f"{self.name('t', like.dtype.type)}({number})"
             lines.append(self.write(program.input_sources[i], new))
         count = len(program.program.results)
         for k, (source, weak) in enumerate(program.returned_updates, count):
-            found = program.executable.found(self, k)
+            found = program.executable.result_expression(self, k)
             lines.append(self.write(source, f"float({found})" if weak else found))
         lines += [self.write(source, "None") for source in program.cleared]
         for owner, name, increment in program.counters:
@@ -145,14 +145,14 @@ class FastCallWriter:
     def _return_line(self) -> str:
         program = self.program
         if program.returns_one and isinstance(program.structure, ResultSlot):
-            found = program.executable.found(self, 0)
+            found = program.executable.result_expression(self, 0)
             return (
                 f"return value_of({found}, None)"
                 if program.structure.is_value
                 else (f"return {found}")
             )
         count = len(program.program.results)
-        found = ", ".join(program.executable.found(self, k) for k in range(count))
+        found = ", ".join(program.executable.result_expression(self, k) for k in range(count))
         return f"return {self.name('r', program.build_result)}([{found}])"
 
 
