@@ -24,7 +24,7 @@ from tinygrad_lr.compiler.ir.sources import Argument
 
 
 def given(position, *shape, dtype=np.float64):
-    place = {"place": Argument(position)}
+    place = {"source": Argument(position)}
     return Instruction("input", (), place, shape, np.dtype(dtype), name=f"x{position}")
 
 
