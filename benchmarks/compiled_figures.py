@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-EAGER, LOOP, CALL, WRITER = "eager", "loop", "by call", "NumPy writer"
+EAGER, LOOP, CALL, NUMPY_BACKEND = "eager", "loop", "by call", "NumPy backend"
 JAX_SCAN, JAX_CALL, TORCH, TORCH_COMPILE = "JAX scan", "JAX jit", "PyTorch", "torch.compile"
 LIMIT, MICROGRAD = "limit", "micrograd"
-PEERS = [LOOP, CALL, WRITER, EAGER, JAX_SCAN, JAX_CALL, TORCH, TORCH_COMPILE, LIMIT]
+PEERS = [LOOP, CALL, NUMPY_BACKEND, EAGER, JAX_SCAN, JAX_CALL, TORCH, TORCH_COMPILE, LIMIT]
 
 ONE, SMALL, MIDDLE = "1-1, 1000 rows", "2-16-16-1 tanh, 100 rows", "64-128-10 relu, 64 rows"
 LARGE, SQUARE = "784-256-128-10 relu, 128 rows", "1024-1024-1024 relu, 512 rows"
@@ -137,8 +137,8 @@ def promises(result: dict[str, Any]) -> list[tuple[str, float | None, str, float
     for name in SCALARS:
         times(name, (MICROGRAD,), (LOOP,), 100)
     for name in (ONE, SMALL):
-        times(name, (EAGER,), (WRITER,), 2)
-    times(SMALL, (JAX_CALL,), (WRITER,), 1)
+        times(name, (EAGER,), (NUMPY_BACKEND,), 2)
+    times(SMALL, (JAX_CALL,), (NUMPY_BACKEND,), 1)
     if start := result["start"].get("tinygrad_lr"):
         first, after = start[COLD]["first"], start[CACHED]["after"]
         found.append(("first loss after the process starts, nothing cached, s", first, "<=", 0.6))
@@ -164,7 +164,7 @@ def targets(result: dict[str, Any]) -> list[str]:
 GREEN = "#009e73"
 MARKS = {  # peer: colour, marker, label; Okabe and Ito's colours, for the colour-blind too
     CALL: (GREEN, "o", "tinygrad_lr, by call"),
-    WRITER: ("#56b4e9", "o", "tinygrad_lr, NumPy writer"),
+    NUMPY_BACKEND: ("#56b4e9", "o", "tinygrad_lr, NumPy backend"),
     EAGER: ("#000000", "o", "tinygrad_lr, eager"),
     JAX_SCAN: ("#d55e00", "D", JAX_SCAN),
     JAX_CALL: ("#e69f00", "D", JAX_CALL),

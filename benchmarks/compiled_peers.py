@@ -190,7 +190,7 @@ def by_call(workload: Training | Function, settings: Settings) -> Peer:
     return called(workload, settings.dtype, tg.compile)
 
 
-def numpy_writer(workload: Training | Function, settings: Settings) -> Peer:
+def numpy_backend(workload: Training | Function, settings: Settings) -> Peer:
     return called(workload, settings.dtype, lambda f: tg.compile(f, backend="numpy"))
 
 

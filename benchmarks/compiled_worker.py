@@ -25,9 +25,9 @@ from compiled_figures import (
     LIMIT,
     LOOP,
     MICROGRAD,
+    NUMPY_BACKEND,
     TORCH,
     TORCH_COMPILE,
-    WRITER,
 )
 from compiled_peers import WORKLOADS, Function, Peer, Run, Settings, Training
 from eager import OURS, check, installed, measured
@@ -124,7 +124,7 @@ def scalar_peers(name: str) -> dict[str, Callable[[], Peer]]:
 HERE = {
     LOOP: compiled_peers.by_loop,
     CALL: compiled_peers.by_call,
-    WRITER: compiled_peers.numpy_writer,
+    NUMPY_BACKEND: compiled_peers.numpy_backend,
     EAGER: compiled_peers.eager,
     LIMIT: compiled_peers.limit,
 }

@@ -13,7 +13,7 @@ import pytest
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "compiled.py"
 NETWORK, EXPRESSION = "2-16-16-1 tanh, 100 rows", "micrograd's README expression"
-OURS = {"loop", "by call", "NumPy writer", "eager", "limit"}
+OURS = {"loop", "by call", "NumPy backend", "eager", "limit"}
 PEERS = {"JAX scan": "jax", "JAX jit": "jax", "PyTorch": "torch"}
 
 
@@ -74,7 +74,7 @@ def test_targets_are_kept_or_missed(quick):
     lines = figures["targets"]
     assert lines and all(line in printed and "(target " in line for line in lines)
     assert all(line.split()[0] in ("kept", "MISSED", "-") for line in lines)
-    assert any("eager / NumPy writer, 2-16-16-1" in line for line in lines)
+    assert any("eager / NumPy backend, 2-16-16-1" in line for line in lines)
     assert not any("nan" in line for line in lines)  # as it is where ours was not measured
 
 
