@@ -14,9 +14,10 @@ import numpy as np
 
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
+from .chain_rule import backward
 from .conversion import constant
 from .grad_mode import Watched, recording_now
-from .node import Node, PackedRecord, next_serial
+from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
 from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
 
@@ -107,7 +108,7 @@ def comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Value, object], 
     """A comparison of the numbers, entry by entry: it has no derivative and returns no Value."""
 
     def call(self: Value, other: object) -> Any:
-        return compare(self._content, plain(other))
+        return compare(self._content, unwrap(other))
 
     return call
 
@@ -133,6 +134,16 @@ class Value(Node):
     __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
+    def backward(self, gradient: Any = None) -> None:
+        """Fill `.grad` of every Value that this one was computed from, by the chain rule.
+
+        Leaves accumulate over calls; results of operations hold the gradient of this pass. A
+        Value with more than one entry needs its cotangent, `gradient`, of its own shape.
+        Raises `GraphError` where nothing requires a gradient or the cotangent is missing, and
+        `ShapeError` where it does not fit.
+        """
+        backward(self, gradient)
+
     # ---- NumPy
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -146,7 +157,7 @@ class Value(Node):
                     return apply(operation, inputs, operation.defaults)
                 return operation(*inputs)
             if ufunc in PLAIN:
-                return ufunc(*map(plain, inputs))
+                return ufunc(*map(unwrap, inputs))
         if "out" in options:
             raise NotDifferentiableError(
                 f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
@@ -166,7 +177,7 @@ class Value(Node):
         if operation is not None:
             return operation(*args, **options)
         if function in PLAIN:
-            return function(*map(plain, args), **{k: plain(v) for k, v in options.items()})
+            return function(*map(unwrap, args), **{k: unwrap(v) for k, v in options.items()})
         path = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
         raise NotDifferentiableError(
             f"{path} has no derivative in tinygrad_lr: compose it of operations "
@@ -206,11 +217,11 @@ class Value(Node):
         return self.transpose()
 
     def argmax(self, axis: int | None = None) -> Any:
-        """The position of the largest entry, as plain integers."""
+        """The position of the largest entry, as unwrap integers."""
         return np.argmax(self._content, axis)
 
     def argmin(self, axis: int | None = None) -> Any:
-        """The position of the smallest entry, as plain integers."""
+        """The position of the smallest entry, as unwrap integers."""
         return np.argmin(self._content, axis)
 
     __hash__ = object.__hash__  # by identity, as in micrograd
@@ -258,13 +269,6 @@ class Value(Node):
     tanh = method("tanh")
     trace = method("trace")
     var = method("var")
-
-
-def plain(x: Any) -> Any:
-    """What stands behind Values: for functions that have no derivative to lose."""
-    if isinstance(x, Value):
-        return x._content
-    return type(x)(map(plain, x)) if type(x) in {list, tuple} else x
 
 
 def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:

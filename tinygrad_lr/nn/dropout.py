@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..errors import ArgumentError, refuse
 from ..ops import multiply
 from ..support.random_state import Seed, as_generator
@@ -43,7 +43,7 @@ class Dropout(Module):
         """x, with entries left out in training."""
         if not self.training or self.p == 0:
             return x
-        dtype = np.result_type(plain(x))
+        dtype = np.result_type(unwrap(x))
         # float32 draws: half the time, and the same entries for every dtype of x
         kept = self.generator.random(np.shape(x), np.float32) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value, plain
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
@@ -133,7 +134,7 @@ class RMSNorm(OverFeatures):
         """x, its rows brought to mean square 1, times weight."""
         axis, eps = self._last_axes(x), self.eps
         if eps is None:
-            dtype = np.result_type(plain(x))
+            dtype = np.result_type(unwrap(x))
             eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         out = rms_normalize(x, axis=axis, eps=eps)
         return out if self.weight is None else out * self.weight
@@ -184,7 +185,7 @@ class BatchNorm(Module):
                 cure = "give larger batches, or call eval() to use the running mean and variance"
                 expected, given = "two rows or more", f"shape {shape}"
                 refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
-            self._remember(as_array(plain(x)), axes)
+            self._remember(as_array(unwrap(x)), axes)
             out = standardize(x, axis=axes, eps=self.eps)
         else:
             scale = 1 / np.sqrt(self.running_var + self.eps)
