@@ -17,14 +17,14 @@ from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quoted
 from ...support.validation import check_number
-from ..graphs.call_stack import variables_of
+from ..graphs.call_stack import visible_variables
 from ..graphs.naming import Names
-from .local_derivatives import Region
+from .local_derivatives import GraphFormulas
 from .model import DerivationData
-from .path_counting import Ways, leading_to, visible_values
+from .path_counting import PathGraph, dependents_of, visible_values
 from .render_markup import derivation_html, derivation_latex
 from .render_text import derivation_text
-from .steps import copied, steps_of
+from .steps import build_steps, copy_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,7 +138,7 @@ def derivation(
        w = 0.5 − 0.1 · (−7.5) = 1.25
     <BLANKLINE>
     """
-    variables = variables_of(sys._getframe(1))
+    variables = visible_variables(sys._getframe(1))
     _check(loss)
     if learning_rate is not None:
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
@@ -154,14 +154,14 @@ def derivation(
     for target in targets:
         if target not in cotangents:
             raise GraphError(
-                f"derivation: {names.text(loss)} does not depend on {_called(target, names)}"
+                f"derivation: {names.text(loss)} does not depend on {_name_of(target, names)}"
             )
     entry = _entry(at, targets)
     visible = visible_values(names, loss, targets)
     names.renumber(visible)
-    region = Region(loss, names, visible)
-    on_the_way = leading_to(names, targets)
-    graph = Ways(loss, names, visible, on_the_way)
+    formulas = GraphFormulas(loss, names, visible)
+    on_the_way = dependents_of(names, targets)
+    graph = PathGraph(loss, names, visible, on_the_way)
     counts = graph.counts()
     followed = None
     if path is not None:
@@ -170,11 +170,11 @@ def derivation(
                 f"derivation: path= needs a single Value as wrt, got {len(targets)} of them"
             )
         followed = graph.numbered(targets[0], path)
-    steps = steps_of(region, cotangents, on_the_way & visible, followed, graph.before)
+    steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
     return Derivation(
         steps=tuple(steps),
         wrt=tuple(targets),
-        gradients=tuple(copied(cotangents[target]) for target in targets),
+        gradients=tuple(copy_array(cotangents[target]) for target in targets),
         names=names,
         paths=tuple(counts[target] for target in targets),
         path=followed,
@@ -200,7 +200,7 @@ def _check(loss: Any) -> None:
         )
 
 
-def _called(target: Value, names: Names) -> str:
+def _name_of(target: Value, names: Names) -> str:
     """What a Value that may not be in the graph is called."""
     if id(target) in names.known:
         return names.text(target)
@@ -237,12 +237,12 @@ def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
         return None
     shape = targets[0].shape
     place = tuple(at) if isinstance(at, (tuple, list)) else (at,)
-    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
+    integers = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
     if len(targets) != 1:
         raise ArgumentError(
             f"derivation: at= needs a single Value as wrt, got {len(targets)} of them"
         )
-    fits = whole and len(place) == len(shape)
+    fits = integers and len(place) == len(shape)
     if not fits or not all(-n <= i < n for i, n in zip(place, shape, strict=True)):
         raise ArgumentError(
             f"derivation: at must be an entry of a Value of shape {shape}, got {at!r:.60}"

@@ -13,16 +13,16 @@ from ...core.chain_rule import fitted
 from ...core.node import Record
 from ...core.value import Value
 from ...support.errstate import silent
-from ..formula.expression import ONE, Expression, Name, call, derivative, product, summed, total
-from ..formula.rewriting import count_of, counting, gathered
-from ..formula.rules import fit, handed, rules_of
-from ..formula.symbol import Symbol, symbolic
+from ..formula.expression import ONE, Expression, Name, call, derivative, product, summation, total
+from ..formula.rewriting import collect_terms, first_count, resolve_counts
+from ..formula.rules import apply_rule, rules_of, sum_to_shape
+from ..formula.symbol import Symbol, apply_symbolically
 from ..graphs.naming import Names
 
-Handed = tuple[Symbol, str, int]
+Contribution = tuple[Symbol, str, int]
 """A share, the operation that handed it on, and to which of its operands."""
 
-SEVERAL = ""
+SEVERAL_OPERATIONS = ""
 """In the place of an operation, where a share came several ways."""
 
 
@@ -49,7 +49,7 @@ class Pull:
     position: int
 
 
-class Region:
+class GraphFormulas:
     """The formulas of a graph, written in the names of its visible Values.
 
     A Value that is not among the `visible` is written out where it is read.
@@ -64,12 +64,12 @@ class Region:
 
     def forward(self, value: Value) -> Expression:
         """The formula of a Value in terms of the visible ones before it."""
-        return self._counting(self._computed(value).expression)
+        return self._resolve_counts(self._formula(value).expression)
 
-    def _counting(self, formula: Expression) -> Expression:
+    def _resolve_counts(self, formula: Expression) -> Expression:
         """The formula with one meaning of N."""
-        self.count = self.count or count_of(formula)
-        return counting(formula, self.count)
+        self.count = self.count or first_count(formula)
+        return resolve_counts(formula, self.count)
 
     def derivative(self, value: Value, of: Value | None = None) -> Name:
         """The name dL/dx, or dz/dx for another numerator."""
@@ -91,18 +91,18 @@ class Region:
             formula, local_number = share.expression, None
             if local is not None:
                 if np.size(content) == 1:
-                    local, terms = fit(local, x._content), own
+                    local, terms = sum_to_shape(local, x._content), own
                 else:
                     terms = g * local.number
                 local_number = local.number
                 formula = product(name, local.expression)
             spread = np.size(terms) // max(np.size(own), 1)
             if spread > 1:
-                formula = summed(formula)
+                formula = summation(formula)
             found[x] = Pull(
-                None if local is None else self._counting(local.expression),
+                None if local is None else self._resolve_counts(local.expression),
                 local_number,
-                self._counting(formula),
+                self._resolve_counts(formula),
                 own,
                 spread,
                 terms,
@@ -111,14 +111,14 @@ class Region:
             )
         return found
 
-    def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, Handed]:
+    def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, Contribution]:
         """The chain rule on Symbols, down to the next visible Values; not added up to their shapes.
 
         With `local`, only along operations that work entry by entry, unless it begins at a number.
         """
         entries = local and np.size(value._content) != 1
         cotangents: dict[Value, Symbol] = {value: seed}
-        found: dict[Value, Handed] = {}
+        found: dict[Value, Contribution] = {}
         blocked: set[Value] = set()
         waiting = [(-value._serial, value)]
         while waiting:
@@ -135,42 +135,42 @@ class Region:
                         cotangents[x] = g
                         heappush(waiting, (-x._serial, x))
                     continue
-                c = self._handed(reader, position, g)
+                c = self._apply_rule(reader, position, g)
                 if x in self.visible or x.record is None:
                     if x in found:
-                        together = _together(found[x][0], c, x._content, entries)
-                        found[x] = together, SEVERAL, 0
+                        together = _combine(found[x][0], c, x._content, entries)
+                        found[x] = together, SEVERAL_OPERATIONS, 0
                     else:
                         found[x] = c, operation.name, position
                 else:
-                    c = c if entries else fit(c, x._content)
+                    c = c if entries else sum_to_shape(c, x._content)
                     if x in cotangents:
-                        cotangents[x] = _added(cotangents[x], c)
+                        cotangents[x] = _add(cotangents[x], c)
                     else:
                         cotangents[x] = c
                         heappush(waiting, (-x._serial, x))
         return {x: share for x, share in found.items() if x not in blocked}
 
-    def _handed(self, reader: Value, position: int, g: Symbol) -> Symbol:
+    def _apply_rule(self, reader: Value, position: int, g: Symbol) -> Symbol:
         """What one rule hands on."""
         record: Record = reader.record  # type: ignore[assignment]
         given = self._operands(record)
         local = self._local_name(reader, record.operands[position])
-        return handed(record, position, g, self._known(reader), given, local)
+        return apply_rule(record, position, g, self._symbol(reader), given, local)
 
     def _local_name(self, reader: Value, x: Value) -> Expression:
         """dz/dx; what has no name of its own is written out."""
-        of, by = self._known(reader).expression, self._known(x).expression
+        of, by = self._symbol(reader).expression, self._symbol(x).expression
         if isinstance(of, Name) and isinstance(by, Name):
             return self.derivative(x, of=reader)
         template = rf"\frac{{{_differential('of', of)}}}{{{_differential('by', by)}}}"
         return call(template, {"of": of, "by": by})
 
-    def _known(self, value: Value) -> Symbol:
+    def _symbol(self, value: Value) -> Symbol:
         """A Value by its name where it is visible, else by its formula."""
         if value in self.visible or value.record is None or value is self.loss:
             return Symbol(Name(self.names.latex(value)), value._content)
-        return self._computed(value)
+        return self._formula(value)
 
     def _operands(self, record: Record) -> list[Any]:
         return [self._operand(x, n) for x, n in zip(record.operands, record.numbers, strict=True)]
@@ -178,16 +178,16 @@ class Region:
     def _operand(self, x: Any, number: Any) -> Any:
         """An operand: a Value, a named constant, or a plain number."""
         if type(x) is Value and x.requires_grad:
-            return Symbol(self._known(x).expression, number, self._known(x).length)
+            return Symbol(self._symbol(x).expression, number, self._symbol(x).length)
         if isinstance(number, np.ndarray) and number.ndim:
             return Symbol(Name(self.names.latex(x)), number)
         return number
 
-    def _computed(self, value: Value) -> Symbol:
+    def _formula(self, value: Value) -> Symbol:
         """What an operation computed, as its formula."""
         if value not in self._inner:
             record: Record = value.record  # type: ignore[assignment]
-            self._inner[value] = symbolic(
+            self._inner[value] = apply_symbolically(
                 record.operation, self._operands(record), record.options, value._content
             )
         return self._inner[value]
@@ -198,14 +198,14 @@ def _differential(hole: str, x: Expression) -> str:
     return f"d<{hole}>" if isinstance(x, Name) else rf"d\left(<{hole}>\right)"
 
 
-def _together(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
+def _combine(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
     """Two shares of one Value; each is added up to its shape where they lie differently."""
     if entries or np.shape(first.number) == np.shape(second.number):
-        return _added(first, second)
-    return _added(fit(first, like), fit(second, like))
+        return _add(first, second)
+    return _add(sum_to_shape(first, like), sum_to_shape(second, like))
 
 
-def _added(x: Symbol, y: Symbol) -> Symbol:
+def _add(x: Symbol, y: Symbol) -> Symbol:
     return Symbol(
-        gathered(total(x.expression, y.expression)), x.number + y.number, x.length + y.length
+        collect_terms(total(x.expression, y.expression)), x.number + y.number, x.length + y.length
     )

@@ -11,7 +11,9 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ..graphs.naming import Names
 
-LONG = 8  # operations that a formula may write out before a Value without a name gets one
+MAX_INLINE_OPERATIONS = (
+    8  # operations that a formula may write out before a Value without a name gets one
+)
 
 
 def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[Value]:
@@ -27,7 +29,7 @@ def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[V
             continue
         length[value] = 1 + sum(length.get(x, 0) for x in operands_of(value))
         plain = value in names.numbered and readers.get(value, 0) <= 1
-        if not plain or length[value] > LONG:
+        if not plain or length[value] > MAX_INLINE_OPERATIONS:
             visible.add(value)
         if value in visible:
             length[value] = 0
@@ -42,7 +44,7 @@ def operands_of(value: Value) -> list[Value]:
     return [x for x in record.operands if type(x) is Value and x.requires_grad]
 
 
-def leading_to(names: Names, targets: Iterable[Value]) -> set[Value]:
+def dependents_of(names: Names, targets: Iterable[Value]) -> set[Value]:
     """The targets, and all that was computed from them."""
     reached = set(targets)
     for value in names.order:
@@ -51,7 +53,7 @@ def leading_to(names: Names, targets: Iterable[Value]) -> set[Value]:
     return reached
 
 
-class Ways:
+class PathGraph:
     """The ways through the visible Values, numbered."""
 
     def __init__(
@@ -83,8 +85,8 @@ class Ways:
 
     def numbered(self, target: Value, number: Any) -> tuple[Value, ...]:
         """One way, from the loss to the target."""
-        ways = self._ways(target)
-        total = ways.get(self.loss, 0)
+        counts = self._path_counts(target)
+        total = counts.get(self.loss, 0)
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or not 0 <= number < total:
             raise ArgumentError(
@@ -93,15 +95,15 @@ class Ways:
         way = [self.loss]
         while way[-1] is not target:
             for x in self.before[way[-1]]:
-                if number < ways.get(x, 0):
+                if number < counts.get(x, 0):
                     way.append(x)
                     break
-                number -= ways.get(x, 0)
+                number -= counts.get(x, 0)
         return tuple(way)
 
-    def _ways(self, target: Value) -> dict[Value, int]:
-        ways = {target: 1}
+    def _path_counts(self, target: Value) -> dict[Value, int]:
+        counts = {target: 1}
         for value in self.order:
             if value is not target:
-                ways[value] = sum(ways.get(x, 0) for x in self.before[value])
-        return ways
+                counts[value] = sum(counts.get(x, 0) for x in self.before[value])
+        return counts

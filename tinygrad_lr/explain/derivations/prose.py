@@ -31,12 +31,12 @@ SPOKEN = {
 }
 
 
-def sentence(share: Share, step: Step, derivation: DerivationData) -> str:
+def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
     """How the reader moves where this Value moves.
 
     >>> w = Value(0.5, name="w")
     >>> found = tg.derivation((w * 3.0 - 1.0) ** 2, wrt=w)
-    >>> sentence(found.steps[-1].shares[0], found.steps[-1], found)
+    >>> describe_share(found.steps[-1].shares[0], found.steps[-1], found)
     'When w grows by 1, ŷ grows by 3.'
     """
     pull, record = share.pull, share.reader.record
@@ -46,21 +46,21 @@ def sentence(share: Share, step: Step, derivation: DerivationData) -> str:
     if local is None or (direct and pull.operation in EXTREMES):
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, step.value.ndim)
         above = derivative(Name(derivation.names.latex(derivation.loss)), v)
-        return as_a_whole(pull.operation, pull.position, v, x, above, ndims, direct)
+        return describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
     sizes = np.size(share.reader._content), np.size(pull.number)
-    return entry_by_entry(local, v, x, sizes, pull.spread)
+    return describe_entries(local, v, x, sizes, pull.spread)
 
 
-def entry_by_entry(
+def describe_entries(
     local: Expression, v: Expression, x: Expression, sizes: tuple[int, int], spread: int
 ) -> str:
     """How v moves where x does, by the derivative of each entry by its own.
 
     `sizes` says how many entries v and x have, `spread` in how many of v each of x is used.
 
-    >>> entry_by_entry(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
+    >>> describe_entries(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
     'v falls by as much as x rises. Since x is used 3 times, its 3 shares are added up.'
-    >>> entry_by_entry(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
+    >>> describe_entries(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
     'When an entry of x grows by 1, v grows by 0.5.'
     """
     text = _moves(local, v, x, sizes)
@@ -72,10 +72,10 @@ def entry_by_entry(
 
 def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, int]) -> str:
     if isinstance(local, Number):
-        return _by_a_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
-    said = local.text
-    if CASES.search(getattr(local, "template", "")) and said.count(" if ") == 1:
-        value, _, condition = said[1:-1].partition(" if ")
+        return _moves_by_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
+    slope = local.text
+    if CASES.search(getattr(local, "template", "")) and slope.count(" if ") == 1:
+        value, _, condition = slope[1:-1].partition(" if ")
         holds, _, other = condition.partition(", else ")
         if (value, other) == ("1", "0"):
             return f"{v.text} follows {x.text} where {holds}; elsewhere nothing passes."
@@ -84,10 +84,10 @@ def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, in
     its = "that of " if min(sizes) > 1 else ""
     # a slope that itself depends on x holds for small changes only
     small = ", for small changes" if {v, x} & set(local.walk()) else ""
-    return f"When {entry}{x.text} grows by 1, {its}{v.text} grows by {said}{small}."
+    return f"When {entry}{x.text} grows by 1, {its}{v.text} grows by {slope}{small}."
 
 
-def _by_a_number(number: float, v: str, x: str, single: bool) -> str:
+def _moves_by_number(number: float, v: str, x: str, single: bool) -> str:
     """With `single`, v is one number and x has several entries."""
     entry = f"an entry of {x}" if single else x
     if number == 1:
@@ -100,7 +100,7 @@ def _by_a_number(number: float, v: str, x: str, single: bool) -> str:
     return f"When {entry} grows by 1, {v} {way} by {number_text(abs(number))}."
 
 
-def as_a_whole(
+def describe_operation(
     operation: str,
     position: int,
     v: Expression,
@@ -114,18 +114,18 @@ def as_a_whole(
     `ndims` says how many axes its operands have. Not `direct` means that more operations lie
     between v and this one.
     """
-    told = ""
+    text = ""
     if operation in PRODUCTS and (position or direct):
-        told = _of_a_product(position, *ndims[:2])
+        text = _describe_product(position, *ndims[:2])
     elif direct:
-        told = SPOKEN.get(operation, "")
-    if not told:
+        text = SPOKEN.get(operation, "")
+    if not text:
         by = f"rule of {operation}" if direct else "combined rules of the operations in between"
-        told = "The gradient of {v} reaches {x} by the " + by + "."
-    return told.format(v=v.text, x=x.text, g=g.text)
+        text = "The gradient of {v} reaches {x} by the " + by + "."
+    return text.format(v=v.text, x=x.text, g=g.text)
 
 
-def _of_a_product(position: int, first: int, second: int) -> str:
+def _describe_product(position: int, first: int, second: int) -> str:
     """What an operand of a matrix product does, or its bias; by the axes of the two factors."""
     if position == 2:
         return "{x} is added" + " to every row" * (first > 1) + ", one for one."
@@ -145,5 +145,5 @@ def _of_a_product(position: int, first: int, second: int) -> str:
             "An entry of {x} multiplies a column of the matrix: its gradient is the column times "
             "that of {v}, added up over the rows."
         )
-    told = "An entry of {x} connects one input to one unit: its gradient is the input times the "
-    return told + "gradient of the unit" + (", added up over the rows." if first > 1 else ".")
+    text = "An entry of {x} connects one input to one unit: its gradient is the input times the "
+    return text + "gradient of the unit" + (", added up over the rows." if first > 1 else ".")

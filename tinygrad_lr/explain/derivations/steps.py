@@ -12,10 +12,10 @@ import numpy as np
 from ...core.value import Value
 from ..formula.expression import ONE, Expression, Name, product
 from ..graphs.layers import Layer
-from ..graphs.replay import recorded_leaves
-from .local_derivatives import Pull, Region
+from ..graphs.replay import leaf_numbers
+from .local_derivatives import GraphFormulas, Pull
 
-SHORT = 24  # letters of a formula that the next step repeats instead of naming it
+MAX_INLINE_LATEX = 24  # letters of a formula that the next step repeats instead of naming it
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,41 +58,41 @@ class Step:
     gradient: Any
 
 
-def steps_of(
-    region: Region,
+def build_steps(
+    formulas: GraphFormulas,
     cotangents: Mapping[Value, Any],
     chosen: set[Value],
     followed: tuple[Value, ...] | None,
     before: Mapping[Value, Sequence[Value]],
 ) -> list[Step]:
     """The steps from the loss down, each after all that read it."""
-    names, loss = region.names, region.loss
-    leaves = recorded_leaves(names.order)
+    names, loss = formulas.names, formulas.loss
+    leaves = leaf_numbers(names.order)
     reading = {x: layer for layer in reversed(names.layers) for x in layer.parameters}
     order = list(followed) if followed is not None else _order(names.order, chosen, before)
     after = dict(pairwise(order)) if followed is not None else None
     shares: dict[Value, list[Share]] = {x: [] for x in order}
     done: dict[Value, Step] = {}
     for value in order:
-        along = _along(value, shares[value], cotangents, followed is not None, loss)
-        closed = _closed(value, shares[value], done, loss)
+        along = _gradient_along(value, shares[value], cotangents, followed is not None, loss)
+        closed = _closed_form(value, shares[value], done, loss)
         step = Step(
             value=value,
             data=leaves.get(value, value._content),
             name=Name(names.latex(value)),
             layer=names.layer_of(value) or reading.get(value),
-            forward=region.forward(value) if value.record is not None else None,
-            derivative=region.derivative(value),
+            forward=formulas.forward(value) if value.record is not None else None,
+            derivative=formulas.derivative(value),
             shares=tuple(shares[value]),
             closed=closed,
-            gradient=copied(along),
+            gradient=copy_array(along),
         )
         done[value] = step
         if value.record is None:
             continue
-        for x, pull in region.pull(value, along).items():
+        for x, pull in formulas.pull(value, along).items():
             if x in shares and (after is None or after.get(value) is x):
-                local = region.derivative(x, of=value)
+                local = formulas.derivative(x, of=value)
                 chain = local if value is loss else product(step.derivative, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))
     return list(done.values())
@@ -110,7 +110,7 @@ def _order(
     return [x for value in results for x in (value, *following.get(value, ()))]
 
 
-def _along(
+def _gradient_along(
     value: Value,
     shares: Sequence[Share],
     cotangents: Mapping[Value, Any],
@@ -123,7 +123,7 @@ def _along(
     return shares[0].pull.number
 
 
-def _closed(
+def _closed_form(
     value: Value, shares: Sequence[Share], done: Mapping[Value, Step], loss: Value
 ) -> Expression:
     """The gradient's formula: what the step before has, where it is short, times the local one."""
@@ -134,11 +134,16 @@ def _closed(
     pull, reader = shares[0].pull, shares[0].reader
     before = done[reader].closed
     unit = pull.local is not None and pull.local.latex in {"1", "-1"} and pull.spread <= 1
-    if unit and reader is not loss and len(before.latex) <= SHORT and len(done[reader].shares) == 1:
+    if (
+        unit
+        and reader is not loss
+        and len(before.latex) <= MAX_INLINE_LATEX
+        and len(done[reader].shares) == 1
+    ):
         return product(before, pull.local)  # type: ignore[arg-type]
     return pull.formula
 
 
-def copied(x: Any) -> Any:
+def copy_array(x: Any) -> Any:
     """A copy, so that nobody can change the graph's own."""
     return np.array(x) if isinstance(x, np.ndarray) else x

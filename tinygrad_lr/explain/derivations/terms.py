@@ -38,10 +38,10 @@ def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
     The weight of a matrix product has one for each row: input times gradient of the unit. What
     broadcasting repeats has one for each use.
     """
-    return _of_a_weight(share, at) or _of_uses(share, at)
+    return _weight_terms(share, at) or _use_terms(share, at)
 
 
-def _of_a_weight(share: Share, at: tuple[int, ...]) -> Terms | None:
+def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     operation, operands, numbers, _ = share.reader.record  # type: ignore[misc]
     alone = share.pull.operation == operation.name in {"affine", "matmul"}
     if not alone or operands[1] is not share.value:
@@ -55,7 +55,7 @@ def _of_a_weight(share: Share, at: tuple[int, ...]) -> Terms | None:
     return Terms(("input", "gradient of the unit"), (inputs, units), inputs * units, "row", "rows")
 
 
-def _of_uses(share: Share, at: tuple[int, ...]) -> Terms | None:
+def _use_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     terms, shape = np.asarray(share.pull.terms), share.value.shape
     if share.pull.spread <= 1:
         return None

@@ -16,7 +16,7 @@ CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)
 
 HOLE = re.compile(r"<(\w+)>")
 RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
-OPENED = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
+OPENERS = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
 MATRIX = "<x> <y>"  # a product of matrices: of several no brackets are needed
 SPREAD = (r"\sum", r"\prod")
 
@@ -208,7 +208,7 @@ class Call(Expression):
         fillings = dict(self.holes)
 
         def fill(hole: re.Match[str]) -> str:
-            least = asked_of(self.template, hole)
+            least = required_binding(self.template, hole)
             return ", ".join(
                 x.latex if self.template == MATRIX == _template(x) else x.within(least)
                 for x in fillings[hole[1]]
@@ -257,20 +257,22 @@ def product(*factors: Expression) -> Expression:
             under.extend(factor.under)
         else:
             over.append(factor)
-    return _reduced(coefficient, over, under)
+    return _cancel(coefficient, over, under)
 
 
 def quotient(x: Expression, y: Expression) -> Expression:
     """x over y, flattened."""
     if isinstance(y, Number):
-        return product(x, Number(1.0 / y.value)) if y.value in {1.0, -1.0} else _over(x, y)
+        return product(x, Number(1.0 / y.value)) if y.value in {1.0, -1.0} else _divide(x, y)
     if isinstance(y, Product):
         inverse = Product(1.0, y.under, y.over)
-        return product(x, inverse if y.coefficient == 1 else _over(inverse, Number(y.coefficient)))
+        return product(
+            x, inverse if y.coefficient == 1 else _divide(inverse, Number(y.coefficient))
+        )
     return product(x, Product(1.0, (), (y,)))
 
 
-def _over(x: Expression, number: Number) -> Expression:
+def _divide(x: Expression, number: Number) -> Expression:
     """x over a number: divided out where the quotient is as short as the number."""
     if isinstance(x, Number) and number.value:
         quotient_ = x.value / number.value
@@ -279,7 +281,7 @@ def _over(x: Expression, number: Number) -> Expression:
     return product(x, Product(1.0, (), (number,)))
 
 
-def _reduced(
+def _cancel(
     coefficient: float, over: Iterable[Expression], under: Iterable[Expression]
 ) -> Expression:
     if coefficient == 0:
@@ -323,7 +325,7 @@ def power(x: Expression, exponent: Expression) -> Expression:
     return call("{<x>}^{<y>}", {"x": x, "y": exponent})
 
 
-def summed(x: Expression) -> Expression:
+def summation(x: Expression) -> Expression:
     """Σ of a formula."""
     return ZERO if x == ZERO else call(r"\sum <x>", {"x": x})
 
@@ -334,7 +336,7 @@ def binding_of(template: str) -> int:
     >>> [binding_of(t) for t in (r"<x> + <y>", r"\tanh\left(<x>\right)", r"\ln <x>", "{<x>}^2")]
     [2, 6, 4, 5]
     """
-    outside = _outside(template)
+    outside = _outside_brackets(template)
     if outside == r"\frac":  # a line below and above closes it off
         return POWER
     if RELATION.search(outside):
@@ -348,16 +350,16 @@ def binding_of(template: str) -> int:
     return PREFIX if re.search(r"<\w+>", outside) else ATOM
 
 
-def asked_of(template: str, hole: re.Match[str]) -> int:
+def required_binding(template: str, hole: re.Match[str]) -> int:
     """How tightly a formula must bind to stand in a hole without brackets."""
     before, after = template[: hole.start()].rstrip(), template[hole.end() :].lstrip()
     if before.endswith("{"):
         return ATOM if after.startswith(("}^", "}_")) else 0
     if after.startswith("_"):
         return ATOM
-    if before.endswith(OPENED) or (not before and not after):
+    if before.endswith(OPENERS) or (not before and not after):
         return 0
-    if RELATION.search(_outside(template)):
+    if RELATION.search(_outside_brackets(template)):
         return SIGNED
     if template == MATRIX:
         return PREFIX
@@ -370,7 +372,7 @@ def asked_of(template: str, hole: re.Match[str]) -> int:
     return PREFIX if r"\star" in template or r"\bmod" in template else ATOM
 
 
-def _outside(template: str) -> str:
+def _outside_brackets(template: str) -> str:
     """What is in no brackets."""
     depth, kept = 0, []
     pieces = re.findall(

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.chain_rule import fitted, no_derivative, widened
 from ...core.node import Record
 from ...core.primitive import Primitive
-from .expression import Expression, product, summed
+from .expression import Expression, product, summation
 from .symbol import Symbol, expression_of, number_of
 
 LINE: Sequence[Callable[..., Any]] = (
@@ -31,7 +31,7 @@ def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any
     return operation.rules, operation.kind == "elementwise" or operation.name in ENTRYWISE
 
 
-def handed(
+def apply_rule(
     record: Record,
     position: int,
     g: Symbol,
@@ -57,8 +57,8 @@ def handed(
     return Symbol(product(g.expression, local), number_of(c), g.length + 1)
 
 
-def fit(c: Symbol, like: Any) -> Symbol:
+def sum_to_shape(c: Symbol, like: Any) -> Symbol:
     """A cotangent in the shape of its Value; what broadcasting spread is added up, as Σ."""
     number = fitted(c.number, like)
     spread = np.size(c.number) > np.size(number)
-    return Symbol(summed(c.expression) if spread else c.expression, number, c.length)
+    return Symbol(summation(c.expression) if spread else c.expression, number, c.length)

@@ -29,12 +29,12 @@ from .expression import (
     power,
     product,
     quotient,
-    summed,
+    summation,
     total,
 )
 
-LONGEST = 60  # operations in a formula: a longer one explains nothing
-SAME = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
+MAX_OPERATIONS = 60  # operations in a formula: a longer one explains nothing
+INVISIBLE = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
 """Operations that a reader of a formula need not see: the letters stay."""
 
 CONDITIONS = {
@@ -45,7 +45,7 @@ CONDITIONS = {
     np.equal: "<x> = <y>",
     np.not_equal: r"<x> \ne <y>",
 }
-JOINED = {operator.and_: r"<x> \text{ and } <y>", operator.or_: r"<x> \text{ or } <y>"}
+CONNECTIVES = {operator.and_: r"<x> \text{ and } <y>", operator.or_: r"<x> \text{ or } <y>"}
 
 
 class Symbol:
@@ -109,7 +109,7 @@ class Symbol:
             if ufunc in NUMPY_IMPLS:
                 return NUMPY_IMPLS[ufunc](*inputs)
             if ufunc in CONDITIONS:
-                return compared(ufunc, CONDITIONS[ufunc], *inputs)
+                return compare(ufunc, CONDITIONS[ufunc], *inputs)
             if ufunc in PLAIN:
                 return ufunc(*map(number_of, inputs))
         raise TraceError(f"np.{ufunc.__name__} cannot be written as a formula")
@@ -131,29 +131,29 @@ class Symbol:
     __hash__ = None  # type: ignore[assignment]
 
 
-def symbolic(
+def apply_symbolically(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any = None
 ) -> Symbol:
     """An operation on Symbols: its formula, and its numbers unless they are known (`out`)."""
-    length = 1 + sum(x.length for x in listed(operands) if isinstance(x, Symbol))
-    if length > LONGEST:
+    length = 1 + sum(x.length for x in flatten_operands(operands) if isinstance(x, Symbol))
+    if length > MAX_OPERATIONS:
         raise TraceError("the formula is too long to read")
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))
-    return Symbol(written(operation, operands, options, out), out, length)
+    return Symbol(operation_formula(operation, operands, options, out), out, length)
 
 
-Symbol.__apply__ = staticmethod(symbolic)
+Symbol.__apply__ = staticmethod(apply_symbolically)
 
 
-def written(
+def operation_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
     """The formula of an operation: by algebra where there is one, else by its template."""
     x = [expression_of(operand) for operand in operands]
     name = operation.name
-    if name in SAME:
+    if name in INVISIBLE:
         return x[0]
     if name in {"multiply", "chain"}:
         return product(*x)
@@ -166,7 +166,7 @@ def written(
         )
         return total(found, x[2]) if name == "affine" else found
     if name == "getitem_at":
-        return call(rf"{{<x>}}_{{[{place(options['index'])}]}}", {"x": x[0]})
+        return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
         return x[1]
     count = 0
@@ -184,39 +184,39 @@ def written(
     return call(operation.latex or _by_name(operation), {**kept, **none}, count)
 
 
-def stated(
+def explicit_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
     """The formula of an operation that is shown for itself: also one that changes no number.
 
     >>> x, out = Symbol(Name("x"), np.ones(4)), np.ones((2, 2))
-    >>> stated(PRIMITIVES["reshape_to"], [x], {"shape": (2, 2)}, out).text
+    >>> explicit_formula(PRIMITIVES["reshape_to"], [x], {"shape": (2, 2)}, out).text
     'reshape(x)'
-    >>> stated(PRIMITIVES["multiply"], [x, 0.0], {}, np.zeros(4)).text
+    >>> explicit_formula(PRIMITIVES["multiply"], [x, 0.0], {}, np.zeros(4)).text
     'x · 0'
     """
-    found = written(operation, operands, options, out)
-    if operation.latex and (operation.name in SAME or isinstance(found, Number)):
+    found = operation_formula(operation, operands, options, out)
+    if operation.latex and (operation.name in INVISIBLE or isinstance(found, Number)):
         x = map(expression_of, operands)
         return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
     return found
 
 
-def place(index: Any) -> str:
+def index_latex(index: Any) -> str:
     r"""An index as it is written between brackets; what is no number or slice is a dot.
 
-    >>> place((slice(None), 0)), place(slice(1, 3)), place(np.array([1, 2]))
+    >>> index_latex((slice(None), 0)), index_latex(slice(1, 3)), index_latex(np.array([1, 2]))
     (':, 0', '1:3', '\\cdot')
     """
     if isinstance(index, tuple):
-        return ", ".join(map(place, index))
+        return ", ".join(map(index_latex, index))
     if isinstance(index, slice):
         ends = ("" if x is None else str(x) for x in (index.start, index.stop, index.step))
         return ":".join(ends).removesuffix(":")
     return str(index) if isinstance(index, (int, np.integer)) else r"\cdot"
 
 
-def transposed(x: Expression) -> Expression:
+def transpose(x: Expression) -> Expression:
     """xᵀ, and x of xᵀ."""
     template = PRIMITIVES["transpose_to"].latex or ""
     if isinstance(x, Call) and x.template == template:
@@ -232,8 +232,8 @@ ALGEBRA: dict[str, Callable[..., Expression]] = {
     "reciprocal": lambda x: quotient(ONE, x),
     "square": lambda x: product(x, x),
     "power": power,
-    "sum": summed,
-    "transpose_to": transposed,
+    "sum": summation,
+    "transpose_to": transpose,
 }
 
 
@@ -244,22 +244,22 @@ def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expr
         one, other = (y, x) if entries[1] == 1 else (x, y)
         return product(_column(one), other)
     if np.size(out) == 1:
-        return summed(product(_column(y), _column(x)))
+        return summation(product(_column(y), _column(x)))
     return None
 
 
 def _column(x: Expression) -> Expression:
     """A vector's letters, however it lies."""
     template = PRIMITIVES["transpose_to"].latex
-    return transposed(x) if isinstance(x, Call) and x.template == template else x
+    return transpose(x) if isinstance(x, Call) and x.template == template else x
 
 
-def compared(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
+def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
     """A condition: what it says, and where it holds; that nan is no number goes without saying."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
-    told = [z for z in holes.values() if not _asks_for_nan(z)]
-    one = template == JOINED[operator.or_] and len(told) == 1
-    return Symbol(told[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
+    parts = [z for z in holes.values() if not _asks_for_nan(z)]
+    one = template == CONNECTIVES[operator.or_] and len(parts) == 1
+    return Symbol(parts[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
 
 
 def _asks_for_nan(x: Expression) -> bool:
@@ -270,7 +270,7 @@ def _asks_for_nan(x: Expression) -> bool:
     return left == right
 
 
-def listed(operands: Sequence[Any]) -> Iterator[Any]:
+def flatten_operands(operands: Sequence[Any]) -> Iterator[Any]:
     """The operands, and those within lists of them."""
     for x in operands:
         yield from x if isinstance(x, (list, tuple)) else (x,)
@@ -308,7 +308,7 @@ def _by_name(operation: Primitive) -> str:
 def _operator(name: str, reflected: bool = False) -> Callable[..., Any]:
     def on(self: Symbol, *other: Any) -> Symbol:
         operands = (*other, self) if reflected else (self, *other)
-        return symbolic(PRIMITIVES[name], operands, PRIMITIVES[name].defaults)
+        return apply_symbolically(PRIMITIVES[name], operands, PRIMITIVES[name].defaults)
 
     return on
 
@@ -332,17 +332,15 @@ for _ufunc, _template in CONDITIONS.items():
     setattr(
         Symbol,
         f"__{_name}__",
-        lambda self, other, ufunc=_ufunc, template=_template: compared(
-            ufunc, template, self, other
-        ),
+        lambda self, other, ufunc=_ufunc, template=_template: compare(ufunc, template, self, other),
     )
-for _join, _template in JOINED.items():
+for _join, _template in CONNECTIVES.items():
     _name = {operator.and_: "and", operator.or_: "or"}[_join]
     for _prefix in ("", "r"):
         setattr(
             Symbol,
             f"__{_prefix}{_name}__",
-            lambda self, other, join=_join, template=_template: compared(
+            lambda self, other, join=_join, template=_template: compare(
                 join, template, self, other
             ),
         )

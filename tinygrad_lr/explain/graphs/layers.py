@@ -96,7 +96,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         for x in of:
             if x in made:
                 readers.setdefault(x, []).append(value)
-        if value is not loss and _of_parameters_alone(value, leaves, made):
+        if value is not loss and _reads_parameters_only(value, leaves, made):
             made[value] = of
             continue
         own = _parameters_in(of, leaves, made)
@@ -117,7 +117,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             members.setdefault(number[value], []).append(value)
             read.setdefault(number[value], {}).update(reads.get(value, {}))
     layers = [
-        Layer(level, _name(level, read[level], paths), tuple(read[level]), tuple(m))
+        Layer(level, _layer_name(level, read[level], paths), tuple(read[level]), tuple(m))
         for level, m in sorted(members.items())
     ]
     last = tuple(x for x in results if x in at_the_end)
@@ -153,7 +153,7 @@ def _parameters_in(
     return found
 
 
-def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
+def _reads_parameters_only(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
     """Whether a result is a parameter in another form, or a penalty on parameters.
 
     It then waits for the result that it joins. A number may be an exponent, or a factor of what
@@ -187,12 +187,12 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
         if value not in before and value not in reading:
             operands = value.record.operands  # type: ignore[union-attr]
             after = any(type(x) is Value and x in ends for x in operands)
-            if after or _takes_a_target(value) or value is results[-1]:
+            if after or _has_target(value) or value is results[-1]:
                 ends.add(value)
     return ends or {results[-1]}
 
 
-def _takes_a_target(value: Value) -> bool:
+def _has_target(value: Value) -> bool:
     """Whether an operation compares: with an array that is no Value, or by a difference."""
     operation, operands, _, options = value.record  # type: ignore[misc]
     plain: Sequence[Any] = [x for x in operands if type(x) is not Value]
@@ -200,7 +200,7 @@ def _takes_a_target(value: Value) -> bool:
     return arrays or operation.name == "subtract"
 
 
-def _name(level: int, read: Mapping[Value, None], paths: Mapping[Value, str]) -> str:
+def _layer_name(level: int, read: Mapping[Value, None], paths: Mapping[Value, str]) -> str:
     """A layer by where its parameters are."""
     found = [paths[x].rpartition(".")[0] for x in read if x in paths]
     return ", ".join(dict.fromkeys(name for name in found if name)) or f"layer {level}"

@@ -15,7 +15,7 @@ from ...support.files import printable
 from ...support.text_format import number_latex, number_text
 from .layers import Layer, layers_of, parameter_paths
 
-SPOKEN = {
+LETTERS = {
     "loss": "L",
     **dict.fromkeys(("y_hat", "yhat", "y_pred", "prediction", "predicted", "pred"), "ŷ"),
     "alpha": "α",
@@ -37,11 +37,11 @@ SPOKEN = {
 }
 """Names that programs spell out because their letters are hard to type."""
 
-GREEK = {letter: rf"\{name}" for name, letter in SPOKEN.items() if len(name) > 1 and letter > "Ͱ"}
+GREEK = {letter: rf"\{name}" for name, letter in LETTERS.items() if len(name) > 1 and letter > "Ͱ"}
 LATEX = {**GREEK, "ŷ": r"\hat{y}", "Σ": r"\Sigma"}
 SUBSCRIPT = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
-LONGEST = 40  # letters of a name; the end of a longer one is left out
-LAYERED = {"weight": "W", "bias": "b"}
+MAX_NAME_LENGTH = 40  # letters of a name; the end of a longer one is left out
+PARAMETER_LETTERS = {"weight": "W", "bias": "b"}
 """Parameters of layers: a letter, and the layer's number below it."""
 
 
@@ -77,9 +77,9 @@ class Names:
         self._kept: list[Any] = [*self.order]  # so that no id is used twice
         leaves = [x for x in self.order if x.record is None]
         results = [x for x in self.order if x.record is not None]
-        held = held_by(variables or {})
+        held = names_by_id(variables or {})
         for value in self.order:
-            self._give(value, given_name(value))
+            self._give(value, user_name(value))
         self._name_parameters(leaves)
         for value in self.order:
             self._give(value, held.get(id(value)))
@@ -101,7 +101,7 @@ class Names:
         name = self._names.get(id(x))
         if name is None:
             return _unnamed(x)
-        return text_of(name)
+        return name_text(name)
 
     def latex(self, x: Any) -> str:
         r"""The name as LaTeX; a number is itself.
@@ -113,7 +113,7 @@ class Names:
         name = self._names.get(id(x))
         if name is None:
             return number_latex(float(x)) if np.ndim(x) == 0 else r"\mathrm{constant}"
-        return latex_of(name)
+        return name_latex(name)
 
     def path(self, x: Value) -> str:
         """Where a parameter is in the model, or "" for anything else."""
@@ -129,8 +129,8 @@ class Names:
     @property
     def words(self) -> dict[str, str]:
         """The LaTeX of names that are words, and the words."""
-        letters = (_parts(name)[0] for name in self._taken)
-        return {_spelt(x): x for x in letters if _spelt(x).startswith(r"\mathrm")}
+        letters = (_split_name(name)[0] for name in self._taken)
+        return {_letters_latex(x): x for x in letters if _letters_latex(x).startswith(r"\mathrm")}
 
     def renumber(self, visible: Set[Value]) -> None:
         """Call the visible ones of those without a name v₁, v₂, ... in their order."""
@@ -153,7 +153,7 @@ class Names:
         """Name what has no name yet; a name that is taken gets a number."""
         if not name or id(x) in self._names:
             return
-        name = spoken(name)
+        name = display_name(name)
         unique, count = name, self._taken.get(name, 1)
         while unique in self._taken:
             count += 1
@@ -214,55 +214,55 @@ class Names:
                 first = False
 
 
-def given_name(x: Value) -> str:
+def user_name(x: Value) -> str:
     """The name that the user gave, or ""; weight and bias are those that layers have."""
-    return x.name if x.name and (x.record is not None or x.name not in LAYERED) else ""
+    return x.name if x.name and (x.record is not None or x.name not in PARAMETER_LETTERS) else ""
 
 
 def parameter_name(own: str, x: Value, number: str) -> str:
     """What a layer's parameter is called, by its own name and the number of the layer, or ""."""
-    letter = LAYERED.get(own, f"{own}_" if own and number else own)
+    letter = PARAMETER_LETTERS.get(own, f"{own}_" if own and number else own)
     return "w" if letter == "W" and not number and x.size == 1 else letter and letter + number
 
 
-def spoken(name: str) -> str:
+def display_name(name: str) -> str:
     """A name with its letter: y_hat as ŷ; on one line, and cut, whatever is in it."""
-    shown = SPOKEN.get(name, printable(name))
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+    shown = LETTERS.get(name, printable(name))
+    return shown if len(shown) <= MAX_NAME_LENGTH else f"{shown[:MAX_NAME_LENGTH]}…"
 
 
-def held_by(variables: Mapping[str, Any]) -> dict[int, str]:
+def names_by_id(variables: Mapping[str, Any]) -> dict[int, str]:
     """The name of each object, by its identity; where several variables hold it, the first."""
-    return {id(x): name for name, x in reversed(list(variables.items())) if speaks(name)}
+    return {id(x): name for name, x in reversed(list(variables.items())) if is_readable_name(name)}
 
 
-def speaks(name: str) -> bool:
+def is_readable_name(name: str) -> bool:
     """Whether a variable's name is one that its author chose for a reader."""
     return not name.startswith("_") and name not in {"self", "value", "out", "In", "Out"}
 
 
-def text_of(name: str) -> str:
+def name_text(name: str) -> str:
     """A name as people write it.
 
-    >>> text_of("w1"), text_of("w_1"), text_of("rate")
+    >>> name_text("w1"), name_text("w_1"), name_text("rate")
     ('w₁', 'w₁', 'rate')
     """
-    letter, below = _parts(name)
+    letter, below = _split_name(name)
     return letter + below.translate(SUBSCRIPT)
 
 
-def latex_of(name: str) -> str:
+def name_latex(name: str) -> str:
     r"""A name as LaTeX.
 
-    >>> latex_of("w1"), latex_of("ŷ"), latex_of("rate")
+    >>> name_latex("w1"), name_latex("ŷ"), name_latex("rate")
     ('w_{1}', '\\hat{y}', '\\mathrm{rate}')
     """
-    letter, below = _parts(name)
-    spelt = _spelt(letter)
+    letter, below = _split_name(name)
+    spelt = _letters_latex(letter)
     return f"{spelt}_{{{below}}}" if below else spelt
 
 
-def _parts(name: str) -> tuple[str, str]:
+def _split_name(name: str) -> tuple[str, str]:
     """A name as its letters and the number that stands below them: w1 and w_1 are w with 1."""
     found = re.fullmatch(r"(.*?[^\d_])_?(\d+(?:_\d+)*)", name)
     if not found:
@@ -270,13 +270,13 @@ def _parts(name: str) -> tuple[str, str]:
     return found[1], found[2].replace("_", ",")
 
 
-def _spelt(letters: str) -> str:
+def _letters_latex(letters: str) -> str:
     """A name without its number, as LaTeX."""
     plain = len(letters) == 1 and letters.isalpha()
-    return LATEX.get(letters, letters if plain else word(letters))
+    return LATEX.get(letters, letters if plain else upright_latex(letters))
 
 
-def word(text: str) -> str:
+def upright_latex(text: str) -> str:
     """Letters that are a word, upright, with what LaTeX would read as a command escaped."""
     special = {
         "\\": r"\backslash{}",

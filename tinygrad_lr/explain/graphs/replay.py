@@ -44,22 +44,22 @@ class Replay:
                     f"Replay.at: the outputs must be computed from the Values given, but do not "
                     f"depend on {name}"
                 )
-        starts = {value: _like(value, given) for value, given in numbers.items()}
-        now = run_again(self.order, starts, finished=_like)
+        starts = {value: _match_form(value, given) for value, given in numbers.items()}
+        now = rerun(self.order, starts, finish=_match_form)
         return now | {out: out._content for out in self.outputs if out not in now}
 
 
-def run_again(
+def rerun(
     order: Iterable[Value],
     starts: Mapping[Value, Any],
     *,
     constant: Callable[[Any, Any], Any] = lambda x, number: number,
-    finished: Callable[[Value, Any], Any] = lambda value, out: out,
+    finish: Callable[[Value, Any], Any] = lambda value, out: out,
 ) -> dict[Value, Any]:
     """Recorded operations once more, from other numbers (or from Values: then they are recorded).
 
     `order` has operands before what reads them. What does not depend on `starts` is not computed:
-    `constant` gives its number, from the operand and the recorded number; `finished` brings each
+    `constant` gives its number, from the operand and the recorded number; `finish` brings each
     result into its form.
 
     Raises `GraphError` where a compiled function is among the operations.
@@ -82,11 +82,11 @@ def run_again(
                     f"{operation.name} is a compiled function: its steps are not in the graph; "
                     "call it without tg.compile to look inside"
                 ) from None
-            now[value] = finished(value, out)
+            now[value] = finish(value, out)
     return now
 
 
-def _like(value: Value, given: Any) -> Any:
+def _match_form(value: Value, given: Any) -> Any:
     """Numbers in the form of a Value's own."""
     content = value._content
     if type(content) is float:
@@ -100,13 +100,13 @@ def _like(value: Value, given: Any) -> Any:
     return array if type(content) is np.ndarray else array[()]
 
 
-def recorded_leaves(order: Iterable[Value]) -> dict[Value, Any]:
+def leaf_numbers(order: Iterable[Value]) -> dict[Value, Any]:
     """The leaves of a graph with the numbers that it recorded: they may have changed since.
 
     >>> w = Value(2.0)
     >>> loss = w * 3.0
     >>> w.data = 5.0
-    >>> recorded_leaves([w, loss])[w]
+    >>> leaf_numbers([w, loss])[w]
     2.0
     """
     found: dict[Value, Any] = {}

@@ -9,8 +9,8 @@ import numpy as np
 from ...core.chain_rule import pull_back
 from ...support.abstract_array import Array
 from ..graphs.layers import Layer
-from .float64_graph import Recorded
-from .units import by_units, has_kernels
+from .float64_graph import Float64Graph
+from .units import has_kernels, split_by_unit
 
 MOST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0, "relu": 1.0, "softsign": 1.0, "log_sigmoid": 1.0}
 """The largest slope of an activation, anywhere."""
@@ -44,7 +44,7 @@ class Activation:
         return MOST_SLOPE.get(self.operation)
 
 
-def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
+def activations_of(graph: Float64Graph, layer: Layer) -> tuple[Activation, ...]:
     """The functions of one operand, entry by entry, among the results of a layer.
 
     Those on numbers (a graph of scalars) are taken together by operation, each one a unit.
@@ -52,8 +52,8 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
     >>> model = tg.nn.MLP(1, [2], 1, generator=0)
     >>> for parameter in model.parameters():
     ...     parameter.data = np.full(parameter.shape, -1.0)
-    >>> recorded = Recorded(tg.losses.mse(model(np.ones((3, 1))), np.ones((3, 1))), model)
-    >>> activations_of(recorded, recorded.layers[0])[0].dead
+    >>> graph = Float64Graph(tg.losses.mse(model(np.ones((3, 1))), np.ones((3, 1))), model)
+    >>> activations_of(graph, graph.layers[0])[0].dead
     (0, 1)
     """
     found = []
@@ -63,10 +63,10 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
         operation, operands, _, _ = value.record  # type: ignore[misc]
         if operation.kind != "elementwise" or len(operands) != 1:
             continue
-        twin, source = recorded.twin[value], recorded.twin[operands[0]]
+        twin, source = graph.twin[value], graph.twin[operands[0]]
         ones = np.ones(twin.shape) if twin.shape else 1.0
         slopes = np.asarray(pull_back({twin: ones}, wanted={source})[source])
-        gradient = np.asarray(recorded.gradient(operands[0]))
+        gradient = np.asarray(graph.gradient(operands[0]))
         if not slopes.shape:
             scalars.setdefault(operation.name, []).append((slopes, gradient))
             continue
@@ -80,8 +80,8 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
 
 def _activation(operation: str, slopes: Array, gradient: Array, axis: int) -> Activation:
     """An activation with its dead units found; `gradient` is that of its operand."""
-    by_unit = by_units(slopes, axis)
+    by_unit = split_by_unit(slopes, axis)
     dead = ~by_unit.any(axis=1)
-    stuck = dead & ~by_units(gradient, axis).any(axis=1)
+    stuck = dead & ~split_by_unit(gradient, axis).any(axis=1)
     named, lost = (tuple(int(i) for i in np.flatnonzero(units)) for units in (dead, stuck))
     return Activation(operation, slopes, named, lost, len(by_unit))

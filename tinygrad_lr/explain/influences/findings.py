@@ -12,15 +12,20 @@ from .model import InfluenceData, LayerInfluence
 VANISHES, EXPLODES = 1e-3, 1e3
 """dL/dh of the first layer over that of the last one: where it is called vanishing, exploding."""
 
-MOST_NAMED = 8  # dead units that are named one by one
+MAX_NAMED = 8  # dead units that are named one by one
 
 
 def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
     """The sentences: what becomes of the gradient on its way, which units are dead, what mixes."""
-    return (*_course(influence), *_dead(influence), *_mixed(influence), *_bounded(influence))
+    return (
+        *_describe_trend(influence),
+        *_dead(influence),
+        *_mixed(influence),
+        *_too_large(influence),
+    )
 
 
-def course_of(influence: InfluenceData) -> str:
+def gradient_trend(influence: InfluenceData) -> str:
     """What becomes of the gradient from the last layer to the first one.
 
     "vanishes" below a thousandth, "explodes" above a thousand times, "stays" between; "is zero",
@@ -37,18 +42,18 @@ def course_of(influence: InfluenceData) -> str:
     return "vanishes" if ratio < VANISHES else "explodes" if ratio > EXPLODES else "stays"
 
 
-def _course(influence: InfluenceData) -> Iterator[str]:
+def _describe_trend(influence: InfluenceData) -> Iterator[str]:
     """From how large to how large, and what made it so."""
-    course = course_of(influence)
-    if not course:
+    trend = gradient_trend(influence)
+    if not trend:
         return
     first, last = influence.layers[0], influence.layers[-1]
     low, high = first.cotangent_norm, last.cotangent_norm
     ends = f"from {number_text(high, 2)} at {last.output} to {number_text(low, 2)} at"
-    if course == "is not finite":
+    if trend == "is not finite":
         layer = next(x for x in influence.layers[::-1] if not np.isfinite(x.cotangent_norm))
         yield f"The gradient is not finite, first at {layer.output} on the way down from the loss."
-    elif course == "is zero":
+    elif trend == "is zero":
         zero = next(x for x in influence.layers[::-1] if not x.cotangent_norm)
         yield (
             f"The gradient is exactly 0 from {zero.output} down: nothing there affects this loss, "
@@ -60,15 +65,15 @@ def _course(influence: InfluenceData) -> Iterator[str]:
         over = f"over {steps} layer{'s' * (steps > 1)}"
         each = f", by a factor of {rate} per layer" if steps > 1 else ""
         verb = "grows" if low > high else "shrinks"
-        told = f"The gradient {verb} {ends} {first.output} {over}{each}"
-        if course == "stays":
-            yield f"{told}: it neither vanishes nor explodes."
+        text = f"The gradient {verb} {ends} {first.output} {over}{each}"
+        if trend == "stays":
+            yield f"{text}: it neither vanishes nor explodes."
         else:
-            yield f"{told}: it {course}. {' '.join(_why(influence))}"
+            yield f"{text}: it {trend}. {' '.join(_why(influence))}"
             yield (
                 "A step hardly moves the first layers. What helps: relu, normalisation, skip "
                 "connections, or larger initial weights (tg.nn.init)."
-                if course == "vanishes"
+                if trend == "vanishes"
                 else "A step moves the first layers much too far. What helps: smaller initial "
                 "weights (tg.nn.init), normalisation, or clip_norm= in tg.fit."
             )
@@ -115,8 +120,8 @@ def _dead(influence: InfluenceData) -> Iterator[str]:
         for activation in layer.activations:
             dead = activation.dead
             if dead:
-                named = ", ".join(map(str, dead[:MOST_NAMED]))
-                more = f" and {len(dead) - MOST_NAMED} more" if len(dead) > MOST_NAMED else ""
+                named = ", ".join(map(str, dead[:MAX_NAMED]))
+                more = f" and {len(dead) - MAX_NAMED} more" if len(dead) > MAX_NAMED else ""
                 one = len(dead) == 1
                 learns = (
                     f", and the weights into {_them(one)} do not learn"
@@ -144,12 +149,12 @@ def _mixed(influence: InfluenceData) -> Iterator[str]:
     mixed = [x for x in influence.layers if x.factor and x.factor.rows is None]
     if influence.batch is not None and mixed:
         yield (
-            f"In {_listed(mixed)} the rows of the batch mix (as in batch normalisation), or have "
+            f"In {_join_names(mixed)}, the rows of the batch mix (as in batch normalisation) or have "
             "an axis of their own: the Jacobian there is that of the whole batch."
         )
 
 
-def _bounded(influence: InfluenceData) -> Iterator[str]:
+def _too_large(influence: InfluenceData) -> Iterator[str]:
     """Layers whose Jacobians were too large to write out."""
     bounded = [
         x
@@ -158,10 +163,10 @@ def _bounded(influence: InfluenceData) -> Iterator[str]:
     ]
     if bounded:
         yield (
-            f"At {_listed(bounded)} a Jacobian is too large to write out: the largest singular "
+            f"At {_join_names(bounded)} a Jacobian is too large to write out: the largest singular "
             "values are found by matrix-vector products, and the Frobenius norm is an estimate (≈)."
         )
 
 
-def _listed(layers: list[LayerInfluence]) -> str:
+def _join_names(layers: list[LayerInfluence]) -> str:
     return ", ".join(layer.name for layer in layers)

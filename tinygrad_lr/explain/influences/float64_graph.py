@@ -17,10 +17,10 @@ from ...nn import Module
 from ...support.errstate import silent
 from ..graphs.layers import Layer
 from ..graphs.naming import Names
-from ..graphs.replay import recorded_leaves, run_again
+from ..graphs.replay import leaf_numbers, rerun
 
 
-class Recorded:
+class Float64Graph:
     """A graph's twin: the same operations on the recorded numbers, in float64.
 
     Small changes of a float32 loss drown in its rounding, and products of many small factors
@@ -35,8 +35,8 @@ class Recorded:
     - `batch`: how many rows the results have in common, None where they have no axis of rows
 
     >>> w = Value(np.float32(2.0), name="w")
-    >>> recorded = Recorded((w * 3.0 - 1.0) ** 2)
-    >>> recorded.gradient(w), recorded.twin[w].dtype
+    >>> graph = Float64Graph((w * 3.0 - 1.0) ** 2)
+    >>> graph.gradient(w), graph.twin[w].dtype
     (np.float64(30.0), dtype('float64'))
     """
 
@@ -45,9 +45,9 @@ class Recorded:
         self.names = Names(loss, model)
         self.layers: Sequence[Layer] = self.names.layers
         self.order: Sequence[Value] = ordered([loss])[::-1]  # operands before what reads them
-        leaves = {x: Value(double(number)) for x, number in recorded_leaves(self.order).items()}
-        self.twin: Mapping[Value, Value] = in_double(self.order, leaves, {})
-        self.loss, self._one = loss, double(one)
+        leaves = {x: Value(as_float64(number)) for x, number in leaf_numbers(self.order).items()}
+        self.twin: Mapping[Value, Value] = rerun_in_float64(self.order, leaves, {})
+        self.loss, self._one = loss, as_float64(one)
         self.level = {x: i for i, layer in enumerate(self.layers) for x in layer.results}
         self.cuts = self._cuts()
         self._gradients: dict[Value, Any] = pull_back({self.twin[loss]: self._one})
@@ -91,7 +91,7 @@ class Recorded:
 
     def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
         """What changes with other numbers in some of the Values, as plain numbers."""
-        return in_double(self.order, numbers, self.twin)
+        return rerun_in_float64(self.order, numbers, self.twin)
 
     def loss_at(self, numbers: Mapping[Value, Any]) -> float:
         """The loss with other numbers in some of the Values."""
@@ -139,17 +139,17 @@ class Segment:
 
     def __init__(
         self,
-        recorded: Recorded,
+        graph: Float64Graph,
         layer: Layer,
         before: Sequence[Value],
         after: Sequence[Value],
     ) -> None:
-        starts = {x: Value(recorded.twin[x]._content) for x in before}
-        now = in_double(layer.results, starts, recorded.twin)
+        starts = {x: Value(graph.twin[x]._content) for x in before}
+        now = rerun_in_float64(layer.results, starts, graph.twin)
         self.before, self.after = tuple(before), tuple(after)
         self.inputs = [starts[x] for x in before]
         self.outputs: list[Value] = [  # of parameters alone: nothing before the cut moves it
-            now[x] if x in now else Value(recorded.twin[x]._content) for x in after
+            now[x] if x in now else Value(graph.twin[x]._content) for x in after
         ]
         self._order = ordered(self.outputs)
 
@@ -173,7 +173,7 @@ class Segment:
 
 
 @silent
-def in_double(
+def rerun_in_float64(
     order: Iterable[Value], starts: Mapping[Value, Any], twin: Mapping[Value, Value]
 ) -> dict[Value, Any]:
     """Recorded operations once more, in float64; from Values, they are recorded again.
@@ -182,18 +182,18 @@ def in_double(
     """
     token = RECORDING.set(True)
     try:
-        return run_again(
+        return rerun(
             order,
             starts,
             constant=lambda x, number: (
-                twin[x]._content if type(x) is Value and x in twin else double(number)
+                twin[x]._content if type(x) is Value and x in twin else as_float64(number)
             ),
         )
     finally:
         RECORDING.reset(token)
 
 
-def double(number: Any) -> Any:
+def as_float64(number: Any) -> Any:
     """A floating number or array of less than double precision in double precision."""
     kind = getattr(number, "dtype", None)
     return number.astype(np.float64) if kind is not None and kind.kind == "f" else number

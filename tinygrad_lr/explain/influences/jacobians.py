@@ -16,8 +16,8 @@ from .float64_graph import Segment
 
 Product = Callable[[Array], Array]
 
-MOST_PASSES = 512  # backward or forward passes for one Jacobian; a wider one is not written out
-MOST_ENTRIES = 1 << 24  # of all the matrices of one Jacobian
+MAX_PASSES = 512  # backward or forward passes for one Jacobian; a wider one is not written out
+MAX_ENTRIES = 1 << 24  # of all the matrices of one Jacobian
 LEADING, LANCZOS_STEPS, PROBES = 6, 60, 64  # what is found of a wider one, and how
 
 
@@ -76,7 +76,7 @@ class Layout:
         ]
         self.width = sum(self.widths)
 
-    def joined(self, arrays: Sequence[Any]) -> Array:
+    def join(self, arrays: Sequence[Any]) -> Array:
         """The matrix (rows, width) of the members' arrays."""
         parts = [
             np.reshape(np.asarray(x, np.float64), (self.rows, width))
@@ -85,7 +85,7 @@ class Layout:
         ]
         return np.concatenate(parts, axis=1)
 
-    def parted(self, matrix: Array) -> list[Any]:
+    def split(self, matrix: Array) -> list[Any]:
         """The members' arrays of a matrix (rows, width)."""
         ends = np.cumsum(self.widths)
         return [
@@ -121,7 +121,7 @@ class Factor:
         for row in dict.fromkeys((0, self._batch // 2, self._batch - 1)):
             start = np.zeros((after.rows, after.width))
             start[row] = random.uniform(1, 2, after.width)
-            reached = before.joined(self.segment.pull(after.parted(start)))
+            reached = before.join(self.segment.pull(after.split(start)))
             if np.delete(reached, row, axis=0).any():
                 return True
         return False
@@ -144,13 +144,13 @@ class Chain:
     def pull(self, matrix: Array) -> Array:
         """Jᵀ·g for each row: (rows, numbers that are changed) to (rows, numbers that change)."""
         for factor, (before, after) in reversed(self._factors):
-            matrix = before.joined(factor.segment.pull(after.parted(matrix)))
+            matrix = before.join(factor.segment.pull(after.split(matrix)))
         return matrix
 
     def push(self, matrix: Array) -> Array:
         """J·t for each row."""
         for factor, (before, after) in self._factors:
-            matrix = after.joined(factor.segment.push(before.parted(matrix)))
+            matrix = after.join(factor.segment.push(before.split(matrix)))
         return matrix
 
     @silent
@@ -159,7 +159,7 @@ class Chain:
         chosen = list(rows) if self.batch is not None else [0]
         shape = (self.after.width, self.before.width)
         named = tuple(rows) if self.batch is not None else None
-        fits = min(shape) <= MOST_PASSES and len(chosen) * shape[0] * shape[1] <= MOST_ENTRIES
+        fits = min(shape) <= MAX_PASSES and len(chosen) * shape[0] * shape[1] <= MAX_ENTRIES
         if not fits:
             return Jacobian(shape, named, None, *self._leading(chosen))
         matrices = self.matrices(chosen)
@@ -203,7 +203,7 @@ class Chain:
 
 
 @silent
-def multiplied(after: Jacobian, before: Jacobian) -> Jacobian | None:
+def multiply(after: Jacobian, before: Jacobian) -> Jacobian | None:
     """The product of two Jacobians that are written out at the same rows; None of any others."""
     if after.matrices is None or before.matrices is None or after.rows != before.rows:
         return None
@@ -242,21 +242,21 @@ def leading_singular_values(
     """
     count = len(start)
     steps = min(steps, start.shape[1])
-    right = [normed(start)[0]]  # orthonormal vectors of each row
+    right = [normalize_rows(start)[0]]  # orthonormal vectors of each row
     left: list[Array] = []
     bidiagonal = np.zeros((count, steps, steps))
     for j in range(steps):
-        u, bidiagonal[:, j, j] = normed(orthogonal(push(right[j]), left))
+        u, bidiagonal[:, j, j] = normalize_rows(orthogonalize(push(right[j]), left))
         left.append(u)
         if j + 1 < steps:
-            v, bidiagonal[:, j, j + 1] = normed(orthogonal(pull(u), right))
+            v, bidiagonal[:, j, j + 1] = normalize_rows(orthogonalize(pull(u), right))
             right.append(v)
     if not np.isfinite(bidiagonal).all():
         return np.full((count, steps), np.nan)
     return np.asarray(np.linalg.svd(bidiagonal, compute_uv=False))
 
 
-def orthogonal(x: Array, basis: Sequence[Array]) -> Array:
+def orthogonalize(x: Array, basis: Sequence[Array]) -> Array:
     """Each row without its part along the vectors of the basis; twice, against rounding."""
     for _ in range(2):
         for b in basis:
@@ -264,19 +264,19 @@ def orthogonal(x: Array, basis: Sequence[Array]) -> Array:
     return x
 
 
-def normed(x: Array) -> tuple[Array, Array]:
+def normalize_rows(x: Array) -> tuple[Array, Array]:
     """Each row divided by its length, and the length; a row of zeros stays one."""
-    length = np.linalg.norm(x, axis=1)
-    tiny = length <= 1e-300
-    return x / np.where(tiny, 1.0, length)[:, None], np.where(tiny, 0.0, length)
+    euclidean_norm = np.linalg.norm(x, axis=1)
+    tiny = euclidean_norm <= 1e-300
+    return x / np.where(tiny, 1.0, euclidean_norm)[:, None], np.where(tiny, 0.0, euclidean_norm)
 
 
 @silent
-def length(numbers: Array) -> float:
+def euclidean_norm(numbers: Array) -> float:
     """The root of the sum of squares, which themselves may be too large or too small for a float.
 
-    >>> length(np.array([0.0, 3e200])), length(np.array([0.0, 4e-200])), length(np.zeros(2))
-    (3e+200, 4e-200, 0.0)
+    >>> [euclidean_norm(np.array([0.0, x])) for x in (3e200, 4e-200, 0.0)]
+    [3e+200, 4e-200, 0.0]
     """
     largest = float(np.max(np.abs(numbers), initial=0.0))
     if not largest or not np.isfinite(largest):

@@ -17,16 +17,16 @@ from ...support.errstate import silent
 from .activations import activations_of
 from .edge_weights import connections_of
 from .findings import describe_findings
-from .float64_graph import Recorded
-from .jacobians import Chain, Factor, Jacobian, multiplied
+from .float64_graph import Float64Graph
+from .jacobians import Chain, Factor, Jacobian, multiply
 from .model import InfluenceData, LayerInfluence, ParameterInfluence
 from .render import influence_html, influence_text
-from .selection import Entry, Weight, chosen_weights
+from .selection import Entry, Weight, select_weights
 from .units import Units
 from .weight import WeightInfluence
 
-MOST_NAMED = 3  # outputs of a layer
-MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
+MAX_NAMED = 3  # outputs of a layer
+MAX_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,20 +108,20 @@ def influence(
     >>> f"{w.predicted:.6e}, with curvature {w.predicted_with_curvature:.6e}, seen {w.seen:.6e}"
     '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
-    _checked(model, loss, nudge)
-    recorded = Recorded(loss, model)
-    chosen_rows = _rows(rows, recorded.batch)
-    layers = _layers(recorded, chosen_rows)
-    owner = {x: layer.name for layer in reversed(recorded.layers) for x in layer.parameters}
-    chosen = chosen_weights(recorded, weight, at)
+    _check_arguments(model, loss, nudge)
+    graph = Float64Graph(loss, model)
+    chosen_rows = _rows(rows, graph.batch)
+    layers = _layers(graph, chosen_rows)
+    owner = {x: layer.name for layer in reversed(graph.layers) for x in layer.parameters}
+    chosen = select_weights(graph, weight, at)
     weights = tuple(
-        WeightInfluence(recorded, value, index, float(nudge), owner.get(value, "loss"))
+        WeightInfluence(graph, value, index, float(nudge), owner.get(value, "loss"))
         for value, index in chosen
     )
-    return Influence(recorded.loss_at({}), recorded.batch, layers, weights)
+    return Influence(graph.loss_at({}), graph.batch, layers, weights)
 
 
-def _checked(model: object, loss: object, nudge: float) -> None:
+def _check_arguments(model: object, loss: object, nudge: float) -> None:
     """Raise `ArgumentError` unless these are a Module or None, a Value, and a number to move by."""
     if model is not None and not isinstance(model, Module):
         raise ArgumentError(
@@ -140,7 +140,7 @@ def _checked(model: object, loss: object, nudge: float) -> None:
         )
 
 
-def checked_influence(where: str, given: object, weight: object = 0) -> Influence:
+def check_influence(where: str, given: object, weight: object = 0) -> Influence:
     """What `influence` found, and whether it has a weight of this number."""
     if not isinstance(given, Influence):
         raise ArgumentError(
@@ -159,7 +159,7 @@ def checked_influence(where: str, given: object, weight: object = 0) -> Influenc
 def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     """The rows whose Jacobians are looked at."""
     if rows is None:
-        count = min(MOST_ROWS, batch or 1)
+        count = min(MAX_ROWS, batch or 1)
         return tuple(int(i) for i in np.linspace(0, (batch or 1) - 1, count).round())
     given = np.atleast_1d(np.asarray(rows))
     found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
@@ -170,36 +170,36 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     return found
 
 
-def _layers(recorded: Recorded, rows: Sequence[int]) -> tuple[LayerInfluence, ...]:
+def _layers(graph: Float64Graph, rows: Sequence[int]) -> tuple[LayerInfluence, ...]:
     """The layers with their factors, and the products of these."""
-    batch = recorded.batch
-    factors = [Factor(segment, batch) for segment in recorded.segments[:-1]]
+    batch = graph.batch
+    factors = [Factor(segment, batch) for segment in graph.segments[:-1]]
     steps = [Chain([factor], batch).jacobian(rows) for factor in factors]
     products: list[Jacobian] = []
     for i in range(len(factors) - 1, -1, -1):  # from the loss down
         above = products[-1] if products else None
-        product = steps[i] if above is None else multiplied(above, steps[i])
+        product = steps[i] if above is None else multiply(above, steps[i])
         products.append(product or Chain(factors[i:], batch).jacobian(rows))
     products.reverse()
     return tuple(
         LayerInfluence(
             layer.name,
-            _listed([recorded.names.text(x) for x in recorded.cuts[i]]),
-            tuple(_parameter(recorded, x) for x in layer.parameters if x.size),
-            _by_rows(recorded.cotangents[i], batch),
+            _join_names([graph.names.text(x) for x in graph.cuts[i]]),
+            tuple(_parameter(graph, x) for x in layer.parameters if x.size),
+            _by_rows(graph.cotangents[i], batch),
             steps[i - 1] if i else None,
             products[i] if i < len(products) else None,
-            activations_of(recorded, layer),
-            tuple(Units(recorded, i).labels),
-            connections_of(recorded, i),
+            activations_of(graph, layer),
+            tuple(Units(graph, i).labels),
+            connections_of(graph, i),
         )
-        for i, layer in enumerate(recorded.layers[:-1])
+        for i, layer in enumerate(graph.layers[:-1])
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     """Names side by side; of many the ends."""
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]}, … {names[-1]}"
+    return ", ".join(names) if len(names) <= MAX_NAMED else f"{names[0]}, … {names[-1]}"
 
 
 def _by_rows(arrays: Sequence[Any], batch: int | None) -> Array:
@@ -210,11 +210,11 @@ def _by_rows(arrays: Sequence[Any], batch: int | None) -> Array:
     return np.concatenate([np.reshape(x, (height, -1)) for x in parts], axis=1)
 
 
-def _parameter(recorded: Recorded, value: Value) -> ParameterInfluence:
+def _parameter(graph: Float64Graph, value: Value) -> ParameterInfluence:
     """A parameter and its gradient."""
     return ParameterInfluence(
-        recorded.names.text(value),
-        recorded.names.path(value),
-        np.array(recorded.twin[value]._content),
-        np.array(recorded.gradient(value)),
+        graph.names.text(value),
+        graph.names.path(value),
+        np.array(graph.twin[value]._content),
+        np.array(graph.gradient(value)),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...support.abstract_array import Array
 from .activations import Activation
 from .edge_weights import Connections
-from .jacobians import Jacobian, length
+from .jacobians import Jacobian, euclidean_norm
 from .selection import Entry, largest_entry
 from .weight import WeightInfluence
 
@@ -28,7 +28,7 @@ class ParameterInfluence:
     @property
     def norm(self) -> float:
         """The length of the gradient: the root of the sum of its squares."""
-        return length(self.gradient)
+        return euclidean_norm(self.gradient)
 
     @property
     def largest(self) -> Entry:
@@ -63,7 +63,7 @@ class LayerInfluence:
     @property
     def cotangent_norm(self) -> float:
         """The length of dL/d(output), over all rows."""
-        return length(self.cotangent)
+        return euclidean_norm(self.cotangent)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,11 +12,11 @@ import numpy as np
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ...support.errstate import silent
-from .float64_graph import Recorded
+from .float64_graph import Float64Graph
 from .units import Units
 
-MOST_PATHS = 256  # followed one by one; of more, the strongest beginnings are followed
-MOST_UNITS = 512  # passes through a layer, for the edges between its units and the next one's
+MAX_PATHS = 256  # followed one by one; of more, the strongest beginnings are followed
+MAX_UNITS = 512  # passes through a layer, for the edges between its units and the next one's
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,23 +60,23 @@ class Journey:
     """
 
     @silent
-    def __init__(self, recorded: Recorded, value: Value, index: tuple[int, ...]) -> None:
+    def __init__(self, graph: Float64Graph, value: Value, index: tuple[int, ...]) -> None:
         direction = np.zeros(value.shape)
         direction[index] = 1.0
-        self._recorded = recorded
-        changes = recorded.tangents(value, direction[()] if value.shape else 1.0)
-        self.gradient = float(np.asarray(recorded.gradient(value))[index])
+        self._graph = graph
+        changes = graph.tangents(value, direction[()] if value.shape else 1.0)
+        self.gradient = float(np.asarray(graph.gradient(value))[index])
         self._tangents = [
-            [np.asarray(changes.get(x, np.zeros(x.shape))) for x in cut] for cut in recorded.cuts
+            [np.asarray(changes.get(x, np.zeros(x.shape))) for x in cut] for cut in graph.cuts
         ]
         self._last_read = max(  # the last layer in which the parameter joins
-            recorded.level[x]
-            for x in recorded.order
+            graph.level[x]
+            for x in graph.order
             if (record := x.record) is not None and any(y is value for y in record.operands)
         )
-        reached = [any(x in changes for x in cut) for cut in recorded.cuts]
-        self.first = reached.index(True) if True in reached else len(recorded.cuts)
-        self.units = [Units(recorded, i) for i in range(len(recorded.cuts))]
+        reached = [any(x in changes for x in cut) for cut in graph.cuts]
+        self.first = reached.index(True) if True in reached else len(graph.cuts)
+        self.units = [Units(graph, i) for i in range(len(graph.cuts))]
 
     @cached_property
     @silent
@@ -85,10 +85,10 @@ class Journey:
         found = []
         for i in range(self.first, len(self.units)):
             products = self._products(self._tangents[i], i)
-            contributions = self.units[i].gathered(products)
+            contributions = self.units[i].sum_units(products)
             found.append(
                 Through(
-                    self._recorded.layers[i].name,
+                    self._graph.layers[i].name,
                     tuple(self.units[i].labels),
                     contributions,
                     self.units[i].by_row(products),
@@ -107,17 +107,17 @@ class Journey:
         One pass through the next layer for each unit of the narrower one of the two.
         """
         before, after = self.units[i], self.units[i + 1]
-        segment = self._recorded.segments[i]
+        segment = self._graph.segments[i]
         rows, columns = len(before.labels), len(after.labels)
-        if min(rows, columns) > MOST_UNITS:
+        if min(rows, columns) > MAX_UNITS:
             return None
         if rows <= columns:
-            sent = (segment.push(before.only(self._tangents[i], u)) for u in range(rows))
-            return np.stack([after.gathered(self._products(t, i + 1)) for t in sent])
-        cotangents = self._recorded.cotangents[i + 1]
-        pulled = (segment.pull(after.only(cotangents, v)) for v in range(columns))
+            sent = (segment.push(before.keep_unit(self._tangents[i], u)) for u in range(rows))
+            return np.stack([after.sum_units(self._products(t, i + 1)) for t in sent])
+        cotangents = self._graph.cotangents[i + 1]
+        pulled = (segment.pull(after.keep_unit(cotangents, v)) for v in range(columns))
         return np.stack(
-            [before.gathered(self._times(self._tangents[i], g)) for g in pulled], axis=1
+            [before.sum_units(self._times(self._tangents[i], g)) for g in pulled], axis=1
         )
 
     @cached_property
@@ -135,7 +135,7 @@ class Journey:
         for i in range(self.first, len(self.units)):
             units = self.units[i]
             arrived = [
-                (so_far, sent if i == self.first else self._recorded.segments[i - 1].push(sent))
+                (so_far, sent if i == self.first else self._graph.segments[i - 1].push(sent))
                 for so_far, sent in begun
             ]
             onward = [
@@ -143,17 +143,17 @@ class Journey:
                 for place, (_, sent) in enumerate(arrived)
                 for unit, (part, moved) in enumerate(
                     zip(
-                        units.gathered(self._products(sent, i)),
-                        units.gathered([np.abs(t) for t in sent]),
+                        units.sum_units(self._products(sent, i)),
+                        units.sum_units([np.abs(t) for t in sent]),
                         strict=True,
                     )
                 )
                 if moved
             ]
-            complete = complete and len(onward) <= MOST_PATHS
+            complete = complete and len(onward) <= MAX_PATHS
             begun = [
-                ((*arrived[place][0], unit), units.only(arrived[place][1], unit))
-                for _, place, unit in sorted(onward)[:MOST_PATHS]
+                ((*arrived[place][0], unit), units.keep_unit(arrived[place][1], unit))
+                for _, place, unit in sorted(onward)[:MAX_PATHS]
             ]
         return tuple(self._path(units, sent) for units, sent in begun), complete
 
@@ -165,13 +165,13 @@ class Journey:
         return Path(
             units,
             tuple(self.units[self.first + k].labels[u] for k, u in enumerate(units)),
-            float(self.units[last].gathered(products).sum()),
+            float(self.units[last].sum_units(products).sum()),
             None if by_row is None else by_row.sum(axis=1),
         )
 
     def _products(self, tangents: Sequence[Any], i: int) -> list[Any]:
         """Tangents times cotangents, number by number."""
-        return self._times(tangents, self._recorded.cotangents[i])
+        return self._times(tangents, self._graph.cotangents[i])
 
     def _times(self, tangents: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         return [np.asarray(t) * np.asarray(g) for t, g in zip(tangents, cotangents, strict=True)]

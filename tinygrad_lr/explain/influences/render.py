@@ -11,14 +11,14 @@ from html import escape
 import numpy as np
 
 from ...support.text_format import array_text, number_text, shape_text
-from .jacobians import Jacobian, length
+from .jacobians import Jacobian, euclidean_norm
 from .model import InfluenceData, LayerInfluence
 from .weight import WeightInfluence
 
-MOST_WEIGHTS = 3  # whose paths are told
-MOST_PATHS_SHOWN = MOST_UNITS_SHOWN = 4  # of each of them
-MOST_PARAMETERS, MOST_LAYERS = 6, 40  # of a layer, and layers, that are listed
-MOST_STATIONS = 12  # of a path
+MAX_WEIGHTS = 3  # whose paths are told
+MAX_PATHS_SHOWN = MAX_UNITS_SHOWN = 4  # of each of them
+MAX_PARAMETERS, MAX_LAYERS = 6, 40  # of a layer, and layers, that are listed
+MAX_UNITS_IN_PATH = 12  # of a path
 COLUMNS = 100
 
 
@@ -27,7 +27,7 @@ class Table:
     """A title, a sentence, headings, and cells; the first `named` columns are words."""
 
     title: str
-    told: str
+    note: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     named: int
@@ -45,16 +45,16 @@ class Table:
             for row in cells
         ]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        return "\n".join([self.title, *([self.told] if self.told else []), "", lines[0], rule,
+        return "\n".join([self.title, *([self.note] if self.note else []), "", lines[0], rule,
                           *lines[1:]])  # fmt: skip
 
     def html(self) -> str:
         """A table with a caption; all text is escaped."""
-        told = "".join(f"<br>{escape(line)}" for line in self.told.splitlines())
+        note = "".join(f"<br>{escape(line)}" for line in self.note.splitlines())
         look = "font-variant-numeric:tabular-nums;border-collapse:collapse;margin:1em 0"
         return (
             f'<table style="{look}">'
-            f'<caption style="text-align:left"><b>{escape(self.title)}</b>{told}</caption>'
+            f'<caption style="text-align:left"><b>{escape(self.title)}</b>{note}</caption>'
             f'<thead style="border-bottom:1px solid">{self._row("th", self.headings)}</thead>'
             f"<tbody>{''.join(self._row('td', row) for row in self.rows)}</tbody></table>"
         )
@@ -73,15 +73,15 @@ class Table:
 
 def influence_text(influence: InfluenceData, findings: Sequence[str]) -> str:
     """The findings and the tables as text."""
-    told = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
-    return "\n\n".join([_headline(influence), *told, *(x.text() for x in tables(influence))])
+    note = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
+    return "\n\n".join([_headline(influence), *note, *(x.text() for x in tables(influence))])
 
 
 def influence_html(influence: InfluenceData, findings: Sequence[str]) -> str:
     """The same for a notebook: no script, all names escaped."""
-    told = [f"<p>{escape(sentence)}</p>" for sentence in findings]
+    note = [f"<p>{escape(sentence)}</p>" for sentence in findings]
     parts = [table.html() for table in tables(influence)]
-    return "".join([f"<p>{escape(_headline(influence))}</p>", *told, *parts])
+    return "".join([f"<p>{escape(_headline(influence))}</p>", *note, *parts])
 
 
 def tables(influence: InfluenceData) -> Iterator[Table]:
@@ -91,7 +91,7 @@ def tables(influence: InfluenceData) -> Iterator[Table]:
         yield _chain(influence)
     if influence.weights:
         yield _weights(influence)
-    for weight in influence.weights[:MOST_WEIGHTS]:
+    for weight in influence.weights[:MAX_WEIGHTS]:
         if weight.through:
             yield _paths(weight)
         if not weight.paths_complete:
@@ -106,23 +106,23 @@ def _headline(influence: InfluenceData) -> str:
 def _gradients(influence: InfluenceData) -> Table:
     """Each parameter's gradient."""
     rows: list[tuple[str, ...]] = []
-    told: set[str] = set()
+    note: set[str] = set()
     for layer in influence.layers:
         if _left_out(layer, influence):
             continue
-        shown = layer.parameters[:MOST_PARAMETERS]
+        shown = layer.parameters[:MAX_PARAMETERS]
         for i, x in enumerate(shown):
             name, shape = "" if i else layer.name, shape_text(x.data.shape)
-            if x.name in told:  # a shared parameter has one gradient
+            if x.name in note:  # a shared parameter has one gradient
                 rows.append((name, x.name, shape, "as above", "", ""))
                 continue
-            told.add(x.name)
+            note.add(x.name)
             at = f"{x.name}[{', '.join(map(str, x.largest))}]" if x.largest else x.name
             largest = number_text(float(x.gradient[x.largest]))
             rows.append((name, x.name, shape, number_text(x.norm), largest, at))
         rest = layer.parameters[len(shown) :]
         if rest:
-            norm = number_text(length(np.array([x.norm for x in rest])))
+            norm = number_text(euclidean_norm(np.array([x.norm for x in rest])))
             top = max(rest, key=lambda x: abs(float(x.gradient[x.largest])))
             largest = number_text(float(top.gradient[top.largest]))
             rows.append(("", f"… {len(rest)} more", "", norm, largest, top.name))
@@ -146,24 +146,24 @@ def _chain(influence: InfluenceData) -> Table:
             figures = (*_figures(after.factor), product)
         rows.append((name, *figures, number_text(layer.cotangent_norm)))
     looked_at = next((x.factor.rows for x in layers if x.factor and x.factor.rows), None)
-    told = _left_out_text(influence)
+    note = _left_out_text(influence)
     if looked_at is not None and len(layers) > 1:
-        told += "; " if told else ""
-        told += f"Jacobians J at row{'s' * (len(looked_at) > 1)} {', '.join(map(str, looked_at))}"
-        told += " (means over them)" if len(looked_at) > 1 else ""
+        note += "; " if note else ""
+        note += f"Jacobians J at row{'s' * (len(looked_at) > 1)} {', '.join(map(str, looked_at))}"
+        note += " (means over them)" if len(looked_at) > 1 else ""
     headings = ("", "J", "‖J‖₂", "‖J‖F", "singular values", "‖product‖₂", "‖dL/d·‖")
-    return Table("The chain, from the loss down", told, headings, rows, 1)
+    return Table("The chain, from the loss down", note, headings, rows, 1)
 
 
 def _left_out(layer: LayerInfluence, influence: InfluenceData) -> bool:
     """Whether a layer in the middle of very many is not in the tables."""
-    ends = influence.layers[: MOST_LAYERS // 2] + influence.layers[-(MOST_LAYERS // 2) :]
-    return len(influence.layers) > MOST_LAYERS and layer not in ends
+    ends = influence.layers[: MAX_LAYERS // 2] + influence.layers[-(MAX_LAYERS // 2) :]
+    return len(influence.layers) > MAX_LAYERS and layer not in ends
 
 
 def _left_out_text(influence: InfluenceData) -> str:
     """How many layers are not in the tables."""
-    count = len(influence.layers) - MOST_LAYERS
+    count = len(influence.layers) - MAX_LAYERS
     return f"{count} layers in the middle are left out" if count > 0 else ""
 
 
@@ -172,12 +172,12 @@ def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:
     spectrum = jacobian.singular_values.mean(axis=0)
     none = np.finfo(np.float64).eps * max(jacobian.shape) * spectrum[0]  # rounding: 0 to the eye
     spectrum = np.where(spectrum > none, spectrum, 0.0) if np.isfinite(none) else spectrum
-    told = array_text(spectrum, 3)[1:-1]
+    note = array_text(spectrum, 3)[1:-1]
     return (
         shape_text(jacobian.shape),
         number_text(_mean(jacobian.spectral)),
         ("" if jacobian.exact else "≈ ") + number_text(_mean(jacobian.frobenius)),
-        told if jacobian.exact else f"{told}, …",
+        note if jacobian.exact else f"{note}, …",
     )
 
 
@@ -189,15 +189,15 @@ def _weights(influence: InfluenceData) -> Table:
         rows.append((w.name, w.path, *map(number_text, numbers), seen_text(w)))
     nudge = number_text(influence.weights[0].nudge)
     switched = [(w.name, w.switched) for w in influence.weights]
-    told = f"The change of the loss when w moves by {nudge}: "
-    told += "predicted by g·δ and g·δ + ½·h·δ², and seen"
+    note = f"The change of the loss when w moves by {nudge}: "
+    note += "predicted by g·δ and g·δ + ½·h·δ², and seen"
     for name, count in switched:
         if count:
             ways = f"{count} activation{'s' * (count > 1)}"
-            told += f"\n({name}: {ways} switch{'es' * (count == 1)} on or off on the way, "
-            told += "which no derivative predicts)"
+            note += f"\n({name}: {ways} switch{'es' * (count == 1)} on or off on the way, "
+            note += "which no derivative predicts)"
     headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·δ", "with ½·h·δ²", "seen")
-    return Table("Weights", told, headings, rows, 2)
+    return Table("Weights", note, headings, rows, 2)
 
 
 def seen_text(weight: WeightInfluence) -> str:
@@ -211,15 +211,15 @@ def seen_text(weight: WeightInfluence) -> str:
 def _paths(weight: WeightInfluence) -> Table:
     """The strongest paths with their shares, and sums through units where paths are many."""
     rows = []
-    for path in weight.paths[:MOST_PATHS_SHOWN]:
+    for path in weight.paths[:MAX_PATHS_SHOWN]:
         labels = path.labels
-        if len(labels) > MOST_STATIONS:
+        if len(labels) > MAX_UNITS_IN_PATH:
             labels = (*labels[:4], "…", *labels[-4:])
         way = " → ".join([weight.name, *labels, "L"])
         rows.append((way, number_text(path.contribution), share(path.contribution, weight)))
-    more = len(weight.paths) - MOST_PATHS_SHOWN
+    more = len(weight.paths) - MAX_PATHS_SHOWN
     if weight.paths_complete and more > 0:
-        rest = sum(path.contribution for path in weight.paths[MOST_PATHS_SHOWN:])
+        rest = sum(path.contribution for path in weight.paths[MAX_PATHS_SHOWN:])
         rows.append((f"{more} more", number_text(rest), share(rest, weight)))
     later = weight.through[0].later
     if later:
@@ -227,33 +227,33 @@ def _paths(weight: WeightInfluence) -> Table:
     rows.append(
         (f"dL/d{weight.name}", number_text(weight.gradient), share(weight.gradient, weight))
     )
-    told = (
+    note = (
         "" if weight.paths_complete else "Too many to follow them all: the strongest of those found"
     )
-    return Table(f"Paths from {weight.name} to the loss", told, ("", "part", "share"), rows, 1)
+    return Table(f"Paths from {weight.name} to the loss", note, ("", "part", "share"), rows, 1)
 
 
 def _units(weight: WeightInfluence) -> Table:
     """For each layer, the units through which most of dL/dw goes: sums over all paths."""
     rows = []
     parts = weight.through[1:]
-    parts = parts if len(parts) <= MOST_LAYERS else parts[-MOST_LAYERS:]
+    parts = parts if len(parts) <= MAX_LAYERS else parts[-MAX_LAYERS:]
     for part in parts:
         order = np.argsort(-np.abs(part.contributions), kind="stable")
         cells = [
             f"{part.units[unit]} {share(float(part.contributions[unit]), weight)}"
-            for unit in order[:MOST_UNITS_SHOWN]
+            for unit in order[:MAX_UNITS_SHOWN]
         ]
-        if len(order) > MOST_UNITS_SHOWN:
-            rest = float(part.contributions[order[MOST_UNITS_SHOWN:]].sum())
-            cells.append(f"{len(order) - MOST_UNITS_SHOWN} more {share(rest, weight)}")
+        if len(order) > MAX_UNITS_SHOWN:
+            rest = float(part.contributions[order[MAX_UNITS_SHOWN:]].sum())
+            cells.append(f"{len(order) - MAX_UNITS_SHOWN} more {share(rest, weight)}")
         if part.later:
             cells.append(f"read again later {share(part.later, weight)}")
         rows.append((part.layer, ", ".join(cells)))
     title = f"The units that dL/d{weight.name} comes through"
-    told = "Sums over all paths"
-    told += f", in the last {MOST_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
-    return Table(title, told, ("layer", "units, and their share"), rows, 2)
+    note = "Sums over all paths"
+    note += f", in the last {MAX_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
+    return Table(title, note, ("layer", "units, and their share"), rows, 2)
 
 
 def share(amount: float, weight: WeightInfluence) -> str:

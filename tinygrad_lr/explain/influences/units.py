@@ -10,7 +10,7 @@ import numpy as np
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ..graphs.layers import Layer
-from .float64_graph import Recorded
+from .float64_graph import Float64Graph
 
 
 class Units:
@@ -22,15 +22,15 @@ class Units:
     axis of rows, and all others, are summed over.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
-    >>> recorded = Recorded(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
-    >>> Units(recorded, 0).labels, Units(recorded, 0).gathered([np.ones((4, 3))]).tolist()
+    >>> graph = Float64Graph(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
+    >>> Units(graph, 0).labels, Units(graph, 0).sum_units([np.ones((4, 3))]).tolist()
     (['h₁[0]', 'h₁[1]', 'h₁[2]'], [4.0, 4.0, 4.0])
     """
 
-    def __init__(self, recorded: Recorded, layer: int) -> None:
-        kernels = has_kernels(recorded.layers[layer])
-        self.cut = recorded.cuts[layer]
-        self.batch = recorded.batch
+    def __init__(self, graph: Float64Graph, layer: int) -> None:
+        kernels = has_kernels(graph.layers[layer])
+        self.cut = graph.cuts[layer]
+        self.batch = graph.batch
         self.axes: list[int | None] = []
         self.labels: list[str] = []
         self.counts: list[int] = []
@@ -38,15 +38,15 @@ class Units:
             rows = self.batch is not None and x.shape[:1] == (self.batch,)
             axis = None if x.ndim <= rows else 1 if kernels and rows else x.ndim - 1
             count = 1 if axis is None else x.shape[axis]
-            name = recorded.names.text(x)
+            name = graph.names.text(x)
             self.axes.append(axis)
             self.counts.append(count)
             self.labels += [name] if axis is None else [f"{name}[{i}]" for i in range(count)]
 
-    def gathered(self, arrays: Sequence[Any]) -> Array:
+    def sum_units(self, arrays: Sequence[Any]) -> Array:
         """The sum over all numbers of each unit: (units,)."""
         parts = [
-            np.sum(x) if axis is None else np.sum(by_units(x, axis), 1)
+            np.sum(x) if axis is None else np.sum(split_by_unit(x, axis), 1)
             for x, axis in zip(arrays, self.axes, strict=True)
         ]
         return np.concatenate([np.atleast_1d(part) for part in parts])
@@ -63,7 +63,7 @@ class Units:
         ]
         return np.concatenate(parts, axis=1)
 
-    def only(self, arrays: Sequence[Any], unit: int) -> list[Any]:
+    def keep_unit(self, arrays: Sequence[Any], unit: int) -> list[Any]:
         """The arrays with zeros in all units but one."""
         found = []
         for x, axis, count in zip(arrays, self.axes, self.counts, strict=True):
@@ -86,7 +86,7 @@ class Units:
         return sum(self.counts[:place])
 
 
-def by_units(x: Any, axis: int) -> Array:
+def split_by_unit(x: Any, axis: int) -> Array:
     """The numbers of each unit: (units, numbers of each)."""
     moved = np.moveaxis(np.asarray(x), axis, 0)
     return moved.reshape(len(moved), int(np.prod(moved.shape[1:])))

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from .float64_graph import Recorded
+from .float64_graph import Float64Graph
 from .paths import Journey, Path, Through
 
 KINKED = frozenset({"relu", "leaky_relu", "abs"})
@@ -30,29 +30,29 @@ class WeightInfluence:
     """
 
     def __init__(
-        self, recorded: Recorded, value: Value, index: tuple[int, ...], nudge: float, layer: str
+        self, graph: Float64Graph, value: Value, index: tuple[int, ...], nudge: float, layer: str
     ) -> None:
-        self.parameter = recorded.names.text(value)
-        self.path, self.index, self.layer = recorded.names.path(value), index, layer
+        self.parameter = graph.names.text(value)
+        self.path, self.index, self.layer = graph.names.path(value), index, layer
         self.name = f"{self.parameter}[{', '.join(map(str, index))}]" if index else self.parameter
-        self._recorded, self._leaf = recorded, value
-        self._data = np.asarray(recorded.twin[value]._content)
+        self._graph, self._leaf = graph, value
+        self._data = np.asarray(graph.twin[value]._content)
         self.value = float(self._data[index])
-        self.journey = Journey(recorded, value, index)
+        self.journey = Journey(graph, value, index)
         self.gradient = self.journey.gradient
         direction = np.zeros(value.shape)
         direction[index] = 1.0
-        bent = recorded.second_derivative(value, direction if value.shape else 1.0)
+        bent = graph.second_derivative(value, direction if value.shape else 1.0)
         self.curvature = float(np.asarray(bent)[index])
         self.nudge = nudge
-        self.loss = recorded.loss_at({})
+        self.loss = graph.loss_at({})
         self.seen = self.loss_at(self.value + nudge) - self.loss
 
     def loss_at(self, number: float) -> float:
         """The loss with this entry at another number, and all others as they are."""
-        return self._recorded.loss_at({self._leaf: self._moved(number)})
+        return self._graph.loss_at({self._leaf: self._numbers_with(number)})
 
-    def _moved(self, number: float) -> Any:
+    def _numbers_with(self, number: float) -> Any:
         moved = self._data.copy()
         moved[self.index] = number
         return moved if self._leaf.shape else number
@@ -63,13 +63,13 @@ class WeightInfluence:
 
         Where some do, the loss need not follow the gradient, however small the nudge.
         """
-        now = self._recorded.at({self._leaf: self._moved(self.value + self.nudge)})
+        now = self._graph.at({self._leaf: self._numbers_with(self.value + self.nudge)})
         count = 0
         for value in now:
             record = value.record
             if record is not None and record.operation.name in KINKED:
                 (source,) = record.operands
-                before = np.asarray(self._recorded.twin[source]._content) > 0
+                before = np.asarray(self._graph.twin[source]._content) > 0
                 count += int(np.sum(before != (np.asarray(now[source]) > 0)))
         return count
 
