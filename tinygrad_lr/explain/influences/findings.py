@@ -149,7 +149,7 @@ def _mixed(influence: InfluenceData) -> Iterator[str]:
     mixed = [x for x in influence.layers if x.factor and x.factor.rows is None]
     if influence.batch is not None and mixed:
         yield (
-            f"In {_join_names(mixed)}, the rows of the batch mix (as in batch normalisation) or have "
+            f"In {_join_names(mixed)}, rows of the batch mix (as in batch normalisation) or have "
             "an axis of their own: the Jacobian there is that of the whole batch."
         )
 
