@@ -1,4 +1,4 @@
-"""`derivation`: how a loss depends on a weight, step by step, with every formula and number."""
+"""Derive a gradient step by step, with every formula and number: `derivation`."""
 
 from __future__ import annotations
 
@@ -81,27 +81,27 @@ def derivation(
     learning_rate: float | None = None,
     model: Module | None = None,
 ) -> Derivation:
-    """How a loss depends on a weight: the chain rule from the loss back to it, step by step.
+    """Explain how a loss depends on a weight: the chain rule from one to the other, step by step.
 
-    For each Value on the way: the formula that computed it, the local derivative of what read it,
-    the chain so far, its shape, its numbers, and the sentence that says what happens there. Where
-    several paths lead to a Value their shares are shown, and their sum. Formulas are not written
-    down anywhere: the rules that compute the gradient are run on symbols, and say what they do.
+    Each Value on the path is shown with the formula that computed it, the local derivative of its
+    reader, the chain so far, its shape, its numbers, and a sentence on what happens there. If
+    several paths lead to a Value, their shares are shown, and their sum. The formulas of
+    derivatives are not stored anywhere: they come from running the gradient rules on symbols.
 
     - `wrt`: a Value, several, or a Module for those of its parameters that a gradient reaches;
-      all leaves of the graph unless given
+      default: all leaves of the graph
     - `at`: the entry of the one Value `wrt` to follow, such as (row, column)
     - `path`: the number of the one path to follow, from 0; the gradient shown is that path's share
     - `learning_rate`: for the update at the end, w_new = w_old - learning rate · slope
-    - `model`: the module that the loss was computed with, so that its layers have their names
+    - `model`: the module that the loss was computed with, which gives the layers their names
 
     Names are those of the Values (`Value(2.0, name="w")`), else those of the caller's variables,
-    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. What has no name is written out where
-    it is read. Nothing is changed: no `.grad` is written.
+    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. A Value without a name is written out
+    where it is used. Nothing is changed: no `.grad` is written.
 
-    Raises `GraphError` where the loss is no scalar, has no graph, or does not depend on `wrt`;
-    `ArgumentError` for an entry or a path that there is not, or a learning rate that is no number
-    above 0.
+    Raises `GraphError` if the loss is not a scalar, has no graph, or does not depend on `wrt`;
+    `ArgumentError` for an entry or a path that does not exist, or a learning rate that is not a
+    positive number.
 
     >>> w, b = Value(0.5, name="w"), Value(0.0, name="b")
     >>> x, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])
@@ -169,7 +169,7 @@ def derivation(
             raise ArgumentError(
                 f"derivation: path= needs a single Value as wrt, got {len(targets)} of them"
             )
-        followed = graph.numbered(targets[0], path)
+        followed = graph.select_path(targets[0], path)
     steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
     return Derivation(
         steps=tuple(steps),
@@ -201,14 +201,14 @@ def _check(loss: Any) -> None:
 
 
 def _name_of(target: Value, names: Names) -> str:
-    """What a Value that may not be in the graph is called."""
+    """Return the name of a Value that may not be in the graph."""
     if id(target) in names.known:
         return names.text(target)
     return names.path(target) or quoted(target.name or f"a Value of shape {target.shape}")
 
 
 def _targets(loss: Value, wrt: Any) -> list[Value]:
-    """The Values to differentiate by, each once."""
+    """Return the Values to differentiate by, without duplicates."""
     if wrt is None:
         leaves = [x for x in ordered([loss]) if x.record is None]
         return sorted(leaves, key=lambda x: x._serial)
@@ -232,7 +232,7 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
 
 
 def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
-    """The entry of the one target that is followed."""
+    """Return the entry of the single target to follow, or None."""
     if at is None:
         return None
     shape = targets[0].shape

@@ -1,4 +1,4 @@
-"""Formulas between the Values that have a name: what lies between two of them is written out."""
+"""Formulas and local derivatives between the visible Values of a graph."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ..formula.symbol import Symbol, apply_symbolically
 from ..graphs.naming import Names
 
 Contribution = tuple[Symbol, str, int]
-"""A share, the operation that handed it on, and to which of its operands."""
+"""A share, the operation that passed it on, and the position of the operand."""
 
 SEVERAL_OPERATIONS = ""
-"""In the place of an operation, where a share came several ways."""
+"""The name in place of an operation if a share came through several operations."""
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What the chain rule hands from a Value, the reader, to one that it was computed from.
+    """The share of a gradient that a Value, the reader, passes to a Value it was computed from.
 
-    - `local`, `local_number`: the derivative of the reader, entry by entry; None where it is no
-      formula of entries, such as that of a matrix product
+    - `local`, `local_number`: the derivative of the reader, entry by entry; None if there is no
+      formula by entries, as for a matrix product
     - `formula`, `number`: the share of the gradient that comes this way
-    - `spread`: in how many entries of the reader each entry is used; their shares are added up
+    - `spread`: the number of entries of the reader that use each entry; their shares are added up
     - `terms`: the shares before they are added up
-    - `operation`, `position`: the last operation on the way, by name, and which operand this is;
-      "" and 0 where several ways come together
+    - `operation`, `position`: the name of the last operation on the path, and the position of this
+      operand; "" and 0 if several paths come together
     """
 
     local: Expression | None
@@ -52,33 +52,33 @@ class Pull:
 class GraphFormulas:
     """The formulas of a graph, written in the names of its visible Values.
 
-    A Value that is not among the `visible` is written out where it is read.
+    A Value that is not in `visible` is written out where it is used.
     """
 
     def __init__(self, loss: Value, names: Names, visible: Set[Value]) -> None:
         self.loss = loss
         self.names = names
         self.visible = visible
-        self.count = 0  # what N stands for: the first count that a formula has
+        self.count = 0  # the count written as N: the first one in a formula
         self._inner: dict[Value, Symbol] = {}
 
     def forward(self, value: Value) -> Expression:
-        """The formula of a Value in terms of the visible ones before it."""
+        """Return the formula of a Value in terms of the visible ones before it."""
         return self._resolve_counts(self._formula(value).expression)
 
     def _resolve_counts(self, formula: Expression) -> Expression:
-        """The formula with one meaning of N."""
+        """Return the formula with a single meaning of N."""
         self.count = self.count or first_count(formula)
         return resolve_counts(formula, self.count)
 
     def derivative(self, value: Value, of: Value | None = None) -> Name:
-        """The name dL/dx, or dz/dx for another numerator."""
+        """Return the name dL/dx, or dz/dx for another numerator."""
         numerator = self.names.latex(of if of is not None else self.loss)
         return derivative(Name(numerator), Name(self.names.latex(value)))
 
     @silent
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
-        """The shares that a Value with the cotangent g hands to the visible Values before it."""
+        """Return the shares of a cotangent g that a Value passes to the visible ones before it."""
         content = value._content
         name = ONE if value is self.loss else self.derivative(value)
         ones = np.ones_like(content) if isinstance(content, np.ndarray) else 1.0
@@ -112,9 +112,9 @@ class GraphFormulas:
         return found
 
     def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, Contribution]:
-        """The chain rule on Symbols, down to the next visible Values; not added up to their shapes.
+        """Apply the chain rule to Symbols down to the next visible Values, not yet summed to shape.
 
-        With `local`, only along operations that work entry by entry, unless it begins at a number.
+        With `local`, follow only elementwise operations, unless the start is a single number.
         """
         entries = local and np.size(value._content) != 1
         cotangents: dict[Value, Symbol] = {value: seed}
@@ -152,14 +152,14 @@ class GraphFormulas:
         return {x: share for x, share in found.items() if x not in blocked}
 
     def _apply_rule(self, reader: Value, position: int, g: Symbol) -> Symbol:
-        """What one rule hands on."""
+        """Return the share that one rule passes on."""
         record: Record = reader.record  # type: ignore[assignment]
         given = self._operands(record)
         local = self._local_name(reader, record.operands[position])
         return apply_rule(record, position, g, self._symbol(reader), given, local)
 
     def _local_name(self, reader: Value, x: Value) -> Expression:
-        """dz/dx; what has no name of its own is written out."""
+        """Return dz/dx; a z or x without a name is written out."""
         of, by = self._symbol(reader).expression, self._symbol(x).expression
         if isinstance(of, Name) and isinstance(by, Name):
             return self.derivative(x, of=reader)
@@ -167,7 +167,7 @@ class GraphFormulas:
         return call(template, {"of": of, "by": by})
 
     def _symbol(self, value: Value) -> Symbol:
-        """A Value by its name where it is visible, else by its formula."""
+        """Return a Value by its name if it is visible, else by its formula."""
         if value in self.visible or value.record is None or value is self.loss:
             return Symbol(Name(self.names.latex(value)), value._content)
         return self._formula(value)
@@ -176,7 +176,7 @@ class GraphFormulas:
         return [self._operand(x, n) for x, n in zip(record.operands, record.numbers, strict=True)]
 
     def _operand(self, x: Any, number: Any) -> Any:
-        """An operand: a Value, a named constant, or a plain number."""
+        """Return an operand: a Value, a named constant, or a plain number."""
         if type(x) is Value and x.requires_grad:
             return Symbol(self._symbol(x).expression, number, self._symbol(x).length)
         if isinstance(number, np.ndarray) and number.ndim:
@@ -184,7 +184,7 @@ class GraphFormulas:
         return number
 
     def _formula(self, value: Value) -> Symbol:
-        """What an operation computed, as its formula."""
+        """Return the result of an operation with its formula."""
         if value not in self._inner:
             record: Record = value.record  # type: ignore[assignment]
             self._inner[value] = apply_symbolically(
@@ -194,12 +194,12 @@ class GraphFormulas:
 
 
 def _differential(hole: str, x: Expression) -> str:
-    """The template of dx, with brackets where x is more than a name."""
+    """Return the template of dx, with brackets if x is not just a name."""
     return f"d<{hole}>" if isinstance(x, Name) else rf"d\left(<{hole}>\right)"
 
 
 def _combine(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
-    """Two shares of one Value; each is added up to its shape where they lie differently."""
+    """Add two shares of one Value; if their shapes differ, sum each to the Value's shape first."""
     if entries or np.shape(first.number) == np.shape(second.number):
         return _add(first, second)
     return _add(sum_to_shape(first, like), sum_to_shape(second, like))

@@ -1,4 +1,4 @@
-"""The ways from a loss to a weight, through the Values that are worth a step each."""
+"""Choose the Values that are steps, and count the paths from a loss to a weight through them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ..graphs.naming import Names
 
-MAX_INLINE_OPERATIONS = (
-    8  # operations that a formula may write out before a Value without a name gets one
-)
+MAX_INLINE_OPERATIONS = 8  # in one formula, before a Value without a name becomes a step
 
 
 def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[Value]:
-    """The Values that are steps: those with a name, with several readers, or at the end of much."""
+    """Return the Values that are steps: named, read several times, or the end of a long formula."""
     readers: dict[Value, int] = {}
     for value in names.order:
         for x in dict.fromkeys(operands_of(value)):
@@ -37,7 +35,7 @@ def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[V
 
 
 def operands_of(value: Value) -> list[Value]:
-    """The Values that a result was computed from and that require a gradient."""
+    """Return the operands of a result that are Values and require a gradient."""
     record = value.record
     if record is None:
         return []
@@ -45,7 +43,7 @@ def operands_of(value: Value) -> list[Value]:
 
 
 def dependents_of(names: Names, targets: Iterable[Value]) -> set[Value]:
-    """The targets, and all that was computed from them."""
+    """Return the targets and all Values that were computed from them."""
     reached = set(targets)
     for value in names.order:
         if not reached.isdisjoint(operands_of(value)):
@@ -54,7 +52,7 @@ def dependents_of(names: Names, targets: Iterable[Value]) -> set[Value]:
 
 
 class PathGraph:
-    """The ways through the visible Values, numbered."""
+    """The paths through the visible Values, numbered."""
 
     def __init__(
         self, loss: Value, names: Names, visible: set[Value], on_the_way: set[Value]
@@ -76,15 +74,15 @@ class PathGraph:
         self.order = [value for value in names.order if value in self.before]
 
     def counts(self) -> dict[Value, int]:
-        """How many ways lead from the loss to each Value."""
+        """Return the number of paths from the loss to each Value."""
         found = {self.loss: 1}
         for value in reversed(self.order):
             for x in self.before[value]:
                 found[x] = found.get(x, 0) + found.get(value, 0)
         return found
 
-    def numbered(self, target: Value, number: Any) -> tuple[Value, ...]:
-        """One way, from the loss to the target."""
+    def select_path(self, target: Value, number: Any) -> tuple[Value, ...]:
+        """Return the Values of one path, from the loss to the target."""
         counts = self._path_counts(target)
         total = counts.get(self.loss, 0)
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)

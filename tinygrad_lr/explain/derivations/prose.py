@@ -1,4 +1,4 @@
-"""What happens at a step of the chain rule, in plain words."""
+"""Describe the steps of the chain rule in plain sentences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPOKEN = {
 
 
 def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
-    """How the reader moves where this Value moves.
+    """Describe how the reader changes when this Value changes.
 
     >>> w = Value(0.5, name="w")
     >>> found = tg.derivation((w * 3.0 - 1.0) ** 2, wrt=w)
@@ -54,9 +54,9 @@ def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
 def describe_entries(
     local: Expression, v: Expression, x: Expression, sizes: tuple[int, int], spread: int
 ) -> str:
-    """How v moves where x does, by the derivative of each entry by its own.
+    """Describe how v changes when x does, by the derivative of each entry with respect to its own.
 
-    `sizes` says how many entries v and x have, `spread` in how many of v each of x is used.
+    `sizes` are the numbers of entries of v and x; each entry of x is used in `spread` entries of v.
 
     >>> describe_entries(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
     'v falls by as much as x rises. Since x is used 3 times, its 3 shares are added up.'
@@ -109,9 +109,9 @@ def describe_operation(
     ndims: Sequence[int],
     direct: bool = True,
 ) -> str:
-    """The words for an operation that does not work entry by entry; g is the gradient of v.
+    """Describe an operation that is not elementwise; g is the gradient of v.
 
-    `ndims` says how many axes its operands have. Not `direct` means that more operations lie
+    `ndims` are the numbers of axes of its operands. If not `direct`, there are more operations
     between v and this one.
     """
     text = ""
@@ -126,7 +126,7 @@ def describe_operation(
 
 
 def _describe_product(position: int, first: int, second: int) -> str:
-    """What an operand of a matrix product does, or its bias; by the axes of the two factors."""
+    """Describe an operand of a matrix product, or its bias, by the axes of the two factors."""
     if position == 2:
         return "{x} is added" + " to every row" * (first > 1) + ", one for one."
     if position == 0 and second == 1:

@@ -1,4 +1,4 @@
-"""A derivation as LaTeX, and as HTML with MathML."""
+"""Render a derivation as LaTeX, and as HTML with MathML."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from .steps import Share, Step
 from .terms import Terms, terms_of
 
 LEFT_OUT = r"&\;\,\vdots"
-ROOM = 60  # letters of numbers on a line
+ROOM = 60  # characters of numbers on a line
 TABULAR = "font-variant-numeric: tabular-nums; overflow-x: auto"
 CELL = "text-align: right; padding: 0 1em 0 0"
 
 
 @silent
 def derivation_latex(derivation: DerivationData) -> str:
-    """All equations as one `aligned` environment; numbers where there is but one."""
+    """Return all equations as one `aligned` environment, with numbers for single values."""
     computed = [
         (step.name.latex, [step.forward.latex], step.data)
         for step in forward_order(derivation)
@@ -69,25 +69,25 @@ def derivation_latex(derivation: DerivationData) -> str:
 
 @silent
 def derivation_html(derivation: DerivationData) -> str:
-    """A fragment: a heading, the formulas from the data to the loss, and a step for each Value."""
+    """Return a fragment: a heading, the formulas from the data to the loss, and the steps."""
     return "".join(_html(derivation))
 
 
 def equation(left: str, parts: list[str], numbers: Any, sign: str = "&=") -> str:
-    """left = part = part, and the number at the end where it is one."""
+    """Return left = part = part, followed by the number if it is a single one."""
     one = [number_latex(float(np.asarray(numbers).reshape(-1)[0]))] if np.size(numbers) == 1 else []
     equals = [*parts, *(x for x in one if x not in parts)]
     return f"{left} {sign} " + " = ".join(equals)
 
 
 def local_equation(share: Share, derivation: DerivationData) -> Iterator[str]:
-    """The local derivative, where it is a formula and not yet the whole."""
+    """Yield the local derivative, if it has a formula and is not the whole gradient."""
     if share.reader is not derivation.loss and share.pull.local is not None:
         yield f"{share.local_name.latex} &= {share.pull.local.latex}"
 
 
 def update_equation(derivation: DerivationData, i: int) -> str:
-    """The step of descent for one Value."""
+    """Return the update of one Value by gradient descent."""
     x = derivation.wrt[i]
     name = derivation.names.latex(x)
     at = derivation.at
@@ -167,7 +167,7 @@ def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
 
 
 def _line(derivation: DerivationData, latex: str, numbers: Any) -> str:
-    """A formula and its numbers."""
+    """Return a formula and its numbers."""
     shape = f" ({shape_text(np.shape(numbers))})" if np.ndim(numbers) else ""
     return f"<p>{_math(derivation, latex)} = {escape(fit_numbers(numbers, ROOM) + shape)}</p>"
 

@@ -1,4 +1,4 @@
-"""A derivation as text for a terminal."""
+"""Render a derivation as text for a terminal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .steps import Share, Step
 from .terms import Terms, terms_of
 
 MARGIN = "   "
-MAX_STEPS = 80  # steps that are written out
+MAX_STEPS = 80  # steps written out in full
 MAX_NAMES = 30  # names in one sentence
 
 
 @silent
 def derivation_text(derivation: DerivationData, width: int = 80) -> str:
-    """The derivation in lines of at most so many columns, but for formulas that are longer."""
+    """Return the derivation in lines of at most `width` columns; a longer formula is not broken."""
     return "\n".join(_lines(derivation, width)).rstrip() + "\n"
 
 
@@ -61,7 +61,7 @@ def _lines(derivation: DerivationData, width: int) -> Iterator[str]:
 
 
 def join_names(words: list[str]) -> str:
-    """Words with commas and an and between; of very many the first ones, and how many there are.
+    """Join words with commas and "and"; a very long list is cut, and the rest counted.
 
     >>> join_names(["w"]), join_names(["w", "b"]), join_names(["u", "v", "w"])
     ('w', 'w and b', 'u, v and w')
@@ -73,7 +73,7 @@ def join_names(words: list[str]) -> str:
 
 
 def introduction(derivation: DerivationData) -> str:
-    """What letters stand for, and how many ways there are."""
+    """Return the legend of names, and sentences on the number of paths and what is followed."""
     names = derivation.names
     legend = [f"{name} is {path}" for name, path in names.legend()]
     more = f"and {len(legend) - MAX_NAMES} more"
@@ -105,12 +105,12 @@ def introduction(derivation: DerivationData) -> str:
 
 
 def _count(paths: int) -> str:
-    """How many, in full where that can be read."""
+    """Return a number of paths in full if it is readable, else as a power of ten."""
     return f"{paths:,}" if paths < 10**15 else f"about 10^{len(str(paths)) - 1}"
 
 
 def counts_in(step: Step) -> Iterator[int]:
-    """What N stands for in the formulas of a step."""
+    """Yield the counts written as N in the formulas of a step."""
     formulas: list[Expression] = [x for x in (step.forward, step.closed) if x is not None]
     for formula in formulas:
         yield from (x.count for x in formula.walk() if isinstance(x, Count))
@@ -134,19 +134,19 @@ def _forward(derivation: DerivationData, width: int) -> Iterator[str]:
 
 
 def forward_order(derivation: DerivationData) -> list[Step]:
-    """The steps in the order in which they were computed, leaves first."""
+    """Return the steps in the order in which they were computed, leaves first."""
     leaves = [step for step in derivation.steps if step.forward is None]
     leaves.sort(key=lambda step: step.value._serial)
     return [*leaves, *(step for step in reversed(derivation.steps) if step.forward is not None)]
 
 
 def select_steps(steps: Sequence[Step]) -> list[Step | None]:
-    """All steps, or of very many the first and the last, with None between."""
+    """Return all steps, or the first and last of a long list with None in between."""
     return [None if i is None else steps[i] for i in select_indices(len(steps))]
 
 
 def select_indices(count: int) -> list[int | None]:
-    """All places of a list, or of a very long one the first and the last, with None between."""
+    """Return all indices, or the first and last of a long list with None in between."""
     if count <= MAX_STEPS:
         return list(range(count))
     half = MAX_STEPS // 2
@@ -154,12 +154,12 @@ def select_indices(count: int) -> list[int | None]:
 
 
 def omission_text(steps: Sequence[Step]) -> str:
-    """How many of the steps are not shown."""
+    """Return the note on the steps that are not shown."""
     return f"{len(steps) - MAX_STEPS} more steps, in .steps"
 
 
 def _equals_numbers(start: str, data: Any, width: int) -> Iterator[str]:
-    """A line with numbers at its end, and their shape where there are several."""
+    """Yield a line that ends in numbers, and in their shape if there are several."""
     shown = fit_numbers(data, width - len(start) - 2)
     shape = f"   ({shape_text(np.shape(data))})" if np.ndim(data) else ""
     line = start + shown + shape
@@ -173,9 +173,9 @@ def _equals_numbers(start: str, data: Any, width: int) -> Iterator[str]:
 
 
 def fit_numbers(data: Any, width: int) -> str:
-    """Numbers in as many digits as there is room for; of a matrix its first row and its last.
+    """Return numbers in as many digits as fit; an array that does not fit is abbreviated.
 
-    A matrix of one entry is that number, one of a single column the list of its entries.
+    A matrix with one entry is written as a number, one with a single column as a list.
 
     >>> [fit_numbers(np.ones(shape), 20) for shape in [(1, 1), (2, 1), (2, 2)]]
     ['1', '[1, 1]', '[[1, 1], [1, 1]]']
@@ -213,7 +213,7 @@ def _step(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
         else:
             yield from _chain(f"{MARGIN}{name} = ", parts, width)
             if parts[-1] == array_text(step.gradient):
-                pass  # it is but a number, which stands there already
+                pass  # it is a single number, and already shown
             else:
                 yield from _equals_numbers(f"{MARGIN}{' ' * len(name)} = ", step.gradient, width)
         yield from _paragraph(describe_share(share, step, derivation), width)
@@ -224,14 +224,14 @@ def _step(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
 
 
 def equal_parts(step: Step, share: Share, derivation: DerivationData) -> list[str]:
-    """The chain in LaTeX, and what it comes to: each formula once."""
+    """Return the chain in LaTeX and the formulas that it equals, without repetition."""
     chain = [] if share.reader is derivation.loss else [share.chain.latex]
     found = share.pull.formula if len(step.shares) > 1 else step.closed
     return list(dict.fromkeys([*chain, found.latex]))
 
 
 def _chain(start: str, parts: list[str], width: int) -> Iterator[str]:
-    """Equal formulas on a line, or on several where they are long."""
+    """Yield equal formulas on one line, or on several if they are long."""
     line = start + " = ".join(parts)
     if len(line) <= width:
         yield line
@@ -242,7 +242,7 @@ def _chain(start: str, parts: list[str], width: int) -> Iterator[str]:
 
 
 def _entry(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
-    """The terms that the followed entry is the sum of."""
+    """Yield the terms whose sum is the followed entry."""
     at = derivation.at or ()
     name = f"{step.derivative.text}{entry_text(at)}"
     for share in step.shares:
@@ -269,14 +269,14 @@ def _table(found: Terms) -> Iterator[str]:
 
 
 def select_rows(found: Terms) -> list[int | None]:
-    """Which terms are shown: all of a few, else the first and the last with None between."""
+    """Return the indices of the terms to show: all, or the ends with None in between."""
     if found.count <= MOST:
         return list(range(found.count))
     return [*range(ENDS), None, found.count - 1]
 
 
 def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> Iterator[str]:
-    """The descent's step for one Value."""
+    """Yield the update of one Value by gradient descent."""
     name, rate = (
         derivation.names.text(x) + entry_text(derivation.at or ()),
         derivation.learning_rate,
@@ -299,12 +299,12 @@ def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> It
 
 
 def pick_entry(numbers: Any, at: tuple[int, ...] | None) -> Any:
-    """The followed entry, or all."""
+    """Return the followed entry, or all numbers if `at` is None."""
     return numbers if at is None else np.asarray(numbers)[at]
 
 
 def describe_direction(derivation: DerivationData, x: Any, slope: float) -> str:
-    """Which way the slope sends a number, in words."""
+    """Return a sentence on the direction in which the slope moves a number."""
     loss = derivation.names.text(derivation.loss)
     name = derivation.names.text(x) + entry_text(derivation.at or ())
     if slope == 0:
@@ -317,7 +317,7 @@ def describe_direction(derivation: DerivationData, x: Any, slope: float) -> str:
 
 
 def entry_text(at: tuple[int, ...]) -> str:
-    """An entry's place.
+    """Return an index in brackets.
 
     >>> entry_text((0, 2)), entry_text(())
     ('[0, 2]', '')

@@ -1,4 +1,4 @@
-"""The steps of a derivation: each Value on the way, with the shares that its readers hand to it."""
+"""The steps of a derivation: each Value on the path, with the shares from its readers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..graphs.layers import Layer
 from ..graphs.replay import leaf_numbers
 from .local_derivatives import GraphFormulas, Pull
 
-MAX_INLINE_LATEX = 24  # letters of a formula that the next step repeats instead of naming it
+MAX_INLINE_LATEX = 24  # characters of a formula that the next step repeats instead of naming it
 
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """What one reader hands to a Value: local derivative, formula and numbers; see `Pull`.
+    """The share of a Value's gradient that one reader passes to it; see `Pull`.
 
     - `cotangent`: the reader's own gradient
     - `local_name`: dz/dx, `chain`: dL/dz · dz/dx
@@ -36,13 +36,13 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One Value on the way from the loss to the weight.
+    """One Value on the path from the loss to the weight.
 
-    - `value`, `name`, `layer`: which it is
+    - `value`, `name`, `layer`: the Value, its name, and the layer it belongs to
     - `forward`: the formula that computed it; None for a leaf
     - `derivative`: the name dL/dv of its gradient
-    - `shares`: one for each reader on the way; they add up to the gradient
-    - `closed`: the gradient's formula, the chain so far written out where it is short
+    - `shares`: one for each reader on the path; they add up to the gradient
+    - `closed`: the gradient's formula, in which a short chain so far is written out
     - `data`: the numbers of the Value that the loss was computed from; a leaf may have others now
     - `gradient`: its numbers (along the chosen path only, where one is chosen)
     """
@@ -65,7 +65,7 @@ def build_steps(
     followed: tuple[Value, ...] | None,
     before: Mapping[Value, Sequence[Value]],
 ) -> list[Step]:
-    """The steps from the loss down, each after all that read it."""
+    """Return the steps from the loss down, each one after all of its readers."""
     names, loss = formulas.names, formulas.loss
     leaves = leaf_numbers(names.order)
     reading = {x: layer for layer in reversed(names.layers) for x in layer.parameters}
@@ -101,7 +101,7 @@ def build_steps(
 def _order(
     computed: Sequence[Value], chosen: Set[Value], before: Mapping[Value, Sequence[Value]]
 ) -> list[Value]:
-    """Readers before what they read; a leaf as soon as all its readers are there."""
+    """Return readers before their operands; a leaf as soon as all its readers are there."""
     results = [x for x in reversed(computed) if x in chosen and x.record is not None]
     last = {x: value for value in results for x in before.get(value, ()) if x.record is None}
     following: dict[Value, list[Value]] = {}
@@ -117,7 +117,7 @@ def _gradient_along(
     single_path: bool,
     loss: Value,
 ) -> Any:
-    """The gradient: that of the chain rule itself, or the share of the one path."""
+    """Return the gradient of a Value, or the share of the single path that is followed."""
     if not single_path or value is loss:
         return cotangents[value]
     return shares[0].pull.number
@@ -126,7 +126,7 @@ def _gradient_along(
 def _closed_form(
     value: Value, shares: Sequence[Share], done: Mapping[Value, Step], loss: Value
 ) -> Expression:
-    """The gradient's formula: what the step before has, where it is short, times the local one."""
+    """Return the gradient's formula: that of the step before, if short, times the local one."""
     if value is loss:
         return ONE
     if len(shares) != 1:
@@ -145,5 +145,5 @@ def _closed_form(
 
 
 def copy_array(x: Any) -> Any:
-    """A copy, so that nobody can change the graph's own."""
+    """Return a copy of an array, so that a caller cannot change the graph's own."""
     return np.array(x) if isinstance(x, np.ndarray) else x

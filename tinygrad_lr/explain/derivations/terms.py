@@ -1,4 +1,4 @@
-"""The terms that one entry of a gradient is the sum of: row by row, or use by use."""
+"""The terms whose sum is one entry of a gradient: one for each row, or for each use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .steps import Share
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms and the factors of each.
+    """The terms of a sum, and the factors of each.
 
-    - `factors`: what the factors are, `columns`: their numbers, (factors, terms)
+    - `factors`: the names of the factors; `columns`: their numbers, (factors, terms)
     - `terms`: the products, which add up to the entry
-    - `thing`, `over`: what there is one term for: "row", "rows"
+    - `thing`, `over`: a noun for a term, singular and plural: "row", "rows"
     """
 
     factors: tuple[str, ...]
@@ -28,15 +28,15 @@ class Terms:
 
     @property
     def count(self) -> int:
-        """How many terms there are."""
+        """The number of terms."""
         return len(self.terms)
 
 
 def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
-    """The terms of an entry's share of the gradient, or None where it is but one number.
+    """Return the terms of an entry's share of the gradient, or None if it is a single number.
 
-    The weight of a matrix product has one for each row: input times gradient of the unit. What
-    broadcasting repeats has one for each use.
+    The weight of a matrix product has one for each row: the input times the gradient of the unit.
+    An operand that broadcasting repeats has one for each use.
     """
     return _weight_terms(share, at) or _use_terms(share, at)
 

@@ -1,4 +1,4 @@
-"""LaTeX as MathML, which browsers show without a script."""
+"""Convert LaTeX to MathML, which browsers show without a script."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MAX_WORDS = 6000
 
 
 def as_mathml(latex: str, words: Mapping[str, str] | None = None, display: str = "inline") -> str:
-    r"""A formula as a `<math>` element.
+    r"""Return a formula as a `<math>` element.
 
-    `words` gives for the LaTeX of names what they are as text: whatever that is, it comes out as
-    one escaped identifier.
+    `words` maps the LaTeX of names to their text, whatever it is: each becomes one escaped
+    identifier.
 
     Raises `MissingExtraError` without the extra `explain` (latex2mathml).
 

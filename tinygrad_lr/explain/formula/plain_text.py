@@ -1,4 +1,4 @@
-"""LaTeX formulas as plain text: ŷ, Σ, ², dL/dw."""
+"""Convert LaTeX formulas to plain text: ŷ, Σ, ², dL/dw."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\s+|[^\\{}^_&\s]")
 
 
 def plain_text(latex: str) -> str:
-    r"""A formula of this package as text.
+    r"""Return a formula of this package as plain text.
 
     >>> plain_text(r"\frac{dL}{d\hat{y}} = \frac{2u}{N}"), plain_text(r"\frac{1}{N} \sum u^{2}")
     ('dL/dŷ = 2u/N', '(1/N) Σ u²')
@@ -67,7 +67,7 @@ def plain_text(latex: str) -> str:
 
 
 def _parse(tokens: Iterator[str], until: str | None) -> str:
-    """The text up to the closing token."""
+    """Return the text up to the closing token."""
     out = ""
     for token in tokens:
         if token == until:
@@ -101,7 +101,7 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
 
 
 def _argument(tokens: Iterator[str]) -> str:
-    """What a command is given: a group, or one token."""
+    """Return the argument of a command: a group, or one token."""
     for token in tokens:
         if token == "{":
             return _parse(tokens, "}")
@@ -125,7 +125,7 @@ def _root(tokens: Iterator[str]) -> str:
 
 
 def _cases(tokens: Iterator[str]) -> str:
-    """Two cases as one bracket: (a if condition, else b)."""
+    """Return two cases in brackets: (a if condition, else b)."""
     inner, first = "", True
     for token in tokens:
         if token == r"\end":
@@ -146,7 +146,7 @@ def _cases(tokens: Iterator[str]) -> str:
 
 
 def _take_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
-    """A token with the groups that belong to it."""
+    """Yield a token and the groups that belong to it."""
     yield token
     needs = {r"\frac": 2, r"\hat": 1, r"\text": 1, r"\operatorname": 1, r"\mathrm": 1, r"\sqrt": 1,
              r"\mathsf": 1, "^": 1, "_": 1}.get(token, int(token == "{") and -1)  # fmt: skip
@@ -183,5 +183,5 @@ def _is_one_word(text: str) -> bool:
 
 
 def _bracket(text: str) -> str:
-    """In brackets, unless it is one word."""
+    """Return the text in brackets, unless it is one word."""
     return text.strip() if _is_one_word(text) else f"({text.strip()})"

@@ -1,4 +1,4 @@
-"""The same formula with other letters: counts as numbers, numbers in place of names."""
+"""Rewrite the leaves of a formula: counts as numbers, numbers in place of names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .expression import (
 
 
 def resolve_counts(formula: Expression, known: int) -> Expression:
-    r"""The formula with N for this count only: any other count is written as a number.
+    r"""Write N for the known count only, and any other count as a number.
 
     >>> resolve_counts(Product(1.0, (Name("u"),), (Count(3),)), 4).latex
     '\\frac{u}{3}'
@@ -35,7 +35,7 @@ def resolve_counts(formula: Expression, known: int) -> Expression:
 
 
 def collect_terms(formula: Expression) -> Expression:
-    """A sum whose like terms are added up.
+    """Collect the like terms of a sum.
 
     >>> h = Name("h")
     >>> collect_terms(Sum((h, Name("u"), h))).text, collect_terms(Sum((h, h))).text
@@ -53,12 +53,12 @@ def collect_terms(formula: Expression) -> Expression:
 
 
 def first_count(formula: Expression) -> int:
-    """What the first N of a formula stands for, or 0."""
+    """Return the count of the first N in a formula, or 0."""
     return next((x.count for x in formula.walk() if isinstance(x, Count)), 0)
 
 
 def map_leaves(formula: Expression, leaf: Callable[[Expression], Expression]) -> Expression:
-    """The formula in the same form, with another leaf for each name, number and count."""
+    """Replace each name, number and count of a formula, and keep its form."""
     if isinstance(formula, Sum):
         return Sum(tuple(map_leaves(x, leaf) for x in formula.terms))
     if isinstance(formula, Product):
@@ -74,7 +74,7 @@ def map_leaves(formula: Expression, leaf: Callable[[Expression], Expression]) ->
 
 
 def substitute_numbers(formula: Expression, numbers: Mapping[Expression, float]) -> Expression:
-    """The formula with numbers in place of names, as it is written: nothing is computed.
+    """Write numbers in place of names, without computing anything.
 
     >>> w, x = Name("w"), Name("x")
     >>> substitute_numbers(Sum((Product(1.0, (w, x), ()), x)), {w: 2.0, x: -3.0}).text

@@ -1,4 +1,4 @@
-"""What a rule of the table hands on, as a formula: it is run on Symbols, and writes it down."""
+"""Apply the gradient rules of operations to Symbols, which record the formulas."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LINE: Sequence[Callable[..., Any]] = (
     lambda g, out, x, w, *b: g * x,
     lambda g, out, x, w, *b: g,
 )
-"""The rules of x @ w + b where w is one number: those of the lesson's w·x + b."""
+"""The rules of x @ w + b if w is a single number: those of the lesson's w·x + b."""
 
 ENTRYWISE = frozenset({"alias", "broadcast_to", "cast"})
 
 
 def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any], bool]:
-    """The rules by operand, and whether the operation works entry by entry."""
+    """Return the rules by operand, and whether the operation is elementwise."""
     line = operation.name in {"affine", "matmul"} and np.shape(numbers[1]) == (1, 1)
     if line and np.ndim(numbers[0]) == 2:
         return LINE, True
@@ -39,9 +39,10 @@ def apply_rule(
     operands: Sequence[Any],
     local: Expression,
 ) -> Symbol:
-    """What a rule hands to an operand: its own formula, or where it has none g · `local`, a name.
+    """Return the share that a rule passes to an operand, with its formula.
 
-    A rule that loops, branches on numbers or writes into arrays has no formula.
+    A rule that loops, branches on numbers or writes into arrays has none: its formula is g times
+    the name `local`.
     """
     operation, _, numbers, options = record
     rule = rules_of(operation, numbers)[0][0 if operation.variadic else position]
@@ -58,7 +59,7 @@ def apply_rule(
 
 
 def sum_to_shape(c: Symbol, like: Any) -> Symbol:
-    """A cotangent in the shape of its Value; what broadcasting spread is added up, as Σ."""
+    """Sum a cotangent to the shape of its Value: broadcast axes are added up, written Σ."""
     number = fitted(c.number, like)
     spread = np.size(c.number) > np.size(number)
     return Symbol(summation(c.expression) if spread else c.expression, number, c.length)

@@ -1,7 +1,7 @@
-"""`Symbol`: numbers together with the formula that they came from.
+"""Run gradient rules on symbols: a `Symbol` is numbers together with their formula.
 
-The rules of the table are plain NumPy: run on Symbols, each rule writes its own formula down while
-it computes. So a derivative needs no second declaration to be explained.
+The rules of operations are plain NumPy: run on Symbols, a rule writes its own formula while it
+computes. So a derivative needs no second declaration to be explained.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from .expression import (
     total,
 )
 
-MAX_OPERATIONS = 60  # operations in a formula: a longer one explains nothing
+MAX_OPERATIONS = 60  # in one formula: a longer one explains nothing
 INVISIBLE = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
-"""Operations that a reader of a formula need not see: the letters stay."""
+"""Operations that are not written in a formula: only their operand is."""
 
 CONDITIONS = {
     np.less: "<x> < <y>",
@@ -64,11 +64,11 @@ class Symbol:
     def __init__(self, expression: Expression, number: Any, length: int = 1) -> None:
         self.expression = expression
         self.number = number
-        self.length = length  # how many operations the formula is made of, about
+        self.length = length  # about the number of operations in the formula
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
+        """The shape of the numbers."""
         return np.shape(self.number)
 
     @property
@@ -83,17 +83,17 @@ class Symbol:
 
     @property
     def size(self) -> Any:
-        """The number of entries, as the letter N where there are several."""
+        """The number of entries, written N if there are several."""
         count = int(np.size(self.number))
         return Symbol(Count(count), float(count)) if count > 1 else count
 
     @property
     def T(self) -> Any:
-        """The axes reversed."""
+        """The transpose."""
         return np.transpose(self)  # type: ignore[call-overload]
 
     def astype(self, dtype: Any) -> Symbol:
-        """The same in another dtype."""
+        """Return the same Symbol in another dtype."""
         return Symbol(self.expression, np.asarray(self.number).astype(dtype), self.length)
 
     def __len__(self) -> int:
@@ -134,7 +134,7 @@ class Symbol:
 def apply_symbolically(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any = None
 ) -> Symbol:
-    """An operation on Symbols: its formula, and its numbers unless they are known (`out`)."""
+    """Apply an operation to Symbols: its formula, and its numbers unless they are in `out`."""
     length = 1 + sum(x.length for x in flatten_operands(operands) if isinstance(x, Symbol))
     if length > MAX_OPERATIONS:
         raise TraceError("the formula is too long to read")
@@ -150,7 +150,7 @@ Symbol.__apply__ = staticmethod(apply_symbolically)
 def operation_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
-    """The formula of an operation: by algebra where there is one, else by its template."""
+    """Return the formula of an operation: by algebra if there is a rule, else by its template."""
     x = [expression_of(operand) for operand in operands]
     name = operation.name
     if name in INVISIBLE:
@@ -187,7 +187,7 @@ def operation_formula(
 def explicit_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
-    """The formula of an operation that is shown for itself: also one that changes no number.
+    """Return the formula of an operation that is shown by itself, even if it changes no number.
 
     >>> x, out = Symbol(Name("x"), np.ones(4)), np.ones((2, 2))
     >>> explicit_formula(PRIMITIVES["reshape_to"], [x], {"shape": (2, 2)}, out).text
@@ -203,7 +203,7 @@ def explicit_formula(
 
 
 def index_latex(index: Any) -> str:
-    r"""An index as it is written between brackets; what is no number or slice is a dot.
+    r"""Return an index as LaTeX; anything but integers and slices is a dot.
 
     >>> index_latex((slice(None), 0)), index_latex(slice(1, 3)), index_latex(np.array([1, 2]))
     (':, 0', '1:3', '\\cdot')
@@ -217,7 +217,7 @@ def index_latex(index: Any) -> str:
 
 
 def transpose(x: Expression) -> Expression:
-    """xᵀ, and x of xᵀ."""
+    """Return xᵀ, or x for xᵀ."""
     template = PRIMITIVES["transpose_to"].latex or ""
     if isinstance(x, Call) and x.template == template:
         return x.holes[0][1][0]
@@ -238,7 +238,7 @@ ALGEBRA: dict[str, Callable[..., Expression]] = {
 
 
 def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expression | None:
-    """A product of which one factor is but one number, or the result: as the line has it."""
+    """Return a matrix product as w·x or Σ w·x if a factor or the result is a single number."""
     entries = [int(np.prod(shape)) for shape in shapes]
     if entries[0] == 1 or entries[1] == 1:
         one, other = (y, x) if entries[1] == 1 else (x, y)
@@ -249,13 +249,13 @@ def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expr
 
 
 def _column(x: Expression) -> Expression:
-    """A vector's letters, however it lies."""
+    """Return a vector without its transpose."""
     template = PRIMITIVES["transpose_to"].latex
     return transpose(x) if isinstance(x, Call) and x.template == template else x
 
 
 def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
-    """A condition: what it says, and where it holds; that nan is no number goes without saying."""
+    """Return a condition as a Symbol; a test for nan beside it is left out."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
     parts = [z for z in holes.values() if not _asks_for_nan(z)]
     one = template == CONNECTIVES[operator.or_] and len(parts) == 1
@@ -263,7 +263,7 @@ def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
 
 
 def _asks_for_nan(x: Expression) -> bool:
-    """Whether a condition is x ≠ x."""
+    """Return whether a condition is x ≠ x."""
     if not isinstance(x, Call) or x.template != CONDITIONS[np.not_equal]:
         return False
     (_, left), (_, right) = x.holes
@@ -271,20 +271,20 @@ def _asks_for_nan(x: Expression) -> bool:
 
 
 def flatten_operands(operands: Sequence[Any]) -> Iterator[Any]:
-    """The operands, and those within lists of them."""
+    """Yield the operands, and those inside lists."""
     for x in operands:
         yield from x if isinstance(x, (list, tuple)) else (x,)
 
 
 def number_of(x: Any) -> Any:
-    """The numbers of a Symbol, or what is given itself."""
+    """Return the numbers of a Symbol, or anything else as it is."""
     if isinstance(x, Symbol):
         return x.number
     return type(x)(map(number_of, x)) if type(x) in {list, tuple} else x
 
 
 def expression_of(x: Any) -> Expression:
-    """The formula of a Symbol; a plain number is itself, a plain array says what it is."""
+    """Return the formula of a Symbol, a plain number, or a plain array."""
     if isinstance(x, Symbol):
         return x.expression
     array = np.asarray(x if x is not None else np.nan)
@@ -299,7 +299,7 @@ def expression_of(x: Any) -> Expression:
 
 
 def _by_name(operation: Primitive) -> str:
-    """A template for an operation that has none: its name and its operands."""
+    """Return a template for an operation that has none: its name and its operands."""
     word = re.sub("[<>]", "", operation.name).replace("_", r"\_")
     holes = ", ".join(f"<{operand}>" for operand in operation.operands)
     return rf"\operatorname{{{word}}}\left({holes}\right)"

@@ -1,4 +1,4 @@
-"""Who calls: the user's variables and the modules that run, read off the stack of calls."""
+"""Read the user's variables, and the modules that are running, from the call stack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .naming import is_readable_name, names_by_id
 ENTRY_FILES = frozenset(
     os.path.join(PACKAGE, "core", name) for name in ("value.py", "primitive.py")
 )
-"""Where a call goes through on its way to one operation; other files may compute several."""
+"""The files that a call of a single operation passes through; others may call several."""
 
 CHAIN_RULE_CODE = frozenset(inspect.unwrap(f).__code__ for f in (pull_back, push_forward))
 
@@ -31,12 +31,12 @@ STORE_OPCODES = frozenset(
 
 
 class Caller(NamedTuple):
-    """Where an operation was called.
+    """The place in the user's program that called an operation.
 
-    - `modules`: those whose forward is running, the outermost first
-    - `names`: what the user's function (and below it its file) calls things, by their identity
-    - `assigned`: the variable that the result is about to be assigned to, or ""
-    - `rules`: how many passes of the chain rule are on the way, one within the other
+    - `modules`: the modules whose forward is running, the outermost first
+    - `names`: the names of objects by their id, from the variables of the user's function and file
+    - `assigned`: the variable that the result will be assigned to, or ""
+    - `rules`: the number of passes of the chain rule that are running, nested in each other
     """
 
     modules: Sequence[Module]
@@ -46,13 +46,13 @@ class Caller(NamedTuple):
 
 
 def visible_variables(frame: FrameType) -> dict[str, Any]:
-    """What a function calls things, and below it its file: local names first."""
+    """Return the variables that a function can see: local ones first, then those of its file."""
     local = frame.f_locals
     return {**local, **{name: x for name, x in frame.f_globals.items() if name not in local}}
 
 
 def find_caller() -> Caller:
-    """The user's function that runs, as seen from an operation."""
+    """Find the user's function that called the current operation."""
     frame: FrameType | None = sys._getframe(1)
     user: FrameType | None = None
     direct, rules, modules = True, 0, []
@@ -76,7 +76,7 @@ def find_caller() -> Caller:
 
 @functools.lru_cache(maxsize=1000)
 def assigned_names(code: CodeType) -> Mapping[int, str]:
-    """For the instructions whose result is assigned at once: the name it is assigned to."""
+    """Return the names that results are assigned to, by the offset of the instruction."""
     found = {}
     steps = list(dis.get_instructions(code))
     for step, following in itertools.pairwise(steps):

@@ -1,4 +1,4 @@
-"""The slopes of activations: what a gradient is multiplied by where it passes through them."""
+"""The slopes of activations: the factors of a gradient that passes through them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MOST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0, "relu": 1.0, "softsign": 1.0, "log_s
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """An activation of a layer, and its slopes at the numbers of the moment.
+    """An activation of a layer, and its slopes at the current numbers.
 
-    - `operation`: its name ("tanh"); `slopes`: of the shape of its result
+    - `operation`: its name ("tanh"); `slopes`: an array with the shape of its result
     - `dead`: the units whose slope is exactly 0 in every row: no gradient passes through them
-    - `stuck`: those of the dead ones that get no gradient in any other way, such as a skip
-      connection past the activation: no weight into them learns
-    - `units`: how many there are
+    - `stuck`: the dead units that get no gradient by any other path, such as a skip connection past
+      the activation: the weights into them do not learn
+    - `units`: the number of units
     """
 
     operation: str
@@ -35,19 +35,19 @@ class Activation:
 
     @property
     def mean(self) -> float:
-        """The mean size of the slopes."""
+        """The mean magnitude of the slopes."""
         return float(np.mean(np.abs(self.slopes)))
 
     @property
     def most(self) -> float | None:
-        """The largest slope that this activation has anywhere, None where it is not known."""
+        """The largest slope that this activation has anywhere, None if it is not known."""
         return MOST_SLOPE.get(self.operation)
 
 
 def activations_of(graph: Float64Graph, layer: Layer) -> tuple[Activation, ...]:
-    """The functions of one operand, entry by entry, among the results of a layer.
+    """Return the elementwise functions of one operand among the results of a layer.
 
-    Those on numbers (a graph of scalars) are taken together by operation, each one a unit.
+    In a graph of scalars, the results of one operation are the units of one activation.
 
     >>> model = tg.nn.MLP(1, [2], 1, generator=0)
     >>> for parameter in model.parameters():
@@ -79,7 +79,7 @@ def activations_of(graph: Float64Graph, layer: Layer) -> tuple[Activation, ...]:
 
 
 def _activation(operation: str, slopes: Array, gradient: Array, axis: int) -> Activation:
-    """An activation with its dead units found; `gradient` is that of its operand."""
+    """Return an activation with its dead units; `gradient` is that of its operand."""
     by_unit = split_by_unit(slopes, axis)
     dead = ~by_unit.any(axis=1)
     stuck = dead & ~split_by_unit(gradient, axis).any(axis=1)

@@ -1,4 +1,4 @@
-"""The weights between the units of one layer and the next: what a drawing of a network shows."""
+"""The weights between the units of one layer and the next, as a drawing of a network shows them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Connections:
 
     - `before`, `after`: labels of the units; `before` is x[0], x[1], ... for the first layer
     - `weights`, `gradients`: (units before, units after); 0 where `there` is False
-    - `there`: which edges there are
+    - `there`: which edges exist
     - `names`: of the parameter, or of all the parameters in a graph of scalars
     - `shape`: of the parameter, () in a graph of scalars
-    - `entries`: (units before, units after), which entry of the parameter stands on an edge, its
-      rows read one after another (of scalars, which parameter); -1 where there is none
+    - `entries`: (units before, units after), the flat index of the parameter's entry on each edge
+      (for scalars, the index of the parameter); -1 without an edge
     """
 
     before: tuple[str, ...]
@@ -36,7 +36,7 @@ class Connections:
     entries: Array
 
     def name(self, before: int, after: int) -> str:
-        """What the weight on an edge is called (W₁[0, 3]), "" where there is none."""
+        """Return the name of the weight on an edge (W₁[0, 3]), "" without one."""
         entry = int(self.entries[before, after])
         if entry < 0:
             return ""
@@ -46,7 +46,7 @@ class Connections:
         return f"{self.names[0]}[{', '.join(map(str, index))}]"
 
     def places(self, parameter: str, index: tuple[int, ...]) -> list[tuple[int, int]]:
-        """The edges that an entry of a parameter stands on."""
+        """Return the edges whose weight is this entry of a parameter."""
         if parameter not in self.names or len(index) != len(self.shape):
             return []
         entry = (
@@ -56,12 +56,12 @@ class Connections:
 
 
 def connections_of(graph: Float64Graph, layer: int) -> Connections | None:
-    """The edges into the units of a layer (counted from 0), None where there are none.
+    """Return the edges into the units of a layer (counted from 0), None if there are none.
 
-    A matrix of shape (units before, units after), or the other way round in W @ x, gives all edges
-    between them, a vector those into a single unit, or (a scale) those from each unit to itself;
-    in a graph of scalars an edge is a product of a leaf and a unit. Where a result passes by, its
-    edges carry no weight.
+    A matrix of shape (units before, units after), or its transpose in W @ x, has all edges between
+    them. A vector has those into a single unit, or (a scale) those from each unit to itself. In a
+    graph of scalars an edge is a product of a leaf and a unit. The edges of a result that bypasses
+    the layer carry no weight.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
     >>> graph = Float64Graph(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
@@ -84,16 +84,16 @@ def connections_of(graph: Float64Graph, layer: int) -> Connections | None:
             block = _block(value.shape if upright else value.shape[::-1], before, after)
             if block is not None:
                 found.append((value, block, upright))
-    if len(found) != 1:  # of several, as in attention, none is the weight of an edge
+    if len(found) != 1:  # with several, as in attention, none is the weight of an edge
         return None
     value, block, upright = found[0]
     return _array(graph, value, before, after, block[:2], upright, block[2] > 1)
 
 
 def _orientations(graph: Float64Graph, layer: int, value: Value) -> set[bool]:
-    """Whether the rows of a matrix stand for the units before a layer (x @ W), or not (W @ x).
+    """Return whether the rows of a matrix are the units before a layer (x @ W), or not (W @ x).
 
-    Empty where it is read in any other way: then no entry of it is the weight of an edge.
+    Empty if it is used in any other way: then no entry of it is the weight of an edge.
     """
     found: set[bool] = set()
     for x in graph.layers[layer].results:
@@ -114,10 +114,10 @@ def _orientations(graph: Float64Graph, layer: int, value: Value) -> set[bool]:
 def _block(
     shape: tuple[int, ...], before: Units | None, after: Units
 ) -> tuple[int, int, int] | None:
-    """Where the edges of a parameter begin: at which unit before a layer, and at which of its own.
+    """Return the first unit before a layer, and the first of the layer, that a parameter connects.
 
-    The third is how many units the result has that it leads to. A vector is a matrix of one column
-    where the layer has one unit, else a scale of each unit.
+    The third number is the count of units of the result that it leads to. A vector is a matrix of
+    one column if the layer has one unit, else a scale of each unit.
     """
     own = [x for x in after.cut if before is None or not any(x is y for y in before.cut)]
     columns = {shape[-1], 1} if len(shape) == 1 else {shape[1]}
@@ -144,7 +144,7 @@ def _array(
     upright: bool,
     scale: bool,
 ) -> Connections:
-    """The edges of a matrix, or of a scale, and those of what passes by."""
+    """Return the edges of a matrix, or of a scale, and those of results that bypass the layer."""
     data = np.asarray(graph.twin[value]._content)
     gradient = np.asarray(graph.gradient(value))
     names = before.labels if before else [f"x[{i}]" for i in range(data.shape[not upright])]
@@ -176,7 +176,7 @@ def _array(
 def _scalars(
     graph: Float64Graph, layer: int, before: Units | None, after: Units
 ) -> Connections | None:
-    """The edges of a graph of scalars: the products that each unit is the sum of."""
+    """Return the edges of a graph of scalars: the products whose sum is each unit."""
     members = set(graph.layers[layer].results)
     parameters = set(graph.layers[layer].parameters)
     edges: list[tuple[int, int, Value]] = []
@@ -214,7 +214,7 @@ def _scalars(
 
 
 def _products(unit: Value, members: Sequence[Value] | set[Value]) -> Iterator[Value]:
-    """The products with a leaf that a result of a layer is computed from, in their order."""
+    """Yield the products with a leaf that a result of a layer is computed from, oldest first."""
     seen: set[Value] = set()
     waiting = [unit]
     found = []

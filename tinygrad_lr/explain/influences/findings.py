@@ -1,4 +1,4 @@
-"""What the numbers of an influence mean, in sentences: vanishing, exploding, dead units."""
+"""Interpret the numbers of an influence in sentences: vanishing, exploding, dead units."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ...support.text_format import number_text
 from .model import InfluenceData, LayerInfluence
 
 VANISHES, EXPLODES = 1e-3, 1e3
-"""dL/dh of the first layer over that of the last one: where it is called vanishing, exploding."""
+"""Bounds on dL/dh of the first layer over that of the last: vanishing below, exploding above."""
 
-MAX_NAMED = 8  # dead units that are named one by one
+MAX_NAMED = 8  # dead units listed one by one
 
 
 def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
-    """The sentences: what becomes of the gradient on its way, which units are dead, what mixes."""
+    """Return sentences on the gradient through depth, dead units, and rows that mix."""
     return (
         *_describe_trend(influence),
         *_dead(influence),
@@ -26,10 +26,10 @@ def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
 
 
 def gradient_trend(influence: InfluenceData) -> str:
-    """What becomes of the gradient from the last layer to the first one.
+    """Classify the change of the gradient from the last layer to the first one.
 
-    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" between; "is zero",
-    "is not finite"; "" where there is one layer only.
+    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" in between; "is zero";
+    "is not finite"; "" for a single layer.
     """
     if len(influence.layers) < 2:
         return ""
@@ -43,7 +43,7 @@ def gradient_trend(influence: InfluenceData) -> str:
 
 
 def _describe_trend(influence: InfluenceData) -> Iterator[str]:
-    """From how large to how large, and what made it so."""
+    """Yield the sizes of the gradient at both ends, the cause, and a cure."""
     trend = gradient_trend(influence)
     if not trend:
         return
@@ -80,8 +80,8 @@ def _describe_trend(influence: InfluenceData) -> Iterator[str]:
 
 
 def _why(influence: InfluenceData) -> Iterator[str]:
-    """The slopes of the activations and the sizes of the weights that were multiplied."""
-    above = influence.layers[1:]  # whose factors are in the product
+    """Yield the slopes of the activations and the sizes of the weights in the product."""
+    above = influence.layers[1:]  # their factors are in the product
     slopes: dict[str, list[float]] = {}
     most: dict[str, float | None] = {}
     for layer in above:
@@ -114,7 +114,7 @@ def _why(influence: InfluenceData) -> Iterator[str]:
 
 
 def _dead(influence: InfluenceData) -> Iterator[str]:
-    """Units that pass no gradient, by name."""
+    """Yield a sentence on the units of each layer that pass no gradient."""
     rows = "" if influence.batch is None else f" in all {influence.batch} rows"
     for layer in influence.layers:
         for activation in layer.activations:
@@ -145,7 +145,7 @@ def _them(one: bool) -> str:
 
 
 def _mixed(influence: InfluenceData) -> Iterator[str]:
-    """Layers whose rows mix, so that there is one Jacobian for the whole batch."""
+    """Yield the layers in which rows mix, so that the whole batch has one Jacobian."""
     mixed = [x for x in influence.layers if x.factor and x.factor.rows is None]
     if influence.batch is not None and mixed:
         yield (
@@ -155,7 +155,7 @@ def _mixed(influence: InfluenceData) -> Iterator[str]:
 
 
 def _too_large(influence: InfluenceData) -> Iterator[str]:
-    """Layers whose Jacobians were too large to write out."""
+    """Yield the layers whose Jacobians were too large to compute in full."""
     bounded = [
         x
         for x in influence.layers
@@ -163,8 +163,9 @@ def _too_large(influence: InfluenceData) -> Iterator[str]:
     ]
     if bounded:
         yield (
-            f"At {_join_names(bounded)} a Jacobian is too large to write out: the largest singular "
-            "values are found by matrix-vector products, and the Frobenius norm is an estimate (≈)."
+            f"At {_join_names(bounded)}, a Jacobian is too large to compute in full: the largest "
+            "singular values come from matrix-vector products, and the Frobenius norm is an "
+            "estimate (≈)."
         )
 
 

@@ -1,4 +1,4 @@
-"""How the weights of earlier layers affect the loss: `influence`, and what it finds."""
+"""Measure how the weights of earlier layers affect the loss: `influence`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from .units import Units
 from .weight import WeightInfluence
 
 MAX_NAMED = 3  # outputs of a layer
-MAX_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
+MAX_ROWS = 4  # of the batch, for the Jacobians, by default
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Influence(InfluenceData):
     """The result of `influence`: `layers`, the first one first, and the chosen `weights`.
 
-    - `loss`: its number; `batch`: the number of rows, None where there is no axis of rows
+    - `loss`: its number; `batch`: the number of rows, None without an axis of rows
 
     Its text is a table (`print` it, or look at it in a notebook); `findings` are sentences on
     what the numbers mean: whether the gradient vanishes or explodes on its way, and why.
@@ -65,33 +65,34 @@ def influence(
     nudge: float = 1e-3,
     rows: Sequence[int] | None = None,
 ) -> Influence:
-    """How the weights of each layer affect a loss: gradients, their factors, what a nudge does.
+    """Measure how the weights of each layer affect a loss: gradients, Jacobians, nudges.
 
-    By layer: dL/dW of each parameter, and the chain that makes it,
-    dL/dhₖ = (∂hₖ₊₁/∂hₖ)ᵀ · dL/dhₖ₊₁, from the loss down: the Jacobians (at `rows` of the batch,
-    up to 4 spread evenly unless they are named), their norms and singular values, and those of
-    their products. By weight: dL/dw, the curvature d²L/dw², the change of the loss that they
-    predict for a nudge, the change truly seen, and the part of each path from the weight to the
-    loss. All of it is computed from the recorded graph in float64, whatever the dtype of the
-    model, so the model is not called again; neither it, nor its gradients, modes and generators
-    are changed.
+    By layer: dL/dW of each parameter, and the chain that computes it,
+    dL/dhₖ = (∂hₖ₊₁/∂hₖ)ᵀ · dL/dhₖ₊₁, from the loss down: the Jacobians, their norms and singular
+    values, and those of their products. By weight: dL/dw, the curvature d²L/dw², the change of
+    the loss that they predict for a nudge, the change actually seen, and the share of each path
+    from the weight to the loss. All of it is computed from the recorded graph in float64, whatever
+    the dtype of the model, so the model is not called again, and its gradients, modes and
+    generators are not changed.
 
     - `model`: gives layers and parameters their names; None for a graph without one
-    - `loss`: the Value with one entry that was computed
-    - `weight`: the path or Value of a parameter, or (it, entry), or a list of those. Without an
-      entry, the one with the largest gradient; without anything, one weight of each layer (of 30
-      layers spread evenly, where there are more)
+    - `loss`: a computed Value with one entry
+    - `weight`: a parameter, by path or as a Value, or (parameter, entry), or a list of those.
+      Default entry: the one with the largest gradient; default weight: one of each layer (of 30
+      layers spread evenly, if there are more)
     - `at`: the entry of `weight`, as in `weight=W, at=(0, 3)`
-    - `nudge`: by how much the weight is moved, in its own units
+    - `nudge`: the change of the weight, in its own units
+    - `rows`: the rows of the batch for the Jacobians; default: up to 4, spread evenly
 
-    Where rows of the batch mix (batch normalisation, attention over rows), a Jacobian is that of
-    the whole batch. Jacobians of more than 512 numbers on both sides are not written out: their
-    6 largest singular values are found by products (see `Jacobian`). Paths are followed one by
-    one up to 256 (see `WeightInfluence.paths`); sums through units are always over all paths.
+    If rows of the batch mix (batch normalisation, attention over rows), a Jacobian is that of the
+    whole batch. Jacobians of more than 512 numbers on both sides are not computed in full: their
+    6 largest singular values come from matrix-vector products (see `Jacobian`). Up to 256 paths
+    are followed one by one (see `WeightInfluence.paths`); sums through units are always over all
+    paths.
 
-    Raises `ArgumentError` for a loss that was not computed with the model, and a weight or entry
-    that it does not have; `GraphError` where the loss has more than one entry, or was computed by
-    a compiled function.
+    Raises `ArgumentError` for a loss that was not computed with the model, and for a weight or
+    entry that it does not have; `GraphError` if the loss has more than one entry, or was computed
+    by a compiled function.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
@@ -141,7 +142,7 @@ def _check_arguments(model: object, loss: object, nudge: float) -> None:
 
 
 def check_influence(where: str, given: object, weight: object = 0) -> Influence:
-    """What `influence` found, and whether it has a weight of this number."""
+    """Return an `Influence` after checking it, and that it has a weight of this number."""
     if not isinstance(given, Influence):
         raise ArgumentError(
             f"{where}: influence must be an Influence, got {type(given).__name__}; pass "
@@ -157,7 +158,7 @@ def check_influence(where: str, given: object, weight: object = 0) -> Influence:
 
 
 def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
-    """The rows whose Jacobians are looked at."""
+    """Return the rows of the batch whose Jacobians are computed."""
     if rows is None:
         count = min(MAX_ROWS, batch or 1)
         return tuple(int(i) for i in np.linspace(0, (batch or 1) - 1, count).round())
@@ -171,7 +172,7 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
 
 
 def _layers(graph: Float64Graph, rows: Sequence[int]) -> tuple[LayerInfluence, ...]:
-    """The layers with their factors, and the products of these."""
+    """Return the layers with their factors, and the products of these."""
     batch = graph.batch
     factors = [Factor(segment, batch) for segment in graph.segments[:-1]]
     steps = [Chain([factor], batch).jacobian(rows) for factor in factors]
@@ -198,12 +199,12 @@ def _layers(graph: Float64Graph, rows: Sequence[int]) -> tuple[LayerInfluence, .
 
 
 def _join_names(names: Sequence[str]) -> str:
-    """Names side by side; of many the ends."""
+    """Join names with commas; of many, only the ends."""
     return ", ".join(names) if len(names) <= MAX_NAMED else f"{names[0]}, … {names[-1]}"
 
 
 def _by_rows(arrays: Sequence[Any], batch: int | None) -> Array:
-    """Arrays side by side, a row for each row of the batch; what has none is left aside."""
+    """Join arrays side by side, one row for each row of the batch; omit those without rows."""
     rows = [x for x in arrays if batch is not None and np.shape(x)[:1] == (batch,)]
     parts = rows or list(arrays)
     height = batch if rows and batch else 1
@@ -211,7 +212,7 @@ def _by_rows(arrays: Sequence[Any], batch: int | None) -> Array:
 
 
 def _parameter(graph: Float64Graph, value: Value) -> ParameterInfluence:
-    """A parameter and its gradient."""
+    """Return a parameter with its gradient."""
     return ParameterInfluence(
         graph.names.text(value),
         graph.names.path(value),

@@ -1,4 +1,4 @@
-"""An influence as tables: in text, and in HTML for a notebook."""
+"""Render an influence as tables: as text, and as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .jacobians import Jacobian, euclidean_norm
 from .model import InfluenceData, LayerInfluence
 from .weight import WeightInfluence
 
-MAX_WEIGHTS = 3  # whose paths are told
-MAX_PATHS_SHOWN = MAX_UNITS_SHOWN = 4  # of each of them
-MAX_PARAMETERS, MAX_LAYERS = 6, 40  # of a layer, and layers, that are listed
+MAX_WEIGHTS = 3  # whose paths are listed
+MAX_PATHS_SHOWN = MAX_UNITS_SHOWN = 4  # for each of them
+MAX_PARAMETERS, MAX_LAYERS = 6, 40  # parameters of a layer, and layers
 MAX_UNITS_IN_PATH = 12  # of a path
 COLUMNS = 100
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a sentence, headings, and cells; the first `named` columns are words."""
+    """A title, a note, headings, and cells; the first `named` columns are text."""
 
     title: str
     note: str
@@ -33,7 +33,7 @@ class Table:
     named: int
 
     def text(self) -> str:
-        """Columns of equal width, numbers to the right."""
+        """Return aligned columns, with numbers to the right."""
         cells = [self.headings, *self.rows]
         widths = [max(_width(row[i]) for row in cells) for i in range(len(self.headings))]
         lines = [
@@ -49,7 +49,7 @@ class Table:
                           *lines[1:]])  # fmt: skip
 
     def html(self) -> str:
-        """A table with a caption; all text is escaped."""
+        """Return a table with a caption; all text is escaped."""
         note = "".join(f"<br>{escape(line)}" for line in self.note.splitlines())
         look = "font-variant-numeric:tabular-nums;border-collapse:collapse;margin:1em 0"
         return (
@@ -60,7 +60,7 @@ class Table:
         )
 
     def _row(self, kind: str, cells: Sequence[str]) -> str:
-        """A row of cells, words to the left and numbers to the right."""
+        """Return a row of cells, text to the left and numbers to the right."""
         sides = ["left" if i < self.named else "right" for i in range(len(cells))]
         return "<tr>{}</tr>".format(
             "".join(
@@ -72,20 +72,20 @@ class Table:
 
 
 def influence_text(influence: InfluenceData, findings: Sequence[str]) -> str:
-    """The findings and the tables as text."""
+    """Return the findings and the tables as text."""
     note = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
     return "\n\n".join([_headline(influence), *note, *(x.text() for x in tables(influence))])
 
 
 def influence_html(influence: InfluenceData, findings: Sequence[str]) -> str:
-    """The same for a notebook: no script, all names escaped."""
+    """Return the same for a notebook: no script, all names escaped."""
     note = [f"<p>{escape(sentence)}</p>" for sentence in findings]
     parts = [table.html() for table in tables(influence)]
     return "".join([f"<p>{escape(_headline(influence))}</p>", *note, *parts])
 
 
 def tables(influence: InfluenceData) -> Iterator[Table]:
-    """By layer, the chain, by weight, and the paths of the first weights."""
+    """Yield the tables: by layer, the chain, by weight, and the paths of the first weights."""
     if influence.layers:
         yield _gradients(influence)
         yield _chain(influence)
@@ -104,7 +104,7 @@ def _headline(influence: InfluenceData) -> str:
 
 
 def _gradients(influence: InfluenceData) -> Table:
-    """Each parameter's gradient."""
+    """Return the table of gradients by parameter."""
     rows: list[tuple[str, ...]] = []
     note: set[str] = set()
     for layer in influence.layers:
@@ -131,7 +131,7 @@ def _gradients(influence: InfluenceData) -> Table:
 
 
 def _chain(influence: InfluenceData) -> Table:
-    """The factors from the loss down, and their products."""
+    """Return the table of factors from the loss down, and of their products."""
     rows = []
     layers = influence.layers
     for i in range(len(layers) - 1, -1, -1):
@@ -156,21 +156,21 @@ def _chain(influence: InfluenceData) -> Table:
 
 
 def _left_out(layer: LayerInfluence, influence: InfluenceData) -> bool:
-    """Whether a layer in the middle of very many is not in the tables."""
+    """Return whether a layer is left out of the tables, as one in the middle of many."""
     ends = influence.layers[: MAX_LAYERS // 2] + influence.layers[-(MAX_LAYERS // 2) :]
     return len(influence.layers) > MAX_LAYERS and layer not in ends
 
 
 def _left_out_text(influence: InfluenceData) -> str:
-    """How many layers are not in the tables."""
+    """Return the note on the layers that are left out of the tables."""
     count = len(influence.layers) - MAX_LAYERS
     return f"{count} layers in the middle are left out" if count > 0 else ""
 
 
 def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:
-    """Shape, spectral and Frobenius norm, and the spectrum of a factor."""
+    """Return shape, spectral and Frobenius norm, and singular values of a factor."""
     spectrum = jacobian.singular_values.mean(axis=0)
-    none = np.finfo(np.float64).eps * max(jacobian.shape) * spectrum[0]  # rounding: 0 to the eye
+    none = np.finfo(np.float64).eps * max(jacobian.shape) * spectrum[0]  # rounding: shown as 0
     spectrum = np.where(spectrum > none, spectrum, 0.0) if np.isfinite(none) else spectrum
     note = array_text(spectrum, 3)[1:-1]
     return (
@@ -182,7 +182,7 @@ def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:
 
 
 def _weights(influence: InfluenceData) -> Table:
-    """Value, derivatives, and the nudge of each chosen weight."""
+    """Return the table of value, derivatives and nudge of each chosen weight."""
     rows = []
     for w in influence.weights:
         numbers = (w.value, w.gradient, w.curvature, w.predicted, w.predicted_with_curvature)
@@ -201,7 +201,7 @@ def _weights(influence: InfluenceData) -> Table:
 
 
 def seen_text(weight: WeightInfluence) -> str:
-    """The change that was seen, or that it is too small to be told from rounding."""
+    """Return the change that was seen, or a note that it is below rounding."""
     rounding = np.finfo(np.float64).eps * abs(weight.loss)
     if abs(weight.seen) <= 8 * rounding and weight.predicted:
         return f"below rounding, {number_text(float(rounding), 1)}"
@@ -209,7 +209,7 @@ def seen_text(weight: WeightInfluence) -> str:
 
 
 def _paths(weight: WeightInfluence) -> Table:
-    """The strongest paths with their shares, and sums through units where paths are many."""
+    """Return the table of the strongest paths with their shares."""
     rows = []
     for path in weight.paths[:MAX_PATHS_SHOWN]:
         labels = path.labels
@@ -234,7 +234,7 @@ def _paths(weight: WeightInfluence) -> Table:
 
 
 def _units(weight: WeightInfluence) -> Table:
-    """For each layer, the units through which most of dL/dw goes: sums over all paths."""
+    """Return the table of the units of each layer with the largest shares of dL/dw."""
     rows = []
     parts = weight.through[1:]
     parts = parts if len(parts) <= MAX_LAYERS else parts[-MAX_LAYERS:]
@@ -257,14 +257,14 @@ def _units(weight: WeightInfluence) -> Table:
 
 
 def share(amount: float, weight: WeightInfluence) -> str:
-    """A part of dL/dw in per cent of it."""
+    """Return a part of dL/dw as a percentage."""
     if not weight.gradient:
         return ""
     return f"{100 * amount / weight.gradient:.0f} %".replace("-", "−")
 
 
 def _bound(layer: LayerInfluence) -> str:
-    """The output's name, in brackets where there are several."""
+    """Return the output's name, in brackets if there are several."""
     return f"({layer.output})" if "," in layer.output else layer.output
 
 
@@ -273,5 +273,5 @@ def _mean(x: np.ndarray) -> float:
 
 
 def _width(text: str) -> int:
-    """How many columns a text takes: marks above a letter take none."""
+    """Return the width of a text in columns: combining marks take none."""
     return sum(not unicodedata.combining(c) for c in text)

@@ -1,4 +1,4 @@
-"""Which weights an influence tells of: those that were asked for, or one of each layer."""
+"""Select the weights of an influence: the requested ones, or one of each layer."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ...errors import ArgumentError
 from ...support.files import printable
 from .float64_graph import Float64Graph
 
-MAX_WEIGHTS = 30  # chosen without being asked for
+MAX_WEIGHTS = 30  # selected by default
 
 Entry = tuple[int, ...]
 Weight = str | Value | tuple[str | Value, Any]
-"""A parameter by its path, its name in formulas or itself; or (it, an entry of it)."""
+"""A parameter, by path, by name in formulas or as a Value; or (parameter, entry)."""
 
 
 def select_weights(
     graph: Float64Graph, weight: Weight | Sequence[Weight] | None, at: Entry | int | None
 ) -> list[tuple[Value, Entry]]:
-    """The chosen entries: those asked for, or the one of each layer with the largest gradient."""
+    """Return the requested entries, or the one of each layer with the largest gradient."""
     if weight is None:
         if at is not None:
             raise ArgumentError(f"influence: at= needs weight= beside it, got at={at!r:.60} alone")
         found: list[tuple[Value, Entry]] = []
         seen: set[Value] = set()
         for layer in graph.layers:
-            own = [x for x in layer.parameters if x not in seen]  # a shared one is told once
+            own = [x for x in layer.parameters if x not in seen]  # a shared one once
             if graph.names.paths:
                 own = [x for x in own if x in graph.names.paths]
             seen.update(own)
@@ -44,7 +44,7 @@ def select_weights(
 
 
 def largest_entry(gradient: Any) -> Entry:
-    """The place of the entry that is largest in magnitude; nan counts as largest.
+    """Return the index of the entry of largest magnitude; nan counts as largest.
 
     >>> largest_entry(np.array([[1.0, -3.0], [2.0, 0.0]]))
     (0, 1)
@@ -55,13 +55,13 @@ def largest_entry(gradient: Any) -> Entry:
 
 
 def _largest(graph: Float64Graph, among: Sequence[Value]) -> tuple[Value, Entry]:
-    """Of some parameters, the entry with the largest gradient."""
+    """Return the parameter and entry with the largest gradient."""
     best = [(x, largest_entry(graph.gradient(x))) for x in among]
     return max(best, key=lambda pair: abs(np.asarray(graph.gradient(pair[0]))[pair[1]]))
 
 
 def _entry(graph: Float64Graph, asked: Any, at: Any) -> tuple[Value, Entry]:
-    """The leaf and the entry that were asked for."""
+    """Return the leaf and the entry that were requested."""
     given, at = asked if isinstance(asked, tuple) else (asked, at)
     leaves: Mapping[str, Value] = {
         **{graph.names.text(x): x for x in graph.order if x.record is None},

@@ -1,4 +1,4 @@
-"""Names for Values while the program runs: before anybody knows what they will lead to."""
+"""Name Values while the program runs, before the graph is complete."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ MAX_OPERAND_LENGTH = 24  # characters of an array as an operand
 
 
 class LiveNames:
-    """Names given as Values turn up: the user's, the caller's variable, or v₁, v₂, ...
+    """Names for Values as they appear: the user's, the caller's variable, or v₁, v₂, ...
 
-    Parameters of modules are W₁ and b₁, numbered through the model that runs. No two Values have
-    the same name: where a variable takes another Value, that one has a number.
+    Parameters of modules are W₁ and b₁, numbered through the model that is running. No two Values
+    have the same name: if a variable is assigned another Value, that one gets a number.
     """
 
     def __init__(self) -> None:
@@ -40,43 +40,41 @@ class LiveNames:
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
         self._models: set[int] = set()
-        self._kept: list[Module] = []  # so that no id is used twice
+        self._kept: list[Module] = []  # keeps models alive, so that no id is reused
         self._temporary: dict[int, weakref.ref[Any]] = {}
-        """Values that have a number only, which a better name may replace."""
+        """Values that are only numbered: a better name may replace it."""
         self.legend: list[str] = []
-        """What is yet to be said about names: "W₁ is layers.0.weight", "ŷ is v₃", "N is 20"."""
-        self._count = 0  # what N stands for: the first count that a formula has
+        """Lines on names, not printed yet: "W₁ is layers.0.weight", "ŷ is v₃", "N is 20"."""
+        self._count = 0  # the count written as N: the first one in a formula
 
     def resolve_counts(self, formula: Expression) -> Expression:
-        """The formula with one meaning of N."""
+        """Return the formula with a single meaning of N."""
         if not self._count and (count := first_count(formula)):
             self._count = count
             self.legend.append(f"N is {count}")
         return resolve_counts(formula, self._count)
 
     def operand(self, x: Any, number: Any, caller: Caller) -> Any:
-        """An operand of a formula: a Value or array by its name, a number as itself."""
+        """Return an operand of a formula: a Value or array by its name, or a number."""
         if isinstance(x, Value) and (self._find_name(x, caller) or x.record or x.requires_grad):
             return Symbol(self.of(x, caller), number)
         if np.ndim(number) == 0:
             return number
-        names = caller.names.get(id(x))
-        return Symbol(
-            Name(name_latex(display_name(names)) if names else upright_latex(brief_text(number))),
-            number,
-        )
+        name = caller.names.get(id(x))
+        latex = name_latex(display_name(name)) if name else upright_latex(brief_text(number))
+        return Symbol(Name(latex), number)
 
     def known(self, x: Value) -> str:
-        """The name that a Value has, or ""."""
+        """Return the name that a Value has, or ""."""
         found = self._names.get(id(x))
         return found[1] if found is not None and found[0]() is x else ""
 
     def of(self, x: Value, caller: Caller) -> Name:
-        """The name of a Value."""
+        """Return the name of a Value, and give it one if it has none."""
         return Name(name_latex(self._find_name(x, caller) or self.give(x, "")))
 
     def _find_name(self, x: Value, caller: Caller) -> str:
-        """The best name that there is for a Value, or ""."""
+        """Return the best name for a Value, or ""."""
         name = self.known(x)
         temporary = self._temporary.get(id(x))
         if name and (temporary is None or temporary() is not x):
@@ -91,7 +89,7 @@ class LiveNames:
         return self.known(x)
 
     def give(self, x: Value, name: str) -> str:
-        """Name a Value; without a name it gets a number."""
+        """Name a Value; an empty name becomes v₁, v₂, ..."""
         if not name:
             self._temporary[id(x)] = weakref.ref(x)
         else:
@@ -101,7 +99,7 @@ class LiveNames:
         return unique
 
     def _unique(self, name: str, numbered: bool = False) -> str:
-        """The name, with a number where it is taken."""
+        """Return the name, with a number if it is taken."""
         comma = "_" if name[-1:].isdigit() else ""
         unique = "" if numbered else name
         while not unique or name_text(unique) in self._taken:
@@ -112,7 +110,7 @@ class LiveNames:
         return unique
 
     def _name_parameters(self, model: Module) -> None:
-        """Name the parameters of a model that runs for the first time."""
+        """Name the parameters of a model when it runs for the first time."""
         if id(model) in self._models:
             return
         self._models.add(id(model))
@@ -133,7 +131,7 @@ class LiveNames:
 
 
 def brief_text(numbers: Any) -> str:
-    """An array without a name as an operand: its numbers, or where it is large its shape.
+    """Return an unnamed array as an operand: its numbers, or the shape of a large one.
 
     >>> brief_text(np.ones(2)), brief_text(np.ones((20, 10)))
     ('[1, 1]', 'array (20 × 10)')
@@ -143,7 +141,7 @@ def brief_text(numbers: Any) -> str:
 
 
 def module_label(modules: Sequence[Module], depth: int) -> str:
-    """A module that runs, by its place in the model and its kind: "layers.0: Linear"."""
+    """Return the path and the class of a running module: "layers.0: Linear"."""
     module, kind = modules[depth], type(modules[depth]).__name__
     names = {id(x): name for name, x in modules[0].named_modules()}
     path = names.get(id(module), "")

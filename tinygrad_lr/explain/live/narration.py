@@ -1,4 +1,4 @@
-"""One operation in formulas: what it computed, and what its rules hand on; and numbers in words."""
+"""Write one operation as formulas: its result, the shares its rules pass on, and its numbers."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..formula.rules import apply_rule, rules_of, sum_to_shape
 from ..formula.symbol import Symbol, explicit_formula
 
 MAX_NUMBERS_WIDTH = 48
-"""Numbers longer than this are elided, and left out of the middle of an equation."""
+"""Characters of numbers: longer ones are elided, and left out of the middle of an equation."""
 
 MAX_ARRAY_WIDTH = 64
-"""Arrays whose ends are longer than this are said in a few figures."""
+"""Characters of the ends of an array: a longer one is summarised by mean and range."""
 
 VISIBLE_OPTIONS = frozenset({"index", "shape"})
-"""Options that the formula or the result shows."""
+"""Options that the formula or the result already shows."""
 
 
 class OperationFormulas:
-    """An operation that ran, its result and operands as Symbols; plain numbers are themselves.
+    """The formulas of an operation that ran: its result and operands are Symbols or numbers.
 
     >>> from tinygrad_lr.explain.formula.symbol import Symbol
     >>> w, x, z = (Symbol(Name(letter), number) for letter, number in zip("wxz", (2.0, -3.0, -6.0)))
@@ -45,23 +45,23 @@ class OperationFormulas:
 
     @property
     def forward(self) -> Expression:
-        """What was computed."""
+        """The formula of the result."""
         record = self.record
         return explicit_formula(record.operation, self.operands, record.options, self.out.number)
 
     def with_numbers(self, formula: Expression) -> str:
-        """The same formula with numbers in place of names, or "" where there are arrays."""
+        """Return the formula with numbers in place of names, or "" if some are arrays."""
         symbols = [x for x in (self.out, *self.operands) if isinstance(x, Symbol)]
         return numeric_text(formula, {x.expression: x.number for x in symbols})
 
     def local_name(self, position: int) -> Name:
-        """The derivative of the result by an operand, by name."""
+        """Return the name of the derivative of the result with respect to an operand."""
         return derivative(self.out.expression, self.operands[position].expression)
 
     def local(self, position: int) -> tuple[Symbol, int] | None:
-        """The derivative by an operand, entry by entry, and how often each entry is used.
+        """Return the derivative by entries for an operand, and how often each entry is used.
 
-        None for an operation that does not work entry by entry, unless it gives but one number.
+        None for an operation that is not elementwise, unless its result is a single number.
         """
         single = np.size(self.out.number) == 1
         rules, entrywise = rules_of(self.record.operation, self.record.numbers)
@@ -74,7 +74,7 @@ class OperationFormulas:
         return found, int(np.size(found.number) // max(np.size(like), 1))
 
     def share(self, position: int, name: Expression, g: Any) -> Expression:
-        """What the rule makes of the cotangent g."""
+        """Return the formula that the rule gives for the cotangent g."""
         found = self._apply_rule(position, name, g)
         spread = np.size(found.number) > np.size(self.operands[position].number)
         return summation(found.expression) if spread else found.expression
@@ -89,13 +89,13 @@ class OperationFormulas:
 
 
 def numeric_text(formula: Expression, numbers: Mapping[Expression, Any]) -> str:
-    """A formula with numbers in place of names, or "" where one is an array or not known."""
+    """Return a formula with numbers in place of names, or "" if one is an array or unknown."""
     known = all(x is not None and np.ndim(x) == 0 for x in numbers.values())
     return substitute_numbers(formula, numbers).text if known else ""
 
 
 def options_text(operation: Primitive, options: Mapping[str, Any]) -> str:
-    """The options that are not the usual ones, in brackets, but for those that are seen anyway.
+    """Return the options that are not defaults, in brackets, unless they are visible anyway.
 
     >>> from tinygrad_lr.core.primitive import PRIMITIVES
     >>> options_text(PRIMITIVES["sum"], {"axis": 0, "keepdims": False})
@@ -110,12 +110,12 @@ def options_text(operation: Primitive, options: Mapping[str, Any]) -> str:
 
 
 def _is_default(given: Any, default: Any) -> bool:
-    """Whether an option is what it is when nobody says anything."""
+    """Return whether an option equals its default."""
     return given is default or (type(given) is type(default) and bool(np.all(given == default)))
 
 
 def numbers_text(numbers: Any) -> str:
-    """A number, or an array with its shape; in a few figures where it is long.
+    """Return a number, or an array with its shape; a long one is summarised.
 
     >>> numbers_text(0.25), numbers_text(np.ones((2, 1)))
     ('0.25', '[[1], [1]] (2 × 1)')
@@ -138,7 +138,7 @@ def numbers_text(numbers: Any) -> str:
 
 
 def equation(name: str, formulas: Sequence[str], with_numbers: str, result: str) -> str:
-    """name = formulas = with numbers = result, where these say different things.
+    """Return name = formulas = with numbers = result, without repetition.
 
     >>> equation("z", ["w · x"], "2 · 3", "6"), equation("c", ["a"], "", "2")
     ('z = w · x = 2 · 3 = 6', 'c = a = 2')

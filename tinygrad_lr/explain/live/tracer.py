@@ -1,4 +1,4 @@
-"""A tracer for teaching: each operation as it runs, and each rule as the chain rule applies it."""
+"""Print each operation as it runs, and each rule as the chain rule applies it: `trace`."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from .narration import OperationFormulas, equation, numbers_text, numeric_text, 
 
 
 class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_grad
-    """Print what happens, in words and numbers: a context manager.
+    """Print what happens, with formulas and numbers: a context manager.
 
-    Within the block, every operation on Values is printed when it has run, by the names that the
-    program gives things; then every rule that the chain rule applies (`backward`, `tg.grad` and
-    what is like it), with the local derivative, why it is so, and what it adds to. So are the
-    modules that run, and the steps of optimisers. Formulas are those that the rules themselves
-    write, as in `derivation`. Results are the same numbers as without it.
+    Within the block, every operation on Values is printed after it has run, with the names of the
+    program's variables. Then every rule that the chain rule applies (in `backward`, `tg.grad` and
+    similar) is printed with its local derivative, the reason for it, and what it is added to. So
+    are the modules that run, and the steps of optimisers. Formulas come from the rules themselves,
+    as in `derivation`. All results are the same as without tracing.
 
-    - `lines`: what was printed
-    - `text()`: the same as one text
+    - `lines`: the printed lines
+    - `text()`: the same as one string
 
-    It holds for this thread (and asynchronous task) only, ends with an exception too, and may be
-    nested: the inner one prints, and both keep its lines. What runs in a compiled function is
-    not seen: the function is one operation. Raises `TraceError` where it is used inside one.
+    It applies to the current thread (and asynchronous task) only, ends with an exception too, and
+    may be nested: the inner one prints, and both keep its lines. A compiled function is a single
+    operation, and its inside is not traced. Raises `TraceError` if used inside one.
 
     >>> w, x = Value(2.0), Value(3.0)
     >>> with tg.trace() as t:
@@ -90,16 +90,16 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
             self._outer, self._modules = None, ()
 
     def text(self) -> str:
-        """What was printed, as one text."""
+        """Return the printed lines as one string."""
         return "\n".join(self.lines)
 
     def __repr__(self) -> str:
         return f"<trace: {len(self.lines)} line{'s' * (len(self.lines) != 1)}>"
 
-    # ---- what is told while it happens (see `recording.Watcher`)
+    # ---- called while it happens (see `grad_mode.Watcher`)
 
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
-        """An operation ran."""
+        """Print an operation that ran."""
         record = Record(*record)
         if any(isinstance(x, AbstractArray) for x in (value._content, *record.numbers)):
             raise TraceError(
@@ -120,12 +120,12 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         self._say(equation(out.expression.text, [text], op.with_numbers(formula), result), deep)
 
     def pulling(self, seeds: Mapping[Any, Any]) -> Pass:
-        """The chain rule sets out."""
+        """Start to print a pass of the chain rule."""
         self._modules = ()
         return Pass(self, seeds)
 
     def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
-        """A tangent was found, in forward mode."""
+        """Print a tangent that forward mode computed."""
         by = find_caller()
         op = self._operation(value, by)
         self._say_legend(2 * by.rules - 1)
@@ -133,7 +133,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         numbers: dict[Expression, Any] = {}
         for i, t in enumerate(given):
             if t is not None:
-                rate = replace(op.local_name(i), instead_of=str(i))  # x/x has two of one name
+                rate = replace(op.local_name(i), instead_of=str(i))  # x/x has the same name twice
                 moved = differential(op.operands[i].expression)
                 parts.append(product(rate, moved))
                 local = op.local(i)
@@ -145,14 +145,14 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         self._say(f"{line}  ({self._forward(op)})", 2 * by.rules - 1)
 
     def kept(self, leaf: Any, before: Any, total: Any) -> None:
-        """A gradient was added to one of before."""
+        """Print a gradient that was added to an earlier one."""
         name = self._names.of(leaf, find_caller()).text
         self._say(
             f"{name}.grad was {numbers_text(before)} before, and is now {numbers_text(total)}"
         )
 
     def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
-        """An optimiser makes a step."""
+        """Print the step of an optimiser."""
         by = find_caller()
         self._modules = ()
         self._say(f"{type(optimizer).__name__}, step {optimizer.steps + 1}:")
@@ -172,27 +172,27 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 else:
                     self._say(f"{name} ← {now}, from {numbers_text(old)}", 1)
 
-    # ---- how it is said
+    # ---- helpers
 
     def _operands(self, record: Record, by: Caller) -> list[Any]:
-        """The operands of an operation, by name."""
+        """Return the operands of an operation by name."""
         return [
             self._names.operand(x, n, by)
             for x, n in zip(record.operands, record.numbers, strict=True)
         ]
 
     def _operation(self, value: Any, by: Caller) -> OperationFormulas:
-        """What a Value was computed by."""
+        """Return the operation that computed a Value, as formulas."""
         out = Symbol(self._names.of(value, by), value._content)
         record = value.record
         return OperationFormulas(record, out, self._operands(record, by))
 
     def _forward(self, op: OperationFormulas) -> str:
-        """The equation of an operation that ran before."""
+        """Return the equation of an operation that ran before."""
         return f"{op.out.expression.text} = {self._names.resolve_counts(op.forward).text}"
 
     def _enter_modules(self, by: Caller) -> int:
-        """Say which modules have begun to run; how deep they are in each other."""
+        """Print the modules that started to run; return the depth of indentation."""
         before, self._modules = self._modules, tuple(by.modules)
         same = 0
         for x, y in zip(before, by.modules, strict=False):
@@ -216,13 +216,13 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
             around = around._outer
         try:
             print(line)
-        except UnicodeEncodeError:  # a terminal that does not know ₁ gets what it can show
+        except UnicodeEncodeError:  # a terminal that cannot show ₁
             encoding = sys.stdout.encoding or "ascii"
             print(line.encode(encoding, "replace").decode(encoding))
 
 
 class Pass(WatchedPass):
-    """What is said of one pass of the chain rule."""
+    """Print one pass of the chain rule."""
 
     def __init__(self, of: trace, seeds: Mapping[Any, Any]) -> None:
         self.trace, self.by = of, find_caller()
@@ -247,7 +247,7 @@ class Pass(WatchedPass):
                 )
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
-        """A rule ran."""
+        """Print the result of a rule."""
         names = self.trace._names
         op = self.trace._operation(value, self.by)
         name = op.operands[position].expression
@@ -271,7 +271,7 @@ class Pass(WatchedPass):
     def _apply_rule(
         self, op: OperationFormulas, position: int, g: Any
     ) -> tuple[list[str], str, str]:
-        """What an operand gets: the formulas that it equals, one with numbers, and the why."""
+        """Return the formulas of an operand's share, the one with numbers, and the reason."""
         resolve_counts = self.trace._names.resolve_counts
         v, x, rate = op.out.expression, op.operands[position], op.local_name(position)
         above = derivative(self.head, v)
@@ -284,13 +284,13 @@ class Pass(WatchedPass):
             return [resolve_counts(op.share(position, above, g)).text], "", whole
         local, spread = found
         slope, through = resolve_counts(local.expression), product(above, rate)
-        if self.single and v == self.head:  # its own gradient, 1, need not be said
+        if self.single and v == self.head:  # its own gradient, 1, is left out
             formulas, with_numbers = [rate, slope], op.with_numbers(slope)
         else:
             with_numbers = numeric_text(through, {above: g, rate: local.number})
             formulas = [through] if with_numbers else [through, product(above, slope)]
         texts = [(summation(formula) if spread > 1 else formula).text for formula in formulas]
-        if slope == rate:  # a rule without a formula
+        if slope == rate:  # the rule has no formula
             return texts, with_numbers, whole
         sizes = np.size(op.out.number), np.size(x.number)
         return texts, with_numbers, describe_entries(slope, v, x.expression, sizes, spread)
