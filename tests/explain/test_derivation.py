@@ -397,7 +397,7 @@ REFUSED = [
         "path= needs a single Value as wrt, got 2",
     ),
     (lambda: tg.derivation(w * w, w, learning_rate=-1.0), ArgumentError, "number > 0"),
-    (lambda: tg.derivation(w * w, w, learning_rate="0.1"), ArgumentError, "is no number"),
+    (lambda: tg.derivation(w * w, w, learning_rate="0.1"), ArgumentError, "number > 0"),
     (lambda: tg.derivation([w * w], w), GraphError, "computed from the weights.* got list"),
     (lambda: tg.derivation(w * w, 2.0), ArgumentError, "wrt must be a Value"),
     (lambda: tg.derivation(w * w, np.array(2.0)), ArgumentError, "wrt must be a Value"),

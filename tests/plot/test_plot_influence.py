@@ -176,7 +176,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence():
     for draw in (tg.plot.network, tg.plot.loss_slice, tg.plot.gradient_by_depth):
         with pytest.raises(ArgumentError, match=r"pass tg.influence\(model, loss\)"):
             draw(tg.nn.Linear(1, 1))
-    with pytest.raises(ArgumentError, match="learning_rate is out of range"):
+    with pytest.raises(ArgumentError, match="learning_rate must be a finite number > 0"):
         tg.plot.loss_slice(found, learning_rate=0.0)
     with pytest.raises(ArgumentError, match="no depth"):
         tg.plot.gradient_by_depth(influence_of(hidden=()))

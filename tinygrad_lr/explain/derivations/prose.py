@@ -7,28 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...core.primitive import PRIMITIVES
 from ...support.text_format import number_text
 from ..formula.expression import Expression, Name, Number, derivative
 from .model import DerivationData
 from .steps import Share, Step
 
-PRODUCTS = frozenset({"affine", "matmul"})
-EXTREMES = frozenset({"max", "min"})
 CASES = re.compile(r"^\\begin\{cases\}")
-SPOKEN = {
-    "sum": "Every entry of {x} is a term of one entry of {v}, and gets the whole of its {g}.",
-    "mean": "The entries of {x} count alike in their mean: each gets an equal part of {g}.",
-    "max": "{v} moves with the largest entries of {x} alone: they share {g}.",
-    "min": "{v} moves with the smallest entries of {x} alone: they share {g}.",
-    "softmax": "The shares of {v} add up to 1: where one rises, the others together fall.",
-    "getitem_at": "{v} picks entries of {x}: the gradient goes back to where they were picked, "
-    "and what was not picked gets 0.",
-    "transpose_to": "{v} is {x} with its axes in another order, and so is its gradient.",
-    "reshape_to": "{v} is {x} in another shape, and so is its gradient.",
-    "concatenate_all": "{x} is a part of {v}: it gets its part of the gradient.",
-    "cross_correlation": "Each window of the input is weighted by {x}'s partner; what a step "
-    "carries is added up over all windows.",
-}
 
 
 def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
@@ -43,7 +28,8 @@ def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
     v, x = (Name(derivation.names.latex(z)) for z in (share.reader, step.value))
     direct = record is not None and record.operation.name == pull.operation
     local = pull.local if pull.local != share.local_name else None  # a formula that says more
-    if local is None or (direct and pull.operation in EXTREMES):
+    operation = PRIMITIVES.get(pull.operation)
+    if local is None or (direct and operation is not None and operation.selects):
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, step.value.ndim)
         above = derivative(Name(derivation.names.latex(derivation.loss)), v)
         return describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
@@ -115,10 +101,11 @@ def describe_operation(
     between v and this one.
     """
     text = ""
-    if operation in PRODUCTS and (position or direct):
+    known = PRIMITIVES.get(operation)
+    if known is not None and known.matrix_product and (position or direct):
         text = _describe_product(position, *ndims[:2])
-    elif direct:
-        text = SPOKEN.get(operation, "")
+    elif known is not None and direct:
+        text = known.sentence
     if not text:
         by = f"rule of {operation}" if direct else "combined rules of the operations in between"
         text = "The gradient of {v} reaches {x} by the " + by + "."

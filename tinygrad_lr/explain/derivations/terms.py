@@ -43,7 +43,7 @@ def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
 
 def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     operation, operands, numbers, _ = share.reader.record  # type: ignore[misc]
-    alone = share.pull.operation == operation.name in {"affine", "matmul"}
+    alone = operation.matrix_product and share.pull.operation == operation.name
     if not alone or operands[1] is not share.value:
         return None
     x, g = np.asarray(numbers[0]), np.asarray(share.cotangent)

@@ -20,15 +20,13 @@ LINE: Sequence[Callable[..., Any]] = (
 )
 """The rules of x @ w + b if w is a single number: those of the lesson's w·x + b."""
 
-ENTRYWISE = frozenset({"alias", "broadcast_to", "cast"})
-
 
 def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any], bool]:
     """Return the rules by operand, and whether the operation is elementwise."""
-    line = operation.name in {"affine", "matmul"} and np.shape(numbers[1]) == (1, 1)
+    line = operation.matrix_product and np.shape(numbers[1]) == (1, 1)
     if line and np.ndim(numbers[0]) == 2:
         return LINE, True
-    return operation.rules, operation.kind == "elementwise" or operation.name in ENTRYWISE
+    return operation.rules, operation.entrywise
 
 
 def apply_rule(

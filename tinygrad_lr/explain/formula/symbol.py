@@ -34,9 +34,6 @@ from .expression import (
 )
 
 MAX_OPERATIONS = 60  # in one formula: a longer one explains nothing
-INVISIBLE = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
-"""Operations that are not written in a formula: only their operand is."""
-
 CONDITIONS = {
     np.less: "<x> < <y>",
     np.less_equal: r"<x> \le <y>",
@@ -153,18 +150,18 @@ def operation_formula(
     """Return the formula of an operation: by algebra if there is a rule, else by its template."""
     x = [expression_of(operand) for operand in operands]
     name = operation.name
-    if name in INVISIBLE:
+    if operation.identity:
         return x[0]
     if name in {"multiply", "chain"}:
         return product(*x)
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
-    if name in {"matmul", "affine"}:
+    if operation.matrix_product:
         shapes = [np.shape(number_of(operand)) for operand in operands[:2]]
         found = _matrix_product(x[0], x[1], shapes, out) or call(
             PRIMITIVES["matmul"].latex or "", {"x": x[0], "y": x[1]}
         )
-        return total(found, x[2]) if name == "affine" else found
+        return total(found, x[2]) if len(x) > 2 else found
     if name == "getitem_at":
         return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
@@ -196,7 +193,7 @@ def explicit_formula(
     'x · 0'
     """
     found = operation_formula(operation, operands, options, out)
-    if operation.latex and (operation.name in INVISIBLE or isinstance(found, Number)):
+    if operation.latex and (operation.identity or isinstance(found, Number)):
         x = map(expression_of, operands)
         return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
     return found

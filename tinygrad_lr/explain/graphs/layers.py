@@ -15,9 +15,6 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable
 
-ADDITIVE = frozenset({"add", "subtract", "concatenate_all"})
-"""Operations through which a parameter joins a layer without starting one: a bias."""
-
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -101,7 +98,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             continue
         own = _parameters_in(of, leaves, made)
         level = max((number.get(x, 0) for x in of), default=0)
-        if own and (operation.name not in ADDITIVE or not level):
+        if own and (not operation.additive or not level):
             level += 1
         number[value] = level
         reads[value] = own
@@ -165,7 +162,7 @@ def _reads_parameters_only(value: Value, leaves: Set[Value], made: Mapping[Value
     if any(np.ndim(x) for x in plain) or any(type(x) is np.ndarray for x in options.values()):
         return False
     if of <= made.keys():
-        return len(of) == 1 or operation.name in ADDITIVE
+        return len(of) == 1 or operation.additive
     scaled = operation.name == "power" or all(x.ndim > 1 for x in of)
     return len(of) == 1 and of <= leaves and (not plain or scaled)
 
@@ -177,7 +174,7 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
     for value in reversed(results):
         operation, operands, _, _ = value.record  # type: ignore[misc]
         of = {x for x in operands if type(x) is Value}
-        if not of.isdisjoint(leaves) or (operation.name not in ADDITIVE and of & made):
+        if not of.isdisjoint(leaves) or (not operation.additive and of & made):
             reading.add(value)
         if value in before or value in reading:
             before.update(of)

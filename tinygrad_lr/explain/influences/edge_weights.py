@@ -101,7 +101,7 @@ def _orientations(graph: Float64Graph, layer: int, value: Value) -> set[bool]:
         for place, operand in enumerate(operands):
             if operand is not value:
                 continue
-            if operation.name in {"matmul", "affine"}:
+            if operation.matrix_product:
                 turned = value.ndim == 2 and np.ndim(numbers[1]) == 1
                 found |= {True} if place == 1 else {False} if turned else set()
             elif operation.name == "transpose_to" and value.ndim == 2:

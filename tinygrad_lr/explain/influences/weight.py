@@ -13,8 +13,6 @@ from ...support.text_format import number_text
 from .float64_graph import Float64Graph
 from .paths import Journey, Path, Through
 
-KINKED = frozenset({"relu", "leaky_relu", "abs"})
-
 
 class WeightInfluence:
     """One entry of a parameter, and its effect on the loss.
@@ -66,7 +64,7 @@ class WeightInfluence:
         count = 0
         for value in now:
             record = value.record
-            if record is not None and record.operation.name in KINKED:
+            if record is not None and record.operation.kinked:
                 (source,) = record.operands
                 before = np.asarray(self._graph.twin[source]._content) > 0
                 count += int(np.sum(before != (np.asarray(now[source]) > 0)))
