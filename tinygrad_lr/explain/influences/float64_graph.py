@@ -12,12 +12,12 @@ from ...core.autodiff import seed
 from ...core.chain_rule import pull_back, push_forward
 from ...core.grad_mode import RECORDING
 from ...core.graph import ordered
-from ...core.value import Value, plain
+from ...core.value import Value
 from ...nn import Module
 from ...support.errstate import silent
 from ..graphs.layers import Layer
 from ..graphs.naming import Names
-from ..graphs.replay import leaf_numbers, rerun
+from ..graphs.replay import Replay, leaf_numbers, rerun
 
 
 class Float64Graph:
@@ -89,14 +89,16 @@ class Float64Graph:
         found = self._gradients.get(twin)
         return np.zeros(twin.shape)[()] if found is None else found
 
-    def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
-        """Return the numbers that change with other numbers for some of the Values."""
-        return rerun_in_float64(self.order, numbers, self.twin)
+    @cached_property
+    def replay(self) -> Replay:
+        """The float64 graph as a function of other numbers for its Values (those in `twin`)."""
+        return Replay(self.twin[self.loss])
 
     def loss_at(self, numbers: Mapping[Value, Any]) -> float:
         """Return the loss with other numbers for some of the Values."""
-        now = self.at(numbers).get(self.loss, self.twin[self.loss])
-        return float(np.asarray(plain(now)).reshape(()))
+        twin = self.twin
+        now = self.replay.at({twin[x]: number for x, number in numbers.items()})
+        return float(np.asarray(now[twin[self.loss]]).reshape(()))
 
     @silent
     def second_derivative(self, value: Value, direction: Any) -> Any:

@@ -60,14 +60,16 @@ class WeightInfluence:
 
         If there are any, the change of the loss may differ from g·δ, however small the nudge.
         """
-        now = self._graph.at({self._leaf: self._numbers_with(self.value + self.nudge)})
+        moved = self._numbers_with(self.value + self.nudge)
+        now = self._graph.replay.at({self._graph.twin[self._leaf]: moved})
         count = 0
         for value in now:
             record = value.record
             if record is not None and record.operation.kinked:
                 (source,) = record.operands
-                before = np.asarray(self._graph.twin[source]._content) > 0
-                count += int(np.sum(before != (np.asarray(now[source]) > 0)))
+                if source in now:
+                    before = np.asarray(source._content) > 0
+                    count += int(np.sum(before != (np.asarray(now[source]) > 0)))
         return count
 
     def __repr__(self) -> str:
