@@ -15,7 +15,13 @@ import tinygrad_lr
 
 ROOT = Path(__file__).parent.parent
 REPOSITORY = "https://example.org/someone/tinygrad_lr"
-SOURCES = ["LICENSE", "README.md", "hatch_build.py", "pyproject.toml", "tinygrad_lr/__init__.py"]
+SOURCES = [
+    "LICENSE",
+    "README.md",
+    "hatch_build.py",
+    "pyproject.toml",
+    "tinygrad_lr/support/version.py",
+]
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ from .ops import silu as silu
 from .ops import softmax as softmax
 from .ops import softplus as softplus
 from .support.lazy_imports import at_first_use as _at_first_use
+from .support.version import __version__ as __version__
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
@@ -61,8 +62,6 @@ if _TYPE_CHECKING:
     from .report_page import report as report
     from .train import History as History
     from .train import fit as fit
-
-__version__ = "0.2.0"
 
 _MODULES = [
     *("checkpoint", "compiler", "datasets", "explain", "interop", "linear", "metrics", "plot"),
