@@ -68,7 +68,7 @@ def build_metadata(folder, repository):
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
     for name in SOURCES:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     project = (ROOT / "pyproject.toml").read_text()
     project, count = re.subn(
