@@ -1,23 +1,35 @@
-"""What kind of run a page is about, which decides what it can show."""
+"""The kind of a run: its task, and whether the page can compute the model by itself."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from .. import losses
-from ..nn import Module
-from .data import Data
-from .model_spec import MOST_PARAMETERS, layers_of
+import numpy as np
 
-KNOWN: dict[Any, str] = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
+from .. import losses, nn, ops
+from ..nn import Module
+from ..nn.activation import Function
+from .data import Data
+from .schema import FunctionName, Layer, Task
+
+LOSSES: dict[Any, str] = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
+FUNCTIONS: dict[Any, FunctionName] = {
+    **{np.tanh: "tanh", ops.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid"},
+    **{ops.softplus: "softplus", ops.silu: "silu"},
+}
+MODULES: dict[type[Module], FunctionName] = {
+    **{nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"},
+    **{nn.Softplus: "softplus", nn.SiLU: "silu"},
+}
+MAX_PARAMETERS = 5000  # of a model that the page computes: those of all frames go into the file
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a page knows about the model and its task.
+    """The task of a run, and how much of its model the page knows.
 
     - `task`: "regression" of one number by mean squared error, "classes", or "other"
     - `loss`: its name
@@ -26,9 +38,9 @@ class Kind:
     - `open`: whether the page can compute the model and its loss by itself, at any weights
     """
 
-    task: str
+    task: Task
     loss: str
-    layers: list[dict[str, Any]] | None
+    layers: list[Layer] | None
     line: bool
     open: bool
 
@@ -38,16 +50,16 @@ class Kind:
         return self.line and self.task == "regression"
 
 
-def kind_of(model: Module, data: Data, loss: Callable[[Any, Any], Any]) -> Kind:
-    """The kind of a run."""
-    layers = layers_of(model)
-    name = KNOWN.get(loss)
-    task = "other"
+def classify_task(model: Module, data: Data, loss: Callable[[Any, Any], Any]) -> Kind:
+    """The kind of a run, which decides what its page can show."""
+    layers = describe_layers(model)
+    name = LOSSES.get(loss)
+    task: Task = "other"
     if data.y[0].size == 1 and name == "mse":
         task = "regression"
     elif data.labels:
         task = "classes"
-    wanted = {"regression": "mse", "classes": "cross_entropy"}.get(task)
+    wanted = {"regression": "mse", "classes": "cross_entropy", "other": None}[task]
     fits = layers is not None and name == wanted
     fits = fits and (task == "classes" or layers is None or layers[-1]["outputs"] == 1)
     return Kind(
@@ -55,13 +67,59 @@ def kind_of(model: Module, data: Data, loss: Callable[[Any, Any], Any]) -> Kind:
         loss=name or str(getattr(loss, "__name__", "loss")),
         layers=layers,
         line=layers is not None and len(layers) == 1 and layers[0]["function"] is None,
-        open=fits and task != "other" and data.tabular and data.parameters <= MOST_PARAMETERS,
+        open=fits and task != "other" and data.tabular and data.parameters <= MAX_PARAMETERS,
     )
 
 
-def labelled(data: Data, outputs: int) -> Data:
-    """The data with a label for each of the model's outputs, those without one by their number."""
-    if not data.labels or outputs <= len(data.labels):
-        return data
-    more = map(str, range(len(data.labels), outputs))
-    return dataclasses.replace(data, labels=(*data.labels, *more))
+def describe_layers(model: Module) -> list[Layer] | None:
+    """The affine layers with the function after each, or None for any other model.
+
+    >>> describe_layers(tg.nn.MLP(2, [3], 1, "tanh"))[0]["function"]
+    'tanh'
+    """
+    begins: dict[int, int] = {}
+    end = 0
+    for parameter in model.parameters():
+        begins[id(parameter)] = end
+        end += parameter.size
+    found: list[Layer] = []
+    for module in _flatten(model):
+        if type(module) is nn.Linear:
+            bias = None if module.bias is None else begins[id(module.bias)]
+            found.append(
+                {
+                    "weight": begins[id(module.weight)],
+                    "bias": bias,
+                    "inputs": module.in_features,
+                    "outputs": module.out_features,
+                    "function": None,
+                    "slope": 0.0,
+                }
+            )
+            continue
+        name, slope = _name_function(module)
+        if name is None or not found or found[-1]["function"] is not None:
+            return None
+        found[-1]["function"], found[-1]["slope"] = name, slope
+    fits = all(a["outputs"] == b["inputs"] for a, b in pairwise(found))
+    own = sum(layer["inputs"] * layer["outputs"] for layer in found)
+    own += sum(layer["outputs"] for layer in found if layer["bias"] is not None)
+    return found if found and fits and own == end else None
+
+
+def _flatten(model: Module) -> list[Module]:
+    """The layers of a chain of layers, in order; any other module as itself."""
+    if isinstance(model, nn.Sequential) and type(model) in {nn.Sequential, nn.MLP}:
+        return [inner for layer in model.layers for inner in _flatten(layer)]
+    return [] if type(model) is nn.Identity else [model]
+
+
+def _name_function(module: Module) -> tuple[FunctionName | None, float]:
+    """The name of an activation that the page knows, with its slope or alpha."""
+    if isinstance(module, Function):
+        return next((n for f, n in FUNCTIONS.items() if f is module.function), None), 0.0
+    if isinstance(module, nn.LeakyReLU):
+        return "leaky_relu", module.slope
+    if isinstance(module, nn.ELU):
+        return "elu", module.alpha
+    return MODULES.get(type(module)), 0.0
