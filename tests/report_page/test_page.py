@@ -498,7 +498,7 @@ def test_what_does_not_fit_together_is_refused(sat, tmp_path):
     other = tg.data.Standardizer().fit(np.eye(3))
     with pytest.raises(ShapeError, match="x_scaling must be a Standardizer fitted to 1 columns"):
         tg.report(history, line, z, y, x_scaling=other)
-    with pytest.raises(ShapeError, match="y_scaling must be .* got one that isn't fitted"):
+    with pytest.raises(ShapeError, match=r"y_scaling must be .* got one that isn't fitted"):
         tg.report(history, line, z, y, y_scaling=tg.data.Standardizer())
     labels = {"loss": tg.losses.cross_entropy, "labels": ["one"]}
     with pytest.raises(ShapeError, match="labels must have a label for each class from 0 to 1"):

@@ -391,7 +391,7 @@ def test_where_it_is_not_asked_for_it_goes_on_without_and_says_so(accumulate, mo
 
 def test_an_error_of_the_data_is_the_same_error():
     for compile in (False, True):
-        with pytest.raises(tg.errors.ShapeError, match=r"Linear\(3, 1\): x has 2 features"):
+        with pytest.raises(tg.errors.ShapeError, match=r"Linear\(3, 1\): x must have shape"):
             fit(line(), X[:, :2], Y, compile=compile)
 
 

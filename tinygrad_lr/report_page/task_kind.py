@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
-import numpy as np
-
-from .. import losses, nn, ops
+from .. import losses, nn
+from ..core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive
 from ..nn import Module
-from ..nn.activation import Function
+from ..nn.activations import Function
 from .data import Data
 from .schema import FunctionName, Layer, Task
 
 LOSSES: dict[Any, str] = {losses.mse: "mse", losses.cross_entropy: "cross_entropy"}
-FUNCTIONS: dict[Any, FunctionName] = {
-    **{np.tanh: "tanh", ops.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid"},
-    **{ops.softplus: "softplus", ops.silu: "silu"},
-}
-MODULES: dict[type[Module], FunctionName] = {
-    **{nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"},
-    **{nn.Softplus: "softplus", nn.SiLU: "silu"},
-}
 MAX_PARAMETERS = 5000  # of a model that the page computes: those of all frames go into the file
 
 
@@ -117,9 +108,19 @@ def _flatten(model: Module) -> list[Module]:
 def _name_function(module: Module) -> tuple[FunctionName | None, float]:
     """The name of an activation that the page knows, with its slope or alpha."""
     if isinstance(module, Function):
-        return next((n for f, n in FUNCTIONS.items() if f is module.function), None), 0.0
+        return _name_operation(NUMPY_IMPLS.get(module.function, module.function)), 0.0
     if isinstance(module, nn.LeakyReLU):
         return "leaky_relu", module.slope
     if isinstance(module, nn.ELU):
         return "elu", module.alpha
-    return MODULES.get(type(module)), 0.0
+    name = type(module).__name__
+    own = getattr(nn, name, None) is type(module)
+    return (_name_operation(PRIMITIVES.get(name.lower())) if own else None), 0.0
+
+
+def _name_operation(operation: Any) -> FunctionName | None:
+    """The name of an operation of one argument, if the page can compute it."""
+    if not isinstance(operation, Primitive) or PRIMITIVES[operation.name] is not operation:
+        return None
+    names: tuple[FunctionName, ...] = get_args(FunctionName)
+    return next((x for x in names if x == operation.name and x not in {"leaky_relu", "elu"}), None)
