@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, refuse
 from ..support.abstract_array import Array
 from .prefetch import Ahead
-from .sources import EVERYTHING, WHERE, Rows, Source, frozen
+from .sources import EVERYTHING, WHERE, Rows, Source, freeze
 
 Batch: TypeAlias = tuple[Any, ...]
 
@@ -119,4 +119,4 @@ def _for_batch(start: dict[str, Any], number: int, batch: int) -> np.random.Gene
 def _owned(array: Any) -> Array:
     """What a transform gave, read-only; a copy if somebody else may write to it."""
     given = np.asarray(array)
-    return frozen(given.copy(order="K")) if given.flags.writeable else given
+    return freeze(given.copy(order="K")) if given.flags.writeable else given

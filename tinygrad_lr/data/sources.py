@@ -39,7 +39,7 @@ class InMemory:
         if rows is EVERYTHING:
             return (self.array,)
         taken = self.array[rows]
-        return (frozen(taken.copy() if isinstance(rows, slice) else taken),)
+        return (freeze(taken.copy() if isinstance(rows, slice) else taken),)
 
 
 class OnDisk:
@@ -54,12 +54,12 @@ class OnDisk:
         if isinstance(rows, slice):
             if rows is EVERYTHING and isinstance(self.file, np.memmap):
                 return (self.file,)
-            return (frozen(np.array(self.file[rows])),)
+            return (freeze(np.array(self.file[rows])),)
         forwards = np.argsort(rows, kind="stable")
         read = np.asarray(self.file[rows[forwards]])
         taken = np.empty_like(read, subok=False)
         taken[forwards] = read
-        return (frozen(taken),)
+        return (freeze(taken),)
 
 
 class Samples:
@@ -94,7 +94,7 @@ def stacked(samples: list[Any], indices: Iterable[int]) -> tuple[Array, ...]:
                 given=f"{shape}",
                 cure="crop or pad the samples in the data set's __getitem__",
             )
-    return tuple(frozen(np.stack(column)) for column in zip(*arrays, strict=True))
+    return tuple(freeze(np.stack(column)) for column in zip(*arrays, strict=True))
 
 
 def _field(entry: Any) -> Array:
@@ -142,7 +142,7 @@ def as_rows(where: str, name: str, given: Any) -> Array:
     own = not isinstance(given, np.ndarray)
     array = _converted(where, name, given, copy=own or None)
     _with_rows(where, name, array)
-    return frozen(array) if own else array
+    return freeze(array) if own else array
 
 
 def _like_a_file(given: Any) -> bool:
@@ -189,7 +189,7 @@ def _converted(where: str, name: str, value: Any, copy: bool | None = None) -> A
         )
 
 
-def frozen(array: Array) -> Array:
+def freeze(array: Array) -> Array:
     """The array, read-only: graphs then need no copy of it."""
     array.flags.writeable = False
     return array

@@ -17,7 +17,7 @@ from ..optim import Adam
 from ..support.abstract_array import Array
 from ..support.files import check_outputs, printable
 from ..train import History, fit
-from ..train.history import counted
+from ..train.history import count_of
 from .class_parts import Classes, Classification, ClassPrediction, ClassRow, FirstSlopes
 from .classes import ClassProblem
 from .page import check_page, save_class_page
@@ -67,7 +67,7 @@ def classify(
         predictor.save(save)
     if history.reason == "interrupted":
         saved = f"; {printable(save)} holds what was learnt" if save is not None else ""
-        raise Interrupted(f"interrupted after {counted(history.steps, 'step')}{saved}")
+        raise Interrupted(f"interrupted after {count_of(history.steps, 'step')}{saved}")
     found = judged(problem, settings, predictor, history, train, held_out)
     yield found
     yield prediction(problem, predictor, at)

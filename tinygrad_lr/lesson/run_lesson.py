@@ -14,7 +14,7 @@ from ..linear import Line
 from ..support.abstract_array import Array
 from ..support.files import check_outputs, printable
 from ..train import History
-from ..train.history import counted
+from ..train.history import count_of
 from . import derivation, rates
 from .classes import ClassProblem
 from .page import check_page, save_page
@@ -73,7 +73,7 @@ def run(
         training.predictor.save(save)
     if training.history.reason == "interrupted":
         saved = f"; {printable(save)} holds what was learnt" if save is not None else ""
-        raise Interrupted(f"interrupted after {counted(training.history.steps, 'step')}{saved}")
+        raise Interrupted(f"interrupted after {count_of(training.history.steps, 'step')}{saved}")
     if line is None:
         yield network(problem, settings, training)
     else:

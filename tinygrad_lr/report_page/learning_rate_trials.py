@@ -14,7 +14,7 @@ from ..errors import TinygradError
 from ..linear import learning_rate_limit
 from ..support.abstract_array import Array
 from ..train import History, fit
-from ..train.evaluation import compared, mode
+from ..train.evaluation import compute_loss, training_mode
 from .document import rounded
 from .model_copy import Twin
 
@@ -43,10 +43,10 @@ def trials(
     x, y = x[::stride], y[::stride]
     first = {name: np.array(records[0]) for name, records in history.weights.items()}
     twin.put(first)
-    with mode(twin.model, False), np.errstate(all="ignore"):
+    with training_mode(twin.model, False), np.errstate(all="ignore"):
         try:
             limit = learning_rate_limit(
-                twin.model, lambda prediction, wanted: compared(loss, prediction, wanted), x, y
+                twin.model, lambda prediction, wanted: compute_loss(loss, prediction, wanted), x, y
             )
         except TinygradError:  # no second derivative
             return None

@@ -12,7 +12,7 @@ from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..nn import Module
 from ..support.abstract_array import Array
-from ..train.evaluation import compared
+from ..train.evaluation import compute_loss
 
 Weights = Mapping[str, Array]
 
@@ -37,14 +37,14 @@ class Twin:
         """The loss at these weights."""
         self.put(weights)
         with no_grad(), np.errstate(all="ignore"):
-            return float(compared(self._loss, self.model(self._x), self._y))
+            return float(compute_loss(self._loss, self.model(self._x), self._y))
 
     def recorded(self, weights: Weights) -> Value:
         """The loss at these weights, with its graph."""
         self.put(weights)
         self.model.zero_grad()
         with np.errstate(all="ignore"):
-            loss: Value = compared(self._loss, self.model(self._x), self._y)
+            loss: Value = compute_loss(self._loss, self.model(self._x), self._y)
         return loss
 
     def slopes(self, weights: Weights) -> tuple[float, Array]:

@@ -13,7 +13,7 @@ from ..metrics import confusion_matrix
 from ..nn import Module
 from ..support.files import printable
 from ..train import History
-from ..train.history import counted
+from ..train.history import count_of
 from .data import Data
 from .document import rounded
 from .frames import Moments
@@ -188,7 +188,7 @@ def settings(
     used = math.isfinite(history.learning_rate)
     rate = f"{rates[0]:.4g}, later {rates[-1]:.4g}" if moving else f"{history.learning_rate:.6g}"
     own = {
-        "model": f"{type(model).__name__} with {counted(size, 'weight')}",
+        "model": f"{type(model).__name__} with {count_of(size, 'weight')}",
         "loss": names.get(loss, loss),
         **({"learning rate": rate} if used else {}),
         "steps": str(history.steps),

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..support.html import MOST_COLUMNS, MOST_ROWS, Html, element, ends, table, title, together
 from ..support.text_format import number_text
-from .history import History, counted
+from .history import History, count_of
 from .sparkline_svg import curves
 
 
 def history_page(history: History) -> Html:
     """The display of a history."""
-    parts: list[object] = [title("History", history.message or counted(history.steps, "step"))]
+    parts: list[object] = [title("History", history.message or count_of(history.steps, "step"))]
     losses = [(float(i), float(x)) for i, x in enumerate(history.losses)]
     held = [
         (float(row["step"]), float(row["validation_loss"]))
@@ -65,5 +65,5 @@ def evaluations(rows: Sequence[Mapping[str, float]]) -> Html:
             ]
         )
     heads = [name.replace("_", " ") for name in shown]
-    caption = f"{counted(len(rows), 'evaluation')}{more}"
+    caption = f"{count_of(len(rows), 'evaluation')}{more}"
     return table(heads, body, caption=caption, numeric=range(len(heads)))
