@@ -380,7 +380,7 @@ def test_what_cannot_be_compiled_is_an_error_with_its_line(backend):
 
 def test_an_error_of_the_data_is_the_same_error():
     for compile in (False, True):
-        with pytest.raises(tg.errors.ShapeError, match=r"Linear\(3, 1\): x has 2 features"):
+        with pytest.raises(tg.errors.ShapeError, match=r"Linear\(3, 1\): x must have shape"):
             fit(line(), X[:, :2], Y, compile=compile)
 
 

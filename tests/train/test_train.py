@@ -391,8 +391,8 @@ def test_what_is_not_real_numbers_is_refused(x):
         ([1.0, 2.0], [1.0], r"y must have as many rows as x \(2\), got 1"),
         ([], [], "x must have at least one row"),
         (1.0, [1.0], "x must have at least one row"),
-        (np.ones((2, 3)), [1.0, 2.0], r"Linear\(1, 1\): x has 3 features"),
-        ([1.0, 2.0], np.ones((2, 2)), r"target .*shape|different shapes"),
+        (np.ones((2, 3)), [1.0, 2.0], r"Linear\(1, 1\): x must have shape"),
+        ([1.0, 2.0], np.ones((2, 2)), "target must have the shape of the prediction"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(x, y, told):
@@ -412,9 +412,7 @@ def test_shapes_that_do_not_fit_are_refused(x, y, told):
     ],
 )
 def test_arguments_out_of_range_are_refused(wrong):
-    with pytest.raises(
-        ArgumentError, match=r"^\w+: .*(must be|must have|expected) .*, (got|given) "
-    ):
+    with pytest.raises(ArgumentError, match=r"must be .*, got|must have .*, got|must be given once"):
         fit(nn.Linear(1, 1), [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], **wrong)
 
 
