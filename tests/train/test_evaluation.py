@@ -245,7 +245,7 @@ class Several(nn.Module):
 @pytest.mark.parametrize(
     ("model", "loss", "told"),
     [
-        (mlp(2), losses.mse, "for class labels, take cross_entropy"),
+        (mlp(2), losses.mse, "for class labels, use cross_entropy"),
         (mlp(2), "cross_entropy", r"loss must be a function .*; pass tg\.losses\.cross_entropy"),
         (mlp(2), None, "loss must be a function such as tg.losses.mse, got None"),
         (Several(), losses.mse, "output must be one array, got tuple; wrap the model"),

@@ -18,7 +18,7 @@ from ..nn import Module, ReLU
 from ..nn.hooks import observed
 from ..optim import SGD, Optimizer
 from ..support.abstract_array import Array
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_choice, check_integer, check_number
 from .evaluation import training_mode
 
 __all__ = ["EarlyStopping"]
@@ -145,8 +145,7 @@ class EarlyStopping:
             if "highest" not in renamed:
                 _warn_renamed("highest")
             mode = {None: "auto", False: "min", True: "max"}[mode]
-        if mode not in {"auto", "min", "max"}:
-            raise ArgumentError(f"{where}: mode must be 'auto', 'min' or 'max', got {mode!r:.60}")
+        check_choice(where, "mode", mode, ("auto", "min", "max"))
         if mode == "auto":
             mode = "min" if monitor.endswith(("loss", "mae", "mse", "error")) else "max"
         self.patience = check_integer(where, "patience", patience, low=1)
