@@ -74,7 +74,7 @@ class History:
     @notebook_display
     def _repr_html_(self) -> Iterator[DisplayPart]:
         """Show why it ended, the loss curve, settings, evaluations and warnings."""
-        from .sparkline_svg import curves  # here: only notebooks need it
+        from .sparkline_svg import draw_loss_curves  # here: only notebooks need it
 
         yield Heading("History", [self.message or count_of(self.steps, "step")])
         losses = [(float(i), float(x)) for i, x in enumerate(self.losses)]
@@ -84,7 +84,7 @@ class History:
             if "validation_loss" in row
         ]
         if sum(math.isfinite(x) for _, x in losses) > 1:
-            yield curves(losses, validation)
+            yield draw_loss_curves(losses, validation)
         yield Table([], list(self._settings()), numeric=[1])
         if self.evaluations:
             yield self._evaluations_table()

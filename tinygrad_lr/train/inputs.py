@@ -112,8 +112,9 @@ class StepBatches(Iterator[list[Batch]]):
         return next(self._groups)
 
     def _epochs(self) -> Iterator[list[Batch]]:
-        while self.arrays is not None and len(self.loader) == 1:
-            yield [self.arrays]  # in order: the loader has no position to keep
+        if self.arrays is not None and len(self.loader) == 1:
+            while True:
+                yield [self.arrays]  # in order: the loader has no position to keep
         converter = InputConverter(self.model)
         while True:
             batches = self._converted(converter) if self.arrays is None else iter(self.loader)

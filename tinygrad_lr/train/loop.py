@@ -245,7 +245,7 @@ def fit(
             reason = train(state, stepper, show)
         except KeyboardInterrupt:
             reason = "interrupted"
-            state.settle_interrupted()
+            state.settle_interruption()
     return finish(state, reason)
 
 

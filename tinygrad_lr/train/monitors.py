@@ -23,8 +23,8 @@ from .evaluation import training_mode
 
 __all__ = ["EarlyStopping"]
 
-MAX_LOSS_GROWTH = 1e4  # a loss above this many times the first one, for so many steps in a row:
-DIVERGENCE_PATIENCE = 10
+MAX_LOSS_GROWTH = 1e4  # a loss above this many times the first one diverges,
+DIVERGENCE_PATIENCE = 10  # if it stays there for this many steps
 FIRST_CHECK, CHECK_FACTOR = 16, 4  # steps 16, 64, 256 ...: the checks cost next to nothing
 MAX_GRADIENT_RATIO = 1e6  # between the gradients of two layers, or of a gradient and its weights
 MIN_RELU_ROWS, MAX_RELU_ROWS = 32, 1000  # a ReLU that is 0 for fewer rows may be so by chance

@@ -155,7 +155,7 @@ class FitState:
             self.unchanged = self.unchanged + 1 if same else 0  # w_new = w_old?
         self.committed, self.buffers = self.step, self.weights.copy_buffers()
 
-    def settle_interrupted(self) -> None:
+    def settle_interruption(self) -> None:
         """After an interruption, go back to the beginning of the step, or on to its end."""
         if self.step == self.committed:
             self.weights.restore_buffers(self.buffers)
@@ -192,7 +192,7 @@ class FitState:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """What must be the same for a training to resume from the checkpoint of another."""
+        """The settings that a training must share with the checkpoint that it resumes from."""
         config, stopping = self.config, self.early_stopping
         return {
             "loss": getattr(config.loss, "__name__", type(config.loss).__name__),
