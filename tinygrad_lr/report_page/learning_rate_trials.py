@@ -11,7 +11,10 @@ import numpy as np
 
 from ..support.abstract_array import Array
 from ..train import History
-from ..train.evaluation import compute_loss, training_mode
+from ..train.learning_rate_trials import measure_rate_limit, round_rate, try_learning_rates
+from ..train.model_copy import ModelCopy
+from .document import round_digits
+from .schema import Trial, Trials, Verdict
 
 SMALL, LARGE = 0.001, 1.1  # times the largest stable rate; between them the run's own, or half
 STEPS_LINE, STEPS = 1000, 120
@@ -36,16 +39,9 @@ def run_trials(
     """
     stride = math.ceil(len(x) / MAX_ROWS)
     x, y = x[::stride], y[::stride]
-    first = {name: np.array(records[0]) for name, records in history.weights.items()}
-    twin.put(first)
-    with training_mode(twin.model, False), np.errstate(all="ignore"):
-        try:
-            limit = learning_rate_limit(
-                twin.model, lambda prediction, wanted: compute_loss(loss, prediction, wanted), x, y
-            )
-        except TinygradError:  # no second derivative
-            return None
-    if not 1e-100 < limit < 1e100:
+    twin.put({name: np.array(records[0]) for name, records in history.weights.items()})
+    limit = measure_rate_limit(twin.model, loss, x, y)
+    if limit is None or not 1e-100 < limit < 1e100:
         return None
     own = history.learning_rate if 0.05 * limit <= history.learning_rate <= 0.6 * limit else None
     rates = [

@@ -17,6 +17,7 @@ from ..support.thinning import thin_curve
 from ..support.version import __version__
 from ..train import History
 from ..train.history import count_of
+from ..train.model_copy import LossAtWeights, ModelCopy
 from .data import Data
 from .document import round_digits
 from .frames import Frames

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import as_numpy_float, no_derivative_error
+from ...core.chain_rule import as_numpy_float, match_shape, no_derivative_error
 from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, product, summation
@@ -58,6 +58,6 @@ def apply_rule(
 
 def sum_to_shape(c: Symbol, like: Any) -> Symbol:
     """Sum a cotangent to the shape of its Value: broadcast axes are added up, written Σ."""
-    number = fitted(c.number, like)
+    number = match_shape(c.number, like)
     spread = np.size(c.number) > np.size(number)
     return Symbol(summation(c.expression) if spread else c.expression, number, c.length)

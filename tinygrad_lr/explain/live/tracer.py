@@ -140,7 +140,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 numbers[rate] = None if local is None else local[0].number
                 numbers[moved] = unwrap(t)
         formula = total(*parts)
-        name, result = differential(op.out.expression).text, numbers_text(plain(tangent))
+        name, result = differential(op.out.expression).text, numbers_text(unwrap(tangent))
         line = equation(name, [formula.text], numeric_text(formula, numbers), result)
         self._say(f"{line}  ({self._forward(op)})", 2 * by.rules - 1)
 
@@ -252,14 +252,14 @@ class Pass(WatchedPass):
         op = self.trace._operation(value, self.by)
         name = op.operands[position].expression
         own = derivative(self.head, name)
-        formulas, with_numbers, why = self._apply_rule(op, position, plain(g))
+        formulas, with_numbers, why = self._apply_rule(op, position, unwrap(g))
         if type(c) is Value and not names.known(c):
             names.give(c, own.text)
         line = equation(own.text, formulas, with_numbers, numbers_text(unwrap(c)))
         if before is not None:
             came = ", ".join(dict.fromkeys(self.came.get(name, []))) or "before"
-            earlier = f"the {numbers_text(plain(before))} that came from {came}"
-            line += f", which adds to {earlier}: {numbers_text(plain(before) + plain(c))}"
+            earlier = f"the {numbers_text(unwrap(before))} that came from {came}"
+            line += f", which adds to {earlier}: {numbers_text(unwrap(before) + unwrap(c))}"
         self.came.setdefault(name, []).append(op.out.expression.text)
         operands = value.record.operands
         uses = sum(x is operands[position] for x in operands)
