@@ -1,8 +1,8 @@
-"""Optimisers: how weights follow their gradients downhill.
+"""Optimisers: update weights along their gradients.
 
-`Optimizer` does the loop over the parameters; an algorithm is its own two methods: `start`, the
-state that it keeps for a parameter, and `update`, its rule. Their arguments have the names and
-defaults of PyTorch's, with `learning_rate` for lr.
+`Optimizer` loops over the parameters; an algorithm is two methods: `start`, its initial state for a
+parameter, and `update`, its rule. Arguments have the names and defaults of PyTorch's, with
+`learning_rate` for lr.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .sgd import SGD as SGD
 if TYPE_CHECKING:
     from .adam import Adam as Adam
     from .adam import AdamW as AdamW
+    from .adam import Lion as Lion
     from .adam import NAdam as NAdam
     from .adaptive import Adadelta as Adadelta
     from .adaptive import Adagrad as Adagrad
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .clipping import clip_gradient_norm as clip_gradient_norm
     from .clipping import clip_gradient_value as clip_gradient_value
     from .lbfgs import LBFGS as LBFGS
-    from .lion import Lion as Lion
     from .minimization import minimize as minimize
 
 __all__ = [
@@ -61,7 +61,7 @@ __getattr__, __dir__ = at_first_use(
         "AdamW": "adam",
         "ExponentialMovingAverage": "averaging",
         "LBFGS": "lbfgs",
-        "Lion": "lion",
+        "Lion": "adam",
         "NAdam": "adam",
         "RMSprop": "adaptive",
         "clip_gradient_norm": "clipping",

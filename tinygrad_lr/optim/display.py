@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ..support.html import MOST_ROWS, Html, ends, table, title, together
 from ..support.text_format import number_text
-from .groups import hyperparameters
-from .optimizer import Optimizer
+from .optimizer import Optimizer, hyperparameters
 
 
 def optimizer_table(optimizer: Optimizer) -> Html:

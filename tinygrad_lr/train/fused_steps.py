@@ -13,7 +13,7 @@ import numpy as np
 from ..compiler import compile
 from ..errors import TraceError
 from ..optim import restore, snapshot
-from ..optim.optimizer import in_form_of
+from ..optim.optimizer import match_form
 from .compiled import Attempt, CompiledSteps, data_of
 from .config import Plan
 from .deferred_interrupt import Holding
@@ -161,13 +161,13 @@ class Chunks(Steps):
         """The gradients of a step: as they were found, and as the update left them."""
         count = len(self.parameters)
         found = [
-            in_form_of(x._content, rows[2 + count + i][step].copy())
+            match_form(x._content, rows[2 + count + i][step].copy())
             for i, x in enumerate(self.parameters)
         ]
         if self.plan.clip_norm is None:
             return found, found
         left = [
-            in_form_of(x._content, rows[2 + 2 * count + i][step].copy())
+            match_form(x._content, rows[2 + 2 * count + i][step].copy())
             for i, x in enumerate(self.parameters)
         ]
         return found, left
