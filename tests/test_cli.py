@@ -183,7 +183,7 @@ def test_names_that_move_the_cursor_are_escaped(capsys, folder):
 def test_a_learning_rate_that_is_too_large_fails_and_saves_nothing(capsys, folder):
     arguments = ["--learning-rate", "0.001", "--no-standardize", "--save", "m.safetensors"]
     status, _, err = said(capsys, "fit", STUDENTS, "--x", "sat_sum", "--y", "fy_gpa", *arguments)
-    assert status == 1 and "9.1897e-05, the largest stable one" in err
+    assert status == 1 and "9.1897e-05, the largest stable rate" in err
     assert not Path("m.safetensors").exists()
 
 
@@ -222,7 +222,7 @@ def test_an_output_that_is_an_input_is_refused(capsys, folder):
 
 def test_a_batch_larger_than_the_data_is_refused(capsys, folder):
     status, _, err = said(capsys, "fit", "rows.csv", *FIT, "--batch-size", "9")
-    assert status == 1 and "--batch-size up to 8" in err
+    assert status == 1 and "--batch-size must be at most 8" in err
 
 
 def test_predicting_without_a_feature_names_it(capsys, folder):
@@ -249,6 +249,16 @@ def test_a_missing_extra_gives_the_pip_line(capsys, folder, monkeypatch, module,
     file = "out.png" if option == "--plot" else "out.safetensors"
     status, _, err = said(capsys, "fit", "rows.csv", *FIT, option, file)
     assert status == 1 and "pip install 'tinygrad_lr[" in err
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_an_internal_error_is_one_line_that_mentions_debug(capsys, monkeypatch, debug):
+    monkeypatch.setattr("tinygrad_lr.lesson.read_classes", lambda *_, **__: 1 / 0)
+    status, out, err = said(capsys, "fit", *debug)
+    assert (status, out, "Traceback" in err) == (1, "", bool(debug))
+    line = "tinygrad-lr: internal error: ZeroDivisionError: division by zero"
+    cure = "" if debug else " (rerun with --debug for the traceback)"
+    assert err.endswith(f"{line}{cure}\n")
 
 
 def test_debug_adds_the_traceback(capsys, folder):
@@ -278,7 +288,7 @@ def test_ctrl_c_during_the_descent_saves_what_was_learnt(capsys, folder, monkeyp
 
     monkeypatch.setattr("tinygrad_lr.train.state.unchanged", interrupt)
     status, _, err = said(capsys, "fit", "rows.csv", *FIT, "--save", "m.safetensors")
-    assert status == 130 and "interrupted after 1 step; m.safetensors holds" in err
+    assert status == 130 and "interrupted after 1 step; the model was saved to m.safetensors" in err
     monkeypatch.undo()
     assert said(capsys, "predict", str(folder / "m.safetensors"), str(folder / "rows.csv"))[0] == 0
 

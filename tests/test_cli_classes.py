@@ -58,9 +58,9 @@ def test_words_are_classes_and_the_text_tells_how_often_it_is_right(capsys, fold
     status, out, err = said(capsys, "fit", "flowers.csv", *FIT)
     assert (status, err) == (0, "")
     for words in [
-        *("90 rows of 3 classes", "18 rows are held out", "it learns from 72"),
+        *("90 rows of 3 classes", "18 are held out", "72 rows are for training"),
         *("Softmax regression: 2 → 3", "dL/dz = (p - t)/N", "always '=1+1'"),
-        *("rows it never saw", "true \\ predicted", "kind = "),
+        *("held-out rows", "true \\ predicted", "kind = "),
     ]:
         assert words in out
     assert max(map(len, out.splitlines())) <= 80
@@ -88,7 +88,7 @@ def test_whole_numbers_are_classes_if_asked_and_in_their_order(capsys, folder):
     parts = told(capsys, "--x", "a,b", "--y", "number", "--classify")
     assert parts["classes"]["labels"] == ["8", "9", "10"]
     _, out, _ = said(capsys, "fit", "flowers.csv", "--x", "a,b", "--y", "number")
-    assert "'number' holds 3 different whole numbers" in out and "pass --classify" in out
+    assert "'number' has 3 different integers" in out and "pass --classify" in out
 
 
 def test_what_is_saved_predicts_labels_and_their_probabilities(capsys, folder):
@@ -155,7 +155,7 @@ def test_a_class_of_one_row_is_learnt_from(capsys, folder):
 def test_many_classes_are_told_by_what_is_confused_most(capsys, folder):
     write_many()
     status, out, _ = said(capsys, "fit", "many.csv", *FIT, "--steps", "20")
-    assert status == 0 and "taken for" in out and "and 18 more classes" in out
+    assert status == 0 and "most frequent confusions" in out and "and 18 more classes" in out
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -194,19 +194,23 @@ def test_long_names_are_numbered_where_they_would_not_fit(capsys, folder):
 def test_many_classes_that_are_all_told_apart_are_one_sentence(capsys, folder):
     write_rows([f"k{i % 30}" for i in range(150)])
     out = fitted(capsys, "--hidden", "64", "--lr", "0.03")
-    assert "no class was taken for another" in out and "taken for  " not in out
+    assert "no class is confused with another" in out and "predicted  " not in out
 
 
 def test_what_is_no_better_than_the_commonest_class_is_said_so(capsys, folder):
-    assert "no better than always" in said(capsys, "fit", "flowers.csv", *FIT, "--steps", "0")[1]
-    assert "no better than always" not in said(capsys, "fit", "flowers.csv", *FIT)[1]
+    none, all_steps = (
+        said(capsys, "fit", "flowers.csv", *FIT, *n)[1] for n in (["--steps", "0"], [])
+    )
+    assert "no better than always predicting" in none
+    assert "no better than always predicting" not in all_steps
 
 
 def test_numbers_are_ordered_by_value_and_their_spellings_noted(capsys, folder):
     write_rows([["10.0", "2", "02", "1e0"][i % 4] for i in range(40)])
     classes = json.loads(fitted(capsys, "--classify", "--steps", "1", "--json"))["classes"]
     assert classes["labels"] == ["1e0", "02", "2", "10.0"]
-    note = "'kind' holds '02' and '2', learnt as two classes; if they are one, spell them alike"
+    note = "'kind' has both '02' and '2', treated as two classes; "
+    note += "if they are the same class, give them one spelling"
     assert classes["notes"] == [note]
 
 
@@ -214,7 +218,7 @@ def test_numbers_are_ordered_by_value_and_their_spellings_noted(capsys, folder):
 def test_every_class_is_learnt_from_and_no_row_is_lost(folder, share):
     write_rows([f"k{i % 25}" for i in range(50)] + ["common"] * 20)
     problem = lesson.read_classes("rows.csv", ["a", "b"], "kind")
-    train, held_out = lesson.classifying.divided(problem, share, 0)
+    train, held_out = lesson.classification.split_rows(problem, share, 0)
     assert set(problem.y[train]) == set(problem.y)
     assert sorted([*train, *held_out]) == list(range(70)) and len(held_out) > 0
 
@@ -253,16 +257,16 @@ def test_words_among_numbers_are_a_fault_that_names_the_way_to_mean_them(
 @pytest.mark.parametrize(
     ("rows", "arguments", "sentence"),
     [
-        ("1,2,x\n3,4,\n", [], "line 3, column 'kind': a row without a class"),
-        ("1,2,x\n3,4,NA\n", [], "line 3, column 'kind': a row without a class"),
-        ("1,2,x\n3,4,x\n", [], "one class only; expected two classes or more"),
-        ("1,2,x\n3,4,y\n5,6,z\n", [], "too many classes for 3 rows"),
+        ("1,2,x\n3,4,\n", [], "line 3, column 'kind': each row must have a class label"),
+        ("1,2,x\n3,4,NA\n", [], "line 3, column 'kind': each row must have a class label"),
+        ("1,2,x\n3,4,x\n", [], "must have at least two classes, got 'x' in every row"),
+        ("1,2,x\n3,4,y\n5,6,z\n", [], "got 3 classes in 3 rows"),
         ("1,2,x\n3,no,y\n5,6,y\n", [], "line 3, column 'b'"),
         ("1,2,x\n3,4,7\n5,6,7\n", [], "line 2, column 'kind'"),
-        ("1,2,1\n3,4,2\n5,6,4\n", ["--test", "0.3"], "--test: a quantity is learnt from all rows"),
-        ("1,2,x\n3,4,y\n5,6,y\n", ["--batch-size", "9"], "fewer rows than one batch"),
-        ("1,2,x\n3,4,y\n5,6,y\n", ["--test", "0.999"], "too few rows to hold some out"),
-        ("1,2,x\n3,4,y\n5,6,y\n", ["--at", "1"], "other features than the model has"),
+        ("1,2,1\n3,4,2\n5,6,4\n", ["--test", "0.3"], "--test: --y must be a class, got numbers"),
+        ("1,2,x\n3,4,y\n5,6,y\n", ["--batch-size", "9"], "--batch-size must be at most 3"),
+        ("1,2,x\n3,4,y\n5,6,y\n", ["--test", "0.999"], "--test must be a share that leaves rows"),
+        ("1,2,x\n3,4,y\n5,6,y\n", ["--at", "1"], "one number for each feature (a, b), got 1"),
     ],
 )
 def test_what_cannot_be_told_apart_is_one_line(capsys, folder, rows, arguments, sentence):
@@ -290,18 +294,19 @@ def test_ctrl_c_saves_what_was_learnt(capsys, folder, monkeypatch):
 
     monkeypatch.setattr("tinygrad_lr.train.state.unchanged", interrupt)
     status, _, err = said(capsys, "fit", "flowers.csv", *FIT, "--save", "kinds.safetensors")
-    assert status == 130 and "interrupted after 1 step; kinds.safetensors holds" in err
+    sentence = "interrupted after 1 step; the model was saved to kinds.safetensors"
+    assert status == 130 and sentence in err
 
 
 @pytest.mark.parametrize("labels", [["x"], ["x", "x"], ["x", ""], [1, 2], "xy", None])
 def test_a_file_with_other_labels_is_refused(folder, labels):
     lesson.Predictor(
         description := lesson.predictor.Description(("a",), "y", (), "tanh", (0.0,), (1.0,)),
-        description.model(),
+        description.build_model(),
     ).save("line.safetensors")
     told = json.loads(tg.checkpoint.load_metadata("line.safetensors")["tinygrad_lr"])
     weights = tg.checkpoint.load_file("line.safetensors")
     text = json.dumps({**told, "labels": labels})
     tg.checkpoint.save_file(weights, "line.safetensors", {"tinygrad_lr": text})
-    with pytest.raises(tg.errors.DataFileError, match="its entry 'labels' is wrong"):
+    with pytest.raises(tg.errors.DataFileError, match="wrong entry 'labels'"):
         lesson.load_predictor("line.safetensors")

@@ -1,9 +1,9 @@
-"""Weights in and out of files, as safetensors: numbers by name and text about them, no code.
+"""Weights in and out of safetensors files: arrays by name and text about them, no code.
 
 A file that is read is data: nothing in it is executed or imported, and a bad one raises
-`DataFileError` with its path in one line. Among the texts of a file that is written here stands a
-seal: the version of the format, and checksums of the texts and the numbers, by which a file that
-was damaged is told from a whole one. Files without a seal, such as PyTorch's, load without it.
+`DataFileError` with its path in one line. Files written here carry a seal among their metadata:
+the version of the format, and checksums of the texts and of the arrays, so that damage is
+detected. Files without a seal, such as PyTorch's, load without that check.
 
 Reading needs the package safetensors, which comes with the extra `cli`; writing does not.
 """
@@ -14,35 +14,34 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from .core.value import Value
 from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, import_extra
-from .errors import refuse as refuse_argument
 from .support.abstract_array import Array
-from .support.files import check_regular, printable, refuse, replace_file
+from .support.files import check_regular, printable, replace_file
 
 Result = TypeVar("Result")
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 
-METADATA = "__metadata__"  # the one name that the format keeps for itself
-SEAL, VERSION = "tinygrad_lr_checkpoint", 1  # the entry with the checksums, and how it is written
-OPENING = f'{{"{SEAL}":'  # how its text begins: it is known again when its name is damaged
-TRAINING = "training/"  # before the names of what a training keeps beside the model's own
-LONGEST_HEADER = 100_000_000  # bytes; safetensors reads no longer one
-KINDS = {"f": "F", "i": "I", "u": "U"}  # NumPy's letters, and those of safetensors
+METADATA = "__metadata__"  # the one name that the format reserves
+SEAL, VERSION = "tinygrad_lr_checkpoint", 1  # the entry with the checksums, and its format
+SEAL_PREFIX = f'{{"{SEAL}":'  # how its text begins: it identifies a seal whose name is damaged
+TRAINING = "training/"  # the prefix of what a training stores beside the model's own state
+MAX_HEADER_BYTES = 100_000_000  # safetensors refuses a longer one
+KINDS = {"f": "F", "i": "I", "u": "U"}  # NumPy's letter of a dtype, and that of safetensors
 
 
 class Stateful(Protocol):
-    """A model, or whatever else gives its numbers by name and takes them back."""
+    """A model, or anything else with a state dict."""
 
     def state_dict(self) -> dict[str, Array]:
-        """The numbers by name."""
+        """Return the arrays by name."""
 
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
-        """Take numbers by name, all of them or none."""
+        """Load arrays by name, all of them or none."""
 
 
 def save_file(
@@ -50,13 +49,13 @@ def save_file(
     path: str | os.PathLike[str],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write arrays (or Values) by name, and text by name about them, to a safetensors file.
+    """Save arrays (or Values) by name, with metadata, to a safetensors file.
 
-    The file is replaced at once and whole: after any failure, a kill too, the old one stands as
-    it was. The same arrays and texts give the same bytes.
+    The file is replaced atomically: after any failure, even a kill, the old one is intact. The
+    same arrays and metadata give the same bytes.
 
-    Raises `DtypeError` for what is no array of numbers, `ArgumentError` for names or metadata that
-    are not text, `DataFileError` where the file cannot be written.
+    Raises `DtypeError` for anything but an array of numbers, `ArgumentError` for names or metadata
+    that are not text, `DataFileError` if the file can't be written.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -67,49 +66,52 @@ def save_file(
     >>> tg.checkpoint.load_metadata(file)
     {'made by': 'a lesson'}
     """
-    arrays = {name: _array(name, tensor) for name, tensor in tensors.items()}
+    arrays = {name: _to_array(name, tensor) for name, tensor in tensors.items()}
     texts = dict(metadata or {})
     if not all(isinstance(text, str) for text in (*texts, *texts.values())):
-        wrong, expected, given = "metadata is not text", "a dict of str to str", f"{texts!r:.80}"
-        refuse_argument(ArgumentError, "save_file", wrong, expected=expected, given=given)
+        raise ArgumentError(f"save_file: metadata must be a dict of str to str, got {texts!r:.80}")
     if taken := _seals(texts):
-        wrong, given = "metadata has the name that the checksum has", repr(taken[0])
-        refuse_argument(ArgumentError, "save_file", wrong, expected="another", given=given)
+        raise ArgumentError(
+            f"save_file: metadata must not have the key {taken[0]!r}, "
+            "which is reserved for the checksum"
+        )
     largest_first = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # aligned
     try:
         header = _header({name: arrays[name] for name in largest_first}, texts)
     except UnicodeError as error:
-        wrong, given = "a name or a text cannot be written", f"{error!s:.200}"
-        refuse_argument(ArgumentError, "save_file", wrong, expected="Unicode", given=given)
-    if len(header) > LONGEST_HEADER:
-        expected, given = f"at most {LONGEST_HEADER} bytes", f"{len(header)}"
-        wrong = "the names and texts are too long"
-        refuse_argument(ArgumentError, "save_file", wrong, expected=expected, given=given)
+        raise ArgumentError(
+            f"save_file: names and metadata must be valid Unicode, got {error!s:.200}"
+        ) from error
+    if len(header) > MAX_HEADER_BYTES:
+        raise ArgumentError(
+            f"save_file: names and metadata must take at most {MAX_HEADER_BYTES} bytes, "
+            f"got {len(header)}"
+        )
     data = (arrays[name].tobytes() for name in largest_first)
     replace_file(path, (chunk for chunks in ([header], data) for chunk in chunks))
 
 
 def load_file(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """The arrays of a safetensors file, by name, each its own and writeable.
+    """Load the arrays of a safetensors file, by name; each owns its data and is writeable.
 
-    Raises `DataFileError` for any other file, and for one that was damaged or that a newer
-    version of the package wrote; `MissingExtraError` without safetensors.
+    Raises `DataFileError` for any other file, and for one that is damaged or was written by a
+    newer version of the package; `MissingExtraError` without safetensors.
     """
     return load_all(path)[0]
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text that was saved with the arrays; the arrays are not read.
+    """Load the metadata saved with the arrays, without reading the arrays.
 
-    Raises what `load_file` raises, other than for damage among the arrays.
+    Raises what `load_file` raises, except for damaged arrays.
     """
     return _read(path, lambda file: _metadata(os.fspath(path), file)[0])
 
 
 def load_all(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
-    """What `load_file` and `load_metadata` give, out of one reading.
+    """Load arrays and metadata in one read, so that both come from the same version of the file.
 
-    They belong together then, whoever replaces the file meanwhile. Raises what `load_file` raises.
+    Raises what `load_file` raises.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -118,20 +120,20 @@ def load_all(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, 
     ({'bias': array([0.])}, {'step': '30'})
     """
 
-    def everything(file: Any) -> tuple[dict[str, Array], dict[str, str]]:
+    def read_all(file: Any) -> tuple[dict[str, Array], dict[str, str]]:
         metadata, checksum = _metadata(os.fspath(path), file)
         arrays: dict[str, Array] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if checksum is not None and checksum != _digest_of_arrays(arrays):
-            _refuse_damaged(os.fspath(path), "numbers that differ from their checksum")
+            raise _damaged(os.fspath(path), "arrays don't match their checksum")
         return arrays, metadata
 
-    return _read(path, everything)
+    return _read(path, read_all)
 
 
 def load_shapes(path: str | os.PathLike[str]) -> Shapes:
-    """Each array's dtype, as safetensors spells it, and its shape; the arrays are not read.
+    """Load each array's dtype, as safetensors spells it, and shape, without reading the arrays.
 
-    They were checked against the size of the file. Raises what `load_metadata` raises.
+    Both are checked against the size of the file. Raises what `load_metadata` raises.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -140,17 +142,17 @@ def load_shapes(path: str | os.PathLike[str]) -> Shapes:
     {'bias': ('F64', (3,))}
     """
 
-    def shapes(file: Any) -> Shapes:
+    def read_shapes(file: Any) -> Shapes:
         _metadata(os.fspath(path), file)
         return _shapes(file)
 
-    return _read(path, shapes)
+    return _read(path, read_shapes)
 
 
 def save_model(
     model: Stateful, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write a model's parameters and buffers, and text by name about them, to a safetensors file.
+    """Save a model's parameters and buffers, with metadata, to a safetensors file.
 
     Raises what `save_file` raises.
 
@@ -166,12 +168,12 @@ def save_model(
 
 
 def load_model(model: Stateful, path: str | os.PathLike[str]) -> None:
-    """Give a model of the same architecture the parameters and buffers that a file has.
+    """Load parameters and buffers from a file into a model of the same architecture.
 
-    What a training keeps in the file beside them, under `training/`, is left aside.
+    The state of a training in the file, under `training/`, is ignored.
 
-    Raises what `load_file` raises, and `DataFileError` that names every entry which is missing,
-    unknown, or of another shape or dtype; the model is then as it was.
+    Raises what `load_file` raises, and a `DataFileError` that names every entry which is missing,
+    unknown, or of another shape or dtype; the model is then unchanged.
     """
     found = load_file(path)
     state = {name: array for name, array in found.items() if not name.startswith(TRAINING)}
@@ -182,85 +184,84 @@ def load_model(model: Stateful, path: str | os.PathLike[str]) -> None:
 
 
 def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """What stands before the numbers: its length, and where each array lies, as JSON."""
+    """Return the bytes before the arrays: their length, then names, dtypes, shapes and offsets."""
     shapes = {name: (_dtype(array.dtype), array.shape) for name, array in arrays.items()}
     numbers = _digest_of_arrays(arrays)
-    words = _digest_of_texts(metadata, shapes, numbers)
-    seal = _json({SEAL: VERSION, "header": words, "numbers": numbers})
-    told: dict[str, Any] = {METADATA: dict(sorted({**metadata, SEAL: seal}.items()))}
+    texts = _digest_of_texts(metadata, shapes, numbers)
+    seal = _json({SEAL: VERSION, "header": texts, "numbers": numbers})
+    entries: dict[str, Any] = {METADATA: dict(sorted({**metadata, SEAL: seal}.items()))}
     end = 0
     for name, (dtype, shape) in shapes.items():
         begin, end = end, end + arrays[name].nbytes
-        told[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
-    text = _json(told).encode()
-    text += b" " * (-len(text) % 8)  # so that the numbers begin at a multiple of eight
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    text = _json(entries).encode()
+    text += b" " * (-len(text) % 8)  # so that the arrays begin at a multiple of eight
     return len(text).to_bytes(8, "little") + text
 
 
 def _metadata(path: str, file: Any) -> tuple[dict[str, str], str | None]:
-    """The texts of an opened file, checked against its seal, and the checksum of its arrays."""
+    """Return the metadata of an open file, checked against its seal, and its arrays' checksum."""
     texts = dict(file.metadata() or {})
     seals = _seals(texts)
     if not seals:
         return texts, None
     if seals != [SEAL]:
-        _refuse_damaged(path, f"its checksum under the name {seals[0]!r:.80}")
+        raise _damaged(path, f"its checksum has the name {seals[0]!r:.80}")
     try:
         seal = json.loads(texts.pop(SEAL))
         version = seal[SEAL]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        _refuse_damaged(path, "a checksum that cannot be read")
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise _damaged(path, "its checksum can't be read") from error
     if version is True or version != VERSION:
         newer = isinstance(version, int) and version > VERSION
-        wrong = "written by a newer version of tinygrad_lr" if newer else "of an unknown version"
-        cure = "install a newer one" if newer else "save it again"
-        refuse(path, wrong, f"format {VERSION}", printable(f"format {version!r:.40}"), cure)
+        cure = "upgrade tinygrad_lr, which is older than the file" if newer else "save it again"
+        given = printable(f"{version!r:.40}")
+        raise _bad_file(path, f"checkpoint format must be {VERSION}, got {given}; {cure}")
     numbers = str(seal.get("numbers"))
-    words = _digest_of_texts(texts, _shapes(file), numbers)
-    if seal != {SEAL: VERSION, "header": words, "numbers": numbers}:
-        _refuse_damaged(path, "names, shapes or texts that differ from their checksum")
+    header = _digest_of_texts(texts, _shapes(file), numbers)
+    if seal != {SEAL: VERSION, "header": header, "numbers": numbers}:
+        raise _damaged(path, "names, shapes or metadata don't match their checksum")
     return texts, numbers
 
 
 def _seals(texts: Mapping[str, str]) -> list[str]:
-    """The names of the entries that are a seal, by their name or by their text."""
-    return [name for name, text in texts.items() if name == SEAL or text.startswith(OPENING)]
+    """Return the names of the entries that are a seal, by their name or by their text."""
+    return [name for name, text in texts.items() if name == SEAL or text.startswith(SEAL_PREFIX)]
 
 
 def _digest_of_arrays(arrays: Mapping[str, Array]) -> str:
-    """A checksum of the numbers of all the arrays, in the order of their names."""
+    """Return a checksum of all arrays, in the order of their names."""
     return _digest(arrays[name].reshape(-1) for name in sorted(arrays))
 
 
 def _digest_of_texts(metadata: Mapping[str, str], shapes: Shapes, numbers: str) -> str:
-    """A checksum of all the rest: the texts, the names, shapes and dtypes, and that checksum."""
+    """Return a checksum of the rest: metadata, names, shapes, dtypes, and the arrays' checksum."""
     rest = [VERSION, sorted(metadata.items()), sorted(shapes.items()), numbers]
     return _digest([_json(rest).encode()])
 
 
 def _digest(chunks: Iterable[Any]) -> str:
-    """A checksum of bytes: SHA-256, which processors have, in hexadecimal."""
+    """Return the SHA-256 of the bytes, in hexadecimal."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
     return digest.hexdigest()
 
 
-def _json(told: object) -> str:
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _shapes(file: Any) -> Shapes:
-    """The dtype and the shape of each array of an opened file."""
+    """Return the dtype and the shape of each array of an open file."""
     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
     return {name: (str(x.get_dtype()), tuple(x.get_shape())) for name, x in slices.items()}
 
 
 def _read(path: str | os.PathLike[str], read: Callable[[Any], Result]) -> Result:
-    """What a reader makes of the opened file, whose header safetensors has checked."""
+    """Return what `read` makes of the open file, whose header safetensors has checked."""
     name = os.fspath(path)
     library = import_extra("safetensors", "cli")
-    expected, cure = "a whole safetensors file", "save it again"
     try:
         check_regular(name)
         with library.safe_open(name, framework="numpy") as file:
@@ -269,37 +270,45 @@ def _read(path: str | os.PathLike[str], read: Callable[[Any], Result]) -> Result
         raise
     except OSError as error:
         reason = error.strerror or printable(str(error))
-        refuse(name, "cannot be read", expected, reason, "check the path and its permissions")
-    except _error_of_safetensors() as error:
-        refuse(name, "not a safetensors file", expected, printable(f"{error!s:.200}"), cure)
-    except (TypeError, ValueError, AttributeError, KeyError) as error:  # a dtype without NumPy's
-        wrong, given = "an array that NumPy cannot hold", printable(f"{error!s:.200}")
-        refuse(name, wrong, "float or integer arrays", given, cure)
+        cure = "check the path and its permissions"
+        raise _bad_file(name, f"cannot be read: {reason}; {cure}") from error
+    except _safetensors_error() as error:
+        reason = printable(f"{error!s:.200}")
+        raise _bad_file(name, f"must be a complete safetensors file: {reason}") from error
+    except (TypeError, ValueError, AttributeError, KeyError) as error:  # a dtype NumPy lacks
+        reason = printable(f"{error!s:.200}")
+        raise _bad_file(name, f"arrays must be of a dtype that NumPy has: {reason}") from error
 
 
-def _refuse_damaged(path: str, given: str) -> NoReturn:
-    refuse(path, "damaged", "the file that was saved", printable(given), "save it again")
+def _bad_file(path: str, problem: str) -> DataFileError:
+    where = printable(path) or "''"
+    return DataFileError(f"{where}: {problem}")
 
 
-def _array(name: object, tensor: Any) -> Array:
-    """The tensor as an array that its bytes can be taken from: in C order, little-endian."""
+def _damaged(path: str, reason: str) -> DataFileError:
+    return _bad_file(path, f"damaged file: {printable(reason)}; save it again")
+
+
+def _to_array(name: object, tensor: Any) -> Array:
+    """Return the tensor as an array whose bytes can be written: C order, little-endian."""
     if not isinstance(name, str) or name == METADATA:
-        expected = f"text other than {METADATA!r}"
-        wrong, given = "a name is no name", repr(name)
-        refuse_argument(ArgumentError, "save_file", wrong, expected=expected, given=given)
+        raise ArgumentError(
+            f"save_file: names must be text other than {METADATA!r}, got {name!r:.80}"
+        )
     array = np.asarray(tensor.numpy() if isinstance(tensor, Value) else tensor, order="C")
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        expected, given = "floats, integers or booleans of at most 64 bits", f"dtype {array.dtype}"
-        wrong = f"{name!r:.80} is no array that safetensors can hold"
-        refuse_argument(DtypeError, "save_file", wrong, expected=expected, given=given)
+        raise DtypeError(
+            f"save_file: {name!r:.80} must have floats, integers or booleans of at most 64 bits, "
+            f"got dtype {array.dtype}"
+        )
     return array.astype(array.dtype.newbyteorder("<"), copy=False)
 
 
 def _dtype(dtype: np.dtype[Any]) -> str:
-    """A dtype as safetensors spells it: F64, U8, BOOL."""
+    """Return a dtype as safetensors spells it: F64, U8, BOOL."""
     return "BOOL" if dtype.kind == "b" else f"{KINDS[dtype.kind]}{8 * dtype.itemsize}"
 
 
-def _error_of_safetensors() -> type[Exception]:
+def _safetensors_error() -> type[Exception]:
     kind: type[Exception] = import_extra("safetensors", "cli").SafetensorError
     return kind

@@ -1,7 +1,7 @@
-"""The command `tinygrad-lr`: its arguments, its exit status, and one line for whatever goes wrong.
+"""The command `tinygrad-lr`: its arguments, its exit status, and one line for each failure.
 
-Exit status: 0 done, 1 failed (one line on stderr; a traceback with --debug), 2 wrong usage,
-130 interrupted (Ctrl-C), 141 nobody reads the output any more, 143 terminated.
+Exit status: 0 success, 1 failure (one line on stderr; a traceback with --debug), 2 wrong usage,
+130 interrupted (Ctrl-C), 141 broken pipe, 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import __version__
-from .errors import ArgumentError, TinygradError, bad_argument
+from .errors import ArgumentError, TinygradError
 
 PROGRAM = "tinygrad-lr"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-QUANTITY = {"expected": "a class in --y", "given": "numbers", "cure": "pass --classify, or drop it"}
+MAX_LAYERS, MAX_WIDTH = 100, 2**20
 EXAMPLES = f"""examples:
-  {PROGRAM} fit                                     the lesson: SAT scores and GPAs
-  {PROGRAM} fit --report lesson.html                the same, as a page to play with
+  {PROGRAM} fit                                     the lesson, on SAT scores and GPAs
+  {PROGRAM} fit --report lesson.html                the same, and an interactive page
   {PROGRAM} fit students.csv --x sat_sum --y fy_gpa
   {PROGRAM} fit students.csv --x sat_v,sat_m --y fy_gpa --save line.safetensors
   {PROGRAM} fit students.csv --x sat_sum --y fy_gpa --hidden 16,16 --plot out.png
@@ -38,11 +38,11 @@ EXAMPLES = f"""examples:
 
 
 class Terminated(BaseException):
-    """SIGTERM."""
+    """The process received SIGTERM."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says so when help cannot be written, as on a full disk."""
+    """A parser that raises when help can't be written, for example to a full disk."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is not None and file is sys.stdout:
@@ -52,47 +52,48 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments (those of the process if None): its exit status.
+    """Run the command and return its exit status; `argv` defaults to the process's arguments.
 
     >>> main(["fit", "--seed", "-1"])
     2
     """
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
     try:
-        importlib.import_module("numpy.random")  # now: a signal within this import would be lost
-        with _terminable():
-            status = _command(argv)
+        importlib.import_module("numpy.random")  # now: a signal during this import would be lost
+        with _raise_on_sigterm():
+            status = _run(argv)
             if sys.stdout is not None:
                 sys.stdout.flush()
             return status
     except TinygradError as error:
-        return _failed(str(error), debug)
+        return _report_failure(str(error), debug)
     except KeyboardInterrupt as error:
-        _failed(str(error) or "interrupted", debug)
+        _report_failure(str(error) or "interrupted", debug)
         return 130
     except Terminated:
-        _failed("terminated", debug)
+        _report_failure("terminated", debug)
         return 143
     except BrokenPipeError:
-        _abandon_output()
+        _discard_output()
         return 141
-    except OSError as error:  # files tell of themselves: this is the output
-        _abandon_output()
-        return _failed(f"cannot write the output: {error.strerror or error}", debug)
+    except OSError as error:  # other files raise DataFileError: this is standard output
+        _discard_output()
+        return _report_failure(f"cannot write the output: {error.strerror or error}", debug)
     except MemoryError:
-        return _failed("not enough memory for this", debug)
+        return _report_failure("not enough memory", debug)
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        return _failed(f"a fault of {PROGRAM}: {said:.300}; --debug shows where", debug)
+        summary = " ".join(f"{type(error).__name__}: {error}".split())
+        cure = "" if debug else " (rerun with --debug for the traceback)"
+        return _report_failure(f"internal error: {summary:.300}{cure}", debug)
 
 
-def parser() -> Parser:
-    """The arguments that there are."""
+def build_parser() -> Parser:
+    """Return the parser of the command's arguments."""
     common = Parser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show a traceback on failure")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     top = Parser(
         prog=PROGRAM,
-        description="Gradient descent that shows its work: a line, or a network, through data.",
+        description="Gradient descent that shows its work: fit a line or a network to data.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -107,52 +108,64 @@ def parser() -> Parser:
 def _add_fit(commands: Any, common: Parser) -> None:
     fit = commands.add_parser(
         "fit",
-        help="learn a line or a network, and explain how",
-        description="Without FILE: the lesson on SAT scores and GPAs of 1000 students.",
+        help="fit a line, a network or a classifier, and explain each step",
+        description="Fit a line, a network or a classifier to columns of a CSV file. "
+        "Without FILE: the lesson, on SAT scores and GPAs of 1000 students.",
         parents=[common],
         allow_abbrev=False,
     )
     add = fit.add_argument
-    add("file", nargs="?", metavar="FILE", help="a CSV file with a header line")
-    add("--x", action="append", default=[], metavar="COLUMNS", help="predict from these columns")
-    add("--y", metavar="COLUMN", help="predict this column")
-    add("--at", type=_numbers, metavar="NUMBERS", help="predict here (the medians)")
-    add("--hidden", type=_widths, default=(), metavar="WIDTHS", help="a network, such as 16,16")
-    add("--activation", choices=("tanh", "relu"), default="tanh", help="the network's (tanh)")
-    rate = "the step's size (0.1, or less where that is too much)"
+    add("file", nargs="?", metavar="FILE", help="CSV file with a header line")
+    features = "columns to predict from, separated by commas"
+    add("--x", action="append", default=[], metavar="COLUMNS", help=features)
+    add("--y", metavar="COLUMN", help="column to predict; text makes it a classification")
+    at = "feature values to make a prediction for (default: the medians)"
+    add("--at", type=_numbers, metavar="NUMBERS", help=at)
+    hidden = "widths of a network's hidden layers, such as 16,16 (default: none, a line)"
+    add("--hidden", type=_widths, default=(), metavar="WIDTHS", help=hidden)
+    activation = "activation of the hidden layers (default: tanh)"
+    add("--activation", choices=("tanh", "relu"), default="tanh", help=activation)
+    rate = "learning rate (default: 0.1, or less if that is unstable; "
+    rate += "0.01 for a classifier with --hidden)"
     add("--learning-rate", "--lr", type=_positive, metavar="RATE", help=rate)
-    add("--steps", type=_whole(0), default=1000, metavar="N", help="at most so many (1000)")
-    tolerance = "stop when no weight changes by more (1e-12)"
+    steps = "maximum number of steps (default: 1000)"
+    add("--steps", type=_integer(0), default=1000, metavar="N", help=steps)
+    tolerance = "stop when no weight changes by more than this (default: 1e-12)"
     add("--tolerance", type=_nonnegative, default=1e-12, metavar="SIZE", help=tolerance)
-    add("--batch-size", type=_whole(1), metavar="N", help="rows a step (all)")
-    add("--seed", type=_whole(0), default=0, metavar="N", help="for first weights and batches (0)")
-    raw = "learn on the features as they are"
+    add("--batch-size", type=_integer(1), metavar="N", help="rows per step (default: all)")
+    seed = "random seed for initial weights and batch order (default: 0)"
+    add("--seed", type=_integer(0), default=0, metavar="N", help=seed)
+    raw = "train on the features without standardizing them"
     add("--no-standardize", dest="standardize", action="store_false", help=raw)
-    add("--classify", action="store_true", help="numbers in --y are classes (words always are)")
-    add("--test", type=_share, metavar="SHARE", help="rows to judge a classifier by (0.2)")
-    add("--save", metavar="FILE", help="write what was learnt (.safetensors)")
-    add("--plot", metavar="FILE", help="draw it (.png, .svg or .pdf)")
-    add("--report", metavar="FILE", help="write a page that shows every step (.html)")
-    add("--json", action="store_true", help="print one JSON object, for programs")
+    classify = "treat the numbers in --y as classes (text always is)"
+    add("--classify", action="store_true", help=classify)
+    test = "share of the rows held out to test a classifier (default: 0.2)"
+    add("--test", type=_share, metavar="SHARE", help=test)
+    add("--save", metavar="FILE", help="save the model (.safetensors)")
+    add("--plot", metavar="FILE", help="save a plot (.png, .svg or .pdf)")
+    report = "save an interactive page that shows every step (.html)"
+    add("--report", metavar="FILE", help=report)
+    add("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def _add_predict(commands: Any, common: Parser) -> None:
     predict = commands.add_parser(
         "predict",
-        help="use what was learnt on new rows",
-        description="Adds a column of predictions to a CSV file.",
+        help="predict with a saved model",
+        description="Add a column of predictions to a CSV file.",
         parents=[common],
         allow_abbrev=False,
     )
-    predict.add_argument("model", metavar="MODEL", help="what fit --save wrote")
-    predict.add_argument("file", metavar="FILE", help="a CSV file with the columns learnt from")
-    predict.add_argument("--out", metavar="FILE", help="write there, not to standard output")
+    predict.add_argument("model", metavar="MODEL", help="file written by fit --save")
+    predict.add_argument("file", metavar="FILE", help="CSV file with the columns used in training")
+    out = "write to this file instead of standard output"
+    predict.add_argument("--out", metavar="FILE", help=out)
 
 
-def _command(argv: Sequence[str] | None) -> int:
-    """Parse and run."""
+def _run(argv: Sequence[str] | None) -> int:
+    """Parse the arguments and run the command."""
     try:
-        arguments = parser().parse_args(argv)
+        arguments = build_parser().parse_args(argv)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 2
     if arguments.command == "predict":
@@ -185,7 +198,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     else:
         if arguments.test is not None:
             raise ArgumentError(
-                bad_argument("--test", "a quantity is learnt from all rows", **QUANTITY)
+                "--test: --y must be a class, got numbers; pass --classify, or leave out --test"
             )
         problem = lesson.read_problem(*columns, constants=bool(settings.hidden))
         parts = lesson.run(problem, settings, **outputs)
@@ -214,11 +227,11 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _emit(text: str) -> None:
-    """Print at once, in characters that the output has."""
-    from .lesson.style import spelt
+    """Print and flush, in characters that the output can encode."""
+    from .lesson.style import to_encodable
 
     _check_output()
-    print(spelt(text, sys.stdout.encoding), flush=True)
+    print(to_encodable(text, sys.stdout.encoding), flush=True)
 
 
 def _check_output() -> None:
@@ -226,8 +239,8 @@ def _check_output() -> None:
         raise OSError("standard output is closed")
 
 
-def _failed(message: str, debug: bool) -> int:
-    """One line on stderr, after the traceback if that was asked for."""
+def _report_failure(message: str, debug: bool) -> int:
+    """Print one line on stderr, after the traceback with --debug, and return exit status 1."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             if debug:
@@ -236,17 +249,17 @@ def _failed(message: str, debug: bool) -> int:
     return 1
 
 
-def _abandon_output() -> None:
-    """What is still in the buffer goes nowhere, so that Python's own last flush succeeds."""
+def _discard_output() -> None:
+    """Send what is still in the buffer to the null device, so that Python's last flush succeeds."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the command as an exception does: files stay whole."""
+def _raise_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that files stay whole."""
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:
         raise Terminated
@@ -262,47 +275,49 @@ def _terminable() -> Iterator[None]:
 
 
 def _number(text: str) -> float:
-    """A finite decimal number in ASCII digits: neither nan nor 1_000 nor 1e999."""
+    """Parse a finite decimal number in ASCII digits: neither nan nor 1_000 nor 1e999."""
     value = float(text) if re.fullmatch(NUMBER, text, re.ASCII) else float("nan")
     if not abs(value) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r:.60} is no finite number")
+        raise argparse.ArgumentTypeError(f"must be a finite number, got {text!r:.60}")
     return value
 
 
 def _positive(text: str) -> float:
     value = _number(text)
     if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r:.60} is not above 0")
+        raise argparse.ArgumentTypeError(f"must be positive, got {text!r:.60}")
     return value
 
 
 def _nonnegative(text: str) -> float:
     value = _number(text)
     if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r:.60} is below 0")
+        raise argparse.ArgumentTypeError(f"must be 0 or more, got {text!r:.60}")
     return value
 
 
 def _share(text: str) -> float:
     value = _number(text)
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r:.60} is no share from 0 to below 1")
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, got {text!r:.60}")
     return value
 
 
-def _whole(least: int) -> Any:
-    def whole(text: str) -> int:
-        if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r:.60} is no whole number from {least}")
+def _integer(low: int) -> Any:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,15}", text, re.ASCII) or int(text) < low:
+            raise argparse.ArgumentTypeError(f"must be an integer >= {low}, got {text!r:.60}")
         return int(text)
 
-    return whole
+    return parse
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    widths = tuple(map(_whole(1), text.split(",")))
-    if len(widths) > 100 or max(widths) > 2**20:
-        raise argparse.ArgumentTypeError("more than 100 layers, or a layer wider than 2^20")
+    widths = tuple(map(_integer(1), text.split(",")))
+    if len(widths) > MAX_LAYERS or max(widths) > MAX_WIDTH:
+        raise argparse.ArgumentTypeError(
+            f"must have at most {MAX_LAYERS} layers, each at most {MAX_WIDTH} wide"
+        )
     return widths
 
 

@@ -125,7 +125,7 @@ def test_c11_with_an_empty_variable_nothing_is_kept(cache, tmp_path):
 
 def test_these_tests_use_a_cache_of_their_own():
     pytest.importorskip("llvmlite")
-    from tinygrad_lr.compiler.llvm import cache as objects
+    from tinygrad_lr.compiler.llvm import object_cache as objects
 
     assert os.environ["TINYGRAD_LR_CACHE"] == CACHE and str(objects.directory()) == CACHE
 

@@ -52,6 +52,30 @@ def test_broadcasting_is_undone_for_the_rules_of_others_too(shapes):
     tg.check_gradients(weighed, *(rng.normal(size=shape) for shape in shapes))
 
 
+def test_the_facts_of_a_declaration_reach_derivations_influences_and_initialisers():
+    @tg.primitive(
+        kind="elementwise", examples=[((2,),)], kinked=True, max_slope=2.0, gain=lambda slope: 3.0
+    )
+    def twice_positive(x):
+        return np.where(x > 0, 2 * x, 0.0)
+
+    twice_positive.vjp(x=lambda g, out, x: g * np.where(x > 0, 2.0, 0.0))
+
+    @tg.primitive(sentence="{v} is {x} sorted, and so is {g}.")
+    def sorted_entries(x):
+        return np.sort(x)
+
+    sorted_entries.vjp(x=lambda g, out, x: np.sort(g) * 1.0)
+    assert tg.nn.init.calculate_gain("twice_positive") == 3.0
+    w = Value(X[0], name="w")
+    loss = np.mean((twice_positive(w * X) - 1.0) ** 2)
+    found = tg.influence(None, loss, weight=(w, 1), nudge=2.0)
+    assert found.weights[0].switched == 2
+    assert [x.most for layer in found.layers for x in layer.activations] == [2.0]
+    text = tg.derivation(np.sum(sorted_entries(w) * X[1]), wrt=w).text()
+    assert "is w sorted, and so is dL/d" in " ".join(text.split())
+
+
 def test_an_operation_may_have_options():
     @tg.primitive
     def scaled(x, factor=2.0, *, shift=0.0):

@@ -144,11 +144,11 @@ def test_no_labels_have_no_rows():
 @pytest.mark.parametrize(
     ("labels", "classes", "kind", "told"),
     [
-        ([0, 3], 3, IndexError, r"label 3 in row 1 is no class; expected 0 to 2"),
-        ([0, -1], None, ArgumentError, "label -1 in row 1 is no class"),
-        ([-2], None, IndexError, "label -2 in row 0 is no class"),
-        ([0.5], 3, DtypeError, "labels are no integers"),
-        ([], None, DtypeError, "labels are no integers"),
+        ([0, 3], 3, IndexError, "from 0 to 2 .*, got 3 in row 1"),
+        ([0, -1], None, ArgumentError, "labels must be .*got -1 in row 1"),
+        ([-2], None, IndexError, "labels must be .*got -2 in row 0"),
+        ([0.5], 3, DtypeError, "labels must be integers"),
+        ([], None, DtypeError, "labels must be integers"),
         (np.zeros(0, int), None, ArgumentError, "no labels to count the classes of; .*classes"),
         ([0], 0, ArgumentError, "classes is out of range"),
     ],

@@ -210,9 +210,9 @@ def test_a_penalty_belongs_to_the_loss_and_a_reshaped_bias_to_its_layer():
     first, second, last = layers_of(loss, model)
     assert [layer.name for layer in (first, second, last)] == ["layers.0", "layers.3", "loss"]
     assert [len(layer.parameters) for layer in (first, second, last)] == [2, 2, 0]
-    assert "reshape_to" in [x._record[0].name for x in first.results]
+    assert "reshape_to" in [x.record.operation.name for x in first.results]
     assert first.output.shape == (3, 8) and second.output.shape == (3, 2)
-    assert sum(x._record[0].name == "power" for x in last.results) == 4
+    assert sum(x.record.operation.name == "power" for x in last.results) == 4
 
 
 def test_the_scale_of_batch_normalisation_begins_a_layer_of_its_own():

@@ -100,12 +100,12 @@ def test_a_network_lowers_the_loss_that_a_line_leaves(tmp_path):
 
 def test_too_large_a_rate_is_an_error_that_names_the_limit():
     settings = lesson.Settings(learning_rate=1.5)
-    with pytest.raises(DivergenceError, match="below 1, the largest stable one"):
+    with pytest.raises(DivergenceError, match="below 1, the largest stable rate"):
         parts_of(lesson.read_problem(), settings)
 
 
 def test_settings_that_do_not_fit_the_problem_are_refused():
-    with pytest.raises(ArgumentError, match="--batch-size up to 1000"):
+    with pytest.raises(ArgumentError, match="--batch-size must be at most 1000"):
         parts_of(lesson.read_problem(), lesson.Settings(batch_size=1001))
 
 
@@ -127,6 +127,16 @@ def test_the_text_says_what_the_parts_say(parts):
     text = "\n".join(line for part in parts.values() for line in writer.lines(part))
     assert "fy_gpa = 0.0238657·sat_sum + 0.00192737" in text
     assert "w = 0 - 0.1·(-0.681616) = 0.0681616" in text
+
+
+def test_the_chain_rule_is_the_one_that_derivation_finds(parts):
+    x, y = np.array([1.0, 2.0, 4.0]), np.array([2.0, 3.0, 5.0])
+    w, b = tg.Value(0.0, name="w"), tg.Value(0.0, name="b")
+    z = (x - x.mean()) / x.std()
+    derived = tg.derivation(np.mean((w * z + b - y) ** 2), [w, b]).text().replace("z₁", "z")
+    text = "\n".join(lesson.Writer().lines(parts["Derivation"]))
+    for law in ["dL/du = 2u/N", "Σ dL/dŷ · z", "Σ dL/dŷ"]:
+        assert law in derived and law in text
 
 
 # ---- what was learnt, in a file

@@ -108,7 +108,10 @@ def test_a_variance_that_only_broadcasts_is_refused(shape):
         ),
         (lambda: losses.poisson_nll(RATES, COUNTS, reduction="avg"), "reduction must be"),
         (lambda: losses.gaussian_nll(RATES, COUNTS, -VARIANCE), "variance must be >= 0"),
-        (lambda: losses.gaussian_nll(RATES, COUNTS, VARIANCE, eps=0.0), "eps "),
+        (
+            lambda: losses.gaussian_nll(RATES, COUNTS, VARIANCE, eps=0.0),
+            "eps must be a finite number > 0",
+        ),
     ],
 )
 def test_what_no_law_allows_is_refused(wrong, match):
@@ -118,7 +121,9 @@ def test_what_no_law_allows_is_refused(wrong, match):
 
 @pytest.mark.parametrize("loss", [losses.poisson_nll, lambda x, y: losses.gaussian_nll(x, y, 1.0)])
 def test_shapes_that_only_broadcast_are_refused(loss):
-    with pytest.raises(ShapeError, match=r"different shapes.*pass target\[\.\.\., None\]"):
+    with pytest.raises(
+        ShapeError, match=r"target must have the shape of.*pass target\[\.\.\., None\]"
+    ):
         loss(tg.Value(np.ones((4, 1))), np.ones(4))
 
 

@@ -206,7 +206,7 @@ def test_the_named_metrics_have_their_names():
 
 @pytest.mark.parametrize("metric", OF_LABELS, ids=lambda f: f.__name__)
 def test_a_label_that_is_no_class_is_refused(metric):
-    with pytest.raises(LabelError, match="label 3 in row 1 is no class; expected 0 to 2"):
+    with pytest.raises(LabelError, match=r"(from 0 to 2 .*got 3 in row 1|label 3 in row 1)"):
         metric(LOGITS, [0, 3, 1, 2])
 
 
@@ -236,13 +236,13 @@ def test_one_logit_a_row_has_two_classes():
 def test_numbers_of_shapes_that_only_broadcast_are_refused(metric):
     with pytest.raises(ShapeError, match=r"pass target\[\.\.\., None\]"):
         metric(np.ones((4, 1)), np.ones(4))
-    with pytest.raises(DtypeError, match="target is not made of real numbers"):
+    with pytest.raises(DtypeError, match="target must contain integers or floats"):
         metric(np.ones(2), ["a", "b"])
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, "3"])
 def test_k_is_a_whole_number_from_one(k):
-    with pytest.raises(ArgumentError, match="top_k: k is no whole number in range"):
+    with pytest.raises(ArgumentError, match="top_k: k must be an integer >= 1"):
         metrics.top_k(k)
 
 

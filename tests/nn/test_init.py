@@ -234,7 +234,7 @@ def test_shapes_are_whole_numbers_from_one(shape):
         (
             lambda: init.kaiming_normal((2, 3), nonlinearity="gelu"),
             ArgumentError,
-            "nonlinearity must be one of leaky_relu, identity, linear, relu",
+            "calculate_gain: nonlinearity must be 'identity', 'leaky_relu', ",
         ),
         (lambda: init.xavier_normal((2, 3), layout="io"), ArgumentError, "layout must be 'in_out'"),
         (lambda: init.normal(3, std=-1.0), ArgumentError, "std must be a number >= 0, got -1"),

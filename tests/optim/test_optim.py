@@ -153,16 +153,16 @@ def test_a_function_that_returns_no_rate_is_refused_and_nothing_moves():
 
 @pytest.mark.parametrize("rate", [0, -1.0, np.nan, np.inf, "0.1", None, True])
 def test_a_learning_rate_is_a_finite_number_above_zero(rate):
-    with pytest.raises(ArgumentError, match=r"learning_rate.* a finite number > 0"):
+    with pytest.raises(ArgumentError, match="must be a finite number > 0"):
         SGD([tg.Value(1.0)], rate)
-    with pytest.raises(ArgumentError, match=r"learning_rate.* a finite number > 0"):
+    with pytest.raises(ArgumentError, match="must be a finite number > 0"):
         SGD([tg.Value(1.0)], 0.1).learning_rate = rate
 
 
 @pytest.mark.parametrize("number", [-0.1, np.nan, np.inf, "0.1"])
 @pytest.mark.parametrize("name", ["momentum", "weight_decay"])
 def test_momentum_and_decay_are_finite_numbers_from_zero(name, number):
-    with pytest.raises(ArgumentError, match=f"SGD: {name}"):
+    with pytest.raises(ArgumentError, match=f"SGD: {name} must be a finite number >= 0"):
         SGD([tg.Value(1.0)], 0.1, **{name: number})
 
 
@@ -329,7 +329,7 @@ def bad_groups():
     yield [{"params": [w]}], "SGD, group 0: a group must have a list 'parameters', got 'params'"
     yield [{"parameters": []}], "SGD, group 0: parameters must have one"
     yield [{"parameters": [w]}, {"parameters": [b], "momentum": -1}], "SGD, group 1: momentum"
-    yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate "
+    yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate must be"
     yield [{"parameters": [w]}, b], "SGD, group 1: a group must be a dict"
 
 
@@ -386,14 +386,14 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize(("kind", "name", "given"), OUT_OF_RANGE)
 def test_hyperparameters_out_of_range_are_refused_by_name(kind, name, given):
-    with pytest.raises(ArgumentError, match=rf"{kind}: {name}"):
+    with pytest.raises(ArgumentError, match=rf"{kind}: {name}.* must be"):
         getattr(optim, kind)([tg.Value(1.0)], 0.1, **{name: given})
 
 
 @every_kind
 @pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
 def test_every_algorithm_wants_a_rate_above_zero_and_parameters(kind, rate):
-    with pytest.raises(ArgumentError, match="learning_rate "):
+    with pytest.raises(ArgumentError, match="learning_rate must be"):
         kind([tg.Value(1.0)], rate)
     with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
         kind([], 0.1)

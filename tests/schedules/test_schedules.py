@@ -83,7 +83,7 @@ def test_one_cycle_of_few_steps_stays_between_its_ends(steps, warmup):
 
 REFUSED = [
     (lambda: Constant(0.0), "Constant: learning_rate"),
-    (lambda: Constant("0.1"), "Constant: learning_rate is no number"),
+    (lambda: Constant("0.1"), "Constant: learning_rate must be a finite number > 0"),
     (lambda: StepDecay(0.1, 0), "StepDecay: every"),
     (lambda: StepDecay(0.1, 10, 0.0), "StepDecay: factor"),
     (lambda: Exponential(0.1, -1.0), "Exponential: factor"),
@@ -99,8 +99,8 @@ REFUSED = [
     (lambda: Joined([0.1, 0.2, 0.3], [5, 5]), "boundaries do not fit"),
     (lambda: Joined([0.1, 0.2], [0]), "Joined: a boundary"),
     (lambda: -1 * Constant(0.1), "Scaled: factor"),
-    (lambda: ReduceOnPlateau(0.0), "learning_rate is out of range"),
-    (lambda: ReduceOnPlateau(0.1, factor=1.0), "factor is out of range"),
+    (lambda: ReduceOnPlateau(0.0), "learning_rate must be a finite number > 0"),
+    (lambda: ReduceOnPlateau(0.1, factor=1.0), "factor must be a number > 0 and < 1"),
     (lambda: ReduceOnPlateau(0.1, patience=-1), "patience"),
     (lambda: ReduceOnPlateau(0.1, mode="down"), "no such mode; expected 'min' or 'max'"),
 ]

@@ -72,7 +72,7 @@ def test_an_evaluation_records_no_graph_and_leaves_gradients_alone():
 
 @pytest.mark.parametrize("size", [0, -1, 1.5])
 def test_rows_at_once_are_a_whole_number(size):
-    with pytest.raises(ArgumentError, match="predict: batch_size is no whole number in range"):
+    with pytest.raises(ArgumentError, match="predict: batch_size must be an integer >= 1"):
         predict(mlp(), X, batch_size=size)
 
 

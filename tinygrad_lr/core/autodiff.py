@@ -22,7 +22,7 @@ from .primitive import implements, primitive
 from .value import Value, apply, plain
 
 
-@primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)])
+@primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)], identity=True, entrywise=True)
 def alias(x):  # type: ignore[no-untyped-def]
     """The same Value under a new identity: the point at which a derivative is taken.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..support.lazy_imports import at_first_use
+from ..support.lazy_imports import lazy_names
 from .standardizer import Standardizer as Standardizer
 from .standardizer import original_units as original_units
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchIterator", "DataLoader", "Standardizer", "one_hot", "original_units", "split"]
 
-__getattr__, __dir__ = at_first_use(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "BatchIterator": "batches",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..support.lazy_imports import at_first_use
+from ..support.lazy_imports import lazy_names
 from .students import Students as Students
 from .students import sat_gpa as sat_gpa
 from .students import sat_gpa_path as sat_gpa_path
@@ -41,7 +41,7 @@ __all__ = [
     "xor",
 ]
 
-__getattr__, __dir__ = at_first_use(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Examples": "examples",

@@ -1,4 +1,4 @@
-"""The parts of a lesson: what each has to say, as numbers and words, before anybody prints it."""
+"""The parts of a lesson as data: numbers and text, before anything is printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Column:
-    """A column in figures; the standard deviation is √(Σ (x - mean)² / n)."""
+    """A column in figures; its standard deviation is √(Σ (x - mean)² / n)."""
 
     name: str
     meaning: str
@@ -24,7 +24,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Data:
-    """What there is to learn from."""
+    """The rows and columns of a regression."""
 
     source: str
     rows: int
@@ -48,8 +48,8 @@ class ClosedForm:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Where a descent stood after a number of steps: the loss, and a line's weights."""
+class Snapshot:
+    """The loss after a number of steps, and the weights of a line."""
 
     step: int
     loss: float
@@ -61,8 +61,8 @@ class Moment:
 class Descent:
     """Gradient descent to the line; `slopes` and `intercept` are in the columns' own units.
 
-    `course` has the weights as the descent saw them: of standardised features where
-    `standardized`. `agrees`: each coefficient is the closed form's to six digits.
+    The weights in `course` are those of standardised features if `standardized`. `agrees` is True
+    if each coefficient equals the closed form's to six digits.
     """
 
     standardized: bool
@@ -74,7 +74,7 @@ class Descent:
     steps: int
     reason: str
     message: str
-    course: tuple[Moment, ...]
+    course: tuple[Snapshot, ...]
     slopes: tuple[float, ...]
     intercept: float
     loss: float
@@ -84,7 +84,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Trial:
-    """One learning rate and what it did."""
+    """A learning rate and the descent with it."""
 
     learning_rate: float
     steps: int
@@ -97,7 +97,7 @@ class Trial:
 class Trials:
     """Learning rates on one scale of the features.
 
-    `condition`: how many times steeper the loss is in its steepest direction than in its flattest.
+    `condition` is the ratio of the loss's largest curvature to its smallest.
     """
 
     standardized: bool
@@ -108,7 +108,7 @@ class Trials:
 
 @dataclass(frozen=True)
 class LearningRates:
-    """Too small, right and too large: on standardised features, and on the features as they are."""
+    """Learning rates that are too small, right and too large, on standardised and raw features."""
 
     names: tuple[str, ...]
     rows: int
@@ -118,7 +118,7 @@ class LearningRates:
 
 @dataclass(frozen=True)
 class Slope:
-    """A weight's derivative, and the step that it asks for."""
+    """A weight's derivative, and the update it leads to."""
 
     name: str
     old: float
@@ -128,7 +128,7 @@ class Slope:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the data in the first step; `shares` are dL/dŷ · x, one for each feature."""
+    """A row of the data in the first step; `shares` are dL/dŷ · x, one for each feature."""
 
     number: int
     features: tuple[float, ...]
@@ -142,7 +142,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Derivation:
-    """The first step by the chain rule, as `backward()` left it in the graph."""
+    """The first step by the chain rule, with the gradients that `backward()` computed."""
 
     names: tuple[str, ...]
     standardized: bool
@@ -156,9 +156,9 @@ class Derivation:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A prediction with its spread: the standard deviation of one new observation there.
+    """A prediction with its spread, the standard deviation of one new observation there.
 
-    `within` of the `rows` lie no further from the model than its `typical` miss.
+    `within` of the `rows` are no further from the model than its `typical` error.
     """
 
     names: tuple[str, ...]
@@ -188,12 +188,12 @@ class Trained:
     steps: int
     reason: str
     message: str
-    course: tuple[Moment, ...]
+    course: tuple[Snapshot, ...]
 
 
 @dataclass(frozen=True)
 class Network(Trained):
-    """A network beside the least-squares line, both on the rows that they learnt from."""
+    """A network beside the least-squares line, both measured on the training rows."""
 
     mse: float
     r_squared: float
@@ -202,26 +202,106 @@ class Network(Trained):
 
 @dataclass(frozen=True)
 class Written:
-    """A file that the lesson left behind."""
+    """A file that the lesson wrote."""
 
     what: str
     path: str
 
 
-Part = Data | ClosedForm | Descent | LearningRates | Derivation | Prediction | Network | Written
+@dataclass(frozen=True)
+class Classes:
+    """The rows and columns of a classification; `counts` has the rows of each of the `labels`."""
+
+    source: str
+    target: str
+    rows: int
+    trained_on: int
+    held_out: int
+    features: tuple[Column, ...]
+    labels: tuple[str, ...]
+    counts: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A row at the initial weights: p = softmax(z), and dL/dz from `backward()`."""
+
+    number: int
+    label: str
+    probabilities: tuple[float, ...]
+    slopes: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FirstSlopes:
+    """The chain rule through softmax and cross entropy, at the initial weights."""
+
+    labels: tuple[str, ...]
+    count: int
+    loss: float
+    rows: tuple[ClassRow, ...]
+
+
+@dataclass(frozen=True)
+class Classification(Trained):
+    """A trained classifier, and how often it is right.
+
+    `baseline` is the accuracy of always predicting the `commonest` class. It and `confusion` (rows
+    true, columns predicted) are measured on the held-out rows, or on all if there are none.
+    """
+
+    labels: tuple[str, ...]
+    optimizer: str
+    trained_on: int
+    accuracy: float
+    held_out: int
+    held_out_accuracy: float | None
+    commonest: str
+    baseline: float
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class ClassPrediction:
+    """The probability of each class at one point."""
+
+    names: tuple[str, ...]
+    at: tuple[float, ...]
+    target: str
+    label: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    outside: bool
+
+
+Part = (
+    Data
+    | ClosedForm
+    | Descent
+    | LearningRates
+    | Derivation
+    | Prediction
+    | Network
+    | Written
+    | Classes
+    | FirstSlopes
+    | Classification
+    | ClassPrediction
+)
 
 
 def as_json(part: Any) -> Any:
-    """A part as dicts, lists, text and finite numbers; what is not finite becomes None.
+    """Return a part as dicts, lists, text and finite numbers; nan and infinities become None.
 
-    >>> as_json(Moment(3, math.inf, (0.5,)))
+    >>> as_json(Snapshot(3, math.inf, (0.5,)))
     {'step': 3, 'loss': None, 'weights': [0.5], 'bias': None}
     """
     return _plain(dataclasses.asdict(part))
 
 
 def as_object(parts: Iterable[Any]) -> dict[str, Any]:
-    """All parts as one object, by their kind; the files written as a list.
+    """Return all parts as one object, by their kind; the written files as a list.
 
     >>> as_object([Written("the line", "a.safetensors")])
     {'written': [{'what': 'the line', 'path': 'a.safetensors'}]}

@@ -1,10 +1,11 @@
-"""What was learnt, ready to predict: a line or a network, with its columns and its scaling."""
+"""A trained line, network or classifier with its columns and scaling, in memory and in a file."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -14,26 +15,25 @@ import numpy as np
 from .. import nn
 from ..checkpoint import load_file, load_metadata, load_shapes, save_file
 from ..core.grad_mode import no_grad
-from ..errors import import_extra
+from ..errors import DataFileError, import_extra
 from ..ops import softmax
 from ..support.abstract_array import Array
 from ..support.csv_files import read_table
-from ..support.files import listed, printable, quoted, refuse
+from ..support.files import listed, printable, quoted
 
-ENTRY, VERSION = "tinygrad_lr", 1  # where a file's description stands, and how it is written
+ENTRY, VERSION = "tinygrad_lr", 1  # the metadata key of the description, and its format
 ACTIVATIONS = ("tanh", "relu")
-MOST_NAMES, MOST_LAYERS, WIDEST = 100_000, 100, 2**20
-MOST_LABELS = 1000
-LARGEST = sys.float_info.max
+MAX_FEATURES, MAX_LAYERS, MAX_WIDTH = 100_000, 100, 2**20
+MAX_LABELS = 1000
 
 
 @dataclass(frozen=True)
 class Description:
-    """All there is to know about a predictor but its weights.
+    """A predictor without its weights.
 
-    No `hidden` layers are a line. A row x becomes (x - x_mean) / x_scale before the model sees
-    it, and its answer times y_scale plus y_mean is the prediction. With `labels`, its answers are
-    the logits of those classes instead.
+    Without `hidden` layers it is a line. The model's input is (x - x_mean) / x_scale, and the
+    prediction is its output times y_scale plus y_mean; with `labels`, the outputs are the logits
+    of those classes instead.
     """
 
     x_names: tuple[str, ...]
@@ -48,11 +48,11 @@ class Description:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model gives for a row."""
+        """The number of outputs for a row."""
         return len(self.labels) or 1
 
-    def model(self, seed: int = 0) -> nn.Module:
-        """The line at w = 0, b = 0, or the network with the weights that the seed draws."""
+    def build_model(self, seed: int = 0) -> nn.Module:
+        """Build the line at w = 0 and b = 0, or the network with initial weights from the seed."""
         features = len(self.x_names)
         if self.hidden:
             kind = self.activation
@@ -63,7 +63,7 @@ class Description:
         return line
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each weight by name, without making any."""
+        """Return the shape of each weight by name."""
         widths = [len(self.x_names), *self.hidden, self.outputs]
         found: dict[str, tuple[int, ...]] = {}
         for layer, (inputs, outputs) in enumerate(pairwise(widths)):
@@ -72,7 +72,7 @@ class Description:
         return found
 
     def as_json(self) -> str:
-        """The description as it stands in a file."""
+        """Return the description as JSON, for the file of the weights."""
         return json.dumps(
             {
                 "version": VERSION,
@@ -98,59 +98,65 @@ class Predictor:
     model: nn.Module
 
     def features(self, x: Array) -> Array:
-        """What the model sees: rows of x, scaled."""
+        """Scale rows of x for the model."""
         scaled = (x - np.array(self.description.x_mean)) / np.array(self.description.x_scale)
         return np.asarray(scaled, np.float64)
 
     def predict(self, x: Array) -> Array:
-        """The predictions (rows,), in the target's units, for rows of x (rows, features)."""
+        """Predict (rows,), in the target's units, for rows of x (rows, features)."""
         with no_grad(), np.errstate(all="ignore"):
             answer = self.model(self.features(x)).numpy()[:, 0]
             return np.asarray(answer * self.description.y_scale + self.description.y_mean)
 
     def probabilities(self, x: Array) -> Array:
-        """The probability of each class (rows, classes) for rows of x (rows, features)."""
+        """Return the probability of each class (rows, classes) for rows of x (rows, features)."""
         with no_grad(), np.errstate(all="ignore"):
             return np.asarray(softmax(self.model(self.features(x))).numpy())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write weights and description to a safetensors file; raises what `save_file` raises."""
+        """Save weights and description to a safetensors file; raises what `save_file` raises."""
         save_file(self.model.state_dict(), path, {ENTRY: self.description.as_json()})
 
 
-def check_ending(path: str) -> None:
-    """Refuse, before any work, to save to a file that is called something else.
+def check_model_path(path: str) -> None:
+    """Check, before training, that a model can be saved to the path.
 
-    Raises `DataFileError` for another ending, `MissingExtraError` without safetensors.
+    Raises `DataFileError` for another extension, `MissingExtraError` without safetensors.
     """
-    ending = os.path.splitext(path)[1]
-    if ending != ".safetensors":
-        given = f"the ending {ending!r:.60}" if ending else "no ending"
-        refuse(path, "no name for weights", "a name in .safetensors", given)
+    check_extension(path, ["safetensors"])
     import_extra("safetensors.numpy", "cli")
 
 
-def load_predictor(path: str | os.PathLike[str]) -> Predictor:
-    """What `Predictor.save` wrote.
+def check_extension(path: str, allowed: Sequence[str]) -> None:
+    """Raise `DataFileError` unless the path ends in one of the extensions."""
+    extension = os.path.splitext(path)[1]
+    if extension.lower().removeprefix(".") not in allowed:
+        names = " or ".join(f".{name}" for name in allowed)
+        given = f"{extension!r:.60}" if extension else "none"
+        raise DataFileError(f"{printable(path)}: extension must be {names}, got {given}")
 
-    The description and all shapes are checked before any weight is read: the file decides
-    between a line and a network of bounded size, and nothing else. Raises `DataFileError`, in one
-    line, for any other file; `MissingExtraError` without safetensors.
+
+def load_predictor(path: str | os.PathLike[str]) -> Predictor:
+    """Load what `Predictor.save` saved.
+
+    The description and all shapes are checked before any weight is read: a file can only describe
+    a line or a network of bounded size. Raises `DataFileError`, in one line, for any other file;
+    `MissingExtraError` without safetensors.
     """
     name = os.fspath(path)
     text = load_metadata(name).get(ENTRY)
     if text is None:
-        _refuse(name, "no line or network of this package", "nothing about itself")
-    description = _described(name, text)
+        _refuse(name, f"must have the metadata {ENTRY!r}, got none")
+    description = _parse_description(name, text)
     expected = {key: ("F64", shape) for key, shape in description.shapes().items()}
     shapes = load_shapes(name)
     if shapes != expected:
         odd = sorted({*shapes} ^ {*expected}) or [k for k in expected if shapes[k] != expected[k]]
-        _refuse(name, "the weights do not fit the description", f"a difference in {listed(odd)}")
+        _refuse(name, f"weights must match their description, got a difference in {listed(odd)}")
     weights = load_file(name)
     if not all(np.isfinite(array).all() for array in weights.values()):
-        _refuse(name, "a weight is not finite", "nan or inf")
-    model = description.model()
+        _refuse(name, "weights must be finite, got nan or inf")
+    model = description.build_model()
     model.load_state_dict(weights)
     return Predictor(description, model)
 
@@ -158,12 +164,12 @@ def load_predictor(path: str | os.PathLike[str]) -> Predictor:
 def predict_file(
     predictor: Predictor, path: str | os.PathLike[str]
 ) -> tuple[list[str], list[list[str] | Array]]:
-    """The columns of a CSV file and, at the end, `predicted_<target>`: names, and columns.
+    """Return names and columns of a CSV file with a last column `predicted_<target>`.
 
-    Of a classifier that is the likeliest label; `probability_<target>` says how likely.
+    For a classifier that is the most probable label, and `probability_<target>` follows.
 
-    Raises `DataFileError` for whatever `read_table` refuses, a feature that is not there, a
-    column that has the new one's name already, and a row beyond float64.
+    Raises `DataFileError` for what `read_table` refuses, a missing feature, a column that already
+    has the name of a new one, and a prediction that is not finite.
     """
     description = predictor.description
     table = read_table(path)
@@ -171,90 +177,100 @@ def predict_file(
     columns: dict[str, Any] = {}
     if description.labels:
         values = predictor.probabilities(x)
-        likeliest = values.argmax(axis=1)
-        columns[f"predicted_{description.y_name}"] = [description.labels[i] for i in likeliest]
+        best = values.argmax(axis=1)
+        columns[f"predicted_{description.y_name}"] = [description.labels[i] for i in best]
         columns[f"probability_{description.y_name}"] = values.max(axis=1)
     else:
         columns[f"predicted_{description.y_name}"] = values = predictor.predict(x)
     for name in columns:
         if name in table.names:
-            given, cure = f"{quoted(name)} in the header", "rename it"
-            refuse(table.path, "a column has the name of the predictions", "another", given, cure)
+            raise DataFileError(
+                f"{printable(table.path)}: no column may have the name of the predictions, "
+                f"got {quoted(name)}; rename it"
+            )
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
         line = int(table.lines[np.argmin(finite)])
-        wrong, cure = "no prediction", "correct the row"
-        refuse(table.path, wrong, "features such as it learnt from", "larger", cure, line)
+        raise DataFileError(
+            f"{printable(table.path)}, line {line}: features must be of the size of those in "
+            "training, got a prediction that is not finite; correct the row"
+        )
     return [*table.names, *columns], [*map(table.cells, table.names), *columns.values()]
 
 
-def _described(path: str, text: str) -> Description:
-    """The description that a file gives of itself, every entry of it checked."""
+def _parse_description(path: str, text: str) -> Description:
+    """Parse the description in a file and check every entry."""
     try:
-        told = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+        entries = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_require_unique_names
+        )
     except (ValueError, RecursionError) as error:
-        _refuse(path, "its description cannot be read", printable(f"{error!s:.200}"))
-    if not isinstance(told, dict) or told.get("version") is True or told.get("version") != VERSION:
-        version = told.get("version") if isinstance(told, dict) else type(told).__name__
-        _refuse(path, f"not of version {VERSION}", printable(f"{version!r:.80}"))
-    x_names = _list(path, told, "x", str, 1, MOST_NAMES)
-    y_name = told.get("y")
-    hidden = _list(path, told, "hidden", int, 0, MOST_LAYERS)
-    x_mean = _list(path, told, "x_mean", float, len(x_names), len(x_names))
-    x_scale = _list(path, told, "x_scale", float, len(x_names), len(x_names))
-    labels = _list(path, told, "labels", str, 2, MOST_LABELS) if "labels" in told else ()
-    y_mean, y_scale = _list(path, {"y": [told.get("y_mean"), told.get("y_scale")]}, "y", float, 2)
+        _refuse(path, f"description can't be read: {error!s:.200}")
+    if not isinstance(entries, dict):
+        _refuse(path, f"description must be a JSON object, got {type(entries).__name__}")
+    version = entries.get("version")
+    if version is True or version != VERSION:
+        _refuse(path, f"description must be of version {VERSION}, got {version!r:.80}")
+    x_names = _read_list(path, entries, "x", str, 1, MAX_FEATURES)
+    y_name = entries.get("y")
+    hidden = _read_list(path, entries, "hidden", int, 0, MAX_LAYERS)
+    x_mean = _read_list(path, entries, "x_mean", float, len(x_names), len(x_names))
+    x_scale = _read_list(path, entries, "x_scale", float, len(x_names), len(x_names))
+    labels = _read_list(path, entries, "labels", str, 2, MAX_LABELS) if "labels" in entries else ()
+    y_mean, y_scale = _read_list(
+        path, {"y": [entries.get("y_mean"), entries.get("y_scale")]}, "y", float, 2
+    )
     checks = {
-        "architecture": told.get("architecture") == ("mlp" if hidden else "line"),
+        "architecture": entries.get("architecture") == ("mlp" if hidden else "line"),
         "x": len({*x_names}) == len(x_names) and all(x_names),
         "y": isinstance(y_name, str) and bool(y_name),
-        "hidden": all(1 <= width <= WIDEST for width in hidden),
-        "activation": told.get("activation") in ACTIVATIONS,
+        "hidden": all(1 <= width <= MAX_WIDTH for width in hidden),
+        "activation": entries.get("activation") in ACTIVATIONS,
         "x_scale": all(scale > 0 for scale in x_scale),
         "y_scale": y_scale > 0,
         "labels": len({*labels}) == len(labels) and all(labels),
     }
     for entry, right in checks.items():
         if not right:
-            _refuse_entry(path, entry, told.get(entry))
+            _refuse_entry(path, entry, entries.get(entry))
     return Description(
-        *(x_names, str(y_name), hidden, told["activation"], x_mean, x_scale, y_mean, y_scale),
+        *(x_names, str(y_name), hidden, entries["activation"], x_mean, x_scale, y_mean, y_scale),
         labels=labels,
     )
 
 
-def _list(
-    path: str, told: dict[str, Any], entry: str, kind: type, least: int, most: int | None = None
+def _read_list(
+    path: str, entries: dict[str, Any], entry: str, kind: type, low: int, high: int | None = None
 ) -> tuple[Any, ...]:
-    """A list in a description, of entries of one kind, finite if they are numbers."""
-    given = told.get(entry)
+    """Return a list in a description, of values of one kind, finite if they are numbers."""
+    given = entries.get(entry)
     kinds = {int, float} if kind is float else {kind}
     if (
         not isinstance(given, list)
-        or not least <= len(given) <= (least if most is None else most)
+        or not low <= len(given) <= (low if high is None else high)
         or not all(type(x) in kinds for x in given)
-        or not all(abs(x) <= LARGEST for x in given if kind is float)
+        or not all(abs(x) <= sys.float_info.max for x in given if kind is float)
     ):
         _refuse_entry(path, entry, given)
     return tuple(map(kind, given))
 
 
 def _refuse_entry(path: str, entry: str, given: object) -> NoReturn:
-    _refuse(path, f"its entry {quoted(entry)} is wrong", printable(f"{given!r:.80}"))
+    _refuse(path, f"description has a wrong entry {quoted(entry)}: {given!r:.80}")
 
 
-def _refuse(path: str, wrong: str, given: str) -> NoReturn:
-    expected = "a file that tinygrad-lr fit --save wrote"
-    refuse(path, wrong, expected, given, "save it again")
+def _refuse(path: str, problem: str) -> NoReturn:
+    cure = "it must be a file written by tinygrad-lr fit --save"
+    raise DataFileError(f"{printable(path)}: {printable(problem)}; {cure}")
 
 
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"numbers must be finite, got {text}")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, whose names must differ."""
-    told = dict(pairs)
-    if len(told) < len(pairs):
-        raise ValueError("one name twice")
-    return told
+def _require_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; raise if a name occurs twice."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("names must be unique")
+    return entries

@@ -81,7 +81,7 @@ def _trials(
     trials = []
     for rate in rates:
         history = fit(
-            description.model(),
+            description.build_model(),
             x,
             y,
             learning_rate=rate,

@@ -1,4 +1,4 @@
-"""The course of a lesson: `run` yields its parts one after the other, as they are ready."""
+"""The lesson on a line or a network: `run` yields its parts one by one, as they are ready."""
 
 from __future__ import annotations
 
@@ -9,26 +9,39 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DataFileError, bad_argument
+from ..core.value import Value
+from ..errors import ArgumentError, DataFileError
 from ..linear import Line
 from ..support.abstract_array import Array
-from ..support.files import check_outputs, printable
+from ..support.files import printable
 from ..train import History
 from ..train.history import counted
-from . import derivation, rates
-from .classes import ClassProblem
-from .page import check_page, save_page
-from .parts import ClosedForm, Column, Data, Descent, Moment, Network, Part, Prediction, Written
-from .picture import check_picture, save_picture
-from .predictor import Description, check_ending
-from .problem import Problem
+from . import rates
+from .outputs import check_paths, save_page, save_plot
+from .parts import (
+    ClosedForm,
+    Column,
+    Data,
+    Derivation,
+    Descent,
+    Network,
+    Part,
+    Prediction,
+    Row,
+    Slope,
+    Snapshot,
+    Written,
+)
+from .predictor import Description
+from .problem import ClassProblem, Problem
 from .training import Settings, Training, check_batch, train
 
-SHOWN = (0, 1, 2, 3, 5)  # and ten times, a hundred times, ... 1, 2 and 5
+FIRST_STEPS = (0, 1, 2, 3, 5)  # shown, then 1, 2 and 5 times each power of ten
+MAX_ROWS = 3  # shown in the derivation
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during the descent, after what was learnt so far has been saved where asked for."""
+    """Ctrl-C during the descent, raised after the model has been saved if that was asked for."""
 
 
 def run(
@@ -39,70 +52,69 @@ def run(
     plot: str | None = None,
     report: str | None = None,
 ) -> Iterator[Part]:
-    """The lesson on a problem, part by part.
+    """Run the lesson on a problem, part by part.
 
-    A line: the data, the closed form, the descent to it, what other learning rates do, the first
-    step by the chain rule, a prediction. A network: the data, its training beside the line, a
-    prediction. `save`, `plot` and `report` name files to write the model, a picture and a page to.
+    For a line: the data, the closed form, the descent to it, other learning rates, the first step
+    by the chain rule, a prediction. For a network: the data, its training beside the line, a
+    prediction. `save`, `plot` and `report` are files for the model, a plot and a page.
 
-    Raises `DataFileError` where an output is an input or cannot be written and for features that
-    a line cannot be told from, `ArgumentError` for settings that do not fit the problem,
-    `DivergenceError` where the learning rate is too large (nothing is then written),
-    `MissingExtraError` where an output needs a package that is not there, and `Interrupted`.
+    Raises `DataFileError` for an output that is an input or can't be written and for features that
+    don't determine a line, `ArgumentError` for settings that don't fit the problem,
+    `DivergenceError` if the learning rate is too large (nothing is written then),
+    `MissingExtraError` for an output that needs a missing package, and `Interrupted`.
 
     >>> from tinygrad_lr.lesson import read_problem
     >>> [type(part).__name__ for part in run(read_problem())]
     ['Data', 'ClosedForm', 'Descent', 'LearningRates', 'Derivation', 'Prediction']
     """
     settings = settings or Settings()
-    check_outputs([problem.path], [save, plot, report])
-    if save is not None:
-        check_ending(save)
-    if plot is not None:
-        check_picture(plot)
-    if report is not None:
-        check_page(report)
+    check_paths(problem.path, save, plot, report)
     check_batch(problem.path, problem.rows, settings)
-    at = place_of(problem, settings)
-    line = None if settings.hidden else exact_line(problem)
-    yield summary(problem)
+    point = prediction_point(problem, settings)
+    line = None if settings.hidden else fit_closed_form(problem)
+    yield describe_data(problem)
     if line is not None:
-        yield figures(line)
+        yield describe_line(line)
     training = train(problem, settings)
     if save is not None:
         training.predictor.save(save)
-    if training.history.reason == "interrupted":
-        saved = f"; {printable(save)} holds what was learnt" if save is not None else ""
-        raise Interrupted(f"interrupted after {counted(training.history.steps, 'step')}{saved}")
+    raise_if_interrupted(training.history, save)
     if line is None:
-        yield network(problem, settings, training)
+        yield describe_network(problem, settings, training)
     else:
-        yield descent(settings, training, line)
+        yield describe_descent(settings, training, line)
         yield rates.learning_rates(problem)
-        yield derivation.first_step(problem, training)
-    yield prediction(problem, training, line, at)
+        yield derive_first_step(problem, training)
+    yield predict_at(problem, training, line, point)
     if save is not None:
         yield Written("the network" if settings.hidden else "the line", save)
     if plot is not None:
-        save_picture(plot, problem, training, line)
+        save_plot(plot, problem, training, line)
         yield Written("the picture", plot)
     if report is not None:
         save_page(report, problem, settings, training)
         yield Written("the page", report)
 
 
-def summary(problem: Problem) -> Data:
-    """The columns in figures."""
-    found = shown_columns(
+def raise_if_interrupted(history: History, save: str | None) -> None:
+    """Raise `Interrupted` if Ctrl-C ended the descent."""
+    if history.reason == "interrupted":
+        saved = f"; the model was saved to {printable(save)}" if save is not None else ""
+        raise Interrupted(f"interrupted after {counted(history.steps, 'step')}{saved}")
+
+
+def describe_data(problem: Problem) -> Data:
+    """Return the columns in figures."""
+    columns = describe_columns(
         [*problem.x_names, problem.y_name], [*problem.x.T, problem.y], problem.meanings
     )
-    return Data(problem.source, problem.rows, found[:-1], found[-1], problem.notes)
+    return Data(problem.source, problem.rows, columns[:-1], columns[-1], problem.notes)
 
 
-def shown_columns(
+def describe_columns(
     names: Sequence[str], columns: Iterable[Array], meanings: Mapping[str, str] | None = None
 ) -> tuple[Column, ...]:
-    """Columns in figures."""
+    """Return the mean, standard deviation and range of each column."""
     found = []
     for name, values in zip(names, columns, strict=True):
         size = np.ldexp(1.0, int(np.frexp(abs(values).max())[1]) - 1)  # no square overflows
@@ -119,17 +131,17 @@ def shown_columns(
     return tuple(found)
 
 
-def exact_line(problem: Problem) -> Line:
-    """The closed form; raises `DataFileError` where the columns do not determine a line."""
+def fit_closed_form(problem: Problem) -> Line:
+    """Return the closed form; raise `DataFileError` if the columns don't determine a line."""
     try:
         return rates.least_squares(problem.x, problem.y, problem.x_names)
     except ArgumentError as error:
-        wrong = printable(str(error).removeprefix("closed_form: "))
-        raise DataFileError(f"{printable(problem.path)}: {wrong}") from error
+        reason = printable(str(error).removeprefix("closed_form: "))
+        raise DataFileError(f"{printable(problem.path)}: {reason}") from error
 
 
-def figures(line: Line) -> ClosedForm:
-    """The line as a part of the lesson."""
+def describe_line(line: Line) -> ClosedForm:
+    """Return the line as a part of the lesson."""
     return ClosedForm(
         names=line.names,
         slopes=_floats(line.slope),
@@ -142,8 +154,8 @@ def figures(line: Line) -> ClosedForm:
     )
 
 
-def descent(settings: Settings, training: Training, line: Line) -> Descent:
-    """What the descent did, in the columns' own units beside the closed form."""
+def describe_descent(settings: Settings, training: Training, line: Line) -> Descent:
+    """Return the descent, in the columns' own units, beside the closed form."""
     history, description = training.history, training.predictor.description
     slopes, intercept = rates.own_units(
         history.weights["weight"][-1][:, 0], float(history.weights["bias"][-1][0]), description
@@ -158,58 +170,101 @@ def descent(settings: Settings, training: Training, line: Line) -> Descent:
         steps=history.steps,
         reason=history.reason,
         message=history.message,
-        course=course(history),
+        course=select_snapshots(history),
         slopes=_floats(slopes),
         intercept=intercept,
         loss=history.losses[-1],
         agrees=rates.agree(slopes, intercept, line),
-        closed_form=figures(line),
+        closed_form=describe_line(line),
     )
 
 
-def course(history: History, scale: float = 1.0) -> tuple[Moment, ...]:
-    """The descent at the first steps, and at ever fewer later ones; losses times `scale`."""
+def select_snapshots(history: History, scale: float = 1.0) -> tuple[Snapshot, ...]:
+    """Return the descent at the first steps and at fewer later ones; losses times `scale`."""
     found = []
     line = set(history.weights) == {"weight", "bias"}
-    recorded = {step: place for place, step in enumerate(history.weight_steps)}
-    for step in _shown(history.steps):
-        moment = Moment(step, history.losses[step] * scale)
-        if line and step in recorded:
-            place = recorded[step]
-            weights = _floats(history.weights["weight"][place][:, 0])
-            bias = float(history.weights["bias"][place][0])
-            moment = replace(moment, weights=weights, bias=bias)
-        if not line or step in recorded:
-            found.append(moment)
+    index = {step: i for i, step in enumerate(history.weight_steps)}
+    for step in _steps_to_show(history.steps):
+        snapshot = Snapshot(step, history.losses[step] * scale)
+        if line and step in index:
+            weights = _floats(history.weights["weight"][index[step]][:, 0])
+            bias = float(history.weights["bias"][index[step]][0])
+            snapshot = replace(snapshot, weights=weights, bias=bias)
+        if not line or step in index:
+            found.append(snapshot)
     return tuple(found)
 
 
-def network(problem: Problem, settings: Settings, training: Training) -> Network:
-    """What the network learnt, beside a line through the features that vary."""
+def derive_first_step(problem: Problem, training: Training) -> Derivation:
+    """Return the chain rule at w = 0, b = 0 over all rows, with the gradients of `backward()`.
+
+    u = ŷ - y, L = (1/N) Σ u², so dL/du = 2u/N, dL/dŷ = dL/du, dL/dw = Σ dL/dŷ · x and
+    dL/db = Σ dL/dŷ: what `tg.derivation` derives for this loss, row by row here.
+    """
+    x, y, rate = training.features, training.targets, training.rate
+    w = Value(np.zeros(x.shape[1]), name="w")
+    b = Value(0.0, name="b")
+    yhat: Value = np.matmul(x, w) + b
+    u = yhat - y
+    loss = (u**2).mean()
+    loss.backward()
+    of_u, of_yhat = u.grad, yhat.grad
+    rows = tuple(
+        Row(
+            number=i + 1,
+            features=tuple(map(float, x[i])),
+            target=float(y[i]),
+            prediction=float(yhat.data[i]),
+            u=float(u.data[i]),
+            slope_of_u=float(of_u[i]),
+            slope_of_prediction=float(of_yhat[i]),
+            shares=tuple(map(float, of_yhat[i] * x[i])),
+        )
+        for i in range(min(MAX_ROWS, len(y)))
+    )
+    slopes = [float(slope) for slope in w.grad]
+    names = ("w",) if len(slopes) == 1 else tuple(f"w{i}" for i in range(1, len(slopes) + 1))
+    return Derivation(
+        names=problem.x_names,
+        standardized=set(training.predictor.description.x_scale) != {1.0},
+        count=len(y),
+        loss=float(loss.data),
+        learning_rate=rate,
+        rows=rows,
+        weights=tuple(
+            Slope(name, 0.0, slope, 0.0 - rate * slope)
+            for name, slope in zip(names, slopes, strict=True)
+        ),
+        bias=Slope("b", 0.0, float(b.grad), 0.0 - rate * float(b.grad)),
+    )
+
+
+def describe_network(problem: Problem, settings: Settings, training: Training) -> Network:
+    """Return the network, beside a line through the features that vary."""
     history, description = training.history, training.predictor.description
     residual = problem.y - training.predictor.predict(problem.x)
     mse = float(np.mean(residual * residual))
-    constant = problem.constant()
+    constant = problem.constant_features()
     kept = [i for i, name in enumerate(problem.x_names) if name not in constant]
     names = tuple(problem.x_names[i] for i in kept)
     line = None
     try:
-        line = figures(rates.least_squares(problem.x[:, kept], problem.y, names))
-    except ArgumentError:  # a network needs no independent columns, and no more rows than those
+        line = describe_line(rates.least_squares(problem.x[:, kept], problem.y, names))
+    except ArgumentError:  # too few rows, or dependent columns: a network doesn't mind
         line = None
     return Network(
-        **trained(description, settings, history, training.rate),
-        course=course(history, description.y_scale**2),
+        **training_fields(description, settings, history, training.rate),
+        course=select_snapshots(history, description.y_scale**2),
         mse=mse,
         r_squared=1.0 - mse / float(np.var(problem.y)),
         line=line,
     )
 
 
-def trained(
+def training_fields(
     description: Description, settings: Settings, history: History, rate: float
 ) -> dict[str, Any]:
-    """What there is to say of any training, as the fields of `Trained` other than its course."""
+    """Return the fields of `Trained` other than its course."""
     return {
         "names": description.x_names,
         "target": description.y_name,
@@ -226,10 +281,10 @@ def trained(
     }
 
 
-def prediction(
+def predict_at(
     problem: Problem, training: Training, line: Line | None, at: tuple[float, ...]
 ) -> Prediction:
-    """The prediction at one place, with its spread: a line's, or the network's typical miss."""
+    """Return the prediction at a point, with the line's spread or the network's typical error."""
     row = np.array(at)
     residual = problem.y - training.predictor.predict(problem.x)
     typical = math.sqrt(float(np.mean(residual * residual)))
@@ -251,26 +306,21 @@ def prediction(
     )
 
 
-def place_of(problem: Problem | ClassProblem, settings: Settings) -> tuple[float, ...]:
-    """The features to predict for."""
+def prediction_point(problem: Problem | ClassProblem, settings: Settings) -> tuple[float, ...]:
+    """Return the features to make a prediction for: those of the settings, or the medians."""
     if settings.at is None:
         return _floats(np.median(problem.x, axis=0))
     if len(settings.at) != len(problem.x_names):
         features = ", ".join(map(printable, problem.x_names))
         raise ArgumentError(
-            bad_argument(
-                "--at",
-                "other features than the model has",
-                expected=f"{len(problem.x_names)} with commas between: {features:.200}",
-                given=len(settings.at),
-            )
+            f"--at must have one number for each feature ({features:.200}), got {len(settings.at)}"
         )
     return settings.at
 
 
-def _shown(last: int) -> Iterator[int]:
-    """0, 1, 2, 3, 5, 10, 20, 50, 100, ... and the last step."""
-    yield from (step for step in SHOWN if step < last)
+def _steps_to_show(last: int) -> Iterator[int]:
+    """Yield 0, 1, 2, 3, 5, 10, 20, 50, 100, ... and the last step."""
+    yield from (step for step in FIRST_STEPS if step < last)
     power = 10
     while power < last:
         yield from (step for step in (power, 2 * power, 5 * power) if step < last)

@@ -1,4 +1,4 @@
-"""How text looks on a terminal: columns that line up, and colour where a terminal shows it."""
+"""Text on a terminal: aligned columns, wrapped sentences, and colour where it is supported."""
 
 from __future__ import annotations
 
@@ -10,51 +10,53 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ..support.files import printable
+from ..support.text_format import number_text
 
 WIDTH = 78  # columns of text
 MARGIN = "   "
-PLAIN = str.maketrans(
+ASCII = str.maketrans(
     {"ŷ": "yhat", "λ": "lambda_", "²": "^2", "Σ": "sum", "·": "*", "±": "+-", "→": "->", "≈": "~"}
+    | {"∞": "inf"}
 )
-"""For a terminal whose encoding has none of these."""
+"""Replacements for a terminal whose encoding lacks these."""
 
 
 @dataclass(frozen=True)
 class Ink:
-    """Colours as ANSI codes, or none of them."""
+    """Colours as ANSI codes, or plain text."""
 
     colored: bool = False
 
     def heading(self, text: str) -> str:
-        """Bold."""
-        return self._inked("1", text)
+        """Return the text in bold."""
+        return self._color("1", text)
 
     def good(self, text: str) -> str:
-        """Green."""
-        return self._inked("32", text)
+        """Return the text in green."""
+        return self._color("32", text)
 
     def bad(self, text: str) -> str:
-        """Red."""
-        return self._inked("31", text)
+        """Return the text in red."""
+        return self._color("31", text)
 
     def warm(self, text: str) -> str:
-        """Yellow."""
-        return self._inked("33", text)
+        """Return the text in yellow."""
+        return self._color("33", text)
 
     def key(self, text: str) -> str:
-        """Bold cyan."""
-        return self._inked("1;36", text)
+        """Return the text in bold cyan."""
+        return self._color("1;36", text)
 
     def faint(self, text: str) -> str:
-        """Dim."""
-        return self._inked("2", text)
+        """Return the text dimmed."""
+        return self._color("2", text)
 
-    def _inked(self, code: str, text: str) -> str:
+    def _color(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colored else text
 
 
-def wants_color(stream: TextIO) -> bool:
-    """Whether a person with a terminal that shows colours watches the stream.
+def supports_color(stream: TextIO) -> bool:
+    """Return True if the stream is a terminal that shows colours.
 
     NO_COLOR (https://no-color.org) and TERM=dumb turn colours off.
     """
@@ -62,39 +64,48 @@ def wants_color(stream: TextIO) -> bool:
     return not plain and stream.isatty()
 
 
-def spelt(text: str, encoding: str | None) -> str:
-    """The text in characters that the encoding has."""
+def to_encodable(text: str, encoding: str | None) -> str:
+    """Return the text in characters that the encoding has."""
     try:
         text.encode(encoding or "ascii")
     except (UnicodeError, LookupError):
-        text = text.translate(PLAIN)
+        text = text.translate(ASCII)
         return text.encode("ascii", "backslashreplace").decode()
     return text
 
 
-def short(number: float, digits: int = 6) -> str:
-    """A number in few digits, a dash for none.
+def format_number(number: float, digits: int = 6) -> str:
+    """Return a number in few digits, with an ASCII minus sign, and a dash for nan.
 
-    >>> short(0.0238657359403818), short(float("nan")), short(1000.0)
-    ('0.0238657', '-', '1000')
+    >>> format_number(0.0238657359403818), format_number(float("nan")), format_number(-1000.0)
+    ('0.0238657', '-', '-1000')
     """
-    return "-" if math.isnan(number) else f"{number + 0.0:.{digits}g}"
+    return "-" if math.isnan(number) else number_text(number, digits).replace("−", "-")
 
 
-def label(name: str, longest: int = 24) -> str:
-    """A column's name, on one line and not too long.
+def format_count(number: int) -> str:
+    """Return an integer with a space between thousands, from 10 000 on.
 
-    >>> label("a" * 30, 8)
+    >>> format_count(1000), format_count(580672)
+    ('1000', '580 672')
+    """
+    return str(number) if number < 10_000 else f"{number:,}".replace(",", " ")
+
+
+def shorten(name: str, width: int = 24) -> str:
+    """Return a name on one line, in at most `width` characters.
+
+    >>> shorten("a" * 30, 8)
     'aaaaa...'
     """
     shown = printable(name)
-    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+    return shown if len(shown) <= width else shown[: width - 3] + "..."
 
 
-def aligned(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 3) -> list[str]:
-    """Rows of cells under each other: the first `left` columns to the left, the rest to the right.
+def align(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 3) -> list[str]:
+    """Align rows of cells: the first `left` columns to the left, the others to the right.
 
-    >>> aligned([["step", "loss"], ["0", "6.64"], ["10", "0.5"]])
+    >>> align([["step", "loss"], ["0", "6.64"], ["10", "0.5"]])
     ['step   loss', '0      6.64', '10      0.5']
     """
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(len(rows[0]))]
@@ -108,8 +119,8 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 3) -> list[
     return lines
 
 
-def paragraph(text: str) -> list[str]:
-    """A sentence or more, within the width and the margin."""
+def wrap(text: str) -> list[str]:
+    """Wrap sentences to the width, behind the margin."""
     return textwrap.wrap(
         text,
         WIDTH,

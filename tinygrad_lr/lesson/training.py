@@ -1,4 +1,4 @@
-"""The descent itself: what the settings mean for a problem, and `fit` on it."""
+"""Train on a problem: turn the settings into a model and a learning rate, and call `fit`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import losses
 from ..data import Standardizer
-from ..errors import ArgumentError, DivergenceError, bad_argument
+from ..errors import ArgumentError, DivergenceError
 from ..linear import learning_rate_limit
 from ..support.abstract_array import Array
 from ..support.files import printable
@@ -21,14 +21,14 @@ from .problem import Problem
 
 @dataclass(frozen=True)
 class Settings:
-    """How to learn. What is None is chosen to suit the data.
+    """The settings of a training. Those that are None are chosen to suit the data.
 
-    - `learning_rate`: 0.1, or half of the stable limit where that is less
-    - `steps`, `tolerance`, `batch_size`: those of `tg.fit`
-    - `seed`: draws a network's first weights, and shuffles the batches
-    - `standardize`: learn on features (and for a network a target) of mean 0 and deviation 1
-    - `hidden`, `activation`: widths of a network's layers; none is a line
-    - `at`: the features to predict for; the median of each if None
+    - `learning_rate`: 0.1, or half the stable limit if that is less
+    - `steps`, `tolerance`, `batch_size`: as in `tg.fit`
+    - `seed`: for initial weights and batch order
+    - `standardize`: scale features (and a network's target) to mean 0 and standard deviation 1
+    - `hidden`, `activation`: of a network's hidden layers; no layers make a line
+    - `at`: the features to make a prediction for; their medians if None
     """
 
     learning_rate: float | None = None
@@ -44,10 +44,10 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What the descent saw, did, and left behind.
+    """A finished training.
 
     `features` (rows, features) and `targets` (rows,) are in the model's scale; `rate` is the
-    learning rate, `limit` the largest stable one of a line (that of a network moves with it).
+    learning rate, `limit` the largest stable one of a line (a network's changes as it learns).
     """
 
     predictor: Predictor
@@ -58,8 +58,8 @@ class Training:
     limit: float | None
 
 
-def describe(problem: Problem, settings: Settings) -> Description:
-    """The model that the settings ask for, scaled to the problem's data."""
+def describe_model(problem: Problem, settings: Settings) -> Description:
+    """Return the description of the model for the settings, with the scaling of the data."""
     features = len(problem.x_names)
     x_mean, x_scale = np.zeros(features), np.ones(features)
     y_mean, y_scale = 0.0, 1.0
@@ -84,33 +84,32 @@ def describe(problem: Problem, settings: Settings) -> Description:
 def check_batch(path: str, rows: int, settings: Settings) -> None:
     """Raise `ArgumentError` for a batch larger than the data."""
     if settings.batch_size is not None and settings.batch_size > rows:
-        wrong, expected = "fewer rows than one batch", f"--batch-size up to {rows}"
-        given = f"--batch-size {settings.batch_size}"
-        where = printable(path)
-        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
+        raise ArgumentError(
+            f"--batch-size must be at most {rows}, the number of training rows in "
+            f"{printable(path)}, got {settings.batch_size}"
+        )
 
 
 def train(problem: Problem, settings: Settings) -> Training:
-    """Descend, a line from w = 0 and b = 0, a network from the weights that the seed draws.
+    """Train a line from w = 0 and b = 0, or a network from initial weights that the seed draws.
 
-    Raises `DivergenceError` where the learning rate was too large, naming the largest stable one,
-    and `ArgumentError` where the features are too large or too small for any.
+    Raises `DivergenceError` if the learning rate was too large, naming the largest stable one, and
+    `ArgumentError` if the features are too large or too small for any.
     """
-    description = describe(problem, settings)
-    predictor = Predictor(description, description.model(settings.seed))
+    description = describe_model(problem, settings)
+    predictor = Predictor(description, description.build_model(settings.seed))
     features = predictor.features(problem.x)
     targets = (problem.y - description.y_mean) / description.y_scale
     limit = None if settings.hidden else stable_rate(features, targets)
     if limit is not None and not 0 < limit < math.inf:
-        wrong, cure = "no learning rate suits the features as given", "leave out --no-standardize"
-        expected = "features between about 1e-150 and 1e150"
-        given = f"up to {abs(problem.x).max():.3g}"
-        where = printable(problem.path)
-        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given, cure=cure))
+        raise ArgumentError(
+            f"{printable(problem.path)}: --no-standardize needs features between about 1e-150 and "
+            f"1e150, got up to {abs(problem.x).max():.3g}; leave it out"
+        )
     rate = settings.learning_rate
     if rate is None:
         rate = 0.1 if settings.standardize else 0.001
-        rate = rate if limit is None else chosen_rate(limit)
+        rate = rate if limit is None else default_rate(limit)
     history = fit(
         predictor.model,
         features,
@@ -124,38 +123,38 @@ def train(problem: Problem, settings: Settings) -> Training:
         warn=False,
     )
     if history.reason == "diverged":
-        raise divergence(history, settings, limit)
+        raise divergence_error(history, settings, limit)
     return Training(predictor, features, targets, history, rate, limit)
 
 
 def stable_rate(features: Array, targets: Array) -> float:
-    """The largest stable learning rate, 2/λmax, of a line; nan, 0 or inf beyond float64."""
+    """Return the largest stable learning rate of a line, 2/λmax; nan, 0 or inf beyond float64."""
     x_names = tuple(map(str, range(features.shape[1])))
-    line = Description(x_names, "y", (), "tanh", (), ()).model()
+    line = Description(x_names, "y", (), "tanh", (), ()).build_model()
     with np.errstate(all="ignore"):
         return learning_rate_limit(line, losses.mse, features, targets[:, None])
 
 
-def chosen_rate(limit: float) -> float:
-    """0.1, or half the limit where that is less, in one digit.
+def default_rate(limit: float) -> float:
+    """Return 0.1, or half the limit if that is less, to one digit.
 
-    >>> chosen_rate(1.0), chosen_rate(9.19e-05)
+    >>> default_rate(1.0), default_rate(9.19e-05)
     (0.1, 5e-05)
     """
     return 0.1 if limit >= 0.2 else float(f"{limit / 2:.0e}")
 
 
-def divergence(history: History, settings: Settings, limit: float | None) -> DivergenceError:
-    """What happened, and which flag to change, in a sentence."""
+def divergence_error(history: History, settings: Settings, limit: float | None) -> DivergenceError:
+    """Return the error of a descent that diverged, with the flag to change."""
     stable = history.learning_rate_limit if limit is None else limit
     cure = f"lower --learning-rate, now {history.learning_rate:g}"
     if stable is not None and math.isfinite(stable) and stable < history.learning_rate:
-        cure += f", below {stable:.5g}, the largest stable one"
+        cure += f", below {stable:.5g}, the largest stable rate"
     if not settings.standardize:
         cure += ", or leave out --no-standardize"
     first, last = history.losses[0], history.losses[-1]
     steps = counted(history.steps, "step")
     return DivergenceError(
         f"the descent diverged after {steps}: the loss went from {first:.4g} to {last:.4g}; {cure}"
-        "; nothing is saved"
+        "; no files were written"
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..support.lazy_imports import at_first_use
+from ..support.lazy_imports import lazy_names
 from .regression import huber as huber
 from .regression import mae as mae
 from .regression import mse as mse
@@ -41,7 +41,7 @@ __all__ = [
     "poisson_nll",
 ]
 
-__getattr__, __dir__ = at_first_use(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "binary_cross_entropy": "binary",

@@ -20,11 +20,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.primitive import PRIMITIVES
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import check_choice, check_integer
 from .initial_weights import check_dtype
 from .module import Module, put
 
@@ -45,14 +46,8 @@ __all__ = [
 
 Target: TypeAlias = "Value | int | Sequence[int]"
 
-GAINS = {
-    "identity": 1.0,
-    "linear": 1.0,
-    "relu": math.sqrt(2.0),
-    "selu": 0.75,
-    "sigmoid": 1.0,
-    "tanh": 5 / 3,
-}
+GAINS = {"identity": 1.0, "linear": 1.0, "selu": 0.75}
+"""Gains of what is not an operation of its own; an operation declares its gain."""
 
 
 def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
@@ -66,14 +61,9 @@ def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
     >>> tg.nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
     """
-    if nonlinearity == "leaky_relu":
-        return math.sqrt(2 / (1 + parameter**2))
-    if nonlinearity not in GAINS:
-        raise ArgumentError(
-            f"calculate_gain: nonlinearity must be one of leaky_relu, {', '.join(GAINS)}, "
-            f"got {nonlinearity!r:.60}"
-        )
-    return GAINS[nonlinearity]
+    gains = {name: x.gain for name, x in PRIMITIVES.items() if x.gain is not None} | GAINS
+    gain = gains[check_choice("calculate_gain", "nonlinearity", nonlinearity, sorted(gains))]
+    return gain(parameter) if callable(gain) else gain
 
 
 def constant(

@@ -14,8 +14,9 @@ from numpy.typing import DTypeLike
 from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..errors import ArgumentError
+from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from .hooks import observed
-from .module import Module, walk
+from .module import MAX_SHOWN_LAYERS, Module, walk
 
 __all__ = ["Summary", "summary"]
 
@@ -50,11 +51,21 @@ class Summary:
         """The number of parameters with `requires_grad=False`."""
         return self.parameters - self.trainable
 
-    def _repr_html_(self) -> str:
-        """Return the same table for a notebook, of the first and last layers if it is long."""
-        from .display import summary_table
-
-        return summary_table(self)
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the same table, of the first and last layers where it is long."""
+        yield Heading(
+            self.kind,
+            [
+                f"{self.trainable:,} trainable",
+                f"{self.frozen:,} frozen",
+                f"{self.buffers:,} in buffers" if self.buffers else "",
+                format_bytes(self.bytes),
+            ],
+        )
+        rows = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]
+        foot = [self.kind, "", self.output, f"{self.parameters:,}"]
+        yield Table(HEADINGS, rows, numeric=[3], foot=foot, max_rows=MAX_SHOWN_LAYERS)
 
     def __repr__(self) -> str:
         body = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]

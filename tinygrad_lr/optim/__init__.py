@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..support.lazy_imports import at_first_use
+from ..support.lazy_imports import lazy_names
 from ..support.validation import check_number as check_number
 from .optimizer import LearningRate as LearningRate
 from .optimizer import Optimizer as Optimizer
@@ -52,7 +52,7 @@ __all__ = [
     "snapshot",
 ]
 
-__getattr__, __dir__ = at_first_use(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Adadelta": "adaptive",

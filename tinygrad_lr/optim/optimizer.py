@@ -15,6 +15,8 @@ from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, TinygradError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
+from ..support.notebook import DisplayPart, Heading, Table, notebook_display
+from ..support.text_format import number_text
 from ..support.validation import check_number
 from .checks import check_parameters, check_state, require_distinct
 
@@ -79,7 +81,7 @@ class Optimizer:
         self.steps = 0
         self.rate = math.nan
         if isinstance(given, list) and any(isinstance(x, dict) for x in given):
-            self._groups, self._followers = make_groups(self, given)
+            self._groups, self._followers = build_groups(self, given)
             self.parameters = [x for group in self._groups for x in group.parameters]
             require_distinct(type(self).__name__, self.parameters)
         else:
@@ -249,11 +251,21 @@ class Optimizer:
             entries.update({f"{place}.{name}": x for name, x in kept.items()})
         return entries
 
-    def _repr_html_(self) -> str:
-        """Return a table of the settings and parameters of each group for a notebook."""
-        from .display import optimizer_table
-
-        return optimizer_table(self)
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the settings, and how many parameters each group has."""
+        names = hyperparameters(type(self))
+        rows = [
+            [
+                str(i),
+                *(setting_text(getattr(group, name, "")) for name in names),
+                f"{sum(x.size for x in group.parameters):,}",
+            ]
+            for i, group in enumerate(self.groups)
+        ]
+        yield Heading(type(self).__name__, [f"{self.steps:,} step{'s' * (self.steps != 1)} taken"])
+        head = ["group", *(name.replace("_", " ") for name in names), "parameters"]
+        yield Table(head, rows, numeric=range(1, len(head)))
 
     def __repr__(self) -> str:
         count, rate = len(self.parameters), self.learning_rate
@@ -261,7 +273,7 @@ class Optimizer:
         return f"{type(self).__name__}(parameters: {count}, learning_rate={rate}{groups})"
 
 
-def make_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer], list[Optimizer]]:
+def build_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer], list[Optimizer]]:
     """Return the groups, and those of them that follow the learning rate of the whole.
 
     Hyperparameters that a group doesn't set are those of the whole, whose attributes have the
@@ -345,3 +357,13 @@ def match_form(old: Any, new: Any) -> Any:
         return float(new)
     array = np.asarray(new, old.dtype)
     return array if kind is np.ndarray else array[()]
+
+
+def setting_text(setting: object) -> str:
+    """A hyperparameter in a few characters."""
+    if isinstance(setting, tuple):
+        return ", ".join(map(setting_text, setting))
+    if isinstance(setting, (int, float)) and not isinstance(setting, bool):
+        return number_text(setting)
+    name = getattr(setting, "__name__", None)
+    return name or (type(setting).__name__ if callable(setting) else f"{setting}")

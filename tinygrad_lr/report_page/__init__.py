@@ -12,3 +12,7 @@ from .build import Report as Report
 from .build import report as report
 
 __all__ = ["Report", "report"]
+
+
+def __dir__() -> list[str]:
+    return __all__

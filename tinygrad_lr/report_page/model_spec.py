@@ -5,20 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
-from .. import nn, ops
+from .. import nn
+from ..core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive
 from ..nn import Module
 from ..nn.activations import Function
 
-FUNCTIONS: dict[Any, str] = {
-    **{np.tanh: "tanh", ops.tanh: "tanh", ops.relu: "relu", ops.sigmoid: "sigmoid"},
-    **{ops.softplus: "softplus", ops.silu: "silu"},
-}
-NAMES: dict[type[Module], str] = {
-    **{nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid"},
-    **{nn.Softplus: "softplus", nn.SiLU: "silu"},
-}
+FUNCTIONS = frozenset({"tanh", "relu", "sigmoid", "softplus", "silu"})
+"""The operations that `browser/network.js` computes, by their names in the registry."""
+
 MOST_PARAMETERS = 5000  # of a model that the page computes: every moment's go into the file
 
 
@@ -71,9 +65,16 @@ def _flat(model: Module) -> list[Module]:
 def _function(module: Module) -> tuple[str | None, float]:
     """The name of an activation that the page knows, with its slope or alpha."""
     if isinstance(module, Function):
-        return next((n for f, n in FUNCTIONS.items() if f is module.function), None), 0.0
+        return _known(NUMPY_IMPLS.get(module.function, module.function)), 0.0
     if isinstance(module, nn.LeakyReLU):
         return "leaky_relu", module.slope
     if isinstance(module, nn.ELU):
         return "elu", module.alpha
-    return NAMES.get(type(module)), 0.0
+    own = getattr(nn, type(module).__name__, None) is type(module)
+    return (_known(PRIMITIVES.get(type(module).__name__.lower())) if own else None), 0.0
+
+
+def _known(operation: Any) -> str | None:
+    """The name of an operation, if the page can compute it."""
+    known = isinstance(operation, Primitive) and operation.name in FUNCTIONS
+    return operation.name if known and PRIMITIVES[operation.name] is operation else None

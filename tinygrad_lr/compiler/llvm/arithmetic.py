@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..ir.instruction import Instruction, stand_in_of
+from ..ir.instruction import Instruction, promotion_operand
 from .elementary import EMIT, EMIT_BINARY
 
 FLAGS = ("contract",)  # a product and a sum may become one; nan, inf and -0 travel as in NumPy
@@ -181,7 +181,7 @@ def common_dtype(x: Instruction) -> Dtype:
     if x.operation in COMPARISONS:
         if all(y.weak for y in x.inputs):
             return np.result_type(*(y.dtype for y in x.inputs))
-        return np.result_type(*(stand_in_of(y) for y in x.inputs))
+        return np.result_type(*(promotion_operand(y) for y in x.inputs))
     if x.operation in LOGICAL or x.operation == "logical_not":
         return np.dtype(bool)
     if x.operation in {"isnan", "isinf", "isfinite", "signbit"}:

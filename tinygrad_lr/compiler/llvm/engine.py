@@ -9,7 +9,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from . import cache
+from . import object_cache
 
 Run = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
@@ -37,15 +37,15 @@ class Native:
     def __init__(self, form: str, text: Callable[[], str], name: str) -> None:
         name_of_cpu, features = processor()
         machine = _target().create_target_machine(opt=3, cpu=name_of_cpu, features=features)
-        key = cache.key(form, name_of_cpu, features)
-        found = cache.read(key)
+        key = object_cache.key(form, name_of_cpu, features)
+        found = object_cache.read(key)
         if found is None:
             module = llvm.parse_assembly(text())
             module.triple = llvm.get_default_triple()
             module.data_layout = str(machine.target_data)
             _optimize(module, machine)
             found = machine.emit_object(module)
-            cache.write(key, found)
+            object_cache.write(key, found)
         empty = llvm.parse_assembly("")
         empty.triple = llvm.get_default_triple()
         self._engine = llvm.create_mcjit_compiler(empty, machine)

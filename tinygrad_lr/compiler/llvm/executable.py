@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...support.abstract_array import Array
-from ..ir.executable import Moved
+from ..ir.executable import Updates
 from ..ir.fusion import Call
 from ..ir.instruction import Instruction, execute
-from ..ir.layout import layout, located
-from ..ir.passes import EXACT, LAST, REORDERING, simplified
+from ..ir.layout import locate
+from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
-from ..ir.schedule import Schedule, Storage, roots_read, scheduled
+from ..ir.schedule import Schedule, Storage, make_schedule, roots_read
 from ..runtime.fast_call import CELLS
 from ..runtime.threads import THREADS, run_together
 from .engine import Native
@@ -32,17 +32,17 @@ class LlvmExecutable:
 
     backend = "llvm"
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
+    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Updates) -> None:
         returned = [*program.results, *(looking(x, look) for x, look in program.checks)]
         whole = Program(program.name, [*inputs, *returned, *(x for _, x in moved)])
-        whole, self.done = simplified(whole, [*REORDERING, *EXACT, layout, *LAST])
+        whole, self.done = run_passes(whole, [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES])
         count, self._shown = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(returned)]
         targets = list(
             zip([i for i, _ in moved], whole.results[count + len(results) :], strict=True)
         )
-        self.plan: Schedule = scheduled(self.inputs, results, targets, native)
+        self.plan: Schedule = make_schedule(self.inputs, results, targets, native)
         writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
         self.threads = writer.threads
         self._writer, self.calls = writer, writer.calls
@@ -58,7 +58,7 @@ class LlvmExecutable:
         slots = self._slots
         self._table = (ctypes.c_void_p * slots.count)()
         self._strides = (ctypes.c_int64 * slots.count)()
-        self._memory = aligned(self.plan.total)
+        self._memory = aligned(self.plan.total_bytes)
         self._scratch = aligned(scratch)
         self._table[slots.own] = address(self._memory)
         self._table[slots.own + 1] = address(self._scratch)
@@ -248,7 +248,7 @@ class LlvmExecutable:
     @property
     def memory_bytes(self) -> tuple[int, int]:
         """The bytes of results on the way, each for itself, and as they share memory."""
-        return self.plan.separate, self.plan.total
+        return self.plan.unshared_bytes, self.plan.total_bytes
 
     @property
     def kernel_names(self) -> list[str]:
@@ -296,7 +296,7 @@ class LlvmExecutable:
 
     def _array(self, y: Instruction, step: int) -> Any:
         """An operand's numbers, as NumPy has them."""
-        where = located(y)
+        where = locate(y)
         root = where.root
         if root.is_constant:
             whole = np.ascontiguousarray(root.value)
@@ -310,7 +310,7 @@ class LlvmExecutable:
 
     def _whole(self, storage: Storage, x: Instruction, step: int) -> Array:
         if storage.kind == "own":
-            offset, size = self.plan.own[storage.number]
+            offset, size = self.plan.own_memory[storage.number]
             return self._memory[offset : offset + size].view(x.dtype).reshape(x.shape)
         if storage.kind == "constant":
             return self._constants[storage.number]

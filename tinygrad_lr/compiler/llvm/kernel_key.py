@@ -8,9 +8,9 @@ import numpy as np
 
 from ..ir.fusion import Loop, base_of, forward_axes
 from ..ir.instruction import REDUCTIONS, Instruction
-from ..ir.layout import located
-from ..ir.passes.common_subexpressions import hashable
-from ..ir.schedule import Schedule, Storage, place_of
+from ..ir.layout import locate
+from ..ir.passes.common_subexpressions import make_hashable
+from ..ir.schedule import Schedule, Storage, placement_of
 
 
 class Uses:
@@ -29,9 +29,9 @@ class Uses:
             (place.root, place.offset)
             for x in kernel.members
             for y in x.inputs
-            if (place := located(y)).root not in members and not is_inline(place.root)
+            if (place := locate(y)).root not in members and not is_inline(place.root)
         ]
-        places += [(x, place_of(plan, x)[0]) for x in plan.stored[kernel]]
+        places += [(x, placement_of(plan, x)[0]) for x in plan.stored[kernel]]
         for root, offset in places:
             storage = plan.storage[root]
             if storage not in touched:
@@ -55,7 +55,7 @@ def form_of(kernel: Loop, plan: Schedule, uses: Uses) -> Any:
     for x in kernel.members:
         operands: list[Any] = []
         for y in x.inputs:
-            base, place = base_of(y), located(y)
+            base, place = base_of(y), locate(y)
             if base in number:
                 axes = forward_axes(kernel, y) if x.operation in REDUCTIONS else None
                 operands.append((number[base], axes, y.shape))
@@ -66,12 +66,12 @@ def form_of(kernel: Loop, plan: Schedule, uses: Uses) -> Any:
                 k = uses.position[place.root]
                 first = place.offset - uses.arguments[k][1]
                 operands.append((k, first, place.strides, y.shape, y.dtype.str, y.weak))
-        options = tuple(sorted((k, hashable(option)) for k, option in x.options.items()))
+        options = tuple(sorted((k, make_hashable(option)) for k, option in x.options.items()))
         kind = (x.operation, x.dtype.str, x.weak, x.shape, kernel.axes[x], options)
         lines.append((kind, tuple(operands)))
     stored = []
     for x in plan.stored[kernel]:
-        k, (start, strides) = uses.position[x], place_of(plan, x)
+        k, (start, strides) = uses.position[x], placement_of(plan, x)
         inner = plan.storage[x].kind == "input"
         stored.append((number[x], k, start - uses.arguments[k][1], strides, inner))
     return type(kernel), kernel.shape, tuple(lines), tuple(stored)

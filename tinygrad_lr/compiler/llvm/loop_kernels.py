@@ -9,7 +9,7 @@ from typing import Any
 
 from ..ir.fusion import Axes, Loop, base_of, forward_axes
 from ..ir.instruction import REDUCTIONS, Instruction
-from ..ir.layout import contiguous, located
+from ..ir.layout import contiguous_strides, locate
 from .loops import counted_loop
 from .memory import Memory
 from .reductions import horizontal, neutral
@@ -65,12 +65,12 @@ class LoopEmission:
             x: self._strides(x.shape, kernel.axes[x], strides) for x, (_, strides) in places.items()
         }
         reduced = {
-            x: self._strides(x.shape, kernel.axes[x], contiguous(x.shape))
+            x: self._strides(x.shape, kernel.axes[x], contiguous_strides(x.shape))
             for x in kernel.members
             if x.operation in REDUCTIONS
         }
         accesses = [a[2] for a in self.reads.values()] + [*writes.values(), *reduced.values()]
-        depends = [kernel.depends(x) for x in kernel.members]
+        depends = [kernel.varying_axes(x) for x in kernel.members]
         groups = dimensions(kernel, accesses, depends)
         self.lengths = [math.prod(kernel.shape[i] for i in group) for group in groups]
         ends = [group[-1] for group in groups]
@@ -106,7 +106,7 @@ class LoopEmission:
             for position, y in enumerate(x.inputs):
                 if base_of(y) in self.kernel.axes:
                     continue
-                where = located(y)
+                where = locate(y)
                 axes = self._iterated(x)
                 own = axes[len(axes) - len(y.shape) :]
                 found[x, position] = (
@@ -183,7 +183,7 @@ class LoopEmission:
         """Whether a reduction is complete at the end of each row."""
         source = base_of(x.inputs[0])
         full = source in self.full if source in self.kernel.axes else self._full_operand(x)
-        return bool(full) and self.kernel.within(x)
+        return bool(full) and self.kernel.is_available_in_row(x)
 
     def _full_operand(self, x: Instruction) -> bool:
         shape = x.inputs[0].shape

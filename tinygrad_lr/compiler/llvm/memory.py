@@ -10,7 +10,7 @@ import numpy as np
 from llvmlite import ir
 
 from ..ir.instruction import Instruction
-from ..ir.layout import contiguous
+from ..ir.layout import contiguous_strides
 from . import arithmetic
 from .loops import counted_loop
 
@@ -32,7 +32,7 @@ class Memory:
         place: Callable[[Instruction], tuple[int, tuple[int, ...]]] | None = None,
     ) -> None:
         self.pointers, self.first, self.is_input = pointers, first, is_input
-        self.place = place or (lambda x: (0, contiguous(x.shape)))
+        self.place = place or (lambda x: (0, contiguous_strides(x.shape)))
 
     def __contains__(self, x: Instruction) -> bool:
         return x in self.pointers

@@ -12,8 +12,8 @@ from llvmlite import ir
 
 from ..ir.fusion import Call, Kernel, Loop, Product
 from ..ir.instruction import Instruction
-from ..ir.program import different, identifier
-from ..ir.schedule import Schedule, Storage, place_of
+from ..ir.program import make_identifier, unique_name
+from ..ir.schedule import Schedule, Storage, placement_of
 from .arithmetic import NATIVE, can_emit
 from .kernel_key import Uses, form_of
 from .loop_kernels import LoopEmission
@@ -102,12 +102,12 @@ class ModuleWriter:
     def form(self) -> str:
         """A text that is equal for programs with the same code, long before there is any."""
         parts = [None if part is None else part[:4] for part in self.parts]
-        return repr((parts, self.plan.own, vars(self.slots), self.threads))
+        return repr((parts, self.plan.own_memory, vars(self.slots), self.threads))
 
     @functools.cached_property
     def text(self) -> str:
         """The module in LLVM's language."""
-        self.module = ir.Module(identifier(self.name))
+        self.module = ir.Module(make_identifier(self.name))
         self.taken: set[str] = {ENTRY, "barrier"}
         self.written: dict[Any, Any] = {}
         self._entry()
@@ -138,7 +138,7 @@ class ModuleWriter:
     def _emitted(self, part: Part) -> Any:
         kernel, uses, scratch, shared = part.kernel, part.uses, part.scratch, part.shared
         kind = "product" if isinstance(kernel, Product) else "loop"
-        title = different(f"{identifier(title_of(kernel, self.plan))}.{kind}", self.taken)
+        title = unique_name(f"{make_identifier(title_of(kernel, self.plan))}.{kind}", self.taken)
         kinds = [POINTER] * (len(uses.arguments) + scratch) + [I64] * shared
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), title)
         function.linkage = "internal"
@@ -146,12 +146,12 @@ class ModuleWriter:
         function.attributes.add("nounwind")
         for argument, root in zip(function.args, uses.names, strict=False):
             argument.add_attribute("noalias")
-            argument.name = identifier(root.name or root.operation)
+            argument.name = make_identifier(root.name or root.operation)
         memory = Memory(
             {x: function.args[k] for x, k in uses.position.items()},
             {x: uses.arguments[k][1] for x, k in uses.position.items()},
             lambda x: self.plan.storage[x].kind == "input",
-            lambda x: place_of(self.plan, x),
+            lambda x: placement_of(self.plan, x),
         )
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         first = builder.append_basic_block("start")
@@ -295,7 +295,7 @@ class Pointers:
     def to(self, storage: Storage, far: int) -> Any:
         """The pointer to a place in a piece of memory, so many bytes from its beginning."""
         if storage.kind == "own":
-            far += self.plan.own[storage.number][0]
+            far += self.plan.own_memory[storage.number][0]
             pointer = self.at(self.slots.own, moving=False)
         else:
             pointer = self.at(self.slots[storage], moving=True)

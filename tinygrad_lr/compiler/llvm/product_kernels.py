@@ -12,7 +12,7 @@ from llvmlite import ir
 from ..ir.fusion import Product as ProductKernel
 from ..ir.fusion import base_of
 from ..ir.instruction import Instruction
-from ..ir.layout import located
+from ..ir.layout import locate
 from . import arithmetic
 from .elementary import EMIT, EMIT_BINARY
 from .memory import Memory
@@ -28,7 +28,7 @@ def product_of(x: Instruction) -> Product:
     """The product that an instruction is: its sizes, and where the operands' entries lie."""
     a, b = x.inputs
     (rows, depth), columns = a.shape, b.shape[1]
-    (row, along), (down, column) = located(a).strides, located(b).strides
+    (row, along), (down, column) = locate(a).strides, locate(b).strides
     return Product(rows, columns, depth, str(x.dtype), (row, along), (down, column))
 
 
@@ -82,7 +82,7 @@ class ProductEmission:
         """The product at the builder's position."""
         x = self.kernel.members[0]
         product = product_of(x)
-        left, right = (located(y) for y in x.inputs)
+        left, right = (locate(y) for y in x.inputs)
         a = self.memory.pointer(self.b, left.root, left.offset)
         b = self.memory.pointer(self.b, right.root, right.offset)
         long = len(self.kernel.members) > LONG or any(
@@ -137,7 +137,7 @@ class ProductEmission:
         base = base_of(y)
         if base in values:
             return values[base]
-        where = located(y)
+        where = locate(y)
         if where.root.is_constant and where.root.size == 1:
             return arithmetic.number(np.asarray(where.root.value).reshape(()), y.dtype)
         shape = (1,) * (2 - len(y.shape)) + y.shape

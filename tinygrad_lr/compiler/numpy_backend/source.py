@@ -15,11 +15,11 @@ import numpy as np
 
 from ...support.abstract_array import Array
 from ...support.errstate import silent
-from ..ir.executable import Moved
+from ..ir.buffers import BufferAssignment, assign_buffers
+from ..ir.executable import Updates
 from ..ir.instruction import REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
-from ..ir.passes import Done
-from ..ir.passes.memory import Memory, shared_memory
-from ..ir.program import Program, different, identifier
+from ..ir.passes import PassResult
+from ..ir.program import Program, make_identifier, unique_name
 from ..runtime.report import FREE, traffic
 from .scalar_arithmetic import on_numbers, where
 
@@ -37,10 +37,10 @@ class NumpyExecutable:
 
     backend = "numpy"
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
+    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Updates) -> None:
         writing = Writing(program, inputs, moved)
         self.source, self.memory = writing.source, writing.memory
-        self.done: list[Done] = []
+        self.done: list[PassResult] = []
         self.kernel_names = [x.operation for x in writing.order if x.operation not in FREE]
         self.bytes_moved = traffic(writing.order)
         self._inputs, self._results = len(inputs), len(program.results)
@@ -61,7 +61,7 @@ class NumpyExecutable:
     @property
     def memory_bytes(self) -> tuple[int, int]:
         """The bytes of results on the way, each for itself, and as they share memory."""
-        return self.memory.wanted, sum(self.memory.sizes)
+        return self.memory.unshared_bytes, sum(self.memory.sizes)
 
     # ---- the quick way through a call
 
@@ -108,13 +108,13 @@ class NumpyExecutable:
 class Writing:
     """The text of a program as Python, and the names that it uses."""
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Moved) -> None:
+    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Updates) -> None:
         targets = [new for _, new in moved]
         self.program, self.moved = program, moved
         whole = Program(program.name, [*inputs, *program.results, *targets], [], program.checks)
         self.order = whole.instructions()
         self.names = whole.names()
-        self.name = different(identifier(program.name), {"np", *self.names.values()})
+        self.name = unique_name(make_identifier(program.name), {"np", *self.names.values()})
         self.inputs = list(inputs)
         self.namespace: dict[str, Any] = {"np": np}
         self.returned = {*program.results}
@@ -123,7 +123,7 @@ class Writing:
             while owner.operation in VIEWS:
                 owner = owner.inputs[0]
                 self.returned.add(owner)
-        self.memory: Memory = shared_memory(
+        self.memory: BufferAssignment = assign_buffers(
             self.order, [*program.results, *targets], self.has_buffer
         )
         self.taken = {*self.names.values(), self.name, "np"}
@@ -146,7 +146,7 @@ class Writing:
     def _written(self) -> str:
         checks: dict[Instruction, list[str]] = {}
         for i, (x, look) in enumerate(self.program.checks):
-            name = different(f"check_{i}", self.taken)
+            name = unique_name(f"check_{i}", self.taken)
             self.namespace[name] = look
             checks.setdefault(x, []).append(name)
         arrays: dict[int, tuple[str, Instruction]] = {}
@@ -175,7 +175,7 @@ class Writing:
         moved = [self.inputs[i] for i, _ in self.moved]
         if owner not in moved or not x.shape:
             return self._spelt(x)
-        kept = different(f"{self.names[x]}_before", self.taken)
+        kept = unique_name(f"{self.names[x]}_before", self.taken)
         self.body.append(f"{kept} = np.array({self._spelt(x)})")
         return kept
 
@@ -315,7 +315,7 @@ class Writing:
             start = f"{name}[...] = {inputs[0]}" if out else f"{name} = np.array({inputs[0]})"
             return [start, f"{name}[{index}] = {inputs[1]}"]
         if x.operation == "call":
-            function = different(identifier(options["function"].name), self.taken)
+            function = unique_name(make_identifier(options["function"].name), self.taken)
             self.namespace[function] = options["function"]
             self.head.append(f"# {function}: {options['function'].name}")
             return [f"{name} = {function}({', '.join(inputs)})"]
@@ -337,7 +337,7 @@ class Writing:
             if (owner.operation == "input" and owner is not old) or (
                 owner is old and new is not old
             ):
-                copy = different(f"new_{self.names[old]}", self.taken)
+                copy = unique_name(f"new_{self.names[old]}", self.taken)
                 ready.append(f"{copy} = np.array({source})")
                 source = copy
             if self.is_number(old):

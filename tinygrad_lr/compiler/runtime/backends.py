@@ -7,13 +7,13 @@ import importlib.util
 import warnings
 
 from ...errors import ArgumentError, CompileWarning, import_extra, refuse
-from ..ir.executable import Writer
+from ..ir.executable import Backend
 from ..numpy_backend.source import NumpyExecutable
 
 BACKENDS = ("llvm", "numpy")
 
 
-def chosen_writer(backend: str | None) -> tuple[Writer, str]:
+def chosen_writer(backend: str | None) -> tuple[Backend, str]:
     """The writer that is asked for, or the quickest that is there, and its name."""
     if backend is None:
         backend = "llvm" if has_llvm() else "numpy"

@@ -46,7 +46,7 @@ class Report:
     compile_seconds: float
 
     def __str__(self) -> str:
-        rows = [f"  {name:<10} {before:>6} -> {after}" for name, before, after in self.passes]
+        rows = [f"  {name:<28} {before:>6} -> {after}" for name, before, after in self.passes]
         measured = "not on made-up numbers, which a call refuses"
         if not math.isnan(self.seconds):
             share = self.limit / max(self.seconds, 1e-9)

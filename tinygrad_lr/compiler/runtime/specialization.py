@@ -13,9 +13,9 @@ import numpy as np
 from ...core.node import Node
 from ...core.value import Value, result
 from ...support import pytree as tree
-from ..ir.executable import Executable, Writer
+from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
-from ..ir.passes import Done, simplified
+from ..ir.passes import PassResult, run_passes
 from ..ir.program import Program
 from ..numpy_backend.source import Writing
 from ..tracing.python_calls import made_up
@@ -41,7 +41,7 @@ class Specialization:
         name: str,
         parameters: Sequence[str],
         args: Sequence[Any],
-        write: Writer,
+        write: Backend,
         bound: Sequence[Value] = (),
     ) -> None:
         began = time.perf_counter()
@@ -55,8 +55,8 @@ class Specialization:
         self.nested = [isinstance(x, (list, tuple, dict)) for x in args[:-1]] + [bool(args[-1])]
         self.connected, self.sources, self.counters = seen.connected, seen.sources, seen.counters
         self.generators = seen.generators
-        self.done: list[Done]
-        self.program, self.done = simplified(with_live_arrays(self.traced))
+        self.done: list[PassResult]
+        self.program, self.done = run_passes(with_live_arrays(self.traced))
         inputs = self.program.inputs()
         self.places = [place for place, _ in inputs]
         keys = [place.key() for place in self.places]
@@ -68,7 +68,7 @@ class Specialization:
         self.quick = quick_way(self)
         self.seconds = time.perf_counter() - began
 
-    def _written(self, write: Writer) -> Executable:
+    def _written(self, write: Backend) -> Executable:
         """The program made executable, its updates sorted into those of inputs and the rest."""
         positions = {place.key(): i for i, place in enumerate(self.places)}
         self.moved: list[int] = []  # inputs that are changed

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.primitive import NUMPY_IMPLS
 from ...errors import TraceError
-from ..ir.instruction import Instruction, constant, hollow, make
+from ..ir.instruction import Instruction, constant, make, placeholder_array
 from .python_calls import called
 from .trace_errors import refuse_numbers
 from .traced_array import Traced, as_instruction, cast_to, elementwise, fit, product, reduced
@@ -48,7 +48,7 @@ def function(asked: Callable[..., Any], args: Sequence[Any], options: Mapping[st
 def _emptied(args: Any) -> list[Any]:
     """Arguments for functions that look at shapes and dtypes alone."""
     return [
-        (float(1) if x.instruction.weak and not x.shape else hollow(x.instruction))
+        (float(1) if x.instruction.weak and not x.shape else placeholder_array(x.instruction))
         if isinstance(x, Traced)
         else x
         for x in args
@@ -158,13 +158,13 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Traced:
 @direct(np.expand_dims)
 def expand_dims(a: Any, axis: Any) -> Traced:
     """New axes of length 1."""
-    return reshape(a, np.expand_dims(hollow(as_instruction(a)), axis).shape)
+    return reshape(a, np.expand_dims(placeholder_array(as_instruction(a)), axis).shape)
 
 
 @direct(np.squeeze)
 def squeeze(a: Any, axis: Any = None) -> Traced:
     """Axes of length 1 taken away."""
-    return reshape(a, np.squeeze(hollow(as_instruction(a)), axis).shape)
+    return reshape(a, np.squeeze(placeholder_array(as_instruction(a)), axis).shape)
 
 
 @direct(np.ravel)

@@ -14,7 +14,7 @@ from ...core.node import Node, next_serial
 from ...core.value import Value
 from ...errors import TraceError
 from ...optim import Optimizer
-from ..ir.instruction import WEAK, Instruction
+from ..ir.instruction import WEAK_DTYPES, Instruction
 from .interception import RAW, unwatched, watched
 from .random_draws import TracedGenerator
 from .sources import Attribute, Changed, Content, Gradient, Host, Place
@@ -67,8 +67,8 @@ class Trace:
         key = place.key()
         if key not in self.inputs:
             kind = type(like)
-            weak = kind in WEAK
-            dtype = WEAK[kind] if weak else like.dtype
+            weak = kind in WEAK_DTYPES
+            dtype = WEAK_DTYPES[kind] if weak else like.dtype
             if not dtype.isnative:
                 dtype = dtype.newbyteorder("=")
             shape = () if weak else like.shape

@@ -189,7 +189,7 @@ def with_live_arrays(program: Program) -> Program:
             met[id(array)] = Instruction("input", (), place, x.shape, x.dtype, False, name)
         return met[id(array)]
 
-    return program.rewritten(live)
+    return program.rewrite(live)
 
 
 ALONE = 3  # references to an array that only its instruction holds: that, ours, and the asking's

@@ -14,7 +14,7 @@ from ...support.abstract_array import AbstractArray
 from ..ir.instruction import (
     REDUCTIONS,
     UFUNCS,
-    WEAK,
+    WEAK_DTYPES,
     Instruction,
     Shape,
     constant,
@@ -334,7 +334,7 @@ def as_instruction(x: Any) -> Instruction:
         return x.instruction
     if isinstance(x, Instruction):
         return x
-    if type(x) in WEAK:
+    if type(x) in WEAK_DTYPES:
         return constant(x)
     array = np.asarray(x)
     if array.dtype.kind not in "fiubc":

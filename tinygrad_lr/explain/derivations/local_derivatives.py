@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.chain_rule import fitted
+from ...core.node import Record
 from ...core.value import Value
 from ...support.errstate import silent
 from ..formula.expression import ONE, Expression, Name, call, derivative, product, summed, total
@@ -123,7 +124,7 @@ class Region:
         while waiting:
             reader = heappop(waiting)[1]
             g = cotangents[reader]
-            operation, operands, numbers, _ = reader._record  # type: ignore[misc]
+            operation, operands, numbers, _ = reader.record  # type: ignore[misc]
             entrywise = rules_of(operation, numbers)[1]
             for position, x in enumerate(operands):
                 if type(x) is not Value or not x.requires_grad:
@@ -135,7 +136,7 @@ class Region:
                         heappush(waiting, (-x._serial, x))
                     continue
                 c = self._handed(reader, position, g)
-                if x in self.visible or x._record is None:
+                if x in self.visible or x.record is None:
                     if x in found:
                         together = _together(found[x][0], c, x._content, entries)
                         found[x] = together, SEVERAL, 0
@@ -152,10 +153,10 @@ class Region:
 
     def _handed(self, reader: Value, position: int, g: Symbol) -> Symbol:
         """What one rule hands on."""
-        _, operands, numbers, _ = reader._record  # type: ignore[misc]
-        given = [self._operand(x, number) for x, number in zip(operands, numbers, strict=True)]
-        local = self._local_name(reader, operands[position])
-        return handed(reader._record, position, g, self._known(reader), given, local)
+        record: Record = reader.record  # type: ignore[assignment]
+        given = self._operands(record)
+        local = self._local_name(reader, record.operands[position])
+        return handed(record, position, g, self._known(reader), given, local)
 
     def _local_name(self, reader: Value, x: Value) -> Expression:
         """dz/dx; what has no name of its own is written out."""
@@ -167,9 +168,12 @@ class Region:
 
     def _known(self, value: Value) -> Symbol:
         """A Value by its name where it is visible, else by its formula."""
-        if value in self.visible or value._record is None or value is self.loss:
+        if value in self.visible or value.record is None or value is self.loss:
             return Symbol(Name(self.names.latex(value)), value._content)
         return self._computed(value)
+
+    def _operands(self, record: Record) -> list[Any]:
+        return [self._operand(x, n) for x, n in zip(record.operands, record.numbers, strict=True)]
 
     def _operand(self, x: Any, number: Any) -> Any:
         """An operand: a Value, a named constant, or a plain number."""
@@ -182,9 +186,10 @@ class Region:
     def _computed(self, value: Value) -> Symbol:
         """What an operation computed, as its formula."""
         if value not in self._inner:
-            operation, operands, numbers, options = value._record  # type: ignore[misc]
-            given = [self._operand(x, number) for x, number in zip(operands, numbers, strict=True)]
-            self._inner[value] = symbolic(operation, given, options, value._content)
+            record: Record = value.record  # type: ignore[assignment]
+            self._inner[value] = symbolic(
+                record.operation, self._operands(record), record.options, value._content
+            )
         return self._inner[value]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ..graphs.naming import Names
 
 LONG = 8  # operations that a formula may write out before a Value without a name gets one
@@ -23,7 +23,7 @@ def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[V
     visible = {loss, *targets}
     length: dict[Value, int] = {}
     for value in names.order:
-        if value._record is None:
+        if value.record is None:
             continue
         length[value] = 1 + sum(length.get(x, 0) for x in operands_of(value))
         plain = value in names.numbered and readers.get(value, 0) <= 1
@@ -31,14 +31,15 @@ def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[V
             visible.add(value)
         if value in visible:
             length[value] = 0
-    return visible | {x for x in names.order if x._record is None}
+    return visible | {x for x in names.order if x.record is None}
 
 
 def operands_of(value: Value) -> list[Value]:
     """The Values that a result was computed from and that require a gradient."""
-    if value._record is None:
+    record = value.record
+    if record is None:
         return []
-    return [x for x in value._record[1] if type(x) is Value and x.requires_grad]
+    return [x for x in record.operands if type(x) is Value and x.requires_grad]
 
 
 def leading_to(names: Names, targets: Iterable[Value]) -> set[Value]:
@@ -59,7 +60,7 @@ class Ways:
         self.loss = loss
         self.before: dict[Value, list[Value]] = {}
         for value in names.order:
-            if value in visible and value in on_the_way and value._record is not None:
+            if value in visible and value in on_the_way and value.record is not None:
                 found: dict[Value, None] = {}
                 waiting = operands_of(value)[::-1]
                 while waiting:
@@ -86,8 +87,9 @@ class Ways:
         total = ways.get(self.loss, 0)
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or not 0 <= number < total:
-            wrong, expected = "there is no such path", f"a number from 0 to {total - 1}"
-            refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"path={number!r}")
+            raise ArgumentError(
+                f"derivation: path must be an integer from 0 to {total - 1}, got {number!r:.60}"
+            )
         way = [self.loss]
         while way[-1] is not target:
             for x in self.before[way[-1]]:

@@ -11,7 +11,7 @@ import numpy as np
 from ...support.errstate import silent
 from ...support.text_format import number_latex, number_text, shape_text
 from ..formula.mathml import as_mathml
-from .build import Derivation
+from .model import DerivationData
 from .prose import sentence
 from .render_text import (
     LONGEST,
@@ -38,7 +38,7 @@ CELL = "text-align: right; padding: 0 1em 0 0"
 
 
 @silent
-def as_latex(derivation: Derivation) -> str:
+def derivation_latex(derivation: DerivationData) -> str:
     """All equations as one `aligned` environment; numbers where there is but one."""
     computed = [
         (step.name.latex, [step.forward.latex], step.data)
@@ -66,7 +66,7 @@ def as_latex(derivation: Derivation) -> str:
 
 
 @silent
-def as_html(derivation: Derivation) -> str:
+def derivation_html(derivation: DerivationData) -> str:
     """A fragment: a heading, the formulas from the data to the loss, and a step for each Value."""
     return "".join(_html(derivation))
 
@@ -78,13 +78,13 @@ def equation(left: str, parts: list[str], numbers: Any, sign: str = "&=") -> str
     return f"{left} {sign} " + " = ".join(equals)
 
 
-def local_equation(share: Share, derivation: Derivation) -> Iterator[str]:
+def local_equation(share: Share, derivation: DerivationData) -> Iterator[str]:
     """The local derivative, where it is a formula and not yet the whole."""
     if share.reader is not derivation.loss and share.pull.local is not None:
         yield f"{share.local_name.latex} &= {share.pull.local.latex}"
 
 
-def update_equation(derivation: Derivation, i: int) -> str:
+def update_equation(derivation: DerivationData, i: int) -> str:
     """The step of descent for one Value."""
     x = derivation.wrt[i]
     name = derivation.names.latex(x)
@@ -104,7 +104,7 @@ def update_equation(derivation: Derivation, i: int) -> str:
     return rf"{name}{below}^{{\text{{new}}}} &= " + " = ".join(parts)
 
 
-def _html(derivation: Derivation) -> Iterator[str]:
+def _html(derivation: DerivationData) -> Iterator[str]:
     names = derivation.names
     loss, of = escape(names.text(derivation.loss)), listed([names.text(x) for x in derivation.wrt])
     yield f'<section style="{TABULAR}"><h3>How {loss} depends on {escape(of)}</h3>'
@@ -139,7 +139,7 @@ def _html(derivation: Derivation) -> Iterator[str]:
     yield "</section>"
 
 
-def _step(step: Step, derivation: Derivation) -> Iterator[str]:
+def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
     several = len(step.shares) > 1
     for share in step.shares:
         for local in local_equation(share, derivation):
@@ -161,7 +161,7 @@ def _step(step: Step, derivation: Derivation) -> Iterator[str]:
                 yield from _table(found)
 
 
-def _line(derivation: Derivation, latex: str, numbers: Any) -> str:
+def _line(derivation: DerivationData, latex: str, numbers: Any) -> str:
     """A formula and its numbers."""
     shape = f" ({shape_text(np.shape(numbers))})" if np.ndim(numbers) else ""
     return f"<p>{_math(derivation, latex)} = {escape(fitting(numbers, ROOM) + shape)}</p>"
@@ -185,5 +185,5 @@ def _table(found: Terms) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _math(derivation: Derivation, latex: str) -> str:
+def _math(derivation: DerivationData, latex: str) -> str:
     return as_mathml(latex, derivation.words)

@@ -12,7 +12,7 @@ from ...support.errstate import silent
 from ...support.text_format import ENDS, MOST, array_text, factor_text, number_text, shape_text
 from ..formula.expression import Count, Expression
 from ..formula.plain_text import plain_text
-from .build import Derivation
+from .model import DerivationData
 from .prose import sentence
 from .steps import Share, Step
 from .terms import Terms, terms_of
@@ -23,12 +23,12 @@ MOST_LISTED = 30  # names in one sentence
 
 
 @silent
-def as_text(derivation: Derivation, width: int = 80) -> str:
+def derivation_text(derivation: DerivationData, width: int = 80) -> str:
     """The derivation in lines of at most so many columns, but for formulas that are longer."""
     return "\n".join(_lines(derivation, width)).rstrip() + "\n"
 
 
-def _lines(derivation: Derivation, width: int) -> Iterator[str]:
+def _lines(derivation: DerivationData, width: int) -> Iterator[str]:
     names = derivation.names
     loss, of = names.text(derivation.loss), listed([names.text(x) for x in derivation.wrt])
     yield f"How {loss} depends on {of}"
@@ -72,7 +72,7 @@ def listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def about(derivation: Derivation) -> str:
+def about(derivation: DerivationData) -> str:
     """What letters stand for, and how many ways there are."""
     names = derivation.names
     legend = [f"{name} is {path}" for name, path in names.legend()]
@@ -84,8 +84,8 @@ def about(derivation: Derivation) -> str:
     if derivation.apart:
         loss = names.text(derivation.loss)
         apart = listed(list(derivation.apart))
-        why = f"{loss} does not depend on that, or it is frozen"
-        sentences.append(f"No gradient reaches {apart}: {why}.")
+        why = "on it, or it is" if len(derivation.apart) == 1 else "on them, or they are"
+        sentences.append(f"No gradient reaches {apart}: {loss} does not depend {why} frozen.")
     if derivation.path is not None:
         way = " ← ".join(names.text(x) for x in derivation.path)
         count = derivation.paths[0]
@@ -116,7 +116,7 @@ def counted(step: Step) -> Iterator[int]:
         yield from (x.count for x in formula.walk() if isinstance(x, Count))
 
 
-def _forward(derivation: Derivation, width: int) -> Iterator[str]:
+def _forward(derivation: DerivationData, width: int) -> Iterator[str]:
     names = derivation.names
     rows = []
     for step in shown_steps(forward_order(derivation)):
@@ -133,7 +133,7 @@ def _forward(derivation: Derivation, width: int) -> Iterator[str]:
         yield from _valued(f"{MARGIN}{left:{column}} = ", data, width)
 
 
-def forward_order(derivation: Derivation) -> list[Step]:
+def forward_order(derivation: DerivationData) -> list[Step]:
     """The steps in the order in which they were computed, leaves first."""
     leaves = [step for step in derivation.steps if step.forward is None]
     leaves.sort(key=lambda step: step.value._serial)
@@ -198,7 +198,7 @@ def fitting(data: Any, width: int) -> str:
     return f"[{number_text(float(corner[0]), 3)} … {number_text(float(corner[-1]), 3)}]"
 
 
-def _step(step: Step, derivation: Derivation, width: int) -> Iterator[str]:
+def _step(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
     name = step.derivative.text
     several = len(step.shares) > 1
     for share in step.shares:
@@ -223,7 +223,7 @@ def _step(step: Step, derivation: Derivation, width: int) -> Iterator[str]:
         yield from _entry(step, derivation, width)
 
 
-def equal_parts(step: Step, share: Share, derivation: Derivation) -> list[str]:
+def equal_parts(step: Step, share: Share, derivation: DerivationData) -> list[str]:
     """The chain in LaTeX, and what it comes to: each formula once."""
     chain = [] if share.reader is derivation.loss else [share.chain.latex]
     found = share.pull.formula if len(step.shares) > 1 else step.closed
@@ -241,7 +241,7 @@ def _chain(start: str, parts: list[str], width: int) -> Iterator[str]:
         yield f"{' ' * (len(start) - 2)}= {part}"
 
 
-def _entry(step: Step, derivation: Derivation, width: int) -> Iterator[str]:
+def _entry(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
     """The terms that the followed entry is the sum of."""
     at = derivation.at or ()
     name = f"{step.derivative.text}{entry_text(at)}"
@@ -275,7 +275,7 @@ def shown_rows(found: Terms) -> list[int | None]:
     return [*range(ENDS), None, found.count - 1]
 
 
-def _update(derivation: Derivation, x: Any, gradient: Any, width: int) -> Iterator[str]:
+def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> Iterator[str]:
     """The descent's step for one Value."""
     name, rate = (
         derivation.names.text(x) + entry_text(derivation.at or ()),
@@ -303,7 +303,7 @@ def of_entry(numbers: Any, at: tuple[int, ...] | None) -> Any:
     return numbers if at is None else np.asarray(numbers)[at]
 
 
-def direction(derivation: Derivation, x: Any, slope: float) -> str:
+def direction(derivation: DerivationData, x: Any, slope: float) -> str:
     """Which way the slope sends a number, in words."""
     loss = derivation.names.text(derivation.loss)
     name = derivation.names.text(x) + entry_text(derivation.at or ())

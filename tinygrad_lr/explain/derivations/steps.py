@@ -81,14 +81,14 @@ def steps_of(
             data=leaves.get(value, value._content),
             name=Name(names.latex(value)),
             layer=names.layer_of(value) or reading.get(value),
-            forward=region.forward(value) if value._record is not None else None,
+            forward=region.forward(value) if value.record is not None else None,
             derivative=region.derivative(value),
             shares=tuple(shares[value]),
             closed=closed,
             gradient=copied(along),
         )
         done[value] = step
-        if value._record is None:
+        if value.record is None:
             continue
         for x, pull in region.pull(value, along).items():
             if x in shares and (after is None or after.get(value) is x):
@@ -102,8 +102,8 @@ def _order(
     computed: Sequence[Value], chosen: Set[Value], before: Mapping[Value, Sequence[Value]]
 ) -> list[Value]:
     """Readers before what they read; a leaf as soon as all its readers are there."""
-    results = [x for x in reversed(computed) if x in chosen and x._record is not None]
-    last = {x: value for value in results for x in before.get(value, ()) if x._record is None}
+    results = [x for x in reversed(computed) if x in chosen and x.record is not None]
+    last = {x: value for value in results for x in before.get(value, ()) if x.record is None}
     following: dict[Value, list[Value]] = {}
     for leaf in (x for x in computed if x in last and x in chosen):
         following.setdefault(last[leaf], []).append(leaf)

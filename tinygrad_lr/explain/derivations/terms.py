@@ -42,8 +42,8 @@ def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
 
 
 def _of_a_weight(share: Share, at: tuple[int, ...]) -> Terms | None:
-    operation, operands, numbers, _ = share.reader._record  # type: ignore[misc]
-    alone = share.pull.operation == operation.name in {"affine", "matmul"}
+    operation, operands, numbers, _ = share.reader.record  # type: ignore[misc]
+    alone = operation.matrix_product and share.pull.operation == operation.name
     if not alone or operands[1] is not share.value:
         return None
     x, g = np.asarray(numbers[0]), np.asarray(share.cotangent)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.chain_rule import fitted, no_derivative, widened
+from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, product, summed
 from .symbol import Symbol, expression_of, number_of
@@ -19,19 +20,22 @@ LINE: Sequence[Callable[..., Any]] = (
 )
 """The rules of x @ w + b where w is one number: those of the lesson's w·x + b."""
 
-ENTRYWISE = frozenset({"alias", "broadcast_to", "cast"})
-
 
 def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any], bool]:
     """The rules by operand, and whether the operation works entry by entry."""
-    line = operation.name in {"affine", "matmul"} and np.shape(numbers[1]) == (1, 1)
+    line = operation.matrix_product and np.shape(numbers[1]) == (1, 1)
     if line and np.ndim(numbers[0]) == 2:
         return LINE, True
-    return operation.rules, operation.kind == "elementwise" or operation.name in ENTRYWISE
+    return operation.rules, operation.entrywise
 
 
 def handed(
-    record: Any, position: int, g: Symbol, out: Symbol, operands: Sequence[Any], local: Expression
+    record: Record,
+    position: int,
+    g: Symbol,
+    out: Symbol,
+    operands: Sequence[Any],
+    local: Expression,
 ) -> Symbol:
     """What a rule hands to an operand: its own formula, or where it has none g · `local`, a name.
 

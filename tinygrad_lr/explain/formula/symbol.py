@@ -34,9 +34,6 @@ from .expression import (
 )
 
 LONGEST = 60  # operations in a formula: a longer one explains nothing
-SAME = frozenset({"alias", "broadcast_to", "cast", "positive", "reshape_to"})
-"""Operations that a reader of a formula need not see: the letters stay."""
-
 CONDITIONS = {
     np.less: "<x> < <y>",
     np.less_equal: r"<x> \le <y>",
@@ -112,7 +109,7 @@ class Symbol:
                 return compared(ufunc, CONDITIONS[ufunc], *inputs)
             if ufunc in PLAIN:
                 return ufunc(*map(number_of, inputs))
-        raise TraceError(f"np.{ufunc.__name__} is no step of a formula")
+        raise TraceError(f"np.{ufunc.__name__} cannot be written as a formula")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -123,7 +120,7 @@ class Symbol:
             return NUMPY_IMPLS[function](*args, **options)
         if function in PLAIN:
             return function(*map(number_of, args), **options)
-        raise TraceError(f"{function.__name__} is no step of a formula")
+        raise TraceError(f"{function.__name__} cannot be written as a formula")
 
     def __bool__(self) -> bool:
         raise TraceError("a formula has no truth value")
@@ -137,7 +134,7 @@ def symbolic(
     """An operation on Symbols: its formula, and its numbers unless they are known (`out`)."""
     length = 1 + sum(x.length for x in listed(operands) if isinstance(x, Symbol))
     if length > LONGEST:
-        raise TraceError("a formula too long to read")
+        raise TraceError("the formula is too long to read")
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))
@@ -153,18 +150,18 @@ def written(
     """The formula of an operation: by algebra where there is one, else by its template."""
     x = [expression_of(operand) for operand in operands]
     name = operation.name
-    if name in SAME:
+    if operation.identity:
         return x[0]
     if name in {"multiply", "chain"}:
         return product(*x)
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
-    if name in {"matmul", "affine"}:
+    if operation.matrix_product:
         shapes = [np.shape(number_of(operand)) for operand in operands[:2]]
         found = _matrix_product(x[0], x[1], shapes, out) or call(
             PRIMITIVES["matmul"].latex or "", {"x": x[0], "y": x[1]}
         )
-        return total(found, x[2]) if name == "affine" else found
+        return total(found, x[2]) if len(x) > 2 else found
     if name == "getitem_at":
         return call(rf"{{<x>}}_{{[{place(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
@@ -196,7 +193,7 @@ def stated(
     'x · 0'
     """
     found = written(operation, operands, options, out)
-    if operation.latex and (operation.name in SAME or isinstance(found, Number)):
+    if operation.latex and (operation.identity or isinstance(found, Number)):
         x = map(expression_of, operands)
         return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
     return found

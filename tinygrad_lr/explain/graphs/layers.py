@@ -11,12 +11,9 @@ import numpy as np
 
 from ...core.graph import ordered
 from ...core.value import Value
-from ...errors import ArgumentError, bad_argument, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable
-
-ADDITIVE = frozenset({"add", "subtract", "concatenate_all"})
-"""Operations by which a parameter joins a layer without beginning one: a bias."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +37,8 @@ class Layer:
 
     def reads(self, value: Value) -> bool:
         """Whether this result is computed from a parameter of the layer."""
-        operands = value._record[1] if value._record is not None else ()
+        record = value.record
+        operands = record.operands if record is not None else ()
         return any(type(x) is Value and x in self._parameters for x in operands)
 
     @cached_property
@@ -75,31 +73,22 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
     """
     order = ordered([loss])[::-1]
-    results = [value for value in order if value._record is not None]
+    results = [value for value in order if value.record is not None]
     if not results:
-        raise ArgumentError(
-            bad_argument(
-                "layers", "the loss has no graph", expected="a computed Value", given=repr(loss)
-            )
-        )
+        raise ArgumentError(f"loss must be a Value computed from others, got the leaf {loss!r:.60}")
     paths = parameter_paths(model)
-    leaves = {value for value in order if value._record is None}
+    leaves = {value for value in order if value.record is None}
     if model is not None and leaves.isdisjoint(paths):
         raise ArgumentError(
-            bad_argument(
-                "layers",
-                "the loss was not computed with this model",
-                expected=f"a loss of the {type(model).__name__}'s output",
-                given="a loss that reads none of its parameters",
-                cure="call the model again, and the loss on what it gives",
-            )
+            f"loss must be computed with this model, got one that reads no parameter of the "
+            f"{type(model).__name__}; call the model, and compute the loss from its output"
         )
     number: dict[Value, int] = {}
     reads: dict[Value, dict[Value, None]] = {}
     made: dict[Value, list[Value]] = {}  # of parameters alone: a reshaped bias, a penalty
     readers: dict[Value, list[Value]] = {}  # of those
     for value in results:
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         of = [x for x in operands if type(x) is Value]
         for x in of:
             if x in made:
@@ -109,7 +98,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             continue
         own = _parameters_in(of, leaves, made)
         level = max((number.get(x, 0) for x in of), default=0)
-        if own and (operation.name not in ADDITIVE or not level):
+        if own and (not operation.additive or not level):
             level += 1
         number[value] = level
         reads[value] = own
@@ -137,8 +126,10 @@ def parameter_paths(model: Module | None) -> Mapping[Value, str]:
     if model is None:
         return {}
     if not isinstance(model, Module):
-        refuse(ArgumentError, "layers", "model is no module", expected="a Module or None",
-               given=f"{model!r:.60}", cure="pass model= what computed the output")  # fmt: skip
+        raise ArgumentError(
+            f"model must be a tg.nn.Module or None, got {model!r:.60}; pass the module that "
+            "computed the output"
+        )
     return {x: printable(path) for path, x in model.named_parameters()}
 
 
@@ -166,13 +157,13 @@ def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, 
     is a penalty already, or of a matrix; beside any other leaf it may be the data of a graph of
     scalars.
     """
-    operation, operands, _, options = value._record  # type: ignore[misc]
+    operation, operands, _, options = value.record  # type: ignore[misc]
     of = {x for x in operands if type(x) is Value}
     plain = [x for x in operands if type(x) is not Value]
     if any(np.ndim(x) for x in plain) or any(type(x) is np.ndarray for x in options.values()):
         return False
     if of <= made.keys():
-        return len(of) == 1 or operation.name in ADDITIVE
+        return len(of) == 1 or operation.additive
     scaled = operation.name == "power" or all(x.ndim > 1 for x in of)
     return len(of) == 1 and of <= leaves and (not plain or scaled)
 
@@ -182,16 +173,17 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
     before: set[Value] = set()  # results that a parameter is yet to meet
     reading: set[Value] = set()
     for value in reversed(results):
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         of = {x for x in operands if type(x) is Value}
-        if not of.isdisjoint(leaves) or (operation.name not in ADDITIVE and of & made):
+        if not of.isdisjoint(leaves) or (not operation.additive and of & made):
             reading.add(value)
         if value in before or value in reading:
             before.update(of)
     ends: set[Value] = set()
     for value in results:
         if value not in before and value not in reading:
-            after = any(type(x) is Value and x in ends for x in value._record[1])  # type: ignore[index]
+            operands = value.record.operands  # type: ignore[union-attr]
+            after = any(type(x) is Value and x in ends for x in operands)
             if after or _takes_a_target(value) or value is results[-1]:
                 ends.add(value)
     return ends or {results[-1]}
@@ -199,7 +191,7 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
 
 def _takes_a_target(value: Value) -> bool:
     """Whether an operation compares: with an array that is no Value, or by a difference."""
-    operation, operands, _, options = value._record  # type: ignore[misc]
+    operation, operands, _, options = value.record  # type: ignore[misc]
     plain: Sequence[Any] = [x for x in operands if type(x) is not Value]
     arrays = any(isinstance(x, np.ndarray) for x in [*plain, *options.values()])
     return arrays or operation.name == "subtract"

@@ -70,13 +70,13 @@ class Names:
         self.loss = loss
         self.layers = layers_of(loss, model)
         self._layer = {x: layer for layer in self.layers for x in layer.results}
-        self.order = sorted(ordered([loss]), key=lambda x: (x._record is not None, x._serial))
+        self.order = sorted(ordered([loss]), key=lambda x: (x.record is not None, x._serial))
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
         self._taken: dict[str, int] = {}  # a name, and up to which number it is given
         self._kept: list[Any] = [*self.order]  # so that no id is used twice
-        leaves = [x for x in self.order if x._record is None]
-        results = [x for x in self.order if x._record is not None]
+        leaves = [x for x in self.order if x.record is None]
+        results = [x for x in self.order if x.record is not None]
         held = held_by(variables or {})
         for value in self.order:
             self._give(value, given_name(value))
@@ -177,13 +177,13 @@ class Names:
         self._give(loss, "L")
         for layer in self.layers[-1:]:
             for value in layer.results:
-                operation, operands, _, _ = value._record  # type: ignore[misc]
+                operation, operands, _, _ = value.record  # type: ignore[misc]
                 if operation.name == "subtract" and type(operands[0]) is Value:
                     prediction, target = operands
-                    if type(target) is Value and target._record is not None:
+                    if type(target) is Value and target.record is not None:
                         continue  # a difference of two results is no residual
                     self._give(value, "u")
-                    if prediction._record is not None:
+                    if prediction.record is not None:
                         self._give(prediction, "ŷ")
                     if np.ndim(target) and id(target) not in held:
                         self._give(target, "y")
@@ -200,7 +200,7 @@ class Names:
         """Arrays that are no Values: the caller's name, x for what a parameter multiplies, c."""
         first = True
         for value in results:
-            _, operands, numbers, _ = value._record  # type: ignore[misc]
+            _, operands, numbers, _ = value.record  # type: ignore[misc]
             for x, number in zip(operands, numbers, strict=True):
                 if type(x) is Value and x.requires_grad:
                     continue
@@ -209,14 +209,14 @@ class Names:
                 self._give(x, held.get(id(x)))
                 if id(x) not in self._names and type(x) is Value and x.name:
                     self._give(x, x.name)
-                parametric = any(type(y) is Value and y._record is None for y in operands)
+                parametric = any(type(y) is Value and y.record is None for y in operands)
                 self._give(x, "x" if parametric and first else "c")
                 first = False
 
 
 def given_name(x: Value) -> str:
     """The name that the user gave, or ""; weight and bias are those that layers have."""
-    return x.name if x.name and (x._record is not None or x.name not in LAYERED) else ""
+    return x.name if x.name and (x.record is not None or x.name not in LAYERED) else ""
 
 
 def parameter_name(own: str, x: Value, number: str) -> str:

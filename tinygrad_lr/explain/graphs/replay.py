@@ -41,7 +41,8 @@ class Replay:
             if value not in self.known:
                 name = value.name or "a Value"
                 raise GraphError(
-                    f"replay: {name} is none of those that the outputs were computed from"
+                    f"Replay.at: the outputs must be computed from the Values given, but do not "
+                    f"depend on {name}"
                 )
         starts = {value: _like(value, given) for value, given in numbers.items()}
         now = run_again(self.order, starts, finished=_like)
@@ -65,9 +66,10 @@ def run_again(
     """
     now = dict(starts)
     for value in order:
-        if value._record is None or value in now:
+        record = value.record
+        if record is None or value in now:
             continue
-        operation, operands, numbers, options = value._record
+        operation, operands, numbers, options = record
         if any(type(x) is Value and x in now for x in operands):
             arguments = tuple(
                 now[x] if type(x) is Value and x in now else constant(x, number)
@@ -77,8 +79,8 @@ def run_again(
                 out = operation.evaluate(arguments, options)
             except NotImplementedError:
                 raise GraphError(
-                    f"{operation.name} is a compiled function, whose steps the graph does not "
-                    "hold: call it without tg.compile to look inside"
+                    f"{operation.name} is a compiled function: its steps are not in the graph; "
+                    "call it without tg.compile to look inside"
                 ) from None
             now[value] = finished(value, out)
     return now
@@ -92,7 +94,8 @@ def _like(value: Value, given: Any) -> Any:
     array = np.array(given, content.dtype)
     if array.shape != np.shape(content):
         raise GraphError(
-            f"replay: numbers of shape {array.shape} for a Value of shape {np.shape(content)}"
+            f"Replay.at: numbers for a Value of shape {np.shape(content)} must have that shape, "
+            f"got {array.shape}"
         )
     return array if type(content) is np.ndarray else array[()]
 
@@ -108,13 +111,13 @@ def recorded_leaves(order: Iterable[Value]) -> dict[Value, Any]:
     """
     found: dict[Value, Any] = {}
     for value in order:
-        if value._record is None:
+        record = value.record
+        if record is None:
             found.setdefault(value, value._content)  # a loss that is a leaf
         else:
-            _, operands, numbers, _ = value._record
             found.update(
                 (x, number)
-                for x, number in zip(operands, numbers, strict=True)
-                if type(x) is Value and x._record is None and x.requires_grad
+                for x, number in zip(record.operands, record.numbers, strict=True)
+                if type(x) is Value and x.record is None and x.requires_grad
             )
     return found

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.chain_rule import pull_back
+from ...core.primitive import PRIMITIVES
 from ...support.abstract_array import Array
 from ..graphs.layers import Layer
 from .float64_graph import Recorded
 from .units import by_units, has_kernels
-
-MOST_SLOPE = {"sigmoid": 0.25, "tanh": 1.0, "relu": 1.0, "softsign": 1.0, "log_sigmoid": 1.0}
-"""The largest slope of an activation, anywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +39,8 @@ class Activation:
     @property
     def most(self) -> float | None:
         """The largest slope that this activation has anywhere, None where it is not known."""
-        return MOST_SLOPE.get(self.operation)
+        operation = PRIMITIVES.get(self.operation)
+        return None if operation is None else operation.max_slope
 
 
 def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
@@ -60,7 +59,7 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
     kernels = has_kernels(layer)
     scalars: dict[str, list[tuple[Array, Array]]] = {}
     for value in layer.results:
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         if operation.kind != "elementwise" or len(operands) != 1:
             continue
         twin, source = recorded.twin[value], recorded.twin[operands[0]]

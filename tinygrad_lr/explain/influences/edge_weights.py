@@ -97,11 +97,11 @@ def _ways(recorded: Recorded, layer: int, value: Value) -> set[bool]:
     """
     found: set[bool] = set()
     for x in recorded.layers[layer].results:
-        operation, operands, numbers, _ = x._record  # type: ignore[misc]
+        operation, operands, numbers, _ = x.record  # type: ignore[misc]
         for place, operand in enumerate(operands):
             if operand is not value:
                 continue
-            if operation.name in {"matmul", "affine"}:
+            if operation.matrix_product:
                 turned = value.ndim == 2 and np.ndim(numbers[1]) == 1
                 found |= {True} if place == 1 else {False} if turned else set()
             elif operation.name == "transpose_to" and value.ndim == 2:
@@ -183,8 +183,8 @@ def _scalars(
     for column, unit in enumerate(after.cut):
         position = 0
         for product in _products(unit, members):
-            operands = product._record[1]  # type: ignore[index]
-            leaf = next(x for x in operands if type(x) is Value and x._record is None)
+            operands = product.record.operands  # type: ignore[union-attr]
+            leaf = next(x for x in operands if type(x) is Value and x.record is None)
             if leaf not in parameters:
                 return None
             other = operands[1] if operands[0] is leaf else operands[0]
@@ -223,9 +223,9 @@ def _products(unit: Value, members: Sequence[Value] | set[Value]) -> Iterator[Va
         if value in seen or value not in members:
             continue
         seen.add(value)
-        operation, operands, _, _ = value._record  # type: ignore[misc]
+        operation, operands, _, _ = value.record  # type: ignore[misc]
         of = [x for x in operands if type(x) is Value]
-        if operation.name == "multiply" and any(x._record is None for x in of):
+        if operation.name == "multiply" and any(x.record is None for x in of):
             found.append(value)
         else:
             waiting += of

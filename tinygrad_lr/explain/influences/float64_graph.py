@@ -121,8 +121,8 @@ class Recorded:
         """What each layer, with those before it, hands on."""
         last: dict[Value, int] = {}  # the last layer that reads a result
         for value in self.order:
-            if value._record is not None:
-                for x in value._record[1]:
+            if (record := value.record) is not None:
+                for x in record.operands:
                     if type(x) is Value and x in self.level:
                         last[x] = max(last.get(x, 0), self.level[value])
         return [

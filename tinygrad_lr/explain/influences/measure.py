@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import silent
-from .activations import Activation, activations_of
-from .edge_weights import Connections, connections_of
+from .activations import activations_of
+from .edge_weights import connections_of
+from .findings import describe_findings
 from .float64_graph import Recorded
-from .jacobians import Chain, Factor, Jacobian, length, multiplied
-from .selection import Entry, Weight, chosen_weights, largest_entry
+from .jacobians import Chain, Factor, Jacobian, multiplied
+from .model import InfluenceData, LayerInfluence, ParameterInfluence
+from .render import influence_html, influence_text
+from .selection import Entry, Weight, chosen_weights
 from .units import Units
 from .weight import WeightInfluence
 
@@ -26,93 +29,30 @@ MOST_NAMED = 3  # outputs of a layer
 MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
 
 
-@dataclass(frozen=True, eq=False)
-class ParameterInfluence:
-    """A parameter: dL/d(it) as an array (float64), its length, and its largest entry.
-
-    - `name`: as formulas call it (W₁); `path`: where it is in the model, "" without one
-    - `data`: the numbers that the loss was computed with
-    """
-
-    name: str
-    path: str
-    data: Array
-    gradient: Array
-
-    @property
-    def norm(self) -> float:
-        """The length of the gradient: the root of the sum of its squares."""
-        return length(self.gradient)
-
-    @property
-    def largest(self) -> Entry:
-        """The place of the entry whose gradient is largest in magnitude; nan counts as largest."""
-        return largest_entry(self.gradient)
-
-
-@dataclass(frozen=True, eq=False)
-class LayerInfluence:
-    """A layer: the gradients of its parameters, and its factor in the chain to the loss.
-
-    - `output`: what the layer hands on, by name (h₁); where a skip connection passes by, that too
-    - `cotangent`: dL/d(output), (rows, numbers), or one row where there is no axis of rows
-    - `factor`: ∂(output)/∂(output of the layer before), None for the first layer
-    - `product`: ∂(output of the last layer)/∂(output), the product of all factors above this
-      layer; None for the last layer
-    - `activations`: the slopes of its activations
-    - `units`: a label for each unit of the output (h₁[3])
-    - `connections`: the weights on the edges into its units, None where it has no such edges
-    """
-
-    name: str
-    output: str
-    parameters: tuple[ParameterInfluence, ...]
-    cotangent: Array
-    factor: Jacobian | None
-    product: Jacobian | None
-    activations: tuple[Activation, ...]
-    units: tuple[str, ...]
-    connections: Connections | None
-
-    @property
-    def cotangent_norm(self) -> float:
-        """The length of dL/d(output), over all rows."""
-        return length(self.cotangent)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Influence:
-    """What `influence` found: the layers, the first one first, and the chosen weights.
+class Influence(InfluenceData):
+    """The result of `influence`: `layers`, the first one first, and the chosen `weights`.
+
+    - `loss`: its number; `batch`: the number of rows, None where there is no axis of rows
 
     Its text is a table (`print` it, or look at it in a notebook); `findings` are sentences on
     what the numbers mean: whether the gradient vanishes or explodes on its way, and why.
     """
 
-    loss: float
-    batch: int | None
-    layers: tuple[LayerInfluence, ...]
-    weights: tuple[WeightInfluence, ...]
-
     @property
     def findings(self) -> tuple[str, ...]:
-        """What the numbers mean, in sentences."""
-        from .findings import findings
-
-        return findings(self)
+        """Sentences on what the numbers mean."""
+        return describe_findings(self)
 
     def text(self) -> str:
-        """The tables: by layer, the chain of factors, by weight; and the findings."""
-        from .render import influence_text
-
-        return influence_text(self)
+        """Return the findings and the tables as text: by layer, the chain of factors, by weight."""
+        return influence_text(self, self.findings)
 
     __repr__ = text
 
     def _repr_html_(self) -> str:
-        """The same tables for a notebook."""
-        from .render import influence_html
-
-        return influence_html(self)
+        """Return the same for a notebook."""
+        return influence_html(self, self.findings)
 
 
 @silent
@@ -182,31 +122,37 @@ def influence(
 
 
 def _checked(model: object, loss: object, nudge: float) -> None:
-    """Refuse what is no model, no loss, no nudge."""
+    """Raise `ArgumentError` unless these are a Module or None, a Value, and a number to move by."""
     if model is not None and not isinstance(model, Module):
-        cure = "influence(model, loss): the model comes first"
-        refuse(ArgumentError, "influence", "model is no module", expected="a Module or None",
-               given=f"{model!r:.60}", cure=cure)  # fmt: skip
+        raise ArgumentError(
+            f"influence: model must be a tg.nn.Module or None, got {model!r:.60}; the model comes "
+            "first, as in influence(model, loss)"
+        )
     if not isinstance(loss, Value):
-        cure = "pass what the loss function returned"
-        refuse(ArgumentError, "influence", "the loss is no Value", expected="a computed Value",
-               given=f"{loss!r:.60}", cure=cure)  # fmt: skip
+        raise ArgumentError(
+            f"influence: loss must be a computed Value, got {loss!r:.60}; pass what the loss "
+            "function returned"
+        )
     real = isinstance(nudge, Real) and not isinstance(nudge, bool)
     if not (real and np.isfinite(nudge) and nudge != 0):
-        refuse(ArgumentError, "influence", "nudge moves nothing that can be seen",
-               expected="a finite number other than 0", given=f"{nudge!r:.60}")  # fmt: skip
+        raise ArgumentError(
+            f"influence: nudge must be a finite number other than 0, got {nudge!r:.60}"
+        )
 
 
 def checked_influence(where: str, given: object, weight: object = 0) -> Influence:
     """What `influence` found, and whether it has a weight of this number."""
     if not isinstance(given, Influence):
-        refuse(ArgumentError, where, "this is no influence", expected="what tg.influence found",
-               given=f"{type(given).__name__}", cure="pass tg.influence(model, loss)")  # fmt: skip
+        raise ArgumentError(
+            f"{where}: influence must be an Influence, got {type(given).__name__}; pass "
+            "tg.influence(model, loss)"
+        )
     whole = isinstance(weight, (int, np.integer)) and not isinstance(weight, bool)
     if not whole or not 0 <= weight < len(given.weights):  # type: ignore[operator]
-        refuse(ArgumentError, where, "the influence has no such weight",
-               expected=f"a number from 0 to {len(given.weights) - 1}", given=f"{weight!r:.60}",
-               cure="tg.influence(model, loss, weight=...) chooses others")  # fmt: skip
+        raise ArgumentError(
+            f"{where}: weight must be an integer from 0 to {len(given.weights) - 1}, got "
+            f"{weight!r:.60}; choose other weights with tg.influence(model, loss, weight=...)"
+        )
     return given
 
 
@@ -218,8 +164,9 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     given = np.atleast_1d(np.asarray(rows))
     found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
     if not found or not all(0 <= i < (batch or 1) for i in found):
-        refuse(ArgumentError, "influence", "there are no such rows in the batch",
-               expected=f"numbers from 0 to {(batch or 1) - 1}", given=f"{rows!r:.60}")  # fmt: skip
+        raise ArgumentError(
+            f"influence: rows must be integers from 0 to {(batch or 1) - 1}, got {rows!r:.60}"
+        )
     return found
 
 

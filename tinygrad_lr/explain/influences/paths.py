@@ -72,7 +72,7 @@ class Journey:
         self._last_read = max(  # the last layer in which the parameter joins
             recorded.level[x]
             for x in recorded.order
-            if x._record is not None and any(y is value for y in x._record[1])
+            if (record := x.record) is not None and any(y is value for y in record.operands)
         )
         reached = [any(x in changes for x in cut) for cut in recorded.cuts]
         self.first = reached.index(True) if True in reached else len(recorded.cuts)

@@ -7,16 +7,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...support.text_format import array_text, number_text, shape_text
 from .jacobians import Jacobian, length
-
-if TYPE_CHECKING:
-    from .measure import Influence, LayerInfluence
-    from .weight import WeightInfluence
+from .model import InfluenceData, LayerInfluence
+from .weight import WeightInfluence
 
 MOST_WEIGHTS = 3  # whose paths are told
 MOST_PATHS_SHOWN = MOST_UNITS_SHOWN = 4  # of each of them
@@ -74,20 +71,20 @@ class Table:
         )
 
 
-def influence_text(influence: Influence) -> str:
+def influence_text(influence: InfluenceData, findings: Sequence[str]) -> str:
     """The findings and the tables as text."""
-    told = [textwrap.fill(sentence, COLUMNS) for sentence in influence.findings]
+    told = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
     return "\n\n".join([_headline(influence), *told, *(x.text() for x in tables(influence))])
 
 
-def influence_html(influence: Influence) -> str:
+def influence_html(influence: InfluenceData, findings: Sequence[str]) -> str:
     """The same for a notebook: no script, all names escaped."""
-    told = [f"<p>{escape(sentence)}</p>" for sentence in influence.findings]
+    told = [f"<p>{escape(sentence)}</p>" for sentence in findings]
     parts = [table.html() for table in tables(influence)]
     return "".join([f"<p>{escape(_headline(influence))}</p>", *told, *parts])
 
 
-def tables(influence: Influence) -> Iterator[Table]:
+def tables(influence: InfluenceData) -> Iterator[Table]:
     """By layer, the chain, by weight, and the paths of the first weights."""
     if influence.layers:
         yield _gradients(influence)
@@ -101,12 +98,12 @@ def tables(influence: Influence) -> Iterator[Table]:
             yield _units(weight)
 
 
-def _headline(influence: Influence) -> str:
+def _headline(influence: InfluenceData) -> str:
     rows = "" if influence.batch is None else f", {influence.batch} rows"
     return f"What affects the loss, L = {number_text(influence.loss)}{rows}"
 
 
-def _gradients(influence: Influence) -> Table:
+def _gradients(influence: InfluenceData) -> Table:
     """Each parameter's gradient."""
     rows: list[tuple[str, ...]] = []
     told: set[str] = set()
@@ -133,7 +130,7 @@ def _gradients(influence: Influence) -> Table:
     return Table("Gradients by layer", _left_out_text(influence), headings, rows, 3)
 
 
-def _chain(influence: Influence) -> Table:
+def _chain(influence: InfluenceData) -> Table:
     """The factors from the loss down, and their products."""
     rows = []
     layers = influence.layers
@@ -158,13 +155,13 @@ def _chain(influence: Influence) -> Table:
     return Table("The chain, from the loss down", told, headings, rows, 1)
 
 
-def _left_out(layer: LayerInfluence, influence: Influence) -> bool:
+def _left_out(layer: LayerInfluence, influence: InfluenceData) -> bool:
     """Whether a layer in the middle of very many is not in the tables."""
     ends = influence.layers[: MOST_LAYERS // 2] + influence.layers[-(MOST_LAYERS // 2) :]
     return len(influence.layers) > MOST_LAYERS and layer not in ends
 
 
-def _left_out_text(influence: Influence) -> str:
+def _left_out_text(influence: InfluenceData) -> str:
     """How many layers are not in the tables."""
     count = len(influence.layers) - MOST_LAYERS
     return f"{count} layers in the middle are left out" if count > 0 else ""
@@ -184,7 +181,7 @@ def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:
     )
 
 
-def _weights(influence: Influence) -> Table:
+def _weights(influence: InfluenceData) -> Table:
     """Value, derivatives, and the nudge of each chosen weight."""
     rows = []
     for w in influence.weights:
@@ -192,12 +189,13 @@ def _weights(influence: Influence) -> Table:
         rows.append((w.name, w.path, *map(number_text, numbers), seen_text(w)))
     nudge = number_text(influence.weights[0].nudge)
     switched = [(w.name, w.switched) for w in influence.weights]
-    told = f"The change of the loss when w moves by {nudge}: promised by g·δ and g·δ + ½·h·δ², seen"
+    told = f"The change of the loss when w moves by {nudge}: "
+    told += "predicted by g·δ and g·δ + ½·h·δ², and seen"
     for name, count in switched:
         if count:
             ways = f"{count} activation{'s' * (count > 1)}"
             told += f"\n({name}: {ways} switch{'es' * (count == 1)} on or off on the way, "
-            told += "which no derivative foresees)"
+            told += "which no derivative predicts)"
     headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·δ", "with ½·h·δ²", "seen")
     return Table("Weights", told, headings, rows, 2)
 
@@ -230,9 +228,7 @@ def _paths(weight: WeightInfluence) -> Table:
         (f"dL/d{weight.name}", number_text(weight.gradient), share(weight.gradient, weight))
     )
     told = (
-        ""
-        if weight.paths_complete
-        else "Too many to follow each one: the strongest that were found"
+        "" if weight.paths_complete else "Too many to follow them all: the strongest of those found"
     )
     return Table(f"Paths from {weight.name} to the loss", told, ("", "part", "share"), rows, 1)
 
@@ -254,7 +250,7 @@ def _units(weight: WeightInfluence) -> Table:
         if part.later:
             cells.append(f"read again later {share(part.later, weight)}")
         rows.append((part.layer, ", ".join(cells)))
-    title = f"Through which units dL/d{weight.name} comes"
+    title = f"The units that dL/d{weight.name} comes through"
     told = "Sums over all paths"
     told += f", in the last {MOST_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
     return Table(title, told, ("layer", "units, and their share"), rows, 2)

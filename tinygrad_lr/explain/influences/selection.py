@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...support.files import printable
 from .float64_graph import Recorded
 
@@ -25,8 +26,7 @@ def chosen_weights(
     """The chosen entries: those asked for, or the one of each layer with the largest gradient."""
     if weight is None:
         if at is not None:
-            refuse(ArgumentError, "influence", "at= says which entry, but not of what",
-                   expected="weight= with it", given=f"at={at}")  # fmt: skip
+            raise ArgumentError(f"influence: at= needs weight= beside it, got at={at!r:.60} alone")
         found: list[tuple[Value, Entry]] = []
         told: set[Value] = set()
         for layer in recorded.layers:
@@ -64,18 +64,22 @@ def _entry(recorded: Recorded, asked: Any, at: Any) -> tuple[Value, Entry]:
     """The leaf and the entry that were asked for."""
     given, at = asked if isinstance(asked, tuple) else (asked, at)
     leaves: Mapping[str, Value] = {
-        **{recorded.names.text(x): x for x in recorded.order if x._record is None},
-        **{x.name: x for x in recorded.order if x._record is None and x.name},
+        **{recorded.names.text(x): x for x in recorded.order if x.record is None},
+        **{x.name: x for x in recorded.order if x.record is None and x.name},
         **{path: x for x, path in recorded.names.paths.items() if x in recorded.twin},
     }
     value = given if isinstance(given, Value) else leaves.get(printable(str(given)))
-    if value is None or value not in recorded.twin or value._record is not None:
+    if value is None or value not in recorded.twin or value.record is not None:
         name = repr(given) if isinstance(given, str) else f"{given!r:.60}"
-        refuse(ArgumentError, "influence", "the loss was not computed with this weight",
-               expected=f"one of {', '.join(leaves)}"[:400], given=name)  # fmt: skip
+        known = textwrap.shorten(", ".join(leaves), 400, placeholder=" ...")
+        raise ArgumentError(
+            f"influence: weight must be a leaf that the loss was computed from, got {name}; choose "
+            f"one of {known}"
+        )
     if not value.size:
-        refuse(ArgumentError, "influence", "the weight has no entries",
-               expected="one with an entry to look at", given=f"shape {value.shape}")  # fmt: skip
+        raise ArgumentError(
+            f"influence: weight must have at least one entry, got shape {value.shape}"
+        )
     if at is None:
         return _largest(recorded, [value])
     index = np.atleast_1d(np.asarray(at))
@@ -86,6 +90,7 @@ def _entry(recorded: Recorded, asked: Any, at: Any) -> tuple[Value, Entry]:
         or index.shape != (len(lengths),)
         or not all(-n <= i < n for i, n in zip(index, lengths, strict=True))
     ):
-        refuse(ArgumentError, "influence", "the weight has no such entry",
-               expected=f"an entry of shape {lengths}", given=at)  # fmt: skip
+        raise ArgumentError(
+            f"influence: at must be an entry of a weight of shape {lengths}, got {at!r:.60}"
+        )
     return value, tuple(int(i) % n for i, n in zip(index, lengths, strict=True))

@@ -13,8 +13,6 @@ from ...support.text_format import number_text
 from .float64_graph import Recorded
 from .paths import Journey, Path, Through
 
-KINKED = frozenset({"relu", "leaky_relu", "abs"})
-
 
 class WeightInfluence:
     """One entry of a parameter, and how the loss follows it.
@@ -66,8 +64,9 @@ class WeightInfluence:
         now = self._recorded.at({self._leaf: self._moved(self.value + self.nudge)})
         count = 0
         for value in now:
-            if value._record is not None and value._record[0].name in KINKED:
-                (source,) = value._record[1]
+            record = value.record
+            if record is not None and record.operation.kinked:
+                (source,) = record.operands
                 before = np.asarray(self._recorded.twin[source]._content) > 0
                 count += int(np.sum(before != (np.asarray(now[source]) > 0)))
         return count

@@ -49,7 +49,7 @@ class SpokenNames:
 
     def operand(self, x: Any, number: Any, caller: Caller) -> Any:
         """An operand of a formula: a Value or array by its name, a number as itself."""
-        if isinstance(x, Value) and (self._called(x, caller) or x._record or x.requires_grad):
+        if isinstance(x, Value) and (self._called(x, caller) or x.record or x.requires_grad):
             return Symbol(self.of(x, caller), number)
         if np.ndim(number) == 0:
             return number

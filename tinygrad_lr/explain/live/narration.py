@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.grad_mode import unwatched
+from ...core.node import Record
 from ...core.primitive import Primitive
 from ...support.errstate import silent
 from ...support.text_format import MOST, array_text, shape_text, summary_text
@@ -31,13 +32,13 @@ class Telling:
 
     >>> from tinygrad_lr.explain.formula.symbol import Symbol
     >>> w, x, z = (Symbol(Name(letter), number) for letter, number in zip("wxz", (2.0, -3.0, -6.0)))
-    >>> record = (Value(2.0) * Value(-3.0))._record
+    >>> record = (Value(2.0) * Value(-3.0)).record
     >>> told = Telling(record, z, [w, x])
     >>> told.forward.text, told.with_numbers(told.forward), told.local(0)[0].expression.text
     ('w · x', '2 · (−3)', 'x')
     """
 
-    def __init__(self, record: Any, out: Symbol, operands: Sequence[Any]) -> None:
+    def __init__(self, record: Record, out: Symbol, operands: Sequence[Any]) -> None:
         self.record = record
         self.out = out
         self.operands = operands
@@ -45,8 +46,8 @@ class Telling:
     @property
     def forward(self) -> Expression:
         """What was computed."""
-        operation, _, _, options = self.record
-        return stated(operation, self.operands, options, self.out.number)
+        record = self.record
+        return stated(record.operation, self.operands, record.options, self.out.number)
 
     def with_numbers(self, formula: Expression) -> str:
         """The same formula with numbers in place of names, or "" where there are arrays."""
@@ -63,7 +64,7 @@ class Telling:
         None for an operation that does not work entry by entry, unless it gives but one number.
         """
         single = np.size(self.out.number) == 1
-        rules, entrywise = rules_of(self.record[0], self.record[2])
+        rules, entrywise = rules_of(self.record.operation, self.record.numbers)
         if not (single or entrywise) or rules[position % len(rules)] is None:
             return None
         out, like = self.out.number, self.operands[position].number

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...core.grad_mode import RECORDING, Watched, WatchedPass, Watcher, watcher
+from ...core.node import Record
 from ...core.value import Value, plain
 from ...errors import TraceError
 from ...nn import Module
@@ -51,10 +52,10 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     u = z − 7 = 6 − 7 = −1
     L = u² = (−1)² = 1
     backward from L: dL/dL = 1
-      dL/du = 2u = 2 · (−1) = −2  (L = u². Where u grows by 1, L grows by 2u, for small changes.)
+      dL/du = 2u = 2 · (−1) = −2  (L = u². When u grows by 1, L grows by 2u, for small changes.)
       dL/dz = dL/du · du/dz = (−2) · 1 = −2  (u = z − 7. u rises one for one with z.)
-      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. Where w grows by 1, z grows by x.)
-      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. Where x grows by 1, z grows by w.)
+      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. When w grows by 1, z grows by x.)
+      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. When x grows by 1, z grows by w.)
     >>> len(t.lines)
     8
     """
@@ -91,11 +92,12 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
 
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
         """An operation ran."""
-        operation, _, numbers, options = record
-        if any(isinstance(x, AbstractArray) for x in (value._content, *numbers)):
+        record = Record(*record)
+        if any(isinstance(x, AbstractArray) for x in (value._content, *record.numbers)):
             raise TraceError(
-                "trace: a function that is being compiled has no numbers to print: put tg.trace() "
-                "around the call of the function, before it is compiled"
+                "tg.trace must not be used inside a function that is being compiled, where there "
+                "are no numbers to print: put tg.trace() around the call of the function instead, "
+                "before it is compiled"
             )
         by = caller()
         deep = self._enter_modules(by)
@@ -105,7 +107,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         told = Telling(record, out, given)
         formula = self._names.counting(told.forward)
         self._say_legend(deep)
-        text = formula.text + options_text(operation, options)
+        text = formula.text + options_text(record.operation, record.options)
         result = numbers_text(value._content)
         self._say(equation(out.expression.text, [text], told.with_numbers(formula), result), deep)
 
@@ -138,7 +140,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         """A gradient was added to one of before."""
         name = self._names.of(leaf, caller()).text
         self._say(
-            f"{name}.grad had {numbers_text(before)} from before, and is now {numbers_text(total)}"
+            f"{name}.grad was {numbers_text(before)} before, and is now {numbers_text(total)}"
         )
 
     def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
@@ -164,14 +166,18 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
 
     # ---- how it is said
 
-    def _given(self, record: Any, by: Caller) -> list[Any]:
+    def _given(self, record: Record, by: Caller) -> list[Any]:
         """The operands of an operation, by name."""
-        return [self._names.operand(x, n, by) for x, n in zip(record[1], record[2], strict=True)]
+        return [
+            self._names.operand(x, n, by)
+            for x, n in zip(record.operands, record.numbers, strict=True)
+        ]
 
     def _telling(self, value: Any, by: Caller) -> Telling:
         """What a Value was computed by."""
         out = Symbol(self._names.of(value, by), value._content)
-        return Telling(value._record, out, self._given(value._record, by))
+        record = value.record
+        return Telling(record, out, self._given(record, by))
 
     def _forward(self, told: Telling) -> str:
         """The equation of an operation that ran before."""
@@ -247,7 +253,8 @@ class Pass(WatchedPass):
             earlier = f"the {numbers_text(plain(before))} that came from {came}"
             line += f", which adds to {earlier}: {numbers_text(plain(before) + plain(c))}"
         self.came.setdefault(name, []).append(told.out.expression.text)
-        uses = sum(x is value._record[1][position] for x in value._record[1])
+        operands = value.record.operands
+        uses = sum(x is operands[position] for x in operands)
         one = f" This is one of {uses} uses of {name.text}." if uses > 1 else ""
         line += f"  ({self.trace._forward(told)}.{one} {why})"
         self.trace._say_legend(self.deep)
@@ -258,8 +265,8 @@ class Pass(WatchedPass):
         counting = self.trace._names.counting
         v, x, rate = told.out.expression, told.operands[position], told.local_name(position)
         above = derivative(self.head, v)
-        ndims = [np.ndim(z) for z in told.record[2]]
-        whole = as_a_whole(told.record[0].name, position, v, x.expression, above, ndims)
+        ndims = [np.ndim(z) for z in told.record.numbers]
+        whole = as_a_whole(told.record.operation.name, position, v, x.expression, above, ndims)
         found = told.local(position)
         if found is None:
             return [counting(told.share(position, above, g)).text], "", whole

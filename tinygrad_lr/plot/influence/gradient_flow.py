@@ -11,7 +11,8 @@ from ...errors import ArgumentError, import_extra, refuse
 from ...explain import Influence
 from ...explain.influences.findings import EXPLODES, VANISHES, course_of
 from ...explain.influences.jacobians import length
-from ...explain.influences.measure import LayerInfluence, checked_influence
+from ...explain.influences.measure import checked_influence
+from ...explain.influences.model import LayerInfluence
 from ...support.text_format import number_text
 from ..style import TEXT, colors_of, dress, figure_with_panels, key, literal, write
 

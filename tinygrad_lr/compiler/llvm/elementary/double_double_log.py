@@ -38,7 +38,7 @@ ARTANH_DOUBLE = (
 def _product(a: Lanes, a_rest: Lanes, b: Lanes, b_rest: Lanes) -> tuple[Lanes, Lanes]:
     """(a + a_rest)·(b + b_rest)."""
     c = a * b
-    return c, a.fused(b, -c) + (a * b_rest + a_rest * b)
+    return c, a.fma(b, -c) + (a * b_rest + a_rest * b)
 
 
 def _sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
@@ -53,7 +53,7 @@ def log_in_two(x: Lanes) -> tuple[Lanes, Lanes]:
     divisor, divisor_rest = _sum(x.same(2.0), f)
     inverse = 1.0 / divisor
     s = f * inverse
-    s_rest = ((-s).fused(divisor, f) - s * divisor_rest) * inverse
+    s_rest = ((-s).fma(divisor, f) - s * divisor_rest) * inverse
     q, q_rest = _product(s, s_rest, s, s_rest)
     two_thirds, two_thirds_rest = TWO_THIRDS[x.narrow]
     tail = q * q.polynomial(ARTANH_SINGLE if x.narrow else ARTANH_DOUBLE)

@@ -157,7 +157,7 @@ class Lanes:
         """The largest whole number that is not above."""
         return self._new(intrinsic(self.builder, "floor", self.type, [self.value]))
 
-    def fused(self, factor: Lanes | float, term: Lanes | float) -> Lanes:
+    def fma(self, factor: Lanes | float, term: Lanes | float) -> Lanes:
         """self·factor + term, rounded once. Where a processor cannot, a slow library call does."""
         arguments = [self.value, self._value(factor), self._value(term)]
         return self._new(intrinsic(self.builder, "fma", self.type, arguments))

@@ -18,7 +18,7 @@ def _power_of_size(size: Lanes, y: Lanes) -> Lanes:
     y = y.at_most(2.0**64).at_least(-(2.0**64))  # as good as ±∞, and 0 times it is 0
     high, low = log_in_two(size)
     product = y * high
-    return exp_of(product, y.fused(high, -product) + y * low)
+    return exp_of(product, y.fma(high, -product) + y * low)
 
 
 def power(builder: Any, base: Any, exponent: Any) -> Any:
@@ -63,8 +63,8 @@ def cbrt(builder: Any, value: Any) -> Any:
         z = z * e.polynomial((1.0, 1 / 3, 2 / 9))
     out = size * z * z
     square = out * out
-    rest = out.fused(out, -square)  # square + rest is the square, exactly
-    excess = square.fused(out, -size) + rest * out
+    rest = out.fma(out, -square)  # square + rest is the square, exactly
+    excess = square.fma(out, -size) + rest * out
     out = out - excess * (z * z) * (1 / 3)
     out = out.unless(subnormal, out * 2.0**-18)
     return out.where(size < math.inf, size).unless(size.equals(0.0), 0.0).with_sign_of(x).value

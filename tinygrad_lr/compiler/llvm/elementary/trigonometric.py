@@ -44,10 +44,10 @@ COS_DOUBLE = (
 def _reduced(x: Lanes) -> tuple[Bits, Lanes]:
     """A whole number that ends in the two bits of n, and r, where x = n·π/2 + r."""
     layout = x.layout
-    shifted = x.fused(TWO_OVER_PI, layout.round_to_whole)
+    shifted = x.fma(TWO_OVER_PI, layout.round_to_whole)
     n = shifted - layout.round_to_whole
     for part in HALF_PI_PARTS[x.narrow]:
-        x = n.fused(-part, x)
+        x = n.fma(-part, x)
     return shifted.bits(), x
 
 

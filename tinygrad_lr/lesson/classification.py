@@ -1,4 +1,4 @@
-"""The course of a classification: the classes, the training, and how often it is right."""
+"""The lesson on classes: `classify` yields its parts one by one, as they are ready."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from .. import losses, metrics
 from ..data import Standardizer, split
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..optim import Adam
 from ..support.abstract_array import Array
-from ..support.files import check_outputs, printable
 from ..train import History, fit
-from ..train.history import counted
-from .class_parts import Classes, Classification, ClassPrediction, ClassRow, FirstSlopes
-from .classes import ClassProblem
-from .page import check_page, save_class_page
-from .parts import Written
-from .picture import check_picture, save_class_picture
-from .predictor import Description, Predictor, check_ending
-from .run_lesson import Interrupted, course, place_of, shown_columns, trained
-from .training import Settings, check_batch, divergence
+from .outputs import check_paths, save_class_page, save_class_plot
+from .parts import (
+    Classes,
+    Classification,
+    ClassPrediction,
+    ClassRow,
+    FirstSlopes,
+    Part,
+    Written,
+)
+from .predictor import Description, Predictor
+from .problem import ClassProblem
+from .run_lesson import (
+    MAX_ROWS,
+    describe_columns,
+    prediction_point,
+    raise_if_interrupted,
+    select_snapshots,
+    training_fields,
+)
+from .training import Settings, check_batch, divergence_error
 
-LINE_RATE, NETWORK_RATE = 0.1, 0.01  # of Adam, unless another is given
-TEST = 0.2  # the share of the rows that is held out, unless another is given
-FEWEST = 10  # rows, below which none are held out
-ROWS_SHOWN = 3
+LINE_RATE, NETWORK_RATE = 0.1, 0.01  # default learning rates of Adam
+TEST_SHARE = 0.2  # of the rows is held out by default
+MIN_ROWS = 10  # with fewer, no rows are held out by default
 
 
 def classify(
@@ -41,52 +50,44 @@ def classify(
     save: str | None = None,
     plot: str | None = None,
     report: str | None = None,
-) -> Iterator[Any]:
-    """A classification, part by part: the data, the first slopes, the training, a prediction.
+) -> Iterator[Part]:
+    """Run the lesson on classes, part by part: data, first slopes, training, a prediction.
 
-    Without hidden layers it is softmax regression. `test` is the share of the rows that is held
-    out to judge by (0.2 unless given; none of fewer than ten rows).
+    Without hidden layers it is softmax regression. `test` is the share of the rows held out to
+    test the model (default: 0.2, or none of fewer than ten rows).
 
-    Raises what `run` raises, other than for columns that a line cannot be told from.
+    Raises what `run` raises, except for features that don't determine a line.
     """
     settings = settings or Settings()
-    check_outputs([problem.path], [save, plot, report])
-    if save is not None:
-        check_ending(save)
-    if plot is not None:
-        check_picture(plot)
-    if report is not None:
-        check_page(report)
-    at = place_of(problem, settings)
-    train, held_out = divided(problem, test, settings.seed)
-    predictor = untrained(problem, settings, train)
-    yield summary(problem, train, held_out)
-    yield first_slopes(problem, predictor, train)
+    check_paths(problem.path, save, plot, report)
+    point = prediction_point(problem, settings)
+    train, held_out = split_rows(problem, test, settings.seed)
+    predictor = build_classifier(problem, settings, train)
+    yield describe_classes(problem, train, held_out)
+    yield derive_first_slopes(problem, predictor, train)
     history = train_classifier(problem, settings, predictor, train)
     if save is not None:
         predictor.save(save)
-    if history.reason == "interrupted":
-        saved = f"; {printable(save)} holds what was learnt" if save is not None else ""
-        raise Interrupted(f"interrupted after {counted(history.steps, 'step')}{saved}")
-    found = judged(problem, settings, predictor, history, train, held_out)
+    raise_if_interrupted(history, save)
+    found = evaluate_classifier(problem, settings, predictor, history, train, held_out)
     yield found
-    yield prediction(problem, predictor, at)
+    yield predict_class_at(problem, predictor, point)
     if save is not None:
         yield Written("the classifier", save)
     if plot is not None:
-        save_class_picture(plot, problem, predictor, history, found)
+        save_class_plot(plot, problem, predictor, history, found)
         yield Written("the picture", plot)
     if report is not None:
         save_class_page(report, problem, settings, predictor, history, found, train, test)
         yield Written("the page", report)
 
 
-def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, Any]:
-    """The rows to train on and those to judge by: every class in both, or else in the first."""
-    share = TEST if test is None else test
-    if (test is None and problem.rows < FEWEST) or share == 0:
+def split_rows(problem: ClassProblem, test: float | None, seed: int) -> tuple[Array, Array]:
+    """Return training rows and held-out rows: each class in both if possible, else in the first."""
+    share = TEST_SHARE if test is None else test
+    if (test is None and problem.rows < MIN_ROWS) or share == 0:
         return np.arange(problem.rows), np.arange(0)
-    common = np.bincount(problem.y)[problem.y] > 1  # a class of one row is trained on
+    common = np.bincount(problem.y)[problem.y] > 1  # a class of a single row is for training
     rows = np.flatnonzero(common)
     stratify: Array | None = problem.y[common]
     if len(rows) * share < len(np.unique(problem.y[common])):
@@ -94,19 +95,19 @@ def divided(problem: ClassProblem, test: float | None, seed: int) -> tuple[Any, 
     try:
         train, held_out = split(rows, test=share, stratify=stratify, generator=seed)
     except ArgumentError as error:
-        wrong, expected = "too few rows to hold some out", "a share that leaves rows on both sides"
-        given = f"{share:g} of {problem.rows} rows"
         raise ArgumentError(
-            bad_argument("--test", wrong, expected=expected, given=given, cure="pass --test 0")
+            "--test must be a share that leaves rows on both sides, "
+            f"got {share:g} of {problem.rows} rows; pass --test 0 to hold out none"
         ) from error
-    there, firsts = np.unique(problem.y[held_out], return_index=True)
-    back = held_out[firsts[~np.isin(there, problem.y[train])]]  # of each class that it would miss
+    classes, firsts = np.unique(problem.y[held_out], return_index=True)
+    missing = ~np.isin(classes, problem.y[train])
+    back = held_out[firsts[missing]]  # a row of each class without a training row
     train = np.concatenate([train, back, np.flatnonzero(~common)])
     return np.sort(train), np.setdiff1d(held_out, back)
 
 
-def untrained(problem: ClassProblem, settings: Settings, train: Array) -> Predictor:
-    """The model that the settings ask for, scaled to the rows that it will see."""
+def build_classifier(problem: ClassProblem, settings: Settings, train: Array) -> Predictor:
+    """Return the untrained model for the settings, scaled to the training rows."""
     features = len(problem.x_names)
     mean, scale = np.zeros(features), np.ones(features)
     if settings.standardize:
@@ -121,18 +122,18 @@ def untrained(problem: ClassProblem, settings: Settings, train: Array) -> Predic
         x_scale=tuple(scale.tolist()),
         labels=problem.labels,
     )
-    return Predictor(description, description.model(settings.seed))
+    return Predictor(description, description.build_model(settings.seed))
 
 
 def train_classifier(
     problem: ClassProblem, settings: Settings, predictor: Predictor, train: Array
 ) -> History:
-    """Descend; raises `DivergenceError` where the learning rate was too large."""
+    """Train the classifier; raise `DivergenceError` if the learning rate was too large."""
     check_batch(problem.path, len(train), settings)
     history = fit(
         *(predictor.model, predictor.features(problem.x[train]), problem.y[train]),
         loss=losses.cross_entropy,
-        optimizer=Adam(predictor.model.parameters(), chosen_rate(settings)),
+        optimizer=Adam(predictor.model.parameters(), adam_rate(settings)),
         steps=settings.steps,
         batch_size=settings.batch_size,
         tolerance=settings.tolerance,
@@ -141,19 +142,19 @@ def train_classifier(
         warn=False,
     )
     if history.reason == "diverged":
-        raise divergence(history, settings, math.inf)  # of Adam there is no stable limit
+        raise divergence_error(history, settings, math.inf)  # Adam has no stable limit
     return history
 
 
-def chosen_rate(settings: Settings) -> float:
-    """The learning rate that is given, or that suits the model."""
+def adam_rate(settings: Settings) -> float:
+    """Return the learning rate of the settings, or the default for the model."""
     if settings.learning_rate is not None:
         return settings.learning_rate
     return NETWORK_RATE if settings.hidden else LINE_RATE
 
 
-def summary(problem: ClassProblem, train: Array, held_out: Array) -> Classes:
-    """The columns in figures, and how many rows each class has."""
+def describe_classes(problem: ClassProblem, train: Array, held_out: Array) -> Classes:
+    """Return the columns in figures, and the number of rows of each class."""
     counts = np.bincount(problem.y, minlength=len(problem.labels))
     return Classes(
         source=problem.path,
@@ -161,15 +162,15 @@ def summary(problem: ClassProblem, train: Array, held_out: Array) -> Classes:
         rows=problem.rows,
         trained_on=len(train),
         held_out=len(held_out),
-        features=shown_columns(problem.x_names, problem.x.T),
+        features=describe_columns(problem.x_names, problem.x.T),
         labels=problem.labels,
         counts=tuple(counts.tolist()),
         notes=problem.notes,
     )
 
 
-def first_slopes(problem: ClassProblem, predictor: Predictor, train: Array) -> FirstSlopes:
-    """The chain rule through softmax and cross entropy, at the first weights."""
+def derive_first_slopes(problem: ClassProblem, predictor: Predictor, train: Array) -> FirstSlopes:
+    """Return the chain rule through softmax and cross entropy, at the initial weights."""
     y = problem.y[train]
     logits = predictor.model(predictor.features(problem.x[train]))
     loss = losses.cross_entropy(logits, y)
@@ -184,19 +185,19 @@ def first_slopes(problem: ClassProblem, predictor: Predictor, train: Array) -> F
             probabilities=tuple(p[i].tolist()),
             slopes=tuple(slopes[i].tolist()),
         )
-        for i in _of_different_classes(y)
+        for i in _rows_of_different_classes(y)
     )
     return FirstSlopes(problem.labels, len(train), loss.item(), rows)
 
 
-def _of_different_classes(y: Array) -> list[int]:
-    """The first rows of the first classes."""
+def _rows_of_different_classes(y: Array) -> list[int]:
+    """Return the first row of each of the first classes."""
     firsts = np.unique(y, return_index=True)[1].tolist()
     others = (i for i in range(len(y)) if i not in firsts)
-    return sorted(itertools.islice(itertools.chain(firsts, others), ROWS_SHOWN))
+    return sorted(itertools.islice(itertools.chain(firsts, others), MAX_ROWS))
 
 
-def judged(
+def evaluate_classifier(
     problem: ClassProblem,
     settings: Settings,
     predictor: Predictor,
@@ -204,13 +205,15 @@ def judged(
     train: Array,
     held_out: Array,
 ) -> Classification:
-    """How often it is right, on the rows that it learnt from and on those that it never saw."""
+    """Return how often the classifier is right, on training rows and on held-out rows."""
     probabilities = predictor.probabilities(problem.x)
-    judge = held_out if len(held_out) else train
+    rows = held_out if len(held_out) else train
     commonest = int(np.bincount(problem.y[train]).argmax())
     return Classification(
-        **trained(predictor.description, settings, history, chosen_rate(settings)),
-        course=tuple(replace(moment, weights=(), bias=None) for moment in course(history)),
+        **training_fields(predictor.description, settings, history, adam_rate(settings)),
+        course=tuple(
+            replace(snapshot, weights=(), bias=None) for snapshot in select_snapshots(history)
+        ),
         labels=problem.labels,
         optimizer="Adam",
         trained_on=len(train),
@@ -220,20 +223,20 @@ def judged(
         if len(held_out)
         else None,
         commonest=problem.labels[commonest],
-        baseline=float(np.mean(problem.y[judge] == commonest)),
+        baseline=float(np.mean(problem.y[rows] == commonest)),
         confusion=tuple(
             tuple(row)
             for row in metrics.confusion_matrix(
-                probabilities[judge], problem.y[judge], len(problem.labels)
+                probabilities[rows], problem.y[rows], len(problem.labels)
             ).tolist()
         ),
     )
 
 
-def prediction(
+def predict_class_at(
     problem: ClassProblem, predictor: Predictor, at: tuple[float, ...]
 ) -> ClassPrediction:
-    """The probabilities at one place."""
+    """Return the probability of each class at a point."""
     row = np.array(at)
     low, high = problem.x.min(axis=0), problem.x.max(axis=0)
     p = predictor.probabilities(row[None, :])[0]
