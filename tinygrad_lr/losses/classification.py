@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
 from ..support.abstract_array import entries
-from ..support.validation import check_number, class_labels, shape_mismatch
+from ..support.validation import check_fraction, class_labels, shape_mismatch
 from .shared import (
     class_scores,
     class_weights,
@@ -64,7 +64,9 @@ def cross_entropy(
     prediction, logits = class_scores(where, prediction, axis)
     classes = logits.shape[-1]
     scale = None if weights is None else class_weights(where, weights, classes)
-    smoothing = _check_smoothing(label_smoothing) if label_smoothing else 0.0
+    smoothing = (
+        check_fraction(where, "label_smoothing", label_smoothing) if label_smoothing else 0.0
+    )
     if np.shape(target) == prediction.shape:
         if ignore_index is not None:
             raise ArgumentError(
@@ -166,13 +168,3 @@ def _soft_cross_entropy(logits: Any, p: Any, scale: Any, smoothing: float) -> An
     if scale is not None:
         p = p * scale.astype(logits.dtype)
     return -np.sum(p * log_softmax(logits), axis=-1)
-
-
-def _check_smoothing(label_smoothing: float) -> float:
-    """Return a number from 0 to 1. Raises `ArgumentError` for anything else."""
-    smoothing = check_number("cross_entropy", "label_smoothing", label_smoothing)
-    if smoothing > 1:
-        raise ArgumentError(
-            f"cross_entropy: label_smoothing must be a number from 0 to 1, got {smoothing}"
-        )
-    return smoothing

@@ -11,7 +11,7 @@ from ..core.value import Value, plain
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import moveaxis, reduce
 from ..support.abstract_array import AbstractArray, Array, looked_at
-from ..support.validation import shape_mismatch
+from ..support.validation import check_choice, shape_mismatch
 
 SUM_TOLERANCE = 1e-3  # of a sum of probabilities: they may be rounded to float16, or typed by hand
 
@@ -45,11 +45,8 @@ def reduce_entries(where: str, entries: Any, reduction: str) -> Any:
         return reduce.mean(entries)
     if reduction == "sum":
         return reduce.sum(entries)
-    if reduction == "none":
-        return entries
-    raise ArgumentError(
-        f"{where}: reduction must be 'mean', 'sum' or 'none', got {reduction!r:.60}"
-    )
+    check_choice(where, "reduction", reduction, ("mean", "sum", "none"))
+    return entries
 
 
 def as_real_array(where: str, name: str, given: Any) -> Array:

@@ -127,7 +127,7 @@ def checked_loss(given: Any) -> Callable[[Any, Any], Any]:
     if callable(given):
         loss: Callable[[Any, Any], Any] = given
         return loss
-    named = isinstance(given, str) and given in losses.__all__
+    named = isinstance(given, str) and given in dir(losses)
     cure = f"pass tg.losses.{given}" if named else ""
     wrong, expected = "loss is no function", "such as tg.losses.mse"
     raise ArgumentError(
