@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.value import Value, plain
+from ...core.node import unwrap
+from ...core.value import Value
 from ...errors import ArgumentError, CompileWarning
 from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
@@ -152,7 +153,7 @@ class Compiled:
         count = check_integer(f"{self.__name__}.loop", "steps", steps)
         leaves: list[Any] = []
         key, _ = self._key(args, keywords, leaves)
-        leaves = [plain(x) for x in leaves]
+        leaves = [unwrap(x) for x in leaves]
         while True:
             program = self._program_for(key, args, keywords)
             try:

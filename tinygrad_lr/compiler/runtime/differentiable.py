@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import fitted, pull_back
+from ...core.chain_rule import match_shape, pull_back
 from ...core.grad_mode import RECORDING, Watched
-from ...core.node import PackedRecord
+from ...core.node import PackedRecord, unwrap
 from ...core.primitive import Primitive
-from ...core.value import Value, plain, result, seen
+from ...core.value import Value, result, seen
 from ...support import pytree as tree
 from ..tracing.trace_function import is_dynamic
 from .specialization import Specialization
@@ -28,7 +28,7 @@ def call_as_node(
     recording = now and any(program.requires_grad)
     operands = (*leaves, *program.differentiable_values)
     numbers = [snapshot_operand(x) for x in operands] if recording else []
-    found = program.run([plain(x) for x in leaves])
+    found = program.run([unwrap(x) for x in leaves])
     if not recording:
         return found
     values = [x for x in tree.leaves([found]) if isinstance(x, Value)]
@@ -94,7 +94,7 @@ def build_backward(
         token = RECORDING.set(True)
         try:
             for value, number in zip(outer_values, operands[len(slots) :], strict=True):
-                value._content = plain(number)
+                value._content = unwrap(number)
             given = iter(arguments)
             filled = tree.mapped(
                 lambda x: next(given) if isinstance(x, ArgumentSlot) else x, structure
@@ -102,7 +102,7 @@ def build_backward(
             out = function(*filled[:-1], **filled[-1])
             outputs = [x for x in tree.leaves([out]) if isinstance(x, Value) and x.requires_grad]
             seeds = {
-                x: fitted(g, plain(x))
+                x: match_shape(g, unwrap(x))
                 for x, g in zip(outputs, cotangents, strict=True)
                 if g is not None
             }
@@ -134,4 +134,4 @@ def as_value(x: Any) -> Value:
 
 def zero_cotangent(x: Value) -> Any:
     """Return the cotangent of a Value that the outputs don't depend on."""
-    return np.zeros_like(plain(x)) if np.shape(plain(x)) else 0.0
+    return np.zeros_like(unwrap(x)) if np.shape(unwrap(x)) else 0.0

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...core.grad_mode import RECORDING
-from ...core.value import Value, plain
+from ...core.node import unwrap
+from ...core.value import Value
 from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.instruction import Instruction
@@ -110,7 +111,7 @@ def trace_function(
     def as_traced(x: Any) -> Any:
         if not is_dynamic(x):
             return x.value if isinstance(x, Static) else x
-        position, content = next(count), plain(x)
+        position, content = next(count), unwrap(x)
         like = content if type(content) is float else np.asarray(content)
         made = trace.input(Argument(position), like, labels[position])
         if isinstance(x, Value):
