@@ -1,4 +1,4 @@
-"""Getting data ready to learn from: batches, splits, labels, features brought to one scale."""
+"""Data for training: batches, splits, one-hot labels, standardised features."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from ..support.lazy_imports import lazy_names
 from .standardizer import Standardizer as Standardizer
+from .standardizer import one_hot as one_hot
 from .standardizer import original_units as original_units
 
 if TYPE_CHECKING:
     from .batches import BatchIterator as BatchIterator
-    from .categories import one_hot as one_hot
     from .loader import DataLoader as DataLoader
     from .splitting import split as split
 
@@ -21,7 +21,6 @@ __getattr__, __dir__ = lazy_names(
     {
         "BatchIterator": "batches",
         "DataLoader": "loader",
-        "one_hot": "categories",
         "split": "splitting",
     },
 )

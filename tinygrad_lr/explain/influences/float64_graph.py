@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core.autodiff import seed
-from ...core.chain_rule import pull_back, push_forward
+from ...core.chain_rule import pull_back, push_forward, seed
 from ...core.grad_mode import RECORDING
-from ...core.graph import ordered
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...nn import Module
 from ...support.errstate import silent
@@ -44,7 +43,9 @@ class Float64Graph:
         one = seed("influence", loss)
         self.names = Names(loss, model)
         self.layers: Sequence[Layer] = self.names.layers
-        self.order: Sequence[Value] = ordered([loss])[::-1]  # operands before their readers
+        self.order: Sequence[Value] = topological_order([loss])[
+            ::-1
+        ]  # operands before their readers
         leaves = {x: Value(as_float64(number)) for x, number in leaf_numbers(self.order).items()}
         self.twin: Mapping[Value, Value] = rerun_in_float64(self.order, leaves, {})
         self.loss, self._one = loss, as_float64(one)
@@ -109,13 +110,13 @@ class Float64Graph:
         slope = self._slopes.get(value)
         if not isinstance(slope, Value):  # constant: the loss is linear in it
             return np.zeros(np.shape(direction))[()]
-        tangents = push_forward(ordered([slope]), {self.twin[value]: direction})
+        tangents = push_forward(topological_order([slope]), {self.twin[value]: direction})
         found = tangents.get(slope)
         return np.zeros(np.shape(direction))[()] if found is None else found
 
     def tangents(self, value: Value, direction: Any) -> Mapping[Value, Any]:
         """Return d(result)/d(value)·direction for all results that depend on a leaf."""
-        order = ordered([self.twin[self.loss]])
+        order = topological_order([self.twin[self.loss]])
         tangents = push_forward(order, {self.twin[value]: direction})
         return {x: tangents[twin] for x, twin in self.twin.items() if twin in tangents}
 
@@ -153,7 +154,7 @@ class Segment:
         self.outputs: list[Value] = [  # from parameters alone: independent of the cut before
             now[x] if x in now else Value(graph.twin[x]._content) for x in after
         ]
-        self._order = ordered(self.outputs)
+        self._order = topological_order(self.outputs)
 
     def pull(self, cotangents: Iterable[Any]) -> list[Any]:
         """Return the cotangents of the inputs from those of the outputs: Jᵀ·g."""

@@ -22,8 +22,8 @@ from ..style import (
     tell_hidden,
     write,
 )
+from .arguments import real_numbers
 from .curves import Curve, course, dress_steps, ended, scale
-from .replay import real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
