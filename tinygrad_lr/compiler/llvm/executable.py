@@ -22,7 +22,7 @@ from ..ir.instruction import Instruction, execute
 from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
-from ..ir.schedule import Schedule, Storage, make_schedule, roots_read
+from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
 from ..runtime.fast_call import CELLS
 from ..runtime.threads import THREADS, run_together
 from .engine import NativeCode
@@ -284,7 +284,8 @@ class LlvmExecutable:
     def bytes_moved(self) -> int:
         """The bytes that the kernels read and write, each array once per kernel."""
         return sum(
-            sum(x.nbytes for x in roots_read(k)) + sum(x.nbytes for x in self.plan.stored[k])
+            sum(x.nbytes for x in find_operand_roots(k))
+            + sum(x.nbytes for x in self.plan.stored[k])
             for k in self.plan.kernels
         )
 
