@@ -19,7 +19,7 @@ from operands import CASES, cotangent, quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.grad_mode import RECORDING
-from tinygrad_lr.core.graph import ordered
+from tinygrad_lr.core.graph import topological_order
 from tinygrad_lr.core.primitive import Primitive
 from tinygrad_lr.errors import TraceError
 from tinygrad_lr.explain.graphs.naming import spoken as spoken_name
@@ -148,7 +148,7 @@ def test_every_rule_is_printed_once(steps, numbers):
         loss.backward()
     reads = sum(
         sum(type(x) is Value for x in value.record.operands)
-        for value in ordered([loss])
+        for value in topological_order([loss])
         if value.record is not None
     )
     rules = [line for line in t.lines[forward:] if line.startswith("  d")]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lr as tg
 from tinygrad_lr import losses
-from tinygrad_lr.core.graph import ordered
+from tinygrad_lr.core.graph import topological_order
 from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 
 LOSSES = [losses.mse, losses.mae, losses.huber]
@@ -57,7 +57,7 @@ def test_the_residual_has_its_gradient_after_backward():
     prediction = tg.Value([1.0, 3.0])
     loss = losses.mse(prediction, [0.0, 1.0])
     loss.backward()
-    u = next(v for v in ordered([loss]) if v._record and v._record[0].name == "subtract")
+    u = next(v for v in topological_order([loss]) if v._record and v._record[0].name == "subtract")
     assert u.tolist() == [1.0, 2.0] and u.grad.tolist() == [1.0, 2.0]
 
 

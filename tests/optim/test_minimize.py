@@ -93,7 +93,7 @@ def test_nothing_to_move_is_refused(x0):
 
 
 def test_a_function_that_returns_no_number_is_refused():
-    with pytest.raises(GraphError, match=r"not a scalar|one scalar"):
+    with pytest.raises(GraphError, match=r"must be a scalar|one scalar"):
         minimize(lambda x: x * 2, START)
 
 

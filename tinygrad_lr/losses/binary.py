@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
 from ..support.abstract_array import looked_at
@@ -47,7 +47,7 @@ def binary_cross_entropy(
     """
     where = "binary_cross_entropy"
     prediction, target = matched(where, prediction, target)
-    looked_at(plain(target), _require_shares)
+    looked_at(unwrap(target), _require_shares)
     if pos_weight is None:
         entries = sigmoid_cross_entropy(prediction, target)
     else:
@@ -108,7 +108,7 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
 
 def _two_sided(prediction: Any, target: Any, margin: float) -> Any:
     prediction, target = matched("hinge", prediction, target)
-    looked_at(plain(target), _require_sides)
+    looked_at(unwrap(target), _require_sides)
     return relu(margin - target * prediction)
 
 

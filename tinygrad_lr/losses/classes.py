@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value, plain
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops import moveaxis
 from ..support.abstract_array import AbstractArray, Array, looked_at
@@ -38,7 +39,7 @@ def probabilities(where: str, prediction: Any, target: Any, axis: int) -> Any:
     """
     target = matched(where, prediction, target)[1]
     target = target if axis == -1 else moveaxis(target, axis, -1)
-    looked_at(plain(target), lambda p: _require_probabilities(where, p))
+    looked_at(unwrap(target), lambda p: _require_probabilities(where, p))
     return target
 
 
@@ -94,7 +95,7 @@ def reduced_rows(
     """
     if reduction == "mean":
         shares = np.broadcast_to(share, rows.shape)
-        if isinstance(plain(rows), AbstractArray):
+        if isinstance(unwrap(rows), AbstractArray):
             counted = shares if kept is None else np.where(kept, shares, 0.0)
             total = np.sum(counted, dtype=np.float64)
             rows = rows * (factor / np.where(total == 0, 1.0, total)).astype(rows.dtype)

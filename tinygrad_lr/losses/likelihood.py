@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import Value, plain
+from ..core.node import unwrap
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, refuse
 from ..support.abstract_array import looked_at
 from ..support.validation import check_number
@@ -97,7 +98,7 @@ def gaussian_nll(
             ShapeError, where, "the variance does not fit", expected=expected, given=variance.shape
         )
     _refuse_below_zero(where, "variance", variance)
-    v = plain(variance)
+    v = unwrap(variance)
     held = variance + (np.maximum(v, eps) - v).astype(v.dtype)  # the derivative passes
     entries = 0.5 * (np.log(held) + u * u / held)
     return reduced(where, entries + 0.5 * math.log(2 * math.pi) if full else entries, reduction)
@@ -110,4 +111,4 @@ def _refuse_below_zero(where: str, name: str, given: Any) -> None:
             wrong, least = f"{name} is below 0", data.min()
             refuse(ArgumentError, where, wrong, expected="0 or more", given=least)
 
-    looked_at(plain(given), look)
+    looked_at(unwrap(given), look)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError, refuse
 from ..support.abstract_array import Array
 from ..support.validation import class_labels, float_array
@@ -39,11 +39,11 @@ def decisions(where: str, prediction: Any, target: Any) -> Decisions:
     Raises `ShapeError` for other shapes, `LabelError` for a label that is no class, `DtypeError`
     for what is no label.
     """
-    prediction = plain(prediction)
+    prediction = unwrap(prediction)
     given = np.asarray(prediction)
     if given.dtype.kind not in "iub":
         given = float_array(where, "prediction", prediction)
-    true = whole_labels(where, plain(target))
+    true = whole_labels(where, unwrap(target))
     if given.ndim == true.ndim + 1 and given.shape[:-1] == true.shape and given.shape[-1] > 1:
         classes = given.shape[-1]
         labels = class_labels(where, true, true.shape, classes)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..ops import multiply
 from ..support.random_state import Seed, as_generator
@@ -44,7 +44,7 @@ class Dropout(Module):
         """Return x, with random entries zeroed in training."""
         if not self.training or self.p == 0:
             return x
-        dtype = np.result_type(plain(x))
+        dtype = np.result_type(unwrap(x))
         # float32 draws: half the time, and the same entries for every dtype of x
         kept = self.generator.random(np.shape(x), np.float32) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0

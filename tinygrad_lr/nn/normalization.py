@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value, plain
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
@@ -123,7 +124,7 @@ class RMSNorm(OverFeatures):
         """Return x, each row normalised to mean square 1, times weight."""
         axis, eps = self._last_axes(x), self.eps
         if eps is None:
-            dtype = np.result_type(plain(x))
+            dtype = np.result_type(unwrap(x))
             eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         out = rms_normalize(x, axis=axis, eps=eps)
         return out if self.weight is None else out * self.weight
@@ -175,7 +176,7 @@ class BatchNorm(Module):
                     f"{where}: x must have two rows or more in training, got shape {shape}; "
                     "use larger batches, or call eval() to use the running mean and variance"
                 )
-            self._update_running(as_array(plain(x)), axes)
+            self._update_running(as_array(unwrap(x)), axes)
             out = standardize(x, axis=axes, eps=self.eps)
         else:
             scale = 1 / np.sqrt(self.running_var + self.eps)

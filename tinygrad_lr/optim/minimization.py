@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.autodiff import hvp, value_and_grad
-from ..core.value import Value, plain
+from ..core.node import unwrap
+from ..core.value import Value
 from ..errors import ArgumentError, import_extra, refuse
 from ..support import pytree as tree
 from ..support.abstract_array import Array
@@ -47,11 +48,11 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
             expected = "arguments such as bounds, tol and options"
             wrong = f"{name} is not for the caller to give"
             refuse(ArgumentError, "minimize", wrong, expected=expected, given=name, cure=cure)
-    likes = [float_array("minimize", "x0", plain(leaf)) for leaf in tree.leaves(x0)]
+    likes = [float_array("minimize", "x0", unwrap(leaf)) for leaf in tree.leaves(x0)]
     if not sum(like.size for like in likes):
         expected, given = "one number or more", "none"
         refuse(ArgumentError, "minimize", "x0 is empty", expected=expected, given=given)
-    numbers = [isinstance(plain(leaf), (int, float)) for leaf in tree.leaves(x0)]
+    numbers = [isinstance(unwrap(leaf), (int, float)) for leaf in tree.leaves(x0)]
     ends = np.cumsum([like.size for like in likes])[:-1]
 
     def nested(x: Array) -> Any:
@@ -65,13 +66,13 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
 
     def flat(nest: Any) -> Array:
         """What x0 is as a vector."""
-        leaves = [np.ravel(np.asarray(plain(leaf), np.float64)) for leaf in tree.leaves(nest)]
+        leaves = [np.ravel(np.asarray(unwrap(leaf), np.float64)) for leaf in tree.leaves(nest)]
         return np.concatenate(leaves)
 
     with_gradient = value_and_grad(f)
 
     def value(x: Array) -> float:
-        return float(plain(f(tree.mapped(Value, nested(x)))))
+        return float(unwrap(f(tree.mapped(Value, nested(x)))))
 
     def both(x: Array) -> tuple[float, Array]:
         found, gradient = with_gradient(nested(x))

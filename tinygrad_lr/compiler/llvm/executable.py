@@ -1,9 +1,8 @@
 """The LLVM backend: a program as machine code, with callbacks into Python for the rest.
 
 Machine code knows its arrays by a table of addresses. An input is passed by storing its address in
-the table, and stays bound until another object is passed in its place: a call with the same arrays
-as before writes no addresses at all. An input that is not contiguous, not aligned, or part of an
-array that the program updates is copied first.
+the table, and stays bound until another object is passed in its place. An input that is not
+contiguous, not aligned, or part of an array that the program updates is copied first.
 """
 
 from __future__ import annotations
@@ -23,13 +22,17 @@ from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
 from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
-from ..runtime.fast_call import CELLS
-from ..runtime.threads import THREADS, run_together
 from .engine import NativeCode
 from .module import ENTRY, ModuleWriter, is_native, make_title
+from .threads import THREADS, run_together
 
 MIN_REUSED_BYTES = 1 << 16  # memory of results this large is reused once the caller drops it
 UNSHARED_REFERENCES = 2  # of an array that only this object holds: its list, and getrefcount's
+CELL_TYPES = {
+    np.dtype(np.float64): ctypes.c_double,
+    np.dtype(np.float32): ctypes.c_float,
+    np.dtype(np.int64): ctypes.c_int64,
+}
 Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -56,9 +59,8 @@ class LlvmExecutable:
         self._results = results
         self._updated = [i for i, _ in updates]
         self._updated_set = frozenset(self._updated)
-        self._binding_order = sorted(
-            range(count), key=lambda i: i not in self._updated_set
-        )  # updated ones first
+        # inputs that are updated are bound first: the others may be parts of their arrays
+        self._binding_order = sorted(range(count), key=lambda i: i not in self._updated_set)
         self._slots = writer.slots
         self._allocate(writer.scratch)
 
@@ -180,48 +182,48 @@ class LlvmExecutable:
 
     # ---- source code for `runtime.fast_call`
 
-    def set_number(self, writing: Any, i: int, number: str) -> list[str]:
+    def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
         """Return the lines that pass a number to the program."""
-        cell = CELLS[self.inputs[i].dtype].from_address(address_of(self._cells[i]))
+        cell = CELL_TYPES[self.inputs[i].dtype].from_address(address_of(self._cells[i]))
         self._table[i] = address_of(self._cells[i])
-        return [f"{writing.name('cell', cell)}.value = {number}"]
+        return [f"{writer.name('cell', cell)}.value = {number}"]
 
-    def moved_number(self, writing: Any, i: int) -> str:
+    def updated_number(self, writer: Any, i: int) -> str:
         """Return the expression for an updated number."""
-        cell = CELLS[self.inputs[i].dtype].from_address(address_of(self._cells[i]))
-        return f"{writing.name('cell', cell)}.value"
+        cell = CELL_TYPES[self.inputs[i].dtype].from_address(address_of(self._cells[i]))
+        return f"{writer.name('cell', cell)}.value"
 
-    def set_array(self, writing: Any, i: int, name: str) -> str:
+    def pass_array(self, writer: Any, i: int, name: str) -> str:
         """Return the expression that passes an array to the program."""
-        return f"{writing.name('set', self._bind_input)}({i}, {name})"
+        return f"{writer.name('set', self._bind_input)}({i}, {name})"
 
-    def found(self, writing: Any, k: int) -> str:
+    def result_expression(self, writer: Any, k: int) -> str:
         """Return the expression for a result, after the program has run."""
         if self._results[k].shape:
             return f"found{k}"
         cell = next(cell for number, cell in self._numbers if number == k)
-        if self._results[k].weak and cell.dtype in CELLS:
-            number = CELLS[cell.dtype].from_address(address_of(cell))
-            return f"{writing.name('cell', number)}.value"
-        return f"{writing.name('cell', cell)}[()]"
+        if self._results[k].weak and cell.dtype in CELL_TYPES:
+            number = CELL_TYPES[cell.dtype].from_address(address_of(cell))
+            return f"{writer.name('cell', number)}.value"
+        return f"{writer.name('cell', cell)}[()]"
 
-    def quick(self, writing: Any) -> list[str]:
+    def run_lines(self, writer: Any) -> list[str]:
         """Return the lines that run the program."""
-        lines, table = [], writing.name("table", self._table)
+        lines, table = [], writer.name("table", self._table)
         for k, x in enumerate(self._results):
             if not x.shape:
                 continue
             slot = f"{table}[{self._first_result + k}]"
             where = f"{slot} = found{k}.__array_interface__['data'][0]"
             if x.nbytes < MIN_REUSED_BYTES:
-                empty, dtype = writing.name("empty", np.empty), writing.name("d", x.dtype)
+                empty, dtype = writer.name("empty", np.empty), writer.name("d", x.dtype)
                 lines += [f"found{k} = {empty}({x.shape}, {dtype})", where]
             else:
-                spare = writing.name("spare", self._reuse_result)
+                spare = writer.name("spare", self._reuse_result)
                 lines += [f"found{k} = {spare}({k})", where]
         if self.threads > 1:
-            return [*lines, f"{writing.name('run', self._run_native)}(1)"]
-        function = writing.name("native", self.native.function)
+            return [*lines, f"{writer.name('run', self._run_native)}(1)"]
+        function = writer.name("native", self.native.function)
         return [*lines, f"{function}({self._addresses[0]}, {self._addresses[1]}, 1, 0)"]
 
     def _raise_error(self) -> NoReturn:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.autodiff import seed
-from ...core.chain_rule import pull_back
-from ...core.graph import ordered
+from ...core.chain_rule import pull_back, seed
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import ArgumentError, GraphError
 from ...nn import Module
@@ -210,7 +209,7 @@ def _called(target: Value, names: Names) -> str:
 def _targets(loss: Value, wrt: Any) -> list[Value]:
     """The Values to differentiate by, each once."""
     if wrt is None:
-        leaves = [x for x in ordered([loss]) if x.record is None]
+        leaves = [x for x in topological_order([loss]) if x.record is None]
         return sorted(leaves, key=lambda x: x._serial)
     if isinstance(wrt, Value):
         found = [wrt]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import fitted
+from ...core.chain_rule import match_shape
 from ...core.node import Record
 from ...core.value import Value
 from ...support.errstate import silent
@@ -86,7 +86,7 @@ class Region:
         locals_ = self._walk(value, Symbol(ONE, ones), local=True)
         found = {}
         for x, (share, operation, position) in shares.items():
-            own, terms = fitted(share.number, x._content), share.number
+            own, terms = match_shape(share.number, x._content), share.number
             local = locals_[x][0] if x in locals_ else None
             formula, local_number = share.expression, None
             if local is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import fitted, no_derivative, widened
+from ...core.chain_rule import as_numpy_float, match_shape, no_derivative_error
 from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, product, summed
@@ -44,19 +44,19 @@ def handed(
     operation, _, numbers, options = record
     rule = rules_of(operation, numbers)[0][0 if operation.variadic else position]
     if rule is None:
-        raise no_derivative(operation, position)
+        raise no_derivative_error(operation, position)
     try:
         c = rule(g, out, *operands, **options)
         c = c(position) if operation.variadic else c
         return c if isinstance(c, Symbol) else Symbol(expression_of(c), c)
     except Exception:
-        c = rule(*map(widened, (g.number, out.number, *numbers)), **options)
+        c = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
         c = c(position) if operation.variadic else c
     return Symbol(product(g.expression, local), number_of(c), g.length + 1)
 
 
 def fit(c: Symbol, like: Any) -> Symbol:
     """A cotangent in the shape of its Value; what broadcasting spread is added up, as Σ."""
-    number = fitted(c.number, like)
+    number = match_shape(c.number, like)
     spread = np.size(c.number) > np.size(number)
     return Symbol(summed(c.expression) if spread else c.expression, number, c.length)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.graph import ordered
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
@@ -72,7 +72,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     >>> [(layer.name, len(layer.results)) for layer in layers_of(loss, model)]
     [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
     """
-    order = ordered([loss])[::-1]
+    order = topological_order([loss])[::-1]
     results = [value for value in order if value.record is not None]
     if not results:
         raise ArgumentError(f"loss must be a Value computed from others, got the leaf {loss!r:.60}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.graph import ordered
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...nn import Module
 from ...support.files import printable
@@ -70,7 +70,9 @@ class Names:
         self.loss = loss
         self.layers = layers_of(loss, model)
         self._layer = {x: layer for layer in self.layers for x in layer.results}
-        self.order = sorted(ordered([loss]), key=lambda x: (x.record is not None, x._serial))
+        self.order = sorted(
+            topological_order([loss]), key=lambda x: (x.record is not None, x._serial)
+        )
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
         self._taken: dict[str, int] = {}  # a name, and up to which number it is given

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.graph import ordered
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import GraphError
 from ...support.errstate import silent
@@ -31,7 +31,8 @@ class Replay:
 
     def __init__(self, *outputs: Value) -> None:
         self.outputs = outputs
-        self.order: Sequence[Value] = ordered(outputs)[::-1]  # operands before what reads them
+        # operands before what reads them
+        self.order: Sequence[Value] = topological_order(outputs)[::-1]
         self.known = set(self.order)
 
     @silent

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.autodiff import seed
-from ...core.chain_rule import pull_back, push_forward
+from ...core.chain_rule import pull_back, push_forward, seed
 from ...core.grad_mode import RECORDING
-from ...core.graph import ordered
-from ...core.value import Value, plain
+from ...core.graph import topological_order
+from ...core.node import unwrap
+from ...core.value import Value
 from ...nn import Module
 from ...support.errstate import silent
 from ..graphs.layers import Layer
@@ -44,7 +44,8 @@ class Recorded:
         one = seed("influence", loss)
         self.names = Names(loss, model)
         self.layers: Sequence[Layer] = self.names.layers
-        self.order: Sequence[Value] = ordered([loss])[::-1]  # operands before what reads them
+        # operands before what reads them
+        self.order: Sequence[Value] = topological_order([loss])[::-1]
         leaves = {x: Value(double(number)) for x, number in recorded_leaves(self.order).items()}
         self.twin: Mapping[Value, Value] = in_double(self.order, leaves, {})
         self.loss, self._one = loss, double(one)
@@ -96,7 +97,7 @@ class Recorded:
     def loss_at(self, numbers: Mapping[Value, Any]) -> float:
         """The loss with other numbers in some of the Values."""
         now = self.at(numbers).get(self.loss, self.twin[self.loss])
-        return float(np.asarray(plain(now)).reshape(()))
+        return float(np.asarray(unwrap(now)).reshape(()))
 
     @silent
     def second_derivative(self, value: Value, direction: Any) -> Any:
@@ -107,13 +108,13 @@ class Recorded:
         slope = self._slopes.get(value)
         if not isinstance(slope, Value):  # constant: the loss is linear in it
             return np.zeros(np.shape(direction))[()]
-        tangents = push_forward(ordered([slope]), {self.twin[value]: direction})
+        tangents = push_forward(topological_order([slope]), {self.twin[value]: direction})
         found = tangents.get(slope)
         return np.zeros(np.shape(direction))[()] if found is None else found
 
     def tangents(self, value: Value, direction: Any) -> Mapping[Value, Any]:
         """How all that is computed from a leaf changes with it: d(result)/d(value)·direction."""
-        order = ordered([self.twin[self.loss]])
+        order = topological_order([self.twin[self.loss]])
         tangents = push_forward(order, {self.twin[value]: direction})
         return {x: tangents[twin] for x, twin in self.twin.items() if twin in tangents}
 
@@ -151,7 +152,7 @@ class Segment:
         self.outputs: list[Value] = [  # of parameters alone: nothing before the cut moves it
             now[x] if x in now else Value(recorded.twin[x]._content) for x in after
         ]
-        self._order = ordered(self.outputs)
+        self._order = topological_order(self.outputs)
 
     def pull(self, cotangents: Iterable[Any]) -> list[Any]:
         """The cotangents of what comes in, from those of what goes out: Jᵀ·g."""

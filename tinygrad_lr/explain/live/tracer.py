@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from ...core.grad_mode import RECORDING, Watched, WatchedPass, Watcher, watcher
-from ...core.node import Record
-from ...core.value import Value, plain
+from ...core.node import Record, unwrap
+from ...core.value import Value
 from ...errors import TraceError
 from ...nn import Module
 from ...support.abstract_array import AbstractArray
@@ -130,9 +130,9 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 parts.append(product(rate, moved))
                 local = told.local(i)
                 numbers[rate] = None if local is None else local[0].number
-                numbers[moved] = plain(t)
+                numbers[moved] = unwrap(t)
         formula = total(*parts)
-        name, result = differential(told.out.expression).text, numbers_text(plain(tangent))
+        name, result = differential(told.out.expression).text, numbers_text(unwrap(tangent))
         line = equation(name, [formula.text], in_numbers(formula, numbers), result)
         self._say(f"{line}  ({self._forward(told)})", 2 * by.rules - 1)
 
@@ -223,7 +223,7 @@ class Pass(WatchedPass):
         names = [of._names.of(x, self.by) for x in seeds]
         only = next(iter(seeds.values()), None) if len(seeds) == 1 else None
         self.head = Name("S")
-        self.single = only is not None and np.size(plain(only)) == 1 and bool(plain(only) == 1)
+        self.single = only is not None and np.size(unwrap(only)) == 1 and bool(unwrap(only) == 1)
         if self.single:
             self.head = names[0]
             told = f"backward from {self.head.text}: {derivative(self.head, self.head).text} = 1"
@@ -235,7 +235,7 @@ class Pass(WatchedPass):
         if not self.single:
             for x, c in zip(names, seeds.values(), strict=True):
                 of._say(
-                    f"{derivative(self.head, x).text} = g = {numbers_text(plain(c))}", self.deep
+                    f"{derivative(self.head, x).text} = g = {numbers_text(unwrap(c))}", self.deep
                 )
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
@@ -244,14 +244,14 @@ class Pass(WatchedPass):
         told = self.trace._telling(value, self.by)
         name = told.operands[position].expression
         own = derivative(self.head, name)
-        formulas, with_numbers, why = self._handed(told, position, plain(g))
+        formulas, with_numbers, why = self._handed(told, position, unwrap(g))
         if type(c) is Value and not names.known(c):
             names.give(c, own.text)
-        line = equation(own.text, formulas, with_numbers, numbers_text(plain(c)))
+        line = equation(own.text, formulas, with_numbers, numbers_text(unwrap(c)))
         if before is not None:
             came = ", ".join(dict.fromkeys(self.came.get(name, []))) or "before"
-            earlier = f"the {numbers_text(plain(before))} that came from {came}"
-            line += f", which adds to {earlier}: {numbers_text(plain(before) + plain(c))}"
+            earlier = f"the {numbers_text(unwrap(before))} that came from {came}"
+            line += f", which adds to {earlier}: {numbers_text(unwrap(before) + unwrap(c))}"
         self.came.setdefault(name, []).append(told.out.expression.text)
         operands = value.record.operands
         uses = sum(x is operands[position] for x in operands)
