@@ -54,7 +54,11 @@ def make_schedule(
     updates: Sequence[tuple[int, Instruction]],
     is_native: Callable[[Instruction], bool],
 ) -> Schedule:
-    """Return the schedule of a program that returns `results` and updates inputs."""
+    """Return the schedule of a program that returns `results` and updates inputs.
+
+    `is_native` returns True for instructions that kernels can compute without calling Python.
+    """
+    # a copy of each result and update, which fusion puts into the kernel that computes it
     returned = [make("copy", [x]) for x in results]
     targets = [(i, make("copy", [new])) for i, new in updates]
     kernels = fuse([*returned, *(x for _, x in targets)], is_native)
@@ -62,6 +66,7 @@ def make_schedule(
     edges = find_dependencies(kernels, home)
     in_place: dict[Instruction, int] = {}
     late: list[tuple[int, Instruction]] = []
+    # updates run after all calls: a call may raise, and inputs must be unchanged then
     calls = [kernel for kernel in kernels if isinstance(kernel, Call)]
     for i, x in targets:
         writer = home[x]
@@ -72,7 +77,7 @@ def make_schedule(
             in_place[x] = i
         else:
             late.append((i, x))
-    for i, x in late:
+    for i, x in late:  # copied to the input after all kernels
         again = make("copy", [x])
         kernel = Loop([again], x.shape, {again: tuple(range(len(x.shape)))})
         edges[kernel] = [*kernels]
