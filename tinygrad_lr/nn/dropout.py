@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.node import unwrap
-from ..errors import ArgumentError
 from ..ops import multiply
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_fraction
 from .module import Module
 
 __all__ = ["Dropout"]
@@ -34,10 +34,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, generator: Seed = None) -> None:
-        number = isinstance(p, (int, float, np.number)) and not isinstance(p, bool)
-        if not number or not 0 <= p <= 1:
-            raise ArgumentError(f"Dropout: p must be a number from 0 to 1, got {p!r:.60}")
-        self.p = float(p)
+        self.p = check_fraction("Dropout", "p", p)
         self.generator = as_generator("Dropout", generator)
 
     def forward(self, x: Any) -> Any:

@@ -17,7 +17,7 @@ from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
 from ..support.errstate import silent
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_fraction, check_integer, check_number
 from .initial_weights import check_dtype
 from .module import Module
 
@@ -153,9 +153,7 @@ class BatchNorm(Module):
         name = type(self).__name__
         self.features = check_integer(name, "features", features, low=1)
         self.eps = check_number(name, "eps", eps)
-        self.momentum = check_number(name, "momentum", momentum)
-        if self.momentum > 1:
-            raise ArgumentError(f"{name}: momentum must be a number from 0 to 1, got {momentum}")
+        self.momentum = check_fraction(name, "momentum", momentum)
         shape, kind = (self.features,), check_dtype(name, dtype)
         self.weight = make_parameter("weight", shape, kind) if affine else None
         self.bias = make_parameter("bias", shape, kind) if affine else None
