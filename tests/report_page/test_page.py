@@ -8,6 +8,19 @@ import re
 import shlex
 import subprocess
 import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import (
+    Annotated,
+    Literal,
+    NotRequired,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 import numpy as np
 import pytest
@@ -15,6 +28,7 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr.cli import main
 from tinygrad_lr.errors import ArgumentError, DataFileError, ShapeError
+from tinygrad_lr.report_page import schema
 from tinygrad_lr.support.files import printable
 from tinygrad_lr.support.text_format import number_text
 
@@ -104,6 +118,68 @@ def moons():
     )
     page = tg.report(history, model, data.x, data.y, loss=tg.losses.cross_entropy)
     return model, history, data.x, data.y, page
+
+
+# ---- its schema
+
+
+def misfits(data, hint, path="payload"):
+    """Where JSON differs from a type of the schema."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if is_typeddict(hint):
+        if not isinstance(data, dict):
+            return [path]
+        hints = get_type_hints(hint, include_extras=True)
+        required = {key for key, inner in hints.items() if get_origin(inner) is not NotRequired}
+        wrong = [f"{path}.{key}" for key in (required - data.keys()) | (data.keys() - hints.keys())]
+        for key in data.keys() & hints.keys():
+            wrong += misfits(data[key], hints[key], f"{path}.{key}")
+        return wrong
+    if origin is NotRequired:
+        return misfits(data, arguments[0], path)
+    if origin is Annotated:
+        kind = hint.__metadata__[0]
+        if kind.endswith("[]"):
+            inner = Annotated[object, kind[:-2].strip("()")]
+            rows = data if isinstance(data, list) else [data]
+            wrong = [] if isinstance(data, list) else [path]
+            return wrong + [x for row in rows for x in misfits(row, inner, f"{path}[]")][:1]
+        fits = isinstance(data, (int, float)) or (data is None and "null" in kind)
+        return [] if fits else [path]
+    if origin is Literal:
+        return [] if data in arguments else [path]
+    if origin in {Union, types.UnionType}:
+        return min((misfits(data, inner, path) for inner in arguments), key=len)
+    if origin is tuple:
+        return [x for row in zip(data, arguments, strict=True) for x in misfits(*row, path)]
+    if origin is not None and issubclass(origin, Mapping):
+        return [x for row in data.values() for x in misfits(row, arguments[1], path)]
+    if origin is not None:
+        rows = data if isinstance(data, list) else [path]
+        return [x for row in rows for x in misfits(row, arguments[0], f"{path}[]")]
+    kinds = {float: (int, float), type(None): type(None)}
+    return [] if isinstance(data, kinds.get(hint, hint)) else [path]
+
+
+@pytest.mark.parametrize("run", ["sat", "network", "moons", "convolution"])
+def test_the_data_of_a_page_are_as_the_schema_says(run, request):
+    page = convolution() if run == "convolution" else request.getfixturevalue(run)[-1]
+    assert misfits(told(page), schema.Payload) == []
+
+
+def convolution():
+    """The page of a model that the page cannot compute."""
+    x = np.random.default_rng(0).standard_normal((6, 1, 5, 5)).astype("f4")
+    model = tg.nn.Sequential(tg.nn.Conv2d(1, 2, 3, generator=0), tg.nn.Flatten(),
+                             tg.nn.Linear(18, 3, generator=0))  # fmt: skip
+    loss = tg.losses.cross_entropy
+    history = tg.fit(model, x, np.arange(6) % 3, loss=loss, learning_rate=0.1, steps=3)
+    return tg.report(history, model, x, np.arange(6) % 3, loss=loss)
+
+
+def test_the_scripts_are_typed_by_the_same_schema():
+    declarations = Path(tg.__file__).parent / "report_page" / "browser" / "payload.d.ts"
+    assert declarations.read_text() == schema.typescript_declarations()
 
 
 # ---- its numbers

@@ -9,7 +9,7 @@ float64's precision.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, ShapeError, refuse
+from ..support.notebook import DisplayPart, Heading, Table, notebook_display
+from ..support.text_format import number_text
 from ..support.validation import float_array, require_finite
 
 Array: TypeAlias = NDArray[np.float64]
 
 ROUNDING = float(np.finfo(np.float64).eps)
+MAX_SHOWN_ROWS = 30  # in a notebook
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +58,30 @@ class Line:
     _center: Array = field(repr=False)  # (features,)
     _root: Array = field(repr=False)  # (p, p): root @ root.T is the inverse of X'X, centred
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the coefficients with their standard errors, and the fit."""
-        from .display import line_table
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the coefficients with their standard errors, and the fit."""
 
-        return line_table(self)
+        def spread(error: float) -> str:  # nan where there are as many coefficients as rows
+            return "-" if np.isnan(error) else f"± {number_text(error, 2)}"
+
+        yield Heading(
+            "Line",
+            [
+                f"R² {number_text(self.r_squared)}",
+                f"MSE {number_text(self.mse)}",
+                f"{self.degrees_of_freedom:,} degrees of freedom",
+            ],
+        )
+        slopes, errors = np.atleast_1d(self.slope), np.atleast_1d(self.slope_error)
+        names = [*self.names, "intercept"]
+        coefficients, spreads = [*slopes, self.intercept], [*errors, self.intercept_error]
+        rows = [
+            (name, number_text(coefficient, 6), spread(error))
+            for name, coefficient, error in zip(names, coefficients, spreads, strict=True)
+        ]
+        head = ["", "coefficient", "standard error"]
+        yield Table(head, rows, numeric=[1, 2], max_rows=MAX_SHOWN_ROWS)
 
     def predict(self, x: ArrayLike) -> float | Array:
         """The line's value at x: x @ slope + intercept.

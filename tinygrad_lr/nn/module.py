@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -11,7 +11,12 @@ import numpy as np
 from ..core.value import Value
 from ..errors import ArgumentError, TinygradError, bad_argument
 from ..support.abstract_array import Array
+from ..support.notebook import DisplayPart, Heading, Table, notebook_display
+from ..support.text_format import shape_text
 from .initial_weights import as_dtype
+
+MAX_SHOWN_LAYERS = 20  # in a notebook
+MAX_SHOWN_PARAMETERS = 6  # of one layer
 
 
 class Module:
@@ -214,11 +219,46 @@ class Module:
         """What it is called in a `repr`: its class."""
         return type(self).__name__
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: a table of the layers and their parameters."""
-        from .display import module_table
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the layers: path, kind, parameters with their shapes, and how many numbers."""
+        own: dict[str, list[str]] = {}  # the parameters of each layer
+        sizes: dict[str, int] = {}
+        total = trainable = 0
+        for name, owner, item, *_ in walk(self):
+            if isinstance(item, Value):
+                shape = shape_text(item.shape) if item.shape else ""
+                short = name.removeprefix(owner).lstrip(".")
+                own.setdefault(owner, []).append(f"{short} {shape}".rstrip())
+                sizes[owner] = sizes.get(owner, 0) + item.size
+                total += item.size
+                trainable += item.size if item.requires_grad else 0
+        layers = self.named_modules()
+        rows = [
+            (
+                name or "(itself)",
+                x._kind(),
+                _listed(own.get(name, [])),
+                f"{sizes.get(name, 0):,}",
+            )
+            for name, x in layers
+            if name or sizes.get("") or len(layers) == 1
+        ]
+        yield Heading(
+            type(self).__name__,
+            [
+                f"{total:,} parameter{'s' * (total != 1)}",
+                f"{total - trainable:,} frozen" if trainable < total else "",
+                "in training mode" if self.training else "in evaluation mode",
+            ],
+        )
+        head, foot = ["layer", "kind", "parameters", "count"], ["all", "", "", f"{total:,}"]
+        yield Table(head, rows, numeric=[3], foot=foot, max_rows=MAX_SHOWN_LAYERS)
 
-        return module_table(self)
+    def _kind(self) -> str:
+        """Its class, with the settings that it was made with."""
+        settings = ", ".join(_settings(self))
+        return f"{self._title()}({settings})" if settings else self._title()
 
     def __repr__(self) -> str:
         own: dict[str, list[str]] = {name: [] for name, _ in self.named_modules()}
@@ -333,6 +373,13 @@ def put(parameter: Value, array: Array) -> None:
     parameter._replace(
         float(array) if kind is float else array if kind is np.ndarray else array[()]
     )
+
+
+def _listed(parameters: Sequence[str]) -> str:
+    """The first parameters of a layer."""
+    more = len(parameters) - MAX_SHOWN_PARAMETERS
+    shown = [*parameters[:MAX_SHOWN_PARAMETERS], *([f"{more:,} more"] if more > 0 else [])]
+    return ", ".join(shown)
 
 
 def _settings(module: Module) -> list[str]:

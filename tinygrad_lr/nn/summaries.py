@@ -14,8 +14,9 @@ from numpy.typing import DTypeLike
 from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..errors import ArgumentError, refuse
+from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from .hooks import observed
-from .module import Module, walk
+from .module import MAX_SHOWN_LAYERS, Module, walk
 
 HEADINGS = ("layer", "kind", "output", "parameters")
 
@@ -48,11 +49,21 @@ class Summary:
         """How many parameters are not trained, their `requires_grad` being False."""
         return self.parameters - self.trainable
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the same table, of the first and last layers where it is long."""
-        from .display import summary_table
-
-        return summary_table(self)
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the same table, of the first and last layers where it is long."""
+        yield Heading(
+            self.kind,
+            [
+                f"{self.trainable:,} trainable",
+                f"{self.frozen:,} frozen",
+                f"{self.buffers:,} in buffers" if self.buffers else "",
+                size(self.bytes),
+            ],
+        )
+        rows = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]
+        foot = [self.kind, "", self.output, f"{self.parameters:,}"]
+        yield Table(HEADINGS, rows, numeric=[3], foot=foot, max_rows=MAX_SHOWN_LAYERS)
 
     def __repr__(self) -> str:
         body = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,10 +12,13 @@ import numpy as np
 
 from ..core.grad_mode import watcher
 from ..core.value import Value
+from ..errors import ArgumentError, TinygradError, refuse
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
+from ..support.notebook import DisplayPart, Heading, Table, notebook_display
+from ..support.text_format import number_text
 from ..support.validation import check_number
-from .checks import check_different, checked_parameters, checked_state
+from .checks import check_different, checked_group, checked_parameters, checked_state
 
 LearningRate = float | Callable[[int], float]
 Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
@@ -74,9 +78,7 @@ class Optimizer:
         self.steps = 0
         self.rate = math.nan
         if isinstance(given, list) and any(isinstance(x, dict) for x in given):
-            from .groups import grouped  # here: most have none
-
-            self._groups, self._followers = grouped(self, given)
+            self._groups, self._followers = build_groups(self, given)
             self.parameters = [x for group in self._groups for x in group.parameters]
             check_different(type(self).__name__, self.parameters)
         else:
@@ -246,16 +248,69 @@ class Optimizer:
             entries.update({f"{place}.{name}": x for name, x in kept.items()})
         return entries
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the settings, and the parameters of each group."""
-        from .display import optimizer_table
-
-        return optimizer_table(self)
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the settings, and how many parameters each group has."""
+        names = hyperparameters(type(self))
+        rows = [
+            [
+                str(i),
+                *(setting_text(getattr(group, name, "")) for name in names),
+                f"{sum(x.size for x in group.parameters):,}",
+            ]
+            for i, group in enumerate(self.groups)
+        ]
+        yield Heading(type(self).__name__, [f"{self.steps:,} step{'s' * (self.steps != 1)} taken"])
+        head = ["group", *(name.replace("_", " ") for name in names), "parameters"]
+        yield Table(head, rows, numeric=range(1, len(head)))
 
     def __repr__(self) -> str:
         count, rate = len(self.parameters), self.learning_rate
         groups = f", groups: {len(self._groups)}" if self._groups else ""
         return f"{type(self).__name__}(parameters: {count}, learning_rate={rate}{groups})"
+
+
+def build_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer], list[Optimizer]]:
+    """The groups that are meant, and those among them that have no learning rate of their own.
+
+    What a group does not say is as in the whole, whose attributes have the names of its arguments.
+    """
+    kind, where = type(whole), type(whole).__name__
+    own = {name: _setting(whole, name) for name in hyperparameters(kind)}
+    groups, followers = [], []
+    for position, stated in enumerate(given):
+        title = f"{where}, group {position}"
+        settings = checked_group(title, stated, list(own))
+        settings["parameters"] = checked_parameters(title, settings["parameters"])
+        try:
+            group = kind(**{**own, **settings})
+        except TinygradError as error:
+            error.args = (str(error).replace(where, title, 1),)
+            raise
+        groups.append(group)
+        if "learning_rate" not in stated:
+            followers.append(group)
+    return groups, followers
+
+
+def hyperparameters(kind: type[Optimizer]) -> list[str]:
+    """The names of the arguments of an optimiser, without the parameters."""
+    names = list(inspect.signature(kind).parameters)
+    return [name for name in names if name != "parameters"]
+
+
+def _setting(whole: Optimizer, name: str) -> Any:
+    if hasattr(whole, name):
+        return getattr(whole, name)
+    kind = type(whole).__name__
+    refuse(
+        ArgumentError,
+        kind,
+        f"its groups cannot take over {name}",
+        expected=f"the argument {name} kept as an attribute of that name",
+        given="no such attribute",
+        cure=f"set self.{name} before super().__init__",
+    )
 
 
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
@@ -280,3 +335,13 @@ def in_form_of(old: Any, new: Any) -> Any:
         return float(new)
     array = np.asarray(new, old.dtype)
     return array if kind is np.ndarray else array[()]
+
+
+def setting_text(setting: object) -> str:
+    """A hyperparameter in a few characters."""
+    if isinstance(setting, tuple):
+        return ", ".join(map(setting_text, setting))
+    if isinstance(setting, (int, float)) and not isinstance(setting, bool):
+        return number_text(setting)
+    name = getattr(setting, "__name__", None)
+    return name or (type(setting).__name__ if callable(setting) else f"{setting}")

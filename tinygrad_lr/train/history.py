@@ -10,6 +10,17 @@ from dataclasses import dataclass, field
 
 from ..support.abstract_array import Array
 from ..support.files import replace_file
+from ..support.notebook import (
+    MAX_TABLE_ROWS,
+    Bullets,
+    DisplayPart,
+    Heading,
+    Table,
+    notebook_display,
+)
+from ..support.text_format import number_text
+
+MAX_SHOWN_COLUMNS = 8  # of the table of evaluations in a notebook
 
 
 @dataclass
@@ -54,11 +65,56 @@ class History:
         course = " -> ".join(f"{loss:.6g}" for loss in [*self.losses[:1], *self.losses[1:][-1:]])
         return f"History({self.reason} after {counted(self.steps, 'step')}: loss {course or '-'})"
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: why it ended, the curve of the loss, settings, evaluations."""
-        from .display import history_page
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show why it ended, the curve of the loss, settings, evaluations and warnings."""
+        from .sparkline_svg import curves  # here: only notebooks need it
 
-        return history_page(self)
+        yield Heading("History", [self.message or counted(self.steps, "step")])
+        losses = [(float(i), float(x)) for i, x in enumerate(self.losses)]
+        validation = [
+            (float(row["step"]), float(row["validation_loss"]))
+            for row in self.evaluations
+            if "validation_loss" in row
+        ]
+        if sum(math.isfinite(x) for _, x in losses) > 1:
+            yield curves(losses, validation)
+        yield Table([], list(self._settings()), numeric=[1])
+        if self.evaluations:
+            yield self._evaluations_table()
+        if warnings := [x for x in self.warnings[:MAX_TABLE_ROWS] if x != self.message]:
+            yield Bullets(warnings)
+
+    def _settings(self) -> Iterator[tuple[str, str]]:
+        """The figures that stand beside its sentence."""
+        if self.losses:
+            yield "first loss", number_text(self.losses[0], 6)
+            yield "last loss", number_text(self.losses[-1], 6)
+        yield "learning rate", number_text(self.learning_rate, 6)
+        if self.learning_rate_limit is not None:
+            yield "largest stable rate", number_text(self.learning_rate_limit, 6)
+        if self.best_step is not None:
+            yield "best step", f"{self.best_step:,}"
+
+    def _evaluations_table(self) -> Table:
+        """The first evaluations and the last, with their first columns."""
+        first, last = self.evaluations[0], self.evaluations[-1]
+        names = list(dict.fromkeys([*first, *last]))
+        shown = names[:MAX_SHOWN_COLUMNS]
+        more = f", {len(names) - len(shown):,} more columns" if len(names) > len(shown) else ""
+
+        def cell(row: dict[str, float], name: str) -> str:
+            if name not in row:
+                return ""
+            whole = name in {"step", "epoch"}
+            return f"{row[name]:,.0f}" if whole else number_text(row[name])
+
+        return Table(
+            [name.replace("_", " ") for name in shown],
+            [[cell(row, name) for name in shown] for row in self.evaluations],
+            caption=f"{counted(len(self.evaluations), 'evaluation')}{more}",
+            numeric=range(len(shown)),
+        )
 
     def rows(self) -> Iterator[dict[str, float]]:
         """For each step its "loss" and "learning_rate", and the figures evaluated after it.

@@ -6,14 +6,16 @@ import functools
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...core.value import Value, plain
 from ...errors import ArgumentError, CompileWarning, refuse
+from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
+from ...support.text_format import shape_text
 from ...support.validation import check_integer
 from ..tracing.interception import TRACE
 from ..tracing.sources import Changed
@@ -27,6 +29,7 @@ from .specialization import Specialization
 
 KEPT = 16  # signatures of one function whose programs are kept
 VARIANTS = 4  # programs of one signature, for what was found outside of the function
+MAX_SHOWN_INPUTS = 12  # in a notebook
 OFTEN = 8  # traces after which a warning says why
 
 
@@ -67,11 +70,30 @@ class Compiled:
         count = sum(map(len, self._programs.values()))
         return f"<compiled {self.__name__}, {count} program{'s' * (count != 1)}, {self.backend}>"
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: the signature of the last call, and its source, folded."""
-        from .display import compiled_page
+    @notebook_display
+    def _repr_html_(self) -> Iterator[DisplayPart]:
+        """Show the signature of the last call, and the source, folded.
 
-        return compiled_page(self)
+        How long a call takes is not shown: it would have to be measured, as `explain()` does.
+        """
+        count = sum(map(len, self._programs.values()))
+        programs = f"{count} program{'s' * (count != 1)}"
+        yield Heading(self.__name__, ["compiled", programs, f"{self.backend} backend"])
+        if self._last is None:
+            yield "It is compiled for the shapes of its first call."
+            return
+        program = self._last.program
+        names = program.names()
+        rows = [
+            (
+                names[x],
+                "number" if x.weak else x.dtype.name,
+                shape_text(x.shape) if x.shape and not x.weak else "",
+            )
+            for _, x in program.inputs()
+        ]
+        yield Table(["reads", "dtype", "shape"], rows, max_rows=MAX_SHOWN_INPUTS)
+        yield FoldedCode("source (Python that calls NumPy)", self.source)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """As a method: one program for each object."""
