@@ -1,10 +1,11 @@
-"""What every test and doctest sees: one BLAS thread, no cache of code, the usual names."""
+"""Set-up for every test and doctest: one BLAS thread, no code cache, names for docstrings."""
 
 import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
-os.environ["TINYGRAD_LR_CACHE"] = ""  # tests that want a cache of code make their own
+os.environ["TINYGRAD_LR_CACHE"] = ""  # tests that want a code cache make their own
 
 from importlib.util import find_spec
 
@@ -20,13 +21,31 @@ settings.load_profile("every run")  # the same examples each time, however busy 
 collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
 
 
+def asked_for_files(config):
+    """Whether a person asked for single files or tests: python -m pytest tests/ops/test_x.py."""
+    paths = [Path(argument.partition("::")[0]) for argument in config.args]
+    return all(path.suffix == ".py" for path in paths)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Run single files in this process: workers take longer to start than the tests."""
+    return 0 if asked_for_files(config) else None
+
+
+def pytest_configure(config):
+    """Leave doctests to whoever asks for a folder, or for a module of the package."""
+    tests = Path(__file__).parent / "tests"
+    if asked_for_files(config) and all(tests in Path(x).absolute().parents for x in config.args):
+        config.option.doctestmodules = False
+
+
 def pytest_collection_finish():
-    """The tests themselves stay: the collector of garbage need not look at them each time."""
+    """Keep the garbage collector from going through 18 000 collected tests again and again."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def usual_names(doctest_namespace):
-    """Docstrings use np, tg and Value without importing them."""
+def docstring_names(doctest_namespace):
+    """Let docstrings use np, tg and Value without importing them."""
     doctest_namespace.update(np=np, tg=tg, Value=tg.Value)

@@ -1,9 +1,9 @@
 """Pictures of computation graphs: every Value with its data and its gradient, layers folded.
 
 Three graphs: micrograd's first lines, a line through five points, and a network of scalars with
-over two thousand Values, of which each layer is one box. The pictures are written as SVG (for a
-text), HTML (its boxes open in a browser) and DOT (for Graphviz) to the folder that is named, or to
-one that is removed again; the tree is for the terminal.
+over two thousand Values, drawn with one box for each layer. The pictures are saved as SVG (for a
+document), HTML (its boxes open in a browser) and DOT (for Graphviz) in the given folder, or in a
+temporary one; the tree is for the terminal.
 
 Run it: python examples/13_graph_pictures.py [FOLDER]
 """
@@ -33,7 +33,7 @@ def neuron(inputs, draw):
 
 
 def network(draw):
-    """Two layers of 24 neurons and one that answers, and the square of what it is wrong by."""
+    """Two layers of 24 neurons and an output neuron, and the square of its error."""
     h = [0.5, -1.2]
     for width in (24, 24, 1):
         h = [neuron(h, draw) for _ in range(width)]

@@ -1,8 +1,8 @@
-"""A step of descent that says what it does: each operation, and each rule of the chain rule.
+"""A step of gradient descent that explains itself: each operation, and each use of the chain rule.
 
-`tg.trace()` prints every operation as it runs, and every derivative as the chain rule finds it:
-the one before it times a local one, why the local one is so, and what adds to what. Here for the
-line ŷ = w · x + b and one student, and for a step of a small network.
+`tg.trace()` prints every operation as it runs, and every derivative as the chain rule finds it: the
+one before it times a local one, the reason for the local one, and what is added to what. Here it
+traces the line ŷ = w · x + b for one student, and one step of a small network.
 
 Run it: python examples/14_traced.py
 """
@@ -22,13 +22,13 @@ with tg.trace() as line:
     L.backward()
     optimizer.step()
 
-# What was printed is kept. The last number said of dL/dw is w's gradient, and it is true:
-told = next(text for text in line.lines if text.strip().startswith("dL/dw"))
-said = float(told.partition("  (")[0].rpartition("= ")[2].replace("−", "-"))
+# The printed lines are kept. The last number of dL/dw is w's gradient, and a nudge confirms it:
+described = next(text for text in line.lines if text.strip().startswith("dL/dw"))
+printed = float(described.partition("  (")[0].rpartition("= ")[2].replace("−", "-"))
 nudge = 1e-6
 slope = ((nudge * 1.7 + 2 - 3.4) ** 2 - (-nudge * 1.7 + 2 - 3.4) ** 2) / (2 * nudge)
-print(f"\nThe line above says that dL/dw is {said:g}; nudging w says {slope:.4f}.")
-assert said == round(w.grad, 2)
+print(f"\nThe line above says that dL/dw is {printed:g}; nudging w gives {slope:.4f}.")
+assert printed == round(w.grad, 2)
 assert abs(slope - w.grad) < 1e-6
 
 print("\nA network with one hidden layer, three rows:\n")
@@ -46,7 +46,7 @@ def gradients():
 
 
 with tg.trace() as network:
-    watched = gradients()
+    traced = gradients()
 
-print(f"\n{len(network.lines)} lines. Not one bit is different for having been watched.")
-assert gradients() == watched
+print(f"\n{len(network.lines)} lines. Tracing did not change a single bit of the gradients.")
+assert gradients() == traced

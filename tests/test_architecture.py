@@ -1,79 +1,147 @@
-"""A floor imports only from floors below it; neighbours on a floor do not import each other."""
+"""The house: layers, the order inside compiler and explain, no import circle, no hidden module."""
 
 import ast
+import importlib
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-import tinygrad_lr
+import tinygrad_lr as tg
 
-PACKAGE = Path(tinygrad_lr.__file__).parent
+ROOT = Path(tg.__file__).parent
 
-FLOORS = [
-    ["errors", "exports", "recording", "silence", "stand_in"],
-    ["files", "generators", "labels", "primitive", "readable", "tree"],
-    ["markup", "numpy_functions", "real_numbers"],
-    ["node"],
-    ["ops", "value"],
-    ["graph"],
-    ["chain_rule"],
-    ["autodiff"],
+LAYERS = [
+    ["errors"],
+    ["support"],
+    ["core"],
+    ["ops"],
     [
-        *("checkpoint", "data", "datasets", "gradient_check", "linear", "losses", "metrics", "nn"),
-        *("optim", "schedules", "table"),
+        *("checkpoint", "data", "datasets", "linear", "losses", "metrics", "nn", "optim"),
+        "schedules",
     ],
     ["compiler", "explain"],
-    ["interop", "plot", "train"],
-    ["page"],
+    ["interop", "train"],
+    ["plot"],
+    ["report_page"],
     ["lesson"],
     ["cli"],
     ["__main__"],
 ]
-FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-FILES = sorted(PACKAGE.rglob("*.py"))
+"""A room imports only from rooms of the layers above it in this list."""
+
+ROOMS = {
+    "compiler": [["ir"], ["tracing"], ["llvm", "numpy_backend"], ["runtime"]],
+    "explain": [["formula"], ["graphs"], ["derivations"], ["influences"], ["live"]],
+}
+"""The same inside two packages."""
 
 
-def house(path):
-    """The module or package, directly below tinygrad_lr, that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module_name(path):
+    """The dotted name of a file, relative to the package: "core.value"; "" for the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path):
-    """The modules and packages of tinygrad_lr that a file imports, inside functions too."""
-    package = ["tinygrad_lr", *path.relative_to(PACKAGE).parts[:-1]]
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+MODULES = [name for name in FILES if name]
+
+
+def imported_modules(name):
+    """The modules that a file imports: inside functions and for type checkers too."""
+    path = FILES[name]
+    package = ["tinygrad_lr", *path.relative_to(ROOT).parts[:-1]]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            candidates = [(alias.name, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else []
-            module = [*base, *(node.module.split(".") if node.module else [])]
-            names = [".".join([*module, alias.name]) for alias in node.names]
+            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            candidates = [(f"{module}.{alias.name}", module) for alias in node.names]
         else:
             continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "tinygrad_lr" and parts[1] in FLOOR_OF:
-                yield parts[1]
+        for full, module in candidates:
+            for found in (full, module):
+                root, _, rest = found.partition(".")
+                if root == "tinygrad_lr" and rest in FILES:
+                    yield rest
+                    break
 
 
-def test_every_module_has_its_floor():
-    houses = {house(path) for path in FILES} - {"__init__"}
-    assert houses == set(FLOOR_OF)
+IMPORTS = {name: set(imported_modules(name)) - {name} for name in FILES}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if p != PACKAGE / "__init__.py"], ids=lambda p: p.stem
-)
-def test_imports_go_down_only(path):
-    above = [n for n in imported(path) if n != house(path) and FLOOR_OF[n] >= FLOOR_OF[house(path)]]
-    assert above == []
+def rank(layers):
+    return {room: level for level, rooms in enumerate(layers) for room in rooms}
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "ops").glob("*.py")), ids=lambda p: p.stem)
-def test_operations_know_the_table_and_each_other_and_nothing_else(path):
-    assert set(imported(path)) <= {"errors", "exports", "ops", "primitive", "stand_in"}
+def room_of(name, depth=0):
+    return name.split(".")[depth] if name.count(".") >= depth else ""
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_no_file_is_longer_than_four_hundred_lines(path):
-    assert len(path.read_text().splitlines()) <= 400
+def test_every_room_has_its_layer():
+    assert {room_of(name) for name in MODULES} == set(rank(LAYERS))
+
+
+def test_modules_import_only_from_the_layers_above_theirs_in_the_list():
+    level = {**rank(LAYERS), "": len(LAYERS)}  # nothing imports the package itself
+    pairs = [(n, o) for n in MODULES for o in IMPORTS[n] if room_of(n) != room_of(o)]
+    assert [(n, o) for n, o in pairs if level[room_of(o)] > level[room_of(n)]] == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_inside_a_package_imports_keep_the_order_of_its_rooms(package):
+    level = rank(ROOMS[package])
+    inside = [name for name in MODULES if name.startswith(f"{package}.")]
+    rooms = {name: room_of(name, 1) for name in inside}
+    assert set(rooms.values()) == set(level)
+    upward = [
+        (name, other)
+        for name in inside
+        for other in IMPORTS[name] & set(inside)
+        if rooms[other] != rooms[name] and level[rooms[other]] >= level[rooms[name]]
+    ]
+    assert upward == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_operations_import_only_the_registry_support_and_each_other():
+    found = {o for name in MODULES if room_of(name) == "ops" for o in IMPORTS[name]}
+    assert {o for o in found if room_of(o) not in {"ops", "errors", "support"}} == {
+        "core.primitive"
+    }
+
+
+def test_no_module_is_hidden_by_a_function_of_its_name():
+    hidden = []
+    for name in MODULES:
+        if name != "__main__" and (find_spec("llvmlite") or not name.startswith("compiler.llvm")):
+            module = importlib.import_module(f"tinygrad_lr.{name}")
+            parent, _, leaf = module.__name__.rpartition(".")
+            if getattr(importlib.import_module(parent), leaf) is not module:
+                hidden.append(name)
+    assert hidden == []
+
+
+PUBLIC = [
+    *("tinygrad_lr", "checkpoint", "compiler", "data", "datasets", "errors", "explain", "interop"),
+    *("linear", "losses", "metrics", "nn", "nn.init", "ops", "optim", "plot", "report_page"),
+    *("schedules", "train"),
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_dir_lists_public_names_of_the_package_only(name):
+    full = name if name == "tinygrad_lr" else f"tinygrad_lr.{name}"
+    module = importlib.import_module(full)
+    dunders = {"__version__"}
+    listed = set(dir(module))
+    assert listed == set(module.__all__)
+    assert {x for x in listed if x.startswith("_")} <= dunders

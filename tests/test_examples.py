@@ -32,8 +32,9 @@ SAYS = {
 EXTRAS = {"12_descent_pictures": "matplotlib"}
 TRAINED = [path for path in EXAMPLES if "tg.fit(" in path.read_text(encoding="utf-8")]
 COMPILED = """
-import runpy, sys, tinygrad_lr.train.steps as steps
-steps.BY_DEFAULT = True
+import runpy, sys
+from tinygrad_lr.train import fit
+fit.__kwdefaults__["compile"] = True
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
 """
 

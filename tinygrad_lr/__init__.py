@@ -40,7 +40,8 @@ from .ops import sigmoid as sigmoid
 from .ops import silu as silu
 from .ops import softmax as softmax
 from .ops import softplus as softplus
-from .support.lazy_imports import at_first_use as _at_first_use
+from .support.lazy_imports import lazy_names as _lazy_names
+from .support.version import __version__ as __version__
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
@@ -62,20 +63,64 @@ if _TYPE_CHECKING:
     from .train import History as History
     from .train import fit as fit
 
-__version__ = "0.2.0"
-
-_MODULES = [
-    *("checkpoint", "compiler", "datasets", "explain", "interop", "linear", "metrics", "plot"),
-    *("schedules", "train"),
+__all__ = [
+    "History",
+    "Value",
+    "__version__",
+    "check_gradients",
+    "checkpoint",
+    "compile",
+    "compiler",
+    "data",
+    "datasets",
+    "derivation",
+    "elu",
+    "errors",
+    "explain",
+    "fit",
+    "gelu",
+    "grad",
+    "hessian",
+    "hvp",
+    "influence",
+    "interop",
+    "jacobian",
+    "jvp",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsumexp",
+    "losses",
+    "metrics",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "plot",
+    "primitive",
+    "relu",
+    "report",
+    "schedules",
+    "set_threads",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "trace",
+    "train",
+    "value_and_grad",
+    "vjp",
 ]
-_NAMES = {
-    "History": "train",
-    "compile": "compiler",
-    "derivation": "explain",
-    "fit": "train",
-    "influence": "explain",
+_LAZY = {
+    **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
+    **dict.fromkeys(("metrics", "plot", "schedules", "train"), ""),
+    **dict.fromkeys(("compile", "set_threads"), "compiler"),
+    **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
+    **dict.fromkeys(("History", "fit"), "train"),
     "report": "report_page",
-    "set_threads": "compiler",
-    "trace": "explain",
 }
-__getattr__, __dir__ = _at_first_use(__name__, {**dict.fromkeys(_MODULES, ""), **_NAMES})
+__getattr__, _ = _lazy_names(__name__, _LAZY)
+
+
+def __dir__() -> list[str]:
+    return __all__

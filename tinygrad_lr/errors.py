@@ -1,20 +1,23 @@
-"""What can go wrong, as a tree of exceptions, and the one phrasing of a bad argument.
+"""The exceptions and warnings of this package.
 
 TinygradError
-├── ArgumentError (ValueError)      a value that a function cannot take
-│   ├── LabelError (IndexError)     a class label that is no class
-│   └── ShapeError                  shapes that do not fit together
-├── DtypeError (TypeError)          data that is not made of real numbers
-├── NotDifferentiableError (TypeError)   a function without a derivative here
-├── GraphError (RuntimeError)       a graph asked for what it cannot give
-├── TraceError (TypeError)          a function that cannot be compiled as it is written
-├── GradientCheckError (AssertionError)  a derivative that disagrees with differences
-├── DivergenceError (ArithmeticError)    a descent that left the finite numbers
-├── DataFileError (ValueError)      a file that cannot be read as what it should be
-└── MissingExtraError (ImportError) an optional package that is not installed
+├── ArgumentError (ValueError)      an argument has a value outside its range
+│   ├── LabelError (IndexError)     a class label is out of range
+│   └── ShapeError                  shapes don't match
+├── DtypeError (TypeError)          data must be real numbers and isn't
+├── NotDifferentiableError (TypeError)   a function has no derivative here
+├── GraphError (RuntimeError)       the graph doesn't hold what was asked for
+├── TraceError (TypeError)          a function can't be compiled as written
+├── GradientCheckError (AssertionError)  a derivative disagrees with finite differences
+├── DivergenceError (ArithmeticError)    an optimization diverged
+├── DataFileError (ValueError)      a file can't be read, or can't be written
+└── MissingExtraError (ImportError) an optional package isn't installed
 
-TrainingWarning (UserWarning)       a training that goes wrong, while it can still be mended
-CompileWarning (UserWarning)        a compiled function that is slower than it could be
+TrainingWarning (UserWarning)       training is going wrong: divergence, dead units, and so on
+CompileWarning (UserWarning)        a compiled function is slower than it could be
+
+A bad argument is reported as "where: argument must be X, got Y", followed by "; cure" if that isn't
+obvious. `support/validation.py` has the common checks.
 """
 
 from __future__ import annotations
@@ -22,31 +25,52 @@ from __future__ import annotations
 import importlib
 from typing import Any, NoReturn
 
+__all__ = [
+    "ArgumentError",
+    "CompileWarning",
+    "DataFileError",
+    "DivergenceError",
+    "DtypeError",
+    "GradientCheckError",
+    "GraphError",
+    "LabelError",
+    "MissingExtraError",
+    "NotDifferentiableError",
+    "ShapeError",
+    "TinygradError",
+    "TraceError",
+    "TrainingWarning",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class TinygradError(Exception):
-    """The root: catch it to catch everything that this package raises on purpose."""
+    """The base class of every exception that this package raises on purpose."""
 
     module: Any = None
-    """The module of a network in which it arose, where it did."""
+    """The module of a network in which the error was raised, if there is one."""
 
     sentence: str = ""
-    """What that module said, without its name in the model."""
+    """The message of that module, without its name in the model."""
 
 
 class ArgumentError(TinygradError, ValueError):
-    """An argument has a value that the function cannot take."""
+    """An argument has a value that the function doesn't accept."""
 
 
 class ShapeError(ArgumentError):
-    """Shapes do not fit together."""
+    """Shapes don't match."""
 
 
 class LabelError(ArgumentError, IndexError):
-    """A label of a class that does not exist."""
+    """A class label is out of range."""
 
 
 class DtypeError(TinygradError, TypeError):
-    """Data is not made of real numbers."""
+    """Data has a dtype that the function doesn't accept; most accept real numbers only."""
 
 
 class NotDifferentiableError(TinygradError, TypeError):
@@ -54,11 +78,11 @@ class NotDifferentiableError(TinygradError, TypeError):
 
 
 class GraphError(TinygradError, RuntimeError):
-    """A computation graph was asked for something that it cannot give."""
+    """A computation graph doesn't hold what was asked for."""
 
 
 class TraceError(TinygradError, TypeError):
-    """A function does what cannot be compiled: it looks at numbers that are only known later."""
+    """A function can't be compiled: it depends on numbers that aren't known while tracing."""
 
 
 class GradientCheckError(TinygradError, AssertionError):
@@ -66,19 +90,19 @@ class GradientCheckError(TinygradError, AssertionError):
 
 
 class DivergenceError(TinygradError, ArithmeticError):
-    """A descent left the finite numbers."""
+    """An optimization diverged: its numbers are no longer finite."""
 
 
 class DataFileError(TinygradError, ValueError):
-    """A file cannot be read as what it should be."""
+    """A file can't be read as the format that it should have, or can't be written."""
 
 
 class MissingExtraError(TinygradError, ImportError):
-    """An optional package is not installed."""
+    """An optional package isn't installed."""
 
 
 class TrainingWarning(UserWarning):
-    """A training goes wrong: the loss diverges, gradients vanish, units are dead."""
+    """Training is going wrong: the loss diverges, gradients vanish, units are dead."""
 
 
 class CompileWarning(UserWarning):
@@ -86,7 +110,7 @@ class CompileWarning(UserWarning):
 
 
 def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: str = "") -> str:
-    """The one phrasing: where, what was wrong, what was expected, what was given, what to do.
+    """Return an error sentence. Deprecated: write "where: argument must be X, got Y" instead.
 
     >>> bad_argument("SGD", "learning_rate is not positive", expected="a number > 0", given=-1)
     'SGD: learning_rate is not positive; expected a number > 0, given -1'
@@ -96,7 +120,7 @@ def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: 
 
 
 def refuse(kind: type[Exception], where: str, wrong: str, **told: Any) -> NoReturn:
-    """Raise what was wrong, phrased by `bad_argument`."""
+    """Raise an error phrased by `bad_argument`. Deprecated in the same way."""
     raise kind(bad_argument(where, wrong, **told))
 
 

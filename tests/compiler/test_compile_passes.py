@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr.compiler.ir.fusion import Call, Loop, Product, fused
+from tinygrad_lr.compiler.ir.buffers import assign_buffers
+from tinygrad_lr.compiler.ir.fusion import Call, Loop, Product, fuse
 from tinygrad_lr.compiler.ir.instruction import Instruction, constant, execute, make
-from tinygrad_lr.compiler.ir.layout import layout, located
-from tinygrad_lr.compiler.ir.passes import EXACT, simplified
-from tinygrad_lr.compiler.ir.passes.algebra import LAWS, algebra
-from tinygrad_lr.compiler.ir.passes.common_subexpressions import repeats
-from tinygrad_lr.compiler.ir.passes.concatenate_in_place import joins
-from tinygrad_lr.compiler.ir.passes.constant_folding import constants
-from tinygrad_lr.compiler.ir.passes.fast_math import loop_laws
-from tinygrad_lr.compiler.ir.passes.memory import shared_memory
-from tinygrad_lr.compiler.ir.passes.products import products
+from tinygrad_lr.compiler.ir.layout import locate
+from tinygrad_lr.compiler.ir.passes import EXACT_PASSES, run_passes
+from tinygrad_lr.compiler.ir.passes.algebra import LAWS, simplify_algebra
+from tinygrad_lr.compiler.ir.passes.common_subexpressions import merge_common_subexpressions
+from tinygrad_lr.compiler.ir.passes.concatenate_in_place import inline_concatenations
+from tinygrad_lr.compiler.ir.passes.constant_folding import fold_constants
+from tinygrad_lr.compiler.ir.passes.fast_math import apply_fast_math
+from tinygrad_lr.compiler.ir.passes.reshape_copies import insert_reshape_copies
+from tinygrad_lr.compiler.ir.passes.vector_products import lower_vector_products
 from tinygrad_lr.compiler.ir.program import Program
-from tinygrad_lr.compiler.ir.schedule import scheduled
-from tinygrad_lr.compiler.tracing.sources import Argument
+from tinygrad_lr.compiler.ir.schedule import make_schedule
+from tinygrad_lr.compiler.ir.sources import Argument
 
 
 def given(position, *shape, dtype=np.float64):
-    place = {"place": Argument(position)}
+    place = {"source": Argument(position)}
     return Instruction("input", (), place, shape, np.dtype(dtype), name=f"x{position}")
 
 
@@ -57,31 +58,31 @@ def unchanged(change, program, *shapes):
     return changed
 
 
-def test_constants_are_computed_while_compiling():
+def test_constants_are_folded():
     three = make("add", [constant(1.0), constant(2.0)])
-    changed = unchanged(constants, program_of(make("multiply", [given(0, 4), three])), (4,))
+    changed = unchanged(fold_constants, program_of(make("multiply", [given(0, 4), three])), (4,))
     assert operations(changed) == ["multiply"]
     assert changed.results[0].inputs[1].value == 3.0
 
 
-def test_an_array_that_others_may_write_to_is_no_constant():
+def test_a_writable_array_is_not_folded():
     array = np.ones(3)
     program = program_of(make("negative", [constant(array)]))
-    assert operations(constants(program)) == ["negative"]
+    assert operations(fold_constants(program)) == ["negative"]
     array.flags.writeable = False
-    assert operations(constants(program)) == []
+    assert operations(fold_constants(program)) == []
 
 
-def test_repeats_are_computed_once():
+def test_common_subexpressions_are_computed_once():
     x = given(0, 4)
     twice = program_of(make("add", [make("exp", [x]), make("exp", [x])]))
-    assert operations(unchanged(repeats, twice, (4,))) == ["exp", "add"]
+    assert operations(unchanged(merge_common_subexpressions, twice, (4,))) == ["exp", "add"]
 
 
-def test_a_zero_and_its_negative_are_no_repeats():
+def test_zero_and_negative_zero_are_not_merged():
     x = given(0, 4)
     both = [make("add", [x, constant(zero)]) for zero in (0.0, -0.0)]
-    assert len(set(repeats(program_of(*both)).results)) == 2
+    assert len(set(merge_common_subexpressions(program_of(*both)).results)) == 2
 
 
 LINES = {
@@ -102,13 +103,13 @@ LINES = {
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
 def test_a_law_leaves_nothing_of_what_does_nothing(line):
     program = program_of(make("exp", [line(given(0, 2, 3))]))
-    assert operations(unchanged(algebra, program, (2, 3))) == ["exp"]
+    assert operations(unchanged(simplify_algebra, program, (2, 3))) == ["exp"]
 
 
 def test_subtracting_a_negative_adds():
     x, y = given(0, 3), given(1, 3)
     program = program_of(make("subtract", [x, make("negative", [y])]))
-    assert operations(unchanged(algebra, program, (3,), (3,))) == ["add"]
+    assert operations(unchanged(simplify_algebra, program, (3,), (3,))) == ["add"]
 
 
 @pytest.mark.parametrize("laws", LAWS.values(), ids=LAWS)
@@ -116,17 +117,19 @@ def test_every_law_is_written_beside_its_code(laws):
     assert all(law.__doc__ for law in laws)
 
 
-def test_dead_lines_go_by_themselves():
+def test_dead_instructions_are_dropped():
     x = given(0, 3)
     make("exp", [x])
-    assert operations(simplified(program_of(make("negative", [x])), EXACT)[0]) == ["negative"]
+    assert operations(run_passes(program_of(make("negative", [x])), EXACT_PASSES)[0]) == [
+        "negative"
+    ]
 
 
-def test_the_passes_say_what_they_removed():
+def test_each_pass_counts_instructions_before_and_after():
     x = given(0, 3)
     program = program_of(make("multiply", [make("add", [constant(1.0), constant(0.0)]), x]))
-    done = {d.name: (d.before, d.after) for d in simplified(program, EXACT)[1]}
-    assert done["constants"] == (5, 3) and done["algebra"] == (3, 1)
+    done = {d.name: (d.before, d.after) for d in run_passes(program, EXACT_PASSES)[1]}
+    assert done["fold_constants"] == (5, 3) and done["simplify_algebra"] == (3, 1)
 
 
 PRODUCTS = {
@@ -140,34 +143,38 @@ PRODUCTS = {
 @pytest.mark.parametrize(("left", "right", "kind"), PRODUCTS.values(), ids=PRODUCTS)
 def test_a_product_is_written_as_the_loop_that_it_is(left, right, kind):
     program = program_of(make("dot", [given(0, *left), given(1, *right)]))
-    assert kind in operations(unchanged(products, program, left, right))
+    assert kind in operations(unchanged(lower_vector_products, program, left, right))
 
 
 def test_a_product_with_ones_is_a_sum():
     ones = np.ones((1, 5))
     ones.flags.writeable = False
     program = program_of(make("dot", [constant(ones), given(0, 5, 4)]))
-    assert operations(unchanged(products, program, (5, 4))) == ["sum"]
+    assert operations(unchanged(lower_vector_products, program, (5, 4))) == ["sum"]
 
 
 def test_the_rectifier_is_asked_instead_of_what_went_into_it():
     x = given(0, 4)
     rectified = make("maximum", [x, constant(0)])
     program = program_of(rectified, make("greater", [x, constant(0)]))
-    changed = unchanged(loop_laws, program, (4,))
+    changed = unchanged(apply_fast_math, program, (4,))
     assert changed.results[1].inputs[0] is changed.results[0]
 
 
 def test_a_reshape_that_no_strides_express_gets_a_copy():
     turned = make("transpose", [given(0, 2, 3)], axes=(1, 0))
     program = program_of(make("reshape", [turned], shape=(6,)))
-    assert operations(unchanged(layout, program, (2, 3))) == ["transpose", "copy", "reshape"]
+    assert operations(unchanged(insert_reshape_copies, program, (2, 3))) == [
+        "transpose",
+        "copy",
+        "reshape",
+    ]
 
 
 @pytest.mark.parametrize("index", [(1,), (slice(None, None, -2), slice(1, 3)), (None, ..., 2)])
 def test_a_slice_lies_where_numpy_says(index):
     array = np.arange(20.0).reshape(4, 5)
-    where = located(make("slice", [given(0, 4, 5)], index=index))
+    where = locate(make("slice", [given(0, 4, 5)], index=index))
     part = array[index]
     strides = [8 * s for s in where.strides]
     found = np.lib.stride_tricks.as_strided(array.ravel()[where.offset :], part.shape, strides)
@@ -176,7 +183,7 @@ def test_a_slice_lies_where_numpy_says(index):
 
 def test_joined_arrays_are_copies_within_the_whole():
     program = program_of(make("concatenate", [given(0, 2, 3), given(1, 1, 3)], axis=0))
-    changed = unchanged(joins, program, (2, 3), (1, 3))
+    changed = unchanged(inline_concatenations, program, (2, 3), (1, 3))
     assert operations(changed) == ["copy", "copy", "join"]
 
 
@@ -187,8 +194,8 @@ def test_results_that_are_not_needed_at_one_time_share_memory():
         chain = make(name, [chain])
     program = program_of(make("sum", [chain], axis=(0,), keepdims=False))
     order = program.instructions()
-    memory = shared_memory(order, program.results, lambda y: y.operation != "input" and y.shape)
-    assert memory.wanted == 4 * 8000 and sum(memory.sizes) == 8000
+    memory = assign_buffers(order, program.results, lambda y: y.operation != "input" and y.shape)
+    assert memory.unshared_bytes == 4 * 8000 and sum(memory.sizes) == 8000
 
 
 def test_a_softmax_is_one_loop():
@@ -196,20 +203,20 @@ def test_a_softmax_is_one_loop():
     largest = make("max", [x], axis=(1,), keepdims=True)
     powers = make("exp", [make("subtract", [x, largest])])
     total = make("sum", [powers], axis=(1,), keepdims=True)
-    kernels = fused([make("divide", [powers, total])], lambda y: True)
+    kernels = fuse([make("divide", [powers, total])], lambda y: True)
     assert len(kernels) == 1 and len(kernels[0].members) == 5
 
 
 def test_a_product_takes_bias_and_activation_as_its_last_line():
     product = make("dot", [given(0, 8, 3), given(1, 3, 4)])
     hidden = make("tanh", [make("add", [product, given(2, 4)])])
-    kernels = fused([hidden], lambda y: True)
+    kernels = fuse([hidden], lambda y: True)
     assert [type(k) for k in kernels] == [Product] and len(kernels[0].members) == 3
 
 
 def test_what_loops_cannot_do_is_a_call():
     sorting = make("gather", [given(0, 3), given(1, 3, dtype=np.int64)], index=(...,))
-    kernels = fused([make("exp", [sorting])], lambda y: y.operation != "gather")
+    kernels = fuse([make("exp", [sorting])], lambda y: y.operation != "gather")
     assert [type(k) for k in kernels] == [Call, Loop]
 
 
@@ -217,7 +224,7 @@ def test_an_update_runs_after_all_that_read_the_old_numbers():
     weight, x = given(0, 4, 4), given(1, 4, 4)
     new = make("subtract", [weight, make("dot", [x, x])])
     reading = make("dot", [x, make("transpose", [weight], axes=(1, 0))])
-    plan = scheduled([weight, x], [reading], [(0, new)], lambda y: True)
+    plan = make_schedule([weight, x], [reading], [(0, new)], lambda y: True)
     places = [[plan.storage[y] for y in plan.stored[k]] for k in plan.kernels]
     assert [place[0].kind for place in places] == ["result", "input"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import numpy as np
@@ -50,6 +51,30 @@ def test_broadcasting_is_undone_for_the_rules_of_others_too(shapes):
     weighed.vjp(x=lambda g, out, x, y: g * 2 * x * y, y=lambda g, out, x, y: g * x * x)
     rng = np.random.default_rng(0)
     tg.check_gradients(weighed, *(rng.normal(size=shape) for shape in shapes))
+
+
+def test_the_facts_of_a_declaration_reach_derivations_influences_and_initialisers():
+    @tg.primitive(
+        kind="elementwise", examples=[((2,),)], kinked=True, max_slope=2.0, gain=lambda slope: 3.0
+    )
+    def twice_positive(x):
+        return np.where(x > 0, 2 * x, 0.0)
+
+    twice_positive.vjp(x=lambda g, out, x: g * np.where(x > 0, 2.0, 0.0))
+
+    @tg.primitive(sentence="{v} is {x} sorted, and so is {g}.")
+    def sorted_entries(x):
+        return np.sort(x)
+
+    sorted_entries.vjp(x=lambda g, out, x: np.sort(g) * 1.0)
+    assert tg.nn.init.calculate_gain("twice_positive") == 3.0
+    w = Value(X[0], name="w")
+    loss = np.mean((twice_positive(w * X) - 1.0) ** 2)
+    found = tg.influence(None, loss, weight=(w, 1), nudge=2.0)
+    assert found.weights[0].switched == 2
+    assert [x.most for layer in found.layers for x in layer.activations] == [2.0]
+    text = tg.derivation(np.sum(sorted_entries(w) * X[1]), wrt=w).text()
+    assert "is w sorted, and so is dL/d" in " ".join(text.split())
 
 
 def test_an_operation_may_have_options():
@@ -378,3 +403,23 @@ def test_pythons_round_rounds_a_number_and_keeps_no_slope():
     rounded = round(x, 1)
     rounded.backward()
     assert (rounded.data, x.grad) == (1.3, 0.0)
+
+
+# ---- what help(Value) shows
+
+
+METHODS = [
+    name for name, x in vars(Value).items() if inspect.isfunction(x) and "__wrapped__" in vars(x)
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_shows_the_signature_of_its_operation(name):
+    operations = {"flatten": "ravel", "__neg__": "negative", "__pos__": "positive"}
+    operation = METHOD_IMPLS[operations.get(name, name.strip("_"))]
+    shown = list(inspect.signature(getattr(Value, name)).parameters.values())[1:]
+    known = dict(list(inspect.signature(operation).parameters.items())[1:])
+    assert all(x.name in known and x.default == known[x.name].default for x in shown)
+    required = {x.name for x in known.values() if x.default is x.empty}
+    assert required <= {x.name for x in shown}
+    assert getattr(Value, name).__doc__.endswith(".")

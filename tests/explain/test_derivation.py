@@ -32,7 +32,7 @@ Back, from L to w and b, by the chain rule
 
    dL/du = 2u/N
          = [−0.5, −1, −0.5, −2]   (4)
-   Where an entry of u grows by 1, L grows by 2u/N, for small changes.
+   When an entry of u grows by 1, L grows by 2u/N, for small changes.
 
    du/dŷ = 1
    dL/dŷ = dL/du · du/dŷ = 2u/N
@@ -42,13 +42,14 @@ Back, from L to w and b, by the chain rule
    dŷ/dw = x
    dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
          = −8
-   Where w grows by 1, ŷ grows by x. It is used 4 times, so its 4 shares are
+   When w grows by 1, ŷ grows by x. Since w is used 4 times, its 4 shares are
    added up.
 
    dŷ/db = 1
    dL/db = dL/dŷ · dŷ/db = Σ dL/dŷ
          = −4
-   ŷ rises one for one with b. It is used 4 times, so its 4 shares are added up.
+   ŷ rises one for one with b. Since b is used 4 times, its 4 shares are added
+   up.
 
 The update: new = old − learning rate · slope
    dL/dw is negative: L falls as w grows, so w goes up.
@@ -378,28 +379,40 @@ def test_derivations_are_the_same_each_time():
 
 w, b = Value(2.0, name="w"), Value(1.0)
 REFUSED = [
-    (lambda: tg.derivation(2.0, w), GraphError, "no graph"),
-    (lambda: tg.derivation(w, w), GraphError, "no graph"),
-    (lambda: tg.derivation(w * X, w), GraphError, r"shape \(4,\), not one entry"),
+    (lambda: tg.derivation(2.0, w), GraphError, "must be a Value that was computed"),
+    (lambda: tg.derivation(w, w), GraphError, "got a leaf"),
+    (lambda: tg.derivation(w * X, w), GraphError, r"must have one entry, got shape \(4,\)"),
     (lambda: tg.derivation(w * w, b), GraphError, "does not depend on"),
-    (lambda: tg.derivation(w * w, [2.0]), ArgumentError, "something else than Values"),
-    (lambda: tg.derivation(w * w, w, at=(0,)), ArgumentError, "no such entry"),
-    (lambda: tg.derivation(w * b, [w, b], at=0), ArgumentError, "an entry of which Value"),
+    (lambda: tg.derivation(w * w, [2.0]), ArgumentError, r"wrt must be .*, got \[2\.0\]"),
+    (
+        lambda: tg.derivation(w * w, w, at=(0,)),
+        ArgumentError,
+        r"at must be .* shape \(\), got \(0,\)",
+    ),
+    (lambda: tg.derivation(w * b, [w, b], at=0), ArgumentError, "at= needs a single Value"),
     (lambda: tg.derivation(w * w, w, path=1), ArgumentError, "from 0 to 0"),
-    (lambda: tg.derivation(w * b, [w, b], path=0), ArgumentError, "one Value in wrt"),
+    (
+        lambda: tg.derivation(w * b, [w, b], path=0),
+        ArgumentError,
+        "path= needs a single Value as wrt, got 2",
+    ),
     (lambda: tg.derivation(w * w, w, learning_rate=-1.0), ArgumentError, "number > 0"),
-    (lambda: tg.derivation(w * w, w, learning_rate="0.1"), ArgumentError, "is no number"),
-    (lambda: tg.derivation([w * w], w), GraphError, "computed from the weights.* given 'list'"),
-    (lambda: tg.derivation(w * w, 2.0), ArgumentError, "something else than Values"),
-    (lambda: tg.derivation(w * w, np.array(2.0)), ArgumentError, "something else than Values"),
-    (lambda: tg.derivation(w * w, tg.nn.ReLU()), ArgumentError, "the model has no parameters"),
-    (lambda: tg.derivation(w * w, w, model=5), ArgumentError, "model is no module"),
-    (lambda: tg.derivation(w * X @ X, w, at=(True,)), ArgumentError, "no such entry"),
-    (lambda: tg.derivation(w * w, w, path=True), ArgumentError, "no such path"),
+    (lambda: tg.derivation(w * w, w, learning_rate="0.1"), ArgumentError, "number > 0"),
+    (lambda: tg.derivation([w * w], w), GraphError, "computed from the weights.* got list"),
+    (lambda: tg.derivation(w * w, 2.0), ArgumentError, "wrt must be a Value"),
+    (lambda: tg.derivation(w * w, np.array(2.0)), ArgumentError, "wrt must be a Value"),
+    (lambda: tg.derivation(w * w, tg.nn.ReLU()), ArgumentError, "got a ReLU without parameters"),
+    (
+        lambda: tg.derivation(w * w, w, model=5),
+        ArgumentError,
+        "model must be a tg.nn.Module or None, got 5",
+    ),
+    (lambda: tg.derivation(w * X @ X, w, at=(True,)), ArgumentError, "at must be an entry"),
+    (lambda: tg.derivation(w * w, w, path=True), ArgumentError, "path must be an integer"),
     (
         lambda: tg.derivation(w * w, tg.nn.Linear(1, 1)),
         ArgumentError,
-        "not computed with this model",
+        "must be computed with this model",
     ),
 ]
 

@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.explain.derivations.render_text import fitting
+from tinygrad_lr.explain.derivations.render_text import fit_numbers
 from tinygrad_lr.explain.derivations.terms import terms_of
 from tinygrad_lr.explain.formula.symbol import expression_of
 
@@ -22,7 +22,7 @@ def test_a_negative_index_counts_from_the_end_and_the_length_itself_is_beyond_it
     loss = (w * w).sum()
     assert tg.derivation(loss, w, at=(-1, -3)).at == (1, 0)
     for at in ((2, 0), (0, 3), (-3, 0)):
-        with pytest.raises(tg.errors.ArgumentError, match="no such entry"):
+        with pytest.raises(tg.errors.ArgumentError, match="at must be an entry"):
             tg.derivation(loss, w, at=at)
 
 
@@ -71,10 +71,10 @@ def test_how_a_result_moves_is_said_with_its_sign_and_for_small_changes_where_it
     x = Value(2.0, name="x")
     h = x * -3.0
     h.name = "h"
-    assert "Where x grows by 1, h falls by 3." in sentences(h * h, x)
+    assert "When x grows by 1, h falls by 3." in sentences(h * h, x)
     e = np.exp(x)
     e.name = "e"
-    assert "Where x grows by 1, e grows by e, for small changes." in sentences(e * 3.0, x)
+    assert "When x grows by 1, e grows by e, for small changes." in sentences(e * 3.0, x)
 
 
 def test_the_largest_entries_move_a_maximum_and_the_smallest_a_minimum():
@@ -112,7 +112,7 @@ def test_very_many_paths_are_counted_by_their_power_of_ten():
 
 
 def test_where_there_is_no_room_a_matrix_shows_its_first_and_its_last_number():
-    assert fitting(np.arange(400.0).reshape(20, 20), 12) == "[0 … 399]"
+    assert fit_numbers(np.arange(400.0).reshape(20, 20), 12) == "[0 … 399]"
 
 
 def test_the_terms_of_an_entry_are_the_gradient_above_times_the_local_derivative():

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.primitive import PRIMITIVES
-from tinygrad_lr.explain.derivations.prose import sentence
+from tinygrad_lr.explain.derivations.prose import describe_share
 from tinygrad_lr.explain.derivations.terms import terms_of
 from tinygrad_lr.explain.formula.expression import Name, Number, call, total
 
@@ -36,7 +36,7 @@ def test_a_share_that_comes_two_ways_is_not_told_as_one_of_them():
     h = x.T @ x
     h.name = "h"
     found = tg.derivation((h * h).sum(), x, at=(0, 1))
-    assert "joins one input to one unit" not in found.text()
+    assert "connects one input to one unit" not in found.text()
     assert terms_of(found.steps[-1].shares[0], (0, 1)) is None
 
 
@@ -61,7 +61,7 @@ def test_arrays_without_entries_are_explained():
     found = tg.derivation(loss, x)
     assert found.gradient.shape == (9, 0, 2) and "empty" in found.text(width=40)
     assert "L = 0" in tg.influence(None, loss).text()
-    with pytest.raises(tg.errors.ArgumentError, match="has no entries"):
+    with pytest.raises(tg.errors.ArgumentError, match="must have at least one entry"):
         tg.influence(None, loss, weight=x)
 
 
@@ -95,7 +95,7 @@ def test_weights_into_dead_units_are_said_not_to_learn_only_where_they_do_not(hi
     model = Rows(hidden)
     found = tg.influence(model, (model(np.ones((5, 4))) ** 2).mean())
     (told,) = [x for x in found.findings if "dead" in x]
-    assert ("no weight into them learns" in told) != learns
+    assert ("the weights into them do not learn" in told) != learns
     assert found.layers[0].parameters[0].gradient.any() == learns
 
 
@@ -254,7 +254,7 @@ def sentences(loss, *wrt):
     """What is said of the step to each of these Values."""
     found = tg.derivation(loss, list(wrt))
     steps = [found.step(x) for x in wrt]
-    return [sentence(share, step, found) for step in steps for share in step.shares]
+    return [describe_share(share, step, found) for step in steps for share in step.shares]
 
 
 def named(value, name):
@@ -285,9 +285,9 @@ def test_what_a_sum_hands_on_is_its_own_gradient():
 
 def test_of_an_array_that_one_number_is_computed_from_one_entry_is_moved():
     x = Value(np.ones(4), name="x")
-    assert sentences((x**2).sum(), x)[0].startswith("Where an entry of x grows by 1, L grows")
+    assert sentences((x**2).sum(), x)[0].startswith("When an entry of x grows by 1, L grows")
     assert sentences(x.sum(), x) == ["L rises one for one with each entry of x."]
-    assert sentences(x.mean(), x) == ["Where an entry of x grows by 1, L grows by 1/N."]
+    assert sentences(x.mean(), x) == ["When an entry of x grows by 1, L grows by 1/N."]
 
 
 def test_a_sum_of_cases_is_not_told_as_one_of_them():

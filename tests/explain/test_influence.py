@@ -229,19 +229,19 @@ def test_a_change_below_the_rounding_of_the_loss_is_said_to_be_so():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"weight": "layers.9.weight"}, "was not computed with this weight"),
-        ({"weight": tg.Value(1.0)}, "was not computed with this weight"),
-        ({"weight": "W₁", "at": (0, 9)}, "no such entry"),
-        ({"weight": "W₁", "at": 0}, "no such entry"),
-        ({"weight": "W₁", "at": (0.5, 1)}, "no such entry"),
-        ({"weight": 3}, "was not computed with this weight"),
-        ({"at": (0, 0)}, "not of what"),
-        ({"nudge": 0.0}, "moves nothing"),
-        ({"nudge": np.inf}, "moves nothing"),
-        ({"nudge": "far"}, "moves nothing"),
-        ({"rows": [7]}, "no such rows"),
-        ({"rows": [0.5]}, "no such rows"),
-        ({"rows": "all"}, "no such rows"),
+        ({"weight": "layers.9.weight"}, "weight must be a leaf that the loss was computed from"),
+        ({"weight": tg.Value(1.0)}, "weight must be a leaf that the loss was computed from"),
+        ({"weight": "W₁", "at": (0, 9)}, "at must be an entry of a weight of shape"),
+        ({"weight": "W₁", "at": 0}, "at must be an entry of a weight of shape"),
+        ({"weight": "W₁", "at": (0.5, 1)}, "at must be an entry of a weight of shape"),
+        ({"weight": 3}, "weight must be a leaf that the loss was computed from"),
+        ({"at": (0, 0)}, "at= needs weight="),
+        ({"nudge": 0.0}, "nudge must be a finite number"),
+        ({"nudge": np.inf}, "nudge must be a finite number"),
+        ({"nudge": "far"}, "nudge must be a finite number"),
+        ({"rows": [7]}, "rows must be integers from 0 to"),
+        ({"rows": [0.5]}, "rows must be integers from 0 to"),
+        ({"rows": "all"}, "rows must be integers from 0 to"),
     ],
 )
 def test_what_it_cannot_follow_is_refused_in_a_sentence(options, told):
@@ -253,11 +253,11 @@ def test_arguments_in_the_wrong_order_and_losses_of_other_models_are_refused():
     case = Case()
     with pytest.raises(ArgumentError, match="the model comes first"):
         tg.influence(case.loss(), case.model)
-    with pytest.raises(ArgumentError, match="no Value"):
+    with pytest.raises(ArgumentError, match="loss must be a computed Value"):
         tg.influence(case.model, 1.0)
-    with pytest.raises(ArgumentError, match="not computed with this model"):
+    with pytest.raises(ArgumentError, match="must be computed with this model"):
         tg.influence(Case().model, case.loss())
-    with pytest.raises(GraphError, match="not a scalar"):
+    with pytest.raises(GraphError, match="must be a scalar"):
         tg.influence(case.model, case.model(case.x))
 
 

@@ -19,11 +19,11 @@ from operands import CASES, cotangent, quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.grad_mode import RECORDING
-from tinygrad_lr.core.graph import ordered
+from tinygrad_lr.core.graph import topological_order
 from tinygrad_lr.core.primitive import Primitive
 from tinygrad_lr.errors import TraceError
-from tinygrad_lr.explain.graphs.naming import spoken as spoken_name
-from tinygrad_lr.explain.graphs.naming import text_of
+from tinygrad_lr.explain.graphs.naming import display_name as spoken_name
+from tinygrad_lr.explain.graphs.naming import name_text
 from tinygrad_lr.support.text_format import number_text
 
 UNARY = ["tanh", "exp", "sigmoid", "relu", "__neg__", "abs"]
@@ -147,9 +147,9 @@ def test_every_rule_is_printed_once(steps, numbers):
         forward = len(t.lines)
         loss.backward()
     reads = sum(
-        sum(type(x) is Value for x in value._record[1])
-        for value in ordered([loss])
-        if value._record is not None
+        sum(type(x) is Value for x in value.record.operands)
+        for value in topological_order([loss])
+        if value.record is not None
     )
     rules = [line for line in t.lines[forward:] if line.startswith("  d")]
     assert len(rules) == reads
@@ -178,8 +178,8 @@ def test_the_chain_rule_is_said_as_the_lesson_says_it():
         "z = w · x = 2 · 3 = 6",
         "v₁ = 0.5z = 0.5 · 6 = 3",
         "backward from v₁: dv₁/dv₁ = 1",
-        "  dv₁/dz = 0.5  (v₁ = 0.5z. Where z grows by 1, v₁ grows by 0.5.)",
-        "  dv₁/dw = dv₁/dz · dz/dw = 0.5 · 3 = 1.5  (z = w · x. Where w grows by 1, z grows by x.)",
+        "  dv₁/dz = 0.5  (v₁ = 0.5z. When z grows by 1, v₁ grows by 0.5.)",
+        "  dv₁/dw = dv₁/dz · dz/dw = 0.5 · 3 = 1.5  (z = w · x. When w grows by 1, z grows by x.)",
     ]
 
 
@@ -255,7 +255,7 @@ def test_a_rule_without_a_formula_is_told_by_its_name_with_its_numbers():
     with traced() as t:
         s = operation(w)
         s.sum().backward()
-    assert told(t, "dv₁/dw")[1].endswith("s hands w its share by the rule of ramp")
+    assert told(t, "dv₁/dw")[1].endswith("The gradient of s reaches w by the rule of ramp")
     assert w.grad.tolist() == [1.0, 2.0, 3.0]
 
 
@@ -293,7 +293,7 @@ names = st.text(st.characters(exclude_categories=["Cs", "Zs"]), min_size=1, max_
 def test_a_name_stands_in_a_formula_as_it_is_spoken(name):
     with traced() as t:
         np.tanh(Value(1.0, name=name))
-    spoken = text_of(spoken_name(name)).replace("−", "-")
+    spoken = name_text(spoken_name(name)).replace("−", "-")
     assert t.lines[0].replace("−", "-").startswith(f"v₁ = tanh({spoken}) = ")
 
 
@@ -311,7 +311,7 @@ def test_a_gradient_of_before_is_said_to_be_added_to():
     (w * 3.0).backward()
     with traced() as t:
         (w * 4.0).backward()
-    assert t.lines[-1] == "w.grad had 3 from before, and is now 7"
+    assert t.lines[-1] == "w.grad was 3 before, and is now 7"
     assert w.grad == 7.0
 
 
@@ -321,7 +321,7 @@ def test_what_broadcasting_spread_is_said_to_add_up():
         s = (b + np.arange(3.0)).sum()
         s.backward()
     assert "ds/db = Σ ds/dv₁ · dv₁/db = Σ ds/dv₁ = 3" in t.lines[-1]
-    assert t.lines[-1].endswith("It is used 3 times, so its 3 shares are added up.)")
+    assert t.lines[-1].endswith("is used 3 times, its 3 shares are added up.)")
 
 
 def test_long_arrays_are_elided_and_have_their_shape():

@@ -168,14 +168,14 @@ def test_an_x_that_does_not_fit_is_refused_with_what_would(match, shape):
 
 
 WRONG = {
-    "in_channels is not a size": {"in_channels": 0},
+    "in_channels ": {"in_channels": 0},
     "kernel_size does not fit.*or 2 of them": {"kernel_size": (3, 3, 3)},
     "stride does not fit": {"stride": 0},
     "dilation does not fit": {"dilation": 1.5},
     "padding does not fit.*'same' or 'valid'": {"padding": "full"},
     "padding does not fit": {"padding": (1, -1)},
     "padding 'same' needs steps of 1": {"padding": "same", "stride": 2},
-    "groups do not divide the channels": {"groups": 3},
+    "groups must divide the numbers of channels, got 3": {"groups": 3},
     "generator is neither": {"generator": "seed"},
 }
 

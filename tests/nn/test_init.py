@@ -54,7 +54,9 @@ def test_kaiming_draws_as_wide_as_pytorch(window, options):
     torch = pytest.importorskip("torch")
     theirs = torch.nn.init.kaiming_uniform_(torch.empty(200, 150, *window), **options).numpy()
     shape = theirs.shape if window else theirs.shape[::-1]
-    bound = math.sqrt(3.0) * init._kaiming("here", shape, **{**DEFAULTS, **options}, layout=None)
+    bound = math.sqrt(3.0) * init._kaiming_std(
+        "here", shape, **{**DEFAULTS, **options}, layout=None
+    )
     assert abs(theirs).max() == pytest.approx(bound, rel=1e-3)
     assert abs(init.kaiming_uniform(shape, **options, **WIDE).data).max() <= bound
     drawn = init.kaiming_normal(shape, **options, **WIDE).data
@@ -215,36 +217,36 @@ def test_reset_draws_differently_for_each_layer_and_may_leave_biases():
 )
 @pytest.mark.parametrize("shape", [(), (3,), 3])
 def test_a_weight_without_inputs_and_outputs_is_refused(f, shape):
-    with pytest.raises(ShapeError, match=r"no inputs and outputs.*two axes.*use normal or uniform"):
+    with pytest.raises(ShapeError, match=r"weight must have two axes.*use normal or uniform"):
         f(shape)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, -1), (3, 1.5), "ab", None])
 def test_shapes_are_whole_numbers_from_one(shape):
-    with pytest.raises(ArgumentError, match="normal: an axis of the shape is not a size"):
+    with pytest.raises(ArgumentError, match="normal: an axis of the shape "):
         init.normal(shape)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "told"),
     [
-        (lambda: init.kaiming_normal((2, 3), mode="fan"), ArgumentError, "the mode is unknown"),
+        (lambda: init.kaiming_normal((2, 3), mode="fan"), ArgumentError, "mode must be 'fan_in'"),
         (
             lambda: init.kaiming_normal((2, 3), nonlinearity="gelu"),
             ArgumentError,
-            "nonlinearity is unknown; expected one of leaky_relu, identity, linear, relu",
+            "calculate_gain: nonlinearity must be 'identity', 'leaky_relu', ",
         ),
-        (lambda: init.xavier_normal((2, 3), layout="io"), ArgumentError, "the layout is unknown"),
-        (lambda: init.normal(3, std=-1.0), ArgumentError, "std is negative"),
-        (lambda: init.uniform(3, 1.0, 0.0), ArgumentError, "bounds are not in order"),
-        (lambda: init.zeros(3, dtype=int), DtypeError, "zeros: dtype is not a floating type"),
+        (lambda: init.xavier_normal((2, 3), layout="io"), ArgumentError, "layout must be 'in_out'"),
+        (lambda: init.normal(3, std=-1.0), ArgumentError, "std must be a number >= 0, got -1"),
+        (lambda: init.uniform(3, 1.0, 0.0), ArgumentError, "low must be <= high"),
+        (lambda: init.zeros(3, dtype=int), DtypeError, "zeros: dtype must be a floating"),
         (lambda: init.zeros(3, generator="x"), ArgumentError, "neither a generator nor a seed"),
-        (lambda: init.normal((10**9, 10**9)), ArgumentError, "do not fit in memory"),
-        (lambda: init.zeros(tg.Value([1.0]) * 2), ArgumentError, "computed Value cannot be reset"),
+        (lambda: init.normal((10**9, 10**9)), ArgumentError, "don't fit in memory"),
+        (lambda: init.zeros(tg.Value([1.0]) * 2), ArgumentError, "got a computed Value"),
         (
             lambda: init.zeros(tg.Value([1.0]), dtype="float32"),
             ArgumentError,
-            "a parameter keeps its dtype; expected float64",
+            "dtype must be that of the parameter, float64",
         ),
     ],
 )

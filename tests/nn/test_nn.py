@@ -66,19 +66,19 @@ def test_a_module_may_hold_its_parent():
 def test_parameters_in_a_set_are_refused_and_not_forgotten():
     model = Holder()
     model.extra = {Linear(1, 1)}
-    with pytest.raises(ArgumentError, match=r"the set extra.*a list, a tuple or a dict"):
+    with pytest.raises(ArgumentError, match=r"Holder: extra must be a list, a tuple or a dict"):
         model.parameters()
 
 
 def test_two_parameters_of_one_name_are_refused():
     model = Holder()
     model.heads = {"1": Linear(1, 1), 1: Linear(1, 1)}
-    with pytest.raises(ArgumentError, match=r"same name.*heads\.1\.bias, heads\.1\.weight"):
+    with pytest.raises(ArgumentError, match=r"different names, .*heads\.1\.bias, heads\.1\.weight"):
         model.state_dict()
 
 
 def test_a_module_without_forward_says_so():
-    with pytest.raises(NotImplementedError, match="Module has no forward"):
+    with pytest.raises(NotImplementedError, match="Module must define forward"):
         Module()(1.0)
 
 
@@ -199,9 +199,9 @@ def test_layers_without_a_seed_differ_from_each_other():
 @pytest.mark.parametrize(
     ("x", "told"),
     [
-        (np.ones((4, 3)), r"Linear\(2, 1\): x has 3 features; expected 2.*given shape \(4, 3\)"),
-        (1.0, "x has no features"),
-        ([[1.0]], "x has 1 features"),
+        (np.ones((4, 3)), r"Linear\(2, 1\): x must have shape \(\.\.\., 2\), got \(4, 3\)"),
+        (1.0, r"x must have shape \(\.\.\., 2\), got \(\)"),
+        ([[1.0]], r"x must have shape \(\.\.\., 2\), got \(1, 1\)"),
     ],
 )
 def test_an_x_that_does_not_fit_is_refused_with_both_shapes(x, told):
@@ -210,7 +210,7 @@ def test_an_x_that_does_not_fit_is_refused_with_both_shapes(x, told):
 
 
 def test_a_misfit_within_a_network_names_the_layer():
-    with pytest.raises(ShapeError, match=r"^layers\.1: Linear\(4, 1\): x has 3 features"):
+    with pytest.raises(ShapeError, match=r"^layers\.1: Linear\(4, 1\): x must have shape"):
         Sequential(Linear(2, 3), Linear(4, 1))(np.ones((1, 2)))
     with pytest.raises(ShapeError, match=r"pass x\[:, None\] for one feature"):
         Linear(1, 1)(np.ones(4))
@@ -218,9 +218,9 @@ def test_a_misfit_within_a_network_names_the_layer():
 
 @pytest.mark.parametrize("size", [0, -1, 1.5, True, "2", None])
 def test_sizes_are_whole_numbers_from_one(size):
-    with pytest.raises(ArgumentError, match="expected a whole number from 1"):
+    with pytest.raises(ArgumentError, match="Linear: in_features "):
         Linear(size, 1)
-    with pytest.raises(ArgumentError, match=r"hidden\[0\] is not a size"):
+    with pytest.raises(ArgumentError, match=r"MLP: hidden\[0\] "):
         MLP(1, [size], 1)
 
 
@@ -232,12 +232,12 @@ def test_generators_are_generators_or_seeds(seed):
 
 @pytest.mark.parametrize("dtype", [int, "complex64", object, None, "nonsense"])
 def test_dtypes_are_floating(dtype):
-    with pytest.raises(DtypeError, match="dtype is not a floating type"):
+    with pytest.raises(DtypeError, match="dtype must be a floating dtype"):
         Linear(1, 1, dtype=dtype)
 
 
 def test_a_layer_larger_than_memory_is_refused():
-    with pytest.raises(ArgumentError, match="do not fit in memory"):
+    with pytest.raises(ArgumentError, match="don't fit in memory"):
         Linear(10**9, 10**9)
 
 
@@ -257,7 +257,7 @@ def test_an_activation_is_a_name_a_function_or_a_module(activation):
     assert np.allclose(model(x).data, last(np.tanh(first(x))).data, rtol=1e-15)
 
 
-@pytest.mark.parametrize("name", sorted(nn.activation.ACTIVATIONS))
+@pytest.mark.parametrize("name", sorted(nn.activations.ACTIVATIONS))
 def test_every_named_activation_trains(name):
     model = mlp(activation=name)
     model(np.ones((2, 2), np.float32)).sum().backward()
@@ -265,7 +265,7 @@ def test_every_named_activation_trains(name):
 
 
 def test_an_unknown_activation_is_refused_with_the_nearest_name():
-    with pytest.raises(ArgumentError, match=r"'relo' is no activation.*did you mean 'relu'\?"):
+    with pytest.raises(ArgumentError, match=r"activation must .*got 'relo'; did you mean 'relu'\?"):
         MLP(1, [], 1, "relo")
 
 
@@ -275,13 +275,13 @@ def test_an_mlp_without_hidden_layers_is_a_line():
 
 @pytest.mark.parametrize("hidden", [16, "16", None, {16: 16}])
 def test_hidden_is_a_list_of_widths(hidden):
-    with pytest.raises(ArgumentError, match="hidden is no list of widths"):
+    with pytest.raises(ArgumentError, match="hidden must be a list of widths"):
         MLP(1, hidden, 1)
 
 
 @pytest.mark.parametrize("layer", [[Linear(1, 1)], 3, nn.ReLU, None])
 def test_what_is_no_layer_is_refused(layer):
-    with pytest.raises(ArgumentError, match="layer 1 is no layer"):
+    with pytest.raises(ArgumentError, match="layer 1 must be a module or a function"):
         Sequential(nn.ReLU(), layer)
 
 

@@ -137,7 +137,7 @@ def test_nan_and_inf_travel_in_their_own_feature():
     ("layer", "shape"), [(nn.BatchNorm1d(3), (1, 3)), (nn.BatchNorm2d(3), (1, 3, 1, 1))]
 )
 def test_one_row_in_training_is_refused_and_leaves_the_running_mean(layer, shape):
-    with pytest.raises(ArgumentError, match=r"BatchNorm.d\(3\): one row has no variance.*eval\(\)"):
+    with pytest.raises(ArgumentError, match=r"BatchNorm.d\(3\): x must have two rows.*eval\(\)"):
         layer(np.ones(shape))
     assert not layer.running_mean.any()
     assert layer.eval()(np.ones(shape)).shape == shape
@@ -156,14 +156,14 @@ def test_running_statistics_are_saved_and_loaded_with_the_weights():
 
 
 MISFITS = {
-    r"LayerNorm\(4\): x has other features; expected a shape \(..., 4\)": (nn.LayerNorm(4), (2, 3)),
-    r"LayerNorm\(\(3, 4\)\): .* a shape \(..., 3, 4\)": (nn.LayerNorm((3, 4)), (4,)),
-    r"RMSNorm\(4\): x has other": (nn.RMSNorm(4), ()),
-    r"BatchNorm1d\(4\): .* shape \(N, 4\) or \(N, 4, L\), given shape \(5, 3\)": (
+    r"LayerNorm\(4\): x must have shape \(..., 4\), got \(2, 3\)": (nn.LayerNorm(4), (2, 3)),
+    r"LayerNorm\(\(3, 4\)\): .* shape \(..., 3, 4\)": (nn.LayerNorm((3, 4)), (4,)),
+    r"RMSNorm\(4\): x must have": (nn.RMSNorm(4), ()),
+    r"BatchNorm1d\(4\): .* shape \(N, 4\) or \(N, 4, L\), got \(5, 3\)": (
         nn.BatchNorm1d(4),
         (5, 3),
     ),
-    r"BatchNorm2d\(4\): .* shape \(N, 4, H, W\), given shape \(5, 4\)": (nn.BatchNorm2d(4), (5, 4)),
+    r"BatchNorm2d\(4\): .* shape \(N, 4, H, W\), got \(5, 4\)": (nn.BatchNorm2d(4), (5, 4)),
 }
 
 
@@ -175,12 +175,12 @@ def test_an_x_that_does_not_fit_is_refused(match, case):
 
 
 WRONG = {
-    "LayerNorm: shape is not a size": lambda: nn.LayerNorm(0),
-    "LayerNorm: shape is empty": lambda: nn.LayerNorm(()),
-    "LayerNorm: eps is out of range": lambda: nn.LayerNorm(2, eps=-1),
-    "RMSNorm: eps is out of range": lambda: nn.RMSNorm(2, eps=np.nan),
-    "BatchNorm1d: features is not a size": lambda: nn.BatchNorm1d(1.5),
-    "BatchNorm2d: momentum is out of range; expected a number from 0 to 1": (
+    "LayerNorm: shape ": lambda: nn.LayerNorm(0),
+    "LayerNorm: shape must have one length": lambda: nn.LayerNorm(()),
+    "LayerNorm: eps ": lambda: nn.LayerNorm(2, eps=-1),
+    "RMSNorm: eps ": lambda: nn.RMSNorm(2, eps=np.nan),
+    "BatchNorm1d: features ": lambda: nn.BatchNorm1d(1.5),
+    "BatchNorm2d: momentum must be a number from 0 to 1, got 2": (
         lambda: nn.BatchNorm2d(2, momentum=2)
     ),
 }

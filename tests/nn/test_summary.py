@@ -22,7 +22,7 @@ class Restless(Module):
     def forward(self, x):
         self.count += 1
         self.seen[:] = self.count
-        self.mean = np.mean(tg.core.value.plain(x), axis=0)
+        self.mean = np.mean(tg.core.node.unwrap(x), axis=0)
         self.last = self.inner(x + self.random.normal(size=1))
         return self.last
 
@@ -93,7 +93,10 @@ def test_parameters_and_results_are_the_same_under_observation():
 
 
 def test_what_is_no_module_cannot_be_observed():
-    with pytest.raises(ArgumentError, match="observed: model is no module"), observed(np.tanh, 1):
+    with (
+        pytest.raises(ArgumentError, match=r"observed: model must be a tg\.nn"),
+        observed(np.tanh, 1),
+    ):
         pass
 
 
@@ -178,19 +181,19 @@ def test_an_embedding_takes_integers():
     ("bytes_", "text"), [(12, "12 bytes"), (1500, "1.5 kB"), (10**6, "1.0 MB"), (2e9, "2.0 GB")]
 )
 def test_sizes_are_written_to_be_read(bytes_, text):
-    assert nn.summaries.size(int(bytes_)) == text
+    assert nn.summaries.format_bytes(int(bytes_)) == text
 
 
 @pytest.mark.parametrize("shape", ["ab", (2, -1), (2, 1.5), None, {}])
 def test_what_is_no_shape_is_refused(shape):
-    with pytest.raises(ArgumentError, match=r"summary: there are no zeros.*with the batch axis"):
+    with pytest.raises(ArgumentError, match=r"summary: input_shape must be a shape with"):
         summary(Linear(3, 4), shape)
 
 
 def test_bad_use_is_refused():
-    with pytest.raises(ArgumentError, match="summary: model is no module"):
+    with pytest.raises(ArgumentError, match=r"summary: model must be a tg\.nn\.Module"):
         summary(np.tanh, (2, 3))
-    with pytest.raises(ArgumentError, match="not one dtype for each input; expected 2 dtypes"):
+    with pytest.raises(ArgumentError, match="one dtype for each of 2 inputs, got"):
         summary(Linear(3, 4), [(2, 3), (2, 3)], dtype=[int])
-    with pytest.raises(ShapeError, match=r"^layers\.0: Linear\(3, 4\): x has 2 features"):
+    with pytest.raises(ShapeError, match=r"^layers\.0: Linear\(3, 4\): x must have shape"):
         summary(Sequential(Linear(3, 4)), (1, 2))

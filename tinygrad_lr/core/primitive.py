@@ -63,6 +63,15 @@ class Primitive:
         kind: Kind | None = None,
         scalar: Callable[..., float] | None = None,
         whole: bool | Callable[..., Any] = False,
+        sentence: str = "",
+        identity: bool = False,
+        entrywise: bool | None = None,
+        additive: bool = False,
+        matrix_product: bool = False,
+        selects: bool = False,
+        kinked: bool = False,
+        max_slope: float | None = None,
+        gain: float | Callable[[float], float] | None = None,
     ) -> None:
         functools.update_wrapper(self, forward)
         operands, starred, self.defaults = parameters_of(forward)
@@ -78,6 +87,15 @@ class Primitive:
         self.examples = tuple(examples)
         self.domain = dict(domain or {})
         self.kind = kind
+        self.sentence = sentence
+        self.identity = identity
+        self.entrywise = kind == "elementwise" if entrywise is None else entrywise
+        self.additive = additive
+        self.matrix_product = matrix_product
+        self.selects = selects
+        self.kinked = kinked
+        self.max_slope = max_slope
+        self.gain = gain
         self.variadic = starred
         self.operands = operands
         self.binary = False  # two operands with rules, no options: what small graphs are made of
@@ -245,6 +263,15 @@ def primitive(
     kind: Kind | None = None,
     scalar: Callable[..., float] | None = None,
     whole: bool | Callable[..., Any] = False,
+    sentence: str = "",
+    identity: bool = False,
+    entrywise: bool | None = None,
+    additive: bool = False,
+    matrix_product: bool = False,
+    selects: bool = False,
+    kinked: bool = False,
+    max_slope: float | None = None,
+    gain: float | Callable[[float], float] | None = None,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
 def primitive(*numpy: Any, **declared: Any) -> Any:
     """Declare an operation; the function below becomes the `Primitive`.
@@ -259,6 +286,23 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     - `whole`: that its steps are no program's (it loops over entries, or writes into arrays of its
       own), so that compiled programs call it; or a function of the same arguments that gives the
       same in steps which loops and products can compute (or None), for machine code.
+
+    The rest are facts that derivations, influences and initialisers read; none changes a result.
+
+    - `sentence`: what happens at this operation, for the text of a derivation, where its
+      derivative has no short formula; with holes {x} (the operand), {v} (the result), {g}
+      (the gradient of the result).
+    - `identity`: the result has the operand's entries in their order, in another shape or dtype;
+      formulas leave it out.
+    - `entrywise`: each entry of the result depends on one entry of the operand, up to broadcasting;
+      by default this is so for `kind="elementwise"`.
+    - `additive`: a parameter that enters through it is an offset, such as a bias.
+    - `matrix_product`: it multiplies by a matrix, its second operand.
+    - `selects`: the result is one of the operand's entries, as in `max`.
+    - `kinked`: its slope jumps where the operand is 0, as that of `relu`.
+    - `max_slope`: the largest size of its slope, anywhere.
+    - `gain`: the factor on initial weights before it, as `tg.nn.init.calculate_gain` returns it, or
+      a function of the slope for negative inputs.
 
     >>> import numpy as np, tinygrad_lr as tg
     >>> @tg.primitive(latex="<x>^3", examples=[((2, 3),)])
@@ -307,6 +351,11 @@ def implements(
         return function
 
     return decorate
+
+
+def is_operation(x: object) -> bool:
+    """Whether an object is a primitive, or a function that stands for one of NumPy's."""
+    return isinstance(x, Primitive) or (callable(x) and any(x is f for f in METHOD_IMPLS.values()))
 
 
 @primitive(

@@ -21,3 +21,7 @@ __all__ = [
     "layers_of",
     "trace",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

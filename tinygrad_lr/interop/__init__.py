@@ -1,14 +1,14 @@
-"""Models that other libraries wrote or are to read: `tg.interop.torch`, imported at first use."""
+"""Exchange models with other libraries: `tg.interop.torch`, imported on first use."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..support.lazy_imports import at_first_use
+from ..support.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from . import torch as torch
 
 __all__ = ["torch"]
 
-__getattr__, __dir__ = at_first_use(__name__, {"torch": ""})
+__getattr__, __dir__ = lazy_names(__name__, {"torch": ""})

@@ -15,7 +15,7 @@ from ..linear import Line
 from ..support.abstract_array import Array
 from ..support.files import printable
 from ..train import History
-from ..train.history import counted
+from ..train.history import count_of
 from . import rates
 from .outputs import check_paths, save_page, save_plot
 from .parts import (
@@ -100,7 +100,7 @@ def raise_if_interrupted(history: History, save: str | None) -> None:
     """Raise `Interrupted` if Ctrl-C ended the descent."""
     if history.reason == "interrupted":
         saved = f"; the model was saved to {printable(save)}" if save is not None else ""
-        raise Interrupted(f"interrupted after {counted(history.steps, 'step')}{saved}")
+        raise Interrupted(f"interrupted after {count_of(history.steps, 'step')}{saved}")
 
 
 def describe_data(problem: Problem) -> Data:

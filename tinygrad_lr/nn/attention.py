@@ -1,4 +1,4 @@
-"""Attention: every query takes the mean of the values, weighted by how well it fits their keys."""
+"""Attention: a mean of values for each query, weighted by how well their keys match it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from numpy.typing import DTypeLike
 
 from ..core.primitive import as_array
 from ..core.value import Value
-from ..errors import ArgumentError, DtypeError, ShapeError, refuse
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import softmax
 from ..support.abstract_array import AbstractArray
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_fraction, check_integer
 from . import init
-from .linear import Linear, as_size
+from .linear import Linear
 from .module import Module
+
+__all__ = ["MultiHeadAttention", "scaled_dot_product_attention"]
 
 
 def scaled_dot_product_attention(
@@ -37,11 +40,11 @@ def scaled_dot_product_attention(
 
     `mask` broadcasts to (..., queries, keys). In a boolean one True means that the query may
     attend to the key; one of floats (an array, or a Value that is trained) is added to the scores,
-    and -inf forbids. With `causal` no query attends to a key behind its own position. A query that
+    and -inf forbids. With `causal` no query attends to a key after its own position. A query that
     may attend to nothing gets zeros, and never nan. `dropout` is the probability with which
-    weights are dropped; it is always in force, so pass 0 in evaluation.
+    weights are dropped; it always applies, so pass 0 in evaluation.
 
-    Raises `ShapeError` for shapes that do not fit, `DtypeError` for a mask of integers,
+    Raises `ShapeError` for shapes that don't match, `DtypeError` for a mask of integers,
     `ArgumentError` for a dropout outside 0 to 1.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017;
@@ -52,23 +55,13 @@ def scaled_dot_product_attention(
     [1.0, 0.0]
     """
     where = "scaled_dot_product_attention"
-    if not 0 <= dropout <= 1:
-        refuse(
-            ArgumentError,
-            where,
-            "dropout is no probability",
-            expected="a number from 0 to 1",
-            given=dropout,
-        )
+    dropout = check_fraction(where, "dropout", dropout)
     weights = attention_weights(where, query, key, mask, causal, scale)
     value = as_numbers(value)
     if value.ndim < 2 or value.shape[-2] != weights.shape[-1]:
-        refuse(
-            ShapeError,
-            where,
-            "there is not one value for each key",
-            expected=f"a shape (..., {weights.shape[-1]}, width)",
-            given=f"shape {value.shape}",
+        raise ShapeError(
+            f"{where}: value must have shape (..., {weights.shape[-1]}, width), one row for each "
+            f"key, got {value.shape}"
         )
     if dropout:
         kept = as_generator(where, generator).random(weights.shape) >= dropout
@@ -80,15 +73,12 @@ def scaled_dot_product_attention(
 def attention_weights(
     where: str, query: Any, key: Any, mask: Any, causal: bool, scale: float | None
 ) -> Any:
-    """How much each query takes of each key: (..., queries, keys), rows of sum 1, or of zeros."""
+    """Return the weight of each key for each query: (..., queries, keys), rows of sum 1 or 0."""
     query, key = as_numbers(query), as_numbers(key)
     if query.ndim < 2 or key.ndim < 2 or query.shape[-1] != key.shape[-1]:
-        refuse(
-            ShapeError,
-            where,
-            "queries and keys do not fit together",
-            expected="shapes (..., queries, features) and (..., keys, features)",
-            given=f"shapes {query.shape} and {key.shape}",
+        raise ShapeError(
+            f"{where}: query and key must have shapes (..., queries, features) and "
+            f"(..., keys, features), got {query.shape} and {key.shape}"
         )
     factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
     scores = np.matmul(query * factor, np.swapaxes(key, -1, -2))
@@ -109,30 +99,22 @@ def attention_weights(
 
 
 def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Where a mask allows attention, and what it adds to the scores; None for neither."""
+    """Return where a mask allows attention, and what it adds to the scores; None for neither."""
     if mask is None:
         return None, None
     mask = mask if hasattr(mask, "shape") else np.asarray(mask)
     if mask.dtype.kind not in "bf":
-        refuse(
-            DtypeError,
-            where,
-            "the mask is neither boolean nor of floats",
-            expected="True where a query may attend, or numbers to add to the scores",
-            given=f"dtype {mask.dtype}",
-            cure="write mask.astype(bool)",
+        raise DtypeError(
+            f"{where}: mask must be boolean (True where a query may attend) or of floats to add to "
+            f"the scores, got dtype {mask.dtype}; pass mask.astype(bool)"
         )
     try:
         fits = np.broadcast_shapes(mask.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:
-        refuse(
-            ShapeError,
-            where,
-            "the mask does not fit the scores",
-            expected=f"a shape that broadcasts to {shape}",
-            given=f"shape {mask.shape}",
+        raise ShapeError(
+            f"{where}: mask must have a shape that broadcasts to {shape}, got {mask.shape}"
         )
     if mask.dtype.kind == "b":
         return mask, None
@@ -143,7 +125,7 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 
 def as_numbers(x: Any) -> Any:
-    """Values and arrays of floats as they are; lists and integers as arrays of floats."""
+    """Return Values and arrays of floats as they are, lists and integers as arrays of floats."""
     x = x if hasattr(x, "shape") else np.asarray(x)
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
@@ -152,13 +134,13 @@ class MultiHeadAttention(Module):
     """Attention by several heads side by side, each with its own projections.
 
     Queries, keys and values are projected by the Linear layers `query`, `key` and `value`; each
-    head attends with its own num_heads-th of the features; what the heads found goes, joined,
-    through the Linear layer `out`.
+    head attends with its own share of the features, embed_dim / num_heads; the results of the heads
+    are concatenated and go through the Linear layer `out`.
 
     Shapes: query (batch, queries, embed_dim), key (batch, keys, key_dim), value (batch, keys,
     value_dim), or all without batch, give (..., queries, embed_dim). Without value it is the key,
     without key the query itself (self-attention). `key_dim` and `value_dim` are embed_dim unless
-    given. Weights begin as `init.xavier_uniform`, biases 0.
+    given. Weights are initialised by `init.xavier_uniform`, biases to 0.
 
     Masks, `causal` and queries that may attend to nothing are as in
     `scaled_dot_product_attention`: `mask` has a shape that broadcasts to (batch, num_heads,
@@ -167,7 +149,7 @@ class MultiHeadAttention(Module):
     with which attention weights are dropped in training.
 
     Raises `ArgumentError` for sizes below 1 and where num_heads does not divide embed_dim,
-    `ShapeError` and `DtypeError` for inputs and masks that do not fit.
+    `ShapeError` and `DtypeError` for inputs and masks that don't match.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017; `torch.nn.MultiheadAttention` with
     batch_first=True, whose `in_proj_weight` is the transposes of `query.weight`, `key.weight` and
@@ -194,22 +176,20 @@ class MultiHeadAttention(Module):
     ) -> None:
         from .dropout import Dropout
 
-        width = as_size("MultiHeadAttention", "embed_dim", embed_dim)
-        heads = as_size("MultiHeadAttention", "num_heads", num_heads)
+        width = check_integer("MultiHeadAttention", "embed_dim", embed_dim, low=1)
+        heads = check_integer("MultiHeadAttention", "num_heads", num_heads, low=1)
         where = f"MultiHeadAttention({width}, {heads})"
         if width % heads:
-            refuse(
-                ArgumentError,
-                where,
-                "the heads do not divide the features",
-                expected="an embed_dim that is a multiple of num_heads",
-                given=f"{width} and {heads}",
+            raise ArgumentError(
+                f"{where}: embed_dim must be a multiple of num_heads, got {width} and {heads}"
             )
         random = as_generator(where, generator)
         inputs = {
             "query": width,
-            "key": width if key_dim is None else as_size(where, "key_dim", key_dim),
-            "value": width if value_dim is None else as_size(where, "value_dim", value_dim),
+            "key": width if key_dim is None else check_integer(where, "key_dim", key_dim, low=1),
+            "value": width
+            if value_dim is None
+            else check_integer(where, "value_dim", value_dim, low=1),
             "out": width,
         }
         self.num_heads = heads
@@ -233,7 +213,7 @@ class MultiHeadAttention(Module):
         causal: bool = False,
         need_weights: bool = False,
     ) -> Any:
-        """What the queries found; with `need_weights` also the weights of each head.
+        """Return the attended values; with `need_weights` also the weights of each head.
 
         The weights have the shape (batch, num_heads, queries, keys), before dropout.
         """
@@ -241,24 +221,24 @@ class MultiHeadAttention(Module):
         value = key if value is None else value
         query, key, value = map(as_numbers, (query, key, value))
         where = f"MultiHeadAttention({self.out.out_features}, {self.num_heads})"
-        self._check(where, query, key, value)
+        self._check_shapes(where, query, key, value)
         q, k, v = (
-            self._heads(layer(x))
+            self._split_heads(layer(x))
             for layer, x in ((self.query, query), (self.key, key), (self.value, value))
         )
         shape = (*q.shape[:-1], k.shape[-2])  # (batch, heads, queries, keys)
-        mask = self._mask(where, mask, key_mask, shape)
+        mask = self._merge_masks(where, mask, key_mask, shape)
         weights = attention_weights(where, q, k, mask, causal, None)
         found = np.swapaxes(np.matmul(self.dropout(weights), v), -2, -3)
         out = self.out(found.reshape((*query.shape[:-1], self.out.in_features)))
         return (out, weights) if need_weights else out
 
-    def _heads(self, x: Any) -> Any:
-        """(..., rows, embed_dim) as (..., heads, rows, features of a head)."""
+    def _split_heads(self, x: Any) -> Any:
+        """Reshape (..., rows, embed_dim) to (..., heads, rows, features of a head)."""
         return np.swapaxes(x.reshape((*x.shape[:-1], self.num_heads, -1)), -2, -3)
 
-    def _mask(self, where: str, mask: Any, key_mask: Any, shape: tuple[int, ...]) -> Any:
-        """Both masks as one that broadcasts to (batch, heads, queries, keys)."""
+    def _merge_masks(self, where: str, mask: Any, key_mask: Any, shape: tuple[int, ...]) -> Any:
+        """Return both masks as one that broadcasts to (batch, heads, queries, keys)."""
         mask = mask if mask is None or hasattr(mask, "shape") else np.asarray(mask)
         if mask is not None and mask.ndim == 3 and len(shape) == 4:
             mask = mask[:, None]
@@ -267,12 +247,10 @@ class MultiHeadAttention(Module):
         keys = as_array(key_mask)
         expected = (*shape[:-3], shape[-1])
         if keys.shape != expected or keys.dtype.kind != "b":
-            refuse(
-                ShapeError if keys.shape != expected else DtypeError,
-                where,
-                "key_mask does not fit the keys",
-                expected=f"booleans of shape {expected}",
-                given=f"{keys.dtype} of shape {keys.shape}",
+            error = ShapeError if keys.shape != expected else DtypeError
+            raise error(
+                f"{where}: key_mask must be an array of booleans of shape {expected}, "
+                f"got {keys.dtype} of shape {keys.shape}"
             )
         keys = np.expand_dims(keys, (-2, -3))  # (batch, 1, 1, keys)
         if mask is None:
@@ -282,14 +260,12 @@ class MultiHeadAttention(Module):
             return allowed & keys
         return np.where(allowed & keys, added, np.array(-np.inf, added.dtype))
 
-    def _check(self, where: str, query: Any, key: Any, value: Any) -> None:
-        """Raises `ShapeError` for inputs that do not fit together."""
+    def _check_shapes(self, where: str, query: Any, key: Any, value: Any) -> None:
+        """Raise `ShapeError` for inputs whose shapes don't match."""
         batches = {x.shape[:-2] for x in (query, key, value)}
         if len(batches) > 1 or query.ndim not in {2, 3} or key.shape[-2] != value.shape[-2]:
-            refuse(
-                ShapeError,
-                where,
-                "query, key and value do not fit together",
-                expected="shapes (batch, queries, features) and twice (batch, keys, features)",
-                given=f"shapes {query.shape}, {key.shape} and {value.shape}",
+            raise ShapeError(
+                f"{where}: query, key and value must have shapes (batch, queries, features), "
+                "(batch, keys, features) and (batch, keys, features), "
+                f"got {query.shape}, {key.shape} and {value.shape}"
             )

@@ -9,21 +9,23 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError, ShapeError, refuse
+from ..errors import ArgumentError, ShapeError
 from ..ops import affine, matmul, sigmoid
 from ..ops.gated import gru_states, lstm_states
 from ..ops.recurrence import rnn_states
 from ..support.random_state import Seed, as_generator
-from .initial_weights import as_dtype
-from .linear import as_size
+from ..support.validation import check_choice, check_integer
+from .initial_weights import check_dtype
 from .module import Module
+
+__all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 
 
 class Cell(Module):
-    """What the three kinds of cell share: their weights, and checks of shapes."""
+    """The base of the three kinds of cell: their weights, and checks of shapes."""
 
-    gates: ClassVar[int] = 1  # how many blocks of `hidden_size` stand next to each other
-    states: ClassVar[int] = 1  # how many arrays a state is made of
+    gates: ClassVar[int] = 1  # the number of blocks of `hidden_size` in a weight
+    states: ClassVar[int] = 1  # the number of arrays in a state
 
     def __init__(
         self,
@@ -34,35 +36,35 @@ class Cell(Module):
         dtype: DTypeLike = np.float32,
         generator: Seed = None,
     ) -> None:
-        inputs = as_size(type(self).__name__, "input_size", input_size)
-        hidden = as_size(type(self).__name__, "hidden_size", hidden_size)
+        inputs = check_integer(type(self).__name__, "input_size", input_size, low=1)
+        hidden = check_integer(type(self).__name__, "hidden_size", hidden_size, low=1)
         where = f"{type(self).__name__}({inputs}, {hidden})"
-        kind, random = as_dtype(where, dtype), as_generator(where, generator)
+        floating, random = check_dtype(where, dtype), as_generator(where, generator)
         bound, width = 1 / math.sqrt(hidden), self.gates * hidden
 
-        def drawn(*shape: int) -> Value:
-            return Value(random.uniform(-bound, bound, shape).astype(kind))
+        def draw(*shape: int) -> Value:
+            return Value(random.uniform(-bound, bound, shape).astype(floating))
 
-        self.weight_input = drawn(inputs, width)
-        self.weight_hidden = drawn(hidden, width)
-        self.bias_input = drawn(width) if bias else None
-        self.bias_hidden = drawn(width) if bias else None
+        self.weight_input = draw(inputs, width)
+        self.weight_hidden = draw(hidden, width)
+        self.bias_input = draw(width) if bias else None
+        self.bias_hidden = draw(width) if bias else None
 
     @property
     def input_size(self) -> int:
-        """How many numbers a row of x has."""
+        """The number of features of x."""
         return self.weight_input.shape[0]
 
     @property
     def hidden_size(self) -> int:
-        """How many numbers a row of the state has."""
+        """The number of features of the state."""
         return self.weight_hidden.shape[0]
 
     def forward(self, x: Any, state: Any = None) -> Any:
-        """The next state: h, or (h, c) for an LSTMCell."""
+        """Return the next state: h, or (h, c) for an LSTMCell."""
         x = x if hasattr(x, "shape") else np.asarray(x)
-        told = "(batch, features) or (features,)"
-        check_inputs(self._where(), x.shape, self.input_size, (1, 2), told)
+        n = self.input_size
+        check_inputs(self._where(), x.shape, n, (1, 2), f"(batch, {n}) or ({n},)")
         given = self._products(x)
         expected = (*x.shape[:-1], self.hidden_size)
         parts = as_state(self._where(), state, self.states, expected, given.dtype)
@@ -70,7 +72,7 @@ class Cell(Module):
         return following if self.states > 1 else following[0]
 
     def over_time(self, steps: Any, parts: Any) -> tuple[Any, tuple[Any, ...]]:
-        """All outputs (time, batch, hidden) for steps (time, batch, features), and the last state.
+        """Return outputs (time, batch, hidden) for x (time, batch, features), and the last state.
 
         The products with the inputs are one product for all steps.
         """
@@ -81,13 +83,13 @@ class Cell(Module):
         return self._sequence(given.reshape((time, batch, width)), *parts, bias=bias)
 
     def _products(self, x: Any) -> Any:
-        """The products of inputs with their weight."""
+        """Return the products of inputs with their weight."""
         if self.bias_input is None:
             return matmul(x, self.weight_input)
         return affine(x, self.weight_input, self.bias_input)
 
     def _recur(self, state: Any) -> Any:
-        """The products of a state with its weight."""
+        """Return the products of a state with its weight."""
         if self.bias_hidden is None:
             return matmul(state, self.weight_hidden)
         return affine(state, self.weight_hidden, self.bias_hidden)
@@ -108,9 +110,9 @@ class RNNCell(Cell):
     Shapes: x (batch, input_size) or (input_size,), h and the result (batch, hidden_size) or
     (hidden_size,); without h it is zero. weight_input (input_size, hidden_size), weight_hidden
     (hidden_size, hidden_size); b = bias_input + bias_hidden, each (hidden_size,), or None with
-    `bias=False`. All begin uniform in ±1/√hidden_size. `nonlinearity` is "tanh" or "relu".
+    `bias=False`. All are drawn uniformly from ±1/√hidden_size. `nonlinearity` is "tanh" or "relu".
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state that do not fit.
+    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state of another shape.
 
     Source: `torch.nn.RNNCell`, whose weights are the transposes of these.
 
@@ -133,15 +135,8 @@ bias_hidden (3,)): 21 parameters
         generator: Seed = None,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, dtype=dtype, generator=generator)
-        if nonlinearity not in {"tanh", "relu"}:
-            refuse(
-                ArgumentError,
-                self._where(),
-                "nonlinearity is unknown",
-                expected="'tanh' or 'relu'",
-                given=f"{nonlinearity!r:.60}",
-            )
-        self.nonlinearity = nonlinearity
+        choices = ("tanh", "relu")
+        self.nonlinearity = check_choice(self._where(), "nonlinearity", nonlinearity, choices)
 
     def _step(self, given: Any, *parts: Any) -> tuple[Any, ...]:
         total = given + self._recur(parts[0])
@@ -161,9 +156,9 @@ class GRUCell(Cell):
     Shapes: x (batch, input_size) or (input_size,), h and the result (batch, hidden_size) or
     (hidden_size,); without h it is zero. weight_input (input_size, 3·hidden_size), weight_hidden
     (hidden_size, 3·hidden_size), bias_input and bias_hidden (3·hidden_size,), or None with
-    `bias=False`. All begin uniform in ±1/√hidden_size.
+    `bias=False`. All are drawn uniformly from ±1/√hidden_size.
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state that do not fit.
+    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state of another shape.
 
     Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014;
     `torch.nn.GRUCell`, with the same order of gates and the transposes of its weights.
@@ -195,10 +190,11 @@ class LSTMCell(Cell):
     Shapes: x (batch, input_size) or (input_size,); the state and the result are pairs (h, c), each
     (batch, hidden_size) or (hidden_size,); without a state both are zero. weight_input
     (input_size, 4·hidden_size), weight_hidden (hidden_size, 4·hidden_size), bias_input and
-    bias_hidden (4·hidden_size,), or None with `bias=False`. All begin uniform in ±1/√hidden_size.
+    bias_hidden (4·hidden_size,), or None with `bias=False`. All are drawn uniformly from
+    ±1/√hidden_size.
 
-    Raises `ArgumentError` for sizes below 1 and for a state that is no pair, `ShapeError` for an x
-    or a state that do not fit.
+    Raises `ArgumentError` for sizes below 1 and unless the state is a pair, `ShapeError` for an x
+    or a state of another shape.
 
     Source: Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997; `torch.nn.LSTMCell`, with the
     same order of gates and the transposes of its weights.
@@ -224,47 +220,26 @@ class LSTMCell(Cell):
 
 
 def check_inputs(
-    where: str, shape: tuple[int, ...], features: int, axes: tuple[int, ...], told: str
+    where: str, shape: tuple[int, ...], features: int, axes: tuple[int, ...], expected: str
 ) -> None:
-    """Raises `ShapeError` for an x with other axes or features."""
+    """Raise `ShapeError` for an x with other axes or features."""
     if len(shape) not in axes or shape[-1] != features:
-        refuse(
-            ShapeError,
-            where,
-            f"x has {shape[-1] if shape else 'no'} features"
-            if len(shape) in axes
-            else f"x has {len(shape)} axes",
-            expected=f"a shape {told} with {features} features",
-            given=f"shape {shape}",
-        )
+        raise ShapeError(f"{where}: x must have shape {expected}, got {shape}")
 
 
 def as_state(where: str, state: Any, count: int, shape: tuple[int, ...], dtype: Any) -> list[Any]:
-    """The parts of a state, zeros where there is none.
+    """Return the parts of a state, zeros for None.
 
-    Raises `ArgumentError` for a state that is no pair where it should be one, `ShapeError` for
-    another shape.
+    Raises `ArgumentError` unless the state of an LSTM is a pair, `ShapeError` for another shape.
     """
     if state is None:
         return [np.zeros(shape, dtype) for _ in range(count)]
     if count > 1 and not (isinstance(state, (tuple, list)) and len(state) == count):
-        refuse(
-            ArgumentError,
-            where,
-            "the state is no pair",
-            expected="(h, c)",
-            given=f"{type(state).__name__} of shape {np.shape(state)}"
-            if hasattr(state, "shape")
-            else f"{state!r:.60}",
-        )
+        array = hasattr(state, "shape")
+        found = f"{type(state).__name__} of shape {state.shape}" if array else f"{state!r:.60}"
+        raise ArgumentError(f"{where}: state must be a pair (h, c), got {found}")
     parts = [x if hasattr(x, "shape") else np.asarray(x) for x in (state if count > 1 else [state])]
     for part in parts:
         if part.shape != shape:
-            refuse(
-                ShapeError,
-                where,
-                "the state does not fit x",
-                expected=f"shape {shape}",
-                given=f"shape {part.shape}",
-            )
+            raise ShapeError(f"{where}: state must have shape {shape}, got {part.shape}")
     return parts

@@ -1,4 +1,4 @@
-"""Modules made of modules: layers one after the other."""
+"""Containers: layers one after the other."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError, ShapeError, bad_argument, refuse
+from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator
-from .activation import Function, as_layer
-from .linear import Linear, as_size
+from ..support.validation import check_integer
+from .activations import Function, as_layer
+from .linear import Linear
 from .module import Module
+
+__all__ = ["MLP", "Residual", "Sequential"]
 
 
 class Sequential(Module):
     """Layers one after the other: the result of each is the input of the next.
 
-    A layer is a module or a function of one Value. Raises `ArgumentError` for anything else; a
-    error in a layer says which layer it was.
+    A layer is a module or a function of one Value. Raises `ArgumentError` for anything else; an
+    error inside a layer names that layer.
 
     >>> model = tg.nn.Sequential(tg.nn.Linear(2, 3), np.tanh, tg.nn.Linear(3, 1))
     >>> model
@@ -35,24 +38,16 @@ class Sequential(Module):
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         for position, layer in enumerate(layers):
             if not callable(layer) or isinstance(layer, type):
-                unpacked = isinstance(layer, (list, tuple))
+                cure = "; pass Sequential(*layers)" if isinstance(layer, (list, tuple)) else ""
+                cure = f"; pass {layer.__name__}()" if isinstance(layer, type) else cure
                 raise ArgumentError(
-                    bad_argument(
-                        type(self).__name__,
-                        f"layer {position} is no layer",
-                        expected="a module or a function",
-                        given=f"{layer!r:.60}",
-                        cure="write Sequential(*layers)"
-                        if unpacked
-                        else f"write {layer.__name__}()"
-                        if isinstance(layer, type)
-                        else "",
-                    )
+                    f"{type(self).__name__}: layer {position} must be a module or a function, "
+                    f"got {layer!r:.60}{cure}"
                 )
         self.layers = [x if isinstance(x, Module) else Function(x) for x in layers]
 
     def forward(self, x: Any) -> Any:
-        """The last layer of ... of the first layer of x."""
+        """Return the output of the last layer."""
         for layer in self.layers:
             x = layer(x)
         return x
@@ -68,9 +63,9 @@ class Sequential(Module):
 
 
 class Residual(Sequential):
-    """x + layers(x): layers that only have to learn by how much x is to change.
+    """x + layers(x): the layers only learn the change of x.
 
-    Raises `ShapeError` where they change the shape of x, `ArgumentError` for what is no layer.
+    Raises `ShapeError` if they change the shape of x, `ArgumentError` as `Sequential`.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015.
 
@@ -84,12 +79,13 @@ class Residual(Sequential):
     """
 
     def forward(self, x: Any) -> Any:
-        """x plus what the layers make of it."""
+        """Return x + layers(x)."""
         change, shape = super().forward(x), np.shape(x)
         if np.shape(change) != shape:
-            wrong, cure = "the layers change the shape of x", "add a layer that restores it"
-            given = f"shape {np.shape(change)}"
-            refuse(ShapeError, "Residual", wrong, expected=f"{shape}", given=given, cure=cure)
+            raise ShapeError(
+                f"Residual: the layers must keep the shape of x, {shape}, got {np.shape(change)}; "
+                "add a layer that restores it"
+            )
         return np.add(x, change)
 
 
@@ -97,15 +93,14 @@ class MLP(Sequential):
     """A multi-layer perceptron: Linear layers with an activation between them.
 
     `hidden` lists the widths of the layers between input and output (an empty list leaves one
-    line); `activation` is a name ("relu", "tanh", "sigmoid", "leaky_relu", "elu", "gelu", "silu",
-    "softplus"), a function such as `np.tanh`, or a module. There is none after the last layer.
-    `dtype` and `generator` are those of `Linear`; one seed serves all layers, each with its own
-    draws.
+    line); `activation` is a name ("relu", "tanh", "gelu", ...: that of any activation in
+    `tg.nn`), a function such as `np.tanh`, or a module. There is none after the last layer. `dtype`
+    and `generator` are those of `Linear`; all layers draw from the one generator.
 
     Shapes: x (..., in_features) gives (..., out_features). Parameters are `layers.0.weight`,
     `layers.0.bias`, `layers.2.weight`, ...: activations count as layers, as in PyTorch.
 
-    Raises `ArgumentError` for sizes below 1 and for an unknown activation (with the nearest name).
+    Raises `ArgumentError` for sizes below 1 and for an unknown activation, with the nearest name.
 
     >>> tg.nn.MLP(2, [16, 16], 1, activation="tanh")
     MLP: 337 parameters
@@ -127,20 +122,13 @@ class MLP(Sequential):
         generator: Seed = None,
     ) -> None:
         if isinstance(hidden, (str, bytes, dict)) or not isinstance(hidden, Iterable):
-            raise ArgumentError(
-                bad_argument(
-                    "MLP",
-                    "hidden is no list of widths",
-                    expected="a list of whole numbers from 1",
-                    given=repr(hidden),
-                    cure=f"write [{hidden}]" if isinstance(hidden, int) else "",
-                )
-            )
+            cure = f"; pass [{hidden}]" if isinstance(hidden, int) else ""
+            raise ArgumentError(f"MLP: hidden must be a list of widths, got {hidden!r:.60}{cure}")
         random = as_generator("MLP", generator)
         widths = [
-            as_size("MLP", "in_features", in_features),
-            *(as_size("MLP", f"hidden[{i}]", width) for i, width in enumerate(hidden)),
-            as_size("MLP", "out_features", out_features),
+            check_integer("MLP", "in_features", in_features, low=1),
+            *(check_integer("MLP", f"hidden[{i}]", width, low=1) for i, width in enumerate(hidden)),
+            check_integer("MLP", "out_features", out_features, low=1),
         ]
         layers: list[Module] = []
         for inputs, outputs in pairwise(widths):
@@ -148,5 +136,5 @@ class MLP(Sequential):
                 between = as_layer("MLP", activation)
                 layers.append(between.astype(dtype) if isinstance(activation, str) else between)
             layers.append(Linear(inputs, outputs, dtype=dtype, generator=random))
-        as_layer("MLP", activation)  # refused even where no layer needs it
+        as_layer("MLP", activation)  # raises even if no layer needs it
         super().__init__(*layers)

@@ -1,4 +1,4 @@
-"""Convolutions: the same small line, applied to every window of a signal or an image."""
+"""Convolutions: the same linear map for every window of a signal or an image."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError, refuse
+from ..errors import ArgumentError
 from ..ops.windows.convolution import convolve
 from ..ops.windows.sliding import geometry
 from ..support.random_state import Seed, as_generator
-from .initial_weights import within
-from .linear import as_size
+from ..support.validation import check_integer
+from .initial_weights import draw_uniform
 from .module import Module
+
+__all__ = ["Conv1d", "Conv2d"]
 
 Sizes: TypeAlias = "int | tuple[int, ...]"
 Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 
 
 class Convolution(Module):
-    """What Conv1d and Conv2d share: all but the number of axes that a window has."""
+    """The base of Conv1d and Conv2d, for any number of axes of a window."""
 
     axes: ClassVar[int]
 
@@ -41,42 +43,43 @@ class Convolution(Module):
         generator: Seed = None,
     ) -> None:
         name = type(self).__name__
-        inputs = as_size(name, "in_channels", in_channels)
-        outputs = as_size(name, "out_channels", out_channels)
+        inputs = check_integer(name, "in_channels", in_channels, low=1)
+        outputs = check_integer(name, "out_channels", out_channels, low=1)
         where = f"{name}({inputs}, {outputs})"
         self.stride, self.padding, self.dilation = stride, padding, dilation
-        self.groups = as_size(where, "groups", groups)
+        self.groups = check_integer(where, "groups", groups, low=1)
         if inputs % self.groups or outputs % self.groups:
-            wrong, expected = "groups do not divide the channels", "a divisor of both numbers"
-            refuse(ArgumentError, where, wrong, expected=expected, given=f"groups={groups}")
+            raise ArgumentError(
+                f"{where}: groups must divide the numbers of channels, got {groups!r:.60}"
+            )
         size = geometry(where, self.axes, kernel_size, stride, padding, dilation)["size"]
         shape = (outputs, inputs // self.groups, *size)
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         random = as_generator(where, generator)
-        self.weight = within(where, shape, bound, dtype=dtype, generator=random)
+        self.weight = draw_uniform(where, shape, bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
         self.bias: Value | None = None
         if bias:
-            self.bias = within(where, (outputs,), bound, dtype=dtype, generator=random)
+            self.bias = draw_uniform(where, (outputs,), bound, dtype=dtype, generator=random)
             self.bias.name = "bias"
 
     @property
     def in_channels(self) -> int:
-        """How many channels x has."""
+        """The number of channels of x."""
         return self.weight.shape[1] * self.groups
 
     @property
     def out_channels(self) -> int:
-        """How many channels the result has."""
+        """The number of channels of the result."""
         return self.weight.shape[0]
 
     @property
     def kernel_size(self) -> tuple[int, ...]:
-        """How long a window is, along each axis."""
+        """The length of a window along each axis."""
         return self.weight.shape[2:]
 
     def forward(self, x: Any) -> Any:
-        """The bias, and the weights times each window of x, added up."""
+        """Return the bias plus the sum of weights times entries of each window of x."""
         where = f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
         steps = (self.stride, self.padding, self.dilation, self.groups)
         return convolve(where, x, self.weight, self.bias, *steps)
@@ -102,17 +105,17 @@ class Conv2d(Convolution):
     """A convolution (a cross-correlation) of images: out[o] = bias[o] + Σ x[window] · weight[o].
 
     Stride and dilation are a number, or one for each axis; padding is a number, one number or
-    (before, after) pair for each axis, "same" (as many zeros as keep the size, for stride 1) or
-    "valid" (none). With `groups`, the channels fall into so many parts that do not meet.
+    (before, after) pair for each axis, "same" (zeros that preserve the size, for stride 1) or
+    "valid" (none). With `groups`, the channels are split into that many independent parts.
 
     Shapes: x (N, in_channels, H, W) gives (N, out_channels, h, w), with
     h = (H + padding - dilation·(kernel_size - 1) - 1) // stride + 1; weight
     (out_channels, in_channels / groups, *kernel_size), bias (out_channels,) or None with
-    `bias=False`. Both begin uniform in ±1/√n, where n is how many entries of x one entry of the
-    result sees, drawn from `generator`.
+    `bias=False`. Both are drawn uniformly from ±1/√n with `generator`, where n is the number of
+    entries of x that one entry of the result depends on.
 
-    Raises `ArgumentError` for sizes below 1 and groups that do not divide the channels,
-    `ShapeError` for an x of other channels, or smaller than a window.
+    Raises `ArgumentError` for sizes below 1 and groups that don't divide the channels, `ShapeError`
+    for an x with other channels, or smaller than a window.
 
     Source: `torch.nn.Conv2d`.
 

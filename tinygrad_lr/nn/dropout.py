@@ -1,4 +1,4 @@
-"""`Dropout`: in training, entries are left out at random."""
+"""`Dropout`: zero random entries in training."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
-from ..errors import ArgumentError, refuse
+from ..core.node import unwrap
 from ..ops import multiply
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_fraction
 from .module import Module
+
+__all__ = ["Dropout"]
 
 
 class Dropout(Module):
-    """In training each entry is 0 with probability p, and else divided by 1 - p.
+    """Zero each entry with probability p in training; divide the others by 1 - p.
 
-    So the mean stays, and after `eval()` the layer does nothing. p = 0 changes nothing and p = 1
-    leaves zeros. What is left out is drawn from `generator` (a numpy Generator or a seed), which
-    is saved with a training's state, so that it can be resumed bit for bit.
+    This preserves the mean, and after `eval()` the layer does nothing. p = 0 changes nothing and
+    p = 1 leaves zeros. Entries are drawn with `generator` (a numpy Generator or a seed), which is
+    saved with the state of a training, so that it can be resumed bit for bit.
 
-    Raises `ArgumentError` for a p that is not between 0 and 1.
+    Raises `ArgumentError` for a p outside 0 to 1.
 
     Source: Srivastava et al., "Dropout", 2014; `torch.nn.Dropout`.
 
@@ -32,18 +34,14 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, generator: Seed = None) -> None:
-        number = isinstance(p, (int, float, np.number)) and not isinstance(p, bool)
-        if not number or not 0 <= p <= 1:
-            wrong, expected = "p is no probability", "a number from 0 to 1"
-            refuse(ArgumentError, "Dropout", wrong, expected=expected, given=repr(p))
-        self.p = float(p)
+        self.p = check_fraction("Dropout", "p", p)
         self.generator = as_generator("Dropout", generator)
 
     def forward(self, x: Any) -> Any:
-        """x, with entries left out in training."""
+        """Return x, with random entries zeroed in training."""
         if not self.training or self.p == 0:
             return x
-        dtype = np.result_type(plain(x))
+        dtype = np.result_type(unwrap(x))
         # float32 draws: half the time, and the same entries for every dtype of x
         kept = self.generator.random(np.shape(x), np.float32) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0

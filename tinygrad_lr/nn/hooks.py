@@ -1,4 +1,4 @@
-"""Watching a model at work: what each of its modules is given, and what it gives."""
+"""`observed`: watch what each module of a model receives and returns."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from ..errors import ArgumentError, bad_argument
+from ..support.validation import check_instance
 from .module import Module
+
+__all__ = ["observed"]
 
 See: TypeAlias = "Callable[[str, Module, tuple[Any, ...], Any], object]"
 
 
 @contextlib.contextmanager
 def observed(model: Module, see: See) -> Iterator[None]:
-    """Within this block, call see(name, module, inputs, output) after each forward of each module.
+    """Call see(name, module, inputs, output) after each forward of each module in this block.
 
     The model itself has the name "", a layer that is called twice is seen twice, and inner
-    modules are seen before those around them. The `forward` of each module is replaced while the
-    block lasts, and put back however it ends; outside such blocks a model pays nothing. Blocks
-    may be nested. What `see` returns is not looked at; what it raises reaches the caller.
+    modules are seen before those around them. The `forward` of each module is replaced during the
+    block and restored however it ends; outside such blocks a model pays nothing. Blocks can be
+    nested. The return value of `see` is ignored; its exceptions reach the caller.
 
-    Do not copy or pickle the model inside the block. Raises `ArgumentError` for what is no module.
+    Don't copy or pickle the model inside the block. Raises `ArgumentError` unless `model` is a
+    Module.
 
     Source: `torch.nn.Module.register_forward_hook`, for a while and for all modules.
 
@@ -34,12 +37,7 @@ def observed(model: Module, see: See) -> Iterator[None]:
     layers.2 (4, 1)
      (4, 1)
     """
-    if not isinstance(model, Module):
-        raise ArgumentError(
-            bad_argument(
-                "observed", "model is no module", expected="a Module", given=f"{model!r:.60}"
-            )
-        )
+    check_instance("observed", "model", model, Module, "a tg.nn.Module")
     with contextlib.ExitStack() as restored:
         for name, module in model.named_modules():
             own = vars(module)
@@ -47,12 +45,12 @@ def observed(model: Module, see: See) -> Iterator[None]:
                 restored.callback(own.__setitem__, "forward", own["forward"])
             else:
                 restored.callback(own.pop, "forward", None)
-            own["forward"] = watched(name, module, see)
+            own["forward"] = watch_forward(name, module, see)
         yield
 
 
-def watched(name: str, module: Module, see: See) -> Callable[..., Any]:
-    """The module's forward, after which `see` is called."""
+def watch_forward(name: str, module: Module, see: See) -> Callable[..., Any]:
+    """Return the module's forward, followed by a call of `see`."""
     forward = module.forward
 
     @functools.wraps(forward)

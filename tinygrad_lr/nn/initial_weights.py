@@ -1,4 +1,4 @@
-"""What layers draw their weights with: types of weights, and numbers within a bound."""
+"""Random initial weights of layers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError, DtypeError, bad_argument
+from ..errors import ArgumentError, DtypeError
 from ..support.random_state import Seed, as_generator
 
 
-def as_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """The floating type that is meant. Raises `DtypeError` for one that cannot hold a gradient.
+def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
+    """Return a floating dtype. Raises `DtypeError` for one that can't hold a gradient.
 
-    >>> as_dtype("a layer", "float32")
+    >>> check_dtype("a layer", "float32")
     dtype('float32')
     """
     try:
@@ -24,17 +24,12 @@ def as_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
         chosen = np.dtype(object)
     if dtype is None or chosen.kind != "f":
         raise DtypeError(
-            bad_argument(
-                where,
-                "dtype is not a floating type",
-                expected="numpy.float32 or numpy.float64",
-                given=repr(dtype),
-            )
+            f"{where}: dtype must be a floating dtype such as numpy.float32, got {dtype!r:.60}"
         )
     return chosen.newbyteorder("=")
 
 
-def within(
+def draw_uniform(
     where: str,
     shape: tuple[int, ...],
     bound: float,
@@ -42,22 +37,17 @@ def within(
     dtype: DTypeLike = np.float32,
     generator: Seed = None,
 ) -> Value:
-    """A parameter drawn uniformly from (-bound, bound).
+    """Return a parameter drawn uniformly from (-bound, bound).
 
-    Drawn in float64 and then rounded, so that one seed gives the same weights in every dtype.
-    Raises `ArgumentError` for a shape that memory cannot hold.
+    It is drawn in float64 and then rounded, so that one seed gives the same weights in every dtype.
+    Raises `ArgumentError` for a shape that doesn't fit in memory.
 
-    >>> within("a layer", (2,), 0.5, generator=0)
+    >>> draw_uniform("a layer", (2,), 0.5, generator=0)
     Value(data=[ 0.13696168 -0.23021328], grad=None)
     """
-    kind = as_dtype(where, dtype)
+    floating = check_dtype(where, dtype)
     random = as_generator(where, generator)
     try:
-        drawn = random.uniform(-bound, bound, shape).astype(kind)
+        return Value(random.uniform(-bound, bound, shape).astype(floating))
     except (MemoryError, ValueError) as error:
-        raise ArgumentError(
-            bad_argument(
-                where, "the weights do not fit in memory", expected="a smaller shape", given=shape
-            )
-        ) from error
-    return Value(drawn)
+        raise ArgumentError(f"{where}: the weights of shape {shape} don't fit in memory") from error

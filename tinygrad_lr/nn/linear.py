@@ -1,29 +1,31 @@
-"""`Linear`: the line of the lesson, w·x + b, for any number of inputs and outputs."""
+"""`Linear`, the line w·x + b for any number of inputs and outputs, and `Bilinear`."""
 
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError, ShapeError, bad_argument
+from ..errors import ShapeError
 from ..ops import affine, matmul
 from ..support.random_state import Seed, as_generator
-from .initial_weights import within
+from ..support.validation import check_integer
+from .initial_weights import draw_uniform
 from .module import Module
+
+__all__ = ["Bilinear", "Linear"]
 
 
 class Linear(Module):
     """The line (or plane) x @ weight + bias.
 
     Shapes: x (..., in_features) gives (..., out_features); weight (in_features, out_features),
-    bias (out_features,), or None with `bias=False`. Both begin uniform in ±1/√in_features, as
-    PyTorch's do, drawn from `generator`: a numpy Generator or a seed. Without one they come from
-    a stream of the package's own, so that the same program gives the same bits.
+    bias (out_features,), or None with `bias=False`. Both are drawn uniformly from ±1/√in_features,
+    as PyTorch's are, with `generator`: a numpy Generator or a seed. Without one they come from a
+    stream of the package's own, so that the same program gives the same bits.
 
     Results follow NumPy's promotion: a float64 array through a float32 layer comes out float64.
 
@@ -48,61 +50,100 @@ class Linear(Module):
         dtype: DTypeLike = np.float32,
         generator: Seed = None,
     ) -> None:
-        inputs = as_size("Linear", "in_features", in_features)
-        outputs = as_size("Linear", "out_features", out_features)
+        inputs = check_integer("Linear", "in_features", in_features, low=1)
+        outputs = check_integer("Linear", "out_features", out_features, low=1)
         where = f"Linear({inputs}, {outputs})"
         random = as_generator(where, generator)
         bound = 1 / math.sqrt(inputs)
-        self.weight = within(where, (inputs, outputs), bound, dtype=dtype, generator=random)
+        self.weight = draw_uniform(where, (inputs, outputs), bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
         self.bias: Value | None = None
         if bias:
-            self.bias = within(where, (outputs,), bound, dtype=dtype, generator=random)
+            self.bias = draw_uniform(where, (outputs,), bound, dtype=dtype, generator=random)
             self.bias.name = "bias"
 
     @property
     def in_features(self) -> int:
-        """How many numbers a row of x has."""
+        """The number of features of x."""
         return self.weight.shape[0]
 
     @property
     def out_features(self) -> int:
-        """How many numbers a row of the result has."""
+        """The number of features of the result."""
         return self.weight.shape[1]
 
     def forward(self, x: Any) -> Any:
-        """x @ weight + bias."""
+        """Return x @ weight + bias."""
         try:
             if self.bias is None:
                 return matmul(x, self.weight)  # (..., in_features) @ (in_features, out_features)
             return affine(x, self.weight, self.bias)
         except ShapeError as error:
-            raise self._misfit(np.shape(x)) from error
+            raise self._shape_error(np.shape(x)) from error
 
-    def _misfit(self, shape: tuple[int, ...]) -> ShapeError:
+    def _shape_error(self, shape: tuple[int, ...]) -> ShapeError:
         features = self.in_features
         one_feature = features == 1 and len(shape) == 1
+        cure = "; pass x[:, None] for one feature" if one_feature else ""
         return ShapeError(
-            bad_argument(
-                f"Linear({features}, {self.out_features})",
-                f"x has {shape[-1] if shape else 'no'} features",
-                expected=f"{features}, a shape (..., {features})",
-                given=f"shape {shape}",
-                cure="pass x[:, None] for one feature" if one_feature else "",
-            )
+            f"Linear({features}, {self.out_features}): x must have shape (..., {features}), "
+            f"got {shape}{cure}"
         )
 
 
-def as_size(where: str, name: str, given: Any) -> int:
-    """A size as an int. Raises `ArgumentError` for what is not a whole number from 1."""
-    try:
-        size = 0 if isinstance(given, bool) else operator.index(given)
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise ArgumentError(
-            bad_argument(
-                where, f"{name} is not a size", expected="a whole number from 1", given=repr(given)
+class Bilinear(Module):
+    """x1ᵀ·weight[k]·x2 + bias[k] for each entry k of the result.
+
+    Shapes: x1 (..., in1_features) and x2 (..., in2_features), with the same axes before the last,
+    give (..., out_features); weight (out_features, in1_features, in2_features), bias
+    (out_features,) or None with `bias=False`. Both are drawn uniformly from ±1/√in1_features with
+    `generator`.
+
+    Raises `ArgumentError` for sizes below 1, `ShapeError` for inputs of other shapes.
+
+    Source: `torch.nn.Bilinear`.
+
+    >>> layer = tg.nn.Bilinear(2, 3, 4, generator=0)
+    >>> layer
+    Bilinear(weight (4, 2, 3), bias (4,)): 28 parameters
+    >>> layer(np.ones((5, 2), np.float32), np.ones((5, 3), np.float32)).shape
+    (5, 4)
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        dtype: DTypeLike = np.float32,
+        generator: Seed = None,
+    ) -> None:
+        first = check_integer("Bilinear", "in1_features", in1_features, low=1)
+        second = check_integer("Bilinear", "in2_features", in2_features, low=1)
+        outputs = check_integer("Bilinear", "out_features", out_features, low=1)
+        title, bound = f"Bilinear({first}, {second}, {outputs})", 1 / math.sqrt(first)
+        random, shape = as_generator(title, generator), (outputs, first, second)
+        self.weight = draw_uniform(title, shape, bound, dtype=dtype, generator=random)
+        self.weight.name = "weight"
+        self.bias: Value | None = None
+        if bias:
+            self.bias = draw_uniform(title, (outputs,), bound, dtype=dtype, generator=random)
+            self.bias.name = "bias"
+
+    def forward(self, x1: Any, x2: Any) -> Any:
+        """Return x1ᵀ·weight·x2 + bias."""
+        outputs, first, second = self.weight.shape
+        shape, other = np.shape(x1), np.shape(x2)
+        if shape[-1:] != (first,) or other[-1:] != (second,) or shape[:-1] != other[:-1]:
+            raise ShapeError(
+                f"Bilinear({first}, {second}, {outputs}): x1 and x2 must have shapes "
+                f"(..., {first}) and (..., {second}) with the same leading axes, "
+                f"got {shape} and {other}"
             )
-        )
-    return size
+        weight: Any = self.weight
+        table = np.reshape(np.moveaxis(weight, 0, 1), (first, outputs * second))
+        lines = np.reshape(matmul(x1, table), (*shape[:-1], outputs, second))
+        out = np.sum(lines * np.expand_dims(x2, -2), axis=-1)  # (..., out, in2) -> (..., out)
+        return out if self.bias is None else out + self.bias

@@ -1,4 +1,4 @@
-"""`Module`: what holds parameters, finds them by name, and computes with them."""
+"""`Module`: holds parameters, finds them by name, and computes with them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from ..core.value import Value
-from ..errors import ArgumentError, TinygradError, bad_argument
+from ..errors import ArgumentError, TinygradError
 from ..support.abstract_array import Array
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import shape_text
-from .initial_weights import as_dtype
+from .initial_weights import check_dtype
+
+__all__ = ["Module"]
 
 MAX_SHOWN_LAYERS = 20  # in a notebook
 MAX_SHOWN_PARAMETERS = 6  # of one layer
 
 
 class Module:
-    """A part of a network: parameters as attributes, and what it computes as `forward`.
+    """A part of a network: parameters are attributes, the computation is `forward`.
 
-    Its parameters are the Values among its attributes, and those of the modules among them, in
-    lists, tuples and dicts too, in the order in which they were set. A Value that an operation
-    computed is a result, not a parameter. There is nothing to register, and nothing to call in
+    The parameters are the Values among its attributes, and those of the modules among them, in
+    lists, tuples and dicts too, in the order in which they were set. A Value computed by an
+    operation is a result, not a parameter. There is nothing to register, and nothing to call in
     `__init__`.
 
-    Its buffers, numbers that are kept with the weights but not trained (a running mean), are the
-    NumPy arrays found in the same way, other than those under a name that begins with `_`.
+    The buffers, numbers that are saved with the weights but not trained (a running mean), are the
+    NumPy arrays found in the same way, except those under a name that begins with `_`.
 
     >>> class Line(tg.nn.Module):
     ...     def __init__(self):
@@ -46,19 +48,17 @@ class Module:
     training: bool = True
 
     takes_integers: bool = False
-    """Whether its inputs may be whole numbers that must stay so: indices, not measurements."""
+    """True if inputs may be integers that must stay integers: indices, not measurements."""
 
     least_rows: int = 1
-    """How many rows a batch must have for it to be trained."""
+    """The minimum number of rows in a training batch."""
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        """What the module computes: each kind of module defines its own."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no forward: define forward(self, x) in the class"
-        )
+        """Compute the output. Each class of modules defines its own."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """What `forward` computes; an error in a layer tells the layer's name."""
+        """Return what `forward` computes. An error in a layer gets the name of the layer."""
         try:
             return self.forward(*inputs, **options)
         except TinygradError as error:
@@ -66,7 +66,7 @@ class Module:
             raise
 
     def _locate(self, error: TinygradError) -> None:
-        """Put the name of the module in which an error arose, as seen from here, before it."""
+        """Prefix an error with the name, seen from here, of the module that raised it."""
         if error.module is None:
             error.module, error.sentence = self, str(error)
         else:
@@ -75,60 +75,59 @@ class Module:
                 error.args = (f"{names[id(error.module)]}: {error.sentence}",)
 
     def parameters(self) -> list[Value]:
-        """The parameters, in the order of their attributes; a shared one is listed once."""
+        """Return the parameters in the order of their attributes; a shared one once."""
         return [parameter for _, parameter in self.named_parameters()]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
-        """The parameters with their names; a shared one has the first name it is found under.
+        """Return the parameters with their names; a shared one has the first of its names.
 
-        Raises `ArgumentError` where two parameters have one name, or one lies in a set.
+        Raises `ArgumentError` if two parameters have one name, or one is in a set.
 
         >>> model = tg.nn.MLP(2, [3], 1)
         >>> [name for name, _ in model.named_parameters()]
         ['layers.0.weight', 'layers.0.bias', 'layers.2.weight', 'layers.2.bias']
         """
-        return self._different([(x.name, x.item) for x in walk(self) if isinstance(x.item, Value)])
+        return self._require_unique(
+            [(x.name, x.item) for x in walk(self) if isinstance(x.item, Value)]
+        )
 
     def named_buffers(self) -> list[tuple[str, Array]]:
-        """The buffers with their names: arrays that are saved, and not trained.
+        """Return the buffers with their names: arrays that are saved, and not trained.
 
         >>> model = tg.nn.Linear(1, 1)
         >>> model.mean_of_inputs = np.zeros(1)
         >>> model.named_buffers()
         [('mean_of_inputs', array([0.]))]
         """
-        return self._different([(x.name, np.asarray(x.item)) for x in walk(self) if x.is_buffer])
+        return self._require_unique(
+            [(x.name, np.asarray(x.item)) for x in walk(self) if x.is_buffer]
+        )
 
     def generators(self) -> list[np.random.Generator]:
-        """The generators that the modules draw from, such as those of Dropout, each once."""
+        """Return the generators that the modules draw from, such as those of Dropout, each once."""
         return [x.item for x in walk(self) if x.is_generator]
 
-    def _different(self, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-        """What was found, if all the names differ."""
+    def _require_unique(self, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """Return what was found. Raises `ArgumentError` if two have the same name."""
         if len({name for name, _ in found}) < len(found):
             names = [name for name, _ in found]
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ArgumentError(
-                bad_argument(
-                    type(self).__name__,
-                    "two parameters have the same name",
-                    expected="one parameter for each name",
-                    given=", ".join(twice),
-                    cure="rename a key of the dict that holds them",
-                )
+                f"{type(self).__name__}: parameters must have different names, "
+                f"got {', '.join(twice)} twice; rename a key of the dict that holds them"
             )
         return found
 
     def modules(self) -> list[Module]:
-        """The module itself and all those inside it, each once."""
+        """Return the module itself and all those inside it, each once."""
         return [module for _, module in self.named_modules()]
 
     def named_modules(self) -> list[tuple[str, Module]]:
-        """The modules with their names; the module itself has the name ""."""
+        """Return the modules with their names; the module itself has the name ""."""
         return [(x.name, x.item) for x in walk(self) if isinstance(x.item, Module)]
 
     def state_dict(self) -> dict[str, Array]:
-        """A copy of every parameter and buffer as a plain array, by name.
+        """Return a copy of every parameter and buffer as a plain array, by name.
 
         >>> tg.nn.Linear(2, 1, generator=0).state_dict()["bias"]
         array([-0.64916146], dtype=float32)
@@ -137,10 +136,11 @@ class Module:
         return weights | {name: np.array(buffer) for name, buffer in self.named_buffers()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take parameters and buffers from arrays by name, as `state_dict` gave them.
+        """Load parameters and buffers from arrays by name, as returned by `state_dict`.
 
         Raises `ArgumentError` that names every entry which is missing, unknown, or of another
-        shape or dtype; the model is then as it was. Lists and numbers take the model's dtype.
+        shape or dtype, and leaves the model unchanged. Lists and numbers get the dtype of the
+        model.
 
         >>> line = tg.nn.Linear(1, 1)
         >>> line.load_state_dict({"weight": [[2.0]], "bias": [1.0]})
@@ -150,9 +150,7 @@ class Module:
         where = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state, Mapping):
             raise ArgumentError(
-                bad_argument(
-                    where, "no dict", expected="arrays by name", given=type(state).__name__
-                )
+                f"{where}: state must be a dict of arrays by name, got {type(state).__name__}"
             )
         kept = {x.name: x for x in walk(self) if x.is_buffer or isinstance(x.item, Value)}
         arrays = {name: np.asarray(state[name]) for name in kept if name in state}
@@ -169,29 +167,25 @@ class Module:
                 wrong.append(f"{name} has dtype {array.dtype}, not {dtype}")
         if wrong:
             raise ArgumentError(
-                bad_argument(
-                    where,
-                    "the entries do not fit the model",
-                    expected="the names, shapes and dtypes of state_dict()",
-                    given="; ".join(wrong),
-                )
+                f"{where}: state must have the names, shapes and dtypes of state_dict(): "
+                f"{'; '.join(wrong)}"
             )
         owned = {name: np.array(arrays[name], x.item.dtype) for name, x in kept.items()}
         for name, x in kept.items():
             x.put(owned[name])
 
     def astype(self, dtype: Any) -> Self:
-        """Bring the parameters, and the buffers that are floats, to another floating dtype.
+        """Convert the parameters, and the buffers of floats, to another floating dtype in place.
 
-        In place: an optimiser keeps its parameters, but what it has gathered is of the old dtype,
-        so make it afterwards. Raises `DtypeError` for a dtype that cannot hold a gradient.
+        An optimiser keeps its parameters, but its state has the old dtype, so create it afterwards.
+        Raises `DtypeError` for a dtype that can't hold a gradient.
 
         Source: `torch.nn.Module.to`.
 
         >>> tg.nn.Linear(2, 1).astype(np.float64).weight.dtype
         dtype('float64')
         """
-        kind = as_dtype(f"{type(self).__name__}.astype", dtype)
+        kind = check_dtype(f"{type(self).__name__}.astype", dtype)
         for found in walk(self):
             if isinstance(found.item, Value):
                 found.item._replace(np.asarray(found.item._content).astype(kind))
@@ -211,12 +205,12 @@ class Module:
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Set the gradients of all parameters to None."""
         for parameter in self.parameters():
             parameter.grad = None
 
     def _title(self) -> str:
-        """What it is called in a `repr`: its class."""
+        """Return the name in a `repr`: that of the class."""
         return type(self).__name__
 
     @notebook_display
@@ -281,7 +275,7 @@ class Module:
 
 
 class Found(NamedTuple):
-    """A module or what it holds: its name, that of the module around it, and where it lies."""
+    """A module or something it holds: its name, the name of its owner, and where it is stored."""
 
     name: str
     owner: str
@@ -291,22 +285,22 @@ class Found(NamedTuple):
 
     @property
     def is_buffer(self) -> bool:
-        """Whether it is an array that the module keeps."""
+        """True for an array that the module keeps."""
         return isinstance(self.item, (np.ndarray, np.generic))
 
     @property
     def is_generator(self) -> bool:
-        """Whether it is what random numbers are drawn from."""
+        """True for a generator of random numbers."""
         drawing = "numpy.random" in sys.modules  # importing it takes 10 ms
         return drawing and isinstance(self.item, np.random.Generator)
 
     def now(self) -> Any:
-        """What lies there at present: a buffer may have been replaced since it was found."""
+        """Return what is stored there now: a buffer may have been replaced since."""
         in_module = isinstance(self.holder, Module)
         return getattr(self.holder, self.key) if in_module else self.holder[self.key]
 
     def put(self, array: Array) -> None:
-        """Take other numbers, of its own shape and dtype, in the form that it has."""
+        """Replace the numbers by an array of the same shape and dtype, in the form stored there."""
         if isinstance(self.item, Value):
             put(self.item, array)
         elif isinstance(self.holder, Module):
@@ -318,9 +312,9 @@ class Found(NamedTuple):
 
 
 def walk(root: Module) -> Iterator[Found]:
-    """Every module, parameter, buffer and generator below the root, once.
+    """Yield every module, parameter, buffer and generator below the root, once.
 
-    A loop over what is still to be seen, so that a module that holds its parent does no harm.
+    This is a loop with a stack and a set of what was seen, so a module may hold its parent.
     """
     seen: set[int] = set()
     waiting: list[tuple[Found, bool]] = [(Found("", "", root, None, ""), False)]
@@ -337,16 +331,12 @@ def walk(root: Module) -> Iterator[Found]:
         elif isinstance(item, (set, frozenset)):
             if any(isinstance(x, (Module, Value)) for x in item):
                 raise ArgumentError(
-                    bad_argument(
-                        f"the set {name}",
-                        "its parameters have no order",
-                        expected="a list, a tuple or a dict",
-                        given=type(item).__name__,
-                    )
+                    f"{type(root).__name__}: {name} must be a list, a tuple or a dict to hold "
+                    f"parameters, got a {type(item).__name__}, which has no order"
                 )
             continue
         elif isinstance(item, Value):
-            if item._record is not None:
+            if item.record is not None:
                 continue
         elif private or not (found.is_buffer or found.is_generator):
             continue
@@ -367,7 +357,7 @@ def walk(root: Module) -> Iterator[Found]:
 
 
 def put(parameter: Value, array: Array) -> None:
-    """Give a parameter new numbers, of its own shape and dtype, in the form that it holds."""
+    """Replace the data of a parameter by an array of the same shape and dtype."""
     data = parameter._content
     kind = type(data)
     parameter._replace(
@@ -383,7 +373,7 @@ def _listed(parameters: Sequence[str]) -> str:
 
 
 def _settings(module: Module) -> list[str]:
-    """The numbers and texts that a module was made with, other than its mode."""
+    """Return the settings of a module for its `repr`: numbers and texts, without the mode."""
     plain = (bool, int, float, str)
     return [
         f"{name}={setting!r}"

@@ -1,4 +1,4 @@
-"""Layers that bring their inputs to one size: over a row's features, or over a batch's rows."""
+"""Normalisation layers: over the features of each row, or over the rows of a batch."""
 
 from __future__ import annotations
 
@@ -9,59 +9,50 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value, plain
-from ..errors import ArgumentError, ShapeError, refuse
+from ..core.value import Value
+from ..errors import ArgumentError, ShapeError
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
 from ..support.errstate import silent
-from .initial_weights import as_dtype
-from .linear import as_size
+from ..support.validation import check_fraction, check_integer, check_number
+from .initial_weights import check_dtype
 from .module import Module
 
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
 
-def as_features(where: str, shape: int | Sequence[int]) -> tuple[int, ...]:
-    """The shape of what is normalised: of the last axes of x."""
+
+def check_features(where: str, shape: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the lengths of the last axes of x, over which to normalise."""
     lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
     if not lengths:
-        refuse(ArgumentError, where, "shape is empty", expected="one length or more", given="()")
-    return tuple(as_size(where, "shape", length) for length in lengths)
+        raise ArgumentError(f"{where}: shape must have one length or more, got {shape!r}")
+    return tuple(check_integer(where, "shape", length, low=1) for length in lengths)
 
 
-def as_share(where: str, name: str, given: Any, most: float = math.inf) -> float:
-    """A number from 0. Raises `ArgumentError` for anything else."""
-    number = isinstance(given, (int, float, np.number)) and not isinstance(given, bool)
-    if not number or not 0 <= given <= most or given == math.inf:
-        to = "" if most == math.inf else f" to {most:g}"
-        expected = f"a number from 0{to}"
-        refuse(ArgumentError, where, f"{name} is out of range", expected=expected, given=f"{given}")
-    return float(given)
-
-
-def parameter(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Value:
-    """The scale of a layer, which begins as ones, or its shift, which begins as zeros."""
+def make_parameter(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Value:
+    """Return a parameter named "weight", of ones, or "bias", of zeros."""
     return Value(np.full(shape, float(name == "weight"), dtype), name=name)
 
 
 class OverFeatures(Module):
-    """What LayerNorm and RMSNorm share: they normalise the last axes of x, row by row."""
+    """The base of LayerNorm and RMSNorm, which normalise the last axes of x, row by row."""
 
     features: tuple[int, ...]
 
     def _name(self) -> str:
-        """How errors call the layer."""
+        """Return the name of the layer in errors."""
         lengths = self.features[0] if len(self.features) == 1 else self.features
         return f"{type(self).__name__}({lengths})"
 
     def _last_axes(self, x: Any) -> tuple[int, ...]:
-        """The axes to be normalised, if they have the lengths that they should."""
+        """Return the axes to normalise. Raises `ShapeError` for an x with other features."""
         shape, axes = np.shape(x), len(self.features)
         if shape[-axes:] != self.features:
             lengths = ", ".join(map(str, self.features))
-            expected = f"a shape (..., {lengths})"
-            wrong = "x has other features"
-            refuse(ShapeError, self._name(), wrong, expected=expected, given=f"shape {shape}")
+            raise ShapeError(f"{self._name()}: x must have shape (..., {lengths}), got {shape}")
         return tuple(range(-axes, 0))
 
 
@@ -69,8 +60,8 @@ class LayerNorm(OverFeatures):
     """(x - mean) / √(variance + eps) of each row's features, times weight, plus bias.
 
     `shape` is the length of the last axis, or the lengths of the last axes, over which mean and
-    variance (in two passes) are taken. The weight begins as ones and the bias as zeros, both of
-    that shape; with `affine=False` there is neither, with `bias=False` no bias.
+    variance (in two passes) are computed. The weight is initialised to ones and the bias to zeros,
+    both of that shape; with `affine=False` there is neither, with `bias=False` no bias.
 
     Raises `ShapeError` for an x with other last axes.
 
@@ -91,14 +82,14 @@ class LayerNorm(OverFeatures):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.features = as_features("LayerNorm", shape)
-        self.eps = as_share("LayerNorm", "eps", eps)
-        kind = as_dtype("LayerNorm", dtype)
-        self.weight = parameter("weight", self.features, kind) if affine else None
-        self.bias = parameter("bias", self.features, kind) if affine and bias else None
+        self.features = check_features("LayerNorm", shape)
+        self.eps = check_number("LayerNorm", "eps", eps)
+        kind = check_dtype("LayerNorm", dtype)
+        self.weight = make_parameter("weight", self.features, kind) if affine else None
+        self.bias = make_parameter("bias", self.features, kind) if affine and bias else None
 
     def forward(self, x: Any) -> Any:
-        """x, its rows brought to mean 0 and variance 1, times weight, plus bias."""
+        """Return x, each row normalised to mean 0 and variance 1, times weight, plus bias."""
         out = standardize(x, axis=self._last_axes(x), eps=self.eps)
         out = out if self.weight is None else out * self.weight
         return out if self.bias is None else out + self.bias
@@ -107,8 +98,8 @@ class LayerNorm(OverFeatures):
 class RMSNorm(OverFeatures):
     """x / √(mean(x²) + eps) of each row's features, times weight.
 
-    `shape` is as for `LayerNorm`. An eps of None is the distance from 1 to the next number in the
-    dtype of x. With `affine=False` there is no weight.
+    `shape` is as for `LayerNorm`. An eps of None is the machine epsilon of the dtype of x. With
+    `affine=False` there is no weight.
 
     Source: Zhang, Sennrich, "Root Mean Square Layer Normalization", 2019; `torch.nn.RMSNorm`.
 
@@ -124,16 +115,16 @@ class RMSNorm(OverFeatures):
         *,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        self.features = as_features("RMSNorm", shape)
-        self.eps = None if eps is None else as_share("RMSNorm", "eps", eps)
-        kind = as_dtype("RMSNorm", dtype)
-        self.weight = parameter("weight", self.features, kind) if affine else None
+        self.features = check_features("RMSNorm", shape)
+        self.eps = None if eps is None else check_number("RMSNorm", "eps", eps)
+        kind = check_dtype("RMSNorm", dtype)
+        self.weight = make_parameter("weight", self.features, kind) if affine else None
 
     def forward(self, x: Any) -> Any:
-        """x, its rows brought to mean square 1, times weight."""
+        """Return x, each row normalised to mean square 1, times weight."""
         axis, eps = self._last_axes(x), self.eps
         if eps is None:
-            dtype = np.result_type(plain(x))
+            dtype = np.result_type(unwrap(x))
             eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         out = rms_normalize(x, axis=axis, eps=eps)
         return out if self.weight is None else out * self.weight
@@ -141,12 +132,12 @@ class RMSNorm(OverFeatures):
 
 @silent
 def moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Mean and variance (divided by n - 1) of the entries along the axes."""
+    """Return mean and variance (divided by n - 1) of the entries along the axes."""
     return np.mean(x, axis=axes), np.var(x, axis=axes, ddof=1)
 
 
 class BatchNorm(Module):
-    """What BatchNorm1d and BatchNorm2d share."""
+    """The base of BatchNorm1d and BatchNorm2d."""
 
     shapes: ClassVar[dict[int, str]]
 
@@ -160,31 +151,30 @@ class BatchNorm(Module):
         dtype: DTypeLike = np.float32,
     ) -> None:
         name = type(self).__name__
-        self.features = as_size(name, "features", features)
-        self.eps = as_share(name, "eps", eps)
-        self.momentum = as_share(name, "momentum", momentum, most=1)
-        shape, kind = (self.features,), as_dtype(name, dtype)
-        self.weight = parameter("weight", shape, kind) if affine else None
-        self.bias = parameter("bias", shape, kind) if affine else None
+        self.features = check_integer(name, "features", features, low=1)
+        self.eps = check_number(name, "eps", eps)
+        self.momentum = check_fraction(name, "momentum", momentum)
+        shape, kind = (self.features,), check_dtype(name, dtype)
+        self.weight = make_parameter("weight", shape, kind) if affine else None
+        self.bias = make_parameter("bias", shape, kind) if affine else None
         self.running_mean, self.running_var = np.zeros(shape, kind), np.ones(shape, kind)
 
     def forward(self, x: Any) -> Any:
-        """x, each feature brought to mean 0 and variance 1, times weight, plus bias."""
+        """Return x, each feature normalised to mean 0 and variance 1, times weight, plus bias."""
         where = f"{type(self).__name__}({self.features})"
         shape = np.shape(x)
         if len(shape) not in self.shapes or shape[1] != self.features:
             forms = " or ".join(self.shapes.values()).replace("C", str(self.features))
-            expected, wrong = f"a shape {forms}", "x has other features"
-            refuse(ShapeError, where, wrong, expected=expected, given=f"shape {shape}")
+            raise ShapeError(f"{where}: x must have shape {forms}, got {shape}")
         line = (1, self.features) + (1,) * (len(shape) - 2)
         if self.training:
             axes = (0, *range(2, len(shape)))
             if math.prod(shape[i] for i in axes) < 2:
-                wrong = "one row has no variance to train with"
-                cure = "give larger batches, or call eval() to use the running mean and variance"
-                expected, given = "two rows or more", f"shape {shape}"
-                refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
-            self._remember(as_array(plain(x)), axes)
+                raise ArgumentError(
+                    f"{where}: x must have two rows or more in training, got shape {shape}; "
+                    "use larger batches, or call eval() to use the running mean and variance"
+                )
+            self._update_running(as_array(unwrap(x)), axes)
             out = standardize(x, axis=axes, eps=self.eps)
         else:
             scale = 1 / np.sqrt(self.running_var + self.eps)
@@ -192,7 +182,7 @@ class BatchNorm(Module):
         out = out if self.weight is None else out * reshape(self.weight, line)
         return out if self.bias is None else out + reshape(self.bias, line)
 
-    def _remember(self, x: Array, axes: tuple[int, ...]) -> None:
+    def _update_running(self, x: Array, axes: tuple[int, ...]) -> None:
         """Move the running mean and variance towards those of the batch."""
         mean, variance = moments(x, axes)
         kept, kind = 1 - self.momentum, self.running_mean.dtype
@@ -203,9 +193,9 @@ class BatchNorm(Module):
 class BatchNorm1d(BatchNorm):
     """(x - mean) / √(variance + eps) of each feature over the rows, times weight, plus bias.
 
-    In training the mean and variance are the batch's, and `running_mean` and `running_var`
-    (the latter divided by n - 1) move towards them by the share `momentum`; after `eval()` these
-    are used. Both are saved with the weights.
+    In training, mean and variance are those of the batch, and `running_mean` and `running_var` (the
+    latter divided by n - 1) move towards them by the fraction `momentum`; after `eval()` the
+    running ones are used. Both are saved with the weights.
 
     Shapes: x (N, C) or (N, C, L), the same out; weight, bias, running_mean, running_var (C,).
 

@@ -1,4 +1,4 @@
-"""Layers that make signals and images smaller, and the one that lays them out as rows."""
+"""Pooling layers, which shrink signals and images, and `Flatten`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,39 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from ..errors import ArgumentError, ShapeError, refuse
+from ..errors import ShapeError
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
-from ..ops.windows.sliding import whole, whole_numbers
+from ..ops.windows.sliding import whole_numbers
+from ..support.validation import check_integer
 from .module import Module
+
+__all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AvgPool1d",
+    "AvgPool2d",
+    "Flatten",
+    "MaxPool1d",
+    "MaxPool2d",
+]
 
 Sizes: TypeAlias = "int | tuple[int, ...]"
 Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 
 
 class Pooling(Module):
-    """What the pooling layers share."""
+    """The base of the pooling layers."""
 
     axes: ClassVar[int]
 
     def _where(self, setting: object) -> str:
-        """How errors call the layer."""
+        """Return the name of the layer in errors."""
         return f"{type(self).__name__}({setting})"
 
 
 class MaxPooling(Pooling):
-    """What MaxPool1d and MaxPool2d share."""
+    """The base of MaxPool1d and MaxPool2d."""
 
     def __init__(
         self,
@@ -44,7 +55,7 @@ class MaxPooling(Pooling):
         self.padding, self.dilation = padding, dilation
 
     def forward(self, x: Any) -> Any:
-        """The largest entry of each window."""
+        """Return the largest entry of each window."""
         steps = (self.kernel_size, self.stride, self.padding, self.dilation)
         return max_pool(self._where(self.kernel_size), self.axes, x, *steps)
 
@@ -62,7 +73,7 @@ class MaxPool1d(MaxPooling):
 
 
 class MaxPool2d(MaxPooling):
-    """The largest entry of each window of an image; windows lie side by side unless told otherwise.
+    """The largest entry of each window of an image; by default, windows are adjacent.
 
     The derivative goes to that entry; equal ones share it. Padding adds entries that are smaller
     than every number, and is at most half a window.
@@ -70,7 +81,7 @@ class MaxPool2d(MaxPooling):
     Shapes: x (N, C, H, W) gives (N, C, h, w), with
     h = (H + padding - dilation·(kernel_size - 1) - 1) // stride + 1.
 
-    Raises `ArgumentError` for sizes that do not fit, `ShapeError` for an x of another shape.
+    Raises `ArgumentError` for impossible sizes, `ShapeError` for an x of another shape.
 
     Source: `torch.nn.MaxPool2d`, which gives the derivative to the first of equals.
 
@@ -84,7 +95,7 @@ class MaxPool2d(MaxPooling):
 
 
 class AveragePooling(Pooling):
-    """What AvgPool1d and AvgPool2d share."""
+    """The base of AvgPool1d and AvgPool2d."""
 
     def __init__(
         self,
@@ -99,7 +110,7 @@ class AveragePooling(Pooling):
         self.count_include_pad = bool(count_include_pad)
 
     def forward(self, x: Any) -> Any:
-        """The mean of each window."""
+        """Return the mean of each window."""
         steps = (self.kernel_size, self.stride, self.padding, self.count_include_pad)
         return average_pool(self._where(self.kernel_size), self.axes, x, *steps)
 
@@ -117,7 +128,7 @@ class AvgPool1d(AveragePooling):
 
 
 class AvgPool2d(AveragePooling):
-    """The mean of each window of an image; windows lie side by side unless told otherwise.
+    """The mean of each window of an image; by default, windows are adjacent.
 
     The zeros that padding adds are counted, unless `count_include_pad` is False. Shapes and errors
     are those of `MaxPool2d`. Source: `torch.nn.AvgPool2d`.
@@ -130,7 +141,7 @@ class AvgPool2d(AveragePooling):
 
 
 class AdaptiveAveragePooling(Pooling):
-    """What AdaptiveAvgPool1d and AdaptiveAvgPool2d share."""
+    """The base of AdaptiveAvgPool1d and AdaptiveAvgPool2d."""
 
     def __init__(self, output_size: int | tuple[int | None, ...] | None) -> None:
         many = isinstance(output_size, (tuple, list))
@@ -140,12 +151,12 @@ class AdaptiveAveragePooling(Pooling):
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:
-        """The means of so many parts."""
+        """Return the mean of each part."""
         return adaptive_average_pool(self._where(self.output_size), self.axes, x, self.output_size)
 
 
 class AdaptiveAvgPool1d(AdaptiveAveragePooling):
-    """The means of so many parts of a signal: `AdaptiveAvgPool2d` with one spatial axis.
+    """The mean of each of `output_size` parts of a signal: `AdaptiveAvgPool2d` with one axis.
 
     Shapes: x (N, C, L) gives (N, C, output_size). Source: `torch.nn.AdaptiveAvgPool1d`.
 
@@ -157,10 +168,10 @@ class AdaptiveAvgPool1d(AdaptiveAveragePooling):
 
 
 class AdaptiveAvgPool2d(AdaptiveAveragePooling):
-    """The means of so many parts of an image, whatever its size: 1 is the mean of each channel.
+    """The mean of each of `output_size` parts of an image; with 1, of each channel.
 
     Part i of n of an axis of length L covers the entries from ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉. One number
-    stands for both axes; None leaves an axis as it is.
+    is used for both axes; None leaves an axis as it is.
 
     Shapes: x (N, C, H, W) gives (N, C, *output_size). Errors are those of `MaxPool2d`.
 
@@ -174,7 +185,7 @@ class AdaptiveAvgPool2d(AdaptiveAveragePooling):
 
 
 class Flatten(Module):
-    """The axes from `start_axis` on as one: images become rows of numbers.
+    """Join the axes from `start_axis` on: images become rows of numbers.
 
     Shapes: x (N, C, H, W) gives (N, C·H·W). Raises `ShapeError` for an x with fewer axes.
 
@@ -185,17 +196,13 @@ class Flatten(Module):
     """
 
     def __init__(self, start_axis: int = 1) -> None:
-        if whole(start_axis) is None or start_axis < 0:
-            expected, given = "a whole number from 0", repr(start_axis)
-            refuse(
-                ArgumentError, "Flatten", "start_axis is no axis", expected=expected, given=given
-            )
-        self.start_axis = start_axis
+        self.start_axis = check_integer("Flatten", "start_axis", start_axis)
 
     def forward(self, x: Any) -> Any:
-        """x, its last axes joined."""
+        """Return x with its last axes joined."""
         shape, start = np.shape(x), self.start_axis
         if len(shape) < start:
-            where, wrong = f"Flatten({start})", "x has too few axes"
-            refuse(ShapeError, where, wrong, expected=f"{start} or more", given=f"shape {shape}")
+            raise ShapeError(
+                f"Flatten({start}): x must have {start} axes or more, got shape {shape}"
+            )
         return reshape(x, (*shape[:start], math.prod(shape[start:])))

@@ -1,4 +1,4 @@
-"""Recurrent layers: cells that run over sequences, in one or both directions, one on another."""
+"""Recurrent layers: stacked cells that run over sequences, in one or both directions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ShapeError, refuse
+from ..errors import ShapeError
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_integer
 from .cells import Cell, GRUCell, LSTMCell, RNNCell, as_state, check_inputs
-from .linear import as_size
 from .module import Module
+
+__all__ = ["GRU", "LSTM", "RNN"]
 
 
 class Recurrent(Module):
-    """What the three kinds of recurrent layer share."""
+    """The base of the three kinds of recurrent layer."""
 
     kind: ClassVar[type[Cell]] = Cell
 
@@ -36,9 +38,9 @@ class Recurrent(Module):
         from .dropout import Dropout
 
         name = type(self).__name__
-        inputs = as_size(name, "input_size", input_size)
-        hidden = as_size(name, "hidden_size", hidden_size)
-        layers = as_size(name, "num_layers", num_layers)
+        inputs = check_integer(name, "input_size", input_size, low=1)
+        hidden = check_integer(name, "hidden_size", hidden_size, low=1)
+        layers = check_integer(name, "num_layers", num_layers, low=1)
         random = as_generator(f"{name}({inputs}, {hidden})", generator)
         self.batch_first = bool(batch_first)
         self.bidirectional = bool(bidirectional)
@@ -58,31 +60,32 @@ class Recurrent(Module):
 
     @property
     def num_layers(self) -> int:
-        """How many layers stand on each other."""
+        """The number of stacked layers."""
         return len(self.cells) // (1 + self.bidirectional)
 
     @property
     def input_size(self) -> int:
-        """How many numbers a step has."""
+        """The number of features of a step."""
         return self.cells[0].input_size
 
     @property
     def hidden_size(self) -> int:
-        """How many numbers the state of one cell has."""
+        """The number of features of the state of a cell."""
         return self.cells[0].hidden_size
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
-        """The last layer's output at every step, and the last state of every cell."""
+        """Return the output of the last layer at every step, and the last state of every cell."""
         x = x if hasattr(x, "shape") else np.asarray(x)
         where = f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
-        told = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
-        check_inputs(where, x.shape, self.input_size, (2, 3), f"{told} or (time, features)")
+        n = self.input_size
+        batch = f"(batch, time, {n})" if self.batch_first else f"(time, batch, {n})"
+        check_inputs(where, x.shape, n, (2, 3), f"{batch} or (time, {n})")
         single = x.ndim == 2
         turned = self.batch_first and not single
         steps = x[:, None] if single else np.swapaxes(x, 0, 1) if turned else x
         expected = (len(self.cells), *(() if single else steps.shape[1:2]), self.hidden_size)
         if not len(steps):
-            refuse(ShapeError, where, "x has no steps", expected="one or more", given=x.shape)
+            raise ShapeError(f"{where}: x must have one time step or more, got shape {x.shape}")
         dtype = np.result_type(x.dtype, self.cells[0].weight_input.dtype)
         begin = as_state(where, state, self.kind.states, expected, dtype)
         if single:
@@ -94,7 +97,7 @@ class Recurrent(Module):
         return out, tuple(last) if self.kind.states > 1 else last[0]
 
     def _over_layers(self, steps: Any, begin: list[Any]) -> tuple[Any, list[tuple[Any, ...]]]:
-        """The output (time, batch, features) of the last layer, and each cell's last state."""
+        """Return outputs (time, batch, features) of the last layer and the last states of cells."""
         directions = 1 + self.bidirectional
         ends = []
         for position in range(0, len(self.cells), directions):
@@ -115,18 +118,18 @@ class RNN(Recurrent):
     """Plain recurrent layers, h_t = tanh(x_t @ weight_input + h_(t-1) @ weight_hidden + b).
 
     Shapes: x (batch, time, input_size), or (time, batch, input_size) with `batch_first=False`, or
-    one sequence (time, input_size). The result is a pair: the last layer's h at every step, as x
-    but with hidden_size features (twice as many if bidirectional); and every cell's last h,
-    (num_layers·directions, batch, hidden_size), of which the same shape, as `state`, is where to
-    begin (zeros without one). Note that `batch_first` is True unless told otherwise, as all of
-    this package counts examples by the first axis; in PyTorch it is False.
+    one sequence (time, input_size). The result is a pair: the h of the last layer at every step, in
+    the shape of x but with hidden_size features (twice as many if bidirectional); and the last h
+    of every cell, (num_layers·directions, batch, hidden_size). `state`, of that shape, is the
+    initial h (zeros by default). Note that `batch_first` is True by default, since this package
+    has examples on the first axis; in PyTorch it is False.
 
-    Layers are made of `RNNCell`s, in `cells`: cells[0] is the first layer, or with `bidirectional`
-    its forward direction and cells[1] its backward one; the parameters are `cells.0.weight_input`,
-    ... `dropout` is the probability with which outputs between layers are dropped in training.
-    `nonlinearity` is "tanh" or "relu".
+    `cells` holds one `RNNCell` for each layer and direction: cells[0] is the first layer, or with
+    `bidirectional` its forward direction and cells[1] its backward one; the parameters are
+    `cells.0.weight_input`, ... `dropout` is the probability with which outputs between layers are
+    dropped in training. `nonlinearity` is "tanh" or "relu".
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state that do not fit.
+    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state of another shape.
 
     Source: `torch.nn.RNN`, whose weights are the transposes: `weight_ih_l0` is
     `cells.0.weight_input`, `weight_hh_l0` `cells.0.weight_hidden`, `bias_ih_l0` and `bias_hh_l0`
@@ -188,8 +191,8 @@ class LSTM(Recurrent):
     """Layers of long short-term memory: the formulas are in `LSTMCell`.
 
     Arguments, shapes, results, names of parameters and errors are those of `RNN`, without a
-    `nonlinearity`; the state is a pair (h, c), each of which has the shape told there; the weights
-    are (..., 4·hidden_size), in PyTorch's order i, f, g, o.
+    `nonlinearity`; the state is a pair (h, c), each of the shape given there; the weights are
+    (..., 4·hidden_size), in PyTorch's order i, f, g, o.
 
     Source: Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997; `torch.nn.LSTM`.
 

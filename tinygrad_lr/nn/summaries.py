@@ -1,4 +1,4 @@
-"""`summary`: a table of a model's layers, what they give, and how many parameters they have."""
+"""`summary`: a table of the layers of a model with output shapes and numbers of parameters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from numpy.typing import DTypeLike
 
 from ..core.grad_mode import no_grad
 from ..core.value import Value
-from ..errors import ArgumentError, refuse
+from ..errors import ArgumentError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
+from ..support.validation import check_instance
 from .hooks import observed
 from .module import MAX_SHOWN_LAYERS, Module, walk
+
+__all__ = ["Summary", "summary"]
 
 HEADINGS = ("layer", "kind", "output", "parameters")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A layer: its path, its kind, what it gave, and the parameters that it holds itself."""
+    """A layer: its path, its class, the shape of its output, and its own parameters."""
 
     name: str
     kind: str
@@ -34,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """What `summary` found: a `Row` for each layer, and totals. Its text is a table."""
+    """The result of `summary`: a `Row` for each layer, and totals. It prints as a table."""
 
     kind: str
     rows: tuple[Row, ...]
@@ -46,7 +49,7 @@ class Summary:
 
     @property
     def frozen(self) -> int:
-        """How many parameters are not trained, their `requires_grad` being False."""
+        """The number of parameters with `requires_grad=False`."""
         return self.parameters - self.trainable
 
     @notebook_display
@@ -58,7 +61,7 @@ class Summary:
                 f"{self.trainable:,} trainable",
                 f"{self.frozen:,} frozen",
                 f"{self.buffers:,} in buffers" if self.buffers else "",
-                size(self.bytes),
+                format_bytes(self.bytes),
             ],
         )
         rows = [(x.name, x.kind, x.output, f"{x.parameters:,}") for x in self.rows if x.name]
@@ -78,14 +81,14 @@ class Summary:
         totals = f"{self.trainable:,} trainable, {self.frozen:,} frozen"
         kept = f", {self.buffers:,} in buffers" if self.buffers else ""
         inner = [*lines[1:-1], rule] if body else []
-        last = f"{totals}{kept}; {size(self.bytes)}"
+        last = f"{totals}{kept}; {format_bytes(self.bytes)}"
         return "\n".join([lines[0], rule, *inner, lines[-1], last])
 
 
 def summary(
     model: Module, input_shape: Sequence[Any], *, dtype: DTypeLike | Sequence[Any] = np.float32
 ) -> Summary:
-    """A table of the layers: path, kind, shape of the output, and number of parameters; totals.
+    """Return a table of the layers: path, class, output shape and number of parameters; and totals.
 
     `input_shape` includes the batch axis, as in torchinfo: (32, 784), or (1, 3, 28, 28). For a
     model of several inputs it is a list of shapes. `dtype` is that of the input, or a list of
@@ -95,7 +98,8 @@ def summary(
     A layer that was called more than once shows its last output, one that was not called "-". A
     shared parameter counts once. Bytes are those of parameters and buffers.
 
-    Raises `ArgumentError` for what is no model or no shape, and what the layers raise.
+    Raises `ArgumentError` unless `model` is a Module and `input_shape` a shape, and whatever the
+    layers raise.
 
     Source: `torchinfo.summary`, `keras.Model.summary`.
 
@@ -109,21 +113,14 @@ def summary(
     MLP               (32, 1)           65
     65 trainable, 0 frozen; 260 bytes
     """
-    if not isinstance(model, Module):
-        refuse(
-            ArgumentError,
-            "summary",
-            "model is no module",
-            expected="a Module",
-            given=f"{model!r:.60}",
-        )
-    inputs = zeros_of(input_shape, dtype)
+    check_instance("summary", "model", model, Module, "a tg.nn.Module")
+    inputs = make_inputs(input_shape, dtype)
     seen: dict[str, tuple[int, Any]] = {}
 
     def see(name: str, _: Module, __: tuple[Any, ...], output: Any) -> None:
-        seen[name] = (seen.get(name, (0, None))[0] + 1, shapes(output))
+        seen[name] = (seen.get(name, (0, None))[0] + 1, format_shapes(output))
 
-    with untouched(model), observed(model, see), no_grad():
+    with preserve_state(model), observed(model, see), no_grad():
         model.eval()(*inputs)
     own: dict[str, int] = {}
     parameters = trainable = buffers = memory = 0
@@ -151,43 +148,36 @@ def summary(
     return Summary(first.kind, tuple(inner or rows), first.output, *sizes)
 
 
-def zeros_of(input_shape: Any, dtype: Any) -> list[Any]:
-    """An array of zeros for each shape."""
+def make_inputs(input_shape: Any, dtype: Any) -> list[Any]:
+    """Return an array of zeros for each shape."""
     given = list(input_shape) if isinstance(input_shape, (tuple, list)) else [input_shape]
     several = bool(given) and all(isinstance(x, (tuple, list)) for x in given)
     listed = given if several else [given]
     types = list(dtype) if isinstance(dtype, (tuple, list)) else [dtype] * len(listed)
     if len(types) != len(listed):
-        refuse(
-            ArgumentError,
-            "summary",
-            "there is not one dtype for each input",
-            expected=f"{len(listed)} dtypes",
-            given=f"{len(types)}",
+        raise ArgumentError(
+            f"summary: dtype must have one dtype for each of {len(listed)} inputs, got {len(types)}"
         )
     try:
         return [np.zeros(tuple(x), kind) for x, kind in zip(listed, types, strict=True)]
     except (TypeError, ValueError) as error:
-        refuse(
-            ArgumentError,
-            "summary",
-            f"there are no zeros of the input's shape and dtype ({error})",
-            expected="a shape with the batch axis such as (32, 784), or a list of shapes",
-            given=f"{input_shape!r:.60}",
-        )
+        raise ArgumentError(
+            "summary: input_shape must be a shape with the batch axis such as (32, 784), or a list "
+            f"of shapes, got {input_shape!r:.60} with dtype {dtype!r:.60} ({error})"
+        ) from error
 
 
-def shapes(output: Any) -> str:
-    """The shapes of what a layer gave, however nested, as text."""
+def format_shapes(output: Any) -> str:
+    """Return the shapes of an output, however nested, as text."""
     if isinstance(output, dict):
         output = list(output.values())
     if isinstance(output, (tuple, list)):
-        return ", ".join(map(shapes, output))
+        return ", ".join(map(format_shapes, output))
     return str(np.shape(output)) if hasattr(output, "shape") else type(output).__name__
 
 
-def size(count: int) -> str:
-    """A number of bytes to read: 260 bytes, 1.2 MB."""
+def format_bytes(count: int) -> str:
+    """Return a number of bytes as text: 260 bytes, 1.2 MB."""
     if count < 10**3:
         return f"{count} bytes"
     power = 1 + (count >= 10**6) + (count >= 10**9)
@@ -195,8 +185,8 @@ def size(count: int) -> str:
 
 
 @contextlib.contextmanager
-def untouched(model: Module) -> Iterator[None]:
-    """Whatever the block does to the attributes, buffers and generators of a model is undone."""
+def preserve_state(model: Module) -> Iterator[None]:
+    """Restore the attributes, buffers and generators of a model after the block."""
     attributes = [(module, dict(vars(module))) for module in model.modules()]
     buffers = [(x.item, np.array(x.item)) for x in walk(model) if x.is_buffer]
     states = [(g, copy.deepcopy(g.bit_generator.state)) for g in model.generators()]

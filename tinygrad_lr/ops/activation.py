@@ -17,6 +17,9 @@ ROWS = [((2, 3),), ((4,), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2)})]
     kind="elementwise",
     examples=ONE,
     scalar=lambda x: 0.0 if x < 0 else x,
+    kinked=True,
+    max_slope=1.0,
+    gain=math.sqrt(2.0),
 )
 def relu(x):
     """The rectifier max(x, 0). Its derivative is 0 at 0.
@@ -48,6 +51,8 @@ relu.vjp(x=_relu_rule)
     onnx="LeakyRelu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"slope": 0.3})],
+    kinked=True,
+    gain=lambda slope: math.sqrt(2 / (1 + slope**2)),
 )
 def leaky_relu(x, slope=0.01):
     """x where x > 0, else slope·x. Its derivative at 0 is the slope.
@@ -71,6 +76,8 @@ def _sigmoid_of_number(x):
     kind="elementwise",
     examples=ONE,
     scalar=_sigmoid_of_number,
+    max_slope=0.25,
+    gain=1.0,
 )
 def sigmoid(x):
     """The logistic function 1/(1 + e^-x), computed from e^-|x|, which cannot overflow.
@@ -195,7 +202,12 @@ def silu(x):
 silu.vjp(x=lambda g, out, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))))
 
 
-@primitive(latex=r"\operatorname{softmax}\left(<x>\right)", onnx="Softmax", examples=ROWS)
+@primitive(
+    latex=r"\operatorname{softmax}\left(<x>\right)",
+    onnx="Softmax",
+    examples=ROWS,
+    sentence="The shares of {v} add up to 1: where one rises, the others together fall.",
+)
 def softmax(x, axis=-1):
     """e^x / Σ e^x along the axis: positive numbers that add up to 1.
 

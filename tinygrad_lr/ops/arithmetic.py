@@ -10,7 +10,14 @@ from ..core.primitive import chain, primitive
 PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()), ((0, 3), (3,))]
 
 
-@primitive(np.add, latex="<x> + <y>", onnx="Add", examples=PAIRS, scalar=operator.add)
+@primitive(
+    np.add,
+    latex="<x> + <y>",
+    onnx="Add",
+    examples=PAIRS,
+    scalar=operator.add,
+    additive=True,
+)
 def add(x, y):
     """The sum x + y.
 
@@ -23,7 +30,14 @@ def add(x, y):
 add.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g)
 
 
-@primitive(np.subtract, latex="<x> - <y>", onnx="Sub", examples=PAIRS, scalar=operator.sub)
+@primitive(
+    np.subtract,
+    latex="<x> - <y>",
+    onnx="Sub",
+    examples=PAIRS,
+    scalar=operator.sub,
+    additive=True,
+)
 def subtract(x, y):
     """The difference x - y.
 
@@ -132,7 +146,13 @@ def negative(x):
 negative.vjp(x=lambda g, out, x: -g)
 
 
-@primitive(np.positive, latex="<x>", onnx="Identity", examples=[((2, 3),), ((),)])
+@primitive(
+    np.positive,
+    latex="<x>",
+    onnx="Identity",
+    examples=[((2, 3),), ((),)],
+    identity=True,
+)
 def positive(x):
     """The same numbers, +x.
 
@@ -152,6 +172,7 @@ positive.vjp(x=lambda g, out, x: g)
     onnx="Abs",
     examples=[((2, 3),), ((),)],
     scalar=math.fabs,
+    kinked=True,
 )
 def abs(x):
     """The absolute value |x|. Its derivative is the sign of x, 0 at 0.

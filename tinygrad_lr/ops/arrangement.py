@@ -11,6 +11,8 @@ from .shape import broadcast_to, reshape_to
     latex=r"\operatorname{concatenate}\left(<arrays>\right)",
     onnx="Concat",
     examples=[((2, 3), (1, 3)), ((2, 1), (2, 3), (2, 2), {"axis": -1}), ((3,),)],
+    additive=True,
+    sentence="{x} is a part of {v}: it gets its part of the gradient.",
 )
 def concatenate_all(*arrays, axis=0):
     """Arrays joined along an axis that they have.

@@ -277,7 +277,15 @@ def cosh(x):
 cosh.vjp(x=lambda g, out, x: g * np.sinh(x))
 
 
-@primitive(np.tanh, latex=r"\tanh\left(<x>\right)", onnx="Tanh", examples=ONE, scalar=math.tanh)
+@primitive(
+    np.tanh,
+    latex=r"\tanh\left(<x>\right)",
+    onnx="Tanh",
+    examples=ONE,
+    scalar=math.tanh,
+    max_slope=1.0,
+    gain=5 / 3,
+)
 def tanh(x):
     """The hyperbolic tangent. Its derivative is 1 - tanh²x.
 

@@ -27,7 +27,14 @@ PRODUCTS = [
 ]
 
 
-@primitive(np.matmul, latex="<x> <y>", onnx="MatMul", kind="multilinear", examples=PRODUCTS)
+@primitive(
+    np.matmul,
+    latex="<x> <y>",
+    onnx="MatMul",
+    kind="multilinear",
+    examples=PRODUCTS,
+    matrix_product=True,
+)
 def matmul(x, y):
     """The matrix product x @ y in all of NumPy's shapes: vectors, matrices, batches of them.
 
@@ -76,6 +83,7 @@ matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
     latex="<x> <weight> + <bias>",
     onnx="Gemm",
     examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
+    matrix_product=True,
 )
 def affine(x, weight, bias):
     """The line x @ weight + bias: what a linear layer computes, as one operation.

@@ -49,7 +49,13 @@ def weighted(operation, weight):
     operation.jvp(x=forward)
 
 
-@primitive(latex=r"\sum <x>", onnx="ReduceSum", kind="linear", examples=[*AXES, ((0, 3),)])
+@primitive(
+    latex=r"\sum <x>",
+    onnx="ReduceSum",
+    kind="linear",
+    examples=[*AXES, ((0, 3),)],
+    sentence="Every entry of {x} is a term of one entry of {v}, and gets the whole of its {g}.",
+)
 def sum(x, axis=None, keepdims=False):
     """The sum along the axis, or of all entries.
 
@@ -62,7 +68,13 @@ def sum(x, axis=None, keepdims=False):
 sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # spread by the walk
 
 
-@primitive(latex=r"\frac{1}{N} \sum <x>", onnx="ReduceMean", kind="linear", examples=AXES)
+@primitive(
+    latex=r"\frac{1}{N} \sum <x>",
+    onnx="ReduceMean",
+    kind="linear",
+    examples=AXES,
+    sentence="The entries of {x} count alike in their mean: each gets an equal part of {g}.",
+)
 def mean(x, axis=None, keepdims=False):
     """The mean along the axis, or of all entries; nan where there are none.
 
@@ -97,7 +109,13 @@ def _is_extreme(x, out, axis, keepdims):
     return extreme / np.maximum(np.sum(extreme, axis=axis, keepdims=True), 1)
 
 
-@primitive(latex=r"\max <x>", onnx="ReduceMax", examples=AXES)
+@primitive(
+    latex=r"\max <x>",
+    onnx="ReduceMax",
+    examples=AXES,
+    selects=True,
+    sentence="{v} moves with the largest entries of {x} alone: they share {g}.",
+)
 def max(x, axis=None, keepdims=False):
     """The largest entry. Equal ones share the derivative equally.
 
@@ -112,7 +130,13 @@ def max(x, axis=None, keepdims=False):
 weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
 
 
-@primitive(latex=r"\min <x>", onnx="ReduceMin", examples=AXES)
+@primitive(
+    latex=r"\min <x>",
+    onnx="ReduceMin",
+    examples=AXES,
+    selects=True,
+    sentence="{v} moves with the smallest entries of {x} alone: they share {g}.",
+)
 def min(x, axis=None, keepdims=False):
     """The smallest entry. Equal ones share the derivative equally.
 

@@ -12,6 +12,8 @@ from ..support.abstract_array import AbstractArray
     onnx="Reshape",
     kind="linear",
     examples=[((2, 3), {"shape": (3, 2)}), ((2, 3), {"shape": (-1,)}), ((), {"shape": (1, 1)})],
+    identity=True,
+    sentence="{v} is {x} in another shape, and so is its gradient.",
 )
 def reshape_to(x, shape=()):
     """The same entries in another shape; one length may be -1.
@@ -50,6 +52,7 @@ def ravel(a, order="C"):
     onnx="Transpose",
     kind="linear",
     examples=[((2, 3),), ((2, 3, 4), {"axes": (1, 2, 0)}), ((),)],
+    sentence="{v} is {x} with its axes in another order, and so is its gradient.",
 )
 def transpose_to(x, axes=None):
     """The axes in another order, reversed where none is given.
@@ -133,6 +136,8 @@ def squeeze(a, axis=None):
     onnx="Expand",
     kind="linear",
     examples=[((3,), {"shape": (2, 3)}), ((2, 1), {"shape": (2, 3)}), ((), {"shape": (2,)})],
+    identity=True,
+    entrywise=True,
 )
 def broadcast_to(x, shape=()):
     """The entries repeated along new axes and along axes of length 1; the derivative adds up.
@@ -180,6 +185,8 @@ def atleast_2d(a):
     onnx="Cast",
     kind="linear",
     examples=[((2, 3), {"dtype": "float64"})],
+    identity=True,
+    entrywise=True,
 )
 def cast(x, dtype="float64"):
     """The same numbers in another floating dtype; the derivative comes back in the old one.

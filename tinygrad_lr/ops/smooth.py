@@ -12,6 +12,7 @@ from .activation import sigmoid, softplus
     onnx="Softsign",
     kind="elementwise",
     examples=[((2, 3),), ((),), ((0,),)],
+    max_slope=1.0,
 )
 def softsign(x):
     """x/(1 + |x|), which approaches ±1 more slowly than tanh. Source: `torch.nn.Softsign`.

@@ -15,16 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from ..support.abstract_array import Array
+from .schema import Payload
+
 ENTRY = "main"  # the module that starts the page and imports the others
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:function|const|class) )", re.MULTILINE)
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, derivation: str) -> str:
-    """Return the page of a run; `title` and `lead` are escaped, the fragments of HTML are not.
+def fill_page(payload: Payload, *, title: str, lead: str, graph: str, derivation: str) -> str:
+    """Fill in the page of a run.
 
-    Inline styles are allowed, since the graph has its own; of scripts only the page's.
+    `title` and `lead` are escaped, the fragments of HTML are not. Inline styles are allowed, since
+    the graph has its own; of scripts only the page's.
     """
     script = _script()
     policy = (
@@ -35,46 +39,47 @@ def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, deriv
         "policy": policy,
         "title": html.escape(title, quote=True),
         "lead": html.escape(lead, quote=True),
-        "style": _text("page.css"),
+        "style": _read("page.css"),
         "script": script,
-        "data": as_json(run),
-        "graph": _folded("graph", "The computation graph, at the first step", graph),
-        "derivation": _folded("derivation", "The first step, derived", derivation),
+        "data": as_json(payload),
+        "graph": _fold("graph", "The computation graph, at the first step", graph),
+        "derivation": _fold("derivation", "The first step, derived", derivation),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _text("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _read("page.html"))
 
 
-def as_json(run: Mapping[str, Any]) -> str:
+def as_json(payload: Mapping[str, Any]) -> str:
     r"""Return the data as JSON that is safe inside HTML; nan and infinities become null.
 
     >>> as_json({"name": "</script>", "loss": math.inf})
     '{"name":"\\u003c/script\\u003e","loss":null}'
     """
-    text = json.dumps(plain(run), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    types = to_json_types(payload)
+    text = json.dumps(types, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(ESCAPES)
 
 
-def plain(x: Any) -> Any:
+def to_json_types(x: Any) -> Any:
     """Return arrays as lists, NumPy's numbers as Python's, nan and infinities as None."""
     if isinstance(x, np.ndarray):
-        return plain(x.tolist())
+        return to_json_types(x.tolist())
     if isinstance(x, Mapping):
-        return {str(name): plain(entry) for name, entry in x.items()}
+        return {str(name): to_json_types(entry) for name, entry in x.items()}
     if isinstance(x, (list, tuple)):
-        return [plain(entry) for entry in x]
+        return [to_json_types(entry) for entry in x]
     if isinstance(x, np.generic):
-        return plain(x.item())
+        return to_json_types(x.item())
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
-def rounded(array: Any, digits: int = 6) -> Any:
-    """Return an array of the numbers rounded to that many significant digits."""
+def round_digits(array: Any, digits: int = 6) -> Array:
+    """Return the numbers rounded to significant digits."""
     numbers = np.asarray(array, np.float64)
     flat = [float(f"{x:.{digits}g}") for x in numbers.ravel().tolist()]
     return np.array(flat).reshape(numbers.shape)
 
 
-def _folded(name: str, title: str, fragment: str) -> str:
+def _fold(name: str, title: str, fragment: str) -> str:
     """Return a fragment of HTML or SVG, folded below a title."""
     return f'<details id="{name}"><summary>{title}</summary><div>{fragment}</div></details>'
 
@@ -85,7 +90,7 @@ def _hash(text: str) -> str:
 
 
 @functools.cache
-def _text(name: str) -> str:
+def _read(name: str) -> str:
     return files(__package__).joinpath("browser", name).read_text(encoding="utf-8")
 
 
@@ -97,7 +102,7 @@ def _script() -> str:
 
 def join_modules(entry: str) -> str:
     """Join a JavaScript module and those that it imports into one text."""
-    modules = (_text(f"{name}.js") for name in module_order(entry))
+    modules = (_read(f"{name}.js") for name in module_order(entry))
     return "\n".join(EXPORT.sub("", IMPORT.sub("", module)) for module in modules)
 
 
@@ -106,7 +111,7 @@ def module_order(entry: str) -> list[str]:
     order: list[str] = []
 
     def visit(name: str) -> None:
-        for other in IMPORT.findall(_text(f"{name}.js")):
+        for other in IMPORT.findall(_read(f"{name}.js")):
             if other not in order:
                 visit(other)
         order.append(name)

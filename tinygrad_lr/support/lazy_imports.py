@@ -1,25 +1,28 @@
-"""Public names that are imported when they are first used, so that `import` stays quick."""
+"""Exports of packages: names that are imported on first use, so that `import` stays quick."""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+Exports = tuple[Callable[[str], object], Callable[[], list[str]]]
 
 
-def at_first_use(
-    package: str, places: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """The `__getattr__` and `__dir__` of a package whose names wait in its modules.
+def lazy_names(package: str, places: Mapping[str, str]) -> Exports:
+    """Return the `__getattr__` and `__dir__` of a package with a fixed list of public names.
 
-    `places` says for each name in which module of the package it is: {"Conv2d": "convolution"};
-    a module itself has the place "".
+    `places` maps each name to the module that defines it, relative to the package:
+    {"fit": "train.loop"}. A module that is itself public has the place "".
 
     >>> import types
     >>> shop = sys.modules["shop"] = types.ModuleType("shop")
-    >>> getter, lister = at_first_use("shop", {"Bread": "bakery"})
-    >>> lister()[0]
-    'Bread'
+    >>> getter, lister = lazy_names("shop", {"Bread": "bakery"})
+    >>> lister()
+    ['Bread']
     >>> getter("Milk")
     Traceback (most recent call last):
         ...
@@ -28,16 +31,74 @@ def at_first_use(
     """
 
     def __getattr__(name: str) -> object:  # noqa: N807
+        if name == "__all__":
+            return sorted(places)
         if name not in places:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        place = places[name]
-        if not place:
+        if not places[name]:
             return importlib.import_module(f"{package}.{name}")
-        found: object = getattr(importlib.import_module(f"{package}.{place}"), name)
+        found: object = getattr(importlib.import_module(f"{package}.{places[name]}"), name)
         setattr(sys.modules[package], name, found)  # the next look finds it without us
         return found
 
-    def __dir__() -> list[str]:  # noqa: N807
-        return sorted({*vars(sys.modules[package]), *places})
+    return __getattr__, lambda: sorted(places)
 
-    return __getattr__, __dir__
+
+def listed_names(module: ModuleType) -> Collection[str]:
+    """Return the public names of a module: its `__all__`, or none."""
+    names: Collection[str] = vars(module).get("__all__", ())
+    return names
+
+
+def lazy_modules(
+    package: str,
+    public: Callable[[ModuleType], Collection[str]] = listed_names,
+    modules: Collection[str] = (),
+) -> Exports:
+    """Return the `__getattr__` and `__dir__` of a package that exports what its modules list.
+
+    There is no list of names in the package: whatever one of its modules has in its `__all__` is
+    public, so that a new optimiser or layer touches only its own file. A name that isn't loaded
+    yet is looked for in one module after the other. `public` returns the public names of a module;
+    `modules` names the modules that are public as such (`tg.nn.init`).
+    """
+
+    def names_by_module() -> Iterator[tuple[ModuleType, Collection[str]]]:
+        paths = sorted(modules_of(package), key=lambda path: path not in sys.modules)
+        for path in paths:  # those that are loaded already come first
+            if path.removeprefix(f"{package}.") not in modules:
+                module = importlib.import_module(path)
+                yield module, public(module)
+
+    def all_names() -> list[str]:
+        found = {name for _, names in names_by_module() for name in names}
+        return sorted({*found, *modules})
+
+    def __getattr__(name: str) -> object:  # noqa: N807
+        if name == "__all__":
+            return all_names()
+        if name in modules:
+            return importlib.import_module(f"{package}.{name}")
+        if not name.startswith("_"):
+            for module, names in names_by_module():
+                if name in names:
+                    found: object = getattr(module, name)
+                    setattr(sys.modules[package], name, found)
+                    return found
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return __getattr__, all_names
+
+
+def modules_of(package: str) -> list[str]:
+    """Return the full names of the modules of a package and of its packages, in order."""
+    found: list[str] = []
+    path: Any = sys.modules[package].__path__
+    for module in pkgutil.iter_modules(path):
+        full = f"{package}.{module.name}"
+        if module.ispkg:
+            importlib.import_module(full)
+            found += modules_of(full)
+        else:
+            found.append(full)
+    return found

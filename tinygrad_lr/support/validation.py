@@ -1,72 +1,47 @@
-"""Check arguments: numbers, integers, arrays of floats, class labels."""
+"""Check arguments: numbers, integers, choices, arrays of floats, class labels.
+
+Every sentence has one form: "where: argument must be X, got Y", then "; cure" if it isn't obvious.
+"""
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
 import operator
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, LabelError, ShapeError, bad_argument, refuse
+from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from .abstract_array import AbstractArray, Array
 
-
-def float_array(where: str, name: str, value: Any) -> Array:
-    """The value as an array of floats: integers as float64, a masked entry as nan."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.result_type(value.dtype, np.float16)), np.nan)
-    try:
-        data = np.asarray(value)
-    except ValueError:
-        wrong, given = f"{name} has rows of different lengths", type(value).__name__
-        refuse(ShapeError, where, wrong, expected="rows of one length", given=given)
-    if data.dtype.kind not in "fiub":
-        wrong, cure = f"{name} is not made of real numbers", f"convert {name} to floats first"
-        expected, given = "integers or floats", f"dtype {data.dtype}"
-        refuse(DtypeError, where, wrong, expected=expected, given=given, cure=cure)
-    return data if data.dtype.kind == "f" else data.astype(np.float64)
-
-
-def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
-    """Names the first entry that is nan or infinite."""
-    if np.isfinite(data).all():
-        return
-    index = tuple(np.argwhere(~np.isfinite(data))[0].tolist())
-    entry = f"{name}{list(index)}" if index else name
-    column = f", in column {labels[index[-1]]!r}," if labels and len(index) == 2 else ""
-    wrong, cure = f"{entry}{column} is not finite", "leave that row out or fill it in"
-    given = data[index]
-    refuse(ArgumentError, where, wrong, expected="finite numbers", given=given, cure=cure)
+T = TypeVar("T")
 
 
 def check_number(
     where: str, name: str, given: Any, *, positive: bool = False, below: float = math.inf
 ) -> float:
-    """A finite number from 0, or above 0. Raises `ArgumentError` for anything else.
+    """Return a finite number >= 0 (or > 0) as a float. Raises `ArgumentError` for anything else.
 
     >>> check_number("Adam", "eps", 0, positive=True)
     Traceback (most recent call last):
         ...
-    tinygrad_lr.errors.ArgumentError: Adam: eps is out of range; expected a finite number > 0, \
-given 0
+    tinygrad_lr.errors.ArgumentError: Adam: eps must be a finite number > 0, got 0
     """
     real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
     if real and math.isfinite(given) and (given > 0 if positive else given >= 0) and given < below:
         return float(given)
-    least = "> 0" if positive else ", 0 or more"
+    bounds = "> 0" if positive else ">= 0"
     expected = (
-        f"a finite number{' ' * positive}{least}"
-        if below == math.inf
-        else (f"a number {'above' if positive else 'from'} 0, below {below:g}")
+        f"a finite number {bounds}" if below == math.inf else f"a number {bounds} and < {below:g}"
     )
-    wrong = f"{name} is out of range" if real else f"{name} is no number"
-    refuse(ArgumentError, where, wrong, expected=expected, given=f"{given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
 
 
 def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
-    """A whole number from `low`. Raises `ArgumentError` for anything else.
+    """Return an integer >= `low` as an int. Raises `ArgumentError` for anything else.
 
     >>> check_integer("Cosine", "steps", 100, low=1)
     100
@@ -76,47 +51,120 @@ def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
     except TypeError:
         count = low - 1
     if count < low or isinstance(given, (bool, np.bool_)):
-        wrong = f"{name} is no whole number in range"
-        expected = f"a whole number, {low} or more"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{given!r:.60}")
+        raise ArgumentError(f"{where}: {name} must be an integer >= {low}, got {given!r:.60}")
     return count
 
 
+def check_fraction(where: str, name: str, given: Any) -> float:
+    """Return a number from 0 to 1 as a float. Raises `ArgumentError` for anything else.
+
+    >>> check_fraction("Dropout", "p", 0.5)
+    0.5
+    """
+    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
+    if not real or not 0 <= given <= 1:
+        raise ArgumentError(f"{where}: {name} must be a number from 0 to 1, got {given!r:.60}")
+    return float(given)
+
+
+def check_choice(where: str, name: str, given: T, choices: Iterable[T]) -> T:
+    """Return one of the choices. Raises `ArgumentError` for anything else, with the nearest name.
+
+    >>> check_choice("mse", "reduction", "men", ("mean", "sum", "none"))
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: mse: reduction must be 'mean', 'sum' or 'none', got 'men'; \
+did you mean 'mean'?
+    """
+    options = tuple(choices)
+    for option in options:  # by type first: an array or a Value compares entry by entry
+        if given is option or (type(given) is type(option) and given == option):
+            return option
+    *first, last = map(repr, options)
+    expected = f"{', '.join(first)} or {last}" if first else last
+    names = [option for option in options if isinstance(option, str)]
+    near = difflib.get_close_matches(given, names, 1) if isinstance(given, str) else []
+    cure = f"; did you mean {near[0]!r}?" if near else ""
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}{cure}")
+
+
+def check_instance(
+    where: str, name: str, given: Any, kind: type[T] | tuple[type[T], ...], expected: str
+) -> T:
+    """Return an instance of `kind`. Raises `ArgumentError` for anything else.
+
+    >>> check_instance("fit", "model", "mlp", dict, "a tg.nn.Module")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: fit: model must be a tg.nn.Module, got str
+    """
+    if isinstance(given, kind):
+        return given
+    found = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {found}")
+
+
+def float_array(where: str, name: str, value: Any) -> Array:
+    """Return the value as an array of floats: integers as float64, a masked entry as nan."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.result_type(value.dtype, np.float16)), np.nan)
+    try:
+        data = np.asarray(value)
+    except ValueError:
+        raise ShapeError(
+            f"{where}: {name} must have rows of equal length, got a {type(value).__name__} "
+            "whose rows differ"
+        ) from None
+    if data.dtype.kind not in "fiub":
+        raise DtypeError(
+            f"{where}: {name} must contain integers or floats, got dtype {data.dtype}; "
+            f"convert {name} to floats first"
+        )
+    return data if data.dtype.kind == "f" else data.astype(np.float64)
+
+
+def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
+    """Raise `ArgumentError` for the first entry that is nan or infinite."""
+    if np.isfinite(data).all():
+        return
+    index = tuple(np.argwhere(~np.isfinite(data))[0].tolist())
+    entry = f"{name}{list(index)}" if index else name
+    column = f" (column {labels[index[-1]]!r})" if labels and len(index) == 2 else ""
+    raise ArgumentError(
+        f"{where}: {entry}{column} must be finite, got {data[index]}; "
+        "leave that row out or fill it in"
+    )
+
+
 def shape_mismatch(where: str, prediction: tuple[int, ...], target: tuple[int, ...]) -> ShapeError:
-    """The error for a target of another shape, with the cure where the two would broadcast."""
+    """Return the error for a target of another shape, with the cure where the two broadcast."""
     if prediction == (*target, 1):
         cure = "pass target[..., None], or prediction[..., 0]"
     elif target == (*prediction, 1):
         cure = "pass target[..., 0], or prediction[..., None]"
     elif target == prediction[:-1]:
-        cure = "for class labels, take cross_entropy (and accuracy)"
+        cure = "for class labels, use cross_entropy (and accuracy)"
     else:
-        cure = f"bring both to one shape: {where} does not broadcast"
+        cure = f"reshape one of them: {where} does not broadcast"
     return ShapeError(
-        bad_argument(
-            where,
-            "prediction and target have different shapes",
-            expected=f"a target of shape {prediction}",
-            given=f"{target}",
-            cure=cure,
-        )
+        f"{where}: target must have the shape of the prediction, {prediction}, got {target}; {cure}"
     )
 
 
 def class_labels(
     where: str, given: Any, shape: tuple[int, ...], classes: int, ignore_index: int | None = None
 ) -> Array:
-    """The labels as an array of their own, of that shape and of integers from 0 to classes - 1.
+    """Return the labels as a new array of that shape, of integers from 0 to classes - 1.
 
-    Raises `DtypeError` (a TypeError) for what is not integers, `ShapeError` for another shape,
-    `LabelError` (an IndexError) for the first label that is no class and not `ignore_index`, and
-    `ArgumentError` for an `ignore_index` that is no integer.
+    Raises `DtypeError` (a TypeError) unless they are integers, `ShapeError` for another shape,
+    `LabelError` (an IndexError) for the first label that is out of range and not `ignore_index`,
+    and `ArgumentError` unless `ignore_index` is an integer.
 
     >>> class_labels("cross_entropy", [2, 0, 3], (3,), 3)
     Traceback (most recent call last):
         ...
-    tinygrad_lr.errors.LabelError: cross_entropy: label 3 in row 2 is no class; expected 0 to 2 \
-(3 classes), given 3
+    tinygrad_lr.errors.LabelError: cross_entropy: labels must be from 0 to 2 (3 classes), \
+got 3 in row 2
     """
     if isinstance(given, AbstractArray):
         if given.dtype.kind not in "iub":
@@ -127,13 +175,12 @@ def class_labels(
         return given.in_form_of(np.intp(0))  # type: ignore[no-any-return]
     array = integers(where, given)
     if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
-        wrong, found = "ignore_index is no label", f"{ignore_index!r:.60}"
-        refuse(ArgumentError, where, wrong, expected="an integer", given=found)
+        raise ArgumentError(
+            f"{where}: ignore_index must be an integer or None, got {ignore_index!r:.60}"
+        )
     if array.shape != shape:
-        wrong, cure = "the labels do not fit the prediction", ""
-        if array.shape == (*shape, 1):
-            cure = "pass target[..., 0]"
-        refuse(ShapeError, where, wrong, expected=f"shape {shape}", given=array.shape, cure=cure)
+        cure = "; pass target[..., 0]" if array.shape == (*shape, 1) else ""
+        raise ShapeError(f"{where}: labels must have shape {shape}, got {array.shape}{cure}")
     labels = array.astype(np.intp)
     if labels.size and labels.view(np.uintp).max() >= classes:  # a negative one is huge there
         bad = labels.view(np.uintp) >= classes
@@ -145,11 +192,11 @@ def class_labels(
 
 
 def integers(where: str, given: Any) -> Array:
-    """Labels as an array of integers or booleans. Raises `DtypeError` for anything else."""
+    """Return labels as an array of integers or booleans. Raises `DtypeError` for anything else."""
     if hasattr(type(given), "__apply__"):
         found, cure = "a Value", "pass a plain array of integers"
     elif isinstance(given, np.ma.MaskedArray):
-        found, cure = "a masked array", "fill it, and name what you filled it with in ignore_index"
+        found, cure = "a masked array", "fill it, and pass the fill value as ignore_index"
     else:
         array = np.asarray(given)
         if array.dtype.kind in "iub":
@@ -158,30 +205,21 @@ def integers(where: str, given: Any) -> Array:
         cure = "number the classes first, with np.unique(labels, return_inverse=True)"
         if array.dtype.kind == "f":
             cure = "pass target.astype(int), or probabilities in the shape of the prediction"
-    refuse(DtypeError, where, "labels are no integers", expected="integers", given=found, cure=cure)
+    raise DtypeError(f"{where}: labels must be integers, got {found}; {cure}")
 
 
 def _refuse_label(
     where: str, array: Array, bad: Array, classes: int, ignore_index: int | None
-) -> None:
-    """Raise for the first bad label."""
-    place = np.argwhere(bad)[0].tolist()
-    label = array[tuple(place)]
-    row = f" in row {place[0]}" if len(place) == 1 else f" at {place}" if place else ""
-    noun = "class" if classes == 1 else "classes"
-    expected = f"0 to {classes - 1} ({classes} {noun})"
+) -> NoReturn:
+    """Raise `LabelError` for the first bad label."""
+    index = np.argwhere(bad)[0].tolist()
+    row = f" in row {index[0]}" if len(index) == 1 else f" at {index}" if index else ""
+    expected = "0 (1 class)" if classes == 1 else f"from 0 to {classes - 1} ({classes} classes)"
     if ignore_index is not None:
         expected += f" or ignore_index {ignore_index}"
     cure = ""
     if classes == 1:
-        cure = "for one logit a row use binary_cross_entropy"
+        cure = "; for one logit per row use binary_cross_entropy"
     elif array.min() == 1 and array.max() == classes:
-        cure = "number the classes from 0: pass target - 1"
-    refuse(
-        LabelError,
-        where,
-        f"label {label}{row} is no class",
-        expected=expected,
-        given=label,
-        cure=cure,
-    )
+        cure = "; number the classes from 0: pass target - 1"
+    raise LabelError(f"{where}: labels must be {expected}, got {array[tuple(index)]}{row}{cure}")

@@ -1,4 +1,4 @@
-"""What a writer makes of a program: something that can be run."""
+"""The interface of a backend: it turns a program into an `Executable`."""
 
 from __future__ import annotations
 
@@ -9,46 +9,50 @@ from ...support.abstract_array import Array
 from .instruction import Instruction
 from .program import Program
 
-Moved = Sequence[tuple[int, Instruction]]
+Updates = Sequence[tuple[int, Instruction]]
+"""Inputs, by position, and the values that they hold after the program has run."""
 
 
 class Executable(Protocol):
-    """A program that can be run.
+    """A compiled program.
 
-    It is given the numbers of the program's inputs, in their order. Arrays of inputs that the
-    program moves are changed in place; numbers that it moves come back after the results.
+    It is called with the values of the program's inputs, in order. Inputs that are arrays are
+    updated in place; updated numbers are returned after the results.
     """
 
     backend: str
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
-        """The results, then the numbers that were moved."""
+        """Run the program once; return the results, then the updated numbers."""
 
     def loop(
         self, inputs: list[Any], steps: int, changing: dict[int, Array]
     ) -> tuple[list[Any], list[Any]]:
-        """So many steps: the results of each, stacked, and the numbers moved.
+        """Run the program `steps` times; return the stacked results, and the updated numbers.
 
-        `changing` has for some inputs the numbers of every step.
+        `changing` has, for some inputs, the values of all steps along a first axis.
         """
 
-    # ---- parts of the quick way through a call: lines and expressions of Python
+    # ---- source code for `runtime.fast_call`, which writes one function for the whole call
 
-    def set_number(self, writing: Any, i: int, number: str) -> list[str]:
-        """The lines that give a number to the program."""
+    def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
+        """Return the lines that pass a number to the program."""
 
-    def set_array(self, writing: Any, i: int, name: str) -> str:
-        """The expression that gives an array to the program, and says whether it is kept."""
+    def pass_array(self, writer: Any, i: int, name: str) -> str:
+        """Return the expression that passes an array to the program.
 
-    def quick(self, writing: Any) -> list[str]:
-        """The lines that run the program."""
+        Its value is the array, if the same object need not be passed again, or None.
+        """
 
-    def found(self, writing: Any, k: int) -> str:
-        """The expression for a result, after that."""
+    def run_lines(self, writer: Any) -> list[str]:
+        """Return the lines that run the program."""
 
-    def moved_number(self, writing: Any, i: int) -> str:
-        """The expression for a number that was moved."""
+    def result_expression(self, writer: Any, k: int) -> str:
+        """Return the expression for a result, after the program has run."""
+
+    def updated_number(self, writer: Any, i: int) -> str:
+        """Return the expression for an updated number."""
 
 
-Writer = Callable[[Program, Sequence[Instruction], Moved], Executable]
-"""How a program becomes executable: given its inputs, and what some of them are to hold then."""
+Backend = Callable[[Program, Sequence[Instruction], Updates], Executable]
+"""Compiles a program, given its inputs and the updates of some of them."""

@@ -1,10 +1,13 @@
-"""Fusion: which instructions share a loop, so that what one computes never goes to memory.
+"""Fusion: group instructions into kernels, so that intermediate results stay in registers.
 
 A `Loop` runs over an iteration space: rows (the outer axes) and, within a row, columns (the last
-axis). Its members are elementwise instructions and reductions. A member that depends on the
-columns is computed for each entry; one that does not, such as the sum of a row, once a row, and
-may be used by what follows in the same row: a softmax is one loop. A `Product` is a matrix product
-with the elementwise instructions that are its last line. A `Call` goes back to Python.
+axis). Its members are elementwise instructions and reductions. A member that varies along the
+columns is computed for each entry. One that doesn't, such as the sum of a row, is computed once
+per row, and later members may use it in the same row: a softmax is one loop. A `Product` is a
+matrix product with an epilogue of elementwise instructions. A `Call` calls back into Python.
+
+The pass is greedy. Instructions are visited in topological order, and each joins the last kernel
+that it fits into and that doesn't run before its operands' kernels.
 """
 
 from __future__ import annotations
@@ -13,21 +16,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .instruction import REDUCTIONS, VIEWS, Instruction, Shape
-from .program import ordered
+from .program import topological_order
+
+MAX_LOOP_MEMBERS = 600  # longer code compiles slowly
 
 Axes = tuple[int | None, ...]
-"""For each axis of an instruction, which axis of the iteration space it is; None for length 1."""
+"""The axis of the iteration space that each axis of an instruction is; None for length 1."""
 
 
 @dataclass(eq=False)
 class Kernel:
-    """A piece of the program that runs as a whole."""
+    """A part of the program that runs as a whole."""
 
     members: list[Instruction] = field(default_factory=list)
 
     @property
     def last(self) -> Instruction:
-        """What it was made for."""
+        """The instruction added last."""
         return self.members[-1]
 
 
@@ -40,49 +45,54 @@ class Loop(Kernel):
 
     @property
     def inner(self) -> int:
-        """The axis of the columns: the last one that is longer than 1, -1 if there is none."""
+        """The axis of the columns: the last one that is longer than 1, or -1 if there is none."""
         return max((i for i, n in enumerate(self.shape) if n > 1), default=-1)
 
     def is_full(self, x: Instruction) -> bool:
-        """Whether a member has a value for each column."""
-        return self.inner >= 0 and self.inner in self.depends(x)
+        """Return True if a member has a value for each column, not one per row."""
+        return self.inner >= 0 and self.inner in self.varying_axes(x)
 
-    def depends(self, x: Instruction) -> set[int]:
-        """The axes on which a member's values depend."""
+    def varying_axes(self, x: Instruction) -> set[int]:
+        """Return the axes of the iteration space along which a member varies."""
         return {i for i in self.axes[x] if i is not None and self.shape[i] > 1}
 
-    def within(self, x: Instruction) -> bool:
-        """Whether a member's value is there for others in the same turn."""
+    def is_available_in_row(self, x: Instruction) -> bool:
+        """Return True if other members can use x in the same row.
+
+        An elementwise result is known at once, the sum of a row at the end of the row, and a sum
+        over rows only after the loop.
+        """
         if x.operation not in REDUCTIONS:
             return True
         outer = {i for i, n in enumerate(self.shape) if n > 1 and i != self.inner}
-        return self.depends(x) == outer and not (self.inner < 0)
+        return self.varying_axes(x) == outer and not (self.inner < 0)
 
 
 @dataclass(eq=False)
 class Product(Loop):
-    """A matrix product, and what is done with each entry as it is finished."""
+    """A matrix product, and the elementwise epilogue for each finished entry."""
 
 
 @dataclass(eq=False)
 class Call(Kernel):
-    """What is done by a function of Python."""
+    """A call of a Python function."""
 
 
-def fused(roots: Iterable[Instruction], native: Callable[[Instruction], bool]) -> list[Kernel]:
-    """Kernels in an order in which they can run; `native` says what they can compute without
-    going back to Python.
+def fuse(roots: Iterable[Instruction], native: Callable[[Instruction], bool]) -> list[Kernel]:
+    """Return kernels in an order in which they can run.
+
+    `native` returns True for instructions that kernels can compute without calling Python.
     """
-    order = [x for x in ordered(roots) if x.operation not in VIEWS]
-    return Fusing(order, native).kernels
+    order = [x for x in topological_order(roots) if x.operation not in VIEWS]
+    return Fusion(order, native).kernels
 
 
-class Fusing:
-    """Instructions being sorted into kernels, one after the other."""
+class Fusion:
+    """The state of the fusion: kernels so far, and the kernel of each instruction."""
 
     def __init__(self, order: Sequence[Instruction], native: Callable[[Instruction], bool]) -> None:
         self.kernels: list[Kernel] = []
-        self.home: dict[Instruction, int] = {}  # in which kernel an instruction is computed
+        self.home: dict[Instruction, int] = {}  # the index of an instruction's kernel
         for x in order:
             if x.operation in {"input", "constant", "part"}:
                 continue
@@ -90,28 +100,28 @@ class Fusing:
                 self.home[x] = max(self.home[y] for y in x.inputs) + 1  # after all its parts
                 continue
             if not native(x):
-                self._begin(x, Call([x]))
+                self._start(x, Call([x]))
             elif x.operation == "dot":
                 shape = x.shape
-                self._begin(x, Product([x], shape, {x: tuple(range(len(shape)))}))
-            elif not self._joined(x):
+                self._start(x, Product([x], shape, {x: tuple(range(len(shape)))}))
+            elif not self._join_kernel(x):
                 shape = x.inputs[0].shape if x.operation in REDUCTIONS else x.shape
-                axes = reduced_axes(x, tuple(range(len(shape))))
-                self._begin(x, Loop([x], shape, {x: axes}))
+                axes = reduce_axes(x, tuple(range(len(shape))))
+                self._start(x, Loop([x], shape, {x: axes}))
 
-    def _begin(self, x: Instruction, kernel: Kernel) -> None:
+    def _start(self, x: Instruction, kernel: Kernel) -> None:
         self.home[x] = len(self.kernels)
         self.kernels.append(kernel)
 
-    def _joined(self, x: Instruction) -> bool:
-        """Put an instruction into a kernel that is there already, if it fits in one."""
+    def _join_kernel(self, x: Instruction) -> bool:
+        """Add an instruction to the last kernel that it fits into; return False if none does."""
         needed = [self.home[base_of(y)] for y in x.inputs if base_of(y) in self.home]
         earliest = max(needed, default=0)  # it cannot run before its operands' kernels
         for position in range(len(self.kernels) - 1, earliest - 1, -1):
             kernel = self.kernels[position]
             if not isinstance(kernel, Loop):
                 continue
-            axes = self._fitting(kernel, x)
+            axes = self._find_axes(kernel, x)
             if axes is not None:
                 kernel.members.append(x)
                 kernel.axes[x] = axes
@@ -119,12 +129,12 @@ class Fusing:
                 return True
         return False
 
-    def _fitting(self, kernel: Loop, x: Instruction) -> Axes | None:
-        """The axes that an instruction would have in a loop, None if it does not fit."""
+    def _find_axes(self, kernel: Loop, x: Instruction) -> Axes | None:
+        """Return the axes that an instruction has in a loop, or None if it doesn't fit."""
         iterated = x.inputs[0].shape if x.operation in REDUCTIONS else x.shape
         if isinstance(kernel, Product) and (x.operation in REDUCTIONS or iterated != kernel.shape):
             return None
-        if len(kernel.members) >= MOST:
+        if len(kernel.members) >= MAX_LOOP_MEMBERS:
             return None
         candidates: list[Axes] = []
         for y in () if isinstance(kernel, Product) else x.inputs:
@@ -135,12 +145,12 @@ class Fusing:
         if iterated == kernel.shape:
             candidates.append(tuple(range(len(iterated))))
         for mapping in candidates:
-            if self._agrees(kernel, x, iterated, mapping):
-                return reduced_axes(x, mapping)
+            if self._operands_match(kernel, x, iterated, mapping):
+                return reduce_axes(x, mapping)
         return None
 
-    def _agrees(self, kernel: Loop, x: Instruction, iterated: Shape, mapping: Axes) -> bool:
-        """Whether every operand that the loop computes is there, at the right index."""
+    def _operands_match(self, kernel: Loop, x: Instruction, iterated: Shape, mapping: Axes) -> bool:
+        """Return True if operands that the loop computes are known in the same turn."""
         if len(mapping) != len(iterated):
             return False
         for n, i in zip(iterated, mapping, strict=True):
@@ -154,13 +164,13 @@ class Fusing:
             if not whole_rows or isinstance(kernel, Product):
                 return False
             if not any(base_of(y) in kernel.axes for y in x.inputs):
-                return False  # it has nothing to do with these rows
+                return False  # it reads nothing that this loop computes
         for y in x.inputs:
             base = base_of(y)
             if base in kernel.axes:
                 wanted = backward_axes(y, mapping[len(mapping) - len(y.shape) :])
                 have = kernel.axes[base]
-                if wanted is None or not kernel.within(base):
+                if wanted is None or not kernel.is_available_in_row(base):
                     return False
                 pairs = zip(base.shape, wanted, have, strict=True)
                 if any(n > 1 and a != b for n, a, b in pairs):
@@ -168,19 +178,15 @@ class Fusing:
         return True
 
 
-MOST = 600
-"""Members of one loop: code that is longer compiles slowly."""
-
-
 def base_of(x: Instruction) -> Instruction:
-    """What a view looks at."""
+    """Return the instruction behind a chain of views, or the call behind a part."""
     while x.operation in VIEWS or x.operation == "part":
         x = x.inputs[0]
     return x
 
 
-def reduced_axes(x: Instruction, axes: Axes) -> Axes:
-    """The axes of a reduction's result, given those of its operand; the same for other kinds."""
+def reduce_axes(x: Instruction, axes: Axes) -> Axes:
+    """Return the axes of x, given those of its operand: a reduction loses some."""
     if x.operation not in REDUCTIONS:
         return axes
     gone, kept = x.options["axis"], x.options["keepdims"]
@@ -190,7 +196,7 @@ def reduced_axes(x: Instruction, axes: Axes) -> Axes:
 
 
 def forward_axes(kernel: Loop, y: Instruction) -> Axes | None:
-    """The axes of an operand that is a view of a member: None if the loop does not compute it."""
+    """Return the axes of an operand that is a view of a member; None if it isn't one."""
     views = []
     base = y
     while base.operation in VIEWS:
@@ -200,19 +206,19 @@ def forward_axes(kernel: Loop, y: Instruction) -> Axes | None:
         return None
     axes: Axes | None = kernel.axes[base]
     for view in reversed(views):
-        axes = None if axes is None else through(view, axes)
+        axes = None if axes is None else view_axes(view, axes)
     return axes
 
 
-def through(view: Instruction, axes: Axes) -> Axes | None:
-    """The axes of a view, given those of what it looks at."""
+def view_axes(view: Instruction, axes: Axes) -> Axes | None:
+    """Return the axes of a view, given those of its operand."""
     shape, inner = view.shape, view.inputs[0].shape
     if view.operation == "transpose":
         return tuple(axes[i] for i in view.options["axes"])
     if view.operation == "broadcast":
         extra = len(shape) - len(inner)
         if any(n != m for n, m in zip(shape[extra:], inner, strict=True)) or extra:
-            return None  # spread: the result has entries that the member has not
+            return None  # the result has entries that the member doesn't have
         return axes
     if view.operation == "reshape":
         left = [axis for n, axis in zip(inner, axes, strict=True) if n > 1]
@@ -224,7 +230,7 @@ def through(view: Instruction, axes: Axes) -> Axes | None:
 
 
 def backward_axes(y: Instruction, axes: Axes) -> Axes | None:
-    """The axes that the member behind a view must have, for the view to have these."""
+    """Return the axes that the member behind a view must have for the view to have `axes`."""
     found: Axes | None = axes
     while y.operation in VIEWS:
         inner = y.inputs[0]

@@ -1,7 +1,8 @@
-"""What a traced program is made of: instructions, each with its operands, shape and dtype.
+"""Instructions: the nodes of a traced program, each with its operands, shape and dtype.
 
-An instruction is a NumPy call that has not been made yet. `add`, `exp`, `less` and their like are
-NumPy's ufuncs; the other operations are listed in `EXECUTE`, which is also what they mean.
+An instruction is a NumPy call that has not been made yet. `add`, `exp`, `less` and so on are
+NumPy's ufuncs. The operations that are neither ufuncs nor reductions are listed in `EXECUTE`,
+which also defines their meaning.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ...support.abstract_array import Array
 Shape = tuple[int, ...]
 
 FLOAT64 = np.dtype(np.float64)
-WEAK: dict[type, np.dtype[Any]] = {
+WEAK_DTYPES: dict[type, np.dtype[Any]] = {
     float: FLOAT64,
     int: np.dtype(np.int64),
     bool: np.dtype(np.bool_),
@@ -51,10 +52,10 @@ ELEMENTWISE = frozenset({*UFUNCS, "where", "cast", "copy"})
 
 
 class Instruction:
-    """One result: the operation, its operands, its options, and what shape and dtype come out.
+    """One result: an operation, its operands and options, and the shape and dtype of the result.
 
-    `weak` says that it is a Python number, which widens no array. `name` is what the user calls
-    it, where that is known.
+    `weak` marks a Python number, which never promotes an array to a wider dtype. `name` is the
+    user's name for the result, where one is known. Instructions are compared by identity.
     """
 
     __slots__ = ("dtype", "inputs", "name", "operation", "options", "shape", "weak")
@@ -79,17 +80,17 @@ class Instruction:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that its entries take."""
+        """The size of its entries in bytes."""
         return self.size * self.dtype.itemsize
 
     @property
     def is_constant(self) -> bool:
-        """Whether its numbers are known."""
+        """True for a constant."""
         return self.operation == "constant"
 
     @property
     def value(self) -> Any:
-        """The numbers of a constant."""
+        """The number or array of a constant."""
         return self.options["value"]
 
     def __repr__(self) -> str:
@@ -98,16 +99,16 @@ class Instruction:
 
 
 def constant(value: Any) -> Instruction:
-    """A number or an array that is known while tracing. An array is referred to, not copied."""
+    """Return a constant instruction. An array is referenced, not copied."""
     kind = type(value)
-    if kind in WEAK:
-        return Instruction("constant", (), {"value": value}, (), WEAK[kind], weak=True)
+    if kind in WEAK_DTYPES:
+        return Instruction("constant", (), {"value": value}, (), WEAK_DTYPES[kind], weak=True)
     array = value if isinstance(value, np.ndarray) else np.asarray(value)
     return Instruction("constant", (), {"value": array}, array.shape, array.dtype)
 
 
 def is_number(x: Instruction, number: float) -> bool:
-    """Whether an instruction is this number in every entry."""
+    """Return True if every entry of an instruction is known to be this number."""
     if x.operation in {"broadcast", "reshape", "cast"}:
         return is_number(x.inputs[0], number)
     if x.operation != "constant":
@@ -118,9 +119,9 @@ def is_number(x: Instruction, number: float) -> bool:
 
 
 def make(operation: str, inputs: Sequence[Instruction], **options: Any) -> Instruction:
-    """An instruction whose shape and dtype follow from its operands.
+    """Return an instruction whose shape and dtype are inferred from its operands.
 
-    Raises what NumPy raises for operands that do not fit.
+    Operands that do not fit raise the same error as in NumPy.
     """
     weak = bool(inputs) and all(x.weak for x in inputs)
     if operation in UFUNCS:
@@ -129,7 +130,7 @@ def make(operation: str, inputs: Sequence[Instruction], **options: Any) -> Instr
         return Instruction(operation, inputs, options, shape, dtype, weak)
     if operation == "where":
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
-        dtype = np.result_type(*(stand_in_of(x) for x in inputs[1:]))
+        dtype = np.result_type(*(promotion_operand(x) for x in inputs[1:]))
         return Instruction(operation, inputs, options, shape, dtype, all(x.weak for x in inputs))
     if operation == "cast":
         weak = options.pop("weak", False)
@@ -138,73 +139,79 @@ def make(operation: str, inputs: Sequence[Instruction], **options: Any) -> Instr
         x = inputs[0]
         return Instruction(operation, inputs, options, x.shape, x.dtype, x.weak)
     if operation in REDUCTIONS:
-        return reduction(operation, inputs[0], **options)
-    like = EXECUTE[operation](*(hollow(x) for x in inputs), **options)
+        return make_reduction(operation, inputs[0], **options)
+    like = EXECUTE[operation](*(placeholder_array(x) for x in inputs), **options)
     return Instruction(operation, inputs, options, like.shape, like.dtype, weak)
 
 
+def replace_operands(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+    """Return the instruction with other operands of the same shapes and dtypes."""
+    if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
+        return x
+    return Instruction(x.operation, inputs, x.options, x.shape, x.dtype, x.weak, x.name)
+
+
 def result_dtype(ufunc: np.ufunc, inputs: Sequence[Instruction]) -> np.dtype[Any]:
-    """The dtype of a ufunc's result, a Python number widening nothing."""
+    """Return the dtype of a ufunc's result; Python numbers promote nothing (NEP 50)."""
     if all(x.weak for x in inputs):
         types = tuple(x.dtype for x in inputs)
     else:
         types = tuple(_python_type(x) if x.weak else x.dtype for x in inputs)  # type: ignore[misc]
-    found = ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))
-    return found[-1]
+    return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))[-1]
 
 
 def _python_type(x: Instruction) -> type:
     return {"f": float, "i": int, "b": bool}[x.dtype.kind]
 
 
-def stand_in_of(x: Instruction) -> Any:
-    """Something of its dtype for `np.result_type`, a Python number for a weak one."""
+def promotion_operand(x: Instruction) -> Any:
+    """Return what `np.result_type` must see: a Python number if x is weak, else its dtype."""
     return _python_type(x)(1) if x.weak else x.dtype
 
 
-def hollow(x: Instruction) -> Array:
-    """An array of its shape and dtype that takes no memory: for shapes and dtypes of results."""
+def placeholder_array(x: Instruction) -> Array:
+    """Return an array of x's shape and dtype that takes no memory, to infer results from."""
     if x.operation == "constant":
         return np.asarray(x.value)
     return np.broadcast_to(np.zeros((), x.dtype), x.shape)
 
 
-def reduction(
+def make_reduction(
     operation: str, x: Instruction, axis: tuple[int, ...], keepdims: bool, dtype: Any = None
 ) -> Instruction:
-    """A reduction along axes, each counted from the left."""
+    """Return a reduction along non-negative axes."""
     shape = tuple(1 if i in axis else n for i, n in enumerate(x.shape) if keepdims or i not in axis)
     like = REDUCTIONS[operation].reduce(np.ones((1,), x.dtype), dtype=dtype)
     options = {"axis": axis, "keepdims": keepdims, "dtype": dtype}
     return Instruction(operation, (x,), options, shape, like.dtype, x.weak)
 
 
-# ---- what the operations mean
+# ---- the meaning of the operations
 
 
 def _gather(x: Array, *indices: Array, index: tuple[Any, ...]) -> Any:
-    return x[filled_index(index, indices)]
+    return x[fill_index(index, indices)]
 
 
 def _scatter(x: Array, *indices: Array, index: tuple[Any, ...], shape: Shape) -> Array:
     out = np.zeros(shape, x.dtype)
-    np.add.at(out, filled_index(index, indices), x)
+    np.add.at(out, fill_index(index, indices), x)
     return out
 
 
 def _assign(base: Array, new: Array, *indices: Array, index: tuple[Any, ...]) -> Array:
     out = np.array(base)
-    out[filled_index(index, indices)] = new
+    out[fill_index(index, indices)] = new
     return out
 
 
-def filled_index(index: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
-    """The index with its arrays in the places that `Hole` marks."""
+def fill_index(index: tuple[Any, ...], indices: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the index with each `Hole` replaced by its array."""
     return tuple(indices[x.position] if isinstance(x, Hole) else x for x in index)
 
 
 class Hole:
-    """The place of an array in an index, or in the arguments of a call."""
+    """A slot for an array in an index, or in the arguments of a call."""
 
     __slots__ = ("position",)
 
@@ -243,11 +250,11 @@ EXECUTE: dict[str, Callable[..., Any]] = {
     "matmul": np.matmul,
     "part": lambda whole, position: whole[position],
 }
-"""The operations that are not entry by entry and no reductions, on arrays."""
+"""The operations that are neither elementwise nor reductions, as functions of arrays."""
 
 
 def execute(instruction: Instruction, inputs: Sequence[Any]) -> Any:
-    """What an instruction gives for the numbers of its operands."""
+    """Evaluate an instruction with NumPy, given the values of its operands."""
     operation, options = instruction.operation, instruction.options
     if operation == "constant":
         return instruction.value

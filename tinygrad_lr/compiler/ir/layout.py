@@ -1,52 +1,53 @@
-"""Where the entries of a view lie: reshaping, transposing, slicing and spreading cost nothing."""
+"""Views as strides: where the entries of a reshaped, transposed, sliced or broadcast array are.
+
+Strides and offsets are in entries, not bytes. No view is ever computed: a kernel reads the root
+array with the strides of the view.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .instruction import VIEWS, Instruction, Shape, make
-from .passes.constant_folding import remade
-from .program import Program
+from .instruction import VIEWS, Instruction, Shape
 
 Strides = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Location:
-    """An array within another one, in entries of that: the first, and the distance along axes."""
+    """A view: the array that it is a view of, its first entry there, and its strides."""
 
     root: Instruction
     offset: int
     strides: Strides
 
 
-def contiguous(shape: Shape) -> Strides:
-    """The strides of an array in C order."""
+def contiguous_strides(shape: Shape) -> Strides:
+    """Return the strides of an array in C order."""
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
-def located(x: Instruction) -> Location:
-    """Where an instruction's entries lie in what it is a view of (itself, if it is none)."""
+def locate(x: Instruction) -> Location:
+    """Return where the entries of a view are stored. An array that isn't a view is its own root."""
     views = []
     while x.operation in VIEWS:
         views.append(x)
         x = x.inputs[0]
-    offset, strides = 0, contiguous(x.shape)
+    offset, strides = 0, contiguous_strides(x.shape)
     shape = x.shape
     for view in reversed(views):
-        moved = seen(view, shape, strides)
-        assert moved is not None, view
-        offset, strides, shape = offset + moved[0], moved[1], view.shape
+        found = view_strides(view, shape, strides)
+        assert found is not None, view
+        offset, strides, shape = offset + found[0], found[1], view.shape
     return Location(x, offset, strides)
 
 
-def seen(view: Instruction, shape: Shape, strides: Strides) -> tuple[int, Strides] | None:
-    """The offset and the strides of a view of an array; None where it must be copied."""
+def view_strides(view: Instruction, shape: Shape, strides: Strides) -> tuple[int, Strides] | None:
+    """Return the offset and strides of a view of an array; None if the array must be copied."""
     if view.operation == "transpose":
         return 0, tuple(strides[i] for i in view.options["axes"])
     if view.operation == "broadcast":
@@ -54,13 +55,13 @@ def seen(view: Instruction, shape: Shape, strides: Strides) -> tuple[int, Stride
         own = [s if n > 1 else 0 for n, s in zip(shape, strides, strict=True)]
         return 0, (0,) * extra + tuple(own)
     if view.operation == "slice":
-        return sliced(shape, strides, view.options["index"])
-    found = reshaped(shape, strides, view.shape)
+        return slice_strides(shape, strides, view.options["index"])
+    found = reshape_strides(shape, strides, view.shape)
     return None if found is None else (0, found)
 
 
-def sliced(shape: Shape, strides: Strides, index: Any) -> tuple[int, Strides]:
-    """What NumPy makes of an index: it is asked, with an array that nobody reads."""
+def slice_strides(shape: Shape, strides: Strides, index: Any) -> tuple[int, Strides]:
+    """Return the offset and strides of `x[index]`, as found by indexing an array never read."""
     whole = np.lib.stride_tricks.as_strided(np.empty(1, np.uint8), shape, strides)
     part = whole[index]
     if not isinstance(part, np.ndarray):  # one entry
@@ -71,10 +72,15 @@ def sliced(shape: Shape, strides: Strides, index: Any) -> tuple[int, Strides]:
     return start if part.size else 0, part.strides
 
 
-def reshaped(shape: Shape, strides: Strides, new: Shape) -> Strides | None:
-    """Strides that read an array in another shape, None if no strides do."""
+def reshape_strides(shape: Shape, strides: Strides, new: Shape) -> Strides | None:
+    """Return strides that read an array in another shape; None if there are none.
+
+    Axes of length 1 are ignored. The rest is split into the shortest groups of old and new axes
+    with equal products (as in NumPy's attempt at a reshape without a copy); within a group, the
+    old axes must be adjacent in memory.
+    """
     if math.prod(shape) == 0:
-        return contiguous(new)
+        return contiguous_strides(new)
     old = [(n, s) for n, s in zip(shape, strides, strict=True) if n > 1]
     found: list[int] = []
     i = 0
@@ -102,17 +108,3 @@ def reshaped(shape: Shape, strides: Strides, new: Shape) -> Strides | None:
         i, j = i + 1, j + 1
     rest = iter(found)
     return tuple(next(rest) if n > 1 else 0 for n in new)
-
-
-def layout(program: Program) -> Program:
-    """Put a copy before each reshape that no strides express; all other views stay free."""
-
-    def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
-        made = remade(x, inputs)
-        if made.operation == "reshape":
-            where = located(made.inputs[0])
-            if reshaped(made.inputs[0].shape, where.strides, made.shape) is None:
-                return make("reshape", [make("copy", [made.inputs[0]])], shape=made.shape)
-        return made
-
-    return program.rewritten(change)

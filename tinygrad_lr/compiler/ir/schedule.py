@@ -1,21 +1,27 @@
-"""In which order kernels run, what they keep in memory, and where: the plan of a native program."""
+"""The schedule of a native program: the order of its kernels, and the memory of their results.
+
+Two things are subtle. An update may be written over the input that it replaces only by a kernel
+that reads each old entry where it writes the new one, and that runs after all other readers of
+the input; otherwise it goes to memory of its own and is copied at the end. And intermediate
+results share one block of memory by lifetime, best fit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .fusion import Call, Kernel, Loop, Product, base_of, fused
-from .instruction import Instruction, make
-from .layout import contiguous, located
-from .program import in_order
+from .fusion import Call, Kernel, Loop, Product, base_of, fuse
+from .instruction import REDUCTIONS, Instruction, make
+from .layout import contiguous_strides, locate
+from .program import topological_sort
 
-ALIGNMENT = 64
+ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A piece of memory: an input's, a result's, a constant's, or one of the program's own."""
+    """A piece of memory: of an input, a result, a constant, or of an intermediate result (own)."""
 
     kind: str  # "input", "result", "constant", "own"
     number: int
@@ -23,34 +29,35 @@ class Storage:
 
 @dataclass
 class Schedule:
-    """Kernels in order, and where each instruction that is kept lies.
+    """Kernels in the order in which they run, and where results are stored.
 
-    - `stored`: what each kernel leaves in memory
-    - `places`: for what lies within another's memory, its first entry and its strides
-    - `own`: for each piece of the program's own memory, its offset and its length in bytes
-    - `total`: the bytes of all these together
+    - `stored`: the results that each kernel writes to memory
+    - `placements`: the first entry and the strides of what is stored within another's memory
+    - `own_memory`: offset and size in bytes of each piece of the program's own memory
+    - `total_bytes`: the size of the program's own memory
+    - `unshared_bytes`: what it would be if no results shared memory
     """
 
     kernels: list[Kernel]
     storage: dict[Instruction, Storage]
     constants: list[Instruction]
     stored: dict[Kernel, list[Instruction]] = field(default_factory=dict)
-    places: dict[Instruction, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
-    own: list[tuple[int, int]] = field(default_factory=list)
-    total: int = 0
-    separate: int = 0
+    placements: dict[Instruction, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    own_memory: list[tuple[int, int]] = field(default_factory=list)
+    total_bytes: int = 0
+    unshared_bytes: int = 0
 
 
-def scheduled(
+def make_schedule(
     inputs: Sequence[Instruction],
     results: Sequence[Instruction],
-    moved: Sequence[tuple[int, Instruction]],
-    native: Callable[[Instruction], bool],
+    updates: Sequence[tuple[int, Instruction]],
+    is_native: Callable[[Instruction], bool],
 ) -> Schedule:
-    """The plan for a program that returns `results` and moves inputs."""
+    """Return the schedule of a program that returns `results` and updates inputs."""
     returned = [make("copy", [x]) for x in results]
-    targets = [(i, make("copy", [new])) for i, new in moved]
-    kernels = fused([*returned, *(x for _, x in targets)], native)
+    targets = [(i, make("copy", [new])) for i, new in updates]
+    kernels = fuse([*returned, *(x for _, x in targets)], is_native)
     home = {x: kernel for kernel in kernels for x in kernel.members}
     edges = dependencies(kernels, home)
     in_place: dict[Instruction, int] = {}
@@ -59,7 +66,9 @@ def scheduled(
     for i, x in targets:
         writer = home[x]
         before = [k for k in kernels if k is not writer and inputs[i] in roots_read(k)]
-        if reads_alike(writer, inputs[i], x) and added(edges, [*before, *calls], writer):
+        if can_write_over(writer, inputs[i], x) and add_dependencies(
+            edges, [*before, *calls], writer
+        ):
             in_place[x] = i
         else:
             late.append((i, x))
@@ -70,19 +79,19 @@ def scheduled(
         kernels.append(kernel)
         home[again] = kernel
         in_place[again] = i
-    plan = Schedule(in_order(kernels, edges.__getitem__), {}, [])
+    plan = Schedule(topological_sort(kernels, edges.__getitem__), {}, [])
     for number, x in enumerate(inputs):
         plan.storage[x] = Storage("input", number)
     for number, x in enumerate(returned):
         plan.storage[x] = Storage("result", number)
     for x, i in in_place.items():
         plan.storage[x] = Storage("input", i)
-    _place(plan, home)
+    _allocate(plan, home)
     return plan
 
 
 def roots_read(kernel: Kernel) -> set[Instruction]:
-    """The instructions whose memory a kernel reads."""
+    """Return the instructions whose memory a kernel reads."""
     own = set(kernel.members)
     return {base_of(y) for x in kernel.members for y in x.inputs if base_of(y) not in own}
 
@@ -90,33 +99,35 @@ def roots_read(kernel: Kernel) -> set[Instruction]:
 def dependencies(
     kernels: Sequence[Kernel], home: dict[Instruction, Kernel]
 ) -> dict[Kernel, list[Kernel]]:
-    """For each kernel, those that must run before it."""
+    """Return, for each kernel, the kernels that must run before it."""
     return {
-        kernel: [maker for x in roots_read(kernel) for maker in makers(x, home)]
+        kernel: [maker for x in roots_read(kernel) for maker in producers(x, home)]
         for kernel in kernels
     }
 
 
-def makers(root: Instruction, home: dict[Instruction, Kernel]) -> list[Kernel]:
-    """The kernels that write an instruction's memory: several for arrays that are joined."""
+def producers(root: Instruction, home: dict[Instruction, Kernel]) -> list[Kernel]:
+    """Return the kernels that write an instruction's memory: several for a join."""
     if root.operation == "join":
         return [home[copy] for copy in root.inputs]
     found = home.get(base_of(root))
     return [] if found is None else [found]
 
 
-def added(edges: dict[Kernel, list[Kernel]], before: Sequence[Kernel], after: Kernel) -> bool:
-    """Let kernels run before another, unless one of them needs it; whether that was possible."""
-    fresh = [k for k in before if k is not after]
-    for kernel in fresh:
-        if needs(edges, kernel, after):
+def add_dependencies(
+    edges: dict[Kernel, list[Kernel]], before: Sequence[Kernel], after: Kernel
+) -> bool:
+    """Make kernels run before another; return False if one of them depends on it."""
+    new = [k for k in before if k is not after]
+    for kernel in new:
+        if depends_on(edges, kernel, after):
             return False
-    edges[after] = [*edges[after], *fresh]
+    edges[after] = [*edges[after], *new]
     return True
 
 
-def needs(edges: dict[Kernel, list[Kernel]], kernel: Kernel, other: Kernel) -> bool:
-    """Whether a kernel can only run after another."""
+def depends_on(edges: dict[Kernel, list[Kernel]], kernel: Kernel, other: Kernel) -> bool:
+    """Return True if a kernel can only run after another."""
     seen, waiting = set(), [kernel]
     while waiting:
         k = waiting.pop()
@@ -128,8 +139,11 @@ def needs(edges: dict[Kernel, list[Kernel]], kernel: Kernel, other: Kernel) -> b
     return False
 
 
-def reads_alike(kernel: Kernel, state: Instruction, target: Instruction) -> bool:
-    """Whether a kernel may write `target` over `state`: it reads each entry where it writes it."""
+def can_write_over(kernel: Kernel, state: Instruction, target: Instruction) -> bool:
+    """Return True if a kernel may write `target` over `state`.
+
+    It must read each entry of `state` only in the turn in which it writes that entry.
+    """
     if not isinstance(kernel, Loop):
         return False
     if isinstance(kernel, Product):
@@ -140,13 +154,13 @@ def reads_alike(kernel: Kernel, state: Instruction, target: Instruction) -> bool
         for y in x.inputs:
             if base_of(y) is not state:
                 continue
-            where = located(y)
+            where = locate(y)
             mapping = kernel.axes.get(x)
             if x.operation in {"dot"} or mapping is None:
                 return False
             if y.shape == state.shape == target.shape and not where.offset:
-                same = where.strides == located(state).strides or state.size == 1
-                aligned = _axes_of_operand(kernel, x, y)
+                same = where.strides == locate(state).strides or state.size == 1
+                aligned = operand_axes(kernel, x, y)
                 if same and aligned == kernel.axes[target]:
                     continue
             if state.size == 1:
@@ -155,22 +169,21 @@ def reads_alike(kernel: Kernel, state: Instruction, target: Instruction) -> bool
     return True
 
 
-def _axes_of_operand(kernel: Loop, x: Instruction, y: Instruction) -> tuple[int | None, ...]:
-    from .instruction import REDUCTIONS
-
+def operand_axes(kernel: Loop, x: Instruction, y: Instruction) -> tuple[int | None, ...]:
+    """Return the axes of the iteration space that the axes of an operand of x are."""
     axes = kernel.axes[x]
     if x.operation in REDUCTIONS:
         return tuple(range(len(y.shape)))
     return axes[len(axes) - len(y.shape) :]
 
 
-def place_of(plan: Schedule, x: Instruction) -> tuple[int, tuple[int, ...]]:
-    """Where an instruction's entries lie in its memory: the first one, and the strides."""
-    return plan.places.get(x) or (0, contiguous(x.shape))
+def placement_of(plan: Schedule, x: Instruction) -> tuple[int, tuple[int, ...]]:
+    """Return the first entry and the strides of an instruction within its memory."""
+    return plan.placements.get(x) or (0, contiguous_strides(x.shape))
 
 
-def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
-    """Find memory for all that one kernel leaves for another, by lifetime."""
+def _allocate(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
+    """Allocate memory for what one kernel leaves for another, by lifetime."""
     position = {kernel: i for i, kernel in enumerate(plan.kernels)}
     until: dict[Instruction, int] = {}
     constants: dict[Instruction, None] = {}
@@ -189,20 +202,20 @@ def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
     born: dict[int, list[Instruction]] = {}
     for x in until:
         if x not in plan.storage:
-            born.setdefault(min(position[k] for k in makers(x, home)), []).append(x)
+            born.setdefault(min(position[k] for k in producers(x, home)), []).append(x)
     free: list[tuple[int, int]] = []
     ending: dict[int, list[tuple[int, int]]] = {}
     for i, kernel in enumerate(plan.kernels):
         for x in born.get(i, ()):
             size = max(ALIGNMENT, -(-x.nbytes // ALIGNMENT) * ALIGNMENT)
-            plan.separate += size
-            offset = _taken(free, size)
+            plan.unshared_bytes += size
+            offset = _take_free(free, size)
             if offset is None:
-                offset, plan.total = plan.total, plan.total + size
-            plan.storage[x] = Storage("own", len(plan.own))
-            plan.own.append((offset, x.nbytes))
+                offset, plan.total_bytes = plan.total_bytes, plan.total_bytes + size
+            plan.storage[x] = Storage("own", len(plan.own_memory))
+            plan.own_memory.append((offset, x.nbytes))
             if x.operation == "join":
-                _share(plan, x)
+                _place_parts(plan, x)
             ending.setdefault(until[x], []).append((offset, size))
         free += ending.pop(i, ())
         free.sort()
@@ -212,22 +225,22 @@ def _place(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
         ]
 
 
-def _share(plan: Schedule, join: Instruction) -> None:
-    """Let the copies that are joined be parts of the whole's memory."""
-    strides, axis, before = contiguous(join.shape), join.options["axis"], 0
+def _place_parts(plan: Schedule, join: Instruction) -> None:
+    """Place the copies of a join within its memory."""
+    strides, axis, before = contiguous_strides(join.shape), join.options["axis"], 0
     for copy in join.inputs:
         plan.storage[copy] = plan.storage[join]
-        plan.places[copy] = (before * strides[axis], strides)
+        plan.placements[copy] = (before * strides[axis], strides)
         before += copy.shape[axis]
 
 
 def root_of(y: Instruction) -> Instruction:
-    """What lies in memory behind a view; a part of a call's result lies for itself."""
-    return located(y).root
+    """Return what a view is stored as. A part of a call's result has memory of its own."""
+    return locate(y).root
 
 
-def _taken(free: list[tuple[int, int]], size: int) -> int | None:
-    """The smallest free piece that is large enough, cut to size."""
+def _take_free(free: list[tuple[int, int]], size: int) -> int | None:
+    """Take memory from the smallest free piece that is large enough (best fit)."""
     fitting = [piece for piece in free if piece[1] >= size]
     if not fitting:
         return None

@@ -1,100 +1,60 @@
-"""`derivation`: how a loss depends on a weight, step by step, with every formula and number."""
+"""Derive a gradient step by step, with every formula and number: `derivation`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...core.autodiff import seed
-from ...core.chain_rule import pull_back
-from ...core.graph import ordered
+from ...core.chain_rule import pull_back, seed
+from ...core.graph import topological_order
 from ...core.value import Value
-from ...errors import ArgumentError, GraphError, refuse
+from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quoted
 from ...support.validation import check_number
-from ..graphs.call_stack import variables_of
+from ..graphs.call_stack import visible_variables
 from ..graphs.naming import Names
-from .local_derivatives import Region
-from .path_counting import Ways, leading_to, visible_values
-from .steps import Step, copied, steps_of
+from .local_derivatives import GraphFormulas
+from .model import DerivationData
+from .path_counting import PathGraph, dependents_of, visible_values
+from .render_markup import derivation_html, derivation_latex
+from .render_text import derivation_text
+from .steps import build_steps, copy_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Derivation:
-    """What `derivation` found: `steps` from the loss down; `text()`, `latex()`, `html()` show it.
+class Derivation(DerivationData):
+    """The result of `derivation`: show it with `text()`, `latex()` or `html()`.
 
-    - `wrt`: the Values that the loss was differentiated by, `gradient`: their gradients (one array
+    - `steps`: a `Step` for each Value, from the loss down
+    - `wrt`: the Values that the loss was differentiated by; `gradient`: their gradients (one array
       for one Value, a tuple for several)
-    - `paths`: how many ways lead from the loss to each of them
-    - `path`: the Values of the one way that is followed, from the loss down, or None for all
+    - `paths`: the number of paths from the loss to each of them
+    - `path`: the Values of the one path that is followed, from the loss down, or None for all
     - `at`: the entry that is followed, or None
     - `apart`: the paths of the model's parameters that no gradient reaches: unused or frozen
 
     All numbers are those that the loss was computed with, whatever was assigned since.
     """
 
-    steps: tuple[Step, ...]
-    wrt: tuple[Value, ...]
-    gradients: tuple[Any, ...]
-    names: Names
-    paths: tuple[int, ...]
-    path: tuple[Value, ...] | None = None
-    at: tuple[int, ...] | None = None
-    learning_rate: float | None = None
-    single: bool = field(default=True)
-    apart: tuple[str, ...] = ()
-
-    @property
-    def gradient(self) -> Any:
-        """dL/dw: of all paths together, whichever is followed."""
-        return self.gradients[0] if self.single else self.gradients
-
-    @property
-    def loss(self) -> Value:
-        """The Value that is differentiated."""
-        return self.steps[0].value
-
-    def step(self, value: Value) -> Step:
-        """The step of a Value. Raises `KeyError` where it is on no path."""
-        if value not in self._step_of:
-            raise KeyError(f"{value!r:.60} is on no path of this derivation")
-        return self._step_of[value]
-
-    @cached_property
-    def words(self) -> dict[str, str]:
-        """The LaTeX of names that are words, and the words."""
-        return self.names.words
-
-    @cached_property
-    def _step_of(self) -> dict[Value, Step]:
-        return {step.value: step for step in self.steps}
-
     def text(self, width: int = 80) -> str:
-        """The derivation for a terminal."""
-        from .render_text import as_text
-
-        return as_text(self, width)
+        """Return the derivation as text for a terminal, wrapped at `width` columns."""
+        return derivation_text(self, width)
 
     def latex(self) -> str:
-        """The formulas with their numbers, as an `aligned` environment of LaTeX."""
-        from .render_markup import as_latex
-
-        return as_latex(self)
+        """Return the formulas with their numbers, as an `aligned` environment of LaTeX."""
+        return derivation_latex(self)
 
     def html(self) -> str:
-        """A fragment of HTML with MathML: no script, no style sheet, nothing from elsewhere.
+        """Return a fragment of HTML with MathML: no script, no style sheet, no outside resource.
 
         Raises `MissingExtraError` without the extra `explain` (latex2mathml).
         """
-        from .render_markup import as_html
-
-        return as_html(self)
+        return derivation_html(self)
 
     def __repr__(self) -> str:
         names = ", ".join(self.names.text(x) for x in self.wrt)
@@ -120,27 +80,27 @@ def derivation(
     learning_rate: float | None = None,
     model: Module | None = None,
 ) -> Derivation:
-    """How a loss depends on a weight: the chain rule from the loss back to it, step by step.
+    """Explain how a loss depends on a weight: the chain rule from one to the other, step by step.
 
-    For each Value on the way: the formula that computed it, the local derivative of what read it,
-    the chain so far, its shape, its numbers, and the sentence that says what happens there. Where
-    several paths lead to a Value their shares are shown, and their sum. Formulas are not written
-    down anywhere: the rules that compute the gradient are run on symbols, and say what they do.
+    Each Value on the path is shown with the formula that computed it, the local derivative of its
+    reader, the chain so far, its shape, its numbers, and a sentence on what happens there. If
+    several paths lead to a Value, their shares are shown, and their sum. The formulas of
+    derivatives are not stored anywhere: they come from running the gradient rules on symbols.
 
     - `wrt`: a Value, several, or a Module for those of its parameters that a gradient reaches;
-      all leaves of the graph unless given
+      default: all leaves of the graph
     - `at`: the entry of the one Value `wrt` to follow, such as (row, column)
     - `path`: the number of the one path to follow, from 0; the gradient shown is that path's share
     - `learning_rate`: for the update at the end, w_new = w_old - learning rate · slope
-    - `model`: the module that the loss was computed with, so that its layers have their names
+    - `model`: the module that the loss was computed with, which gives the layers their names
 
     Names are those of the Values (`Value(2.0, name="w")`), else those of the caller's variables,
-    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. What has no name is written out where
-    it is read. Nothing is changed: no `.grad` is written.
+    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. A Value without a name is written out
+    where it is used. Nothing is changed: no `.grad` is written.
 
-    Raises `GraphError` where the loss is no scalar, has no graph, or does not depend on `wrt`;
-    `ArgumentError` for an entry or a path that there is not, or a learning rate that is no number
-    above 0.
+    Raises `GraphError` if the loss is not a scalar, has no graph, or does not depend on `wrt`;
+    `ArgumentError` for an entry or a path that does not exist, or a learning rate that is not a
+    positive number.
 
     >>> w, b = Value(0.5, name="w"), Value(0.0, name="b")
     >>> x, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])
@@ -159,7 +119,7 @@ def derivation(
     <BLANKLINE>
        dL/du = 2u/N
              = [−1.5, −3]   (2)
-       Where an entry of u grows by 1, L grows by 2u/N, for small changes.
+       When an entry of u grows by 1, L grows by 2u/N, for small changes.
     <BLANKLINE>
        du/dŷ = 1
        dL/dŷ = dL/du · du/dŷ = 2u/N
@@ -169,7 +129,7 @@ def derivation(
        dŷ/dw = x
        dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
              = −7.5
-       Where w grows by 1, ŷ grows by x. It is used 2 times, so its 2 shares are
+       When w grows by 1, ŷ grows by x. Since w is used 2 times, its 2 shares are
        added up.
     <BLANKLINE>
     The update: new = old − learning rate · slope
@@ -177,7 +137,7 @@ def derivation(
        w = 0.5 − 0.1 · (−7.5) = 1.25
     <BLANKLINE>
     """
-    variables = variables_of(sys._getframe(1))
+    variables = visible_variables(sys._getframe(1))
     _check(loss)
     if learning_rate is not None:
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
@@ -193,31 +153,27 @@ def derivation(
     for target in targets:
         if target not in cotangents:
             raise GraphError(
-                f"derivation: {names.text(loss)} does not depend on {_called(target, names)}"
+                f"derivation: {names.text(loss)} does not depend on {_name_of(target, names)}"
             )
     entry = _entry(at, targets)
     visible = visible_values(names, loss, targets)
     names.renumber(visible)
-    region = Region(loss, names, visible)
-    on_the_way = leading_to(names, targets)
-    graph = Ways(loss, names, visible, on_the_way)
+    formulas = GraphFormulas(loss, names, visible)
+    on_the_way = dependents_of(names, targets)
+    graph = PathGraph(loss, names, visible, on_the_way)
     counts = graph.counts()
     followed = None
     if path is not None:
         if len(targets) != 1:
-            refuse(
-                ArgumentError,
-                "derivation",
-                "a path leads to one Value",
-                expected="one Value in wrt",
-                given=f"{len(targets)}",
+            raise ArgumentError(
+                f"derivation: path= needs a single Value as wrt, got {len(targets)} of them"
             )
-        followed = graph.numbered(targets[0], path)
-    steps = steps_of(region, cotangents, on_the_way & visible, followed, graph.before)
+        followed = graph.select_path(targets[0], path)
+    steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
     return Derivation(
         steps=tuple(steps),
         wrt=tuple(targets),
-        gradients=tuple(copied(cotangents[target]) for target in targets),
+        gradients=tuple(copy_array(cotangents[target]) for target in targets),
         names=names,
         paths=tuple(counts[target] for target in targets),
         path=followed,
@@ -229,31 +185,31 @@ def derivation(
 
 
 def _check(loss: Any) -> None:
-    """Refuse what is no loss."""
-    if not isinstance(loss, Value) or loss._record is None:
-        what = "a leaf, which nothing was computed for" if isinstance(loss, Value) else ""
+    """Raise `GraphError` unless `loss` is a computed Value with one entry."""
+    if not isinstance(loss, Value) or loss.record is None:
+        given = "a leaf" if isinstance(loss, Value) else type(loss).__name__
         raise GraphError(
-            "derivation: the loss has no graph: pass the Value that was computed from the weights, "
-            f"as in derivation(loss, wrt=w); given {what or quoted(type(loss).__name__)}"
+            "derivation: loss must be a Value that was computed from the weights, as in "
+            f"derivation(loss, wrt=w), got {given}"
         )
     if loss.size != 1:
         raise GraphError(
-            f"derivation: the loss has shape {loss.shape}, not one entry: reduce it with sum() or "
-            "mean()"
+            f"derivation: loss must have one entry, got shape {loss.shape}; reduce it with sum() "
+            "or mean()"
         )
 
 
-def _called(target: Value, names: Names) -> str:
-    """What a Value that may not be in the graph is called."""
+def _name_of(target: Value, names: Names) -> str:
+    """Return the name of a Value that may not be in the graph."""
     if id(target) in names.known:
         return names.text(target)
     return names.path(target) or quoted(target.name or f"a Value of shape {target.shape}")
 
 
 def _targets(loss: Value, wrt: Any) -> list[Value]:
-    """The Values to differentiate by, each once."""
+    """Return the Values to differentiate by, without duplicates."""
     if wrt is None:
-        leaves = [x for x in ordered([loss]) if x._record is None]
+        leaves = [x for x in topological_order([loss]) if x.record is None]
         return sorted(leaves, key=lambda x: x._serial)
     if isinstance(wrt, Value):
         found = [wrt]
@@ -263,26 +219,31 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
         several = isinstance(wrt, Iterable) and not isinstance(wrt, np.ndarray)
         found = list(wrt) if several else [wrt]
     if isinstance(wrt, Module) and not found:
-        wrong, expected = "the model has no parameters", "a Module with parameters, or Values"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=type(wrt).__name__)
+        raise ArgumentError(
+            "derivation: wrt must be a Value, Values, or a Module with parameters, got a "
+            f"{type(wrt).__name__} without parameters"
+        )
     if not found or not all(isinstance(x, Value) for x in found):
-        wrong, expected = "wrt holds something else than Values", "a Value, Values, or a Module"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"{wrt!r:.60}")
+        raise ArgumentError(
+            f"derivation: wrt must be a Value, Values, or a Module, got {wrt!r:.60}"
+        )
     return list(dict.fromkeys(found))
 
 
 def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
-    """The entry of the one target that is followed."""
+    """Return the entry of the single target to follow, or None."""
     if at is None:
         return None
     shape = targets[0].shape
     place = tuple(at) if isinstance(at, (tuple, list)) else (at,)
-    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
+    integers = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
     if len(targets) != 1:
-        wrong, expected, given = "an entry of which Value", "one Value in wrt", len(targets)
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=given)
-    fits = whole and len(place) == len(shape)
+        raise ArgumentError(
+            f"derivation: at= needs a single Value as wrt, got {len(targets)} of them"
+        )
+    fits = integers and len(place) == len(shape)
     if not fits or not all(-n <= i < n for i, n in zip(place, shape, strict=True)):
-        wrong, expected = "there is no such entry", f"an index for each axis of shape {shape}"
-        refuse(ArgumentError, "derivation", wrong, expected=expected, given=f"at={at!r:.60}")
+        raise ArgumentError(
+            f"derivation: at must be an entry of a Value of shape {shape}, got {at!r:.60}"
+        )
     return tuple(int(i) % n for i, n in zip(place, shape, strict=True))

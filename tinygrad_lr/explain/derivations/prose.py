@@ -1,4 +1,4 @@
-"""What happens at a step of the chain rule, in plain words."""
+"""Describe the steps of the chain rule in plain sentences."""
 
 from __future__ import annotations
 
@@ -7,86 +7,73 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...core.primitive import PRIMITIVES
 from ...support.text_format import number_text
 from ..formula.expression import Expression, Name, Number, derivative
-from .build import Derivation
+from .model import DerivationData
 from .steps import Share, Step
 
-PRODUCTS = frozenset({"affine", "matmul"})
-EXTREMES = frozenset({"max", "min"})
 CASES = re.compile(r"^\\begin\{cases\}")
-SPOKEN = {
-    "sum": "Every entry of {x} is a term of one entry of {v}, and gets the whole of its {g}.",
-    "mean": "The entries of {x} count alike in their mean: each gets an equal part of {g}.",
-    "max": "{v} moves with the largest entries of {x} alone: they share {g}.",
-    "min": "{v} moves with the smallest entries of {x} alone: they share {g}.",
-    "softmax": "The shares of {v} add up to 1: where one rises, the others together fall.",
-    "getitem_at": "{v} picks entries of {x}: the gradient goes back to where they were picked, "
-    "and what was not picked gets 0.",
-    "transpose_to": "{v} is {x} with its axes in another order, and so is its gradient.",
-    "reshape_to": "{v} is {x} in another shape, and so is its gradient.",
-    "concatenate_all": "{x} is a part of {v}: it gets its part of the gradient.",
-    "cross_correlation": "Each window of the input is weighted by {x}'s partner; what a step "
-    "carries is added up over all windows.",
-}
 
 
-def sentence(share: Share, step: Step, derivation: Derivation) -> str:
-    """How the reader moves where this Value moves.
+def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
+    """Describe how the reader changes when this Value changes.
 
     >>> w = Value(0.5, name="w")
     >>> found = tg.derivation((w * 3.0 - 1.0) ** 2, wrt=w)
-    >>> sentence(found.steps[-1].shares[0], found.steps[-1], found)
-    'Where w grows by 1, ŷ grows by 3.'
+    >>> describe_share(found.steps[-1].shares[0], found.steps[-1], found)
+    'When w grows by 1, ŷ grows by 3.'
     """
-    pull, record = share.pull, share.reader._record
+    pull, record = share.pull, share.reader.record
     v, x = (Name(derivation.names.latex(z)) for z in (share.reader, step.value))
-    direct = record is not None and record[0].name == pull.operation
+    direct = record is not None and record.operation.name == pull.operation
     local = pull.local if pull.local != share.local_name else None  # a formula that says more
-    if local is None or (direct and pull.operation in EXTREMES):
-        ndims = [np.ndim(z) for z in record[2]] if direct and record else (2, step.value.ndim)
+    operation = PRIMITIVES.get(pull.operation)
+    if local is None or (direct and operation is not None and operation.selects):
+        ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, step.value.ndim)
         above = derivative(Name(derivation.names.latex(derivation.loss)), v)
-        return as_a_whole(pull.operation, pull.position, v, x, above, ndims, direct)
+        return describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
     sizes = np.size(share.reader._content), np.size(pull.number)
-    return entry_by_entry(local, v, x, sizes, pull.spread)
+    return describe_entries(local, v, x, sizes, pull.spread)
 
 
-def entry_by_entry(
+def describe_entries(
     local: Expression, v: Expression, x: Expression, sizes: tuple[int, int], spread: int
 ) -> str:
-    """How v moves where x does, by the derivative of each entry by its own.
+    """Describe how v changes when x does, by the derivative of each entry with respect to its own.
 
-    `sizes` says how many entries v and x have, `spread` in how many of v each of x is used.
+    `sizes` are the numbers of entries of v and x; each entry of x is used in `spread` entries of v.
 
-    >>> entry_by_entry(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
-    'v falls by as much as x rises. It is used 3 times, so its 3 shares are added up.'
-    >>> entry_by_entry(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
-    'Where an entry of x grows by 1, v grows by 0.5.'
+    >>> describe_entries(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
+    'v falls by as much as x rises. Since x is used 3 times, its 3 shares are added up.'
+    >>> describe_entries(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
+    'When an entry of x grows by 1, v grows by 0.5.'
     """
-    told = _moves(local, v, x, sizes)
+    text = _moves(local, v, x, sizes)
     if spread > 1:
-        told += f" It is used {spread} times, so its {spread} shares are added up."
-    return told
+        of = "each entry of " if sizes[1] > 1 else ""
+        text += f" Since {of}{x.text} is used {spread} times, its {spread} shares are added up."
+    return text
 
 
 def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, int]) -> str:
     if isinstance(local, Number):
-        return _by_a_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
-    said = local.text
-    if CASES.search(getattr(local, "template", "")) and said.count(" if ") == 1:
-        value, _, condition = said[1:-1].partition(" if ")
+        return _moves_by_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
+    slope = local.text
+    if CASES.search(getattr(local, "template", "")) and slope.count(" if ") == 1:
+        value, _, condition = slope[1:-1].partition(" if ")
         holds, _, other = condition.partition(", else ")
         if (value, other) == ("1", "0"):
             return f"{v.text} follows {x.text} where {holds}; elsewhere nothing passes."
-        return f"Where {x.text} grows by 1, {v.text} grows by {value} if {holds}, else by {other}."
+        return f"When {x.text} grows by 1, {v.text} grows by {value} if {holds}, else by {other}."
     entry = "an entry of " if sizes[1] > 1 else ""
     its = "that of " if min(sizes) > 1 else ""
     # a slope that itself depends on x holds for small changes only
     small = ", for small changes" if {v, x} & set(local.walk()) else ""
-    return f"Where {entry}{x.text} grows by 1, {its}{v.text} grows by {said}{small}."
+    return f"When {entry}{x.text} grows by 1, {its}{v.text} grows by {slope}{small}."
 
 
-def _by_a_number(number: float, v: str, x: str, single: bool) -> str:
+def _moves_by_number(number: float, v: str, x: str, single: bool) -> str:
     """With `single`, v is one number and x has several entries."""
     entry = f"an entry of {x}" if single else x
     if number == 1:
@@ -94,12 +81,12 @@ def _by_a_number(number: float, v: str, x: str, single: bool) -> str:
     if number == -1:
         return f"{v} falls by as much as {entry} rises."
     if number == 0:
-        return f"{v} does not move where {x} does."
+        return f"{v} does not change when {x} does."
     way = "grows" if number > 0 else "falls"
-    return f"Where {entry} grows by 1, {v} {way} by {number_text(abs(number))}."
+    return f"When {entry} grows by 1, {v} {way} by {number_text(abs(number))}."
 
 
-def as_a_whole(
+def describe_operation(
     operation: str,
     position: int,
     v: Expression,
@@ -108,24 +95,25 @@ def as_a_whole(
     ndims: Sequence[int],
     direct: bool = True,
 ) -> str:
-    """The words for an operation that does not work entry by entry; g is the gradient of v.
+    """Describe an operation that is not elementwise; g is the gradient of v.
 
-    `ndims` says how many axes its operands have. Not `direct` means that more operations lie
+    `ndims` are the numbers of axes of its operands. If not `direct`, there are more operations
     between v and this one.
     """
-    told = ""
-    if operation in PRODUCTS and (position or direct):
-        told = _of_a_product(position, *ndims[:2])
-    elif direct:
-        told = SPOKEN.get(operation, "")
-    if not told:
-        by = f"the rule of {operation}" if direct else "the rules of what lies between, together"
-        told = "{v} hands {x} its share by " + by + "."
-    return told.format(v=v.text, x=x.text, g=g.text)
+    text = ""
+    known = PRIMITIVES.get(operation)
+    if known is not None and known.matrix_product and (position or direct):
+        text = _describe_product(position, *ndims[:2])
+    elif known is not None and direct:
+        text = known.sentence
+    if not text:
+        by = f"rule of {operation}" if direct else "combined rules of the operations in between"
+        text = "The gradient of {v} reaches {x} by the " + by + "."
+    return text.format(v=v.text, x=x.text, g=g.text)
 
 
-def _of_a_product(position: int, first: int, second: int) -> str:
-    """What an operand of a matrix product does, or its bias; by the axes of the two factors."""
+def _describe_product(position: int, first: int, second: int) -> str:
+    """Describe an operand of a matrix product, or its bias, by the axes of the two factors."""
     if position == 2:
         return "{x} is added" + " to every row" * (first > 1) + ", one for one."
     if position == 0 and second == 1:
@@ -136,13 +124,13 @@ def _of_a_product(position: int, first: int, second: int) -> str:
     if position == 0:
         unit = "unit of {v}" if first == 1 else "unit of its row of {v}"
         return (
-            f"Every entry of {{x}} reaches each {unit} by a weight; the gradient comes back by the "
-            "same weights, added up."
+            f"Every entry of {{x}} reaches each {unit} through a weight; the gradient comes back "
+            "through the same weights, added up."
         )
     if second == 1:
         return (
             "An entry of {x} multiplies a column of the matrix: its gradient is the column times "
             "that of {v}, added up over the rows."
         )
-    told = "An entry of {x} joins one input to one unit: its gradient is input times gradient of "
-    return told + ("the unit." if first == 1 else "the unit, added up over the rows.")
+    text = "An entry of {x} connects one input to one unit: its gradient is the input times the "
+    return text + "gradient of the unit" + (", added up over the rows." if first > 1 else ".")

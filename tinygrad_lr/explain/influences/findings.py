@@ -1,33 +1,35 @@
-"""What the numbers of an influence mean, in sentences: vanishing, exploding, dead units."""
+"""Interpret the numbers of an influence in sentences: vanishing, exploding, dead units."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...support.text_format import number_text
-
-if TYPE_CHECKING:
-    from .measure import Influence, LayerInfluence
+from .model import InfluenceData, LayerInfluence
 
 VANISHES, EXPLODES = 1e-3, 1e3
-"""dL/dh of the first layer over that of the last one: where it is called vanishing, exploding."""
+"""Bounds on dL/dh of the first layer over that of the last: vanishing below, exploding above."""
 
-MOST_NAMED = 8  # dead units that are named one by one
-
-
-def findings(influence: Influence) -> tuple[str, ...]:
-    """The sentences: what becomes of the gradient on its way, which units are dead, what mixes."""
-    return (*_course(influence), *_dead(influence), *_mixed(influence), *_bounded(influence))
+MAX_NAMED = 8  # dead units listed one by one
 
 
-def course_of(influence: Influence) -> str:
-    """What becomes of the gradient from the last layer to the first one.
+def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
+    """Return sentences on the gradient through depth, dead units, and rows that mix."""
+    return (
+        *_describe_trend(influence),
+        *_dead(influence),
+        *_mixed(influence),
+        *_too_large(influence),
+    )
 
-    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" between; "is zero",
-    "is not finite"; "" where there is one layer only.
+
+def gradient_trend(influence: InfluenceData) -> str:
+    """Classify the change of the gradient from the last layer to the first one.
+
+    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" in between; "is zero";
+    "is not finite"; "" for a single layer.
     """
     if len(influence.layers) < 2:
         return ""
@@ -40,46 +42,46 @@ def course_of(influence: Influence) -> str:
     return "vanishes" if ratio < VANISHES else "explodes" if ratio > EXPLODES else "stays"
 
 
-def _course(influence: Influence) -> Iterator[str]:
-    """From how large to how large, and what made it so."""
-    course = course_of(influence)
-    if not course:
+def _describe_trend(influence: InfluenceData) -> Iterator[str]:
+    """Yield the sizes of the gradient at both ends, the cause, and a cure."""
+    trend = gradient_trend(influence)
+    if not trend:
         return
     first, last = influence.layers[0], influence.layers[-1]
     low, high = first.cotangent_norm, last.cotangent_norm
     ends = f"from {number_text(high, 2)} at {last.output} to {number_text(low, 2)} at"
-    if course == "is not finite":
+    if trend == "is not finite":
         layer = next(x for x in influence.layers[::-1] if not np.isfinite(x.cotangent_norm))
-        yield f"The gradient is not finite: going down from the loss, first at {layer.output}."
-    elif course == "is zero":
+        yield f"The gradient is not finite, first at {layer.output} on the way down from the loss."
+    elif trend == "is zero":
         zero = next(x for x in influence.layers[::-1] if not x.cotangent_norm)
         yield (
             f"The gradient is exactly 0 from {zero.output} down: nothing there affects this loss, "
-            "so no weight before it learns."
+            "so the weights before it do not learn."
         )
     else:
         steps = len(influence.layers) - 1
         rate = number_text((low / high) ** (1 / steps), 2)
         over = f"over {steps} layer{'s' * (steps > 1)}"
-        each = f", {rate} times a layer" if steps > 1 else ""
+        each = f", by a factor of {rate} per layer" if steps > 1 else ""
         verb = "grows" if low > high else "shrinks"
-        told = f"The gradient {verb} {ends} {first.output} {over}{each}"
-        if course == "stays":
-            yield f"{told}: it neither vanishes nor explodes."
+        text = f"The gradient {verb} {ends} {first.output} {over}{each}"
+        if trend == "stays":
+            yield f"{text}: it neither vanishes nor explodes."
         else:
-            yield f"{told}: it {course}. {' '.join(_why(influence))}"
+            yield f"{text}: it {trend}. {' '.join(_why(influence))}"
             yield (
-                "A step moves the first layers hardly at all. What helps: relu, normalisation, "
-                "skip connections, or weights that begin larger (nn.init)."
-                if course == "vanishes"
-                else "A step throws the first layers far away. What helps: weights that begin "
-                "smaller (nn.init), normalisation, or clip_norm= in tg.fit."
+                "A step hardly moves the first layers. What helps: relu, normalisation, skip "
+                "connections, or larger initial weights (tg.nn.init)."
+                if trend == "vanishes"
+                else "A step moves the first layers much too far. What helps: smaller initial "
+                "weights (tg.nn.init), normalisation, or clip_norm= in tg.fit."
             )
 
 
-def _why(influence: Influence) -> Iterator[str]:
-    """The slopes of the activations and the sizes of the weights that were multiplied."""
-    above = influence.layers[1:]  # whose factors are in the product
+def _why(influence: InfluenceData) -> Iterator[str]:
+    """Yield the slopes of the activations and the sizes of the weights in the product."""
+    above = influence.layers[1:]  # their factors are in the product
     slopes: dict[str, list[float]] = {}
     most: dict[str, float | None] = {}
     for layer in above:
@@ -88,9 +90,11 @@ def _why(influence: Influence) -> Iterator[str]:
             most[activation.operation] = activation.most
     for operation, means in slopes.items():
         bound = most[operation]
-        limit = f"at most {'1/4' if bound == 0.25 else number_text(bound)}, here " if bound else ""
+        limit = (
+            f"at most {'1/4' if bound == 0.25 else number_text(bound)}, here by " if bound else ""
+        )
         mean = number_text(float(np.mean(means)), 2)
-        yield f"Each {operation} multiplies by {limit}{mean} on average."
+        yield f"Each {operation} multiplies it by {limit}{mean} on average."
     largest = [
         float(np.linalg.norm(x.data, 2))
         for layer in above
@@ -99,32 +103,33 @@ def _why(influence: Influence) -> Iterator[str]:
     ]
     if largest:
         middle = number_text(float(np.median(largest)), 2)
-        yield f"The weights of a layer multiply by at most {middle} (their largest singular value)."
+        value = "their largest singular value"
+        yield f"The weights of a layer multiply it by at most {middle} ({value})."
     jacobians = [float(np.median(layer.factor.spectral)) for layer in above if layer.factor]
     middle = number_text(float(np.median(jacobians)), 2)
     yield (
-        f"Together, a layer multiplies a gradient by at most {middle} (the largest singular value "
-        "of its Jacobian; medians over the layers)."
+        f"As a whole, a layer multiplies it by at most {middle} (the largest singular value of its "
+        "Jacobian; medians over the layers)."
     )
 
 
-def _dead(influence: Influence) -> Iterator[str]:
-    """Units that pass no gradient, by name."""
+def _dead(influence: InfluenceData) -> Iterator[str]:
+    """Yield a sentence on the units of each layer that pass no gradient."""
     rows = "" if influence.batch is None else f" in all {influence.batch} rows"
     for layer in influence.layers:
         for activation in layer.activations:
             dead = activation.dead
             if dead:
-                named = ", ".join(map(str, dead[:MOST_NAMED]))
-                more = f" and {len(dead) - MOST_NAMED} more" if len(dead) > MOST_NAMED else ""
+                named = ", ".join(map(str, dead[:MAX_NAMED]))
+                more = f" and {len(dead) - MAX_NAMED} more" if len(dead) > MAX_NAMED else ""
                 one = len(dead) == 1
                 learns = (
-                    f", and no weight into {_them(one)} learns"
+                    f", and the weights into {_them(one)} do not learn"
                     if len(activation.stuck) == len(dead)
                     else ""
                 )
                 yield (
-                    f"In {layer.name} {len(dead)} of {activation.units} units "
+                    f"In {layer.name}, {len(dead)} of {activation.units} units "
                     f"{'is' if one else 'are'} dead ({named}{more}): the slope of {_its(one)} "
                     f"{activation.operation} is 0{rows}, so no path through {_them(one)} reaches "
                     f"the loss{learns}."
@@ -139,18 +144,18 @@ def _them(one: bool) -> str:
     return "it" if one else "them"
 
 
-def _mixed(influence: Influence) -> Iterator[str]:
-    """Layers whose rows mix, so that there is one Jacobian for the whole batch."""
+def _mixed(influence: InfluenceData) -> Iterator[str]:
+    """Yield the layers in which rows mix, so that the whole batch has one Jacobian."""
     mixed = [x for x in influence.layers if x.factor and x.factor.rows is None]
     if influence.batch is not None and mixed:
         yield (
-            f"In {_listed(mixed)} the rows of the batch mix (as in batch normalisation), or have "
+            f"In {_join_names(mixed)}, rows of the batch mix (as in batch normalisation) or have "
             "an axis of their own: the Jacobian there is that of the whole batch."
         )
 
 
-def _bounded(influence: Influence) -> Iterator[str]:
-    """Layers whose Jacobians were too large to write out."""
+def _too_large(influence: InfluenceData) -> Iterator[str]:
+    """Yield the layers whose Jacobians were too large to compute in full."""
     bounded = [
         x
         for x in influence.layers
@@ -158,10 +163,11 @@ def _bounded(influence: Influence) -> Iterator[str]:
     ]
     if bounded:
         yield (
-            f"At {_listed(bounded)} a Jacobian is too large to write out: the largest singular "
-            "values are found by products, and the Frobenius norm is an estimate (≈)."
+            f"At {_join_names(bounded)}, a Jacobian is too large to compute in full: the largest "
+            "singular values come from matrix-vector products, and the Frobenius norm is an "
+            "estimate (≈)."
         )
 
 
-def _listed(layers: list[LayerInfluence]) -> str:
+def _join_names(layers: list[LayerInfluence]) -> str:
     return ", ".join(layer.name for layer in layers)

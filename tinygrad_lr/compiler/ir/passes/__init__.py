@@ -1,4 +1,10 @@
-"""What is done to a program between tracing it and writing it: small passes, read downwards."""
+"""The passes between tracing a function and generating code for it; the lists are read downwards.
+
+A pass is a function from `Program` to `Program` in a file of its own. To add one, write the file
+and put one line into the list below that says what it may change: nothing at all
+(`EXACT_PASSES`), rounding (`FAST_MATH_PASSES`), or where arrays are stored (`LAYOUT_PASSES`).
+Dead code needs no pass: instructions that nothing refers to are not visited.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +12,56 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..program import Program
-from .algebra import algebra
-from .common_subexpressions import repeats
-from .concatenate_in_place import joins
-from .constant_folding import constants
-from .expansion import expansion
-from .fast_math import loop_laws
-from .products import products
+from .algebra import simplify_algebra
+from .common_subexpressions import merge_common_subexpressions
+from .concatenate_in_place import inline_concatenations
+from .constant_folding import fold_constants
+from .expansion import expand_calls
+from .fast_math import apply_fast_math
+from .reshape_copies import insert_reshape_copies
+from .vector_products import lower_vector_products
 
 Pass = Callable[[Program], Program]
 
 
-class Done(NamedTuple):
-    """What a pass has done."""
+class PassResult(NamedTuple):
+    """The number of instructions before and after a pass, under the name of its function."""
 
     name: str
     before: int
     after: int
 
 
-EXACT: list[Pass] = [
-    constants,  # first: what follows then sees numbers
-    algebra,
-    repeats,
+EXACT_PASSES: list[Pass] = [
+    fold_constants,  # first: what follows then sees numbers
+    simplify_algebra,
+    merge_common_subexpressions,
 ]
-"""Passes that change no bit of any result. Dead lines go by themselves: nothing refers to them."""
+"""Passes that change no bit of any result. Both backends run them."""
 
 
-REORDERING: list[Pass] = [
-    expansion,  # first: its steps are simplified with the rest
-    products,  # before the laws: what it writes has ones and transposes in it
-    loop_laws,
+FAST_MATH_PASSES: list[Pass] = [
+    expand_calls,  # first: the expansion is simplified with everything else
+    lower_vector_products,  # before apply_fast_math: it produces ones and transposes
+    apply_fast_math,
 ]
-"""Passes for compiled loops, which change roundings and the order of sums."""
+"""Passes that may change rounding and the order of sums. Only the LLVM backend runs them."""
 
 
-LAST: list[Pass] = [
-    joins,  # after all that moves arrays: its copies must stay
+LAYOUT_PASSES: list[Pass] = [
+    insert_reshape_copies,
+    inline_concatenations,  # last: a pass after it could simplify its copies away
 ]
-"""Passes that prepare for loops: what they write is no simplification."""
+"""Passes that decide where arrays are stored. They come last: they add copies on purpose."""
 
 
-def simplified(program: Program, passes: list[Pass] = EXACT) -> tuple[Program, list[Done]]:
-    """The program after the passes, and what each of them removed."""
-    done = []
-    for change in passes:
+def run_passes(
+    program: Program, passes: list[Pass] = EXACT_PASSES
+) -> tuple[Program, list[PassResult]]:
+    """Run passes in order; return the new program, and one `PassResult` for each pass."""
+    results = []
+    for run in passes:
         before = len(program.instructions())
-        program = change(program)
-        done.append(Done(change.__name__, before, len(program.instructions())))
-    return program, done
+        program = run(program)
+        results.append(PassResult(run.__name__, before, len(program.instructions())))
+    return program, results

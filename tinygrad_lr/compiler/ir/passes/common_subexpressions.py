@@ -1,4 +1,4 @@
-"""What is computed twice from the same numbers is computed once."""
+"""Compute equal expressions once (common subexpression elimination)."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from ..instruction import Instruction
+from ..instruction import Instruction, replace_operands
 from ..program import Program
-from .constant_folding import remade
+
+MAX_COMPARED_BYTES = 4096  # larger constant arrays are equal only if they are the same object
 
 
-def repeats(program: Program) -> Program:
-    """Let equal instructions of equal operands be one."""
+def merge_common_subexpressions(program: Program) -> Program:
+    """Merge instructions with the same operation, operands and options into one."""
     known: dict[Any, Instruction] = {}
 
-    def once(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
-        made = remade(x, inputs)
+    def merge(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+        new = replace_operands(x, inputs)
         if x.operation == "input":
             return x
-        options = tuple(sorted((k, hashable(v)) for k, v in x.options.items()))
+        options = tuple(sorted((k, make_hashable(v)) for k, v in x.options.items()))
         key = (x.operation, tuple(map(id, inputs)), options, x.shape, x.dtype, x.weak)
-        return known.setdefault(key, made)
+        return known.setdefault(key, new)
 
-    return program.rewritten(once)
+    return program.rewrite(merge)
 
 
-def hashable(option: Any) -> Any:
-    """Something that is equal for equal options."""
+def make_hashable(option: Any) -> Any:
+    """Return a hashable key that is equal for equal options."""
     if isinstance(option, np.ndarray):
-        if option.flags.writeable or option.nbytes > 4096:
+        if option.flags.writeable or option.nbytes > MAX_COMPARED_BYTES:
             return id(option)
         return (option.dtype.str, option.shape, option.tobytes())
     if isinstance(option, slice):
         return ("slice", option.start, option.stop, option.step)
     if isinstance(option, (list, tuple)):
-        return tuple(map(hashable, option))
+        return tuple(map(make_hashable, option))
     if isinstance(option, float):
-        return option.hex()  # 0.0 is not -0.0
+        return option.hex()  # distinguishes 0.0 from -0.0, which compare equal
     try:
         hash(option)
     except TypeError:

@@ -1,28 +1,28 @@
-"""Arrays that are joined are written where they belong, not copied there afterwards."""
+"""Compute the parts of a concatenation where they belong, instead of copying them there.
+
+`concatenate(a, b)` becomes `join(copy(a), copy(b))`. A copy is elementwise, so fusion makes it
+part of the loop or matrix product that computes its operand, and the schedule gives all copies
+of a join one block of memory: the part is written to its final place as it is computed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..instruction import Instruction, make
+from ..instruction import Instruction, make, replace_operands
 from ..program import Program
-from .constant_folding import remade
 
 
-def joins(program: Program) -> Program:
-    """Write a concatenation as copies, each of which is a part of the whole's memory.
+def inline_concatenations(program: Program) -> Program:
+    """Replace each concatenation by copies into parts of the result's memory."""
 
-    A copy is an elementwise instruction, so it becomes part of the loop or product that makes its
-    operand.
-    """
-
-    def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
-        made = remade(x, inputs)
-        if made.operation != "concatenate" or not made.size:
-            return made
-        copies = [make("copy", [y]) for y in made.inputs if y.size]
+    def split(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+        new = replace_operands(x, inputs)
+        if new.operation != "concatenate" or not new.size:
+            return new
+        copies = [make("copy", [y]) for y in new.inputs if y.size]
         if len(copies) == 1:
             return copies[0]
-        return make("join", copies, axis=made.options["axis"])
+        return make("join", copies, axis=new.options["axis"])
 
-    return program.rewritten(change)
+    return program.rewrite(split)

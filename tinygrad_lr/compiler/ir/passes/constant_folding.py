@@ -1,4 +1,4 @@
-"""Constants are computed while compiling."""
+"""Compute at compile time what depends on constants only."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..instruction import VIEWS, Instruction, constant, execute
+from ..instruction import VIEWS, Instruction, constant, execute, replace_operands
 from ..program import Program
 
-LARGEST = 4096  # entries: what is larger is made when it is needed
+MAX_FOLDED_ENTRIES = 4096  # a larger constant would cost more memory than computing it costs time
 
 
-def constants(program: Program) -> Program:
-    """Compute instructions whose operands are all known, unless the result would be large."""
-    return program.rewritten(folded)
+def fold_constants(program: Program) -> Program:
+    """Replace instructions whose operands are constants by their results, unless these are large.
+
+    An array that somebody may still write to is not a constant: only read-only ones are folded.
+    """
+    return program.rewrite(fold)
 
 
-def folded(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
-    """The constant that an instruction comes to, or the instruction."""
-    known = bool(inputs) and all(y.is_constant and fixed(y) for y in inputs)
-    small = x.size <= LARGEST or x.operation in VIEWS - {"broadcast"}
+def fold(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+    """Return the constant that an instruction evaluates to, or the instruction itself."""
+    known = bool(inputs) and all(y.is_constant and is_read_only(y) for y in inputs)
+    small = x.size <= MAX_FOLDED_ENTRIES or x.operation in VIEWS - {"broadcast"}
     if known and small and x.operation not in {"call", "part"}:
         with np.errstate(all="ignore"):
             out = execute(x, [y.value for y in inputs])
@@ -30,16 +33,9 @@ def folded(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         out = np.asarray(out, x.dtype)
         out.flags.writeable = False
         return constant(out)
-    return remade(x, inputs)
+    return replace_operands(x, inputs)
 
 
-def fixed(x: Instruction) -> bool:
-    """Whether nobody can write to a constant's array."""
+def is_read_only(x: Instruction) -> bool:
+    """Return True if a constant is a number, or an array that cannot be written to."""
     return not isinstance(x.value, np.ndarray) or not x.value.flags.writeable
-
-
-def remade(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
-    """The instruction with other operands of the same shapes and dtypes."""
-    if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
-        return x
-    return Instruction(x.operation, inputs, x.options, x.shape, x.dtype, x.weak, x.name)

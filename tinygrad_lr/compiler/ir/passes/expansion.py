@@ -1,29 +1,30 @@
-"""Calls that can be written as loops and products are, for machine code."""
+"""Replace calls of Python functions by instructions, where the function knows how.
+
+Some operations are a single call for the NumPy backend, which runs them fastest as they are. Their
+`expand` method writes them as primitive instructions, which LLVM compiles and fuses with others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...tracing.traced_array import Traced, as_instruction
-from ..instruction import Instruction
+from ..instruction import Instruction, replace_operands
 from ..program import Program
-from .constant_folding import remade
 
 
-def expansion(program: Program) -> Program:
-    """Put the steps of a call in its place, where it has such."""
-    steps: dict[Instruction, Instruction | None] = {}
+def expand_calls(program: Program) -> Program:
+    """Inline the `expand` method of each call that has one."""
+    expansions: dict[Instruction, Instruction | None] = {}
 
-    def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
-        if x.operation == "part" and inputs[0] in steps:
-            found = steps[inputs[0]]
-            if found is not None:
-                return found
-        made = remade(x, inputs)
-        expand = getattr(x.options.get("function"), "expand", None)
-        if x.operation == "call" and expand is not None:
-            found = expand(*map(Traced, inputs))
-            steps[made] = None if found is None else as_instruction(found)
-        return made
+    def expand(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+        if x.operation == "part" and inputs[0] in expansions:
+            expansion = expansions[inputs[0]]
+            if expansion is not None:
+                return expansion
+        new = replace_operands(x, inputs)
+        inline = getattr(x.options.get("function"), "expand", None)
+        if x.operation == "call" and inline is not None:
+            expansions[new] = inline(*inputs)
+        return new
 
-    return program.rewritten(change)
+    return program.rewrite(expand)

@@ -1,0 +1,84 @@
+"""Write matrix products that are really vector operations as multiplications and sums.
+
+An outer product, a matrix times a vector or a sum written as a product with ones does too little
+arithmetic for each number it loads to profit from register tiles. As elementwise instructions and
+reductions they fuse with what comes before and after. This reorders sums (fast math).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..instruction import Instruction, is_number, make, replace_operands
+from ..program import Program
+
+MAX_CHECKED_ENTRIES = 4096  # a larger constant is not searched for entries other than 1
+
+
+def lower_vector_products(program: Program) -> Program:
+    """Replace products of depth 1, with a single row or column, and with ones, by loops."""
+
+    def lower(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+        new = replace_operands(x, inputs)
+        if new.operation not in {"dot", "matmul"}:
+            return new
+        a, b = new.inputs
+        if len(a.shape) > 2 and len(b.shape) == 2 and new.size and a.size:
+            # (..., M, K) @ (K, N): all rows are those of one matrix
+            rows = make("reshape", [a], shape=(a.size // a.shape[-1], a.shape[-1]))
+            flat = lower_product(make("dot", [rows, b]))
+            return make("reshape", [flat], shape=new.shape)
+        return lower_product(new) if len(a.shape) <= 2 else new
+
+    return program.rewrite(lower)
+
+
+def lower_product(x: Instruction) -> Instruction:
+    """Return a product as a multiplication and a sum where that is faster, else as a 2-d dot.
+
+    Which operand is broadcast is chosen so that the sum runs along memory: the array that has the
+    most entries is read in its own order, transposed or not.
+    """
+    a, b = x.inputs
+    if len(b.shape) > 2:
+        return x
+    shape = x.shape
+    if len(a.shape) == 1:
+        a = make("reshape", [a], shape=(1, *a.shape))
+    if len(b.shape) == 1:
+        b = make("reshape", [b], shape=(*b.shape, 1))
+    (rows, depth), columns = a.shape, b.shape[1]
+    if not rows * columns * depth:
+        return x
+    if is_ones(a) and rows == 1:  # 1ᵀ·B: the column sums
+        out = make("sum", [b], axis=(0,), keepdims=True)
+    elif depth == 1:  # outer product
+        out = make("multiply", [a, b])
+    elif columns == 1:  # A·b: each row times bᵀ, summed along the row
+        across = make("transpose", [b], axes=(1, 0))
+        out = make("sum", [make("multiply", [a, across])], axis=(1,), keepdims=True)
+        if a.operation == "transpose":  # Aᵀ·b: summed down the columns of A, as A is stored
+            inner = a.inputs[0]
+            out = make("sum", [make("multiply", [inner, b])], axis=(0,), keepdims=True)
+            out = make("transpose", [out], axes=(1, 0))
+    elif rows == 1 and b.operation != "transpose":  # a·B
+        down = make("transpose", [a], axes=(1, 0))
+        out = make("sum", [make("multiply", [b, down])], axis=(0,), keepdims=True)
+    elif rows == 1:  # a·Bᵀ
+        out = make("sum", [make("multiply", [b.inputs[0], a])], axis=(1,), keepdims=True)
+        out = make("transpose", [out], axes=(1, 0))
+    else:
+        is_matrix_dot = x.operation == "dot" and len(x.inputs[0].shape) == 2 == len(
+            x.inputs[1].shape
+        )
+        out = x if is_matrix_dot else make("dot", [a, b])
+    return out if out.shape == shape else make("reshape", [out], shape=shape)
+
+
+def is_ones(x: Instruction) -> bool:
+    """Return True if every entry is known to be 1."""
+    while x.operation in {"reshape", "broadcast"}:
+        x = x.inputs[0]
+    if is_number(x, 1):
+        return True
+    return x.is_constant and x.size <= MAX_CHECKED_ENTRIES and bool((x.value == 1).all())

@@ -1,0 +1,55 @@
+"""The data of a derivation: its steps, what was asked for, and the names used in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ...core.value import Value
+from ..graphs.naming import Names
+from .steps import Step
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DerivationData:
+    """The chain rule from a loss to some Values, as the renderers read it.
+
+    `Derivation` adds the renderers as methods, and documents the fields.
+    """
+
+    steps: tuple[Step, ...]
+    wrt: tuple[Value, ...]
+    gradients: tuple[Any, ...]
+    names: Names
+    paths: tuple[int, ...]
+    path: tuple[Value, ...] | None = None
+    at: tuple[int, ...] | None = None
+    learning_rate: float | None = None
+    single: bool = True
+    apart: tuple[str, ...] = ()
+
+    @property
+    def gradient(self) -> Any:
+        """The gradient dL/dw of all paths together, whichever is followed."""
+        return self.gradients[0] if self.single else self.gradients
+
+    @property
+    def loss(self) -> Value:
+        """The Value that is differentiated."""
+        return self.steps[0].value
+
+    def step(self, value: Value) -> Step:
+        """Return the step of a Value. Raises `KeyError` if the derivation has none for it."""
+        if value not in self._step_of:
+            raise KeyError(f"{value!r:.60} is not a step of this derivation")
+        return self._step_of[value]
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """The LaTeX of names that are words, and the words."""
+        return self.names.words
+
+    @cached_property
+    def _step_of(self) -> dict[Value, Step]:
+        return {step.value: step for step in self.steps}
