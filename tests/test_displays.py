@@ -229,7 +229,7 @@ def test_a_display_does_not_hand_out_the_array():
 
 def test_a_value_in_a_compiled_function_is_refused_as_its_text_is():
     for show in (repr, Value._repr_html_):
-        with pytest.raises(TraceError, match="only known later"):
+        with pytest.raises(TraceError, match="unknown while tracing"):
             tg.compile(lambda x, show=show: show(Value(x)))(np.ones(3))
 
 

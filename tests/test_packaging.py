@@ -15,7 +15,13 @@ import tinygrad_lr
 
 ROOT = Path(__file__).parent.parent
 REPOSITORY = "https://example.org/someone/tinygrad_lr"
-SOURCES = ["LICENSE", "README.md", "hatch_build.py", "pyproject.toml", "tinygrad_lr/__init__.py"]
+SOURCES = [
+    "LICENSE",
+    "README.md",
+    "hatch_build.py",
+    "pyproject.toml",
+    "tinygrad_lr/support/version.py",
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +68,7 @@ def build_metadata(folder, repository):
     pytest.importorskip("build")
     pytest.importorskip("hatchling")
     for name in SOURCES:
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     project = (ROOT / "pyproject.toml").read_text()
     project, count = re.subn(

@@ -41,6 +41,7 @@ from .ops import silu as silu
 from .ops import softmax as softmax
 from .ops import softplus as softplus
 from .support.lazy_imports import lazy_names as _lazy_names
+from .support.version import __version__ as __version__
 
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
@@ -110,8 +111,6 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
-__version__ = "0.2.0"
-
 _LAZY = {
     **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
     **dict.fromkeys(("metrics", "plot", "schedules", "train"), ""),

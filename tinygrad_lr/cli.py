@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import __version__
 from .errors import ArgumentError, TinygradError
+from .support.version import __version__
 
 PROGRAM = "tinygrad-lr"
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"

@@ -20,11 +20,11 @@ from tinygrad_lr.compiler.ir.passes.reshape_copies import insert_reshape_copies
 from tinygrad_lr.compiler.ir.passes.vector_products import lower_vector_products
 from tinygrad_lr.compiler.ir.program import Program
 from tinygrad_lr.compiler.ir.schedule import make_schedule
-from tinygrad_lr.compiler.tracing.sources import Argument
+from tinygrad_lr.compiler.ir.sources import Argument
 
 
 def given(position, *shape, dtype=np.float64):
-    place = {"place": Argument(position)}
+    place = {"source": Argument(position)}
     return Instruction("input", (), place, shape, np.dtype(dtype), name=f"x{position}")
 
 

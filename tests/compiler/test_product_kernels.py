@@ -18,9 +18,9 @@ import llvmlite.binding as native
 from llvmlite import ir
 
 from tinygrad_lr.compiler.llvm import tiling, vectors
-from tinygrad_lr.compiler.llvm.loops import counted_loop
-from tinygrad_lr.compiler.llvm.products import emit_product, scratch_elements
-from tinygrad_lr.compiler.llvm.tiling import Product, chosen_tile
+from tinygrad_lr.compiler.llvm.gemm import emit_product, scratch_elements
+from tinygrad_lr.compiler.llvm.loops import emit_loop
+from tinygrad_lr.compiler.llvm.tiling import Product, choose_tile
 from tinygrad_lr.compiler.llvm.vectors import (
     INDEX,
     constant_vector,
@@ -31,9 +31,9 @@ from tinygrad_lr.compiler.llvm.vectors import (
     load_vector,
     splat,
     store_vector,
-    sum_of_lanes,
-    sums_of_lanes,
-    transposed,
+    sum_lanes,
+    sum_lanes_of_each,
+    transpose_lanes,
 )
 
 STEP = [  # M, N, K and the form, as layers of a training step have them
@@ -63,8 +63,8 @@ def of_width(monkeypatch):
 
 
 def forget():
-    tiling.chosen_tile.cache_clear()
-    tiling.packs_columns.cache_clear()
+    tiling.choose_tile.cache_clear()
+    tiling.must_pack_columns.cache_clear()
 
 
 def compiled(emit, dtype, pointers):
@@ -113,14 +113,14 @@ def meant(a, b, form):
 
 
 def stored(product, c, finish=lambda builder, vector, column, mask: vector):
-    """The last line that writes C."""
+    """An epilogue that writes C."""
 
-    def last_line(builder, vector, row, column, mask):
+    def epilogue(builder, vector, row, column, mask):
         at = builder.add(builder.mul(row, INDEX(product.columns)), column)
         vector = finish(builder, vector, column, mask)
         store_vector(builder, vector, element_at(builder, c, at, product.dtype), mask)
 
-    return last_line
+    return epilogue
 
 
 def kernel(product, long=False):
@@ -189,11 +189,11 @@ def test_products_are_matmul_on_other_processors(shape, width, of_width):
 
 @each_width
 def test_a_transposed_operand_may_be_packed(width, of_width, monkeypatch):
-    monkeypatch.setattr(tiling, "LARGE", 1)
+    monkeypatch.setattr(tiling, "MIN_ROW_PACKING_WORK", 1)
     of_width(width)
     for rows, columns, depth in [(45, 13, 40), (29, 70, 19), (5, 200, 7)]:
         a, b, product = operands(rows, columns, depth, "TN", "float64")
-        assert tiling.packs_rows(product)
+        assert tiling.must_pack_rows(product)
         assert_product(product_of(a, b, product), a.T, b)
 
 
@@ -230,7 +230,7 @@ def test_nothing_is_read_beyond_the_operands(shape):
 
 def test_nothing_is_read_beyond_a_large_transposed_operand():
     a, b, product = operands(130, 500, 520, "TN", "float32")
-    assert tiling.packs_rows(product) and tiling.packs_columns(product)
+    assert tiling.must_pack_rows(product) and tiling.must_pack_columns(product)
     a, b = at_the_end_of_a_page(a), at_the_end_of_a_page(b)
     assert_product(product_of(a, b, product), a.T, b)
 
@@ -250,7 +250,7 @@ def test_nan_and_infinity_travel(form, rows):
 
 
 @pytest.mark.parametrize("long", [False, True])
-def test_the_last_line_may_add_a_bias_and_cut_off_below_zero(long):
+def test_the_epilogue_may_add_a_bias_and_apply_relu(long):
     a, b, product = operands(50, 37, 20, "NN", "float32")
     bias = at_the_end_of_a_page(np.linspace(-3, 3, 37).astype(np.float32))
     zero = constant_vector(0.0, "float32")
@@ -272,7 +272,7 @@ def test_the_last_line_may_add_a_bias_and_cut_off_below_zero(long):
 
 
 @pytest.mark.parametrize("shape", [(33, 45, 20, "NN"), (33, 45, 20, "NT"), (2, 45, 20, "NT")])
-def test_every_vector_goes_to_the_last_line_once(shape):
+def test_every_vector_goes_to_the_epilogue_once(shape):
     a, b, product = operands(*shape, "float32")
 
     def counted(builder, c, row, column, mask):
@@ -302,7 +302,7 @@ def test_products_can_follow_each_other_in_loops():
             line = stored(product, at(c, 15))
             emit_product(builder, product, at(a, 60), at(b, 100), scratch, line, True)
 
-        counted_loop(builder, 0, 4, 1, one)
+        emit_loop(builder, 0, 4, 1, one)
 
     c = np.zeros((4, 3, 5), np.float32)
     compiled(emit, "float32", 4)(a, b, c, np.zeros(scratch_elements(product), np.float32))
@@ -316,7 +316,7 @@ def test_a_tile_fits_in_the_registers(width, vectors, of_width):
     for rows in (1, 2, 7, 100, 1024):
         columns = vectors * lanes("float32")
         product = Product(rows, columns, 64, "float32", (64, 1), (columns, 1))
-        R, J = chosen_tile(product)
+        R, J = choose_tile(product)
         assert 1 <= R <= rows and 1 <= J <= vectors
         needed = R * J + J + 1
         assert needed <= (32 if width == 64 else 16)
@@ -324,15 +324,15 @@ def test_a_tile_fits_in_the_registers(width, vectors, of_width):
 
 @each_width
 @each_dtype
-def test_lanes_are_turned_and_added_up(width, dtype, of_width):
+def test_lanes_are_transposed_and_summed(width, dtype, of_width):
     of_width(width)
     side = lanes(dtype)
 
     def emit(builder, source, out):
         rows = [element_at(builder, source, n * side, dtype) for n in range(side)]
         rows = [load_vector(builder, row, None, dtype) for row in rows]
-        sums = [sums_of_lanes(builder, rows), splat(builder, sum_of_lanes(builder, rows[1]))]
-        for n, vector in enumerate(transposed(builder, rows) + sums):
+        sums = [sum_lanes_of_each(builder, rows), splat(builder, sum_lanes(builder, rows[1]), side)]
+        for n, vector in enumerate(transpose_lanes(builder, rows) + sums):
             store_vector(builder, vector, element_at(builder, out, n * side, dtype))
 
     square = np.arange(side * side, dtype=dtype).reshape(side, side)
@@ -345,11 +345,11 @@ def test_lanes_are_turned_and_added_up(width, dtype, of_width):
 
 @pytest.mark.parametrize(("start", "stop", "step"), [(0, 5, 1), (2, 9, 3), (4, 4, 1), (3, 4, 2)])
 @pytest.mark.parametrize("known", [True, False])
-def test_a_loop_counts_as_range_does(start, stop, step, known):
+def test_a_loop_counts_like_range(start, stop, step, known):
     def emit(builder, total, bounds):
         limit = builder.fptosi(builder.load(bounds), INDEX)
         add = lambda n, total: [builder.add(total, n)]
-        (count,) = counted_loop(builder, start, stop if known else limit, step, add, [INDEX(0)])
+        (count,) = emit_loop(builder, start, stop if known else limit, step, add, [INDEX(0)])
         builder.store(builder.sitofp(count, ir.FloatType()), total)
 
     total = np.zeros(1, np.float32)

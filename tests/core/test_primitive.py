@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import numpy as np
@@ -402,3 +403,23 @@ def test_pythons_round_rounds_a_number_and_keeps_no_slope():
     rounded = round(x, 1)
     rounded.backward()
     assert (rounded.data, x.grad) == (1.3, 0.0)
+
+
+# ---- what help(Value) shows
+
+
+METHODS = [
+    name for name, x in vars(Value).items() if inspect.isfunction(x) and "__wrapped__" in vars(x)
+]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_shows_the_signature_of_its_operation(name):
+    operations = {"flatten": "ravel", "__neg__": "negative", "__pos__": "positive"}
+    operation = METHOD_IMPLS[operations.get(name, name.strip("_"))]
+    shown = list(inspect.signature(getattr(Value, name)).parameters.values())[1:]
+    known = dict(list(inspect.signature(operation).parameters.items())[1:])
+    assert all(x.name in known and x.default == known[x.name].default for x in shown)
+    required = {x.name for x in known.values() if x.default is x.empty}
+    assert required <= {x.name for x in shown}
+    assert getattr(Value, name).__doc__.endswith(".")

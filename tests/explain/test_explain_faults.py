@@ -10,7 +10,7 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.primitive import PRIMITIVES
-from tinygrad_lr.explain.derivations.prose import sentence
+from tinygrad_lr.explain.derivations.prose import describe_share
 from tinygrad_lr.explain.derivations.terms import terms_of
 from tinygrad_lr.explain.formula.expression import Name, Number, call, total
 
@@ -254,7 +254,7 @@ def sentences(loss, *wrt):
     """What is said of the step to each of these Values."""
     found = tg.derivation(loss, list(wrt))
     steps = [found.step(x) for x in wrt]
-    return [sentence(share, step, found) for step in steps for share in step.shares]
+    return [describe_share(share, step, found) for step in steps for share in step.shares]
 
 
 def named(value, name):

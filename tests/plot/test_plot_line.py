@@ -31,8 +31,8 @@ from pictures import (
 from tinygrad_lr.plot.descent import contours
 from tinygrad_lr.plot.descent import loss_curve as hill
 from tinygrad_lr.plot.descent.curves import Curve
+from tinygrad_lr.plot.descent.loss_surface import bowl_of, levels_of
 from tinygrad_lr.plot.descent.rates import _below
-from tinygrad_lr.plot.descent.surface import bowl_of, levels_of
 from tinygrad_lr.plot.style import apart, figure_with_panels
 
 

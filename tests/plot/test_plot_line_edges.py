@@ -133,7 +133,7 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
         tg.plot.loss_contours(plane, x, Y, history, weights=("bias", "bias"))
     with pytest.raises(ArgumentError, match="3' is no single weight"):
         tg.plot.loss_contours(plane, x, Y, history, weights=3)
-    with pytest.raises(ArgumentError, match="loss is no function"):
+    with pytest.raises(ArgumentError, match="loss must be a function such as"):
         tg.plot.loss_over_weight(plane, x, Y, history, loss="mse")
     for rates in (0.1, [0.1, 0.2], history):
         with pytest.raises(ArgumentError, match="fit once for each learning rate"):

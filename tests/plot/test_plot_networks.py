@@ -14,6 +14,7 @@ from pictures import MODEL, lines, saved, texts
 
 from tinygrad_lr.plot.descent import boundary, landscape
 from tinygrad_lr.plot.descent.frame_selection import moments
+from tinygrad_lr.plot.descent.loss_surface import principal_directions
 
 LOSS = tg.losses.cross_entropy
 MOONS = tg.datasets.moons(80, noise=0.2, generator=1)
@@ -82,16 +83,15 @@ def test_a_seed_gives_the_same_landscape_and_another_seed_another():
     assert picture(3) == picture(3) != picture(4)
 
 
-def test_the_plane_of_the_path_is_that_of_its_principal_components(monkeypatch):
-    center = {name: p.numpy() for name, p in NETWORK.named_parameters()}
-    d1, d2, share = landscape._principal(HISTORY.weights, center)
+def test_the_plane_of_the_path_is_that_of_its_principal_components():
     path = np.concatenate([w.reshape(len(w), -1) for w in HISTORY.weights.values()], axis=1)
     away = path.astype(float) - path[-1]
+    directions, lengths = principal_directions(away)
     values, axes = np.linalg.svd(away, full_matrices=False)[1:]
-    for d, axis in ((d1, axes[0]), (d2, axes[1])):
-        flat = np.concatenate([w.ravel() for w in d.values()])
-        assert abs(flat @ axis) == pytest.approx(1, rel=1e-6)
-    assert share == pytest.approx((values[:2] ** 2).sum() / (values**2).sum())
+    np.testing.assert_allclose(np.abs(np.diag(directions @ axes[:2].T)), 1, rtol=1e-6)
+    np.testing.assert_allclose(lengths, values)
+    assert (directions @ away[0] < 0).all()
+    share = (values[:2] ** 2).sum() / (values**2).sum()
     told = "\n".join(texts(tg.plot.loss_landscape(
         NETWORK, MOONS.x, MOONS.y, HISTORY, loss=LOSS, plane="path"
     )))  # fmt: skip
@@ -279,9 +279,8 @@ def test_logits_become_probabilities_that_add_up_to_one():
 
 
 def test_the_share_of_the_way_in_a_plane_is_its_length_there_over_its_length():
-    center, d1, d2 = ({"w": np.array(x)} for x in ([0.0, 0.0], [1.0, 0.0], [0.0, 0.0]))
-    tracks, path = {"w": np.array([[3.0, 4.0], [0.0, 0.0]])}, np.array([[3.0, 0.0], [0.0, 0.0]])
-    assert landscape._share(tracks, center, path, d1, d2) == "60%"
+    directions, start = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([3.0, 4.0])
+    assert landscape._share(start, np.array([3.0, 0.0]), directions) == "60%"
 
 
 def test_the_paper_of_each_picture_is_dark_where_it_is_asked_to_be():

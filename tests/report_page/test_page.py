@@ -491,17 +491,17 @@ def test_what_does_not_fit_together_is_refused(sat, tmp_path):
     other = tg.nn.MLP(1, [2], 1)
     with pytest.raises(ArgumentError, match="the history comes first"):
         tg.report(line, history, z, y)
-    with pytest.raises(ArgumentError, match="the history is not that of this model"):
+    with pytest.raises(ArgumentError, match="history must be that of this model"):
         tg.report(history, other, z, y)
-    with pytest.raises(ShapeError, match="x_names does not fit x"):
+    with pytest.raises(ShapeError, match="x_names must have a name for each of the 1 columns"):
         tg.report(history, line, z, y, x_names=["a", "b"])
     other = tg.data.Standardizer().fit(np.eye(3))
-    with pytest.raises(ShapeError, match="x_scaling does not fit"):
+    with pytest.raises(ShapeError, match="x_scaling must be a Standardizer fitted to 1 columns"):
         tg.report(history, line, z, y, x_scaling=other)
-    with pytest.raises(ShapeError, match=r"y_scaling does not fit; .* before fit"):
+    with pytest.raises(ShapeError, match=r"y_scaling must be .* got one that isn't fitted"):
         tg.report(history, line, z, y, y_scaling=tg.data.Standardizer())
     labels = {"loss": tg.losses.cross_entropy, "labels": ["one"]}
-    with pytest.raises(ShapeError, match="labels do not fit y"):
+    with pytest.raises(ShapeError, match="labels must have a label for each class from 0 to 1"):
         tg.report(history, line, z, np.arange(1000) % 2, **labels)
     with pytest.raises(ArgumentError, match="y is not finite in row 3"):
         tg.report(history, line, z, np.where(np.arange(1000) == 3, np.nan, y))

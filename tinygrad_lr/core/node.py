@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, GraphError, ShapeError, bad_argument
 from ..support.abstract_array import AbstractArray, Array
 from .conversion import FLOAT64, as_data
-from .primitive import METHOD_IMPLS, Primitive
+from .primitive import Primitive
 
 
 class Record(NamedTuple):
@@ -256,17 +256,7 @@ class Node:
         else:
             self._content = new
 
-    # ---- the graph
-
-    def backward(self, gradient: Any = None) -> None:
-        """Fill `.grad` of every Value that this one was computed from, by the chain rule.
-
-        Leaves accumulate over calls; results of operations hold the gradient of this pass. A
-        Value with more than one entry needs its cotangent, `gradient`, of its own shape.
-        Raises `GraphError` where nothing requires a gradient or the cotangent is missing, and
-        `ShapeError` where it does not fit.
-        """
-        METHOD_IMPLS["backward"](self, gradient)
+    # ---- copies
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})
@@ -290,3 +280,10 @@ def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, 
     node = kind(data, name, requires_grad)
     node.grad = grad
     return node
+
+
+def unwrap(x: Any) -> Any:
+    """Return the number or array in a Value, and in each Value of a list or tuple."""
+    if isinstance(x, Node):
+        return x._content
+    return type(x)(map(unwrap, x)) if type(x) in {list, tuple} else x

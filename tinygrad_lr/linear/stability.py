@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.chain_rule import pull_back, push_forward
 from ..core.grad_mode import RECORDING
-from ..core.graph import ordered
+from ..core.graph import topological_order
 from ..core.value import Value
 from ..errors import ArgumentError, GraphError
 
@@ -73,13 +73,13 @@ def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
             f"learning_rate_limit: the loss must have one entry, got shape {value.shape}; reduce "
             "it with mean() or sum()"
         )
-    order = ordered([value]) if isinstance(value, Value) else []
+    order = topological_order([value]) if isinstance(value, Value) else []
     if set(parameters).isdisjoint(order):
         raise GraphError("learning_rate_limit: the loss depends on no parameter of the model")
     one = 1.0 if type(value._content) is float else np.ones_like(value._content)[()]
     cotangents = pull_back({value: one}, recording=True)
     gradient = [cotangents.get(p) for p in parameters]
-    steps = ordered(g for g in gradient if isinstance(g, Value))
+    steps = topological_order(g for g in gradient if isinstance(g, Value))
 
     def product(v: Vector) -> Vector:
         tangents = push_forward(steps, dict(zip(parameters, v, strict=True)))

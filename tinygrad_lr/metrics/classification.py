@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.validation import check_choice, check_integer, class_labels, float_array
@@ -62,13 +62,13 @@ def top_k(k: int) -> Metric:
     where = f"top_{k}"
 
     def metric(prediction: Any, target: Any) -> float:
-        logits = float_array(where, "prediction", plain(prediction))
+        logits = float_array(where, "prediction", unwrap(prediction))
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
             raise ArgumentError(
                 f"{where}: the prediction must have at least {k} classes, got shape {logits.shape}"
             )
-        given_labels = as_integer_labels(where, plain(target))
+        given_labels = as_integer_labels(where, unwrap(target))
         labels = class_labels(where, given_labels, logits.shape[:-1], classes)[..., None]
         if not labels.size or np.isnan(logits).any():
             return math.nan

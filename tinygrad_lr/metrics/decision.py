@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..errors import DtypeError, LabelError, ShapeError
 from ..support.abstract_array import Array
 from ..support.validation import class_labels, float_array
@@ -41,11 +41,11 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
     Raises `ShapeError` for other shapes, `LabelError` for a label out of range, `DtypeError`
     for other targets than labels.
     """
-    prediction = plain(prediction)
+    prediction = unwrap(prediction)
     given = np.asarray(prediction)
     if given.dtype.kind not in "iub":
         given = float_array(where, "prediction", prediction)
-    true = as_integer_labels(where, plain(target))
+    true = as_integer_labels(where, unwrap(target))
     if given.ndim == true.ndim + 1 and given.shape[:-1] == true.shape and given.shape[-1] > 1:
         classes = given.shape[-1]
         labels = class_labels(where, true, true.shape, classes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..support.abstract_array import Array
 from ..support.validation import float_array, shape_mismatch
 
@@ -71,8 +71,8 @@ def r2(prediction: Any, target: Any) -> float:
 
 def _residual(where: str, prediction: Any, target: Any) -> tuple[Array, Array]:
     """Return the residual and the target, in float64."""
-    predicted = float_array(where, "prediction", plain(prediction))
-    wanted = float_array(where, "target", plain(target))
+    predicted = float_array(where, "prediction", unwrap(prediction))
+    wanted = float_array(where, "target", unwrap(target))
     if predicted.shape != wanted.shape:
         raise shape_mismatch(where, predicted.shape, wanted.shape)
     wanted = wanted.astype(np.float64)

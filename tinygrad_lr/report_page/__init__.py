@@ -1,9 +1,9 @@
-"""The report page: one HTML file that shows a run step by step, opens from disk, asks for nothing.
+"""The report page: one HTML file that shows a run step by step and opens from disk.
 
-history, model, data ──report──> one JSON object of numbers ──document──> HTML ──browser──> panels
+    history, model, data ──payload──> one JSON object ──document──> HTML ──browser──> panels
 
-The numbers are collected here (`moments`, `surface`, `trials`, ...), once; what draws them is in
-`browser/`: a style, small scripts, a panel each.
+`schema` describes the object. Its numbers are computed once, here (`frames`, `surface`,
+`learning_rate_trials`); the scripts in `browser/` draw them, a panel each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`report`: the page of a run."""
+"""`report`: build the page of a run."""
 
 from __future__ import annotations
 
@@ -12,33 +12,38 @@ import numpy as np
 
 from .. import losses
 from ..data import Standardizer
-from ..errors import ArgumentError, import_extra, refuse
+from ..errors import ArgumentError, import_extra
+from ..explain import derivation as derive
 from ..nn import Module
+from ..plot import computation_graph
 from ..plot.style import literal
 from ..support.files import printable, replace_file
+from ..support.text_format import count_text
 from ..train import History
-from .data import gathered
-from .document import document
-from .payload import collected
-from .payload import settings as settings_of
-from .sections import explained
+from ..train.model_copy import ModelCopy
+from .data import Data, prepare_data
+from .document import fill_page
+from .payload import build_payload
+from .schema import Payload
+
+__all__ = ["Report", "report"]
 
 
 @dataclass(frozen=True)
 class Report:
-    """A page as text: `html`; `save(path)` writes it; a notebook shows it."""
+    """A report page: its text is `html`, `save(path)` writes it, and a notebook shows it."""
 
     html: str
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, at once and whole; raises `DataFileError` where it cannot."""
+        """Write the page to a file, atomically; raise `DataFileError` if that fails."""
         replace_file(path, [self.html.encode()])
 
     def __repr__(self) -> str:
         return f"Report({len(self.html.encode()) / 1e6:.2f} MB of HTML: .save(path) writes it)"
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, for notebooks."""
+        """Show the page in a frame of its own."""
         page = html.escape(self.html, quote=True)
         return (
             f'<iframe srcdoc="{page}" title="Report of a descent" '
@@ -63,28 +68,28 @@ def report(
     settings: Mapping[str, object] | None = None,
     command: str | None = None,
 ) -> Report:
-    """One HTML file that shows a run step by step, to be opened from disk by anybody.
+    """Build one HTML file that shows a run step by step and opens from disk.
 
-    It shows the data with the line or curve, the loss over a weight with its slope and step, what
-    other learning rates do, the chain rule with the numbers of the chosen step, a network with
-    the paths from a chosen weight to the loss, the computation graph and the derivation of the
-    first step in full, and the run. What does not apply is left out. It asks the network for
-    nothing, and says so in a Content-Security-Policy.
+    It shows the data with the line or curve, the loss over a weight with its gradient and step,
+    trials of other learning rates, the chain rule with the numbers of the chosen step, a network
+    with the paths from a chosen weight to the loss, the computation graph and the derivation of
+    the first step in full, and the run. What doesn't apply is left out. It requests nothing from
+    the network, and its Content-Security-Policy forbids it.
 
-    - `history`: what `fit` returned; `model`, `x`, `y`, `loss`: what it was given, all rows
-    - `path`: where to write the page, if anywhere
+    - `history`: returned by `fit`; `model`, `x`, `y`, `loss`: as passed to `fit`, all rows
+    - `path`: the file to write the page to, if any
     - `x_names`, `y_name`: of the columns, with units; `labels`: of the classes
     - `x_scaling`, `y_scaling`: the fitted `Standardizer` that x and y went through, so that the
       page shows their own units
-    - `settings`: more lines for the table of settings; `command`: how to do it again
+    - `settings`: more lines for the table of settings; `command`: the command that repeats the run
 
-    Numbers are the run's own; slopes come from `backward()` at the kept steps, on all rows for a
-    line, on those in the file (2000 at most) for a network, and the page says which. The model
-    stays as it is.
+    Numbers are the run's own; gradients come from `backward()` at the kept steps, on all rows for
+    a line, on those in the file (2000 at most) for a network, and the page says which. The model
+    is not changed.
 
     Shapes: those of `fit`. Raises `ArgumentError` for a history of another model, `ShapeError`
-    for names that do not fit, what `fit` raises for x and y, `MissingExtraError` without the extra
-    `explain` (latex2mathml), and `DataFileError` where the file cannot be written.
+    for names that don't match the columns, what `fit` raises for x and y, `MissingExtraError`
+    without the extra `explain` (latex2mathml), and `DataFileError` if the file can't be written.
 
     >>> x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
@@ -96,60 +101,62 @@ def report(
     where = "report"
     import_extra("latex2mathml.converter", "explain")  # before any work
     if not isinstance(model, Module) or not hasattr(history, "weights") or not callable(loss):
-        kinds = (("history", history), ("model", model), ("loss", loss))
-        refuse(
-            ArgumentError,
-            where,
-            "history, model or loss is something else",
-            expected="what fit returned, its Module, and a loss such as tg.losses.mse",
-            given=", ".join(f"{name} {type(x).__name__}" for name, x in kinds),
-            cure="report(history, model, x, y): the history comes first",
+        kinds = {"history": history, "model": model, "loss": loss}
+        given = ", ".join(f"{name} {type(x).__name__}" for name, x in kinds.items())
+        raise ArgumentError(
+            f"{where}: history must be what fit returned, model its Module, and loss a function "
+            f"such as tg.losses.mse, got {given}; call report(history, model, x, y): the history "
+            "comes first"
         )
     names = [name for name, _ in model.named_parameters()]
     if not names or set(history.weights) != set(names) or not len(history.weight_steps):
-        refuse(
-            ArgumentError,
-            where,
-            "the history is not that of this model",
-            expected=f"weights named {', '.join(names) or 'as a model has them'}",
-            given=", ".join(map(printable, history.weights)) or "none",
+        raise ArgumentError(
+            f"{where}: history must be that of this model, with weights named "
+            f"{', '.join(names) or 'as its parameters'}, got "
+            f"{', '.join(map(printable, history.weights)) or 'no weights'}"
         )
-    data = gathered(where, model, loss, x, y, x_names, y_name, labels, x_scaling, y_scaling)
+    data = prepare_data(where, model, loss, x, y, x_names, y_name, labels, x_scaling, y_scaling)
     with np.errstate(all="ignore"):  # what is not finite is shown as that
-        run = collected(history, model, data, loss)
-    run["settings"] = settings_of(history, model, run["loss"], settings)
-    run["command"] = None if command is None else printable(command)
-    told = printable(title) if title else _title(data.x_names, data.y_name)
-    graph, derivation = explained(model, history, data, loss)
-    page = document(run, title=told, lead=_lead(run), graph=graph, derivation=derivation)
+        payload = build_payload(history, model, data, loss, settings, command)
+        graph, derivation = _explain_first_step(model, history, data, loss)
+    heading = printable(title) if title else _title(data.x_names, data.y_name)
+    page = fill_page(
+        payload, title=heading, lead=_lead(payload), graph=graph, derivation=derivation
+    )
     found = Report(page)
     if path is not None:
         found.save(path)
     return found
 
 
-def _title(x_names: tuple[str, ...], y_name: str) -> str:
-    """What is learnt from what."""
+def _explain_first_step(
+    model: Module, history: History, data: Data, loss: Callable[[Any, Any], Any]
+) -> tuple[str, str]:
+    """The computation graph and the derivation of the first step, as HTML, on the shown rows."""
+    loss_at = ModelCopy(model).on(data.x[data.shown], data.y[data.shown], loss)
+    value = loss_at.record({name: records[0] for name, records in history.weights.items()})
+    graph = computation_graph(value, model=loss_at.twin.model).html()
+    rate = next(iter(history.learning_rates), 0.0) or None  # 0 before a warm-up
+    steps = derive(value, model=loss_at.twin.model, learning_rate=rate)
+    return graph, steps.html()
+
+
+def _title(x_names: Sequence[str], y_name: str) -> str:
+    """The target and what it is learnt from."""
     few = len(x_names) <= 3
-    source = " and ".join(map(literal, x_names)) if few else _counted(len(x_names), "column")
+    source = " and ".join(map(literal, x_names)) if few else count_text(len(x_names), "column")
     return f"{literal(y_name)}, learnt from {source}"
 
 
-def _lead(run: Mapping[str, Any]) -> str:
+def _lead(payload: Payload) -> str:
     """The run in a sentence."""
-    rows = _counted(run["data"]["rows"], "row")
-    steps = _counted(run["run"]["steps"], "step")
-    told = [loss for loss in run["full"] if loss is not None]
+    rows = count_text(payload["data"]["rows"], "row")
+    steps = count_text(payload["run"]["steps"], "step")
+    losses = [loss for loss in payload["full"] if loss is not None]
     thing = "network"
-    if run["line"]:
-        thing = "softmax regression" if run["task"] == "classes" else "line"
-    if not run["run"]["steps"]:
+    if payload["line"]:
+        thing = "softmax regression" if payload["task"] == "classes" else "line"
+    if not payload["run"]["steps"]:
         return f"A {thing}, {rows}, no step taken yet."
-    course = f"the loss went from {told[0]:.4g} to {told[-1]:.4g}" if told else ""
+    course = f"the loss went from {losses[0]:.4g} to {losses[-1]:.4g}" if losses else ""
     return f"A {thing}, {rows}, {steps} of descent: {course}."
-
-
-def _counted(number: int, thing: str) -> str:
-    """The number with its noun, narrow spaces between its thousands from 10 000 on."""
-    spaced = str(number) if number < 10_000 else f"{number:,}".replace(",", "\u202f")
-    return f"{spaced} {thing}{'s' * (number != 1)}"

@@ -1,37 +1,38 @@
-"""The rows that the page shows, and what there is to say of each column."""
+"""The rows that the page shows, and a summary of each column."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .. import losses
 from ..data import Standardizer
-from ..errors import ArgumentError, ShapeError, refuse
+from ..errors import ArgumentError, ShapeError
 from ..linear import Line, closed_form
 from ..nn import Module
 from ..support.abstract_array import Array
 from ..support.files import printable
 from ..train.inputs import as_inputs, as_targets, model_dtype
-from .document import plain, rounded
+from .document import round_digits
+from .schema import Column, DataPayload
 
-MOST_ROWS, MOST_NUMBERS = 2000, 40_000  # that go into the file
-MOST_WORK = 2_000_000  # rows times parameters, for each loss that the page computes itself
-MOST_OUTPUTS = 300  # rows that outputs alone are told of
-MOST_COLUMNS = 500  # of which the rows go into the file
-MOST_TOLD = 12  # columns that are summed up
-EXACT = 4000  # numbers, above which they are rounded to nine digits
+MAX_ROWS, MAX_NUMBERS = 2000, 40_000  # that go into the file
+MAX_WORK = 2_000_000  # rows times parameters, for each loss that the page computes itself
+MAX_OUTPUT_ROWS = 300  # where the page has outputs only
+MAX_COLUMNS = 500  # of which the rows go into the file
+MAX_SUMMARIES = 12  # columns that are summarised
+MAX_EXACT = 4000  # numbers, above which they are rounded to nine digits
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What the run saw: x (n, ...) and y (n, ...) in the model's scale, and the scales.
+    """The data of a run: x (n, ...) and y (n, ...) in the model's scale, and the scales.
 
-    - `labels`: of the classes, where y holds such; `parameters`: how many the model has
-    - `x_scaling`, `y_scaling`: what brought x and y to the model's scale, None for nothing
+    - `labels`: of the classes, where y has labels; `parameters`: how many the model has
+    - `x_scaling`, `y_scaling`: what brought x and y to the model's scale, if anything did
     """
 
     x: Array
@@ -45,10 +46,10 @@ class Data:
 
     @property
     def shown(self) -> Array:
-        """Which rows go into the file: all, or as many as there is room for, evenly spread."""
-        room = MOST_OUTPUTS
+        """The rows that go into the file: all, or as many as there is room for, evenly spread."""
+        room = MAX_OUTPUT_ROWS
         if self.tabular:
-            room = min(MOST_ROWS, MOST_NUMBERS // self.x.shape[1], MOST_WORK // self.parameters)
+            room = min(MAX_ROWS, MAX_NUMBERS // self.x.shape[1], MAX_WORK // self.parameters)
             room = max(room, 100)
         count = min(len(self.x), room)
         return np.linspace(0, len(self.x) - 1, count).round().astype(int)
@@ -56,10 +57,10 @@ class Data:
     @property
     def tabular(self) -> bool:
         """Whether a row of x is a row of numbers, few enough to go into the file."""
-        return self.x.ndim == 2 and self.x.dtype.kind == "f" and self.x.shape[1] <= MOST_COLUMNS
+        return self.x.ndim == 2 and self.x.dtype.kind == "f" and self.x.shape[1] <= MAX_COLUMNS
 
     def original(self) -> tuple[Array, Array]:
-        """x and y in the units that they came in."""
+        """The data in their own units."""
         x, y = np.asarray(self.x, np.float64), np.asarray(self.y, np.float64)
         if self.x_scaling is not None:
             x = x * np.asarray(self.x_scaling.scale) + np.asarray(self.x_scaling.mean)
@@ -77,41 +78,44 @@ class Data:
         except (ArgumentError, ValueError):
             return None
 
-    def as_json(self) -> dict[str, Any]:
+    def with_labels(self, outputs: int) -> Data:
+        """The data with a label for each output of the model; those without one get a number."""
+        if not self.labels or outputs <= len(self.labels):
+            return self
+        more = map(str, range(len(self.labels), outputs))
+        return replace(self, labels=(*self.labels, *more))
+
+    def as_payload(self) -> DataPayload:
         """The data as the page takes them; rows in the model's scale, with the way back."""
-        x, y = self.original()
         rows = self.shown
-        found: dict[str, Any] = {
+        shift, size = _scales(self.y_scaling, 1)
+        payload: DataPayload = {
             "rows": len(self.x),
             "features": int(self.x[0].size),
             "x_names": self.x_names,
             "y_name": self.y_name,
             "labels": self.labels,
-            "columns": self._columns(x, y),
+            "columns": self._summarize_columns(),
             "x_mean": None,
+            "y_mean": float(shift[0]),
+            "y_scale": float(size[0]),
         }
         if self.tabular:
-            columns = self.x.shape[1]
-            one = (np.zeros(columns), np.ones(columns))
-            mean, scale = one if self.x_scaling is None else _scales(self.x_scaling, columns)
-            found |= {"x": _told(self.x[rows]), "x_mean": mean, "x_scale": scale}
-        shift, size = (
-            (np.zeros(1), np.ones(1)) if self.y_scaling is None else _scales(self.y_scaling, 1)
-        )
-        found |= {"y_mean": float(shift[0]), "y_scale": float(size[0])}
+            payload["x"] = _shorten(self.x[rows])
+            payload["x_mean"], payload["x_scale"] = _scales(self.x_scaling, self.x.shape[1])
         if self.y[0].size == 1:
-            found |= {"y": _told(self.y[rows].reshape(len(rows))), "row_numbers": rows + 1}
-        return found
+            payload["y"] = _shorten(self.y[rows].reshape(len(rows)))
+            payload["row_numbers"] = rows + 1
+        return payload
 
-    def _columns(self, x: Array, y: Array) -> list[dict[str, Any]]:
-        """Mean, deviation and range of the first columns, and of the target."""
-        told = []
-        if x.ndim == 2:
-            told = [*zip(self.x_names, x.T[:MOST_TOLD], strict=False)]
+    def _summarize_columns(self) -> list[Column]:
+        """Mean, deviation and range of the first columns, and of the target, in their own units."""
+        x, y = self.original()
+        columns = list(zip(self.x_names, x.T[:MAX_SUMMARIES], strict=False)) if x.ndim == 2 else []
         if y[0].size == 1 and not self.labels:
-            told.append((self.y_name, y.reshape(len(y))))
+            columns.append((self.y_name, y.reshape(len(y))))
         with np.errstate(all="ignore"):
-            found = [
+            return [
                 {
                     "name": name,
                     "mean": column.mean(),
@@ -119,12 +123,11 @@ class Data:
                     "low": column.min(),
                     "high": column.max(),
                 }
-                for name, column in told
+                for name, column in columns
             ]
-        return [plain(column) for column in found]
 
 
-def gathered(
+def prepare_data(
     where: str,
     model: Module,
     loss: Any,
@@ -140,15 +143,12 @@ def gathered(
     features = as_inputs(where, model, x)
     targets = as_targets(where, y, model_dtype(model), len(features))
     columns = features.shape[1] if features.ndim == 2 else 1
-    several = [f"x{i}" for i in range(1, columns + 1)] if columns > 1 else ["x"]
-    names = several if x_names is None else [x_names] if isinstance(x_names, str) else [*x_names]
+    numbered = [f"x{i}" for i in range(1, columns + 1)] if columns > 1 else ["x"]
+    names = numbered if x_names is None else [x_names] if isinstance(x_names, str) else [*x_names]
     if features.ndim == 2 and len(names) != columns:
-        refuse(
-            ShapeError,
-            where,
-            "x_names does not fit x",
-            expected=f"{columns} names, one for each column",
-            given=f"{len(names)}",
+        raise ShapeError(
+            f"{where}: x_names must have a name for each of the {columns} columns of x, "
+            f"got {len(names)}"
         )
     _check_scaling(where, "x_scaling", x_scaling, columns)
     _check_scaling(where, "y_scaling", y_scaling, 1)
@@ -156,38 +156,44 @@ def gathered(
     if classes and labels is None and loss is not losses.mse:
         labels = [str(i) for i in range(int(targets.max()) + 1)]
     if classes and labels is not None and len(labels) <= targets.max():
-        wrong, expected = "labels do not fit y", f"a label for each class up to {targets.max()}"
-        refuse(ShapeError, where, wrong, expected=expected, given=f"{len(labels)}")
+        raise ShapeError(
+            f"{where}: labels must have a label for each class from 0 to {targets.max()}, "
+            f"got {len(labels)}"
+        )
     return Data(
-        *(features, targets, _shown(names), printable(str(y_name))),
-        _shown(labels or ()) if classes else (),
+        *(features, targets, _make_printable(names), printable(str(y_name))),
+        _make_printable(labels or ()) if classes else (),
         *(x_scaling, y_scaling, sum(parameter.size for parameter in model.parameters())),
     )
 
 
-def _shown(names: Sequence[object]) -> tuple[str, ...]:
+def _make_printable(names: Sequence[object]) -> tuple[str, ...]:
     """Names on one line each, without marks that could move what follows."""
     return tuple(printable(str(name)) for name in names)
 
 
 def _check_scaling(where: str, name: str, scaling: Standardizer | None, columns: int) -> None:
-    """Raise `ShapeError` for a scaling of other columns, or of none yet."""
+    """Raise `ShapeError` for a scaling of other columns, or one that isn't fitted."""
     if scaling is None:
         return
     shape = np.shape(scaling.mean) if hasattr(scaling, "mean") else None
     if shape not in {(), (columns,)}:
-        wrong, expected = f"{name} does not fit", f"a Standardizer fitted to {columns} columns"
-        given = "one before fit" if shape is None else f"one fitted to {shape}"
-        refuse(ShapeError, where, wrong, expected=expected, given=given)
+        given = "one that isn't fitted" if shape is None else f"one with means of shape {shape}"
+        raise ShapeError(
+            f"{where}: {name} must be a Standardizer fitted to {columns} columns, got {given}"
+        )
 
 
-def _scales(scaling: Standardizer, columns: int) -> tuple[Array, Array]:
+def _scales(scaling: Standardizer | None, columns: int) -> tuple[Array, Array]:
+    """The mean and the scale of each column."""
+    if scaling is None:
+        return np.zeros(columns), np.ones(columns)
     mean, scale = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
     return np.broadcast_to(mean, (columns,)), np.broadcast_to(scale, (columns,))
 
 
-def _told(array: Array) -> Any:
+def _shorten(array: Array) -> Array:
     """The numbers in full where they are few, else in nine digits; labels as they are."""
-    if array.dtype.kind in "iu" or array.size <= EXACT:
+    if array.dtype.kind in "iu" or array.size <= MAX_EXACT:
         return array
-    return rounded(array, 9)
+    return round_digits(array, 9)

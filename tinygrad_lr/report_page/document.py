@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..support.abstract_array import Array
+from .schema import Payload
+
 SCRIPTS = [
     "numbers",
     "mathematics",
@@ -38,10 +41,11 @@ SCRIPTS = [
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, derivation: str) -> str:
-    """The page of a run: `title` and `lead` are escaped; the fragments, ours, go in as they are.
+def fill_page(payload: Payload, *, title: str, lead: str, graph: str, derivation: str) -> str:
+    """Fill in the page of a run.
 
-    Style is allowed inline, since the graph brings its own; of scripts only the page's.
+    `title` and `lead` are escaped; the fragments, which are ours, go in as they are. Style is
+    allowed inline, since the graph brings its own; of scripts only the page's.
     """
     script = _script()
     policy = (
@@ -52,46 +56,47 @@ def document(run: Mapping[str, Any], *, title: str, lead: str, graph: str, deriv
         "policy": policy,
         "title": html.escape(title, quote=True),
         "lead": html.escape(lead, quote=True),
-        "style": _text("page.css"),
+        "style": _read("page.css"),
         "script": script,
-        "data": as_json(run),
-        "graph": _folded("graph", "The computation graph, at the first step", graph),
-        "derivation": _folded("derivation", "The first step, derived", derivation),
+        "data": as_json(payload),
+        "graph": _fold("graph", "The computation graph, at the first step", graph),
+        "derivation": _fold("derivation", "The first step, derived", derivation),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _text("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _read("page.html"))
 
 
-def as_json(run: Mapping[str, Any]) -> str:
+def as_json(payload: Mapping[str, Any]) -> str:
     r"""The data as JSON that no HTML parser takes for markup; what is not finite becomes null.
 
     >>> as_json({"name": "</script>", "loss": math.inf})
     '{"name":"\\u003c/script\\u003e","loss":null}'
     """
-    text = json.dumps(plain(run), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    types = to_json_types(payload)
+    text = json.dumps(types, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(ESCAPES)
 
 
-def plain(x: Any) -> Any:
+def to_json_types(x: Any) -> Any:
     """Arrays and tuples as lists, NumPy's numbers as Python's, what is not finite as None."""
     if isinstance(x, np.ndarray):
-        return plain(x.tolist())
+        return to_json_types(x.tolist())
     if isinstance(x, Mapping):
-        return {str(name): plain(entry) for name, entry in x.items()}
+        return {str(name): to_json_types(entry) for name, entry in x.items()}
     if isinstance(x, (list, tuple)):
-        return [plain(entry) for entry in x]
+        return [to_json_types(entry) for entry in x]
     if isinstance(x, np.generic):
-        return plain(x.item())
+        return to_json_types(x.item())
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
-def rounded(array: Any, digits: int = 6) -> Any:
-    """The numbers in so many significant digits, as nested lists."""
+def round_digits(array: Any, digits: int = 6) -> Array:
+    """The numbers rounded to significant digits."""
     numbers = np.asarray(array, np.float64)
     flat = [float(f"{x:.{digits}g}") for x in numbers.ravel().tolist()]
     return np.array(flat).reshape(numbers.shape)
 
 
-def _folded(name: str, title: str, fragment: str) -> str:
+def _fold(name: str, title: str, fragment: str) -> str:
     """A fragment of HTML or SVG below a line that opens it."""
     return f'<details id="{name}"><summary>{title}</summary><div>{fragment}</div></details>'
 
@@ -102,12 +107,12 @@ def _hash(text: str) -> str:
 
 
 @functools.cache
-def _text(name: str) -> str:
+def _read(name: str) -> str:
     return files(__package__).joinpath("browser", name).read_text(encoding="utf-8")
 
 
 @functools.cache
 def _script() -> str:
     """All scripts as one, in a function of its own: the page has no global names."""
-    body = "\n".join(_text(f"{name}.js") for name in SCRIPTS)
+    body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
     return f'(function () {{\n"use strict";\n{body}\n}})();\n'

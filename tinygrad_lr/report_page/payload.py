@@ -1,4 +1,4 @@
-"""All numbers of a page, as one object."""
+"""The data of a page, as one object: see `schema`."""
 
 from __future__ import annotations
 
@@ -11,60 +11,71 @@ import numpy as np
 
 from ..metrics import confusion_matrix
 from ..nn import Module
+from ..support.abstract_array import Array
 from ..support.files import printable
+from ..support.thinning import thin_curve
+from ..support.version import __version__
 from ..train import History
 from ..train.history import count_of
+from ..train.model_copy import LossAtWeights, ModelCopy
 from .data import Data
-from .document import rounded
-from .frames import Moments
-from .learning_rate_trials import trials
-from .model_copy import Twin
-from .surface import line_surface, widest_surface
-from .task_kind import Kind, kind_of, labelled
+from .document import round_digits
+from .frames import Frames
+from .learning_rate_trials import run_trials
+from .schema import ClosedForm, Curve, LineSurface, Payload, PrincipalSurface
+from .surface import line_surface, principal_surface
+from .task_kind import Kind, classify_task
 
-MOST_NUMBERS = 2_000_000  # of the rows that slopes are computed on, for a line
-MOST_ROWS = 20_000  # that the surface is measured on
-MOST_WORK = 10_000_000  # rows times parameters, for each point of a surface
-CLOSED = 2000  # as many moments as of so many parameters, of a model that the page cannot compute
-MOST_LOSSES = 1000  # points of the curve of the loss
-MOST_LABELS = 12  # classes whose confusion there is room for
-EXACT = 2000  # weights of all moments, above which they are told in six digits
+MAX_NUMBERS = 2_000_000  # of the rows that gradients are computed on, for a line
+MAX_ROWS = 20_000  # that the surface is measured on
+MAX_WORK = 10_000_000  # rows times parameters, for each point of a surface
+CLOSED_PARAMETERS = 2000  # a model that the page can't compute gets the frames of one this large
+MAX_LOSSES = 1000  # points of the curve of the loss
+MAX_LABELS = 12  # classes whose confusion there is room for
+MAX_EXACT = 2000  # weights of all frames, above which they are rounded to six digits
 
 
-def collected(
-    history: History, model: Module, data: Data, loss: Callable[[Any, Any], Any]
-) -> dict[str, Any]:
-    """What there is to show: see the keys; rows of arrays are moments."""
-    kind = kind_of(model, data, loss)
-    rows = _rows(data, kind)
-    twin = Twin(model, loss, data.x[rows], data.y[rows])
-    shown = Twin(model, loss, data.x[data.shown], data.y[data.shown])
-    moments = Moments(history, twin, data.parameters if kind.open else CLOSED)
-    data = labelled(data, shown.outputs(twin.named_weights(moments.weights[0])).shape[-1])
-    weight = int(np.argmax(_first_matrix(twin) * _travel(moments.weights)))
-    found: dict[str, Any] = {
+def build_payload(
+    history: History,
+    model: Module,
+    data: Data,
+    loss: Callable[[Any, Any], Any],
+    settings: Mapping[str, object] | None = None,
+    command: str | None = None,
+) -> Payload:
+    """The data of a page; the first axis of arrays is the frame."""
+    kind = classify_task(model, data, loss)
+    rows = _select_rows(data, kind)
+    twin = ModelCopy(model)
+    loss_at = twin.on(data.x[rows], data.y[rows], loss)
+    shown = twin.on(data.x[data.shown], data.y[data.shown], loss)
+    frames = Frames(history, loss_at, data.parameters if kind.open else CLOSED_PARAMETERS)
+    data = data.with_labels(shown.outputs(twin.unflatten(frames.weights[0])).shape[-1])
+    weight = int(np.argmax(_mask_first_matrix(twin) * _travel(frames.weights)))
+    fits = len(rows) <= MAX_ROWS
+    payload: Payload = {
         "task": kind.task,
         "line": kind.line,
         "open": kind.open,
         "loss": kind.loss,
         "layers": kind.layers if kind.open else None,
-        "data": data.as_json(),
+        "data": data.as_payload(),
         "rows_used": len(rows),
         "same_rows": len(rows) == len(data.x),
         "parameters": [{"name": name, "shape": p.shape, "size": p.size} for name, p in twin.named],
-        "steps": moments.steps,
-        "losses": moments.losses,
-        "full": moments.full,
-        "rates": moments.rates,
-        "plain": moments.plain,
-        "dropped": moments.dropped,
-        "sizes": rounded(_sizes(twin, moments.gradients), 5),
+        "steps": frames.steps,
+        "losses": frames.losses,
+        "full": frames.full,
+        "rates": frames.rates,
+        "plain": frames.is_plain,
+        "dropped": frames.dropped,
+        "sizes": round_digits(_root_mean_squares(twin, frames.gradients), 5),
         "chosen": weight,
-        "surface": _surface(kind, twin if len(rows) <= MOST_ROWS else shown, moments, data, rows),
+        "surface": _choose_surface(kind, loss_at if fits else shown, frames, data, rows),
         "trials": None,
         "closed_form": _closed_form(data) if kind.task == "regression" else None,
-        "curve": _curve(history),
-        "evaluations": history.evaluations[-MOST_LOSSES:],
+        "curve": _thin_losses(history),
+        "evaluations": history.evaluations[-MAX_LOSSES:],
         "run": {
             "steps": history.steps,
             "reason": history.reason,
@@ -73,74 +84,83 @@ def collected(
             "best_step": history.best_step,
             "warnings": history.warnings,
         },
-        "versions": _versions(),
+        "versions": [
+            ("tinygrad_lr", __version__),
+            ("NumPy", np.__version__),
+            ("Python", platform.python_version()),
+        ],
+        "settings": _list_settings(history, model, kind.loss, settings),
+        "command": None if command is None else printable(command),
     }
     if kind.layers is not None:
         xy = data.x[rows], data.y[rows]
-        found["trials"] = trials(twin, history, loss, *xy, exact=kind.parabola, weight=weight)
+        payload["trials"] = run_trials(
+            *(twin, history, loss, *xy), exact=kind.parabola, weight=weight
+        )
     if kind.open:
-        tell = rounded if moments.weights.size > EXACT else np.asarray
-        found |= {"weights": tell(moments.weights), "gradients": tell(moments.gradients)}
-        found["next"] = tell(moments.next) if data.parameters <= 64 else None
+        form = round_digits if frames.weights.size > MAX_EXACT else np.asarray
+        payload["weights"] = form(frames.weights)
+        payload["gradients"] = form(frames.gradients)
+        payload["next"] = form(frames.next) if data.parameters <= 64 else None
     elif kind.task == "regression":
-        outputs = [shown.outputs(twin.named_weights(row)).ravel() for row in moments.weights]
-        found["outputs"] = rounded(outputs)
-    if data.labels and len(data.labels) <= MOST_LABELS:
-        found["confusion"] = [_confusion(shown, twin, row, data) for row in moments.weights]
-    return found
+        outputs = [shown.outputs(twin.unflatten(row)).ravel() for row in frames.weights]
+        payload["outputs"] = round_digits(outputs)
+    if data.labels and len(data.labels) <= MAX_LABELS:
+        payload["confusion"] = [_confusion(shown, row, data) for row in frames.weights]
+    return payload
 
 
-def _surface(kind: Kind, twin: Twin, moments: Moments, data: Data, rows: Any) -> Any:
+def _choose_surface(
+    kind: Kind, loss_at: LossAtWeights, frames: Frames, data: Data, rows: Array
+) -> LineSurface | PrincipalSurface | None:
     """The loss over w and b of a line through one feature, else over the plane of the path."""
     if kind.layers is None:  # a surface has many points: too many for what may take long
         return None
     first = kind.layers[0]
     if kind.parabola and first["inputs"] == 1 and first["bias"] is not None:
-        return line_surface(twin, moments, data.x[rows][:, 0], data.y[rows].reshape(len(rows)))
-    return widest_surface(twin, moments) if len(rows) * data.parameters < MOST_WORK else None
+        return line_surface(loss_at, frames, data.x[rows][:, 0], data.y[rows].reshape(len(rows)))
+    return principal_surface(loss_at, frames) if len(rows) * data.parameters < MAX_WORK else None
 
 
-def _rows(data: Data, kind: Kind) -> Any:
-    """The rows that slopes are computed on: of a line all that there is room for."""
-    if kind.line and data.x.size <= MOST_NUMBERS:
+def _select_rows(data: Data, kind: Kind) -> Array:
+    """The rows that gradients are computed on: of a line all that there is room for."""
+    if kind.line and data.x.size <= MAX_NUMBERS:
         return np.arange(len(data.x))
     return data.shown
 
 
-def _travel(weights: Any) -> Any:
-    """How far each weight came from its start, at most."""
-    return np.abs(weights - weights[0]).max(axis=0) + 1e-300
+def _travel(weights: Array) -> Array:
+    """How far each weight went from its start, at most."""
+    return np.asarray(np.abs(weights - weights[0]).max(axis=0) + 1e-300)
 
 
-def _first_matrix(twin: Twin) -> Any:
-    """1 for an entry of the first matrix, 0 for any other, laid end to end; all 1 without one."""
-    found = [np.zeros(p.size) for _, p in twin.named]
+def _mask_first_matrix(twin: ModelCopy) -> Array:
+    """1 for an entry of the first matrix, 0 for any other, end to end; all 1 without one."""
+    masks = [np.zeros(p.size) for _, p in twin.named]
     first = next((i for i, (_, p) in enumerate(twin.named) if p.ndim > 1), None)
     if first is None:
-        return np.ones(sum(map(len, found)))
-    found[first] += 1.0
-    return np.concatenate(found)
+        return np.ones(sum(map(len, masks)))
+    masks[first] += 1.0
+    return np.concatenate(masks)
 
 
-def _sizes(twin: Twin, gradients: Any) -> Any:
-    """The root mean square of the slopes of each parameter, (moments, parameters)."""
-    found, begin = [], 0
-    for _, parameter in twin.named:
-        part = gradients[:, begin : begin + parameter.size]
-        found.append(np.sqrt(np.mean(part * part, axis=1)))
-        begin += parameter.size
-    return np.array(found).T
+def _root_mean_squares(twin: ModelCopy, gradients: Array) -> Array:
+    """The root mean square of the gradient of each parameter, (frames, parameters)."""
+    ends = np.cumsum([parameter.size for _, parameter in twin.named])
+    parts = np.split(gradients, ends[:-1], axis=1)
+    return np.array([np.sqrt(np.mean(part * part, axis=1)) for part in parts]).T
 
 
-def _confusion(shown: Twin, twin: Twin, row: Any, data: Data) -> Any:
+def _confusion(shown: LossAtWeights, row: Array, data: Data) -> Array:
     """Counts of the rows in the file, true by predicted."""
-    outputs = shown.outputs(twin.named_weights(row))
+    outputs = shown.outputs(shown.twin.unflatten(row))
     outputs = outputs.reshape(len(outputs), -1)
     outputs = np.where(np.isfinite(outputs), outputs, 0.0)
-    return confusion_matrix(outputs, data.y[data.shown], max(len(data.labels), outputs.shape[1]))
+    classes = max(len(data.labels), outputs.shape[1])
+    return np.asarray(confusion_matrix(outputs, data.y[data.shown], classes))
 
 
-def _closed_form(data: Data) -> dict[str, Any] | None:
+def _closed_form(data: Data) -> ClosedForm | None:
     line = data.line()
     if line is None:
         return None
@@ -153,31 +173,17 @@ def _closed_form(data: Data) -> dict[str, Any] | None:
     }
 
 
-def _curve(history: History) -> dict[str, Any]:
+def _thin_losses(history: History) -> Curve:
     """The loss by step; of very many the lowest and the highest of each stretch."""
-    values = np.array(history.losses, np.float64)
-    places = np.arange(len(values))
-    if len(values) > MOST_LOSSES:
-        safe = np.where(np.isfinite(values), values, np.inf)
-        parts = np.array_split(places, MOST_LOSSES // 2)
-        kept = {0, len(values) - 1}
-        for part in parts:
-            kept |= {int(part[safe[part].argmin()]), int(part[safe[part].argmax()])}
-        places = np.array(sorted(kept))
-    return {"steps": places, "losses": values[places]}
+    losses = np.array(history.losses, np.float64)
+    steps = np.arange(len(losses))
+    if len(losses) > MAX_LOSSES:
+        starts = [stretch[0] for stretch in np.array_split(steps, MAX_LOSSES // 2)]
+        steps = thin_curve(losses, starts)
+    return {"steps": steps, "losses": losses[steps]}
 
 
-def _versions() -> list[tuple[str, str]]:
-    from .. import __version__
-
-    return [
-        ("tinygrad_lr", __version__),
-        ("NumPy", np.__version__),
-        ("Python", platform.python_version()),
-    ]
-
-
-def settings(
+def _list_settings(
     history: History, model: Module, loss: str, given: Mapping[str, object] | None
 ) -> list[tuple[str, str]]:
     """The run's settings as lines of a table: what the history knows, then what the caller adds."""

@@ -2,97 +2,116 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..linear import closed_form
+from ..plot.descent.loss_surface import compute_heights, principal_directions
+from ..plot.style import DRAWABLE
 from ..support.abstract_array import Array
-from .document import rounded
-from .frames import DRAWABLE, Moments
-from .model_copy import Twin
+from ..train.model_copy import LossAtWeights
+from .document import round_digits
+from .frames import Frames
+from .schema import LineSurface, PrincipalSurface
 
 GRID_LINE, GRID = 41, 27  # points along an axis
-ASPECT = 1.45  # the picture is so much wider than high
+ASPECT = 1.45  # width of the picture over its height
 FAR = 5.0  # a path that runs away is shown up to this many times its first distance
 
 
-def line_surface(twin: Twin, moments: Moments, x: Array, y: Array) -> dict[str, Any] | None:
+def line_surface(loss_at: LossAtWeights, frames: Frames, x: Array, y: Array) -> LineSurface | None:
     """L(w, b) of a line through one feature x (n,): over the whole path, around the minimum."""
     try:
         line = closed_form(x.astype(np.float64), y.astype(np.float64))
         lowest = np.array([float(np.asarray(line.slope)), line.intercept])
     except ArgumentError:
-        lowest = moments.weights[moments.best]
-    path = _followed(moments.weights, lowest)
-    found = _measured(twin, path, lowest, np.zeros(2), np.eye(2), GRID_LINE, 60.0)
-    if found is None:
+        lowest = frames.weights[frames.best]
+    path = _cut_path(frames.weights, lowest)
+    plane = Plane(np.zeros(2), np.eye(2))
+    axes = _choose_axes(path, lowest, GRID_LINE, round_ratio=60.0)
+    if axes is None:
         return None
-    return {**found, "kind": "line", "minimum": lowest}
+    return {
+        "kind": "line",
+        "a": axes[0],
+        "b": axes[1],
+        "losses": plane.losses(loss_at, *axes),
+        "path": round_digits(path, 9),
+        "minimum": lowest,
+    }
 
 
-def widest_surface(twin: Twin, moments: Moments) -> dict[str, Any] | None:
+def principal_surface(loss_at: LossAtWeights, frames: Frames) -> PrincipalSurface | None:
     """The plane in which the run moved most: the first two principal directions of its path.
 
-    Distances in it are those between weights. The share of the path's variance that lies in the
-    plane is told, since the rest of the path lies off it.
-
-    Source: Lorch, "Visualizing Deep Network Training Trajectories with PCA", 2016.
+    Distances in it are those between weights. `share` is the share of the path's variance that is
+    in the plane, since the rest of the path is off it.
     """
-    path = _followed(moments.weights, moments.weights[moments.best])
+    path = _cut_path(frames.weights, frames.weights[frames.best])
     if len(path) < 3:
         return None
-    middle = path[-1]
     try:
-        _, sizes, directions = np.linalg.svd(path - middle, full_matrices=False)
+        directions, lengths = principal_directions(path - path[-1])
     except np.linalg.LinAlgError:  # numbers too large for it
         return None
-    if len(sizes) < 2 or not sizes[1] > 1e-9 * sizes[0]:
+    if len(lengths) < 2 or not lengths[1] > 1e-9 * lengths[0]:
         return None
-    signs = np.sign(directions[:2] @ (path[-1] - path[0]))  # of two ways, that of the run
-    directions = directions[:2] * np.where(signs == 0, 1.0, signs)[:, None]
-    flat = (path - middle) @ directions.T
-    share = float((sizes[:2] ** 2).sum() / (sizes**2).sum())
-    found = _measured(twin, flat, np.zeros(2), middle, directions, GRID, np.inf)
-    return None if found is None else {**found, "kind": "principal", "share": share}
+    plane = Plane(path[-1], directions)
+    flat = (path - path[-1]) @ directions.T
+    axes = _choose_axes(flat, np.zeros(2), GRID, round_ratio=np.inf)
+    if axes is None:
+        return None
+    squares = lengths**2
+    return {
+        "kind": "principal",
+        "a": axes[0],
+        "b": axes[1],
+        "losses": plane.losses(loss_at, *axes),
+        "path": round_digits(flat, 9),
+        "share": float(squares[:2].sum() / squares.sum()),
+    }
 
 
-def _measured(
-    twin: Twin,
-    path: Array,
-    center: Array,
-    origin: Array,
-    directions: Array,
-    points: int,
-    alike: float,
-) -> dict[str, Any] | None:
-    """The loss at origin + a·first + b·second over a grid around the path."""
+class Plane(NamedTuple):
+    """The weights origin + a·first + b·second."""
+
+    origin: Array
+    directions: Array  # (2, numbers)
+
+    def losses(self, loss_at: LossAtWeights, a: Array, b: Array) -> Array:
+        """The losses over a grid, (b, a)."""
+
+        def height(i: float, j: float) -> float:
+            flat = self.origin + i * self.directions[0] + j * self.directions[1]
+            return loss_at(loss_at.twin.unflatten(flat))
+
+        return round_digits(compute_heights(height, a, b))
+
+
+def _choose_axes(
+    path: Array, center: Array, points: int, round_ratio: float
+) -> tuple[Array, Array] | None:
+    """The places along both axes: around the path, on one scale where that suits its shape."""
     low, high = np.minimum(path.min(axis=0), center), np.maximum(path.max(axis=0), center)
     room = high - low
-    if room.max() < alike * room.min():  # one scale for both: a round bowl is round
+    if room.max() < round_ratio * room.min():  # one scale for both: a round bowl is round
         middle, room = (low + high) / 2, np.array([ASPECT, 1.0]) * max(room[0] / ASPECT, room[1])
         low, high = middle - room / 2, middle + room / 2
     room = np.where(room > 1e-12 * np.abs(high).max(initial=1e-300), room, room.max())
     room = np.where(room > 0, room, 1.0)
-    axes = [
-        np.linspace(a - 0.3 * r, b + 0.3 * r, points)
-        for a, b, r in zip(low, high, room, strict=True)
-    ]
-    if not all(np.isfinite(axis).all() and np.abs(axis).max() < DRAWABLE for axis in axes):
+    a, b = (
+        np.linspace(start - 0.3 * r, end + 0.3 * r, points)
+        for start, end, r in zip(low, high, room, strict=True)
+    )
+    if not all(np.isfinite(axis).all() and np.abs(axis).max() < DRAWABLE for axis in (a, b)):
         return None
-    losses = [
-        [
-            twin.loss(twin.named_weights(origin + a * directions[0] + b * directions[1]))
-            for a in axes[0]
-        ]
-        for b in axes[1]
-    ]
-    return {"a": axes[0], "b": axes[1], "losses": rounded(losses), "path": rounded(path, 9)}
+    return a, b
 
 
-def _followed(path: Array, lowest: Array) -> Array:
-    """The path up to where it leaves the picture for good, two moments at least."""
+def _cut_path(path: Array, lowest: Array) -> Array:
+    """The path up to where it leaves the picture for good, two frames at least."""
     away = np.linalg.norm(path - lowest, axis=1)
     first = float(away[:2].max(initial=0.0)) or 1.0
     beyond = ~(away <= FAR * first)

@@ -97,3 +97,13 @@ def summary_text(array: Any, digits: int = DIGITS) -> str:
     if least == most:
         return f"all about {least}"
     return f"mean {middle}, from {least} to {most}"
+
+
+def count_text(number: int, noun: str) -> str:
+    """A number with its noun, narrow spaces between its thousands from 10 000 on.
+
+    >>> count_text(1, "step"), count_text(2000, "row"), count_text(12345, "row")
+    ('1 step', '2000 rows', '12\u202f345 rows')
+    """
+    digits = str(number) if number < 10_000 else f"{number:,}".replace(",", "\u202f")
+    return f"{digits} {noun}{'s' * (number != 1)}"

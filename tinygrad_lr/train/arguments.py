@@ -120,7 +120,7 @@ def check_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | No
 def check_loss(given: Any) -> Callable[[Any, Any], Any]:
     """Return the loss, if it is a function."""
     if not callable(given):
-        named = isinstance(given, str) and given in losses.__all__
+        named = isinstance(given, str) and given in dir(losses)
         cure = f"; pass tg.losses.{given}" if named else ""
         raise ArgumentError(
             f"fit: loss must be a function such as tg.losses.mse, got {given!r:.60}{cure}"

@@ -20,7 +20,7 @@ import numpy as np
 from ..compiler import compile
 from ..core.value import Value
 from ..optim import restore, snapshot
-from ..optim.optimizer import in_form_of
+from ..optim.optimizer import match_form
 from .inputs import Batch, StepBatches
 from .state import FitState
 from .steps import Forward, Show, Stepper
@@ -303,13 +303,13 @@ class FusedStepper(Stepper):
         """Return the gradients of a step: as computed, and as the update left them."""
         count = len(self.parameters)
         found = [
-            in_form_of(x._content, rows[2 + count + i][step].copy())
+            match_form(x._content, rows[2 + count + i][step].copy())
             for i, x in enumerate(self.parameters)
         ]
         if self.config.clip_norm is None:
             return found, found
         left = [
-            in_form_of(x._content, rows[2 + 2 * count + i][step].copy())
+            match_form(x._content, rows[2 + 2 * count + i][step].copy())
             for i, x in enumerate(self.parameters)
         ]
         return found, left

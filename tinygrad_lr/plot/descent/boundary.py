@@ -12,6 +12,7 @@ from ...errors import LabelError, ShapeError, refuse
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...train.model_copy import ModelCopy
 from ..style import (
     PRINT,
     SMALL,
@@ -25,13 +26,14 @@ from ..style import (
     plain,
     write,
 )
-from .frame_selection import moments
-from .loss_slice import Run, kept
-from .replay import Replay, checked_history, checked_rows, names_of, record
+from .arguments import checked_history, checked_rows, names_of
+from .frame_selection import Run, kept, moments, record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["decision_boundary"]
 
 
 GRID = 160  # points along an axis, where the borders are looked for
@@ -83,9 +85,9 @@ def decision_boundary(
         wrong, cure = "borders are drawn over two features", "choose two columns of x"
         refuse(ShapeError, where, wrong, expected="x (n, 2)", given=rows.shape, cure=cure)
     names = names_of(where, rows, x_names)
-    replay = Replay(model)
+    twin = ModelCopy(model)
     chosen = moments(where, history, COUNT, steps)
-    columns = _probabilities(where, replay.predict(rows[:1])).shape[1]
+    columns = _probabilities(where, twin.predict(rows[:1])).shape[1]
     classes = _classes(where, target, columns)
     called = [str(label) for label in (range(columns) if labels is None else labels)]
     if len(called) != columns:
@@ -97,10 +99,10 @@ def decision_boundary(
     )
     with np.errstate(all="ignore"):
         for i, ax in enumerate(panels):
-            replay.at(record(weights, chosen[i]))
+            twin.put(record(weights, chosen[i]))
 
             def predict(places: Array) -> Array:
-                return _probabilities(where, replay.predict(places))
+                return _probabilities(where, twin.predict(places))
 
             points = draw_borders(ax, rows, classes, predict, columns)
             step = history.weight_steps[chosen[i]]

@@ -14,17 +14,28 @@ from ...errors import ArgumentError, refuse
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...train.model_copy import ModelCopy
 from ..style import dress, figure_with_panels, grouped, literal
+from .arguments import Loss, checked_history, checked_rows, loss_name, names_of
 from .curves import ended
-from .descent_path import Course, draw_route, lowest_inside, mark_lowest
-from .loss_slice import Run, kept
-from .parameter_entry import Entry, entry_of, held, label
-from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
-from .surface import Bowl, bowl_of, draw_contours
+from .frame_selection import Run, kept, record
+from .loss_slice import Entry, entry_of, held, label
+from .loss_surface import (
+    Bowl,
+    Course,
+    bowl_of,
+    compute_heights,
+    draw_contours,
+    draw_route,
+    lowest_inside,
+    mark_lowest,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["loss_contours"]
 
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
@@ -79,7 +90,7 @@ def loss_contours(
     names = [literal(name) for name in names_of(where, rows, x_name)]
     last = kept(history)
     at = record(tracks, last)
-    loss_at = Replay(model, np.float64).loss(rows, target, loss)
+    loss_at = ModelCopy(model, np.float64).on(rows, target, loss)
 
     def height(a: float, b: float) -> float:
         return loss_at(entries[1].put(entries[0].put(at, a), b))
@@ -109,10 +120,7 @@ def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None
         np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, side)
         for middle, reach in zip(*_window(course, bowl, scale), strict=True)
     )
-    if bowl is not None:
-        heights = bowl(*np.meshgrid(a, b))
-    else:
-        heights = np.array([[height(float(i), float(j)) for i in a] for j in b])
+    heights = compute_heights(height, a, b) if bowl is None else bowl(*np.meshgrid(a, b))
     draw_contours(ax, a, b, heights)
     if bowl is not None:
         told = "minimum" if bowl.single else "a minimum, one of many"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,15 +12,16 @@ from numpy.typing import ArrayLike
 from ...linear import Line
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...support.thinning import thin_curve
 from ..style import SMALL, colors_of, drawable, dress, grouped, limits, tell_hidden
-from .loss_slice import Run
+from .frame_selection import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 DECADES = 100.0  # losses that span more get a logarithmic axis
-MOST_DRAWN = 4000  # losses; of more, the lowest and the highest of each stretch are drawn
+MAX_DRAWN = 4000  # losses; of more, the lowest and the highest of each stretch are drawn
 
 
 class Curve(NamedTuple):
@@ -37,7 +37,7 @@ class Curve(NamedTuple):
         numbers = np.asarray(values, np.float64)
         places = np.arange(len(numbers)) if steps is None else np.asarray(steps)
         seen = drawable(numbers)
-        return cls(*_thinned(places[seen], numbers[seen]), len(numbers) - int(seen.sum()))
+        return cls(*_thin(places[seen], numbers[seen]), len(numbers) - int(seen.sum()))
 
 
 def scale(ax: Axes, curves: Sequence[Curve], most: float, *, reference: float = math.nan) -> bool:
@@ -131,18 +131,13 @@ def course(history: Run) -> str:
     return f"loss {number_text(history.losses[0])} → {number_text(history.losses[-1])}"
 
 
-def _thinned(steps: Array, losses: Array) -> tuple[Array, Array]:
+def _thin(steps: Array, losses: Array) -> tuple[Array, Array]:
     """Every loss where there are few; else the lowest and highest of each stretch, in order."""
-    if len(losses) <= MOST_DRAWN:
+    if len(losses) <= MAX_DRAWN:
         return steps, losses
-    edges = np.unique(np.geomspace(1, len(losses), MOST_DRAWN // 2).astype(int))
-    dense = np.linspace(0, len(losses), MOST_DRAWN // 2).astype(int)
-    chosen = {0, len(losses) - 1}
-    starts = np.unique(np.concatenate([edges, dense]))
-    for start, stop in pairwise(starts):
-        stretch = losses[start:stop]
-        chosen |= {int(start + stretch.argmin()), int(start + stretch.argmax())}
-    kept = sorted(chosen)
+    early = np.geomspace(1, len(losses) - 1, MAX_DRAWN // 2).astype(int)
+    even = np.linspace(0, len(losses) - 1, MAX_DRAWN // 2).astype(int)
+    kept = thin_curve(losses, np.unique(np.concatenate([early, even])))
     return steps[kept], losses[kept]
 
 

@@ -12,14 +12,17 @@ from ...errors import ArgumentError, ShapeError, bad_argument
 from ...linear import Line
 from ...support.abstract_array import Array
 from ..style import figure_with_panels, literal
+from .arguments import real_numbers
 from .curves import draw_losses
+from .frame_selection import Run
 from .loss_curve import draw_slice
-from .loss_slice import Run, Slice
+from .loss_slice import Slice
 from .panels import draw_curve, draw_predictions
-from .replay import real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+__all__ = ["descent_figure"]
 
 
 def descent_figure(

@@ -14,6 +14,7 @@ from ...errors import ArgumentError, ShapeError, refuse
 from ...linear import Line, closed_form
 from ...nn import Module
 from ...support.abstract_array import Array
+from ...train.model_copy import ModelCopy
 from ..style import (
     apart,
     blend,
@@ -29,14 +30,15 @@ from ..style import (
     tell_hidden,
     write,
 )
-from .frame_selection import moments
-from .loss_slice import Run, kept
+from .arguments import Loss, checked_history, checked_rows, one_feature
+from .frame_selection import Run, kept, moments, record
 from .panels import draw_exact, draw_points, equation
-from .replay import Loss, Replay, checked_history, checked_rows, one_feature, record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["fit_course"]
 
 
 COUNT = 7  # lines
@@ -89,13 +91,13 @@ def fit_course(
         refuse(ShapeError, where, "one curve has one output", expected=expected, given=given)
     goal = target.reshape(len(target)).astype(np.float64)
     across = np.linspace(*limits(flat, margin=0.0), 241)
-    replay = Replay(model)
+    twin = ModelCopy(model)
     chosen = moments(where, history, COUNT, steps)
     last = kept(history) if steps is None else chosen[-1]
     figure, (panel,) = figure_with_panels(1, panel=(7.2, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         at = across.reshape(-1, *rows.shape[1:])
-        curves = [_one_output(where, replay.at(record(weights, i)).predict(at)) for i in chosen]
+        curves = [_one_output(where, twin.put(record(weights, i)).predict(at)) for i in chosen]
         back = [_units(where, name, s) for name, s in (("x", x_scaling), ("y", y_scaling))]
         curves = [back[1](curve) for curve in curves]
         across, flat, goal = back[0](across), back[0](flat), back[1](goal)

@@ -1,17 +1,32 @@
-"""Which steps of a descent to show, when there is room for a few."""
+"""Choose the records of a descent to show: the last good one, and a few well apart."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...errors import ArgumentError, refuse
-from .loss_slice import Run, kept
+from ...support.abstract_array import Array
+from ...support.thinning import thin_steps
+from ..style import DRAWABLE
 
 NOISY = 0.25  # of the steps: where more of them raise the loss, it is one of batches
+DENSE_POINTS, MAX_POINTS = 12, 40  # of a path: the first ones all, later ones ever fewer
+FAR = 4.0  # a path that runs away is shown up to this many times its first distance
+
+
+class Run(Protocol):
+    """What a descent left behind, as `tinygrad_lr.fit` returns it."""
+
+    losses: list[float]
+    weights: dict[str, Array]
+    weight_steps: list[int]
+    steps: int
+    reason: str
+    learning_rate: float
 
 
 def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = None) -> list[int]:
@@ -62,3 +77,37 @@ def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtyp
         ends = np.arange(1, len(losses) + 1)
         starts = np.maximum(ends - width, 0)
         return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
+
+
+def followed(away: Array, first: float) -> int:
+    """How many points of a path are shown: up to where it leaves for good, three at least.
+
+    `away` is each point's distance from where descent ended, `first` a distance that is in sight.
+    """
+    near = max(float(away[:2].max(initial=0.0)), first if math.isfinite(first) else 0.0)
+    beyond = ~(away <= FAR * (near or 1.0)) | ~(away < DRAWABLE)
+    end = int(np.argmax(beyond)) if beyond.any() else len(away)
+    return max(end, min(3, len(away)))
+
+
+def kept(history: Run) -> int:
+    """The record of the weights that were left behind: the last, or the best after a divergence."""
+    records = len(history.weight_steps)
+    steps = [step for step in history.weight_steps if step < len(history.losses)]
+    whole = [
+        all(bool(np.isfinite(w[i]).all()) for w in history.weights.values()) for i in range(records)
+    ]
+    if history.reason != "diverged" and whole[-1]:
+        return records - 1
+    good = [i for i in range(len(steps)) if whole[i] and math.isfinite(history.losses[steps[i]])]
+    return min(good, key=lambda i: history.losses[steps[i]], default=0)
+
+
+def thin_path(count: int) -> Array:
+    """Which of the points of a path are drawn."""
+    return thin_steps(count, MAX_POINTS, DENSE_POINTS)
+
+
+def record(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
+    """The weights of one record, by name."""
+    return {name: records[i] for name, records in weights.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +14,24 @@ from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import number_text
+from ...train.model_copy import ModelCopy
 from ..style import DRAWABLE, dress, figure_with_panels, grouped
-from .descent_path import Course, draw_route, lowest_inside, mark_lowest
-from .loss_slice import Run, kept
-from .replay import Loss, Replay, checked_history, checked_rows, loss_name
-from .surface import draw_contours
+from .arguments import Loss, checked_history, checked_rows, loss_name
+from .frame_selection import Run, kept
+from .loss_surface import (
+    Course,
+    compute_heights,
+    draw_contours,
+    draw_route,
+    lowest_inside,
+    mark_lowest,
+    principal_directions,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+__all__ = ["loss_landscape"]
 
 Weights = dict[str, Array]
 
@@ -101,28 +110,37 @@ def loss_landscape(
         refuse(ArgumentError, where, wrong, expected=expected, given=f"{type(model).__name__}")
 
     side, stride = _affordable(center, len(rows))
-    loss_at = Replay(model).loss(rows[::stride], target[::stride], loss)
+    twin = ModelCopy(model)
+    loss_at = twin.on(rows[::stride], target[::stride], loss)
+    middle = twin.flatten(center)
+    away = None if tracks is None else twin.flatten_records(tracks) - middle
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
-        if plane == "path" and tracks is not None:
-            d1, d2, part = _principal(tracks, center)
+        if plane == "path" and away is not None:
+            directions, lengths = principal_directions(away[_drawable_rows(away)])
+            squares = np.square(lengths)
+            part = float(squares[:2].sum() / squares.sum()) if squares.any() else 1.0
             told = [f"the two directions of the path that hold {part:.0%} of its squared length"]
         else:
-            d1, d2 = (_filter_normalised(center, random) for _ in range(2))
+            drawn = [_filter_normalised(center, random) for _ in range(2)]
+            directions = np.array([twin.flatten(d) for d in drawn])
             told = ["two random directions, each filter as long as that of the weights"]
-        path, last = np.zeros((1, 2)), 0
-        course = Course([0], path, 0)
-        if history is not None and tracks is not None:
-            path, last = _projected(tracks, center, d1, d2), kept(history)
-            course = Course(history.weight_steps, path, last)
+        course = Course([0], np.zeros((1, 2)), 0)
+        if history is not None and away is not None:
+            path = _projected(away, directions)
+            course = Course(history.weight_steps, path, kept(history))
             if plane == "random":
-                share = _share(tracks, center, path, d1, d2)
+                share = _share(away[0], path[0], directions)
                 told.append(f"{share} of the way from the start lies in them")
         if stride > 1:
             shown = -(-len(rows) // stride)
             told.append(f"over {grouped(shown)} of {grouped(len(rows))} rows")
         a, b = _window(course, reach if plane == "random" else None, side)
-        heights = np.array([[loss_at(_moved(center, d1, i, d2, j)) for i in a] for j in b])
+
+        def height(i: float, j: float) -> float:
+            return loss_at(twin.unflatten(middle + i * directions[0] + j * directions[1]))
+
+        heights = compute_heights(height, a, b)
         draw_contours(panel, a, b, heights)
         if found := lowest_inside(a, b, heights):
             mark_lowest(panel, course, found[0], f"lowest here, loss {number_text(found[1])}")
@@ -163,61 +181,22 @@ def _filter_normalised(center: Weights, random: np.random.Generator) -> Weights:
     return direction
 
 
-def _principal(tracks: Mapping[str, Array], center: Weights) -> tuple[Weights, Weights, float]:
-    """The two directions in which the path varies most, of length 1, and how much that is."""
-    away = _away(tracks, center)
-    away = away[(np.abs(away) < DRAWABLE).all(axis=1)]
-    values, vectors = np.linalg.eigh(away @ away.T)  # of the records, which are few
-    found = []
-    for k in (-1, -2):
-        d = vectors[:, k] @ away if len(values) >= -k else np.zeros(away.shape[1])
-        size = float(np.sqrt(d @ d))
-        d = d / size if size > 1e-12 * float(np.abs(away).max(initial=0.0)) else 0 * d
-        d = -d if len(away) and d @ away[0] > 0 else d  # the path comes from the left, and below
-        found.append(_shaped(d, center))
-    total = float(np.maximum(values, 0).sum())
-    part = float(values[-2:].sum()) / total if total > 0 else 1.0
-    return found[0], found[1], part
+def _drawable_rows(away: Array) -> Array:
+    """The records without numbers that are too large for a picture."""
+    return np.asarray((np.abs(away) < DRAWABLE).all(axis=1))
 
 
-def _away(tracks: Mapping[str, Array], center: Weights) -> Array:
-    """Each record's weights less the present ones, (records, numbers)."""
-    parts = [
-        (tracks[name].astype(np.float64) - array).reshape(len(tracks[name]), -1)
-        for name, array in center.items()
-    ]
-    return np.concatenate(parts, axis=1)
-
-
-def _shaped(flat: Array, center: Weights) -> Weights:
-    """The numbers of a direction as arrays by name."""
-    found, at = {}, 0
-    for name, array in center.items():
-        found[name] = flat[at : at + array.size].reshape(array.shape)
-        at += array.size
-    return found
-
-
-def _flat(direction: Weights) -> Array:
-    return np.concatenate([np.ravel(array) for array in direction.values()])
-
-
-def _projected(tracks: Mapping[str, Array], center: Weights, d1: Weights, d2: Weights) -> Array:
+def _projected(away: Array, directions: Array) -> Array:
     """The path in the plane, (records, 2): for each record the nearest point there."""
-    plane = np.column_stack([_flat(d1), _flat(d2)])  # (numbers, 2)
-    away = _away(tracks, center)
-    drawn = (np.abs(away) < DRAWABLE).all(axis=1)
+    drawn = _drawable_rows(away)
     path = np.full((len(away), 2), np.nan)
-    path[drawn] = away[drawn] @ np.linalg.pinv(plane).T
+    path[drawn] = away[drawn] @ np.linalg.pinv(directions)
     return path
 
 
-def _share(
-    tracks: Mapping[str, Array], center: Weights, path: Array, d1: Weights, d2: Weights
-) -> str:
+def _share(start: Array, point: Array, directions: Array) -> str:
     """How much of the way from the start to the present weights the plane shows."""
-    way = float(np.linalg.norm(_away({n: w[:1] for n, w in tracks.items()}, center)))
-    seen = float(np.linalg.norm(path[0, 0] * _flat(d1) + path[0, 1] * _flat(d2)))
+    way, seen = np.linalg.norm(start), np.linalg.norm(point @ directions)
     return f"{seen / way:.0%}" if way > 0 else "all"
 
 
@@ -234,8 +213,3 @@ def _window(course: Course, reach: float | None, side: int) -> tuple[Array, Arra
     middle = (low + high) / 2
     a, b = (np.linspace(m - 0.8 * s, m + 0.8 * s, side) for m, s in zip(middle, size, strict=True))
     return a, b
-
-
-def _moved(center: Weights, d1: Weights, a: float, d2: Weights, b: float) -> Weights:
-    """The weights at a place of the plane, in their own dtypes."""
-    return {name: (w + a * d1[name] + b * d2[name]).astype(w.dtype) for name, w in center.items()}

@@ -22,12 +22,14 @@ from ..style import (
     tell_hidden,
     write,
 )
+from .arguments import real_numbers
 from .curves import Curve, course, dress_steps, ended, scale
-from .replay import real_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["learning_curves"]
 
 
 HELD_OUT = "validation_"  # how the names of figures of validation data begin

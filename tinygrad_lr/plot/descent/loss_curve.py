@@ -13,6 +13,7 @@ from ... import losses
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...train.model_copy import ModelCopy
 from ..style import (
     colors_of,
     drawable,
@@ -23,13 +24,15 @@ from ..style import (
     tell_hidden,
     write,
 )
-from .loss_slice import Run, Slice
-from .parameter_entry import entry_of
-from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of
+from .arguments import Loss, checked_history, checked_rows, loss_name, names_of
+from .frame_selection import Run
+from .loss_slice import Slice, entry_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["loss_over_weight"]
 
 
 TANGENTS = 6  # slopes of the first steps
@@ -82,7 +85,7 @@ def loss_over_weight(
     weights = checked_history(where, model, history)
     entry = None if weight is None else entry_of(where, weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
-    loss_at = Replay(model, np.float64).loss(rows, target, loss)
+    loss_at = ModelCopy(model, np.float64).on(rows, target, loss)
     figure, (panel,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         cut = Slice(history, loss_at, names, entry)

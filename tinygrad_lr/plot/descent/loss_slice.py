@@ -1,30 +1,114 @@
-"""The loss over one weight, with all others held: a slice through the hill that was descended."""
+"""The loss over one weight, with all others held: a slice through the loss surface."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import ArgumentError, bad_argument
 from ...support.abstract_array import Array
-from ..style import DRAWABLE
-from .parameter_entry import Entry, furthest, held, label
+from ...support.text_format import number_text
+from ..style import DRAWABLE, grouped, literal
+from .frame_selection import Run, followed, kept, thin_path
 
-DENSE, MOST = 12, 40  # points of the path: the first ones all, later ones ever fewer
-FAR = 4.0  # a path that runs away is shown up to this many times its first distance
+POINTS = 121  # at which a slice is computed
 
 
-class Run(Protocol):
-    """What a descent left behind, as `tinygrad_lr.fit` returns it."""
+def sample_loss(loss: Callable[[float], float], center: float, reach: float) -> tuple[Array, Array]:
+    """The weights from end to end of a picture, and the loss there."""
+    w = np.linspace(center - reach, center + reach, POINTS)
+    return w, np.array([loss(float(one)) for one in w])
 
-    losses: list[float]
-    weights: dict[str, Array]
-    weight_steps: list[int]
-    steps: int
-    reason: str
-    learning_rate: float
+
+class Entry(NamedTuple):
+    """An entry of a parameter.
+
+    >>> print(Entry("layers.0.weight", (1, 2)))
+    layers.0.weight[1, 2]
+    """
+
+    parameter: str
+    place: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return self.parameter + (f"[{', '.join(map(str, self.place))}]" if self.place else "")
+
+    def track(self, weights: Mapping[str, Array]) -> Array:
+        """Its numbers over the records, (records,)."""
+        return np.array([record[self.place] for record in weights[self.parameter]], np.float64)
+
+    def put(self, weights: Mapping[str, Array], number: float) -> dict[str, Array]:
+        """The weights with another number at this place."""
+        parameter = np.array(weights[self.parameter], np.float64)
+        parameter[self.place] = number
+        return {**weights, self.parameter: parameter}
+
+
+def entry_of(where: str, weights: Mapping[str, Array], text: str) -> Entry:
+    """The entry that is named, as `str(entry)` names it; a parameter of one number needs no place.
+
+    `weights` are the history's, (records, *shape). Raises `ArgumentError` for what is no entry.
+
+    >>> weights = {"weight": np.zeros((5, 2, 1)), "bias": np.zeros((5, 1))}
+    >>> entry_of("a picture", weights, "weight[1, 0]"), entry_of("a picture", weights, "bias")
+    (Entry(parameter='weight', place=(1, 0)), Entry(parameter='bias', place=(0,)))
+    """
+    found = re.fullmatch(r"(.*?)(?:\[([\d\s,]*)\])?", str(text), re.DOTALL)
+    name, inner = found.groups() if found else (str(text), None)
+    if name in weights:
+        shape = weights[name].shape[1:]
+        if inner is None and weights[name][:1].size == 1:
+            return Entry(name, (0,) * len(shape))
+        place = tuple(int(i) for i in re.findall(r"\d+", inner or ""))
+        if len(place) == len(shape) and all(i < n for i, n in zip(place, shape, strict=True)):
+            return Entry(name, place)
+    shapes = [f"{literal(name, 60)} {array.shape[1:]}" for name, array in weights.items()]
+    wrong = f"{literal(text, 60)!r} is no single weight of the model"
+    expected = "an entry such as 'weight[0, 0]' of " + ", ".join(shapes[:8])
+    raise ArgumentError(bad_argument(where, wrong, expected=expected, given=literal(text, 60)))
+
+
+def furthest(weights: Mapping[str, Array]) -> Entry:
+    """The entry that moved furthest from its start: of matrices, else of what there is."""
+    matrices = {name: w for name, w in weights.items() if w.ndim > 2 and w.size}
+    best = -1.0
+    found = Entry("", ())
+    for name, records in (matrices or weights).items():
+        moved = np.abs(records.astype(np.float64) - records[0]).max(axis=0, initial=0.0)
+        moved = np.where(np.isfinite(moved), moved, DRAWABLE)
+        if moved.size and moved.max() > best:
+            best = float(moved.max())
+            place = np.unravel_index(int(moved.argmax()), moved.shape)
+            found = Entry(name, tuple(int(i) for i in place))
+    return found
+
+
+def label(entry: Entry, at: Mapping[str, Array], names: Sequence[str]) -> str:
+    """The weight by what it multiplies, or by its place in the network."""
+    matrices = [name for name, array in at.items() if array.ndim > 1]
+    shape = at[entry.parameter].shape
+    if matrices == [entry.parameter] and shape == (len(names), 1):
+        return f"w, the weight of {names[entry.place[0]]}"
+    return f"w = {entry}"
+
+
+def held(at: Mapping[str, Array], shown: Sequence[Entry], step: int | None) -> str:
+    """Where the weights that are not shown are held, in words: at the end, or as at a step."""
+    others = sum(array.size for array in at.values()) - len(shown)
+    where = "where they ended" if step is None else f"as at step {step}"
+    if not others:
+        return ""
+    rest = {name: array for name, array in at.items() if name not in {e.parameter for e in shown}}
+    if others == 1 and len(rest) == 1:
+        ((name, array),) = rest.items()
+        number = number_text(float(array.reshape(())))
+        return f"{name} held at {number}" + ("" if step is None else f", as at step {step}")
+    plural = "weights" if others > 1 else "weight"
+    return f"the other {grouped(others)} {plural} held {where if others > 1 else 'still'}"
 
 
 class Slice:
@@ -71,8 +155,7 @@ class Slice:
 
     def curve(self) -> tuple[Array, Array]:
         """The slice: w from end to end of the picture, and the loss there."""
-        w = np.linspace(self.center - self.reach, self.center + self.reach, 121)
-        return w, np.array([self.loss(float(one)) for one in w])
+        return sample_loss(self.loss, self.center, self.reach)
 
     def lowest_point(self) -> float | None:
         """The weight with the least loss in the picture, unless that is at its edge."""
@@ -92,10 +175,7 @@ class Slice:
         track = self._followed()
         outside = np.abs(track - self.center) > (1 + 1e-9) * self.reach
         track = track[: int(outside.argmax()) + 1] if outside.any() else track
-        chosen = np.arange(len(track))
-        if len(track) > MOST:
-            later = np.geomspace(DENSE, len(track) - 1, MOST - DENSE).round().astype(int)
-            chosen = np.unique(np.concatenate([chosen[:DENSE], later]))
+        chosen = thin_path(len(track))
         w = track[chosen]
         return self._steps[chosen], w, np.array([self.loss(float(one)) for one in w])
 
@@ -130,27 +210,3 @@ class Slice:
                 reach = max(reach, float(np.abs(track - bottom).max(initial=0.0)))
                 return bottom, 1.25 * (reach or h)
         return None, 1.25 * (reach or h)
-
-
-def followed(away: Array, first: float) -> int:
-    """How many points of a path are shown: up to where it leaves for good, three at least.
-
-    `away` is each point's distance from where descent ended, `first` a distance that is in sight.
-    """
-    near = max(float(away[:2].max(initial=0.0)), first if math.isfinite(first) else 0.0)
-    beyond = ~(away <= FAR * (near or 1.0)) | ~(away < DRAWABLE)
-    end = int(np.argmax(beyond)) if beyond.any() else len(away)
-    return max(end, min(3, len(away)))
-
-
-def kept(history: Run) -> int:
-    """The record of the weights that were left behind: the last, or the best after a divergence."""
-    records = len(history.weight_steps)
-    steps = [step for step in history.weight_steps if step < len(history.losses)]
-    whole = [
-        all(bool(np.isfinite(w[i]).all()) for w in history.weights.values()) for i in range(records)
-    ]
-    if history.reason != "diverged" and whole[-1]:
-        return records - 1
-    good = [i for i in range(len(steps)) if whole[i] and math.isfinite(history.losses[steps[i]])]
-    return min(good, key=lambda i: history.losses[steps[i]], default=0)

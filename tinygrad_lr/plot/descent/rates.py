@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, TinygradError, refuse
-from ...linear import learning_rate_limit
+from ...errors import ArgumentError, refuse
 from ...nn import Module
-from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...train.learning_rate_trials import measure_rate_limit
+from ...train.model_copy import ModelCopy
 from ..style import apart, blank_figure, colors_of, drawable, dress, limits, literal, room, write
+from .arguments import Loss, checked_history, checked_rows, loss_name, names_of
 from .curves import Curve, course, draw_curve_of, dress_steps, ended, scale
+from .frame_selection import Run, kept, record
 from .loss_curve import draw_slice, jumps
-from .loss_slice import Run, Slice, kept
-from .parameter_entry import entry_of, furthest
-from .replay import Loss, Replay, checked_history, checked_rows, loss_name, names_of, record
+from .loss_slice import Slice, entry_of, furthest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["learning_rates"]
 
 
 MOST_RUNS = 6
@@ -91,15 +93,16 @@ def learning_rates(
     best = runs[first]
     entry = furthest(best.weights) if weight is None else entry_of(where, best.weights, weight)
     names = [literal(name) for name in names_of(where, rows, x_name)]
-    replay = Replay(model, np.float64)
-    loss_at = replay.loss(rows, target, loss)
+    twin = ModelCopy(model, np.float64)
+    loss_at = twin.on(rows, target, loss)
     bottom = record(best.weights, kept(best))
     figure = blank_figure(max(3.9 * len(runs), 6.0), 8.6, dark=dark)
     grid = figure.add_gridspec(3, len(runs), height_ratios=[1.0, 0.75, 0.2])
     hills, courses = ([figure.add_subplot(grid[i, j]) for j in range(len(runs))] for i in (0, 1))
     strip = figure.add_subplot(grid[2, :])
     with np.errstate(all="ignore"):
-        limit = _limit(replay, bottom, rows, target, loss)
+        found = measure_rate_limit(twin.put(bottom).model, loss, loss_at.x, loss_at.y)
+        limit = math.nan if found is None else found
         verdicts = [_verdict(run, best, limit) for run in runs]
         cuts = [Slice(run, loss_at, names, entry, at=bottom) for run in runs]
         _draw_hills(hills, cuts, cuts[first], runs, verdicts, loss_name(loss), w_label)
@@ -125,18 +128,6 @@ def _verdict(run: Run, best: Run, limit: float) -> str:
     if arrived:
         return "Right"
     return "Too large" if run.learning_rate > limit / 2 else "Too small"
-
-
-def _limit(replay: Replay, at: Mapping[str, Array], x: Array, y: Array, loss: Loss) -> float:
-    """The stable limit 2/λmax with these weights, nan where it cannot be had."""
-    model = replay.at(at).twin
-    target = y.astype(replay.dtype) if y.dtype.kind == "f" else y
-    features = replay.inputs(x)
-    column = y.ndim == 1 and replay.predict(x[:1]).shape == (1, 1)
-    try:
-        return learning_rate_limit(model, loss, features, target[:, None] if column else target)
-    except TinygradError:  # a loss without second derivatives, or of no parameter
-        return math.nan
 
 
 def _draw_hills(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...explain import Influence
-from ...explain.influences.measure import checked_influence
+from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.text_format import number_text
 from ...support.validation import check_number
@@ -16,6 +16,8 @@ from ..style import colors_of, drawable, dress, figure_with_panels, grouped, lim
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["loss_slice"]
 
 
 POINTS = 121  # at which the loss is computed
@@ -52,7 +54,7 @@ def loss_slice(
     learning rate 0.1: w = 0 → 1, the tangent promises L = 0, found 2.5
     no other weight
     """
-    checked_influence("loss_slice", influence, weight)
+    check_influence("loss_slice", influence, weight)
     if learning_rate is not None:
         learning_rate = check_number("loss_slice", "learning_rate", learning_rate, positive=True)
     chosen = influence.weights[weight]

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, import_extra, refuse
 from ...explain import Influence
 from ...explain.influences.edge_weights import Connections
-from ...explain.influences.measure import checked_influence
+from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
@@ -20,6 +20,8 @@ from ..style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["network"]
 
 Places = Sequence[tuple[int, int]]  # edges, as (unit before, unit after)
 
@@ -75,7 +77,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     >>> len(figure.axes[0].lines)
     13
     """
-    checked_influence("network", influence, weight)
+    check_influence("network", influence, weight)
     if not influence.layers:
         refuse(ArgumentError, "network", "the loss has no layers to draw",
                expected="a loss of what layers computed", given="parameters alone")  # fmt: skip

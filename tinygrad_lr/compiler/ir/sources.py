@@ -1,4 +1,4 @@
-"""Where the numbers of a program's inputs come from, and where what it changes goes back to."""
+"""Sources of a program's inputs: where the numbers come from, and where updates are written to."""
 
 from __future__ import annotations
 
@@ -10,94 +10,85 @@ import numpy as np
 from ...core.value import Value
 
 
-class Changed(Exception):  # noqa: N818 - no error: a reason to begin again
-    """What a program was made from is no longer as it was: it must be traced anew."""
+class StaleProgram(Exception):  # noqa: N818 - no error: a reason to trace again
+    """Something that the program was traced with has changed."""
 
 
-class Place:
-    """Somewhere outside of the program that holds an array or a number."""
-
-    state = False
-    """Whether the program may change what lies there."""
+class Source:
+    """Something outside the program that holds an array or a number."""
 
     def read(self) -> Any:
-        """What lies there now."""
+        """Return what it holds now."""
         raise NotImplementedError
 
     def write(self, new: Any) -> None:
-        """Put something else there."""
+        """Replace what it holds."""
         raise NotImplementedError
 
     def key(self) -> tuple[Any, ...]:
-        """What tells this place from others."""
+        """Return a key that is equal for the same source alone."""
         raise NotImplementedError
 
 
-class Argument(Place):
+class Argument(Source):
     """An array or a number that the function is called with, by its position among the leaves."""
 
     def __init__(self, position: int) -> None:
         self.position = position
 
     def key(self) -> tuple[Any, ...]:
-        """Its position."""
+        """Return the position."""
         return ("argument", self.position)
 
 
-class Content(Place):
+class ValueData(Source):
     """The data of a leaf Value: a parameter."""
-
-    state = True
 
     def __init__(self, value: Value) -> None:
         self.value = value
 
     def key(self) -> tuple[Any, ...]:
-        """The Value."""
+        """Return the Value's identity."""
         return ("content", id(self.value))
 
     def read(self) -> Any:
-        """Its array, which this program may keep a hold of, or its number."""
+        """Return its number, or its array, which the program may keep."""
         return self.value._content
 
     def write(self, new: Any) -> None:
-        """Its array or number replaced; other graphs must copy the array."""
+        """Replace its array or number. Other graphs must copy the array."""
         self.value._content = new
         self.value._data_shared = isinstance(new, np.ndarray)
 
 
-class Gradient(Place):
+class Gradient(Source):
     """The gradient of a leaf Value."""
-
-    state = True
 
     def __init__(self, value: Value) -> None:
         self.value = value
 
     def key(self) -> tuple[Any, ...]:
-        """The Value."""
+        """Return the Value's identity."""
         return ("gradient", id(self.value))
 
     def read(self) -> Any:
-        """The array or number, None where there is none."""
+        """Return the array or number, or None."""
         grad = self.value._grad
         return grad[0] if type(grad) is tuple else grad
 
     def write(self, new: Any) -> None:
-        """A gradient that nobody else holds."""
+        """Set the gradient to an array that nothing else refers to."""
         self.value._grad = new
 
 
-class Attribute(Place):
-    """What an object keeps under a name, or within a list or dict of that name."""
-
-    state = True
+class Attribute(Source):
+    """An object's attribute, or an entry of a list or dict in that attribute."""
 
     def __init__(self, owner: Any, path: tuple[Any, ...]) -> None:
         self.owner, self.path = owner, path
 
     def key(self) -> tuple[Any, ...]:
-        """The object and the way from it."""
+        """Return the object's identity and the path from it."""
         return ("attribute", id(self.owner), *self.path)
 
     def _holder(self) -> Any:
@@ -107,11 +98,11 @@ class Attribute(Place):
         return holder
 
     def read(self) -> Any:
-        """The array or the number."""
+        """Return the array or the number."""
         return self._holder()[self.path[-1]]
 
     def write(self, new: Any) -> None:
-        """Replaced in its list, dict or object."""
+        """Replace it in its object, list or dict; in a tuple, write into the array."""
         holder = self._holder()
         if isinstance(holder, tuple):
             self.read()[...] = new
@@ -119,46 +110,46 @@ class Attribute(Place):
             holder[self.path[-1]] = new
 
 
-class Name(Place):
-    """An array that the function finds under a global name or in its closure."""
+class OuterName(Source):
+    """An array under a global name, or in a variable of the function's closure."""
 
     def __init__(self, names: Mapping[str, Any], name: str) -> None:
         self.names, self.name = names, name
 
     def key(self) -> tuple[Any, ...]:
-        """The namespace and the name."""
+        """Return the namespace's identity and the name."""
         return ("name", id(self.names), self.name)
 
     def read(self) -> Any:
-        """What it means now."""
+        """Return what the name means now."""
         return self.names[self.name]
 
 
-class Captured(Place):
-    """An array that was met in the trace: the program reads it anew each time."""
+class CapturedArray(Source):
+    """An array that the trace came across: the program reads it at each call."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
 
     def key(self) -> tuple[Any, ...]:
-        """The array."""
+        """Return the array's identity."""
         return ("captured", id(self.array))
 
     def read(self) -> Any:
-        """The array."""
+        """Return the array."""
         return self.array
 
 
-class Host(Place):
-    """What Python makes before each step: random draws, the learning rate of a schedule.
+class HostInput(Source):
+    """Numbers that Python computes before each step: random draws, a schedule's learning rate.
 
-    `make` is given 0 for the next step, 1 for the one after it.
+    `compute` is called with 0 for the next step, with 1 for the one after it. `changes` is False
+    for what stays the same from one step of a loop to the next.
     """
 
-    def __init__(self, make: Callable[[int], Any], label: str, changes: bool = True) -> None:
-        self.make, self.label = make, label
-        self.changes = changes  # from one step of a loop to the next
+    def __init__(self, compute: Callable[[int], Any], label: str, changes: bool = True) -> None:
+        self.compute, self.label, self.changes = compute, label, changes
 
     def key(self) -> tuple[Any, ...]:
-        """Itself: no two are the same."""
+        """Return its own identity."""
         return ("host", id(self))

@@ -1,9 +1,9 @@
-"""The loss over two numbers: where its minimum is, how it curves, and its contours."""
+"""The loss over two numbers: its contours, its minimum, and the path of a descent over it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,16 @@ import numpy as np
 
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from ..style import DRAWABLE, SMALL, blend, colors_of, plain
+from ..style import DRAWABLE, SMALL, blend, colors_of, plain, tell_hidden, write
+from .frame_selection import followed, thin_path
+from .loss_curve import draw_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Height = Callable[[float, float], float]
 
+NEAR = 0.03  # of the picture: nearer points share a label
 LEVELS = 13
 EXACT = 1e-6  # of the loss: how near a parabola's value it must be to count as one
 FLAT = 1e-12  # of the largest curvature: below, a direction counts as flat
@@ -45,6 +48,30 @@ class Bowl:
         """The largest and the smallest curvature: the eigenvalues of H."""
         small, large = np.linalg.eigvalsh(self.hessian)
         return float(large), max(float(small), 0.0)
+
+
+def compute_heights(height: Height, a: Array, b: Array) -> Array:
+    """The loss over a grid: a (columns,), b (rows,) -> (rows, columns)."""
+    return np.array([[height(float(i), float(j)) for i in a] for j in b])
+
+
+def principal_directions(away: Array) -> tuple[Array, Array]:
+    """The directions in which a path varies most, and how far it reaches along each.
+
+    - `away` (records, numbers): the path, relative to where the plane is centred
+    - the directions (2, numbers) are of length 1 and point from the first record to the centre;
+      one that the path doesn't use is 0
+    - the lengths (records,) are the singular values: their squares add up to the path's
+
+    Source: Lorch, "Visualizing Deep Network Training Trajectories with PCA", 2016.
+    """
+    directions = np.zeros((2, away.shape[1]))
+    if not away.size:
+        return directions, np.zeros(1)
+    _, lengths, found = np.linalg.svd(away, full_matrices=False)
+    used = found[:2][lengths[:2] > 1e-12 * np.abs(away).max(initial=0.0)]
+    directions[: len(used)] = used * np.where(used @ away[0] > 0, -1.0, 1.0)[:, None]
+    return directions, lengths
 
 
 def bowl_of(height: Height, center: Array, scale: Array, *, again: bool = True) -> Bowl | None:
@@ -132,3 +159,75 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
 
 def _masked(heights: Array) -> Any:
     return np.ma.masked_invalid(heights)
+
+
+class Course:
+    """The points of a path that are shown, (points, 2), and the steps that they are.
+
+    - `ends`: where descent ended, or the kept record of a divergence; `called`: which it is,
+      "" for a single point
+    - `lowest`: the lowest place of the map, once it is marked
+    """
+
+    def __init__(self, steps: Sequence[int], path: Array, last: int) -> None:
+        self.lowest: Array | None = None
+        self.ends = path[last]
+        self.called = "kept" if last < len(path) - 1 else "end" if last else ""
+        distances = np.hypot(*(path - self.ends).T)
+        near = float(np.hypot(*path[0]))
+        shown = path[: followed(distances, near)]
+        self.hidden = int((~(np.abs(path) < DRAWABLE).all(axis=1)).sum())
+        chosen = np.flatnonzero((np.abs(shown) < DRAWABLE).all(axis=1))
+        chosen = chosen[thin_path(len(chosen))]
+        self.points = shown[chosen]
+        self.steps = np.asarray(steps)[chosen]
+
+
+def draw_route(ax: Axes, course: Course) -> None:
+    """The path with its arrows, its start, and where it ended."""
+    colors = colors_of(ax)
+    ax.plot(*course.points.T, color=colors.step, lw=1.0, alpha=0.6, zorder=3)
+    draw_path(ax, course.steps, *course.points.T)
+    ax.plot(*course.ends, "o", color=colors.model, ms=8, mec=colors.paper, mew=1.2, zorder=6)
+    started = course.points[0] if len(course.points) else course.ends
+    together = _apart(ax, started, course.ends) < NEAR
+    if course.called:
+        first = f"start, {course.called}" if together else "start"
+        _name(ax, started, first, course.points)
+    if not together and (course.lowest is None or _apart(ax, course.lowest, course.ends) > NEAR):
+        above = course.lowest is None or course.ends[1] >= course.lowest[1]
+        _name(ax, course.ends, course.called, course.points, 1 if above else -1)
+    tell_hidden(ax, course.hidden, "step")
+
+
+def mark_lowest(ax: Axes, course: Course, place: Array, told: str) -> None:
+    """A cross at the lowest place, and what it is, where neither edge nor path is in the way."""
+    course.lowest = place
+    ax.plot(*place, "+", color=colors_of(ax).ink, ms=13, mew=1.6, zorder=7)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    across, up = (place[0] - left) / (right - left), (place[1] - low) / (high - low)
+    x = -9 if across > 0.6 else 9
+    y = -9 if up > 0.92 or (up > 0.08 and course.ends[1] >= place[1]) else 9
+    side, end = "left" if x > 0 else "right", "bottom" if y > 0 else "top"
+    write(ax, place[0], place[1], told, (x, y), ha=side, va=end)
+
+
+def lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:
+    """The lowest place of a map and its height, unless it lies at the edge or is no number."""
+    finite = np.where(np.isfinite(heights), heights, np.inf)
+    j, i = np.unravel_index(int(np.argmin(finite)), heights.shape)
+    inside = 0 < i < len(a) - 1 and 0 < j < len(b) - 1 and finite[j, i] < np.inf
+    return (np.array([a[i], b[j]]), float(heights[j, i])) if inside else None
+
+
+def _name(ax: Axes, place: Array, name: str, path: Array, up: int = 0) -> None:
+    """A name at a place, on the side where most of the path is not; above (1) or below it (-1)."""
+    left = not len(path) or path[:, 0].mean() >= place[0]
+    side, end = "right" if left else "left", {1: "bottom", 0: "center", -1: "top"}[up]
+    write(ax, place[0], place[1], name, (-9 if left else 9, 7 * up), ha=side, va=end)
+
+
+def _apart(ax: Axes, one: Array, other: Array) -> float:
+    """How far two places are apart, in widths of the panel."""
+    size = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
+    return math.hypot(*((one - other) / size))

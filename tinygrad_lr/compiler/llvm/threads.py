@@ -1,9 +1,9 @@
-"""Threads of a compiled program: how many there may be, and who they are.
+"""Threads of a compiled program: how many there may be, and a pool of them.
 
 A program that is large enough runs on several threads at once: each goes through the same
 kernels, takes its part of those that can be divided, and waits for the others after each. Every
-entry of a result is computed by one thread just as it would be by the only one, so the number of
-threads changes no bit.
+entry of a result is computed by one thread, in the same way as on a single thread, so the number
+of threads changes no bit.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from ...support.validation import check_integer
 Part = Callable[[int], int]
 
 
-class Threads:
-    """How many threads a program may use."""
+class ThreadSettings:
+    """The number of threads that a program may use."""
 
     def __init__(self) -> None:
         affinity = getattr(os, "sched_getaffinity", None)
         self.count = len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-THREADS = Threads()
+THREADS = ThreadSettings()
 
 
 def set_threads(count: int) -> None:
-    """Let compiled programs use so many threads; at first, as many as there are cores.
+    """Set the number of threads that compiled programs may use (default: one per core).
 
-    Only programs that are large enough use them: tens of millions of operations in a step, or
-    megabytes read and written. A program compiled for another number is compiled anew. NumPy's own
-    threads are not changed: for them there is the environment variable OPENBLAS_NUM_THREADS.
+    Only large programs use them: tens of millions of operations per step, or megabytes read and
+    written. A program compiled for another number is compiled again. NumPy's own threads are not
+    changed; set the environment variable OPENBLAS_NUM_THREADS for those.
 
-    Raises `ArgumentError` for what is no whole number from 1.
+    Raises `ArgumentError` if `count` isn't an integer >= 1.
 
     >>> tg.set_threads(2)
     """
@@ -43,7 +43,7 @@ def set_threads(count: int) -> None:
 
 
 class Team:
-    """Threads that wait for work, beside the one that asks."""
+    """Threads that wait for work, beside the calling one."""
 
     def __init__(self, others: int) -> None:
         self._work: Part | None = None
@@ -60,7 +60,7 @@ class Team:
             self._done.release()
 
     def run(self, work: Part) -> int:
-        """Each thread's part, this one's being 0; what that gave."""
+        """Run each thread's part; the calling thread's is part 0, whose result is returned."""
         self._work = work
         for go in self._go:
             go.release()
@@ -77,10 +77,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_together(count: int, work: Part) -> int:
-    """Run the parts 0 to count - 1 of a piece of work at once; what part 0 gave.
+    """Run the parts 0 to count - 1 of a piece of work at once; return the result of part 0.
 
-    Whoever comes while all teams are busy, as in a function that such a program calls, gets a
-    team of its own.
+    If all teams are busy, as in a function that such a program calls, a new team is created.
     """
     try:
         team = _free.setdefault(count, []).pop()

@@ -1,8 +1,7 @@
-"""A model as it was at any step: a copy of it, put back into the weights that were recorded."""
+"""The arguments that pictures of a descent share: model, data, history and loss, checked."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,79 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...core.grad_mode import no_grad
 from ...core.value import Value
 from ...errors import ArgumentError, DtypeError, ShapeError, refuse
 from ...nn import Module
 from ...support.abstract_array import Array
-from .loss_slice import Run
+from ...train.model_copy import ModelCopy
+from .frame_selection import Run
+
+__all__ = ["loss_of"]
 
 Loss = Callable[[Any, Any], Value]
 
-ROWS_AT_ONCE = 4096
 NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": "loss"}
-
-
-class Replay:
-    """A copy of a model, in evaluation mode, with the weights of any step.
-
-    Buffers (a running mean) are those that the model has now: a history has none. The copy can
-    compute in another dtype: curvatures, which are small differences of losses, want float64.
-
-    >>> line = tg.nn.Linear(1, 1, dtype=np.float64)
-    >>> replay = Replay(line)
-    >>> replay.at({"weight": np.array([[2.0]]), "bias": np.array([1.0])}).predict([3.0])
-    array([[7.]])
-    """
-
-    def __init__(self, model: Module, dtype: Any = None) -> None:
-        self.twin = copy.deepcopy(model).eval()
-        if dtype is not None:
-            self.twin.astype(dtype)
-        self._state = self.twin.state_dict()
-        self.dtype = np.result_type(*(parameter.dtype for parameter in self.twin.parameters()))
-        self._whole = any(module.takes_integers for module in self.twin.modules())
-
-    def at(self, weights: Mapping[str, Array]) -> Replay:
-        """Put the copy into these weights."""
-        own = {name: array.astype(self._state[name].dtype) for name, array in weights.items()}
-        self.twin.load_state_dict({**self._state, **own})
-        return self
-
-    def inputs(self, x: ArrayLike) -> Array:
-        """Rows as `fit` hands them to the model: (n,) is one feature."""
-        array = np.asarray(x)
-        array = array if self._whole and array.dtype.kind in "iu" else array.astype(self.dtype)
-        return array[:, None] if array.ndim == 1 and not self._whole else array
-
-    def predict(self, x: ArrayLike) -> Array:
-        """What the model gives for the rows, so many at once that they fit in memory."""
-        rows = self.inputs(x)
-        with no_grad(), np.errstate(all="ignore"):
-            starts = range(0, max(len(rows), 1), ROWS_AT_ONCE)
-            parts = [self.twin(rows[i : i + ROWS_AT_ONCE]) for i in starts]
-        arrays = [p.numpy() if isinstance(p, Value) else np.asarray(p) for p in parts]
-        return np.concatenate(arrays)
-
-    def loss(
-        self, x: ArrayLike, y: ArrayLike, loss: Loss
-    ) -> Callable[[Mapping[str, Array]], float]:
-        """The loss as a function of the weights by name."""
-        if not callable(loss):
-            wrong, expected = "loss is no function", "a loss such as tg.losses.mse"
-            refuse(ArgumentError, "loss", wrong, expected=expected, given=f"{loss!r:.60}")
-        features = self.inputs(x)
-        target = np.asarray(y)
-        target = target.astype(self.dtype) if target.dtype.kind == "f" else target
-
-        def loss_at(weights: Mapping[str, Array]) -> float:
-            self.at(weights)
-            with no_grad(), np.errstate(all="ignore"):
-                prediction = self.twin(features)
-                column = target.ndim == 1 and prediction.shape == (len(target), 1)
-                return float(loss(prediction, target[:, None] if column else target))
-
-        return loss_at
 
 
 def loss_of(
@@ -100,7 +38,7 @@ def loss_of(
     >>> loss_at({"weight": np.float32([[2.0]]), "bias": np.float32([0.0])})
     0.5
     """
-    return Replay(model).loss(x, y, loss)
+    return ModelCopy(model).on(x, y, loss)
 
 
 def loss_name(loss: Loss) -> str:
@@ -174,11 +112,6 @@ def checked_history(where: str, model: Module, history: Run) -> Mapping[str, Arr
         wrong = "the history is of another model"
         refuse(ArgumentError, where, wrong, expected=told[0], given=told[1], cure=cure)
     return weights
-
-
-def record(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
-    """The weights of one record, by name."""
-    return {name: records[i] for name, records in weights.items()}
 
 
 def names_of(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
