@@ -59,8 +59,6 @@ def test_the_residual_has_its_gradient_after_backward():
     loss.backward()
     order = topological_order([loss])
     u = next(v for v in order if v.record and v.record.operation.name == "subtract")
-        v for v in topological_order([loss]) if v.record and v.record.operation.name == "subtract"
-    )
     assert u.tolist() == [1.0, 2.0] and u.grad.tolist() == [1.0, 2.0]
 
 
