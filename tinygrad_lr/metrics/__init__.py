@@ -49,3 +49,7 @@ BY_NAME: dict[str, Metric] = {
     "top_5": top_k(5),
 }
 """The metrics that can be passed by name."""
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ..support.lazy_imports import lazy_modules as _lazy_modules
-from ..support.validation import check_number as check_number
 from .optimizer import *
 from .sgd import *
 

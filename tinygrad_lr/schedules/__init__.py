@@ -14,28 +14,13 @@ start_factor=0.0), factor=0.5)
 
 from __future__ import annotations
 
-from .decay import Cosine as Cosine
-from .decay import Exponential as Exponential
-from .decay import OneCycle as OneCycle
-from .decay import Polynomial as Polynomial
-from .decay import StepDecay as StepDecay
-from .plateau import ReduceOnPlateau as ReduceOnPlateau
-from .schedule import Constant as Constant
-from .schedule import Joined as Joined
-from .schedule import Scaled as Scaled
-from .schedule import Schedule as Schedule
-from .schedule import Warmup as Warmup
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-__all__ = [
-    "Constant",
-    "Cosine",
-    "Exponential",
-    "Joined",
-    "OneCycle",
-    "Polynomial",
-    "ReduceOnPlateau",
-    "Scaled",
-    "Schedule",
-    "StepDecay",
-    "Warmup",
-]
+from ..support.lazy_imports import lazy_modules as _lazy_modules
+
+if _TYPE_CHECKING:
+    from .decay import *
+    from .plateau import *
+    from .schedule import *
+
+__getattr__, __dir__ = _lazy_modules(__name__)

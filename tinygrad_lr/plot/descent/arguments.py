@@ -16,6 +16,8 @@ from ...support.abstract_array import Array
 from ...train.model_copy import ModelCopy
 from .frame_selection import Run
 
+__all__ = ["loss_of"]
+
 Loss = Callable[[Any, Any], Value]
 
 NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": "loss"}

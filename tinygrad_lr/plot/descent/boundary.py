@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["decision_boundary"]
+
 
 GRID = 160  # points along an axis, where the borders are looked for
 MOST_POINTS = 2000

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["classification_figure"]
+
 
 MOST_NAMED = 12  # classes whose names and counts there is room for
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["loss_contours"]
+
 
 SIDE = 161  # points along an axis where the loss is a known quadratic
 MOST_LOSSES, MOST_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them

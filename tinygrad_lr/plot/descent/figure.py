@@ -22,6 +22,8 @@ from .panels import draw_curve, draw_predictions
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["descent_figure"]
+
 
 def descent_figure(
     x: ArrayLike,

@@ -31,6 +31,8 @@ from .loss_surface import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["loss_landscape"]
+
 Weights = dict[str, Array]
 
 SIDES = 51, 21  # points along an axis, and in the costliest pictures

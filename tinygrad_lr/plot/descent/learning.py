@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["learning_curves"]
+
 
 HELD_OUT = "validation_"  # how the names of figures of validation data begin
 MOST_PANELS, COLUMNS = 9, 3

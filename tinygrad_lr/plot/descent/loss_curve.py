@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["loss_over_weight"]
+
 
 TANGENTS = 6  # slopes of the first steps
 VISIBLE = 0.035  # of the panel: a shorter step is a dot

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["learning_rates"]
+
 
 MOST_RUNS = 6
 WIDER = 1.5  # than the best descent needs it, so that one sees others leave

@@ -17,6 +17,8 @@ from .reading import Graph
 from .svg import svg
 from .text import dot, tree
 
+__all__ = ["GraphPicture", "computation_graph"]
+
 WIDTH = 100  # columns of a tree in a file
 MOST_OPENED = 3  # expressions of a layer whose parts a page shows
 

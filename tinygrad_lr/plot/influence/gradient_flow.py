@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["gradient_by_depth"]
+
 MOST_NAMED = 14  # layers whose names there is room for
 LINE = 0.2  # inches for a line of words
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["loss_slice"]
+
 
 POINTS = 121  # at which the loss is computed
 FAR = 3.0  # a bottom of the parabola further away than this many |w| + 1 is not in the picture
