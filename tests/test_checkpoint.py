@@ -238,10 +238,10 @@ def sealed(path, **changes):
 @pytest.mark.parametrize(
     ("version", "says"),
     [
-        (2, "written by a newer version of tinygrad_lr; expected format 1, given format 2"),
-        (0, "of an unknown version; expected format 1, given format 0"),
+        (2, "written by a newer version of tinygrad_lr; expected format 1, got format 2"),
+        (0, "of an unknown version; expected format 1, got format 0"),
         (True, "of an unknown version"),
-        ("1\n", r".* given format '1\\n'"),
+        ("1\n", r".* got format '1\\n'"),
     ],
 )
 @pytest.mark.parametrize("read", [load_file, load_metadata, load_shapes])

@@ -26,7 +26,12 @@ REFUSED = {
     "fraction": (([1, 2],), {"batch_size": 1.5}, ArgumentError, "batch_size is out of range"),
     "truth": (([1, 2],), {"batch_size": True}, ArgumentError, "given True"),
     "ahead": (([1, 2],), {"prefetch": -1}, ArgumentError, "prefetch is out of range"),
-    "seed": (([1, 2],), {"generator": -1}, ArgumentError, "neither a generator nor a seed"),
+    "seed": (
+        ([1, 2],),
+        {"generator": -1},
+        ArgumentError,
+        "generator must be a numpy",
+    ),
     "transform": (([1, 2],), {"transform": 3}, ArgumentError, "transform is no function"),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ArgumentError, ShapeError, refuse
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
-from ..ops.windows.sliding import whole, whole_numbers
+from ..ops.windows.sliding import as_int, integers_by_axis
 from .module import Module
 
 Sizes: TypeAlias = "int | tuple[int, ...]"
@@ -136,7 +136,7 @@ class AdaptiveAveragePooling(Pooling):
         many = isinstance(output_size, (tuple, list))
         given: Any = output_size if many else (output_size,) * self.axes
         filled = tuple(1 if n is None else n for n in given)
-        whole_numbers(self._where(output_size), "output_size", filled, self.axes)
+        integers_by_axis(self._where(output_size), "output_size", filled, self.axes)
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:
@@ -185,7 +185,7 @@ class Flatten(Module):
     """
 
     def __init__(self, start_axis: int = 1) -> None:
-        if whole(start_axis) is None or start_axis < 0:
+        if as_int(start_axis) is None or start_axis < 0:
             expected, given = "a whole number from 0", repr(start_axis)
             refuse(
                 ArgumentError, "Flatten", "start_axis is no axis", expected=expected, given=given
