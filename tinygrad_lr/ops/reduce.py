@@ -261,7 +261,9 @@ def cumsum(a, axis=None, dtype=None, out=None):
 def refuse_out(name, out):
     """Raise where NumPy's out= was given: an array cannot hold a Value."""
     if out is not None:
-        raise ArgumentError(f"{name}: out= cannot hold a Value: use the result instead")
+        raise ArgumentError(
+            f"{name}: out must be None, since an array can't hold a Value; use the result"
+        )
 
 
 def masked(a, where, instead):
@@ -280,7 +282,7 @@ def numpy_reduction(numpy, name, nothing, join):
         axis = tuple(axis) if isinstance(axis, list) else axis
         if initial is None:
             if where is not True and not math.isfinite(nothing):
-                raise ArgumentError(f"{name}: where= needs initial=, as in NumPy")
+                raise ArgumentError(f"{name}: initial must be given with where, as in NumPy")
             return reduction.evaluate((a,), {"axis": axis, "keepdims": keepdims})
         if np.size(a) == 0:  # made of no entry of a
             return sum(a, axis=axis, keepdims=keepdims) + initial
