@@ -206,7 +206,7 @@ silu.vjp(x=lambda g, out, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))))
     latex=r"\operatorname{softmax}\left(<x>\right)",
     onnx="Softmax",
     examples=ROWS,
-    sentence="The shares of {v} add up to 1: where one rises, the others together fall.",
+    sentence="The entries of {v} add up to 1: when one rises, the others together fall.",
 )
 def softmax(x, axis=-1):
     """e^x / Σ e^x along the axis: positive numbers that add up to 1.

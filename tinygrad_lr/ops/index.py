@@ -31,8 +31,8 @@ def is_basic(index):
         ((2, 3), {"index": MASK}),
         ((2, 4, 3), {"index": (Ellipsis, np.array([[0, 0], [2, 1]]))}),
     ],
-    sentence="{v} picks entries of {x}: the gradient goes back to where they were picked, "
-    "and what was not picked gets 0.",
+    sentence="{v} picks entries of {x}: the gradient goes back to their places, and all other "
+    "entries get 0.",
 )
 def getitem_at(x, index=()):
     """The entries that a NumPy index chooses: slices, integers, arrays, masks, None, Ellipsis.

@@ -54,7 +54,7 @@ def weighted(operation, weight):
     onnx="ReduceSum",
     kind="linear",
     examples=[*AXES, ((0, 3),)],
-    sentence="Every entry of {x} is a term of one entry of {v}, and gets the whole of its {g}.",
+    sentence="Every entry of {x} is a term of one entry of {v}, and gets its whole {g}.",
 )
 def sum(x, axis=None, keepdims=False):
     """The sum along the axis, or of all entries.
@@ -73,7 +73,7 @@ sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # sprea
     onnx="ReduceMean",
     kind="linear",
     examples=AXES,
-    sentence="The entries of {x} count alike in their mean: each gets an equal part of {g}.",
+    sentence="The entries of {x} count equally in their mean: each gets an equal share of {g}.",
 )
 def mean(x, axis=None, keepdims=False):
     """The mean along the axis, or of all entries; nan where there are none.
@@ -114,7 +114,7 @@ def _is_extreme(x, out, axis, keepdims):
     onnx="ReduceMax",
     examples=AXES,
     selects=True,
-    sentence="{v} moves with the largest entries of {x} alone: they share {g}.",
+    sentence="{v} depends only on the largest entries of {x}: they share {g}.",
 )
 def max(x, axis=None, keepdims=False):
     """The largest entry. Equal ones share the derivative equally.
@@ -135,7 +135,7 @@ weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims)
     onnx="ReduceMin",
     examples=AXES,
     selects=True,
-    sentence="{v} moves with the smallest entries of {x} alone: they share {g}.",
+    sentence="{v} depends only on the smallest entries of {x}: they share {g}.",
 )
 def min(x, axis=None, keepdims=False):
     """The smallest entry. Equal ones share the derivative equally.

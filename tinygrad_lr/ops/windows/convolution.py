@@ -104,8 +104,8 @@ def as_matrix(g, groups):
     kind="multilinear",
     examples=GEOMETRIES,
     whole=unrolled.cross_correlation,
-    sentence="Each window of the input is weighted by {x}'s partner; what a step "
-    "carries is added up over all windows.",
+    sentence="Each window of the input is multiplied by the kernel: the gradient of {x} is added "
+    "up over all windows.",
 )
 def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """The products of the kernels with all windows of x, added up: cross-correlation.

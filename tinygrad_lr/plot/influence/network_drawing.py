@@ -88,7 +88,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
                cure="print the influence, or draw gradient_by_depth")  # fmt: skip
     edges = [x.connections for x in influence.layers if x.connections is not None]
     lit = influence.weights[weight]
-    own = [x.places(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
+    own = [x.edges_of(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
     columns = _columns(influence, lit, edges, own)
     tall = max(len(column.shown) + (column.hidden > 0) for column in columns)
     right, half = ACROSS * len(columns), DOWN * (max(tall, 3) - 1) / 2

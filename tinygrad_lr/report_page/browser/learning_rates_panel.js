@@ -1,10 +1,19 @@
+// @ts-check
 // Screen 3: learning rates. Three descents from the same weights, on one scale.
 
-function ratesPanel() {
-  const told = run.trials;
-  if (!told) return;
-  const { limit, trials, exact } = told;
-  const root = screen(
+import { Chart, createScreen } from "./chart.js";
+import { draw, el } from "./elements.js";
+import { extent, formatNumber } from "./format.js";
+import { bestFrame, weightEnd, sampleCurve } from "./loss_curve_panel.js";
+import { features, lossOverWeight, isLine } from "./model.js";
+import { run } from "./run_data.js";
+import { panels, stepNow } from "./state.js";
+
+export function learningRatesPanel() {
+  const comparison = run.trials;
+  if (!comparison) return;
+  const { limit, trials, exact } = comparison;
+  const root = createScreen(
     "rates",
     "Learning rates",
     exact
@@ -17,6 +26,7 @@ function ratesPanel() {
   const axisFigure = el("figure", { class: "wide" }, axis);
   root.append(axisFigure);
   const rates = trials.map((t) => t.rate);
+  /** @type {Point} */
   const wide = [Math.min(...rates) / 3, Math.max(...rates, limit) * 3];
   const ruler = new Chart(axis, {
     x: { domain: wide, log: true, name: "learning rate" },
@@ -53,9 +63,9 @@ function ratesPanel() {
           c.note(
             t.rate,
             0,
-            short(t.rate, 3),
-            { "text-anchor": sideOf(c, k) },
-            t.rate > limit && sideOf(c, k) === "middle" ? 14 * c.unit : 0,
+            formatNumber(t.rate, 3),
+            { "text-anchor": labelAnchor(c, k) },
+            t.rate > limit && labelAnchor(c, k) === "middle" ? 14 * c.unit : 0,
             -(bottom - middle),
           ),
         );
@@ -64,7 +74,7 @@ function ratesPanel() {
         c.note(
           limit,
           1,
-          `2/λmax = ${short(limit)}`,
+          `2/λmax = ${formatNumber(limit)}`,
           { class: "limit-text", "text-anchor": "end" },
           -8,
           10,
@@ -72,12 +82,17 @@ function ratesPanel() {
       );
     },
     label: () =>
-      `Learning rates ${rates.map((r) => short(r, 3)).join(", ")}; the stable limit is ${short(limit)}.`,
+      `Learning rates ${rates.map((r) => formatNumber(r, 3)).join(", ")}; the stable limit is ${formatNumber(limit)}.`,
   });
   ruler.fit();
 
-  // Where the name of a rate stands: beside it where the next one is too near.
-  function sideOf(c, k) {
+  /**
+   * Return the text anchor of a rate's label, so that close ones don't overlap.
+   * @param {Chart} c
+   * @param {number} k
+   */
+  function labelAnchor(c, k) {
+    /** @param {number} j */
     const near = (j) => rates[j] && Math.abs(c.x(rates[j]) - c.x(rates[k])) < 62 * c.unit;
     if (near(k + 1)) return "end";
     return near(k - 1) ? "start" : "middle";
@@ -85,41 +100,48 @@ function ratesPanel() {
 
   const multiples = el("div", { class: "triple" });
   root.append(multiples);
-  const hill = oneLine && features === 1;
-  const charts = trials.map((trial) => (hill ? hillOf(trial) : courseOf(trial)));
+  const hill = isLine && features === 1;
+  const charts = trials.map((trial) => (hill ? pathChart(trial) : lossChart(trial)));
   panels.push({ update: () => charts.forEach((c) => c.update()) });
 
-  function framed(trial) {
+  /** @param {Trial} trial */
+  function createFigure(trial) {
     const host = el("div", { class: "plot" });
     const caption = el("figcaption", {});
     const title = el(
       "h3",
       {},
       trial.verdict,
-      el("span", { class: "light" }, ` ${short(trial.rate, 3)}`),
+      el("span", { class: "light" }, ` ${formatNumber(trial.rate, 3)}`),
     );
     multiples.append(el("figure", {}, title, host, caption));
     return { host, caption };
   }
 
-  function outcome(trial) {
+  /** @param {Trial} trial */
+  function outcomeSentence(trial) {
     const end = trial.losses[trial.losses.length - 1];
     const message = trial.message.charAt(0).toUpperCase() + trial.message.slice(1);
-    return trial.reason === "diverged" ? `${message}.` : `${message}. Loss ${short(end)}.`;
+    return trial.reason === "diverged" ? `${message}.` : `${message}. Loss ${formatNumber(end)}.`;
   }
 
-  // The path of w over the hill: the same hill and the same scale for all three.
-  function hillOf(trial) {
-    const { host, caption } = framed(trial);
+  /**
+   * Draw the path of w over the loss curve; curve and scale are the same for all three.
+   * @param {Trial} trial
+   */
+  function pathChart(trial) {
+    const { host, caption } = createFigure(trial);
     const index = run.chosen;
-    const held = run.weights[bestPlace];
-    const ends = endOf(index);
-    const start = trials[0].path[0];
+    const held = run.weights[bestFrame];
+    const ends = weightEnd(index);
+    const start = Number(trials[0].path[0]);
     const reach = 1.5 * Math.abs(start - ends) || 1;
+    /** @type {Point} */
     const domain = [ends - reach, ends + reach];
-    const loss = lossOver(held, index);
-    const curve = sliceOf(loss, domain, 61);
-    const heights = trial.path.map(loss);
+    const loss = lossOverWeight(held, index);
+    const curve = sampleCurve(loss, domain, 61);
+    const path = trial.path.map(Number);
+    const heights = path.map(loss);
     const chart = new Chart(host, {
       x: { domain, name: "w" },
       y: {
@@ -132,8 +154,8 @@ function ratesPanel() {
       ratio: 0.8,
       still: (c) => c.back.append(c.path(curve, { class: "truth hill" })),
       moving(c) {
-        const upTo = Math.min(stepNow(), trial.path.length - 1);
-        const points = trial.path.slice(0, upTo + 1).map((w, k) => [w, heights[k]]);
+        const upTo = Math.min(stepNow(), path.length - 1);
+        const points = path.slice(0, upTo + 1).map((w, k) => [w, heights[k]]);
         c.clipped(
           c.path(points, { class: "way" }),
           points.map(([a, b]) => c.dot(a, b, 2.6, { class: "way-dot" })),
@@ -155,20 +177,24 @@ function ratesPanel() {
     chart.fit();
     return {
       update() {
-        caption.textContent = outcome(trial);
+        caption.textContent = outcomeSentence(trial);
         chart.move();
       },
     };
   }
 
-  // Or the loss by step, where a single weight does not tell the story.
-  function courseOf(trial) {
-    const { host, caption } = framed(trial);
+  /**
+   * Draw the loss by step, for models with several weights.
+   * @param {Trial} trial
+   */
+  function lossChart(trial) {
+    const { host, caption } = createFigure(trial);
     const all = trials.flatMap((t) =>
       t.reason === "diverged" ? t.losses.slice(0, 3) : t.losses.slice(0, -1),
     );
     const [low, high] = extent(all.filter((x) => x !== null));
     const log = low > 0 && high / low > 30;
+    /** @type {Point} */
     const domain = log ? [low / 1.3, high * 1.6] : extent([low, high], 0.1);
     const shown = trial.losses.slice(0, 41);
     const chart = new Chart(host, {
@@ -198,7 +224,7 @@ function ratesPanel() {
     chart.fit();
     return {
       update() {
-        caption.textContent = outcome(trial);
+        caption.textContent = outcomeSentence(trial);
         chart.move();
       },
     };

@@ -1,8 +1,27 @@
+// @ts-check
 // Screen 4: the chain rule at this step, for one row, with the numbers of that row.
 
-function chainPanel() {
+import { chainLinks, listNumbers, norm } from "./chain_rule_links.js";
+import { createScreen } from "./chart.js";
+import { inBrackets, el, yHat, layerSymbol, m, part, signedText, slope } from "./elements.js";
+import { countNoun, columnName, formatNumber } from "./format.js";
+import { localDerivative, isScaled, weightSymbol } from "./formulas.js";
+import { features, layers, isLine, toOwnX, toOwnY, locateWeight, propagateRow } from "./model.js";
+import { data, run } from "./run_data.js";
+import {
+  setState,
+  gradientsNow,
+  panels,
+  rowNow,
+  updatePanels,
+  state,
+  weightNow,
+  weightsNow,
+} from "./state.js";
+
+export function chainRulePanel() {
   if (!run.open) return;
-  const root = screen(
+  const root = createScreen(
     "chain",
     "The chain",
     "The loss depends on the weights through what lies between. Each arrow carries a local derivative; " +
@@ -14,13 +33,13 @@ function chainPanel() {
     max: data.rows,
     step: 1,
     id: "row",
-    onchange: (event) => {
+    onchange: (/** @type {Event & { target: HTMLInputElement }} */ event) => {
       const wanted = Number(event.target.value);
       const gaps = data.row_numbers.map((n) => Math.abs(n - wanted));
-      change({ row: gaps.indexOf(Math.min(...gaps)), hovered: null });
+      setState({ row: gaps.indexOf(Math.min(...gaps)), hovered: null });
     },
   });
-  const told = el("span", { class: "light" });
+  const rowLabel = el("span", { class: "light" });
   const chain = el("div", { class: "chain", role: "list" });
   const detail = el("div", { class: "detail", "aria-live": "polite" });
   const product = el("div", { class: "product scroll" });
@@ -30,7 +49,7 @@ function chainPanel() {
       { class: "text picker" },
       el("label", { class: "choice" }, el("span", {}, "Row"), " ", row),
       " ",
-      told,
+      rowLabel,
     ),
     el("div", { class: "wide" }, chain, detail),
     el("div", { class: "wide" }, product),
@@ -39,7 +58,9 @@ function chainPanel() {
     const made = document.getElementById(name); // beforehand, where there is one
     if (made) root.append(made);
   }
+  /** @type {number | null} */
   let opened = null;
+  /** @type {Box[]} */
   const boxes = [];
 
   panels.push({
@@ -48,27 +69,31 @@ function chainPanel() {
       if (document.activeElement !== row) row.value = data.row_numbers[r];
       const parts = data.x_names
         .slice(0, 3)
-        .map((n, i) => `${plainName(n, 20)} = ${short(ownX(data.x[r][i], i))}`);
-      const target = run.task === "classes" ? data.labels[data.y[r]] : short(ownY(data.y[r]));
-      told.textContent = `${parts.join(", ")}${features > 3 ? ", …" : ""}; ${plainName(data.y_name, 20)} = ${target}`;
-      const nodes = chainNodes(traced(weightsNow(), r), r);
-      if (!boxes.length) build(nodes);
-      nodes.forEach((node, k) => fill(node, boxes[k], k));
+        .map((n, i) => `${columnName(n, 20)} = ${formatNumber(toOwnX(data.x[r][i], i))}`);
+      const target =
+        run.task === "classes" ? data.labels[data.y[r]] : formatNumber(toOwnY(data.y[r]));
+      rowLabel.textContent = `${parts.join(", ")}${features > 3 ? ", …" : ""}; ${columnName(data.y_name, 20)} = ${target}`;
+      const nodes = chainLinks(propagateRow(weightsNow(), r), r);
+      if (!boxes.length) createBoxes(nodes);
+      nodes.forEach((node, k) => fillBox(node, boxes[k], k));
       detail.setAttribute("aria-live", state.playing ? "off" : "polite");
-      detail.replaceChildren(...(opened === null ? [] : described(nodes[opened])));
-      product.replaceChildren(...accumulated(nodes, r));
+      detail.replaceChildren(...(opened === null ? [] : describeLink(nodes[opened])));
+      product.replaceChildren(...productTable(r));
     },
   });
 
-  // Boxes and links are made once, so that a focus or a click on one outlives the steps.
-  function build(nodes) {
+  /**
+   * Create the boxes once, so that focus stays on one while the steps go by.
+   * @param {ChainLink[]} nodes
+   */
+  function createBoxes(nodes) {
     nodes.forEach((node, k) => {
       const made = {
         button: el("button", {
           type: "button",
           onclick: () => {
             opened = opened === k ? null : k;
-            show();
+            updatePanels();
           },
         }),
         value: el("span", { class: "value number" }),
@@ -80,14 +105,18 @@ function chainPanel() {
       const box = el("div", { class: "node", role: "listitem" }, made.button);
       box.append(el("div", { class: "back" }, gathered, " ", made.back));
       chain.append(box);
-      if (k + 1 < nodes.length) chain.append(link(node, made.local));
+      if (k + 1 < nodes.length) chain.append(createArrow(node, made.local));
       boxes.push(made);
     });
   }
 
-  function link(node, number) {
+  /**
+   * @param {ChainLink} node
+   * @param {Element} number
+   */
+  function createArrow(node, number) {
     const arrow = el("span", { class: "arrow-line", "aria-hidden": "true" });
-    const local = el("span", { class: "local" }, m.math(node.local()));
+    const local = el("span", { class: "local" }, m.math(node.local ? node.local() : null));
     return el(
       "div",
       { class: "link", role: "listitem" },
@@ -96,7 +125,12 @@ function chainPanel() {
     );
   }
 
-  function fill(node, made, k) {
+  /**
+   * @param {ChainLink} node
+   * @param {Box} made
+   * @param {number} k
+   */
+  function fillBox(node, made, k) {
     made.button.className = opened === k ? "box open" : "box";
     made.button.setAttribute("aria-expanded", String(opened === k));
     made.button.setAttribute("aria-label", `${node.said}, ${node.value}: formula, shape, values`);
@@ -105,7 +139,8 @@ function chainPanel() {
     made.local.textContent = node.localValue ?? "";
   }
 
-  function described(node) {
+  /** @param {ChainLink} node */
+  function describeLink(node) {
     return [
       el(
         "dl",
@@ -127,10 +162,18 @@ function chainPanel() {
   }
 }
 
-// The product from right to left, line by line, with this row's numbers; then the sum of all rows.
-function accumulated(nodes, r) {
-  const trace = traced(weightsNow(), r);
+/**
+ * Show the product from right to left with this row's numbers, then the sum over all rows.
+ * @param {number} r
+ */
+function productTable(r) {
+  const trace = propagateRow(weightsNow(), r);
+  /** @type {[Element[], Child][]} */
   const lines = [];
+  /**
+   * @param {Element | Element[]} formulas
+   * @param {Child} number
+   */
   const push = (formulas, number) => lines.push([[formulas].flat().map((f) => m.math(f)), number]);
   const rows = run.rows_used;
   if (run.task === "regression") {
@@ -142,19 +185,19 @@ function accumulated(nodes, r) {
         m.o("="),
         m.frac(m.row(part("mn")("2"), m.i("u")), m.i("N")),
         m.o("="),
-        m.frac(m.row(part("mn")("2"), m.o("·"), bracketed(u)), part("mn")(rows)),
+        m.frac(m.row(part("mn")("2"), m.o("·"), inBrackets(u)), part("mn")(rows)),
       ),
       signedText(g, 4),
     );
     push(
       m.row(
-        slope(m.i("L"), hat()),
+        slope(m.i("L"), yHat()),
         m.o("="),
         slope(m.i("L"), m.i("u")),
         m.o("·"),
-        slope(m.i("u"), hat()),
+        slope(m.i("u"), yHat()),
         m.o("="),
-        bracketed(g),
+        inBrackets(g),
         m.o("·"),
         part("mn")("1"),
       ),
@@ -168,54 +211,54 @@ function accumulated(nodes, r) {
         m.o("="),
         m.frac(m.row(m.i("p"), m.o("−"), m.i("t")), m.i("N")),
       ),
-      el("span", { class: "number" }, listing(g, 4)),
+      el("span", { class: "number" }, listNumbers(g, 4)),
     );
   }
-  [...trace.stages].reverse().forEach((stage, back) => {
+  trace.stages.forEach((_, back) => {
     const l = layers.length - 1 - back;
     if (l === 0) return;
     const below = trace.stages[l - 1];
     push(
       m.row(
-        slope(m.i("L"), layered("h", l)),
+        slope(m.i("L"), layerSymbol("h", l)),
         m.o("="),
         slope(
           m.i("L"),
           l === layers.length - 1
             ? run.task === "classes"
               ? m.i("z")
-              : hat()
-            : layered("h", l + 1),
+              : yHat()
+            : layerSymbol("h", l + 1),
         ),
         m.o("·"),
-        localOf(l),
+        localDerivative(l),
       ),
-      el("span", { class: "number" }, `size ${short(norm(below.dAfter), 3)}`),
+      el("span", { class: "number" }, `size ${formatNumber(norm(below.dAfter), 3)}`),
     );
   });
-  const shown = oneLine
-    ? [layers[0].weight + (placeOf(weightNow()).from < 0 ? 0 : placeOf(weightNow()).from)]
+  const shown = isLine
+    ? [layers[0].weight + (locateWeight(weightNow()).from < 0 ? 0 : locateWeight(weightNow()).from)]
     : [weightNow()];
-  if (oneLine && layers[0].bias !== null) shown.push(layers[0].bias);
+  if (isLine && layers[0].bias !== null) shown.push(layers[0].bias);
   for (const index of shown) {
-    const { layer, from, to } = placeOf(index);
+    const { layer, from, to } = locateWeight(index);
     const stage = trace.stages[layer];
     const arrives = stage.dBefore[to];
     const x = from < 0 ? 1 : stage.input[from];
     const name = () => weightSymbol(index);
-    const through = oneLine ? slope(m.i("L"), hat()) : layered("δ", layer + 1, to + 1);
+    const through = isLine ? slope(m.i("L"), yHat()) : layerSymbol("δ", layer + 1, to + 1);
     const input =
       from < 0
         ? part("mn")("1")
         : layer === 0
           ? features === 1
-            ? m.i(scaled() && oneLine ? "z" : "x")
+            ? m.i(isScaled() && isLine ? "z" : "x")
             : m.sub(m.i("x"), part("mn")(from + 1))
-          : layered("h", layer, from + 1);
+          : layerSymbol("h", layer, from + 1);
     push(
       [
         m.row(m.text("this row:\u00a0"), through, m.o("·"), input),
-        m.row(m.infix("="), bracketed(arrives), m.o("·"), bracketed(x)),
+        m.row(m.infix("="), inBrackets(arrives), m.o("·"), inBrackets(x)),
       ],
       signedText(arrives * x, 4),
     );
@@ -224,17 +267,17 @@ function accumulated(nodes, r) {
         slope(m.i("L"), name()),
         m.o("="),
         m.o("∑"),
-        m.text(`\u00a0over ${counted(rows, "row")}`),
+        m.text(`\u00a0over ${countNoun(rows, "row")}`),
       ),
       el("strong", {}, signedText(gradientsNow()[index], 6)),
     );
   }
-  const note = oneLine
+  const note = isLine
     ? null
     : el(
         "p",
         { class: "hint" },
-        m.math(m.row(layered("δ", "l"))),
+        m.math(m.row(layerSymbol("δ", "l"))),
         " is what reaches a unit before its function: dL/dh times the slope of the function there.",
       );
   return [

@@ -1,6 +1,13 @@
-// Still screen 5: how large the gradient is in each layer, over the whole run and at this step.
+// @ts-check
+// Screen 5, below: the size of the gradient in each layer, over the run and at this frame.
 
-function depthPanel() {
+import { Chart, createScreen } from "./chart.js";
+import { draw, el } from "./elements.js";
+import { shorten, extent, formatNumber } from "./format.js";
+import { run } from "./run_data.js";
+import { panels, state } from "./state.js";
+
+export function gradientFlowPanel() {
   const matrices = run.parameters.map((p, i) => ({ ...p, i })).filter((p) => p.shape.length > 1);
   if (matrices.length < 2 || matrices.length > 40) return;
   const sizes = matrices.map((p) => run.sizes.map((row) => row[p.i]));
@@ -8,7 +15,7 @@ function depthPanel() {
   if (!positive.length) return;
   const host =
     document.getElementById("network") ||
-    screen("depth", "Through the layers", "How large the gradient is in each layer.");
+    createScreen("depth", "Through the layers", "How large the gradient is in each layer.");
   const plot = el("div", { class: "plot" });
   const caption = el("figcaption", {});
   host.append(
@@ -45,13 +52,13 @@ function depthPanel() {
           draw(
             "text",
             { x: c.box.left, y: c.y(k) - 9, class: "tick" },
-            run.open ? `layer ${k + 1}` : brief(p.name, 40),
+            run.open ? `layer ${k + 1}` : shorten(p.name, 40),
           ),
         ),
       );
     },
     moving(c) {
-      const now = matrices.map((p, k) => run.sizes[state.place][p.i]);
+      const now = matrices.map((p) => run.sizes[state.frame][p.i]);
       c.clipped(
         now.map((s, k) => (s > floor ? c.dot(s, k, 7, { class: "size" }) : null)).filter(Boolean),
       );
@@ -61,16 +68,16 @@ function depthPanel() {
   chart.fit();
   panels.push({
     update() {
-      const now = matrices.map((p) => run.sizes[state.place][p.i]);
+      const now = matrices.map((p) => run.sizes[state.frame][p.i]);
       const ratio = now[0] / now[now.length - 1];
       caption.textContent =
         !Number.isFinite(ratio) || !ratio
           ? "The gradient is zero in a layer."
           : ratio < 0.1
-            ? `The first layer's gradient is ${short(1 / ratio, 2)} times smaller than the last one's: it vanishes on the way back.`
+            ? `The first layer's gradient is ${formatNumber(1 / ratio, 2)} times smaller than the last one's: it vanishes on the way back.`
             : ratio > 10
-              ? `The first layer's gradient is ${short(ratio, 2)} times larger than the last one's: it grows on the way back.`
-              : `The first layer's gradient is ${short(ratio, 2)} times the last one's: it keeps its size on the way back.`;
+              ? `The first layer's gradient is ${formatNumber(ratio, 2)} times larger than the last one's: it grows on the way back.`
+              : `The first layer's gradient is ${formatNumber(ratio, 2)} times the last one's: it keeps its size on the way back.`;
       caption.textContent += " Pale lines: the range over the run.";
       chart.move();
     },
