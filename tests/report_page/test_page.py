@@ -544,7 +544,7 @@ def test_the_command_on_a_page_makes_the_same_page_again(arguments, tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    ("page", "said"), [("page.pdf", "a name in .html"), ("rows.csv", "extension must be .html")]
+    ("page", "said"), [("page.pdf", "extension must be .html"), ("rows.csv", "a name in .html")]
 )
 def test_a_page_needs_a_name_of_its_own(page, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
