@@ -56,7 +56,7 @@ def loop(emit, dtype, lanes, count):
 
 @cache
 def compiled(name, dtype, lanes):
-    """The function of arrays that runs the code of `name`."""
+    """Compile the code of a function, as a function of arrays."""
     count = getattr(np, name).nin
     text = loop(EMITTERS[name], dtype, lanes, count)
     binding.initialize_native_target()
@@ -88,14 +88,14 @@ def compiled(name, dtype, lanes):
 
 
 def truth(name, *arrays):
-    """NumPy's function in the next wider type."""
+    """Evaluate NumPy's function in the next wider type."""
     with np.errstate(all="ignore"):
         wider = WIDER[arrays[0].dtype.type]
         return getattr(np, name)(*(array.astype(wider) for array in arrays))
 
 
 def errors(out, true, scale=None):
-    """In units in the last place of the true value; ∞ where one is no finite number alone."""
+    """Return errors in units in the last place; ∞ where only one of the two is finite."""
     kind = np.finfo(out.dtype)
     with np.errstate(all="ignore"):
         rounded = true.astype(out.dtype)
@@ -118,7 +118,7 @@ def every_exponent(dtype, each, seed=0):
 
 
 def usual(dtype, size=40000, seed=1):
-    """Numbers as programs have them, and next to the places where functions change their ways."""
+    """Numbers as in real programs, and near the points where formulas change."""
     generator = np.random.default_rng(seed)
     spread = [generator.uniform(-width, width, size) for width in (0.5, 1, 2, 10, 100, 800)]
     turns = np.arange(-200, 200) * (np.pi / 4)
@@ -127,7 +127,7 @@ def usual(dtype, size=40000, seed=1):
 
 
 def pairs(dtype):
-    """Two arguments of all sizes, alike or not."""
+    """Pairs of arguments of all sizes, similar and different."""
     x, y = every_exponent(dtype, 2000 if dtype is np.float32 else 100), usual(dtype)
     generator = np.random.default_rng(2)
     first = np.concatenate([x, y, y, np.abs(y), 1 + y * dtype(1e-6), y])
@@ -144,8 +144,8 @@ def specials(dtype):
     return np.concatenate([sizes, -sizes])
 
 
-def assert_ends_as_numpy(name, out, *arrays):
-    """NaN, infinities and zeros, given or found, are NumPy's to the sign; the rest is near."""
+def assert_limits_are_numpys(name, out, *arrays):
+    """NaN, infinities and zeros are NumPy's, with their signs; other results are close."""
     with np.errstate(all="ignore"):
         expected = getattr(np, name)(*arrays)
     ends = ~np.isfinite(expected) | (expected == 0)
@@ -184,14 +184,14 @@ def test_functions_of_two_arguments_are_within_the_stated_error(name, dtype):
 @pytest.mark.parametrize("name", UNARY)
 def test_special_values_are_numpys(name, dtype):
     x = specials(dtype)
-    assert_ends_as_numpy(name, compiled(name, dtype, FULL_VECTOR[dtype])(x), x)
+    assert_limits_are_numpys(name, compiled(name, dtype, FULL_VECTOR[dtype])(x), x)
 
 
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("name", BINARY)
 def test_special_pairs_are_numpys(name, dtype):
     x, y = (grid.ravel() for grid in np.meshgrid(specials(dtype), specials(dtype)))
-    assert_ends_as_numpy(name, compiled(name, dtype, FULL_VECTOR[dtype])(x, y), x, y)
+    assert_limits_are_numpys(name, compiled(name, dtype, FULL_VECTOR[dtype])(x, y), x, y)
 
 
 @pytest.mark.parametrize("dtype", BOTH)
@@ -234,7 +234,7 @@ def test_every_function_states_its_error():
 @pytest.mark.skipif(os.environ.get("TINYGRAD_LR_EVERY_FLOAT") != "1", reason="takes minutes")
 @pytest.mark.parametrize("name", FAST)
 def test_all_floats_are_within_the_stated_error(name):
-    """Every float32; TINYGRAD_LR_EVERY_FLOAT=1 asks for it."""
+    """Test every float32, if TINYGRAD_LR_EVERY_FLOAT=1 is set."""
     worst = 0.0
     for start in range(0, 1 << 32, 1 << 20):
         x = np.arange(start, start + (1 << 20), dtype=np.uint32).view(np.float32)

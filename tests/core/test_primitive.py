@@ -200,7 +200,7 @@ def product():
 
 @pytest.mark.parametrize("declare", ["vjp", "jvp"])
 def test_a_rule_for_an_operand_that_is_not_there_fails_at_once(product, declare):
-    with pytest.raises(ArgumentError, match="no operand 'z'; expected one of x, y"):
+    with pytest.raises(ArgumentError, match=r"a rule must be for an operand \(x, y\), got 'z'"):
         getattr(product, declare)(z=lambda g, out, x, y, scale: g)
 
 
@@ -209,7 +209,7 @@ def test_a_rule_for_an_operand_that_is_not_there_fails_at_once(product, declare)
     "rule", [lambda g: g, lambda g, out, x, y: g, lambda g, out, x, y, s, t: g]
 )
 def test_a_rule_of_the_wrong_number_of_parameters_fails_at_once(product, declare, rule):
-    with pytest.raises(ArgumentError, match="expected g, out, x, y, scale"):
+    with pytest.raises(ArgumentError, match=r"must take \(g, out, x, y, scale\)"):
         getattr(product, declare)(x=rule)
 
 
@@ -220,7 +220,7 @@ def test_a_rule_may_gather_its_parameters(product):
 
 
 def test_two_modules_cannot_declare_one_name():
-    with pytest.raises(ArgumentError, match=r"'tanh' exists already in tinygrad_lr"):
+    with pytest.raises(ArgumentError, match=r"must be new, got 'tanh', which tinygrad_lr"):
 
         @tg.primitive
         def tanh(x):
@@ -247,7 +247,7 @@ def test_a_call_with_the_wrong_number_of_arguments_is_an_error(product, call):
 
 
 def test_a_call_with_an_unknown_option_is_an_error_that_names_it(product):
-    with pytest.raises(TypeError, match=r"product_of.*'size' is not supported"):
+    with pytest.raises(TypeError, match=r"arguments must be \(x, y, scale\), got size=3"):
         product(Value(1.0), 2.0, size=3)
     assert product(Value(2.0), y=3.0).data == 6.0
 

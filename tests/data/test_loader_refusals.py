@@ -46,7 +46,7 @@ REFUSED = {
         ArgumentError,
         "prefetch must be an integer >= 0, got -1",
     ),
-    "seed": (([1, 2],), {"generator": -1}, ArgumentError, "neither a generator nor a seed"),
+    "seed": (([1, 2],), {"generator": -1}, ArgumentError, "generator must be a numpy"),
     "transform": (
         ([1, 2],),
         {"transform": 3},

@@ -158,7 +158,7 @@ def test_many_points_of_xor_keep_the_class_of_their_corner():
             lambda: datasets.spirals(turns="many"),
             "spirals: turns must be a finite number, got 'many'",
         ),
-        (lambda: datasets.sine(generator=-1), "sine: generator is neither"),
+        (lambda: datasets.sine(generator=-1), "sine: generator must be"),
     ],
 )
 def test_what_cannot_be_made_is_answered_in_one_sentence(make, told):

@@ -280,7 +280,7 @@ def test_sentences_of_matrix_products_fit_the_axes_of_their_factors():
 def test_what_a_sum_hands_on_is_its_own_gradient():
     x = Value(np.ones((3, 4)), name="x")
     (told,) = sentences((named(x.sum(axis=0), "v") ** 2).sum(), x)
-    assert told == "Every entry of x is a term of one entry of v, and gets the whole of its dL/dv."
+    assert told == "Every entry of x is a term of one entry of v, and gets its whole dL/dv."
 
 
 def test_of_an_array_that_one_number_is_computed_from_one_entry_is_moved():

@@ -18,7 +18,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DataFileError
 from tinygrad_lr.plot import GraphPicture, computation_graph
-from tinygrad_lr.plot.graph.boxes import sign
+from tinygrad_lr.plot.graph.boxes import common_sign
 from tinygrad_lr.plot.graph.folding import Folding
 from tinygrad_lr.plot.graph.reading import Graph
 from tinygrad_lr.support.text_format import number_text
@@ -453,8 +453,8 @@ def test_of_very_many_layers_those_in_the_middle_are_counted():
 
 
 def test_numbers_on_both_sides_of_zero_have_no_sign():
-    assert sign([np.array([-1.0, 2.0])]) == 0
-    assert [sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
+    assert common_sign([np.array([-1.0, 2.0])]) == 0
+    assert [common_sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
 
 
 def test_a_box_tells_the_shape_with_rows_first():

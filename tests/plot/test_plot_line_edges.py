@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
 
 from pictures import Y, Z, descent, drawn, saved, texts
 
-from tinygrad_lr.plot.style import DARK, PRINT, _wide_fonts
+from tinygrad_lr.plot.style import DARK, PRINT, _find_wide_fonts
 
 FUNCTIONS = [tg.plot.fit_course, tg.plot.loss_over_weight, tg.plot.loss_contours]
 
@@ -96,7 +96,7 @@ def test_chinese_names_are_shown_in_a_font_that_has_them():
     figure = drawn(tg.plot.fit_course, x_name="点数", y_name="成绩")
     assert "点数" in texts(figure) and len(saved(figure, "svg")) > 5_000
     families = set(figure.axes[0].xaxis.label.get_fontfamily())
-    assert set(_wide_fonts()) < families
+    assert set(_find_wide_fonts()) < families
 
 
 def test_the_same_figure_has_the_same_bytes():

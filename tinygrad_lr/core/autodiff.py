@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, bad_argument
+from ..errors import ArgumentError, GraphError
 from ..support import pytree as tree
 from .chain_rule import match_shape, pull_back, push_forward, seed
 from .grad_mode import RECORDING, record
@@ -118,17 +118,13 @@ def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **
     return Trace(lambda: f(*given, **kw), inputs, since)
 
 
-def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
-    """`argnums` as a list of positions from the left."""
+def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
+    """Return `argnums` as a list of positions from the left."""
     chosen = [argnums] if isinstance(argnums, int) else list(argnums)
     if not all(-len(args) <= i < len(args) for i in chosen):
         raise ArgumentError(
-            bad_argument(
-                "argnums",
-                "there is no such argument",
-                expected=f"positions below {len(args)}",
-                given=argnums,
-            )
+            f"{where}: argnums must be positions below {len(args)}, the number of positional "
+            f"arguments, got {argnums!r}"
         )
     return [i % len(args) for i in chosen]
 
@@ -150,16 +146,12 @@ def value_and_grad(
     """
 
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
-        chosen = positions(argnums, args)
+        chosen = normalize_argnums("grad", argnums, args)
         traced = trace(f, args, chosen, **keywords)
         if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
             raise GraphError(
-                bad_argument(
-                    "grad",
-                    "the function does not return one scalar",
-                    expected="a Value with one entry",
-                    given=f"{type(traced.output).__name__} with {len(traced.outputs)} leaves",
-                )
+                "grad: the function must return one Value with one entry, got "
+                f"{type(traced.output).__name__} with {len(traced.outputs)} leaves"
             )
         found = iter(traced.pull([seed("grad", traced.outputs[0])]))
         ascending = {i: tree.mapped(lambda _: next(found), args[i]) for i in sorted(set(chosen))}
@@ -238,7 +230,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     """
 
     def run(*args: Any, **keywords: Any) -> Any:
-        chosen = positions(argnums, args)
+        chosen = normalize_argnums("jacobian", argnums, args)
         traced = trace(f, args, sorted(set(chosen)), **keywords)
         structure = {i: args[i] for i in sorted(set(chosen))}
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GradientCheckError, bad_argument
+from ..errors import GradientCheckError
 from ..support import pytree as tree
 from ..support.abstract_array import Array
+from ..support.validation import check_integer
 from .autodiff import grad, jacobian, jvp
 from .grad_mode import unwatched
 from .node import unwrap
@@ -37,10 +38,7 @@ def check_gradients(
     tinygrad_lr.errors.GradientCheckError: check_gradients: reverse mode, order 1, with respect to \
 argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     """
-    if order < 1:
-        raise ArgumentError(
-            bad_argument("check_gradients", "order is too low", expected="1 or more", given=order)
-        )
+    order = check_integer("check_gradients", "order", order, low=1)
     inputs = [np.array(unwrap(leaf), np.float64) for leaf in tree.leaves(args)]
     ends = np.cumsum([x.size for x in inputs])
 

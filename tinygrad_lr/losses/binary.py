@@ -8,7 +8,9 @@ import numpy as np
 
 from ..core.node import unwrap
 from ..errors import ArgumentError, ShapeError
-from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
+from ..ops.activation import relu, softplus
+from ..ops.cross_entropy import sigmoid_cross_entropy
+from ..ops.index import take_along_axis
 from ..support.abstract_array import looked_at
 from ..support.validation import check_number, class_labels, shape_mismatch
 from .shared import as_real_array, class_scores, match_target, reduce_entries, require_weights

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
+from ..ops.activation import log_softmax
+from ..ops.cross_entropy import softmax_cross_entropy
+from ..ops.index import take_along_axis
 from ..support.abstract_array import entries
 from ..support.validation import check_fraction, class_labels, shape_mismatch
 from .shared import (

@@ -10,7 +10,8 @@ from ..core.node import unwrap
 from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError
-from ..ops import moveaxis, reduce
+from ..ops import reduce
+from ..ops.shape import moveaxis
 from ..support.abstract_array import AbstractArray, Array, looked_at
 from ..support.validation import check_choice, shape_mismatch
 

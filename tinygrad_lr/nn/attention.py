@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError
-from ..ops import softmax
+from ..ops.activation import softmax
 from ..support.abstract_array import AbstractArray
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_fraction, check_integer

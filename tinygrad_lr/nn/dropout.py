@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.node import unwrap
-from ..ops import multiply
+from ..ops.arithmetic import multiply
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_fraction
 from .module import Module

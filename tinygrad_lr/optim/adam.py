@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
 from ..support.validation import check_number
+from .checks import check_betas
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
 __all__ = ["Adam", "AdamW", "Lion", "NAdam"]
@@ -240,14 +240,3 @@ def update_moments(gradient: Any, state: State, beta1: float, beta2: float) -> S
     square *= 1 - beta2
     square += beta2 * state["square"]
     return {**state, "step": state["step"] + 1, "mean": mean, "square": square}
-
-
-def check_betas(where: str, given: Any) -> tuple[float, float]:
-    """Return two numbers >= 0 and < 1. Raises `ArgumentError` for anything else."""
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise ArgumentError(f"{where}: betas must be a pair of numbers, got {given!r:.60}")
-    first, second = given
-    return (
-        check_number(where, "betas[0]", first, below=1),
-        check_number(where, "betas[1]", second, below=1),
-    )

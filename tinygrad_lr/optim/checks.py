@@ -1,4 +1,4 @@
-"""Check the arguments of optimisers: parameters and saved states."""
+"""Check the arguments of optimisers: betas, parameters and saved states."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ import numpy as np
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
+from ..support.validation import check_number
+
+
+def check_betas(where: str, given: Any) -> tuple[float, float]:
+    """Return two numbers >= 0 and < 1. Raises `ArgumentError` for anything else."""
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
+        raise ArgumentError(f"{where}: betas must be a pair of numbers, got {given!r:.60}")
+    first, second = given
+    return (
+        check_number(where, "betas[0]", first, below=1),
+        check_number(where, "betas[1]", second, below=1),
+    )
 
 
 def check_parameters(where: str, given: Any) -> list[Value]:

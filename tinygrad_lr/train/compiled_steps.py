@@ -256,7 +256,7 @@ class FusedStepper(Stepper):
         before, states = snapshot(self.parameters), copy_optimizer_states(self.groups)
         old = [x._grad for x in self.parameters]
         try:
-            rows: list[Any] = self.program.looped([inputs, wanted], 1, {})
+            rows: list[Any] = self.program.run_steps([inputs, wanted], 1, {})
             _, last = self._gradients(rows, 0)
             moved = [dict(vars(group)) for group in self.groups]
             self.pending = snapshot(self.parameters), moved, last
@@ -379,10 +379,10 @@ class FusedStepper(Stepper):
         """Return what the program returns at each of the steps."""
         first = batches[0]
         if len(self.state.loader) == 1:
-            found = self.program.looped([*first], len(batches), {})
+            found = self.program.run_steps([*first], len(batches), {})
         else:
             stacked = {i: np.stack([batch[i] for batch in batches]) for i in range(2)}
-            found = self.program.looped([*first], len(batches), stacked)
+            found = self.program.run_steps([*first], len(batches), stacked)
         rows: list[Any] = found
         return rows
 

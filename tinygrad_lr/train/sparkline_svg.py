@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..support.html import Html, element
 from ..support.text_format import number_text
+from ..support.thinning import thin_curve
 
 WIDTH, HEIGHT = 460, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 22, 34
@@ -117,16 +118,8 @@ def thin_points(points: Sequence[Point]) -> Sequence[Point]:
     if len(points) <= MAX_POINTS:
         return points
     length = -(-len(points) // (MAX_POINTS // 2))
-    kept = {0, len(points) - 1}
-    for start in range(0, len(points), length):
-        stretch = range(start, min(start + length, len(points)))
-        finite = [i for i in stretch if math.isfinite(points[i][1])]
-        kept |= (
-            {min(finite, key=lambda i: points[i][1]), max(finite, key=lambda i: points[i][1])}
-            if finite
-            else {start}
-        )
-    return [points[i] for i in sorted(kept)]
+    starts = range(0, len(points), length)
+    return [points[i] for i in thin_curve([y for _, y in points], starts)]
 
 
 def split_at_gaps(points: Sequence[Point], powers: bool) -> list[list[Point]]:

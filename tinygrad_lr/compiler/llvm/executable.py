@@ -1,9 +1,8 @@
 """The LLVM backend: a program as machine code, with callbacks into Python for the rest.
 
 Machine code knows its arrays by a table of addresses. An input is passed by storing its address in
-the table, and stays bound until another object is passed in its place: a call with the same arrays
-as before writes no addresses at all. An input that is not contiguous, not aligned, or part of an
-array that the program updates is copied first.
+the table, and stays bound until another object is passed in its place. An input that is not
+contiguous, not aligned, or part of an array that the program updates is copied first.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ..ir.instruction import Instruction, execute
 from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
-from ..ir.schedule import Schedule, Storage, make_schedule, roots_read
+from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
 from .engine import NativeCode
 from .module import ENTRY, ModuleWriter, is_native, make_title
 from .threads import THREADS, run_together
@@ -60,9 +59,8 @@ class LlvmExecutable:
         self._results = results
         self._updated = [i for i, _ in updates]
         self._updated_set = frozenset(self._updated)
-        self._binding_order = sorted(
-            range(count), key=lambda i: i not in self._updated_set
-        )  # updated ones first
+        # inputs that are updated are bound first: the others may be parts of their arrays
+        self._binding_order = sorted(range(count), key=lambda i: i not in self._updated_set)
         self._slots = writer.slots
         self._allocate(writer.scratch)
 
@@ -99,26 +97,23 @@ class LlvmExecutable:
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """Run the program once; return the results, then the updated numbers."""
-        table, held = self._table, self._bound
+        table, bound = self._table, self._bound
         for i in self._binding_order:
-            if inputs[i] is not held[i]:
+            if inputs[i] is not bound[i]:
                 self._bind_input(i, inputs[i])
-        found: list[Any] = [None] * len(self._results)
+        results: list[Any] = [None] * len(self._results)
         for k, x in enumerate(self._results):
             if x.shape:
-                array = (
-                    np.empty(x.shape, x.dtype)
-                    if x.nbytes < MIN_REUSED_BYTES
-                    else self._reuse_result(k)
-                )
-                found[k] = array
+                small = x.nbytes < MIN_REUSED_BYTES
+                array = np.empty(x.shape, x.dtype) if small else self._reuse_result(k)
+                results[k] = array
                 table[self._first_result + k] = address_of(array)
         for k, cell in self._numbers:
-            found[k] = cell
-        self._run_steps(1, inputs, found)
+            results[k] = cell
+        self._run_steps(1, inputs, results)
         for k, cell in self._numbers:
-            found[k] = cell.item() if self._results[k].weak else cell[()]
-        return [*found[: self._result_count], *self._read_updated_numbers(inputs)]
+            results[k] = cell.item() if self._results[k].weak else cell[()]
+        return [*results[: self._result_count], *self._read_updated_numbers(inputs)]
 
     def _read_updated_numbers(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the updated inputs that are numbers, not arrays."""
@@ -151,14 +146,12 @@ class LlvmExecutable:
 
     def _reuse_result(self, k: int) -> Array:
         """Return an array for a large result: the last one, if nobody else holds it any more."""
-        if (
-            self._last_results[k] is None
-            or sys.getrefcount(self._last_results[k]) > UNSHARED_REFERENCES
-        ):
+        last = self._last_results
+        if last[k] is None or sys.getrefcount(last[k]) > UNSHARED_REFERENCES:
             x = self._results[k]
-            self._last_results[k] = np.empty(x.shape, x.dtype)
-        found: Array = self._last_results[k]
-        return found
+            last[k] = np.empty(x.shape, x.dtype)
+        array: Array = last[k]
+        return array
 
     def _overlaps_updated(self, x: Array) -> bool:
         """Return True if an array is part of one that the program updates."""
@@ -167,9 +160,9 @@ class LlvmExecutable:
             owner = owner.base
         return any(owner is self._bound[i] for i in self._updated)
 
-    def _run_steps(self, steps: int, inputs: list[Any], found: Sequence[Any]) -> None:
+    def _run_steps(self, steps: int, inputs: list[Any], results: Sequence[Any]) -> None:
         if self.calls:
-            self._call_arrays = [inputs, found]
+            self._call_arrays = [inputs, results]
         if self._run_native(steps) < 0:
             self._raise_error()
 
@@ -197,12 +190,12 @@ class LlvmExecutable:
 
     def pass_array(self, writer: Any, i: int, name: str) -> str:
         """Return the expression that passes an array to the program."""
-        return f"{writer.name('set', self._bind_input)}({i}, {name})"
+        return f"{writer.name('bind', self._bind_input)}({i}, {name})"
 
     def result_expression(self, writer: Any, k: int) -> str:
         """Return the expression for a result, after the program has run."""
         if self._results[k].shape:
-            return f"found{k}"
+            return f"result{k}"
         cell = next(cell for number, cell in self._numbers if number == k)
         if self._results[k].weak and cell.dtype in CELL_TYPES:
             number = CELL_TYPES[cell.dtype].from_address(address_of(cell))
@@ -216,13 +209,13 @@ class LlvmExecutable:
             if not x.shape:
                 continue
             slot = f"{table}[{self._first_result + k}]"
-            where = f"{slot} = found{k}.__array_interface__['data'][0]"
+            store = f"{slot} = result{k}.__array_interface__['data'][0]"
             if x.nbytes < MIN_REUSED_BYTES:
                 empty, dtype = writer.name("empty", np.empty), writer.name("d", x.dtype)
-                lines += [f"found{k} = {empty}({x.shape}, {dtype})", where]
+                lines += [f"result{k} = {empty}({x.shape}, {dtype})", store]
             else:
-                spare = writer.name("spare", self._reuse_result)
-                lines += [f"found{k} = {spare}({k})", where]
+                reuse = writer.name("reuse", self._reuse_result)
+                lines += [f"result{k} = {reuse}({k})", store]
         if self.threads > 1:
             return [*lines, f"{writer.name('run', self._run_native)}(1)"]
         function = writer.name("native", self.native.function)
@@ -288,7 +281,8 @@ class LlvmExecutable:
     def bytes_moved(self) -> int:
         """The bytes that the kernels read and write, each array once per kernel."""
         return sum(
-            sum(x.nbytes for x in roots_read(k)) + sum(x.nbytes for x in self.plan.stored[k])
+            sum(x.nbytes for x in find_operand_roots(k))
+            + sum(x.nbytes for x in self.plan.stored[k])
             for k in self.plan.kernels
         )
 
@@ -306,13 +300,13 @@ class LlvmExecutable:
     def _run_call(self, kernel: Call, step: int) -> None:
         x = kernel.members[0]
         with np.errstate(all="ignore"):
-            found = execute(x, [self._operand_array(y, step) for y in x.inputs])
+            result = execute(x, [self._operand_array(y, step) for y in x.inputs])
         if x.operation != "call":
-            self._store(x, found, step)
+            self._store(x, result, step)
             return
         for part in self.plan.stored[kernel]:
             if part.operation == "part":
-                self._store(part, found[part.options["position"]], step)
+                self._store(part, result[part.options["position"]], step)
 
     def _operand_array(self, y: Instruction, step: int) -> Any:
         """Return an operand as an array or a number, for Python."""
@@ -343,8 +337,8 @@ class LlvmExecutable:
             return self._cells[storage.number]
         return np.asarray(array, x.dtype)
 
-    def _store(self, x: Instruction, found: Any, step: int) -> None:
-        self._storage_array(self.plan.storage[x], x, step)[...] = found
+    def _store(self, x: Instruction, value: Any, step: int) -> None:
+        self._storage_array(self.plan.storage[x], x, step)[...] = value
 
 
 def make_check(x: Instruction, look: Callable[[Any], object]) -> Instruction:
@@ -368,5 +362,5 @@ def allocate_aligned(size: int) -> Array:
 
 def address_of(array: Array) -> int:
     """Return the address of an array's first entry."""
-    found: int = array.__array_interface__["data"][0]
-    return found
+    address: int = array.__array_interface__["data"][0]
+    return address

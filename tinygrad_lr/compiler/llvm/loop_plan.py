@@ -28,7 +28,7 @@ Placement = tuple[int, tuple[int, ...]]
 
 @dataclass
 class Access:
-    """How an operand is read: its root, the first entry there, and strides along dimensions."""
+    """An operand in memory: its root, its first entry there, and its strides along dimensions."""
 
     root: Instruction
     offset: int

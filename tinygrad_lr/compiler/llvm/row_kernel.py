@@ -34,7 +34,7 @@ Values = dict[Instruction, Any]
 
 @dataclass
 class LoopContext:
-    """What the code of a loop is emitted with; `hoisted` has scalars loaded before all loops."""
+    """The state shared by all rows of a loop; `hoisted` has scalars loaded before all loops."""
 
     builder: Any
     plan: LoopPlan

@@ -28,7 +28,7 @@ MATH_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1.0 / x,
     "positive": lambda x: x,
 }
-"""How eager mode computes these ufuncs on numbers."""
+"""The functions that eager mode computes these ufuncs of numbers with."""
 
 
 def number_function(name: str) -> Callable[..., Any]:

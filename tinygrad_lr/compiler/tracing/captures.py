@@ -48,7 +48,7 @@ class Cell(Mapping[str, Any]):
 
 
 class Captures:
-    """What a function refers to outside itself.
+    """The outer names and attributes that a function refers to.
 
     - `function`: the same function, with traced arrays in place of the outer arrays
     - `guards`: (namespace, name, object) for each outer name

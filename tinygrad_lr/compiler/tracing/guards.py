@@ -1,4 +1,4 @@
-"""Guards of a program: what must not have changed since tracing, checked at every call."""
+"""Guards of a program: checks, at every call, that nothing has changed since tracing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ COMPARED_TYPES = frozenset({bool, int, float, str, bytes, tuple, type(None)})
 
 
 class Guards:
-    """What must not have changed since tracing: names, attributes, entries of lists and dicts (of
-    at most a thousand, four levels deep), and whether a Value has a gradient.
+    """The state that a program depends on: names, attributes, entries of lists and dicts (of at
+    most a thousand, four levels deep), and whether a Value has a gradient.
 
     `hold()` returns True if nothing has changed, `describe_change()` what has.
     """

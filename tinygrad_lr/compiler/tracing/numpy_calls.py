@@ -57,14 +57,16 @@ def reshape(a: Any, shape: Any, order: str = "C", **_: Any) -> Traced:
     x = as_instruction(a)
     wanted = resolve_shape(x.shape, shape)
 
-    def reshaped(now: Instruction, shape: tuple[int, ...] = wanted) -> Instruction:
+    def apply_reshape(now: Instruction, shape: tuple[int, ...] = wanted) -> Instruction:
         return now if shape == now.shape else make("reshape", [now], shape=shape)
 
     if not isinstance(a, Traced):
-        return Traced(reshaped(x))
+        return Traced(apply_reshape(x))
     if [n for n in wanted if n != 1] != [n for n in x.shape if n != 1]:
-        return Traced(reshaped(x), View(a, None, None))
-    return Traced(reshaped(x), View(a, reshaped, lambda now, new: reshaped(new, now.shape)))
+        return Traced(apply_reshape(x), View(a, None, None))
+    return Traced(
+        apply_reshape(x), View(a, apply_reshape, lambda now, new: apply_reshape(new, now.shape))
+    )
 
 
 def resolve_shape(own: tuple[int, ...], new: Any) -> tuple[int, ...]:
@@ -82,13 +84,15 @@ def transpose(a: Any, axes: Any = None) -> Traced:
     np.transpose(np.empty((1,) * ndim), axes)  # raises what NumPy raises
     order = range(ndim)[::-1] if axes is None else [int(i) % ndim for i in axes]
 
-    def permuted(now: Instruction, order: Sequence[int] = tuple(order)) -> Instruction:
+    def apply_transpose(now: Instruction, order: Sequence[int] = tuple(order)) -> Instruction:
         return now if list(order) == list(range(ndim)) else make("transpose", [now], axes=order)
 
     if not isinstance(a, Traced):
-        return Traced(permuted(x))
+        return Traced(apply_transpose(x))
     back = tuple(np.argsort(order).tolist())
-    return Traced(permuted(x), View(a, permuted, lambda _, new: permuted(new, back)))
+    return Traced(
+        apply_transpose(x), View(a, apply_transpose, lambda _, new: apply_transpose(new, back))
+    )
 
 
 @implements(np.swapaxes)

@@ -1,4 +1,4 @@
-"""The trace: what a function reads and writes while it runs once on traced arrays."""
+"""The trace: all reads and writes of a function while it runs once on traced arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RATE_ATTRIBUTE = "_learning_rate"
 
 
 class Trace:
-    """What a function reads and writes while it runs: its inputs, and how it updates them.
+    """The reads and writes of a function while it runs: its inputs, and their updates.
 
     - `inputs`: for each source, its instruction
     - `updates`: what the sources hold in the end, where that differs

@@ -14,7 +14,7 @@ from ...errors import TraceError
 from ...support.files import PACKAGE
 
 LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
-"""Where code is that isn't the user's: this package and NumPy."""
+"""The folders whose code isn't the user's: this package and NumPy."""
 
 COPY_AFTER_RESHAPE = (
     "whether NumPy's reshape returns a view or a copy depends on the memory layout, which isn't "

@@ -50,7 +50,7 @@ POWER_UFUNCS = {2: "square", 0.5: "sqrt", -1: "reciprocal", 1: "positive"}
 
 
 class View(NamedTuple):
-    """How an array shares memory with another, as slices and transposes do.
+    """The memory that an array shares with another, as slices and transposes do.
 
     - `read`: returns this array's instruction from that of the whole; None where NumPy may have
       made a copy

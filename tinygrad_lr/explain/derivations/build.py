@@ -235,15 +235,15 @@ def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
     if at is None:
         return None
     shape = targets[0].shape
-    place = tuple(at) if isinstance(at, (tuple, list)) else (at,)
-    integers = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
+    index = tuple(at) if isinstance(at, (tuple, list)) else (at,)
+    integers = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in index)
     if len(targets) != 1:
         raise ArgumentError(
             f"derivation: at= needs a single Value as wrt, got {len(targets)} of them"
         )
-    fits = integers and len(place) == len(shape)
-    if not fits or not all(-n <= i < n for i, n in zip(place, shape, strict=True)):
+    fits = integers and len(index) == len(shape)
+    if not fits or not all(-n <= i < n for i, n in zip(index, shape, strict=True)):
         raise ArgumentError(
             f"derivation: at must be an entry of a Value of shape {shape}, got {at!r:.60}"
         )
-    return tuple(int(i) % n for i, n in zip(place, shape, strict=True))
+    return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...support.errstate import silent
-from ...support.text_format import number_latex, number_text, shape_text
+from ...support.text_format import index_text, number_latex, number_text, shape_text
 from ..formula.mathml import as_mathml
 from .model import DerivationData
 from .prose import describe_share
 from .render_text import (
     MAX_STEPS,
     describe_direction,
-    entry_text,
     equal_parts,
     fit_numbers,
     forward_order,
@@ -93,7 +92,7 @@ def update_equation(derivation: DerivationData, i: int) -> str:
     at = derivation.at
     found = derivation.step(x)
     old, slope = pick_entry(found.data, at), pick_entry(derivation.gradients[i], at)
-    below = entry_text(at or ())
+    below = index_text(at or ())
     slope_name = found.derivative.latex
     rate = derivation.learning_rate
     step = r"\text{learning rate}" if rate is None else number_latex(rate)

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...support.errstate import silent
-from ...support.text_format import ENDS, MOST, array_text, factor_text, number_text, shape_text
+from ...support.text_format import (
+    ENDS,
+    MOST,
+    array_text,
+    factor_text,
+    index_text,
+    number_text,
+    shape_text,
+)
 from ..formula.expression import Count, Expression
 from ..formula.plain_text import plain_text
 from .model import DerivationData
@@ -100,7 +108,7 @@ def introduction(derivation: DerivationData) -> str:
         sentences += many[:MAX_NAMES]
     if derivation.at:
         name = names.text(derivation.wrt[0])
-        sentences.append(f"Followed: {name}{entry_text(derivation.at)}.")
+        sentences.append(f"Followed: {name}{index_text(derivation.at)}.")
     return " ".join(sentences)
 
 
@@ -244,7 +252,7 @@ def _chain(start: str, parts: list[str], width: int) -> Iterator[str]:
 def _entry(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
     """Yield the terms whose sum is the followed entry."""
     at = derivation.at or ()
-    name = f"{step.derivative.text}{entry_text(at)}"
+    name = f"{step.derivative.text}{index_text(at)}"
     for share in step.shares:
         found = terms_of(share, at)
         if found is None:
@@ -278,7 +286,7 @@ def select_rows(found: Terms) -> list[int | None]:
 def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> Iterator[str]:
     """Yield the update of one Value by gradient descent."""
     name, rate = (
-        derivation.names.text(x) + entry_text(derivation.at or ()),
+        derivation.names.text(x) + index_text(derivation.at or ()),
         derivation.learning_rate,
     )
     data = derivation.step(x).data
@@ -306,7 +314,7 @@ def pick_entry(numbers: Any, at: tuple[int, ...] | None) -> Any:
 def describe_direction(derivation: DerivationData, x: Any, slope: float) -> str:
     """Return a sentence on the direction in which the slope moves a number."""
     loss = derivation.names.text(derivation.loss)
-    name = derivation.names.text(x) + entry_text(derivation.at or ())
+    name = derivation.names.text(x) + index_text(derivation.at or ())
     if slope == 0:
         return f"d{loss}/d{name} is zero: {loss} is flat here, so {name} stays."
     if slope != slope:  # noqa: PLR0124 - nan
@@ -314,15 +322,6 @@ def describe_direction(derivation: DerivationData, x: Any, slope: float) -> str:
     if slope > 0:
         return f"d{loss}/d{name} is positive: {loss} grows as {name} grows, so {name} goes down."
     return f"d{loss}/d{name} is negative: {loss} falls as {name} grows, so {name} goes up."
-
-
-def entry_text(at: tuple[int, ...]) -> str:
-    """Return an index in brackets.
-
-    >>> entry_text((0, 2)), entry_text(())
-    ('[0, 2]', '')
-    """
-    return f"[{', '.join(map(str, at))}]" if at else ""
 
 
 def _paragraph(text: str, width: int) -> Iterator[str]:

@@ -60,14 +60,14 @@ def _use_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     if share.pull.spread <= 1:
         return None
     extra = terms.ndim - len(shape)
-    place: list[Any] = [slice(None)] * extra
+    index: list[Any] = [slice(None)] * extra
     for k, i in enumerate(at):
-        place.append(slice(None) if terms.shape[extra + k] != shape[k] else i)
-    found = terms[tuple(place)].reshape(-1)
+        index.append(slice(None) if terms.shape[extra + k] != shape[k] else i)
+    found = terms[tuple(index)].reshape(-1)
     columns: tuple[Array, ...] = ()
     factors: tuple[str, ...] = ()
     local, g = share.pull.local_number, np.asarray(share.cotangent)
     if local is not None and np.shape(local) == terms.shape == g.shape:
-        columns = tuple(z[tuple(place)].reshape(-1) for z in (g, np.asarray(local)))
+        columns = tuple(z[tuple(index)].reshape(-1) for z in (g, np.asarray(local)))
         factors = ("gradient above", "local")
     return Terms(factors, columns, found, "use", "uses")

@@ -17,8 +17,8 @@ CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)
 HOLE = re.compile(r"<(\w+)>")
 RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
 OPENERS = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
-MATRIX = "<x> <y>"  # a product of matrices: of several no brackets are needed
-SPREAD = (r"\sum", r"\prod")
+MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
+LARGE_OPERATORS = (r"\sum", r"\prod")
 
 
 class Expression:
@@ -210,7 +210,7 @@ class Call(Expression):
         def fill(hole: re.Match[str]) -> str:
             least = required_binding(self.template, hole)
             return ", ".join(
-                x.latex if self.template == MATRIX == _template(x) else x.within(least)
+                x.latex if self.template == MATRIX_PRODUCT == _template(x) else x.within(least)
                 for x in fillings[hole[1]]
             )
 
@@ -361,13 +361,13 @@ def required_binding(template: str, hole: re.Match[str]) -> int:
         return 0
     if RELATION.search(_outside_brackets(template)):
         return SIGNED
-    if template == MATRIX:
+    if template == MATRIX_PRODUCT:
         return PREFIX
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT
     if before.endswith(("+", "-")) or re.match(r"[-+]", after):
         return SUM + (before.endswith("-") and len(before) > 1)
-    if before.endswith((*SPREAD, r"\cdot")):
+    if before.endswith((*LARGE_OPERATORS, r"\cdot")):
         return PRODUCT
     return PREFIX if r"\star" in template or r"\bmod" in template else ATOM
 

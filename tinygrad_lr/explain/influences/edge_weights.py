@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.value import Value
 from ...support.abstract_array import Array
+from ...support.text_format import index_text
 from .float64_graph import Float64Graph
 from .units import Units
 
@@ -43,9 +44,9 @@ class Connections:
         if not self.shape:
             return self.names[entry]
         index = np.unravel_index(entry, self.shape)
-        return f"{self.names[0]}[{', '.join(map(str, index))}]"
+        return self.names[0] + index_text(tuple(map(int, index)))
 
-    def places(self, parameter: str, index: tuple[int, ...]) -> list[tuple[int, int]]:
+    def edges_of(self, parameter: str, index: tuple[int, ...]) -> list[tuple[int, int]]:
         """Return the edges whose weight is this entry of a parameter."""
         if parameter not in self.names or len(index) != len(self.shape):
             return []
@@ -98,12 +99,12 @@ def _orientations(graph: Float64Graph, layer: int, value: Value) -> set[bool]:
     found: set[bool] = set()
     for x in graph.layers[layer].results:
         operation, operands, numbers, _ = x.record  # type: ignore[misc]
-        for place, operand in enumerate(operands):
+        for position, operand in enumerate(operands):
             if operand is not value:
                 continue
             if operation.matrix_product:
                 turned = value.ndim == 2 and np.ndim(numbers[1]) == 1
-                found |= {True} if place == 1 else {False} if turned else set()
+                found |= {True} if position == 1 else {False} if turned else set()
             elif operation.name == "transpose_to" and value.ndim == 2:
                 found |= {not upright for upright in _orientations(graph, layer, x)}
             elif operation.name == ("getitem_at" if value.ndim == 2 else "multiply"):

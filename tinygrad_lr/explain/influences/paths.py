@@ -139,8 +139,8 @@ class Journey:
                 for so_far, sent in begun
             ]
             onward = [
-                (-abs(part), place, unit)
-                for place, (_, sent) in enumerate(arrived)
+                (-abs(part), start, unit)
+                for start, (_, sent) in enumerate(arrived)
                 for unit, (part, moved) in enumerate(
                     zip(
                         units.sum_units(self._products(sent, i)),
@@ -152,8 +152,8 @@ class Journey:
             ]
             complete = complete and len(onward) <= MAX_PATHS
             begun = [
-                ((*arrived[place][0], unit), units.keep_unit(arrived[place][1], unit))
-                for _, place, unit in sorted(onward)[:MAX_PATHS]
+                ((*arrived[start][0], unit), units.keep_unit(arrived[start][1], unit))
+                for _, start, unit in sorted(onward)[:MAX_PATHS]
             ]
         return tuple(self._path(units, sent) for units, sent in begun), complete
 

@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from ...support.text_format import array_text, number_text, shape_text
+from ...support.text_format import array_text, index_text, number_text, shape_text
 from .jacobians import Jacobian, euclidean_norm
 from .model import InfluenceData, LayerInfluence
 from .weight import WeightInfluence
@@ -117,7 +117,7 @@ def _gradients(influence: InfluenceData) -> Table:
                 rows.append((name, x.name, shape, "as above", "", ""))
                 continue
             note.add(x.name)
-            at = f"{x.name}[{', '.join(map(str, x.largest))}]" if x.largest else x.name
+            at = x.name + index_text(x.largest)
             largest = number_text(float(x.gradient[x.largest]))
             rows.append((name, x.name, shape, number_text(x.norm), largest, at))
         rest = layer.parameters[len(shown) :]
@@ -193,8 +193,8 @@ def _weights(influence: InfluenceData) -> Table:
     note += "predicted by g·δ and g·δ + ½·h·δ², and seen"
     for name, count in switched:
         if count:
-            ways = f"{count} activation{'s' * (count > 1)}"
-            note += f"\n({name}: {ways} switch{'es' * (count == 1)} on or off on the way, "
+            activations = f"{count} activation{'s' * (count > 1)}"
+            note += f"\n({name}: {activations} switch{'es' * (count == 1)} on or off on the way, "
             note += "which no derivative predicts)"
     headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·δ", "with ½·h·δ²", "seen")
     return Table("Weights", note, headings, rows, 2)

@@ -69,9 +69,9 @@ class Units:
         for x, axis, count in zip(arrays, self.axes, self.counts, strict=True):
             kept = np.zeros_like(x)
             if 0 <= unit < count:
-                place = () if axis is None else (slice(None),) * axis + (unit,)
+                index = () if axis is None else (slice(None),) * axis + (unit,)
                 kept = np.array(x) if axis is None else kept
-                kept[place] = np.asarray(x)[place]
+                kept[index] = np.asarray(x)[index]
             found.append(kept[()] if np.ndim(x) else kept)
             unit -= count
         return found
@@ -82,8 +82,8 @@ class Units:
 
     def start(self, member: Value) -> int:
         """Return the first unit of a Value of the cut."""
-        place = next(i for i, x in enumerate(self.cut) if x is member)
-        return sum(self.counts[:place])
+        index = next(i for i, x in enumerate(self.cut) if x is member)
+        return sum(self.counts[:index])
 
 
 def split_by_unit(x: Any, axis: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.value import Value
 from ...support.abstract_array import Array
-from ...support.text_format import number_text
+from ...support.text_format import index_text, number_text
 from .float64_graph import Float64Graph
 from .paths import Journey, Path, Through
 
@@ -31,7 +31,7 @@ class WeightInfluence:
     ) -> None:
         self.parameter = graph.names.text(value)
         self.path, self.index, self.layer = graph.names.path(value), index, layer
-        self.name = f"{self.parameter}[{', '.join(map(str, index))}]" if index else self.parameter
+        self.name = self.parameter + index_text(index)
         self._graph, self._leaf = graph, value
         self._data = np.asarray(graph.twin[value]._content)
         self.value = float(self._data[index])

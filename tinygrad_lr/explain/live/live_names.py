@@ -42,7 +42,7 @@ class LiveNames:
         self._models: set[int] = set()
         self._kept: list[Module] = []  # keeps models alive, so that no id is reused
         self._temporary: dict[int, weakref.ref[Any]] = {}
-        """Values that are only numbered: a better name may replace it."""
+        """Values that have only a number, which a better name may replace."""
         self.legend: list[str] = []
         """Lines on names, not printed yet: "W₁ is layers.0.weight", "ŷ is v₃", "N is 20"."""
         self._count = 0  # the count written as N: the first one in a formula

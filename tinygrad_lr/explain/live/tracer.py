@@ -108,21 +108,21 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 "before it is compiled"
             )
         by = find_caller()
-        deep = self._enter_modules(by)
+        depth = self._enter_modules(by)
         given = self._operands(record, by)
-        self._say_legend(deep)
+        self._say_legend(depth)
         out = Symbol(Name(name_latex(self._names.give(value, by.assigned))), value._content)
         op = OperationFormulas(record, out, given)
         formula = self._names.resolve_counts(op.forward)
-        self._say_legend(deep)
+        self._say_legend(depth)
         text = formula.text + options_text(record.operation, record.options)
         result = numbers_text(value._content)
-        self._say(equation(out.expression.text, [text], op.with_numbers(formula), result), deep)
+        self._say(equation(out.expression.text, [text], op.with_numbers(formula), result), depth)
 
-    def pulling(self, seeds: Mapping[Any, Any]) -> Pass:
+    def pulling(self, seeds: Mapping[Any, Any]) -> TracedPass:
         """Start to print a pass of the chain rule."""
         self._modules = ()
-        return Pass(self, seeds)
+        return TracedPass(self, seeds)
 
     def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
         """Print a tangent that forward mode computed."""
@@ -203,13 +203,13 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
             self._say(module_label(by.modules, depth), depth)
         return len(by.modules) + 2 * by.rules
 
-    def _say_legend(self, deep: int) -> None:
+    def _say_legend(self, depth: int) -> None:
         for line in self._names.legend:
-            self._say(line, deep)
+            self._say(line, depth)
         self._names.legend.clear()
 
-    def _say(self, line: str, deep: int = 0) -> None:
-        line = "  " * deep + line
+    def _say(self, line: str, depth: int = 0) -> None:
+        line = "  " * depth + line
         around: trace | None = self
         while around is not None:
             around.lines.append(line)
@@ -221,12 +221,12 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
             print(line.encode(encoding, "replace").decode(encoding))
 
 
-class Pass(WatchedPass):
+class TracedPass(WatchedPass):
     """Print one pass of the chain rule."""
 
     def __init__(self, of: trace, seeds: Mapping[Any, Any]) -> None:
         self.trace, self.by = of, find_caller()
-        self.deep = 2 * self.by.rules - 1
+        self.depth = 2 * self.by.rules - 1
         self.came: dict[Expression, list[str]] = {}
         names = [of._names.of(x, self.by) for x in seeds]
         only = next(iter(seeds.values()), None) if len(seeds) == 1 else None
@@ -234,16 +234,16 @@ class Pass(WatchedPass):
         self.single = only is not None and np.size(unwrap(only)) == 1 and bool(unwrap(only) == 1)
         if self.single:
             self.head = names[0]
-            op = f"backward from {self.head.text}: {derivative(self.head, self.head).text} = 1"
+            line = f"backward from {self.head.text}: {derivative(self.head, self.head).text} = 1"
         else:
             parts = " + ".join(f"Σ g · {x.text}" for x in names) or "0"
-            op = f"backward from {', '.join(x.text for x in names)}, with S = {parts}"
-        of._say_legend(self.deep - 1)
-        of._say(op, self.deep - 1)
+            line = f"backward from {', '.join(x.text for x in names)}, with S = {parts}"
+        of._say_legend(self.depth - 1)
+        of._say(line, self.depth - 1)
         if not self.single:
             for x, c in zip(names, seeds.values(), strict=True):
                 of._say(
-                    f"{derivative(self.head, x).text} = g = {numbers_text(unwrap(c))}", self.deep
+                    f"{derivative(self.head, x).text} = g = {numbers_text(unwrap(c))}", self.depth
                 )
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
@@ -265,8 +265,8 @@ class Pass(WatchedPass):
         uses = sum(x is operands[position] for x in operands)
         one = f" This is one of {uses} uses of {name.text}." if uses > 1 else ""
         line += f"  ({self.trace._forward(op)}.{one} {why})"
-        self.trace._say_legend(self.deep)
-        self.trace._say(line, self.deep)
+        self.trace._say_legend(self.depth)
+        self.trace._say(line, self.depth)
 
     def _apply_rule(
         self, op: OperationFormulas, position: int, g: Any

@@ -14,13 +14,13 @@ from ...errors import ArgumentError, DtypeError, ShapeError, refuse
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...train.model_copy import ModelCopy
-from .frame_selection import Run
+from .frame_selection import HistoryLike
 
 __all__ = ["loss_of"]
 
 Loss = Callable[[Any, Any], Value]
 
-NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": "loss"}
+LOSS_NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": "loss"}
 
 
 def loss_of(
@@ -41,17 +41,17 @@ def loss_of(
     return ModelCopy(model).on(x, y, loss)
 
 
-def loss_name(loss: Loss) -> str:
+def describe_loss(loss: Loss) -> str:
     """What a loss is called on an axis.
 
-    >>> loss_name(tg.losses.mse), loss_name(tg.losses.cross_entropy)
+    >>> describe_loss(tg.losses.mse), describe_loss(tg.losses.cross_entropy)
     ('mean squared error', 'cross entropy')
     """
     name = getattr(loss, "__name__", "loss")
-    return NAMES.get(name, name.replace("_", " "))
+    return LOSS_NAMES.get(name, name.replace("_", " "))
 
 
-def real_numbers(where: str, name: str, given: Any) -> Array:
+def as_real_numbers(where: str, name: str, given: Any) -> Array:
     """The numbers as float64. Raises `DtypeError` for anything else."""
     wrong, expected = f"{name} is not made of real numbers", "integers or floats"
     try:
@@ -63,7 +63,7 @@ def real_numbers(where: str, name: str, given: Any) -> Array:
     return array.astype(np.float64)
 
 
-def checked_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
+def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
     """Inputs and targets of a model, a row of y for each of x.
 
     Raises `ArgumentError` for what is no module (they come in another order), `ShapeError` where x
@@ -75,7 +75,7 @@ def checked_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
                given=type(model).__name__, cure=cure)  # fmt: skip
     inputs, targets = np.asarray(x), np.asarray(y)
     for name, array in (("x", inputs), ("y", targets)):
-        real_numbers(where, name, array[:1] if array.ndim else array)
+        as_real_numbers(where, name, array[:1] if array.ndim else array)
     if not inputs.ndim or not targets.ndim or len(inputs) != len(targets) or not len(inputs):
         refuse(
             ShapeError,
@@ -87,7 +87,7 @@ def checked_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
     return inputs, targets
 
 
-def one_feature(where: str, x: Array, cure: str) -> Array:
+def check_one_feature(where: str, x: Array, cure: str) -> Array:
     """The feature, (n,). Raises `ShapeError` where there are several."""
     if x.size != len(x):
         wrong = "a line can be drawn over one feature only"
@@ -95,7 +95,7 @@ def one_feature(where: str, x: Array, cure: str) -> Array:
     return x.reshape(len(x)).astype(np.float64)
 
 
-def checked_history(where: str, model: Module, history: Run) -> Mapping[str, Array]:
+def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[str, Array]:
     """The weights of a history, which must be those of the model.
 
     Raises `ArgumentError` for a history without weights, or of another model.
@@ -114,7 +114,7 @@ def checked_history(where: str, model: Module, history: Run) -> Mapping[str, Arr
     return weights
 
 
-def names_of(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
+def check_names(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
     """A name for each feature of x. Raises `ShapeError` where their number differs."""
     columns = int(np.prod(x.shape[1:], dtype=int))
     given = [names] if isinstance(names, str) else [str(name) for name in names]

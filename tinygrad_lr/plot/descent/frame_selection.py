@@ -13,12 +13,12 @@ from ...support.abstract_array import Array
 from ...support.thinning import thin_steps
 from ..style import DRAWABLE
 
-NOISY = 0.25  # of the steps: where more of them raise the loss, it is one of batches
+MAX_RISES = 0.25  # of the steps: where more of them raise the loss, it is one of batches
 DENSE_POINTS, MAX_POINTS = 12, 40  # of a path: the first ones all, later ones ever fewer
 FAR = 4.0  # a path that runs away is shown up to this many times its first distance
 
 
-class Run(Protocol):
+class HistoryLike(Protocol):
     """What a descent left behind, as `tinygrad_lr.fit` returns it."""
 
     losses: list[float]
@@ -29,7 +29,9 @@ class Run(Protocol):
     learning_rate: float
 
 
-def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = None) -> list[int]:
+def select_frames(
+    where: str, history: HistoryLike, count: int, steps: Sequence[int] | None = None
+) -> list[int]:
     """Records of a history: the first, those where it had come another part of the way, the last.
 
     The way is measured by √(L - L at the end), which near a minimum is the distance to it. Of a
@@ -40,7 +42,7 @@ def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = 
 
     >>> history = tg.History([9.0, 4.0, 1.0, 0.0], {"w": np.zeros((4, 1))}, [0, 1, 2, 3], 3,
     ...                      "limit", "", 0.1)
-    >>> moments("a picture", history, 2), moments("a picture", history, 9, [0, 2])
+    >>> select_frames("a picture", history, 2), select_frames("a picture", history, 9, [0, 2])
     ([0, 3], [0, 2])
     """
     recorded = np.asarray(history.weight_steps)
@@ -51,10 +53,10 @@ def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = 
             refuse(ArgumentError, where, "steps are none", expected=expected, given=given)
         nearest = {int(np.abs(recorded - step).argmin()) for step in wanted}
         return sorted(nearest)
-    last = kept(history)
+    last = find_final_record(history)
     if history.reason == "diverged":
         return sorted({*range(min(count - 1, len(recorded))), last})
-    losses = _smoothed(np.asarray(history.losses, np.float64))
+    losses = _smooth(np.asarray(history.losses, np.float64))
     losses = losses[np.minimum(recorded[: last + 1], len(losses) - 1)]
     with np.errstate(all="ignore"):
         left = np.sqrt(np.maximum(losses - losses[-1], 0.0))
@@ -64,14 +66,14 @@ def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = 
     return sorted({0, last, *between})
 
 
-def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+def _smooth(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
     """The losses, or where those of batches jump up and down their means over a stretch."""
     if not losses.size:
         return np.zeros(1)
     with np.errstate(all="ignore"):
         rises = float(np.mean(np.diff(losses) > 0)) if len(losses) > 1 else 0.0
         width = len(losses) // 20
-        if rises < NOISY or width < 2 or not np.isfinite(losses).all():
+        if rises < MAX_RISES or width < 2 or not np.isfinite(losses).all():
             return losses
         sums = np.cumsum(np.concatenate([[0.0], losses]))
         ends = np.arange(1, len(losses) + 1)
@@ -79,7 +81,7 @@ def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtyp
         return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
 
 
-def followed(away: Array, first: float) -> int:
+def count_in_sight(away: Array, first: float) -> int:
     """How many points of a path are shown: up to where it leaves for good, three at least.
 
     `away` is each point's distance from where descent ended, `first` a distance that is in sight.
@@ -90,7 +92,7 @@ def followed(away: Array, first: float) -> int:
     return max(end, min(3, len(away)))
 
 
-def kept(history: Run) -> int:
+def find_final_record(history: HistoryLike) -> int:
     """The record of the weights that were left behind: the last, or the best after a divergence."""
     records = len(history.weight_steps)
     steps = [step for step in history.weight_steps if step < len(history.losses)]
@@ -108,6 +110,6 @@ def thin_path(count: int) -> Array:
     return thin_steps(count, MAX_POINTS, DENSE_POINTS)
 
 
-def record(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
+def weights_at(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
     """The weights of one record, by name."""
     return {name: records[i] for name, records in weights.items()}

@@ -11,16 +11,16 @@ from ...core.value import Value
 from ...errors import ArgumentError, refuse
 from ...nn import Module
 from ...support.files import listed, printable, quoted, replace_file
-from .boxes import Box, drawing, layer_line
-from .folding import ROOM, runs
+from .boxes import Box, build_drawing, describe_layer
+from .folding import MAX_BOXES, find_runs
 from .reading import Graph
-from .svg import svg
-from .text import dot, tree
+from .svg import render_svg
+from .text import render_dot, render_tree
 
 __all__ = ["GraphPicture", "computation_graph"]
 
-WIDTH = 100  # columns of a tree in a file
-MOST_OPENED = 3  # expressions of a layer whose parts a page shows
+TREE_WIDTH = 100  # columns of a tree in a file
+MAX_OPENED = 3  # expressions of a layer whose parts a page shows
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -91,14 +91,14 @@ def computation_graph(
             given=type(loss).__name__,
         )
     graph = Graph(loss, model)
-    return GraphPicture(graph, _chosen(graph, open), gradients)
+    return GraphPicture(graph, _select_open(graph, open), gradients)
 
 
-def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[int]:
+def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[int]:
     """The places of the layers to draw in full."""
     everything = range(len(graph.layers))
     if open is None:
-        return everything if len(graph.things) <= ROOM else ()
+        return everything if len(graph.things) <= MAX_BOXES else ()
     if open == "all":
         return everything
     names = [layer.name for layer in graph.layers]
@@ -118,7 +118,7 @@ def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[
     return chosen
 
 
-def _scrolled(picture: str) -> str:
+def _wrap_scrolling(picture: str) -> str:
     """A picture in a box that scrolls sideways, with the arrow keys too."""
     return f'<div class="scroll" tabindex="0">{picture}</div>'
 
@@ -136,7 +136,7 @@ class GraphPicture:
         self._graph, self._open = graph, frozenset(open)
         self._gradients = found
         self._notes = [source] if source else []
-        self._drawing = drawing(graph, self._open, found, self._notes)
+        self._drawing = build_drawing(graph, self._open, found, self._notes)
         self.boxes: tuple[Box, ...] = tuple(self._drawing.boxes)
         self.edges: tuple[tuple[int, int, int], ...] = tuple(self._drawing.edges)
 
@@ -155,7 +155,7 @@ class GraphPicture:
 
     @cached_property
     def _svg(self) -> str:
-        return svg(self._drawing)
+        return render_svg(self._drawing)
 
     def html(self) -> str:
         """The picture as a fragment of a page, in which each folded layer can be opened.
@@ -164,15 +164,15 @@ class GraphPicture:
         text. There is no script.
         """
         graph = self._graph
-        parts = ['<div class="tg-graphs">', STYLE, _scrolled(self.svg())]
-        for run in runs(len(graph.layers), self._open):
+        parts = ['<div class="tg-graphs">', STYLE, _wrap_scrolling(self.svg())]
+        for run in find_runs(len(graph.layers), self._open):
             layer = graph.layers[run[0]]
             if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
                 continue
-            parts += self._opened(run[0], layer_line(layer))
+            parts += self._opened(run[0], describe_layer(layer))
         parts += [
             "<details><summary>The same as text</summary>",
-            f"<pre>{escape(self.tree(WIDTH))}</pre></details>",
+            f"<pre>{escape(self.tree(TREE_WIDTH))}</pre></details>",
             "</div>",
         ]
         return "\n".join([*parts, ""])
@@ -180,17 +180,17 @@ class GraphPicture:
     def _opened(self, layer: int, said: str) -> Iterator[str]:
         """The inner graph of a folded layer, and in it those of its first expressions."""
         given = self._graph, [layer], self._gradients, self._notes, layer
-        inner = drawing(*given)
+        inner = build_drawing(*given)
         yield f"<details><summary>{escape(printable(said))}</summary>"
-        yield _scrolled(svg(inner))
+        yield _wrap_scrolling(render_svg(inner))
         seen: dict[str, Box] = {}
         for box in inner.boxes:
             if box.layer == layer and box.look == "folded":
                 seen.setdefault(box.formula, box)
-        for box in list(seen.values())[:MOST_OPENED]:
+        for box in list(seen.values())[:MAX_OPENED]:
             root = self._graph.number[id(box.things[-1])]
             yield f"<details><summary>{escape(f'{box.name}: {box.formula}')}</summary>"
-            yield f"{_scrolled(svg(drawing(*given, unfolded=root)))}</details>"
+            yield f"{_wrap_scrolling(render_svg(build_drawing(*given, unfolded=root)))}</details>"
         yield "</details>"
 
     def tree(self, width: int = 78) -> str:
@@ -207,11 +207,11 @@ class GraphPicture:
                 expected="at least 20 columns",
                 given=repr(width),
             )
-        return tree(self._drawing, width)
+        return render_tree(self._drawing, width)
 
     def dot(self) -> str:
         """The graph in the DOT language, for Graphviz and its like; open layers are clusters."""
-        return dot(self._drawing)
+        return render_dot(self._drawing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture to a file, at once and whole: .svg, .html, .dot or .txt.
@@ -224,7 +224,7 @@ class GraphPicture:
             ".svg": self.svg,
             ".html": lambda: PAGE.format(title=title, body=self.html()),
             ".dot": self.dot,
-            ".txt": lambda: f"{self.tree(WIDTH)}\n",
+            ".txt": lambda: f"{self.tree(TREE_WIDTH)}\n",
         }
         if ending not in forms:
             refuse(

@@ -47,7 +47,7 @@ def _sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
     return c, b - (c - a)
 
 
-def double_double_log(x: Lanes) -> tuple[Lanes, Lanes]:
+def log_double_double(x: Lanes) -> tuple[Lanes, Lanes]:
     """Return ln x = high + low, for finite x above 0."""
     n, f = split(x)
     divisor, divisor_rest = _sum(x.constant(2.0), f)

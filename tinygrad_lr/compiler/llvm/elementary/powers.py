@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .double_double_log import double_double_log
+from .double_double_log import log_double_double
 from .exponential import exp_of_sum
 from .lanes import Lanes, elementary
 
@@ -19,7 +19,7 @@ def _power_of_size(size: Lanes, y: Lanes) -> Lanes:
     hundred: the logarithm needs about ten bits more than a float has.
     """
     y = y.at_most(2.0**64).at_least(-(2.0**64))  # like ±∞, but 0·y is 0
-    high, low = double_double_log(size)
+    high, low = log_double_double(size)
     product = y * high
     return exp_of_sum(product, y.fma(high, -product) + y * low)
 
