@@ -503,7 +503,7 @@ def test_what_does_not_fit_together_is_refused(sat, tmp_path):
     labels = {"loss": tg.losses.cross_entropy, "labels": ["one"]}
     with pytest.raises(ShapeError, match="labels must have a label for each class from 0 to 1"):
         tg.report(history, line, z, np.arange(1000) % 2, **labels)
-    with pytest.raises(ArgumentError, match="y must be finite .* in row 3"):
+    with pytest.raises(ArgumentError, match=r"y must be finite .* in row 3"):
         tg.report(history, line, z, np.where(np.arange(1000) == 3, np.nan, y))
     with pytest.raises(DataFileError, match="cannot be written"):
         tg.report(history, line, z, y, path=tmp_path / "none" / "page.html")
