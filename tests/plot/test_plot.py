@@ -265,12 +265,12 @@ def test_without_matplotlib_the_pip_line_is_named(sat, monkeypatch):
 
 
 def test_what_does_not_fit_together_is_refused(sat):
-    with pytest.raises(ShapeError, match="do not fit together"):
+    with pytest.raises(ShapeError, match="there must be a name for each feature"):
         sat.figure(x_name=["a", "b"])
-    with pytest.raises(ShapeError, match="predict returns another shape"):
+    with pytest.raises(ShapeError, match="predict must return"):
         sat.figure(predict=lambda rows: np.zeros((len(rows), 2)))
-    with pytest.raises(DtypeError, match="not made of real numbers"):
+    with pytest.raises(DtypeError, match="output of predict must have integers or floats"):
         sat.figure(predict=lambda rows: np.array(["1"] * len(rows)))
     empty = tg.History([], {}, [], 0, "limit", "", 0.1)
-    with pytest.raises(ArgumentError, match="the history has no weights"):
+    with pytest.raises(ArgumentError, match="history must be what fit returned for a model"):
         sat.figure(history=empty)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ... import losses
 from ...core.value import Value
-from ...errors import ArgumentError, DtypeError, ShapeError, refuse
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...train.model_copy import ModelCopy
@@ -53,13 +53,14 @@ def describe_loss(loss: Loss) -> str:
 
 def as_real_numbers(where: str, name: str, given: Any) -> Array:
     """The numbers as float64. Raises `DtypeError` for anything else."""
-    wrong, expected = f"{name} is not made of real numbers", "integers or floats"
     try:
         array = np.asarray(given)
-    except ValueError:  # rows of different lengths
-        refuse(DtypeError, where, wrong, expected=expected, given=f"{given!r:.60}")
+    except ValueError:
+        raise DtypeError(
+            f"{where}: {name} must have integers or floats in rows of one length, got {given!r:.60}"
+        ) from None
     if array.dtype.kind not in "fiub":
-        refuse(DtypeError, where, wrong, expected=expected, given=f"dtype {array.dtype}")
+        raise DtypeError(f"{where}: {name} must have integers or floats, got dtype {array.dtype}")
     return array.astype(np.float64)
 
 
@@ -70,19 +71,17 @@ def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
     and y do not fit together, `DtypeError` for what is no real number.
     """
     if not isinstance(model, Module):
-        cure = f"{where}(model, x, y, ...): the model comes first"
-        refuse(ArgumentError, where, "model is no module", expected="a tg.nn.Module",
-               given=type(model).__name__, cure=cure)  # fmt: skip
+        raise ArgumentError(
+            f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "
+            f"call {where}(model, x, y, ...): the model comes first"
+        )
     inputs, targets = np.asarray(x), np.asarray(y)
     for name, array in (("x", inputs), ("y", targets)):
         as_real_numbers(where, name, array[:1] if array.ndim else array)
     if not inputs.ndim or not targets.ndim or len(inputs) != len(targets) or not len(inputs):
-        refuse(
-            ShapeError,
-            where,
-            "x and y do not fit together",
-            expected="x (n,) or (n, features), and a row of y for each row of x",
-            given=f"x {inputs.shape}, y {targets.shape}",
+        raise ShapeError(
+            f"{where}: x must have shape (n,) or (n, features) and y a row for each row of x, "
+            f"got x {inputs.shape} and y {targets.shape}"
         )
     return inputs, targets
 
@@ -90,8 +89,7 @@ def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
 def check_one_feature(where: str, x: Array, cure: str) -> Array:
     """The feature, (n,). Raises `ShapeError` where there are several."""
     if x.size != len(x):
-        wrong = "a line can be drawn over one feature only"
-        refuse(ShapeError, where, wrong, expected="x (n,) or (n, 1)", given=x.shape, cure=cure)
+        raise ShapeError(f"{where}: x must have one feature, (n,) or (n, 1), got {x.shape}; {cure}")
     return x.reshape(len(x)).astype(np.float64)
 
 
@@ -103,14 +101,17 @@ def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[st
     weights: Mapping[str, Array] = getattr(history, "weights", {})
     cure = "pass what fit returned for this model"
     if not any(len(records) for records in weights.values()):
-        wrong, expected = "the history has no weights", "those of a model with parameters"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{history!r:.80}", cure=cure)
+        raise ArgumentError(
+            f"{where}: history must have the weights of a model, got {history!r:.80}; {cure}"
+        )
     wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
     given = {name: records.shape[1:] for name, records in weights.items()}
     if wanted != given:
-        told = [", ".join(f"{n} {s}" for n, s in list(d.items())[:6]) for d in (wanted, given)]
-        wrong = "the history is of another model"
-        refuse(ArgumentError, where, wrong, expected=told[0], given=told[1], cure=cure)
+        shapes = [", ".join(f"{n} {s}" for n, s in list(d.items())[:6]) for d in (wanted, given)]
+        raise ArgumentError(
+            f"{where}: history must be of this model, with weights {shapes[0]}, got {shapes[1]}; "
+            f"{cure}"
+        )
     return weights
 
 
@@ -121,6 +122,7 @@ def check_names(where: str, x: Array, names: str | Sequence[str], default: str =
     if columns > 1 and given == [default]:
         return [f"{default}[{i}]" for i in range(columns)]
     if len(given) != columns:
-        expected, told = f"{columns}, one for each feature of x", f"{len(given)} names"
-        refuse(ShapeError, where, "the names do not fit x", expected=expected, given=told)
+        raise ShapeError(
+            f"{where}: there must be {columns} names, one for each feature of x, got {len(given)}"
+        )
     return given

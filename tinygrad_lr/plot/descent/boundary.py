@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import LabelError, ShapeError, refuse
+from ...errors import LabelError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
@@ -82,8 +82,9 @@ def decision_boundary(
     rows, target = check_rows(where, model, x, y)
     weights = check_history(where, model, history)
     if rows.ndim != 2 or rows.shape[1] != 2:
-        wrong, cure = "borders are drawn over two features", "choose two columns of x"
-        refuse(ShapeError, where, wrong, expected="x (n, 2)", given=rows.shape, cure=cure)
+        raise ShapeError(
+            f"{where}: x must have two features, (n, 2), got {rows.shape}; choose two columns of x"
+        )
     names = check_names(where, rows, x_names)
     twin = ModelCopy(model)
     chosen = select_frames(where, history, DEFAULT_FRAMES, steps)
@@ -91,8 +92,9 @@ def decision_boundary(
     classes = _check_classes(where, target, columns)
     called = [str(label) for label in (range(columns) if labels is None else labels)]
     if len(called) != columns:
-        expected, given = f"{columns}, one for each class", f"{len(called)} labels"
-        refuse(ShapeError, where, "the labels do not fit", expected=expected, given=given)
+        raise ShapeError(
+            f"{where}: labels must be {columns}, one for each class, got {len(called)}"
+        )
     last = find_final_record(history)
     figure, panels = make_panels(
         len(chosen), columns=min(COLUMNS, len(chosen)), panel=(4.2, 4.3), dark=dark
@@ -123,13 +125,15 @@ def _compute_probabilities(where: str, output: Array) -> Array:
     """Probabilities (rows, classes) from logits, (rows, classes) or one of two classes."""
     logits = output.reshape(len(output), -1).astype(np.float64)
     if output.ndim > 2:
-        expected, given = "logits (rows, classes) or (rows, 1)", output.shape
-        refuse(ShapeError, where, "the model gives no classes", expected=expected, given=given)
+        raise ShapeError(
+            f"{where}: model must give logits (rows, classes) or (rows, 1), got {output.shape}"
+        )
     if logits.shape[1] == 1:
         logits = np.column_stack([np.zeros(len(logits)), logits])
     if logits.shape[1] > len(PRINT.classes):
-        expected, given = f"at most {len(PRINT.classes)} classes", logits.shape[1]
-        refuse(LabelError, where, "there are too many classes", expected=expected, given=given)
+        raise LabelError(
+            f"{where}: model must have at most {len(PRINT.classes)} classes, got {logits.shape[1]}"
+        )
     with np.errstate(all="ignore"):
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(np.nan_to_num(shares / shares.sum(axis=1, keepdims=True)))
@@ -142,8 +146,10 @@ def _check_classes(where: str, y: Array, count: int) -> Array:
     if flat.ndim == 1 and count == 2 and set(found.tolist()) <= {-1.0, 1.0}:
         return (flat > 0).astype(int)
     if flat.ndim != 1 or not np.isin(found, range(count)).all():
-        expected, given = f"labels from 0 to {count - 1}, (rows,)", f"shape {y.shape}, {found[:8]}"
-        refuse(LabelError, where, "y has no labels of the model", expected=expected, given=given)
+        raise LabelError(
+            f"{where}: y must have labels from 0 to {count - 1}, (rows,), "
+            f"got shape {y.shape} with {found[:8]}"
+        )
     return flat.astype(int)
 
 

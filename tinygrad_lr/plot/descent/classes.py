@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, bad_argument
+from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ..style import (
     PRINT,
@@ -62,10 +62,9 @@ def classification_figure(
     3
     """
     if np.shape(confusion) != (len(labels), len(labels)):
-        expected, given = f"({len(labels)}, {len(labels)})", np.shape(confusion)
-        wrong = "the confusion matrix does not fit the labels"
         raise ArgumentError(
-            bad_argument("classification_figure", wrong, expected=expected, given=given)
+            f"classification_figure: confusion must have shape ({len(labels)}, {len(labels)}), "
+            f"a row and a column for each label, got {np.shape(confusion)}"
         )
     bordered = x.shape[1] == 2 and len(labels) <= len(PRINT.classes)
     figure, panels = make_panels(2 + bordered, dark=dark)

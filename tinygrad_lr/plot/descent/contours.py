@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
@@ -162,8 +162,9 @@ def _choose_entries(
         entries = [parse_entry(where, tracks, text) for text in given]
         if len(entries) == 2 and entries[0] != entries[1]:
             return entries
-        wrong, expected, told = "weights are not two", "two different entries", str(given)
-        refuse(ArgumentError, where, wrong, expected=expected, given=told)
+        raise ArgumentError(
+            f"{where}: weights must be two different entries of parameters, got {given!r:.80}"
+        )
     found = [
         ParameterEntry(name, tuple(int(i) for i in place))
         for name, records in tracks.items()
@@ -172,13 +173,10 @@ def _choose_entries(
     ]
     total = sum(records[0].size for records in tracks.values())
     if total != 2:
-        refuse(
-            ArgumentError,
-            where,
-            "contours need two weights",
-            expected="a line's w and b, or two entries named by `weights`",
-            given=f"a model of {group_digits(total)} weights",
-            cure=f"choose two, such as weights=({_suggest_entries(tracks)})",
+        raise ArgumentError(
+            f"{where}: model must have two weights, or `weights` must choose two, got a model of "
+            f"{group_digits(total)} weights; choose two, such as "
+            f"weights=({_suggest_entries(tracks)})"
         )
     return found
 

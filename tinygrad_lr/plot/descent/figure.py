@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import ArgumentError, ShapeError, bad_argument
+from ...errors import ArgumentError, ShapeError
 from ...linear import Line
 from ...support.abstract_array import Array
 from ..style import clean_name, make_panels
@@ -94,33 +94,21 @@ def descent_figure(
         or not target.size
     ):
         raise ShapeError(
-            bad_argument(
-                where,
-                "x, y and the names do not fit together",
-                expected="x (n,) or (n, features), y (n,), a name for each feature",
-                given=f"x {features.shape}, y {target.shape}, {len(names)} names",
-            )
+            f"{where}: x must have shape (n,) or (n, features), y (n,), and there must be a name "
+            f"for each feature, got x {features.shape}, y {target.shape}, {len(names)} names"
         )
     if not any(len(records) for records in history.weights.values()):
         raise ArgumentError(
-            bad_argument(
-                where,
-                "the history has no weights",
-                expected="what fit returned for a model with parameters",
-                given=repr(history),
-            )
+            f"{where}: history must be what fit returned for a model with parameters, "
+            f"got {history!r:.80}"
         )
 
     def predicted(rows: Array) -> Array:
-        found = as_real_numbers(where, "what predict returns", predict(rows))
+        found = as_real_numbers(where, "the output of predict", predict(rows))
         if found.shape not in {(len(rows),), (len(rows), 1)}:
             raise ShapeError(
-                bad_argument(
-                    where,
-                    "predict returns another shape",
-                    expected=f"{(len(rows),)} or {(len(rows), 1)}",
-                    given=found.shape,
-                )
+                f"{where}: predict must return {(len(rows),)} or {(len(rows), 1)}, "
+                f"got {found.shape}"
             )
         return found.reshape(len(rows))
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ... import losses
 from ...data import Standardizer
-from ...errors import ArgumentError, ShapeError, refuse
+from ...errors import ArgumentError, ShapeError
 from ...linear import Line, closed_form
 from ...nn import Module
 from ...support.abstract_array import Array
@@ -87,8 +87,7 @@ def fit_course(
     weights = check_history(where, model, history)
     flat = check_one_feature(where, rows, "tg.plot.descent_figure shows predicted against observed")
     if target.size != len(target):
-        expected, given = "y (n,) or (n, 1)", target.shape
-        refuse(ShapeError, where, "one curve has one output", expected=expected, given=given)
+        raise ShapeError(f"{where}: y must have one output, (n,) or (n, 1), got {target.shape}")
     goal = target.reshape(len(target)).astype(np.float64)
     across = np.linspace(*pad_limits(flat, margin=0.0), 241)
     twin = ModelCopy(model)
@@ -188,8 +187,9 @@ def _choose_limits(ax: Axes, curves: Sequence[Array]) -> tuple[float, float]:
 def _check_one_output(where: str, predicted: Array) -> Array:
     """The curve, (points,). Raises `ShapeError` for a model of several outputs."""
     if predicted.size != len(predicted):
-        expected, given = "predictions (n,) or (n, 1)", predicted.shape
-        refuse(ShapeError, where, "one curve has one output", expected=expected, given=given)
+        raise ShapeError(
+            f"{where}: model must have one output, (n,) or (n, 1), got {predicted.shape}"
+        )
     return predicted.reshape(len(predicted)).astype(np.float64)
 
 
@@ -199,9 +199,9 @@ def _undo_scaling(where: str, name: str, scaling: Standardizer | None) -> Callab
         return lambda numbers: numbers
     mean, scale = (np.asarray(part) for part in (scaling.mean, scaling.scale))
     if mean.size != 1:
-        expected, given = "a Standardizer of one column", f"means {mean.shape}"
-        refuse(
-            ShapeError, where, f"{name}_scaling does not fit {name}", expected=expected, given=given
+        raise ShapeError(
+            f"{where}: {name}_scaling must be a Standardizer of one column, "
+            f"got one of shape {mean.shape}"
         )
     return lambda numbers: numbers * float(scale.item()) + float(mean.item())
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ...support.thinning import thin_steps
 from ..style import DRAWABLE
@@ -49,8 +49,9 @@ def select_frames(
     if steps is not None:
         wanted = list(steps) if isinstance(steps, Iterable) else [steps]
         if not wanted or not all(isinstance(s, (int, np.integer)) and s >= 0 for s in wanted):
-            expected, given = "whole numbers from 0, one or more", f"{wanted!r:.80}"
-            refuse(ArgumentError, where, "steps are none", expected=expected, given=given)
+            raise ArgumentError(
+                f"{where}: steps must be one or more integers >= 0, got {wanted!r:.80}"
+            )
         nearest = {int(np.abs(recorded - step).argmin()) for step in wanted}
         return sorted(nearest)
     last = find_final_record(history)

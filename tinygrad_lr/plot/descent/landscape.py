@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
@@ -87,27 +87,21 @@ def loss_landscape(
     """
     where = "loss_landscape"
     rows, target = check_rows(where, model, x, y)
-    planes = ("random", "path")
-    if plane not in planes:
-        refuse(
-            ArgumentError,
-            where,
-            "no such plane",
-            expected=" or ".join(planes),
-            given=f"{plane!r:.40}",
-        )
+    if plane not in {"random", "path"}:
+        raise ArgumentError(f"{where}: plane must be 'random' or 'path', got {plane!r:.40}")
     if not (isinstance(reach, (int, float)) and 0 < reach < math.inf):
-        wrong, expected = "reach is not positive", "a number > 0"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{reach!r:.40}")
+        raise ArgumentError(f"{where}: reach must be a finite number > 0, got {reach!r:.40}")
     random = as_generator(where, generator)
     if history is None and plane == "path":
-        wrong, cure = "there is no path", "pass what fit returned as `history`"
-        refuse(ArgumentError, where, wrong, expected="a history", given="None", cure=cure)
+        raise ArgumentError(
+            f"{where}: plane='path' needs a history, got None; pass what fit returned"
+        )
     tracks = None if history is None else check_history(where, model, history)
     center = {name: parameter.numpy() for name, parameter in model.named_parameters()}
     if not center:
-        wrong, expected = "the model has no weights", "a model with parameters"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{type(model).__name__}")
+        raise ArgumentError(
+            f"{where}: model must have parameters, got a {type(model).__name__} without any"
+        )
 
     side, stride = _choose_grid(center, len(rows))
     twin = ModelCopy(model)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...support.text_format import number_text
 from ..style import (
     SMALL,
@@ -108,8 +108,10 @@ def _build_panels(where: str, history: Any) -> list[Panel]:
     }
     names = [name for name in curves if _validates(name) not in curves]
     if not names or not any(len(curve.values) + curve.hidden for curve in curves.values()):
-        wrong, expected = "there is nothing to draw", "a history, losses, or sequences by name"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{history!r:.60}")
+        raise ArgumentError(
+            f"{where}: history must be what fit returned, losses, or sequences by name, with a "
+            f"value to draw, got {history!r:.60}"
+        )
     return [Panel(name, _pair_curves(name, curves)) for name in names]
 
 
@@ -159,8 +161,10 @@ def _choose_panels(
     asked = [metrics] if isinstance(metrics, str) else list(metrics)
     for name in asked:
         if name not in by_name:
-            wrong, expected = "no such metric in the history", ", ".join(by_name) or "none"
-            refuse(ArgumentError, where, wrong, expected=expected[:200], given=clean_name(name))
+            raise ArgumentError(
+                f"{where}: metrics must be names in the history ("
+                f"{', '.join(by_name)[:200] or 'it has none'}), got {clean_name(name)!r}"
+            )
     rate = [p for p in panels[1:] if p.name == RATE and p.name not in asked]
     return [panels[0], *(by_name[name] for name in asked), *rate]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import ArgumentError, bad_argument
+from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ..style import DRAWABLE, clean_name, group_digits
@@ -67,9 +67,10 @@ def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> Paramete
         if len(place) == len(shape) and all(i < n for i, n in zip(place, shape, strict=True)):
             return ParameterEntry(name, place)
     shapes = [f"{clean_name(name, 60)} {array.shape[1:]}" for name, array in weights.items()]
-    wrong = f"{clean_name(text, 60)!r} is no single weight of the model"
-    expected = "an entry such as 'weight[0, 0]' of " + ", ".join(shapes[:8])
-    raise ArgumentError(bad_argument(where, wrong, expected=expected, given=clean_name(text, 60)))
+    raise ArgumentError(
+        f"{where}: weight must be a single entry such as 'weight[0, 0]' of "
+        f"{', '.join(shapes[:8])}, got {clean_name(text, 60)!r}"
+    )
 
 
 def find_furthest_entry(weights: Mapping[str, Array]) -> ParameterEntry:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.text_format import number_text
 from ...train.learning_rate_trials import measure_rate_limit
@@ -90,13 +90,13 @@ def learning_rates(
     rows, target = check_rows(where, model, x, y)
     runs: list[Any] = list(histories) if isinstance(histories, Iterable) else [None]
     if not all(hasattr(run, "learning_rate") for run in runs):
-        wrong, cure = "these are no histories", "fit once for each learning rate"
-        expected, given = "a list of what fit returned", f"{histories!r:.60}"
-        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+        raise ArgumentError(
+            f"{where}: histories must be a list of what fit returned, got {histories!r:.60}; "
+            "fit once for each learning rate"
+        )
     runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
     if not 0 < len(runs) <= MAX_RUNS:
-        wrong, expected = "histories are too many or none", f"1 to {MAX_RUNS}"
-        refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))
+        raise ArgumentError(f"{where}: histories must be 1 to {MAX_RUNS}, got {len(runs)}")
     for run in runs:
         check_history(where, model, run)
     first = min(range(len(runs)), key=lambda i: (_final_loss(runs[i]), runs[i].steps))

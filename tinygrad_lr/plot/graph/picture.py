@@ -8,7 +8,7 @@ from functools import cached_property
 from html import escape
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import listed, printable, quoted, replace_file
 from .boxes import Box, build_drawing, describe_layer
@@ -83,12 +83,9 @@ def computation_graph(
        └─ b        1     ▲ 14
     """
     if not isinstance(loss, Value):
-        refuse(
-            ArgumentError,
-            "computation_graph",
-            "the loss is no Value",
-            expected="the Value at the end of a graph",
-            given=type(loss).__name__,
+        raise ArgumentError(
+            f"computation_graph: loss must be the Value at the end of a graph, "
+            f"got {type(loss).__name__}"
         )
     graph = Graph(loss, model)
     return GraphPicture(graph, _select_open(graph, open), gradients)
@@ -107,12 +104,10 @@ def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collec
         found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
         if not found:
             known = dict.fromkeys(names)
-            refuse(
-                ArgumentError,
-                "computation_graph",
-                "open names a layer that is not there",
-                expected=f"some of {listed(list(known))}, or numbers from 1",
-                given=quoted(wish) if isinstance(wish, str) else repr(wish),
+            given = quoted(wish) if isinstance(wish, str) else repr(wish)
+            raise ArgumentError(
+                f"computation_graph: open must name layers ({listed(list(known))}) or number them "
+                f"from 1, got {given}"
             )
         chosen |= found
     return chosen
@@ -200,13 +195,7 @@ class GraphPicture:
         is printed once, and by name after that (⤴: see above).
         """
         if not isinstance(width, int) or width < 20:
-            refuse(
-                ArgumentError,
-                "tree",
-                "width is no number of columns, or too small",
-                expected="at least 20 columns",
-                given=repr(width),
-            )
+            raise ArgumentError(f"tree: width must be an integer >= 20, got {width!r:.60}")
         return render_tree(self._drawing, width)
 
     def dot(self) -> str:
@@ -227,12 +216,8 @@ class GraphPicture:
             ".txt": lambda: f"{self.tree(TREE_WIDTH)}\n",
         }
         if ending not in forms:
-            refuse(
-                ArgumentError,
-                "save",
-                "a picture of this kind is not known",
-                expected=f"a path that ends in {', '.join(forms)}",
-                given=repr(printable(os.fspath(path))),
+            raise ArgumentError(
+                f"save: path must end in {', '.join(forms)}, got {printable(os.fspath(path))!r}"
             )
         replace_file(path, [forms[ending]().encode()])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, import_extra, refuse
+from ...errors import ArgumentError, import_extra
 from ...explain import Influence
 from ...explain.influences.findings import EXPLODES, VANISHES, gradient_trend
 from ...explain.influences.jacobians import euclidean_norm
@@ -46,8 +46,10 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     ['log', 'log']
     """
     if len(check_influence("gradient_by_depth", influence).layers) < 2:
-        refuse(ArgumentError, "gradient_by_depth", "there is no depth to draw",
-               expected="two layers or more", given=f"{len(influence.layers)}")  # fmt: skip
+        raise ArgumentError(
+            f"gradient_by_depth: influence must have two layers or more, "
+            f"got {len(influence.layers)}"
+        )
     words = textwrap.wrap(" ".join(influence.findings[:1]), 150)
     height = 4.6 + LINE_HEIGHT * len(words)
     figure, (sizes, factors) = make_panels(2, panel=(5.4, height), dark=dark)

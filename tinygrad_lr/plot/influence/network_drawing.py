@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, import_extra, refuse
+from ...errors import ArgumentError, import_extra
 from ...explain import Influence
 from ...explain.influences.edge_weights import Connections
 from ...explain.influences.measure import check_influence
@@ -88,13 +88,16 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     """
     check_influence("network", influence, weight)
     if not influence.layers:
-        refuse(ArgumentError, "network", "the loss has no layers to draw",
-               expected="a loss of what layers computed", given="parameters alone")  # fmt: skip
+        raise ArgumentError(
+            "network: influence must be of a loss that layers computed, got parameters alone"
+        )
     missing = [layer.name for layer in influence.layers if layer.connections is None]
     if missing:
-        refuse(ArgumentError, "network", "there is no single weight between two units",
-               expected="dense layers, scales, or a graph of scalars", given=", ".join(missing),
-               cure="print the influence, or draw gradient_by_depth")  # fmt: skip
+        raise ArgumentError(
+            "network: each layer must have a single weight between two units, as dense layers, "
+            f"scales and graphs of scalars do, got {', '.join(missing)}; print the influence, or "
+            "draw gradient_by_depth"
+        )
     edges = [x.connections for x in influence.layers if x.connections is not None]
     lit = influence.weights[weight]
     own = [x.edges_of(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
