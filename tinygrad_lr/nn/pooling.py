@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
+from ..ops.windows.sliding import integers_by_axis
 from ..support.validation import check_integer
 from .module import Module
 

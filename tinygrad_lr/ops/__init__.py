@@ -60,7 +60,7 @@ def _declared(module: _ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if (_is_operation(value) or callable(value))
+        if _is_operation(value)
         and getattr(value, "__module__", None) == module.__name__
         and not name.startswith("_")
     ]

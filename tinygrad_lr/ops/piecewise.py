@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.primitive import primitive
+from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
 from .activation import elu
 
@@ -31,6 +31,7 @@ def hardtanh(x, low=-1.0, high=1.0):
 hardtanh.vjp(x=lambda g, out, x, low, high: np.where((x > low) & (x < high), g, 0.0))
 
 
+@implements()
 def relu6(x):
     """The rectifier that stops at 6, min(max(x, 0), 6). Its derivative is 0 at 0 and at 6.
 
@@ -42,6 +43,7 @@ def relu6(x):
     return hardtanh(x, low=0.0, high=6.0)
 
 
+@implements()
 def hardsigmoid(x):
     """A sigmoid of three lines, relu6(x + 3)/6. Its derivative is 0 at ±3.
 
@@ -53,6 +55,7 @@ def hardsigmoid(x):
     return relu6(np.add(x, 3)) / 6
 
 
+@implements()
 def hardswish(x):
     """x·hardsigmoid(x): silu with a sigmoid of three lines.
 
@@ -64,6 +67,7 @@ def hardswish(x):
     return np.multiply(x, hardsigmoid(x))
 
 
+@implements()
 def selu(x):
     """The scaled elu, which keeps mean 0 and variance 1 through layers of standardised weights.
 
@@ -77,6 +81,7 @@ def selu(x):
     return SELU_SCALE * elu(x, alpha=SELU_ALPHA)
 
 
+@implements()
 def celu(x, alpha=1.0):
     """x where x > 0, else alpha·(e^(x/alpha) - 1), whose derivative at 0 is 1 for every alpha.
 
@@ -93,6 +98,7 @@ def celu(x, alpha=1.0):
     return np.where(x > 0, x, alpha * elu(x / alpha))[()]
 
 
+@implements()
 def prelu(x, weight):
     """x where x > 0, else weight·x, with a weight that may be trained and that broadcasts.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.primitive import primitive
+from ..core.primitive import implements, primitive
 from ..errors import ShapeError
 from .activation import sigmoid, softplus
 
@@ -26,6 +26,7 @@ def softsign(x):
 softsign.vjp(x=lambda g, out, x: g / np.square(1 + np.abs(x)))
 
 
+@implements()
 def mish(x):
     """x·tanh(softplus(x)), smooth everywhere.
 
@@ -38,6 +39,7 @@ def mish(x):
     return np.multiply(x, np.tanh(softplus(x)))
 
 
+@implements()
 def log_sigmoid(x):
     """ln σ(x) = -ln(1 + e^-x), exact where σ(x) itself would underflow.
 
@@ -49,6 +51,7 @@ def log_sigmoid(x):
     return -softplus(np.negative(x))
 
 
+@implements()
 def glu(x, axis=-1):
     """The gated linear unit a·σ(b), where a and b are the two halves of x along the axis.
 

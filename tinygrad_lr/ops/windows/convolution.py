@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import primitive
+from ...core.primitive import implements, primitive
 from ...errors import ShapeError
 from . import unrolled
 from .geometry import window_view
@@ -260,6 +260,7 @@ def require_kernels(where, weight, bias, groups, axes):
         raise ShapeError(f"{where}: bias must have shape {shape[:1]}, got {np.shape(bias)}")
 
 
+@implements()
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """The cross-correlation of signals with kernels: `conv2d` with one spatial axis.
 
@@ -274,6 +275,7 @@ def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return convolve("conv1d", x, weight, bias, stride, padding, dilation, groups)
 
 
+@implements()
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """The cross-correlation of images with kernels: out[o] = bias[o] + Σ x[window] · weight[o].
 
