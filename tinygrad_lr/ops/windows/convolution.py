@@ -20,8 +20,15 @@ from ...core.primitive import implements, primitive
 from ...errors import ShapeError
 from . import unrolled
 from .geometry import window_view
-from .positions import places
-from .sliding import as_floats, geometry, integers_by_axis, require_room, require_shape
+from .sliding import (
+    as_floats,
+    geometry,
+    integers_by_axis,
+    require_room,
+    require_shape,
+    window_counts,
+    window_entries,
+)
 
 SLAB = 1 << 22
 """About how many bytes of columns are made at a time."""
@@ -51,12 +58,6 @@ def padded(x, padding):
 def inner(length, padding):
     """Where the entries lie between the zeros around them."""
     return (..., *(slice(a, a + n) for n, (a, _) in zip(length, padding, strict=True)), slice(None))
-
-
-def counted(length, size, stride, padding, dilation):
-    """How many windows there are along each axis."""
-    axes = zip(length, size, stride, padding, dilation, strict=True)
-    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
 
 
 def slabs(counts, batch, rows, itemsize):
@@ -118,7 +119,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """
     dtype = np.result_type(x, weight)
     x, size = x.astype(dtype, copy=False), weight.shape[2:]
-    counts = counted(x.shape[2:], size, stride, padding, dilation)
+    counts = window_counts(x.shape[2:], size, stride, dilation, padding)
     kernels = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
     out = np.empty((*kernels.shape[:2], math.prod(counts) * x.shape[0]), dtype)
     for chosen, slab in columns(x, size, stride, padding, dilation, groups):
@@ -168,7 +169,7 @@ def cross_correlation_transposed(
         outer(turned, matrix[:, :, chosen], out=slab)
         slab = slab.reshape(channels, *size, *here, batch)
         rows = out[:, windows.start * stride[0] :]
-        for entry, place in places(size, stride, dilation, here):
+        for entry, place in window_entries(size, stride, dilation, here):
             rows[(slice(None), *place)] += slab[(slice(None), *entry)]
     return np.moveaxis(out[inner(length, padding)], -1, 0)
 
