@@ -49,7 +49,6 @@ relu.vjp(x=_relu_rule)
 
 @primitive(
     latex=r"\operatorname{leaky\,relu}\left(<x>\right)",
-    onnx="LeakyRelu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"slope": 0.3})],
     kinked=True,
@@ -243,9 +242,7 @@ def _finite_peak(x, axis):
     return np.where(np.isfinite(peak), peak, 0.0)
 
 
-@primitive(
-    latex=r"\ln \sum e^{<x>}", onnx="ReduceLogSumExp", examples=[*ROWS, ((2, 3), {"axis": None})]
-)
+@primitive(latex=r"\ln \sum e^{<x>}", examples=[*ROWS, ((2, 3), {"axis": None})])
 def logsumexp(x, axis=None, keepdims=False):
     """ln Σ e^x along the axis (over all entries where it is None), without overflow.
 

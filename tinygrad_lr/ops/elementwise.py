@@ -476,7 +476,6 @@ where.vjp(
 
 @primitive(
     latex=r"\operatorname{clip}\left(<x>, <low>, <high>\right)",
-    onnx="Clip",
     kind="elementwise",
     examples=[((2, 3), (), ()), ((4,), (4,), (4,)), ((), (), ())],
     domain={"x": (-2.0, 2.0), "low": (-1.2, -0.8), "high": (0.8, 1.2)},

@@ -81,7 +81,6 @@ matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
 
 @primitive(
     latex="<x> <weight> + <bias>",
-    onnx="Gemm",
     examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
     matrix_product=True,
 )
@@ -305,7 +304,6 @@ def triu(m, k=0):
 
 @primitive(
     latex=r"\left\lVert <x> \right\rVert",
-    onnx="ReduceL2",
     examples=[((2, 3),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True})],
 )
 def euclidean_norm(x, axis=None, keepdims=False):
@@ -440,7 +438,6 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @primitive(
     latex=r"\operatorname{einsum}\left(<operands>\right)",
-    onnx="Einsum",
     examples=[
         ((2, 3), (3, 4), {"subscripts": "ij,jk->ik"}),
         ((2, 3), {"subscripts": "ij->ji"}),

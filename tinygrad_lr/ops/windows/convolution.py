@@ -101,7 +101,6 @@ def as_matrix(g, groups):
 
 @primitive(
     latex=r"<x> \star <weight>",
-    onnx="Conv",
     kind="multilinear",
     examples=GEOMETRIES,
     whole=unrolled.cross_correlation,
@@ -129,7 +128,6 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
 
 @primitive(
     latex=r"<g> \star^{\mathsf{T}} <weight>",
-    onnx="ConvTranspose",
     kind="multilinear",
     examples=[
         ((2, 3, 4), (3, 2, 2), {**GEOMETRIES[0][-1], "length": (5,)}),

@@ -91,7 +91,6 @@ window_spread.vjp(
 
 @primitive(
     latex=r"\operatorname{windowmax}\left(<x>\right)",
-    onnx="MaxPool",
     examples=[
         ((5,), LINE),
         ((2, 7), {"size": (3,), "stride": (2,), "dilation": (2,)}),
