@@ -125,7 +125,9 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
     history = tg.fit(plane, x, Y, learning_rate=0.1, steps=20)
     with pytest.raises(ShapeError, match=r"x must have one feature.* shows predicted against"):
         tg.plot.fit_course(plane, x, Y, history)
-    with pytest.raises(ArgumentError, match=r"must have two weights, .*weights=\('weight\[0, 0\]', "):
+    with pytest.raises(
+        ArgumentError, match=r"must have two weights, .*weights=\('weight\[0, 0\]', "
+    ):
         tg.plot.loss_contours(plane, x, Y, history)
     with pytest.raises(
         ArgumentError, match=r"weight must be a single entry .* got 'weight\[2, 0\]'"

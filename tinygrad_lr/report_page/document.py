@@ -102,7 +102,7 @@ def _fold(name: str, title: str, fragment: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """How a policy names an inline script that it allows."""
+    """The hash by which a policy allows an inline script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

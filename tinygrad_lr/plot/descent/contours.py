@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+__all__ = ["loss_contours"]
 
 GRID_EXACT = 161  # points along an axis where the loss is a known quadratic
 MAX_LOSSES, MAX_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
@@ -54,7 +55,7 @@ def loss_contours(
     b_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss L(w, b) from above: contours, the path of descent, the minimum.
+    """Draw the loss L(w, b) from above: contours, the path of descent, the minimum.
 
     Each axis shows as much of the valley as the other: w and b are in units of 1/√H_ww and
     1/√H_bb, with H the Hessian, so that a round bowl (a standardised feature) and a narrow valley
