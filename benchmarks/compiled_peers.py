@@ -1,7 +1,7 @@
-"""What `compiled.py` measures: the workloads, our ways through them, and their limits.
+"""The workloads of `compiled.py`, how tinygrad_lr runs them, and their limits.
 
-A peer is a function of a workload and the settings. It gives a function that runs a number of
-steps and returns their losses, with that number; None where the workload has no such form.
+A peer is made by a function of a workload and the settings: it is a function that runs a number of
+steps and returns their losses, and that number, or None if the workload has no such form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Peer = tuple[Run, int] | None
 
 @dataclass(frozen=True)
 class Settings:
-    """A configuration: what `compiled.py` asks for."""
+    """A configuration requested by `compiled.py`."""
 
     threads: int
     dtype: str
@@ -40,9 +40,9 @@ class Settings:
 class Training:
     """A step of SGD on the mean squared error of a network, on the same rows each time.
 
-    `parts` spells the network for `tg.nn` and for `torch.nn`, `kind` names JAX's spelling. A
-    recurrent network has a linear head on all its outputs. `loop` is how many steps one call of a
-    compiled loop makes.
+    `parts` builds the network from `tg.nn` or `torch.nn`; `kind` selects its JAX version. A
+    recurrent network has a linear head on all its outputs. `loop` is the number of steps in one
+    call of a compiled loop.
     """
 
     name: str
@@ -66,14 +66,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Function:
-    """A function without a state: `given(m, own)` is it for the module m, own takes arrays there.
+    """A stateless function: `build(m, to_array)` returns it for the array module m.
 
-    With `hessian` it is the product of its Hessian with a vector that is measured.
+    With `hessian`, the product of its Hessian with a vector is measured.
     """
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
-    given: Callable[[Any, Callable[[Any], Any]], Callable[..., Any]]
+    build: Callable[[Any, Callable[[Any], Any]], Callable[..., Any]]
     hessian: bool = False
 
     def numbers(self, dtype: str) -> list[Any]:
@@ -82,7 +82,7 @@ class Function:
 
 
 def mlp(network: Network, loop: int, name: str = "") -> Training:
-    """The network as a sequence of layers."""
+    """Return the workload of a network of linear layers."""
 
     def parts(nn: Any) -> list[Any]:
         layers: list[Any] = []
@@ -109,8 +109,8 @@ def gru(nn: Any) -> list[Any]:
     return [nn.GRU(16, 64, batch_first=True), nn.Linear(64, 10)]
 
 
-def twelve(m: Any, own: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Twelve operations on each entry, all cheap but the last."""
+def chain_of_twelve(m: Any, to_array: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a function of twelve operations on each entry, all cheap but the last."""
 
     def chain(x: Any, y: Any) -> Any:
         z = m.abs(x * y - 0.25)
@@ -121,10 +121,10 @@ def twelve(m: Any, own: Callable[[Any], Any]) -> Callable[..., Any]:
     return chain
 
 
-def squares(m: Any, own: Callable[[Any], Any]) -> Callable[..., Any]:
-    """The mean squared error of a network with one hidden layer, of its first weights."""
+def mean_squared_error(m: Any, to_array: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return the mean squared error of a one-hidden-layer network, as a function of its weights."""
     generator = np.random.default_rng(1)
-    x, u, y = (own(generator.normal(size=shape)) for shape in ((100, 64), (32, 1), (100, 1)))
+    x, u, y = (to_array(generator.normal(size=shape)) for shape in ((100, 64), (32, 1), (100, 1)))
     return lambda w: m.mean((m.tanh(x @ w * 0.1) @ u - y) ** 2)
 
 
@@ -135,28 +135,30 @@ WORKLOADS: list[Training | Function] = [
     mlp(Network((32,) * 13, "relu", 64), 100, "12 layers of width 32 relu, 64 rows"),
     Training("convolutions, 32 images", "conv", 10, (32, 1, 28, 28), (32, 10), convolutions),
     Training("GRU 16-64, 32 rows of 16 steps", "gru", 10, (32, 16, 16), (32, 16, 10), gru),
-    Function("chain of 12 operations, 10⁷ entries", ((10**7,), (10**7,)), twelve),
-    Function("Hessian-vector product, 64-32-1 tanh", ((64, 32), (64, 32)), squares, True),
+    Function("chain of 12 operations, 10⁷ entries", ((10**7,), (10**7,)), chain_of_twelve),
+    Function(
+        "Hessian-vector product, 64-32-1 tanh", ((64, 32), (64, 32)), mean_squared_error, True
+    ),
 ]
 
 # ---- ours
 
 
 @cache
-def initial(workload: Training, dtype: str) -> list[dict[str, Any]]:
-    """The first weights of each part, drawn once for all peers."""
+def initial_weights(workload: Training, dtype: str) -> list[dict[str, Any]]:
+    """Return the initial weights of each part, drawn once for all peers."""
     return [part.astype(np.dtype(dtype)).state_dict() for part in workload.parts(tg.nn)]
 
 
-def our_parts(workload: Training, dtype: str) -> list[Any]:
+def make_our_parts(workload: Training, dtype: str) -> list[Any]:
     parts = [part.astype(np.dtype(dtype)) for part in workload.parts(tg.nn)]
-    for part, state in zip(parts, initial(workload, dtype), strict=True):
+    for part, state in zip(parts, initial_weights(workload, dtype), strict=True):
         part.load_state_dict(state)
     return parts
 
 
-def our_step(workload: Training, dtype: str) -> Callable[[Any, Any], Any]:
-    parts = our_parts(workload, dtype)
+def make_our_step(workload: Training, dtype: str) -> Callable[[Any, Any], Any]:
+    parts = make_our_parts(workload, dtype)
     optimizer = tg.optim.SGD([p for part in parts for p in part.parameters()], RATE)
 
     def step(x: Any, y: Any) -> Any:
@@ -169,44 +171,44 @@ def our_step(workload: Training, dtype: str) -> Callable[[Any, Any], Any]:
     return step
 
 
-def our_function(workload: Function, dtype: str) -> Callable[..., Any]:
-    f = workload.given(np, lambda array: array.astype(dtype))
+def make_our_function(workload: Function, dtype: str) -> Callable[..., Any]:
+    f = workload.build(np, lambda array: array.astype(dtype))
     return (lambda x, v: tg.hvp(f, (x,), (v,))[0]) if workload.hessian else f
 
 
-def called(workload: Training | Function, dtype: str, wrap: Callable[[Any], Any]) -> Peer:
-    """By call, after a wrapper."""
+def make_call(workload: Training | Function, dtype: str, wrap: Callable[[Any], Any]) -> Peer:
+    """Return a peer that calls the wrapped step or function."""
     numbers = workload.numbers(dtype)
-    made = our_step if isinstance(workload, Training) else our_function
-    f = wrap(made(workload, dtype))  # type: ignore[arg-type]
+    make = make_our_step if isinstance(workload, Training) else make_our_function
+    f = wrap(make(workload, dtype))  # type: ignore[arg-type]
     return (lambda: f(*numbers)), 1
 
 
 def eager(workload: Training | Function, settings: Settings) -> Peer:
-    return called(workload, settings.dtype, lambda f: f)
+    return make_call(workload, settings.dtype, lambda f: f)
 
 
 def by_call(workload: Training | Function, settings: Settings) -> Peer:
-    return called(workload, settings.dtype, tg.compile)
+    return make_call(workload, settings.dtype, tg.compile)
 
 
-def numpy_writer(workload: Training | Function, settings: Settings) -> Peer:
-    return called(workload, settings.dtype, lambda f: tg.compile(f, backend="numpy"))
+def numpy_backend(workload: Training | Function, settings: Settings) -> Peer:
+    return make_call(workload, settings.dtype, lambda f: tg.compile(f, backend="numpy"))
 
 
 def by_loop(workload: Training | Function, settings: Settings) -> Peer:
     if isinstance(workload, Function):
         return None
-    step = tg.compile(our_step(workload, settings.dtype))
+    step = tg.compile(make_our_step(workload, settings.dtype))
     x, y = workload.numbers(settings.dtype)
     return (lambda: step.loop(x, y, steps=workload.loop)), workload.loop
 
 
-# ---- the limits: what NumPy takes for a part of the work that nobody can leave out
+# ---- limits: the time of the part of the work that cannot be avoided, in NumPy
 
 
 def limit(workload: Training | Function, settings: Settings) -> Peer:
-    """The products of a network by OpenBLAS; of a chain, its inputs read and its output written."""
+    """Return the matrix products of a network in OpenBLAS, or the memory traffic of a chain."""
     if isinstance(workload, Function):
         if workload.hessian:
             return None

@@ -1,8 +1,8 @@
-"""The first step of 2-16-16-1, in a process of its own: when its loss is there, and peak memory.
+"""The first step of 2-16-16-1 in a new process: the time to its loss, and peak memory.
 
     python benchmarks/compiled_start.py tinygrad_lr|JAX|PyTorch|torch.compile STARTED
 
-STARTED is what `time.monotonic()` was when the process was started. A line of JSON is printed.
+STARTED is the value of `time.monotonic()` when the process was started. Prints a line of JSON.
 """
 
 import sys
@@ -13,7 +13,7 @@ from typing import Any
 WIDTHS, ROWS, RATE = (2, 16, 16, 1), 100, 0.01
 
 
-def data() -> Any:
+def make_data() -> Any:
     import numpy as np
 
     generator = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def data() -> Any:
 def tinygrad_lr() -> tuple[float, float]:
     import tinygrad_lr as tg
 
-    x, y = data()
+    x, y = make_data()
     imported = time.monotonic()
     model = tg.nn.MLP(WIDTHS[0], list(WIDTHS[1:-1]), WIDTHS[-1], activation="tanh")
     optimizer = tg.optim.SGD(model.parameters(), RATE)
@@ -44,7 +44,7 @@ def jax() -> tuple[float, float]:
     import jax.numpy as jnp
     import numpy as np
 
-    x, y = data()
+    x, y = make_data()
     imported = time.monotonic()
     generator = np.random.default_rng(0)
     weights = [
@@ -68,7 +68,7 @@ def jax() -> tuple[float, float]:
 def pytorch(compiled: bool = False) -> tuple[float, float]:
     import torch
 
-    x, y = map(torch.from_numpy, data())
+    x, y = map(torch.from_numpy, make_data())
     imported = time.monotonic()
     layers: list[Any] = []
     for a, b in pairwise(WIDTHS):
@@ -86,8 +86,8 @@ def pytorch(compiled: bool = False) -> tuple[float, float]:
     return imported, float(loss.detach())
 
 
-def peak() -> float:
-    """The most memory that the process has held, in MiB."""
+def peak_memory() -> float:
+    """Return the peak memory of the process in MiB."""
     import resource  # not on Windows
 
     found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -107,4 +107,4 @@ if __name__ == "__main__":
     import json
 
     first, after = done - float(sys.argv[2]), done - imported
-    print(json.dumps({"first": first, "after": after, "peak": peak(), "loss": loss}))
+    print(json.dumps({"first": first, "after": after, "peak": peak_memory(), "loss": loss}))

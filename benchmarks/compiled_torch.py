@@ -7,22 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from compiled_peers import Function, Peer, Settings, Training, our_parts
+from compiled_peers import Function, Peer, Settings, Training, make_our_parts
 from peers import RATE
 
 from tinygrad_lr.interop.torch import to_torch_state
 
 
-def own(dtype: str) -> Callable[[Any], Any]:
+def make_converter(dtype: str) -> Callable[[Any], Any]:
     return lambda array: torch.from_numpy(array).to(getattr(torch, dtype))
 
 
-def as_it_is(f: Any) -> Any:
+def identity(f: Any) -> Any:
     return f
 
 
 def backward_twice(f: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """The product of the Hessian with a vector, as is fastest without a compiler."""
+    """Return the Hessian-vector product in its fastest form without a compiler."""
 
     def product(x: Any, v: Any) -> Any:
         x = x.detach().requires_grad_()
@@ -33,23 +33,25 @@ def backward_twice(f: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def jvp_of_gradient(f: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
-    """The same, as can be compiled."""
+    """Return the Hessian-vector product in a form that can be compiled."""
     gradient = torch.func.grad(f)
     return lambda x, v: torch.func.jvp(gradient, (x,), (v,))[1]
 
 
-def made(workload: Training | Function, settings: Settings, wrap: Callable[[Any], Any]) -> Peer:
-    """A step, or the function, with what there is to compile in a wrapper."""
+def make_peer(
+    workload: Training | Function, settings: Settings, wrap: Callable[[Any], Any]
+) -> Peer:
+    """Return the peer of a step or function, whose compilable part is wrapped."""
     torch.set_num_threads(settings.threads)
-    numbers = list(map(own(settings.dtype), workload.numbers(settings.dtype)))
+    numbers = list(map(make_converter(settings.dtype), workload.numbers(settings.dtype)))
     if isinstance(workload, Function):
-        f = workload.given(torch, own(settings.dtype))
+        f = workload.build(torch, make_converter(settings.dtype))
         if workload.hessian:
-            f = backward_twice(f) if wrap is as_it_is else jvp_of_gradient(f)
+            f = backward_twice(f) if wrap is identity else jvp_of_gradient(f)
         g = wrap(f)
         return (lambda: g(*numbers)), 1
     parts = [part.to(getattr(torch, settings.dtype)) for part in workload.parts(torch.nn)]
-    for part, source in zip(parts, our_parts(workload, settings.dtype), strict=True):
+    for part, source in zip(parts, make_our_parts(workload, settings.dtype), strict=True):
         state = to_torch_state(source)
         part.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     optimizer = torch.optim.SGD([p for part in parts for p in part.parameters()], lr=RATE)
@@ -60,17 +62,17 @@ def made(workload: Training | Function, settings: Settings, wrap: Callable[[Any]
         loss = loss_of()
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()  # compiled too, it takes longer: it is one fused operation already
+        optimizer.step()  # slower if compiled: it is one fused operation already
         return loss.detach()
 
     return step, 1
 
 
 def eager(workload: Training | Function, settings: Settings) -> Peer:
-    return made(workload, settings, as_it_is)
+    return make_peer(workload, settings, identity)
 
 
 def compiled(workload: Training | Function, settings: Settings) -> Peer:
     torch._logging.set_logs(all=logging.ERROR)
     torch._dynamo.reset()
-    return made(workload, settings, torch.compile)
+    return make_peer(workload, settings, torch.compile)

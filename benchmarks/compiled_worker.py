@@ -2,7 +2,7 @@
 
     python benchmarks/compiled_worker.py '{"threads": 1, "dtype": "float32", ...}' FILE
 
-The environment is set before the process is there: NumPy and JAX read it when they are loaded.
+The environment is set before the process starts: NumPy and JAX read it when they are imported.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from compiled_figures import (
     LIMIT,
     LOOP,
     MICROGRAD,
+    NUMPY_BACKEND,
     TORCH,
     TORCH_COMPILE,
-    WRITER,
 )
 from compiled_peers import WORKLOADS, Function, Peer, Run, Settings, Training
-from eager import OURS, check, installed, measured
+from eager import OURS, check_agreement, is_installed, time_steps
 from peers import SCALARS
 
 import tinygrad_lr as tg
 
-# ---- graphs of single numbers: micrograd's expression and its perceptron, as a step of descent
+# ---- graphs of scalars: micrograd's expression and its perceptron, as a step of descent
 
 
-def scalar_steps(name: str, value: Any) -> Callable[[], Any]:
-    """A step of `peers.SCALARS` whose numbers change, so that no compiler can compute it once."""
+def make_scalar_step(name: str, value: Any) -> Callable[[], Any]:
+    """Return a step of `peers.SCALARS` whose data change, so that it cannot be folded away."""
     nn = importlib.import_module("micrograd.nn")
     own, nn.Value = nn.Value, value
     try:
@@ -73,7 +73,7 @@ def scalar_steps(name: str, value: Any) -> Callable[[], Any]:
     forward, parameters = (
         (expression, [first, second]) if small else (perceptron, model.parameters())
     )
-    rate = 1e-7 if small else 1e-4  # the expression is steep, and no loss should come to 0
+    rate = 1e-7 if small else 1e-4  # the expression is steep, and no loss should reach 0
     if value is not tg.Value:
 
         def step() -> Any:
@@ -101,20 +101,20 @@ def scalar_steps(name: str, value: Any) -> Callable[[], Any]:
 SCALAR_LOOP = 2000
 
 
-def scalar_peers(name: str) -> dict[str, Callable[[], Peer]]:
-    """Ours and micrograd's; the graphs are of Python's floats, whatever the configuration."""
+def make_scalar_peers(name: str) -> dict[str, Callable[[], Peer]]:
+    """Return our peers and micrograd; the graphs use Python floats in any configuration."""
 
     def in_a_loop() -> Peer:
-        step = tg.compile(scalar_steps(name, tg.Value))
+        step = tg.compile(make_scalar_step(name, tg.Value))
         return (lambda: step.loop(steps=SCALAR_LOOP)), SCALAR_LOOP
 
     def theirs() -> Peer:
-        return scalar_steps(name, importlib.import_module("micrograd.engine").Value), 1
+        return make_scalar_step(name, importlib.import_module("micrograd.engine").Value), 1
 
     return {
         LOOP: in_a_loop,
-        CALL: lambda: (tg.compile(scalar_steps(name, tg.Value)), 1),
-        EAGER: lambda: (scalar_steps(name, tg.Value), 1),
+        CALL: lambda: (tg.compile(make_scalar_step(name, tg.Value)), 1),
+        EAGER: lambda: (make_scalar_step(name, tg.Value), 1),
         MICROGRAD: theirs,
     }
 
@@ -124,11 +124,11 @@ def scalar_peers(name: str) -> dict[str, Callable[[], Peer]]:
 HERE = {
     LOOP: compiled_peers.by_loop,
     CALL: compiled_peers.by_call,
-    WRITER: compiled_peers.numpy_writer,
+    NUMPY_BACKEND: compiled_peers.numpy_backend,
     EAGER: compiled_peers.eager,
     LIMIT: compiled_peers.limit,
 }
-ELSEWHERE = {  # the peers in files of their own, which are imported only where they are installed
+ELSEWHERE = {  # peers in files of their own, imported only if the library is installed
     JAX_SCAN: ("jax", "compiled_jax", "by_scan"),
     JAX_CALL: ("jax", "compiled_jax", "by_call"),
     TORCH: ("torch", "compiled_torch", "eager"),
@@ -136,12 +136,12 @@ ELSEWHERE = {  # the peers in files of their own, which are imported only where 
 }
 
 
-def everyone(workload: Training | Function, settings: Settings) -> dict[str, Callable[[], Peer]]:
-    """The peers by name, ready to be made."""
+def make_peers(workload: Training | Function, settings: Settings) -> dict[str, Callable[[], Peer]]:
+    """Return a function for each peer that makes it."""
 
     def imported(package: str, module: str, name: str) -> Callable[[], Peer]:
         def make() -> Peer:
-            if not installed(package):
+            if not is_installed(package):
                 raise ImportError(f"{package} is not installed")
             return getattr(importlib.import_module(module), name)(workload, settings)
 
@@ -151,8 +151,8 @@ def everyone(workload: Training | Function, settings: Settings) -> dict[str, Cal
     return near | {name: imported(*place) for name, place in ELSEWHERE.items()}
 
 
-def stream(run: Run, steps: int, workload: Any, expected: Any) -> Iterator[float]:
-    """The losses, step after step; of a function, 1 + the distance of its result from eager's."""
+def iterate_losses(run: Run, steps: int, workload: Any, expected: Any) -> Iterator[float]:
+    """Yield the loss of each step; for a function, 1 + the relative error of its result."""
     while True:
         found = run()
         if isinstance(workload, Function):
@@ -162,12 +162,12 @@ def stream(run: Run, steps: int, workload: Any, expected: Any) -> Iterator[float
             yield from np.asarray(found).tolist() if steps > 1 else [float(found)]
 
 
-def compared(
+def compare_peers(
     name: str, makers: dict[str, Callable[[], Peer]], workload: Any, settings: Settings
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """µs a step by peer, after all agree on two losses; why others are not there.
+    """Return µs per step of each peer, and why others are missing.
 
-    They are the losses of the third step and of the last step of a loop.
+    All peers must agree on the losses of the third step and of the last step of a loop.
     """
     made: dict[str, tuple[Run, int]] = {}
     missing: dict[str, str] = {}
@@ -183,36 +183,36 @@ def compared(
             if (found := make()) is None:
                 continue
             if peer != LIMIT:
-                some = stream(*found, workload, expected)
+                some = iterate_losses(*found, workload, expected)
                 losses[peer] = [next(islice(some, 2, None)), next(islice(some, last - 4, None))]
-        except Exception as error:  # whatever another library, or its compiler, fails with
+        except Exception as error:  # any failure of another library or its compiler
             first = next(iter(str(error).splitlines()), "")
             missing[peer] = f"not available: {type(error).__name__}: {first}"[:200]
             continue
         made[peer] = found
     named = {(OURS if peer == EAGER else peer): iter(two) for peer, two in losses.items()}
     tolerance = 1e-5 if settings.dtype == "float32" and workload else 1e-9
-    check(name, {peer: two.__next__ for peer, two in named.items()}, tolerance)
-    times = measured(
+    check_agreement(name, {peer: two.__next__ for peer, two in named.items()}, tolerance)
+    times = time_steps(
         {peer: run for peer, (run, _) in made.items()}, settings.rounds, settings.seconds
     )
     return {peer: time / made[peer][1] for peer, time in times.items()}, missing
 
 
 def main() -> None:
-    told = json.loads(sys.argv[1])
-    settings = Settings(**{k: tuple(x) if isinstance(x, list) else x for k, x in told.items()})
+    request = json.loads(sys.argv[1])
+    settings = Settings(**{k: tuple(x) if isinstance(x, list) else x for k, x in request.items()})
     if hasattr(tg, "set_threads"):
         tg.set_threads(settings.threads)
     jobs: dict[str, Any] = {workload.name: workload for workload in WORKLOADS}
-    jobs |= dict.fromkeys(SCALARS) if installed("micrograd") else {}
+    jobs |= dict.fromkeys(SCALARS) if is_installed("micrograd") else {}
     result: dict[str, Any] = {"figures": {}, "missing": {}}
     for name in settings.names:
         if name in jobs:
             print(f"  {name}", file=sys.stderr, flush=True)
             workload = jobs[name]
-            makers = everyone(workload, settings) if workload else scalar_peers(name)
-            figures, missing = compared(name, makers, workload, settings)
+            makers = make_peers(workload, settings) if workload else make_scalar_peers(name)
+            figures, missing = compare_peers(name, makers, workload, settings)
             result["figures"][name], result["missing"][name] = figures, missing
     Path(sys.argv[2]).write_text(json.dumps(result), encoding="utf-8")
 

@@ -1,15 +1,14 @@
-"""Eager training steps beside those of others: µs a step, all measured in the same run.
+"""Eager training steps compared with other libraries: µs per step, all measured in one run.
 
     python benchmarks/eager.py                   # a minute; the table for the README
     python benchmarks/eager.py --quick           # seconds; rough
     python benchmarks/eager.py --json out.json
 
-Four networks, float32, mean squared error, a full step (forward, backward, SGD) on the same numbers
-by this project, by NumPy as a person would write it, and by those of PyTorch, autograd and MyGrad
-that are installed; then graphs of single numbers beside micrograd, which runs the same code on
-both `Value`s; then the time to import. Before anything is timed, all must agree on the loss
-after a step. Rounds are interleaved, so that a busy machine disturbs all alike; a figure is the
-median of the rounds.
+Four networks, float32, mean squared error, a full step (forward, backward, SGD) on the same data:
+by tinygrad_lr, by handwritten NumPy, and by PyTorch, autograd and MyGrad where installed. Then
+graphs of scalars, compared with micrograd, which runs the same code on both `Value`s; then the time
+to import. Before anything is timed, all must agree on the loss after a step. Rounds are
+interleaved, so that a busy machine affects all alike; each figure is the median of the rounds.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ OURS, HAND = "tinygrad_lr", "NumPy by hand"
 Step = Callable[[], Any]
 
 
-def one_thread() -> None:
-    """Start anew with one BLAS thread: NumPy reads the environment when it is loaded."""
+def restart_with_one_thread() -> None:
+    """Restart with one BLAS thread: NumPy reads the environment when it is imported."""
     if any(os.environ.get(name) != "1" for name in THREADS):
         os.environ.update(dict.fromkeys(THREADS, "1"))
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def installed(package: str) -> bool:
-    """Whether a package is there."""
+def is_installed(package: str) -> bool:
+    """Return True if a package can be imported."""
     try:
         importlib.import_module(package)
     except ImportError:
@@ -51,8 +50,8 @@ def installed(package: str) -> bool:
     return True
 
 
-def check(name: str, steps: dict[str, Step], tolerance: float) -> None:
-    """All compute the same loss, before a step and after it, or the run ends here."""
+def check_agreement(name: str, steps: dict[str, Step], tolerance: float) -> None:
+    """Exit unless all compute the same loss before and after a step."""
     losses = {peer: [float(step()) for _ in range(2)] for peer, step in steps.items()}
     expected = losses[OURS]
     for peer, found in losses.items():
@@ -61,8 +60,8 @@ def check(name: str, steps: dict[str, Step], tolerance: float) -> None:
             raise SystemExit(f"{name}: {peer} computes the losses {found}, {OURS} {expected}")
 
 
-def measured(steps: dict[str, Step], rounds: int, seconds: float) -> dict[str, float]:
-    """The median over the rounds of µs a step; in a round, all have their turn for `seconds`."""
+def time_steps(steps: dict[str, Step], rounds: int, seconds: float) -> dict[str, float]:
+    """Return the median of µs per step over rounds; each peer runs for `seconds` in each round."""
     calls = {}
     for peer, step in steps.items():
         count, spent = 1, 0.0
@@ -84,8 +83,8 @@ def measured(steps: dict[str, Step], rounds: int, seconds: float) -> dict[str, f
     return {peer: statistics.median(found) for peer, found in times.items()}
 
 
-def import_times(rounds: int) -> dict[str, float]:
-    """Milliseconds to import, in processes of their own, one after the other."""
+def time_imports(rounds: int) -> dict[str, float]:
+    """Return the milliseconds that imports take, each in a process of its own."""
     code = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
     times: dict[str, list[float]] = {"numpy": [], OURS: []}
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
@@ -100,8 +99,8 @@ def import_times(rounds: int) -> dict[str, float]:
     return {package: statistics.median(found) for package, found in times.items()}
 
 
-def machine() -> str:
-    """The CPU, and the versions of what was measured."""
+def describe_machine() -> str:
+    """Return the CPU, and the versions of what is measured."""
     cpu = platform.processor() or platform.machine()
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -120,9 +119,9 @@ def machine() -> str:
     )
 
 
-def table(head: list[str], rows: dict[str, dict[str, float]]) -> str:
-    """Markdown: µs a step, and in brackets how many times ours."""
-    lines = ["| µs a step | " + " | ".join(head) + " |", "| --- |" + " ---: |" * len(head)]
+def format_table(head: list[str], rows: dict[str, dict[str, float]]) -> str:
+    """Return a Markdown table: µs per step, and in brackets the ratio to ours."""
+    lines = ["| µs per step | " + " | ".join(head) + " |", "| --- |" + " ---: |" * len(head)]
     for name, figures in rows.items():
         cells = []
         for peer in head:
@@ -133,69 +132,69 @@ def table(head: list[str], rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def targets(result: dict[str, Any]) -> list[str]:
-    """What the project promises, and what was measured."""
-    name, promises = "2-16-16-1 tanh, 100 rows", []
+def compare_with_targets(result: dict[str, Any]) -> list[str]:
+    """Return a line for each performance target: what was measured, and if the target is met."""
+    name, targets = "2-16-16-1 tanh, 100 rows", []
     small = result["networks"][name]
     ours = small[OURS]
-    promises.append((f"{OURS} / NumPy by hand, {name}", ours / small[HAND], "<=", 2.0))
+    targets.append((f"{OURS} / NumPy by hand, {name}", ours / small[HAND], "<=", 2.0))
     for peer, least in (("PyTorch", 2.5), ("MyGrad", 2.0)):
         if peer in small:
-            promises.append((f"{peer} / {OURS}, {name}", small[peer] / ours, ">=", least))
+            targets.append((f"{peer} / {OURS}, {name}", small[peer] / ours, ">=", least))
     for graph, figures in result["scalars"].items():
-        promises.append(
+        targets.append(
             (f"micrograd / {OURS}, {graph}", figures["micrograd"] / figures[OURS], ">=", 1.5)
         )
     imports = result["import_ms"]
-    promises.append((f"import {OURS} / import numpy", imports[OURS] / imports["numpy"], "<=", 1.2))
+    targets.append((f"import {OURS} / import numpy", imports[OURS] / imports["numpy"], "<=", 1.2))
     lines = []
-    for what, found, sign, bound in promises:
-        kept = found <= bound if sign == "<=" else found >= bound
+    for what, found, sign, bound in targets:
+        met = found <= bound if sign == "<=" else found >= bound
         lines.append(
-            f"{'kept  ' if kept else 'MISSED'}  {what}: {found:.2f} (target {sign} {bound})"
+            f"{'met   ' if met else 'MISSED'}  {what}: {found:.2f} (target {sign} {bound})"
         )
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="few short rounds: rough figures")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--quick", action="store_true", help="few short rounds, rough figures")
+    parser.add_argument("--json", metavar="FILE", help="also write the figures to a JSON file")
     options = parser.parse_args()
     rounds, seconds, imports = (3, 0.004, 3) if options.quick else (25, 0.04, 15)
 
-    one_thread()
+    restart_with_one_thread()
     sys.path.insert(0, str(ROOT))
-    from peers import NETWORKS, PEERS, SCALARS  # NumPy with them, now that it is told the threads
+    from peers import NETWORKS, PEERS, SCALARS  # these import NumPy, which must see one thread
 
     tg = importlib.import_module(OURS)
-    peers = {name: make for name, (package, make) in PEERS.items() if installed(package)}
+    peers = {name: make for name, (package, make) in PEERS.items() if is_installed(package)}
     missing = [name for name in PEERS if name not in peers]
-    result: dict[str, Any] = {"machine": machine(), "networks": {}, "scalars": {}}
+    result: dict[str, Any] = {"machine": describe_machine(), "networks": {}, "scalars": {}}
     for network in NETWORKS:
         steps = {name: make(network) for name, make in peers.items()}
-        check(network.name, steps, 1e-5)
-        result["networks"][network.name] = measured(steps, rounds, seconds)
-    if installed("micrograd"):
+        check_agreement(network.name, steps, 1e-5)
+        result["networks"][network.name] = time_steps(steps, rounds, seconds)
+    if is_installed("micrograd"):
         values = {OURS: tg.Value, "micrograd": importlib.import_module("micrograd.engine").Value}
         for name, make in SCALARS.items():
             steps = {peer: make(value) for peer, value in values.items()}
-            check(name, steps, 1e-12)
-            result["scalars"][name] = measured(steps, rounds, seconds)
+            check_agreement(name, steps, 1e-12)
+            result["scalars"][name] = time_steps(steps, rounds, seconds)
     else:
         missing.append("micrograd")
-    result["import_ms"] = import_times(imports)
+    result["import_ms"] = time_imports(imports)
     result["missing"] = missing
 
     print(f"{result['machine']}\nall agree on the loss after a step; medians of {rounds} rounds\n")
-    print(table(list(peers), result["networks"]))
+    print(format_table(list(peers), result["networks"]))
     if result["scalars"]:
-        print("\n" + table([OURS, "micrograd"], result["scalars"]))
+        print("\n" + format_table([OURS, "micrograd"], result["scalars"]))
     took = result["import_ms"]
     print(f"\nimport numpy {took['numpy']:.0f} ms, import {OURS} {took[OURS]:.0f} ms\n")
-    print("\n".join(targets(result)))
+    print("\n".join(compare_with_targets(result)))
     if missing:
-        print(f"not installed, so not measured: {', '.join(missing)}")
+        print(f"not installed, not measured: {', '.join(missing)}")
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

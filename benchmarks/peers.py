@@ -1,4 +1,4 @@
-"""The same training step as a user of each library would write it, on the same numbers."""
+"""The same training step as a user of each library would write it, on the same data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Network:
         return f"{'-'.join(map(str, self.widths))}{kind}, {self.rows} rows"
 
     def numbers(self) -> tuple[Any, Any, list[tuple[Any, Any]]]:
-        """The data and the first weights, the same for all."""
+        """Return the data and the initial weights, the same for all."""
         generator = np.random.default_rng(0)
         x = generator.normal(size=(self.rows, self.widths[0])).astype(np.float32)
         y = generator.normal(size=(self.rows, self.widths[-1])).astype(np.float32)
@@ -52,7 +52,7 @@ NETWORKS = [
     Network((784, 256, 128, 10), "relu", 128),
 ]
 
-# ---- the same step, as a user of each would write it
+# ---- the training step in each library
 
 
 def tinygrad_lr(network: Network) -> Step:
@@ -186,11 +186,11 @@ PEERS: dict[str, tuple[str, Callable[[Network], Step]]] = {
     "MyGrad": ("mygrad", mygrad),
 }
 
-# ---- graphs of single numbers: micrograd's programs, on either Value
+# ---- graphs of scalars: micrograd's programs, on either Value
 
 
 def expression(value: Any) -> Step:
-    """The expression of micrograd's README."""
+    """Return the expression of micrograd's README."""
 
     def step() -> Any:
         a, b = value(-4.0), value(2.0)
@@ -211,7 +211,7 @@ def expression(value: Any) -> Step:
 
 
 def perceptron(value: Any) -> Step:
-    """A step of micrograd's own MLP(3, [4, 4, 1]) on four rows."""
+    """Return a step of micrograd's own MLP(3, [4, 4, 1]) on four rows."""
     nn = importlib.import_module("micrograd.nn")
     random.seed(0)
     own, nn.Value = nn.Value, value

@@ -17,7 +17,7 @@ learning_rate = 0.1
 
 
 def by_hand(w, b):
-    """The loss and its slopes: the chain rule written out, from the loss back to w and b."""
+    """Return the loss and its slopes by the chain rule, from the loss back to w and b."""
     y_hat = w * x + b
     u = y_hat - y
     L = np.mean(u**2)
@@ -27,7 +27,7 @@ def by_hand(w, b):
 
 
 def by_value(w, b):
-    """The same from the forward formula alone: backward() finds the factors in the graph."""
+    """Return the same from the forward formula alone: backward() finds the factors in the graph."""
     w, b = tg.Value(w, name="w"), tg.Value(b, name="b")
     loss = np.mean((w * x + b - y) ** 2)
     loss.backward()

@@ -19,19 +19,19 @@ exact = tg.linear.closed_form(students.sat_sum, y)
 
 
 def descend(scaling, learning_rate, steps=1000):
-    """From w = 0, b = 0: how it ended, and slope and intercept in points and grades."""
+    """Descend from w = 0, b = 0; return the history, the line in own units, the limit."""
     line = tg.nn.Linear(1, 1, dtype=np.float64)
     line.weight.data, line.bias.data = [[0.0]], [0.0]
     x = scaling.transform(students.sat_sum)
     options = {"learning_rate": learning_rate, "steps": steps, "tolerance": 1e-12}
-    history = tg.fit(line, x, y, **options, warn=False)  # what it would warn of is shown below
+    history = tg.fit(line, x, y, **options, warn=False)  # the warnings are shown below
     limit = tg.linear.learning_rate_limit(line, tg.losses.mse, x[:, None], y[:, None])
     w, b = line.weight.data[0, 0], line.bias.data[0]
     return history, tg.data.original_units(w, b, scaling), limit
 
 
 def table(scaling, rates):
-    """Descend with each of the rates and say how it went."""
+    """Descend with each of the rates and print the outcomes."""
     reasons = []
     print(f"the limit 2/λmax is {descend(scaling, 0.1, steps=0)[2]:.6g}")
     print("     rate   steps        loss       slope    intercept  why it stopped")

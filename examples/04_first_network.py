@@ -12,8 +12,8 @@ x = np.sort(random.uniform(-3, 3, 120))[:, None]
 y = np.sin(2 * x) * np.exp(-((x / 3) ** 2)) + 0.05 * random.normal(size=x.shape)
 
 
-def picture(*curves, width=72, height=15):
-    """Points (x, y, mark) on a grid of characters; later ones are drawn over earlier ones."""
+def draw(*curves, width=72, height=15):
+    """Draw points (x, y, mark) on a grid of characters, later curves over earlier ones."""
     rows = [[" "] * width for _ in range(height)]
     for xs, ys, mark in curves:
         columns = np.round((xs + 3) / 6 * (width - 1)).astype(int)
@@ -23,8 +23,8 @@ def picture(*curves, width=72, height=15):
     print("\n".join("  " + "".join(row).rstrip() for row in rows))
 
 
-def explained(prediction):
-    """R²: the share of the variation in y that the prediction explains."""
+def r_squared(prediction):
+    """Return R², the share of the variation in y that the prediction explains."""
     return 1 - np.mean((prediction - y) ** 2) / np.var(y)
 
 
@@ -33,21 +33,21 @@ network = tg.nn.MLP(1, [16], 1, activation="tanh", dtype=np.float64, generator=1
 optimizer = tg.optim.SGD(network.parameters(), learning_rate=0.1, momentum=0.9)
 grid = np.linspace(-3, 3, 144)[:, None]
 
-print(f"The best line explains {explained(line.predict(x[:, 0])[:, None]):.1%} of the variation:")
-picture((x, y, "·"), (grid, line.predict(grid[:, 0])[:, None], "─"))
+print(f"The best line explains {r_squared(line.predict(x[:, 0])[:, None]):.1%} of the variation:")
+draw((x, y, "·"), (grid, line.predict(grid[:, 0])[:, None], "─"))
 
 print(f"\n{network}\n")
 print("step     loss   explained")
 for step in range(2001):
     loss = tg.losses.mse(network(x), y)
     if step in {0, 10, 100, 500, 1000, 2000}:
-        print(f"{step:4d}{float(loss):9.4f}{explained(network(x).numpy()):11.1%}")
+        print(f"{step:4d}{float(loss):9.4f}{r_squared(network(x).numpy()):11.1%}")
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 
 print("\nThe network, two layers with tanh between them:")
-picture((x, y, "·"), (grid, network(grid).numpy(), "█"))
+draw((x, y, "·"), (grid, network(grid).numpy(), "█"))
 
-assert explained(line.predict(x[:, 0])[:, None]) < 0.3
-assert explained(network(x).numpy()) > 0.97
+assert r_squared(line.predict(x[:, 0])[:, None]) < 0.3
+assert r_squared(network(x).numpy()) > 0.97

@@ -286,7 +286,7 @@ def test_ctrl_c_during_the_descent_saves_what_was_learnt(capsys, folder, monkeyp
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_lr.train.state.unchanged", interrupt)
+    monkeypatch.setattr("tinygrad_lr.train.state.is_unchanged", interrupt)
     status, _, err = said(capsys, "fit", "rows.csv", *FIT, "--save", "m.safetensors")
     assert status == 130 and "interrupted after 1 step; the model was saved to m.safetensors" in err
     monkeypatch.undo()

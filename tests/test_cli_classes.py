@@ -292,7 +292,7 @@ def test_ctrl_c_saves_what_was_learnt(capsys, folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_lr.train.state.unchanged", interrupt)
+    monkeypatch.setattr("tinygrad_lr.train.state.is_unchanged", interrupt)
     status, _, err = said(capsys, "fit", "flowers.csv", *FIT, "--save", "kinds.safetensors")
     sentence = "interrupted after 1 step; the model was saved to kinds.safetensors"
     assert status == 130 and sentence in err

@@ -20,7 +20,7 @@ from tinygrad_lr.errors import TraceError
 from tinygrad_lr.support import html as markup
 from tinygrad_lr.support.text_format import number_text
 from tinygrad_lr.train import History
-from tinygrad_lr.train.sparkline_svg import HEIGHT, MODEL, MOST_POINTS, WIDTH, curves
+from tinygrad_lr.train.sparkline_svg import HEIGHT, MAX_POINTS, MODEL, WIDTH, draw_loss_curves
 
 ATTACK = "<img src=x onerror=alert(1)>\"onmouseover='x'{{7*7}}</title>\n\u202e"
 KB = 1000
@@ -229,7 +229,7 @@ def test_a_display_does_not_hand_out_the_array():
 
 def test_a_value_in_a_compiled_function_is_refused_as_its_text_is():
     for show in (repr, Value._repr_html_):
-        with pytest.raises(TraceError, match="only known later"):
+        with pytest.raises(TraceError, match="unknown while tracing"):
             tg.compile(lambda x, show=show: show(Value(x)))(np.ones(3))
 
 
@@ -320,10 +320,10 @@ def test_a_long_curve_keeps_its_ends_its_highest_and_its_lowest():
     rng = np.random.default_rng(0)
     losses = rng.uniform(1, 2, 100_000)
     losses[77], losses[50_000] = 9.0, -9.0
-    shown = curves(list(enumerate(losses.tolist())), [])
+    shown = draw_loss_curves(list(enumerate(losses.tolist())), [])
     (points,) = polylines(shown)
-    assert len(points) <= MOST_POINTS + 2
-    (whole,) = polylines(curves([(0.0, 9.0), (100.0, -9.0)], []))
+    assert len(points) <= MAX_POINTS + 2
+    (whole,) = polylines(draw_loss_curves([(0.0, 9.0), (100.0, -9.0)], []))
     assert {y for _, y in points} >= {y for _, y in whole}
     assert len(shown) < 10 * KB
 

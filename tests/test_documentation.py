@@ -37,3 +37,28 @@ def test_the_readme_is_what_the_house_asks_for():
         < text.index("bin/tinygrad-lr fit")
         < text.index("bin/python -m pytest")
     )
+
+
+MENTIONED = re.compile(r"`(\w+)`s?\s*\(([\w/.\\]+\.py)[^)]*\)|`(\w+)`,\s*([\w/]+\.py)")
+
+
+def test_the_functions_that_the_architecture_names_are_in_the_files_it_names():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    found = [(a or c, (b or d).replace("\\", "")) for a, b, c, d in MENTIONED.findall(text)]
+    missing = [
+        (name, file)
+        for name, file in found
+        if not re.search(
+            rf"^ *(def|class) {name}\b|^{name}\b.*=",
+            (ROOT / "tinygrad_lr" / file).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    ]
+    assert len(found) > 25 and missing == []
+
+
+def test_the_paths_that_the_architecture_names_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").replace("\\", "")
+    paths = set(re.findall(r"\b(?:\w+/)+\w+\.(?:py|js|md)", text))
+    bases = (ROOT, ROOT / "tinygrad_lr", ROOT / "docs")
+    assert [p for p in sorted(paths) if not any((base / p).exists() for base in bases)] == []

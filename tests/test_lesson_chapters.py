@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "lesson"
 CHAPTERS = sorted(FOLDER.glob("[0-9]*.md"))
 CELL = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-FIGURE = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?: %)?(?![\d.]*\w)")
+FIGURE = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?: ?%)?(?![\d.]*\w)")
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,_]*(?:\.\d*)?(?:e[-+]?\d+)?")
 
 every_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

@@ -23,6 +23,13 @@ from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, imp
 from .support.abstract_array import Array
 from .support.files import check_regular, printable, replace_file
 
+__all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 Result = TypeVar("Result")
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 

@@ -25,6 +25,27 @@ from __future__ import annotations
 import importlib
 from typing import Any, NoReturn
 
+__all__ = [
+    "ArgumentError",
+    "CompileWarning",
+    "DataFileError",
+    "DivergenceError",
+    "DtypeError",
+    "GradientCheckError",
+    "GraphError",
+    "LabelError",
+    "MissingExtraError",
+    "NotDifferentiableError",
+    "ShapeError",
+    "TinygradError",
+    "TraceError",
+    "TrainingWarning",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class TinygradError(Exception):
     """The base class of every exception that this package raises on purpose."""

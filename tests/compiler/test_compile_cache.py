@@ -12,15 +12,15 @@ import pytest
 from programs import CACHE, assert_equal
 
 import tinygrad_lr as tg
-from tinygrad_lr.compiler.runtime import backends as writers
+from tinygrad_lr.compiler.runtime import backends
 from tinygrad_lr.errors import CompileWarning, MissingExtraError
 
 X = np.linspace(-1.0, 1.0, 6)
 
 
 def test_c9_without_llvmlite_numpy_computes_and_one_warning_says_so(monkeypatch):
-    monkeypatch.setattr(writers.importlib.util, "find_spec", lambda name: None)
-    writers.has_llvm.cache_clear()
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None)
+    backends.has_llvm.cache_clear()
     try:
         with pytest.warns(CompileWarning, match=r"pip install 'tinygrad_lr\[jit\]'") as told:
             first, second = (tg.compile(lambda x, by=by: x * by) for by in (2, 3))
@@ -28,7 +28,7 @@ def test_c9_without_llvmlite_numpy_computes_and_one_warning_says_so(monkeypatch)
         assert told[0].filename == __file__
         assert_equal([first(X), second(X)], [X * 2, X * 3], "numpy")
     finally:
-        writers.has_llvm.cache_clear()
+        backends.has_llvm.cache_clear()
 
 
 def test_llvm_asked_for_and_missing_is_an_error(monkeypatch):
@@ -127,7 +127,7 @@ def test_these_tests_use_a_cache_of_their_own():
     pytest.importorskip("llvmlite")
     from tinygrad_lr.compiler.llvm import object_cache as objects
 
-    assert os.environ["TINYGRAD_LR_CACHE"] == CACHE and str(objects.directory()) == CACHE
+    assert os.environ["TINYGRAD_LR_CACHE"] == CACHE and str(objects.find_directory()) == CACHE
 
 
 def test_t11_import_does_not_import_llvmlite():

@@ -96,7 +96,7 @@ def test_other_arguments_make_another_program_for_each_value(kind):
 
 @pytest.mark.parametrize("x", [np.array([1j]), np.array(["a"]), np.array([None])])
 def test_an_array_of_anything_but_real_numbers_is_refused(x):
-    with pytest.raises(DtypeError, match="an argument is not made of real numbers"):
+    with pytest.raises(DtypeError, match="arrays must have a float, integer or boolean dtype, got"):
         tg.compile(lambda x: x, backend="numpy")(x)
 
 
@@ -107,7 +107,7 @@ def test_unknown_options_are_refused(options):
 
 
 def test_what_is_no_function_is_refused():
-    with pytest.raises(ArgumentError, match="expected a function, given int"):
+    with pytest.raises(ArgumentError, match="compile: function must be callable, got int"):
         tg.compile(3)
 
 

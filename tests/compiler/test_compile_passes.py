@@ -1,4 +1,4 @@
-"""Each pass alone: what it does to a program of a few lines, and that the numbers stay."""
+"""Each pass alone: what it does to a short program, and that results stay the same."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tinygrad_lr.compiler.ir.passes.reshape_copies import insert_reshape_copies
 from tinygrad_lr.compiler.ir.passes.vector_products import lower_vector_products
 from tinygrad_lr.compiler.ir.program import Program
 from tinygrad_lr.compiler.ir.schedule import make_schedule
-from tinygrad_lr.compiler.tracing.sources import Argument
+from tinygrad_lr.compiler.ir.sources import Argument
 
 
 def given(position, *shape, dtype=np.float64):
-    place = {"place": Argument(position)}
+    place = {"source": Argument(position)}
     return Instruction("input", (), place, shape, np.dtype(dtype), name=f"x{position}")
 
 
@@ -33,7 +33,7 @@ def program_of(*results):
 
 
 def numbers(program, *arrays):
-    """What the results come to, instruction by instruction."""
+    """Evaluate a program, instruction by instruction."""
     known = {x: arrays[place.position] for place, x in program.inputs()}
     for x in program.instructions():
         if x not in known:
@@ -51,7 +51,7 @@ def arrays_of(*shapes):
 
 
 def unchanged(change, program, *shapes):
-    """The program after a pass, whose numbers are the same."""
+    """Return the program after a pass, and check that its results are the same."""
     changed, arrays = change(program), arrays_of(*shapes)
     for a, b in zip(numbers(program, *arrays), numbers(changed, *arrays), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-14)
@@ -101,7 +101,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
-def test_a_law_leaves_nothing_of_what_does_nothing(line):
+def test_laws_remove_operations_without_effect(line):
     program = program_of(make("exp", [line(given(0, 2, 3))]))
     assert operations(unchanged(simplify_algebra, program, (2, 3))) == ["exp"]
 
@@ -113,7 +113,7 @@ def test_subtracting_a_negative_adds():
 
 
 @pytest.mark.parametrize("laws", LAWS.values(), ids=LAWS)
-def test_every_law_is_written_beside_its_code(laws):
+def test_every_law_is_stated_in_its_docstring(laws):
     assert all(law.__doc__ for law in laws)
 
 
@@ -141,7 +141,7 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize(("left", "right", "kind"), PRODUCTS.values(), ids=PRODUCTS)
-def test_a_product_is_written_as_the_loop_that_it_is(left, right, kind):
+def test_vector_products_become_loops(left, right, kind):
     program = program_of(make("dot", [given(0, *left), given(1, *right)]))
     assert kind in operations(unchanged(lower_vector_products, program, left, right))
 
@@ -153,7 +153,7 @@ def test_a_product_with_ones_is_a_sum():
     assert operations(unchanged(lower_vector_products, program, (5, 4))) == ["sum"]
 
 
-def test_the_rectifier_is_asked_instead_of_what_went_into_it():
+def test_the_derivative_of_relu_reads_its_result():
     x = given(0, 4)
     rectified = make("maximum", [x, constant(0)])
     program = program_of(rectified, make("greater", [x, constant(0)]))
@@ -172,7 +172,7 @@ def test_a_reshape_that_no_strides_express_gets_a_copy():
 
 
 @pytest.mark.parametrize("index", [(1,), (slice(None, None, -2), slice(1, 3)), (None, ..., 2)])
-def test_a_slice_lies_where_numpy_says(index):
+def test_a_slice_has_numpys_offset_and_strides(index):
     array = np.arange(20.0).reshape(4, 5)
     where = locate(make("slice", [given(0, 4, 5)], index=index))
     part = array[index]
@@ -181,13 +181,13 @@ def test_a_slice_lies_where_numpy_says(index):
     np.testing.assert_array_equal(found, part)
 
 
-def test_joined_arrays_are_copies_within_the_whole():
+def test_concatenated_arrays_are_copies_within_the_result():
     program = program_of(make("concatenate", [given(0, 2, 3), given(1, 1, 3)], axis=0))
     changed = unchanged(inline_concatenations, program, (2, 3), (1, 3))
     assert operations(changed) == ["copy", "copy", "join"]
 
 
-def test_results_that_are_not_needed_at_one_time_share_memory():
+def test_results_with_disjoint_lifetimes_share_memory():
     x = given(0, 1000)
     chain = x
     for name in ("exp", "negative", "tanh", "square"):
@@ -207,20 +207,20 @@ def test_a_softmax_is_one_loop():
     assert len(kernels) == 1 and len(kernels[0].members) == 5
 
 
-def test_a_product_takes_bias_and_activation_as_its_last_line():
+def test_a_product_takes_bias_and_activation_as_its_epilogue():
     product = make("dot", [given(0, 8, 3), given(1, 3, 4)])
     hidden = make("tanh", [make("add", [product, given(2, 4)])])
     kernels = fuse([hidden], lambda y: True)
     assert [type(k) for k in kernels] == [Product] and len(kernels[0].members) == 3
 
 
-def test_what_loops_cannot_do_is_a_call():
+def test_what_kernels_cannot_compute_is_a_call():
     sorting = make("gather", [given(0, 3), given(1, 3, dtype=np.int64)], index=(...,))
     kernels = fuse([make("exp", [sorting])], lambda y: y.operation != "gather")
     assert [type(k) for k in kernels] == [Call, Loop]
 
 
-def test_an_update_runs_after_all_that_read_the_old_numbers():
+def test_an_update_runs_after_all_readers_of_the_old_values():
     weight, x = given(0, 4, 4), given(1, 4, 4)
     new = make("subtract", [weight, make("dot", [x, x])])
     reading = make("dot", [x, make("transpose", [weight], axes=(1, 0))])

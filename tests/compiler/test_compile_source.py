@@ -175,11 +175,11 @@ def test_c9_the_flags_that_would_lose_nan_and_inf_appear_nowhere():
 
 @pytest.mark.parametrize("what", ["source", "program", "llvm"])
 def test_before_the_first_call_there_is_nothing_to_read(what):
-    with pytest.raises(ArgumentError, match="there is no program yet; call it once"):
+    with pytest.raises(ArgumentError, match="program is not compiled yet; call it once"):
         getattr(tg.compile(lambda x: x, backend="numpy"), what)
 
 
-def test_the_numpy_writer_has_no_native_code():
+def test_the_numpy_backend_has_no_llvm_code():
     compiled = tg.compile(lambda x: x + 1, backend="numpy")
     compiled(X)
     with pytest.raises(ArgumentError, match=r"pip install 'tinygrad_lr\[jit\]'"):

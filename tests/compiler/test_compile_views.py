@@ -115,10 +115,10 @@ def into_an_array(x):
 @pytest.mark.parametrize(
     ("f", "said"),
     [
-        (written_to_a_reshape, r"a reshaped or repeated array is changed in place; .*\.copy\(\)"),
-        (reshaped_before_a_change, r"changed in place after it was reshaped; .*\.copy\(\)"),
-        (in_memory_order, "order='A' depends on how an array lies in memory"),
-        (into_an_array, "np.all would write into an array; leave out= away"),
+        (written_to_a_reshape, r"a reshaped or broadcast array is changed in place; .*\.copy\(\)"),
+        (reshaped_before_a_change, r"while a reshape of it is still in use; .*\.copy\(\)"),
+        (in_memory_order, "order must be 'C' or 'F', got 'A'"),
+        (into_an_array, r"np\.all\(\.\.\., out=\.\.\.\) must not write into an array; drop out="),
     ],
 )
 def test_what_depends_on_where_numbers_lie_is_refused(f, said):

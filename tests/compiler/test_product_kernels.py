@@ -1,4 +1,4 @@
-"""Compiled products of matrices: NumPy's numbers in all shapes and strides, and nothing else."""
+"""Compiled matrix products: NumPy's results in all shapes and strides, and no stray accesses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import llvmlite.binding as native
 from llvmlite import ir
 
 from tinygrad_lr.compiler.llvm import tiling, vectors
-from tinygrad_lr.compiler.llvm.loops import counted_loop
-from tinygrad_lr.compiler.llvm.products import emit_product, scratch_elements
-from tinygrad_lr.compiler.llvm.tiling import Product, chosen_tile
+from tinygrad_lr.compiler.llvm.gemm import emit_product, scratch_elements
+from tinygrad_lr.compiler.llvm.loops import emit_loop
+from tinygrad_lr.compiler.llvm.tiling import Product, choose_tile
 from tinygrad_lr.compiler.llvm.vectors import (
     INDEX,
     constant_vector,
@@ -31,9 +31,9 @@ from tinygrad_lr.compiler.llvm.vectors import (
     load_vector,
     splat,
     store_vector,
-    sum_of_lanes,
-    sums_of_lanes,
-    transposed,
+    sum_lanes,
+    sum_lanes_of_each,
+    transpose_lanes,
 )
 
 STEP = [  # M, N, K and the form, as layers of a training step have them
@@ -51,7 +51,7 @@ GUARD = 64  # elements on either side of what a kernel writes
 
 @pytest.fixture
 def of_width(monkeypatch):
-    """As if the processor's vectors had so many bytes."""
+    """Pretend that the processor's vectors have a given number of bytes."""
 
     def pretend(width):
         monkeypatch.setattr(vectors, "vector_bytes", lambda: width)
@@ -63,12 +63,12 @@ def of_width(monkeypatch):
 
 
 def forget():
-    tiling.chosen_tile.cache_clear()
-    tiling.packs_columns.cache_clear()
+    tiling.choose_tile.cache_clear()
+    tiling.must_pack_columns.cache_clear()
 
 
 def compiled(emit, dtype, pointers):
-    """A function of pointers to elements, with what `emit(builder, *pointers)` emits."""
+    """Compile what `emit(builder, *pointers)` emits, as a function of arrays."""
     native.initialize_native_target()
     native.initialize_native_asmprinter()
     module = ir.Module("test")
@@ -100,7 +100,7 @@ def compiled(emit, dtype, pointers):
 
 
 def operands(M, N, K, form, dtype, seed=0):
-    """A and B as they lie in memory, with the product of what they mean."""
+    """Return A and B as stored, and their product: form TN is a transposed A."""
     numbers = np.random.default_rng(seed)
     a = numbers.normal(size=(K, M) if form[0] == "T" else (M, K)).astype(dtype)
     b = numbers.normal(size=(N, K) if form[1] == "T" else (K, N)).astype(dtype)
@@ -108,30 +108,30 @@ def operands(M, N, K, form, dtype, seed=0):
     return a, b, Product(M, N, K, dtype, *strides)
 
 
-def meant(a, b, form):
+def as_matrices(a, b, form):
     return (a.T if form[0] == "T" else a), (b.T if form[1] == "T" else b)
 
 
-def stored(product, c, finish=lambda builder, vector, column, mask: vector):
-    """The last line that writes C."""
+def make_epilogue(product, c, finish=lambda builder, vector, column, mask: vector):
+    """Return an epilogue that writes C."""
 
-    def last_line(builder, vector, row, column, mask):
+    def epilogue(builder, vector, row, column, mask):
         at = builder.add(builder.mul(row, INDEX(product.columns)), column)
         vector = finish(builder, vector, column, mask)
         store_vector(builder, vector, element_at(builder, c, at, product.dtype), mask)
 
-    return last_line
+    return epilogue
 
 
 def kernel(product, long=False):
     def emit(builder, a, b, c, scratch):
-        emit_product(builder, product, a, b, scratch, stored(product, c), long)
+        emit_product(builder, product, a, b, scratch, make_epilogue(product, c), long)
 
     return compiled(emit, product.dtype, 4)
 
 
 def guarded(size, dtype):
-    """Numbers with guards around them, and a check that the guards stand."""
+    """Return an array with guards around it, and a check that the guards are unchanged."""
     whole = np.full(size + 2 * GUARD, 7.5, dtype)
 
     def check():
@@ -141,7 +141,7 @@ def guarded(size, dtype):
 
 
 def at_the_end_of_a_page(array):
-    """A copy after which no memory may be touched."""
+    """Return a copy that ends at a page that must not be accessed."""
     pages = -(-array.nbytes // mmap.PAGESIZE) + 1
     memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
     start = np.frombuffer(memory, np.uint8).ctypes.data
@@ -154,18 +154,18 @@ def at_the_end_of_a_page(array):
 
 
 def product_of(a, b, product, long=False):
-    """C, from a kernel that may write C and its scratch and nothing else."""
-    c, c_stands = guarded(product.rows * product.columns, product.dtype)
-    scratch, scratch_stands = guarded(scratch_elements(product), product.dtype)
+    """Return C, from a kernel that may write only C and its scratch."""
+    c, check_c = guarded(product.rows * product.columns, product.dtype)
+    scratch, check_scratch = guarded(scratch_elements(product), product.dtype)
     scratch[:] = np.nan  # what is read there must have been written
     kernel(product, long)(a, b, c, scratch)
-    c_stands()
-    scratch_stands()
+    check_c()
+    check_scratch()
     return c.reshape(product.rows, product.columns)
 
 
 def assert_product(c, a, b):
-    """The difference from the product in float64 is a rounding for each addition, at most."""
+    """Compare with the product in float64: one rounding error per addition at most."""
     exact = a.astype(np.float64) @ b.astype(np.float64)
     size = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
     bound = (a.shape[1] + 2) * np.finfo(c.dtype).eps * size
@@ -176,7 +176,7 @@ def assert_product(c, a, b):
 @pytest.mark.parametrize("shape", STEP, ids=str)
 def test_products_of_a_training_step_are_matmul(shape, dtype):
     a, b, product = operands(*shape, dtype)
-    assert_product(product_of(a, b, product), *meant(a, b, shape[3]))
+    assert_product(product_of(a, b, product), *as_matrices(a, b, shape[3]))
 
 
 @each_width
@@ -184,16 +184,16 @@ def test_products_of_a_training_step_are_matmul(shape, dtype):
 def test_products_are_matmul_on_other_processors(shape, width, of_width):
     of_width(width)
     a, b, product = operands(*shape, "float32")
-    assert_product(product_of(a, b, product), *meant(a, b, shape[3]))
+    assert_product(product_of(a, b, product), *as_matrices(a, b, shape[3]))
 
 
 @each_width
 def test_a_transposed_operand_may_be_packed(width, of_width, monkeypatch):
-    monkeypatch.setattr(tiling, "LARGE", 1)
+    monkeypatch.setattr(tiling, "MIN_ROW_PACKING_WORK", 1)
     of_width(width)
     for rows, columns, depth in [(45, 13, 40), (29, 70, 19), (5, 200, 7)]:
         a, b, product = operands(rows, columns, depth, "TN", "float64")
-        assert tiling.packs_rows(product)
+        assert tiling.must_pack_rows(product)
         assert_product(product_of(a, b, product), a.T, b)
 
 
@@ -204,7 +204,7 @@ sizes = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 40, 63, 65,
 @given(sizes, sizes, sizes, st.sampled_from(["NN", "NT", "TN", "TT"]), st.booleans())
 def test_products_of_any_shape_are_matmul(M, N, K, form, long):
     a, b, product = operands(M, N, K, form, "float32")
-    assert_product(product_of(a, b, product, long), *meant(a, b, form))
+    assert_product(product_of(a, b, product, long), *as_matrices(a, b, form))
 
 
 @pytest.mark.parametrize("strides", [((0, 1), (20, 1)), ((60, 2), (0, 1)), ((30, 1), (40, 2))])
@@ -225,21 +225,21 @@ def test_strides_may_be_anything(strides):
 def test_nothing_is_read_beyond_the_operands(shape):
     a, b, product = operands(*shape, "float32")
     a, b = at_the_end_of_a_page(a), at_the_end_of_a_page(b)
-    assert_product(product_of(a, b, product), *meant(a, b, shape[3]))
+    assert_product(product_of(a, b, product), *as_matrices(a, b, shape[3]))
 
 
 def test_nothing_is_read_beyond_a_large_transposed_operand():
     a, b, product = operands(130, 500, 520, "TN", "float32")
-    assert tiling.packs_rows(product) and tiling.packs_columns(product)
+    assert tiling.must_pack_rows(product) and tiling.must_pack_columns(product)
     a, b = at_the_end_of_a_page(a), at_the_end_of_a_page(b)
     assert_product(product_of(a, b, product), a.T, b)
 
 
 @pytest.mark.parametrize("form", ["NN", "TN", "NT", "TT"])
 @pytest.mark.parametrize("rows", [2, 20])
-def test_nan_and_infinity_travel(form, rows):
+def test_nan_and_infinity_propagate(form, rows):
     a, b, product = operands(rows, 20, 40, form, "float32")
-    rows_of_a, columns_of_b = meant(a, b, form)
+    rows_of_a, columns_of_b = as_matrices(a, b, form)
     rows_of_a[0, 3], rows_of_a[1, 4], columns_of_b[5, 6] = np.nan, np.inf, -np.inf
     with np.errstate(invalid="ignore"):
         expected = rows_of_a @ columns_of_b
@@ -250,7 +250,7 @@ def test_nan_and_infinity_travel(form, rows):
 
 
 @pytest.mark.parametrize("long", [False, True])
-def test_the_last_line_may_add_a_bias_and_cut_off_below_zero(long):
+def test_the_epilogue_may_add_a_bias_and_apply_relu(long):
     a, b, product = operands(50, 37, 20, "NN", "float32")
     bias = at_the_end_of_a_page(np.linspace(-3, 3, 37).astype(np.float32))
     zero = constant_vector(0.0, "float32")
@@ -261,18 +261,18 @@ def test_the_last_line_may_add_a_bias_and_cut_off_below_zero(long):
         return builder.select(builder.fcmp_unordered(">", vector, zero), vector, zero)
 
     def emit(builder, a, b, c, bias):
-        line = stored(product, c, lambda builder, *place: finish(builder, bias, *place))
+        line = make_epilogue(product, c, lambda builder, *place: finish(builder, bias, *place))
         emit_product(builder, product, a, b, None, line, long)
 
     assert scratch_elements(product) == 0
-    c, stands = guarded(50 * 37, "float32")
+    c, check_guards = guarded(50 * 37, "float32")
     compiled(emit, "float32", 4)(a, b, c, bias)
-    stands()
+    check_guards()
     np.testing.assert_allclose(c.reshape(50, 37), np.maximum(a @ b + bias, 0), atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(33, 45, 20, "NN"), (33, 45, 20, "NT"), (2, 45, 20, "NT")])
-def test_every_vector_goes_to_the_last_line_once(shape):
+def test_every_vector_goes_to_the_epilogue_once(shape):
     a, b, product = operands(*shape, "float32")
 
     def counted(builder, c, row, column, mask):
@@ -299,10 +299,10 @@ def test_products_can_follow_each_other_in_loops():
     def emit(builder, a, b, c, scratch):
         def one(n):
             at = lambda p, size: element_at(builder, p, builder.mul(n, INDEX(size)), "float32")
-            line = stored(product, at(c, 15))
+            line = make_epilogue(product, at(c, 15))
             emit_product(builder, product, at(a, 60), at(b, 100), scratch, line, True)
 
-        counted_loop(builder, 0, 4, 1, one)
+        emit_loop(builder, 0, 4, 1, one)
 
     c = np.zeros((4, 3, 5), np.float32)
     compiled(emit, "float32", 4)(a, b, c, np.zeros(scratch_elements(product), np.float32))
@@ -316,7 +316,7 @@ def test_a_tile_fits_in_the_registers(width, vectors, of_width):
     for rows in (1, 2, 7, 100, 1024):
         columns = vectors * lanes("float32")
         product = Product(rows, columns, 64, "float32", (64, 1), (columns, 1))
-        R, J = chosen_tile(product)
+        R, J = choose_tile(product)
         assert 1 <= R <= rows and 1 <= J <= vectors
         needed = R * J + J + 1
         assert needed <= (32 if width == 64 else 16)
@@ -324,15 +324,15 @@ def test_a_tile_fits_in_the_registers(width, vectors, of_width):
 
 @each_width
 @each_dtype
-def test_lanes_are_turned_and_added_up(width, dtype, of_width):
+def test_lanes_are_transposed_and_summed(width, dtype, of_width):
     of_width(width)
     side = lanes(dtype)
 
     def emit(builder, source, out):
         rows = [element_at(builder, source, n * side, dtype) for n in range(side)]
         rows = [load_vector(builder, row, None, dtype) for row in rows]
-        sums = [sums_of_lanes(builder, rows), splat(builder, sum_of_lanes(builder, rows[1]))]
-        for n, vector in enumerate(transposed(builder, rows) + sums):
+        sums = [sum_lanes_of_each(builder, rows), splat(builder, sum_lanes(builder, rows[1]), side)]
+        for n, vector in enumerate(transpose_lanes(builder, rows) + sums):
             store_vector(builder, vector, element_at(builder, out, n * side, dtype))
 
     square = np.arange(side * side, dtype=dtype).reshape(side, side)
@@ -345,11 +345,11 @@ def test_lanes_are_turned_and_added_up(width, dtype, of_width):
 
 @pytest.mark.parametrize(("start", "stop", "step"), [(0, 5, 1), (2, 9, 3), (4, 4, 1), (3, 4, 2)])
 @pytest.mark.parametrize("known", [True, False])
-def test_a_loop_counts_as_range_does(start, stop, step, known):
+def test_a_loop_counts_like_range(start, stop, step, known):
     def emit(builder, total, bounds):
         limit = builder.fptosi(builder.load(bounds), INDEX)
         add = lambda n, total: [builder.add(total, n)]
-        (count,) = counted_loop(builder, start, stop if known else limit, step, add, [INDEX(0)])
+        (count,) = emit_loop(builder, start, stop if known else limit, step, add, [INDEX(0)])
         builder.store(builder.sitofp(count, ir.FloatType()), total)
 
     total = np.zeros(1, np.float32)

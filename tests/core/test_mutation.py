@@ -123,7 +123,7 @@ def test_a_leaf_changed_in_place_is_seen_by_the_next_forward_pass():
 
 
 def test_data_of_another_shape_is_refused():
-    with pytest.raises(ShapeError, match=r"expected \(2,\), given \(3,\)"):
+    with pytest.raises(ShapeError, match=r"must have shape \(2,\), got \(3,\)"):
         Value([1.0, 2.0]).data = np.zeros(3)
 
 
@@ -221,7 +221,7 @@ def test_an_assigned_gradient_is_a_copy_in_the_dtype_of_the_data():
 
 
 def test_a_gradient_of_another_shape_is_refused():
-    with pytest.raises(ShapeError, match=r"expected \(2,\), given \(3,\)"):
+    with pytest.raises(ShapeError, match=r"must have shape \(2,\), got \(3,\)"):
         Value([1.0, 2.0]).grad = np.zeros(3)
 
 

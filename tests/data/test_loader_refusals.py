@@ -12,22 +12,47 @@ from tinygrad_lr.data import DataLoader
 from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 
 REFUSED = {
-    "nothing": ((), {}, ArgumentError, "no data"),
-    "lengths": (([1, 2], [1]), {}, ShapeError, r"different lengths.*given lengths \[2, 1\]"),
-    "empty": (([],), {}, ArgumentError, "argument 1 has no rows"),
-    "number": ((3.0,), {}, ShapeError, r"argument 1 has no rows.*shape \(\)"),
-    "text": (("abc",), {}, ShapeError, "argument 1 has no rows"),
-    "ragged": (([1], [[1], [1, 2]]), {}, ShapeError, "argument 2 has rows of different lengths"),
-    "objects": (([None],), {}, DtypeError, "not made of numbers or text"),
+    "nothing": ((), {}, ArgumentError, "data must be at least one array, got none"),
+    "lengths": (([1, 2], [1]), {}, ShapeError, r"equally many rows, got \[2, 1\]"),
+    "empty": (([],), {}, ArgumentError, "argument 1 must have at least one row"),
+    "number": ((3.0,), {}, ShapeError, r"argument 1 must have rows, got shape \(\)"),
+    "text": (("abc",), {}, ShapeError, "argument 1 must have rows"),
+    "ragged": (([1], [[1], [1, 2]]), {}, ShapeError, "argument 2 must have rows of equal length"),
+    "objects": (([None],), {}, DtypeError, "of numbers or text, got dtype object"),
     "masked": ((np.ma.array([1, 2], mask=[0, 1]),), {}, DtypeError, r"filled\(\.\.\.\)"),
     "value": ((tg.Value([1.0]),), {}, DtypeError, r"a Value.*value\.data"),
-    "larger": (([1, 2],), {"batch_size": 3}, ArgumentError, "larger than the data.*at most 2"),
-    "zero": (([1, 2],), {"batch_size": 0}, ArgumentError, "whole number from 1, given 0"),
-    "fraction": (([1, 2],), {"batch_size": 1.5}, ArgumentError, "batch_size is out of range"),
-    "truth": (([1, 2],), {"batch_size": True}, ArgumentError, "given True"),
-    "ahead": (([1, 2],), {"prefetch": -1}, ArgumentError, "prefetch is out of range"),
-    "seed": (([1, 2],), {"generator": -1}, ArgumentError, "neither a generator nor a seed"),
-    "transform": (([1, 2],), {"transform": 3}, ArgumentError, "transform is no function"),
+    "larger": (
+        ([1, 2],),
+        {"batch_size": 3},
+        ArgumentError,
+        "batch_size must be at most 2, .*, got 3",
+    ),
+    "zero": (
+        ([1, 2],),
+        {"batch_size": 0},
+        ArgumentError,
+        "batch_size must be an integer >= 1, got 0",
+    ),
+    "fraction": (
+        ([1, 2],),
+        {"batch_size": 1.5},
+        ArgumentError,
+        r"batch_size must be an integer >= 1, got 1\.5",
+    ),
+    "truth": (([1, 2],), {"batch_size": True}, ArgumentError, "got True"),
+    "ahead": (
+        ([1, 2],),
+        {"prefetch": -1},
+        ArgumentError,
+        "prefetch must be an integer >= 0, got -1",
+    ),
+    "seed": (([1, 2],), {"generator": -1}, ArgumentError, "generator must be a numpy"),
+    "transform": (
+        ([1, 2],),
+        {"transform": 3},
+        ArgumentError,
+        "transform must be a function .*, got int",
+    ),
 }
 
 
@@ -41,9 +66,9 @@ def test_bad_arguments_are_answered_in_one_sentence(data, settings, kind, told):
 @pytest.mark.parametrize(
     ("samples", "kind", "told"),
     [
-        ([(np.zeros(2), 1), (np.zeros(3), 1)], ShapeError, r"sample 1 .*given \[\(3,\), \(\)\]"),
-        ([(1, 2), (1,)], ShapeError, "sample 1 does not stack"),
-        ([({"x": 1}, 2)], DtypeError, "not made of numbers or text.*given dict"),
+        ([(np.zeros(2), 1), (np.zeros(3), 1)], ShapeError, r"sample 1 .*got \[\(3,\), \(\)\]"),
+        ([(1, 2), (1,)], ShapeError, "sample 1 must have the shapes of the others"),
+        ([({"x": 1}, 2)], DtypeError, "must be an array, a number or text, .* got dict"),
     ],
 )
 def test_samples_that_do_not_stack_are_told_by_their_number(samples, kind, told):
@@ -57,15 +82,21 @@ def position(**changed):
 
 
 STATES = {
-    "rows": (position(rows=7), "another rows; expected 6, given 7"),
-    "size": (position(batch_size=3), "another batch_size"),
-    "order": (position(shuffle=False), "another shuffle"),
-    "missing": (position(epoch="left out"), "lacks epoch"),
-    "batch": (position(batch=1), "batch is out of range; expected 0 between epochs"),
-    "epoch": (position(epoch=-1), "epoch is out of range"),
-    "no state": (position(generator=3), "no state of a generator"),
-    "other bits": (position(generator={"bit_generator": "os"}), "no state of a generator"),
-    "kind": (position(generator=np.random.SFC64(1).state), "expected PCG64, given SFC64"),
+    "rows": (position(rows=7), "the state must have rows 6, got 7"),
+    "size": (position(batch_size=3), "must have batch_size 2, got 3"),
+    "order": (position(shuffle=False), "must have shuffle True, got False"),
+    "missing": (position(epoch="left out"), "got one without epoch"),
+    "batch": (position(batch=1), "batch must be 0 between epochs, got 1"),
+    "epoch": (position(epoch=-1), "epoch must be an integer >= 0, got -1"),
+    "no state": (position(generator=3), "a generator's state must be of one of PCG64, "),
+    "other bits": (
+        position(generator={"bit_generator": "os"}),
+        "a generator's state must be of one of PCG64, ",
+    ),
+    "kind": (
+        position(generator=np.random.SFC64(1).state),
+        "must be of a PCG64 generator, got SFC64",
+    ),
 }
 
 
@@ -82,5 +113,5 @@ def test_a_position_beyond_the_epoch_is_refused():
     loader = DataLoader(range(6), batch_size=2)
     with contextlib.closing(iter(loader)) as batches:
         next(batches)
-        with pytest.raises(ArgumentError, match="expected from 0 to 3, given 4"):
+        with pytest.raises(ArgumentError, match="batch must be from 0 to 3, got 4"):
             loader.load_state_dict({**loader.state_dict(), "batch": 4})

@@ -84,30 +84,40 @@ def test_parts_are_arrays_of_their_own_with_shape_and_dtype():
 
 
 SPLITS = {
-    "nothing": ((), {}, ArgumentError, "no data"),
-    "lengths": (([1, 2], [1]), {}, ShapeError, r"different lengths.*given lengths \[2, 1\]"),
-    "one row": (([1],), {}, ArgumentError, r"a part would have no rows.*given \[1, 0\] of 1"),
-    "no row": (([],), {}, ArgumentError, "a part would have no rows"),
-    "share": (([1, 2],), {"test": 1.0}, ArgumentError, "test is out of range.*share between"),
-    "rows": (([1, 2],), {"test": 2}, ArgumentError, "from 1 to 1 rows, given 2"),
-    "nan": (([1, 2],), {"test": np.nan}, ArgumentError, "test is out of range"),
-    "both": (([1, 2],), {"test": 1, "sizes": (1, 1)}, ArgumentError, "two sizes"),
+    "nothing": ((), {}, ArgumentError, "data must be at least one array"),
+    "lengths": (([1, 2], [1]), {}, ShapeError, r"equally many rows, got \[2, 1\]"),
+    "one row": (([1],), {}, ArgumentError, r"each part must have .*, got \[1, 0\] of 1"),
+    "no row": (([],), {}, ArgumentError, "each part must have at least one row"),
+    "share": (([1, 2],), {"test": 1.0}, ArgumentError, "test must be a share between .*, got 1.0"),
+    "rows": (([1, 2],), {"test": 2}, ArgumentError, "from 1 to 1 rows, got 2"),
+    "nan": (([1, 2],), {"test": np.nan}, ArgumentError, "test must be .*, got nan"),
+    "both": (
+        ([1, 2],),
+        {"test": 1, "sizes": (1, 1)},
+        ArgumentError,
+        "must be given by test or sizes, got both",
+    ),
     "sum": (([1, 2],), {"sizes": (0.5, 0.4)}, ArgumentError, "add up to 1, or numbers.*to 2"),
-    "nested": (([1, 2],), {"sizes": [(0.5,), 0.5]}, ArgumentError, "sizes is out of range"),
-    "none": (([1, 2],), {"sizes": ()}, ArgumentError, "sizes is out of range"),
+    "nested": (([1, 2],), {"sizes": [(0.5,), 0.5]}, ArgumentError, "sizes must be shares"),
+    "none": (([1, 2],), {"sizes": ()}, ArgumentError, "sizes must be shares"),
     "value": ((tg.Value([1.0, 2.0]),), {}, DtypeError, "a Value"),
     "alone": (
         ([0, 0, 0, 1],),
         {"test": 0.5, "stratify": [0, 0, 0, 1]},
         ArgumentError,
-        "class 1 is too small to be in each part; expected 2 rows or more of each class, given 1",
+        "each class must have at least 2 rows, one for each part, got 1 of class 1; merge",
     ),
-    "labels": (([1, 2],), {"stratify": [0], "test": 1}, ShapeError, "stratify has another shape"),
+    "labels": (
+        ([1, 2],),
+        {"stratify": [0], "test": 1},
+        ShapeError,
+        r"stratify must have shape \(2,\), a label",
+    ),
     "ordered": (
         ([1, 2],),
         {"stratify": [0, 0], "shuffle": False, "test": 1},
         ArgumentError,
-        "needs shuffled rows",
+        "shuffle must be True for stratify, got False",
     ),
 }
 
@@ -149,8 +159,8 @@ def test_no_labels_have_no_rows():
         ([-2], None, IndexError, "labels must be .*got -2 in row 0"),
         ([0.5], 3, DtypeError, "labels must be integers"),
         ([], None, DtypeError, "labels must be integers"),
-        (np.zeros(0, int), None, ArgumentError, "no labels to count the classes of; .*classes"),
-        ([0], 0, ArgumentError, "classes is out of range"),
+        (np.zeros(0, int), None, ArgumentError, "classes must be given where there are no labels"),
+        ([0], 0, ArgumentError, "classes must be an integer >= 1, got 0"),
     ],
 )
 def test_labels_that_are_no_classes_are_refused(labels, classes, kind, told):

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.primitive import PRIMITIVES
-from tinygrad_lr.explain.derivations.prose import sentence
+from tinygrad_lr.explain.derivations.prose import describe_share
 from tinygrad_lr.explain.derivations.terms import terms_of
 from tinygrad_lr.explain.formula.expression import Name, Number, call, total
 
@@ -254,7 +254,7 @@ def sentences(loss, *wrt):
     """What is said of the step to each of these Values."""
     found = tg.derivation(loss, list(wrt))
     steps = [found.step(x) for x in wrt]
-    return [sentence(share, step, found) for step in steps for share in step.shares]
+    return [describe_share(share, step, found) for step in steps for share in step.shares]
 
 
 def named(value, name):
@@ -280,7 +280,7 @@ def test_sentences_of_matrix_products_fit_the_axes_of_their_factors():
 def test_what_a_sum_hands_on_is_its_own_gradient():
     x = Value(np.ones((3, 4)), name="x")
     (told,) = sentences((named(x.sum(axis=0), "v") ** 2).sum(), x)
-    assert told == "Every entry of x is a term of one entry of v, and gets the whole of its dL/dv."
+    assert told == "Every entry of x is a term of one entry of v, and gets its whole dL/dv."
 
 
 def test_of_an_array_that_one_number_is_computed_from_one_entry_is_moved():

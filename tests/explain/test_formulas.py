@@ -12,11 +12,11 @@ import tinygrad_lr as tg
 from tinygrad_lr.core.primitive import PRIMITIVES
 from tinygrad_lr.explain.formula.expression import Call, Count, Name, Number, Product, Sum
 from tinygrad_lr.explain.formula.plain_text import plain_text
-from tinygrad_lr.explain.formula.symbol import CONDITIONS, JOINED, Symbol, symbolic
+from tinygrad_lr.explain.formula.symbol import CONDITIONS, CONNECTIVES, Symbol, apply_symbolically
 
 FORMULAS = {o.latex: o for o in reversed(PRIMITIVES.values()) if o.latex}
 RELATIONS = {template: ufunc for ufunc, template in CONDITIONS.items()}
-RELATIONS |= {template: join for join, template in JOINED.items()}
+RELATIONS |= {template: join for join, template in CONNECTIVES.items()}
 ENTRYWISE = [o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic]
 
 
@@ -51,7 +51,7 @@ def symbols(case):
     operands = [
         Symbol(Name(n), x) for n, x in zip(case.operation.operands, case.arrays, strict=True)
     ]
-    out = symbolic(case.operation, operands, case.operation.defaults | case.options)
+    out = apply_symbolically(case.operation, operands, case.operation.defaults | case.options)
     return operands, Symbol(Name("out"), out.number)
 
 
@@ -90,7 +90,7 @@ def test_the_formula_that_a_rule_writes_gives_the_numbers_of_the_rule(case):
 @pytest.mark.parametrize("case", cases([o for o in OPERATIONS if not o.variadic]))
 def test_the_formula_of_an_operation_is_text_without_a_command_left_over(case):
     operands, _ = symbols(case)
-    found = symbolic(case.operation, operands, case.operation.defaults | case.options)
+    found = apply_symbolically(case.operation, operands, case.operation.defaults | case.options)
     text = plain_text(found.expression.latex)
     assert "\\" not in text and "{" not in text and text.count("(") == text.count(")")
 
@@ -155,7 +155,7 @@ def test_the_text_of_arithmetic_reads_back_as_the_same_number(tree):
 
 def test_the_mean_squared_error_is_written_as_in_the_lesson():
     u = tg.Value([1.0, 2.0], name="u")
-    found = symbolic(PRIMITIVES["mean_square"], [Symbol(Name("u"), u.data)], {})
+    found = apply_symbolically(PRIMITIVES["mean_square"], [Symbol(Name("u"), u.data)], {})
     assert plain_text(found.expression.latex) == "(1/N) Σ u²"
     assert [x.count for x in found.expression.walk() if isinstance(x, Count)] == [2]
     assert isinstance(found.expression, Call)

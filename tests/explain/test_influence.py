@@ -257,7 +257,7 @@ def test_arguments_in_the_wrong_order_and_losses_of_other_models_are_refused():
         tg.influence(case.model, 1.0)
     with pytest.raises(ArgumentError, match="must be computed with this model"):
         tg.influence(Case().model, case.loss())
-    with pytest.raises(GraphError, match="not a scalar"):
+    with pytest.raises(GraphError, match="must be a scalar"):
         tg.influence(case.model, case.model(case.x))
 
 

@@ -13,7 +13,7 @@ import tinygrad_lr as tg
 from tinygrad_lr.explain.graphs.layers import layers_of
 from tinygrad_lr.explain.influences import paths
 from tinygrad_lr.explain.influences.edge_weights import connections_of
-from tinygrad_lr.explain.influences.float64_graph import Recorded
+from tinygrad_lr.explain.influences.float64_graph import Float64Graph
 
 few = settings(max_examples=15)
 
@@ -78,10 +78,10 @@ def test_the_part_of_a_unit_is_the_gradient_where_all_others_are_held():
     model, x, y, found = influence_of(weight="layers.0.weight", at=(0, 1))
     h2 = model[3](model[2](model[1](model[0](x))))
     for unit, contribution in enumerate(found.weights[0].through[1].contributions):
-        only = np.arange(2) == unit
+        keep_unit = np.arange(2) == unit
         weight = tg.Value(model[0].weight.data)
         h1 = np.tanh(x @ weight + model[0].bias.data)
-        through = np.where(only, np.tanh(model[2](h1)), h2.data)
+        through = np.where(keep_unit, np.tanh(model[2](h1)), h2.data)
         tg.losses.mse(model[4](through), y).backward()
         assert contribution == pytest.approx(weight.grad[0, 1], rel=1e-10)
 
@@ -141,7 +141,7 @@ def test_a_skip_connection_carries_a_part():
 def test_of_too_many_paths_the_strongest_beginnings_are_followed(monkeypatch):
     every = influence_of(hidden=(6, 6, 6), weight="layers.0.weight")[3].weights[0]
     assert every.paths_complete
-    monkeypatch.setattr(paths, "MOST_PATHS", 40)
+    monkeypatch.setattr(paths, "MAX_PATHS", 40)
     some = influence_of(hidden=(6, 6, 6), weight="layers.0.weight")[3].weights[0]
     assert not some.paths_complete and len(some.paths) == 40
     known = {p.units: p.contribution for p in every.paths}
@@ -150,7 +150,7 @@ def test_of_too_many_paths_the_strongest_beginnings_are_followed(monkeypatch):
 
 
 def test_edges_of_too_many_units_are_left_out(monkeypatch):
-    monkeypatch.setattr(paths, "MOST_UNITS", 1)
+    monkeypatch.setattr(paths, "MAX_UNITS", 1)
     assert influence_of(hidden=(4, 3))[3].weights[0].edges[0] is None
 
 
@@ -174,7 +174,7 @@ def test_a_network_of_scalars_has_the_same_connections_as_its_matrices():
     h = [sum((w[i][j] * float(x[0, i]) for i in range(2)), b[j]).tanh() for j in range(3)]
     v = [[tg.Value(float(x)) for x in row] for row in model[2].weight.data]
     out = [sum((h[i] * v[i][j] for i in range(3)), tg.Value(0.0)) for j in range(2)]
-    recorded = Recorded(sum((o - 1.0) ** 2 for o in out))
+    recorded = Float64Graph(sum((o - 1.0) ** 2 for o in out))
     for i in range(2):
         edges = connections_of(recorded, i)
         np.testing.assert_array_equal(edges.weights, expected.layers[i].connections.weights)

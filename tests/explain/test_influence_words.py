@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lr as tg
-from tinygrad_lr.explain.influences.findings import course_of
+from tinygrad_lr.explain.influences.findings import gradient_trend
 
 
 def influence_of(hidden, activation, scale=1.0, rows=16):
@@ -24,7 +24,7 @@ def number(text):
 def test_a_deep_network_of_sigmoids_vanishes_and_is_told_why():
     found = influence_of([8] * 10, "sigmoid")
     first, last = found.layers[0].cotangent_norm, found.layers[-1].cotangent_norm
-    assert course_of(found) == "vanishes" and first < 1e-3 * last
+    assert gradient_trend(found) == "vanishes" and first < 1e-3 * last
     told = found.findings[0]
     assert f"from {number(last)} at ŷ to {number(first)} at h₁ over 10 layers" in told
     assert f"{number((first / last) ** 0.1)} per layer: it vanishes" in told
@@ -36,21 +36,21 @@ def test_a_deep_network_of_sigmoids_vanishes_and_is_told_why():
 
 def test_large_weights_explode():
     found = influence_of([16] * 10, "relu", scale=8.0)
-    assert course_of(found) == "explodes"
+    assert gradient_trend(found) == "explodes"
     assert "grows" in found.findings[0] and "it explodes" in found.findings[0]
     assert "smaller initial weights" in found.findings[1]
 
 
 def test_a_shallow_network_neither_vanishes_nor_explodes():
     found = influence_of([4], "tanh")
-    assert course_of(found) == "stays"
+    assert gradient_trend(found) == "stays"
     assert found.findings[0].endswith("it neither vanishes nor explodes.")
 
 
 def test_one_layer_has_no_course():
     w = tg.Value(1.0, name="w")
     found = tg.influence(None, np.mean((w * np.array([1.0, 2.0]) - 1.0) ** 2))
-    assert course_of(found) == "" and found.findings == ()
+    assert gradient_trend(found) == "" and found.findings == ()
 
 
 def test_slopes_are_those_of_the_activation():
@@ -89,7 +89,7 @@ def test_a_gradient_that_is_not_finite_is_said_to_be_so():
 
 def test_a_gradient_that_is_not_finite_is_told_from_where_on():
     found = influence_of([3, 3], "tanh", scale=np.nan)
-    assert course_of(found) == "is not finite"
+    assert gradient_trend(found) == "is not finite"
     told = found.findings[0]
     assert told == "The gradient is not finite, first at ŷ on the way down from the loss."
 

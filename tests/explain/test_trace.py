@@ -19,11 +19,11 @@ from operands import CASES, cotangent, quick
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.grad_mode import RECORDING
-from tinygrad_lr.core.graph import ordered
+from tinygrad_lr.core.graph import topological_order
 from tinygrad_lr.core.primitive import Primitive
 from tinygrad_lr.errors import TraceError
-from tinygrad_lr.explain.graphs.naming import spoken as spoken_name
-from tinygrad_lr.explain.graphs.naming import text_of
+from tinygrad_lr.explain.graphs.naming import display_name as spoken_name
+from tinygrad_lr.explain.graphs.naming import name_text
 from tinygrad_lr.support.text_format import number_text
 
 UNARY = ["tanh", "exp", "sigmoid", "relu", "__neg__", "abs"]
@@ -148,7 +148,7 @@ def test_every_rule_is_printed_once(steps, numbers):
         loss.backward()
     reads = sum(
         sum(type(x) is Value for x in value.record.operands)
-        for value in ordered([loss])
+        for value in topological_order([loss])
         if value.record is not None
     )
     rules = [line for line in t.lines[forward:] if line.startswith("  d")]
@@ -293,7 +293,7 @@ names = st.text(st.characters(exclude_categories=["Cs", "Zs"]), min_size=1, max_
 def test_a_name_stands_in_a_formula_as_it_is_spoken(name):
     with traced() as t:
         np.tanh(Value(1.0, name=name))
-    spoken = text_of(spoken_name(name)).replace("−", "-")
+    spoken = name_text(spoken_name(name)).replace("−", "-")
     assert t.lines[0].replace("−", "-").startswith(f"v₁ = tanh({spoken}) = ")
 
 

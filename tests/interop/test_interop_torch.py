@@ -276,7 +276,7 @@ def test_integers_are_never_taken_for_weights():
 
 
 def test_what_is_no_dict_is_refused():
-    with pytest.raises(ArgumentError, match="arrays by name, given list"):
+    with pytest.raises(ArgumentError, match="arrays by name, got list"):
         interop.from_torch_state(nn.Linear(2, 1), [1, 2])
 
 

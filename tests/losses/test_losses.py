@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lr as tg
 from tinygrad_lr import losses
-from tinygrad_lr.core.graph import ordered
+from tinygrad_lr.core.graph import topological_order
 from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 
 LOSSES = [losses.mse, losses.mae, losses.huber]
@@ -57,7 +57,8 @@ def test_the_residual_has_its_gradient_after_backward():
     prediction = tg.Value([1.0, 3.0])
     loss = losses.mse(prediction, [0.0, 1.0])
     loss.backward()
-    u = next(v for v in ordered([loss]) if v._record and v._record[0].name == "subtract")
+    order = topological_order([loss])
+    u = next(v for v in order if v.record and v.record.operation.name == "subtract")
     assert u.tolist() == [1.0, 2.0] and u.grad.tolist() == [1.0, 2.0]
 
 
@@ -93,7 +94,7 @@ def test_a_reduction_is_the_mean_the_sum_or_none(loss):
     assert entries.shape == (4, 3)
     assert loss(tg.Value(prediction), target).data == pytest.approx(entries.mean())
     assert loss(tg.Value(prediction), target, reduction="sum").data == pytest.approx(entries.sum())
-    with pytest.raises(ArgumentError, match="expected 'mean', 'sum' or 'none', given 'avg'"):
+    with pytest.raises(ArgumentError, match="reduction must be 'mean', 'sum' or 'none', got 'avg'"):
         loss(tg.Value(prediction), target, reduction="avg")
 
 
@@ -127,7 +128,7 @@ def test_plain_predictions_give_plain_numbers(loss):
 @every_loss
 @pytest.mark.parametrize("target", [["a", "b"], [1j, 2j], [None, 1.0]])
 def test_a_target_that_is_not_real_numbers_is_refused(loss, target):
-    with pytest.raises(DtypeError, match="target is not made of real numbers"):
+    with pytest.raises(DtypeError, match="target must be an array of floats or integers"):
         loss(tg.Value([1.0, 2.0]), target)
 
 
@@ -154,7 +155,7 @@ def test_nan_travels_and_an_infinite_residual_keeps_its_sign(loss):
 
 @pytest.mark.parametrize("delta", [0, -1.0, np.nan, np.inf, "1", None])
 def test_hubers_delta_is_a_number_above_zero(delta):
-    with pytest.raises(ArgumentError, match="delta is no size"):
+    with pytest.raises(ArgumentError, match="huber: delta "):
         losses.huber(tg.Value([1.0]), [0.0], delta)
 
 

@@ -139,10 +139,10 @@ def test_labels_in_the_table_cannot_move_a_cursor_or_run_wide():
 @pytest.mark.parametrize(
     ("counts", "labels", "match"),
     [
-        (np.ones((2, 3), int), "ab", "no square"),
-        (np.eye(2), "ab", "no square of whole numbers"),
-        (-np.eye(2, dtype=int), "ab", "no square of whole numbers"),
-        (np.eye(2, dtype=int), "a", "the labels do not fit the counts; expected 2"),
+        (np.ones((2, 3), int), "ab", r"shape \(classes, classes\), got \(2, 3\)"),
+        (np.eye(2), "ab", "counts must be integers, got dtype float64"),
+        (-np.eye(2, dtype=int), "ab", "counts must be >= 0, got -1"),
+        (np.eye(2, dtype=int), "a", "labels must be 2, one for each class, got 1"),
     ],
 )
 def test_a_confusion_matrix_is_a_square_of_counts_with_a_label_each(counts, labels, match):
@@ -206,14 +206,14 @@ def test_the_named_metrics_have_their_names():
 
 @pytest.mark.parametrize("metric", OF_LABELS, ids=lambda f: f.__name__)
 def test_a_label_that_is_no_class_is_refused(metric):
-    with pytest.raises(LabelError, match=r"(from 0 to 2 .*got 3 in row 1|label 3 in row 1)"):
+    with pytest.raises(LabelError, match=r"from 0 to 2 .*got 3 in row 1"):
         metric(LOGITS, [0, 3, 1, 2])
 
 
 @pytest.mark.parametrize("metric", OF_LABELS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("target", [[0.5, 1, 0, 1], [np.nan, 1, 0, 1], list("abca")])
 def test_a_target_that_is_no_label_is_refused(metric, target):
-    with pytest.raises(DtypeError, match="the target is no labels; expected"):
+    with pytest.raises(DtypeError, match="target must be integer labels, got "):
         metric(LOGITS, target)
 
 
@@ -223,12 +223,12 @@ def test_shapes_that_do_not_belong_together_are_refused_with_the_cure(metric):
         metric(LOGITS, LABELS[:, None])
     with pytest.raises(ShapeError, match=r"one-hot rows pass target.argmax\(-1\)"):
         metric(LOGITS, np.eye(3)[LABELS])
-    with pytest.raises(ShapeError, match=r"expected labels of shape \(4,\), given shape \(3,\)"):
+    with pytest.raises(ShapeError, match=r"must be labels of shape \(4,\), got shape \(3,\)"):
         metric(LOGITS, LABELS[:3])
 
 
 def test_one_logit_a_row_has_two_classes():
-    with pytest.raises(LabelError, match="expected 0 and 1, or -1 and 1, given 2"):
+    with pytest.raises(LabelError, match=r"labels must be 0 and 1, or -1 and 1, .*, got 2"):
         metrics.accuracy(LOGITS[:, 0], LABELS)
 
 
@@ -247,15 +247,15 @@ def test_k_is_a_whole_number_from_one(k):
 
 
 def test_k_and_the_averages_and_classes_fit():
-    with pytest.raises(ArgumentError, match="top_4: k is too large; expected as many classes as 4"):
+    with pytest.raises(ArgumentError, match="top_4: the prediction must have at least 4 classes"):
         metrics.top_k(4)(LOGITS, LABELS)
-    with pytest.raises(ArgumentError, match="average is unknown; expected 'binary', 'macro'"):
+    with pytest.raises(ArgumentError, match="average must be 'binary', 'macro'"):
         metrics.f1(LOGITS, LABELS, average="micro")
-    with pytest.raises(ArgumentError, match="there is no one positive class"):
+    with pytest.raises(ArgumentError, match="must be 'macro' or 'weighted' for 3 classes"):
         metrics.f1(LOGITS, LABELS, average="binary")
-    with pytest.raises(LabelError, match="label 2 is no class"):
+    with pytest.raises(LabelError, match=r"labels must be from 0 to 1 .*, got 2"):
         metrics.confusion_matrix(LABELS, LABELS, classes=2)
-    with pytest.raises(ArgumentError, match="the prediction has nan"):
+    with pytest.raises(ArgumentError, match="the prediction must be numbers, got nan"):
         metrics.confusion_matrix([np.nan, 1.0], [0, 1])
 
 

@@ -150,14 +150,10 @@ def test_a_layer_prints_its_settings_and_shapes():
 
 
 MISFITS = {
-    r"Conv2d\(3, 8\): x has 1 channel; expected 3, a shape \(N, 3, H, W\), given \(5, 1, 8, 8\)": (
-        (5, 1, 8, 8)
-    ),
-    r"x has 8 channels; .* write np.moveaxis\(x, -1, 1\) to put the channels first": (5, 8, 8, 3),
-    r"x has 3 axes; expected 4, .* write x\[None\] for a batch of one": (3, 8, 8),
-    r"x is shorter than a window; expected lengths of \(3, 3\) or more, given \(8, 2\)": (
-        (1, 3, 8, 2)
-    ),
+    r"Conv2d\(3, 8\): x must have a shape \(N, 3, H, W\), got \(5, 1, 8, 8\)": ((5, 1, 8, 8)),
+    r"x must have .* write np.moveaxis\(x, -1, 1\) to put the channels first": (5, 8, 8, 3),
+    r"x must have a shape .* write x\[None\] for a batch of one": (3, 8, 8),
+    r"x must be at least as long as a window, \(3, 3\), got \(8, 2\)": ((1, 3, 8, 2)),
 }
 
 
@@ -176,7 +172,7 @@ WRONG = {
     "padding does not fit": {"padding": (1, -1)},
     "padding 'same' needs steps of 1": {"padding": "same", "stride": 2},
     "groups must divide the numbers of channels, got 3": {"groups": 3},
-    "generator is neither": {"generator": "seed"},
+    "generator must be": {"generator": "seed"},
 }
 
 

@@ -226,7 +226,7 @@ def test_sizes_are_whole_numbers_from_one(size):
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "seed", True, np.random])
 def test_generators_are_generators_or_seeds(seed):
-    with pytest.raises(ArgumentError, match="generator is neither a generator nor a seed"):
+    with pytest.raises(ArgumentError, match="generator must be a numpy"):
         Linear(1, 1, generator=seed)
 
 

@@ -22,7 +22,7 @@ class Restless(Module):
     def forward(self, x):
         self.count += 1
         self.seen[:] = self.count
-        self.mean = np.mean(tg.core.value.plain(x), axis=0)
+        self.mean = np.mean(tg.core.node.unwrap(x), axis=0)
         self.last = self.inner(x + self.random.normal(size=1))
         return self.last
 

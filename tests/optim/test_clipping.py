@@ -71,7 +71,7 @@ def test_the_norm_is_numpys(x, order):
 def test_nan_is_an_error_on_request_and_changes_nothing_then():
     x, y = with_gradients([1.0], [2.0, np.nan])
     y.name = "bias"
-    with pytest.raises(ArgumentError, match=r"gradient of parameter 1 \(bias\) is not finite.*nan"):
+    with pytest.raises(ArgumentError, match=r"gradient of parameter 1 \(bias\) must.*nan"):
         clip_gradient_norm([x, y], 1.0, error_if_nonfinite=True)
     assert x.grad.tolist() == [1.0]
     assert np.isnan(clip_gradient_norm([x, y], 1.0)) and np.isnan(x.grad).all()

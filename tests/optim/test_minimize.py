@@ -82,18 +82,18 @@ def test_a_line_is_fitted_to_points():
 
 @pytest.mark.parametrize("name", ["jac", "hess", "hessp", "fun", "args"])
 def test_derivatives_are_not_for_the_caller_to_give(name):
-    with pytest.raises(ArgumentError, match=f"minimize: {name} is not for the caller"):
+    with pytest.raises(ArgumentError, match=f"minimize: arguments must be .*got {name};"):
         minimize(rosenbrock, START, **{name: None})
 
 
 @pytest.mark.parametrize("x0", [[], np.zeros(0), {}])
 def test_nothing_to_move_is_refused(x0):
-    with pytest.raises(ArgumentError, match="x0 is empty"):
+    with pytest.raises(ArgumentError, match="x0 must have one entry or more"):
         minimize(rosenbrock, x0)
 
 
 def test_a_function_that_returns_no_number_is_refused():
-    with pytest.raises(GraphError, match=r"not a scalar|one scalar"):
+    with pytest.raises(GraphError, match=r"must be a scalar|one scalar"):
         minimize(lambda x: x * 2, START)
 
 

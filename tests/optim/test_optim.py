@@ -167,12 +167,12 @@ def test_momentum_and_decay_are_finite_numbers_from_zero(name, number):
 
 
 def test_nesterov_needs_momentum():
-    with pytest.raises(ArgumentError, match="nesterov needs momentum"):
+    with pytest.raises(ArgumentError, match="momentum must be > 0 with nesterov"):
         SGD([tg.Value(1.0)], 0.1, nesterov=True)
 
 
 def test_no_parameters_are_refused():
-    with pytest.raises(ArgumentError, match="there are no parameters"):
+    with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
         SGD([], 0.1)
 
 
@@ -184,12 +184,12 @@ def test_a_parameter_that_is_listed_twice_is_refused():
 
 @pytest.mark.parametrize("given", [nn.ReLU(), tg.Value(1.0), {"w": tg.Value(1.0)}, [1.0]])
 def test_parameters_are_a_list_of_values(given):
-    with pytest.raises(DtypeError, match="expected a list of Values"):
+    with pytest.raises(DtypeError, match="parameters must be a list of Values"):
         SGD(given, 0.1)
 
 
 def test_a_computed_value_is_no_parameter():
-    with pytest.raises(ArgumentError, match=r"parameter 0 is a result.*computed by multiply"):
+    with pytest.raises(ArgumentError, match=r"parameter 0 must be a leaf.*computed by multiply"):
         SGD([tg.Value(1.0) * 2], 0.1)
 
 
@@ -250,7 +250,7 @@ def test_an_interrupted_step_moves_all_parameters(monkeypatch):
 def test_an_algorithm_without_update_says_so():
     w = tg.Value(1.0)
     w.grad = 1.0
-    with pytest.raises(NotImplementedError, match="Optimizer has no update"):
+    with pytest.raises(NotImplementedError, match="Optimizer must define update"):
         Optimizer([w], 0.1).step()
 
 
@@ -326,11 +326,11 @@ def bad_groups():
     w, b = two()
     yield [{"parameters": [w]}, {"parameters": [w, b]}], "the same Value at 0 and 1"
     yield [{"parameters": [w], "weigth_decay": 0.1}], "did you mean 'weight_decay'"
-    yield [{"params": [w]}], "SGD, group 0: there are no parameters.*'params'"
-    yield [{"parameters": []}], "SGD, group 0: there are no parameters"
+    yield [{"params": [w]}], "SGD, group 0: a group must have a list 'parameters', got 'params'"
+    yield [{"parameters": []}], "SGD, group 0: parameters must have one"
     yield [{"parameters": [w]}, {"parameters": [b], "momentum": -1}], "SGD, group 1: momentum"
     yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate must be"
-    yield [{"parameters": [w]}, b], "SGD, group 1: no group of parameters"
+    yield [{"parameters": [w]}, b], "SGD, group 1: a group must be a dict"
 
 
 @pytest.mark.parametrize(("groups", "told"), list(bad_groups()))
@@ -386,16 +386,16 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize(("kind", "name", "given"), OUT_OF_RANGE)
 def test_hyperparameters_out_of_range_are_refused_by_name(kind, name, given):
-    with pytest.raises(ArgumentError, match=rf"{kind}: {name}.* (must be|expected)"):
+    with pytest.raises(ArgumentError, match=rf"{kind}: {name}.* must be"):
         getattr(optim, kind)([tg.Value(1.0)], 0.1, **{name: given})
 
 
 @every_kind
 @pytest.mark.parametrize("rate", [0.0, -1.0, np.nan])
 def test_every_algorithm_wants_a_rate_above_zero_and_parameters(kind, rate):
-    with pytest.raises(ArgumentError, match="learning_rate must be a finite number > 0"):
+    with pytest.raises(ArgumentError, match="learning_rate must be"):
         kind([tg.Value(1.0)], rate)
-    with pytest.raises(ArgumentError, match="there are no parameters"):
+    with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
         kind([], 0.1)
 
 

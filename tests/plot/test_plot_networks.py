@@ -260,7 +260,7 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, plane="path")
     with pytest.raises(ArgumentError, match="reach must be a finite number > 0"):
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, reach=0)
-    with pytest.raises(ArgumentError, match="neither a generator nor a seed"):
+    with pytest.raises(ArgumentError, match="generator must be a numpy"):
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, generator="a")
     with pytest.raises(ArgumentError, match="with a value to draw"):
         tg.plot.learning_curves([])

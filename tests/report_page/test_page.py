@@ -503,7 +503,7 @@ def test_what_does_not_fit_together_is_refused(sat, tmp_path):
     labels = {"loss": tg.losses.cross_entropy, "labels": ["one"]}
     with pytest.raises(ShapeError, match="labels must have a label for each class from 0 to 1"):
         tg.report(history, line, z, np.arange(1000) % 2, **labels)
-    with pytest.raises(ArgumentError, match="y is not finite in row 3"):
+    with pytest.raises(ArgumentError, match=r"y must be finite .* in row 3"):
         tg.report(history, line, z, np.where(np.arange(1000) == 3, np.nan, y))
     with pytest.raises(DataFileError, match="cannot be written"):
         tg.report(history, line, z, y, path=tmp_path / "none" / "page.html")
@@ -544,7 +544,7 @@ def test_the_command_on_a_page_makes_the_same_page_again(arguments, tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    ("page", "said"), [("page.pdf", "extension must be .html"), ("rows.csv", "a name in .html")]
+    ("page", "said"), [("page.pdf", "must be .html"), ("rows.csv", "must be .html")]
 )
 def test_a_page_needs_a_name_of_its_own(page, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

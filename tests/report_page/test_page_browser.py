@@ -3,7 +3,6 @@
 import base64
 import json
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from chromium import ActionChains, By, Keys, Select, WebDriverWait, started
 
 import tinygrad_lr as tg
 from tinygrad_lr.data.standardizer import original_units
+from tinygrad_lr.report_page.document import join_modules
 
 
 @pytest.fixture(scope="module")
@@ -531,13 +531,12 @@ def test_the_page_computes_losses_and_slopes_as_the_run_did(page, name, tmp_path
     history = tg.fit(model, x, y, loss=loss, learning_rate=0.3, steps=5, warn=False)
     text = tg.report(history, model, x, y, loss=loss).html
     data = text[text.index('<script type="application/json"') : text.index("</script>")]
-    folder = Path(tg.__file__).parent / "report_page" / "browser"
-    scripts = [(folder / f"{part}.js").read_text() for part in ("numbers", "network")]
+    script = join_modules("model")
     asked = """
         const sum = (w) => {
           const slopes = new Array(w.length).fill(0);
           for (let r = 0; r < count; r++) {
-            for (const { layer, input, dBefore } of traced(w, r).stages) {
+            for (const { layer, input, dBefore } of propagateRow(w, r).stages) {
               for (let j = 0; j < layer.outputs; j++) {
                 slopes[layer.bias + j] += dBefore[j];
                 for (let i = 0; i < layer.inputs; i++) {
@@ -548,14 +547,13 @@ def test_the_page_computes_losses_and_slopes_as_the_run_did(page, name, tmp_path
           }
           return slopes;
         };
-        const moved = (w) => w.map((v, k) => lossOver(w, k)(v + 0.1));
+        const moved = (w) => w.map((v, k) => lossOverWeight(w, k)(v + 0.1));
+        const lossAt = (w) => meanLoss(computeOutputs(w));
         const w = run.weights;
         document.title = JSON.stringify([w.map(lossAt), w.map(sum), moved(w[2])]);
     """
     path = tmp_path / "page.html"
-    path.write_text(
-        f"<meta charset='utf-8'>{data}</script><script>{''.join(scripts)}{asked}</script>"
-    )
+    path.write_text(f"<meta charset='utf-8'>{data}</script><script>{script}{asked}</script>")
     seen, slopes, moved = json.loads(page(path.as_uri()).title)
     twin = tg.nn.MLP(2, [4, 3], 3, name, dtype=np.float64)
     for place in range(6):

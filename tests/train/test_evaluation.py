@@ -42,7 +42,7 @@ def test_a_prediction_from_other_features_is_refused_with_the_layer():
 def test_a_prediction_from_nan_is_refused_with_row_and_column():
     x = X.copy()
     x[3, 1] = np.nan
-    with pytest.raises(ArgumentError, match="predict: x is not finite in row 3, column 1"):
+    with pytest.raises(ArgumentError, match=r"predict: x must be finite .* in row 3, column 1"):
         predict(mlp(), x)
 
 
@@ -77,7 +77,7 @@ def test_rows_at_once_are_a_whole_number(size):
 
 
 def test_an_unknown_metric_is_refused():
-    with pytest.raises(ArgumentError, match=r"'precission' is no metric; expected one of accuracy"):
+    with pytest.raises(ArgumentError, match=r"must be one of accuracy, .*, got 'precission'"):
         evaluate(mlp(), X, Y, metrics="precission")
 
 
@@ -153,10 +153,10 @@ def test_labels_are_classified_with_accuracy():
 @pytest.mark.parametrize(
     ("validation", "told"),
     [
-        (1.5, "validation is unknown"),
-        (0, "validation is unknown"),
-        ((X, Y[:3]), r"fit\(validation=\): x and y have different numbers of rows"),
-        ((X * np.nan, Y), r"fit\(validation=\): x is not finite in row 0, column 0"),
+        (1.5, "validation must be .*, got 1.5"),
+        (0, "validation must be .*, got 0"),
+        ((X, Y[:3]), r"fit\(validation=\): y must have as many rows as x"),
+        ((X * np.nan, Y), r"fit\(validation=\): x must be finite .* in row 0, column 0"),
     ],
 )
 def test_validation_data_are_checked_before_training(validation, told):
@@ -166,15 +166,15 @@ def test_validation_data_are_checked_before_training(validation, told):
 
 def test_a_loader_brings_its_own_targets_and_batches():
     loader = DataLoader(X, Y, batch_size=10)
-    with pytest.raises(ArgumentError, match="its own; expected x alone, given y and batch_size"):
+    with pytest.raises(ArgumentError, match="must be passed alone, got y and batch_size"):
         fit(mlp(), loader, Y, batch_size=3)
-    with pytest.raises(ArgumentError, match="y is missing"):
+    with pytest.raises(ArgumentError, match="y must be the targets, got None"):
         fit(mlp(), X)
 
 
 def test_a_last_batch_too_small_for_batch_norm_is_refused_before_training():
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
-    told = r"last batch has 1 row, too few for layers\.1: BatchNorm1d.*drop_last=True"
+    told = r"at least 2 rows for layers\.1 \(BatchNorm1d\), got .* 1 row .*drop_last=True"
     with pytest.raises(ArgumentError, match=told):
         fit(model, X, Y, batch_size=7)
     loader = DataLoader(X, Y, batch_size=7, drop_last=True)
@@ -184,8 +184,8 @@ def test_a_last_batch_too_small_for_batch_norm_is_refused_before_training():
 @pytest.mark.parametrize(
     ("arrays", "told"),
     [
-        ((X, Y, Y), r"fit: batch 0 of epoch 0: the loader's batch is no pair; .*given 3 arrays"),
-        ((np.where(X[23] == X, np.nan, X), Y), "batch 2 of epoch 0: x is not finite in row 3"),
+        ((X, Y, Y), r"fit: batch 0 of epoch 0: the loader's batch must be a pair .*, got 3 arrays"),
+        ((np.where(X[23] == X, np.nan, X), Y), "batch 2 of epoch 0: x must be finite .* in row 3"),
     ],
 )
 def test_the_batches_of_a_loader_are_checked_as_they_come(arrays, told):
@@ -245,10 +245,10 @@ class Several(nn.Module):
 @pytest.mark.parametrize(
     ("model", "loss", "told"),
     [
-        (mlp(2), losses.mse, "for class labels, take cross_entropy"),
-        (mlp(2), "cross_entropy", r"loss is no function; .*; pass tg\.losses\.cross_entropy"),
-        (mlp(2), None, "loss is no function"),
-        (Several(), losses.mse, "output is no array; expected one array, given tuple; wrap it"),
+        (mlp(2), losses.mse, "for class labels, use cross_entropy"),
+        (mlp(2), "cross_entropy", r"loss must be a function .*; pass tg\.losses\.cross_entropy"),
+        (mlp(2), None, "loss must be a function such as tg.losses.mse, got None"),
+        (Several(), losses.mse, "output must be one array, got tuple; wrap the model"),
     ],
 )
 def test_a_loss_that_does_not_fit_says_which_would(model, loss, told):
@@ -258,7 +258,7 @@ def test_a_loss_that_does_not_fit_says_which_would(model, loss, told):
 
 def test_a_bound_beside_a_line_search_is_refused():
     model = mlp()
-    with pytest.raises(ArgumentError, match="clip_norm beside a line search"):
+    with pytest.raises(ArgumentError, match=r"clip_norm must be None .* line search \(LBFGS\)"):
         fit(model, X, Y, optimizer=optim.LBFGS(model.parameters()), clip_norm=1.0)
 
 
@@ -268,7 +268,7 @@ def test_a_bound_beside_a_line_search_is_refused():
 def stops_at(values, **options):
     stopping = EarlyStopping(**options)
     for place, value in enumerate(values):
-        stopping.improves({stopping.figure: value})
+        stopping.improves({stopping.monitor: value})
         if stopping.exhausted:
             return place
     return None
@@ -281,9 +281,9 @@ def stops_at(values, **options):
         ([3, 2, 2, 2, 1], {"patience": 2}, 3),
         ([3, math.nan, math.nan], {"patience": 2}, 2),
         ([math.nan, 1, 2, 3], {"patience": 2}, 3),
-        ([3, 2.9, 2.8, 2.7], {"patience": 2, "least_change": 0.5}, 2),
-        ([0.1, 0.3, 0.2, 0.3], {"patience": 2, "figure": "validation_accuracy"}, 3),
-        ([0.1, 0.3, 0.2, 0.1], {"patience": 2, "figure": "x", "highest": False}, 2),
+        ([3, 2.9, 2.8, 2.7], {"patience": 2, "min_delta": 0.5}, 2),
+        ([0.1, 0.3, 0.2, 0.3], {"patience": 2, "monitor": "validation_accuracy"}, 3),
+        ([0.1, 0.3, 0.2, 0.1], {"patience": 2, "monitor": "x", "mode": "min"}, 2),
         ([3, 2, 1], {"patience": 1}, None),
     ],
 )
@@ -323,17 +323,36 @@ def test_evaluations_without_a_number_stop_it_and_restore_nothing():
 
 
 def test_early_stopping_needs_something_to_go_by():
-    with pytest.raises(ArgumentError, match=r"goes by validation data.*pass validation=0\.2"):
+    with pytest.raises(ArgumentError, match=r"needs validation data.*pass validation=0\.2"):
         fit(mlp(), X, Y, early_stopping=3)
-    with pytest.raises(ArgumentError, match=r"no figure 'accuracy'.*one of step, epoch, loss"):
+    with pytest.raises(
+        ArgumentError, match=r"monitor must be one of step, epoch, loss, got 'accuracy'"
+    ):
         fit(mlp(), X, Y, early_stopping=EarlyStopping(3, "accuracy"), steps=5)
     assert fit(mlp(), X, Y, early_stopping=EarlyStopping(3, "loss"), steps=5).best_step == 5
 
 
-@pytest.mark.parametrize("wrong", [{"patience": 0}, {"patience": 1.5}, {"least_change": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"patience": 0}, {"patience": 1.5}, {"min_delta": -1}, {"mode": "most"}]
+)
 def test_patience_out_of_range_is_refused(wrong):
     with pytest.raises(ArgumentError, match="EarlyStopping"):
         EarlyStopping(**wrong)
+
+
+def test_the_former_names_of_early_stopping_work_for_a_release():
+    with pytest.warns(DeprecationWarning, match="use (monitor|mode|min_delta)$") as told:
+        old = EarlyStopping(2, figure="mae", highest=True, least_change=0.5)
+    assert len(told) == 3 and {warning.filename for warning in told} == {__file__}
+    assert old == EarlyStopping(2, "mae", "max", 0.5)
+    with pytest.warns(DeprecationWarning, match="figure is deprecated; use monitor"):
+        assert old.figure == "mae"
+    with pytest.warns(DeprecationWarning, match="use mode"):
+        assert old.highest and EarlyStopping(2, "x", None).mode == "max"
+    with pytest.warns(DeprecationWarning, match="use min_delta"):
+        assert old.least_change == 0.5
+    with pytest.raises(TypeError, match="unexpected keyword argument 'patients'"):
+        EarlyStopping(patients=2)
 
 
 # ---- schedules and callbacks
@@ -362,7 +381,7 @@ def test_a_callback_is_told_of_evaluations_and_may_stop():
 
 
 def test_what_cannot_be_called_is_no_callback():
-    with pytest.raises(ArgumentError, match="callback is no function"):
+    with pytest.raises(ArgumentError, match=r"callback must be a function .*, got 'print'"):
         fit(mlp(), X, Y, callback=["print"])
 
 

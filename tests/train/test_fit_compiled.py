@@ -14,9 +14,8 @@ import tinygrad_lr as tg
 from tinygrad_lr import losses, nn, optim
 from tinygrad_lr.compiler.runtime import backends as writers
 from tinygrad_lr.data import DataLoader
-from tinygrad_lr.errors import CompileWarning, TraceError
-from tinygrad_lr.train import Checkpoints, EarlyStopping, fit, steps
-from tinygrad_lr.train import fused_steps as chunks
+from tinygrad_lr.errors import TraceError
+from tinygrad_lr.train import Checkpoints, EarlyStopping, compiled_steps, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.TrainingWarning")
 
@@ -352,7 +351,7 @@ def test_parameters_that_are_not_reached_or_not_trained_stay(all_of_them, backen
 
 @pytest.mark.parametrize("few", [0, 10**6])
 def test_an_array_that_the_user_holds_is_trained_in_place(few, monkeypatch):
-    monkeypatch.setattr(chunks, "FEW", few)
+    monkeypatch.setattr(compiled_steps, "MAX_FUSED_NUMBERS", few)
     model, other = mlp(), mlp()
     held = model.layers[0].weight.data
     for each, compile in ((model, True), (other, False)):
@@ -379,16 +378,6 @@ def test_what_cannot_be_compiled_is_an_error_with_its_line(backend):
         trained(Branching, compile=True)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_where_it_is_not_asked_for_it_goes_on_without_and_says_so(accumulate, monkeypatch):
-    monkeypatch.setattr(steps, "BY_DEFAULT", True)
-    common = {"batch_size": 9, "accumulate": accumulate}
-    with pytest.warns(CompileWarning, match=r"not compiled: .*in forward.*compile=False") as told:
-        tried = trained(Branching, **common)
-    assert len(told) == 1 and told[0].filename == __file__
-    assert outcome(*tried) == outcome(*trained(Branching, **common, compile=False))
-
-
 def test_an_error_of_the_data_is_the_same_error():
     for compile in (False, True):
         with pytest.raises(tg.errors.ShapeError, match=r"Linear\(3, 1\): x must have shape"):
@@ -396,6 +385,6 @@ def test_an_error_of_the_data_is_the_same_error():
 
 
 def test_early_stopping_that_was_built_stops_it(backend):
-    stopping = EarlyStopping(2, "loss", least_change=10.0)
+    stopping = EarlyStopping(2, "loss", min_delta=10.0)
     _, history = trained(early_stopping=stopping, validate_every=5, steps=500, compile=True)
     assert (history.reason, history.best_step) == ("early", 5)

@@ -25,7 +25,7 @@ from tinygrad_lr.errors import (
 from tinygrad_lr.linear import learning_rate_limit
 from tinygrad_lr.optim import SGD
 from tinygrad_lr.train import History, fit
-from tinygrad_lr.train.record import MOST_NUMBERS, MOST_RECORDS
+from tinygrad_lr.train.weight_history import MAX_NUMBERS, MAX_SNAPSHOTS
 
 pytestmark = pytest.mark.filterwarnings("ignore::tinygrad_lr.errors.TrainingWarning")
 
@@ -297,13 +297,13 @@ def test_the_weights_of_many_steps_are_thinned_the_first_ones_dense():
     line = line_from_zero()
     history = fit(line, SCORES, GRADES, learning_rate=1e-9, steps=5000)
     assert history.weight_steps[:100] == list(range(100)) and history.weight_steps[-1] == 5000
-    assert len(history.weight_steps) == len(history.weights["bias"]) <= MOST_RECORDS + 1
+    assert len(history.weight_steps) == len(history.weights["bias"]) <= MAX_SNAPSHOTS + 1
     assert np.diff(history.weight_steps).max() < 64 and len(history.losses) == 5001
 
 
 def test_the_weights_of_a_large_model_are_kept_but_rarely():
-    model = nn.Linear(MOST_NUMBERS // 3, 1)
-    history = fit(model, np.ones((1, MOST_NUMBERS // 3)), [0.0], learning_rate=1e-9, steps=12)
+    model = nn.Linear(MAX_NUMBERS // 3, 1)
+    history = fit(model, np.ones((1, MAX_NUMBERS // 3)), [0.0], learning_rate=1e-9, steps=12)
     assert len(history.weight_steps) <= 4 and history.weight_steps[-1] == 12
 
 
@@ -366,32 +366,31 @@ def test_a_constant_column_and_a_single_row_are_learnt_without_nan(x):
 def test_nan_and_infinity_are_refused_with_row_and_column(wrong):
     x, y, line = np.ones((5, 3)), np.ones(5), nn.Linear(3, 1)
     x[3, 1] = wrong
-    with pytest.raises(
-        ArgumentError, match=r"x is not finite in row 3, column 1; .*given -?(nan|inf)"
-    ):
+    told = r"fit: x must be finite in float32, got -?(nan|inf) in row 3, column 1"
+    with pytest.raises(ArgumentError, match=told):
         fit(line, x, y)
     y[2] = wrong
-    with pytest.raises(ArgumentError, match=r"y is not finite in row 2; .*leave that row out"):
+    with pytest.raises(ArgumentError, match=r"y must be finite .* in row 2; leave that row out"):
         fit(line, np.ones((5, 3)), y)
 
 
 def test_a_number_that_the_models_dtype_cannot_hold_is_refused():
-    with pytest.raises(ArgumentError, match=r"row 1, column 0.*numbers of float32, given 1e\+300"):
+    with pytest.raises(ArgumentError, match=r"float32, got 1e\+300 in row 1, column 0"):
         fit(nn.Linear(1, 1), [[1.0], [1e300]], [1.0, 1.0])
 
 
 @pytest.mark.parametrize("x", [["a"], [None], [1j], np.ma.masked_array([1.0], [True])])
 def test_what_is_not_real_numbers_is_refused(x):
-    with pytest.raises(DtypeError, match="x is not made of real numbers"):
+    with pytest.raises(DtypeError, match="fit: x must be an array of real numbers"):
         fit(nn.Linear(1, 1), x, [1.0])
 
 
 @pytest.mark.parametrize(
     ("x", "y", "told"),
     [
-        ([1.0, 2.0], [1.0], "expected 2 rows in y, as in x, given 1"),
-        ([], [], "x has no rows"),
-        (1.0, [1.0], "x has no rows"),
+        ([1.0, 2.0], [1.0], r"y must have as many rows as x \(2\), got 1"),
+        ([], [], "x must have at least one row"),
+        (1.0, [1.0], "x must have at least one row"),
         (np.ones((2, 3)), [1.0, 2.0], r"Linear\(1, 1\): x must have shape"),
         ([1.0, 2.0], np.ones((2, 2)), "target must have the shape of the prediction"),
     ],
@@ -413,19 +412,24 @@ def test_shapes_that_do_not_fit_are_refused(x, y, told):
     ],
 )
 def test_arguments_out_of_range_are_refused(wrong):
-    with pytest.raises(ArgumentError, match=r"expected .*, given|must be .*, got"):
+    with pytest.raises(
+        ArgumentError, match=r"must (be|have) .*, got|given once|expected .*, given"
+    ):
         fit(nn.Linear(1, 1), [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], **wrong)
 
 
 def test_two_learning_rates_are_refused():
     line = nn.Linear(1, 1)
-    with pytest.raises(ArgumentError, match="two learning rates"):
+    with pytest.raises(ArgumentError, match="learning rate must be given once"):
         fit(line, [1.0], [1.0], optimizer=SGD(line.parameters(), 0.1), learning_rate=0.1)
 
 
 @pytest.mark.parametrize("model", [nn.ReLU(), lambda x: x, None])
 def test_a_model_without_parameters_and_what_is_no_model_are_refused(model):
-    with pytest.raises(ArgumentError, match=r"no parameters|no module"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"parameter|fit: model must be a tg\.nn\.Module, got (function|NoneType)",
+    ):
         fit(model, [1.0], [1.0])
 
 
@@ -519,7 +523,7 @@ def test_without_curvature_every_rate_is_stable():
 def test_a_loss_without_parameters_has_no_limit():
     with pytest.raises(GraphError, match="depends on no parameter"):
         learning_rate_limit(line_from_zero(), lambda p, t: tg.Value(1.0), [[1.0]], [[1.0]])
-    with pytest.raises(ArgumentError, match=r"not a scalar.*reduce it"):
+    with pytest.raises(ArgumentError, match=r"must have one entry.*reduce it"):
         learning_rate_limit(line_from_zero(), lambda p, t: p - t, [[1.0]] * 2, [[1.0]] * 2)
 
 

@@ -1,4 +1,4 @@
-"""Derivatives of functions: backward, grad, vjp, jvp, jacobian, hessian and their products.
+"""Derivatives of functions: grad, vjp, jvp, jacobian, hessian and their products.
 
 The result is made of plain arrays; where a function is given Values or uses Values from outside
 (a gradient inside a gradient), it is made of Values, and can be differentiated again.
@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, ShapeError, bad_argument
+from ..errors import ArgumentError, GraphError
 from ..support import pytree as tree
-from .chain_rule import fitted, pull_back, push_forward
-from .conversion import as_data
-from .grad_mode import RECORDING, record, watcher
-from .graph import ordered
-from .node import next_serial
-from .primitive import implements, primitive
-from .value import Value, apply, plain
+from .chain_rule import match_shape, pull_back, push_forward, seed
+from .grad_mode import RECORDING, record
+from .graph import topological_order
+from .node import next_serial, unwrap
+from .primitive import primitive
+from .value import Value, apply
 
 
 @primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)], identity=True, entrywise=True)
@@ -33,54 +32,6 @@ def alias(x):  # type: ignore[no-untyped-def]
 
 
 alias.vjp(x=lambda g, out, x: g)
-
-
-@implements()
-def backward(root: Value, gradient: Any = None) -> None:
-    """Fill `.grad` of all that `root` was computed from (see `Value.backward`)."""
-    if not root.requires_grad:
-        raise GraphError(
-            "backward: the Value depends on nothing that requires a gradient: it was made by "
-            "no_grad, detach or requires_grad=False, or of constants only"
-        )
-    cotangents = pull_back({root: seed("backward", root, plain(gradient))})
-    for value, c in cotangents.items():
-        total = c
-        if value._record is None and value._grad is not None:
-            total = value._gradient + c  # leaves accumulate
-            if (seen_by := watcher()) is not None:
-                seen_by.kept(value, value._gradient, total)
-        value._grad = total if type(total) is float else (total,)  # copied when it is read
-
-
-def seed(where: str, output: Any, gradient: Any = None) -> Any:
-    """The cotangent that a backward pass starts with, checked against its output."""
-    like = plain(output)
-    if gradient is None and isinstance(like, (float, np.floating)):
-        return type(like)(1.0)
-    if gradient is not None:
-        given = gradient if isinstance(gradient, Value) else as_data(gradient)
-        if np.shape(plain(given)) != np.shape(like):
-            raise ShapeError(
-                bad_argument(
-                    where,
-                    "the cotangent does not have the shape of the output",
-                    expected=np.shape(like),
-                    given=np.shape(plain(given)),
-                )
-            )
-        return fitted(given, like)
-    if np.size(like) != 1:
-        raise GraphError(
-            bad_argument(
-                where,
-                "the output is not a scalar",
-                expected="one entry, or an explicit cotangent",
-                given=f"shape {np.shape(like)}",
-                cure="reduce it with sum() or mean(), or pass the cotangent",
-            )
-        )
-    return fitted(1.0, like)
 
 
 # ---- functions of arrays
@@ -99,7 +50,7 @@ class Trace:
         self.inputs = inputs
         self.outputs = list(tree.leaves(self.output))
         values = [value for value in self.outputs if isinstance(value, Value)]
-        order = ordered(values, since)
+        order = topological_order(values, since)
         self.recording = keep and any(value._serial < since for value in order)
         self.reached = reached = set(inputs)
         for value in reversed(order):
@@ -117,7 +68,7 @@ class Trace:
         """An output for the caller."""
         if self.recording:
             return x if isinstance(x, Value) else Value(x, requires_grad=False)
-        data = plain(x)
+        data = unwrap(x)
         return data.copy() if isinstance(data, np.ndarray) else data
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -141,9 +92,13 @@ class Trace:
 
     @staticmethod
     def _plain_or_value(like: Any, c: Any, recording: bool) -> Any:
-        data = plain(like)
+        data = unwrap(like)
         if c is None:  # not reached: the derivative is zero
-            c = fitted(0.0, data) if isinstance(data, (float, np.generic)) else np.zeros_like(data)
+            c = (
+                match_shape(0.0, data)
+                if isinstance(data, (float, np.generic))
+                else np.zeros_like(data)
+            )
         if recording:
             return c if isinstance(c, Value) else Value(c, requires_grad=False)
         return np.array(c) if isinstance(data, np.ndarray) else c
@@ -156,24 +111,20 @@ def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **
 
     def watched(x: Any) -> Value:
         outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
-        inputs.append(apply(alias, (x,), {}) if outer else Value(plain(x)))
+        inputs.append(apply(alias, (x,), {}) if outer else Value(unwrap(x)))
         return inputs[-1]
 
     given = [tree.mapped(watched, a) if i in argnums else a for i, a in enumerate(args)]
     return Trace(lambda: f(*given, **kw), inputs, since)
 
 
-def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
-    """`argnums` as a list of positions from the left."""
+def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
+    """Return `argnums` as a list of positions from the left."""
     chosen = [argnums] if isinstance(argnums, int) else list(argnums)
     if not all(-len(args) <= i < len(args) for i in chosen):
         raise ArgumentError(
-            bad_argument(
-                "argnums",
-                "there is no such argument",
-                expected=f"positions below {len(args)}",
-                given=argnums,
-            )
+            f"{where}: argnums must be positions below {len(args)}, the number of positional "
+            f"arguments, got {argnums!r}"
         )
     return [i % len(args) for i in chosen]
 
@@ -195,16 +146,12 @@ def value_and_grad(
     """
 
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
-        chosen = positions(argnums, args)
+        chosen = normalize_argnums("grad", argnums, args)
         traced = trace(f, args, chosen, **keywords)
         if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
             raise GraphError(
-                bad_argument(
-                    "grad",
-                    "the function does not return one scalar",
-                    expected="a Value with one entry",
-                    given=f"{type(traced.output).__name__} with {len(traced.outputs)} leaves",
-                )
+                "grad: the function must return one Value with one entry, got "
+                f"{type(traced.output).__name__} with {len(traced.outputs)} leaves"
             )
         found = iter(traced.pull([seed("grad", traced.outputs[0])]))
         ascending = {i: tree.mapped(lambda _: next(found), args[i]) for i in sorted(set(chosen))}
@@ -283,19 +230,19 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     """
 
     def run(*args: Any, **keywords: Any) -> Any:
-        chosen = positions(argnums, args)
+        chosen = normalize_argnums("jacobian", argnums, args)
         traced = trace(f, args, sorted(set(chosen)), **keywords)
         structure = {i: args[i] for i in sorted(set(chosen))}
 
         def rows(out: int) -> Any:
-            likes = [plain(leaf) for leaf in traced.outputs]
+            likes = [unwrap(leaf) for leaf in traced.outputs]
             shape = np.shape(likes[out])
             pulled = []
             for entry in range(int(np.prod(shape))):
-                seeds = [fitted(0.0, like) for like in likes]
+                seeds = [match_shape(0.0, like) for like in likes]
                 unit = np.zeros(shape, getattr(likes[out], "dtype", float))
                 unit.reshape(-1)[entry] = 1
-                seeds[out] = fitted(unit, likes[out])
+                seeds[out] = match_shape(unit, likes[out])
                 pulled.append(traced.pull(seeds))
             blocks = [
                 np.reshape(np.stack([row[k] for row in pulled]), shape + x.shape)

@@ -1,37 +1,81 @@
-"""The chain rule along a graph, in reverse mode (pull-back) and forward mode (push-forward).
+"""The chain rule along a graph: `backward`, reverse mode (pull-back), forward mode (push-forward).
 
-Both read the record that evaluation left behind. Rules run on plain arrays; where the result is
-itself to be differentiated, the same rules run on Values and are recorded.
+All three walk over nodes and read the record that evaluation left in them. Rules run on plain
+arrays; if the result is itself to be differentiated, the same rules run on Values and are recorded.
+This module is below `value.py`, whose `Value.backward` calls `backward` here: the walks know a
+graph's nodes, and not which class they are instances of.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import GraphError, NotDifferentiableError
+from ..errors import GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, same
 from ..support.errstate import silent
+from .conversion import as_data
 from .grad_mode import RECORDING, unwatched, watcher
-from .graph import ordered
+from .graph import topological_order
+from .node import Node, unwrap
 from .primitive import PRIMITIVES, Primitive
-from .value import Value, plain
+
+SomeNode = TypeVar("SomeNode", bound=Node)
+
+
+def backward(root: Node, gradient: Any = None) -> None:
+    """Fill `.grad` of every Value that `root` was computed from (see `Value.backward`)."""
+    if not root.requires_grad:
+        raise GraphError(
+            "backward: the Value must depend on a leaf that requires a gradient; it was made under "
+            "no_grad, by detach, with requires_grad=False, or from constants only"
+        )
+    cotangents = pull_back({root: seed("backward", root, unwrap(gradient))})
+    for value, c in cotangents.items():
+        total = c
+        if value._record is None and value._grad is not None:
+            total = value._gradient + c  # leaves accumulate
+            if (seen_by := watcher()) is not None:
+                seen_by.kept(value, value._gradient, total)
+        value._grad = total if type(total) is float else (total,)  # copied when it is read
+
+
+def seed(where: str, output: Any, gradient: Any = None) -> Any:
+    """Return the cotangent that a backward pass starts with, checked against its output."""
+    like = unwrap(output)
+    if gradient is None and isinstance(like, (float, np.floating)):
+        return type(like)(1.0)
+    if gradient is not None:
+        given = gradient if isinstance(gradient, Node) else as_data(gradient)
+        if np.shape(unwrap(given)) != np.shape(like):
+            raise ShapeError(
+                f"{where}: the cotangent must have the shape of the output, {np.shape(like)}, "
+                f"got {np.shape(unwrap(given))}"
+            )
+        return match_shape(given, like)
+    if np.size(like) != 1:
+        raise GraphError(
+            f"{where}: the output must be a scalar, got shape {np.shape(like)}; "
+            "reduce it with sum() or mean(), or pass the cotangent"
+        )
+    return match_shape(1.0, like)
 
 
 @silent
 def pull_back(
-    seeds: Mapping[Value, Any], wanted: Set[Value] | None = None, recording: bool = False
-) -> dict[Value, Any]:
+    seeds: Mapping[SomeNode, Any], wanted: Set[SomeNode] | None = None, recording: bool = False
+) -> dict[SomeNode, Any]:
     """Reverse mode: from the cotangents of the outputs to those of all they were computed from.
 
-    Every Value comes after its readers: the youngest of those that wait is taken first, and
-    operands are older than their results. What requires no gradient, or is not among the
+    A Value is visited after all its readers: operands are older than their results, so the
+    youngest Value that waits is always next. What requires no gradient, or is not among the
     `wanted`, gets no cotangent, and rules that only it would need are not run.
     """
-    cotangents: dict[Value, Any] = dict(seeds)
+    cotangents: dict[SomeNode, Any] = dict(seeds)
+    kind: type[Any] = type(next(iter(seeds), None))  # Value: other operands are constants
     so_far = cotangents.get
     waiting = [(-value._serial, value) for value in seeds if value._record is not None]
     heapify(waiting)
@@ -45,16 +89,16 @@ def pull_back(
         out, arguments = value._content, numbers
         rules: list[Any] = operation.rules
         if quick and type(g) is float and operation.binary:
-            # Two numbers: the loop below, spelt out. It is most of a scalar graph's time.
+            # Two numbers: the loop below, written out. It is most of a scalar graph's time.
             a, b = numbers
             x, y = operands
             try:
-                c = rules[0](g, out, a, b) if type(x) is Value else 0.0
-                d = rules[1](g, out, a, b) if type(y) is Value else 0.0
+                c = rules[0](g, out, a, b) if type(x) is kind else 0.0
+                d = rules[1](g, out, a, b) if type(y) is kind else 0.0
             except ArithmeticError:
                 pass  # to the loop, which knows what to do
             else:
-                if type(x) is Value and x.requires_grad:
+                if type(x) is kind and x.requires_grad:
                     c = c if type(c) is float else float(c)
                     total = so_far(x)
                     if total is not None:
@@ -63,7 +107,7 @@ def pull_back(
                         cotangents[x] = c
                         if x._record is not None:
                             heappush(waiting, (-x._serial, x))
-                if type(y) is Value and y.requires_grad:
+                if type(y) is kind and y.requires_grad:
                     d = d if type(d) is float else float(d)
                     total = so_far(y)
                     if total is not None:
@@ -74,7 +118,7 @@ def pull_back(
                             heappush(waiting, (-y._serial, y))
                 continue
         if recording:
-            out, arguments = value, unchanged(operation, operands, numbers)
+            out, arguments = value, require_unmodified(operation, operands, numbers)
         pulled = None
         if operation.variadic and rules[0] is not None:
             pulled = rules[0](g, out, *arguments, **options)
@@ -83,13 +127,13 @@ def pull_back(
         position = -1  # counted by hand: this loop is most of a small graph's time
         for x in operands:
             position += 1
-            if type(x) is not Value or not x.requires_grad:
+            if type(x) is not kind or not x.requires_grad:
                 continue
             if wanted is not None and x not in wanted:
                 continue
             rule, number = rules[position], numbers[position]
             if rule is None:
-                raise no_derivative(operation, position)
+                raise no_derivative_error(operation, position)
             try:
                 if pulled is not None:
                     c = pulled(position)
@@ -102,16 +146,16 @@ def pull_back(
                 else:
                     c = rule(g, out, *arguments, **options)
             except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
-                c = rule(*map(widened, (g, out, *arguments)), **options)
+                c = rule(*map(as_numpy_float, (g, out, *arguments)), **options)
             if type(c) is float:
                 if type(number) is not float:
-                    c = fitted(c, number)
+                    c = match_shape(c, number)
             elif (
                 type(number) is float
                 or getattr(c, "shape", None) != number.shape
                 or c.dtype is not number.dtype
             ):
-                c = fitted(c, number)
+                c = match_shape(c, number)
             total = so_far(x)
             if watch is not None:
                 watch.pulled(value, position, g, c, total)
@@ -124,40 +168,41 @@ def pull_back(
     return cotangents
 
 
-def widened(x: Any) -> Any:
+def as_numpy_float(x: Any) -> Any:
     """A Python float as NumPy's, which knows inf and nan."""
     return np.float64(x) if type(x) is float else x
 
 
 @silent
 def push_forward(
-    order: Sequence[Value], seeds: Mapping[Value, Any], recording: bool = False
-) -> dict[Value, Any]:
+    order: Sequence[SomeNode], seeds: Mapping[SomeNode, Any], recording: bool = False
+) -> dict[SomeNode, Any]:
     """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
     tangents = dict(seeds)
+    kind: type[Any] = type(next(iter(seeds), None))
     seen_by = watcher()
     for value in reversed(order):
         if value._record is None or value in seeds:
             continue
         operation, operands, numbers, options = value._record
-        given = [tangents.get(x) if type(x) is Value else None for x in operands]
+        given = [tangents.get(x) if type(x) is kind else None for x in operands]
         if all(t is None for t in given):
             continue
         out, arguments = value._content, numbers
         if recording:
-            out, arguments = value, unchanged(operation, operands, numbers)
+            out, arguments = value, require_unmodified(operation, operands, numbers)
         total = None
         for position, t in enumerate([given] if operation.variadic else given):
             if t is None:
                 continue
             rule = operation.tangent_rules[position]
             if rule is None:
-                rule = transposed(operation, position)
+                rule = transpose_rule(operation, position, kind)
             try:
                 part = rule(t, out, *arguments, **options)
             except ArithmeticError:
-                part = rule(*map(widened, (t, out, *arguments)), **options)
-            part = fitted(part, value._content)
+                part = rule(*map(as_numpy_float, (t, out, *arguments)), **options)
+            part = match_shape(part, value._content)
             total = part if total is None else total + part
         tangents[value] = total
         if seen_by is not None:
@@ -165,45 +210,50 @@ def push_forward(
     return tangents
 
 
-def transposed(operation: Primitive, position: int) -> Callable[..., Any]:
-    """A forward rule made of the reverse rule, which is linear in g: its own pull-back."""
+def transpose_rule(
+    operation: Primitive, position: int, kind: Callable[[Any], Any]
+) -> Callable[..., Any]:
+    """Return a forward rule made from the reverse rule, which is linear in g: its own pull-back.
+
+    `kind` makes a Value.
+    """
 
     def rule(t: Any, out: Any, *operands: Any, **options: Any) -> Any:
         reverse = operation.rules[position]
         if reverse is None:
-            raise no_derivative(operation, position)
+            raise no_derivative_error(operation, position)
 
-        start = Value(np.zeros_like(plain(out)))  # where the reverse rule is linear, any g serves
+        start = kind(np.zeros_like(unwrap(out)))  # where the reverse rule is linear, any g serves
         token = RECORDING.set(True)  # and nobody watches
         try:
             found = reverse(start, out, *operands, **options)
         finally:
             RECORDING.reset(token)
-        seeds: dict[Value, Any] = {}
+        seeds: dict[Node, Any] = {}
         given = t if operation.variadic else [t]
         for i, part in enumerate(given):
             if part is not None:
                 c = found(i) if operation.variadic else found
-                like = plain(operands[i if operation.variadic else position])
-                c = fitted(c, like)
-                if isinstance(c, Value) and c.requires_grad:
+                like = unwrap(operands[i if operation.variadic else position])
+                c = match_shape(c, like)
+                if isinstance(c, Node) and c.requires_grad:
                     seeds[c] = part
-        wanted = set(ordered(seeds, since=start._serial))
-        recording = any(isinstance(x, Value) for x in (*given, *operands))
+        wanted = set(topological_order(seeds, since=start._serial))
+        recording = any(isinstance(x, Node) for x in (*given, *operands))
         with unwatched():
             return pull_back(seeds, wanted, recording).get(start, 0.0)
 
     return rule
 
 
-def fitted(c: Any, like: Any) -> Any:
+def match_shape(c: Any, like: Any) -> Any:
     """A cotangent in its operand's shape and dtype.
 
     What broadcasting spread is added up, and what a reduction put together is spread.
     """
     shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
     if given != shape:
-        if not given and not isinstance(c, Value):
+        if not given and not isinstance(c, Node):
             if isinstance(like, AbstractArray):
                 return like.filled(c)
             out = np.empty(shape, like.dtype)
@@ -220,8 +270,9 @@ def fitted(c: Any, like: Any) -> Any:
             c = np.add.reduce(c, axis=stretched, keepdims=True) if stretched else c
         if c.shape != shape:
             c = PRIMITIVES["broadcast_to"].evaluate((c,), {"shape": shape})
-    if isinstance(c, Value):
-        return c if type(like) is float or c.dtype == like.dtype else c.astype(like.dtype)
+    if isinstance(c, Node):
+        cast = type(like) is not float and c.dtype != like.dtype
+        return c.astype(like.dtype) if cast else c  # type: ignore[attr-defined]
     if isinstance(c, AbstractArray):
         return c.in_form_of(like)
     if isinstance(like, AbstractArray) and not shape:
@@ -233,11 +284,13 @@ def fitted(c: Any, like: Any) -> Any:
     return np.asarray(c, like.dtype) if shape else like.dtype.type(c)
 
 
-def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[Any]) -> list[Any]:
+def require_unmodified(
+    operation: Primitive, operands: Iterable[Any], numbers: Iterable[Any]
+) -> list[Any]:
     """The operands as Values for a recorded rule; their numbers must still be the recorded ones."""
     arguments = []
     for x, number in zip(operands, numbers, strict=True):
-        if type(x) is not Value:
+        if not isinstance(x, Node):
             arguments.append(number)
         elif x._content is number or same(x._content, number):
             arguments.append(x)
@@ -249,8 +302,8 @@ def unchanged(operation: Primitive, operands: Iterable[Any], numbers: Iterable[A
     return arguments
 
 
-def no_derivative(operation: Primitive, position: int) -> NotDifferentiableError:
-    """The error for an operand without a rule."""
+def no_derivative_error(operation: Primitive, position: int) -> NotDifferentiableError:
+    """Return the error for an operand without a rule."""
     name = operation.operands[min(position, len(operation.operands) - 1)]
     return NotDifferentiableError(
         f"{operation.name} has no derivative with respect to {name}: pass a plain array, or "

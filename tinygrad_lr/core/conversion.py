@@ -6,12 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import (
-    ArgumentError,
-    DtypeError,
-    NotDifferentiableError,
-    bad_argument,
-)
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
 from .grad_mode import RECORDING
 from .primitive import Primitive
@@ -27,31 +22,26 @@ def as_data(data: Any) -> Any:
         return data.fresh() if data.dtype.kind == "f" else data.in_form_of(FLOAT64.type())
     if hasattr(type(data), "__apply__"):
         raise DtypeError(
-            "Value: data is already a Value; use it as it is, or value.detach() to leave the graph"
+            "Value: data must be numbers, got a Value; use it as it is, or value.detach() to leave "
+            "the graph"
         )
     if isinstance(data, np.ma.MaskedArray):
-        raise DtypeError("Value: data is a masked array; fill it first, with data.filled(...)")
+        raise DtypeError(
+            "Value: data must not be a masked array; fill it first, with data.filled(...)"
+        )
     try:
         array = np.array(np.asarray(data), order="K")
     except NotDifferentiableError:
         raise
     except (TypeError, ValueError, RuntimeError) as error:
         raise ArgumentError(
-            bad_argument(
-                "Value",
-                "data does not make an array",
-                expected="a number, or nested lists of equal lengths",
-                given=f"{type(data).__name__} ({error})",
-            )
+            "Value: data must be a number, an array or nested lists of equal lengths, got "
+            f"{type(data).__name__} ({error})"
         ) from error
     if array.dtype.kind not in "fiub":
         raise DtypeError(
-            bad_argument(
-                "Value",
-                "data is not made of real numbers",
-                expected="floats, integers or booleans",
-                given=f"{type(data).__name__} of dtype {array.dtype}",
-            )
+            "Value: data must contain floats, integers or booleans, got "
+            f"{type(data).__name__} of dtype {array.dtype}"
         )
     # np.dtype(char) is NumPy's one object for a dtype: the chain rule compares dtypes by identity
     dtype = np.dtype(array.dtype.char) if array.dtype.kind == "f" else FLOAT64
@@ -64,13 +54,9 @@ def as_float(where: str, number: float) -> float:
     try:
         return float(number)
     except OverflowError:
+        bits = number.bit_length()  # type: ignore[attr-defined]
         raise ArgumentError(
-            bad_argument(
-                where,
-                "an integer is too large",
-                expected="below 1.8e308",
-                given=f"an integer of {number.bit_length()} bits",  # type: ignore[attr-defined]
-            )
+            f"{where}: an integer must be below 1.8e308, got one of {bits} bits"
         ) from None
 
 
@@ -84,15 +70,14 @@ def constant(x: Any, operation: Primitive) -> Any:
         if isinstance(x, AbstractArray):
             return x.fresh()
         if isinstance(x, np.ma.MaskedArray):
-            raise DtypeError(f"{operation.name}: a masked array; fill it first, with filled(...)")
+            raise DtypeError(
+                f"{operation.name}: an operand must not be a masked array; fill it first, with "
+                "array.filled(...)"
+            )
         x = x if isinstance(x, np.generic) else np.asarray(x)
     if x.dtype.kind not in "fiub":
         raise DtypeError(
-            bad_argument(
-                operation.name,
-                "an operand is not made of real numbers",
-                expected="a Value, a number or an array of floats, integers or booleans",
-                given=f"{type(x).__name__} of dtype {x.dtype}",
-            )
+            f"{operation.name}: operands must be Values, numbers or arrays of floats, integers or "
+            f"booleans, got {type(x).__name__} of dtype {x.dtype}"
         )
     return x.copy(order="K") if x.flags.writeable and RECORDING.get() else x

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GradientCheckError, bad_argument
+from ..errors import GradientCheckError
 from ..support import pytree as tree
 from ..support.abstract_array import Array
+from ..support.validation import check_integer
 from .autodiff import grad, jacobian, jvp
 from .grad_mode import unwatched
-from .value import Value, plain
+from .node import unwrap
+from .value import Value
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
 
@@ -36,11 +38,8 @@ def check_gradients(
     tinygrad_lr.errors.GradientCheckError: check_gradients: reverse mode, order 1, with respect to \
 argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     """
-    if order < 1:
-        raise ArgumentError(
-            bad_argument("check_gradients", "order is too low", expected="1 or more", given=order)
-        )
-    inputs = [np.array(plain(leaf), np.float64) for leaf in tree.leaves(args)]
+    order = check_integer("check_gradients", "order", order, low=1)
+    inputs = [np.array(unwrap(leaf), np.float64) for leaf in tree.leaves(args)]
     ends = np.cumsum([x.size for x in inputs])
 
     def flat(vector: Any) -> Any:
@@ -59,11 +58,11 @@ argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     function: Callable[[Any], Any] = flat
     for now in range(1, order + 1):
         expected = _differences(function, vector)
-        reverse = plain(jacobian(function)(vector))  # Values, where f uses others too
+        reverse = unwrap(jacobian(function)(vector))  # Values, where f uses others too
         unit = np.eye(vector.size)
         forward = np.zeros_like(expected)
         for entry in range(vector.size):
-            forward[:, entry] = plain(jvp(function, (vector,), (unit[entry],))[1])
+            forward[:, entry] = unwrap(jvp(function, (vector,), (unit[entry],))[1])
         for mode, found in (("reverse", reverse), ("forward", forward)):
             _compare(f"{mode} mode, order {now}", found, expected, tolerance, name)
         function = _weighted_gradient(function, expected.shape[0], seed=now)
@@ -78,7 +77,7 @@ def _differences(f: Callable[[Any], Any], vector: Array) -> Array:
     """The Jacobian by central differences."""
 
     def at(point: Array) -> Array:
-        return np.asarray(plain(f(Value(point, requires_grad=False))))
+        return np.asarray(unwrap(f(Value(point, requires_grad=False))))
 
     columns = []
     for entry, x in enumerate(vector):

@@ -1,29 +1,32 @@
-"""The Values of a graph, in an order that suits the chain rule: readers before what they read."""
+"""The topological order of a graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import Any, TypeVar
 
-from .value import Value
+from .node import Node
+
+SomeNode = TypeVar("SomeNode", bound=Node)
 
 
-def ordered(outputs: Iterable[Value], since: int = 0) -> list[Value]:
-    """The Values that the outputs were computed from, each one after all that read it.
+def topological_order(outputs: Iterable[SomeNode], since: int = 0) -> list[SomeNode]:
+    """Return the Values that the outputs were computed from, each after all that read it.
 
-    Operands are older than their results, so the order of age is a topological order: youngest
-    first for the reverse mode, backwards for the forward mode. Values that require no gradient
-    are left out; what is older than `since` is included where it is read, but not entered. A
+    Operands are older than their results, so age is a topological order: youngest first for
+    reverse mode, the opposite for forward mode. Values that require no gradient are left out;
+    those older than `since` are included if they are read, but their operands are not. This is a
     loop, never recursion: a chain of a million operations is an ordinary graph.
 
     >>> x = Value(2.0, name="x")
     >>> y = x * x
-    >>> [value.name for value in ordered([y + x])]
+    >>> [value.name for value in topological_order([y + x])]
     [None, None, 'x']
     """
-    known: set[Value] = set()
-    results: list[Value] = []
-    leaves: list[Value] = []
+    known: set[Any] = set()
+    results: list[Any] = []
+    leaves: list[Any] = []
     for output in outputs:
         if output.requires_grad and output not in known:
             known.add(output)
@@ -32,7 +35,7 @@ def ordered(outputs: Iterable[Value], since: int = 0) -> list[Value]:
         record = value._record
         if record is not None and value._serial >= since:
             for x in record[1]:
-                if type(x) is Value and x not in known and x.requires_grad:
+                if isinstance(x, Node) and x not in known and x.requires_grad:
                     known.add(x)
                     if x._record is None:
                         leaves.append(x)

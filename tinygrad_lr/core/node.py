@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, ShapeError, bad_argument
+from ..errors import ArgumentError, GraphError, ShapeError
 from ..support.abstract_array import AbstractArray, Array
 from .conversion import FLOAT64, as_data
-from .primitive import METHOD_IMPLS, Primitive
+from .primitive import Primitive
 
 
 class Record(NamedTuple):
@@ -107,9 +107,7 @@ class Node:
         data = as_data(new)
         if np.shape(data) != self.shape:
             raise ShapeError(
-                bad_argument(
-                    "Value.data", "wrong shape", expected=f"{self.shape}", given=np.shape(data)
-                )
+                f"Value.data: the data must have shape {self.shape}, got {np.shape(data)}"
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
         if isinstance(data, AbstractArray):
@@ -148,12 +146,7 @@ class Node:
                 new = np.full(self.shape, new, self.dtype)
             elif np.shape(new) != self.shape:
                 raise ShapeError(
-                    bad_argument(
-                        "Value.grad",
-                        "wrong shape",
-                        expected=f"{self.shape}",
-                        given=np.shape(new),
-                    )
+                    f"Value.grad: the gradient must have shape {self.shape}, got {np.shape(new)}"
                 )
             else:
                 new = new.astype(self.dtype, copy=False)
@@ -182,9 +175,7 @@ class Node:
     def item(self) -> float:
         """The only entry as a Python float. It leaves the graph: no gradient flows through it."""
         if self.size != 1:
-            raise ArgumentError(
-                bad_argument("item", "more than one entry", expected="size 1", given=self.shape)
-            )
+            raise ArgumentError(f"item: the Value must have one entry, got shape {self.shape}")
         return float(np.asarray(self._content).reshape(())[()])
 
     def numpy(self) -> Array:
@@ -207,7 +198,7 @@ class Node:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of a Value without axes")
+            raise TypeError("len: the Value must have at least one axis, got a scalar")
         return self.shape[0]
 
     def __repr__(self) -> str:
@@ -256,17 +247,7 @@ class Node:
         else:
             self._content = new
 
-    # ---- the graph
-
-    def backward(self, gradient: Any = None) -> None:
-        """Fill `.grad` of every Value that this one was computed from, by the chain rule.
-
-        Leaves accumulate over calls; results of operations hold the gradient of this pass. A
-        Value with more than one entry needs its cotangent, `gradient`, of its own shape.
-        Raises `GraphError` where nothing requires a gradient or the cotangent is missing, and
-        `ShapeError` where it does not fit.
-        """
-        METHOD_IMPLS["backward"](self, gradient)
+    # ---- copies
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})
@@ -290,3 +271,10 @@ def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, 
     node = kind(data, name, requires_grad)
     node.grad = grad
     return node
+
+
+def unwrap(x: Any) -> Any:
+    """Return the number or array in a Value, and in each Value of a list or tuple."""
+    if isinstance(x, Node):
+        return x._content
+    return type(x)(map(unwrap, x)) if type(x) in {list, tuple} else x

@@ -20,7 +20,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, in_one_piece
 
 Rule = Callable[..., Any]
@@ -137,12 +137,8 @@ class Primitive:
         for name, rule in rules.items():
             if name not in self.operands:
                 raise ArgumentError(
-                    bad_argument(
-                        f"rules of {self.name}",
-                        f"there is no operand {name!r}",
-                        expected=f"one of {', '.join(self.operands)}",
-                        given=repr(name),
-                    )
+                    f"{self.name}: a rule must be for an operand ({', '.join(self.operands)}), "
+                    f"got {name!r}"
                 )
             code = getattr(rule, "__code__", None)
             if code is not None and not code.co_flags & (
@@ -150,15 +146,15 @@ class Primitive:
             ):
                 given = code.co_argcount + code.co_kwonlyargcount
                 if given != takes and not self.variadic:
+                    takes_names = ", ".join(["g", "out", *self.operands, *self.defaults])
                     raise ArgumentError(
-                        bad_argument(
-                            f"rule of {self.name} for {name!r}",
-                            "it takes the wrong arguments",
-                            expected=", ".join(["g", "out", *self.operands, *self.defaults]),
-                            given=f"{given} parameters",
-                        )
+                        f"{self.name}: the rule for {name!r} must take ({takes_names}), "
+                        f"got {given} parameters"
                     )
             yield self.operands.index(name), rule
+
+    def _signature(self) -> str:
+        return f"({', '.join([*self.operands, *self.defaults])})"
 
     def bind(
         self, args: tuple[Any, ...], keywords: Mapping[str, Any]
@@ -179,21 +175,11 @@ class Primitive:
                 operands.append(value)
             else:
                 raise TypeError(
-                    bad_argument(
-                        self.name,
-                        f"the argument {name!r} is not supported",
-                        expected=f"only {', '.join([*self.operands, *self.defaults])}",
-                        given=f"{name}={value!r:.60}",
-                    )
+                    f"{self.name}: arguments must be {self._signature()}, got {name}={value!r:.60}"
                 )
         if len(operands) != count or len(args) > count + len(self.defaults):
             raise TypeError(
-                bad_argument(
-                    self.name,
-                    "wrong number of arguments",
-                    expected=f"({', '.join([*self.operands, *self.defaults])})",
-                    given=f"{len(args)} positional",
-                )
+                f"{self.name}: arguments must be {self._signature()}, got {len(args)} positional"
             )
         return tuple(operands), options
 
@@ -326,12 +312,8 @@ def declare(operation: Primitive) -> Primitive:
     known = PRIMITIVES.get(operation.name)
     if known is not None and known.__module__ != operation.__module__:
         raise ArgumentError(
-            bad_argument(
-                "primitive",
-                f"an operation {operation.name!r} exists already in {known.__module__}",
-                expected="a new name",
-                given=f"{operation.name!r} in {operation.__module__}",
-            )
+            f"primitive: the name of an operation must be new, got {operation.name!r}, which "
+            f"{known.__module__} declares already"
         )
     PRIMITIVES[operation.name] = METHOD_IMPLS[operation.name] = operation
     for function in operation.numpy:

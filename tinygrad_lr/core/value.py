@@ -1,36 +1,43 @@
-"""`Value`: a scalar or an array of floats that remembers which operation made it.
+"""`Value`: a scalar or an array of floats that remembers which operation computed it.
 
-Arithmetic and NumPy calls on Values evaluate at once and record the graph: a result points at its
-operands, and at nothing else. What the operations are stands in the table of `primitive`.
+Arithmetic and NumPy calls on Values evaluate at once and record the graph: a result refers to its
+operands and to nothing else. The operations are in the registry of `primitive.py`.
 """
+
+# mypy: disable-error-code="empty-body"
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NoReturn, cast
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
+from .chain_rule import backward
 from .conversion import constant
 from .grad_mode import Watched, recording_now
-from .node import Node, PackedRecord, next_serial
+from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
 from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
 
-EXACT = 1 << 53  # integers up to here are floats
+Axis: TypeAlias = "int | tuple[int, ...] | None"
+Declared = TypeVar("Declared", bound=Callable[..., Any])
+
+MAX_EXACT = 1 << 53  # every integer below this is a float
 FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
 
 
-def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
-    """The operator of an operation, and the one for a Value on the right-hand side.
+def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
+    """Return the operator of an operation, and the one for a Value on the right-hand side.
 
-    They do what `apply` does, spelt out for two operands: small graphs spend their time here.
+    They do what `apply` does, written out for two operands: small graphs spend their time here.
     """
 
-    def spelt(reflected: bool) -> Callable[..., Value]:
+    def make(reflected: bool) -> Callable[..., Value]:
         def call(self: Value, other: Any) -> Value:
             operation = PRIMITIVES[name]
             x, recorded = self._content, self.requires_grad
@@ -40,7 +47,7 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
                 y, recorded = other._content, recorded or other.requires_grad
                 if other._data_shared:
                     y = y.copy(order="K")
-            elif type(other) is float or (type(other) is int and -EXACT < other < EXACT):
+            elif type(other) is float or (type(other) is int and -MAX_EXACT < other < MAX_EXACT):
                 y = float(other)
             else:
                 y = constant(other, operation)
@@ -71,44 +78,50 @@ def operators(name: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
             value.requires_grad = record is not None
             return value
 
-        call.__doc__ = f"The operation `{name}`."
+        call.__name__ = call.__qualname__ = name
+        first, second = ("other", "self") if reflected else ("self", "other")
+        call.__doc__ = f"Return {first} {sign} {second}."
         return call
 
-    return spelt(reflected=False), spelt(reflected=True)
+    return make(reflected=False), make(reflected=True)
 
 
-def method(name: str) -> Callable[..., Value]:
-    """The method that calls an operation on this Value."""
+def method(name: str) -> Callable[[Declared], Declared]:
+    """Make a method call an operation; the declaration gives its signature and docstring."""
 
-    def call(self: Value, *args: Any, **options: Any) -> Value:
-        operation = PRIMITIVES.get(name)
-        if operation is not None and not args and not options:
-            x = self._content
-            if type(x) is not float or operation.scalar is None:
-                return apply(operation, (self,), operation.defaults)
-            try:
-                out = operation.scalar(x)
-            except (ArithmeticError, ValueError):
-                out = operation.on_numbers(x)
-            recording, record = recording_now(), None
-            if recording is not False and (self.requires_grad or recording is not True):
-                record = (operation, (self,), (x,), operation.defaults)
-                if recording is not True:
-                    return seen(recording, out, self.requires_grad, record)
-            return result(out, record)
-        return cast(Value, METHOD_IMPLS[name](self, *args, **options))
+    def decorate(declared: Declared) -> Declared:
+        @functools.wraps(declared)
+        def call(self: Value, *args: Any, **options: Any) -> Value:
+            operation = PRIMITIVES.get(name)
+            if operation is not None and not args and not options:
+                x = self._content
+                if type(x) is not float or operation.scalar is None:
+                    return apply(operation, (self,), operation.defaults)
+                try:
+                    out = operation.scalar(x)
+                except (ArithmeticError, ValueError):
+                    out = operation.on_numbers(x)
+                recording, record = recording_now(), None
+                if recording is not False and (self.requires_grad or recording is not True):
+                    record = (operation, (self,), (x,), operation.defaults)
+                    if recording is not True:
+                        return seen(recording, out, self.requires_grad, record)
+                return result(out, record)
+            return cast(Value, METHOD_IMPLS[name](self, *args, **options))
 
-    call.__name__ = name
-    call.__doc__ = f"The operation `{name}` on this Value, with NumPy's arguments."
-    return call
+        return cast(Declared, call)
+
+    return decorate
 
 
-def comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Value, object], Any]:
-    """A comparison of the numbers, entry by entry: it has no derivative and returns no Value."""
+def comparison(compare: Callable[[Any, Any], Any], sign: str) -> Callable[[Value, object], Any]:
+    """Return a comparison of the numbers, entry by entry, which has no derivative."""
 
     def call(self: Value, other: object) -> Any:
-        return compare(self._content, plain(other))
+        return compare(self._content, unwrap(other))
 
+    call.__name__ = call.__qualname__ = compare.__name__
+    call.__doc__ = f"Return self {sign} other, entry by entry, as plain booleans."
     return call
 
 
@@ -133,6 +146,16 @@ class Value(Node):
     __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
+    def backward(self, gradient: Any = None) -> None:
+        """Fill `.grad` of every Value that this one was computed from, by the chain rule.
+
+        Leaves accumulate over calls; results of operations hold the gradient of this pass. A
+        Value with more than one entry needs its cotangent, `gradient`, of its own shape.
+        Raises `GraphError` where nothing requires a gradient or the cotangent is missing, and
+        `ShapeError` where it does not fit.
+        """
+        backward(self, gradient)
+
     # ---- NumPy
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -146,7 +169,7 @@ class Value(Node):
                     return apply(operation, inputs, operation.defaults)
                 return operation(*inputs)
             if ufunc in PLAIN:
-                return ufunc(*map(plain, inputs))
+                return ufunc(*map(unwrap, inputs))
         if "out" in options:
             raise NotDifferentiableError(
                 f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
@@ -166,7 +189,7 @@ class Value(Node):
         if operation is not None:
             return operation(*args, **options)
         if function in PLAIN:
-            return function(*map(plain, args), **{k: plain(v) for k, v in options.items()})
+            return function(*map(unwrap, args), **{k: unwrap(v) for k, v in options.items()})
         path = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
         raise NotDifferentiableError(
             f"{path} has no derivative in tinygrad_lr: compose it of operations "
@@ -192,79 +215,229 @@ class Value(Node):
         return (self[i] for i in range(len(self)))
 
     def reshape(self, *shape: Any) -> Value:
-        """The same entries in another shape: `value.reshape(2, 3)` or `value.reshape((2, 3))`."""
+        """Return the entries in another shape: `value.reshape(2, 3)` or `value.reshape((2, 3))`."""
         return cast(Value, METHOD_IMPLS["reshape"](self, shape[0] if len(shape) == 1 else shape))
 
     def transpose(self, *axes: Any) -> Value:
-        """The axes in another order, reversed unless `axes` are given."""
+        """Return the array with its axes in another order, reversed unless `axes` are given."""
         chosen = axes[0] if len(axes) == 1 else (axes or None)
         return cast(Value, METHOD_IMPLS["transpose"](self, chosen))
 
     @property
     def T(self) -> Value:
-        """The axes reversed."""
+        """The array with its axes reversed."""
         return self.transpose()
 
     def argmax(self, axis: int | None = None) -> Any:
-        """The position of the largest entry, as plain integers."""
+        """Return the position of the largest entry, as plain integers."""
         return np.argmax(self._content, axis)
 
     def argmin(self, axis: int | None = None) -> Any:
-        """The position of the smallest entry, as plain integers."""
+        """Return the position of the smallest entry, as plain integers."""
         return np.argmin(self._content, axis)
 
     __hash__ = object.__hash__  # by identity, as in micrograd
 
-    __add__, __radd__ = operators("add")
-    __sub__, __rsub__ = operators("subtract")
-    __mul__, __rmul__ = operators("multiply")
-    __truediv__, __rtruediv__ = operators("divide")
-    __pow__, __rpow__ = operators("power")
-    __matmul__, __rmatmul__ = operators("matmul")
-    __mod__, __rmod__ = operators("remainder")
-    __neg__ = method("negative")
-    __abs__ = method("abs")
-    __pos__ = method("positive")
-    __round__ = method("round")
+    __add__, __radd__ = operators("add", "+")
+    __sub__, __rsub__ = operators("subtract", "-")
+    __mul__, __rmul__ = operators("multiply", "*")
+    __truediv__, __rtruediv__ = operators("divide", "/")
+    __pow__, __rpow__ = operators("power", "**")
+    __matmul__, __rmatmul__ = operators("matmul", "@")
+    __mod__, __rmod__ = operators("remainder", "%")
 
-    __lt__ = comparison(operator.lt)
-    __le__ = comparison(operator.le)
-    __gt__ = comparison(operator.gt)
-    __ge__ = comparison(operator.ge)
-    __eq__ = comparison(operator.eq)
-    __ne__ = comparison(operator.ne)
+    @method("negative")
+    def __neg__(self) -> Value:
+        """Return -self."""
 
-    abs = method("abs")
-    astype = method("astype")
-    clip = method("clip")
-    cumsum = method("cumsum")
-    diagonal = method("diagonal")
-    dot = method("dot")
-    exp = method("exp")
-    flatten = ravel = method("ravel")
-    log = method("log")
-    max = method("max")
-    mean = method("mean")
-    min = method("min")
-    prod = method("prod")
-    relu = method("relu")
-    repeat = method("repeat")
-    sigmoid = method("sigmoid")
-    sqrt = method("sqrt")
-    squeeze = method("squeeze")
-    std = method("std")
-    sum = method("sum")
-    swapaxes = method("swapaxes")
-    tanh = method("tanh")
-    trace = method("trace")
-    var = method("var")
+    @method("abs")
+    def __abs__(self) -> Value:
+        """Return the absolute value."""
 
+    @method("positive")
+    def __pos__(self) -> Value:
+        """Return +self, the same numbers."""
 
-def plain(x: Any) -> Any:
-    """What stands behind Values: for functions that have no derivative to lose."""
-    if isinstance(x, Value):
-        return x._content
-    return type(x)(map(plain, x)) if type(x) in {list, tuple} else x
+    @method("round")
+    def __round__(self, decimals: int = 0) -> Value:
+        """Return the nearest numbers with that many decimals. The derivative is 0."""
+
+    __lt__ = comparison(operator.lt, "<")
+    __le__ = comparison(operator.le, "<=")
+    __gt__ = comparison(operator.gt, ">")
+    __ge__ = comparison(operator.ge, ">=")
+    __eq__ = comparison(operator.eq, "==")
+    __ne__ = comparison(operator.ne, "!=")
+
+    # ---- NumPy's methods: signature and docstring; `ops` has the functions
+
+    @method("abs")
+    def abs(self) -> Value:
+        """Return the absolute value, entry by entry."""
+
+    @method("astype")
+    def astype(self, dtype: Any, copy: bool = True) -> Value:
+        """Return the same numbers in another floating dtype."""
+
+    @method("clip")
+    def clip(
+        self, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+    ) -> Value:
+        """Return the entries limited to the interval from `a_min` to `a_max`."""
+
+    @method("cumsum")
+    def cumsum(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
+        """Return the cumulative sum along the axis, or of the flattened array."""
+
+    @method("diagonal")
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Value:
+        """Return the entries on a diagonal of two axes, as the last axis."""
+
+    @method("dot")
+    def dot(self, b: Any, out: None = None) -> Value:
+        """Return the dot product with `b`, as `np.dot` does."""
+
+    @method("exp")
+    def exp(self) -> Value:
+        """Return the exponential, entry by entry."""
+
+    @method("ravel")
+    def flatten(self, order: str = "C") -> Value:
+        """Return all entries along one axis."""
+
+    @method("log")
+    def log(self) -> Value:
+        """Return the natural logarithm, entry by entry."""
+
+    @method("max")
+    def max(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Value:
+        """Return the largest entry along the axis, or of all entries."""
+
+    @method("mean")
+    def mean(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        where: Any = True,
+    ) -> Value:
+        """Return the mean along the axis, or of all entries."""
+
+    @method("min")
+    def min(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Value:
+        """Return the smallest entry along the axis, or of all entries."""
+
+    @method("prod")
+    def prod(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Value:
+        """Return the product along the axis, or of all entries."""
+
+    @method("ravel")
+    def ravel(self, order: str = "C") -> Value:
+        """Return all entries along one axis."""
+
+    @method("relu")
+    def relu(self) -> Value:
+        """Return max(x, 0), entry by entry."""
+
+    @method("repeat")
+    def repeat(self, repeats: Any, axis: int | None = None) -> Value:
+        """Return every entry repeated along the axis, or along the flattened array."""
+
+    @method("sigmoid")
+    def sigmoid(self) -> Value:
+        """Return the logistic function 1/(1 + e^-x), entry by entry."""
+
+    @method("sqrt")
+    def sqrt(self) -> Value:
+        """Return the square root, entry by entry."""
+
+    @method("squeeze")
+    def squeeze(self, axis: Axis = None) -> Value:
+        """Return the array without its axes of length 1, or without the given ones."""
+
+    @method("std")
+    def std(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        ddof: float = 0,
+        correction: float | None = None,
+        keepdims: bool = False,
+        where: Any = True,
+    ) -> Value:
+        """Return the standard deviation along the axis, or of all entries."""
+
+    @method("sum")
+    def sum(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        keepdims: bool = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Value:
+        """Return the sum along the axis, or of all entries."""
+
+    @method("swapaxes")
+    def swapaxes(self, axis1: int, axis2: int) -> Value:
+        """Return the array with two axes exchanged."""
+
+    @method("tanh")
+    def tanh(self) -> Value:
+        """Return the hyperbolic tangent, entry by entry."""
+
+    @method("trace")
+    def trace(
+        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+    ) -> Value:
+        """Return the sum of a diagonal of two axes."""
+
+    @method("var")
+    def var(
+        self,
+        axis: Axis = None,
+        *,
+        dtype: Any = None,
+        out: None = None,
+        ddof: float = 0,
+        correction: float | None = None,
+        keepdims: bool = False,
+        where: Any = True,
+    ) -> Value:
+        """Return the variance along the axis, or of all entries."""
 
 
 def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:

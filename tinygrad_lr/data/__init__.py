@@ -1,27 +1,15 @@
-"""Getting data ready to learn from: batches, splits, labels, features brought to one scale."""
+"""Data for training: batches, splits, one-hot labels, standardised features."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..support.lazy_imports import lazy_names
-from .standardizer import Standardizer as Standardizer
-from .standardizer import original_units as original_units
+from ..support.lazy_imports import lazy_modules as _lazy_modules
+from .standardizer import *
 
-if TYPE_CHECKING:
-    from .batches import BatchIterator as BatchIterator
-    from .categories import one_hot as one_hot
-    from .loader import DataLoader as DataLoader
-    from .splitting import split as split
+if _TYPE_CHECKING:
+    from .batches import *
+    from .loader import *
+    from .splitting import *
 
-__all__ = ["BatchIterator", "DataLoader", "Standardizer", "one_hot", "original_units", "split"]
-
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "BatchIterator": "batches",
-        "DataLoader": "loader",
-        "one_hot": "categories",
-        "split": "splitting",
-    },
-)
+__getattr__, __dir__ = _lazy_modules(__name__)

@@ -1,4 +1,4 @@
-"""One epoch of batches: how each is made, here or ahead, and how far it has come."""
+"""One epoch of batches: each is made when it is asked for, or ahead, in a thread."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError, refuse
+from ..errors import ArgumentError
 from ..support.abstract_array import Array
-from .prefetch import Ahead
-from .sources import EVERYTHING, WHERE, Rows, Source, frozen
+from .prefetch import Prefetcher
+from .sources import EVERYTHING, WHERE, Rows, Source, freeze
+
+__all__ = ["BatchIterator"]
 
 Batch: TypeAlias = tuple[Any, ...]
 
 
 @dataclass
 class Epoch:
-    """One pass over the rows, and how far it has come."""
+    """One pass over the rows, and the position in it."""
 
     number: int
     start: dict[str, Any]  # the generator's state before the order was drawn
     order: NDArray[np.int64] | None  # of the rows; None: as they come
     batches: int
-    batch: int = 0  # handed out so far
-    over: bool = False  # the end was seen, and not only the last batch
+    batch: int = 0  # returned so far
+    over: bool = False  # the end was reached, not only the last batch
 
 
 class Batches:
-    """What makes a batch: it follows from the epoch and its number, whoever asks and when."""
+    """Makes batches: each follows from the epoch and its number, whoever asks and when."""
 
     def __init__(
         self, sources: tuple[Source, ...], rows: int, size: int, transform: Any = None
@@ -43,7 +45,7 @@ class Batches:
     def make(
         self, number: int, start: dict[str, Any], order: NDArray[np.int64] | None, batch: int
     ) -> Batch:
-        """Batch number `batch` of the epoch with that number, start and order."""
+        """Return batch number `batch` of the epoch with that number, start and order."""
         rows: Rows = slice(batch * self.size, min((batch + 1) * self.size, self.rows))
         if order is not None:
             rows = order[rows]
@@ -52,13 +54,13 @@ class Batches:
         taken = tuple(array for source in self.sources for array in source.take(rows))
         if self.transform is None:
             return taken
-        drawing = {"generator": _for_batch(start, number, batch)} if self.draws else {}
-        made = self.transform(*taken, **drawing)
-        return tuple(map(_owned, made if isinstance(made, tuple) else (made,)))
+        random = {"generator": _generator_for(start, number, batch)} if self.draws else {}
+        made = self.transform(*taken, **random)
+        return tuple(map(_as_read_only, made if isinstance(made, tuple) else (made,)))
 
 
 class BatchIterator(Iterator[Batch]):
-    """The batches of one epoch. `close()` ends it, and the thread that works ahead."""
+    """The batches of one epoch. `close()` ends it, and the thread that prefetches."""
 
     def __init__(self, batches: Batches, epoch: Epoch, prefetch: int) -> None:
         number, start, order = epoch.number, epoch.start, epoch.order
@@ -67,9 +69,9 @@ class BatchIterator(Iterator[Batch]):
             return batches.make(number, start, order, batch)
 
         self._make, self._epoch, self._closed = make, epoch, False
-        self._ahead: Ahead[Batch] | None = None
+        self._prefetcher: Prefetcher[Batch] | None = None
         if prefetch and epoch.batch < epoch.batches:
-            self._ahead = Ahead(make, epoch.batch, epoch.batches, prefetch)
+            self._prefetcher = Prefetcher(make, epoch.batch, epoch.batches, prefetch)
 
     def __next__(self) -> Batch:
         epoch = self._epoch
@@ -79,8 +81,8 @@ class BatchIterator(Iterator[Batch]):
         if self._closed:
             raise StopIteration
         try:
-            batch = self._ahead.next_item() if self._ahead else self._make(epoch.batch)
-        except StopIteration as error:  # would end the epoch without a word
+            batch = self._prefetcher.next_item() if self._prefetcher else self._make(epoch.batch)
+        except StopIteration as error:  # would end the epoch in silence
             self.close()
             raise RuntimeError("DataLoader: the data raised StopIteration") from error
         except BaseException:
@@ -90,33 +92,34 @@ class BatchIterator(Iterator[Batch]):
         return batch
 
     def close(self) -> None:
-        """End the iteration here: its thread is gone when this returns. The position stays."""
+        """End the iteration here: its thread has ended when this returns. The position stays."""
         self._closed = True
-        if self._ahead is not None:
-            self._ahead.close()
+        if self._prefetcher is not None:
+            self._prefetcher.close()
 
 
 def _takes_generator(transform: Any) -> bool:
-    """Whether the transform has a parameter `generator`. Raises `ArgumentError` for no function."""
+    """Return True if the transform, which must be a function, has a parameter `generator`."""
     if not callable(transform):
-        wrong, given = "transform is no function", type(transform).__name__
-        expected = "a function of the batch's arrays"
-        refuse(ArgumentError, WHERE, wrong, expected=expected, given=given)
+        given = type(transform).__name__
+        raise ArgumentError(
+            f"{WHERE}: transform must be a function of the batch's arrays, got {given}"
+        )
     try:
         return "generator" in inspect.signature(transform).parameters
-    except (TypeError, ValueError):  # a function written in C need not tell
+    except (TypeError, ValueError):  # a function written in C may have no signature
         return False
 
 
-def _for_batch(start: dict[str, Any], number: int, batch: int) -> np.random.Generator:
-    """A generator that follows from the loader's before the epoch, the epoch and the batch."""
+def _generator_for(start: dict[str, Any], number: int, batch: int) -> np.random.Generator:
+    """Return a generator that follows from the loader's before the epoch, epoch and batch."""
     import hashlib  # here: only a transform that draws needs it
 
     digest = hashlib.sha256(repr(start).encode()).digest()
     return np.random.default_rng([int.from_bytes(digest), number, batch])
 
 
-def _owned(array: Any) -> Array:
-    """What a transform gave, read-only; a copy if somebody else may write to it."""
+def _as_read_only(array: Any) -> Array:
+    """Return the array read-only: a copy if somebody else may write to it."""
     given = np.asarray(array)
-    return frozen(given.copy(order="K")) if given.flags.writeable else given
+    return freeze(given.copy(order="K")) if given.flags.writeable else given

@@ -1,4 +1,4 @@
-"""`DataLoader`: batches of rows, shuffled anew each epoch, that can go on where they stopped."""
+"""`DataLoader`: batches of rows, reshuffled each epoch, that can resume in the middle of one."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError, ShapeError, refuse
+from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_integer
 from .batches import Batches, BatchIterator, Epoch
-from .sources import WHERE, as_source, whole_number
+from .sources import WHERE, as_source
+
+__all__ = ["DataLoader"]
 
 
 class DataLoader:
-    """Batches of rows: each iteration is an epoch, that takes every row once.
+    """Batches of rows: each iteration is an epoch, which takes every row once.
 
-    `arrays` are of as many rows: arrays, lists, memory-mapped files (`numpy.load(...,
+    `arrays` have equally many rows: arrays, lists, memory-mapped files (`numpy.load(...,
     mmap_mode="r")`, `numpy.memmap`, and what is indexed like them, as h5py's data sets), whose
-    rows are read when their batch is due, or sequences of samples (anything with `__len__` and
+    rows are read when their batch is needed, or sequences of samples (anything with `__len__` and
     `__getitem__`, and a list of tuples where it is the only argument), whose samples are stacked,
     a tuple's fields each on their own. A batch is a tuple with an array for each of them, of its
-    dtype and read-only, so that a graph need not copy it. The last batch may be smaller, or with
-    `drop_last` is left out. Where one batch is all the rows, in order, it is the arrays themselves.
+    dtype and read-only, so that a graph needs no copy of it. The last batch may be smaller, or is
+    left out with `drop_last`. If one batch is all the rows, in order, it is the arrays themselves.
 
     With `shuffle`, each epoch draws `generator.permutation(rows)` from `generator`, a numpy
-    Generator or a seed (0 unless given): another order each epoch, the same in each run.
+    Generator or a seed (default: 0): another order each epoch, the same in each run.
 
     `prefetch` batches are made ahead by a background thread: the same batches, bit for bit; an
     error is raised at its batch. The thread ends when the epoch does, when the iterator is closed
-    (`close()`), or is no longer referred to.
+    (`close()`), or is garbage-collected.
 
-    `transform(*batch)` gives what takes the batch's place, an array or a tuple of them. Where it
-    has a parameter `generator`, it is given one for this batch alone, that follows from the
-    loader's generator, the epoch and the batch: what it draws does not depend on prefetching or
-    on where training was resumed.
+    `transform(*batch)` returns an array or a tuple of them in place of the batch. If it has a
+    parameter `generator`, it gets one for this batch alone, which follows from the loader's
+    generator, the epoch and the batch: what it draws depends neither on prefetching nor on where
+    training was resumed.
 
-    `state_dict()` tells the position, and `load_state_dict` makes the next iteration go on there,
-    in the middle of the epoch, with the same bits.
+    `state_dict()` returns the position, and after `load_state_dict` the next iteration continues
+    there, in the middle of the epoch, with the same bits.
 
     Raises `ArgumentError` for no rows, for a batch size of 0 or above the number of rows, and
     for other numbers out of range; `ShapeError` for arrays of different lengths and for ragged
@@ -69,33 +72,33 @@ class DataLoader:
         transform: Callable[..., Any] | None = None,
     ) -> None:
         if not arrays:
-            refuse(ArgumentError, WHERE, "no data", expected="an array or more", given="none")
+            raise ArgumentError(f"{WHERE}: data must be at least one array, got none")
         alone = len(arrays) == 1
         sources = tuple(as_source(place, x, alone) for place, x in enumerate(arrays, 1))
         lengths = [source.rows for source in sources]
         if len(set(lengths)) > 1:
-            wrong, given = "the arrays have different lengths", f"lengths {lengths}"
-            refuse(ShapeError, WHERE, wrong, expected="as many rows in each", given=given)
+            raise ShapeError(f"{WHERE}: arrays must have equally many rows, got {lengths}")
         self.rows = lengths[0]
-        self.batch_size = whole_number(WHERE, "batch_size", batch_size, 1)
+        self.batch_size = check_integer(WHERE, "batch_size", batch_size, 1)
         if self.batch_size > self.rows:
-            wrong, cure = "batch_size is larger than the data", "take a smaller batch"
-            expected, given = f"at most {self.rows}, the number of rows", str(batch_size)
-            refuse(ArgumentError, WHERE, wrong, expected=expected, given=given, cure=cure)
+            raise ArgumentError(
+                f"{WHERE}: batch_size must be at most {self.rows}, the number of rows, got "
+                f"{batch_size}"
+            )
         self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
-        self.prefetch = whole_number(WHERE, "prefetch", prefetch, 0)
+        self.prefetch = check_integer(WHERE, "prefetch", prefetch, 0)
         self.generator = as_generator(WHERE, 0 if generator is None else generator)
         self._batches = Batches(sources, self.rows, self.batch_size, transform)
-        self._epochs = 0  # begun so far
-        self._epoch: Epoch | None = None  # the one begun last
-        self._resumed: Epoch | None = None  # the one to go on with
+        self._epochs = 0  # started so far
+        self._epoch: Epoch | None = None  # the one started last
+        self._resumed: Epoch | None = None  # the one to continue
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return self.rows // self.batch_size if self.drop_last else -(-self.rows // self.batch_size)
 
     def __iter__(self) -> BatchIterator:
-        """The next epoch; after `load_state_dict` the rest of the epoch that it was in."""
+        """Return the next epoch; after `load_state_dict` the rest of that one."""
         epoch, self._resumed = self._resumed, None
         if epoch is None:
             start = _state(self.generator)
@@ -111,15 +114,15 @@ class DataLoader:
 
     @property
     def batch(self) -> int:
-        """The number of batches that the present epoch has handed out: 0 between epochs."""
+        """The number of batches returned so far in the present epoch: 0 between epochs."""
         return 0 if self._epoch is None or self._epoch.over else self._epoch.batch
 
     def state_dict(self) -> dict[str, Any]:
-        """The position, as what JSON can hold, for `load_state_dict` of a loader like this one.
+        """Return the position, which JSON can hold, for `load_state_dict` of an equal loader.
 
-        Batches count as they are handed out, however many were made ahead. The position is that
-        of the iterator made last. Between the last batch and the end of the iteration the epoch
-        is not over: what goes on there has no batches left in it.
+        Batches count when they are returned, however many were prefetched. The position is that
+        of the last iterator. Between the last batch and the end of the iteration the epoch is
+        not over: a loader that resumes there has no batches left in it.
 
         >>> loader = DataLoader(np.arange(6), batch_size=2, shuffle=True)
         >>> batches = iter(loader)
@@ -131,54 +134,60 @@ class DataLoader:
         >>> [x.tolist() for x, in other] == [x.tolist() for x, in batches]
         True
         """
-        going_on = self._epoch is not None and not self._epoch.over
+        under_way = self._epoch is not None and not self._epoch.over
         return {
             **self._settings(),
             "epoch": self.epoch,
             "batch": self.batch,
             "epoch_generator": copy.deepcopy(self._epoch.start)  # before the order was drawn
-            if self._epoch is not None and going_on
+            if self._epoch is not None and under_way
             else None,
             "generator": _state(self.generator),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go to the position that `state_dict` told; the generator is set to where it was then.
+        """Go to the position that `state_dict` returned, and restore the generator.
 
-        Raises `ArgumentError`, and changes nothing, for the position of another loader: of other
-        data (as far as its number of rows tells), batch size, shuffling or kind of generator.
+        Raises `ArgumentError`, and changes nothing, for the position of another loader: with
+        another number of rows, batch size, shuffling or kind of generator.
         """
         where = "DataLoader.load_state_dict"
         for name, own in self._settings().items():
             given = state.get(name)
             if given != own:
-                wrong, cure = f"the state has another {name}", "make the loader as it was then"
-                refuse(ArgumentError, where, wrong, expected=own, given=given, cure=cure)
+                raise ArgumentError(
+                    f"{where}: the state must have {name} {own!r}, got {given!r:.60}; build the "
+                    "loader as it was then"
+                )
         names = {"epoch", "batch", "epoch_generator", "generator"}
         if missing := sorted(names - state.keys()):
-            wrong, expected = f"the state lacks {', '.join(missing)}", "what state_dict() gave"
-            refuse(ArgumentError, where, wrong, expected=expected, given=sorted(state))
-        number = whole_number(where, "epoch", state["epoch"], 0)
-        batch = whole_number(where, "batch", state["batch"], 0)
+            raise ArgumentError(
+                f"{where}: the state must have the keys of state_dict(), got one without "
+                f"{', '.join(missing)}"
+            )
+        number = check_integer(where, "epoch", state["epoch"], 0)
+        batch = check_integer(where, "batch", state["batch"], 0)
         start = state["epoch_generator"]
         if batch > (len(self) if start is not None else 0):
             expected = f"from 0 to {len(self)}" if start is not None else "0 between epochs"
-            refuse(ArgumentError, where, "batch is out of range", expected=expected, given=batch)
+            raise ArgumentError(f"{where}: batch must be {expected}, got {batch}")
         now = _generator(where, state["generator"])
         resumed = None
         if start is not None:
-            drawing = _generator(where, start)
-            resumed = Epoch(number, _state(drawing), self._order(drawing), len(self), batch)
+            random = _generator(where, start)
+            resumed = Epoch(number, _state(random), self._order(random), len(self), batch)
         if type(now.bit_generator) is not type(self.generator.bit_generator):
-            wrong, cure = "the state is of another generator", "pass a generator of that kind"
             own, given = (type(g.bit_generator).__name__ for g in (self.generator, now))
-            refuse(ArgumentError, where, wrong, expected=own, given=given, cure=cure)
+            raise ArgumentError(
+                f"{where}: the state must be of a {own} generator, got {given}; build the loader "
+                "with a generator of that kind"
+            )
         self.generator.bit_generator.state = now.bit_generator.state
         self._epoch = self._resumed = resumed
         self._epochs = number + (resumed is not None)
 
     def _settings(self) -> dict[str, Any]:
-        """What two loaders have in common if one can go on for the other."""
+        """Return what a state and the loader that loads it must have in common."""
         names = ("rows", "batch_size", "shuffle", "drop_last")
         return {name: getattr(self, name) for name in names}
 
@@ -192,7 +201,7 @@ class DataLoader:
 
 
 def _state(generator: np.random.Generator) -> dict[str, Any]:
-    """The generator's state as numbers, text, lists and dicts."""
+    """Return the generator's state as numbers, text, lists and dicts."""
     plain: dict[str, Any] = _plain(generator.bit_generator.state)
     return plain
 
@@ -204,7 +213,7 @@ def _plain(part: Any) -> Any:
 
 
 def _generator(where: str, state: Any) -> np.random.Generator:
-    """A generator of its own in that state. Raises `ArgumentError` for what is no state."""
+    """Return a new generator in that state. Raises `ArgumentError` for anything else."""
     kinds = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
     try:
         kind = state["bit_generator"]
@@ -213,7 +222,8 @@ def _generator(where: str, state: Any) -> np.random.Generator:
         bits = getattr(np.random, kind)()
         bits.state = state
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        wrong, expected = "no state of a generator", f"one of {', '.join(kinds)}"
-        given = type(state).__name__ if not isinstance(state, dict) else f"{error}"
-        refuse(ArgumentError, where, wrong, expected=expected, given=given)
+        given = type(state).__name__ if not isinstance(state, dict) else f"{error!s:.60}"
+        raise ArgumentError(
+            f"{where}: a generator's state must be of one of {', '.join(kinds)}, got {given}"
+        ) from error
     return np.random.Generator(bits)

@@ -1,4 +1,4 @@
-"""Work done ahead in a background thread, a few items before they are asked for."""
+"""Items made ahead in a background thread, a few before they are asked for."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Ahead(Generic[Item]):
+class Prefetcher(Generic[Item]):
     """Calls make(first), make(first + 1), ... up to `stop` in a thread, at most `count` ahead.
 
     `next_item()` gives the results in order and raises what `make` raised, with its traceback, at
     the item that raised it. The thread runs in the caller's context (its `numpy.errstate` holds
     there too). It ends after the last item, after an error, by `close`, and soon after the last
-    reference to this object is gone; it never keeps the interpreter from exiting.
+    reference to this object is dropped; it never keeps the interpreter from exiting.
 
-    >>> squares = Ahead(lambda i: i * i, 0, 3, count=2)
+    >>> squares = Prefetcher(lambda i: i * i, 0, 3, count=2)
     >>> [squares.next_item() for _ in range(3)]
     [0, 1, 4]
     >>> squares.close()
@@ -40,7 +40,7 @@ class Ahead(Generic[Item]):
         self._end = weakref.finalize(self, _end, self._room, ended)
 
     def next_item(self) -> Item:
-        """The next result, waited for. Not to be called after the last, or after an error."""
+        """Wait for the next result. Don't call it after the last one, or after an error."""
         item, error = self._ready.get()
         self._room.release()
         if error is not None:
@@ -51,7 +51,7 @@ class Ahead(Generic[Item]):
         return item  # type: ignore[return-value]
 
     def close(self) -> None:
-        """End the thread, after the item that it is at, and wait for that."""
+        """End the thread after the present item, and wait for it."""
         self._end()
         if self.thread is not threading.current_thread():
             self.thread.join()
@@ -64,7 +64,7 @@ def _work(
     room: threading.Semaphore,
     ended: threading.Event,
 ) -> None:
-    """The thread: it knows the queue, and not the object whose end it waits for."""
+    """Run in the thread, which refers to the queue, not to the object whose end it waits for."""
     for index in items:
         room.acquire()
         if ended.is_set():

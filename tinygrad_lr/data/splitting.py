@@ -1,4 +1,4 @@
-"""`split`: rows for training, and rows that are kept back to judge it by."""
+"""`split`: rows for training, and rows held out for tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ArgumentError, ShapeError, refuse
+from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
 from .sources import as_rows
+
+__all__ = ["split"]
 
 WHERE = "split"
 Rows = NDArray[np.int64]
@@ -25,18 +27,18 @@ def split(
     stratify: Any = None,
     generator: Seed = None,
 ) -> tuple[Array, ...]:
-    """Parts of the rows that have none in common and are together all rows.
+    """Split the rows of arrays into parts, for training and testing.
 
-    `test` is the share of the rows that is kept back (0.2 unless given), or their number.
-    `sizes` says the parts instead, in order: shares that add up to 1, such as (0.7, 0.15, 0.15),
-    or numbers of rows. The rows are shuffled by `generator`, a numpy Generator or a seed (0
-    unless given); with `shuffle=False` they stay in order, as a time series should.
+    `test` is the share of the rows that is held out (default: 0.2), or their number.
+    `sizes` gives the parts instead, in order: shares that add up to 1, such as (0.7, 0.15, 0.15),
+    or numbers of rows. The rows are shuffled by `generator`, a numpy Generator or a seed
+    (default: 0); with `shuffle=False` they stay in order, as a time series should.
 
     `stratify`, a label for each row, gives every part the classes in the proportions of the
     whole: each class is within a row of its share of the test rows.
 
-    Shapes: arrays (n, ...), each read into memory; what comes back are, for each array in turn,
-    its parts: x_train, x_test, y_train, y_test. A data set of samples is split by its indices,
+    Shapes: arrays (n, ...), each read into memory; the result has the parts of each array in
+    turn: x_train, x_test, y_train, y_test. A data set of samples is split by its indices,
     split(np.arange(len(dataset))).
 
     Raises `ArgumentError` for a part without rows, for sizes that do not add up, and for a class
@@ -52,12 +54,12 @@ def split(
     [5, 3, 2]
     """
     if not arrays:
-        refuse(ArgumentError, WHERE, "no data", expected="an array or more", given="none")
+        raise ArgumentError(f"{WHERE}: data must be at least one array, got none")
     tables = [as_rows(WHERE, f"argument {place}", given) for place, given in enumerate(arrays, 1)]
     rows = len(tables[0])
     if any(len(table) != rows for table in tables):
-        wrong, given = "the arrays have different lengths", str([len(table) for table in tables])
-        refuse(ShapeError, WHERE, wrong, expected="as many rows in each", given=f"lengths {given}")
+        lengths = [len(table) for table in tables]
+        raise ShapeError(f"{WHERE}: arrays must have equally many rows, got {lengths}")
     counts = _counts(test, sizes, rows)
     random = as_generator(WHERE, 0 if generator is None else generator)
     order = random.permutation(rows) if shuffle else np.arange(rows)
@@ -65,16 +67,15 @@ def split(
         parts = np.split(order, np.cumsum(counts)[:-1])
     else:
         if not shuffle:
-            wrong, given = "stratify needs shuffled rows", "shuffle=False"
-            refuse(ArgumentError, WHERE, wrong, expected="shuffle=True beside it", given=given)
-        parts = _stratified(_classes(stratify, rows, len(counts)), counts, order)
+            raise ArgumentError(f"{WHERE}: shuffle must be True for stratify, got False")
+        parts = _split_stratified(_classes(stratify, rows, len(counts)), counts, order)
     return tuple(table[part] for table in tables for part in parts)
 
 
 def _counts(test: float | None, sizes: Sequence[float] | None, rows: int) -> list[int]:
-    """How many rows each part has."""
+    """Return the number of rows of each part."""
     if test is not None and sizes is not None:
-        refuse(ArgumentError, WHERE, "two sizes", expected="test or sizes", given="both")
+        raise ArgumentError(f"{WHERE}: the parts must be given by test or sizes, got both")
     name, asked = ("test", 0.2 if test is None else test) if sizes is None else ("sizes", sizes)
     try:
         numbers = np.asarray(asked)
@@ -89,19 +90,19 @@ def _counts(test: float | None, sizes: Sequence[float] | None, rows: int) -> lis
         expected = f"a share between 0 and 1, or from 1 to {rows - 1} rows"
         if sizes is not None:
             expected = f"shares that add up to 1, or numbers of rows that add up to {rows}"
-        wrong = f"{name} is out of range"
-        refuse(ArgumentError, WHERE, wrong, expected=expected, given=f"{asked!r:.60}")
-    counts = _rounded(numbers * rows, rows) if shares else numbers.astype(np.int64)
+        raise ArgumentError(f"{WHERE}: {name} must be {expected}, got {asked!r:.60}")
+    counts = _round_to_total(numbers * rows, rows) if shares else numbers.astype(np.int64)
     if not counts.all():
-        wrong, cure = "a part would have no rows", "take larger shares or more data"
-        given = f"{counts.tolist()} of {rows}"
-        refuse(ArgumentError, WHERE, wrong, expected="one or more in each", given=given, cure=cure)
+        raise ArgumentError(
+            f"{WHERE}: each part must have at least one row, got {counts.tolist()} of {rows}; take "
+            "larger shares or more data"
+        )
     found: list[int] = counts.tolist()
     return found
 
 
-def _rounded(amounts: NDArray[np.floating[Any]], total: int) -> Rows:
-    """The amounts as whole numbers with that total: the largest remainders are rounded up."""
+def _round_to_total(amounts: NDArray[np.floating[Any]], total: int) -> Rows:
+    """Round to integers with that total: the largest remainders are rounded up."""
     amounts = np.round(amounts, 6)  # 0.1 · 30 is 3, not 3.0000000000000004
     counts: Rows = np.floor(amounts).astype(np.int64)
     largest = np.argsort(counts - amounts, kind="stable")
@@ -110,25 +111,27 @@ def _rounded(amounts: NDArray[np.floating[Any]], total: int) -> Rows:
 
 
 def _classes(stratify: Any, rows: int, parts: int) -> Rows:
-    """The class of each row, as a number from 0."""
+    """Return the class of each row, as a number from 0."""
     labels = as_rows(WHERE, "stratify", stratify)
     if labels.shape != (rows,):
-        wrong, expected = "stratify has another shape", f"({rows},), a label for each row"
-        refuse(ShapeError, WHERE, wrong, expected=expected, given=f"{labels.shape}")
+        raise ShapeError(
+            f"{WHERE}: stratify must have shape ({rows},), a label for each row, got {labels.shape}"
+        )
     names, numbers, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if sizes.min() < parts:
-        wrong = f"class {names[sizes.argmin()].item()!r:.60} is too small to be in each part"
-        expected, given = f"{parts} rows or more of each class", int(sizes.min())
-        refuse(ArgumentError, WHERE, wrong, expected=expected, given=given, cure="merge classes")
+        raise ArgumentError(
+            f"{WHERE}: each class must have at least {parts} rows, one for each part, got "
+            f"{sizes.min()} of class {names[sizes.argmin()].item()!r:.60}; merge classes"
+        )
     return numbers.astype(np.int64)
 
 
-def _stratified(classes: Rows, counts: list[int], order: Rows) -> list[Rows]:
-    """The parts, each with its share of every class; the last is taken first."""
+def _split_stratified(classes: Rows, counts: list[int], order: Rows) -> list[Rows]:
+    """Return the parts, each with its share of every class; the last is taken first."""
     parts: list[Rows] = []
     for count in counts[:0:-1]:
         there = np.bincount(classes[order], minlength=classes.max() + 1)
-        wanted = _rounded(there * (count / len(order)), count)
+        wanted = _round_to_total(there * (count / len(order)), count)
         taken = np.zeros(len(order), bool)
         for label, number in enumerate(wanted):
             taken[np.flatnonzero(classes[order] == label)[:number]] = True

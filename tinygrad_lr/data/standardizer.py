@@ -1,20 +1,29 @@
-"""Features brought to one scale, and a line brought back."""
+"""Preprocessing: features standardised and a line converted back, labels as columns."""
 
 from __future__ import annotations
 
 from typing import Any, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from ..errors import ArgumentError, ShapeError, refuse
-from ..support.validation import float_array
+from ..errors import ArgumentError, ShapeError
+from ..support.abstract_array import Array
+from ..support.validation import (
+    check_integer,
+    class_labels,
+    float_array,
+    integers,
+    require_finite,
+)
+
+__all__ = ["Standardizer", "one_hot", "original_units"]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 class Standardizer:
-    """Brings every column to mean 0 and standard deviation 1, and back.
+    """Scales every column to mean 0 and standard deviation 1, and back.
 
     z = (x - mean) / scale, with scale = √(Σ (x - mean)² / n). A descent on standardised features
     needs one learning rate, whatever their units: on the SAT data the Hessian's condition number
@@ -39,24 +48,21 @@ class Standardizer:
     constant: tuple[int, ...]
 
     def fit(self, x: ArrayLike) -> Self:
-        """Learn mean and scale from the rows of x, in two passes: right near 1e8 and beyond.
+        """Learn mean and scale from the rows of x, in two passes: accurate near 1e8 and beyond.
 
         Raises `ShapeError` for what is not (n,) or (n, columns), `ArgumentError` for no rows and
-        for nan or inf (with its place), `DtypeError` for what is not a real number.
+        for nan or inf (with its index), `DtypeError` for data that are not real numbers.
         """
         where = "Standardizer.fit"
         data = float_array(where, "x", x)
-        given = f"shape {data.shape}"
         if data.ndim not in {1, 2}:
-            expected, cure = "(n,) or (n, columns)", "flatten each row"
-            refuse(ShapeError, where, "x is no table", expected=expected, given=given, cure=cure)
+            raise ShapeError(
+                f"{where}: x must have shape (n,) or (n, columns), got {data.shape}; flatten each "
+                "row"
+            )
         if not data.size:
-            refuse(ArgumentError, where, "x is empty", expected="a row or more", given=given)
-        if not np.isfinite(data).all():
-            place = tuple(np.argwhere(~np.isfinite(data))[0].tolist())
-            wrong, cure = f"x{list(place)} is not finite", "leave that row out or fill it in"
-            expected, given = "finite numbers", str(data[place])
-            refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+            raise ArgumentError(f"{where}: x must have at least one row, got shape {data.shape}")
+        require_finite(where, "x", data)
         wide = data.astype(_working_dtype(data))
         mean, deviation = _mean_and_deviation(wide)
         varies = (wide != wide[0]).any(axis=0) & (deviation > 0)
@@ -66,29 +72,30 @@ class Standardizer:
         return self
 
     def transform(self, x: ArrayLike) -> Floats:
-        """Standardised x: (x - mean) / scale.
+        """Return standardised x: (x - mean) / scale.
 
         Raises `ArgumentError` before `fit`, `ShapeError` for other columns than those fitted,
-        `DtypeError` for what is not a real number. nan stays nan.
+        `DtypeError` for data that are not real numbers. nan stays nan.
         """
-        data = self._fitting("Standardizer.transform", "x", x)
+        data = self._check("Standardizer.transform", "x", x)
         z = (data.astype(_working_dtype(data)) - self.mean) / self.scale
         return np.asarray(z, dtype=data.dtype)
 
     def inverse_transform(self, z: ArrayLike) -> Floats:
-        """Back to the original units: z · scale + mean. Shapes and errors are `transform`'s."""
-        data = self._fitting("Standardizer.inverse_transform", "z", z)
+        """Return z in original units: z · scale + mean. Shapes and errors are `transform`'s."""
+        data = self._check("Standardizer.inverse_transform", "z", z)
         x = data.astype(_working_dtype(data)) * self.scale + self.mean
         return np.asarray(x, dtype=data.dtype)
 
-    def _fitting(self, where: str, name: str, value: ArrayLike) -> Floats:
-        """The value as floats, with the columns that were fitted."""
-        columns = _learnt(where, self)[0].shape
+    def _check(self, where: str, name: str, value: ArrayLike) -> Floats:
+        """Return the value as floats, which must have the columns that were fitted."""
+        columns = _mean_and_scale(where, self)[0].shape
         data = float_array(where, name, value)
         if data.ndim > len(columns) + 1 or (columns and data.shape[-1:] != columns):
-            wrong, given = f"{name} has other columns than those fitted", f"shape {data.shape}"
-            expected = f"(n, {columns[0]}) or {columns}" if columns else "a number or (n,)"
-            refuse(ShapeError, where, wrong, expected=expected, given=given)
+            expected = f"(n, {columns[0]}) or {columns}" if columns else "() or (n,)"
+            raise ShapeError(
+                f"{where}: {name} must have shape {expected}, as what was fitted, got {data.shape}"
+            )
         return data
 
 
@@ -98,18 +105,17 @@ def original_units(
     x_scaling: Standardizer,
     y_scaling: Standardizer | None = None,
 ) -> tuple[Any, Any]:
-    """A line learnt on standardised data, in the units of the data as they came.
+    """Convert a line learnt on standardised data to the original units of the data.
 
     The line z_y = slope · z_x + intercept, with z = (x - m) / s, is in original units
     y = (s_y slope / s_x) · x + (m_y + s_y intercept - Σ m_x s_y slope / s_x); leave `y_scaling`
     out where the target was not standardised (m_y = 0, s_y = 1).
 
     Shapes: slope () for features fitted as (n,), else (features,) or (features, outputs);
-    intercept (), or (outputs,). Comes back as (slope, intercept) in those shapes, numbers as
-    floats.
+    intercept (), or (outputs,). Returns (slope, intercept) in those shapes, numbers as floats.
 
     Raises `ShapeError` where slope and features do not fit together, `ArgumentError` where a
-    scaling was not fitted, `DtypeError` for what is not a real number.
+    scaling was not fitted, `DtypeError` for data that are not real numbers.
 
     >>> features = Standardizer().fit([0.0, 2.0])
     >>> original_units(3.0, 10.0, features)  # 10 + 3 (x - 1) / 1
@@ -118,21 +124,18 @@ def original_units(
     where = "original_units"
     weight = float_array(where, "slope", slope)
     bias = float_array(where, "intercept", intercept)
-    x_mean, x_scale = _learnt(where, x_scaling)
+    x_mean, x_scale = _mean_and_scale(where, x_scaling)
     y_mean, y_scale = (
-        (np.zeros(()), np.ones(())) if y_scaling is None else _learnt(where, y_scaling)
+        (np.zeros(()), np.ones(())) if y_scaling is None else _mean_and_scale(where, y_scaling)
     )
     features = weight.shape[:1] == x_mean.shape if x_mean.ndim else weight.size == 1
     outputs = weight.shape[1:]
     if not features or len(outputs) > 1 or {y_mean.shape, bias.shape} - {(), outputs}:
-        shapes = (weight.shape, bias.shape, x_mean.shape, y_mean.shape)
-        refuse(
-            ShapeError,
-            where,
-            "slope, intercept and the scalings do not fit together",
-            expected="slope (features,) or (features, outputs), intercept () or (outputs,)",
-            given="slope {}, intercept {}, means of x {} and of y {}".format(*shapes),
-            cure="pass the scalings that the line was learnt with",
+        given = f"slope {weight.shape}, intercept {bias.shape}, means {x_mean.shape}"
+        raise ShapeError(
+            f"{where}: slope must have shape (features,) or (features, outputs), intercept () or "
+            f"(outputs,), got {given} of x and {y_mean.shape} of y; pass the scalings that the "
+            "line was learnt with"
         )
     if outputs and x_mean.ndim:
         x_mean, x_scale = x_mean[:, None], x_scale[:, None]
@@ -141,8 +144,40 @@ def original_units(
     return _plain(new_slope), _plain(y_mean + y_scale * bias - shift)
 
 
+def one_hot(
+    labels: ArrayLike, classes: int | None = None, *, dtype: DTypeLike = np.float32
+) -> Array:
+    """Return a row for each label, with 1 in the column of its class and 0 elsewhere.
+
+    out[..., k] = 1 if labels[...] = k, else 0. `classes` defaults to the largest label + 1;
+    pass it where a class may be missing from these labels.
+
+    Shapes: labels (...) to (..., classes).
+
+    Raises `LabelError` (an IndexError) for a label below 0 or not below `classes`, `DtypeError`
+    for labels that are not integers, `ArgumentError` for no labels without `classes`.
+
+    As torch.nn.functional.one_hot, in floats.
+
+    >>> one_hot([2, 0], classes=3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    where = "one_hot"
+    array = integers(where, labels)
+    if classes is None:
+        if not array.size:
+            raise ArgumentError(f"{where}: classes must be given where there are no labels")
+        classes = max(int(array.max()) + 1, 1)
+    count = check_integer(where, "classes", classes, low=1)
+    columns = class_labels(where, array, array.shape, count)
+    out = np.zeros((array.size, count), dtype)
+    out[np.arange(array.size), columns.reshape(-1)] = 1
+    return out.reshape(*array.shape, count)
+
+
 def _mean_and_deviation(x: Floats) -> tuple[Floats, Floats]:
-    """Each column's mean and standard deviation, of x scaled by powers of two to below 1."""
+    """Return each column's mean and deviation, computed on x scaled by powers of two."""
     exponent = np.frexp(abs(x).max(axis=0))[1]
     below_one = np.ldexp(x, -exponent)
     mean = below_one.mean(axis=0)
@@ -153,20 +188,18 @@ def _mean_and_deviation(x: Floats) -> tuple[Floats, Floats]:
     return np.ldexp(mean + drift, exponent), np.ldexp(deviation, exponent)
 
 
-def _learnt(where: str, scaling: Standardizer) -> tuple[Floats, Floats]:
-    """Mean and scale of a scaling that was fitted."""
+def _mean_and_scale(where: str, scaling: Standardizer) -> tuple[Floats, Floats]:
+    """Return mean and scale of a scaling that must be fitted."""
     if not hasattr(scaling, "mean"):
-        wrong, cure = "the Standardizer has not seen data", "call fit(x) first"
-        expected, given = "a fitted Standardizer", "one before fit"
-        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+        raise ArgumentError(f"{where}: the Standardizer must be fitted; call fit(x) first")
     return scaling.mean, scaling.scale
 
 
 def _working_dtype(data: Floats) -> np.dtype[np.floating[Any]]:
-    """At least float64, whatever comes in and goes out."""
+    """Return the dtype of computation: at least float64, whatever comes in and goes out."""
     return np.result_type(data.dtype, np.float64)
 
 
 def _plain(values: Floats) -> Any:
-    """A number as a float, an array as it is."""
+    """Return a number as a float, an array as it is."""
     return values if np.ndim(values) else float(values)

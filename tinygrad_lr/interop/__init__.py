@@ -1,4 +1,4 @@
-"""Models that other libraries wrote or are to read: `tg.interop.torch`, imported at first use."""
+"""Exchange models with other libraries: `tg.interop.torch`, imported on first use."""
 
 from __future__ import annotations
 

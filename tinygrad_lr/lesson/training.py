@@ -14,7 +14,7 @@ from ..linear import learning_rate_limit
 from ..support.abstract_array import Array
 from ..support.files import printable
 from ..train import History, fit
-from ..train.history import counted
+from ..train.history import count_of
 from .predictor import Description, Predictor
 from .problem import Problem
 
@@ -153,7 +153,7 @@ def divergence_error(history: History, settings: Settings, limit: float | None) 
     if not settings.standardize:
         cure += ", or leave out --no-standardize"
     first, last = history.losses[0], history.losses[-1]
-    steps = counted(history.steps, "step")
+    steps = count_of(history.steps, "step")
     return DivergenceError(
         f"the descent diverged after {steps}: the loss went from {first:.4g} to {last:.4g}; {cure}"
         "; no files were written"

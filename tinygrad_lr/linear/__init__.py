@@ -1,4 +1,4 @@
-"""Lines: the closed form of least squares, and the learning rates that descend to it."""
+"""Lines: the closed form of least squares, and the largest stable learning rate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The closed-form line: least squares solved at once, to the last digit that the data allow.
+"""The closed-form line: least squares without iteration, to the last digit of the data.
 
-Gradient descent approaches the line that `closed_form` finds in one step, so this is what a
-descent is checked against. Columns are scaled by powers of two (which rounds nothing) to about
+Gradient descent approaches the line that `closed_form` computes, so this is the reference for
+descents. Columns are scaled by powers of two (which rounds nothing) to about
 unit norm, centred, factored by QR, and the answer is refined with residuals summed in twice
 float64's precision.
 """
@@ -16,10 +16,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArgumentError, ShapeError, refuse
+from ..errors import ArgumentError, ShapeError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
 from ..support.validation import float_array, require_finite
+
+__all__ = ["Line", "closed_form"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -29,13 +31,13 @@ MAX_SHOWN_ROWS = 30  # in a notebook
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A fitted line (or plane): y ≈ x @ slope + intercept, and how far to trust it.
+    """A fitted line (or plane), y ≈ x @ slope + intercept, with its uncertainty.
 
     With n rows, p coefficients (the intercept is one) and RSS the sum of squared residuals:
 
     - `slope`: a float for one feature given as (n,), else an array of shape (features,)
     - `intercept`: a float, 0.0 where it was left out
-    - `r_squared`: 1 - RSS / Σ(y - ȳ)², the share of the variation in y that is explained;
+    - `r_squared`: 1 - RSS / Σ(y - ȳ)², the fraction of the variation in y that is explained;
       without an intercept 1 - RSS / Σy², as NIST has it; nan where y does not vary (is all zero)
     - `mse`: RSS / n, the loss that gradient descent minimises
     - `residual_standard_deviation`: √(RSS / (n - p)); nan where n = p, since a line through every
@@ -84,23 +86,23 @@ class Line:
         yield Table(head, rows, numeric=[1, 2], max_rows=MAX_SHOWN_ROWS)
 
     def predict(self, x: ArrayLike) -> float | Array:
-        """The line's value at x: x @ slope + intercept.
+        """Return the line's value at x: x @ slope + intercept.
 
         Shapes: for one feature a number or any (n,); for several (n, features), or (features,)
         for a single row. A single row gives a float, n rows an array (n,).
 
-        Raises `ShapeError` where x has other features than the fit, `ArgumentError` for nan or inf,
-        `DtypeError` for what is not a real number.
+        Raises `ShapeError` if x has other features than the fit, `ArgumentError` for nan or inf,
+        `DtypeError` for data that are not real numbers.
 
         >>> line = closed_form([0, 1, 2], [1, 3, 5])
         >>> round(line.predict(10), 12)
         21.0
         """
         rows, single = self._rows("Line.predict", x)
-        return _one(rows @ np.atleast_1d(self.slope) + self.intercept, single)
+        return _float_or_array(rows @ np.atleast_1d(self.slope) + self.intercept, single)
 
     def prediction_spread(self, x: ArrayLike) -> float | Array:
-        """The standard deviation of a new observation at x: give a prediction ± this.
+        """Return the standard deviation of a new observation at x: a prediction is ± this.
 
         s √(1 + x₀' (X'X)⁻¹ x₀), with s the residual standard deviation and x₀ the row of the
         design at x (with its leading 1, where there is an intercept): the scatter of one point
@@ -118,19 +120,20 @@ class Line:
         if len(self._root) > len(self._center):  # an intercept: its column of ones leads
             design = np.column_stack([np.ones(len(rows)), design])
         root = np.linalg.norm(design @ self._root, axis=1)
-        return _one(self.residual_standard_deviation * np.hypot(1.0, root), single)
+        return _float_or_array(self.residual_standard_deviation * np.hypot(1.0, root), single)
 
     def _rows(self, where: str, x: ArrayLike) -> tuple[Array, bool]:
-        """x as rows, and whether it was a single row."""
+        """Return x as rows, and True if it was a single row."""
         data = float_array(where, "x", x).astype(np.float64)
         features = len(self._center)
         one_feature = isinstance(self.slope, float)
         fits = data.ndim < 2 if one_feature else data.shape[-1:] == (features,) and data.ndim < 3
         if not fits:
-            expected = "a number or (n,)" if one_feature else f"(n, {features}) or ({features},)"
+            expected = "() or (n,)" if one_feature else f"(n, {features}) or ({features},)"
             cure = "x[:, 0]" if data.shape[1:] == (1,) else "the columns that were fitted"
-            wrong, given = "x does not fit the line", f"shape {data.shape}"
-            refuse(ShapeError, where, wrong, expected=expected, given=given, cure=f"pass {cure}")
+            raise ShapeError(
+                f"{where}: x must have shape {expected}, got {data.shape}; pass {cure}"
+            )
         require_finite(where, "x", data, self.names)
         return data.reshape(-1, features), data.ndim == (0 if one_feature else 1)
 
@@ -138,7 +141,7 @@ class Line:
 def closed_form(
     x: ArrayLike, y: ArrayLike, *, intercept: bool = True, names: Sequence[str] | None = None
 ) -> Line:
-    """The line with the smallest mean squared error through the points, without any descent.
+    """Fit the line with the smallest mean squared error, in closed form.
 
     Minimises Σ (y - x @ slope - intercept)²; where the columns are independent there is exactly
     one such line, X'X (intercept, slope) = X'y with X = [1, x]. That system is not formed (it
@@ -147,10 +150,10 @@ def closed_form(
     last digit or so; standard errors lose what the condition number takes.
 
     Shapes: x (n,) for one feature, or (n, features); y (n,). `names` names the features in errors
-    and in the result; left out, they are "x", or "x[:, 0]", "x[:, 1]" and so on.
+    and in the result; the default is "x", or "x[:, 0]", "x[:, 1]" and so on.
 
-    Raises `ShapeError` where the shapes do not fit, y of shape (n, 1) among them; `DtypeError` for
-    what is not a real number; `ArgumentError` for nan or inf (with its row and column), no rows,
+    Raises `ShapeError` if the shapes don't fit, such as y of shape (n, 1); `DtypeError` for data
+    that are not real numbers; `ArgumentError` for nan or inf (with its row and column), no rows,
     fewer rows than coefficients, columns that are combinations of others (with their names), and
     coefficients too large for float64.
 
@@ -162,52 +165,51 @@ def closed_form(
     >>> closed_form([5, 5, 5], [1, 2, 3], names=["age"])
     Traceback (most recent call last):
         ...
-    tinygrad_lr.errors.ArgumentError: closed_form: 'age' is constant; expected independent \
-columns that vary, given 1 of 1 that add nothing; leave out 'age'
+    tinygrad_lr.errors.ArgumentError: closed_form: x must have independent columns that vary, \
+but 'age' is constant; leave out 'age'
     """
-    columns, target, labels = _checked(x, y, intercept, names)
-    scaled, exponents = _unit_columns(columns)
-    goal, goal_exponent = _unit_columns(target[:, None])
+    columns, target, labels = _check(x, y, intercept, names)
+    scaled, exponents = _scale_columns(columns)
+    goal, goal_exponent = _scale_columns(target[:, None])
     goal, rows = goal[:, 0], len(target)
     center = scaled.mean(axis=0) if intercept else np.zeros(scaled.shape[1])
     centred = scaled - center
     if intercept:
         scaled, centred = (np.column_stack([np.ones(rows), part]) for part in (scaled, centred))
     q, r = np.linalg.qr(centred)
-    inverse = _inverse(r, scaled, labels, intercept)
+    inverse = _invert(r, scaled, labels, intercept)
     if intercept:  # back from centred columns: intercept = centred intercept - center · slope
         inverse_raw = inverse.copy()
         inverse_raw[0] -= center @ inverse[1:]
     else:
         inverse_raw = inverse
 
-    high, low, residual = _refined(scaled, goal, q, inverse_raw)
+    high, low, residual = _solve_refined(scaled, goal, q, inverse_raw)
     freedom = rows - scaled.shape[1]
     squares = math.fsum((residual * residual).tolist())
     deviation = math.sqrt(squares / freedom) if freedom else math.nan
     errors = deviation * np.linalg.norm(inverse_raw, axis=1)
     powers = goal_exponent - (np.append(0, exponents) if intercept else exponents)
-    with np.errstate(over="ignore"):  # told by the check below
+    with np.errstate(over="ignore"):  # checked below
         coefficients = np.ldexp(high + low, powers)
         errors = np.ldexp(errors, powers)
         mse = float(np.ldexp(squares / rows, 2 * goal_exponent[0]))
         deviation = float(np.ldexp(deviation, goal_exponent[0]))
         root = np.ldexp(inverse, (powers - goal_exponent)[:, None])
     if not (np.isfinite(coefficients).all() and np.isfinite(root).all() and math.isfinite(mse)):
-        wrong, expected = "the answer is outside float64", "magnitudes whose squares fit in float64"
-        given = f"x up to {abs(columns).max():.3g}, y up to {abs(target).max():.3g}"
-        refuse(
-            ArgumentError, "closed_form", wrong, expected=expected, given=given, cure="rescale them"
+        raise ArgumentError(
+            "closed_form: x and y must have magnitudes whose squares fit in float64, got x up to "
+            f"{abs(columns).max():.3g}, y up to {abs(target).max():.3g}; rescale them"
         )
     first = int(intercept)
     one_feature = np.ndim(x) == 1
     return Line(
-        slope=_one(coefficients[first:], one_feature),
+        slope=_float_or_array(coefficients[first:], one_feature),
         intercept=float(coefficients[0]) if intercept else 0.0,
         r_squared=_r_squared(goal, residual, intercept),
         mse=mse,
         residual_standard_deviation=deviation,
-        slope_error=_one(errors[first:], one_feature),
+        slope_error=_float_or_array(errors[first:], one_feature),
         intercept_error=float(errors[0]) if intercept else 0.0,
         degrees_of_freedom=freedom,
         names=labels,
@@ -216,29 +218,31 @@ columns that vary, given 1 of 1 that add nothing; leave out 'age'
     )
 
 
-def _refined(design: Array, goal: Array, q: Array, inverse: Array) -> tuple[Array, Array, Array]:
-    """Least squares, refined: coefficients as high + low, and residuals.
+def _solve_refined(
+    design: Array, goal: Array, q: Array, inverse: Array
+) -> tuple[Array, Array, Array]:
+    """Solve least squares with refinement: coefficients as high + low, and residuals.
 
-    Solves r + A c = y, A'r = 0 over and over for what the last answer leaves undone, which is
-    summed in twice the precision. Q spans A's columns, and inverse @ Q' is A's pseudo-inverse.
+    Solves r + A c = y, A'r = 0 repeatedly for what the last solution left over, which is summed
+    in twice the precision. Q spans A's columns, and inverse @ Q' is A's pseudo-inverse.
     """
     high = inverse @ (q.T @ goal)
     low = np.zeros_like(high)
     residual = goal - design @ high
     for steps in range(20):
-        undone = _residual_left(design, goal, residual, high, low)
+        leftover = _leftover(design, goal, residual, high, low)
         slant = inverse.T @ [_exact_dot(column, residual) for column in design.T]
-        along = q.T @ undone + slant
+        along = q.T @ leftover + slant
         step = inverse @ along + low
-        residual = residual + (undone - q @ along)
+        residual = residual + (leftover - q @ along)
         high, low = _two_sum(high, step)
         if steps and abs(step).max() <= ROUNDING * abs(high).max():
             break
     return high, low, residual
 
 
-def _residual_left(design: Array, goal: Array, residual: Array, high: Array, low: Array) -> Array:
-    """Y - r - A (high + low), summed in twice the precision, rounded once."""
+def _leftover(design: Array, goal: Array, residual: Array, high: Array, low: Array) -> Array:
+    """Return y - r - A (high + low), summed in twice the precision, rounded once."""
     total, rest = _two_sum(goal, -residual)
     for column, coefficient, tail in zip(design.T, high, low, strict=True):
         product, error = _two_product(column, coefficient)
@@ -248,34 +252,34 @@ def _residual_left(design: Array, goal: Array, residual: Array, high: Array, low
 
 
 def _exact_dot(a: Array, b: Array) -> float:
-    """The inner product, rounded once."""
+    """Return the inner product, rounded once."""
     return math.fsum(np.concatenate(_two_product(a, b)).tolist())
 
 
 def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """A + b = sum + error exactly (Knuth)."""
+    """Return sum and error with a + b = sum + error exactly (Knuth)."""
     total = a + b
     part = total - a
     return total, (a - (total - part)) + (b - part)
 
 
 def _two_product(a: Array, b: Array | np.float64) -> tuple[Array, Array]:
-    """A × b = product + error exactly (Dekker), for numbers below 1e290."""
+    """Return product and error with a × b = product + error exactly, below 1e290 (Dekker)."""
     product = a * b
-    (a_high, a_low), (b_high, b_low) = (_halves(a), _halves(b))
+    (a_high, a_low), (b_high, b_low) = (_split_halves(a), _split_halves(b))
     error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
     return product, error
 
 
-def _halves(a: Array | np.float64) -> tuple[Array | np.float64, Array | np.float64]:
-    """A = high + low, each of 26 bits, so that products of halves are exact (Veltkamp)."""
+def _split_halves(a: Array | np.float64) -> tuple[Array | np.float64, Array | np.float64]:
+    """Return a = high + low, each of 26 bits: products of halves are exact (Veltkamp)."""
     shifted = a * (2.0**27 + 1.0)
     high = shifted - (shifted - a)
     return high, a - high
 
 
-def _unit_columns(columns: Array) -> tuple[Array, NDArray[np.intc]]:
-    """Columns times powers of two, with root mean squares in [0.5, 1); and the exponents.
+def _scale_columns(columns: Array) -> tuple[Array, NDArray[np.intc]]:
+    """Scale columns by powers of two to root mean squares in [0.5, 1); return the exponents too.
 
     Powers of two, not the norms themselves: the scaling then rounds nothing.
     """
@@ -286,7 +290,7 @@ def _unit_columns(columns: Array) -> tuple[Array, NDArray[np.intc]]:
 
 
 def _r_squared(goal: Array, residual: Array, intercept: bool) -> float:
-    """Explained over total sum of squares; both sums are of squares, so nothing cancels."""
+    """Return explained over total sum of squares; nothing cancels in either sum."""
     if intercept:
         goal = goal - goal.mean()
         goal = goal - goal.mean()  # what rounding left of the mean
@@ -297,8 +301,8 @@ def _r_squared(goal: Array, residual: Array, intercept: bool) -> float:
     return min(1.0, math.fsum((fitted * fitted).tolist()) / total)
 
 
-def _inverse(r: Array, design: Array, names: tuple[str, ...], intercept: bool) -> Array:
-    """R's inverse, or an error naming the columns that are combinations of others.
+def _invert(r: Array, design: Array, names: tuple[str, ...], intercept: bool) -> Array:
+    """Return R's inverse, or raise with the columns that are combinations of others.
 
     A column is one where rounding its entries, and theirs, in the last place could make it so:
     |R_jj| = ‖x_j - Σ c_k x_k‖ <= tolerance (‖x_j‖ + Σ |c_k| ‖x_k‖).
@@ -316,7 +320,7 @@ def _inverse(r: Array, design: Array, names: tuple[str, ...], intercept: bool) -
     lengths = np.linalg.norm(r, axis=0)
     kept: list[int] = []
     found: list[int] = []
-    told: list[str] = []
+    reasons: list[str] = []
     for j in range(len(sizes)):
         shares = np.linalg.lstsq(r[:, kept] / lengths[kept], r[:, j])[0]
         weights = shares / lengths[kept]
@@ -333,58 +337,58 @@ def _inverse(r: Array, design: Array, names: tuple[str, ...], intercept: bool) -
         if intercept and counts[0]:
             parts.append(parts.pop(0))
         if intercept and parts == ["the intercept"]:
-            told.append(f"{labels[j]} is constant")
+            reasons.append(f"{labels[j]} is constant")
         else:
             sum_of = f"a combination of {' and '.join(parts)}" if parts else "all zeros"
-            told.append(f"{labels[j]} is {sum_of}")
-    refuse(
-        ArgumentError,
-        "closed_form",
-        ", and ".join(told),
-        expected="independent columns" + (" that vary" if intercept else ""),
-        given=f"{len(found)} of {len(names)} that add nothing",
-        cure=f"leave out {', '.join(labels[j] for j in found)}",
+            reasons.append(f"{labels[j]} is {sum_of}")
+    vary = " that vary" if intercept else ""
+    raise ArgumentError(
+        f"closed_form: x must have independent columns{vary}, but {', and '.join(reasons)}; leave "
+        f"out {', '.join(labels[j] for j in found)}"
     )
 
 
-def _checked(
+def _check(
     x: ArrayLike, y: ArrayLike, intercept: bool, names: Sequence[str] | None
 ) -> tuple[Array, Array, tuple[str, ...]]:
-    """Columns (n, features), target (n,) and the features' names, or the error."""
+    """Return columns (n, features), target (n,) and the features' names."""
     where = "closed_form"
     data, target = (
         float_array(where, "x", x).astype(np.float64),
         float_array(where, "y", y).astype(np.float64),
     )
-    given = f"x of shape {data.shape}, y of shape {target.shape}"
     if data.ndim not in {1, 2}:
-        expected, cure = "x of shape (n,) or (n, features)", "pass one row for each y"
-        refuse(ShapeError, where, "x is not a table", expected=expected, given=given, cure=cure)
+        raise ShapeError(
+            f"{where}: x must have shape (n,) or (n, features), got {data.shape}; pass one row for "
+            "each y"
+        )
     rows = len(data)
     if target.shape != (rows,):
         cure = "y[:, 0]" if target.shape[1:] == (1,) else "one y for each row of x"
-        expected, cure = f"y of shape {(rows,)}", f"pass {cure}"
-        refuse(ShapeError, where, "y does not fit x", expected=expected, given=given, cure=cure)
+        raise ShapeError(
+            f"{where}: y must have shape {(rows,)}, as x has {rows} rows, got {target.shape}; "
+            f"pass {cure}"
+        )
     columns = data[:, None] if data.ndim == 1 else data
     features = columns.shape[1]
     if features == 0 or rows < features + intercept:
-        count = f"{features + intercept} rows, one for each coefficient"
-        expected = f"at least {count}" if features else "at least one column"
-        cure = "pass more rows or fewer columns" if features else "pass a column"
-        refuse(ArgumentError, where, "x is too small", expected=expected, given=given, cure=cure)
+        least = f"{features + intercept} rows, one for each coefficient" if features else "1 column"
+        cure = "; pass more rows or fewer columns" if features else ""
+        raise ArgumentError(f"{where}: x must have at least {least}, got shape {data.shape}{cure}")
     labels = (names,) if isinstance(names, str) else tuple(names or ())
     if not labels:
         labels = ("x",) if data.ndim == 1 else tuple(f"x[:, {j}]" for j in range(features))
     if len(labels) != features:
-        expected = f"{features}, one for each column"
-        refuse(ArgumentError, where, "names do not fit x", expected=expected, given=len(labels))
+        raise ArgumentError(
+            f"{where}: names must be {features}, one for each column, got {len(labels)}"
+        )
     require_finite(where, "x", data, labels)
     require_finite(where, "y", target)
     return columns, target, labels
 
 
-def _one(values: Array, single: bool) -> float | Array:
-    """The only entry as a float, or the array, read-only."""
+def _float_or_array(values: Array, single: bool) -> float | Array:
+    """Return the only entry as a float, or the array, read-only."""
     if single:
         return float(values[0])
     values.flags.writeable = False

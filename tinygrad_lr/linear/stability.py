@@ -1,4 +1,4 @@
-"""Which learning rates are stable: the curvature of the loss tells."""
+"""The largest stable learning rate, from the curvature of the loss."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from ..core.chain_rule import pull_back, push_forward
 from ..core.grad_mode import RECORDING
-from ..core.graph import ordered
+from ..core.graph import topological_order
 from ..core.value import Value
-from ..errors import ArgumentError, GraphError, bad_argument
+from ..errors import ArgumentError, GraphError
+
+__all__ = ["learning_rate_limit"]
 
 Vector = list[Any]  # an array for each parameter
 Product = Callable[[Vector], Vector]
@@ -27,7 +29,7 @@ def learning_rate_limit(
     iterations: int = 1000,
     tolerance: float = 1e-9,
 ) -> float:
-    """The largest learning rate with which gradient descent is stable at the present weights.
+    """Return the largest stable learning rate of gradient descent at the present weights.
 
     Along an eigenvector of the Hessian with eigenvalue λ, a step multiplies the distance to the
     minimum by 1 - rate · λ: it shrinks where rate < 2/λ, so the limit is 2/λmax. For a straight
@@ -43,8 +45,8 @@ def learning_rate_limit(
 
     `model` is called with x and has `parameters()`; `loss(prediction, y)` gives a scalar Value.
 
-    Raises `GraphError` where the loss depends on no parameter, `ArgumentError` where it has more
-    than one entry, `NotDifferentiableError` where it has no second derivative.
+    Raises `GraphError` if the loss depends on no parameter, `ArgumentError` if it has more than
+    one entry, `NotDifferentiableError` if it has no second derivative.
 
     Source: LeCun, Simard, Pearlmutter, "Automatic Learning Rate Maximization by On-Line
     Estimation of the Hessian's Eigenvectors", 1993.
@@ -65,24 +67,19 @@ def learning_rate_limit(
 
 
 def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
-    """The function v -> H v: the gradient, recorded, pushed forward along v."""
+    """Return the function v -> H v: the gradient, recorded, pushed forward along v."""
     if isinstance(value, Value) and value.size != 1:
         raise ArgumentError(
-            bad_argument(
-                "learning_rate_limit",
-                "the loss is not a scalar",
-                expected="a Value with one entry",
-                given=f"shape {value.shape}",
-                cure="reduce it with mean() or sum()",
-            )
+            f"learning_rate_limit: the loss must have one entry, got shape {value.shape}; reduce "
+            "it with mean() or sum()"
         )
-    order = ordered([value]) if isinstance(value, Value) else []
+    order = topological_order([value]) if isinstance(value, Value) else []
     if set(parameters).isdisjoint(order):
         raise GraphError("learning_rate_limit: the loss depends on no parameter of the model")
     one = 1.0 if type(value._content) is float else np.ones_like(value._content)[()]
     cotangents = pull_back({value: one}, recording=True)
     gradient = [cotangents.get(p) for p in parameters]
-    steps = ordered(g for g in gradient if isinstance(g, Value))
+    steps = topological_order(g for g in gradient if isinstance(g, Value))
 
     def product(v: Vector) -> Vector:
         tangents = push_forward(steps, dict(zip(parameters, v, strict=True)))
@@ -97,7 +94,7 @@ def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
 def _largest_eigenvalue(
     product: Product, parameters: Sequence[Value], iterations: int, tolerance: float
 ) -> float:
-    """λmax, the largest in sign, not in magnitude."""
+    """Return λmax, the largest with its sign, not in magnitude."""
     random = np.random.default_rng(0)
     start = [_like(p, random.standard_normal(p.shape)) for p in parameters]
     top, size = _power_iteration(product, start, iterations, tolerance)
@@ -114,7 +111,7 @@ def _largest_eigenvalue(
 def _power_iteration(
     product: Product, v: Vector, iterations: int, tolerance: float
 ) -> tuple[float, float]:
-    """The Rayleigh quotient v·Hv/v·v at the end, and the length of Hv for v of length 1."""
+    """Return the Rayleigh quotient v·Hv/v·v at the end, and the length of Hv for a unit v."""
     rayleigh = length = 0.0
     size = _length(v)
     for _ in range(iterations):
@@ -132,7 +129,7 @@ def _power_iteration(
 
 
 def _dot(a: Vector, b: Vector) -> float:
-    """The inner product, added up in float64."""
+    """Return the inner product, summed in float64."""
     return math.fsum(
         float(np.sum(np.multiply(x, y, dtype=np.float64))) for x, y in zip(a, b, strict=True)
     )
@@ -143,6 +140,6 @@ def _length(v: Vector) -> float:
 
 
 def _like(parameter: Value, entries: Any) -> Any:
-    """The entries in the parameter's shape and dtype, a Python float for a Python float."""
+    """Return entries in the parameter's shape and dtype, a float for a Python float."""
     data = parameter._content
     return float(entries) if type(data) is float else np.asarray(entries, data.dtype)[()]

@@ -1,4 +1,4 @@
-"""Losses between one score and yes or no: binary cross entropy and the hinge."""
+"""Losses of binary classification: binary cross entropy and the hinge."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
-from ..errors import ArgumentError, ShapeError, refuse
-from ..ops import relu, sigmoid_cross_entropy, softplus, take_along_axis
+from ..core.node import unwrap
+from ..errors import ArgumentError, ShapeError
+from ..ops.activation import relu, softplus
+from ..ops.cross_entropy import sigmoid_cross_entropy
+from ..ops.index import take_along_axis
 from ..support.abstract_array import looked_at
 from ..support.validation import check_number, class_labels, shape_mismatch
-from .classes import scores
-from .residual import matched, real_numbers, reduced
+from .shared import as_real_array, class_scores, match_target, reduce_entries, require_weights
+
+__all__ = ["binary_cross_entropy", "hinge"]
 
 
 def binary_cross_entropy(
@@ -25,17 +28,18 @@ def binary_cross_entropy(
 ) -> Any:
     """The cross entropy -w (c t ln σ(ŷ) + (1 - t) ln(1 - σ(ŷ))) of logits ŷ and probabilities t.
 
-    Its derivative with respect to a logit is σ(ŷ) - t (where w = c = 1). The logistic function σ
-    is inside: pass what the last linear layer gives. Finite for finite logits of any size.
+    Its derivative with respect to a logit is σ(ŷ) - t (where w = c = 1). The logistic function σ is
+    included: pass the output of the last linear layer. Finite for finite logits of any size.
 
-    - `target`: 0 or 1, or a probability between.
+    - `target`: 0 or 1, or a probability in between.
     - `weights` w multiply the entries; the mean still divides by their number, as in PyTorch.
-    - `pos_weight` c multiplies the positive part: the ratio of negatives to positives balances.
+    - `pos_weight` c multiplies the positive part; the ratio of negatives to positives balances the
+      classes.
 
-    Shapes: prediction and target of one shape; `weights` and `pos_weight` a number, of that shape,
-    or a number for each column (its last axis). Raises `ShapeError` for other shapes,
-    `ArgumentError` for a target outside 0 to 1 and for weights below 0, `DtypeError` for what is
-    not made of real numbers.
+    Shapes: prediction and target of equal shape; `weights` and `pos_weight` a number, of that
+    shape, or a number for each column (its last axis). Raises `ShapeError` for other shapes,
+    `ArgumentError` for a target outside 0 to 1 and for weights below 0, `DtypeError` unless all are
+    real numbers.
 
     Source: `torch.nn.functional.binary_cross_entropy_with_logits`.
 
@@ -46,8 +50,8 @@ def binary_cross_entropy(
     (1000.6931471805599, [-1.0, 0.5])
     """
     where = "binary_cross_entropy"
-    prediction, target = matched(where, prediction, target)
-    looked_at(plain(target), _require_shares)
+    prediction, target = match_target(where, prediction, target)
+    looked_at(unwrap(target), _require_probabilities)
     if pos_weight is None:
         entries = sigmoid_cross_entropy(prediction, target)
     else:
@@ -55,32 +59,35 @@ def binary_cross_entropy(
         entries = positive + (1 - target) * softplus(prediction)
     if weights is not None:
         entries = _weights("weights", weights, prediction) * entries
-    return reduced(where, entries, reduction)
+    return reduce_entries(where, entries, reduction)
 
 
-def _require_shares(target: Any) -> None:
-    """Raises `ArgumentError` for the first number that is not from 0 to 1."""
+def _require_probabilities(target: Any) -> None:
+    """Raise `ArgumentError` for the first number outside 0 to 1."""
     t = np.asarray(target)
     if np.minimum.reduce(t, None, initial=1) >= 0 and np.maximum.reduce(t, None, initial=0) <= 1:
         return
     place = np.argwhere(~((t >= 0) & (t <= 1)))[0].tolist()
-    wrong = f"target{place if place else ''} is no probability"
-    expected, given = "numbers from 0 to 1", t[tuple(place)]
-    cure = "for labels -1 and 1 pass (target + 1) / 2" if given == -1 else ""
-    refuse(ArgumentError, "binary_cross_entropy", wrong, expected=expected, given=given, cure=cure)
+    given = t[tuple(place)]
+    cure = "; for labels -1 and 1 pass (target + 1) / 2" if given == -1 else ""
+    raise ArgumentError(
+        f"binary_cross_entropy: target{place if place else ''} must be from 0 to 1, "
+        f"got {given}{cure}"
+    )
 
 
 def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
     """The hinge max(0, margin - t ŷ) for t = ±1; for labels y, Σ max(0, margin - ŷ_y + ŷ_k)/C.
 
-    It is 0 where the right side wins by the margin; its derivative at the bend is 0. Of several
+    It is 0 where the right class wins by the margin; its derivative at the kink is 0. For several
     classes, the sum is over all C but the right one.
 
-    Shapes: prediction and target of one shape, the target -1 and 1; or prediction (..., C) and
-    integer labels (...). A scalar results, or the shape of the target with reduction "none".
+    Shapes: prediction and target of equal shape, the target -1 and 1; or prediction (..., C) and
+    integer labels (...). The result is a scalar, or has the shape of the target with reduction
+    "none".
 
-    Raises `ShapeError` for other shapes, `ArgumentError` for a target that is not -1 or 1, and
-    for labels the errors of `cross_entropy`.
+    Raises `ShapeError` for other shapes, `ArgumentError` for a target other than -1 and 1, and for
+    labels the errors of `cross_entropy`.
 
     Source: `torch.nn.functional.multi_margin_loss` for labels; Cortes, Vapnik, "Support-Vector
     Networks", 1995, for ±1.
@@ -95,43 +102,42 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
     """
     margin = check_number("hinge", "margin", margin, positive=True)
     if np.shape(target) == np.shape(prediction):
-        return reduced("hinge", _two_sided(prediction, target, margin), reduction)
-    prediction, of_classes = scores("hinge", prediction, -1)
+        return reduce_entries("hinge", _two_sided(prediction, target, margin), reduction)
+    prediction, of_classes = class_scores("hinge", prediction, -1)
     if of_classes.shape[-1] == 1:
         raise shape_mismatch("hinge", prediction.shape, np.shape(target))
     labels = class_labels("hinge", target, of_classes.shape[:-1], of_classes.shape[-1])[..., None]
     right = take_along_axis(of_classes, labels, -1)
     others = (np.arange(of_classes.shape[-1]) != labels).astype(of_classes.dtype)
     rows = np.sum(others * relu(margin - right + of_classes), axis=-1) / of_classes.shape[-1]
-    return reduced("hinge", rows, reduction)
+    return reduce_entries("hinge", rows, reduction)
 
 
 def _two_sided(prediction: Any, target: Any, margin: float) -> Any:
-    prediction, target = matched("hinge", prediction, target)
-    looked_at(plain(target), _require_sides)
+    prediction, target = match_target("hinge", prediction, target)
+    looked_at(unwrap(target), _require_sides)
     return relu(margin - target * prediction)
 
 
 def _require_sides(target: Any) -> None:
-    """Raises `ArgumentError` for the first number that is not -1 or 1."""
+    """Raise `ArgumentError` for the first number other than -1 and 1."""
     t = np.asarray(target)
     if (np.abs(t) == 1).all():
         return
     given = t[np.abs(t) != 1].flat[0]
-    cure = "for labels 0 and 1 pass 2 * target - 1" if given == 0 else ""
-    wrong = "a target is no side"
-    refuse(ArgumentError, "hinge", wrong, expected="-1 or 1", given=given, cure=cure)
+    cure = "; for labels 0 and 1 pass 2 * target - 1" if given == 0 else ""
+    raise ArgumentError(f"hinge: target must be -1 or 1, got {given}{cure}")
 
 
 def _weights(name: str, given: Any, prediction: Any) -> Any:
-    """Weights that fit the entries, in the dtype of the prediction."""
+    """Return weights that broadcast to the entries, in the dtype of the prediction."""
     where = "binary_cross_entropy"
-    array = real_numbers(where, name, given)
+    array = as_real_array(where, name, given)
     shape = prediction.shape
     if array.shape not in {(), shape, shape[-1:]}:
-        expected = f"a number, shape {shape}" + (f" or {shape[-1:]}" if len(shape) > 1 else "")
-        refuse(ShapeError, where, f"{name} does not fit", expected=expected, given=array.shape)
-    if not (np.isfinite(array) & (array >= 0)).all():
-        wrong, expected = f"{name} is out of range", "finite numbers, 0 or more"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{array.tolist()!r:.60}")
+        columns = f" or {shape[-1:]}" if len(shape) > 1 else ""
+        raise ShapeError(
+            f"{where}: {name} must be a number or have shape {shape}{columns}, got {array.shape}"
+        )
+    require_weights(where, name, array)
     return array.astype(prediction.dtype) if array.ndim else float(array)

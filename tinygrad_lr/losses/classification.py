@@ -1,4 +1,4 @@
-"""Losses between the scores of several classes and the right one: cross entropy and its kin."""
+"""Losses of classification into several classes: cross entropy and relatives."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, refuse
-from ..ops import log_softmax, softmax_cross_entropy, take_along_axis
+from ..errors import ArgumentError
+from ..ops.activation import log_softmax
+from ..ops.cross_entropy import softmax_cross_entropy
+from ..ops.index import take_along_axis
 from ..support.abstract_array import entries
-from ..support.validation import check_number, class_labels, shape_mismatch
-from .classes import class_weights, probabilities, reduced_rows, scores, without_ignored
-from .residual import reduced
+from ..support.validation import check_fraction, class_labels, shape_mismatch
+from .shared import (
+    class_scores,
+    class_weights,
+    mask_ignored,
+    probabilities,
+    reduce_entries,
+    reduce_rows,
+)
+
+__all__ = ["cross_entropy", "kl_divergence", "nll"]
 
 
 def cross_entropy(
@@ -26,24 +36,23 @@ def cross_entropy(
 ) -> Any:
     """The cross entropy -Σ p_k ln softmax(ŷ)_k of logits ŷ: -ln softmax(ŷ)_y for a label y.
 
-    Its derivative with respect to the logits is softmax(ŷ) - p. Logits are what the last linear
-    layer gives: do not apply softmax to them before. Finite for finite logits of any size.
+    Its derivative with respect to the logits is softmax(ŷ) - p. Logits are the output of the last
+    linear layer: don't apply softmax before. Finite for finite logits of any size.
 
     - `target`: integer labels, or the probabilities p of all classes (rows that add up to 1).
     - `axis`: where the classes are; PyTorch has them on axis 1, which is the last for (N, C).
     - `weights`: a number ≥ 0 for each class. The mean over labels is then Σ w_y l / Σ w_y; over
       probabilities, where w_k multiplies each term of the sum, it is that of the rows.
-    - `ignore_index`: rows with this label do not count, in the mean neither. If all are ignored
-      the loss is 0, and so are its derivatives (in PyTorch: nan).
+    - `ignore_index`: rows with this label don't count, not even in the mean. If all are ignored,
+      the loss and its derivatives are 0 (in PyTorch: nan).
     - `label_smoothing` ε: p becomes (1 - ε) p + ε/C, with C classes.
 
-    Shapes: prediction (..., C), target (...) for labels or (..., C) for probabilities; a scalar
-    results, or (...) with reduction "none". The target may be a Value if it is probabilities.
+    Shapes: prediction (..., C), target (...) for labels or (..., C) for probabilities; the result
+    is a scalar, or (...) with reduction "none". A target of probabilities can be a Value.
 
-    Raises `ShapeError` for shapes that do not fit, `DtypeError` (a TypeError) for labels that are
-    no integers, `LabelError` (an IndexError) for the first that is no class, with its row,
-    `ArgumentError` for probabilities below 0 or that do not add up to 1, and for options out of
-    range.
+    Raises `ShapeError` for other shapes, `DtypeError` (a TypeError) unless labels are integers,
+    `LabelError` (an IndexError) for the first label out of range, with its row, `ArgumentError` for
+    probabilities below 0 or with a sum other than 1, and for options out of range.
 
     Source: `torch.nn.functional.cross_entropy`.
 
@@ -54,29 +63,32 @@ def cross_entropy(
     (0.1198, [[-0.1065, 0.0533, 0.0533], [0.0, 0.0, 0.0]])
     """
     where = "cross_entropy"
-    prediction, logits = scores(where, prediction, axis)
+    prediction, logits = class_scores(where, prediction, axis)
     classes = logits.shape[-1]
     scale = None if weights is None else class_weights(where, weights, classes)
-    smoothing = _checked_smoothing(label_smoothing) if label_smoothing else 0.0
+    smoothing = (
+        check_fraction(where, "label_smoothing", label_smoothing) if label_smoothing else 0.0
+    )
     if np.shape(target) == prediction.shape:
         if ignore_index is not None:
-            expected, given = "labels as the target", "probabilities"
-            refuse(ArgumentError, where, "ignore_index is a label", expected=expected, given=given)
+            raise ArgumentError(
+                f"{where}: target must be labels with ignore_index, got probabilities"
+            )
         p = probabilities(where, prediction, target, axis)
-        return reduced(where, _expected(logits, p, scale, smoothing), reduction)
+        return reduce_entries(where, _soft_cross_entropy(logits, p, scale, smoothing), reduction)
     labels = class_labels(where, target, logits.shape[:-1], classes, ignore_index)
     if scale is None and ignore_index is None and not smoothing:
         average = reduction == "mean"
         rows = softmax_cross_entropy.evaluate((logits,), {"labels": labels, "average": average})
-        return rows if average else reduced(where, rows, reduction)
-    labels, kept = without_ignored(labels, ignore_index)
+        return rows if average else reduce_entries(where, rows, reduction)
+    labels, kept = mask_ignored(labels, ignore_index)
     share = 1.0 if scale is None else entries(scale, labels)
     if smoothing:
         p = (np.arange(classes) == labels[..., None]).astype(logits.dtype)
-        rows = _expected(logits, p, scale, smoothing)
-        return reduced_rows(where, rows, reduction, share, kept)
+        rows = _soft_cross_entropy(logits, p, scale, smoothing)
+        return reduce_rows(where, rows, reduction, share, kept)
     rows = softmax_cross_entropy(logits, labels=labels)
-    return reduced_rows(where, rows, reduction, share, kept, factor=share)
+    return reduce_rows(where, rows, reduction, share, kept, factor=share)
 
 
 def nll(
@@ -90,8 +102,8 @@ def nll(
 ) -> Any:
     """The negative log likelihood -ŷ_y of labels y, for log-probabilities ŷ.
 
-    For a network that ends in `log_softmax`; from logits, `cross_entropy` is the same in one step.
-    Arguments, shapes and errors are those of `cross_entropy` with labels.
+    For a network that ends in `log_softmax`; from logits, use `cross_entropy`, which is the same in
+    one step. Arguments, shapes and errors are those of `cross_entropy` with labels.
 
     Source: `torch.nn.functional.nll_loss`.
 
@@ -99,16 +111,16 @@ def nll(
     2.0794415416798357
     """
     where = "nll"
-    likelihoods = scores(where, prediction, axis)[1]
+    likelihoods = class_scores(where, prediction, axis)[1]
     classes = likelihoods.shape[-1]
     scale = None if weights is None else class_weights(where, weights, classes)
     labels = class_labels(where, target, likelihoods.shape[:-1], classes, ignore_index)
-    labels, kept = without_ignored(labels, ignore_index)
+    labels, kept = mask_ignored(labels, ignore_index)
     rows = -np.squeeze(take_along_axis(likelihoods, labels[..., None], -1), -1)
     if scale is None and kept is None:
-        return reduced(where, rows, reduction)
+        return reduce_entries(where, rows, reduction)
     share = 1.0 if scale is None else entries(scale, labels)
-    return reduced_rows(where, rows, reduction, share, kept, factor=share)
+    return reduce_rows(where, rows, reduction, share, kept, factor=share)
 
 
 def kl_divergence(
@@ -121,12 +133,12 @@ def kl_divergence(
 ) -> Any:
     """The divergence KL(p ‖ q) = Σ p_k (ln p_k - ln q_k) of each row, with ln q = log_softmax(ŷ).
 
-    The prediction may be logits or log-probabilities, since `log_softmax` leaves the latter as
-    they are. The target is probabilities p, 0 ln 0 being 0; with `log_target` it is logits or
-    log-probabilities too, as in distilling one network into another.
+    The prediction can be logits or log-probabilities, which `log_softmax` leaves unchanged. The
+    target is probabilities p, with 0 ln 0 = 0; with `log_target` it is logits or log-probabilities
+    too, as in distillation.
 
-    Shapes: both (..., C), the classes on `axis`; a scalar results, or the divergence of each row,
-    (...), with reduction "none". The mean is that of the rows: PyTorch's "batchmean" for (N, C),
+    Shapes: both (..., C), the classes on `axis`; the result is a scalar, or the divergence of each
+    row, (...), with reduction "none". The mean is over rows: PyTorch's "batchmean" for (N, C),
     where its "mean" divides by C too. Errors are those of `cross_entropy` with probabilities.
 
     Source: Kullback, Leibler, "On Information and Sufficiency", 1951; `torch.nn.functional.kl_div`.
@@ -138,32 +150,23 @@ def kl_divergence(
     (0.6931471805599453, [[-0.5, 0.5]])
     """
     where = "kl_divergence"
-    prediction, logits = scores(where, prediction, axis)
+    prediction, logits = class_scores(where, prediction, axis)
     if np.shape(target) != prediction.shape:
         raise shape_mismatch(where, prediction.shape, np.shape(target))
     if log_target:
-        log_p = log_softmax(scores(where, target, axis)[1].astype(logits.dtype))
+        log_p = log_softmax(class_scores(where, target, axis)[1].astype(logits.dtype))
         p = np.exp(log_p)
     else:
         p = probabilities(where, prediction, target, axis)
         log_p = np.log(np.where(p > 0, p, 1.0))
     rows = np.sum(p * (log_p - log_softmax(logits)), axis=-1)
-    return reduced(where, rows, reduction)
+    return reduce_entries(where, rows, reduction)
 
 
-def _expected(logits: Any, p: Any, scale: Any, smoothing: float) -> Any:
-    """-Σ w_k p_k ln softmax_k of each row, p being smoothed before."""
+def _soft_cross_entropy(logits: Any, p: Any, scale: Any, smoothing: float) -> Any:
+    """Return -Σ w_k p_k ln softmax_k of each row, with smoothed p."""
     if smoothing:
         p = p * (1 - smoothing) + smoothing / logits.shape[-1]
     if scale is not None:
         p = p * scale.astype(logits.dtype)
     return -np.sum(p * log_softmax(logits), axis=-1)
-
-
-def _checked_smoothing(label_smoothing: float) -> float:
-    """A number from 0 to 1. Raises `ArgumentError` for anything else."""
-    smoothing = check_number("cross_entropy", "label_smoothing", label_smoothing)
-    if smoothing > 1:
-        wrong, expected = "label_smoothing is out of range", "a number from 0 to 1"
-        refuse(ArgumentError, "cross_entropy", wrong, expected=expected, given=label_smoothing)
-    return smoothing

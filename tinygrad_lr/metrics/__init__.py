@@ -1,8 +1,8 @@
-"""Metrics: how good predictions are, as numbers for people; nothing here is differentiated.
+"""Metrics: the quality of predictions, as numbers to report; none is differentiated.
 
-Each is a function of prediction and target, arrays or Values, that gives a float. `BY_NAME` has
+Each is a function of prediction and target, arrays or Values, that returns a float. `BY_NAME` has
 those that `fit(metrics=["accuracy"])` finds by name; any other function of prediction and target
-can stand in their place, as `top_k(3)` or functools.partial(f1, average="weighted").
+can be passed too, such as `top_k(3)` or functools.partial(f1, average="weighted").
 """
 
 from __future__ import annotations
@@ -48,4 +48,8 @@ BY_NAME: dict[str, Metric] = {
     "top_3": top_k(3),
     "top_5": top_k(5),
 }
-"""The metrics that have a name."""
+"""The metrics that can be passed by name."""
+
+
+def __dir__() -> list[str]:
+    return __all__

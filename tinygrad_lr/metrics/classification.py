@@ -1,4 +1,4 @@
-"""How often the predicted class is the right one: accuracy, top-k, precision, recall and F1."""
+"""Metrics of classification: accuracy, top-k accuracy, precision, recall and F1."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
-from ..errors import ArgumentError, refuse
+from ..core.node import unwrap
+from ..errors import ArgumentError
 from ..support.abstract_array import Array
-from ..support.validation import check_integer, class_labels, float_array
-from .confusion import counted
-from .decision import Metric, decisions, whole_labels
+from ..support.validation import check_choice, check_integer, class_labels, float_array
+from .confusion import count_confusions
+from .decision import Metric, as_integer_labels, decide
+
+__all__ = ["accuracy", "f1", "precision", "recall", "top_k"]
 
 AVERAGES = ("binary", "macro", "weighted")
 
 
 def accuracy(prediction: Any, target: Any) -> float:
-    """The part of the rows whose predicted class is the true one.
+    """Return the fraction of the rows whose predicted class is the true one.
 
     - Logits or probabilities (..., C) with labels (...): the class of the largest is predicted,
-      the first of equal ones.
+      the first of equals.
     - Floats (...) or (..., 1) with labels 0 and 1, or -1 and 1: one logit; above 0 is positive.
     - Integers or booleans with labels of their shape: labels already.
 
-    nan where there are no rows, or a logit is nan. Labels may be whole floats.
+    nan if there are no rows, or a logit is nan. Labels may be integers stored as floats.
 
-    Raises `ShapeError` for other shapes, `LabelError` (an IndexError) for a label that is no
-    class, `DtypeError` (a TypeError) for a target that is no labels.
+    Raises `ShapeError` for other shapes, `LabelError` (an IndexError) for a label out of
+    range, `DtypeError` (a TypeError) for a target that has no labels.
 
     Source: `sklearn.metrics.accuracy_score`.
 
@@ -37,17 +39,17 @@ def accuracy(prediction: Any, target: Any) -> float:
     >>> accuracy([-1.5, 2.0], [0, 1])
     1.0
     """
-    decided = decisions("accuracy", prediction, target)
+    decided = decide("accuracy", prediction, target)
     if not decided.certain or not decided.true.size:
         return math.nan
     return float(np.mean(decided.predicted == decided.true))
 
 
 def top_k(k: int) -> Metric:
-    """The metric: the part of the rows whose true class is among the k with the largest logits.
+    """Return a metric: the fraction of rows whose true class is among the k largest logits.
 
-    Of equal logits the first class goes before, so that top_k(1) is `accuracy`. The function
-    takes logits (..., C) and labels (...); its `__name__` is "top_5" for k = 5. nan where there
+    Of equal logits the first class counts as larger, so that top_k(1) is `accuracy`. The metric
+    takes logits (..., C) and labels (...); its `__name__` is "top_5" for k = 5. nan if there
     are no rows, or a logit is nan. Raises `ArgumentError` for a k below 1, and on use for one
     above C; `ShapeError` and `LabelError` as `accuracy`.
 
@@ -60,12 +62,13 @@ def top_k(k: int) -> Metric:
     where = f"top_{k}"
 
     def metric(prediction: Any, target: Any) -> float:
-        logits = float_array(where, "prediction", plain(prediction))
+        logits = float_array(where, "prediction", unwrap(prediction))
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
-            expected, given = f"as many classes as {k}", f"a prediction of shape {logits.shape}"
-            refuse(ArgumentError, where, "k is too large", expected=expected, given=given)
-        given_labels = whole_labels(where, plain(target))
+            raise ArgumentError(
+                f"{where}: the prediction must have at least {k} classes, got shape {logits.shape}"
+            )
+        given_labels = as_integer_labels(where, unwrap(target))
         labels = class_labels(where, given_labels, logits.shape[:-1], classes)[..., None]
         if not labels.size or np.isnan(logits).any():
             return math.nan
@@ -74,76 +77,77 @@ def top_k(k: int) -> Metric:
         return float(np.mean(np.sum((logits > right) | earlier, axis=-1) < k))
 
     metric.__name__ = metric.__qualname__ = where
-    metric.__doc__ = f"The part of the rows whose true class is among the {k} likeliest."
+    metric.__doc__ = f"Return the fraction of the rows whose true class is among the {k} likeliest."
     return metric
 
 
 def precision(prediction: Any, target: Any, average: str | None = None) -> float:
-    """The part of the rows predicted as a class that are of it, TP / (TP + FP).
+    """Return the fraction of the rows predicted as a class that are of it, TP / (TP + FP).
 
-    `average` says of which class: "binary" of class 1; "macro" the mean of all classes that occur
-    in target or prediction; "weighted" that mean weighted by how many rows each class has. Unless
-    given it is "binary" for two classes, else "macro". Where nothing was predicted it is 0. The
-    "micro" average of other libraries is `accuracy`.
+    `average` is "binary" for class 1 alone; "macro" for the mean of all classes that occur in
+    target or prediction; "weighted" for that mean weighted by the number of rows of each class.
+    The default is "binary" for two classes, else "macro". It is 0 for a class that was never
+    predicted. The "micro" average of other libraries is `accuracy`.
 
-    Shapes and errors are those of `accuracy`; nan where there are no rows, or a logit is nan.
+    Shapes and errors are those of `accuracy`; nan if there are no rows, or a logit is nan.
 
     Source: `sklearn.metrics.precision_score`.
 
     >>> precision([1, 1, 0, 1], [1, 0, 0, 1])
     0.6666666666666666
     """
-    return _averaged("precision", prediction, target, average)
+    return _average("precision", prediction, target, average)
 
 
 def recall(prediction: Any, target: Any, average: str | None = None) -> float:
-    """The part of the rows of a class that were predicted as it, TP / (TP + FN).
+    """Return the fraction of the rows of a class that were predicted as it, TP / (TP + FN).
 
-    Where no row is of the class it is 0. All else is as in `precision`.
+    It is 0 for a class without rows. All else is as in `precision`.
 
     Source: `sklearn.metrics.recall_score`.
 
     >>> recall([1, 1, 0, 0], [1, 0, 0, 1])
     0.5
     """
-    return _averaged("recall", prediction, target, average)
+    return _average("recall", prediction, target, average)
 
 
 def f1(prediction: Any, target: Any, average: str | None = None) -> float:
-    """The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); else as `precision`.
+    """Return the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
+
+    All else is as in `precision`.
 
     Source: `sklearn.metrics.f1_score`.
 
     >>> f1([1, 1, 0, 1], [1, 0, 0, 1])
     0.8
     """
-    return _averaged("f1", prediction, target, average)
+    return _average("f1", prediction, target, average)
 
 
-def _averaged(where: str, prediction: Any, target: Any, average: str | None) -> float:
-    if average is not None and average not in AVERAGES:
-        expected, given = "'binary', 'macro' or 'weighted'", f"{average!r:.60}"
-        refuse(ArgumentError, where, "average is unknown", expected=expected, given=given)
-    decided = decisions(where, prediction, target)
+def _average(where: str, prediction: Any, target: Any, average: str | None) -> float:
+    if average is not None:
+        check_choice(where, "average", average, AVERAGES)
+    decided = decide(where, prediction, target)
     if not decided.certain or not decided.true.size:
         return math.nan
-    matrix = counted(where, decided)
+    matrix = count_confusions(where, decided)
     if average == "binary" and len(matrix) > 2:
-        expected, given = "two classes, or average='macro'", f"{len(matrix)} classes"
-        refuse(
-            ArgumentError, where, "there is no one positive class", expected=expected, given=given
+        raise ArgumentError(
+            f"{where}: average must be 'macro' or 'weighted' for {len(matrix)} classes, got "
+            "'binary'"
         )
     if average == "binary" or (average is None and len(matrix) <= 2):
         matrix = np.pad(matrix, (0, 2 - len(matrix))) if len(matrix) < 2 else matrix
-        return float(_figures(where, matrix)[1])
-    figures, of_class = _figures(where, matrix), matrix.sum(axis=1)
+        return float(_scores(where, matrix)[1])
+    scores, of_class = _scores(where, matrix), matrix.sum(axis=1)
     if average == "weighted":
-        return float(np.average(figures, weights=of_class))
-    return float(np.mean(figures[(of_class + matrix.sum(axis=0)) > 0]))
+        return float(np.average(scores, weights=of_class))
+    return float(np.mean(scores[(of_class + matrix.sum(axis=0)) > 0]))
 
 
-def _figures(where: str, matrix: Array) -> Array:
-    """The figure of each class; 0 where it would be 0/0."""
+def _scores(where: str, matrix: Array) -> Array:
+    """Return the score of each class; 0 where it would be 0/0."""
     right, predicted, true = np.diagonal(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
     whole = {"precision": predicted, "recall": true, "f1": (predicted + true) / 2}[where]
     return np.where(whole > 0, right / np.where(whole > 0, whole, 1), 0.0)

@@ -1,4 +1,4 @@
-"""How far predicted numbers are from the true ones, computed in float64."""
+"""Metrics of regression, computed in float64."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
+from ..core.node import unwrap
 from ..support.abstract_array import Array
 from ..support.validation import float_array, shape_mismatch
 
+__all__ = ["mae", "mse", "r2", "rmse"]
+
 
 def mse(prediction: Any, target: Any) -> float:
-    """The mean squared error, mean (ŷ - y)²; nan where there are no entries.
+    """Return the mean squared error, mean (ŷ - y)²; nan if there are no entries.
 
-    Shapes: both the same. Raises `ShapeError` for different ones, `DtypeError` for what is not
-    made of real numbers.
+    Shapes: both the same. Raises `ShapeError` for different ones, `DtypeError` for data that
+    are not real numbers.
 
     >>> mse([1.0, 3.0], [0.0, 1.0])
     2.5
@@ -26,7 +28,7 @@ def mse(prediction: Any, target: Any) -> float:
 
 
 def rmse(prediction: Any, target: Any) -> float:
-    """The root of the mean squared error: an error in the unit of the target. Errors as in `mse`.
+    """Return the root of the mean squared error, in the unit of the target. Raises as `mse`.
 
     >>> rmse([3.0, 4.0], [0.0, 0.0])
     3.5355339059327378
@@ -36,7 +38,7 @@ def rmse(prediction: Any, target: Any) -> float:
 
 
 def mae(prediction: Any, target: Any) -> float:
-    """The mean absolute error, mean |ŷ - y|. Errors as in `mse`.
+    """Return the mean absolute error, mean |ŷ - y|. Raises as `mse`.
 
     >>> mae([1.0, 3.0], [0.0, 1.0])
     1.5
@@ -45,7 +47,7 @@ def mae(prediction: Any, target: Any) -> float:
 
 
 def r2(prediction: Any, target: Any) -> float:
-    """The part of the target's variance that is explained, 1 - Σ (ŷ - y)² / Σ (y - mean y)².
+    """Return the explained part of the target's variance, 1 - Σ (ŷ - y)² / Σ (y - mean y)².
 
     1 is perfect, 0 is as good as the mean of the target, less is worse. Of several columns it is
     the mean over the columns. For a constant target it is 1 if the prediction is that constant,
@@ -62,15 +64,15 @@ def r2(prediction: Any, target: Any) -> float:
     left = np.sum(u * u, axis=0)
     around = y - np.mean(y, axis=0)
     spread = np.sum(around * around, axis=0)
-    constant = (y == y[0]).all(axis=0)  # told by the entries: rounding may leave a spread
+    constant = (y == y[0]).all(axis=0)  # by the entries: rounding may leave a spread
     explained = 1 - left / np.where(constant, 1, spread)
     return float(np.mean(np.where(constant, np.where(left == 0, 1.0, 0 * left), explained)))
 
 
 def _residual(where: str, prediction: Any, target: Any) -> tuple[Array, Array]:
-    """The residual and the target, in float64."""
-    predicted = float_array(where, "prediction", plain(prediction))
-    wanted = float_array(where, "target", plain(target))
+    """Return the residual and the target, in float64."""
+    predicted = float_array(where, "prediction", unwrap(prediction))
+    wanted = float_array(where, "target", unwrap(target))
     if predicted.shape != wanted.shape:
         raise shape_mismatch(where, predicted.shape, wanted.shape)
     wanted = wanted.astype(np.float64)

@@ -8,6 +8,7 @@ An activation names its operation once. `MLP(activation="relu")` finds the class
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from numpy.typing import DTypeLike
 from .. import ops
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
+from ..support.lazy_imports import modules_of
 from ..support.validation import check_integer
 from .initial_weights import check_dtype
 from .module import Module
@@ -429,14 +431,14 @@ def as_layer(where: str, given: Any) -> Module:
 
     >>> as_layer("MLP", "tanh")
     Tanh()
-    >>> as_layer("MLP", "tahn")
+    >>> as_layer("MLP", "tahn")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    tinygrad_lr.errors.ArgumentError: MLP: activation must be a function, a module or one of \
-celu, elu, gelu, hardsigmoid, hardswish, hardtanh, identity, leaky_relu, log_sigmoid, \
-log_softmax, mish, prelu, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh; \
-got 'tahn'; did you mean 'tanh'?
+    tinygrad_lr.errors.ArgumentError: MLP: activation must be ...; did you mean 'tanh'?
     """
+    if isinstance(given, str) and given not in ACTIVATIONS:
+        for name in modules_of(__package__):  # an activation in a file that isn't loaded yet
+            importlib.import_module(name)
     if isinstance(given, str) and given in ACTIVATIONS:
         return ACTIVATIONS[given]()
     if isinstance(given, Module):

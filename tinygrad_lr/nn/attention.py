@@ -11,10 +11,10 @@ from numpy.typing import DTypeLike
 from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError
-from ..ops import softmax
+from ..ops.activation import softmax
 from ..support.abstract_array import AbstractArray
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import check_fraction, check_integer
 from . import init
 from .linear import Linear
 from .module import Module
@@ -55,8 +55,7 @@ def scaled_dot_product_attention(
     [1.0, 0.0]
     """
     where = "scaled_dot_product_attention"
-    if not 0 <= dropout <= 1:
-        raise ArgumentError(f"{where}: dropout must be a number from 0 to 1, got {dropout!r:.60}")
+    dropout = check_fraction(where, "dropout", dropout)
     weights = attention_weights(where, query, key, mask, causal, scale)
     value = as_numbers(value)
     if value.ndim < 2 or value.shape[-2] != weights.shape[-1]:

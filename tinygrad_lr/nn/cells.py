@@ -10,11 +10,12 @@ from numpy.typing import DTypeLike
 
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..ops import affine, matmul, sigmoid
+from ..ops.activation import sigmoid
 from ..ops.gated import gru_states, lstm_states
+from ..ops.linear_algebra import affine, matmul
 from ..ops.recurrence import rnn_states
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import check_choice, check_integer
 from .initial_weights import check_dtype
 from .module import Module
 
@@ -135,11 +136,8 @@ bias_hidden (3,)): 21 parameters
         generator: Seed = None,
     ) -> None:
         super().__init__(input_size, hidden_size, bias, dtype=dtype, generator=generator)
-        if nonlinearity not in {"tanh", "relu"}:
-            raise ArgumentError(
-                f"{self._where()}: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r:.60}"
-            )
-        self.nonlinearity = nonlinearity
+        choices = ("tanh", "relu")
+        self.nonlinearity = check_choice(self._where(), "nonlinearity", nonlinearity, choices)
 
     def _step(self, given: Any, *parts: Any) -> tuple[Any, ...]:
         total = given + self._recur(parts[0])

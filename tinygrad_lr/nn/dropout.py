@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.value import plain
-from ..errors import ArgumentError
-from ..ops import multiply
+from ..core.node import unwrap
+from ..ops.arithmetic import multiply
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_fraction
 from .module import Module
 
 __all__ = ["Dropout"]
@@ -34,17 +34,14 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, generator: Seed = None) -> None:
-        number = isinstance(p, (int, float, np.number)) and not isinstance(p, bool)
-        if not number or not 0 <= p <= 1:
-            raise ArgumentError(f"Dropout: p must be a number from 0 to 1, got {p!r:.60}")
-        self.p = float(p)
+        self.p = check_fraction("Dropout", "p", p)
         self.generator = as_generator("Dropout", generator)
 
     def forward(self, x: Any) -> Any:
         """Return x, with random entries zeroed in training."""
         if not self.training or self.p == 0:
             return x
-        dtype = np.result_type(plain(x))
+        dtype = np.result_type(unwrap(x))
         # float32 draws: half the time, and the same entries for every dtype of x
         kept = self.generator.random(np.shape(x), np.float32) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value, plain
+from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
-from ..ops import getitem, where
+from ..ops.index import getitem
+from ..ops.selection import where
 from ..support.abstract_array import looked_at
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_integer
@@ -84,12 +86,12 @@ class Embedding(Module):
         if self.padding_index is None:
             return rows
         padding = chosen[..., None] == self.padding_index
-        return where(padding, plain(self.weight)[self.padding_index].copy(), rows)
+        return where(padding, unwrap(self.weight)[self.padding_index].copy(), rows)
 
     def _check_indices(self, indices: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the indices as an array of integers from 0, below `count`."""
         title = f"Embedding({self.count}, {self.dim})"
-        chosen = as_array(plain(indices))
+        chosen = as_array(unwrap(indices))
         chosen = np.asarray(chosen) if isinstance(chosen, (int, float)) else chosen
         if chosen.size == 0 and not hasattr(indices, "dtype"):
             chosen = chosen.astype(np.intp)  # an empty list

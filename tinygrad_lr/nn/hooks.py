@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from ..errors import ArgumentError
+from ..support.validation import check_instance
 from .module import Module
 
 __all__ = ["observed"]
@@ -37,8 +37,7 @@ def observed(model: Module, see: See) -> Iterator[None]:
     layers.2 (4, 1)
      (4, 1)
     """
-    if not isinstance(model, Module):
-        raise ArgumentError(f"observed: model must be a tg.nn.Module, got {model!r:.60}")
+    check_instance("observed", "model", model, Module, "a tg.nn.Module")
     with contextlib.ExitStack() as restored:
         for name, module in model.named_modules():
             own = vars(module)

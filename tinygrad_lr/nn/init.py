@@ -310,8 +310,7 @@ def _compute_fans(where: str, target: Target, layout: str | None) -> tuple[int, 
             f"{where}: the weight must have two axes or more, inputs and outputs, "
             f"got shape {shape}; use normal or uniform"
         )
-    if layout not in {None, "in_out", "out_in"}:
-        raise ArgumentError(f"{where}: layout must be 'in_out' or 'out_in', got {layout!r:.60}")
+    check_choice(where, "layout", layout, ("in_out", "out_in", None))
     window = math.prod(shape[2:])
     first, second = shape[0] * window, shape[1] * window
     out_first = layout == "out_in" or (layout is None and len(shape) > 2)
@@ -322,8 +321,7 @@ def _kaiming_std(
     where: str, target: Target, a: float, mode: str, nonlinearity: str, layout: str | None
 ) -> float:
     """Return the standard deviation of Kaiming's distributions."""
-    if mode not in {"fan_in", "fan_out"}:
-        raise ArgumentError(f"{where}: mode must be 'fan_in' or 'fan_out', got {mode!r:.60}")
+    check_choice(where, "mode", mode, ("fan_in", "fan_out"))
     fan = _compute_fans(where, target, layout)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
@@ -356,3 +354,7 @@ def _create_or_reset(
         )
     put(target, draw(shape, random).astype(own))
     return target
+
+
+def __dir__() -> list[str]:
+    return __all__

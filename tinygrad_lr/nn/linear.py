@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from ..core.value import Value
 from ..errors import ShapeError
-from ..ops import affine, matmul
+from ..ops.linear_algebra import affine, matmul
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_integer
 from .initial_weights import draw_uniform

@@ -9,14 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value, plain
+from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
 from ..support.errstate import silent
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_fraction, check_integer, check_number
 from .initial_weights import check_dtype
 from .module import Module
 
@@ -123,7 +124,7 @@ class RMSNorm(OverFeatures):
         """Return x, each row normalised to mean square 1, times weight."""
         axis, eps = self._last_axes(x), self.eps
         if eps is None:
-            dtype = np.result_type(plain(x))
+            dtype = np.result_type(unwrap(x))
             eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
         out = rms_normalize(x, axis=axis, eps=eps)
         return out if self.weight is None else out * self.weight
@@ -152,9 +153,7 @@ class BatchNorm(Module):
         name = type(self).__name__
         self.features = check_integer(name, "features", features, low=1)
         self.eps = check_number(name, "eps", eps)
-        self.momentum = check_number(name, "momentum", momentum)
-        if self.momentum > 1:
-            raise ArgumentError(f"{name}: momentum must be a number from 0 to 1, got {momentum}")
+        self.momentum = check_fraction(name, "momentum", momentum)
         shape, kind = (self.features,), check_dtype(name, dtype)
         self.weight = make_parameter("weight", shape, kind) if affine else None
         self.bias = make_parameter("bias", shape, kind) if affine else None
@@ -175,7 +174,7 @@ class BatchNorm(Module):
                     f"{where}: x must have two rows or more in training, got shape {shape}; "
                     "use larger batches, or call eval() to use the running mean and variance"
                 )
-            self._update_running(as_array(plain(x)), axes)
+            self._update_running(as_array(unwrap(x)), axes)
             out = standardize(x, axis=axes, eps=self.eps)
         else:
             scale = 1 / np.sqrt(self.running_var + self.eps)

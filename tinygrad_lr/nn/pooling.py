@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
-from ..ops.windows.sliding import whole_numbers
+from ..ops.windows.sliding import integers_by_axis
 from ..support.validation import check_integer
 from .module import Module
 
@@ -147,7 +147,7 @@ class AdaptiveAveragePooling(Pooling):
         many = isinstance(output_size, (tuple, list))
         given: Any = output_size if many else (output_size,) * self.axes
         filled = tuple(1 if n is None else n for n in given)
-        whole_numbers(self._where(output_size), "output_size", filled, self.axes)
+        integers_by_axis(self._where(output_size), "output_size", filled, self.axes)
         self.output_size = output_size
 
     def forward(self, x: Any) -> Any:

@@ -15,6 +15,7 @@ from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..errors import ArgumentError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
+from ..support.validation import check_instance
 from .hooks import observed
 from .module import MAX_SHOWN_LAYERS, Module, walk
 
@@ -53,7 +54,7 @@ class Summary:
 
     @notebook_display
     def _repr_html_(self) -> Iterator[DisplayPart]:
-        """Show the same table, of the first and last layers where it is long."""
+        """Show the same table, only the first and last layers if it is long."""
         yield Heading(
             self.kind,
             [
@@ -112,8 +113,7 @@ def summary(
     MLP               (32, 1)           65
     65 trainable, 0 frozen; 260 bytes
     """
-    if not isinstance(model, Module):
-        raise ArgumentError(f"summary: model must be a tg.nn.Module, got {model!r:.60}")
+    check_instance("summary", "model", model, Module, "a tg.nn.Module")
     inputs = make_inputs(input_shape, dtype)
     seen: dict[str, tuple[int, Any]] = {}
 

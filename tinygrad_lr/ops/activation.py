@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..core.primitive import primitive
-from ..errors import ArgumentError, refuse
+from ..support.validation import check_choice
 
 ONE = [((2, 3),), ((),), ((0,),)]
 ROWS = [((2, 3),), ((4,), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2)})]
@@ -166,13 +166,7 @@ def gelu(x, approximate="tanh"):
     if approximate == "tanh":
         return 0.5 * x * (1 + _gelu_inner(x))
     if approximate != "none":
-        refuse(
-            ArgumentError,
-            "gelu",
-            "approximate is unknown",
-            expected="'tanh' or 'none'",
-            given=f"{approximate!r:.60}",
-        )
+        check_choice("gelu", "approximate", approximate, ("tanh", "none"))
     from .error_function import normal_cdf  # imported when it is first needed
 
     return x * normal_cdf(x)
@@ -206,7 +200,7 @@ silu.vjp(x=lambda g, out, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))))
     latex=r"\operatorname{softmax}\left(<x>\right)",
     onnx="Softmax",
     examples=ROWS,
-    sentence="The shares of {v} add up to 1: where one rises, the others together fall.",
+    sentence="The entries of {v} add up to 1: when one rises, the others together fall.",
 )
 def softmax(x, axis=-1):
     """e^x / Σ e^x along the axis: positive numbers that add up to 1.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import implements, primitive
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from .shape import broadcast_to, reshape_to
 
 
@@ -42,7 +42,7 @@ concatenate_all.jvp(arrays=_joined)
 def concatenate(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
     """Arrays joined along an axis; along the flattened one where `axis` is None."""
     if out is not None or dtype is not None:
-        raise ArgumentError("concatenate: out= and dtype= are not supported: use astype")
+        raise ArgumentError("concatenate: out and dtype must not be given; use astype")
     if axis is None:
         arrays, axis = [np.ravel(a) for a in arrays], 0
     return concatenate_all(*arrays, axis=axis)
@@ -57,14 +57,8 @@ def stack(arrays, axis=0, out=None, *, dtype=None, casting="same_kind"):
     """
     arrays = list(arrays)
     if len({np.shape(a) for a in arrays}) > 1:
-        raise ArgumentError(
-            bad_argument(
-                "stack",
-                "the arrays differ in shape",
-                expected="one shape",
-                given=sorted({np.shape(a) for a in arrays}),
-            )
-        )
+        shapes = sorted({np.shape(a) for a in arrays})
+        raise ArgumentError(f"stack: the arrays must have one shape, got {shapes}")
     return concatenate([np.expand_dims(a, axis) for a in arrays], axis, out, dtype=dtype)
 
 
@@ -191,12 +185,8 @@ def pad(array, pad_width, mode="constant", *, constant_values=0.0, reflect_type=
         return pad_constant(array, widths=widths, fill=float(constant_values))
     if mode not in {"edge", "reflect", "symmetric", "wrap"} or reflect_type != "even":
         raise ArgumentError(
-            bad_argument(
-                "pad",
-                "the mode has no derivative here",
-                expected="constant, edge, reflect, symmetric or wrap",
-                given=mode,
-            )
+            "pad: mode must be 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', with "
+            f"reflect_type 'even', got {mode!r:.60}"
         )
     for axis, width in enumerate(widths):  # which entry stands where, as NumPy pads positions
         source = np.pad(np.arange(shape[axis]), width, mode=mode)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import implements
-from ..errors import ArgumentError, ShapeError, bad_argument
+from ..errors import ArgumentError, ShapeError
 from .reduce import products_before, refuse_out
 from .shape import astype
 
@@ -16,7 +16,7 @@ def diff(a, n=1, axis=-1):
     Value(data=[3. 5.], grad=None)
     """
     if n < 0:
-        raise ArgumentError(bad_argument("diff", "n is negative", expected="0 or more", given=n))
+        raise ArgumentError(f"diff: n must be >= 0, got {n}")
     lead = (slice(None),) * (axis % np.ndim(a))
     for _ in range(n):
         a = a[(*lead, slice(1, None))] - a[(*lead, slice(None, -1))]
@@ -50,12 +50,8 @@ def average(a, axis=None, weights=None, *, keepdims=False):
     if np.shape(weights) != np.shape(a):
         if axis is None or isinstance(axis, tuple) or np.shape(weights) != (np.shape(a)[axis],):
             raise ShapeError(
-                bad_argument(
-                    "average",
-                    "the weights do not fit",
-                    expected=f"shape {np.shape(a)}, or the length of one axis",
-                    given=np.shape(weights),
-                )
+                f"average: weights must have shape {np.shape(a)}, or the length of one axis, got "
+                f"shape {np.shape(weights)}"
             )
         shape = [1] * np.ndim(a)
         shape[axis] = -1

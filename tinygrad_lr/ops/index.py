@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import as_array, implements, primitive
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray
 from .reduce import refuse_out
 
@@ -31,8 +31,8 @@ def is_basic(index):
         ((2, 3), {"index": MASK}),
         ((2, 4, 3), {"index": (Ellipsis, np.array([[0, 0], [2, 1]]))}),
     ],
-    sentence="{v} picks entries of {x}: the gradient goes back to where they were picked, "
-    "and what was not picked gets 0.",
+    sentence="{v} picks entries of {x}: the gradient goes back to their places, and all other "
+    "entries get 0.",
 )
 def getitem_at(x, index=()):
     """The entries that a NumPy index chooses: slices, integers, arrays, masks, None, Ellipsis.
@@ -88,7 +88,9 @@ def frozen(index):
         array = np.array(index)
         return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
     if hasattr(index, "__apply__"):
-        raise IndexError("a Value cannot be an index: use argmax, or value.numpy().astype(int)")
+        raise IndexError(
+            "an index must be integers, got a Value; use argmax, or value.numpy().astype(int)"
+        )
     return index
 
 
@@ -101,9 +103,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     """
     refuse_out("take", out)
     if mode != "raise":
-        raise ArgumentError(
-            bad_argument("take", "the mode is not supported", expected="'raise'", given=repr(mode))
-        )
+        raise ArgumentError(f"take: mode must be 'raise', got {mode!r:.60}")
     if axis is None:
         return np.ravel(a)[as_array(indices)]
     return a[(slice(None),) * (axis % np.ndim(a)) + (as_array(indices),)]
@@ -131,7 +131,7 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     Value(data=[1. 3.], grad=None)
     """
     if order is not None:
-        raise ArgumentError("sort: order= is for arrays with fields; a Value has none")
+        raise ArgumentError("sort: order must be None, since a Value has no fields")
     if axis is None:
         a, axis = np.ravel(a), 0
     return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)

@@ -54,7 +54,7 @@ def weighted(operation, weight):
     onnx="ReduceSum",
     kind="linear",
     examples=[*AXES, ((0, 3),)],
-    sentence="Every entry of {x} is a term of one entry of {v}, and gets the whole of its {g}.",
+    sentence="Every entry of {x} is a term of one entry of {v}, and gets its whole {g}.",
 )
 def sum(x, axis=None, keepdims=False):
     """The sum along the axis, or of all entries.
@@ -73,7 +73,7 @@ sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # sprea
     onnx="ReduceMean",
     kind="linear",
     examples=AXES,
-    sentence="The entries of {x} count alike in their mean: each gets an equal part of {g}.",
+    sentence="The entries of {x} count equally in their mean: each gets an equal share of {g}.",
 )
 def mean(x, axis=None, keepdims=False):
     """The mean along the axis, or of all entries; nan where there are none.
@@ -114,7 +114,7 @@ def _is_extreme(x, out, axis, keepdims):
     onnx="ReduceMax",
     examples=AXES,
     selects=True,
-    sentence="{v} moves with the largest entries of {x} alone: they share {g}.",
+    sentence="{v} depends only on the largest entries of {x}: they share {g}.",
 )
 def max(x, axis=None, keepdims=False):
     """The largest entry. Equal ones share the derivative equally.
@@ -135,7 +135,7 @@ weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims)
     onnx="ReduceMin",
     examples=AXES,
     selects=True,
-    sentence="{v} moves with the smallest entries of {x} alone: they share {g}.",
+    sentence="{v} depends only on the smallest entries of {x}: they share {g}.",
 )
 def min(x, axis=None, keepdims=False):
     """The smallest entry. Equal ones share the derivative equally.
@@ -261,7 +261,9 @@ def cumsum(a, axis=None, dtype=None, out=None):
 def refuse_out(name, out):
     """Raise where NumPy's out= was given: an array cannot hold a Value."""
     if out is not None:
-        raise ArgumentError(f"{name}: out= cannot hold a Value: use the result instead")
+        raise ArgumentError(
+            f"{name}: out must be None, since an array can't hold a Value; use the result"
+        )
 
 
 def masked(a, where, instead):
@@ -280,7 +282,7 @@ def numpy_reduction(numpy, name, nothing, join):
         axis = tuple(axis) if isinstance(axis, list) else axis
         if initial is None:
             if where is not True and not math.isfinite(nothing):
-                raise ArgumentError(f"{name}: where= needs initial=, as in NumPy")
+                raise ArgumentError(f"{name}: initial must be given with where, as in NumPy")
             return reduction.evaluate((a,), {"axis": axis, "keepdims": keepdims})
         if np.size(a) == 0:  # made of no entry of a
             return sum(a, axis=axis, keepdims=keepdims) + initial

@@ -74,7 +74,7 @@ def round(a, decimals=0, out=None):
     """
     refuse_out("round", out)
     if not -300 <= decimals <= 300:
-        raise ArgumentError(f"round: decimals={decimals} is out of range; expected -300 to 300")
+        raise ArgumentError(f"round: decimals must be from -300 to 300, got {decimals!r:.60}")
     scale = 10.0 ** abs(int(decimals))
     return rint(a * scale) / scale if decimals >= 0 else rint(a / scale) * scale
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import as_array, implements, primitive
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray
 
 
@@ -31,9 +31,7 @@ reshape_to.vjp(x=lambda g, out, x, shape: np.reshape(g, np.shape(x)))
 def reshape(a, shape, order="C"):
     """The same entries in another shape, read and laid in C order."""
     if order != "C":
-        raise ArgumentError(
-            bad_argument("reshape", "the order is not supported", expected="'C'", given=repr(order))
-        )
+        raise ArgumentError(f"reshape: order must be 'C', got {order!r:.60}")
     return reshape_to(a, shape=shape)
 
 
@@ -205,13 +203,8 @@ def astype(x, dtype, copy=True):
     """The same numbers in another floating dtype."""
     if np.dtype(dtype).kind != "f":
         raise ArgumentError(
-            bad_argument(
-                "astype",
-                "the dtype has no derivative",
-                expected="a floating dtype",
-                given=np.dtype(dtype),
-                cure="use value.numpy().astype(...) to leave the graph",
-            )
+            f"astype: dtype must be floating, got {np.dtype(dtype)}; "
+            "use value.numpy().astype(...) to leave the graph"
         )
     return cast(x, dtype=np.dtype(dtype).name)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import primitive
-from ..errors import ShapeError, refuse
+from ..errors import ShapeError
 from .activation import sigmoid, softplus
 
 
@@ -62,12 +62,8 @@ def glu(x, axis=-1):
     """
     shape = np.shape(x)
     if not -len(shape) <= axis < len(shape) or shape[axis] % 2:
-        refuse(
-            ShapeError,
-            "glu",
-            "x has no two halves",
-            expected=f"an even number of entries along axis {axis}",
-            given=f"shape {shape}",
+        raise ShapeError(
+            f"glu: x must have an even number of entries along axis {axis}, got shape {shape}"
         )
     value, gate = np.split(x if hasattr(x, "shape") else np.asarray(x), 2, axis=axis)
     return value * sigmoid(gate)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from ..core.primitive import implements, primitive
-from ..errors import ArgumentError, ShapeError, bad_argument
+from ..errors import ArgumentError, ShapeError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -80,7 +80,9 @@ def einsum(subscripts, /, *operands, out=None, optimize=False):
     Value(data=[[11.]], grad=None)
     """
     if not isinstance(subscripts, str) or out is not None:
-        raise ArgumentError('einsum: write the subscripts as text, e.g. "ij,jk->ik", without out=')
+        raise ArgumentError(
+            'einsum: subscripts must be a string such as "ij,jk->ik", and out must be None'
+        )
     return einsum_of(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
 
 
@@ -90,12 +92,7 @@ def explicit(subscripts, ndims):
     names = inputs.split(",")
     if len(names) != len(ndims):
         raise ShapeError(
-            bad_argument(
-                "einsum",
-                f"{subscripts!r} does not fit the operands",
-                expected=f"{len(names)} operands",
-                given=len(ndims),
-            )
+            f"einsum: {subscripts!r} must come with {len(names)} operands, got {len(ndims)}"
         )
     if not arrow:
         letters = inputs.replace(",", "").replace("...", "")

@@ -1,71 +1,25 @@
-"""Optimisers: how weights follow their gradients downhill.
+"""Optimisers: update weights along their gradients.
 
-`Optimizer` does the loop over the parameters; an algorithm is its own two methods: `start`, the
-state that it keeps for a parameter, and `update`, its rule. Their arguments have the names and
-defaults of PyTorch's, with `learning_rate` for lr.
+`Optimizer` loops over the parameters; an algorithm is two methods: `start`, its initial state for a
+parameter, and `update`, its rule. Arguments have the names and defaults of PyTorch's, with
+`learning_rate` for lr. Whatever a file of this folder lists in its `__all__` is exported; most
+files are loaded when one of their names is first used.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..support.lazy_imports import lazy_names
-from ..support.validation import check_number as check_number
-from .optimizer import LearningRate as LearningRate
-from .optimizer import Optimizer as Optimizer
-from .optimizer import restore as restore
-from .optimizer import snapshot as snapshot
-from .sgd import SGD as SGD
+from ..support.lazy_imports import lazy_modules as _lazy_modules
+from .optimizer import *
+from .sgd import *
 
-if TYPE_CHECKING:
-    from .adam import Adam as Adam
-    from .adam import AdamW as AdamW
-    from .adam import NAdam as NAdam
-    from .adaptive import Adadelta as Adadelta
-    from .adaptive import Adagrad as Adagrad
-    from .adaptive import RMSprop as RMSprop
-    from .averaging import ExponentialMovingAverage as ExponentialMovingAverage
-    from .clipping import clip_gradient_norm as clip_gradient_norm
-    from .clipping import clip_gradient_value as clip_gradient_value
-    from .lbfgs import LBFGS as LBFGS
-    from .lion import Lion as Lion
-    from .minimization import minimize as minimize
+if _TYPE_CHECKING:
+    from .adam import *
+    from .adaptive import *
+    from .averaging import *
+    from .clipping import *
+    from .lbfgs import *
+    from .minimization import *
 
-__all__ = [
-    "LBFGS",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "ExponentialMovingAverage",
-    "LearningRate",
-    "Lion",
-    "NAdam",
-    "Optimizer",
-    "RMSprop",
-    "check_number",
-    "clip_gradient_norm",
-    "clip_gradient_value",
-    "minimize",
-    "restore",
-    "snapshot",
-]
-
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "Adadelta": "adaptive",
-        "Adagrad": "adaptive",
-        "Adam": "adam",
-        "AdamW": "adam",
-        "ExponentialMovingAverage": "averaging",
-        "LBFGS": "lbfgs",
-        "Lion": "lion",
-        "NAdam": "adam",
-        "RMSprop": "adaptive",
-        "clip_gradient_norm": "clipping",
-        "clip_gradient_value": "clipping",
-        "minimize": "minimization",
-    },
-)
+__getattr__, __dir__ = _lazy_modules(__name__)

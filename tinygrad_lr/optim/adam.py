@@ -1,4 +1,4 @@
-"""Adam and its kin: the step that the first two moments of the gradient call for."""
+"""Adam and its relatives: steps from moving averages of the gradient and its square."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from typing import Any
 import numpy as np
 
 from ..support.validation import check_number
-from .checks import checked_betas
+from .checks import check_betas
 from .optimizer import LearningRate, Optimizer, Parameters, State
+
+__all__ = ["Adam", "AdamW", "Lion", "NAdam"]
 
 
 class Adam(Optimizer):
-    r"""Adaptive moments: a weight moves by about the learning rate, whatever its gradient's size.
+    r"""Adaptive moments: each weight moves by about the learning rate, whatever its gradient.
 
-    With g = dL/dw + weight_decay · w, the mean m and the mean square v of the gradients, which
-    begin at 0, and t, how many steps this parameter has taken:
+    With g = dL/dw + weight_decay · w, the moving averages m of g and v of g², initially 0, and t,
+    the number of steps of this parameter:
 
         m ← β₁ · m + (1 - β₁) · g
         v ← β₂ · v + (1 - β₂) · g²
         w ← w - learning_rate · m̂ / (√v̂ + eps),  m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
 
-    With amsgrad, the largest v so far stands in the place of v in the last line.
+    With amsgrad, the last line uses the largest v so far.
 
-    Raises `ArgumentError` for betas that are not two numbers from 0, below 1, for eps that is not
-    above 0, for a negative weight_decay; else as `Optimizer`.
+    Raises `ArgumentError` unless betas are two numbers >= 0 and < 1, eps > 0 and weight_decay >= 0,
+    and as `Optimizer`.
 
     Source: Kingma, Ba, "Adam: a method for stochastic optimization", 2015; Reddi, Kale, Kumar, "On
-    the convergence of Adam and beyond", 2018; the rule of `torch.optim.Adam`, which takes the
-    largest v before it is corrected by 1 - β₂ᵗ, and so does this.
+    the convergence of Adam and beyond", 2018. Like `torch.optim.Adam`, amsgrad takes the largest v
+    before the correction by 1 - β₂ᵗ.
 
     >>> w = Value(np.array([1.0, -2.0]))
     >>> (w**2).sum().backward()
@@ -37,7 +39,7 @@ class Adam(Optimizer):
     [0.875, -1.875]
     """
 
-    decoupled = False  # whether weight_decay is no part of the gradient
+    decoupled = False  # True: weight_decay is not added to the gradient
 
     def __init__(
         self,
@@ -49,23 +51,23 @@ class Adam(Optimizer):
         amsgrad: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.betas = checked_betas(where, betas)
+        self.betas = check_betas(where, betas)
         self.eps = check_number(where, "eps", eps, positive=True)
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
         self.amsgrad = bool(amsgrad)
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
-        """No step yet; both moments 0."""
+        """Return zero steps and zero moments."""
         moments = ["mean", "square", "largest_square"][: 3 if self.amsgrad else 2]
         return {"step": 0.0, **{name: np.zeros_like(data)[()] for name in moments}}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """The rule of the class, in few passes: both corrections go into one factor and eps."""
+        """Apply the rule in few passes: both corrections are folded into one factor and eps."""
         (beta1, beta2), step = self.betas, state["step"] + 1
         if self.weight_decay and not self.decoupled:
             gradient = gradient + self.weight_decay * data
-        state = moved_moments(gradient, state, beta1, beta2)
+        state = update_moments(gradient, state, beta1, beta2)
         square = state["square"]
         if self.amsgrad:
             state["largest_square"] = square = np.maximum(state["largest_square"], square)
@@ -81,11 +83,11 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    r"""Adam whose weight decay is no part of the gradient: it shrinks all weights at one rate.
+    r"""Adam with decoupled weight decay, which shrinks all weights at the same rate.
 
         w ← w · (1 - learning_rate · weight_decay), and then as `Adam` without weight_decay
 
-    Raises `ArgumentError` as `Adam`.
+    Raises the errors of `Adam`.
 
     Source: Loshchilov, Hutter, "Decoupled weight decay regularization", 2019, with the decay times
     the learning rate, as in `torch.optim.AdamW`.
@@ -112,7 +114,7 @@ class AdamW(Adam):
 
 
 class NAdam(Optimizer):
-    r"""Adam with Nesterov's momentum: the mean looks one step ahead.
+    r"""Adam with Nesterov momentum, which looks one step ahead.
 
     With g, m, v, v̂ and t as in `Adam`, the momentum μₜ = β₁ · (1 - 0.96^(t · momentum_decay) / 2)
     and the products Πₜ = μ₁ ··· μₜ:
@@ -121,7 +123,7 @@ class NAdam(Optimizer):
 
     With decoupled_weight_decay, the decay is that of `AdamW`.
 
-    Raises `ArgumentError` as `Adam`, and for a negative momentum_decay.
+    Raises the errors of `Adam`, and `ArgumentError` for a negative momentum_decay.
 
     Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016; `torch.optim.NAdam`.
 
@@ -143,7 +145,7 @@ class NAdam(Optimizer):
         decoupled_weight_decay: bool = False,
     ) -> None:
         where = type(self).__name__
-        self.betas = checked_betas(where, betas)
+        self.betas = check_betas(where, betas)
         self.eps = check_number(where, "eps", eps, positive=True)
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
         self.momentum_decay = check_number(where, "momentum_decay", momentum_decay)
@@ -151,12 +153,12 @@ class NAdam(Optimizer):
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
-        """No step yet; both moments 0; the product of no momenta."""
+        """Return zero steps, zero moments, and 1, the empty product of momenta."""
         zeros = {name: np.zeros_like(data)[()] for name in ("mean", "square")}
         return {"step": 0.0, "momenta": 1.0, **zeros}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """The rule of the class."""
+        """Apply the rule of the class."""
         (beta1, beta2), step = self.betas, state["step"] + 1
         if self.weight_decay and self.decoupled_weight_decay:
             data = data * (1 - rate * self.weight_decay)
@@ -166,7 +168,7 @@ class NAdam(Optimizer):
             beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay)) for t in (step, step + 1)
         )
         momenta = state["momenta"] * now
-        state = moved_moments(gradient, state, beta1, beta2)
+        state = update_moments(gradient, state, beta1, beta2)
         state["momenta"] = momenta
         scale = np.sqrt(state["square"] / (1 - beta2**step))
         scale += self.eps
@@ -177,8 +179,60 @@ class NAdam(Optimizer):
         return new, state
 
 
-def moved_moments(gradient: Any, state: State, beta1: float, beta2: float) -> State:
-    """The state after one more gradient: a step more, its mean and its mean square."""
+class Lion(Optimizer):
+    r"""Sign descent with momentum: every weight moves by exactly the learning rate.
+
+    With g = dL/dw and the momentum m, initially 0:
+
+        w ← w · (1 - learning_rate · weight_decay) - learning_rate · sign(β₁ · m + (1 - β₁) · g)
+        m ← β₂ · m + (1 - β₂) · g
+
+    It needs a learning rate 3 to 10 times smaller than that of Adam, and a weight decay larger by
+    the same factor.
+
+    Raises `ArgumentError` unless betas are two numbers >= 0 and < 1 and weight_decay >= 0, and as
+    `Optimizer`.
+
+    Source: Chen et al., "Symbolic discovery of optimization algorithms", 2023, algorithm 2.
+
+    >>> w = Value(np.array([1.0, -2.0]))
+    >>> (w**2).sum().backward()
+    >>> tg.optim.Lion([w], learning_rate=0.125).step()
+    >>> w.tolist()
+    [0.875, -1.875]
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        learning_rate: LearningRate = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+    ) -> None:
+        where = type(self).__name__
+        self.betas = check_betas(where, betas)
+        self.weight_decay = check_number(where, "weight_decay", weight_decay)
+        super().__init__(parameters, learning_rate)
+
+    def start(self, data: Any) -> State:
+        """Return zero momentum."""
+        return {"momentum": np.zeros_like(data)[()]}
+
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+        """Apply the rule of the class."""
+        (beta1, beta2), momentum = self.betas, state["momentum"]
+        new = beta1 * momentum
+        new += (1 - beta1) * gradient
+        new = np.sign(new)
+        new *= -rate
+        new += data * (1 - rate * self.weight_decay) if self.weight_decay else data
+        kept = beta2 * momentum
+        kept += (1 - beta2) * gradient
+        return new, {"momentum": kept}
+
+
+def update_moments(gradient: Any, state: State, beta1: float, beta2: float) -> State:
+    """Return the state after one more gradient: its step count, mean and mean square."""
     mean = gradient - state["mean"]
     mean *= 1 - beta1
     mean += state["mean"]

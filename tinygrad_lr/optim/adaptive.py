@@ -1,4 +1,4 @@
-"""A rate for each weight, from the squares of its gradients: Adagrad, RMSprop, Adadelta."""
+"""Learning rates per weight from squared gradients: Adagrad, RMSprop, Adadelta."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 from ..support.validation import check_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
+__all__ = ["Adadelta", "Adagrad", "RMSprop"]
+
 
 class Adagrad(Optimizer):
-    r"""A rate for each weight that falls with the squares of all its gradients.
+    r"""A rate for each weight that decreases with the sum of its squared gradients.
 
-    With g = dL/dw + weight_decay · w, the sum s, which begins at initial_accumulator_value, and t,
-    how many steps this parameter has taken:
+    With g = dL/dw + weight_decay · w, the sum s, initially initial_accumulator_value, and t, the
+    number of steps of this parameter:
 
         s ← s + g²
         w ← w - learning_rate / (1 + (t - 1) · learning_rate_decay) · g / (√s + eps)
 
-    Raises `ArgumentError` for eps that is not above 0 and for other hyperparameters below 0; else
-    as `Optimizer`.
+    Raises `ArgumentError` unless eps > 0 and the other hyperparameters are >= 0, and as
+    `Optimizer`.
 
     Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic
     optimization", 2011; the rule of `torch.optim.Adagrad`, whose lr_decay is learning_rate_decay.
@@ -49,11 +51,11 @@ class Adagrad(Optimizer):
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
-        """No step yet; the sum as it begins."""
+        """Return zero steps and the initial sum."""
         return {"step": 0.0, "sum": np.full_like(data, self.initial_accumulator_value)[()]}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """The rule of the class."""
+        """Apply the rule of the class."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data
         total = gradient * gradient
@@ -67,19 +69,19 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    r"""A rate for each weight by the root of the mean square of its recent gradients.
+    r"""A rate for each weight from the root mean square of its recent gradients.
 
-    With g = dL/dw + weight_decay · w, the mean square v, the mean a and the velocity u, which begin
-    at 0:
+    With g = dL/dw + weight_decay · w, the mean square v, the mean a and the velocity u, initially
+    0:
 
         v ← alpha · v + (1 - alpha) · g²
         w ← w - learning_rate · g / (√v + eps)
 
-    With centered, √(v - a²), where a ← alpha · a + (1 - alpha) · g, stands in the place of √v. With
-    momentum, u ← momentum · u + g / (√v + eps), and w ← w - learning_rate · u.
+    With centered, √v becomes √(v - a²), where a ← alpha · a + (1 - alpha) · g. With momentum,
+    u ← momentum · u + g / (√v + eps), and w ← w - learning_rate · u.
 
-    Raises `ArgumentError` for alpha outside [0, 1), for eps that is not above 0, for a negative
-    momentum or weight_decay; else as `Optimizer`.
+    Raises `ArgumentError` for alpha outside [0, 1), eps <= 0 and a negative momentum or
+    weight_decay, and as `Optimizer`.
 
     Source: Tieleman, Hinton, "Lecture 6.5: RMSprop", 2012; centered: Graves, "Generating sequences
     with recurrent neural networks", 2013; the rule of `torch.optim.RMSprop`.
@@ -110,12 +112,12 @@ class RMSprop(Optimizer):
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
-        """All means 0, and the velocity."""
+        """Return zero means and zero velocity."""
         names = ["square", *["mean"] * self.centered, *["velocity"] * bool(self.momentum)]
         return {name: np.zeros_like(data)[()] for name in names}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """The rule of the class."""
+        """Apply the rule of the class."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data
         square = gradient * gradient
@@ -141,18 +143,18 @@ class RMSprop(Optimizer):
 
 
 class Adadelta(Optimizer):
-    r"""Steps in the units of the weights: the root of the mean square of the recent steps.
+    r"""Steps in the units of the weights, from the root mean square of recent steps.
 
     With g = dL/dw + weight_decay · w, and the mean squares v of the gradients and u of the steps,
-    which begin at 0:
+    initially 0:
 
         v ← rho · v + (1 - rho) · g²
         d = √(u + eps) / √(v + eps) · g
         u ← rho · u + (1 - rho) · d²
         w ← w - learning_rate · d
 
-    Raises `ArgumentError` for rho outside [0, 1), for eps that is not above 0 and for a negative
-    weight_decay; else as `Optimizer`.
+    Raises `ArgumentError` for rho outside [0, 1), eps <= 0 and a negative weight_decay, and as
+    `Optimizer`.
 
     Source: Zeiler, "Adadelta: an adaptive learning rate method", 2012, where the learning rate is
     1; the rule of `torch.optim.Adadelta`.
@@ -179,11 +181,11 @@ class Adadelta(Optimizer):
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
-        """Both mean squares 0."""
+        """Return zero mean squares."""
         return {name: np.zeros_like(data)[()] for name in ("square", "step_square")}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """The rule of the class."""
+        """Apply the rule of the class."""
         rho, eps = self.rho, self.eps
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data

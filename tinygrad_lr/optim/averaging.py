@@ -1,4 +1,4 @@
-"""A moving average of the weights, which often predicts better than the last of them."""
+"""A moving average of the weights, which often predicts better than the last weights."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from ..core.value import Value
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
 from ..support.validation import check_number
-from .checks import checked_parameters, checked_state
-from .optimizer import in_form_of, restore, snapshot
+from .checks import check_parameters, check_state
+from .optimizer import match_form, restore, snapshot
+
+__all__ = ["ExponentialMovingAverage"]
 
 
 class ExponentialMovingAverage:
-    r"""A mean of the weights after each step, in which older ones count ever less.
+    r"""An average of the weights after each step, with exponentially decaying influence.
 
-    `update`, called after each step of the optimiser, does for every weight w
+    Call `update` after each step of the optimiser. For every weight w:
 
         average ← decay · average + (1 - decay) · w,    at the first call average ← w
 
-    and `applied` puts the averages in the place of the weights for the time of a `with` block.
+    `applied` replaces the weights by the averages in a `with` block.
 
     - `parameters`: the Values whose weights are averaged: those of a model, or a list
-    - `updates`: how often `update` was called
+    - `updates`: the number of calls of `update`
 
-    Raises `ArgumentError` for a decay outside [0, 1), and for parameters as `Optimizer` does.
+    Raises `ArgumentError` for a decay outside [0, 1), and for parameters as `Optimizer`.
 
     Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992;
     `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`, whose buffers stay the
@@ -51,14 +53,14 @@ class ExponentialMovingAverage:
         if callable(getattr(given, "parameters", None)):
             given = model_or_parameters.parameters()
         self.decay = check_number(where, "decay", decay, below=1)
-        self.parameters = checked_parameters(where, given)
+        self.parameters = check_parameters(where, given)
         self.updates = 0
         self._averages = [np.array(x._content) for x in self.parameters]
 
     @silent
     def update(self) -> None:
-        """Let the weights, as they are now, into the average."""
-        averages = [copied(x._content) for x in self.parameters]
+        """Add the current weights to the average."""
+        averages = [copy_data(x._content) for x in self.parameters]
         if self.updates:
             for i, average in enumerate(self._averages):
                 averages[i] -= average
@@ -68,27 +70,27 @@ class ExponentialMovingAverage:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """The averages as weights, within a `with` block; the weights return, after errors too."""
+        """Use the averages as weights in a `with` block; restore the weights, after errors too."""
         saved = snapshot(self.parameters)
         try:
             averages = zip(self.parameters, self._averages, strict=True)
-            restore(self.parameters, [in_form_of(x._content, a) for x, a in averages])
+            restore(self.parameters, [match_form(x._content, a) for x, a in averages])
             yield
         finally:
             restore(self.parameters, saved)
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the averages by the position of their parameters, and "updates"."""
+        """Return copies of the averages by the position of their parameters, and "updates"."""
         return {name: np.array(x) for name, x in self._entries().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Resume from the result of `state_dict`.
 
         Raises `ArgumentError` that names every entry which is missing, unknown, or of another
-        shape; the average is then as it was.
+        shape, and leaves the average unchanged.
         """
         where = f"{type(self).__name__}.load_state_dict"
-        arrays = checked_state(where, state, self._entries())
+        arrays = check_state(where, state, self._entries())
         self.updates = int(arrays["updates"])
         self._averages = [
             arrays[str(place)].astype(x.dtype) for place, x in enumerate(self.parameters)
@@ -103,6 +105,6 @@ class ExponentialMovingAverage:
         return f"{name}(parameters: {count}, decay={self.decay}, updates: {self.updates})"
 
 
-def copied(x: Any) -> Any:
-    """The numbers in an array of their own."""
+def copy_data(x: Any) -> Any:
+    """Return the data in a new array."""
     return x.fresh() if isinstance(x, AbstractArray) else np.array(x)

@@ -1,4 +1,4 @@
-"""Gradients made smaller before a step, where they are too large."""
+"""Clip gradients before a step."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 
 from ..core.primitive import as_array
 from ..core.value import Value
-from ..errors import ArgumentError, refuse
+from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
 from ..support.validation import check_number
-from .checks import checked_parameters
-from .optimizer import in_form_of
+from .checks import check_parameters
+from .optimizer import match_form
 
-SMALL = 1e-6  # what PyTorch adds to the norm before it divides by it
+__all__ = ["clip_gradient_norm", "clip_gradient_value"]
+
+NORM_EPS = 1e-6  # added to the norm before the division, as in PyTorch
 
 
 @silent
@@ -28,16 +30,16 @@ def clip_gradient_norm(
     order: float = 2,
     error_if_nonfinite: bool = False,
 ) -> float:
-    r"""Scale all gradients down together where their norm exceeds `max_norm`; the norm before.
+    r"""Scale down all gradients together if their norm exceeds `max_norm`; return that norm.
 
     The norm is that of all entries of all gradients as one vector: (Σ|g|ᵖ)^(1/p) with p = order,
     the largest |g| for order=inf; it is computed without overflow. The gradients are multiplied by
-    max_norm / (norm + 1e-6), where that is below 1. Parameters without a gradient are left out.
+    max_norm / (norm + 1e-6) if that is below 1. Parameters without a gradient are skipped.
 
     A norm that is inf or nan makes gradients 0 and nan, as that formula does; with
     error_if_nonfinite it raises `ArgumentError` that names the first such gradient, and the
-    gradients are left alone. Raises `ArgumentError` for max_norm or order that is not above 0,
-    and for parameters as `Optimizer` does.
+    gradients don't change. Raises `ArgumentError` unless max_norm and order are > 0, and for
+    parameters as `Optimizer`.
 
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks",
     2013; `torch.nn.utils.clip_grad_norm_`.
@@ -53,35 +55,31 @@ def clip_gradient_norm(
     limit = check_number(where, "max_norm", max_norm, positive=True)
     if order != math.inf:
         order = check_number(where, "order", order, positive=True)
-    listed = checked_parameters(where, parameters)
+    listed = check_parameters(where, parameters)
     gradients = [x._gradient for x in listed]
     norm = norm_of([as_array(g) for g in gradients if g is not None], order)
     if error_if_nonfinite and not math.isfinite(norm):
         finite = [g is None or bool(np.isfinite(g).all()) for g in gradients]
         first = finite.index(False) if False in finite else 0
         name = f" ({listed[first].name})" if listed[first].name else ""
-        refuse(
-            ArgumentError,
-            where,
-            f"the gradient of parameter {first}{name} is not finite",
-            expected="finite gradients",
-            given=f"a norm of {norm}",
-            cure="lower the learning rate, or look for a division by zero",
+        raise ArgumentError(
+            f"{where}: the gradient of parameter {first}{name} must be finite, got a norm of "
+            f"{norm}; lower the learning rate, or look for a division by zero"
         )
-    scale: Any = limit / (norm + SMALL)
+    scale: Any = limit / (norm + NORM_EPS)
     traced = isinstance(scale, AbstractArray)
     scale = np.where(scale >= 1, 1.0, scale) if traced else scale  # a nan scales too
     if traced or not scale >= 1:
         for parameter, gradient in zip(listed, gradients, strict=True):
             if gradient is not None:
-                parameter._grad = in_form_of(parameter._content, gradient * scale)
+                parameter._grad = match_form(parameter._content, gradient * scale)
     return norm
 
 
 def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
-    """Bring every entry of every gradient between -limit and limit; nan stays nan.
+    """Clip every entry of every gradient to the range from -limit to limit; nan stays nan.
 
-    Raises `ArgumentError` for a limit that is not above 0, and for parameters as `Optimizer` does.
+    Raises `ArgumentError` unless limit > 0, and for parameters as `Optimizer`.
 
     Source: `torch.nn.utils.clip_grad_value_`.
 
@@ -93,15 +91,15 @@ def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
     """
     where = "clip_gradient_value"
     limit = check_number(where, "limit", limit, positive=True)
-    for parameter in checked_parameters(where, parameters):
+    for parameter in check_parameters(where, parameters):
         gradient = parameter._gradient
         if gradient is not None:
             clipped = np.clip(gradient, -limit, limit)
-            parameter._grad = in_form_of(parameter._content, clipped)
+            parameter._grad = match_form(parameter._content, clipped)
 
 
 def norm_of(arrays: Sequence[Array], order: float) -> float:
-    """(Σ|x|ᵖ)^(1/p) over all entries of all arrays, in float64, without overflow."""
+    """Return (Σ|x|ᵖ)^(1/p) over all entries of all arrays, in float64, without overflow."""
     if any(isinstance(x, AbstractArray) for x in arrays):
         return _traced_norm(arrays, order)  # type: ignore[no-any-return]
     sizes: list[Any] = [np.abs(x).max(initial=0) for x in arrays]
@@ -116,7 +114,7 @@ def norm_of(arrays: Sequence[Array], order: float) -> float:
 
 
 def _traced_norm(arrays: Sequence[Any], order: float) -> Any:
-    """The same without a branch: all that `norm_of` would return at once is chosen in the end."""
+    """Return the same without a branch: the early returns of `norm_of` become a `where`."""
     largest: Any = 0.0
     for x in arrays:
         largest = np.maximum(largest, np.max(np.abs(x)).astype(np.float64))

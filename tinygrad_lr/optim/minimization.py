@@ -1,4 +1,4 @@
-"""`minimize`: SciPy's minimisers, with exact gradients and Hessian-vector products."""
+"""`minimize`: SciPy's optimisers with exact gradients and Hessian-vector products."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..core.autodiff import hvp, value_and_grad
-from ..core.value import Value, plain
-from ..errors import ArgumentError, import_extra, refuse
+from ..core.node import unwrap
+from ..core.value import Value
+from ..errors import ArgumentError, import_extra
 from ..support import pytree as tree
 from ..support.abstract_array import Array
 from ..support.validation import float_array
+
+__all__ = ["minimize"]
 
 WITHOUT_GRADIENT = {"nelder-mead", "powell", "cobyla", "cobyqa"}
 WITH_HESSIAN = {"dogleg", "trust-exact"}
@@ -20,20 +23,20 @@ WITH_PRODUCT = {"newton-cg", "trust-ncg", "trust-krylov", "trust-constr"}
 
 
 def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **arguments: Any) -> Any:
-    """The place where a function of arrays is least, near `x0`, by `scipy.optimize.minimize`.
+    """Minimise a function of arrays, starting at `x0`, with `scipy.optimize.minimize`.
 
-    `f` takes what `x0` is, an array, a number, or nested lists, tuples and dicts of them, as
-    Values, and returns a Value with one entry. It is differentiated for the method: its gradient,
-    and for Newton-CG, trust-ncg, trust-krylov and trust-constr its Hessian-vector product; for
-    dogleg and trust-exact its Hessian. Nelder-Mead, Powell, COBYLA and COBYQA take neither.
+    `f` takes Values in the structure of `x0` (an array, a number, or nested lists, tuples and dicts
+    of them) and returns a Value with one entry. It is differentiated as the method needs: its
+    gradient; for Newton-CG, trust-ncg, trust-krylov and trust-constr its Hessian-vector product;
+    for dogleg and trust-exact its Hessian. Nelder-Mead, Powell, COBYLA and COBYQA take neither.
 
-    Other `arguments` (bounds, constraints, tol, callback, options) go to SciPy as they are; there,
+    Other `arguments` (bounds, constraints, tol, callback, options) are passed on to SciPy; there,
     x is one vector of the entries of x0 in order.
 
-    Returns SciPy's OptimizeResult, with `x` and, where there is one, `jac` nested as x0 is.
+    Returns SciPy's OptimizeResult, with `x` and, if there is one, `jac` in the structure of x0.
 
-    Raises `MissingExtraError` without SciPy, `ArgumentError` where a derivative is given that is
-    computed here, and for x0 without entries, `GraphError` where f does not return one number.
+    Raises `MissingExtraError` without SciPy, `ArgumentError` for a derivative among the arguments
+    and for an x0 without entries, `GraphError` if f does not return one number.
 
     >>> def rosenbrock(p):
     ...     return (1 - p["x"]) ** 2 + 100 * (p["y"] - p["x"] ** 2) ** 2
@@ -43,19 +46,19 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     """
     for name in ("fun", "jac", "hess", "hessp", "args"):
         if name in arguments:
-            cure = "write a lambda around f" if name == "args" else "leave it out"
-            expected = "arguments such as bounds, tol and options"
-            wrong = f"{name} is not for the caller to give"
-            refuse(ArgumentError, "minimize", wrong, expected=expected, given=name, cure=cure)
-    likes = [float_array("minimize", "x0", plain(leaf)) for leaf in tree.leaves(x0)]
+            cure = "wrap f in a lambda" if name == "args" else "it is computed by differentiation"
+            raise ArgumentError(
+                "minimize: arguments must be options of SciPy such as bounds and tol, "
+                f"got {name}; {cure}"
+            )
+    likes = [float_array("minimize", "x0", unwrap(leaf)) for leaf in tree.leaves(x0)]
     if not sum(like.size for like in likes):
-        expected, given = "one number or more", "none"
-        refuse(ArgumentError, "minimize", "x0 is empty", expected=expected, given=given)
-    numbers = [isinstance(plain(leaf), (int, float)) for leaf in tree.leaves(x0)]
+        raise ArgumentError(f"minimize: x0 must have one entry or more, got {x0!r:.60}")
+    numbers = [isinstance(unwrap(leaf), (int, float)) for leaf in tree.leaves(x0)]
     ends = np.cumsum([like.size for like in likes])[:-1]
 
-    def nested(x: Array) -> Any:
-        """A vector as what x0 is."""
+    def unflatten(x: Array) -> Any:
+        """Return a vector in the structure of x0."""
         pieces = zip(np.split(x, ends), likes, numbers, strict=True)
         leaves = [
             float(piece[0]) if number else piece.reshape(like.shape).astype(like.dtype)
@@ -63,22 +66,22 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
         ]
         return tree.rebuilt(x0, leaves)
 
-    def flat(nest: Any) -> Array:
-        """What x0 is as a vector."""
-        leaves = [np.ravel(np.asarray(plain(leaf), np.float64)) for leaf in tree.leaves(nest)]
+    def flatten(nest: Any) -> Array:
+        """Return a structure like x0 as a vector."""
+        leaves = [np.ravel(np.asarray(unwrap(leaf), np.float64)) for leaf in tree.leaves(nest)]
         return np.concatenate(leaves)
 
     with_gradient = value_and_grad(f)
 
     def value(x: Array) -> float:
-        return float(plain(f(tree.mapped(Value, nested(x)))))
+        return float(unwrap(f(tree.mapped(Value, unflatten(x)))))
 
     def both(x: Array) -> tuple[float, Array]:
-        found, gradient = with_gradient(nested(x))
-        return float(found), flat(gradient)
+        found, gradient = with_gradient(unflatten(x))
+        return float(found), flatten(gradient)
 
     def product(x: Array, direction: Array) -> Array:
-        return flat(hvp(f, (nested(x),), (nested(np.asarray(direction, np.float64)),))[0])
+        return flatten(hvp(f, (unflatten(x),), (unflatten(np.asarray(direction, np.float64)),))[0])
 
     def hessian(x: Array) -> Array:
         return np.stack([product(x, unit) for unit in np.eye(len(x))])
@@ -94,7 +97,7 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     found = scipy.minimize(
         both if graded else value, start, method=method, jac=True if graded else None, **arguments
     )
-    found.x = nested(found.x)
+    found.x = unflatten(found.x)
     if isinstance(found.get("jac"), np.ndarray) and found.jac.size == len(start):
-        found.jac = nested(found.jac)
+        found.jac = unflatten(found.jac)
     return found

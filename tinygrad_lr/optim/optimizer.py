@@ -1,4 +1,4 @@
-"""`Optimizer`: the loop over the parameters that all algorithms share."""
+"""`Optimizer`: the loop over the parameters, and over groups of them, for all algorithms."""
 
 from __future__ import annotations
 
@@ -12,43 +12,46 @@ import numpy as np
 
 from ..core.grad_mode import watcher
 from ..core.value import Value
-from ..errors import ArgumentError, TinygradError, refuse
+from ..errors import ArgumentError, DtypeError, TinygradError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import silent
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
 from ..support.validation import check_number
-from .checks import check_different, checked_group, checked_parameters, checked_state
+from .checks import check_parameters, check_state, require_distinct
+
+__all__ = ["LearningRate", "Optimizer", "restore", "snapshot"]
 
 LearningRate = float | Callable[[int], float]
 Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
 State = dict[str, Any]
 Move = tuple[int, Value, Any, State]
-Part = tuple["Optimizer", float, list[Move]]  # what a step does to a group
+Part = tuple["Optimizer", float, list[Move]]  # the effect of a step on a group
 
 
 class Optimizer:
-    """The loop that all optimisers share.
+    """The base of all optimisers: it loops over parameters and groups.
 
-    `learning_rate` is a number above 0, or a function of the step (0 before the first) that
-    returns a number from 0. A parameter whose gradient is None, or that no longer requires one,
-    is skipped: its numbers, its state and its count of steps stay.
+    A subclass defines `update`, its rule, and `start`, its initial state per parameter.
 
-    - `parameters`: the Values that it moves
-    - `learning_rate`: as given; it may be assigned between steps
-    - `steps`: how many steps it has taken
-    - `rate`: the learning rate of the last step, the largest where there are groups
+    `learning_rate` is a number > 0, or a function of the step (0 before the first) that returns a
+    number >= 0. A parameter whose gradient is None, or that no longer requires one, is skipped: its
+    data, its state and its step count don't change.
+
+    - `parameters`: the Values to update
+    - `learning_rate`: as given; it can be assigned between steps
+    - `steps`: the number of steps so far
+    - `rate`: the learning rate of the last step, the largest of all groups
     - `groups`: see below; without groups, the optimiser itself is the only one
 
-    **Groups** have hyperparameters of their own: instead of Values, give a list of dicts, each
-    with "parameters", and with any of the optimiser's arguments that are to differ. Every group is
-    then an optimiser of the same kind, with its `learning_rate`; one that was given none has the
-    optimiser's, and follows it when that is assigned. What else is assigned between steps, is so on
-    the group: `optimizer.groups[1].weight_decay = 0.1`.
+    **Groups** have hyperparameters of their own: instead of Values, pass a list of dicts, each with
+    "parameters" and any arguments of the optimiser that differ. Every group is then an optimiser of
+    the same class with its own `learning_rate`; by default that of the whole, which it follows when
+    that is assigned. Assign other hyperparameters on the group:
+    `optimizer.groups[1].weight_decay = 0.1`.
 
-    Raises `ArgumentError` where there are no parameters, where one is listed twice or is not a
-    leaf, for a learning rate that cannot be one, and for a group with an unknown name (it tells
-    the nearest).
+    Raises `ArgumentError` for an empty list of parameters, for one that is listed twice or isn't a
+    leaf, for an invalid learning rate, and for a group with an unknown key, with the nearest name.
 
     >>> class SignDescent(tg.optim.Optimizer):
     ...     def update(self, gradient, data, state, rate):
@@ -64,10 +67,10 @@ class Optimizer:
     """
 
     needs_closure: bool = False
-    """Whether `step` must be given a function that computes the loss again."""
+    """True if `step` needs a function that computes the loss again."""
 
     _groups: Sequence[Optimizer] = ()
-    _followers: Sequence[Optimizer] = ()  # the groups with the optimiser's own learning rate
+    _followers: Sequence[Optimizer] = ()  # the groups that follow the learning rate of the whole
 
     def __init__(self, parameters: Parameters, learning_rate: LearningRate) -> None:
         given: Any = parameters
@@ -80,22 +83,22 @@ class Optimizer:
         if isinstance(given, list) and any(isinstance(x, dict) for x in given):
             self._groups, self._followers = build_groups(self, given)
             self.parameters = [x for group in self._groups for x in group.parameters]
-            check_different(type(self).__name__, self.parameters)
+            require_distinct(type(self).__name__, self.parameters)
         else:
-            self.parameters = checked_parameters(type(self).__name__, given)
+            self.parameters = check_parameters(type(self).__name__, given)
             self.restart()
 
     def start(self, data: Any) -> State:
-        """The state that the algorithm keeps for a parameter, before the first step."""
+        """Return the initial state of a parameter, such as zero velocity."""
         return {}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """The new data and state of a parameter; what it is given may not be changed in place."""
-        raise NotImplementedError(f"{type(self).__name__} has no update: define it in the class")
+        """Return the new data and state of a parameter. Must not change its arguments in place."""
+        raise NotImplementedError(f"{type(self).__name__} must define update")
 
     @property
     def learning_rate(self) -> LearningRate:
-        """The number or the function; it may be assigned between steps."""
+        """The number or the function; it can be assigned between steps."""
         return self._learning_rate
 
     @learning_rate.setter
@@ -112,15 +115,15 @@ class Optimizer:
         return list(self._groups or (self,))
 
     def zero_grad(self) -> None:
-        """Forget the gradients of the parameters."""
+        """Set the gradients of the parameters to None."""
         for parameter in self.parameters:
             parameter._grad = None
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter that has a gradient, all of them or (after an error) none.
+        """Update every parameter that has a gradient, all of them or (after an error) none.
 
-        `closure`, where it is given, is called first: it forgets the gradients, computes the loss,
-        calls its `backward` and returns it. Returns what it returned, else None.
+        `closure`, if given, is called first: it resets the gradients, computes the loss, calls its
+        `backward` and returns it. Returns that loss, or None.
         """
         loss = None if closure is None else closure()
         parts = []
@@ -140,7 +143,7 @@ class Optimizer:
         return loss
 
     def _rate_of(self, step: int) -> float:
-        """The learning rate of a step."""
+        """Return the learning rate of a step."""
         rate = self._learning_rate
         if callable(rate):
             return check_number(f"learning_rate({step})", "the result", rate(step))
@@ -148,7 +151,7 @@ class Optimizer:
 
     @silent
     def _moves(self, rate: float) -> list[Move]:
-        """What becomes of each parameter that has a gradient."""
+        """Return the new data and state of each parameter that has a gradient."""
         moves = []
         update, states = self.update, self.state
         for place, parameter in enumerate(self.parameters):
@@ -158,12 +161,12 @@ class Optimizer:
                     gradient = gradient[0]
                 new, state = update(gradient, old, states[place], rate)
                 if type(new) is not np.ndarray or new.dtype is not old.dtype:
-                    new = in_form_of(old, new)
+                    new = match_form(old, new)
                 moves.append((place, parameter, new, state))
         return moves
 
     def _commit(self, parts: Sequence[Part], steps: int) -> None:
-        """Put the results of a step in place; doing it twice is doing it once."""
+        """Store the results of a step; idempotent."""
         for group, rate, moves in parts:
             for place, parameter, new, state in moves:
                 parameter._replace(new)
@@ -174,35 +177,35 @@ class Optimizer:
             self.steps, self.rate = steps, functools.reduce(np.maximum, (r for _, r, _ in parts))
 
     def restart(self) -> None:
-        """Forget what earlier steps left in the state, as after a divergence."""
+        """Reset the state, as after a divergence."""
         for group in self._groups:
             group.restart()
         if not self._groups:
             self.state = [self.start(parameter._content) for parameter in self.parameters]
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of all that a later run needs to go on from here, as arrays by name.
+        """Return copies of everything a later run needs to resume, as arrays by name.
 
-        "steps"; "learning_rate", or where that is a function with a `state_dict` of its own, the
-        entries of that, "learning_rate.best"; the same for a group that has its own learning rate,
+        "steps"; "learning_rate", or for a function with its own `state_dict` the entries of that,
+        "learning_rate.best"; the same for a group with its own learning rate,
         "groups.1.learning_rate"; and the state of each parameter by its position: "0.velocity".
         """
         return {name: np.array(x) for name, x in self._entries().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Resume from the result of `state_dict`.
 
         Raises `ArgumentError` that names every entry which is missing, unknown, or of another
-        shape; the optimiser is then as it was.
+        shape, and leaves the optimiser unchanged.
         """
         where = f"{type(self).__name__}.load_state_dict"
-        arrays = checked_state(where, state, self._entries(), self._fits)
+        arrays = check_state(where, state, self._entries(), self._fits)
         numbers = [
             (group, check_number(where, name, arrays[name].item(), positive=True))
-            for name, group in self._rated()
+            for name, group in self._rates_by_name()
             if name in arrays
         ]
-        for name, group in self._rated():
+        for name, group in self._rates_by_name():
             if hasattr(group.learning_rate, "load_state_dict"):
                 inner = f"{name}."
                 own = {k[len(inner) :]: x for k, x in arrays.items() if k.startswith(inner)}
@@ -212,22 +215,22 @@ class Optimizer:
         self._load(arrays)
 
     def _load(self, arrays: Mapping[str, Array]) -> None:
-        """Take over the entries other than learning rates, which fit."""
+        """Load the entries other than learning rates, already checked."""
         self.steps, before = int(arrays["steps"]), 0
         for group in self.groups:
             group.steps = self.steps
             group.state = [
-                {name: in_form_of(x, arrays[f"{place}.{name}"]) for name, x in kept.items()}
+                {name: match_form(x, arrays[f"{place}.{name}"]) for name, x in kept.items()}
                 for place, kept in enumerate(group.state, before)
             ]
             before += len(group.state)
 
     def _fits(self, name: str, array: Array) -> bool:
-        """Whether a saved entry may differ in shape from the present one."""
+        """True if a saved entry may differ in shape from the current one."""
         return False
 
-    def _rated(self) -> Iterator[tuple[str, Optimizer]]:
-        """Whose learning rate is its own, and under which name it is saved."""
+    def _rates_by_name(self) -> Iterator[tuple[str, Optimizer]]:
+        """Yield the optimisers with their own learning rate, with the name it is saved under."""
         yield "learning_rate", self
         followers = {id(group) for group in self._followers}
         for position, group in enumerate(self._groups):
@@ -235,9 +238,9 @@ class Optimizer:
                 yield f"groups.{position}.learning_rate", group
 
     def _entries(self) -> dict[str, Any]:
-        """What is saved, by name, not copied."""
+        """Return the saved entries by name, not copied."""
         entries: dict[str, Any] = {"steps": self.steps}
-        for name, group in self._rated():
+        for name, group in self._rates_by_name():
             rate = group.learning_rate
             if not callable(rate):
                 entries[name] = rate
@@ -271,17 +274,18 @@ class Optimizer:
 
 
 def build_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer], list[Optimizer]]:
-    """The groups that are meant, and those among them that have no learning rate of their own.
+    """Return the groups, and those of them that follow the learning rate of the whole.
 
-    What a group does not say is as in the whole, whose attributes have the names of its arguments.
+    Hyperparameters that a group doesn't set are those of the whole, whose attributes have the
+    names of its arguments.
     """
     kind, where = type(whole), type(whole).__name__
-    own = {name: _setting(whole, name) for name in hyperparameters(kind)}
+    own = {name: _read_setting(whole, name) for name in hyperparameters(kind)}
     groups, followers = [], []
     for position, stated in enumerate(given):
         title = f"{where}, group {position}"
-        settings = checked_group(title, stated, list(own))
-        settings["parameters"] = checked_parameters(title, settings["parameters"])
+        settings = _check_group(title, stated, list(own))
+        settings["parameters"] = check_parameters(title, settings["parameters"])
         try:
             group = kind(**{**own, **settings})
         except TinygradError as error:
@@ -294,38 +298,56 @@ def build_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer
 
 
 def hyperparameters(kind: type[Optimizer]) -> list[str]:
-    """The names of the arguments of an optimiser, without the parameters."""
+    """Return the names of the arguments of an optimiser other than `parameters`."""
     names = list(inspect.signature(kind).parameters)
     return [name for name in names if name != "parameters"]
 
 
-def _setting(whole: Optimizer, name: str) -> Any:
+def _read_setting(whole: Optimizer, name: str) -> Any:
     if hasattr(whole, name):
         return getattr(whole, name)
-    kind = type(whole).__name__
-    refuse(
-        ArgumentError,
-        kind,
-        f"its groups cannot take over {name}",
-        expected=f"the argument {name} kept as an attribute of that name",
-        given="no such attribute",
-        cure=f"set self.{name} before super().__init__",
+    raise ArgumentError(
+        f"{type(whole).__name__}: groups need the argument {name} as an attribute of that name; "
+        f"set self.{name} before super().__init__"
     )
 
 
+def _check_group(where: str, given: Any, known: Sequence[str]) -> dict[str, Any]:
+    """Return a copy of a group. Raises an error unless it is a dict with known keys."""
+    if not isinstance(given, dict):
+        raise DtypeError(
+            f"{where}: a group must be a dict with the key 'parameters', got {type(given).__name__}"
+        )
+    if "parameters" not in given:
+        keys = ", ".join(map(repr, given)) or "an empty dict"
+        raise ArgumentError(f"{where}: a group must have a list 'parameters', got {keys}")
+    names = ["parameters", *known]
+    for name in given:
+        if name not in names:
+            import difflib  # a millisecond, for an error only
+
+            near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+            cure = f"; did you mean {near[0]!r}?" if near else ""
+            raise ArgumentError(
+                f"{where}: the keys of a group must be among {', '.join(names)}, "
+                f"got {name!r:.60}{cure}"
+            )
+    return dict(given)
+
+
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
-    """The present data of the parameters, as arrays that no later step writes to."""
+    """Return the current data of the parameters, as arrays that no later step writes to."""
     return [x._content.copy(order="K") if x._data_shared else x._content for x in parameters]
 
 
 def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
-    """Give the parameters the data of a snapshot back."""
+    """Restore the data of the parameters from a snapshot."""
     for parameter, data in zip(parameters, saved, strict=True):
         parameter._replace(data)
 
 
-def in_form_of(old: Any, new: Any) -> Any:
-    """New numbers as a Python float, a NumPy number or an array: whatever the old ones were."""
+def match_form(old: Any, new: Any) -> Any:
+    """Return new data as a Python float, a NumPy number or an array, like the old."""
     kind = type(old)
     if type(new) is kind and (kind is float or new.dtype is old.dtype):
         return new

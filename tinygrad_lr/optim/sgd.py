@@ -1,4 +1,4 @@
-"""Gradient descent, with momentum if asked for."""
+"""Gradient descent, with optional momentum."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..support.validation import check_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
-    r"""Gradient descent: w ← w - learning_rate · dL/dw; with momentum if asked for.
+    r"""Gradient descent, w ← w - learning_rate · dL/dw, with optional momentum.
 
-    With g = dL/dw + weight_decay · w and the velocity v, which begins at 0:
+    With g = dL/dw + weight_decay · w and the velocity v, initially 0:
 
         v ← momentum · v + g
         w ← w - learning_rate · v,  or with nesterov:  w ← w - learning_rate · (g + momentum · v)
 
-    Raises `ArgumentError` for a momentum or weight_decay that is negative or not finite, and for
-    nesterov without momentum; else as `Optimizer`.
+    Raises `ArgumentError` for a momentum or weight_decay that is negative or not finite, for
+    nesterov without momentum, and as `Optimizer`.
 
     Source: the rule of `torch.optim.SGD` (with dampening 0); Sutskever, Martens, Dahl, Hinton, "On
     the importance of initialization and momentum in deep learning", 2013, from which it differs
@@ -49,22 +51,16 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum:
             raise ArgumentError(
-                bad_argument(
-                    "SGD",
-                    "nesterov needs momentum",
-                    expected="momentum > 0",
-                    given=f"momentum={momentum!r}",
-                    cure="pass momentum=0.9, or leave nesterov out",
-                )
+                f"SGD: momentum must be > 0 with nesterov=True, got {momentum!r}; pass momentum=0.9"
             )
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
-        """The velocity, 0."""
+        """Return zero velocity."""
         return {"velocity": np.zeros_like(data)[()]} if self.momentum else {}
 
     def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """w ← w - rate · v, as the class says."""
+        """Apply the rule of the class."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data
         if self.momentum:

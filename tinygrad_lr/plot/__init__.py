@@ -10,36 +10,24 @@ model nor any global state of matplotlib is touched.
 
 from __future__ import annotations
 
-from .descent.arguments import loss_of as loss_of
-from .descent.boundary import decision_boundary as decision_boundary
-from .descent.classes import classification_figure as classification_figure
-from .descent.contours import loss_contours as loss_contours
-from .descent.figure import descent_figure as descent_figure
-from .descent.fit_progress import fit_course as fit_course
-from .descent.landscape import loss_landscape as loss_landscape
-from .descent.learning import learning_curves as learning_curves
-from .descent.loss_curve import loss_over_weight as loss_over_weight
-from .descent.rates import learning_rates as learning_rates
-from .graph.picture import GraphPicture as GraphPicture
-from .graph.picture import computation_graph as computation_graph
-from .influence.gradient_flow import gradient_by_depth as gradient_by_depth
-from .influence.loss_slice import loss_slice as loss_slice
-from .influence.network_drawing import network as network
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-__all__ = [
-    "GraphPicture",
-    "classification_figure",
-    "computation_graph",
-    "decision_boundary",
-    "descent_figure",
-    "fit_course",
-    "gradient_by_depth",
-    "learning_curves",
-    "learning_rates",
-    "loss_contours",
-    "loss_landscape",
-    "loss_of",
-    "loss_over_weight",
-    "loss_slice",
-    "network",
-]
+from ..support.lazy_imports import lazy_modules as _lazy_modules
+
+if _TYPE_CHECKING:
+    from .descent.arguments import *
+    from .descent.boundary import *
+    from .descent.classes import *
+    from .descent.contours import *
+    from .descent.figure import *
+    from .descent.fit_progress import *
+    from .descent.landscape import *
+    from .descent.learning import *
+    from .descent.loss_curve import *
+    from .descent.rates import *
+    from .graph.picture import *
+    from .influence.gradient_flow import *
+    from .influence.loss_slice import *
+    from .influence.network_drawing import *
+
+__getattr__, __dir__ = _lazy_modules(__name__)

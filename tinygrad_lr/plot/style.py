@@ -39,8 +39,8 @@ DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences 
 class Colors:
     """A colour for each meaning, on one paper; Okabe and Ito's, or lighter ones for a dark page.
 
-    `classes` and `other` can be distinguished with any colour vision; `other` is a second curve beside
-    the model's: what was not trained on.
+    `classes` and `other` can be distinguished with any colour vision; `other` is a second curve
+    beside the model's: what was not trained on.
     """
 
     paper: str

@@ -1,4 +1,4 @@
-"""The file: markup, style, scripts and data in one, under a policy that forbids the network."""
+"""The file of a page: markup, style, scripts and data, with a policy that blocks the network."""
 
 from __future__ import annotations
 
@@ -18,34 +18,17 @@ import numpy as np
 from ..support.abstract_array import Array
 from .schema import Payload
 
-SCRIPTS = [
-    "numbers",
-    "mathematics",
-    "network",
-    "chart",
-    "state",
-    "data_panel",
-    "classes_panel",
-    "hill_panel",
-    "surface_panel",
-    "rates_panel",
-    "chain_nodes",
-    "chain_panel",
-    "network_panel",
-    "depth_panel",
-    "run_panel",
-    "frame",
-]
-"""The scripts, in the order in which they are put together: later ones use earlier ones."""
-
+ENTRY = "main"  # the module that starts the page and imports the others
+IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:function|const|class) )", re.MULTILINE)
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def fill_page(payload: Payload, *, title: str, lead: str, graph: str, derivation: str) -> str:
     """Fill in the page of a run.
 
-    `title` and `lead` are escaped; the fragments, which are ours, go in as they are. Style is
-    allowed inline, since the graph brings its own; of scripts only the page's.
+    `title` and `lead` are escaped, the fragments of HTML are not. Inline styles are allowed, since
+    the graph has its own; of scripts only the page's.
     """
     script = _script()
     policy = (
@@ -66,7 +49,7 @@ def fill_page(payload: Payload, *, title: str, lead: str, graph: str, derivation
 
 
 def as_json(payload: Mapping[str, Any]) -> str:
-    r"""The data as JSON that no HTML parser takes for markup; what is not finite becomes null.
+    r"""Return the data as JSON that is safe inside HTML; nan and infinities become null.
 
     >>> as_json({"name": "</script>", "loss": math.inf})
     '{"name":"\\u003c/script\\u003e","loss":null}'
@@ -77,7 +60,7 @@ def as_json(payload: Mapping[str, Any]) -> str:
 
 
 def to_json_types(x: Any) -> Any:
-    """Arrays and tuples as lists, NumPy's numbers as Python's, what is not finite as None."""
+    """Return arrays as lists, NumPy's numbers as Python's, nan and infinities as None."""
     if isinstance(x, np.ndarray):
         return to_json_types(x.tolist())
     if isinstance(x, Mapping):
@@ -90,19 +73,19 @@ def to_json_types(x: Any) -> Any:
 
 
 def round_digits(array: Any, digits: int = 6) -> Array:
-    """The numbers rounded to significant digits."""
+    """Return the numbers rounded to significant digits."""
     numbers = np.asarray(array, np.float64)
     flat = [float(f"{x:.{digits}g}") for x in numbers.ravel().tolist()]
     return np.array(flat).reshape(numbers.shape)
 
 
 def _fold(name: str, title: str, fragment: str) -> str:
-    """A fragment of HTML or SVG below a line that opens it."""
+    """Return a fragment of HTML or SVG, folded below a title."""
     return f'<details id="{name}"><summary>{title}</summary><div>{fragment}</div></details>'
 
 
 def _hash(text: str) -> str:
-    """The hash by which a policy allows an inline script."""
+    """Return the hash by which a policy allows an inline script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -113,6 +96,25 @@ def _read(name: str) -> str:
 
 @functools.cache
 def _script() -> str:
-    """All scripts as one, in a function of its own: the page has no global names."""
-    body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
-    return f'(function () {{\n"use strict";\n{body}\n}})();\n'
+    """Return the page's script, in a function of its own: the page has no global names."""
+    return f'(function () {{\n"use strict";\n{join_modules(ENTRY)}\n}})();\n'
+
+
+def join_modules(entry: str) -> str:
+    """Join a JavaScript module and those that it imports into one text."""
+    modules = (_read(f"{name}.js") for name in module_order(entry))
+    return "\n".join(EXPORT.sub("", IMPORT.sub("", module)) for module in modules)
+
+
+def module_order(entry: str) -> list[str]:
+    """Return the names of a JavaScript module and those that it imports, imported ones first."""
+    order: list[str] = []
+
+    def visit(name: str) -> None:
+        for other in IMPORT.findall(_read(f"{name}.js")):
+            if other not in order:
+                visit(other)
+        order.append(name)
+
+    visit(entry)
+    return order

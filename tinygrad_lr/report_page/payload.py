@@ -16,7 +16,7 @@ from ..support.files import printable
 from ..support.thinning import thin_curve
 from ..support.version import __version__
 from ..train import History
-from ..train.history import counted
+from ..train.history import count_of
 from ..train.model_copy import LossAtWeights, ModelCopy
 from .data import Data
 from .document import round_digits
@@ -194,7 +194,7 @@ def _list_settings(
     used = math.isfinite(history.learning_rate)
     rate = f"{rates[0]:.4g}, later {rates[-1]:.4g}" if moving else f"{history.learning_rate:.6g}"
     own = {
-        "model": f"{type(model).__name__} with {counted(size, 'weight')}",
+        "model": f"{type(model).__name__} with {count_of(size, 'weight')}",
         "loss": names.get(loss, loss),
         **({"learning rate": rate} if used else {}),
         "steps": str(history.steps),

@@ -1,8 +1,8 @@
-"""Learning rates as functions of the step: what an optimiser takes as its `learning_rate`.
+"""Schedules: learning rates as functions of the step, for an optimiser's `learning_rate`.
 
 A schedule is called with the number of steps taken before, 0 for the first, and returns the
-learning rate of that step. It is a small value: it prints itself, compares, and can be pickled,
-and a number times a schedule is a schedule. `ReduceOnPlateau` alone has a state.
+learning rate of that step. Schedules print, compare and pickle as values, and a number times a
+schedule is a schedule. Only `ReduceOnPlateau` has a state.
 
 >>> schedule = Warmup(Cosine(0.1, steps=100), steps=10)
 >>> [round(schedule(step), 4) for step in (0, 5, 10, 60, 110)]
@@ -14,28 +14,13 @@ start_factor=0.0), factor=0.5)
 
 from __future__ import annotations
 
-from .combined import Joined as Joined
-from .combined import Warmup as Warmup
-from .decay import Cosine as Cosine
-from .decay import Exponential as Exponential
-from .decay import OneCycle as OneCycle
-from .decay import Polynomial as Polynomial
-from .decay import StepDecay as StepDecay
-from .plateau import ReduceOnPlateau as ReduceOnPlateau
-from .schedule import Constant as Constant
-from .schedule import Scaled as Scaled
-from .schedule import Schedule as Schedule
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-__all__ = [
-    "Constant",
-    "Cosine",
-    "Exponential",
-    "Joined",
-    "OneCycle",
-    "Polynomial",
-    "ReduceOnPlateau",
-    "Scaled",
-    "Schedule",
-    "StepDecay",
-    "Warmup",
-]
+from ..support.lazy_imports import lazy_modules as _lazy_modules
+
+if _TYPE_CHECKING:
+    from .decay import *
+    from .plateau import *
+    from .schedule import *
+
+__getattr__, __dir__ = _lazy_modules(__name__)

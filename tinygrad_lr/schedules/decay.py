@@ -1,22 +1,23 @@
-"""Learning rates that fall from the first step on, or rise before they fall."""
+"""Learning rates that decay from the first step on, or rise before they do."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from ..errors import ArgumentError, refuse
-from ..support.validation import check_number
-from .schedule import Schedule, along
+from ..support.validation import check_choice, check_number
+from .schedule import Schedule, interpolate
+
+__all__ = ["Cosine", "Exponential", "OneCycle", "Polynomial", "StepDecay"]
 
 SHAPES = ("cosine", "linear")
 
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """A staircase: learning_rate · factor^⌊step / every⌋.
+    """Step decay: learning_rate · factor^⌊step / every⌋.
 
-    Raises `ArgumentError` for numbers that are not above 0.
+    Raises `ArgumentError` for numbers that are not positive.
 
     Source: `torch.optim.lr_scheduler.StepLR`.
 
@@ -29,18 +30,18 @@ class StepDecay(Schedule):
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        self._check(learning_rate="positive", every="whole", factor="positive")
+        self._check(learning_rate="positive", every="integer", factor="positive")
 
     def __call__(self, step: int) -> float:
-        """The height of the stair that the step is on."""
+        """Return the learning rate of the step."""
         return self.learning_rate * self.factor ** (step // self.every)
 
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """A constant fraction of the last learning rate: learning_rate · factor^step.
+    """Exponential decay: learning_rate · factor^step.
 
-    Raises `ArgumentError` for numbers that are not above 0.
+    Raises `ArgumentError` for numbers that are not positive.
 
     Source: `torch.optim.lr_scheduler.ExponentialLR`.
 
@@ -55,13 +56,13 @@ class Exponential(Schedule):
         self._check(learning_rate="positive", factor="positive")
 
     def __call__(self, step: int) -> float:
-        """The learning rate after so many factors."""
+        """Return the learning rate of the step."""
         return self.learning_rate * self.factor**step
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    r"""Half a wave of the cosine from the learning rate down to `final`, where it stays.
+    r"""Half a cosine wave from the learning rate down to `final`, where it stays.
 
         final + (learning_rate - final) · (1 + cos(π · min(step / steps, 1))) / 2
 
@@ -79,16 +80,16 @@ class Cosine(Schedule):
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        self._check(learning_rate="positive", steps="whole", final="least 0")
+        self._check(learning_rate="positive", steps="integer", final="least 0")
 
     def __call__(self, step: int) -> float:
-        """The height of the wave."""
-        return along("cosine", self.learning_rate, self.final, min(step / self.steps, 1.0))
+        """Return the learning rate of the step."""
+        return interpolate("cosine", self.learning_rate, self.final, min(step / self.steps, 1.0))
 
 
 @dataclass(frozen=True)
 class Polynomial(Schedule):
-    r"""Down to `final` within `steps` as a power of the steps that are left; it stays there.
+    r"""Polynomial decay to `final` within `steps`; it stays there.
 
         final + (learning_rate - final) · (1 - min(step / steps, 1))^power
 
@@ -106,23 +107,23 @@ class Polynomial(Schedule):
     final: float = 0.0
 
     def __post_init__(self) -> None:
-        self._check(learning_rate="positive", steps="whole", power="positive", final="least 0")
+        self._check(learning_rate="positive", steps="integer", power="positive", final="least 0")
 
     def __call__(self, step: int) -> float:
-        """What is left, to the power."""
+        """Return the learning rate of the step."""
         left = 1 - min(step / self.steps, 1.0)
         return self.final + (self.learning_rate - self.final) * math.pow(left, self.power)
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    r"""Up to the peak in the first part of the steps, then down far below the first learning rate.
+    r"""One cycle: up to the peak, then down far below the first learning rate.
 
     From peak / start_factor at step 0 up to the peak at step warmup · steps - 1, and down to
     peak / start_factor / final_factor at the last step, steps - 1, where it stays; on half waves of
     the cosine, or on lines with shape="linear".
 
-    Raises `ArgumentError` for numbers that are not above 0, for steps below 1, for warmup outside
+    Raises `ArgumentError` for numbers that are not positive, for steps below 1, for warmup outside
     [0, 1) and for another shape.
 
     Source: Smith, Topin, "Super-convergence", 2018; `torch.optim.lr_scheduler.OneCycleLR`, without
@@ -141,20 +142,17 @@ class OneCycle(Schedule):
     shape: str = "cosine"
 
     def __post_init__(self) -> None:
-        self._check(peak="positive", steps="whole", start_factor="positive")
+        self._check(peak="positive", steps="integer", start_factor="positive")
         self._check(final_factor="positive")
         warmup = check_number("OneCycle", "warmup", self.warmup, below=1)
         object.__setattr__(self, "warmup", warmup)
-        if self.shape not in SHAPES:
-            expected, given = " or ".join(map(repr, SHAPES)), f"{self.shape!r:.60}"
-            wrong = "there is no such shape"
-            refuse(ArgumentError, "OneCycle", wrong, expected=expected, given=given)
+        check_choice("OneCycle", "shape", self.shape, SHAPES)
 
     def __call__(self, step: int) -> float:
-        """The learning rate on the way up, on the way down, or at the end."""
+        """Return the learning rate on the way up, on the way down, or at the end."""
         low, top, last = self.peak / self.start_factor, self.warmup * self.steps - 1, self.steps - 1
         if step <= top:
-            return along(self.shape, low, self.peak, step / top if top else 1.0)
+            return interpolate(self.shape, low, self.peak, step / top if top else 1.0)
         start = top if self.warmup else 0.0
         passed = min((step - start) / (last - start), 1.0) if last > start else 1.0
-        return along(self.shape, self.peak, low / self.final_factor, passed)
+        return interpolate(self.shape, self.peak, low / self.final_factor, passed)

@@ -1,4 +1,4 @@
-"""A learning rate that falls where the loss no longer does."""
+"""A learning rate that is reduced when the loss no longer improves."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ArgumentError, refuse
-from ..support.validation import check_integer, check_number
+from ..errors import ArgumentError
+from ..support.validation import check_choice, check_integer, check_number
 
-REMEMBERED = ("learning_rate", "best", "waited", "resting")
+__all__ = ["ReduceOnPlateau"]
+
+STATE_NAMES = ("learning_rate", "best", "waited", "resting")
 
 
 class ReduceOnPlateau:
-    r"""A learning rate that falls when a watched number, such as a loss, no longer improves.
+    r"""A learning rate that is reduced when a monitored number, such as a loss, stops improving.
 
-    `see` is called with the number, once an evaluation: when it has not improved for more than
+    `see` is called with the number, once an evaluation: when it has not improved more than
     `patience` times in a row, the learning rate is multiplied by `factor`, down to `minimum`, and
-    the next `cooldown` numbers are not counted. An improvement is one by more than
-    threshold · |best| (than threshold, with relative=False) downwards, or with mode="max" upwards;
-    nan is none. An optimiser that has it as its learning rate saves it in its own state.
+    the next `cooldown` numbers don't count. An improvement is a decrease by more than
+    threshold · |best| (more than threshold, with relative=False), or with mode="max" an increase;
+    nan isn't one. An optimiser that has it as its learning rate saves it in its own state.
 
     Raises `ArgumentError` for numbers out of range, a factor of 1 or more, and an unknown mode.
 
@@ -46,9 +48,7 @@ class ReduceOnPlateau:
         mode: str = "min",
     ) -> None:
         where = type(self).__name__
-        if mode not in {"min", "max"}:
-            expected, given = "'min' or 'max'", f"{mode!r:.60}"
-            refuse(ArgumentError, where, "there is no such mode", expected=expected, given=given)
+        check_choice(where, "mode", mode, ("min", "max"))
         self.learning_rate = check_number(where, "learning_rate", learning_rate, positive=True)
         self.factor = check_number(where, "factor", factor, positive=True, below=1)
         self.patience = check_integer(where, "patience", patience)
@@ -59,14 +59,14 @@ class ReduceOnPlateau:
         self.mode = mode
         self.best = math.inf if mode == "min" else -math.inf
         self.waited = 0  # evaluations in a row without an improvement
-        self.resting = 0  # evaluations that are not to be counted
+        self.resting = 0  # evaluations that don't count
 
     def __call__(self, step: int) -> float:
-        """The learning rate at present, whatever the step."""
+        """Return the present learning rate, whatever the step."""
         return self.learning_rate
 
     def see(self, number: float) -> float:
-        """Take notice of a loss, and return the learning rate from here on."""
+        """Take the next loss into account, and return the learning rate from here on."""
         number, better = float(number), False
         sign = 1 if self.mode == "min" else -1
         if math.isinf(self.best):
@@ -86,21 +86,18 @@ class ReduceOnPlateau:
         return self.learning_rate
 
     def state_dict(self) -> dict[str, float]:
-        """All that a later run needs to go on from here, by name."""
-        return {name: getattr(self, name) for name in REMEMBERED}
+        """Return all that a later run needs to continue from here, by name."""
+        return {name: getattr(self, name) for name in STATE_NAMES}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where `state_dict` was taken.
+        """Continue from what `state_dict` returned.
 
-        Raises `ArgumentError` for other names; the schedule is then as it was.
+        Raises `ArgumentError` for other names, and changes nothing then.
         """
-        if set(state) != set(REMEMBERED):
-            refuse(
-                ArgumentError,
-                "ReduceOnPlateau.load_state_dict",
-                "the entries do not fit",
-                expected=", ".join(REMEMBERED),
-                given=", ".join(map(str, state)) or "none",
+        if set(state) != set(STATE_NAMES):
+            raise ArgumentError(
+                f"ReduceOnPlateau.load_state_dict: the state must have the entries "
+                f"{', '.join(STATE_NAMES)}, got {', '.join(map(str, state)) or 'none'}"
             )
         self.learning_rate, self.best = float(state["learning_rate"]), float(state["best"])
         self.waited, self.resting = int(state["waited"]), int(state["resting"])

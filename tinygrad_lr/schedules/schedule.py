@@ -1,23 +1,28 @@
-"""What all schedules are: functions of the step, whose arguments are checked."""
+"""The base of schedules, functions of the step; and schedules made of others."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import ArgumentError
 from ..support.validation import check_integer, check_number
+
+__all__ = ["Constant", "Joined", "Scaled", "Schedule", "Warmup"]
 
 Rate = float | Callable[[int], float]
 
 
 class Schedule:
-    """A function of the step whose arguments are checked, and that may be scaled."""
+    """A function of the step, with checked arguments, that can be multiplied by a number."""
 
     def __call__(self, step: int) -> float:
-        """The learning rate of a step, 0 the first."""
-        raise NotImplementedError(f"{type(self).__name__} has no __call__: define it in the class")
+        """Return the learning rate of a step; the first is 0."""
+        raise NotImplementedError(f"{type(self).__name__} must define __call__")
 
     def __mul__(self, factor: float) -> Scaled:
         return Scaled(self, factor)
@@ -25,11 +30,11 @@ class Schedule:
     __rmul__ = __mul__
 
     def _check(self, **bounds: str) -> None:
-        """Put floats and whole numbers in the place of the arguments, or raise `ArgumentError`."""
+        """Replace the arguments by floats and integers, or raise `ArgumentError`."""
         where = type(self).__name__
         for name, bound in bounds.items():
             given = getattr(self, name)
-            if bound == "whole":
+            if bound == "integer":
                 checked: Any = check_integer(where, name, given, low=1)
             elif bound == "schedule":
                 checked = given if callable(given) else Constant(given)
@@ -54,13 +59,13 @@ class Constant(Schedule):
         self._check(learning_rate="positive")
 
     def __call__(self, step: int) -> float:
-        """The learning rate."""
+        """Return the learning rate."""
         return self.learning_rate
 
 
 @dataclass(frozen=True)
 class Scaled(Schedule):
-    """Another schedule, times a number: what `0.1 * schedule` is.
+    """Another schedule times a number, such as `0.1 * schedule`.
 
     Raises `ArgumentError` for a factor that is not above 0.
 
@@ -75,12 +80,79 @@ class Scaled(Schedule):
         self._check(schedule="schedule", factor="positive")
 
     def __call__(self, step: int) -> float:
-        """The factor times the learning rate of the other."""
+        """Return the factor times the learning rate of the schedule."""
         return self.factor * self.schedule(step)  # type: ignore[operator]
 
 
-def along(shape: str, start: float, end: float, passed: float) -> float:
-    """Between two learning rates, after a part of the way: on half a cosine wave or a line."""
+@dataclass(frozen=True)
+class Warmup(Schedule):
+    r"""A linear warm-up to another schedule (or number), which follows.
+
+    From start_factor · schedule(0) at step 0 to schedule(0) at step `steps`; from there the
+    schedule counts its own steps from 0.
+
+    Raises `ArgumentError` for steps below 1, and for start_factor below 0.
+
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017; `torch.optim.lr_scheduler.LinearLR`
+    before another in `SequentialLR`.
+
+    >>> [round(Warmup(0.1, steps=4, start_factor=0.2)(step), 3) for step in (0, 1, 2, 3, 4, 5)]
+    [0.02, 0.04, 0.06, 0.08, 0.1, 0.1]
+    """
+
+    schedule: Rate
+    steps: int
+    start_factor: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._check(schedule="schedule", steps="integer", start_factor="least 0")
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate on the line, or of the schedule after it."""
+        if step >= self.steps:
+            return self.schedule(step - self.steps)  # type: ignore[operator]
+        first: float = self.schedule(0)  # type: ignore[operator]
+        return interpolate("linear", first * self.start_factor, first, step / self.steps)
+
+
+@dataclass(frozen=True)
+class Joined(Schedule):
+    """Schedules (or numbers) one after the other, each counting its own steps from 0.
+
+    The first up to the first boundary, the next from that step on, and so on.
+
+    Raises `ArgumentError` unless there is one boundary fewer than schedules, and they rise.
+
+    Source: `torch.optim.lr_scheduler.SequentialLR`.
+
+    >>> [Joined([0.1, Warmup(0.02, steps=2)], [2])(step) for step in (0, 1, 2, 3, 4)]
+    [0.1, 0.1, 0.0, 0.01, 0.02]
+    """
+
+    schedules: tuple[Rate, ...]
+    boundaries: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        parts = tuple(x if callable(x) else Constant(x) for x in self.schedules)
+        starts = tuple(check_integer("Joined", "boundaries", b, low=1) for b in self.boundaries)
+        rising = all(a < b for a, b in itertools.pairwise(starts))
+        if len(parts) != len(starts) + 1 or not rising:
+            raise ArgumentError(
+                f"Joined: boundaries must be {max(len(parts) - 1, 0)} rising steps for "
+                f"{len(parts)} schedules, got {self.boundaries!r:.60}"
+            )
+        object.__setattr__(self, "schedules", parts)
+        object.__setattr__(self, "boundaries", starts)
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate of the schedule that the step belongs to."""
+        turn = bisect_right(self.boundaries, step)
+        began = self.boundaries[turn - 1] if turn else 0
+        return self.schedules[turn](step - began)  # type: ignore[operator]
+
+
+def interpolate(shape: str, start: float, end: float, passed: float) -> float:
+    """Interpolate between two learning rates, on half a cosine wave or a line."""
     if shape == "cosine":
         return end + (start - end) / 2 * (1 + math.cos(math.pi * passed))
     return start + (end - start) * passed

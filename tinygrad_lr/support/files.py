@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from ..errors import DataFileError, bad_argument
+from ..errors import DataFileError
 
 if sys.platform != "win32":
     import fcntl
@@ -56,9 +56,10 @@ def listed(names: Sequence[str]) -> str:
 def refuse(
     path: str, wrong: str, expected: str, given: str, cure: str = "", line: int | None = None
 ) -> NoReturn:
-    """Raise `DataFileError`: the file, the line in it, and what `bad_argument` says of it."""
+    """Raise `DataFileError` with the file, the line in it, the fault, and the cure."""
     where = (printable(path) or "''") + ("" if line is None else f", line {line}")
-    raise DataFileError(bad_argument(where, wrong, expected=expected, given=given, cure=cure))
+    sentence = f"{where}: {wrong}; expected {expected}, got {given}"
+    raise DataFileError(f"{sentence}; {cure}" if cure else sentence)
 
 
 def check_regular(path: str) -> None:
@@ -72,7 +73,7 @@ def check_regular(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except ValueError:  # a NUL or a lone surrogate in the path
-        refuse(path, wrong, expected, "characters that no path can hold", "check the path")
+        refuse(path, wrong, expected, "characters that a path can't contain", "check the path")
     if stat.S_ISDIR(mode):
         refuse(path, wrong, expected, "a directory", "name a file inside it")
     if not stat.S_ISREG(mode):
@@ -94,7 +95,9 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
             refuse(path, "the same file twice", "a file of its own", given, "name another file")
         taken[place] = path
         if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
-            refuse(path, "no such folder", "a folder that is there", "none", "make it first")
+            refuse(
+                path, "its folder doesn't exist", "an existing folder", "none", "create it first"
+            )
 
 
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
@@ -133,7 +136,7 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL, or text that has no bytes
         reason = str(getattr(error, "strerror", None) or error)
-        refuse(name, "cannot be written", "a file that can be", reason, "write elsewhere")
+        refuse(name, "cannot be written", "a writable file", reason, "write elsewhere")
 
 
 @contextlib.contextmanager

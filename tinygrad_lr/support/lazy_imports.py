@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 import sys
@@ -90,6 +91,7 @@ def lazy_modules(
     return __getattr__, all_names
 
 
+@functools.cache  # listing a folder takes half a millisecond, once for each name looked up
 def modules_of(package: str) -> list[str]:
     """Return the full names of the modules of a package and of its packages, in order."""
     found: list[str] = []

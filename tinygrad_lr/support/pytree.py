@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 
 
 def leaves(tree: Any) -> Iterator[Any]:
@@ -74,12 +74,7 @@ def matched(where: str, tree: Any, pattern: Any) -> list[Any]:
     elif not isinstance(tree, (dict, list, tuple, type(None))):
         return [tree]
     raise ArgumentError(
-        bad_argument(
-            where,
-            "the structures differ",
-            expected=described(pattern),
-            given=described(tree),
-        )
+        f"{where}: the structure must be {described(pattern)}, got {described(tree)}"
     )
 
 

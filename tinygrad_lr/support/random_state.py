@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 
@@ -37,11 +37,6 @@ def as_generator(where: str, generator: Seed) -> np.random.Generator:
     if whole and generator >= 0:
         return np.random.default_rng(generator)
     raise ArgumentError(
-        bad_argument(
-            where,
-            "generator is neither a generator nor a seed",
-            expected="a numpy.random.Generator, or an integer from 0",
-            given=repr(generator),
-            cure="write numpy.random.default_rng(seed)",
-        )
+        f"{where}: generator must be a numpy.random.Generator or an integer seed >= 0, "
+        f"got {generator!r:.60}; write numpy.random.default_rng(seed)"
     )

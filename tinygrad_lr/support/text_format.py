@@ -60,6 +60,15 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) or "a number"
 
 
+def index_text(index: tuple[int, ...]) -> str:
+    """Return the index of an entry in brackets; nothing for the index of a number.
+
+    >>> index_text((0, 2)), index_text(())
+    ('[0, 2]', '')
+    """
+    return f"[{', '.join(map(str, index))}]" if index else ""
+
+
 def array_text(array: Any, digits: int = DIGITS) -> str:
     """An array on one line: in full where it is small, its ends and its size where it is not.
 

@@ -55,6 +55,18 @@ def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
     return count
 
 
+def check_fraction(where: str, name: str, given: Any) -> float:
+    """Return a number from 0 to 1 as a float. Raises `ArgumentError` for anything else.
+
+    >>> check_fraction("Dropout", "p", 0.5)
+    0.5
+    """
+    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
+    if not real or not 0 <= given <= 1:
+        raise ArgumentError(f"{where}: {name} must be a number from 0 to 1, got {given!r:.60}")
+    return float(given)
+
+
 def check_choice(where: str, name: str, given: T, choices: Iterable[T]) -> T:
     """Return one of the choices. Raises `ArgumentError` for anything else, with the nearest name.
 

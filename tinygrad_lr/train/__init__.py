@@ -1,16 +1,16 @@
-"""Training: `fit`, the visible loop of the lesson, and what stands around it."""
+"""Training: `fit` and its loop, evaluation, checkpoints, and the search for a learning rate."""
 
 from __future__ import annotations
 
 from .checkpoints import Checkpoints as Checkpoints
-from .config import Moment as Moment
 from .evaluation import evaluate as evaluate
 from .evaluation import predict as predict
 from .finder import LearningRates as LearningRates
 from .finder import find_learning_rate as find_learning_rate
 from .history import History as History
 from .loop import fit as fit
-from .stopping import EarlyStopping as EarlyStopping
+from .monitors import EarlyStopping as EarlyStopping
+from .state import Moment as Moment
 
 __all__ = [
     "Checkpoints",

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written now and then, so that a later run goes on bit for bit."""
+"""Checkpoints of a training: written now and then, so that a later run resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -7,33 +7,36 @@ import json
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..checkpoint import TRAINING, load_all, save_file
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.files import printable
 from ..support.validation import check_integer, check_number
-from .state import Run
+
+__all__ = ["Checkpoints"]
 
 FORMAT = 1
 
 
 @dataclass
 class Checkpoints:
-    """Where a training is kept, and how often.
+    """The file that a training is saved to, and how often.
 
-    - `path`: one safetensors file, replaced whole each time; the model's parameters stand in it
-      under their own names, so that `tg.checkpoint.load_model` takes them
-    - `steps`: write it every so many steps
-    - `minutes`: write it when so many minutes have passed; 5 where neither is given
+    - `path`: one safetensors file, replaced whole each time; the model's parameters are stored
+      under their own names, so that `tg.checkpoint.load_model` can read them
+    - `steps`: save after every `steps` steps
+    - `minutes`: save when `minutes` have passed; 5 if neither is given
 
-    It is also written when the training ends, unless it diverged.
+    It is also saved when the training ends, unless it diverged.
 
-    Raises `ArgumentError` for numbers that are not above 0, and for steps that are not whole.
+    Raises `ArgumentError` for steps that are not a positive integer, and for minutes that are not
+    positive.
     """
 
     path: str | os.PathLike[str]
@@ -51,67 +54,67 @@ class Checkpoints:
             self.minutes = 5
 
     def due(self, step: int) -> bool:
-        """Whether it is time to write one."""
+        """Return True if it is time to save."""
         if self.steps is not None and step % self.steps == 0:
             return True
         return self.minutes is not None and time.monotonic() - self.saved >= 60 * self.minutes
 
-    def save(self, run: Run) -> None:
-        """Write the run as it stands between two steps."""
-        text = {"format": FORMAT, "settings": run.settings, **run.numbers()}
+    def write(
+        self,
+        weights: Mapping[str, Array],
+        tensors: Mapping[str, Array],
+        numbers: Mapping[str, Any],
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Replace the file: the model's weights, the training's arrays, numbers and settings."""
+        text = {"format": FORMAT, "settings": settings, **numbers}
         save_file(
-            run.model.state_dict() | {f"{TRAINING}{k}": v for k, v in run.tensors().items()},
+            {**weights, **{f"{TRAINING}{k}": v for k, v in tensors.items()}},
             self.path,
-            {"training": json.dumps(encoded(text), allow_nan=False, sort_keys=True)},
+            {"training": json.dumps(to_json(text), allow_nan=False, sort_keys=True)},
         )
         self.saved = time.monotonic()
 
-    def resume(self, run: Run) -> None:
-        """Bring a run to where the file left it, or raise what does not fit and change nothing.
+    def read(
+        self, settings: Mapping[str, Any]
+    ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]] | None:
+        """Return weights, arrays and numbers, or None where there is no file yet.
 
-        Where there is no file the run begins at its beginning.
+        Raises `ArgumentError` for a file that holds no training, or one with other settings.
         """
         if not os.path.exists(self.path):
-            return
+            return None
         tensors, texts = load_all(self.path)
         text = texts.get("training", "")
         if not text:
-            self._refuse("holds no training", "what fit(checkpoint=...) wrote", "weights alone")
-        numbers = decoded(json.loads(text))
+            raise self.error("must be written by fit(checkpoint=...), got weights without one")
+        numbers = from_json(json.loads(text))
         if numbers["format"] != FORMAT:
-            self._refuse("another format", f"format {FORMAT}", f"format {numbers['format']}")
+            raise self.error(f"must have format {FORMAT}, got format {numbers['format']}")
         wrong = [
-            f"{name} {given}, not {run.settings.get(name)}"
+            f"{name} {given}, not {settings.get(name)}"
             for name, given in numbers["settings"].items()
-            if given != run.settings.get(name)
+            if given != settings.get(name)
         ]
         if wrong:
-            expected = "the data, loss, optimizer and batches that it was begun with"
-            self._refuse("is of another training", expected, "; ".join(wrong))
-        before = run.model.state_dict()
+            raise self.error(
+                "must be of a training with the same data, loss, optimizer and batches, "
+                f"got {'; '.join(wrong)}"
+            )
         weights = {k: v for k, v in tensors.items() if not k.startswith(TRAINING)}
         rest = {k.removeprefix(TRAINING): v for k, v in tensors.items() if k.startswith(TRAINING)}
-        try:
-            run.model.load_state_dict(weights)
-            run.load(rest, numbers)
-        except (ArgumentError, KeyError, ValueError) as error:
-            run.model.load_state_dict(before)
-            raise ArgumentError(f"fit: {printable(os.fspath(self.path))}: {error}") from error
+        return weights, rest, numbers
 
-    def _refuse(self, wrong: str, expected: str, given: str) -> None:
-        raise ArgumentError(
-            bad_argument(
-                "fit",
-                f"the checkpoint {printable(os.fspath(self.path))} {wrong}",
-                expected=expected,
-                given=given,
-                cure="pass resume=False to begin anew, or another path",
-            )
+    def error(self, wrong: str) -> ArgumentError:
+        """Return the error for a file that cannot be resumed from."""
+        return ArgumentError(
+            f"fit: the checkpoint {printable(os.fspath(self.path))} {wrong}; pass resume=False "
+            "to start from scratch, or another path"
         )
 
 
 def fingerprint(*arrays: Array) -> str:
-    """A short text that differs for other data."""
+    """Return a short text that differs for other data."""
     digest = hashlib.blake2b(digest_size=8)
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())
@@ -119,25 +122,25 @@ def fingerprint(*arrays: Array) -> str:
     return digest.hexdigest()
 
 
-def encoded(x: Any) -> Any:
-    """The same in what JSON has: arrays and infinite numbers as small dicts."""
+def to_json(x: Any) -> Any:
+    """Convert to what JSON has: arrays and infinite numbers become small dicts."""
     if isinstance(x, dict):
-        return {str(key): encoded(value) for key, value in x.items()}
+        return {str(key): to_json(value) for key, value in x.items()}
     if isinstance(x, (list, tuple)):
-        return [encoded(value) for value in x]
+        return [to_json(value) for value in x]
     if isinstance(x, np.ndarray):
         return {"array": x.tolist(), "dtype": str(x.dtype)}
     if isinstance(x, np.generic):
-        return encoded(x.item())
+        return to_json(x.item())
     if isinstance(x, float) and not math.isfinite(x):
         return {"float": repr(x)}
     return x
 
 
-def decoded(x: Any) -> Any:
-    """What `encoded` was given, tuples as lists.
+def from_json(x: Any) -> Any:
+    """Convert back what `to_json` returned; tuples become lists.
 
-    >>> decoded(encoded({"state": np.array([1, 2], np.uint32), "best": math.nan}))
+    >>> from_json(to_json({"state": np.array([1, 2], np.uint32), "best": math.nan}))
     {'state': array([1, 2], dtype=uint32), 'best': nan}
     """
     if isinstance(x, dict):
@@ -145,5 +148,5 @@ def decoded(x: Any) -> Any:
             return np.array(x["array"], x["dtype"])
         if x.keys() == {"float"}:
             return float(x["float"])
-        return {key: decoded(value) for key, value in x.items()}
-    return [decoded(value) for value in x] if isinstance(x, list) else x
+        return {key: from_json(value) for key, value in x.items()}
+    return [from_json(value) for value in x] if isinstance(x, list) else x

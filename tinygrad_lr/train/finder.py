@@ -1,4 +1,4 @@
-"""Finding a learning rate: a short descent whose rate grows until the loss does."""
+"""The search for a learning rate: a short descent whose rate grows until the loss does."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..core.value import Value
-from ..errors import ArgumentError, bad_argument
+from ..errors import ArgumentError
 from ..nn import Module
-from ..optim import Optimizer, check_number
+from ..optim import Optimizer
 from ..support.random_state import Seed, as_generator
-from .checks import checked_count, checked_loader, checked_optimizer
-from .evaluation import compared, mode
-from .weights import Weights
+from ..support.validation import check_number
+from .arguments import check_count, check_loader, check_optimizer
+from .evaluation import compute_loss, training_mode
+from .weight_history import ModelWeights
+
+__all__ = ["LearningRates", "find_learning_rate"]
 
 SMOOTHING = 0.9  # of the loss, over the steps
-BLOWN_UP = 4.0  # times the least loss: there is nothing to see beyond
+MAX_LOSS_RATIO = 4.0  # to the least loss: there is nothing to see beyond
 
 
 @dataclass(frozen=True)
 class LearningRates:
-    """The losses that a growing learning rate led to.
+    """The losses of a descent with a growing learning rate.
 
     - `rates`: the learning rate of each step, rising by a constant factor
     - `losses`: the loss before each step
@@ -59,15 +62,15 @@ def find_learning_rate(
     batch_size: int | None = None,
     generator: Seed = None,
 ) -> LearningRates:
-    """Try learning rates from `lowest` to `highest` in a descent of so many steps, and look.
+    """Try learning rates from `lowest` to `highest`, one a step, and suggest one.
 
     The rate is multiplied by the same factor after each step; the descent ends early where the
-    loss is no number or four times the least one. The suggestion is a tenth of the rate that led
-    to the least loss: near the largest that works, with room. Afterwards model, optimiser and the
+    loss is nan or four times the least one. The suggestion is a tenth of the rate that led to the
+    least loss: near the largest that works, with a margin. Afterwards model, optimiser and the
     generators of layers are as they were before.
 
-    `optimizer` is one over the model's parameters (its learning rate is not used; SGD unless
-    given); x, y, loss, batch_size and generator are those of `fit`.
+    `optimizer` is one over the model's parameters (its learning rate is not used; SGD by
+    default); x, y, loss, batch_size and generator are those of `fit`.
 
     Raises what `fit` raises, and `ArgumentError` where `lowest` is not below `highest`.
 
@@ -83,21 +86,19 @@ def find_learning_rate(
     low = check_number(where, "lowest", lowest, positive=True)
     high = check_number(where, "highest", highest, positive=True)
     if low >= high:
-        wrong, expected = "the rates do not rise", "lowest below highest"
-        given = f"{low:g} and {high:g}"
-        raise ArgumentError(bad_argument(where, wrong, expected=expected, given=given))
-    count = checked_count("steps", steps, 2) or 2
-    optimizer = checked_optimizer(model, optimizer, None)
+        raise ArgumentError(f"{where}: lowest must be below highest, got {low:g} and {high:g}")
+    count = check_count("steps", steps, 2) or 2
+    optimizer = check_optimizer(model, optimizer, None)
     random = as_generator(where, 0 if generator is None else generator)
-    loader, _ = checked_loader(model, x, y, batch_size, random)
-    weights = Weights(model, optimizer.parameters)
-    before, state = weights.now(), optimizer.state_dict()
+    loader, _ = check_loader(model, x, y, batch_size, random)
+    weights = ModelWeights(model, optimizer.parameters)
+    before, state = weights.copy(), optimizer.state_dict()
     rated = [optimizer, *optimizer.groups]
     schedules = [group.learning_rate for group in rated]
     drawn = [(x, x.bit_generator.state) for x in model.generators()]
     rates, seen = [], []
     try:
-        with np.errstate(all="ignore"), mode(model, True):
+        with np.errstate(all="ignore"), training_mode(model, True):
             batches = iter(loader)
             for rate in np.geomspace(low, high, count).tolist():
                 batch = next(batches, None)
@@ -105,10 +106,10 @@ def find_learning_rate(
                     batches = iter(loader)
                     batch = next(batches)
                 inputs, wanted = batch
-                error = compared(loss, model(inputs), wanted)
+                error = compute_loss(loss, model(inputs), wanted)
                 rates.append(rate)
                 seen.append(float(error))
-                if not seen[-1] <= BLOWN_UP * min(seen):
+                if not seen[-1] <= MAX_LOSS_RATIO * min(seen):
                     break
                 optimizer.zero_grad()
                 error.backward()
@@ -116,22 +117,24 @@ def find_learning_rate(
                     group.learning_rate = rate
                 optimizer.step()
     finally:
-        weights.put(before)
+        weights.restore(before)
         optimizer.zero_grad()
         for group, schedule in zip(rated, schedules, strict=True):
             group.learning_rate = schedule
         optimizer.load_state_dict(state)
         for drawing, numbers in drawn:
             drawing.bit_generator.state = numbers
-    smooth = smoothed(seen)
-    best = min(range(len(seen)), key=lambda i: smooth[i] if math.isfinite(smooth[i]) else math.inf)
-    return LearningRates(rates, seen, smooth, rates[best] / 10)
+    averaged = smooth(seen)
+    best = min(
+        range(len(seen)), key=lambda i: averaged[i] if math.isfinite(averaged[i]) else math.inf
+    )
+    return LearningRates(rates, seen, averaged, rates[best] / 10)
 
 
-def smoothed(values: list[float]) -> list[float]:
-    """Averages that forget, corrected for their beginning.
+def smooth(values: list[float]) -> list[float]:
+    """Return exponential moving averages, corrected for their beginning.
 
-    >>> smoothed([1.0, 1.0, 1.0])
+    >>> smooth([1.0, 1.0, 1.0])
     [1.0, 1.0, 1.0]
     """
     average, result = 0.0, []

@@ -13,7 +13,7 @@ from .. import losses
 from ..errors import TinygradError
 from ..linear import learning_rate_limit
 from ..nn import Module
-from .evaluation import compared
+from .evaluation import compute_loss
 from .history import History
 from .loop import fit
 
@@ -59,7 +59,7 @@ def measure_rate_limit(
     """The largest stable learning rate, 2/λmax; None for a loss without second derivatives."""
     with np.errstate(all="ignore"):
         try:
-            return learning_rate_limit(model, lambda p, wanted: compared(loss, p, wanted), x, y)
+            return learning_rate_limit(model, lambda p, wanted: compute_loss(loss, p, wanted), x, y)
         except TinygradError:
             return None
 

@@ -1,7 +1,8 @@
-"""`fit`: the visible loop of gradient descent, and its stopping rules."""
+"""`fit`: the loop of gradient descent, from checked arguments to a history."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -12,32 +13,107 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..core.value import Value
+from ..metrics import Metric
 from ..nn import Module
-from ..optim import LearningRate, Optimizer, check_number
+from ..optim import LearningRate, Optimizer
 from ..support.random_state import Seed, as_generator
-from .checkpoints import Checkpoints
-from .checks import (
-    checked_bound,
-    checked_callbacks,
-    checked_checkpoints,
-    checked_count,
-    checked_limit,
-    checked_loader,
-    checked_loss,
-    checked_optimizer,
-    checked_stopping,
-    checked_validation,
+from ..support.validation import check_number
+from .arguments import (
+    check_callbacks,
+    check_checkpoint,
+    check_clip_norm,
+    check_count,
+    check_early_stopping,
+    check_limit,
+    check_loader,
+    check_loss,
+    check_optimizer,
+    check_validation,
 )
-from .config import Moment, Plan
-from .descent import descend
-from .diagnosis import Diagnosis, culprit, stable_rate
-from .divergence import message
-from .evaluation import Metric, checked_metrics, mode
-from .history import History
-from .progress import bar
-from .state import Run
-from .steps import stepping
-from .stopping import EarlyStopping
+from .checkpoints import Checkpoints
+from .evaluation import resolve_metrics, training_mode
+from .history import History, end_message
+from .inputs import StepBatches
+from .monitors import Diagnosis, EarlyStopping, find_nonfinite, largest_stable_rate
+from .progress import progress_bar
+from .state import FitConfig, FitState, Moment
+from .steps import Show, Stepper
+
+__all__ = ["fit"]
+
+
+def train(state: FitState, stepper: Stepper, show: Show) -> str:
+    """Make step after step until there is a reason to end, and return it."""
+    optimizer, config, diagnosis = state.optimizer, state.config, state.diagnosis
+    batches = StepBatches(state.model, state.loader, state.arrays, config.accumulate)
+    resumed_at = state.step
+    while True:
+        state.commit_update()
+        step, evaluation = state.step, None
+        if step > resumed_at:
+            save_if_due(state)
+        if state.stopped:
+            return "stopped"
+        if config.is_evaluated(step):
+            evaluation = state.evaluate()
+            if state.early_stopping is not None and state.early_stopping.exhausted:
+                save_if_due(state, ends=True)
+                return "early"
+        if stepper.run_ahead(batches, show):  # compiled code: many steps in a call
+            continue
+
+        group = next(batches)
+        state.last_batch = state.arrays or group[0]
+        loss, pairs, backward = stepper.forward(group)  # ŷ = model(x), L = loss(ŷ, y)
+        state.record_loss(loss, pairs)
+        if config.callbacks:
+            call_callbacks(state, evaluation)
+        if state.divergence.diverges(state.losses, state.before):
+            return "diverged"
+        if state.unchanged == state.steps_per_epoch:
+            backward()  # for the size of the gradient at the end
+            return "converged"
+        if step == config.limit:
+            return "diverged" if state.divergence.is_rising() else "limit"
+        if optimizer.needs_closure:
+            stepper.line_search(group)
+        else:
+            backward()  # dL/dw for every weight w
+            diagnosis.check_step(step, group[0][0])
+            diagnosis.check_learning_rate(state.divergence.rises, lambda: stable_rate(state, True))
+            stepper.update()  # w ← w - learning rate · dL/dw
+        show(loss, state.last_evaluation)
+
+
+def save_if_due(state: FitState, *, ends: bool = False) -> None:
+    """Write a checkpoint if there is to be one after this step, as there is after the last."""
+    checkpoints = state.config.checkpoints
+    if checkpoints is not None:
+        ends = ends or state.stopped or state.unchanged == state.steps_per_epoch
+        if ends or state.step == state.config.limit or checkpoints.due(state.step):
+            state.save(checkpoints)
+
+
+def call_callbacks(state: FitState, evaluation: dict[str, float] | None) -> None:
+    """Call the callbacks, and record whether one of them asks to stop."""
+    moment = Moment(
+        step=state.step,
+        epoch=state.full_epochs,
+        loss=state.losses[-1],
+        learning_rate=state.optimizer.rate,
+        model=state.model,
+        optimizer=state.optimizer,
+        evaluation=evaluation,
+    )
+    for callback in state.config.callbacks:
+        callback(moment)
+    state.stopped = moment.stopped
+
+
+def stable_rate(state: FitState, rough: bool = False) -> float | None:
+    """Return the largest stable learning rate at the present weights, or None."""
+    compute_loss = state.config.compute_loss
+    return largest_stable_rate(state.model, compute_loss, *state.last_batch, rough=rough)
 
 
 def fit(
@@ -70,10 +146,10 @@ def fit(
 
     Each step takes all rows, or with `batch_size` the next of the shuffled batches (each row once
     an epoch, the last batch may be smaller; the order comes from `generator`, a numpy Generator
-    or a seed, 0 unless given). `x` may be a `tg.data.DataLoader` of inputs and targets instead.
-    With `accumulate` the gradients of so many batches make a step, which is that of a batch as
-    large; `clip_norm` bounds the gradient's length. The model is put in training mode for the
-    time. The loop ends
+    or a seed, 0 by default). `x` may be a `tg.data.DataLoader` of inputs and targets instead.
+    With `accumulate` the gradients of that many batches make one step, equal to that of one batch
+    of all their rows; `clip_norm` bounds the gradient's length. The model is in training mode
+    meanwhile. The loop ends
 
     - "converged" when an update leaves every weight as it was, or within `tolerance` · max(1, |w|)
       of it; with batches, when all updates of an epoch do;
@@ -90,36 +166,35 @@ def fit(
     `optimizer` defaults to `SGD(model.parameters(), learning_rate)`, and the learning rate, a
     number or a function of the step, to 0.001, a usual first try.
 
-    `validation` is what the model is judged by and never trained on: (x, y), a DataLoader, or a
-    fraction of the rows, which are drawn by `generator` and held out. It is evaluated every
-    `validate_every` steps (an epoch unless told otherwise) and at the end, and so are the
-    `metrics`, names such as "accuracy" or functions of prediction and target: see
-    `History.evaluations`.
+    `validation` is data that the model is evaluated on and never trained on: (x, y), a DataLoader,
+    or a fraction of the rows, drawn by `generator`. It is evaluated every `validate_every` steps
+    (default: an epoch) and at the end, and so are the `metrics`, names such as "accuracy" or
+    functions of prediction and target: see `History.evaluations`.
 
-    `checkpoint` is a path, or a `Checkpoints` that says how often to write it. With `resume=True`
-    a training goes on from there, bit for bit as if it had never stopped (or begins, where there
-    is no file yet): weights, optimiser, schedule, generators, the place in the epoch, early
+    `checkpoint` is a path, or a `Checkpoints` with a path and how often to save. `resume=True`
+    continues from there, bit for bit as if the training had never stopped (or starts, if there is
+    no file yet): weights, optimiser, schedule, generators, the position in the epoch, early
     stopping and history. `steps` and `epochs` are those of the whole training.
 
     `callback` is a function of a `Moment`, or several: each is called with every loss, before the
-    update. `progress=True` shows a bar (tqdm), False none, None one if a person watches, that is
-    if stderr is a terminal and tqdm is there. `warn=False` keeps silent about divergence, dead
-    ReLUs, gradients that vanish or explode, and a learning rate above the stable limit, of which
-    `TrainingWarning` tells otherwise; they are in `history.warnings` either way.
+    update. `progress=True` shows a bar (tqdm), False none; None shows one if stderr is a terminal
+    and tqdm is installed. `warn=False` turns off the `TrainingWarning` for divergence, dead ReLUs,
+    vanishing and exploding gradients, and a learning rate above the stable limit; they are in
+    `history.warnings` either way.
 
-    `compile=True` runs the steps in compiled code, as `tg.compile` makes it: a small model's whole
-    stretches of steps at once, where no callback, evaluation or checkpoint comes between, any other
-    model's loss with its gradient, and its update. All is as without it, to rounding. What Python
-    does in a model beside arithmetic, such as to print, is done once, when it is traced. Compiling
-    takes 0.1 s or more, which thousands of short steps win back: None, the default, is False.
+    `compile=True` runs the steps in compiled code (see `tg.compile`): many steps of a small model
+    in one call, where no callback, evaluation or checkpoint comes between; of any other model the
+    loss with its gradient, and the update. The results are the same to rounding. Side effects of
+    the model's Python code, such as printing, happen once, when it is traced. Compiling takes 0.1
+    to 0.8 s, which pays from about a thousand short steps on; None, the default, means False.
 
     Shapes: x (n, ...), or (n,) for one feature; y as the loss takes it, or (n,) for an output of
-    (n, 1). x and a floating y take the dtype of the model's parameters; whole numbers in y stay
+    (n, 1). x and a floating y take the dtype of the model's parameters; integers in y stay
     labels, and in x indices where the model has an Embedding.
 
     Raises before training: `ArgumentError` for nan or inf in x or y (with row and column), for
     arguments out of range, and for a checkpoint of another training; `ShapeError` where x and y
-    have different lengths, `DtypeError` for what is not made of real numbers, `MissingExtraError`
+    have different lengths, `DtypeError` for data that are not real numbers, `MissingExtraError`
     for progress=True without tqdm or a checkpoint without safetensors; with compile=True
     `TraceError`, with the line, for a model or an optimiser that cannot be compiled.
 
@@ -129,84 +204,90 @@ def fit(
     >>> line.weight.data.round(6).tolist(), line.bias.data.round(6).tolist()
     ([[2.0]], [1.0])
     """
-    optimizer = checked_optimizer(model, optimizer, learning_rate)
+    optimizer = check_optimizer(model, optimizer, learning_rate)
     random = as_generator("fit", 0 if generator is None else generator)
-    x, y, held_out = checked_validation(model, x, y, validation, random)
-    loader, everything = checked_loader(model, x, y, batch_size, random)
-    together = checked_count("accumulate", accumulate, 1) or 1
-    epoch = math.ceil(len(loader) / together)  # steps in an epoch
-    chosen = checked_metrics(metrics)
-    plan = Plan(
-        loss=checked_loss(loss),
-        accumulate=together,
-        limit=checked_limit(steps, epochs, epoch),
-        clip_norm=checked_bound(optimizer, clip_norm),
+    x, y, held_out = check_validation(model, x, y, validation, random)
+    loader, arrays = check_loader(model, x, y, batch_size, random)
+    accumulate = check_count("accumulate", accumulate, 1) or 1
+    steps_per_epoch = math.ceil(len(loader) / accumulate)
+    chosen = resolve_metrics(metrics)
+    config = FitConfig(
+        loss=check_loss(loss),
+        accumulate=accumulate,
+        limit=check_limit(steps, epochs, steps_per_epoch),
+        clip_norm=check_clip_norm(optimizer, clip_norm),
         held_out=held_out,
         evaluating=held_out is not None
         or bool(chosen)
         or early_stopping is not None
         or hasattr(optimizer.learning_rate, "see"),
-        validate_every=checked_count("validate_every", validate_every, 1) or epoch,
-        callbacks=checked_callbacks(callback),
-        checkpoints=checked_checkpoints(checkpoint, resume),
-    )
-    run = Run(
-        model,
-        optimizer,
-        loader,
-        everything,
-        epoch=epoch,
-        tolerance=check_number("fit", "tolerance", tolerance),
+        validate_every=check_count("validate_every", validate_every, 1) or steps_per_epoch,
         metrics=chosen,
-        stopping=checked_stopping(early_stopping, held_out is not None),
+        callbacks=check_callbacks(callback),
+        checkpoints=check_checkpoint(checkpoint, resume),
+        tolerance=check_number("fit", "tolerance", tolerance),
+    )
+    state = FitState(
+        *(config, model, optimizer, loader, arrays),
+        steps_per_epoch=steps_per_epoch,
+        early_stopping=check_early_stopping(early_stopping, held_out is not None),
         diagnosis=Diagnosis(model, optimizer, warn=warn),
     )
-    if plan.checkpoints is not None:
-        run.settings = plan.settings(run)
-        if resume:
-            plan.checkpoints.resume(run)
+    if config.checkpoints is not None and resume:
+        state.resume(config.checkpoints)
     with (
         np.errstate(all="ignore"),
-        mode(model, True),
-        bar(plan.limit, run.step, progress) as show,
-        stepping(run, plan, compile) as computed,
+        training_mode(model, True),
+        progress_bar(config.limit, state.step, progress) as show,
+        choose_stepper(state, compile) as stepper,
     ):
         try:
-            reason = descend(run, plan, show, computed)
+            reason = train(state, stepper, show)
         except KeyboardInterrupt:
             reason = "interrupted"
-            run.between_steps()
-    return concluded(run, plan, reason)
+            state.settle_interruption()
+    return finish(state, reason)
 
 
-def concluded(run: Run, plan: Plan, reason: str) -> History:
-    """What the descent did, with the weights that it is to leave behind in the model."""
-    parameters = run.weights.parameters
+def choose_stepper(
+    state: FitState, compile: bool | None
+) -> contextlib.AbstractContextManager[Stepper]:
+    """Return what makes the steps: operation by operation, or in compiled code."""
+    if not compile:
+        return contextlib.nullcontext(Stepper(state))
+    from .compiled_steps import compiled_stepper  # here: loading the compiler takes 30 ms
+
+    return compiled_stepper(state)
+
+
+def finish(state: FitState, reason: str) -> History:
+    """Leave the right weights in the model, and return the history."""
+    parameters, monitor, stopping = state.weights.parameters, state.divergence, state.early_stopping
     history = History(
-        losses=run.losses,
-        weights=run.record.stacked(run.step),
-        weight_steps=run.record.steps,
-        steps=run.step,
+        losses=state.losses,
+        weights=state.weight_history.stack(state.step),
+        weight_steps=state.weight_history.steps,
+        steps=state.step,
         reason=reason,
         message="",
-        learning_rate=run.optimizer.rate,
-        learning_rates=run.rates,
-        evaluations=run.evaluations,
+        learning_rate=state.optimizer.rate,
+        learning_rates=state.rates,
+        evaluations=state.evaluations,
     )
-    first = ""
+    nonfinite = ""
     if reason == "diverged" or not all(np.isfinite(x._content).all() for x in parameters):
         history.reason = "diverged"
-        inputs, targets = run.rows
-        if not math.isfinite(run.losses[-1]):
-            first = culprit(run.model, parameters, inputs, moved=run.step > 0)
-        run.weights.put(run.watch.best)
-        run.optimizer.restart()
-        history.learning_rate_limit = stable_rate(run.model, plan.compare, inputs, targets)
-    elif run.stopping is not None and run.stopping.seen and reason != "interrupted":
-        run.weights.put(run.best)
-        history.best_step = run.best_step
-    history.message = message(history, run.watch.best_step, parameters, first)
+        if not math.isfinite(state.losses[-1]):
+            inputs = state.last_batch[0]
+            nonfinite = find_nonfinite(state.model, parameters, inputs, moved=state.step > 0)
+        state.weights.restore(monitor.best)
+        state.optimizer.restart()
+        history.learning_rate_limit = stable_rate(state)
+    elif stopping is not None and stopping.seen and reason != "interrupted":
+        state.weights.restore(state.best)
+        history.best_step = state.best_step
+    history.message = end_message(history, monitor.best_step, parameters, nonfinite)
     if history.reason == "diverged":
-        run.diagnosis.tell("diverged", history.message)
-    history.warnings = [sentence for sentence in run.diagnosis.told.values() if sentence]
+        state.diagnosis.warn_once("diverged", history.message)
+    history.warnings = [sentence for sentence in state.diagnosis.issued.values() if sentence]
     return history

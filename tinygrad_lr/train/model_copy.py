@@ -14,7 +14,7 @@ from ..core.value import Value
 from ..errors import ArgumentError
 from ..nn import Module
 from ..support.abstract_array import Array
-from .evaluation import compared
+from .evaluation import compute_loss
 
 Weights = Mapping[str, Array]
 Loss = Callable[[Any, Any], Any]
@@ -137,7 +137,7 @@ class LossAtWeights:
         self.twin.put(weights)
         self.twin.model.zero_grad()
         with np.errstate(all="ignore"):
-            return compared(self.loss, self.twin.model(self.x), self.y)
+            return compute_loss(self.loss, self.twin.model(self.x), self.y)
 
 
 def flatten(arrays: list[Array]) -> Array:

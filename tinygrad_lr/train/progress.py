@@ -1,19 +1,18 @@
-"""The bar that shows how a training goes, where a person watches."""
+"""The progress bar of a training in a terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from ..errors import import_extra
-
-Show = Callable[[float, Mapping[str, float]], object]
+from .steps import Show
 
 
 @contextlib.contextmanager
-def bar(limit: int, done: int, progress: bool | None) -> Iterator[Show]:
-    """What to call after each step, with its loss and the last evaluation."""
+def progress_bar(limit: int, done: int, progress: bool | None) -> Iterator[Show]:
+    """Yield what to call after each step, with its loss and the last evaluation."""
     shown = progress
     if shown is None:
         import importlib.util  # here: a program without a terminal does without it
@@ -27,16 +26,16 @@ def bar(limit: int, done: int, progress: bool | None) -> Iterator[Show]:
     with tqdm(total=limit, initial=done, unit=" steps", file=sys.stderr) as bar:
 
         def show(loss: float, evaluation: Mapping[str, float]) -> None:
-            bar.set_postfix_str(figures(loss, evaluation), refresh=False)
+            bar.set_postfix_str(progress_text(loss, evaluation), refresh=False)
             bar.update()
 
         yield show
 
 
-def figures(loss: float, evaluation: Mapping[str, float]) -> str:
-    """The figures that matter, in a line.
+def progress_text(loss: float, evaluation: Mapping[str, float]) -> str:
+    """Return the numbers that matter, in a line.
 
-    >>> figures(0.25, {"step": 4, "epoch": 1, "loss": 0.5, "validation_accuracy": 0.975})
+    >>> progress_text(0.25, {"step": 4, "epoch": 1, "loss": 0.5, "validation_accuracy": 0.975})
     'loss 0.25, validation_accuracy 0.975'
     """
     shown = {"loss": loss}

@@ -1,4 +1,4 @@
-"""The curve of a loss as a small picture in SVG, for a notebook: no library draws it."""
+"""The loss curve as a small SVG picture for notebooks, drawn without a library."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from collections.abc import Sequence
 
 from ..support.html import Html, element
 from ..support.text_format import number_text
+from ..support.thinning import thin_curve
 
 WIDTH, HEIGHT = 460, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 22, 34
-MOST_POINTS = 200  # of a curve, the lowest and the highest of each stretch
-DECADES = 2.0  # a loss that falls through so many is drawn on a scale of powers of ten
+MAX_POINTS = 200  # of a curve: the lowest and the highest of each stretch
+MIN_LOG_DECADES = 2.0  # a loss that falls by this or more is drawn on a logarithmic scale
 MODEL = "#0072B2"
-ABOVE = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-MOST_TICKS = 7
-SHORT = 3  # digits of a power of ten
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MAX_TICKS = 7
+MAX_PLAIN_EXPONENT = 3  # above, a power of ten is written with an exponent
 
 Point = tuple[float, float]
 
 
-def curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
-    """The loss over the steps, and the one of validation data, as a picture."""
+def draw_loss_curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
+    """Draw the loss over the steps, and that of validation data."""
     finite = [y for _, y in [*losses, *held] if math.isfinite(y)]
     low, high = min(finite), max(finite)
-    powers = low > 0 and math.log10(high) - math.log10(low) >= DECADES
-    scaled = [stretched(thinned(points), powers) for points in (losses, held)]
+    powers = low > 0 and math.log10(high) - math.log10(low) >= MIN_LOG_DECADES
+    scaled = [split_at_gaps(thin_points(points), powers) for points in (losses, held)]
     bottom, top = (math.log10(low), math.log10(high)) if powers else (low, high)
     if not top - bottom > 1e-12 * max(abs(top), abs(bottom)):
         room = abs(top) / 2 or 1.0
@@ -57,12 +58,12 @@ def curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
                 stroke_opacity="0.18",
             )
         )
-        parts.append(words(label, LEFT - 6, float(at) + 4, "end"))
+        parts.append(text_at(label, LEFT - 6, float(at) + 4, "end"))
     for x in ticks(0.0, end, whole=True):
         at, _ = place((x, bottom))
-        parts.append(words(f"{x:,.0f}", float(at), HEIGHT - BOTTOM + 16, "middle"))
-    parts.append(words("step", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "middle"))
-    parts.append(words("loss" + (" (powers of ten)" if powers else ""), 4, 12, "start"))
+        parts.append(text_at(f"{x:,.0f}", float(at), HEIGHT - BOTTOM + 16, "middle"))
+    parts.append(text_at("step", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "middle"))
+    parts.append(text_at("loss" + (" (powers of ten)" if powers else ""), 4, 12, "start"))
     strokes = [(MODEL, ""), ("currentColor", "5 3")]
     for points, (colour, dash) in zip(scaled, strokes, strict=True):
         for piece in points:
@@ -80,7 +81,7 @@ def curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
                 )
             )
     if held:
-        parts.append(words("solid: training, dashed: validation", WIDTH - RIGHT, 12, "end"))
+        parts.append(text_at("solid: training, dashed: validation", WIDTH - RIGHT, 12, "end"))
     return element(
         "svg",
         *parts,
@@ -94,8 +95,8 @@ def curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
     )
 
 
-def words(text: str, x: float, y: float, anchor: str) -> Html:
-    """Text in the picture."""
+def text_at(text: str, x: float, y: float, anchor: str) -> Html:
+    """Return text in the picture."""
     return element(
         "text",
         text,
@@ -108,29 +109,21 @@ def words(text: str, x: float, y: float, anchor: str) -> Html:
     )
 
 
-def thinned(points: Sequence[Point]) -> Sequence[Point]:
-    """The points, or of each stretch of many the lowest and the highest, first and last too.
+def thin_points(points: Sequence[Point]) -> Sequence[Point]:
+    """Return the points, or of each stretch of many the lowest and the highest, and both ends.
 
-    >>> thinned([(float(i), float(i % 2)) for i in range(100_000)])[:3]
+    >>> thin_points([(float(i), float(i % 2)) for i in range(100_000)])[:3]
     [(0.0, 0.0), (1.0, 1.0), (1000.0, 0.0)]
     """
-    if len(points) <= MOST_POINTS:
+    if len(points) <= MAX_POINTS:
         return points
-    length = -(-len(points) // (MOST_POINTS // 2))
-    kept = {0, len(points) - 1}
-    for start in range(0, len(points), length):
-        stretch = range(start, min(start + length, len(points)))
-        finite = [i for i in stretch if math.isfinite(points[i][1])]
-        kept |= (
-            {min(finite, key=lambda i: points[i][1]), max(finite, key=lambda i: points[i][1])}
-            if finite
-            else {start}
-        )
-    return [points[i] for i in sorted(kept)]
+    length = -(-len(points) // (MAX_POINTS // 2))
+    starts = range(0, len(points), length)
+    return [points[i] for i in thin_curve([y for _, y in points], starts)]
 
 
-def stretched(points: Sequence[Point], powers: bool) -> list[list[Point]]:
-    """The pieces of a curve between numbers that are not finite, on the scale of the picture."""
+def split_at_gaps(points: Sequence[Point], powers: bool) -> list[list[Point]]:
+    """Split a curve at numbers that are not finite, and put it on the scale of the picture."""
     pieces: list[list[Point]] = [[]]
     for x, y in points:
         if math.isfinite(y):
@@ -141,7 +134,7 @@ def stretched(points: Sequence[Point], powers: bool) -> list[list[Point]]:
 
 
 def ticks(low: float, high: float, whole: bool) -> list[float]:
-    """Round numbers between two ends, about five of them; whole ones if there are no others.
+    """Return about five round numbers between two ends; integers if `whole`.
 
     >>> ticks(0.0, 97.0, True), ticks(-0.4, 0.9, False), ticks(0.0, 1.0, True)
     ([0.0, 20.0, 40.0, 60.0, 80.0], [-0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8], [0.0, 1.0])
@@ -150,14 +143,14 @@ def ticks(low: float, high: float, whole: bool) -> list[float]:
     if not math.isfinite(width):
         return []
     size = 10.0 ** math.floor(math.log10(width / 3))
-    step = next(size * k for k in (1, 2, 5, 10, 20) if width / (size * k) <= MOST_TICKS)
+    step = next(size * k for k in (1, 2, 5, 10, 20) if width / (size * k) <= MAX_TICKS)
     step = max(1.0, float(round(step))) if whole else step
     count = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     return [float(f"{i * step:.12g}") for i in count]
 
 
 def digits_of(heights: Sequence[float]) -> int:
-    """How many digits tell numbers at equal distances apart: four, and more where they must.
+    """Return the digits that distinguish numbers at equal distances: four or more.
 
     >>> digits_of([0.0, 0.5, 1.0]), digits_of([1000.001, 1000.002])
     (4, 7)
@@ -169,11 +162,11 @@ def digits_of(heights: Sequence[float]) -> int:
 
 
 def power_of_ten(exponent: int) -> str:
-    """A power of ten, written out where it is short.
+    """Return a power of ten as text, written out where it is short.
 
     >>> power_of_ten(-2), power_of_ten(3), power_of_ten(-12)
     ('0.01', '1000', '10⁻¹²')
     """
-    if abs(exponent) <= SHORT:
+    if abs(exponent) <= MAX_PLAIN_EXPONENT:
         return number_text(10.0**exponent)
-    return f"10{str(exponent).translate(ABOVE)}"
+    return f"10{str(exponent).translate(SUPERSCRIPTS)}"

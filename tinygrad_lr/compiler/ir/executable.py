@@ -35,22 +35,22 @@ class Executable(Protocol):
 
     # ---- source code for `runtime.fast_call`, which writes one function for the whole call
 
-    def set_number(self, writing: Any, i: int, number: str) -> list[str]:
+    def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
         """Return the lines that pass a number to the program."""
 
-    def set_array(self, writing: Any, i: int, name: str) -> str:
+    def pass_array(self, writer: Any, i: int, name: str) -> str:
         """Return the expression that passes an array to the program.
 
         Its value is the array, if the same object need not be passed again, or None.
         """
 
-    def quick(self, writing: Any) -> list[str]:
+    def run_lines(self, writer: Any) -> list[str]:
         """Return the lines that run the program."""
 
-    def found(self, writing: Any, k: int) -> str:
+    def result_expression(self, writer: Any, k: int) -> str:
         """Return the expression for a result, after the program has run."""
 
-    def moved_number(self, writing: Any, i: int) -> str:
+    def updated_number(self, writer: Any, i: int) -> str:
         """Return the expression for an updated number."""
 
 

@@ -78,19 +78,21 @@ class Call(Kernel):
     """A call of a Python function."""
 
 
-def fuse(roots: Iterable[Instruction], native: Callable[[Instruction], bool]) -> list[Kernel]:
+def fuse(roots: Iterable[Instruction], is_native: Callable[[Instruction], bool]) -> list[Kernel]:
     """Return kernels in an order in which they can run.
 
-    `native` returns True for instructions that kernels can compute without calling Python.
+    `is_native` returns True for instructions that kernels can compute without calling Python.
     """
     order = [x for x in topological_order(roots) if x.operation not in VIEWS]
-    return Fusion(order, native).kernels
+    return Fusion(order, is_native).kernels
 
 
 class Fusion:
     """The state of the fusion: kernels so far, and the kernel of each instruction."""
 
-    def __init__(self, order: Sequence[Instruction], native: Callable[[Instruction], bool]) -> None:
+    def __init__(
+        self, order: Sequence[Instruction], is_native: Callable[[Instruction], bool]
+    ) -> None:
         self.kernels: list[Kernel] = []
         self.home: dict[Instruction, int] = {}  # the index of an instruction's kernel
         for x in order:
@@ -99,7 +101,7 @@ class Fusion:
             if x.operation == "join":
                 self.home[x] = max(self.home[y] for y in x.inputs) + 1  # after all its parts
                 continue
-            if not native(x):
+            if not is_native(x):
                 self._start(x, Call([x]))
             elif x.operation == "dot":
                 shape = x.shape

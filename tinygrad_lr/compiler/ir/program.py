@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from ..tracing.sources import Place
 from .instruction import Instruction
+from .sources import Source
 
 Item = TypeVar("Item")
 
@@ -19,13 +19,13 @@ class Program:
     """A traced function as a graph of instructions.
 
     - `results`: the leaves of what the function returned, in order
-    - `updates`: the places that it writes to, each with its new value (None clears the place)
+    - `updates`: the sources that it writes to, each with its new value (None clears the source)
     - `checks`: values that a Python function inspects before anything is written
     """
 
     name: str
     results: list[Instruction]
-    updates: list[tuple[Place, Instruction | None]] = field(default_factory=list)
+    updates: list[tuple[Source, Instruction | None]] = field(default_factory=list)
     checks: list[tuple[Instruction, Callable[[object], object]]] = field(default_factory=list)
 
     @property
@@ -38,10 +38,10 @@ class Program:
         """Return everything that the roots depend on, operands first, with inputs and constants."""
         return topological_order(self.roots)
 
-    def inputs(self) -> list[tuple[Place, Instruction]]:
-        """Return the places that the program reads, each with its input instruction."""
+    def inputs(self) -> list[tuple[Source, Instruction]]:
+        """Return the sources that the program reads, each with its input instruction."""
         inputs = [x for x in self.instructions() if x.operation == "input"]
-        return [(x.options["place"], x) for x in inputs]
+        return [(x.options["source"], x) for x in inputs]
 
     def rewrite(
         self, change: Callable[[Instruction, Sequence[Instruction]], Instruction]
@@ -60,7 +60,7 @@ class Program:
         return replace(
             self,
             results=[new[x] for x in self.results],
-            updates=[(place, None if x is None else new[x]) for place, x in self.updates],
+            updates=[(source, None if x is None else new[x]) for source, x in self.updates],
             checks=[(new[x], look) for x, look in self.checks],
         )
 
@@ -89,9 +89,9 @@ class Program:
                 if option is not None and key != "likes"
             ]
             lines.append(f"{names[x]}: {kind} = {x.operation} {', '.join([*inputs, *options])}")
-        for place, new in self.updates:
+        for source, new in self.updates:
             what = "nothing" if new is None else format_operand(new, names)
-            lines.append(f"{describe_place(place, names, self)} <- {what}")
+            lines.append(f"{describe_source(source, names, self)} <- {what}")
         lines.append("return " + ", ".join(format_operand(x, names) for x in self.results))
         return "\n".join(lines)
 
@@ -101,12 +101,12 @@ def format_operand(x: Instruction, names: dict[Instruction, str]) -> str:
     return f"{x.value}" if x.is_constant and not x.shape else names[x]
 
 
-def describe_place(place: Place, names: dict[Instruction, str], program: Program) -> str:
-    """Return the name of a place: that of the input that reads it, if there is one."""
+def describe_source(source: Source, names: dict[Instruction, str], program: Program) -> str:
+    """Return the name of a source: that of the input that reads it, if there is one."""
     for other, x in program.inputs():
-        if other.key() == place.key():
+        if other.key() == source.key():
             return names[x]
-    return " ".join(str(part) for part in place.key() if not isinstance(part, int))
+    return " ".join(str(part) for part in source.key() if not isinstance(part, int))
 
 
 def _shorten(option: object) -> str:

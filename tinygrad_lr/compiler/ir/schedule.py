@@ -54,25 +54,30 @@ def make_schedule(
     updates: Sequence[tuple[int, Instruction]],
     is_native: Callable[[Instruction], bool],
 ) -> Schedule:
-    """Return the schedule of a program that returns `results` and updates inputs."""
+    """Return the schedule of a program that returns `results` and updates inputs.
+
+    `is_native` returns True for instructions that kernels can compute without calling Python.
+    """
+    # a copy of each result and update, which fusion puts into the kernel that computes it
     returned = [make("copy", [x]) for x in results]
     targets = [(i, make("copy", [new])) for i, new in updates]
     kernels = fuse([*returned, *(x for _, x in targets)], is_native)
     home = {x: kernel for kernel in kernels for x in kernel.members}
-    edges = dependencies(kernels, home)
+    edges = find_dependencies(kernels, home)
     in_place: dict[Instruction, int] = {}
     late: list[tuple[int, Instruction]] = []
+    # updates run after all calls: a call may raise, and inputs must be unchanged then
     calls = [kernel for kernel in kernels if isinstance(kernel, Call)]
     for i, x in targets:
         writer = home[x]
-        before = [k for k in kernels if k is not writer and inputs[i] in roots_read(k)]
+        before = [k for k in kernels if k is not writer and inputs[i] in find_operand_roots(k)]
         if can_write_over(writer, inputs[i], x) and add_dependencies(
             edges, [*before, *calls], writer
         ):
             in_place[x] = i
         else:
             late.append((i, x))
-    for i, x in late:
+    for i, x in late:  # copied to the input after all kernels
         again = make("copy", [x])
         kernel = Loop([again], x.shape, {again: tuple(range(len(x.shape)))})
         edges[kernel] = [*kernels]
@@ -90,23 +95,23 @@ def make_schedule(
     return plan
 
 
-def roots_read(kernel: Kernel) -> set[Instruction]:
+def find_operand_roots(kernel: Kernel) -> set[Instruction]:
     """Return the instructions whose memory a kernel reads."""
     own = set(kernel.members)
     return {base_of(y) for x in kernel.members for y in x.inputs if base_of(y) not in own}
 
 
-def dependencies(
+def find_dependencies(
     kernels: Sequence[Kernel], home: dict[Instruction, Kernel]
 ) -> dict[Kernel, list[Kernel]]:
     """Return, for each kernel, the kernels that must run before it."""
     return {
-        kernel: [maker for x in roots_read(kernel) for maker in producers(x, home)]
+        kernel: [maker for x in find_operand_roots(kernel) for maker in find_producers(x, home)]
         for kernel in kernels
     }
 
 
-def producers(root: Instruction, home: dict[Instruction, Kernel]) -> list[Kernel]:
+def find_producers(root: Instruction, home: dict[Instruction, Kernel]) -> list[Kernel]:
     """Return the kernels that write an instruction's memory: several for a join."""
     if root.operation == "join":
         return [home[copy] for copy in root.inputs]
@@ -202,7 +207,7 @@ def _allocate(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
     born: dict[int, list[Instruction]] = {}
     for x in until:
         if x not in plan.storage:
-            born.setdefault(min(position[k] for k in producers(x, home)), []).append(x)
+            born.setdefault(min(position[k] for k in find_producers(x, home)), []).append(x)
     free: list[tuple[int, int]] = []
     ending: dict[int, list[tuple[int, int]]] = {}
     for i, kernel in enumerate(plan.kernels):

@@ -1,7 +1,7 @@
-"""Elementwise instructions as LLVM code, for one number or for a vector of them.
+"""Elementwise instructions as LLVM code, for a scalar or a vector of entries.
 
-A value of dtype bool is an i1, of an integer dtype an integer, of a floating dtype a float or a
-double; a vector has one lane for each entry.
+A bool is an i1, other dtypes are the LLVM types of their size. What is subtle is to agree with
+NumPy on nan, on -0.0, and on the dtype in which operands of different dtypes are combined.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ import numpy as np
 from llvmlite import ir
 
 from ..ir.instruction import Instruction, promotion_operand
-from .elementary import EMIT, EMIT_BINARY
+from .elementary import EMITTERS
+from .vectors import call_intrinsic, lane_count, splat
 
-FLAGS = ("contract",)  # a product and a sum may become one; nan, inf and -0 travel as in NumPy
+FLAGS = ("contract",)  # x·y + z may be fused; nan, inf and -0.0 must be as in NumPy
 Builder = Any
 Dtype = np.dtype[Any]
 
-KINDS = ("f4", "f8", "b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
-NATIVE = frozenset(map(np.dtype, KINDS))
+NATIVE_DTYPES = frozenset(
+    map(np.dtype, ("f4", "f8", "b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"))
+)
 
 ARITHMETIC = {
     "add": ("fadd", "add"),
@@ -39,23 +41,23 @@ LOGICAL = {"logical_and": "and_", "logical_or": "or_", "logical_xor": "xor"}
 BITWISE = {"bitwise_and": "and_", "bitwise_or": "or_", "bitwise_xor": "xor"}
 ROUNDING = {"floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "nearbyint"}
 FLOATING = frozenset(
-    {*EMIT, *EMIT_BINARY, *ROUNDING, "divide", "sqrt", "reciprocal", "remainder", "copysign"}
+    {*EMITTERS, *ROUNDING, "divide", "sqrt", "reciprocal", "remainder", "copysign"}
 )
-SINGLE = frozenset(
+OTHERS = frozenset(
     {
         *("negative", "positive", "absolute", "fabs", "square", "sign", "logical_not", "invert"),
         *("isnan", "isinf", "isfinite", "signbit", "cast", "where", "copy", "maximum", "minimum"),
         *("fmax", "fmin"),
     }
 )
-KNOWN = frozenset({*ARITHMETIC, *COMPARISONS, *LOGICAL, *BITWISE, *FLOATING, *SINGLE})
+EMITTED = frozenset({*ARITHMETIC, *COMPARISONS, *LOGICAL, *BITWISE, *FLOATING, *OTHERS})
 
 
 def can_emit(x: Instruction) -> bool:
-    """Whether this file has code for an instruction and its dtypes."""
-    if x.operation not in KNOWN or x.dtype not in NATIVE:
+    """Return True if `emit` supports an instruction and its dtypes."""
+    if x.operation not in EMITTED or x.dtype not in NATIVE_DTYPES:
         return False
-    if any(y.dtype not in NATIVE for y in x.inputs):
+    if any(y.dtype not in NATIVE_DTYPES for y in x.inputs):
         return False
     if x.operation in FLOATING or x.operation == "sign":
         return x.dtype.kind == "f"
@@ -73,7 +75,7 @@ def can_emit(x: Instruction) -> bool:
 
 
 def llvm_type(dtype: Dtype, lanes: int = 1) -> Any:
-    """The type of one value, or of a vector of so many."""
+    """Return the type of an entry, or of a vector of entries."""
     if dtype.kind == "f":
         one: Any = ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
     else:
@@ -81,39 +83,21 @@ def llvm_type(dtype: Dtype, lanes: int = 1) -> Any:
     return one if lanes == 1 else ir.VectorType(one, lanes)
 
 
-def lanes_of(value: Any) -> int:
-    """How many numbers a value is."""
-    return int(value.type.count) if isinstance(value.type, ir.VectorType) else 1
-
-
-def number(value: Any, dtype: Dtype, lanes: int = 1) -> Any:
-    """A constant, in every lane."""
+def constant(value: Any, dtype: Dtype, lanes: int = 1) -> Any:
+    """Return a constant, in every lane."""
     one = llvm_type(dtype)
     plain = one(float(dtype.type(value)) if dtype.kind == "f" else int(value))
     return plain if lanes == 1 else ir.Constant(ir.VectorType(one, lanes), [plain] * lanes)
 
 
-def spread(b: Builder, value: Any, lanes: int) -> Any:
-    """The same number in every lane of a vector."""
-    if lanes == 1 or lanes_of(value) == lanes:
-        return value
-    if isinstance(value, ir.Constant) and not isinstance(value.type, ir.VectorType):
-        return ir.Constant(ir.VectorType(value.type, lanes), [value] * lanes)
-    kind = ir.VectorType(value.type, lanes)
-    undefined = ir.Constant(kind, ir.Undefined)
-    one = b.insert_element(undefined, value, ir.IntType(32)(0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-    return b.shuffle_vector(one, undefined, zeros)
-
-
 def cast(b: Builder, value: Any, old: Dtype, new: Dtype) -> Any:
-    """A value in another dtype, as NumPy converts it."""
+    """Convert a value to another dtype, as `ndarray.astype` does."""
     if old == new:
         return value
-    lanes = lanes_of(value)
+    lanes = lane_count(value)
     kind = llvm_type(new, lanes)
     if new.kind == "b":
-        zero = number(0, old, lanes)
+        zero = constant(0, old, lanes)
         if old.kind == "f":
             return b.fcmp_unordered("!=", value, zero)
         return b.icmp_unsigned("!=", value, zero)
@@ -133,9 +117,9 @@ def cast(b: Builder, value: Any, old: Dtype, new: Dtype) -> Any:
 
 
 def emit(b: Builder, x: Instruction, operands: Sequence[Any]) -> Any:
-    """The value of an elementwise instruction, its operands being of one width or single."""
-    lanes = max(map(lanes_of, operands))
-    values = [spread(b, value, lanes) for value in operands]
+    """Emit an elementwise instruction. Scalar operands are broadcast to the width of the others."""
+    lanes = max(map(lane_count, operands))
+    values = [splat(b, value, lanes) for value in operands]
     operation = x.operation
     if operation == "cast":
         return cast(b, values[0], x.inputs[0].dtype, x.dtype)
@@ -167,7 +151,7 @@ def emit(b: Builder, x: Instruction, operands: Sequence[Any]) -> Any:
         return getattr(b, ARITHMETIC[operation][1])(*values)
     if operation == "square":
         return b.mul(values[0], values[0])
-    zero = number(0, common, lanes)
+    zero = constant(0, common, lanes)
     if operation == "negative":
         return b.sub(zero, values[0])
     if operation == "absolute":
@@ -177,7 +161,7 @@ def emit(b: Builder, x: Instruction, operands: Sequence[Any]) -> Any:
 
 
 def common_dtype(x: Instruction) -> Dtype:
-    """The dtype in which the operands meet."""
+    """Return the dtype to which the operands are converted first."""
     if x.operation in COMPARISONS:
         if all(y.weak for y in x.inputs):
             return np.result_type(*(y.dtype for y in x.inputs))
@@ -190,27 +174,27 @@ def common_dtype(x: Instruction) -> Dtype:
 
 
 def emit_float(b: Builder, operation: str, values: Sequence[Any], dtype: Dtype, lanes: int) -> Any:
-    """The value of an instruction on floats."""
+    """Emit an instruction whose operands are floats of one dtype."""
     x = values[0]
     if operation in ARITHMETIC:
         return getattr(b, ARITHMETIC[operation][0])(*values, flags=FLAGS)
     if operation == "divide":
         return b.fdiv(*values, flags=FLAGS)
     if operation == "reciprocal":
-        return b.fdiv(number(1, dtype, lanes), x, flags=FLAGS)
+        return b.fdiv(constant(1, dtype, lanes), x, flags=FLAGS)
     if operation == "negative":
         return b.fneg(x)
     if operation == "square":
         return b.fmul(x, x, flags=FLAGS)
     if operation in {"absolute", "fabs"}:
-        return intrinsic(b, "fabs", [x])
+        return call_intrinsic(b, "fabs", [x])
     if operation == "sqrt":
-        return intrinsic(b, "sqrt", [x])
+        return call_intrinsic(b, "sqrt", [x])
     if operation in ROUNDING:
-        return intrinsic(b, ROUNDING[operation], [x])
+        return call_intrinsic(b, ROUNDING[operation], [x])
     if operation == "copysign":
-        return intrinsic(b, "copysign", values)
-    if operation in {"maximum", "minimum"}:  # nan wins, as in NumPy
+        return call_intrinsic(b, "copysign", values)
+    if operation in {"maximum", "minimum"}:  # nan propagates, as in NumPy
         sign = ">" if operation == "maximum" else "<"
         first = b.fcmp_ordered(sign, *values)
         taken = b.or_(first, b.fcmp_unordered("uno", x, x))
@@ -220,42 +204,26 @@ def emit_float(b: Builder, operation: str, values: Sequence[Any], dtype: Dtype, 
         taken = b.or_(b.fcmp_ordered(sign, *values), b.fcmp_unordered("uno", values[1], values[1]))
         return b.select(taken, *values)
     if operation == "sign":
-        zero, one = number(0, dtype, lanes), number(1, dtype, lanes)
-        below = b.select(b.fcmp_ordered("<", x, zero), number(-1, dtype, lanes), x)
+        zero, one = constant(0, dtype, lanes), constant(1, dtype, lanes)
+        below = b.select(b.fcmp_ordered("<", x, zero), constant(-1, dtype, lanes), x)
         return b.select(b.fcmp_ordered(">", x, zero), one, below)
     if operation == "isnan":
         return b.fcmp_unordered("uno", x, x)
     if operation in {"isinf", "isfinite"}:
-        size = intrinsic(b, "fabs", [x])
-        infinite = number(np.inf, dtype, lanes)
+        size = call_intrinsic(b, "fabs", [x])
+        infinite = constant(np.inf, dtype, lanes)
         sign = "==" if operation == "isinf" else "<"
         return b.fcmp_ordered(sign, size, infinite)
     if operation == "signbit":
         bits = np.dtype(f"i{dtype.itemsize}")
         whole = b.bitcast(x, llvm_type(bits, lanes))
-        return b.icmp_signed("<", whole, number(0, bits, lanes))
+        return b.icmp_signed("<", whole, constant(0, bits, lanes))
     if operation == "remainder":
         y = values[1]
         rest = b.frem(x, y)
-        zero = number(0, dtype, lanes)
+        zero = constant(0, dtype, lanes)
         apart = b.xor(b.fcmp_ordered("<", rest, zero), b.fcmp_ordered("<", y, zero))
         shifted = b.select(apart, b.fadd(rest, y), rest)
         none = b.fcmp_ordered("==", rest, zero)
-        return b.select(none, intrinsic(b, "copysign", [zero, y]), shifted)
-    if operation in EMIT_BINARY:
-        return EMIT_BINARY[operation](b, *values)
-    return EMIT[operation](b, x)
-
-
-def intrinsic(b: Builder, name: str, values: Sequence[Any]) -> Any:
-    """One of LLVM's own functions, on values of one type."""
-    kind = values[0].type
-    one = kind.element if isinstance(kind, ir.VectorType) else kind
-    suffix = "f32" if isinstance(one, ir.FloatType) else "f64"
-    if isinstance(kind, ir.VectorType):
-        suffix = f"v{kind.count}{suffix}"
-    full = f"llvm.{name}.{suffix}"
-    function = b.module.globals.get(full)
-    if function is None:
-        function = ir.Function(b.module, ir.FunctionType(kind, [kind] * len(values)), full)
-    return b.call(function, values)
+        return b.select(none, call_intrinsic(b, "copysign", [zero, y]), shifted)
+    return EMITTERS[operation](b, *values)

@@ -1,4 +1,9 @@
-"""Writing a program as machine code through LLVM: what fuses into loops, and calls for the rest."""
+"""The LLVM backend: a program as machine code, with callbacks into Python for the rest.
+
+Machine code knows its arrays by a table of addresses. An input is passed by storing its address in
+the table, and stays bound until another object is passed in its place. An input that is not
+contiguous, not aligned, or part of an array that the program updates is copied first.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +21,18 @@ from ..ir.instruction import Instruction, execute
 from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
-from ..ir.schedule import Schedule, Storage, make_schedule, roots_read
-from ..runtime.fast_call import CELLS
-from ..runtime.threads import THREADS, run_together
-from .engine import Native
-from .module import ENTRY, ModuleWriter, native, title_of
+from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
+from .engine import NativeCode
+from .module import ENTRY, ModuleWriter, is_native, make_title
+from .threads import THREADS, run_together
 
-LARGE = 1 << 16  # bytes of a result whose memory is used again
-ALONE = 2  # references to an array that only the list of results holds: that, and the asking's
+MIN_REUSED_BYTES = 1 << 16  # memory of results this large is reused once the caller drops it
+UNSHARED_REFERENCES = 2  # of an array that only this object holds: its list, and getrefcount's
+CELL_TYPES = {
+    np.dtype(np.float64): ctypes.c_double,
+    np.dtype(np.float32): ctypes.c_float,
+    np.dtype(np.int64): ctypes.c_int64,
+}
 Callback = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -32,185 +41,188 @@ class LlvmExecutable:
 
     backend = "llvm"
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Updates) -> None:
-        returned = [*program.results, *(looking(x, look) for x, look in program.checks)]
-        whole = Program(program.name, [*inputs, *returned, *(x for _, x in moved)])
+    def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
+        returned = [*program.results, *(make_check(x, look) for x, look in program.checks)]
+        whole = Program(program.name, [*inputs, *returned, *(x for _, x in updates)])
         whole, self.done = run_passes(whole, [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES])
-        count, self._shown = len(inputs), len(program.results)
+        count, self._result_count = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(returned)]
         targets = list(
-            zip([i for i, _ in moved], whole.results[count + len(results) :], strict=True)
+            zip([i for i, _ in updates], whole.results[count + len(results) :], strict=True)
         )
-        self.plan: Schedule = make_schedule(self.inputs, results, targets, native)
+        self.plan: Schedule = make_schedule(self.inputs, results, targets, is_native)
         writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
         self.threads = writer.threads
         self._writer, self.calls = writer, writer.calls
-        self.native = Native(writer.form, lambda: writer.text, ENTRY)
+        self.native = NativeCode(writer.key, lambda: writer.text, ENTRY)
         self._results = results
-        self._moved = [i for i, _ in moved]
-        self._changed = frozenset(self._moved)
-        self._order = sorted(range(count), key=lambda i: i not in self._changed)  # these first
+        self._updated = [i for i, _ in updates]
+        self._updated_set = frozenset(self._updated)
+        # inputs that are updated are bound first: the others may be parts of their arrays
+        self._binding_order = sorted(range(count), key=lambda i: i not in self._updated_set)
         self._slots = writer.slots
-        self._prepare(writer.scratch)
+        self._allocate(writer.scratch)
 
-    def _prepare(self, scratch: int) -> None:
+    def _allocate(self, scratch: int) -> None:
         slots = self._slots
         self._table = (ctypes.c_void_p * slots.count)()
         self._strides = (ctypes.c_int64 * slots.count)()
-        self._memory = aligned(self.plan.total_bytes)
-        self._scratch = aligned(scratch)
-        self._table[slots.own] = address(self._memory)
-        self._table[slots.own + 1] = address(self._scratch)
+        self._memory = allocate_aligned(self.plan.total_bytes)
+        self._scratch = allocate_aligned(scratch)
+        self._table[slots.own] = address_of(self._memory)
+        self._table[slots.own + 1] = address_of(self._scratch)
         self._constants = []
         for number, x in enumerate(self.plan.constants):
             array = np.ascontiguousarray(x.value).reshape(x.shape)
             self._constants.append(array)
-            self._table[slots[Storage("constant", number)]] = address(array)
-        self._callback = Callback(self._call)
+            self._table[slots[Storage("constant", number)]] = address_of(array)
+        self._callback = Callback(self._call_back)
         self._table[slots.callback] = ctypes.cast(self._callback, ctypes.c_void_p).value
         self._cells = {i: np.zeros((), x.dtype) for i, x in enumerate(self.inputs) if not x.shape}
         self._first_result = slots[Storage("result", 0)] if self._results else 0
-        self._held: list[Any] = [None] * len(self.inputs)
+        self._bound: list[Any] = [None] * len(self.inputs)
         self._numbers = [
             (k, np.zeros((), x.dtype)) for k, x in enumerate(self._results) if not x.shape
         ]
         for k, cell in self._numbers:
-            self._table[self._first_result + k] = address(cell)
-        self._last: list[Any] = [None] * len(self._results)
-        self._copies: dict[int, Array] = {}
-        self._meeting = aligned(128).view(np.int64)  # a counter, and whether a call has failed
-        self._table[slots.meeting] = address(self._meeting)
+            self._table[self._first_result + k] = address_of(cell)
+        self._last_results: list[Any] = [None] * len(self._results)
+        self._input_copies: dict[int, Array] = {}
+        self._barrier = allocate_aligned(128).view(np.int64)  # counter [0], failure flag [8]
+        self._table[slots.barrier] = address_of(self._barrier)
         self._error: BaseException | None = None
-        self._arrays: list[Any] = []
-        self._pointers = (ctypes.addressof(self._table), ctypes.addressof(self._strides))
+        self._call_arrays: list[Any] = []
+        self._addresses = (ctypes.addressof(self._table), ctypes.addressof(self._strides))
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
-        """The results, then the numbers that were moved."""
-        table, held = self._table, self._held
-        for i in self._order:
-            if inputs[i] is not held[i]:
-                self._set(i, inputs[i])
-        found: list[Any] = [None] * len(self._results)
+        """Run the program once; return the results, then the updated numbers."""
+        table, bound = self._table, self._bound
+        for i in self._binding_order:
+            if inputs[i] is not bound[i]:
+                self._bind_input(i, inputs[i])
+        results: list[Any] = [None] * len(self._results)
         for k, x in enumerate(self._results):
             if x.shape:
-                array = np.empty(x.shape, x.dtype) if x.nbytes < LARGE else self._spare(k)
-                found[k] = array
-                table[self._first_result + k] = address(array)
+                small = x.nbytes < MIN_REUSED_BYTES
+                array = np.empty(x.shape, x.dtype) if small else self._reuse_result(k)
+                results[k] = array
+                table[self._first_result + k] = address_of(array)
         for k, cell in self._numbers:
-            found[k] = cell
-        self._run(1, inputs, found)
+            results[k] = cell
+        self._run_steps(1, inputs, results)
         for k, cell in self._numbers:
-            found[k] = cell.item() if self._results[k].weak else cell[()]
-        return [*found[: self._shown], *self._moved_numbers(inputs)]
+            results[k] = cell.item() if self._results[k].weak else cell[()]
+        return [*results[: self._result_count], *self._read_updated_numbers(inputs)]
 
-    def _moved_numbers(self, inputs: Sequence[Any]) -> list[Any]:
-        """The numbers, other than arrays, that the program has moved."""
+    def _read_updated_numbers(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the updated inputs that are numbers, not arrays."""
         return [
             self._cells[i][()]
-            for i in self._moved
+            for i in self._updated
             if i in self._cells and not isinstance(inputs[i], np.ndarray)
         ]
 
-    def _set(self, i: int, x: Any) -> Any:
-        """Let an input be read from where its numbers lie; the array, if that is in itself."""
+    def _bind_input(self, i: int, x: Any) -> Any:
+        """Pass an input to the program; return the array if it is bound itself, not a copy."""
         slot = i
         if not isinstance(x, np.ndarray):
             cell = self._cells[i]
             cell[...] = x
-            self._held[i] = None
-            self._table[slot] = address(cell)
+            self._bound[i] = None
+            self._table[slot] = address_of(cell)
             return None
         like = self.inputs[i]
         fits = x.flags.c_contiguous and x.flags.aligned and x.dtype == like.dtype
-        if fits and not (i not in self._changed and self._overlaps(x)):
-            self._held[i] = x
-            self._table[slot] = address(x)
+        if fits and not (i not in self._updated_set and self._overlaps_updated(x)):
+            self._bound[i] = x
+            self._table[slot] = address_of(x)
         else:
             copy = np.array(x, like.dtype, order="C")
-            self._held[i] = None
-            self._copies[i] = copy
-            self._table[slot] = address(copy)
-        return self._held[i]
+            self._bound[i] = None
+            self._input_copies[i] = copy
+            self._table[slot] = address_of(copy)
+        return self._bound[i]
 
-    def _spare(self, k: int) -> Array:
-        """An array for a large result: the last one, if nobody holds it any more."""
-        if self._last[k] is None or sys.getrefcount(self._last[k]) > ALONE:
+    def _reuse_result(self, k: int) -> Array:
+        """Return an array for a large result: the last one, if nobody else holds it any more."""
+        last = self._last_results
+        if last[k] is None or sys.getrefcount(last[k]) > UNSHARED_REFERENCES:
             x = self._results[k]
-            self._last[k] = np.empty(x.shape, x.dtype)
-        found: Array = self._last[k]
-        return found
+            last[k] = np.empty(x.shape, x.dtype)
+        array: Array = last[k]
+        return array
 
-    def _overlaps(self, x: Array) -> bool:
-        """Whether an array lies in one that the program changes: it is then read from a copy."""
+    def _overlaps_updated(self, x: Array) -> bool:
+        """Return True if an array is part of one that the program updates."""
         owner: Any = x
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
-        return any(owner is self._held[i] for i in self._moved)
+        return any(owner is self._bound[i] for i in self._updated)
 
-    def _run(self, steps: int, inputs: list[Any], found: Sequence[Any]) -> None:
+    def _run_steps(self, steps: int, inputs: list[Any], results: Sequence[Any]) -> None:
         if self.calls:
-            self._arrays = [inputs, found]
-        if self._native(steps) < 0:
-            self._fail()
+            self._call_arrays = [inputs, results]
+        if self._run_native(steps) < 0:
+            self._raise_error()
 
-    def _native(self, steps: int) -> int:
-        """So many steps in machine code; -1 where a call of Python has failed."""
-        table, strides = self._pointers
+    def _run_native(self, steps: int) -> int:
+        """Run steps in machine code, on all threads; return -1 if a callback failed."""
+        table, strides = self._addresses
         function = self.native.function
         if self.threads == 1:
             return int(function(table, strides, steps, 0))
-        self._meeting[8] = 0
+        self._barrier[8] = 0
         return run_together(self.threads, lambda part: function(table, strides, steps, part))
 
-    # ---- the quick way through a call
+    # ---- source code for `runtime.fast_call`
 
-    def set_number(self, writing: Any, i: int, number: str) -> list[str]:
-        """The line that gives a number to the program."""
-        cell = CELLS[self.inputs[i].dtype].from_address(address(self._cells[i]))
-        self._table[i] = address(self._cells[i])
-        return [f"{writing.name('cell', cell)}.value = {number}"]
+    def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
+        """Return the lines that pass a number to the program."""
+        cell = CELL_TYPES[self.inputs[i].dtype].from_address(address_of(self._cells[i]))
+        self._table[i] = address_of(self._cells[i])
+        return [f"{writer.name('cell', cell)}.value = {number}"]
 
-    def moved_number(self, writing: Any, i: int) -> str:
-        """The expression for a number that was moved."""
-        cell = CELLS[self.inputs[i].dtype].from_address(address(self._cells[i]))
-        return f"{writing.name('cell', cell)}.value"
+    def updated_number(self, writer: Any, i: int) -> str:
+        """Return the expression for an updated number."""
+        cell = CELL_TYPES[self.inputs[i].dtype].from_address(address_of(self._cells[i]))
+        return f"{writer.name('cell', cell)}.value"
 
-    def set_array(self, writing: Any, i: int, name: str) -> str:
-        """The expression that gives an array to the program, and says whether it is kept."""
-        return f"{writing.name('set', self._set)}({i}, {name})"
+    def pass_array(self, writer: Any, i: int, name: str) -> str:
+        """Return the expression that passes an array to the program."""
+        return f"{writer.name('bind', self._bind_input)}({i}, {name})"
 
-    def found(self, writing: Any, k: int) -> str:
-        """The expression for a result."""
+    def result_expression(self, writer: Any, k: int) -> str:
+        """Return the expression for a result, after the program has run."""
         if self._results[k].shape:
-            return f"found{k}"
+            return f"result{k}"
         cell = next(cell for number, cell in self._numbers if number == k)
-        if self._results[k].weak and cell.dtype in CELLS:
-            number = CELLS[cell.dtype].from_address(address(cell))
-            return f"{writing.name('cell', number)}.value"
-        return f"{writing.name('cell', cell)}[()]"
+        if self._results[k].weak and cell.dtype in CELL_TYPES:
+            number = CELL_TYPES[cell.dtype].from_address(address_of(cell))
+            return f"{writer.name('cell', number)}.value"
+        return f"{writer.name('cell', cell)}[()]"
 
-    def quick(self, writing: Any) -> list[str]:
-        """The lines that run the program."""
-        lines, table = [], writing.name("table", self._table)
+    def run_lines(self, writer: Any) -> list[str]:
+        """Return the lines that run the program."""
+        lines, table = [], writer.name("table", self._table)
         for k, x in enumerate(self._results):
             if not x.shape:
                 continue
             slot = f"{table}[{self._first_result + k}]"
-            where = f"{slot} = found{k}.__array_interface__['data'][0]"
-            if x.nbytes < LARGE:
-                empty, dtype = writing.name("empty", np.empty), writing.name("d", x.dtype)
-                lines += [f"found{k} = {empty}({x.shape}, {dtype})", where]
+            store = f"{slot} = result{k}.__array_interface__['data'][0]"
+            if x.nbytes < MIN_REUSED_BYTES:
+                empty, dtype = writer.name("empty", np.empty), writer.name("d", x.dtype)
+                lines += [f"result{k} = {empty}({x.shape}, {dtype})", store]
             else:
-                spare = writing.name("spare", self._spare)
-                lines += [f"found{k} = {spare}({k})", where]
+                reuse = writer.name("reuse", self._reuse_result)
+                lines += [f"result{k} = {reuse}({k})", store]
         if self.threads > 1:
-            return [*lines, f"{writing.name('run', self._native)}(1)"]
-        function = writing.name("native", self.native.function)
-        return [*lines, f"{function}({self._pointers[0]}, {self._pointers[1]}, 1, 0)"]
+            return [*lines, f"{writer.name('run', self._run_native)}(1)"]
+        function = writer.name("native", self.native.function)
+        return [*lines, f"{function}({self._addresses[0]}, {self._addresses[1]}, 1, 0)"]
 
-    def _fail(self) -> NoReturn:
-        """Raise what was raised in Python, on the way."""
+    def _raise_error(self) -> NoReturn:
+        """Raise the error that a callback raised."""
         error, self._error = self._error, None
         assert error is not None
         raise error
@@ -218,103 +230,105 @@ class LlvmExecutable:
     def loop(
         self, inputs: list[Any], steps: int, changing: dict[int, Array]
     ) -> tuple[list[Any], list[Any]]:
-        """So many steps in one call."""
-        for i in self._order:
-            self._set(i, inputs[i])
+        """Run `steps` steps in one call of machine code."""
+        for i in self._binding_order:
+            self._bind_input(i, inputs[i])
         stacks = {i: np.ascontiguousarray(x, self.inputs[i].dtype) for i, x in changing.items()}
         for i, stack in stacks.items():
-            self._table[i] = address(stack)
+            self._table[i] = address_of(stack)
             self._strides[i] = self.inputs[i].nbytes
-            self._held[i] = None
+            self._bound[i] = None
         rows = [np.empty((steps, *x.shape), x.dtype) for x in self._results]
         for k, row in enumerate(rows):
-            self._table[self._first_result + k] = address(row)
+            self._table[self._first_result + k] = address_of(row)
             self._strides[self._first_result + k] = self._results[k].nbytes
         try:
-            self._run(steps, [stacks.get(i, x) for i, x in enumerate(inputs)], rows)
+            self._run_steps(steps, [stacks.get(i, x) for i, x in enumerate(inputs)], rows)
         finally:
             for i in stacks:
                 self._strides[i] = 0
                 if i in self._cells:
-                    self._table[i] = address(self._cells[i])
+                    self._table[i] = address_of(self._cells[i])
             for k in range(len(rows)):
                 self._strides[self._first_result + k] = 0
             for k, cell in self._numbers:
-                self._table[self._first_result + k] = address(cell)
-        return rows[: self._shown], self._moved_numbers(inputs)
+                self._table[self._first_result + k] = address_of(cell)
+        return rows[: self._result_count], self._read_updated_numbers(inputs)
 
-    # ---- what a report tells
+    # ---- for reports
 
     @property
     def memory_bytes(self) -> tuple[int, int]:
-        """The bytes of results on the way, each for itself, and as they share memory."""
+        """The size of intermediate results without and with sharing memory, in bytes."""
         return self.plan.unshared_bytes, self.plan.total_bytes
 
     @property
     def kernel_names(self) -> list[str]:
-        """What each loop and product leaves behind, and the calls."""
+        """The names of the kernels: of a result they store, or of the function they call."""
         names = []
         for kernel in self.plan.kernels:
             function = kernel.last.options.get("function")
-            name = function.name if function else title_of(kernel, self.plan)
+            name = function.name if function else make_title(kernel, self.plan)
             names.append(f"call of {name}" if isinstance(kernel, Call) else name)
         return names
 
     @property
     def llvm(self) -> str:
-        """The module in LLVM's language."""
+        """The module as LLVM IR."""
         return self._writer.text
 
     @property
     def bytes_moved(self) -> int:
-        """What the kernels read and write, each array once."""
+        """The bytes that the kernels read and write, each array once per kernel."""
         return sum(
-            sum(x.nbytes for x in roots_read(k)) + sum(x.nbytes for x in self.plan.stored[k])
+            sum(x.nbytes for x in find_operand_roots(k))
+            + sum(x.nbytes for x in self.plan.stored[k])
             for k in self.plan.kernels
         )
 
-    # ---- going back to Python
+    # ---- callbacks into Python
 
-    def _call(self, number: int, step: int) -> int:
+    def _call_back(self, number: int, step: int) -> int:
+        """Run a call kernel for machine code; return 1 if it raised an error, else 0."""
         try:
-            self._called(self.calls[number], step)
-        except BaseException as error:  # raised again where Python called
+            self._run_call(self.calls[number], step)
+        except BaseException as error:  # raised again by _raise_error
             self._error = error
             return 1
         return 0
 
-    def _called(self, kernel: Call, step: int) -> None:
+    def _run_call(self, kernel: Call, step: int) -> None:
         x = kernel.members[0]
         with np.errstate(all="ignore"):
-            found = execute(x, [self._array(y, step) for y in x.inputs])
+            result = execute(x, [self._operand_array(y, step) for y in x.inputs])
         if x.operation != "call":
-            self._put(x, found, step)
+            self._store(x, result, step)
             return
         for part in self.plan.stored[kernel]:
             if part.operation == "part":
-                self._put(part, found[part.options["position"]], step)
+                self._store(part, result[part.options["position"]], step)
 
-    def _array(self, y: Instruction, step: int) -> Any:
-        """An operand's numbers, as NumPy has them."""
+    def _operand_array(self, y: Instruction, step: int) -> Any:
+        """Return an operand as an array or a number, for Python."""
         where = locate(y)
         root = where.root
         if root.is_constant:
             whole = np.ascontiguousarray(root.value)
         else:
-            whole = self._whole(self.plan.storage[root], root, step)
+            whole = self._storage_array(self.plan.storage[root], root, step)
         if root.weak and not y.shape:
             return whole[()].item()
         flat = np.ascontiguousarray(whole).reshape(-1)[where.offset :]
         bytes_apart = [s * root.dtype.itemsize for s in where.strides]
         return np.lib.stride_tricks.as_strided(flat, y.shape, bytes_apart, writeable=False)
 
-    def _whole(self, storage: Storage, x: Instruction, step: int) -> Array:
+    def _storage_array(self, storage: Storage, x: Instruction, step: int) -> Array:
         if storage.kind == "own":
             offset, size = self.plan.own_memory[storage.number]
             return self._memory[offset : offset + size].view(x.dtype).reshape(x.shape)
         if storage.kind == "constant":
             return self._constants[storage.number]
-        inputs, results = self._arrays
+        inputs, results = self._call_arrays
         slot = self._slots[storage]
         array = (inputs if storage.kind == "input" else results)[storage.number]
         if self._strides[slot]:
@@ -323,12 +337,12 @@ class LlvmExecutable:
             return self._cells[storage.number]
         return np.asarray(array, x.dtype)
 
-    def _put(self, x: Instruction, found: Any, step: int) -> None:
-        self._whole(self.plan.storage[x], x, step)[...] = found
+    def _store(self, x: Instruction, value: Any, step: int) -> None:
+        self._storage_array(self.plan.storage[x], x, step)[...] = value
 
 
-def looking(x: Instruction, look: Callable[[Any], object]) -> Instruction:
-    """A call that looks at numbers, as a result that nobody is shown: it raises, or gives 0."""
+def make_check(x: Instruction, look: Callable[[Any], object]) -> Instruction:
+    """Return a check as a call instruction: a hidden result that is 0, unless the check raises."""
 
     def function(numbers: Any) -> tuple[Array]:
         look(numbers)
@@ -339,14 +353,14 @@ def looking(x: Instruction, look: Callable[[Any], object]) -> Instruction:
     return Instruction("part", [call], {"position": 0}, (1,), np.dtype(np.float64))
 
 
-def aligned(size: int) -> Array:
-    """Memory that begins at a multiple of 64 bytes."""
+def allocate_aligned(size: int) -> Array:
+    """Allocate bytes at an address that is a multiple of 64."""
     whole = np.zeros(size + 64, np.uint8)
     start = -whole.__array_interface__["data"][0] % 64
     return whole[start : start + max(size, 1)]
 
 
-def address(array: Array) -> int:
-    """Where an array begins."""
-    found: int = array.__array_interface__["data"][0]
-    return found
+def address_of(array: Array) -> int:
+    """Return the address of an array's first entry."""
+    address: int = array.__array_interface__["data"][0]
+    return address

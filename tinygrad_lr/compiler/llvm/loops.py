@@ -1,4 +1,4 @@
-"""Loops that count: the one shape of control flow that static shapes need."""
+"""Counted loops: the only control flow that kernels of static shape need."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from llvmlite import ir
 from .vectors import INDEX, index
 
 
-def counted_loop(
+def emit_loop(
     builder: ir.IRBuilder,
     start: Any,
     stop: Any,
@@ -16,15 +16,17 @@ def counted_loop(
     body: Callable[..., Sequence[Any] | None],
     carried: Sequence[Any] = (),
 ) -> list[Any]:
-    """Emit `for index in range(start, stop, step)`, with values carried from turn to turn.
+    """Emit `for index in range(start, stop, step)`, with values carried between iterations.
 
-    `body(index, *carried)` emits one turn at the builder's position, which it may move, and gives
-    the carried values for the next turn (None carries nothing). The result is what the last turn
-    gave; the builder stands after the loop. start, stop and step (> 0) are ints or i64 values.
-    Where ints tell that there is no turn nothing is emitted, where they tell that there is one
-    it is emitted without a loop, and where they can't tell, the loop asks before its first turn.
+    `body(index, *carried)` emits one iteration at the builder's position, which it may move, and
+    returns the carried values for the next one (or None). The values of the last iteration are
+    returned, and the builder is positioned after the loop.
+
+    start, stop and step (> 0) are ints or i64 values. If all are ints, the number of iterations is
+    known: none emits nothing, and a single one is emitted without a loop. Otherwise the loop tests
+    its condition before the first iteration.
     """
-    turns = _turns(start, stop, step)
+    turns = _count_turns(start, stop, step)
     if turns == 0:
         return list(carried)
     if turns == 1:
@@ -42,25 +44,25 @@ def counted_loop(
     held = [builder.phi(value.type) for value in carried]
     for phi, value in zip(held, carried, strict=True):
         phi.add_incoming(value, before)
-    given = list(body(counter, *held) or ())
+    next_values = list(body(counter, *held) or ())
     following = builder.add(counter, index(step), flags=("nsw",))
     last = builder.block
     counter.add_incoming(following, last)
-    for phi, value in zip(held, given, strict=True):
+    for phi, value in zip(held, next_values, strict=True):
         phi.add_incoming(value, last)
     builder.cbranch(builder.icmp_signed("<", following, index(stop)), head, after)
     builder.position_at_end(after)
     if turns is not None:
-        return given
+        return next_values
     results = [builder.phi(value.type) for value in carried]
-    for phi, first, value in zip(results, carried, given, strict=True):
+    for phi, first, value in zip(results, carried, next_values, strict=True):
         phi.add_incoming(first, before)
         phi.add_incoming(value, last)
     return results
 
 
-def _turns(start: Any, stop: Any, step: Any) -> int | None:
-    """How many turns the loop takes; None where that is known only when it runs."""
+def _count_turns(start: Any, stop: Any, step: Any) -> int | None:
+    """Return the number of iterations, or None if it is known at run time only."""
     if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int):
         return len(range(start, stop, step))
     return None

@@ -1,4 +1,4 @@
-"""Reading and writing the entries of arrays in a kernel: one at a time, or a vector of them."""
+"""Loads and stores in a kernel: one entry of an array, or a vector of entries."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from llvmlite import ir
 from ..ir.instruction import Instruction
 from ..ir.layout import contiguous_strides
 from . import arithmetic
-from .loops import counted_loop
+from .loops import emit_loop
+from .vectors import lane_count, lane_mask, masked_load, masked_store
 
-I64, I32, I1, I8 = (ir.IntType(n) for n in (64, 32, 1, 8))
+I64, I32, I8 = (ir.IntType(n) for n in (64, 32, 8))
 
 
 class Memory:
-    """The arrays of a kernel: a pointer for each, and how their entries are read and written.
+    """The arrays of a kernel.
 
-    A pointer points to the entry `first` of its array, `place` says where an array that the kernel
-    writes begins, and its strides: it may be a part of another.
+    - `pointers`: a pointer for each array, to its entry number `first`
+    - `is_input`: returns True for arrays that are updated inputs
+    - `placement`: returns the first entry and the strides of an array that the kernel writes,
+      which may be stored within another one
     """
 
     def __init__(
@@ -29,131 +32,105 @@ class Memory:
         pointers: Mapping[Instruction, Any],
         first: Mapping[Instruction, int] = MappingProxyType({}),
         is_input: Callable[[Instruction], bool] = lambda x: False,
-        place: Callable[[Instruction], tuple[int, tuple[int, ...]]] | None = None,
+        placement: Callable[[Instruction], tuple[int, tuple[int, ...]]] | None = None,
     ) -> None:
         self.pointers, self.first, self.is_input = pointers, first, is_input
-        self.place = place or (lambda x: (0, contiguous_strides(x.shape)))
+        self.placement = placement or (lambda x: (0, contiguous_strides(x.shape)))
 
     def __contains__(self, x: Instruction) -> bool:
         return x in self.pointers
 
-    def pointer(self, b: Any, x: Instruction, place: Any) -> Any:
-        """The pointer to an entry, so many entries from the array's first."""
+    def pointer(self, b: Any, x: Instruction, entry: Any) -> Any:
+        """Return a pointer to an entry, an int or an i64."""
         first, before = self.pointers[x], self.first.get(x, 0)
-        if isinstance(place, int):
-            if place == before:
+        if isinstance(entry, int):
+            if entry == before:
                 return first
-            place = I64(place - before)
+            entry = I64(entry - before)
         elif before:
-            place = b.sub(place, I64(before))
-        return b.gep(first, [place], source_etype=in_memory(x.dtype))
+            entry = b.sub(entry, I64(before))
+        return b.gep(first, [entry], source_etype=memory_type(x.dtype))
 
     def load(
         self,
         b: Any,
         x: Instruction,
-        place: Any,
+        entry: Any,
         lanes: int,
         stride: int = 1,
         tail: int | None = None,
     ) -> Any:
-        """An entry, or a vector of entries a stride apart, of which the first `tail` count."""
+        """Load an entry, or a vector of entries a stride apart: the first `tail` of it, or all."""
         size = x.dtype.itemsize
         if lanes == 1:
-            value = b.load(self.pointer(b, x, place), typ=in_memory(x.dtype), align=size)
-            return from_memory(b, value, x.dtype)
-        kind = ir.VectorType(in_memory(x.dtype), lanes)
+            value = b.load(self.pointer(b, x, entry), typ=memory_type(x.dtype), align=size)
+            return decode_bool(b, value, x.dtype)
+        kind = ir.VectorType(memory_type(x.dtype), lanes)
         if stride == 1:
-            pointer = self.pointer(b, x, place)
+            pointer = self.pointer(b, x, entry)
             if tail is None:
-                return from_memory(b, b.load(pointer, typ=kind, align=size), x.dtype)
-            mask = first_lanes(tail, lanes)
-            name = f"llvm.masked.load.{kind_name(kind)}.p0"
-            load = declared(b, name, kind, [ir.PointerType(), I32, mask.type, kind])
-            zero = ir.Constant(kind, None)
-            return from_memory(b, b.call(load, [pointer, I32(size), mask, zero]), x.dtype)
+                return decode_bool(b, b.load(pointer, typ=kind, align=size), x.dtype)
+            value = masked_load(b, pointer, lane_mask(tail, lanes), kind, size)
+            return decode_bool(b, value, x.dtype)
         value = ir.Constant(kind, None if tail is not None else ir.Undefined)
-        start = I64(place) if isinstance(place, int) else place
+        start = I64(entry) if isinstance(entry, int) else entry
         for lane in range(lanes if tail is None else tail):
             at = b.add(start, I64(lane * stride)) if lane else start
-            one = b.load(self.pointer(b, x, at), typ=in_memory(x.dtype), align=size)
+            one = b.load(self.pointer(b, x, at), typ=memory_type(x.dtype), align=size)
             value = b.insert_element(value, one, I32(lane))
-        return from_memory(b, value, x.dtype)
+        return decode_bool(b, value, x.dtype)
 
     def store(
         self,
         b: Any,
         x: Instruction,
         value: Any,
-        place: Any,
+        entry: Any,
         lanes: int,
         tail: int | None = None,
         stride: int = 1,
     ) -> None:
-        """Write an entry, or a vector of them, of which the first `tail` count."""
+        """Store an entry, or a vector of them: the first `tail` of it, or all."""
         size = x.dtype.itemsize
-        value = into_memory(b, value, x.dtype)
+        value = encode_bool(b, value, x.dtype)
         if lanes == 1:
-            b.store(value, self.pointer(b, x, place), align=size)
+            b.store(value, self.pointer(b, x, entry), align=size)
             return
         if stride == 1:
-            pointer = self.pointer(b, x, place)
+            pointer = self.pointer(b, x, entry)
             if tail is None:
                 b.store(value, pointer, align=size)
                 return
-            mask = first_lanes(tail, lanes)
-            name = f"llvm.masked.store.{kind_name(value.type)}.p0"
-            arguments = [value.type, ir.PointerType(), I32, mask.type]
-            store = declared(b, name, ir.VoidType(), arguments)
-            b.call(store, [value, pointer, I32(size), mask])
+            masked_store(b, value, pointer, lane_mask(tail, lanes), size)
             return
-        start = I64(place) if isinstance(place, int) else place
+        start = I64(entry) if isinstance(entry, int) else entry
         for lane in range(lanes if tail is None else tail):
             at = b.add(start, I64(lane * stride)) if lane else start
             one = b.extract_element(value, I32(lane))
             b.store(one, self.pointer(b, x, at), align=size)
 
     def fill(self, b: Any, x: Instruction, value: Any) -> None:
-        """One number in every entry."""
-        start, _ = self.place(x)
-        counted_loop(b, start, start + x.size, 1, lambda i: self.store(b, x, value, i, 1))
+        """Store the same number in every entry."""
+        start, _ = self.placement(x)
+        emit_loop(b, start, start + x.size, 1, lambda i: self.store(b, x, value, i, 1))
 
 
-def in_memory(dtype: np.dtype[Any]) -> Any:
-    """The type of an entry as it lies in memory: a bool takes a byte."""
+def memory_type(dtype: np.dtype[Any]) -> Any:
+    """Return the type of an entry in memory: an i1 is stored as a byte."""
     return I8 if dtype.kind == "b" else arithmetic.llvm_type(dtype)
 
 
-def from_memory(b: Any, value: Any, dtype: np.dtype[Any]) -> Any:
-    """A bool out of its byte."""
+def decode_bool(b: Any, value: Any, dtype: np.dtype[Any]) -> Any:
+    """Convert bytes to i1 after a load; other dtypes stay as they are."""
     if dtype.kind != "b":
         return value
     zero = ir.Constant(value.type, None) if isinstance(value.type, ir.VectorType) else I8(0)
     return b.icmp_unsigned("!=", value, zero)
 
 
-def into_memory(b: Any, value: Any, dtype: np.dtype[Any]) -> Any:
-    """A bool as a byte."""
+def encode_bool(b: Any, value: Any, dtype: np.dtype[Any]) -> Any:
+    """Convert i1 to bytes before a store; other dtypes stay as they are."""
     if dtype.kind != "b":
         return value
-    lanes = arithmetic.lanes_of(value)
+    lanes = lane_count(value)
     return b.zext(value, I8 if lanes == 1 else ir.VectorType(I8, lanes))
-
-
-def first_lanes(count: int, lanes: int) -> Any:
-    """The mask of the first lanes."""
-    return ir.Constant(ir.VectorType(I1, lanes), [int(k < count) for k in range(lanes)])
-
-
-def kind_name(kind: Any) -> str:
-    """A vector type as it stands in an intrinsic's name: v16f32."""
-    one = kind.element
-    if isinstance(one, ir.IntType):
-        return f"v{kind.count}i{one.width}"
-    return f"v{kind.count}f{32 if isinstance(one, ir.FloatType) else 64}"
-
-
-def declared(b: Any, name: str, result: Any, arguments: list[Any]) -> Any:
-    """One of LLVM's own functions."""
-    known = b.module.globals.get(name)
-    return known or ir.Function(b.module, ir.FunctionType(result, arguments), name)

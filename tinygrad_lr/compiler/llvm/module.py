@@ -1,4 +1,10 @@
-"""A scheduled program as one LLVM module: a function for each kernel, and one that runs them."""
+"""A scheduled program as an LLVM module: a function for each kernel, and an entry that runs them.
+
+The entry is `run(table, strides, steps, part)`. The table has a pointer for each piece of memory;
+with each step, a pointer moves on by its stride, so that one call can run many training steps on
+stacked inputs (a stride of 0 is an input that stays). With several threads, each calls the entry
+with its own part. The entry returns the number of steps, or -1 if a callback into Python failed.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +20,26 @@ from ..ir.fusion import Call, Kernel, Loop, Product
 from ..ir.instruction import Instruction
 from ..ir.program import make_identifier, unique_name
 from ..ir.schedule import Schedule, Storage, placement_of
-from .arithmetic import NATIVE, can_emit
-from .kernel_key import Uses, form_of
-from .loop_kernels import LoopEmission
+from .arithmetic import NATIVE_DTYPES, can_emit
+from .kernel_key import KernelArguments, make_kernel_key
+from .loop_kernels import emit_loop_kernel
+from .loop_plan import LoopPlan
 from .memory import Memory
-from .product_kernels import ProductEmission, divides, scratch_bytes
+from .product_kernels import ProductKernelCode, can_share_product, scratch_bytes
 from .vectors import vector_bytes
-from .work_split import Share, barrier
+from .work_split import Share, emit_barrier
 
 POINTER, I64, I32 = ir.PointerType(), ir.IntType(64), ir.IntType(32)
 ENTRY = "run"
-WORTH_A_MEETING = 200_000  # operations of a kernel that is shared: some microseconds
-WORTH_THREADS = 20_000_000  # operations of a step that wakes other threads: some hundreds of them
+MIN_SHARED_WORK = 200_000  # operations from which dividing a kernel pays for a barrier: some µs
+MIN_THREADED_WORK = 20_000_000  # operations from which a step pays for waking threads: 100s of µs
 
 
-def native(x: Instruction) -> bool:
-    """Whether loops and products can compute an instruction."""
+def is_native(x: Instruction) -> bool:
+    """Return True if a loop or a product can compute an instruction without calling Python."""
     if x.operation in {"call", "gather", "scatter", "assign", "concatenate", "matmul"}:
         return False
-    if x.dtype not in NATIVE or any(y.dtype not in NATIVE for y in x.inputs):
+    if x.dtype not in NATIVE_DTYPES or any(y.dtype not in NATIVE_DTYPES for y in x.inputs):
         return False
     if x.operation == "dot":
         matrices = all(len(y.shape) == 2 and y.size for y in x.inputs)
@@ -42,8 +49,8 @@ def native(x: Instruction) -> bool:
     return can_emit(x) and x.size > 0
 
 
-def work_of(kernel: Kernel) -> int:
-    """The operations on numbers of a kernel, or what its reading and writing is worth."""
+def estimate_work(kernel: Kernel) -> int:
+    """Estimate the work of a kernel, in operations; memory accesses of a loop count as four."""
     first = kernel.members[0]
     if isinstance(kernel, Product):
         return 2 * first.size * first.inputs[0].shape[1]
@@ -52,29 +59,31 @@ def work_of(kernel: Kernel) -> int:
     return 0
 
 
-def shares(kernel: Kernel, threads: int) -> bool:
-    """Whether threads share a kernel: it can be divided, and is worth a meeting."""
-    if not isinstance(kernel, Loop) or work_of(kernel) < WORTH_A_MEETING:
+def is_shared(kernel: Kernel, threads: int) -> bool:
+    """Return True if threads share a kernel: it is divisible, and large enough for a barrier."""
+    if not isinstance(kernel, Loop) or estimate_work(kernel) < MIN_SHARED_WORK:
         return False
     if isinstance(kernel, Product):
-        return divides(kernel, threads)
-    return LoopEmission(None, kernel, [], Memory({})).divides
+        return can_share_product(kernel, threads)
+    return LoopPlan(kernel, {}).can_be_shared
 
 
-def pays(plan: Schedule, threads: int) -> bool:
-    """Whether a program is large enough for several threads."""
-    shared = sum(work_of(kernel) for kernel in plan.kernels if shares(kernel, threads))
-    return shared >= WORTH_THREADS
+def pays_for_threads(plan: Schedule, threads: int) -> bool:
+    """Return True if a program is large enough for several threads."""
+    shared = sum(estimate_work(kernel) for kernel in plan.kernels if is_shared(kernel, threads))
+    return shared >= MIN_THREADED_WORK
 
 
 class Slots:
-    """The table of pointers that the program is given: where each piece of memory begins."""
+    """The layout of the table of pointers: the slot of each piece of memory."""
 
     def __init__(self, inputs: int, results: int, constants: int) -> None:
         self.first = {"input": 0, "result": inputs, "constant": inputs + results}
-        self.own = inputs + results + constants  # the program's own memory, then scratch
+        self.own = (
+            inputs + results + constants
+        )  # the program's own memory; the next slot is scratch
         self.callback = self.own + 2
-        self.meeting = self.own + 3  # where threads meet
+        self.barrier = self.own + 3  # the counter of the barrier, and whether a callback failed
         self.count = self.own + 4
 
     def __getitem__(self, storage: Storage) -> int:
@@ -82,74 +91,75 @@ class Slots:
 
 
 class ModuleWriter:
-    """The text of a module, and what is called back."""
+    """Writes the text of a module; `calls` are the kernels that it calls back for, by number."""
 
     def __init__(
         self, name: str, plan: Schedule, inputs: int, results: int, threads: int = 1
     ) -> None:
         self.name, self.plan = name, plan
         self.slots = Slots(inputs, results, len(plan.constants))
-        several = threads > 1 and os.name == "posix"  # whose threads can yield to each other
-        self.threads = threads if several and pays(plan, threads) else 1
+        several = threads > 1 and os.name == "posix"  # sched_yield
+        self.threads = threads if several and pays_for_threads(plan, threads) else 1
         self.scratch = max(
             [scratch_bytes(k, self.threads) for k in plan.kernels if isinstance(k, Product)],
             default=0,
         )
         self.calls = [kernel for kernel in plan.kernels if isinstance(kernel, Call)]
-        self.parts = [self._part(kernel) for kernel in plan.kernels]
+        self.codes = [self._describe_kernel(kernel) for kernel in plan.kernels]
 
     @property
-    def form(self) -> str:
-        """A text that is equal for programs with the same code, long before there is any."""
-        parts = [None if part is None else part[:4] for part in self.parts]
-        return repr((parts, self.plan.own_memory, vars(self.slots), self.threads))
+    def key(self) -> str:
+        """A key that is equal for programs with the same code, known before the code is emitted."""
+        codes = [None if code is None else code[:4] for code in self.codes]
+        return repr((codes, self.plan.own_memory, vars(self.slots), self.threads))
 
     @functools.cached_property
     def text(self) -> str:
-        """The module in LLVM's language."""
+        """The module as LLVM IR."""
         self.module = ir.Module(make_identifier(self.name))
         self.taken: set[str] = {ENTRY, "barrier"}
-        self.written: dict[Any, Any] = {}
-        self._entry()
+        self.functions: dict[Any, Any] = {}
+        self._emit_entry()
         wide = ' "prefer-vector-width"="512"' if vector_bytes() == 64 else ""
         return re.sub(r"(?m)^(define .*\))", rf"\1{wide}", str(self.module))
 
     # ---- kernels
 
-    def _part(self, kernel: Kernel) -> Part | None:
+    def _describe_kernel(self, kernel: Kernel) -> KernelCode | None:
         if not isinstance(kernel, Loop):
             return None
-        uses = Uses(kernel, self.plan)
+        arguments = KernelArguments(kernel, self.plan)
         scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
-        shared = self.threads > 1 and shares(kernel, self.threads)
-        far = [
+        shared = self.threads > 1 and is_shared(kernel, self.threads)
+        regions = [
             (storage, first * root.dtype.itemsize)
-            for (storage, first), root in zip(uses.arguments, uses.names, strict=True)
+            for (storage, first), root in zip(arguments.regions, arguments.roots, strict=True)
         ]
-        return Part(form_of(kernel, self.plan, uses), far, scratch, shared, kernel, uses)
+        key = make_kernel_key(kernel, self.plan, arguments)
+        return KernelCode(key, regions, scratch, shared, kernel, arguments)
 
-    def _function(self, part: Part) -> Any:
-        """A kernel's function: that of an earlier kernel, where it does the same elsewhere."""
-        key = (part.form, part.shared)
-        if key not in self.written:
-            self.written[key] = self._emitted(part)
-        return self.written[key]
+    def _get_function(self, code: KernelCode) -> Any:
+        """Return a kernel's function, which it shares with kernels that do the same elsewhere."""
+        key = (code.key, code.shared)
+        if key not in self.functions:
+            self.functions[key] = self._emit_function(code)
+        return self.functions[key]
 
-    def _emitted(self, part: Part) -> Any:
-        kernel, uses, scratch, shared = part.kernel, part.uses, part.scratch, part.shared
+    def _emit_function(self, code: KernelCode) -> Any:
+        kernel, arguments, scratch, shared = code.kernel, code.arguments, code.scratch, code.shared
         kind = "product" if isinstance(kernel, Product) else "loop"
-        title = unique_name(f"{make_identifier(title_of(kernel, self.plan))}.{kind}", self.taken)
-        kinds = [POINTER] * (len(uses.arguments) + scratch) + [I64] * shared
+        title = unique_name(f"{make_identifier(make_title(kernel, self.plan))}.{kind}", self.taken)
+        kinds = [POINTER] * (len(arguments.regions) + scratch) + [I64] * shared
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), title)
         function.linkage = "internal"
         function.attributes.add("noinline")
         function.attributes.add("nounwind")
-        for argument, root in zip(function.args, uses.names, strict=False):
+        for argument, root in zip(function.args, arguments.roots, strict=False):
             argument.add_attribute("noalias")
             argument.name = make_identifier(root.name or root.operation)
         memory = Memory(
-            {x: function.args[k] for x, k in uses.position.items()},
-            {x: uses.arguments[k][1] for x, k in uses.position.items()},
+            {x: function.args[k] for x, k in arguments.position.items()},
+            {x: arguments.regions[k][1] for x, k in arguments.position.items()},
             lambda x: self.plan.storage[x].kind == "input",
             lambda x: placement_of(self.plan, x),
         )
@@ -159,12 +169,12 @@ class ModuleWriter:
         share = Share(function.args[-1], self.threads) if shared else None
         stored = self.plan.stored[kernel]
         if isinstance(kernel, Product):
-            last = function.args[len(uses.arguments)] if scratch else None
+            last = function.args[len(arguments.regions)] if scratch else None
             if last is not None:
                 last.add_attribute("noalias")
-            ProductEmission(builder, kernel, stored, memory, last, share).emit()
+            ProductKernelCode(builder, kernel, stored, memory, last, share).emit()
         else:
-            LoopEmission(builder, kernel, stored, memory, share).emit()
+            emit_loop_kernel(builder, kernel, stored, memory, share)
         builder.ret_void()
         builder.position_at_end(function.entry_basic_block)
         builder.branch(first)
@@ -172,8 +182,8 @@ class ModuleWriter:
 
     # ---- running them
 
-    def _entry(self) -> None:
-        """`run(table, strides, steps, part)`: so many steps; how many were finished, or -1."""
+    def _emit_entry(self) -> None:
+        """Emit `run(table, strides, steps, part)`, which runs all kernels in each step."""
         kind = ir.FunctionType(I64, [POINTER, POINTER, I64, I64])
         entry = ir.Function(self.module, kind, ENTRY)
         table, strides, steps, number = entry.args
@@ -189,24 +199,24 @@ class ModuleWriter:
         b.position_at_end(body)
         pointers = Pointers(b, self.plan, self.slots, (table, strides), step)
         given: list[list[Any]] = [
-            [] if part is None else self._arguments(pointers, part) for part in self.parts
+            [] if code is None else self._find_pointers(pointers, code) for code in self.codes
         ]
-        meet = barrier(self.module, self.threads) if self.threads > 1 else None
-        counter = pointers.at(self.slots.meeting, moving=False) if meet else None
+        barrier = emit_barrier(self.module, self.threads) if self.threads > 1 else None
+        counter = pointers.at(self.slots.barrier, moving=False) if barrier else None
         calls = iter(range(len(self.calls)))
-        for part, arguments in zip(self.parts, given, strict=True):
-            if part is None:
-                self._call_back(b, pointers, (next(calls), step, number), failed)
-            elif part.shared or not meet:
-                function = self._function(part)
-                b.call(function, [*arguments, number] if part.shared else arguments)
+        for code, arguments in zip(self.codes, given, strict=True):
+            if code is None:
+                self._emit_callback(b, pointers, (next(calls), step, number), failed)
+            elif code.shared or not barrier:
+                function = self._get_function(code)
+                b.call(function, [*arguments, number] if code.shared else arguments)
             else:
                 with b.if_then(b.icmp_signed("==", number, I64(0))):
-                    b.call(self._function(part), arguments)
-            if meet:
-                b.call(meet, [counter])
-            if meet and part is None:
-                self._unless_failed(b, pointers, failed)
+                    b.call(self._get_function(code), arguments)
+            if barrier:
+                b.call(barrier, [counter])
+            if barrier and code is None:
+                self._emit_failure_check(b, pointers, failed)
         following = b.add(step, I64(1))
         step.add_incoming(following, b.block)
         b.branch(head)
@@ -215,17 +225,17 @@ class ModuleWriter:
         b.position_at_end(done)
         b.ret(steps)
 
-    def _arguments(self, pointers: Pointers, part: Part) -> list[Any]:
-        """The pointers that a kernel is given."""
-        found = [pointers.to(storage, far) for storage, far in part.bytes_from]
-        if part.scratch:
+    def _find_pointers(self, pointers: Pointers, code: KernelCode) -> list[Any]:
+        """Return the pointers that a kernel's function is called with."""
+        found = [pointers.to(storage, far) for storage, far in code.regions]
+        if code.scratch:
             found.append(pointers.at(self.slots.own + 1, moving=False))
         return found
 
-    def _call_back(
+    def _emit_callback(
         self, b: Any, pointers: Pointers, call: tuple[int, Any, Any], failed: Any
     ) -> None:
-        """Ask Python for a call; of several threads the first one does."""
+        """Emit a callback into Python; of several threads only the first one calls."""
         which, step, number = call
         asked = ir.FunctionType(I64, [I64, I64])
         whole = b.ptrtoint(pointers.at(self.slots.callback, moving=False), I64)
@@ -238,34 +248,34 @@ class ModuleWriter:
             return
         with b.if_then(b.icmp_signed("==", number, I64(0))):
             answer = b.call(function, [I64(which), step])
-            b.store(answer, self._failure(b, pointers), align=8)
+            b.store(answer, self._failure_flag(b, pointers), align=8)
 
-    def _failure(self, b: Any, pointers: Pointers) -> Any:
-        """Where it says that a call has failed: after the counter of meetings."""
-        counter = pointers.at(self.slots.meeting, moving=False)
+    def _failure_flag(self, b: Any, pointers: Pointers) -> Any:
+        """Return the pointer to the failure flag, a cache line after the barrier's counter."""
+        counter = pointers.at(self.slots.barrier, moving=False)
         return b.gep(counter, [I64(8)], source_etype=I64)
 
-    def _unless_failed(self, b: Any, pointers: Pointers, failed: Any) -> None:
-        """All threads leave where a call has failed."""
-        answer = b.load(self._failure(b, pointers), typ=I64, align=8)
+    def _emit_failure_check(self, b: Any, pointers: Pointers, failed: Any) -> None:
+        """Emit a jump to `failed` if a callback failed, on every thread."""
+        answer = b.load(self._failure_flag(b, pointers), typ=I64, align=8)
         good = b.append_basic_block("good")
         b.cbranch(b.icmp_signed("==", answer, I64(0)), good, failed)
         b.position_at_end(good)
 
 
-class Part(NamedTuple):
-    """A kernel, what its code does, and what that is given: memory, and how far into it."""
+class KernelCode(NamedTuple):
+    """A kernel, the key of its code, and the memory that its function is called with."""
 
-    form: Any
-    bytes_from: list[tuple[Storage, int]]
+    key: Any
+    regions: list[tuple[Storage, int]]
     scratch: bool
-    shared: bool  # among threads
+    shared: bool  # divided among threads
     kernel: Loop
-    uses: Uses
+    arguments: KernelArguments
 
 
 class Pointers:
-    """The pointers of a step, each computed once, at its beginning."""
+    """The pointers of a step, each computed once, at the beginning of the step."""
 
     def __init__(
         self, b: Any, plan: Schedule, slots: Slots, given: tuple[Any, Any], step: Any
@@ -279,7 +289,7 @@ class Pointers:
             self.at(slot, moving=False)
 
     def at(self, slot: int, moving: bool) -> Any:
-        """The pointer in a slot of the table, moved on by its stride with each step."""
+        """Return the pointer in a slot of the table, moved by its stride in each step."""
         b = self.b
         if slot not in self.loaded:
             pointer = b.load(
@@ -293,7 +303,7 @@ class Pointers:
         return self.loaded[slot]
 
     def to(self, storage: Storage, far: int) -> Any:
-        """The pointer to a place in a piece of memory, so many bytes from its beginning."""
+        """Return the pointer `far` bytes into a piece of memory."""
         if storage.kind == "own":
             far += self.plan.own_memory[storage.number][0]
             pointer = self.at(self.slots.own, moving=False)
@@ -304,8 +314,8 @@ class Pointers:
         return self.b.gep(pointer, [I64(far)], source_etype=ir.IntType(8))
 
 
-def title_of(kernel: Kernel, plan: Schedule) -> str:
-    """A name for a kernel's function: that of what it leaves behind."""
+def make_title(kernel: Kernel, plan: Schedule) -> str:
+    """Return a name for a kernel's function: that of a result it stores."""
     stored = [x for x in plan.stored[kernel] if x in kernel.members] or [kernel.last]
     kept = next((x for x in stored if x.name), stored[0])
     while kept.operation == "copy" and not kept.name:

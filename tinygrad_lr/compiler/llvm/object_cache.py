@@ -1,8 +1,8 @@
-"""Objects that were compiled before, in a directory that belongs to this user alone.
+"""The cache of compiled object files, in a directory that belongs to this user alone.
 
-An object is code that will be run, so nothing is read from a directory that somebody else could
-write to: it must be the user's own, with no rights for others, and so must be each file. A file
-is written under a name of its own and then renamed, so that processes never see a part of one.
+An object file is code that will be run, so nothing is read from a directory that somebody else
+could write to: it must be owned by the user, with no permissions for others, and so must each file.
+A file is written under a temporary name and renamed, so other processes never see part of one.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding as llvm
 
-VARIABLE = "TINYGRAD_LR_CACHE"
+DIRECTORY_VARIABLE = "TINYGRAD_LR_CACHE"
 FORMAT = "1"
-MOST = 64 << 20  # bytes: what is above goes, the oldest first
+MAX_CACHE_BYTES = 64 << 20  # the oldest files beyond it are deleted
 
 
 @functools.cache
-def directory() -> Path | None:
-    """Where objects are kept; None where there is no safe place, or the variable is empty."""
-    named = os.environ.get(VARIABLE)
+def find_directory() -> Path | None:
+    """Return the directory of the cache; None if none is safe, or the variable is empty."""
+    named = os.environ.get(DIRECTORY_VARIABLE)
     if named == "":
         return None
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    place = Path(named) if named else Path(home) / "tinygrad_lr"
+    path = Path(named) if named else Path(home) / "tinygrad_lr"
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return None
-    return place if is_private(place) else None
+    return path if is_private(path) else None
 
 
-def is_private(place: Path) -> bool:
-    """Whether a file or directory is this user's, and nobody else may write to it or read it."""
+def is_private(path: Path) -> bool:
+    """Return True if a file or directory is this user's, and others may not read or write it."""
     try:
-        status = place.lstat()
+        status = path.lstat()
     except OSError:
         return False
     if hasattr(os, "getuid") and status.st_uid != os.getuid():
@@ -49,16 +49,16 @@ def is_private(place: Path) -> bool:
     return not stat.S_ISLNK(status.st_mode) and not status.st_mode & 0o077
 
 
-def key(form: str, cpu: str, features: str) -> str:
-    """The name of an object: what the program does, the versions, and the CPU."""
+def make_name(key: str, cpu: str, features: str) -> str:
+    """Return the name of an object: a digest of what the program does, versions, and the CPU."""
     version = ".".join(map(str, llvm.llvm_version_info))
-    whole = "\0".join([FORMAT, llvmlite.__version__, version, own_version(), cpu, features, form])
+    whole = "\0".join([FORMAT, llvmlite.__version__, version, source_digest(), cpu, features, key])
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
 @functools.cache
-def own_version() -> str:
-    """A digest of the files that write code: another version of them writes other code."""
+def source_digest() -> str:
+    """Return a digest of the source files here: another version of them emits other code."""
     digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
@@ -66,11 +66,11 @@ def own_version() -> str:
 
 
 def read(name: str) -> bytes | None:
-    """The object, if it is there and whole."""
-    place = directory()
-    if place is None:
+    """Return an object, if it is in the cache and complete."""
+    path = find_directory()
+    if path is None:
         return None
-    file = place / f"{name}.o"
+    file = path / f"{name}.o"
     if not is_private(file):
         return None
     try:
@@ -86,33 +86,33 @@ def read(name: str) -> bytes | None:
 
 
 def write(name: str, body: bytes) -> None:
-    """Keep an object; where that is not possible, it is compiled again next time."""
-    place = directory()
-    if place is None:
+    """Store an object. If that fails, the program is compiled again next time."""
+    path = find_directory()
+    if path is None:
         return
     try:
-        handle, temporary = tempfile.mkstemp(dir=place, prefix="new-")
+        handle, temporary = tempfile.mkstemp(dir=path, prefix="new-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(hashlib.sha256(body).digest() + body)
-            os.replace(temporary, place / f"{name}.o")
+            os.replace(temporary, path / f"{name}.o")
         except BaseException:
             os.unlink(temporary)
             raise
-        _trim(place)
+        _trim(path)
     except OSError:
         return
 
 
-def _trim(place: Path) -> None:
+def _trim(path: Path) -> None:
     files = []
-    for file in place.glob("*.o"):
+    for file in path.glob("*.o"):
         with contextlib.suppress(OSError):
             status = file.stat()
             files.append((status.st_mtime, status.st_size, file))
     total = sum(size for _, size, _ in files)
     for _, size, file in sorted(files):
-        if total <= MOST:
+        if total <= MAX_CACHE_BYTES:
             break
         with contextlib.suppress(OSError):
             file.unlink()

@@ -1,8 +1,9 @@
-"""Strips: copies of a matrix's parts in the order in which a tile reads them.
+"""Packing: copies of parts of A and B in the order in which a tile reads them, as in BLAS.
 
-A strip is some lanes wide and as long as the product is deep, line after line.
-A tile that reads strips walks straight through memory, whatever the matrix's strides. Strips are
-packed in the order in which they lie: a strip may be written a square beyond its end.
+A strip is as wide as a tile (A) or a vector (B), and as long as the product is deep, line after
+line. A tile that reads strips walks straight through memory, whatever the strides of the matrix.
+Strips are packed in ascending order, because packing a strip may write up to one V x V square
+beyond its end, where the next strip will be.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from .loops import counted_loop
+from .loops import emit_loop
 from .vectors import (
     INDEX,
     ITEM_SIZES,
@@ -21,10 +22,10 @@ from .vectors import (
     load_scalar,
     load_vector,
     store_vector,
-    transposed,
+    transpose_lanes,
 )
 
-LINES = 16  # of A are copied to all tiles before the next ones, which keeps them in the cache
+LINES_AT_ONCE = 16  # lines of A copied to all strips before the next ones: they stay in cache
 
 
 def pack_columns(
@@ -35,12 +36,12 @@ def pack_columns(
     strips: Any,
     dtype: str,
 ) -> None:
-    """Copy B, of shape (columns, depth), by (depth, column) strides, into strips a vector wide.
+    """Copy B, with (depth, column) strides and shape (columns, depth), into strips V wide.
 
-    The lanes of the last strip that B has no column for hold something finished sums never show.
+    Lanes of the last strip beyond B's columns hold arbitrary numbers; their sums are masked.
     """
     if strides[1] == 1:
-        _copy_lines(builder, source, strides[0], shape, strips, dtype)
+        _pack_lines(builder, source, strides[0], shape, strips, dtype)
         return
     columns, depth = shape
     width = lanes(dtype)
@@ -49,12 +50,12 @@ def pack_columns(
         at = element_at(builder, source, builder.mul(first, INDEX(strides[1])), dtype)
         to = element_at(builder, strips, builder.mul(first, INDEX(depth)), dtype)
         if strides[0] == 1:
-            turn = _turner(builder.module, dtype)
-            builder.call(turn, [at, INDEX(strides[1]), INDEX(present), INDEX(depth), to])
+            pack = _transpose_function(builder.module, dtype)
+            builder.call(pack, [at, INDEX(strides[1]), INDEX(present), INDEX(depth), to])
         else:
-            _copy_numbers(builder, at, strides, present, depth, to, dtype)
+            _pack_numbers(builder, at, strides, present, depth, to, dtype)
 
-    counted_loop(builder, 0, columns // width * width, width, strip)
+    emit_loop(builder, 0, columns // width * width, width, strip)
     if columns % width:
         strip(INDEX(columns // width * width), columns % width)
 
@@ -68,11 +69,11 @@ def pack_rows(
     strips: Any,
     dtype: str,
 ) -> None:
-    """Copy A, of shape (rows, depth), rows side by side and lines `stride` apart, into strips."""
+    """Copy a transposed A of shape (rows, depth), its lines `stride` apart, into strips."""
     rows, depth = shape
 
     def lines(start: Any) -> None:
-        stop = builder.add(start, INDEX(LINES))
+        stop = builder.add(start, INDEX(LINES_AT_ONCE))
         stop = builder.select(builder.icmp_signed("<", stop, INDEX(depth)), stop, INDEX(depth))
 
         def strip(row: Any, present: int = width) -> None:
@@ -88,16 +89,16 @@ def pack_rows(
                     vector = load_vector(builder, at, mask, dtype)
                     store_vector(builder, vector, element_at(builder, there, first, dtype), mask)
 
-            counted_loop(builder, start, stop, 1, line)
+            emit_loop(builder, start, stop, 1, line)
 
-        counted_loop(builder, 0, rows // width * width, width, strip)
+        emit_loop(builder, 0, rows // width * width, width, strip)
         if rows % width:
             strip(INDEX(rows // width * width), rows % width)
 
-    counted_loop(builder, 0, depth, LINES, lines)
+    emit_loop(builder, 0, depth, LINES_AT_ONCE, lines)
 
 
-def _copy_lines(
+def _pack_lines(
     builder: ir.IRBuilder,
     source: Any,
     stride: int,
@@ -105,6 +106,7 @@ def _copy_lines(
     strips: Any,
     dtype: str,
 ) -> None:
+    """Copy lines of contiguous columns into strips."""
     (columns, depth), width = shape, lanes(dtype)
 
     def line(k: Any) -> None:
@@ -115,10 +117,10 @@ def _copy_lines(
             vector = load_vector(builder, element_at(builder, at, first, dtype), mask, dtype)
             store_vector(builder, vector, element_at(builder, to, first * depth, dtype))
 
-    counted_loop(builder, 0, depth, 1, line)
+    emit_loop(builder, 0, depth, 1, line)
 
 
-def _copy_numbers(
+def _pack_numbers(
     builder: ir.IRBuilder,
     source: Any,
     strides: tuple[int, int],
@@ -127,6 +129,8 @@ def _copy_numbers(
     strip: Any,
     dtype: str,
 ) -> None:
+    """Copy a strip entry by entry, where neither stride is 1."""
+
     def line(k: Any) -> None:
         at = element_at(builder, source, builder.mul(k, INDEX(strides[0])), dtype)
         to = element_at(builder, strip, builder.mul(k, INDEX(lanes(dtype))), dtype)
@@ -136,16 +140,16 @@ def _copy_numbers(
             value = load_scalar(builder, place, dtype)
             builder.store(value, element_at(builder, to, lane, dtype), align=ITEM_SIZES[dtype])
 
-        counted_loop(builder, 0, present, 1, number)
+        emit_loop(builder, 0, present, 1, number)
 
-    counted_loop(builder, 0, depth, 1, line)
+    emit_loop(builder, 0, depth, 1, line)
 
 
-def _turner(module: ir.Module, dtype: str) -> Any:
-    """The module's function that packs a strip whose lanes are lines of the matrix.
+def _transpose_function(module: ir.Module, dtype: str) -> Any:
+    """Return the module's function that packs a strip of a B whose columns are contiguous.
 
-    turn(source, stride from lane to lane, lanes present, depth, strip) reads squares of V x V and
-    turns them in registers. It is long, and there once, however many products call it.
+    f(source, stride from lane to lane, lanes present, depth, strip) reads V x V squares and
+    transposes them in registers. The code is long, so all products of a module share it.
     """
     name = f"turned_strip_{dtype}"
     known = module.globals.get(name)
@@ -160,12 +164,13 @@ def _turner(module: ir.Module, dtype: str) -> Any:
     for argument in (function.args[0], function.args[4]):
         argument.add_attribute("noalias")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
-    _turn(builder, function.args, dtype)
+    _write_transpose(builder, function.args, dtype)
     builder.ret_void()
     return function
 
 
-def _turn(builder: ir.IRBuilder, arguments: Sequence[Any], dtype: str) -> None:
+def _write_transpose(builder: ir.IRBuilder, arguments: Sequence[Any], dtype: str) -> None:
+    """Write the body of that function: squares along the depth, the last one overlapping."""
     source, stride, present, depth, strip = arguments
     side = lanes(dtype)
     numbered = ir.Constant(ir.VectorType(INDEX, side), list(range(side)))
@@ -179,17 +184,17 @@ def _turn(builder: ir.IRBuilder, arguments: Sequence[Any], dtype: str) -> None:
         over = builder.icmp_signed(">", k, last_square)  # the last overlaps the one before
         k = builder.select(over, last_square, k)
         left = builder.insert_element(undefined, builder.sub(depth, k), ir.IntType(32)(0))
-        left = builder.shuffle_vector(left, undefined, zeros)  # lines of the depth from here on
+        left = builder.shuffle_vector(left, undefined, zeros)  # lines of the depth that are left
         mask = builder.icmp_signed("<", numbered, left)
         vectors = []
         for lane in range(side):
-            beyond = builder.icmp_signed("<", last_lane, INDEX(lane))  # then the last one again
+            beyond = builder.icmp_signed("<", last_lane, INDEX(lane))  # repeat the last column
             row = builder.select(beyond, last_lane, INDEX(lane))
             place = builder.add(k, builder.mul(row, stride))
             at = element_at(builder, source, place, dtype)
             vectors.append(load_vector(builder, at, mask, dtype))
         to = element_at(builder, strip, builder.mul(k, INDEX(side)), dtype)
-        for line, vector in enumerate(transposed(builder, vectors)):
+        for line, vector in enumerate(transpose_lanes(builder, vectors)):
             store_vector(builder, vector, element_at(builder, to, line * side, dtype))
 
-    counted_loop(builder, 0, depth, side, square)
+    emit_loop(builder, 0, depth, side, square)

@@ -1,4 +1,4 @@
-"""Sums, products, extremes: how two of them join, what changes nothing, and a vector's lanes."""
+"""The parts of a reduction: its identity, how two partial results combine, and how lanes do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from llvmlite import ir
 
 from ..ir.instruction import Instruction
 from . import arithmetic
+from .vectors import declare_intrinsic, lane_count, type_suffix
 
-JOINS = {
+SUM_FLAGS = ("reassoc", "contract", "nsz")  # sums may be reordered; nan and inf matter
+COMBINING_UFUNCS = {
     "prod": "multiply",
     "max": "maximum",
     "min": "minimum",
@@ -19,40 +21,38 @@ JOINS = {
 }
 
 
-def neutral(x: Instruction, lanes: int) -> Any:
-    """The number that changes nothing: 0 for a sum."""
+def identity(x: Instruction, lanes: int) -> Any:
+    """Return the identity element of a reduction: 0 for a sum, -inf for a maximum."""
     dtype = x.dtype
     if x.operation in {"sum", "any"}:
-        return arithmetic.number(0, dtype, lanes)
+        return arithmetic.constant(0, dtype, lanes)
     if x.operation in {"prod", "all"}:
-        return arithmetic.number(1, dtype, lanes)
+        return arithmetic.constant(1, dtype, lanes)
     if dtype.kind == "f":
-        return arithmetic.number(-np.inf if x.operation == "max" else np.inf, dtype, lanes)
+        return arithmetic.constant(-np.inf if x.operation == "max" else np.inf, dtype, lanes)
     limits = np.iinfo(dtype)
-    return arithmetic.number(limits.min if x.operation == "max" else limits.max, dtype, lanes)
+    return arithmetic.constant(limits.min if x.operation == "max" else limits.max, dtype, lanes)
 
 
-def combined(b: Any, x: Instruction, first: Any, second: Any) -> Any:
-    """Two partial results of a reduction as one."""
+def combine(b: Any, x: Instruction, first: Any, second: Any) -> Any:
+    """Combine two partial results of a reduction."""
     if x.operation == "sum":
         if x.dtype.kind == "f":
-            return b.fadd(first, second, flags=("reassoc", "contract", "nsz"))
+            return b.fadd(first, second, flags=SUM_FLAGS)
         return b.add(first, second)
-    join = JOINS[x.operation]
+    ufunc = COMBINING_UFUNCS[x.operation]
     like = Instruction("input", (), {}, (), x.dtype)
-    return arithmetic.emit(b, Instruction(join, (like, like), {}, (), x.dtype), [first, second])
+    return arithmetic.emit(b, Instruction(ufunc, (like, like), {}, (), x.dtype), [first, second])
 
 
-def horizontal(b: Any, x: Instruction, value: Any) -> Any:
-    """The lanes of a vector as one result: halves joined, until one lane is left."""
-    lanes = arithmetic.lanes_of(value)
+def reduce_lanes(b: Any, x: Instruction, value: Any) -> Any:
+    """Reduce the lanes of a vector to one number, by combining its halves repeatedly."""
+    lanes = lane_count(value)
     if lanes > 1 and x.operation == "sum" and x.dtype.kind == "f":
         kind = value.type
-        name = f"llvm.vector.reduce.fadd.v{lanes}f{x.dtype.itemsize * 8}"
-        known = b.module.globals.get(name)
-        if known is None:
-            known = ir.Function(b.module, ir.FunctionType(kind.element, [kind.element, kind]), name)
-        return b.call(known, [kind.element(0.0), value], fastmath=("reassoc", "contract", "nsz"))
+        name = f"llvm.vector.reduce.fadd.{type_suffix(kind)}"
+        reduce = declare_intrinsic(b, name, kind.element, [kind.element, kind])
+        return b.call(reduce, [kind.element(0.0), value], fastmath=SUM_FLAGS)
     while lanes > 1:
         lanes //= 2
         low, high = (
@@ -61,7 +61,7 @@ def horizontal(b: Any, x: Instruction, value: Any) -> Any:
         )
         undefined = ir.Constant(value.type, ir.Undefined)
         halves = [b.shuffle_vector(value, undefined, part) for part in (low, high)]
-        value = combined(b, x, *halves)
+        value = combine(b, x, *halves)
         if lanes == 1:
             value = b.extract_element(value, ir.IntType(32)(0))
     return value

@@ -1,9 +1,17 @@
-"""One row of a fused loop: its values as they become known, and the passes over its columns."""
+"""One row of a fused loop: its values, and the passes over its columns.
+
+A short row (at most eight vectors) is unrolled, and its values stay in registers from one pass to
+the next. A long row is a loop over vectors; what a later pass needs again is computed
+again. Sums of a long row use four independent accumulators, to hide the latency of additions, and
+are added in blocks of 4096 entries, so that rounding errors stay small, as in NumPy's pairwise sum.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -11,83 +19,95 @@ from llvmlite import ir
 from ..ir.fusion import base_of
 from ..ir.instruction import REDUCTIONS, Instruction
 from . import arithmetic
-from .loops import counted_loop
-from .reductions import combined, horizontal, neutral
+from .loop_plan import LoopPlan
+from .loops import emit_loop
+from .memory import Memory
+from .reductions import combine, identity, reduce_lanes
+from .vectors import lane_mask, splat
+from .work_split import Share
 
-if TYPE_CHECKING:
-    from .loop_kernels import LoopEmission
-
-CHAINS = 4  # independent sums of a long row
-BLOCK = 4096  # entries of a long row that one sum adds up before it joins the others
+SUM_CHAINS = 4  # independent accumulators of a long row
+SUM_BLOCK = 4096  # entries of a long row that are added up before they join the total
 I64 = ir.IntType(64)
+Values = dict[Instruction, Any]
+
+
+@dataclass
+class LoopContext:
+    """The state shared by all rows of a loop; `hoisted` has scalars loaded before all loops."""
+
+    builder: Any
+    plan: LoopPlan
+    memory: Memory
+    share: Share | None
+    hoisted: dict[tuple[Instruction, int], Any] = field(default_factory=dict)
 
 
 class Row:
-    """The values of one row, as they become known."""
+    """The values of one row, as they become known.
 
-    def __init__(self, loop: LoopEmission, indices: list[Any], carried: list[Any]) -> None:
-        self.loop, self.indices, self.carried = loop, indices, carried
-        self.b, self.memory = loop.b, loop.memory
-        self.singles: dict[Instruction, Any] = {}
-        self.held: list[dict[Instruction, Any]] = [
-            {} for _ in range(loop.chunks if loop.unrolled else 0)
-        ]
-        self.done: set[Instruction] = set()
+    - `singles`: members that are the same in all columns
+    - `chunk_values`: members of an unrolled row, for each of its vectors
+    - `carried`: the partial sums over rows
+    """
+
+    def __init__(self, context: LoopContext, indices: list[Any], carried: list[Any]) -> None:
+        self.context, self.plan, self.memory = context, context.plan, context.memory
+        self.b, self.indices, self.carried = context.builder, indices, carried
+        self.singles: Values = {}
+        chunks = self.plan.chunks if self.plan.unrolled else 0
+        self.chunk_values: list[Values] = [{} for _ in range(chunks)]
+        self.stored: set[Instruction] = set()
 
     # ---- values
 
-    def address(self, strides: Sequence[int], offset: Any, column: Any) -> Any:
-        """The place of an entry, in entries from the root's first."""
-        b, place = self.b, None
+    def find_entry(self, strides: Sequence[int], offset: Any, column: Any) -> Any:
+        """Return the number of an entry within its array: an int, or an i64."""
+        b, entry = self.b, None
         for index, stride in zip([*self.indices, column], strides, strict=True):
             if stride and index is not None:
                 if isinstance(index, int):
                     offset += index * stride
                     continue
                 step = index if stride == 1 else b.mul(index, I64(stride))
-                place = step if place is None else b.add(place, step)
-        if place is None:
+                entry = step if entry is None else b.add(entry, step)
+        if entry is None:
             return offset
-        return b.add(place, I64(offset)) if offset else place
+        return b.add(entry, I64(offset)) if offset else entry
 
-    def operand(
-        self,
-        x: Instruction,
-        position: int,
-        column: Any,
-        tail: int | None,
-        values: dict[Instruction, Any] | None,
+    def get_operand(
+        self, x: Instruction, position: int, column: Any, tail: int | None, values: Values | None
     ) -> Any:
-        """The value of an operand of a member: for a vector of columns, or once a row."""
+        """Return an operand of a member: for a vector of columns, or (values=None) for the row."""
         y = x.inputs[position]
         base = base_of(y)
-        if base in self.loop.kernel.axes:
-            return self.value(base, column, tail, values)
-        access = self.loop.access[x, position]
+        if base in self.plan.kernel.axes:
+            return self.get_value(base, column, tail, values)
+        access = self.plan.access[x, position]
         root = access.root
         if root.is_constant and root.size == 1:
-            return arithmetic.number(np.asarray(root.value).reshape(()), y.dtype)
+            return arithmetic.constant(np.asarray(root.value).reshape(()), y.dtype)
         if not any(access.strides):
-            key = (root, access.offset)
-            if key not in self.loop.once:
+            key, hoisted = (root, access.offset), self.context.hoisted
+            if key not in hoisted:
                 with before_loops(self.b):
-                    self.loop.once[key] = self.memory.load(self.b, root, access.offset, 1)
-            return self.loop.once[key]
+                    hoisted[key] = self.memory.load(self.b, root, access.offset, 1)
+            return hoisted[key]
         along = access.strides[-1]
         if values is None or not along:
-            place = self.address((*access.strides[:-1], 0), access.offset, None)
-            return self.memory.load(self.b, root, place, 1)
-        place = self.address(access.strides, access.offset, column)
-        return self.memory.load(self.b, root, place, self.loop.lanes, along, tail)
+            entry = self.find_entry((*access.strides[:-1], 0), access.offset, None)
+            return self.memory.load(self.b, root, entry, 1)
+        entry = self.find_entry(access.strides, access.offset, column)
+        return self.memory.load(self.b, root, entry, self.plan.lanes, along, tail)
 
-    def value(
-        self, x: Instruction, column: Any, tail: int | None, values: dict[Instruction, Any] | None
+    def get_value(
+        self, x: Instruction, column: Any, tail: int | None, values: Values | None
     ) -> Any:
-        """The value of a member, computed where it is not known yet."""
-        if x not in self.loop.full or values is None:
-            return self.single(x)
+        """Return a member's vector of columns, computed with all that it needs if not known."""
+        if x not in self.plan.full or values is None:
+            return self.get_single(x)
         waiting = [x]
-        while waiting:  # a loop, since chains may be long
+        while waiting:  # not recursive: chains of instructions may be long
             top = waiting[-1]
             if top in values:
                 waiting.pop()
@@ -95,20 +115,21 @@ class Row:
             below = [
                 base
                 for y in top.inputs
-                if (base := base_of(y)) in self.loop.full and base not in values
+                if (base := base_of(y)) in self.plan.full and base not in values
             ]
             if below:
                 waiting += below
                 continue
-            operands = [self.operand(top, i, column, tail, values) for i in range(len(top.inputs))]
-            values[top] = arithmetic.spread(
-                self.b, arithmetic.emit(self.b, top, operands), self.loop.lanes
-            )
+            operands = [
+                self.get_operand(top, i, column, tail, values) for i in range(len(top.inputs))
+            ]
+            value = arithmetic.emit(self.b, top, operands)
+            values[top] = splat(self.b, value, self.plan.lanes)
             waiting.pop()
         return values[x]
 
-    def single(self, x: Instruction) -> Any:
-        """The value of a member that is the same in all columns of the row."""
+    def get_single(self, x: Instruction) -> Any:
+        """Return a member that is the same in all columns of the row, computed if not known."""
         waiting = [x]
         while waiting:
             top = waiting[-1]
@@ -118,252 +139,221 @@ class Row:
             below = [
                 base
                 for y in top.inputs
-                if (base := base_of(y)) in self.loop.kernel.axes and base not in self.singles
+                if (base := base_of(y)) in self.plan.kernel.axes and base not in self.singles
             ]
             if below:
                 waiting += below
                 continue
-            operands = [self.operand(top, i, None, None, None) for i in range(len(top.inputs))]
+            operands = [self.get_operand(top, i, None, None, None) for i in range(len(top.inputs))]
             self.singles[top] = arithmetic.emit(self.b, top, operands)
             waiting.pop()
         return self.singles[x]
 
     # ---- passes
 
-    def run(self, stage: int) -> None:
-        """A pass: what is added up over the columns, and what is stored."""
-        loop = self.loop
-        mine = [x for x in loop.kernel.members if loop.stage[x] == stage]
-        sums = [x for x in mine if x.operation in REDUCTIONS and loop._is_full_source(x)]
-        stores = self._stores(stage)
+    def emit_stage(self, stage: int) -> None:
+        """Emit one pass over the columns: its sums and stores, then what is known once per row."""
+        plan = self.plan
+        members = [x for x in plan.kernel.members if plan.stage[x] == stage]
+        sums = [x for x in members if x.operation in REDUCTIONS and plan.has_full_operand(x)]
+        stores = self._find_stores(stage)
         if sums or stores:
-            self._pass(sums, stores)
-        for x in mine:
-            if x.operation in REDUCTIONS and not loop._is_full_source(x):
+            self._emit_pass(sums, stores)
+        for x in members:
+            if x.operation in REDUCTIONS and not plan.has_full_operand(x):
                 self._add_single(x)
-        if stage == loop.last_stage:
-            for x in loop.stored:
-                if x not in loop.full and (x.operation not in REDUCTIONS or x in self.singles):
-                    place = self.address((*loop.write[x][:-1], 0), loop.start[x], None)
-                    self.memory.store(self.b, x, self.single(x), place, 1)
+        if stage == plan.last_stage:
+            for x in plan.stored:
+                if x not in plan.full and (x.operation not in REDUCTIONS or x in self.singles):
+                    entry = self.find_entry((*plan.write[x][:-1], 0), plan.start[x], None)
+                    self.memory.store(self.b, x, self.get_single(x), entry, 1)
 
-    def _stores(self, stage: int) -> list[Instruction]:
-        """What is stored in a pass: in the last one what others must not see before."""
-        loop = self.loop
-        if stage < loop.last_stage:
-            return (
-                [
-                    x
-                    for x in loop.stored
-                    if x in loop.full
-                    and loop.stage[x] == stage
-                    and x.operation not in REDUCTIONS
-                    and not self.memory.is_input(x)
-                ]
-                if not loop.unrolled
-                else []
-            )
-        stored = [x for x in loop.stored if x in loop.full and x.operation not in REDUCTIONS]
-        return [x for x in stored if x not in self.done]
+    def _find_stores(self, stage: int) -> list[Instruction]:
+        """Return the results to store in a pass.
 
-    def _pass(self, sums: list[Instruction], stores: list[Instruction]) -> None:
-        loop = self.loop
-        if loop.unrolled:
-            partial: dict[Instruction, Any] = {}
-            for chunk in range(loop.chunks):
-                self._chunk(
-                    chunk * loop.lanes,
-                    chunk,
-                    self.held[chunk],
-                    loop.tail(chunk),
-                    sums,
-                    stores,
-                    partial,
-                )
+        Updated inputs are stored in the last pass, since earlier values may be read until then; so
+        is everything in an unrolled row, whose values are still in registers.
+        """
+        plan = self.plan
+        full = [x for x in plan.stored if x in plan.full and x.operation not in REDUCTIONS]
+        if stage == plan.last_stage:
+            return [x for x in full if x not in self.stored]
+        if plan.unrolled:
+            return []
+        return [x for x in full if plan.stage[x] == stage and not self.memory.is_input(x)]
+
+    def _emit_pass(self, sums: list[Instruction], stores: list[Instruction]) -> None:
+        plan = self.plan
+        if plan.unrolled:
+            partial: Values = {}
+            for chunk, values in enumerate(self.chunk_values):
+                column, tail = chunk * plan.lanes, plan.tail(chunk)
+                self._emit_chunk(column, chunk, values, tail, sums, stores, partial)
             for x in sums:
-                if x in partial and x in loop.kept:
-                    self._add_in_memory(x, horizontal(self.b, x, partial[x]))
+                if x in partial and x in plan.in_memory:
+                    self._add_in_memory(x, reduce_lanes(self.b, x, partial[x]))
                 elif x in partial:
-                    self.singles[x] = horizontal(self.b, x, partial[x])
-            self.done.update(stores)
-            return
-        self._long(sums, stores)
-        self.done.update(stores)
+                    self.singles[x] = reduce_lanes(self.b, x, partial[x])
+        else:
+            self._emit_long_pass(sums, stores)
+        self.stored.update(stores)
 
-    def _chunk(
+    def _emit_chunk(
         self,
         column: Any,
         chunk: int | None,
-        values: dict[Instruction, Any],
+        values: Values,
         tail: int | None,
         sums: list[Instruction],
         stores: list[Instruction],
-        partial: dict[Instruction, Any],
+        partial: Values,
     ) -> None:
-        """One vector of columns."""
-        loop, b = self.loop, self.b
+        """Emit one vector of columns; sums of the row are added to `partial`."""
+        plan, b = self.plan, self.b
         for x in sums:
-            value = self._summand(x, column, tail, values)
-            if x in loop.slots:
-                first, _ = loop.slots[x]
-                place = first + (chunk if loop.write[x][-1] and chunk is not None else 0)
-                self.carried[place] = combined(b, x, self.carried[place], value)
-            elif x in loop.kept:
-                if loop.write[x][-1]:
-                    where = self.address(loop.write[x], loop.start[x], column)
-                    known = self.memory.load(b, x, where, loop.lanes, loop.write[x][-1], tail)
-                    self.memory.store(
-                        b,
-                        x,
-                        combined(b, x, known, value),
-                        where,
-                        loop.lanes,
-                        tail,
-                        loop.write[x][-1],
-                    )
-                else:
-                    partial[x] = value if x not in partial else combined(b, x, partial[x], value)
+            value = self._get_summand(x, column, tail, values)
+            stride = plan.write[x][-1]
+            if x in plan.slots:
+                slot = plan.slots[x][0] + (chunk if stride and chunk is not None else 0)
+                self.carried[slot] = combine(b, x, self.carried[slot], value)
+            elif x in plan.in_memory and stride:
+                entry = self.find_entry(plan.write[x], plan.start[x], column)
+                total = self.memory.load(b, x, entry, plan.lanes, stride, tail)
+                total = combine(b, x, total, value)
+                self.memory.store(b, x, total, entry, plan.lanes, tail, stride)
             else:
-                partial[x] = value if x not in partial else combined(b, x, partial[x], value)
+                partial[x] = value if x not in partial else combine(b, x, partial[x], value)
         for x in stores:
-            value = self.value(x, column, tail, values)
-            where = self.address(loop.write[x], loop.start[x], column)
-            self.memory.store(b, x, value, where, loop.lanes, tail, loop.write[x][-1])
+            value = self.get_value(x, column, tail, values)
+            entry = self.find_entry(plan.write[x], plan.start[x], column)
+            self.memory.store(b, x, value, entry, plan.lanes, tail, plan.write[x][-1])
 
-    def _summand(
-        self, x: Instruction, column: Any, tail: int | None, values: dict[Instruction, Any]
-    ) -> Any:
-        loop, b = self.loop, self.b
-        value = self.operand(x, 0, column, tail, values)
+    def _get_summand(self, x: Instruction, column: Any, tail: int | None, values: Values) -> Any:
+        """Return a vector of a reduction's operand; lanes past the row are its identity."""
+        plan, b = self.plan, self.b
+        value = self.get_operand(x, 0, column, tail, values)
         value = arithmetic.cast(b, value, x.inputs[0].dtype, x.dtype)
-        value = arithmetic.spread(b, value, loop.lanes)
-        if tail is not None and not loop.write[x][-1]:
-            mask = ir.Constant(
-                ir.VectorType(ir.IntType(1), loop.lanes), [int(k < tail) for k in range(loop.lanes)]
-            )
-            value = b.select(mask, value, neutral(x, loop.lanes))
+        value = splat(b, value, plan.lanes)
+        if tail is not None and not plan.write[x][-1]:
+            value = b.select(lane_mask(tail, plan.lanes), value, identity(x, plan.lanes))
         return value
 
     def _add_single(self, x: Instruction) -> None:
-        """A number of this row joins a sum over rows."""
-        loop, b = self.loop, self.b
-        value = self.operand(x, 0, None, None, None)
+        """Add a number that is known once per row to a sum over rows."""
+        plan, b = self.plan, self.b
+        value = self.get_operand(x, 0, None, None, None)
         value = arithmetic.cast(b, value, x.inputs[0].dtype, x.dtype)
-        if x in loop.slots:
-            place = loop.slots[x][0]
-            self.carried[place] = combined(b, x, self.carried[place], value)
+        if x in plan.slots:
+            slot = plan.slots[x][0]
+            self.carried[slot] = combine(b, x, self.carried[slot], value)
         else:
             self._add_in_memory(x, value)
 
     def _add_in_memory(self, x: Instruction, value: Any) -> None:
-        place = self.address((*self.loop.write[x][:-1], 0), self.loop.start[x], None)
-        known = self.memory.load(self.b, x, place, 1)
-        self.memory.store(self.b, x, combined(self.b, x, known, value), place, 1)
+        entry = self.find_entry((*self.plan.write[x][:-1], 0), self.plan.start[x], None)
+        total = self.memory.load(self.b, x, entry, 1)
+        self.memory.store(self.b, x, combine(self.b, x, total, value), entry, 1)
 
-    def _long(self, sums: list[Instruction], stores: list[Instruction]) -> None:
-        """A pass over many columns: a loop over vectors, and what is left at its end."""
-        loop, b = self.loop, self.b
-        lanes, whole = loop.lanes, loop.columns // loop.lanes * loop.lanes
-        summed = [x for x in sums if not loop.write[x][-1]]
-        chains = CHAINS if summed and whole >= 8 * CHAINS * lanes else 1
-        outside = list(self.carried)
+    # ---- long rows
 
-        def turn(column: Any, held: list[Any], count: int) -> list[Any]:
-            """So many vectors, each with its own sums."""
-            result = list(held)
+    def _emit_long_pass(self, sums: list[Instruction], stores: list[Instruction]) -> None:
+        """Emit a pass over many columns: a loop over vectors, then the vectors that are left."""
+        plan, b, share = self.plan, self.b, self.context.share
+        lanes, whole = plan.lanes, plan.columns // plan.lanes * plan.lanes
+        row_sums = [x for x in sums if not plan.write[x][-1]]
+        chains = SUM_CHAINS if row_sums and whole >= 8 * SUM_CHAINS * lanes else 1
+        carried = list(self.carried)
+
+        def add_vectors(column: Any, totals: list[Any], count: int) -> list[Any]:
+            """Emit `count` neighbouring vectors, each added to totals of its own."""
+            result = list(totals)
             for chain in range(count):
                 at = b.add(column, I64(chain * lanes)) if chain else column
-                found = self._sums_of(at, None, sums, summed, stores)
-                for i, value in enumerate(found):
-                    place = i * chains + chain
-                    result[place] = combined(b, summed[i], result[place], value)
+                summands = self._emit_vector(at, None, sums, row_sums, stores)
+                for i, value in enumerate(summands):
+                    slot = i * chains + chain
+                    result[slot] = combine(b, row_sums[i], result[slot], value)
             return result
 
-        def block(start: Any, stop: Any, begin: list[Any]) -> list[Any]:
-            return counted_loop(
+        def add_range(start: Any, stop: Any, totals: list[Any]) -> list[Any]:
+            return emit_loop(
                 b,
                 start,
                 stop,
                 chains * lanes,
-                lambda column, *held: turn(column, list(held), chains),
-                begin,
+                lambda column, *held: add_vectors(column, list(held), chains),
+                totals,
             )
 
-        if loop.share is not None and not loop.outer:  # this thread's columns, with no sums
+        if share is not None and not plan.outer:  # this thread's columns; there are no sums then
             units = whole // lanes
-            first, last = loop.share.bounds(b, units)
-            block(b.mul(first, I64(lanes)), b.mul(last, I64(lanes)), [])
-            if whole < loop.columns:
-                with b.if_then(loop.share.is_last(b)):
-                    self._sums_of(I64(whole), loop.columns - whole, sums, summed, stores)
+            first, last = share.bounds(b, units)
+            add_range(b.mul(first, I64(lanes)), b.mul(last, I64(lanes)), [])
+            if whole < plan.columns:
+                with b.if_then(share.is_last(b)):
+                    self._emit_vector(I64(whole), plan.columns - whole, sums, row_sums, stores)
             return
-        zeros = [neutral(x, lanes) for x in summed for _ in range(chains)]
+        zeros = [identity(x, lanes) for x in row_sums for _ in range(chains)]
         step = chains * lanes
         even = whole // step * step
-        if summed and even >= 4 * BLOCK:
-            blocks = even // BLOCK
+        if row_sums and even >= 4 * SUM_BLOCK:
+            blocks = even // SUM_BLOCK
 
-            def one(i: Any, *held: Any) -> list[Any]:
-                start = b.mul(i, I64(BLOCK))
-                found = block(start, b.add(start, I64(BLOCK)), zeros)
-                return [
-                    combined(b, summed[k // chains], held[k], found[k]) for k in range(len(found))
-                ]
+            def add_block(i: Any, *held: Any) -> list[Any]:
+                start = b.mul(i, I64(SUM_BLOCK))
+                block_sums = add_range(start, b.add(start, I64(SUM_BLOCK)), zeros)
+                pairs = zip(held, block_sums, strict=True)
+                return [combine(b, row_sums[k // chains], *pair) for k, pair in enumerate(pairs)]
 
-            totals = counted_loop(b, 0, blocks, 1, one, zeros)
-            totals = block(blocks * BLOCK, even, totals)
+            totals = emit_loop(b, 0, blocks, 1, add_block, zeros)
+            totals = add_range(blocks * SUM_BLOCK, even, totals)
         else:
-            totals = block(0, even, zeros)
-        for column in range(even, whole, lanes):
-            found = self._sums_of(I64(column), None, sums, summed, stores)
-            for i, value in enumerate(found):
-                totals[i * chains] = combined(b, summed[i], totals[i * chains], value)
-        if whole < loop.columns:
-            found = self._sums_of(I64(whole), loop.columns - whole, sums, summed, stores)
-            for i, value in enumerate(found):
-                totals[i * chains] = combined(b, summed[i], totals[i * chains], value)
-        self.carried = outside
-        for i, x in enumerate(summed):
+            totals = add_range(0, even, zeros)
+        rest: list[tuple[Any, int | None]] = [
+            (I64(column), None) for column in range(even, whole, lanes)
+        ]
+        if whole < plan.columns:
+            rest.append((I64(whole), plan.columns - whole))
+        for column, tail in rest:
+            summands = self._emit_vector(column, tail, sums, row_sums, stores)
+            for i, value in enumerate(summands):
+                totals[i * chains] = combine(b, row_sums[i], totals[i * chains], value)
+        self.carried = carried
+        for i, x in enumerate(row_sums):
             total = totals[i * chains]
             for other in totals[i * chains + 1 : (i + 1) * chains]:
-                total = combined(b, x, total, other)
-            if x in loop.slots:
-                place = loop.slots[x][0]
-                self.carried[place] = combined(b, x, self.carried[place], total)
-            elif x in loop.kept:
-                self._add_in_memory(x, horizontal(b, x, total))
+                total = combine(b, x, total, other)
+            if x in plan.slots:
+                slot = plan.slots[x][0]
+                self.carried[slot] = combine(b, x, self.carried[slot], total)
+            elif x in plan.in_memory:
+                self._add_in_memory(x, reduce_lanes(b, x, total))
             else:
-                self.singles[x] = horizontal(b, x, total)
+                self.singles[x] = reduce_lanes(b, x, total)
 
-    def _sums_of(
+    def _emit_vector(
         self,
         column: Any,
         tail: int | None,
         sums: list[Instruction],
-        summed: list[Instruction],
+        row_sums: list[Instruction],
         stores: list[Instruction],
     ) -> list[Any]:
-        """What one vector of columns adds to the sums of the row; the rest of it is done."""
-        values: dict[Instruction, Any] = {}
-        found = [self._summand(x, column, tail, values) for x in summed]
-        others = [x for x in sums if x not in summed]
-        self._chunk(column, None, values, tail, others, stores, {})
-        return found
+        """Emit one vector of columns; return what it adds to the sums of the row."""
+        values: Values = {}
+        summands = [self._get_summand(x, column, tail, values) for x in row_sums]
+        others = [x for x in sums if x not in row_sums]
+        self._emit_chunk(column, None, values, tail, others, stores, {})
+        return summands
 
 
-class before_loops:  # noqa: N801 - a context manager
-    """Emit at the end of the function's first block, which runs before every loop."""
-
-    def __init__(self, builder: Any) -> None:
-        self.b = builder
-
-    def __enter__(self) -> None:
-        self.saved = self.b.block
-        entry = self.b.function.entry_basic_block
-        if entry.terminator is not None:
-            self.b.position_before(entry.terminator)
-        else:
-            self.b.position_at_end(entry)
-
-    def __exit__(self, *_: object) -> None:
-        self.b.position_at_end(self.saved)
+@contextlib.contextmanager
+def before_loops(builder: Any) -> Iterator[None]:
+    """Emit at the end of the entry block, which runs before every loop."""
+    saved, entry = builder.block, builder.function.entry_basic_block
+    if entry.terminator is not None:
+        builder.position_before(entry.terminator)
+    else:
+        builder.position_at_end(entry)
+    yield
+    builder.position_at_end(saved)

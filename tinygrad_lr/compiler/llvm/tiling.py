@@ -1,30 +1,37 @@
-"""How a product is cut into tiles: chosen from its shape alone, by a count of cycles."""
+"""The choice of tiles for a matrix product, from its shape alone, by an estimate of cycles.
+
+The estimate is that of a processor which starts two multiply-adds of vectors per cycle, each four
+cycles long, and reads B from its first cache as long as a block of B fits into half of it. The
+constants were fitted to measurements; only the ratio of two estimates matters. Nothing here
+measures at run time: the same shape always gets the same tile, so results are reproducible.
+"""
 
 import functools
 from dataclasses import dataclass
 
 from .vectors import ITEM_SIZES, lanes, vector_registers
 
-SUMS = 24  # vectors that a tile has at most
-UNROLLED = 4  # steps of the depth that are written out, without a loop
-LATENCY = 4  # cycles from one sum to the next in the same register
-PORTS = 2  # products of vectors, and loads, begun in a cycle
-LOAD = 0.1  # cycles by which each load slows a step down
-FETCH = 1.6  # cycles for a line from the second cache
-OVERHEAD = 12  # cycles to begin and end a tile
-CACHE_SETS, CACHE_WAYS, LINE = 64, 8, 64  # the first cache, at the least
-CACHE = CACHE_SETS * CACHE_WAYS * LINE
-SMALL, LARGE = 2**22, 2**25  # products of numbers: below, compilation counts; above, caches do
-FEW = 6  # rows for which vectors along the depth are better than turning B
+MAX_ACCUMULATORS = 24  # vectors of partial sums in a tile, with 32 registers
+MAX_UNROLLED_DEPTH = 4  # products this shallow are written without a loop over the depth
+FMA_LATENCY = 4  # cycles from one multiply-add to the next in the same register
+FMA_PER_CYCLE = 2  # vector multiply-adds, and loads, started per cycle
+LOAD_CYCLES = 0.1  # cycles by which each load slows a step down
+L2_LINE_CYCLES = 1.6  # cycles for a cache line from the second-level cache
+TILE_OVERHEAD = 12  # cycles to begin and end a tile
+L1_SETS, L1_WAYS, CACHE_LINE = 64, 8, 64  # the first-level cache: 32 KiB, at the least
+L1_BYTES = L1_SETS * L1_WAYS * CACHE_LINE
+MIN_CACHE_BOUND_WORK = 2**22  # multiplications; below, compile time counts more than run time
+MIN_ROW_PACKING_WORK = 2**25  # multiplications from which packing A pays
+MAX_DOT_ROWS = 6  # rows up to which dot products beat transposing B
 
 
 @dataclass(frozen=True)
 class Product:
-    """C = A @ B: its shape and how its operands lie.
+    """C = A @ B: its shape, and the strides of its operands.
 
-    C has `rows` x `columns` numbers, each a sum of `depth` products, all at least 1. a_strides
-    are A's from row to row and along the depth, b_strides B's along the depth and from column to
-    column, in elements: (1, M) is A transposed, (1, K) is B transposed.
+    BLAS calls `rows`, `columns` and `depth` M, N and K; all are at least 1. `a_strides` are those
+    of (row, depth) in A, `b_strides` those of (depth, column) in B, in elements: (1, M) is a
+    transposed A, (1, K) a transposed B.
     """
 
     rows: int
@@ -36,7 +43,7 @@ class Product:
 
     @property
     def transposed(self) -> "Product":
-        """Cᵀ = Bᵀ @ Aᵀ: the better way to a single column, which lies in memory as a row does."""
+        """Cᵀ = Bᵀ @ Aᵀ, which is better for a single column: it is the same in memory as a row."""
         return Product(
             self.columns,
             self.rows,
@@ -48,110 +55,115 @@ class Product:
 
     @property
     def work(self) -> int:
-        """How many products of two numbers are added up."""
+        """The number of multiplications."""
         return self.rows * self.columns * self.depth
 
 
 @functools.lru_cache(maxsize=1024)
-def chosen_tile(product: Product) -> tuple[int, int]:
-    """(R, J): tiles of R rows x J vectors of columns."""
+def choose_tile(product: Product) -> tuple[int, int]:
+    """Return (R, J): tiles of R rows x J vectors of columns."""
     vectors = -(-product.columns // lanes(product.dtype))
-    widths = [J for J in range(1, min(vectors, 8) + 1) if _most_rows(J)]
-    J = min(widths, key=lambda J: _cycles(product, vectors, J))
-    return rows_for(product, J), J
+    widths = [J for J in range(1, min(vectors, 8) + 1) if _max_rows(J)]
+    J = min(widths, key=lambda J: _estimate_cycles(product, vectors, J))
+    return choose_rows(product, J), J
 
 
-def rows_for(product: Product, J: int) -> int:
-    """R: how many rows a tile has that is J vectors wide."""
-    most = max(1, _most_rows(J) // (2 if product.depth <= UNROLLED else 1))  # its code is as long
+def choose_rows(product: Product, J: int) -> int:
+    """Return R, the rows of a tile that is J vectors wide."""
+    # an unrolled depth makes the code of a tile longer: half the rows keep it as long as others
+    most = max(1, _max_rows(J) // (2 if product.depth <= MAX_UNROLLED_DEPTH else 1))
     most = min(most, product.rows)
-    return min(range(1, most + 1), key=lambda R: _rows_cycles(product, R, J))
+    return min(range(1, most + 1), key=lambda R: _estimate_row_cycles(product, R, J))
 
 
-def chains_for(rows: int, vectors: int, depth: int) -> int:
-    """How many sets of sums keep the processor busy: more than one only for small tiles."""
+def choose_chains(rows: int, vectors: int, depth: int) -> int:
+    """Return the sets of accumulators that hide the latency; more than one for small tiles only."""
     chains = 1
-    while chains * rows * vectors < LATENCY * PORTS and chains * 4 <= depth and chains < 8:
+    while (
+        chains * rows * vectors < FMA_LATENCY * FMA_PER_CYCLE and chains * 4 <= depth and chains < 8
+    ):
         chains *= 2
     return chains
 
 
-def _most_rows(J: int) -> int:
-    """What fits in the registers, with a row of B and a number of A beside the sums."""
+def _max_rows(J: int) -> int:
+    """Return the rows for which sums, J vectors of B and a broadcast of A fit in registers."""
     registers = vector_registers()
     spare = 3 if registers > 16 else 1
-    return min(SUMS, registers - spare - J) // J
+    return min(MAX_ACCUMULATORS, registers - spare - J) // J
 
 
-def _cycles(product: Product, vectors: int, J: int) -> float:
-    """All columns' cycles: full blocks of J vectors, and the rest."""
+def _estimate_cycles(product: Product, vectors: int, J: int) -> float:
+    """Estimate the cycles of a product: full blocks of J vectors, and the rest."""
     whole = product.columns // lanes(product.dtype) // J
     rest = vectors - whole * J
     total = 0.0
     for count, width in ((whole, J), (1, rest)):
         if count and width:
-            total += count * _rows_cycles(product, rows_for(product, width), width)
-    return total * (_another_body(product) if whole and rest else 1.0)
+            total += count * _estimate_row_cycles(product, choose_rows(product, width), width)
+    return total * (_code_size_penalty(product) if whole and rest else 1.0)
 
 
-def _rows_cycles(product: Product, R: int, J: int) -> float:
-    """One block of columns' cycles: full tiles of R rows, and the rest."""
-    total = product.rows // R * _tile_cycles(R, J, product.depth)
+def _estimate_row_cycles(product: Product, R: int, J: int) -> float:
+    """Estimate the cycles of one block of columns: full tiles of R rows, and the rest."""
+    total = product.rows // R * _estimate_tile_cycles(R, J, product.depth)
     if product.rows % R:
-        total += _tile_cycles(product.rows % R, J, product.depth)
-        total *= _another_body(product)
+        total += _estimate_tile_cycles(product.rows % R, J, product.depth)
+        total *= _code_size_penalty(product)
     return total
 
 
-def _tile_cycles(R: int, J: int, depth: int) -> float:
-    busy = max(R * J, R + J) / PORTS + LOAD * (R + J)
-    if depth * J * LINE > CACHE // 2:  # then B comes from the second cache
-        busy = max(busy, J * FETCH)
-    step = max(busy, LATENCY / chains_for(R, J, depth))
-    return depth * step + OVERHEAD + R * J
+def _estimate_tile_cycles(R: int, J: int, depth: int) -> float:
+    """Estimate the cycles of one tile: a step is bound by arithmetic, loads or latency."""
+    busy = max(R * J, R + J) / FMA_PER_CYCLE + LOAD_CYCLES * (R + J)
+    if depth * J * CACHE_LINE > L1_BYTES // 2:  # B comes from the second-level cache
+        busy = max(busy, J * L2_LINE_CYCLES)
+    step = max(busy, FMA_LATENCY / choose_chains(R, J, depth))
+    return depth * step + TILE_OVERHEAD + R * J
 
 
-def _another_body(product: Product) -> float:
-    """What one more body of code must win, to be worth its compilation."""
-    return 1.03 if product.work < SMALL else 1.0
+def _code_size_penalty(product: Product) -> float:
+    """Return the factor by which a second tile size must be faster, to be worth compiling."""
+    return 1.03 if product.work < MIN_CACHE_BOUND_WORK else 1.0
 
 
 @functools.lru_cache(maxsize=1024)
-def packs_columns(product: Product) -> bool:
-    """Whether tiles read B from strips.
+def must_pack_columns(product: Product) -> bool:
+    """Return True if tiles should read B from packed strips.
 
-    They must where B's columns don't lie side by side, and should where the lines of a block fall
-    on few places of the cache, and are read often enough.
+    They must where a row of B is not contiguous. They should where the lines of a block map to few
+    sets of the first-level cache (strides that are powers of two), evict each other, and are read
+    often enough.
     """
     stride, along = product.b_strides
     if product.columns > 1 and along != 1:
         return True
     bytes_apart = stride * ITEM_SIZES[product.dtype]
-    block = chosen_tile(product)[1] * lanes(product.dtype)
+    block = choose_tile(product)[1] * lanes(product.dtype)
     if product.rows < 64 or block >= product.columns:
         return False
-    lines = -(-block * ITEM_SIZES[product.dtype] // LINE)
-    places = {k * bytes_apart // LINE % CACHE_SETS for k in range(min(product.depth, 4096))}
-    reached = min(len(places) * lines, CACHE_SETS)
-    return product.depth * lines > reached * CACHE_WAYS
+    lines = -(-block * ITEM_SIZES[product.dtype] // CACHE_LINE)
+    sets = {k * bytes_apart // CACHE_LINE % L1_SETS for k in range(min(product.depth, 4096))}
+    reached = min(len(sets) * lines, L1_SETS)
+    return product.depth * lines > reached * L1_WAYS
 
 
-def packs_rows(product: Product) -> bool:
-    """Whether tiles read A from strips: where it is transposed and its lines lie far apart."""
-    return product.a_strides[0] == 1 < product.rows and product.work >= LARGE
+def must_pack_rows(product: Product) -> bool:
+    """Return True if tiles should read A from packed strips: if it is transposed and large."""
+    return product.a_strides[0] == 1 < product.rows and product.work >= MIN_ROW_PACKING_WORK
 
 
-def rows_scratch(product: Product) -> int:
-    """How many elements A's strips take, to the next whole vector."""
-    if not packs_rows(product):
+def row_strip_elements(product: Product) -> int:
+    """Return the elements that A's strips take, rounded up to whole vectors."""
+    if not must_pack_rows(product):
         return 0
-    rows, width = chosen_tile(product)[0], lanes(product.dtype)
+    rows, width = choose_tile(product)[0], lanes(product.dtype)
     return -(-(-(-product.rows // rows) * rows * product.depth) // width) * width
 
 
-def dots_are_better(product: Product) -> bool:
-    """Whether B's columns lie along memory and too few rows would pay for turning them."""
+def prefers_dot_products(product: Product) -> bool:
+    """Return True if B is transposed and there are too few rows to pay for transposing it back."""
     along = product.a_strides[1] == 1 or product.depth == 1
-    far = product.columns * product.depth * ITEM_SIZES[product.dtype] > 8 * CACHE
-    few = product.rows <= (2 * FEW if far else FEW)
+    far = product.columns * product.depth * ITEM_SIZES[product.dtype] > 8 * L1_BYTES
+    few = product.rows <= (2 * MAX_DOT_ROWS if far else MAX_DOT_ROWS)
     return few and along and product.b_strides[0] == 1 != product.b_strides[1]

@@ -1,7 +1,9 @@
-"""Vectors as wide as the processor's registers: their types, and how they are read and written.
+"""Vectors as wide as the processor's registers: types, masks, loads and stores, shuffles.
 
-A dtype is named by its string, 'float32' or 'float64'. A mask is a vector of i1, one for each
-lane, or None where all lanes count. What is masked away is neither read nor written.
+LLVM's vector types are written out here, instead of leaving vectorization to LLVM: the tiles of a
+matrix product and the order of sums depend on the width. A mask is a vector of i1, one for each
+lane, or None where all lanes are active; memory behind an inactive lane is never touched, so a
+masked load may run past the end of an array. In this module a dtype is 'float32' or 'float64'.
 """
 
 import functools
@@ -11,14 +13,17 @@ from typing import Any
 import llvmlite.binding
 from llvmlite import ir
 
-FLAGS = ("reassoc", "contract", "arcp", "nsz", "afn")  # never nnan or ninf: nan and inf travel
+FAST_FLAGS = ("reassoc", "contract", "arcp", "nsz", "afn")  # not nnan or ninf: nan and inf matter
 ITEM_SIZES = {"float32": 4, "float64": 8}
 INDEX: Any = ir.IntType(64)
 
 
+# ---- the processor
+
+
 @functools.cache
 def vector_bytes() -> int:
-    """The width of this processor's vector registers: 64 with AVX-512, 32 with AVX2, else 16."""
+    """Return the width of this processor's vectors: 64 with AVX-512, 32 with AVX2, else 16."""
     features = llvmlite.binding.get_host_cpu_features()
     if features.get("avx512f"):
         return 64
@@ -27,141 +32,200 @@ def vector_bytes() -> int:
 
 @functools.cache
 def vector_registers() -> int:
-    """How many vectors the processor holds at once: 16 with AVX2 or SSE, else 32."""
+    """Return the number of vector registers: 16 with SSE or AVX2, 32 with AVX-512 or NEON."""
     features = llvmlite.binding.get_host_cpu_features()
     return 16 if "sse2" in features and not features.get("avx512f") else 32
 
 
+# ---- types and constants
+
+
 def lanes(dtype: str) -> int:
-    """How many numbers one vector holds."""
+    """Return the number of entries in a vector."""
     return vector_bytes() // ITEM_SIZES[dtype]
 
 
 def element_type(dtype: str) -> Any:
-    """The LLVM type of one number."""
+    """Return the LLVM type of one entry."""
     return ir.FloatType() if dtype == "float32" else ir.DoubleType()
 
 
 def vector_type(dtype: str) -> Any:
-    """The LLVM type of one vector."""
+    """Return the LLVM type of a vector."""
     return ir.VectorType(element_type(dtype), lanes(dtype))
 
 
+def lane_count(value: Any) -> int:
+    """Return the number of lanes of an LLVM value, 1 for a scalar."""
+    return int(value.type.count) if isinstance(value.type, ir.VectorType) else 1
+
+
 def index(value: Any) -> Any:
-    """A Python int as the i64 constant; an i64 that is one already as it is."""
+    """Return a Python int as an i64 constant, and an i64 value as it is."""
     return INDEX(value) if isinstance(value, int) else value
 
 
 def constant_vector(value: float, dtype: str) -> Any:
-    """The same number in all lanes, known now."""
+    """Return a constant vector with the same number in all lanes."""
     return ir.Constant(vector_type(dtype), [element_type(dtype)(value)] * lanes(dtype))
 
 
-def first_lanes(count: int, dtype: str) -> Any:
-    """The mask that lets the first `count` lanes count: None if these are all."""
-    width = lanes(dtype)
-    if count >= width:
-        return None
+def lane_mask(count: int, width: int) -> Any:
+    """Return the mask of the first `count` of `width` lanes."""
     return ir.Constant(ir.VectorType(ir.IntType(1), width), [int(k < count) for k in range(width)])
 
 
-def splat(builder: ir.IRBuilder, scalar: Any) -> Any:
-    """The same number in all lanes: a vector of `scalar`, which is a float or a double."""
-    width = vector_bytes() // (4 if isinstance(scalar.type, ir.FloatType) else 8)
-    kind = ir.VectorType(scalar.type, width)
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, ir.IntType(32)(0))
+def first_lanes(count: int, dtype: str) -> Any:
+    """Return the mask of the first `count` lanes of a vector; None if these are all."""
+    return None if count >= lanes(dtype) else lane_mask(count, lanes(dtype))
+
+
+def splat(builder: ir.IRBuilder, value: Any, width: int) -> Any:
+    """Return a vector with a scalar in every lane; a vector of this width is returned as it is."""
+    if width == 1 or lane_count(value) == width:
+        return value
+    kind = ir.VectorType(value.type, width)
+    if isinstance(value, ir.Constant):
+        return ir.Constant(kind, [value] * width)
+    undefined = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(undefined, value, ir.IntType(32)(0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
-    return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), zeros)
+    return builder.shuffle_vector(one, undefined, zeros)
+
+
+# ---- intrinsics
+
+
+def type_suffix(kind: Any) -> str:
+    """Return a type as it is spelled in the name of an intrinsic: f32, v16f32, v8i64."""
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{kind.element.intrinsic_name}"
+    return str(kind.intrinsic_name)
+
+
+def declare_intrinsic(builder: ir.IRBuilder, name: str, result: Any, arguments: list[Any]) -> Any:
+    """Return the declaration of an intrinsic, given its full name; at most one per module."""
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+def call_intrinsic(builder: ir.IRBuilder, name: str, arguments: Sequence[Any]) -> Any:
+    """Call an intrinsic whose arguments and result are all of one type, such as sqrt or fma."""
+    kind = arguments[0].type
+    full_name = f"llvm.{name}.{type_suffix(kind)}"
+    function = declare_intrinsic(builder, full_name, kind, [kind] * len(arguments))
+    return builder.call(function, arguments)
+
+
+# ---- memory
 
 
 def element_at(builder: ir.IRBuilder, pointer: Any, offset: Any, dtype: str) -> Any:
-    """The pointer `offset` elements further: an int or an i64."""
+    """Return a pointer moved by `offset` entries, an int or an i64."""
     if isinstance(offset, int) and not offset:
         return pointer
     return builder.gep(pointer, [index(offset)], source_etype=element_type(dtype))
 
 
 def load_scalar(builder: ir.IRBuilder, pointer: Any, dtype: str) -> Any:
-    """The number at a pointer to elements."""
+    """Load one entry."""
     return builder.load(pointer, typ=element_type(dtype), align=ITEM_SIZES[dtype])
 
 
 def load_vector(builder: ir.IRBuilder, pointer: Any, mask: Any, dtype: str) -> Any:
-    """The vector that starts at a pointer to elements; lanes masked away are 0."""
+    """Load a vector; inactive lanes are 0. The pointer need not be aligned to vectors."""
     kind = vector_type(dtype)
     if mask is None:
         return builder.load(pointer, typ=kind, align=ITEM_SIZES[dtype])
-    load = _masked(builder, "load", kind, kind, [ir.PointerType(), ir.IntType(32), mask.type, kind])
-    zero = ir.Constant(kind, None)
-    return builder.call(load, [pointer, ir.IntType(32)(ITEM_SIZES[dtype]), mask, zero])
+    return masked_load(builder, pointer, mask, kind, ITEM_SIZES[dtype])
 
 
 def store_vector(builder: ir.IRBuilder, vector: Any, pointer: Any, mask: Any = None) -> None:
-    """Write a vector where a pointer to elements points, except the lanes masked away."""
+    """Store the active lanes of a vector. The pointer need not be aligned to vectors."""
     kind = vector.type
     size = 4 if isinstance(kind.element, ir.FloatType) else 8
-    if mask is None:
-        if not pointer.type.is_opaque:
-            pointer = builder.bitcast(pointer, kind.as_pointer())
-        builder.store(vector, pointer, align=size)
+    if mask is not None:
+        masked_store(builder, vector, pointer, mask, size)
         return
-    arguments = [kind, ir.PointerType(), ir.IntType(32), mask.type]
-    store = _masked(builder, "store", kind, ir.VoidType(), arguments)
-    builder.call(store, [vector, pointer, ir.IntType(32)(size), mask])
+    if not pointer.type.is_opaque:
+        pointer = builder.bitcast(pointer, kind.as_pointer())
+    builder.store(vector, pointer, align=size)
 
 
-def _masked(builder: ir.IRBuilder, verb: str, kind: Any, result: Any, arguments: list[Any]) -> Any:
-    """LLVM's intrinsic for a masked load or store; its newest forms are upgraded from this one."""
-    return _intrinsic(builder, f"llvm.masked.{verb}.{_name(kind)}.p0", result, arguments)
+def masked_load(builder: ir.IRBuilder, pointer: Any, mask: Any, kind: Any, align: int) -> Any:
+    """Load the active lanes of a vector of any type; the others are 0."""
+    # LLVM upgrades this form, with the alignment as an argument, where it has a newer one
+    arguments = [ir.PointerType(), ir.IntType(32), mask.type, kind]
+    load = declare_intrinsic(builder, f"llvm.masked.load.{type_suffix(kind)}.p0", kind, arguments)
+    zero = ir.Constant(kind, None)
+    return builder.call(load, [pointer, ir.IntType(32)(align), mask, zero])
+
+
+def masked_store(builder: ir.IRBuilder, vector: Any, pointer: Any, mask: Any, align: int) -> None:
+    """Store the active lanes of a vector of any type."""
+    arguments = [vector.type, ir.PointerType(), ir.IntType(32), mask.type]
+    name = f"llvm.masked.store.{type_suffix(vector.type)}.p0"
+    store = declare_intrinsic(builder, name, ir.VoidType(), arguments)
+    builder.call(store, [vector, pointer, ir.IntType(32)(align), mask])
+
+
+# ---- arithmetic across lanes
 
 
 def multiply_add(builder: ir.IRBuilder, x: Any, y: Any, total: Any) -> Any:
-    """total + x * y, one instruction where the processor has it."""
-    return builder.fadd(total, builder.fmul(x, y, flags=FLAGS), flags=FLAGS)
+    """Return total + x·y: one instruction where the processor has fused multiply-add."""
+    return builder.fadd(total, builder.fmul(x, y, flags=FAST_FLAGS), flags=FAST_FLAGS)
 
 
-def sum_of_vectors(builder: ir.IRBuilder, vectors: Sequence[Any]) -> Any:
-    """Vectors added up in pairs, and pairs of pairs."""
+def add_vectors(builder: ir.IRBuilder, vectors: Sequence[Any]) -> Any:
+    """Return the sum of vectors, added pairwise."""
     rest = list(vectors)
     while len(rest) > 1:
         pairs = zip(rest[::2], rest[1::2], strict=False)
-        rest = [builder.fadd(x, y, flags=FLAGS) for x, y in pairs] + rest[len(rest) // 2 * 2 :]
+        odd = rest[len(rest) // 2 * 2 :]
+        rest = [builder.fadd(x, y, flags=FAST_FLAGS) for x, y in pairs] + odd
     return rest[0]
 
 
-def sum_of_lanes(builder: ir.IRBuilder, vector: Any) -> Any:
-    """The lanes of a vector, added up to one number."""
+def sum_lanes(builder: ir.IRBuilder, vector: Any) -> Any:
+    """Return the sum of the lanes of a vector."""
     kind = vector.type
-    name = f"llvm.vector.reduce.fadd.{_name(kind)}"
-    reduce = _intrinsic(builder, name, kind.element, [kind.element, kind])
-    return builder.call(reduce, [kind.element(-0.0), vector], fastmath=FLAGS)
+    name = f"llvm.vector.reduce.fadd.{type_suffix(kind)}"
+    reduce = declare_intrinsic(builder, name, kind.element, [kind.element, kind])
+    return builder.call(reduce, [kind.element(-0.0), vector], fastmath=FAST_FLAGS)
 
 
-def transposed(builder: ir.IRBuilder, vectors: Sequence[Any]) -> list[Any]:
-    """A square of as many vectors as they have lanes, turned: log2 V rounds of V shuffles."""
+def transpose_lanes(builder: ir.IRBuilder, vectors: Sequence[Any]) -> list[Any]:
+    """Transpose a square of V vectors of V lanes in registers, in log2 V rounds of V shuffles.
+
+    A round exchanges the off-diagonal blocks of size V/2, then V/4, and so on.
+    """
     rows, span = list(vectors), len(vectors) // 2
     while span:
         for low in range(len(rows)):
             if not low & span:
                 pair = rows[low], rows[low + span]
-                rows[low], rows[low + span] = _exchanged(builder, *pair, span)
+                rows[low], rows[low + span] = _exchange_blocks(builder, *pair, span)
         span //= 2
     return rows
 
 
-def sums_of_lanes(builder: ir.IRBuilder, vectors: Sequence[Any]) -> Any:
-    """For as many vectors as they have lanes, each one's sum in the lane of its number."""
+def sum_lanes_of_each(builder: ir.IRBuilder, vectors: Sequence[Any]) -> Any:
+    """Return one vector whose lane n is the sum of vector n, for V vectors of V lanes.
+
+    This is a transposition that adds the halves after each round: V - 1 additions in all.
+    """
     rows = list(vectors)
     while len(rows) > 1:
         span = len(rows) // 2
         pairs = zip(rows[:span], rows[span:], strict=True)
-        halves = [_exchanged(builder, low, high, span) for low, high in pairs]
-        rows = [builder.fadd(low, high, flags=FLAGS) for low, high in halves]
+        halves = [_exchange_blocks(builder, low, high, span) for low, high in pairs]
+        rows = [builder.fadd(low, high, flags=FAST_FLAGS) for low, high in halves]
     return rows[0]
 
 
-def _exchanged(builder: ir.IRBuilder, low: Any, high: Any, span: int) -> tuple[Any, Any]:
-    """Two rows whose numbers are `span` apart, the off-diagonal blocks of that size exchanged."""
+def _exchange_blocks(builder: ir.IRBuilder, low: Any, high: Any, span: int) -> tuple[Any, Any]:
+    """Exchange the off-diagonal blocks of `span` lanes of two rows that are `span` rows apart."""
     side = low.type.count
     kind = ir.VectorType(ir.IntType(32), side)
     first = [n + (side - span if n & span else 0) for n in range(side)]
@@ -170,13 +234,3 @@ def _exchanged(builder: ir.IRBuilder, low: Any, high: Any, span: int) -> tuple[A
         builder.shuffle_vector(low, high, ir.Constant(kind, first)),
         builder.shuffle_vector(low, high, ir.Constant(kind, second)),
     )
-
-
-def _name(kind: Any) -> str:
-    """A vector type as it stands in an intrinsic's name: v16f32."""
-    return f"v{kind.count}{kind.element.intrinsic_name}"
-
-
-def _intrinsic(builder: ir.IRBuilder, name: str, result: Any, arguments: list[Any]) -> Any:
-    known = builder.module.globals
-    return known.get(name) or ir.Function(builder.module, ir.FunctionType(result, arguments), name)

@@ -1,4 +1,8 @@
-"""How threads share a program: each takes its part of a kernel, and all wait for each other."""
+"""Running one program on several threads: each computes its share of a kernel, then all wait.
+
+All threads run the same code. A kernel worth it is divided by rows or columns; every other kernel
+is computed by the first thread. A barrier after each kernel makes its results visible to all.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,32 @@ from typing import Any
 from llvmlite import ir
 
 I64, I32 = ir.IntType(64), ir.IntType(32)
-PATIENCE = 2000  # looks at the others before the processor is offered to somebody else
+MAX_SPINS = 2000  # checks of the barrier's counter before the thread yields the processor
 
 
 @dataclass
 class Share:
-    """One thread's part of a kernel: `part`, an i64 value, of `parts`."""
+    """One thread's share of a kernel: number `part` (an i64 value) of `parts`."""
 
     part: Any
     parts: int
 
     def bounds(self, b: Any, count: int) -> tuple[Any, Any]:
-        """From which of so many rows this thread goes, and to which."""
+        """Return this thread's range of `count` rows: the first, and the one after the last."""
         first = b.sdiv(b.mul(self.part, I64(count)), I64(self.parts))
         following = b.add(self.part, I64(1))
         return first, b.sdiv(b.mul(following, I64(count)), I64(self.parts))
 
     def is_last(self, b: Any) -> Any:
-        """Whether this is the thread with the last part."""
+        """Return an i1 that is true on the thread with the last part."""
         return b.icmp_signed("==", self.part, I64(self.parts - 1))
 
 
-def barrier(module: Any, parts: int) -> Any:
-    """The function `barrier(counter)`: it returns when all threads have called it.
+def emit_barrier(module: Any, parts: int) -> Any:
+    """Return the function `barrier(counter)`, which returns when all threads have called it.
 
-    The counter only grows: the n-th meeting is over when it has reached n times the threads.
+    The counter only grows: the n-th barrier opens when it reaches n times the number of threads, so
+    nothing has to be reset. Threads spin first, since kernels take microseconds, then yield.
     """
     kind = ir.FunctionType(ir.VoidType(), [ir.PointerType()])
     function = ir.Function(module, kind, "barrier")
@@ -53,7 +58,7 @@ def barrier(module: Any, parts: int) -> Any:
     b.cbranch(b.icmp_signed(">=", now, goal), done, again)
     b.position_at_end(again)
     more = b.add(looks, I64(1))
-    b.cbranch(b.icmp_signed(">", more, I64(PATIENCE)), offer, look)
+    b.cbranch(b.icmp_signed(">", more, I64(MAX_SPINS)), offer, look)
     b.position_at_end(offer)
     b.call(yielding, [])
     b.branch(look)

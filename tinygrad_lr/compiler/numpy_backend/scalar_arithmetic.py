@@ -1,4 +1,4 @@
-"""Arithmetic of Python numbers that gives inf and nan where Python raises: as eager mode has it."""
+"""Arithmetic on Python numbers that returns inf and nan where Python raises, as eager mode does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ir.instruction import UFUNCS
 
-DIRECT: dict[str, Callable[..., Any]] = {
+MATH_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "divide": lambda x, y: x / y,
     "power": lambda x, y: x * x if y == 2.0 else math.pow(x, y),
     **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan")},
@@ -28,23 +28,23 @@ DIRECT: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1.0 / x,
     "positive": lambda x: x,
 }
-"""How eager mode computes them."""
+"""The functions that eager mode computes these ufuncs of numbers with."""
 
 
-def on_numbers(name: str) -> Callable[..., Any]:
-    """A ufunc of Python numbers that returns one."""
-    ufunc, quick = UFUNCS[name], DIRECT.get(name)
+def number_function(name: str) -> Callable[..., Any]:
+    """Return a ufunc as a function of Python numbers that returns one."""
+    ufunc, fast = UFUNCS[name], MATH_FUNCTIONS.get(name)
 
     def careful(*numbers: Any) -> Any:
         with np.errstate(all="ignore"):
             return ufunc(*map(np.asarray, numbers)).item()
 
-    if quick is None:
+    if fast is None:
         return careful
 
     def call(*numbers: Any) -> Any:
         try:
-            found = quick(*numbers)
+            found = fast(*numbers)
         except (ArithmeticError, ValueError):
             return careful(*numbers)
         return careful(*numbers) if isinstance(found, complex) else found
@@ -54,5 +54,5 @@ def on_numbers(name: str) -> Callable[..., Any]:
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
-    """x where the condition holds, else y."""
+    """Return x where the condition holds, else y."""
     return x if condition else y

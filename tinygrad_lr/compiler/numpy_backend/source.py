@@ -1,7 +1,7 @@
-"""Writing a program as Python that calls NumPy, into arrays that are there already.
+"""Write a program as Python that calls NumPy with preallocated output arrays.
 
-It is what eager mode would have called, less what it does not need: every bit is the same, where
-no pass has changed the order of a sum.
+It calls what eager mode would have called, without the calls that aren't needed. Every bit is the
+same, except where a sum is taken in another order.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from ...support.abstract_array import Array
 from ...support.errstate import silent
 from ..ir.buffers import BufferAssignment, assign_buffers
+from ..ir.cost import FREE, count_bytes_moved
 from ..ir.executable import Updates
 from ..ir.instruction import REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
 from ..ir.passes import PassResult
 from ..ir.program import Program, make_identifier, unique_name
-from ..runtime.report import FREE, traffic
-from .scalar_arithmetic import on_numbers, where
+from .scalar_arithmetic import number_function, where
 
 _files = itertools.count(1)
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*"}
@@ -29,68 +29,68 @@ COMPARISONS = {
     **{"less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">="},
     **{"equal": "==", "not_equal": "!="},
 }
-BITS = {"float16": "np.int16", "float32": "np.int32", "float64": "np.int64"}
+SAME_SIZE_INTEGERS = {"float16": "np.int16", "float32": "np.int32", "float64": "np.int64"}
 
 
 class NumpyExecutable:
-    """A program as a Python function."""
+    """A program as a Python function that calls NumPy."""
 
     backend = "numpy"
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Updates) -> None:
-        writing = Writing(program, inputs, moved)
-        self.source, self.memory = writing.source, writing.memory
+    def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
+        writer = SourceWriter(program, inputs, updates)
+        self.source, self.memory = writer.source, writer.memory
         self.done: list[PassResult] = []
-        self.kernel_names = [x.operation for x in writing.order if x.operation not in FREE]
-        self.bytes_moved = traffic(writing.order)
+        self.kernel_names = [x.operation for x in writer.order if x.operation not in FREE]
+        self.bytes_moved = count_bytes_moved(writer.order)
         self._inputs, self._results = len(inputs), len(program.results)
-        self._carried = [i for i, new in moved if writing.is_number(writing.inputs[i])]
-        filename = f"<{writing.name} compiled by tinygrad_lr, {next(_files)}>"
+        self._updated_numbers = [i for i, _ in updates if writer.is_number(writer.inputs[i])]
+        filename = f"<{writer.name} compiled by tinygrad_lr, {next(_files)}>"
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = (len(self.source), None, lines, filename)
-        exec(compile(self.source, filename, "exec"), writing.namespace)
-        self._function = silent(writing.namespace[writing.name])
+        exec(compile(self.source, filename, "exec"), writer.namespace)
+        self._function = silent(writer.namespace[writer.name])
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
-        """The results, then the numbers that were moved."""
+        """Run the program once; return the results, then the updated numbers."""
         found: list[Any] = self._function(*inputs)
         return found
 
-    # ---- what a report tells
+    # ---- for reports
 
     @property
     def memory_bytes(self) -> tuple[int, int]:
-        """The bytes of results on the way, each for itself, and as they share memory."""
+        """The bytes of intermediate results if each had its own memory, and as they share it."""
         return self.memory.unshared_bytes, sum(self.memory.sizes)
 
-    # ---- the quick way through a call
+    # ---- source code for `runtime.fast_call`
 
-    def set_number(self, writing: Any, i: int, number: str) -> list[str]:
-        """The line that finds a number for the program."""
-        writing.given[i] = f"n{i}"
+    def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
+        """Return the lines that pass a number to the program."""
+        writer.given[i] = f"n{i}"
         return [f"n{i} = {number}"]
 
-    def set_array(self, writing: Any, i: int, name: str) -> str:
-        """The expression that says which array is kept."""
+    def pass_array(self, writer: Any, i: int, name: str) -> str:
+        """Return the expression that passes an array to the program, which is the array."""
         return name
 
-    def moved_number(self, writing: Any, i: int) -> str:
-        """The expression for a number that was moved."""
-        return f"found[{self._results + self._carried.index(i)}]"
+    def updated_number(self, writer: Any, i: int) -> str:
+        """Return the expression for an updated number."""
+        return f"found[{self._results + self._updated_numbers.index(i)}]"
 
-    def found(self, writing: Any, k: int) -> str:
-        """The expression for a result."""
+    def result_expression(self, writer: Any, k: int) -> str:
+        """Return the expression for a result."""
         return f"found[{k}]"
 
-    def quick(self, writing: Any) -> list[str]:
-        """The line that runs the program."""
-        given = ", ".join(writing.given.get(i, f"known[{i}]") for i in range(self._inputs))
-        return [f"found = {writing.name('function', self._function)}({given})"]
+    def run_lines(self, writer: Any) -> list[str]:
+        """Return the line that runs the program."""
+        given = ", ".join(writer.given.get(i, f"known[{i}]") for i in range(self._inputs))
+        return [f"found = {writer.name('function', self._function)}({given})"]
 
     def loop(
         self, inputs: list[Any], steps: int, changing: dict[int, Array]
     ) -> tuple[list[list[Any]], list[Any]]:
-        """The function called again and again."""
+        """Run the program `steps` times; return the stacked results, and the updated numbers."""
         inputs, function = list(inputs), self._function
         rows: list[list[Any]] = []
         carried: list[Any] = []
@@ -99,18 +99,18 @@ class NumpyExecutable:
                 inputs[position] = values[step]
             found = function(*inputs)
             carried = found[self._results :]
-            for position, number in zip(self._carried, carried, strict=False):
+            for position, number in zip(self._updated_numbers, carried, strict=False):
                 inputs[position] = number
             rows.append(found[: self._results])
         return [list(column) for column in zip(*rows, strict=True)], carried
 
 
-class Writing:
-    """The text of a program as Python, and the names that it uses."""
+class SourceWriter:
+    """Writes the source of a program, and collects the objects that it refers to."""
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], moved: Updates) -> None:
-        targets = [new for _, new in moved]
-        self.program, self.moved = program, moved
+    def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
+        targets = [new for _, new in updates]
+        self.program, self.updates = program, updates
         whole = Program(program.name, [*inputs, *program.results, *targets], [], program.checks)
         self.order = whole.instructions()
         self.names = whole.names()
@@ -129,25 +129,26 @@ class Writing:
         self.taken = {*self.names.values(), self.name, "np"}
         self.head: list[str] = []
         self.body: list[str] = []
-        self.source = self._written()
+        self.source = self._write()
 
     @staticmethod
     def is_number(x: Instruction) -> bool:
-        """Whether it is passed around as a number, not as an array."""
-        place = x.options.get("place")
-        return not x.shape and (x.weak or place is None or not isinstance(place_of(x), np.ndarray))
+        """Return True if x is a number in the source, not an array."""
+        return not x.shape and (
+            x.weak or "source" not in x.options or not isinstance(read_input(x), np.ndarray)
+        )
 
     def has_buffer(self, x: Instruction) -> bool:
-        """Whether its numbers are written into an array that is there already."""
+        """Return True if x is written into a preallocated array."""
         if not x.shape or x in self.returned or not x.size:
             return False
         return x.operation in UFUNCS or x.operation in REDUCTIONS or x.operation in BUFFERED
 
-    def _written(self) -> str:
+    def _write(self) -> str:
         checks: dict[Instruction, list[str]] = {}
-        for i, (x, look) in enumerate(self.program.checks):
+        for i, (x, check) in enumerate(self.program.checks):
             name = unique_name(f"check_{i}", self.taken)
-            self.namespace[name] = look
+            self.namespace[name] = check
             checks.setdefault(x, []).append(name)
         arrays: dict[int, tuple[str, Instruction]] = {}
         for x in self.order:
@@ -158,25 +159,22 @@ class Writing:
             elif x.operation != "input":
                 self.body += self._lines(x)
             for name in checks.get(x, ()):
-                self.body.append(f"{name}({self._spelt(x)})")
+                self.body.append(f"{name}({self._format(x)})")
         results = [self._result(x) for x in self.program.results]
-        carried = self._commit()
-        self.body.append(f"return [{', '.join([*results, *carried])}]")
+        numbers = self._commit()
+        self.body.append(f"return [{', '.join([*results, *numbers])}]")
         arguments = ", ".join(self.names[x] for x in self.inputs)
         head = [f"# {line}" for line in self._title()]
         lines = [*head, *self.head, "", "", f"def {self.name}({arguments}):"]
         return "\n".join(lines + [f"    {line}" for line in self.body]) + "\n"
 
     def _result(self, x: Instruction) -> str:
-        """A result as it is returned: a copy of what is changed in place afterwards."""
-        owner = x
-        while owner.operation in VIEWS:
-            owner = owner.inputs[0]
-        moved = [self.inputs[i] for i, _ in self.moved]
-        if owner not in moved or not x.shape:
-            return self._spelt(x)
+        """Return the expression for a result: a copy of what is updated in place afterwards."""
+        owner = view_owner(x)
+        if owner not in [self.inputs[i] for i, _ in self.updates] or not x.shape:
+            return self._format(x)
         kept = unique_name(f"{self.names[x]}_before", self.taken)
-        self.body.append(f"{kept} = np.array({self._spelt(x)})")
+        self.body.append(f"{kept} = np.array({self._format(x)})")
         return kept
 
     def _title(self) -> list[str]:
@@ -206,7 +204,7 @@ class Writing:
             self.namespace[self.names[x]] = x.value if x.shape else x.value[()]
             self.head.append(f"# {self.names[x]}: a constant, {x.dtype} {x.shape}")
 
-    def _spelt(self, x: Instruction) -> str:
+    def _format(self, x: Instruction) -> str:
         if x.is_constant and x.weak:
             if isinstance(x.value, float) and not np.isfinite(x.value):
                 return (
@@ -220,9 +218,9 @@ class Writing:
     # ---- instructions
 
     def _lines(self, x: Instruction) -> list[str]:
-        name, inputs = self.names[x], [self._spelt(y) for y in x.inputs]
+        name, inputs = self.names[x], [self._format(y) for y in x.inputs]
         if x.weak and not x.shape:
-            return [f"{name} = {self._of_numbers(x, inputs)}"]
+            return [f"{name} = {self._format_arithmetic(x, inputs)}"]
         out = f", out={name}" if x in self.memory.buffer else ""
         set_to = "" if out else f"{name} = "
         operation, options = x.operation, x.options
@@ -255,9 +253,9 @@ class Writing:
             if out:
                 return [f"{name}[...] = {inputs[0]}"]
             return [f"{name} = np.full({x.shape}, {inputs[0]}, np.{x.dtype})"]
-        return self._moving(x, name, inputs, bool(out))
+        return self._move(x, name, inputs, bool(out))
 
-    def _of_numbers(self, x: Instruction, inputs: list[str]) -> str:
+    def _format_arithmetic(self, x: Instruction, inputs: list[str]) -> str:
         if x.operation in OPERATORS:
             return f"{inputs[0]} {OPERATORS[x.operation]} {inputs[1]}"
         if x.operation in COMPARISONS:
@@ -271,7 +269,7 @@ class Writing:
             return f"number_where({', '.join(inputs)})"
         if x.operation in VIEWS or x.operation in REDUCTIONS:
             return inputs[0]
-        self.namespace.setdefault(f"number_{x.operation}", on_numbers(x.operation))
+        self.namespace.setdefault(f"number_{x.operation}", number_function(x.operation))
         return f"number_{x.operation}({', '.join(inputs)})"
 
     def _where(self, x: Instruction, inputs: list[str]) -> list[str]:
@@ -281,8 +279,8 @@ class Writing:
             return [f"{name} = np.where({', '.join(inputs)})[()]"]
         plain_zero = second.is_constant and not second.shape and str(second.value) == "0.0"
         alike = condition.shape == first.shape == x.shape and first.dtype == x.dtype
-        if plain_zero and alike and str(x.dtype) in BITS:
-            bits = f".view({BITS[str(x.dtype)]})"  # its bits times 0 or 1: no branch to guess
+        if plain_zero and alike and str(x.dtype) in SAME_SIZE_INTEGERS:
+            bits = f".view({SAME_SIZE_INTEGERS[str(x.dtype)]})"  # its bits times 0 or 1: no branch
             return [f"np.multiply({inputs[1]}{bits}, {inputs[0]}, out={name}{bits})"]
         lines = []
         mine = self.memory.buffer[x]
@@ -292,7 +290,7 @@ class Writing:
             lines.append(f"{name}[...] = {inputs[2]}")
         return [*lines, f"np.copyto({name}, {inputs[1]}, where={inputs[0]})"]
 
-    def _moving(self, x: Instruction, name: str, inputs: list[str], out: bool) -> list[str]:
+    def _move(self, x: Instruction, name: str, inputs: list[str], out: bool) -> list[str]:
         options = x.options
         if x.operation == "reshape":
             return (
@@ -305,13 +303,13 @@ class Writing:
             turned = ".T" if axes == (1, 0) else f".transpose({axes})"
             return [f"{name} = {inputs[0]}{turned}"]
         if x.operation in {"slice", "gather"}:
-            return [f"{name} = {inputs[0]}[{spelt_index(options['index'], inputs[1:])}]"]
+            return [f"{name} = {inputs[0]}[{format_index(options['index'], inputs[1:])}]"]
         if x.operation == "scatter":
-            index = spelt_index(options["index"], inputs[1:])
+            index = format_index(options["index"], inputs[1:])
             start = f"{name}[...] = 0" if out else f"{name} = np.zeros({x.shape}, np.{x.dtype})"
             return [start, f"np.add.at({name}, np.index_exp[{index}], {inputs[0]})"]
         if x.operation == "assign":
-            index = spelt_index(options["index"], inputs[2:])
+            index = format_index(options["index"], inputs[2:])
             start = f"{name}[...] = {inputs[0]}" if out else f"{name} = np.array({inputs[0]})"
             return [start, f"{name}[{index}] = {inputs[1]}"]
         if x.operation == "call":
@@ -326,14 +324,12 @@ class Writing:
     # ---- the end
 
     def _commit(self) -> list[str]:
-        """What is moved, all at the end, each line of which may be done twice without harm."""
+        """Add the updates, all at the end. Each of these lines may run twice without harm."""
         ready, lines, numbers = [], [], []
-        for position, new in self.moved:
+        for position, new in self.updates:
             old = self.inputs[position]
-            source = self._spelt(new)
-            owner = new
-            while owner.operation in VIEWS:
-                owner = owner.inputs[0]
+            source = self._format(new)
+            owner = view_owner(new)
             if (owner.operation == "input" and owner is not old) or (
                 owner is old and new is not old
             ):
@@ -358,17 +354,23 @@ BUFFERED = frozenset(
 )
 
 
-def place_of(x: Instruction) -> Any:
-    """What lies in an input's place now; None for arguments, which are told by their shape."""
-    place = x.options["place"]
+def view_owner(x: Instruction) -> Instruction:
+    """Return the instruction whose array a view shares; x itself if it's no view."""
+    while x.operation in VIEWS:
+        x = x.inputs[0]
+    return x
+
+
+def read_input(x: Instruction) -> Any:
+    """Return what an input's source holds now; something like it for arguments."""
     try:
-        return place.read()
+        return x.options["source"].read()
     except NotImplementedError:
         return np.empty(0) if not x.weak else 0.0
 
 
-def spelt_index(index: Sequence[Any], arrays: Sequence[str]) -> str:
-    """An index as Python writes it."""
+def format_index(index: Sequence[Any], arrays: Sequence[str]) -> str:
+    """Return an index as Python source."""
     parts = []
     for x in index:
         if isinstance(x, Hole):

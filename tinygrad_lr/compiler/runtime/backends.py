@@ -1,4 +1,4 @@
-"""Which writer makes a program run."""
+"""Choose the backend that compiles programs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import functools
 import importlib.util
 import warnings
 
-from ...errors import ArgumentError, CompileWarning, import_extra, refuse
+from ...errors import ArgumentError, CompileWarning, import_extra
 from ..ir.executable import Backend
 from ..numpy_backend.source import NumpyExecutable
 
 BACKENDS = ("llvm", "numpy")
 
 
-def chosen_writer(backend: str | None) -> tuple[Backend, str]:
-    """The writer that is asked for, or the quickest that is there, and its name."""
+def choose_backend(backend: str | None) -> tuple[Backend, str]:
+    """Return the backend of that name, or the fastest that is installed, and its name."""
     if backend is None:
         backend = "llvm" if has_llvm() else "numpy"
     if backend not in BACKENDS:
-        expected = "'llvm', 'numpy' or None"
-        refuse(ArgumentError, "compile", "unknown backend", expected=expected, given=repr(backend))
+        raise ArgumentError(
+            f"compile: backend must be 'llvm', 'numpy' or None, got {backend!r:.60}"
+        )
     if backend == "numpy":
         return NumpyExecutable, backend
     import_extra("llvmlite", "jit")
@@ -30,7 +31,7 @@ def chosen_writer(backend: str | None) -> tuple[Backend, str]:
 
 @functools.cache
 def has_llvm() -> bool:
-    """Whether llvmlite is installed; where it is not, a hint appears, once."""
+    """Return True if llvmlite is installed. If not, warn once."""
     if importlib.util.find_spec("llvmlite") is not None:
         return True
     warnings.warn(

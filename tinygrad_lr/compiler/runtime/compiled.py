@@ -1,4 +1,4 @@
-"""`tg.compile`: a function that is traced once for each signature, and then runs as a program."""
+"""`tg.compile`: trace a function once for each signature, then run it as a program."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from typing import Any
 
 import numpy as np
 
-from ...core.value import Value, plain
-from ...errors import ArgumentError, CompileWarning, refuse
+from ...core.node import unwrap
+from ...core.value import Value
+from ...errors import ArgumentError, CompileWarning
 from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import shape_text
 from ...support.validation import check_integer
-from ..tracing.interception import TRACE
-from ..tracing.sources import Changed
+from ..ir.sources import StaleProgram
+from ..tracing.interception import CURRENT_TRACE
 from ..tracing.trace_function import Static
-from .backends import chosen_writer
-from .differentiable import as_node, pulled
-from .fast_call import MISSED
-from .report import Report, report
-from .signature import key_of, parameters_of
+from .backends import choose_backend
+from .differentiable import build_backward, call_as_node
+from .fast_call import MISSED, write_fast_call
+from .report import Report, build_report
+from .signature import parameter_names, signature_key
 from .specialization import Specialization
 
-KEPT = 16  # signatures of one function whose programs are kept
-VARIANTS = 4  # programs of one signature, for what was found outside of the function
+MAX_SIGNATURES = 16  # of one function whose programs are kept; also objects of one method
+MAX_VARIANTS = 4  # programs of one signature, for different outer objects
+TRACES_BEFORE_WARNING = 8
 MAX_SHOWN_INPUTS = 12  # in a notebook
-OFTEN = 8  # traces after which a warning says why
 
 
 class Compiled:
-    """A compiled function, as `tg.compile` makes it: it is called as the function itself."""
+    """A compiled function, as `tg.compile` returns it. It is called like the function itself."""
 
     __name__: str
 
@@ -42,28 +43,26 @@ class Compiled:
         self, function: Callable[..., Any], backend: str | None, static: Iterable[str]
     ) -> None:
         if not callable(function):
-            expected, given = "a function", type(function).__name__
-            refuse(ArgumentError, "compile", "nothing to compile", expected=expected, given=given)
+            raise ArgumentError(
+                f"compile: function must be callable, got {type(function).__name__}"
+            )
         self.function = function
         functools.update_wrapper(self, function, updated=())
         name = getattr(function, "__name__", type(function).__name__)
         self.__name__ = name if name.isidentifier() else "program"
-        self._parameters = parameters_of(function)
+        self._parameters = parameter_names(function)
         self._static = frozenset([static] if isinstance(static, str) else static)
         for missing in sorted(self._static - set(self._parameters)):
-            refuse(
-                ArgumentError,
-                "compile",
-                f"static names no argument of {self.__name__}",
-                expected=f"some of {', '.join(self._parameters) or 'none'}",
-                given=repr(missing),
+            raise ArgumentError(
+                "compile: static must name some of the function's parameters "
+                f"({', '.join(self._parameters) or 'none'}), got {missing!r:.60}"
             )
-        self._write, self.backend = chosen_writer(backend)
+        self._compile_program, self.backend = choose_backend(backend)
         self._programs: OrderedDict[Any, list[Specialization]] = OrderedDict()
-        self._bound: OrderedDict[int, tuple[Any, Any]] = OrderedDict()  # methods, by their object
+        self._methods: OrderedDict[int, tuple[Any, Any]] = OrderedDict()  # by their object
         self._lock = threading.RLock()
         self._last: Specialization | None = None
-        self._quick: Callable[..., Any] | None = None
+        self._fast_call: Callable[..., Any] | None = None
         self._traces = 0
 
     def __repr__(self) -> str:
@@ -80,7 +79,7 @@ class Compiled:
         programs = f"{count} program{'s' * (count != 1)}"
         yield Heading(self.__name__, ["compiled", programs, f"{self.backend} backend"])
         if self._last is None:
-            yield "It is compiled for the shapes of its first call."
+            yield "The first call compiles it for the shapes of its arguments."
             return
         program = self._last.program
         names = program.names()
@@ -96,15 +95,15 @@ class Compiled:
         yield FoldedCode("source (Python that calls NumPy)", self.source)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """As a method: one program for each object."""
+        """Bind a method: each object has its own programs."""
         if instance is None:
             return self
-        known, bound = self._bound.get(id(instance), (None, None))
+        known, bound = self._methods.get(id(instance), (None, None))
         if known is not instance:
             bound = Compiled(self.function.__get__(instance, owner), self.backend, self._static)
-            self._bound[id(instance)] = (instance, bound)
-            while len(self._bound) > KEPT:
-                self._bound.popitem(last=False)
+            self._methods[id(instance)] = (instance, bound)
+            while len(self._methods) > MAX_SIGNATURES:
+                self._methods.popitem(last=False)
         return bound
 
     def __reduce__(self) -> Any:
@@ -113,34 +112,35 @@ class Compiled:
     # ---- running
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """What the function returns."""
-        if TRACE.get() is not None:  # within another program: a part of that
+        """Run the function's program; trace and compile it first where there is none yet."""
+        if CURRENT_TRACE.get() is not None:  # inside another compiled function: part of its program
             return self.function(*args, **keywords)
-        if self._quick is not None and not keywords:
+        if self._fast_call is not None and not keywords:
             try:
-                found = self._quick(args)
+                found = self._fast_call(args)
                 if found is not MISSED:
                     return found
-            except Changed:
-                pass  # the long way finds out what has
+            except StaleProgram:
+                pass  # the slow path traces again
         leaves: list[Any] = []
-        key, values = self._key(args, keywords, leaves)
+        key, has_values = self._key(args, keywords, leaves)
         while True:
-            program = self._found(key, args, keywords, values)
+            program = self._program_for(key, args, keywords)
             try:
-                if program.connected or values:
-                    return as_node(self, program, (*self._kept(args), self._kept(keywords)), leaves)
+                if program.is_differentiable or has_values:
+                    marked = (*self._mark_static(args), self._mark_static(keywords))
+                    backward = functools.partial(self._run_backward, program, marked)
+                    return call_as_node(self.__name__, program, backward, leaves)
                 return program.run(leaves)
-            except Changed:
-                self._forget(key, program)
+            except StaleProgram:
+                self._discard(key, program)
 
     def loop(self, *args: Any, steps: int, **keywords: Any) -> Any:
-        """Call it so many times on the same arguments: what it returned each time, stacked.
+        """Call the function `steps` times on the same arguments; return the stacked results.
 
-        The whole loop runs in compiled code. Parameters, optimisers and generators go on from
-        step to step as they would by calls, and so does a learning rate that is a function of the
-        step. Shapes: (steps, ...) for each array that one call returns. Raises `ArgumentError` for
-        steps that are no whole number.
+        The whole loop runs in compiled code. Parameters, optimisers, generators and learning-rate
+        schedules advance from step to step, as with separate calls. Shapes: (steps, ...) for each
+        array that one call returns. Raises `ArgumentError` if `steps` isn't an integer >= 0.
 
         >>> w = Value(0.0)
         >>> @tg.compile
@@ -153,13 +153,13 @@ class Compiled:
         count = check_integer(f"{self.__name__}.loop", "steps", steps)
         leaves: list[Any] = []
         key, _ = self._key(args, keywords, leaves)
-        leaves = [plain(x) for x in leaves]
+        leaves = [unwrap(x) for x in leaves]
         while True:
-            program = self._found(key, args, keywords, False)
+            program = self._program_for(key, args, keywords)
             try:
-                return program.result(program.loop(leaves, count), plain=True)
-            except Changed:
-                self._forget(key, program)
+                return program.build_result(program.loop(leaves, count), plain=True)
+            except StaleProgram:
+                self._discard(key, program)
 
     def epochs(
         self,
@@ -170,15 +170,15 @@ class Compiled:
         shuffle: bool = True,
         drop_last: bool = False,
     ) -> Any:
-        """Call it on batches of rows, epoch after epoch: what it returned at each step, stacked.
+        """Call the function on batches of rows, for some epochs; return the stacked results.
 
-        Every epoch takes each row once, in an order drawn from `generator` (a numpy Generator or
-        a seed, 0 unless given) as `tg.data.DataLoader` draws it, so the batches are those of that
-        loader and of `tg.fit`. The last batch may be smaller, unless `drop_last`; it has a program
-        of its own. The steps of an epoch run in compiled code.
+        Each epoch uses every row once, in an order drawn from `generator` (a NumPy Generator or a
+        seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those of that loader
+        and of `tg.fit`. The last batch of an epoch may be smaller and then has its own program;
+        `drop_last` skips it. The steps of an epoch run in compiled code.
 
-        Raises `ShapeError` for arrays of different lengths, `ArgumentError` for a batch_size or
-        epochs out of range.
+        Raises `ShapeError` for arrays of different lengths, `ArgumentError` for a `batch_size` or
+        `epochs` out of range.
 
         >>> w = Value(0.0)
         >>> @tg.compile
@@ -192,7 +192,7 @@ class Compiled:
 
         where = f"{self.__name__}.epochs"
         return run_epochs(
-            self,
+            self.run_steps,
             where,
             arrays,
             batch_size=check_integer(where, "batch_size", batch_size, low=1),
@@ -202,50 +202,55 @@ class Compiled:
             drop_last=drop_last,
         )
 
-    def looped(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
-        """So many steps on arguments of which some have the rows of every step; the results."""
+    def run_steps(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
+        """Run some steps; return the stacked results.
+
+        `stacked` has, for some arguments, the arrays of all steps along a first axis.
+        """
         key, _ = self._key(tuple(leaves), {}, [])
         while True:
-            program = self._found(key, tuple(leaves), {}, False)
+            program = self._program_for(key, tuple(leaves), {})
             try:
                 return program.loop(leaves, steps, stacked)
-            except Changed:
-                self._forget(key, program)
+            except StaleProgram:
+                self._discard(key, program)
 
-    def backward(self, program: Specialization, args: Sequence[Any], outputs: int) -> Compiled:
-        """The compiled function of cotangents and operands that gives the operands' cotangents."""
-        made: Compiled | None = program.backward
-        if made is None:
-            function = pulled(self.function, args, program.sources)
-            made = Compiled(function, self.backend, ())
-            made.__name__ = f"{self.__name__}_backward"
-            program.backward = made
-        return made
+    def _run_backward(
+        self,
+        program: Specialization,
+        args: Sequence[Any],
+        cotangents: Sequence[Any],
+        operands: Sequence[Any],
+    ) -> Any:
+        """Return the operands' cotangents, from a compiled function that the first call builds."""
+        if program.backward is None:
+            function = build_backward(self.function, args, program.differentiable_values)
+            program.backward = Compiled(function, self.backend, ())
+            program.backward.__name__ = f"{self.__name__}_backward"
+        return program.backward(cotangents, operands)
 
     # ---- finding the program
 
     def _key(
         self, args: tuple[Any, ...], keywords: dict[str, Any], leaves: list[Any]
     ) -> tuple[Any, bool]:
-        """The signature of a call; its arrays and numbers go to `leaves`."""
+        """Return the signature of a call, and whether it has Values; its arrays go to `leaves`."""
+
+        def key_of(name: str, x: Any) -> Any:
+            if name in self._static:
+                return (Static, type(x), x)
+            return signature_key(self.__name__, x, leaves)
+
         if self._static:
-            named = zip(self._parameters, args, strict=False)
-            parts = [
-                (Static, type(x), x) if name in self._static else key_of(self.__name__, x, leaves)
-                for name, x in named
-            ]
-            parts += [key_of(self.__name__, x, leaves) for x in args[len(parts) :]]
+            parts = [key_of(*pair) for pair in zip(self._parameters, args, strict=False)]
+            parts += [signature_key(self.__name__, x, leaves) for x in args[len(parts) :]]
         else:
-            parts = [key_of(self.__name__, x, leaves) for x in args]
-        for name, x in keywords.items():
-            static = name in self._static
-            parts.append(
-                (name, (Static, type(x), x) if static else key_of(self.__name__, x, leaves))
-            )
+            parts = [signature_key(self.__name__, x, leaves) for x in args]
+        parts += [(name, key_of(name, x)) for name, x in keywords.items()]
         return tuple(parts), any(type(x) is Value for x in leaves)
 
-    def _kept(self, args: Any) -> Any:
-        """Arguments with the static ones marked."""
+    def _mark_static(self, args: Any) -> Any:
+        """Return arguments with each static one wrapped in `Static`."""
         if isinstance(args, dict):
             return {k: Static(x) if k in self._static else x for k, x in args.items()}
         if not self._static:
@@ -253,22 +258,23 @@ class Compiled:
         names = (*self._parameters, *[""] * len(args))
         return [Static(x) if n in self._static else x for n, x in zip(names, args, strict=False)]
 
-    def _found(self, key: Any, args: Any, keywords: Any, values: bool) -> Specialization:
-        program = self._holding(key)
+    def _program_for(self, key: Any, args: Any, keywords: Any) -> Specialization:
+        """Return the program for a signature; trace the function if there is none."""
+        program = self._find_program(key)
         if program is None:
-            with self._lock:  # another thread may have been quicker
-                program = self._holding(key) or self._trace(key, args, keywords)
+            with self._lock:  # another thread may have been faster
+                program = self._find_program(key) or self._trace(key, args, keywords)
         return program
 
-    def _holding(self, key: Any) -> Specialization | None:
-        """The program that there is for a signature, if it holds still."""
+    def _find_program(self, key: Any) -> Specialization | None:
+        """Return a program for a signature whose guards hold, None if there is none."""
         for program in list(self._programs.get(key, ())):
             if program.guards.hold():
-                self._shown_last(program)
+                self._set_last(program)
                 return program
         return None
 
-    def _forget(self, key: Any, program: Specialization) -> None:
+    def _discard(self, key: Any, program: Specialization) -> None:
         with self._lock:
             programs = self._programs.get(key, [])
             if program in programs:
@@ -277,79 +283,82 @@ class Compiled:
     def _trace(self, key: Any, args: Any, keywords: Any) -> Specialization:
         labels = [*self._parameters[: len(args)]]
         labels += [f"x{i}" for i in range(len(labels), len(args))]
-        given = [*self._kept(args), self._kept(keywords)]
-        made = Specialization(self.function, self.__name__, [*labels, ""], given, self._write)
+        given = [*self._mark_static(args), self._mark_static(keywords)]
+        program = Specialization(
+            self.function, self.__name__, [*labels, ""], given, self._compile_program
+        )
+        program.fast_call = None if self._static else write_fast_call(program)
         self._traces += 1
-        if self._traces == OFTEN:
-            self._warn(key)
+        if self._traces == TRACES_BEFORE_WARNING:
+            self._warn_of_traces()
         programs = self._programs.setdefault(key, [])
-        programs.insert(0, made)
-        del programs[VARIANTS:]
+        programs.insert(0, program)
+        del programs[MAX_VARIANTS:]
         self._programs.move_to_end(key)
-        while len(self._programs) > KEPT:
+        while len(self._programs) > MAX_SIGNATURES:
             self._programs.popitem(last=False)
-        self._shown_last(made)
-        return made
+        self._set_last(program)
+        return program
 
-    def _shown_last(self, program: Specialization) -> None:
-        self._last = program
-        self._quick = None if self._static else program.quick
+    def _set_last(self, program: Specialization) -> None:
+        self._last, self._fast_call = program, program.fast_call
 
-    def _warn(self, key: Any) -> None:
-        """Say why a function was traced so often."""
-        reasons = {p.guards.changed() for programs in self._programs.values() for p in programs}
-        named = sorted(filter(None, reasons))
-        why = f"{named[0]} changes" if named else "its arguments differ in shape, dtype or value"
+    def _warn_of_traces(self) -> None:
+        """Warn that the function was traced often, and why."""
+        programs = [program for variants in self._programs.values() for program in variants]
+        changes = sorted(filter(None, {x.guards.describe_change() for x in programs}))
+        why = (
+            f"{changes[0]} changes" if changes else "its arguments differ in shape, dtype or value"
+        )
         warnings.warn(
-            f"{self.__name__} was compiled {OFTEN} times: {why}; pass what changes as an array or "
-            "a float, and keep to a few shapes",
+            f"{self.__name__} was compiled {TRACES_BEFORE_WARNING} times: {why}; pass what changes "
+            "as an array or a float, and use few different shapes",
             CompileWarning,
             stacklevel=4,
         )
 
-    # ---- what can be read
+    # ---- inspecting the program
 
-    def _shown(self) -> Specialization:
+    def _last_program(self) -> Specialization:
         if self._last is None:
             raise ArgumentError(
-                f"{self.__name__}: there is no program yet; call it once, since it is compiled "
-                "for the shapes that it is called with"
+                f"{self.__name__} is not compiled yet; call it once, since it is compiled for the "
+                "shapes of its arguments"
             )
         return self._last
 
     @property
     def source(self) -> str:
         """The program of the last call as Python that calls NumPy, under the user's names."""
-        return self._shown().source
+        return self._last_program().source
 
     @property
     def program(self) -> str:
         """The program of the last call, an instruction a line."""
-        return str(self._shown().program)
+        return str(self._last_program().program)
 
     @property
     def generators(self) -> list[np.random.Generator]:
-        """The generators from which the program of the last call draws."""
-        return list(self._shown().generators)
+        """The generators that the program of the last call draws from."""
+        return list(self._last_program().generators)
 
     @property
     def llvm(self) -> str:
-        """The native code of the last call, in LLVM's language. Raises `ArgumentError` without."""
-        text = getattr(self._shown().executable, "llvm", None)
+        """The LLVM code of the last call's program. Raises `ArgumentError` for another backend."""
+        text = getattr(self._last_program().executable, "llvm", None)
         if text is None:
             raise ArgumentError(
-                f"{self.__name__} runs by the numpy writer, which has no native code; "
+                f"{self.__name__} uses the numpy backend, which has no LLVM code; run: "
                 "pip install 'tinygrad_lr[jit]'"
             )
         return str(text)
 
     def explain(self) -> Report:
-        """What the passes removed, the memory, the work and the time: a report that prints itself.
+        """Report on the program of the last call: its passes, memory, work and time.
 
-        The time is that of the program of the last call, on numbers that are made up; nothing that
-        the function holds is changed.
+        The time is measured on sample inputs; nothing that the function holds is changed.
         """
-        return report(self._shown())
+        return build_report(self._last_program())
 
 
 def compile(
@@ -361,26 +370,26 @@ def compile(
     """Compile a function of arrays: a forward pass, a gradient, or a whole training step.
 
     The function is traced once for each signature (shapes and dtypes of arrays, values of other
-    arguments), with everything in it: loss, backward, the optimiser's update, random draws. What
-    was traced runs from then on as a program: machine code with the extra `jit` (llvmlite), else
-    Python that calls NumPy into arrays that are there already. Models and optimisers are used
-    just as in eager code, and are changed as they would be.
+    arguments), with everything in it: loss, backward, the optimiser's update, random draws. From
+    then on it runs as a program: machine code with the extra `jit` (llvmlite), else Python that
+    calls NumPy with preallocated arrays. Models and optimisers are used and updated as in eager
+    code.
 
-    - `backend`: "llvm", "numpy", or None for the quickest that is there.
-    - `static`: names of arguments that make another program when their value changes; integers,
-      booleans, texts and other objects always do, floats and arrays never else.
+    - `backend`: "llvm", "numpy", or None for the fastest that is installed.
+    - `static`: names of parameters for whose every value the function is compiled again. Integers,
+      booleans, strings and other objects are always static; a float is only if named.
 
     The result is a `Compiled`: `.loop(..., steps=n)` and `.epochs(...)` run many steps in
     compiled code; `.source`, `.program`, `.llvm` and `.explain()` show the program. Called on
     Values it is one node of their graph, with a compiled backward.
 
-    What the function finds outside of itself (global names, attributes of modules) is watched, and
-    it is traced anew when that changes. A gradient that an optimiser used up within the function
-    is not kept: `.grad` is then None.
+    What the function reads from outside (global names, attributes of modules) is guarded: it is
+    traced again when that changes. A gradient that an optimiser in the function has used up is not
+    kept: `.grad` is None afterwards.
 
-    Raises `TraceError`, with the line, for what a program cannot do: a branch on a number that is
-    only known later, `float()` or `.item()` of one, writing into an array from outside, results
-    kept outside. Raises `ArgumentError` for a backend or static names that do not exist,
+    Raises `TraceError`, with the user's line, for what a program can't do: a branch on a traced
+    number, `float()` or `.item()` of one, writing into an array from outside, storing results
+    outside. Raises `ArgumentError` for an unknown backend or unknown static names,
     `MissingExtraError` for backend="llvm" without llvmlite.
 
     >>> model = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)

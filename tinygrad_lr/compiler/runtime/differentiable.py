@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import fitted, pull_back
+from ...core.chain_rule import match_shape, pull_back
 from ...core.grad_mode import RECORDING, Watched
-from ...core.node import PackedRecord
+from ...core.node import PackedRecord, unwrap
 from ...core.primitive import Primitive
-from ...core.value import Value, plain, result, seen
+from ...core.value import Value, result, seen
 from ...support import pytree as tree
-from ..tracing.trace_function import dynamic
+from ..tracing.trace_function import is_dynamic
 from .specialization import Specialization
 
-if TYPE_CHECKING:
-    from .compiled import Compiled
 
-
-def as_node(
-    compiled: Compiled, program: Specialization, args: Sequence[Any], leaves: Sequence[Any]
+def call_as_node(
+    name: str, program: Specialization, backward: Callable[..., Any], leaves: Sequence[Any]
 ) -> Any:
-    """What the function returns, as results of one operation on its Values."""
+    """Return what the function returns, as results of one operation on its Values.
+
+    `backward(cotangents, operands)` returns the operands' cotangents.
+    """
     now = RECORDING.get()
-    recording = now and any(program.required)
-    operands = (*leaves, *program.sources)
-    numbers = [numbers_of(x) for x in operands] if recording else []
-    found = program.run([plain(x) for x in leaves])
+    recording = now and any(program.requires_grad)
+    operands = (*leaves, *program.differentiable_values)
+    numbers = [snapshot_operand(x) for x in operands] if recording else []
+    found = program.run([unwrap(x) for x in leaves])
     if not recording:
         return found
     values = [x for x in tree.leaves([found]) if isinstance(x, Value)]
-    differentiable = [x for x, required in zip(values, program.required, strict=True) if required]
+    differentiable = [x for x, needed in zip(values, program.requires_grad, strict=True) if needed]
     nodes = {}
     for k, x in enumerate(differentiable):
-        made = operation(compiled, program, args, len(differentiable), k)
+        made = output_primitive(name, backward, len(differentiable), k)
         record: PackedRecord = (made, operands, numbers, {})
         if isinstance(now, Watched):
             nodes[id(x)] = seen(now, x._content, True, record)
@@ -44,25 +44,24 @@ def as_node(
     return tree.mapped(lambda x: nodes.get(id(x), x), [found])[0]
 
 
-def numbers_of(x: Any) -> Any:
-    """An operand's numbers as a graph keeps them: copied where somebody else may write to them."""
+def snapshot_operand(x: Any) -> Any:
+    """Return an operand's numbers for the graph: a copy where something else may write to them."""
     if not isinstance(x, Value):
         return x.copy() if isinstance(x, np.ndarray) and x.flags.writeable else x
     return x._content.copy(order="K") if x._data_shared else x._content
 
 
-def operation(
-    compiled: Compiled, program: Specialization, args: Sequence[Any], outputs: int, which: int
+def output_primitive(
+    name: str, backward: Callable[..., Any], outputs: int, which: int
 ) -> Primitive:
-    """The operation that gives one of the outputs, with its rule."""
+    """Return the operation that computes one of the outputs, with its derivative."""
     made = Primitive(_forward)
-    made.name = compiled.__name__
+    made.name = name
 
     def rule(g: Any, out: Any, *operands: Any, **_: Any) -> Callable[[int], Any]:
-        backward = compiled.backward(program, args, outputs)
-        others: list[Any] = [None] * outputs
-        others[which] = g
-        found = backward(others, list(operands))
+        cotangents: list[Any] = [None] * outputs
+        cotangents[which] = g
+        found = backward(cotangents, list(operands))
         return found.__getitem__  # type: ignore[no-any-return]
 
     made.rules[0] = rule  # forward mode transposes it
@@ -73,34 +72,37 @@ def _forward(*operands: Any) -> Any:
     raise NotImplementedError("a compiled function evaluates itself")
 
 
-def pulled(
-    function: Callable[..., Any], args: Sequence[Any], sources: Sequence[Value]
+def build_backward(
+    function: Callable[..., Any], args: Sequence[Any], outer_values: Sequence[Value]
 ) -> Callable[..., Any]:
-    """The function of (cotangents, operands) that gives the operands' cotangents.
+    """Return the function of (cotangents, operands) that computes the operands' cotangents.
 
-    Operands are the arguments' arrays and Values, then the sources; plain arrays get 0.
+    Operands are the arrays and Values among the arguments, then the outer Values. The cotangent of
+    a plain array is 0.
     """
 
-    def kept(x: Any) -> Any:
-        return Place(isinstance(x, Value)) if dynamic(x) else getattr(x, "value", x)
+    def as_slot(x: Any) -> Any:
+        return ArgumentSlot(isinstance(x, Value)) if is_dynamic(x) else getattr(x, "value", x)
 
-    structure = tree.mapped(kept, list(args))
-    places = [x for x in tree.leaves(structure) if isinstance(x, Place)]
+    structure = tree.mapped(as_slot, list(args))
+    slots = [x for x in tree.leaves(structure) if isinstance(x, ArgumentSlot)]
 
     def backward(cotangents: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
-        pairs = zip(places, operands, strict=False)
-        watched = [as_value(x) if place.is_value else x for place, x in pairs]
-        held = [value._content for value in sources]
+        pairs = zip(slots, operands, strict=False)
+        arguments = [as_value(x) if slot.is_value else x for slot, x in pairs]
+        before = [value._content for value in outer_values]
         token = RECORDING.set(True)
         try:
-            for value, number in zip(sources, operands[len(places) :], strict=True):
-                value._content = plain(number)
-            given = iter(watched)
-            filled = tree.mapped(lambda x: next(given) if isinstance(x, Place) else x, structure)
+            for value, number in zip(outer_values, operands[len(slots) :], strict=True):
+                value._content = unwrap(number)
+            given = iter(arguments)
+            filled = tree.mapped(
+                lambda x: next(given) if isinstance(x, ArgumentSlot) else x, structure
+            )
             out = function(*filled[:-1], **filled[-1])
             outputs = [x for x in tree.leaves([out]) if isinstance(x, Value) and x.requires_grad]
             seeds = {
-                x: fitted(g, plain(x))
+                x: match_shape(g, unwrap(x))
                 for x, g in zip(outputs, cotangents, strict=True)
                 if g is not None
             }
@@ -108,27 +110,28 @@ def pulled(
             found = pull_back(seeds, recording=recording)
         finally:
             RECORDING.reset(token)
-            for value, content in zip(sources, held, strict=True):
+            for value, content in zip(outer_values, before, strict=True):
                 value._content = content
         return [
-            found.get(x, nothing(x)) if isinstance(x, Value) else 0.0 for x in [*watched, *sources]
+            found.get(x, zero_cotangent(x)) if isinstance(x, Value) else 0.0
+            for x in [*arguments, *outer_values]
         ]
 
     return backward
 
 
-class Place:
-    """The place of an argument that is an array or a number, or a Value."""
+class ArgumentSlot:
+    """The position of an array, a number or a Value among the arguments."""
 
     def __init__(self, is_value: bool) -> None:
         self.is_value = is_value
 
 
 def as_value(x: Any) -> Value:
-    """An operand as a leaf of the graph inside the trace."""
+    """Return an operand as a leaf of the graph inside the trace."""
     return x if isinstance(x, Value) else Value(x)
 
 
-def nothing(x: Value) -> Any:
-    """The cotangent of what the outputs do not depend on."""
-    return np.zeros_like(plain(x)) if np.shape(plain(x)) else 0.0
+def zero_cotangent(x: Value) -> Any:
+    """Return the cotangent of a Value that the outputs don't depend on."""
+    return np.zeros_like(unwrap(x)) if np.shape(unwrap(x)) else 0.0

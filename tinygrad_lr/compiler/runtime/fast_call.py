@@ -1,35 +1,35 @@
-"""The quick way through a call: one Python function, written for one program.
+"""The fast path of a call: one Python function, generated for one program.
 
-A call of a small program spends its time in Python, asking again what was asked at the last call.
-The function written here asks no more than it must, line by line, and gives up (`MISSED`) where
-anything is not as it was; the long way then finds out what to do.
+A call of a small program spends its time in Python, checking what was checked at the last call.
+The function generated here checks no more than it must, and returns `MISSED` where anything has
+changed since; `Compiled.__call__` then takes the slow path.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...core.value import result
-from ..tracing.sources import Argument, Attribute, Content, Gradient, Host, Name
-from ..tracing.trace_function import Result
-
-if TYPE_CHECKING:
-    from .specialization import Specialization
+from ..ir.sources import (
+    Argument,
+    Attribute,
+    Gradient,
+    HostInput,
+    OuterName,
+    Source,
+    ValueData,
+)
+from ..tracing.trace_function import ResultSlot
+from .specialization import Specialization
 
 MISSED = type("Missed", (), {})()
-CELLS = {
-    np.dtype(np.float64): ctypes.c_double,
-    np.dtype(np.float32): ctypes.c_float,
-    np.dtype(np.int64): ctypes.c_int64,
-}
 
 
-class Writing:
-    """The text of the function, and what it refers to."""
+class FastCallWriter:
+    """Writes the function's source, and collects the objects that it refers to."""
 
     def __init__(self, program: Specialization) -> None:
         self.program = program
@@ -44,129 +44,125 @@ class Writing:
         self.given: dict[int, str] = {}  # the expression for each input
 
     def name(self, prefix: str, x: Any) -> str:
-        """A name for an object that the text refers to."""
+        """Return a name for an object that the source refers to."""
         name = f"{prefix}{len(self.space)}"
         self.space[name] = x
         return name
 
-    def written(self) -> Callable[..., Any]:
-        """The function of the tuple of arguments."""
+    def build(self) -> Callable[..., Any]:
+        """Return the function, which takes the tuple of arguments."""
         program = self.program
         arguments = max(
-            (p.position + 1 for p in program.places if isinstance(p, Argument)), default=0
+            (x.position + 1 for x in program.input_sources if isinstance(x, Argument)), default=0
         )
         names = [f"a{k}" for k in range(arguments)]
-        for position, host in program.hosts:  # in the order in which the function asks
-            number = f"{self.name('h', host.make)}(0)"
+        for position, host in program.hosts:  # in the order of the trace
+            number = f"{self.name('h', host.compute)}(0)"
             if position < 0:
                 self.lines.append(number)
             else:
-                self.lines += program.executable.set_number(self, position, number)
-        for position, place in enumerate(program.places):
-            if not isinstance(place, Host):
-                self._input(position, place)
+                self.lines += program.executable.pass_number(self, position, number)
+        for position, source in enumerate(program.input_sources):
+            if not isinstance(source, HostInput):
+                self._pass_input(position, source)
         check = program.guards.expression(self.space)
         head = [f"if len(args) != {arguments}:", "    return MISSED"]
         head += [f"{', '.join(names)}{',' * (arguments == 1)} = args"] if names else []
         head += [f"if not ({check}):", "    return MISSED"]
-        run = program.executable.quick(self)
-        body = [*head, *self.lines, *run, *self._settled(), self._returned()]
+        run = program.executable.run_lines(self)
+        body = [*head, *self.lines, *run, *self._commit_lines(), self._return_line()]
         text = "\n".join(
-            ["def quick(args):", "    with lock:", *(f"        {line}" for line in body)]
+            ["def fast_call(args):", "    with lock:", *(f"        {line}" for line in body)]
         )
-        exec(compile(text, f"<quick way through {program.program.name}>", "exec"), self.space)
-        made: Callable[..., Any] = self.space["quick"]
+        exec(compile(text, f"<fast call of {program.program.name}>", "exec"), self.space)
+        made: Callable[..., Any] = self.space["fast_call"]
         return made
 
-    def _input(self, i: int, place: Any) -> None:
-        """The lines that find the numbers of an input, and give them to the program."""
+    def _pass_input(self, i: int, source: Source) -> None:
+        """Add the lines that read an input and pass it to the program."""
         program, like = self.program, self.program.inputs[i]
-        if isinstance(place, Argument):
-            a = self.given[i] = f"a{place.position}"
+        if isinstance(source, Argument):
+            a = self.given[i] = f"a{source.position}"
             if like.weak:
                 self.lines += [f"if type({a}) is not float:", "    return MISSED"]
-                self.lines += program.executable.set_number(self, i, a)
+                self.lines += program.executable.pass_number(self, i, a)
                 return
             dtype, shape = self.name("d", like.dtype), repr(like.shape)
             self.lines += [
                 f"if {a} is not known[{i}]:",
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
-                f"    known[{i}] = {program.executable.set_array(self, i, a)}",
+                f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
                 f"elif {a}.shape != {shape}:",
                 "    return MISSED",
             ]
             return
         x = self.given[i] = f"x{i}"
-        self.lines.append(f"{x} = {self.read(place)}")
-        if like.shape or isinstance(place.read(), np.ndarray):
+        self.lines.append(f"{x} = {self.read(source)}")
+        if like.shape or isinstance(source.read(), np.ndarray):
             self.lines += [f"if {x} is not known[{i}]:", "    return MISSED"]
             return
         if like.weak:
             self.lines += [f"if type({x}) is not float:", "    return MISSED"]
-        self.lines += program.executable.set_number(self, i, x)
+        self.lines += program.executable.pass_number(self, i, x)
 
-    def read(self, place: Any) -> str:
-        """The expression that reads a place."""
-        if isinstance(place, Content):
-            return f"{self.name('p', place.value)}._content"
-        if isinstance(place, Attribute):
-            return self.name("o", vars(place.owner)) + "".join(f"[{s!r}]" for s in place.path)
-        if isinstance(place, Name):
-            return f"{self.name('n', place.names)}[{place.name!r}]"
-        return f"{self.name('q', place)}.read()"
+    def read(self, source: Source) -> str:
+        """Return the expression that reads a source."""
+        if isinstance(source, ValueData):
+            return f"{self.name('p', source.value)}._content"
+        if isinstance(source, Attribute):
+            return self.name("o", vars(source.owner)) + "".join(f"[{s!r}]" for s in source.path)
+        if isinstance(source, OuterName):
+            return f"{self.name('n', source.names)}[{source.name!r}]"
+        return f"{self.name('q', source)}.read()"
 
-    def write(self, place: Any, new: str) -> str:
-        """The line that puts something in a place."""
-        if isinstance(place, Content):
-            return f"{self.name('p', place.value)}._content = {new}"
-        if isinstance(place, Gradient):
-            return f"{self.name('p', place.value)}._grad = {new}"
-        if isinstance(place, Attribute):
-            return f"{self.read(place)} = {new}"
-        return f"{self.name('q', place)}.write({new})"
+    def write(self, source: Source, new: str) -> str:
+        """Return the line that writes to a source."""
+        if isinstance(source, ValueData):
+            return f"{self.name('p', source.value)}._content = {new}"
+        if isinstance(source, Gradient):
+            return f"{self.name('p', source.value)}._grad = {new}"
+        if isinstance(source, Attribute):
+            return f"{self.read(source)} = {new}"
+        return f"{self.name('q', source)}.write({new})"
 
-    def _settled(self) -> list[str]:
+    def _commit_lines(self) -> list[str]:
         program, lines = self.program, []
-        for i in program.numbers:
+        for i in program.updated_numbers:
             like = program.inputs[i]
-            number = program.executable.moved_number(self, i)
-            kept = number if like.weak else f"{self.name('t', like.dtype.type)}({number})"
-            lines.append(self.write(program.places[i], kept))
+            number = program.executable.updated_number(self, i)
+            new = number if like.weak else f"{self.name('t', like.dtype.type)}({number})"
+            lines.append(self.write(program.input_sources[i], new))
         count = len(program.program.results)
-        for k, (place, weak) in enumerate(program.returned, count):
-            found = program.executable.found(self, k)
-            lines.append(self.write(place, f"float({found})" if weak else found))
-        lines += [self.write(place, "None") for place in program.cleared]
-        for owner, name, by in program.counters:
-            lines.append(f"{self.name('c', owner)}.{name} += {by}")
+        for k, (source, weak) in enumerate(program.returned_updates, count):
+            found = program.executable.result_expression(self, k)
+            lines.append(self.write(source, f"float({found})" if weak else found))
+        lines += [self.write(source, "None") for source in program.cleared]
+        for owner, name, increment in program.counters:
+            lines.append(f"{self.name('c', owner)}.{name} += {increment}")
         return lines
 
-    def _returned(self) -> str:
+    def _return_line(self) -> str:
         program = self.program
-        if program.single and isinstance(program.structure, Result):
-            found = program.executable.found(self, 0)
+        if program.returns_one and isinstance(program.structure, ResultSlot):
+            found = program.executable.result_expression(self, 0)
             return (
                 f"return value_of({found}, None)"
                 if program.structure.is_value
                 else (f"return {found}")
             )
         count = len(program.program.results)
-        found = ", ".join(program.executable.found(self, k) for k in range(count))
-        return f"return {self.name('r', program.result)}([{found}])"
+        found = ", ".join(program.executable.result_expression(self, k) for k in range(count))
+        return f"return {self.name('r', program.build_result)}([{found}])"
 
 
-def quick_way(program: Specialization) -> Callable[..., Any] | None:
-    """The quick way through a program; None where there is none."""
-    plain = all(
-        isinstance(place, (Argument, Content, Gradient, Attribute, Name, Host))
-        or place.key()[0] == "captured"
-        for place in program.places
-    )
-    hosts = all(program.inputs[i].weak for i, p in enumerate(program.places) if isinstance(p, Host))
-    nested = any(program.nested)
+def write_fast_call(program: Specialization) -> Callable[..., Any] | None:
+    """Return the fast path of a program; None if it has none."""
     if getattr(program.executable, "calls", None):
-        return None  # calls of Python take longer than the long way
-    if program.connected or program.checks or nested or not (plain and hosts):
+        return None  # calls of Python take longer than the slow path
+    if program.is_differentiable or program.input_checks or program.has_nested_arguments:
         return None
-    return Writing(program).written()
+    sources = zip(program.inputs, program.input_sources, strict=True)
+    if any(isinstance(source, HostInput) and not x.weak for x, source in sources):
+        return None  # random arrays
+    return FastCallWriter(program).build()

@@ -1,36 +1,36 @@
-"""What `explain()` tells of a program: passes, memory, work, time, and the limit of the machine."""
+"""The report of `explain()`: passes, memory, work, time, and the limit of the machine."""
 
 from __future__ import annotations
 
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..ir.instruction import REDUCTIONS, VIEWS, Instruction
+from ..ir.cost import count_flops
+from ..tracing.python_calls import sample_input
+from .specialization import Specialization
 
-if TYPE_CHECKING:
-    from .specialization import Specialization
-
-CACHE = 1 << 20  # bytes: what is smaller is taken to lie in the processor's own memory
-FREE = frozenset({"input", "constant", "part", "copy", *VIEWS})
+CACHE_BYTES = 1 << 20  # what moves fewer bytes is taken to stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report on a program; it prints itself.
+    """A report on a compiled program; `print` shows it.
 
     - `passes`: (name, instructions before, after)
-    - `kernels`: what runs as a piece: loops, products, calls of Python; or the lines of Python
-    - `bytes_before`, `bytes_after`: what results on the way would take, each for itself, and take
-    - `flops`: sums, products and functions of single numbers; `bytes_moved`: read and written
-    - `limit`: the seconds that this machine needs at least for that, from what it reached just now
-      in a product of matrices and in adding arrays
-    - `seconds`: what a step takes, measured on numbers that are made up; nan if a call refuses them
+    - `kernels`: what runs as a unit: loops, products, Python calls; or the lines of Python
+    - `bytes_before`, `bytes_after`: memory for intermediate results if each had its own, and as
+      they share it
+    - `flops`: floating-point operations; `bytes_moved`: bytes read and written
+    - `limit`: the seconds that this machine needs at least for that, from the speeds of a matrix
+      product and of adding arrays, measured now
+    - `seconds`: the time of one step on sample inputs; nan if a call raises an error on them
+    - `compile_seconds`: the time of tracing and compiling
     """
 
     name: str
@@ -47,31 +47,31 @@ class Report:
 
     def __str__(self) -> str:
         rows = [f"  {name:<28} {before:>6} -> {after}" for name, before, after in self.passes]
-        measured = "not on made-up numbers, which a call refuses"
+        measured = "nothing, since a call raises an error on sample inputs"
         if not math.isnan(self.seconds):
             share = self.limit / max(self.seconds, 1e-9)
-            measured = f"{duration(self.seconds)} a step, {share:.0%} of the limit's speed"
+            measured = f"{format_seconds(self.seconds)} per step, {share:.0%} of the limit's speed"
+        before, after = format_bytes(self.bytes_before), format_bytes(self.bytes_after)
         lines = [
-            f"{self.name}, by the {self.backend} writer; compiled in {self.compile_seconds:.3f} s",
+            f"{self.name}: {self.backend} backend, compiled in {self.compile_seconds:.3f} s",
             "",
-            "passes, instructions before and after",
+            "passes (instructions before -> after)",
             *rows,
             "",
             f"{len(self.kernels)} kernels: {', '.join(self.kernels)}"[:400],
-            f"memory of results on the way: {size(self.bytes_before)} -> {size(self.bytes_after)}",
-            f"work: {self.flops:,} operations on numbers, {size(self.bytes_moved)} moved",
-            f"limit of this machine, one thread: {duration(self.limit)}",
+            f"memory for intermediate results: {before} -> {after}",
+            f"work per step: {self.flops:,} operations, {format_bytes(self.bytes_moved)} moved",
+            f"limit of this machine, one thread: {format_seconds(self.limit)} per step",
             f"measured: {measured}",
         ]
         return "\n".join(lines)
 
 
-def report(program: Specialization) -> Report:
-    """Look at a program, and time it on numbers that are made up."""
+def build_report(program: Specialization) -> Report:
+    """Report on a program, and time it on sample inputs."""
     executable: Any = program.executable
-    order = program.program.instructions()
     before, after = executable.memory_bytes
-    flops = sum(map(flops_of, order))
+    flops = sum(map(count_flops, program.program.instructions()))
     moved = executable.bytes_moved
     return Report(
         name=program.program.name,
@@ -82,30 +82,32 @@ def report(program: Specialization) -> Report:
         bytes_after=after,
         flops=flops,
         bytes_moved=moved,
-        limit=max(flops / flops_a_second(), moved / bytes_a_second(moved <= CACHE)),
-        seconds=program.timed(),
+        limit=max(
+            flops / measure_flops_per_second(),
+            moved / measure_bytes_per_second(moved <= CACHE_BYTES),
+        ),
+        seconds=time_step(program),
         compile_seconds=program.seconds,
     )
 
 
-def flops_of(x: Instruction) -> int:
-    """How many operations on numbers an instruction is."""
-    if x.operation in FREE or x.operation == "call":
-        return 0
-    if x.operation in {"dot", "matmul"}:
-        return 2 * x.size * x.inputs[0].shape[-1]
-    return x.inputs[0].size if x.operation in REDUCTIONS else x.size
+def time_step(program: Specialization) -> float:
+    """Return the seconds of a step on sample inputs; nan if a call raises an error on them.
 
-
-def traffic(instructions: Sequence[Instruction]) -> int:
-    """The bytes that are read and written if every instruction goes to memory."""
-    return sum(
-        x.nbytes + sum(y.nbytes for y in x.inputs) for x in instructions if x.operation not in FREE
-    )
+    Nothing that the function holds is read or written.
+    """
+    numbers = [sample_input(x) for x in program.inputs]
+    with program.lock, np.errstate(all="ignore"):
+        try:
+            return best_of(lambda: program.executable(numbers))
+        except Exception:  # a matrix that can't be inverted, or an operation of the user's
+            return math.nan
+        finally:
+            program.known[:] = [None] * len(program.known)
 
 
 def best_of(run: Callable[[], object], rounds: int = 7) -> float:
-    """The shortest of some runs, in seconds, of at least a millisecond each."""
+    """Return the seconds of the fastest of some rounds, each of at least a millisecond."""
     run()
     start = time.perf_counter()
     run()
@@ -120,30 +122,30 @@ def best_of(run: Callable[[], object], rounds: int = 7) -> float:
 
 
 @functools.cache
-def flops_a_second() -> float:
-    """What a product of matrices reaches here (float32)."""
+def measure_flops_per_second() -> float:
+    """Return the speed of a matrix product on this machine (float32)."""
     a = np.ones((384, 384), np.float32)
     out = np.empty_like(a)
     return 2 * 384**3 / best_of(lambda: np.dot(a, a, out=out))
 
 
 @functools.cache
-def bytes_a_second(in_cache: bool) -> float:
-    """What adding two arrays reaches here, small ones or large ones."""
+def measure_bytes_per_second(in_cache: bool) -> float:
+    """Return the speed of adding two arrays on this machine, small ones or large ones."""
     a = np.ones(1 << (14 if in_cache else 22), np.float32)
     out = np.empty_like(a)
     return 3 * a.nbytes / best_of(lambda: np.add(a, a, out=out), 5)
 
 
-def size(count: int) -> str:
-    """Bytes as a person reads them."""
+def format_bytes(count: float) -> str:
+    """Return a number of bytes with a unit."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.3g} {unit}"
-        count = count / 1000  # type: ignore[assignment]
+        count /= 1000
     return f"{count:.3g} GB"
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them."""
+def format_seconds(seconds: float) -> str:
+    """Return a time with a unit."""
     return f"{seconds * 1e6:.3g} µs" if seconds < 1e-3 else f"{seconds * 1e3:.3g} ms"

@@ -1,4 +1,4 @@
-"""What a call must have in common with another for one program to serve both."""
+"""Signatures: what two calls must have in common to share a program."""
 
 from __future__ import annotations
 
@@ -9,29 +9,24 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
-from ...errors import DtypeError, bad_argument
+from ...errors import DtypeError
 
 
-def parameters_of(function: Callable[..., Any]) -> list[str]:
-    """The names of a function's arguments, none where it does not tell."""
+def parameter_names(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's parameters; an empty list if it has no signature."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
 
 
-def key_of(where: str, x: Any, leaves: list[Any]) -> Any:
-    """What must be the same for a program to fit an argument."""
+def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
+    """Return what must be equal for a program to fit an argument; its arrays go to `leaves`."""
     kind = type(x)
     if kind is np.ndarray:
         if x.dtype.kind not in "fiub":
             raise DtypeError(
-                bad_argument(
-                    where,
-                    "an argument is not made of real numbers",
-                    expected="an array of floats, integers or booleans",
-                    given=f"dtype {x.dtype}",
-                )
+                f"{where}: arrays must have a float, integer or boolean dtype, got {x.dtype}"
             )
         leaves.append(x)
         return (x.shape, x.dtype)
@@ -44,27 +39,27 @@ def key_of(where: str, x: Any, leaves: list[Any]) -> Any:
         number = type(content) is float
         return (Value, x.requires_grad, float if number else (content.shape, content.dtype))
     if kind is list or kind is tuple:
-        return (kind, *(key_of(where, inner, leaves) for inner in x))
+        return (kind, *(signature_key(where, inner, leaves) for inner in x))
     if kind is dict:
-        return (dict, *((name, key_of(where, inner, leaves)) for name, inner in x.items()))
+        return (dict, *((name, signature_key(where, inner, leaves)) for name, inner in x.items()))
     if isinstance(x, (np.ndarray, np.generic)):
         array = np.asarray(x)
-        return key_of(where, array, leaves)
+        return signature_key(where, array, leaves)
     try:
         hash(x)
     except TypeError:
-        return (kind, Same(x))
+        return (kind, ByIdentity(x))
     return (kind, x)
 
 
-class Same:
-    """An object that is equal to itself alone."""
+class ByIdentity:
+    """A key for an object that is equal to itself alone."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.x is self.x
+        return isinstance(other, ByIdentity) and other.x is self.x
 
     def __hash__(self) -> int:
         return id(self.x)

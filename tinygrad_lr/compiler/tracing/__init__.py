@@ -1,1 +1,1 @@
-"""Trace a function: run it once on arrays that write down what is done to them."""
+"""Trace a function: run it once on arrays that turn operations into instructions."""

@@ -1,9 +1,9 @@
-"""What a function finds outside of itself: arrays become inputs, the rest is watched for changes.
+"""Captures of a function: outer arrays become inputs, everything else is guarded.
 
-A program is right as long as what it was made from stays. Every global name and every variable of
-a closure that the function (or a function that it names) refers to is remembered. An array under
-such a name is an input that was not written down; for anything else the program is traced anew
-once the name means something else.
+A program is valid as long as what it was traced with stays the same. Every global name and every
+closure variable that the function (or a function that it names) refers to is remembered. An array
+under such a name becomes an input; for anything else the function is traced again once the name
+means something else.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 from ...core.value import Value
 from ...errors import TraceError
 from ...nn import Module
-from ...optim import ExponentialMovingAverage, Optimizer
-from .random_draws import TracedGenerator
-from .sources import Name
+from ..ir.sources import OuterName
+from .interception import INTERCEPTED_TYPES
 from .trace import Trace
-from .trace_errors import OWN
+from .trace_errors import LIBRARIES
 from .traced_array import Traced
 
 MISSING = type("Missing", (), {})()
-SEEN_OTHERWISE = (Value, Module, Optimizer, ExponentialMovingAverage)
+MAX_ATTRIBUTE_DEPTH = 2  # of objects within objects whose attributes are guarded
+ATTRIBUTE_TYPES = (bool, int, float, str, type(None), tuple, list, dict, np.ndarray, Value)
 
 
 class Cell(Mapping[str, Any]):
-    """A variable of a closure, as a namespace of one name."""
+    """A closure variable, as a namespace with one name."""
 
     def __init__(self, name: str, cell: types.CellType) -> None:
         self.name, self.cell = name, cell
@@ -47,85 +47,88 @@ class Cell(Mapping[str, Any]):
         return 1
 
 
-class Captured:
-    """The outside of a function: `function` is the same one, with traced arrays in their places.
+class Captures:
+    """The outer names and attributes that a function refers to.
 
-    - `guards`: (namespace, name, what it meant); `objects`: (owner, attribute, what it was)
+    - `function`: the same function, with traced arrays in place of the outer arrays
+    - `guards`: (namespace, name, object) for each outer name
+    - `attributes`: (owner, attribute, object) for attributes that the function's code names
     """
 
     def __init__(self, original: Callable[..., Any], trace: Trace) -> None:
         self.trace = trace
         self.guards: list[tuple[Mapping[str, Any], str, Any]] = []
-        self.objects: list[tuple[Any, str, Any]] = []
+        self.attributes: list[tuple[Any, str, Any]] = []
         self._known: dict[int, Any] = {}
         self._spaces: list[tuple[str, Mapping[str, Any], dict[str, Any], dict[str, Any]]] = []
         self._cells: list[tuple[str, types.CellType, Any]] = []
-        self.function: Callable[..., Any] = self._callable(original)
+        self.function: Callable[..., Any] = self._rebuild_callable(original)
 
-    def _callable(self, f: Any) -> Any:
+    def _rebuild_callable(self, f: Any) -> Any:
         if isinstance(f, types.FunctionType):
-            return self._rebuilt(f)
+            return self._rebuild(f)
         if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType):
-            self._found({"self": f.__self__}, "self", f.__self__, f.__func__.__code__)
-            return types.MethodType(self._rebuilt(f.__func__), f.__self__)
+            self._capture({"self": f.__self__}, "self", f.__self__, f.__func__.__code__)
+            return types.MethodType(self._rebuild(f.__func__), f.__self__)
         if isinstance(f, Module):
-            self._found({"self": f}, "self", f, code=_nothing.__code__)
+            self._capture({"self": f}, "self", f, code=_no_names.__code__)
         return f
 
-    def _rebuilt(self, f: types.FunctionType) -> types.FunctionType:
+    def _rebuild(self, f: types.FunctionType) -> types.FunctionType:
         if id(f) in self._known:
             known: types.FunctionType = self._known[id(f)]
             return known
-        own = f.__code__.co_filename.startswith(OWN)
+        own = f.__code__.co_filename.startswith(LIBRARIES)
         names = {} if own else f.__globals__
-        seen = dict(names)
+        new_globals = dict(names)
         cells = tuple(types.CellType() for _ in f.__closure__ or ())
         made = types.FunctionType(
-            f.__code__, seen or f.__globals__, f.__name__, f.__defaults__, cells
+            f.__code__, new_globals or f.__globals__, f.__name__, f.__defaults__, cells
         )
         made.__kwdefaults__ = f.__kwdefaults__
         made.__module__, made.__qualname__ = f.__module__, f.__qualname__
         self._known[id(f)] = made
         for name in sorted(code_names(f.__code__)) if not own else ():
             if name in names:
-                seen[name] = self._found(names, name, names[name], f.__code__)
+                new_globals[name] = self._capture(names, name, names[name], f.__code__)
         if not own:
-            self._spaces.append((f.__name__, names, seen, dict(seen)))
+            self._spaces.append((f.__name__, names, new_globals, dict(new_globals)))
         for name, old, new in zip(f.__code__.co_freevars, f.__closure__ or (), cells, strict=True):
             space = Cell(name, old)
             content = space[name]
             if content is not MISSING:
-                new.cell_contents = self._found(space, name, content, f.__code__)
+                new.cell_contents = self._capture(space, name, content, f.__code__)
                 self._cells.append((name, new, new.cell_contents))
         return made
 
-    def _found(self, names: Mapping[str, Any], name: str, x: Any, code: types.CodeType) -> Any:
+    def _capture(self, names: Mapping[str, Any], name: str, x: Any, code: types.CodeType) -> Any:
         if isinstance(x, np.ndarray) and type(x) is np.ndarray and x.dtype.kind in "fiub":
-            return Traced(self.trace.input(Name(names, name), x, name), place=f"the array {name!r}")
+            source = OuterName(names, name)
+            return Traced(self.trace.input(source, x, name), outer_name=f"the array {name!r}")
         if isinstance(x, np.random.Generator):
             self.guards.append((names, name, x))
-            return TracedGenerator(x, self.trace)
+            return self.trace.trace_generator(x)
         if not name.startswith("__"):
             self.guards.append((names, name, x))
         if isinstance(x, (types.FunctionType, types.MethodType)):
             path = getattr(x, "__code__", None)
             closed = getattr(x, "__closure__", None)
-            if path is not None and path.co_filename.startswith(OWN) and not closed:
+            if path is not None and path.co_filename.startswith(LIBRARIES) and not closed:
                 return x
-            return self._callable(x)
+            return self._rebuild_callable(x)
         if isinstance(x, Module):
-            self._classes(x)
-        self._object(x, code)
+            self._guard_methods(x)
+        self._guard_attributes(x, code)
         return x
 
-    def _classes(self, model: Module) -> None:
-        """The names that the user's own kinds of modules refer to."""
+    def _guard_methods(self, model: Module) -> None:
+        """Guard the methods of the user's own module classes, and the names that they refer to."""
         for kind in {type(module): None for module in model.modules()}:
             for base in kind.__mro__:
                 for f in vars(base).values():
                     if not isinstance(f, types.FunctionType) or id(f) in self._known:
                         continue
-                    if f.__code__.co_filename.startswith(OWN):
+                    if f.__code__.co_filename.startswith(LIBRARIES):
                         continue
                     self._known[id(f)] = f
                     self.guards.append((vars(base), f.__name__, f))
@@ -134,51 +137,51 @@ class Captured:
                         if held is not MISSING and not name.startswith("__"):
                             self.guards.append((f.__globals__, name, held))
 
-    def _object(self, x: Any, code: types.CodeType, depth: int = 0) -> None:
-        """Plain attributes of a user's object (or module) that the function's code names."""
-        skipped = isinstance(x, (type, *SEEN_OTHERWISE)) or depth > 2
+    def _guard_attributes(self, x: Any, code: types.CodeType, depth: int = 0) -> None:
+        """Guard the attributes of an object that the function's code names."""
+        skipped = isinstance(x, (type, Value, *INTERCEPTED_TYPES)) or depth > MAX_ATTRIBUTE_DEPTH
         if skipped or id(x) in self._known or not hasattr(x, "__dict__"):
             return
-        if isinstance(x, types.ModuleType) and (getattr(x, "__file__", None) or "").startswith(OWN):
+        file = getattr(x, "__file__", None) if isinstance(x, types.ModuleType) else None
+        if (file or "").startswith(LIBRARIES):
             return
         self._known[id(x)] = x
         for name in sorted(code_names(code)):
             held = vars(x).get(name, MISSING)
-            kinds = (bool, int, float, str, type(None), tuple, list, dict, np.ndarray, Value)
-            if isinstance(held, kinds):
-                self.objects.append((x, name, held))
+            if isinstance(held, ATTRIBUTE_TYPES):
+                self.attributes.append((x, name, held))
             elif held is not MISSING and not callable(held):
-                self._object(held, code, depth + 1)
+                self._guard_attributes(held, code, depth + 1)
 
     def modules(self) -> list[tuple[str, Any]]:
-        """The models that the function names, each once."""
+        """Return the models that the function names, each once, as (name, model)."""
         found = {id(x): (name, x) for _, name, x in reversed(self.guards) if isinstance(x, Module)}
         return list(reversed(found.values()))
 
-    def check_kept(self) -> None:
-        """Raise `TraceError` where the function has set a global name or an outer variable."""
-        for function, _, seen, began in self._spaces:
-            for name, now in seen.items():
-                if now is not began.get(name, MISSING) and name != "__builtins__":
-                    self._refuse(function, name)
-        for name, cell, began in self._cells:
-            if cell.cell_contents is not began:
-                self._refuse("the function", name)
+    def require_unmodified(self) -> None:
+        """Raise `TraceError` if the function has set a global name or an outer variable."""
+        for function, _, new_globals, initial in self._spaces:
+            for name, now in new_globals.items():
+                if now is not initial.get(name, MISSING) and name != "__builtins__":
+                    self._raise_modified(function, name)
+        for name, cell, initial in self._cells:
+            if cell.cell_contents is not initial:
+                self._raise_modified("the function", name)
 
     @staticmethod
-    def _refuse(function: str, name: str) -> None:
+    def _raise_modified(function: str, name: str) -> None:
         raise TraceError(
-            f"compile: {function} sets the outer variable {name!r}, which a compiled program "
-            "cannot do; return the result instead"
+            f"compile: {function} must not set the outer variable {name!r}, since a compiled "
+            "program cannot; return the result instead"
         )
 
 
-def _nothing() -> None:
-    """Code that names nothing."""
+def _no_names() -> None:
+    """A function whose code refers to no names."""
 
 
 def code_names(code: types.CodeType) -> set[str]:
-    """The names that a function and the functions within it refer to."""
+    """Return the names that a function and the functions inside it refer to."""
     names = set(code.co_names)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):

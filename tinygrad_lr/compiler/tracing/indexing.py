@@ -1,4 +1,4 @@
-"""Indexing of traced arrays: what an index reads, and what is written where it points."""
+"""Split an index into its fixed parts and the arrays that come at run time."""
 
 from __future__ import annotations
 
@@ -6,73 +6,56 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import TraceError
-from ..ir.instruction import Hole, Instruction, make
-from .trace_errors import refuse_numbers
-from .traced_array import Traced, as_instruction, cast_to
-from .views import View
+from ..ir.instruction import Hole, Instruction, constant
+from .trace_errors import raise_trace_error
+
+Parts = tuple[Any, ...]
 
 
-def split_index(index: Any) -> tuple[tuple[Any, ...], list[Instruction]]:
-    """An index with holes in the place of its arrays, and the arrays."""
+def split_index(index: Any) -> tuple[Parts, list[Instruction]]:
+    """Return an index with a hole for each array, and these arrays.
+
+    Traced arrays in the index are instructions.
+    """
     parts: list[Any] = []
     arrays: list[Instruction] = []
+
+    def add_array(array: Instruction) -> None:
+        parts.append(Hole(len(arrays)))
+        arrays.append(array)
+
     for x in index if isinstance(index, tuple) else (index,):
-        if isinstance(x, Traced) and x.dtype.kind == "b":
-            refuse_numbers(
-                "a mask that is only known later chooses entries, so that the result has no "
-                "fixed shape",
-                "write np.where(mask, x, 0) or multiply by the mask",
-            )
-        if isinstance(x, Traced):
+        if isinstance(x, Instruction):
+            if x.dtype.kind == "b":
+                raise_trace_error(
+                    "indexing with a traced boolean mask gives a result whose shape is unknown "
+                    "while tracing",
+                    "use np.where(mask, x, 0), or multiply by the mask",
+                )
             if x.dtype.kind not in "iu":
                 raise IndexError("arrays used as indices must be of integer (or boolean) type")
-            parts.append(Hole(len(arrays)))
-            arrays.append(x.instruction)
+            add_array(x)
         elif isinstance(x, (list, np.ndarray)):
             array = np.asarray(x)
             if array.dtype.kind == "b":
                 for axis in array.nonzero():
-                    parts.append(Hole(len(arrays)))
-                    arrays.append(as_instruction(np.array(axis)))
+                    add_array(constant(np.array(axis)))
             else:
-                array = array.astype(np.intp) if array.size == 0 else array
-                parts.append(Hole(len(arrays)))
-                arrays.append(as_instruction(array))
+                add_array(constant(array.astype(np.intp) if array.size == 0 else array))
         else:
             parts.append(x)
     return tuple(parts), arrays
 
 
-def item(x: Traced, index: Any) -> Traced:
-    """x[index]."""
-    parts, arrays = split_index(index)
-    if isinstance(index, (bool, np.bool_)) or any(isinstance(p, (bool, np.bool_)) for p in parts):
-        raise TraceError("compile: True and False are no index here; use None or a slice")
-    if arrays:
-        return Traced(make("gather", [x.instruction, *arrays], index=parts))
-    if is_everything(parts):
-        whole = View(x, lambda now: now, lambda _, new: new)
-        return Traced(x.instruction, whole, place=x.place)
-
-    def read(now: Instruction) -> Instruction:
-        return make("slice", [now], index=parts)
-
-    def write(now: Instruction, new: Instruction) -> Instruction:
-        return make("assign", [now, cast_to(new, now.dtype, weak=False)], index=parts)
-
-    return Traced(read(x.instruction), View(x, read, write))
+def require_no_flags(parts: Parts) -> None:
+    """Raise `TraceError` for True or False in an index, which adds an axis in NumPy."""
+    for x in parts:
+        if isinstance(x, (bool, np.bool_)):
+            raise_trace_error(
+                f"an index must not be {bool(x)}", "use None for a new axis, or a slice"
+            )
 
 
-def assigned(x: Traced, index: Any, new: Any) -> Traced:
-    """x with other entries where the index points."""
-    parts, arrays = split_index(index)
-    value = cast_to(as_instruction(new), x.dtype, weak=False)
-    if is_everything(parts):
-        return Traced(value)
-    return Traced(make("assign", [x.instruction, value, *arrays], index=parts))
-
-
-def is_everything(parts: tuple[Any, ...]) -> bool:
-    """Whether an index stands for the whole array."""
+def selects_everything(parts: Parts) -> bool:
+    """Return True if an index stands for the whole array."""
     return not parts or (len(parts) == 1 and parts[0] is Ellipsis)

@@ -1,9 +1,9 @@
-"""While a function is traced, what its Values and modules hold is read and written by the trace.
+"""Redirect reads and writes of Values and modules to the trace, while a function is traced.
 
 The slots of `Value`, and the attributes of modules and optimisers, are reached through Python's
 own look-up, which is redirected for as long as any function is being traced. The redirection asks
-which thread is tracing: all others go on as if nothing were different. Nothing that happens in a
-trace reaches the objects themselves, so an error in it leaves them as they were.
+which thread is tracing, so all other threads are unaffected. Nothing that happens in a trace
+reaches the objects themselves, so an error in it leaves them as they were.
 """
 
 from __future__ import annotations
@@ -20,48 +20,50 @@ from ...nn import Module
 from ...optim import ExponentialMovingAverage, Optimizer
 
 SLOTS = ("_content", "_grad", "_data_shared")
-KEEPERS: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAverage)
+INTERCEPTED_TYPES: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAverage)
 
 
-class Watcher(Protocol):
-    """What a trace must know to do."""
+class Interceptor(Protocol):
+    """The methods of a trace that reads and writes are redirected to."""
 
     def get(self, node: Node, slot: str) -> Any:
-        """What a Value's slot holds."""
+        """Return the content of a Value's slot."""
 
     def set(self, node: Node, slot: str, new: Any) -> None:
-        """Let a Value's slot hold something else."""
+        """Set a Value's slot."""
 
     def get_attribute(self, owner: Any, name: str) -> Any:
-        """What an object's attribute is."""
+        """Return an object's attribute."""
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
-        """Let an attribute be something else."""
+        """Set an object's attribute."""
 
-    def note(self, made: Any, code: CodeType, line: int) -> None:
-        """Take note of a traced array, and of the user's line that made it."""
+    def add_created(self, created: Any, code: CodeType, line: int) -> None:
+        """Remember a new traced array, and the user's line that created it."""
 
 
-TRACE: contextvars.ContextVar[Watcher | None] = contextvars.ContextVar("trace", default=None)
+CURRENT_TRACE: contextvars.ContextVar[Interceptor | None] = contextvars.ContextVar(
+    "trace", default=None
+)
 """The trace that this thread is making."""
 
-RAW = {name: vars(Node)[name] for name in SLOTS}  # the slots themselves
+RAW_SLOTS = {name: vars(Node)[name] for name in SLOTS}
 
 
-class Slot:
-    """A slot of `Value`, read through the trace where there is one."""
+class RedirectedSlot:
+    """A slot of `Value` that is read through the current trace, if there is one."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.raw = name, RAW[name]
+        self.name, self.raw = name, RAW_SLOTS[name]
 
     def __get__(self, node: Node | None, owner: type) -> Any:
         if node is None:
             return self.raw
-        trace = TRACE.get()
+        trace = CURRENT_TRACE.get()
         return self.raw.__get__(node) if trace is None else trace.get(node, self.name)
 
     def __set__(self, node: Node, new: Any) -> None:
-        trace = TRACE.get()
+        trace = CURRENT_TRACE.get()
         if trace is None:
             self.raw.__set__(node, new)
         else:
@@ -69,14 +71,14 @@ class Slot:
 
 
 def _get_attribute(owner: Any, name: str) -> Any:
-    trace = TRACE.get()
+    trace = CURRENT_TRACE.get()
     if trace is None or name.startswith("__"):
         return object.__getattribute__(owner, name)
     return trace.get_attribute(owner, name)
 
 
 def _set_attribute(owner: Any, name: str, new: Any) -> None:
-    trace = TRACE.get()
+    trace = CURRENT_TRACE.get()
     if trace is None or isinstance(getattr(type(owner), name, None), property):
         object.__setattr__(owner, name, new)
     else:
@@ -84,49 +86,49 @@ def _set_attribute(owner: Any, name: str, new: Any) -> None:
 
 
 _lock = threading.Lock()
-_tracing = 0
+_tracing_threads = 0
 
 
 def _redirect() -> None:
     for name in SLOTS:
-        setattr(Node, name, Slot(name))
-    for kind in KEEPERS:
+        setattr(Node, name, RedirectedSlot(name))
+    for kind in INTERCEPTED_TYPES:
         setattr(kind, "__getattribute__", _get_attribute)  # noqa: B010 - a method of a class
         setattr(kind, "__setattr__", _set_attribute)  # noqa: B010
 
 
 def _restore() -> None:
     for name in SLOTS:
-        setattr(Node, name, RAW[name])
-    for kind in KEEPERS:
+        setattr(Node, name, RAW_SLOTS[name])
+    for kind in INTERCEPTED_TYPES:
         delattr(kind, "__getattribute__")
         delattr(kind, "__setattr__")
 
 
 @contextlib.contextmanager
-def watched(trace: Watcher) -> Iterator[None]:
-    """Let this thread's Values and modules be seen through the trace, for the block."""
-    global _tracing  # noqa: PLW0603 - how many threads are tracing is one number
+def intercept(trace: Interceptor) -> Iterator[None]:
+    """Redirect this thread's reads and writes of Values and modules to the trace."""
+    global _tracing_threads  # noqa: PLW0603 - the number of tracing threads is one number
     with _lock:
-        _tracing += 1
-        if _tracing == 1:
+        _tracing_threads += 1
+        if _tracing_threads == 1:
             _redirect()
-    token = TRACE.set(trace)
+    token = CURRENT_TRACE.set(trace)
     try:
         yield
     finally:
-        TRACE.reset(token)
+        CURRENT_TRACE.reset(token)
         with _lock:
-            _tracing -= 1
-            if not _tracing:
+            _tracing_threads -= 1
+            if not _tracing_threads:
                 _restore()
 
 
 @contextlib.contextmanager
-def unwatched() -> Iterator[None]:
-    """The things themselves, for the block."""
-    token = TRACE.set(None)
+def bypass_trace() -> Iterator[None]:
+    """Read and write the objects themselves, for the block."""
+    token = CURRENT_TRACE.set(None)
     try:
         yield
     finally:
-        TRACE.reset(token)
+        CURRENT_TRACE.reset(token)

@@ -1,4 +1,4 @@
-"""Calls back into Python: what is no instruction runs as a function, when its numbers are there."""
+"""Calls back into Python: a function that isn't an instruction runs as it is, at each step."""
 
 from __future__ import annotations
 
@@ -8,42 +8,74 @@ from typing import Any
 import numpy as np
 
 from ...errors import TraceError
+from ...support import pytree as tree
 from ..ir.instruction import Hole, Instruction
-from .traced_array import Traced
+from .trace_errors import raise_trace_error
 
 
-def called(
-    asked: Callable[..., Any],
+class Call:
+    """A function with its arguments, in which holes mark the arrays that come at run time."""
+
+    many = True
+    tried: bool | None = None
+    expand: Call | None = None  # the same function as instructions, for machine code
+
+    def __init__(self, function: Callable[..., Any], template: Any) -> None:
+        self.function, self.template = function, template
+        owner = getattr(function, "__module__", None) or type(function).__name__
+        name = getattr(function, "__qualname__", None) or getattr(
+            function, "__name__", repr(function)
+        )
+        self.name = f"{owner}.{name}".replace("numpy.", "np.", 1)
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Return the result, or a tuple or list of several; a single one comes in a tuple."""
+        args, options = _map_leaves(
+            lambda x: arrays[x.position] if isinstance(x, Hole) else x, self.template
+        )
+        found = self.function(*args, **options)
+        return found if self.tried is None or self.many else (found,)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def add_call(
+    function: Callable[..., Any],
     args: Any,
     options: Any,
     expand: Callable[..., Any] | None = None,
 ) -> Any:
-    """A call back into NumPy (or into an operation's own code) at run time.
+    """Return the instructions of a call back into Python, nested as its results are.
 
-    The shape and dtype of its result are found by calling it once on numbers that were made up.
+    The traced arrays among the arguments are instructions. The shapes and dtypes of the results
+    are found by calling the function once on sample inputs. `expand` returns the instruction that
+    computes the same, or None.
     """
-    traced = [x for x in _leaves((args, options)) if isinstance(x, Traced)]
-    inputs: list[Instruction] = []
-    for x in traced:
-        if x.instruction not in inputs:
-            inputs.append(x.instruction)
-    holes = {id(x): Hole(inputs.index(x.instruction)) for x in traced}
-    template = _replaced((list(args), dict(options)), lambda x: holes.get(id(x), x))
-    call = Call(asked, template)
+    traced = [x for x in tree.leaves((args, options)) if isinstance(x, Instruction)]
+    inputs = list(dict.fromkeys(traced))
+    holes = {x: Hole(i) for i, x in enumerate(inputs)}
+    template = _map_leaves(
+        lambda x: holes[x] if isinstance(x, Instruction) else x, (list(args), dict(options))
+    )
+    call = Call(function, template)
     try:
         with np.errstate(all="ignore"):
-            made = call(*[made_up(x) for x in inputs])
+            found = call(*[sample_input(x) for x in inputs])
     except TraceError:
         raise
     except Exception as error:
-        raise TraceError(
-            f"compile: {call.name} could not be tried on made-up numbers ({error}); call it "
-            "outside of the compiled function"
-        ) from error
-    many = isinstance(made, (tuple, list))
-    likes = [np.asarray(x) for x in (made if many else [made])]
+        raise_trace_error(
+            f"{call.name} raised {type(error).__name__} on the sample inputs that tracing uses to "
+            f"find the result's shape ({error})",
+            "call it outside the compiled function",
+        )
+    many = isinstance(found, (tuple, list))
+    likes = [np.asarray(x) for x in (found if many else [found])]
     if any(x.dtype.kind not in "fiubc" for x in likes):
-        raise TraceError(f"compile: {call.name} gives no numbers; call it outside")
+        raise_trace_error(
+            f"{call.name} must return numeric arrays", "call it outside the compiled function"
+        )
     call.many, call.tried = many, True
     call.expand = None if expand is None else Call(expand, template)
     whole = Instruction(
@@ -54,42 +86,16 @@ def called(
         likes[0].dtype,
     )
     parts = [
-        Traced(Instruction("part", (whole,), {"position": i}, x.shape, x.dtype))
+        Instruction("part", (whole,), {"position": i}, x.shape, x.dtype)
         for i, x in enumerate(likes)
     ]
     if not many:
         return parts[0]
-    fields = getattr(type(made), "_fields", None)
-    return type(made)(*parts) if fields else type(made)(parts)
+    return type(found)(*parts) if hasattr(found, "_fields") else type(found)(parts)
 
 
-class Call:
-    """A function with its arguments, in which holes stand for the arrays that come."""
-
-    many = True
-    tried: bool | None = None
-    expand: Call | None = None  # the same in steps, for machine code
-
-    def __init__(self, asked: Callable[..., Any], template: Any) -> None:
-        self.asked, self.template = asked, template
-        owner = getattr(asked, "__module__", None) or type(asked).__name__
-        name = getattr(asked, "__qualname__", None) or getattr(asked, "__name__", repr(asked))
-        self.name = f"{owner}.{name}".replace("numpy.", "np.", 1)
-
-    def __call__(self, *arrays: Any) -> Any:
-        """The result, or a tuple or list of several; a single one comes in a tuple in the end."""
-        args, options = _replaced(
-            self.template, lambda x: arrays[x.position] if isinstance(x, Hole) else x
-        )
-        found = self.asked(*args, **options)
-        return found if self.tried is None or self.many else (found,)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-def made_up(x: Instruction) -> Any:
-    """Numbers to find a shape or a time with: a matrix that can be inverted, for one."""
+def sample_input(x: Instruction) -> Any:
+    """Return numbers to find a shape or a time with. A matrix among them is invertible."""
     if x.operation == "constant":
         return x.value
     if x.weak and not x.shape:
@@ -102,18 +108,14 @@ def made_up(x: Instruction) -> Any:
     return made
 
 
-def _leaves(nest: Any) -> list[Any]:
-    if isinstance(nest, (list, tuple)):
-        return [leaf for branch in nest for leaf in _leaves(branch)]
-    if isinstance(nest, dict):
-        return [leaf for branch in nest.values() for leaf in _leaves(branch)]
-    return [nest]
+def _map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:
+    """Return nested lists, tuples and dicts with other leaves. Runs at each call, so in one pass.
 
-
-def _replaced(nest: Any, change: Callable[[Any], Any]) -> Any:
+    A None is a leaf here, unlike in `pytree`.
+    """
     if isinstance(nest, (list, tuple)):
-        inner = [_replaced(branch, change) for branch in nest]
+        inner = [_map_leaves(change, branch) for branch in nest]
         return type(nest)(*inner) if hasattr(nest, "_fields") else type(nest)(inner)
     if isinstance(nest, dict):
-        return {key: _replaced(branch, change) for key, branch in nest.items()}
+        return {key: _map_leaves(change, branch) for key, branch in nest.items()}
     return change(nest)

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ...errors import TraceError
+from .trace_errors import raise_trace_error
+from .traced_array import Traced
 
-if TYPE_CHECKING:
-    from .trace import Trace
+AddHostInput = Callable[[Callable[[int], Any], Any, str], Traced]
 
 
 class TracedGenerator:
-    """A NumPy generator whose draws are made when the program runs, in the order of the trace."""
+    """A NumPy generator whose draws are made when the program runs, in the order of the trace.
 
-    def __init__(self, generator: np.random.Generator, trace: Trace) -> None:
-        self._generator, self._trace = generator, trace
-        if not any(generator is known for known in trace.generators):
-            trace.generators.append(generator)
+    `add_host_input` adds an input whose numbers Python computes before each step.
+    """
+
+    def __init__(self, generator: np.random.Generator, add_host_input: AddHostInput) -> None:
+        self._generator, self._add_host_input = generator, add_host_input
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._generator, name)
         if name.startswith("_") or not callable(method):
-            raise TraceError(f"compile: Generator.{name} cannot be used in a compiled function")
+            raise_trace_error(
+                f"Generator.{name} cannot be used in a compiled function",
+                "read it outside the compiled function",
+            )
 
         def draw(*args: Any, **options: Any) -> Any:
             trial = copy.deepcopy(self._generator)  # so that tracing uses no draws up
             like = getattr(trial, name)(*args, **options)
             if not isinstance(like, (np.ndarray, float, np.generic)):
-                raise TraceError(f"compile: Generator.{name} gives no array: draw outside")
-            return self._trace.host(lambda ahead: method(*args, **options), like, f"{name}_draw")
+                raise_trace_error(
+                    f"Generator.{name} must return an array or a number in a compiled function, "
+                    f"got {type(like).__name__}",
+                    "draw outside the compiled function and pass the result as an argument",
+                )
+            return self._add_host_input(
+                lambda ahead: method(*args, **options), like, f"{name}_draw"
+            )
 
         return draw

@@ -1,4 +1,4 @@
-"""The trace: a function is run once on traced arrays, and what it does becomes a program."""
+"""The trace: all reads and writes of a function while it runs once on traced arrays."""
 
 from __future__ import annotations
 
@@ -15,56 +15,57 @@ from ...core.value import Value
 from ...errors import TraceError
 from ...optim import Optimizer
 from ..ir.instruction import WEAK_DTYPES, Instruction
-from .interception import RAW, unwatched, watched
+from ..ir.sources import Attribute, Gradient, HostInput, Source, StaleProgram, ValueData
+from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
-from .sources import Attribute, Changed, Content, Gradient, Host, Place
 from .traced_array import CHECKS, Check, Traced, as_instruction
-from .traced_int import Counted
+from .traced_int import TracedInt
 
-PLAIN = (bool, int, float, str, bytes, type(None), np.dtype, type)
-RATE = "_learning_rate"
+GUARDED_TYPES = (bool, int, float, str, bytes, type(None), np.dtype, type)
+RATE_ATTRIBUTE = "_learning_rate"
 
 
 class Trace:
-    """What was seen while a function ran: its inputs, and what it leaves in them.
+    """The reads and writes of a function while it runs: its inputs, and their updates.
 
-    - `inputs`: for each place, the instruction that stands for its numbers
-    - `updates`: what the places hold in the end, where that differs
-    - `guards`: plain Python values that the function saw: (owner, name, value)
-    - `counters`: whole numbers that grow with each call: (owner, name, by how much)
+    - `inputs`: for each source, its instruction
+    - `updates`: what the sources hold in the end, where that differs
+    - `guards`: plain Python values that the function read: (owner, name, value)
+    - `counters`: integers that grow with each call: (owner, name, increment)
+    - `created`: every traced array, with the user's line that created it
     """
 
     def __init__(self) -> None:
         self.since = next_serial()
-        self.inputs: dict[tuple[Any, ...], tuple[Place, Instruction]] = {}
+        self.inputs: dict[tuple[Any, ...], tuple[Source, Instruction]] = {}
         self.guards: list[tuple[Any, str, Any]] = []
-        self.absent: list[Value] = []  # Values that were seen to have no gradient
-        self.present: list[Value] = []  # and that were seen to have one
+        self.without_gradient: list[Value] = []  # when the function read it
+        self.with_gradient: list[Value] = []
         self.generators: list[np.random.Generator] = []
         self.checks: list[Check] = []
         self._nodes: dict[tuple[int, str], tuple[Value, Any]] = {}
-        self._started: dict[tuple[int, str], Any] = {}
+        self._initial_slots: dict[tuple[int, str], Any] = {}
         self._attributes: dict[tuple[int, str], tuple[Any, Any]] = {}
-        self._began: dict[tuple[int, str], Any] = {}
-        self.made: list[tuple[weakref.ref[Traced], CodeType, int]] = []
-        self._forgotten: set[int] = set()  # Values whose gradient was set before it was read
+        self._initial_attributes: dict[tuple[int, str], Any] = {}
+        self.created: list[tuple[weakref.ref[Traced], CodeType, int]] = []
+        self._overwritten: set[int] = set()  # Values whose gradient was set before it was read
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """What the function returns, everything that it holds being seen through this trace."""
+        """Return what the function returns, with all reads and writes redirected to this trace."""
         token = CHECKS.set(self.checks)
         try:
-            with watched(self):
+            with intercept(self):
                 return function()
         finally:
             CHECKS.reset(token)
 
-    def note(self, made: Traced, code: CodeType, line: int) -> None:
-        """Take note of a traced array, and of the user's line that made it."""
-        self.made.append((weakref.ref(made), code, line))
+    def add_created(self, created: Traced, code: CodeType, line: int) -> None:
+        """Remember a new traced array, and the user's line that created it."""
+        self.created.append((weakref.ref(created), code, line))
 
-    def input(self, place: Place, like: Any, name: str | None = None) -> Instruction:
-        """The instruction that stands for the numbers of a place."""
-        key = place.key()
+    def input(self, source: Source, like: Any, name: str | None = None) -> Instruction:
+        """Return the input instruction of a source, which holds something like `like`."""
+        key = source.key()
         if key not in self.inputs:
             kind = type(like)
             weak = kind in WEAK_DTYPES
@@ -72,15 +73,15 @@ class Trace:
             if not dtype.isnative:
                 dtype = dtype.newbyteorder("=")
             shape = () if weak else like.shape
-            made = Instruction("input", (), {"place": place}, shape, dtype, weak, name)
-            self.inputs[key] = (place, made)
+            made = Instruction("input", (), {"source": source}, shape, dtype, weak, name)
+            self.inputs[key] = (source, made)
         return self.inputs[key][1]
 
     # ---- Values
 
     def get(self, node: Node, slot: str) -> Any:
-        """What a slot holds, in this trace."""
-        raw = RAW[slot].__get__(node)
+        """Return the content of a Value's slot in this trace."""
+        raw = RAW_SLOTS[slot].__get__(node)
         if node._serial >= self.since or node._record is not None:
             return raw
         key = (id(node), slot)
@@ -88,158 +89,165 @@ class Trace:
             return self._nodes[key][1]
         assert isinstance(node, Value)
         if slot == "_data_shared":
-            seen: Any = False
+            traced: Any = False
         elif slot == "_content":
-            seen = Traced(self.input(Content(node), raw, node.name))
+            traced = Traced(self.input(ValueData(node), raw, node.name))
         elif raw is None:
-            seen = None
-            self.absent.append(node)
+            traced = None
+            self.without_gradient.append(node)
         else:
             grad = raw[0] if type(raw) is tuple else raw
-            self.present.append(node)
-            traced = Traced(self.input(Gradient(node), grad))
-            seen = (traced,)
-        self._nodes[key] = (node, seen)
-        self._started[key] = seen
-        return seen
+            self.with_gradient.append(node)
+            traced = (Traced(self.input(Gradient(node), grad)),)
+        self._nodes[key] = (node, traced)
+        self._initial_slots[key] = traced
+        return traced
 
     def set(self, node: Node, slot: str, new: Any) -> None:
-        """Let a slot hold something else, in this trace."""
+        """Set a Value's slot in this trace."""
         try:
             own = node._serial >= self.since or node._record is not None
-        except AttributeError:  # a Value that is being made
+        except AttributeError:  # a Value that is being created
             own = True
         if own:
-            RAW[slot].__set__(node, new)
+            RAW_SLOTS[slot].__set__(node, new)
             return
         assert isinstance(node, Value)
         key = (id(node), slot)
         if slot == "_grad" and key not in self._nodes:
-            self._forgotten.add(id(node))
+            self._overwritten.add(id(node))
         self._nodes[key] = (node, new)
 
     # ---- modules and optimisers
 
     def get_attribute(self, owner: Any, name: str) -> Any:
-        """What an attribute is, in this trace."""
+        """Return an object's attribute in this trace."""
         key = (id(owner), name)
         if key in self._attributes:
             return self._attributes[key][1]
         if name == "_rate_of":
-            return lambda step: self._rate(owner, 0)
+            return lambda step: self._trace_schedule(owner)
         real = object.__getattribute__(owner, name)
         held = object.__getattribute__(owner, "__dict__")
         if name not in held:  # of the class: a method, or a default such as `training`
-            if isinstance(real, PLAIN) and not isinstance(real, type):
+            if isinstance(real, GUARDED_TYPES) and not isinstance(real, type):
                 self.guards.append((owner, name, real))
             return real
-        seen = self._seen(owner, name, real)
-        if seen is not real:
-            self._attributes[key] = (owner, seen)
-            self._began[key] = _copied(seen)
-        return seen
+        traced = self._trace_attribute(owner, name, real)
+        if traced is not real:
+            self._attributes[key] = (owner, traced)
+            self._initial_attributes[key] = _copy_nest(traced)
+        return traced
 
-    def _seen(self, owner: Any, name: str, real: Any) -> Any:
-        if name == RATE and isinstance(owner, Optimizer):
-            return real if callable(real) else self._rate(owner, None)
+    def _trace_attribute(self, owner: Any, name: str, real: Any) -> Any:
+        if name == RATE_ATTRIBUTE and isinstance(owner, Optimizer):
+            return real if callable(real) else self._trace_rate(owner)
         if isinstance(owner, Optimizer) and name == "rate":
             return real
         if type(real) is int and name in {"steps", "updates"} and not hasattr(owner, "forward"):
-            return Counted(real, lambda value: self.guards.append((owner, name, value)))
+            return TracedInt(real, lambda value: self.guards.append((owner, name, value)))
         if isinstance(real, (np.ndarray, np.generic)) and real.dtype.kind in "fiub":
             return Traced(self.input(Attribute(owner, (name,)), real, name))
         if isinstance(real, np.random.Generator):
-            return TracedGenerator(real, self)
+            return self.trace_generator(real)
         if isinstance(real, (list, dict)) and _holds_arrays(real):
-            return self._nested(owner, (name,), real)
-        if _is_plain(real):
+            return self._trace_nest(owner, (name,), real)
+        if _is_guardable(real):
             self.guards.append((owner, name, real))
         return real
 
-    def _nested(self, owner: Any, path: tuple[Any, ...], real: Any) -> Any:
+    def _trace_nest(self, owner: Any, path: tuple[Any, ...], real: Any) -> Any:
         if isinstance(real, (list, tuple)):
-            return type(real)(self._nested(owner, (*path, i), x) for i, x in enumerate(real))
+            return type(real)(self._trace_nest(owner, (*path, i), x) for i, x in enumerate(real))
         if isinstance(real, dict):
-            return {key: self._nested(owner, (*path, key), x) for key, x in real.items()}
+            return {key: self._trace_nest(owner, (*path, key), x) for key, x in real.items()}
         if isinstance(real, (np.ndarray, np.generic, float)):
             return Traced(self.input(Attribute(owner, path), real, str(path[-1])))
         return real
 
-    def _rate(self, optimizer: Optimizer, step: int | None) -> Traced:
-        """The learning rate of the next step, as Python finds it when the program runs."""
-        key = (id(optimizer), RATE)
-        if step is None:
-            held = vars(optimizer)
+    def _trace_rate(self, optimizer: Optimizer) -> Traced:
+        """Return the learning rate, read again at each call."""
+        attributes = vars(optimizer)
 
-            def present(ahead: int) -> float:
-                if callable(held[RATE]):
-                    raise Changed
-                return float(held[RATE])
+        def read(ahead: int) -> float:
+            if callable(attributes[RATE_ATTRIBUTE]):
+                raise StaleProgram
+            return float(attributes[RATE_ATTRIBUTE])
 
-            place = Host(present, "learning_rate", changes=False)
-        else:
-            whole = optimizer
+        traced = Traced(
+            self.input(HostInput(read, "learning_rate", changes=False), 1.0, "learning_rate")
+        )
+        key = (id(optimizer), RATE_ATTRIBUTE)
+        self._attributes[key] = (optimizer, traced)
+        self._initial_attributes[key] = traced
+        return traced
 
-            def now(ahead: int) -> float:
-                return float(type(whole)._rate_of(whole, whole.steps + ahead))
+    def _trace_schedule(self, optimizer: Optimizer) -> Traced:
+        """Return the learning rate of a schedule, computed for each step."""
 
-            place = Host(now, "learning_rate")
-        seen = Traced(self.input(place, 1.0, "learning_rate"))
-        if step is None:
-            self._attributes[key] = (optimizer, seen)
-            self._began[key] = seen
-        return seen
+        def compute(ahead: int) -> float:
+            return float(type(optimizer)._rate_of(optimizer, optimizer.steps + ahead))
+
+        return self.add_host_input(compute, 1.0, "learning_rate")
+
+    def trace_generator(self, generator: np.random.Generator) -> TracedGenerator:
+        """Return a generator whose draws are made at each step, in the order of the trace."""
+        if not any(generator is known for known in self.generators):
+            self.generators.append(generator)
+        return TracedGenerator(generator, self.add_host_input)
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
-        """Let an attribute be something else, in this trace."""
+        """Set an object's attribute in this trace."""
         self._attributes[id(owner), name] = (owner, new)
 
-    def host(self, make: Callable[[int], Any], like: Any, label: str) -> Traced:
-        """Numbers that Python makes before each step."""
-        return Traced(self.input(Host(make, label), like, label))
+    def add_host_input(self, compute: Callable[[int], Any], like: Any, label: str) -> Traced:
+        """Return an input whose numbers Python computes before each step."""
+        return Traced(self.input(HostInput(compute, label), like, label))
 
-    # ---- what the function leaves behind
+    # ---- what the function changes
 
-    def updates(self) -> list[tuple[Place, Instruction | None]]:
-        """What the places hold in the end, None for nothing, where that is not what they held.
+    def updates(self) -> list[tuple[Source, Instruction | None]]:
+        """Return what each source holds in the end (None for nothing), where it has changed.
 
-        Gradients are kept if the function reads them before it sets them (so that they add up),
-        or leaves the Value itself alone; else they were only a means.
+        A gradient is kept if the function reads it before it sets it (so that it accumulates), or
+        if it doesn't change the Value itself. Else an optimiser has used it up.
         """
-        found: list[tuple[Place, Instruction | None]] = []
+        found: list[tuple[Source, Instruction | None]] = []
         moved = set()
         for (owner, slot), (node, now) in self._nodes.items():
             if slot == "_content":
-                start = self._started.get((owner, slot))
+                start = self._initial_slots.get((owner, slot))
                 new = as_instruction(now)
-                if start is None or new is not self._first(start, owner):
+                if start is None or new is not self._initial_instruction(start, owner):
                     moved.add(owner)
-                    found.append((Content(node), new))
+                    found.append((ValueData(node), new))
         for (owner, slot), (node, now) in self._nodes.items():
             if slot != "_grad":
                 continue
-            start = self._started.get((owner, slot))
+            start = self._initial_slots.get((owner, slot))
             grad = now[0] if type(now) is tuple else now
             if grad is None:
-                if start is not None or owner in self._forgotten:
+                if start is not None or owner in self._overwritten:
                     found.append((Gradient(node), None))
-            elif owner in self._forgotten and owner in moved:
+            elif owner in self._overwritten and owner in moved:
                 found.append((Gradient(node), None))
             elif start is None or as_instruction(grad) is not self.inputs["gradient", owner][1]:
                 found.append((Gradient(node), as_instruction(grad)))
         for key, (owner, now) in self._attributes.items():
-            found += self._changed(owner, (key[1],), self._began.get(key), now)
+            found += self._attribute_updates(
+                owner, (key[1],), self._initial_attributes.get(key), now
+            )
         return found
 
-    def _first(self, start: Traced, owner: int) -> Instruction:
-        """The instruction with which a Value began, whatever its array was changed into since."""
+    def _initial_instruction(self, start: Traced, owner: int) -> Instruction:
+        """Return the instruction that a Value began with, despite writes to its array since."""
         known = self.inputs.get(("content", owner))
         return start.instruction if known is None else known[1]
 
-    def _changed(
+    def _attribute_updates(
         self, owner: Any, path: tuple[Any, ...], before: Any, now: Any
-    ) -> list[tuple[Place, Instruction | None]]:
-        if isinstance(now, (Counted, TracedGenerator)):
+    ) -> list[tuple[Source, Instruction | None]]:
+        if isinstance(now, (TracedInt, TracedGenerator)):
             return []
         if isinstance(now, (list, tuple)):
             befores = before if isinstance(before, (list, tuple)) else [None] * len(now)
@@ -247,73 +255,68 @@ class Trace:
             return [
                 x
                 for i, (old, new) in enumerate(pairs)
-                for x in self._changed(owner, (*path, i), old, new)
+                for x in self._attribute_updates(owner, (*path, i), old, new)
             ]
         if isinstance(now, dict):
             return [
                 x
                 for key, new in now.items()
-                for x in self._changed(
+                for x in self._attribute_updates(
                     owner, (*path, key), before.get(key) if isinstance(before, dict) else None, new
                 )
             ]
         if isinstance(now, Traced):
-            place = Attribute(owner, path)
-            known = self.inputs.get(place.key())
-            if path[-1] == RATE or (known is not None and known[1] is now.instruction):
+            source = Attribute(owner, path)
+            known = self.inputs.get(source.key())
+            if path[-1] == RATE_ATTRIBUTE or (known is not None and known[1] is now.instruction):
                 return []
-            return [(place, now.instruction)]
-        with unwatched():
+            return [(source, now.instruction)]
+        with bypass_trace():
             real = vars(owner).get(path[0])
-        if len(path) == 1 and now is not real and not _same(now, real):
-            kept = "a Value" if isinstance(now, Value) else f"{now!r:.40}"
+        if len(path) == 1 and now is not real and not _is_equal(now, real):
+            given = "a Value" if isinstance(now, Value) else f"{now!r:.40}"
             raise TraceError(
-                f"compile: {type(owner).__name__}.{path[0]} is set to {kept} while the function "
-                "runs, which a compiled program cannot do; return it instead, or set it outside"
+                f"compile: the function must not set {type(owner).__name__}.{path[0]} to {given}, "
+                "since a compiled program cannot; return it, or set it outside the function"
             )
         return []
 
     def bind(self, values: Sequence[Value], numbers: Sequence[Traced]) -> None:
-        """Let Values hold numbers that the function is given, in the place of their own."""
+        """Let Values hold arguments of the function instead of their own data."""
         for value, number in zip(values, numbers, strict=True):
             key = (id(value), "_content")
-            self._nodes[key], self._started[key] = (value, number), number
+            self._nodes[key], self._initial_slots[key] = (value, number), number
 
     def leaves(self) -> list[Value]:
-        """The leaf Values that were seen, of those that were there before."""
+        """Return the leaf Values from outside that the function used."""
         return list({id(node): node for node, _ in self._nodes.values()}.values())
 
-    def held(self) -> Iterator[tuple[Value, str, Instruction]]:
-        """What Values that were there before hold in the end: numbers and gradients."""
+    def final_slots(self) -> Iterator[tuple[Value, str, Instruction]]:
+        """Iterate over what Values from outside hold in the end: (Value, slot, instruction)."""
         for (_, slot), (node, now) in self._nodes.items():
             content = now[0] if type(now) is tuple else now
             if isinstance(content, Traced):
                 yield node, slot, content.instruction
 
-    def release(self) -> None:
-        """Forget what was seen, so that no graph stays alive."""
-        for held in (self._nodes, self._started, self._attributes, self._began):
-            held.clear()
-
     def counters(self) -> list[tuple[Any, str, int]]:
-        """Whole numbers that have grown: optimisers' steps."""
+        """Return the integers that have grown, such as `steps`: (owner, name, increment)."""
         return [
             (owner, name, int(now) - int(vars(owner)[name]))
             for (_, name), (owner, now) in self._attributes.items()
-            if isinstance(now, Counted) and now.grown
+            if isinstance(now, TracedInt) and now.incremented
         ]
 
 
-def _copied(nest: Any) -> Any:
-    """A copy of nested lists and dicts, which may be changed while the original is compared."""
+def _copy_nest(nest: Any) -> Any:
+    """Return a copy of nested lists and dicts, so that the original may be changed."""
     if isinstance(nest, list):
-        return [_copied(x) for x in nest]
-    return {k: _copied(x) for k, x in nest.items()} if isinstance(nest, dict) else nest
+        return [_copy_nest(x) for x in nest]
+    return {k: _copy_nest(x) for k, x in nest.items()} if isinstance(nest, dict) else nest
 
 
 def _holds_arrays(nest: Any) -> bool:
-    """Whether nested lists and dicts hold arrays or floats, and nothing but such."""
-    leaves = _leaves_of(nest)
+    """Return True if nested lists and dicts hold arrays or floats, and nothing else."""
+    leaves = _leaves(nest)
     kinds = (np.ndarray, np.generic, float)
     return (
         bool(leaves)
@@ -322,19 +325,20 @@ def _holds_arrays(nest: Any) -> bool:
     )
 
 
-def _leaves_of(nest: Any) -> list[Any]:
+def _leaves(nest: Any) -> list[Any]:
+    """Return the leaves of nested lists and dicts; a None is one, unlike in `pytree`."""
     if isinstance(nest, (list, tuple)):
-        return [leaf for branch in nest for leaf in _leaves_of(branch)]
+        return [leaf for branch in nest for leaf in _leaves(branch)]
     if isinstance(nest, dict):
-        return [leaf for branch in nest.values() for leaf in _leaves_of(branch)]
+        return [leaf for branch in nest.values() for leaf in _leaves(branch)]
     return [nest]
 
 
-def _is_plain(x: Any) -> bool:
+def _is_guardable(x: Any) -> bool:
     if isinstance(x, tuple):
-        return all(map(_is_plain, x))
-    return isinstance(x, (*PLAIN, numbers.Number, Value, list, dict)) or callable(x)
+        return all(map(_is_guardable, x))
+    return isinstance(x, (*GUARDED_TYPES, numbers.Number, Value, list, dict)) or callable(x)
 
 
-def _same(a: Any, b: Any) -> bool:
-    return type(a) is type(b) and isinstance(a, (*PLAIN, tuple)) and bool(a == b)
+def _is_equal(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and isinstance(a, (*GUARDED_TYPES, tuple)) and bool(a == b)

@@ -1,4 +1,4 @@
-"""Tracing a function: what it does to arrays, and all that this rests on."""
+"""Trace a function: find its program, and everything that the program depends on."""
 
 from __future__ import annotations
 
@@ -13,63 +13,68 @@ from typing import Any
 import numpy as np
 
 from ...core.grad_mode import RECORDING
-from ...core.value import Value, plain
+from ...core.node import unwrap
+from ...core.value import Value
 from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.instruction import Instruction
 from ..ir.program import Program
-from ..runtime.threads import THREADS
-from .captures import Captured
+from ..ir.sources import Argument, CapturedArray, HostInput
+from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
+from .captures import Captures
 from .guards import Guards
-from .naming import argument_names, name_parameters, watch_names
-from .sources import Argument, Host
-from .sources import Captured as Met
+from .naming import argument_names, collect_names, name_parameters
 from .trace import Trace
 from .traced_array import Traced, as_instruction
 
+MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, ours, and the call's
 
-class Result:
-    """The place of an array, or of a Value, in what the function returned."""
+
+class ResultSlot:
+    """The position of an array, or of a Value, in what the function returned."""
 
     def __init__(self, is_value: bool) -> None:
         self.is_value = is_value
 
 
 class Static:
-    """An argument that is what it is: another one makes another program."""
+    """A static argument: another value needs another program."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
 
 @dataclass
-class Recorded:
+class TracedFunction:
     """A traced function.
 
-    - `structure`: what it returned, with a `Result` for each array and each Value; `required`
-      says for each Value in order whether it required a gradient
-    - `connected`: whether the results depend on Values that require a gradient, `sources`, and
-      nothing was moved: the results are then nodes of a graph
-    - `generators`: those that it draws from; `hosts`: what Python makes for each step, in order
-    - `counters`: whole numbers that grow with each call: (owner, name, by how much)
+    - `structure`: what it returned, with a `ResultSlot` for each array and each Value
+    - `requires_grad`: for each Value among the results, whether it required a gradient
+    - `is_differentiable`: True if results depend on Values that require a gradient and nothing is
+      updated: the results are then nodes of a graph
+    - `differentiable_values`: the outer Values that require a gradient
+    - `counters`: integers that grow with each call: (owner, name, increment)
+    - `generators`: those that it draws from
+    - `hosts`: what Python computes for each step, in order
+    - `created`: every traced array, with the user's line that created it
     """
 
     program: Program
     structure: Any
-    required: list[bool]
-    connected: bool
-    sources: list[Value]
+    requires_grad: list[bool]
+    is_differentiable: bool
+    differentiable_values: list[Value]
     guards: Guards
     counters: list[tuple[Any, str, int]]
     generators: list[np.random.Generator]
-    hosts: list[Host]
-    made: list[tuple[weakref.ref[Traced], CodeType, int]]
+    hosts: list[HostInput]
+    created: list[tuple[weakref.ref[Traced], CodeType, int]]
 
-    def check_released(self) -> None:
-        """Raise `TraceError` for the first traced array that somebody still holds."""
-        if any(ref() is not None for ref, _, _ in self.made):
+    def require_released(self) -> None:
+        """Raise `TraceError` for the first traced array that something outside still holds."""
+        if any(ref() is not None for ref, _, _ in self.created):
             gc.collect()  # what only refers to itself is no leak
-        for ref, code, line in self.made:
+        for ref, code, line in self.created:
             kept = ref()
             if kept is None:
                 continue
@@ -77,102 +82,103 @@ class Recorded:
             holders = gc.get_referrers(*(owners or [kept]))
             kinds = {type(x).__name__ for x in holders} - {"Value", "frame", "list_iterator"}
             where = " or ".join(sorted(kinds)) or "variable"
-            self.made.clear()
+            self.created.clear()
             raise TraceError(
-                f"{code.co_filename}, line {line}, in {code.co_name}: compile: what is computed "
-                f"here is kept outside of the function (in a {where}), where it has no numbers; "
-                "return it instead, and keep what the compiled function returns"
+                f"{code.co_filename}, line {line}, in {code.co_name}: compile: the array computed "
+                f"here must not be stored outside the function (a {where} still refers to it), "
+                "since its values are unknown while tracing; return it, and store what the "
+                "compiled function returns"
             )
-        self.made.clear()
+        self.created.clear()
 
 
-def recorded(
+def trace_function(
     function: Callable[..., Any],
     name: str,
     parameters: Sequence[str],
     args: Sequence[Any],
-    bound: Sequence[Value] = (),
-) -> Recorded:
-    """Run a function on traced arrays; the last of its arguments are its keywords.
+    settings: Sequence[tuple[Any, str, Any]] = (),
+) -> TracedFunction:
+    """Run a function on traced arrays; the last of its arguments is the dict of its keywords.
 
-    `bound` are Values whose numbers are given too, as a list after the keywords.
+    `settings` are further attributes to guard: (owner, attribute, object).
     """
     trace = Trace()
-    captured = Captured(function, trace)
-    labels = argument_names(parameters, args, dynamic)
+    captures = Captures(function, trace)
+    labels = argument_names(parameters, args, is_dynamic)
     count = iter(range(len(labels)))
 
-    def stand_in(x: Any) -> Any:
-        if not dynamic(x):
+    def as_traced(x: Any) -> Any:
+        if not is_dynamic(x):
             return x.value if isinstance(x, Static) else x
-        position, content = next(count), plain(x)
+        position, content = next(count), unwrap(x)
         like = content if type(content) is float else np.asarray(content)
         made = trace.input(Argument(position), like, labels[position])
         if isinstance(x, Value):
             return Value(Traced(made), requires_grad=x.requires_grad)
-        return Traced(made, place="" if type(x) is float else f"the argument {made.name!r}")
+        return Traced(made, outer_name="" if type(x) is float else f"the argument {made.name!r}")
 
-    given = tree.mapped(stand_in, list(args))
-    if bound:
-        trace.bind(bound, given.pop())
+    given = tree.mapped(as_traced, list(args))
     token = RECORDING.set(True)  # whether a call records is asked when it is made
     try:
-        with watch_names() as names:
-            returned = trace.run(lambda: captured.function(*given[:-1], **given[-1]))
+        with collect_names() as names:
+            returned = trace.run(lambda: captures.function(*given[:-1], **given[-1]))
     except Exception as error:
-        raise refusal_within(error) from None
+        raise find_trace_error(error) from None
     finally:
         RECORDING.reset(token)
-    captured.check_kept()
+    captures.require_unmodified()
     results = [x for x in tree.leaves(returned) if isinstance(x, (Traced, Value))]
     values = [x for x in results if isinstance(x, Value)]
     updates = trace.updates()
     names.apply()
-    name_parameters(captured.modules(), trace)
-    guards, seen = Guards(), trace.leaves()
-    required: list[tuple[Any, str, Any]] = [
-        (value, "requires_grad", value.requires_grad) for value in seen
+    name_parameters(captures.modules(), trace)
+    guards, outer_values = Guards(), trace.leaves()
+    attributes = [
+        *trace.guards,
+        *captures.attributes,
+        *((value, "requires_grad", value.requires_grad) for value in outer_values),
+        *settings,
     ]
-    required.append((THREADS, "count", THREADS.count))
-    attributes = [*trace.guards, *captured.objects, *required]
-    guards.add(captured.guards, attributes, trace.absent, trace.present)
+    guards.add(captures.guards, attributes, trace.without_gradient, trace.with_gradient)
     instructions = [
         as_instruction(x._content) if isinstance(x, Value) else x.instruction for x in results
     ]
-    return Recorded(
-        Program(name, instructions, updates, trace.checks),
-        tree.mapped(
-            lambda x: Result(type(x) is Value) if isinstance(x, (Traced, Value)) else x, returned
+    return TracedFunction(
+        program=Program(name, instructions, updates, trace.checks),
+        structure=tree.mapped(
+            lambda x: ResultSlot(type(x) is Value) if isinstance(x, (Traced, Value)) else x,
+            returned,
         ),
-        [x.requires_grad and not updates for x in values],
-        not updates and any(x.requires_grad for x in values),
-        [x for x in seen if x.requires_grad and not any(x is y for y in bound)],
-        guards,
-        trace.counters(),
-        trace.generators,
-        [place for place, _ in trace.inputs.values() if isinstance(place, Host)],
-        trace.made,
+        requires_grad=[x.requires_grad and not updates for x in values],
+        is_differentiable=not updates and any(x.requires_grad for x in values),
+        differentiable_values=[x for x in outer_values if x.requires_grad],
+        guards=guards,
+        counters=trace.counters(),
+        generators=trace.generators,
+        hosts=[source for source, _ in trace.inputs.values() if isinstance(source, HostInput)],
+        created=trace.created,
     )
 
 
-def refusal_within(error: Exception) -> Exception:
-    """The refusal behind an error, where NumPy or Python has put another in its place."""
+def find_trace_error(error: Exception) -> Exception:
+    """Return the `TraceError` behind an error that NumPy or Python has put in its place, if any."""
     inner: BaseException | None = error
     while inner is not None and not isinstance(inner, TraceError):
         inner = inner.__cause__ or inner.__context__
     return error if inner is None else inner
 
 
-def dynamic(x: Any) -> bool:
-    """Whether an argument's numbers may be others at the next call."""
+def is_dynamic(x: Any) -> bool:
+    """Return True if an argument's numbers may change from call to call."""
     return type(x) is float or isinstance(x, (np.ndarray, np.generic, Value))
 
 
-def with_live_arrays(program: Program) -> Program:
-    """Arrays that others may write to become inputs, read anew each time."""
-    met: dict[int, Instruction] = {}
+def read_arrays_live(program: Program) -> Program:
+    """Turn constant arrays that others may write to into inputs, which are read at each call."""
+    inputs_of: dict[int, Instruction] = {}
 
-    def live(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
+    def change(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         if not x.is_constant or not isinstance(x.value, np.ndarray):
             if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
                 return x
@@ -180,16 +186,13 @@ def with_live_arrays(program: Program) -> Program:
         array = x.value
         if not array.flags.writeable and array.base is None:
             return x
-        if array.base is None and sys.getrefcount(array) <= ALONE:  # made within the trace
-            array.flags.writeable = False
+        if array.base is None and sys.getrefcount(array) <= MAX_OWN_REFERENCES:
+            array.flags.writeable = False  # created during the trace
             return x
-        if id(array) not in met:
+        if id(array) not in inputs_of:
             name = x.name or "array"
-            place = {"place": Met(array)}
-            met[id(array)] = Instruction("input", (), place, x.shape, x.dtype, False, name)
-        return met[id(array)]
+            source = {"source": CapturedArray(array)}
+            inputs_of[id(array)] = Instruction("input", (), source, x.shape, x.dtype, False, name)
+        return inputs_of[id(array)]
 
-    return program.rewrite(live)
-
-
-ALONE = 3  # references to an array that only its instruction holds: that, ours, and the asking's
+    return program.rewrite(change)

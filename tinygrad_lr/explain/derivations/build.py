@@ -1,4 +1,4 @@
-"""`derivation`: how a loss depends on a weight, step by step, with every formula and number."""
+"""Derive a gradient step by step, with every formula and number: `derivation`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from ...core.autodiff import seed
-from ...core.chain_rule import pull_back
-from ...core.graph import ordered
+from ...core.chain_rule import pull_back, seed
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quoted
 from ...support.validation import check_number
-from ..graphs.call_stack import variables_of
+from ..graphs.call_stack import visible_variables
 from ..graphs.naming import Names
-from .local_derivatives import Region
+from .local_derivatives import GraphFormulas
 from .model import DerivationData
-from .path_counting import Ways, leading_to, visible_values
+from .path_counting import PathGraph, dependents_of, visible_values
 from .render_markup import derivation_html, derivation_latex
 from .render_text import derivation_text
-from .steps import copied, steps_of
+from .steps import build_steps, copy_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,27 +80,27 @@ def derivation(
     learning_rate: float | None = None,
     model: Module | None = None,
 ) -> Derivation:
-    """How a loss depends on a weight: the chain rule from the loss back to it, step by step.
+    """Explain how a loss depends on a weight: the chain rule from one to the other, step by step.
 
-    For each Value on the way: the formula that computed it, the local derivative of what read it,
-    the chain so far, its shape, its numbers, and the sentence that says what happens there. Where
-    several paths lead to a Value their shares are shown, and their sum. Formulas are not written
-    down anywhere: the rules that compute the gradient are run on symbols, and say what they do.
+    Each Value on the path is shown with the formula that computed it, the local derivative of its
+    reader, the chain so far, its shape, its numbers, and a sentence on what happens there. If
+    several paths lead to a Value, their shares are shown, and their sum. The formulas of
+    derivatives are not stored anywhere: they come from running the gradient rules on symbols.
 
     - `wrt`: a Value, several, or a Module for those of its parameters that a gradient reaches;
-      all leaves of the graph unless given
+      default: all leaves of the graph
     - `at`: the entry of the one Value `wrt` to follow, such as (row, column)
     - `path`: the number of the one path to follow, from 0; the gradient shown is that path's share
     - `learning_rate`: for the update at the end, w_new = w_old - learning rate · slope
-    - `model`: the module that the loss was computed with, so that its layers have their names
+    - `model`: the module that the loss was computed with, which gives the layers their names
 
     Names are those of the Values (`Value(2.0, name="w")`), else those of the caller's variables,
-    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. What has no name is written out where
-    it is read. Nothing is changed: no `.grad` is written.
+    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. A Value without a name is written out
+    where it is used. Nothing is changed: no `.grad` is written.
 
-    Raises `GraphError` where the loss is no scalar, has no graph, or does not depend on `wrt`;
-    `ArgumentError` for an entry or a path that there is not, or a learning rate that is no number
-    above 0.
+    Raises `GraphError` if the loss is not a scalar, has no graph, or does not depend on `wrt`;
+    `ArgumentError` for an entry or a path that does not exist, or a learning rate that is not a
+    positive number.
 
     >>> w, b = Value(0.5, name="w"), Value(0.0, name="b")
     >>> x, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])
@@ -138,7 +137,7 @@ def derivation(
        w = 0.5 − 0.1 · (−7.5) = 1.25
     <BLANKLINE>
     """
-    variables = variables_of(sys._getframe(1))
+    variables = visible_variables(sys._getframe(1))
     _check(loss)
     if learning_rate is not None:
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
@@ -154,14 +153,14 @@ def derivation(
     for target in targets:
         if target not in cotangents:
             raise GraphError(
-                f"derivation: {names.text(loss)} does not depend on {_called(target, names)}"
+                f"derivation: {names.text(loss)} does not depend on {_name_of(target, names)}"
             )
     entry = _entry(at, targets)
     visible = visible_values(names, loss, targets)
     names.renumber(visible)
-    region = Region(loss, names, visible)
-    on_the_way = leading_to(names, targets)
-    graph = Ways(loss, names, visible, on_the_way)
+    formulas = GraphFormulas(loss, names, visible)
+    on_the_way = dependents_of(names, targets)
+    graph = PathGraph(loss, names, visible, on_the_way)
     counts = graph.counts()
     followed = None
     if path is not None:
@@ -169,12 +168,12 @@ def derivation(
             raise ArgumentError(
                 f"derivation: path= needs a single Value as wrt, got {len(targets)} of them"
             )
-        followed = graph.numbered(targets[0], path)
-    steps = steps_of(region, cotangents, on_the_way & visible, followed, graph.before)
+        followed = graph.select_path(targets[0], path)
+    steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
     return Derivation(
         steps=tuple(steps),
         wrt=tuple(targets),
-        gradients=tuple(copied(cotangents[target]) for target in targets),
+        gradients=tuple(copy_array(cotangents[target]) for target in targets),
         names=names,
         paths=tuple(counts[target] for target in targets),
         path=followed,
@@ -200,17 +199,17 @@ def _check(loss: Any) -> None:
         )
 
 
-def _called(target: Value, names: Names) -> str:
-    """What a Value that may not be in the graph is called."""
+def _name_of(target: Value, names: Names) -> str:
+    """Return the name of a Value that may not be in the graph."""
     if id(target) in names.known:
         return names.text(target)
     return names.path(target) or quoted(target.name or f"a Value of shape {target.shape}")
 
 
 def _targets(loss: Value, wrt: Any) -> list[Value]:
-    """The Values to differentiate by, each once."""
+    """Return the Values to differentiate by, without duplicates."""
     if wrt is None:
-        leaves = [x for x in ordered([loss]) if x.record is None]
+        leaves = [x for x in topological_order([loss]) if x.record is None]
         return sorted(leaves, key=lambda x: x._serial)
     if isinstance(wrt, Value):
         found = [wrt]
@@ -232,19 +231,19 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
 
 
 def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
-    """The entry of the one target that is followed."""
+    """Return the entry of the single target to follow, or None."""
     if at is None:
         return None
     shape = targets[0].shape
-    place = tuple(at) if isinstance(at, (tuple, list)) else (at,)
-    whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in place)
+    index = tuple(at) if isinstance(at, (tuple, list)) else (at,)
+    integers = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in index)
     if len(targets) != 1:
         raise ArgumentError(
             f"derivation: at= needs a single Value as wrt, got {len(targets)} of them"
         )
-    fits = whole and len(place) == len(shape)
-    if not fits or not all(-n <= i < n for i, n in zip(place, shape, strict=True)):
+    fits = integers and len(index) == len(shape)
+    if not fits or not all(-n <= i < n for i, n in zip(index, shape, strict=True)):
         raise ArgumentError(
             f"derivation: at must be an entry of a Value of shape {shape}, got {at!r:.60}"
         )
-    return tuple(int(i) % n for i, n in zip(place, shape, strict=True))
+    return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

@@ -1,4 +1,4 @@
-"""Formulas between the Values that have a name: what lies between two of them is written out."""
+"""Formulas and local derivatives between the visible Values of a graph."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import fitted
+from ...core.chain_rule import match_shape
 from ...core.node import Record
 from ...core.value import Value
 from ...support.errstate import silent
-from ..formula.expression import ONE, Expression, Name, call, derivative, product, summed, total
-from ..formula.rewriting import count_of, counting, gathered
-from ..formula.rules import fit, handed, rules_of
-from ..formula.symbol import Symbol, symbolic
+from ..formula.expression import ONE, Expression, Name, call, derivative, product, summation, total
+from ..formula.rewriting import collect_terms, first_count, resolve_counts
+from ..formula.rules import apply_rule, rules_of, sum_to_shape
+from ..formula.symbol import Symbol, apply_symbolically
 from ..graphs.naming import Names
 
-Handed = tuple[Symbol, str, int]
-"""A share, the operation that handed it on, and to which of its operands."""
+Contribution = tuple[Symbol, str, int]
+"""A share, the operation that passed it on, and the position of the operand."""
 
-SEVERAL = ""
-"""In the place of an operation, where a share came several ways."""
+SEVERAL_OPERATIONS = ""
+"""The name in place of an operation if a share came through several operations."""
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What the chain rule hands from a Value, the reader, to one that it was computed from.
+    """The share of a gradient that a Value, the reader, passes to a Value it was computed from.
 
-    - `local`, `local_number`: the derivative of the reader, entry by entry; None where it is no
-      formula of entries, such as that of a matrix product
+    - `local`, `local_number`: the derivative of the reader, entry by entry; None if there is no
+      formula by entries, as for a matrix product
     - `formula`, `number`: the share of the gradient that comes this way
-    - `spread`: in how many entries of the reader each entry is used; their shares are added up
+    - `spread`: the number of entries of the reader that use each entry; their shares are added up
     - `terms`: the shares before they are added up
-    - `operation`, `position`: the last operation on the way, by name, and which operand this is;
-      "" and 0 where several ways come together
+    - `operation`, `position`: the name of the last operation on the path, and the position of this
+      operand; "" and 0 if several paths come together
     """
 
     local: Expression | None
@@ -49,36 +49,36 @@ class Pull:
     position: int
 
 
-class Region:
+class GraphFormulas:
     """The formulas of a graph, written in the names of its visible Values.
 
-    A Value that is not among the `visible` is written out where it is read.
+    A Value that is not in `visible` is written out where it is used.
     """
 
     def __init__(self, loss: Value, names: Names, visible: Set[Value]) -> None:
         self.loss = loss
         self.names = names
         self.visible = visible
-        self.count = 0  # what N stands for: the first count that a formula has
+        self.count = 0  # the count written as N: the first one in a formula
         self._inner: dict[Value, Symbol] = {}
 
     def forward(self, value: Value) -> Expression:
-        """The formula of a Value in terms of the visible ones before it."""
-        return self._counting(self._computed(value).expression)
+        """Return the formula of a Value in terms of the visible ones before it."""
+        return self._resolve_counts(self._formula(value).expression)
 
-    def _counting(self, formula: Expression) -> Expression:
-        """The formula with one meaning of N."""
-        self.count = self.count or count_of(formula)
-        return counting(formula, self.count)
+    def _resolve_counts(self, formula: Expression) -> Expression:
+        """Return the formula with a single meaning of N."""
+        self.count = self.count or first_count(formula)
+        return resolve_counts(formula, self.count)
 
     def derivative(self, value: Value, of: Value | None = None) -> Name:
-        """The name dL/dx, or dz/dx for another numerator."""
+        """Return the name dL/dx, or dz/dx for another numerator."""
         numerator = self.names.latex(of if of is not None else self.loss)
         return derivative(Name(numerator), Name(self.names.latex(value)))
 
     @silent
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
-        """The shares that a Value with the cotangent g hands to the visible Values before it."""
+        """Return the shares of a cotangent g that a Value passes to the visible ones before it."""
         content = value._content
         name = ONE if value is self.loss else self.derivative(value)
         ones = np.ones_like(content) if isinstance(content, np.ndarray) else 1.0
@@ -86,23 +86,23 @@ class Region:
         locals_ = self._walk(value, Symbol(ONE, ones), local=True)
         found = {}
         for x, (share, operation, position) in shares.items():
-            own, terms = fitted(share.number, x._content), share.number
+            own, terms = match_shape(share.number, x._content), share.number
             local = locals_[x][0] if x in locals_ else None
             formula, local_number = share.expression, None
             if local is not None:
                 if np.size(content) == 1:
-                    local, terms = fit(local, x._content), own
+                    local, terms = sum_to_shape(local, x._content), own
                 else:
                     terms = g * local.number
                 local_number = local.number
                 formula = product(name, local.expression)
             spread = np.size(terms) // max(np.size(own), 1)
             if spread > 1:
-                formula = summed(formula)
+                formula = summation(formula)
             found[x] = Pull(
-                None if local is None else self._counting(local.expression),
+                None if local is None else self._resolve_counts(local.expression),
                 local_number,
-                self._counting(formula),
+                self._resolve_counts(formula),
                 own,
                 spread,
                 terms,
@@ -111,14 +111,14 @@ class Region:
             )
         return found
 
-    def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, Handed]:
-        """The chain rule on Symbols, down to the next visible Values; not added up to their shapes.
+    def _walk(self, value: Value, seed: Symbol, local: bool) -> dict[Value, Contribution]:
+        """Apply the chain rule to Symbols down to the next visible Values, not yet summed to shape.
 
-        With `local`, only along operations that work entry by entry, unless it begins at a number.
+        With `local`, follow only elementwise operations, unless the start is a single number.
         """
         entries = local and np.size(value._content) != 1
         cotangents: dict[Value, Symbol] = {value: seed}
-        found: dict[Value, Handed] = {}
+        found: dict[Value, Contribution] = {}
         blocked: set[Value] = set()
         waiting = [(-value._serial, value)]
         while waiting:
@@ -135,77 +135,77 @@ class Region:
                         cotangents[x] = g
                         heappush(waiting, (-x._serial, x))
                     continue
-                c = self._handed(reader, position, g)
+                c = self._apply_rule(reader, position, g)
                 if x in self.visible or x.record is None:
                     if x in found:
-                        together = _together(found[x][0], c, x._content, entries)
-                        found[x] = together, SEVERAL, 0
+                        together = _combine(found[x][0], c, x._content, entries)
+                        found[x] = together, SEVERAL_OPERATIONS, 0
                     else:
                         found[x] = c, operation.name, position
                 else:
-                    c = c if entries else fit(c, x._content)
+                    c = c if entries else sum_to_shape(c, x._content)
                     if x in cotangents:
-                        cotangents[x] = _added(cotangents[x], c)
+                        cotangents[x] = _add(cotangents[x], c)
                     else:
                         cotangents[x] = c
                         heappush(waiting, (-x._serial, x))
         return {x: share for x, share in found.items() if x not in blocked}
 
-    def _handed(self, reader: Value, position: int, g: Symbol) -> Symbol:
-        """What one rule hands on."""
+    def _apply_rule(self, reader: Value, position: int, g: Symbol) -> Symbol:
+        """Return the share that one rule passes on."""
         record: Record = reader.record  # type: ignore[assignment]
         given = self._operands(record)
         local = self._local_name(reader, record.operands[position])
-        return handed(record, position, g, self._known(reader), given, local)
+        return apply_rule(record, position, g, self._symbol(reader), given, local)
 
     def _local_name(self, reader: Value, x: Value) -> Expression:
-        """dz/dx; what has no name of its own is written out."""
-        of, by = self._known(reader).expression, self._known(x).expression
+        """Return dz/dx; a z or x without a name is written out."""
+        of, by = self._symbol(reader).expression, self._symbol(x).expression
         if isinstance(of, Name) and isinstance(by, Name):
             return self.derivative(x, of=reader)
         template = rf"\frac{{{_differential('of', of)}}}{{{_differential('by', by)}}}"
         return call(template, {"of": of, "by": by})
 
-    def _known(self, value: Value) -> Symbol:
-        """A Value by its name where it is visible, else by its formula."""
+    def _symbol(self, value: Value) -> Symbol:
+        """Return a Value by its name if it is visible, else by its formula."""
         if value in self.visible or value.record is None or value is self.loss:
             return Symbol(Name(self.names.latex(value)), value._content)
-        return self._computed(value)
+        return self._formula(value)
 
     def _operands(self, record: Record) -> list[Any]:
         return [self._operand(x, n) for x, n in zip(record.operands, record.numbers, strict=True)]
 
     def _operand(self, x: Any, number: Any) -> Any:
-        """An operand: a Value, a named constant, or a plain number."""
+        """Return an operand: a Value, a named constant, or a plain number."""
         if type(x) is Value and x.requires_grad:
-            return Symbol(self._known(x).expression, number, self._known(x).length)
+            return Symbol(self._symbol(x).expression, number, self._symbol(x).length)
         if isinstance(number, np.ndarray) and number.ndim:
             return Symbol(Name(self.names.latex(x)), number)
         return number
 
-    def _computed(self, value: Value) -> Symbol:
-        """What an operation computed, as its formula."""
+    def _formula(self, value: Value) -> Symbol:
+        """Return the result of an operation with its formula."""
         if value not in self._inner:
             record: Record = value.record  # type: ignore[assignment]
-            self._inner[value] = symbolic(
+            self._inner[value] = apply_symbolically(
                 record.operation, self._operands(record), record.options, value._content
             )
         return self._inner[value]
 
 
 def _differential(hole: str, x: Expression) -> str:
-    """The template of dx, with brackets where x is more than a name."""
+    """Return the template of dx, with brackets if x is not just a name."""
     return f"d<{hole}>" if isinstance(x, Name) else rf"d\left(<{hole}>\right)"
 
 
-def _together(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
-    """Two shares of one Value; each is added up to its shape where they lie differently."""
+def _combine(first: Symbol, second: Symbol, like: Any, entries: bool) -> Symbol:
+    """Add two shares of one Value; if their shapes differ, sum each to the Value's shape first."""
     if entries or np.shape(first.number) == np.shape(second.number):
-        return _added(first, second)
-    return _added(fit(first, like), fit(second, like))
+        return _add(first, second)
+    return _add(sum_to_shape(first, like), sum_to_shape(second, like))
 
 
-def _added(x: Symbol, y: Symbol) -> Symbol:
+def _add(x: Symbol, y: Symbol) -> Symbol:
     return Symbol(
-        gathered(total(x.expression, y.expression)), x.number + y.number, x.length + y.length
+        collect_terms(total(x.expression, y.expression)), x.number + y.number, x.length + y.length
     )

@@ -1,4 +1,4 @@
-"""The data of a derivation: its steps, what was asked for, and the names to write it with."""
+"""The data of a derivation: its steps, what was asked for, and the names used in it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .steps import Step
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DerivationData:
-    """The chain rule from a loss to some Values: what the renderers read.
+    """The chain rule from a loss to some Values, as the renderers read it.
 
-    `Derivation` adds the renderers to it as methods, and describes the fields.
+    `Derivation` adds the renderers as methods, and documents the fields.
     """
 
     steps: tuple[Step, ...]

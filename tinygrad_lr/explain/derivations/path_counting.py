@@ -1,4 +1,4 @@
-"""The ways from a loss to a weight, through the Values that are worth a step each."""
+"""Choose the Values that are steps, and count the paths from a loss to a weight through them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ..graphs.naming import Names
 
-LONG = 8  # operations that a formula may write out before a Value without a name gets one
+MAX_INLINE_OPERATIONS = 8  # in one formula, before a Value without a name becomes a step
 
 
 def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[Value]:
-    """The Values that are steps: those with a name, with several readers, or at the end of much."""
+    """Return the Values that are steps: named, read several times, or the end of a long formula."""
     readers: dict[Value, int] = {}
     for value in names.order:
         for x in dict.fromkeys(operands_of(value)):
@@ -27,7 +27,7 @@ def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[V
             continue
         length[value] = 1 + sum(length.get(x, 0) for x in operands_of(value))
         plain = value in names.numbered and readers.get(value, 0) <= 1
-        if not plain or length[value] > LONG:
+        if not plain or length[value] > MAX_INLINE_OPERATIONS:
             visible.add(value)
         if value in visible:
             length[value] = 0
@@ -35,15 +35,15 @@ def visible_values(names: Names, loss: Value, targets: Iterable[Value]) -> set[V
 
 
 def operands_of(value: Value) -> list[Value]:
-    """The Values that a result was computed from and that require a gradient."""
+    """Return the operands of a result that are Values and require a gradient."""
     record = value.record
     if record is None:
         return []
     return [x for x in record.operands if type(x) is Value and x.requires_grad]
 
 
-def leading_to(names: Names, targets: Iterable[Value]) -> set[Value]:
-    """The targets, and all that was computed from them."""
+def dependents_of(names: Names, targets: Iterable[Value]) -> set[Value]:
+    """Return the targets and all Values that were computed from them."""
     reached = set(targets)
     for value in names.order:
         if not reached.isdisjoint(operands_of(value)):
@@ -51,8 +51,8 @@ def leading_to(names: Names, targets: Iterable[Value]) -> set[Value]:
     return reached
 
 
-class Ways:
-    """The ways through the visible Values, numbered."""
+class PathGraph:
+    """The paths through the visible Values, numbered."""
 
     def __init__(
         self, loss: Value, names: Names, visible: set[Value], on_the_way: set[Value]
@@ -74,17 +74,17 @@ class Ways:
         self.order = [value for value in names.order if value in self.before]
 
     def counts(self) -> dict[Value, int]:
-        """How many ways lead from the loss to each Value."""
+        """Return the number of paths from the loss to each Value."""
         found = {self.loss: 1}
         for value in reversed(self.order):
             for x in self.before[value]:
                 found[x] = found.get(x, 0) + found.get(value, 0)
         return found
 
-    def numbered(self, target: Value, number: Any) -> tuple[Value, ...]:
-        """One way, from the loss to the target."""
-        ways = self._ways(target)
-        total = ways.get(self.loss, 0)
+    def select_path(self, target: Value, number: Any) -> tuple[Value, ...]:
+        """Return the Values of one path, from the loss to the target."""
+        counts = self._path_counts(target)
+        total = counts.get(self.loss, 0)
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or not 0 <= number < total:
             raise ArgumentError(
@@ -93,15 +93,15 @@ class Ways:
         way = [self.loss]
         while way[-1] is not target:
             for x in self.before[way[-1]]:
-                if number < ways.get(x, 0):
+                if number < counts.get(x, 0):
                     way.append(x)
                     break
-                number -= ways.get(x, 0)
+                number -= counts.get(x, 0)
         return tuple(way)
 
-    def _ways(self, target: Value) -> dict[Value, int]:
-        ways = {target: 1}
+    def _path_counts(self, target: Value) -> dict[Value, int]:
+        counts = {target: 1}
         for value in self.order:
             if value is not target:
-                ways[value] = sum(ways.get(x, 0) for x in self.before[value])
-        return ways
+                counts[value] = sum(counts.get(x, 0) for x in self.before[value])
+        return counts

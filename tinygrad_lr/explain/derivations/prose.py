@@ -1,4 +1,4 @@
-"""What happens at a step of the chain rule, in plain words."""
+"""Describe the steps of the chain rule in plain sentences."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .steps import Share, Step
 CASES = re.compile(r"^\\begin\{cases\}")
 
 
-def sentence(share: Share, step: Step, derivation: DerivationData) -> str:
-    """How the reader moves where this Value moves.
+def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
+    """Describe how the reader changes when this Value changes.
 
     >>> w = Value(0.5, name="w")
     >>> found = tg.derivation((w * 3.0 - 1.0) ** 2, wrt=w)
-    >>> sentence(found.steps[-1].shares[0], found.steps[-1], found)
+    >>> describe_share(found.steps[-1].shares[0], found.steps[-1], found)
     'When w grows by 1, ŷ grows by 3.'
     """
     pull, record = share.pull, share.reader.record
@@ -32,21 +32,21 @@ def sentence(share: Share, step: Step, derivation: DerivationData) -> str:
     if local is None or (direct and operation is not None and operation.selects):
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, step.value.ndim)
         above = derivative(Name(derivation.names.latex(derivation.loss)), v)
-        return as_a_whole(pull.operation, pull.position, v, x, above, ndims, direct)
+        return describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
     sizes = np.size(share.reader._content), np.size(pull.number)
-    return entry_by_entry(local, v, x, sizes, pull.spread)
+    return describe_entries(local, v, x, sizes, pull.spread)
 
 
-def entry_by_entry(
+def describe_entries(
     local: Expression, v: Expression, x: Expression, sizes: tuple[int, int], spread: int
 ) -> str:
-    """How v moves where x does, by the derivative of each entry by its own.
+    """Describe how v changes when x does, by the derivative of each entry with respect to its own.
 
-    `sizes` says how many entries v and x have, `spread` in how many of v each of x is used.
+    `sizes` are the numbers of entries of v and x; each entry of x is used in `spread` entries of v.
 
-    >>> entry_by_entry(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
+    >>> describe_entries(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
     'v falls by as much as x rises. Since x is used 3 times, its 3 shares are added up.'
-    >>> entry_by_entry(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
+    >>> describe_entries(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
     'When an entry of x grows by 1, v grows by 0.5.'
     """
     text = _moves(local, v, x, sizes)
@@ -58,10 +58,10 @@ def entry_by_entry(
 
 def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, int]) -> str:
     if isinstance(local, Number):
-        return _by_a_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
-    said = local.text
-    if CASES.search(getattr(local, "template", "")) and said.count(" if ") == 1:
-        value, _, condition = said[1:-1].partition(" if ")
+        return _moves_by_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
+    slope = local.text
+    if CASES.search(getattr(local, "template", "")) and slope.count(" if ") == 1:
+        value, _, condition = slope[1:-1].partition(" if ")
         holds, _, other = condition.partition(", else ")
         if (value, other) == ("1", "0"):
             return f"{v.text} follows {x.text} where {holds}; elsewhere nothing passes."
@@ -70,10 +70,10 @@ def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, in
     its = "that of " if min(sizes) > 1 else ""
     # a slope that itself depends on x holds for small changes only
     small = ", for small changes" if {v, x} & set(local.walk()) else ""
-    return f"When {entry}{x.text} grows by 1, {its}{v.text} grows by {said}{small}."
+    return f"When {entry}{x.text} grows by 1, {its}{v.text} grows by {slope}{small}."
 
 
-def _by_a_number(number: float, v: str, x: str, single: bool) -> str:
+def _moves_by_number(number: float, v: str, x: str, single: bool) -> str:
     """With `single`, v is one number and x has several entries."""
     entry = f"an entry of {x}" if single else x
     if number == 1:
@@ -86,7 +86,7 @@ def _by_a_number(number: float, v: str, x: str, single: bool) -> str:
     return f"When {entry} grows by 1, {v} {way} by {number_text(abs(number))}."
 
 
-def as_a_whole(
+def describe_operation(
     operation: str,
     position: int,
     v: Expression,
@@ -95,25 +95,25 @@ def as_a_whole(
     ndims: Sequence[int],
     direct: bool = True,
 ) -> str:
-    """The words for an operation that does not work entry by entry; g is the gradient of v.
+    """Describe an operation that is not elementwise; g is the gradient of v.
 
-    `ndims` says how many axes its operands have. Not `direct` means that more operations lie
+    `ndims` are the numbers of axes of its operands. If not `direct`, there are more operations
     between v and this one.
     """
-    told = ""
+    text = ""
     known = PRIMITIVES.get(operation)
     if known is not None and known.matrix_product and (position or direct):
-        told = _of_a_product(position, *ndims[:2])
+        text = _describe_product(position, *ndims[:2])
     elif known is not None and direct:
-        told = known.sentence
-    if not told:
+        text = known.sentence
+    if not text:
         by = f"rule of {operation}" if direct else "combined rules of the operations in between"
-        told = "The gradient of {v} reaches {x} by the " + by + "."
-    return told.format(v=v.text, x=x.text, g=g.text)
+        text = "The gradient of {v} reaches {x} by the " + by + "."
+    return text.format(v=v.text, x=x.text, g=g.text)
 
 
-def _of_a_product(position: int, first: int, second: int) -> str:
-    """What an operand of a matrix product does, or its bias; by the axes of the two factors."""
+def _describe_product(position: int, first: int, second: int) -> str:
+    """Describe an operand of a matrix product, or its bias, by the axes of the two factors."""
     if position == 2:
         return "{x} is added" + " to every row" * (first > 1) + ", one for one."
     if position == 0 and second == 1:
@@ -132,5 +132,5 @@ def _of_a_product(position: int, first: int, second: int) -> str:
             "An entry of {x} multiplies a column of the matrix: its gradient is the column times "
             "that of {v}, added up over the rows."
         )
-    told = "An entry of {x} connects one input to one unit: its gradient is the input times the "
-    return told + "gradient of the unit" + (", added up over the rows." if first > 1 else ".")
+    text = "An entry of {x} connects one input to one unit: its gradient is the input times the "
+    return text + "gradient of the unit" + (", added up over the rows." if first > 1 else ".")

@@ -1,4 +1,4 @@
-"""A derivation as LaTeX, and as HTML with MathML."""
+"""Render a derivation as LaTeX, and as HTML with MathML."""
 
 from __future__ import annotations
 
@@ -9,44 +9,45 @@ from typing import Any
 import numpy as np
 
 from ...support.errstate import silent
-from ...support.text_format import number_latex, number_text, shape_text
+from ...support.text_format import index_text, number_latex, number_text, shape_text
 from ..formula.mathml import as_mathml
 from .model import DerivationData
-from .prose import sentence
+from .prose import describe_share
 from .render_text import (
-    LONGEST,
-    about,
-    direction,
-    entry_text,
+    MAX_STEPS,
+    describe_direction,
     equal_parts,
-    fitting,
+    fit_numbers,
     forward_order,
-    left_out,
-    listed,
-    of_entry,
-    shown_places,
-    shown_rows,
-    shown_steps,
+    introduction,
+    join_names,
+    omission_text,
+    pick_entry,
+    select_indices,
+    select_rows,
+    select_steps,
 )
 from .steps import Share, Step
 from .terms import Terms, terms_of
 
 LEFT_OUT = r"&\;\,\vdots"
-ROOM = 60  # letters of numbers on a line
+ROOM = 60  # characters of numbers on a line
 TABULAR = "font-variant-numeric: tabular-nums; overflow-x: auto"
 CELL = "text-align: right; padding: 0 1em 0 0"
 
 
 @silent
 def derivation_latex(derivation: DerivationData) -> str:
-    """All equations as one `aligned` environment; numbers where there is but one."""
+    """Return all equations as one `aligned` environment, with numbers for single values."""
     computed = [
         (step.name.latex, [step.forward.latex], step.data)
         for step in forward_order(derivation)
         if step.forward is not None
     ]
-    lines = [LEFT_OUT if i is None else equation(*computed[i]) for i in shown_places(len(computed))]
-    for step in shown_steps(derivation.steps[1:]):
+    lines = [
+        LEFT_OUT if i is None else equation(*computed[i]) for i in select_indices(len(computed))
+    ]
+    for step in select_steps(derivation.steps[1:]):
         if step is None:
             lines.append(LEFT_OUT)
             continue
@@ -60,38 +61,38 @@ def derivation_latex(derivation: DerivationData) -> str:
         lines.append(equation(step.derivative.latex, parts, step.gradient))
     lines += [
         LEFT_OUT if i is None else update_equation(derivation, i)
-        for i in shown_places(len(derivation.wrt))
+        for i in select_indices(len(derivation.wrt))
     ]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
 @silent
 def derivation_html(derivation: DerivationData) -> str:
-    """A fragment: a heading, the formulas from the data to the loss, and a step for each Value."""
+    """Return a fragment: a heading, the formulas from the data to the loss, and the steps."""
     return "".join(_html(derivation))
 
 
 def equation(left: str, parts: list[str], numbers: Any, sign: str = "&=") -> str:
-    """left = part = part, and the number at the end where it is one."""
+    """Return left = part = part, followed by the number if it is a single one."""
     one = [number_latex(float(np.asarray(numbers).reshape(-1)[0]))] if np.size(numbers) == 1 else []
     equals = [*parts, *(x for x in one if x not in parts)]
     return f"{left} {sign} " + " = ".join(equals)
 
 
 def local_equation(share: Share, derivation: DerivationData) -> Iterator[str]:
-    """The local derivative, where it is a formula and not yet the whole."""
+    """Yield the local derivative, if it has a formula and is not the whole gradient."""
     if share.reader is not derivation.loss and share.pull.local is not None:
         yield f"{share.local_name.latex} &= {share.pull.local.latex}"
 
 
 def update_equation(derivation: DerivationData, i: int) -> str:
-    """The step of descent for one Value."""
+    """Return the update of one Value by gradient descent."""
     x = derivation.wrt[i]
     name = derivation.names.latex(x)
     at = derivation.at
     found = derivation.step(x)
-    old, slope = of_entry(found.data, at), of_entry(derivation.gradients[i], at)
-    below = entry_text(at or ())
+    old, slope = pick_entry(found.data, at), pick_entry(derivation.gradients[i], at)
+    below = index_text(at or ())
     slope_name = found.derivative.latex
     rate = derivation.learning_rate
     step = r"\text{learning rate}" if rate is None else number_latex(rate)
@@ -106,35 +107,38 @@ def update_equation(derivation: DerivationData, i: int) -> str:
 
 def _html(derivation: DerivationData) -> Iterator[str]:
     names = derivation.names
-    loss, of = escape(names.text(derivation.loss)), listed([names.text(x) for x in derivation.wrt])
+    loss, of = (
+        escape(names.text(derivation.loss)),
+        join_names([names.text(x) for x in derivation.wrt]),
+    )
     yield f'<section style="{TABULAR}"><h3>How {loss} depends on {escape(of)}</h3>'
-    told = about(derivation)
-    yield f"<p>{escape(told)}</p>" if told else ""
+    text = introduction(derivation)
+    yield f"<p>{escape(text)}</p>" if text else ""
     yield f"<h4>Forward, from the data to {loss}</h4>"
-    for step in shown_steps(forward_order(derivation)):
+    for step in select_steps(forward_order(derivation)):
         if step is None:
-            yield f"<p>… {left_out(derivation.steps)} …</p>"
+            yield f"<p>… {omission_text(derivation.steps)} …</p>"
             continue
         formula = "" if step.forward is None else f" = {step.forward.latex}"
         yield _line(derivation, f"{step.name.latex}{formula}", step.data)
     yield f"<h4>Back, from {loss} to {escape(of)}, by the chain rule</h4><ol>"
-    for step in shown_steps(derivation.steps[1:]):
+    for step in select_steps(derivation.steps[1:]):
         yield "<li>"
         if step is None:
-            yield f"… {left_out(derivation.steps[1:])} …"
+            yield f"… {omission_text(derivation.steps[1:])} …"
         else:
             yield from _step(step, derivation)
         yield "</li>"
     yield "</ol><h4>The update</h4>"
-    for i in shown_places(len(derivation.wrt)):
+    for i in select_indices(len(derivation.wrt)):
         if i is None:
-            yield f"<p>… {len(derivation.wrt) - LONGEST} more …</p>"
+            yield f"<p>… {len(derivation.wrt) - MAX_STEPS} more …</p>"
             continue
         x = derivation.wrt[i]
-        slope = of_entry(derivation.gradients[i], derivation.at)
+        slope = pick_entry(derivation.gradients[i], derivation.at)
         if np.size(slope) == 1:
-            told = direction(derivation, x, float(np.asarray(slope).reshape(-1)[0]))
-            yield f"<p>{escape(told)}</p>"
+            text = describe_direction(derivation, x, float(np.asarray(slope).reshape(-1)[0]))
+            yield f"<p>{escape(text)}</p>"
         yield f"<p>{_math(derivation, update_equation(derivation, i).replace('&=', '='))}</p>"
     yield "</section>"
 
@@ -151,7 +155,7 @@ def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
             yield _line(derivation, parts, share.pull.number)
         else:
             yield _line(derivation, f"{step.derivative.latex} = {parts}", step.gradient)
-        yield f"<p>{escape(sentence(share, step, derivation))}</p>"
+        yield f"<p>{escape(describe_share(share, step, derivation))}</p>"
     if several:
         yield _line(derivation, rf"{step.derivative.latex} = \text{{their sum}}", step.gradient)
     if derivation.at is not None and step.value is derivation.wrt[0]:
@@ -162,9 +166,9 @@ def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
 
 
 def _line(derivation: DerivationData, latex: str, numbers: Any) -> str:
-    """A formula and its numbers."""
+    """Return a formula and its numbers."""
     shape = f" ({shape_text(np.shape(numbers))})" if np.ndim(numbers) else ""
-    return f"<p>{_math(derivation, latex)} = {escape(fitting(numbers, ROOM) + shape)}</p>"
+    return f"<p>{_math(derivation, latex)} = {escape(fit_numbers(numbers, ROOM) + shape)}</p>"
 
 
 def _table(found: Terms) -> Iterator[str]:
@@ -172,7 +176,7 @@ def _table(found: Terms) -> Iterator[str]:
         f'<th style="{CELL}">{escape(x)}</th>' for x in (found.thing, *found.factors, "product")
     )
     yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
-    for i in shown_rows(found):
+    for i in select_rows(found):
         if i is None:
             yield f'<tr><td style="{CELL}">…</td></tr>'
             continue

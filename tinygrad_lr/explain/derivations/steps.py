@@ -1,4 +1,4 @@
-"""The steps of a derivation: each Value on the way, with the shares that its readers hand to it."""
+"""The steps of a derivation: each Value on the path, with the shares from its readers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from ...core.value import Value
 from ..formula.expression import ONE, Expression, Name, product
 from ..graphs.layers import Layer
-from ..graphs.replay import recorded_leaves
-from .local_derivatives import Pull, Region
+from ..graphs.replay import leaf_numbers
+from .local_derivatives import GraphFormulas, Pull
 
-SHORT = 24  # letters of a formula that the next step repeats instead of naming it
+MAX_INLINE_LATEX = 24  # characters of a formula that the next step repeats instead of naming it
 
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """What one reader hands to a Value: local derivative, formula and numbers; see `Pull`.
+    """The share of a Value's gradient that one reader passes to it; see `Pull`.
 
     - `cotangent`: the reader's own gradient
     - `local_name`: dz/dx, `chain`: dL/dz · dz/dx
@@ -36,13 +36,13 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One Value on the way from the loss to the weight.
+    """One Value on the path from the loss to the weight.
 
-    - `value`, `name`, `layer`: which it is
+    - `value`, `name`, `layer`: the Value, its name, and the layer it belongs to
     - `forward`: the formula that computed it; None for a leaf
     - `derivative`: the name dL/dv of its gradient
-    - `shares`: one for each reader on the way; they add up to the gradient
-    - `closed`: the gradient's formula, the chain so far written out where it is short
+    - `shares`: one for each reader on the path; they add up to the gradient
+    - `closed`: the gradient's formula, in which a short chain so far is written out
     - `data`: the numbers of the Value that the loss was computed from; a leaf may have others now
     - `gradient`: its numbers (along the chosen path only, where one is chosen)
     """
@@ -58,41 +58,41 @@ class Step:
     gradient: Any
 
 
-def steps_of(
-    region: Region,
+def build_steps(
+    formulas: GraphFormulas,
     cotangents: Mapping[Value, Any],
     chosen: set[Value],
     followed: tuple[Value, ...] | None,
     before: Mapping[Value, Sequence[Value]],
 ) -> list[Step]:
-    """The steps from the loss down, each after all that read it."""
-    names, loss = region.names, region.loss
-    leaves = recorded_leaves(names.order)
+    """Return the steps from the loss down, each one after all of its readers."""
+    names, loss = formulas.names, formulas.loss
+    leaves = leaf_numbers(names.order)
     reading = {x: layer for layer in reversed(names.layers) for x in layer.parameters}
     order = list(followed) if followed is not None else _order(names.order, chosen, before)
     after = dict(pairwise(order)) if followed is not None else None
     shares: dict[Value, list[Share]] = {x: [] for x in order}
     done: dict[Value, Step] = {}
     for value in order:
-        along = _along(value, shares[value], cotangents, followed is not None, loss)
-        closed = _closed(value, shares[value], done, loss)
+        along = _gradient_along(value, shares[value], cotangents, followed is not None, loss)
+        closed = _closed_form(value, shares[value], done, loss)
         step = Step(
             value=value,
             data=leaves.get(value, value._content),
             name=Name(names.latex(value)),
             layer=names.layer_of(value) or reading.get(value),
-            forward=region.forward(value) if value.record is not None else None,
-            derivative=region.derivative(value),
+            forward=formulas.forward(value) if value.record is not None else None,
+            derivative=formulas.derivative(value),
             shares=tuple(shares[value]),
             closed=closed,
-            gradient=copied(along),
+            gradient=copy_array(along),
         )
         done[value] = step
         if value.record is None:
             continue
-        for x, pull in region.pull(value, along).items():
+        for x, pull in formulas.pull(value, along).items():
             if x in shares and (after is None or after.get(value) is x):
-                local = region.derivative(x, of=value)
+                local = formulas.derivative(x, of=value)
                 chain = local if value is loss else product(step.derivative, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))
     return list(done.values())
@@ -101,7 +101,7 @@ def steps_of(
 def _order(
     computed: Sequence[Value], chosen: Set[Value], before: Mapping[Value, Sequence[Value]]
 ) -> list[Value]:
-    """Readers before what they read; a leaf as soon as all its readers are there."""
+    """Return readers before their operands; a leaf as soon as all its readers are there."""
     results = [x for x in reversed(computed) if x in chosen and x.record is not None]
     last = {x: value for value in results for x in before.get(value, ()) if x.record is None}
     following: dict[Value, list[Value]] = {}
@@ -110,23 +110,23 @@ def _order(
     return [x for value in results for x in (value, *following.get(value, ()))]
 
 
-def _along(
+def _gradient_along(
     value: Value,
     shares: Sequence[Share],
     cotangents: Mapping[Value, Any],
     single_path: bool,
     loss: Value,
 ) -> Any:
-    """The gradient: that of the chain rule itself, or the share of the one path."""
+    """Return the gradient of a Value, or the share of the single path that is followed."""
     if not single_path or value is loss:
         return cotangents[value]
     return shares[0].pull.number
 
 
-def _closed(
+def _closed_form(
     value: Value, shares: Sequence[Share], done: Mapping[Value, Step], loss: Value
 ) -> Expression:
-    """The gradient's formula: what the step before has, where it is short, times the local one."""
+    """Return the gradient's formula: that of the step before, if short, times the local one."""
     if value is loss:
         return ONE
     if len(shares) != 1:
@@ -134,11 +134,16 @@ def _closed(
     pull, reader = shares[0].pull, shares[0].reader
     before = done[reader].closed
     unit = pull.local is not None and pull.local.latex in {"1", "-1"} and pull.spread <= 1
-    if unit and reader is not loss and len(before.latex) <= SHORT and len(done[reader].shares) == 1:
+    if (
+        unit
+        and reader is not loss
+        and len(before.latex) <= MAX_INLINE_LATEX
+        and len(done[reader].shares) == 1
+    ):
         return product(before, pull.local)  # type: ignore[arg-type]
     return pull.formula
 
 
-def copied(x: Any) -> Any:
-    """A copy, so that nobody can change the graph's own."""
+def copy_array(x: Any) -> Any:
+    """Return a copy of an array, so that a caller cannot change the graph's own."""
     return np.array(x) if isinstance(x, np.ndarray) else x

@@ -1,4 +1,4 @@
-"""The terms that one entry of a gradient is the sum of: row by row, or use by use."""
+"""The terms whose sum is one entry of a gradient: one for each row, or for each use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .steps import Share
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms and the factors of each.
+    """The terms of a sum, and the factors of each.
 
-    - `factors`: what the factors are, `columns`: their numbers, (factors, terms)
+    - `factors`: the names of the factors; `columns`: their numbers, (factors, terms)
     - `terms`: the products, which add up to the entry
-    - `thing`, `over`: what there is one term for: "row", "rows"
+    - `thing`, `over`: a noun for a term, singular and plural: "row", "rows"
     """
 
     factors: tuple[str, ...]
@@ -28,20 +28,20 @@ class Terms:
 
     @property
     def count(self) -> int:
-        """How many terms there are."""
+        """The number of terms."""
         return len(self.terms)
 
 
 def terms_of(share: Share, at: tuple[int, ...]) -> Terms | None:
-    """The terms of an entry's share of the gradient, or None where it is but one number.
+    """Return the terms of an entry's share of the gradient, or None if it is a single number.
 
-    The weight of a matrix product has one for each row: input times gradient of the unit. What
-    broadcasting repeats has one for each use.
+    The weight of a matrix product has one for each row: the input times the gradient of the unit.
+    An operand that broadcasting repeats has one for each use.
     """
-    return _of_a_weight(share, at) or _of_uses(share, at)
+    return _weight_terms(share, at) or _use_terms(share, at)
 
 
-def _of_a_weight(share: Share, at: tuple[int, ...]) -> Terms | None:
+def _weight_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     operation, operands, numbers, _ = share.reader.record  # type: ignore[misc]
     alone = operation.matrix_product and share.pull.operation == operation.name
     if not alone or operands[1] is not share.value:
@@ -55,19 +55,19 @@ def _of_a_weight(share: Share, at: tuple[int, ...]) -> Terms | None:
     return Terms(("input", "gradient of the unit"), (inputs, units), inputs * units, "row", "rows")
 
 
-def _of_uses(share: Share, at: tuple[int, ...]) -> Terms | None:
+def _use_terms(share: Share, at: tuple[int, ...]) -> Terms | None:
     terms, shape = np.asarray(share.pull.terms), share.value.shape
     if share.pull.spread <= 1:
         return None
     extra = terms.ndim - len(shape)
-    place: list[Any] = [slice(None)] * extra
+    index: list[Any] = [slice(None)] * extra
     for k, i in enumerate(at):
-        place.append(slice(None) if terms.shape[extra + k] != shape[k] else i)
-    found = terms[tuple(place)].reshape(-1)
+        index.append(slice(None) if terms.shape[extra + k] != shape[k] else i)
+    found = terms[tuple(index)].reshape(-1)
     columns: tuple[Array, ...] = ()
     factors: tuple[str, ...] = ()
     local, g = share.pull.local_number, np.asarray(share.cotangent)
     if local is not None and np.shape(local) == terms.shape == g.shape:
-        columns = tuple(z[tuple(place)].reshape(-1) for z in (g, np.asarray(local)))
+        columns = tuple(z[tuple(index)].reshape(-1) for z in (g, np.asarray(local)))
         factors = ("gradient above", "local")
     return Terms(factors, columns, found, "use", "uses")

@@ -1,4 +1,4 @@
-"""Formulas as small trees that simplify as they are built and write themselves as LaTeX."""
+"""Formulas as small trees, which simplify as they are built and print as LaTeX."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ...support.text_format import number_latex
 from .plain_text import plain_text
 
 CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)
-"""How tightly a formula holds together: what binds less than its place asks for gets brackets."""
+"""The binding strength of a formula: one that binds less than its place requires gets brackets."""
 
 HOLE = re.compile(r"<(\w+)>")
 RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
-OPENED = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
-MATRIX = "<x> <y>"  # a product of matrices: of several no brackets are needed
-SPREAD = (r"\sum", r"\prod")
+OPENERS = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
+MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
+LARGE_OPERATORS = (r"\sum", r"\prod")
 
 
 class Expression:
-    """A formula; equal ones are equal as objects too."""
+    """A formula, compared by its content."""
 
     __slots__ = ()
     binding: int = ATOM
@@ -39,15 +39,15 @@ class Expression:
 
     @property
     def parts(self) -> tuple[Expression, ...]:
-        """The formulas that it is made of."""
+        """Its direct subformulas."""
         return ()
 
     def within(self, least: int) -> str:
-        """Its LaTeX, in brackets where it binds less than that."""
+        """Return its LaTeX, in brackets if it binds less than `least`."""
         return self.latex if self.binding >= least else rf"\left({self.latex}\right)"
 
     def walk(self) -> Iterator[Expression]:
-        """The formula itself and all that it is made of."""
+        """Yield the formula itself and all its subformulas."""
         waiting: list[Expression] = [self]
         while waiting:
             one = waiting.pop()
@@ -59,7 +59,7 @@ class Expression:
 class Name(Expression):
     """A letter or a word, given as LaTeX.
 
-    Numbers that are spelt alike may stand for different things: those that they are `instead_of`.
+    Equal numbers may replace different names: `instead_of` tells them apart.
     """
 
     spelt: str
@@ -74,7 +74,7 @@ class Name(Expression):
 
 @dataclass(frozen=True)
 class Count(Expression):
-    """How many entries something has, written N."""
+    """A number of entries, written N."""
 
     count: int
 
@@ -92,7 +92,7 @@ class Number(Expression):
 
     @property
     def binding(self) -> int:  # type: ignore[override]
-        """A negative number is a sum of one term."""
+        """That of a sum for a negative number."""
         return SUM if self.value < 0 else ATOM
 
     @property
@@ -119,7 +119,7 @@ class Product(Expression):
 
     @property
     def binding(self) -> int:  # type: ignore[override]
-        """A minus sign makes a sum of it, one power stays a power."""
+        """That of a sum with a minus sign, of a power for a single power, else of a product."""
         if self.coefficient < 0:
             return SUM
         alone = self.coefficient == 1 and not self.under and len(set(self.over)) == 1
@@ -132,7 +132,7 @@ class Product(Expression):
 
     @property
     def latex(self) -> str:
-        """The factors with dots between, above and below a line."""
+        """The factors with dots in between, above and below a fraction bar."""
         sign = "-" if self.coefficient < 0 else ""
         size = abs(self.coefficient)
         if not self.under:
@@ -185,32 +185,32 @@ class Sum(Expression):
 
 @dataclass(frozen=True)
 class Call(Expression):
-    """An operation by its LaTeX template, with formulas in the holes."""
+    """An operation as a LaTeX template with formulas in its holes."""
 
     template: str
     holes: tuple[tuple[str, tuple[Expression, ...]], ...]
-    count: int = 0  # what N in the template stands for
+    count: int = 0  # the value of N in the template
 
     @property
     def binding(self) -> int:  # type: ignore[override]
-        """Read off what stands outside all brackets of the template."""
+        """That of the part of the template outside all brackets."""
         return binding_of(self.template)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
-        """What fills the holes."""
+        """The formulas in the holes."""
         counted = (Count(self.count),) if self.count else ()
         return (*(x for _, filling in self.holes for x in filling), *counted)
 
     @property
     def latex(self) -> str:
-        """The template filled."""
+        """The template with its holes filled."""
         fillings = dict(self.holes)
 
         def fill(hole: re.Match[str]) -> str:
-            least = asked_of(self.template, hole)
+            least = required_binding(self.template, hole)
             return ", ".join(
-                x.latex if self.template == MATRIX == _template(x) else x.within(least)
+                x.latex if self.template == MATRIX_PRODUCT == _template(x) else x.within(least)
                 for x in fillings[hole[1]]
             )
 
@@ -222,7 +222,7 @@ def _template(x: Expression) -> str:
 
 
 def derivative(of: Expression, by: Expression) -> Name:
-    r"""The name d(of)/d(by).
+    r"""Return the name d(of)/d(by).
 
     >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
     ('\\frac{dL}{dw}', 'd(a/b)/dw')
@@ -231,12 +231,12 @@ def derivative(of: Expression, by: Expression) -> Name:
 
 
 def differential(of: Expression) -> Name:
-    """The name dx."""
+    """Return the name dx."""
     return Name(rf"d\left({of.latex}\right)" if "/" in of.latex else f"d{of.latex}")
 
 
 def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
-    """An operation on formulas: one for each hole, or a sequence for a hole that takes several."""
+    """Return an operation on formulas: one for each hole, or several for a variadic one."""
     holes = (
         (name, (x,) if isinstance(x, Expression) else tuple(x)) for name, x in fillings.items()
     )
@@ -244,7 +244,7 @@ def call(template: str, fillings: Mapping[str, Any], count: int = 0) -> Call:
 
 
 def product(*factors: Expression) -> Expression:
-    """The product of formulas, flattened: numbers multiply, 1 vanishes, 0 wins."""
+    """Return the product of formulas, flattened: numbers multiply, 1 vanishes, 0 wins."""
     coefficient = 1.0
     over: list[Expression] = []
     under: list[Expression] = []
@@ -257,21 +257,23 @@ def product(*factors: Expression) -> Expression:
             under.extend(factor.under)
         else:
             over.append(factor)
-    return _reduced(coefficient, over, under)
+    return _cancel(coefficient, over, under)
 
 
 def quotient(x: Expression, y: Expression) -> Expression:
-    """x over y, flattened."""
+    """Return x over y, flattened."""
     if isinstance(y, Number):
-        return product(x, Number(1.0 / y.value)) if y.value in {1.0, -1.0} else _over(x, y)
+        return product(x, Number(1.0 / y.value)) if y.value in {1.0, -1.0} else _divide(x, y)
     if isinstance(y, Product):
         inverse = Product(1.0, y.under, y.over)
-        return product(x, inverse if y.coefficient == 1 else _over(inverse, Number(y.coefficient)))
+        return product(
+            x, inverse if y.coefficient == 1 else _divide(inverse, Number(y.coefficient))
+        )
     return product(x, Product(1.0, (), (y,)))
 
 
-def _over(x: Expression, number: Number) -> Expression:
-    """x over a number: divided out where the quotient is as short as the number."""
+def _divide(x: Expression, number: Number) -> Expression:
+    """Return x over a number, computed if the quotient is as short as the number."""
     if isinstance(x, Number) and number.value:
         quotient_ = x.value / number.value
         if len(number_latex(quotient_)) <= len(number_latex(number.value)):
@@ -279,7 +281,7 @@ def _over(x: Expression, number: Number) -> Expression:
     return product(x, Product(1.0, (), (number,)))
 
 
-def _reduced(
+def _cancel(
     coefficient: float, over: Iterable[Expression], under: Iterable[Expression]
 ) -> Expression:
     if coefficient == 0:
@@ -300,12 +302,12 @@ def _reduced(
 
 
 def negative(x: Expression) -> Expression:
-    """The formula with the other sign."""
+    """Return the formula with the other sign."""
     return product(Number(-1.0), x)
 
 
 def total(*terms: Expression) -> Expression:
-    """The sum of formulas, flattened: numbers add up, 0 vanishes."""
+    """Return the sum of formulas, flattened: numbers add up, 0 vanishes."""
     flat = [x for term in terms for x in (term.terms if isinstance(term, Sum) else (term,))]
     constant = sum(x.value for x in flat if isinstance(x, Number))
     kept = [x for x in flat if not isinstance(x, Number)]
@@ -316,25 +318,25 @@ def total(*terms: Expression) -> Expression:
 
 
 def power(x: Expression, exponent: Expression) -> Expression:
-    """x to a power; a small whole one is a product."""
+    """Return x to a power; a small integer power is a product."""
     whole = isinstance(exponent, Number) and exponent.value in {1.0, 2.0, 3.0, 4.0}
     if whole:
         return product(*[x] * int(exponent.value))  # type: ignore[attr-defined]
     return call("{<x>}^{<y>}", {"x": x, "y": exponent})
 
 
-def summed(x: Expression) -> Expression:
-    """Σ of a formula."""
+def summation(x: Expression) -> Expression:
+    """Return Σ of a formula."""
     return ZERO if x == ZERO else call(r"\sum <x>", {"x": x})
 
 
 def binding_of(template: str) -> int:
-    r"""How tightly an operation's template holds together.
+    r"""Return the binding strength of an operation's template.
 
     >>> [binding_of(t) for t in (r"<x> + <y>", r"\tanh\left(<x>\right)", r"\ln <x>", "{<x>}^2")]
     [2, 6, 4, 5]
     """
-    outside = _outside(template)
+    outside = _outside_brackets(template)
     if outside == r"\frac":  # a line below and above closes it off
         return POWER
     if RELATION.search(outside):
@@ -348,30 +350,30 @@ def binding_of(template: str) -> int:
     return PREFIX if re.search(r"<\w+>", outside) else ATOM
 
 
-def asked_of(template: str, hole: re.Match[str]) -> int:
-    """How tightly a formula must bind to stand in a hole without brackets."""
+def required_binding(template: str, hole: re.Match[str]) -> int:
+    """Return the binding strength that a formula needs in a hole to go without brackets."""
     before, after = template[: hole.start()].rstrip(), template[hole.end() :].lstrip()
     if before.endswith("{"):
         return ATOM if after.startswith(("}^", "}_")) else 0
     if after.startswith("_"):
         return ATOM
-    if before.endswith(OPENED) or (not before and not after):
+    if before.endswith(OPENERS) or (not before and not after):
         return 0
-    if RELATION.search(_outside(template)):
+    if RELATION.search(_outside_brackets(template)):
         return SIGNED
-    if template == MATRIX:
+    if template == MATRIX_PRODUCT:
         return PREFIX
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT
     if before.endswith(("+", "-")) or re.match(r"[-+]", after):
         return SUM + (before.endswith("-") and len(before) > 1)
-    if before.endswith((*SPREAD, r"\cdot")):
+    if before.endswith((*LARGE_OPERATORS, r"\cdot")):
         return PRODUCT
     return PREFIX if r"\star" in template or r"\bmod" in template else ATOM
 
 
-def _outside(template: str) -> str:
-    """What is in no brackets."""
+def _outside_brackets(template: str) -> str:
+    """Return the part of a template outside all brackets."""
     depth, kept = 0, []
     pieces = re.findall(
         r"\\left\S|\\right\S|\\lfloor|\\rfloor|\\lceil|\\rceil|\\begin|\\end|[{}]|\\?.", template

@@ -1,4 +1,4 @@
-"""LaTeX formulas as plain text: ŷ, Σ, ², dL/dw."""
+"""Convert LaTeX formulas to plain text: ŷ, Σ, ², dL/dw."""
 
 from __future__ import annotations
 
@@ -42,47 +42,49 @@ GREEK = dict(
         strict=True,
     )
 )
-RAISED = str.maketrans("0123456789−T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ")
-LOWERED = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
-APPLIED = "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
+SUPERSCRIPTS = str.maketrans("0123456789−T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ")
+SUBSCRIPTS = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
+APPLICATION = (
+    "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
+)
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[{}^_&]|\s+|[^\\{}^_&\s]")
 
 
 def plain_text(latex: str) -> str:
-    r"""A formula of this package as text.
+    r"""Return a formula of this package as plain text.
 
     >>> plain_text(r"\frac{dL}{d\hat{y}} = \frac{2u}{N}"), plain_text(r"\frac{1}{N} \sum u^{2}")
     ('dL/dŷ = 2u/N', '(1/N) Σ u²')
     >>> plain_text(r"\begin{cases} 1 & z_{1} > 0 \\ 0 & \text{otherwise} \end{cases}")
     '(1 if z₁ > 0, else 0)'
     """
-    text = _read(iter(TOKEN.findall(latex)), None)
+    text = _parse(iter(TOKEN.findall(latex)), None)
     text = re.sub(r" +", " ", text)
     text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
-    text = re.sub(rf"{APPLIED}(_\w+|[₀-₉]*) *\(", r"\1(", text)  # tanh(x), but cos x
-    text = re.sub(rf"{APPLIED}(_\w+|[₀-₉]*) *", r"\1 ", text)
+    text = re.sub(rf"{APPLICATION}(_\w+|[₀-₉]*) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(rf"{APPLICATION}(_\w+|[₀-₉]*) *", r"\1 ", text)
     return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
 
 
-def _read(tokens: Iterator[str], until: str | None) -> str:
-    """The text up to the closing token."""
+def _parse(tokens: Iterator[str], until: str | None) -> str:
+    """Return the text up to the closing token."""
     out = ""
     for token in tokens:
         if token == until:
             return out
         if token == "{":
-            out += _read(tokens, "}")
+            out += _parse(tokens, "}")
         elif token == "^":
-            out += _raised(_argument(tokens))
+            out += _superscript(_argument(tokens))
         elif token == "_":
-            out += _lowered(_argument(tokens))
+            out += _subscript(_argument(tokens))
         elif token == r"\frac":
             above, below = _argument(tokens), _argument(tokens)
-            out += f"{_closed(above)}/{_closed(below)}"
+            out += f"{_bracket(above)}/{_bracket(below)}"
         elif token == r"\sqrt":
             out += _root(tokens)
         elif token == r"\operatorname":
-            out += _argument(tokens) + APPLIED
+            out += _argument(tokens) + APPLICATION
         elif token == r"\hat":
             out += {"y": "ŷ"}.get(letter := _argument(tokens), f"{letter}^")
         elif token == r"\begin":
@@ -92,19 +94,19 @@ def _read(tokens: Iterator[str], until: str | None) -> str:
             out += {",": " ", "\\": "; "}.get(token[1], token[1])
         elif token.startswith("\\"):
             word = token[1:]
-            out += WORDS.get(word, GREEK.get(word, word + APPLIED))
+            out += WORDS.get(word, GREEK.get(word, word + APPLICATION))
         else:
             out += " " if token.isspace() else token.replace("-", "−")
     return out
 
 
 def _argument(tokens: Iterator[str]) -> str:
-    """What a command is given: a group, or one token."""
+    """Return the argument of a command: a group, or one token."""
     for token in tokens:
         if token == "{":
-            return _read(tokens, "}")
+            return _parse(tokens, "}")
         if not token.isspace():
-            return _read(iter([token]), None)
+            return _parse(iter([token]), None)
     return ""
 
 
@@ -116,14 +118,14 @@ def _root(tokens: Iterator[str]) -> str:
                 if inner == "]":
                     break
                 degree += inner
-            return {"3": "∛"}.get(degree, f"{degree}√") + _closed(_argument(tokens))
+            return {"3": "∛"}.get(degree, f"{degree}√") + _bracket(_argument(tokens))
         if token == "{":
-            return "√" + _closed(_read(tokens, "}"))
+            return "√" + _bracket(_parse(tokens, "}"))
     return "√"
 
 
 def _cases(tokens: Iterator[str]) -> str:
-    """Two cases as one bracket: (a if condition, else b)."""
+    """Return two cases in brackets: (a if condition, else b)."""
     inner, first = "", True
     for token in tokens:
         if token == r"\end":
@@ -138,13 +140,13 @@ def _cases(tokens: Iterator[str]) -> str:
             inner += ", else " if first else ", "
             first = False
         else:
-            inner += _read(_with_group(token, tokens), None)
+            inner += _parse(_take_group(token, tokens), None)
     inner = re.sub(r"\s*if\s+otherwise\s*", "", re.sub(r"\s+", " ", inner))
     return f"({inner.strip()})".replace(" ,", ",")
 
 
-def _with_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
-    """A token with the groups that belong to it."""
+def _take_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
+    """Yield a token and the groups that belong to it."""
     yield token
     needs = {r"\frac": 2, r"\hat": 1, r"\text": 1, r"\operatorname": 1, r"\mathrm": 1, r"\sqrt": 1,
              r"\mathsf": 1, "^": 1, "_": 1}.get(token, int(token == "{") and -1)  # fmt: skip
@@ -159,23 +161,27 @@ def _with_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
             needs -= 1
 
 
-def _raised(text: str) -> str:
-    return text.translate(RAISED) if re.fullmatch(r"−?\d+|T", text.strip()) else f"^{_closed(text)}"
+def _superscript(text: str) -> str:
+    return (
+        text.translate(SUPERSCRIPTS)
+        if re.fullmatch(r"−?\d+|T", text.strip())
+        else f"^{_bracket(text)}"
+    )
 
 
-def _lowered(text: str) -> str:
+def _subscript(text: str) -> str:
     if re.fullmatch(r"[\d,]+", text):
-        return text.translate(LOWERED)
-    return text if text.startswith("[") else f"_{_closed(text)}"
+        return text.translate(SUBSCRIPTS)
+    return text if text.startswith("[") else f"_{_bracket(text)}"
 
 
-def _whole(text: str) -> bool:
+def _is_one_word(text: str) -> bool:
     inner = text.strip()
     while (shorter := re.sub(r"\([^()]*\)", "", inner)) != inner:  # what is in brackets is closed
         inner = shorter
     return re.fullmatch(r"[\w.,ŷ]+", inner) is not None
 
 
-def _closed(text: str) -> str:
-    """In brackets, unless it is one word."""
-    return text.strip() if _whole(text) else f"({text.strip()})"
+def _bracket(text: str) -> str:
+    """Return the text in brackets, unless it is one word."""
+    return text.strip() if _is_one_word(text) else f"({text.strip()})"

@@ -1,4 +1,4 @@
-"""The same formula with other letters: counts as numbers, numbers in place of names."""
+"""Rewrite the leaves of a formula: counts as numbers, numbers in place of names."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .expression import (
 )
 
 
-def counting(formula: Expression, known: int) -> Expression:
-    r"""The formula with N for this count only: any other count is written as a number.
+def resolve_counts(formula: Expression, known: int) -> Expression:
+    r"""Write N for the known count only, and any other count as a number.
 
-    >>> counting(Product(1.0, (Name("u"),), (Count(3),)), 4).latex
+    >>> resolve_counts(Product(1.0, (Name("u"),), (Count(3),)), 4).latex
     '\\frac{u}{3}'
     """
 
     def leaf(x: Expression) -> Expression:
         return Number(float(x.count)) if isinstance(x, Count) and x.count != known else x
 
-    return rewritten(formula, leaf)
+    return map_leaves(formula, leaf)
 
 
-def gathered(formula: Expression) -> Expression:
-    """A sum whose like terms are added up.
+def collect_terms(formula: Expression) -> Expression:
+    """Collect the like terms of a sum.
 
     >>> h = Name("h")
-    >>> gathered(Sum((h, Name("u"), h))).text, gathered(Sum((h, h))).text
+    >>> collect_terms(Sum((h, Name("u"), h))).text, collect_terms(Sum((h, h))).text
     ('2h + u', '2h')
     """
     if not isinstance(formula, Sum):
@@ -52,32 +52,32 @@ def gathered(formula: Expression) -> Expression:
     return total(*(product(Number(factor), rest) for rest, factor in times.items()))
 
 
-def count_of(formula: Expression) -> int:
-    """What the first N of a formula stands for, or 0."""
+def first_count(formula: Expression) -> int:
+    """Return the count of the first N in a formula, or 0."""
     return next((x.count for x in formula.walk() if isinstance(x, Count)), 0)
 
 
-def rewritten(formula: Expression, leaf: Callable[[Expression], Expression]) -> Expression:
-    """The formula in the same form, with another leaf for each name, number and count."""
+def map_leaves(formula: Expression, leaf: Callable[[Expression], Expression]) -> Expression:
+    """Replace each name, number and count of a formula, and keep its form."""
     if isinstance(formula, Sum):
-        return Sum(tuple(rewritten(x, leaf) for x in formula.terms))
+        return Sum(tuple(map_leaves(x, leaf) for x in formula.terms))
     if isinstance(formula, Product):
-        over = [rewritten(x, leaf) for x in formula.over]
-        under = [rewritten(x, leaf) for x in formula.under]
+        over = [map_leaves(x, leaf) for x in formula.over]
+        under = [map_leaves(x, leaf) for x in formula.under]
         return Product(formula.coefficient, tuple(over), tuple(under))
     if isinstance(formula, Call):
-        holes = tuple((hole, tuple(rewritten(x, leaf) for x in xs)) for hole, xs in formula.holes)
+        holes = tuple((hole, tuple(map_leaves(x, leaf) for x in xs)) for hole, xs in formula.holes)
         if not formula.count or isinstance(leaf(Count(formula.count)), Count):
             return Call(formula.template, holes, formula.count)
         return Call(formula.template.replace("{N}", f"{{{formula.count}}}"), holes)
     return leaf(formula)
 
 
-def figures(formula: Expression, numbers: Mapping[Expression, float]) -> Expression:
-    """The formula with numbers in place of names, as it is written: nothing is computed.
+def substitute_numbers(formula: Expression, numbers: Mapping[Expression, float]) -> Expression:
+    """Write numbers in place of names, without computing anything.
 
     >>> w, x = Name("w"), Name("x")
-    >>> figures(Sum((Product(1.0, (w, x), ()), x)), {w: 2.0, x: -3.0}).text
+    >>> substitute_numbers(Sum((Product(1.0, (w, x), ()), x)), {w: 2.0, x: -3.0}).text
     '2 · (−3) + (−3)'
     """
 
@@ -88,4 +88,4 @@ def figures(formula: Expression, numbers: Mapping[Expression, float]) -> Express
         binding = SIGNED if text.startswith("−") else POWER if "e" in text else ATOM
         return Name(text, binding, instead_of=x.latex)
 
-    return rewritten(formula, leaf)
+    return map_leaves(formula, leaf)

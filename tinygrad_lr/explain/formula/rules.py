@@ -1,4 +1,4 @@
-"""What a rule of the table hands on, as a formula: it is run on Symbols, and writes it down."""
+"""Apply the gradient rules of operations to Symbols, which record the formulas."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...core.chain_rule import fitted, no_derivative, widened
+from ...core.chain_rule import as_numpy_float, match_shape, no_derivative_error
 from ...core.node import Record
 from ...core.primitive import Primitive
-from .expression import Expression, product, summed
+from .expression import Expression, product, summation
 from .symbol import Symbol, expression_of, number_of
 
 LINE: Sequence[Callable[..., Any]] = (
@@ -18,18 +18,18 @@ LINE: Sequence[Callable[..., Any]] = (
     lambda g, out, x, w, *b: g * x,
     lambda g, out, x, w, *b: g,
 )
-"""The rules of x @ w + b where w is one number: those of the lesson's w·x + b."""
+"""The rules of x @ w + b if w is a single number: those of the lesson's w·x + b."""
 
 
 def rules_of(operation: Primitive, numbers: Sequence[Any]) -> tuple[Sequence[Any], bool]:
-    """The rules by operand, and whether the operation works entry by entry."""
+    """Return the rules by operand, and whether the operation is elementwise."""
     line = operation.matrix_product and np.shape(numbers[1]) == (1, 1)
     if line and np.ndim(numbers[0]) == 2:
         return LINE, True
     return operation.rules, operation.entrywise
 
 
-def handed(
+def apply_rule(
     record: Record,
     position: int,
     g: Symbol,
@@ -37,26 +37,27 @@ def handed(
     operands: Sequence[Any],
     local: Expression,
 ) -> Symbol:
-    """What a rule hands to an operand: its own formula, or where it has none g · `local`, a name.
+    """Return the share that a rule passes to an operand, with its formula.
 
-    A rule that loops, branches on numbers or writes into arrays has no formula.
+    A rule that loops, branches on numbers or writes into arrays has none: its formula is g times
+    the name `local`.
     """
     operation, _, numbers, options = record
     rule = rules_of(operation, numbers)[0][0 if operation.variadic else position]
     if rule is None:
-        raise no_derivative(operation, position)
+        raise no_derivative_error(operation, position)
     try:
         c = rule(g, out, *operands, **options)
         c = c(position) if operation.variadic else c
         return c if isinstance(c, Symbol) else Symbol(expression_of(c), c)
     except Exception:
-        c = rule(*map(widened, (g.number, out.number, *numbers)), **options)
+        c = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
         c = c(position) if operation.variadic else c
     return Symbol(product(g.expression, local), number_of(c), g.length + 1)
 
 
-def fit(c: Symbol, like: Any) -> Symbol:
-    """A cotangent in the shape of its Value; what broadcasting spread is added up, as Σ."""
-    number = fitted(c.number, like)
+def sum_to_shape(c: Symbol, like: Any) -> Symbol:
+    """Sum a cotangent to the shape of its Value: broadcast axes are added up, written Σ."""
+    number = match_shape(c.number, like)
     spread = np.size(c.number) > np.size(number)
-    return Symbol(summed(c.expression) if spread else c.expression, number, c.length)
+    return Symbol(summation(c.expression) if spread else c.expression, number, c.length)

@@ -1,7 +1,7 @@
-"""`Symbol`: numbers together with the formula that they came from.
+"""Run gradient rules on symbols: a `Symbol` is numbers together with their formula.
 
-The rules of the table are plain NumPy: run on Symbols, each rule writes its own formula down while
-it computes. So a derivative needs no second declaration to be explained.
+The rules of operations are plain NumPy: run on Symbols, a rule writes its own formula while it
+computes. So a derivative needs no second declaration to be explained.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .expression import (
     power,
     product,
     quotient,
-    summed,
+    summation,
     total,
 )
 
-LONGEST = 60  # operations in a formula: a longer one explains nothing
+MAX_OPERATIONS = 60  # in one formula: a longer one explains nothing
 CONDITIONS = {
     np.less: "<x> < <y>",
     np.less_equal: r"<x> \le <y>",
@@ -42,7 +42,7 @@ CONDITIONS = {
     np.equal: "<x> = <y>",
     np.not_equal: r"<x> \ne <y>",
 }
-JOINED = {operator.and_: r"<x> \text{ and } <y>", operator.or_: r"<x> \text{ or } <y>"}
+CONNECTIVES = {operator.and_: r"<x> \text{ and } <y>", operator.or_: r"<x> \text{ or } <y>"}
 
 
 class Symbol:
@@ -61,11 +61,11 @@ class Symbol:
     def __init__(self, expression: Expression, number: Any, length: int = 1) -> None:
         self.expression = expression
         self.number = number
-        self.length = length  # how many operations the formula is made of, about
+        self.length = length  # about the number of operations in the formula
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes."""
+        """The shape of the numbers."""
         return np.shape(self.number)
 
     @property
@@ -80,17 +80,17 @@ class Symbol:
 
     @property
     def size(self) -> Any:
-        """The number of entries, as the letter N where there are several."""
+        """The number of entries, written N if there are several."""
         count = int(np.size(self.number))
         return Symbol(Count(count), float(count)) if count > 1 else count
 
     @property
     def T(self) -> Any:
-        """The axes reversed."""
+        """The transpose."""
         return np.transpose(self)  # type: ignore[call-overload]
 
     def astype(self, dtype: Any) -> Symbol:
-        """The same in another dtype."""
+        """Return the same Symbol in another dtype."""
         return Symbol(self.expression, np.asarray(self.number).astype(dtype), self.length)
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class Symbol:
             if ufunc in NUMPY_IMPLS:
                 return NUMPY_IMPLS[ufunc](*inputs)
             if ufunc in CONDITIONS:
-                return compared(ufunc, CONDITIONS[ufunc], *inputs)
+                return compare(ufunc, CONDITIONS[ufunc], *inputs)
             if ufunc in PLAIN:
                 return ufunc(*map(number_of, inputs))
         raise TraceError(f"np.{ufunc.__name__} cannot be written as a formula")
@@ -128,26 +128,26 @@ class Symbol:
     __hash__ = None  # type: ignore[assignment]
 
 
-def symbolic(
+def apply_symbolically(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any = None
 ) -> Symbol:
-    """An operation on Symbols: its formula, and its numbers unless they are known (`out`)."""
-    length = 1 + sum(x.length for x in listed(operands) if isinstance(x, Symbol))
-    if length > LONGEST:
+    """Apply an operation to Symbols: its formula, and its numbers unless they are in `out`."""
+    length = 1 + sum(x.length for x in flatten_operands(operands) if isinstance(x, Symbol))
+    if length > MAX_OPERATIONS:
         raise TraceError("the formula is too long to read")
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))
-    return Symbol(written(operation, operands, options, out), out, length)
+    return Symbol(operation_formula(operation, operands, options, out), out, length)
 
 
-Symbol.__apply__ = staticmethod(symbolic)
+Symbol.__apply__ = staticmethod(apply_symbolically)
 
 
-def written(
+def operation_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
-    """The formula of an operation: by algebra where there is one, else by its template."""
+    """Return the formula of an operation: by algebra if there is a rule, else by its template."""
     x = [expression_of(operand) for operand in operands]
     name = operation.name
     if operation.identity:
@@ -163,7 +163,7 @@ def written(
         )
         return total(found, x[2]) if len(x) > 2 else found
     if name == "getitem_at":
-        return call(rf"{{<x>}}_{{[{place(options['index'])}]}}", {"x": x[0]})
+        return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
         return x[1]
     count = 0
@@ -181,40 +181,40 @@ def written(
     return call(operation.latex or _by_name(operation), {**kept, **none}, count)
 
 
-def stated(
+def explicit_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
-    """The formula of an operation that is shown for itself: also one that changes no number.
+    """Return the formula of an operation that is shown by itself, even if it changes no number.
 
     >>> x, out = Symbol(Name("x"), np.ones(4)), np.ones((2, 2))
-    >>> stated(PRIMITIVES["reshape_to"], [x], {"shape": (2, 2)}, out).text
+    >>> explicit_formula(PRIMITIVES["reshape_to"], [x], {"shape": (2, 2)}, out).text
     'reshape(x)'
-    >>> stated(PRIMITIVES["multiply"], [x, 0.0], {}, np.zeros(4)).text
+    >>> explicit_formula(PRIMITIVES["multiply"], [x, 0.0], {}, np.zeros(4)).text
     'x · 0'
     """
-    found = written(operation, operands, options, out)
+    found = operation_formula(operation, operands, options, out)
     if operation.latex and (operation.identity or isinstance(found, Number)):
         x = map(expression_of, operands)
         return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
     return found
 
 
-def place(index: Any) -> str:
-    r"""An index as it is written between brackets; what is no number or slice is a dot.
+def index_latex(index: Any) -> str:
+    r"""Return an index as LaTeX; anything but integers and slices is a dot.
 
-    >>> place((slice(None), 0)), place(slice(1, 3)), place(np.array([1, 2]))
+    >>> index_latex((slice(None), 0)), index_latex(slice(1, 3)), index_latex(np.array([1, 2]))
     (':, 0', '1:3', '\\cdot')
     """
     if isinstance(index, tuple):
-        return ", ".join(map(place, index))
+        return ", ".join(map(index_latex, index))
     if isinstance(index, slice):
         ends = ("" if x is None else str(x) for x in (index.start, index.stop, index.step))
         return ":".join(ends).removesuffix(":")
     return str(index) if isinstance(index, (int, np.integer)) else r"\cdot"
 
 
-def transposed(x: Expression) -> Expression:
-    """xᵀ, and x of xᵀ."""
+def transpose(x: Expression) -> Expression:
+    """Return xᵀ, or x for xᵀ."""
     template = PRIMITIVES["transpose_to"].latex or ""
     if isinstance(x, Call) and x.template == template:
         return x.holes[0][1][0]
@@ -229,59 +229,59 @@ ALGEBRA: dict[str, Callable[..., Expression]] = {
     "reciprocal": lambda x: quotient(ONE, x),
     "square": lambda x: product(x, x),
     "power": power,
-    "sum": summed,
-    "transpose_to": transposed,
+    "sum": summation,
+    "transpose_to": transpose,
 }
 
 
 def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expression | None:
-    """A product of which one factor is but one number, or the result: as the line has it."""
+    """Return a matrix product as w·x or Σ w·x if a factor or the result is a single number."""
     entries = [int(np.prod(shape)) for shape in shapes]
     if entries[0] == 1 or entries[1] == 1:
         one, other = (y, x) if entries[1] == 1 else (x, y)
         return product(_column(one), other)
     if np.size(out) == 1:
-        return summed(product(_column(y), _column(x)))
+        return summation(product(_column(y), _column(x)))
     return None
 
 
 def _column(x: Expression) -> Expression:
-    """A vector's letters, however it lies."""
+    """Return a vector without its transpose."""
     template = PRIMITIVES["transpose_to"].latex
-    return transposed(x) if isinstance(x, Call) and x.template == template else x
+    return transpose(x) if isinstance(x, Call) and x.template == template else x
 
 
-def compared(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
-    """A condition: what it says, and where it holds; that nan is no number goes without saying."""
+def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
+    """Return a condition as a Symbol; a test for nan beside it is left out."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
-    told = [z for z in holes.values() if not _asks_for_nan(z)]
-    one = template == JOINED[operator.or_] and len(told) == 1
-    return Symbol(told[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
+    parts = [z for z in holes.values() if not _asks_for_nan(z)]
+    one = template == CONNECTIVES[operator.or_] and len(parts) == 1
+    return Symbol(parts[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
 
 
 def _asks_for_nan(x: Expression) -> bool:
-    """Whether a condition is x ≠ x."""
+    """Return whether a condition is x ≠ x."""
     if not isinstance(x, Call) or x.template != CONDITIONS[np.not_equal]:
         return False
     (_, left), (_, right) = x.holes
     return left == right
 
 
-def listed(operands: Sequence[Any]) -> Iterator[Any]:
-    """The operands, and those within lists of them."""
+def flatten_operands(operands: Sequence[Any]) -> Iterator[Any]:
+    """Yield the operands, and those inside lists."""
     for x in operands:
         yield from x if isinstance(x, (list, tuple)) else (x,)
 
 
 def number_of(x: Any) -> Any:
-    """The numbers of a Symbol, or what is given itself."""
+    """Return the numbers of a Symbol, or anything else as it is."""
     if isinstance(x, Symbol):
         return x.number
     return type(x)(map(number_of, x)) if type(x) in {list, tuple} else x
 
 
 def expression_of(x: Any) -> Expression:
-    """The formula of a Symbol; a plain number is itself, a plain array says what it is."""
+    """Return the formula of a Symbol, a plain number, or a plain array."""
     if isinstance(x, Symbol):
         return x.expression
     array = np.asarray(x if x is not None else np.nan)
@@ -296,7 +296,7 @@ def expression_of(x: Any) -> Expression:
 
 
 def _by_name(operation: Primitive) -> str:
-    """A template for an operation that has none: its name and its operands."""
+    """Return a template for an operation that has none: its name and its operands."""
     word = re.sub("[<>]", "", operation.name).replace("_", r"\_")
     holes = ", ".join(f"<{operand}>" for operand in operation.operands)
     return rf"\operatorname{{{word}}}\left({holes}\right)"
@@ -305,7 +305,7 @@ def _by_name(operation: Primitive) -> str:
 def _operator(name: str, reflected: bool = False) -> Callable[..., Any]:
     def on(self: Symbol, *other: Any) -> Symbol:
         operands = (*other, self) if reflected else (self, *other)
-        return symbolic(PRIMITIVES[name], operands, PRIMITIVES[name].defaults)
+        return apply_symbolically(PRIMITIVES[name], operands, PRIMITIVES[name].defaults)
 
     return on
 
@@ -329,17 +329,15 @@ for _ufunc, _template in CONDITIONS.items():
     setattr(
         Symbol,
         f"__{_name}__",
-        lambda self, other, ufunc=_ufunc, template=_template: compared(
-            ufunc, template, self, other
-        ),
+        lambda self, other, ufunc=_ufunc, template=_template: compare(ufunc, template, self, other),
     )
-for _join, _template in JOINED.items():
+for _join, _template in CONNECTIVES.items():
     _name = {operator.and_: "and", operator.or_: "or"}[_join]
     for _prefix in ("", "r"):
         setattr(
             Symbol,
             f"__{_prefix}{_name}__",
-            lambda self, other, join=_join, template=_template: compared(
+            lambda self, other, join=_join, template=_template: compare(
                 join, template, self, other
             ),
         )

@@ -1,4 +1,4 @@
-"""The layers of a graph: which results belong together, from the data to the loss."""
+"""Group the results of a graph into layers, from the data to the loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.graph import ordered
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
@@ -21,7 +21,7 @@ class Layer:
     """Results that belong together, and the parameters that they are computed with.
 
     - `number`: 1 for the layer next to the data, and so on; the loss comes last
-    - `name`: where its parameters are in the model ("layers.0"), "layer 1" without a model; "loss"
+    - `name`: the path of its parameters in the model ("layers.0"); "layer 1" without one; "loss"
     - `parameters`: the leaves that its results read, in the order in which they are read
     - `results`: in the order in which they were computed; the last one is the layer's output
     """
@@ -32,18 +32,18 @@ class Layer:
     results: tuple[Value, ...]
 
     def __contains__(self, value: object) -> bool:
-        """Whether this is one of the layer's results."""
+        """Return whether this is one of the layer's results."""
         return value in self._results
 
     def reads(self, value: Value) -> bool:
-        """Whether this result is computed from a parameter of the layer."""
+        """Return whether this result is computed from a parameter of the layer."""
         record = value.record
         operands = record.operands if record is not None else ()
         return any(type(x) is Value and x in self._parameters for x in operands)
 
     @cached_property
     def _results(self) -> Set[object]:
-        """As a set: `in` a tuple would compare numbers, and take long."""
+        """The results as a set: `in` on a tuple would compare numbers, and be slow."""
         return set(self.results)
 
     @cached_property
@@ -52,27 +52,27 @@ class Layer:
 
     @property
     def output(self) -> Value:
-        """What the layer hands on."""
+        """The last result, which the next layer reads."""
         return self.results[-1]
 
 
 def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
-    """The layers of the graph of a loss, the one next to the data first, the loss itself last.
+    """Return the layers of the graph of a loss: the one next to the data first, the loss last.
 
-    A layer begins where a parameter multiplies (or in any way but a sum joins) what came before:
-    so it is a weight with its bias and its activation, whether a graph holds arrays or scalars,
-    and whether a `Module` computed it or not. The last layer, named "loss", is what follows the
-    last parameter from where the target comes in. A shared parameter is in each layer that reads
-    it. `model` gives the layers the names of its modules.
+    A layer starts where a parameter multiplies what came before, or joins it in any other way than
+    by a sum. So a layer is a weight with its bias and its activation, in graphs of arrays and of
+    scalars, with and without a `Module`. The last layer, named "loss", begins after the last
+    parameter, where the target comes in. A shared parameter is in each layer that reads it.
+    `model` gives the layers the names of its modules.
 
-    Raises `ArgumentError` where the loss has no graph, or shares no parameter with the model.
+    Raises `ArgumentError` if the loss has no graph, or was not computed with the model.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
     >>> loss = tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1)))
     >>> [(layer.name, len(layer.results)) for layer in layers_of(loss, model)]
     [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
     """
-    order = ordered([loss])[::-1]
+    order = topological_order([loss])[::-1]
     results = [value for value in order if value.record is not None]
     if not results:
         raise ArgumentError(f"loss must be a Value computed from others, got the leaf {loss!r:.60}")
@@ -85,7 +85,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         )
     number: dict[Value, int] = {}
     reads: dict[Value, dict[Value, None]] = {}
-    made: dict[Value, list[Value]] = {}  # of parameters alone: a reshaped bias, a penalty
+    made: dict[Value, list[Value]] = {}  # from parameters alone: a reshaped bias, a penalty
     readers: dict[Value, list[Value]] = {}  # of those
     for value in results:
         operation, operands, _, _ = value.record  # type: ignore[misc]
@@ -93,7 +93,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         for x in of:
             if x in made:
                 readers.setdefault(x, []).append(value)
-        if value is not loss and _of_parameters_alone(value, leaves, made):
+        if value is not loss and _reads_parameters_only(value, leaves, made):
             made[value] = of
             continue
         own = _parameters_in(of, leaves, made)
@@ -103,7 +103,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
         number[value] = level
         reads[value] = own
     at_the_end = _loss_part(results, leaves, made.keys())
-    for x in reversed(made):  # each joins the earliest that reads it, so that nothing leads back
+    for x in reversed(made):  # into the layer of the first reader, so that no edge leads back
         number[x] = min(number[value] for value in readers[x])
         if at_the_end.issuperset(readers[x]):
             at_the_end.add(x)
@@ -114,7 +114,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
             members.setdefault(number[value], []).append(value)
             read.setdefault(number[value], {}).update(reads.get(value, {}))
     layers = [
-        Layer(level, _name(level, read[level], paths), tuple(read[level]), tuple(m))
+        Layer(level, _layer_name(level, read[level], paths), tuple(read[level]), tuple(m))
         for level, m in sorted(members.items())
     ]
     last = tuple(x for x in results if x in at_the_end)
@@ -122,7 +122,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
 
 
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:
-    """The path of each parameter in its model, on one line whatever its modules are called."""
+    """Return the path of each parameter in its model, escaped to a single printable line."""
     if model is None:
         return {}
     if not isinstance(model, Module):
@@ -136,7 +136,7 @@ def parameter_paths(model: Module | None) -> Mapping[Value, str]:
 def _parameters_in(
     operands: Sequence[Value], leaves: Set[Value], made: Mapping[Value, Sequence[Value]]
 ) -> dict[Value, None]:
-    """The leaves among operands, and those that what is made of parameters alone was made of."""
+    """Return the leaves among operands, including those behind results of parameters alone."""
     found: dict[Value, None] = {}
     seen: set[Value] = set()
     waiting = list(operands[::-1])
@@ -150,12 +150,11 @@ def _parameters_in(
     return found
 
 
-def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
-    """Whether a result is a parameter in another form, or a penalty on parameters.
+def _reads_parameters_only(value: Value, leaves: Set[Value], made: Mapping[Value, Any]) -> bool:
+    """Return whether a result is a parameter in another form, or a penalty on parameters.
 
-    It then waits for the result that it joins. A number may be an exponent, or a factor of what
-    is a penalty already, or of a matrix; beside any other leaf it may be the data of a graph of
-    scalars.
+    It then belongs to the layer of its first reader. A number may be an exponent, or a factor of a
+    penalty or of a matrix; beside any other leaf it may be the data of a graph of scalars.
     """
     operation, operands, _, options = value.record  # type: ignore[misc]
     of = {x for x in operands if type(x) is Value}
@@ -169,8 +168,8 @@ def _of_parameters_alone(value: Value, leaves: Set[Value], made: Mapping[Value, 
 
 
 def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -> set[Value]:
-    """From the results that lead to no parameter any more, those from the target on."""
-    before: set[Value] = set()  # results that a parameter is yet to meet
+    """Return the results after the last parameter, from the one that reads the target."""
+    before: set[Value] = set()  # results that a parameter joins later
     reading: set[Value] = set()
     for value in reversed(results):
         operation, operands, _, _ = value.record  # type: ignore[misc]
@@ -184,20 +183,20 @@ def _loss_part(results: Sequence[Value], leaves: Set[Value], made: Set[Value]) -
         if value not in before and value not in reading:
             operands = value.record.operands  # type: ignore[union-attr]
             after = any(type(x) is Value and x in ends for x in operands)
-            if after or _takes_a_target(value) or value is results[-1]:
+            if after or _has_target(value) or value is results[-1]:
                 ends.add(value)
     return ends or {results[-1]}
 
 
-def _takes_a_target(value: Value) -> bool:
-    """Whether an operation compares: with an array that is no Value, or by a difference."""
+def _has_target(value: Value) -> bool:
+    """Return whether an operation compares: with a plain array, or by a difference."""
     operation, operands, _, options = value.record  # type: ignore[misc]
     plain: Sequence[Any] = [x for x in operands if type(x) is not Value]
     arrays = any(isinstance(x, np.ndarray) for x in [*plain, *options.values()])
     return arrays or operation.name == "subtract"
 
 
-def _name(level: int, read: Mapping[Value, None], paths: Mapping[Value, str]) -> str:
-    """A layer by where its parameters are."""
+def _layer_name(level: int, read: Mapping[Value, None], paths: Mapping[Value, str]) -> str:
+    """Return the name of a layer: the path of its parameters, or its number."""
     found = [paths[x].rpartition(".")[0] for x in read if x in paths]
     return ", ".join(dict.fromkeys(name for name in found if name)) or f"layer {level}"

@@ -1,4 +1,4 @@
-"""A recorded graph computed again with other numbers in it, without touching the graph."""
+"""Evaluate a recorded graph again with other numbers, without touching the graph."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ...core.graph import ordered
+from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import GraphError
 from ...support.errstate import silent
 
 
 class Replay:
-    """The numbers of a graph as functions of those of some of its Values.
+    """The numbers of a graph as functions of the numbers of some of its Values.
 
-    `at` gives Values other numbers (leaves or results, of the same shape and dtype): what was
-    computed from them is computed again by the recorded operations, with the recorded options and
-    constants (a dropout mask stays the one that was drawn). The graph is left as it is.
+    `at` takes other numbers for Values (leaves or results), of the same shape and dtype. What
+    depends on them is computed again by the recorded operations, with the recorded options and
+    constants (a dropout mask stays the one that was drawn). The graph is not changed.
 
-    Raises `GraphError` where a Value is none of those that the outputs were computed from.
+    Raises `GraphError` if the outputs were not computed from one of the Values.
 
     >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
     >>> loss = (w * 3.0 + b) ** 2
@@ -31,12 +31,13 @@ class Replay:
 
     def __init__(self, *outputs: Value) -> None:
         self.outputs = outputs
-        self.order: Sequence[Value] = ordered(outputs)[::-1]  # operands before what reads them
+        # operands before what reads them
+        self.order: Sequence[Value] = topological_order(outputs)[::-1]
         self.known = set(self.order)
 
     @silent
     def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
-        """The numbers of all Values that change, and of the outputs."""
+        """Return the numbers of all Values that change, and of the outputs."""
         for value in numbers:
             if value not in self.known:
                 name = value.name or "a Value"
@@ -44,25 +45,25 @@ class Replay:
                     f"Replay.at: the outputs must be computed from the Values given, but do not "
                     f"depend on {name}"
                 )
-        starts = {value: _like(value, given) for value, given in numbers.items()}
-        now = run_again(self.order, starts, finished=_like)
+        starts = {value: _match_form(value, given) for value, given in numbers.items()}
+        now = rerun(self.order, starts, finish=_match_form)
         return now | {out: out._content for out in self.outputs if out not in now}
 
 
-def run_again(
+def rerun(
     order: Iterable[Value],
     starts: Mapping[Value, Any],
     *,
     constant: Callable[[Any, Any], Any] = lambda x, number: number,
-    finished: Callable[[Value, Any], Any] = lambda value, out: out,
+    finish: Callable[[Value, Any], Any] = lambda value, out: out,
 ) -> dict[Value, Any]:
-    """Recorded operations once more, from other numbers (or from Values: then they are recorded).
+    """Run recorded operations again from other numbers (or from Values: then they are recorded).
 
-    `order` has operands before what reads them. What does not depend on `starts` is not computed:
-    `constant` gives its number, from the operand and the recorded number; `finished` brings each
-    result into its form.
+    `order` has operands before their readers. Whatever does not depend on `starts` is not computed:
+    `constant` returns its number from the operand and the recorded number. `finish` converts each
+    result.
 
-    Raises `GraphError` where a compiled function is among the operations.
+    Raises `GraphError` if a compiled function is among the operations.
     """
     now = dict(starts)
     for value in order:
@@ -82,12 +83,12 @@ def run_again(
                     f"{operation.name} is a compiled function: its steps are not in the graph; "
                     "call it without tg.compile to look inside"
                 ) from None
-            now[value] = finished(value, out)
+            now[value] = finish(value, out)
     return now
 
 
-def _like(value: Value, given: Any) -> Any:
-    """Numbers in the form of a Value's own."""
+def _match_form(value: Value, given: Any) -> Any:
+    """Return numbers with the type, dtype and shape of a Value's own."""
     content = value._content
     if type(content) is float:
         return float(given)
@@ -100,13 +101,13 @@ def _like(value: Value, given: Any) -> Any:
     return array if type(content) is np.ndarray else array[()]
 
 
-def recorded_leaves(order: Iterable[Value]) -> dict[Value, Any]:
-    """The leaves of a graph with the numbers that it recorded: they may have changed since.
+def leaf_numbers(order: Iterable[Value]) -> dict[Value, Any]:
+    """Return the leaves of a graph with the recorded numbers, which may have changed since.
 
     >>> w = Value(2.0)
     >>> loss = w * 3.0
     >>> w.data = 5.0
-    >>> recorded_leaves([w, loss])[w]
+    >>> leaf_numbers([w, loss])[w]
     2.0
     """
     found: dict[Value, Any] = {}

@@ -1,1 +1,1 @@
-"""How the weights of each layer affect the loss."""
+"""Measure how the weights of each layer affect the loss."""

@@ -1,4 +1,4 @@
-"""The slopes of activations: what a gradient is multiplied by where it passes through them."""
+"""The slopes of activations: the factors of a gradient that passes through them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ...core.chain_rule import pull_back
 from ...core.primitive import PRIMITIVES
 from ...support.abstract_array import Array
 from ..graphs.layers import Layer
-from .float64_graph import Recorded
-from .units import by_units, has_kernels
+from .float64_graph import Float64Graph
+from .units import has_kernels, split_by_unit
 
 
 @dataclass(frozen=True, eq=False)
 class Activation:
-    """An activation of a layer, and its slopes at the numbers of the moment.
+    """An activation of a layer, and its slopes at the current numbers.
 
-    - `operation`: its name ("tanh"); `slopes`: of the shape of its result
+    - `operation`: its name ("tanh"); `slopes`: an array with the shape of its result
     - `dead`: the units whose slope is exactly 0 in every row: no gradient passes through them
-    - `stuck`: those of the dead ones that get no gradient in any other way, such as a skip
-      connection past the activation: no weight into them learns
-    - `units`: how many there are
+    - `stuck`: the dead units that get no gradient by any other path, such as a skip connection past
+      the activation: the weights into them do not learn
+    - `units`: the number of units
     """
 
     operation: str
@@ -33,26 +33,26 @@ class Activation:
 
     @property
     def mean(self) -> float:
-        """The mean size of the slopes."""
+        """The mean magnitude of the slopes."""
         return float(np.mean(np.abs(self.slopes)))
 
     @property
     def most(self) -> float | None:
-        """The largest slope that this activation has anywhere, None where it is not known."""
+        """The largest slope that this activation has anywhere, None if it is not known."""
         operation = PRIMITIVES.get(self.operation)
         return None if operation is None else operation.max_slope
 
 
-def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
-    """The functions of one operand, entry by entry, among the results of a layer.
+def activations_of(graph: Float64Graph, layer: Layer) -> tuple[Activation, ...]:
+    """Return the elementwise functions of one operand among the results of a layer.
 
-    Those on numbers (a graph of scalars) are taken together by operation, each one a unit.
+    In a graph of scalars, the results of one operation are the units of one activation.
 
     >>> model = tg.nn.MLP(1, [2], 1, generator=0)
     >>> for parameter in model.parameters():
     ...     parameter.data = np.full(parameter.shape, -1.0)
-    >>> recorded = Recorded(tg.losses.mse(model(np.ones((3, 1))), np.ones((3, 1))), model)
-    >>> activations_of(recorded, recorded.layers[0])[0].dead
+    >>> graph = Float64Graph(tg.losses.mse(model(np.ones((3, 1))), np.ones((3, 1))), model)
+    >>> activations_of(graph, graph.layers[0])[0].dead
     (0, 1)
     """
     found = []
@@ -62,10 +62,10 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
         operation, operands, _, _ = value.record  # type: ignore[misc]
         if operation.kind != "elementwise" or len(operands) != 1:
             continue
-        twin, source = recorded.twin[value], recorded.twin[operands[0]]
+        twin, source = graph.twin[value], graph.twin[operands[0]]
         ones = np.ones(twin.shape) if twin.shape else 1.0
         slopes = np.asarray(pull_back({twin: ones}, wanted={source})[source])
-        gradient = np.asarray(recorded.gradient(operands[0]))
+        gradient = np.asarray(graph.gradient(operands[0]))
         if not slopes.shape:
             scalars.setdefault(operation.name, []).append((slopes, gradient))
             continue
@@ -78,9 +78,9 @@ def activations_of(recorded: Recorded, layer: Layer) -> tuple[Activation, ...]:
 
 
 def _activation(operation: str, slopes: Array, gradient: Array, axis: int) -> Activation:
-    """An activation with its dead units found; `gradient` is that of its operand."""
-    by_unit = by_units(slopes, axis)
+    """Return an activation with its dead units; `gradient` is that of its operand."""
+    by_unit = split_by_unit(slopes, axis)
     dead = ~by_unit.any(axis=1)
-    stuck = dead & ~by_units(gradient, axis).any(axis=1)
+    stuck = dead & ~split_by_unit(gradient, axis).any(axis=1)
     named, lost = (tuple(int(i) for i in np.flatnonzero(units)) for units in (dead, stuck))
     return Activation(operation, slopes, named, lost, len(by_unit))

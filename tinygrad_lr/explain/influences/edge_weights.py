@@ -1,4 +1,4 @@
-"""The weights between the units of one layer and the next: what a drawing of a network shows."""
+"""The weights between the units of one layer and the next, as a drawing of a network shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from ...core.value import Value
 from ...support.abstract_array import Array
-from .float64_graph import Recorded
+from ...support.text_format import index_text
+from .float64_graph import Float64Graph
 from .units import Units
 
 
@@ -19,11 +20,11 @@ class Connections:
 
     - `before`, `after`: labels of the units; `before` is x[0], x[1], ... for the first layer
     - `weights`, `gradients`: (units before, units after); 0 where `there` is False
-    - `there`: which edges there are
+    - `there`: which edges exist
     - `names`: of the parameter, or of all the parameters in a graph of scalars
     - `shape`: of the parameter, () in a graph of scalars
-    - `entries`: (units before, units after), which entry of the parameter stands on an edge, its
-      rows read one after another (of scalars, which parameter); -1 where there is none
+    - `entries`: (units before, units after), the flat index of the parameter's entry on each edge
+      (for scalars, the index of the parameter); -1 without an edge
     """
 
     before: tuple[str, ...]
@@ -36,17 +37,17 @@ class Connections:
     entries: Array
 
     def name(self, before: int, after: int) -> str:
-        """What the weight on an edge is called (W₁[0, 3]), "" where there is none."""
+        """Return the name of the weight on an edge (W₁[0, 3]), "" without one."""
         entry = int(self.entries[before, after])
         if entry < 0:
             return ""
         if not self.shape:
             return self.names[entry]
         index = np.unravel_index(entry, self.shape)
-        return f"{self.names[0]}[{', '.join(map(str, index))}]"
+        return self.names[0] + index_text(tuple(map(int, index)))
 
-    def places(self, parameter: str, index: tuple[int, ...]) -> list[tuple[int, int]]:
-        """The edges that an entry of a parameter stands on."""
+    def edges_of(self, parameter: str, index: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Return the edges whose weight is this entry of a parameter."""
         if parameter not in self.names or len(index) != len(self.shape):
             return []
         entry = (
@@ -55,57 +56,57 @@ class Connections:
         return [(int(i), int(j)) for i, j in np.argwhere(self.entries == entry)]
 
 
-def connections_of(recorded: Recorded, layer: int) -> Connections | None:
-    """The edges into the units of a layer (counted from 0), None where there are none.
+def connections_of(graph: Float64Graph, layer: int) -> Connections | None:
+    """Return the edges into the units of a layer (counted from 0), None if there are none.
 
-    A matrix of shape (units before, units after), or the other way round in W @ x, gives all edges
-    between them, a vector those into a single unit, or (a scale) those from each unit to itself;
-    in a graph of scalars an edge is a product of a leaf and a unit. Where a result passes by, its
-    edges carry no weight.
+    A matrix of shape (units before, units after), or its transpose in W @ x, has all edges between
+    them. A vector has those into a single unit, or (a scale) those from each unit to itself. In a
+    graph of scalars an edge is a product of a leaf and a unit. The edges of a result that bypasses
+    the layer carry no weight.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
-    >>> recorded = Recorded(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
-    >>> edges = connections_of(recorded, 0)
+    >>> graph = Float64Graph(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
+    >>> edges = connections_of(graph, 0)
     >>> edges.before, edges.after, edges.name(1, 2)
     (('x[0]', 'x[1]'), ('h₁[0]', 'h₁[1]', 'h₁[2]'), 'W₁[1, 2]')
     """
-    after = Units(recorded, layer)
-    before = Units(recorded, layer - 1) if layer else None
-    parameters = recorded.layers[layer].parameters
+    after = Units(graph, layer)
+    before = Units(graph, layer - 1) if layer else None
+    parameters = graph.layers[layer].parameters
     if all(x.shape == () for x in parameters):
-        return _scalars(recorded, layer, before, after)
-    known = [x for x in parameters if x in recorded.names.paths] or parameters
+        return _scalars(graph, layer, before, after)
+    known = [x for x in parameters if x in graph.names.paths] or parameters
     arrays = [x for x in known if x.ndim == 2] or [
         x for x in known if x.ndim == 1 and all(y.ndim < 2 for y in known)
     ]
     found = []
     for value in arrays:
-        for upright in _ways(recorded, layer, value):
+        for upright in _orientations(graph, layer, value):
             block = _block(value.shape if upright else value.shape[::-1], before, after)
             if block is not None:
                 found.append((value, block, upright))
-    if len(found) != 1:  # of several, as in attention, none is the weight of an edge
+    if len(found) != 1:  # with several, as in attention, none is the weight of an edge
         return None
     value, block, upright = found[0]
-    return _array(recorded, value, before, after, block[:2], upright, block[2] > 1)
+    return _array(graph, value, before, after, block[:2], upright, block[2] > 1)
 
 
-def _ways(recorded: Recorded, layer: int, value: Value) -> set[bool]:
-    """Whether the rows of a matrix stand for the units before a layer (x @ W), or not (W @ x).
+def _orientations(graph: Float64Graph, layer: int, value: Value) -> set[bool]:
+    """Return whether the rows of a matrix are the units before a layer (x @ W), or not (W @ x).
 
-    Empty where it is read in any other way: then no entry of it is the weight of an edge.
+    Empty if it is used in any other way: then no entry of it is the weight of an edge.
     """
     found: set[bool] = set()
-    for x in recorded.layers[layer].results:
+    for x in graph.layers[layer].results:
         operation, operands, numbers, _ = x.record  # type: ignore[misc]
-        for place, operand in enumerate(operands):
+        for position, operand in enumerate(operands):
             if operand is not value:
                 continue
             if operation.matrix_product:
                 turned = value.ndim == 2 and np.ndim(numbers[1]) == 1
-                found |= {True} if place == 1 else {False} if turned else set()
+                found |= {True} if position == 1 else {False} if turned else set()
             elif operation.name == "transpose_to" and value.ndim == 2:
-                found |= {not upright for upright in _ways(recorded, layer, x)}
+                found |= {not upright for upright in _orientations(graph, layer, x)}
             elif operation.name == ("getitem_at" if value.ndim == 2 else "multiply"):
                 found.add(True)
     return found if len(found) < 2 else set()
@@ -114,10 +115,10 @@ def _ways(recorded: Recorded, layer: int, value: Value) -> set[bool]:
 def _block(
     shape: tuple[int, ...], before: Units | None, after: Units
 ) -> tuple[int, int, int] | None:
-    """Where the edges of a parameter begin: at which unit before a layer, and at which of its own.
+    """Return the first unit before a layer, and the first of the layer, that a parameter connects.
 
-    The third is how many units the result has that it leads to. A vector is a matrix of one column
-    where the layer has one unit, else a scale of each unit.
+    The third number is the count of units of the result that it leads to. A vector is a matrix of
+    one column if the layer has one unit, else a scale of each unit.
     """
     own = [x for x in after.cut if before is None or not any(x is y for y in before.cut)]
     columns = {shape[-1], 1} if len(shape) == 1 else {shape[1]}
@@ -136,7 +137,7 @@ def _block(
 
 
 def _array(
-    recorded: Recorded,
+    graph: Float64Graph,
     value: Value,
     before: Units | None,
     after: Units,
@@ -144,9 +145,9 @@ def _array(
     upright: bool,
     scale: bool,
 ) -> Connections:
-    """The edges of a matrix, or of a scale, and those of what passes by."""
-    data = np.asarray(recorded.twin[value]._content)
-    gradient = np.asarray(recorded.gradient(value))
+    """Return the edges of a matrix, or of a scale, and those of results that bypass the layer."""
+    data = np.asarray(graph.twin[value]._content)
+    gradient = np.asarray(graph.gradient(value))
     names = before.labels if before else [f"x[{i}]" for i in range(data.shape[not upright])]
     entries = np.full((len(names), len(after.labels)), -1)
     numbered: Array = np.arange(data.size)
@@ -169,16 +170,16 @@ def _array(
                 there[before.start(x) + steps, after.start(x) + steps] = True
     return Connections(
         tuple(names), tuple(after.labels), weights, gradients, there,
-        (recorded.names.text(value),), value.shape, entries,
+        (graph.names.text(value),), value.shape, entries,
     )  # fmt: skip
 
 
 def _scalars(
-    recorded: Recorded, layer: int, before: Units | None, after: Units
+    graph: Float64Graph, layer: int, before: Units | None, after: Units
 ) -> Connections | None:
-    """The edges of a graph of scalars: the products that each unit is the sum of."""
-    members = set(recorded.layers[layer].results)
-    parameters = set(recorded.layers[layer].parameters)
+    """Return the edges of a graph of scalars: the products whose sum is each unit."""
+    members = set(graph.layers[layer].results)
+    parameters = set(graph.layers[layer].parameters)
     edges: list[tuple[int, int, Value]] = []
     for column, unit in enumerate(after.cut):
         position = 0
@@ -203,10 +204,10 @@ def _scalars(
     shape = (len(names), len(after.labels))
     weights, gradients, entries = np.zeros(shape), np.zeros(shape), np.full(shape, -1)
     for number, (row, column, leaf) in enumerate(edges):
-        weights[row, column] = float(recorded.twin[leaf]._content)
-        gradients[row, column] = float(recorded.gradient(leaf))
+        weights[row, column] = float(graph.twin[leaf]._content)
+        gradients[row, column] = float(graph.gradient(leaf))
         entries[row, column] = number
-    of_edges = tuple(recorded.names.text(leaf) for _, _, leaf in edges)
+    of_edges = tuple(graph.names.text(leaf) for _, _, leaf in edges)
     return Connections(
         tuple(names), tuple(after.labels), weights, gradients, entries >= 0,
         of_edges, (), entries,
@@ -214,7 +215,7 @@ def _scalars(
 
 
 def _products(unit: Value, members: Sequence[Value] | set[Value]) -> Iterator[Value]:
-    """The products with a leaf that a result of a layer is computed from, in their order."""
+    """Yield the products with a leaf that a result of a layer is computed from, oldest first."""
     seen: set[Value] = set()
     waiting = [unit]
     found = []

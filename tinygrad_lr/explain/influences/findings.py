@@ -1,4 +1,4 @@
-"""What the numbers of an influence mean, in sentences: vanishing, exploding, dead units."""
+"""Interpret the numbers of an influence in sentences: vanishing, exploding, dead units."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from ...support.text_format import number_text
 from .model import InfluenceData, LayerInfluence
 
 VANISHES, EXPLODES = 1e-3, 1e3
-"""dL/dh of the first layer over that of the last one: where it is called vanishing, exploding."""
+"""Bounds on dL/dh of the first layer over that of the last: vanishing below, exploding above."""
 
-MOST_NAMED = 8  # dead units that are named one by one
+MAX_NAMED = 8  # dead units listed one by one
 
 
 def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
-    """The sentences: what becomes of the gradient on its way, which units are dead, what mixes."""
-    return (*_course(influence), *_dead(influence), *_mixed(influence), *_bounded(influence))
+    """Return sentences on the gradient through depth, dead units, and rows that mix."""
+    return (
+        *_describe_trend(influence),
+        *_dead(influence),
+        *_mixed(influence),
+        *_too_large(influence),
+    )
 
 
-def course_of(influence: InfluenceData) -> str:
-    """What becomes of the gradient from the last layer to the first one.
+def gradient_trend(influence: InfluenceData) -> str:
+    """Classify the change of the gradient from the last layer to the first one.
 
-    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" between; "is zero",
-    "is not finite"; "" where there is one layer only.
+    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" in between; "is zero";
+    "is not finite"; "" for a single layer.
     """
     if len(influence.layers) < 2:
         return ""
@@ -37,18 +42,18 @@ def course_of(influence: InfluenceData) -> str:
     return "vanishes" if ratio < VANISHES else "explodes" if ratio > EXPLODES else "stays"
 
 
-def _course(influence: InfluenceData) -> Iterator[str]:
-    """From how large to how large, and what made it so."""
-    course = course_of(influence)
-    if not course:
+def _describe_trend(influence: InfluenceData) -> Iterator[str]:
+    """Yield the sizes of the gradient at both ends, the cause, and a cure."""
+    trend = gradient_trend(influence)
+    if not trend:
         return
     first, last = influence.layers[0], influence.layers[-1]
     low, high = first.cotangent_norm, last.cotangent_norm
     ends = f"from {number_text(high, 2)} at {last.output} to {number_text(low, 2)} at"
-    if course == "is not finite":
+    if trend == "is not finite":
         layer = next(x for x in influence.layers[::-1] if not np.isfinite(x.cotangent_norm))
         yield f"The gradient is not finite, first at {layer.output} on the way down from the loss."
-    elif course == "is zero":
+    elif trend == "is zero":
         zero = next(x for x in influence.layers[::-1] if not x.cotangent_norm)
         yield (
             f"The gradient is exactly 0 from {zero.output} down: nothing there affects this loss, "
@@ -60,23 +65,23 @@ def _course(influence: InfluenceData) -> Iterator[str]:
         over = f"over {steps} layer{'s' * (steps > 1)}"
         each = f", by a factor of {rate} per layer" if steps > 1 else ""
         verb = "grows" if low > high else "shrinks"
-        told = f"The gradient {verb} {ends} {first.output} {over}{each}"
-        if course == "stays":
-            yield f"{told}: it neither vanishes nor explodes."
+        text = f"The gradient {verb} {ends} {first.output} {over}{each}"
+        if trend == "stays":
+            yield f"{text}: it neither vanishes nor explodes."
         else:
-            yield f"{told}: it {course}. {' '.join(_why(influence))}"
+            yield f"{text}: it {trend}. {' '.join(_why(influence))}"
             yield (
                 "A step hardly moves the first layers. What helps: relu, normalisation, skip "
                 "connections, or larger initial weights (tg.nn.init)."
-                if course == "vanishes"
+                if trend == "vanishes"
                 else "A step moves the first layers much too far. What helps: smaller initial "
                 "weights (tg.nn.init), normalisation, or clip_norm= in tg.fit."
             )
 
 
 def _why(influence: InfluenceData) -> Iterator[str]:
-    """The slopes of the activations and the sizes of the weights that were multiplied."""
-    above = influence.layers[1:]  # whose factors are in the product
+    """Yield the slopes of the activations and the sizes of the weights in the product."""
+    above = influence.layers[1:]  # their factors are in the product
     slopes: dict[str, list[float]] = {}
     most: dict[str, float | None] = {}
     for layer in above:
@@ -109,14 +114,14 @@ def _why(influence: InfluenceData) -> Iterator[str]:
 
 
 def _dead(influence: InfluenceData) -> Iterator[str]:
-    """Units that pass no gradient, by name."""
+    """Yield a sentence on the units of each layer that pass no gradient."""
     rows = "" if influence.batch is None else f" in all {influence.batch} rows"
     for layer in influence.layers:
         for activation in layer.activations:
             dead = activation.dead
             if dead:
-                named = ", ".join(map(str, dead[:MOST_NAMED]))
-                more = f" and {len(dead) - MOST_NAMED} more" if len(dead) > MOST_NAMED else ""
+                named = ", ".join(map(str, dead[:MAX_NAMED]))
+                more = f" and {len(dead) - MAX_NAMED} more" if len(dead) > MAX_NAMED else ""
                 one = len(dead) == 1
                 learns = (
                     f", and the weights into {_them(one)} do not learn"
@@ -140,17 +145,17 @@ def _them(one: bool) -> str:
 
 
 def _mixed(influence: InfluenceData) -> Iterator[str]:
-    """Layers whose rows mix, so that there is one Jacobian for the whole batch."""
+    """Yield the layers in which rows mix, so that the whole batch has one Jacobian."""
     mixed = [x for x in influence.layers if x.factor and x.factor.rows is None]
     if influence.batch is not None and mixed:
         yield (
-            f"In {_listed(mixed)} the rows of the batch mix (as in batch normalisation), or have "
+            f"In {_join_names(mixed)}, rows of the batch mix (as in batch normalisation) or have "
             "an axis of their own: the Jacobian there is that of the whole batch."
         )
 
 
-def _bounded(influence: InfluenceData) -> Iterator[str]:
-    """Layers whose Jacobians were too large to write out."""
+def _too_large(influence: InfluenceData) -> Iterator[str]:
+    """Yield the layers whose Jacobians were too large to compute in full."""
     bounded = [
         x
         for x in influence.layers
@@ -158,10 +163,11 @@ def _bounded(influence: InfluenceData) -> Iterator[str]:
     ]
     if bounded:
         yield (
-            f"At {_listed(bounded)} a Jacobian is too large to write out: the largest singular "
-            "values are found by matrix-vector products, and the Frobenius norm is an estimate (≈)."
+            f"At {_join_names(bounded)}, a Jacobian is too large to compute in full: the largest "
+            "singular values come from matrix-vector products, and the Frobenius norm is an "
+            "estimate (≈)."
         )
 
 
-def _listed(layers: list[LayerInfluence]) -> str:
+def _join_names(layers: list[LayerInfluence]) -> str:
     return ", ".join(layer.name for layer in layers)

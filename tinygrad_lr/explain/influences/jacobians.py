@@ -1,4 +1,4 @@
-"""Jacobians between the layers of a recorded graph: matrices by row of the batch, and spectra."""
+"""Compute Jacobians between the layers of a graph: matrices by row of the batch, and spectra."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ from .float64_graph import Segment
 
 Product = Callable[[Array], Array]
 
-MOST_PASSES = 512  # backward or forward passes for one Jacobian; a wider one is not written out
-MOST_ENTRIES = 1 << 24  # of all the matrices of one Jacobian
-LEADING, LANCZOS_STEPS, PROBES = 6, 60, 64  # what is found of a wider one, and how
+MAX_PASSES = 512  # passes for one Jacobian; a wider one is not computed in full
+MAX_ENTRIES = 1 << 24  # in all matrices of one Jacobian
+LEADING, LANCZOS_STEPS, PROBES = 6, 60, 64  # singular values of a wider one, and effort
 
 
 @dataclass(frozen=True, eq=False)
 class Jacobian:
-    """How what one layer hands on changes with what another one did, at these rows of the batch.
+    """The derivative of one layer's output with respect to another's, at rows of the batch.
 
-    - `shape`: (numbers that change, numbers that are changed) of a row; of the whole batch where
-      its rows mix
-    - `rows`: the rows of the batch that were looked at; None where rows mix, so that there is one
+    - `shape`: (outputs, inputs) of one row; of the whole batch if its rows mix
+    - `rows`: the rows of the batch that were computed; None if rows mix, so that there is one
       matrix for all of them
-    - `matrices`: (rows, *shape), or None where there is no room: beyond 512 passes, or 2²⁴
-      entries
+    - `matrices`: (rows, *shape), or None if it is too large: beyond 512 passes, or 2²⁴ entries
     - `singular_values`: (rows, all or the 6 largest ones), the largest first; beyond the bound
-      they are found by 60 steps of Golub, Kahan and Lanczos's bidiagonalisation with full
-      reorthogonalisation, which sees the matrix by products only
-    - `frobenius`: (rows,); beyond the bound estimated by 64 random products (Hutchinson), which
-      is right to about a tenth
+      computed by 60 steps of Golub-Kahan-Lanczos bidiagonalisation with full
+      reorthogonalisation, which only needs products with the matrix
+    - `frobenius`: (rows,); beyond the bound estimated by 64 random products (Hutchinson), with an
+      error of about a tenth
 
     Sources: Golub and Kahan, "Calculating the singular values and pseudo-inverse of a matrix",
     SIAM J. Numer. Anal. B 2 (1965); Hutchinson, Commun. Stat. Simul. 18 (1989).
@@ -49,20 +47,20 @@ class Jacobian:
 
     @property
     def exact(self) -> bool:
-        """Whether the matrices are written out, and the figures theirs."""
+        """Return whether the matrices were computed in full."""
         return self.matrices is not None
 
     @property
     def spectral(self) -> Array:
-        """The largest singular value of each row: what a gradient can be multiplied by at most."""
+        """The largest singular value of each row: the largest factor on a gradient."""
         return self.singular_values[:, 0]
 
 
 class Layout:
     """The numbers of a cut as a matrix with a row for each row of the batch, or with one row.
 
-    Numbers without an axis of rows that pass by all layers (a penalty on the weights) are left
-    aside where there are rows.
+    If there are rows, numbers without an axis of rows that bypass all layers (a penalty on the
+    weights) are left out.
     """
 
     def __init__(self, members: Sequence[Value], batch: int | None) -> None:
@@ -76,8 +74,8 @@ class Layout:
         ]
         self.width = sum(self.widths)
 
-    def joined(self, arrays: Sequence[Any]) -> Array:
-        """The matrix (rows, width) of the members' arrays."""
+    def join(self, arrays: Sequence[Any]) -> Array:
+        """Join the members' arrays into a matrix (rows, width)."""
         parts = [
             np.reshape(np.asarray(x, np.float64), (self.rows, width))
             for x, width, keep in zip(arrays, self.widths, self.kept, strict=True)
@@ -85,8 +83,8 @@ class Layout:
         ]
         return np.concatenate(parts, axis=1)
 
-    def parted(self, matrix: Array) -> list[Any]:
-        """The members' arrays of a matrix (rows, width)."""
+    def split(self, matrix: Array) -> list[Any]:
+        """Split a matrix (rows, width) into the members' arrays."""
         ends = np.cumsum(self.widths)
         return [
             np.reshape(matrix[:, end - width : end], shape)[()] if keep else np.zeros(shape)[()]
@@ -99,7 +97,7 @@ class Layout:
 class Factor:
     """One factor of the chain rule, dL/dh = (∂h⁺/∂h)ᵀ·dL/dh⁺, as products by rows.
 
-    `batch` is the number of rows, None where the results have no axis of rows in common.
+    `batch` is the number of rows, None if the results share no axis of rows.
     """
 
     def __init__(self, segment: Segment, batch: int | None) -> None:
@@ -108,7 +106,7 @@ class Factor:
 
     @cached_property
     def mixes(self) -> bool:
-        """Whether a row of what comes out depends on other rows of what comes in."""
+        """Return whether a row of the outputs depends on other rows of the inputs."""
         if self._batch is None:
             return True
         before, after = self.layouts(self._batch)
@@ -121,18 +119,18 @@ class Factor:
         for row in dict.fromkeys((0, self._batch // 2, self._batch - 1)):
             start = np.zeros((after.rows, after.width))
             start[row] = random.uniform(1, 2, after.width)
-            reached = before.joined(self.segment.pull(after.parted(start)))
+            reached = before.join(self.segment.pull(after.split(start)))
             if np.delete(reached, row, axis=0).any():
                 return True
         return False
 
     def layouts(self, batch: int | None) -> tuple[Layout, Layout]:
-        """How what comes in and what goes out lie in matrices."""
+        """Return the layouts of inputs and outputs as matrices."""
         return Layout(self.segment.before, batch), Layout(self.segment.after, batch)
 
 
 class Chain:
-    """Factors one after another: their product, by rows where none of them mixes rows."""
+    """The product of consecutive factors, by rows if none of them mixes rows."""
 
     def __init__(self, factors: Sequence[Factor], batch: int | None) -> None:
         mixes = batch is None or any(factor.mixes for factor in factors)
@@ -142,24 +140,24 @@ class Chain:
         self.before, self.after = layouts[0][0], layouts[-1][1]
 
     def pull(self, matrix: Array) -> Array:
-        """Jᵀ·g for each row: (rows, numbers that are changed) to (rows, numbers that change)."""
+        """Return Jᵀ·g for each row: (rows, outputs) to (rows, inputs)."""
         for factor, (before, after) in reversed(self._factors):
-            matrix = before.joined(factor.segment.pull(after.parted(matrix)))
+            matrix = before.join(factor.segment.pull(after.split(matrix)))
         return matrix
 
     def push(self, matrix: Array) -> Array:
-        """J·t for each row."""
+        """Return J·t for each row."""
         for factor, (before, after) in self._factors:
-            matrix = after.joined(factor.segment.push(before.parted(matrix)))
+            matrix = after.join(factor.segment.push(before.split(matrix)))
         return matrix
 
     @silent
     def jacobian(self, rows: Sequence[int]) -> Jacobian:
-        """The Jacobians at these rows of the batch, written out where there is room."""
+        """Return the Jacobians at these rows of the batch, in full unless they are too large."""
         chosen = list(rows) if self.batch is not None else [0]
         shape = (self.after.width, self.before.width)
         named = tuple(rows) if self.batch is not None else None
-        fits = min(shape) <= MOST_PASSES and len(chosen) * shape[0] * shape[1] <= MOST_ENTRIES
+        fits = min(shape) <= MAX_PASSES and len(chosen) * shape[0] * shape[1] <= MAX_ENTRIES
         if not fits:
             return Jacobian(shape, named, None, *self._leading(chosen))
         matrices = self.matrices(chosen)
@@ -167,7 +165,7 @@ class Chain:
 
     @silent
     def matrices(self, chosen: Sequence[int]) -> Array:
-        """(rows, numbers that change, numbers that are changed): a pass for each of the fewer."""
+        """Return (rows, outputs, inputs), by one pass for each of the smaller of the two."""
         pushing = self.before.width < self.after.width
         start, product = (self.before, self.push) if pushing else (self.after, self.pull)
         units = []
@@ -177,11 +175,11 @@ class Chain:
             units.append(product(seeds)[list(chosen)])
         if not units:
             return np.zeros((len(chosen), self.after.width, self.before.width))
-        found = np.stack(units, axis=1)  # (rows, units, numbers of the other side)
+        found = np.stack(units, axis=1)  # (rows, units, the other side)
         return found.transpose(0, 2, 1) if pushing else found
 
     def _leading(self, chosen: Sequence[int]) -> tuple[Array, Array]:
-        """The largest singular values, and an estimate of the Frobenius norm."""
+        """Return the largest singular values, and an estimate of the Frobenius norm."""
 
         def only(product: Product, layout: Layout) -> Product:
             def call(x: Array) -> Array:
@@ -203,8 +201,8 @@ class Chain:
 
 
 @silent
-def multiplied(after: Jacobian, before: Jacobian) -> Jacobian | None:
-    """The product of two Jacobians that are written out at the same rows; None of any others."""
+def multiply(after: Jacobian, before: Jacobian) -> Jacobian | None:
+    """Return the product of two full Jacobians at the same rows, or None for any others."""
     if after.matrices is None or before.matrices is None or after.rows != before.rows:
         return None
     product = after.matrices @ before.matrices
@@ -212,7 +210,7 @@ def multiplied(after: Jacobian, before: Jacobian) -> Jacobian | None:
 
 
 def spectrum(matrices: Array) -> tuple[Array, Array]:
-    """The singular values (rows, k) and the Frobenius norms (rows,) of written-out matrices.
+    """Return the singular values (rows, k) and the Frobenius norms (rows,) of matrices.
 
     >>> values, frobenius = spectrum(np.array([[[3.0, 0.0], [0.0, 4.0]]]))
     >>> values.tolist(), frobenius.tolist()
@@ -230,10 +228,10 @@ def spectrum(matrices: Array) -> tuple[Array, Array]:
 def leading_singular_values(
     push: Product, pull: Product, start: Array, steps: int = LANCZOS_STEPS
 ) -> Array:
-    """The singular values of linear maps x -> push(x), each row of `start` (rows, n) its own.
+    """Return the singular values of linear maps x -> push(x), one map for each row of `start`.
 
-    Golub, Kahan and Lanczos: A·V = U·B with B bidiagonal, whose singular values come close to
-    those of A, the largest ones first. Shape (rows, steps).
+    Golub-Kahan-Lanczos: A·V = U·B with B bidiagonal, whose singular values approximate those of A,
+    the largest ones best. Shape (rows, steps).
 
     >>> a = np.diag([5.0, 2.0, 1.0])
     >>> values = leading_singular_values(lambda x: x @ a.T, lambda x: x @ a, np.ones((1, 3)), 3)
@@ -242,41 +240,41 @@ def leading_singular_values(
     """
     count = len(start)
     steps = min(steps, start.shape[1])
-    right = [normed(start)[0]]  # orthonormal vectors of each row
+    right = [normalize_rows(start)[0]]  # orthonormal vectors of each row
     left: list[Array] = []
     bidiagonal = np.zeros((count, steps, steps))
     for j in range(steps):
-        u, bidiagonal[:, j, j] = normed(orthogonal(push(right[j]), left))
+        u, bidiagonal[:, j, j] = normalize_rows(orthogonalize(push(right[j]), left))
         left.append(u)
         if j + 1 < steps:
-            v, bidiagonal[:, j, j + 1] = normed(orthogonal(pull(u), right))
+            v, bidiagonal[:, j, j + 1] = normalize_rows(orthogonalize(pull(u), right))
             right.append(v)
     if not np.isfinite(bidiagonal).all():
         return np.full((count, steps), np.nan)
     return np.asarray(np.linalg.svd(bidiagonal, compute_uv=False))
 
 
-def orthogonal(x: Array, basis: Sequence[Array]) -> Array:
-    """Each row without its part along the vectors of the basis; twice, against rounding."""
+def orthogonalize(x: Array, basis: Sequence[Array]) -> Array:
+    """Remove from each row its part along the vectors of the basis; twice, against rounding."""
     for _ in range(2):
         for b in basis:
             x = x - np.sum(x * b, axis=1, keepdims=True) * b
     return x
 
 
-def normed(x: Array) -> tuple[Array, Array]:
-    """Each row divided by its length, and the length; a row of zeros stays one."""
-    length = np.linalg.norm(x, axis=1)
-    tiny = length <= 1e-300
-    return x / np.where(tiny, 1.0, length)[:, None], np.where(tiny, 0.0, length)
+def normalize_rows(x: Array) -> tuple[Array, Array]:
+    """Divide each row by its norm, and return both; a row of zeros stays zero."""
+    euclidean_norm = np.linalg.norm(x, axis=1)
+    tiny = euclidean_norm <= 1e-300
+    return x / np.where(tiny, 1.0, euclidean_norm)[:, None], np.where(tiny, 0.0, euclidean_norm)
 
 
 @silent
-def length(numbers: Array) -> float:
-    """The root of the sum of squares, which themselves may be too large or too small for a float.
+def euclidean_norm(numbers: Array) -> float:
+    """Return the root of the sum of squares, even if the squares overflow or underflow.
 
-    >>> length(np.array([0.0, 3e200])), length(np.array([0.0, 4e-200])), length(np.zeros(2))
-    (3e+200, 4e-200, 0.0)
+    >>> [euclidean_norm(np.array([0.0, x])) for x in (3e200, 4e-200, 0.0)]
+    [3e+200, 4e-200, 0.0]
     """
     largest = float(np.max(np.abs(numbers), initial=0.0))
     if not largest or not np.isfinite(largest):

@@ -1,4 +1,4 @@
-"""How the weights of earlier layers affect the loss: `influence`, and what it finds."""
+"""Measure how the weights of earlier layers affect the loss: `influence`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ...support.errstate import silent
 from .activations import activations_of
 from .edge_weights import connections_of
 from .findings import describe_findings
-from .float64_graph import Recorded
-from .jacobians import Chain, Factor, Jacobian, multiplied
+from .float64_graph import Float64Graph
+from .jacobians import Chain, Factor, Jacobian, multiply
 from .model import InfluenceData, LayerInfluence, ParameterInfluence
 from .render import influence_html, influence_text
-from .selection import Entry, Weight, chosen_weights
+from .selection import Entry, Weight, select_weights
 from .units import Units
 from .weight import WeightInfluence
 
-MOST_NAMED = 3  # outputs of a layer
-MOST_ROWS = 4  # of the batch, whose Jacobians are looked at unless rows are named
+MAX_NAMED = 3  # outputs of a layer
+MAX_ROWS = 4  # of the batch, for the Jacobians, by default
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Influence(InfluenceData):
     """The result of `influence`: `layers`, the first one first, and the chosen `weights`.
 
-    - `loss`: its number; `batch`: the number of rows, None where there is no axis of rows
+    - `loss`: its number; `batch`: the number of rows, None without an axis of rows
 
     Its text is a table (`print` it, or look at it in a notebook); `findings` are sentences on
     what the numbers mean: whether the gradient vanishes or explodes on its way, and why.
@@ -65,33 +65,34 @@ def influence(
     nudge: float = 1e-3,
     rows: Sequence[int] | None = None,
 ) -> Influence:
-    """How the weights of each layer affect a loss: gradients, their factors, what a nudge does.
+    """Measure how the weights of each layer affect a loss: gradients, Jacobians, nudges.
 
-    By layer: dL/dW of each parameter, and the chain that makes it,
-    dL/dhₖ = (∂hₖ₊₁/∂hₖ)ᵀ · dL/dhₖ₊₁, from the loss down: the Jacobians (at `rows` of the batch,
-    up to 4 spread evenly unless they are named), their norms and singular values, and those of
-    their products. By weight: dL/dw, the curvature d²L/dw², the change of the loss that they
-    predict for a nudge, the change truly seen, and the part of each path from the weight to the
-    loss. All of it is computed from the recorded graph in float64, whatever the dtype of the
-    model, so the model is not called again; neither it, nor its gradients, modes and generators
-    are changed.
+    By layer: dL/dW of each parameter, and the chain that computes it,
+    dL/dhₖ = (∂hₖ₊₁/∂hₖ)ᵀ · dL/dhₖ₊₁, from the loss down: the Jacobians, their norms and singular
+    values, and those of their products. By weight: dL/dw, the curvature d²L/dw², the change of
+    the loss that they predict for a nudge, the change actually seen, and the share of each path
+    from the weight to the loss. All of it is computed from the recorded graph in float64, whatever
+    the dtype of the model, so the model is not called again, and its gradients, modes and
+    generators are not changed.
 
     - `model`: gives layers and parameters their names; None for a graph without one
-    - `loss`: the Value with one entry that was computed
-    - `weight`: the path or Value of a parameter, or (it, entry), or a list of those. Without an
-      entry, the one with the largest gradient; without anything, one weight of each layer (of 30
-      layers spread evenly, where there are more)
+    - `loss`: a computed Value with one entry
+    - `weight`: a parameter, by path or as a Value, or (parameter, entry), or a list of those.
+      Default entry: the one with the largest gradient; default weight: one of each layer (of 30
+      layers spread evenly, if there are more)
     - `at`: the entry of `weight`, as in `weight=W, at=(0, 3)`
-    - `nudge`: by how much the weight is moved, in its own units
+    - `nudge`: the change of the weight, in its own units
+    - `rows`: the rows of the batch for the Jacobians; default: up to 4, spread evenly
 
-    Where rows of the batch mix (batch normalisation, attention over rows), a Jacobian is that of
-    the whole batch. Jacobians of more than 512 numbers on both sides are not written out: their
-    6 largest singular values are found by products (see `Jacobian`). Paths are followed one by
-    one up to 256 (see `WeightInfluence.paths`); sums through units are always over all paths.
+    If rows of the batch mix (batch normalisation, attention over rows), a Jacobian is that of the
+    whole batch. Jacobians of more than 512 numbers on both sides are not computed in full: their
+    6 largest singular values come from matrix-vector products (see `Jacobian`). Up to 256 paths
+    are followed one by one (see `WeightInfluence.paths`); sums through units are always over all
+    paths.
 
-    Raises `ArgumentError` for a loss that was not computed with the model, and a weight or entry
-    that it does not have; `GraphError` where the loss has more than one entry, or was computed by
-    a compiled function.
+    Raises `ArgumentError` for a loss that was not computed with the model, and for a weight or
+    entry that it does not have; `GraphError` if the loss has more than one entry, or was computed
+    by a compiled function.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
@@ -108,20 +109,20 @@ def influence(
     >>> f"{w.predicted:.6e}, with curvature {w.predicted_with_curvature:.6e}, seen {w.seen:.6e}"
     '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
-    _checked(model, loss, nudge)
-    recorded = Recorded(loss, model)
-    chosen_rows = _rows(rows, recorded.batch)
-    layers = _layers(recorded, chosen_rows)
-    owner = {x: layer.name for layer in reversed(recorded.layers) for x in layer.parameters}
-    chosen = chosen_weights(recorded, weight, at)
+    _check_arguments(model, loss, nudge)
+    graph = Float64Graph(loss, model)
+    chosen_rows = _rows(rows, graph.batch)
+    layers = _layers(graph, chosen_rows)
+    owner = {x: layer.name for layer in reversed(graph.layers) for x in layer.parameters}
+    chosen = select_weights(graph, weight, at)
     weights = tuple(
-        WeightInfluence(recorded, value, index, float(nudge), owner.get(value, "loss"))
+        WeightInfluence(graph, value, index, float(nudge), owner.get(value, "loss"))
         for value, index in chosen
     )
-    return Influence(recorded.loss_at({}), recorded.batch, layers, weights)
+    return Influence(graph.loss_at({}), graph.batch, layers, weights)
 
 
-def _checked(model: object, loss: object, nudge: float) -> None:
+def _check_arguments(model: object, loss: object, nudge: float) -> None:
     """Raise `ArgumentError` unless these are a Module or None, a Value, and a number to move by."""
     if model is not None and not isinstance(model, Module):
         raise ArgumentError(
@@ -140,8 +141,8 @@ def _checked(model: object, loss: object, nudge: float) -> None:
         )
 
 
-def checked_influence(where: str, given: object, weight: object = 0) -> Influence:
-    """What `influence` found, and whether it has a weight of this number."""
+def check_influence(where: str, given: object, weight: object = 0) -> Influence:
+    """Return an `Influence` after checking it, and that it has a weight of this number."""
     if not isinstance(given, Influence):
         raise ArgumentError(
             f"{where}: influence must be an Influence, got {type(given).__name__}; pass "
@@ -157,9 +158,9 @@ def checked_influence(where: str, given: object, weight: object = 0) -> Influenc
 
 
 def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
-    """The rows whose Jacobians are looked at."""
+    """Return the rows of the batch whose Jacobians are computed."""
     if rows is None:
-        count = min(MOST_ROWS, batch or 1)
+        count = min(MAX_ROWS, batch or 1)
         return tuple(int(i) for i in np.linspace(0, (batch or 1) - 1, count).round())
     given = np.atleast_1d(np.asarray(rows))
     found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
@@ -170,51 +171,51 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     return found
 
 
-def _layers(recorded: Recorded, rows: Sequence[int]) -> tuple[LayerInfluence, ...]:
-    """The layers with their factors, and the products of these."""
-    batch = recorded.batch
-    factors = [Factor(segment, batch) for segment in recorded.segments[:-1]]
+def _layers(graph: Float64Graph, rows: Sequence[int]) -> tuple[LayerInfluence, ...]:
+    """Return the layers with their factors, and the products of these."""
+    batch = graph.batch
+    factors = [Factor(segment, batch) for segment in graph.segments[:-1]]
     steps = [Chain([factor], batch).jacobian(rows) for factor in factors]
     products: list[Jacobian] = []
     for i in range(len(factors) - 1, -1, -1):  # from the loss down
         above = products[-1] if products else None
-        product = steps[i] if above is None else multiplied(above, steps[i])
+        product = steps[i] if above is None else multiply(above, steps[i])
         products.append(product or Chain(factors[i:], batch).jacobian(rows))
     products.reverse()
     return tuple(
         LayerInfluence(
             layer.name,
-            _listed([recorded.names.text(x) for x in recorded.cuts[i]]),
-            tuple(_parameter(recorded, x) for x in layer.parameters if x.size),
-            _by_rows(recorded.cotangents[i], batch),
+            _join_names([graph.names.text(x) for x in graph.cuts[i]]),
+            tuple(_parameter(graph, x) for x in layer.parameters if x.size),
+            _by_rows(graph.cotangents[i], batch),
             steps[i - 1] if i else None,
             products[i] if i < len(products) else None,
-            activations_of(recorded, layer),
-            tuple(Units(recorded, i).labels),
-            connections_of(recorded, i),
+            activations_of(graph, layer),
+            tuple(Units(graph, i).labels),
+            connections_of(graph, i),
         )
-        for i, layer in enumerate(recorded.layers[:-1])
+        for i, layer in enumerate(graph.layers[:-1])
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names side by side; of many the ends."""
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{names[0]}, … {names[-1]}"
+def _join_names(names: Sequence[str]) -> str:
+    """Join names with commas; of many, only the ends."""
+    return ", ".join(names) if len(names) <= MAX_NAMED else f"{names[0]}, … {names[-1]}"
 
 
 def _by_rows(arrays: Sequence[Any], batch: int | None) -> Array:
-    """Arrays side by side, a row for each row of the batch; what has none is left aside."""
+    """Join arrays side by side, one row for each row of the batch; omit those without rows."""
     rows = [x for x in arrays if batch is not None and np.shape(x)[:1] == (batch,)]
     parts = rows or list(arrays)
     height = batch if rows and batch else 1
     return np.concatenate([np.reshape(x, (height, -1)) for x in parts], axis=1)
 
 
-def _parameter(recorded: Recorded, value: Value) -> ParameterInfluence:
-    """A parameter and its gradient."""
+def _parameter(graph: Float64Graph, value: Value) -> ParameterInfluence:
+    """Return a parameter with its gradient."""
     return ParameterInfluence(
-        recorded.names.text(value),
-        recorded.names.path(value),
-        np.array(recorded.twin[value]._content),
-        np.array(recorded.gradient(value)),
+        graph.names.text(value),
+        graph.names.path(value),
+        np.array(graph.twin[value]._content),
+        np.array(graph.gradient(value)),
     )

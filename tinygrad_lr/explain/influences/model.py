@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from ...support.abstract_array import Array
 from .activations import Activation
 from .edge_weights import Connections
-from .jacobians import Jacobian, length
+from .jacobians import Jacobian, euclidean_norm
 from .selection import Entry, largest_entry
 from .weight import WeightInfluence
 
 
 @dataclass(frozen=True, eq=False)
 class ParameterInfluence:
-    """A parameter: dL/d(it) as an array (float64), its length, and its largest entry.
+    """A parameter with its gradient (float64), the gradient's norm, and its largest entry.
 
-    - `name`: as formulas call it (W₁); `path`: where it is in the model, "" without one
+    - `name`: its name in formulas (W₁); `path`: its path in the model, "" without one
     - `data`: the numbers that the loss was computed with
     """
 
@@ -27,12 +27,12 @@ class ParameterInfluence:
 
     @property
     def norm(self) -> float:
-        """The length of the gradient: the root of the sum of its squares."""
-        return length(self.gradient)
+        """The Euclidean norm of the gradient."""
+        return euclidean_norm(self.gradient)
 
     @property
     def largest(self) -> Entry:
-        """The place of the entry whose gradient is largest in magnitude; nan counts as largest."""
+        """The index of the gradient's entry of largest magnitude; nan counts as largest."""
         return largest_entry(self.gradient)
 
 
@@ -40,14 +40,14 @@ class ParameterInfluence:
 class LayerInfluence:
     """A layer: the gradients of its parameters, and its factor in the chain to the loss.
 
-    - `output`: what the layer hands on, by name (h₁); where a skip connection passes by, that too
-    - `cotangent`: dL/d(output), (rows, numbers), or one row where there is no axis of rows
+    - `output`: the name of its output (h₁), and of the skip connections that bypass it
+    - `cotangent`: dL/d(output), (rows, numbers), or one row without an axis of rows
     - `factor`: ∂(output)/∂(output of the layer before), None for the first layer
     - `product`: ∂(output of the last layer)/∂(output), the product of all factors above this
       layer; None for the last layer
     - `activations`: the slopes of its activations
     - `units`: a label for each unit of the output (h₁[3])
-    - `connections`: the weights on the edges into its units, None where it has no such edges
+    - `connections`: the weights on the edges into its units, None if it has no such edges
     """
 
     name: str
@@ -62,15 +62,15 @@ class LayerInfluence:
 
     @property
     def cotangent_norm(self) -> float:
-        """The length of dL/d(output), over all rows."""
-        return length(self.cotangent)
+        """The Euclidean norm of dL/d(output), over all rows."""
+        return euclidean_norm(self.cotangent)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class InfluenceData:
-    """The layers and the chosen weights: what findings and tables are made from.
+    """The layers and the chosen weights, as findings and tables read them.
 
-    `Influence` adds those to it, and describes the fields.
+    `Influence` adds the findings and tables as methods, and documents the fields.
     """
 
     loss: float

@@ -1,4 +1,4 @@
-"""The paths from one entry of a parameter to the loss, and what each of them contributes."""
+"""Follow the paths from one entry of a parameter to the loss, and their contributions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import numpy as np
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ...support.errstate import silent
-from .float64_graph import Recorded
+from .float64_graph import Float64Graph
 from .units import Units
 
-MOST_PATHS = 256  # followed one by one; of more, the strongest beginnings are followed
-MOST_UNITS = 512  # passes through a layer, for the edges between its units and the next one's
+MAX_PATHS = 256  # followed one by one; if there are more, the strongest
+MAX_UNITS = 512  # passes through a layer, for the edges to the next one's units
 
 
 @dataclass(frozen=True, eq=False)
 class Through:
-    """What the paths through each unit of one layer contribute to dL/dw.
+    """The contributions to dL/dw of the paths through each unit of one layer.
 
     - `layer`: its name; `units`: a label for each unit ("h₁[3]")
     - `contributions`: (units,), the sum over all paths through the unit, and over the rows
-    - `by_row`: (rows, units), or None where the results have no axis of rows
-    - `later`: what comes to dL/dw past this layer, because the parameter is read again after it
+    - `by_row`: (rows, units), or None if the results have no axis of rows
+    - `later`: the part of dL/dw that bypasses this layer, if the parameter is read again after it
     """
 
     layer: str
@@ -38,11 +38,11 @@ class Through:
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """One way from a weight to the loss: the units that it goes through, and what it contributes.
+    """One path from a weight to the loss: its units, and its contribution to dL/dw.
 
-    `contribution` is the product of its derivatives, summed over the rows, `by_row` the product of
-    each row, (rows,), or None where there is no axis of rows; `units` has the number of the unit in
-    each layer, as `Through.units` counts them.
+    `contribution` is the product of its derivatives, summed over the rows; `by_row` is the product
+    of each row, (rows,), or None without an axis of rows; `units` has the index of the unit in each
+    layer, as in `Through.units`.
     """
 
     units: tuple[int, ...]
@@ -52,7 +52,7 @@ class Path:
 
 
 class Journey:
-    """How a change of one entry of a parameter travels to the loss: forward, layer by layer.
+    """The effect of a change of one entry of a parameter, followed forward to the loss.
 
     At each cut dL/dw is the inner product of the tangents dh/dw and the cotangents dL/dh; the
     part of one unit is the sum over all paths through it. `first` is the first cut that the
@@ -60,35 +60,35 @@ class Journey:
     """
 
     @silent
-    def __init__(self, recorded: Recorded, value: Value, index: tuple[int, ...]) -> None:
+    def __init__(self, graph: Float64Graph, value: Value, index: tuple[int, ...]) -> None:
         direction = np.zeros(value.shape)
         direction[index] = 1.0
-        self._recorded = recorded
-        changes = recorded.tangents(value, direction[()] if value.shape else 1.0)
-        self.gradient = float(np.asarray(recorded.gradient(value))[index])
+        self._graph = graph
+        changes = graph.tangents(value, direction[()] if value.shape else 1.0)
+        self.gradient = float(np.asarray(graph.gradient(value))[index])
         self._tangents = [
-            [np.asarray(changes.get(x, np.zeros(x.shape))) for x in cut] for cut in recorded.cuts
+            [np.asarray(changes.get(x, np.zeros(x.shape))) for x in cut] for cut in graph.cuts
         ]
-        self._last_read = max(  # the last layer in which the parameter joins
-            recorded.level[x]
-            for x in recorded.order
+        self._last_read = max(  # the last layer that reads the parameter
+            graph.level[x]
+            for x in graph.order
             if (record := x.record) is not None and any(y is value for y in record.operands)
         )
-        reached = [any(x in changes for x in cut) for cut in recorded.cuts]
-        self.first = reached.index(True) if True in reached else len(recorded.cuts)
-        self.units = [Units(recorded, i) for i in range(len(recorded.cuts))]
+        reached = [any(x in changes for x in cut) for cut in graph.cuts]
+        self.first = reached.index(True) if True in reached else len(graph.cuts)
+        self.units = [Units(graph, i) for i in range(len(graph.cuts))]
 
     @cached_property
     @silent
     def through(self) -> tuple[Through, ...]:
-        """For each layer from the first that is reached on, the part of each unit."""
+        """The contribution of each unit, for each layer from the first one reached."""
         found = []
         for i in range(self.first, len(self.units)):
             products = self._products(self._tangents[i], i)
-            contributions = self.units[i].gathered(products)
+            contributions = self.units[i].sum_units(products)
             found.append(
                 Through(
-                    self._recorded.layers[i].name,
+                    self._graph.layers[i].name,
                     tuple(self.units[i].labels),
                     contributions,
                     self.units[i].by_row(products),
@@ -99,34 +99,34 @@ class Journey:
 
     @silent
     def edges(self, i: int) -> Array | None:
-        """What all paths along each edge contribute: (units of layer i, units of the next one).
+        """Return the contribution of all paths along each edge: (units of layer i, of the next).
 
-        Layers count from 0. A row adds up to the part of its unit, and so does a column, but for
+        Layers count from 0. A row adds up to the part of its unit, and so does a column, except for
         a parameter that is read again in the next layer. None beyond 512 units of both layers.
 
-        One pass through the next layer for each unit of the narrower one of the two.
+        It takes one pass through the next layer for each unit of the narrower one of the two.
         """
         before, after = self.units[i], self.units[i + 1]
-        segment = self._recorded.segments[i]
+        segment = self._graph.segments[i]
         rows, columns = len(before.labels), len(after.labels)
-        if min(rows, columns) > MOST_UNITS:
+        if min(rows, columns) > MAX_UNITS:
             return None
         if rows <= columns:
-            sent = (segment.push(before.only(self._tangents[i], u)) for u in range(rows))
-            return np.stack([after.gathered(self._products(t, i + 1)) for t in sent])
-        cotangents = self._recorded.cotangents[i + 1]
-        pulled = (segment.pull(after.only(cotangents, v)) for v in range(columns))
+            sent = (segment.push(before.keep_unit(self._tangents[i], u)) for u in range(rows))
+            return np.stack([after.sum_units(self._products(t, i + 1)) for t in sent])
+        cotangents = self._graph.cotangents[i + 1]
+        pulled = (segment.pull(after.keep_unit(cotangents, v)) for v in range(columns))
         return np.stack(
-            [before.gathered(self._times(self._tangents[i], g)) for g in pulled], axis=1
+            [before.sum_units(self._times(self._tangents[i], g)) for g in pulled], axis=1
         )
 
     @cached_property
     @silent
     def paths(self) -> tuple[tuple[Path, ...], bool]:
-        """The paths from the first layer that is reached, the strongest first; whether all.
+        """The paths from the first layer reached, the strongest first; and whether these are all.
 
-        Up to 256 are followed one by one. Where there are more, at each layer the 256 beginnings
-        go on that contribute most, which is no promise that no stronger path was left out.
+        Up to 256 are followed one by one. If there are more, only the 256 strongest beginnings are
+        followed at each layer: a stronger path may be missed.
         """
         if self.first == len(self.units):
             return (), True
@@ -135,43 +135,43 @@ class Journey:
         for i in range(self.first, len(self.units)):
             units = self.units[i]
             arrived = [
-                (so_far, sent if i == self.first else self._recorded.segments[i - 1].push(sent))
+                (so_far, sent if i == self.first else self._graph.segments[i - 1].push(sent))
                 for so_far, sent in begun
             ]
             onward = [
-                (-abs(part), place, unit)
-                for place, (_, sent) in enumerate(arrived)
+                (-abs(part), start, unit)
+                for start, (_, sent) in enumerate(arrived)
                 for unit, (part, moved) in enumerate(
                     zip(
-                        units.gathered(self._products(sent, i)),
-                        units.gathered([np.abs(t) for t in sent]),
+                        units.sum_units(self._products(sent, i)),
+                        units.sum_units([np.abs(t) for t in sent]),
                         strict=True,
                     )
                 )
                 if moved
             ]
-            complete = complete and len(onward) <= MOST_PATHS
+            complete = complete and len(onward) <= MAX_PATHS
             begun = [
-                ((*arrived[place][0], unit), units.only(arrived[place][1], unit))
-                for _, place, unit in sorted(onward)[:MOST_PATHS]
+                ((*arrived[start][0], unit), units.keep_unit(arrived[start][1], unit))
+                for _, start, unit in sorted(onward)[:MAX_PATHS]
             ]
         return tuple(self._path(units, sent) for units, sent in begun), complete
 
     def _path(self, units: tuple[int, ...], sent: Sequence[Any]) -> Path:
-        """A path from the units that it goes through, and the tangents that arrive at its end."""
+        """Return a path from its units, and the tangents that arrive at its end."""
         last = len(self.units) - 1
         products = self._products(sent, last)
         by_row = self.units[last].by_row(products)
         return Path(
             units,
             tuple(self.units[self.first + k].labels[u] for k, u in enumerate(units)),
-            float(self.units[last].gathered(products).sum()),
+            float(self.units[last].sum_units(products).sum()),
             None if by_row is None else by_row.sum(axis=1),
         )
 
     def _products(self, tangents: Sequence[Any], i: int) -> list[Any]:
-        """Tangents times cotangents, number by number."""
-        return self._times(tangents, self._recorded.cotangents[i])
+        """Multiply tangents and cotangents, number by number."""
+        return self._times(tangents, self._graph.cotangents[i])
 
     def _times(self, tangents: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         return [np.asarray(t) * np.asarray(g) for t, g in zip(tangents, cotangents, strict=True)]

@@ -1,4 +1,4 @@
-"""An influence as tables: in text, and in HTML for a notebook."""
+"""Render an influence as tables: as text, and as HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from html import escape
 
 import numpy as np
 
-from ...support.text_format import array_text, number_text, shape_text
-from .jacobians import Jacobian, length
+from ...support.text_format import array_text, index_text, number_text, shape_text
+from .jacobians import Jacobian, euclidean_norm
 from .model import InfluenceData, LayerInfluence
 from .weight import WeightInfluence
 
-MOST_WEIGHTS = 3  # whose paths are told
-MOST_PATHS_SHOWN = MOST_UNITS_SHOWN = 4  # of each of them
-MOST_PARAMETERS, MOST_LAYERS = 6, 40  # of a layer, and layers, that are listed
-MOST_STATIONS = 12  # of a path
+MAX_WEIGHTS = 3  # whose paths are listed
+MAX_PATHS_SHOWN = MAX_UNITS_SHOWN = 4  # for each of them
+MAX_PARAMETERS, MAX_LAYERS = 6, 40  # parameters of a layer, and layers
+MAX_UNITS_IN_PATH = 12  # of a path
 COLUMNS = 100
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a sentence, headings, and cells; the first `named` columns are words."""
+    """A title, a note, headings, and cells; the first `named` columns are text."""
 
     title: str
-    told: str
+    note: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     named: int
 
     def text(self) -> str:
-        """Columns of equal width, numbers to the right."""
+        """Return aligned columns, with numbers to the right."""
         cells = [self.headings, *self.rows]
         widths = [max(_width(row[i]) for row in cells) for i in range(len(self.headings))]
         lines = [
@@ -45,22 +45,22 @@ class Table:
             for row in cells
         ]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        return "\n".join([self.title, *([self.told] if self.told else []), "", lines[0], rule,
+        return "\n".join([self.title, *([self.note] if self.note else []), "", lines[0], rule,
                           *lines[1:]])  # fmt: skip
 
     def html(self) -> str:
-        """A table with a caption; all text is escaped."""
-        told = "".join(f"<br>{escape(line)}" for line in self.told.splitlines())
+        """Return a table with a caption; all text is escaped."""
+        note = "".join(f"<br>{escape(line)}" for line in self.note.splitlines())
         look = "font-variant-numeric:tabular-nums;border-collapse:collapse;margin:1em 0"
         return (
             f'<table style="{look}">'
-            f'<caption style="text-align:left"><b>{escape(self.title)}</b>{told}</caption>'
+            f'<caption style="text-align:left"><b>{escape(self.title)}</b>{note}</caption>'
             f'<thead style="border-bottom:1px solid">{self._row("th", self.headings)}</thead>'
             f"<tbody>{''.join(self._row('td', row) for row in self.rows)}</tbody></table>"
         )
 
     def _row(self, kind: str, cells: Sequence[str]) -> str:
-        """A row of cells, words to the left and numbers to the right."""
+        """Return a row of cells, text to the left and numbers to the right."""
         sides = ["left" if i < self.named else "right" for i in range(len(cells))]
         return "<tr>{}</tr>".format(
             "".join(
@@ -72,26 +72,26 @@ class Table:
 
 
 def influence_text(influence: InfluenceData, findings: Sequence[str]) -> str:
-    """The findings and the tables as text."""
-    told = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
-    return "\n\n".join([_headline(influence), *told, *(x.text() for x in tables(influence))])
+    """Return the findings and the tables as text."""
+    note = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
+    return "\n\n".join([_headline(influence), *note, *(x.text() for x in tables(influence))])
 
 
 def influence_html(influence: InfluenceData, findings: Sequence[str]) -> str:
-    """The same for a notebook: no script, all names escaped."""
-    told = [f"<p>{escape(sentence)}</p>" for sentence in findings]
+    """Return the same for a notebook: no script, all names escaped."""
+    note = [f"<p>{escape(sentence)}</p>" for sentence in findings]
     parts = [table.html() for table in tables(influence)]
-    return "".join([f"<p>{escape(_headline(influence))}</p>", *told, *parts])
+    return "".join([f"<p>{escape(_headline(influence))}</p>", *note, *parts])
 
 
 def tables(influence: InfluenceData) -> Iterator[Table]:
-    """By layer, the chain, by weight, and the paths of the first weights."""
+    """Yield the tables: by layer, the chain, by weight, and the paths of the first weights."""
     if influence.layers:
         yield _gradients(influence)
         yield _chain(influence)
     if influence.weights:
         yield _weights(influence)
-    for weight in influence.weights[:MOST_WEIGHTS]:
+    for weight in influence.weights[:MAX_WEIGHTS]:
         if weight.through:
             yield _paths(weight)
         if not weight.paths_complete:
@@ -104,25 +104,25 @@ def _headline(influence: InfluenceData) -> str:
 
 
 def _gradients(influence: InfluenceData) -> Table:
-    """Each parameter's gradient."""
+    """Return the table of gradients by parameter."""
     rows: list[tuple[str, ...]] = []
-    told: set[str] = set()
+    note: set[str] = set()
     for layer in influence.layers:
         if _left_out(layer, influence):
             continue
-        shown = layer.parameters[:MOST_PARAMETERS]
+        shown = layer.parameters[:MAX_PARAMETERS]
         for i, x in enumerate(shown):
             name, shape = "" if i else layer.name, shape_text(x.data.shape)
-            if x.name in told:  # a shared parameter has one gradient
+            if x.name in note:  # a shared parameter has one gradient
                 rows.append((name, x.name, shape, "as above", "", ""))
                 continue
-            told.add(x.name)
-            at = f"{x.name}[{', '.join(map(str, x.largest))}]" if x.largest else x.name
+            note.add(x.name)
+            at = x.name + index_text(x.largest)
             largest = number_text(float(x.gradient[x.largest]))
             rows.append((name, x.name, shape, number_text(x.norm), largest, at))
         rest = layer.parameters[len(shown) :]
         if rest:
-            norm = number_text(length(np.array([x.norm for x in rest])))
+            norm = number_text(euclidean_norm(np.array([x.norm for x in rest])))
             top = max(rest, key=lambda x: abs(float(x.gradient[x.largest])))
             largest = number_text(float(top.gradient[top.largest]))
             rows.append(("", f"… {len(rest)} more", "", norm, largest, top.name))
@@ -131,7 +131,7 @@ def _gradients(influence: InfluenceData) -> Table:
 
 
 def _chain(influence: InfluenceData) -> Table:
-    """The factors from the loss down, and their products."""
+    """Return the table of factors from the loss down, and of their products."""
     rows = []
     layers = influence.layers
     for i in range(len(layers) - 1, -1, -1):
@@ -146,62 +146,62 @@ def _chain(influence: InfluenceData) -> Table:
             figures = (*_figures(after.factor), product)
         rows.append((name, *figures, number_text(layer.cotangent_norm)))
     looked_at = next((x.factor.rows for x in layers if x.factor and x.factor.rows), None)
-    told = _left_out_text(influence)
+    note = _left_out_text(influence)
     if looked_at is not None and len(layers) > 1:
-        told += "; " if told else ""
-        told += f"Jacobians J at row{'s' * (len(looked_at) > 1)} {', '.join(map(str, looked_at))}"
-        told += " (means over them)" if len(looked_at) > 1 else ""
+        note += "; " if note else ""
+        note += f"Jacobians J at row{'s' * (len(looked_at) > 1)} {', '.join(map(str, looked_at))}"
+        note += " (means over them)" if len(looked_at) > 1 else ""
     headings = ("", "J", "‖J‖₂", "‖J‖F", "singular values", "‖product‖₂", "‖dL/d·‖")
-    return Table("The chain, from the loss down", told, headings, rows, 1)
+    return Table("The chain, from the loss down", note, headings, rows, 1)
 
 
 def _left_out(layer: LayerInfluence, influence: InfluenceData) -> bool:
-    """Whether a layer in the middle of very many is not in the tables."""
-    ends = influence.layers[: MOST_LAYERS // 2] + influence.layers[-(MOST_LAYERS // 2) :]
-    return len(influence.layers) > MOST_LAYERS and layer not in ends
+    """Return whether a layer is left out of the tables, as one in the middle of many."""
+    ends = influence.layers[: MAX_LAYERS // 2] + influence.layers[-(MAX_LAYERS // 2) :]
+    return len(influence.layers) > MAX_LAYERS and layer not in ends
 
 
 def _left_out_text(influence: InfluenceData) -> str:
-    """How many layers are not in the tables."""
-    count = len(influence.layers) - MOST_LAYERS
+    """Return the note on the layers that are left out of the tables."""
+    count = len(influence.layers) - MAX_LAYERS
     return f"{count} layers in the middle are left out" if count > 0 else ""
 
 
 def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:
-    """Shape, spectral and Frobenius norm, and the spectrum of a factor."""
+    """Return shape, spectral and Frobenius norm, and singular values of a factor."""
     spectrum = jacobian.singular_values.mean(axis=0)
-    none = np.finfo(np.float64).eps * max(jacobian.shape) * spectrum[0]  # rounding: 0 to the eye
+    none = np.finfo(np.float64).eps * max(jacobian.shape) * spectrum[0]  # rounding: shown as 0
     spectrum = np.where(spectrum > none, spectrum, 0.0) if np.isfinite(none) else spectrum
-    told = array_text(spectrum, 3)[1:-1]
+    note = array_text(spectrum, 3)[1:-1]
     return (
         shape_text(jacobian.shape),
         number_text(_mean(jacobian.spectral)),
         ("" if jacobian.exact else "≈ ") + number_text(_mean(jacobian.frobenius)),
-        told if jacobian.exact else f"{told}, …",
+        note if jacobian.exact else f"{note}, …",
     )
 
 
 def _weights(influence: InfluenceData) -> Table:
-    """Value, derivatives, and the nudge of each chosen weight."""
+    """Return the table of value, derivatives and nudge of each chosen weight."""
     rows = []
     for w in influence.weights:
         numbers = (w.value, w.gradient, w.curvature, w.predicted, w.predicted_with_curvature)
         rows.append((w.name, w.path, *map(number_text, numbers), seen_text(w)))
     nudge = number_text(influence.weights[0].nudge)
     switched = [(w.name, w.switched) for w in influence.weights]
-    told = f"The change of the loss when w moves by {nudge}: "
-    told += "predicted by g·δ and g·δ + ½·h·δ², and seen"
+    note = f"The change of the loss when w moves by {nudge}: "
+    note += "predicted by g·δ and g·δ + ½·h·δ², and seen"
     for name, count in switched:
         if count:
-            ways = f"{count} activation{'s' * (count > 1)}"
-            told += f"\n({name}: {ways} switch{'es' * (count == 1)} on or off on the way, "
-            told += "which no derivative predicts)"
+            activations = f"{count} activation{'s' * (count > 1)}"
+            note += f"\n({name}: {activations} switch{'es' * (count == 1)} on or off on the way, "
+            note += "which no derivative predicts)"
     headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·δ", "with ½·h·δ²", "seen")
-    return Table("Weights", told, headings, rows, 2)
+    return Table("Weights", note, headings, rows, 2)
 
 
 def seen_text(weight: WeightInfluence) -> str:
-    """The change that was seen, or that it is too small to be told from rounding."""
+    """Return the change that was seen, or a note that it is below rounding."""
     rounding = np.finfo(np.float64).eps * abs(weight.loss)
     if abs(weight.seen) <= 8 * rounding and weight.predicted:
         return f"below rounding, {number_text(float(rounding), 1)}"
@@ -209,17 +209,17 @@ def seen_text(weight: WeightInfluence) -> str:
 
 
 def _paths(weight: WeightInfluence) -> Table:
-    """The strongest paths with their shares, and sums through units where paths are many."""
+    """Return the table of the strongest paths with their shares."""
     rows = []
-    for path in weight.paths[:MOST_PATHS_SHOWN]:
+    for path in weight.paths[:MAX_PATHS_SHOWN]:
         labels = path.labels
-        if len(labels) > MOST_STATIONS:
+        if len(labels) > MAX_UNITS_IN_PATH:
             labels = (*labels[:4], "…", *labels[-4:])
         way = " → ".join([weight.name, *labels, "L"])
         rows.append((way, number_text(path.contribution), share(path.contribution, weight)))
-    more = len(weight.paths) - MOST_PATHS_SHOWN
+    more = len(weight.paths) - MAX_PATHS_SHOWN
     if weight.paths_complete and more > 0:
-        rest = sum(path.contribution for path in weight.paths[MOST_PATHS_SHOWN:])
+        rest = sum(path.contribution for path in weight.paths[MAX_PATHS_SHOWN:])
         rows.append((f"{more} more", number_text(rest), share(rest, weight)))
     later = weight.through[0].later
     if later:
@@ -227,44 +227,44 @@ def _paths(weight: WeightInfluence) -> Table:
     rows.append(
         (f"dL/d{weight.name}", number_text(weight.gradient), share(weight.gradient, weight))
     )
-    told = (
+    note = (
         "" if weight.paths_complete else "Too many to follow them all: the strongest of those found"
     )
-    return Table(f"Paths from {weight.name} to the loss", told, ("", "part", "share"), rows, 1)
+    return Table(f"Paths from {weight.name} to the loss", note, ("", "part", "share"), rows, 1)
 
 
 def _units(weight: WeightInfluence) -> Table:
-    """For each layer, the units through which most of dL/dw goes: sums over all paths."""
+    """Return the table of the units of each layer with the largest shares of dL/dw."""
     rows = []
     parts = weight.through[1:]
-    parts = parts if len(parts) <= MOST_LAYERS else parts[-MOST_LAYERS:]
+    parts = parts if len(parts) <= MAX_LAYERS else parts[-MAX_LAYERS:]
     for part in parts:
         order = np.argsort(-np.abs(part.contributions), kind="stable")
         cells = [
             f"{part.units[unit]} {share(float(part.contributions[unit]), weight)}"
-            for unit in order[:MOST_UNITS_SHOWN]
+            for unit in order[:MAX_UNITS_SHOWN]
         ]
-        if len(order) > MOST_UNITS_SHOWN:
-            rest = float(part.contributions[order[MOST_UNITS_SHOWN:]].sum())
-            cells.append(f"{len(order) - MOST_UNITS_SHOWN} more {share(rest, weight)}")
+        if len(order) > MAX_UNITS_SHOWN:
+            rest = float(part.contributions[order[MAX_UNITS_SHOWN:]].sum())
+            cells.append(f"{len(order) - MAX_UNITS_SHOWN} more {share(rest, weight)}")
         if part.later:
             cells.append(f"read again later {share(part.later, weight)}")
         rows.append((part.layer, ", ".join(cells)))
     title = f"The units that dL/d{weight.name} comes through"
-    told = "Sums over all paths"
-    told += f", in the last {MOST_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
-    return Table(title, told, ("layer", "units, and their share"), rows, 2)
+    note = "Sums over all paths"
+    note += f", in the last {MAX_LAYERS} layers" if len(parts) < len(weight.through) - 1 else ""
+    return Table(title, note, ("layer", "units, and their share"), rows, 2)
 
 
 def share(amount: float, weight: WeightInfluence) -> str:
-    """A part of dL/dw in per cent of it."""
+    """Return a part of dL/dw as a percentage."""
     if not weight.gradient:
         return ""
     return f"{100 * amount / weight.gradient:.0f} %".replace("-", "−")
 
 
 def _bound(layer: LayerInfluence) -> str:
-    """The output's name, in brackets where there are several."""
+    """Return the output's name, in brackets if there are several."""
     return f"({layer.output})" if "," in layer.output else layer.output
 
 
@@ -273,5 +273,5 @@ def _mean(x: np.ndarray) -> float:
 
 
 def _width(text: str) -> int:
-    """How many columns a text takes: marks above a letter take none."""
+    """Return the width of a text in columns: combining marks take none."""
     return sum(not unicodedata.combining(c) for c in text)

@@ -1,4 +1,4 @@
-"""The units of a layer: what its numbers are gathered into, over rows and positions."""
+"""The units of a layer: its numbers summed over rows and positions."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import numpy as np
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ..graphs.layers import Layer
-from .float64_graph import Recorded
+from .float64_graph import Float64Graph
 
 
 class Units:
-    """What a layer hands on, gathered into units: columns of a dense layer, channels, scalars.
+    """The output of a layer by units: columns of a dense layer, channels, scalars.
 
-    - `cut`: the Values that are handed on; `labels`: a name for each unit ("h₁[3]")
+    - `cut`: the Values that the layer passes on; `labels`: a name for each unit ("h₁[3]")
 
-    Units lie along the last axis, for a layer with kernels (a convolution) along axis 1; the
+    Units are along the last axis, or along axis 1 for a layer with kernels (a convolution); the
     axis of rows, and all others, are summed over.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
-    >>> recorded = Recorded(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
-    >>> Units(recorded, 0).labels, Units(recorded, 0).gathered([np.ones((4, 3))]).tolist()
+    >>> graph = Float64Graph(tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1))), model)
+    >>> Units(graph, 0).labels, Units(graph, 0).sum_units([np.ones((4, 3))]).tolist()
     (['h₁[0]', 'h₁[1]', 'h₁[2]'], [4.0, 4.0, 4.0])
     """
 
-    def __init__(self, recorded: Recorded, layer: int) -> None:
-        kernels = has_kernels(recorded.layers[layer])
-        self.cut = recorded.cuts[layer]
-        self.batch = recorded.batch
+    def __init__(self, graph: Float64Graph, layer: int) -> None:
+        kernels = has_kernels(graph.layers[layer])
+        self.cut = graph.cuts[layer]
+        self.batch = graph.batch
         self.axes: list[int | None] = []
         self.labels: list[str] = []
         self.counts: list[int] = []
@@ -38,21 +38,21 @@ class Units:
             rows = self.batch is not None and x.shape[:1] == (self.batch,)
             axis = None if x.ndim <= rows else 1 if kernels and rows else x.ndim - 1
             count = 1 if axis is None else x.shape[axis]
-            name = recorded.names.text(x)
+            name = graph.names.text(x)
             self.axes.append(axis)
             self.counts.append(count)
             self.labels += [name] if axis is None else [f"{name}[{i}]" for i in range(count)]
 
-    def gathered(self, arrays: Sequence[Any]) -> Array:
-        """The sum over all numbers of each unit: (units,)."""
+    def sum_units(self, arrays: Sequence[Any]) -> Array:
+        """Return the sum over all numbers of each unit: (units,)."""
         parts = [
-            np.sum(x) if axis is None else np.sum(by_units(x, axis), 1)
+            np.sum(x) if axis is None else np.sum(split_by_unit(x, axis), 1)
             for x, axis in zip(arrays, self.axes, strict=True)
         ]
         return np.concatenate([np.atleast_1d(part) for part in parts])
 
     def by_row(self, arrays: Sequence[Any]) -> Array | None:
-        """The same for each row: (rows, units), None where a Value has no rows."""
+        """Return the same for each row: (rows, units), None if a Value has no rows."""
         if self.batch is None or any(np.shape(x)[:1] != (self.batch,) for x in arrays):
             return None
         parts = [
@@ -63,35 +63,35 @@ class Units:
         ]
         return np.concatenate(parts, axis=1)
 
-    def only(self, arrays: Sequence[Any], unit: int) -> list[Any]:
-        """The arrays with zeros in all units but one."""
+    def keep_unit(self, arrays: Sequence[Any], unit: int) -> list[Any]:
+        """Return the arrays with zeros in all units but one."""
         found = []
         for x, axis, count in zip(arrays, self.axes, self.counts, strict=True):
             kept = np.zeros_like(x)
             if 0 <= unit < count:
-                place = () if axis is None else (slice(None),) * axis + (unit,)
+                index = () if axis is None else (slice(None),) * axis + (unit,)
                 kept = np.array(x) if axis is None else kept
-                kept[place] = np.asarray(x)[place]
+                kept[index] = np.asarray(x)[index]
             found.append(kept[()] if np.ndim(x) else kept)
             unit -= count
         return found
 
     def count(self, member: Value) -> int:
-        """How many units a Value of the cut has."""
+        """Return the number of units of a Value of the cut."""
         return next(n for x, n in zip(self.cut, self.counts, strict=True) if x is member)
 
     def start(self, member: Value) -> int:
-        """The first unit of a Value of the cut."""
-        place = next(i for i, x in enumerate(self.cut) if x is member)
-        return sum(self.counts[:place])
+        """Return the first unit of a Value of the cut."""
+        index = next(i for i, x in enumerate(self.cut) if x is member)
+        return sum(self.counts[:index])
 
 
-def by_units(x: Any, axis: int) -> Array:
-    """The numbers of each unit: (units, numbers of each)."""
+def split_by_unit(x: Any, axis: int) -> Array:
+    """Return the numbers of each unit: (units, numbers of each)."""
     moved = np.moveaxis(np.asarray(x), axis, 0)
     return moved.reshape(len(moved), int(np.prod(moved.shape[1:])))
 
 
 def has_kernels(layer: Layer) -> bool:
-    """Whether the units of a layer lie along axis 1, as the channels of a convolution do."""
+    """Return whether the units of a layer are along axis 1, as the channels of a convolution."""
     return any(x.ndim >= 3 for x in layer.parameters)

@@ -1,4 +1,4 @@
-"""One operation in formulas: what it computed, and what its rules hand on; and numbers in words."""
+"""Write one operation as formulas: its result, the shares its rules pass on, and its numbers."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from ...core.node import Record
 from ...core.primitive import Primitive
 from ...support.errstate import silent
 from ...support.text_format import MOST, array_text, shape_text, summary_text
-from ..formula.expression import ONE, Expression, Name, derivative, summed
-from ..formula.rewriting import figures
-from ..formula.rules import fit, handed, rules_of
-from ..formula.symbol import Symbol, stated
+from ..formula.expression import ONE, Expression, Name, derivative, summation
+from ..formula.rewriting import substitute_numbers
+from ..formula.rules import apply_rule, rules_of, sum_to_shape
+from ..formula.symbol import Symbol, explicit_formula
 
-WIDE = 48
-"""Numbers longer than this are elided, and left out of the middle of an equation."""
+MAX_NUMBERS_WIDTH = 48
+"""Characters of numbers: longer ones are elided, and left out of the middle of an equation."""
 
-WIDEST = 64
-"""Arrays whose ends are longer than this are said in a few figures."""
+MAX_ARRAY_WIDTH = 64
+"""Characters of the ends of an array: a longer one is summarised by mean and range."""
 
-SEEN = frozenset({"index", "shape"})
-"""Options that the formula or the result shows."""
+VISIBLE_OPTIONS = frozenset({"index", "shape"})
+"""Options that the formula or the result already shows."""
 
 
-class Telling:
-    """An operation that ran, its result and operands as Symbols; plain numbers are themselves.
+class OperationFormulas:
+    """The formulas of an operation that ran: its result and operands are Symbols or numbers.
 
     >>> from tinygrad_lr.explain.formula.symbol import Symbol
     >>> w, x, z = (Symbol(Name(letter), number) for letter, number in zip("wxz", (2.0, -3.0, -6.0)))
     >>> record = (Value(2.0) * Value(-3.0)).record
-    >>> told = Telling(record, z, [w, x])
-    >>> told.forward.text, told.with_numbers(told.forward), told.local(0)[0].expression.text
+    >>> parts = OperationFormulas(record, z, [w, x])
+    >>> parts.forward.text, parts.with_numbers(parts.forward), parts.local(0)[0].expression.text
     ('w · x', '2 · (−3)', 'x')
     """
 
@@ -45,75 +45,77 @@ class Telling:
 
     @property
     def forward(self) -> Expression:
-        """What was computed."""
+        """The formula of the result."""
         record = self.record
-        return stated(record.operation, self.operands, record.options, self.out.number)
+        return explicit_formula(record.operation, self.operands, record.options, self.out.number)
 
     def with_numbers(self, formula: Expression) -> str:
-        """The same formula with numbers in place of names, or "" where there are arrays."""
+        """Return the formula with numbers in place of names, or "" if some are arrays."""
         symbols = [x for x in (self.out, *self.operands) if isinstance(x, Symbol)]
-        return in_numbers(formula, {x.expression: x.number for x in symbols})
+        return numeric_text(formula, {x.expression: x.number for x in symbols})
 
     def local_name(self, position: int) -> Name:
-        """The derivative of the result by an operand, by name."""
+        """Return the name of the derivative of the result with respect to an operand."""
         return derivative(self.out.expression, self.operands[position].expression)
 
     def local(self, position: int) -> tuple[Symbol, int] | None:
-        """The derivative by an operand, entry by entry, and how often each entry is used.
+        """Return the derivative by entries for an operand, and how often each entry is used.
 
-        None for an operation that does not work entry by entry, unless it gives but one number.
+        None for an operation that is not elementwise, unless its result is a single number.
         """
         single = np.size(self.out.number) == 1
         rules, entrywise = rules_of(self.record.operation, self.record.numbers)
         if not (single or entrywise) or rules[position % len(rules)] is None:
             return None
         out, like = self.out.number, self.operands[position].number
-        found = self._handed(position, ONE, np.ones_like(out) if np.ndim(out) else 1.0)
+        found = self._apply_rule(position, ONE, np.ones_like(out) if np.ndim(out) else 1.0)
         if single:
-            return fit(found, like), 1
+            return sum_to_shape(found, like), 1
         return found, int(np.size(found.number) // max(np.size(like), 1))
 
     def share(self, position: int, name: Expression, g: Any) -> Expression:
-        """What the rule makes of the cotangent g."""
-        found = self._handed(position, name, g)
+        """Return the formula that the rule gives for the cotangent g."""
+        found = self._apply_rule(position, name, g)
         spread = np.size(found.number) > np.size(self.operands[position].number)
-        return summed(found.expression) if spread else found.expression
+        return summation(found.expression) if spread else found.expression
 
     @silent
-    def _handed(self, position: int, name: Expression, g: Any) -> Symbol:
+    def _apply_rule(self, position: int, name: Expression, g: Any) -> Symbol:
         with unwatched():
             local = self.local_name(position)
-            return handed(self.record, position, Symbol(name, g), self.out, self.operands, local)
+            return apply_rule(
+                self.record, position, Symbol(name, g), self.out, self.operands, local
+            )
 
 
-def in_numbers(formula: Expression, numbers: Mapping[Expression, Any]) -> str:
-    """A formula with numbers in place of names, or "" where one is an array or not known."""
+def numeric_text(formula: Expression, numbers: Mapping[Expression, Any]) -> str:
+    """Return a formula with numbers in place of names, or "" if one is an array or unknown."""
     known = all(x is not None and np.ndim(x) == 0 for x in numbers.values())
-    return figures(formula, numbers).text if known else ""
+    return substitute_numbers(formula, numbers).text if known else ""
 
 
 def options_text(operation: Primitive, options: Mapping[str, Any]) -> str:
-    """The options that are not the usual ones, in brackets, but for those that are seen anyway.
+    """Return the options that are not defaults, in brackets, unless they are visible anyway.
 
     >>> from tinygrad_lr.core.primitive import PRIMITIVES
     >>> options_text(PRIMITIVES["sum"], {"axis": 0, "keepdims": False})
     ' (axis=0)'
     """
-    told = [
+    parts = [
         f"{k}={array_text(x) if isinstance(x, np.ndarray) else f'{x!r:.30}'}"
         for k, x in options.items()
-        if k not in SEEN and not _usual(x, operation.defaults.get(k))
+        if k not in VISIBLE_OPTIONS and not _is_default(x, operation.defaults.get(k))
     ]
-    return f" ({', '.join(told)})" if told else ""
+    return f" ({', '.join(parts)})" if parts else ""
 
 
-def _usual(given: Any, default: Any) -> bool:
-    """Whether an option is what it is when nobody says anything."""
+def _is_default(given: Any, default: Any) -> bool:
+    """Return whether an option equals its default."""
     return given is default or (type(given) is type(default) and bool(np.all(given == default)))
 
 
 def numbers_text(numbers: Any) -> str:
-    """A number, or an array with its shape; in a few figures where it is long.
+    """Return a number, or an array with its shape; a long one is summarised.
 
     >>> numbers_text(0.25), numbers_text(np.ones((2, 1)))
     ('0.25', '[[1], [1]] (2 × 1)')
@@ -124,20 +126,22 @@ def numbers_text(numbers: Any) -> str:
     """
     array = np.asarray(numbers)
     text = array_text(array)
-    if array.ndim == 0 or (array.ndim == 1 and array.size <= MOST and len(text) <= WIDE):
+    if array.ndim == 0 or (
+        array.ndim == 1 and array.size <= MOST and len(text) <= MAX_NUMBERS_WIDTH
+    ):
         return text
-    if len(text) > WIDE and len(array) > 2:
+    if len(text) > MAX_NUMBERS_WIDTH and len(array) > 2:
         text = f"[{array_text(array[0])}, … {array_text(array[-1])}]"
-    if len(text) > WIDEST:
+    if len(text) > MAX_ARRAY_WIDTH:
         text = summary_text(array)
     return f"{text} ({shape_text(array.shape)})"
 
 
 def equation(name: str, formulas: Sequence[str], with_numbers: str, result: str) -> str:
-    """name = formulas = with numbers = result, where these say different things.
+    """Return name = formulas = with numbers = result, without repetition.
 
     >>> equation("z", ["w · x"], "2 · 3", "6"), equation("c", ["a"], "", "2")
     ('z = w · x = 2 · 3 = 6', 'c = a = 2')
     """
-    middle = [with_numbers] if 0 < len(with_numbers) <= WIDE else []
+    middle = [with_numbers] if 0 < len(with_numbers) <= MAX_NUMBERS_WIDTH else []
     return " = ".join(dict.fromkeys([name, *formulas, *middle, result]))

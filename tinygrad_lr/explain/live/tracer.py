@@ -1,4 +1,4 @@
-"""A tracer for teaching: each operation as it runs, and each rule as the chain rule applies it."""
+"""Print each operation as it runs, and each rule as the chain rule applies it: `trace`."""
 
 from __future__ import annotations
 
@@ -11,36 +11,44 @@ from typing import Any, Self
 import numpy as np
 
 from ...core.grad_mode import RECORDING, Watched, WatchedPass, Watcher, watcher
-from ...core.node import Record
-from ...core.value import Value, plain
+from ...core.node import Record, unwrap
+from ...core.value import Value
 from ...errors import TraceError
 from ...nn import Module
 from ...support.abstract_array import AbstractArray
 from ...support.text_format import factor_text, number_text
-from ..derivations.prose import as_a_whole, entry_by_entry
-from ..formula.expression import Expression, Name, derivative, differential, product, summed, total
+from ..derivations.prose import describe_entries, describe_operation
+from ..formula.expression import (
+    Expression,
+    Name,
+    derivative,
+    differential,
+    product,
+    summation,
+    total,
+)
 from ..formula.symbol import Symbol
-from ..graphs.call_stack import Caller, caller
-from ..graphs.naming import latex_of
-from .live_names import SpokenNames, chain_name
-from .narration import Telling, equation, in_numbers, numbers_text, options_text
+from ..graphs.call_stack import Caller, find_caller
+from ..graphs.naming import name_latex
+from .live_names import LiveNames, module_label
+from .narration import OperationFormulas, equation, numbers_text, numeric_text, options_text
 
 
 class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_grad
-    """Print what happens, in words and numbers: a context manager.
+    """Print what happens, with formulas and numbers: a context manager.
 
-    Within the block, every operation on Values is printed when it has run, by the names that the
-    program gives things; then every rule that the chain rule applies (`backward`, `tg.grad` and
-    what is like it), with the local derivative, why it is so, and what it adds to. So are the
-    modules that run, and the steps of optimisers. Formulas are those that the rules themselves
-    write, as in `derivation`. Results are the same numbers as without it.
+    Within the block, every operation on Values is printed after it has run, with the names of the
+    program's variables. Then every rule that the chain rule applies (in `backward`, `tg.grad` and
+    similar) is printed with its local derivative, the reason for it, and what it is added to. So
+    are the modules that run, and the steps of optimisers. Formulas come from the rules themselves,
+    as in `derivation`. All results are the same as without tracing.
 
-    - `lines`: what was printed
-    - `text()`: the same as one text
+    - `lines`: the printed lines
+    - `text()`: the same as one string
 
-    It holds for this thread (and asynchronous task) only, ends with an exception too, and may be
-    nested: the inner one prints, and both keep its lines. What runs in a compiled function is
-    not seen: the function is one operation. Raises `TraceError` where it is used inside one.
+    It applies to the current thread (and asynchronous task) only, ends with an exception too, and
+    may be nested: the inner one prints, and both keep its lines. A compiled function is a single
+    operation, and its inside is not traced. Raises `TraceError` if used inside one.
 
     >>> w, x = Value(2.0), Value(3.0)
     >>> with tg.trace() as t:
@@ -62,7 +70,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self._names = SpokenNames()
+        self._names = LiveNames()
         self._outer: trace | None = None
         self._modules: Sequence[Module] = ()
         self._tokens: list[tuple[contextvars.Token[bool | Watched], trace | None]] = []
@@ -82,16 +90,16 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
             self._outer, self._modules = None, ()
 
     def text(self) -> str:
-        """What was printed, as one text."""
+        """Return the printed lines as one string."""
         return "\n".join(self.lines)
 
     def __repr__(self) -> str:
         return f"<trace: {len(self.lines)} line{'s' * (len(self.lines) != 1)}>"
 
-    # ---- what is told while it happens (see `recording.Watcher`)
+    # ---- called while it happens (see `grad_mode.Watcher`)
 
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
-        """An operation ran."""
+        """Print an operation that ran."""
         record = Record(*record)
         if any(isinstance(x, AbstractArray) for x in (value._content, *record.numbers)):
             raise TraceError(
@@ -99,53 +107,53 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 "are no numbers to print: put tg.trace() around the call of the function instead, "
                 "before it is compiled"
             )
-        by = caller()
-        deep = self._enter_modules(by)
-        given = self._given(record, by)
-        self._say_legend(deep)
-        out = Symbol(Name(latex_of(self._names.give(value, by.assigned))), value._content)
-        told = Telling(record, out, given)
-        formula = self._names.counting(told.forward)
-        self._say_legend(deep)
+        by = find_caller()
+        depth = self._enter_modules(by)
+        given = self._operands(record, by)
+        self._say_legend(depth)
+        out = Symbol(Name(name_latex(self._names.give(value, by.assigned))), value._content)
+        op = OperationFormulas(record, out, given)
+        formula = self._names.resolve_counts(op.forward)
+        self._say_legend(depth)
         text = formula.text + options_text(record.operation, record.options)
         result = numbers_text(value._content)
-        self._say(equation(out.expression.text, [text], told.with_numbers(formula), result), deep)
+        self._say(equation(out.expression.text, [text], op.with_numbers(formula), result), depth)
 
-    def pulling(self, seeds: Mapping[Any, Any]) -> Pass:
-        """The chain rule sets out."""
+    def pulling(self, seeds: Mapping[Any, Any]) -> TracedPass:
+        """Start to print a pass of the chain rule."""
         self._modules = ()
-        return Pass(self, seeds)
+        return TracedPass(self, seeds)
 
     def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
-        """A tangent was found, in forward mode."""
-        by = caller()
-        told = self._telling(value, by)
+        """Print a tangent that forward mode computed."""
+        by = find_caller()
+        op = self._operation(value, by)
         self._say_legend(2 * by.rules - 1)
         parts: list[Expression] = []
         numbers: dict[Expression, Any] = {}
         for i, t in enumerate(given):
             if t is not None:
-                rate = replace(told.local_name(i), instead_of=str(i))  # x/x has two of one name
-                moved = differential(told.operands[i].expression)
+                rate = replace(op.local_name(i), instead_of=str(i))  # x/x has the same name twice
+                moved = differential(op.operands[i].expression)
                 parts.append(product(rate, moved))
-                local = told.local(i)
+                local = op.local(i)
                 numbers[rate] = None if local is None else local[0].number
-                numbers[moved] = plain(t)
+                numbers[moved] = unwrap(t)
         formula = total(*parts)
-        name, result = differential(told.out.expression).text, numbers_text(plain(tangent))
-        line = equation(name, [formula.text], in_numbers(formula, numbers), result)
-        self._say(f"{line}  ({self._forward(told)})", 2 * by.rules - 1)
+        name, result = differential(op.out.expression).text, numbers_text(unwrap(tangent))
+        line = equation(name, [formula.text], numeric_text(formula, numbers), result)
+        self._say(f"{line}  ({self._forward(op)})", 2 * by.rules - 1)
 
     def kept(self, leaf: Any, before: Any, total: Any) -> None:
-        """A gradient was added to one of before."""
-        name = self._names.of(leaf, caller()).text
+        """Print a gradient that was added to an earlier one."""
+        name = self._names.of(leaf, find_caller()).text
         self._say(
             f"{name}.grad was {numbers_text(before)} before, and is now {numbers_text(total)}"
         )
 
     def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
-        """An optimiser makes a step."""
-        by = caller()
+        """Print the step of an optimiser."""
+        by = find_caller()
         self._modules = ()
         self._say(f"{type(optimizer).__name__}, step {optimizer.steps + 1}:")
         for _, rate, moves in parts:
@@ -164,27 +172,27 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 else:
                     self._say(f"{name} ← {now}, from {numbers_text(old)}", 1)
 
-    # ---- how it is said
+    # ---- helpers
 
-    def _given(self, record: Record, by: Caller) -> list[Any]:
-        """The operands of an operation, by name."""
+    def _operands(self, record: Record, by: Caller) -> list[Any]:
+        """Return the operands of an operation by name."""
         return [
             self._names.operand(x, n, by)
             for x, n in zip(record.operands, record.numbers, strict=True)
         ]
 
-    def _telling(self, value: Any, by: Caller) -> Telling:
-        """What a Value was computed by."""
+    def _operation(self, value: Any, by: Caller) -> OperationFormulas:
+        """Return the operation that computed a Value, as formulas."""
         out = Symbol(self._names.of(value, by), value._content)
         record = value.record
-        return Telling(record, out, self._given(record, by))
+        return OperationFormulas(record, out, self._operands(record, by))
 
-    def _forward(self, told: Telling) -> str:
-        """The equation of an operation that ran before."""
-        return f"{told.out.expression.text} = {self._names.counting(told.forward).text}"
+    def _forward(self, op: OperationFormulas) -> str:
+        """Return the equation of an operation that ran before."""
+        return f"{op.out.expression.text} = {self._names.resolve_counts(op.forward).text}"
 
     def _enter_modules(self, by: Caller) -> int:
-        """Say which modules have begun to run; how deep they are in each other."""
+        """Print the modules that started to run; return the depth of indentation."""
         before, self._modules = self._modules, tuple(by.modules)
         same = 0
         for x, y in zip(before, by.modules, strict=False):
@@ -192,93 +200,97 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
                 break
             same += 1
         for depth in range(same, len(by.modules)):
-            self._say(chain_name(by.modules, depth), depth)
+            self._say(module_label(by.modules, depth), depth)
         return len(by.modules) + 2 * by.rules
 
-    def _say_legend(self, deep: int) -> None:
+    def _say_legend(self, depth: int) -> None:
         for line in self._names.legend:
-            self._say(line, deep)
+            self._say(line, depth)
         self._names.legend.clear()
 
-    def _say(self, line: str, deep: int = 0) -> None:
-        line = "  " * deep + line
+    def _say(self, line: str, depth: int = 0) -> None:
+        line = "  " * depth + line
         around: trace | None = self
         while around is not None:
             around.lines.append(line)
             around = around._outer
         try:
             print(line)
-        except UnicodeEncodeError:  # a terminal that does not know ₁ gets what it can show
+        except UnicodeEncodeError:  # a terminal that cannot show ₁
             encoding = sys.stdout.encoding or "ascii"
             print(line.encode(encoding, "replace").decode(encoding))
 
 
-class Pass(WatchedPass):
-    """What is said of one pass of the chain rule."""
+class TracedPass(WatchedPass):
+    """Print one pass of the chain rule."""
 
     def __init__(self, of: trace, seeds: Mapping[Any, Any]) -> None:
-        self.trace, self.by = of, caller()
-        self.deep = 2 * self.by.rules - 1
+        self.trace, self.by = of, find_caller()
+        self.depth = 2 * self.by.rules - 1
         self.came: dict[Expression, list[str]] = {}
         names = [of._names.of(x, self.by) for x in seeds]
         only = next(iter(seeds.values()), None) if len(seeds) == 1 else None
         self.head = Name("S")
-        self.single = only is not None and np.size(plain(only)) == 1 and bool(plain(only) == 1)
+        self.single = only is not None and np.size(unwrap(only)) == 1 and bool(unwrap(only) == 1)
         if self.single:
             self.head = names[0]
-            told = f"backward from {self.head.text}: {derivative(self.head, self.head).text} = 1"
+            line = f"backward from {self.head.text}: {derivative(self.head, self.head).text} = 1"
         else:
             parts = " + ".join(f"Σ g · {x.text}" for x in names) or "0"
-            told = f"backward from {', '.join(x.text for x in names)}, with S = {parts}"
-        of._say_legend(self.deep - 1)
-        of._say(told, self.deep - 1)
+            line = f"backward from {', '.join(x.text for x in names)}, with S = {parts}"
+        of._say_legend(self.depth - 1)
+        of._say(line, self.depth - 1)
         if not self.single:
             for x, c in zip(names, seeds.values(), strict=True):
                 of._say(
-                    f"{derivative(self.head, x).text} = g = {numbers_text(plain(c))}", self.deep
+                    f"{derivative(self.head, x).text} = g = {numbers_text(unwrap(c))}", self.depth
                 )
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
-        """A rule ran."""
+        """Print the result of a rule."""
         names = self.trace._names
-        told = self.trace._telling(value, self.by)
-        name = told.operands[position].expression
+        op = self.trace._operation(value, self.by)
+        name = op.operands[position].expression
         own = derivative(self.head, name)
-        formulas, with_numbers, why = self._handed(told, position, plain(g))
+        formulas, with_numbers, why = self._apply_rule(op, position, unwrap(g))
         if type(c) is Value and not names.known(c):
             names.give(c, own.text)
-        line = equation(own.text, formulas, with_numbers, numbers_text(plain(c)))
+        line = equation(own.text, formulas, with_numbers, numbers_text(unwrap(c)))
         if before is not None:
             came = ", ".join(dict.fromkeys(self.came.get(name, []))) or "before"
-            earlier = f"the {numbers_text(plain(before))} that came from {came}"
-            line += f", which adds to {earlier}: {numbers_text(plain(before) + plain(c))}"
-        self.came.setdefault(name, []).append(told.out.expression.text)
+            earlier = f"the {numbers_text(unwrap(before))} that came from {came}"
+            line += f", which adds to {earlier}: {numbers_text(unwrap(before) + unwrap(c))}"
+        self.came.setdefault(name, []).append(op.out.expression.text)
         operands = value.record.operands
         uses = sum(x is operands[position] for x in operands)
         one = f" This is one of {uses} uses of {name.text}." if uses > 1 else ""
-        line += f"  ({self.trace._forward(told)}.{one} {why})"
-        self.trace._say_legend(self.deep)
-        self.trace._say(line, self.deep)
+        line += f"  ({self.trace._forward(op)}.{one} {why})"
+        self.trace._say_legend(self.depth)
+        self.trace._say(line, self.depth)
 
-    def _handed(self, told: Telling, position: int, g: Any) -> tuple[list[str], str, str]:
-        """What an operand gets: the formulas that it equals, one with numbers, and the why."""
-        counting = self.trace._names.counting
-        v, x, rate = told.out.expression, told.operands[position], told.local_name(position)
+    def _apply_rule(
+        self, op: OperationFormulas, position: int, g: Any
+    ) -> tuple[list[str], str, str]:
+        """Return the formulas of an operand's share, the one with numbers, and the reason."""
+        resolve_counts = self.trace._names.resolve_counts
+        v, x, rate = op.out.expression, op.operands[position], op.local_name(position)
         above = derivative(self.head, v)
-        ndims = [np.ndim(z) for z in told.record.numbers]
-        whole = as_a_whole(told.record.operation.name, position, v, x.expression, above, ndims)
-        found = told.local(position)
+        ndims = [np.ndim(z) for z in op.record.numbers]
+        whole = describe_operation(
+            op.record.operation.name, position, v, x.expression, above, ndims
+        )
+        found = op.local(position)
         if found is None:
-            return [counting(told.share(position, above, g)).text], "", whole
+            return [resolve_counts(op.share(position, above, g)).text], "", whole
         local, spread = found
-        slope, through = counting(local.expression), product(above, rate)
-        if self.single and v == self.head:  # its own gradient, 1, need not be said
-            formulas, with_numbers = [rate, slope], told.with_numbers(slope)
+        slope, through = resolve_counts(local.expression), product(above, rate)
+        if self.single and v == self.head:  # its own gradient, 1, is left out
+            formulas, with_numbers = [rate, slope], op.with_numbers(slope)
         else:
-            with_numbers = in_numbers(through, {above: g, rate: local.number})
+            with_numbers = numeric_text(through, {above: g, rate: local.number})
             formulas = [through] if with_numbers else [through, product(above, slope)]
-        texts = [(summed(formula) if spread > 1 else formula).text for formula in formulas]
-        if slope == rate:  # a rule without a formula
+        texts = [(summation(formula) if spread > 1 else formula).text for formula in formulas]
+        if slope == rate:  # the rule has no formula
             return texts, with_numbers, whole
-        sizes = np.size(told.out.number), np.size(x.number)
-        return texts, with_numbers, entry_by_entry(slope, v, x.expression, sizes, spread)
+        sizes = np.size(op.out.number), np.size(x.number)
+        return texts, with_numbers, describe_entries(slope, v, x.expression, sizes, spread)

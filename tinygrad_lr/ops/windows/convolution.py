@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from ...core.primitive import primitive
-from ...errors import ShapeError, refuse
+from ...errors import ShapeError
 from . import unrolled
 from .geometry import window_view
 from .positions import places
-from .sliding import as_floats, geometry, require_room, require_shape, whole_numbers
+from .sliding import as_floats, geometry, integers_by_axis, require_room, require_shape
 
 SLAB = 1 << 22
 """About how many bytes of columns are made at a time."""
@@ -104,8 +104,8 @@ def as_matrix(g, groups):
     kind="multilinear",
     examples=GEOMETRIES,
     whole=unrolled.cross_correlation,
-    sentence="Each window of the input is weighted by {x}'s partner; what a step "
-    "carries is added up over all windows.",
+    sentence="Each window of the input is multiplied by the kernel: the gradient of {x} is added "
+    "up over all windows.",
 )
 def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """The products of the kernels with all windows of x, added up: cross-correlation.
@@ -248,15 +248,16 @@ def convolve(
 
 def require_kernels(where, weight, bias, groups, axes):
     """Raises `ShapeError` for a weight or bias that fit neither each other nor the groups."""
-    whole_numbers(where, "groups", groups, 1)
+    integers_by_axis(where, "groups", groups, 1)
     shape = np.shape(weight)
     if len(shape) != axes + 2 or shape[0] % groups:
-        wrong, expected = "the weight does not fit", f"(out, in / groups, {'k, ' * axes}"[:-2] + ")"
-        expected = f"a shape {expected} with out a multiple of groups={groups}"
-        refuse(ShapeError, where, wrong, expected=expected, given=shape)
+        kernel = ", ".join(["k"] * axes)
+        raise ShapeError(
+            f"{where}: weight must have a shape (out, in / groups, {kernel}) with out a multiple "
+            f"of groups={groups}, got {shape}"
+        )
     if bias is not None and np.shape(bias) != shape[:1]:
-        wrong, expected = "the bias does not fit", f"shape {shape[:1]}"
-        refuse(ShapeError, where, wrong, expected=expected, given=np.shape(bias))
+        raise ShapeError(f"{where}: bias must have shape {shape[:1]}, got {np.shape(bias)}")
 
 
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ..arrangement import pad_constant
-from .sliding import as_floats, geometry, require_room, require_shape, whole_numbers
+from .sliding import as_floats, geometry, integers_by_axis, require_room, require_shape
 from .window_reductions import window_max, window_sum
 
 
@@ -18,9 +18,10 @@ def pool_geometry(
     """As `geometry`, but no window may lie in the padding alone."""
     found = geometry(where, axes, kernel_size, stride, padding, dilation)
     if any(2 * max(p) > k for p, k in zip(found["padding"], found["size"], strict=True)):
-        expected = f"at most half of kernel_size, {tuple(k // 2 for k in found['size'])}"
-        wrong, given = "padding is too wide", found["padding"]
-        refuse(ArgumentError, where, wrong, expected=expected, given=given)
+        half = tuple(k // 2 for k in found["size"])
+        raise ArgumentError(
+            f"{where}: padding must be at most half of kernel_size, {half}, got {found['padding']}"
+        )
     return found
 
 
@@ -80,7 +81,7 @@ def adaptive_average_pool(where: str, axes: int, x: Any, output_size: Any) -> An
     filled = tuple(
         n if k is None else k for n, k in zip(shape[2:], asked, strict=False)
     )  # None leaves the length as it is
-    counts = whole_numbers(where, "output_size", filled if len(asked) == axes else asked, axes)
+    counts = integers_by_axis(where, "output_size", filled if len(asked) == axes else asked, axes)
     if all(n % k == 0 and n for n, k in zip(shape[2:], counts, strict=True)):
         size = tuple(n // k for n, k in zip(shape[2:], counts, strict=True))
         return average_pool(where, axes, x, size)

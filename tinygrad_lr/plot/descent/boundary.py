@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decision_boundary"]
 
+
 GRID = 160  # points along an axis, where the borders are looked for
 MAX_POINTS = 2000
 DEFAULT_FRAMES, COLUMNS = 6, 3

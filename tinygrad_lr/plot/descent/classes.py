@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["classification_figure"]
 
+
 MAX_NAMED = 12  # classes whose names and counts there is room for
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["loss_contours"]
 
+
 GRID_EXACT = 161  # points along an axis where the loss is a known quadratic
 MAX_LOSSES, MAX_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
 MAX_ROUND_RATIO = 3.0  # curvatures whose ratio is less make a round bowl

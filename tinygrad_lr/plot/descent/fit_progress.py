@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit_course"]
 
+
 DEFAULT_FRAMES = 7  # lines
 
 

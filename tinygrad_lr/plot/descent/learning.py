@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_curves"]
 
+
 VALIDATION_PREFIX = "validation_"  # how the names of figures of validation data begin
 MAX_PANELS, COLUMNS = 9, 3
 MIN_LOSSES_PER_MEAN = 1.5  # losses for each evaluation: from here on the means are drawn bold

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["loss_over_weight"]
 
+
 MAX_TANGENTS = 6  # slopes of the first steps
 MIN_VISIBLE = 0.035  # of the panel: a shorter step is a dot
 

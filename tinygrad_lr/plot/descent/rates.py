@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_rates"]
 
+
 MAX_RUNS = 6
 MAX_WIDENING = 1.5  # than the best descent needs it, so that one sees others leave
 ARRIVED_SHARE = 0.01  # of the way: so near the least loss, a descent has arrived

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...explain.formula.expression import Expression, Name, summed, total
-from ...explain.formula.symbol import Symbol, expression_of, stated
+from ...explain.formula.expression import Expression, Name, summation, total
+from ...explain.formula.symbol import Symbol, explicit_formula, expression_of
 from .reading import Graph
 
 MAX_DEPTH, MAX_PARTS, MAX_TERMS, MAX_TERMS_IN_ALL = 8, 200, 4, 64
@@ -64,7 +64,7 @@ class Formulas:
             given.append(Symbol(REST, 0.0))
         if inside and len(given) == 2:
             self._generalize(operation.name, operands, given)
-        return stated(operation, given, options, graph.numbers(i))
+        return explicit_formula(operation, given, options, graph.numbers(i))
 
     def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
         """An operand in a formula: a number, a name, or a formula with its numbers."""
@@ -125,7 +125,7 @@ class Formulas:
                 term = expression_of(self._operand(x, number, inside, depth))
                 (biases if bias else terms).append(term)
         if len(terms) > 1 and len({term.latex for term in terms}) == 1:
-            terms = [summed(terms[0])]
+            terms = [summation(terms[0])]
         elif len(terms) > MAX_TERMS or count > MAX_TERMS_IN_ALL:
             terms = [*terms[: MAX_TERMS - 1], REST, *terms[-1:]]
         return total(*terms, *biases[:2], *([REST] if len(biases) > 2 else []))

@@ -96,7 +96,7 @@ class Graph:
             held = {x: np.array(x._grad[0] if type(x._grad) is tuple else x._grad) for x in values}
             return held, "gradients: as backward() left them in .grad"
         if self.loss.size != 1:
-            return {}, "no gradients: this isn't a single number, and backward() has not run"
+            return {}, "no gradients: backward() has not run, and this has several entries"
         content = self.loss._content
         seed = 1.0 if type(content) is float else np.ones_like(content)
         try:

@@ -9,9 +9,9 @@ import numpy as np
 
 from ...errors import ArgumentError, import_extra
 from ...explain import Influence
-from ...explain.influences.findings import EXPLODES, VANISHES, course_of
-from ...explain.influences.jacobians import length
-from ...explain.influences.measure import checked_influence
+from ...explain.influences.findings import EXPLODES, VANISHES, gradient_trend
+from ...explain.influences.jacobians import euclidean_norm
+from ...explain.influences.measure import check_influence
 from ...explain.influences.model import LayerInfluence
 from ...support.text_format import number_text
 from ..style import TEXT, clean_name, draw_key, get_colors, make_panels, style_axes, write
@@ -45,7 +45,7 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     >>> [panel.get_yscale() for panel in figure.axes]
     ['log', 'log']
     """
-    if len(checked_influence("gradient_by_depth", influence).layers) < 2:
+    if len(check_influence("gradient_by_depth", influence).layers) < 2:
         raise ArgumentError(
             f"gradient_by_depth: influence must have two layers or more, "
             f"got {len(influence.layers)}"
@@ -73,7 +73,7 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     places = np.arange(1, len(layers) + 1)
     hidden = np.array([layer.cotangent_norm for layer in layers])
     owned = np.array(
-        [length(np.array([p.norm for p in layer.parameters])) or np.nan for layer in layers]
+        [euclidean_norm(np.array([p.norm for p in layer.parameters])) or np.nan for layer in layers]
     )
     seen = [x for x in (*hidden, *owned) if np.isfinite(x) and x > 0]
     ax.set_yscale("log")
@@ -81,7 +81,7 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     low, high = (min(seen), max(seen)) if seen else (0.1, 1.0)
     room = (high / low) ** 0.08 * 1.4
     last = hidden[-1] if hidden[-1] > 0 else high
-    course = course_of(influence)
+    course = gradient_trend(influence)
     bottom, top = low / room, high * room
     if course == "vanishes":
         ax.axhspan(bottom, last * VANISHES, color=colors.down, alpha=0.16, lw=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...explain import Influence
-from ...explain.influences.measure import checked_influence
+from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.text_format import number_text
 from ...support.validation import check_number
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["loss_slice"]
+
 
 POINTS = 121  # at which the loss is computed
 FAR = 3.0  # a bottom of the parabola further away than this many |w| + 1 is not in the picture
@@ -62,7 +63,7 @@ def loss_slice(
     learning rate 0.1: w = 0 → 1, the tangent promises L = 0, found 2.5
     no other weight
     """
-    checked_influence("loss_slice", influence, weight)
+    check_influence("loss_slice", influence, weight)
     if learning_rate is not None:
         learning_rate = check_number("loss_slice", "learning_rate", learning_rate, positive=True)
     chosen = influence.weights[weight]

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ArgumentError, import_extra
 from ...explain import Influence
 from ...explain.influences.edge_weights import Connections
-from ...explain.influences.measure import checked_influence
+from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
@@ -86,7 +86,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     >>> len(figure.axes[0].lines)
     13
     """
-    checked_influence("network", influence, weight)
+    check_influence("network", influence, weight)
     if not influence.layers:
         raise ArgumentError(
             "network: influence must be of a loss that layers computed, got parameters alone"
@@ -100,7 +100,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
         )
     edges = [x.connections for x in influence.layers if x.connections is not None]
     lit = influence.weights[weight]
-    own = [x.places(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
+    own = [x.edges_of(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
     columns = _build_columns(influence, lit, edges, own)
     tall = max(len(column.shown) + (column.hidden > 0) for column in columns)
     right, half = ACROSS * len(columns), DOWN * (max(tall, 3) - 1) / 2

@@ -1,11 +1,20 @@
-// A chart: two axes with round ticks and names, a part that stays and a part that moves.
+// @ts-check
+// A chart: two axes with round ticks and names, a static part and a part that moves.
 
-let clips = 0;
+import { draw, el } from "./elements.js";
+import { shorten, formatTick } from "./format.js";
 
+let clipCount = 0;
+
+/**
+ * @param {Point} domain
+ * @param {number} about
+ */
 function linearTicks([low, high], about) {
   const raw = (high - low) / Math.max(1, about);
   const power = 10 ** Math.floor(Math.log10(raw));
   const steps = [0.2, 0.5, 1, 2, 5, 10].map((s) => s * power);
+  /** @param {number} s */
   const fits = (s) => Math.floor(high / s + 1e-9) - Math.ceil(low / s - 1e-9) >= 1; // two ticks at least
   const wanted = steps.findIndex((s) => s >= raw * 0.999);
   const step =
@@ -20,6 +29,10 @@ function linearTicks([low, high], about) {
   return ticks;
 }
 
+/**
+ * @param {Point} domain
+ * @param {number} about
+ */
 function logTicks([low, high], about) {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
@@ -37,12 +50,26 @@ function logTicks([low, high], about) {
   return ticks;
 }
 
-class Chart {
-  // options: x and y ({domain, name, log, bare}), ratio, still(chart), moving(chart), label()
+export class Chart {
+  /**
+   * @param {HTMLElement} host
+   * @param {ChartOptions<Chart>} options
+   */
   constructor(host, options) {
     this.host = host;
     this.options = options;
-    this.clip = `clip-${(clips += 1)}`;
+    this.clip = `clip-${(clipCount += 1)}`;
+    this.width = 0;
+    this.unit = 1;
+    /** @type {{ left: number, right: number, top: number, bottom: number } | null} */
+    this.edges = null;
+    /** @type {SVGGElement | null} */
+    this.moved = null;
+    /** @type {SVGGElement} */
+    this.back = draw("g", {});
+    /** @type {SVGGElement} */
+    this.front = draw("g", {});
+    /** @type {SVGSVGElement} */
     this.svg = draw("svg", { role: "img", class: "chart" });
     host.append(this.svg);
     new ResizeObserver(() => this.fit()).observe(host);
@@ -56,22 +83,28 @@ class Chart {
     }
   }
 
+  /** The edges of the axes, in pixels; set by the first layout. */
+  get box() {
+    if (!this.edges) throw new Error("the chart has no size yet");
+    return this.edges;
+  }
+
   layout() {
     this.width = this.width || Math.floor(this.host.clientWidth) || 600;
     const { x, y, ratio = 0.68, least = 220 } = this.options;
     const unit = (this.unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / 17);
     const height = Math.round(Math.max(least * unit, Math.min(460 * unit, this.width * ratio)));
     const yTicks = (y.log ? logTicks : linearTicks)(y.domain, height / (55 * unit));
-    const longest = y.bare ? 0 : Math.max(...yTicks.map((t) => tickText(t).length), 1);
-    this.box = {
+    const longest = y.bare ? 0 : Math.max(...yTicks.map((t) => formatTick(t).length), 1);
+    this.edges = {
       left: y.bare ? 6 : unit * Math.min(92, 12 + 7.6 * longest),
       right: this.width - (this.options.right || 12),
       top: (y.name ? 26 : 10) * unit,
       bottom: height - (x.bare ? 8 : 44) * unit,
     };
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${height}`);
-    this.svg.setAttribute("width", this.width);
-    this.svg.setAttribute("height", height);
+    this.svg.setAttribute("width", String(this.width));
+    this.svg.setAttribute("height", String(height));
     const xTicks = (x.log ? logTicks : linearTicks)(
       x.domain,
       (this.box.right - this.box.left) / (72 * unit),
@@ -90,23 +123,32 @@ class Chart {
       this.back,
       this.front,
     );
-    for (const name of this.svg.querySelectorAll(".axis-name")) this.shorten(name);
+    /** @type {NodeListOf<SVGTextElement>} */
+    const names = this.svg.querySelectorAll(".axis-name");
+    names.forEach((name) => this.shorten(name));
     if (this.options.still) this.options.still(this);
     this.move();
   }
 
-  // A name of wide letters, as long as there is room for.
+  /**
+   * Shorten a name until it fits the width.
+   * @param {SVGTextElement} name
+   */
   shorten(name) {
     const full = name.textContent;
     if (full.length * 16 * this.unit < this.width) return; // measuring takes its time
     for (let n = full.length - 2; n > 3 && name.getComputedTextLength() > this.width; n -= 2) {
-      name.textContent = brief(full, n);
+      name.textContent = shorten(full, n);
     }
   }
 
+  /**
+   * @param {number[]} xTicks
+   * @param {number[]} yTicks
+   */
   axes(xTicks, yTicks) {
     const { x, y } = this.options;
-    const { left, right, top, bottom } = this.box;
+    const { left, right, bottom } = this.box;
     const found = [
       draw("line", { x1: left, x2: right, y1: bottom + 0.5, y2: bottom + 0.5, class: "axis" }),
     ];
@@ -118,7 +160,7 @@ class Chart {
           draw(
             "text",
             { x: at, y: bottom + 18 * this.unit, class: "tick", "text-anchor": "middle" },
-            tickText(t),
+            formatTick(t),
           ),
         );
       }
@@ -128,7 +170,7 @@ class Chart {
         draw(
           "text",
           { x: right, y: bottom + 37 * this.unit, class: "axis-name", "text-anchor": "end" },
-          brief(x.name, Math.floor(this.width / (7.2 * this.unit))),
+          shorten(x.name, Math.floor(this.width / (7.2 * this.unit))),
         ),
       );
     }
@@ -140,7 +182,7 @@ class Chart {
           draw(
             "text",
             { x: left - 7, y: at + 4.5, class: "tick", "text-anchor": "end" },
-            tickText(t),
+            formatTick(t),
           ),
         );
       }
@@ -149,6 +191,12 @@ class Chart {
     return draw("g", {}, found);
   }
 
+  /**
+   * @param {Axis} axis
+   * @param {number} from
+   * @param {number} to
+   * @param {number} value
+   */
   scale(axis, from, to, value) {
     const [low, high] = axis.domain;
     const share = axis.log
@@ -157,21 +205,30 @@ class Chart {
     return from + Math.max(-20, Math.min(21, share)) * (to - from); // far, and still a number
   }
 
+  /** @param {number} value */
   x(value) {
     return this.scale(this.options.x, this.box.left, this.box.right, value);
   }
 
+  /** @param {number} value */
   y(value) {
     return this.scale(this.options.y, this.box.bottom, this.box.top, value);
   }
 
-  // The value at a place of the picture.
+  /**
+   * Return the x value at a position in pixels.
+   * @param {number} place
+   */
   atX(place) {
     const { domain } = this.options.x;
     const share = (place - this.box.left) / (this.box.right - this.box.left);
     return domain[0] + share * (domain[1] - domain[0]);
   }
 
+  /**
+   * @param {(number | null)[][]} points
+   * @param {Attributes} attributes
+   */
   path(points, attributes) {
     let d = "";
     let pen = "M";
@@ -186,11 +243,25 @@ class Chart {
     return draw("path", { d, ...attributes });
   }
 
+  /**
+   * @param {number} a
+   * @param {number} b
+   * @param {number} r
+   * @param {Attributes} attributes
+   */
   dot(a, b, r, attributes) {
     return draw("circle", { cx: this.x(a).toFixed(1), cy: this.y(b).toFixed(1), r, ...attributes });
   }
 
-  // Text at a point, kept inside the picture, with a halo that parts it from lines.
+  /**
+   * Return text at a point, kept inside the chart, with a halo that separates it from lines.
+   * @param {number} a
+   * @param {number} b
+   * @param {string} text
+   * @param {{ class?: string, "text-anchor"?: string }} [attributes]
+   * @param {number} [dx]
+   * @param {number} [dy]
+   */
   note(a, b, text, attributes = {}, dx = 0, dy = 0) {
     const wide = 7.1 * this.unit * text.length;
     let anchor = attributes["text-anchor"] || "start";
@@ -213,36 +284,54 @@ class Chart {
     );
   }
 
-  // An arrow between two places of the picture; nothing where it would be too short to see.
+  /**
+   * Return an arrow between two points, or null if it is too short to see.
+   * @param {number} a
+   * @param {number} b
+   * @param {number} c
+   * @param {number} d
+   * @param {Attributes} attributes
+   */
   arrow(a, b, c, d, attributes) {
     const [x1, y1, x2, y2] = [this.x(a), this.y(b), this.x(c), this.y(d)];
     return arrowBetween(x1, y1, x2, y2, attributes);
   }
 
-  // What moves is drawn anew; the text alternative follows.
+  // Redraw the part that moves, and update the text alternative.
   move() {
-    if (!this.box) return;
+    if (!this.edges) return;
     this.clear();
     if (this.options.moving) this.options.moving(this);
-    if (this.options.label) this.svg.setAttribute("aria-label", this.options.label());
+    if (this.options.label) this.svg.setAttribute("aria-label", this.options.label() ?? "");
   }
 
   clear() {
     if (this.moved) this.moved.remove();
     this.moved = draw("g", {});
-    this.svg.append(this.moved);
+    this.svg.append(/** @type {SVGGElement} */ (this.moved));
   }
 
-  // Add to the part that moves; clipped to the axes unless it is text.
+  /**
+   * Add nodes to the part that moves. Text isn't clipped to the axes: see `clipped`.
+   * @param {...(Node | Node[])} nodes
+   */
   put(...nodes) {
-    this.moved.append(...nodes.flat().filter(Boolean));
+    this.moved?.append(...nodes.flat().filter(Boolean));
   }
 
+  /** @param {...Child} nodes */
   clipped(...nodes) {
-    this.moved.append(draw("g", { "clip-path": `url(#${this.clip})` }, nodes));
+    this.moved?.append(draw("g", { "clip-path": `url(#${this.clip})` }, nodes));
   }
 }
 
+/**
+ * @param {number} x1
+ * @param {number} y1
+ * @param {number} x2
+ * @param {number} y2
+ * @param {Attributes} attributes
+ */
 function arrowBetween(x1, y1, x2, y2, attributes) {
   const length = Math.hypot(x2 - x1, y2 - y1);
   if (!(length > 4)) return null;
@@ -259,26 +348,39 @@ function arrowBetween(x1, y1, x2, y2, attributes) {
   );
 }
 
-// A screen of the page: a heading, a lead, and room for what it shows.
-function screen(id, title, lead) {
+/**
+ * Add a section with a heading and a lead to the page.
+ * @param {string} id
+ * @param {string} title
+ * @param {string} lead
+ */
+export function createScreen(id, title, lead) {
   const heading = el("h2", { id: `${id}-title` }, title);
   const root = el(
     "section",
     { id, class: "screen", "aria-labelledby": `${id}-title` },
     el("div", { class: "text" }, heading, lead ? el("p", {}, lead) : null),
   );
-  document.getElementById("screens").append(root);
+  /** @type {HTMLElement} */ (document.getElementById("screens")).append(root);
   return root;
 }
 
-function pair(root, ...children) {
+/**
+ * @param {Element} root
+ * @param {...Child} children
+ */
+export function createPair(root, ...children) {
   const found = el("div", { class: "pair" }, children);
   root.append(found);
   return found;
 }
 
-// What lines of a kind stand for: pairs of their class and their name.
-function keyOf(pairs) {
+/**
+ * Return a legend of lines: pairs of their class and their name.
+ * @param {[string, string][]} pairs
+ */
+export function createLegend(pairs) {
+  /** @param {string} kind */
   const sample = (kind) =>
     draw(
       "svg",
@@ -292,8 +394,13 @@ function keyOf(pairs) {
   );
 }
 
-// A table of lines, each a name and values; a head where it has one.
-function table(head, rows, attributes = {}) {
+/**
+ * Return a table; each row is a name and values.
+ * @param {Child[] | null} head
+ * @param {Child[][]} rows
+ * @param {Attributes} [attributes]
+ */
+export function createTable(head, rows, attributes = {}) {
   return el(
     "table",
     attributes,

@@ -1,6 +1,16 @@
-// Screen 1 of a classifier: the borders that it draws, or what it confuses.
+// @ts-check
+// Screen 1 of a classifier: its decision boundary, or its confusion matrix.
 
-const CLASSES = [
+import { Chart, createPair, createScreen, createTable } from "./chart.js";
+import { draw, el } from "./elements.js";
+import { shorten, extent, formatNumber, formatInteger } from "./format.js";
+import { modelFormula } from "./formulas.js";
+import { count, features, layers, computeOutputs, toOwnX, softmax, propagateRow } from "./model.js";
+import { data, run } from "./run_data.js";
+import { followPointer } from "./pointer.js";
+import { lossNow, panels, rowNow, state, stepNow, weightsNow } from "./state.js";
+
+const CLASS_COLORS = [
   "--model",
   "--up",
   "--step",
@@ -10,11 +20,14 @@ const CLASSES = [
   "--class-7",
   "--truth",
 ];
-const MARKS = ["circle", "square", "triangle", "diamond"];
+/** @typedef {"circle" | "square" | "triangle" | "diamond"} MarkShape */
+/** @type {MarkShape[]} */
+const MARK_SHAPES = ["circle", "square", "triangle", "diamond"];
 
-function classesPanel() {
-  const bordered = run.open && features === 2 && data.labels.length <= CLASSES.length;
-  const root = screen(
+export function classesPanel() {
+  if (run.task !== "classes" || !count) return;
+  const bordered = run.open && features === 2 && data.labels.length <= CLASS_COLORS.length;
+  const root = createScreen(
     "data",
     bordered ? "The data and the borders" : "What it predicts",
     bordered
@@ -27,8 +40,8 @@ function classesPanel() {
   const side = el("div", { class: "side" });
   const caption = el("figcaption", {});
   const figure = el("figure", {});
-  pair(root, figure, side);
-  const chart = bordered ? borders(figure) : null;
+  createPair(root, figure, side);
+  const boundary = bordered ? boundaryChart(figure) : null;
   figure.append(caption);
   const followed = el("div", { class: "followed" });
   const confused = el("div", { class: "scroll" });
@@ -43,51 +56,53 @@ function classesPanel() {
 
   panels.push({
     update() {
-      const counts = run.confusion ? run.confusion[state.place] : null;
+      const counts = run.confusion ? run.confusion[state.frame] : null;
       const right = counts ? counts.reduce((sum, row, i) => sum + row[i], 0) : 0;
       const all = counts ? counts.flat().reduce((a, b) => a + b, 0) : 0;
       caption.textContent = counts
-        ? `At step ${stepNow()}, ${((100 * right) / all).toFixed(1)} % of ${whole(all)} rows are right; the loss is ${short(lossNow())}.`
-        : `At step ${stepNow()} the loss is ${short(lossNow())}.`;
-      if (chart) chart.move();
-      if (counts) confused.replaceChildren(confusion(counts));
-      if (run.open) followed.replaceChildren(...likelihoods());
+        ? `At step ${stepNow()}, ${((100 * right) / all).toFixed(1)} % of ${formatInteger(all)} rows are right; the loss is ${formatNumber(lossNow())}.`
+        : `At step ${stepNow()} the loss is ${formatNumber(lossNow())}.`;
+      if (boundary) boundary.chart.move();
+      if (counts) confused.replaceChildren(confusionTable(counts));
+      if (run.open) followed.replaceChildren(...probabilityBars());
     },
+    /** @param {number[]} weights */
     glide(weights) {
-      if (chart) chart.glide(weights);
+      if (boundary) boundary.paint(weights);
     },
   });
 }
 
-function confusion(counts) {
-  const found = table(
-    ["true ↓ predicted →", ...data.labels.map((l) => brief(l, 12))],
-    counts.map((row, i) => [brief(data.labels[i], 12), ...row.map(String)]),
+/** @param {number[][]} counts */
+function confusionTable(counts) {
+  const found = createTable(
+    ["true ↓ predicted →", ...data.labels.map((l) => shorten(l, 12))],
+    counts.map((row, i) => [shorten(data.labels[i], 12), ...row.map(String)]),
     { class: "numbers confusion", id: "confusion" },
   );
-  found.querySelectorAll("tbody tr").forEach((line, i) => {
-    line.querySelectorAll("td").forEach((cell, j) => {
+  for (const [i, line] of found.querySelectorAll("tbody tr").entries()) {
+    for (const [j, cell] of line.querySelectorAll("td").entries()) {
       if (i === j) cell.className = "right";
-    });
-  });
+    }
+  }
   return found;
 }
 
-// The probabilities of the followed row's classes; of many, the likeliest and the true one.
-function likelihoods() {
+// Show the probabilities of the selected row; with many classes, the highest and the true one.
+function probabilityBars() {
   const r = rowNow();
-  const { probabilities } = traced(weightsNow(), r);
+  const { probabilities } = propagateRow(weightsNow(), r);
   let kept = probabilities.map((p, k) => k);
-  if (kept.length > CLASSES.length) {
+  if (kept.length > CLASS_COLORS.length) {
     kept.sort((a, b) => probabilities[b] - probabilities[a]);
-    kept = [...new Set([data.y[r], ...kept])].slice(0, CLASSES.length);
+    kept = [...new Set([data.y[r], ...kept])].slice(0, CLASS_COLORS.length);
   }
   const bars = kept.map((k) => {
     const p = probabilities[k];
     return el(
       "div",
       { class: "bar-line" },
-      el("span", { class: "bar-name" }, brief(data.labels[k], 14)),
+      el("span", { class: "bar-name" }, shorten(data.labels[k], 14)),
       draw(
         "svg",
         {
@@ -102,7 +117,7 @@ function likelihoods() {
           y: 1,
           width: (100 * p).toFixed(2),
           height: 8,
-          class: k < CLASSES.length ? `class-${k}` : "bar-filled",
+          class: k < CLASS_COLORS.length ? `class-${k}` : "bar-filled",
         }),
       ),
       el("span", { class: "number" }, p.toFixed(3)),
@@ -112,13 +127,21 @@ function likelihoods() {
     el(
       "p",
       {},
-      `Row ${data.row_numbers[r]} is of class ${brief(data.labels[data.y[r]])}; the model's probabilities:`,
+      `Row ${data.row_numbers[r]} is of class ${shorten(data.labels[data.y[r]])}; the model's probabilities:`,
     ),
     ...bars,
   ];
 }
 
-function mark(chart, kind, a, b, size, attributes) {
+/**
+ * @param {{ x(value: number): number, y(value: number): number }} chart
+ * @param {MarkShape} kind
+ * @param {number} a
+ * @param {number} b
+ * @param {number} size
+ * @param {Attributes} attributes
+ */
+function drawMark(chart, kind, a, b, size, attributes) {
   const [x, y] = [chart.x(a), chart.y(b)];
   const s = size;
   const shapes = {
@@ -138,7 +161,8 @@ function mark(chart, kind, a, b, size, attributes) {
   return shapes[kind]();
 }
 
-function borders(figure) {
+/** @param {HTMLElement} figure */
+function boundaryChart(figure) {
   const key = el(
     "p",
     { class: "key" },
@@ -149,24 +173,28 @@ function borders(figure) {
         draw(
           "svg",
           { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
-          mark({ x: (v) => v, y: (v) => v }, MARKS[k % 4], 0, 0, 4.5, { class: "sample" }),
+          drawMark({ x: (v) => v, y: (v) => v }, MARK_SHAPES[k % 4], 0, 0, 4.5, {
+            class: "sample",
+          }),
         ),
-        ` ${brief(label, 20)}`,
+        ` ${shorten(label, 20)}`,
       ),
     ),
   );
   const host = el("div", { class: "plot" });
   figure.append(key, host);
-  const [x, y] = [0, 1].map((c) => data.x.map((row) => ownX(row[c], c)));
+  const [x, y] = [0, 1].map((c) => data.x.map((row) => toOwnX(row[c], c)));
   const field = el("canvas", { "aria-hidden": "true" });
   const side = 64;
   field.width = field.height = side;
+  /** @type {SVGImageElement | null} */
+  let plane = null;
   const chart = new Chart(host, {
-    x: { domain: extent(x, 0.08), name: brief(data.x_names[0], 40) },
-    y: { domain: extent(y, 0.08), name: brief(data.x_names[1], 40) },
+    x: { domain: extent(x, 0.08), name: shorten(data.x_names[0], 40) },
+    y: { domain: extent(y, 0.08), name: shorten(data.x_names[1], 40) },
     ratio: 0.78,
     still(c) {
-      c.plane = draw("image", {
+      const image = draw("image", {
         x: c.box.left,
         y: c.box.top,
         width: c.box.right - c.box.left,
@@ -174,24 +202,28 @@ function borders(figure) {
         preserveAspectRatio: "none",
         class: "field",
       });
-      c.back.append(c.plane);
+      plane = image;
+      c.back.append(image);
       c.back.append(
         ...x.map((a, i) =>
-          mark(c, MARKS[data.y[i] % 4], a, y[i], 3.6, { class: `mark class-${data.y[i]}` }),
+          drawMark(c, MARK_SHAPES[data.y[i] % 4], a, y[i], 3.6, {
+            class: `mark class-${data.y[i]}`,
+          }),
         ),
       );
     },
     moving(c) {
-      colour(c, weightsNow());
+      paintField(weightsNow());
       const r = rowNow();
       c.clipped(c.dot(x[r], y[r], 8, { class: "ring" }));
     },
-    label: () => figure.querySelector("figcaption").textContent,
+    label: () => figure.querySelector("figcaption")?.textContent ?? "",
   });
-  chart.glide = (weights) => colour(chart, weights);
-
-  function colour(c, weights) {
-    const [[x0, x1], [y0, y1]] = [c.options.x.domain, c.options.y.domain];
+  /**
+   * @param {number[]} weights
+   */
+  function paintField(weights) {
+    const [[x0, x1], [y0, y1]] = [chart.options.x.domain, chart.options.y.domain];
     const places = new Float64Array(2 * side * side);
     for (let i = 0; i < side; i++) {
       for (let j = 0; j < side; j++) {
@@ -200,10 +232,10 @@ function borders(figure) {
         places[at + 1] = (y1 - ((i + 0.5) / side) * (y1 - y0) - data.x_mean[1]) / data.x_scale[1];
       }
     }
-    const answer = outputsOf(weights, places, side * side);
+    const answer = computeOutputs(weights, places, side * side);
     const width = layers[layers.length - 1].outputs;
     const style = getComputedStyle(document.documentElement);
-    const colours = CLASSES.map((name) => style.getPropertyValue(name).trim()).map((hex) =>
+    const colours = CLASS_COLORS.map((name) => style.getPropertyValue(name).trim()).map((hex) =>
       [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)),
     );
     const pixels = new ImageData(side, side);
@@ -214,9 +246,9 @@ function borders(figure) {
       pixels.data.set([...(colours[best] || [128, 128, 128]), 25 + 90 * sure], 4 * r);
     }
     field.getContext("2d").putImageData(pixels, 0, 0);
-    c.plane.setAttribute("href", field.toDataURL());
+    plane?.setAttribute("href", field.toDataURL());
   }
 
-  listen(host, chart, () => [x, y], count);
-  return chart;
+  followPointer(host, chart, () => [x, y], count);
+  return { chart, paint: (/** @type {number[]} */ weights) => paintField(weights) };
 }

@@ -1,10 +1,41 @@
+// @ts-check
 // Screen 5: the network drawn; a chosen weight, its paths to the loss, and what a nudge does.
 
-const MOST_UNITS = 20; // of a layer that are drawn
+import { createLegend, createPair, createScreen, createTable } from "./chart.js";
+import {
+  inBrackets,
+  draw,
+  el,
+  yHat,
+  layerSymbol,
+  m,
+  part,
+  partial,
+  signedText,
+  slope,
+} from "./elements.js";
+import { shorten, countNoun, columnName, formatNumber } from "./format.js";
+import { weightSymbol } from "./formulas.js";
+import { nudgeSize, weightPicker } from "./loss_curve_panel.js";
+import {
+  count,
+  features,
+  weightIndex,
+  layers,
+  lossOverWeight,
+  outputName,
+  locateWeight,
+  propagateRow,
+  weightName,
+} from "./model.js";
+import { data, run } from "./run_data.js";
+import { setState, gradientsNow, panels, rowNow, state, weightNow, weightsNow } from "./state.js";
 
-function networkPanel() {
+const MAX_UNITS = 20; // of a layer that are drawn
+
+export function networkPanel() {
   if (!run.open || layers.length < 2) return;
-  const root = screen(
+  const root = createScreen(
     "network",
     "Earlier layers",
     "Edges are weights: the wider, the larger; their colour is the gradient. A weight far from the loss " +
@@ -13,14 +44,14 @@ function networkPanel() {
   const picker = weightPicker();
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", {});
-  const key = keyOf([
+  const key = createLegend([
     ["edge lit up", "gradient positive"],
     ["edge lit", "zero"],
     ["edge lit negative down", "negative"],
   ]);
   const figure = el("figure", {}, picker.node, key, host, caption);
   const side = el("div", { class: "side" });
-  pair(root, figure, side);
+  createPair(root, figure, side);
   const factors = el("div", { class: "factors scroll" });
   const nudge = el("input", {
     type: "range",
@@ -29,7 +60,8 @@ function networkPanel() {
     step: 0.02,
     id: "nudge",
     "aria-label": "Nudge of the chosen weight",
-    oninput: (event) => change({ nudge: Number(event.target.value) }),
+    oninput: (/** @type {Event & { target: HTMLInputElement }} */ event) =>
+      setState({ nudge: Number(event.target.value) }),
   });
   const promised = el("div", {});
   side.append(
@@ -41,11 +73,14 @@ function networkPanel() {
   );
 
   const widths = [features, ...layers.map((l) => l.outputs)];
-  const drawn = widths.map((w) => Math.min(w, MOST_UNITS));
-  const quick = count * run.weights[0].length < 400000; // to show a weight that is pointed at
+  const drawn = widths.map((w) => Math.min(w, MAX_UNITS));
+  const hoverable = count * run.weights[0].length < 400000; // to show a weight that is pointed at
+  /** @type {{ l: number, i: number, index: number, line: SVGLineElement }[]} */
   let edges = [];
+  /** @type {Point[][]} */
   let places = [];
-  let svg = null;
+  /** @type {{ svg: SVGSVGElement, circles: SVGCircleElement[] } | null} */
+  let drawing = null;
 
   function layout() {
     const width = Math.floor(host.clientWidth);
@@ -64,20 +99,20 @@ function networkPanel() {
       for (let i = 0; i < drawn[l]; i++) {
         for (let j = 0; j < drawn[l + 1]; j++) {
           const [[x1, y1], [x2, y2]] = [places[l][i], places[l + 1][j]];
-          const index = indexOf({ layer: l, from: i, to: j });
+          const index = weightIndex({ layer: l, from: i, to: j });
           const line = draw("line", { x1, y1, x2, y2, class: "edge" });
           const room = draw(
             "line",
             {
               ...{ x1, y1, x2, y2, class: "edge-room" },
-              onclick: () => change({ weight: index, pointed: null }),
-              onpointerenter: () => quick && change({ pointed: index }),
-              onpointerleave: () => quick && change({ pointed: null }),
+              onclick: () => setState({ weight: index, pointed: null }),
+              onpointerenter: () => hoverable && setState({ pointed: index }),
+              onpointerleave: () => hoverable && setState({ pointed: null }),
             },
             draw("title", {}, weightName(index)),
           );
           lines.append(line, room);
-          edges.push({ l, i, j, index, line });
+          edges.push({ l, i, index, line });
         }
       }
     });
@@ -98,7 +133,7 @@ function networkPanel() {
             draw(
               "text",
               { x: x - 12, y: y + 4, class: "tick", "text-anchor": "end" },
-              plainName(data.x_names[i], 7),
+              columnName(data.x_names[i], 7),
             ),
           )
         : [],
@@ -106,7 +141,7 @@ function networkPanel() {
         draw(
           "text",
           { x: x + 12, y: y + 4, class: "tick" },
-          run.task === "classes" ? brief(data.labels[k], 7) : "ŷ → L",
+          run.task === "classes" ? shorten(data.labels[k], 7) : "ŷ → L",
         ),
       ),
       places.map((column, l) =>
@@ -123,22 +158,22 @@ function networkPanel() {
         ),
       ),
     );
-    svg = draw(
+    const svg = draw(
       "svg",
       { role: "img", class: "chart", width, height, viewBox: `0 0 ${width} ${height}` },
       lines,
       nodes,
       names,
     );
-    svg.nodes = nodes;
+    drawing = { svg, circles: [...nodes.childNodes] };
     host.replaceChildren(svg);
     paint();
   }
 
   function paint() {
-    if (!svg) return;
+    if (!drawing) return;
     const [w, g] = [weightsNow(), gradientsNow()];
-    const chosen = placeOf(weightNow());
+    const chosen = locateWeight(weightNow());
     const widest = layers.map((layer) =>
       Math.max(
         1e-300,
@@ -155,7 +190,7 @@ function networkPanel() {
         ),
       ),
     );
-    for (const { l, i, j, index, line } of edges) {
+    for (const { l, i, index, line } of edges) {
       const lit =
         index === weightNow() || (l > chosen.layer && (l > chosen.layer + 1 || i === chosen.to));
       line.setAttribute(
@@ -167,8 +202,7 @@ function networkPanel() {
       line.style.stroke = `color-mix(in oklab, var(--${g[index] > 0 ? "up" : "down"}) ${share}%, var(--level))`;
     }
     for (const edge of edges)
-      if (edge.index === weightNow()) edge.line.parentNode.append(edge.line);
-    const circles = [...svg.nodes.childNodes];
+      if (edge.index === weightNow()) edge.line.parentNode?.appendChild(edge.line);
     let at = 0;
     places.forEach((column, l) =>
       column.forEach((_, i) => {
@@ -176,67 +210,68 @@ function networkPanel() {
           l > chosen.layer + 1 ||
           (l === chosen.layer + 1 && i === chosen.to) ||
           (l === chosen.layer && i === chosen.from);
-        circles[at].setAttribute("class", `unit${lit ? " lit" : ""}`);
+        drawing?.circles[at].setAttribute("class", `unit${lit ? " lit" : ""}`);
         at += 1;
       }),
     );
-    svg.setAttribute("aria-label", caption.textContent);
+    drawing.svg.setAttribute("aria-label", caption.textContent);
   }
 
   new ResizeObserver(() => {
-    if (!svg || Math.floor(host.clientWidth) !== Number(svg.getAttribute("width"))) layout();
+    const width = Number(drawing?.svg.getAttribute("width"));
+    if (!drawing || Math.floor(host.clientWidth) !== width) layout();
   }).observe(host);
 
   panels.push({
     update() {
       picker.update();
       const g = gradientsNow()[weightNow()];
-      const { layer } = placeOf(weightNow());
-      const ways = layers.slice(layer + 1).reduce((n, l) => n * l.outputs, 1);
-      const hidden = widths.some((w) => w > MOST_UNITS)
-        ? ` The first ${MOST_UNITS} units of a layer are drawn.`
+      const { layer } = locateWeight(weightNow());
+      const paths = layers.slice(layer + 1).reduce((n, l) => n * l.outputs, 1);
+      const hidden = widths.some((w) => w > MAX_UNITS)
+        ? ` The first ${MAX_UNITS} units of a layer are drawn.`
         : "";
       const name = weightName(weightNow());
       caption.textContent =
-        `${name.charAt(0).toUpperCase()}${name.slice(1)} is ${short(weightsNow()[weightNow()])}; its gradient is ${short(g)}. ` +
-        `${counted(ways, "path")} lead${ways === 1 ? "s" : ""} from it to the output.${hidden}`;
+        `${name.charAt(0).toUpperCase()}${name.slice(1)} is ${formatNumber(weightsNow()[weightNow()])}; its gradient is ${formatNumber(g)}. ` +
+        `${countNoun(paths, "path")} lead${paths === 1 ? "s" : ""} from it to the output.${hidden}`;
       paint();
-      factors.replaceChildren(...chainOfFactors());
+      factors.replaceChildren(...factorsOfWeight());
       if (document.activeElement !== nudge) nudge.value = state.nudge;
-      nudge.setAttribute("aria-valuetext", `by ${short(nudgeNow(), 3)}`);
+      nudge.setAttribute("aria-valuetext", `by ${formatNumber(nudgeSize(), 3)}`);
       promised.replaceChildren(...nudgeTable());
     },
     glide() {},
   });
 }
 
-// A weight's slope on the followed row: what it multiplies, and what comes back along each path.
-function chainOfFactors() {
+// Show a weight's gradient on the selected row: its factors, and the share of each path.
+function factorsOfWeight() {
   const r = rowNow();
   const w = weightsNow();
-  const trace = traced(w, r);
-  const { layer, from, to } = placeOf(weightNow());
+  const trace = propagateRow(w, r);
+  const { layer, from, to } = locateWeight(weightNow());
   const stage = trace.stages[layer];
   const x = from < 0 ? 1 : stage.input[from];
   const bends = layers[layer].function;
-  const goal = run.task === "classes" ? m.i("z") : hat();
+  const goal = run.task === "classes" ? m.i("z") : yHat();
   const total = x * stage.dBefore[to];
   const input =
     from < 0
       ? part("mn")("1")
       : layer === 0
         ? m.sub(m.i("x"), part("mn")(from + 1))
-        : layered("h", layer, from + 1);
+        : layerSymbol("h", layer, from + 1);
   const inner = [input, ...(bends ? [m.o("·"), m.sup(m.i("f"), m.o("′"))] : [])];
   const back =
     layer === layers.length - 1
       ? slope(m.i("L"), goal)
-      : slope(m.i("L"), layered("h", layer + 1, to + 1));
+      : slope(m.i("L"), layerSymbol("h", layer + 1, to + 1));
   const numbers = [
-    bracketed(x, 3),
-    ...(bends ? [m.o("·"), bracketed(stage.bend[to], 3)] : []),
+    inBrackets(x, 3),
+    ...(bends ? [m.o("·"), inBrackets(stage.bend[to], 3)] : []),
     m.o("·"),
-    bracketed(stage.dAfter[to], 3),
+    inBrackets(stage.dAfter[to], 3),
   ];
   const head = m.block(
     m.row(partial(m.i("L"), weightSymbol(weightNow())), m.o("="), ...inner, m.o("·"), back),
@@ -250,7 +285,7 @@ function chainOfFactors() {
     head,
     m.block(m.row(m.infix("="), ...numbers), m.row(m.infix("="), m.n(total, 3))),
   ];
-  const paths = strongest(trace, layer, to).slice(0, 4);
+  const paths = strongestPaths(trace, layer, to).slice(0, 4);
   if (layer < layers.length - 1) {
     const after = stage.dAfter[to];
     lines.push(
@@ -261,14 +296,14 @@ function chainOfFactors() {
           ? "What comes back along its path:"
           : "What comes back, by its strongest paths:",
       ),
-      table(
+      createTable(
         ["through", "product", "share"],
         paths.map(({ way, product }) => [
           way
             .map((k, i) => (layer + 1 + i === layers.length - 1 ? outputName(k) : `unit ${k + 1}`))
             .join(" → "),
           signedText(product, 3),
-          after ? `${short(Math.round((100 * product) / after))} %` : "–",
+          after ? `${formatNumber(Math.round((100 * product) / after))} %` : "–",
         ]),
         { class: "numbers" },
       ),
@@ -277,9 +312,15 @@ function chainOfFactors() {
   return lines;
 }
 
-// The paths from a unit to the outputs, with the product of what lies on each; a beam of 60.
-function strongest(trace, layer, unit) {
+/**
+ * Return paths from a unit to the outputs with their products, by a beam search of width 400.
+ * @param {Trace} trace
+ * @param {number} layer
+ * @param {number} unit
+ */
+function strongestPaths(trace, layer, unit) {
   const w = weightsNow();
+  /** @type {{ way: number[], at: number, product: number }[]} */
   let beam = [{ way: [], at: unit, product: 1 }];
   for (let l = layer + 1; l < layers.length; l++) {
     const { weight, outputs } = layers[l];
@@ -300,15 +341,15 @@ function strongest(trace, layer, unit) {
     .sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
 }
 
-// What the slope promises for a nudge, beside what the loss does.
+// Compare the change that the slope promises for a nudge with the change of the loss.
 function nudgeTable() {
-  const delta = nudgeNow();
+  const delta = nudgeSize();
   const g = gradientsNow()[weightNow()];
   const w = weightsNow()[weightNow()];
-  const loss = lossOver(weightsNow(), weightNow());
+  const loss = lossOverWeight(weightsNow(), weightNow());
   const seen = loss(w + delta) - loss(w);
   const rows = [
-    ["nudge δ", short(delta, 3)],
+    ["nudge δ", formatNumber(delta, 3)],
     ["promised: slope · δ", signedText(g * delta, 4)],
     ["truly seen", signedText(seen, 4)],
   ];
@@ -318,7 +359,7 @@ function nudgeTable() {
       ? "The slope tells it to within a tenth."
       : "So far out, the hill has bent away from its tangent.";
   return [
-    table(["", "change"], rows, { class: "numbers", id: "nudge-numbers" }),
+    createTable(["", "change"], rows, { class: "numbers", id: "nudge-numbers" }),
     el("p", { class: "hint" }, words),
   ];
 }

@@ -1,11 +1,19 @@
-// Screen 6: the run. Its losses, its settings, its data, and how to do it again.
+// @ts-check
+// Screen 6: the run, with its losses, settings and data, and the command that repeats it.
 
-function runPanel() {
-  const root = screen("run-screen", "The run", `It ${run.run.message}.`);
+import { Chart, createLegend, createPair, createScreen, createTable } from "./chart.js";
+import { draw, el } from "./elements.js";
+import { shorten, countNoun, extent, formatNumber, formatInteger } from "./format.js";
+import { count } from "./model.js";
+import { data, run } from "./run_data.js";
+import { goToFrame, lossNow, panels, state, stepNow } from "./state.js";
+
+export function runPanel() {
+  const root = createScreen("run-screen", "The run", `It ${run.run.message}.`);
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", {});
   const side = el("div", { class: "side" });
-  pair(root, el("figure", {}, host, caption), side);
+  createPair(root, el("figure", {}, host, caption), side);
   const { steps, losses } = run.curve;
   const validation = run.evaluations
     .filter((e) => e.validation_loss !== undefined)
@@ -15,10 +23,11 @@ function runPanel() {
   const values = [
     ...losses,
     ...validation.map((v) => v[1]),
-    ...(closed > 0 && run.line ? [closed] : []),
+    ...(closed !== null && closed > 0 && run.line ? [closed] : []),
   ].filter((x) => x !== null && x > -Infinity);
   const [low, high] = extent(values);
   const log = low > 0 && high / low > 100;
+  /** @type {Point} */
   const domain = log ? [low / 1.4, high * 1.4] : extent(values, 0.08);
   const end = Math.max(1, run.run.steps);
   const batches = run.losses.some(
@@ -43,7 +52,7 @@ function runPanel() {
           c.note(
             end,
             closed,
-            `${run.line ? "closed form" : "best line"} ${short(closed)}`,
+            `${run.line ? "closed form" : "best line"} ${formatNumber(closed)}`,
             { class: "truth-text", "text-anchor": "end" },
             0,
             -7,
@@ -93,25 +102,28 @@ function runPanel() {
     moving(c) {
       const at = c.x(stepNow());
       c.put(draw("line", { x1: at, x2: at, y1: c.box.top, y2: c.box.bottom, class: "cursor" }));
-      const here = run.losses[state.place] ?? lossNow();
+      const here = run.losses[state.frame] ?? lossNow();
       if (here !== null) c.clipped(c.dot(stepNow(), here, 6.5, { class: "now" }));
     },
     label: () => caption.textContent,
   });
-  const lines = [
+  /** @type {([string, string] | null)[]} */
+  const kinds = [
     batches ? ["batches", run.same_rows ? "each batch" : "the run"] : null,
     batches || validation.length
       ? ["model thin", batches ? (run.same_rows ? "all rows" : "rows of this page") : "training"]
       : null,
     validation.length ? ["validation", "validation"] : null,
-  ].filter(Boolean);
-  if (lines.length) host.before(keyOf(lines));
-  host.addEventListener("click", (event) => {
+  ];
+  const lines = kinds.filter((kind) => kind !== null);
+  if (lines.length) host.before(createLegend(lines));
+  host.addEventListener("click", (/** @type {MouseEvent} */ event) => {
     const step = chart.atX(event.clientX - chart.svg.getBoundingClientRect().left);
     const gaps = run.steps.map((s) => Math.abs(s - step));
-    go(gaps.indexOf(Math.min(...gaps)));
+    goToFrame(gaps.indexOf(Math.min(...gaps)));
   });
-  const two = (pairs) => table(null, pairs, { class: "settings" });
+  /** @param {[string, string][]} pairs */
+  const two = (pairs) => createTable(null, pairs, { class: "settings" });
   side.append(el("h3", {}, "Settings"), two(run.settings));
   if (run.run.warnings.length)
     side.append(
@@ -123,15 +135,15 @@ function runPanel() {
       ),
     );
   const columns = data.columns.map((c) => [
-    brief(c.name, 24),
-    short(c.mean),
-    short(c.deviation),
-    short(c.low),
-    short(c.high),
+    shorten(c.name, 24),
+    formatNumber(c.mean),
+    formatNumber(c.deviation),
+    formatNumber(c.low),
+    formatNumber(c.high),
   ]);
   const more =
     data.features > 12
-      ? el("p", { class: "hint" }, `The first 12 of ${whole(data.features)} columns.`)
+      ? el("p", { class: "hint" }, `The first 12 of ${formatInteger(data.features)} columns.`)
       : null;
   const below = el("div", { class: "pair" });
   root.append(below);
@@ -140,8 +152,8 @@ function runPanel() {
       el(
         "div",
         { class: "scroll" },
-        el("h3", {}, `The data: ${counted(data.rows, "row")}`),
-        table(["", "mean", "deviation", "lowest", "highest"], columns, { class: "numbers" }),
+        el("h3", {}, `The data: ${countNoun(data.rows, "row")}`),
+        createTable(["", "mean", "deviation", "lowest", "highest"], columns, { class: "numbers" }),
         more,
       ),
     );
@@ -158,38 +170,40 @@ function runPanel() {
         : null,
       el("h3", {}, "Made with"),
       two(run.versions),
-      el("p", { class: "hint" }, rowsUsed()),
+      el("p", { class: "hint" }, rowsSentence()),
     ),
   );
   panels.push({
     update() {
-      const here = run.losses[state.place];
+      const here = run.losses[state.frame];
       const batch =
         here !== null && Math.abs(here - lossNow()) > 1e-3 * Math.abs(lossNow()) + 1e-12
-          ? ` (of its batch; ${short(lossNow())} on ${run.same_rows ? "all rows" : "the rows of this page"})`
+          ? ` (of its batch; ${formatNumber(lossNow())} on ${run.same_rows ? "all rows" : "the rows of this page"})`
           : "";
-      const rate = run.rates[state.place];
-      caption.textContent = `Step ${stepNow()} of ${run.run.steps}: loss ${short(here ?? lossNow(), 6)}${batch}${rate === null ? "" : `, learning rate ${short(rate)}`}.`;
+      const rate = run.rates[state.frame];
+      caption.textContent = `Step ${stepNow()} of ${run.run.steps}: loss ${formatNumber(here ?? lossNow(), 6)}${batch}${rate === null ? "" : `, learning rate ${formatNumber(rate)}`}.`;
       chart.move();
     },
   });
 }
 
-// Which rows the slopes are of.
-function rowsUsed() {
+// Return which rows and frames the page shows.
+function rowsSentence() {
   const which = run.same_rows
     ? data.rows === 1
       ? "the one row"
-      : `all ${whole(data.rows)} rows`
-    : `${whole(run.rows_used)} of the ${whole(data.rows)} rows, evenly spread`;
+      : `all ${formatInteger(data.rows)} rows`
+    : `${formatInteger(run.rows_used)} of the ${formatInteger(data.rows)} rows, evenly spread`;
   const dropped = run.dropped
-    ? ` ${counted(run.dropped, "kept step")} with weights beyond 1e150 ${run.dropped === 1 ? "is" : "are"} left out.`
+    ? ` ${countNoun(run.dropped, "kept step")} with weights beyond 1e150 ${run.dropped === 1 ? "is" : "are"} left out.`
     : "";
   const kept =
     run.steps.length <= run.run.steps
-      ? ` Of ${whole(run.run.steps + 1)} moments ${whole(run.steps.length)} are shown, the first ones all.`
+      ? ` Of ${formatInteger(run.run.steps + 1)} moments ${formatInteger(run.steps.length)} are shown, the first ones all.`
       : "";
   const drawn =
-    count && count < run.rows_used ? ` The hill is drawn from ${whole(count)} of them.` : "";
+    count && count < run.rows_used
+      ? ` The hill is drawn from ${formatInteger(count)} of them.`
+      : "";
   return `Losses and slopes are of ${which}.${drawn}${kept}${dropped}`;
 }

@@ -1,78 +1,91 @@
-// The moment that is shown, and what is chosen: all panels share it, and the address keeps it.
+// @ts-check
+// The current frame and selection, shared by all panels and saved in the address.
 
-const last = run.steps.length - 1;
-const speeds = { slow: 700, normal: 330, fast: 90 }; // milliseconds a moment
-const still = window.matchMedia("(prefers-reduced-motion: reduce)");
+import { count, layers, locateWeight, propagateRow } from "./model.js";
+import { data, run } from "./run_data.js";
 
-const state = {
-  place: 0, // which of run.steps
-  row: tellingRow(), // which row of the file is followed
-  hovered: null, // or pointed at, for the time
-  weight: run.chosen, // which of the parameters, laid end to end
-  pointed: null, // or pointed at, for the time
-  nudge: layers.length > 1 ? 0.3 : 0, // its change, as a share of the picture's reach
-  speed: "normal",
+export const lastFrame = run.steps.length - 1;
+/** @typedef {keyof typeof SPEEDS} Speed */
+export const SPEEDS = { slow: 700, normal: 330, fast: 90 }; // milliseconds per frame
+const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+export const state = {
+  frame: 0, // index into run.steps
+  row: firstRow(), // the selected row of the data
+  hovered: /** @type {number | null} */ (null), // the row under the pointer
+  weight: run.chosen, // the selected weight: an index into the flat parameters
+  pointed: /** @type {number | null} */ (null), // the weight under the pointer
+  nudge: layers.length > 1 ? 0.3 : 0, // its change, as a share of the window
+  speed: /** @type {Speed} */ ("normal"),
   playing: false,
 };
 
-const panels = [];
+/** @type {Panel[]} */
+export const panels = [];
 
-// A row on which the chosen weight has something to do at first: from a third of the way on.
-function tellingRow() {
+// Return a row, from a third of the data on, on which the selected weight has a gradient.
+function firstRow() {
   const start = Math.floor(count / 3);
   if (!run.open) return start;
-  const { layer, from, to } = placeOf(run.chosen);
+  const { layer, from, to } = locateWeight(run.chosen);
   for (let k = 0; k < Math.min(count, 200); k++) {
     const row = (start + k) % count;
-    const stage = traced(run.weights[0], row).stages[layer];
+    const stage = propagateRow(run.weights[0], row).stages[layer];
     if (stage.dBefore[to] * (from < 0 ? 1 : stage.input[from])) return row;
   }
   return start;
 }
 
-const stepNow = () => run.steps[state.place];
-const weightsNow = () => run.weights[state.place];
-const gradientsNow = () => run.gradients[state.place];
-const lossNow = () => run.full[state.place];
-const rowNow = () => (state.hovered === null ? state.row : state.hovered);
-const weightNow = () => (state.pointed === null ? state.weight : state.pointed);
+export const stepNow = () => run.steps[state.frame];
+export const weightsNow = () => run.weights[state.frame];
+export const gradientsNow = () => run.gradients[state.frame];
+export const lossNow = () => run.full[state.frame];
+export const rowNow = () => (state.hovered === null ? state.row : state.hovered);
+export const weightNow = () => (state.pointed === null ? state.weight : state.pointed);
 
-// Where the next update leads: what the run kept, else what the rule says.
-function nextNow() {
-  const kept = run.next && run.next[state.place];
+// Return the weights after the next update: recorded by the run, or computed by its rule.
+export function nextWeights() {
+  const kept = run.next && run.next[state.frame];
   if (kept && kept.every((w) => w !== null)) return kept;
-  if (state.place < last && run.steps[state.place + 1] === stepNow() + 1) {
-    return run.weights[state.place + 1];
+  if (state.frame < lastFrame && run.steps[state.frame + 1] === stepNow() + 1) {
+    return run.weights[state.frame + 1];
   }
-  if (state.place === last || !run.plain) return null;
-  const rate = run.rates[state.place];
+  if (state.frame === lastFrame || !run.plain) return null;
+  const rate = run.rates[state.frame];
   return weightsNow().map((w, i) => w - rate * gradientsNow()[i]);
 }
 
-// All panels show the present state.
-function show() {
+// Update all panels.
+export function updatePanels() {
   for (const panel of panels) panel.update();
-  keepRoom();
+  reserveHeights();
 }
 
-// Change the state, show it, and keep it in the address.
-function change(news) {
+/**
+ * Change the state, update the panels, and save it in the address.
+ * @param {Partial<typeof state>} news
+ */
+export function setState(news) {
   Object.assign(state, news);
-  show();
-  keep();
+  updatePanels();
+  saveAddress();
 }
 
-// Point at a row for the time; null points at none.
-function point(row) {
-  if (row !== state.hovered) change({ hovered: row });
+/**
+ * Highlight the row under the pointer, or none.
+ * @param {number | null} row
+ */
+export function hoverRow(row) {
+  if (row !== state.hovered) setState({ hovered: row });
 }
 
-// Text that a step makes shorter keeps its room, so that what is below does not jump.
-const growing = "figcaption, .formula, .followed, .factors, .product, .side > div";
+// These elements keep their greatest height, so that what is below doesn't jump.
+const GROWING = "figcaption, .formula, .followed, .factors, .product, .side > div";
 
-function keepRoom() {
-  const nodes = [...document.querySelectorAll(growing)];
-  const heights = nodes.map((node) => node.offsetHeight);
+function reserveHeights() {
+  /** @type {NodeListOf<HTMLElement>} */
+  const nodes = document.querySelectorAll(GROWING);
+  const heights = Array.from(nodes, (node) => node.offsetHeight);
   nodes.forEach((node, i) => {
     if (heights[i] > (parseFloat(node.style.minHeight) || 0)) {
       node.style.minHeight = `${heights[i]}px`;
@@ -80,85 +93,100 @@ function keepRoom() {
   });
 }
 
-function giveRoomBack() {
-  for (const node of document.querySelectorAll(growing)) node.style.minHeight = "";
+export function releaseHeights() {
+  /** @type {NodeListOf<HTMLElement>} */
+  const nodes = document.querySelectorAll(GROWING);
+  nodes.forEach((node) => {
+    node.style.minHeight = "";
+  });
 }
 
-let gliding = 0; // the next frame of a glide
-let heading = null; // and where it leads
+let animationRequest = 0; // the next frame of a glide
+/** @type {number | null} */
+let glideTarget = null; // and where it leads
 
-// Go to a moment; from one to the next the model glides there, if motion is wanted.
-function go(place, glide = false) {
-  const target = Math.max(0, Math.min(last, place));
-  cancelAnimationFrame(gliding);
-  if (heading !== null) state.place = heading; // what was begun is done
-  heading = null;
-  const before = state.place;
-  const near = glide && run.open && target === before + 1 && !still.matches;
+/**
+ * Go to a frame; to the next one the model can glide, unless motion is unwanted.
+ * @param {number} place
+ * @param {boolean} [glide]
+ */
+export function goToFrame(place, glide = false) {
+  const target = Math.max(0, Math.min(lastFrame, place));
+  cancelAnimationFrame(animationRequest);
+  if (glideTarget !== null) state.frame = glideTarget; // what was begun is done
+  glideTarget = null;
+  const before = state.frame;
+  const near = glide && run.open && target === before + 1 && !reducedMotion.matches;
   if (!near) {
-    change({ place: target });
+    setState({ frame: target });
     return;
   }
-  heading = target;
+  glideTarget = target;
   const [from, to] = [run.weights[before], run.weights[target]];
   const began = performance.now();
-  const length = Math.min(260, 0.7 * speeds[state.speed]);
-  const frame = (now) => {
+  const length = Math.min(260, 0.7 * SPEEDS[state.speed]);
+  /** @param {number} now */
+  const paintFrame = (now) => {
     const share = Math.max(0, Math.min(1, (now - began) / length));
     if (share >= 1) {
-      heading = null;
-      change({ place: target });
+      glideTarget = null;
+      setState({ frame: target });
       return;
     }
     const eased = share * share * (3 - 2 * share);
     const between = from.map((w, i) => w + eased * (to[i] - w));
     for (const panel of panels) if (panel.glide) panel.glide(between, eased);
-    gliding = requestAnimationFrame(frame);
+    animationRequest = requestAnimationFrame(paintFrame);
   };
-  gliding = requestAnimationFrame(frame);
+  animationRequest = requestAnimationFrame(paintFrame);
 }
 
-// So many moments on, or back.
-function advance(by, glide) {
-  go((heading === null ? state.place : heading) + by, glide);
+/**
+ * Go forward by that many frames, or back.
+ * @param {number} by
+ * @param {boolean} [glide]
+ */
+export function advance(by, glide) {
+  goToFrame((glideTarget === null ? state.frame : glideTarget) + by, glide);
 }
 
 // ---- the address
 
-let kept = 0; // when the address was written last
-let keeping = 0;
+let lastSaved = 0; // when the address was written last
+let saveTimer = 0;
 
-// Browsers refuse an address that changes many times a second, as while one plays or drags.
-function keep() {
-  if (keeping) return;
-  const wait = kept + 250 - performance.now();
-  if (wait > 0) keeping = setTimeout(write, wait);
-  else write();
+// Wait at least 250 ms between writes: browsers limit how often an address changes.
+function saveAddress() {
+  if (saveTimer) return;
+  const wait = lastSaved + 250 - performance.now();
+  if (wait > 0) saveTimer = setTimeout(writeAddress, wait);
+  else writeAddress();
 }
 
-function write() {
-  keeping = 0;
-  kept = performance.now();
-  const told = [`step=${stepNow()}`];
-  if (count) told.push(`row=${data.row_numbers[state.row]}`);
-  if (run.open) told.push(`weight=${state.weight}`);
-  if (layers.length > 1) told.push(`nudge=${state.nudge}`);
-  if (state.speed !== "normal") told.push(`speed=${state.speed}`);
+function writeAddress() {
+  saveTimer = 0;
+  lastSaved = performance.now();
+  const parameters = [`step=${stepNow()}`];
+  if (count) parameters.push(`row=${data.row_numbers[state.row]}`);
+  if (run.open) parameters.push(`weight=${state.weight}`);
+  if (layers.length > 1) parameters.push(`nudge=${state.nudge}`);
+  if (state.speed !== "normal") parameters.push(`speed=${state.speed}`);
   try {
-    history.replaceState(null, "", `#${told.join("&")}`);
+    history.replaceState(null, "", `#${parameters.join("&")}`);
   } catch {
-    // a frame without an address of its own
+    // an iframe without an address of its own
   }
 }
 
-// The state that the address tells; what it tells wrongly is left as it was.
-function recall() {
-  const told = new URLSearchParams(location.hash.slice(1));
-  const number = (name) => (told.get(name) === null ? NaN : Number(told.get(name)));
+// Read the state from the address; ignore what is invalid.
+export function readAddress() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  /** @param {string} name */
+  const number = (name) => (parameters.get(name) === null ? NaN : Number(parameters.get(name)));
   const step = number("step");
   if (Number.isFinite(step)) {
     const gaps = run.steps.map((s) => Math.abs(s - step));
-    state.place = gaps.indexOf(Math.min(...gaps));
+    state.frame = gaps.indexOf(Math.min(...gaps));
   }
   const row = count ? data.row_numbers.indexOf(number("row")) : -1;
   if (row >= 0) state.row = row;
@@ -168,5 +196,6 @@ function recall() {
   }
   const nudge = number("nudge");
   if (layers.length > 1 && Math.abs(nudge) <= 1) state.nudge = nudge;
-  if (told.get("speed") in speeds) state.speed = told.get("speed");
+  const speed = parameters.get("speed") ?? "";
+  if (speed in SPEEDS) state.speed = /** @type {Speed} */ (speed);
 }

@@ -1,14 +1,34 @@
-// Beside the hill: the loss over two directions as contours, with the path of the run.
+// @ts-check
+// Beside the loss curve: contours of the loss over two directions, with the path of the run.
 
-// Lines of one height through a grid, by marching squares, as pairs of points.
-function contour({ a, b, losses }, level) {
+import { Chart, createScreen } from "./chart.js";
+import { draw, el } from "./elements.js";
+import { countNoun, extent, columnName, formatNumber } from "./format.js";
+import { data, run } from "./run_data.js";
+import { lossNow, panels, state, stepNow } from "./state.js";
+
+/**
+ * Return a contour line of a grid, by marching squares, as pairs of points.
+ * @param {LineSurface | PrincipalSurface} domain
+ * @param {number} level
+ * @returns {Point[][]}
+ */
+function contourLines({ a, b, losses }, level) {
+  /** @type {Point[][]} */
   const found = [];
+  /**
+   * @param {number} p
+   * @param {number} q
+   * @param {number} u
+   * @param {number} v
+   */
   const between = (p, q, u, v) => p + ((q - p) * (level - u)) / (v - u);
   for (let j = 0; j + 1 < b.length; j++) {
     for (let i = 0; i + 1 < a.length; i++) {
       const corners = [losses[j][i], losses[j][i + 1], losses[j + 1][i + 1], losses[j + 1][i]];
       if (corners.some((c) => c === null)) continue;
-      const [p, q, r, s] = corners;
+      const [p, q, r, s] = corners.map(Number);
+      /** @type {Point[]} */
       const cuts = [];
       if (p > level !== q > level) cuts.push([between(a[i], a[i + 1], p, q), b[j]]);
       if (q > level !== r > level) cuts.push([a[i + 1], between(b[j], b[j + 1], q, r)]);
@@ -20,23 +40,24 @@ function contour({ a, b, losses }, level) {
   return found;
 }
 
-function surfaceScreen() {
+export function surfaceOnlyPanel() {
   if (!run.surface) return;
-  const root = screen("hill", "The hill", "The loss around the path of the run.");
+  const root = createScreen("hill", "The hill", "The loss around the path of the run.");
   const figure = el("figure", {});
   root.append(el("div", { class: "pair" }, figure));
-  surfacePanel(figure);
+  drawSurface(figure);
 }
 
-// Where the path has led so far.
-function wayWords() {
-  if (state.place === 0) return "Descent begins here.";
+// Return where the path has led so far, in words.
+function pathSentence() {
+  if (state.frame === 0) return "Descent begins here.";
   const down = lossNow() < run.full[0];
-  return `The path of ${counted(stepNow(), "step")} leads ${down ? "down towards" : "up and away from"} the closed form.`;
+  return `The path of ${countNoun(stepNow(), "step")} leads ${down ? "down towards" : "up and away from"} the closed form.`;
 }
 
-function surfacePanel(figure) {
-  const surface = run.surface;
+/** @param {HTMLElement} figure */
+export function drawSurface(figure) {
+  const surface = /** @type {LineSurface | PrincipalSurface} */ (run.surface);
   const line = surface.kind === "line";
   const host = el("div", { class: "plot" });
   const caption = el("figcaption", {});
@@ -46,7 +67,7 @@ function surfacePanel(figure) {
   const levels = Array.from({ length: 11 }, (_, k) => low + (high - low) * ((k + 0.9) / 11) ** 2);
   const unit =
     data.x_scale && data.x_scale[0] !== 1
-      ? `, per standard deviation of ${plainName(data.x_names[0], 20)}`
+      ? `, per standard deviation of ${columnName(data.x_names[0], 20)}`
       : "";
   const chart = new Chart(host, {
     x: {
@@ -60,7 +81,7 @@ function surfacePanel(figure) {
     ratio: 0.72,
     still(c) {
       levels.forEach((level, k) => {
-        const d = contour(surface, level)
+        const d = contourLines(surface, level)
           .map(
             ([p, q]) =>
               `M${c.x(p[0]).toFixed(1)} ${c.y(p[1]).toFixed(1)}L${c.x(q[0]).toFixed(1)} ${c.y(q[1]).toFixed(1)}`,
@@ -69,9 +90,9 @@ function surfacePanel(figure) {
         c.back.append(
           draw("path", { d, class: "contour", "stroke-opacity": (0.85 - 0.055 * k).toFixed(2) }),
         );
-        if (k % 4 === 2) labelled(c, level);
+        if (k % 4 === 2) labelLevel(c, level);
       });
-      if (surface.minimum) {
+      if (surface.kind === "line") {
         const [a, b] = surface.minimum;
         const [x, y] = [c.x(a), c.y(b)];
         c.front.append(
@@ -81,14 +102,14 @@ function surfacePanel(figure) {
       }
     },
     moving(c) {
-      const path = surface.path.slice(0, state.place + 1);
+      const path = surface.path.slice(0, state.frame + 1);
       c.clipped(
         c.path(path, { class: "way" }),
         path.map(([a, b]) => c.dot(a, b, 2.4, { class: "way-dot" })),
       );
       const here = path[path.length - 1];
-      if (state.place >= surface.path.length) return;
-      const next = surface.path[state.place + 1];
+      if (state.frame >= surface.path.length) return;
+      const next = surface.path[state.frame + 1];
       if (next)
         c.clipped(c.arrow(here[0], here[1], next[0], next[1], { class: "arrow step" }) || "");
       c.clipped(c.dot(here[0], here[1], 5.5, { class: "now" }));
@@ -96,9 +117,13 @@ function surfacePanel(figure) {
     label: () => caption.textContent,
   });
 
-  function labelled(c, level) {
+  /**
+   * @param {Chart} c
+   * @param {number} level
+   */
+  function labelLevel(c, level) {
     const [left, right] = [c.box.left + 40 * c.unit, c.box.right - 40 * c.unit];
-    const cuts = contour(surface, level)
+    const cuts = contourLines(surface, level)
       .map(([p]) => p)
       .filter(([a]) => c.x(a) > left && c.x(a) < right);
     if (!cuts.length) return;
@@ -107,7 +132,7 @@ function surfacePanel(figure) {
       c.note(
         top[0],
         top[1],
-        short(level, 3),
+        formatNumber(level, 3),
         { class: "tick level-text", "text-anchor": "middle" },
         0,
         4,
@@ -117,8 +142,8 @@ function surfacePanel(figure) {
 
   panels.push({
     glide(weights, eased) {
-      const path = surface.path.slice(0, state.place + 1);
-      const [here, next] = surface.path.slice(state.place);
+      const path = surface.path.slice(0, state.frame + 1);
+      const [here, next] = surface.path.slice(state.frame);
       if (!next) return;
       const between = here.map((a, k) => a + eased * (next[k] - a));
       chart.clear();
@@ -129,10 +154,10 @@ function surfacePanel(figure) {
     update() {
       chart.move();
       const beyond =
-        state.place >= surface.path.length ? " The descent has left this picture." : "";
+        state.frame >= surface.path.length ? " The descent has left this picture." : "";
       caption.textContent =
         (line
-          ? `Lines of equal loss over w and b: where they lie close, the hill is steep. ${wayWords()}`
+          ? `Lines of equal loss over w and b: where they lie close, the hill is steep. ${pathSentence()}`
           : `Lines of equal loss in the plane in which the weights moved most; ${Math.round(100 * surface.share)} % of their movement lies in it.`) +
         beyond;
       chart.svg.setAttribute("aria-label", caption.textContent);

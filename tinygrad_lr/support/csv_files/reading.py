@@ -18,7 +18,7 @@ from typing import NoReturn, TextIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ArgumentError, bad_argument
+from ...errors import ArgumentError
 from ..files import check_regular, listed, printable, quoted, refuse
 
 Result = TypeVar("Result")
@@ -99,8 +99,9 @@ class Table:
             _refuse_column(self.path, name, self.names)
         if name not in self.text:
             kept = listed(tuple(self.text))
-            wrong = f"column {quoted(name)} was not kept"
-            raise ArgumentError(bad_argument("Table", wrong, expected=kept, given=quoted(name)))
+            raise ArgumentError(
+                f"Table: the column must be one that read_table kept, {kept}, got {quoted(name)}"
+            )
         return self.text[name]
 
 
@@ -279,7 +280,7 @@ def _refuse_record(path: str, begin: int, recent: list[str], complaint: str) -> 
         *_, cell = next(csv.reader([*recent, '"'], skipinitialspace=True, strict=True))
         begin += len(recent) - max(1, len(io.StringIO(cell, newline="").readlines()))
     elif separator:
-        wrong, cure = f"is the separator '{printable(separator[1])}'?", COMMAS
+        wrong, cure = f"the separator seems to be '{printable(separator[1])}'", COMMAS
     refuse(path, wrong, "cells between commas", quoted(record), cure, begin)
 
 
@@ -324,7 +325,7 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
         refuse(path, "an empty file", expected, "nothing", "write names, then rows", line)
     mark = re.search(r"[;\t|]", names[0])
     if len(names) == 1 and mark:
-        wrong = f"is the separator '{printable(mark[0])}'?"
+        wrong = f"the separator seems to be '{printable(mark[0])}'"
         refuse(path, wrong, "names between commas", given, COMMAS, line)
     if all(is_number(name) for name in names):
         cure = "add a line of names above the rows"
@@ -344,10 +345,10 @@ def _refuse_width(path: str, names: Sequence[str], batch: list[tuple[int, list[s
     expected = f"{len(names)} cells, one for each of {listed(names)}"
     given = f"{len(cells)}: {listed(cells)}"
     if len(cells) < len(names):
-        wrong = f"a short row, without column {quoted(names[len(cells)])}"
+        wrong = f"short row, without column {quoted(names[len(cells)])}"
         refuse(path, wrong, expected, given, "fill it in, or remove the line", line)
     cure = "write decimals with a point, quote text with commas, end no line with a comma"
-    refuse(path, f"a long row, after column {quoted(names[-1])}", expected, given, cure, line)
+    refuse(path, f"long row, after column {quoted(names[-1])}", expected, given, cure, line)
 
 
 def is_number(text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ArgumentError, bad_argument
+from ...errors import ArgumentError
 from ..files import listed, quoted, replace_file
 from .reading import is_number
 
@@ -38,9 +38,9 @@ def write_table(
     '=1+1,-0.1
     """
     if not names or "" in names or len({*names}) < len(names) or len(names) != len(columns):
-        _reject("the names", "a different one for each column", listed(names))
+        _reject("names", "one distinct name for each column", listed(names))
     if len(set(map(len, columns))) > 1:
-        _reject("the columns", "as many cells in each", str([*map(len, columns)]))
+        _reject("columns", "of equal length", str([*map(len, columns)]))
     cells = [_cells(name, column) for name, column in zip(names, columns, strict=True)]
     rows = itertools.chain([map(_text_cell, names)], zip(*cells, strict=True))
     lines = (",".join(row) + "\n" for row in rows)
@@ -50,8 +50,8 @@ def write_table(
         target.writelines(lines)
 
 
-def _reject(wrong: str, expected: str, given: str) -> NoReturn:
-    raise ArgumentError(bad_argument("write_table", wrong, expected=expected, given=given))
+def _reject(name: str, expected: str, given: str) -> NoReturn:
+    raise ArgumentError(f"write_table: {name} must be {expected}, got {given}")
 
 
 def _cells(name: str, column: Sequence[str] | Sequence[float] | NDArray[Any]) -> Iterable[str]:

@@ -15,7 +15,7 @@ MAX_FOLDED_ENTRIES = 4096  # a larger constant would cost more memory than compu
 def fold_constants(program: Program) -> Program:
     """Replace instructions whose operands are constants by their results, unless these are large.
 
-    An array that somebody may still write to is not a constant: only read-only ones are folded.
+    A writable array may still change: only read-only ones are folded.
     """
     return program.rewrite(fold)
 

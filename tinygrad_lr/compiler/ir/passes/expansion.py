@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...tracing.traced_array import Traced, as_instruction
 from ..instruction import Instruction, replace_operands
 from ..program import Program
 
@@ -25,8 +24,7 @@ def expand_calls(program: Program) -> Program:
         new = replace_operands(x, inputs)
         inline = getattr(x.options.get("function"), "expand", None)
         if x.operation == "call" and inline is not None:
-            result = inline(*map(Traced, inputs))
-            expansions[new] = None if result is None else as_instruction(result)
+            expansions[new] = inline(*inputs)
         return new
 
     return program.rewrite(expand)

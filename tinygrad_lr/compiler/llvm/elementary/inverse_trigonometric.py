@@ -1,18 +1,23 @@
-"""arcsin, arccos, arctan and arctan2 as vector code."""
+"""arcsin, arccos, arctan and arctan2.
+
+Each is a polynomial near zero. Larger arguments are reduced first: arctan x = π/2 - arctan(1/x) for
+x > 1, and arcsin x = π/2 - 2·arcsin √((1 - x)/2) for x > 1/2, where the polynomial would converge
+slowly and cancel. π/2 is subtracted in two parts, since rounding it would cost the last digits.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from .lanes import Lanes
+from .lanes import Lanes, elementary
 
-HALF_PI = {  # π/2 rounded, and the rest, in float32 or not
+HALF_PI = {  # π/2 rounded, and the rest; True for float32
     True: (1.5707963705062866, -4.371139000186241e-08),
     False: (1.5707963267948966, 6.123233995736766e-17),
 }
 
-# (arctan t - t)/t³ on [0, 1] and (arcsin t - t)/t³ on [0, 1/2] as polynomials in t²
+# (arctan t - t)/t³ on [0, 1] and (arcsin t - t)/t³ on [0, 1/2] as polynomials in t², minimax
 ARCTAN_SINGLE = (
     -0.33333298563957214,
     0.1999852955341339,
@@ -73,44 +78,46 @@ ARCSIN_DOUBLE = (
 
 
 def _arctan_to_one(t: Lanes) -> Lanes:
-    """arctan t for 0 <= t <= 1."""
+    """Return arctan t for 0 <= t <= 1."""
     square = t * t
-    return t.times_plus(square * square.polynomial(ARCTAN_SINGLE if t.narrow else ARCTAN_DOUBLE), t)
+    return t.multiply_add(
+        square * square.polynomial(ARCTAN_SINGLE if t.is_single else ARCTAN_DOUBLE), t
+    )
 
 
 def _from_half_pi(angle: Lanes) -> Lanes:
-    """π/2 - angle."""
-    half_pi, rest = HALF_PI[angle.narrow]
+    """Return π/2 - angle."""
+    half_pi, rest = HALF_PI[angle.is_single]
     return half_pi - (angle - rest)
 
 
 def _from_pi(angle: Lanes) -> Lanes:
-    """π - angle."""
-    half_pi, rest = HALF_PI[angle.narrow]
+    """Return π - angle."""
+    half_pi, rest = HALF_PI[angle.is_single]
     return 2 * half_pi - (angle - 2 * rest)
 
 
 def _arcsin_to_half(size: Lanes) -> tuple[Lanes, Any]:
-    """Of a size up to 1: arcsin where it is at most 1/2, else arcsin √((1 - size)/2); and which."""
+    """Return arcsin of a size up to 1/2, arcsin √((1 - size)/2) above, and where it is above."""
     large = size > 0.5
     square = ((1.0 - size) * 0.5).where(large, size * size)
-    t = square.square_root().where(large, size)
-    coefficients = ARCSIN_SINGLE if t.narrow else ARCSIN_DOUBLE
-    return t.times_plus(square * square.polynomial(coefficients), t), large
+    t = square.sqrt().where(large, size)
+    coefficients = ARCSIN_SINGLE if t.is_single else ARCSIN_DOUBLE
+    return t.multiply_add(square * square.polynomial(coefficients), t), large
 
 
-def arctan(builder: Any, value: Any) -> Any:
-    """The angle whose tangent is x; above 1, π/2 less that of 1/x."""
-    x = Lanes(builder, value)
+@elementary(1.5, 2.0)
+def arctan(x: Lanes) -> Lanes:
+    """The inverse tangent; above 1, π/2 less that of 1/x."""
     size = abs(x)
     large = size > 1.0
     angle = _arctan_to_one((1.0 / size).where(large, size))
-    return _from_half_pi(angle).where(large, angle).with_sign_of(x).value
+    return _from_half_pi(angle).where(large, angle).with_sign_of(x)
 
 
-def arctan2(builder: Any, opposite: Any, adjacent: Any) -> Any:
-    """The angle of the point (adjacent, opposite), from -π to π."""
-    y, x = Lanes(builder, opposite), Lanes(builder, adjacent)
+@elementary(2.0, 2.0)
+def arctan2(y: Lanes, x: Lanes) -> Lanes:
+    """The angle of the point (x, y), from -π to π."""
     height, width = abs(y), abs(x)
     steep = height > width
     short, long = width.where(steep, height), height.where(steep, width)
@@ -119,20 +126,20 @@ def arctan2(builder: Any, opposite: Any, adjacent: Any) -> Any:
     angle = _from_half_pi(angle).where(steep, angle)
     backwards = x.bits().is_negative()
     angle = _from_pi(angle).where(backwards, angle).with_sign_of(y)
-    return angle.unless(x.unordered(y), math.nan).value
+    return angle.unless(x.unordered(y), math.nan)
 
 
-def arcsin(builder: Any, value: Any) -> Any:
-    """The angle whose sine is x; above 1/2, π/2 less twice that of √((1 - x)/2)."""
-    x = Lanes(builder, value)
+@elementary(2.5, 2.5)
+def arcsin(x: Lanes) -> Lanes:
+    """The inverse sine; π/2 - 2·arcsin √((1 - x)/2) above 1/2."""
     angle, large = _arcsin_to_half(abs(x))
-    return _from_half_pi(angle * 2.0).where(large, angle).with_sign_of(x).value
+    return _from_half_pi(angle * 2.0).where(large, angle).with_sign_of(x)
 
 
-def arccos(builder: Any, value: Any) -> Any:
-    """The angle whose cosine is x: π/2 - arcsin x; above 1/2, 2·arcsin √((1 - x)/2)."""
-    x = Lanes(builder, value)
+@elementary(1.5, 1.5)
+def arccos(x: Lanes) -> Lanes:
+    """The inverse cosine, π/2 - arcsin x; 2·arcsin √((1 - x)/2) above 1/2."""
     angle, large = _arcsin_to_half(abs(x))
     twice = angle * 2.0
     far = _from_pi(twice).where(x < 0.0, twice)
-    return far.where(large, _from_half_pi(angle.with_sign_of(x))).value
+    return far.where(large, _from_half_pi(angle.with_sign_of(x)))

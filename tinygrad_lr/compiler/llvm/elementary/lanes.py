@@ -1,62 +1,70 @@
-"""Formulas written once for scalars and vectors, float32 and float64, and appended as LLVM code.
+"""Formulas written once for scalars and vectors, float32 and float64.
 
-`Lanes` is a floating-point number, or one in each lane of a vector; `Bits` is the whole number with
-the same bits. Both know their builder, so that `x * y + 1` appends a product and a sum. No fast
-flags anywhere: an argument reduction means every rounding that it writes.
+`Lanes` is a floating-point value of an LLVM function, scalar or vector, with overloaded operators:
+`x * y + 1` appends a product and a sum at its builder's position. `Bits` is the integer with the
+same bits. There are no fast-math flags anywhere: the formulas depend on each rounding, and a
+compiler that reordered them would cancel their corrections.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
 
+from ..vectors import call_intrinsic
+
+Formula = Callable[..., "Lanes"]
+EMITTERS: dict[str, Callable[..., Any]] = {}
+MAX_ULP_ERROR: dict[str, tuple[float, float]] = {}
+
+
+def elementary(float32: float, float64: float) -> Callable[[Formula], Formula]:
+    """Register a formula as the code of the NumPy function with its name.
+
+    The numbers bound its error in float32 and float64, in units in the last place.
+    """
+
+    def register(formula: Formula) -> Formula:
+        def emit(builder: Any, *values: Any) -> Any:
+            return formula(*(Lanes(builder, value) for value in values)).value
+
+        EMITTERS[formula.__name__] = emit
+        MAX_ULP_ERROR[formula.__name__] = (float32, float64)
+        return formula
+
+    return register
+
 
 class Layout(NamedTuple):
-    """The fields of a float: widths of the whole and of its significand, and special patterns."""
+    """The fields of an IEEE float: total and significand bits, and special bit patterns."""
 
     width: int
-    significand: int  # bits behind the leading one
+    significand: int  # bits after the leading 1
     one: int  # the bits of 1.0
     infinity: int
-    round_to_whole: (
-        float  # 1.5·2^significand: a sum with it has the nearest whole number in its end
-    )
+    round_to_integer: float  # 1.5·2^significand: x + this has the nearest integer in its low bits
 
 
 SINGLE = Layout(32, 23, 0x3F800000, 0x7F800000, 1.5 * 2.0**23)
 DOUBLE = Layout(64, 52, 0x3FF << 52, 0x7FF << 52, 1.5 * 2.0**52)
 
 
-def _with_element(type: Any, element: Any) -> Any:
-    """The scalar `element`, or as many lanes of it as `type` has."""
+def _type_like(type: Any, element: Any) -> Any:
+    """Return `element`, or a vector of it with as many lanes as `type`."""
     return ir.VectorType(element, type.count) if isinstance(type, ir.VectorType) else element
 
 
-def splat(type: Any, number: float | int | bool) -> Any:
-    """The constant of the given scalar or vector type."""
+def _constant(type: Any, number: float | int | bool) -> Any:
+    """Return a constant of a scalar or vector type."""
     if isinstance(type, ir.VectorType):
         return ir.Constant(type, [ir.Constant(type.element, number)] * type.count)
     return ir.Constant(type, number)
 
 
-def intrinsic(builder: Any, name: str, result: Any, arguments: Sequence[Any]) -> Any:
-    """A call of the LLVM intrinsic `name` at the type of its result, declared on first use."""
-    vector = isinstance(result, ir.VectorType)
-    element = {ir.FloatType: "f32", ir.DoubleType: "f64"}[
-        type(result.element if vector else result)
-    ]
-    full = f"llvm.{name}.v{result.count}{element}" if vector else f"llvm.{name}.{element}"
-    function = builder.module.globals.get(full)
-    if function is None:
-        signature = ir.FunctionType(result, [argument.type for argument in arguments])
-        function = ir.Function(builder.module, signature, full)
-    return builder.call(function, arguments)
-
-
 class Lanes:
-    """A floating-point number, or a vector of them, with the arithmetic of its builder."""
+    """A floating-point value, scalar or vector, whose operators append instructions."""
 
     __slots__ = ("builder", "value")
 
@@ -71,24 +79,24 @@ class Lanes:
 
     @property
     def layout(self) -> Layout:
-        """The fields of its floats."""
+        """The format of its floats."""
         element = self.type.element if isinstance(self.type, ir.VectorType) else self.type
         return SINGLE if isinstance(element, ir.FloatType) else DOUBLE
 
     @property
-    def narrow(self) -> bool:
-        """Whether the numbers are float32."""
+    def is_single(self) -> bool:
+        """True for float32."""
         return self.layout is SINGLE
 
     def _value(self, other: Lanes | float) -> Any:
-        return other.value if isinstance(other, Lanes) else splat(self.type, other)
+        return other.value if isinstance(other, Lanes) else _constant(self.type, other)
 
     def _new(self, value: Any) -> Lanes:
         return Lanes(self.builder, value)
 
-    def same(self, number: float) -> Lanes:
-        """The constant of this type."""
-        return self._new(splat(self.type, number))
+    def constant(self, number: float) -> Lanes:
+        """Return a constant of this type."""
+        return self._new(_constant(self.type, number))
 
     def __add__(self, other: Lanes | float) -> Lanes:
         return self._new(self.builder.fadd(self.value, self._value(other)))
@@ -103,16 +111,16 @@ class Lanes:
         return self._new(self.builder.fdiv(self.value, self._value(other)))
 
     def __rsub__(self, other: float) -> Lanes:
-        return self.same(other) - self
+        return self.constant(other) - self
 
     def __rtruediv__(self, other: float) -> Lanes:
-        return self.same(other) / self
+        return self.constant(other) / self
 
     def __neg__(self) -> Lanes:
         return self._new(self.builder.fneg(self.value))
 
     def __abs__(self) -> Lanes:
-        return self._new(intrinsic(self.builder, "fabs", self.type, [self.value]))
+        return self._new(call_intrinsic(self.builder, "fabs", [self.value]))
 
     def __lt__(self, other: Lanes | float) -> Any:
         return self.builder.fcmp_ordered("<", self.value, self._value(other))
@@ -121,87 +129,87 @@ class Lanes:
         return self.builder.fcmp_ordered(">", self.value, self._value(other))
 
     def equals(self, other: Lanes | float) -> Any:
-        """Where both are the same number; NaN equals nothing."""
+        """Return the lanes in which both are equal; NaN equals nothing."""
         return self.builder.fcmp_ordered("==", self.value, self._value(other))
 
     def unordered(self, other: Lanes) -> Any:
-        """Where one of both is NaN."""
+        """Return the lanes in which either is NaN."""
         return self.builder.fcmp_unordered("uno", self.value, other.value)
 
     def where(self, condition: Any, other: Lanes | float) -> Lanes:
-        """Itself where the condition holds, and `other` elsewhere."""
+        """Return self where the condition holds, else `other`."""
         return self._new(self.builder.select(condition, self.value, self._value(other)))
 
     def unless(self, condition: Any, other: Lanes | float) -> Lanes:
-        """Itself, but `other` where the condition holds."""
+        """Return `other` where the condition holds, else self."""
         return self._new(self.builder.select(condition, self._value(other), self.value))
 
     def at_most(self, bound: float) -> Lanes:
-        """The smaller of itself and the bound; NaN stays NaN."""
+        """Return min(self, bound); NaN stays NaN."""
         return self.unless(self > bound, bound)
 
     def at_least(self, bound: float) -> Lanes:
-        """The larger of itself and the bound; NaN stays NaN."""
+        """Return max(self, bound); NaN stays NaN."""
         return self.unless(self < bound, bound)
 
     def with_sign_of(self, other: Lanes) -> Lanes:
-        """|self| with the other's sign."""
+        """Return |self| with the sign of `other`."""
         arguments = [self.value, other.value]
-        return self._new(intrinsic(self.builder, "copysign", self.type, arguments))
+        return self._new(call_intrinsic(self.builder, "copysign", arguments))
 
-    def square_root(self) -> Lanes:
-        """√self, rounded to nearest."""
-        return self._new(intrinsic(self.builder, "sqrt", self.type, [self.value]))
+    def sqrt(self) -> Lanes:
+        """Return √self, correctly rounded."""
+        return self._new(call_intrinsic(self.builder, "sqrt", [self.value]))
 
     def floor(self) -> Lanes:
-        """The largest whole number that is not above."""
-        return self._new(intrinsic(self.builder, "floor", self.type, [self.value]))
+        """Return the largest integer that is not above self."""
+        return self._new(call_intrinsic(self.builder, "floor", [self.value]))
 
     def fma(self, factor: Lanes | float, term: Lanes | float) -> Lanes:
-        """self·factor + term, rounded once. Where a processor cannot, a slow library call does."""
+        """Return self·factor + term, rounded once: a slow C call on processors without FMA."""
         arguments = [self.value, self._value(factor), self._value(term)]
-        return self._new(intrinsic(self.builder, "fma", self.type, arguments))
+        return self._new(call_intrinsic(self.builder, "fma", arguments))
 
-    def times_plus(self, factor: Lanes | float, term: Lanes | float) -> Lanes:
-        """self·factor + term, rounded once where the processor can and twice where it cannot."""
+    def multiply_add(self, factor: Lanes | float, term: Lanes | float) -> Lanes:
+        """Return self·factor + term, rounded once on processors with FMA, else twice."""
         arguments = [self.value, self._value(factor), self._value(term)]
-        return self._new(intrinsic(self.builder, "fmuladd", self.type, arguments))
+        return self._new(call_intrinsic(self.builder, "fmuladd", arguments))
 
     def polynomial(self, coefficients: Sequence[float]) -> Lanes:
-        """Σ coefficients[k]·self^k."""
-        out = self.same(coefficients[-1])
+        """Return Σ coefficients[k]·self^k, by Horner's rule."""
+        out = self.constant(coefficients[-1])
         for coefficient in coefficients[-2::-1]:
-            out = out.times_plus(self, coefficient)
+            out = out.multiply_add(self, coefficient)
         return out
 
     def bits(self) -> Bits:
-        """The pattern of the number, as a whole number."""
-        whole = _with_element(self.type, ir.IntType(self.layout.width))
+        """Return the bit pattern as an integer."""
+        whole = _type_like(self.type, ir.IntType(self.layout.width))
         return Bits(self.builder, self.builder.bitcast(self.value, whole), self.type)
 
-    def widened(self) -> Lanes:
-        """The same number in float64."""
-        double = _with_element(self.type, ir.DoubleType())
+    def to_float64(self) -> Lanes:
+        """Return the same number as float64."""
+        double = _type_like(self.type, ir.DoubleType())
         return self._new(self.builder.fpext(self.value, double))
 
-    def narrowed(self) -> Lanes:
-        """The nearest number in float32."""
-        single = _with_element(self.type, ir.FloatType())
+    def to_float32(self) -> Lanes:
+        """Return the nearest float32."""
+        single = _type_like(self.type, ir.FloatType())
         return self._new(self.builder.fptrunc(self.value, single))
 
 
 class Bits:
-    """The pattern of a floating-point number, with the arithmetic of whole numbers."""
+    """The bit pattern of a floating-point value, with integer arithmetic."""
 
     __slots__ = ("builder", "floating", "value")
 
     def __init__(self, builder: Any, value: Any, floating: Any):
         self.builder = builder
         self.value = value
-        self.floating = floating  # the type of the number that has this pattern
+        self.floating = floating  # the type of the float with these bits
 
     def _value(self, other: Bits | int) -> Any:
-        return other.value if isinstance(other, Bits) else splat(self.value.type, other)
+        return other.value if isinstance(other, Bits) else _constant(self.value.type, other)
 
     def _new(self, value: Any) -> Bits:
         return Bits(self.builder, value, self.floating)
@@ -225,24 +233,24 @@ class Bits:
         return self._new(self.builder.shl(self.value, self._value(count)))
 
     def __rshift__(self, count: int) -> Bits:
-        """Shifted right; the sign comes in from the left."""
+        """Shift right, copying the sign bit."""
         return self._new(self.builder.ashr(self.value, self._value(count)))
 
     def is_zero(self) -> Any:
-        """Where no bit is set."""
+        """Return the lanes in which no bit is set."""
         return self.builder.icmp_signed("==", self.value, self._value(0))
 
     def is_negative(self) -> Any:
-        """Where the first bit, the sign, is set."""
+        """Return the lanes in which the sign bit is set."""
         return self.builder.icmp_signed("<", self.value, self._value(0))
 
     def __mul__(self, factor: int) -> Bits:
         return self._new(self.builder.mul(self.value, self._value(factor)))
 
-    def number(self) -> Lanes:
-        """The floating-point number with this pattern."""
+    def as_float(self) -> Lanes:
+        """Return the float with this bit pattern."""
         return Lanes(self.builder, self.builder.bitcast(self.value, self.floating))
 
-    def as_number(self) -> Lanes:
-        """The floating-point number nearest to this whole number."""
+    def to_float(self) -> Lanes:
+        """Return the float nearest to this integer."""
         return Lanes(self.builder, self.builder.sitofp(self.value, self.floating))

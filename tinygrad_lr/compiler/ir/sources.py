@@ -1,0 +1,155 @@
+"""Sources of a program's inputs: where the numbers come from, and where updates are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...core.value import Value
+
+
+class StaleProgram(Exception):  # noqa: N818 - no error: a reason to trace again
+    """Something that the program was traced with has changed."""
+
+
+class Source:
+    """Something outside the program that holds an array or a number."""
+
+    def read(self) -> Any:
+        """Return what it holds now."""
+        raise NotImplementedError
+
+    def write(self, new: Any) -> None:
+        """Replace what it holds."""
+        raise NotImplementedError
+
+    def key(self) -> tuple[Any, ...]:
+        """Return a key that is equal for the same source alone."""
+        raise NotImplementedError
+
+
+class Argument(Source):
+    """An array or a number that the function is called with, by its position among the leaves."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def key(self) -> tuple[Any, ...]:
+        """Return the position."""
+        return ("argument", self.position)
+
+
+class ValueData(Source):
+    """The data of a leaf Value: a parameter."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def key(self) -> tuple[Any, ...]:
+        """Return the Value's identity."""
+        return ("content", id(self.value))
+
+    def read(self) -> Any:
+        """Return its number, or its array, which the program may keep."""
+        return self.value._content
+
+    def write(self, new: Any) -> None:
+        """Replace its array or number. Other graphs must copy the array."""
+        self.value._content = new
+        self.value._data_shared = isinstance(new, np.ndarray)
+
+
+class Gradient(Source):
+    """The gradient of a leaf Value."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def key(self) -> tuple[Any, ...]:
+        """Return the Value's identity."""
+        return ("gradient", id(self.value))
+
+    def read(self) -> Any:
+        """Return the array or number, or None."""
+        grad = self.value._grad
+        return grad[0] if type(grad) is tuple else grad
+
+    def write(self, new: Any) -> None:
+        """Set the gradient to an array that nothing else refers to."""
+        self.value._grad = new
+
+
+class Attribute(Source):
+    """An object's attribute, or an entry of a list or dict in that attribute."""
+
+    def __init__(self, owner: Any, path: tuple[Any, ...]) -> None:
+        self.owner, self.path = owner, path
+
+    def key(self) -> tuple[Any, ...]:
+        """Return the object's identity and the path from it."""
+        return ("attribute", id(self.owner), *self.path)
+
+    def _holder(self) -> Any:
+        holder = vars(self.owner)
+        for step in self.path[:-1]:
+            holder = holder[step]
+        return holder
+
+    def read(self) -> Any:
+        """Return the array or the number."""
+        return self._holder()[self.path[-1]]
+
+    def write(self, new: Any) -> None:
+        """Replace it in its object, list or dict; in a tuple, write into the array."""
+        holder = self._holder()
+        if isinstance(holder, tuple):
+            self.read()[...] = new
+        else:
+            holder[self.path[-1]] = new
+
+
+class OuterName(Source):
+    """An array under a global name, or in a variable of the function's closure."""
+
+    def __init__(self, names: Mapping[str, Any], name: str) -> None:
+        self.names, self.name = names, name
+
+    def key(self) -> tuple[Any, ...]:
+        """Return the namespace's identity and the name."""
+        return ("name", id(self.names), self.name)
+
+    def read(self) -> Any:
+        """Return what the name means now."""
+        return self.names[self.name]
+
+
+class CapturedArray(Source):
+    """An array that the trace came across: the program reads it at each call."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def key(self) -> tuple[Any, ...]:
+        """Return the array's identity."""
+        return ("captured", id(self.array))
+
+    def read(self) -> Any:
+        """Return the array."""
+        return self.array
+
+
+class HostInput(Source):
+    """Numbers that Python computes before each step: random draws, a schedule's learning rate.
+
+    `compute` is called with 0 for the next step, with 1 for the one after it. `changes` is False
+    for what stays the same from one step of a loop to the next.
+    """
+
+    def __init__(self, compute: Callable[[int], Any], label: str, changes: bool = True) -> None:
+        self.compute, self.label, self.changes = compute, label, changes
+
+    def key(self) -> tuple[Any, ...]:
+        """Return its own identity."""
+        return ("host", id(self))
