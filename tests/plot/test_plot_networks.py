@@ -100,7 +100,7 @@ def test_the_plane_of_the_path_is_that_of_its_principal_components():
 
 def test_a_path_in_a_random_plane_tells_how_little_of_it_is_seen():
     figure = tg.plot.loss_landscape(NETWORK, MOONS.x, MOONS.y, HISTORY, loss=LOSS)
-    assert "of the way from the start lies in them" in "\n".join(texts(figure))
+    assert "of the way from the start is in them" in "\n".join(texts(figure))
 
 
 def test_a_landscape_of_many_rows_or_columns_is_bounded(monkeypatch):

@@ -39,8 +39,8 @@ DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences 
 class Colors:
     """A colour for each meaning, on one paper; Okabe and Ito's, or lighter ones for a dark page.
 
-    `classes` and `other` are told apart with any colour vision; `other` is a second curve beside
-    the model's: what was not trained on.
+    `classes` and `other` can be distinguished with any colour vision; `other` is a second curve
+    beside the model's: what was not trained on.
     """
 
     paper: str
@@ -78,7 +78,7 @@ def make_panels(
     panel: tuple[float, float] = (4.6, 4.7),
     dark: bool = False,
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with panels in so many columns; `panel` is the size of each in inches."""
+    """A figure with panels in `columns`; `panel` is the size of each in inches."""
     columns = min(columns or count, count)
     rows = -(-count // columns)
     figure = make_figure(panel[0] * columns, panel[1] * rows, dark=dark)
@@ -113,7 +113,7 @@ def render_png(figure: Figure) -> bytes:
 
 
 def get_colors(ax: Axes) -> Colors:
-    """The colours for the paper that a panel lies on."""
+    """The colours for the paper of a panel."""
     paper: Any = ax.figure.get_facecolor()
     red, green, blue, *_ = paper
     return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5 else PRINT
@@ -146,7 +146,7 @@ def style_axes(
 ) -> None:
     """Title and lines of details above the panel, names on its axes, no box.
 
-    There is room for so many `lines`, whether there are details or a `draw_key`. With `whole`, the
+    There is room for `lines` of details or of a key. With `whole`, the
     ticks of the x axis are whole numbers.
     """
     ticker = import_extra("matplotlib.ticker", "plot")
@@ -221,7 +221,7 @@ def _find_wide_fonts() -> list[str]:
 
 
 def draw_key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
-    """What the lines of a panel are, above it and below its title."""
+    """Draw the key to the lines of a panel, above it and below its title."""
     legend = ax.legend(
         [handle for handle, _ in entries],
         [text for _, text in entries],
@@ -306,7 +306,7 @@ def _format_tick(tick: float) -> str:
 
 
 def is_drawable(*arrays: Array) -> Array:
-    """Where all the arrays hold numbers that a picture has room for."""
+    """True where all arrays have numbers that a picture has room for."""
     with np.errstate(invalid="ignore"):
         sizes = [np.abs(np.asarray(array, np.float64)) for array in arrays]
         return np.asarray(np.all([size < DRAWABLE for size in sizes], axis=0))

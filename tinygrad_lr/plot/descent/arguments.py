@@ -29,7 +29,7 @@ def loss_of(
     y: ArrayLike,
     loss: Loss = losses.mse,
 ) -> Callable[[Mapping[str, Array]], float]:
-    """The loss as a function of the weights by name, as in `state_dict`; the model stays as it is.
+    """Return the loss as a function of the weights by name; the model is not changed.
 
     Shapes: those of `fit`; x (n,) or (n, features), y as the model's output or (n,).
 
@@ -42,7 +42,7 @@ def loss_of(
 
 
 def describe_loss(loss: Loss) -> str:
-    """What a loss is called on an axis.
+    """The name of a loss on an axis.
 
     >>> describe_loss(tg.losses.mse), describe_loss(tg.losses.cross_entropy)
     ('mean squared error', 'cross entropy')
@@ -67,8 +67,8 @@ def as_real_numbers(where: str, name: str, given: Any) -> Array:
 def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
     """Inputs and targets of a model, a row of y for each of x.
 
-    Raises `ArgumentError` for what is no module (they come in another order), `ShapeError` where x
-    and y do not fit together, `DtypeError` for what is no real number.
+    Raises `ArgumentError` if the model isn't a module (the order may be wrong), `ShapeError` if
+    x and y don't match, `DtypeError` for anything but real numbers.
     """
     if not isinstance(model, Module):
         raise ArgumentError(

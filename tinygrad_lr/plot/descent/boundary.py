@@ -53,7 +53,7 @@ def decision_boundary(
     labels: Sequence[str] | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Where a classifier of two features draws its borders, at six moments of its learning.
+    """Draw the borders of a classifier of two features at six steps of its training.
 
     Each class's part of the plane has its colour, the stronger the surer the model is of it; the
     border is where two are as probable. Above each panel stand its step, the loss then, and how
@@ -68,7 +68,7 @@ def decision_boundary(
     - `dark`: for a dark page, else for print
 
     Raises `ShapeError` for other than two features, or where shapes do not fit together,
-    `LabelError` for labels that are no classes of the model or more than eight classes,
+    `LabelError` for labels that aren't classes of the model or more than eight classes,
     `ArgumentError` for a history of another model, `MissingExtraError` without matplotlib.
 
     >>> moons = tg.datasets.moons(40, noise=0.1, generator=0)

@@ -45,11 +45,11 @@ def classification_figure(
     labels: Sequence[str],
     dark: bool = False,
 ) -> Figure:
-    """Borders between classes (of two features), the loss by step, and the confusion matrix.
+    """Draw the borders between classes, the loss by step, and the confusion matrix.
 
     Shapes: x (rows, features), y (rows,) from 0; `predict` gives probabilities (rows, classes) for
     rows of features; confusion (classes, classes), rows true; `dark` for a dark page. Other than
-    with two features and at most eight classes there is no panel of borders.
+    with two features and at most eight classes the panel of borders is left out.
 
     Raises `ArgumentError` where labels and confusion do not fit, `MissingExtraError` without
     matplotlib.
@@ -80,7 +80,7 @@ def classification_figure(
 
 
 def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) -> None:
-    """The share of each true class that was taken for each, with the rows it stands for."""
+    """The share of each true class that was predicted as each, with the number of rows."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     colors = get_colors(ax)
     ax.imshow(blend(colors.paper, colors.model, 0.85 * shares), aspect="equal")

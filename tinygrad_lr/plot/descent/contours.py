@@ -56,7 +56,7 @@ def loss_contours(
     b_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss L(w, b) from above: contours, the path of descent, the minimum.
+    """Draw the loss L(w, b) from above: contours, the path of descent, the minimum.
 
     Each axis shows as much of the valley as the other: w and b are in units of 1/√H_ww and
     1/√H_bb, with H the Hessian, so that a round bowl (a standardised feature) and a narrow valley

@@ -41,7 +41,7 @@ class Curve(NamedTuple):
 
     @classmethod
     def of(cls, values: ArrayLike, steps: ArrayLike | None = None) -> Curve:
-        """A curve of these values, after so many steps, or after 0, 1, 2 ... of them."""
+        """A curve of these values, after these numbers of steps, or after 0, 1, 2 ...."""
         numbers = np.asarray(values, np.float64)
         places = np.arange(len(numbers)) if steps is None else np.asarray(steps)
         seen = is_drawable(numbers)
@@ -128,7 +128,7 @@ def style_step_axes(
 
 
 def describe_end(history: HistoryLike) -> str:
-    """How a descent ended, in words."""
+    """A phrase for the end of a descent."""
     count = f"{group_digits(history.steps)} step{'s' * (history.steps != 1)}"
     told = {"limit": "stopped at the limit of", "early": "stopped early after"}
     return f"{told.get(history.reason, f'{history.reason} after')} {count}"
@@ -152,7 +152,7 @@ def _thin(steps: Array, losses: Array) -> tuple[Array, Array]:
 
 
 def _falls_early(curve: Curve) -> bool:
-    """Whether nine tenths of the fall lie in the first fortieth of the steps."""
+    """True if nine tenths of the fall are in the first fortieth of the steps."""
     steps, losses, _ = curve
     if len(losses) < 2 or steps[-1] < 100:
         return False

@@ -38,7 +38,7 @@ def descent_figure(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Three panels about a descent, ready to save: `figure.savefig("out.png")`.
+    """Draw three panels about a descent, ready to save: `figure.savefig("out.png")`.
 
     1. The data and the model: points, the learnt line or curve, the closed form. With several
        features, predicted against observed.

@@ -58,7 +58,7 @@ def fit_course(
     y_name: str = "y",
     dark: bool = False,
 ) -> Figure:
-    """The data with the line or curve moving through the steps: first faint, last bold.
+    """Draw the data with the line or curve moving through the steps: first faint, last bold.
 
     Each line has its step beside it. Under `mse`, where what was learnt is a straight line, the
     closed form is drawn too, thin. Of a descent that diverged the lines of its first steps are
@@ -105,7 +105,7 @@ def fit_course(
         seen = draw_points(panel, flat, goal)
         exact = _compute_closed_form(flat[seen], goal[seen], across, curves[-1], loss)
         moved = [(history.weight_steps[i], c) for i, c in zip(chosen, curves, strict=True)]
-        moved.append(moved.pop(chosen.index(last)))  # what is kept lies on top
+        moved.append(moved.pop(chosen.index(last)))  # the final one is drawn on top
         bold = draw_curves(panel, across, moved)
         names = clean_name(x_name), clean_name(y_name)
         style_axes(panel, "The fit, step by step", [], *names)
@@ -141,7 +141,7 @@ def draw_curves(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
 
 
 class End(NamedTuple):
-    """Where a curve ends in the panel, its step, and whether it is the bold one."""
+    """The end of a curve in the panel, its step, and whether it is the bold one."""
 
     x: float
     y: float
@@ -220,7 +220,7 @@ def _compute_closed_form(
 
 
 def _describe_final(history: HistoryLike, last: int) -> str:
-    """What the bold curve is."""
+    """A phrase for the bold curve."""
     step = history.weight_steps[last]
     return (
         f"kept, of step {group_digits(step)}" if last != len(history.weight_steps) - 1 else "learnt"

@@ -19,7 +19,7 @@ FAR = 4.0  # a path that runs away is shown up to this many times its first dist
 
 
 class HistoryLike(Protocol):
-    """What a descent left behind, as `tinygrad_lr.fit` returns it."""
+    """The part of a `History` that pictures need."""
 
     losses: list[float]
     weights: dict[str, Array]
@@ -38,7 +38,7 @@ def select_frames(
     descent that diverged they are the first ones, and the one that was kept. `steps` may name
     them instead: the nearest ones recorded.
 
-    Raises `ArgumentError` for steps that are none.
+    Raises `ArgumentError` for anything but integers >= 0.
 
     >>> history = tg.History([9.0, 4.0, 1.0, 0.0], {"w": np.zeros((4, 1))}, [0, 1, 2, 3], 3,
     ...                      "limit", "", 0.1)
@@ -83,7 +83,7 @@ def _smooth(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[
 
 
 def count_in_sight(away: Array, first: float) -> int:
-    """How many points of a path are shown: up to where it leaves for good, three at least.
+    """The number of points of a path that are shown: until it leaves for good, at least 3.
 
     `away` is each point's distance from where descent ended, `first` a distance that is in sight.
     """
@@ -107,7 +107,7 @@ def find_final_record(history: HistoryLike) -> int:
 
 
 def thin_path(count: int) -> Array:
-    """Which of the points of a path are drawn."""
+    """The positions of the points of a path that are drawn."""
     return thin_steps(count, MAX_POINTS, DENSE_POINTS)
 
 

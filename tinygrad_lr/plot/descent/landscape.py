@@ -52,7 +52,7 @@ def loss_landscape(
     generator: Seed = 0,
     dark: bool = False,
 ) -> Figure:
-    """The loss of a network in a plane through its weights θ: L(θ + α d₁ + β d₂), as contours.
+    """Draw a network's loss in a plane through its weights θ: L(θ + α d₁ + β d₂), as contours.
 
     With `plane="random"` the directions d₁, d₂ are drawn from a normal distribution and then
     filter-normalised: each filter of d (what leads to one unit or channel) gets the length of the
@@ -125,7 +125,7 @@ def loss_landscape(
             course = DescentPath(history.weight_steps, path, find_final_record(history))
             if plane == "random":
                 share = _describe_share(away[0], path[0], directions)
-                told.append(f"{share} of the way from the start lies in them")
+                told.append(f"{share} of the way from the start is in them")
         if stride > 1:
             shown = -(-len(rows) // stride)
             told.append(f"over {group_digits(shown)} of {group_digits(len(rows))} rows")
@@ -148,7 +148,7 @@ def loss_landscape(
 
 
 def _choose_grid(center: Weights, rows: int) -> tuple[int, int]:
-    """How many points an axis has, and which of the rows are looked at: each, or one in so many."""
+    """The number of points along an axis, and the stride of the rows that are used."""
     numbers = sum(array.size for array in center.values())
     for side in GRIDS:
         most = max(MIN_ROWS, int(MAX_WORK / (side * side * numbers)))
@@ -189,7 +189,7 @@ def _project(away: Array, directions: Array) -> Array:
 
 
 def _describe_share(start: Array, point: Array, directions: Array) -> str:
-    """How much of the way from the start to the present weights the plane shows."""
+    """The share of the way from the start to the present weights that the plane shows."""
     way, seen = np.linalg.norm(start), np.linalg.norm(point @ directions)
     return f"{seen / way:.0%}" if way > 0 else "all"
 

@@ -40,7 +40,7 @@ NOT_METRICS = {"step", "epoch"}
 
 
 class Panel(NamedTuple):
-    """What one panel shows: its name, the curves by name, and single losses behind them."""
+    """A panel: its name, the curves by name, and single losses behind them."""
 
     name: str
     curves: dict[str, Curve]
@@ -54,7 +54,7 @@ def learning_curves(
     title: str = "The loss, step by step",
     dark: bool = False,
 ) -> Figure:
-    """Training and validation loss over the steps, each metric, and the learning rate.
+    """Draw training and validation loss over the steps, each metric, and the learning rate.
 
     A panel for the loss (logarithmic where it spans two decades), one for each metric, and one
     for the learning rate where it changes. Where there are batches, the loss of each is faint,
@@ -98,7 +98,7 @@ def learning_curves(
 
 
 def _build_panels(where: str, history: Any) -> list[Panel]:
-    """What there is to show, the loss first. Raises `ArgumentError` where there is nothing."""
+    """The panels of sequences, the loss first. Raises `ArgumentError` if there are none."""
     if hasattr(history, "losses"):
         return _of_history(history)
     given = history if isinstance(history, Mapping) else {"loss": history}
@@ -228,7 +228,7 @@ def _label_ends(ax: Axes, panel: Panel) -> None:
 
 
 def _describe_run(history: Any, panel: Panel) -> list[str]:
-    """How the training went, in two lines."""
+    """A summary of the training, in two lines."""
     if hasattr(history, "losses"):
         return [describe_end(history), describe_change(history)]
     values = panel.curves["training"].values

@@ -51,7 +51,7 @@ def loss_over_weight(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss L(w) over one weight, the others held: the slopes, and the steps they lead to.
+    """Draw the loss L(w) over one weight, the others held, with slopes and the steps they cause.
 
     A negative slope sends w to the right, a positive one to the left, towards the minimum in
     either case; the words above the picture say on which side w began, and whether steps jump
@@ -172,7 +172,7 @@ def _draw_tangent(
 
 
 def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
-    """Where descent went, (points,) across and up, in a panel whose limits are set.
+    """Draw a path, (points,) across and up, in a panel whose limits are set.
 
     Each single step that is long enough to be seen is an arrow; the first point is larger.
     """
@@ -238,7 +238,7 @@ def _describe_sides(cut: LossSlice) -> list[str]:
 
 
 def describe_jumps(cut: LossSlice) -> str:
-    """Whether steps of descent jump over the minimum."""
+    """A phrase for the steps that jump over the minimum."""
     steps, path, _ = cut.path()
     lowest = cut.lowest_point()
     if lowest is None:

@@ -51,7 +51,7 @@ class ParameterEntry(NamedTuple):
 def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> ParameterEntry:
     """The entry that is named, as `str(entry)` names it; a parameter of one number needs no place.
 
-    `weights` are the history's, (records, *shape). Raises `ArgumentError` for what is no entry.
+    `weights` are the history's, (records, *shape). Raises `ArgumentError` for anything else.
 
     >>> weights = {"weight": np.zeros((5, 2, 1)), "bias": np.zeros((5, 1))}
     >>> parse_entry("a picture", weights, "weight[1, 0]"), parse_entry("a picture", weights, "bias")
@@ -100,7 +100,7 @@ def label_entry(entry: ParameterEntry, at: Mapping[str, Array], names: Sequence[
 def describe_held(
     at: Mapping[str, Array], shown: Sequence[ParameterEntry], step: int | None
 ) -> str:
-    """Where the weights that are not shown are held, in words: at the end, or as at a step."""
+    """A phrase for where the other weights are held: at the end, or as at a step."""
     others = sum(array.size for array in at.values()) - len(shown)
     where = "where they ended" if step is None else f"as at step {step}"
     if not others:
@@ -174,7 +174,7 @@ class LossSlice:
         self.center, self.reach = center, reach
 
     def path(self) -> tuple[Array, Array, Array]:
-        """Where descent took w: the steps (the first ones all), w there, the slice's loss there."""
+        """The path of w: the steps (the first ones all), w there, the slice's loss there."""
         track = self._followed()
         outside = np.abs(track - self.center) > (1 + 1e-9) * self.reach
         track = track[: int(outside.argmax()) + 1] if outside.any() else track

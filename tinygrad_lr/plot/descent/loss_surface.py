@@ -215,7 +215,7 @@ def mark_lowest(ax: Axes, course: DescentPath, place: Array, told: str) -> None:
 
 
 def find_lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:
-    """The lowest place of a map and its height, unless it lies at the edge or is no number."""
+    """The lowest place of a map and its height, unless it is at the edge or isn't finite."""
     finite = np.where(np.isfinite(heights), heights, np.inf)
     j, i = np.unravel_index(int(np.argmin(finite)), heights.shape)
     inside = 0 < i < len(a) - 1 and 0 < j < len(b) - 1 and finite[j, i] < np.inf
@@ -230,6 +230,6 @@ def _write_name(ax: Axes, place: Array, name: str, path: Array, up: int = 0) -> 
 
 
 def _distance_in_panels(ax: Axes, one: Array, other: Array) -> float:
-    """How far two places are apart, in widths of the panel."""
+    """The distance between two places, in widths of the panel."""
     size = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     return math.hypot(*((one - other) / size))

@@ -56,7 +56,7 @@ def learning_rates(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Descents with several learning rates, side by side on one scale, and where the limit lies.
+    """Draw descents with several learning rates side by side on one scale, and the stable limit.
 
     A column for each: the hill over one weight with the steps that were taken, the loss by step,
     and why the descent stopped. Below them the learning rates on one axis with the stable limit
@@ -132,7 +132,7 @@ def _final_loss(run: HistoryLike) -> float:
 
 
 def _judge(run: HistoryLike, best: HistoryLike, limit: float) -> str:
-    """What a learning rate turned out to be: too small, right, or too large."""
+    """Judge a learning rate by its descent: too small, right, or too large."""
     if not run.steps:
         return "No step"
     if run.reason == "diverged":

@@ -1,4 +1,4 @@
-"""What stands in the boxes of a graph picture: names, formulas, shapes, data and gradients."""
+"""The contents of a graph picture's boxes: names, formulas, shapes, data and gradients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Box:
     - `name`, `formula`, `shape`: of what it is, or of what its results have in common
     - `rows`: data and gradient, those of its parameters too where it is a layer
     - `note`: what is folded into it
-    - `things`: the Values and constants that it stands for, operands before readers
+    - `things`: the Values and constants in it, operands before readers
     - `layer`: the place of its layer, -1 for what enters before the first
     """
 
@@ -119,7 +119,7 @@ def build_drawing(
 
 
 def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -> Box:
-    """What is in the box of a group."""
+    """The box of a group."""
     graph = folding.graph
     things = tuple(graph.things[i] for i in group.vertices)
     if group.kind == "single":
@@ -150,7 +150,7 @@ def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | N
 
 
 def describe_layer(layer: Layer) -> str:
-    """What a layer is, in a line."""
+    """A line about a layer."""
     count = sum(parameter.size for parameter in layer.parameters)
     parts = [counted(count, "parameter")] if count else []
     return f"{layer.name}: " + ", ".join([*parts, counted(len(layer.results), "operation")])
@@ -237,7 +237,7 @@ def _describe_shape(graph: Graph, i: int) -> str:
 
 
 def _describe_formulas(folding: Folding, group: Group, results: Sequence[int]) -> str:
-    """What the results of a group have in common: 48 × tanh(Σ w · x + b)."""
+    """The formula that the results of a group share: 48 × tanh(Σ w · x + b)."""
     if not results:
         return ""
     part_of = {part[-1]: part for part in folding.expressions(group.vertices)}
@@ -253,7 +253,7 @@ def _describe_formulas(folding: Folding, group: Group, results: Sequence[int]) -
 
 
 def _describe_sharing(graph: Graph, group: Group) -> str:
-    """What is folded."""
+    """A line that counts what is folded."""
     count = sum(graph.things[i].size for i in group.vertices if graph.trained(i))
     operations = sum(1 for i in group.vertices if i >= graph.leaves)
     parts = [counted(count, "parameter")] if count else []

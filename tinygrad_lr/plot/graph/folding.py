@@ -1,4 +1,4 @@
-"""What of a graph is drawn: each Value in a box of its own, or folded with others into one.
+"""Choose the boxes of a graph: one for each Value, or one for many folded together.
 
 A folded box never closes a circle: an expression is left by its result alone, layers and the rows
 of a layer come one after another, and nothing leads to a leaf.
@@ -31,7 +31,7 @@ class Group:
     """The place of their layer, or `INPUTS`."""
 
     title: str = ""
-    """What the box is called where it is no single result."""
+    """The name of a box that isn't a single result."""
 
 
 class Folding:
@@ -96,7 +96,7 @@ class Folding:
         yield Group(kind, inside, layer, graph.layers[layer].name)
 
     def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
-        """A layer's Values, folded as far as there is no room for them."""
+        """A layer's Values, folded as far as they don't fit."""
         parts: list[tuple[int, ...]] = [(i,) for i in members]
         if not self._fits(parts):
             parts = self.expressions(members)
@@ -180,7 +180,7 @@ class Folding:
         return rows
 
     def _fits(self, parts: Sequence[tuple[int, ...]]) -> bool:
-        """Whether there is room for boxes of these parts."""
+        """True if there is room for boxes of these parts."""
         few = len(parts) <= MAX_BOXES
         return few and all(len(row) <= MAX_IN_A_ROW for row in self._rows(parts).values())
 

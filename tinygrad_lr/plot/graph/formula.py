@@ -30,7 +30,7 @@ class Formulas:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.room = 0  # how many more operands are written before "…" stands for the rest
+        self.room = 0  # operands that may still be written before "…"
 
     def alone(self, i: int) -> str:
         """A result with the names of its operands; "" for what nothing computed."""
@@ -67,7 +67,7 @@ class Formulas:
         return explicit_formula(operation, given, options, graph.numbers(i))
 
     def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
-        """What stands for an operand: a number, a name, or a formula with its numbers."""
+        """An operand in a formula: a number, a name, or a formula with its numbers."""
         graph = self.graph
         i = graph.vertex(x)
         self.room -= 1

@@ -1,4 +1,4 @@
-"""Where the boxes of a graph stand: a layered layout, so that all edges point down.
+"""Lay out the boxes of a graph in layers, so that all edges point down.
 
 The steps are those of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
 system structures", IEEE Trans. SMC 11 (1981) 109-125: rows; edges that pass rows get a place in
@@ -117,7 +117,7 @@ def space_out(
 
 
 def count_crossings(count: int, pairs: Sequence[Edge]) -> int:
-    """How many edges between two rows cross: pairs of a place above (of `count`) and one below."""
+    """Count the crossings between two rows; pairs are a place above (of `count`) and one below."""
     tree = [0] * (count + 1)  # a Fenwick tree: how many ends so far at or left of a place
     total = 0
     for so_far, (upper, _) in enumerate(sorted(pairs, key=lambda pair: (pair[1], pair[0]))):
@@ -257,7 +257,7 @@ class _Rows:
             self._aside_of(band)
 
     def _pull(self, item: int, other: int) -> float:
-        """How strongly an edge holds its ends together; a leaf hangs beside its only reader."""
+        """The pull of an edge on its ends; a leaf hangs beside its only reader."""
         count = len(self.sizes)
         if any(not self.up[x] and len(self.down[x]) == 1 for x in (item, other)):
             return HANGING

@@ -53,7 +53,7 @@ def computation_graph(
     open: str | Iterable[str | int] | None = None,
     gradients: bool = True,
 ) -> GraphPicture:
-    """What the loss was computed from: every Value with its data and its gradient.
+    """Draw the graph that a loss was computed from, every Value with its data and gradient.
 
     - `loss`: the Value at the end of the graph, usually dL/dL = 1
     - `model`: gives the layers the names of its modules, and the parameters theirs
@@ -68,7 +68,7 @@ def computation_graph(
     formula, such as tanh(Σ w · x + b) for each neuron, and many that stand side by side become
     "… 42 more". So a graph of any size has a picture that can be read.
 
-    Raises `ArgumentError` where `loss` is no Value with a graph, or `open` names no layer.
+    Raises `ArgumentError` if `loss` isn't a Value with a graph, or `open` names no layer.
 
     >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
     >>> picture = computation_graph((w * 3.0 + b) ** 2)
@@ -142,7 +142,7 @@ class GraphPicture:
         return f"<GraphPicture of {name}: {boxes} boxes for {values}, {edges} edges>"
 
     def svg(self) -> str:
-        """The picture as SVG: the text of a file, or an element for a page.
+        """Return the picture as SVG: the text of a file, or an element for a page.
 
         It has no script and asks for nothing; it follows the light or dark scheme of its reader.
         """
@@ -153,7 +153,7 @@ class GraphPicture:
         return render_svg(self._drawing)
 
     def html(self) -> str:
-        """The picture as a fragment of a page, in which each folded layer can be opened.
+        """Return the picture as a fragment of a page, in which each folded layer can be opened.
 
         Below it stands the inner graph of each folded layer, closed at first, and the whole as
         text. There is no script.
@@ -189,7 +189,7 @@ class GraphPicture:
         yield "</details>"
 
     def tree(self, width: int = 78) -> str:
-        """The graph as a tree for the terminal, `width` columns wide at most.
+        """Return the graph as a tree for the terminal, `width` columns wide at most.
 
         It begins with the loss; below each result stand its operands. What several results read
         is printed once, and by name after that (⤴: see above).
@@ -199,13 +199,13 @@ class GraphPicture:
         return render_tree(self._drawing, width)
 
     def dot(self) -> str:
-        """The graph in the DOT language, for Graphviz and its like; open layers are clusters."""
+        """Return the graph in the DOT language, for Graphviz; open layers are clusters."""
         return render_dot(self._drawing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, at once and whole: .svg, .html, .dot or .txt.
+        """Write the picture to a file, atomically: .svg, .html, .dot or .txt.
 
-        Raises `ArgumentError` for another ending, and `DataFileError` where it cannot be written.
+        Raises `ArgumentError` for another extension, `DataFileError` if the file can't be written.
         """
         ending = os.path.splitext(os.fspath(path))[1].lower()
         title = escape(self._drawing.title)

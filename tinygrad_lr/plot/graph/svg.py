@@ -177,7 +177,7 @@ def _text_with_sign(row: Row) -> str:
 
 
 def _draw_box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """A box: an outline that tells its kind, the name, then a line for each row."""
+    """A box: an outline for its kind, the name, then a line for each row."""
     yield f'<g class="tg-{box.look}" transform="translate({_px(x)} {_px(y)})">'
     rows = [f"{row.label}: {row.text}" for row in box.rows]
     whole = [line for line in (box.name, box.formula, box.shape, *rows, box.note) if line]
@@ -273,7 +273,7 @@ def edge_path(points: Sequence[Point]) -> str:
 
 
 def _draw_key(drawing: Drawing, width: float) -> tuple[list[str], float]:
-    """What the outlines and signs mean, and the notes, on as many lines as the width asks for."""
+    """The key to outlines and signs, and the notes, on as many lines as the width needs."""
     parts: list[str] = []
     x, y = 0.0, 10.0
     looks: set[str] = {box.look for box in drawing.boxes}

@@ -27,7 +27,7 @@ LINE_HEIGHT = 0.2  # inches for a line of words
 
 
 def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
-    """The size of the gradient in each layer, the loss at the right, on a logarithmic scale.
+    """Draw the size of the gradient in each layer, the loss at the right, on a log scale.
 
     The left panel has the length of dL/dh for what each layer hands on, and of dL/dW for its
     parameters. The bands mark what is called vanishing (below a thousandth of the last layer's
@@ -149,7 +149,7 @@ def _draw_factors(ax: Axes, influence: Influence) -> None:
 
 
 def _hide_nonpositive(numbers: object) -> np.ndarray:
-    """Numbers for a logarithmic axis: nan where there is no logarithm."""
+    """Numbers for a logarithmic axis: nan for those without a logarithm."""
     array = np.asarray(numbers, np.float64)
     return np.where((array > 0) & np.isfinite(array), array, np.nan)
 

@@ -40,7 +40,7 @@ def loss_slice(
     learning_rate: float | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss over one weight of an influence, all others held: promise and truth.
+    """Draw the loss over one weight of an influence, all others held: promise and truth.
 
     The curve is the loss itself, computed from the recorded graph at 121 places. The tangent has
     the slope dL/dw (vermilion where positive, sky blue where negative), the dotted parabola the
@@ -52,8 +52,8 @@ def loss_slice(
     - `learning_rate`: of the step; no step is drawn without it
     - `dark`: for a dark page, else for print
 
-    Raises `ArgumentError` for a weight that the influence does not have and a learning rate that
-    is no positive number; `MissingExtraError` without matplotlib.
+    Raises `ArgumentError` for a weight that the influence doesn't have and a learning rate that
+    isn't positive; `MissingExtraError` without matplotlib.
 
     >>> w = Value(0.0, name="w")
     >>> loss = np.mean((w * np.array([1.0, 2.0]) - np.array([2.0, 4.0])) ** 2)
@@ -114,7 +114,7 @@ def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
 
 
 def _name_weight(w: WeightInfluence) -> str:
-    """What the weight is called on its axis: its own name where it is a number, else w."""
+    """The name of the weight on its axis: its own if it is a number, else w."""
     return "w" if w.index else clean_name(w.name)
 
 

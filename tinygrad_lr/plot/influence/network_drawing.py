@@ -54,24 +54,24 @@ class Column:
 
     @property
     def hidden(self) -> int:
-        """How many units are not drawn."""
+        """The number of units that are not drawn."""
         return len(self.labels) - len(self.shown)
 
     @property
     def gap(self) -> float:
-        """Where the note on units that are left out stands: below the last one."""
+        """The height of the note on units that are left out: below the last one."""
         return float(self.y[-1]) - DOWN
 
 
 def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Figure:
-    """The network that an influence is about: units in columns, a line for each weight.
+    """Draw the network of an influence: units in columns, a line for each weight.
 
     A line is the thicker, the larger |w| is (all on one scale), and its colour is dL/dw: vermilion
     where it is positive, sky blue where it is negative, grey at zero; the colour grows with the
     root of |dL/dw|, so that small ones are seen. The paths of one of the influence's weights to
-    the loss are lit, and each unit on them tells the share of dL/dw that goes through it: shares
+    the loss are lit, and each unit on them has the share of dL/dw that goes through it: shares
     add up to 100 % in every layer, and are negative where paths work against the rest. Of wide
-    layers the units with the largest shares are drawn, and the number of the others is told.
+    layers the units with the largest shares are drawn, and the others are counted.
 
     - `influence`: what `tg.influence` found
     - `weight`: which of `influence.weights` is lit
@@ -295,7 +295,7 @@ def _describe(lit: WeightInfluence) -> list[str]:
 
 
 def _draw_key(ax: Axes, thick: float, top: float, y: float) -> None:
-    """What the colours and the widths of lines mean."""
+    """Draw the key to the colours and widths of lines."""
     colors = get_colors(ax)
     numbers = np.linspace(-1, 1, 121)
     strip = np.stack([_gradient_color(colors, x, 1.0) for x in numbers])[None]
