@@ -15,10 +15,10 @@ import base64
 import json
 import pickle
 import sys
-import tempfile
 import warnings
 from dataclasses import fields, is_dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -269,18 +269,6 @@ MAKERS = {
     "Value that requires no gradient": lambda: Value(numbers(2), requires_grad=False),
     "Value of no entries": lambda: Value(np.zeros((0, 2), np.float64)),
     "an operation": lambda: tg.ops.softplus,
-    "operations and functions": lambda: [
-        *(tg.relu, tg.softmax, tg.ops.conv2d, tg.ops.max_pool2d, tg.ops.sliding_windows),
-        *(tg.ops.overlap_add, tg.ops.window_max, tg.ops.window_spread, tg.ops.log),
-        *(tg.losses.mse, tg.losses.cross_entropy, tg.metrics.accuracy, tg.data.one_hot),
-        *(tg.grad, tg.vjp, tg.fit, tg.check_gradients, tg.nn.init.orthogonal, tg.nn.summary),
-        *(tg.optim.clip_gradient_norm, tg.linear.closed_form, tg.report),
-        *(tg.compile, tg.set_threads, tg.plot.network, tg.trace),
-    ],
-    "classes": lambda: [
-        *(Value, tg.no_grad, tg.trace, tg.History, nn.Module, nn.PReLU, nn.GLU, optim.Lion),
-        *(schedules.Joined, tg.explain.Layer, tg.explain.Replay, tg.errors.ShapeError),
-    ],
     "partial loss": lambda: partial(tg.losses.huber, delta=0.5),
     **{f"nn.{name}": make for name, (make, _) in LAYERS.items()},
     "nn.Bilinear": lambda: nn.Bilinear(2, 3, 2, generator=0),
@@ -316,7 +304,6 @@ MAKERS = {
     ],
     "a Generator": lambda: np.random.default_rng(3),
 }
-
 
 
 def described(x, seen=()):
@@ -387,6 +374,36 @@ def used(name, x):
     return []
 
 
+NOT_KEPT = {"tinygrad_lr.primitive", "tinygrad_lr.explain.derivation"}
+NOT_KEPT |= {"tinygrad_lr.explain.influences", "tinygrad_lr.plot.descent"}
+"""Modules of 0.1.0 whose functions are not found by their old names: see moved_modules.py."""
+
+HELPERS = {"errors.bad_argument", "errors.import_extra", "errors.refuse", "nn.init.as_size"}
+"""What `dir` listed in 0.1.0 without being public."""
+
+ROOMS = ["", "nn", "losses", "optim", "schedules", "metrics", "data", "datasets", "linear", "train"]
+ROOMS += ["errors", "compiler", "explain", "plot", "ops", "nn.init"]
+
+
+def public_name(path):
+    """The public class or function "nn.Linear"."""
+    return attrgetter(path)(tg)
+
+
+def public_names():
+    """All public classes and functions by name, which pickles refer to."""
+    made = {}
+    for room in ROOMS:
+        names = public_name(room) if room else tg
+        for name in (x for x in dir(names) if not x.startswith("_")):
+            x, path = getattr(names, name), f"{room}.{name}".lstrip(".")
+            module = getattr(x, "__module__", None) or ""
+            inside = module.startswith(f"tinygrad_lr.{room}")
+            if callable(x) and inside and module not in NOT_KEPT and path not in HELPERS:
+                made[path] = x
+    return made
+
+
 def leaves(results):
     """The Values among nested results, as constants."""
     if isinstance(results, Value):
@@ -396,11 +413,8 @@ def leaves(results):
 
 def main():
     made = {"made with": f"tinygrad_lr {tg.__version__}, NumPy {np.__version__}"}
-    for name, make in MAKERS.items():
-        try:
-            made[name] = base64.b64encode(pickle.dumps(make(), protocol=4)).decode()
-        except Exception as error:
-            print(name, repr(error)[:300], file=sys.stderr)
+    for name, make in {**MAKERS, "public names": public_names}.items():
+        made[name] = base64.b64encode(pickle.dumps(make(), protocol=4)).decode()
     json.dump(made, sys.stdout, indent=0)
     print()
 

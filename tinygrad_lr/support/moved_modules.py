@@ -8,9 +8,9 @@ no warning: whoever loads a pickle cannot do anything about it.
 
 **A module that defines a public class or function moves?** Add a line. `tests/test_pickles.py`
 loads what each release wrote. A module that became a package looks names up itself, with
-`former_names`. Not here are modules whose old name is now that of a public function (`primitive`,
-`explain.derivation`): importing them would replace it. Only a reference to the function itself
-would need them.
+`former_names`. Not here are `primitive` and `explain.derivation`, whose import would replace the
+public function of that name, nor `explain.influences` and `plot.descent`, which are packages now:
+only references to their functions would need them, since nothing that they make can be pickled.
 """
 
 from __future__ import annotations
@@ -41,9 +41,16 @@ FORMER_MODULES = {
     "nn.smooth": "nn.activations",
     "node": "core.node",
     "ops.convolution": "ops.windows.convolution",
+    "ops.gated": "ops.recurrent",
+    "ops.piecewise": "ops.activation",
     "ops.pooling": "ops.windows.pooling",
-    "ops.unrolled": "ops.windows.unrolled",
-    "ops.window_reductions": "ops.windows.window_reductions ops.windows.unrolled",
+    "ops.powers": "ops.elementwise",
+    "ops.recurrence": "ops.recurrent",
+    "ops.selection": "ops.elementwise",
+    "ops.smooth": "ops.activation",
+    "ops.solving": "ops.linear_algebra",
+    "ops.summation": "ops.linear_algebra",
+    "ops.window_reductions": "ops.windows.window_reductions",
     "ops.windows": "ops.windows.geometry",  # a package today
     "optim.lion": "optim.adam",
     "page": "report_page",
@@ -59,6 +66,7 @@ FORMER_MODULES = {
     "plot.learning": "plot.descent.learning",
     "plot.network_drawing": "plot.influence.network_drawing",
     "plot.rates": "plot.descent.rates",
+    "plot.replay": "plot.descent.arguments",
     "plot.weight_slice": "plot.influence.loss_slice",
     "recording": "core.grad_mode",
     "schedules.combined": "schedules.schedule",
@@ -66,7 +74,7 @@ FORMER_MODULES = {
     "train.stopping": "train.monitors",
     "value": "core.value",
 }
-"""Old module: the module, or modules, that have its public names now."""
+"""Old module: the module that has its public names now."""
 
 
 class FormerModuleFinder:
@@ -97,10 +105,10 @@ def former_names(module: str) -> Callable[[str], object]:
 
     def __getattr__(name: str) -> object:  # noqa: N807
         if not name.startswith("__"):
-            for new in FORMER_MODULES[module.partition(".")[2]].split():
-                found = vars(importlib.import_module(f"{ROOT}.{new}")).get(name)
-                if found is not None:
-                    return found
+            new = importlib.import_module(f"{ROOT}.{FORMER_MODULES[module.partition('.')[2]]}")
+            if name in vars(new):
+                found: object = vars(new)[name]
+                return found
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return __getattr__
