@@ -53,6 +53,7 @@ def written(code, path):
     return run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new_file_whole(tmp_path):
     kills = """
@@ -71,6 +72,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_file_whole(tmp_path):
     assert os.listdir(tmp_path) == ["m.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_reader_sees_whole_files_while_two_processes_write(tmp_path):
     both = """

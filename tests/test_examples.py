@@ -60,6 +60,7 @@ def test_there_is_an_expectation_for_each_example():
     assert [path.stem for path in EXAMPLES] == sorted(SAYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
     pytest.importorskip(EXTRAS.get(path.stem, "numpy"))
@@ -69,6 +70,7 @@ def test_an_example_runs_and_prints_what_it_promises(path, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
 def test_an_example_that_is_compiled_comes_to_the_same(path, tmp_path):
     pytest.importorskip(EXTRAS.get(path.stem, "numpy"))

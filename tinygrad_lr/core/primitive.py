@@ -264,6 +264,8 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
 
     - `numpy`: the NumPy functions that it stands for when they are called on a Value.
     - `latex`: how it is written, with a hole `<x>` for each operand.
+    - `onnx`: the ONNX operator that computes the same from the operands, with the options as
+      attributes of the same names.
     - `examples`: shapes of operands (and a dict of options), from which the tests are made.
     - `domain`: between which numbers an operand of the examples lies.
     - `kind`: "elementwise", "linear" (in all operands together) or "multilinear" (in each):

@@ -11,9 +11,8 @@ from numpy.typing import DTypeLike
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import sigmoid
-from ..ops.gated import gru_states, lstm_states
 from ..ops.linear_algebra import affine, matmul
-from ..ops.recurrence import rnn_states
+from ..ops.recurrent import gru_states, lstm_states, rnn_states
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_choice, check_integer
 from .initial_weights import check_dtype

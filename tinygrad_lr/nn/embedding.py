@@ -11,8 +11,8 @@ from ..core.node import unwrap
 from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
+from ..ops.elementwise import where
 from ..ops.index import getitem
-from ..ops.selection import where
 from ..support.abstract_array import looked_at
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_integer

@@ -18,13 +18,9 @@ from . import (
     elementwise,
     index,
     linear_algebra,
-    powers,
     reduce,
     rounding,
-    selection,
     shape,
-    solving,
-    summation,
 )
 
 if _TYPE_CHECKING:
@@ -35,24 +31,17 @@ if _TYPE_CHECKING:
     from .differences import *
     from .elementwise import *
     from .error_function import *
-    from .gated import *
     from .index import *  # type: ignore[assignment]
     from .linear_algebra import *
     from .normalization import *
-    from .piecewise import *
-    from .powers import *
-    from .recurrence import *
+    from .recurrent import *
     from .reduce import *
     from .rounding import *
-    from .selection import *
     from .shape import *
-    from .smooth import *
-    from .solving import *
-    from .summation import *
     from .windows.convolution import *
     from .windows.geometry import *
     from .windows.pooling import *
-    from .windows.window_reductions import *  # type: ignore[assignment]
+    from .windows.window_reductions import *
 
 
 def _declared(module: _ModuleType) -> list[str]:
@@ -60,7 +49,7 @@ def _declared(module: _ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if (_is_operation(value) or callable(value))
+        if _is_operation(value)
         and getattr(value, "__module__", None) == module.__name__
         and not name.startswith("_")
     ]

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ..core.primitive import primitive
+from ..core.primitive import implements, primitive
+from ..errors import ArgumentError, ShapeError
 from ..support.validation import check_choice
 
 ONE = [((2, 3),), ((),), ((0,),)]
@@ -48,7 +49,6 @@ relu.vjp(x=_relu_rule)
 
 @primitive(
     latex=r"\operatorname{leaky\,relu}\left(<x>\right)",
-    onnx="LeakyRelu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"slope": 0.3})],
     kinked=True,
@@ -242,9 +242,7 @@ def _finite_peak(x, axis):
     return np.where(np.isfinite(peak), peak, 0.0)
 
 
-@primitive(
-    latex=r"\ln \sum e^{<x>}", onnx="ReduceLogSumExp", examples=[*ROWS, ((2, 3), {"axis": None})]
-)
+@primitive(latex=r"\ln \sum e^{<x>}", examples=[*ROWS, ((2, 3), {"axis": None})])
 def logsumexp(x, axis=None, keepdims=False):
     """ln Σ e^x along the axis (over all entries where it is None), without overflow.
 
@@ -268,3 +266,179 @@ logsumexp.jvp(
 
 def _kept(g, x, axis, keepdims):
     return g if keepdims or axis is None else np.expand_dims(g, axis)
+
+
+# ---- composed of one sigmoid, one tanh or one fraction
+
+
+@primitive(
+    latex=r"\operatorname{softsign}\left(<x>\right)",
+    onnx="Softsign",
+    kind="elementwise",
+    examples=ONE,
+    max_slope=1.0,
+)
+def softsign(x):
+    """x/(1 + |x|), which approaches ±1 more slowly than tanh. Source: `torch.nn.Softsign`.
+
+    >>> softsign(Value([-1.0, 0.0, 3.0]))
+    Value(data=[-0.5   0.    0.75], grad=None)
+    """
+    return x / (1 + np.abs(x))
+
+
+softsign.vjp(x=lambda g, out, x: g / np.square(1 + np.abs(x)))
+
+
+@implements()
+def mish(x):
+    """x·tanh(softplus(x)), smooth everywhere.
+
+    Source: Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", 2019;
+    `torch.nn.Mish`.
+
+    >>> mish(Value([-1000.0, 0.0, 1000.0]))
+    Value(data=[  -0.    0. 1000.], grad=None)
+    """
+    return np.multiply(x, np.tanh(softplus(x)))
+
+
+@implements()
+def log_sigmoid(x):
+    """ln σ(x) = -ln(1 + e^-x), exact where σ(x) itself would underflow.
+
+    Source: `torch.nn.LogSigmoid`.
+
+    >>> log_sigmoid(Value([-1000.0, 1000.0])).tolist()
+    [-1000.0, -0.0]
+    """
+    return -softplus(np.negative(x))
+
+
+@implements()
+def glu(x, axis=-1):
+    """The gated linear unit a·σ(b), where a and b are the two halves of x along the axis.
+
+    Raises `ShapeError` where the axis has no halves.
+
+    Source: Dauphin et al., "Language Modeling with Gated Convolutional Networks", 2017;
+    `torch.nn.GLU`.
+
+    >>> glu(Value([1.0, 2.0, 0.0, 1000.0]))
+    Value(data=[0.5 2. ], grad=None)
+    """
+    shape = np.shape(x)
+    if not -len(shape) <= axis < len(shape) or shape[axis] % 2:
+        raise ShapeError(
+            f"glu: x must have an even number of entries along axis {axis}, got shape {shape}"
+        )
+    value, gate = np.split(x if hasattr(x, "shape") else np.asarray(x), 2, axis=axis)
+    return value * sigmoid(gate)
+
+
+# ---- in pieces: straight lines that meet, and lines that meet an exponential
+
+
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+
+
+@primitive(
+    latex=r"\operatorname{hardtanh}\left(<x>\right)",
+    kind="elementwise",
+    examples=[*ONE, ((4,), {"low": 0.0, "high": 1.2})],
+)
+def hardtanh(x, low=-1.0, high=1.0):
+    """x held between low and high. Its derivative is 0 at the two bounds, where clip's is 1.
+
+    Raises `ArgumentError` unless low < high. Source: `torch.nn.Hardtanh`.
+
+    >>> hardtanh(Value([-5.0, 0.5, 5.0]))
+    Value(data=[-1.   0.5  1. ], grad=None)
+    """
+    if not low < high:
+        raise ArgumentError(f"hardtanh: low must be below high, got low={low}, high={high}")
+    return np.clip(x, low, high)
+
+
+hardtanh.vjp(x=lambda g, out, x, low, high: np.where((x > low) & (x < high), g, 0.0))
+
+
+@implements()
+def relu6(x):
+    """The rectifier that stops at 6, min(max(x, 0), 6). Its derivative is 0 at 0 and at 6.
+
+    Source: `torch.nn.ReLU6`.
+
+    >>> relu6(Value([-1.0, 3.0, 8.0]))
+    Value(data=[0. 3. 6.], grad=None)
+    """
+    return hardtanh(x, low=0.0, high=6.0)
+
+
+@implements()
+def hardsigmoid(x):
+    """A sigmoid of three lines, relu6(x + 3)/6. Its derivative is 0 at ±3.
+
+    Source: `torch.nn.Hardsigmoid`.
+
+    >>> hardsigmoid(Value([-5.0, 0.0, 5.0]))
+    Value(data=[0.  0.5 1. ], grad=None)
+    """
+    return relu6(np.add(x, 3)) / 6
+
+
+@implements()
+def hardswish(x):
+    """x·hardsigmoid(x): silu with a sigmoid of three lines.
+
+    Source: Howard et al., "Searching for MobileNetV3", 2019; `torch.nn.Hardswish`.
+
+    >>> hardswish(Value([-5.0, 0.0, 5.0])).tolist()
+    [-0.0, 0.0, 5.0]
+    """
+    return np.multiply(x, hardsigmoid(x))
+
+
+@implements()
+def selu(x):
+    """The scaled elu, which keeps mean 0 and variance 1 through layers of standardised weights.
+
+    1.0507·x where x > 0, else 1.0507·1.6733·(e^x - 1).
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017; `torch.nn.SELU`.
+
+    >>> selu(Value([-1000.0, 0.0])).tolist()
+    [-1.7580993408473766, 0.0]
+    """
+    return SELU_SCALE * elu(x, alpha=SELU_ALPHA)
+
+
+@implements()
+def celu(x, alpha=1.0):
+    """x where x > 0, else alpha·(e^(x/alpha) - 1), whose derivative at 0 is 1 for every alpha.
+
+    Raises `ArgumentError` unless alpha > 0.
+
+    Source: Barron, "Continuously Differentiable Exponential Linear Units", 2017; `torch.nn.CELU`.
+
+    >>> celu(Value([-1000.0, 2.0]), alpha=0.5)
+    Value(data=[-0.5  2. ], grad=None)
+    """
+    if not alpha > 0:
+        raise ArgumentError(f"celu: alpha must be > 0, got {alpha!r:.60}")
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    return np.where(x > 0, x, alpha * elu(x / alpha))[()]
+
+
+@implements()
+def prelu(x, weight):
+    """x where x > 0, else weight·x, with a weight that may be trained and that broadcasts.
+
+    Source: He et al., "Delving Deep into Rectifiers", 2015; `torch.nn.functional.prelu`.
+
+    >>> prelu(np.array([-2.0, 2.0]), Value(0.25))
+    Value(data=[-0.5  2. ], grad=None)
+    """
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    return np.where(x > 0, x, weight * x)[()]

@@ -147,7 +147,6 @@ def parts(cut, ary, indices_or_sections, axis):
 
 @primitive(
     latex=r"\operatorname{pad}\left(<x>\right)",
-    onnx="Pad",
     examples=[((2, 3), {"widths": ((1, 0), (2, 1))}), ((3,), {"widths": ((1, 1),), "fill": 2.0})],
 )
 def pad_constant(x, widths=(), fill=0.0):

@@ -1,10 +1,10 @@
-"""The elementary functions, entry by entry. Where a slope is infinite the derivative is inf."""
+"""Elementary functions and choices, entry by entry. The derivative is inf where a slope is."""
 
 import math
 
 import numpy as np
 
-from ..core.primitive import chain, primitive
+from ..core.primitive import chain, implements, primitive
 from .activation import sigmoid
 
 ONE = [((2, 3),), ((),), ((0,),), ((1, 1, 1, 1),)]
@@ -397,3 +397,120 @@ hypot.vjp(
     x=lambda g, out, x, y: g * (x / np.where(out == 0, 1.0, out)),
     y=lambda g, out, x, y: g * (y / np.where(out == 0, 1.0, out)),
 )
+
+
+# ---- powers of fixed base or exponent, and the units of angles
+
+
+@primitive(np.exp2, latex="2^{<x>}", examples=ONE, scalar=math.exp2)
+def exp2(x):
+    """The power 2^x.
+
+    >>> np.exp2(Value(3.0))
+    Value(data=8.0, grad=None)
+    """
+    return np.exp2(x)
+
+
+exp2.vjp(x=lambda g, out, x: g * (out * math.log(2)))
+
+
+@primitive(np.cbrt, latex=r"\sqrt[3]{<x>}", examples=ONE, scalar=math.cbrt)
+def cbrt(x):
+    """The cube root, negative where x is. Its derivative is inf at 0.
+
+    >>> np.cbrt(Value(-8.0))
+    Value(data=-2.0, grad=None)
+    """
+    return np.cbrt(x)
+
+
+cbrt.vjp(x=lambda g, out, x: chain(g, 1 / (3 * out * out)))
+
+
+@implements(np.deg2rad, np.radians)
+def deg2rad(x, /):
+    """Degrees as radians.
+
+    >>> np.deg2rad(Value(180.0))
+    Value(data=3.141592653589793, grad=None)
+    """
+    return x * (math.pi / 180)
+
+
+@implements(np.rad2deg, np.degrees)
+def rad2deg(x, /):
+    """Radians as degrees.
+
+    >>> np.rad2deg(Value(np.pi))
+    Value(data=180.0, grad=None)
+    """
+    return x * (180 / math.pi)
+
+
+# ---- choosing between entries
+
+
+@primitive(
+    np.where,
+    latex=r"\begin{cases} <x> & <condition> \\ <y> & \text{otherwise} \end{cases}",
+    onnx="Where",
+    kind="elementwise",
+    examples=[((2, 3), (2, 3), (3,)), ((3,), (), (2, 3)), ((), (), ())],
+    domain={"condition": (0, 1)},
+)
+def where(condition, x, y):
+    """x where the condition holds, else y. The branch that is not taken gets exactly 0.
+
+    >>> np.where(np.array([True, False]), Value(1.0), 2.0)
+    Value(data=[1. 2.], grad=None)
+    """
+    return np.where(condition, x, y)[()]
+
+
+where.vjp(
+    x=lambda g, out, condition, x, y: np.where(condition, g, 0.0),
+    y=lambda g, out, condition, x, y: np.where(condition, 0.0, g),
+)
+
+
+@primitive(
+    latex=r"\operatorname{clip}\left(<x>, <low>, <high>\right)",
+    kind="elementwise",
+    examples=[((2, 3), (), ()), ((4,), (4,), (4,)), ((), (), ())],
+    domain={"x": (-2.0, 2.0), "low": (-1.2, -0.8), "high": (0.8, 1.2)},
+)
+def clip_between(x, low, high):
+    """The entries of x held between low and high; a bound that is None does not hold.
+
+    >>> clip_between(Value([1.0, 5.0]), 2.0, None)
+    Value(data=[2. 5.], grad=None)
+    """
+    return np.clip(x, low, high)
+
+
+def _inside(x, low, high):
+    return (True if low is None else x >= low) & (True if high is None else x <= high)
+
+
+clip_between.vjp(
+    x=lambda g, out, x, low, high: np.where(_inside(x, low, high), g, 0.0),
+    low=lambda g, out, x, low, high: np.where(
+        (x < low) & (True if high is None else low <= high), g, 0.0
+    ),
+    high=lambda g, out, x, low, high: np.where(
+        (x > high) | (False if low is None else low > high), g, 0.0
+    ),
+)
+
+
+@implements(np.clip)
+def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+    """The entries of `a` held between `a_min` and `a_max`. At a bound the derivative is 1.
+
+    >>> np.clip(Value([1.0, 5.0]), 2.0, 4.0)
+    Value(data=[2. 4.], grad=None)
+    """
+    low = a_min if min is None else min
+    high = a_max if max is None else max
+    return clip_between(a, low, high)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import as_array, primitive
+from ..core.primitive import as_array, implements, primitive
 from ..support.abstract_array import AbstractArray
 
 P = (
@@ -150,6 +150,7 @@ def erfc(x):
 erfc.vjp(x=lambda g, out, x: g * (-SLOPE * np.exp(-x * x)))
 
 
+@implements()
 def normal_cdf(x):
     """Φ(x), the probability of a standard normal number below x.
 
@@ -161,6 +162,7 @@ def normal_cdf(x):
     return 0.5 * erfc(x * -math.sqrt(0.5))
 
 
+@implements()
 def normal_pdf(x):
     """φ(x) = e^(-x²/2)/√(2π), the density of the standard normal distribution."""
     return np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))

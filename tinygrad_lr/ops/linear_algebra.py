@@ -1,4 +1,4 @@
-"""Products of vectors and matrices, and parts of matrices."""
+"""Products of vectors and matrices, parts of matrices, linear systems, and Einstein's notation."""
 
 import functools
 import math
@@ -81,7 +81,6 @@ matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
 
 @primitive(
     latex="<x> <weight> + <bias>",
-    onnx="Gemm",
     examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
     matrix_product=True,
 )
@@ -305,7 +304,6 @@ def triu(m, k=0):
 
 @primitive(
     latex=r"\left\lVert <x> \right\rVert",
-    onnx="ReduceL2",
     examples=[((2, 3),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True})],
 )
 def euclidean_norm(x, axis=None, keepdims=False):
@@ -349,3 +347,187 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if np.ndim(x) == 1 if axis is None else np.size(axis) == 1:
         return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
     raise ArgumentError(f"norm: ord must be None or 'fro' for a matrix, got {ord!r:.60}")
+
+
+# ---- inverses, linear systems and determinants, of one matrix or of a batch
+
+
+SQUARE = [((2, 2),), ((3, 2, 2),)]
+
+
+def _transposed(x):
+    return np.swapaxes(x, -1, -2)
+
+
+@primitive(np.linalg.inv, latex="{<a>}^{-1}", examples=SQUARE)
+def inv(a):
+    """The inverse of a matrix. With out = a⁻¹: dL/da = -outᵀ g outᵀ.
+
+    Raises `numpy.linalg.LinAlgError` for a singular one.
+
+    >>> np.linalg.inv(Value([[2.0, 0.0], [0.0, 4.0]]))
+    Value(data=[[0.5  0.  ]
+     [0.   0.25]], grad=None)
+    """
+    return np.linalg.inv(a)
+
+
+inv.vjp(a=lambda g, out, a: -np.matmul(np.matmul(_transposed(out), g), _transposed(out)))
+inv.jvp(a=lambda t, out, a: -np.matmul(np.matmul(out, t), out))
+
+
+@implements(np.linalg.solve)
+def solve(a, b):
+    """The solution x of a @ x = b, for a vector b or the columns of a matrix.
+
+    With out = a⁻¹b: dL/db = a⁻ᵀ g and dL/da = -(a⁻ᵀ g) outᵀ.
+
+    >>> np.linalg.solve(Value([[2.0, 0.0], [0.0, 4.0]]), np.array([2.0, 2.0]))
+    Value(data=[1.  0.5], grad=None)
+    """
+    if np.ndim(b) == 1:
+        return solve_columns(a, np.expand_dims(b, -1))[..., 0]
+    return solve_columns(a, b)
+
+
+@primitive(latex="{<a>}^{-1} <b>", examples=[((2, 2), (2, 3)), ((3, 2, 2), (2, 1))])
+def solve_columns(a, b):
+    """The solution of a @ x = b for every column of b.
+
+    >>> solve_columns(Value([[2.0]]), np.array([[6.0]]))
+    Value(data=[[3.]], grad=None)
+    """
+    return np.linalg.solve(a, b)
+
+
+solve_columns.vjp(
+    a=lambda g, out, a, b: -np.matmul(solve_columns(_transposed(a), g), _transposed(out)),
+    b=lambda g, out, a, b: solve_columns(_transposed(a), g),
+)
+solve_columns.jvp(
+    a=lambda t, out, a, b: -solve_columns(a, np.matmul(t, out)),
+    b=lambda t, out, a, b: solve_columns(a, np.broadcast_to(t, np.shape(out))),
+)
+
+
+@primitive(np.linalg.det, latex=r"\det <a>", onnx="Det", examples=SQUARE)
+def det(a):
+    """The determinant of a matrix. Where it is not 0, its derivative is the determinant times a⁻ᵀ.
+
+    >>> np.linalg.det(Value([[2.0]]))
+    Value(data=2.0, grad=None)
+    """
+    return np.linalg.det(a)
+
+
+def _scaled(g, out):
+    return np.expand_dims(np.expand_dims(g * out, -1), -1)
+
+
+det.vjp(a=lambda g, out, a: _scaled(g, out) * _transposed(np.linalg.inv(a)))
+det.jvp(
+    a=lambda t, out, a: out * np.trace(np.matmul(np.linalg.inv(a), t), axis1=-2, axis2=-1),
+)
+
+
+# ---- sums of products in Einstein's notation
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@primitive(
+    latex=r"\operatorname{einsum}\left(<operands>\right)",
+    examples=[
+        ((2, 3), (3, 4), {"subscripts": "ij,jk->ik"}),
+        ((2, 3), {"subscripts": "ij->ji"}),
+        ((2, 3), {"subscripts": "ij->j"}),
+        ((3, 3), {"subscripts": "ii->i"}),
+        ((3,), (4,), (3, 4), {"subscripts": "i,j,ij->"}),
+        ((2, 5, 3), (2, 3, 4), {"subscripts": "aij,ajk->aik"}),
+    ],
+)
+def einsum_of(*operands, subscripts=""):
+    """Sums of products, in Einstein's notation, e.g. "ij,jk->ik" for the matrix product.
+
+    >>> np.einsum("ij->j", Value([[1.0, 2.0], [3.0, 4.0]]))
+    Value(data=[4. 6.], grad=None)
+    """
+    return np.einsum(subscripts, *operands, optimize=len(operands) > 2)
+
+
+def _einsum_rule(g, out, *operands, subscripts):
+    inputs, _, output = subscripts.partition("->")
+    names = inputs.split(",")
+
+    def rule(i):
+        own, length = names[i], dict(zip(names[i], np.shape(operands[i]), strict=True))
+        others = [
+            (name, x) for k, (name, x) in enumerate(zip(names, operands, strict=True)) if k != i
+        ]
+        known = output + "".join(name for name, _ in others)
+        # an axis that only this operand has was summed away: the cotangent is the same along it
+        terms = [(output, g), *others]
+        terms += [(a, np.ones(length[a])) for a in dict.fromkeys(own) if a not in known]
+        # a letter twice in one operand reads a diagonal: the cotangent is written back to it
+        unused = iter(a for a in LETTERS if a not in subscripts)
+        target = ""
+        for a in own:
+            copy = next(unused) if a in target else a
+            if copy != a:
+                terms.append((a + copy, np.eye(length[a])))
+            target += copy
+        return einsum_of(
+            *(x for _, x in terms), subscripts=",".join(name for name, _ in terms) + "->" + target
+        )
+
+    return rule
+
+
+def _einsum_tangent(tangents, out, *operands, subscripts):
+    parts = [
+        einsum_of(*operands[:i], t, *operands[i + 1 :], subscripts=subscripts)
+        for i, t in enumerate(tangents)
+        if t is not None
+    ]
+    return functools.reduce(np.add, parts)
+
+
+einsum_of.vjp(operands=_einsum_rule)
+einsum_of.jvp(operands=_einsum_tangent)
+
+
+@implements(np.einsum)
+def einsum(subscripts, /, *operands, out=None, optimize=False):
+    """Sums of products in Einstein's notation; implicit output and "..." are understood.
+
+    >>> np.einsum("ij,jk", Value([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    Value(data=[[11.]], grad=None)
+    """
+    if not isinstance(subscripts, str) or out is not None:
+        raise ArgumentError(
+            'einsum: subscripts must be a string such as "ij,jk->ik", and out must be None'
+        )
+    return einsum_of(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
+
+
+def explicit(subscripts, ndims):
+    """The subscripts with an output, and with letters in the place of "..."."""
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    names = inputs.split(",")
+    if len(names) != len(ndims):
+        raise ShapeError(
+            f"einsum: {subscripts!r} must come with {len(names)} operands, got {len(ndims)}"
+        )
+    if not arrow:
+        letters = inputs.replace(",", "").replace("...", "")
+        once = sorted(a for a in set(letters) if letters.count(a) == 1)
+        output = ("..." if "..." in inputs else "") + "".join(once)
+    batches = [n - len(name.replace("...", "")) for name, n in zip(names, ndims, strict=True)]
+    unused = [a for a in LETTERS if a not in subscripts]
+    batch = "".join(unused[: max([0, *batches])])  # aligned from the right, as in broadcasting
+    names = [
+        name.replace("...", batch[len(batch) - max(n, 0) :])
+        for name, n in zip(names, batches, strict=True)
+    ]
+    return ",".join(names) + "->" + output.replace("...", batch)

@@ -60,7 +60,6 @@ rms_normalize.jvp(x=_rms_rule)
 
 @primitive(
     latex=r"\operatorname{standardize}\left(<x>\right)",
-    onnx="MeanVarianceNormalization",
     examples=LINES,
 )
 def standardize(x, axis=-1, eps=0.0):

@@ -51,7 +51,6 @@ def weighted(operation, weight):
 
 @primitive(
     latex=r"\sum <x>",
-    onnx="ReduceSum",
     kind="linear",
     examples=[*AXES, ((0, 3),)],
     sentence="Every entry of {x} is a term of one entry of {v}, and gets its whole {g}.",
@@ -70,7 +69,6 @@ sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # sprea
 
 @primitive(
     latex=r"\frac{1}{N} \sum <x>",
-    onnx="ReduceMean",
     kind="linear",
     examples=AXES,
     sentence="The entries of {x} count equally in their mean: each gets an equal share of {g}.",
@@ -111,7 +109,6 @@ def _is_extreme(x, out, axis, keepdims):
 
 @primitive(
     latex=r"\max <x>",
-    onnx="ReduceMax",
     examples=AXES,
     selects=True,
     sentence="{v} depends only on the largest entries of {x}: they share {g}.",
@@ -132,7 +129,6 @@ weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims)
 
 @primitive(
     latex=r"\min <x>",
-    onnx="ReduceMin",
     examples=AXES,
     selects=True,
     sentence="{v} depends only on the smallest entries of {x}: they share {g}.",
@@ -151,7 +147,7 @@ def min(x, axis=None, keepdims=False):
 weighted(min, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
 
 
-@primitive(latex=r"\prod <x>", onnx="ReduceProd", examples=AXES)
+@primitive(latex=r"\prod <x>", examples=AXES)
 def prod(x, axis=None, keepdims=False):
     """The product along the axis, or of all entries.
 
@@ -231,7 +227,6 @@ weighted(std, _std_weight)
 
 @primitive(
     latex=r"\operatorname{cumsum}\left(<x>\right)",
-    onnx="CumSum",
     kind="linear",
     examples=[((4,),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1})],
 )

@@ -82,7 +82,6 @@ def round(a, decimals=0, out=None):
 @primitive(
     np.remainder,
     latex=r"<x> \bmod <y>",
-    onnx="Mod",
     examples=[((2, 3), (3,)), ((), ())],
     domain={"x": (0.1, 0.9), "y": (1.1, 2.0)},
 )

@@ -9,7 +9,6 @@ from ..support.abstract_array import AbstractArray
 
 @primitive(
     latex=r"\operatorname{reshape}\left(<x>\right)",
-    onnx="Reshape",
     kind="linear",
     examples=[((2, 3), {"shape": (3, 2)}), ((2, 3), {"shape": (-1,)}), ((), {"shape": (1, 1)})],
     identity=True,
@@ -47,7 +46,6 @@ def ravel(a, order="C"):
 
 @primitive(
     latex=r"{<x>}^{\mathsf{T}}",
-    onnx="Transpose",
     kind="linear",
     examples=[((2, 3),), ((2, 3, 4), {"axes": (1, 2, 0)}), ((),)],
     sentence="{v} is {x} with its axes in another order, and so is its gradient.",
@@ -131,7 +129,6 @@ def squeeze(a, axis=None):
 
 @primitive(
     latex=r"\operatorname{broadcast}\left(<x>\right)",
-    onnx="Expand",
     kind="linear",
     examples=[((3,), {"shape": (2, 3)}), ((2, 1), {"shape": (2, 3)}), ((), {"shape": (2,)})],
     identity=True,
@@ -180,7 +177,6 @@ def atleast_2d(a):
 
 @primitive(
     latex="<x>",
-    onnx="Cast",
     kind="linear",
     examples=[((2, 3), {"dtype": "float64"})],
     identity=True,

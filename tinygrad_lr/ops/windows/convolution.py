@@ -16,12 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from ...core.primitive import primitive
+from ...core.primitive import implements, primitive
 from ...errors import ShapeError
 from . import unrolled
 from .geometry import window_view
-from .positions import places
-from .sliding import as_floats, geometry, integers_by_axis, require_room, require_shape
+from .sliding import (
+    as_floats,
+    geometry,
+    integers_by_axis,
+    require_room,
+    require_shape,
+    window_counts,
+    window_entries,
+)
 
 SLAB = 1 << 22
 """About how many bytes of columns are made at a time."""
@@ -51,12 +58,6 @@ def padded(x, padding):
 def inner(length, padding):
     """Where the entries lie between the zeros around them."""
     return (..., *(slice(a, a + n) for n, (a, _) in zip(length, padding, strict=True)), slice(None))
-
-
-def counted(length, size, stride, padding, dilation):
-    """How many windows there are along each axis."""
-    axes = zip(length, size, stride, padding, dilation, strict=True)
-    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
 
 
 def slabs(counts, batch, rows, itemsize):
@@ -100,7 +101,6 @@ def as_matrix(g, groups):
 
 @primitive(
     latex=r"<x> \star <weight>",
-    onnx="Conv",
     kind="multilinear",
     examples=GEOMETRIES,
     whole=unrolled.cross_correlation,
@@ -118,7 +118,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """
     dtype = np.result_type(x, weight)
     x, size = x.astype(dtype, copy=False), weight.shape[2:]
-    counts = counted(x.shape[2:], size, stride, padding, dilation)
+    counts = window_counts(x.shape[2:], size, stride, dilation, padding)
     kernels = weight.astype(dtype, copy=False).reshape(groups, weight.shape[0] // groups, -1)
     out = np.empty((*kernels.shape[:2], math.prod(counts) * x.shape[0]), dtype)
     for chosen, slab in columns(x, size, stride, padding, dilation, groups):
@@ -128,7 +128,6 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
 
 @primitive(
     latex=r"<g> \star^{\mathsf{T}} <weight>",
-    onnx="ConvTranspose",
     kind="multilinear",
     examples=[
         ((2, 3, 4), (3, 2, 2), {**GEOMETRIES[0][-1], "length": (5,)}),
@@ -168,7 +167,7 @@ def cross_correlation_transposed(
         outer(turned, matrix[:, :, chosen], out=slab)
         slab = slab.reshape(channels, *size, *here, batch)
         rows = out[:, windows.start * stride[0] :]
-        for entry, place in places(size, stride, dilation, here):
+        for entry, place in window_entries(size, stride, dilation, here):
             rows[(slice(None), *place)] += slab[(slice(None), *entry)]
     return np.moveaxis(out[inner(length, padding)], -1, 0)
 
@@ -260,6 +259,7 @@ def require_kernels(where, weight, bias, groups, axes):
         raise ShapeError(f"{where}: bias must have shape {shape[:1]}, got {np.shape(bias)}")
 
 
+@implements()
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """The cross-correlation of signals with kernels: `conv2d` with one spatial axis.
 
@@ -274,6 +274,7 @@ def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return convolve("conv1d", x, weight, bias, stride, padding, dilation, groups)
 
 
+@implements()
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """The cross-correlation of images with kernels: out[o] = bias[o] + Σ x[window] · weight[o].
 

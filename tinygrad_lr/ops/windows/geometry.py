@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ...core.primitive import primitive
 from . import unrolled
-from .positions import places
+from .sliding import window_entries
 
 SHAPES = [
     ((5,), {"size": (2,), "stride": (1,), "dilation": (1,)}),
@@ -72,7 +72,7 @@ def overlap_add(x, length=(), stride=(), dilation=()):
     size, counts = x.shape[:axes], x.shape[-axes:]
     some = x[(0,) * axes]
     out = np.zeros_like(some, shape=some.shape[:-axes] + tuple(length))  # in the layout of x
-    for entry, place in places(size, stride, dilation, counts):
+    for entry, place in window_entries(size, stride, dilation, counts):
         out[(..., *place)] += x[entry]
     return out
 

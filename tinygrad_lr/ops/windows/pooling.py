@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.primitive import implements
 from ...errors import ArgumentError
 from ..arrangement import pad_constant
 from .sliding import as_floats, geometry, integers_by_axis, require_room, require_shape
@@ -103,6 +104,7 @@ def means_of_parts(x, axis, count):
     return np.moveaxis(means, -1, axis)
 
 
+@implements()
 def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1):
     """The largest entry of each window of (N, C, L): `max_pool2d` with one spatial axis.
 
@@ -112,6 +114,7 @@ def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1):
     return max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation)
 
 
+@implements()
 def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1):
     """The largest entry of each window of (N, C, H, W); equal ones share the derivative.
 
@@ -127,6 +130,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1):
     return max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation)
 
 
+@implements()
 def avg_pool1d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     """The mean of each window of (N, C, L): `avg_pool2d` with one spatial axis.
 
@@ -136,6 +140,7 @@ def avg_pool1d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     return average_pool("avg_pool1d", 1, x, kernel_size, stride, padding, count_include_pad)
 
 
+@implements()
 def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     """The mean of each window of (N, C, H, W); errors are those of `max_pool2d`.
 
@@ -149,6 +154,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     return average_pool("avg_pool2d", 2, x, kernel_size, stride, padding, count_include_pad)
 
 
+@implements()
 def adaptive_avg_pool1d(x, output_size):
     """The means of so many parts of the last axis of (N, C, L): see `adaptive_avg_pool2d`.
 
@@ -158,6 +164,7 @@ def adaptive_avg_pool1d(x, output_size):
     return adaptive_average_pool("adaptive_avg_pool1d", 1, x, output_size)
 
 
+@implements()
 def adaptive_avg_pool2d(x, output_size):
     """The means of so many parts of each image of (N, C, H, W), whatever its size.
 

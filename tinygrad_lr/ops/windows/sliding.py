@@ -1,12 +1,13 @@
-"""How windows slide: sizes, steps and borders as users give them, checked and brought to one form.
+"""The geometry of sliding windows: sizes, strides and padding as users pass them, checked.
 
-All functions take `where`, the layer or function that an error is to name, and the number of
-spatial axes.
+Functions that check take `where`, the layer or function that an error names.
 """
 
 from __future__ import annotations
 
+import itertools
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -129,3 +130,21 @@ def geometry(
         "padding": padding_by_side(where, padding, size, stride, dilation),
         "dilation": dilation,
     }
+
+
+def window_counts(
+    length: Sizes, size: Sizes, stride: Sizes, dilation: Sizes, padding: Any = None
+) -> Sizes:
+    """Return the number of windows along each axis."""
+    borders = padding or ((0, 0),) * len(size)
+    axes = zip(length, size, stride, dilation, borders, strict=True)
+    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in axes)
+
+
+def window_entries(
+    size: Sizes, stride: Sizes, dilation: Sizes, counts: Sizes
+) -> Iterator[tuple[Sizes, tuple[slice, ...]]]:
+    """Yield for each entry of a window its index, and the slices of what all windows have there."""
+    for entry in itertools.product(*map(range, size)):
+        geometry = zip(entry, stride, dilation, counts, strict=True)
+        yield entry, tuple(slice(i * d, i * d + s * (n - 1) + 1, s) for i, s, d, n in geometry)

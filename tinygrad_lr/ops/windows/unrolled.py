@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .positions import places
+from .sliding import window_counts, window_entries
 
 PLACES = 25  # in a window of 5 × 5
 NUMBERS = 1 << 24  # in all windows together
@@ -34,17 +34,11 @@ def too_much(size, entries):
     return math.prod(size) > PLACES or math.prod(size) * entries > NUMBERS
 
 
-def window_counts(length, size, stride, padding, dilation):
-    """How many windows there are along each axis."""
-    geometry = zip(length, size, stride, padding, dilation, strict=True)
-    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
-
-
 def window_rows(x, size, stride, padding, dilation, counts):
     """The windows of x (N, C, ...) as a matrix (places · C, N · windows)."""
     before, after = zip(*padding, strict=True)
     x = np.moveaxis(surrounded(x, before, after, range(2, x.ndim)), 1, 0)  # (C, N, ...)
-    rows = [x[(..., *place)] for _, place in places(size, stride, dilation, counts)]
+    rows = [x[(..., *place)] for _, place in window_entries(size, stride, dilation, counts)]
     return np.reshape(
         np.stack(rows), (math.prod(size) * x.shape[0], x.shape[1] * math.prod(counts))
     )
@@ -58,7 +52,7 @@ def as_rows(g):
 def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation`: one product, kernels times windows."""
     size = weight.shape[2:]
-    counts = window_counts(x.shape[2:], size, stride, padding, dilation)
+    counts = window_counts(x.shape[2:], size, stride, dilation, padding)
     if groups != 1 or too_much(size, math.prod((*x.shape[:2], *counts))):
         return None
     rows = window_rows(x, size, stride, padding, dilation, counts)
@@ -83,7 +77,7 @@ def cross_correlation_transposed(
     """`convolution.cross_correlation_transposed`: one product, and a sum of shifted pieces."""
     (images, _, *counts), (out, channels, *size) = g.shape, weight.shape
     beside = set(stride) == {1} and g.shape[2:] == window_counts(
-        length, size, stride, padding, dilation
+        length, size, stride, dilation, padding
     )
     if groups != 1 or not beside or too_much(size, math.prod((images, channels, *counts))):
         return None
@@ -107,10 +101,10 @@ def cross_correlation_transposed(
 def sliding_windows(x, size=(), stride=(), dilation=()):
     """`windows.sliding_windows`: the places in a window one after the other."""
     first = x.ndim - len(size)
-    counts = window_counts(x.shape[first:], size, stride, ((0, 0),) * len(size), dilation)
+    counts = window_counts(x.shape[first:], size, stride, dilation)
     if min(counts) < 1 or too_much(size, math.prod((*x.shape[:first], *counts))):
         return None
-    parts = [x[(..., *place)] for _, place in places(size, stride, dilation, counts)]
+    parts = [x[(..., *place)] for _, place in window_entries(size, stride, dilation, counts)]
     return np.reshape(np.stack(parts), (*size, *parts[0].shape))
 
 

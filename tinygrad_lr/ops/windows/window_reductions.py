@@ -7,18 +7,12 @@ from ...support.abstract_array import AbstractArray
 from ..activation import INTEGERS
 from . import unrolled
 from .geometry import sliding_windows
-from .positions import places
+from .sliding import window_counts, window_entries
 
 CHOSEN = np.arange(8).reshape(2, 4) % 3 > 0
 CHOSEN_IN_PLANES = np.arange(24).reshape(2, 2, 2, 3, 1) % 5 > 1
 LINE = {"size": (2,), "stride": (1,), "dilation": (1,)}
 PLANE = {"size": (2, 2), "stride": (2, 1), "dilation": (1, 2)}
-
-
-def counted(length, size, stride, dilation):
-    """How many windows there are along each axis."""
-    axes = zip(length, size, stride, dilation, strict=True)
-    return tuple((n - d * (k - 1) - 1) // s + 1 for n, k, s, d in axes)
 
 
 def masked(x, mask, entry):
@@ -51,9 +45,9 @@ def window_sum(x, size=(), stride=(), dilation=(), mask=None):
     >>> tg.ops.window_sum(np.array([1.0, 2.0, 3.0]), size=(2,), stride=(1,), dilation=(1,))
     array([3., 5.])
     """
-    counts = counted(x.shape[-len(size) :], size, stride, dilation)
+    counts = window_counts(x.shape[-len(size) :], size, stride, dilation)
     out = np.zeros_like(x, shape=x.shape[: -len(size)] + counts)
-    for entry, place in places(size, stride, dilation, counts):
+    for entry, place in window_entries(size, stride, dilation, counts):
         out += masked(x[(..., *place)], mask, entry)
     return out
 
@@ -78,7 +72,7 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     """
     counts = x.shape[-len(size) :]
     out = np.zeros_like(x, shape=x.shape[: -len(size)] + tuple(length))
-    for entry, place in places(size, stride, dilation, counts):
+    for entry, place in window_entries(size, stride, dilation, counts):
         out[(..., *place)] += masked(x, mask, entry)
     return out
 
@@ -97,7 +91,6 @@ window_spread.vjp(
 
 @primitive(
     latex=r"\operatorname{windowmax}\left(<x>\right)",
-    onnx="MaxPool",
     examples=[
         ((5,), LINE),
         ((2, 7), {"size": (3,), "stride": (2,), "dilation": (2,)}),
@@ -112,8 +105,8 @@ def window_max(x, size=(), stride=(), dilation=()):
     >>> tg.ops.window_max(Value([1.0, 3.0, 2.0, 0.0]), size=(2,), stride=(2,), dilation=(1,))
     Value(data=[3. 2.], grad=None)
     """
-    counts = counted(x.shape[-len(size) :], size, stride, dilation)
-    parts = (x[(..., *place)] for _, place in places(size, stride, dilation, counts))
+    counts = window_counts(x.shape[-len(size) :], size, stride, dilation)
+    parts = (x[(..., *place)] for _, place in window_entries(size, stride, dilation, counts))
     out = next(parts).copy(order="K")
     for part in parts:
         np.maximum(out, part, out=out)
