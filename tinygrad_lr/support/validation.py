@@ -5,7 +5,6 @@ Every sentence has one form: "where: argument must be X, got Y", then "; cure" i
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 import operator
@@ -82,6 +81,8 @@ did you mean 'mean'?
             return option
     *first, last = map(repr, options)
     expected = f"{', '.join(first)} or {last}" if first else last
+    import difflib  # a millisecond, for an error only
+
     names = [option for option in options if isinstance(option, str)]
     near = difflib.get_close_matches(given, names, 1) if isinstance(given, str) else []
     cure = f"; did you mean {near[0]!r}?" if near else ""
