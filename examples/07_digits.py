@@ -1,7 +1,7 @@
-"""Handwritten digits: 1797 images of 8 × 8 pixels, a network of two layers, 97 of 100 right.
+"""Handwritten digits: 1797 images of 8 × 8 pixels, a network of two layers, 97 % accuracy.
 
-A part of the images is held out. On another part the training is judged as it goes, and stops when
-that no longer gets better; the weights of the best moment come back.
+A part of the images is held out for testing. Another part validates the training, which stops when
+the validation loss no longer improves and restores the best weights.
 
 Run it: python examples/07_digits.py        (needs: pip install 'tinygrad_lr[datasets]')
 """
@@ -47,10 +47,10 @@ print(f"\n{history.message}")
 prediction = tg.train.predict(network, test_x)
 table = tg.metrics.ConfusionMatrix.of(prediction, test_y)
 accuracy = tg.metrics.accuracy(prediction, test_y)
-print(f"\nOf {len(test_y)} digits that it never saw, {accuracy:.1%} are right:\n\n{table}\n")
+print(f"\nOf {len(test_y)} test digits, {accuracy:.1%} are right:\n\n{table}\n")
 
 wrong = int(np.flatnonzero(prediction.argmax(axis=1) != test_y)[0])
-print(f"One that it takes for a {prediction[wrong].argmax()}; it is a {test_y[wrong]}:")
+print(f"One misclassified as {prediction[wrong].argmax()}; it is a {test_y[wrong]}:")
 for row in test_x[wrong].reshape(8, 8):
     print("  " + "".join(" ░▒▓█"[int(4 * pixel)] * 2 for pixel in row))
 

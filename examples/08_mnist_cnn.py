@@ -1,7 +1,7 @@
-"""Handwritten digits again, larger and real: MNIST, and a network that looks through windows.
+"""Larger handwritten digits: MNIST and a convolutional network.
 
 5000 images of 28 × 28 pixels, 500 of each digit; 1000 of them are held out. Two convolutions with
-pooling find strokes wherever they are, a linear layer names the digit.
+pooling find strokes anywhere in the image, a linear layer classifies the digit.
 
 Run it: python examples/08_mnist_cnn.py     (needs: pip install 'tinygrad_lr[datasets]')
 """
@@ -35,8 +35,8 @@ print(f"{nn.summary(network, (1, 1, 28, 28))}\n")
 STEPS = 4 * 80  # 4 epochs of 80 batches
 
 
-def tell(moment):
-    """A line for each epoch."""
+def print_epoch(moment):
+    """Print a line for each epoch."""
     if moment.evaluation:
         line = "epoch {epoch:.0f}: loss {loss:.3f}, accuracy {accuracy:.1%}"
         print(line.format(**moment.evaluation))
@@ -47,7 +47,7 @@ adam = tg.optim.Adam(network.parameters(), tg.schedules.OneCycle(0.01, STEPS))
 tg.fit(
     *(network, train_x, train_y),
     **{"loss": tg.losses.cross_entropy, "optimizer": adam, "steps": STEPS, "batch_size": 50},
-    **{"metrics": "accuracy", "callback": tell},
+    **{"metrics": "accuracy", "callback": print_epoch},
 )
 accuracy = tg.metrics.accuracy(tg.train.predict(network, test_x), test_y)
 seconds = time.perf_counter() - started

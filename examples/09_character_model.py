@@ -1,7 +1,7 @@
-"""A character model: a GRU reads a text, learns which letter follows, and writes on its own.
+"""A character model: a GRU reads a text, learns which letter follows, and generates text.
 
-Each letter becomes a vector, the GRU carries what it has read from step to step, and a linear layer
-gives a logit for every letter that could come next. It learns four lines of Goethe's "Erlkönig".
+Each letter becomes a vector, the GRU carries a state from step to step, and a linear layer computes
+a logit for every letter that could come next. It learns four lines of Goethe's "Erlkönig".
 
 Run it: python examples/09_character_model.py
 """
@@ -18,11 +18,11 @@ Er faßt ihn sicher, er hält ihn warm.
 """
 letters = sorted(set(VERSE))
 codes = np.array([letters.index(letter) for letter in VERSE])
-LENGTH = 32  # letters that are read in one go
+LENGTH = 32  # letters in one training sequence
 
 
 class Writer(nn.Module):
-    """Letters in, logits of the letters that follow out."""
+    """Compute logits of the next letters from letters."""
 
     def __init__(self, width=64):
         random = np.random.default_rng(0)
@@ -35,7 +35,7 @@ class Writer(nn.Module):
         return self.head(hidden)  # (N, length, letters)
 
     def write(self, start, count):
-        """The text that goes on from the start, always with the likeliest letter."""
+        """Continue a text, always with the most likely letter."""
         written = [letters.index(letter) for letter in start]
         for _ in range(count):
             logits = tg.train.predict(self, np.array([written[-LENGTH:]]))
@@ -53,7 +53,7 @@ history = tg.fit(
     **{"epochs": 20, "batch_size": 32, "clip_norm": 1.0, "metrics": "accuracy"},
 )
 for figures in history.evaluations[4::5]:
-    print("epoch {epoch:2d}: loss {loss:.3f}, {accuracy:.0%} of letters foreseen".format(**figures))
+    print("epoch {epoch:2d}: loss {loss:.3f}, {accuracy:.0%} of letters right".format(**figures))
 print(f"\nafter:\n\n{model.write('Wer', len(VERSE) - 3)}")
 
 assert history.evaluations[-1]["loss"] < 0.3

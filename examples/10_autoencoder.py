@@ -1,8 +1,7 @@
-"""An autoencoder: 64 pixels squeezed through a few numbers and back, with a picture.
+"""An autoencoder: compress 64 pixels into eight numbers and reconstruct them, with a picture.
 
-The network learns to give back the image that it was given, although in its middle there is room
-for eight numbers only. What it has to leave out it leaves out where it matters least: a linear map
-with as many numbers (principal components) is the measure that it has to beat.
+The network learns to reproduce its input through a bottleneck of eight numbers. The baseline is the
+best linear map with as many numbers, principal component analysis.
 
 Run it: python examples/10_autoencoder.py [picture.png]  (needs: 'tinygrad_lr[datasets,plot]')
 """
@@ -31,7 +30,7 @@ history = tg.fit(
     validation=(test, test),
 )
 for figures in history.evaluations[9::10]:
-    print("epoch {epoch:2d}: loss {loss:.4f}, on others {validation_loss:.4f}".format(**figures))
+    print("epoch {epoch:2d}: loss {loss:.4f}, validation {validation_loss:.4f}".format(**figures))
 
 mean = train.mean(axis=0)
 directions = np.linalg.svd(train - mean, full_matrices=False)[2][:8]  # principal components
@@ -45,7 +44,7 @@ if len(sys.argv) > 1:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.2), layout="constrained")
-    rows = ("as they are", test), ("through 8 numbers", ours), ("8 principal components", straight)
+    rows = ("input", test), ("through 8 numbers", ours), ("8 principal components", straight)
     for axes, (name, images) in zip(figure.subplots(3, 1), rows, strict=True):
         strip = np.hstack(np.pad(images[:16].reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1))))
         axes.imshow(strip, cmap="gray_r", vmin=0, vmax=1)

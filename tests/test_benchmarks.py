@@ -38,6 +38,7 @@ def quick(tmp_path_factory):
     return run.stdout, json.loads(file.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_network(quick):
     printed, figures = quick
     assert "all agree on the loss after a step" in printed
@@ -69,6 +70,7 @@ def test_the_machine_is_described(quick):
     assert all(name in figures["machine"] for name in ("Python 3.", "numpy "))
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_the_networks_of_the_examples_agree_with_pytorch_and_are_timed():
     pytest.importorskip("torch")

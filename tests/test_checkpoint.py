@@ -46,6 +46,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("checkpoints")
 
 
+@pytest.mark.slow
 @given(array=ARRAYS)
 def test_an_array_comes_back_bit_for_bit(folder, array):
     save_file({"w": array}, folder / "any.safetensors")

@@ -103,6 +103,7 @@ def test_predictions_go_to_standard_output_where_no_file_is_named(capsys, folder
     assert (status, err) == (0, "") and out.startswith("a,b,y,predicted_y\n1,1,3,")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_picture_is_drawn(capsys, folder, ending):
     status, out, _ = said(capsys, "fit", "rows.csv", *FIT, "--plot", f"out.{ending}")

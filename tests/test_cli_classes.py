@@ -116,6 +116,7 @@ def test_the_same_seed_gives_the_same_words(capsys, folder):
     assert first == second != other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_a_picture_is_drawn(capsys, folder, ending):
     status, out, err = said(capsys, "fit", "flowers.csv", *FIT, "--plot", f"kinds.{ending}")
@@ -191,6 +192,7 @@ def test_long_names_are_numbered_where_they_would_not_fit(capsys, folder):
     assert "8  a long name 7" in out and max(map(len, out.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_many_classes_that_are_all_told_apart_are_one_sentence(capsys, folder):
     write_rows([f"k{i % 30}" for i in range(150)])
     out = fitted(capsys, "--hidden", "64", "--lr", "0.03")
@@ -223,6 +225,7 @@ def test_every_class_is_learnt_from_and_no_row_is_lost(folder, share):
     assert sorted([*train, *held_out]) == list(range(70)) and len(held_out) > 0
 
 
+@pytest.mark.slow
 def test_eight_classes_leave_room_for_the_title_of_their_picture():
     y, history = np.arange(80) % 8, tg.History([0.7, 0.1], {}, [], 1, "limit", "", 0.1)
     figure = tg.plot.classification_figure(

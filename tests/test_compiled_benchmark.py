@@ -40,6 +40,7 @@ def quick(tmp_path_factory):
     return done.stdout, json.loads(file.read_text(encoding="utf-8")), plot
 
 
+@pytest.mark.slow
 def test_the_step_is_measured_by_all_that_are_installed(quick):
     printed, figures, _ = quick
     (measured,) = figures["runs"]

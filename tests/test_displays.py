@@ -385,6 +385,7 @@ def test_a_long_source_is_cut():
 # ---- what it costs
 
 
+@pytest.mark.slow
 def test_importing_the_package_does_not_import_the_displays():
     late = "[x for x in sys.modules if x == 'tinygrad_lr.support.html' or 'explain' in x]"
     code = f"import sys, tinygrad_lr; print({late})"

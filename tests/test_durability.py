@@ -53,14 +53,17 @@ def written(code, path):
     return run.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new_file_whole(tmp_path):
     kills = """
-        for trial in range(60):
+        trial = 0
+        while trial < 60 or found() == 0 and trial < 200:  # a busy machine starts slowly
             child = start(found())
-            time.sleep(random.Random(trial).uniform(0, 0.02))
+            time.sleep(random.Random(trial).uniform(0, 0.02 if trial < 60 else 0.2))
             kill(child)
             found()
+            trial += 1
         written = found()
         save_file({"w": np.zeros(5_000)}, path, {"number": "0"})
         print(written > 0 and found() == 0)
@@ -69,6 +72,7 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_file_whole(tmp_path):
     assert os.listdir(tmp_path) == ["m.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_reader_sees_whole_files_while_two_processes_write(tmp_path):
     both = """

@@ -61,6 +61,13 @@ def test_no_two_files_of_a_package_export_the_same_name(module):
     assert [name for name, count in homes.items() if count > 1] == []
 
 
+@pytest.mark.parametrize("module", FAMILIES, ids=lambda m: m.__name__)
+def test_no_file_has_the_name_of_something_public(module):
+    """Else tg.losses.log_cosh would be the file losses/log_cosh.py as soon as it is imported."""
+    files = {path.removeprefix(f"{module.__name__}.") for path in modules_of(module.__name__)}
+    assert files & set(module.__all__) <= {"init"}
+
+
 def test_an_operation_of_numpy_is_there_after_the_import_alone():
     code = (
         "import tinygrad_lr as tg; from tinygrad_lr.core.primitive import NUMPY_IMPLS;"

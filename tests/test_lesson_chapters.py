@@ -95,6 +95,7 @@ def test_each_chapter_leads_to_the_next():
         assert prose(chapter).rstrip().endswith(f"]({following.name})")
 
 
+@pytest.mark.slow
 @every_chapter
 def test_a_chapter_runs_from_the_top_and_leaves_no_file(chapter):
     assert executed(chapter)[1] == []

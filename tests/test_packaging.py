@@ -35,6 +35,7 @@ def built(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_data_and_its_provenance_and_no_tests(built):
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -54,6 +55,7 @@ def test_the_sdist_holds_the_tests_the_examples_and_the_licence(built):
     assert not [name for name in names if name.startswith((".ci", ".github", ".pre-commit"))]
 
 
+@pytest.mark.slow
 def test_the_wheel_runs_the_lesson_outside_the_checkout(built, tmp_path):
     (wheel,) = built.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")

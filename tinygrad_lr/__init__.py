@@ -30,16 +30,16 @@ from .core.grad_mode import no_grad as no_grad
 from .core.gradient_check import check_gradients as check_gradients
 from .core.primitive import primitive as primitive
 from .core.value import Value as Value
-from .ops import elu as elu
-from .ops import gelu as gelu
-from .ops import leaky_relu as leaky_relu
-from .ops import log_softmax as log_softmax
-from .ops import logsumexp as logsumexp
-from .ops import relu as relu
-from .ops import sigmoid as sigmoid
-from .ops import silu as silu
-from .ops import softmax as softmax
-from .ops import softplus as softplus
+from .ops.activation import elu as elu
+from .ops.activation import gelu as gelu
+from .ops.activation import leaky_relu as leaky_relu
+from .ops.activation import log_softmax as log_softmax
+from .ops.activation import logsumexp as logsumexp
+from .ops.activation import relu as relu
+from .ops.activation import sigmoid as sigmoid
+from .ops.activation import silu as silu
+from .ops.activation import softmax as softmax
+from .ops.activation import softplus as softplus
 from .support.lazy_imports import lazy_names as _lazy_names
 from .support.version import __version__ as __version__
 

@@ -23,7 +23,7 @@ obvious. `support/validation.py` has the common checks.
 from __future__ import annotations
 
 import importlib
-from typing import Any, NoReturn
+from typing import Any
 
 __all__ = [
     "ArgumentError",
@@ -107,21 +107,6 @@ class TrainingWarning(UserWarning):
 
 class CompileWarning(UserWarning):
     """A compiled function is slower than it could be."""
-
-
-def bad_argument(where: str, wrong: str, *, expected: str, given: object, cure: str = "") -> str:
-    """Return an error sentence. Deprecated: write "where: argument must be X, got Y" instead.
-
-    >>> bad_argument("SGD", "learning_rate is not positive", expected="a number > 0", given=-1)
-    'SGD: learning_rate is not positive; expected a number > 0, given -1'
-    """
-    sentence = f"{where}: {wrong}; expected {expected}, given {given}"
-    return f"{sentence}; {cure}" if cure else sentence
-
-
-def refuse(kind: type[Exception], where: str, wrong: str, **told: Any) -> NoReturn:
-    """Raise an error phrased by `bad_argument`. Deprecated in the same way."""
-    raise kind(bad_argument(where, wrong, **told))
 
 
 def import_extra(module: str, extra: str) -> Any:

@@ -74,6 +74,7 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 def test_c11_two_processes_at_once_share_the_cache(cache):
     first, second = run(cache), run(cache)
     expected = np.tanh(np.arange(8.0)) * 2.5 + np.arange(8.0)
@@ -83,6 +84,7 @@ def test_c11_two_processes_at_once_share_the_cache(cache):
     assert (cache / kept(cache)[0]).stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoiled", [b"", b"x" * 31, b"x" * 5000, None], ids=["empty", "short", "other", "flipped"]
 )
@@ -94,6 +96,7 @@ def test_c11_a_spoiled_object_is_compiled_again(spoiled, cache):
     assert output(run(cache)) == expected and file.read_bytes() == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0o777, 0o755, 0o750, 0o701], ids=oct)
 def test_c11_a_directory_that_others_may_enter_is_not_used(mode, cache):
     cache.mkdir()
@@ -101,6 +104,7 @@ def test_c11_a_directory_that_others_may_enter_is_not_used(mode, cache):
     assert output(run(cache)) and kept(cache) == []
 
 
+@pytest.mark.slow
 def test_c11_a_link_a_file_and_an_unwritable_place_are_not_used(cache, tmp_path):
     target = tmp_path / "target"
     target.mkdir(mode=0o700)
@@ -111,6 +115,7 @@ def test_c11_a_link_a_file_and_an_unwritable_place_are_not_used(cache, tmp_path)
     assert kept(target) == []
 
 
+@pytest.mark.slow
 def test_c11_an_object_that_others_may_write_is_not_run(cache):
     output(run(cache))
     (file,) = cache.iterdir()

@@ -41,6 +41,7 @@ def test_an_unknown_label_is_refused_and_nothing_is_updated(backend, change):
     step(X, LABELS)
 
 
+@pytest.mark.slow
 @backends()
 def test_labels_are_looked_at_in_loops_and_epochs(backend):
     step, _ = training(backend)

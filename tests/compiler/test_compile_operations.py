@@ -9,7 +9,14 @@ from programs import assert_equal, backends
 
 import tinygrad_lr as tg
 
-each_case = pytest.mark.parametrize("case", CASES, ids=repr)
+FIRST = {case.operation: case for case in reversed(CASES)}
+each_case = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(x, id=repr(x), marks=() if x is FIRST[x.operation] else pytest.mark.slow)
+        for x in CASES
+    ],
+)
 each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=lambda d: d.__name__)
 
 

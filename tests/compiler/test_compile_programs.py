@@ -44,6 +44,7 @@ def check(program, inputs, dtype, backend):
         assert_equal(compiled(*again), moved, backend, tolerance)
 
 
+@pytest.mark.slow
 @backends("numpy", "llvm")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @settings(many, max_examples=50)

@@ -35,6 +35,7 @@ def training_step(rows=16, widths=(6, (8,), 3), dtype=np.float32, backend="llvm"
     return step, model, x, y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["numpy", "llvm"])
 def test_a_report_says_what_the_program_costs(backend):
     step, _, x, y = training_step(backend=backend)
@@ -51,6 +52,7 @@ def test_a_report_says_what_the_program_costs(backend):
     assert all(word in str(report) for word in (backend, "fold_constants", "limit", "measured"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["numpy", "llvm"])
 def test_a_report_changes_nothing(backend):
     step, model, x, y = training_step(backend=backend)
@@ -87,6 +89,7 @@ def threads():
     tg.set_threads(before)
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit(threads):
     found = []
     for count in (1, 2, 3):
@@ -100,6 +103,7 @@ def test_the_number_of_threads_changes_no_bit(threads):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_threads_share_long_rows_and_wait_for_calls(threads):
     x = np.random.default_rng(0).normal(size=2_000_003)
     f = lambda x: np.sort(np.tanh(x * 0.5) + np.abs(x))[::-1] * 2 + np.exp(-x * x)

@@ -128,6 +128,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @backends()
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_between_the_calls_is_seen(change, backend):

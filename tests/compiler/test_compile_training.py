@@ -11,6 +11,8 @@ from programs import assert_equal, backends
 import tinygrad_lr as tg
 from tinygrad_lr import losses, nn, optim, schedules
 
+pytestmark = pytest.mark.slow
+
 LABELS = np.array([0, 2, 1, 2, 0, 1])
 CLASSES = np.eye(3)[LABELS]
 CLOSE = {"rtol": 1e-10, "atol": 1e-13}  # where eager code adds column by column

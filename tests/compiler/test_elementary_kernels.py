@@ -168,6 +168,7 @@ def test_float64_is_within_the_stated_error_at_every_exponent(name):
     assert errors(compiled(name, np.float64, 8)(x), truth(name, x)).max() <= MAX_ULP_ERROR[name][1]
 
 
+@pytest.mark.slow
 @long_double_is_longer
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("name", BINARY)

@@ -187,6 +187,7 @@ def test_products_are_matmul_on_other_processors(shape, width, of_width):
     assert_product(product_of(a, b, product), *as_matrices(a, b, shape[3]))
 
 
+@pytest.mark.slow
 @each_width
 def test_a_transposed_operand_may_be_packed(width, of_width, monkeypatch):
     monkeypatch.setattr(tiling, "MIN_ROW_PACKING_WORK", 1)
@@ -200,6 +201,7 @@ def test_a_transposed_operand_may_be_packed(width, of_width, monkeypatch):
 sizes = st.sampled_from([1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 40, 63, 65, 100])
 
 
+@pytest.mark.slow
 @quick
 @given(sizes, sizes, sizes, st.sampled_from(["NN", "NT", "TN", "TT"]), st.booleans())
 def test_products_of_any_shape_are_matmul(M, N, K, form, long):
@@ -228,6 +230,7 @@ def test_nothing_is_read_beyond_the_operands(shape):
     assert_product(product_of(a, b, product), *as_matrices(a, b, shape[3]))
 
 
+@pytest.mark.slow
 def test_nothing_is_read_beyond_a_large_transposed_operand():
     a, b, product = operands(130, 500, 520, "TN", "float32")
     assert tiling.must_pack_rows(product) and tiling.must_pack_columns(product)
@@ -291,6 +294,7 @@ def test_every_vector_goes_to_the_epilogue_once(shape):
     assert (c[: shape[0] * 45] == 1).all()
 
 
+@pytest.mark.slow
 def test_products_can_follow_each_other_in_loops():
     a, b, product = operands(3, 5, 20, "NT", "float32")
     batch = [operands(3, 5, 20, "NT", "float32", seed)[:2] for seed in range(4)]

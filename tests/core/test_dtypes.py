@@ -314,6 +314,7 @@ def test_pandas_objects_are_read_as_their_numbers():
         Value(pandas.Series([1.0, None], dtype=object))
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_tensor_is_read_as_its_numbers_or_refused():
     torch = pytest.importorskip("torch")

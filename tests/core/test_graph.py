@@ -25,6 +25,7 @@ def chain(length, start=1.0):
 # ---- size
 
 
+@pytest.mark.slow
 def test_a_chain_of_a_million_operations_is_an_ordinary_graph():
     limit = sys.getrecursionlimit()
     started = time.perf_counter()
@@ -39,6 +40,7 @@ def test_a_chain_of_a_million_operations_is_an_ordinary_graph():
     assert time.perf_counter() - started < 60
 
 
+@pytest.mark.slow
 def test_a_long_chain_dropped_without_backward_gives_its_memory_back():
     before = sys.getallocatedblocks()
     x, y = chain(200_000)
@@ -47,6 +49,7 @@ def test_a_long_chain_dropped_without_backward_gives_its_memory_back():
     assert sys.getallocatedblocks() - before < held / 100
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_arrays_is_differentiated_in_both_modes():
     def f(x):
         for _ in range(20_000):
@@ -58,6 +61,7 @@ def test_a_long_chain_of_arrays_is_differentiated_in_both_modes():
     assert tg.grad(lambda x: f(x).sum())(np.ones(2)).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [repr, str, bool, hash, float, lambda y: y == 3.0, id])
 def test_looking_at_a_deep_value_does_not_walk_its_graph(look):
     _, y = chain(100_000)
@@ -84,6 +88,7 @@ def test_sixty_diamonds_of_two_branches_take_linear_time():
     assert tg.grad(f)(1.0) == pytest.approx(tg.jvp(f, (1.0,), (1.0,))[1])
 
 
+@pytest.mark.slow
 def test_the_sum_of_a_hundred_thousand_values_is_differentiated():
     values = [Value(float(i)) for i in range(100_000)]
     total = sum(values)
@@ -92,6 +97,7 @@ def test_the_sum_of_a_hundred_thousand_values_is_differentiated():
     assert all(value.grad == 1.0 for value in values)
 
 
+@pytest.mark.slow
 def test_an_operation_of_thirty_thousand_operands_takes_linear_time():
     values = [Value(float(i)) for i in range(30_000)]
     started = time.perf_counter()

@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 
 import numpy as np
+import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
@@ -24,6 +25,7 @@ def train(steps, rows=4):
         w.data = w.data - 0.01 * w.grad
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_ten_thousand_steps_without_the_collector():
     train(100)
     gc.collect()
@@ -50,6 +52,7 @@ def test_arrays_of_dead_graphs_are_freed_at_once():
         gc.enable()
 
 
+@pytest.mark.slow
 def test_numbers_kept_from_the_losses_keep_no_graph():
     gc.collect()
     w, kept = Value(np.ones(10_000)), []
@@ -61,6 +64,7 @@ def test_numbers_kept_from_the_losses_keep_no_graph():
     assert held < 80_000  # one array of the graph is 80 000 bytes
 
 
+@pytest.mark.slow
 def test_a_gradient_of_a_gradient_leaves_nothing_behind():
     f = lambda x: (np.tanh(x) * x).sum()
     tg.hvp(f, (np.ones(3),), (np.ones(3),))
@@ -96,6 +100,7 @@ print(x.grad.tobytes().hex(), loss.item().hex())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_with_other_hash_seeds_give_the_same_bits():
     runs = [
         subprocess.run(

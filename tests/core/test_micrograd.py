@@ -172,6 +172,7 @@ def demo(Value, MLP, steps):
     return losses, [p.data for p in model.parameters()], [p.grad for p in model.parameters()]
 
 
+@pytest.mark.slow
 def test_its_network_trains_to_the_same_numbers():
     engine = pytest.importorskip("micrograd.engine")
     nn = pytest.importorskip("micrograd.nn")
@@ -181,6 +182,7 @@ def test_its_network_trains_to_the_same_numbers():
         assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_its_network_learns():
     losses, _, _ = demo(Value, networks(Value), 30)
     assert losses[-1] < 0.1 * losses[0]

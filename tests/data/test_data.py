@@ -23,6 +23,7 @@ def spread(rows, columns, seed=0):
     return np.random.default_rng(seed).normal(size=(rows, columns)) * [1e-3, 1, 1e4][:columns]
 
 
+@pytest.mark.slow
 @given(tables)
 def test_there_and_back_is_where_it_began(x):
     scaling = Standardizer().fit(x)
@@ -30,6 +31,7 @@ def test_there_and_back_is_where_it_began(x):
     np.testing.assert_allclose(back, x, rtol=1e-13, atol=1e-14 * abs(x).max())
 
 
+@pytest.mark.slow
 @given(tables)
 def test_what_it_gives_is_finite_and_constant_columns_become_zero(x):
     scaling = Standardizer().fit(x)
@@ -38,6 +40,7 @@ def test_what_it_gives_is_finite_and_constant_columns_become_zero(x):
     assert (z.reshape(len(x), -1)[:, list(scaling.constant)] == 0).all()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.integers(-8, 8))
 def test_standardised_columns_have_mean_zero_and_deviation_one(seed, power):
     x = spread(30, 3, seed) * 10.0**power + 10.0**power
@@ -106,6 +109,7 @@ def test_a_line_learnt_on_standardised_scores_comes_back_in_points():
     assert intercept == pytest.approx(0.00192737101628743374, rel=1e-10)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([(3,), (3, 1), (3, 2)]))
 def test_predictions_are_the_same_in_either_unit(seed, y_too, shape):
     x, rng = spread(20, 3, seed) + 5, np.random.default_rng(seed)

@@ -87,6 +87,7 @@ def test_dropping_the_last_leaves_whole_batches_of_different_rows(make):
     assert len(set(np.concatenate(batches))) == len(loader) * loader.batch_size
 
 
+@pytest.mark.slow
 @quick
 @given(loaders(), st.integers(1, 4))
 def test_prefetching_changes_no_bit_over_epochs(make, prefetch):
@@ -96,6 +97,7 @@ def test_prefetching_changes_no_bit_over_epochs(make, prefetch):
     assert plain.state_dict() == ahead.state_dict()
 
 
+@pytest.mark.slow
 @quick
 @given(loaders(), st.data(), st.sampled_from([(0, 0), (2, 2), (0, 3), (3, 0)]))
 def test_from_any_position_the_rest_is_the_same(make, data, prefetch):
@@ -160,6 +162,7 @@ def test_an_epoch_draws_one_permutation():
     assert loader.generator.random() == random.random()
 
 
+@pytest.mark.slow
 def test_another_process_sees_the_same_bits():
     code = (
         "import numpy as np; from tinygrad_lr.data import DataLoader;"

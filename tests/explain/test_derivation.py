@@ -139,6 +139,7 @@ def graph(program, shape, named=True):
     return loss, leaves
 
 
+@pytest.mark.slow
 @quick
 @given(programs, shapes)
 def test_every_gradient_of_a_step_is_that_of_central_differences(program, shape):
@@ -147,6 +148,7 @@ def test_every_gradient_of_a_step_is_that_of_central_differences(program, shape)
         np.testing.assert_allclose(step.gradient, central(loss, step.value), rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.slow
 @quick
 @given(programs, shapes)
 def test_the_shares_of_a_step_add_up_to_its_gradient(program, shape):
@@ -156,6 +158,7 @@ def test_the_shares_of_a_step_add_up_to_its_gradient(program, shape):
         np.testing.assert_allclose(total, step.gradient, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @quick
 @given(programs, shapes)
 def test_the_shares_of_all_paths_add_up_to_the_gradient(program, shape):
@@ -169,6 +172,7 @@ def test_the_shares_of_all_paths_add_up_to_the_gradient(program, shape):
     assert len({tuple(map(id, one.path)) for one in every}) == len(every)
 
 
+@pytest.mark.slow
 @quick
 @given(programs)
 def test_every_number_in_the_text_is_that_of_central_differences(program):
@@ -185,6 +189,7 @@ def test_every_number_in_the_text_is_that_of_central_differences(program):
         assert forward[1] == number_text(float(step.data))
 
 
+@pytest.mark.slow
 @quick
 @given(programs, shapes)
 def test_the_gradient_is_that_of_backward(program, shape):
@@ -196,6 +201,7 @@ def test_the_gradient_is_that_of_backward(program, shape):
         np.testing.assert_array_equal(x.grad, gradient)
 
 
+@pytest.mark.slow
 @quick
 @given(programs, shapes)
 def test_nothing_is_changed(program, shape):
@@ -209,6 +215,7 @@ def test_nothing_is_changed(program, shape):
     assert loss.grad is None
 
 
+@pytest.mark.slow
 @quick
 @given(programs, shapes, st.data())
 def test_the_terms_of_an_entry_add_up_to_it(program, shape, data):
@@ -311,6 +318,7 @@ def test_a_rule_without_a_formula_is_told_by_its_name():
     assert "by" in text and "dx" in text
 
 
+@pytest.mark.slow
 def test_a_graph_of_thousands_of_steps_is_shown_in_part():
     value = Value(0.5, name="x")
     y = value

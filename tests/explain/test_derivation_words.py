@@ -49,6 +49,7 @@ def test_of_many_rows_the_first_three_and_the_last_stand_in_the_table():
     assert rows == [("0", "10", "10"), ("1", "11", "11"), ("2", "12", "12"), ("7", "17", "17")]
 
 
+@pytest.mark.slow
 def test_of_many_steps_the_first_and_last_forty_are_shown_and_the_others_counted():
     w = Value(0.5, name="w")
     y = w
@@ -97,6 +98,7 @@ def test_a_gradient_of_several_shares_is_called_their_sum():
     assert tg.derivation(a * b, x).steps[-1].closed.text == "their sum"
 
 
+@pytest.mark.slow
 def test_very_many_paths_are_counted_by_their_power_of_ten():
     w = Value(1.0, name="w")
     y = w

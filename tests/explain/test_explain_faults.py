@@ -199,6 +199,7 @@ def test_like_shares_of_one_operand_are_added_up():
     assert share_of(a * a * a, a).pull.formula.text == "3a²"
 
 
+@pytest.mark.slow
 def test_graphs_of_many_leaves_have_derivations_of_bounded_size():
     leaves = [Value(float(i)) for i in range(1000)]
     found = tg.derivation(sum(x * x for x in leaves), leaves)
@@ -232,6 +233,7 @@ def test_a_slope_that_is_nan_is_not_told_to_be_negative():
     assert "dL/dw is nan" in text and "negative" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [np.nan, np.inf, 1e307], ids=str)
 def test_networks_with_numbers_out_of_bounds_are_drawn(number):
     pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
@@ -244,6 +246,7 @@ def test_networks_with_numbers_out_of_bounds_are_drawn(number):
     assert any("is no number" in text for text in shown) == bool(np.isnan(number))
 
 
+@pytest.mark.slow
 def test_a_penalty_on_thousands_of_parameters_takes_no_time_squared():
     leaves = [Value(float(i)) for i in range(3000)]
     (layer,) = tg.explain.layers_of(sum(x * x for x in leaves))

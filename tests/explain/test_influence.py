@@ -286,6 +286,7 @@ def test_the_text_holds_the_numbers():
     assert repr(found) == found.text()
 
 
+@pytest.mark.slow
 def test_the_text_of_very_many_layers_and_parameters_is_bounded():
     x = y = tg.Value(1.0)
     for _ in range(200):

@@ -80,6 +80,7 @@ def test_every_operation_is_printed_once_with_its_value(steps, numbers):
     assert [x for _, x in equations(t)] == [number_text(v.data) for v in results]
 
 
+@pytest.mark.slow
 @quick
 @given(steps_of_programs, leaves_of_programs)
 def test_the_last_number_said_of_a_leaf_is_its_gradient(steps, numbers):
@@ -92,6 +93,7 @@ def test_the_last_number_said_of_a_leaf_is_its_gradient(steps, numbers):
         assert spoken == ([] if leaf.grad is None else [number_text(leaf.grad)])
 
 
+@pytest.mark.slow
 @quick
 @given(steps_of_programs, leaves_of_programs)
 def test_the_last_number_said_of_a_leaf_is_the_central_difference(steps, numbers):
@@ -124,6 +126,7 @@ def read(text):
     return eval(text.replace("^", "**").replace(", else", " else"), known)
 
 
+@pytest.mark.slow
 @quick
 @given(steps_of_programs, leaves_of_programs)
 def test_a_formula_with_numbers_in_it_comes_to_the_result(steps, numbers):
@@ -155,6 +158,7 @@ def test_every_rule_is_printed_once(steps, numbers):
     assert len(rules) == reads
 
 
+@pytest.mark.slow
 @quick
 @given(steps_of_programs, leaves_of_programs)
 def test_results_have_the_same_bits_with_and_without_it(steps, numbers):
@@ -288,6 +292,7 @@ def test_the_mean_of_rows_counts_the_entries_of_one():
 names = st.text(st.characters(exclude_categories=["Cs", "Zs"]), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @quick
 @given(names)
 def test_a_name_stands_in_a_formula_as_it_is_spoken(name):
@@ -348,6 +353,7 @@ def test_a_name_with_control_characters_is_printed_on_one_line():
 # ---- what is seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_every_operation_and_its_rule_can_be_told_and_gives_the_same_numbers(case):
     def run():
@@ -363,6 +369,7 @@ def test_every_operation_and_its_rule_can_be_told_and_gives_the_same_numbers(cas
     assert t.lines or not case.inputs
 
 
+@pytest.mark.slow
 def test_training_gives_the_same_weights():
     def weights():
         model = tg.nn.MLP(2, [4, 4], 1, activation="tanh", generator=0)
@@ -379,6 +386,7 @@ def test_training_gives_the_same_weights():
     assert seen == weights()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_fit_gives_the_same_losses(compiled):
     def losses():
@@ -498,12 +506,14 @@ def step(w):
     return (w * 3.0 - 1.0) ** 2
 
 
+@pytest.mark.slow
 def test_a_compiled_function_is_not_seen_inside():
     with traced() as t:
         assert tg.compile(step)(np.array([2.0])).tolist() == [25.0]
     assert t.lines == []
 
 
+@pytest.mark.slow
 def test_a_compiled_function_of_values_is_one_operation():
     w, compiled = Value([2.0], name="w"), tg.compile(step)
     with traced() as t:

@@ -280,6 +280,7 @@ def test_what_is_no_dict_is_refused():
         interop.from_torch_state(nn.Linear(2, 1), [1, 2])
 
 
+@pytest.mark.slow
 def test_pytorch_is_not_imported():
     code = """if True:
         import sys

@@ -32,12 +32,14 @@ def told():
     return lesson.as_object(lesson.run(lesson.read_problem()))
 
 
+@pytest.mark.slow
 def test_the_closed_form_has_the_figures_of_the_reference(parts):
     form = parts["ClosedForm"]
     found = [form.slopes[0], form.intercept, form.r_squared, form.mse]
     np.testing.assert_allclose(found, list(REFERENCE.values()), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_descent_ends_on_the_same_line_to_six_digits(told):
     descent = told["descent"]
     assert descent["slopes"] == pytest.approx([REFERENCE["slope"]], rel=5e-7)
@@ -87,6 +89,7 @@ def test_the_json_has_no_nan(told):
     assert json.loads(json.dumps(told, allow_nan=False)) == told
 
 
+@pytest.mark.slow
 def test_a_network_lowers_the_loss_that_a_line_leaves(tmp_path):
     x = np.linspace(-2, 2, 60)
     rows = "".join(f"{a},{math.sin(3 * a)}\n" for a in x.tolist())

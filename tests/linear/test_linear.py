@@ -249,6 +249,7 @@ def test_the_fit_on_three_scores_agrees_with_its_reference():
     assert round(closed_form(students.hs_gpa, students.fy_gpa).r_squared, 5) == 0.29523
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(-999, 999), st.integers(-999, 999)), min_size=3, max_size=9),
     st.sampled_from([0, 10**6, 10**12, 10**15]),
@@ -260,6 +261,7 @@ def test_any_line_is_the_exact_one_however_far_from_zero(points, offset):
     assert line.mse == pytest.approx(float(exact.mse), rel=1e-12, abs=1e-20)
 
 
+@pytest.mark.slow
 @given(st.integers(-50, 50).filter(bool), st.integers(-50, 50), st.integers(0, 2**32 - 1))
 def test_predictions_do_not_change_with_the_units_of_a_feature(factor, shift, seed):
     x, y = np.random.default_rng(seed).integers(-99, 99, (2, 12))
@@ -339,6 +341,7 @@ def test_nearly_equal_columns_are_still_told_apart():
     assert digits(coefficients(closed_form(x, draw[2])), exact.coefficients) > 15
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 1e9]), st.integers(3, 200))
 def test_a_combination_of_columns_is_always_found(seed, offset, rows):
     x = np.random.default_rng(seed).normal(size=(rows + 4, 3)) + offset

@@ -22,6 +22,7 @@ def pair(dtype=np.float64, shape=(4, 3)):
     return tuple(3 * random.normal(size=shape).astype(dtype) for _ in range(2))
 
 
+@pytest.mark.slow
 @given(residuals)
 def test_mse_is_the_square_and_its_derivative_twice_the_residual(u):
     prediction = tg.Value(u + 0.0)
@@ -30,6 +31,7 @@ def test_mse_is_the_square_and_its_derivative_twice_the_residual(u):
     assert (loss.data, prediction.grad) == (u * u, 2 * u)
 
 
+@pytest.mark.slow
 @given(residuals)
 def test_mae_is_the_absolute_value_and_its_derivative_the_sign(u):
     prediction = tg.Value(u)
@@ -38,6 +40,7 @@ def test_mae_is_the_absolute_value_and_its_derivative_the_sign(u):
     assert (loss.data, prediction.grad) == (abs(u), np.sign(u))
 
 
+@pytest.mark.slow
 @given(residuals, st.floats(0.1, 10))
 def test_huber_is_a_parabola_within_delta_and_straight_beyond(u, delta):
     prediction = tg.Value([u])
@@ -62,6 +65,7 @@ def test_the_residual_has_its_gradient_after_backward():
     assert u.tolist() == [1.0, 2.0] and u.grad.tolist() == [1.0, 2.0]
 
 
+@pytest.mark.slow
 @every_loss
 def test_derivatives_agree_with_differences_to_second_order(loss):
     prediction, target = pair()

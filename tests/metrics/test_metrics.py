@@ -84,6 +84,7 @@ def test_its_diagonal_is_the_accuracy_and_its_margins_count_the_labels(predicted
     np.testing.assert_array_equal(matrix.sum(axis=0), np.bincount(predicted, minlength=4))
 
 
+@pytest.mark.slow
 @quick
 @given(labels_of(2), labels_of(2))
 def test_f1_is_the_harmonic_mean_of_precision_and_recall(predicted, true):
@@ -271,6 +272,7 @@ TRUE, GUESSED = RANDOM.integers(0, 4, 60), RANDOM.integers(0, 4, 60)
 SCORES = RANDOM.normal(size=(60, 4))
 
 
+@pytest.mark.slow
 def test_the_confusion_matrix_and_accuracy_equal_scikit_learns():
     peer, guess = sklearn(), SCORES.argmax(axis=1)
     expected = peer.confusion_matrix(TRUE, guess)

@@ -164,6 +164,7 @@ def into_torch(torch, ours, theirs):
     return theirs
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_the_layer_gives_pytorchs_values_weights_and_gradients():
     torch = pytest.importorskip("torch")
@@ -285,6 +286,7 @@ def test_bad_settings_are_refused():
         MultiHeadAttention(4, 2, key_dim=0)
 
 
+@pytest.mark.slow
 def test_a_small_attention_model_learns_to_copy_the_first_token():
     rng, table = np.random.default_rng(0), np.eye(4, dtype=np.float32)
     layer, head = MultiHeadAttention(8, 2, generator=0), nn.Linear(8, 4, generator=1)

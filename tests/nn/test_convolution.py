@@ -88,6 +88,7 @@ def test_conv1d_is_that_of_pytorch(options):
     np.testing.assert_allclose(layer(x).data, expected.numpy(), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @each_geometry
 def test_the_derivatives_of_a_layer_agree_with_central_differences(options):
     layer = frozen(conv2d(4, 4, 2, **options))

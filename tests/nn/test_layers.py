@@ -95,6 +95,7 @@ def test_an_embedding_reads_rows_and_a_row_that_is_read_twice_gets_both_gradient
     assert layer.weight.grad.tolist() == [[1, 1], [2, 2], [0, 0], [1, 1]]
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_an_embedding_with_padding_is_that_of_pytorch():
     torch = pytest.importorskip("torch")

@@ -77,6 +77,7 @@ def test_running_mean_and_variance_are_those_of_pytorch_and_serve_after_eval(cas
     assert ours.running_mean is held
 
 
+@pytest.mark.slow
 @each_layer
 def test_derivatives_agree_with_central_differences(name, arguments, options, shape):
     layer = frozen(weighted(getattr(nn, name)(*arguments, **options, dtype=np.float64)))

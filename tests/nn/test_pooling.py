@@ -54,6 +54,7 @@ def test_values_and_gradients_are_those_of_pytorch(name, arguments, options):
     np.testing.assert_allclose(x.grad, their_x.grad.numpy(), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @each_pool
 def test_derivatives_agree_with_central_differences(name, arguments, options):
     layer = getattr(nn, name)(*arguments, **options)

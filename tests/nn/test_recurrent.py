@@ -242,6 +242,7 @@ def test_parameters_are_named_by_their_cell(kind):
     assert "cells.1" in repr(layer(kind, 3, 4, num_layers=2))
 
 
+@pytest.mark.slow
 def test_a_recurrent_network_learns_to_remember_the_first_number():
     rng = np.random.default_rng(0)
     body, head = nn.GRU(1, 8, generator=0), nn.Linear(8, 1, generator=1)

@@ -238,6 +238,7 @@ def test_whatever_broadcasts_is_differentiated(operation, shapes, seed):
     tg.check_gradients(operation, x, y, order=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", REDUCTIONS, ids=lambda f: f.__name__)
 @quick
 @given(st.data(), SHAPES, st.booleans(), st.integers(0, 2**32))
@@ -254,6 +255,7 @@ def test_whatever_axes_are_reduced_the_derivative_is_right(reduction, data, shap
 INDEXED = np.random.default_rng(0).uniform(-2, 2, (3, 1, 4))
 
 
+@pytest.mark.slow
 @quick
 @given(hnp.basic_indices(INDEXED.shape, allow_newaxis=True, allow_ellipsis=True))
 def test_basic_indexing_is_that_of_numpy(index):
@@ -261,6 +263,7 @@ def test_basic_indexing_is_that_of_numpy(index):
     tg.check_gradients(lambda x: x[index] * x[index], INDEXED, order=1)
 
 
+@pytest.mark.slow
 @quick
 @given(hnp.integer_array_indices(INDEXED.shape, result_shape=hnp.array_shapes(max_dims=2)))
 def test_indexing_by_integer_arrays_is_that_of_numpy(index):
@@ -268,6 +271,7 @@ def test_indexing_by_integer_arrays_is_that_of_numpy(index):
     tg.check_gradients(lambda x: x[index] * x[index], INDEXED, order=1)
 
 
+@pytest.mark.slow
 @quick
 @given(hnp.arrays(bool, INDEXED.shape) | hnp.arrays(bool, INDEXED.shape[:1]))
 def test_indexing_by_masks_is_that_of_numpy(mask):
@@ -275,6 +279,7 @@ def test_indexing_by_masks_is_that_of_numpy(mask):
     tg.check_gradients(lambda x: x[mask] * x[mask], INDEXED, order=1)
 
 
+@pytest.mark.slow
 @quick
 @given(
     hnp.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, max_side=3),

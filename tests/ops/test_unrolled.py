@@ -10,6 +10,8 @@ from tinygrad_lr import Value, nn, ops
 from tinygrad_lr.ops.windows import unrolled, window_reductions
 from tinygrad_lr.ops.windows.geometry import sliding_windows
 
+pytestmark = pytest.mark.slow
+
 numbers = np.random.default_rng(0).normal
 
 

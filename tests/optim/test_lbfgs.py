@@ -171,6 +171,7 @@ def test_the_step_found_satisfies_the_strong_wolfe_conditions(function, step):
     assert abs(found.slope) <= 0.9 * abs(slope(0))
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.parametrize("rate", [1.0, 0.5])
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -185,6 +186,7 @@ def test_the_losses_and_weights_are_pytorchs(options, rate):
         np.testing.assert_allclose(w.data, v.detach().numpy(), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_hundred_iterations_on_a_network_are_pytorchs():
     torch = pytest.importorskip("torch")

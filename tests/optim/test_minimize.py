@@ -32,6 +32,7 @@ def test_each_method_finds_the_minimum_without_a_warning(method):
     assert isinstance(found, scipy.OptimizeResult) and NEAR[0] == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["BFGS", "Newton-CG", "trust-ncg"])
 def test_the_course_is_that_of_scipy_with_its_own_derivatives(method):
     derivatives = {"jac": scipy.rosen_der} | (

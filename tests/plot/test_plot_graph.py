@@ -18,7 +18,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DataFileError
 from tinygrad_lr.plot import GraphPicture, computation_graph
-from tinygrad_lr.plot.graph.boxes import sign
+from tinygrad_lr.plot.graph.boxes import common_sign
 from tinygrad_lr.plot.graph.folding import Folding
 from tinygrad_lr.plot.graph.reading import Graph
 from tinygrad_lr.support.text_format import number_text
@@ -164,9 +164,7 @@ def test_without_gradients_there_are_none():
 
 
 def test_a_graph_without_one_number_at_its_end_says_why_it_has_no_gradients():
-    assert (
-        "no gradients: this is no single number" in computation_graph(Value(np.ones(3)) * 2).svg()
-    )
+    assert "no gradients: backward() has not run" in computation_graph(Value(np.ones(3)) * 2).svg()
 
 
 def test_layers_fold_into_boxes_and_open_by_name_and_by_number():
@@ -329,21 +327,23 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path):
     loss = Value(2.0, name="w") * 3.0
     picture = computation_graph(loss)
     assert isinstance(picture, GraphPicture)
-    with pytest.raises(ArgumentError, match=r"the loss is no Value; .* given float"):
+    with pytest.raises(
+        ArgumentError, match="loss must be the Value at the end of a graph, got float"
+    ):
         computation_graph(2.0)
     with pytest.raises(ArgumentError, match="loss must be a Value computed from others"):
         computation_graph(Value(2.0))
     with pytest.raises(ArgumentError, match=r"model must be a tg\.nn\.Module"):
         computation_graph(loss, model=3)
-    with pytest.raises(ArgumentError, match=r"open names a layer .* given 99"):
+    with pytest.raises(ArgumentError, match=r"open must name layers .* got 99"):
         computation_graph(loss, open=99)
-    with pytest.raises(ArgumentError, match=r"open names a layer .*; .*'loss'"):
+    with pytest.raises(ArgumentError, match=r"open must name layers .*'loss'"):
         computation_graph(loss, open=["layers.9"])
-    with pytest.raises(ArgumentError, match="open names a layer that is not there"):
+    with pytest.raises(ArgumentError, match="open must name layers"):
         computation_graph(loss, open=[0])
-    with pytest.raises(ArgumentError, match=r"expected a path that ends in \.svg, \.html"):
+    with pytest.raises(ArgumentError, match=r"path must end in \.svg, \.html"):
         picture.save(tmp_path / "graph.png")
-    with pytest.raises(ArgumentError, match="at least 20 columns"):
+    with pytest.raises(ArgumentError, match="width must be an integer >= 20, got 5"):
         picture.tree(5)
     with pytest.raises(DataFileError):
         picture.save(tmp_path / "missing" / "graph.svg")
@@ -453,8 +453,8 @@ def test_of_very_many_layers_those_in_the_middle_are_counted():
 
 
 def test_numbers_on_both_sides_of_zero_have_no_sign():
-    assert sign([np.array([-1.0, 2.0])]) == 0
-    assert [sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
+    assert common_sign([np.array([-1.0, 2.0])]) == 0
+    assert [common_sign([np.array([0.0, x])]) for x in (1.0, -1.0, 0.0)] == [1, -1, 0]
 
 
 def test_a_box_tells_the_shape_with_rows_first():

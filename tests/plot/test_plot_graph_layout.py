@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_lr.plot.graph.layout import crossings, layered, ranks, spaced
+from tinygrad_lr.plot.graph.layout import assign_ranks, count_crossings, lay_out, space_out
 
 
 @st.composite
@@ -37,7 +37,7 @@ def apart(a, b, slack=1e-6):
 @given(graphs())
 def test_no_two_boxes_overlap_and_all_are_in_the_picture(graph):
     sizes, edges, bands, framed = graph
-    layout = layered(sizes, edges, bands, framed)
+    layout = lay_out(sizes, edges, bands, framed)
     placed = boxes(sizes, layout)
     assert all(apart(a, b) for a, b in itertools.combinations(placed, 2))
     whole = (-1e-6, -1e-6, layout.width + 1e-6, layout.height + 1e-6)
@@ -50,7 +50,7 @@ def test_no_two_boxes_overlap_and_all_are_in_the_picture(graph):
 @given(graphs())
 def test_every_edge_leads_down_from_its_operand_to_its_reader(graph):
     sizes, edges, bands, framed = graph
-    layout = layered(sizes, edges, bands, framed)
+    layout = lay_out(sizes, edges, bands, framed)
     placed = boxes(sizes, layout)
     for (a, b), route in zip(edges, layout.routes, strict=True):
         (x, y), *_, (end, last) = route
@@ -64,7 +64,7 @@ def test_every_edge_leads_down_from_its_operand_to_its_reader(graph):
 @given(graphs())
 def test_no_edge_runs_through_a_box(graph):
     sizes, edges, bands, framed = graph
-    layout = layered(sizes, edges, bands, framed)
+    layout = lay_out(sizes, edges, bands, framed)
     placed = boxes(sizes, layout)
     for (a, b), route in zip(edges, layout.routes, strict=True):
         for k, (p, q) in enumerate(itertools.pairwise(route)):
@@ -77,7 +77,7 @@ def test_no_edge_runs_through_a_box(graph):
 @given(graphs())
 def test_frames_hold_their_own_boxes_and_no_others(graph):
     sizes, edges, bands, framed = graph
-    layout = layered(sizes, edges, bands, framed)
+    layout = lay_out(sizes, edges, bands, framed)
     for band, (x, y, width, height) in zip(framed, layout.frames, strict=True):
         for i, box in enumerate(boxes(sizes, layout)):
             frame = (x, y, x + width, y + height)
@@ -88,33 +88,33 @@ def test_frames_hold_their_own_boxes_and_no_others(graph):
 @settings(max_examples=50)
 @given(graphs())
 def test_a_layout_is_the_same_each_time(graph):
-    assert layered(*graph) == layered(*graph)
+    assert lay_out(*graph) == lay_out(*graph)
 
 
 def test_an_edge_that_passes_a_frame_goes_around_it():
     sizes = [(60, 20)] * 5
-    layout = layered(sizes, [(0, 1), (1, 2), (2, 3), (3, 4), (0, 4)], [0, 1, 1, 1, 2], [1])
+    layout = lay_out(sizes, [(0, 1), (1, 2), (2, 3), (3, 4), (0, 4)], [0, 1, 1, 1, 2], [1])
     ((left, top, width, height),) = layout.frames
     passing = [x for x, y in layout.routes[4] if top + 25 < y < top + height - 10]
     assert passing and all(x > left + width for x in passing)
 
 
 def test_a_chain_is_a_straight_line_down():
-    layout = layered([(60, 20), (90, 30), (40, 20)], [(0, 1), (1, 2)])
+    layout = lay_out([(60, 20), (90, 30), (40, 20)], [(0, 1), (1, 2)])
     assert {x for route in layout.routes for x, _ in route} == {45.0}
 
 
 def test_a_tree_has_no_crossings():
     edges = [(i, 8 + i // 2) for i in (0, 7, 3, 4, 1, 6, 2, 5)]
     edges += [(8 + i, 12 + i // 2) for i in range(4)] + [(12, 14), (13, 14)]
-    layout = layered([(60, 20)] * 15, edges)
+    layout = lay_out([(60, 20)] * 15, edges)
     ends = [(route[0][0], route[-1][0], route[0][1]) for route in layout.routes]
     for (a, b, row), (c, d, other) in itertools.combinations(ends, 2):
         assert row != other or (a - c) * (b - d) >= 0
 
 
 def test_a_source_stands_above_its_first_reader():
-    assert ranks(5, [(0, 1), (1, 2), (2, 3), (4, 3)], [0] * 5) == [0, 1, 2, 3, 2]
+    assert assign_ranks(5, [(0, 1), (1, 2), (2, 3), (4, 3)], [0] * 5) == [0, 1, 2, 3, 2]
 
 
 @settings(max_examples=100)
@@ -124,7 +124,7 @@ def test_a_source_stands_above_its_first_reader():
 )
 def test_positions_keep_their_gaps_and_no_small_move_is_better(wishes, gap):
     wanted, weights = map(np.array, zip(*wishes, strict=True))
-    x = np.array(spaced(list(wanted), list(weights), [gap] * (len(wanted) - 1)))
+    x = np.array(space_out(list(wanted), list(weights), [gap] * (len(wanted) - 1)))
     assert (np.diff(x) >= gap - 1e-9).all()
     cost = (weights * (x - wanted) ** 2).sum()
     for first, last in itertools.combinations(range(len(x) + 1), 2):
@@ -138,4 +138,4 @@ def test_positions_keep_their_gaps_and_no_small_move_is_better(wishes, gap):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=20))
 def test_crossings_are_those_that_pairs_of_edges_make(pairs):
     crossing = [(a - c) * (b - d) < 0 for (a, b), (c, d) in itertools.combinations(pairs, 2)]
-    assert crossings(6, pairs) == sum(crossing)
+    assert count_crossings(6, pairs) == sum(crossing)

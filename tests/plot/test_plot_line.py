@@ -31,9 +31,9 @@ from pictures import (
 from tinygrad_lr.plot.descent import contours
 from tinygrad_lr.plot.descent import loss_curve as hill
 from tinygrad_lr.plot.descent.curves import Curve
-from tinygrad_lr.plot.descent.loss_surface import bowl_of, levels_of
-from tinygrad_lr.plot.descent.rates import _below
-from tinygrad_lr.plot.style import apart, figure_with_panels
+from tinygrad_lr.plot.descent.loss_surface import choose_levels, fit_bowl
+from tinygrad_lr.plot.descent.rates import _cut_above
+from tinygrad_lr.plot.style import make_panels, spread_out
 
 
 def test_the_last_line_of_the_fit_is_the_model_and_the_first_the_start():
@@ -200,20 +200,20 @@ def test_a_quadratic_is_found_and_what_is_none_is_not():
         away = np.array([a - 5, b + 2])
         return 7 + away @ hessian @ away / 2
 
-    found = bowl_of(bowl, np.array([1.0, 1.0]), np.array([0.5, 2.0]))
+    found = fit_bowl(bowl, np.array([1.0, 1.0]), np.array([0.5, 2.0]))
     np.testing.assert_allclose(found.hessian, hessian, rtol=1e-9)
     np.testing.assert_allclose(found.bottom, [5, -2], rtol=1e-9)
     assert found.lowest == pytest.approx(7) and found.single
-    assert bowl_of(lambda a, b: a**4 + b**2, np.zeros(2), np.ones(2)) is None
-    assert bowl_of(lambda a, b: a * a - b * b, np.zeros(2), np.ones(2)) is None
-    assert bowl_of(lambda a, b: np.nan, np.zeros(2), np.ones(2)) is None
+    assert fit_bowl(lambda a, b: a**4 + b**2, np.zeros(2), np.ones(2)) is None
+    assert fit_bowl(lambda a, b: a * a - b * b, np.zeros(2), np.ones(2)) is None
+    assert fit_bowl(lambda a, b: np.nan, np.zeros(2), np.ones(2)) is None
 
 
 def test_the_rings_of_a_bowl_are_evenly_spaced():
     a, b = np.meshgrid(np.linspace(-1, 1, 201), np.linspace(-1, 1, 201))
-    radii = np.sqrt(levels_of(a * a + b * b))[:8]
+    radii = np.sqrt(choose_levels(a * a + b * b))[:8]
     assert np.diff(radii) == pytest.approx(np.diff(radii).mean(), rel=0.1)
-    assert not len(levels_of(np.ones((3, 3))))
+    assert not len(choose_levels(np.ones((3, 3))))
 
 
 def rates(*given, **options):
@@ -274,7 +274,7 @@ def test_a_run_without_a_step_is_told_as_that():
 def test_labels_keep_apart_and_keep_their_order():
     rng = np.random.default_rng(0)
     for places in (rng.normal(size=8), np.zeros(5), np.arange(3.0) * 10):
-        found = np.array(apart(places.tolist(), 1.0))
+        found = np.array(spread_out(places.tolist(), 1.0))
         order = np.argsort(places, kind="stable")
         assert (np.diff(found[order]) >= 1 - 1e-9).all()
         assert found.mean() == pytest.approx(places.mean())
@@ -298,7 +298,7 @@ def test_heights_of_a_loss_that_is_no_bowl_are_the_loss_at_their_w_and_b(monkeyp
 
 
 def test_an_arrow_is_drawn_for_single_steps_and_none_over_steps_that_were_left_out():
-    _, (ax,) = figure_with_panels(1)
+    _, (ax,) = make_panels(1)
     ax.set_xlim(0, 4)
     ax.set_ylim(0, 4)
     hill.draw_path(ax, np.array([0, 1, 5]), np.array([3.0, 2.0, 1.0]), np.array([3.0, 2.0, 1.0]))
@@ -318,5 +318,5 @@ def test_the_shade_begins_at_the_stable_limit():
 
 def test_a_curve_is_cut_where_it_first_rises_higher():
     curve = Curve(np.arange(4), np.array([1.0, 3.0, 9.0, 2.0]))
-    assert _below(curve, 5.0).values.tolist() == [1.0, 3.0]
-    assert len(_below(curve, 9.0).values) == 4
+    assert _cut_above(curve, 5.0).values.tolist() == [1.0, 3.0]
+    assert len(_cut_above(curve, 9.0).values) == 4

@@ -12,6 +12,8 @@ import tinygrad_lr as tg
 from tinygrad_lr.data.standardizer import original_units
 from tinygrad_lr.report_page.document import join_modules
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):

@@ -226,6 +226,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 matrices = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=finite)
 
 
+@pytest.mark.slow
 @given(matrices)
 def test_numbers_come_back_bit_for_bit(tmp_path_factory, matrix):
     path = tmp_path_factory.getbasetemp() / "numbers.csv"
@@ -237,6 +238,7 @@ def test_numbers_come_back_bit_for_bit(tmp_path_factory, matrix):
 harmless = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
+@pytest.mark.slow
 @given(st.lists(harmless.filter(lambda t: t.lstrip(" ")[:1] not in [*"=+-@\t\r"]), min_size=1))
 def test_text_comes_back_unless_a_spreadsheet_would_run_it(tmp_path_factory, cells):
     path = tmp_path_factory.getbasetemp() / "texts.csv"
@@ -247,6 +249,7 @@ def test_text_comes_back_unless_a_spreadsheet_would_run_it(tmp_path_factory, cel
 pieces = st.sampled_from([*'xy1,,,\n\n"";\t\r \0é', "x,y\n", "1,2\n", "\ufeff", "nan", "1e999"])
 
 
+@pytest.mark.slow
 @given(st.one_of(st.binary(max_size=60), st.lists(pieces).map(lambda p: "".join(p).encode())))
 def test_garbage_reads_or_is_refused_in_one_sentence(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "garbage.csv"

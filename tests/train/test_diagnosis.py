@@ -88,6 +88,7 @@ def test_a_warning_points_at_the_program_that_called():
     assert {warning.filename for warning in seen} == {__file__}
 
 
+@pytest.mark.slow
 def test_each_thing_is_told_once_and_not_at_all_if_not_wanted():
     with pytest.warns(TrainingWarning) as seen:
         fit(deep("sigmoid", 16), X, Y, learning_rate=1e-3, steps=300)

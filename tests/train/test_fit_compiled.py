@@ -139,6 +139,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_compiled_training_is_eager_training(case, backend):
     build, optimizer, options = CASES[case]
@@ -147,6 +148,7 @@ def test_compiled_training_is_eager_training(case, backend):
     assert_alike(eager, compiled, ROUNDING[backend])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "stop"), [("batches", 1), *((case, 23) for case in CASES)])
 def test_a_resumed_compiled_training_is_one_that_never_stopped(case, stop, backend, tmp_path):
     pytest.importorskip("safetensors")
@@ -159,6 +161,7 @@ def test_a_resumed_compiled_training_is_one_that_never_stopped(case, stop, backe
     assert outcome(*resumed) == outcome(*straight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_callback_that_only_looks_changes_no_bit(case, backend):
     build, optimizer, options = CASES[case]
@@ -270,6 +273,7 @@ def test_messages_are_those_of_eager_training():
     assert told[0].message == told[1].message and told[0].warnings == told[1].warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [mlp, noisy])
 def test_ctrl_c_at_any_moment_leaves_the_training_between_two_steps(build, backend):
     model = build()
@@ -293,6 +297,7 @@ def test_ctrl_c_at_any_moment_leaves_the_training_between_two_steps(build, backe
 # ---- data, dtypes and models
 
 
+@pytest.mark.slow
 def test_a_loader_is_trained_on_batch_by_batch(backend):
     def through(compile):
         loader = DataLoader(X, Y, batch_size=6, shuffle=True, generator=3, prefetch=2)
@@ -301,6 +306,7 @@ def test_a_loader_is_trained_on_batch_by_batch(backend):
     assert_alike(through(False), through(True), ROUNDING[backend])
 
 
+@pytest.mark.slow
 def test_labels_and_float32_are_trained_on(backend):
     def classes(compile):
         common = {"loss": losses.cross_entropy, "metrics": "accuracy", "batch_size": 7}
@@ -321,6 +327,7 @@ class ScalarLine(nn.Module):
         return self.w * x + self.b
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [None, 9])
 def test_a_module_of_two_python_numbers_is_trained(batch_size, backend):
     common = {"build": ScalarLine, "x": X[:, 0], "batch_size": batch_size, "steps": 100}

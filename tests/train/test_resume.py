@@ -161,6 +161,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_from_its_last_checkpoint(tmp_path):
     path = tmp_path / "run.safetensors"
     killed = run(path, 37, "SIGKILL")
@@ -172,6 +173,7 @@ def test_a_killed_process_goes_on_from_its_last_checkpoint(tmp_path):
     assert straight.stdout.startswith("limit")
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_last_checkpoint_as_it_is(tmp_path):
     path = tmp_path / "run.safetensors"
     interrupted = run(path, 37, "SIGINT")

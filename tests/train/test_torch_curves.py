@@ -48,6 +48,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_loss_curve_is_that_of_pytorch(name):

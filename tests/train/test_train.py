@@ -69,6 +69,7 @@ def test_standardised_scores_reach_the_line_in_sixty_steps():
     assert history.reason == "limit" and history.losses[-1] == pytest.approx(0.432093389, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_it_stops_when_the_weights_no_longer_change():
     line = line_from_zero()
     history = fit(line, STANDARD, GRADES, learning_rate=0.1)
@@ -103,17 +104,20 @@ def test_however_fast_it_diverges_the_weights_stay_finite(rate):
     assert np.isfinite([line.weight.data.item(), line.bias.data.item()]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "reason"), [(0.999, "limit"), (1.001, "diverged")])
 def test_the_named_rate_is_the_border_of_divergence(factor, reason):
     assert fit(line_from_zero(), SCORES, GRADES, learning_rate=factor * LIMIT).reason == reason
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_too_small_ends_at_the_limit_of_a_thousand_steps():
     history = fit(line_from_zero(), SCORES, GRADES, learning_rate=1e-9)
     assert (history.reason, history.steps, len(history.losses)) == ("limit", 1000, 1001)
     assert "limit of 1000 steps" in history.message
 
 
+@pytest.mark.slow
 def test_the_best_weights_before_the_blow_up_are_kept():
     model, (x, y) = network(), curve()
     fit(model, x, y, learning_rate=0.1, steps=300)
@@ -123,6 +127,7 @@ def test_the_best_weights_before_the_blow_up_are_kept():
     assert losses.mse(model(x[:, None]), y[:, None]).data == min(history.losses) <= before
 
 
+@pytest.mark.slow
 def test_an_optimiser_goes_on_well_after_a_divergence():
     line = line_from_zero()
     optimizer = SGD(line.parameters(), 1.0, momentum=0.9)
@@ -131,6 +136,7 @@ def test_an_optimiser_goes_on_well_after_a_divergence():
     assert fit(line, STANDARD, GRADES, optimizer=optimizer, tolerance=1e-9).reason == "converged"
 
 
+@pytest.mark.slow
 def test_a_momentary_rise_is_no_divergence():
     line = line_from_zero()
     optimizer = SGD(line.parameters(), 0.15, momentum=0.95)
@@ -179,6 +185,7 @@ class ScalarLine(nn.Module):
         return self.w * x + self.b
 
 
+@pytest.mark.slow
 def test_a_module_of_two_python_numbers_is_trained():
     line, limit = ScalarLine(), fit(line_from_zero(), SCORES, GRADES).learning_rate_limit
     assert fit(line, SCORES, GRADES).learning_rate_limit == pytest.approx(limit, rel=1e-12)
@@ -225,6 +232,7 @@ def test_batches_converge_when_an_epoch_changes_nothing():
     assert [line.weight.data.item(), line.bias.data.item()] == pytest.approx([2, 1], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_noisy_batches_are_no_divergence_and_a_rate_too_large_is_one():
     model, (x, y) = network(), curve()
     assert fit(model, x, y, learning_rate=0.1, epochs=50, batch_size=1).reason == "limit"
@@ -293,6 +301,7 @@ def test_the_history_pairs_losses_with_weights():
         assert history.losses[step] == pytest.approx(loss, rel=1e-13)
 
 
+@pytest.mark.slow
 def test_the_weights_of_many_steps_are_thinned_the_first_ones_dense():
     line = line_from_zero()
     history = fit(line, SCORES, GRADES, learning_rate=1e-9, steps=5000)
@@ -301,6 +310,7 @@ def test_the_weights_of_many_steps_are_thinned_the_first_ones_dense():
     assert np.diff(history.weight_steps).max() < 64 and len(history.losses) == 5001
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_large_model_are_kept_but_rarely():
     model = nn.Linear(MAX_NUMBERS // 3, 1)
     history = fit(model, np.ones((1, MAX_NUMBERS // 3)), [0.0], learning_rate=1e-9, steps=12)
@@ -349,6 +359,7 @@ def test_the_data_take_the_dtype_of_the_model_and_are_left_alone():
     assert x.flags.writeable and (x == SCORES).all() and (y == GRADES).all()
 
 
+@pytest.mark.slow
 def test_whole_numbers_and_booleans_are_data():
     line = line_from_zero()
     fit(line, [[0], [1], [2]], np.array([False, True, True]), learning_rate=0.2, steps=2000)
@@ -530,6 +541,7 @@ def test_a_loss_without_parameters_has_no_limit():
 # ---- cost
 
 
+@pytest.mark.slow
 def test_ten_thousand_steps_leave_the_memory_where_it_was():
     line = line_from_zero()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""What to learn: columns of a CSV file, checked so that a model can be fitted to them.
+"""Columns of a CSV file, checked so that a model can be fitted to them.
 
 `read_problem` reads a target that is a quantity, `read_classes` one that is a class.
 """

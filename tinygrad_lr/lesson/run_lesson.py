@@ -83,7 +83,7 @@ def run(
         yield describe_network(problem, settings, training)
     else:
         yield describe_descent(settings, training, line)
-        yield rates.learning_rates(problem)
+        yield rates.compare_learning_rates(problem)
         yield derive_first_step(problem, training)
     yield predict_at(problem, training, line, point)
     if save is not None:
@@ -157,7 +157,7 @@ def describe_line(line: Line) -> ClosedForm:
 def describe_descent(settings: Settings, training: Training, line: Line) -> Descent:
     """Return the descent, in the columns' own units, beside the closed form."""
     history, description = training.history, training.predictor.description
-    slopes, intercept = rates.own_units(
+    slopes, intercept = rates.original_units(
         history.weights["weight"][-1][:, 0], float(history.weights["bias"][-1][0]), description
     )
     return Descent(
@@ -174,7 +174,7 @@ def describe_descent(settings: Settings, training: Training, line: Line) -> Desc
         slopes=_floats(slopes),
         intercept=intercept,
         loss=history.losses[-1],
-        agrees=rates.agree(slopes, intercept, line),
+        agrees=rates.is_close_to(slopes, intercept, line),
         closed_form=describe_line(line),
     )
 

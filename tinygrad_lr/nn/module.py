@@ -232,7 +232,7 @@ class Module:
             (
                 name or "(itself)",
                 x._kind(),
-                _listed(own.get(name, [])),
+                _list_names(own.get(name, [])),
                 f"{sizes.get(name, 0):,}",
             )
             for name, x in layers
@@ -365,8 +365,8 @@ def put(parameter: Value, array: Array) -> None:
     )
 
 
-def _listed(parameters: Sequence[str]) -> str:
-    """The first parameters of a layer."""
+def _list_names(parameters: Sequence[str]) -> str:
+    """Return the first parameters of a layer as text."""
     more = len(parameters) - MAX_SHOWN_PARAMETERS
     shown = [*parameters[:MAX_SHOWN_PARAMETERS], *([f"{more:,} more"] if more > 0 else [])]
     return ", ".join(shown)

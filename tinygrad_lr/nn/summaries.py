@@ -54,7 +54,7 @@ class Summary:
 
     @notebook_display
     def _repr_html_(self) -> Iterator[DisplayPart]:
-        """Show the same table, of the first and last layers where it is long."""
+        """Show the same table, only the first and last layers if it is long."""
         yield Heading(
             self.kind,
             [

@@ -202,10 +202,10 @@ class Optimizer:
         arrays = check_state(where, state, self._entries(), self._fits)
         numbers = [
             (group, check_number(where, name, arrays[name].item(), positive=True))
-            for name, group in self._rated()
+            for name, group in self._rates_by_name()
             if name in arrays
         ]
-        for name, group in self._rated():
+        for name, group in self._rates_by_name():
             if hasattr(group.learning_rate, "load_state_dict"):
                 inner = f"{name}."
                 own = {k[len(inner) :]: x for k, x in arrays.items() if k.startswith(inner)}
@@ -229,7 +229,7 @@ class Optimizer:
         """True if a saved entry may differ in shape from the current one."""
         return False
 
-    def _rated(self) -> Iterator[tuple[str, Optimizer]]:
+    def _rates_by_name(self) -> Iterator[tuple[str, Optimizer]]:
         """Yield the optimisers with their own learning rate, with the name it is saved under."""
         yield "learning_rate", self
         followers = {id(group) for group in self._followers}
@@ -240,7 +240,7 @@ class Optimizer:
     def _entries(self) -> dict[str, Any]:
         """Return the saved entries by name, not copied."""
         entries: dict[str, Any] = {"steps": self.steps}
-        for name, group in self._rated():
+        for name, group in self._rates_by_name():
             rate = group.learning_rate
             if not callable(rate):
                 entries[name] = rate

@@ -1,4 +1,4 @@
-"""Pictures: of what a descent did, of influences, and of computation graphs.
+"""Pictures of a descent, of influences, and of computation graphs.
 
 `computation_graph` needs nothing more; the others need the extra `plot` (matplotlib). They take
 what `fit` was given and what it returned, or an `Influence`, and give back a matplotlib figure:

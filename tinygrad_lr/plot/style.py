@@ -39,8 +39,8 @@ DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences 
 class Colors:
     """A colour for each meaning, on one paper; Okabe and Ito's, or lighter ones for a dark page.
 
-    `classes` and `other` are told apart with any colour vision; `other` is a second curve beside
-    the model's: what was not trained on.
+    `classes` and `other` can be distinguished with any colour vision; `other` is a second curve
+    beside the model's: what was not trained on.
     """
 
     paper: str
@@ -71,24 +71,24 @@ DARK = Colors(
 )
 
 
-def figure_with_panels(
+def make_panels(
     count: int,
     *,
     columns: int | None = None,
     panel: tuple[float, float] = (4.6, 4.7),
     dark: bool = False,
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with panels in so many columns; `panel` is the size of each in inches."""
+    """A figure with panels in `columns`; `panel` is the size of each in inches."""
     columns = min(columns or count, count)
     rows = -(-count // columns)
-    figure = blank_figure(panel[0] * columns, panel[1] * rows, dark=dark)
+    figure = make_figure(panel[0] * columns, panel[1] * rows, dark=dark)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in grid[count:]:
         unused.remove()
     return figure, grid[:count]
 
 
-def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
+def make_figure(width: float, height: float, *, dark: bool = False) -> Figure:
     """A figure of this size in inches, on white or dark paper, made without pyplot."""
     engine = import_extra("matplotlib.layout_engine", "plot")
     layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
@@ -98,26 +98,28 @@ def blank_figure(width: float, height: float, *, dark: bool = False) -> Figure:
         facecolor=(DARK if dark else PRINT).paper,
         layout=layout,
     )
-    figure._repr_png_ = partial(png, figure)  # notebooks show a Figure only once pyplot is there
+    figure._repr_png_ = partial(
+        render_png, figure
+    )  # notebooks show a Figure only once pyplot is there
     drawn: Figure = figure
     return drawn
 
 
-def png(figure: Figure) -> bytes:
+def render_png(figure: Figure) -> bytes:
     """The picture as the bytes of a PNG file, the same for the same picture."""
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
-def colors_of(ax: Axes) -> Colors:
-    """The colours for the paper that a panel lies on."""
+def get_colors(ax: Axes) -> Colors:
+    """The colours for the paper of a panel."""
     paper: Any = ax.figure.get_facecolor()
     red, green, blue, *_ = paper
     return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5 else PRINT
 
 
-def room(ax: Axes) -> tuple[float, float]:
+def size_in_points(ax: Axes) -> tuple[float, float]:
     """The width and height of the figure that a panel is in, in points."""
     figure: Any = ax.figure
     width, height = figure.get_size_inches()
@@ -132,7 +134,7 @@ def blend(paper: str, color: str | Array, strength: Any) -> Array:
     return np.asarray(ground + np.asarray(strength)[..., None] * (above - ground))
 
 
-def dress(
+def style_axes(
     ax: Axes,
     title: str,
     details: Sequence[str],
@@ -144,11 +146,11 @@ def dress(
 ) -> None:
     """Title and lines of details above the panel, names on its axes, no box.
 
-    There is room for so many `lines`, whether there are details or a `key`. With `whole`, the
+    There is room for `lines` of details or of a key. With `whole`, the
     ticks of the x axis are whole numbers.
     """
     ticker = import_extra("matplotlib.ticker", "plot")
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     ax.set_facecolor(colors.paper)
     for side, spine in ax.spines.items():
         spine.set_visible(side in {"left", "bottom"})
@@ -161,12 +163,12 @@ def dress(
             integer = whole and axis is ax.xaxis
             steps = [1, 2, 5, 10] if integer else [1, 2, 2.5, 5, 10]
             axis.set_major_locator(ticker.MaxNLocator(5, steps=steps, integer=integer))
-            axis.set_major_formatter(ticker.FuncFormatter(lambda number, _: _round(number)))
+            axis.set_major_formatter(ticker.FuncFormatter(lambda number, _: _format_tick(number)))
         axis.offsetText.set_visible(False)
     ax.grid(False)
     look: dict[str, Any] = {"color": colors.ink, "fontsize": TEXT}
     heading: dict[str, Any] = {"color": colors.ink, "fontsize": TITLE, "fontweight": "bold"}
-    plain(
+    show_literally(
         ax.set_xlabel(x_name, **look),
         ax.set_ylabel(y_name, **look),
         ax.set_title(title, loc="left", pad=12 + 14 * lines, y=1.0, **heading),
@@ -186,7 +188,7 @@ def write(
     **options: Any,
 ) -> None:
     """Text at a point of the data (or, with inside=False, of the panel), moved by points."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     if inside:
         options.setdefault("bbox", {"facecolor": colors.paper, "alpha": 0.8, "pad": 1.5, "lw": 0})
     options = {"color": colors.ink, "fontsize": SMALL, "in_layout": False, **options}
@@ -199,27 +201,27 @@ def write(
         annotation_clip=False,
         **options,
     )
-    plain(written)
+    show_literally(written)
 
 
-def plain(*texts: Text) -> None:
+def show_literally(*texts: Text) -> None:
     """Show texts as they are: no mathematics in $...$, and with a font that has the characters."""
     for text in texts:
         text.set_parse_math(False)
         text.set_usetex(False)
         if max(text.get_text(), default="") >= FIRST_WIDE:
-            text.set_fontfamily([*text.get_fontfamily(), *_wide_fonts()])
+            text.set_fontfamily([*text.get_fontfamily(), *_find_wide_fonts()])
 
 
-def _wide_fonts() -> list[str]:
+def _find_wide_fonts() -> list[str]:
     """Those of the fonts with Chinese, Japanese and Korean characters that are installed."""
     manager = import_extra("matplotlib.font_manager", "plot").fontManager
     installed = {font.name for font in manager.ttflist}
     return [name for name in WIDE_FONTS if name in installed]
 
 
-def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
-    """What the lines of a panel are, above it and below its title."""
+def draw_key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
+    """Draw the key to the lines of a panel, above it and below its title."""
     legend = ax.legend(
         [handle for handle, _ in entries],
         [text for _, text in entries],
@@ -232,13 +234,13 @@ def key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
         handletextpad=0.6,
         frameon=False,
         fontsize=SMALL,
-        labelcolor=colors_of(ax).ink,
+        labelcolor=get_colors(ax).ink,
     )
-    plain(*legend.get_texts())
+    show_literally(*legend.get_texts())
     legend.set_in_layout(False)
 
 
-def tell_hidden(ax: Axes, hidden: int, thing: str) -> None:
+def note_hidden(ax: Axes, hidden: int, thing: str) -> None:
     """Says how much is not drawn."""
     if hidden:
         plural = {"loss": "losses"}.get(thing, f"{thing}s") if hidden != 1 else thing
@@ -250,25 +252,25 @@ def tell_hidden(ax: Axes, hidden: int, thing: str) -> None:
             ha="right",
             va="top",
             fontsize=SMALL,
-            color=colors_of(ax).truth,
+            color=get_colors(ax).truth,
             wrap=True,
             in_layout=False,
         )
 
 
-def grouped(number: int) -> str:
+def group_digits(number: int) -> str:
     """A whole number with its thousands apart.
 
-    >>> grouped(580672)
+    >>> group_digits(580672)
     '580 672'
     """
     return f"{number:,}".replace(",", " ")
 
 
-def apart(places: Sequence[float], gap: float) -> list[float]:
+def spread_out(places: Sequence[float], gap: float) -> list[float]:
     """Places for labels near these, in the same order, none nearer to another than the gap.
 
-    >>> apart([0.0, 0.1, 3.0], 1.0)
+    >>> spread_out([0.0, 0.1, 3.0], 1.0)
     [-0.45, 0.55, 3.0]
     """
     order = np.argsort(places, kind="stable")
@@ -288,7 +290,7 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
     return found
 
 
-def literal(name: object, longest: int = 30) -> str:
+def clean_name(name: object, longest: int = 30) -> str:
     """A name as it is, on one line, without what cannot be printed, shortened in the middle."""
     text = "".join(c if c.isprintable() else " " for c in str(name))
     text = " ".join(text.split()) or "?"
@@ -297,23 +299,23 @@ def literal(name: object, longest: int = 30) -> str:
     return f"{text[: longest // 2]}…{text[-(longest - longest // 2 - 1) :]}"
 
 
-def _round(tick: float) -> str:
+def _format_tick(tick: float) -> str:
     """A tick's number in full, its thousands apart, or in powers of ten where it is long."""
     text = f"{tick:,.10g}" if abs(tick) < 1e7 else f"{tick:.4g}"
     return text.replace(",", "\u2009").replace("-", "−", 1)
 
 
-def drawable(*arrays: Array) -> Array:
-    """Where all the arrays hold numbers that a picture has room for."""
+def is_drawable(*arrays: Array) -> Array:
+    """True where all arrays have numbers that a picture has room for."""
     with np.errstate(invalid="ignore"):
         sizes = [np.abs(np.asarray(array, np.float64)) for array in arrays]
         return np.asarray(np.all([size < DRAWABLE for size in sizes], axis=0))
 
 
-def limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:
+def pad_limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:
     """The range of the numbers, wider by a margin; never empty."""
     numbers = np.concatenate([np.ravel(array) for array in arrays])
-    numbers = numbers[drawable(numbers)]
+    numbers = numbers[is_drawable(numbers)]
     if not numbers.size:
         return 0.0, 1.0
     low, high = float(numbers.min()), float(numbers.max())

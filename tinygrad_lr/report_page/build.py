@@ -16,7 +16,7 @@ from ..errors import ArgumentError, import_extra
 from ..explain import derivation as derive
 from ..nn import Module
 from ..plot import computation_graph
-from ..plot.style import literal
+from ..plot.style import clean_name
 from ..support.files import printable, replace_file
 from ..support.text_format import count_text
 from ..train import History
@@ -144,8 +144,8 @@ def _explain_first_step(
 def _title(x_names: Sequence[str], y_name: str) -> str:
     """The target and what it is learnt from."""
     few = len(x_names) <= 3
-    source = " and ".join(map(literal, x_names)) if few else count_text(len(x_names), "column")
-    return f"{literal(y_name)}, learnt from {source}"
+    source = " and ".join(map(clean_name, x_names)) if few else count_text(len(x_names), "column")
+    return f"{clean_name(y_name)}, learnt from {source}"
 
 
 def _lead(payload: Payload) -> str:

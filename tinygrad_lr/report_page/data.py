@@ -56,7 +56,7 @@ class Data:
 
     @property
     def tabular(self) -> bool:
-        """Whether a row of x is a row of numbers, few enough to go into the file."""
+        """True if a row of x is a row of numbers, few enough to go into the file."""
         return self.x.ndim == 2 and self.x.dtype.kind == "f" and self.x.shape[1] <= MAX_COLUMNS
 
     def original(self) -> tuple[Array, Array]:

@@ -50,7 +50,7 @@ class Frames:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the run went by w_new = w_old - learning rate · gradient on these rows."""
+        """True if the run went by w_new = w_old - learning rate · gradient on these rows."""
         known = np.isfinite(self.next).all(axis=1)
         if not known.any():
             return False
@@ -62,7 +62,7 @@ class Frames:
 
 
 def select_frames(count: int, parameters: int) -> Array:
-    """Which of `count` steps are shown: the first ones all, later ones ever fewer, and the last.
+    """The positions of the shown steps: the first ones all, later ones ever fewer, the last.
 
     >>> select_frames(5, 1)
     array([0, 1, 2, 3, 4])

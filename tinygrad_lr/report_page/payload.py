@@ -130,7 +130,7 @@ def _select_rows(data: Data, kind: Kind) -> Array:
 
 
 def _travel(weights: Array) -> Array:
-    """How far each weight went from its start, at most."""
+    """The largest distance of each weight from its start."""
     return np.asarray(np.abs(weights - weights[0]).max(axis=0) + 1e-300)
 
 

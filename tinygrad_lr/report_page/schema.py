@@ -148,7 +148,7 @@ class Curve(TypedDict):
 
 
 class Run(TypedDict):
-    """How the run went."""
+    """The result of the run."""
 
     steps: int
     reason: str

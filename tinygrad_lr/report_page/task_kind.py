@@ -37,7 +37,7 @@ class Kind:
 
     @property
     def parabola(self) -> bool:
-        """Whether the loss is a parabola over every weight, and curved alike everywhere."""
+        """True if the loss is a parabola over every weight, with the same curvature everywhere."""
         return self.line and self.task == "regression"
 
 

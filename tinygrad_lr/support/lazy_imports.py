@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import pkgutil
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import ModuleType
@@ -94,6 +93,8 @@ def lazy_modules(
 @functools.cache  # listing a folder takes half a millisecond, once for each name looked up
 def modules_of(package: str) -> list[str]:
     """Return the full names of the modules of a package and of its packages, in order."""
+    import pkgutil  # here: it takes a millisecond, for a first use only
+
     found: list[str] = []
     path: Any = sys.modules[package].__path__
     for module in pkgutil.iter_modules(path):

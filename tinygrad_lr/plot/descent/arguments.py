@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike
 
 from ... import losses
 from ...core.value import Value
-from ...errors import ArgumentError, DtypeError, ShapeError, refuse
+from ...errors import ArgumentError, DtypeError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...train.model_copy import ModelCopy
-from .frame_selection import Run
+from .frame_selection import HistoryLike
 
 __all__ = ["loss_of"]
 
 Loss = Callable[[Any, Any], Value]
 
-NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": "loss"}
+LOSS_NAMES = {"mse": "mean squared error", "mae": "mean absolute error", "<lambda>": "loss"}
 
 
 def loss_of(
@@ -29,7 +29,7 @@ def loss_of(
     y: ArrayLike,
     loss: Loss = losses.mse,
 ) -> Callable[[Mapping[str, Array]], float]:
-    """The loss as a function of the weights by name, as in `state_dict`; the model stays as it is.
+    """Return the loss as a function of the weights by name; the model is not changed.
 
     Shapes: those of `fit`; x (n,) or (n, features), y as the model's output or (n,).
 
@@ -41,61 +41,59 @@ def loss_of(
     return ModelCopy(model).on(x, y, loss)
 
 
-def loss_name(loss: Loss) -> str:
-    """What a loss is called on an axis.
+def describe_loss(loss: Loss) -> str:
+    """The name of a loss on an axis.
 
-    >>> loss_name(tg.losses.mse), loss_name(tg.losses.cross_entropy)
+    >>> describe_loss(tg.losses.mse), describe_loss(tg.losses.cross_entropy)
     ('mean squared error', 'cross entropy')
     """
     name = getattr(loss, "__name__", "loss")
-    return NAMES.get(name, name.replace("_", " "))
+    return LOSS_NAMES.get(name, name.replace("_", " "))
 
 
-def real_numbers(where: str, name: str, given: Any) -> Array:
+def as_real_numbers(where: str, name: str, given: Any) -> Array:
     """The numbers as float64. Raises `DtypeError` for anything else."""
-    wrong, expected = f"{name} is not made of real numbers", "integers or floats"
     try:
         array = np.asarray(given)
-    except ValueError:  # rows of different lengths
-        refuse(DtypeError, where, wrong, expected=expected, given=f"{given!r:.60}")
+    except ValueError:
+        raise DtypeError(
+            f"{where}: {name} must have integers or floats in rows of one length, got {given!r:.60}"
+        ) from None
     if array.dtype.kind not in "fiub":
-        refuse(DtypeError, where, wrong, expected=expected, given=f"dtype {array.dtype}")
+        raise DtypeError(f"{where}: {name} must have integers or floats, got dtype {array.dtype}")
     return array.astype(np.float64)
 
 
-def checked_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
+def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
     """Inputs and targets of a model, a row of y for each of x.
 
-    Raises `ArgumentError` for what is no module (they come in another order), `ShapeError` where x
-    and y do not fit together, `DtypeError` for what is no real number.
+    Raises `ArgumentError` if the model isn't a module (the order may be wrong), `ShapeError` if
+    x and y don't match, `DtypeError` for anything but real numbers.
     """
     if not isinstance(model, Module):
-        cure = f"{where}(model, x, y, ...): the model comes first"
-        refuse(ArgumentError, where, "model is no module", expected="a tg.nn.Module",
-               given=type(model).__name__, cure=cure)  # fmt: skip
+        raise ArgumentError(
+            f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "
+            f"call {where}(model, x, y, ...): the model comes first"
+        )
     inputs, targets = np.asarray(x), np.asarray(y)
     for name, array in (("x", inputs), ("y", targets)):
-        real_numbers(where, name, array[:1] if array.ndim else array)
+        as_real_numbers(where, name, array[:1] if array.ndim else array)
     if not inputs.ndim or not targets.ndim or len(inputs) != len(targets) or not len(inputs):
-        refuse(
-            ShapeError,
-            where,
-            "x and y do not fit together",
-            expected="x (n,) or (n, features), and a row of y for each row of x",
-            given=f"x {inputs.shape}, y {targets.shape}",
+        raise ShapeError(
+            f"{where}: x must have shape (n,) or (n, features) and y a row for each row of x, "
+            f"got x {inputs.shape} and y {targets.shape}"
         )
     return inputs, targets
 
 
-def one_feature(where: str, x: Array, cure: str) -> Array:
+def check_one_feature(where: str, x: Array, cure: str) -> Array:
     """The feature, (n,). Raises `ShapeError` where there are several."""
     if x.size != len(x):
-        wrong = "a line can be drawn over one feature only"
-        refuse(ShapeError, where, wrong, expected="x (n,) or (n, 1)", given=x.shape, cure=cure)
+        raise ShapeError(f"{where}: x must have one feature, (n,) or (n, 1), got {x.shape}; {cure}")
     return x.reshape(len(x)).astype(np.float64)
 
 
-def checked_history(where: str, model: Module, history: Run) -> Mapping[str, Array]:
+def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[str, Array]:
     """The weights of a history, which must be those of the model.
 
     Raises `ArgumentError` for a history without weights, or of another model.
@@ -103,24 +101,28 @@ def checked_history(where: str, model: Module, history: Run) -> Mapping[str, Arr
     weights: Mapping[str, Array] = getattr(history, "weights", {})
     cure = "pass what fit returned for this model"
     if not any(len(records) for records in weights.values()):
-        wrong, expected = "the history has no weights", "those of a model with parameters"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{history!r:.80}", cure=cure)
+        raise ArgumentError(
+            f"{where}: history must have the weights of a model, got {history!r:.80}; {cure}"
+        )
     wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
     given = {name: records.shape[1:] for name, records in weights.items()}
     if wanted != given:
-        told = [", ".join(f"{n} {s}" for n, s in list(d.items())[:6]) for d in (wanted, given)]
-        wrong = "the history is of another model"
-        refuse(ArgumentError, where, wrong, expected=told[0], given=told[1], cure=cure)
+        shapes = [", ".join(f"{n} {s}" for n, s in list(d.items())[:6]) for d in (wanted, given)]
+        raise ArgumentError(
+            f"{where}: history must be of this model, with weights {shapes[0]}, got {shapes[1]}; "
+            f"{cure}"
+        )
     return weights
 
 
-def names_of(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
+def check_names(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
     """A name for each feature of x. Raises `ShapeError` where their number differs."""
     columns = int(np.prod(x.shape[1:], dtype=int))
     given = [names] if isinstance(names, str) else [str(name) for name in names]
     if columns > 1 and given == [default]:
         return [f"{default}[{i}]" for i in range(columns)]
     if len(given) != columns:
-        expected, told = f"{columns}, one for each feature of x", f"{len(given)} names"
-        refuse(ShapeError, where, "the names do not fit x", expected=expected, given=told)
+        raise ShapeError(
+            f"{where}: there must be {columns} names, one for each feature of x, got {len(given)}"
+        )
     return given

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import LabelError, ShapeError, refuse
+from ...errors import LabelError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
@@ -17,17 +17,17 @@ from ..style import (
     PRINT,
     SMALL,
     blend,
-    colors_of,
-    dress,
-    figure_with_panels,
-    grouped,
-    limits,
-    literal,
-    plain,
+    clean_name,
+    get_colors,
+    group_digits,
+    make_panels,
+    pad_limits,
+    show_literally,
+    style_axes,
     write,
 )
-from .arguments import checked_history, checked_rows, names_of
-from .frame_selection import Run, kept, moments, record
+from .arguments import check_history, check_names, check_rows
+from .frame_selection import HistoryLike, find_final_record, select_frames, weights_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,15 +37,15 @@ __all__ = ["decision_boundary"]
 
 
 GRID = 160  # points along an axis, where the borders are looked for
-MOST_POINTS = 2000
-COUNT, COLUMNS = 6, 3
+MAX_POINTS = 2000
+DEFAULT_FRAMES, COLUMNS = 6, 3
 
 
 def decision_boundary(
     model: Module,
     x: ArrayLike,
     y: ArrayLike,
-    history: Run,
+    history: HistoryLike,
     *,
     steps: Sequence[int] | None = None,
     x_names: Sequence[str] = ("x₁", "x₂"),
@@ -53,7 +53,7 @@ def decision_boundary(
     labels: Sequence[str] | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Where a classifier of two features draws its borders, at six moments of its learning.
+    """Draw the borders of a classifier of two features at six steps of its training.
 
     Each class's part of the plane has its colour, the stronger the surer the model is of it; the
     border is where two are as probable. Above each panel stand its step, the loss then, and how
@@ -68,7 +68,7 @@ def decision_boundary(
     - `dark`: for a dark page, else for print
 
     Raises `ShapeError` for other than two features, or where shapes do not fit together,
-    `LabelError` for labels that are no classes of the model or more than eight classes,
+    `LabelError` for labels that aren't classes of the model or more than eight classes,
     `ArgumentError` for a history of another model, `MissingExtraError` without matplotlib.
 
     >>> moons = tg.datasets.moons(40, noise=0.1, generator=0)
@@ -79,71 +79,77 @@ def decision_boundary(
     ['Step 0', 'Step 5', 'Step 20']
     """
     where = "decision_boundary"
-    rows, target = checked_rows(where, model, x, y)
-    weights = checked_history(where, model, history)
+    rows, target = check_rows(where, model, x, y)
+    weights = check_history(where, model, history)
     if rows.ndim != 2 or rows.shape[1] != 2:
-        wrong, cure = "borders are drawn over two features", "choose two columns of x"
-        refuse(ShapeError, where, wrong, expected="x (n, 2)", given=rows.shape, cure=cure)
-    names = names_of(where, rows, x_names)
+        raise ShapeError(
+            f"{where}: x must have two features, (n, 2), got {rows.shape}; choose two columns of x"
+        )
+    names = check_names(where, rows, x_names)
     twin = ModelCopy(model)
-    chosen = moments(where, history, COUNT, steps)
-    columns = _probabilities(where, twin.predict(rows[:1])).shape[1]
-    classes = _classes(where, target, columns)
+    chosen = select_frames(where, history, DEFAULT_FRAMES, steps)
+    columns = _compute_probabilities(where, twin.predict(rows[:1])).shape[1]
+    classes = _check_classes(where, target, columns)
     called = [str(label) for label in (range(columns) if labels is None else labels)]
     if len(called) != columns:
-        expected, given = f"{columns}, one for each class", f"{len(called)} labels"
-        refuse(ShapeError, where, "the labels do not fit", expected=expected, given=given)
-    last = kept(history)
-    figure, panels = figure_with_panels(
+        raise ShapeError(
+            f"{where}: labels must be {columns}, one for each class, got {len(called)}"
+        )
+    last = find_final_record(history)
+    figure, panels = make_panels(
         len(chosen), columns=min(COLUMNS, len(chosen)), panel=(4.2, 4.3), dark=dark
     )
     with np.errstate(all="ignore"):
         for i, ax in enumerate(panels):
-            twin.put(record(weights, chosen[i]))
+            twin.put(weights_at(weights, chosen[i]))
 
             def predict(places: Array) -> Array:
-                return _probabilities(where, twin.predict(places))
+                return _compute_probabilities(where, twin.predict(places))
 
             points = draw_borders(ax, rows, classes, predict, columns)
             step = history.weight_steps[chosen[i]]
             right = float(np.mean(predict(rows).argmax(axis=1) == classes))
-            told = [f"{right:.1%} of {grouped(len(rows))} rows are right"]
+            told = [f"{right:.1%} of {group_digits(len(rows))} rows are right"]
             if step < len(history.losses):
                 told.insert(0, f"loss {number_text(history.losses[step])}")
             early = chosen[i] == last != len(history.weight_steps) - 1
-            title = f"Step {grouped(step)}{', kept' if early else ''}"
-            across = literal(names[0]) if i + COLUMNS >= len(panels) else ""
-            up = literal(names[1]) if i % COLUMNS == 0 else ""
-            dress(ax, title, [", ".join(told)], across, up, lines=1)
-    name_classes(figure, points, called, y_name, loc="outside upper left", markerscale=1.6)
+            title = f"Step {group_digits(step)}{', kept' if early else ''}"
+            across = clean_name(names[0]) if i + COLUMNS >= len(panels) else ""
+            up = clean_name(names[1]) if i % COLUMNS == 0 else ""
+            style_axes(ax, title, [", ".join(told)], across, up, lines=1)
+    draw_class_key(figure, points, called, y_name, loc="outside upper left", markerscale=1.6)
     return figure
 
 
-def _probabilities(where: str, output: Array) -> Array:
+def _compute_probabilities(where: str, output: Array) -> Array:
     """Probabilities (rows, classes) from logits, (rows, classes) or one of two classes."""
     logits = output.reshape(len(output), -1).astype(np.float64)
     if output.ndim > 2:
-        expected, given = "logits (rows, classes) or (rows, 1)", output.shape
-        refuse(ShapeError, where, "the model gives no classes", expected=expected, given=given)
+        raise ShapeError(
+            f"{where}: model must give logits (rows, classes) or (rows, 1), got {output.shape}"
+        )
     if logits.shape[1] == 1:
         logits = np.column_stack([np.zeros(len(logits)), logits])
     if logits.shape[1] > len(PRINT.classes):
-        expected, given = f"at most {len(PRINT.classes)} classes", logits.shape[1]
-        refuse(LabelError, where, "there are too many classes", expected=expected, given=given)
+        raise LabelError(
+            f"{where}: model must have at most {len(PRINT.classes)} classes, got {logits.shape[1]}"
+        )
     with np.errstate(all="ignore"):
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(np.nan_to_num(shares / shares.sum(axis=1, keepdims=True)))
 
 
-def _classes(where: str, y: Array, count: int) -> Array:
+def _check_classes(where: str, y: Array, count: int) -> Array:
     """Labels from 0, (rows,), from labels, 0 and 1, or -1 and 1."""
     flat = y.reshape(-1) if y.size == len(y) else y
     found = np.unique(flat)
     if flat.ndim == 1 and count == 2 and set(found.tolist()) <= {-1.0, 1.0}:
         return (flat > 0).astype(int)
     if flat.ndim != 1 or not np.isin(found, range(count)).all():
-        expected, given = f"labels from 0 to {count - 1}, (rows,)", f"shape {y.shape}, {found[:8]}"
-        refuse(LabelError, where, "y has no labels of the model", expected=expected, given=given)
+        raise LabelError(
+            f"{where}: y must have labels from 0 to {count - 1}, (rows,), "
+            f"got shape {y.shape} with {found[:8]}"
+        )
     return flat.astype(int)
 
 
@@ -154,8 +160,8 @@ def draw_borders(
 
     The points of each class come back, for a key.
     """
-    colors = colors_of(ax)
-    wide, high = limits(x[:, 0]), limits(x[:, 1])
+    colors = get_colors(ax)
+    wide, high = pad_limits(x[:, 0]), pad_limits(x[:, 1])
     across, up = np.linspace(*wide, GRID), np.linspace(*high, GRID)
     places = np.stack(np.meshgrid(across, up), axis=-1)  # (GRID, GRID, 2)
     p = predict(places.reshape(-1, 2)).reshape(GRID, GRID, -1)
@@ -168,7 +174,7 @@ def draw_borders(
         lead = p[..., place] - np.delete(p, place, axis=-1).max(axis=-1)
         if lead.min() < 0 < lead.max():
             ax.contour(across, up, lead, levels=[0.0], colors=[colors.ink], linewidths=0.9)
-    step = -(-len(x) // MOST_POINTS)
+    step = -(-len(x) // MAX_POINTS)
     drawn = np.random.default_rng(0).permutation(len(x))[: -(-len(x) // step)]  # in no rhythm
     points = []
     for place in range(count):
@@ -184,17 +190,17 @@ def draw_borders(
     return points
 
 
-def name_classes(
+def draw_class_key(
     place: Axes | Figure, points: Sequence[Any], labels: Sequence[str], y_name: str, **where: Any
 ) -> None:
     """The key to the colours, above a panel or a figure, in at most two rows."""
-    ink = colors_of(points[0].axes).ink
+    ink = get_colors(points[0].axes).ink
     across = 3 if len(labels) <= 6 else 4
     legend = place.legend(
-        points, [literal(name, 13 if across == 3 else 9) for name in labels],
-        title=literal(y_name) if len(labels) <= 3 else None, borderaxespad=0.2, ncols=across,
+        points, [clean_name(name, 13 if across == 3 else 9) for name in labels],
+        title=clean_name(y_name) if len(labels) <= 3 else None, borderaxespad=0.2, ncols=across,
         frameon=False, fontsize=SMALL, title_fontsize=SMALL, alignment="left", borderpad=0,
         handletextpad=0.1, columnspacing=0.8, labelcolor=ink, **where,
     )  # fmt: skip
     legend.get_title().set_color(ink)
-    plain(*legend.get_texts(), legend.get_title())
+    show_literally(*legend.get_texts(), legend.get_title())

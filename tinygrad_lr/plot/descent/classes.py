@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, bad_argument
+from ...errors import ArgumentError
 from ...support.abstract_array import Array
-from ..style import PRINT, SMALL, TEXT, blend, colors_of, dress, figure_with_panels, literal, plain
-from .boundary import draw_borders, name_classes
+from ..style import (
+    PRINT,
+    SMALL,
+    TEXT,
+    blend,
+    clean_name,
+    get_colors,
+    make_panels,
+    show_literally,
+    style_axes,
+)
+from .boundary import draw_borders, draw_class_key
 from .curves import draw_losses
 
 if TYPE_CHECKING:
@@ -20,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["classification_figure"]
 
 
-MOST_NAMED = 12  # classes whose names and counts there is room for
+MAX_NAMED = 12  # classes whose names and counts there is room for
 
 
 def classification_figure(
@@ -35,11 +45,11 @@ def classification_figure(
     labels: Sequence[str],
     dark: bool = False,
 ) -> Figure:
-    """Borders between classes (of two features), the loss by step, and the confusion matrix.
+    """Draw the borders between classes, the loss by step, and the confusion matrix.
 
     Shapes: x (rows, features), y (rows,) from 0; `predict` gives probabilities (rows, classes) for
     rows of features; confusion (classes, classes), rows true; `dark` for a dark page. Other than
-    with two features and at most eight classes there is no panel of borders.
+    with two features and at most eight classes the panel of borders is left out.
 
     Raises `ArgumentError` where labels and confusion do not fit, `MissingExtraError` without
     matplotlib.
@@ -52,37 +62,36 @@ def classification_figure(
     3
     """
     if np.shape(confusion) != (len(labels), len(labels)):
-        expected, given = f"({len(labels)}, {len(labels)})", np.shape(confusion)
-        wrong = "the confusion matrix does not fit the labels"
         raise ArgumentError(
-            bad_argument("classification_figure", wrong, expected=expected, given=given)
+            f"classification_figure: confusion must have shape ({len(labels)}, {len(labels)}), "
+            f"a row and a column for each label, got {np.shape(confusion)}"
         )
     bordered = x.shape[1] == 2 and len(labels) <= len(PRINT.classes)
-    figure, panels = figure_with_panels(2 + bordered, dark=dark)
+    figure, panels = make_panels(2 + bordered, dark=dark)
     if bordered:
         points = draw_borders(panels[0], x, y, predict, len(labels))
-        names = [literal(name) for name in x_names]
-        dress(panels[0], "Where it draws its borders", [], *names)
+        names = [clean_name(name) for name in x_names]
+        style_axes(panels[0], "Where it draws its borders", [], *names)
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
-        name_classes(panels[0], points, labels, y_name, **place)
+        draw_class_key(panels[0], points, labels, y_name, **place)
     draw_losses(panels[-2], history, None)
     draw_confusion(panels[-1], np.asarray(confusion), y_name, labels)
     return figure
 
 
 def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) -> None:
-    """The share of each true class that was taken for each, with the rows it stands for."""
+    """The share of each true class that was predicted as each, with the number of rows."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     ax.imshow(blend(colors.paper, colors.model, 0.85 * shares), aspect="equal")
     right = f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum()} rows are right"
-    dress(ax, "What it takes for what", [right], "predicted", f"true {literal(y_name)}")
-    named = len(labels) <= MOST_NAMED
+    style_axes(ax, "What it takes for what", [right], "predicted", f"true {clean_name(y_name)}")
+    named = len(labels) <= MAX_NAMED
     places = range(len(labels)) if named else []
-    names = [literal(label, 12) for label in labels] if named else []
+    names = [clean_name(label, 12) for label in labels] if named else []
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(list(places), names)
-        plain(*axis.get_ticklabels())
+        show_literally(*axis.get_ticklabels())
     ax.tick_params(length=0)
     if named and max(map(len, names)) * len(names) > 24:
         for text in ax.get_xticklabels():

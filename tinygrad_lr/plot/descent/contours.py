@@ -10,24 +10,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ...train.model_copy import ModelCopy
-from ..style import dress, figure_with_panels, grouped, literal
-from .arguments import Loss, checked_history, checked_rows, loss_name, names_of
-from .curves import ended
-from .frame_selection import Run, kept, record
-from .loss_slice import Entry, entry_of, held, label
+from ..style import clean_name, group_digits, make_panels, style_axes
+from .arguments import Loss, check_history, check_names, check_rows, describe_loss
+from .curves import describe_end
+from .frame_selection import HistoryLike, find_final_record, weights_at
+from .loss_slice import ParameterEntry, describe_held, label_entry, parse_entry
 from .loss_surface import (
     Bowl,
-    Course,
-    bowl_of,
+    DescentPath,
     compute_heights,
     draw_contours,
-    draw_route,
-    lowest_inside,
+    draw_descent_path,
+    find_lowest_inside,
+    fit_bowl,
     mark_lowest,
 )
 
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 __all__ = ["loss_contours"]
 
 
-SIDE = 161  # points along an axis where the loss is a known quadratic
-MOST_LOSSES, MOST_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
-ROUND = 3.0  # curvatures whose ratio is less make a round bowl
+GRID_EXACT = 161  # points along an axis where the loss is a known quadratic
+MAX_LOSSES, MAX_NUMBERS = 2500, 2e9  # computed where it is not; of x in all of them
+MAX_ROUND_RATIO = 3.0  # curvatures whose ratio is less make a round bowl
 
 
 def loss_contours(
     model: Module,
     x: ArrayLike,
     y: ArrayLike,
-    history: Run,
+    history: HistoryLike,
     *,
     loss: Loss = losses.mse,
     weights: tuple[str, str] | None = None,
@@ -56,7 +56,7 @@ def loss_contours(
     b_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss L(w, b) from above: contours, the path of descent, the minimum.
+    """Draw the loss L(w, b) from above: contours, the path of descent, the minimum.
 
     Each axis shows as much of the valley as the other: w and b are in units of 1/√H_ww and
     1/√H_bb, with H the Hessian, so that a round bowl (a standardised feature) and a narrow valley
@@ -84,54 +84,60 @@ def loss_contours(
     converged after 163 steps
     """
     where = "loss_contours"
-    rows, target = checked_rows(where, model, x, y)
-    tracks = checked_history(where, model, history)
-    entries = _two(where, tracks, weights)
-    names = [literal(name) for name in names_of(where, rows, x_name)]
-    last = kept(history)
-    at = record(tracks, last)
+    rows, target = check_rows(where, model, x, y)
+    tracks = check_history(where, model, history)
+    entries = _choose_entries(where, tracks, weights)
+    names = [clean_name(name) for name in check_names(where, rows, x_name)]
+    last = find_final_record(history)
+    at = weights_at(tracks, last)
     loss_at = ModelCopy(model, np.float64).on(rows, target, loss)
 
     def height(a: float, b: float) -> float:
         return loss_at(entries[1].put(entries[0].put(at, a), b))
 
     path = np.column_stack([entry.track(tracks) for entry in entries])  # (records, 2)
-    figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
+    figure, (panel,) = make_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
-        course = Course(history.weight_steps, path, last)
+        course = DescentPath(history.weight_steps, path, last)
         bowl = draw_valley(panel, height, course, rows.size)
-        details = [_shape(bowl), ended(history)]
-        rest = held(at, entries, history.weight_steps[last] if last < len(path) - 1 else None)
-        labels = [w_label or label(entries[0], at, names), b_label or _second(entries, at)]
-        dress(panel, f"The {loss_name(loss)}, from above", [t for t in (*details, rest) if t],
-              *(literal(text, 60) for text in labels), lines=3 if rest else 2)  # fmt: skip
+        details = [_describe_shape(bowl), describe_end(history)]
+        rest = describe_held(
+            at, entries, history.weight_steps[last] if last < len(path) - 1 else None
+        )
+        labels = [
+            w_label or label_entry(entries[0], at, names),
+            b_label or _name_second(entries, at),
+        ]
+        title = f"The {describe_loss(loss)}, from above"
+        style_axes(panel, title, [t for t in (*details, rest) if t],
+              *(clean_name(text, 60) for text in labels), lines=3 if rest else 2)  # fmt: skip
     return figure
 
 
-def draw_valley(ax: Axes, height: Any, course: Course, size: int) -> Bowl | None:
+def draw_valley(ax: Axes, height: Any, course: DescentPath, size: int) -> Bowl | None:
     """Contours around the path and the minimum; the quadratic that the loss is, where it is one."""
     extent = np.abs(course.points - course.ends).max(axis=0, initial=0.0)
     scale = np.where(extent > 0, extent, np.abs(course.ends))
     scale = np.where(scale > 0, scale, 1.0)
-    bowl = bowl_of(height, course.ends, scale)
-    computed = min(math.sqrt(MOST_LOSSES), max(15, math.sqrt(MOST_NUMBERS / size)))
-    side = int(computed) if bowl is None else SIDE
+    bowl = fit_bowl(height, course.ends, scale)
+    computed = min(math.sqrt(MAX_LOSSES), max(15, math.sqrt(MAX_NUMBERS / size)))
+    side = int(computed) if bowl is None else GRID_EXACT
     a, b = (
         np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, side)
-        for middle, reach in zip(*_window(course, bowl, scale), strict=True)
+        for middle, reach in zip(*_choose_window(course, bowl, scale), strict=True)
     )
     heights = compute_heights(height, a, b) if bowl is None else bowl(*np.meshgrid(a, b))
     draw_contours(ax, a, b, heights)
     if bowl is not None:
         told = "minimum" if bowl.single else "a minimum, one of many"
         mark_lowest(ax, course, bowl.bottom, f"{told}, loss {number_text(bowl.lowest)}")
-    elif found := lowest_inside(a, b, heights):
+    elif found := find_lowest_inside(a, b, heights):
         mark_lowest(ax, course, found[0], f"lowest here, loss {number_text(found[1])}")
-    draw_route(ax, course)
+    draw_descent_path(ax, course)
     return bowl
 
 
-def _window(course: Course, bowl: Bowl | None, scale: Array) -> tuple[Array, Array]:
+def _choose_window(course: DescentPath, bowl: Bowl | None, scale: Array) -> tuple[Array, Array]:
     """The middle of the picture, and how far the path goes to the sides: of a bowl, alike."""
     points = np.vstack([course.points, course.ends])
     if bowl is None:
@@ -147,51 +153,51 @@ def _window(course: Course, bowl: Bowl | None, scale: Array) -> tuple[Array, Arr
     return bowl.bottom, np.where(np.isfinite(sizes), reach * sizes, flat)
 
 
-def _two(where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None) -> list[Entry]:
+def _choose_entries(
+    where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None
+) -> list[ParameterEntry]:
     """The two weights that are shown: those named, or the only two that there are."""
     if given is not None:
         given = given if isinstance(given, (tuple, list)) else (given,)
-        entries = [entry_of(where, tracks, text) for text in given]
+        entries = [parse_entry(where, tracks, text) for text in given]
         if len(entries) == 2 and entries[0] != entries[1]:
             return entries
-        wrong, expected, told = "weights are not two", "two different entries", str(given)
-        refuse(ArgumentError, where, wrong, expected=expected, given=told)
+        raise ArgumentError(
+            f"{where}: weights must be two different entries of parameters, got {given!r:.80}"
+        )
     found = [
-        Entry(name, tuple(int(i) for i in place))
+        ParameterEntry(name, tuple(int(i) for i in place))
         for name, records in tracks.items()
         if records[0].size <= 2
         for place in np.ndindex(records.shape[1:])
     ]
     total = sum(records[0].size for records in tracks.values())
     if total != 2:
-        refuse(
-            ArgumentError,
-            where,
-            "contours need two weights",
-            expected="a line's w and b, or two entries named by `weights`",
-            given=f"a model of {grouped(total)} weights",
-            cure=f"choose two, such as weights=({_examples(tracks)})",
+        raise ArgumentError(
+            f"{where}: model must have two weights, or `weights` must choose two, got a model of "
+            f"{group_digits(total)} weights; choose two, such as "
+            f"weights=({_suggest_entries(tracks)})"
         )
     return found
 
 
-def _examples(tracks: Mapping[str, Array]) -> str:
+def _suggest_entries(tracks: Mapping[str, Array]) -> str:
     """Two entries of the model, as they are named."""
     found = [
-        f"{literal(name, 40)}{list(place) if place else ''}"
+        f"{clean_name(name, 40)}{list(place) if place else ''}"
         for name, records in tracks.items()
         for place in list(np.ndindex(records.shape[1:]))[:2]
     ]
     return ", ".join(repr(text) for text in found[:2])
 
 
-def _second(entries: Sequence[Entry], at: Mapping[str, Array]) -> str:
+def _name_second(entries: Sequence[ParameterEntry], at: Mapping[str, Array]) -> str:
     """The second weight's name: b for the only bias of a line."""
     only = at[entries[1].parameter].size == 1 and len(at) == 2
     return "b, the bias" if only and "bias" in entries[1].parameter else str(entries[1])
 
 
-def _shape(bowl: Bowl | None) -> str:
+def _describe_shape(bowl: Bowl | None) -> str:
     """The shape of the valley in words."""
     if bowl is None:
         return "no quadratic: its shape changes with the other weights"
@@ -201,7 +207,7 @@ def _shape(bowl: Bowl | None) -> str:
     if large < 1.01 * small:
         return f"a round bowl: it curves by {number_text(large)} in every direction"
     ratio = large / small
-    times = grouped(round(ratio)) if ratio >= 10 else number_text(ratio)
-    kind = "a round bowl" if ratio < ROUND else "a narrow valley"
-    told = [grouped(round(c)) if c >= 1000 else number_text(c) for c in (large, small)]
+    times = group_digits(round(ratio)) if ratio >= 10 else number_text(ratio)
+    kind = "a round bowl" if ratio < MAX_ROUND_RATIO else "a narrow valley"
+    told = [group_digits(round(c)) if c >= 1000 else number_text(c) for c in (large, small)]
     return f"{kind}: {times} times as curved across ({told[0]}) as along ({told[1]})"

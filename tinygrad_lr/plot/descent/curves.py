@@ -13,14 +13,22 @@ from ...linear import Line
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ...support.thinning import thin_curve
-from ..style import SMALL, colors_of, drawable, dress, grouped, limits, tell_hidden
-from .frame_selection import Run
+from ..style import (
+    SMALL,
+    get_colors,
+    group_digits,
+    is_drawable,
+    note_hidden,
+    pad_limits,
+    style_axes,
+)
+from .frame_selection import HistoryLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-DECADES = 100.0  # losses that span more get a logarithmic axis
+LOG_RATIO = 100.0  # losses that span more get a logarithmic axis
 MAX_DRAWN = 4000  # losses; of more, the lowest and the highest of each stretch are drawn
 
 
@@ -33,57 +41,59 @@ class Curve(NamedTuple):
 
     @classmethod
     def of(cls, values: ArrayLike, steps: ArrayLike | None = None) -> Curve:
-        """A curve of these values, after so many steps, or after 0, 1, 2 ... of them."""
+        """A curve of these values, after these numbers of steps, or after 0, 1, 2 ...."""
         numbers = np.asarray(values, np.float64)
         places = np.arange(len(numbers)) if steps is None else np.asarray(steps)
-        seen = drawable(numbers)
+        seen = is_drawable(numbers)
         return cls(*_thin(places[seen], numbers[seen]), len(numbers) - int(seen.sum()))
 
 
-def scale(ax: Axes, curves: Sequence[Curve], most: float, *, reference: float = math.nan) -> bool:
+def set_scales(
+    ax: Axes, curves: Sequence[Curve], most: float, *, reference: float = math.nan
+) -> bool:
     """Limits and scales on which all the curves show; whether the reference shows too.
 
     The values get a logarithmic scale where they are positive and span decades, and the steps,
     0 to `most`, one where nearly all happens in the first of them.
     """
     values = np.concatenate([curve.values for curve in curves] or [np.zeros(0)])
-    spans = len(values) > 0 and values.min() > 0 and values.max() / values.min() >= DECADES
+    spans = len(values) > 0 and values.min() > 0 and values.max() / values.min() >= LOG_RATIO
     if spans:
         ax.set_yscale("log")
-        fits = bool(values.min() / DECADES < reference <= values.max())
+        fits = bool(values.min() / LOG_RATIO < reference <= values.max())
         ends = np.log10(np.append(values, reference if fits else values[0]))
-        low, high = limits(ends, margin=0.08)
+        low, high = pad_limits(ends, margin=0.08)
         ax.set_ylim(10**low, 10**high)
     else:
         fits = math.isfinite(reference)
-        ax.set_ylim(limits(np.append(values, reference), margin=0.12))
+        ax.set_ylim(pad_limits(np.append(values, reference), margin=0.12))
     if any(_falls_early(curve) for curve in curves):
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.15, max(most, 1) * 1.3)
     else:
-        ax.set_xlim(limits(np.array([0.0, max(most, 1)])))
+        ax.set_xlim(pad_limits(np.array([0.0, max(most, 1)])))
     return fits
 
 
-def draw_losses(ax: Axes, history: Run, closed_form: Line | None) -> None:
+def draw_losses(ax: Axes, history: HistoryLike, closed_form: Line | None) -> None:
     """The loss after each step, and the loss of the closed form for reference."""
     curve = Curve.of(history.losses)
     reference = closed_form.mse if closed_form is not None else math.nan
-    fits = scale(ax, [curve], history.steps, reference=reference)
+    fits = set_scales(ax, [curve], history.steps, reference=reference)
     if fits:
         start = len(curve.values) and curve.values[0] >= reference
         draw_reference(ax, reference, f"closed form {number_text(reference)}", below=bool(start))
-    draw_curve_of(ax, curve)
+    draw_curve(ax, curve)
     rate = f", learning rate {number_text(history.learning_rate)}" if history.steps else ""
-    details = [f"{ended(history)}{rate}", course(history)]
+    details = [f"{describe_end(history)}{rate}", describe_change(history)]
     y_name = "mean squared error" if closed_form is not None else "loss"
-    dress_steps(ax, "The loss, step by step", details, y_name, history.steps)
-    tell_hidden(ax, curve.hidden, "loss")
+    style_step_axes(ax, "The loss, step by step", details, y_name, history.steps)
+    note_hidden(ax, curve.hidden, "loss")
 
 
-def draw_curve_of(ax: Axes, curve: Curve, color: str | None = None) -> None:
+def draw_curve(ax: Axes, curve: Curve, color: str | None = None) -> None:
     """A curve, with a dot at its end."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     look: dict[str, Any] = {"color": color or colors.model}
     few = len(curve.steps) <= 60
     ax.plot(*curve[:2], lw=2.2, marker="o" if few else "", ms=3.2, **look)
@@ -92,7 +102,7 @@ def draw_curve_of(ax: Axes, curve: Curve, color: str | None = None) -> None:
 
 def draw_reference(ax: Axes, height: float, text: str, *, below: bool) -> None:
     """A thin line across the panel, with a word at its right end."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     ax.axhline(height, color=colors.truth, lw=1.0)
     ax.annotate(
         text,
@@ -108,23 +118,23 @@ def draw_reference(ax: Axes, height: float, text: str, *, below: bool) -> None:
     )
 
 
-def dress_steps(
+def style_step_axes(
     ax: Axes, title: str, details: Sequence[str], y_name: str, most: int, lines: int = 2
 ) -> None:
     """`dress` for a panel over steps, which are whole numbers."""
-    dress(ax, title, details, "step", y_name, whole=True, lines=lines)
+    style_axes(ax, title, details, "step", y_name, whole=True, lines=lines)
     if ax.get_xscale() != "linear":
-        _count_in_decades(ax, most)
+        _set_decade_ticks(ax, most)
 
 
-def ended(history: Run) -> str:
-    """How a descent ended, in words."""
-    count = f"{grouped(history.steps)} step{'s' * (history.steps != 1)}"
+def describe_end(history: HistoryLike) -> str:
+    """A phrase for the end of a descent."""
+    count = f"{group_digits(history.steps)} step{'s' * (history.steps != 1)}"
     told = {"limit": "stopped at the limit of", "early": "stopped early after"}
     return f"{told.get(history.reason, f'{history.reason} after')} {count}"
 
 
-def course(history: Run) -> str:
+def describe_change(history: HistoryLike) -> str:
     """The loss at the start and at the end."""
     if not history.losses:
         return ""
@@ -142,7 +152,7 @@ def _thin(steps: Array, losses: Array) -> tuple[Array, Array]:
 
 
 def _falls_early(curve: Curve) -> bool:
-    """Whether nine tenths of the fall lie in the first fortieth of the steps."""
+    """True if nine tenths of the fall are in the first fortieth of the steps."""
     steps, losses, _ = curve
     if len(losses) < 2 or steps[-1] < 100:
         return False
@@ -150,8 +160,8 @@ def _falls_early(curve: Curve) -> bool:
     return bool(losses[0] - early >= 0.9 * (losses[0] - losses.min()) > 0)
 
 
-def _count_in_decades(ax: Axes, most: int) -> None:
+def _set_decade_ticks(ax: Axes, most: int) -> None:
     """Ticks 0, 1, 10, 100 ... on a logarithmic axis of steps."""
     ticks = [0, *(10**k for k in range(1 + int(math.log10(max(most, 1)))))]
-    ax.set_xticks(ticks, labels=[grouped(tick) for tick in ticks])
+    ax.set_xticks(ticks, labels=[group_digits(tick) for tick in ticks])
     ax.set_xticks([], minor=True)

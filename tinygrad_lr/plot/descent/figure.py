@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import ArgumentError, ShapeError, bad_argument
+from ...errors import ArgumentError, ShapeError
 from ...linear import Line
 from ...support.abstract_array import Array
-from ..style import figure_with_panels, literal
-from .arguments import real_numbers
+from ..style import clean_name, make_panels
+from .arguments import as_real_numbers
 from .curves import draw_losses
-from .frame_selection import Run
+from .frame_selection import HistoryLike
 from .loss_curve import draw_slice
-from .loss_slice import Slice
-from .panels import draw_curve, draw_predictions
+from .loss_slice import LossSlice
+from .panels import draw_model, draw_predictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def descent_figure(
     y: ArrayLike,
     *,
     predict: Callable[[Any], ArrayLike],
-    history: Run,
+    history: HistoryLike,
     loss_at: Callable[[Mapping[str, Array]], float],
     x_name: str | Sequence[str] = "x",
     y_name: str = "y",
@@ -38,7 +38,7 @@ def descent_figure(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Three panels about a descent, ready to save: `figure.savefig("out.png")`.
+    """Draw three panels about a descent, ready to save: `figure.savefig("out.png")`.
 
     1. The data and the model: points, the learnt line or curve, the closed form. With several
        features, predicted against observed.
@@ -83,9 +83,9 @@ def descent_figure(
     ['y', 'loss', 'loss']
     """
     where = "descent_figure"
-    features = real_numbers(where, "x", x)
-    target = real_numbers(where, "y", y)
-    names = [literal(name) for name in ([x_name] if isinstance(x_name, str) else x_name)]
+    features = as_real_numbers(where, "x", x)
+    target = as_real_numbers(where, "y", y)
+    names = [clean_name(name) for name in ([x_name] if isinstance(x_name, str) else x_name)]
     columns = features.shape[1] if features.ndim == 2 else 1
     if (
         features.ndim not in {1, 2}
@@ -94,43 +94,31 @@ def descent_figure(
         or not target.size
     ):
         raise ShapeError(
-            bad_argument(
-                where,
-                "x, y and the names do not fit together",
-                expected="x (n,) or (n, features), y (n,), a name for each feature",
-                given=f"x {features.shape}, y {target.shape}, {len(names)} names",
-            )
+            f"{where}: x must have shape (n,) or (n, features), y (n,), and there must be a name "
+            f"for each feature, got x {features.shape}, y {target.shape}, {len(names)} names"
         )
     if not any(len(records) for records in history.weights.values()):
         raise ArgumentError(
-            bad_argument(
-                where,
-                "the history has no weights",
-                expected="what fit returned for a model with parameters",
-                given=repr(history),
-            )
+            f"{where}: history must be what fit returned for a model with parameters, "
+            f"got {history!r:.80}"
         )
 
     def predicted(rows: Array) -> Array:
-        found = real_numbers(where, "what predict returns", predict(rows))
+        found = as_real_numbers(where, "the output of predict", predict(rows))
         if found.shape not in {(len(rows),), (len(rows), 1)}:
             raise ShapeError(
-                bad_argument(
-                    where,
-                    "predict returns another shape",
-                    expected=f"{(len(rows),)} or {(len(rows), 1)}",
-                    given=found.shape,
-                )
+                f"{where}: predict must return {(len(rows),)} or {(len(rows), 1)}, "
+                f"got {found.shape}"
             )
         return found.reshape(len(rows))
 
-    figure, panels = figure_with_panels(3, dark=dark)
+    figure, panels = make_panels(3, dark=dark)
     with np.errstate(all="ignore"):
         if columns == 1:
-            draw_curve(panels[0], features, target, predicted, closed_form, names[0], y_name)
+            draw_model(panels[0], features, target, predicted, closed_form, names[0], y_name)
         else:
             draw_predictions(panels[0], features, target, predicted, closed_form, y_name)
         draw_losses(panels[1], history, closed_form)
         y_name = "mean squared error" if closed_form is not None else "loss"
-        draw_slice(panels[2], Slice(history, loss_at, names), y_name, w_label)
+        draw_slice(panels[2], LossSlice(history, loss_at, names), y_name, w_label)
     return figure

@@ -10,29 +10,29 @@ from numpy.typing import ArrayLike
 
 from ... import losses
 from ...data import Standardizer
-from ...errors import ArgumentError, ShapeError, refuse
+from ...errors import ArgumentError, ShapeError
 from ...linear import Line, closed_form
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...train.model_copy import ModelCopy
 from ..style import (
-    apart,
     blend,
-    colors_of,
-    drawable,
-    dress,
-    figure_with_panels,
-    grouped,
-    key,
-    limits,
-    literal,
-    room,
-    tell_hidden,
+    clean_name,
+    draw_key,
+    get_colors,
+    group_digits,
+    is_drawable,
+    make_panels,
+    note_hidden,
+    pad_limits,
+    size_in_points,
+    spread_out,
+    style_axes,
     write,
 )
-from .arguments import Loss, checked_history, checked_rows, one_feature
-from .frame_selection import Run, kept, moments, record
-from .panels import draw_exact, draw_points, equation
+from .arguments import Loss, check_history, check_one_feature, check_rows
+from .frame_selection import HistoryLike, find_final_record, select_frames, weights_at
+from .panels import draw_closed_form, draw_points, format_equation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["fit_course"]
 
 
-COUNT = 7  # lines
+DEFAULT_FRAMES = 7  # lines
 
 
 def fit_course(
     model: Module,
     x: ArrayLike,
     y: ArrayLike,
-    history: Run,
+    history: HistoryLike,
     *,
     loss: Loss = losses.mse,
     steps: Sequence[int] | None = None,
@@ -58,7 +58,7 @@ def fit_course(
     y_name: str = "y",
     dark: bool = False,
 ) -> Figure:
-    """The data with the line or curve moving through the steps: first faint, last bold.
+    """Draw the data with the line or curve moving through the steps: first faint, last bold.
 
     Each line has its step beside it. Under `mse`, where what was learnt is a straight line, the
     closed form is drawn too, thin. Of a descent that diverged the lines of its first steps are
@@ -83,44 +83,46 @@ def fit_course(
     (['step 0', 'step 3', 'step 400'], 'time in s')
     """
     where = "fit_course"
-    rows, target = checked_rows(where, model, x, y)
-    weights = checked_history(where, model, history)
-    flat = one_feature(where, rows, "tg.plot.descent_figure shows predicted against observed")
+    rows, target = check_rows(where, model, x, y)
+    weights = check_history(where, model, history)
+    flat = check_one_feature(where, rows, "tg.plot.descent_figure shows predicted against observed")
     if target.size != len(target):
-        expected, given = "y (n,) or (n, 1)", target.shape
-        refuse(ShapeError, where, "one curve has one output", expected=expected, given=given)
+        raise ShapeError(f"{where}: y must have one output, (n,) or (n, 1), got {target.shape}")
     goal = target.reshape(len(target)).astype(np.float64)
-    across = np.linspace(*limits(flat, margin=0.0), 241)
+    across = np.linspace(*pad_limits(flat, margin=0.0), 241)
     twin = ModelCopy(model)
-    chosen = moments(where, history, COUNT, steps)
-    last = kept(history) if steps is None else chosen[-1]
-    figure, (panel,) = figure_with_panels(1, panel=(7.2, 5.2), dark=dark)
+    chosen = select_frames(where, history, DEFAULT_FRAMES, steps)
+    last = find_final_record(history) if steps is None else chosen[-1]
+    figure, (panel,) = make_panels(1, panel=(7.2, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         at = across.reshape(-1, *rows.shape[1:])
-        curves = [_one_output(where, twin.put(record(weights, i)).predict(at)) for i in chosen]
-        back = [_units(where, name, s) for name, s in (("x", x_scaling), ("y", y_scaling))]
+        curves = [
+            _check_one_output(where, twin.put(weights_at(weights, i)).predict(at)) for i in chosen
+        ]
+        back = [_undo_scaling(where, name, s) for name, s in (("x", x_scaling), ("y", y_scaling))]
         curves = [back[1](curve) for curve in curves]
         across, flat, goal = back[0](across), back[0](flat), back[1](goal)
         seen = draw_points(panel, flat, goal)
-        exact = _closed_form(flat[seen], goal[seen], across, curves[-1], loss)
+        exact = _compute_closed_form(flat[seen], goal[seen], across, curves[-1], loss)
         moved = [(history.weight_steps[i], c) for i, c in zip(chosen, curves, strict=True)]
-        moved.append(moved.pop(chosen.index(last)))  # what is kept lies on top
-        bold = draw_course(panel, across, moved)
-        names = literal(x_name), literal(y_name)
-        dress(panel, "The fit, step by step", [], *names)
-        entries = [(bold, f"{_called(history, last)}: {equation(across, moved[-1][1], *names)}")]
+        moved.append(moved.pop(chosen.index(last)))  # the final one is drawn on top
+        bold = draw_curves(panel, across, moved)
+        names = clean_name(x_name), clean_name(y_name)
+        style_axes(panel, "The fit, step by step", [], *names)
+        learnt = format_equation(across, moved[-1][1], *names)
+        entries = [(bold, f"{_describe_final(history, last)}: {learnt}")]
         if exact is not None:
-            thin = draw_exact(panel, across, exact)
-            entries.append((thin, f"closed form: {equation(across, exact, *names)}"))
-        key(panel, entries)
-        tell_hidden(panel, len(goal) - int(seen.sum()), "row")
+            thin = draw_closed_form(panel, across, exact)
+            entries.append((thin, f"closed form: {format_equation(across, exact, *names)}"))
+        draw_key(panel, entries)
+        note_hidden(panel, len(goal) - int(seen.sum()), "row")
     return figure
 
 
-def draw_course(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
+def draw_curves(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
     """Curves by step, each with its step at its end, the last bold: it comes back."""
-    colors = colors_of(ax)
-    low, high = _heights(ax, [curve for _, curve in curves])
+    colors = get_colors(ax)
+    low, high = _choose_limits(ax, [curve for _, curve in curves])
     ax.set_ylim(low, high)
     size = len(curves)
     ends = []
@@ -129,7 +131,7 @@ def draw_course(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
         strength = 1.0 if bold else 0.25 + 0.5 * i / max(size - 1, 1)
         look: dict[str, Any] = {"lw": 3.2 if bold else 1.6, "zorder": 3 + bold}
         color = tuple(blend(colors.paper, colors.model, strength))
-        shown = drawable(curve)
+        shown = is_drawable(curve)
         (line,) = ax.plot(x[shown], curve[shown], color=color, solid_capstyle="round", **look)
         inside = np.flatnonzero(shown & (curve >= low) & (curve <= high))
         if len(inside):
@@ -139,7 +141,7 @@ def draw_course(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
 
 
 class End(NamedTuple):
-    """Where a curve ends in the panel, its step, and whether it is the bold one."""
+    """The end of a curve in the panel, its step, and whether it is the bold one."""
 
     x: float
     y: float
@@ -149,63 +151,66 @@ class End(NamedTuple):
 
 def _label_ends(ax: Axes, right: float, ends: Sequence[End]) -> None:
     """The step beside the end of each curve: at the right of the panel, or at its top or bottom."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     low, high = ax.get_ylim()
     at_right = [end for end in ends if end.x == right]
-    places = apart([end.y for end in at_right], 0.043 * (high - low))
+    places = spread_out([end.y for end in at_right], 0.043 * (high - low))
     leader = {"arrowstyle": "-", "color": colors.rule, "lw": 0.6, "shrinkA": 0, "shrinkB": 2}
     for end, place in zip(at_right, places, strict=True):
         look: dict[str, Any] = {"fontweight": "bold"} if end.bold else {"color": colors.truth}
-        offset = 16, _points(ax, place - end.y)
-        write(ax, end.x, end.y, f"step {grouped(end.step)}", offset, ha="left", va="center",
+        offset = 16, _to_points(ax, place - end.y)
+        write(ax, end.x, end.y, f"step {group_digits(end.step)}", offset, ha="left", va="center",
               in_layout=True, bbox=None, arrowprops=leader, **look)  # fmt: skip
     for end in (end for end in ends if end.x != right):
         up = end.y > (low + high) / 2
         offset = 2, -2 if up else 2
-        write(ax, end.x, end.y, f"step {grouped(end.step)}", offset, ha="right",
+        write(ax, end.x, end.y, f"step {group_digits(end.step)}", offset, ha="right",
               va="top" if up else "bottom", color=colors.truth)  # fmt: skip
 
 
-def _points(ax: Axes, height: float) -> float:
+def _to_points(ax: Axes, height: float) -> float:
     """A height of the panel in points, as high as the panel will be, nearly."""
     low, high = ax.get_ylim()
-    return height / (high - low) * (room(ax)[1] - 105)
+    return height / (high - low) * (size_in_points(ax)[1] - 105)
 
 
-def _heights(ax: Axes, curves: Sequence[Array]) -> tuple[float, float]:
+def _choose_limits(ax: Axes, curves: Sequence[Array]) -> tuple[float, float]:
     """The limits that show the data, and as much of the curves as leaves them half the panel."""
     low, high = ax.get_ylim()
     size = high - low
-    ends = np.concatenate([curve[drawable(curve)] for curve in curves] or [np.zeros(0)])
+    ends = np.concatenate([curve[is_drawable(curve)] for curve in curves] or [np.zeros(0)])
     below = min(float(ends.min(initial=low)), low)
     above = max(float(ends.max(initial=high)), high)
     return max(below - 0.02 * size, low - size / 2), min(above + 0.02 * size, high + size / 2)
 
 
-def _one_output(where: str, predicted: Array) -> Array:
+def _check_one_output(where: str, predicted: Array) -> Array:
     """The curve, (points,). Raises `ShapeError` for a model of several outputs."""
     if predicted.size != len(predicted):
-        expected, given = "predictions (n,) or (n, 1)", predicted.shape
-        refuse(ShapeError, where, "one curve has one output", expected=expected, given=given)
+        raise ShapeError(
+            f"{where}: model must have one output, (n,) or (n, 1), got {predicted.shape}"
+        )
     return predicted.reshape(len(predicted)).astype(np.float64)
 
 
-def _units(where: str, name: str, scaling: Standardizer | None) -> Callable[[Array], Array]:
+def _undo_scaling(where: str, name: str, scaling: Standardizer | None) -> Callable[[Array], Array]:
     """The way back to the units before scaling. Raises `ShapeError` for several columns."""
     if scaling is None:
         return lambda numbers: numbers
     mean, scale = (np.asarray(part) for part in (scaling.mean, scaling.scale))
     if mean.size != 1:
-        expected, given = "a Standardizer of one column", f"means {mean.shape}"
-        refuse(
-            ShapeError, where, f"{name}_scaling does not fit {name}", expected=expected, given=given
+        raise ShapeError(
+            f"{where}: {name}_scaling must be a Standardizer of one column, "
+            f"got one of shape {mean.shape}"
         )
     return lambda numbers: numbers * float(scale.item()) + float(mean.item())
 
 
-def _closed_form(x: Array, y: Array, across: Array, learnt: Array, loss: Loss) -> Array | None:
+def _compute_closed_form(
+    x: Array, y: Array, across: Array, learnt: Array, loss: Loss
+) -> Array | None:
     """The least-squares line, where that is what a straight line under this loss comes to."""
-    if loss is not losses.mse or equation(across, learnt, "x", "y") == "a curve":
+    if loss is not losses.mse or format_equation(across, learnt, "x", "y") == "a curve":
         return None
     try:
         line: Line = closed_form(x, y)
@@ -214,7 +219,9 @@ def _closed_form(x: Array, y: Array, across: Array, learnt: Array, loss: Loss) -
     return np.asarray(line.predict(across), np.float64)
 
 
-def _called(history: Run, last: int) -> str:
-    """What the bold curve is."""
+def _describe_final(history: HistoryLike, last: int) -> str:
+    """A phrase for the bold curve."""
     step = history.weight_steps[last]
-    return f"kept, of step {grouped(step)}" if last != len(history.weight_steps) - 1 else "learnt"
+    return (
+        f"kept, of step {group_digits(step)}" if last != len(history.weight_steps) - 1 else "learnt"
+    )

@@ -8,18 +8,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ...support.thinning import thin_steps
 from ..style import DRAWABLE
 
-NOISY = 0.25  # of the steps: where more of them raise the loss, it is one of batches
+MAX_RISES = 0.25  # of the steps: where more of them raise the loss, it is one of batches
 DENSE_POINTS, MAX_POINTS = 12, 40  # of a path: the first ones all, later ones ever fewer
 FAR = 4.0  # a path that runs away is shown up to this many times its first distance
 
 
-class Run(Protocol):
-    """What a descent left behind, as `tinygrad_lr.fit` returns it."""
+class HistoryLike(Protocol):
+    """The part of a `History` that pictures need."""
 
     losses: list[float]
     weights: dict[str, Array]
@@ -29,32 +29,35 @@ class Run(Protocol):
     learning_rate: float
 
 
-def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = None) -> list[int]:
+def select_frames(
+    where: str, history: HistoryLike, count: int, steps: Sequence[int] | None = None
+) -> list[int]:
     """Records of a history: the first, those where it had come another part of the way, the last.
 
     The way is measured by √(L - L at the end), which near a minimum is the distance to it. Of a
     descent that diverged they are the first ones, and the one that was kept. `steps` may name
     them instead: the nearest ones recorded.
 
-    Raises `ArgumentError` for steps that are none.
+    Raises `ArgumentError` for anything but integers >= 0.
 
     >>> history = tg.History([9.0, 4.0, 1.0, 0.0], {"w": np.zeros((4, 1))}, [0, 1, 2, 3], 3,
     ...                      "limit", "", 0.1)
-    >>> moments("a picture", history, 2), moments("a picture", history, 9, [0, 2])
+    >>> select_frames("a picture", history, 2), select_frames("a picture", history, 9, [0, 2])
     ([0, 3], [0, 2])
     """
     recorded = np.asarray(history.weight_steps)
     if steps is not None:
         wanted = list(steps) if isinstance(steps, Iterable) else [steps]
         if not wanted or not all(isinstance(s, (int, np.integer)) and s >= 0 for s in wanted):
-            expected, given = "whole numbers from 0, one or more", f"{wanted!r:.80}"
-            refuse(ArgumentError, where, "steps are none", expected=expected, given=given)
+            raise ArgumentError(
+                f"{where}: steps must be one or more integers >= 0, got {wanted!r:.80}"
+            )
         nearest = {int(np.abs(recorded - step).argmin()) for step in wanted}
         return sorted(nearest)
-    last = kept(history)
+    last = find_final_record(history)
     if history.reason == "diverged":
         return sorted({*range(min(count - 1, len(recorded))), last})
-    losses = _smoothed(np.asarray(history.losses, np.float64))
+    losses = _smooth(np.asarray(history.losses, np.float64))
     losses = losses[np.minimum(recorded[: last + 1], len(losses) - 1)]
     with np.errstate(all="ignore"):
         left = np.sqrt(np.maximum(losses - losses[-1], 0.0))
@@ -64,14 +67,14 @@ def moments(where: str, history: Run, count: int, steps: Sequence[int] | None = 
     return sorted({0, last, *between})
 
 
-def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+def _smooth(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
     """The losses, or where those of batches jump up and down their means over a stretch."""
     if not losses.size:
         return np.zeros(1)
     with np.errstate(all="ignore"):
         rises = float(np.mean(np.diff(losses) > 0)) if len(losses) > 1 else 0.0
         width = len(losses) // 20
-        if rises < NOISY or width < 2 or not np.isfinite(losses).all():
+        if rises < MAX_RISES or width < 2 or not np.isfinite(losses).all():
             return losses
         sums = np.cumsum(np.concatenate([[0.0], losses]))
         ends = np.arange(1, len(losses) + 1)
@@ -79,8 +82,8 @@ def _smoothed(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtyp
         return np.asarray((sums[ends] - sums[starts]) / (ends - starts))
 
 
-def followed(away: Array, first: float) -> int:
-    """How many points of a path are shown: up to where it leaves for good, three at least.
+def count_in_sight(away: Array, first: float) -> int:
+    """The number of points of a path that are shown: until it leaves for good, at least 3.
 
     `away` is each point's distance from where descent ended, `first` a distance that is in sight.
     """
@@ -90,7 +93,7 @@ def followed(away: Array, first: float) -> int:
     return max(end, min(3, len(away)))
 
 
-def kept(history: Run) -> int:
+def find_final_record(history: HistoryLike) -> int:
     """The record of the weights that were left behind: the last, or the best after a divergence."""
     records = len(history.weight_steps)
     steps = [step for step in history.weight_steps if step < len(history.losses)]
@@ -104,10 +107,10 @@ def kept(history: Run) -> int:
 
 
 def thin_path(count: int) -> Array:
-    """Which of the points of a path are drawn."""
+    """The positions of the points of a path that are drawn."""
     return thin_steps(count, MAX_POINTS, DENSE_POINTS)
 
 
-def record(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
+def weights_at(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
     """The weights of one record, by name."""
     return {name: records[i] for name, records in weights.items()}

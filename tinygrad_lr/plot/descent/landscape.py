@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import number_text
 from ...train.model_copy import ModelCopy
-from ..style import DRAWABLE, dress, figure_with_panels, grouped
-from .arguments import Loss, checked_history, checked_rows, loss_name
-from .frame_selection import Run, kept
+from ..style import DRAWABLE, group_digits, make_panels, style_axes
+from .arguments import Loss, check_history, check_rows, describe_loss
+from .frame_selection import HistoryLike, find_final_record
 from .loss_surface import (
-    Course,
+    DescentPath,
     compute_heights,
     draw_contours,
-    draw_route,
-    lowest_inside,
+    draw_descent_path,
+    find_lowest_inside,
     mark_lowest,
     principal_directions,
 )
@@ -35,16 +35,16 @@ __all__ = ["loss_landscape"]
 
 Weights = dict[str, Array]
 
-SIDES = 51, 21  # points along an axis, and in the costliest pictures
-FEWEST_ROWS = 64
-WORK = 2e10  # multiplications in all: two or three seconds
+GRIDS = 51, 21  # points along an axis, and in the costliest pictures
+MIN_ROWS = 64
+MAX_WORK = 2e10  # multiplications in all: two or three seconds
 
 
 def loss_landscape(
     model: Module,
     x: ArrayLike,
     y: ArrayLike,
-    history: Run | None = None,
+    history: HistoryLike | None = None,
     *,
     loss: Loss = losses.mse,
     plane: str = "random",
@@ -52,7 +52,7 @@ def loss_landscape(
     generator: Seed = 0,
     dark: bool = False,
 ) -> Figure:
-    """The loss of a network in a plane through its weights θ: L(θ + α d₁ + β d₂), as contours.
+    """Draw a network's loss in a plane through its weights θ: L(θ + α d₁ + β d₂), as contours.
 
     With `plane="random"` the directions d₁, d₂ are drawn from a normal distribution and then
     filter-normalised: each filter of d (what leads to one unit or channel) gets the length of the
@@ -86,35 +86,29 @@ def loss_landscape(
     'α, along the first random direction'
     """
     where = "loss_landscape"
-    rows, target = checked_rows(where, model, x, y)
-    planes = ("random", "path")
-    if plane not in planes:
-        refuse(
-            ArgumentError,
-            where,
-            "no such plane",
-            expected=" or ".join(planes),
-            given=f"{plane!r:.40}",
-        )
+    rows, target = check_rows(where, model, x, y)
+    if plane not in {"random", "path"}:
+        raise ArgumentError(f"{where}: plane must be 'random' or 'path', got {plane!r:.40}")
     if not (isinstance(reach, (int, float)) and 0 < reach < math.inf):
-        wrong, expected = "reach is not positive", "a number > 0"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{reach!r:.40}")
+        raise ArgumentError(f"{where}: reach must be a finite number > 0, got {reach!r:.40}")
     random = as_generator(where, generator)
     if history is None and plane == "path":
-        wrong, cure = "there is no path", "pass what fit returned as `history`"
-        refuse(ArgumentError, where, wrong, expected="a history", given="None", cure=cure)
-    tracks = None if history is None else checked_history(where, model, history)
+        raise ArgumentError(
+            f"{where}: plane='path' needs a history, got None; pass what fit returned"
+        )
+    tracks = None if history is None else check_history(where, model, history)
     center = {name: parameter.numpy() for name, parameter in model.named_parameters()}
     if not center:
-        wrong, expected = "the model has no weights", "a model with parameters"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{type(model).__name__}")
+        raise ArgumentError(
+            f"{where}: model must have parameters, got a {type(model).__name__} without any"
+        )
 
-    side, stride = _affordable(center, len(rows))
+    side, stride = _choose_grid(center, len(rows))
     twin = ModelCopy(model)
     loss_at = twin.on(rows[::stride], target[::stride], loss)
     middle = twin.flatten(center)
     away = None if tracks is None else twin.flatten_records(tracks) - middle
-    figure, (panel,) = figure_with_panels(1, panel=(6.6, 6.2), dark=dark)
+    figure, (panel,) = make_panels(1, panel=(6.6, 6.2), dark=dark)
     with np.errstate(all="ignore"):
         if plane == "path" and away is not None:
             directions, lengths = principal_directions(away[_drawable_rows(away)])
@@ -122,48 +116,48 @@ def loss_landscape(
             part = float(squares[:2].sum() / squares.sum()) if squares.any() else 1.0
             told = [f"the two directions of the path that hold {part:.0%} of its squared length"]
         else:
-            drawn = [_filter_normalised(center, random) for _ in range(2)]
+            drawn = [_draw_direction(center, random) for _ in range(2)]
             directions = np.array([twin.flatten(d) for d in drawn])
             told = ["two random directions, each filter as long as that of the weights"]
-        course = Course([0], np.zeros((1, 2)), 0)
+        course = DescentPath([0], np.zeros((1, 2)), 0)
         if history is not None and away is not None:
-            path = _projected(away, directions)
-            course = Course(history.weight_steps, path, kept(history))
+            path = _project(away, directions)
+            course = DescentPath(history.weight_steps, path, find_final_record(history))
             if plane == "random":
-                share = _share(away[0], path[0], directions)
-                told.append(f"{share} of the way from the start lies in them")
+                share = _describe_share(away[0], path[0], directions)
+                told.append(f"{share} of the way from the start is in them")
         if stride > 1:
             shown = -(-len(rows) // stride)
-            told.append(f"over {grouped(shown)} of {grouped(len(rows))} rows")
-        a, b = _window(course, reach if plane == "random" else None, side)
+            told.append(f"over {group_digits(shown)} of {group_digits(len(rows))} rows")
+        a, b = _choose_axes(course, reach if plane == "random" else None, side)
 
         def height(i: float, j: float) -> float:
             return loss_at(twin.unflatten(middle + i * directions[0] + j * directions[1]))
 
         heights = compute_heights(height, a, b)
         draw_contours(panel, a, b, heights)
-        if found := lowest_inside(a, b, heights):
+        if found := find_lowest_inside(a, b, heights):
             mark_lowest(panel, course, found[0], f"lowest here, loss {number_text(found[1])}")
-        draw_route(panel, course)
+        draw_descent_path(panel, course)
         names = ["α, along the first random direction", "β, along the second"]
         if plane == "path":
             names = [f"along the {n} direction of the path" for n in ("main", "second")]
-        title = f"The {loss_name(loss)} around the weights"
-        dress(panel, title, told, *names, lines=len(told))
+        title = f"The {describe_loss(loss)} around the weights"
+        style_axes(panel, title, told, *names, lines=len(told))
     return figure
 
 
-def _affordable(center: Weights, rows: int) -> tuple[int, int]:
-    """How many points an axis has, and which of the rows are looked at: each, or one in so many."""
+def _choose_grid(center: Weights, rows: int) -> tuple[int, int]:
+    """The number of points along an axis, and the stride of the rows that are used."""
     numbers = sum(array.size for array in center.values())
-    for side in SIDES:
-        most = max(FEWEST_ROWS, int(WORK / (side * side * numbers)))
-        if most > FEWEST_ROWS:
+    for side in GRIDS:
+        most = max(MIN_ROWS, int(MAX_WORK / (side * side * numbers)))
+        if most > MIN_ROWS:
             break
     return side, -(-rows // most)
 
 
-def _filter_normalised(center: Weights, random: np.random.Generator) -> Weights:
+def _draw_direction(center: Weights, random: np.random.Generator) -> Weights:
     """A random direction, each filter of which is as long as that of the weights; vectors rest.
 
     The filters of a Linear's weight (in, out) are its columns, those of a convolution's
@@ -186,7 +180,7 @@ def _drawable_rows(away: Array) -> Array:
     return np.asarray((np.abs(away) < DRAWABLE).all(axis=1))
 
 
-def _projected(away: Array, directions: Array) -> Array:
+def _project(away: Array, directions: Array) -> Array:
     """The path in the plane, (records, 2): for each record the nearest point there."""
     drawn = _drawable_rows(away)
     path = np.full((len(away), 2), np.nan)
@@ -194,13 +188,13 @@ def _projected(away: Array, directions: Array) -> Array:
     return path
 
 
-def _share(start: Array, point: Array, directions: Array) -> str:
-    """How much of the way from the start to the present weights the plane shows."""
+def _describe_share(start: Array, point: Array, directions: Array) -> str:
+    """The share of the way from the start to the present weights that the plane shows."""
     way, seen = np.linalg.norm(start), np.linalg.norm(point @ directions)
     return f"{seen / way:.0%}" if way > 0 else "all"
 
 
-def _window(course: Course, reach: float | None, side: int) -> tuple[Array, Array]:
+def _choose_axes(course: DescentPath, reach: float | None, side: int) -> tuple[Array, Array]:
     """The places along both axes: as far as told, or as far as the path with room around it."""
     points = np.vstack([course.points, course.ends])
     if reach is not None:

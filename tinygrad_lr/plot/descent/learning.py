@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...support.text_format import number_text
 from ..style import (
     SMALL,
-    apart,
     blend,
-    colors_of,
-    figure_with_panels,
-    grouped,
-    literal,
-    room,
-    tell_hidden,
+    clean_name,
+    get_colors,
+    group_digits,
+    make_panels,
+    note_hidden,
+    size_in_points,
+    spread_out,
     write,
 )
-from .arguments import real_numbers
-from .curves import Curve, course, dress_steps, ended, scale
+from .arguments import as_real_numbers
+from .curves import Curve, describe_change, describe_end, set_scales, style_step_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["learning_curves"]
 
 
-HELD_OUT = "validation_"  # how the names of figures of validation data begin
-MOST_PANELS, COLUMNS = 9, 3
-BATCHES = 1.5  # losses for each evaluation: from here on the means are drawn bold
+VALIDATION_PREFIX = "validation_"  # how the names of figures of validation data begin
+MAX_PANELS, COLUMNS = 9, 3
+MIN_LOSSES_PER_MEAN = 1.5  # losses for each evaluation: from here on the means are drawn bold
 RATE = "learning rate"
-KEPT_APART = {"step", "epoch"}
+NOT_METRICS = {"step", "epoch"}
 
 
 class Panel(NamedTuple):
-    """What one panel shows: its name, the curves by name, and single losses behind them."""
+    """A panel: its name, the curves by name, and single losses behind them."""
 
     name: str
     curves: dict[str, Curve]
@@ -54,7 +54,7 @@ def learning_curves(
     title: str = "The loss, step by step",
     dark: bool = False,
 ) -> Figure:
-    """Training and validation loss over the steps, each metric, and the learning rate.
+    """Draw training and validation loss over the steps, each metric, and the learning rate.
 
     A panel for the loss (logarithmic where it spans two decades), one for each metric, and one
     for the learning rate where it changes. Where there are batches, the loss of each is faint,
@@ -78,47 +78,51 @@ def learning_curves(
     ['training', 'validation', 'best: 1.5 at step 1', 'loss 2 → 0.5']
     """
     where = "learning_curves"
-    panels = _panels(where, history)
+    panels = _build_panels(where, history)
     most = max((int(c.steps.max(initial=0)) for p in panels for c in p.curves.values()), default=0)
-    chosen = _chosen(where, panels, metrics)
-    best = _best(history, panels[0])
-    figure, axes = figure_with_panels(
+    chosen = _choose_panels(where, panels, metrics)
+    best = _find_best_step(history, panels[0])
+    figure, axes = make_panels(
         len(chosen), columns=COLUMNS, panel=(5.4, 4.4) if len(chosen) < 3 else (4.6, 4.2), dark=dark
     )
     with np.errstate(all="ignore"):
         for ax, panel in zip(axes, chosen, strict=True):
             first = panel is chosen[0]
-            _draw(ax, panel, most, best)
-            details = _details(history, panel) if first else []
-            heading = title if first else f"The {literal(panel.name)}"
-            dress_steps(ax, literal(heading, 60), details, literal(panel.name), most, lines=2)
+            _draw_panel(ax, panel, most, best)
+            details = _describe_run(history, panel) if first else []
+            heading = title if first else f"The {clean_name(panel.name)}"
+            style_step_axes(
+                ax, clean_name(heading, 60), details, clean_name(panel.name), most, lines=2
+            )
     return figure
 
 
-def _panels(where: str, history: Any) -> list[Panel]:
-    """What there is to show, the loss first. Raises `ArgumentError` where there is nothing."""
+def _build_panels(where: str, history: Any) -> list[Panel]:
+    """The panels of sequences, the loss first. Raises `ArgumentError` if there are none."""
     if hasattr(history, "losses"):
         return _of_history(history)
     given = history if isinstance(history, Mapping) else {"loss": history}
     curves = {
-        str(name): Curve.of(np.ravel(real_numbers(where, literal(name), values)))
+        str(name): Curve.of(np.ravel(as_real_numbers(where, clean_name(name), values)))
         for name, values in given.items()
     }
     names = [name for name in curves if _validates(name) not in curves]
     if not names or not any(len(curve.values) + curve.hidden for curve in curves.values()):
-        wrong, expected = "there is nothing to draw", "a history, losses, or sequences by name"
-        refuse(ArgumentError, where, wrong, expected=expected, given=f"{history!r:.60}")
-    return [Panel(name, _pair(name, curves)) for name in names]
+        raise ArgumentError(
+            f"{where}: history must be what fit returned, losses, or sequences by name, with a "
+            f"value to draw, got {history!r:.60}"
+        )
+    return [Panel(name, _pair_curves(name, curves)) for name in names]
 
 
 def _validates(name: str) -> str | None:
     """The figure of the training data that this one of validation data stands beside."""
-    return name.removeprefix(HELD_OUT) if name.startswith(HELD_OUT) else None
+    return name.removeprefix(VALIDATION_PREFIX) if name.startswith(VALIDATION_PREFIX) else None
 
 
-def _pair(name: str, curves: Mapping[str, Curve]) -> dict[str, Curve]:
+def _pair_curves(name: str, curves: Mapping[str, Curve]) -> dict[str, Curve]:
     """The curve of the training data and that of the validation data, where there is one."""
-    held_out = curves.get(HELD_OUT + name)
+    held_out = curves.get(VALIDATION_PREFIX + name)
     return {"training": curves[name]} | ({"validation": held_out} if held_out else {})
 
 
@@ -126,42 +130,46 @@ def _of_history(history: Any) -> list[Panel]:
     """The panels of what `fit` returned."""
     names = dict.fromkeys(name for figures in history.evaluations for name in figures)
     curves = {}
-    for name in names.keys() - KEPT_APART:
+    for name in names.keys() - NOT_METRICS:
         seen = [figures for figures in history.evaluations if name in figures]
         curves[name] = Curve.of([f[name] for f in seen], [f["step"] for f in seen])
     every = Curve.of(history.losses)
     means = curves.get("loss")
-    if means is not None and len(every.steps) > BATCHES * len(means.steps) > 1:
-        loss = Panel("loss", _pair("loss", curves), every)
+    if means is not None and len(every.steps) > MIN_LOSSES_PER_MEAN * len(means.steps) > 1:
+        loss = Panel("loss", _pair_curves("loss", curves), every)
     else:
-        loss = Panel("loss", _pair("loss", {**curves, "loss": every}))
+        loss = Panel("loss", _pair_curves("loss", {**curves, "loss": every}))
     panels = [loss]
     for name in names:
-        if name not in KEPT_APART | {"loss"} and not name.startswith(HELD_OUT):
-            panels.append(Panel(name, _pair(name, curves)))
+        if name not in NOT_METRICS | {"loss"} and not name.startswith(VALIDATION_PREFIX):
+            panels.append(Panel(name, _pair_curves(name, curves)))
     rates = np.asarray(history.learning_rates, np.float64)
     if len(rates) > 1 and np.ptp(rates) > 0:
         panels.append(Panel(RATE, {"": Curve.of(rates)}))
     return panels
 
 
-def _chosen(where: str, panels: Sequence[Panel], metrics: Sequence[str] | None) -> list[Panel]:
+def _choose_panels(
+    where: str, panels: Sequence[Panel], metrics: Sequence[str] | None
+) -> list[Panel]:
     """The loss, the metrics that are asked for, and the learning rate."""
     if metrics is None:
         rate = [panel for panel in panels[1:] if panel.name == RATE]
         others = [panel for panel in panels if panel.name != RATE]
-        return [*others[: MOST_PANELS - len(rate)], *rate]
+        return [*others[: MAX_PANELS - len(rate)], *rate]
     by_name = {panel.name: panel for panel in panels[1:]}
     asked = [metrics] if isinstance(metrics, str) else list(metrics)
     for name in asked:
         if name not in by_name:
-            wrong, expected = "no such metric in the history", ", ".join(by_name) or "none"
-            refuse(ArgumentError, where, wrong, expected=expected[:200], given=literal(name))
+            raise ArgumentError(
+                f"{where}: metrics must be names in the history ("
+                f"{', '.join(by_name)[:200] or 'it has none'}), got {clean_name(name)!r}"
+            )
     rate = [p for p in panels[1:] if p.name == RATE and p.name not in asked]
     return [panels[0], *(by_name[name] for name in asked), *rate]
 
 
-def _best(history: Any, loss: Panel) -> int | None:
+def _find_best_step(history: Any, loss: Panel) -> int | None:
     """The step whose weights are the best, where there is something to judge them by."""
     step = getattr(history, "best_step", None)
     held_out = loss.curves.get("validation")
@@ -170,11 +178,11 @@ def _best(history: Any, loss: Panel) -> int | None:
     return None if step is None else int(step)
 
 
-def _draw(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
+def _draw_panel(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
     """The curves, each with its name at its end, and the best step."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     drawn = [*panel.curves.values(), *([panel.behind] if panel.behind else [])]
-    scale(ax, drawn, most)
+    set_scales(ax, drawn, most)
     if panel.behind:
         faint = tuple(blend(colors.paper, colors.model, 0.35))
         ax.plot(*panel.behind[:2], color=faint, lw=0.8, zorder=1)
@@ -183,9 +191,9 @@ def _draw(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
         few = "o" if len(curve.steps) <= 30 else ""
         ax.plot(*curve[:2], color=color, lw=2.2, marker=few, ms=3.2, zorder=3)
     if len(panel.curves) > 1 or panel.behind:
-        _name_ends(ax, panel)
+        _label_ends(ax, panel)
     shown = panel.curves.get("validation", next(iter(panel.curves.values())))
-    tell_hidden(ax, sum(curve.hidden for curve in drawn), "value")
+    note_hidden(ax, sum(curve.hidden for curve in drawn), "value")
     if best is None:
         return
     ax.axvline(best, color=colors.rule, lw=0.8, zorder=0)
@@ -195,33 +203,33 @@ def _draw(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
         color = colors.other if "validation" in panel.curves else colors.model
         ax.plot(best, value, "o", color=color, mec=colors.ink, mew=1.2, ms=7, zorder=5)
         side = -1 if best > 0.55 * most else 1  # where there is room
-        text = f"{number_text(value)} at step {grouped(best)}"
+        text = f"{number_text(value)} at step {group_digits(best)}"
         text = f"best: {text}" if "loss" in panel.name else text
         write(ax, best, value, text, (7 * side, -9), ha="right" if side < 0 else "left", va="top")
 
 
-def _name_ends(ax: Axes, panel: Panel) -> None:
+def _label_ends(ax: Axes, panel: Panel) -> None:
     """Each curve's name at its right end, beside the panel, apart from each other."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     ends = {name: (c.steps[-1], c.values[-1]) for name, c in panel.curves.items() if len(c.steps)}
     low, high = ax.get_ylim()
     logarithmic = ax.get_yscale() == "log"
     size = math.log(high / low) if logarithmic else high - low
-    points_high = room(ax)[1] - 100
+    points_high = size_in_points(ax)[1] - 100
     points = [
         (math.log(value / low) if logarithmic else value - low) / size * points_high
         for _, value in ends.values()
     ]
-    places = apart(points, 13.0)
+    places = spread_out(points, 13.0)
     for (name, (step, value)), point, place in zip(ends.items(), points, places, strict=True):
         color = colors.other if name == "validation" else colors.model
         write(ax, step, value, name, (8, place - point), ha="left", va="center", color=color,
               in_layout=True, bbox=None, fontsize=SMALL, fontweight="bold")  # fmt: skip
 
 
-def _details(history: Any, panel: Panel) -> list[str]:
-    """How the training went, in two lines."""
+def _describe_run(history: Any, panel: Panel) -> list[str]:
+    """A summary of the training, in two lines."""
     if hasattr(history, "losses"):
-        return [ended(history), course(history)]
+        return [describe_end(history), describe_change(history)]
     values = panel.curves["training"].values
     return [f"loss {number_text(values[0])} → {number_text(values[-1])}"] if len(values) else []

@@ -15,18 +15,18 @@ from ...support.abstract_array import Array
 from ...support.text_format import number_text
 from ...train.model_copy import ModelCopy
 from ..style import (
-    colors_of,
-    drawable,
-    dress,
-    figure_with_panels,
-    limits,
-    literal,
-    tell_hidden,
+    clean_name,
+    get_colors,
+    is_drawable,
+    make_panels,
+    note_hidden,
+    pad_limits,
+    style_axes,
     write,
 )
-from .arguments import Loss, checked_history, checked_rows, loss_name, names_of
-from .frame_selection import Run
-from .loss_slice import Slice, entry_of
+from .arguments import Loss, check_history, check_names, check_rows, describe_loss
+from .frame_selection import HistoryLike
+from .loss_slice import LossSlice, parse_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 __all__ = ["loss_over_weight"]
 
 
-TANGENTS = 6  # slopes of the first steps
-VISIBLE = 0.035  # of the panel: a shorter step is a dot
+MAX_TANGENTS = 6  # slopes of the first steps
+MIN_VISIBLE = 0.035  # of the panel: a shorter step is a dot
 
 
 def loss_over_weight(
     model: Module,
     x: ArrayLike,
     y: ArrayLike,
-    history: Run,
+    history: HistoryLike,
     *,
     loss: Loss = losses.mse,
     weight: str | None = None,
@@ -51,7 +51,7 @@ def loss_over_weight(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss L(w) over one weight, the others held: the slopes, and the steps they lead to.
+    """Draw the loss L(w) over one weight, the others held, with slopes and the steps they cause.
 
     A negative slope sends w to the right, a positive one to the left, towards the minimum in
     either case; the words above the picture say on which side w began, and whether steps jump
@@ -81,22 +81,25 @@ def loss_over_weight(
     no step jumps over the minimum; bias held at 1
     """
     where = "loss_over_weight"
-    rows, target = checked_rows(where, model, x, y)
-    weights = checked_history(where, model, history)
-    entry = None if weight is None else entry_of(where, weights, weight)
-    names = [literal(name) for name in names_of(where, rows, x_name)]
+    rows, target = check_rows(where, model, x, y)
+    weights = check_history(where, model, history)
+    entry = None if weight is None else parse_entry(where, weights, weight)
+    names = [clean_name(name) for name in check_names(where, rows, x_name)]
     loss_at = ModelCopy(model, np.float64).on(rows, target, loss)
-    figure, (panel,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
+    figure, (panel,) = make_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
-        cut = Slice(history, loss_at, names, entry)
-        details = [*_sides(cut), f"{jumps(cut)}; {cut.held}" if cut.held else jumps(cut)]
-        draw_slice(panel, cut, loss_name(loss), w_label, details=details, tangents=TANGENTS)
+        cut = LossSlice(history, loss_at, names, entry)
+        details = [
+            *_describe_sides(cut),
+            f"{describe_jumps(cut)}; {cut.held}" if cut.held else describe_jumps(cut),
+        ]
+        draw_slice(panel, cut, describe_loss(loss), w_label, details=details, tangents=MAX_TANGENTS)
     return figure
 
 
 def draw_slice(
     ax: Axes,
-    cut: Slice,
+    cut: LossSlice,
     y_name: str,
     w_label: str | None = None,
     *,
@@ -108,36 +111,36 @@ def draw_slice(
 
     The details tell which way the slope at the start sent w, unless others are given.
     """
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     w, hill = cut.curve()
-    seen = drawable(w, hill)
+    seen = is_drawable(w, hill)
     ax.plot(w[seen], hill[seen], color=colors.truth, lw=1.4)
-    ax.set_xlim(limits(w[seen], margin=0.02))
-    ax.set_ylim(limits(hill[seen], margin=0.09))
+    ax.set_xlim(pad_limits(w[seen], margin=0.02))
+    ax.set_ylim(pad_limits(hill[seen], margin=0.09))
     steps, path, heights = cut.path()
-    here = drawable(path, heights)
+    here = is_drawable(path, heights)
     steps, path, heights = steps[here], path[here], heights[here]
     slope = cut.slope(path[0]) if len(path) else math.nan
     if len(path):
         overshoots = len(path) > 2 and (path[1] - path[0]) * (path[2] - path[1]) < 0
-        for i in _seen_apart(ax, path, heights)[:tangents]:
+        for i in _select_apart(ax, path, heights)[:tangents]:
             slope_here = cut.slope(path[i])
             if math.isfinite(slope_here):
                 label = not overshoots and (not i or abs(slope_here) > 0.4 * abs(slope))
                 length = 0.5 if i else 1.0
-                _tangent(ax, path[i], heights[i], slope_here, length=length, label=label)
+                _draw_tangent(ax, path[i], heights[i], slope_here, length=length, label=label)
         draw_path(ax, steps, path, heights)
     draw_end(ax, cut)
     if details is None:
-        details = [_direction(slope, path), cut.held]
-    x_name = literal(w_label or cut.name, 60)
-    dress(ax, title, details, x_name, y_name, lines=len(details))
-    tell_hidden(ax, int((~here).sum()), "step")
+        details = [_describe_direction(slope, path), cut.held]
+    x_name = clean_name(w_label or cut.name, 60)
+    style_axes(ax, title, details, x_name, y_name, lines=len(details))
+    note_hidden(ax, int((~here).sum()), "step")
 
 
-def draw_end(ax: Axes, cut: Slice) -> None:
+def draw_end(ax: Axes, cut: LossSlice) -> None:
     """The weight that descent left behind."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     if not (left <= cut.ends <= right and bottom <= cut.lowest <= top):
         return
@@ -151,7 +154,7 @@ def draw_end(ax: Axes, cut: Slice) -> None:
     write(ax, cut.ends, cut.lowest, text, (-9 * side, -8 + 5 * abs(side)), ha=ha, va="top")
 
 
-def _tangent(
+def _draw_tangent(
     ax: Axes, w: float, height: float, slope: float, *, length: float, label: bool
 ) -> None:
     """The slope where descent began, as a line and, where there is room, as a number."""
@@ -160,7 +163,7 @@ def _tangent(
     if slope:
         reach = min(reach, 0.22 * length * (top - bottom) / abs(slope))
     ends = np.array([w - reach, w + reach])
-    color = colors_of(ax).up if slope > 0 else colors_of(ax).down
+    color = get_colors(ax).up if slope > 0 else get_colors(ax).down
     ax.plot(ends, height + slope * (ends - w), color=color, lw=2.6, zorder=3)
     if label:
         inward = 1 if w < (left + right) / 2 else -1
@@ -169,11 +172,11 @@ def _tangent(
 
 
 def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
-    """Where descent went, (points,) across and up, in a panel whose limits are set.
+    """Draw a path, (points,) across and up, in a panel whose limits are set.
 
     Each single step that is long enough to be seen is an arrow; the first point is larger.
     """
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     round_dot: dict[str, Any] = {"color": colors.step, "mec": colors.paper}
     ax.plot(path, heights, "o", ms=4.5, mew=0.6, zorder=4, **round_dot)
     ax.plot(path[:1], heights[:1], "o", ms=8, mew=1.2, zorder=5, **round_dot)
@@ -181,7 +184,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
     for i in np.flatnonzero(np.diff(steps) == 1):
         across = abs(path[i + 1] - path[i]) / (right - left)
         up = abs(heights[i + 1] - heights[i]) / (top - bottom)
-        if math.hypot(across, up) < VISIBLE:
+        if math.hypot(across, up) < MIN_VISIBLE:
             continue
         arrow: Any = ax.annotate(
             "",
@@ -201,18 +204,18 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
         arrow.arrow_patch.set_clip_path(ax.patch)  # a step may leave the picture
 
 
-def _seen_apart(ax: Axes, path: Array, heights: Array) -> list[int]:
+def _select_apart(ax: Axes, path: Array, heights: Array) -> list[int]:
     """The points of the path, in order, that lie apart from all before."""
     size = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     places = np.column_stack([path, heights]) / size
     chosen: list[int] = []
     for i, place in enumerate(places):
-        if not chosen or np.hypot(*(places[chosen] - place).T).min() > 2 * VISIBLE:
+        if not chosen or np.hypot(*(places[chosen] - place).T).min() > 2 * MIN_VISIBLE:
             chosen.append(i)
     return chosen
 
 
-def _direction(slope: float, path: Array) -> str:
+def _describe_direction(slope: float, path: Array) -> str:
     """The lesson in words: which way the slope sends w."""
     if not math.isfinite(slope):
         return "the slope at the start is not finite"
@@ -222,7 +225,7 @@ def _direction(slope: float, path: Array) -> str:
     return f"{told}, so w moves {'right' if moved > 0 else 'left'}" if slope * moved < 0 else told
 
 
-def _sides(cut: Slice) -> list[str]:
+def _describe_sides(cut: LossSlice) -> list[str]:
     """On which side of the minimum w began, and which way the slope sent it."""
     _, path, _ = cut.path()
     lowest, start = cut.lowest_point(), float(path[0]) if len(path) else math.nan
@@ -231,11 +234,11 @@ def _sides(cut: Slice) -> list[str]:
         side = "left" if start < lowest else "right"
         there = abs(start - lowest) <= 1e-9 * abs(lowest)
         told += ", at the minimum" if there else f", {side} of the minimum {number_text(lowest)}"
-    return [told, _direction(cut.slope(start), path).replace("at the start", "there")]
+    return [told, _describe_direction(cut.slope(start), path).replace("at the start", "there")]
 
 
-def jumps(cut: Slice) -> str:
-    """Whether steps of descent jump over the minimum."""
+def describe_jumps(cut: LossSlice) -> str:
+    """A phrase for the steps that jump over the minimum."""
     steps, path, _ = cut.path()
     lowest = cut.lowest_point()
     if lowest is None:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import ArgumentError, bad_argument
+from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from ..style import DRAWABLE, grouped, literal
-from .frame_selection import Run, followed, kept, thin_path
+from ..style import DRAWABLE, clean_name, group_digits
+from .frame_selection import HistoryLike, count_in_sight, find_final_record, thin_path
 
 POINTS = 121  # at which a slice is computed
 
@@ -24,10 +24,10 @@ def sample_loss(loss: Callable[[float], float], center: float, reach: float) -> 
     return w, np.array([loss(float(one)) for one in w])
 
 
-class Entry(NamedTuple):
+class ParameterEntry(NamedTuple):
     """An entry of a parameter.
 
-    >>> print(Entry("layers.0.weight", (1, 2)))
+    >>> print(ParameterEntry("layers.0.weight", (1, 2)))
     layers.0.weight[1, 2]
     """
 
@@ -48,46 +48,47 @@ class Entry(NamedTuple):
         return {**weights, self.parameter: parameter}
 
 
-def entry_of(where: str, weights: Mapping[str, Array], text: str) -> Entry:
+def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> ParameterEntry:
     """The entry that is named, as `str(entry)` names it; a parameter of one number needs no place.
 
-    `weights` are the history's, (records, *shape). Raises `ArgumentError` for what is no entry.
+    `weights` are the history's, (records, *shape). Raises `ArgumentError` for anything else.
 
     >>> weights = {"weight": np.zeros((5, 2, 1)), "bias": np.zeros((5, 1))}
-    >>> entry_of("a picture", weights, "weight[1, 0]"), entry_of("a picture", weights, "bias")
-    (Entry(parameter='weight', place=(1, 0)), Entry(parameter='bias', place=(0,)))
+    >>> parse_entry("a picture", weights, "weight[1, 0]"), parse_entry("a picture", weights, "bias")
+    (ParameterEntry(parameter='weight', place=(1, 0)), ParameterEntry(parameter='bias', place=(0,)))
     """
     found = re.fullmatch(r"(.*?)(?:\[([\d\s,]*)\])?", str(text), re.DOTALL)
     name, inner = found.groups() if found else (str(text), None)
     if name in weights:
         shape = weights[name].shape[1:]
         if inner is None and weights[name][:1].size == 1:
-            return Entry(name, (0,) * len(shape))
+            return ParameterEntry(name, (0,) * len(shape))
         place = tuple(int(i) for i in re.findall(r"\d+", inner or ""))
         if len(place) == len(shape) and all(i < n for i, n in zip(place, shape, strict=True)):
-            return Entry(name, place)
-    shapes = [f"{literal(name, 60)} {array.shape[1:]}" for name, array in weights.items()]
-    wrong = f"{literal(text, 60)!r} is no single weight of the model"
-    expected = "an entry such as 'weight[0, 0]' of " + ", ".join(shapes[:8])
-    raise ArgumentError(bad_argument(where, wrong, expected=expected, given=literal(text, 60)))
+            return ParameterEntry(name, place)
+    shapes = [f"{clean_name(name, 60)} {array.shape[1:]}" for name, array in weights.items()]
+    raise ArgumentError(
+        f"{where}: weight must be a single entry such as 'weight[0, 0]' of "
+        f"{', '.join(shapes[:8])}, got {clean_name(text, 60)!r}"
+    )
 
 
-def furthest(weights: Mapping[str, Array]) -> Entry:
+def find_furthest_entry(weights: Mapping[str, Array]) -> ParameterEntry:
     """The entry that moved furthest from its start: of matrices, else of what there is."""
     matrices = {name: w for name, w in weights.items() if w.ndim > 2 and w.size}
     best = -1.0
-    found = Entry("", ())
+    found = ParameterEntry("", ())
     for name, records in (matrices or weights).items():
         moved = np.abs(records.astype(np.float64) - records[0]).max(axis=0, initial=0.0)
         moved = np.where(np.isfinite(moved), moved, DRAWABLE)
         if moved.size and moved.max() > best:
             best = float(moved.max())
             place = np.unravel_index(int(moved.argmax()), moved.shape)
-            found = Entry(name, tuple(int(i) for i in place))
+            found = ParameterEntry(name, tuple(int(i) for i in place))
     return found
 
 
-def label(entry: Entry, at: Mapping[str, Array], names: Sequence[str]) -> str:
+def label_entry(entry: ParameterEntry, at: Mapping[str, Array], names: Sequence[str]) -> str:
     """The weight by what it multiplies, or by its place in the network."""
     matrices = [name for name, array in at.items() if array.ndim > 1]
     shape = at[entry.parameter].shape
@@ -96,8 +97,10 @@ def label(entry: Entry, at: Mapping[str, Array], names: Sequence[str]) -> str:
     return f"w = {entry}"
 
 
-def held(at: Mapping[str, Array], shown: Sequence[Entry], step: int | None) -> str:
-    """Where the weights that are not shown are held, in words: at the end, or as at a step."""
+def describe_held(
+    at: Mapping[str, Array], shown: Sequence[ParameterEntry], step: int | None
+) -> str:
+    """A phrase for where the other weights are held: at the end, or as at a step."""
     others = sum(array.size for array in at.values()) - len(shown)
     where = "where they ended" if step is None else f"as at step {step}"
     if not others:
@@ -108,17 +111,17 @@ def held(at: Mapping[str, Array], shown: Sequence[Entry], step: int | None) -> s
         number = number_text(float(array.reshape(())))
         return f"{name} held at {number}" + ("" if step is None else f", as at step {step}")
     plural = "weights" if others > 1 else "weight"
-    return f"the other {grouped(others)} {plural} held {where if others > 1 else 'still'}"
+    return f"the other {group_digits(others)} {plural} held {where if others > 1 else 'still'}"
 
 
-class Slice:
+class LossSlice:
     """The loss over one weight with the others held, and the path that descent took.
 
     The weight is `entry`, or the one that moved furthest; the others are held where they ended,
     or as in `at`.
 
     - `name`: of the weight, for its axis
-    - `held`: where the other weights are held, in words
+    - `describe_held`: where the other weights are held, in words
     - `ends`, `lowest`: the weight that descent left behind, and the loss there
     - `kept_early`: whether those are not the weights of the last step
     - `bottom`: the weight at the bottom of the valley, where one is near
@@ -128,16 +131,16 @@ class Slice:
 
     def __init__(
         self,
-        history: Run,
+        history: HistoryLike,
         loss_at: Callable[[Mapping[str, Array]], float],
         names: Sequence[str],
-        entry: Entry | None = None,
+        entry: ParameterEntry | None = None,
         at: Mapping[str, Array] | None = None,
     ) -> None:
         self._loss_at = loss_at
-        last = kept(history)
+        last = find_final_record(history)
         self._at = at or {name: records[last] for name, records in history.weights.items()}
-        self._entry = entry or furthest(history.weights)
+        self._entry = entry or find_furthest_entry(history.weights)
         self._track = self._entry.track(history.weights)
         self._steps = np.asarray(history.weight_steps)
         self.ends = float(self._track[last])
@@ -146,8 +149,8 @@ class Slice:
         self.center = self.ends if self.bottom is None else self.bottom
         self.kept_early = last != len(self._track) - 1
         step = history.weight_steps[last] if self.kept_early else None
-        self.held = held(self._at, [self._entry], step)
-        self.name = label(self._entry, self._at, names)
+        self.held = describe_held(self._at, [self._entry], step)
+        self.name = label_entry(self._entry, self._at, names)
 
     def loss(self, w: float) -> float:
         """The loss with this weight at w and the others where they are held."""
@@ -171,7 +174,7 @@ class Slice:
         self.center, self.reach = center, reach
 
     def path(self) -> tuple[Array, Array, Array]:
-        """Where descent took w: the steps (the first ones all), w there, the slice's loss there."""
+        """The path of w: the steps (the first ones all), w there, the slice's loss there."""
         track = self._followed()
         outside = np.abs(track - self.center) > (1 + 1e-9) * self.reach
         track = track[: int(outside.argmax()) + 1] if outside.any() else track
@@ -188,7 +191,7 @@ class Slice:
     def _followed(self) -> Array:
         """The path up to where it leaves the picture for good, two steps at least."""
         away = np.abs(self._track - self.ends)
-        return self._track[: followed(away, abs(float(self._track[0])))]
+        return self._track[: count_in_sight(away, abs(float(self._track[0])))]
 
     def _window(self) -> tuple[float | None, float]:
         """The bottom of the valley where it is near, and half the width, which shows the path.

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from ..style import DRAWABLE, SMALL, blend, colors_of, plain, tell_hidden, write
-from .frame_selection import followed, thin_path
+from ..style import DRAWABLE, SMALL, blend, get_colors, note_hidden, show_literally, write
+from .frame_selection import count_in_sight, thin_path
 from .loss_curve import draw_path
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 Height = Callable[[float, float], float]
 
-NEAR = 0.03  # of the picture: nearer points share a label
-LEVELS = 13
-EXACT = 1e-6  # of the loss: how near a parabola's value it must be to count as one
-FLAT = 1e-12  # of the largest curvature: below, a direction counts as flat
+NEARBY = 0.03  # of the picture: nearer points share a label
+MAX_LEVELS = 13
+QUADRATIC_TOLERANCE = 1e-6  # of the loss: how near a parabola's value it must be to count as one
+FLAT_TOLERANCE = 1e-12  # of the largest curvature: below, a direction counts as flat
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def principal_directions(away: Array) -> tuple[Array, Array]:
     return directions, lengths
 
 
-def bowl_of(height: Height, center: Array, scale: Array, *, again: bool = True) -> Bowl | None:
+def fit_bowl(height: Height, center: Array, scale: Array, *, again: bool = True) -> Bowl | None:
     """The quadratic that the loss is, or None where it is none.
 
     Nine losses around the center, `scale` (2,) apart, give H, the slope and the check: the loss
@@ -89,28 +89,28 @@ def bowl_of(height: Height, center: Array, scale: Array, *, again: bool = True) 
     ratio = math.sqrt(bends[0] / bends[1]) if min(bends) > 0 else 1.0
     if again and not 0.1 < ratio < 10:  # step as far in either as changes the loss alike
         alike = scale * np.array([1, ratio]) if ratio > 1 else scale * np.array([1 / ratio, 1])
-        return bowl_of(height, center, alike, again=False)
+        return fit_bowl(height, center, alike, again=False)
     mixed = (at[1, 1] + at[-1, -1] - at[1, -1] - at[-1, 1]) / 4
     hessian = np.array([[bends[0], mixed], [mixed, bends[1]]])  # in units of the scale
     slope = np.array([at[1, 0] - at[-1, 0], at[0, 1] - at[0, -1]]) / 2
     large, small = np.linalg.eigvalsh(hessian)[::-1]
     flat = 1e-13 * max(map(abs, at.values()))  # what rounding makes of nothing
-    if large <= flat or small < -max(FLAT * large, 8 * flat):
+    if large <= flat or small < -max(FLAT_TOLERANCE * large, 8 * flat):
         return None
-    single = small > max(FLAT * large, flat)
+    single = small > max(FLAT_TOLERANCE * large, flat)
     with np.errstate(all="ignore"):
-        step = -np.linalg.pinv(hessian, rcond=FLAT, hermitian=True) @ slope
+        step = -np.linalg.pinv(hessian, rcond=FLAT_TOLERANCE, hermitian=True) @ slope
     bottom = center + step * scale
     lowest = height(float(bottom[0]), float(bottom[1]))
     bowl = Bowl(hessian / np.outer(scale, scale), bottom, lowest, bool(single))
     for i, j in ((2.0, 1.0), (-1.5, 2.0), (0.5, -2.5), (-2.0, -0.7)):
         told, seen = float(bowl(a + i * h, b + j * k)), height(a + i * h, b + j * k)
-        if not abs(told - seen) <= EXACT * max(abs(seen), abs(at[0, 0])):
+        if not abs(told - seen) <= QUADRATIC_TOLERANCE * max(abs(seen), abs(at[0, 0])):
             return None
     return bowl
 
 
-def levels_of(heights: Array) -> Array:
+def choose_levels(heights: Array) -> Array:
     """Losses at which to draw contours: evenly spaced rings for a bowl, in round numbers.
 
     The k-th is the quantile (k/n)² of the losses: the area within a level of a bowl grows as the
@@ -119,24 +119,24 @@ def levels_of(heights: Array) -> Array:
     finite = heights[np.abs(heights) < DRAWABLE]
     if not finite.size or np.ptp(finite) <= 1e-12 * np.abs(finite).max():
         return np.zeros(0)
-    levels = np.quantile(finite, np.linspace(0, 1, LEVELS + 1) ** 2)[1:-1]
+    levels = np.quantile(finite, np.linspace(0, 1, MAX_LEVELS + 1) ** 2)[1:-1]
     gaps = np.diff(levels, prepend=finite.min())
     gaps[gaps <= 0] = gaps.max()
     digits = 1 - np.floor(np.log10(gaps)).astype(int)
     return np.unique(
-        [float(f"{x:.{max(d + _size(x), 1)}e}") for x, d in zip(levels, digits, strict=True)]
+        [float(f"{x:.{max(d + _exponent(x), 1)}e}") for x, d in zip(levels, digits, strict=True)]
     )
 
 
-def _size(number: float) -> int:
+def _exponent(number: float) -> int:
     """The power of ten of a number's first digit."""
     return math.floor(math.log10(abs(number))) if number else 0
 
 
 def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
     """Contours of the loss over a (columns,) and b (rows,): the higher the darker, with numbers."""
-    colors = colors_of(ax)
-    levels = levels_of(heights)
+    colors = get_colors(ax)
+    levels = choose_levels(heights)
     ax.set_box_aspect(1)
     ax.set_xlim(a[0], a[-1])
     ax.set_ylim(b[0], b[-1])
@@ -146,22 +146,22 @@ def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
     fills = blend(colors.paper, colors.truth, 0.02 + 0.16 * steps)
     shown = np.where(np.abs(heights) < DRAWABLE, heights, np.nan)
     bounds = [-np.inf, *levels, np.inf]
-    ax.contourf(a, b, _masked(shown), levels=bounds, colors=list(map(tuple, fills)))
+    ax.contourf(a, b, _mask_invalid(shown), levels=bounds, colors=list(map(tuple, fills)))
     lines = ax.contour(
-        a, b, _masked(shown), levels=levels, linewidths=0.7,
+        a, b, _mask_invalid(shown), levels=levels, linewidths=0.7,
         colors=[tuple(blend(colors.paper, colors.truth, 0.5))],
     )  # fmt: skip
     numbers = ax.clabel(
         lines, levels[2::3], fmt=number_text, fontsize=SMALL - 1.5, colors=colors.ink, zorder=2
     )
-    plain(*numbers)
+    show_literally(*numbers)
 
 
-def _masked(heights: Array) -> Any:
+def _mask_invalid(heights: Array) -> Any:
     return np.ma.masked_invalid(heights)
 
 
-class Course:
+class DescentPath:
     """The points of a path that are shown, (points, 2), and the steps that they are.
 
     - `ends`: where descent ended, or the kept record of a divergence; `called`: which it is,
@@ -175,7 +175,7 @@ class Course:
         self.called = "kept" if last < len(path) - 1 else "end" if last else ""
         distances = np.hypot(*(path - self.ends).T)
         near = float(np.hypot(*path[0]))
-        shown = path[: followed(distances, near)]
+        shown = path[: count_in_sight(distances, near)]
         self.hidden = int((~(np.abs(path) < DRAWABLE).all(axis=1)).sum())
         chosen = np.flatnonzero((np.abs(shown) < DRAWABLE).all(axis=1))
         chosen = chosen[thin_path(len(chosen))]
@@ -183,27 +183,29 @@ class Course:
         self.steps = np.asarray(steps)[chosen]
 
 
-def draw_route(ax: Axes, course: Course) -> None:
+def draw_descent_path(ax: Axes, course: DescentPath) -> None:
     """The path with its arrows, its start, and where it ended."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     ax.plot(*course.points.T, color=colors.step, lw=1.0, alpha=0.6, zorder=3)
     draw_path(ax, course.steps, *course.points.T)
     ax.plot(*course.ends, "o", color=colors.model, ms=8, mec=colors.paper, mew=1.2, zorder=6)
     started = course.points[0] if len(course.points) else course.ends
-    together = _apart(ax, started, course.ends) < NEAR
+    together = _distance_in_panels(ax, started, course.ends) < NEARBY
     if course.called:
         first = f"start, {course.called}" if together else "start"
-        _name(ax, started, first, course.points)
-    if not together and (course.lowest is None or _apart(ax, course.lowest, course.ends) > NEAR):
+        _write_name(ax, started, first, course.points)
+    if not together and (
+        course.lowest is None or _distance_in_panels(ax, course.lowest, course.ends) > NEARBY
+    ):
         above = course.lowest is None or course.ends[1] >= course.lowest[1]
-        _name(ax, course.ends, course.called, course.points, 1 if above else -1)
-    tell_hidden(ax, course.hidden, "step")
+        _write_name(ax, course.ends, course.called, course.points, 1 if above else -1)
+    note_hidden(ax, course.hidden, "step")
 
 
-def mark_lowest(ax: Axes, course: Course, place: Array, told: str) -> None:
+def mark_lowest(ax: Axes, course: DescentPath, place: Array, told: str) -> None:
     """A cross at the lowest place, and what it is, where neither edge nor path is in the way."""
     course.lowest = place
-    ax.plot(*place, "+", color=colors_of(ax).ink, ms=13, mew=1.6, zorder=7)
+    ax.plot(*place, "+", color=get_colors(ax).ink, ms=13, mew=1.6, zorder=7)
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     across, up = (place[0] - left) / (right - left), (place[1] - low) / (high - low)
     x = -9 if across > 0.6 else 9
@@ -212,22 +214,22 @@ def mark_lowest(ax: Axes, course: Course, place: Array, told: str) -> None:
     write(ax, place[0], place[1], told, (x, y), ha=side, va=end)
 
 
-def lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:
-    """The lowest place of a map and its height, unless it lies at the edge or is no number."""
+def find_lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:
+    """The lowest place of a map and its height, unless it is at the edge or isn't finite."""
     finite = np.where(np.isfinite(heights), heights, np.inf)
     j, i = np.unravel_index(int(np.argmin(finite)), heights.shape)
     inside = 0 < i < len(a) - 1 and 0 < j < len(b) - 1 and finite[j, i] < np.inf
     return (np.array([a[i], b[j]]), float(heights[j, i])) if inside else None
 
 
-def _name(ax: Axes, place: Array, name: str, path: Array, up: int = 0) -> None:
+def _write_name(ax: Axes, place: Array, name: str, path: Array, up: int = 0) -> None:
     """A name at a place, on the side where most of the path is not; above (1) or below it (-1)."""
     left = not len(path) or path[:, 0].mean() >= place[0]
     side, end = "right" if left else "left", {1: "bottom", 0: "center", -1: "top"}[up]
     write(ax, place[0], place[1], name, (-9 if left else 9, 7 * up), ha=side, va=end)
 
 
-def _apart(ax: Axes, one: Array, other: Array) -> float:
-    """How far two places are apart, in widths of the panel."""
+def _distance_in_panels(ax: Axes, one: Array, other: Array) -> float:
+    """The distance between two places, in widths of the panel."""
     size = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     return math.hypot(*((one - other) / size))

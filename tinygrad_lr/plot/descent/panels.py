@@ -11,13 +11,21 @@ import numpy as np
 from ...linear import Line
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from ..style import colors_of, drawable, dress, key, limits, literal, tell_hidden
+from ..style import (
+    clean_name,
+    draw_key,
+    get_colors,
+    is_drawable,
+    note_hidden,
+    pad_limits,
+    style_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_curve(
+def draw_model(
     ax: Axes,
     x: Array,
     y: Array,
@@ -27,40 +35,40 @@ def draw_curve(
     y_name: str,
 ) -> None:
     """The points, what was learnt as a bold line or curve, the closed form as a thin one."""
-    colors = colors_of(ax)
-    flat, y_name = x.reshape(len(y)), literal(y_name)
+    colors = get_colors(ax)
+    flat, y_name = x.reshape(len(y)), clean_name(y_name)
     seen = draw_points(ax, flat, y)
 
-    low, high = limits(flat[seen], margin=0.0)
+    low, high = pad_limits(flat[seen], margin=0.0)
     across = np.linspace(low, high, 301)
     learnt = predict(across.reshape(-1, *x.shape[1:]))
-    shown = drawable(learnt)
+    shown = is_drawable(learnt)
     (bold,) = ax.plot(
         across[shown], learnt[shown], color=colors.model, lw=3.2, solid_capstyle="round"
     )
-    entries = [(bold, f"learnt: {equation(across, learnt, x_name, y_name)}")]
+    entries = [(bold, f"learnt: {format_equation(across, learnt, x_name, y_name)}")]
     if closed_form is not None:
-        exact = np.asarray(closed_form.predict(across.reshape(-1, *_columns(closed_form))))
-        thin = draw_exact(ax, across, exact)
-        text = equation(across, exact, x_name, y_name)
+        exact = np.asarray(closed_form.predict(across.reshape(-1, *_row_shape(closed_form))))
+        thin = draw_closed_form(ax, across, exact)
+        text = format_equation(across, exact, x_name, y_name)
         entries.append((thin, f"closed form: {text}"))
-    dress(ax, "The data and the model", [], x_name, y_name)
-    key(ax, entries)
-    tell_hidden(ax, len(y) - int(seen.sum()), "row")
+    style_axes(ax, "The data and the model", [], x_name, y_name)
+    draw_key(ax, entries)
+    note_hidden(ax, len(y) - int(seen.sum()), "row")
 
 
 def draw_points(ax: Axes, x: Array, y: Array) -> Array:
     """The rows that can be drawn, and the limits of the panel around them; which rows those are."""
-    seen = drawable(x, y)
-    ax.set_xlim(limits(x[seen]))
-    ax.set_ylim(limits(y[seen], margin=0.08))
-    _scatter(ax, x[seen], y[seen], colors_of(ax).truth)
+    seen = is_drawable(x, y)
+    ax.set_xlim(pad_limits(x[seen]))
+    ax.set_ylim(pad_limits(y[seen], margin=0.08))
+    _scatter(ax, x[seen], y[seen], get_colors(ax).truth)
     return seen
 
 
-def draw_exact(ax: Axes, x: Array, exact: Array) -> Any:
+def draw_closed_form(ax: Axes, x: Array, exact: Array) -> Any:
     """The closed form as a thin line, edged so that it shows on the bold one."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     ax.plot(x, exact, color=colors.paper, lw=1.6, zorder=4.5)
     return ax.plot(x, exact, color=colors.truth, lw=1.0, zorder=5)[0]
 
@@ -74,25 +82,25 @@ def draw_predictions(
     y_name: str,
 ) -> None:
     """Predicted against observed: all points would lie on the diagonal if nothing were left."""
-    colors = colors_of(ax)
-    learnt, y_name = predict(x), literal(y_name)
-    seen = drawable(learnt, y)
-    both = limits(y[seen], learnt[seen])
+    colors = get_colors(ax)
+    learnt, y_name = predict(x), clean_name(y_name)
+    seen = is_drawable(learnt, y)
+    both = pad_limits(y[seen], learnt[seen])
     ax.set_xlim(both)
     ax.set_ylim(both)
     ax.set_aspect("equal", adjustable="box")
     points = _scatter(ax, y[seen], learnt[seen], colors.model)
     (diagonal,) = ax.plot(both, both, color=colors.truth, lw=1.0)
-    explained = _explained(y[seen], learnt[seen])
+    explained = _r_squared(y[seen], learnt[seen])
     told = f"one row each; R² = {number_text(explained)}"
     if closed_form is not None:
         told += f" (closed form: {number_text(closed_form.r_squared)})"
-    dress(ax, "Predicted against observed", [], f"{y_name}, observed", f"{y_name}, predicted")
-    key(ax, [(points, told), (diagonal, "predicted = observed")])
-    tell_hidden(ax, len(y) - int(seen.sum()), "row")
+    style_axes(ax, "Predicted against observed", [], f"{y_name}, observed", f"{y_name}, predicted")
+    draw_key(ax, [(points, told), (diagonal, "predicted = observed")])
+    note_hidden(ax, len(y) - int(seen.sum()), "row")
 
 
-def _columns(line: Line) -> tuple[int, ...]:
+def _row_shape(line: Line) -> tuple[int, ...]:
     """The shape of a row: () for a line of one feature that was given as (n,)."""
     return () if isinstance(line.slope, float) else (len(line.slope),)
 
@@ -107,7 +115,7 @@ def _scatter(ax: Axes, x: Array, y: Array, color: str) -> Any:
     )
 
 
-def equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
+def format_equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
     """The equation of a line with its numbers; a curve is only called one."""
     slope = (y[-1] - y[0]) / (x[-1] - x[0])
     intercept = y[0] - slope * x[0]
@@ -115,10 +123,12 @@ def equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
     if not np.abs(y - (intercept + slope * x)).max() <= 1e-5 * max(np.ptp(y), 1e-9 * abs(y).max()):
         return "a curve"
     sign = "−" if intercept < 0 else "+"
-    return f"ŷ = {number_text(slope)} · {literal(x_name, 18)} {sign} {number_text(abs(intercept))}"
+    return (
+        f"ŷ = {number_text(slope)} · {clean_name(x_name, 18)} {sign} {number_text(abs(intercept))}"
+    )
 
 
-def _explained(y: Array, learnt: Array) -> float:
+def _r_squared(y: Array, learnt: Array) -> float:
     """R², the share of the variation in y that the predictions explain."""
     total = np.sum((y - y.mean()) ** 2) if len(y) else 0.0
     return float(1 - np.sum((y - learnt) ** 2) / total) if total > 0 else math.nan

@@ -10,17 +10,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ... import losses
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.text_format import number_text
 from ...train.learning_rate_trials import measure_rate_limit
 from ...train.model_copy import ModelCopy
-from ..style import apart, blank_figure, colors_of, drawable, dress, limits, literal, room, write
-from .arguments import Loss, checked_history, checked_rows, loss_name, names_of
-from .curves import Curve, course, draw_curve_of, dress_steps, ended, scale
-from .frame_selection import Run, kept, record
-from .loss_curve import draw_slice, jumps
-from .loss_slice import Slice, entry_of, furthest
+from ..style import (
+    clean_name,
+    get_colors,
+    is_drawable,
+    make_figure,
+    pad_limits,
+    size_in_points,
+    spread_out,
+    style_axes,
+    write,
+)
+from .arguments import Loss, check_history, check_names, check_rows, describe_loss
+from .curves import Curve, describe_change, describe_end, draw_curve, set_scales, style_step_axes
+from .frame_selection import HistoryLike, find_final_record, weights_at
+from .loss_curve import describe_jumps, draw_slice
+from .loss_slice import LossSlice, find_furthest_entry, parse_entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,16 +39,16 @@ if TYPE_CHECKING:
 __all__ = ["learning_rates"]
 
 
-MOST_RUNS = 6
-WIDER = 1.5  # than the best descent needs it, so that one sees others leave
-DONE = 0.01  # of the way: so near the least loss, a descent has arrived
+MAX_RUNS = 6
+MAX_WIDENING = 1.5  # than the best descent needs it, so that one sees others leave
+ARRIVED_SHARE = 0.01  # of the way: so near the least loss, a descent has arrived
 
 
 def learning_rates(
     model: Module,
     x: ArrayLike,
     y: ArrayLike,
-    histories: Sequence[Run],
+    histories: Sequence[HistoryLike],
     *,
     loss: Loss = losses.mse,
     weight: str | None = None,
@@ -46,7 +56,7 @@ def learning_rates(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Descents with several learning rates, side by side on one scale, and where the limit lies.
+    """Draw descents with several learning rates side by side on one scale, and the stable limit.
 
     A column for each: the hill over one weight with the steps that were taken, the loss by step,
     and why the descent stopped. Below them the learning rates on one axis with the stable limit
@@ -77,54 +87,58 @@ def learning_rates(
     ['Too small: 0.01', 'Right: 0.3', 'Too large: 1.1']
     """
     where = "learning_rates"
-    rows, target = checked_rows(where, model, x, y)
+    rows, target = check_rows(where, model, x, y)
     runs: list[Any] = list(histories) if isinstance(histories, Iterable) else [None]
     if not all(hasattr(run, "learning_rate") for run in runs):
-        wrong, cure = "these are no histories", "fit once for each learning rate"
-        expected, given = "a list of what fit returned", f"{histories!r:.60}"
-        refuse(ArgumentError, where, wrong, expected=expected, given=given, cure=cure)
+        raise ArgumentError(
+            f"{where}: histories must be a list of what fit returned, got {histories!r:.60}; "
+            "fit once for each learning rate"
+        )
     runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
-    if not 0 < len(runs) <= MOST_RUNS:
-        wrong, expected = "histories are too many or none", f"1 to {MOST_RUNS}"
-        refuse(ArgumentError, where, wrong, expected=expected, given=len(runs))
+    if not 0 < len(runs) <= MAX_RUNS:
+        raise ArgumentError(f"{where}: histories must be 1 to {MAX_RUNS}, got {len(runs)}")
     for run in runs:
-        checked_history(where, model, run)
-    first = min(range(len(runs)), key=lambda i: (_end(runs[i]), runs[i].steps))
+        check_history(where, model, run)
+    first = min(range(len(runs)), key=lambda i: (_final_loss(runs[i]), runs[i].steps))
     best = runs[first]
-    entry = furthest(best.weights) if weight is None else entry_of(where, best.weights, weight)
-    names = [literal(name) for name in names_of(where, rows, x_name)]
+    entry = (
+        find_furthest_entry(best.weights)
+        if weight is None
+        else parse_entry(where, best.weights, weight)
+    )
+    names = [clean_name(name) for name in check_names(where, rows, x_name)]
     twin = ModelCopy(model, np.float64)
     loss_at = twin.on(rows, target, loss)
-    bottom = record(best.weights, kept(best))
-    figure = blank_figure(max(3.9 * len(runs), 6.0), 8.6, dark=dark)
+    bottom = weights_at(best.weights, find_final_record(best))
+    figure = make_figure(max(3.9 * len(runs), 6.0), 8.6, dark=dark)
     grid = figure.add_gridspec(3, len(runs), height_ratios=[1.0, 0.75, 0.2])
     hills, courses = ([figure.add_subplot(grid[i, j]) for j in range(len(runs))] for i in (0, 1))
     strip = figure.add_subplot(grid[2, :])
     with np.errstate(all="ignore"):
         found = measure_rate_limit(twin.put(bottom).model, loss, loss_at.x, loss_at.y)
         limit = math.nan if found is None else found
-        verdicts = [_verdict(run, best, limit) for run in runs]
-        cuts = [Slice(run, loss_at, names, entry, at=bottom) for run in runs]
-        _draw_hills(hills, cuts, cuts[first], runs, verdicts, loss_name(loss), w_label)
-        _draw_losses(courses, runs, loss_name(loss))
+        verdicts = [_judge(run, best, limit) for run in runs]
+        cuts = [LossSlice(run, loss_at, names, entry, at=bottom) for run in runs]
+        _draw_hills(hills, cuts, cuts[first], runs, verdicts, describe_loss(loss), w_label)
+        _draw_losses(courses, runs, describe_loss(loss))
         _draw_axis(strip, runs, verdicts, limit)
     return figure
 
 
-def _end(run: Run) -> float:
+def _final_loss(run: HistoryLike) -> float:
     """The loss at the end, inf where it left the numbers or the descent diverged."""
     loss = run.losses[-1] if run.losses else math.nan
     return loss if math.isfinite(loss) and run.reason != "diverged" else math.inf
 
 
-def _verdict(run: Run, best: Run, limit: float) -> str:
-    """What a learning rate turned out to be: too small, right, or too large."""
+def _judge(run: HistoryLike, best: HistoryLike, limit: float) -> str:
+    """Judge a learning rate by its descent: too small, right, or too large."""
     if not run.steps:
         return "No step"
     if run.reason == "diverged":
         return "Too large"
-    first, least = (best.losses[0], _end(best)) if best.losses else (0.0, 0.0)
-    arrived = _end(run) - least <= DONE * (first - least)
+    first, least = (best.losses[0], _final_loss(best)) if best.losses else (0.0, 0.0)
+    arrived = _final_loss(run) - least <= ARRIVED_SHARE * (first - least)
     if arrived:
         return "Right"
     return "Too large" if run.learning_rate > limit / 2 else "Too small"
@@ -132,45 +146,47 @@ def _verdict(run: Run, best: Run, limit: float) -> str:
 
 def _draw_hills(
     panels: Sequence[Axes],
-    cuts: Sequence[Slice],
-    first: Slice,
-    runs: Sequence[Run],
+    cuts: Sequence[LossSlice],
+    first: LossSlice,
+    runs: Sequence[HistoryLike],
     verdicts: Sequence[str],
     y_name: str,
     w_label: str | None,
 ) -> None:
     """The hill with each descent's steps, on one scale: that of the first, or wider."""
-    widest = min(max(cut.reach for cut in cuts), WIDER * first.reach)
+    widest = min(max(cut.reach for cut in cuts), MAX_WIDENING * first.reach)
     for ax, cut, run, verdict in zip(panels, cuts, runs, verdicts, strict=True):
         cut.show(first.center, widest)
         title = f"{verdict}: {number_text(run.learning_rate)}"
-        draw_slice(ax, cut, y_name, w_label, title=title, details=[ended(run), jumps(cut)])
-    _share(panels)
+        draw_slice(
+            ax, cut, y_name, w_label, title=title, details=[describe_end(run), describe_jumps(cut)]
+        )
+    _share_scale(panels)
 
 
-def _draw_losses(panels: Sequence[Axes], runs: Sequence[Run], y_name: str) -> None:
+def _draw_losses(panels: Sequence[Axes], runs: Sequence[HistoryLike], y_name: str) -> None:
     """The loss of each descent by step, all on one scale."""
     curves = [Curve.of(run.losses) for run in runs]
     steady = [c for c, run in zip(curves, runs, strict=True) if run.reason != "diverged"]
     highest = max((c.values.max(initial=-math.inf) for c in steady or curves), default=math.inf)
     lowest = min((c.values.min(initial=math.inf) for c in curves), default=-math.inf)
-    shown = [_below(c, highest + 1.5 * abs(highest - lowest)) for c in curves]
+    shown = [_cut_above(c, highest + 1.5 * abs(highest - lowest)) for c in curves]
     most = max(run.steps for run in runs)
     for ax, curve, run in zip(panels, curves, runs, strict=True):
-        scale(ax, shown, most)
-        draw_curve_of(ax, curve)
-        dress_steps(ax, course(run).capitalize(), [], y_name, most, lines=0)
-    _share(panels)
+        set_scales(ax, shown, most)
+        draw_curve(ax, curve)
+        style_step_axes(ax, describe_change(run).capitalize(), [], y_name, most, lines=0)
+    _share_scale(panels)
 
 
-def _below(curve: Curve, most: float) -> Curve:
+def _cut_above(curve: Curve, most: float) -> Curve:
     """The curve up to where it first rises higher."""
     beyond = curve.values > most
     end = int(beyond.argmax()) if beyond.any() else len(beyond)
     return Curve(curve.steps[:end], curve.values[:end], curve.hidden)
 
 
-def _share(panels: Sequence[Axes]) -> None:
+def _share_scale(panels: Sequence[Axes]) -> None:
     """One scale for all, whose name stands at the first alone."""
     for ax in panels[1:]:
         ax.set_ylim(panels[0].get_ylim())
@@ -178,35 +194,37 @@ def _share(panels: Sequence[Axes]) -> None:
         ax.tick_params(labelleft=False)
 
 
-def _draw_axis(ax: Axes, runs: Sequence[Run], verdicts: Sequence[str], limit: float) -> None:
+def _draw_axis(
+    ax: Axes, runs: Sequence[HistoryLike], verdicts: Sequence[str], limit: float
+) -> None:
     """The learning rates on one axis, and the stable limit, beyond which it is shaded."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     rates = np.array([run.learning_rate for run in runs], np.float64)
     shown = np.append(rates, limit)
-    shown = shown[(shown > 0) & drawable(shown)]
+    shown = shown[(shown > 0) & is_drawable(shown)]
     logarithmic = len(shown) > 0 and shown.max() / shown.min() >= 10
     if logarithmic:
         ax.set_xscale("log")
-        low, high = limits(np.log10(shown), margin=0.12)
+        low, high = pad_limits(np.log10(shown), margin=0.12)
         ax.set_xlim(max(10**low, np.finfo(float).tiny), 10**high)
     else:
-        ax.set_xlim(limits(shown, margin=0.25))
+        ax.set_xlim(pad_limits(shown, margin=0.25))
     ax.set_ylim(0, 1)
     title = "The learning rates"
     if math.isfinite(limit):
         ax.axvspan(limit, ax.get_xlim()[1], color=colors.up, alpha=0.12, lw=0)
         ax.axvline(limit, color=colors.truth, lw=1.2)
         title += f" and the stable limit, 2/λmax = {number_text(limit)}: beyond it steps grow"
-    width = room(ax)[0]
+    width = size_in_points(ax)[0]
     spread = (np.log if logarithmic else np.asarray)(np.array([*ax.get_xlim(), *rates]))
     points = (spread[2:] - spread[0]) / (spread[1] - spread[0]) * width  # from the left, nearly
     for rate, verdict, point, place in zip(
-        rates, verdicts, points, apart(points.tolist(), 52.0), strict=True
+        rates, verdicts, points, spread_out(points.tolist(), 52.0), strict=True
     ):
         color = colors.up if verdict == "Too large" else colors.model
         ax.plot(rate, 0.5, "o", color=color, ms=9, mec=colors.paper, mew=1.2)
         write(ax, rate, 0.5, number_text(rate), (place - point, -8), ha="center", va="top")
-    dress(ax, title, [], "learning rate", "", lines=0)
+    style_axes(ax, title, [], "learning rate", "", lines=0)
     ax.tick_params(which="minor", bottom=False)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)

@@ -1,4 +1,4 @@
-"""What stands in the boxes of a graph picture: names, formulas, shapes, data and gradients."""
+"""The contents of a graph picture's boxes: names, formulas, shapes, data and gradients."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from ...core.value import Value
 from ...explain.graphs.layers import Layer
 from ...support.text_format import ENDS, number_text, shape_text, summary_text
-from ..style import literal
+from ..style import clean_name
 from .folding import Folding, Group
 from .reading import INPUTS, Graph
 
 Look = Literal["parameter", "data", "result", "folded", "more"]
 
-LONGEST = 40  # characters of a line
+MAX_LINE = 40  # characters of a line
 DIGITS = 3  # of the figures that an array is summed up in
-FORMS = 200  # results of a layer whose formulas are compared
+MAX_FORMULAS = 200  # results of a layer whose formulas are compared
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Box:
     - `name`, `formula`, `shape`: of what it is, or of what its results have in common
     - `rows`: data and gradient, those of its parameters too where it is a layer
     - `note`: what is folded into it
-    - `things`: the Values and constants that it stands for, operands before readers
+    - `things`: the Values and constants in it, operands before readers
     - `layer`: the place of its layer, -1 for what enters before the first
     """
 
@@ -57,11 +57,11 @@ class Box:
     def heading(self) -> Sequence[str]:
         """The name with the formula, on one line or two."""
         if not self.formula:
-            return [literal(self.name, LONGEST)]
+            return [clean_name(self.name, MAX_LINE)]
         whole = f"{self.name} = {self.formula}"
         if self.look in {"folded", "more"} or len(whole) > 30:
             lead = "" if self.look in {"folded", "more"} else "= "
-            return [literal(self.name, LONGEST), literal(lead + self.formula, LONGEST)]
+            return [clean_name(self.name, MAX_LINE), clean_name(lead + self.formula, MAX_LINE)]
         return [whole]
 
 
@@ -76,7 +76,7 @@ class Drawing:
     notes: Sequence[str]
 
 
-def drawing(
+def build_drawing(
     graph: Graph,
     open: Collection[int],
     gradients: Mapping[Value, Any] | None,
@@ -96,7 +96,7 @@ def drawing(
         own = {folding.group_of[i] for i in folding.shown} or own
         edges = [edge for edge in edges if own & {edge[0], edge[1]}]
         kept = sorted(own.union(*({a, b} for a, b, _ in edges)))
-    boxes = [box(folding, folding.groups[i], gradients) for i in kept]
+    boxes = [build_box(folding, folding.groups[i], gradients) for i in kept]
     place = {number: i for i, number in enumerate(kept)}
     several = Counter(b.layer for b in boxes)
     frames = {
@@ -118,8 +118,8 @@ def drawing(
     )
 
 
-def box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -> Box:
-    """What is in the box of a group."""
+def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -> Box:
+    """The box of a group."""
     graph = folding.graph
     things = tuple(graph.things[i] for i in group.vertices)
     if group.kind == "single":
@@ -127,30 +127,30 @@ def box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -
         look: Look = "result"
         if i < graph.leaves:
             look = "parameter" if graph.trained(i) else "data"
-        rows = _rows(graph, [i], gradients)
-        name, shape = graph.label(i), _shape(graph, i)
+        rows = _build_rows(graph, [i], gradients)
+        name, shape = graph.label(i), _describe_shape(graph, i)
         return Box(look, name, folding.formulas.alone(i), shape, rows, "", things, group.layer)
-    outputs = _outputs(graph, group)
+    outputs = _find_outputs(graph, group)
     parameters = [i for i in group.vertices if graph.trained(i)]
     results = [i for i in outputs if i >= graph.leaves]
-    rows = _rows(graph, results or outputs, gradients)
+    rows = _build_rows(graph, results or outputs, gradients)
     if results and parameters and group.kind != "expression":
-        rows += _rows(graph, parameters, gradients, "parameters", "their gradient")
+        rows += _build_rows(graph, parameters, gradients, "parameters", "their gradient")
     alone = len(outputs) == 1
     return Box(
         "more" if group.kind == "more" else "folded",
         graph.label(outputs[0]) if group.kind == "expression" else group.title,
-        _forms(folding, group, results),
-        _shape(graph, outputs[0]) if alone else "",
+        _describe_formulas(folding, group, results),
+        _describe_shape(graph, outputs[0]) if alone else "",
         rows,
-        _note(graph, group),
+        _describe_sharing(graph, group),
         things,
         group.layer,
     )
 
 
-def layer_line(layer: Layer) -> str:
-    """What a layer is, in a line."""
+def describe_layer(layer: Layer) -> str:
+    """A line about a layer."""
     count = sum(parameter.size for parameter in layer.parameters)
     parts = [counted(count, "parameter")] if count else []
     return f"{layer.name}: " + ", ".join([*parts, counted(len(layer.results), "operation")])
@@ -165,7 +165,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _outputs(graph: Graph, group: Group) -> list[int]:
+def _find_outputs(graph: Graph, group: Group) -> list[int]:
     """The results of a group that others read, or the loss; all of it where that is leaves."""
     inside = set(group.vertices)
     last = len(graph.things) - 1
@@ -176,7 +176,7 @@ def _outputs(graph: Graph, group: Group) -> list[int]:
     ]
 
 
-def _rows(
+def _build_rows(
     graph: Graph,
     vertices: Sequence[int],
     gradients: Mapping[Value, Any] | None,
@@ -184,21 +184,25 @@ def _rows(
     gradient: str = "gradient",
 ) -> tuple[Row, ...]:
     numbers = [graph.numbers(i) for i in vertices]
-    rows = [Row(data, summary(numbers))]
+    rows = [Row(data, summarize(numbers))]
     values = [graph.things[i] for i in vertices if type(graph.things[i]) is Value]
     if gradients and any(x.requires_grad for x in values):
         found = [gradients[x] for x in values if x in gradients]
-        rows.append(Row(gradient, summary(found), sign(found)) if found else Row(gradient, "none"))
+        rows.append(
+            Row(gradient, summarize(found), common_sign(found)) if found else Row(gradient, "none")
+        )
     return tuple(rows)
 
 
-def summary(arrays: Sequence[Any]) -> str:
+def summarize(arrays: Sequence[Any]) -> str:
     """Numbers in a few figures; those that are not finite are counted.
 
-    >>> summary([2.0]), summary([1.0, 3.0, 5.0, 7.0]), summary([np.array([1.0, np.nan, 2.0, 3.0])])
-    ('2', 'mean 4, from 1 to 7', '1 of 4 not finite')
+    >>> summarize([2.0]), summarize([1.0, 3.0, 5.0, 7.0])
+    ('2', 'mean 4, from 1 to 7')
+    >>> summarize([np.array([1.0, np.nan, 2.0, 3.0])])
+    '1 of 4 not finite'
     """
-    numbers = joined(arrays)
+    numbers = concatenate(arrays)
     if numbers.ndim == 0:
         return number_text(float(numbers))
     if numbers.size > ENDS:
@@ -208,9 +212,9 @@ def summary(arrays: Sequence[Any]) -> str:
     return summary_text(numbers, DIGITS)
 
 
-def sign(arrays: Sequence[Any]) -> int:
+def common_sign(arrays: Sequence[Any]) -> int:
     """1 where no number is below zero and some are above, -1 the other way round, 0 else."""
-    numbers = joined(arrays)
+    numbers = concatenate(arrays)
     if not numbers.size:
         return 0
     with np.errstate(invalid="ignore"):
@@ -218,7 +222,7 @@ def sign(arrays: Sequence[Any]) -> int:
     return int(low >= 0 and high > 0) - int(high <= 0 and low < 0)
 
 
-def joined(arrays: Sequence[Any]) -> Any:
+def concatenate(arrays: Sequence[Any]) -> Any:
     """One array as it is, of several all their numbers in a row."""
     if len(arrays) == 1:
         return np.asarray(arrays[0])
@@ -227,29 +231,29 @@ def joined(arrays: Sequence[Any]) -> Any:
     )
 
 
-def _shape(graph: Graph, i: int) -> str:
+def _describe_shape(graph: Graph, i: int) -> str:
     shape = np.shape(graph.numbers(i))
     return shape_text(shape) if shape else ""
 
 
-def _forms(folding: Folding, group: Group, results: Sequence[int]) -> str:
-    """What the results of a group have in common: 48 × tanh(Σ w · x + b)."""
+def _describe_formulas(folding: Folding, group: Group, results: Sequence[int]) -> str:
+    """The formula that the results of a group share: 48 × tanh(Σ w · x + b)."""
     if not results:
         return ""
     part_of = {part[-1]: part for part in folding.expressions(group.vertices)}
-    seen = results[:FORMS]
+    seen = results[:MAX_FORMULAS]
     forms = Counter(folding.formulas.folded(i, set(part_of.get(i, (i,)))) for i in seen)
     (form, _), *others = forms.most_common()
     if others and len(results) == len(seen):
         return f"{len(results):,} results, {forms[form]:,} × {form}" if forms[form] > 1 else ""
     count = f"{len(results):,} × " if len(results) > 1 else ""
-    if group.kind == "more" and len(form) > LONGEST:
+    if group.kind == "more" and len(form) > MAX_LINE:
         return ""
     return count + form + (", …" if others else "")
 
 
-def _note(graph: Graph, group: Group) -> str:
-    """What is folded."""
+def _describe_sharing(graph: Graph, group: Group) -> str:
+    """A line that counts what is folded."""
     count = sum(graph.things[i].size for i in group.vertices if graph.trained(i))
     operations = sum(1 for i in group.vertices if i >= graph.leaves)
     parts = [counted(count, "parameter")] if count else []

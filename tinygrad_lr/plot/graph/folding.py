@@ -1,4 +1,4 @@
-"""What of a graph is drawn: each Value in a box of its own, or folded with others into one.
+"""Choose the boxes of a graph: one for each Value, or one for many folded together.
 
 A folded box never closes a circle: an expression is left by its result alone, layers and the rows
 of a layer come one after another, and nothing leads to a leaf.
@@ -15,10 +15,10 @@ from .reading import INPUTS, Graph
 
 Kind = Literal["single", "expression", "layer", "more"]
 
-ROOM = 30  # boxes that a reader takes in; beyond that there is folding
-MOST_ROWS, MOST_IN_A_ROW = 9, 7  # of an open layer
-MOST_LAYERS = 14
-MOST_DATA = 4  # constants that a folded loss leaves outside
+MAX_BOXES = 30  # boxes that a reader takes in; beyond that there is folding
+MAX_ROWS, MAX_IN_A_ROW = 9, 7  # of an open layer
+MAX_LAYERS = 14
+MAX_DATA = 4  # constants that a folded loss leaves outside
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Group:
     """The place of their layer, or `INPUTS`."""
 
     title: str = ""
-    """What the box is called where it is no single result."""
+    """The name of a box that isn't a single result."""
 
 
 class Folding:
@@ -57,7 +57,7 @@ class Folding:
         for i, home in enumerate(graph.home):
             members.setdefault(home, []).append(i)
         groups: list[Group] = []
-        for run in runs(len(graph.layers), self.open):
+        for run in find_runs(len(graph.layers), self.open):
             if len(run) > 1:
                 inside = sorted(i for k in run for i in members[k])
                 title = f"… {len(run):,} more layers"
@@ -88,7 +88,7 @@ class Folding:
         """A layer in one box; the loss leaves its targets outside."""
         graph = self.graph
         targets = [i for i in members if i < graph.leaves and not graph.trained(i)]
-        if layer < len(graph.layers) - 1 or len(targets) > MOST_DATA:
+        if layer < len(graph.layers) - 1 or len(targets) > MAX_DATA:
             targets = []
         yield from (Group("single", (i,), layer) for i in targets)
         inside = tuple(i for i in members if i not in targets)
@@ -96,7 +96,7 @@ class Folding:
         yield Group(kind, inside, layer, graph.layers[layer].name)
 
     def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
-        """A layer's Values, folded as far as there is no room for them."""
+        """A layer's Values, folded as far as they don't fit."""
         parts: list[tuple[int, ...]] = [(i,) for i in members]
         if not self._fits(parts):
             parts = self.expressions(members)
@@ -148,10 +148,10 @@ class Folding:
         """Of each row as much as there is room for, and of many rows the first and the last."""
         rows = self._rows(parts)
         levels = sorted(rows)
-        half = MOST_ROWS // 2
-        hidden = set(levels[half : len(levels) - half]) if len(levels) > MOST_ROWS else set()
+        half = MAX_ROWS // 2
+        hidden = set(levels[half : len(levels) - half]) if len(levels) > MAX_ROWS else set()
         for level in levels:
-            if level == 0 and len(rows[0]) > MOST_IN_A_ROW:
+            if level == 0 and len(rows[0]) > MAX_IN_A_ROW:
                 inside = sorted(i for part in rows[0] for i in part)
                 title = "parameters" if all(map(self.graph.trained, inside)) else "leaves"
                 yield Group("more", tuple(inside), layer, title)
@@ -180,31 +180,31 @@ class Folding:
         return rows
 
     def _fits(self, parts: Sequence[tuple[int, ...]]) -> bool:
-        """Whether there is room for boxes of these parts."""
-        few = len(parts) <= ROOM
-        return few and all(len(row) <= MOST_IN_A_ROW for row in self._rows(parts).values())
+        """True if there is room for boxes of these parts."""
+        few = len(parts) <= MAX_BOXES
+        return few and all(len(row) <= MAX_IN_A_ROW for row in self._rows(parts).values())
 
     def _row(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
         """Boxes that stand side by side: the last of many share one."""
-        many = len(parts) > MOST_IN_A_ROW
-        shown = parts[: MOST_IN_A_ROW - 1] if many else parts
+        many = len(parts) > MAX_IN_A_ROW
+        shown = parts[: MAX_IN_A_ROW - 1] if many else parts
         yield from (self._part(part, layer) for part in shown)
         if many:
-            inside = sorted(i for part in parts[MOST_IN_A_ROW - 1 :] for i in part)
+            inside = sorted(i for part in parts[MAX_IN_A_ROW - 1 :] for i in part)
             count = len(parts) - len(shown)
             yield Group("more", tuple(inside), layer, f"… {count:,} more")
 
 
-def runs(count: int, open: Collection[int]) -> Iterable[Sequence[int]]:
+def find_runs(count: int, open: Collection[int]) -> Iterable[Sequence[int]]:
     """The layers one by one; of very many those in the middle as one run, but for some open ones.
 
-    >>> [list(run) for run in runs(3, ())], [len(run) for run in runs(1000, {500})][5:11]
+    >>> [list(run) for run in find_runs(3, ())], [len(run) for run in find_runs(1000, {500})][5:11]
     ([[0], [1], [2]], [1, 1, 493, 1, 492, 1])
     """
-    half, kept = MOST_LAYERS // 2, open if len(open) <= MOST_LAYERS else ()
+    half, kept = MAX_LAYERS // 2, open if len(open) <= MAX_LAYERS else ()
     waiting: list[int] = []
     for k in range(count):
-        if count > MOST_LAYERS and half <= k < count - half and k not in kept:
+        if count > MAX_LAYERS and half <= k < count - half and k not in kept:
             waiting.append(k)
             continue
         if waiting:

@@ -12,7 +12,7 @@ from ...explain.formula.expression import Expression, Name, summation, total
 from ...explain.formula.symbol import Symbol, explicit_formula, expression_of
 from .reading import Graph
 
-DEEPEST, MOST_PARTS, MOST_TERMS, ALL_TERMS = 8, 200, 4, 64
+MAX_DEPTH, MAX_PARTS, MAX_TERMS, MAX_TERMS_IN_ALL = 8, 200, 4, 64
 REST = Name("…")
 
 
@@ -30,13 +30,13 @@ class Formulas:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.room = 0  # how many more operands are written before "…" stands for the rest
+        self.room = 0  # operands that may still be written before "…"
 
     def alone(self, i: int) -> str:
         """A result with the names of its operands; "" for what nothing computed."""
         if i < self.graph.leaves:
             return ""
-        self.room = MOST_PARTS
+        self.room = MAX_PARTS
         return self._written(i, frozenset(), 0).text
 
     def folded(self, i: int, inside: Set[int]) -> str:
@@ -46,7 +46,7 @@ class Formulas:
         multiplied, b what is added, y a number that is subtracted, x what comes from elsewhere. So
         alike results read the same.
         """
-        self.room = MOST_PARTS
+        self.room = MAX_PARTS
         return self._written(i, inside, 0).text
 
     def _written(self, i: int, inside: Set[int], depth: int) -> Expression:
@@ -55,7 +55,7 @@ class Formulas:
         operation, operands, numbers, options = graph.things[i]._record
         if operation.name == "add" and inside:
             return self._sum(i, inside, depth)
-        most = MOST_TERMS if operation.variadic else len(operands)
+        most = MAX_TERMS if operation.variadic else len(operands)
         given: list[Any] = [
             x if x is None else self._operand(x, number, inside, depth)
             for x, number in islice(zip(operands, numbers, strict=True), most)
@@ -67,11 +67,11 @@ class Formulas:
         return explicit_formula(operation, given, options, graph.numbers(i))
 
     def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
-        """What stands for an operand: a number, a name, or a formula with its numbers."""
+        """An operand in a formula: a number, a name, or a formula with its numbers."""
         graph = self.graph
         i = graph.vertex(x)
         self.room -= 1
-        if self.room < 0 or depth > DEEPEST:
+        if self.room < 0 or depth > MAX_DEPTH:
             return Symbol(REST, number)
         if i is None:
             return number
@@ -120,12 +120,12 @@ class Formulas:
                     waiting.extend(reversed(list(zip(operands, numbers, strict=True))))
                     continue
             count += 1
-            if count <= ALL_TERMS and not (at is None and np.ndim(x) == 0 and x == 0):
+            if count <= MAX_TERMS_IN_ALL and not (at is None and np.ndim(x) == 0 and x == 0):
                 bias = at is not None and at < graph.leaves
                 term = expression_of(self._operand(x, number, inside, depth))
                 (biases if bias else terms).append(term)
         if len(terms) > 1 and len({term.latex for term in terms}) == 1:
             terms = [summation(terms[0])]
-        elif len(terms) > MOST_TERMS or count > ALL_TERMS:
-            terms = [*terms[: MOST_TERMS - 1], REST, *terms[-1:]]
+        elif len(terms) > MAX_TERMS or count > MAX_TERMS_IN_ALL:
+            terms = [*terms[: MAX_TERMS - 1], REST, *terms[-1:]]
         return total(*terms, *biases[:2], *([REST] if len(biases) > 2 else []))

@@ -1,4 +1,4 @@
-"""Where the boxes of a graph stand: a layered layout, so that all edges point down.
+"""Lay out the boxes of a graph in layers, so that all edges point down.
 
 The steps are those of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
 system structures", IEEE Trans. SMC 11 (1981) 109-125: rows; edges that pass rows get a place in
@@ -15,9 +15,9 @@ from itertools import pairwise
 Point = tuple[float, float]
 Edge = tuple[int, int]
 
-BESIDE, BELOW, AROUND = 22.0, 32.0, 16.0  # between boxes, between rows, inside a frame
-HEADING = 22.0  # room for a frame's title
-PASSING = 12.0  # what an edge takes that passes a row
+BOX_GAP, ROW_GAP, FRAME_PADDING = 22.0, 32.0, 16.0  # between boxes, between rows, inside a frame
+HEADING_HEIGHT = 22.0  # room for a frame's title
+EDGE_WIDTH = 12.0  # what an edge takes that passes a row
 SWEEPS = 12
 INFINITE = float("inf")
 HANGING = 0.1
@@ -39,7 +39,7 @@ class Layout:
     height: float
 
 
-def layered(
+def lay_out(
     sizes: Sequence[tuple[float, float]],
     edges: Sequence[Edge],
     bands: Sequence[int] | None = None,
@@ -50,19 +50,19 @@ def layered(
     `bands` are numbers: all boxes of a band stand above those of a higher one, and edges do not
     lead to a lower band. Those that are `framed` get a frame, which long edges go around.
 
-    >>> layout = layered([(60, 20), (60, 20), (60, 20)], [(0, 2), (1, 2)])
+    >>> layout = lay_out([(60, 20), (60, 20), (60, 20)], [(0, 2), (1, 2)])
     >>> layout.places
     [(0.0, 0.0), (82.0, 0.0), (41.0, 55.0)]
     """
     bands = bands or [0] * len(sizes)
-    rank = ranks(len(sizes), edges, bands)
+    rank = assign_ranks(len(sizes), edges, bands)
     rows = _Rows(sizes, edges, rank, bands, set(framed))
     rows.untangle()
     rows.place()
     return rows.drawn(framed)
 
 
-def ranks(count: int, edges: Sequence[Edge], bands: Sequence[int]) -> list[int]:
+def assign_ranks(count: int, edges: Sequence[Edge], bands: Sequence[int]) -> list[int]:
     """The row of each box: below all that it reads in its band, and sources next to a reader."""
     into: list[list[int]] = [[] for _ in range(count)]
     out: list[list[int]] = [[] for _ in range(count)]
@@ -91,12 +91,14 @@ def ranks(count: int, edges: Sequence[Edge], bands: Sequence[int]) -> list[int]:
     return [rank[i] + first[bands[i]] for i in range(count)]
 
 
-def spaced(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
+def space_out(
+    wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]
+) -> list[float]:
     """The positions nearest to the wanted ones (least squares) that keep the gaps between them.
 
     Isotonic regression by pooling adjacent violators (Ayer et al., Ann. Math. Stat. 26 (1955)).
 
-    >>> spaced([0.0, 0.0, 9.0], [1.0, 1.0, 1.0], [2.0, 2.0])
+    >>> space_out([0.0, 0.0, 9.0], [1.0, 1.0, 1.0], [2.0, 2.0])
     [-1.0, 1.0, 9.0]
     """
     offsets = [0.0]
@@ -114,8 +116,8 @@ def spaced(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[flo
     return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
 
 
-def crossings(count: int, pairs: Sequence[Edge]) -> int:
-    """How many edges between two rows cross: pairs of a place above (of `count`) and one below."""
+def count_crossings(count: int, pairs: Sequence[Edge]) -> int:
+    """Count the crossings between two rows; pairs are a place above (of `count`) and one below."""
     tree = [0] * (count + 1)  # a Fenwick tree: how many ends so far at or left of a place
     total = 0
     for so_far, (upper, _) in enumerate(sorted(pairs, key=lambda pair: (pair[1], pair[0]))):
@@ -162,7 +164,7 @@ class _Rows:
                 )
                 self.edge_of.append(number)
                 self.rank.append(row)
-                self.width.append(PASSING)
+                self.width.append(EDGE_WIDTH)
                 self.up.append([])
                 self.down.append([])
                 chain.append(len(self.rank) - 1)
@@ -224,7 +226,7 @@ class _Rows:
         for above, below in pairwise(self.rows):
             place = {item: i for i, item in enumerate(above)}
             pairs = [(place[x], i) for i, item in enumerate(below) for x in self.up[item]]
-            total += crossings(len(above), pairs)
+            total += count_crossings(len(above), pairs)
         return total
 
     # ---- positions
@@ -248,14 +250,14 @@ class _Rows:
                     at = sum(p * self.x[x] for p, x in zip(pull, near, strict=True))
                     wanted.append(at / sum(pull) if near else self.x[item])
                     weights.append(sum(pull) or 0.1)
-                for item, x in zip(row, spaced(wanted, weights, self._gaps(row)), strict=True):
+                for item, x in zip(row, space_out(wanted, weights, self._gaps(row)), strict=True):
                     self.x[item] = x
         self._straighten()
         for band in self.framed:
             self._aside_of(band)
 
     def _pull(self, item: int, other: int) -> float:
-        """How strongly an edge holds its ends together; a leaf hangs beside its only reader."""
+        """The pull of an edge on its ends; a leaf hangs beside its only reader."""
         count = len(self.sizes)
         if any(not self.up[x] and len(self.down[x]) == 1 for x in (item, other)):
             return HANGING
@@ -291,8 +293,8 @@ class _Rows:
         """The least distances between the centres of a row's items."""
         return [
             (self.width[a] + self.width[b]) / 2
-            + BESIDE
-            + (2 * AROUND if self.aside[a] != self.aside[b] else 0.0)
+            + BOX_GAP
+            + (2 * FRAME_PADDING if self.aside[a] != self.aside[b] else 0.0)
             for a, b in pairwise(row)
         ]
 
@@ -300,12 +302,12 @@ class _Rows:
         """Move the edges that pass a frame to the right of all that is in it."""
         own = [row for row, b in zip(self.rows, self.band_of_row, strict=True) if b == band]
         inside = [i for row in own for i in row if not self.aside[i]]
-        right = max(self.x[i] + self.width[i] / 2 for i in inside) + AROUND + BESIDE
+        right = max(self.x[i] + self.width[i] / 2 for i in inside) + FRAME_PADDING + BOX_GAP
         lanes = [self.edge_of[i] for i in own[0] if self.aside[i]]
         for row in own:
             for item in row:
                 if self.aside[item]:
-                    self.x[item] = right + lanes.index(self.edge_of[item]) * (PASSING + BESIDE)
+                    self.x[item] = right + lanes.index(self.edge_of[item]) * (EDGE_WIDTH + BOX_GAP)
 
     def drawn(self, framed: Sequence[int]) -> Layout:
         """The coordinates, the upper left corner of all being (0, 0)."""
@@ -315,9 +317,11 @@ class _Rows:
             band = self.band_of_row[number]
             before = self.band_of_row[number - 1] if number else None
             if before is not None:
-                y += BELOW + min(40.0, 1.5 * sum(len(self.up[i]) for i in row))
+                y += ROW_GAP + min(40.0, 1.5 * sum(len(self.up[i]) for i in row))
             if band != before:
-                y += AROUND * (before in self.framed) + (AROUND + HEADING) * (band in self.framed)
+                y += FRAME_PADDING * (before in self.framed) + (FRAME_PADDING + HEADING_HEIGHT) * (
+                    band in self.framed
+                )
             tops.append(y)
             y += max((self.sizes[i][1] for i in row if i < count), default=0.0)
             bottoms.append(y)
@@ -325,9 +329,12 @@ class _Rows:
         for band in framed:
             own = [n for n, b in enumerate(self.band_of_row) if b == band]
             inside = [i for n in own for i in self.rows[n] if not self.aside[i]]
-            left = min(self.x[i] - self.width[i] / 2 for i in inside) - AROUND
-            right = max(self.x[i] + self.width[i] / 2 for i in inside) + AROUND
-            top, bottom = tops[own[0]] - AROUND - HEADING, bottoms[own[-1]] + AROUND
+            left = min(self.x[i] - self.width[i] / 2 for i in inside) - FRAME_PADDING
+            right = max(self.x[i] + self.width[i] / 2 for i in inside) + FRAME_PADDING
+            top, bottom = (
+                tops[own[0]] - FRAME_PADDING - HEADING_HEIGHT,
+                bottoms[own[-1]] + FRAME_PADDING,
+            )
             frames.append((left, top, right - left, bottom - top))
         lefts = [self.x[i] - self.width[i] / 2 for i in range(len(self.rank))]
         left = min([*lefts, *(x for x, _, _, _ in frames)])

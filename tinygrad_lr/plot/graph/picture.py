@@ -8,19 +8,19 @@ from functools import cached_property
 from html import escape
 
 from ...core.value import Value
-from ...errors import ArgumentError, refuse
+from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import listed, printable, quoted, replace_file
-from .boxes import Box, drawing, layer_line
-from .folding import ROOM, runs
+from .boxes import Box, build_drawing, describe_layer
+from .folding import MAX_BOXES, find_runs
 from .reading import Graph
-from .svg import svg
-from .text import dot, tree
+from .svg import render_svg
+from .text import render_dot, render_tree
 
 __all__ = ["GraphPicture", "computation_graph"]
 
-WIDTH = 100  # columns of a tree in a file
-MOST_OPENED = 3  # expressions of a layer whose parts a page shows
+TREE_WIDTH = 100  # columns of a tree in a file
+MAX_OPENED = 3  # expressions of a layer whose parts a page shows
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -53,7 +53,7 @@ def computation_graph(
     open: str | Iterable[str | int] | None = None,
     gradients: bool = True,
 ) -> GraphPicture:
-    """What the loss was computed from: every Value with its data and its gradient.
+    """Draw the graph that a loss was computed from, every Value with its data and gradient.
 
     - `loss`: the Value at the end of the graph, usually dL/dL = 1
     - `model`: gives the layers the names of its modules, and the parameters theirs
@@ -68,7 +68,7 @@ def computation_graph(
     formula, such as tanh(Σ w · x + b) for each neuron, and many that stand side by side become
     "… 42 more". So a graph of any size has a picture that can be read.
 
-    Raises `ArgumentError` where `loss` is no Value with a graph, or `open` names no layer.
+    Raises `ArgumentError` if `loss` isn't a Value with a graph, or `open` names no layer.
 
     >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
     >>> picture = computation_graph((w * 3.0 + b) ** 2)
@@ -83,22 +83,19 @@ def computation_graph(
        └─ b        1     ▲ 14
     """
     if not isinstance(loss, Value):
-        refuse(
-            ArgumentError,
-            "computation_graph",
-            "the loss is no Value",
-            expected="the Value at the end of a graph",
-            given=type(loss).__name__,
+        raise ArgumentError(
+            f"computation_graph: loss must be the Value at the end of a graph, "
+            f"got {type(loss).__name__}"
         )
     graph = Graph(loss, model)
-    return GraphPicture(graph, _chosen(graph, open), gradients)
+    return GraphPicture(graph, _select_open(graph, open), gradients)
 
 
-def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[int]:
+def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[int]:
     """The places of the layers to draw in full."""
     everything = range(len(graph.layers))
     if open is None:
-        return everything if len(graph.things) <= ROOM else ()
+        return everything if len(graph.things) <= MAX_BOXES else ()
     if open == "all":
         return everything
     names = [layer.name for layer in graph.layers]
@@ -107,18 +104,16 @@ def _chosen(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[
         found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
         if not found:
             known = dict.fromkeys(names)
-            refuse(
-                ArgumentError,
-                "computation_graph",
-                "open names a layer that is not there",
-                expected=f"some of {listed(list(known))}, or numbers from 1",
-                given=quoted(wish) if isinstance(wish, str) else repr(wish),
+            given = quoted(wish) if isinstance(wish, str) else repr(wish)
+            raise ArgumentError(
+                f"computation_graph: open must name layers ({listed(list(known))}) or number them "
+                f"from 1, got {given}"
             )
         chosen |= found
     return chosen
 
 
-def _scrolled(picture: str) -> str:
+def _wrap_scrolling(picture: str) -> str:
     """A picture in a box that scrolls sideways, with the arrow keys too."""
     return f'<div class="scroll" tabindex="0">{picture}</div>'
 
@@ -136,7 +131,7 @@ class GraphPicture:
         self._graph, self._open = graph, frozenset(open)
         self._gradients = found
         self._notes = [source] if source else []
-        self._drawing = drawing(graph, self._open, found, self._notes)
+        self._drawing = build_drawing(graph, self._open, found, self._notes)
         self.boxes: tuple[Box, ...] = tuple(self._drawing.boxes)
         self.edges: tuple[tuple[int, int, int], ...] = tuple(self._drawing.edges)
 
@@ -147,7 +142,7 @@ class GraphPicture:
         return f"<GraphPicture of {name}: {boxes} boxes for {values}, {edges} edges>"
 
     def svg(self) -> str:
-        """The picture as SVG: the text of a file, or an element for a page.
+        """Return the picture as SVG: the text of a file, or an element for a page.
 
         It has no script and asks for nothing; it follows the light or dark scheme of its reader.
         """
@@ -155,24 +150,24 @@ class GraphPicture:
 
     @cached_property
     def _svg(self) -> str:
-        return svg(self._drawing)
+        return render_svg(self._drawing)
 
     def html(self) -> str:
-        """The picture as a fragment of a page, in which each folded layer can be opened.
+        """Return the picture as a fragment of a page, in which each folded layer can be opened.
 
         Below it stands the inner graph of each folded layer, closed at first, and the whole as
         text. There is no script.
         """
         graph = self._graph
-        parts = ['<div class="tg-graphs">', STYLE, _scrolled(self.svg())]
-        for run in runs(len(graph.layers), self._open):
+        parts = ['<div class="tg-graphs">', STYLE, _wrap_scrolling(self.svg())]
+        for run in find_runs(len(graph.layers), self._open):
             layer = graph.layers[run[0]]
             if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
                 continue
-            parts += self._opened(run[0], layer_line(layer))
+            parts += self._opened(run[0], describe_layer(layer))
         parts += [
             "<details><summary>The same as text</summary>",
-            f"<pre>{escape(self.tree(WIDTH))}</pre></details>",
+            f"<pre>{escape(self.tree(TREE_WIDTH))}</pre></details>",
             "</div>",
         ]
         return "\n".join([*parts, ""])
@@ -180,43 +175,37 @@ class GraphPicture:
     def _opened(self, layer: int, said: str) -> Iterator[str]:
         """The inner graph of a folded layer, and in it those of its first expressions."""
         given = self._graph, [layer], self._gradients, self._notes, layer
-        inner = drawing(*given)
+        inner = build_drawing(*given)
         yield f"<details><summary>{escape(printable(said))}</summary>"
-        yield _scrolled(svg(inner))
+        yield _wrap_scrolling(render_svg(inner))
         seen: dict[str, Box] = {}
         for box in inner.boxes:
             if box.layer == layer and box.look == "folded":
                 seen.setdefault(box.formula, box)
-        for box in list(seen.values())[:MOST_OPENED]:
+        for box in list(seen.values())[:MAX_OPENED]:
             root = self._graph.number[id(box.things[-1])]
             yield f"<details><summary>{escape(f'{box.name}: {box.formula}')}</summary>"
-            yield f"{_scrolled(svg(drawing(*given, unfolded=root)))}</details>"
+            yield f"{_wrap_scrolling(render_svg(build_drawing(*given, unfolded=root)))}</details>"
         yield "</details>"
 
     def tree(self, width: int = 78) -> str:
-        """The graph as a tree for the terminal, `width` columns wide at most.
+        """Return the graph as a tree for the terminal, `width` columns wide at most.
 
         It begins with the loss; below each result stand its operands. What several results read
         is printed once, and by name after that (⤴: see above).
         """
         if not isinstance(width, int) or width < 20:
-            refuse(
-                ArgumentError,
-                "tree",
-                "width is no number of columns, or too small",
-                expected="at least 20 columns",
-                given=repr(width),
-            )
-        return tree(self._drawing, width)
+            raise ArgumentError(f"tree: width must be an integer >= 20, got {width!r:.60}")
+        return render_tree(self._drawing, width)
 
     def dot(self) -> str:
-        """The graph in the DOT language, for Graphviz and its like; open layers are clusters."""
-        return dot(self._drawing)
+        """Return the graph in the DOT language, for Graphviz; open layers are clusters."""
+        return render_dot(self._drawing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, at once and whole: .svg, .html, .dot or .txt.
+        """Write the picture to a file, atomically: .svg, .html, .dot or .txt.
 
-        Raises `ArgumentError` for another ending, and `DataFileError` where it cannot be written.
+        Raises `ArgumentError` for another extension, `DataFileError` if the file can't be written.
         """
         ending = os.path.splitext(os.fspath(path))[1].lower()
         title = escape(self._drawing.title)
@@ -224,15 +213,11 @@ class GraphPicture:
             ".svg": self.svg,
             ".html": lambda: PAGE.format(title=title, body=self.html()),
             ".dot": self.dot,
-            ".txt": lambda: f"{self.tree(WIDTH)}\n",
+            ".txt": lambda: f"{self.tree(TREE_WIDTH)}\n",
         }
         if ending not in forms:
-            refuse(
-                ArgumentError,
-                "save",
-                "a picture of this kind is not known",
-                expected=f"a path that ends in {', '.join(forms)}",
-                given=repr(printable(os.fspath(path))),
+            raise ArgumentError(
+                f"save: path must end in {', '.join(forms)}, got {printable(os.fspath(path))!r}"
             )
         replace_file(path, [forms[ending]().encode()])
 

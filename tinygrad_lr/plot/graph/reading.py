@@ -25,7 +25,7 @@ class Graph:
     - `readers`: for each, who reads it, once each
     - `home`: for each, the place of its layer in `names.layers`; `INPUTS` for the data
 
-    Numbers in a formula (the 2 in x²) are no vertices. Raises `ArgumentError` as `layers_of` does.
+    Numbers in a formula (the 2 in x²) aren't vertices. Raises `ArgumentError` as `layers_of` does.
 
     >>> w = Value(2.0, name="w")
     >>> graph = Graph((w * np.array([1.0, 2.0])) ** 2)
@@ -82,7 +82,7 @@ class Graph:
         return self.recorded[i]
 
     def trained(self, i: int) -> bool:
-        """Whether a vertex is a leaf that has a gradient."""
+        """True for a leaf that requires a gradient."""
         thing = self.things[i]
         return type(thing) is Value and thing._record is None and thing.requires_grad
 
@@ -96,7 +96,7 @@ class Graph:
             held = {x: np.array(x._grad[0] if type(x._grad) is tuple else x._grad) for x in values}
             return held, "gradients: as backward() left them in .grad"
         if self.loss.size != 1:
-            return {}, "no gradients: this is no single number, and backward() has not run"
+            return {}, "no gradients: backward() has not run, and this has several entries"
         content = self.loss._content
         seed = 1.0 if type(content) is float else np.ones_like(content)
         try:
@@ -110,7 +110,7 @@ class Graph:
         self.things.append(thing)
 
     def _is_vertex(self, x: Any, number: Any) -> bool:
-        """Whether an operand that needs no gradient gets a box: arrays, and Values with a name."""
+        """True if an operand without a gradient gets a box: arrays, and Values with a name."""
         if type(x) is Value and x.requires_grad:
             return False  # it is in the order already
         return np.ndim(number) > 0 or (type(x) is Value and bool(x.name))

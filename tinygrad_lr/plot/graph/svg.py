@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
-from ..style import MODEL, literal
+from ..style import MODEL, clean_name
 from .boxes import Box, Drawing, Row
-from .layout import Layout, Point, layered
+from .layout import Layout, Point, lay_out
 
 SANS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', sans-serif"
-MARGIN, PADDING, LINE = 20.0, 10.0, 17.0
+MARGIN, PADDING, LINE_HEIGHT = 20.0, 10.0, 17.0
 LARGE, SMALL = 13.5, 12.0  # px
-SHORT = 10  # characters of a number
-LEAST, NARROWEST = 64.0, 340.0  # the width of a box, of a picture
+MAX_SHORT = 10  # characters of a number
+MIN_BOX_WIDTH, MIN_WIDTH = 64.0, 340.0  # the width of a box, of a picture
 SIGNS = {1: "▲", -1: "▼"}
 
 STYLE = f"""
@@ -66,61 +66,61 @@ KEY = (
 )
 
 
-def svg(drawing: Drawing) -> str:
+def render_svg(drawing: Drawing) -> str:
     """The picture as the text of an SVG file or element.
 
     Ids are numbers behind a digest of the content, so that pictures on one page do not share them.
     """
     sizes = [box_size(box) for box in drawing.boxes]
-    layout = layered(
+    layout = lay_out(
         sizes,
         [(a, b) for a, b, _ in drawing.edges],
         [box.layer for box in drawing.boxes],
         sorted(drawing.frames),
     )
-    key, legend_height = _key(drawing, max(layout.width, NARROWEST))
-    shift = MARGIN + max(0.0, NARROWEST - layout.width) / 2
-    width = max(layout.width, NARROWEST) + 2 * MARGIN
+    key, legend_height = _draw_key(drawing, max(layout.width, MIN_WIDTH))
+    shift = MARGIN + max(0.0, MIN_WIDTH - layout.width) / 2
+    width = max(layout.width, MIN_WIDTH) + 2 * MARGIN
     height = layout.height + legend_height + 2 * MARGIN
     parts = [
-        *_frames(layout, shift),
-        *_edges(drawing, layout, shift),
-        *_headings(drawing, layout, shift),
+        *_draw_frames(layout, shift),
+        *_draw_edges(drawing, layout, shift),
+        *_draw_headings(drawing, layout, shift),
         *(
             line
             for box, (x, y), size in zip(drawing.boxes, layout.places, sizes, strict=True)
-            for line in _box(box, x + shift, y + MARGIN, *size)
+            for line in _draw_box(box, x + shift, y + MARGIN, *size)
         ),
-        f'<g transform="translate({_n(MARGIN)} {_n(layout.height + 2 * MARGIN)})">',
+        f'<g transform="translate({_px(MARGIN)} {_px(layout.height + 2 * MARGIN)})">',
         *key,
         "</g>",
     ]
     body = "\n".join(parts)
-    title, description = escape(drawing.title), escape(described(drawing))
+    title, description = escape(drawing.title), escape(describe(drawing))
     mark = "g" + hashlib.sha256((title + body).encode()).hexdigest()[:10]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="tg-graph" role="img" '
-            f'aria-labelledby="{mark}-1 {mark}-2" width="{_n(width)}" height="{_n(height)}" '
-            f'viewBox="0 0 {_n(width)} {_n(height)}">',
+            f'aria-labelledby="{mark}-1 {mark}-2" width="{_px(width)}" height="{_px(height)}" '
+            f'viewBox="0 0 {_px(width)} {_px(height)}">',
             f'<title id="{mark}-1">{title}</title>',
             f'<desc id="{mark}-2">{description}</desc>',
             f"<style>{STYLE}</style>",
-            f'<rect class="tg-paper" width="{_n(width)}" height="{_n(height)}"/>',
+            f'<rect class="tg-paper" width="{_px(width)}" height="{_px(height)}"/>',
             body,
             "</svg>\n",
         ]
     )
 
 
-def described(drawing: Drawing) -> str:
+def describe(drawing: Drawing) -> str:
     """The picture in a sentence or two, for who does not see it."""
     last = drawing.boxes[-1]
     said = ", ".join(f"{row.label} {row.text}" for row in last.rows)
     count = len(drawing.boxes)
     return (
         f"{count} boxes joined by {len(drawing.edges)} arrows, from what goes in at the top to "
-        f"{literal(last.name)} at the bottom: {said}. {'. '.join(drawing.notes)}"
+        f"{clean_name(last.name)} at the bottom: {said}. {'. '.join(drawing.notes)}"
     )
 
 
@@ -150,83 +150,83 @@ def box_size(box: Box) -> tuple[float, float]:
     if box.shape:
         widths[0] += 14 + text_width(box.shape)
     widths += [text_width(line) for line in more]
-    widths += [end for line in _lines(box) for _, _, end, _ in line]
+    widths += [end for line in _arrange_rows(box) for _, _, end, _ in line]
     widths += [text_width(box.note)] if box.note else []
-    lines = len(box.heading) + len(_lines(box)) + bool(box.note)
-    return max(LEAST, *widths) + 2 * PADDING, lines * LINE + 2 * PADDING - 4
+    lines = len(box.heading) + len(_arrange_rows(box)) + bool(box.note)
+    return max(MIN_BOX_WIDTH, *widths) + 2 * PADDING, lines * LINE_HEIGHT + 2 * PADDING - 4
 
 
-def _lines(box: Box) -> list[list[tuple[float, float, float, Row]]]:
+def _arrange_rows(box: Box) -> list[list[tuple[float, float, float, Row]]]:
     """The rows by line, each with where its label and its text begin and where it ends.
 
     Data and gradient stand below each other, or beside each other where both are short.
     """
-    if len(box.rows) == 2 and all(len(row.text) <= SHORT for row in box.rows):
+    if len(box.rows) == 2 and all(len(row.text) <= MAX_SHORT for row in box.rows):
         line, x = [], 0.0
         for row in box.rows:
             at = x + text_width(row.label) + 6
-            line.append((x, at, at + text_width(_value(row)), row))
+            line.append((x, at, at + text_width(_text_with_sign(row)), row))
             x = line[-1][2] + 14
         return [line]
     aside = max((text_width(row.label) for row in box.rows), default=0.0) + 8
-    return [[(0.0, aside, aside + text_width(_value(row)), row)] for row in box.rows]
+    return [[(0.0, aside, aside + text_width(_text_with_sign(row)), row)] for row in box.rows]
 
 
-def _value(row: Row) -> str:
+def _text_with_sign(row: Row) -> str:
     return f"{SIGNS[row.sign]} {row.text}" if row.sign else row.text
 
 
-def _box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """A box: an outline that tells its kind, the name, then a line for each row."""
-    yield f'<g class="tg-{box.look}" transform="translate({_n(x)} {_n(y)})">'
+def _draw_box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[str]:
+    """A box: an outline for its kind, the name, then a line for each row."""
+    yield f'<g class="tg-{box.look}" transform="translate({_px(x)} {_px(y)})">'
     rows = [f"{row.label}: {row.text}" for row in box.rows]
     whole = [line for line in (box.name, box.formula, box.shape, *rows, box.note) if line]
     yield f"<title>{escape(chr(10).join(whole))}</title>"
-    yield from _outline(box.look, width, height)
+    yield from _draw_outline(box.look, width, height)
     at = PADDING + 10
     first, *more = box.heading
-    yield _text(PADDING, at, first, "name")
+    yield _draw_text(PADDING, at, first, "name")
     if box.shape:
-        yield _text(width - PADDING, at, box.shape, "faint", anchor="end")
+        yield _draw_text(width - PADDING, at, box.shape, "faint", anchor="end")
     for line in more:
-        at += LINE
-        yield _text(PADDING, at, line)
-    for columns in _lines(box):
-        at += LINE
+        at += LINE_HEIGHT
+        yield _draw_text(PADDING, at, line)
+    for columns in _arrange_rows(box):
+        at += LINE_HEIGHT
         for start, aside, _, row in columns:
-            yield _text(PADDING + start, at, row.label, "faint")
+            yield _draw_text(PADDING + start, at, row.label, "faint")
             left = PADDING + aside
             if row.sign:
-                yield _text(left, at, SIGNS[row.sign], "up" if row.sign > 0 else "down")
+                yield _draw_text(left, at, SIGNS[row.sign], "up" if row.sign > 0 else "down")
                 left += text_width("▲ ")
-            yield _text(left, at, row.text)
+            yield _draw_text(left, at, row.text)
     if box.note:
-        yield _text(PADDING, at + LINE, box.note, "faint")
+        yield _draw_text(PADDING, at + LINE_HEIGHT, box.note, "faint")
     yield "</g>"
 
 
-def _outline(look: str, width: float, height: float) -> Iterator[str]:
+def _draw_outline(look: str, width: float, height: float) -> Iterator[str]:
     """Rounded for what was computed, a bar for parameters, a stack for what is folded."""
-    size = f'width="{_n(width)}" height="{_n(height)}"'
+    size = f'width="{_px(width)}" height="{_px(height)}"'
     if look == "folded":
         yield f'<rect class="tg-behind" x="5" y="5" rx="5" {size}/>'
     yield f'<rect class="tg-box" rx="{0 if look == "data" else 5}" {size}/>'
     if look == "parameter":
-        yield f'<rect class="tg-bar" width="5" height="{_n(height)}" rx="2.5"/>'
+        yield f'<rect class="tg-bar" width="5" height="{_px(height)}" rx="2.5"/>'
 
 
-def _frames(layout: Layout, shift: float) -> Iterator[str]:
+def _draw_frames(layout: Layout, shift: float) -> Iterator[str]:
     for x, y, width, height in layout.frames:
         yield (
-            f'<rect class="tg-frame" x="{_n(x + shift)}" y="{_n(y + MARGIN)}" rx="8" '
-            f'width="{_n(width)}" height="{_n(height)}"/>'
+            f'<rect class="tg-frame" x="{_px(x + shift)}" y="{_px(y + MARGIN)}" rx="8" '
+            f'width="{_px(width)}" height="{_px(height)}"/>'
         )
 
 
-def _headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
+def _draw_headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
     """The names of the frames, each in the upper corner where fewer edges come in."""
     for band, (x, y, width, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
-        name = literal(drawing.frames[band])
+        name = clean_name(drawing.frames[band])
         reach = text_width(name, LARGE) + 24
         entering = [
             q[0] - x
@@ -237,43 +237,43 @@ def _headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
         left = sum(at < reach for at in entering)
         right = sum(at > width - reach for at in entering)
         at, anchor = (x + width - 12, "end") if right < left else (x + 12, "")
-        yield _text(at + shift, y + MARGIN + 21, name, "name faint heading", anchor)
+        yield _draw_text(at + shift, y + MARGIN + 21, name, "name faint heading", anchor)
 
 
-def _edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
+def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
     """Lines within rows, curves between them, an arrowhead at the reader, ×2 beside it."""
     for (a, b, times), route in zip(drawing.edges, layout.routes, strict=True):
         points = [(x + shift, y + MARGIN) for x, y in route]
         x, y = points[-1]
-        yield f'<path class="tg-edge" d="{path([*points[:-1], (x, y - 5)])}"/>'
-        yield f'<path class="tg-head" d="M{_n(x)} {_n(y)}l-4 -8h8z"/>'
+        yield f'<path class="tg-edge" d="{edge_path([*points[:-1], (x, y - 5)])}"/>'
+        yield f'<path class="tg-head" d="M{_px(x)} {_px(y)}l-4 -8h8z"/>'
         single = {drawing.boxes[a].look, drawing.boxes[b].look}.isdisjoint({"folded", "more"})
         if times > 1 and single:
-            yield _text(x + 8, y - 7, f"×{times}", "faint")
+            yield _draw_text(x + 8, y - 7, f"×{times}", "faint")
 
 
-def path(points: Sequence[Point]) -> str:
+def edge_path(points: Sequence[Point]) -> str:
     """A line down, then in turns a curve to the next row and a line down.
 
-    >>> path([(0, 0), (0, 5), (20, 25), (20, 30)])
+    >>> edge_path([(0, 0), (0, 5), (20, 25), (20, 30)])
     'M0 0V5C0 15 20 15 20 25V30'
     """
     (x, y), (_, end), *rest = points
-    parts = [f"M{_n(x)} {_n(y)}V{_n(end)}"]
+    parts = [f"M{_px(x)} {_px(y)}V{_px(end)}"]
     y = end
     for (to, top), (_, bottom) in zip(rest[::2], rest[1::2], strict=True):
         middle = (y + top) / 2
         if abs(to - x) < 0.05:
-            parts.append(f"V{_n(bottom)}")
+            parts.append(f"V{_px(bottom)}")
         else:
-            bend = f"C{_n(x)} {_n(middle)} {_n(to)} {_n(middle)} {_n(to)} {_n(top)}"
-            parts.append(f"{bend}V{_n(bottom)}")
+            bend = f"C{_px(x)} {_px(middle)} {_px(to)} {_px(middle)} {_px(to)} {_px(top)}"
+            parts.append(f"{bend}V{_px(bottom)}")
         x, y = to, bottom
     return "".join(parts)
 
 
-def _key(drawing: Drawing, width: float) -> tuple[list[str], float]:
-    """What the outlines and signs mean, and the notes, on as many lines as the width asks for."""
+def _draw_key(drawing: Drawing, width: float) -> tuple[list[str], float]:
+    """The key to outlines and signs, and the notes, on as many lines as the width needs."""
     parts: list[str] = []
     x, y = 0.0, 10.0
     looks: set[str] = {box.look for box in drawing.boxes}
@@ -284,23 +284,23 @@ def _key(drawing: Drawing, width: float) -> tuple[list[str], float]:
     for look, text in entries:
         need = 30 + text_width(text) + 18
         if x and x + need > width:
-            x, y = 0.0, y + LINE + 3
+            x, y = 0.0, y + LINE_HEIGHT + 3
         if look in SIGNS.values():
-            parts.append(_text(x + 9, y + 2, look, "up" if look == SIGNS[1] else "down"))
+            parts.append(_draw_text(x + 9, y + 2, look, "up" if look == SIGNS[1] else "down"))
         else:
-            parts.append(f'<g class="tg-{look}" transform="translate({_n(x)} {_n(y - 8)})">')
-            parts += [*_outline(look, 22, 11), "</g>"]
-        parts.append(_text(x + 33, y + 2, text, "faint"))
+            parts.append(f'<g class="tg-{look}" transform="translate({_px(x)} {_px(y - 8)})">')
+            parts += [*_draw_outline(look, 22, 11), "</g>"]
+        parts.append(_draw_text(x + 33, y + 2, text, "faint"))
         x += need
-    y += LINE + 7
+    y += LINE_HEIGHT + 7
     for note in drawing.notes:
-        for line in _wrapped(note, width):
-            parts.append(_text(0, y, line, "faint"))
-            y += LINE
+        for line in _wrap(note, width):
+            parts.append(_draw_text(0, y, line, "faint"))
+            y += LINE_HEIGHT
     return parts, y
 
 
-def _wrapped(text: str, width: float) -> Iterator[str]:
+def _wrap(text: str, width: float) -> Iterator[str]:
     line = ""
     for word in text.split():
         if line and text_width(f"{line} {word}") > width:
@@ -311,13 +311,13 @@ def _wrapped(text: str, width: float) -> Iterator[str]:
     yield line
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "") -> str:
+def _draw_text(x: float, y: float, text: str, kind: str = "", anchor: str = "") -> str:
     names = " ".join(f"tg-{name}" for name in kind.split())  # of no other part of a page
     kind = f' class="{names}"' if kind else ""
     anchor = f' text-anchor="{anchor}"' if anchor else ""
-    return f'<text x="{_n(x)}" y="{_n(y)}"{kind}{anchor}>{escape(text)}</text>'
+    return f'<text x="{_px(x)}" y="{_px(y)}"{kind}{anchor}>{escape(text)}</text>'
 
 
-def _n(number: float) -> str:
+def _px(number: float) -> str:
     """A coordinate in tenths of a pixel."""
     return f"{number:.1f}".removesuffix(".0")

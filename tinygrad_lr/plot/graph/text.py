@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..style import literal
+from ..style import clean_name
 from .boxes import Box, Drawing
 
 SIGNS = {1: "▲", -1: "▼", 0: ""}
-DEEPEST = 12  # levels that are indented
+MAX_DEPTH = 12  # levels that are indented
 SHAPES = {"parameter": "box", "data": "box", "result": "box", "folded": "box3d", "more": "box"}
 
 
-def tree(drawing: Drawing, width: int = 78) -> str:
+def render_tree(drawing: Drawing, width: int = 78) -> str:
     """The graph from its result to its leaves, each box printed once and referred to after that.
 
     Data and gradient stand beside it, in columns (of large arrays the mean); no line is longer
@@ -31,12 +31,12 @@ def tree(drawing: Drawing, width: int = 78) -> str:
         box = drawing.boxes[number]
         if number in known:
             again = " ⤴" if reads.get(number) else ""
-            lines.append((f"{lead}{literal(box.name, width)}{again}", "", ""))
+            lines.append((f"{lead}{clean_name(box.name, width)}{again}", "", ""))
             continue
         known.add(number)
-        lines.append((lead + _line(box), *_numbers(box)))
+        lines.append((lead + _describe_box(box), *_columns(box)))
         operands = reads.get(number, [])
-        flat = len(below) >= 3 * DEEPEST
+        flat = len(below) >= 3 * MAX_DEPTH
         for i, operand in enumerate(reversed(operands)):
             last = i == 0  # they are taken from the end
             branch, stem = ("└─ ", "   ") if last else ("├─ ", "│  ")
@@ -52,14 +52,14 @@ def tree(drawing: Drawing, width: int = 78) -> str:
     )
 
 
-def _line(box: Box) -> str:
+def _describe_box(box: Box) -> str:
     shape = f" [{box.shape}]" if box.shape else ""
     note = f" ({box.note.partition(', ')[0]})" if box.note else ""
     between = ": " if box.look in {"folded", "more"} else " = "
-    return literal(box.name) + shape + (between + box.formula if box.formula else "") + note
+    return clean_name(box.name) + shape + (between + box.formula if box.formula else "") + note
 
 
-def _numbers(box: Box) -> tuple[str, str]:
+def _columns(box: Box) -> tuple[str, str]:
     """The columns: data, gradient."""
     brief = [(SIGNS[row.sign], row.text.partition(", from")[0]) for row in box.rows[:2]]
     rows = [f"{sign} {text}".strip() for sign, text in brief]
@@ -70,26 +70,26 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
 
 
-def dot(drawing: Drawing) -> str:
+def render_dot(drawing: Drawing) -> str:
     """The graph in the DOT language (https://graphviz.org/doc/info/lang.html)."""
-    return "\n".join([*_dot(drawing), ""])
+    return "\n".join([*_dot_lines(drawing), ""])
 
 
-def _dot(drawing: Drawing) -> Iterator[str]:
+def _dot_lines(drawing: Drawing) -> Iterator[str]:
     yield "digraph computation {"
-    yield f"  label={quoted(drawing.title)}; labelloc=t; rankdir=TB;"
+    yield f"  label={quote(drawing.title)}; labelloc=t; rankdir=TB;"
     yield '  node [shape=box, fontname="Helvetica", fontsize=11];'
     framed: dict[int, list[int]] = {}
     for number, box in enumerate(drawing.boxes):
         if box.layer in drawing.frames:
             framed.setdefault(box.layer, []).append(number)
         else:
-            yield f"  {_node(number, box)}"
+            yield f"  {_dot_node(number, box)}"
     for count, (layer, numbers) in enumerate(sorted(framed.items())):
         yield f"  subgraph cluster_{count} {{"
-        yield f"    label={quoted(drawing.frames[layer])};"
+        yield f"    label={quote(drawing.frames[layer])};"
         for number in numbers:
-            yield f"    {_node(number, drawing.boxes[number])}"
+            yield f"    {_dot_node(number, drawing.boxes[number])}"
         yield "  }"
     for a, b, times in drawing.edges:
         single = {drawing.boxes[a].look, drawing.boxes[b].look}.isdisjoint({"folded", "more"})
@@ -98,7 +98,7 @@ def _dot(drawing: Drawing) -> Iterator[str]:
     yield "}"
 
 
-def _node(number: int, box: Box) -> str:
+def _dot_node(number: int, box: Box) -> str:
     first, *more = box.heading
     lines = [f"{first}   {box.shape}" if box.shape else first, *more]
     lines += [f"{row.label} {SIGNS[row.sign]} {row.text}".replace("  ", " ") for row in box.rows]
@@ -108,13 +108,13 @@ def _node(number: int, box: Box) -> str:
     )
     if box.look == "more":
         style = ", style=dashed"
-    return f"n{number} [shape={SHAPES[box.look]}{style}, label={quoted(*lines)}];"
+    return f"n{number} [shape={SHAPES[box.look]}{style}, label={quote(*lines)}];"
 
 
-def quoted(*lines: str) -> str:
+def quote(*lines: str) -> str:
     r"""Lines as one quoted string of DOT, each aligned to the left.
 
-    >>> print(quoted('a "b" \\'))
+    >>> print(quote('a "b" \\'))
     "a \"b\" \\"
     """
     escaped = [line.replace("\\", "\\\\").replace('"', '\\"') for line in lines]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, import_extra, refuse
+from ...errors import ArgumentError, import_extra
 from ...explain import Influence
 from ...explain.influences.findings import EXPLODES, VANISHES, gradient_trend
 from ...explain.influences.jacobians import euclidean_norm
 from ...explain.influences.measure import check_influence
 from ...explain.influences.model import LayerInfluence
 from ...support.text_format import number_text
-from ..style import TEXT, colors_of, dress, figure_with_panels, key, literal, write
+from ..style import TEXT, clean_name, draw_key, get_colors, make_panels, style_axes, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["gradient_by_depth"]
 
-MOST_NAMED = 14  # layers whose names there is room for
-LINE = 0.2  # inches for a line of words
+MAX_NAMED = 14  # layers whose names there is room for
+LINE_HEIGHT = 0.2  # inches for a line of words
 
 
 def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
-    """The size of the gradient in each layer, the loss at the right, on a logarithmic scale.
+    """Draw the size of the gradient in each layer, the loss at the right, on a log scale.
 
     The left panel has the length of dL/dh for what each layer hands on, and of dL/dW for its
     parameters. The bands mark what is called vanishing (below a thousandth of the last layer's
@@ -46,12 +46,14 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     ['log', 'log']
     """
     if len(check_influence("gradient_by_depth", influence).layers) < 2:
-        refuse(ArgumentError, "gradient_by_depth", "there is no depth to draw",
-               expected="two layers or more", given=f"{len(influence.layers)}")  # fmt: skip
+        raise ArgumentError(
+            f"gradient_by_depth: influence must have two layers or more, "
+            f"got {len(influence.layers)}"
+        )
     words = textwrap.wrap(" ".join(influence.findings[:1]), 150)
-    height = 4.6 + LINE * len(words)
-    figure, (sizes, factors) = figure_with_panels(2, panel=(5.4, height), dark=dark)
-    below = (LINE * len(words) + 0.1) / height
+    height = 4.6 + LINE_HEIGHT * len(words)
+    figure, (sizes, factors) = make_panels(2, panel=(5.4, height), dark=dark)
+    below = (LINE_HEIGHT * len(words) + 0.1) / height
     layout: Any = figure.get_layout_engine()
     layout.set(rect=(0.0, below, 1.0, 1.0 - below))
     with np.errstate(all="ignore"):
@@ -59,14 +61,14 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
         _draw_factors(factors, influence)
     figure.text(
         0.16 / figure.get_figwidth(), below - 0.02, "\n".join(words), va="top", fontsize=TEXT,
-        color=colors_of(sizes).ink, linespacing=1.4, parse_math=False,
+        color=get_colors(sizes).ink, linespacing=1.4, parse_math=False,
     )  # fmt: skip
     return figure
 
 
 def _draw_sizes(ax: Axes, influence: Influence) -> None:
     """‖dL/dh‖ and ‖dL/dW‖ by layer."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     layers = influence.layers
     places = np.arange(1, len(layers) + 1)
     hidden = np.array([layer.cotangent_norm for layer in layers])
@@ -75,7 +77,7 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     )
     seen = [x for x in (*hidden, *owned) if np.isfinite(x) and x > 0]
     ax.set_yscale("log")
-    ax.set_xlim(_ends(layers))
+    ax.set_xlim(_x_limits(layers))
     low, high = (min(seen), max(seen)) if seen else (0.1, 1.0)
     room = (high / low) ** 0.08 * 1.4
     last = hidden[-1] if hidden[-1] > 0 else high
@@ -83,26 +85,28 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     bottom, top = low / room, high * room
     if course == "vanishes":
         ax.axhspan(bottom, last * VANISHES, color=colors.down, alpha=0.16, lw=0)
-        write(ax, _ends(layers)[1], bottom, "vanishing: below a thousandth of the last",
+        write(ax, _x_limits(layers)[1], bottom, "vanishing: below a thousandth of the last",
               (-5, 5), ha="right", bbox=None)  # fmt: skip
     if course == "explodes":
         ax.axhspan(last * EXPLODES, top, color=colors.up, alpha=0.14, lw=0)
-        write(ax, _ends(layers)[1], top, "exploding: beyond 1000 times the last",
+        write(ax, _x_limits(layers)[1], top, "exploding: beyond 1000 times the last",
               (-5, -5), va="top", ha="right", bbox=None)  # fmt: skip
     ax.set_ylim(bottom, top)
-    (line,) = ax.plot(places, _positive(hidden), "o-", color=colors.model, lw=2.2, ms=5)
-    (other,) = ax.plot(places, _positive(owned), "s--", color=colors.truth, lw=1.2, ms=4)
-    _tell_ends(ax, layers)
-    dress(ax, f"The gradient {course} through depth" if course != "stays"
+    (line,) = ax.plot(places, _hide_nonpositive(hidden), "o-", color=colors.model, lw=2.2, ms=5)
+    (other,) = ax.plot(places, _hide_nonpositive(owned), "s--", color=colors.truth, lw=1.2, ms=4)
+    _label_ends(ax, layers)
+    style_axes(ax, f"The gradient {course} through depth" if course != "stays"
           else "The gradient keeps its size", [], "layer, from the data to the loss",
           "length of the gradient")  # fmt: skip
-    key(ax, [(line, "‖dL/dh‖, of what the layer hands on"), (other, "‖dL/dW‖, of its parameters")])
-    _mark_axes(ax, layers)
+    draw_key(
+        ax, [(line, "‖dL/dh‖, of what the layer hands on"), (other, "‖dL/dW‖, of its parameters")]
+    )
+    _label_layers(ax, layers)
 
 
 def _draw_factors(ax: Axes, influence: Influence) -> None:
     """By how much each layer multiplies a gradient."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     layers = influence.layers
     places, middle, least, most = [], [], [], []
     for place, layer in enumerate(layers, 1):
@@ -117,42 +121,46 @@ def _draw_factors(ax: Axes, influence: Influence) -> None:
         for activation in layer.activations[-1:]
     ]
     ax.set_yscale("log")
-    ax.set_xlim(_ends(layers))
+    ax.set_xlim(_x_limits(layers))
     ax.axhline(1.0, color=colors.rule, lw=1.0, zorder=0)
     entries = []
     if places:
-        (points,) = ax.plot(places, _positive(middle), "o", color=colors.model, ms=6, zorder=3)
-        ax.vlines(places, _positive(least), _positive(most), color=colors.model, lw=2)
+        (points,) = ax.plot(
+            places, _hide_nonpositive(middle), "o", color=colors.model, ms=6, zorder=3
+        )
+        ax.vlines(
+            places, _hide_nonpositive(least), _hide_nonpositive(most), color=colors.model, lw=2
+        )
         entries.append((points, "at most: the largest singular value of its Jacobian"))
     if slopes:
         (dots,) = ax.plot(*zip(*slopes, strict=True), "D", color=colors.step, ms=4.5, zorder=2)
         names = dict.fromkeys(a.operation for x in layers for a in x.activations[-1:])
-        entries.append((dots, f"mean slope of {literal(', '.join(names))}"))
+        entries.append((dots, f"mean slope of {clean_name(', '.join(names))}"))
     numbers = [x for x in (*least, *most, *(s for _, s in slopes), 1.0) if x > 0]
     low, high = min(numbers), max(numbers)
     room = (high / low) ** 0.1 * 1.3
     ax.set_ylim(low / room, high * room)
-    write(ax, _ends(layers)[1], 1.0, "1: neither grows nor shrinks", (-4, 3), ha="right")
-    dress(ax, "What a layer multiplies it by", [], "layer, from the data to the loss",
+    write(ax, _x_limits(layers)[1], 1.0, "1: neither grows nor shrinks", (-4, 3), ha="right")
+    style_axes(ax, "What a layer multiplies it by", [], "layer, from the data to the loss",
           "factor")  # fmt: skip
     if entries:
-        key(ax, entries)
-    _mark_axes(ax, layers)
+        draw_key(ax, entries)
+    _label_layers(ax, layers)
 
 
-def _positive(numbers: object) -> np.ndarray:
-    """Numbers for a logarithmic axis: nan where there is no logarithm."""
+def _hide_nonpositive(numbers: object) -> np.ndarray:
+    """Numbers for a logarithmic axis: nan for those without a logarithm."""
     array = np.asarray(numbers, np.float64)
     return np.where((array > 0) & np.isfinite(array), array, np.nan)
 
 
-def _ends(layers: tuple[LayerInfluence, ...]) -> tuple[float, float]:
+def _x_limits(layers: tuple[LayerInfluence, ...]) -> tuple[float, float]:
     """The ends of the axis of layers, with room for a number on either side."""
     room = 0.4 + 0.15 * len(layers)
     return 1 - room, len(layers) + room
 
 
-def _tell_ends(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
+def _label_ends(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
     """The size at both ends, as numbers."""
     for place, layer in ((1, layers[0]), (len(layers), layers[-1])):
         size = layer.cotangent_norm
@@ -162,11 +170,11 @@ def _tell_ends(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
             write(ax, place, size, text, (side[1], 0), ha=side[0], va="center", bbox=None)
 
 
-def _mark_axes(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
+def _label_layers(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
     """The names of what the layers hand on, and few round numbers on the other axis."""
     ticker = import_extra("matplotlib.ticker", "plot")
-    step = -(-len(layers) // MOST_NAMED)
-    names = [literal(x.output, 8) for x in layers[::step]]
+    step = -(-len(layers) // MAX_NAMED)
+    names = [clean_name(x.output, 8) for x in layers[::step]]
     ax.set_xticks(range(1, len(layers) + 1, step), names)
     for text in ax.get_xticklabels():
         text.set_parse_math(False)

@@ -11,7 +11,16 @@ from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.text_format import number_text
 from ...support.validation import check_number
-from ..style import colors_of, drawable, dress, figure_with_panels, grouped, limits, literal, write
+from ..style import (
+    clean_name,
+    get_colors,
+    group_digits,
+    is_drawable,
+    make_panels,
+    pad_limits,
+    style_axes,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +40,7 @@ def loss_slice(
     learning_rate: float | None = None,
     dark: bool = False,
 ) -> Figure:
-    """The loss over one weight of an influence, all others held: promise and truth.
+    """Draw the loss over one weight of an influence, all others held: promise and truth.
 
     The curve is the loss itself, computed from the recorded graph at 121 places. The tangent has
     the slope dL/dw (vermilion where positive, sky blue where negative), the dotted parabola the
@@ -43,8 +52,8 @@ def loss_slice(
     - `learning_rate`: of the step; no step is drawn without it
     - `dark`: for a dark page, else for print
 
-    Raises `ArgumentError` for a weight that the influence does not have and a learning rate that
-    is no positive number; `MissingExtraError` without matplotlib.
+    Raises `ArgumentError` for a weight that the influence doesn't have and a learning rate that
+    isn't positive; `MissingExtraError` without matplotlib.
 
     >>> w = Value(0.0, name="w")
     >>> loss = np.mean((w * np.array([1.0, 2.0]) - np.array([2.0, 4.0])) ** 2)
@@ -58,32 +67,32 @@ def loss_slice(
     if learning_rate is not None:
         learning_rate = check_number("loss_slice", "learning_rate", learning_rate, positive=True)
     chosen = influence.weights[weight]
-    figure, (ax,) = figure_with_panels(1, panel=(6.6, 5.2), dark=dark)
+    figure, (ax,) = make_panels(1, panel=(6.6, 5.2), dark=dark)
     with np.errstate(all="ignore"):
         step = None if learning_rate is None else -learning_rate * chosen.gradient
         _draw_curve(ax, chosen, step)
         if step:
             _draw_step(ax, chosen, step)
-        told = _told(influence, chosen, learning_rate)
-    symbol, path = _symbol(chosen), f", {literal(chosen.path, 40)}" if chosen.path else ""
-    name = symbol if symbol != "w" or not chosen.index else f"w = {literal(chosen.name)}{path}"
-    dress(ax, "The loss over one weight", told, name, "loss", lines=3)
+        told = _describe(influence, chosen, learning_rate)
+    symbol, path = _name_weight(chosen), f", {clean_name(chosen.path, 40)}" if chosen.path else ""
+    name = symbol if symbol != "w" or not chosen.index else f"w = {clean_name(chosen.name)}{path}"
+    style_axes(ax, "The loss over one weight", told, name, "loss", lines=3)
     return figure
 
 
 def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
     """The loss, the tangent, and the parabola of the curvature."""
-    colors = colors_of(ax)
-    reach = _reach(w, step)
+    colors = get_colors(ax)
+    reach = _choose_reach(w, step)
     places = np.linspace(w.value - reach, w.value + reach, POINTS)
     losses = np.array([w.loss_at(float(x)) for x in places])
-    seen = drawable(losses)
+    seen = is_drawable(losses)
     if not seen.any():
         return
     ax.plot(places[seen], losses[seen], color=colors.truth, lw=1.8, zorder=2)
     landing = [] if not step else [w.loss + w.gradient * step, w.loss_at(w.value + step)]
-    bottom, top = limits(np.array([*losses[seen], *landing]), margin=0.09)
-    ax.set_xlim(limits(places, margin=0.02))
+    bottom, top = pad_limits(np.array([*losses[seen], *landing]), margin=0.09)
+    ax.set_xlim(pad_limits(places, margin=0.02))
     ax.set_ylim(bottom, top)
     tangent = np.array([-reach, reach])
     if w.gradient:
@@ -104,12 +113,12 @@ def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
           inside=False, color=colors.model, ha="right" if right else "left", va="top")  # fmt: skip
 
 
-def _symbol(w: WeightInfluence) -> str:
-    """What the weight is called on its axis: its own name where it is a number, else w."""
-    return "w" if w.index else literal(w.name)
+def _name_weight(w: WeightInfluence) -> str:
+    """The name of the weight on its axis: its own if it is a number, else w."""
+    return "w" if w.index else clean_name(w.name)
 
 
-def _reach(w: WeightInfluence, step: float | None) -> float:
+def _choose_reach(w: WeightInfluence, step: float | None) -> float:
     """Half the width of the picture: the step, and the bottom of the parabola where it is near."""
     size = abs(w.value) + 1.0
     bottom = abs(w.gradient / w.curvature) if w.curvature > 0 else 0.0
@@ -119,10 +128,10 @@ def _reach(w: WeightInfluence, step: float | None) -> float:
 
 def _draw_step(ax: Axes, w: WeightInfluence, step: float) -> None:
     """The arrow of the step, where the tangent promises that it lands, and where it does."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     end, promised = w.value + step, w.loss + w.gradient * step
     found = w.loss_at(end)
-    if not drawable(np.array([end, promised, found])).all():
+    if not is_drawable(np.array([end, promised, found])).all():
         return
     arrow = {"arrowstyle": "-|>", "color": colors.step, "lw": 1.6, "shrinkA": 4, "shrinkB": 4,
              "mutation_scale": 13}  # fmt: skip
@@ -137,11 +146,11 @@ def _draw_step(ax: Axes, w: WeightInfluence, step: float) -> None:
         write(ax, end, height, f"{text} {number_text(height)}", (aside, 0), ha=side, va="center")
 
 
-def _told(influence: Influence, w: WeightInfluence, learning_rate: float | None) -> list[str]:
+def _describe(influence: Influence, w: WeightInfluence, learning_rate: float | None) -> list[str]:
     """The slope in words, the step, and what is held."""
     sign = "negative" if w.gradient < 0 else "positive" if w.gradient > 0 else "zero"
     goes = {"negative": "moves right", "positive": "moves left", "zero": "stays"}[sign]
-    symbol = _symbol(w)
+    symbol = _name_weight(w)
     told = [
         f"slope at {symbol} = {number_text(w.value)}: dL/d{symbol} = {number_text(w.gradient)} is "
         f"{sign}, so {symbol} {goes}"
@@ -155,6 +164,6 @@ def _told(influence: Influence, w: WeightInfluence, learning_rate: float | None)
             f"{number_text(w.loss_at(end))}"
         )
     others = sum(p.data.size for layer in influence.layers for p in layer.parameters) - 1
-    held = f"{grouped(others)} other weight{'s' * (others > 1)} held as they are"
+    held = f"{group_digits(others)} other weight{'s' * (others > 1)} held as they are"
     return [*told, held.replace("they are", "it is") if others == 1 else held if others > 0 else
             "no other weight"]  # fmt: skip

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError, import_extra, refuse
+from ...errors import ArgumentError, import_extra
 from ...explain import Influence
 from ...explain.influences.edge_weights import Connections
 from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
-from ..style import SMALL, TEXT, blank_figure, blend, colors_of, dress, grouped, literal
+from ..style import (
+    SMALL,
+    TEXT,
+    blend,
+    clean_name,
+    get_colors,
+    group_digits,
+    make_figure,
+    style_axes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +35,11 @@ __all__ = ["network"]
 Places = Sequence[tuple[int, int]]  # edges, as (unit before, unit after)
 
 ACROSS, DOWN, RADIUS = 1.9, 0.56, 0.215  # inches between layers, between units, of a unit
-MOST_UNITS = 10  # of a layer that are drawn
+MAX_UNITS = 10  # of a layer that are drawn
 THICKEST, THINNEST = 4.0, 0.4  # points: the largest weight, the least
 LEFT, RIGHT, ABOVE, BELOW = 0.62, 0.5, 1.62, 0.78  # inches around the units
 THINNEST_LIT = 1.6  # points: the chosen weight, however small
-DIM = 0.3  # how much of an edge is left that is on no path
+DIM_STRENGTH = 0.3  # how much of an edge is left that is on no path
 
 
 @dataclass(frozen=True)
@@ -45,24 +54,24 @@ class Column:
 
     @property
     def hidden(self) -> int:
-        """How many units are not drawn."""
+        """The number of units that are not drawn."""
         return len(self.labels) - len(self.shown)
 
     @property
     def gap(self) -> float:
-        """Where the note on units that are left out stands: below the last one."""
+        """The height of the note on units that are left out: below the last one."""
         return float(self.y[-1]) - DOWN
 
 
 def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Figure:
-    """The network that an influence is about: units in columns, a line for each weight.
+    """Draw the network of an influence: units in columns, a line for each weight.
 
     A line is the thicker, the larger |w| is (all on one scale), and its colour is dL/dw: vermilion
     where it is positive, sky blue where it is negative, grey at zero; the colour grows with the
     root of |dL/dw|, so that small ones are seen. The paths of one of the influence's weights to
-    the loss are lit, and each unit on them tells the share of dL/dw that goes through it: shares
+    the loss are lit, and each unit on them has the share of dL/dw that goes through it: shares
     add up to 100 % in every layer, and are negative where paths work against the rest. Of wide
-    layers the units with the largest shares are drawn, and the number of the others is told.
+    layers the units with the largest shares are drawn, and the others are counted.
 
     - `influence`: what `tg.influence` found
     - `weight`: which of `influence.weights` is lit
@@ -79,21 +88,24 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     """
     check_influence("network", influence, weight)
     if not influence.layers:
-        refuse(ArgumentError, "network", "the loss has no layers to draw",
-               expected="a loss of what layers computed", given="parameters alone")  # fmt: skip
+        raise ArgumentError(
+            "network: influence must be of a loss that layers computed, got parameters alone"
+        )
     missing = [layer.name for layer in influence.layers if layer.connections is None]
     if missing:
-        refuse(ArgumentError, "network", "there is no single weight between two units",
-               expected="dense layers, scales, or a graph of scalars", given=", ".join(missing),
-               cure="print the influence, or draw gradient_by_depth")  # fmt: skip
+        raise ArgumentError(
+            "network: each layer must have a single weight between two units, as dense layers, "
+            f"scales and graphs of scalars do, got {', '.join(missing)}; print the influence, or "
+            "draw gradient_by_depth"
+        )
     edges = [x.connections for x in influence.layers if x.connections is not None]
     lit = influence.weights[weight]
     own = [x.edges_of(lit.parameter, lit.index) for x in edges]  # the edges of the weight, by layer
-    columns = _columns(influence, lit, edges, own)
+    columns = _build_columns(influence, lit, edges, own)
     tall = max(len(column.shown) + (column.hidden > 0) for column in columns)
     right, half = ACROSS * len(columns), DOWN * (max(tall, 3) - 1) / 2
     width, height = LEFT + right + RIGHT, BELOW + 2 * half + ABOVE
-    figure = blank_figure(width, height, dark=dark)
+    figure = make_figure(width, height, dark=dark)
     figure.set_layout_engine("none")  # an inch of the drawing is an inch of the figure
     edge = 0.25  # inches left of the title
     tall_enough = (BELOW + 2 * half + ABOVE - 1.0) / height
@@ -109,12 +121,12 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
         _draw_edges(ax, lit, edges, own, columns, thick, top)
         _draw_units(ax, influence, lit, own, columns)
     title = "The network, and the way of one weight to the loss"
-    dress(ax, title, _told(lit), "", "", lines=3)
+    style_axes(ax, title, _describe(lit), "", "", lines=3)
     _draw_key(ax, thick, top, -half - 0.55)
     return figure
 
 
-def _columns(
+def _build_columns(
     influence: Influence,
     lit: WeightInfluence,
     edges: Sequence[Connections],
@@ -133,14 +145,15 @@ def _columns(
         for row, column in places:
             importance[i][row] = importance[i + 1][column] = np.inf
     return [
-        _column(i, *parts) for i, parts in enumerate(zip(titles, labels, importance, strict=True))
+        _build_column(i, *parts)
+        for i, parts in enumerate(zip(titles, labels, importance, strict=True))
     ]
 
 
-def _column(place: int, title: str, labels: Sequence[str], importance: Array) -> Column:
+def _build_column(place: int, title: str, labels: Sequence[str], importance: Array) -> Column:
     """A layer's most important units, in their order, around the middle."""
     count = len(labels)
-    kept = count if count <= MOST_UNITS else MOST_UNITS - 1
+    kept = count if count <= MAX_UNITS else MAX_UNITS - 1
     order = np.argsort(-np.nan_to_num(importance, nan=0.0, posinf=np.inf), kind="stable")
     shown = sorted(int(i) for i in order[:kept])
     rows = kept + (count > kept)
@@ -158,13 +171,13 @@ def _draw_edges(
     top: float,
 ) -> None:
     """A line for each weight between units that are drawn."""
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     first = len(edges) - len(lit.through)  # the first layer that is reached
     for i, e in enumerate(edges):
         before, after = columns[i], columns[i + 1]
         flows = lit.edges[i - 1 - first] if i > first else None
         largest = 0.0 if flows is None else float(np.abs(flows).max(initial=0.0))
-        for (row, y0), (column, y1) in _pairs(before, after):
+        for (row, y0), (column, y1) in _pair_units(before, after):
             if not e.there[row, column]:
                 continue
             chosen = (row, column) in own[i]
@@ -177,7 +190,9 @@ def _draw_edges(
                 [before.x + RADIUS, after.x - RADIUS],
                 [y0, y1],
                 lw=max(line, THINNEST_LIT) if chosen else line,
-                color=blend(colors.paper, color, DIM + (1 - DIM) * min(1.0, share)),
+                color=blend(
+                    colors.paper, color, DIM_STRENGTH + (1 - DIM_STRENGTH) * min(1.0, share)
+                ),
                 solid_capstyle="butt",
                 zorder=1 + share,
             )
@@ -187,7 +202,9 @@ def _draw_edges(
                 color=colors.rule, zorder=1)  # fmt: skip
 
 
-def _pairs(before: Column, after: Column) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
+def _pair_units(
+    before: Column, after: Column
+) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
     """All pairs of units that are drawn, with their heights."""
     for one in zip(before.shown, before.y, strict=True):
         for other in zip(after.shown, after.y, strict=True):
@@ -212,7 +229,7 @@ def _draw_units(
 ) -> None:
     """Circles with the shares of the lit paths, the names of the layers, and the loss."""
     circle = import_extra("matplotlib.patches", "plot").Circle
-    colors = colors_of(ax)
+    colors = get_colors(ax)
     top = max(float(column.y[0]) for column in columns) + RADIUS + 0.16
     offset = len(columns) - len(lit.through)
     ends = {(i, row) for i, places in enumerate(own) for row, _ in places}
@@ -228,46 +245,48 @@ def _draw_units(
             label = column.labels[unit]  # h₁[3], or a scalar's own name
             number = label.rpartition("[")[2].rstrip("]") if label.endswith("]") else label[:4]
             if bright and part is not None:
-                percent = _percent(amount)
+                percent = _format_percent(amount)
                 below = 0.055 if number else 0.0
-                _center(ax, column.x, y - below, percent, size=SMALL - 1.6)
-                _center(ax, column.x, y + 0.085, number, color=colors.truth, size=SMALL - 3)
+                _write_centered(ax, column.x, y - below, percent, size=SMALL - 1.6)
+                _write_centered(ax, column.x, y + 0.085, number, color=colors.truth, size=SMALL - 3)
             else:
-                _center(ax, column.x, y, number, color=colors.truth, size=SMALL - 2)
-        _center(ax, column.x, top, literal(column.title, 14), va="bottom", size=TEXT, weight="bold")
+                _write_centered(ax, column.x, y, number, color=colors.truth, size=SMALL - 2)
+        _write_centered(
+            ax, column.x, top, clean_name(column.title, 14), va="bottom", size=TEXT, weight="bold"
+        )
         if column.hidden:
-            rest = f"… {grouped(column.hidden)} more"
+            rest = f"… {group_digits(column.hidden)} more"
             if part is not None and lit.gradient:
                 hidden = np.delete(part, column.shown).sum()
-                rest += f": {_percent(hidden / lit.gradient)}"
-            _center(ax, column.x, column.gap, rest)
+                rest += f": {_format_percent(hidden / lit.gradient)}"
+            _write_centered(ax, column.x, column.gap, rest)
     x = columns[-1].x + ACROSS
     ax.add_patch(circle((x, 0.0), RADIUS, facecolor=colors.paper, edgecolor=colors.ink, lw=1.3,
                         zorder=3))  # fmt: skip
-    _center(ax, x, 0.0, "L", weight="bold")
-    _center(ax, x, -RADIUS - 0.1, number_text(influence.loss), va="top")
+    _write_centered(ax, x, 0.0, "L", weight="bold")
+    _write_centered(ax, x, -RADIUS - 0.1, number_text(influence.loss), va="top")
 
 
-def _percent(share: float) -> str:
+def _format_percent(share: float) -> str:
     """A share in whole per cent."""
     return f"{number_text(np.round(100 * share), 15)}%"
 
 
-def _center(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
+def _write_centered(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
     """Text around a point."""
     size = options.pop("size", SMALL)
-    options = {"va": "center", "color": colors_of(ax).ink, "zorder": 4, **options}
+    options = {"va": "center", "color": get_colors(ax).ink, "zorder": 4, **options}
     ax.text(x, y, text, ha="center", fontsize=size, parse_math=False, **options)
 
 
-def _told(lit: WeightInfluence) -> list[str]:
+def _describe(lit: WeightInfluence) -> list[str]:
     """The weight, what its gradient says, and what is seen when it is moved."""
     sign = "negative" if lit.gradient < 0 else "positive" if lit.gradient > 0 else "zero"
     sign = sign if lit.gradient == lit.gradient else "no number"
     goes = {"negative": ", so a step makes it larger", "positive": ", so a step makes it smaller"}
-    where = f" ({literal(lit.path)})" if lit.path else ""
+    where = f" ({clean_name(lit.path)})" if lit.path else ""
     return [
-        f"{literal(lit.name)}{where} = {number_text(lit.value)}: "
+        f"{clean_name(lit.name)}{where} = {number_text(lit.value)}: "
         f"dL/dw = {number_text(lit.gradient)} is {sign}{goes.get(sign, '')}",
         f"w + {number_text(lit.nudge)}: the gradient promises {number_text(lit.predicted)}, "
         f"the loss changed by {number_text(lit.seen)}",
@@ -276,16 +295,16 @@ def _told(lit: WeightInfluence) -> list[str]:
 
 
 def _draw_key(ax: Axes, thick: float, top: float, y: float) -> None:
-    """What the colours and the widths of lines mean."""
-    colors = colors_of(ax)
+    """Draw the key to the colours and widths of lines."""
+    colors = get_colors(ax)
     numbers = np.linspace(-1, 1, 121)
     strip = np.stack([_gradient_color(colors, x, 1.0) for x in numbers])[None]
     ax.imshow(strip, aspect="auto", extent=(0.0, 1.8, y - 0.05, y + 0.05), zorder=3)
     for x, text in ((0.0, number_text(-top)), (0.9, "0"), (1.8, number_text(top))):
-        _center(ax, x, y - 0.1, text, va="top", size=SMALL - 1)
-    _center(ax, 0.9, y + 0.1, "colour: dL/dw", va="bottom", size=SMALL - 1)
+        _write_centered(ax, x, y - 0.1, text, va="top", size=SMALL - 1)
+    _write_centered(ax, 0.9, y + 0.1, "colour: dL/dw", va="bottom", size=SMALL - 1)
     for x, part in ((2.6, 0.0), (3.2, 0.5), (3.8, 1.0)):
         line = THINNEST + (THICKEST - THINNEST) * part
         ax.plot([x, x + 0.4], [y, y], lw=line, color=colors.truth, solid_capstyle="butt")
-        _center(ax, x + 0.2, y - 0.1, number_text(part * thick), va="top", size=SMALL - 1)
-    _center(ax, 3.4, y + 0.1, "width: |w|", va="bottom", size=SMALL - 1)
+        _write_centered(ax, x + 0.2, y - 0.1, number_text(part * thick), va="top", size=SMALL - 1)
+    _write_centered(ax, 3.4, y + 0.1, "width: |w|", va="bottom", size=SMALL - 1)
