@@ -81,6 +81,8 @@ did you mean 'mean'?
             return option
     *first, last = map(repr, options)
     expected = f"{', '.join(first)} or {last}" if first else last
+    import difflib  # a millisecond, for an error only
+
     names = [option for option in options if isinstance(option, str)]
     import difflib  # here: it takes a millisecond, for an error only
 
