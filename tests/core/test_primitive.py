@@ -77,6 +77,25 @@ def test_the_facts_of_a_declaration_reach_derivations_influences_and_initialiser
     assert "is w sorted, and so is dL/d" in " ".join(text.split())
 
 
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({"kind": "element-wise"}, "kind must be .*did you mean 'elementwise'"),
+        ({"latex": "<x> + <z>"}, r"holes of latex must be operands \(x, y\), got <z>"),
+        ({"domain": {"z": (0, 1)}}, r"keys of domain must be operands \(x, y\), got 'z'"),
+        ({"examples": [(2, 3)]}, r"one shape for each operand \(x, y\).*got \(2, 3\)"),
+        ({"examples": [((2,), (2,), {"axis": 0})]}, r"options \(scale\).*'axis'"),
+        ({"sentence": "{w} grows"}, r"must be \{x\}, \{v\} and \{g\}, got"),
+    ],
+)
+def test_a_declaration_that_contradicts_its_function_is_an_error(declared, told):
+    with pytest.raises(ArgumentError, match=f"primitive joined: .*{told}"):
+
+        @tg.primitive(**declared)
+        def joined(x, y, scale=1.0):
+            return x + y * scale
+
+
 def test_an_operation_may_have_options():
     @tg.primitive
     def scaled(x, factor=2.0, *, shift=0.0):

@@ -72,11 +72,12 @@ def test_the_formula_that_a_rule_writes_gives_the_numbers_of_the_rule(case):
     names = {"cotangent": g.number, "out": out.number} | {
         x.expression.latex: x.number for x in operands
     }
-    written = 0
+    written, too_long = 0, False
     for position in case.varying:
         try:
             found = operation.rules[position](g, out, *operands, **options)
-        except Exception:  # a rule that has no formula: derivations name it, see test_derivation
+        except Exception as error:  # no formula: derivations name the rule, see test_derivation
+            too_long |= "too long to read" in str(error)
             continue
         written += 1
         expected = operation.rules[position](g.number, out.number, *case.arrays, **options)
@@ -84,7 +85,7 @@ def test_the_formula_that_a_rule_writes_gives_the_numbers_of_the_rule(case):
         np.testing.assert_allclose(
             np.broadcast_to(computed(found.expression, names), np.shape(expected)), expected
         )
-    assert written or operation.name == "arctan2"  # whose formula would be too long to read
+    assert written or too_long
 
 
 @pytest.mark.parametrize("case", cases([o for o in OPERATIONS if not o.variadic]))

@@ -64,7 +64,9 @@ def test_an_operation_has_a_rule_for_each_operand(operation):
         for name, rule in zip(operation.operands, operation.rules, strict=True)
         if rule is None
     }
-    assert missing <= WITHOUT_DERIVATIVE
+    assert missing <= WITHOUT_DERIVATIVE, (
+        f"declare {operation.name}.vjp(x=lambda g, out, ...: ...) for each operand"
+    )
 
 
 @each_operation
@@ -74,7 +76,11 @@ def test_an_operation_has_its_own_forward_mode(operation):
         for name, rule in zip(operation.operands, operation.tangent_rules, strict=True)
         if rule is None
     }
-    assert missing <= WITHOUT_DERIVATIVE
+    assert missing <= WITHOUT_DERIVATIVE, (
+        f"{operation.name} has no forward rule: declare @primitive(kind='elementwise') if each "
+        "entry of the result depends on one entry of each operand, kind='linear' or "
+        f"'multilinear' if that is so, or the rules themselves with {operation.name}.jvp(...)"
+    )
 
 
 @each_operation
@@ -187,7 +193,9 @@ def test_the_forward_rule_equals_the_transposed_reverse_rule(case):
     for position in [0] if operation.variadic else case.varying:
         t = tangents if operation.variadic else tangents[position]
         arguments = (t, out, *case.arrays)
-        declared = match_shape(operation.tangent_rules[position](*arguments, **options), out)
+        forward = operation.tangent_rules[position]
+        assert forward is not None, "see test_an_operation_has_its_own_forward_mode"
+        declared = match_shape(forward(*arguments, **options), out)
         transpose = transpose_rule(operation, position, tg.Value)
         found = match_shape(transpose(*arguments, **options), out)
         np.testing.assert_allclose(found, declared, rtol=1e-12, atol=1e-14)

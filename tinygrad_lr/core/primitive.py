@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
@@ -22,6 +23,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, in_one_piece
+from ..support.validation import check_choice
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -101,6 +103,38 @@ class Primitive:
         self.binary = False  # two operands with rules, no options: what small graphs are made of
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
+        self._check_declaration()
+
+    def _check_declaration(self) -> None:
+        """Raise `ArgumentError` if the declaration contradicts the parameters of the function."""
+        where, names = f"primitive {self.name}", ", ".join(self.operands)
+        check_choice(where, "kind", self.kind, (None, "elementwise", "linear", "multilinear"))
+        if holes := set(re.findall(r"<(\w+)>", self.latex or "")) - {*self.operands}:
+            raise ArgumentError(
+                f"{where}: the holes of latex must be operands ({names}), got <{min(holes)}>"
+            )
+        if unknown := self.domain.keys() - {*self.operands}:
+            raise ArgumentError(
+                f"{where}: the keys of domain must be operands ({names}), got {min(unknown)!r}"
+            )
+        for example in self.examples:
+            last = example[-1] if example else ()
+            options, shapes = (last, example[:-1]) if isinstance(last, dict) else ({}, example)
+            count = len(shapes) if self.variadic else len(self.operands)
+            fits = len(shapes) == count and all(isinstance(shape, tuple) for shape in shapes)
+            if not fits or not options.keys() <= self.defaults.keys():
+                raise ArgumentError(
+                    f"{where}: an example must be a tuple of one shape for each operand ({names}), "
+                    f"with a dict of options ({', '.join(self.defaults)}) at its end if there are "
+                    f"any, got {example!r:.60}"
+                )
+        try:
+            self.sentence.format(x="", v="", g="")
+        except (LookupError, ValueError):
+            raise ArgumentError(
+                f"{where}: the holes of sentence must be {{x}}, {{v}} and {{g}}, "
+                f"got {self.sentence!r:.60}"
+            ) from None
 
     def __repr__(self) -> str:
         operands = ", ".join(("*" if self.variadic else "") + name for name in self.operands)
