@@ -68,7 +68,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
                 operands = (other, self) if reflected else (self, other)
                 record = (operation, operands, (x, y), operation.defaults)
                 if recording is not True:
-                    return seen(recording, out, recorded, record)
+                    return notify_watcher(recording, out, recorded, record)
             value = _new(Value)
             value._content = out
             value._grad = value.name = None
@@ -105,7 +105,7 @@ def method(name: str) -> Callable[[Declared], Declared]:
                 if recording is not False and (self.requires_grad or recording is not True):
                     record = (operation, (self,), (x,), operation.defaults)
                     if recording is not True:
-                        return seen(recording, out, self.requires_grad, record)
+                        return notify_watcher(recording, out, self.requires_grad, record)
                 return result(out, record)
             return cast(Value, METHOD_IMPLS[name](self, *args, **options))
 
@@ -132,7 +132,7 @@ class Value(Node):
     integers and booleans become float64. After `loss.backward()`, `.grad` is dL/d(this), of the
     shape and dtype of `.data`; it is None until a backward pass reaches it.
 
-    Raises `DtypeError` for what is not made of real numbers (text, objects, complex numbers) and
+    Raises `DtypeError` for data that is not real numbers (text, objects, complex numbers) and
     `ArgumentError` for nested lists of unequal lengths.
 
     >>> x, w = Value(3.0), Value(2.0, name="w")
@@ -469,7 +469,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
     if recording is not False and (recorded or recording is not True):
         record = (operation, operands, numbers, options)
         if recording is not True:
-            return seen(recording, out, recorded, record)
+            return notify_watcher(recording, out, recorded, record)
     return result(out, record)
 
 
@@ -477,7 +477,7 @@ Value.__apply__ = staticmethod(apply)
 
 
 def result(out: Any, record: PackedRecord | None) -> Value:
-    """The Value of a result, with the record of how it came about."""
+    """Return the Value of a result, with the record of its operation."""
     value = _new(Value)
     value._content = out
     value._grad = value.name = None
@@ -488,15 +488,15 @@ def result(out: Any, record: PackedRecord | None) -> Value:
     return value
 
 
-def seen(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
-    """The Value of a result, shown to who watches."""
+def notify_watcher(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
+    """Return the Value of a result, after the watcher has seen it."""
     value = result(out, record if recorded and by.recording else None)
     by.watcher.computed(value, record)
     return value
 
 
 def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
-    """A NumPy number becomes a Python float where all operands were Python numbers."""
+    """Return a NumPy number as a Python float if all operands were Python numbers."""
     if isinstance(out, AbstractArray):
         return out
     if type(numbers[0]) is np.ndarray and type(out) in FLOATING:
@@ -511,7 +511,7 @@ def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
 def evaluate_again(
     operation: Primitive, numbers: Sequence[Any], options: dict[str, Any], error: Exception
 ) -> Any:
-    """Python's arithmetic errors become inf and nan; NumPy's messages name the operation."""
+    """Turn Python's arithmetic errors into inf and nan; name the operation in NumPy's messages."""
     if isinstance(error, TraceError):  # its own code cannot be traced: it runs as a whole
         first = next(x for x in numbers if isinstance(x, AbstractArray))
         return first.called(operation.forward, numbers, options)

@@ -231,7 +231,7 @@ def tensordot(a, b, axes=2):
 
 
 def _diagonal_index(rows, columns, offset):
-    """Which (row, column) pairs lie on a diagonal."""
+    """Return the rows and the columns of the entries on a diagonal."""
     length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
     steps = np.arange(length)
     return steps - min(offset, 0), steps + max(offset, 0)
@@ -276,7 +276,7 @@ def diag(v, k=0):
 
 
 def _below(shape, k):
-    """Which entries lie on diagonal k or below."""
+    """Return a mask of the entries on diagonal k or below."""
     return np.tri(shape[-2], shape[-1], k, dtype=bool)
 
 

@@ -37,7 +37,7 @@ def in_steps(function):
 
 
 def traced(operands):
-    """Whether there are no numbers yet: then no array can be written into."""
+    """Return True while tracing: abstract arrays can't be written into."""
     return any(isinstance(x, AbstractArray) for x in operands)
 
 
@@ -62,7 +62,7 @@ def beside(parts):
 
 
 def weight_and_bias(before, g):
-    """What reaches a weight and a bias from the cotangents of before @ weight + bias."""
+    """Return the cotangents of weight and bias for those of before @ weight + bias."""
     return np.matmul(_rows(before).T, _rows(g)), np.sum(g, axis=(0, 1))
 
 

@@ -29,7 +29,7 @@ def kept(g, x, axis, keepdims):
 
 
 def count(x, axis):
-    """How many entries of x one entry of the result is made of."""
+    """Return the number of entries of x that are reduced to one entry of the result."""
     if axis is None:
         return getattr(x, "size", 1)
     shape = np.shape(x)
@@ -279,7 +279,7 @@ def numpy_reduction(numpy, name, nothing, join):
             if where is not True and not math.isfinite(nothing):
                 raise ArgumentError(f"{name}: initial must be given with where, as in NumPy")
             return reduction.evaluate((a,), {"axis": axis, "keepdims": keepdims})
-        if np.size(a) == 0:  # made of no entry of a
+        if np.size(a) == 0:  # the sum of no entries
             return sum(a, axis=axis, keepdims=keepdims) + initial
         return join(reduction(a, axis=axis, keepdims=keepdims), initial)
 

@@ -253,6 +253,6 @@ class Specialization:
         if self.returns_one:
             return fill(self.structure, found[0])
         numbers = iter(found)
-        return tree.mapped(
+        return tree.map_leaves(
             lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, self.structure
         )

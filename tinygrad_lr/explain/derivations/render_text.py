@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from ...support.text_format import (
     ENDS,
     MOST,
@@ -30,7 +30,7 @@ MAX_STEPS = 80  # steps written out in full
 MAX_NAMES = 30  # names in one sentence
 
 
-@silent
+@ignore_float_errors
 def derivation_text(derivation: DerivationData, width: int = 80) -> str:
     """Return the derivation in lines of at most `width` columns; a longer formula is not broken."""
     return "\n".join(_lines(derivation, width)).rstrip() + "\n"

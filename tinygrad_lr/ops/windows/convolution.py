@@ -56,7 +56,7 @@ def padded(x, padding):
 
 
 def inner(length, padding):
-    """Where the entries lie between the zeros around them."""
+    """Return the index of the entries between the zeros around them."""
     return (..., *(slice(a, a + n) for n, (a, _) in zip(length, padding, strict=True)), slice(None))
 
 
@@ -246,7 +246,7 @@ def convolve(
 
 
 def require_kernels(where, weight, bias, groups, axes):
-    """Raises `ShapeError` for a weight or bias that fit neither each other nor the groups."""
+    """Raise `ShapeError` unless weight, bias and groups fit together."""
     integers_by_axis(where, "groups", groups, 1)
     shape = np.shape(weight)
     if len(shape) != axes + 2 or shape[0] % groups:

@@ -61,7 +61,7 @@ def average_pool(
     padding: Any = 0,
     count_include_pad: bool = True,
 ) -> Any:
-    """The mean of each window; the zeros of the padding count, unless told otherwise."""
+    """The mean of each window; `count_include_pad` counts the zeros of the padding."""
     x, found = as_floats(x), pool_geometry(where, axes, kernel_size, stride, padding, 1)
     inside, steps = bordered(where, x, axes, 0.0, **found)
     total = window_sum(inside, **steps)
@@ -156,7 +156,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
 
 @implements()
 def adaptive_avg_pool1d(x, output_size):
-    """The means of so many parts of the last axis of (N, C, L): see `adaptive_avg_pool2d`.
+    """The means of `output_size` parts of the last axis of (N, C, L): see `adaptive_avg_pool2d`.
 
     >>> tg.ops.adaptive_avg_pool1d(Value([[[1.0, 3.0, 8.0]]]), 2).tolist()
     [[[2.0, 5.5]]]
@@ -166,10 +166,10 @@ def adaptive_avg_pool1d(x, output_size):
 
 @implements()
 def adaptive_avg_pool2d(x, output_size):
-    """The means of so many parts of each image of (N, C, H, W), whatever its size.
+    """The means of `output_size` parts of each image of (N, C, H, W), whatever its size.
 
     Part i of n of an axis of length L covers the entries from ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉: parts
-    overlap where n does not divide L. One number stands for both axes; None leaves an axis as it
+    overlap where n does not divide L. One number is used for both axes; None leaves an axis as it
     is. Raises `ShapeError` and `ArgumentError` as `avg_pool2d`.
 
     Source: `torch.nn.functional.adaptive_avg_pool2d`.

@@ -17,7 +17,7 @@ NUMBERS = 1 << 24  # in all windows together
 
 
 def surrounded(x, before, after, axes):
-    """x with zeros around the given axes, so many before and after."""
+    """Return x with `before` and `after` zeros around the given axes."""
     for axis, first, last in zip(axes, before, after, strict=True):
         parts = [
             np.zeros_like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
@@ -28,8 +28,8 @@ def surrounded(x, before, after, axes):
 
 
 def too_much(size, entries):
-    """Whether a copy of so many entries for each place in a window is slower, or takes long to
-    compile, than the operation, which takes one place after the other.
+    """Return True if a copy of the entries for each place in a window would be slower, or slow to
+    compile, compared with the operation, which takes one place after the other.
     """
     return math.prod(size) > PLACES or math.prod(size) * entries > NUMBERS
 

@@ -114,7 +114,7 @@ def window_max(x, size=(), stride=(), dilation=()):
 
 
 def _largest(x, out, geometry):
-    """Where in each window the entries equal to the largest are, and how many there are."""
+    """Return a mask of the entries equal to the largest of each window, and their number."""
     inside = sliding_windows(x, **geometry)
     largest, unknown = inside == out, out != out  # noqa: PLR0124
     if isinstance(unknown, AbstractArray) or unknown.any():

@@ -1,4 +1,4 @@
-"""Reading CSV: every cell is a number that was meant, or one sentence says why it is not."""
+"""Read CSV: every cell is the number that was meant, or one sentence says why it isn't."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Table:
     text: dict[str, tuple[bytes, ...]] = field(repr=False)
 
     def cells(self, name: str) -> list[str]:
-        """The column's text, as it stands in the file.
+        """Return the text of the column, as it is in the file.
 
         Raises `DataFileError` for an unknown column, `ArgumentError` for one that was not kept.
         """
         return [cell.decode() for block in self._blocks(name) for cell in block.split(b"\0")]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """The column as float64, every cell a finite decimal number in ASCII digits.
+        """Return the column as float64, every cell a finite decimal number in ASCII digits.
 
         Raises `DataFileError` with line and column for any other cell, and for an unknown column;
         `ArgumentError` for a column that was not kept.
@@ -88,7 +88,7 @@ class Table:
         return out
 
     def matrix(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """The columns side by side, (rows, len(names)); raises what `numbers` raises."""
+        """Return the columns side by side, (rows, len(names)). Raises what `numbers` raises."""
         out = np.empty((self.rows, len(names)))
         for index, name in enumerate(names):
             out[:, index] = self.numbers(name)
@@ -106,7 +106,7 @@ class Table:
 
 
 def _floats(block: bytes, cells: list[bytes]) -> NDArray[np.float64] | None:
-    """The cells of a block as finite numbers, or None where one of them is none."""
+    """Return the cells of a block as finite numbers, or None if one of them isn't."""
     if not NUMERIC.fullmatch(block):
         return None
     try:
@@ -124,7 +124,7 @@ def _refuse_cell(path: str, line: int, column: str, cell: str) -> NoReturn:
 
 
 def _diagnosis(cell: str) -> tuple[str, str]:
-    """What stands in a number's place, and what to do about it."""
+    """Return what a cell holds instead of a number, and what to do about it."""
     with contextlib.suppress(ValueError):
         if NUMERIC.fullmatch(cell.encode()) and math.isinf(float(cell)):
             return "a number too large for a float64", "rescale the column"
@@ -146,7 +146,7 @@ def _refuse_column(path: str, name: str, names: Sequence[str]) -> NoReturn:
 
 
 def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
-    """What is odd but not wrong in these columns, a sentence each, for the user to read.
+    """Return notes on these columns, a sentence each, for what is odd but not wrong.
 
     Constant columns, columns equal to an earlier one, integers that a float64 cannot hold.
     Raises what `Table.numbers` raises.
@@ -199,7 +199,7 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
 
 
 def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    r"""The names in the header line of a CSV file; the rows are not looked at.
+    r"""Return the names in the header line of a CSV file; the rows are not read.
 
     Raises `DataFileError` for a file that cannot be read or that begins with no such line.
 
@@ -215,7 +215,7 @@ def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
 def _opened(
     path: str | os.PathLike[str], read: Callable[[str, Iterator[tuple[int, list[str]]]], Result]
 ) -> Result:
-    """What a reader makes of the file's records."""
+    """Return the result of a reader of the file's records."""
     name = os.fspath(path)
     try:
         check_regular(name)
@@ -305,7 +305,7 @@ def _read(
             blocks[names[i]].append("\0".join(by_column[i]).encode())
     if not begins:
         cure = "add a line of cells below the names"
-        refuse(path, "a header without rows", "rows", "none", cure, head)
+        refuse(path, "the header has no rows below it", "rows", "none", cure, head)
     text = {name: tuple(parts) for name, parts in blocks.items()}
     line_numbers = np.concatenate(begins)
     return Table(path, names, len(line_numbers), line_numbers, text)
@@ -329,7 +329,7 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
         refuse(path, wrong, "names between commas", given, COMMAS, line)
     if all(is_number(name) for name in names):
         cure = "add a line of names above the rows"
-        refuse(path, "a header made of numbers", expected, given, cure, line)
+        refuse(path, "the header consists of numbers", expected, given, cure, line)
     if "" in names:
         wrong = f"column {names.index('') + 1} of {len(names)} has no name"
         cure = "name it, or remove it (is there a comma at an end of the line?)"
@@ -337,7 +337,7 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         cure = "rename or remove one of them"
-        refuse(path, "two columns with one name", "different names", quoted(twice), cure, line)
+        refuse(path, "two columns have one name", "different names", quoted(twice), cure, line)
 
 
 def _refuse_width(path: str, names: Sequence[str], batch: list[tuple[int, list[str]]]) -> NoReturn:
@@ -352,13 +352,13 @@ def _refuse_width(path: str, names: Sequence[str], batch: list[tuple[int, list[s
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a finite decimal number in ASCII digits."""
+    """Return True for a finite decimal number in ASCII digits."""
     cell = text.encode()
     return _floats(cell, [cell]) is not None
 
 
 def is_meant_as_number(text: str) -> bool:
-    """Whether a cell is a number, or would be one with a point for the comma and no separators.
+    """Return True for a number, or one with a decimal comma or thousands separators.
 
     >>> [is_meant_as_number(text) for text in ("3.18", "3,18", "1 234", "12b")]
     [True, True, True, False]
