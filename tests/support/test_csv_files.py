@@ -156,7 +156,7 @@ def test_an_unreadable_file_gives_one_sentence(tmp_path):
 
 
 def test_a_file_without_line_ends_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.LONGEST_LINE", 1000)
+    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.MAX_LINE", 1000)
     assert "the line is too long" in sentence(saved(tmp_path, b"x,y\n" + b"1," * 1000))
 
 

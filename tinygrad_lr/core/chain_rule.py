@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import GraphError, NotDifferentiableError, ShapeError
-from ..support.abstract_array import AbstractArray, same
+from ..support.abstract_array import AbstractArray, same_numbers
 from ..support.errstate import ignore_float_errors
 from .conversion import as_data
 from .grad_mode import RECORDING, watcher, without_watcher
@@ -294,7 +294,7 @@ def require_unmodified(
     for x, number in zip(operands, numbers, strict=True):
         if not isinstance(x, Node):
             arguments.append(number)
-        elif x._content is number or same(x._content, number):
+        elif x._content is number or same_numbers(x._content, number):
             arguments.append(x)
         else:
             raise GraphError(

@@ -206,16 +206,16 @@ class Node:
 
     def _repr_html_(self) -> str:
         """Return the display in a notebook: data and gradient as tables, and its origin."""
-        from ..support.html import SIDE_BY_SIDE, element, numbers, title, together
+        from ..support.html import SIDE_BY_SIDE, array_table, element, join_parts, title
         from ..support.text_format import shape_text
 
         data, grad = self._content, self._gradient
         shape = shape_text(self.shape) if self.shape else ""
         about = title(self.name, "Value", shape, self.dtype.name, self._made())
-        tables = [numbers(data, "data")]
+        tables = [array_table(data, "data")]
         if grad is not None:
-            tables.append(numbers(grad, "gradient"))
-        return together(about, element("div", *tables, style=SIDE_BY_SIDE))
+            tables.append(array_table(grad, "gradient"))
+        return join_parts(about, element("div", *tables, style=SIDE_BY_SIDE))
 
     def _made(self) -> str:
         """Describe where it comes from."""

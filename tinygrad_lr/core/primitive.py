@@ -22,7 +22,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..errors import ArgumentError
-from ..support.abstract_array import AbstractArray, in_one_piece
+from ..support.abstract_array import AbstractArray, as_single_call
 from ..support.validation import check_choice
 
 Rule = Callable[..., Any]
@@ -81,7 +81,7 @@ class Primitive:
             kind = "elementwise"
         self.name = forward.__name__
         expand = whole if callable(whole) else None
-        self.forward = in_one_piece(forward, expand) if whole else forward
+        self.forward = as_single_call(forward, expand) if whole else forward
         self.scalar = scalar
         self.numpy = tuple(numpy)
         self.latex = latex

@@ -74,7 +74,7 @@ class AbstractArray:
         raise NotImplementedError
 
 
-def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -> Function:
+def as_single_call(function: Function, expand: Callable[..., Any] | None = None) -> Function:
     """Decorate a function that the compiler calls instead of tracing its steps.
 
     For functions that loop in Python, write into arrays of their own, or call themselves. `expand`
@@ -93,7 +93,7 @@ def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -
     return cast(Function, call)
 
 
-def looked_at(x: Any, look: Callable[[Any], object]) -> None:
+def check_numbers(x: Any, look: Callable[[Any], object]) -> None:
     """Check numbers by a function that raises if they are wrong: now, or once they are known."""
     if isinstance(x, AbstractArray):
         x.check(look)
@@ -101,12 +101,12 @@ def looked_at(x: Any, look: Callable[[Any], object]) -> None:
         look(x)
 
 
-def entries(table: Any, index: Any) -> Any:
+def take_rows(table: Any, index: Any) -> Any:
     """Return table[index], where the index may be abstract though the table is a plain array."""
     return index.entries_of(table) if isinstance(index, AbstractArray) else table[index]
 
 
-def same(x: Any, y: Any) -> bool:
+def same_numbers(x: Any, y: Any) -> bool:
     """Return True if two arrays or numbers are known to be equal, nan to nan."""
     if isinstance(x, AbstractArray):
         return x.same(y)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 DIGITS = 4
-ENDS = 3  # entries shown at the start of a long axis; one at its end
-MOST = 6  # entries of an axis shown in full
+HEAD_ENTRIES = 3  # entries shown at the start of a long axis; one at its end
+MAX_ENTRIES = 6  # entries of an axis shown in full
 
 
 def number_text(number: float, digits: int = DIGITS) -> str:
@@ -80,9 +80,9 @@ def array_text(array: Any, digits: int = DIGITS) -> str:
     array = np.asarray(array)
     if not array.ndim:
         return number_text(float(array), digits)
-    if len(array) <= MOST:
+    if len(array) <= MAX_ENTRIES:
         return f"[{', '.join(array_text(x, digits) for x in array)}]"
-    first = ", ".join(array_text(x, digits) for x in array[:ENDS])
+    first = ", ".join(array_text(x, digits) for x in array[:HEAD_ENTRIES])
     return f"[{first}, … {array_text(array[-1], digits)}]"
 
 
@@ -93,7 +93,7 @@ def summary_text(array: Any, digits: int = DIGITS) -> str:
     ('mean 499.5, from 0 to 999', '[1, 2]', '3')
     """
     array = np.asarray(array)
-    if array.size <= ENDS and array.ndim <= 1:
+    if array.size <= HEAD_ENTRIES and array.ndim <= 1:
         return array_text(array, digits)
     if not array.size:
         return "empty"

@@ -10,8 +10,8 @@ import numpy as np
 
 from ...support.errstate import ignore_float_errors
 from ...support.text_format import (
-    ENDS,
-    MOST,
+    HEAD_ENTRIES,
+    MAX_ENTRIES,
     array_text,
     factor_text,
     index_text,
@@ -278,9 +278,9 @@ def _table(found: Terms) -> Iterator[str]:
 
 def select_rows(found: Terms) -> list[int | None]:
     """Return the indices of the terms to show: all, or the ends with None in between."""
-    if found.count <= MOST:
+    if found.count <= MAX_ENTRIES:
         return list(range(found.count))
-    return [*range(ENDS), None, found.count - 1]
+    return [*range(HEAD_ENTRIES), None, found.count - 1]
 
 
 def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> Iterator[str]:

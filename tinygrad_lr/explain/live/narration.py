@@ -11,7 +11,7 @@ from ...core.grad_mode import without_watcher
 from ...core.node import Record
 from ...core.primitive import Primitive
 from ...support.errstate import ignore_float_errors
-from ...support.text_format import MOST, array_text, shape_text, summary_text
+from ...support.text_format import MAX_ENTRIES, array_text, shape_text, summary_text
 from ..formula.expression import ONE, Expression, Name, derivative, summation
 from ..formula.rewriting import substitute_numbers
 from ..formula.rules import apply_rule, rules_of, sum_to_shape
@@ -127,7 +127,7 @@ def numbers_text(numbers: Any) -> str:
     array = np.asarray(numbers)
     text = array_text(array)
     if array.ndim == 0 or (
-        array.ndim == 1 and array.size <= MOST and len(text) <= MAX_NUMBERS_WIDTH
+        array.ndim == 1 and array.size <= MAX_ENTRIES and len(text) <= MAX_NUMBERS_WIDTH
     ):
         return text
     if len(text) > MAX_NUMBERS_WIDTH and len(array) > 2:
