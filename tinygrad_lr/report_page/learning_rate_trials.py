@@ -11,7 +11,7 @@ import numpy as np
 
 from ..support.abstract_array import Array
 from ..train import History
-from ..train.learning_rate_trials import measure_rate_limit, round_rate, try_learning_rates
+from ..train.learning_rate_trials import round_rate, try_learning_rates
 from ..train.model_copy import ModelCopy
 from .document import round_digits
 from .schema import Trial, Trials, Verdict
@@ -39,8 +39,8 @@ def run_trials(
     """
     stride = math.ceil(len(x) / MAX_ROWS)
     x, y = x[::stride], y[::stride]
-    twin.put({name: np.array(records[0]) for name, records in history.weights.items()})
-    limit = measure_rate_limit(twin.model, loss, x, y)
+    first = {name: np.array(records[0]) for name, records in history.weights.items()}
+    limit = twin.on(x, y, loss).largest_stable_rate(first)
     if limit is None or not 1e-100 < limit < 1e100:
         return None
     own = history.learning_rate if 0.05 * limit <= history.learning_rate <= 0.6 * limit else None

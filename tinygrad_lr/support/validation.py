@@ -84,7 +84,6 @@ did you mean 'mean'?
     import difflib  # a millisecond, for an error only
 
     names = [option for option in options if isinstance(option, str)]
-
     near = difflib.get_close_matches(given, names, 1) if isinstance(given, str) else []
     cure = f"; did you mean {near[0]!r}?" if near else ""
     raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}{cure}")

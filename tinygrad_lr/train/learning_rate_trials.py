@@ -6,14 +6,10 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import losses
-from ..errors import TinygradError
-from ..linear import learning_rate_limit
 from ..nn import Module
-from .evaluation import compute_loss
 from .history import History
 from .loop import fit
 
@@ -51,17 +47,6 @@ def try_learning_rates(
             raise KeyboardInterrupt
         histories.append(history)
     return histories
-
-
-def measure_rate_limit(
-    model: Module, loss: Callable[[Any, Any], Any], x: Any, y: Any
-) -> float | None:
-    """The largest stable learning rate, 2/λmax; None for a loss without second derivatives."""
-    with np.errstate(all="ignore"):
-        try:
-            return learning_rate_limit(model, lambda p, wanted: compute_loss(loss, p, wanted), x, y)
-        except TinygradError:
-            return None
 
 
 def round_rate(rate: float) -> float:

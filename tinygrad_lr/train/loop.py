@@ -113,7 +113,9 @@ def call_callbacks(state: FitState, evaluation: dict[str, float] | None) -> None
 def stable_rate(state: FitState, rough: bool = False) -> float | None:
     """Return the largest stable learning rate at the present weights, or None."""
     compute_loss = state.config.compute_loss
-    return largest_stable_rate(state.model, compute_loss, *state.last_batch, rough=rough)
+    with contextlib.suppress(KeyboardInterrupt):  # it may take long: Ctrl-C ends this alone
+        return largest_stable_rate(state.model, compute_loss, *state.last_batch, rough=rough)
+    return None
 
 
 def fit(

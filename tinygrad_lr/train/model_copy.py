@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..support.abstract_array import Array
 from .evaluation import compute_loss
+from .monitors import largest_stable_rate
 
 Weights = Mapping[str, Array]
 Loss = Callable[[Any, Any], Any]
@@ -128,6 +130,11 @@ class LossAtWeights:
             np.zeros(p.shape) if p.grad is None else np.asarray(p.grad) for _, p in self.twin.named
         ]
         return float(loss), flatten(gradients)
+
+    def largest_stable_rate(self, weights: Weights) -> float | None:
+        """The largest stable learning rate at these weights, 2/λmax, or None."""
+        model = self.twin.put(weights).model
+        return largest_stable_rate(model, partial(compute_loss, self.loss), self.x, self.y)
 
     def outputs(self, weights: Weights) -> Array:
         """The outputs of the model for the rows."""

@@ -181,6 +181,13 @@ class EarlyStopping:
         """Forget the evaluations: `fit` begins with this."""
         self.best, self.since = math.nan, 0
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Restore the attributes from a pickle, where they may have their former names."""
+        now = {_RENAMED.get(name, name): x for name, x in state.items()}
+        if isinstance(now["mode"], bool):
+            now["mode"] = "max" if now["mode"] else "min"
+        vars(self).update(now)
+
     @property
     def figure(self) -> str:
         """Deprecated: use `monitor`."""
@@ -355,7 +362,7 @@ def largest_stable_rate(
     rough: bool = False,
 ) -> float | None:
     """Return 2/λmax over these rows at the present weights, or None; `rough` is faster."""
-    from ..linear import learning_rate_limit  # here: only a training that diverges needs it
+    from ..linear import learning_rate_limit  # here: few trainings need it
 
     try:
         with np.errstate(all="ignore"):
@@ -364,6 +371,6 @@ def largest_stable_rate(
                 iterations=200 if rough else 1000,
                 tolerance=1e-3 if rough else 1e-9,
             )
-    except (TinygradError, MemoryError, KeyboardInterrupt):
+    except (TinygradError, MemoryError):
         return None
     return found if math.isfinite(found) else None

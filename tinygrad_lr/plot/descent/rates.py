@@ -13,7 +13,6 @@ from ... import losses
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.text_format import number_text
-from ...train.learning_rate_trials import measure_rate_limit
 from ...train.model_copy import ModelCopy
 from ..style import (
     clean_name,
@@ -107,15 +106,14 @@ def learning_rates(
         else parse_entry(where, best.weights, weight)
     )
     names = [clean_name(name) for name in check_names(where, rows, x_name)]
-    twin = ModelCopy(model, np.float64)
-    loss_at = twin.on(rows, target, loss)
+    loss_at = ModelCopy(model, np.float64).on(rows, target, loss)
     bottom = weights_at(best.weights, find_final_record(best))
     figure = make_figure(max(3.9 * len(runs), 6.0), 8.6, dark=dark)
     grid = figure.add_gridspec(3, len(runs), height_ratios=[1.0, 0.75, 0.2])
     hills, courses = ([figure.add_subplot(grid[i, j]) for j in range(len(runs))] for i in (0, 1))
     strip = figure.add_subplot(grid[2, :])
     with np.errstate(all="ignore"):
-        found = measure_rate_limit(twin.put(bottom).model, loss, loss_at.x, loss_at.y)
+        found = loss_at.largest_stable_rate(bottom)
         limit = math.nan if found is None else found
         verdicts = [_judge(run, best, limit) for run in runs]
         cuts = [LossSlice(run, loss_at, names, entry, at=bottom) for run in runs]

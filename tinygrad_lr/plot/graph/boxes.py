@@ -126,12 +126,12 @@ def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | N
         (i,) = group.vertices
         look: Look = "result"
         if i < graph.leaves:
-            look = "parameter" if graph.trained(i) else "data"
+            look = "parameter" if graph.is_trained(i) else "data"
         rows = _build_rows(graph, [i], gradients)
         name, shape = graph.label(i), _describe_shape(graph, i)
         return Box(look, name, folding.formulas.alone(i), shape, rows, "", things, group.layer)
     outputs = _find_outputs(graph, group)
-    parameters = [i for i in group.vertices if graph.trained(i)]
+    parameters = [i for i in group.vertices if graph.is_trained(i)]
     results = [i for i in outputs if i >= graph.leaves]
     rows = _build_rows(graph, results or outputs, gradients)
     if results and parameters and group.kind != "expression":
@@ -254,7 +254,7 @@ def _describe_formulas(folding: Folding, group: Group, results: Sequence[int]) -
 
 def _describe_sharing(graph: Graph, group: Group) -> str:
     """A line that counts what is folded."""
-    count = sum(graph.things[i].size for i in group.vertices if graph.trained(i))
+    count = sum(graph.things[i].size for i in group.vertices if graph.is_trained(i))
     operations = sum(1 for i in group.vertices if i >= graph.leaves)
     parts = [counted(count, "parameter")] if count else []
     parts += [counted(operations, "operation")] if operations else []

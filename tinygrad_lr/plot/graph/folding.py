@@ -63,9 +63,9 @@ class Folding:
                 title = f"… {len(run):,} more layers"
                 groups.append(Group("more", tuple(inside), run[0], title))
             elif run[0] in self.open:
-                groups += self._opened(members[run[0]], run[0])
+                groups += self._open_layer(members[run[0]], run[0])
             else:
-                groups += self._folded(members[run[0]], run[0])
+                groups += self._fold_layer(members[run[0]], run[0])
         groups += self._row([(i,) for i in members.get(INPUTS, [])], INPUTS)
         groups.sort(key=lambda group: (group.layer, group.vertices[-1]))
         self.groups: Sequence[Group] = groups
@@ -84,10 +84,10 @@ class Folding:
                     times[edge] = times.get(edge, 0) + 1
         return [(a, b, count) for (a, b), count in times.items()]
 
-    def _folded(self, members: Sequence[int], layer: int) -> Iterable[Group]:
+    def _fold_layer(self, members: Sequence[int], layer: int) -> Iterable[Group]:
         """A layer in one box; the loss leaves its targets outside."""
         graph = self.graph
-        targets = [i for i in members if i < graph.leaves and not graph.trained(i)]
+        targets = [i for i in members if i < graph.leaves and not graph.is_trained(i)]
         if layer < len(graph.layers) - 1 or len(targets) > MAX_DATA:
             targets = []
         yield from (Group("single", (i,), layer) for i in targets)
@@ -95,13 +95,13 @@ class Folding:
         kind: Kind = "single" if len(inside) == 1 else "layer"
         yield Group(kind, inside, layer, graph.layers[layer].name)
 
-    def _opened(self, members: Sequence[int], layer: int) -> Iterable[Group]:
+    def _open_layer(self, members: Sequence[int], layer: int) -> Iterable[Group]:
         """A layer's Values, folded as far as they don't fit."""
         parts: list[tuple[int, ...]] = [(i,) for i in members]
         if not self._fits(parts):
             parts = self.expressions(members)
         if not self._fits(parts):
-            groups = list(self._bounded(parts, layer))
+            groups = list(self._limit_rows(parts, layer))
         else:
             groups = [self._part(part, layer) for part in parts]
         unfolds = self.unfolded is not None and self.graph.home[self.unfolded] == layer
@@ -116,7 +116,7 @@ class Folding:
                 own = {x for x in read if graph.home[x] == layer}
                 self.shown = sorted(own.union(group.vertices))
         taken = set(self.shown)
-        yield from self._bounded([(i,) for i in self.shown], layer)
+        yield from self._limit_rows([(i,) for i in self.shown], layer)
         for group in groups:
             left = tuple(i for i in group.vertices if i not in taken)
             if left:
@@ -144,7 +144,7 @@ class Folding:
             parts.setdefault(root[i], []).append(i)
         return [tuple(part) for part in parts.values()]
 
-    def _bounded(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
+    def _limit_rows(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
         """Of each row as much as there is room for, and of many rows the first and the last."""
         rows = self._rows(parts)
         levels = sorted(rows)
@@ -153,7 +153,7 @@ class Folding:
         for level in levels:
             if level == 0 and len(rows[0]) > MAX_IN_A_ROW:
                 inside = sorted(i for part in rows[0] for i in part)
-                title = "parameters" if all(map(self.graph.trained, inside)) else "leaves"
+                title = "parameters" if all(map(self.graph.is_trained, inside)) else "leaves"
                 yield Group("more", tuple(inside), layer, title)
             elif level not in hidden:
                 yield from self._row(rows[level], layer)

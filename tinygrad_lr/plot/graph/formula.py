@@ -37,7 +37,7 @@ class Formulas:
         if i < self.graph.leaves:
             return ""
         self.room = MAX_PARTS
-        return self._written(i, frozenset(), 0).text
+        return self._write(i, frozenset(), 0).text
 
     def folded(self, i: int, inside: Set[int]) -> str:
         """A result with all that is folded into it written out.
@@ -47,9 +47,9 @@ class Formulas:
         alike results read the same.
         """
         self.room = MAX_PARTS
-        return self._written(i, inside, 0).text
+        return self._write(i, inside, 0).text
 
-    def _written(self, i: int, inside: Set[int], depth: int) -> Expression:
+    def _write(self, i: int, inside: Set[int], depth: int) -> Expression:
         """The formula; it is a general one where something is folded."""
         graph = self.graph
         operation, operands, numbers, options = graph.things[i]._record
@@ -76,7 +76,7 @@ class Formulas:
         if i is None:
             return number
         if i in inside and i >= graph.leaves:
-            return Symbol(self._written(i, inside, depth + 1), number)
+            return Symbol(self._write(i, inside, depth + 1), number)
         return Symbol(self._name(i, bool(inside)), number)
 
     def _name(self, i: int, general: bool) -> Name:
@@ -85,7 +85,7 @@ class Formulas:
         thing = graph.things[i]
         if not general or np.ndim(graph.numbers(i)) or getattr(thing, "name", None):
             return Name(graph.names.latex(thing))
-        if i >= graph.leaves or not graph.trained(i):
+        if i >= graph.leaves or not graph.is_trained(i):
             return Name("x")
         return Name("w" if graph.multiplied[i] else "b")
 
@@ -100,7 +100,7 @@ class Formulas:
                 name == "multiply"
                 and plain[k]
                 and weight is not None
-                and self.graph.trained(weight)
+                and self.graph.is_trained(weight)
             ):
                 given[k] = Symbol(Name("x"), given[k])
 

@@ -59,7 +59,7 @@ def lay_out(
     rows = _Rows(sizes, edges, rank, bands, set(framed))
     rows.untangle()
     rows.place()
-    return rows.drawn(framed)
+    return rows.finish(framed)
 
 
 def assign_ranks(count: int, edges: Sequence[Edge], bands: Sequence[int]) -> list[int]:
@@ -309,7 +309,7 @@ class _Rows:
                 if self.aside[item]:
                     self.x[item] = right + lanes.index(self.edge_of[item]) * (EDGE_WIDTH + BOX_GAP)
 
-    def drawn(self, framed: Sequence[int]) -> Layout:
+    def finish(self, framed: Sequence[int]) -> Layout:
         """The coordinates, the upper left corner of all being (0, 0)."""
         count = len(self.sizes)
         tops, bottoms, y = [], [], 0.0

@@ -165,7 +165,7 @@ class GraphPicture:
             layer = graph.layers[run[0]]
             if len(run) > 1 or run[0] in self._open or len(layer.results) < 2:
                 continue
-            parts += self._opened(run[0], describe_layer(layer))
+            parts += self._draw_opened(run[0], describe_layer(layer))
         parts += [
             "<details><summary>The same as text</summary>",
             f"<pre>{escape(self.tree(TREE_WIDTH))}</pre></details>",
@@ -173,7 +173,7 @@ class GraphPicture:
         ]
         return "\n".join([*parts, ""])
 
-    def _opened(self, layer: int, said: str) -> Iterator[str]:
+    def _draw_opened(self, layer: int, said: str) -> Iterator[str]:
         """The inner graph of a folded layer, and in it those of its first expressions."""
         given = self._graph, [layer], self._gradients, self._notes, layer
         inner = build_drawing(*given)

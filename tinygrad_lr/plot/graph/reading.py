@@ -81,7 +81,7 @@ class Graph:
         """The data of a vertex as the graph remembers it: a leaf may have other numbers by now."""
         return self.recorded[i]
 
-    def trained(self, i: int) -> bool:
+    def is_trained(self, i: int) -> bool:
         """True for a leaf that requires a gradient."""
         thing = self.things[i]
         return type(thing) is Value and thing._record is None and thing.requires_grad
@@ -123,7 +123,7 @@ class Graph:
             home[i] = layer[self.things[i]]
         for i in range(self.leaves):
             home[i] = min(home[reader] for reader in self.readers[i])
-            parameter = self.trained(i) and (
+            parameter = self.is_trained(i) and (
                 not self.names.paths or self.things[i] in self.names.paths
             )
             if home[i] == 0 and not parameter and len(self.layers) > 1:

@@ -9,18 +9,10 @@ import numpy as np
 from ...explain import Influence
 from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
-from ...support.text_format import number_text
+from ...support.text_format import group_digits, number_text
 from ...support.validation import check_number
-from ..style import (
-    clean_name,
-    get_colors,
-    group_digits,
-    is_drawable,
-    make_panels,
-    pad_limits,
-    style_axes,
-    write,
-)
+from ..descent.loss_slice import sample_loss
+from ..style import clean_name, get_colors, is_drawable, make_panels, pad_limits, style_axes, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["loss_slice"]
 
 
-POINTS = 121  # at which the loss is computed
 FAR = 3.0  # a bottom of the parabola further away than this many |w| + 1 is not in the picture
 
 
@@ -84,8 +75,7 @@ def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
     """The loss, the tangent, and the parabola of the curvature."""
     colors = get_colors(ax)
     reach = _choose_reach(w, step)
-    places = np.linspace(w.value - reach, w.value + reach, POINTS)
-    losses = np.array([w.loss_at(float(x)) for x in places])
+    places, losses = sample_loss(w.loss_at, w.value, reach)
     seen = is_drawable(losses)
     if not seen.any():
         return
