@@ -144,6 +144,7 @@ class Value(Node):
 
     __slots__ = ()
     __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
+    _fields: ClassVar[tuple[str, ...]]  # what help(Value) lists first: set below
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
     def backward(self, gradient: Any = None) -> None:
@@ -474,6 +475,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
 
 
 Value.__apply__ = staticmethod(apply)
+Value._fields = tuple(name for name in dir(Value) if not name.startswith("_"))
 
 
 def result(out: Any, record: PackedRecord | None) -> Value:
