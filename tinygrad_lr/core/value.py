@@ -526,10 +526,11 @@ def evaluate_again(
     if type(error) is ValueError:
         shapes = [str(np.shape(x)) for x in numbers[:4]]
         if len(numbers) == 1:
-            raise ArgumentError(f"{operation.name} of shape {shapes[0]}: {error}") from error
+            raise ArgumentError(f"{operation.name}: {error}, got shape {shapes[0]}") from error
         together = " and ".join(shapes)
         raise ShapeError(
-            f"{operation.name}: the shapes {together} do not fit together ({str(error).strip()})"
+            f"{operation.name}: operands must have shapes that fit, got {together} "
+            f"({str(error).strip()})"
         ) from error
     raise error
 
