@@ -60,7 +60,7 @@ def as_float(where: str, number: float) -> float:
         ) from None
 
 
-def constant(x: Any, operation: Primitive) -> Any:
+def as_constant(x: Any, operation: Primitive) -> Any:
     """Return an operand that is not a Value: a number, None, or an array that nobody writes to."""
     if type(x) is int:
         return as_float(operation.name, x)

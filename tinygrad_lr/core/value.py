@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
 from .chain_rule import backward
-from .conversion import constant
+from .conversion import as_constant
 from .grad_mode import Watched, recording_now
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
@@ -50,7 +50,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
             elif type(other) is float or (type(other) is int and -MAX_EXACT < other < MAX_EXACT):
                 y = float(other)
             else:
-                y = constant(other, operation)
+                y = as_constant(other, operation)
             if reflected:
                 x, y = y, x
             try:
@@ -106,7 +106,7 @@ def method(name: str) -> Callable[[Declared], Declared]:
                     record = (operation, (self,), (x,), operation.defaults)
                     if recording is not True:
                         return notify_watcher(recording, out, self.requires_grad, record)
-                return result(out, record)
+                return make_value(out, record)
             return cast(Value, METHOD_IMPLS[name](self, *args, **options))
 
         return cast(Declared, call)
@@ -454,7 +454,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             recorded = recorded or x.requires_grad
             numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
         else:
-            numbers.append(constant(x, operation))
+            numbers.append(as_constant(x, operation))
     try:
         if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
             out = operation.scalar(*numbers)
@@ -471,14 +471,14 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
         record = (operation, operands, numbers, options)
         if recording is not True:
             return notify_watcher(recording, out, recorded, record)
-    return result(out, record)
+    return make_value(out, record)
 
 
 Value.__apply__ = staticmethod(apply)
 Value._fields = tuple(name for name in dir(Value) if not name.startswith("_"))
 
 
-def result(out: Any, record: PackedRecord | None) -> Value:
+def make_value(out: Any, record: PackedRecord | None) -> Value:
     """Return the Value of a result, with the record of its operation."""
     value = _new(Value)
     value._content = out
@@ -492,7 +492,7 @@ def result(out: Any, record: PackedRecord | None) -> Value:
 
 def notify_watcher(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
     """Return the Value of a result, after the watcher has seen it."""
-    value = result(out, record if recorded and by.recording else None)
+    value = make_value(out, record if recorded and by.recording else None)
     by.watcher.computed(value, record)
     return value
 

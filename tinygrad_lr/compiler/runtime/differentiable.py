@@ -11,7 +11,7 @@ from ...core.chain_rule import match_shape, pull_back
 from ...core.grad_mode import RECORDING, Watched
 from ...core.node import PackedRecord, unwrap
 from ...core.primitive import Primitive
-from ...core.value import Value, notify_watcher, result
+from ...core.value import Value, make_value, notify_watcher
 from ...support import pytree as tree
 from ..tracing.trace_function import is_dynamic
 from .specialization import Specialization
@@ -40,7 +40,7 @@ def call_as_node(
         if isinstance(now, Watched):
             nodes[id(x)] = notify_watcher(now, x._content, True, record)
         else:
-            nodes[id(x)] = result(x._content, record)
+            nodes[id(x)] = make_value(x._content, record)
     return tree.map_leaves(lambda x: nodes.get(id(x), x), [found])[0]
 
 

@@ -26,7 +26,7 @@ def pool_geometry(
     return found
 
 
-def bordered(where, x, axes, fill, size, stride, padding, dilation):
+def add_border(where, x, axes, fill, size, stride, padding, dilation):
     """x with its padding, and how its windows slide."""
     x = as_floats(x)
     require_shape(where, np.shape(x), axes)
@@ -48,7 +48,7 @@ def max_pool(
 ) -> Any:
     """The largest entry of each window; what padding adds is smaller than every number."""
     found = pool_geometry(where, axes, kernel_size, stride, padding, dilation)
-    x, steps = bordered(where, x, axes, -np.inf, **found)
+    x, steps = add_border(where, x, axes, -np.inf, **found)
     return window_max(x, **steps)
 
 
@@ -63,7 +63,7 @@ def average_pool(
 ) -> Any:
     """The mean of each window; `count_include_pad` counts the zeros of the padding."""
     x, found = as_floats(x), pool_geometry(where, axes, kernel_size, stride, padding, 1)
-    inside, steps = bordered(where, x, axes, 0.0, **found)
+    inside, steps = add_border(where, x, axes, 0.0, **found)
     total = window_sum(inside, **steps)
     if count_include_pad or inside is x:
         return total / float(np.prod(found["size"]))
