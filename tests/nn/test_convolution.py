@@ -100,7 +100,7 @@ def test_parts_of_the_columns_give_what_all_of_them_give(monkeypatch):
     f = lambda x, weight: tg.ops.conv2d(x, weight, **steps)
     out, pullback = tg.vjp(f, x, weight)
     whole = [out, *pullback(image(2, 4, 5, 5))]
-    monkeypatch.setattr(convolution, "SLAB", 1)
+    monkeypatch.setattr(convolution, "SLAB_BYTES", 1)
     out, pullback = tg.vjp(f, x, weight)
     for a, b in zip([out, *pullback(image(2, 4, 5, 5))], whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
