@@ -13,7 +13,7 @@ from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 
 REFUSED = {
     "nothing": ((), {}, ArgumentError, "data must be at least one array, got none"),
-    "lengths": (([1, 2], [1]), {}, ShapeError, r"equally many rows, got \[2, 1\]"),
+    "lengths": (([1, 2], [1]), {}, ShapeError, r"the same number of rows, got \[2, 1\]"),
     "empty": (([],), {}, ArgumentError, "argument 1 must have at least one row"),
     "number": ((3.0,), {}, ShapeError, r"argument 1 must have rows, got shape \(\)"),
     "text": (("abc",), {}, ShapeError, "argument 1 must have rows"),

@@ -172,7 +172,7 @@ def test_nesterov_needs_momentum():
 
 
 def test_no_parameters_are_refused():
-    with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
+    with pytest.raises(ArgumentError, match="parameters must have at least one Value"):
         SGD([], 0.1)
 
 
@@ -395,7 +395,7 @@ def test_hyperparameters_out_of_range_are_refused_by_name(kind, name, given):
 def test_every_algorithm_wants_a_rate_above_zero_and_parameters(kind, rate):
     with pytest.raises(ArgumentError, match="learning_rate must be"):
         kind([tg.Value(1.0)], rate)
-    with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
+    with pytest.raises(ArgumentError, match="parameters must have at least one Value"):
         kind([], 0.1)
 
 

@@ -24,7 +24,7 @@ def try_learning_rates(
     steps: int,
     tolerance: float = 1e-12,
 ) -> list[History]:
-    """Descend with each rate, each time from the model's present weights, which stay.
+    """Descend with each rate, each time from the model's current weights, which don't change.
 
     Ctrl-C ends all of them: an interrupted trial shows nothing of its rate.
 

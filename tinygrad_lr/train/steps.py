@@ -14,7 +14,7 @@ from .inputs import Batch, StepBatches
 from .state import FitState
 
 Show = Callable[[float, Mapping[str, float]], object]
-"""A function that shows how the training goes: called with the loss and the last evaluation."""
+"""A function that shows the progress of training: called with the loss and the last evaluation."""
 
 Pairs = list[tuple[Any, Any]]
 Forward = tuple[float, Pairs, Callable[[], object]]
