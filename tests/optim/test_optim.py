@@ -327,7 +327,7 @@ def bad_groups():
     yield [{"parameters": [w]}, {"parameters": [w, b]}], "the same Value at 0 and 1"
     yield [{"parameters": [w], "weigth_decay": 0.1}], "did you mean 'weight_decay'"
     yield [{"params": [w]}], "SGD, group 0: a group must have a list 'parameters', got 'params'"
-    yield [{"parameters": []}], "SGD, group 0: parameters must have one"
+    yield [{"parameters": []}], "SGD, group 0: parameters must have at least one"
     yield [{"parameters": [w]}, {"parameters": [b], "momentum": -1}], "SGD, group 1: momentum"
     yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate must be"
     yield [{"parameters": [w]}, b], "SGD, group 1: a group must be a dict"

@@ -38,8 +38,8 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
     - floats (...) or (..., 1) beside labels 0 and 1, or -1 and 1: one logit, above 0 or not;
     - integers or booleans (...) beside labels of that shape: labels already.
 
-    Raises `ShapeError` for other shapes, `LabelError` for a label out of range, `DtypeError`
-    for other targets than labels.
+    Raises `ShapeError` if the shapes don't match, `LabelError` if a label is out of range,
+    `DtypeError` if the target isn't labels.
     """
     prediction = unwrap(prediction)
     given = np.asarray(prediction)

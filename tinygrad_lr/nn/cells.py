@@ -230,7 +230,7 @@ def check_inputs(
 def as_state(where: str, state: Any, count: int, shape: tuple[int, ...], dtype: Any) -> list[Any]:
     """Return the parts of a state, zeros for None.
 
-    Raises `ArgumentError` unless the state of an LSTM is a pair, `ShapeError` for another shape.
+    Raises `ArgumentError` unless the state of an LSTM is a pair, `ShapeError` if a shape differs.
     """
     if state is None:
         return [np.zeros(shape, dtype) for _ in range(count)]

@@ -177,7 +177,7 @@ class Module:
         """Convert the parameters, and the buffers of floats, to another floating dtype in place.
 
         An optimiser keeps its parameters, but its state has the old dtype, so create it afterwards.
-        Raises `DtypeError` for a dtype that can't hold a gradient.
+        Raises `DtypeError` if the dtype can't hold a gradient.
 
         Source: `torch.nn.Module.to`.
 

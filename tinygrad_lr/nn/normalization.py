@@ -48,7 +48,7 @@ class OverFeatures(Module):
         return f"{type(self).__name__}({lengths})"
 
     def _last_axes(self, x: Any) -> tuple[int, ...]:
-        """Return the axes to normalise. Raises `ShapeError` for an x with other features."""
+        """Return the axes to normalise. Raises `ShapeError` if x has other features."""
         shape, axes = np.shape(x), len(self.features)
         if shape[-axes:] != self.features:
             lengths = ", ".join(map(str, self.features))
