@@ -34,7 +34,7 @@ BAD = {  # what is wrong -> bytes of a file, words that the sentence holds
     "empty": (b"", "an empty file"),
     "only a mark": (b"\xef\xbb\xbf", "an empty file"),
     "only blank lines": (b"\n\n  \n", "an empty file"),
-    "header only": (b"x,y\n", "line 1: a header without rows"),
+    "header only": (b"x,y\n", "line 1: the header has no rows"),
     "unknown column": (b"x,Yy\n1,2\n", "no column 'y'; one of 'x', 'Yy'; did you mean 'Yy'?"),
     "text": (b"x,y\n1,2\n3,four\n", "line 3, column 'y': text in a number's place; got 'four'"),
     "empty cell": (b"x,y\n1,\n", "line 2, column 'y': an empty cell; got nothing; fill it in"),
@@ -62,10 +62,10 @@ BAD = {  # what is wrong -> bytes of a file, words that the sentence holds
     "decimal comma": (b'x,y\n1,"2,5"\n', "a comma inside a number; decimals with a point"),
     "thousands": (b'x,y\n1,"1,234.5"\n', "separators inside a number; write 1234.5"),
     "bare decimal commas": (b"x,y\n1,5,2,5\n", "line 2: long row; write decimals with a point"),
-    "one name twice": (b"x,y, x\n1,2,3\n", "line 1: two columns with one name; got 'x'"),
+    "one name twice": (b"x,y, x\n1,2,3\n", "line 1: two columns have one name; got 'x'"),
     "no name": (b",x,y\n0,1,2\n", "line 1: column 1 of 3 has no name"),
     "header ends in comma": (b"x,y,\n1,2,\n", "column 3 of 3 has no name; a comma at an end"),
-    "no header": (b"1,2\n3,4\n", "line 1: a header made of numbers; add a line of names"),
+    "no header": (b"1,2\n3,4\n", "line 1: the header consists of numbers; add a line of names"),
     "semicolons": (b"x;y\n1;2\n", "line 1: the separator seems to be ';'"),
     "semicolons, quotes": (b'"x";"y"\n"1";"2"\n', "line 1: the separator seems to be ';'"),
     "semicolons, commas": (
@@ -156,7 +156,7 @@ def test_an_unreadable_file_gives_one_sentence(tmp_path):
 
 
 def test_a_file_without_line_ends_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.LONGEST_LINE", 1000)
+    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.MAX_LINE", 1000)
     assert "the line is too long" in sentence(saved(tmp_path, b"x,y\n" + b"1," * 1000))
 
 

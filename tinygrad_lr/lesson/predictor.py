@@ -19,7 +19,7 @@ from ..errors import DataFileError, import_extra
 from ..ops import softmax
 from ..support.abstract_array import Array
 from ..support.csv_files import read_table
-from ..support.files import listed, printable, quoted
+from ..support.files import printable, quote, quote_names
 
 ENTRY, VERSION = "tinygrad_lr", 1  # the metadata key of the description, and its format
 ACTIVATIONS = ("tanh", "relu")
@@ -152,7 +152,9 @@ def load_predictor(path: str | os.PathLike[str]) -> Predictor:
     shapes = load_shapes(name)
     if shapes != expected:
         odd = sorted({*shapes} ^ {*expected}) or [k for k in expected if shapes[k] != expected[k]]
-        _refuse(name, f"weights must match their description, got a difference in {listed(odd)}")
+        _refuse(
+            name, f"weights must match their description, got a difference in {quote_names(odd)}"
+        )
     weights = load_file(name)
     if not all(np.isfinite(array).all() for array in weights.values()):
         _refuse(name, "weights must be finite, got nan or inf")
@@ -186,7 +188,7 @@ def predict_file(
         if name in table.names:
             raise DataFileError(
                 f"{printable(table.path)}: no column may have the name of the predictions, "
-                f"got {quoted(name)}; rename it"
+                f"got {quote(name)}; rename it"
             )
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
@@ -256,7 +258,7 @@ def _read_list(
 
 
 def _refuse_entry(path: str, entry: str, given: object) -> NoReturn:
-    _refuse(path, f"description has a wrong entry {quoted(entry)}: {given!r:.80}")
+    _refuse(path, f"description has a wrong entry {quote(entry)}: {given!r:.80}")
 
 
 def _refuse(path: str, problem: str) -> NoReturn:

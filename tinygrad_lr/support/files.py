@@ -1,6 +1,6 @@
-"""Files that people name: what is wrong with one in a sentence, and one replaced at once and whole.
+"""Files that users name: errors in one sentence, and atomic replacement.
 
-What comes from a file is shown through `printable`, so that no name in it can move a cursor.
+Text from a file is shown through `printable`, so that no name in it can move a cursor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 def printable(text: str) -> str:
-    r"""The text on one line, safe to show: control, bidirectional and invisible marks are escaped.
+    r"""Return the text on one line, with control, bidirectional and invisible marks escaped.
 
     >>> print(printable("score\n\x1b[31m"), printable("abc\u202edef"), printable("naïve"))
     score\n\x1b[31m abc\u202edef naïve
@@ -33,23 +33,23 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def quoted(text: str) -> str:
-    """The text as a sentence shows it: printable, in quotation marks, cut after 60 characters.
+def quote(text: str) -> str:
+    """Return the text for a sentence: printable, in quotation marks, cut after 60 characters.
 
-    >>> quoted("sat_sum")
+    >>> quote("sat_sum")
     "'sat_sum'"
     """
     shown = printable(text[:60])
     return f"'{shown}...'" if len(text) > 60 else f"'{shown}'"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The names as a sentence lists them, twelve of them at most.
+def quote_names(names: Sequence[str]) -> str:
+    """Return the names for a sentence, twelve of them at most.
 
-    >>> listed([f"c{i}" for i in range(20)])
+    >>> quote_names([f"c{i}" for i in range(20)])
     "'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9', 'c10', 'c11' and 8 more"
     """
-    shown = ", ".join(map(quoted, names[:12]))
+    shown = ", ".join(map(quote, names[:12]))
     return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
 
 
@@ -63,9 +63,9 @@ def refuse(
 
 
 def check_regular(path: str) -> None:
-    """Refuse what would block or never end, before it is opened.
+    """Raise `DataFileError` for a path whose reading would block or never end.
 
-    Raises `DataFileError` for it, and `OSError` for a path that leads nowhere.
+    Raises `OSError` for a path that doesn't exist.
     """
     wrong, expected, cure = "not a file", "a regular file", "save the data to a file first"
     if path == "-":
@@ -81,9 +81,9 @@ def check_regular(path: str) -> None:
 
 
 def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
-    """Refuse, before any work, outputs (None is none) that could not or should not be written.
+    """Raise `DataFileError`, before any work, for outputs that can't or shouldn't be written.
 
-    Raises `DataFileError` for one that is an input or another output, and for a missing folder.
+    These are inputs, the same output twice, and outputs in a missing folder. None is skipped.
     """
     taken = {os.path.realpath(path): path for path in reversed(inputs)}
     for path in outputs:
@@ -91,7 +91,7 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
             continue
         place = os.path.realpath(path)
         if place in taken:
-            given = f"that of {quoted(taken[place])}"
+            given = f"that of {quote(taken[place])}"
             refuse(path, "the same file twice", "a file of its own", given, "name another file")
         taken[place] = path
         if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
@@ -101,14 +101,14 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
 
 
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
-    """Put bytes in place of a file, at once and whole, or leave the old file as it was.
+    """Replace a file by bytes atomically, or leave the old file as it was.
 
-    They are written beside it, to a file whose name follows from the target's, brought to the
-    disk, and renamed over the target. A file that is there keeps its permissions, a new one has
-    those that the umask leaves; a symbolic link keeps pointing to where it points. Of two writers
-    at once the later wins; what a killed one left behind is taken over by the next.
+    The bytes are written to a temporary file beside the target, synced to disk, and renamed over
+    the target. An existing file keeps its permissions, a new one gets those of the umask; a
+    symbolic link still points to the same file. Of two concurrent writers the later wins; the
+    temporary file of a killed one is reused by the next.
 
-    Raises `DataFileError` for what is not a regular file, and where writing fails.
+    Raises `DataFileError` for anything but a regular file, and if writing fails.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "note.txt")
@@ -141,7 +141,7 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
 
 @contextlib.contextmanager
 def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
-    """An empty file beside the final one, for one writer at a time; gone unless it is renamed."""
+    """Open an empty file beside the final one, for one writer; it is removed unless renamed."""
     folder, base = os.path.split(final)
     import hashlib  # here, since it takes as long as ten modules of this package
 
@@ -161,12 +161,12 @@ def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
                     raise
                 return
         finally:
-            with contextlib.suppress(OSError):  # a full disk has been told already
+            with contextlib.suppress(OSError):  # a full disk has been reported already
                 file.close()
 
 
 def _locked(descriptor: int, path: str) -> bool:
-    """Whether this is now ours alone; not if the writer before us has renamed it meanwhile."""
+    """Lock the file; return False if the previous writer has renamed it meanwhile."""
     if sys.platform == "win32":
         return True
     fcntl.flock(descriptor, fcntl.LOCK_EX)

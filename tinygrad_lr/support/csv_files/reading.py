@@ -1,4 +1,4 @@
-"""Reading CSV: every cell is a number that was meant, or one sentence says why it is not."""
+"""Read CSV: every cell is the number that was meant, or one sentence says why it isn't."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ArgumentError
-from ..files import check_regular, listed, printable, quoted, refuse
+from ..files import check_regular, printable, quote, quote_names, refuse
 
 Result = TypeVar("Result")
 
-LONGEST_LINE = 2**24  # characters: a file without line ends must not fill the memory
+MAX_LINE = 2**24  # characters: a file without line ends must not fill the memory
 CELLS_AT_ONCE = 2**14  # cells held as Python strings before they are packed; at least 64 rows
 
 # Within this alphabet `float` accepts exactly [+-]digits[.digits][e[+-]digits] between blanks:
@@ -62,14 +62,14 @@ class Table:
     text: dict[str, tuple[bytes, ...]] = field(repr=False)
 
     def cells(self, name: str) -> list[str]:
-        """The column's text, as it stands in the file.
+        """Return the text of the column, as it is in the file.
 
         Raises `DataFileError` for an unknown column, `ArgumentError` for one that was not kept.
         """
         return [cell.decode() for block in self._blocks(name) for cell in block.split(b"\0")]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """The column as float64, every cell a finite decimal number in ASCII digits.
+        """Return the column as float64, every cell a finite decimal number in ASCII digits.
 
         Raises `DataFileError` with line and column for any other cell, and for an unknown column;
         `ArgumentError` for a column that was not kept.
@@ -88,7 +88,7 @@ class Table:
         return out
 
     def matrix(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """The columns side by side, (rows, len(names)); raises what `numbers` raises."""
+        """Return the columns side by side, (rows, len(names)). Raises what `numbers` raises."""
         out = np.empty((self.rows, len(names)))
         for index, name in enumerate(names):
             out[:, index] = self.numbers(name)
@@ -98,15 +98,15 @@ class Table:
         if name not in self.names:
             _refuse_column(self.path, name, self.names)
         if name not in self.text:
-            kept = listed(tuple(self.text))
+            kept = quote_names(tuple(self.text))
             raise ArgumentError(
-                f"Table: the column must be one that read_table kept, {kept}, got {quoted(name)}"
+                f"Table: the column must be one that read_table kept, {kept}, got {quote(name)}"
             )
         return self.text[name]
 
 
 def _floats(block: bytes, cells: list[bytes]) -> NDArray[np.float64] | None:
-    """The cells of a block as finite numbers, or None where one of them is none."""
+    """Return the cells of a block as finite numbers, or None if one of them isn't."""
     if not NUMERIC.fullmatch(block):
         return None
     try:
@@ -118,13 +118,13 @@ def _floats(block: bytes, cells: list[bytes]) -> NDArray[np.float64] | None:
 
 def _refuse_cell(path: str, line: int, column: str, cell: str) -> NoReturn:
     wrong, cure = _diagnosis(cell)
-    at, expected = f"line {line}, column {quoted(column)}", "a number such as -3.5 or 2e-3"
-    given = quoted(cell) if cell.strip() else "nothing"
+    at, expected = f"line {line}, column {quote(column)}", "a number such as -3.5 or 2e-3"
+    given = quote(cell) if cell.strip() else "nothing"
     refuse(f"{printable(path)}, {at}", wrong, expected, given, cure)
 
 
 def _diagnosis(cell: str) -> tuple[str, str]:
-    """What stands in a number's place, and what to do about it."""
+    """Return what a cell holds instead of a number, and what to do about it."""
     with contextlib.suppress(ValueError):
         if NUMERIC.fullmatch(cell.encode()) and math.isinf(float(cell)):
             return "a number too large for a float64", "rescale the column"
@@ -140,13 +140,13 @@ def _diagnosis(cell: str) -> tuple[str, str]:
 def _refuse_column(path: str, name: str, names: Sequence[str]) -> NoReturn:
     folded = {known.casefold(): known for known in names}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    cure = f"did you mean {quoted(folded[near[0]])}?" if near else "choose a column of the header"
-    wrong = f"no column {quoted(name)} in the header"
-    refuse(path, wrong, f"one of {listed(names)}", quoted(name), cure)
+    cure = f"did you mean {quote(folded[near[0]])}?" if near else "choose a column of the header"
+    wrong = f"no column {quote(name)} in the header"
+    refuse(path, wrong, f"one of {quote_names(names)}", quote(name), cure)
 
 
 def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
-    """What is odd but not wrong in these columns, a sentence each, for the user to read.
+    """Return notes on these columns, a sentence each, for what is odd but not wrong.
 
     Constant columns, columns equal to an earlier one, integers that a float64 cannot hold.
     Raises what `Table.numbers` raises.
@@ -155,13 +155,13 @@ def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
     seen: dict[int, str] = {}
     for name in dict.fromkeys(columns):
         values = table.numbers(name) + 0.0  # -0.0 equals 0.0
-        where = f"{printable(table.path)}, column {quoted(name)}:"
+        where = f"{printable(table.path)}, column {quote(name)}:"
         if table.rows > 1 and (values == values[0]).all():
             notes.append(f"{where} every row holds {float(values[0])!r}, so it explains nothing")
         elif table.rows > 1:
             twin = seen.setdefault(hash(values.tobytes()), name)
             if twin != name:
-                notes.append(f"{where} equal to column {quoted(twin)} in every row")
+                notes.append(f"{where} equal to column {quote(twin)} in every row")
         large = np.flatnonzero(np.abs(values) >= 2**53)
         cells = table.cells(name) if len(large) else []
         for row in large:
@@ -199,7 +199,7 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
 
 
 def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    r"""The names in the header line of a CSV file; the rows are not looked at.
+    r"""Return the names in the header line of a CSV file; the rows are not read.
 
     Raises `DataFileError` for a file that cannot be read or that begins with no such line.
 
@@ -215,7 +215,7 @@ def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
 def _opened(
     path: str | os.PathLike[str], read: Callable[[str, Iterator[tuple[int, list[str]]]], Result]
 ) -> Result:
-    """What a reader makes of the file's records."""
+    """Return the result of a reader of the file's records."""
     name = os.fspath(path)
     try:
         check_regular(name)
@@ -232,8 +232,8 @@ def _records(path: str, file: TextIO) -> Iterator[tuple[int, list[str]]]:
     recent: list[str] = []  # the lines of the record being read
 
     def lines() -> Iterator[str]:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), start=1):
-            if not line.isascii() or "\0" in line or len(line) == LONGEST_LINE:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), start=1):
+            if not line.isascii() or "\0" in line or len(line) == MAX_LINE:
                 _check_line(path, number, line)
             recent.append(line)
             yield line
@@ -263,8 +263,8 @@ def _check_line(path: str, number: int, line: str) -> None:
     if "\0" in line:
         given = "UTF-16, a spreadsheet or other binary data"
         refuse(path, "a NUL byte", expected, given, cure, number)
-    if len(line) == LONGEST_LINE and not line.endswith(("\n", "\r")):
-        given = f"{LONGEST_LINE} characters without a line end"
+    if len(line) == MAX_LINE and not line.endswith(("\n", "\r")):
+        given = f"{MAX_LINE} characters without a line end"
         refuse(path, "the line is too long", expected, given, "check that it is CSV", number)
 
 
@@ -281,7 +281,7 @@ def _refuse_record(path: str, begin: int, recent: list[str], complaint: str) -> 
         begin += len(recent) - max(1, len(io.StringIO(cell, newline="").readlines()))
     elif separator:
         wrong, cure = f"the separator seems to be '{printable(separator[1])}'", COMMAS
-    refuse(path, wrong, "cells between commas", quoted(record), cure, begin)
+    refuse(path, wrong, "cells between commas", quote(record), cure, begin)
 
 
 def _read(
@@ -305,7 +305,7 @@ def _read(
             blocks[names[i]].append("\0".join(by_column[i]).encode())
     if not begins:
         cure = "add a line of cells below the names"
-        refuse(path, "a header without rows", "rows", "none", cure, head)
+        refuse(path, "the header has no rows below it", "rows", "none", cure, head)
     text = {name: tuple(parts) for name, parts in blocks.items()}
     line_numbers = np.concatenate(begins)
     return Table(path, names, len(line_numbers), line_numbers, text)
@@ -320,7 +320,7 @@ def _header(path: str, records: Iterator[tuple[int, list[str]]]) -> tuple[int, t
 
 
 def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
-    expected, given = "a header line of column names", listed(names)
+    expected, given = "a header line of column names", quote_names(names)
     if not names:
         refuse(path, "an empty file", expected, "nothing", "write names, then rows", line)
     mark = re.search(r"[;\t|]", names[0])
@@ -329,7 +329,7 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
         refuse(path, wrong, "names between commas", given, COMMAS, line)
     if all(is_number(name) for name in names):
         cure = "add a line of names above the rows"
-        refuse(path, "a header made of numbers", expected, given, cure, line)
+        refuse(path, "the header consists of numbers", expected, given, cure, line)
     if "" in names:
         wrong = f"column {names.index('') + 1} of {len(names)} has no name"
         cure = "name it, or remove it (is there a comma at an end of the line?)"
@@ -337,28 +337,28 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         cure = "rename or remove one of them"
-        refuse(path, "two columns with one name", "different names", quoted(twice), cure, line)
+        refuse(path, "two columns have one name", "different names", quote(twice), cure, line)
 
 
 def _refuse_width(path: str, names: Sequence[str], batch: list[tuple[int, list[str]]]) -> NoReturn:
     line, cells = next((line, cells) for line, cells in batch if len(cells) != len(names))
-    expected = f"{len(names)} cells, one for each of {listed(names)}"
-    given = f"{len(cells)}: {listed(cells)}"
+    expected = f"{len(names)} cells, one for each of {quote_names(names)}"
+    given = f"{len(cells)}: {quote_names(cells)}"
     if len(cells) < len(names):
-        wrong = f"short row, without column {quoted(names[len(cells)])}"
+        wrong = f"short row, without column {quote(names[len(cells)])}"
         refuse(path, wrong, expected, given, "fill it in, or remove the line", line)
     cure = "write decimals with a point, quote text with commas, end no line with a comma"
-    refuse(path, f"long row, after column {quoted(names[-1])}", expected, given, cure, line)
+    refuse(path, f"long row, after column {quote(names[-1])}", expected, given, cure, line)
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell is a finite decimal number in ASCII digits."""
+    """Return True for a finite decimal number in ASCII digits."""
     cell = text.encode()
     return _floats(cell, [cell]) is not None
 
 
 def is_meant_as_number(text: str) -> bool:
-    """Whether a cell is a number, or would be one with a point for the comma and no separators.
+    """Return True for a number, or one with a decimal comma or thousands separators.
 
     >>> [is_meant_as_number(text) for text in ("3.18", "3,18", "1 234", "12b")]
     [True, True, True, False]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ArgumentError
-from ..files import listed, quoted, replace_file
+from ..files import quote, quote_names, replace_file
 from .reading import is_number
 
 
@@ -38,7 +38,7 @@ def write_table(
     '=1+1,-0.1
     """
     if not names or "" in names or len({*names}) < len(names) or len(names) != len(columns):
-        _reject("names", "one distinct name for each column", listed(names))
+        _reject("names", "one distinct name for each column", quote_names(names))
     if len(set(map(len, columns))) > 1:
         _reject("columns", "of equal length", str([*map(len, columns)]))
     cells = [_cells(name, column) for name, column in zip(names, columns, strict=True)]
@@ -60,7 +60,7 @@ def _cells(name: str, column: Sequence[str] | Sequence[float] | NDArray[Any]) ->
     data = np.asarray(column)
     if data.ndim != 1 or data.dtype.kind not in "fiub" or not np.isfinite(data).all():
         expected, given = "finite numbers or text", f"{data.dtype} of shape {data.shape}"
-        _reject(f"column {quoted(name)}", expected, given)
+        _reject(f"column {quote(name)}", expected, given)
     if data.dtype.kind == "f":
         return map(repr, data.tolist()) if data.dtype == np.float64 else map(str, data)
     return map(str, map(int, data))
