@@ -138,9 +138,7 @@ def test_nan_and_inf_travel_in_their_own_feature():
     ("layer", "shape"), [(nn.BatchNorm1d(3), (1, 3)), (nn.BatchNorm2d(3), (1, 3, 1, 1))]
 )
 def test_one_row_in_training_is_refused_and_leaves_the_running_mean(layer, shape):
-    with pytest.raises(
-        ArgumentError, match=r"BatchNorm.d\(3\): x .* at least two rows.*eval\(\)"
-    ):
+    with pytest.raises(ArgumentError, match=r"BatchNorm.d\(3\): x .* at least two rows.*eval\(\)"):
         layer(np.ones(shape))
     assert not layer.running_mean.any()
     assert layer.eval()(np.ones(shape)).shape == shape
