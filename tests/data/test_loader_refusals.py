@@ -82,7 +82,7 @@ def position(**changed):
 
 
 STATES = {
-    "rows": (position(rows=7), "the state must have rows 6, got 7"),
+    "rows": (position(rows=7), "state must have rows 6, got 7"),
     "size": (position(batch_size=3), "must have batch_size 2, got 3"),
     "order": (position(shuffle=False), "must have shuffle True, got False"),
     "missing": (position(epoch="left out"), "got one without epoch"),

@@ -156,13 +156,13 @@ class DataLoader:
             given = state.get(name)
             if given != own:
                 raise ArgumentError(
-                    f"{where}: the state must have {name} {own!r}, got {given!r:.60}; build the "
+                    f"{where}: state must have {name} {own!r}, got {given!r:.60}; build the "
                     "loader with the same settings"
                 )
         names = {"epoch", "batch", "epoch_generator", "generator"}
         if missing := sorted(names - state.keys()):
             raise ArgumentError(
-                f"{where}: the state must have the keys of state_dict(), got one without "
+                f"{where}: state must have the keys of state_dict(), got one without "
                 f"{', '.join(missing)}"
             )
         number = check_integer(where, "epoch", state["epoch"], 0)
@@ -179,7 +179,7 @@ class DataLoader:
         if type(now.bit_generator) is not type(self.generator.bit_generator):
             own, given = (type(g.bit_generator).__name__ for g in (self.generator, now))
             raise ArgumentError(
-                f"{where}: the state must be of a {own} generator, got {given}; build the loader "
+                f"{where}: state must be of a {own} generator, got {given}; build the loader "
                 "with a generator of that kind"
             )
         self.generator.bit_generator.state = now.bit_generator.state

@@ -27,7 +27,7 @@ class Source(Protocol):
 
 
 class InMemory:
-    """An array: some rows are copied, all of them are the array itself."""
+    """An array: some rows are copied, all rows are the array itself."""
 
     def __init__(self, array: Array) -> None:
         self.array = array
@@ -137,7 +137,7 @@ def as_rows(where: str, name: str, given: Any) -> Array:
 
 
 def _is_file_like(given: Any) -> bool:
-    """Return True for what is indexed by row numbers like an array, without being one (h5py)."""
+    """Return True if an object is indexed by row numbers like an array but isn't one (h5py)."""
     if hasattr(given, "iloc") or hasattr(type(given), "__apply__"):
         return False  # pandas indexes by label, and a Value would record
     indexed = hasattr(given, "__getitem__") and hasattr(given, "__len__")

@@ -196,7 +196,7 @@ def _mean_and_scale(where: str, scaling: Standardizer) -> tuple[Floats, Floats]:
 
 
 def _working_dtype(data: Floats) -> np.dtype[np.floating[Any]]:
-    """Return the dtype of computation: at least float64, whatever comes in and goes out."""
+    """Return the dtype of computation: at least float64, whatever the dtype of the data."""
     return np.result_type(data.dtype, np.float64)
 
 

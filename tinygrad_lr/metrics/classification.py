@@ -67,7 +67,7 @@ def top_k(k: int) -> Metric:
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
             raise ArgumentError(
-                f"{where}: the prediction must have at least {k} classes, got shape {logits.shape}"
+                f"{where}: prediction must have at least {k} classes, got shape {logits.shape}"
             )
         given_labels = as_integer_labels(where, unwrap(target))
         labels = class_labels(where, given_labels, logits.shape[:-1], classes)[..., None]

@@ -307,7 +307,7 @@ def _compute_fans(where: str, target: Target, layout: str | None) -> tuple[int, 
     shape = _shape(where, target)
     if len(shape) < 2:
         raise ShapeError(
-            f"{where}: the weight must have at least two axes, inputs and outputs, "
+            f"{where}: target must have at least two axes, inputs and outputs, "
             f"got shape {shape}; use normal or uniform"
         )
     check_choice(where, "layout", layout, ("in_out", "out_in", None))

@@ -275,10 +275,10 @@ class Optimizer:
 
 
 def build_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer], list[Optimizer]]:
-    """Return the groups, and those of them that follow the learning rate of the whole.
+    """Return the groups, and those that follow the learning rate of the whole optimiser.
 
-    Hyperparameters that a group doesn't set are those of the whole, whose attributes have the
-    names of its arguments.
+    Hyperparameters that a group doesn't set are those of the whole optimiser, where attributes have
+    the names of arguments.
     """
     kind, where = type(whole), type(whole).__name__
     own = {name: _read_setting(whole, name) for name in hyperparameters(kind)}

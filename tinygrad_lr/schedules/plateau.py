@@ -96,7 +96,7 @@ class ReduceOnPlateau:
         """
         if set(state) != set(STATE_NAMES):
             raise ArgumentError(
-                f"ReduceOnPlateau.load_state_dict: the state must have the entries "
+                f"ReduceOnPlateau.load_state_dict: state must have the entries "
                 f"{', '.join(STATE_NAMES)}, got {', '.join(map(str, state)) or 'none'}"
             )
         self.learning_rate, self.best = float(state["learning_rate"]), float(state["best"])

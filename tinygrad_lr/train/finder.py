@@ -33,7 +33,7 @@ class LearningRates:
 
     - `rates`: the learning rate of each step, rising by a constant factor
     - `losses`: the loss before each step
-    - `smoothed`: the same, averaged over the steps so that batches disturb it less
+    - `smoothed`: the losses averaged over steps, which reduces the noise of batches
     - `suggestion`: a tenth of the rate that led to the lowest smoothed loss
     """
 

@@ -163,7 +163,8 @@ def fit(
     - "diverged" when the loss is not finite, has been 10 000 times the first loss for 10 steps, or
       ends above the first loss after 10 rises in a row (of the mean loss of an epoch, with
       batches). The model then keeps the best weights it had, the optimiser forgets its momentum,
-      and the message states the largest stable learning rate and what first was not finite;
+      and the message states the largest stable learning rate and the first array that wasn't
+      finite;
     - "interrupted" by Ctrl-C: the model keeps the weights of the last completed step.
 
     `optimizer` defaults to `SGD(model.parameters(), learning_rate)`; `learning_rate` is a number or

@@ -325,7 +325,7 @@ def caller_level() -> int:
 
 
 def find_nonfinite(model: Module, parameters: Sequence[Value], inputs: Any, *, moved: bool) -> str:
-    """Return what first was not finite: a gradient, a weight, or the output of a layer."""
+    """Describe the first array that was not finite: a gradient, a weight, or a layer's output."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for kind in ("gradient of ", "") if moved else ("",):  # older gradients say nothing
         for parameter in parameters:

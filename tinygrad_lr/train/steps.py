@@ -72,7 +72,7 @@ class Stepper:
         self.optimizer.step()  # w ← w - learning rate · dL/dw
 
     def line_search(self, group: list[Batch]) -> None:
-        """Move the parameters by an optimiser that asks for the loss again as it goes."""
+        """Update the parameters with an optimiser that evaluates the loss several times."""
 
         def closure() -> float:
             loss, _, backward = self.forward(group)
