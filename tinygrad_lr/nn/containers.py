@@ -94,7 +94,7 @@ class MLP(Sequential):
 
     `hidden` lists the widths of the layers between input and output (an empty list leaves a single
     Linear layer); `activation` is the name of an activation in `tg.nn` ("relu", "tanh", "gelu",
-    ...), a function such as `np.tanh`, or a module. None follows the last layer. `dtype` and
+    ...), a function such as `np.tanh`, or a module. The last layer has no activation. `dtype` and
     `generator` are as in `Linear`; all layers draw from the same generator.
 
     Shapes: x (..., in_features) gives (..., out_features). Parameters are `layers.0.weight`,

@@ -33,7 +33,8 @@ class ExponentialMovingAverage:
     Raises `ArgumentError` unless decay is in [0, 1), and the errors of `Optimizer` for parameters.
 
     Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992;
-    `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`. Neither averages buffers.
+    `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`, which doesn't average buffers
+    either.
 
     >>> w = Value(0.0)
     >>> average = tg.optim.ExponentialMovingAverage([w], decay=0.5)
