@@ -126,7 +126,7 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
     with pytest.raises(ShapeError, match=r"x must have one feature.* shows predicted against"):
         tg.plot.fit_course(plane, x, Y, history)
     with pytest.raises(
-        ArgumentError, match=r"must have two weights, .*weights=\('weight\[0, 0\]', "
+        ArgumentError, match=r"weights must name two .*weights=\('weight\[0, 0\]', "
     ):
         tg.plot.loss_contours(plane, x, Y, history)
     with pytest.raises(

@@ -95,12 +95,12 @@ def test_the_plane_of_the_path_is_that_of_its_principal_components():
     told = "\n".join(texts(tg.plot.loss_landscape(
         NETWORK, MOONS.x, MOONS.y, HISTORY, loss=LOSS, plane="path"
     )))  # fmt: skip
-    assert f"hold {share:.0%} of its squared length" in told and "start" in told
+    assert f"with {share:.0%} of its squared length" in told and "start" in told
 
 
 def test_a_path_in_a_random_plane_tells_how_little_of_it_is_seen():
     figure = tg.plot.loss_landscape(NETWORK, MOONS.x, MOONS.y, HISTORY, loss=LOSS)
-    assert "of the way from the start is in them" in "\n".join(texts(figure))
+    assert "of the distance from the start" in "\n".join(texts(figure))
 
 
 def test_a_landscape_of_many_rows_or_columns_is_bounded(monkeypatch):
@@ -128,7 +128,7 @@ def test_a_network_with_a_running_mean_is_looked_at_as_it_is():
 def test_the_last_border_is_that_of_the_model():
     figure = tg.plot.decision_boundary(NETWORK, MOONS.x, MOONS.y, HISTORY)
     right = np.mean(tg.train.predict(NETWORK, MOONS.x).argmax(axis=1) == MOONS.y)
-    assert f"{right:.1%} of 80 rows are right" in "\n".join(texts(figure)[-60:])
+    assert f"{right:.1%} of 80 rows correct" in "\n".join(texts(figure)[-60:])
     border = figure.axes[-1].collections[0].get_paths()[0].vertices
     logits = tg.train.predict(NETWORK, border.astype(np.float32))
     assert np.abs(logits[:, 0] - logits[:, 1]).max() < 0.2
@@ -155,7 +155,7 @@ def test_one_output_tells_two_classes_apart(sides):
     history = tg.fit(network, MOONS.x, y, loss=loss, learning_rate=0.5, steps=50)
     right = np.mean((tg.train.predict(network, MOONS.x)[:, 0] > 0) == (MOONS.y == 1))
     figure = tg.plot.decision_boundary(network, MOONS.x, y, history, steps=[50])
-    assert f"{right:.1%} of 80 rows are right" in "\n".join(texts(figure))
+    assert f"{right:.1%} of 80 rows correct" in "\n".join(texts(figure))
 
 
 def test_the_moments_of_a_descent_are_its_first_its_last_and_some_between():
