@@ -397,12 +397,16 @@ REFUSED = [
         ArgumentError,
         r"at must be .* shape \(\), got \(0,\)",
     ),
-    (lambda: tg.derivation(w * b, [w, b], at=0), ArgumentError, "at= needs a single Value"),
+    (
+        lambda: tg.derivation(w * b, [w, b], at=0),
+        ArgumentError,
+        "wrt must be a single Value with at=",
+    ),
     (lambda: tg.derivation(w * w, w, path=1), ArgumentError, "from 0 to 0"),
     (
         lambda: tg.derivation(w * b, [w, b], path=0),
         ArgumentError,
-        "path= needs a single Value as wrt, got 2",
+        "wrt must be a single Value with path=, got 2",
     ),
     (lambda: tg.derivation(w * w, w, learning_rate=-1.0), ArgumentError, "number > 0"),
     (lambda: tg.derivation(w * w, w, learning_rate="0.1"), ArgumentError, "number > 0"),

@@ -109,7 +109,7 @@ def test_what_does_not_fit_together_is_refused(function):
     line, x, history = descent()
     with pytest.raises(ShapeError, match=f"{function.__name__}: x must have shape"):
         function(line, x, Y[:-1], history)
-    with pytest.raises(DtypeError, match="y must have integers or floats"):
+    with pytest.raises(DtypeError, match="y must be integers or floats"):
         function(line, x, [str(y) for y in Y], history)
     with pytest.raises(ArgumentError, match="history must be of this model"):
         function(tg.nn.Linear(2, 1), np.zeros((len(Y), 2)), Y, history)
@@ -130,12 +130,12 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
     ):
         tg.plot.loss_contours(plane, x, Y, history)
     with pytest.raises(
-        ArgumentError, match=r"weight must be a single entry .* got 'weight\[2, 0\]'"
+        ArgumentError, match=r"weight must be a single entry, .* got 'weight\[2, 0\]'"
     ):
         tg.plot.loss_over_weight(plane, x, Y, history, weight="weight[2, 0]")
     with pytest.raises(ArgumentError, match="weights must be two different entries"):
         tg.plot.loss_contours(plane, x, Y, history, weights=("bias", "bias"))
-    with pytest.raises(ArgumentError, match=r"must be a single entry .* got '3'"):
+    with pytest.raises(ArgumentError, match=r"must be a single entry, .* got '3'"):
         tg.plot.loss_contours(plane, x, Y, history, weights=3)
     with pytest.raises(ArgumentError, match="loss must be a function such as"):
         tg.plot.loss_over_weight(plane, x, Y, history, loss="mse")

@@ -109,7 +109,7 @@ class Data:
         return payload
 
     def _summarize_columns(self) -> list[Column]:
-        """Return mean, deviation and range of the first columns and the target, in original units."""
+        """Return mean, deviation and range of the first columns and the target, in their units."""
         x, y = self.original()
         columns = list(zip(self.x_names, x.T[:MAX_SUMMARIES], strict=False)) if x.ndim == 2 else []
         if y[0].size == 1 and not self.labels:
