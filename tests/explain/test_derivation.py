@@ -397,7 +397,7 @@ REFUSED = [
         ArgumentError,
         r"at must be .* shape \(\), got \(0,\)",
     ),
-    (
+    (lambda: tg.derivation(w * b, [w, b], at=0), ArgumentError, "wrt must be a single Value"),
         lambda: tg.derivation(w * b, [w, b], at=0),
         ArgumentError,
         "wrt must be a single Value with at=",

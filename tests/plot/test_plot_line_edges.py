@@ -144,7 +144,7 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
             tg.plot.learning_rates(plane, x, Y, rates)
     with pytest.raises(ArgumentError, match="steps must be one or more integers"):
         tg.plot.fit_course(*descent()[:2], Y, descent()[2], steps=[-1])
-    with pytest.raises(ArgumentError, match="histories must be 1 to 6, got"):
+    with pytest.raises(ArgumentError, match="histories must have 1 to 6 entries, got"):
         tg.plot.learning_rates(plane, x, Y, [])
     figure = tg.plot.loss_contours(plane, x, Y, history, weights=("weight[0, 0]", "weight[1, 0]"))
     assert "bias held at" in "\n".join(texts(figure))

@@ -250,7 +250,7 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
         tg.plot.decision_boundary(tg.nn.Linear(1, 1), x[:, 0], y, _empty(tg.nn.Linear(1, 1)))
     with pytest.raises(LabelError, match="y must be labels from 0 to 1"):
         tg.plot.decision_boundary(NETWORK, x, y + 1, HISTORY)
-    with pytest.raises(ShapeError, match="labels must be 2, one for each class"):
+    with pytest.raises(ShapeError, match="labels must be 2 names, one for each class"):
         tg.plot.decision_boundary(NETWORK, x, y, HISTORY, labels=["a"])
     with pytest.raises(ShapeError, match="there must be 2 names"):
         tg.plot.decision_boundary(NETWORK, x, y, HISTORY, x_names=["a"])
