@@ -1,6 +1,6 @@
 """Compiled steps compared with other libraries: µs per step, all measured in one run.
 
-    python benchmarks/compiled.py                   # ten minutes; the tables for the README
+    python benchmarks/compiled.py                   # 13 minutes; the tables for the README
     python benchmarks/compiled.py --quick           # a minute or two; rough, one configuration
     python benchmarks/compiled.py --only 2-16 GRU   # workloads whose names contain these
     python benchmarks/compiled.py --threads 2 --dtype float64

@@ -310,3 +310,13 @@ def test_another_architecture_is_named_entry_by_entry_and_nothing_changes(tmp_pa
     with pytest.raises(DataFileError, match=says):
         load_model(model, file)
     assert all((model.state_dict()[name] == array).all() for name, array in before.items())
+
+
+@pytest.mark.parametrize("function", [save_model, load_model])
+def test_a_path_in_the_place_of_the_model_is_refused(function, tmp_path):
+    file = tmp_path / "m.safetensors"
+    with pytest.raises(
+        ArgumentError, match=r"model must be a tg\.nn\.Module, got \w*Path; the arg"
+    ):
+        function(file, tg.nn.Linear(1, 1))
+    assert not file.exists()

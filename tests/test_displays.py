@@ -201,7 +201,7 @@ def test_a_value_says_how_it_was_made():
 def test_a_large_array_is_elided_and_its_range_is_of_all_entries():
     shown = Value(np.arange(1e6).reshape(1000, 1000))._repr_html_()
     rows = cells(shown)
-    assert len(rows) == markup.MOST_ROWS and len(rows[0]) == markup.MOST_COLUMNS
+    assert len(rows) == markup.MAX_ROWS and len(rows[0]) == markup.MAX_COLUMNS
     assert rows[0] == ["0", "1", "2", "3", "4", "5", "…", "999"]
     assert rows[-1][-1] == "1e+06" and rows[-2] == ["…"] * 8
     assert "from 0 to 1e+06" in text_of(shown)

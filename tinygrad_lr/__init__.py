@@ -41,6 +41,7 @@ from .ops.activation import silu as silu
 from .ops.activation import softmax as softmax
 from .ops.activation import softplus as softplus
 from .support.lazy_imports import lazy_names as _lazy_names
+from .support.moved_modules import install_finder as _install_finder
 from .support.version import __version__ as __version__
 
 if _TYPE_CHECKING:
@@ -120,6 +121,7 @@ _LAZY = {
     "report": "report_page",
 }
 __getattr__, _ = _lazy_names(__name__, _LAZY)
+_install_finder()  # for pickles of earlier versions
 
 
 def __dir__() -> list[str]:

@@ -161,7 +161,7 @@ def save_model(
 ) -> None:
     """Save a model's parameters and buffers, with metadata, to a safetensors file.
 
-    Raises what `save_file` raises.
+    Raises `ArgumentError` for a model without a `state_dict`, and what `save_file` raises.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -171,6 +171,7 @@ def save_model(
     >>> bool((other.weight.data == line.weight.data).all())
     True
     """
+    _check_model("save_model", model)
     save_file(model.state_dict(), path, metadata)
 
 
@@ -179,15 +180,26 @@ def load_model(model: Stateful, path: str | os.PathLike[str]) -> None:
 
     The state of a training in the file, under `training/`, is ignored.
 
-    Raises what `load_file` raises, and a `DataFileError` that names every entry which is missing,
-    unknown, or of another shape or dtype; the model is then unchanged.
+    Raises `ArgumentError` for a model without a `load_state_dict`, what `load_file` raises, and a
+    `DataFileError` that names every entry which is missing, unknown, or of another shape or dtype;
+    the model is then unchanged.
     """
+    _check_model("load_model", model)
     found = load_file(path)
     state = {name: array for name, array in found.items() if not name.startswith(TRAINING)}
     try:
         model.load_state_dict(state)
     except TinygradError as error:
         raise DataFileError(f"{printable(os.fspath(path))}: {error}") from error
+
+
+def _check_model(where: str, model: object) -> None:
+    """Refuse what has no state, such as a path in the place of the model."""
+    if not (hasattr(model, "state_dict") and hasattr(model, "load_state_dict")):
+        raise ArgumentError(
+            f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "
+            "the arguments are (model, path)"
+        )
 
 
 def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:

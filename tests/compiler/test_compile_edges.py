@@ -101,3 +101,10 @@ def test_n18_the_users_seterr_changes_no_result_and_stays(how, backend):
         assert np.geterr()["divide"] == how
     for x in found:
         np.testing.assert_allclose(x, expected, rtol=1e-13)
+
+
+@backends()
+def test_a_comparison_of_a_number_multiplies_an_array(backend):
+    x = np.array([1.0, -2.0])
+    f = tg.compile(lambda x, limit: x * (limit > 0), backend=backend)
+    assert f(x, 1.5).tolist() == x.tolist() and f(x, -1.5).tolist() == [0.0, 0.0]

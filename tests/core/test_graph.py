@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pydoc
 import sys
 import time
 
@@ -317,3 +318,8 @@ def test_modes_nest_in_every_order_without_confusion(outer, inner):
     f = lambda x: x * inner(lambda y: np.sin(x * y) + x)(x)
     x = 0.7  # f = x² cos(x²)
     assert outer(f)(x) == pytest.approx(2 * x * np.cos(x * x) - 2 * x**3 * np.sin(x * x))
+
+
+def test_help_lists_the_methods_with_numpys_arguments_before_the_operators():
+    text = pydoc.plain(pydoc.render_doc(Value))
+    assert text.index(" backward(self") < text.index(" mean(self, axis") < text.index(" __add__ =")

@@ -100,7 +100,7 @@ def test_parts_of_the_columns_give_what_all_of_them_give(monkeypatch):
     f = lambda x, weight: tg.ops.conv2d(x, weight, **steps)
     out, pullback = tg.vjp(f, x, weight)
     whole = [out, *pullback(image(2, 4, 5, 5))]
-    monkeypatch.setattr(convolution, "SLAB", 1)
+    monkeypatch.setattr(convolution, "SLAB_BYTES", 1)
     out, pullback = tg.vjp(f, x, weight)
     for a, b in zip([out, *pullback(image(2, 4, 5, 5))], whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
@@ -166,7 +166,7 @@ def test_an_x_that_does_not_fit_is_refused_with_what_would(match, shape):
 
 WRONG = {
     "in_channels ": {"in_channels": 0},
-    "kernel_size must be .*or 2 of them": {"kernel_size": (3, 3, 3)},
+    "kernel_size must be .*or 2 such integers": {"kernel_size": (3, 3, 3)},
     "stride must be an integer >= 1": {"stride": 0},
     "dilation must be an integer >= 1": {"dilation": 1.5},
     "padding must be .*'same' or 'valid'": {"padding": "full"},
@@ -187,7 +187,7 @@ def test_settings_that_do_not_fit_are_refused(match, options):
     ("weight", "bias", "match"),
     [
         ((3, 1, 2), None, "weight"),
-        ((3, 1, 2, 2), (2,), r"bias does not fit; .* \(3,\)"),
+        ((3, 1, 2, 2), (2,), r"bias must have shape \(3,\), got \(2,\)"),
     ],
 )
 def test_the_function_refuses_weights_that_do_not_fit(weight, bias, match):

@@ -115,11 +115,11 @@ def test_layers_print_their_settings():
 
 
 WRONG = {
-    r"MaxPool2d\(0\): kernel_size does not fit": lambda: nn.MaxPool2d(0),
-    r"MaxPool1d\(2\): stride does not fit": lambda: nn.MaxPool1d(2, 0),
-    r"AvgPool2d\(3\): padding is too wide; expected at most half": lambda: nn.AvgPool2d(3, 1, 2),
-    r"AvgPool1d\(2\): padding does not fit": lambda: nn.AvgPool1d(2, padding=-1),
-    r"AdaptiveAvgPool2d\(0\): output_size does": lambda: nn.AdaptiveAvgPool2d(0),
+    r"MaxPool2d\(0\): kernel_size must be an integer >= 1, or 2 such": lambda: nn.MaxPool2d(0),
+    r"MaxPool1d\(2\): stride must be an integer >= 1, got 0": lambda: nn.MaxPool1d(2, 0),
+    r"AvgPool2d\(3\): padding must be at most half of": lambda: nn.AvgPool2d(3, 1, 2),
+    r"AvgPool1d\(2\): padding must be an integer >= 0": lambda: nn.AvgPool1d(2, padding=-1),
+    r"AdaptiveAvgPool2d\(0\): output_size must be": lambda: nn.AdaptiveAvgPool2d(0),
     r"AdaptiveAvgPool2d\(\(1, 2, 3\)\): output_size": lambda: nn.AdaptiveAvgPool2d((1, 2, 3)),
     r"AdaptiveAvgPool2d\(\(\)\): output_size": lambda: nn.AdaptiveAvgPool2d(()),
     "Flatten: start_axis ": lambda: nn.Flatten(-1),
@@ -135,9 +135,9 @@ def test_settings_that_do_not_fit_are_refused(match, make):
 @pytest.mark.parametrize(
     ("layer", "match"),
     [
-        (nn.MaxPool2d(2), r"MaxPool2d\(2\): x has 3 axes; expected 4, a shape \(N, C, H, W\)"),
-        (nn.MaxPool1d(4), r"MaxPool1d\(4\): x is shorter than a window; .* given \(3,\)"),
-        (nn.AdaptiveAvgPool2d(1), r"AdaptiveAvgPool2d\(1\): x has 3 axes"),
+        (nn.MaxPool2d(2), r"MaxPool2d\(2\): x must have a shape \(N, C, H, W\), got \(2, 2, 3\)"),
+        (nn.MaxPool1d(4), r"MaxPool1d\(4\): x must be at least as long as a window.* got \(3,\)"),
+        (nn.AdaptiveAvgPool2d(1), r"AdaptiveAvgPool2d\(1\): x must have a shape"),
         (nn.Flatten(4), r"Flatten\(4\): x must have 4 axes or more"),
     ],
     ids=repr,

@@ -19,6 +19,8 @@ from pictures import MODEL, STEP, TRUTH, lines, saved, texts
 from tinygrad_lr.plot import descent_figure, loss_of
 from tinygrad_lr.plot.style import clean_name
 
+pytestmark = pytest.mark.slow
+
 
 class Run:
     """A line through the SAT data, learnt on standardised scores, and its picture."""

@@ -89,6 +89,7 @@ def closed(folding):
     return len(free) < len(folding.groups)
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(graphs(), st.data())
 def test_every_vertex_and_every_edge_is_drawn_or_folded_once(loss, data):
@@ -107,6 +108,7 @@ def test_every_vertex_and_every_edge_is_drawn_or_folded_once(loss, data):
     assert not closed(folding)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(graphs())
 def test_boxes_hold_the_numbers_and_the_gradients_of_their_values(loss):
@@ -180,6 +182,7 @@ def test_layers_fold_into_boxes_and_open_by_name_and_by_number():
     assert by_name.svg() == computation_graph(loss, model=model, open=[2]).svg()
 
 
+@pytest.mark.slow
 def test_neurons_of_scalars_fold_into_their_formula():
     picture = computation_graph(scalar_network([2, 16, 16, 1], 3))
     assert "2,2" in repr(picture) and len(picture.boxes) == 4
@@ -190,6 +193,7 @@ def test_neurons_of_scalars_fold_into_their_formula():
     assert any(box.name == "… 42 more" for box in opened.boxes)
 
 
+@pytest.mark.slow
 def test_two_thousand_nodes_take_less_than_two_seconds_and_stay_few_boxes():
     loss = scalar_network([2, 16, 16, 1], 3)
     start = time.perf_counter()
@@ -198,6 +202,7 @@ def test_two_thousand_nodes_take_less_than_two_seconds_and_stay_few_boxes():
     assert time.perf_counter() - start < 2 and len(picture.boxes) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["chain", "layers", "leaves"])
 def test_very_large_graphs_have_small_pictures(kind):
     x = Value(1.0)

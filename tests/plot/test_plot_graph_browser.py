@@ -48,6 +48,7 @@ def page(tmp_path_factory):
     return path.as_uri()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stays_in_its_box_and_stands_out_from_it(browser, page, scheme):
     scheme = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}

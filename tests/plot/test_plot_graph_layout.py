@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def apart(a, b, slack=1e-6):
     return across or a[3] <= b[1] + slack or b[3] <= a[1] + slack
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(graphs())
 def test_no_two_boxes_overlap_and_all_are_in_the_picture(graph):
@@ -46,6 +48,7 @@ def test_no_two_boxes_overlap_and_all_are_in_the_picture(graph):
         assert right <= whole[2] and bottom <= whole[3]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(graphs())
 def test_every_edge_leads_down_from_its_operand_to_its_reader(graph):
@@ -60,6 +63,7 @@ def test_every_edge_leads_down_from_its_operand_to_its_reader(graph):
         assert placed[a][3] < placed[b][1]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(graphs())
 def test_no_edge_runs_through_a_box(graph):
@@ -73,6 +77,7 @@ def test_no_edge_runs_through_a_box(graph):
             assert set(hit) <= {a, b}, k
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(graphs())
 def test_frames_hold_their_own_boxes_and_no_others(graph):
@@ -85,6 +90,7 @@ def test_frames_hold_their_own_boxes_and_no_others(graph):
             assert inside if bands[i] == band else apart(frame, box)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(graphs())
 def test_a_layout_is_the_same_each_time(graph):

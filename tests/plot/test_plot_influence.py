@@ -75,17 +75,20 @@ def test_there_is_a_circle_for_each_unit_and_the_loss():
     assert sum(isinstance(patch, Circle) for patch in ax.patches) == 2 + 3 + 2 + 1 + 1
 
 
+@pytest.mark.slow
 def test_units_that_there_is_no_room_for_are_counted():
     figure = tg.plot.network(influence_of(hidden=(250, 4)))
     assert sum(isinstance(patch, Circle) for patch in figure.axes[0].patches) == 2 + 9 + 4 + 1 + 1
     assert any(text.startswith("… 241 more") for text in texts(figure))
 
 
+@pytest.mark.slow
 def test_the_chosen_weights_own_units_are_always_drawn():
     found = influence_of(hidden=(40, 3), weight="layers.0.weight", at=(1, 31))
     assert "31" in texts(tg.plot.network(found))
 
 
+@pytest.mark.slow
 def test_the_sizes_through_depth_are_the_influences():
     found = influence_of(hidden=[4] * 8, activation="sigmoid")
     figure = tg.plot.gradient_by_depth(found)
@@ -126,6 +129,7 @@ def test_without_a_learning_rate_there_is_no_step():
     assert not any("learning rate" in x for x in texts(tg.plot.loss_slice(influence_of())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_all_three_draw_the_same_bytes_twice(dark):
     found = influence_of()
@@ -144,6 +148,7 @@ def test_nothing_of_matplotlib_is_changed():
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_numbers_that_are_not_finite_break_no_picture():
     model = tg.nn.MLP(2, [3, 3], 1, dtype=np.float64, generator=0)
@@ -153,6 +158,7 @@ def test_numbers_that_are_not_finite_break_no_picture():
         assert saved(draw(found))
 
 
+@pytest.mark.slow
 def test_dead_networks_break_no_picture():
     model = tg.nn.MLP(2, [3, 3], 1, dtype=np.float64, generator=0)
     model[0].bias.data = np.full(3, -90.0)
@@ -218,6 +224,7 @@ def test_the_picture_of_depth_draws_the_lengths_and_the_factors_that_it_names():
     np.testing.assert_allclose(slopes.get_ydata(), means)
 
 
+@pytest.mark.slow
 def test_the_band_of_vanishing_ends_at_a_thousandth_of_the_last_layers_gradient():
     found = influence_of(hidden=[8] * 10, activation="sigmoid")
     (band,) = tg.plot.gradient_by_depth(found).axes[0].patches

@@ -249,6 +249,7 @@ def test_the_stable_limit_is_marked_where_the_hessian_says():
     assert "2/λmax = 1:" in axes[-1].get_title("left")
 
 
+@pytest.mark.slow
 def test_a_divergence_alone_can_be_drawn_and_one_rate_alone():
     assert rates(1.2).axes[0].get_title("left") == "Too large: 1.2"
     assert len(saved(rates(1.2, 1.3))) > 10_000
@@ -305,6 +306,7 @@ def test_an_arrow_is_drawn_for_single_steps_and_none_over_steps_that_were_left_o
     assert [(note.xyann, note.xy) for note in ax.texts] == [((3.0, 3.0), (2.0, 2.0))]
 
 
+@pytest.mark.slow
 def test_the_shade_begins_at_the_stable_limit():
     line, x, _ = descent()
     runs = [tg.fit(line, x, Y, learning_rate=r, steps=5, warn=False) for r in (0.01, 0.1, 1.1)]

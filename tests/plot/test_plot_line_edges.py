@@ -62,6 +62,7 @@ def test_any_finite_numbers_can_be_drawn(function, size, steps):
     assert len(saved(function(line, x, x, history))) > 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 def test_one_row_constant_data_and_numbers_that_are_none_can_be_drawn(function):
     for x, y in [([2.0], [5.0]), ([3.0, 3.0], [1.0, 1.0]), ([0.0, 0.0], [0.0, 0.0])]:
@@ -73,6 +74,7 @@ def test_one_row_constant_data_and_numbers_that_are_none_can_be_drawn(function):
     assert len(saved(function(line, x, y, history))) > 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["$x^2$ in $", "<script>&amp;", r"\frac{a", "a\nb\tc", "a--b-->"])
 @pytest.mark.parametrize("kind", ["svg", "pdf"])
 def test_names_are_shown_literally(name, kind):
@@ -91,6 +93,7 @@ def test_names_are_shown_literally(name, kind):
             ElementTree.fromstring(content)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")  # where no font has them
 def test_chinese_names_are_shown_in_a_font_that_has_them():
     figure = drawn(tg.plot.fit_course, x_name="点数", y_name="成绩")
@@ -99,6 +102,7 @@ def test_chinese_names_are_shown_in_a_font_that_has_them():
     assert set(_find_wide_fonts()) < families
 
 
+@pytest.mark.slow
 def test_the_same_figure_has_the_same_bytes():
     for function in FUNCTIONS:
         assert saved(drawn(function)) == saved(drawn(function))

@@ -48,12 +48,14 @@ def heights_of(monkeypatch, **options):
     return seen[0]
 
 
+@pytest.mark.slow
 def test_the_middle_of_the_landscape_is_the_loss_of_the_model(monkeypatch):
     a, b, heights = heights_of(monkeypatch)
     expected = tg.train.evaluate(NETWORK, MOONS.x, MOONS.y, loss=LOSS)["loss"]
     assert (a[7], b[7]) == (0, 0) and heights[7, 7] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_place_of_the_landscape_is_the_loss_with_those_weights(monkeypatch):
     a, b, heights = heights_of(monkeypatch, generator=5)
     random = np.random.default_rng(5)
@@ -76,6 +78,7 @@ def test_each_filter_of_a_direction_is_as_long_as_that_of_the_weights():
     assert not found["b"].any()
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_landscape_and_another_seed_another():
     def picture(seed):
         return saved(tg.plot.loss_landscape(NETWORK, MOONS.x, MOONS.y, loss=LOSS, generator=seed))
@@ -103,6 +106,7 @@ def test_a_path_in_a_random_plane_tells_how_little_of_it_is_seen():
     assert "of the distance from the start" in "\n".join(texts(figure))
 
 
+@pytest.mark.slow
 def test_a_landscape_of_many_rows_or_columns_is_bounded(monkeypatch):
     monkeypatch.setattr(landscape, "MAX_WORK", 1e6)
     x = np.random.default_rng(0).normal(size=(400, 10_000)).astype(np.float32)
@@ -115,6 +119,7 @@ def test_a_landscape_of_many_rows_or_columns_is_bounded(monkeypatch):
     assert figure.axes[0].get_xlabel().startswith("w, the weight of column")
 
 
+@pytest.mark.slow
 def test_a_network_with_a_running_mean_is_looked_at_as_it_is():
     network = tg.nn.Sequential(tg.nn.Linear(2, 4), tg.nn.BatchNorm1d(4), tg.nn.Linear(4, 2))
     history = tg.fit(network, MOONS.x, MOONS.y, loss=LOSS, learning_rate=0.1, steps=10)
@@ -125,6 +130,7 @@ def test_a_network_with_a_running_mean_is_looked_at_as_it_is():
     assert network.training
 
 
+@pytest.mark.slow
 def test_the_last_border_is_that_of_the_model():
     figure = tg.plot.decision_boundary(NETWORK, MOONS.x, MOONS.y, HISTORY)
     right = np.mean(tg.train.predict(NETWORK, MOONS.x).argmax(axis=1) == MOONS.y)
@@ -140,6 +146,7 @@ def test_the_borders_tell_their_steps_and_losses():
     assert f"loss {HISTORY.losses[9]:.4g}, " in "\n".join(texts(figure))
 
 
+@pytest.mark.slow
 def test_the_names_of_features_and_classes_are_literal():
     names = {"x_names": ["$a^2$", "<i>"], "y_name": "$y$", "labels": ["<script>", "\\frac{"]}
     figure = tg.plot.decision_boundary(NETWORK, MOONS.x, MOONS.y, HISTORY, steps=[60], **names)
@@ -165,6 +172,7 @@ def test_the_moments_of_a_descent_are_its_first_its_last_and_some_between():
     np.testing.assert_allclose(parts / parts[0], np.linspace(1, 0, 6), atol=0.1)
 
 
+@pytest.mark.slow
 def test_the_curves_are_the_history():
     _, history = trained(
         epochs=15, batch_size=16, validation=0.25, metrics="accuracy",
@@ -216,6 +224,7 @@ def test_metrics_can_be_chosen_and_unknown_ones_are_refused():
         tg.plot.learning_curves(history, metrics=["recall"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")  # where no font has them
 def test_numbers_that_cannot_be_drawn_are_counted_and_names_are_literal():
     curves = {"$a$ <script>\n点": [1.0, np.nan, np.inf, 1e308, 2.0], "b": [-1e160, 1.0]}
@@ -228,6 +237,7 @@ def test_numbers_that_cannot_be_drawn_are_counted_and_names_are_literal():
     assert len(saved(tg.plot.learning_curves([5.0]))) > 2_000
 
 
+@pytest.mark.slow
 def test_a_divergence_can_be_drawn_in_every_way():
     network, history = trained(200, rate=1e4, warn=False)
     history.losses[-1] = np.inf
@@ -285,6 +295,7 @@ def test_the_share_of_the_way_in_a_plane_is_its_length_there_over_its_length():
     assert landscape._describe_share(start, np.array([3.0, 0.0]), directions) == "60%"
 
 
+@pytest.mark.slow
 def test_the_paper_of_each_picture_is_dark_where_it_is_asked_to_be():
     network = tg.nn.MLP(2, [4], 2, "tanh", generator=0)
     run = tg.fit(network, MOONS.x, MOONS.y, loss=LOSS, steps=3)

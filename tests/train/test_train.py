@@ -565,3 +565,12 @@ def test_numpy_set_to_raise_changes_nothing():
 def test_numbers_beyond_all_squares_diverge_without_a_warning(size):
     x = np.array([-1.0, 0.0, 1.0]) * size
     assert fit(nn.Linear(1, 1, dtype=np.float64), x, x, steps=20).reason == "diverged"
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_a_model_with_buffers_converges_as_any_other_does(compile):
+    model = nn.Sequential(nn.Linear(1, 2, generator=0), nn.BatchNorm1d(2), nn.Linear(2, 1))
+    x = np.linspace(0.0, 1.0, 8)[:, None]
+    options = {"learning_rate": 1e-10, "tolerance": 1e-3, "steps": 20, "compile": compile}
+    history = tg.fit(model, x, 2.0 * x, warn=False, **options)
+    assert (history.reason, history.steps) == ("converged", 1)

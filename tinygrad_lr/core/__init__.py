@@ -1,1 +1,1 @@
-"""The engine: values, primitives, the graph, the chain rule."""
+"""The engine: Values, primitives, the graph, the chain rule. README.md shows the way in."""

@@ -1,7 +1,7 @@
 """Derivatives of functions: grad, vjp, jvp, jacobian, hessian and their products.
 
-The result is made of plain arrays; where a function is given Values or uses Values from outside
-(a gradient inside a gradient), it is made of Values, and can be differentiated again.
+The results are plain arrays. If a function is given Values, or uses Values from outside (a gradient
+inside a gradient), they are Values, which can be differentiated again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ArgumentError, GraphError
 from ..support import pytree as tree
 from .chain_rule import match_shape, pull_back, push_forward, seed
-from .grad_mode import RECORDING, record
+from .grad_mode import RECORDING, set_recording
 from .graph import topological_order
 from .node import next_serial, unwrap
 from .primitive import primitive
@@ -23,7 +23,7 @@ from .value import Value, apply
 
 @primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)], identity=True, entrywise=True)
 def alias(x):  # type: ignore[no-untyped-def]
-    """The same Value under a new identity: the point at which a derivative is taken.
+    """Return the same Value under a new identity: the point at which a derivative is taken.
 
     >>> alias(Value(2.0))
     Value(data=2.0, grad=None)
@@ -37,12 +37,12 @@ alias.vjp(x=lambda g, out, x: g)
 # ---- functions of arrays
 
 
-class Trace:
-    """One run of a function on watched inputs: the graph between them and the outputs."""
+class RecordedCall:
+    """One call of a function on new leaves: the graph between them and the outputs."""
 
     def __init__(self, f: Callable[[], Any], inputs: Sequence[Value], since: int) -> None:
         keep = bool(RECORDING.get())
-        token = record(True)
+        token = set_recording(True)
         try:
             self.output = f()
         finally:
@@ -61,18 +61,18 @@ class Trace:
         self.order = [value for value in order if value in reached]
 
     def result(self) -> Any:
-        """The outputs: plain arrays, unless they depend on Values from outside."""
-        return tree.rebuilt(self.output, [self.released(out) for out in self.outputs])
+        """Return the outputs: plain arrays, unless they depend on Values from outside."""
+        return tree.unflatten(self.output, [self.released(out) for out in self.outputs])
 
     def released(self, x: Any) -> Any:
-        """An output for the caller."""
+        """Return one output for the caller."""
         if self.recording:
             return x if isinstance(x, Value) else Value(x, requires_grad=False)
         data = unwrap(x)
         return data.copy() if isinstance(data, np.ndarray) else data
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
-        """The cotangents of the inputs for those of the outputs."""
+        """Return the cotangents of the inputs for those of the outputs."""
         seeds: dict[Value, Any] = {}
         recording = self.recording or any(isinstance(c, Value) for c in cotangents)
         for out, c in zip(self.outputs, cotangents, strict=True):
@@ -82,7 +82,7 @@ class Trace:
         return [self._plain_or_value(x, found.get(x), recording) for x in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
-        """The tangents of the outputs for those of the inputs."""
+        """Return the tangents of the outputs for those of the inputs."""
         recording = self.recording or any(isinstance(t, Value) for t in tangents)
         found = push_forward(self.order, dict(zip(self.inputs, tangents, strict=True)), recording)
         return [
@@ -104,8 +104,10 @@ class Trace:
         return np.array(c) if isinstance(data, np.ndarray) else c
 
 
-def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any) -> Trace:
-    """Run `f` with the leaves of the chosen arguments watched."""
+def record_call(
+    f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any
+) -> RecordedCall:
+    """Call `f` with new leaves in place of those of the chosen arguments."""
     since = next_serial()
     inputs: list[Value] = []
 
@@ -114,8 +116,8 @@ def trace(f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **
         inputs.append(apply(alias, (x,), {}) if outer else Value(unwrap(x)))
         return inputs[-1]
 
-    given = [tree.mapped(watched, a) if i in argnums else a for i, a in enumerate(args)]
-    return Trace(lambda: f(*given, **kw), inputs, since)
+    given = [tree.map_leaves(watched, a) if i in argnums else a for i, a in enumerate(args)]
+    return RecordedCall(lambda: f(*given, **kw), inputs, since)
 
 
 def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
@@ -132,12 +134,12 @@ def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[A
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0
 ) -> Callable[..., tuple[Any, Any]]:
-    """The function that returns f(...) and its gradient.
+    """Return a function that computes f(...) and its gradient.
 
-    `argnums` says for which positional arguments (one position, or several for a tuple of
-    gradients). Arguments are numbers, arrays, Values, or nested lists, tuples and dicts of them;
-    the gradient has the same structure. It is made of plain arrays, or of Values where `f` was
-    given Values or uses some from outside, so that gradients of gradients follow. An argument
+    `argnums` chooses the positional arguments: one position, or several for a tuple of
+    gradients. Arguments are numbers, arrays, Values, or nested lists, tuples and dicts of them;
+    the gradient has the same structure. Its leaves are plain arrays, or Values if `f` was given
+    Values or uses some from outside, so that gradients of gradients follow. An argument
     that the result does not depend on has the gradient 0. Raises `GraphError` when the result
     has more than one entry.
 
@@ -147,14 +149,16 @@ def value_and_grad(
 
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
         chosen = normalize_argnums("grad", argnums, args)
-        traced = trace(f, args, chosen, **keywords)
+        traced = record_call(f, args, chosen, **keywords)
         if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
             raise GraphError(
                 "grad: the function must return one Value with one entry, got "
                 f"{type(traced.output).__name__} with {len(traced.outputs)} leaves"
             )
         found = iter(traced.pull([seed("grad", traced.outputs[0])]))
-        ascending = {i: tree.mapped(lambda _: next(found), args[i]) for i in sorted(set(chosen))}
+        ascending = {
+            i: tree.map_leaves(lambda _: next(found), args[i]) for i in sorted(set(chosen))
+        }
         gradients = tuple(ascending[i] for i in chosen)
         return traced.result(), gradients[0] if isinstance(argnums, int) else gradients
 
@@ -162,7 +166,7 @@ def value_and_grad(
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The function that returns the gradient of f(...); see `value_and_grad`.
+    """Return a function that computes the gradient of f(...); see `value_and_grad`.
 
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (12.0, 12.0)
@@ -172,7 +176,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """f(*primals) and its pull-back: cotangent of the output -> cotangents of the primals (gᵀJ).
+    """Return f(*primals) and its pullback: cotangent of the output -> those of the primals (gᵀJ).
 
     Structures may be nested. Raises `ShapeError` for a cotangent that does not fit the output.
 
@@ -180,37 +184,37 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> out, pullback(1.0)
     (12.0, (4.0, 3.0))
     """
-    traced = trace(f, primals, range(len(primals)))
+    traced = record_call(f, primals, range(len(primals)))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
-        given = checked_leaves("vjp", cotangent, traced.output, traced.outputs)
-        return tuple(tree.rebuilt(list(primals), traced.pull(given)))
+        given = check_leaves("vjp", cotangent, traced.output, traced.outputs)
+        return tuple(tree.unflatten(list(primals), traced.pull(given)))
 
     return traced.result(), pullback
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """f(*primals) and its derivative in the direction of the tangents (J·t), by forward mode.
+    """Return f(*primals) and its derivative along the tangents (J·t), by forward mode.
 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (12.0, 4.0)
     """
-    traced = trace(f, primals, range(len(primals)))
-    given = checked_leaves("jvp", tangents, primals, traced.inputs)
-    return traced.result(), tree.rebuilt(traced.output, traced.push(given))
+    traced = record_call(f, primals, range(len(primals)))
+    given = check_leaves("jvp", tangents, primals, traced.inputs)
+    return traced.result(), tree.unflatten(traced.output, traced.push(given))
 
 
-def checked_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -> list[Any]:
-    """The leaves of a structure of cotangents or tangents, each of the shape of its Value."""
-    leaves = tree.matched(where, given, structure)
+def check_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -> list[Any]:
+    """Return the leaves of a structure of cotangents or tangents, each shaped like its Value."""
+    leaves = tree.match_leaves(where, given, structure)
     return [seed(where, like, leaf) for like, leaf in zip(likes, leaves, strict=True)]
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The product of the Hessian of a scalar function with the tangents, without the Hessian.
+    """Return the product of the Hessian of a scalar function with the tangents.
 
-    Forward mode over reverse mode: the derivative of the gradient in the direction of the
-    tangents. A tuple (or list) in, the same out.
+    Forward mode over reverse mode: the derivative of the gradient along the tangents; the Hessian
+    itself is never built. A tuple (or list) in, the same out.
 
     >>> hvp(lambda x: x**3, (2.0,), (10.0,))
     (120.0,)
@@ -220,7 +224,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The function that returns the Jacobian ∂f/∂x, of shape (shape of f, shape of x).
+    """Return a function that computes the Jacobian ∂f/∂x, of shape (shape of f, shape of x).
 
     One backward pass for each entry of the output. Nested outputs and arguments give nested
     Jacobians: the output's structure outside, the argument's inside.
@@ -231,7 +235,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     def run(*args: Any, **keywords: Any) -> Any:
         chosen = normalize_argnums("jacobian", argnums, args)
-        traced = trace(f, args, sorted(set(chosen)), **keywords)
+        traced = record_call(f, args, sorted(set(chosen)), **keywords)
         structure = {i: args[i] for i in sorted(set(chosen))}
 
         def rows(out: int) -> Any:
@@ -252,17 +256,17 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
                 else np.zeros(shape + x.shape)
                 for k, x in enumerate(traced.inputs)
             ]
-            found = tree.rebuilt(structure, blocks)
+            found = tree.unflatten(structure, blocks)
             picked = tuple(found[i] for i in chosen)
             return picked[0] if isinstance(argnums, int) else picked
 
-        return tree.rebuilt(traced.output, [rows(i) for i in range(len(traced.outputs))])
+        return tree.unflatten(traced.output, [rows(i) for i in range(len(traced.outputs))])
 
     return run
 
 
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """The function that returns the matrix of second derivatives, of shape (x.shape, x.shape).
+    """Return a function that computes the second derivatives, of shape (x.shape, x.shape).
 
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import GraphError, NotDifferentiableError, ShapeError
-from ..support.abstract_array import AbstractArray, same
-from ..support.errstate import silent
+from ..support.abstract_array import AbstractArray, same_numbers
+from ..support.errstate import ignore_float_errors
 from .conversion import as_data
-from .grad_mode import RECORDING, unwatched, watcher
+from .grad_mode import RECORDING, watcher, without_watcher
 from .graph import topological_order
 from .node import Node, unwrap
 from .primitive import PRIMITIVES, Primitive
@@ -64,7 +64,7 @@ def seed(where: str, output: Any, gradient: Any = None) -> Any:
     return match_shape(1.0, like)
 
 
-@silent
+@ignore_float_errors
 def pull_back(
     seeds: Mapping[SomeNode, Any], wanted: Set[SomeNode] | None = None, recording: bool = False
 ) -> dict[SomeNode, Any]:
@@ -137,7 +137,7 @@ def pull_back(
             try:
                 if pulled is not None:
                     c = pulled(position)
-                elif count == 2:  # the same call, spelt out because it is quicker
+                elif count == 2:  # the same call, written out because it is faster
                     c = rule(g, out, arguments[0], arguments[1])
                 elif count == 3:
                     c = rule(g, out, arguments[0], arguments[1], arguments[2])
@@ -169,11 +169,11 @@ def pull_back(
 
 
 def as_numpy_float(x: Any) -> Any:
-    """A Python float as NumPy's, which knows inf and nan."""
+    """Return a Python float as NumPy's, whose arithmetic gives inf and nan."""
     return np.float64(x) if type(x) is float else x
 
 
-@silent
+@ignore_float_errors
 def push_forward(
     order: Sequence[SomeNode], seeds: Mapping[SomeNode, Any], recording: bool = False
 ) -> dict[SomeNode, Any]:
@@ -223,8 +223,10 @@ def transpose_rule(
         if reverse is None:
             raise no_derivative_error(operation, position)
 
-        start = kind(np.zeros_like(unwrap(out)))  # where the reverse rule is linear, any g serves
-        token = RECORDING.set(True)  # and nobody watches
+        start = kind(
+            np.zeros_like(unwrap(out))
+        )  # the reverse rule is linear in g, so any g will do
+        token = RECORDING.set(True)  # without the watcher
         try:
             found = reverse(start, out, *operands, **options)
         finally:
@@ -240,16 +242,16 @@ def transpose_rule(
                     seeds[c] = part
         wanted = set(topological_order(seeds, since=start._serial))
         recording = any(isinstance(x, Node) for x in (*given, *operands))
-        with unwatched():
+        with without_watcher():
             return pull_back(seeds, wanted, recording).get(start, 0.0)
 
     return rule
 
 
 def match_shape(c: Any, like: Any) -> Any:
-    """A cotangent in its operand's shape and dtype.
+    """Return a cotangent in the shape and dtype of its operand.
 
-    What broadcasting spread is added up, and what a reduction put together is spread.
+    It is summed over axes that broadcasting added, and broadcast over axes that were reduced.
     """
     shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
     if given != shape:
@@ -292,7 +294,7 @@ def require_unmodified(
     for x, number in zip(operands, numbers, strict=True):
         if not isinstance(x, Node):
             arguments.append(number)
-        elif x._content is number or same(x._content, number):
+        elif x._content is number or same_numbers(x._content, number):
             arguments.append(x)
         else:
             raise GraphError(

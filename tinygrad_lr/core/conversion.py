@@ -1,4 +1,4 @@
-"""What may be differentiated: real numbers, checked and brought into one form."""
+"""Convert what users pass to the numbers that a graph holds: real, and owned by the graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FLOAT64 = np.dtype(np.float64)
 
 
 def as_data(data: Any) -> Any:
-    """What a Value holds for what it is given: a copy, in native byte order, of floats."""
+    """Return the data of a Value: a copy of what is given, as floats in native byte order."""
     if type(data) is float or type(data) is int:
         return as_float("Value", data)
     if isinstance(data, AbstractArray):
@@ -50,7 +50,7 @@ def as_data(data: Any) -> Any:
 
 
 def as_float(where: str, number: float) -> float:
-    """A Python number as a float, unless it is an integer that no float can hold."""
+    """Return a Python number as a float. Raises `ArgumentError` for too large an integer."""
     try:
         return float(number)
     except OverflowError:
@@ -60,8 +60,8 @@ def as_float(where: str, number: float) -> float:
         ) from None
 
 
-def constant(x: Any, operation: Primitive) -> Any:
-    """An operand that is not a Value: a number, None, or an array that nobody else writes to."""
+def as_constant(x: Any, operation: Primitive) -> Any:
+    """Return an operand that is not a Value: a number, None, or an array that nobody writes to."""
     if type(x) is int:
         return as_float(operation.name, x)
     if type(x) is not np.ndarray:

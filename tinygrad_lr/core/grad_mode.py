@@ -1,4 +1,4 @@
-"""Whether operations record the graph (`no_grad`), and who watches them (`tg.trace`)."""
+"""Recording of the graph: switched off by `no_grad`, watched by `tg.trace`."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from typing import Any, TypeVar, cast
 
 
 class Watcher:
-    """Who is told what happens, while it happens."""
+    """The hooks that operations, the chain rule and optimisers call while they run."""
 
     def computed(self, value: Any, record: tuple[Any, ...]) -> None:
-        """An operation ran: its result, and (operation, operands, numbers, options)."""
+        """Called after an operation: its result, and (operation, operands, numbers, options)."""
         raise NotImplementedError
 
     def pulling(self, seeds: Mapping[Any, Any]) -> WatchedPass:
-        """The chain rule sets out from these outputs with these cotangents."""
+        """Called before a backward pass, with the cotangents of its outputs."""
         raise NotImplementedError
 
     def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
-        """The chain rule went forward: the tangent of a result for those of its operands."""
+        """Called in forward mode, with the tangent of a result and those of its operands."""
         raise NotImplementedError
 
     def kept(self, leaf: Any, before: Any, total: Any) -> None:
-        """A leaf's `.grad` from an earlier pass was added to."""
+        """Called when a leaf's `.grad` from an earlier pass is added to."""
         raise NotImplementedError
 
     def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
-        """An optimiser is about to give its parameters new numbers."""
+        """Called before an optimiser updates its parameters."""
         raise NotImplementedError
 
 
 class WatchedPass:
-    """Who is told of one pass of the chain rule."""
+    """The hook of one backward pass."""
 
     def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
-        """A rule ran: from g, the cotangent of a result, came c, its part in an operand's.
+        """Called after a rule computed c, an operand's share of g, the cotangent of a result.
 
-        `before` is what earlier readers of the operand gave, or None.
+        `before` is the sum of the shares from earlier readers of the operand, or None.
         """
         raise NotImplementedError
 
 
 class Watched:
-    """Recording or not, as in a plain bool, while somebody watches."""
+    """A bool, recording or not, together with the watcher."""
 
     __slots__ = ("recording", "watcher")
 
@@ -61,31 +61,31 @@ class Watched:
 RECORDING: contextvars.ContextVar[bool | Watched] = contextvars.ContextVar(
     "recording", default=True
 )
-"""Whether operations record the graph, in this thread (and in this asynchronous task).
+"""True if operations record the graph, in this thread (and in this asynchronous task).
 
-A plain True or False where nobody watches: an operation tells the two apart from a `Watched` by
-identity, and so pays nothing for the watching of others.
+It is True or False without a watcher, else a `Watched`. An operation compares it with True and
+False by identity, so that a watcher costs nothing where there is none.
 """
 
 recording_now = RECORDING.get
-"""What an operation asks, in the quickest way to ask."""
+"""Read `RECORDING`. The bound method is the fastest way, and every operation asks."""
 
 
 def watcher() -> Watcher | None:
-    """Who watches, if anybody."""
+    """Return the watcher, or None."""
     now = RECORDING.get()
     return None if now is True or now is False else now.watcher
 
 
-def record(on: bool) -> contextvars.Token[bool | Watched]:
-    """Let operations record the graph or not, from here to `RECORDING.reset`, watched as before."""
+def set_recording(on: bool) -> contextvars.Token[bool | Watched]:
+    """Switch recording on or off until `RECORDING.reset(token)`, and keep the watcher."""
     seen_by = watcher()
     return RECORDING.set(on if seen_by is None else Watched(on, seen_by))
 
 
 @contextlib.contextmanager
-def unwatched() -> Iterator[None]:
-    """For work that is a means of the framework's own, and nobody's to see."""
+def without_watcher() -> Iterator[None]:
+    """Run a block without the watcher, for work that is internal to the framework."""
     token = RECORDING.set(bool(RECORDING.get()))
     try:
         yield
@@ -112,7 +112,7 @@ class no_grad:  # noqa: N801 - a context manager, spelt as in PyTorch
         self._tokens: list[contextvars.Token[bool | Watched]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(record(False))
+        self._tokens.append(set_recording(False))
 
     def __exit__(self, *_: object) -> None:
         RECORDING.reset(self._tokens.pop())

@@ -12,23 +12,23 @@ from ..support import pytree as tree
 from ..support.abstract_array import Array
 from ..support.validation import check_integer
 from .autodiff import grad, jacobian, jvp
-from .grad_mode import unwatched
+from .grad_mode import without_watcher
 from .node import unwrap
 from .value import Value
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
 
 
-@unwatched()
+@without_watcher()
 def check_gradients(
     f: Callable[..., Any], *args: Any, order: int = 2, tolerance: float = 1e-6
 ) -> None:
     """Compare the derivatives of `f` at `args`, up to `order`, with central differences.
 
-    Everything is computed in float64: the whole Jacobian in reverse mode and in forward mode is
-    set against (f(x + h) - f(x - h)) / 2h, entry by entry; a higher order does the same to the
+    Everything is computed in float64. The whole Jacobian, in reverse mode and in forward mode, is
+    compared with (f(x + h) - f(x - h)) / 2h, entry by entry; a higher order does the same to the
     gradient of a weighted sum of the outputs. Raises `GradientCheckError` with the worst entry:
-    which mode and order, which argument and entry, what was found, and what the differences say.
+    mode and order, argument and entry, the derivative found, and the central difference.
     An entry passes within `tolerance` times the larger of 1 and the derivative.
 
     >>> check_gradients(np.tanh, 0.3)
@@ -43,10 +43,10 @@ argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     ends = np.cumsum([x.size for x in inputs])
 
     def flat(vector: Any) -> Any:
-        """All outputs as one vector, as a function of all inputs as one vector."""
+        """Return all outputs as one vector, for all inputs as one vector."""
         parts = np.split(vector, ends[:-1])
         shaped = [np.reshape(part, x.shape) for part, x in zip(parts, inputs, strict=True)]
-        outputs = tree.leaves(f(*tree.rebuilt(args, shaped)))
+        outputs = tree.leaves(f(*tree.unflatten(args, shaped)))
         return np.concatenate([np.ravel(out) for out in outputs])
 
     def name(entry: int) -> str:
@@ -74,7 +74,7 @@ def _weighted_gradient(f: Callable[[Any], Any], size: int, seed: int) -> Callabl
 
 
 def _differences(f: Callable[[Any], Any], vector: Array) -> Array:
-    """The Jacobian by central differences."""
+    """Return the Jacobian by central differences."""
 
     def at(point: Array) -> Array:
         return np.asarray(unwrap(f(Value(point, requires_grad=False))))

@@ -1,4 +1,4 @@
-"""A node of the graph: its numbers, its gradient, and the record of how it came about."""
+"""A node of the graph: its numbers, its gradient, and the record of the operation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .primitive import Primitive
 
 
 class Record(NamedTuple):
-    """How a Value came about: an operation on operands.
+    """The operation that computed a Value, and what it was called with.
 
     `operands` are Values and constants; `numbers` are what they held when the operation ran;
     `options` are complete, with the defaults.
@@ -31,11 +31,11 @@ PackedRecord = tuple[Primitive, tuple[Any, ...], Sequence[Any], dict[str, Any]]
 """A `Record` as it is stored: building a plain tuple takes a tenth of the time."""
 
 next_serial = itertools.count().__next__
-"""The time that orders the graph: every node is younger than its operands."""
+"""Return the serial number of a new node: it is larger than those of its operands."""
 
 
 class Node:
-    """What a Value holds, and what made it; `Value` adds arithmetic.
+    """The state of a Value: data, gradient and record. `Value` adds arithmetic.
 
     The slots: the number or array; the gradient (in a tuple while others may share it); the
     record of the operation that made it, None for a leaf; its age; whether the caller holds the
@@ -68,7 +68,7 @@ class Node:
 
     @property
     def record(self) -> Record | None:
-        """The operation that made this, with operands, numbers and options; None for a leaf."""
+        """The operation that computed this, with operands, numbers and options; None for a leaf."""
         return None if self._record is None else Record(*self._record)
 
     # ---- what it holds
@@ -154,7 +154,7 @@ class Node:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The lengths of the axes; () for a number."""
+        """The lengths of the axes; () for a scalar."""
         return getattr(self._content, "shape", ())
 
     @property
@@ -173,21 +173,21 @@ class Node:
         return int(getattr(self._content, "size", 1))
 
     def item(self) -> float:
-        """The only entry as a Python float. It leaves the graph: no gradient flows through it."""
+        """Return the only entry as a Python float. No gradient flows through it."""
         if self.size != 1:
             raise ArgumentError(f"item: the Value must have one entry, got shape {self.shape}")
         return float(np.asarray(self._content).reshape(())[()])
 
     def numpy(self) -> Array:
-        """A copy as a plain array. It leaves the graph: no gradient flows through it."""
+        """Return a copy of the data as a NumPy array. No gradient flows through it."""
         return np.array(self._content)
 
     def tolist(self) -> Any:
-        """Nested lists of Python floats. It leaves the graph: no gradient flows through it."""
+        """Return the data as nested lists of Python floats. No gradient flows through it."""
         return np.asarray(self._content).tolist()
 
     def detach(self) -> Self:
-        """The same numbers as a constant: no gradient flows through the result."""
+        """Return a constant with the same data: no gradient flows through it."""
         return type(self)(self._content, name=self.name, requires_grad=False)
 
     def __float__(self) -> float:
@@ -205,20 +205,20 @@ class Node:
         return f"Value(data={self._content}, grad={self.grad})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the numbers and the gradient as tables, and where it is from."""
-        from ..support.html import SIDE_BY_SIDE, element, numbers, title, together
+        """Return the display in a notebook: data and gradient as tables, and its origin."""
+        from ..support.html import SIDE_BY_SIDE, array_table, element, join_parts, title
         from ..support.text_format import shape_text
 
         data, grad = self._content, self._gradient
         shape = shape_text(self.shape) if self.shape else ""
         about = title(self.name, "Value", shape, self.dtype.name, self._made())
-        tables = [numbers(data, "data")]
+        tables = [array_table(data, "data")]
         if grad is not None:
-            tables.append(numbers(grad, "gradient"))
-        return together(about, element("div", *tables, style=SIDE_BY_SIDE))
+            tables.append(array_table(grad, "gradient"))
+        return join_parts(about, element("div", *tables, style=SIDE_BY_SIDE))
 
     def _made(self) -> str:
-        """Where it comes from, in words."""
+        """Describe where it comes from."""
         if self._record is None:
             waiting = ", no gradient yet" if self._grad is None else ""
             return f"a leaf{waiting}" if self.requires_grad else "requires no gradient"
@@ -233,14 +233,14 @@ class Node:
 
     @property
     def _gradient(self) -> Any:
-        """`grad` for readers that neither keep nor change it: not copied."""
+        """`grad` without a copy, for readers that neither keep nor change it."""
         grad = self._grad
         return grad[0] if type(grad) is tuple else grad
 
     def _replace(self, new: Any) -> None:
-        """Take a new number or array, of the same shape and dtype and owned by nobody else.
+        """Take new data, of the same shape and dtype and owned by nobody else.
 
-        In place where the user holds `.data`; else a graph that recorded the old array keeps it.
+        In place if the user holds `.data`; else a graph that recorded the old array keeps it.
         """
         if self._data_shared:
             self._content[...] = new
@@ -267,7 +267,7 @@ class Node:
 
 
 def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, grad: Any) -> Node:
-    """A copy or an unpickled leaf."""
+    """Rebuild a copied or unpickled leaf."""
     node = kind(data, name, requires_grad)
     node.grad = grad
     return node

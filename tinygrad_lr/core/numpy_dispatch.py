@@ -1,4 +1,4 @@
-"""NumPy functions that are no operations of their own when they meet a Value."""
+"""NumPy functions that return plain arrays for Values, and reductions spelled as ufunc methods."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 r"""An operation is one declaration, and everything else reads it.
 
-A `Primitive` holds the forward function, one rule per operand, and what the readers of the table
+A `Primitive` holds the forward function, one rule per operand, and what the readers of the registry
 (evaluation, both modes of differentiation, the compiler, the explanations, the tests) need.
 
     @primitive(np.tanh, latex=r"\tanh\left(<x>\right)", examples=[((2, 3),), ((),)])
@@ -22,7 +22,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..errors import ArgumentError
-from ..support.abstract_array import AbstractArray, in_one_piece
+from ..support.abstract_array import AbstractArray, as_single_call
 from ..support.validation import check_choice
 
 Rule = Callable[..., Any]
@@ -33,10 +33,10 @@ PRIMITIVES: dict[str, Primitive] = {}
 """Every declared operation by name."""
 
 NUMPY_IMPLS: dict[Callable[..., Any], Callable[..., Any]] = {}
-"""What stands for a NumPy function when a `Value` is among its arguments."""
+"""The implementation of a NumPy function that is called with a `Value` among its arguments."""
 
 METHOD_IMPLS: dict[str, Callable[..., Any]] = {}
-"""What stands for a method of `Value`: the primitives and the composed functions, by name."""
+"""The implementation of a method of `Value`: a primitive or a composed function, by name."""
 
 
 class Primitive:
@@ -81,7 +81,7 @@ class Primitive:
             kind = "elementwise"
         self.name = forward.__name__
         expand = whole if callable(whole) else None
-        self.forward = in_one_piece(forward, expand) if whole else forward
+        self.forward = as_single_call(forward, expand) if whole else forward
         self.scalar = scalar
         self.numpy = tuple(numpy)
         self.latex = latex
@@ -100,7 +100,7 @@ class Primitive:
         self.gain = gain
         self.variadic = starred
         self.operands = operands
-        self.binary = False  # two operands with rules, no options: what small graphs are made of
+        self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
         self._check_declaration()
@@ -163,7 +163,7 @@ class Primitive:
             self.tangent_rules[position] = rule
 
     def _replaced(self, position: int, t: Any, out: Any, *operands: Any, **options: Any) -> Any:
-        """The forward rule of a function that is linear in this operand."""
+        """Apply the forward rule of a function that is linear in this operand."""
         return self(*operands[:position], t, *operands[position + 1 :], **options)
 
     def _checked(self, rules: Mapping[str, Rule]) -> Iterable[tuple[int, Rule]]:
@@ -193,7 +193,7 @@ class Primitive:
     def bind(
         self, args: tuple[Any, ...], keywords: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Sort the arguments of a call into operands and options (complete with the defaults)."""
+        """Sort the arguments of a call into operands and options, complete with the defaults."""
         count = len(args) if self.variadic else len(self.operands)
         if len(args) == count:
             if not keywords:
@@ -218,7 +218,7 @@ class Primitive:
         return tuple(operands), options
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """The operation on arrays, or on Values where one is among the operands."""
+        """Evaluate the operation on arrays, or on Values if one is among the operands."""
         if keywords or len(args) != len(self.operands) or self.variadic:
             return self.evaluate(*self.bind(args, keywords))
         for operand in args:  # as in `evaluate`, one call less
@@ -228,7 +228,7 @@ class Primitive:
         return self.evaluate(args, self.defaults)
 
     def evaluate(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The result for operands that may be Values, the options being complete."""
+        """Return the result for operands that may be Values, and complete options."""
         for operand in operands:
             apply = getattr(type(operand), "__apply__", None)
             if apply is not None:
@@ -238,7 +238,7 @@ class Primitive:
         return self.forward(*map(as_array, operands), **options)
 
     def on_numbers(self, *numbers: Any) -> float:
-        """The value on Python numbers: an overflow is inf and 0/0 is nan, never an exception."""
+        """Return the value on Python numbers: overflow gives inf, 0/0 nan; nothing is raised."""
         if self.scalar is not None:
             try:
                 return self.scalar(*numbers)
@@ -251,9 +251,9 @@ class Primitive:
 def parameters_of(
     forward: Callable[..., Any],
 ) -> tuple[tuple[str, ...], bool, dict[str, Any]]:
-    """The operands of a function, whether they are one `*variadic`, and its options.
+    """Return the operands of a function, True if they are one `*variadic`, and its options.
 
-    Read off the code object, which is ten times as quick as `inspect.signature`.
+    Reads the code object, which is ten times as fast as `inspect.signature`.
     """
     code, defaults = forward.__code__, forward.__defaults__ or ()
     names = code.co_varnames[: code.co_argcount]
@@ -265,7 +265,7 @@ def parameters_of(
 
 
 def as_array(x: Any) -> Any:
-    """Lists become arrays; numbers, arrays and None stay."""
+    """Return lists as arrays; numbers, arrays and None stay."""
     if x is None or isinstance(x, (np.ndarray, np.generic, float, int, AbstractArray)):
         return x
     return np.asarray(x)
@@ -296,18 +296,18 @@ def primitive(
 def primitive(*numpy: Any, **declared: Any) -> Any:
     """Declare an operation; the function below becomes the `Primitive`.
 
-    - `numpy`: the NumPy functions that it stands for when they are called on a Value.
-    - `latex`: how it is written, with a hole `<x>` for each operand.
+    - `numpy`: the NumPy functions that it implements for Values.
+    - `latex`: its formula, with a hole `<x>` for each operand.
     - `onnx`: the ONNX operator that computes the same from the operands, with the options as
       attributes of the same names.
-    - `examples`: shapes of operands (and a dict of options), from which the tests are made.
-    - `domain`: between which numbers an operand of the examples lies.
+    - `examples`: shapes of operands (and a dict of options), from which the tests are generated.
+    - `domain`: the interval from which the tests draw an operand: {"x": (0.5, 2.0)}.
     - `kind`: "elementwise", "linear" (in all operands together) or "multilinear" (in each):
       the forward mode then follows from the declaration.
     - `scalar`: the same function on Python numbers, when it is quicker.
-    - `whole`: that its steps are no program's (it loops over entries, or writes into arrays of its
-      own), so that compiled programs call it; or a function of the same arguments that gives the
-      same in steps which loops and products can compute (or None), for machine code.
+    - `whole`: True if the compiler must call the function instead of tracing it, because it loops
+      over entries or writes into arrays of its own; or a function of the same arguments that
+      computes the same in steps that can be traced, or returns None.
 
     The rest are facts that derivations, influences and initialisers read; none changes a result.
 
@@ -344,7 +344,7 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
 
 
 def declare(operation: Primitive) -> Primitive:
-    """Enter an operation into the table; two modules cannot share a name."""
+    """Enter an operation into the registry; two modules can't share a name."""
     known = PRIMITIVES.get(operation.name)
     if known is not None and known.__module__ != operation.__module__:
         raise ArgumentError(
@@ -360,7 +360,7 @@ def declare(operation: Primitive) -> Primitive:
 def implements(
     *numpy: Callable[..., Any], name: str | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function composed of other operations stand for NumPy functions, and for a method."""
+    """Export a function composed of operations; it implements NumPy functions and a method."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         METHOD_IMPLS[name or function.__name__] = function
@@ -372,7 +372,7 @@ def implements(
 
 
 def is_operation(x: object) -> bool:
-    """Whether an object is a primitive, or a function that stands for one of NumPy's."""
+    """Return True for a primitive, and for a function declared with `implements`."""
     return isinstance(x, Primitive) or (callable(x) and any(x is f for f in METHOD_IMPLS.values()))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
 from .chain_rule import backward
-from .conversion import constant
+from .conversion import as_constant
 from .grad_mode import Watched, recording_now
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
@@ -50,7 +50,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
             elif type(other) is float or (type(other) is int and -MAX_EXACT < other < MAX_EXACT):
                 y = float(other)
             else:
-                y = constant(other, operation)
+                y = as_constant(other, operation)
             if reflected:
                 x, y = y, x
             try:
@@ -68,7 +68,7 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
                 operands = (other, self) if reflected else (self, other)
                 record = (operation, operands, (x, y), operation.defaults)
                 if recording is not True:
-                    return seen(recording, out, recorded, record)
+                    return notify_watcher(recording, out, recorded, record)
             value = _new(Value)
             value._content = out
             value._grad = value.name = None
@@ -105,8 +105,8 @@ def method(name: str) -> Callable[[Declared], Declared]:
                 if recording is not False and (self.requires_grad or recording is not True):
                     record = (operation, (self,), (x,), operation.defaults)
                     if recording is not True:
-                        return seen(recording, out, self.requires_grad, record)
-                return result(out, record)
+                        return notify_watcher(recording, out, self.requires_grad, record)
+                return make_value(out, record)
             return cast(Value, METHOD_IMPLS[name](self, *args, **options))
 
         return cast(Declared, call)
@@ -132,7 +132,7 @@ class Value(Node):
     integers and booleans become float64. After `loss.backward()`, `.grad` is dL/d(this), of the
     shape and dtype of `.data`; it is None until a backward pass reaches it.
 
-    Raises `DtypeError` for what is not made of real numbers (text, objects, complex numbers) and
+    Raises `DtypeError` for data that is not real numbers (text, objects, complex numbers) and
     `ArgumentError` for nested lists of unequal lengths.
 
     >>> x, w = Value(3.0), Value(2.0, name="w")
@@ -144,6 +144,7 @@ class Value(Node):
 
     __slots__ = ()
     __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
+    _fields: ClassVar[tuple[str, ...]]  # what help(Value) lists first: set below
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
     def backward(self, gradient: Any = None) -> None:
@@ -453,7 +454,7 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             recorded = recorded or x.requires_grad
             numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
         else:
-            numbers.append(constant(x, operation))
+            numbers.append(as_constant(x, operation))
     try:
         if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
             out = operation.scalar(*numbers)
@@ -469,15 +470,16 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
     if recording is not False and (recorded or recording is not True):
         record = (operation, operands, numbers, options)
         if recording is not True:
-            return seen(recording, out, recorded, record)
-    return result(out, record)
+            return notify_watcher(recording, out, recorded, record)
+    return make_value(out, record)
 
 
 Value.__apply__ = staticmethod(apply)
+Value._fields = tuple(name for name in dir(Value) if not name.startswith("_"))
 
 
-def result(out: Any, record: PackedRecord | None) -> Value:
-    """The Value of a result, with the record of how it came about."""
+def make_value(out: Any, record: PackedRecord | None) -> Value:
+    """Return the Value of a result, with the record of its operation."""
     value = _new(Value)
     value._content = out
     value._grad = value.name = None
@@ -488,15 +490,15 @@ def result(out: Any, record: PackedRecord | None) -> Value:
     return value
 
 
-def seen(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
-    """The Value of a result, shown to who watches."""
-    value = result(out, record if recorded and by.recording else None)
+def notify_watcher(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
+    """Return the Value of a result, after the watcher has seen it."""
+    value = make_value(out, record if recorded and by.recording else None)
     by.watcher.computed(value, record)
     return value
 
 
 def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
-    """A NumPy number becomes a Python float where all operands were Python numbers."""
+    """Return a NumPy number as a Python float if all operands were Python numbers."""
     if isinstance(out, AbstractArray):
         return out
     if type(numbers[0]) is np.ndarray and type(out) in FLOATING:
@@ -511,7 +513,7 @@ def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
 def evaluate_again(
     operation: Primitive, numbers: Sequence[Any], options: dict[str, Any], error: Exception
 ) -> Any:
-    """Python's arithmetic errors become inf and nan; NumPy's messages name the operation."""
+    """Turn Python's arithmetic errors into inf and nan; name the operation in NumPy's messages."""
     if isinstance(error, TraceError):  # its own code cannot be traced: it runs as a whole
         first = next(x for x in numbers if isinstance(x, AbstractArray))
         return first.called(operation.forward, numbers, options)
@@ -524,10 +526,11 @@ def evaluate_again(
     if type(error) is ValueError:
         shapes = [str(np.shape(x)) for x in numbers[:4]]
         if len(numbers) == 1:
-            raise ArgumentError(f"{operation.name} of shape {shapes[0]}: {error}") from error
+            raise ArgumentError(f"{operation.name}: {error}, got shape {shapes[0]}") from error
         together = " and ".join(shapes)
         raise ShapeError(
-            f"{operation.name}: the shapes {together} do not fit together ({str(error).strip()})"
+            f"{operation.name}: operands must have shapes that fit, got {together} "
+            f"({str(error).strip()})"
         ) from error
     raise error
 

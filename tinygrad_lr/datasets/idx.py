@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataFileError
 from ..support.abstract_array import Array
-from ..support.files import check_regular, listed, printable
+from ..support.files import check_regular, printable, quote_names
 from ..support.validation import check_choice
 from .examples import Examples, read_only_examples
 
@@ -143,8 +143,8 @@ def _find_file(folder: str, stem: str, suffix: str) -> str:
         raise file_error(
             folder, "be a folder of IDX files", f"{error}", "check the path"
         ) from error
-    given = listed(there) if there else "an empty folder"
-    raise file_error(folder, f"contain one of {listed(names)}", given, "check the folder")
+    given = quote_names(there) if there else "an empty folder"
+    raise file_error(folder, f"contain one of {quote_names(names)}", given, "check the folder")
 
 
 def _read_bytes(path: str, dimensions: int) -> Array:

@@ -19,7 +19,7 @@ from ..errors import DataFileError, import_extra
 from ..ops import softmax
 from ..support.abstract_array import Array
 from ..support.csv_files import read_table
-from ..support.files import listed, printable, quoted
+from ..support.files import printable, quote, quote_names
 
 ENTRY, VERSION = "tinygrad_lr", 1  # the metadata key of the description, and its format
 ACTIVATIONS = ("tanh", "relu")
@@ -153,7 +153,7 @@ def load_predictor(path: str | os.PathLike[str]) -> Predictor:
     if shapes != expected:
         odd = sorted({*shapes} ^ {*expected}) or [k for k in expected if shapes[k] != expected[k]]
         raise _model_file_error(
-            name, f"weights must match their description, got a difference in {listed(odd)}"
+            name, f"weights must match their description, got a difference in {quote_names(odd)}"
         )
     weights = load_file(name)
     if not all(np.isfinite(array).all() for array in weights.values()):
@@ -188,7 +188,7 @@ def predict_file(
         if name in table.names:
             raise DataFileError(
                 f"{printable(table.path)}: columns must not have the name of the predictions, "
-                f"got {quoted(name)}; rename that column"
+                f"got {quote(name)}; rename that column"
             )
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
@@ -263,7 +263,7 @@ def _read_list(
 
 def _entry_error(path: str, entry: str, given: object) -> DataFileError:
     return _model_file_error(
-        path, f"description must have a valid entry {quoted(entry)}, got {given!r:.80}"
+        path, f"description must have a valid entry {quote(entry)}, got {given!r:.80}"
     )
 
 

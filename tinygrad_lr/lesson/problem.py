@@ -23,7 +23,7 @@ from ..support.csv_files import (
     read_names,
     read_table,
 )
-from ..support.files import listed, printable, quoted
+from ..support.files import printable, quote, quote_names
 from .predictor import MAX_LABELS
 
 MAX_INTEGER_CLASSES = 10  # different integers that may be meant as classes
@@ -129,7 +129,7 @@ def _class_note(name: str, y: Array) -> list[str]:
     if not 2 <= len(different) <= MAX_INTEGER_CLASSES:
         return []
     return [
-        f"{quoted(name)} has {len(different)} different integers and is treated as a quantity; "
+        f"{quote(name)} has {len(different)} different integers and is treated as a quantity; "
         "for classes, pass --classify"
     ]
 
@@ -145,10 +145,10 @@ def _split_names(header: Sequence[str], names: Sequence[str]) -> tuple[str, ...]
 def _check_choice(path: str, header: Sequence[str], features: Sequence[str], target: str) -> None:
     if not features or not target:
         missing = " and ".join([*["--x"] * (not features), *["--y"] * (not target)])
-        example = f"--x {quoted(header[0])} --y {quoted(header[-1])}"
+        example = f"--x {quote(header[0])} --y {quote(header[-1])}"
         raise DataFileError(
             f"{printable(path)}: {missing} must name columns, got none; choose from "
-            f"{listed(header)}, for example {example}"
+            f"{quote_names(header)}, for example {example}"
         )
     if target in features:
         raise DataFileError(
@@ -182,7 +182,7 @@ def _check_rows(problem: Problem, table: Table, constants: bool) -> None:
 
 
 def _column_place(path: str, column: str) -> str:
-    return f"{printable(path)}, column {quoted(column)}"
+    return f"{printable(path)}, column {quote(column)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +260,7 @@ def _spelling_note(target: str, labels: Sequence[str]) -> list[str]:
         twin = seen.setdefault(meant, label)
         if twin != label:
             return [
-                f"{quoted(target)} has both {quoted(twin)} and {quoted(label)}, treated as two "
+                f"{quote(target)} has both {quote(twin)} and {quote(label)}, treated as two "
                 "classes; if they are the same class, give them one spelling"
             ]
     return []
@@ -279,8 +279,8 @@ def _check_numbers(table: Table, target: str, cells: Sequence[str]) -> None:
 def _check_cells(table: Table, target: str, cells: Sequence[str]) -> None:
     for i, cell in enumerate(cells):
         if MISSING_LABEL.fullmatch(cell):
-            place = f"{printable(table.path)}, line {table.lines[i]}, column {quoted(target)}"
-            given = quoted(cell) if cell else "an empty cell"
+            place = f"{printable(table.path)}, line {table.lines[i]}, column {quote(target)}"
+            given = quote(cell) if cell else "an empty cell"
             raise DataFileError(
                 f"{place}: each row must have a class label, got {given}; "
                 "fill it in, or remove the line"
@@ -291,7 +291,7 @@ def _check_labels(path: str, target: str, labels: Sequence[str], rows: int) -> N
     if len(labels) < 2:
         raise DataFileError(
             f"{_column_place(path, target)}: must have at least two classes, "
-            f"got {listed(labels)} in every row"
+            f"got {quote_names(labels)} in every row"
         )
     if len(labels) > MAX_LABELS or (len(labels) == rows and rows > 2):
         raise DataFileError(

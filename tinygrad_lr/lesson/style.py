@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ..support.files import printable
-from ..support.text_format import number_text
+from ..support.text_format import group_digits, number_text
 
 WIDTH = 78  # columns of text
 MARGIN = "   "
@@ -89,7 +89,7 @@ def format_count(number: int) -> str:
     >>> format_count(1000), format_count(580672)
     ('1000', '580 672')
     """
-    return str(number) if number < 10_000 else f"{number:,}".replace(",", " ")
+    return str(number) if number < 10_000 else group_digits(number)
 
 
 def shorten(name: str, width: int = 24) -> str:

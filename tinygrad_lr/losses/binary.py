@@ -11,7 +11,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
 from ..ops.index import take_along_axis
-from ..support.abstract_array import looked_at
+from ..support.abstract_array import check_numbers
 from ..support.validation import check_number, class_labels, shape_mismatch
 from .shared import as_real_array, class_scores, match_target, reduce_entries, require_weights
 
@@ -51,7 +51,7 @@ def binary_cross_entropy(
     """
     where = "binary_cross_entropy"
     prediction, target = match_target(where, prediction, target)
-    looked_at(unwrap(target), _require_probabilities)
+    check_numbers(unwrap(target), _require_probabilities)
     if pos_weight is None:
         entries = sigmoid_cross_entropy(prediction, target)
     else:
@@ -115,7 +115,7 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
 
 def _two_sided(prediction: Any, target: Any, margin: float) -> Any:
     prediction, target = match_target("hinge", prediction, target)
-    looked_at(unwrap(target), _require_sides)
+    check_numbers(unwrap(target), _require_sides)
     return relu(margin - target * prediction)
 
 

@@ -10,7 +10,7 @@ from ..errors import ArgumentError
 from ..ops.activation import log_softmax
 from ..ops.cross_entropy import softmax_cross_entropy
 from ..ops.index import take_along_axis
-from ..support.abstract_array import entries
+from ..support.abstract_array import take_rows
 from ..support.validation import check_fraction, class_labels, shape_mismatch
 from .shared import (
     class_scores,
@@ -82,7 +82,7 @@ def cross_entropy(
         rows = softmax_cross_entropy.evaluate((logits,), {"labels": labels, "average": average})
         return rows if average else reduce_entries(where, rows, reduction)
     labels, kept = mask_ignored(labels, ignore_index)
-    share = 1.0 if scale is None else entries(scale, labels)
+    share = 1.0 if scale is None else take_rows(scale, labels)
     if smoothing:
         p = (np.arange(classes) == labels[..., None]).astype(logits.dtype)
         rows = _soft_cross_entropy(logits, p, scale, smoothing)
@@ -119,7 +119,7 @@ def nll(
     rows = -np.squeeze(take_along_axis(likelihoods, labels[..., None], -1), -1)
     if scale is None and kept is None:
         return reduce_entries(where, rows, reduction)
-    share = 1.0 if scale is None else entries(scale, labels)
+    share = 1.0 if scale is None else take_rows(scale, labels)
     return reduce_rows(where, rows, reduction, share, kept, factor=share)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.node import unwrap
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
-from ..support.abstract_array import looked_at
+from ..support.abstract_array import check_numbers
 from ..support.validation import check_number
 from .shared import as_real_array, match_target, reduce_entries, residual
 
@@ -114,4 +114,4 @@ def _require_nonnegative(where: str, name: str, given: Any) -> None:
         if data.size and data.min() < 0:
             raise ArgumentError(f"{where}: {name} must be >= 0, got {data.min()}")
 
-    looked_at(unwrap(given), look)
+    check_numbers(unwrap(given), look)

@@ -12,7 +12,7 @@ from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import reduce
 from ..ops.shape import moveaxis
-from ..support.abstract_array import AbstractArray, Array, looked_at
+from ..support.abstract_array import AbstractArray, Array, check_numbers
 from ..support.validation import check_choice, shape_mismatch
 
 SUM_TOLERANCE = 1e-3  # of a sum of probabilities: they may be rounded to float16, or typed by hand
@@ -88,7 +88,7 @@ def probabilities(where: str, prediction: Any, target: Any, axis: int) -> Any:
     """
     target = match_target(where, prediction, target)[1]
     target = target if axis == -1 else moveaxis(target, axis, -1)
-    looked_at(unwrap(target), lambda p: _require_probabilities(where, p))
+    check_numbers(unwrap(target), lambda p: _require_probabilities(where, p))
     return target
 
 

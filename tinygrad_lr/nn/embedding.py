@@ -13,7 +13,7 @@ from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
 from ..ops.elementwise import where
 from ..ops.index import getitem
-from ..support.abstract_array import looked_at
+from ..support.abstract_array import check_numbers
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_integer
 from .initial_weights import check_dtype
@@ -100,7 +100,7 @@ class Embedding(Module):
                 f"{title}: indices must be an array of integers, got dtype {chosen.dtype}; "
                 "pass indices.astype(int)"
             )
-        looked_at(chosen, lambda now: self._require_rows(title, now))
+        check_numbers(chosen, lambda now: self._require_rows(title, now))
         return chosen
 
     def _require_rows(self, title: str, chosen: Any) -> None:

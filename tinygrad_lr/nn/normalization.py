@@ -16,7 +16,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
-from ..support.errstate import silent
+from ..support.errstate import ignore_float_errors
 from ..support.validation import check_fraction, check_integer, check_number
 from .initial_weights import check_dtype
 from .module import Module
@@ -130,7 +130,7 @@ class RMSNorm(OverFeatures):
         return out if self.weight is None else out * self.weight
 
 
-@silent
+@ignore_float_errors
 def moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Return mean and variance (divided by n - 1) of the entries along the axes."""
     return np.mean(x, axis=axes), np.var(x, axis=axes, ddof=1)

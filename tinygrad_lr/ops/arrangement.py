@@ -121,7 +121,7 @@ def rot90(m, k=1, axes=(0, 1)):
 
 @implements(np.split)
 def split(ary, indices_or_sections, axis=0):
-    """The list of the parts along an axis: so many equal ones, or cut at positions.
+    """The list of the parts along an axis: equal ones, by their number, or cut at positions.
 
     >>> [part.data.tolist() for part in np.split(Value([1.0, 2.0, 3.0]), [1])]
     [[1.0], [2.0, 3.0]]
@@ -131,7 +131,7 @@ def split(ary, indices_or_sections, axis=0):
 
 @implements(np.array_split)
 def array_split(ary, indices_or_sections, axis=0):
-    """The list of the parts along an axis, as in `split`; so many need not be equal."""
+    """The list of the parts along an axis, as in `split`; they need not be equal."""
     return parts(np.array_split, ary, indices_or_sections, axis)
 
 
@@ -168,7 +168,7 @@ pad_constant.jvp(x=lambda t, out, x, widths, fill: pad_constant(t, widths=widths
 
 @implements(np.pad)
 def pad(array, pad_width, mode="constant", *, constant_values=0.0, reflect_type="even"):
-    """The array with a border: constant, or made of entries (edge, reflect, symmetric, wrap).
+    """The array with a border: constant, or copied from it (edge, reflect, symmetric, wrap).
 
     >>> np.pad(Value([1.0, 2.0]), (0, 2), mode="edge")
     Value(data=[1. 2. 2. 2.], grad=None)

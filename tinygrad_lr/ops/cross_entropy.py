@@ -56,7 +56,7 @@ def _chosen(rows, labels):
 
 
 def _entries(labels):
-    """Where the labels' entries are among the rows."""
+    """Return the index of the labels' entries in the rows."""
     return np.arange(labels.size), labels.reshape(-1)
 
 

@@ -77,13 +77,13 @@ put_at.vjp(x=lambda g, out, x, index, shape: g[index])
 @implements()
 def getitem(x, index):
     """value[index], the index copied so that nobody can change it afterwards."""
-    return getitem_at(x, index=frozen(index))
+    return getitem_at(x, index=freeze(index))
 
 
-def frozen(index):
+def freeze(index):
     """The index in a form that belongs to the graph: arrays copied, lists made arrays."""
     if isinstance(index, tuple):
-        return tuple(map(frozen, index))
+        return tuple(map(freeze, index))
     if isinstance(index, (list, np.ndarray)):
         array = np.array(index)
         return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array

@@ -10,7 +10,7 @@ from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
 from .index import put_at
-from .reduce import kept, refuse_out, weighted
+from .reduce import declare_weighted, refuse_out, restore_axes
 
 ARRAYS: Any = (np.ndarray, AbstractArray)
 PRODUCTS = [
@@ -231,7 +231,7 @@ def tensordot(a, b, axes=2):
 
 
 def _diagonal_index(rows, columns, offset):
-    """Which (row, column) pairs lie on a diagonal."""
+    """Return the rows and the columns of the entries on a diagonal."""
     length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
     steps = np.arange(length)
     return steps - min(offset, 0), steps + max(offset, 0)
@@ -276,7 +276,7 @@ def diag(v, k=0):
 
 
 def _below(shape, k):
-    """Which entries lie on diagonal k or below."""
+    """Return a mask of the entries on diagonal k or below."""
     return np.tri(shape[-2], shape[-1], k, dtype=bool)
 
 
@@ -316,11 +316,11 @@ def euclidean_norm(x, axis=None, keepdims=False):
 
 
 def _unit(out, x, axis, keepdims):
-    length = kept(out, x, axis, keepdims)
+    length = restore_axes(out, x, axis, keepdims)
     return x / np.where(length == 0, 1.0, length)
 
 
-weighted(euclidean_norm, _unit)
+declare_weighted(euclidean_norm, _unit)
 
 
 @implements(np.linalg.vector_norm)
@@ -508,10 +508,12 @@ def einsum(subscripts, /, *operands, out=None, optimize=False):
         raise ArgumentError(
             'einsum: subscripts must be a string such as "ij,jk->ik", and out must be None'
         )
-    return einsum_of(*operands, subscripts=explicit(subscripts, [np.ndim(x) for x in operands]))
+    return einsum_of(
+        *operands, subscripts=make_explicit(subscripts, [np.ndim(x) for x in operands])
+    )
 
 
-def explicit(subscripts, ndims):
+def make_explicit(subscripts, ndims):
     """The subscripts with an output, and with letters in the place of "..."."""
     inputs, arrow, output = subscripts.replace(" ", "").partition("->")
     names = inputs.split(",")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import primitive
-from .reduce import count
+from .reduce import reduced_size
 
 LINES = [
     ((2, 4), {"axis": (-1,), "eps": 0.1}),
@@ -14,10 +14,10 @@ LINES = [
 
 def mean_along(x, axis):
     """The mean along axes, which stay with length 1."""
-    return np.sum(x, axis=axis, keepdims=True) / count(x, axis)
+    return np.sum(x, axis=axis, keepdims=True) / reduced_size(x, axis)
 
 
-def widest(x):
+def widen(x):
     """float16 as float32, in which sums of squares neither overflow nor lose digits.
 
     Whole numbers, of a plain array, as float64.
@@ -44,13 +44,13 @@ def rms_normalize(x, axis=-1, eps=0.0):
     >>> tg.ops.rms_normalize(Value([3.0, 3.0, -3.0]))
     Value(data=[ 1.  1. -1.], grad=None)
     """
-    wide = widest(x)
+    wide = widen(x)
     return as_narrow(wide * _rms_inverse(wide, axis, eps), x)
 
 
 def _rms_rule(g, out, x, axis, eps):
     # the Jacobian (1 - out outᵀ / n) / rms is symmetric: the same product serves both modes
-    x = widest(x)
+    x = widen(x)
     return (g - out * mean_along(g * out, axis)) * _rms_inverse(x, axis, eps)
 
 
@@ -73,14 +73,14 @@ def standardize(x, axis=-1, eps=0.0):
     >>> tg.ops.standardize(Value([1e8, 1e8 + 2]))
     Value(data=[-1.  1.], grad=None)
     """
-    wide = widest(x)
+    wide = widen(x)
     centred = wide - mean_along(wide, axis)
     centred *= _rms_inverse(centred, axis, eps)  # in place: nobody else has it
     return as_narrow(centred, x)
 
 
 def _standardize_rule(g, out, x, axis, eps):
-    x = widest(x)
+    x = widen(x)
     inverse = _rms_inverse(x - mean_along(x, axis), axis, eps)
     return (g - mean_along(g, axis) - out * mean_along(g * out, axis)) * inverse
 

@@ -11,33 +11,35 @@ import functools
 import numpy as np
 
 from ..core.primitive import as_array, primitive
-from ..support.abstract_array import AbstractArray, in_one_piece
+from ..support.abstract_array import AbstractArray, as_single_call
 from .activation import sigmoid
 
 
-def alike(operands):
+def common_dtype(operands):
     """The operands in the one type that all of them fit in."""
     dtype = np.result_type(*operands)
     return [as_array(x).astype(dtype, copy=False) for x in operands]
 
 
-LONGEST = 64  # steps that a compiled program writes out; longer ones are called in one piece
+MAX_TRACED_STEPS = (
+    64  # steps that a compiled program writes out; longer ones are called in one piece
+)
 
 
-def in_steps(function):
+def traced_if_short(function):
     """A function over all steps: a short one is compiled step by step, a long one called."""
-    whole = in_one_piece(function)
+    whole = as_single_call(function)
 
     @functools.wraps(function)
     def call(first, out, *operands, **options):
-        chosen = function if len(out) <= LONGEST else whole
+        chosen = function if len(out) <= MAX_TRACED_STEPS else whole
         return chosen(first, out, *operands, **options)
 
     return call
 
 
-def traced(operands):
-    """Whether there are no numbers yet: then no array can be written into."""
+def is_tracing(operands):
+    """Return True while tracing: abstract arrays can't be written into."""
     return any(isinstance(x, AbstractArray) for x in operands)
 
 
@@ -56,13 +58,13 @@ def times(x, weight):
     return np.reshape(np.matmul(_rows(x), weight), (*x.shape[:-1], weight.shape[-1]))
 
 
-def beside(parts):
+def side_by_side(parts):
     """Arrays side by side along the last axis."""
     return np.concatenate(parts, axis=-1)
 
 
 def weight_and_bias(before, g):
-    """What reaches a weight and a bias from the cotangents of before @ weight + bias."""
+    """Return the cotangents of weight and bias for those of before @ weight + bias."""
     return np.matmul(_rows(before).T, _rows(g)), np.sum(g, axis=(0, 1))
 
 
@@ -91,9 +93,9 @@ def rnn_states(*operands, nonlinearity="tanh"):
     >>> rnn_states(np.ones((2, 1, 1)), np.zeros((1, 1)), Value([[1.0]]), np.zeros(1)).shape
     (2, 1, 1)
     """
-    if traced(operands):
+    if is_tracing(operands):
         return steps_of(_rnn_loop, _rnn_step(nonlinearity), operands, nonlinearity=nonlinearity)
-    projected, state, weight, bias = alike(operands)
+    projected, state, weight, bias = common_dtype(operands)
     out = projected + bias
     for now in out:
         np.add(now, np.dot(state, weight), out=now)
@@ -113,8 +115,8 @@ def _rnn_step(nonlinearity):
 
 def steps_of(loop, step, operands, **options):
     """The states of all steps, written out; or where they are many, those that a call gives."""
-    projected, *states, weight, bias = alike(operands)
-    if len(projected) > LONGEST:
+    projected, *states, weight, bias = common_dtype(operands)
+    if len(projected) > MAX_TRACED_STEPS:
         return loop(*operands, **options)
     found = []
     for given in projected:
@@ -127,7 +129,7 @@ def _rnn_slopes(out, nonlinearity):
     return 1 - out * out if nonlinearity == "tanh" else 1.0 * (out > 0)
 
 
-@in_steps
+@traced_if_short
 def _rnn_cotangents(g, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     slopes, back, pulled = _rnn_slopes(out, nonlinearity).astype(out.dtype), 0.0, []
@@ -143,12 +145,12 @@ def _rnn_rule(g, out, *operands, nonlinearity):
     return _rnn_cotangents(g, out, *operands, nonlinearity=nonlinearity).__getitem__
 
 
-@in_one_piece
+@as_single_call
 def _rnn_loop(*operands, nonlinearity):
     return rnn_states.forward(*operands, nonlinearity=nonlinearity)
 
 
-@in_one_piece
+@as_single_call
 def _rnn_tangent(t, out, *operands, nonlinearity):
     _, first, weight, _ = operands
     projected, change, of_weight, of_bias = given_tangents(t, operands)
@@ -201,8 +203,8 @@ def gru_states(*operands):
     >>> gru_states(np.ones((2, 1, 3)), np.zeros((1, 1)), Value(np.ones((1, 3))), np.zeros(3)).shape
     (2, 1, 1)
     """
-    projected, state, weight, bias = alike(operands)
-    if traced(operands):
+    projected, state, weight, bias = common_dtype(operands)
+    if is_tracing(operands):
         return steps_of(_gru_loop, _gru_step, operands)
     size = weight.shape[0]
     out = np.empty((*projected.shape[:2], size), projected.dtype)
@@ -234,7 +236,7 @@ def _gru_step(given, state, weight, bias):
     return state, (state,)
 
 
-@in_one_piece
+@as_single_call
 def _gru_loop(*operands):
     return gru_states.forward(*operands)
 
@@ -254,7 +256,7 @@ def _gru_slopes(out, projected, first, weight, bias):
     return before, (of_reset, of_update, of_fresh), r, z
 
 
-@in_steps
+@traced_if_short
 def _gru_cotangents(g, out, *operands):
     weight = operands[2]
     before, slopes, through, keep = _gru_slopes(out, *operands)
@@ -262,8 +264,8 @@ def _gru_cotangents(g, out, *operands):
     for now in reversed(range(len(out))):
         total = g[now] + back
         reset, update, fresh = (total * slope[now] for slope in slopes)
-        pulled.append(beside([reset, update, fresh]))
-        inner.append(beside([reset, update, fresh * through[now]]))
+        pulled.append(side_by_side([reset, update, fresh]))
+        inner.append(side_by_side([reset, update, fresh * through[now]]))
         back = np.matmul(inner[-1], weight.T) + total * keep[now]
     parts = (np.stack(pulled[::-1]), back, *weight_and_bias(before, np.stack(inner[::-1])))
     return parts
@@ -273,7 +275,7 @@ def _gru_rule(g, out, *operands):
     return _gru_cotangents(g, out, *operands).__getitem__
 
 
-@in_one_piece
+@as_single_call
 def _gru_tangent(t, out, *operands):
     weight = operands[2]
     projected, change, of_weight, of_bias = given_tangents(t, operands)
@@ -323,8 +325,8 @@ def lstm_states(*operands):
     >>> lstm_states(np.ones((2, 1, 4)), first, first, Value(np.ones((1, 4))), np.zeros(4)).shape
     (2, 1, 2)
     """
-    projected, state, cell, weight, bias = alike(operands)
-    if traced(operands):
+    projected, state, cell, weight, bias = common_dtype(operands)
+    if is_tracing(operands):
         return steps_of(_lstm_loop, _lstm_step, operands)
     size = weight.shape[0]
     out = np.empty((*projected.shape[:2], 2 * size), projected.dtype)
@@ -351,10 +353,10 @@ def _lstm_step(given, state, cell, weight, bias):
     enter, forget, fresh, leave = (gates[:, k * size : (k + 1) * size] for k in range(4))
     cell = np.tanh(fresh) * _sigmoid(enter) + _sigmoid(forget) * cell
     state = np.tanh(cell) * _sigmoid(leave)
-    return beside([state, cell]), (state, cell)
+    return side_by_side([state, cell]), (state, cell)
 
 
-@in_one_piece
+@as_single_call
 def _lstm_loop(*operands):
     return lstm_states.forward(*operands)
 
@@ -377,7 +379,7 @@ def _lstm_slopes(out, projected, first, first_cell, weight, bias):
     return before, slopes, leave * (1 - shown * shown), forget
 
 
-@in_steps
+@traced_if_short
 def _lstm_cotangents(g, out, *operands):
     weight = operands[3]
     size = weight.shape[0]
@@ -387,7 +389,9 @@ def _lstm_cotangents(g, out, *operands):
         total = g[now, :, :size] + back
         of_cell = g[now, :, size:] + cell_back + total * showing[now]
         reaching = (of_cell, of_cell, of_cell, total)
-        pulled.append(beside([c * slope[now] for c, slope in zip(reaching, slopes, strict=True)]))
+        pulled.append(
+            side_by_side([c * slope[now] for c, slope in zip(reaching, slopes, strict=True)])
+        )
         back = np.matmul(pulled[-1], weight.T)
         cell_back = of_cell * keep[now]
     projected = np.stack(pulled[::-1])
@@ -399,7 +403,7 @@ def _lstm_rule(g, out, *operands):
     return _lstm_cotangents(g, out, *operands).__getitem__
 
 
-@in_one_piece
+@as_single_call
 def _lstm_tangent(t, out, *operands):
     weight = operands[3]
     size = weight.shape[0]
@@ -411,7 +415,7 @@ def _lstm_tangent(t, out, *operands):
         parts = [slope[now] * gates[:, k * size : (k + 1) * size] for k, slope in enumerate(slopes)]
         of_cell = parts[0] + parts[1] + parts[2] + keep[now] * of_cell
         change = parts[3] + showing[now] * of_cell
-        changes.append(beside([change, of_cell]))
+        changes.append(side_by_side([change, of_cell]))
     return np.stack(changes)
 
 

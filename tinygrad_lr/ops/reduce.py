@@ -18,7 +18,7 @@ AXES = [
 SPREADS = [*AXES[:4], ((5,), {"ddof": 1})]
 
 
-def kept(g, x, axis, keepdims):
+def restore_axes(g, x, axis, keepdims):
     """G with the reduced axes put back, of length 1."""
     if keepdims or axis is None:
         return g
@@ -28,19 +28,19 @@ def kept(g, x, axis, keepdims):
     return np.reshape(g, tuple(shape))
 
 
-def count(x, axis):
-    """How many entries of x one entry of the result is made of."""
+def reduced_size(x, axis):
+    """Return the number of entries of x that are reduced to one entry of the result."""
     if axis is None:
         return getattr(x, "size", 1)
     shape = np.shape(x)
     return math.prod(shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def weighted(operation, weight):
+def declare_weighted(operation, weight):
     """Declare both modes of a reduction whose derivative with respect to each entry is `weight`."""
 
     def reverse(g, out, x, axis, keepdims, **options):
-        return kept(g, x, axis, keepdims) * weight(out, x, axis, keepdims, **options)
+        return restore_axes(g, x, axis, keepdims) * weight(out, x, axis, keepdims, **options)
 
     def forward(t, out, x, axis, keepdims, **options):
         return sum(t * weight(out, x, axis, keepdims, **options), axis=axis, keepdims=keepdims)
@@ -64,7 +64,9 @@ def sum(x, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, keepdims=keepdims)
 
 
-sum.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims))  # spread by the walk
+sum.vjp(
+    x=lambda g, out, x, axis, keepdims: restore_axes(g, x, axis, keepdims)
+)  # spread by the walk
 
 
 @primitive(
@@ -81,10 +83,12 @@ def mean(x, axis=None, keepdims=False):
     """
     if type(x) is np.ndarray and x.dtype.char == "e":  # float16 adds up in float32
         return np.mean(x, axis=axis, keepdims=keepdims)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / reduced_size(x, axis)
 
 
-mean.vjp(x=lambda g, out, x, axis, keepdims: kept(g, x, axis, keepdims) / count(x, axis))
+mean.vjp(
+    x=lambda g, out, x, axis, keepdims: restore_axes(g, x, axis, keepdims) / reduced_size(x, axis)
+)
 
 
 @primitive(latex=r"\frac{1}{N} \sum {<x>}^2", examples=[((2, 3),), ((4,),), ((),)])
@@ -103,7 +107,7 @@ mean_square.jvp(x=lambda t, out, x: mean(2.0 * x * t))
 
 def _is_extreme(x, out, axis, keepdims):
     """1/k at the k entries that are equal to the result, else 0; nan counts as equal to nan."""
-    extreme = (x == kept(out, x, axis, keepdims)) | (x != x)  # noqa: PLR0124
+    extreme = (x == restore_axes(out, x, axis, keepdims)) | (x != x)  # noqa: PLR0124
     return extreme / np.maximum(np.sum(extreme, axis=axis, keepdims=True), 1)
 
 
@@ -124,7 +128,7 @@ def max(x, axis=None, keepdims=False):
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
+declare_weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
 
 
 @primitive(
@@ -144,7 +148,7 @@ def min(x, axis=None, keepdims=False):
     return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-weighted(min, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
+declare_weighted(min, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
 
 
 @primitive(latex=r"\prod <x>", examples=AXES)
@@ -173,24 +177,24 @@ def products_before(x):
 
 def _product_of_others(out, x, axis, keepdims):
     shape = np.shape(x)
-    if count(x, axis) == 0:
+    if reduced_size(x, axis) == 0:
         return np.ones(shape)
     axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
     reduced = sorted(i % len(shape) for i in axes)
     order = [i for i in range(len(shape)) if i not in reduced] + reduced
     lead = tuple(shape[i] for i in order[: len(order) - len(reduced)])
     moved = np.transpose(x, order) if shape else x
-    line = np.reshape(moved, (*lead, count(x, axis)))
+    line = np.reshape(moved, (*lead, reduced_size(x, axis)))
     others = products_before(line) * products_before(line[..., ::-1])[..., ::-1]
     back = np.reshape(others, tuple(shape[i] for i in order))
     return np.transpose(back, tuple(np.argsort(order))) if shape else back
 
 
-weighted(prod, _product_of_others)
+declare_weighted(prod, _product_of_others)
 
 
 def _over_freedom(x, axis, ddof):
-    n = count(x, axis) - ddof
+    n = reduced_size(x, axis) - ddof
     return (x - mean(x, axis=axis, keepdims=True)) / (n if n > 0 else math.nan)
 
 
@@ -204,7 +208,7 @@ def var(x, axis=None, ddof=0, keepdims=False):
     return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
-weighted(var, lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof))
+declare_weighted(var, lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof))
 
 
 @primitive(latex=r"\operatorname{std}\left(<x>\right)", examples=SPREADS)
@@ -218,11 +222,11 @@ def std(x, axis=None, ddof=0, keepdims=False):
 
 
 def _std_weight(out, x, axis, keepdims, ddof):
-    spread = kept(out, x, axis, keepdims)
+    spread = restore_axes(out, x, axis, keepdims)
     return _over_freedom(x, axis, ddof) / np.where(spread == 0, 1.0, spread)
 
 
-weighted(std, _std_weight)
+declare_weighted(std, _std_weight)
 
 
 @primitive(
@@ -261,7 +265,7 @@ def refuse_out(name, out):
         )
 
 
-def masked(a, where, instead):
+def apply_where(a, where, instead):
     """The entries that `where` leaves in, others replaced by what changes nothing."""
     return a if where is True else np.where(where, a, instead)
 
@@ -273,13 +277,13 @@ def numpy_reduction(numpy, name, nothing, join):
     @implements(numpy, name=name)
     def reduce(a, axis=None, *, dtype=None, out=None, keepdims=False, initial=None, where=True):
         refuse_out(name, out)
-        a = masked(a if dtype is None else astype(a, dtype), where, nothing)
+        a = apply_where(a if dtype is None else astype(a, dtype), where, nothing)
         axis = tuple(axis) if isinstance(axis, list) else axis
         if initial is None:
             if where is not True and not math.isfinite(nothing):
                 raise ArgumentError(f"{name}: initial must be given with where, as in NumPy")
             return reduction.evaluate((a,), {"axis": axis, "keepdims": keepdims})
-        if np.size(a) == 0:  # made of no entry of a
+        if np.size(a) == 0:  # the sum of no entries
             return sum(a, axis=axis, keepdims=keepdims) + initial
         return join(reduction(a, axis=axis, keepdims=keepdims), initial)
 
@@ -311,9 +315,9 @@ def numpy_moment(numpy, name):
         entries = np.sum(
             np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=True, dtype=np.result_type(a)
         )
-        centre = sum(masked(a, where, 0.0), axis=axis, keepdims=True) / entries
+        centre = sum(apply_where(a, where, 0.0), axis=axis, keepdims=True) / entries
         if name != "mean":
-            deviations = masked(a - centre, where, 0.0)
+            deviations = apply_where(a - centre, where, 0.0)
             centre = sum(deviations * deviations, axis=axis, keepdims=True) / (entries - ddof)
         if name == "std":  # where the spread is 0, so is the derivative
             centre = np.sqrt(np.where(centre == 0, 0.0, centre))

@@ -15,7 +15,7 @@ def _flat(g, out, x):
 
 @primitive(np.floor, latex=r"\lfloor <x> \rfloor", onnx="Floor", examples=ONE)
 def floor(x):
-    """The largest whole number that is not above x. Its derivative is 0.
+    """The largest integer that is not above x. Its derivative is 0.
 
     >>> np.floor(Value(-1.5))
     Value(data=-2.0, grad=None)
@@ -28,7 +28,7 @@ floor.vjp(x=_flat)
 
 @primitive(np.ceil, latex=r"\lceil <x> \rceil", onnx="Ceil", examples=ONE)
 def ceil(x):
-    """The smallest whole number that is not below x. Its derivative is 0.
+    """The smallest integer that is not below x. Its derivative is 0.
 
     >>> np.ceil(Value(-1.5))
     Value(data=-1.0, grad=None)
@@ -54,7 +54,7 @@ trunc.vjp(x=_flat)
 
 @primitive(np.rint, latex=r"\operatorname{round}\left(<x>\right)", onnx="Round", examples=ONE)
 def rint(x):
-    """The nearest whole number, the even one of two. Its derivative is 0.
+    """The nearest integer, the even one of two. Its derivative is 0.
 
     >>> np.rint(Value(2.5))
     Value(data=2.0, grad=None)
@@ -67,7 +67,7 @@ rint.vjp(x=_flat)
 
 @implements(np.round, np.around)
 def round(a, decimals=0, out=None):
-    """The nearest number of so many decimals. Its derivative is 0.
+    """The nearest number with `decimals` decimals. Its derivative is 0.
 
     >>> np.round(Value(1.26), 1)
     Value(data=1.3, grad=None)
@@ -86,7 +86,7 @@ def round(a, decimals=0, out=None):
     domain={"x": (0.1, 0.9), "y": (1.1, 2.0)},
 )
 def remainder(x, y):
-    """What is left of x after whole ys, with the sign of y. The derivatives are 1 and -⌊x/y⌋.
+    """The remainder x - y·⌊x/y⌋, with the sign of y. The derivatives are 1 and -⌊x/y⌋.
 
     >>> np.mod(Value(7.0), 4.0)
     Value(data=3.0, grad=None)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.value import Value
 from ..support.abstract_array import AbstractArray, Array
-from ..support.errstate import silent
+from ..support.errstate import ignore_float_errors
 from ..support.validation import check_number
 from .checks import check_parameters, check_state
 from .optimizer import match_form, restore, snapshot
@@ -57,7 +57,7 @@ class ExponentialMovingAverage:
         self.updates = 0
         self._averages = [np.array(x._content) for x in self.parameters]
 
-    @silent
+    @ignore_float_errors
     def update(self) -> None:
         """Add the current weights to the average."""
         averages = [copy_data(x._content) for x in self.parameters]

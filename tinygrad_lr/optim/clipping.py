@@ -12,7 +12,7 @@ from ..core.primitive import as_array
 from ..core.value import Value
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, Array
-from ..support.errstate import silent
+from ..support.errstate import ignore_float_errors
 from ..support.validation import check_number
 from .checks import check_parameters
 from .optimizer import match_form
@@ -22,7 +22,7 @@ __all__ = ["clip_gradient_norm", "clip_gradient_value"]
 NORM_EPS = 1e-6  # added to the norm before the division, as in PyTorch
 
 
-@silent
+@ignore_float_errors
 def clip_gradient_norm(
     parameters: Iterable[Value],
     max_norm: float,

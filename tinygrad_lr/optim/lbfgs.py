@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
-from ..support.errstate import silent
+from ..support.errstate import ignore_float_errors
 from ..support.validation import check_integer, check_number
 from .optimizer import LearningRate, Optimizer, Parameters, match_form, restore, snapshot
 
@@ -117,7 +117,7 @@ class LBFGS(Optimizer):
         none = np.zeros(sum(x.size for x in self.parameters), dtype)
         self._memory = Memory(0, none, none, [])
 
-    @silent
+    @ignore_float_errors
     def step(self, closure: Closure | None = None) -> Any:
         """Make up to `max_iter` iterations; return the first loss of the closure."""
         if closure is None:

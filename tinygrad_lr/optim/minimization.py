@@ -64,7 +64,7 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
             float(piece[0]) if number else piece.reshape(like.shape).astype(like.dtype)
             for piece, like, number in pieces
         ]
-        return tree.rebuilt(x0, leaves)
+        return tree.unflatten(x0, leaves)
 
     def flatten(nest: Any) -> Array:
         """Return a structure like x0 as a vector."""
@@ -74,7 +74,7 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     with_gradient = value_and_grad(f)
 
     def value(x: Array) -> float:
-        return float(unwrap(f(tree.mapped(Value, unflatten(x)))))
+        return float(unwrap(f(tree.map_leaves(Value, unflatten(x)))))
 
     def both(x: Array) -> tuple[float, Array]:
         found, gradient = with_gradient(unflatten(x))

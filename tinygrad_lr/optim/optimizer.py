@@ -14,7 +14,7 @@ from ..core.grad_mode import watcher
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, TinygradError
 from ..support.abstract_array import AbstractArray, Array
-from ..support.errstate import silent
+from ..support.errstate import ignore_float_errors
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
 from ..support.validation import check_number
@@ -149,7 +149,7 @@ class Optimizer:
             return check_number(f"learning_rate({step})", "the result", rate(step))
         return rate
 
-    @silent
+    @ignore_float_errors
     def _moves(self, rate: float) -> list[Move]:
         """Return the new data and state of each parameter that has a gradient."""
         moves = []

@@ -258,15 +258,6 @@ def note_hidden(ax: Axes, hidden: int, thing: str) -> None:
         )
 
 
-def group_digits(number: int) -> str:
-    """Return an integer with spaces between its thousands.
-
-    >>> group_digits(580672)
-    '580 672'
-    """
-    return f"{number:,}".replace(",", " ")
-
-
 def spread_out(places: Sequence[float], gap: float) -> list[float]:
     """Return positions for labels near these, in the same order, at least the gap apart.
 

@@ -1,1 +1,1 @@
-"""What every other part rests on; nothing here knows of gradients."""
+"""The ground floor: checks, files, text and trees. Nothing here knows about gradients."""

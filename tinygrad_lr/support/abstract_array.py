@@ -1,4 +1,4 @@
-"""What stands for an array whose numbers come later: the compiler's traced arrays are such."""
+"""Arrays without numbers, such as the compiler's traced arrays, and functions that accept them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class AbstractArray:
-    """An array without numbers: shape, dtype and NumPy's functions, which only take notes.
+    """An array without numbers: it has a shape and a dtype, and records the functions called on it.
 
-    The core asks for nothing else than these; the compiler's `Traced` is the one kind.
+    These methods are all that the core needs. The compiler's traced array is the one subclass.
     """
 
     __slots__ = ()
@@ -25,35 +25,35 @@ class AbstractArray:
     dtype: np.dtype[Any]
 
     def fresh(self) -> Any:
-        """The same numbers under a name of their own, as a copy of an array would be."""
+        """Return a new name for the same numbers, as a copy of an array is."""
         raise NotImplementedError
 
     def in_form_of(self, like: Any) -> Any:
-        """The same numbers in the dtype of another array or number."""
+        """Return the same numbers in the dtype of another array or number."""
         raise NotImplementedError
 
     def astype(self, dtype: Any) -> Any:
-        """The same numbers in another dtype."""
+        """Return the same numbers in another dtype."""
         raise NotImplementedError
 
     def spread(self, shape: tuple[int, ...]) -> Any:
-        """The same numbers, repeated to a shape."""
+        """Return the same numbers, broadcast to a shape."""
         raise NotImplementedError
 
     def filled(self, number: float) -> Any:
-        """An array of this shape and dtype, with one number everywhere."""
+        """Return an array of this shape and dtype that is filled with one number."""
         raise NotImplementedError
 
     def same(self, other: Any) -> bool:
-        """Whether another array or number is known to have the same numbers."""
+        """Return True if another array or number is known to have the same numbers."""
         raise NotImplementedError
 
     def entries_of(self, table: Any) -> Any:
-        """The rows of a table that this array numbers: table[self]."""
+        """Return the rows of a table at these indices: table[self]."""
         raise NotImplementedError
 
     def put_at(self, index: Any, shape: tuple[int, ...]) -> Any:
-        """Zeros of a shape, with these entries added where the index points."""
+        """Return zeros of a shape, with these entries added at the index."""
         raise NotImplementedError
 
     def called(
@@ -63,22 +63,22 @@ class AbstractArray:
         options: Mapping[str, Any],
         expand: Callable[..., Any] | None = None,
     ) -> Any:
-        """What a function of this and other arrays gives, once there are numbers.
+        """Record a call of a function on this and other arrays, to run once there are numbers.
 
-        `expand` is the same function in steps that loops can compute; it may give None.
+        `expand` is the same function in steps that can be traced; it may return None.
         """
         raise NotImplementedError
 
     def check(self, function: Callable[[Any], object]) -> None:
-        """Have the numbers looked at when they come; the function raises if they are wrong."""
+        """Check the numbers once they are known, by a function that raises if they are wrong."""
         raise NotImplementedError
 
 
-def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -> Function:
-    """Let a function run as a whole where its arrays are stand-ins: its steps are no program's.
+def as_single_call(function: Function, expand: Callable[..., Any] | None = None) -> Function:
+    """Decorate a function that the compiler calls instead of tracing its steps.
 
-    For what loops in Python, writes into arrays of its own, or calls itself. `expand` may say how
-    machine code computes the same.
+    For functions that loop in Python, write into arrays of their own, or call themselves. `expand`
+    may compute the same in steps that can be traced.
     """
 
     @functools.wraps(function)
@@ -93,21 +93,21 @@ def in_one_piece(function: Function, expand: Callable[..., Any] | None = None) -
     return cast(Function, call)
 
 
-def looked_at(x: Any, look: Callable[[Any], object]) -> None:
-    """Have numbers looked at by a function that raises for wrong ones: now, or when they come."""
+def check_numbers(x: Any, look: Callable[[Any], object]) -> None:
+    """Check numbers by a function that raises if they are wrong: now, or once they are known."""
     if isinstance(x, AbstractArray):
         x.check(look)
     else:
         look(x)
 
 
-def entries(table: Any, index: Any) -> Any:
-    """table[index], where the index may be a stand-in though the table is a plain array."""
+def take_rows(table: Any, index: Any) -> Any:
+    """Return table[index], where the index may be abstract though the table is a plain array."""
     return index.entries_of(table) if isinstance(index, AbstractArray) else table[index]
 
 
-def same(x: Any, y: Any) -> bool:
-    """Whether two arrays or numbers are equal, nan to nan, as far as that is known."""
+def same_numbers(x: Any, y: Any) -> bool:
+    """Return True if two arrays or numbers are known to be equal, nan to nan."""
     if isinstance(x, AbstractArray):
         return x.same(y)
     return y.same(x) if isinstance(y, AbstractArray) else np.array_equal(x, y, equal_nan=True)

@@ -1,4 +1,4 @@
-"""Arithmetic without warnings, where inf and nan are answers and no accidents."""
+"""Arithmetic without floating-point warnings, for code in which inf and nan are results."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def silent(function: Function) -> Function:
-    """Run a function as under `np.errstate(all="ignore")`, whatever the caller's settings are.
+def ignore_float_errors(function: Function) -> Function:
+    """Decorate a function to run under `np.errstate(all="ignore")`.
 
-    `np.errstate` builds its state anew each time, which is a twentieth of the time of a small
-    graph's backward pass. NumPy keeps the state in a context variable: where that is found,
-    one state made at import is put there; else this is `np.errstate`.
+    `np.errstate` builds a new state on each entry, which is a twentieth of the time of a small
+    graph's backward pass. NumPy keeps the state in a context variable: if that is found, one
+    state built at import is put there; else this is `np.errstate`.
     """
     state = STATE
     if state is None:

@@ -33,23 +33,23 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Return the text for an error message: printable, in quotes, cut after 60 characters.
 
-    >>> quoted("sat_sum")
+    >>> quote("sat_sum")
     "'sat_sum'"
     """
     shown = printable(text[:60])
     return f"'{shown}...'" if len(text) > 60 else f"'{shown}'"
 
 
-def listed(names: Sequence[str]) -> str:
+def quote_names(names: Sequence[str]) -> str:
     """Return the names as a list for an error message: the first twelve, and the number of others.
 
-    >>> listed([f"c{i}" for i in range(20)])
+    >>> quote_names([f"c{i}" for i in range(20)])
     "'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9', 'c10', 'c11' and 8 more"
     """
-    shown = ", ".join(map(quoted, names[:12]))
+    shown = ", ".join(map(quote, names[:12]))
     return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
 
 
@@ -96,7 +96,7 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
         if final in taken:
             raise DataFileError(
                 f"{place_in_file(path)}: must differ from the other files, got the same file as "
-                f"{quoted(taken[final])}; name another file"
+                f"{quote(taken[final])}; name another file"
             )
         taken[final] = path
         if not os.path.isdir(os.path.dirname(final)):

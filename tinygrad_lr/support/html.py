@@ -15,11 +15,11 @@ import numpy as np
 from .files import printable
 from .text_format import number_text
 
-MOST_ROWS, MOST_COLUMNS = 8, 8
+MAX_ROWS, MAX_COLUMNS = 8, 8
 """Of a table of numbers, with its last row and column; what is between them is left out."""
 
-MOST_TEXT = 400  # characters of a name or a sentence
-MOST_COUNTED = 10**7  # entries of an array that are looked at for its range
+MAX_TEXT = 400  # characters of a name or a sentence
+MAX_COUNTED = 10**7  # entries of an array that are looked at for its range
 
 RULE = "1px solid rgba(128, 128, 128, 0.4)"
 CELL = "padding: 0.15em 0.6em; border: 0; background: none; color: inherit; vertical-align: top; "
@@ -37,17 +37,17 @@ class Html(str):
     __slots__ = ()
 
 
-def escaped(text: object) -> Html:
+def escape(text: object) -> Html:
     """Text as HTML; what is HTML stays. The end of a long text is left out.
 
-    >>> print(escaped('<img src=x onerror=alert(1)> & "Ada"'), escaped(Html("<b>")))
+    >>> print(escape('<img src=x onerror=alert(1)> & "Ada"'), escape(Html("<b>")))
     &lt;img src=x onerror=alert(1)&gt; &amp; &quot;Ada&quot; <b>
     """
     if isinstance(text, Html):
         return text
     shown = printable(str(text))
-    if len(shown) > MOST_TEXT:
-        shown = f"{shown[:MOST_TEXT]}…"
+    if len(shown) > MAX_TEXT:
+        shown = f"{shown[:MAX_TEXT]}…"
     return Html(html.escape(shown, quote=True))
 
 
@@ -61,17 +61,17 @@ def element(tag: str, *inside: object, **attributes: object) -> Html:
         f' {name.replace("_", "-")}="{html.escape(printable(str(x)), quote=True)}"'
         for name, x in attributes.items()
     )
-    return Html(f"<{tag}{told}>{''.join(map(escaped, inside))}</{tag}>")
+    return Html(f"<{tag}{told}>{''.join(map(escape, inside))}</{tag}>")
 
 
-def together(*parts: object) -> Html:
+def join_parts(*parts: object) -> Html:
     """Parts one after the other, in an element of their own that scrolls if it is wide."""
     return element("div", *parts, style="overflow-x: auto; line-height: 1.5")
 
 
 def title(name: object, *about: object) -> Html:
     """The first line of a display: a name, and what it is."""
-    rest = " · ".join(escaped(x) for x in about if x)
+    rest = " · ".join(escape(x) for x in about if x)
     first = element("strong", name) if name else Html("")
     return element("div", first, Html(" · " if name and rest else ""), Html(rest))
 
@@ -130,16 +130,16 @@ def table(
     return element("table", *parts, style=TABLE)
 
 
-def ends(count: int, most: int) -> list[int | None]:
+def shown_positions(count: int, most: int) -> list[int | None]:
     """The positions that are shown of so many: all, or the first ones, None, and the last.
 
-    >>> ends(3, 8), ends(100, 4)
+    >>> shown_positions(3, 8), shown_positions(100, 4)
     ([0, 1, 2], [0, 1, None, 99])
     """
     return [*range(count)] if count <= most else [*range(most - 2), None, count - 1]
 
 
-def numbers(array: Any, caption: object = "") -> Html:
+def array_table(array: Any, caption: object = "") -> Html:
     """Numbers as a table with the positions of rows and columns; the ends of a large array.
 
     Of more than two axes the first matrix is shown. Below a table that leaves entries out stands
@@ -156,7 +156,10 @@ def numbers(array: Any, caption: object = "") -> Html:
         part = whole[(0,) * (whole.ndim - 2)]
         where = f", entry [{', '.join('0' * (whole.ndim - 2))}]"
     matrix = part if part.ndim == 2 else part[None]
-    rows, columns = ends(matrix.shape[0], MOST_ROWS), ends(matrix.shape[1], MOST_COLUMNS)
+    rows, columns = (
+        shown_positions(matrix.shape[0], MAX_ROWS),
+        shown_positions(matrix.shape[1], MAX_COLUMNS),
+    )
 
     def cell(i: int | None, j: int | None) -> str:
         return "…" if i is None or j is None else number_text(float(matrix[i, j]))
@@ -174,16 +177,16 @@ def numbers(array: Any, caption: object = "") -> Html:
     shown = (len(rows) - (None in rows)) * (len(columns) - (None in columns))
     if shown == whole.size:
         return drawn
-    return element("div", drawn, element("div", span_of(whole), style="padding: 0 0.6em"))
+    return element("div", drawn, element("div", range_text(whole), style="padding: 0 0.6em"))
 
 
-def span_of(array: Any) -> str:
+def range_text(array: Any) -> str:
     """The range of an array in words, and how many of its entries are not finite.
 
-    >>> span_of(np.array([1.0, np.nan, 3.0])), span_of(np.ones(3))
+    >>> range_text(np.array([1.0, np.nan, 3.0])), range_text(np.ones(3))
     ('from 1 to 3; 1 of 3 is not finite', 'all 1')
     """
-    if array.size > MOST_COUNTED:
+    if array.size > MAX_COUNTED:
         return f"{array.size:,} entries"
     finite = np.isfinite(array)
     count = array.size - int(np.count_nonzero(finite))

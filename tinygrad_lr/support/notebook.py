@@ -62,16 +62,16 @@ def notebook_display(parts: Callable[[T], Iterator[DisplayPart]]) -> Callable[[T
 
     @functools.wraps(parts)
     def _repr_html_(self: T) -> str:
-        from .html import together  # here: only notebooks need it
+        from .html import join_parts  # here: only notebooks need it
 
-        return together(*map(_render, parts(self)))
+        return join_parts(*map(_render, parts(self)))
 
     return _repr_html_
 
 
 def _render(part: DisplayPart) -> object:
     """A part as HTML."""
-    from .html import code, details, element, ends, table, title
+    from .html import code, details, element, shown_positions, table, title
 
     match part:
         case Heading(name, facts):
@@ -85,7 +85,7 @@ def _render(part: DisplayPart) -> object:
                 [f"… {len(rows) - max_rows + 1:,} more", *[""] * (len(rows[0]) - 1)]
                 if i is None
                 else rows[i]
-                for i in ends(len(rows), max_rows)
+                for i in shown_positions(len(rows), max_rows)
             ]
             return table(head, shown, caption=caption, numeric=numeric, foot=foot)
     return part

@@ -1,4 +1,4 @@
-"""Nested lists, tuples and dicts of arrays: taken apart into leaves and put together again."""
+"""Nested lists, tuples and dicts of arrays: flattened to leaves and rebuilt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 
 
 def leaves(tree: Any) -> Iterator[Any]:
-    """The arrays, numbers and Values of a nested structure, in order (dicts by insertion).
+    """Yield the arrays, numbers and Values of a nested structure, in order (dicts by insertion).
 
     >>> list(leaves({"layers": [(1.0, 2.0), 3.0]}))
     [1.0, 2.0, 3.0]
@@ -24,10 +24,10 @@ def leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def rebuilt(tree: Any, values: Iterable[Any]) -> Any:
-    """The same structure with other leaves, taken in order.
+def unflatten(tree: Any, values: Iterable[Any]) -> Any:
+    """Return the same structure with other leaves, taken in order.
 
-    >>> rebuilt({"layers": [(1.0, 2.0), 3.0]}, [4, 5, 6])
+    >>> unflatten({"layers": [(1.0, 2.0), 3.0]}, [4, 5, 6])
     {'layers': [(4, 5), 6]}
     """
     return _built(tree, iter(values))
@@ -43,43 +43,41 @@ def _built(branch: Any, remaining: Iterator[Any]) -> Any:
     return None if branch is None else next(remaining)
 
 
-def mapped(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
-    """The structure with `function` of the leaves, taken from all the trees together.
+def map_leaves(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
+    """Return the structure with `function` applied to the leaves of all trees together.
 
-    >>> mapped(lambda w, g: w - 0.1 * g, [1.0, (2.0,)], [10.0, (10.0,)])
+    >>> map_leaves(lambda w, g: w - 0.1 * g, [1.0, (2.0,)], [10.0, (10.0,)])
     [0.0, (1.0,)]
     """
-    columns = [matched("mapped", other, tree) for other in others]
-    return rebuilt(tree, map(function, leaves(tree), *columns))
+    columns = [match_leaves("mapped", other, tree) for other in others]
+    return unflatten(tree, map(function, leaves(tree), *columns))
 
 
-def matched(where: str, tree: Any, pattern: Any) -> list[Any]:
-    """The leaves of a tree that is nested like the pattern, in the pattern's order.
+def match_leaves(where: str, tree: Any, pattern: Any) -> list[Any]:
+    """Return the leaves of a tree that is nested like the pattern, in the pattern's order.
 
-    Lists and tuples stand for each other; dicts match by key. Raises `ArgumentError` elsewhere.
+    A list matches a tuple; dicts match by key. Raises `ArgumentError` if the structures differ.
 
-    >>> matched("jvp", {"b": 1.0, "a": [2.0]}, {"a": (0.0,), "b": 0.0})
+    >>> match_leaves("jvp", {"b": 1.0, "a": [2.0]}, {"a": (0.0,), "b": 0.0})
     [2.0, 1.0]
     """
     if isinstance(pattern, dict):
         if isinstance(tree, dict) and tree.keys() == pattern.keys():
-            return [x for key in pattern for x in matched(where, tree[key], pattern[key])]
+            return [x for key in pattern for x in match_leaves(where, tree[key], pattern[key])]
     elif isinstance(pattern, (list, tuple)):
         if isinstance(tree, (list, tuple)) and len(tree) == len(pattern):
             pairs = zip(tree, pattern, strict=True)
-            return [x for inner, outer in pairs for x in matched(where, inner, outer)]
+            return [x for inner, outer in pairs for x in match_leaves(where, inner, outer)]
     elif pattern is None:
         if tree is None:
             return []
     elif not isinstance(tree, (dict, list, tuple, type(None))):
         return [tree]
-    raise ArgumentError(
-        f"{where}: the structure must be {described(pattern)}, got {described(tree)}"
-    )
+    raise ArgumentError(f"{where}: the structure must be {describe(pattern)}, got {describe(tree)}")
 
 
-def described(tree: Any) -> str:
-    """One level of a structure in words."""
+def describe(tree: Any) -> str:
+    """Describe one level of a structure."""
     if isinstance(tree, dict):
         return f"a dict of {', '.join(map(repr, tree))}"
     if isinstance(tree, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Where randomness comes from: a generator or a seed that the caller names, no global state."""
+"""Random generators: one that the caller passes, or a seed; never NumPy's global state."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Seed: TypeAlias = "np.random.Generator | int | None"
 
 
 @functools.cache
-def stream() -> np.random.Generator:
-    """What draws where no generator is given: seeded, so that a program repeats its bits.
+def default_generator() -> np.random.Generator:
+    """Return the generator used when none is given: seeded, so that a program repeats its bits.
 
-    Made on first use: importing numpy.random takes 10 ms.
+    It is created on first use, since importing numpy.random takes 10 ms.
     """
     return np.random.default_rng(0)
 
 
 def as_generator(where: str, generator: Seed) -> np.random.Generator:
-    """The generator that is meant: itself, one made of a seed, or for None the common stream.
+    """Return the generator itself, a new one for a seed, or the default one for None.
 
     NumPy's global state is neither read nor touched. Raises `ArgumentError` for anything else.
 
@@ -30,7 +30,7 @@ def as_generator(where: str, generator: Seed) -> np.random.Generator:
     94
     """
     if generator is None:
-        return stream()
+        return default_generator()
     if isinstance(generator, np.random.Generator):
         return generator
     whole = isinstance(generator, (int, np.integer)) and not isinstance(generator, bool)

@@ -1,4 +1,4 @@
-"""Numbers and arrays as people read them: four digits, a real minus sign, long arrays elided."""
+"""Numbers and arrays as text for people: four digits, a real minus sign, short arrays."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 DIGITS = 4
-ENDS = 3  # entries shown at the start of a long axis; one at its end
-MOST = 6  # entries of an axis shown in full
+HEAD_ENTRIES = 3  # entries shown at the start of a long axis; one at its end
+MAX_ENTRIES = 6  # entries of an axis shown in full
 
 
 def number_text(number: float, digits: int = DIGITS) -> str:
-    """A number in few digits, with a minus sign that is one.
+    """Return a number in few digits, with a real minus sign.
 
     >>> number_text(-0.66371), number_text(1234567.0), number_text(2.0), number_text(-0.0)
     ('−0.6637', '1.235e+06', '2', '0')
@@ -29,8 +29,17 @@ def number_text(number: float, digits: int = DIGITS) -> str:
     return f"{number + 0.0:.{digits}g}".replace("-", "−")
 
 
+def group_digits(number: int) -> str:
+    """Return an integer with a space between thousands.
+
+    >>> group_digits(580672)
+    '580 672'
+    """
+    return f"{number:,}".replace(",", " ")
+
+
 def number_latex(number: float, digits: int = DIGITS) -> str:
-    r"""A number as LaTeX, its power of ten written out.
+    r"""Return a number as LaTeX, its power of ten written out.
 
     >>> number_latex(-1234567.0), number_latex(0.5)
     ('-1.235 \\cdot 10^{6}', '0.5')
@@ -42,7 +51,7 @@ def number_latex(number: float, digits: int = DIGITS) -> str:
 
 
 def factor_text(number: float) -> str:
-    """A number as it stands beside a sign: a negative one in brackets.
+    """Return a number for use after an operator: a negative one in brackets.
 
     >>> factor_text(2.0), factor_text(-3.0)
     ('2', '(−3)')
@@ -52,7 +61,7 @@ def factor_text(number: float) -> str:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as people say it.
+    """Return a shape as text.
 
     >>> shape_text((1000, 1)), shape_text((3,)), shape_text(())
     ('1000 × 1', '3', 'a number')
@@ -70,7 +79,7 @@ def index_text(index: tuple[int, ...]) -> str:
 
 
 def array_text(array: Any, digits: int = DIGITS) -> str:
-    """An array on one line: in full where it is small, its ends and its size where it is not.
+    """Return an array on one line: in full if it is small, else its first and last entries.
 
     >>> array_text(2.0), array_text(np.array([1.0, -2.5]))
     ('2', '[1, −2.5]')
@@ -80,20 +89,20 @@ def array_text(array: Any, digits: int = DIGITS) -> str:
     array = np.asarray(array)
     if not array.ndim:
         return number_text(float(array), digits)
-    if len(array) <= MOST:
+    if len(array) <= MAX_ENTRIES:
         return f"[{', '.join(array_text(x, digits) for x in array)}]"
-    first = ", ".join(array_text(x, digits) for x in array[:ENDS])
+    first = ", ".join(array_text(x, digits) for x in array[:HEAD_ENTRIES])
     return f"[{first}, … {array_text(array[-1], digits)}]"
 
 
 def summary_text(array: Any, digits: int = DIGITS) -> str:
-    """An array in a few figures: its mean and its range; a small one in full.
+    """Return the mean and the range of an array; a small one in full.
 
     >>> summary_text(np.arange(1000.0)), summary_text(np.array([1.0, 2.0])), summary_text(3.0)
     ('mean 499.5, from 0 to 999', '[1, 2]', '3')
     """
     array = np.asarray(array)
-    if array.size <= ENDS and array.ndim <= 1:
+    if array.size <= HEAD_ENTRIES and array.ndim <= 1:
         return array_text(array, digits)
     if not array.size:
         return "empty"

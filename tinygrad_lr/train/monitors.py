@@ -181,6 +181,13 @@ class EarlyStopping:
         """Forget the evaluations: `fit` begins with this."""
         self.best, self.since = math.nan, 0
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Restore the attributes from a pickle, where they may have their former names."""
+        now = {_RENAMED.get(name, name): x for name, x in state.items()}
+        if isinstance(now["mode"], bool):
+            now["mode"] = "max" if now["mode"] else "min"
+        vars(self).update(now)
+
     @property
     def figure(self) -> str:
         """Deprecated: use `monitor`."""

@@ -151,7 +151,9 @@ class FitState:
         if len(self.rates) < self.step:
             rate, tolerance = self.optimizer.rate, self.config.tolerance
             self.rates.append(rate)
-            same = rate > 0 and is_unchanged(self.weights.parameters, self.before, tolerance)
+            parameters = self.weights.parameters
+            before = self.before[: len(parameters)]  # the buffers follow them
+            same = rate > 0 and is_unchanged(parameters, before, tolerance)
             self.unchanged = self.unchanged + 1 if same else 0  # w_new = w_old?
         self.committed, self.buffers = self.step, self.weights.copy_buffers()
 

@@ -156,7 +156,10 @@ def result_dtype(ufunc: np.ufunc, inputs: Sequence[Instruction]) -> np.dtype[Any
     if all(x.weak for x in inputs):
         types = tuple(x.dtype for x in inputs)
     else:
-        types = tuple(_python_type(x) if x.weak else x.dtype for x in inputs)  # type: ignore[misc]
+        types = tuple(  # True and False have one dtype; `resolve_dtypes` refuses their type
+            _python_type(x) if x.weak and x.dtype.kind != "b" else x.dtype  # type: ignore[misc]
+            for x in inputs
+        )
     return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))[-1]
 
 

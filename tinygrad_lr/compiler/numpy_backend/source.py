@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...support.abstract_array import Array
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from ..ir.buffers import BufferAssignment, assign_buffers
 from ..ir.cost import FREE, count_bytes_moved
 from ..ir.executable import Updates
@@ -49,7 +49,7 @@ class NumpyExecutable:
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = (len(self.source), None, lines, filename)
         exec(compile(self.source, filename, "exec"), writer.namespace)
-        self._function = silent(writer.namespace[writer.name])
+        self._function = ignore_float_errors(writer.namespace[writer.name])
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """Run the program once; return the results, then the updated numbers."""

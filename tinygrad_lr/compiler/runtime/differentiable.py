@@ -11,7 +11,7 @@ from ...core.chain_rule import match_shape, pull_back
 from ...core.grad_mode import RECORDING, Watched
 from ...core.node import PackedRecord, unwrap
 from ...core.primitive import Primitive
-from ...core.value import Value, result, seen
+from ...core.value import Value, make_value, notify_watcher
 from ...support import pytree as tree
 from ..tracing.trace_function import is_dynamic
 from .specialization import Specialization
@@ -38,10 +38,10 @@ def call_as_node(
         made = output_primitive(name, backward, len(differentiable), k)
         record: PackedRecord = (made, operands, numbers, {})
         if isinstance(now, Watched):
-            nodes[id(x)] = seen(now, x._content, True, record)
+            nodes[id(x)] = notify_watcher(now, x._content, True, record)
         else:
-            nodes[id(x)] = result(x._content, record)
-    return tree.mapped(lambda x: nodes.get(id(x), x), [found])[0]
+            nodes[id(x)] = make_value(x._content, record)
+    return tree.map_leaves(lambda x: nodes.get(id(x), x), [found])[0]
 
 
 def snapshot_operand(x: Any) -> Any:
@@ -84,7 +84,7 @@ def build_backward(
     def as_slot(x: Any) -> Any:
         return ArgumentSlot(isinstance(x, Value)) if is_dynamic(x) else getattr(x, "value", x)
 
-    structure = tree.mapped(as_slot, list(args))
+    structure = tree.map_leaves(as_slot, list(args))
     slots = [x for x in tree.leaves(structure) if isinstance(x, ArgumentSlot)]
 
     def backward(cotangents: Sequence[Any], operands: Sequence[Any]) -> list[Any]:
@@ -96,7 +96,7 @@ def build_backward(
             for value, number in zip(outer_values, operands[len(slots) :], strict=True):
                 value._content = unwrap(number)
             given = iter(arguments)
-            filled = tree.mapped(
+            filled = tree.map_leaves(
                 lambda x: next(given) if isinstance(x, ArgumentSlot) else x, structure
             )
             out = function(*filled[:-1], **filled[-1])

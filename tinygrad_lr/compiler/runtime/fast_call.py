@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.value import result
+from ...core.value import make_value
 from ..ir.sources import (
     Argument,
     Attribute,
@@ -38,7 +38,7 @@ class FastCallWriter:
             "ndarray": np.ndarray,
             "known": program.known,
             "lock": program.lock,
-            "value_of": result,
+            "value_of": make_value,
         }
         self.lines: list[str] = []
         self.given: dict[int, str] = {}  # the expression for each input

@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...core.node import Node
-from ...core.value import result
+from ...core.value import make_value
 from ...support import pytree as tree
 from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
@@ -248,11 +248,11 @@ class Specialization:
         def fill(x: Any, number: Any) -> Any:
             if plain or not x.is_value or isinstance(number, Node):
                 return number
-            return result(number, None)
+            return make_value(number, None)
 
         if self.returns_one:
             return fill(self.structure, found[0])
         numbers = iter(found)
-        return tree.mapped(
+        return tree.map_leaves(
             lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, self.structure
         )

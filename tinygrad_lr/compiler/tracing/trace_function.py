@@ -118,7 +118,7 @@ def trace_function(
             return Value(Traced(made), requires_grad=x.requires_grad)
         return Traced(made, outer_name="" if type(x) is float else f"the argument {made.name!r}")
 
-    given = tree.mapped(as_traced, list(args))
+    given = tree.map_leaves(as_traced, list(args))
     token = RECORDING.set(True)  # whether a call records is asked when it is made
     try:
         with collect_names() as names:
@@ -146,7 +146,7 @@ def trace_function(
     ]
     return TracedFunction(
         program=Program(name, instructions, updates, trace.checks),
-        structure=tree.mapped(
+        structure=tree.map_leaves(
             lambda x: ResultSlot(type(x) is Value) if isinstance(x, (Traced, Value)) else x,
             returned,
         ),

@@ -441,17 +441,17 @@ def call_at_run_time(
 
     def expand_instructions(*args: Any, **options: Any) -> Instruction | None:
         assert expand is not None
-        args, options = tree.mapped(_wrap, (args, options))
+        args, options = tree.map_leaves(_wrap, (args, options))
         found = expand(*args, **options)
         return None if found is None else as_instruction(found)
 
     steps = None if expand is None else expand_instructions
-    return tree.mapped(Traced, add_call(function, unwrap(args), unwrap(options), steps))
+    return tree.map_leaves(Traced, add_call(function, unwrap(args), unwrap(options), steps))
 
 
 def unwrap(nest: Any) -> Any:
     """Return nested arguments with the instructions of the traced arrays among them."""
-    return tree.mapped(lambda x: x.instruction if isinstance(x, Traced) else x, nest)
+    return tree.map_leaves(lambda x: x.instruction if isinstance(x, Traced) else x, nest)
 
 
 def _unwrap_index(index: Any) -> Any:

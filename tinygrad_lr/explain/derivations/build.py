@@ -14,7 +14,7 @@ from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import ArgumentError, GraphError
 from ...nn import Module
-from ...support.files import quoted
+from ...support.files import quote
 from ...support.validation import check_number
 from ..graphs.call_stack import visible_variables
 from ..graphs.naming import Names
@@ -203,7 +203,7 @@ def _name_of(target: Value, names: Names) -> str:
     """Return the name of a Value that may not be in the graph."""
     if id(target) in names.known:
         return names.text(target)
-    return names.path(target) or quoted(target.name or f"a Value of shape {target.shape}")
+    return names.path(target) or quote(target.name or f"a Value of shape {target.shape}")
 
 
 def _targets(loss: Value, wrt: Any) -> list[Value]:

@@ -12,7 +12,7 @@ import numpy as np
 from ...core.chain_rule import match_shape
 from ...core.node import Record
 from ...core.value import Value
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from ..formula.expression import ONE, Expression, Name, call, derivative, product, summation, total
 from ..formula.rewriting import collect_terms, first_count, resolve_counts
 from ..formula.rules import apply_rule, rules_of, sum_to_shape
@@ -76,7 +76,7 @@ class GraphFormulas:
         numerator = self.names.latex(of if of is not None else self.loss)
         return derivative(Name(numerator), Name(self.names.latex(value)))
 
-    @silent
+    @ignore_float_errors
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
         """Return the shares of a cotangent g that a Value passes to the visible ones before it."""
         content = value._content

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from ...support.text_format import index_text, number_latex, number_text, shape_text
 from ..formula.mathml import as_mathml
 from .model import DerivationData
@@ -36,7 +36,7 @@ TABULAR = "font-variant-numeric: tabular-nums; overflow-x: auto"
 CELL = "text-align: right; padding: 0 1em 0 0"
 
 
-@silent
+@ignore_float_errors
 def derivation_latex(derivation: DerivationData) -> str:
     """Return all equations as one `aligned` environment, with numbers for single values."""
     computed = [
@@ -66,7 +66,7 @@ def derivation_latex(derivation: DerivationData) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-@silent
+@ignore_float_errors
 def derivation_html(derivation: DerivationData) -> str:
     """Return a fragment: a heading, the formulas from the data to the loss, and the steps."""
     return "".join(_html(derivation))

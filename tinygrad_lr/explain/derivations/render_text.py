@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from ...support.text_format import (
-    ENDS,
-    MOST,
+    HEAD_ENTRIES,
+    MAX_ENTRIES,
     array_text,
     factor_text,
     index_text,
@@ -30,7 +30,7 @@ MAX_STEPS = 80  # steps written out in full
 MAX_NAMES = 30  # names in one sentence
 
 
-@silent
+@ignore_float_errors
 def derivation_text(derivation: DerivationData, width: int = 80) -> str:
     """Return the derivation in lines of at most `width` columns; a longer formula is not broken."""
     return "\n".join(_lines(derivation, width)).rstrip() + "\n"
@@ -278,9 +278,9 @@ def _table(found: Terms) -> Iterator[str]:
 
 def select_rows(found: Terms) -> list[int | None]:
     """Return the indices of the terms to show: all, or the ends with None in between."""
-    if found.count <= MOST:
+    if found.count <= MAX_ENTRIES:
         return list(range(found.count))
-    return [*range(ENDS), None, found.count - 1]
+    return [*range(HEAD_ENTRIES), None, found.count - 1]
 
 
 def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> Iterator[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from ...core.numpy_dispatch import PLAIN, REDUCTIONS
 from ...core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive
 from ...errors import TraceError
-from ...support.text_format import MOST
+from ...support.text_format import MAX_ENTRIES
 from .expression import (
     ONE,
     Call,
@@ -170,7 +170,7 @@ def operation_formula(
     if name in {"mean", "mean_square"}:
         count = int(np.size(number_of(operands[0])) // max(np.size(out), 1))
     if operation.variadic:
-        x = x if len(x) <= MOST else [*x[: MOST - 1], Name("…"), x[-1]]
+        x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name("…"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
     kept = {
         hole: formula

@@ -10,7 +10,7 @@ import numpy as np
 from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import GraphError
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 
 
 class Replay:
@@ -35,7 +35,7 @@ class Replay:
         self.order: Sequence[Value] = topological_order(outputs)[::-1]
         self.known = set(self.order)
 
-    @silent
+    @ignore_float_errors
     def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
         """Return the numbers of all Values that change, and of the outputs."""
         for value in numbers:

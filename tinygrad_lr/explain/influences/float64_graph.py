@@ -13,7 +13,7 @@ from ...core.grad_mode import RECORDING
 from ...core.graph import topological_order
 from ...core.value import Value
 from ...nn import Module
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from ..graphs.layers import Layer
 from ..graphs.naming import Names
 from ..graphs.replay import Replay, leaf_numbers, rerun
@@ -101,7 +101,7 @@ class Float64Graph:
         now = self.replay.at({twin[x]: number for x, number in numbers.items()})
         return float(np.asarray(now[twin[self.loss]]).reshape(()))
 
-    @silent
+    @ignore_float_errors
     def second_derivative(self, value: Value, direction: Any) -> Any:
         """Return H·direction for the Hessian of one leaf, by forward mode over reverse mode."""
         if not self._slopes:
@@ -175,7 +175,7 @@ class Segment:
         return [pushed.get(x, np.zeros(x.shape)[()]) for x in self.outputs]
 
 
-@silent
+@ignore_float_errors
 def rerun_in_float64(
     order: Iterable[Value], starts: Mapping[Value, Any], twin: Mapping[Value, Value]
 ) -> dict[Value, Any]:

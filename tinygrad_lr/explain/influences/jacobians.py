@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.value import Value
 from ...support.abstract_array import Array
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from .float64_graph import Segment
 
 Product = Callable[[Array], Array]
@@ -151,7 +151,7 @@ class Chain:
             matrix = after.join(factor.segment.push(before.split(matrix)))
         return matrix
 
-    @silent
+    @ignore_float_errors
     def jacobian(self, rows: Sequence[int]) -> Jacobian:
         """Return the Jacobians at these rows of the batch, in full unless they are too large."""
         chosen = list(rows) if self.batch is not None else [0]
@@ -163,7 +163,7 @@ class Chain:
         matrices = self.matrices(chosen)
         return Jacobian(shape, named, matrices, *spectrum(matrices))
 
-    @silent
+    @ignore_float_errors
     def matrices(self, chosen: Sequence[int]) -> Array:
         """Return (rows, outputs, inputs), by one pass for each of the smaller of the two."""
         pushing = self.before.width < self.after.width
@@ -200,7 +200,7 @@ class Chain:
         return leading_singular_values(push, pull, start)[:, :LEADING], frobenius
 
 
-@silent
+@ignore_float_errors
 def multiply(after: Jacobian, before: Jacobian) -> Jacobian | None:
     """Return the product of two full Jacobians at the same rows, or None for any others."""
     if after.matrices is None or before.matrices is None or after.rows != before.rows:
@@ -269,7 +269,7 @@ def normalize_rows(x: Array) -> tuple[Array, Array]:
     return x / np.where(tiny, 1.0, euclidean_norm)[:, None], np.where(tiny, 0.0, euclidean_norm)
 
 
-@silent
+@ignore_float_errors
 def euclidean_norm(numbers: Array) -> float:
     """Return the root of the sum of squares, even if the squares overflow or underflow.
 

@@ -13,7 +13,7 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from .activations import activations_of
 from .edge_weights import connections_of
 from .findings import describe_findings
@@ -55,7 +55,7 @@ class Influence(InfluenceData):
         return influence_html(self, self.findings)
 
 
-@silent
+@ignore_float_errors
 def influence(
     model: Module | None,
     loss: Value,

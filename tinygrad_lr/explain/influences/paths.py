@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.value import Value
 from ...support.abstract_array import Array
-from ...support.errstate import silent
+from ...support.errstate import ignore_float_errors
 from .float64_graph import Float64Graph
 from .units import Units
 
@@ -59,7 +59,7 @@ class Journey:
     entry reaches.
     """
 
-    @silent
+    @ignore_float_errors
     def __init__(self, graph: Float64Graph, value: Value, index: tuple[int, ...]) -> None:
         direction = np.zeros(value.shape)
         direction[index] = 1.0
@@ -79,7 +79,7 @@ class Journey:
         self.units = [Units(graph, i) for i in range(len(graph.cuts))]
 
     @cached_property
-    @silent
+    @ignore_float_errors
     def through(self) -> tuple[Through, ...]:
         """The contribution of each unit, for each layer from the first one reached."""
         found = []
@@ -97,7 +97,7 @@ class Journey:
             )
         return tuple(found)
 
-    @silent
+    @ignore_float_errors
     def edges(self, i: int) -> Array | None:
         """Return the contribution of all paths along each edge: (units of layer i, of the next).
 
@@ -121,7 +121,7 @@ class Journey:
         )
 
     @cached_property
-    @silent
+    @ignore_float_errors
     def paths(self) -> tuple[tuple[Path, ...], bool]:
         """The paths from the first layer reached, the strongest first; and whether these are all.
 

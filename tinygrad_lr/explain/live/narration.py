@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...core.grad_mode import unwatched
+from ...core.grad_mode import without_watcher
 from ...core.node import Record
 from ...core.primitive import Primitive
-from ...support.errstate import silent
-from ...support.text_format import MOST, array_text, shape_text, summary_text
+from ...support.errstate import ignore_float_errors
+from ...support.text_format import MAX_ENTRIES, array_text, shape_text, summary_text
 from ..formula.expression import ONE, Expression, Name, derivative, summation
 from ..formula.rewriting import substitute_numbers
 from ..formula.rules import apply_rule, rules_of, sum_to_shape
@@ -79,9 +79,9 @@ class OperationFormulas:
         spread = np.size(found.number) > np.size(self.operands[position].number)
         return summation(found.expression) if spread else found.expression
 
-    @silent
+    @ignore_float_errors
     def _apply_rule(self, position: int, name: Expression, g: Any) -> Symbol:
-        with unwatched():
+        with without_watcher():
             local = self.local_name(position)
             return apply_rule(
                 self.record, position, Symbol(name, g), self.out, self.operands, local
@@ -127,7 +127,7 @@ def numbers_text(numbers: Any) -> str:
     array = np.asarray(numbers)
     text = array_text(array)
     if array.ndim == 0 or (
-        array.ndim == 1 and array.size <= MOST and len(text) <= MAX_NUMBERS_WIDTH
+        array.ndim == 1 and array.size <= MAX_ENTRIES and len(text) <= MAX_NUMBERS_WIDTH
     ):
         return text
     if len(text) > MAX_NUMBERS_WIDTH and len(array) > 2:

@@ -30,7 +30,7 @@ from .sliding import (
     window_entries,
 )
 
-SLAB = 1 << 22
+SLAB_BYTES = 1 << 22
 """About how many bytes of columns are made at a time."""
 
 GEOMETRIES: list[Any] = [
@@ -44,7 +44,7 @@ GEOMETRIES: list[Any] = [
 ]
 
 
-def padded(x, padding):
+def pad_last(x, padding):
     """x (N, C, ...) as (C, ..., N), contiguous in memory, with zeros around."""
     last = np.moveaxis(x, 0, -1)
     if not any(map(any, padding)):
@@ -56,14 +56,14 @@ def padded(x, padding):
 
 
 def inner(length, padding):
-    """Where the entries lie between the zeros around them."""
+    """Return the index of the entries between the zeros around them."""
     return (..., *(slice(a, a + n) for n, (a, _) in zip(length, padding, strict=True)), slice(None))
 
 
 def slabs(counts, batch, rows, itemsize):
     """Parts of the windows, as slices of the first axis of windows and of the matrix's columns."""
     line = math.prod(counts[1:]) * batch
-    step = max(1, SLAB // max(1, line * rows * itemsize))
+    step = max(1, SLAB_BYTES // max(1, line * rows * itemsize))
     for a in range(0, counts[0], step):
         b = min(a + step, counts[0])
         yield slice(a, b), slice(a * line, b * line)
@@ -78,7 +78,7 @@ def part_of(memory, shape):
 
 def columns(x, size, stride, padding, dilation, groups):
     """The windows of x as columns: (which columns, (groups, channels·size, columns)) by slabs."""
-    source = padded(x, padding)
+    source = pad_last(x, padding)
     axes = len(size)
     view = window_view(source, 1, size, stride, dilation)  # (C, counts, N, size)
     counts, batch = view.shape[1 : 1 + axes], x.shape[0]
@@ -246,7 +246,7 @@ def convolve(
 
 
 def require_kernels(where, weight, bias, groups, axes):
-    """Raises `ShapeError` for a weight or bias that fit neither each other nor the groups."""
+    """Raise `ShapeError` unless weight, bias and groups fit together."""
     integers_by_axis(where, "groups", groups, 1)
     shape = np.shape(weight)
     if len(shape) != axes + 2 or shape[0] % groups:

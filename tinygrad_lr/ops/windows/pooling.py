@@ -26,7 +26,7 @@ def pool_geometry(
     return found
 
 
-def bordered(where, x, axes, fill, size, stride, padding, dilation):
+def add_border(where, x, axes, fill, size, stride, padding, dilation):
     """x with its padding, and how its windows slide."""
     x = as_floats(x)
     require_shape(where, np.shape(x), axes)
@@ -48,7 +48,7 @@ def max_pool(
 ) -> Any:
     """The largest entry of each window; what padding adds is smaller than every number."""
     found = pool_geometry(where, axes, kernel_size, stride, padding, dilation)
-    x, steps = bordered(where, x, axes, -np.inf, **found)
+    x, steps = add_border(where, x, axes, -np.inf, **found)
     return window_max(x, **steps)
 
 
@@ -61,9 +61,9 @@ def average_pool(
     padding: Any = 0,
     count_include_pad: bool = True,
 ) -> Any:
-    """The mean of each window; the zeros of the padding count, unless told otherwise."""
+    """The mean of each window; `count_include_pad` counts the zeros of the padding."""
     x, found = as_floats(x), pool_geometry(where, axes, kernel_size, stride, padding, 1)
-    inside, steps = bordered(where, x, axes, 0.0, **found)
+    inside, steps = add_border(where, x, axes, 0.0, **found)
     total = window_sum(inside, **steps)
     if count_include_pad or inside is x:
         return total / float(np.prod(found["size"]))
@@ -156,7 +156,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
 
 @implements()
 def adaptive_avg_pool1d(x, output_size):
-    """The means of so many parts of the last axis of (N, C, L): see `adaptive_avg_pool2d`.
+    """The means of `output_size` parts of the last axis of (N, C, L): see `adaptive_avg_pool2d`.
 
     >>> tg.ops.adaptive_avg_pool1d(Value([[[1.0, 3.0, 8.0]]]), 2).tolist()
     [[[2.0, 5.5]]]
@@ -166,10 +166,10 @@ def adaptive_avg_pool1d(x, output_size):
 
 @implements()
 def adaptive_avg_pool2d(x, output_size):
-    """The means of so many parts of each image of (N, C, H, W), whatever its size.
+    """The means of `output_size` parts of each image of (N, C, H, W), whatever its size.
 
     Part i of n of an axis of length L covers the entries from ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉: parts
-    overlap where n does not divide L. One number stands for both axes; None leaves an axis as it
+    overlap where n does not divide L. One number is used for both axes; None leaves an axis as it
     is. Raises `ShapeError` and `ArgumentError` as `avg_pool2d`.
 
     Source: `torch.nn.functional.adaptive_avg_pool2d`.

@@ -33,7 +33,7 @@ def integers_by_axis(
     numbers = tuple(map(as_int, given)) if many else (as_int(given),) * axes
     enough = tuple(n for n in numbers if n is not None and n >= least)
     if not len(numbers) == axes == len(enough):
-        each = f" or {axes} of them" if axes > 1 else ""
+        each = f", or {axes} such integers" if axes > 1 else ""
         raise ArgumentError(
             f"{where}: {name} must be an integer >= {least}{each}, got {given!r:.60}"
         )

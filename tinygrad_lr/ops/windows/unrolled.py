@@ -12,12 +12,12 @@ import numpy as np
 
 from .sliding import window_counts, window_entries
 
-PLACES = 25  # in a window of 5 × 5
-NUMBERS = 1 << 24  # in all windows together
+MAX_PLACES = 25  # in a window of 5 × 5
+MAX_NUMBERS = 1 << 24  # in all windows together
 
 
-def surrounded(x, before, after, axes):
-    """x with zeros around the given axes, so many before and after."""
+def surround(x, before, after, axes):
+    """Return x with `before` and `after` zeros around the given axes."""
     for axis, first, last in zip(axes, before, after, strict=True):
         parts = [
             np.zeros_like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
@@ -27,17 +27,17 @@ def surrounded(x, before, after, axes):
     return x
 
 
-def too_much(size, entries):
-    """Whether a copy of so many entries for each place in a window is slower, or takes long to
-    compile, than the operation, which takes one place after the other.
+def is_too_large(size, entries):
+    """Return True if a copy of the entries for each place in a window would be slower, or slow to
+    compile, compared with the operation, which takes one place after the other.
     """
-    return math.prod(size) > PLACES or math.prod(size) * entries > NUMBERS
+    return math.prod(size) > MAX_PLACES or math.prod(size) * entries > MAX_NUMBERS
 
 
 def window_rows(x, size, stride, padding, dilation, counts):
     """The windows of x (N, C, ...) as a matrix (places · C, N · windows)."""
     before, after = zip(*padding, strict=True)
-    x = np.moveaxis(surrounded(x, before, after, range(2, x.ndim)), 1, 0)  # (C, N, ...)
+    x = np.moveaxis(surround(x, before, after, range(2, x.ndim)), 1, 0)  # (C, N, ...)
     rows = [x[(..., *place)] for _, place in window_entries(size, stride, dilation, counts)]
     return np.reshape(
         np.stack(rows), (math.prod(size) * x.shape[0], x.shape[1] * math.prod(counts))
@@ -53,7 +53,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation`: one product, kernels times windows."""
     size = weight.shape[2:]
     counts = window_counts(x.shape[2:], size, stride, dilation, padding)
-    if groups != 1 or too_much(size, math.prod((*x.shape[:2], *counts))):
+    if groups != 1 or is_too_large(size, math.prod((*x.shape[:2], *counts))):
         return None
     rows = window_rows(x, size, stride, padding, dilation, counts)
     kernels = np.reshape(np.moveaxis(weight, 1, -1), (weight.shape[0], rows.shape[0]))
@@ -64,7 +64,7 @@ def cross_correlation(x, weight, stride=(), padding=(), dilation=(), groups=1):
 def cross_correlation_kernel(x, g, size=(), stride=(), padding=(), dilation=(), groups=1):
     """`convolution.cross_correlation_kernel`: one product, the same windows transposed."""
     counts = g.shape[2:]
-    if groups != 1 or too_much(size, math.prod((*x.shape[:2], *counts))):
+    if groups != 1 or is_too_large(size, math.prod((*x.shape[:2], *counts))):
         return None
     rows = window_rows(x, size, stride, padding, dilation, counts)
     out = np.reshape(np.dot(as_rows(g), rows.T), (g.shape[1], *size, x.shape[1]))
@@ -79,14 +79,14 @@ def cross_correlation_transposed(
     beside = set(stride) == {1} and g.shape[2:] == window_counts(
         length, size, stride, dilation, padding
     )
-    if groups != 1 or not beside or too_much(size, math.prod((images, channels, *counts))):
+    if groups != 1 or not beside or is_too_large(size, math.prod((images, channels, *counts))):
         return None
     kernels = np.moveaxis(np.moveaxis(weight, 0, -1), 0, -2)  # (*size, C, out)
     kernels = np.reshape(kernels, (math.prod(size) * channels, out))
     pieces = np.dot(kernels, as_rows(g))  # (places · C, N · windows)
     pieces = np.reshape(pieces, (math.prod(size) * channels, images, *counts))
     far = [d * (k - 1) for d, k in zip(dilation, size, strict=True)]
-    pieces = surrounded(pieces, far, far, range(2, pieces.ndim))
+    pieces = surround(pieces, far, far, range(2, pieces.ndim))
     parts = []
     for number, entry in enumerate(np.ndindex(*size)):
         starts = [
@@ -102,7 +102,7 @@ def sliding_windows(x, size=(), stride=(), dilation=()):
     """`windows.sliding_windows`: the places in a window one after the other."""
     first = x.ndim - len(size)
     counts = window_counts(x.shape[first:], size, stride, dilation)
-    if min(counts) < 1 or too_much(size, math.prod((*x.shape[:first], *counts))):
+    if min(counts) < 1 or is_too_large(size, math.prod((*x.shape[:first], *counts))):
         return None
     parts = [x[(..., *place)] for _, place in window_entries(size, stride, dilation, counts)]
     return np.reshape(np.stack(parts), (*size, *parts[0].shape))
@@ -112,7 +112,7 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     """`window_reductions.window_spread` of windows side by side: their entries, interleaved."""
     counts = x.shape[x.ndim - len(size) :]
     beside = size == stride and set(dilation) == {1}
-    if not beside or math.prod(size) > PLACES:
+    if not beside or math.prod(size) > MAX_PLACES:
         return None
 
     def interleaved(entry):
@@ -128,4 +128,4 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
 
     out = interleaved(())
     rest = [n - k * s for n, k, s in zip(length, counts, size, strict=True)]
-    return surrounded(out, [0] * len(rest), rest, range(x.ndim - len(size), x.ndim))
+    return surround(out, [0] * len(rest), rest, range(x.ndim - len(size), x.ndim))

@@ -15,7 +15,7 @@ LINE = {"size": (2,), "stride": (1,), "dilation": (1,)}
 PLANE = {"size": (2, 2), "stride": (2, 1), "dilation": (1, 2)}
 
 
-def masked(x, mask, entry):
+def apply_mask(x, mask, entry):
     """The entries of x where the mask of that place in a window holds, else 0.
 
     On the bits of x, as in the rule of relu: 0 for inf and nan too, and no branch to guess.
@@ -48,7 +48,7 @@ def window_sum(x, size=(), stride=(), dilation=(), mask=None):
     counts = window_counts(x.shape[-len(size) :], size, stride, dilation)
     out = np.zeros_like(x, shape=x.shape[: -len(size)] + counts)
     for entry, place in window_entries(size, stride, dilation, counts):
-        out += masked(x[(..., *place)], mask, entry)
+        out += apply_mask(x[(..., *place)], mask, entry)
     return out
 
 
@@ -73,7 +73,7 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     counts = x.shape[-len(size) :]
     out = np.zeros_like(x, shape=x.shape[: -len(size)] + tuple(length))
     for entry, place in window_entries(size, stride, dilation, counts):
-        out[(..., *place)] += masked(x, mask, entry)
+        out[(..., *place)] += apply_mask(x, mask, entry)
     return out
 
 
@@ -114,7 +114,7 @@ def window_max(x, size=(), stride=(), dilation=()):
 
 
 def _largest(x, out, geometry):
-    """Where in each window the entries equal to the largest are, and how many there are."""
+    """Return a mask of the entries equal to the largest of each window, and their number."""
     inside = sliding_windows(x, **geometry)
     largest, unknown = inside == out, out != out  # noqa: PLR0124
     if isinstance(unknown, AbstractArray) or unknown.any():

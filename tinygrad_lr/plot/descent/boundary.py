@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ...errors import LabelError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
-from ...support.text_format import number_text
+from ...support.text_format import group_digits, number_text
 from ...train.model_copy import ModelCopy
 from ..style import (
     PRINT,
@@ -19,7 +19,6 @@ from ..style import (
     blend,
     clean_name,
     get_colors,
-    group_digits,
     make_panels,
     pad_limits,
     show_literally,

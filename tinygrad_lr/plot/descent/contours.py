@@ -13,9 +13,9 @@ from ... import losses
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
-from ...support.text_format import number_text
+from ...support.text_format import group_digits, number_text
 from ...train.model_copy import ModelCopy
-from ..style import clean_name, group_digits, make_panels, style_axes
+from ..style import clean_name, make_panels, style_axes
 from .arguments import Loss, check_history, check_names, check_rows, describe_loss
 from .curves import describe_end
 from .frame_selection import HistoryLike, find_final_record, weights_at

@@ -11,17 +11,9 @@ from numpy.typing import ArrayLike
 
 from ...linear import Line
 from ...support.abstract_array import Array
-from ...support.text_format import number_text
+from ...support.text_format import group_digits, number_text
 from ...support.thinning import thin_curve
-from ..style import (
-    SMALL,
-    get_colors,
-    group_digits,
-    is_drawable,
-    note_hidden,
-    pad_limits,
-    style_axes,
-)
+from ..style import SMALL, get_colors, is_drawable, note_hidden, pad_limits, style_axes
 from .frame_selection import HistoryLike
 
 if TYPE_CHECKING:

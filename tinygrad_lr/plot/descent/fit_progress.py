@@ -14,13 +14,13 @@ from ...errors import ArgumentError, ShapeError
 from ...linear import Line, closed_form
 from ...nn import Module
 from ...support.abstract_array import Array
+from ...support.text_format import group_digits
 from ...train.model_copy import ModelCopy
 from ..style import (
     blend,
     clean_name,
     draw_key,
     get_colors,
-    group_digits,
     is_drawable,
     make_panels,
     note_hidden,

@@ -13,9 +13,9 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
-from ...support.text_format import number_text
+from ...support.text_format import group_digits, number_text
 from ...train.model_copy import ModelCopy
-from ..style import DRAWABLE, group_digits, make_panels, style_axes
+from ..style import DRAWABLE, make_panels, style_axes
 from .arguments import Loss, check_history, check_rows, describe_loss
 from .frame_selection import HistoryLike, find_final_record
 from .loss_surface import (

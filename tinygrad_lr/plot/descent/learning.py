@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...errors import ArgumentError
-from ...support.text_format import number_text
+from ...support.text_format import group_digits, number_text
 from ..style import (
     SMALL,
     blend,
     clean_name,
     get_colors,
-    group_digits,
     make_panels,
     note_hidden,
     size_in_points,

@@ -11,8 +11,8 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...support.abstract_array import Array
-from ...support.text_format import number_text
-from ..style import DRAWABLE, clean_name, group_digits
+from ...support.text_format import group_digits, number_text
+from ..style import DRAWABLE, clean_name
 from .frame_selection import HistoryLike, count_in_sight, find_final_record, thin_path
 
 POINTS = 121  # at which a slice is computed

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.value import Value
 from ...explain.graphs.layers import Layer
-from ...support.text_format import ENDS, number_text, shape_text, summary_text
+from ...support.text_format import HEAD_ENTRIES, number_text, shape_text, summary_text
 from ..style import clean_name
 from .folding import Folding, Group
 from .reading import INPUTS, Graph
@@ -206,7 +206,7 @@ def summarize(arrays: Sequence[Any]) -> str:
     numbers = concatenate(arrays)
     if numbers.ndim == 0:
         return number_text(float(numbers))
-    if numbers.size > ENDS:
+    if numbers.size > HEAD_ENTRIES:
         wrong = numbers.size - int(np.count_nonzero(np.isfinite(numbers)))
         if wrong:
             return f"{wrong:,} of {numbers.size:,} not finite"

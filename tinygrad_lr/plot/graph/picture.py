@@ -10,7 +10,7 @@ from html import escape
 from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
-from ...support.files import listed, printable, quoted, replace_file
+from ...support.files import printable, quote, quote_names, replace_file
 from .boxes import Box, build_drawing, describe_layer
 from .folding import MAX_BOXES, find_runs
 from .reading import Graph
@@ -103,10 +103,11 @@ def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collec
         found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
         if not found:
             known = dict.fromkeys(names)
-            given = quoted(wish) if isinstance(wish, str) else repr(wish)
+            given = quote(wish) if isinstance(wish, str) else repr(wish)
+            known_names = quote_names(list(known))
             raise ArgumentError(
                 f"computation_graph: open must be 'all', or names of layers "
-                f"({listed(list(known))}) or their numbers from 1, got {given}"
+                f"({known_names}) or their numbers from 1, got {given}"
             )
         chosen |= found
     return chosen

@@ -14,17 +14,8 @@ from ...explain.influences.edge_weights import Connections
 from ...explain.influences.measure import check_influence
 from ...explain.influences.weight import WeightInfluence
 from ...support.abstract_array import Array
-from ...support.text_format import number_text
-from ..style import (
-    SMALL,
-    TEXT,
-    blend,
-    clean_name,
-    get_colors,
-    group_digits,
-    make_figure,
-    style_axes,
-)
+from ...support.text_format import group_digits, number_text
+from ..style import SMALL, TEXT, blend, clean_name, get_colors, make_figure, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ArgumentError, DataFileError
-from ..files import check_regular, listed, place_in_file, printable, quoted
+from ..files import check_regular, place_in_file, printable, quote, quote_names
 
 Result = TypeVar("Result")
 
@@ -100,9 +100,9 @@ class Table:
         if name not in self.names:
             raise _column_error(self.path, name, self.names)
         if name not in self.text:
-            kept = listed(tuple(self.text))
+            kept = quote_names(tuple(self.text))
             raise ArgumentError(
-                f"Table: name must be a column that read_table kept, {kept}, got {quoted(name)}"
+                f"Table: name must be a column that read_table kept, {kept}, got {quote(name)}"
             )
         return self.text[name]
 
@@ -120,9 +120,9 @@ def _floats(block: bytes, cells: list[bytes]) -> NDArray[np.float64] | None:
 
 def _cell_error(path: str, line: int, column: str, cell: str) -> DataFileError:
     found, cure = _diagnose(cell)
-    given = f"{found}, {quoted(cell)}" if cell.strip() else found
+    given = f"{found}, {quote(cell)}" if cell.strip() else found
     return DataFileError(
-        f"{place_in_file(path, line)}, column {quoted(column)}: must be a number such as -3.5 or "
+        f"{place_in_file(path, line)}, column {quote(column)}: must be a number such as -3.5 or "
         f"2e-3, got {given}; {cure}"
     )
 
@@ -144,9 +144,10 @@ def _diagnose(cell: str) -> tuple[str, str]:
 def _column_error(path: str, name: str, names: Sequence[str]) -> DataFileError:
     folded = {known.casefold(): known for known in names}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    cure = f"did you mean {quoted(folded[near[0]])}?" if near else "choose a column of the header"
+    cure = f"did you mean {quote(folded[near[0]])}?" if near else "choose a column of the header"
     return DataFileError(
-        f"{place_in_file(path)}: column must be one of {listed(names)}, got {quoted(name)}; {cure}"
+        f"{place_in_file(path)}: column must be one of {quote_names(names)}, "
+        f"got {quote(name)}; {cure}"
     )
 
 
@@ -160,13 +161,13 @@ def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
     seen: dict[int, str] = {}
     for name in dict.fromkeys(columns):
         values = table.numbers(name) + 0.0  # -0.0 equals 0.0
-        where = f"{printable(table.path)}, column {quoted(name)}:"
+        where = f"{printable(table.path)}, column {quote(name)}:"
         if table.rows > 1 and (values == values[0]).all():
             notes.append(f"{where} every row holds {float(values[0])!r}, so it explains nothing")
         elif table.rows > 1:
             twin = seen.setdefault(hash(values.tobytes()), name)
             if twin != name:
-                notes.append(f"{where} equal to column {quoted(twin)} in every row")
+                notes.append(f"{where} equal to column {quote(twin)} in every row")
         large = np.flatnonzero(np.abs(values) >= 2**53)
         cells = table.cells(name) if len(large) else []
         for row in large:
@@ -291,7 +292,7 @@ def _record_error(path: str, begin: int, recent: list[str], complaint: str) -> D
         begin += len(recent) - max(1, len(io.StringIO(cell, newline="").readlines()))
     elif separator:
         return _separator_error(path, begin, separator[1])
-    return DataFileError(f"{place_in_file(path, begin)}: {must}, got {quoted(record)}; {cure}")
+    return DataFileError(f"{place_in_file(path, begin)}: {must}, got {quote(record)}; {cure}")
 
 
 def _separator_error(path: str, line: int, found: str) -> DataFileError:
@@ -350,7 +351,7 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
         raise _separator_error(path, line, mark[0])
     if all(is_number(name) for name in names):
         raise DataFileError(
-            f"{place}: must be a header line of column names, got numbers, {listed(names)}; "
+            f"{place}: must be a header line of column names, got numbers, {quote_names(names)}; "
             "add a line of names above the rows"
         )
     if "" in names:
@@ -362,7 +363,7 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         raise DataFileError(
-            f"{place}: column names must be unique, got {quoted(twice)} twice; "
+            f"{place}: column names must be unique, got {quote(twice)} twice; "
             "rename or remove one of the columns"
         )
 
@@ -372,10 +373,10 @@ def _width_error(
 ) -> DataFileError:
     line, cells = next((line, cells) for line, cells in batch if len(cells) != len(names))
     must = f"{place_in_file(path, line)}: must have {len(names)} cells, one for each of"
-    given = f"{listed(names)}, got {len(cells)}: {listed(cells)}"
+    given = f"{quote_names(names)}, got {len(cells)}: {quote_names(cells)}"
     cure = "write decimals with a point, quote text with commas, and end no line with a comma"
     if len(cells) < len(names):
-        cure = f"add {quoted(names[len(cells)])}, or remove the line"
+        cure = f"add {quote(names[len(cells)])}, or remove the line"
     return DataFileError(f"{must} {given}; {cure}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ArgumentError
-from ..files import listed, quoted, replace_file
+from ..files import quote, quote_names, replace_file
 from .reading import is_number
 
 
@@ -40,7 +40,8 @@ def write_table(
     """
     if not names or "" in names or len({*names}) < len(names) or len(names) != len(columns):
         raise ArgumentError(
-            f"write_table: names must be one distinct name for each column, got {listed(names)}"
+            "write_table: names must be one distinct name for each column, "
+            f"got {quote_names(names)}"
         )
     lengths = [*map(len, columns)]
     if len(set(lengths)) > 1:
@@ -60,7 +61,7 @@ def _cells(name: str, column: Sequence[str] | Sequence[float] | NDArray[Any]) ->
     data = np.asarray(column)
     if data.ndim != 1 or data.dtype.kind not in "fiub" or not np.isfinite(data).all():
         raise ArgumentError(
-            f"write_table: column {quoted(name)} must be finite numbers or text, "
+            f"write_table: column {quote(name)} must be finite numbers or text, "
             f"got {data.dtype} of shape {data.shape}"
         )
     if data.dtype.kind == "f":
