@@ -106,7 +106,7 @@ def test_a_full_disk_is_an_error_and_the_old_file_stands_alone(tmp_path):
     "path", ["/dev/full", "/proc/m.safetensors", f"{__file__}/m.safetensors", "\0", "."]
 )
 def test_where_nothing_can_be_written_is_one_sentence(path):
-    with pytest.raises(DataFileError, match="cannot be") as caught:
+    with pytest.raises(DataFileError, match=r"must be a regular file|cannot be") as caught:
         save_file({"w": np.zeros(2)}, path)
     assert "\n" not in str(caught.value)
 

@@ -243,7 +243,7 @@ def test_networks_with_numbers_out_of_bounds_are_drawn(number):
     picture = tg.plot.network(found)
     shown = [x.get_text() for x in picture.findobj(lambda x: hasattr(x, "get_text"))]
     assert tg.plot.gradient_by_depth(found) is not None
-    assert any("is no number" in text for text in shown) == bool(np.isnan(number))
+    assert any("is not a number" in text for text in shown) == bool(np.isnan(number))
 
 
 @pytest.mark.slow

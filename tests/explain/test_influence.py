@@ -235,7 +235,7 @@ def test_a_change_below_the_rounding_of_the_loss_is_said_to_be_so():
         ({"weight": "W₁", "at": 0}, "at must be an entry of a weight of shape"),
         ({"weight": "W₁", "at": (0.5, 1)}, "at must be an entry of a weight of shape"),
         ({"weight": 3}, "weight must be a leaf that the loss was computed from"),
-        ({"at": (0, 0)}, "at= needs weight="),
+        ({"at": (0, 0)}, "weight must be given with at"),
         ({"nudge": 0.0}, "nudge must be a finite number"),
         ({"nudge": np.inf}, "nudge must be a finite number"),
         ({"nudge": "far"}, "nudge must be a finite number"),

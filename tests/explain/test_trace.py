@@ -528,7 +528,7 @@ def test_a_tracer_inside_a_compiled_function_is_refused():
         with traced():
             return Value(w) * 3.0
 
-    with pytest.raises(TraceError, match=r"put tg\.trace\(\) around the call"):
+    with pytest.raises(TraceError, match=r"put tg\.trace\(\) around a call"):
         tg.compile(inside)(np.array([2.0]))
 
 

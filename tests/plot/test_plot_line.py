@@ -114,7 +114,7 @@ def test_the_slopes_are_the_gradients():
 )
 def test_whether_steps_jump_over_the_minimum_is_told_in_words(rate, told):
     written = "\n".join(texts(drawn(tg.plot.loss_over_weight, rate, 100)))
-    assert told in written and "left of the minimum 0.3408" in written
+    assert told in written and "left of the minimum at 0.3408" in written
     assert "negative, so w moves right" in written
 
 
@@ -123,7 +123,7 @@ def test_a_positive_slope_sends_w_to_the_left():
     line.load_state_dict({"weight": [[1.0]], "bias": [0.0]})
     history = tg.fit(line, Z, Y, learning_rate=0.1, steps=60)
     figure = tg.plot.loss_over_weight(line, Z, Y, history)
-    assert "right of the minimum 0.3408" in "\n".join(texts(figure))
+    assert "right of the minimum at 0.3408" in "\n".join(texts(figure))
     assert "positive, so w moves left" in "\n".join(texts(figure))
     assert lines(figure.axes[0], UP) and not lines(figure.axes[0], DOWN)
 
@@ -269,7 +269,7 @@ def test_a_run_without_a_step_is_told_as_that():
     figure = tg.plot.learning_rates(line, x, Y, [history, descent(0.3, 40)[2]])
     titles = [panel.get_title("left") for panel in figure.axes[:2]]
     assert titles[0] == "Right: 0.3" and titles[1].startswith("No step")
-    assert "no step was made" in "\n".join(texts(tg.plot.loss_over_weight(line, x, Y, history)))
+    assert "no step was taken" in "\n".join(texts(tg.plot.loss_over_weight(line, x, Y, history)))
 
 
 def test_labels_keep_apart_and_keep_their_order():

@@ -114,7 +114,7 @@ def test_what_does_not_fit_together_is_refused(function):
     line, x, history = descent()
     with pytest.raises(ShapeError, match=f"{function.__name__}: x must have shape"):
         function(line, x, Y[:-1], history)
-    with pytest.raises(DtypeError, match="y must have integers or floats"):
+    with pytest.raises(DtypeError, match="y must be integers or floats"):
         function(line, x, [str(y) for y in Y], history)
     with pytest.raises(ArgumentError, match="history must be of this model"):
         function(tg.nn.Linear(2, 1), np.zeros((len(Y), 2)), Y, history)
@@ -131,16 +131,16 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
     with pytest.raises(ShapeError, match=r"x must have one feature.* shows predicted against"):
         tg.plot.fit_course(plane, x, Y, history)
     with pytest.raises(
-        ArgumentError, match=r"must have two weights, .*weights=\('weight\[0, 0\]', "
+        ArgumentError, match=r"weights must name two .*weights=\('weight\[0, 0\]', "
     ):
         tg.plot.loss_contours(plane, x, Y, history)
     with pytest.raises(
-        ArgumentError, match=r"weight must be a single entry .* got 'weight\[2, 0\]'"
+        ArgumentError, match=r"weight must be a single entry, .* got 'weight\[2, 0\]'"
     ):
         tg.plot.loss_over_weight(plane, x, Y, history, weight="weight[2, 0]")
     with pytest.raises(ArgumentError, match="weights must be two different entries"):
         tg.plot.loss_contours(plane, x, Y, history, weights=("bias", "bias"))
-    with pytest.raises(ArgumentError, match=r"must be a single entry .* got '3'"):
+    with pytest.raises(ArgumentError, match=r"must be a single entry, .* got '3'"):
         tg.plot.loss_contours(plane, x, Y, history, weights=3)
     with pytest.raises(ArgumentError, match="loss must be a function such as"):
         tg.plot.loss_over_weight(plane, x, Y, history, loss="mse")
@@ -149,7 +149,7 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
             tg.plot.learning_rates(plane, x, Y, rates)
     with pytest.raises(ArgumentError, match="steps must be one or more integers"):
         tg.plot.fit_course(*descent()[:2], Y, descent()[2], steps=[-1])
-    with pytest.raises(ArgumentError, match="histories must be 1 to 6, got"):
+    with pytest.raises(ArgumentError, match="histories must have 1 to 6 entries, got"):
         tg.plot.learning_rates(plane, x, Y, [])
     figure = tg.plot.loss_contours(plane, x, Y, history, weights=("weight[0, 0]", "weight[1, 0]"))
     assert "bias held at" in "\n".join(texts(figure))

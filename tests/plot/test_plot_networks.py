@@ -98,12 +98,12 @@ def test_the_plane_of_the_path_is_that_of_its_principal_components():
     told = "\n".join(texts(tg.plot.loss_landscape(
         NETWORK, MOONS.x, MOONS.y, HISTORY, loss=LOSS, plane="path"
     )))  # fmt: skip
-    assert f"hold {share:.0%} of its squared length" in told and "start" in told
+    assert f"with {share:.0%} of its squared length" in told and "start" in told
 
 
 def test_a_path_in_a_random_plane_tells_how_little_of_it_is_seen():
     figure = tg.plot.loss_landscape(NETWORK, MOONS.x, MOONS.y, HISTORY, loss=LOSS)
-    assert "of the way from the start is in them" in "\n".join(texts(figure))
+    assert "of the distance from the start" in "\n".join(texts(figure))
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def test_a_network_with_a_running_mean_is_looked_at_as_it_is():
 def test_the_last_border_is_that_of_the_model():
     figure = tg.plot.decision_boundary(NETWORK, MOONS.x, MOONS.y, HISTORY)
     right = np.mean(tg.train.predict(NETWORK, MOONS.x).argmax(axis=1) == MOONS.y)
-    assert f"{right:.1%} of 80 rows are right" in "\n".join(texts(figure)[-60:])
+    assert f"{right:.1%} of 80 rows correct" in "\n".join(texts(figure)[-60:])
     border = figure.axes[-1].collections[0].get_paths()[0].vertices
     logits = tg.train.predict(NETWORK, border.astype(np.float32))
     assert np.abs(logits[:, 0] - logits[:, 1]).max() < 0.2
@@ -162,7 +162,7 @@ def test_one_output_tells_two_classes_apart(sides):
     history = tg.fit(network, MOONS.x, y, loss=loss, learning_rate=0.5, steps=50)
     right = np.mean((tg.train.predict(network, MOONS.x)[:, 0] > 0) == (MOONS.y == 1))
     figure = tg.plot.decision_boundary(network, MOONS.x, y, history, steps=[50])
-    assert f"{right:.1%} of 80 rows are right" in "\n".join(texts(figure))
+    assert f"{right:.1%} of 80 rows correct" in "\n".join(texts(figure))
 
 
 def test_the_moments_of_a_descent_are_its_first_its_last_and_some_between():
@@ -258,9 +258,9 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
     x, y = MOONS
     with pytest.raises(ShapeError, match="x must have two features"):
         tg.plot.decision_boundary(tg.nn.Linear(1, 1), x[:, 0], y, _empty(tg.nn.Linear(1, 1)))
-    with pytest.raises(LabelError, match="y must have labels from 0 to 1"):
+    with pytest.raises(LabelError, match="y must be labels from 0 to 1"):
         tg.plot.decision_boundary(NETWORK, x, y + 1, HISTORY)
-    with pytest.raises(ShapeError, match="labels must be 2, one for each class"):
+    with pytest.raises(ShapeError, match="labels must be 2 names, one for each class"):
         tg.plot.decision_boundary(NETWORK, x, y, HISTORY, labels=["a"])
     with pytest.raises(ShapeError, match="there must be 2 names"):
         tg.plot.decision_boundary(NETWORK, x, y, HISTORY, x_names=["a"])

@@ -571,4 +571,4 @@ def test_a_page_needs_a_name_of_its_own(page, said, tmp_path, monkeypatch, capsy
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n2,3\n3,5\n", encoding="utf-8")
     assert main(["fit", "rows.csv", "--x", "a", "--y", "b", "--report", page]) == 1
     error = capsys.readouterr().err
-    assert (said in error or "the same file twice" in error) and error.count("\n") == 1
+    assert (said in error or "got the same file as" in error) and error.count("\n") == 1

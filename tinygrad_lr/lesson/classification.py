@@ -76,7 +76,7 @@ def classify(
         yield Written("the classifier", save)
     if plot is not None:
         save_class_plot(plot, problem, predictor, history, found)
-        yield Written("the picture", plot)
+        yield Written("the plot", plot)
     if report is not None:
         save_class_page(report, problem, settings, predictor, history, found, train, test)
         yield Written("the page", report)

@@ -1,4 +1,4 @@
-"""The files that a lesson writes: a plot and a page."""
+"""Write the files of a lesson: a plot and a page."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def save_class_page(
     extra = ["--classify"] if any(map(is_meant_as_number, problem.labels)) else []
     extra += [] if test is None else ["--test", f"{test:g}"]
     lines = {"data": os.path.basename(problem.path), "optimizer": found.optimizer}
-    lines |= _settings_lines(settings) | {"accuracy, rows learnt from": f"{found.accuracy:.1%}"}
+    lines |= _settings_lines(settings) | {"accuracy on training rows": f"{found.accuracy:.1%}"}
     if found.held_out_accuracy is not None:
-        lines[f"accuracy, {found.held_out} rows held out"] = f"{found.held_out_accuracy:.1%}"
+        lines[f"accuracy on {found.held_out} held-out rows"] = f"{found.held_out_accuracy:.1%}"
     report(
         history,
         predictor.model,

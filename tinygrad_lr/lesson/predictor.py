@@ -146,18 +146,18 @@ def load_predictor(path: str | os.PathLike[str]) -> Predictor:
     name = os.fspath(path)
     text = load_metadata(name).get(ENTRY)
     if text is None:
-        _refuse(name, f"must have the metadata {ENTRY!r}, got none")
+        raise _model_file_error(name, f"must have the metadata {ENTRY!r}, got none")
     description = _parse_description(name, text)
     expected = {key: ("F64", shape) for key, shape in description.shapes().items()}
     shapes = load_shapes(name)
     if shapes != expected:
         odd = sorted({*shapes} ^ {*expected}) or [k for k in expected if shapes[k] != expected[k]]
-        _refuse(
+        raise _model_file_error(
             name, f"weights must match their description, got a difference in {quote_names(odd)}"
         )
     weights = load_file(name)
     if not all(np.isfinite(array).all() for array in weights.values()):
-        _refuse(name, "weights must be finite, got nan or inf")
+        raise _model_file_error(name, "weights must be finite, got nan or inf")
     model = description.build_model()
     model.load_state_dict(weights)
     return Predictor(description, model)
@@ -170,8 +170,8 @@ def predict_file(
 
     For a classifier that is the most probable label, and `probability_<target>` follows.
 
-    Raises `DataFileError` for what `read_table` refuses, a missing feature, a column that already
-    has the name of a new one, and a prediction that is not finite.
+    Raises `DataFileError` for a file that `read_table` can't read, a missing feature, a column
+    that already has the name of a new one, and a prediction that is not finite.
     """
     description = predictor.description
     table = read_table(path)
@@ -187,15 +187,15 @@ def predict_file(
     for name in columns:
         if name in table.names:
             raise DataFileError(
-                f"{printable(table.path)}: no column may have the name of the predictions, "
-                f"got {quote(name)}; rename it"
+                f"{printable(table.path)}: columns must not have the name of the predictions, "
+                f"got {quote(name)}; rename that column"
             )
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
         line = int(table.lines[np.argmin(finite)])
         raise DataFileError(
-            f"{printable(table.path)}, line {line}: features must be of the size of those in "
-            "training, got a prediction that is not finite; correct the row"
+            f"{printable(table.path)}, line {line}: the prediction must be finite, got nan or "
+            "inf: the features are far from those in training; correct the row"
         )
     return [*table.names, *columns], [*map(table.cells, table.names), *columns.values()]
 
@@ -204,15 +204,19 @@ def _parse_description(path: str, text: str) -> Description:
     """Parse the description in a file and check every entry."""
     try:
         entries = json.loads(
-            text, parse_constant=_refuse_constant, object_pairs_hook=_require_unique_names
+            text, parse_constant=_raise_for_constant, object_pairs_hook=_require_unique_names
         )
     except (ValueError, RecursionError) as error:
-        _refuse(path, f"description can't be read: {error!s:.200}")
+        raise _model_file_error(path, f"description can't be read: {error!s:.200}") from error
     if not isinstance(entries, dict):
-        _refuse(path, f"description must be a JSON object, got {type(entries).__name__}")
+        raise _model_file_error(
+            path, f"description must be a JSON object, got {type(entries).__name__}"
+        )
     version = entries.get("version")
     if version is True or version != VERSION:
-        _refuse(path, f"description must be of version {VERSION}, got {version!r:.80}")
+        raise _model_file_error(
+            path, f"description must be of version {VERSION}, got {version!r:.80}"
+        )
     x_names = _read_list(path, entries, "x", str, 1, MAX_FEATURES)
     y_name = entries.get("y")
     hidden = _read_list(path, entries, "hidden", int, 0, MAX_LAYERS)
@@ -234,7 +238,7 @@ def _parse_description(path: str, text: str) -> Description:
     }
     for entry, right in checks.items():
         if not right:
-            _refuse_entry(path, entry, entries.get(entry))
+            raise _entry_error(path, entry, entries.get(entry))
     return Description(
         *(x_names, str(y_name), hidden, entries["activation"], x_mean, x_scale, y_mean, y_scale),
         labels=labels,
@@ -253,20 +257,22 @@ def _read_list(
         or not all(type(x) in kinds for x in given)
         or not all(abs(x) <= sys.float_info.max for x in given if kind is float)
     ):
-        _refuse_entry(path, entry, given)
+        raise _entry_error(path, entry, given)
     return tuple(map(kind, given))
 
 
-def _refuse_entry(path: str, entry: str, given: object) -> NoReturn:
-    _refuse(path, f"description has a wrong entry {quote(entry)}: {given!r:.80}")
+def _entry_error(path: str, entry: str, given: object) -> DataFileError:
+    return _model_file_error(
+        path, f"description must have a valid entry {quote(entry)}, got {given!r:.80}"
+    )
 
 
-def _refuse(path: str, problem: str) -> NoReturn:
-    cure = "it must be a file written by tinygrad-lr fit --save"
-    raise DataFileError(f"{printable(path)}: {printable(problem)}; {cure}")
+def _model_file_error(path: str, problem: str) -> DataFileError:
+    cure = "pass a file written by tinygrad-lr fit --save"
+    return DataFileError(f"{printable(path)}: {printable(problem)}; {cure}")
 
 
-def _refuse_constant(text: str) -> NoReturn:
+def _raise_for_constant(text: str) -> NoReturn:
     raise ValueError(f"numbers must be finite, got {text}")
 
 

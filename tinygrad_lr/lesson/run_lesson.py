@@ -90,7 +90,7 @@ def run(
         yield Written("the network" if settings.hidden else "the line", save)
     if plot is not None:
         save_plot(plot, problem, training, line)
-        yield Written("the picture", plot)
+        yield Written("the plot", plot)
     if report is not None:
         save_page(report, problem, settings, training)
         yield Written("the page", report)

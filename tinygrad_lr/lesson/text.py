@@ -464,7 +464,7 @@ def _describe_conditioning(table: Trials) -> str:
     steep = format_count(round(table.condition)) if exact else format_number(table.condition, 3)
     return (
         f"The steepest direction is {steep} times as steep as the flattest: a rate that is stable "
-        "in the first moves the second that much more slowly."
+        "for the first moves along the second that much more slowly."
     )
 
 

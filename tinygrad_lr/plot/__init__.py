@@ -1,11 +1,11 @@
-"""Pictures of a descent, of influences, and of computation graphs.
+"""Plots of a descent, of influences, and of computation graphs.
 
-`computation_graph` needs nothing more; the others need the extra `plot` (matplotlib). They take
-what `fit` was given and what it returned, or an `Influence`, and give back a matplotlib figure:
-`figure.savefig("out.png")`, or .svg, or .pdf. With `dark=True` it is for a dark page. Names are
-shown literally, colours have one meaning everywhere (blue: what was learnt, grey: data and closed
-form, vermilion and sky blue: a positive and a negative slope, green: a step), and neither the
-model nor any global state of matplotlib is touched.
+`computation_graph` has no dependencies; the others need the extra `plot` (matplotlib). They take
+the arguments and the result of `fit`, or an `Influence`, and return a matplotlib figure, which
+`figure.savefig("out.png")` saves, also as .svg or .pdf. `dark=True` is for a dark page. Names are
+shown literally. Each colour has one meaning everywhere: blue is what was learnt, grey the data and
+the closed form, vermilion and sky blue a positive and a negative slope, green a step. Neither the
+model nor any global state of matplotlib is changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The looks that all pictures share: one meaning a colour, plain axes, names shown literally."""
+"""The style that all plots share: one meaning per colour, plain axes, names shown literally."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ WIDE_FONTS = (
     *("Droid Sans Fallback", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Yu Gothic"),
     *("Malgun Gothic", "Arial Unicode MS"),
 )
-DRAWABLE = 1e150  # a picture has no room for numbers beyond: their differences overflow
+DRAWABLE = 1e150  # beyond this, differences of numbers overflow
 
 
 @dataclass(frozen=True)
 class Colors:
-    """A colour for each meaning, on one paper; Okabe and Ito's, or lighter ones for a dark page.
+    """A colour for each meaning: those of Okabe and Ito, or lighter ones for a dark page.
 
-    `classes` and `other` can be distinguished with any colour vision; `other` is a second curve
-    beside the model's: what was not trained on.
+    `classes` and `other` can be distinguished with any colour vision. `other` is for a second
+    curve beside the model's, such as validation data.
     """
 
     paper: str
@@ -78,7 +78,7 @@ def make_panels(
     panel: tuple[float, float] = (4.6, 4.7),
     dark: bool = False,
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with panels in `columns`; `panel` is the size of each in inches."""
+    """Return a figure with panels in `columns`; `panel` is the size of each in inches."""
     columns = min(columns or count, count)
     rows = -(-count // columns)
     figure = make_figure(panel[0] * columns, panel[1] * rows, dark=dark)
@@ -89,7 +89,7 @@ def make_panels(
 
 
 def make_figure(width: float, height: float, *, dark: bool = False) -> Figure:
-    """A figure of this size in inches, on white or dark paper, made without pyplot."""
+    """Return a figure of this size in inches, on white or dark paper, made without pyplot."""
     engine = import_extra("matplotlib.layout_engine", "plot")
     layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
     figure: Any = import_extra("matplotlib.figure", "plot").Figure(
@@ -106,28 +106,28 @@ def make_figure(width: float, height: float, *, dark: bool = False) -> Figure:
 
 
 def render_png(figure: Figure) -> bytes:
-    """The picture as the bytes of a PNG file, the same for the same picture."""
+    """Return the figure as the bytes of a PNG file, the same for the same figure."""
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
 def get_colors(ax: Axes) -> Colors:
-    """The colours for the paper of a panel."""
+    """Return the colours for the paper of a panel."""
     paper: Any = ax.figure.get_facecolor()
     red, green, blue, *_ = paper
     return DARK if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5 else PRINT
 
 
 def size_in_points(ax: Axes) -> tuple[float, float]:
-    """The width and height of the figure that a panel is in, in points."""
+    """Return the width and height of a panel's figure in points."""
     figure: Any = ax.figure
     width, height = figure.get_size_inches()
     return float(width * 72), float(height * 72)
 
 
 def blend(paper: str, color: str | Array, strength: Any) -> Array:
-    """A colour laid on paper, (..., 3): the paper at strength 0, the colour at 1."""
+    """Blend a colour onto paper, (..., 3): the paper at strength 0, the colour at 1."""
     to_rgb = import_extra("matplotlib.colors", "plot").to_rgb
     ground = np.array(to_rgb(paper))
     above = np.array(to_rgb(color)) if isinstance(color, str) else color
@@ -144,10 +144,10 @@ def style_axes(
     whole: bool = False,
     lines: int = 2,
 ) -> None:
-    """Title and lines of details above the panel, names on its axes, no box.
+    """Write the title and details above the panel, label its axes, and remove the box.
 
-    There is room for `lines` of details or of a key. With `whole`, the
-    ticks of the x axis are whole numbers.
+    There is room for `lines` of details or of a key. With `whole`, the ticks of the x axis are
+    integers.
     """
     ticker = import_extra("matplotlib.ticker", "plot")
     colors = get_colors(ax)
@@ -187,7 +187,7 @@ def write(
     inside: bool = True,
     **options: Any,
 ) -> None:
-    """Text at a point of the data (or, with inside=False, of the panel), moved by points."""
+    """Write text at a point of the data (with inside=False: of the panel), offset in points."""
     colors = get_colors(ax)
     if inside:
         options.setdefault("bbox", {"facecolor": colors.paper, "alpha": 0.8, "pad": 1.5, "lw": 0})
@@ -205,7 +205,7 @@ def write(
 
 
 def show_literally(*texts: Text) -> None:
-    """Show texts as they are: no mathematics in $...$, and with a font that has the characters."""
+    """Show texts literally: no mathematics in $...$, and a font that has the characters."""
     for text in texts:
         text.set_parse_math(False)
         text.set_usetex(False)
@@ -214,7 +214,7 @@ def show_literally(*texts: Text) -> None:
 
 
 def _find_wide_fonts() -> list[str]:
-    """Those of the fonts with Chinese, Japanese and Korean characters that are installed."""
+    """Return the installed fonts with Chinese, Japanese and Korean characters."""
     manager = import_extra("matplotlib.font_manager", "plot").fontManager
     installed = {font.name for font in manager.ttflist}
     return [name for name in WIDE_FONTS if name in installed]
@@ -241,7 +241,7 @@ def draw_key(ax: Axes, entries: Sequence[tuple[Any, str]]) -> None:
 
 
 def note_hidden(ax: Axes, hidden: int, thing: str) -> None:
-    """Says how much is not drawn."""
+    """Write how many values are not drawn."""
     if hidden:
         plural = {"loss": "losses"}.get(thing, f"{thing}s") if hidden != 1 else thing
         ax.text(
@@ -259,7 +259,7 @@ def note_hidden(ax: Axes, hidden: int, thing: str) -> None:
 
 
 def spread_out(places: Sequence[float], gap: float) -> list[float]:
-    """Places for labels near these, in the same order, none nearer to another than the gap.
+    """Return positions for labels near these, in the same order, at least the gap apart.
 
     >>> spread_out([0.0, 0.1, 3.0], 1.0)
     [-0.45, 0.55, 3.0]
@@ -282,7 +282,7 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
 
 
 def clean_name(name: object, longest: int = 30) -> str:
-    """A name as it is, on one line, without what cannot be printed, shortened in the middle."""
+    """Return a name on one line, without unprintable characters, shortened in the middle."""
     text = "".join(c if c.isprintable() else " " for c in str(name))
     text = " ".join(text.split()) or "?"
     if len(text) <= longest:
@@ -291,20 +291,20 @@ def clean_name(name: object, longest: int = 30) -> str:
 
 
 def _format_tick(tick: float) -> str:
-    """A tick's number in full, its thousands apart, or in powers of ten where it is long."""
+    """Format the number of a tick in full, or as a power of ten if that is long."""
     text = f"{tick:,.10g}" if abs(tick) < 1e7 else f"{tick:.4g}"
     return text.replace(",", "\u2009").replace("-", "−", 1)
 
 
 def is_drawable(*arrays: Array) -> Array:
-    """True where all arrays have numbers that a picture has room for."""
+    """Return True for the entries where all arrays are finite and at most 1e150."""
     with np.errstate(invalid="ignore"):
         sizes = [np.abs(np.asarray(array, np.float64)) for array in arrays]
         return np.asarray(np.all([size < DRAWABLE for size in sizes], axis=0))
 
 
 def pad_limits(*arrays: Array, margin: float = 0.05) -> tuple[float, float]:
-    """The range of the numbers, wider by a margin; never empty."""
+    """Return the range of the numbers, widened by a margin; never empty."""
     numbers = np.concatenate([np.ravel(array) for array in arrays])
     numbers = numbers[is_drawable(numbers)]
     if not numbers.size:

@@ -132,7 +132,7 @@ def report(
 def _explain_first_step(
     model: Module, history: History, data: Data, loss: Callable[[Any, Any], Any]
 ) -> tuple[str, str]:
-    """The computation graph and the derivation of the first step, as HTML, on the shown rows."""
+    """Return the computation graph and derivation of the first step as HTML, on the shown rows."""
     loss_at = ModelCopy(model).on(data.x[data.shown], data.y[data.shown], loss)
     value = loss_at.record({name: records[0] for name, records in history.weights.items()})
     graph = computation_graph(value, model=loss_at.twin.model).html()
@@ -142,14 +142,14 @@ def _explain_first_step(
 
 
 def _title(x_names: Sequence[str], y_name: str) -> str:
-    """The target and what it is learnt from."""
+    """Return the title: the target, and the columns it is learnt from."""
     few = len(x_names) <= 3
     source = " and ".join(map(clean_name, x_names)) if few else count_text(len(x_names), "column")
     return f"{clean_name(y_name)}, learnt from {source}"
 
 
 def _lead(payload: Payload) -> str:
-    """The run in a sentence."""
+    """Describe the run in a sentence."""
     rows = count_text(payload["data"]["rows"], "row")
     steps = count_text(payload["run"]["steps"], "step")
     losses = [loss for loss in payload["full"] if loss is not None]

@@ -29,10 +29,10 @@ MAX_EXACT = 4000  # numbers, above which they are rounded to nine digits
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The data of a run: x (n, ...) and y (n, ...) in the model's scale, and the scales.
+    """The data of a run: x (n, ...) and y (n, ...) in the model's scale, and the scalings.
 
-    - `labels`: of the classes, where y has labels; `parameters`: how many the model has
-    - `x_scaling`, `y_scaling`: what brought x and y to the model's scale, if anything did
+    - `labels`: names of the classes, if y has labels; `parameters`: the number of parameters
+    - `x_scaling`, `y_scaling`: the Standardizers that x and y went through, if any
     """
 
     x: Array
@@ -46,7 +46,7 @@ class Data:
 
     @property
     def shown(self) -> Array:
-        """The rows that go into the file: all, or as many as there is room for, evenly spread."""
+        """The rows to write to the file: all, or as many as fit, evenly spread."""
         room = MAX_OUTPUT_ROWS
         if self.tabular:
             room = min(MAX_ROWS, MAX_NUMBERS // self.x.shape[1], MAX_WORK // self.parameters)
@@ -56,7 +56,7 @@ class Data:
 
     @property
     def tabular(self) -> bool:
-        """True if a row of x is a row of numbers, few enough to go into the file."""
+        """True if a row of x is a row of numbers that fits into the file."""
         return self.x.ndim == 2 and self.x.dtype.kind == "f" and self.x.shape[1] <= MAX_COLUMNS
 
     def original(self) -> tuple[Array, Array]:
@@ -69,7 +69,7 @@ class Data:
         return x, y
 
     def line(self) -> Line | None:
-        """The closed form in original units, where one number follows from a few columns."""
+        """The closed form in original units, for one output and a few columns."""
         if not self.tabular or self.x.shape[1] > 50 or self.labels:
             return None
         x, y = self.original()
@@ -79,14 +79,14 @@ class Data:
             return None
 
     def with_labels(self, outputs: int) -> Data:
-        """The data with a label for each output of the model; those without one get a number."""
+        """Return the data with a label for each output of the model, a number if it has none."""
         if not self.labels or outputs <= len(self.labels):
             return self
         more = map(str, range(len(self.labels), outputs))
         return replace(self, labels=(*self.labels, *more))
 
     def as_payload(self) -> DataPayload:
-        """The data as the page takes them; rows in the model's scale, with the way back."""
+        """Return the data for the page: rows in the model's scale, with the scaling to undo."""
         rows = self.shown
         shift, size = _scales(self.y_scaling, 1)
         payload: DataPayload = {
@@ -109,7 +109,7 @@ class Data:
         return payload
 
     def _summarize_columns(self) -> list[Column]:
-        """Mean, deviation and range of the first columns, and of the target, in their own units."""
+        """Return mean, deviation and range of the first columns and the target, in their units."""
         x, y = self.original()
         columns = list(zip(self.x_names, x.T[:MAX_SUMMARIES], strict=False)) if x.ndim == 2 else []
         if y[0].size == 1 and not self.labels:
@@ -139,7 +139,7 @@ def prepare_data(
     x_scaling: Standardizer | None,
     y_scaling: Standardizer | None,
 ) -> Data:
-    """The data, checked as `fit` checks them, with a name for each column."""
+    """Return the data, checked as in `fit`, with a name for each column."""
     features = as_inputs(where, model, x)
     targets = as_targets(where, y, model_dtype(model), len(features))
     columns = features.shape[1] if features.ndim == 2 else 1
@@ -168,12 +168,12 @@ def prepare_data(
 
 
 def _make_printable(names: Sequence[object]) -> tuple[str, ...]:
-    """Names on one line each, without marks that could move what follows."""
+    """Return names on one line each, without characters that could move the text after them."""
     return tuple(printable(str(name)) for name in names)
 
 
 def _check_scaling(where: str, name: str, scaling: Standardizer | None, columns: int) -> None:
-    """Raise `ShapeError` for a scaling of other columns, or one that isn't fitted."""
+    """Raise `ShapeError` unless the scaling was fitted to this many columns."""
     if scaling is None:
         return
     shape = np.shape(scaling.mean) if hasattr(scaling, "mean") else None
@@ -185,7 +185,7 @@ def _check_scaling(where: str, name: str, scaling: Standardizer | None, columns:
 
 
 def _scales(scaling: Standardizer | None, columns: int) -> tuple[Array, Array]:
-    """The mean and the scale of each column."""
+    """Return the mean and the scale of each column."""
     if scaling is None:
         return np.zeros(columns), np.ones(columns)
     mean, scale = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
@@ -193,7 +193,7 @@ def _scales(scaling: Standardizer | None, columns: int) -> tuple[Array, Array]:
 
 
 def _shorten(array: Array) -> Array:
-    """The numbers in full where they are few, else in nine digits; labels as they are."""
+    """Return few numbers in full, many in nine digits; labels as they are."""
     if array.dtype.kind in "iu" or array.size <= MAX_EXACT:
         return array
     return round_digits(array, 9)

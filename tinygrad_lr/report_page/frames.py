@@ -1,4 +1,4 @@
-"""Frames: the steps of a run that the page shows, the first ones densely, with their gradients."""
+"""Choose the steps of a run that the page shows, and compute their losses and gradients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MAX_FRAMES, MIN_FRAMES, MAX_NUMBERS = 160, 24, 36_000  # numbers: weights of all
 
 
 class Frames:
-    """The shown steps with their weights, and there the loss and its gradient.
+    """The steps to show, with their weights, losses and gradients.
 
-    - `steps`; `losses`: those that the run itself saw, nan for a step that it left without one
-    - `weights`, `gradients`: (frames, parameters), end to end, by `backward()` on the rows of
-      `loss_at`; `full`: the loss on those rows
-    - `next`: the weights one update later where the run kept them, else a row of nan
-    - `dropped`: how many recorded steps have weights that are too large for a picture
+    - `steps`; `losses`: as recorded by the run, nan for a step without a loss
+    - `weights`, `gradients`: (frames, parameters), flat; gradients come from `backward()` on the
+      rows of `loss_at`; `full`: the loss on those rows
+    - `next`: the weights one update later if the run recorded them, else a row of nan
+    - `dropped`: the number of recorded steps whose weights are too large to draw
     """
 
     def __init__(self, history: History, loss_at: LossAtWeights, parameters: int) -> None:
@@ -50,7 +50,7 @@ class Frames:
 
     @property
     def is_plain(self) -> bool:
-        """True if the run went by w_new = w_old - learning rate · gradient on these rows."""
+        """True if the updates are w_new = w_old - learning rate · gradient on these rows."""
         known = np.isfinite(self.next).all(axis=1)
         if not known.any():
             return False
@@ -62,7 +62,7 @@ class Frames:
 
 
 def select_frames(count: int, parameters: int) -> Array:
-    """The positions of the shown steps: the first ones all, later ones ever fewer, the last.
+    """Return the positions of the steps to show: all of the first, fewer later ones, the last.
 
     >>> select_frames(5, 1)
     array([0, 1, 2, 3, 4])

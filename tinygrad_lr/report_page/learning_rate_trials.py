@@ -1,4 +1,4 @@
-"""Learning rates: plain descents from the run's first weights, too slow, right and too fast."""
+"""Run plain descents from the initial weights: too slow, right and too fast."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def run_trials(
     exact: bool,
     weight: int,
 ) -> Trials | None:
-    """Three descents on these rows, and the largest stable rate there, if there is one.
+    """Run three descents on these rows; return them with the largest stable rate, if any.
 
-    `exact`: the limit is the same at all weights; `weight`: the position, among all parameters,
-    of the weight whose path is shown.
+    `exact`: the limit is the same at all weights; `weight`: the flat index of the weight whose
+    path is shown.
     """
     stride = math.ceil(len(x) / MAX_ROWS)
     x, y = x[::stride], y[::stride]
@@ -62,7 +62,7 @@ def run_trials(
 def _describe_trial(
     twin: ModelCopy, history: History, rate: float, weight: int, verdict: Verdict
 ) -> Trial:
-    """A descent: its rate, its first losses and weights, and why it ended."""
+    """Return a descent: its rate, its first losses and weights, and why it ended."""
     shown = [step <= MAX_DRAWN_STEPS for step in history.weight_steps]
     path = twin.flatten_records(history.weights)[shown, weight]
     return {
@@ -77,7 +77,7 @@ def _describe_trial(
 
 
 def _judge(run: History, share: float, best: float) -> Verdict:
-    """A learning rate by what its descent did; `share` is of the largest stable rate."""
+    """Judge a learning rate by its descent; `share` is its ratio to the largest stable rate."""
     first, end = run.losses[0], run.losses[-1]
     if run.reason == "diverged" or not end <= first:
         return "too large"

@@ -1,4 +1,4 @@
-"""The data of a page, as one object: see `schema`."""
+"""Build the data of a page, as one object: see `schema`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def build_payload(
     settings: Mapping[str, object] | None = None,
     command: str | None = None,
 ) -> Payload:
-    """The data of a page; the first axis of arrays is the frame."""
+    """Build the data of a page; the first axis of arrays is the frame."""
     kind = classify_task(model, data, loss)
     rows = _select_rows(data, kind)
     twin = ModelCopy(model)
@@ -113,7 +113,7 @@ def build_payload(
 def _choose_surface(
     kind: Kind, loss_at: LossAtWeights, frames: Frames, data: Data, rows: Array
 ) -> LineSurface | PrincipalSurface | None:
-    """The loss over w and b of a line through one feature, else over the plane of the path."""
+    """Return the loss over w and b for a line of one feature, else over the plane of the path."""
     if kind.layers is None:  # a surface has many points: too many for what may take long
         return None
     first = kind.layers[0]
@@ -123,19 +123,19 @@ def _choose_surface(
 
 
 def _select_rows(data: Data, kind: Kind) -> Array:
-    """The rows that gradients are computed on: of a line all that there is room for."""
+    """Return the rows to compute gradients on: for a line, as many as possible."""
     if kind.line and data.x.size <= MAX_NUMBERS:
         return np.arange(len(data.x))
     return data.shown
 
 
 def _travel(weights: Array) -> Array:
-    """The largest distance of each weight from its start."""
+    """Return the largest distance of each weight from its start."""
     return np.asarray(np.abs(weights - weights[0]).max(axis=0) + 1e-300)
 
 
 def _mask_first_matrix(twin: ModelCopy) -> Array:
-    """1 for an entry of the first matrix, 0 for any other, end to end; all 1 without one."""
+    """Return 1 for entries of the first matrix and 0 for others, flat; all 1 without a matrix."""
     masks = [np.zeros(p.size) for _, p in twin.named]
     first = next((i for i, (_, p) in enumerate(twin.named) if p.ndim > 1), None)
     if first is None:
@@ -145,14 +145,14 @@ def _mask_first_matrix(twin: ModelCopy) -> Array:
 
 
 def _root_mean_squares(twin: ModelCopy, gradients: Array) -> Array:
-    """The root mean square of the gradient of each parameter, (frames, parameters)."""
+    """Return the root mean square of the gradient of each parameter, (frames, parameters)."""
     ends = np.cumsum([parameter.size for _, parameter in twin.named])
     parts = np.split(gradients, ends[:-1], axis=1)
     return np.array([np.sqrt(np.mean(part * part, axis=1)) for part in parts]).T
 
 
 def _confusion(shown: LossAtWeights, row: Array, data: Data) -> Array:
-    """Counts of the rows in the file, true by predicted."""
+    """Count the rows in the file, true by predicted."""
     outputs = shown.outputs(shown.twin.unflatten(row))
     outputs = outputs.reshape(len(outputs), -1)
     outputs = np.where(np.isfinite(outputs), outputs, 0.0)
@@ -174,7 +174,7 @@ def _closed_form(data: Data) -> ClosedForm | None:
 
 
 def _thin_losses(history: History) -> Curve:
-    """The loss by step; of very many the lowest and the highest of each stretch."""
+    """Return the loss by step; of very many, the lowest and the highest of each stretch."""
     losses = np.array(history.losses, np.float64)
     steps = np.arange(len(losses))
     if len(losses) > MAX_LOSSES:
@@ -186,7 +186,7 @@ def _thin_losses(history: History) -> Curve:
 def _list_settings(
     history: History, model: Module, loss: str, given: Mapping[str, object] | None
 ) -> list[tuple[str, str]]:
-    """The run's settings as lines of a table: what the history knows, then what the caller adds."""
+    """Return the settings as lines of a table: those in the history, then the caller's."""
     size = sum(parameter.size for parameter in model.parameters())
     names = {"mse": "mean squared error", "cross_entropy": "cross entropy"}
     rates = history.learning_rates

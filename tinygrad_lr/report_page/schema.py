@@ -1,8 +1,8 @@
-"""The schema of the page's data: what Python writes and what the scripts in `browser/` read.
+"""The schema of the page's data, which Python writes and the scripts in `browser/` read.
 
-`Payload` is the whole. Python's side keeps to it under mypy. `typescript_declarations` gives the
-same types to the scripts, as `browser/payload.d.ts`; a test holds that file, and the data of pages,
-to this schema.
+`Payload` is the whole object. Mypy checks it in Python. `typescript_declarations` writes the same
+types for the scripts, to `browser/payload.d.ts`. A test compares that file, and the data of pages,
+with this schema.
 
 Numbers that are not finite become null in JSON. Arrays become nested lists. The first axis of
 everything "by frame" has one entry for each shown step of the run.
@@ -62,7 +62,7 @@ class Column(TypedDict):
 
 
 class DataPayload(TypedDict):
-    """The data: rows in the model's scale, with what brings them back to their own units."""
+    """The data: rows in the model's scale, with the scaling back to their original units."""
 
     rows: int
     features: int
@@ -163,12 +163,12 @@ class Payload(TypedDict):
 
     - `line`: the model is one affine layer; `open`: the page can compute the model by itself
     - `losses`: of the run, by frame; `full`: on the rows of the page, by frame
-    - `plain`: the run went by w_new = w_old - learning rate · gradient on these rows
+    - `plain`: the updates are w_new = w_old - learning rate · gradient on these rows
     - `dropped`: recorded steps whose weights are too large to be shown
     - `sizes`: root mean square of the gradient of each parameter, by frame
     - `chosen`: the offset of the weight that is selected first
-    - `weights`, `gradients`, `next` (weights one update later): flat, by frame, where `open`
-    - `outputs`: of the model, by frame, where it is not; `confusion`: true by predicted, by frame
+    - `weights`, `gradients`, `next` (weights one update later): flat, by frame, if `open`
+    - `outputs`: of the model, by frame, if not `open`; `confusion`: true by predicted, by frame
     """
 
     task: Task
@@ -205,7 +205,7 @@ class Payload(TypedDict):
 
 
 def typescript_declarations() -> str:
-    """The schema as TypeScript declarations, for the type checker of the scripts."""
+    """Return the schema as TypeScript declarations, for the type checker of the scripts."""
     found: dict[str, str] = {}
     _declare(Payload, found)
     head = "// Generated from report_page/schema.py by typescript_declarations(); don't edit.\n"
@@ -226,7 +226,7 @@ def _declare(record: Any, found: dict[str, str]) -> str:
 
 
 def _typescript(hint: Any, found: dict[str, str]) -> str:
-    """A type of the schema in TypeScript."""
+    """Return a type of the schema in TypeScript."""
     origin, arguments = get_origin(hint), get_args(hint)
     if is_typeddict(hint):
         return _declare(hint, found)

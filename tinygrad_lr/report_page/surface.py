@@ -1,4 +1,4 @@
-"""The loss over a plane of weights, with the path that the run took through it."""
+"""Compute the loss over a plane of weights, with the path of the run in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAR = 5.0  # a path that runs away is shown up to this many times its first dist
 
 
 def line_surface(loss_at: LossAtWeights, frames: Frames, x: Array, y: Array) -> LineSurface | None:
-    """L(w, b) of a line through one feature x (n,): over the whole path, around the minimum."""
+    """Compute L(w, b) for a line of one feature x (n,), around the minimum and the path."""
     try:
         line = closed_form(x.astype(np.float64), y.astype(np.float64))
         lowest = np.array([float(np.asarray(line.slope)), line.intercept])
@@ -44,10 +44,10 @@ def line_surface(loss_at: LossAtWeights, frames: Frames, x: Array, y: Array) -> 
 
 
 def principal_surface(loss_at: LossAtWeights, frames: Frames) -> PrincipalSurface | None:
-    """The plane in which the run moved most: the first two principal directions of its path.
+    """Compute the loss in the plane in which the run moved most: its principal directions.
 
-    Distances in it are those between weights. `share` is the share of the path's variance that is
-    in the plane, since the rest of the path is off it.
+    Distances in the plane are those between weights. `share` is the share of the path's variance
+    in the plane; the rest of the path is outside it.
     """
     path = _cut_path(frames.weights, frames.weights[frames.best])
     if len(path) < 3:
@@ -81,7 +81,7 @@ class Plane(NamedTuple):
     directions: Array  # (2, numbers)
 
     def losses(self, loss_at: LossAtWeights, a: Array, b: Array) -> Array:
-        """The losses over a grid, (b, a)."""
+        """Compute the losses over a grid, (b, a)."""
 
         def height(i: float, j: float) -> float:
             flat = self.origin + i * self.directions[0] + j * self.directions[1]
@@ -93,7 +93,7 @@ class Plane(NamedTuple):
 def _choose_axes(
     path: Array, center: Array, points: int, round_ratio: float
 ) -> tuple[Array, Array] | None:
-    """The places along both axes: around the path, on one scale where that suits its shape."""
+    """Return the points along both axes: around the path, on one scale if its shape permits."""
     low, high = np.minimum(path.min(axis=0), center), np.maximum(path.max(axis=0), center)
     room = high - low
     if room.max() < round_ratio * room.min():  # one scale for both: a round bowl is round
@@ -111,7 +111,7 @@ def _choose_axes(
 
 
 def _cut_path(path: Array, lowest: Array) -> Array:
-    """The path up to where it leaves the picture for good, two frames at least."""
+    """Return the path until it leaves the picture for good, at least two frames."""
     away = np.linalg.norm(path - lowest, axis=1)
     first = float(away[:2].max(initial=0.0)) or 1.0
     beyond = ~(away <= FAR * first)

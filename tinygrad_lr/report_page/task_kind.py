@@ -1,4 +1,4 @@
-"""The kind of a run: its task, and whether the page can compute the model by itself."""
+"""Classify a run: its task, and whether the page can compute the model by itself."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MAX_PARAMETERS = 5000  # of a model that the page computes: those of all frames 
 
 @dataclass(frozen=True)
 class Kind:
-    """The task of a run, and how much of its model the page knows.
+    """The task of a run, and which parts of its model the page can compute.
 
     - `task`: "regression" of one number by mean squared error, "classes", or "other"
     - `loss`: its name
     - `layers`: the affine layers of a line or a plain network, else None
-    - `line`: whether there is one such layer, and no function after it
-    - `open`: whether the page can compute the model and its loss by itself, at any weights
+    - `line`: True if there is one such layer, and no function after it
+    - `open`: True if the page can compute the model and its loss by itself, at any weights
     """
 
     task: Task
@@ -42,7 +42,7 @@ class Kind:
 
 
 def classify_task(model: Module, data: Data, loss: Callable[[Any, Any], Any]) -> Kind:
-    """The kind of a run, which decides what its page can show."""
+    """Return the kind of a run, which decides what its page can show."""
     layers = describe_layers(model)
     name = LOSSES.get(loss)
     task: Task = "other"
@@ -63,7 +63,7 @@ def classify_task(model: Module, data: Data, loss: Callable[[Any, Any], Any]) ->
 
 
 def describe_layers(model: Module) -> list[Layer] | None:
-    """The affine layers with the function after each, or None for any other model.
+    """Return the affine layers with the function after each, or None for any other model.
 
     >>> describe_layers(tg.nn.MLP(2, [3], 1, "tanh"))[0]["function"]
     'tanh'
@@ -99,14 +99,14 @@ def describe_layers(model: Module) -> list[Layer] | None:
 
 
 def _flatten(model: Module) -> list[Module]:
-    """The layers of a chain of layers, in order; any other module as itself."""
+    """Return the layers of a chain, in order; any other module is returned itself."""
     if isinstance(model, nn.Sequential) and type(model) in {nn.Sequential, nn.MLP}:
         return [inner for layer in model.layers for inner in _flatten(layer)]
     return [] if type(model) is nn.Identity else [model]
 
 
 def _name_function(module: Module) -> tuple[FunctionName | None, float]:
-    """The name of an activation that the page knows, with its slope or alpha."""
+    """Return the name of an activation that the page can compute, with its slope or alpha."""
     if isinstance(module, Function):
         return _name_operation(NUMPY_IMPLS.get(module.function, module.function)), 0.0
     if isinstance(module, nn.LeakyReLU):
@@ -119,7 +119,7 @@ def _name_function(module: Module) -> tuple[FunctionName | None, float]:
 
 
 def _name_operation(operation: Any) -> FunctionName | None:
-    """The name of an operation of one argument, if the page can compute it."""
+    """Return the name of an operation of one argument, if the page can compute it."""
     if not isinstance(operation, Primitive) or PRIMITIVES[operation.name] is not operation:
         return None
     names: tuple[FunctionName, ...] = get_args(FunctionName)

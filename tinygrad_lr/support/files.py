@@ -1,6 +1,6 @@
-"""Files that users name: errors in one sentence, and atomic replacement.
+"""Check files that a user names, replace a file atomically, and quote text from files safely.
 
-Text from a file is shown through `printable`, so that no name in it can move a cursor.
+Text from a file is shown through `printable`, so that no name in it can move the cursor.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from ..errors import DataFileError
 
@@ -23,7 +23,7 @@ PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 def printable(text: str) -> str:
-    r"""Return the text on one line, with control, bidirectional and invisible marks escaped.
+    r"""Return the text on one line, with control, bidirectional and invisible characters escaped.
 
     >>> print(printable("score\n\x1b[31m"), printable("abc\u202edef"), printable("naïve"))
     score\n\x1b[31m abc\u202edef naïve
@@ -34,7 +34,7 @@ def printable(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Return the text for a sentence: printable, in quotation marks, cut after 60 characters.
+    """Return the text for an error message: printable, in quotes, cut after 60 characters.
 
     >>> quote("sat_sum")
     "'sat_sum'"
@@ -44,7 +44,7 @@ def quote(text: str) -> str:
 
 
 def quote_names(names: Sequence[str]) -> str:
-    """Return the names for a sentence, twelve of them at most.
+    """Return the names as a list for an error message: the first twelve, and the number of others.
 
     >>> quote_names([f"c{i}" for i in range(20)])
     "'c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9', 'c10', 'c11' and 8 more"
@@ -53,62 +53,68 @@ def quote_names(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown
 
 
-def refuse(
-    path: str, wrong: str, expected: str, given: str, cure: str = "", line: int | None = None
-) -> NoReturn:
-    """Raise `DataFileError` with the file, the line in it, the fault, and the cure."""
-    where = (printable(path) or "''") + ("" if line is None else f", line {line}")
-    sentence = f"{where}: {wrong}; expected {expected}, got {given}"
-    raise DataFileError(f"{sentence}; {cure}" if cure else sentence)
+def place_in_file(path: str, line: int | None = None) -> str:
+    """Return the beginning of an error message: the file, and the line if there is one.
+
+    >>> place_in_file("scores.csv", 3), place_in_file("")
+    ('scores.csv, line 3', "''")
+    """
+    return (printable(path) or "''") + ("" if line is None else f", line {line}")
 
 
 def check_regular(path: str) -> None:
-    """Raise `DataFileError` for a path whose reading would block or never end.
+    """Raise `DataFileError` unless this is a regular file: reading a pipe or device may never end.
 
     Raises `OSError` for a path that doesn't exist.
     """
-    wrong, expected, cure = "not a file", "a regular file", "save the data to a file first"
+    must, cure = f"{place_in_file(path)}: must be a regular file", "save the data to a file first"
     if path == "-":
-        refuse(path, wrong, expected, "'-', standard input", cure)
+        raise DataFileError(f"{must}, got '-', standard input; {cure}")
     try:
         mode = os.stat(path).st_mode
-    except ValueError:  # a NUL or a lone surrogate in the path
-        refuse(path, wrong, expected, "characters that a path can't contain", "check the path")
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise DataFileError(
+            f"{must}, got characters that a path can't contain; check the path"
+        ) from error
     if stat.S_ISDIR(mode):
-        refuse(path, wrong, expected, "a directory", "name a file inside it")
+        raise DataFileError(f"{must}, got a directory; name a file inside it")
     if not stat.S_ISREG(mode):
-        refuse(path, wrong, expected, "a pipe, a socket or a device", cure)
+        raise DataFileError(f"{must}, got a pipe, a socket or a device; {cure}")
 
 
 def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
-    """Raise `DataFileError`, before any work, for outputs that can't or shouldn't be written.
+    """Check, before any work, that these files can be written; None for an output is skipped.
 
-    These are inputs, the same output twice, and outputs in a missing folder. None is skipped.
+    Raises `DataFileError` for an output that is an input or another output, or whose folder
+    doesn't exist.
     """
     taken = {os.path.realpath(path): path for path in reversed(inputs)}
     for path in outputs:
         if path is None:
             continue
-        place = os.path.realpath(path)
-        if place in taken:
-            given = f"that of {quote(taken[place])}"
-            refuse(path, "the same file twice", "a file of its own", given, "name another file")
-        taken[place] = path
-        if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
-            refuse(
-                path, "its folder doesn't exist", "an existing folder", "none", "create it first"
+        final = os.path.realpath(path)
+        if final in taken:
+            raise DataFileError(
+                f"{place_in_file(path)}: must differ from the other files, got the same file as "
+                f"{quote(taken[final])}; name another file"
+            )
+        taken[final] = path
+        if not os.path.isdir(os.path.dirname(final)):
+            raise DataFileError(
+                f"{place_in_file(path)}: must be in an existing folder, got a missing one; "
+                "create it first"
             )
 
 
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
-    """Replace a file by bytes atomically, or leave the old file as it was.
+    """Replace a file atomically: after an error, the old file is unchanged.
 
-    The bytes are written to a temporary file beside the target, synced to disk, and renamed over
-    the target. An existing file keeps its permissions, a new one gets those of the umask; a
-    symbolic link still points to the same file. Of two concurrent writers the later wins; the
-    temporary file of a killed one is reused by the next.
+    The bytes are written to a temporary file beside the target, flushed to disk, and renamed over
+    the target. An existing file keeps its permissions, a new one gets those of the umask, and a
+    symbolic link still points to the same place. If two processes write at once, the later one
+    wins. A temporary file that a killed process left behind is reused by the next one.
 
-    Raises `DataFileError` for anything but a regular file, and if writing fails.
+    Raises `DataFileError` if the target isn't a regular file, or if writing fails.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "note.txt")
@@ -121,8 +127,10 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
         final = os.path.realpath(name)
         mode = os.stat(final).st_mode if os.path.exists(final) else None
         if mode is not None and not stat.S_ISREG(mode):
-            given, cure = "a directory, a pipe or a device", "name another file"
-            refuse(name, "cannot be replaced", "a regular file", given, cure)
+            raise DataFileError(
+                f"{place_in_file(name)}: must be a regular file, got a directory, a pipe or a "
+                "device; name another file"
+            )
         with _beside(final) as (temporary, file):
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
@@ -136,12 +144,14 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL, or text that has no bytes
         reason = str(getattr(error, "strerror", None) or error)
-        refuse(name, "cannot be written", "a writable file", reason, "write elsewhere")
+        raise DataFileError(
+            f"{place_in_file(name)}: cannot be written: {reason}; write elsewhere"
+        ) from error
 
 
 @contextlib.contextmanager
 def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
-    """Open an empty file beside the final one, for one writer; it is removed unless renamed."""
+    """Open an empty file beside the final one, for one writer at a time; it is deleted on error."""
     folder, base = os.path.split(final)
     import hashlib  # here, since it takes as long as ten modules of this package
 
@@ -151,7 +161,7 @@ def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
     while True:
         file = os.fdopen(os.open(temporary, flags, 0o666), "wb")
         try:
-            if _locked(file.fileno(), temporary):
+            if _lock(file.fileno(), temporary):
                 file.truncate(0)
                 try:
                     yield temporary, file
@@ -165,8 +175,8 @@ def _beside(final: str) -> Iterator[tuple[str, BinaryIO]]:
                 file.close()
 
 
-def _locked(descriptor: int, path: str) -> bool:
-    """Lock the file; return False if the previous writer has renamed it meanwhile."""
+def _lock(descriptor: int, path: str) -> bool:
+    """Lock the file; return False if another writer has renamed it in the meantime."""
     if sys.platform == "win32":
         return True
     fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -36,9 +36,9 @@ class Derivation(DerivationData):
     - `paths`: the number of paths from the loss to each of them
     - `path`: the Values of the one path that is followed, from the loss down, or None for all
     - `at`: the entry that is followed, or None
-    - `apart`: the paths of the model's parameters that no gradient reaches: unused or frozen
+    - `apart`: paths of the model's parameters that no gradient reaches, unused or frozen
 
-    All numbers are those that the loss was computed with, whatever was assigned since.
+    All numbers are those that the loss was computed with, even if a leaf was assigned to later.
     """
 
     def text(self, width: int = 80) -> str:
@@ -87,15 +87,15 @@ def derivation(
     several paths lead to a Value, their shares are shown, and their sum. The formulas of
     derivatives are not stored anywhere: they come from running the gradient rules on symbols.
 
-    - `wrt`: a Value, several, or a Module for those of its parameters that a gradient reaches;
+    - `wrt`: a Value, several Values, or a Module (its parameters that a gradient reaches);
       default: all leaves of the graph
     - `at`: the entry of the one Value `wrt` to follow, such as (row, column)
     - `path`: the number of the one path to follow, from 0; the gradient shown is that path's share
     - `learning_rate`: for the update at the end, w_new = w_old - learning rate · slope
-    - `model`: the module that the loss was computed with, which gives the layers their names
+    - `model`: the module that the loss was computed with, to name the layers
 
     Names are those of the Values (`Value(2.0, name="w")`), else those of the caller's variables,
-    else the lesson's (L, u, ŷ) and z₁, h₁, ... for layers. A Value without a name is written out
+    else the lesson's (L, u, ŷ), with z₁, h₁, ... for layers. A Value without a name is written out
     where it is used. Nothing is changed: no `.grad` is written.
 
     Raises `GraphError` if the loss is not a scalar, has no graph, or does not depend on `wrt`;
@@ -166,7 +166,7 @@ def derivation(
     if path is not None:
         if len(targets) != 1:
             raise ArgumentError(
-                f"derivation: path= needs a single Value as wrt, got {len(targets)} of them"
+                f"derivation: wrt must be a single Value with path=, got {len(targets)} Values"
             )
         followed = graph.select_path(targets[0], path)
     steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
@@ -239,7 +239,7 @@ def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
     integers = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in index)
     if len(targets) != 1:
         raise ArgumentError(
-            f"derivation: at= needs a single Value as wrt, got {len(targets)} of them"
+            f"derivation: wrt must be a single Value with at=, got {len(targets)} Values"
         )
     fits = integers and len(index) == len(shape)
     if not fits or not all(-n <= i < n for i, n in zip(index, shape, strict=True)):

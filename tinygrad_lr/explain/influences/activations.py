@@ -38,7 +38,7 @@ class Activation:
 
     @property
     def most(self) -> float | None:
-        """The largest slope that this activation has anywhere, None if it is not known."""
+        """The largest slope that this activation can have, None if unknown."""
         operation = PRIMITIVES.get(self.operation)
         return None if operation is None else operation.max_slope
 

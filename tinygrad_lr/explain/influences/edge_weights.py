@@ -20,7 +20,7 @@ class Connections:
 
     - `before`, `after`: labels of the units; `before` is x[0], x[1], ... for the first layer
     - `weights`, `gradients`: (units before, units after); 0 where `there` is False
-    - `there`: which edges exist
+    - `there`: a mask of the edges that exist
     - `names`: of the parameter, or of all the parameters in a graph of scalars
     - `shape`: of the parameter, () in a graph of scalars
     - `entries`: (units before, units after), the flat index of the parameter's entry on each edge

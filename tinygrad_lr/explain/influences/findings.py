@@ -28,8 +28,8 @@ def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
 def gradient_trend(influence: InfluenceData) -> str:
     """Classify the change of the gradient from the last layer to the first one.
 
-    "vanishes" below a thousandth, "explodes" above a thousand times, "stays" in between; "is zero";
-    "is not finite"; "" for a single layer.
+    Return "vanishes" below a thousandth, "explodes" above a thousand times, "stays" in between,
+    "is zero", "is not finite", or "" for a single layer.
     """
     if len(influence.layers) < 2:
         return ""
@@ -71,11 +71,11 @@ def _describe_trend(influence: InfluenceData) -> Iterator[str]:
         else:
             yield f"{text}: it {trend}. {' '.join(_why(influence))}"
             yield (
-                "A step hardly moves the first layers. What helps: relu, normalisation, skip "
-                "connections, or larger initial weights (tg.nn.init)."
+                "A step hardly moves the first layers. Try relu, normalisation, skip connections, "
+                "or larger initial weights (tg.nn.init)."
                 if trend == "vanishes"
-                else "A step moves the first layers much too far. What helps: smaller initial "
-                "weights (tg.nn.init), normalisation, or clip_norm= in tg.fit."
+                else "A step moves the first layers much too far. Try smaller initial weights "
+                "(tg.nn.init), normalisation, or clip_norm= in tg.fit."
             )
 
 

@@ -26,7 +26,7 @@ def select_weights(
     """Return the requested entries, or the one of each layer with the largest gradient."""
     if weight is None:
         if at is not None:
-            raise ArgumentError(f"influence: at= needs weight= beside it, got at={at!r:.60} alone")
+            raise ArgumentError(f"influence: weight must be given with at, got at={at!r:.60} alone")
         found: list[tuple[Value, Entry]] = []
         seen: set[Value] = set()
         for layer in graph.layers:

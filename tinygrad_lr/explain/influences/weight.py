@@ -109,6 +109,6 @@ class WeightInfluence:
 
     @cached_property
     def edges(self) -> tuple[Array | None, ...]:
-        """The parts along the edges to the next layer's units, for each layer from its own on."""
+        """The parts of dL/dw along the edges to the next layer's units, from its own layer on."""
         last = len(self.journey.units) - 1
         return tuple(self.journey.edges(i) for i in range(self.journey.first, last))

@@ -46,9 +46,9 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     - `lines`: the printed lines
     - `text()`: the same as one string
 
-    It applies to the current thread (and asynchronous task) only, ends with an exception too, and
-    may be nested: the inner one prints, and both keep its lines. A compiled function is a single
-    operation, and its inside is not traced. Raises `TraceError` if used inside one.
+    It applies only to the current thread (and asynchronous task), and ends after an exception too.
+    If nested, the inner one prints, and both keep its lines. A compiled function is a single
+    operation, whose inside is not traced. Raises `TraceError` if used inside one.
 
     >>> w, x = Value(2.0), Value(3.0)
     >>> with tg.trace() as t:
@@ -104,8 +104,8 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         if any(isinstance(x, AbstractArray) for x in (value._content, *record.numbers)):
             raise TraceError(
                 "tg.trace must not be used inside a function that is being compiled, where there "
-                "are no numbers to print: put tg.trace() around the call of the function instead, "
-                "before it is compiled"
+                "are no numbers to print; put tg.trace() around a call of the function without "
+                "tg.compile"
             )
         by = find_caller()
         depth = self._enter_modules(by)

@@ -1,1 +1,1 @@
-"""Pictures of a descent: the loss over weights, the path, learning rates, the fit."""
+"""Plots of a descent: the loss over weights, the path, learning rates, the fit."""

@@ -1,4 +1,4 @@
-"""The arguments that pictures of a descent share: model, data, history and loss, checked."""
+"""Check the arguments that plots of a descent share: model, data, history and loss."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def loss_of(
 
 
 def describe_loss(loss: Loss) -> str:
-    """The name of a loss on an axis.
+    """Return the name of a loss for an axis.
 
     >>> describe_loss(tg.losses.mse), describe_loss(tg.losses.cross_entropy)
     ('mean squared error', 'cross entropy')
@@ -52,20 +52,20 @@ def describe_loss(loss: Loss) -> str:
 
 
 def as_real_numbers(where: str, name: str, given: Any) -> Array:
-    """The numbers as float64. Raises `DtypeError` for anything else."""
+    """Return the numbers as float64. Raises `DtypeError` for anything else."""
     try:
         array = np.asarray(given)
     except ValueError:
         raise DtypeError(
-            f"{where}: {name} must have integers or floats in rows of one length, got {given!r:.60}"
+            f"{where}: {name} must be integers or floats in rows of equal length, got {given!r:.60}"
         ) from None
     if array.dtype.kind not in "fiub":
-        raise DtypeError(f"{where}: {name} must have integers or floats, got dtype {array.dtype}")
+        raise DtypeError(f"{where}: {name} must be integers or floats, got dtype {array.dtype}")
     return array.astype(np.float64)
 
 
 def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
-    """Inputs and targets of a model, a row of y for each of x.
+    """Return inputs and targets as arrays, with a row of y for each row of x.
 
     Raises `ArgumentError` if the model isn't a module (the order may be wrong), `ShapeError` if
     x and y don't match, `DtypeError` for anything but real numbers.
@@ -87,14 +87,14 @@ def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
 
 
 def check_one_feature(where: str, x: Array, cure: str) -> Array:
-    """The feature, (n,). Raises `ShapeError` where there are several."""
+    """Return the feature, (n,). Raises `ShapeError` if there are several."""
     if x.size != len(x):
         raise ShapeError(f"{where}: x must have one feature, (n,) or (n, 1), got {x.shape}; {cure}")
     return x.reshape(len(x)).astype(np.float64)
 
 
 def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[str, Array]:
-    """The weights of a history, which must be those of the model.
+    """Return the weights of a history.
 
     Raises `ArgumentError` for a history without weights, or of another model.
     """
@@ -116,13 +116,13 @@ def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[st
 
 
 def check_names(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
-    """A name for each feature of x. Raises `ShapeError` where their number differs."""
+    """Return a name for each feature of x. Raises `ShapeError` for another number of names."""
     columns = int(np.prod(x.shape[1:], dtype=int))
     given = [names] if isinstance(names, str) else [str(name) for name in names]
     if columns > 1 and given == [default]:
         return [f"{default}[{i}]" for i in range(columns)]
     if len(given) != columns:
         raise ShapeError(
-            f"{where}: there must be {columns} names, one for each feature of x, got {len(given)}"
+            f"{where}: names of x must be {columns}, one for each feature, got {len(given)}"
         )
     return given

@@ -1,4 +1,4 @@
-"""`decision_boundary`: where a classifier draws its borders, as it learns."""
+"""`decision_boundary`: the decision boundary of a classifier as it learns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["decision_boundary"]
 
 
-GRID = 160  # points along an axis, where the borders are looked for
+GRID = 160  # points along an axis, where the boundary is computed
 MAX_POINTS = 2000
 DEFAULT_FRAMES, COLUMNS = 6, 3
 
@@ -52,23 +52,22 @@ def decision_boundary(
     labels: Sequence[str] | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Draw the borders of a classifier of two features at six steps of its training.
+    """Draw the decision boundary of a classifier of two features at six steps of its training.
 
-    Each class's part of the plane has its colour, the stronger the surer the model is of it; the
-    border is where two are as probable. Above each panel stand its step, the loss then, and how
-    many of the rows were right.
+    The plane has the colour of the most probable class, stronger where the model is more certain.
+    The boundary is where two classes are equally probable. Each panel shows its step, the loss
+    at that step, and the accuracy.
 
-    - `model`, `x`, `y`, `history`: as `fit` had them, and what it returned. The model gives
-      logits: (rows, classes), or one of (rows, 1) for two classes
-    - y: labels from 0, (rows,); or 0 and 1, or -1 and 1 (as `hinge` wants them), (rows,) or
-      (rows, 1)
-    - `steps`: which to show (the nearest recorded), else six that are well apart
-    - `x_names`, `y_name`, `labels`: of the features, the target, and each class; literally
-    - `dark`: for a dark page, else for print
+    - `model`, `x`, `y`: as passed to `fit`; `history`: what it returned. The model returns logits,
+      (rows, classes), or (rows, 1) for two classes
+    - `y`: labels from 0, (rows,); or 0 and 1, or -1 and 1 (as for `hinge`), (rows,) or (rows, 1)
+    - `steps`: the steps to show (the nearest recorded ones); default: six, well apart
+    - `x_names`, `y_name`, `labels`: names of the features, the target, and each class
+    - `dark`: use colours for a dark page, not for print
 
-    Raises `ShapeError` for other than two features, or where shapes do not fit together,
-    `LabelError` for labels that aren't classes of the model or more than eight classes,
-    `ArgumentError` for a history of another model, `MissingExtraError` without matplotlib.
+    Raises `ShapeError` unless there are two features and x and y match, `LabelError` for labels
+    that aren't classes of the model or for more than eight classes, `ArgumentError` for a history
+    of another model, `MissingExtraError` without matplotlib.
 
     >>> moons = tg.datasets.moons(40, noise=0.1, generator=0)
     >>> network = tg.nn.MLP(2, [4], 2, "tanh", generator=0)
@@ -92,7 +91,7 @@ def decision_boundary(
     called = [str(label) for label in (range(columns) if labels is None else labels)]
     if len(called) != columns:
         raise ShapeError(
-            f"{where}: labels must be {columns}, one for each class, got {len(called)}"
+            f"{where}: labels must be {columns} names, one for each class, got {len(called)}"
         )
     last = find_final_record(history)
     figure, panels = make_panels(
@@ -108,7 +107,7 @@ def decision_boundary(
             points = draw_borders(ax, rows, classes, predict, columns)
             step = history.weight_steps[chosen[i]]
             right = float(np.mean(predict(rows).argmax(axis=1) == classes))
-            told = [f"{right:.1%} of {group_digits(len(rows))} rows are right"]
+            told = [f"{right:.1%} of {group_digits(len(rows))} rows correct"]
             if step < len(history.losses):
                 told.insert(0, f"loss {number_text(history.losses[step])}")
             early = chosen[i] == last != len(history.weight_steps) - 1
@@ -121,11 +120,11 @@ def decision_boundary(
 
 
 def _compute_probabilities(where: str, output: Array) -> Array:
-    """Probabilities (rows, classes) from logits, (rows, classes) or one of two classes."""
+    """Return probabilities (rows, classes) from logits, (rows, classes) or (rows, 1)."""
     logits = output.reshape(len(output), -1).astype(np.float64)
     if output.ndim > 2:
         raise ShapeError(
-            f"{where}: model must give logits (rows, classes) or (rows, 1), got {output.shape}"
+            f"{where}: model must return logits (rows, classes) or (rows, 1), got {output.shape}"
         )
     if logits.shape[1] == 1:
         logits = np.column_stack([np.zeros(len(logits)), logits])
@@ -139,14 +138,14 @@ def _compute_probabilities(where: str, output: Array) -> Array:
 
 
 def _check_classes(where: str, y: Array, count: int) -> Array:
-    """Labels from 0, (rows,), from labels, 0 and 1, or -1 and 1."""
+    """Return labels from 0, (rows,), from labels, 0 and 1, or -1 and 1."""
     flat = y.reshape(-1) if y.size == len(y) else y
     found = np.unique(flat)
     if flat.ndim == 1 and count == 2 and set(found.tolist()) <= {-1.0, 1.0}:
         return (flat > 0).astype(int)
     if flat.ndim != 1 or not np.isin(found, range(count)).all():
         raise LabelError(
-            f"{where}: y must have labels from 0 to {count - 1}, (rows,), "
+            f"{where}: y must be labels from 0 to {count - 1}, (rows,), "
             f"got shape {y.shape} with {found[:8]}"
         )
     return flat.astype(int)
@@ -155,9 +154,9 @@ def _check_classes(where: str, y: Array, count: int) -> Array:
 def draw_borders(
     ax: Axes, x: Array, y: Array, predict: Callable[[Array], Array], count: int
 ) -> list[Any]:
-    """Each class's part of the plane in its colour, the stronger the surer, and the rows.
+    """Draw the plane in the colours of the most probable classes, and the rows.
 
-    The points of each class come back, for a key.
+    Return the points of each class, for a key.
     """
     colors = get_colors(ax)
     wide, high = pad_limits(x[:, 0]), pad_limits(x[:, 1])
@@ -192,7 +191,7 @@ def draw_borders(
 def draw_class_key(
     place: Axes | Figure, points: Sequence[Any], labels: Sequence[str], y_name: str, **where: Any
 ) -> None:
-    """The key to the colours, above a panel or a figure, in at most two rows."""
+    """Draw the key to the classes, above a panel or a figure, in at most two rows."""
     ink = get_colors(points[0].axes).ink
     across = 3 if len(labels) <= 6 else 4
     legend = place.legend(

@@ -1,4 +1,4 @@
-"""A classifier in pictures: where it draws its borders, how its loss fell, what it confuses."""
+"""`classification_figure`: a classifier's decision boundary, loss, and confusion matrix."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def classification_figure(
     labels: Sequence[str],
     dark: bool = False,
 ) -> Figure:
-    """Draw the borders between classes, the loss by step, and the confusion matrix.
+    """Draw the decision boundary, the loss by step, and the confusion matrix.
 
-    Shapes: x (rows, features), y (rows,) from 0; `predict` gives probabilities (rows, classes) for
-    rows of features; confusion (classes, classes), rows true; `dark` for a dark page. Other than
-    with two features and at most eight classes the panel of borders is left out.
+    Shapes: x (rows, features), y (rows,) from 0; `predict` returns probabilities (rows, classes)
+    for rows of features; confusion (classes, classes), with true classes as rows; `dark` is for a
+    dark page. The boundary is drawn only for two features and at most eight classes.
 
-    Raises `ArgumentError` where labels and confusion do not fit, `MissingExtraError` without
+    Raises `ArgumentError` if labels and confusion don't match, `MissingExtraError` without
     matplotlib.
 
     >>> figure = classification_figure(
@@ -71,7 +71,7 @@ def classification_figure(
     if bordered:
         points = draw_borders(panels[0], x, y, predict, len(labels))
         names = [clean_name(name) for name in x_names]
-        style_axes(panels[0], "Where it draws its borders", [], *names)
+        style_axes(panels[0], "The decision boundary", [], *names)
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
         draw_class_key(panels[0], points, labels, y_name, **place)
     draw_losses(panels[-2], history, None)
@@ -80,12 +80,12 @@ def classification_figure(
 
 
 def draw_confusion(ax: Axes, counts: Array, y_name: str, labels: Sequence[str]) -> None:
-    """The share of each true class that was predicted as each, with the number of rows."""
+    """Draw the confusion matrix: colours are shares of the true class, numbers count rows."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     colors = get_colors(ax)
     ax.imshow(blend(colors.paper, colors.model, 0.85 * shares), aspect="equal")
-    right = f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum()} rows are right"
-    style_axes(ax, "What it takes for what", [right], "predicted", f"true {clean_name(y_name)}")
+    right = f"{np.trace(counts) / max(counts.sum(), 1):.1%} of {counts.sum()} rows correct"
+    style_axes(ax, "The confusion matrix", [right], "predicted", f"true {clean_name(y_name)}")
     named = len(labels) <= MAX_NAMED
     places = range(len(labels)) if named else []
     names = [clean_name(label, 12) for label in labels] if named else []

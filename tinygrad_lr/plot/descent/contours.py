@@ -58,23 +58,23 @@ def loss_contours(
 ) -> Figure:
     """Draw the loss L(w, b) from above: contours, the path of descent, the minimum.
 
-    Each axis shows as much of the valley as the other: w and b are in units of 1/√H_ww and
-    1/√H_bb, with H the Hessian, so that a round bowl (a standardised feature) and a narrow valley
-    (raw scores, whose curvatures differ 580 000 times) fill the picture alike. Where those units
-    differ, steps do not cross the contours at right angles. Contours of a quadratic loss (a line
-    under `mse`) are exact, and the curvatures, its eigenvalues, stand above the picture.
+    Both axes show an equal part of the valley: w and b are in units of 1/√H_ww and 1/√H_bb, where
+    H is the Hessian. So a round bowl (a standardised feature) and a narrow valley (raw scores,
+    whose curvatures differ by a factor of 580 000) both fill the picture. If those units differ,
+    steps don't cross the contours at right angles. Contours of a quadratic loss (a line under
+    `mse`) are exact, and its curvatures, the eigenvalues, are written above the picture.
 
-    - `model`, `x`, `y`, `history`, `loss`: as `fit` had them, and what it returned
-    - `weights`: the two that are shown, as ("layers.0.weight[1, 2]", "layers.0.bias[2]"), which a
-      model of more than two numbers needs; the others are held where they ended (after a
-      divergence, as at the recorded step with the smallest loss), and the path is projected
-    - `x_name`: of the feature; `w_label`, `b_label`: of the axes, with units
-    - `dark`: for a dark page, else for print
+    - `model`, `x`, `y`, `loss`: as passed to `fit`; `history`: what it returned
+    - `weights`: the two to show, such as ("layers.0.weight[1, 2]", "layers.0.bias[2]"); required
+      if the model has more than two. The others are held where they ended (after a divergence,
+      at the recorded step with the smallest loss), and the path is projected
+    - `x_name`: name of the feature; `w_label`, `b_label`: labels of the axes, with units
+    - `dark`: use colours for a dark page, not for print
 
-    A path that runs away is shown up to four times its first distance.
+    A diverging path is shown up to four times its initial distance.
 
-    Raises `ArgumentError` where two weights cannot be chosen, or for a history of another model,
-    `ShapeError` where x and y do not fit together, `MissingExtraError` without matplotlib.
+    Raises `ArgumentError` unless two weights can be chosen, and for a history of another model,
+    `ShapeError` if x and y don't match, `MissingExtraError` without matplotlib.
 
     >>> x, y = np.array([-1.0, 1.0]), np.array([-2.0, 4.0])
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
@@ -115,7 +115,7 @@ def loss_contours(
 
 
 def draw_valley(ax: Axes, height: Any, course: DescentPath, size: int) -> Bowl | None:
-    """Contours around the path and the minimum; the quadratic that the loss is, where it is one."""
+    """Draw contours around the path and the minimum; return the loss's quadratic, if it is one."""
     extent = np.abs(course.points - course.ends).max(axis=0, initial=0.0)
     scale = np.where(extent > 0, extent, np.abs(course.ends))
     scale = np.where(scale > 0, scale, 1.0)
@@ -138,7 +138,7 @@ def draw_valley(ax: Axes, height: Any, course: DescentPath, size: int) -> Bowl |
 
 
 def _choose_window(course: DescentPath, bowl: Bowl | None, scale: Array) -> tuple[Array, Array]:
-    """The middle of the picture, and how far the path goes to the sides: of a bowl, alike."""
+    """Return the center of the picture, and half its width and height."""
     points = np.vstack([course.points, course.ends])
     if bowl is None:
         low, high = points.min(axis=0), points.max(axis=0)
@@ -156,7 +156,7 @@ def _choose_window(course: DescentPath, bowl: Bowl | None, scale: Array) -> tupl
 def _choose_entries(
     where: str, tracks: Mapping[str, Array], given: tuple[str, str] | None
 ) -> list[ParameterEntry]:
-    """The two weights that are shown: those named, or the only two that there are."""
+    """Return the two weights to show: those named, or the only two of the model."""
     if given is not None:
         given = given if isinstance(given, (tuple, list)) else (given,)
         entries = [parse_entry(where, tracks, text) for text in given]
@@ -174,15 +174,14 @@ def _choose_entries(
     total = sum(records[0].size for records in tracks.values())
     if total != 2:
         raise ArgumentError(
-            f"{where}: model must have two weights, or `weights` must choose two, got a model of "
-            f"{group_digits(total)} weights; choose two, such as "
-            f"weights=({_suggest_entries(tracks)})"
+            f"{where}: weights must name two of the model's {group_digits(total)}, got none; pass "
+            f"two, such as weights=({_suggest_entries(tracks)})"
         )
     return found
 
 
 def _suggest_entries(tracks: Mapping[str, Array]) -> str:
-    """Two entries of the model, as they are named."""
+    """Return the names of two entries of the model."""
     found = [
         f"{clean_name(name, 40)}{list(place) if place else ''}"
         for name, records in tracks.items()
@@ -192,15 +191,15 @@ def _suggest_entries(tracks: Mapping[str, Array]) -> str:
 
 
 def _name_second(entries: Sequence[ParameterEntry], at: Mapping[str, Array]) -> str:
-    """The second weight's name: b for the only bias of a line."""
+    """Return the name of the second weight: b for the only bias of a line."""
     only = at[entries[1].parameter].size == 1 and len(at) == 2
     return "b, the bias" if only and "bias" in entries[1].parameter else str(entries[1])
 
 
 def _describe_shape(bowl: Bowl | None) -> str:
-    """The shape of the valley in words."""
+    """Describe the shape of the valley."""
     if bowl is None:
-        return "no quadratic: its shape changes with the other weights"
+        return "not quadratic: its shape changes with the other weights"
     large, small = bowl.curvatures()
     if not bowl.single:
         return f"a trough: it curves by {number_text(large)} across, and is flat along"

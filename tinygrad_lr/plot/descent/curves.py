@@ -25,7 +25,7 @@ MAX_DRAWN = 4000  # losses; of more, the lowest and the highest of each stretch 
 
 
 class Curve(NamedTuple):
-    """Numbers by step; those that no picture has room for are left out, and counted."""
+    """Numbers by step; those that are too large to draw are left out, and counted."""
 
     steps: Array
     values: Array
@@ -33,7 +33,7 @@ class Curve(NamedTuple):
 
     @classmethod
     def of(cls, values: ArrayLike, steps: ArrayLike | None = None) -> Curve:
-        """A curve of these values, after these numbers of steps, or after 0, 1, 2 ...."""
+        """Return a curve of these values, at these steps or at 0, 1, 2, ..."""
         numbers = np.asarray(values, np.float64)
         places = np.arange(len(numbers)) if steps is None else np.asarray(steps)
         seen = is_drawable(numbers)
@@ -43,10 +43,10 @@ class Curve(NamedTuple):
 def set_scales(
     ax: Axes, curves: Sequence[Curve], most: float, *, reference: float = math.nan
 ) -> bool:
-    """Limits and scales on which all the curves show; whether the reference shows too.
+    """Set limits and scales to show all the curves; return True if the reference is visible too.
 
-    The values get a logarithmic scale where they are positive and span decades, and the steps,
-    0 to `most`, one where nearly all happens in the first of them.
+    The values get a logarithmic scale if they are positive and span two decades. The steps, 0 to
+    `most`, get one if nearly all of the fall happens in the first of them.
     """
     values = np.concatenate([curve.values for curve in curves] or [np.zeros(0)])
     spans = len(values) > 0 and values.min() > 0 and values.max() / values.min() >= LOG_RATIO
@@ -68,7 +68,7 @@ def set_scales(
 
 
 def draw_losses(ax: Axes, history: HistoryLike, closed_form: Line | None) -> None:
-    """The loss after each step, and the loss of the closed form for reference."""
+    """Draw the loss after each step, and the loss of the closed form for reference."""
     curve = Curve.of(history.losses)
     reference = closed_form.mse if closed_form is not None else math.nan
     fits = set_scales(ax, [curve], history.steps, reference=reference)
@@ -84,7 +84,7 @@ def draw_losses(ax: Axes, history: HistoryLike, closed_form: Line | None) -> Non
 
 
 def draw_curve(ax: Axes, curve: Curve, color: str | None = None) -> None:
-    """A curve, with a dot at its end."""
+    """Draw a curve with a dot at its end."""
     colors = get_colors(ax)
     look: dict[str, Any] = {"color": color or colors.model}
     few = len(curve.steps) <= 60
@@ -93,7 +93,7 @@ def draw_curve(ax: Axes, curve: Curve, color: str | None = None) -> None:
 
 
 def draw_reference(ax: Axes, height: float, text: str, *, below: bool) -> None:
-    """A thin line across the panel, with a word at its right end."""
+    """Draw a thin line across the panel, with a label at its right end."""
     colors = get_colors(ax)
     ax.axhline(height, color=colors.truth, lw=1.0)
     ax.annotate(
@@ -113,28 +113,28 @@ def draw_reference(ax: Axes, height: float, text: str, *, below: bool) -> None:
 def style_step_axes(
     ax: Axes, title: str, details: Sequence[str], y_name: str, most: int, lines: int = 2
 ) -> None:
-    """`dress` for a panel over steps, which are whole numbers."""
+    """Style a panel over steps, whose ticks are integers."""
     style_axes(ax, title, details, "step", y_name, whole=True, lines=lines)
     if ax.get_xscale() != "linear":
         _set_decade_ticks(ax, most)
 
 
 def describe_end(history: HistoryLike) -> str:
-    """A phrase for the end of a descent."""
+    """Describe the end of a descent in a phrase."""
     count = f"{group_digits(history.steps)} step{'s' * (history.steps != 1)}"
     told = {"limit": "stopped at the limit of", "early": "stopped early after"}
     return f"{told.get(history.reason, f'{history.reason} after')} {count}"
 
 
 def describe_change(history: HistoryLike) -> str:
-    """The loss at the start and at the end."""
+    """Describe the loss at the start and at the end."""
     if not history.losses:
         return ""
     return f"loss {number_text(history.losses[0])} → {number_text(history.losses[-1])}"
 
 
 def _thin(steps: Array, losses: Array) -> tuple[Array, Array]:
-    """Every loss where there are few; else the lowest and highest of each stretch, in order."""
+    """Return all losses if there are few, else the lowest and highest of each stretch, in order."""
     if len(losses) <= MAX_DRAWN:
         return steps, losses
     early = np.geomspace(1, len(losses) - 1, MAX_DRAWN // 2).astype(int)
@@ -153,7 +153,7 @@ def _falls_early(curve: Curve) -> bool:
 
 
 def _set_decade_ticks(ax: Axes, most: int) -> None:
-    """Ticks 0, 1, 10, 100 ... on a logarithmic axis of steps."""
+    """Set the ticks 0, 1, 10, 100, ... on a logarithmic axis of steps."""
     ticks = [0, *(10**k for k in range(1 + int(math.log10(max(most, 1)))))]
     ax.set_xticks(ticks, labels=[group_digits(tick) for tick in ticks])
     ax.set_xticks([], minor=True)

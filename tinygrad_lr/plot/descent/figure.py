@@ -40,33 +40,33 @@ def descent_figure(
 ) -> Figure:
     """Draw three panels about a descent, ready to save: `figure.savefig("out.png")`.
 
-    1. The data and the model: points, the learnt line or curve, the closed form. With several
-       features, predicted against observed.
-    2. The loss by step, on a logarithmic scale where it spans two decades, with the loss of the
-       closed form for reference.
-    3. The loss over one weight w, all other weights held where they ended (after a divergence,
-       at the recorded step with the smallest loss), the slope at the start, and where descent
-       took w. It is the weight (no bias) that moved furthest: the only one of a line. The path
-       is drawn on this one slice of the loss. For a line through a standardised feature, the
-       slice is the same parabola at every bias, but for its height; elsewhere the hill moves with
-       the other weights, and the path shows where w went, not how high the loss stood.
+    1. The data and the model: points, the learnt line or curve, the closed form. For several
+       features: predicted against observed.
+    2. The loss by step, with the loss of the closed form for reference. The scale is logarithmic
+       if the loss spans two decades.
+    3. The loss over one weight w, with the slope at the start and the path of w. All other
+       weights are held where they ended (after a divergence, at the recorded step with the
+       smallest loss). w is the weight, not a bias, that moved furthest: for a line, the only one.
+       The path is drawn on this one slice of the loss. For a line through a standardised feature,
+       the slice is the same parabola at every bias, apart from its height. Otherwise the curve
+       moves with the other weights, and the path shows where w was, not how high the loss was.
 
-    - `x` (n,) or (n, features) and `y` (n,), in the units that the axes are to have
-    - `predict`: from x, in the shape and units given here, to ŷ of shape (m,) or (m, 1)
+    - `x` (n,) or (n, features) and `y` (n,), in the units of the axes
+    - `predict`: maps x, in the shape and units given here, to ŷ of shape (m,) or (m, 1)
     - `history`: what `fit` returned
-    - `loss_at`: the loss that the descent saw, at weights by name: `loss_of(model, x, y)` with
-      what `fit` was given
-    - `x_name` (a list for several features) and `y_name`: shown literally, so put units in them
-    - `closed_form`: the least-squares line of x and y; its mse is the reference of the loss, so
-      leave it out where the descent saw another loss or another scale of y
-    - `w_label`: the name of w on its axis, with units
-    - `dark`: for a dark page, else for print
+    - `loss_at`: maps weights by name to the loss that was minimised: `loss_of(model, x, y)`, with
+      the arguments of `fit`
+    - `x_name` (a list for several features) and `y_name`: names for the axes, with units
+    - `closed_form`: the least-squares line of x and y. Its mse is the reference for the loss, so
+      leave it out if another loss, or another scale of y, was minimised
+    - `w_label`: the label of w's axis, with units
+    - `dark`: use colours for a dark page, not for print
 
     Rows and losses that are not finite, or beyond 1e150, are not drawn, and the panel says how
-    many. Neither pyplot nor any global state of matplotlib is touched.
+    many. Neither pyplot nor any global state of matplotlib is changed.
 
-    Raises `ShapeError` where x, y, their names and the predictions do not fit together,
-    `DtypeError` for what is not a real number, `ArgumentError` for a history without weights,
+    Raises `ShapeError` if the shapes of x, y, their names and the predictions don't match,
+    `DtypeError` unless they are real numbers, `ArgumentError` for a history without weights,
     `MissingExtraError` without matplotlib.
 
     >>> x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])
@@ -94,8 +94,8 @@ def descent_figure(
         or not target.size
     ):
         raise ShapeError(
-            f"{where}: x must have shape (n,) or (n, features), y (n,), and there must be a name "
-            f"for each feature, got x {features.shape}, y {target.shape}, {len(names)} names"
+            f"{where}: x must have shape (n,) or (n, features), y (n,), and x_name a name for each "
+            f"feature, got x {features.shape}, y {target.shape}, {len(names)} names"
         )
     if not any(len(records) for records in history.weights.values()):
         raise ArgumentError(

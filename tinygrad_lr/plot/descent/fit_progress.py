@@ -1,4 +1,4 @@
-"""`fit_course`: the data, and the line or curve on its way through the steps."""
+"""`fit_course`: the data, with the line or curve at several steps of the descent."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ def fit_course(
     y_name: str = "y",
     dark: bool = False,
 ) -> Figure:
-    """Draw the data with the line or curve moving through the steps: first faint, last bold.
+    """Draw the data with the line or curve at several steps: the first faint, the last bold.
 
-    Each line has its step beside it. Under `mse`, where what was learnt is a straight line, the
-    closed form is drawn too, thin. Of a descent that diverged the lines of its first steps are
-    shown as they leave, and the one that was kept is bold.
+    Each line is labelled with its step. For a straight line under `mse`, a thin line shows the
+    closed form. If the descent diverged, its first steps are shown as they leave the panel, and
+    the line that was kept is bold.
 
-    - `model`, `x`, `y`, `history`, `loss`: as `fit` had them, and what it returned; one feature
-      and one output
-    - `steps`: which to show (the nearest recorded), else seven that are well apart
-    - `x_scaling`, `y_scaling`: the Standardizers that x and y went through before `fit`, if they
-      did: the axes are then in the units before
-    - `x_name`, `y_name`: shown literally, so put units in them
-    - `dark`: for a dark page, else for print
+    - `model`, `x`, `y`, `loss`: as passed to `fit`, with one feature and one output; `history`:
+      what it returned
+    - `steps`: the steps to show (the nearest recorded ones); default: seven, well apart
+    - `x_scaling`, `y_scaling`: the Standardizers that x and y went through before `fit`, so that
+      the axes have the original units
+    - `x_name`, `y_name`: names for the axes, with units
+    - `dark`: use colours for a dark page, not for print
 
-    Raises `ShapeError` for several features or outputs, or where x and y do not fit together,
+    Raises `ShapeError` for several features or outputs, or if x and y don't match,
     `ArgumentError` for a history of another model, `MissingExtraError` without matplotlib.
 
     >>> x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])
@@ -85,7 +85,11 @@ def fit_course(
     where = "fit_course"
     rows, target = check_rows(where, model, x, y)
     weights = check_history(where, model, history)
-    flat = check_one_feature(where, rows, "tg.plot.descent_figure shows predicted against observed")
+    flat = check_one_feature(
+        where,
+        rows,
+        "for several features use tg.plot.descent_figure, which shows predicted against observed",
+    )
     if target.size != len(target):
         raise ShapeError(f"{where}: y must have one output, (n,) or (n, 1), got {target.shape}")
     goal = target.reshape(len(target)).astype(np.float64)
@@ -120,7 +124,7 @@ def fit_course(
 
 
 def draw_curves(ax: Axes, x: Array, curves: Sequence[tuple[int, Array]]) -> Any:
-    """Curves by step, each with its step at its end, the last bold: it comes back."""
+    """Draw curves, each labelled with its step, and the last one bold; return that one."""
     colors = get_colors(ax)
     low, high = _choose_limits(ax, [curve for _, curve in curves])
     ax.set_ylim(low, high)
@@ -150,7 +154,7 @@ class End(NamedTuple):
 
 
 def _label_ends(ax: Axes, right: float, ends: Sequence[End]) -> None:
-    """The step beside the end of each curve: at the right of the panel, or at its top or bottom."""
+    """Label each curve with its step, where it leaves the panel: at the right, top or bottom."""
     colors = get_colors(ax)
     low, high = ax.get_ylim()
     at_right = [end for end in ends if end.x == right]
@@ -169,13 +173,13 @@ def _label_ends(ax: Axes, right: float, ends: Sequence[End]) -> None:
 
 
 def _to_points(ax: Axes, height: float) -> float:
-    """A height of the panel in points, as high as the panel will be, nearly."""
+    """Convert a height of the panel to points, approximately."""
     low, high = ax.get_ylim()
     return height / (high - low) * (size_in_points(ax)[1] - 105)
 
 
 def _choose_limits(ax: Axes, curves: Sequence[Array]) -> tuple[float, float]:
-    """The limits that show the data, and as much of the curves as leaves them half the panel."""
+    """Return limits for the data and the curves; the data keep at least half of the panel."""
     low, high = ax.get_ylim()
     size = high - low
     ends = np.concatenate([curve[is_drawable(curve)] for curve in curves] or [np.zeros(0)])
@@ -185,7 +189,7 @@ def _choose_limits(ax: Axes, curves: Sequence[Array]) -> tuple[float, float]:
 
 
 def _check_one_output(where: str, predicted: Array) -> Array:
-    """The curve, (points,). Raises `ShapeError` for a model of several outputs."""
+    """Return the curve, (points,). Raises `ShapeError` for a model of several outputs."""
     if predicted.size != len(predicted):
         raise ShapeError(
             f"{where}: model must have one output, (n,) or (n, 1), got {predicted.shape}"
@@ -194,7 +198,7 @@ def _check_one_output(where: str, predicted: Array) -> Array:
 
 
 def _undo_scaling(where: str, name: str, scaling: Standardizer | None) -> Callable[[Array], Array]:
-    """The way back to the units before scaling. Raises `ShapeError` for several columns."""
+    """Return the function that undoes the scaling. Raises `ShapeError` for several columns."""
     if scaling is None:
         return lambda numbers: numbers
     mean, scale = (np.asarray(part) for part in (scaling.mean, scaling.scale))
@@ -209,7 +213,7 @@ def _undo_scaling(where: str, name: str, scaling: Standardizer | None) -> Callab
 def _compute_closed_form(
     x: Array, y: Array, across: Array, learnt: Array, loss: Loss
 ) -> Array | None:
-    """The least-squares line, where that is what a straight line under this loss comes to."""
+    """Return the least-squares line if a straight line under this loss converges to it."""
     if loss is not losses.mse or format_equation(across, learnt, "x", "y") == "a curve":
         return None
     try:
@@ -220,8 +224,10 @@ def _compute_closed_form(
 
 
 def _describe_final(history: HistoryLike, last: int) -> str:
-    """A phrase for the bold curve."""
+    """Describe the bold curve in a phrase."""
     step = history.weight_steps[last]
     return (
-        f"kept, of step {group_digits(step)}" if last != len(history.weight_steps) - 1 else "learnt"
+        f"kept, from step {group_digits(step)}"
+        if last != len(history.weight_steps) - 1
+        else "learnt"
     )

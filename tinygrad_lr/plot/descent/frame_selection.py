@@ -1,4 +1,4 @@
-"""Choose the records of a descent to show: the last good one, and a few well apart."""
+"""Choose which recorded steps of a descent to show: the last good one, and a few well apart."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ...support.abstract_array import Array
 from ...support.thinning import thin_steps
 from ..style import DRAWABLE
 
-MAX_RISES = 0.25  # of the steps: where more of them raise the loss, it is one of batches
+MAX_RISES = 0.25  # of the steps: if more of them raise the loss, it is that of batches
 DENSE_POINTS, MAX_POINTS = 12, 40  # of a path: the first ones all, later ones ever fewer
 FAR = 4.0  # a path that runs away is shown up to this many times its first distance
 
 
 class HistoryLike(Protocol):
-    """The part of a `History` that pictures need."""
+    """The part of a `History` that plots need."""
 
     losses: list[float]
     weights: dict[str, Array]
@@ -32,11 +32,11 @@ class HistoryLike(Protocol):
 def select_frames(
     where: str, history: HistoryLike, count: int, steps: Sequence[int] | None = None
 ) -> list[int]:
-    """Records of a history: the first, those where it had come another part of the way, the last.
+    """Return the indices of records at even distances: the first, some in between, the last.
 
-    The way is measured by √(L - L at the end), which near a minimum is the distance to it. Of a
-    descent that diverged they are the first ones, and the one that was kept. `steps` may name
-    them instead: the nearest ones recorded.
+    The distance is measured by √(L - L at the end), which near a minimum is proportional to the
+    distance from it. For a descent that diverged, they are the first records and the one that was
+    kept. If `steps` are given, they are the nearest records instead.
 
     Raises `ArgumentError` for anything but integers >= 0.
 
@@ -68,7 +68,7 @@ def select_frames(
 
 
 def _smooth(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
-    """The losses, or where those of batches jump up and down their means over a stretch."""
+    """Return the losses, or moving averages if those of batches jump up and down."""
     if not losses.size:
         return np.zeros(1)
     with np.errstate(all="ignore"):
@@ -83,9 +83,9 @@ def _smooth(losses: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[
 
 
 def count_in_sight(away: Array, first: float) -> int:
-    """The number of points of a path that are shown: until it leaves for good, at least 3.
+    """Return the number of points of a path to show: until it leaves for good, at least 3.
 
-    `away` is each point's distance from where descent ended, `first` a distance that is in sight.
+    `away` is each point's distance from the end of the descent, `first` a distance in sight.
     """
     near = max(float(away[:2].max(initial=0.0)), first if math.isfinite(first) else 0.0)
     beyond = ~(away <= FAR * (near or 1.0)) | ~(away < DRAWABLE)
@@ -94,7 +94,7 @@ def count_in_sight(away: Array, first: float) -> int:
 
 
 def find_final_record(history: HistoryLike) -> int:
-    """The record of the weights that were left behind: the last, or the best after a divergence."""
+    """Return the record of the final weights: the last, or the best one after a divergence."""
     records = len(history.weight_steps)
     steps = [step for step in history.weight_steps if step < len(history.losses)]
     whole = [
@@ -107,10 +107,10 @@ def find_final_record(history: HistoryLike) -> int:
 
 
 def thin_path(count: int) -> Array:
-    """The positions of the points of a path that are drawn."""
+    """Return the positions of the points of a path to draw."""
     return thin_steps(count, MAX_POINTS, DENSE_POINTS)
 
 
 def weights_at(weights: Mapping[str, Array], i: int) -> dict[str, Array]:
-    """The weights of one record, by name."""
+    """Return the weights of one record, by name."""
     return {name: records[i] for name, records in weights.items()}

@@ -54,26 +54,26 @@ def loss_landscape(
 ) -> Figure:
     """Draw a network's loss in a plane through its weights θ: L(θ + α d₁ + β d₂), as contours.
 
-    With `plane="random"` the directions d₁, d₂ are drawn from a normal distribution and then
-    filter-normalised: each filter of d (what leads to one unit or channel) gets the length of the
-    same filter of θ. So a step of 1 is as large as the weights themselves, and the sharpness of
-    valleys can be compared between networks; biases and other vectors stay as they are. A path of
-    descent hardly moves in such a plane: most of it is perpendicular. With `plane="path"` they
-    are the two directions in which the path of `history` varies most (its principal components),
-    in which it is seen best.
+    With `plane="random"`, the directions d₁ and d₂ are drawn from a normal distribution and then
+    filter-normalised: each filter of d (the weights of one unit or channel) is scaled to the norm
+    of the same filter of θ. So a step of 1 is as large as the weights themselves, and the
+    sharpness of valleys can be compared between networks. Biases and other vectors don't change.
+    A path of descent hardly moves in such a plane: most of it is perpendicular. With
+    `plane="path"`, the directions are those in which the path of `history` varies most (its
+    principal components), which show it best.
 
-    - `model`, `x`, `y`, `loss`: as `fit` had them; θ are the weights that the model has now
-    - `history`: what `fit` returned, if its path is to be shown, projected on the plane
-    - `reach`: how far the picture goes to each side, in units of the weights' own size; farther
-      where the path does
-    - `generator`: what the directions are drawn from, a numpy Generator or a seed
-    - `dark`: for a dark page, else for print
+    - `model`, `x`, `y`, `loss`: as passed to `fit`; θ are the current weights of the model
+    - `history`: what `fit` returned, to draw its path, projected onto the plane
+    - `reach`: half the width of the picture, in units of the weights' own size; the picture is
+      wider if the path needs it
+    - `generator`: a numpy Generator, or a seed, to draw the directions from
+    - `dark`: use colours for a dark page, not for print
 
-    The loss is computed at 51 × 51 places (21 × 21 for a large network), on all rows or, where
-    that is too much work, on some of them: the picture then says so.
+    The loss is computed at 51 × 51 points (21 × 21 for a large network), on all rows, or on some
+    of them if that is too much work: the picture then says so.
 
-    Raises `ArgumentError` for another plane, a reach that is not positive, a path's plane without
-    a path, or a history of another model; `ShapeError` where x and y do not fit together;
+    Raises `ArgumentError` for another plane, a reach that is not positive, `plane="path"` without
+    a history, or a history of another model; `ShapeError` if x and y don't match;
     `MissingExtraError` without matplotlib.
 
     Source: Li, Xu, Taylor, Studer, Goldstein, "Visualizing the Loss Landscape of Neural Nets",
@@ -94,7 +94,7 @@ def loss_landscape(
     random = as_generator(where, generator)
     if history is None and plane == "path":
         raise ArgumentError(
-            f"{where}: plane='path' needs a history, got None; pass what fit returned"
+            f"{where}: history must be given for plane='path', got None; pass what fit returned"
         )
     tracks = None if history is None else check_history(where, model, history)
     center = {name: parameter.numpy() for name, parameter in model.named_parameters()}
@@ -114,18 +114,18 @@ def loss_landscape(
             directions, lengths = principal_directions(away[_drawable_rows(away)])
             squares = np.square(lengths)
             part = float(squares[:2].sum() / squares.sum()) if squares.any() else 1.0
-            told = [f"the two directions of the path that hold {part:.0%} of its squared length"]
+            told = [f"the two main directions of the path, with {part:.0%} of its squared length"]
         else:
             drawn = [_draw_direction(center, random) for _ in range(2)]
             directions = np.array([twin.flatten(d) for d in drawn])
-            told = ["two random directions, each filter as long as that of the weights"]
+            told = ["two random directions, each filter scaled to the norm of the weights'"]
         course = DescentPath([0], np.zeros((1, 2)), 0)
         if history is not None and away is not None:
             path = _project(away, directions)
             course = DescentPath(history.weight_steps, path, find_final_record(history))
             if plane == "random":
                 share = _describe_share(away[0], path[0], directions)
-                told.append(f"{share} of the way from the start is in them")
+                told.append(f"they show {share} of the distance from the start")
         if stride > 1:
             shown = -(-len(rows) // stride)
             told.append(f"over {group_digits(shown)} of {group_digits(len(rows))} rows")
@@ -148,7 +148,7 @@ def loss_landscape(
 
 
 def _choose_grid(center: Weights, rows: int) -> tuple[int, int]:
-    """The number of points along an axis, and the stride of the rows that are used."""
+    """Return the number of points along an axis, and the stride of the rows to use."""
     numbers = sum(array.size for array in center.values())
     for side in GRIDS:
         most = max(MIN_ROWS, int(MAX_WORK / (side * side * numbers)))
@@ -158,10 +158,10 @@ def _choose_grid(center: Weights, rows: int) -> tuple[int, int]:
 
 
 def _draw_direction(center: Weights, random: np.random.Generator) -> Weights:
-    """A random direction, each filter of which is as long as that of the weights; vectors rest.
+    """Return a random direction, each filter scaled to that of the weights; 0 for vectors.
 
     The filters of a Linear's weight (in, out) are its columns, those of a convolution's
-    (out, in, height, width) its first axis.
+    (out, in, height, width) are along its first axis.
     """
     direction = {}
     for name, array in center.items():
@@ -176,12 +176,12 @@ def _draw_direction(center: Weights, random: np.random.Generator) -> Weights:
 
 
 def _drawable_rows(away: Array) -> Array:
-    """The records without numbers that are too large for a picture."""
+    """Return which records have no numbers that are too large to draw."""
     return np.asarray((np.abs(away) < DRAWABLE).all(axis=1))
 
 
 def _project(away: Array, directions: Array) -> Array:
-    """The path in the plane, (records, 2): for each record the nearest point there."""
+    """Project the path onto the plane: the nearest point for each record, (records, 2)."""
     drawn = _drawable_rows(away)
     path = np.full((len(away), 2), np.nan)
     path[drawn] = away[drawn] @ np.linalg.pinv(directions)
@@ -189,13 +189,13 @@ def _project(away: Array, directions: Array) -> Array:
 
 
 def _describe_share(start: Array, point: Array, directions: Array) -> str:
-    """The share of the way from the start to the present weights that the plane shows."""
+    """Return the share of the distance from the start to the weights that the plane shows."""
     way, seen = np.linalg.norm(start), np.linalg.norm(point @ directions)
     return f"{seen / way:.0%}" if way > 0 else "all"
 
 
 def _choose_axes(course: DescentPath, reach: float | None, side: int) -> tuple[Array, Array]:
-    """The places along both axes: as far as told, or as far as the path with room around it."""
+    """Return the points along both axes: up to `reach`, or around the path."""
     points = np.vstack([course.points, course.ends])
     if reach is not None:
         far = max(reach, 1.1 * float(np.abs(points).max()))

@@ -1,4 +1,4 @@
-"""`learning_curves`: losses, metrics and learning rates over the steps of a training."""
+"""`learning_curves`: losses, metrics and learning rates by step."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ def learning_curves(
 ) -> Figure:
     """Draw training and validation loss over the steps, each metric, and the learning rate.
 
-    A panel for the loss (logarithmic where it spans two decades), one for each metric, and one
-    for the learning rate where it changes. Where there are batches, the loss of each is faint,
-    and the mean between two evaluations bold. The best step is marked: the one whose weights
-    early stopping restored, else the one with the least validation loss.
+    There is a panel for the loss (logarithmic if it spans two decades), one for each metric, and
+    one for the learning rate if it changes. With batches, the loss of each batch is faint, and the
+    mean between two evaluations bold. The best step is marked: the one whose weights early
+    stopping restored, else the one with the smallest validation loss.
 
-    - `history`: what `fit` returned; or a sequence of losses; or sequences by name, of which
-      "validation_..." is drawn beside what it validates, as {"loss": [...], "validation_loss":
-      [...], "accuracy": [...]}
-    - `metrics`: which to show, by name, and in which order; all (eight at most) unless given
-    - `title`: of the panel of losses, literally
-    - `dark`: for a dark page, else for print
+    - `history`: what `fit` returned; or a sequence of losses; or sequences by name, such as
+      {"loss": [...], "validation_loss": [...], "accuracy": [...]}, where "validation_..." shares
+      the panel of the training curve
+    - `metrics`: the metrics to show, in order; default: all, at most eight
+    - `title`: title of the panel of losses
+    - `dark`: use colours for a dark page, not for print
 
     Values that are not finite, or beyond 1e150, are not drawn, and the panel says how many.
 
-    Raises `ArgumentError` for a history without values and for a metric that it does not have,
-    `DtypeError` for what is not made of real numbers, `MissingExtraError` without matplotlib.
+    Raises `ArgumentError` for a history without values and for a metric that it doesn't have,
+    `DtypeError` unless all are real numbers, `MissingExtraError` without matplotlib.
 
     >>> figure = learning_curves({"loss": [2.0, 1.0, 0.5], "validation_loss": [2.0, 1.5, 1.6]})
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -97,7 +97,7 @@ def learning_curves(
 
 
 def _build_panels(where: str, history: Any) -> list[Panel]:
-    """The panels of sequences, the loss first. Raises `ArgumentError` if there are none."""
+    """Return the panels of sequences, the loss first. Raises `ArgumentError` if there are none."""
     if hasattr(history, "losses"):
         return _of_history(history)
     given = history if isinstance(history, Mapping) else {"loss": history}
@@ -108,25 +108,25 @@ def _build_panels(where: str, history: Any) -> list[Panel]:
     names = [name for name in curves if _validates(name) not in curves]
     if not names or not any(len(curve.values) + curve.hidden for curve in curves.values()):
         raise ArgumentError(
-            f"{where}: history must be what fit returned, losses, or sequences by name, with a "
-            f"value to draw, got {history!r:.60}"
+            f"{where}: history must be what fit returned, losses, or sequences by name, with at "
+            f"least one value, got {history!r:.60}"
         )
     return [Panel(name, _pair_curves(name, curves)) for name in names]
 
 
 def _validates(name: str) -> str | None:
-    """The figure of the training data that this one of validation data stands beside."""
+    """Return the name of the training curve that belongs to a validation curve."""
     return name.removeprefix(VALIDATION_PREFIX) if name.startswith(VALIDATION_PREFIX) else None
 
 
 def _pair_curves(name: str, curves: Mapping[str, Curve]) -> dict[str, Curve]:
-    """The curve of the training data and that of the validation data, where there is one."""
+    """Return the training curve, and the validation curve if there is one."""
     held_out = curves.get(VALIDATION_PREFIX + name)
     return {"training": curves[name]} | ({"validation": held_out} if held_out else {})
 
 
 def _of_history(history: Any) -> list[Panel]:
-    """The panels of what `fit` returned."""
+    """Return the panels of what `fit` returned."""
     names = dict.fromkeys(name for figures in history.evaluations for name in figures)
     curves = {}
     for name in names.keys() - NOT_METRICS:
@@ -169,7 +169,7 @@ def _choose_panels(
 
 
 def _find_best_step(history: Any, loss: Panel) -> int | None:
-    """The step whose weights are the best, where there is something to judge them by."""
+    """Return the step with the best weights, or None if there is no validation loss."""
     step = getattr(history, "best_step", None)
     held_out = loss.curves.get("validation")
     if step is None and held_out is not None and len(held_out.values):
@@ -178,7 +178,7 @@ def _find_best_step(history: Any, loss: Panel) -> int | None:
 
 
 def _draw_panel(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
-    """The curves, each with its name at its end, and the best step."""
+    """Draw the curves, each with its name at its end, and the best step."""
     colors = get_colors(ax)
     drawn = [*panel.curves.values(), *([panel.behind] if panel.behind else [])]
     set_scales(ax, drawn, most)
@@ -208,7 +208,7 @@ def _draw_panel(ax: Axes, panel: Panel, most: int, best: int | None) -> None:
 
 
 def _label_ends(ax: Axes, panel: Panel) -> None:
-    """Each curve's name at its right end, beside the panel, apart from each other."""
+    """Write the name of each curve at its right end, without overlaps."""
     colors = get_colors(ax)
     ends = {name: (c.steps[-1], c.values[-1]) for name, c in panel.curves.items() if len(c.steps)}
     low, high = ax.get_ylim()
@@ -227,7 +227,7 @@ def _label_ends(ax: Axes, panel: Panel) -> None:
 
 
 def _describe_run(history: Any, panel: Panel) -> list[str]:
-    """A summary of the training, in two lines."""
+    """Describe the training in two lines."""
     if hasattr(history, "losses"):
         return [describe_end(history), describe_change(history)]
     values = panel.curves["training"].values

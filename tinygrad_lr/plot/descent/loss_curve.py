@@ -1,4 +1,4 @@
-"""`loss_over_weight`: the hill that descent goes down, over one weight, slope by slope."""
+"""`loss_over_weight`: the loss over one weight, with the slopes and steps of the descent."""
 
 from __future__ import annotations
 
@@ -51,24 +51,24 @@ def loss_over_weight(
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Draw the loss L(w) over one weight, the others held, with slopes and the steps they cause.
+    """Draw the loss L(w) over one weight, with the slopes and the steps that follow from them.
 
-    A negative slope sends w to the right, a positive one to the left, towards the minimum in
-    either case; the words above the picture say on which side w began, and whether steps jump
-    over the minimum. The slopes are drawn at the first points of the path, vermilion where
-    positive, sky blue where negative; steps are green arrows.
+    A negative slope moves w to the right, a positive one to the left: towards the minimum in both
+    cases. The text above the picture says on which side w started, and whether steps jump over
+    the minimum. Slopes are drawn at the first points of the path, vermilion if positive, sky blue
+    if negative. Steps are green arrows.
 
-    All other weights (b, for a line) are held where they ended; after a divergence as they were
-    at the recorded step with the smallest loss. So the hill is one slice of the loss. For a line
-    through a standardised feature it is the same parabola at every b, but for its height.
+    All other weights (b, for a line) are held where they ended; after a divergence, at the
+    recorded step with the smallest loss. So the curve is one slice of the loss. For a line
+    through a standardised feature, it is the same parabola at every b, apart from its height.
 
-    - `model`, `x`, `y`, `history`, `loss`: as `fit` had them, and what it returned
-    - `weight`: which, as "layers.0.weight[1, 2]"; the weight that moved furthest unless given
-    - `x_name`: of the feature; `w_label`: of the weight on its axis, with units, else from x_name
-    - `dark`: for a dark page, else for print
+    - `model`, `x`, `y`, `loss`: as passed to `fit`; `history`: what it returned
+    - `weight`: the weight, such as "layers.0.weight[1, 2]"; default: the one that moved furthest
+    - `x_name`: name of the feature; `w_label`: label of the weight's axis, with units
+    - `dark`: use colours for a dark page, not for print
 
-    Raises `ShapeError` where x and y do not fit together, `ArgumentError` for a history of
-    another model, `MissingExtraError` without matplotlib.
+    Raises `ShapeError` if x and y don't match, `ArgumentError` for a history of another model,
+    `MissingExtraError` without matplotlib.
 
     >>> x, y = np.array([-1.0, 1.0]), np.array([-2.0, 4.0])
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64)
@@ -76,7 +76,7 @@ def loss_over_weight(
     >>> history = tg.fit(line, x, y, learning_rate=0.1)
     >>> figure = loss_over_weight(line, x, y, history)
     >>> print(figure.axes[0].texts[-1].get_text())
-    w starts at 0, left of the minimum 3
+    w starts at 0, left of the minimum at 3
     slope there −6: negative, so w moves right
     no step jumps over the minimum; bias held at 1
     """
@@ -107,9 +107,9 @@ def draw_slice(
     details: Sequence[str] | None = None,
     tangents: int = 1,
 ) -> None:
-    """The loss over one weight, the slopes where descent began, and where it went.
+    """Draw the loss over one weight, the slopes at the start, and the path.
 
-    The details tell which way the slope at the start sent w, unless others are given.
+    The default details say which way the slope at the start moves w.
     """
     colors = get_colors(ax)
     w, hill = cut.curve()
@@ -139,7 +139,7 @@ def draw_slice(
 
 
 def draw_end(ax: Axes, cut: LossSlice) -> None:
-    """The weight that descent left behind."""
+    """Draw the final weight."""
     colors = get_colors(ax)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     if not (left <= cut.ends <= right and bottom <= cut.lowest <= top):
@@ -157,7 +157,7 @@ def draw_end(ax: Axes, cut: LossSlice) -> None:
 def _draw_tangent(
     ax: Axes, w: float, height: float, slope: float, *, length: float, label: bool
 ) -> None:
-    """The slope where descent began, as a line and, where there is room, as a number."""
+    """Draw a slope as a line and, if there is room, as a number."""
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     reach = 0.16 * (right - left) * length
     if slope:
@@ -205,7 +205,7 @@ def draw_path(ax: Axes, steps: Array, path: Array, heights: Array) -> None:
 
 
 def _select_apart(ax: Axes, path: Array, heights: Array) -> list[int]:
-    """The points of the path, in order, that lie apart from all before."""
+    """Return the points of the path, in order, that are apart from all before."""
     size = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     places = np.column_stack([path, heights]) / size
     chosen: list[int] = []
@@ -216,7 +216,7 @@ def _select_apart(ax: Axes, path: Array, heights: Array) -> list[int]:
 
 
 def _describe_direction(slope: float, path: Array) -> str:
-    """The lesson in words: which way the slope sends w."""
+    """Describe which way the slope moves w."""
     if not math.isfinite(slope):
         return "the slope at the start is not finite"
     sign = "negative" if slope < 0 else "positive" if slope > 0 else "zero"
@@ -226,25 +226,25 @@ def _describe_direction(slope: float, path: Array) -> str:
 
 
 def _describe_sides(cut: LossSlice) -> list[str]:
-    """On which side of the minimum w began, and which way the slope sent it."""
+    """Describe on which side of the minimum w started, and which way the slope moved it."""
     _, path, _ = cut.path()
     lowest, start = cut.lowest_point(), float(path[0]) if len(path) else math.nan
     told = f"w starts at {number_text(start)}"
     if lowest is not None:
         side = "left" if start < lowest else "right"
         there = abs(start - lowest) <= 1e-9 * abs(lowest)
-        told += ", at the minimum" if there else f", {side} of the minimum {number_text(lowest)}"
+        told += ", at the minimum" if there else f", {side} of the minimum at {number_text(lowest)}"
     return [told, _describe_direction(cut.slope(start), path).replace("at the start", "there")]
 
 
 def describe_jumps(cut: LossSlice) -> str:
-    """A phrase for the steps that jump over the minimum."""
+    """Describe in a phrase how many steps jump over the minimum."""
     steps, path, _ = cut.path()
     lowest = cut.lowest_point()
     if lowest is None:
-        return "no minimum is in sight"
+        return "no minimum in the picture"
     if len(path) < 2:
-        return "no step was made"
+        return "no step was taken"
     aside = path - lowest
     visible = np.abs(aside) > 1e-3 * cut.reach
     single = (np.diff(steps) == 1) & visible[1:] & visible[:-1]

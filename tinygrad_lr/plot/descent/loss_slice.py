@@ -19,7 +19,7 @@ POINTS = 121  # at which a slice is computed
 
 
 def sample_loss(loss: Callable[[float], float], center: float, reach: float) -> tuple[Array, Array]:
-    """The weights from end to end of a picture, and the loss there."""
+    """Return the weights across a picture, and the loss at each."""
     w = np.linspace(center - reach, center + reach, POINTS)
     return w, np.array([loss(float(one)) for one in w])
 
@@ -38,20 +38,20 @@ class ParameterEntry(NamedTuple):
         return self.parameter + (f"[{', '.join(map(str, self.place))}]" if self.place else "")
 
     def track(self, weights: Mapping[str, Array]) -> Array:
-        """Its numbers over the records, (records,)."""
+        """Return the entry in each record, (records,)."""
         return np.array([record[self.place] for record in weights[self.parameter]], np.float64)
 
     def put(self, weights: Mapping[str, Array], number: float) -> dict[str, Array]:
-        """The weights with another number at this place."""
+        """Return the weights with another number for this entry."""
         parameter = np.array(weights[self.parameter], np.float64)
         parameter[self.place] = number
         return {**weights, self.parameter: parameter}
 
 
 def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> ParameterEntry:
-    """The entry that is named, as `str(entry)` names it; a parameter of one number needs no place.
+    """Return the entry with this name, as in `str(entry)`; a single number needs no index.
 
-    `weights` are the history's, (records, *shape). Raises `ArgumentError` for anything else.
+    `weights` are the history's, (records, *shape). Raises `ArgumentError` for any other name.
 
     >>> weights = {"weight": np.zeros((5, 2, 1)), "bias": np.zeros((5, 1))}
     >>> parse_entry("a picture", weights, "weight[1, 0]"), parse_entry("a picture", weights, "bias")
@@ -68,13 +68,13 @@ def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> Paramete
             return ParameterEntry(name, place)
     shapes = [f"{clean_name(name, 60)} {array.shape[1:]}" for name, array in weights.items()]
     raise ArgumentError(
-        f"{where}: weight must be a single entry such as 'weight[0, 0]' of "
+        f"{where}: weight must be a single entry, such as 'weight[0, 0]', of "
         f"{', '.join(shapes[:8])}, got {clean_name(text, 60)!r}"
     )
 
 
 def find_furthest_entry(weights: Mapping[str, Array]) -> ParameterEntry:
-    """The entry that moved furthest from its start: of matrices, else of what there is."""
+    """Return the entry that moved furthest from its start: of a matrix, if there is one."""
     matrices = {name: w for name, w in weights.items() if w.ndim > 2 and w.size}
     best = -1.0
     found = ParameterEntry("", ())
@@ -89,7 +89,7 @@ def find_furthest_entry(weights: Mapping[str, Array]) -> ParameterEntry:
 
 
 def label_entry(entry: ParameterEntry, at: Mapping[str, Array], names: Sequence[str]) -> str:
-    """The weight by what it multiplies, or by its place in the network."""
+    """Return the weight's label: the feature it multiplies, or its entry in the network."""
     matrices = [name for name, array in at.items() if array.ndim > 1]
     shape = at[entry.parameter].shape
     if matrices == [entry.parameter] and shape == (len(names), 1):
@@ -100,7 +100,7 @@ def label_entry(entry: ParameterEntry, at: Mapping[str, Array], names: Sequence[
 def describe_held(
     at: Mapping[str, Array], shown: Sequence[ParameterEntry], step: int | None
 ) -> str:
-    """A phrase for where the other weights are held: at the end, or as at a step."""
+    """Describe in a phrase where the other weights are held: at the end, or as at a step."""
     others = sum(array.size for array in at.values()) - len(shown)
     where = "where they ended" if step is None else f"as at step {step}"
     if not others:
@@ -120,12 +120,12 @@ class LossSlice:
     The weight is `entry`, or the one that moved furthest; the others are held where they ended,
     or as in `at`.
 
-    - `name`: of the weight, for its axis
-    - `describe_held`: where the other weights are held, in words
-    - `ends`, `lowest`: the weight that descent left behind, and the loss there
-    - `kept_early`: whether those are not the weights of the last step
-    - `bottom`: the weight at the bottom of the valley, where one is near
-    - `center`: the middle of the picture: the bottom, or where descent ended
+    - `name`: the weight's label, for its axis
+    - `held`: a phrase that says where the other weights are held
+    - `ends`, `lowest`: the final weight, and the loss there
+    - `kept_early`: True if those are not the weights of the last step
+    - `bottom`: the weight at the bottom of the valley, or None if none is near
+    - `center`: the center of the picture: the bottom, or the final weight
     - `reach`: half the width of the picture
     """
 
@@ -153,15 +153,15 @@ class LossSlice:
         self.name = label_entry(self._entry, self._at, names)
 
     def loss(self, w: float) -> float:
-        """The loss with this weight at w and the others where they are held."""
+        """Return the loss with this weight at w and the others held."""
         return self._loss_at(self._entry.put(self._at, w))
 
     def curve(self) -> tuple[Array, Array]:
-        """The slice: w from end to end of the picture, and the loss there."""
+        """Return w across the picture, and the loss at each."""
         return sample_loss(self.loss, self.center, self.reach)
 
     def lowest_point(self) -> float | None:
-        """The weight with the least loss in the picture, unless that is at its edge."""
+        """Return the weight with the smallest loss in the picture, None if it is at the edge."""
         if self.bottom is not None:
             return self.bottom
         w, hill = self.curve()
@@ -170,11 +170,11 @@ class LossSlice:
         return float(w[place]) if inside else None
 
     def show(self, center: float, reach: float) -> None:
-        """Show another part of the slice: so far to either side of a center."""
+        """Show another part of the slice: `reach` to either side of a center."""
         self.center, self.reach = center, reach
 
     def path(self) -> tuple[Array, Array, Array]:
-        """The path of w: the steps (the first ones all), w there, the slice's loss there."""
+        """Return the path of w: steps (all of the first ones), w, and the loss on the slice."""
         track = self._followed()
         outside = np.abs(track - self.center) > (1 + 1e-9) * self.reach
         track = track[: int(outside.argmax()) + 1] if outside.any() else track
@@ -183,20 +183,20 @@ class LossSlice:
         return self._steps[chosen], w, np.array([self.loss(float(one)) for one in w])
 
     def slope(self, w: float) -> float:
-        """The slope of the slice at w, by a central difference."""
+        """Return the slope of the slice at w, by a central difference."""
         reach = 0.01 * self.reach
         rise = self.loss(w + reach) - self.loss(w - reach)
         return rise / (2 * reach)
 
     def _followed(self) -> Array:
-        """The path up to where it leaves the picture for good, two steps at least."""
+        """Return the path until it leaves the picture for good, at least two steps."""
         away = np.abs(self._track - self.ends)
         return self._track[: count_in_sight(away, abs(float(self._track[0])))]
 
     def _window(self) -> tuple[float | None, float]:
-        """The bottom of the valley where it is near, and half the width, which shows the path.
+        """Return the bottom of the valley, if near, and half the width that shows the path.
 
-        Through three losses goes one parabola; its lowest point counts if the loss is lower there.
+        A parabola through three losses has its lowest point there, if the loss is lower there.
         """
         track = self._followed()
         track = track[np.abs(track) < DRAWABLE]

@@ -30,8 +30,9 @@ FLAT_TOLERANCE = 1e-12  # of the largest curvature: below, a direction counts as
 class Bowl:
     """A loss that is quadratic in two numbers: L(p) = lowest + (p - bottom)ᵀ H (p - bottom) / 2.
 
-    - `hessian` H (2, 2); `bottom` (2,), the minimum, or where there are many the one nearest to
-      where it was looked from; `single`, whether there is but one
+    - `hessian`: H (2, 2)
+    - `bottom`: (2,), the minimum; of several, the one nearest to where the search started
+    - `single`: True if there is only one minimum
     """
 
     hessian: Array
@@ -40,26 +41,26 @@ class Bowl:
     single: bool
 
     def __call__(self, a: Array, b: Array) -> Array:
-        """The loss at points, in the shape of a and b."""
+        """Return the loss at points, in the shape of a and b."""
         away = np.stack([a - self.bottom[0], b - self.bottom[1]], axis=-1)
         return np.asarray(self.lowest + 0.5 * np.einsum("...i,ij,...j", away, self.hessian, away))
 
     def curvatures(self) -> tuple[float, float]:
-        """The largest and the smallest curvature: the eigenvalues of H."""
+        """Return the largest and the smallest curvature: the eigenvalues of H."""
         small, large = np.linalg.eigvalsh(self.hessian)
         return float(large), max(float(small), 0.0)
 
 
 def compute_heights(height: Height, a: Array, b: Array) -> Array:
-    """The loss over a grid: a (columns,), b (rows,) -> (rows, columns)."""
+    """Compute the loss over a grid: a (columns,), b (rows,) -> (rows, columns)."""
     return np.array([[height(float(i), float(j)) for i in a] for j in b])
 
 
 def principal_directions(away: Array) -> tuple[Array, Array]:
-    """The directions in which a path varies most, and how far it reaches along each.
+    """Return the two directions in which a path varies most, and its extent along each.
 
-    - `away` (records, numbers): the path, relative to where the plane is centred
-    - the directions (2, numbers) are of length 1 and point from the first record to the centre;
+    - `away` (records, numbers): the path, relative to the center of the plane
+    - the directions (2, numbers) have norm 1 and point from the first record to the center;
       one that the path doesn't use is 0
     - the lengths (records,) are the singular values: their squares add up to the path's
 
@@ -75,11 +76,11 @@ def principal_directions(away: Array) -> tuple[Array, Array]:
 
 
 def fit_bowl(height: Height, center: Array, scale: Array, *, again: bool = True) -> Bowl | None:
-    """The quadratic that the loss is, or None where it is none.
+    """Return the quadratic that the loss equals, or None if it isn't quadratic.
 
-    Nine losses around the center, `scale` (2,) apart, give H, the slope and the check: the loss
-    must be as the quadratic says at four places more. Where the loss changes far more along one
-    of the axes, they are taken `again`, with steps that change it alike.
+    H and the slope come from nine losses around the center, `scale` (2,) apart. At four more
+    points, the loss must equal the quadratic. If the loss changes far more along one of the axes,
+    the fit is repeated (`again`) with steps that change it equally.
     """
     (a, b), (h, k) = center, scale
     at = {(i, j): height(a + i * h, b + j * k) for i in (-1, 0, 1) for j in (-1, 0, 1)}
@@ -87,14 +88,14 @@ def fit_bowl(height: Height, center: Array, scale: Array, *, again: bool = True)
         return None
     bends = at[1, 0] + at[-1, 0] - 2 * at[0, 0], at[0, 1] + at[0, -1] - 2 * at[0, 0]
     ratio = math.sqrt(bends[0] / bends[1]) if min(bends) > 0 else 1.0
-    if again and not 0.1 < ratio < 10:  # step as far in either as changes the loss alike
+    if again and not 0.1 < ratio < 10:  # choose steps that change the loss equally
         alike = scale * np.array([1, ratio]) if ratio > 1 else scale * np.array([1 / ratio, 1])
         return fit_bowl(height, center, alike, again=False)
     mixed = (at[1, 1] + at[-1, -1] - at[1, -1] - at[-1, 1]) / 4
     hessian = np.array([[bends[0], mixed], [mixed, bends[1]]])  # in units of the scale
     slope = np.array([at[1, 0] - at[-1, 0], at[0, 1] - at[0, -1]]) / 2
     large, small = np.linalg.eigvalsh(hessian)[::-1]
-    flat = 1e-13 * max(map(abs, at.values()))  # what rounding makes of nothing
+    flat = 1e-13 * max(map(abs, at.values()))  # differences below this may be rounding
     if large <= flat or small < -max(FLAT_TOLERANCE * large, 8 * flat):
         return None
     single = small > max(FLAT_TOLERANCE * large, flat)
@@ -111,10 +112,11 @@ def fit_bowl(height: Height, center: Array, scale: Array, *, again: bool = True)
 
 
 def choose_levels(heights: Array) -> Array:
-    """Losses at which to draw contours: evenly spaced rings for a bowl, in round numbers.
+    """Return the losses at which to draw contours: evenly spaced rings for a bowl, rounded.
 
-    The k-th is the quantile (k/n)² of the losses: the area within a level of a bowl grows as the
-    square of its radius. So a few far higher losses at the edge leave the valley its contours.
+    The k-th level is the quantile (k/n)² of the losses, since the area within a level of a bowl
+    grows as the square of its radius. So a few much higher losses at the edge don't take all the
+    contours from the valley.
     """
     finite = heights[np.abs(heights) < DRAWABLE]
     if not finite.size or np.ptp(finite) <= 1e-12 * np.abs(finite).max():
@@ -129,12 +131,12 @@ def choose_levels(heights: Array) -> Array:
 
 
 def _exponent(number: float) -> int:
-    """The power of ten of a number's first digit."""
+    """Return the decimal exponent of a number."""
     return math.floor(math.log10(abs(number))) if number else 0
 
 
 def draw_contours(ax: Axes, a: Array, b: Array, heights: Array) -> None:
-    """Contours of the loss over a (columns,) and b (rows,): the higher the darker, with numbers."""
+    """Draw contours of the loss over a (columns,) and b (rows,), with numbers; higher is darker."""
     colors = get_colors(ax)
     levels = choose_levels(heights)
     ax.set_box_aspect(1)
@@ -162,11 +164,11 @@ def _mask_invalid(heights: Array) -> Any:
 
 
 class DescentPath:
-    """The points of a path that are shown, (points, 2), and the steps that they are.
+    """The points of a path to show, (points, 2), and their steps.
 
-    - `ends`: where descent ended, or the kept record of a divergence; `called`: which it is,
+    - `ends`: the end of the descent, or the record kept after a divergence; `called`: its label,
       "" for a single point
-    - `lowest`: the lowest place of the map, once it is marked
+    - `lowest`: the lowest point of the map, once it is marked
     """
 
     def __init__(self, steps: Sequence[int], path: Array, last: int) -> None:
@@ -184,7 +186,7 @@ class DescentPath:
 
 
 def draw_descent_path(ax: Axes, course: DescentPath) -> None:
-    """The path with its arrows, its start, and where it ended."""
+    """Draw the path with its arrows, its start, and its end."""
     colors = get_colors(ax)
     ax.plot(*course.points.T, color=colors.step, lw=1.0, alpha=0.6, zorder=3)
     draw_path(ax, course.steps, *course.points.T)
@@ -203,7 +205,7 @@ def draw_descent_path(ax: Axes, course: DescentPath) -> None:
 
 
 def mark_lowest(ax: Axes, course: DescentPath, place: Array, told: str) -> None:
-    """A cross at the lowest place, and what it is, where neither edge nor path is in the way."""
+    """Mark the lowest point with a cross and a label, away from the edge and the path."""
     course.lowest = place
     ax.plot(*place, "+", color=get_colors(ax).ink, ms=13, mew=1.6, zorder=7)
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
@@ -215,7 +217,7 @@ def mark_lowest(ax: Axes, course: DescentPath, place: Array, told: str) -> None:
 
 
 def find_lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float] | None:
-    """The lowest place of a map and its height, unless it is at the edge or isn't finite."""
+    """Return the lowest point of a map and its height, or None if it is at the edge."""
     finite = np.where(np.isfinite(heights), heights, np.inf)
     j, i = np.unravel_index(int(np.argmin(finite)), heights.shape)
     inside = 0 < i < len(a) - 1 and 0 < j < len(b) - 1 and finite[j, i] < np.inf
@@ -223,13 +225,13 @@ def find_lowest_inside(a: Array, b: Array, heights: Array) -> tuple[Array, float
 
 
 def _write_name(ax: Axes, place: Array, name: str, path: Array, up: int = 0) -> None:
-    """A name at a place, on the side where most of the path is not; above (1) or below it (-1)."""
+    """Label a point, on the side with less of the path; above (1) or below it (-1)."""
     left = not len(path) or path[:, 0].mean() >= place[0]
     side, end = "right" if left else "left", {1: "bottom", 0: "center", -1: "top"}[up]
     write(ax, place[0], place[1], name, (-9 if left else 9, 7 * up), ha=side, va=end)
 
 
 def _distance_in_panels(ax: Axes, one: Array, other: Array) -> float:
-    """The distance between two places, in widths of the panel."""
+    """Return the distance between two points, in widths of the panel."""
     size = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     return math.hypot(*((one - other) / size))

@@ -1,4 +1,4 @@
-"""The data and the model in a panel: over the feature, or predicted against observed."""
+"""Draw the data and the model: over the feature, or predicted against observed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draw_model(
     x_name: str,
     y_name: str,
 ) -> None:
-    """The points, what was learnt as a bold line or curve, the closed form as a thin one."""
+    """Draw the points, the learnt line or curve (bold), and the closed form (thin)."""
     colors = get_colors(ax)
     flat, y_name = x.reshape(len(y)), clean_name(y_name)
     seen = draw_points(ax, flat, y)
@@ -58,7 +58,7 @@ def draw_model(
 
 
 def draw_points(ax: Axes, x: Array, y: Array) -> Array:
-    """The rows that can be drawn, and the limits of the panel around them; which rows those are."""
+    """Draw the rows that can be drawn, set the limits around them, and return a mask of them."""
     seen = is_drawable(x, y)
     ax.set_xlim(pad_limits(x[seen]))
     ax.set_ylim(pad_limits(y[seen], margin=0.08))
@@ -67,7 +67,7 @@ def draw_points(ax: Axes, x: Array, y: Array) -> Array:
 
 
 def draw_closed_form(ax: Axes, x: Array, exact: Array) -> Any:
-    """The closed form as a thin line, edged so that it shows on the bold one."""
+    """Draw the closed form as a thin line, with an edge so that it is visible on the bold one."""
     colors = get_colors(ax)
     ax.plot(x, exact, color=colors.paper, lw=1.6, zorder=4.5)
     return ax.plot(x, exact, color=colors.truth, lw=1.0, zorder=5)[0]
@@ -81,7 +81,7 @@ def draw_predictions(
     closed_form: Line | None,
     y_name: str,
 ) -> None:
-    """Predicted against observed: all points would lie on the diagonal if nothing were left."""
+    """Draw predicted against observed: points on the diagonal have no error."""
     colors = get_colors(ax)
     learnt, y_name = predict(x), clean_name(y_name)
     seen = is_drawable(learnt, y)
@@ -92,7 +92,7 @@ def draw_predictions(
     points = _scatter(ax, y[seen], learnt[seen], colors.model)
     (diagonal,) = ax.plot(both, both, color=colors.truth, lw=1.0)
     explained = _r_squared(y[seen], learnt[seen])
-    told = f"one row each; R² = {number_text(explained)}"
+    told = f"one point per row; R² = {number_text(explained)}"
     if closed_form is not None:
         told += f" (closed form: {number_text(closed_form.r_squared)})"
     style_axes(ax, "Predicted against observed", [], f"{y_name}, observed", f"{y_name}, predicted")
@@ -101,12 +101,12 @@ def draw_predictions(
 
 
 def _row_shape(line: Line) -> tuple[int, ...]:
-    """The shape of a row: () for a line of one feature that was given as (n,)."""
+    """Return the shape of a row: () for a line of one feature that was given as (n,)."""
     return () if isinstance(line.slope, float) else (len(line.slope),)
 
 
 def _scatter(ax: Axes, x: Array, y: Array, color: str) -> Any:
-    """Points, the more of them the more transparent."""
+    """Draw points; the more there are, the more transparent they are."""
     many = max(len(x), 1)
     alpha = min(0.5, max(0.04, 0.5 * math.sqrt(400 / many)))
     size = 16 if many <= 2000 else 6
@@ -116,7 +116,7 @@ def _scatter(ax: Axes, x: Array, y: Array, color: str) -> Any:
 
 
 def format_equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
-    """The equation of a line with its numbers; a curve is only called one."""
+    """Return the equation of a line with its numbers, or "a curve"."""
     slope = (y[-1] - y[0]) / (x[-1] - x[0])
     intercept = y[0] - slope * x[0]
     intercept = 0.0 if abs(intercept) < 1e-12 * abs(y).max() else intercept
@@ -129,6 +129,6 @@ def format_equation(x: Array, y: Array, x_name: str, y_name: str) -> str:
 
 
 def _r_squared(y: Array, learnt: Array) -> float:
-    """R², the share of the variation in y that the predictions explain."""
+    """Return R², the share of the variation in y that the predictions explain."""
     total = np.sum((y - y.mean()) ** 2) if len(y) else 0.0
     return float(1 - np.sum((y - learnt) ** 2) / total) if total > 0 else math.nan

@@ -39,8 +39,8 @@ __all__ = ["learning_rates"]
 
 
 MAX_RUNS = 6
-MAX_WIDENING = 1.5  # than the best descent needs it, so that one sees others leave
-ARRIVED_SHARE = 0.01  # of the way: so near the least loss, a descent has arrived
+MAX_WIDENING = 1.5  # of the best descent's scale, so that one sees others leave
+ARRIVED_SHARE = 0.01  # of the fall: this near the smallest loss, a descent has arrived
 
 
 def learning_rates(
@@ -57,22 +57,23 @@ def learning_rates(
 ) -> Figure:
     """Draw descents with several learning rates side by side on one scale, and the stable limit.
 
-    A column for each: the hill over one weight with the steps that were taken, the loss by step,
-    and why the descent stopped. Below them the learning rates on one axis with the stable limit
-    2/λmax, λmax being the largest eigenvalue of the loss's Hessian, where the best descent ended:
-    beyond it each step of gradient descent lands farther from the minimum. For a line under `mse`
-    the limit is the same everywhere; for a network, or with momentum, take it as a hint.
+    Each learning rate has a column: the loss over one weight with the steps taken, the loss by
+    step, and why the descent stopped. Below, the learning rates are on one axis with the stable
+    limit 2/λmax, where λmax is the largest eigenvalue of the loss's Hessian at the end of the
+    best descent: beyond it, each step of gradient descent lands farther from the minimum. For a
+    line under `mse` the limit is the same everywhere. For a network, or with momentum, it is only
+    a hint.
 
-    - `model`, `x`, `y`, `loss`: as `fit` had them
-    - `histories`: what `fit` returned for each rate, from the same first weights; six at most,
+    - `model`, `x`, `y`, `loss`: as passed to `fit`
+    - `histories`: what `fit` returned for each rate, from the same initial weights; at most six,
       shown in the order of their learning rates
-    - `weight`: whose hill is shown, as "layers.0.weight[1, 2]"; the one that moved furthest in
-      the best descent unless given, and all others held where that descent left them
-    - `x_name`: of the feature; `w_label`: of the weight on its axis, with units
-    - `dark`: for a dark page, else for print
+    - `weight`: the weight to show, such as "layers.0.weight[1, 2]"; default: the one that moved
+      furthest in the best descent. All others are held where that descent ended
+    - `x_name`: name of the feature; `w_label`: label of the weight's axis, with units
+    - `dark`: use colours for a dark page, not for print
 
-    Raises `ArgumentError` for no histories, more than six, or those of another model, `ShapeError`
-    where x and y do not fit together, `MissingExtraError` without matplotlib.
+    Raises `ArgumentError` unless there are one to six histories, all of this model, `ShapeError`
+    if x and y don't match, `MissingExtraError` without matplotlib.
 
     >>> x, y = np.array([-1.0, 1.0]), np.array([-2.0, 4.0])
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64)
@@ -95,7 +96,9 @@ def learning_rates(
         )
     runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))
     if not 0 < len(runs) <= MAX_RUNS:
-        raise ArgumentError(f"{where}: histories must be 1 to {MAX_RUNS}, got {len(runs)}")
+        raise ArgumentError(
+            f"{where}: histories must have 1 to {MAX_RUNS} entries, got {len(runs)}"
+        )
     for run in runs:
         check_history(where, model, run)
     first = min(range(len(runs)), key=lambda i: (_final_loss(runs[i]), runs[i].steps))
@@ -124,7 +127,7 @@ def learning_rates(
 
 
 def _final_loss(run: HistoryLike) -> float:
-    """The loss at the end, inf where it left the numbers or the descent diverged."""
+    """Return the loss at the end, inf if it is not finite or the descent diverged."""
     loss = run.losses[-1] if run.losses else math.nan
     return loss if math.isfinite(loss) and run.reason != "diverged" else math.inf
 
@@ -151,7 +154,7 @@ def _draw_hills(
     y_name: str,
     w_label: str | None,
 ) -> None:
-    """The hill with each descent's steps, on one scale: that of the first, or wider."""
+    """Draw the loss over the weight with each descent's steps, on one scale."""
     widest = min(max(cut.reach for cut in cuts), MAX_WIDENING * first.reach)
     for ax, cut, run, verdict in zip(panels, cuts, runs, verdicts, strict=True):
         cut.show(first.center, widest)
@@ -163,7 +166,7 @@ def _draw_hills(
 
 
 def _draw_losses(panels: Sequence[Axes], runs: Sequence[HistoryLike], y_name: str) -> None:
-    """The loss of each descent by step, all on one scale."""
+    """Draw the loss of each descent by step, on one scale."""
     curves = [Curve.of(run.losses) for run in runs]
     steady = [c for c, run in zip(curves, runs, strict=True) if run.reason != "diverged"]
     highest = max((c.values.max(initial=-math.inf) for c in steady or curves), default=math.inf)
@@ -178,14 +181,14 @@ def _draw_losses(panels: Sequence[Axes], runs: Sequence[HistoryLike], y_name: st
 
 
 def _cut_above(curve: Curve, most: float) -> Curve:
-    """The curve up to where it first rises higher."""
+    """Return the curve up to where it first exceeds `most`."""
     beyond = curve.values > most
     end = int(beyond.argmax()) if beyond.any() else len(beyond)
     return Curve(curve.steps[:end], curve.values[:end], curve.hidden)
 
 
 def _share_scale(panels: Sequence[Axes]) -> None:
-    """One scale for all, whose name stands at the first alone."""
+    """Use one scale for all panels, labelled at the first only."""
     for ax in panels[1:]:
         ax.set_ylim(panels[0].get_ylim())
         ax.set_ylabel("")
@@ -195,7 +198,7 @@ def _share_scale(panels: Sequence[Axes]) -> None:
 def _draw_axis(
     ax: Axes, runs: Sequence[HistoryLike], verdicts: Sequence[str], limit: float
 ) -> None:
-    """The learning rates on one axis, and the stable limit, beyond which it is shaded."""
+    """Draw the learning rates on one axis, shaded beyond the stable limit."""
     colors = get_colors(ax)
     rates = np.array([run.learning_rate for run in runs], np.float64)
     shown = np.append(rates, limit)

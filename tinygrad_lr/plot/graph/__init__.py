@@ -1,1 +1,1 @@
-"""Pictures of a computation graph."""
+"""Draw computation graphs."""

@@ -1,4 +1,4 @@
-"""The contents of a graph picture's boxes: names, formulas, shapes, data and gradients."""
+"""Build the boxes of a graph picture: names, formulas, shapes, data and gradients."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .reading import INPUTS, Graph
 Look = Literal["parameter", "data", "result", "folded", "more"]
 
 MAX_LINE = 40  # characters of a line
-DIGITS = 3  # of the figures that an array is summed up in
+DIGITS = 3  # in the summary of an array
 MAX_FORMULAS = 200  # results of a layer whose formulas are compared
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a box: what it says, of what, and whether that is above or below zero."""
+    """A line of a box: a label, a text, and the sign of the numbers."""
 
     label: str
     text: str
@@ -37,11 +37,11 @@ class Box:
     """A box: a Value or constant, or many folded into one.
 
     - `look`: "parameter", "data", "result", "folded" or "more"
-    - `name`, `formula`, `shape`: of what it is, or of what its results have in common
-    - `rows`: data and gradient, those of its parameters too where it is a layer
-    - `note`: what is folded into it
+    - `name`, `formula`, `shape`: those of the Value, or what folded results have in common
+    - `rows`: data and gradient; for a layer, those of its parameters too
+    - `note`: counts of what is folded into it
     - `things`: the Values and constants in it, operands before readers
-    - `layer`: the place of its layer, -1 for what enters before the first
+    - `layer`: the index of its layer, -1 for data that enters before the first
     """
 
     look: Look
@@ -84,9 +84,10 @@ def build_drawing(
     around: int | None = None,
     unfolded: int | None = None,
 ) -> Drawing:
-    """A graph with some layers open; with `around`, only that layer and what it is joined to.
+    """Build the drawing of a graph with some layers open.
 
-    With `unfolded`, the result of a folded expression, only the parts of that expression.
+    With `around`, only that layer and its neighbours; with `unfolded`, the result of a folded
+    expression, only the parts of that expression.
     """
     folding = Folding(graph, open, unfolded)
     kept = list(range(len(folding.groups)))
@@ -119,7 +120,7 @@ def build_drawing(
 
 
 def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -> Box:
-    """The box of a group."""
+    """Build the box of a group."""
     graph = folding.graph
     things = tuple(graph.things[i] for i in group.vertices)
     if group.kind == "single":
@@ -150,14 +151,14 @@ def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | N
 
 
 def describe_layer(layer: Layer) -> str:
-    """A line about a layer."""
+    """Describe a layer in one line."""
     count = sum(parameter.size for parameter in layer.parameters)
     parts = [counted(count, "parameter")] if count else []
     return f"{layer.name}: " + ", ".join([*parts, counted(len(layer.results), "operation")])
 
 
 def counted(count: int, noun: str) -> str:
-    """A number of things.
+    """Return a number with its noun.
 
     >>> counted(1, "parameter"), counted(1200, "parameter")
     ('1 parameter', '1,200 parameters')
@@ -166,7 +167,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def _find_outputs(graph: Graph, group: Group) -> list[int]:
-    """The results of a group that others read, or the loss; all of it where that is leaves."""
+    """Return the members of a group that others read, or the loss."""
     inside = set(group.vertices)
     last = len(graph.things) - 1
     return [
@@ -195,7 +196,7 @@ def _build_rows(
 
 
 def summarize(arrays: Sequence[Any]) -> str:
-    """Numbers in a few figures; those that are not finite are counted.
+    """Summarize numbers in a few digits; those that are not finite are counted.
 
     >>> summarize([2.0]), summarize([1.0, 3.0, 5.0, 7.0])
     ('2', 'mean 4, from 1 to 7')
@@ -213,7 +214,7 @@ def summarize(arrays: Sequence[Any]) -> str:
 
 
 def common_sign(arrays: Sequence[Any]) -> int:
-    """1 where no number is below zero and some are above, -1 the other way round, 0 else."""
+    """Return 1 if no number is negative and some are positive, -1 for the opposite, else 0."""
     numbers = concatenate(arrays)
     if not numbers.size:
         return 0
@@ -223,7 +224,7 @@ def common_sign(arrays: Sequence[Any]) -> int:
 
 
 def concatenate(arrays: Sequence[Any]) -> Any:
-    """One array as it is, of several all their numbers in a row."""
+    """Return one array as it is, several as one flat array."""
     if len(arrays) == 1:
         return np.asarray(arrays[0])
     return (
@@ -237,7 +238,7 @@ def _describe_shape(graph: Graph, i: int) -> str:
 
 
 def _describe_formulas(folding: Folding, group: Group, results: Sequence[int]) -> str:
-    """The formula that the results of a group share: 48 × tanh(Σ w · x + b)."""
+    """Return the formula that the results of a group share: 48 × tanh(Σ w · x + b)."""
     if not results:
         return ""
     part_of = {part[-1]: part for part in folding.expressions(group.vertices)}
@@ -253,7 +254,7 @@ def _describe_formulas(folding: Folding, group: Group, results: Sequence[int]) -
 
 
 def _describe_sharing(graph: Graph, group: Group) -> str:
-    """A line that counts what is folded."""
+    """Describe in one line how much is folded."""
     count = sum(graph.things[i].size for i in group.vertices if graph.is_trained(i))
     operations = sum(1 for i in group.vertices if i >= graph.leaves)
     parts = [counted(count, "parameter")] if count else []

@@ -1,7 +1,7 @@
 """Choose the boxes of a graph: one for each Value, or one for many folded together.
 
-A folded box never closes a circle: an expression is left by its result alone, layers and the rows
-of a layer come one after another, and nothing leads to a leaf.
+A folded box never closes a cycle: only the result of an expression is read outside it, layers and
+the rows of a layer follow each other, and no edge leads to a leaf.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Group:
 class Folding:
     """The boxes of a graph and the edges between them, some layers open and the others folded.
 
-    `open` are the places of layers, `unfolded` is the result of an expression in one of them whose
-    parts get boxes of their own. `edges` are (source, target, times): how often vertices of the
-    target read vertices of the source; they come in the order of the readers and their operands.
+    `open` are the indices of layers; `unfolded` is the result of an expression in one of them whose
+    parts get their own boxes. `edges` are (source, target, times): how often vertices of the target
+    read vertices of the source, in the order of the readers and their operands.
 
     >>> w = [tg.Value(0.1) for _ in range(40)]
     >>> loss = (sum(v * 2.0 for v in w) - 1.0) ** 2
@@ -85,7 +85,7 @@ class Folding:
         return [(a, b, count) for (a, b), count in times.items()]
 
     def _fold_layer(self, members: Sequence[int], layer: int) -> Iterable[Group]:
-        """A layer in one box; the loss leaves its targets outside."""
+        """Fold a layer into one box; the targets of the loss stay outside."""
         graph = self.graph
         targets = [i for i in members if i < graph.leaves and not graph.is_trained(i)]
         if layer < len(graph.layers) - 1 or len(targets) > MAX_DATA:
@@ -96,7 +96,7 @@ class Folding:
         yield Group(kind, inside, layer, graph.layers[layer].name)
 
     def _open_layer(self, members: Sequence[int], layer: int) -> Iterable[Group]:
-        """A layer's Values, folded as far as they don't fit."""
+        """Return the groups of an open layer, folded as far as needed to fit."""
         parts: list[tuple[int, ...]] = [(i,) for i in members]
         if not self._fits(parts):
             parts = self.expressions(members)
@@ -108,7 +108,7 @@ class Folding:
         return self._unfold(groups, layer) if unfolds else groups
 
     def _unfold(self, groups: Sequence[Group], layer: int) -> Iterable[Group]:
-        """The groups of a layer with the unfolded expression, and the leaves it reads, in parts."""
+        """Return the groups of a layer, with the unfolded expression and its leaves one by one."""
         graph = self.graph
         for group in groups:
             if group.kind == "expression" and group.vertices[-1] == self.unfolded:
@@ -126,7 +126,7 @@ class Folding:
         return Group("expression" if len(part) > 1 else "single", part, layer)
 
     def expressions(self, members: Sequence[int]) -> list[tuple[int, ...]]:
-        """Trees of results that have one reader each, with the leaves that only they read."""
+        """Return trees of results with one reader each, with the leaves that only they read."""
         graph = self.graph
         known = set(members)
         root: dict[int, int] = {}
@@ -145,7 +145,7 @@ class Folding:
         return [tuple(part) for part in parts.values()]
 
     def _limit_rows(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
-        """Of each row as much as there is room for, and of many rows the first and the last."""
+        """Limit each row to what fits, and many rows to the first and the last."""
         rows = self._rows(parts)
         levels = sorted(rows)
         half = MAX_ROWS // 2
@@ -162,7 +162,7 @@ class Folding:
             yield Group("more", tuple(inside), layer, f"… {len(hidden)} more rows")
 
     def _rows(self, parts: Sequence[tuple[int, ...]]) -> dict[int, list[tuple[int, ...]]]:
-        """The parts by their depth: leaves at 0, results below all that they read in the layer."""
+        """Return the parts by depth: leaves at 0, results below all that they read in the layer."""
         graph = self.graph
         part_of = {i: number for number, part in enumerate(parts) for i in part}
         depth = [0] * len(parts)
@@ -180,12 +180,12 @@ class Folding:
         return rows
 
     def _fits(self, parts: Sequence[tuple[int, ...]]) -> bool:
-        """True if there is room for boxes of these parts."""
+        """Return True if there is room for boxes of these parts."""
         few = len(parts) <= MAX_BOXES
         return few and all(len(row) <= MAX_IN_A_ROW for row in self._rows(parts).values())
 
     def _row(self, parts: Sequence[tuple[int, ...]], layer: int) -> Iterable[Group]:
-        """Boxes that stand side by side: the last of many share one."""
+        """Return the boxes of a row; if there are too many, the last ones share a box."""
         many = len(parts) > MAX_IN_A_ROW
         shown = parts[: MAX_IN_A_ROW - 1] if many else parts
         yield from (self._part(part, layer) for part in shown)
@@ -196,7 +196,7 @@ class Folding:
 
 
 def find_runs(count: int, open: Collection[int]) -> Iterable[Sequence[int]]:
-    """The layers one by one; of very many those in the middle as one run, but for some open ones.
+    """Return the layers one by one; of very many, the middle ones as one run, except open ones.
 
     >>> [list(run) for run in find_runs(3, ())], [len(run) for run in find_runs(1000, {500})][5:11]
     ([[0], [1], [2]], [1, 1, 493, 1, 492, 1])

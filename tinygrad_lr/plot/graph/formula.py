@@ -1,4 +1,4 @@
-"""Formulas of a graph's results on one line: tanh(z₁), x W₁ + b₁, tanh(Σ w · x + b)."""
+"""Write the formulas of a graph's results on one line: tanh(z₁), x W₁ + b₁, tanh(Σ w · x + b)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REST = Name("…")
 
 
 class Formulas:
-    """Writes results of a graph: alone, with the names of their operands, or as what is folded.
+    """The formulas of a graph's results: with named operands, or with folded operands written out.
 
     >>> w, b = Value(0.5), Value(0.1)
     >>> graph = Graph(np.tanh(w * 2.0 + b) ** 2)
@@ -33,26 +33,25 @@ class Formulas:
         self.room = 0  # operands that may still be written before "…"
 
     def alone(self, i: int) -> str:
-        """A result with the names of its operands; "" for what nothing computed."""
+        """Return the formula of a result with the names of its operands; "" for a leaf."""
         if i < self.graph.leaves:
             return ""
         self.room = MAX_PARTS
         return self._write(i, frozenset(), 0).text
 
     def folded(self, i: int, inside: Set[int]) -> str:
-        """A result with all that is folded into it written out.
+        """Return the formula of a result with everything that is folded into it written out.
 
-        Single numbers that have no name of the user's are called by their part: w what is
-        multiplied, b what is added, y a number that is subtracted, x what comes from elsewhere. So
-        alike results read the same.
+        Single numbers without a name from the user are named by their role: w if multiplied, b if
+        added, y if subtracted, x if they come from elsewhere. So similar results read the same.
         """
         self.room = MAX_PARTS
         return self._write(i, inside, 0).text
 
     def _write(self, i: int, inside: Set[int], depth: int) -> Expression:
-        """The formula; it is a general one where something is folded."""
+        """Return the formula; with folded operands, numbers are replaced by letters."""
         graph = self.graph
-        operation, operands, numbers, options = graph.things[i]._record
+        operation, operands, numbers, options = graph.things[i].record
         if operation.name == "add" and inside:
             return self._sum(i, inside, depth)
         most = MAX_TERMS if operation.variadic else len(operands)
@@ -67,7 +66,7 @@ class Formulas:
         return explicit_formula(operation, given, options, graph.numbers(i))
 
     def _operand(self, x: Any, number: Any, inside: Set[int], depth: int) -> Any:
-        """An operand in a formula: a number, a name, or a formula with its numbers."""
+        """Return an operand in a formula: a number, a name, or a formula with its numbers."""
         graph = self.graph
         i = graph.vertex(x)
         self.room -= 1
@@ -80,7 +79,7 @@ class Formulas:
         return Symbol(self._name(i, bool(inside)), number)
 
     def _name(self, i: int, general: bool) -> Name:
-        """The name of a vertex, or its part where a formula is to be a general one."""
+        """Return the name of a vertex, or the letter of its role in a general formula."""
         graph = self.graph
         thing = graph.things[i]
         if not general or np.ndim(graph.numbers(i)) or getattr(thing, "name", None):
@@ -90,7 +89,7 @@ class Formulas:
         return Name("w" if graph.multiplied[i] else "b")
 
     def _generalize(self, name: str, operands: Sequence[Any], given: list[Any]) -> None:
-        """Numbers of the data get letters: what a weight is multiplied with, what is subtracted."""
+        """Replace numbers by letters: x for a factor of a weight, y for one that is subtracted."""
         plain = [np.ndim(x) == 0 and self.graph.vertex(x) is None for x in operands]
         if name == "subtract" and plain[1]:
             given[1] = Symbol(Name("y"), given[1])
@@ -105,7 +104,7 @@ class Formulas:
                 given[k] = Symbol(Name("x"), given[k])
 
     def _sum(self, i: int, inside: Set[int], depth: int) -> Expression:
-        """A sum of sums as one: terms that read alike become Σ, biases stand last."""
+        """Return nested sums as one: equal terms become Σ, biases come last."""
         graph = self.graph
         terms: list[Expression] = []
         biases: list[Expression] = []
@@ -115,9 +114,10 @@ class Formulas:
             x, number = waiting.pop()
             at = graph.vertex(x)
             if at is not None and at >= graph.leaves and (at == i or at in inside):
-                operation, operands, numbers, _ = graph.things[at]._record
-                if operation.name == "add":
-                    waiting.extend(reversed(list(zip(operands, numbers, strict=True))))
+                record = graph.things[at].record
+                if record.operation.name == "add":
+                    parts = zip(record.operands, record.numbers, strict=True)
+                    waiting.extend(reversed(list(parts)))
                     continue
             count += 1
             if count <= MAX_TERMS_IN_ALL and not (at is None and np.ndim(x) == 0 and x == 0):

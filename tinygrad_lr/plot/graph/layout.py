@@ -1,9 +1,9 @@
 """Lay out the boxes of a graph in layers, so that all edges point down.
 
 The steps are those of Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
-system structures", IEEE Trans. SMC 11 (1981) 109-125: rows; edges that pass rows get a place in
-each; the order in a row by barycentres, so that few edges cross; positions. For the positions each
-row is put as close as it can be to what its items ask for, which is an isotonic regression.
+system structures", IEEE Trans. SMC 11 (1981) 109-125: rows; a place in each row
+for edges that pass it; the order in a row by barycentres, so that few edges cross; positions. Each
+row is placed as close as possible to the wishes of its items, by isotonic regression.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def lay_out(
     bands: Sequence[int] | None = None,
     framed: Sequence[int] = (),
 ) -> Layout:
-    """Rows of boxes of the given sizes (width, height), every edge from a row to one below it.
+    """Arrange boxes of the given sizes (width, height) in rows, with all edges pointing down.
 
-    `bands` are numbers: all boxes of a band stand above those of a higher one, and edges do not
-    lead to a lower band. Those that are `framed` get a frame, which long edges go around.
+    `bands` are numbers: all boxes of a band are above those of a higher one, and no edge leads to
+    a lower band. Bands in `framed` get a frame, which long edges avoid.
 
     >>> layout = lay_out([(60, 20), (60, 20), (60, 20)], [(0, 2), (1, 2)])
     >>> layout.places
@@ -63,7 +63,7 @@ def lay_out(
 
 
 def assign_ranks(count: int, edges: Sequence[Edge], bands: Sequence[int]) -> list[int]:
-    """The row of each box: below all that it reads in its band, and sources next to a reader."""
+    """Return the row of each box: below everything it reads in its band; sources near a reader."""
     into: list[list[int]] = [[] for _ in range(count)]
     out: list[list[int]] = [[] for _ in range(count)]
     for a, b in edges:
@@ -94,7 +94,7 @@ def assign_ranks(count: int, edges: Sequence[Edge], bands: Sequence[int]) -> lis
 def space_out(
     wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]
 ) -> list[float]:
-    """The positions nearest to the wanted ones (least squares) that keep the gaps between them.
+    """Return the positions nearest to the wanted ones (least squares) that keep the gaps.
 
     Isotonic regression by pooling adjacent violators (Ayer et al., Ann. Math. Stat. 26 (1955)).
 
@@ -135,7 +135,7 @@ def count_crossings(count: int, pairs: Sequence[Edge]) -> int:
 
 @dataclass
 class _Rows:
-    """The rows while they are being ordered: boxes by number, then a place for each passing."""
+    """The rows while they are being ordered: boxes by number, then places of passing edges."""
 
     sizes: Sequence[tuple[float, float]]
     edges: Sequence[Edge]
@@ -176,7 +176,7 @@ class _Rows:
         self._first_order(count)
 
     def _first_order(self, count: int) -> None:
-        """Depth first from the last box upwards: what belongs together starts side by side."""
+        """Order the rows depth first from the last box upwards, so that related boxes are close."""
         seen = [False] * len(self.rank)
         for end in sorted(range(count), key=lambda i: (-self.rank[i], i)):
             waiting = [end]
@@ -232,7 +232,7 @@ class _Rows:
     # ---- positions
 
     def place(self) -> None:
-        """Centres, in sweeps: each row is moved to the means of its neighbours'."""
+        """Compute the centers, in sweeps: each row moves to the means of its neighbours."""
         self.x = [0.0] * len(self.rank)
         for row in self.rows:
             for i, gap in enumerate(self._gaps(row)):
@@ -257,14 +257,14 @@ class _Rows:
             self._aside_of(band)
 
     def _pull(self, item: int, other: int) -> float:
-        """The pull of an edge on its ends; a leaf hangs beside its only reader."""
+        """Return the pull of an edge on its ends; it is strong for a leaf with one reader."""
         count = len(self.sizes)
         if any(not self.up[x] and len(self.down[x]) == 1 for x in (item, other)):
             return HANGING
         return STRAIGHT[(item >= count) + (other >= count)]
 
     def _straighten(self) -> None:
-        """Let long edges run straight down, as far as their neighbours leave room."""
+        """Straighten long edges, as far as their neighbours leave room."""
         place = {item: (row, i) for row in self.rows for i, item in enumerate(row)}
         for chain in self.chains:
             wish = self.x[chain[0]]
@@ -283,14 +283,14 @@ class _Rows:
             self._line(run, wish, low, high)
 
     def _line(self, run: Sequence[int], wish: float, low: float, high: float) -> float:
-        """Put the places of an edge below each other, as near to the wish as there is room."""
+        """Align the places of an edge vertically, as near to the wanted position as possible."""
         at = min(max(wish, low), high)
         for item in run:
             self.x[item] = at
         return at
 
     def _gaps(self, row: Sequence[int]) -> list[float]:
-        """The least distances between the centres of a row's items."""
+        """Return the smallest distances between the centers of a row's items."""
         return [
             (self.width[a] + self.width[b]) / 2
             + BOX_GAP
@@ -299,7 +299,7 @@ class _Rows:
         ]
 
     def _aside_of(self, band: int) -> None:
-        """Move the edges that pass a frame to the right of all that is in it."""
+        """Move the edges that pass a frame to the right of everything in it."""
         own = [row for row, b in zip(self.rows, self.band_of_row, strict=True) if b == band]
         inside = [i for row in own for i in row if not self.aside[i]]
         right = max(self.x[i] + self.width[i] / 2 for i in inside) + FRAME_PADDING + BOX_GAP
@@ -310,7 +310,7 @@ class _Rows:
                     self.x[item] = right + lanes.index(self.edge_of[item]) * (EDGE_WIDTH + BOX_GAP)
 
     def finish(self, framed: Sequence[int]) -> Layout:
-        """The coordinates, the upper left corner of all being (0, 0)."""
+        """Return the coordinates, with the upper left corner of the layout at (0, 0)."""
         count = len(self.sizes)
         tops, bottoms, y = [], [], 0.0
         for number, row in enumerate(self.rows):
@@ -356,7 +356,7 @@ class _Rows:
     def _routes(
         self, places: Sequence[Point], left: float, tops: list[float], bottoms: list[float]
     ) -> list[list[Point]]:
-        """The points of the edges; those that enter a box share its upper side."""
+        """Return the points of the edges; those that enter a box share its upper side."""
         port: dict[tuple[int, int], float] = {}
         enter: dict[int, list[tuple[float, int, int]]] = {}
         for number, chain in enumerate(self.chains):

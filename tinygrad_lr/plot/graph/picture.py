@@ -53,22 +53,22 @@ def computation_graph(
     open: str | Iterable[str | int] | None = None,
     gradients: bool = True,
 ) -> GraphPicture:
-    """Draw the graph that a loss was computed from, every Value with its data and gradient.
+    """Draw the graph that a loss was computed from, each Value with its data and gradient.
 
-    - `loss`: the Value at the end of the graph, usually dL/dL = 1
-    - `model`: gives the layers the names of its modules, and the parameters theirs
+    - `loss`: the Value at the end of the graph
+    - `model`: the module that names the layers and the parameters
     - `open`: the layers to draw in full, by name or by number from 1 (`["layers.0", 3]`), "all",
-      or none (`()`). Without it a small graph is drawn in full, and of a large one each layer is
-      one box
-    - `gradients`: whether each box has its gradient: those that `backward()` left in `.grad`, or
-      where it has not run, gradients that are computed for the picture and written nowhere
+      or none (`()`). By default a small graph is drawn in full, and a large one with one box for
+      each layer
+    - `gradients`: if True, each box shows its gradient: from `.grad` if `backward()` has run, else
+      computed for the picture and not stored
 
-    A layer is a weight with what is added to it and done to it (`explain.layers`). An open layer
-    with many Values is folded as well: results that only one other result reads become one
-    formula, such as tanh(Σ w · x + b) for each neuron, and many that stand side by side become
-    "… 42 more". So a graph of any size has a picture that can be read.
+    A layer is a weight with its bias and activation (see `tg.explain.layers_of`). An open layer
+    with many Values is folded too: results with only one reader become one formula, such as
+    tanh(Σ w · x + b) for each neuron, and many in a row become "… 42 more". So graphs of any size
+    have a readable picture.
 
-    Raises `ArgumentError` if `loss` isn't a Value with a graph, or `open` names no layer.
+    Raises `ArgumentError` if `loss` isn't a Value with a graph, or `open` names an unknown layer.
 
     >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
     >>> picture = computation_graph((w * 3.0 + b) ** 2)
@@ -84,15 +84,14 @@ def computation_graph(
     """
     if not isinstance(loss, Value):
         raise ArgumentError(
-            f"computation_graph: loss must be the Value at the end of a graph, "
-            f"got {type(loss).__name__}"
+            f"computation_graph: loss must be a computed Value, got {type(loss).__name__}"
         )
     graph = Graph(loss, model)
     return GraphPicture(graph, _select_open(graph, open), gradients)
 
 
 def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collection[int]:
-    """The places of the layers to draw in full."""
+    """Return the indices of the layers to draw in full."""
     everything = range(len(graph.layers))
     if open is None:
         return everything if len(graph.things) <= MAX_BOXES else ()
@@ -107,24 +106,24 @@ def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collec
             given = quote(wish) if isinstance(wish, str) else repr(wish)
             known_names = quote_names(list(known))
             raise ArgumentError(
-                f"computation_graph: open must name layers ({known_names}) or number them from 1, "
-                f"got {given}"
+                f"computation_graph: open must be 'all', or names of layers "
+                f"({known_names}) or their numbers from 1, got {given}"
             )
         chosen |= found
     return chosen
 
 
 def _wrap_scrolling(picture: str) -> str:
-    """A picture in a box that scrolls sideways, with the arrow keys too."""
+    """Return a picture in a box that scrolls horizontally, also with the arrow keys."""
     return f'<div class="scroll" tabindex="0">{picture}</div>'
 
 
 class GraphPicture:
-    """A computation graph to look at; `computation_graph` makes it.
+    """The picture of a computation graph, as returned by `computation_graph`.
 
-    `boxes` are what is drawn, operands before what reads them; `edges` say which box is read by
-    which, and how often: (from, to, times). The data are those that the loss was computed from, the
-    gradients those of the moment when the picture was made, whatever becomes of them later.
+    `boxes` are drawn, operands before their readers. `edges` are (from, to, times): the second box
+    reads the first one so often. Data are the numbers that the loss was computed from. Gradients
+    are those at the time of the call; later changes don't affect the picture.
     """
 
     def __init__(self, graph: Graph, open: Collection[int], gradients: bool = True) -> None:
@@ -145,7 +144,7 @@ class GraphPicture:
     def svg(self) -> str:
         """Return the picture as SVG: the text of a file, or an element for a page.
 
-        It has no script and asks for nothing; it follows the light or dark scheme of its reader.
+        It has no script and requests nothing. It follows the reader's light or dark theme.
         """
         return self._svg
 
@@ -154,10 +153,10 @@ class GraphPicture:
         return render_svg(self._drawing)
 
     def html(self) -> str:
-        """Return the picture as a fragment of a page, in which each folded layer can be opened.
+        """Return the picture as an HTML fragment, in which each folded layer can be opened.
 
-        Below it stands the inner graph of each folded layer, closed at first, and the whole as
-        text. There is no script.
+        Below the picture are the inner graphs of the folded layers, closed at first, and the
+        whole graph as text. There is no script.
         """
         graph = self._graph
         parts = ['<div class="tg-graphs">', STYLE, _wrap_scrolling(self.svg())]
@@ -174,7 +173,7 @@ class GraphPicture:
         return "\n".join([*parts, ""])
 
     def _draw_opened(self, layer: int, said: str) -> Iterator[str]:
-        """The inner graph of a folded layer, and in it those of its first expressions."""
+        """Yield the inner graph of a folded layer, with those of its first expressions."""
         given = self._graph, [layer], self._gradients, self._notes, layer
         inner = build_drawing(*given)
         yield f"<details><summary>{escape(printable(said))}</summary>"
@@ -190,10 +189,10 @@ class GraphPicture:
         yield "</details>"
 
     def tree(self, width: int = 78) -> str:
-        """Return the graph as a tree for the terminal, `width` columns wide at most.
+        """Return the graph as a tree for the terminal, at most `width` columns wide.
 
-        It begins with the loss; below each result stand its operands. What several results read
-        is printed once, and by name after that (⤴: see above).
+        It begins with the loss; the operands of each result are below it. A Value with several
+        readers is printed once, and then by name (⤴: see above).
         """
         if not isinstance(width, int) or width < 20:
             raise ArgumentError(f"tree: width must be an integer >= 20, got {width!r:.60}")

@@ -1,4 +1,4 @@
-"""A recorded graph as numbered vertices, for whoever draws it: who reads whom, and gradients."""
+"""Read a recorded graph as numbered vertices, with edges and gradients, for drawing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from ...explain.graphs.naming import Names
 from ...nn import Module
 
 INPUTS = -1
-"""The home of what enters before the first layer."""
+"""The home of data that enters before the first layer."""
+SUMS = {"add", "subtract"}
 
 
 class Graph:
     """The Values and array constants that a loss was computed from, operands before readers.
 
     - `things`: Values and constants, by number; leaves and constants first
-    - `reads`: for each, the numbers of its operands, one for each time that it reads them
-    - `readers`: for each, who reads it, once each
-    - `home`: for each, the place of its layer in `names.layers`; `INPUTS` for the data
+    - `reads`: for each, the numbers of its operands, repeated if it reads one more than once
+    - `readers`: for each, the results that read it, without repetition
+    - `home`: for each, the index of its layer in `names.layers`; `INPUTS` for the data
 
     Numbers in a formula (the 2 in x²) aren't vertices. Raises `ArgumentError` as `layers_of` does.
 
@@ -41,13 +42,12 @@ class Graph:
         self.number: dict[int, int] = {}
         results = []
         for value in self.names.order:
-            if value._record is None:
+            if value.record is None:
                 self._enter(value)
             else:
                 results.append(value)
         for value in results:
-            _, operands, numbers, _ = value._record  # type: ignore[misc]
-            for x, number in zip(operands, numbers, strict=True):
+            for x, number in _operands_of(value):
                 if id(x) not in self.number and self._is_vertex(x, number):
                     self._enter(x)
         self.leaves = len(self.things)
@@ -58,8 +58,7 @@ class Graph:
         self.recorded: list[Any] = [None] * len(self.things)
         self.recorded[-1] = loss._content
         for i in range(self.leaves, len(self.things)):
-            _, operands, numbers, _ = self.things[i]._record
-            for x, number in zip(operands, numbers, strict=True):
+            for x, number in _operands_of(self.things[i]):
                 operand = self.vertex(x)
                 if operand is not None:
                     self.reads[i].append(operand)
@@ -70,53 +69,53 @@ class Graph:
         self.multiplied = self._multiplied()
 
     def vertex(self, x: Any) -> int | None:
-        """The number of a Value or constant, None for what is a number in a formula."""
+        """Return the number of a Value or constant, None for a plain number in a formula."""
         return self.number.get(id(x))
 
     def label(self, i: int) -> str:
-        """The name of a vertex."""
+        """Return the name of a vertex."""
         return self.names.text(self.things[i])
 
     def numbers(self, i: int) -> Any:
-        """The data of a vertex as the graph remembers it: a leaf may have other numbers by now."""
+        """Return the recorded data of a vertex; a leaf may have other numbers now."""
         return self.recorded[i]
 
     def is_trained(self, i: int) -> bool:
-        """True for a leaf that requires a gradient."""
+        """Return True for a leaf that requires a gradient."""
         thing = self.things[i]
-        return type(thing) is Value and thing._record is None and thing.requires_grad
+        return type(thing) is Value and thing.record is None and thing.requires_grad
 
     def gradients(self) -> tuple[Mapping[Value, Any], str]:
-        """The gradient of each Value, and where it comes from; nothing is written.
+        """Return the gradient of each Value, and a note on its origin; nothing is written.
 
-        They are those that `backward()` left where it ran for this loss, and computed otherwise.
+        They are the gradients in `.grad` if `backward()` has run for this loss, else computed.
         """
         if self.loss._grad is not None:
             values = [x for x in self.names.order if x._grad is not None]
             held = {x: np.array(x._grad[0] if type(x._grad) is tuple else x._grad) for x in values}
-            return held, "gradients: as backward() left them in .grad"
+            return held, "gradients: from .grad, as left by backward()"
         if self.loss.size != 1:
-            return {}, "no gradients: backward() has not run, and this has several entries"
+            return {}, "no gradients: backward() has not run, and the result has several entries"
         content = self.loss._content
         seed = 1.0 if type(content) is float else np.ones_like(content)
         try:
             found = pull_back({self.loss: seed if np.ndim(seed) else seed * 1.0})
         except NotDifferentiableError as error:
             return {}, f"no gradients: {error}"
-        return found, "gradients: computed for this picture; .grad is as it was"
+        return found, "gradients: computed for this picture; .grad is unchanged"
 
     def _enter(self, thing: Any) -> None:
         self.number[id(thing)] = len(self.things)
         self.things.append(thing)
 
     def _is_vertex(self, x: Any, number: Any) -> bool:
-        """True if an operand without a gradient gets a box: arrays, and Values with a name."""
+        """Return True if an operand without a gradient gets a box: an array, or a named Value."""
         if type(x) is Value and x.requires_grad:
             return False  # it is in the order already
         return np.ndim(number) > 0 or (type(x) is Value and bool(x.name))
 
     def _homes(self) -> list[int]:
-        """Results by their layer; leaves and constants by their first reader's."""
+        """Return the home of each vertex: its layer; for a leaf, that of its first reader."""
         layer = {x: k for k, layer in enumerate(self.layers) for x in layer.results}
         home = [INPUTS] * len(self.things)
         for i in range(self.leaves, len(self.things)):
@@ -131,8 +130,19 @@ class Graph:
         return home
 
     def _multiplied(self) -> list[bool]:
-        """Of the leaves, which are weights: something other than a sum reads them."""
+        """Return which leaves are weights: those read by anything other than a sum."""
         return [
-            any(self.things[r]._record[0].name not in {"add", "subtract"} for r in self.readers[i])
+            any(_name_of_operation(self.things[r]) not in SUMS for r in self.readers[i])
             for i in range(self.leaves)
         ]
+
+
+def _operands_of(result: Value) -> list[tuple[Any, Any]]:
+    """Return the operands of a computed Value, each with its recorded number."""
+    assert result.record is not None
+    return list(zip(result.record.operands, result.record.numbers, strict=True))
+
+
+def _name_of_operation(result: Value) -> str:
+    assert result.record is not None
+    return result.record.operation.name

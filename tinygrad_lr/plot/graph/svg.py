@@ -1,4 +1,4 @@
-"""A drawing of a graph as SVG: no script, no request, its colours for light and dark pages."""
+"""Render a drawing of a graph as SVG: no script, no requests, for light and dark pages."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ KEY = (
     ("parameter", "parameter"),
     ("data", "data"),
     ("result", "result"),
-    ("folded", "folded: several in one"),
-    ("more", "more, in one box"),
+    ("folded", "folded: several results in one box"),
+    ("more", "more of the same in one box"),
 )
 
 
 def render_svg(drawing: Drawing) -> str:
-    """The picture as the text of an SVG file or element.
+    """Return the picture as the text of an SVG file or element.
 
-    Ids are numbers behind a digest of the content, so that pictures on one page do not share them.
+    Ids begin with a digest of the content, so that pictures on one page don't share them.
     """
     sizes = [box_size(box) for box in drawing.boxes]
     layout = lay_out(
@@ -114,18 +114,18 @@ def render_svg(drawing: Drawing) -> str:
 
 
 def describe(drawing: Drawing) -> str:
-    """The picture in a sentence or two, for who does not see it."""
+    """Describe the picture in a sentence or two, for screen readers."""
     last = drawing.boxes[-1]
     said = ", ".join(f"{row.label} {row.text}" for row in last.rows)
     count = len(drawing.boxes)
     return (
-        f"{count} boxes joined by {len(drawing.edges)} arrows, from what goes in at the top to "
+        f"{count} boxes joined by {len(drawing.edges)} arrows, from the inputs at the top to "
         f"{clean_name(last.name)} at the bottom: {said}. {'. '.join(drawing.notes)}"
     )
 
 
 def text_width(text: str, size: float = SMALL) -> float:
-    """About how wide a text is, rather too wide than too narrow: no font is asked."""
+    """Estimate the width of a text, without a font; rather too wide than too narrow."""
     total = 0.0
     for c in text:
         if unicodedata.combining(c):
@@ -144,7 +144,7 @@ def text_width(text: str, size: float = SMALL) -> float:
 
 
 def box_size(box: Box) -> tuple[float, float]:
-    """The width and height that a box needs for its lines."""
+    """Return the width and height that a box needs for its lines."""
     first, *more = box.heading
     widths = [text_width(first, LARGE) * 1.04]
     if box.shape:
@@ -157,9 +157,9 @@ def box_size(box: Box) -> tuple[float, float]:
 
 
 def _arrange_rows(box: Box) -> list[list[tuple[float, float, float, Row]]]:
-    """The rows by line, each with where its label and its text begin and where it ends.
+    """Return the rows by line, each with the start of its label and text, and its end.
 
-    Data and gradient stand below each other, or beside each other where both are short.
+    Data and gradient are one below the other, or side by side if both are short.
     """
     if len(box.rows) == 2 and all(len(row.text) <= MAX_SHORT for row in box.rows):
         line, x = [], 0.0
@@ -177,7 +177,7 @@ def _text_with_sign(row: Row) -> str:
 
 
 def _draw_box(box: Box, x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """A box: an outline for its kind, the name, then a line for each row."""
+    """Yield a box: the outline of its kind, the name, and a line for each row."""
     yield f'<g class="tg-{box.look}" transform="translate({_px(x)} {_px(y)})">'
     rows = [f"{row.label}: {row.text}" for row in box.rows]
     whole = [line for line in (box.name, box.formula, box.shape, *rows, box.note) if line]
@@ -206,7 +206,7 @@ def _draw_box(box: Box, x: float, y: float, width: float, height: float) -> Iter
 
 
 def _draw_outline(look: str, width: float, height: float) -> Iterator[str]:
-    """Rounded for what was computed, a bar for parameters, a stack for what is folded."""
+    """Yield the outline: rounded, with a bar for parameters, or a stack for folded results."""
     size = f'width="{_px(width)}" height="{_px(height)}"'
     if look == "folded":
         yield f'<rect class="tg-behind" x="5" y="5" rx="5" {size}/>'
@@ -224,7 +224,7 @@ def _draw_frames(layout: Layout, shift: float) -> Iterator[str]:
 
 
 def _draw_headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
-    """The names of the frames, each in the upper corner where fewer edges come in."""
+    """Yield the names of the frames, each in the upper corner that fewer edges enter."""
     for band, (x, y, width, _) in zip(sorted(drawing.frames), layout.frames, strict=True):
         name = clean_name(drawing.frames[band])
         reach = text_width(name, LARGE) + 24
@@ -241,7 +241,7 @@ def _draw_headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[s
 
 
 def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
-    """Lines within rows, curves between them, an arrowhead at the reader, ×2 beside it."""
+    """Yield edges: lines within rows, curves between them, an arrowhead at the reader, ×2."""
     for (a, b, times), route in zip(drawing.edges, layout.routes, strict=True):
         points = [(x + shift, y + MARGIN) for x, y in route]
         x, y = points[-1]
@@ -253,7 +253,7 @@ def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]
 
 
 def edge_path(points: Sequence[Point]) -> str:
-    """A line down, then in turns a curve to the next row and a line down.
+    """Return the path of an edge: a line down, then alternately a curve and a line down.
 
     >>> edge_path([(0, 0), (0, 5), (20, 25), (20, 30)])
     'M0 0V5C0 15 20 15 20 25V30'
@@ -273,7 +273,7 @@ def edge_path(points: Sequence[Point]) -> str:
 
 
 def _draw_key(drawing: Drawing, width: float) -> tuple[list[str], float]:
-    """The key to outlines and signs, and the notes, on as many lines as the width needs."""
+    """Return the key to outlines and signs, with the notes, wrapped at the width."""
     parts: list[str] = []
     x, y = 0.0, 10.0
     looks: set[str] = {box.look for box in drawing.boxes}
@@ -319,5 +319,5 @@ def _draw_text(x: float, y: float, text: str, kind: str = "", anchor: str = "") 
 
 
 def _px(number: float) -> str:
-    """A coordinate in tenths of a pixel."""
+    """Return a coordinate in tenths of a pixel."""
     return f"{number:.1f}".removesuffix(".0")

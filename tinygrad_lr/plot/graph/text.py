@@ -1,4 +1,4 @@
-"""A drawing of a graph as text: a tree for the terminal, and DOT for other programs."""
+"""Render a drawing of a graph as text: a tree for the terminal, or DOT for Graphviz."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SHAPES = {"parameter": "box", "data": "box", "result": "box", "folded": "box3d",
 
 
 def render_tree(drawing: Drawing, width: int = 78) -> str:
-    """The graph from its result to its leaves, each box printed once and referred to after that.
+    """Return the graph from its result to its leaves; each box is printed once, then referred to.
 
-    Data and gradient stand beside it, in columns (of large arrays the mean); no line is longer
-    than `width`.
+    Data and gradient are in columns beside it (for large arrays, the mean). No line is longer than
+    `width`.
     """
     reads: dict[int, list[int]] = {}
     for a, b, _ in drawing.edges:
@@ -60,7 +60,7 @@ def _describe_box(box: Box) -> str:
 
 
 def _columns(box: Box) -> tuple[str, str]:
-    """The columns: data, gradient."""
+    """Return the columns: data, gradient."""
     brief = [(SIGNS[row.sign], row.text.partition(", from")[0]) for row in box.rows[:2]]
     rows = [f"{sign} {text}".strip() for sign, text in brief]
     return rows[0], rows[1] if len(rows) > 1 else ""
@@ -71,7 +71,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def render_dot(drawing: Drawing) -> str:
-    """The graph in the DOT language (https://graphviz.org/doc/info/lang.html)."""
+    """Return the graph in the DOT language (https://graphviz.org/doc/info/lang.html)."""
     return "\n".join([*_dot_lines(drawing), ""])
 
 
@@ -112,7 +112,7 @@ def _dot_node(number: int, box: Box) -> str:
 
 
 def quote(*lines: str) -> str:
-    r"""Lines as one quoted string of DOT, each aligned to the left.
+    r"""Return lines as one quoted string of DOT, aligned to the left.
 
     >>> print(quote('a "b" \\'))
     "a \"b\" \\"

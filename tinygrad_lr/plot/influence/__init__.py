@@ -1,1 +1,1 @@
-"""Pictures of how earlier weights affect the loss."""
+"""Plots of how earlier weights affect the loss."""

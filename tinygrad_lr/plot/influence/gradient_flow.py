@@ -1,4 +1,4 @@
-"""`gradient_by_depth`: how large the gradient is in each layer, and what makes it so."""
+"""`gradient_by_depth`: the size of the gradient in each layer, and its causes."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["gradient_by_depth"]
 
-MAX_NAMED = 14  # layers whose names there is room for
-LINE_HEIGHT = 0.2  # inches for a line of words
+MAX_NAMED = 14  # layers with room for their names
+LINE_HEIGHT = 0.2  # inches for a line of text
 
 
 def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
-    """Draw the size of the gradient in each layer, the loss at the right, on a log scale.
+    """Draw the size of the gradient in each layer on a log scale, with the loss at the right.
 
-    The left panel has the length of dL/dh for what each layer hands on, and of dL/dW for its
-    parameters. The bands mark what is called vanishing (below a thousandth of the last layer's
-    dL/dh) and exploding (beyond a thousand times). The right panel has what made it so: by how
-    much a layer multiplies a gradient at most (the largest singular value of its Jacobian, the
-    median over the rows, and their range) and the mean slope of its activation. Above 1 gradients
-    can grow, below 1 they shrink. The words below say what the numbers mean.
+    The left panel shows the norm of dL/dh for the output of each layer, and of dL/dW for its
+    parameters. Bands mark vanishing gradients (below a thousandth of the last layer's dL/dh) and
+    exploding ones (above a thousand times). The right panel shows the causes: the largest factor
+    by which a layer can multiply a gradient (the largest singular value of its Jacobian: median
+    and range over the rows), and the mean slope of its activation. Above 1 gradients can grow,
+    below 1 they shrink. The text below says what the numbers mean.
 
-    Raises `ArgumentError` where there are fewer than two layers, `MissingExtraError` without
+    Raises `ArgumentError` if there are fewer than two layers, `MissingExtraError` without
     matplotlib.
 
     >>> model = tg.nn.MLP(2, [8, 8, 8], 1, activation="sigmoid", generator=0)
@@ -47,7 +47,7 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     """
     if len(check_influence("gradient_by_depth", influence).layers) < 2:
         raise ArgumentError(
-            f"gradient_by_depth: influence must have two layers or more, "
+            f"gradient_by_depth: influence must have at least two layers, "
             f"got {len(influence.layers)}"
         )
     words = textwrap.wrap(" ".join(influence.findings[:1]), 150)
@@ -67,7 +67,7 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
 
 
 def _draw_sizes(ax: Axes, influence: Influence) -> None:
-    """‖dL/dh‖ and ‖dL/dW‖ by layer."""
+    """Draw ‖dL/dh‖ and ‖dL/dW‖ by layer."""
     colors = get_colors(ax)
     layers = influence.layers
     places = np.arange(1, len(layers) + 1)
@@ -97,15 +97,13 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     _label_ends(ax, layers)
     style_axes(ax, f"The gradient {course} through depth" if course != "stays"
           else "The gradient keeps its size", [], "layer, from the data to the loss",
-          "length of the gradient")  # fmt: skip
-    draw_key(
-        ax, [(line, "‖dL/dh‖, of what the layer hands on"), (other, "‖dL/dW‖, of its parameters")]
-    )
+          "norm of the gradient")  # fmt: skip
+    draw_key(ax, [(line, "‖dL/dh‖ of the layer's output"), (other, "‖dL/dW‖ of its parameters")])
     _label_layers(ax, layers)
 
 
 def _draw_factors(ax: Axes, influence: Influence) -> None:
-    """By how much each layer multiplies a gradient."""
+    """Draw the factor by which each layer multiplies a gradient."""
     colors = get_colors(ax)
     layers = influence.layers
     places, middle, least, most = [], [], [], []
@@ -131,7 +129,7 @@ def _draw_factors(ax: Axes, influence: Influence) -> None:
         ax.vlines(
             places, _hide_nonpositive(least), _hide_nonpositive(most), color=colors.model, lw=2
         )
-        entries.append((points, "at most: the largest singular value of its Jacobian"))
+        entries.append((points, "at most: largest singular value of its Jacobian"))
     if slopes:
         (dots,) = ax.plot(*zip(*slopes, strict=True), "D", color=colors.step, ms=4.5, zorder=2)
         names = dict.fromkeys(a.operation for x in layers for a in x.activations[-1:])
@@ -141,7 +139,7 @@ def _draw_factors(ax: Axes, influence: Influence) -> None:
     room = (high / low) ** 0.1 * 1.3
     ax.set_ylim(low / room, high * room)
     write(ax, _x_limits(layers)[1], 1.0, "1: neither grows nor shrinks", (-4, 3), ha="right")
-    style_axes(ax, "What a layer multiplies it by", [], "layer, from the data to the loss",
+    style_axes(ax, "What each layer multiplies it by", [], "layer, from the data to the loss",
           "factor")  # fmt: skip
     if entries:
         draw_key(ax, entries)
@@ -149,19 +147,19 @@ def _draw_factors(ax: Axes, influence: Influence) -> None:
 
 
 def _hide_nonpositive(numbers: object) -> np.ndarray:
-    """Numbers for a logarithmic axis: nan for those without a logarithm."""
+    """Return the numbers for a logarithmic axis, nan unless positive and finite."""
     array = np.asarray(numbers, np.float64)
     return np.where((array > 0) & np.isfinite(array), array, np.nan)
 
 
 def _x_limits(layers: tuple[LayerInfluence, ...]) -> tuple[float, float]:
-    """The ends of the axis of layers, with room for a number on either side."""
+    """Return the limits of the axis of layers, with room for a number on either side."""
     room = 0.4 + 0.15 * len(layers)
     return 1 - room, len(layers) + room
 
 
 def _label_ends(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
-    """The size at both ends, as numbers."""
+    """Write the size at both ends as numbers."""
     for place, layer in ((1, layers[0]), (len(layers), layers[-1])):
         size = layer.cotangent_norm
         if np.isfinite(size) and size > 0:
@@ -171,7 +169,7 @@ def _label_ends(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
 
 
 def _label_layers(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
-    """The names of what the layers hand on, and few round numbers on the other axis."""
+    """Label the layers with their outputs, and the other axis with a few round numbers."""
     ticker = import_extra("matplotlib.ticker", "plot")
     step = -(-len(layers) // MAX_NAMED)
     names = [clean_name(x.output, 8) for x in layers[::step]]

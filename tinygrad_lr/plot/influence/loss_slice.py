@@ -1,4 +1,4 @@
-"""`loss_slice`: the loss over one weight, the tangent that its gradient promises, and the step."""
+"""`loss_slice`: the loss over one weight, the tangent that its gradient predicts, and the step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["loss_slice"]
 
 
-FAR = 3.0  # a bottom of the parabola further away than this many |w| + 1 is not in the picture
+FAR = 3.0  # the bottom of the parabola is shown up to this many (|w| + 1) away
 
 
 def loss_slice(
@@ -31,17 +31,17 @@ def loss_slice(
     learning_rate: float | None = None,
     dark: bool = False,
 ) -> Figure:
-    """Draw the loss over one weight of an influence, all others held: promise and truth.
+    """Draw the loss over one weight of an influence, the others held: predicted and actual.
 
-    The curve is the loss itself, computed from the recorded graph at 121 places. The tangent has
-    the slope dL/dw (vermilion where positive, sky blue where negative), the dotted parabola the
-    curvature too. With a learning rate, the green arrow is descent's step, w - learning rate ·
-    dL/dw of this weight alone: the ring is the loss that the tangent promises there, the dot the
-    loss that is found.
+    The curve is the loss itself, computed from the recorded graph at 121 points. The tangent has
+    the slope dL/dw (vermilion if positive, sky blue if negative); the dotted parabola adds the
+    curvature. With a learning rate, the green arrow is the step to w - learning rate · dL/dw, of
+    this weight alone: the ring is the loss that the tangent predicts there, the dot the actual
+    loss.
 
-    - `weight`: which of `influence.weights`
-    - `learning_rate`: of the step; no step is drawn without it
-    - `dark`: for a dark page, else for print
+    - `weight`: the index in `influence.weights`
+    - `learning_rate`: learning rate of the step; no step is drawn without it
+    - `dark`: use colours for a dark page, not for print
 
     Raises `ArgumentError` for a weight that the influence doesn't have and a learning rate that
     isn't positive; `MissingExtraError` without matplotlib.
@@ -51,7 +51,7 @@ def loss_slice(
     >>> figure = loss_slice(tg.influence(None, loss), learning_rate=0.1)
     >>> print(figure.axes[0].texts[-1].get_text())
     slope at w = 0: dL/dw = −10 is negative, so w moves right
-    learning rate 0.1: w = 0 → 1, the tangent promises L = 0, found 2.5
+    learning rate 0.1: w = 0 → 1, the tangent predicts L = 0, actual 2.5
     no other weight
     """
     check_influence("loss_slice", influence, weight)
@@ -72,7 +72,7 @@ def loss_slice(
 
 
 def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
-    """The loss, the tangent, and the parabola of the curvature."""
+    """Draw the loss, the tangent, and the parabola of the curvature."""
     colors = get_colors(ax)
     reach = _choose_reach(w, step)
     places, losses = sample_loss(w.loss_at, w.value, reach)
@@ -99,17 +99,17 @@ def _draw_curve(ax: Axes, w: WeightInfluence, step: float | None) -> None:
     write(ax, w.value, w.loss, f"slope {number_text(w.gradient)}", (9 * side, 6),
           ha="right" if side < 0 else "left", zorder=7)  # fmt: skip
     right = w.gradient < 0  # the upper corner that the hill leaves free
-    write(ax, 0.98 if right else 0.02, 0.96, "dotted: by slope and curvature", (0, 0),
+    write(ax, 0.98 if right else 0.02, 0.96, "dotted: slope and curvature", (0, 0),
           inside=False, color=colors.model, ha="right" if right else "left", va="top")  # fmt: skip
 
 
 def _name_weight(w: WeightInfluence) -> str:
-    """The name of the weight on its axis: its own if it is a number, else w."""
+    """Return the label of the weight: its own name if it is a scalar, else w."""
     return "w" if w.index else clean_name(w.name)
 
 
 def _choose_reach(w: WeightInfluence, step: float | None) -> float:
-    """Half the width of the picture: the step, and the bottom of the parabola where it is near."""
+    """Return half the width: room for the step, and for the bottom of the parabola if near."""
     size = abs(w.value) + 1.0
     bottom = abs(w.gradient / w.curvature) if w.curvature > 0 else 0.0
     near = 1.35 * bottom if bottom <= FAR * size else 0.0
@@ -117,7 +117,7 @@ def _choose_reach(w: WeightInfluence, step: float | None) -> float:
 
 
 def _draw_step(ax: Axes, w: WeightInfluence, step: float) -> None:
-    """The arrow of the step, where the tangent promises that it lands, and where it does."""
+    """Draw the step as an arrow, with the predicted and the actual loss at its end."""
     colors = get_colors(ax)
     end, promised = w.value + step, w.loss + w.gradient * step
     found = w.loss_at(end)
@@ -132,12 +132,12 @@ def _draw_step(ax: Axes, w: WeightInfluence, step: float) -> None:
     side = "left" if step > 0 else "right"
     aside = 9 if step > 0 else -9
     apart = abs(found - promised) > 0.05 * float(np.ptp(ax.get_ylim()))
-    for height, text in ((found, "found"), (promised, "promised"))[: 1 + apart]:
+    for height, text in ((found, "actual"), (promised, "predicted"))[: 1 + apart]:
         write(ax, end, height, f"{text} {number_text(height)}", (aside, 0), ha=side, va="center")
 
 
 def _describe(influence: Influence, w: WeightInfluence, learning_rate: float | None) -> list[str]:
-    """The slope in words, the step, and what is held."""
+    """Describe the slope, the step, and what is held."""
     sign = "negative" if w.gradient < 0 else "positive" if w.gradient > 0 else "zero"
     goes = {"negative": "moves right", "positive": "moves left", "zero": "stays"}[sign]
     symbol = _name_weight(w)
@@ -150,7 +150,7 @@ def _describe(influence: Influence, w: WeightInfluence, learning_rate: float | N
         promised = w.loss - learning_rate * w.gradient**2
         told.append(
             f"learning rate {number_text(learning_rate)}: {symbol} = {number_text(w.value)} → "
-            f"{number_text(end)}, the tangent promises L = {number_text(promised)}, found "
+            f"{number_text(end)}, the tangent predicts L = {number_text(promised)}, actual "
             f"{number_text(w.loss_at(end))}"
         )
     others = sum(p.data.size for layer in influence.layers for p in layer.parameters) - 1

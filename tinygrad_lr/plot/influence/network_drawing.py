@@ -1,4 +1,4 @@
-"""`network`: a network drawn as units and weights, with a chosen weight's paths to the loss lit."""
+"""`network`: draw a network as units and weights, and highlight one weight's paths to the loss."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DIM_STRENGTH = 0.3  # how much of an edge is left that is on no path
 
 @dataclass(frozen=True)
 class Column:
-    """A layer's units as they are drawn: which, where, and how many are left out after which."""
+    """The units of a layer to draw, and their positions."""
 
     title: str
     labels: Sequence[str]
@@ -50,26 +50,26 @@ class Column:
 
     @property
     def gap(self) -> float:
-        """The height of the note on units that are left out: below the last one."""
+        """The height of the note on hidden units, below the last one."""
         return float(self.y[-1]) - DOWN
 
 
 def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Figure:
     """Draw the network of an influence: units in columns, a line for each weight.
 
-    A line is the thicker, the larger |w| is (all on one scale), and its colour is dL/dw: vermilion
-    where it is positive, sky blue where it is negative, grey at zero; the colour grows with the
-    root of |dL/dw|, so that small ones are seen. The paths of one of the influence's weights to
-    the loss are lit, and each unit on them has the share of dL/dw that goes through it: shares
-    add up to 100 % in every layer, and are negative where paths work against the rest. Of wide
-    layers the units with the largest shares are drawn, and the others are counted.
+    The width of a line is |w|, on one scale for all, and its colour is dL/dw: vermilion if
+    positive, sky blue if negative, grey at zero. The colour grows with √|dL/dw|, so that small
+    gradients are visible. The paths from one of the influence's weights to the loss are
+    highlighted, and each unit on them shows the share of dL/dw that passes through it. The shares
+    add up to 100 % in every layer, and are negative for paths with the opposite sign. In a wide
+    layer only the units with the largest shares are drawn, and the others are counted.
 
-    - `influence`: what `tg.influence` found
-    - `weight`: which of `influence.weights` is lit
-    - `dark`: for a dark page, else for print
+    - `influence`: what `tg.influence` returned
+    - `weight`: the index in `influence.weights` of the weight to highlight
+    - `dark`: use colours for a dark page, not for print
 
     Raises `ArgumentError` for a layer without a weight for each pair of units (a convolution),
-    and a weight that the influence does not have; `MissingExtraError` without matplotlib.
+    and a weight that the influence doesn't have; `MissingExtraError` without matplotlib.
 
     >>> model = tg.nn.MLP(2, [3], 1, generator=0)
     >>> loss = tg.losses.mse(model(np.ones((4, 2))), np.ones((4, 1)))
@@ -80,7 +80,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
     check_influence("network", influence, weight)
     if not influence.layers:
         raise ArgumentError(
-            "network: influence must be of a loss that layers computed, got parameters alone"
+            "network: influence must be of a loss with layers, got one with parameters only"
         )
     missing = [layer.name for layer in influence.layers if layer.connections is None]
     if missing:
@@ -111,7 +111,7 @@ def network(influence: Influence, weight: int = 0, *, dark: bool = False) -> Fig
         )
         _draw_edges(ax, lit, edges, own, columns, thick, top)
         _draw_units(ax, influence, lit, own, columns)
-    title = "The network, and the way of one weight to the loss"
+    title = "The network, and the paths from one weight to the loss"
     style_axes(ax, title, _describe(lit), "", "", lines=3)
     _draw_key(ax, thick, top, -half - 0.55)
     return figure
@@ -123,7 +123,7 @@ def _build_columns(
     edges: Sequence[Connections],
     own: Sequence[Places],
 ) -> list[Column]:
-    """The inputs and the layers, each with the units that are drawn."""
+    """Return the inputs and the layers, each with the units to draw."""
     titles = ["x", *(x.name if "," in x.output else x.output for x in influence.layers)]
     labels = [edges[0].before, *(x.after for x in edges)]
     importance = [np.abs(edges[0].gradients).sum(axis=1)]
@@ -142,7 +142,7 @@ def _build_columns(
 
 
 def _build_column(place: int, title: str, labels: Sequence[str], importance: Array) -> Column:
-    """A layer's most important units, in their order, around the middle."""
+    """Return the most important units of a layer, in order, around the middle."""
     count = len(labels)
     kept = count if count <= MAX_UNITS else MAX_UNITS - 1
     order = np.argsort(-np.nan_to_num(importance, nan=0.0, posinf=np.inf), kind="stable")
@@ -161,7 +161,7 @@ def _draw_edges(
     thick: float,
     top: float,
 ) -> None:
-    """A line for each weight between units that are drawn."""
+    """Draw a line for each weight between units that are drawn."""
     colors = get_colors(ax)
     first = len(edges) - len(lit.through)  # the first layer that is reached
     for i, e in enumerate(edges):
@@ -196,14 +196,14 @@ def _draw_edges(
 def _pair_units(
     before: Column, after: Column
 ) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
-    """All pairs of units that are drawn, with their heights."""
+    """Yield all pairs of units that are drawn, with their heights."""
     for one in zip(before.shown, before.y, strict=True):
         for other in zip(after.shown, after.y, strict=True):
             yield one, other
 
 
 def _gradient_color(colors: Any, gradient: float, top: float) -> Array:
-    """From grey at zero to vermilion or sky blue at the largest gradient."""
+    """Return a colour from grey at zero to vermilion or sky blue at the largest gradient."""
     if not np.isfinite(gradient) or not top:
         return blend(colors.rule, colors.rule, 0.0)
     return blend(
@@ -218,7 +218,7 @@ def _draw_units(
     own: Sequence[Places],
     columns: Sequence[Column],
 ) -> None:
-    """Circles with the shares of the lit paths, the names of the layers, and the loss."""
+    """Draw circles with the shares of the highlighted paths, layer names, and the loss."""
     circle = import_extra("matplotlib.patches", "plot").Circle
     colors = get_colors(ax)
     top = max(float(column.y[0]) for column in columns) + RADIUS + 0.16
@@ -259,27 +259,27 @@ def _draw_units(
 
 
 def _format_percent(share: float) -> str:
-    """A share in whole per cent."""
+    """Return a share as a whole percentage."""
     return f"{number_text(np.round(100 * share), 15)}%"
 
 
 def _write_centered(ax: Axes, x: float, y: float, text: str, **options: Any) -> None:
-    """Text around a point."""
+    """Write text centered at a point."""
     size = options.pop("size", SMALL)
     options = {"va": "center", "color": get_colors(ax).ink, "zorder": 4, **options}
     ax.text(x, y, text, ha="center", fontsize=size, parse_math=False, **options)
 
 
 def _describe(lit: WeightInfluence) -> list[str]:
-    """The weight, what its gradient says, and what is seen when it is moved."""
+    """Describe the weight, its gradient, and the effect of a nudge."""
     sign = "negative" if lit.gradient < 0 else "positive" if lit.gradient > 0 else "zero"
-    sign = sign if lit.gradient == lit.gradient else "no number"
+    sign = sign if lit.gradient == lit.gradient else "not a number"
     goes = {"negative": ", so a step makes it larger", "positive": ", so a step makes it smaller"}
     where = f" ({clean_name(lit.path)})" if lit.path else ""
     return [
         f"{clean_name(lit.name)}{where} = {number_text(lit.value)}: "
         f"dL/dw = {number_text(lit.gradient)} is {sign}{goes.get(sign, '')}",
-        f"w + {number_text(lit.nudge)}: the gradient promises {number_text(lit.predicted)}, "
+        f"w + {number_text(lit.nudge)}: the gradient predicts {number_text(lit.predicted)}, "
         f"the loss changed by {number_text(lit.seen)}",
         "in a unit: its number, and the share of dL/dw that passes through it",
     ]

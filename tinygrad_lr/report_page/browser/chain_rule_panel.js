@@ -24,8 +24,8 @@ export function chainRulePanel() {
   const root = createScreen(
     "chain",
     "The chain",
-    "The loss depends on the weights through what lies between. Each arrow carries a local derivative; " +
-      "the slope of the loss is their product, gathered from right to left, and summed over the rows.",
+    "The loss depends on the weights through the values between them. Each arrow has a local derivative. " +
+      "The slope of the loss is their product, from right to left, summed over the rows.",
   );
   const row = el("input", {
     type: "number",
@@ -278,7 +278,7 @@ function productTable(r) {
         "p",
         { class: "hint" },
         m.math(m.row(layerSymbol("δ", "l"))),
-        " is what reaches a unit before its function: dL/dh times the slope of the function there.",
+        " is the gradient before a unit's activation: dL/dh times the slope of the activation there.",
       );
   return [
     el(

@@ -29,13 +29,13 @@ export function classesPanel() {
   const bordered = run.open && features === 2 && data.labels.length <= CLASS_COLORS.length;
   const root = createScreen(
     "data",
-    bordered ? "The data and the borders" : "What it predicts",
+    bordered ? "The data and the decision boundary" : "What it predicts",
     bordered
-      ? "Each mark is a row, its shape and colour the class. The plane is coloured by the class that " +
-          "the model thinks likeliest at this step, the stronger the surer."
+      ? "Each mark is a row; its shape and colour show the class. The plane has the colour of the class " +
+          "that is most probable at this step, stronger where the model is more certain."
       : run.confusion
-        ? "How often each class is taken for each, at this step."
-        : "How likely the model thinks each class of a row, at this step.",
+        ? "How often each class is predicted for each true class, at this step."
+        : "The model's probability of each class for a row, at this step.",
   );
   const side = el("div", { class: "side" });
   const caption = el("figcaption", {});
@@ -45,7 +45,7 @@ export function classesPanel() {
   figure.append(caption);
   const followed = el("div", { class: "followed" });
   const confused = el("div", { class: "scroll" });
-  if (bordered) side.append(el("h3", {}, "What it takes for what"), confused);
+  if (bordered) side.append(el("h3", {}, "The confusion matrix"), confused);
   else figure.prepend(confused);
   side.append(followed);
   if (run.open)
@@ -60,7 +60,7 @@ export function classesPanel() {
       const right = counts ? counts.reduce((sum, row, i) => sum + row[i], 0) : 0;
       const all = counts ? counts.flat().reduce((a, b) => a + b, 0) : 0;
       caption.textContent = counts
-        ? `At step ${stepNow()}, ${((100 * right) / all).toFixed(1)} % of ${formatInteger(all)} rows are right; the loss is ${formatNumber(lossNow())}.`
+        ? `At step ${stepNow()}, ${((100 * right) / all).toFixed(1)} % of ${formatInteger(all)} rows are correct; the loss is ${formatNumber(lossNow())}.`
         : `At step ${stepNow()} the loss is ${formatNumber(lossNow())}.`;
       if (boundary) boundary.chart.move();
       if (counts) confused.replaceChildren(confusionTable(counts));

@@ -19,10 +19,10 @@ export function dataPanel() {
     !curved ? "What it predicts" : run.line ? "The data and the line" : "The data and the curve",
     curved
       ? `Each point is a row. The bold ${run.line ? "line" : "curve"} is the model at this step; ` +
-          "the hairlines are its residuals u = ŷ − y at some rows. " +
-          "Descent makes the mean of their squares, the loss, as small as it can."
-      : "Each point is a row: what the model predicts at this step against what was observed. " +
-          "A perfect model puts all of them on the diagonal.",
+          "the thin lines are its residuals u = ŷ − y at some rows. " +
+          "Descent minimises the mean of their squares, the loss."
+      : "Each point is a row: the prediction at this step against the observed value. " +
+          "A perfect model has all points on the diagonal.",
   );
   const host = el("div", { class: "plot" });
   const side = el("div", { class: "side" });
@@ -207,7 +207,7 @@ export function dataPanel() {
         ", so u = ",
         signedText(u),
         ".",
-        el("span", { class: "hint" }, " Point at another; a click keeps it."),
+        el("span", { class: "hint" }, " Point at another row; click to keep it."),
       );
       caption.textContent = captionText(closed);
       chart.svg.setAttribute("aria-label", caption.textContent);
@@ -227,8 +227,8 @@ export function dataPanel() {
       lowest === null || !run.line
         ? ""
         : loss - lowest < 1e-6 * lowest
-          ? ", as low as a line can get: the closed form's"
-          : `; the closed form's is ${formatNumber(lowest)}`;
+          ? ", the minimum for a line: that of the closed form"
+          : `; the closed form has ${formatNumber(lowest)}`;
     const sampled =
       count < data.rows
         ? ` ${formatInteger(count)} of ${formatInteger(data.rows)} rows are drawn.`

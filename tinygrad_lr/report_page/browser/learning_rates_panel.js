@@ -18,9 +18,9 @@ export function learningRatesPanel() {
     "Learning rates",
     exact
       ? "The same descent with three learning rates. Along the steepest direction a step multiplies " +
-          "the distance to the bottom by 1\u00a0−\u00a0rate\u00a0·\u00a0λ, so beyond 2/\u2060λmax every step leads further away."
-      : "Plain descents from this run's first weights, with three learning rates. At those weights " +
-          "the largest stable rate is 2/\u2060λmax; the hill changes on the way, and so does the limit.",
+          "the distance to the bottom by 1\u00a0−\u00a0rate\u00a0·\u00a0λ, so beyond 2/\u2060λmax every step moves further away."
+      : "Plain descents from this run's initial weights, with three learning rates. At those weights " +
+          "the largest stable rate is 2/\u2060λmax. The loss surface changes on the way, and so does the limit.",
   );
   const axis = el("div", { class: "plot short" });
   const axisFigure = el("figure", { class: "wide" }, axis);

@@ -93,13 +93,13 @@ export function lossCurvePanel() {
     "hill",
     "The hill",
     [
-      `The loss over one weight${several ? ", all others held where they are at this step" : ""}.`,
+      `The loss over one weight${several ? ", all others held at their values of this step" : ""}.`,
       run.plain
         ? "Descent looks at the slope under its feet and steps downhill:"
-        : "The slope says which way is down; how far to go, this run's optimiser decides,",
+        : "The slope says which way is down. This run's optimiser decides how far to go,",
       run.plain
         ? "new weight = old weight − learning rate · slope."
-        : "and in batches it sees other rows at each step.",
+        : "and with batches it sees other rows at each step.",
     ].join(" "),
   );
   const host = el("div", { class: "plot" });
@@ -300,14 +300,14 @@ function stepSentence() {
   const { middle, reach } = weightWindow(index);
   const away =
     Math.abs(weightsNow()[index] - middle) > reach
-      ? ` It is ${formatNumber(weightsNow()[index])} by now, far off this picture.`
+      ? ` It is now ${formatNumber(weightsNow()[index])}, far outside this picture.`
       : "";
   if (!run.run.steps) return ["The slope is ", signedText(g), ": no step has been taken."];
-  if (!g) return [`The slope is 0: the hill is level here, so ${name} stays.`];
+  if (!g) return [`The slope is 0: the hill is flat here, so ${name} stays.`];
   const sign = g > 0 ? "positive" : "negative";
   const way = g > 0 ? "left" : "right";
   if (!next) {
-    const level = Math.abs(g) < 1e-5 ? "as good as level" : `${sign}, so down is to the ${way}`;
+    const level = Math.abs(g) < 1e-5 ? "almost flat" : `${sign}, so down is to the ${way}`;
     const end = state.frame === lastFrame ? "; the last step has been taken." : ".";
     return ["The slope is ", signedText(g), `: ${level}${end}`];
   }
@@ -322,12 +322,12 @@ function stepSentence() {
   const went = moved > 0 ? "right" : "left";
   const agrees =
     went === way
-      ? "as the slope says."
-      : "against this slope: it follows other rows, or its momentum.";
+      ? "in the direction of descent."
+      : "against this slope: it follows other rows, or momentum.";
   return [
     "The slope is ",
     signedText(g),
-    `: ${sign}, which says ${way}. The optimiser moves ${name} ${went} by ${formatNumber(Math.abs(moved), 3)}, ${agrees}`,
+    `: ${sign}, so down is to the ${way}. The optimiser moves ${name} ${went} by ${formatNumber(Math.abs(moved), 3)}, ${agrees}`,
   ];
 }
 

@@ -38,8 +38,8 @@ export function networkPanel() {
   const root = createScreen(
     "network",
     "Earlier layers",
-    "Edges are weights: the wider, the larger; their colour is the gradient. A weight far from the loss " +
-      "works through every unit that it feeds: choose one, and its paths light up.",
+    "Edges are weights. Their width shows the size, their colour the gradient. A weight far from the loss " +
+      "acts through every unit that depends on it: choose one to highlight its paths.",
   );
   const picker = weightPicker();
   const host = el("div", { class: "plot" });
@@ -293,8 +293,8 @@ function factorsOfWeight() {
         "p",
         { class: "hint" },
         paths.length < 2
-          ? "What comes back along its path:"
-          : "What comes back, by its strongest paths:",
+          ? "The gradient comes back along its path:"
+          : "The gradient comes back by these paths, the strongest first:",
       ),
       createTable(
         ["through", "product", "share"],
@@ -341,7 +341,7 @@ function strongestPaths(trace, layer, unit) {
     .sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
 }
 
-// Compare the change that the slope promises for a nudge with the change of the loss.
+// Compare the change that the slope predicts for a nudge with the actual change of the loss.
 function nudgeTable() {
   const delta = nudgeSize();
   const g = gradientsNow()[weightNow()];
@@ -350,14 +350,14 @@ function nudgeTable() {
   const seen = loss(w + delta) - loss(w);
   const rows = [
     ["nudge δ", formatNumber(delta, 3)],
-    ["promised: slope · δ", signedText(g * delta, 4)],
-    ["truly seen", signedText(seen, 4)],
+    ["predicted: slope · δ", signedText(g * delta, 4)],
+    ["actual", signedText(seen, 4)],
   ];
   const words = !state.nudge
-    ? "Move the slider: near 0 the slope tells the truth, further off the hill bends away."
+    ? "Move the slider: near 0 the slope predicts the change well; further away the curve bends."
     : Math.abs(seen - g * delta) <= 0.1 * Math.abs(seen)
-      ? "The slope tells it to within a tenth."
-      : "So far out, the hill has bent away from its tangent.";
+      ? "The slope predicts the change to within a tenth."
+      : "This far out, the curve has bent away from its tangent.";
   return [
     createTable(["", "change"], rows, { class: "numbers", id: "nudge-numbers" }),
     el("p", { class: "hint" }, words),

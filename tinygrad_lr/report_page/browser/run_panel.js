@@ -127,7 +127,7 @@ export function runPanel() {
   side.append(el("h3", {}, "Settings"), two(run.settings));
   if (run.run.warnings.length)
     side.append(
-      el("h3", {}, "It warned"),
+      el("h3", {}, "Warnings"),
       el(
         "ul",
         {},
@@ -164,7 +164,7 @@ export function runPanel() {
       {},
       run.command
         ? [
-            el("h3", {}, "To do it again"),
+            el("h3", {}, "Repeat this run"),
             el("pre", { tabindex: "0" }, el("code", {}, run.command)),
           ]
         : null,
@@ -195,15 +195,15 @@ function rowsSentence() {
       : `all ${formatInteger(data.rows)} rows`
     : `${formatInteger(run.rows_used)} of the ${formatInteger(data.rows)} rows, evenly spread`;
   const dropped = run.dropped
-    ? ` ${countNoun(run.dropped, "kept step")} with weights beyond 1e150 ${run.dropped === 1 ? "is" : "are"} left out.`
+    ? ` ${countNoun(run.dropped, "recorded step")} with weights beyond 1e150 ${run.dropped === 1 ? "is" : "are"} left out.`
     : "";
   const kept =
     run.steps.length <= run.run.steps
-      ? ` Of ${formatInteger(run.run.steps + 1)} moments ${formatInteger(run.steps.length)} are shown, the first ones all.`
+      ? ` ${formatInteger(run.steps.length)} of ${formatInteger(run.run.steps + 1)} steps are shown, including all of the first ones.`
       : "";
   const drawn =
     count && count < run.rows_used
-      ? ` The hill is drawn from ${formatInteger(count)} of them.`
+      ? ` The curve is drawn from ${formatInteger(count)} of them.`
       : "";
-  return `Losses and slopes are of ${which}.${drawn}${kept}${dropped}`;
+  return `Losses and slopes are computed on ${which}.${drawn}${kept}${dropped}`;
 }

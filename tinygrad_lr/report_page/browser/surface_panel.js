@@ -50,7 +50,7 @@ export function surfaceOnlyPanel() {
 
 // Return where the path has led so far, in words.
 function pathSentence() {
-  if (state.frame === 0) return "Descent begins here.";
+  if (state.frame === 0) return "The descent starts here.";
   const down = lossNow() < run.full[0];
   return `The path of ${countNoun(stepNow(), "step")} leads ${down ? "down towards" : "up and away from"} the closed form.`;
 }
@@ -157,8 +157,8 @@ export function drawSurface(figure) {
         state.frame >= surface.path.length ? " The descent has left this picture." : "";
       caption.textContent =
         (line
-          ? `Lines of equal loss over w and b: where they lie close, the hill is steep. ${pathSentence()}`
-          : `Lines of equal loss in the plane in which the weights moved most; ${Math.round(100 * surface.share)} % of their movement lies in it.`) +
+          ? `Lines of equal loss over w and b: where they are close, the hill is steep. ${pathSentence()}`
+          : `Lines of equal loss in the plane in which the weights moved most; ${Math.round(100 * surface.share)} % of their movement is in it.`) +
         beyond;
       chart.svg.setAttribute("aria-label", caption.textContent);
     },

@@ -1,10 +1,10 @@
-"""CSV files in and out, strictly.
+"""Read and write CSV files strictly.
 
     file ──records──> names + text of the wanted columns ──numbers──> float64
           (csv)        (one pass, errors with the line)     (errors with line and column)
 
-A bad file raises `DataFileError` whose message is one line: the file, the line, the column, what
-stood there, what was expected, and what to do. Nothing is guessed, filled in or renamed.
+A bad file raises `DataFileError` with a message of one line: the file, the line, the column, what
+must be there, what was found, and what to do. Nothing is guessed, filled in or renamed.
 """
 
 from __future__ import annotations

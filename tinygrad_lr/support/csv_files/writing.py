@@ -1,4 +1,4 @@
-"""Writing CSV: numbers that read back to the same bits, text that no spreadsheet runs."""
+"""Write CSV files: numbers read back exactly, and no spreadsheet runs text as a formula."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +21,16 @@ def write_table(
     names: Sequence[str],
     columns: Sequence[Sequence[str] | Sequence[float] | NDArray[Any]],
 ) -> None:
-    """Write columns of text or of numbers as CSV, to a path or to an open text stream.
+    """Write columns of text or numbers as CSV, to a path or an open text stream.
 
-    Numbers take the shortest digits that read back to the same bits. Text that a spreadsheet would
-    run as a formula (= + - @ TAB CR first) gets a leading apostrophe. A file is replaced at once
-    and whole, keeping its permissions: after any failure the old one stands as it was. The same
-    table gives the same bytes.
+    Numbers are written with the fewest digits that read back to the same bits. Text that a
+    spreadsheet would run as a formula (it begins with = + - @ TAB or CR) gets a leading
+    apostrophe. A file is replaced atomically and keeps its permissions: after an error, the old
+    file is unchanged. The same table gives the same bytes.
 
-    Raises `ArgumentError` for columns that are not a table of finite numbers and text,
-    `DataFileError` where the file cannot be written; a stream's own errors pass through.
+    Raises `ArgumentError` unless the columns are finite numbers or text, of one length and with
+    distinct names, and `DataFileError` if the file can't be written. Errors of a stream are not
+    caught.
 
     >>> import sys
     >>> write_table(sys.stdout, ["name", "gpa"], [["Ada", "=1+1"], np.array([3.5, -0.1])])
@@ -38,9 +39,13 @@ def write_table(
     '=1+1,-0.1
     """
     if not names or "" in names or len({*names}) < len(names) or len(names) != len(columns):
-        _reject("names", "one distinct name for each column", quote_names(names))
-    if len(set(map(len, columns))) > 1:
-        _reject("columns", "of equal length", str([*map(len, columns)]))
+        raise ArgumentError(
+            "write_table: names must be one distinct name for each column, "
+            f"got {quote_names(names)}"
+        )
+    lengths = [*map(len, columns)]
+    if len(set(lengths)) > 1:
+        raise ArgumentError(f"write_table: columns must have equal lengths, got {lengths}")
     cells = [_cells(name, column) for name, column in zip(names, columns, strict=True)]
     rows = itertools.chain([map(_text_cell, names)], zip(*cells, strict=True))
     lines = (",".join(row) + "\n" for row in rows)
@@ -50,17 +55,15 @@ def write_table(
         target.writelines(lines)
 
 
-def _reject(name: str, expected: str, given: str) -> NoReturn:
-    raise ArgumentError(f"write_table: {name} must be {expected}, got {given}")
-
-
 def _cells(name: str, column: Sequence[str] | Sequence[float] | NDArray[Any]) -> Iterable[str]:
     if all(isinstance(cell, str) for cell in column):
         return map(_text_cell, map(str, column))
     data = np.asarray(column)
     if data.ndim != 1 or data.dtype.kind not in "fiub" or not np.isfinite(data).all():
-        expected, given = "finite numbers or text", f"{data.dtype} of shape {data.shape}"
-        _reject(f"column {quote(name)}", expected, given)
+        raise ArgumentError(
+            f"write_table: column {quote(name)} must be finite numbers or text, "
+            f"got {data.dtype} of shape {data.shape}"
+        )
     if data.dtype.kind == "f":
         return map(repr, data.tolist()) if data.dtype == np.float64 else map(str, data)
     return map(str, map(int, data))
