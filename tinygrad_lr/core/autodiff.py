@@ -62,9 +62,9 @@ class RecordedCall:
 
     def result(self) -> Any:
         """Return the outputs: plain arrays, unless they depend on Values from outside."""
-        return tree.unflatten(self.output, [self.released(out) for out in self.outputs])
+        return tree.unflatten(self.output, [self.release(out) for out in self.outputs])
 
-    def released(self, x: Any) -> Any:
+    def release(self, x: Any) -> Any:
         """Return one output for the caller."""
         if self.recording:
             return x if isinstance(x, Value) else Value(x, requires_grad=False)

@@ -39,7 +39,7 @@ def backward(root: Node, gradient: Any = None) -> None:
         if value._record is None and value._grad is not None:
             total = value._gradient + c  # leaves accumulate
             if (seen_by := watcher()) is not None:
-                seen_by.kept(value, value._gradient, total)
+                seen_by.on_accumulate(value, value._gradient, total)
         value._grad = total if type(total) is float else (total,)  # copied when it is read
 
 
@@ -80,7 +80,7 @@ def pull_back(
     waiting = [(-value._serial, value) for value in seeds if value._record is not None]
     heapify(waiting)
     seen_by = watcher()
-    watch = None if seen_by is None else seen_by.pulling(seeds)
+    watch = None if seen_by is None else seen_by.on_backward(seeds)
     quick = wanted is None and not recording and watch is None
     while waiting:
         value = heappop(waiting)[1]
@@ -158,7 +158,7 @@ def pull_back(
                 c = match_shape(c, number)
             total = so_far(x)
             if watch is not None:
-                watch.pulled(value, position, g, c, total)
+                watch.on_rule(value, position, g, c, total)
             if total is not None:
                 cotangents[x] = total + c
             else:
@@ -206,7 +206,7 @@ def push_forward(
             total = part if total is None else total + part
         tangents[value] = total
         if seen_by is not None:
-            seen_by.pushed(value, total, given)
+            seen_by.on_tangent(value, total, given)
     return tangents
 
 
@@ -257,7 +257,7 @@ def match_shape(c: Any, like: Any) -> Any:
     if given != shape:
         if not given and not isinstance(c, Node):
             if isinstance(like, AbstractArray):
-                return like.filled(c)
+                return like.full_like(c)
             out = np.empty(shape, like.dtype)
             out.fill(c)
             return out
@@ -276,9 +276,9 @@ def match_shape(c: Any, like: Any) -> Any:
         cast = type(like) is not float and c.dtype != like.dtype
         return c.astype(like.dtype) if cast else c  # type: ignore[attr-defined]
     if isinstance(c, AbstractArray):
-        return c.in_form_of(like)
+        return c.cast_like(like)
     if isinstance(like, AbstractArray) and not shape:
-        return like.filled(c)
+        return like.full_like(c)
     if type(like) is float:
         return float(c)
     if type(c) is np.ndarray and c.dtype is like.dtype:

@@ -19,7 +19,7 @@ def as_data(data: Any) -> Any:
     if type(data) is float or type(data) is int:
         return as_float("Value", data)
     if isinstance(data, AbstractArray):
-        return data.fresh() if data.dtype.kind == "f" else data.in_form_of(FLOAT64.type())
+        return data.copy() if data.dtype.kind == "f" else data.cast_like(FLOAT64.type())
     if hasattr(type(data), "__apply__"):
         raise DtypeError(
             "Value: data must be numbers, got a Value; use it as it is, or value.detach() to leave "
@@ -68,7 +68,7 @@ def as_constant(x: Any, operation: Primitive) -> Any:
         if x is None or isinstance(x, (bool, int, float)):
             return x
         if isinstance(x, AbstractArray):
-            return x.fresh()
+            return x.copy()
         if isinstance(x, np.ma.MaskedArray):
             raise DtypeError(
                 f"{operation.name}: an operand must not be a masked array; fill it first, with "

@@ -13,23 +13,23 @@ from typing import Any, TypeVar, cast
 class Watcher:
     """The hooks that operations, the chain rule and optimisers call while they run."""
 
-    def computed(self, value: Any, record: tuple[Any, ...]) -> None:
+    def on_operation(self, value: Any, record: tuple[Any, ...]) -> None:
         """Called after an operation: its result, and (operation, operands, numbers, options)."""
         raise NotImplementedError
 
-    def pulling(self, seeds: Mapping[Any, Any]) -> WatchedPass:
+    def on_backward(self, seeds: Mapping[Any, Any]) -> WatchedPass:
         """Called before a backward pass, with the cotangents of its outputs."""
         raise NotImplementedError
 
-    def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
+    def on_tangent(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
         """Called in forward mode, with the tangent of a result and those of its operands."""
         raise NotImplementedError
 
-    def kept(self, leaf: Any, before: Any, total: Any) -> None:
+    def on_accumulate(self, leaf: Any, before: Any, total: Any) -> None:
         """Called when a leaf's `.grad` from an earlier pass is added to."""
         raise NotImplementedError
 
-    def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
+    def on_update(self, optimizer: Any, parts: Sequence[Any]) -> None:
         """Called before an optimiser updates its parameters."""
         raise NotImplementedError
 
@@ -37,7 +37,7 @@ class Watcher:
 class WatchedPass:
     """The hook of one backward pass."""
 
-    def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
+    def on_rule(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
         """Called after a rule computed c, an operand's share of g, the cotangent of a result.
 
         `before` is the sum of the shares from earlier readers of the operand, or None.

@@ -89,7 +89,7 @@ class Node:
                 data = data.view()
                 data.flags.writeable = False
         elif isinstance(data, AbstractArray):
-            data = data.fresh()
+            data = data.copy()
         return data
 
     @data.setter
@@ -111,9 +111,9 @@ class Node:
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
         if isinstance(data, AbstractArray):
-            self._content = data.in_form_of(self._content)
+            self._content = data.cast_like(self._content)
         elif isinstance(self._content, AbstractArray):
-            self._content = self._content.filled(0.0) + data
+            self._content = self._content.full_like(0.0) + data
         elif type(self._content) is np.ndarray:
             self._content, self._data_shared = np.asarray(data, self.dtype), False
         else:
@@ -125,7 +125,7 @@ class Node:
         grad = self._grad
         if type(grad) is tuple:  # a cotangent that others may share: copied when it is asked for
             if isinstance(grad[0], AbstractArray):
-                return grad[0].fresh()
+                return grad[0].copy()
             grad = np.array(grad[0], dtype=self.dtype)
             self._grad = grad = grad if type(self._content) is np.ndarray else grad[()]
         return grad
@@ -139,7 +139,7 @@ class Node:
             new = as_data(new)
             if isinstance(new, AbstractArray) or isinstance(self._content, AbstractArray):
                 new = np.broadcast_to(new, self.shape) if np.ndim(new) == 0 else new
-                new = new.in_form_of(self._content) if isinstance(new, AbstractArray) else new
+                new = new.cast_like(self._content) if isinstance(new, AbstractArray) else new
             elif np.ndim(new) == 0 and type(self._content) is not np.ndarray:
                 new = type(self._content)(new)
             elif np.ndim(new) == 0:

@@ -493,7 +493,7 @@ def make_value(out: Any, record: PackedRecord | None) -> Value:
 def notify_watcher(by: Watched, out: Any, recorded: bool, record: PackedRecord) -> Value:
     """Return the Value of a result, after the watcher has seen it."""
     value = make_value(out, record if recorded and by.recording else None)
-    by.watcher.computed(value, record)
+    by.watcher.on_operation(value, record)
     return value
 
 
@@ -516,7 +516,7 @@ def evaluate_again(
     """Turn Python's arithmetic errors into inf and nan; name the operation in NumPy's messages."""
     if isinstance(error, TraceError):  # its own code cannot be traced: it runs as a whole
         first = next(x for x in numbers if isinstance(x, AbstractArray))
-        return first.called(operation.forward, numbers, options)
+        return first.call_function(operation.forward, numbers, options)
     if isinstance(error, FloatingPointError):  # numpy.seterr(all="raise") does not change results
         with np.errstate(all="ignore"):
             return operation.forward(*numbers, **options)

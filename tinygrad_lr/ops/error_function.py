@@ -99,7 +99,7 @@ def _in_pieces(function, x):
     """The function of every entry, in float64, a piece that fits in the cache at a time."""
     x = as_array(x)
     if isinstance(x, AbstractArray):
-        return function(x.astype(np.float64)).in_form_of(x)
+        return function(x.astype(np.float64)).cast_like(x)
     x = np.asarray(x)
     out = np.empty(x.shape, x.dtype if x.dtype.kind == "f" else np.float64)
     flat, into = np.ravel(x), np.reshape(out, -1)

@@ -61,7 +61,7 @@ def put_at(x, index=(), shape=()):
     Value(data=[0. 3. 0.], grad=None)
     """
     if isinstance(x, AbstractArray):
-        return x.put_at(index, shape)
+        return x.scatter_add(index, shape)
     out = np.zeros(shape, np.result_type(x))
     if is_basic(index):
         out[index] = x

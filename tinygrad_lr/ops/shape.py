@@ -141,7 +141,7 @@ def broadcast_to(x, shape=()):
     (3, 2)
     """
     if isinstance(x, AbstractArray):
-        return x.spread(shape)
+        return x.broadcast_to(shape)
     out = np.empty(shape, np.result_type(x))  # filled: np.broadcast_to is slow, and would alias x
     out[...] = x
     return out

@@ -107,4 +107,4 @@ class ExponentialMovingAverage:
 
 def copy_data(x: Any) -> Any:
     """Return the data in a new array."""
-    return x.fresh() if isinstance(x, AbstractArray) else np.array(x)
+    return x.copy() if isinstance(x, AbstractArray) else np.array(x)

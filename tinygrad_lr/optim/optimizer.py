@@ -134,7 +134,7 @@ class Optimizer:
             parts.append((group, rate, group._moves(rate)))
         steps = self.steps + 1
         if (seen_by := watcher()) is not None:
-            seen_by.moving(self, parts)
+            seen_by.on_update(self, parts)
         try:
             self._commit(parts, steps)
         except BaseException:  # Ctrl-C between two parameters: finish the step, then let it pass
@@ -353,7 +353,7 @@ def match_form(old: Any, new: Any) -> Any:
     if type(new) is kind and (kind is float or new.dtype is old.dtype):
         return new
     if isinstance(new, AbstractArray):
-        return new.in_form_of(old)
+        return new.cast_like(old)
     if kind is float:
         return float(new)
     array = np.asarray(new, old.dtype)

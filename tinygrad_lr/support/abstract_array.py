@@ -24,11 +24,11 @@ class AbstractArray:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
-    def fresh(self) -> Any:
+    def copy(self, order: str = "C") -> Any:
         """Return a new name for the same numbers, as a copy of an array is."""
         raise NotImplementedError
 
-    def in_form_of(self, like: Any) -> Any:
+    def cast_like(self, like: Any) -> Any:
         """Return the same numbers in the dtype of another array or number."""
         raise NotImplementedError
 
@@ -36,11 +36,11 @@ class AbstractArray:
         """Return the same numbers in another dtype."""
         raise NotImplementedError
 
-    def spread(self, shape: tuple[int, ...]) -> Any:
+    def broadcast_to(self, shape: tuple[int, ...]) -> Any:
         """Return the same numbers, broadcast to a shape."""
         raise NotImplementedError
 
-    def filled(self, number: float) -> Any:
+    def full_like(self, number: float) -> Any:
         """Return an array of this shape and dtype that is filled with one number."""
         raise NotImplementedError
 
@@ -48,15 +48,15 @@ class AbstractArray:
         """Return True if another array or number is known to have the same numbers."""
         raise NotImplementedError
 
-    def entries_of(self, table: Any) -> Any:
+    def take_rows(self, table: Any) -> Any:
         """Return the rows of a table at these indices: table[self]."""
         raise NotImplementedError
 
-    def put_at(self, index: Any, shape: tuple[int, ...]) -> Any:
+    def scatter_add(self, index: Any, shape: tuple[int, ...]) -> Any:
         """Return zeros of a shape, with these entries added at the index."""
         raise NotImplementedError
 
-    def called(
+    def call_function(
         self,
         function: Callable[..., Any],
         args: Sequence[Any],
@@ -87,7 +87,7 @@ def as_single_call(function: Function, expand: Callable[..., Any] | None = None)
         if not any(hasattr(x, "__apply__") for x in among):  # Values record each step
             for x in among:
                 if isinstance(x, AbstractArray):
-                    return x.called(function, args, options, expand)
+                    return x.call_function(function, args, options, expand)
         return function(*args, **options)
 
     return cast(Function, call)
@@ -103,7 +103,7 @@ def check_numbers(x: Any, look: Callable[[Any], object]) -> None:
 
 def take_rows(table: Any, index: Any) -> Any:
     """Return table[index], where the index may be abstract though the table is a plain array."""
-    return index.entries_of(table) if isinstance(index, AbstractArray) else table[index]
+    return index.take_rows(table) if isinstance(index, AbstractArray) else table[index]
 
 
 def same_numbers(x: Any, y: Any) -> bool:

@@ -173,7 +173,7 @@ got 3 in row 2
         given.check(lambda now: class_labels(where, now, shape, classes, ignore_index))
         if given.shape != shape:
             class_labels(where, np.zeros(given.shape, int), shape, classes, ignore_index)
-        return given.in_form_of(np.intp(0))  # type: ignore[no-any-return]
+        return given.cast_like(np.intp(0))  # type: ignore[no-any-return]
     array = integers(where, given)
     if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
         raise ArgumentError(

@@ -306,8 +306,6 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         """Return the same numbers."""
         return Traced(self.instruction)
 
-    fresh = copy
-
     def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> Traced:
         """Return the same numbers in another dtype."""
         if not copy and self.dtype == dtype:
@@ -349,14 +347,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     # ---- what the core asks of an abstract array
 
-    def in_form_of(self, like: Any) -> Traced:
+    def cast_like(self, like: Any) -> Traced:
         """Return the same numbers in the dtype of another array."""
         if type(like) is float:
             return Traced(cast_to(self.instruction, np.dtype(float), weak=True))
         weak = isinstance(like, Traced) and like.instruction.weak
         return Traced(cast_to(self.instruction, like.dtype, weak))
 
-    def spread(self, shape: Shape) -> Traced:
+    def broadcast_to(self, shape: Shape) -> Traced:
         """Return the same numbers, repeated to a shape."""
         return Traced(broadcast(self.instruction, shape))
 
@@ -364,22 +362,22 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         """Return True if both are computed by the same instruction."""
         return self.instruction is as_instruction(other)
 
-    def filled(self, number: Any) -> Traced:
+    def full_like(self, number: Any) -> Traced:
         """Return an array of this shape and dtype with one number everywhere."""
         one = cast_to(as_instruction(number), self.dtype, self.instruction.weak)
         return Traced(broadcast(one, self.shape))
 
-    def entries_of(self, table: Any) -> Traced:
+    def take_rows(self, table: Any) -> Traced:
         """Return table[self]."""
         return Traced(as_instruction(table))[self]
 
-    def put_at(self, index: Any, shape: Shape) -> Traced:
+    def scatter_add(self, index: Any, shape: Shape) -> Traced:
         """Return zeros of a shape, with these entries added where the index points."""
         parts, arrays = split_index(_unwrap_index(index))
         made = make("scatter", [self.instruction, *arrays], index=parts, shape=tuple(shape))
         return Traced(made)
 
-    def called(
+    def call_function(
         self,
         function: Callable[..., Any],
         args: Sequence[Any],

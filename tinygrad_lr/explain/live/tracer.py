@@ -98,7 +98,7 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
 
     # ---- called while it happens (see `grad_mode.Watcher`)
 
-    def computed(self, value: Any, record: tuple[Any, ...]) -> None:
+    def on_operation(self, value: Any, record: tuple[Any, ...]) -> None:
         """Print an operation that ran."""
         record = Record(*record)
         if any(isinstance(x, AbstractArray) for x in (value._content, *record.numbers)):
@@ -119,12 +119,12 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         result = numbers_text(value._content)
         self._say(equation(out.expression.text, [text], op.with_numbers(formula), result), depth)
 
-    def pulling(self, seeds: Mapping[Any, Any]) -> TracedPass:
+    def on_backward(self, seeds: Mapping[Any, Any]) -> TracedPass:
         """Start to print a pass of the chain rule."""
         self._modules = ()
         return TracedPass(self, seeds)
 
-    def pushed(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
+    def on_tangent(self, value: Any, tangent: Any, given: Sequence[Any]) -> None:
         """Print a tangent that forward mode computed."""
         by = find_caller()
         op = self._operation(value, by)
@@ -144,14 +144,14 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         line = equation(name, [formula.text], numeric_text(formula, numbers), result)
         self._say(f"{line}  ({self._forward(op)})", 2 * by.rules - 1)
 
-    def kept(self, leaf: Any, before: Any, total: Any) -> None:
+    def on_accumulate(self, leaf: Any, before: Any, total: Any) -> None:
         """Print a gradient that was added to an earlier one."""
         name = self._names.of(leaf, find_caller()).text
         self._say(
             f"{name}.grad was {numbers_text(before)} before, and is now {numbers_text(total)}"
         )
 
-    def moving(self, optimizer: Any, parts: Sequence[Any]) -> None:
+    def on_update(self, optimizer: Any, parts: Sequence[Any]) -> None:
         """Print the step of an optimiser."""
         by = find_caller()
         self._modules = ()
@@ -246,7 +246,7 @@ class TracedPass(WatchedPass):
                     f"{derivative(self.head, x).text} = g = {numbers_text(unwrap(c))}", self.depth
                 )
 
-    def pulled(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
+    def on_rule(self, value: Any, position: int, g: Any, c: Any, before: Any) -> None:
         """Print the result of a rule."""
         names = self.trace._names
         op = self.trace._operation(value, self.by)
