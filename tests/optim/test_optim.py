@@ -529,3 +529,9 @@ def test_groups_equal_pytorchs(torch):
             optimizer.step()
     for x, y in zip(ours, other, strict=True):
         np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-12)
+
+
+def test_the_check_of_numbers_has_its_public_name_of_0_1_0():
+    assert optim.checked_number("Own", "eps", 1, positive=True) == 1.0
+    with pytest.raises(ArgumentError, match=r"Own: eps must be a finite number > 0, got 0"):
+        optim.checked_number("Own", "eps", 0, positive=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ..support.lazy_imports import lazy_modules as _lazy_modules
+from ..support.validation import check_number as checked_number  # its public name in 0.1.0
 from .optimizer import *
 from .sgd import *
 

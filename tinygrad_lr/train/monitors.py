@@ -122,8 +122,8 @@ class EarlyStopping:
     mode: str
     min_delta: float
 
-    best: float = field(default=math.nan)
-    since: int = field(default=0)
+    best: float = field(default=math.nan, init=False)
+    since: int = field(default=0, init=False)
 
     def __init__(
         self,
