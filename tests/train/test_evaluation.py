@@ -201,7 +201,9 @@ def test_the_batches_of_a_loader_take_the_dtype_of_the_model():
 
 
 def test_indices_stay_whole_for_a_model_that_embeds_them():
-    model = nn.Sequential(nn.Embedding(5, 3, generator=0), nn.Flatten(), nn.Linear(6, 1))
+    model = nn.Sequential(
+        nn.Embedding(5, 3, generator=0), nn.Flatten(), nn.Linear(6, 1, generator=1)
+    )
     words = np.random.default_rng(0).integers(0, 5, (40, 2))
     history = fit(model, words, (words[:, 0] == words[:, 1]) * 1.0, learning_rate=0.1, steps=200)
     assert history.losses[-1] < history.losses[0] / 2
