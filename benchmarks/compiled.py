@@ -8,10 +8,10 @@
 
 Training steps (forward, backward, SGD; mean squared error) of networks from 1-1 to 1024-1024-1024,
 of convolutions and of a GRU; a chain of elementwise operations; a Hessian-vector product; graphs of
-scalars. Measured are `tg.compile`, by loop and by call, eager tinygrad_lr, JAX by scan and by call,
-PyTorch, `torch.compile` and micrograd, where installed. The limit is the time of the matrix
-products alone in NumPy (OpenBLAS) or, for the chain, of reading its inputs and writing its output
-once. Then the time from process start to the first loss, and peak memory.
+scalars. Each is measured with `tg.compile`, by loop and by call, eager tinygrad_lr, JAX by scan and
+by call, PyTorch, `torch.compile` and micrograd, where installed. The limit is the time of the
+matrix products alone in NumPy (OpenBLAS) or, for the chain, of reading its inputs and writing its
+output once. Then the time from process start to the first loss, and peak memory.
 
 Each number of threads and each dtype has a process of its own, pinned to as many cores as threads.
 Before anything is timed, all must agree on the losses of the third step and of the last step of a

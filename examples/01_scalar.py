@@ -21,12 +21,12 @@ g.backward()
 
 print("forward                          micrograd's README says")
 print(f"  g     = {g.data:10.4f}                    24.7041")
-print("backward: how g answers when a or b moves a little")
+print("backward: how g changes when a or b changes a little")
 print(f"  dg/da = {a.grad:10.4f}                   138.8338")
 print(f"  dg/db = {b.grad:10.4f}                   645.5773")
 
 nudge = 1e-3
-print(f"\nThat is a promise: raise b by {nudge} and g rises by about {b.grad * nudge:.4f}.")
+print(f"\nThat is a prediction: raise b by {nudge} and g rises by about {b.grad * nudge:.4f}.")
 
 
 def expression(a: float, b: float) -> float:
@@ -41,7 +41,7 @@ def expression(a: float, b: float) -> float:
 
 
 seen = expression(-4.0, 2.0 + nudge) - expression(-4.0, 2.0)
-print(f"Seen: {seen:.4f}.")
+print(f"Measured: {seen:.4f}.")
 
 assert f"{g.data:.4f} {a.grad:.4f} {b.grad:.4f}" == "24.7041 138.8338 645.5773"
 assert g.data == expression(-4.0, 2.0)

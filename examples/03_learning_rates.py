@@ -1,8 +1,8 @@
 """Learning rates that are too small, right and too large, on 1000 students' SAT scores and GPAs.
 
 A step multiplies the distance to the minimum by 1 - rate·λ, for each curvature λ of the loss. So
-rates below 2/λmax come closer, and rates above it run away; how slow the rest is, the smallest
-curvature says. Scores brought to one scale have one curvature, and one rate that suits all.
+rates below 2/λmax converge and rates above it diverge; the smallest curvature determines how
+slowly. Standardised scores have the same curvature in both directions, so one rate suits both.
 
 Run it: python examples/03_learning_rates.py
 """
@@ -19,7 +19,7 @@ exact = tg.linear.closed_form(students.sat_sum, y)
 
 
 def descend(scaling, learning_rate, steps=1000):
-    """Descend from w = 0, b = 0; return the history, the line in own units, the limit."""
+    """Descend from w = 0, b = 0; return the history, the line in original units, and the limit."""
     line = tg.nn.Linear(1, 1, dtype=np.float64)
     line.weight.data, line.bias.data = [[0.0]], [0.0]
     x = scaling.transform(students.sat_sum)
@@ -48,7 +48,7 @@ print("Raw scores, 53 to 144 points: steep in w, flat in b, and no rate suits bo
 rates = {1e-9: "too small", 5e-5: "b has hardly moved", 9.1e-5: "neither here"}
 first = table(raw, {**rates, 9.2e-5: "just too large", 0.001: "far too large"})
 
-print("The same scores standardised, to mean 0 and deviation 1: the curvature is 2 each way.")
+print("The same scores standardised, to mean 0 and deviation 1: the curvature is 2 both ways.")
 rates = {0.001: "too small", 0.1: "right", 0.5: "perfect: 1 - rate·λ = 0", 0.99: "swings, slowly"}
 second = table(standard, {**rates, 1.01: "too large"})
 

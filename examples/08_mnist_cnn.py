@@ -1,7 +1,7 @@
 """Larger handwritten digits: MNIST and a convolutional network.
 
-5000 images of 28 × 28 pixels, 500 of each digit; 1000 of them are held out. Two convolutions with
-pooling find strokes anywhere in the image, a linear layer classifies the digit.
+5000 images of 28 × 28 pixels, 500 of each digit; 1000 are held out. Two convolutions with pooling
+find strokes anywhere in the image, and a linear layer classifies the digit.
 
 Run it: python examples/08_mnist_cnn.py     (needs: pip install 'tinygrad_lr[datasets]')
 """

@@ -1,7 +1,7 @@
-"""One training step, as it is written and compiled: the same numbers, in a fraction of the time.
+"""One training step, eager and compiled: the same numbers, in a fraction of the time.
 
-`tg.compile` above the function is the only change. It is traced once, with loss, backward and the
-optimiser's update in it; what was traced runs as a program, which can be read.
+`tg.compile` is the only change. The function is traced once, including loss, backward and the
+optimiser's update. From then on it runs as a program, which can be read.
 
 Run it: python examples/11_compiled.py
 """
@@ -18,7 +18,7 @@ spirals = tg.datasets.spirals(100, classes=2, noise=0.05, generator=0)
 
 
 def training():
-    """A network of its own, and a step of its training."""
+    """Return a new network and its training step."""
     network = tg.nn.MLP(2, [16, 16], 2, activation="tanh", generator=1)
     optimizer = tg.optim.Adam(network.parameters(), learning_rate=0.01)
 
@@ -33,7 +33,7 @@ def training():
 
 
 def timed(run):
-    """The µs of each of a thousand steps, and what came of them."""
+    """Run a thousand steps; return the µs per step and the result."""
     started = time.perf_counter()
     found = run()
     return (time.perf_counter() - started) * 1e3, found
@@ -50,9 +50,9 @@ slow, losses = timed(lambda: [float(eager(x, y)) for _ in range(1000)])
 quick, more = timed(lambda: compiled.loop(x, y, steps=1000))
 score = tg.train.predict(network, x)
 right = np.mean(score.argmax(axis=1) == y)
-print(f"eager {slow:.0f} µs a step, compiled {quick:.1f} µs: {slow / quick:.0f} times as fast")
-print(f"loss {first:.3f} -> {more[-1]:.3f}, where eager code comes to {losses[-1]:.3f}")
-print(f"{right:.0%} of the points are told apart\n\nthe first lines of the program:")
+print(f"eager {slow:.0f} µs per step, compiled {quick:.1f} µs: {slow / quick:.0f} times as fast")
+print(f"loss {first:.3f} -> {more[-1]:.3f}, where eager code reaches {losses[-1]:.3f}")
+print(f"{right:.0%} of the points are classified correctly\n\nthe first lines of the program:")
 print("\n".join(compiled.program.splitlines()[:8]))
 
 assert np.allclose(more[:50], losses[:50], rtol=1e-3) and right > 0.9

@@ -22,13 +22,13 @@ z = scaling.transform(scores)
 
 
 def save(name, figure):
-    """Write a picture, and say what it shows."""
+    """Save a picture and print its title."""
     figure.savefig(directory / f"{name}.png")
     print(f"   {name + '.png':18}{figure.axes[0].get_title('left')}")
 
 
 def descend(x, learning_rate, steps=60):
-    """A line from w = 0, b = 0, and what its descent did."""
+    """Return a line trained from w = 0, b = 0, and its history."""
     line = tg.nn.Linear(1, 1, dtype="float64")
     line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
     return line, tg.fit(line, x, grades, learning_rate=learning_rate, steps=steps, warn=False)

@@ -20,20 +20,20 @@ from tinygrad_lr import Value
 
 
 def line():
-    """The mean squared error of a line."""
+    """Return the mean squared error of a line."""
     w, b = Value(0.5, name="w"), Value(0.0, name="b")
     x, y = np.arange(5.0), 2 * np.arange(5.0) + 1
     return np.mean((w * x + b - y) ** 2)
 
 
 def neuron(inputs, draw):
-    """tanh(w·x + b), number by number as in micrograd."""
+    """Return tanh(w·x + b), number by number as in micrograd."""
     products = (Value(draw.uniform(-1, 1)) * x for x in inputs)
     return sum(products, Value(draw.uniform(-1, 1))).tanh()
 
 
 def network(draw):
-    """Two layers of 24 neurons and an output neuron, and the square of its error."""
+    """Return the squared error of a network: two layers of 24 neurons and an output neuron."""
     h = [0.5, -1.2]
     for width in (24, 24, 1):
         h = [neuron(h, draw) for _ in range(width)]

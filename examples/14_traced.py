@@ -1,8 +1,8 @@
 """A step of gradient descent that explains itself: each operation, and each use of the chain rule.
 
 `tg.trace()` prints every operation as it runs, and every derivative as the chain rule finds it: the
-one before it times a local one, the reason for the local one, and what is added to what. Here it
-traces the line ŷ = w · x + b for one student, and one step of a small network.
+derivative before it times a local one, the rule for the local one, and the sums over several paths.
+Here it traces the line ŷ = w · x + b for one student, and one step of a small network.
 
 Run it: python examples/14_traced.py
 """
@@ -37,7 +37,7 @@ x, y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[1.0], [1.0], [
 
 
 def gradients():
-    """The gradients of all parameters."""
+    """Return the gradients of all parameters."""
     model.zero_grad()
     prediction = model(x)
     loss = tg.losses.mse(prediction, y)

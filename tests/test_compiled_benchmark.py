@@ -52,6 +52,7 @@ def test_the_step_is_measured_by_all_that_are_installed(quick):
     assert sum(line.startswith(f"| {NETWORK} |") for line in printed.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_what_is_not_measured_is_named_with_the_reason(quick):
     printed, figures, _ = quick
     missing = figures["runs"][0]["missing"][NETWORK]

@@ -11,6 +11,9 @@ import tinygrad_lr as tg
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WRAPPED = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"))]
+WRAPPED += sorted((ROOT / "tinygrad_lr").rglob("*.md"))
+BLOCKS = re.compile(r"^```.*?^```$|^\$\$.*?\$\$$", re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -29,6 +32,13 @@ def test_every_link_of_a_page_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)", page.read_text())
     local = [link for link in links if not link.startswith("http")]
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", WRAPPED, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_prose_is_wrapped_at_100_columns(page):
+    lines = BLOCKS.sub("", page.read_text()).splitlines()
+    can_wrap = [line for line in lines if not line.startswith(("|", "!["))]  # tables and pictures
+    assert [line for line in can_wrap if len(line) > 100] == []
 
 
 def test_the_readme_is_what_the_house_asks_for():

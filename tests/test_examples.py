@@ -24,7 +24,7 @@ SAYS = {
     "08_mnist_cnn": ["11,306 trainable", "epoch 4: loss 0.", "images held out: 9"],
     "09_character_model": ["letters right", "Er faßt ihn sicher, er hält ihn warm."],
     "10_autoencoder": ["eight principal components: 0.0247"],
-    "11_compiled": ["times as fast", "of the points are told apart", "layers_0_weight: float32[2"],
+    "11_compiled": ["times as fast", "classified correctly", "layers_0_weight: float32[2"],
     "12_descent_pictures": ["rates.png", "Too small: 0.01", "landscape.png"],
     "13_graph_pictures": ["4 boxes for 2,044 Values", "24 × tanh(Σ w · x + b)", "▼ −22"],
     "14_traced": ["dL/dw = dL/dv₁ · dv₁/dw", "w ← w − 0.1 · w.grad", "layers.0: Linear"],

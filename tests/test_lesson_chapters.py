@@ -101,6 +101,7 @@ def test_a_chapter_runs_from_the_top_and_leaves_no_file(chapter):
     assert executed(chapter)[1] == []
 
 
+@pytest.mark.slow
 @every_chapter
 def test_every_figure_of_the_text_is_one_that_a_cell_shows_or_proves(chapter):
     evidence = executed(chapter)[0] + "\n".join(cells(chapter))

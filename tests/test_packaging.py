@@ -46,6 +46,7 @@ def test_the_wheel_holds_the_data_and_its_provenance_and_no_tests(built):
     assert not [name for name in names if name.startswith(("tests", "examples", "benchmarks"))]
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_the_tests_the_examples_and_the_licence(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:

@@ -1,9 +1,9 @@
-"""Weights in and out of safetensors files: arrays by name and text about them, no code.
+"""Save and load weights as safetensors files: arrays by name and text metadata, no code.
 
-A file that is read is data: nothing in it is executed or imported, and a bad one raises
-`DataFileError` with its path in one line. Files written here carry a seal among their metadata:
-the version of the format, and checksums of the texts and of the arrays, so that damage is
-detected. Files without a seal, such as PyTorch's, load without that check.
+Files are read as data: nothing in them is executed or imported, and a bad file raises
+`DataFileError` with its path, in one line. Files written here have a seal in their metadata: the
+version of the format, and checksums of the texts and of the arrays, so that damage is detected.
+Files without a seal, such as PyTorch's, load without that check.
 
 Reading needs the package safetensors, which comes with the extra `cli`; writing does not.
 """
@@ -61,8 +61,8 @@ def save_file(
     The file is replaced atomically: after any failure, even a kill, the old one is intact. The
     same arrays and metadata give the same bytes.
 
-    Raises `DtypeError` for anything but an array of numbers, `ArgumentError` for names or metadata
-    that are not text, `DataFileError` if the file can't be written.
+    Raises `DtypeError` if an array doesn't contain numbers, `ArgumentError` if a name or metadata
+    is not text, `DataFileError` if the file can't be written.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -101,8 +101,8 @@ def save_file(
 def load_file(path: str | os.PathLike[str]) -> dict[str, Array]:
     """Load the arrays of a safetensors file, by name; each owns its data and is writeable.
 
-    Raises `DataFileError` for any other file, and for one that is damaged or was written by a
-    newer version of the package; `MissingExtraError` without safetensors.
+    Raises `DataFileError` if the file is missing, damaged, not a safetensors file, or written by a
+    newer version of the package; `MissingExtraError` if safetensors isn't installed.
     """
     return load_all(path)[0]
 
@@ -110,7 +110,7 @@ def load_file(path: str | os.PathLike[str]) -> dict[str, Array]:
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """Load the metadata saved with the arrays, without reading the arrays.
 
-    Raises what `load_file` raises, except for damaged arrays.
+    Raises the errors of `load_file`, except for damaged arrays.
     """
     return _read(path, lambda file: _metadata(os.fspath(path), file)[0])
 
@@ -118,7 +118,7 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 def load_all(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
     """Load arrays and metadata in one read, so that both come from the same version of the file.
 
-    Raises what `load_file` raises.
+    Raises the errors of `load_file`.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -140,7 +140,7 @@ def load_all(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, 
 def load_shapes(path: str | os.PathLike[str]) -> Shapes:
     """Load each array's dtype, as safetensors spells it, and shape, without reading the arrays.
 
-    Both are checked against the size of the file. Raises what `load_metadata` raises.
+    Both are checked against the size of the file. Raises the errors of `load_metadata`.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -161,7 +161,7 @@ def save_model(
 ) -> None:
     """Save a model's parameters and buffers, with metadata, to a safetensors file.
 
-    Raises `ArgumentError` for a model without a `state_dict`, and what `save_file` raises.
+    Raises `ArgumentError` if the model has no `state_dict`, and the errors of `save_file`.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "line.safetensors")
@@ -178,11 +178,11 @@ def save_model(
 def load_model(model: Stateful, path: str | os.PathLike[str]) -> None:
     """Load parameters and buffers from a file into a model of the same architecture.
 
-    The state of a training in the file, under `training/`, is ignored.
+    Training state in the file, under `training/`, is ignored.
 
-    Raises `ArgumentError` for a model without a `load_state_dict`, what `load_file` raises, and a
-    `DataFileError` that names every entry which is missing, unknown, or of another shape or dtype;
-    the model is then unchanged.
+    Raises `ArgumentError` if the model has no `load_state_dict`, the errors of `load_file`, and
+    `DataFileError`, naming every entry that is missing, unknown, or of another shape or dtype; the
+    model is then unchanged.
     """
     _check_model("load_model", model)
     found = load_file(path)
@@ -194,7 +194,7 @@ def load_model(model: Stateful, path: str | os.PathLike[str]) -> None:
 
 
 def _check_model(where: str, model: object) -> None:
-    """Refuse what has no state, such as a path in the place of the model."""
+    """Raise `ArgumentError` if the model has no state, such as a path in its place."""
     if not (hasattr(model, "state_dict") and hasattr(model, "load_state_dict")):
         raise ArgumentError(
             f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "

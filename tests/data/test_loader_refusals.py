@@ -13,7 +13,7 @@ from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
 
 REFUSED = {
     "nothing": ((), {}, ArgumentError, "data must be at least one array, got none"),
-    "lengths": (([1, 2], [1]), {}, ShapeError, r"equally many rows, got \[2, 1\]"),
+    "lengths": (([1, 2], [1]), {}, ShapeError, r"the same number of rows, got \[2, 1\]"),
     "empty": (([],), {}, ArgumentError, "argument 1 must have at least one row"),
     "number": ((3.0,), {}, ShapeError, r"argument 1 must have rows, got shape \(\)"),
     "text": (("abc",), {}, ShapeError, "argument 1 must have rows"),
@@ -82,7 +82,7 @@ def position(**changed):
 
 
 STATES = {
-    "rows": (position(rows=7), "the state must have rows 6, got 7"),
+    "rows": (position(rows=7), "state must have rows 6, got 7"),
     "size": (position(batch_size=3), "must have batch_size 2, got 3"),
     "order": (position(shuffle=False), "must have shuffle True, got False"),
     "missing": (position(epoch="left out"), "got one without epoch"),

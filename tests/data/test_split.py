@@ -85,7 +85,7 @@ def test_parts_are_arrays_of_their_own_with_shape_and_dtype():
 
 SPLITS = {
     "nothing": ((), {}, ArgumentError, "data must be at least one array"),
-    "lengths": (([1, 2], [1]), {}, ShapeError, r"equally many rows, got \[2, 1\]"),
+    "lengths": (([1, 2], [1]), {}, ShapeError, r"the same number of rows, got \[2, 1\]"),
     "one row": (([1],), {}, ArgumentError, r"each part must have .*, got \[1, 0\] of 1"),
     "no row": (([],), {}, ArgumentError, "each part must have at least one row"),
     "share": (([1, 2],), {"test": 1.0}, ArgumentError, "test must be a share between .*, got 1.0"),
@@ -159,7 +159,7 @@ def test_no_labels_have_no_rows():
         ([-2], None, IndexError, "labels must be .*got -2 in row 0"),
         ([0.5], 3, DtypeError, "labels must be integers"),
         ([], None, DtypeError, "labels must be integers"),
-        (np.zeros(0, int), None, ArgumentError, "classes must be given where there are no labels"),
+        (np.zeros(0, int), None, ArgumentError, "classes must be given if there are no labels"),
         ([0], 0, ArgumentError, "classes must be an integer >= 1, got 0"),
     ],
 )

@@ -262,18 +262,18 @@ BAD_IDX = {
     "long": (IMAGES + b"\0", "must have 6 bytes .*got more"),
     "no items": (
         idx(SMALL, 8, lie=(0, 2**32 - 1, 2**32 - 1)),
-        "must have 1 item or more in each dimension",
+        "must have at least 1 item in each dimension",
     ),
     "huge": (idx(SMALL, 8, lie=(2**32 - 1,) * 8), "must have at most 1073741824 bytes of data"),
     "lie": (idx(SMALL, 8, lie=(2**20, 2**9)), "must have 536870912 bytes .*got at most"),
     "gzip short": (gzip.compress(IMAGES[:-1]), "must have 6 bytes .*got 5"),
     "gzip long": (gzip.compress(IMAGES + b"\0"), "must have 6 bytes .*got more"),
-    "gzip cut": (gzip.compress(IMAGES)[:-9], "must be a whole gzip file"),
+    "gzip cut": (gzip.compress(IMAGES)[:-9], "must be a complete gzip file"),
     "gzip damaged": (
         gzip.compress(IMAGES)[:-8] + b"\0" * 8,
-        "must be a whole gzip file, got .*CRC",
+        "must be a complete gzip file, got .*CRC",
     ),
-    "gzip other": (b"\x1f\x8b\x09" + b"\0" * 20, "must be a whole gzip file"),
+    "gzip other": (b"\x1f\x8b\x09" + b"\0" * 20, "must be a complete gzip file"),
     "gzip lie": (
         gzip.compress(idx(SMALL, 8, lie=(2**20, 2**9))),
         "must have 536870912 bytes .*got at most",

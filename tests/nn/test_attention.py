@@ -266,8 +266,8 @@ def test_weights_begin_uniform_after_xavier_and_biases_zero():
         ({"key": np.ones((3, 4, 4))}, ShapeError, "query, key and value must have shapes"),
         ({"value": np.ones((2, 3, 4))}, ShapeError, r"got \(2, 4, 4\), .* and \(2, 3, 4\)"),
         ({"mask": np.ones((3, 4), bool)}, ShapeError, r"MultiHeadAttention\(4, 2\): mask must"),
-        ({"mask": np.ones((4, 4), int)}, DtypeError, "must be boolean .* or of floats"),
-        ({"key_mask": np.ones((4, 2), bool)}, ShapeError, r"booleans of shape \(2, 4\)"),
+        ({"mask": np.ones((4, 4), int)}, DtypeError, "must be boolean .* or floats"),
+        ({"key_mask": np.ones((4, 2), bool)}, ShapeError, r"boolean array of shape \(2, 4\)"),
         ({"key_mask": np.ones((2, 4))}, DtypeError, "got float64 of shape"),
     ],
 )

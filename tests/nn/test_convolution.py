@@ -172,7 +172,7 @@ WRONG = {
     "padding must be .*'same' or 'valid'": {"padding": "full"},
     "padding must be an integer >= 0": {"padding": (1, -1)},
     "stride must be 1 for padding 'same'": {"padding": "same", "stride": 2},
-    "groups must divide the numbers of channels, got 3": {"groups": 3},
+    "groups must divide in_channels and out_channels, got 3": {"groups": 3},
     "generator must be": {"generator": "seed"},
 }
 

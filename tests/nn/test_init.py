@@ -217,7 +217,7 @@ def test_reset_draws_differently_for_each_layer_and_may_leave_biases():
 )
 @pytest.mark.parametrize("shape", [(), (3,), 3])
 def test_a_weight_without_inputs_and_outputs_is_refused(f, shape):
-    with pytest.raises(ShapeError, match=r"weight must have two axes.*use normal or uniform"):
+    with pytest.raises(ShapeError, match=r"must have at least two axes.*use normal or uniform"):
         f(shape)
 
 

@@ -138,7 +138,7 @@ def test_settings_that_do_not_fit_are_refused(match, make):
         (nn.MaxPool2d(2), r"MaxPool2d\(2\): x must have a shape \(N, C, H, W\), got \(2, 2, 3\)"),
         (nn.MaxPool1d(4), r"MaxPool1d\(4\): x must be at least as long as a window.* got \(3,\)"),
         (nn.AdaptiveAvgPool2d(1), r"AdaptiveAvgPool2d\(1\): x must have a shape"),
-        (nn.Flatten(4), r"Flatten\(4\): x must have 4 axes or more"),
+        (nn.Flatten(4), r"Flatten\(4\): x must have at least 4 axes"),
     ],
     ids=repr,
 )

@@ -270,7 +270,7 @@ def test_an_x_that_does_not_fit_is_refused(kind, shape):
 
 @each_kind
 def test_a_sequence_without_steps_is_refused(kind):
-    with pytest.raises(ShapeError, match="x must have one time step"):
+    with pytest.raises(ShapeError, match="x must have at least one time step"):
         layer(kind, 3, 4)(np.ones((2, 0, 3)))
 
 

@@ -89,7 +89,7 @@ def test_derivatives_are_not_for_the_caller_to_give(name):
 
 @pytest.mark.parametrize("x0", [[], np.zeros(0), {}])
 def test_nothing_to_move_is_refused(x0):
-    with pytest.raises(ArgumentError, match="x0 must have one entry or more"):
+    with pytest.raises(ArgumentError, match="x0 must have at least one entry"):
         minimize(rosenbrock, x0)
 
 

@@ -172,7 +172,7 @@ def test_nesterov_needs_momentum():
 
 
 def test_no_parameters_are_refused():
-    with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
+    with pytest.raises(ArgumentError, match="parameters must have at least one Value"):
         SGD([], 0.1)
 
 
@@ -327,7 +327,7 @@ def bad_groups():
     yield [{"parameters": [w]}, {"parameters": [w, b]}], "the same Value at 0 and 1"
     yield [{"parameters": [w], "weigth_decay": 0.1}], "did you mean 'weight_decay'"
     yield [{"params": [w]}], "SGD, group 0: a group must have a list 'parameters', got 'params'"
-    yield [{"parameters": []}], "SGD, group 0: parameters must have one"
+    yield [{"parameters": []}], "SGD, group 0: parameters must have at least one"
     yield [{"parameters": [w]}, {"parameters": [b], "momentum": -1}], "SGD, group 1: momentum"
     yield [{"parameters": [w], "learning_rate": 0.0}], "SGD, group 0: learning_rate must be"
     yield [{"parameters": [w]}, b], "SGD, group 1: a group must be a dict"
@@ -395,7 +395,7 @@ def test_hyperparameters_out_of_range_are_refused_by_name(kind, name, given):
 def test_every_algorithm_wants_a_rate_above_zero_and_parameters(kind, rate):
     with pytest.raises(ArgumentError, match="learning_rate must be"):
         kind([tg.Value(1.0)], rate)
-    with pytest.raises(ArgumentError, match="parameters must have one Value or more"):
+    with pytest.raises(ArgumentError, match="parameters must have at least one Value"):
         kind([], 0.1)
 
 

@@ -52,6 +52,7 @@ def test_the_model_its_gradients_and_the_history_are_left_alone(function):
     assert all((weights[name] == w).all() for name, w in history.weights.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("size", [1e308, 1e-308, 1e160, 1.0])
 @pytest.mark.parametrize("steps", [0, 20])

@@ -100,9 +100,9 @@ REFUSED = [
     (lambda: Warmup(0.1, 0), "Warmup: steps"),
     (
         lambda: Joined([0.1, 0.2], [5, 6]),
-        r"boundaries must be 1 rising steps for 2 schedules, got \[5, 6\]",
+        r"boundaries must be 1 increasing steps for 2 schedules, got \[5, 6\]",
     ),
-    (lambda: Joined([0.1, 0.2, 0.3], [5, 5]), "boundaries must be 2 rising steps"),
+    (lambda: Joined([0.1, 0.2, 0.3], [5, 5]), "boundaries must be 2 increasing steps"),
     (lambda: Joined([0.1, 0.2], [0]), "Joined: boundaries must be an integer >= 1, got 0"),
     (lambda: -1 * Constant(0.1), "Scaled: factor"),
     (lambda: ReduceOnPlateau(0.0), "learning_rate must be a finite number > 0"),

@@ -199,6 +199,7 @@ def interrupting(moment):
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [changing_rate, pruning, freezing, stopping, interrupting])
 def test_a_callback_may_act_on_the_training(act, backend):
     eager = outcome(*trained(steps=12, callback=act, compile=False))
@@ -244,6 +245,7 @@ def line(seed=0):
     return nn.Linear(3, 1, dtype=np.float64, generator=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

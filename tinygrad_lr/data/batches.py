@@ -1,4 +1,4 @@
-"""One epoch of batches: each is made when it is asked for, or ahead, in a thread."""
+"""One epoch of batches, made on demand or ahead in a thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Epoch:
 
 
 class Batches:
-    """Makes batches: each follows from the epoch and its number, whoever asks and when."""
+    """Makes batches; each depends only on the epoch and its number."""
 
     def __init__(
         self, sources: tuple[Source, ...], rows: int, size: int, transform: Any = None

@@ -19,36 +19,36 @@ __all__ = ["DataLoader"]
 
 
 class DataLoader:
-    """Batches of rows: each iteration is an epoch, which takes every row once.
+    """Batches of rows: each iteration is an epoch, which uses every row once.
 
-    `arrays` have equally many rows: arrays, lists, memory-mapped files (`numpy.load(...,
-    mmap_mode="r")`, `numpy.memmap`, and what is indexed like them, as h5py's data sets), whose
-    rows are read when their batch is needed, or sequences of samples (anything with `__len__` and
-    `__getitem__`, and a list of tuples where it is the only argument), whose samples are stacked,
-    a tuple's fields each on their own. A batch is a tuple with an array for each of them, of its
-    dtype and read-only, so that a graph needs no copy of it. The last batch may be smaller, or is
-    left out with `drop_last`. If one batch is all the rows, in order, it is the arrays themselves.
+    `arrays` must have the same number of rows. They can be arrays or lists; memory-mapped files
+    (`numpy.load(..., mmap_mode="r")`, `numpy.memmap`) and objects that are indexed like them
+    (h5py's data sets), whose rows are read when their batch is needed; or sequences of samples
+    (anything with `__len__` and `__getitem__`, or a list of tuples as the only argument), which are
+    stacked field by field. A batch is a tuple with an array for each of these, of the same dtype
+    and read-only, so that graphs need no copy. The last batch may be smaller; `drop_last` skips it.
+    A batch of all the rows, in order, is the arrays themselves.
 
-    With `shuffle`, each epoch draws `generator.permutation(rows)` from `generator`, a numpy
-    Generator or a seed (default: 0): another order each epoch, the same in each run.
+    With `shuffle`, each epoch draws `generator.permutation(rows)` from `generator`, a NumPy
+    Generator or a seed (default: 0): another order in each epoch, the same in each run.
 
-    `prefetch` batches are made ahead by a background thread: the same batches, bit for bit; an
-    error is raised at its batch. The thread ends when the epoch does, when the iterator is closed
-    (`close()`), or is garbage-collected.
+    A background thread makes `prefetch` batches ahead: the same batches, bit for bit. An error is
+    raised at the batch that caused it. The thread ends with the epoch, or when the iterator is
+    closed (`close()`) or garbage-collected.
 
-    `transform(*batch)` returns an array or a tuple of them in place of the batch. If it has a
-    parameter `generator`, it gets one for this batch alone, which follows from the loader's
-    generator, the epoch and the batch: what it draws depends neither on prefetching nor on where
-    training was resumed.
+    `transform(*batch)` returns an array or a tuple of arrays that replaces the batch. If it has a
+    parameter `generator`, it gets one for this batch alone, derived from the loader's generator,
+    the epoch and the batch: its draws depend neither on prefetching nor on where training was
+    resumed.
 
     `state_dict()` returns the position, and after `load_state_dict` the next iteration continues
     there, in the middle of the epoch, with the same bits.
 
-    Raises `ArgumentError` for no rows, for a batch size of 0 or above the number of rows, and
-    for other numbers out of range; `ShapeError` for arrays of different lengths and for ragged
-    rows; `DtypeError` for a Value, a masked array, and objects that are not numbers or text.
+    Raises `ArgumentError` if there are no rows, if the batch size is 0 or above the number of rows,
+    or if another number is out of range; `ShapeError` if arrays have different lengths or ragged
+    rows; `DtypeError` for a Value, a masked array, or objects other than numbers and text.
 
-    As torch.utils.data.DataLoader, without worker processes.
+    Source: `torch.utils.data.DataLoader`, here without worker processes.
 
     >>> x, y = np.arange(10.0).reshape(5, 2), np.array([0, 1, 0, 1, 1])
     >>> loader = DataLoader(x, y, batch_size=2, shuffle=True, generator=0)
@@ -77,7 +77,7 @@ class DataLoader:
         sources = tuple(as_source(place, x, alone) for place, x in enumerate(arrays, 1))
         lengths = [source.rows for source in sources]
         if len(set(lengths)) > 1:
-            raise ShapeError(f"{WHERE}: arrays must have equally many rows, got {lengths}")
+            raise ShapeError(f"{WHERE}: arrays must have the same number of rows, got {lengths}")
         self.rows = lengths[0]
         self.batch_size = check_integer(WHERE, "batch_size", batch_size, 1)
         if self.batch_size > self.rows:
@@ -98,7 +98,7 @@ class DataLoader:
         return self.rows // self.batch_size if self.drop_last else -(-self.rows // self.batch_size)
 
     def __iter__(self) -> BatchIterator:
-        """Return the next epoch; after `load_state_dict` the rest of that one."""
+        """Return an iterator over the next epoch; after `load_state_dict`, the rest of that one."""
         epoch, self._resumed = self._resumed, None
         if epoch is None:
             start = _state(self.generator)
@@ -109,16 +109,16 @@ class DataLoader:
 
     @property
     def epoch(self) -> int:
-        """The number of whole epochs before the present position."""
+        """The number of completed epochs before the current position."""
         return self._epochs if self._epoch is None or self._epoch.over else self._epoch.number
 
     @property
     def batch(self) -> int:
-        """The number of batches returned so far in the present epoch: 0 between epochs."""
+        """The number of batches returned so far in the current epoch: 0 between epochs."""
         return 0 if self._epoch is None or self._epoch.over else self._epoch.batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, which JSON can hold, for `load_state_dict` of an equal loader.
+        """Return the position, as JSON-compatible data, for `load_state_dict` of an equal loader.
 
         Batches count when they are returned, however many were prefetched. The position is that
         of the last iterator. Between the last batch and the end of the iteration the epoch is
@@ -148,7 +148,7 @@ class DataLoader:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go to the position that `state_dict` returned, and restore the generator.
 
-        Raises `ArgumentError`, and changes nothing, for the position of another loader: with
+        Raises `ArgumentError`, and changes nothing, if the position is that of a loader with
         another number of rows, batch size, shuffling or kind of generator.
         """
         where = "DataLoader.load_state_dict"
@@ -156,13 +156,13 @@ class DataLoader:
             given = state.get(name)
             if given != own:
                 raise ArgumentError(
-                    f"{where}: the state must have {name} {own!r}, got {given!r:.60}; build the "
-                    "loader as it was then"
+                    f"{where}: state must have {name} {own!r}, got {given!r:.60}; build the "
+                    "loader with the same settings"
                 )
         names = {"epoch", "batch", "epoch_generator", "generator"}
         if missing := sorted(names - state.keys()):
             raise ArgumentError(
-                f"{where}: the state must have the keys of state_dict(), got one without "
+                f"{where}: state must have the keys of state_dict(), got one without "
                 f"{', '.join(missing)}"
             )
         number = check_integer(where, "epoch", state["epoch"], 0)
@@ -179,7 +179,7 @@ class DataLoader:
         if type(now.bit_generator) is not type(self.generator.bit_generator):
             own, given = (type(g.bit_generator).__name__ for g in (self.generator, now))
             raise ArgumentError(
-                f"{where}: the state must be of a {own} generator, got {given}; build the loader "
+                f"{where}: state must be of a {own} generator, got {given}; build the loader "
                 "with a generator of that kind"
             )
         self.generator.bit_generator.state = now.bit_generator.state

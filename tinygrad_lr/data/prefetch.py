@@ -1,4 +1,4 @@
-"""Items made ahead in a background thread, a few before they are asked for."""
+"""Prefetch items in a background thread, a few ahead of their use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Prefetcher(Generic[Item]):
         return item  # type: ignore[return-value]
 
     def close(self) -> None:
-        """End the thread after the present item, and wait for it."""
+        """End the thread after the current item, and wait for it."""
         self._end()
         if self.thread is not threading.current_thread():
             self.thread.join()

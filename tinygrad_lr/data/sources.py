@@ -27,7 +27,7 @@ class Source(Protocol):
 
 
 class InMemory:
-    """An array: some rows are copied, all of them are the array itself."""
+    """An array: some rows are copied, all rows are the array itself."""
 
     def __init__(self, array: Array) -> None:
         self.array = array
@@ -77,8 +77,8 @@ class Samples:
 def stack(samples: list[Any], indices: Iterable[int]) -> tuple[Array, ...]:
     """Stack the samples: return one array for each of their fields.
 
-    Raises `ShapeError` for a sample with other fields or shapes than the first, `DtypeError` for
-    one that is not an array of numbers or text.
+    Raises `ShapeError` if a sample has other fields or shapes than the first, `DtypeError` if one
+    is not an array of numbers or text.
     """
     fields = [sample if isinstance(sample, tuple) else (sample,) for sample in samples]
     arrays = [tuple(map(_field, sample)) for sample in fields]
@@ -104,7 +104,7 @@ def _field(entry: Any) -> Array:
 
 
 def as_source(position: int, given: Any, alone: bool) -> Source:
-    """Return an argument of `DataLoader` as a source of rows. Raises what `DataLoader` raises."""
+    """Return an argument of `DataLoader` as a source of rows. Raises the errors of `DataLoader`."""
     name = f"argument {position}"
     source: Source
     if isinstance(given, np.memmap) or (not isinstance(given, np.ndarray) and _is_file_like(given)):
@@ -137,7 +137,7 @@ def as_rows(where: str, name: str, given: Any) -> Array:
 
 
 def _is_file_like(given: Any) -> bool:
-    """Return True for what is indexed by row numbers like an array, without being one (h5py)."""
+    """Return True if an object is indexed by row numbers like an array but isn't one (h5py)."""
     if hasattr(given, "iloc") or hasattr(type(given), "__apply__"):
         return False  # pandas indexes by label, and a Value would record
     indexed = hasattr(given, "__getitem__") and hasattr(given, "__len__")

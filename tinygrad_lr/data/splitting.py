@@ -29,22 +29,22 @@ def split(
 ) -> tuple[Array, ...]:
     """Split the rows of arrays into parts, for training and testing.
 
-    `test` is the share of the rows that is held out (default: 0.2), or their number.
-    `sizes` gives the parts instead, in order: shares that add up to 1, such as (0.7, 0.15, 0.15),
-    or numbers of rows. The rows are shuffled by `generator`, a numpy Generator or a seed
-    (default: 0); with `shuffle=False` they stay in order, as a time series should.
+    `test` is the fraction of the rows to hold out (default: 0.2), or their number. `sizes` gives
+    the parts instead, in order: shares that add up to 1, such as (0.7, 0.15, 0.15), or numbers of
+    rows. The rows are shuffled by `generator`, a NumPy Generator or a seed (default: 0); with
+    `shuffle=False` they stay in order, as a time series must.
 
-    `stratify`, a label for each row, gives every part the classes in the proportions of the
+    With `stratify`, a label for each row, every part has the classes in the proportions of the
     whole: each class is within a row of its share of the test rows.
 
     Shapes: arrays (n, ...), each read into memory; the result has the parts of each array in
     turn: x_train, x_test, y_train, y_test. A data set of samples is split by its indices,
     split(np.arange(len(dataset))).
 
-    Raises `ArgumentError` for a part without rows, for sizes that do not add up, and for a class
-    with fewer rows than there are parts; `ShapeError` for arrays of different lengths.
+    Raises `ArgumentError` if a part has no rows, the sizes don't add up, or a class has fewer rows
+    than there are parts; `ShapeError` if arrays have different lengths.
 
-    As sklearn.model_selection.train_test_split.
+    Source: `sklearn.model_selection.train_test_split`.
 
     >>> x, y = np.arange(10.0), np.repeat([0, 1], 5)
     >>> x_train, x_test, y_train, y_test = split(x, y, test=0.4, stratify=y)
@@ -59,7 +59,7 @@ def split(
     rows = len(tables[0])
     if any(len(table) != rows for table in tables):
         lengths = [len(table) for table in tables]
-        raise ShapeError(f"{WHERE}: arrays must have equally many rows, got {lengths}")
+        raise ShapeError(f"{WHERE}: arrays must have the same number of rows, got {lengths}")
     counts = _counts(test, sizes, rows)
     random = as_generator(WHERE, 0 if generator is None else generator)
     order = random.permutation(rows) if shuffle else np.arange(rows)

@@ -1,4 +1,4 @@
-"""Preprocessing: features standardised and a line converted back, labels as columns."""
+"""Preprocessing: standardised features, lines in the original units, one-hot labels."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 
 
 class Standardizer:
-    """Scales every column to mean 0 and standard deviation 1, and back.
+    """Scale every column to mean 0 and standard deviation 1, and back.
 
-    z = (x - mean) / scale, with scale = √(Σ (x - mean)² / n). A descent on standardised features
-    needs one learning rate, whatever their units: on the SAT data the Hessian's condition number
-    falls from 580 672 to 1. Fit it on the training rows alone.
+    z = (x - mean) / scale, with scale = √(Σ (x - mean)² / n). Gradient descent on standardised
+    features needs only one learning rate, whatever their units: on the SAT data the Hessian's
+    condition number falls from 580 672 to 1. Fit it on the training rows alone.
 
     After `fit`: `mean` and `scale`, of shape (columns,), or () for an x of shape (n,); `constant`,
     the indices of the columns that do not vary, (0,) for a constant x of shape (n,). Those are
-    scaled by 1, so that they become 0 and no division by zero follows.
+    divided by 1, not by 0, and become 0.
 
     Shapes: fitted to (n,), it takes a number or any (m,); fitted to (n, columns), it takes
     (m, columns) or one row (columns,). Floats keep their dtype, integers become float64.
@@ -50,8 +50,8 @@ class Standardizer:
     def fit(self, x: ArrayLike) -> Self:
         """Learn mean and scale from the rows of x, in two passes: accurate near 1e8 and beyond.
 
-        Raises `ShapeError` for what is not (n,) or (n, columns), `ArgumentError` for no rows and
-        for nan or inf (with its index), `DtypeError` for data that are not real numbers.
+        Raises `ShapeError` unless x has shape (n,) or (n, columns), `ArgumentError` if it has no
+        rows, or contains nan or inf (with the index), `DtypeError` unless it contains real numbers.
         """
         where = "Standardizer.fit"
         data = float_array(where, "x", x)
@@ -74,15 +74,15 @@ class Standardizer:
     def transform(self, x: ArrayLike) -> Floats:
         """Return standardised x: (x - mean) / scale.
 
-        Raises `ArgumentError` before `fit`, `ShapeError` for other columns than those fitted,
-        `DtypeError` for data that are not real numbers. nan stays nan.
+        Raises `ArgumentError` before `fit`, `ShapeError` if x has other columns than the fitted
+        data, `DtypeError` unless it contains real numbers. nan stays nan.
         """
         data = self._check("Standardizer.transform", "x", x)
         z = (data.astype(_working_dtype(data)) - self.mean) / self.scale
         return np.asarray(z, dtype=data.dtype)
 
     def inverse_transform(self, z: ArrayLike) -> Floats:
-        """Return z in original units: z · scale + mean. Shapes and errors are `transform`'s."""
+        """Return z in original units: z · scale + mean. Shapes and errors as in `transform`."""
         data = self._check("Standardizer.inverse_transform", "z", z)
         x = data.astype(_working_dtype(data)) * self.scale + self.mean
         return np.asarray(x, dtype=data.dtype)
@@ -94,7 +94,7 @@ class Standardizer:
         if data.ndim > len(columns) + 1 or (columns and data.shape[-1:] != columns):
             expected = f"(n, {columns[0]}) or {columns}" if columns else "() or (n,)"
             raise ShapeError(
-                f"{where}: {name} must have shape {expected}, as what was fitted, got {data.shape}"
+                f"{where}: {name} must have shape {expected}, as the fitted data, got {data.shape}"
             )
         return data
 
@@ -109,13 +109,13 @@ def original_units(
 
     The line z_y = slope · z_x + intercept, with z = (x - m) / s, is in original units
     y = (s_y slope / s_x) · x + (m_y + s_y intercept - Σ m_x s_y slope / s_x); leave `y_scaling`
-    out where the target was not standardised (m_y = 0, s_y = 1).
+    out if the target was not standardised (m_y = 0, s_y = 1).
 
     Shapes: slope () for features fitted as (n,), else (features,) or (features, outputs);
     intercept (), or (outputs,). Returns (slope, intercept) in those shapes, numbers as floats.
 
-    Raises `ShapeError` where slope and features do not fit together, `ArgumentError` where a
-    scaling was not fitted, `DtypeError` for data that are not real numbers.
+    Raises `ShapeError` if slope and features don't match, `ArgumentError` if a scaling was not
+    fitted, `DtypeError` unless slope and intercept are real numbers.
 
     >>> features = Standardizer().fit([0.0, 2.0])
     >>> original_units(3.0, 10.0, features)  # 10 + 3 (x - 1) / 1
@@ -149,15 +149,15 @@ def one_hot(
 ) -> Array:
     """Return a row for each label, with 1 in the column of its class and 0 elsewhere.
 
-    out[..., k] = 1 if labels[...] = k, else 0. `classes` defaults to the largest label + 1;
-    pass it where a class may be missing from these labels.
+    out[..., k] = 1 if labels[...] = k, else 0. `classes` defaults to the largest label + 1; pass it
+    if a class may be missing from these labels.
 
     Shapes: labels (...) to (..., classes).
 
-    Raises `LabelError` (an IndexError) for a label below 0 or not below `classes`, `DtypeError`
-    for labels that are not integers, `ArgumentError` for no labels without `classes`.
+    Raises `LabelError` (an IndexError) if a label is below 0 or not below `classes`, `DtypeError`
+    if labels are not integers, `ArgumentError` if there are neither labels nor `classes`.
 
-    As torch.nn.functional.one_hot, in floats.
+    Source: `torch.nn.functional.one_hot`, here in floats.
 
     >>> one_hot([2, 0], classes=3)
     array([[0., 0., 1.],
@@ -167,7 +167,7 @@ def one_hot(
     array = integers(where, labels)
     if classes is None:
         if not array.size:
-            raise ArgumentError(f"{where}: classes must be given where there are no labels")
+            raise ArgumentError(f"{where}: classes must be given if there are no labels")
         classes = max(int(array.max()) + 1, 1)
     count = check_integer(where, "classes", classes, low=1)
     columns = class_labels(where, array, array.shape, count)
@@ -196,7 +196,7 @@ def _mean_and_scale(where: str, scaling: Standardizer) -> tuple[Floats, Floats]:
 
 
 def _working_dtype(data: Floats) -> np.dtype[np.floating[Any]]:
-    """Return the dtype of computation: at least float64, whatever comes in and goes out."""
+    """Return the dtype of computation: at least float64, whatever the dtype of the data."""
     return np.result_type(data.dtype, np.float64)
 
 

@@ -32,8 +32,8 @@ def read_idx(path: Path, *, largest: int = 2**30) -> Array:
     compressed file is read up to the size in its header. `largest` bounds that size, in bytes
     (default: 1 GiB).
 
-    Raises `DataFileError`, with the path, for a file that is missing, is not an IDX file, is
-    shorter or longer than its header says, damaged, or larger than `largest`.
+    Raises `DataFileError`, with the path, if the file is missing, damaged, not an IDX file, shorter
+    or longer than its header says, or larger than `largest`.
 
     Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database, on the file format.
 
@@ -53,7 +53,7 @@ def read_idx(path: Path, *, largest: int = 2**30) -> Array:
             with gzip.GzipFile(fileobj=file) as unpacked:
                 return _read(name, unpacked, size * MAX_EXPANSION, largest)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise file_error(name, "be a whole gzip file", f"{error}", CURE) from error
+        raise file_error(name, "be a complete gzip file", f"{error}", CURE) from error
     except OSError as error:
         reason, cure = str(error.strerror or error), "check the path and its permissions"
         raise file_error(name, "be a readable IDX file", reason, cure) from error
@@ -68,8 +68,8 @@ def idx_images(folder: Path, part: str = "train") -> Examples:
 
     Shapes: x (n, height, width) of float32 from 0 (background) to 1, y (n,) of int64.
 
-    Raises `DataFileError` for a missing file, one that `read_idx` can't read, and one that
-    doesn't contain images or their labels; `ArgumentError` for another part.
+    Raises `DataFileError` if a file is missing, `read_idx` can't read it, or it doesn't contain
+    images or their labels; `ArgumentError` if the part is unknown.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -127,7 +127,7 @@ def _header(name: str, file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], 
         raise file_error(name, must, f"{len(lengths)}", CURE)
     shape = tuple(np.frombuffer(lengths, ">u4").tolist())
     if not all(shape):
-        raise file_error(name, "have 1 item or more in each dimension", f"shape {shape}", CURE)
+        raise file_error(name, "have at least 1 item in each dimension", f"shape {shape}", CURE)
     return np.dtype(DTYPES[magic[2]]), shape, 4 + len(lengths)
 
 

@@ -23,16 +23,19 @@ def moons(
     """Return two interleaved half circles of radius 1, class 0 above and class 1 below.
 
     Class 0 is (cos t, sin t), class 1 is (1 - cos t, 1/2 - sin t), for t from 0 to π in equal
-    steps; then the points are shuffled, and normal noise of deviation `noise` is added to them.
+    steps; then the points are shuffled, and normal noise of standard deviation `noise` is added to
+    them.
 
-    `generator` is a numpy Generator or a seed; without it the common stream, so that a second
-    call returns other points. The same seed gives the same points, rounded to `dtype`.
+    `generator` is a NumPy Generator or a seed. The default is a seeded generator that the package
+    shares, so a second call returns other points. The same seed gives the same points, rounded to
+    `dtype`.
 
-    Shapes: x (n, 2), y (n,) of int64; class 1 has one more where n is odd.
+    Shapes: x (n, 2), y (n,) of int64; class 1 has one more if n is odd.
 
-    Raises `ArgumentError` for n below 2 and noise below 0, `DtypeError` for a dtype not of floats.
+    Raises `ArgumentError` if n is below 2 or noise is below 0, `DtypeError` if dtype isn't
+    floating.
 
-    As sklearn.datasets.make_moons.
+    Source: `sklearn.datasets.make_moons`.
 
     >>> x, y = moons(4, noise=0, generator=0)
     >>> x[y == 0].round(3).tolist(), y.tolist()
@@ -57,9 +60,9 @@ def circles(
     """Return a circle of radius 1, class 0, around one of radius `factor`, class 1.
 
     The points are at equal angles from 0 on; shuffling, noise, generator, shapes and errors are
-    those of `moons`. Raises `ArgumentError` for a factor that is not between 0 and 1, too.
+    those of `moons`. Also raises `ArgumentError` if factor is not between 0 and 1.
 
-    As sklearn.datasets.make_circles (whose factor is 0.8).
+    Source: `sklearn.datasets.make_circles`, where factor is 0.8 by default.
 
     >>> circles(200, generator=0)
     Examples(x: (200, 2) float32, y: (200,) int64)
@@ -89,9 +92,9 @@ def spirals(
 
     Arm k is r · (sin φ, cos φ) with φ = 2π (k / classes + turns · r), for r in equal steps from 0
     (left out) to 1. Shuffling, noise, generator, shapes and errors are those of `moons`; the last
-    arms have one point more where n does not divide evenly.
+    arms have one point more if n does not divide evenly.
 
-    As the spirals of Stanford's CS231n, with noise on the points.
+    Source: the spirals of Stanford's CS231n, here with noise on the points.
 
     >>> x, y = spirals(300, classes=3, generator=0)
     >>> np.bincount(y)
@@ -112,10 +115,10 @@ def spirals(
 def xor(
     n: int = 4, *, noise: float = 0.0, dtype: DTypeLike = np.float32, generator: Seed = None
 ) -> Examples:
-    """Return the four corners of the unit square, class 1 where just one coordinate is 1.
+    """Return the four corners of the unit square, class 1 where exactly one coordinate is 1.
 
-    More than four repeat the corners, with normal noise of deviation `noise`; each
-    keeps its corner's class. Generator, shapes and errors are those of `moons`.
+    More than four points repeat the corners, with normal noise of standard deviation `noise`; each
+    keeps the class of its corner. Generator, shapes and errors are those of `moons`.
 
     >>> x, y = xor()
     >>> x.tolist(), y.tolist()

@@ -3,9 +3,8 @@
 A model here and a model there match if their attributes have the same names and their layers are of
 the same kinds. This module converts the differences: `Sequential` keeps its layers under `layers.`,
 `Linear` and the recurrent cells hold the transposes of PyTorch's weights, a recurrent layer is a
-list of cells, and the three projections of attention are three layers. A layer that is used in two
-places has the first of its names, as in `safetensors.torch.save_model`. PyTorch itself isn't
-needed.
+list of cells, and the three projections of attention are three layers. A layer that is used twice
+has the first of its names, as in `safetensors.torch.save_model`. PyTorch itself isn't needed.
 """
 
 from __future__ import annotations
@@ -46,11 +45,11 @@ BATCH_COUNTER = "num_batches_tracked"  # an integer that PyTorch keeps with runn
 def load_file(model: Module, path: str | os.PathLike[str], *, cast: bool = False) -> None:
     """Load the weights of a safetensors file with PyTorch's names and layouts into a model.
 
-    `safetensors.torch.save_file(net.state_dict(), path)` writes such a file. With `cast` floats
-    of another precision are converted to the model's.
+    `safetensors.torch.save_file(net.state_dict(), path)` writes such a file. With `cast=True`,
+    floats of another precision are converted to the model's.
 
-    Raises the errors of `checkpoint.load_file`, and `DataFileError` that names every entry which is
-    missing, unknown, or of another shape or dtype, and leaves the model unchanged.
+    Raises the errors of `checkpoint.load_file`, and `DataFileError`, naming every entry that is
+    missing, unknown, or of another shape or dtype; the model is then unchanged.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "net.safetensors")
@@ -91,10 +90,10 @@ def to_torch_state(model: Module) -> dict[str, Array]:
 def from_torch_state(model: Module, state: Mapping[str, Any], *, cast: bool = False) -> None:
     """Load weights from arrays with PyTorch's names and layouts into a model.
 
-    With `cast` floats of another precision are converted to the model's.
+    With `cast=True`, floats of another precision are converted to the model's.
 
-    Raises `ArgumentError` that names every entry which is missing, unknown, or of another shape or
-    dtype, and leaves the model unchanged.
+    Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape or
+    dtype; the model is then unchanged.
     """
     where = "from_torch_state"
     if not isinstance(state, Mapping):

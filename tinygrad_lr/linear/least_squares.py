@@ -1,9 +1,8 @@
 """The closed-form line: least squares without iteration, to the last digit of the data.
 
 Gradient descent approaches the line that `closed_form` computes, so this is the reference for
-descents. Columns are scaled by powers of two (which rounds nothing) to about
-unit norm, centred, factored by QR, and the answer is refined with residuals summed in twice
-float64's precision.
+descents. Columns are scaled by powers of two (which rounds nothing) to about unit norm, centred and
+factored by QR; the solution is refined with residuals summed in twice float64's precision.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ class Line:
     With n rows, p coefficients (the intercept is one) and RSS the sum of squared residuals:
 
     - `slope`: a float for one feature given as (n,), else an array of shape (features,)
-    - `intercept`: a float, 0.0 where it was left out
+    - `intercept`: a float, 0.0 if it was left out
     - `r_squared`: 1 - RSS / Σ(y - ȳ)², the fraction of the variation in y that is explained;
-      without an intercept 1 - RSS / Σy², as NIST has it; nan where y does not vary (is all zero)
+      without an intercept 1 - RSS / Σy², as NIST defines it; nan if y does not vary (is all zero)
     - `mse`: RSS / n, the loss that gradient descent minimises
-    - `residual_standard_deviation`: √(RSS / (n - p)); nan where n = p, since a line through every
-      point says nothing about scatter; about 0 where a perfect fit has rows to spare
-    - `slope_error`, `intercept_error`: standard errors; nan where n = p; the intercept's is 0.0
-      where it was left out
+    - `residual_standard_deviation`: √(RSS / (n - p)); nan if n = p, since a line through every
+      point says nothing about scatter; about 0 for a perfect fit with n > p
+    - `slope_error`, `intercept_error`: standard errors; nan if n = p; the intercept's is 0.0 if it
+      was left out
     - `degrees_of_freedom`: n - p
     - `names`: a name for each feature
     """
@@ -91,8 +90,8 @@ class Line:
         Shapes: for one feature a number or any (n,); for several (n, features), or (features,)
         for a single row. A single row gives a float, n rows an array (n,).
 
-        Raises `ShapeError` if x has other features than the fit, `ArgumentError` for nan or inf,
-        `DtypeError` for data that are not real numbers.
+        Raises `ShapeError` if x has another number of features, `ArgumentError` if it contains nan
+        or inf, `DtypeError` unless it contains real numbers.
 
         >>> line = closed_form([0, 1, 2], [1, 3, 5])
         >>> round(line.predict(10), 12)
@@ -102,11 +101,11 @@ class Line:
         return _float_or_array(rows @ np.atleast_1d(self.slope) + self.intercept, single)
 
     def prediction_spread(self, x: ArrayLike) -> float | Array:
-        """Return the standard deviation of a new observation at x: a prediction is ± this.
+        """Return the standard deviation of a new observation at x, around the prediction.
 
-        s √(1 + x₀' (X'X)⁻¹ x₀), with s the residual standard deviation and x₀ the row of the
-        design at x (with its leading 1, where there is an intercept): the scatter of one point
-        around the line, and the uncertainty of the line itself. nan where there are as many
+        s √(1 + x₀' (X'X)⁻¹ x₀), with s the residual standard deviation and x₀ the row of the design
+        at x (with its leading 1, if there is an intercept): the scatter of one point around the
+        line, and the uncertainty of the line itself. The result is nan if there are as many
         coefficients as rows. Shapes and errors are those of `predict`.
 
         Source: Draper and Smith, Applied Regression Analysis, 3rd ed., section 3.1.
@@ -143,19 +142,19 @@ def closed_form(
 ) -> Line:
     """Fit the line with the smallest mean squared error, in closed form.
 
-    Minimises Σ (y - x @ slope - intercept)²; where the columns are independent there is exactly
-    one such line, X'X (intercept, slope) = X'y with X = [1, x]. That system is not formed (it
-    squares the condition number): X is factored by QR, then the coefficients and the residuals
-    are refined together. The coefficients are those of the numbers given, correct to float64's
-    last digit or so; standard errors lose what the condition number takes.
+    Minimises Σ (y - x @ slope - intercept)²; if the columns are independent, there is exactly one
+    such line, X'X (intercept, slope) = X'y with X = [1, x]. That system is not formed (it squares
+    the condition number): X is factored by QR, then the coefficients and the residuals are refined
+    together. The coefficients are correct to about the last digit of float64; standard errors lose
+    accuracy with the condition number.
 
     Shapes: x (n,) for one feature, or (n, features); y (n,). `names` names the features in errors
     and in the result; the default is "x", or "x[:, 0]", "x[:, 1]" and so on.
 
-    Raises `ShapeError` if the shapes don't fit, such as y of shape (n, 1); `DtypeError` for data
-    that are not real numbers; `ArgumentError` for nan or inf (with its row and column), no rows,
-    fewer rows than coefficients, columns that are combinations of others (with their names), and
-    coefficients too large for float64.
+    Raises `ShapeError` if the shapes don't match, such as y of shape (n, 1); `DtypeError` unless x
+    and y are real numbers; `ArgumentError` if they contain nan or inf (with row and column), if
+    there are no rows or fewer rows than coefficients, if a column is a combination of others (with
+    their names), or if a coefficient is too large for float64.
 
     Source: Björck, Numerical Methods for Least Squares Problems (1996), section 2.9.2.
 

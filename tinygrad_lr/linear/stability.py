@@ -29,21 +29,21 @@ def learning_rate_limit(
     iterations: int = 1000,
     tolerance: float = 1e-9,
 ) -> float:
-    """Return the largest stable learning rate of gradient descent at the present weights.
+    """Return the largest stable learning rate of gradient descent at the current weights.
 
     Along an eigenvector of the Hessian with eigenvalue λ, a step multiplies the distance to the
     minimum by 1 - rate · λ: it shrinks where rate < 2/λ, so the limit is 2/λmax. For a straight
     line under `mse` the Hessian is the same everywhere and the limit is exact; for a network it
-    holds near the present weights. It is inf where no curvature is positive, nan where the
-    loss is not finite. Momentum moves the limit (to 2 (1 + momentum)/λmax).
+    holds near the current weights. It is inf if no curvature is positive, nan if the loss is not
+    finite. With momentum, the limit is 2 (1 + momentum)/λmax.
 
-    λmax comes from power iteration on Hessian-vector products, at most `iterations` of them,
-    until it changes by less than `tolerance` of itself; where the largest eigenvalue in magnitude
-    is negative, a second pass shifts the spectrum. The gradient is recorded once; each product is
-    one forward sweep over it. Time and memory are those of a few backward passes; the weights and
-    their `.grad` stay as they are.
+    λmax comes from power iteration on Hessian-vector products, at most `iterations` of them, until
+    its relative change is below `tolerance`; if the largest eigenvalue in magnitude is negative, a
+    second pass shifts the spectrum. The gradient is recorded once; each product is one forward
+    sweep over it. Time and memory are those of a few backward passes; the weights and their `.grad`
+    are unchanged.
 
-    `model` is called with x and has `parameters()`; `loss(prediction, y)` gives a scalar Value.
+    `model` is called with x and has `parameters()`; `loss(prediction, y)` returns a scalar Value.
 
     Raises `GraphError` if the loss depends on no parameter, `ArgumentError` if it has more than
     one entry, `NotDifferentiableError` if it has no second derivative.

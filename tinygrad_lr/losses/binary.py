@@ -29,17 +29,17 @@ def binary_cross_entropy(
     """The cross entropy -w (c t ln σ(ŷ) + (1 - t) ln(1 - σ(ŷ))) of logits ŷ and probabilities t.
 
     Its derivative with respect to a logit is σ(ŷ) - t (where w = c = 1). The logistic function σ is
-    included: pass the output of the last linear layer. Finite for finite logits of any size.
+    included: pass the output of the last linear layer. The loss is finite for all finite logits.
 
     - `target`: 0 or 1, or a probability in between.
-    - `weights` w multiply the entries; the mean still divides by their number, as in PyTorch.
-    - `pos_weight` c multiplies the positive part; the ratio of negatives to positives balances the
-      classes.
+    - `weights`: factors w of the entries; the mean still divides by their number, as in PyTorch.
+    - `pos_weight`: a factor c of the positive part; the ratio of negatives to positives balances
+      the classes.
 
     Shapes: prediction and target of equal shape; `weights` and `pos_weight` a number, of that
-    shape, or a number for each column (its last axis). Raises `ShapeError` for other shapes,
-    `ArgumentError` for a target outside 0 to 1 and for weights below 0, `DtypeError` unless all are
-    real numbers.
+    shape, or a number for each column (the last axis). Raises `ShapeError` if the shapes don't
+    match, `ArgumentError` if a target is not between 0 and 1 or a weight is below 0, `DtypeError`
+    unless all are real numbers.
 
     Source: `torch.nn.functional.binary_cross_entropy_with_logits`.
 
@@ -79,15 +79,15 @@ def _require_probabilities(target: Any) -> None:
 def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
     """The hinge max(0, margin - t ŷ) for t = ±1; for labels y, Σ max(0, margin - ŷ_y + ŷ_k)/C.
 
-    It is 0 where the right class wins by the margin; its derivative at the kink is 0. For several
-    classes, the sum is over all C but the right one.
+    It is 0 where the correct class wins by the margin; its derivative at the kink is 0. For several
+    classes, the sum is over all C but the correct one.
 
     Shapes: prediction and target of equal shape, the target -1 and 1; or prediction (..., C) and
     integer labels (...). The result is a scalar, or has the shape of the target with reduction
     "none".
 
-    Raises `ShapeError` for other shapes, `ArgumentError` for a target other than -1 and 1, and for
-    labels the errors of `cross_entropy`.
+    Raises `ShapeError` if the shapes don't match, `ArgumentError` if a target is neither -1 nor 1;
+    for labels, the errors of `cross_entropy`.
 
     Source: `torch.nn.functional.multi_margin_loss` for labels; Cortes, Vapnik, "Support-Vector
     Networks", 1995, for ±1.

@@ -37,12 +37,12 @@ def cross_entropy(
     """The cross entropy -Σ p_k ln softmax(ŷ)_k of logits ŷ: -ln softmax(ŷ)_y for a label y.
 
     Its derivative with respect to the logits is softmax(ŷ) - p. Logits are the output of the last
-    linear layer: don't apply softmax before. Finite for finite logits of any size.
+    linear layer, without a softmax. The loss is finite for all finite logits.
 
     - `target`: integer labels, or the probabilities p of all classes (rows that add up to 1).
-    - `axis`: where the classes are; PyTorch has them on axis 1, which is the last for (N, C).
-    - `weights`: a number ≥ 0 for each class. The mean over labels is then Σ w_y l / Σ w_y; over
-      probabilities, where w_k multiplies each term of the sum, it is that of the rows.
+    - `axis`: the axis of the classes; in PyTorch it is axis 1, which is the last for (N, C).
+    - `weights`: a number ≥ 0 for each class. For labels, the mean is then Σ w_y l / Σ w_y. For
+      probabilities, w_k multiplies each term of the sum, and the mean is that of the rows.
     - `ignore_index`: rows with this label don't count, not even in the mean. If all are ignored,
       the loss and its derivatives are 0 (in PyTorch: nan).
     - `label_smoothing` ε: p becomes (1 - ε) p + ε/C, with C classes.
@@ -50,9 +50,9 @@ def cross_entropy(
     Shapes: prediction (..., C), target (...) for labels or (..., C) for probabilities; the result
     is a scalar, or (...) with reduction "none". A target of probabilities can be a Value.
 
-    Raises `ShapeError` for other shapes, `DtypeError` (a TypeError) unless labels are integers,
-    `LabelError` (an IndexError) for the first label out of range, with its row, `ArgumentError` for
-    probabilities below 0 or with a sum other than 1, and for options out of range.
+    Raises `ShapeError` if the shapes don't match, `DtypeError` (a TypeError) unless labels are
+    integers, `LabelError` (an IndexError) if a label is out of range, with its row, `ArgumentError`
+    if probabilities are below 0 or don't add up to 1, or an option is out of range.
 
     Source: `torch.nn.functional.cross_entropy`.
 
@@ -102,8 +102,8 @@ def nll(
 ) -> Any:
     """The negative log likelihood -ŷ_y of labels y, for log-probabilities ŷ.
 
-    For a network that ends in `log_softmax`; from logits, use `cross_entropy`, which is the same in
-    one step. Arguments, shapes and errors are those of `cross_entropy` with labels.
+    Use it for a network that ends in `log_softmax`. For logits, `cross_entropy` computes the same
+    in one step. Arguments, shapes and errors are those of `cross_entropy` with labels.
 
     Source: `torch.nn.functional.nll_loss`.
 

@@ -29,11 +29,12 @@ def poisson_nll(
     """The negative log likelihood of Poisson counts t: e^ŷ - t ŷ, for the log rate ŷ.
 
     Its derivative is e^ŷ - t. With `log_input=False` the prediction is the rate itself, and the
-    loss ŷ - t ln(ŷ + eps). The term ln t! does not depend on the prediction and is omitted; with
-    `full`, Stirling's approximation t ln t - t + ln(2πt)/2 of it is added where t > 1. It is never
-    nan; above a log rate of 709 (88 in float32) it overflows to inf.
+    loss is ŷ - t ln(ŷ + eps). The term ln t! does not depend on the prediction and is omitted; with
+    `full=True`, Stirling's approximation of it, t ln t - t + ln(2πt)/2, is added where t > 1. The
+    loss is never nan; above a log rate of 709 (88 in float32) it overflows to inf.
 
-    Shapes and errors are those of `mse`; also `ArgumentError` for a target or a rate below 0.
+    Shapes and errors are those of `mse`; also raises `ArgumentError` if a target or a rate is below
+    0.
 
     Source: `torch.nn.functional.poisson_nll_loss`.
 
@@ -72,12 +73,12 @@ def gaussian_nll(
     """The negative log likelihood of a normal distribution: (ln v + u²/v)/2, with u = ŷ - y.
 
     A network that predicts ŷ and the variance v learns its own uncertainty. A variance below `eps`
-    counts as eps, and still gets the derivative there, so that it can grow. With `full`, the
+    counts as eps, and still gets the gradient there, so that it can grow. With `full=True`, the
     constant ln(2π)/2 is added.
 
     Shapes: prediction and target of equal shape; the variance a number, of that shape, or of that
-    shape with a last axis of 1, one for each row. Errors are those of `mse`; also `ArgumentError`
-    for a variance below 0.
+    shape with a last axis of 1, one for each row. Errors are those of `mse`; also raises
+    `ArgumentError` if a variance is below 0.
 
     Source: Nix, Weigend, "Estimating the mean and variance of the target probability
     distribution", 1994; `torch.nn.functional.gaussian_nll_loss`.

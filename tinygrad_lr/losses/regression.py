@@ -17,8 +17,8 @@ def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     r"""The mean squared error, mean(u²) with u = ŷ - y.
 
     Shapes: prediction and target of equal shape; the result is a scalar, or of that shape with
-    reduction "none". Raises `ShapeError` for different shapes, `ArgumentError` for another
-    reduction, `DtypeError` unless the target is an array of real numbers.
+    reduction "none". Raises `ShapeError` if the shapes differ, `ArgumentError` if the reduction is
+    unknown, `DtypeError` unless the target is an array of real numbers.
 
     Source: `torch.nn.functional.mse_loss`.
 
@@ -52,10 +52,10 @@ def huber(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = 
     """Huber's loss: u²/2 where |u| ≤ delta, else delta·(|u| - delta/2), with u = ŷ - y.
 
     Its derivative is u, clipped to the range from -delta to delta, which limits the influence of
-    outliers. Shapes and errors are those of `mse`; `ArgumentError` unless delta is a finite number
-    > 0.
+    outliers. Shapes and errors are those of `mse`; also raises `ArgumentError` unless delta is a
+    finite number > 0.
 
-    Source: Huber, "Robust Estimation of a Location Parameter", 1964; as
+    Source: Huber, "Robust Estimation of a Location Parameter", 1964;
     `torch.nn.functional.huber_loss`.
 
     >>> prediction = Value([0.5, -3.0])

@@ -1,4 +1,4 @@
-"""Metrics: the quality of predictions, as numbers to report; none is differentiated.
+"""Metrics: measures of the quality of predictions, to report rather than to differentiate.
 
 Each is a function of prediction and target, arrays or Values, that returns a float. `BY_NAME` has
 those that `fit(metrics=["accuracy"])` finds by name; any other function of prediction and target

@@ -20,17 +20,18 @@ AVERAGES = ("binary", "macro", "weighted")
 
 
 def accuracy(prediction: Any, target: Any) -> float:
-    """Return the fraction of the rows whose predicted class is the true one.
+    """Return the fraction of rows whose class is predicted correctly.
 
-    - Logits or probabilities (..., C) with labels (...): the class of the largest is predicted,
-      the first of equals.
+    - Logits or probabilities (..., C) with labels (...): the predicted class is that of the
+      largest, the first of equal ones.
     - Floats (...) or (..., 1) with labels 0 and 1, or -1 and 1: one logit; above 0 is positive.
-    - Integers or booleans with labels of their shape: labels already.
+    - Integers or booleans with labels of the same shape: predicted labels.
 
-    nan if there are no rows, or a logit is nan. Labels may be integers stored as floats.
+    The result is nan if there are no rows, or a logit is nan. Labels may be integers stored as
+    floats.
 
-    Raises `ShapeError` for other shapes, `LabelError` (an IndexError) for a label out of
-    range, `DtypeError` (a TypeError) for a target that has no labels.
+    Raises `ShapeError` if the shapes don't match, `LabelError` (an IndexError) if a label is out of
+    range, `DtypeError` (a TypeError) if the target isn't labels.
 
     Source: `sklearn.metrics.accuracy_score`.
 
@@ -48,10 +49,10 @@ def accuracy(prediction: Any, target: Any) -> float:
 def top_k(k: int) -> Metric:
     """Return a metric: the fraction of rows whose true class is among the k largest logits.
 
-    Of equal logits the first class counts as larger, so that top_k(1) is `accuracy`. The metric
-    takes logits (..., C) and labels (...); its `__name__` is "top_5" for k = 5. nan if there
-    are no rows, or a logit is nan. Raises `ArgumentError` for a k below 1, and on use for one
-    above C; `ShapeError` and `LabelError` as `accuracy`.
+    Of equal logits, that of the first class ranks higher, so top_k(1) is `accuracy`. The metric
+    takes logits (..., C) and labels (...); its `__name__` is "top_5" for k = 5. It is nan if there
+    are no rows, or a logit is nan. Raises `ArgumentError` if k is below 1; the metric raises it if
+    k is above C, and `ShapeError` and `LabelError` as `accuracy` does.
 
     Source: `sklearn.metrics.top_k_accuracy_score`.
 
@@ -66,7 +67,7 @@ def top_k(k: int) -> Metric:
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
             raise ArgumentError(
-                f"{where}: the prediction must have at least {k} classes, got shape {logits.shape}"
+                f"{where}: prediction must have at least {k} classes, got shape {logits.shape}"
             )
         given_labels = as_integer_labels(where, unwrap(target))
         labels = class_labels(where, given_labels, logits.shape[:-1], classes)[..., None]
@@ -82,14 +83,15 @@ def top_k(k: int) -> Metric:
 
 
 def precision(prediction: Any, target: Any, average: str | None = None) -> float:
-    """Return the fraction of the rows predicted as a class that are of it, TP / (TP + FP).
+    """Return the fraction of a class's predictions that are correct, TP / (TP + FP).
 
     `average` is "binary" for class 1 alone; "macro" for the mean of all classes that occur in
     target or prediction; "weighted" for that mean weighted by the number of rows of each class.
     The default is "binary" for two classes, else "macro". It is 0 for a class that was never
     predicted. The "micro" average of other libraries is `accuracy`.
 
-    Shapes and errors are those of `accuracy`; nan if there are no rows, or a logit is nan.
+    Shapes and errors are those of `accuracy`. The result is nan if there are no rows, or a logit is
+    nan.
 
     Source: `sklearn.metrics.precision_score`.
 
@@ -100,9 +102,9 @@ def precision(prediction: Any, target: Any, average: str | None = None) -> float
 
 
 def recall(prediction: Any, target: Any, average: str | None = None) -> float:
-    """Return the fraction of the rows of a class that were predicted as it, TP / (TP + FN).
+    """Return the fraction of a class's rows that are predicted correctly, TP / (TP + FN).
 
-    It is 0 for a class without rows. All else is as in `precision`.
+    It is 0 for a class without rows. Otherwise as `precision`.
 
     Source: `sklearn.metrics.recall_score`.
 
@@ -115,7 +117,7 @@ def recall(prediction: Any, target: Any, average: str | None = None) -> float:
 def f1(prediction: Any, target: Any, average: str | None = None) -> float:
     """Return the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
 
-    All else is as in `precision`.
+    Otherwise as `precision`.
 
     Source: `sklearn.metrics.f1_score`.
 

@@ -21,10 +21,10 @@ MAX_LABEL_LENGTH = 20  # characters of a label in the table
 def confusion_matrix(prediction: Any, target: Any, classes: int | None = None) -> Array:
     """Count the rows of class i that were predicted as class j: integers (classes, classes).
 
-    Rows are the true classes, columns the predicted ones, so that the diagonal is right. The
-    number of classes is that of the logits, two for one logit, and one more than the largest label
-    where labels are compared, unless `classes` gives it. Shapes and errors are those of `accuracy`,
-    and `ArgumentError` for a prediction with nan.
+    Rows are the true classes, columns the predicted ones, so the diagonal counts the correct
+    predictions. `classes` defaults to the number of logits, two for one logit, or the largest label
+    + 1 for predicted labels. Shapes and errors are those of `accuracy`; also raises `ArgumentError`
+    if a prediction is nan.
 
     Source: `sklearn.metrics.confusion_matrix`.
 
@@ -40,7 +40,7 @@ def confusion_matrix(prediction: Any, target: Any, classes: int | None = None) -
 def count_confusions(where: str, decided: Decisions, classes: int | None = None) -> Array:
     """Return the confusion matrix of decisions."""
     if not decided.certain:
-        raise ArgumentError(f"{where}: the prediction must be numbers, got nan")
+        raise ArgumentError(f"{where}: prediction must not contain nan")
     both = np.concatenate([decided.predicted, decided.true])
     count = classes or decided.classes or (int(both.max()) + 1 if both.size else 0)
     if both.size and (both.min() < 0 or both.max() >= count):
@@ -97,17 +97,17 @@ class ConfusionMatrix:
 
     @property
     def accuracy(self) -> float:
-        """The fraction of the rows that is right; nan if there are none."""
+        """The fraction of correct rows; nan if there are no rows."""
         return float(_ratio(np.trace(self.counts), self.counts.sum()))
 
     @property
     def precision(self) -> Array:
-        """For each class, the fraction of its predictions that is right; nan if there are none."""
+        """For each class, the fraction of correct predictions; nan without any."""
         return _ratio(np.diagonal(self.counts), self.counts.sum(axis=0))
 
     @property
     def recall(self) -> Array:
-        """For each class, the fraction of its rows that was found; nan if there are none."""
+        """For each class, the fraction of its rows predicted correctly; nan without any."""
         return _ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
 
     def __str__(self) -> str:

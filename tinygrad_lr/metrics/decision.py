@@ -38,8 +38,8 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
     - floats (...) or (..., 1) beside labels 0 and 1, or -1 and 1: one logit, above 0 or not;
     - integers or booleans (...) beside labels of that shape: labels already.
 
-    Raises `ShapeError` for other shapes, `LabelError` for a label out of range, `DtypeError`
-    for other targets than labels.
+    Raises `ShapeError` if the shapes don't match, `LabelError` if a label is out of range,
+    `DtypeError` if the target isn't labels.
     """
     prediction = unwrap(prediction)
     given = np.asarray(prediction)
@@ -60,7 +60,7 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
     bad = ~np.isin(true, (0, 1)) if (true >= 0).all() else ~np.isin(true, (-1, 1))
     if bad.any():
         raise LabelError(
-            f"{where}: labels must be 0 and 1, or -1 and 1, for one logit a row, got "
+            f"{where}: labels must be 0 and 1, or -1 and 1, for one logit per row, got "
             f"{true[bad][0]}; for more classes predict a logit for each"
         )
     certain = not np.isnan(given).any()
@@ -79,8 +79,8 @@ def as_integer_labels(where: str, target: Any) -> Array:
         if whole.all():
             return array.astype(np.int64)
         raise DtypeError(
-            f"{where}: target must be integer labels, got {array[~whole][0]}; of probabilities "
-            "pass the label of the largest, target.argmax(-1)"
+            f"{where}: target must be integer labels, got {array[~whole][0]}; for "
+            "probabilities, pass the label of the largest, target.argmax(-1)"
         )
     raise DtypeError(
         f"{where}: target must be integer labels, got dtype {array.dtype}; number the classes "
@@ -95,7 +95,7 @@ def _shape_error(where: str, prediction: tuple[int, ...], target: tuple[int, ...
         cure = "; pass target[..., 0]"
     elif prediction == target:
         cure = (
-            "; for one-hot rows pass target.argmax(-1), for several yes-or-no labels a row "
+            "; for one-hot rows pass target.argmax(-1), for several yes-or-no labels per row "
             "pass prediction > 0"
         )
     expected = f"be labels of shape {prediction[:-1]}" if prediction else "be one label"

@@ -17,8 +17,8 @@ __all__ = ["mae", "mse", "r2", "rmse"]
 def mse(prediction: Any, target: Any) -> float:
     """Return the mean squared error, mean (ŷ - y)²; nan if there are no entries.
 
-    Shapes: both the same. Raises `ShapeError` for different ones, `DtypeError` for data that
-    are not real numbers.
+    Shapes: prediction and target of equal shape. Raises `ShapeError` if the shapes differ,
+    `DtypeError` unless both are real numbers.
 
     >>> mse([1.0, 3.0], [0.0, 1.0])
     2.5
@@ -28,7 +28,7 @@ def mse(prediction: Any, target: Any) -> float:
 
 
 def rmse(prediction: Any, target: Any) -> float:
-    """Return the root of the mean squared error, in the unit of the target. Raises as `mse`.
+    """Return the root of the mean squared error, in the unit of the target. Errors as in `mse`.
 
     >>> rmse([3.0, 4.0], [0.0, 0.0])
     3.5355339059327378
@@ -38,7 +38,7 @@ def rmse(prediction: Any, target: Any) -> float:
 
 
 def mae(prediction: Any, target: Any) -> float:
-    """Return the mean absolute error, mean |ŷ - y|. Raises as `mse`.
+    """Return the mean absolute error, mean |ŷ - y|. Errors as in `mse`.
 
     >>> mae([1.0, 3.0], [0.0, 1.0])
     1.5
@@ -49,9 +49,10 @@ def mae(prediction: Any, target: Any) -> float:
 def r2(prediction: Any, target: Any) -> float:
     """Return the explained part of the target's variance, 1 - Σ (ŷ - y)² / Σ (y - mean y)².
 
-    1 is perfect, 0 is as good as the mean of the target, less is worse. Of several columns it is
+    1 is perfect, 0 is as good as the mean of the target, less is worse. For several columns it is
     the mean over the columns. For a constant target it is 1 if the prediction is that constant,
-    else 0; with fewer than two rows it is nan. Shapes and errors as in `mse`, the rows first.
+    else 0; with fewer than two rows it is nan. Shapes and errors are those of `mse`, with rows on
+    the first axis.
 
     Source: `sklearn.metrics.r2_score`.
 

@@ -1,8 +1,8 @@
 """Networks: modules that hold parameters and compute with them.
 
 `Module` is the base; `Linear` is the line x @ weight + bias; `Sequential`, `Residual` and `MLP`
-stack layers. Whatever a file of this folder lists in its `__all__` is exported; most files are
-loaded when one of their layers is first used.
+stack layers. The names in the `__all__` of each file here are exported; most files are loaded when
+one of their layers is first used.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Activation(Module):
 
     @classmethod
     def apply_operation(cls, *operands: Any, **options: Any) -> Any:
-        """Return what the operation of the class computes."""
+        """Apply the operation of the class."""
         operation: Any = cls.operation
         function = getattr(ops, operation) if isinstance(operation, str) else operation
         return function(*operands, **options)
@@ -134,7 +134,7 @@ class PReLU(Activation):
     channels are the second axis of x, (batch, channels, ...), or the only one. Every slope is
     initialised to `slope`, so there is no generator.
 
-    Raises `ArgumentError` for a count below 1, `ShapeError` for an x with other channels.
+    Raises `ArgumentError` if count is below 1, `ShapeError` if x has another number of channels.
 
     Source: He et al., "Delving Deep into Rectifiers", 2015; `torch.nn.PReLU`.
 
@@ -390,8 +390,8 @@ class LogSoftmax(Activation):
 class GLU(Module):
     """The gated linear unit: one half of x times σ of the other.
 
-    The axis becomes half as long, so this isn't an `Activation` for `MLP`. Raises `ShapeError` for
-    an axis of odd length.
+    The axis becomes half as long, so this isn't an `Activation` for `MLP`. Raises `ShapeError` if
+    the axis has an odd length.
 
     >>> tg.nn.GLU()(Value([1.0, 2.0, 0.0, 1000.0])).tolist()
     [0.5, 2.0]
@@ -425,9 +425,9 @@ class Function(Module):
 
 
 def as_layer(where: str, given: Any) -> Module:
-    """Return the layer that is meant: a module, a class of modules, a function, or a name.
+    """Return a layer for a module, a class of modules, a function, or the name of an activation.
 
-    Raises `ArgumentError` for anything else, with the nearest name.
+    Raises `ArgumentError` for anything else, and suggests the nearest name.
 
     >>> as_layer("MLP", "tanh")
     Tanh()

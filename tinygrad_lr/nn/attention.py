@@ -1,4 +1,4 @@
-"""Attention: a mean of values for each query, weighted by how well their keys match it."""
+"""Attention: for each query, a mean of the values, weighted by how well their keys match it."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def scaled_dot_product_attention(
 ) -> Any:
     """softmax(query @ keyᵀ·scale) @ value: for each query, a weighted mean of the values.
 
-    Shapes: query (..., queries, features), key (..., keys, features), value (..., keys, width)
-    give (..., queries, width); the leading axes broadcast. `scale` is 1/√features unless given.
+    Shapes: query (..., queries, features), key (..., keys, features), value (..., keys, width) give
+    (..., queries, width); the leading axes broadcast. `scale` defaults to 1/√features.
 
-    `mask` broadcasts to (..., queries, keys). In a boolean one True means that the query may
-    attend to the key; one of floats (an array, or a Value that is trained) is added to the scores,
-    and -inf forbids. With `causal` no query attends to a key after its own position. A query that
-    may attend to nothing gets zeros, and never nan. `dropout` is the probability with which
-    weights are dropped; it always applies, so pass 0 in evaluation.
+    `mask` broadcasts to (..., queries, keys). A boolean mask is True where the query may attend to
+    the key. A mask of floats (an array, or a trainable Value) is added to the scores; -inf forbids
+    attention. With `causal=True`, no query attends to a key after its own position. A query that
+    may attend to nothing gets zeros, never nan. `dropout` is the probability of dropping a weight;
+    it always applies, so pass 0 in evaluation.
 
-    Raises `ShapeError` for shapes that don't match, `DtypeError` for a mask of integers,
-    `ArgumentError` for a dropout outside 0 to 1.
+    Raises `ShapeError` if the shapes don't match, `DtypeError` if the mask has an integer dtype,
+    `ArgumentError` if dropout is not between 0 and 1.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017;
-    `torch.nn.functional.scaled_dot_product_attention`, whose masks mean the same.
+    `torch.nn.functional.scaled_dot_product_attention`, where masks have the same meaning.
 
     >>> x = np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> tg.nn.scaled_dot_product_attention(Value(x), x, x, causal=True).tolist()[0]
@@ -105,7 +105,7 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     mask = mask if hasattr(mask, "shape") else np.asarray(mask)
     if mask.dtype.kind not in "bf":
         raise DtypeError(
-            f"{where}: mask must be boolean (True where a query may attend) or of floats to add to "
+            f"{where}: mask must be boolean (True where a query may attend) or floats to add to "
             f"the scores, got dtype {mask.dtype}; pass mask.astype(bool)"
         )
     try:
@@ -135,25 +135,25 @@ class MultiHeadAttention(Module):
 
     Queries, keys and values are projected by the Linear layers `query`, `key` and `value`; each
     head attends with its own share of the features, embed_dim / num_heads; the results of the heads
-    are concatenated and go through the Linear layer `out`.
+    are concatenated and passed through the Linear layer `out`.
 
     Shapes: query (batch, queries, embed_dim), key (batch, keys, key_dim), value (batch, keys,
-    value_dim), or all without batch, give (..., queries, embed_dim). Without value it is the key,
-    without key the query itself (self-attention). `key_dim` and `value_dim` are embed_dim unless
-    given. Weights are initialised by `init.xavier_uniform`, biases to 0.
+    value_dim), or all without batch, give (..., queries, embed_dim). The key defaults to the query
+    (self-attention), and the value to the key. `key_dim` and `value_dim` default to embed_dim.
+    Weights are initialised by `init.xavier_uniform`, biases to 0.
 
-    Masks, `causal` and queries that may attend to nothing are as in
-    `scaled_dot_product_attention`: `mask` has a shape that broadcasts to (batch, num_heads,
-    queries, keys), or (batch, queries, keys) for all heads; `key_mask` (batch, keys) is True for
-    keys that take part, the opposite of PyTorch's key_padding_mask. `dropout` is the probability
-    with which attention weights are dropped in training.
+    Masks, `causal` and queries that may attend to nothing are as in `scaled_dot_product_attention`:
+    `mask` has a shape that broadcasts to (batch, num_heads, queries, keys), or (batch, queries,
+    keys) for all heads; `key_mask` (batch, keys) is True for keys that take part, the opposite of
+    PyTorch's key_padding_mask. `dropout` is the probability of dropping an attention weight in
+    training.
 
-    Raises `ArgumentError` for sizes below 1 and where num_heads does not divide embed_dim,
-    `ShapeError` and `DtypeError` for inputs and masks that don't match.
+    Raises `ArgumentError` if a size is below 1 or num_heads doesn't divide embed_dim, `ShapeError`
+    or `DtypeError` if inputs and masks don't match.
 
     Source: Vaswani et al., "Attention Is All You Need", 2017; `torch.nn.MultiheadAttention` with
-    batch_first=True, whose `in_proj_weight` is the transposes of `query.weight`, `key.weight` and
-    `value.weight` below each other (`in_proj_bias` likewise), and whose `out_proj` is `out`.
+    batch_first=True. Its `in_proj_weight` stacks the transposes of `query.weight`, `key.weight` and
+    `value.weight` (`in_proj_bias` likewise), and its `out_proj` is `out`.
 
     >>> attention = tg.nn.MultiHeadAttention(8, 2)
     >>> attention(np.ones((5, 7, 8)), causal=True).shape
@@ -249,7 +249,7 @@ class MultiHeadAttention(Module):
         if keys.shape != expected or keys.dtype.kind != "b":
             error = ShapeError if keys.shape != expected else DtypeError
             raise error(
-                f"{where}: key_mask must be an array of booleans of shape {expected}, "
+                f"{where}: key_mask must be a boolean array of shape {expected}, "
                 f"got {keys.dtype} of shape {keys.shape}"
             )
         keys = np.expand_dims(keys, (-2, -3))  # (batch, 1, 1, keys)

@@ -22,7 +22,7 @@ __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 
 
 class Cell(Module):
-    """The base of the three kinds of cell: their weights, and checks of shapes."""
+    """The base of the three cells: their weights, and checks of shapes."""
 
     gates: ClassVar[int] = 1  # the number of blocks of `hidden_size` in a weight
     states: ClassVar[int] = 1  # the number of arrays in a state
@@ -108,11 +108,12 @@ class RNNCell(Cell):
     """One step of a plain recurrent network, h' = tanh(x @ weight_input + h @ weight_hidden + b).
 
     Shapes: x (batch, input_size) or (input_size,), h and the result (batch, hidden_size) or
-    (hidden_size,); without h it is zero. weight_input (input_size, hidden_size), weight_hidden
+    (hidden_size,); h defaults to zeros. weight_input (input_size, hidden_size), weight_hidden
     (hidden_size, hidden_size); b = bias_input + bias_hidden, each (hidden_size,), or None with
-    `bias=False`. All are drawn uniformly from ±1/√hidden_size. `nonlinearity` is "tanh" or "relu".
+    `bias=False`. All are drawn uniformly within ±1/√hidden_size. `nonlinearity` is "tanh" or
+    "relu".
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state of another shape.
+    Raises `ArgumentError` if a size is below 1, `ShapeError` if x or the state has another shape.
 
     Source: `torch.nn.RNNCell`, whose weights are the transposes of these.
 
@@ -150,15 +151,15 @@ bias_hidden (3,)): 21 parameters
 class GRUCell(Cell):
     """One step of gated recurrent units, h' = (1 - z)·n + z·h.
 
-    With p = x @ weight_input + bias_input and q = h @ weight_hidden + bias_hidden, each in thirds:
-    r = σ(p₁ + q₁), z = σ(p₂ + q₂), n = tanh(p₃ + r·q₃).
+    With p = x @ weight_input + bias_input and q = h @ weight_hidden + bias_hidden, each split into
+    thirds: r = σ(p₁ + q₁), z = σ(p₂ + q₂), n = tanh(p₃ + r·q₃).
 
     Shapes: x (batch, input_size) or (input_size,), h and the result (batch, hidden_size) or
-    (hidden_size,); without h it is zero. weight_input (input_size, 3·hidden_size), weight_hidden
+    (hidden_size,); h defaults to zeros. weight_input (input_size, 3·hidden_size), weight_hidden
     (hidden_size, 3·hidden_size), bias_input and bias_hidden (3·hidden_size,), or None with
-    `bias=False`. All are drawn uniformly from ±1/√hidden_size.
+    `bias=False`. All are drawn uniformly within ±1/√hidden_size.
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state of another shape.
+    Raises `ArgumentError` if a size is below 1, `ShapeError` if x or the state has another shape.
 
     Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014;
     `torch.nn.GRUCell`, with the same order of gates and the transposes of its weights.
@@ -185,16 +186,15 @@ class LSTMCell(Cell):
     """One step of long short-term memory, h' = o·tanh(c') and c' = f·c + i·n.
 
     i, f, n and o are the quarters of x @ weight_input + bias_input + h @ weight_hidden +
-    bias_hidden, through σ, but n through tanh.
+    bias_hidden, passed through σ, but n through tanh.
 
     Shapes: x (batch, input_size) or (input_size,); the state and the result are pairs (h, c), each
-    (batch, hidden_size) or (hidden_size,); without a state both are zero. weight_input
-    (input_size, 4·hidden_size), weight_hidden (hidden_size, 4·hidden_size), bias_input and
-    bias_hidden (4·hidden_size,), or None with `bias=False`. All are drawn uniformly from
-    ±1/√hidden_size.
+    (batch, hidden_size) or (hidden_size,); the state defaults to zeros. weight_input (input_size,
+    4·hidden_size), weight_hidden (hidden_size, 4·hidden_size), bias_input and bias_hidden
+    (4·hidden_size,), or None with `bias=False`. All are drawn uniformly within ±1/√hidden_size.
 
-    Raises `ArgumentError` for sizes below 1 and unless the state is a pair, `ShapeError` for an x
-    or a state of another shape.
+    Raises `ArgumentError` if a size is below 1 or the state isn't a pair, `ShapeError` if x or the
+    state has another shape.
 
     Source: Hochreiter, Schmidhuber, "Long Short-Term Memory", 1997; `torch.nn.LSTMCell`, with the
     same order of gates and the transposes of its weights.
@@ -222,7 +222,7 @@ class LSTMCell(Cell):
 def check_inputs(
     where: str, shape: tuple[int, ...], features: int, axes: tuple[int, ...], expected: str
 ) -> None:
-    """Raise `ShapeError` for an x with other axes or features."""
+    """Raise `ShapeError` if x has other axes or features."""
     if len(shape) not in axes or shape[-1] != features:
         raise ShapeError(f"{where}: x must have shape {expected}, got {shape}")
 
@@ -230,7 +230,7 @@ def check_inputs(
 def as_state(where: str, state: Any, count: int, shape: tuple[int, ...], dtype: Any) -> list[Any]:
     """Return the parts of a state, zeros for None.
 
-    Raises `ArgumentError` unless the state of an LSTM is a pair, `ShapeError` for another shape.
+    Raises `ArgumentError` unless the state of an LSTM is a pair, `ShapeError` if a shape differs.
     """
     if state is None:
         return [np.zeros(shape, dtype) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Containers: layers one after the other."""
+"""Containers of layers: `Sequential`, `Residual` and `MLP`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["MLP", "Residual", "Sequential"]
 
 
 class Sequential(Module):
-    """Layers one after the other: the result of each is the input of the next.
+    """Layers in sequence: the output of each is the input of the next.
 
     A layer is a module or a function of one Value. Raises `ArgumentError` for anything else; an
     error inside a layer names that layer.
@@ -63,9 +63,9 @@ class Sequential(Module):
 
 
 class Residual(Sequential):
-    """x + layers(x): the layers only learn the change of x.
+    """x + layers(x): the layers learn only the change to x.
 
-    Raises `ShapeError` if they change the shape of x, `ArgumentError` as `Sequential`.
+    Raises `ShapeError` if they change the shape of x, and the errors of `Sequential`.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015.
 
@@ -92,15 +92,16 @@ class Residual(Sequential):
 class MLP(Sequential):
     """A multi-layer perceptron: Linear layers with an activation between them.
 
-    `hidden` lists the widths of the layers between input and output (an empty list leaves one
-    line); `activation` is a name ("relu", "tanh", "gelu", ...: that of any activation in
-    `tg.nn`), a function such as `np.tanh`, or a module. There is none after the last layer. `dtype`
-    and `generator` are those of `Linear`; all layers draw from the one generator.
+    `hidden` lists the widths of the layers between input and output (an empty list leaves a single
+    Linear layer); `activation` is the name of an activation in `tg.nn` ("relu", "tanh", "gelu",
+    ...), a function such as `np.tanh`, or a module. The last layer has no activation. `dtype` and
+    `generator` are as in `Linear`; all layers draw from the same generator.
 
     Shapes: x (..., in_features) gives (..., out_features). Parameters are `layers.0.weight`,
     `layers.0.bias`, `layers.2.weight`, ...: activations count as layers, as in PyTorch.
 
-    Raises `ArgumentError` for sizes below 1 and for an unknown activation, with the nearest name.
+    Raises `ArgumentError` if a size is below 1 or the activation is unknown (and suggests the
+    nearest name).
 
     >>> tg.nn.MLP(2, [16, 16], 1, activation="tanh")
     MLP: 337 parameters

@@ -24,7 +24,7 @@ Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 
 
 class Convolution(Module):
-    """The base of Conv1d and Conv2d, for any number of axes of a window."""
+    """The base of Conv1d and Conv2d, for windows with any number of axes."""
 
     axes: ClassVar[int]
 
@@ -50,7 +50,7 @@ class Convolution(Module):
         self.groups = check_integer(where, "groups", groups, low=1)
         if inputs % self.groups or outputs % self.groups:
             raise ArgumentError(
-                f"{where}: groups must divide the numbers of channels, got {groups!r:.60}"
+                f"{where}: groups must divide in_channels and out_channels, got {groups!r:.60}"
             )
         size = geometry(where, self.axes, kernel_size, stride, padding, dilation)["size"]
         shape = (outputs, inputs // self.groups, *size)
@@ -104,18 +104,18 @@ class Conv1d(Convolution):
 class Conv2d(Convolution):
     """A convolution (a cross-correlation) of images: out[o] = bias[o] + Σ x[window] · weight[o].
 
-    Stride and dilation are a number, or one for each axis; padding is a number, one number or
-    (before, after) pair for each axis, "same" (zeros that preserve the size, for stride 1) or
+    `stride` and `dilation` are a number, or a number for each axis. `padding` is a number, a number
+    or (before, after) pair for each axis, "same" (zeros that preserve the size, for stride 1) or
     "valid" (none). With `groups`, the channels are split into that many independent parts.
 
     Shapes: x (N, in_channels, H, W) gives (N, out_channels, h, w), with
     h = (H + padding - dilation·(kernel_size - 1) - 1) // stride + 1; weight
     (out_channels, in_channels / groups, *kernel_size), bias (out_channels,) or None with
-    `bias=False`. Both are drawn uniformly from ±1/√n with `generator`, where n is the number of
+    `bias=False`. Both are drawn uniformly within ±1/√n with `generator`, where n is the number of
     entries of x that one entry of the result depends on.
 
-    Raises `ArgumentError` for sizes below 1 and groups that don't divide the channels, `ShapeError`
-    for an x with other channels, or smaller than a window.
+    Raises `ArgumentError` if a size is below 1 or groups don't divide the channels, `ShapeError` if
+    x has another number of channels or is smaller than a window.
 
     Source: `torch.nn.Conv2d`.
 

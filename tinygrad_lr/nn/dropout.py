@@ -18,11 +18,11 @@ __all__ = ["Dropout"]
 class Dropout(Module):
     """Zero each entry with probability p in training; divide the others by 1 - p.
 
-    This preserves the mean, and after `eval()` the layer does nothing. p = 0 changes nothing and
-    p = 1 leaves zeros. Entries are drawn with `generator` (a numpy Generator or a seed), which is
-    saved with the state of a training, so that it can be resumed bit for bit.
+    This preserves the mean. After `eval()` the layer does nothing. p = 0 changes nothing and p = 1
+    leaves zeros. Entries are drawn with `generator` (a NumPy Generator or a seed); checkpoints save
+    its state, so training resumes bit for bit.
 
-    Raises `ArgumentError` for a p outside 0 to 1.
+    Raises `ArgumentError` if p is not between 0 and 1.
 
     Source: Srivastava et al., "Dropout", 2014; `torch.nn.Dropout`.
 

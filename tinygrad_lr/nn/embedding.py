@@ -23,13 +23,13 @@ __all__ = ["Embedding"]
 
 
 class Embedding(Module):
-    """The rows of a table of weights: one vector for each word, character or label.
+    """A lookup table of weights: one row for each word, character or label.
 
     The weight (count, dim) is drawn from the standard normal distribution with `generator`. The row
-    `padding_index`, if there is one, is initialised to zeros and gets no gradient.
+    `padding_index`, if given, is initialised to zeros and gets no gradient.
 
-    Shapes: indices of any shape give (*indices, dim). Raises `DtypeError` unless indices are
-    integers, and `ArgumentError` for one below 0 or from `count`.
+    Shapes: indices of any shape give (*indices, dim). Raises `DtypeError` if indices are not
+    integers, `ArgumentError` if one is below 0 or not below `count`.
 
     Source: `torch.nn.Embedding`.
 

@@ -17,17 +17,18 @@ See: TypeAlias = "Callable[[str, Module, tuple[Any, ...], Any], object]"
 
 @contextlib.contextmanager
 def observed(model: Module, see: See) -> Iterator[None]:
-    """Call see(name, module, inputs, output) after each forward of each module in this block.
+    """Call `see(name, module, inputs, output)` after each module's forward, in a `with` block.
 
-    The model itself has the name "", a layer that is called twice is seen twice, and inner
-    modules are seen before those around them. The `forward` of each module is replaced during the
-    block and restored however it ends; outside such blocks a model pays nothing. Blocks can be
-    nested. The return value of `see` is ignored; its exceptions reach the caller.
+    The model itself has the name "". A layer that is called twice is reported twice, and inner
+    modules are reported before the modules that contain them. The `forward` of each module is
+    replaced during the block and restored afterwards, even after an error; outside the block there
+    is no overhead. Blocks can be nested. The return value of `see` is ignored; its exceptions reach
+    the caller.
 
     Don't copy or pickle the model inside the block. Raises `ArgumentError` unless `model` is a
     Module.
 
-    Source: `torch.nn.Module.register_forward_hook`, for a while and for all modules.
+    Source: `torch.nn.Module.register_forward_hook`, here for all modules and only within the block.
 
     >>> model = tg.nn.MLP(2, [3], 1)
     >>> with tg.nn.observed(model, lambda name, module, inputs, output: print(name, output.shape)):

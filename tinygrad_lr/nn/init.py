@@ -1,14 +1,14 @@
-"""Initialisers of weights: each creates a parameter of a given shape, or resets an existing one.
+"""Weight initialisers: each creates a parameter of a given shape, or resets an existing one.
 
     weight = init.kaiming_normal((64, 10), generator=0)    # a new Value
     init.orthogonal(layer.weight, gain=2.0, generator=0)   # an existing one, in place
     init.reset(model, init.xavier_uniform, generator=0)    # a whole model's
 
-The numbers of inputs and outputs of a weight (its fans) follow from its shape: two axes are
-(in, out), as in Linear, Embedding and the recurrent cells; more are (out, in, ...), as in
-convolutions, whose further axes, the window, multiply both. Override this with `layout="in_out"` or
-`layout="out_in"`. Everything is drawn in float64 and rounded, so that one seed gives the same
-weights in every dtype.
+The numbers of inputs and outputs of a weight (fan_in and fan_out) follow from its shape. Two axes
+are (in, out), as in Linear, Embedding and the recurrent cells. More are (out, in, ...), as in
+convolutions, where the size of the window multiplies both numbers. Override this with
+`layout="in_out"` or `layout="out_in"`. Everything is drawn in float64 and rounded, so that one seed
+gives the same weights in every dtype.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ GAINS = {"identity": 1.0, "linear": 1.0, "selu": 0.75}
 
 
 def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
-    """Return the factor for weights that preserves the scale of signals past a nonlinearity.
+    """Return the gain for weights that preserves the scale of signals through a nonlinearity.
 
     1 for "linear", "identity" and "sigmoid", 5/3 for "tanh", √2 for "relu", 3/4 for "selu", and
     √(2/(1 + parameter²)) for "leaky_relu" with that slope.
 
-    Raises `ArgumentError` for another name. Source: `torch.nn.init.calculate_gain`.
+    Raises `ArgumentError` if the name is unknown. Source: `torch.nn.init.calculate_gain`.
 
     >>> tg.nn.init.calculate_gain("leaky_relu", 1.0)
     1.0
@@ -69,7 +69,7 @@ def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
 def constant(
     target: Target, value: float, *, dtype: DTypeLike | None = None, generator: Seed = None
 ) -> Value:
-    """Fill with one number. `generator` is accepted, as by all initialisers, and not used.
+    """Fill with one number. `generator` is accepted, as by every initialiser, but not used.
 
     >>> tg.nn.init.constant((2,), 3.0)
     Value(data=[3. 3.], grad=None)
@@ -81,7 +81,7 @@ def constant(
 
 
 def zeros(target: Target, *, dtype: DTypeLike | None = None, generator: Seed = None) -> Value:
-    """Fill with zeros. `generator` is accepted, as by all initialisers, and not used.
+    """Fill with zeros. `generator` is accepted, as by every initialiser, but not used.
 
     >>> tg.nn.init.zeros(2)
     Value(data=[0. 0.], grad=None)
@@ -90,7 +90,7 @@ def zeros(target: Target, *, dtype: DTypeLike | None = None, generator: Seed = N
 
 
 def ones(target: Target, *, dtype: DTypeLike | None = None, generator: Seed = None) -> Value:
-    """Fill with ones. `generator` is accepted, as by all initialisers, and not used.
+    """Fill with ones. `generator` is accepted, as by every initialiser, but not used.
 
     >>> tg.nn.init.ones(2)
     Value(data=[1. 1.], grad=None)
@@ -125,7 +125,7 @@ def normal(
     dtype: DTypeLike | None = None,
     generator: Seed = None,
 ) -> Value:
-    """Draw from a normal distribution. Raises `ArgumentError` for a negative std.
+    """Draw from a normal distribution. Raises `ArgumentError` if std is negative.
 
     >>> tg.nn.init.normal((2, 3), std=0.02, generator=0).shape
     (2, 3)
@@ -144,9 +144,9 @@ def xavier_uniform(
     dtype: DTypeLike | None = None,
     generator: Seed = None,
 ) -> Value:
-    """Draw uniformly from ±gain·√(6/(inputs + outputs)), for layers with tanh or no activation.
+    """Draw uniformly within ±gain·√(6/(inputs + outputs)), for layers with tanh or no activation.
 
-    Raises `ShapeError` for a weight with fewer than two axes.
+    Raises `ShapeError` if the weight has fewer than two axes.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010; `torch.nn.init.xavier_uniform_`.
@@ -193,12 +193,12 @@ def kaiming_uniform(
     dtype: DTypeLike | None = None,
     generator: Seed = None,
 ) -> Value:
-    """Draw uniformly from ±gain·√(3/fan), for layers with rectifiers.
+    """Draw uniformly within ±gain·√(3/fan), for layers with rectifiers.
 
     The gain is `calculate_gain(nonlinearity, a)`: √2 for a rectifier, less for a leaky one of slope
     `a`. The fan is the number of inputs, or with `mode="fan_out"` of outputs.
 
-    Raises `ArgumentError` for another mode or nonlinearity, `ShapeError` for a weight with fewer
+    Raises `ArgumentError` if mode or nonlinearity is unknown, `ShapeError` if the weight has fewer
     than two axes.
 
     Source: He et al., "Delving Deep into Rectifiers", 2015; `torch.nn.init.kaiming_uniform_`.
@@ -241,11 +241,11 @@ def orthogonal(
     dtype: DTypeLike | None = None,
     generator: Seed = None,
 ) -> Value:
-    """Draw a random matrix with orthogonal rows or columns (the fewer of the two) of length gain.
+    """Draw a random matrix whose rows or columns (the fewer) are orthogonal and of length gain.
 
     A weight with more than two axes is read as the matrix (first axis, all others).
 
-    Raises `ShapeError` for a weight with fewer than two axes.
+    Raises `ShapeError` if the weight has fewer than two axes.
 
     Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning in
     deep linear neural networks", 2013; `torch.nn.init.orthogonal_`.
@@ -307,7 +307,7 @@ def _compute_fans(where: str, target: Target, layout: str | None) -> tuple[int, 
     shape = _shape(where, target)
     if len(shape) < 2:
         raise ShapeError(
-            f"{where}: the weight must have two axes or more, inputs and outputs, "
+            f"{where}: target must have at least two axes, inputs and outputs, "
             f"got shape {shape}; use normal or uniform"
         )
     check_choice(where, "layout", layout, ("in_out", "out_in", None))

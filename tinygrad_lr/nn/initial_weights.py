@@ -13,7 +13,7 @@ from ..support.random_state import Seed, as_generator
 
 
 def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """Return a floating dtype. Raises `DtypeError` for one that can't hold a gradient.
+    """Return a floating dtype. Raises `DtypeError` if it can't hold a gradient.
 
     >>> check_dtype("a layer", "float32")
     dtype('float32')
@@ -40,7 +40,7 @@ def draw_uniform(
     """Return a parameter drawn uniformly from (-bound, bound).
 
     It is drawn in float64 and then rounded, so that one seed gives the same weights in every dtype.
-    Raises `ArgumentError` for a shape that doesn't fit in memory.
+    Raises `ArgumentError` if the shape doesn't fit in memory.
 
     >>> draw_uniform("a layer", (2,), 0.5, generator=0)
     Value(data=[ 0.13696168 -0.23021328], grad=None)

@@ -22,14 +22,14 @@ __all__ = ["Bilinear", "Linear"]
 class Linear(Module):
     """The line (or plane) x @ weight + bias.
 
-    Shapes: x (..., in_features) gives (..., out_features); weight (in_features, out_features),
-    bias (out_features,), or None with `bias=False`. Both are drawn uniformly from ±1/√in_features,
-    as PyTorch's are, with `generator`: a numpy Generator or a seed. Without one they come from a
-    stream of the package's own, so that the same program gives the same bits.
+    Shapes: x (..., in_features) gives (..., out_features); weight (in_features, out_features), bias
+    (out_features,), or None with `bias=False`. Both are drawn uniformly within ±1/√in_features, as
+    in PyTorch, with `generator`: a NumPy Generator or a seed. The default is a seeded generator
+    that the package shares, so the same program gives the same bits.
 
     Results follow NumPy's promotion: a float64 array through a float32 layer comes out float64.
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x with other features.
+    Raises `ArgumentError` if a size is below 1, `ShapeError` if x has another number of features.
 
     Source: `torch.nn.Linear`, whose weight is the transpose of this one.
 
@@ -94,12 +94,11 @@ class Linear(Module):
 class Bilinear(Module):
     """x1ᵀ·weight[k]·x2 + bias[k] for each entry k of the result.
 
-    Shapes: x1 (..., in1_features) and x2 (..., in2_features), with the same axes before the last,
-    give (..., out_features); weight (out_features, in1_features, in2_features), bias
-    (out_features,) or None with `bias=False`. Both are drawn uniformly from ±1/√in1_features with
-    `generator`.
+    Shapes: x1 (..., in1_features) and x2 (..., in2_features), with the same leading axes, give
+    (..., out_features); weight (out_features, in1_features, in2_features), bias (out_features,) or
+    None with `bias=False`. Both are drawn uniformly within ±1/√in1_features with `generator`.
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for inputs of other shapes.
+    Raises `ArgumentError` if a size is below 1, `ShapeError` if an input has another shape.
 
     Source: `torch.nn.Bilinear`.
 

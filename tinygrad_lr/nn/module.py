@@ -24,13 +24,13 @@ MAX_SHOWN_PARAMETERS = 6  # of one layer
 class Module:
     """A part of a network: parameters are attributes, the computation is `forward`.
 
-    The parameters are the Values among its attributes, and those of the modules among them, in
-    lists, tuples and dicts too, in the order in which they were set. A Value computed by an
+    The parameters are the Values among its attributes and those of the modules among them, also
+    inside lists, tuples and dicts, in the order in which they were set. A Value computed by an
     operation is a result, not a parameter. There is nothing to register, and nothing to call in
     `__init__`.
 
-    The buffers, numbers that are saved with the weights but not trained (a running mean), are the
-    NumPy arrays found in the same way, except those under a name that begins with `_`.
+    Buffers are saved with the weights but not trained, such as a running mean: they are the NumPy
+    arrays found in the same way, except those under a name that begins with `_`.
 
     >>> class Line(tg.nn.Module):
     ...     def __init__(self):
@@ -54,11 +54,11 @@ class Module:
     """The minimum number of rows in a training batch."""
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
-        """Compute the output. Each class of modules defines its own."""
+        """Compute the output. Every subclass defines this method."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """Return what `forward` computes. An error in a layer gets the name of the layer."""
+        """Call `forward`. An error in a layer is reported with the layer's name."""
         try:
             return self.forward(*inputs, **options)
         except TinygradError as error:
@@ -81,7 +81,7 @@ class Module:
     def named_parameters(self) -> list[tuple[str, Value]]:
         """Return the parameters with their names; a shared one has the first of its names.
 
-        Raises `ArgumentError` if two parameters have one name, or one is in a set.
+        Raises `ArgumentError` if two parameters have the same name, or one is in a set.
 
         >>> model = tg.nn.MLP(2, [3], 1)
         >>> [name for name, _ in model.named_parameters()]
@@ -138,9 +138,8 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Load parameters and buffers from arrays by name, as returned by `state_dict`.
 
-        Raises `ArgumentError` that names every entry which is missing, unknown, or of another
-        shape or dtype, and leaves the model unchanged. Lists and numbers get the dtype of the
-        model.
+        Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape or
+        dtype; the model is then unchanged. Lists and numbers get the model's dtype.
 
         >>> line = tg.nn.Linear(1, 1)
         >>> line.load_state_dict({"weight": [[2.0]], "bias": [1.0]})
@@ -178,7 +177,7 @@ class Module:
         """Convert the parameters, and the buffers of floats, to another floating dtype in place.
 
         An optimiser keeps its parameters, but its state has the old dtype, so create it afterwards.
-        Raises `DtypeError` for a dtype that can't hold a gradient.
+        Raises `DtypeError` if the dtype can't hold a gradient.
 
         Source: `torch.nn.Module.to`.
 
@@ -195,13 +194,13 @@ class Module:
         return self
 
     def train(self, training: bool = True) -> Self:
-        """Set this module, and those inside it, to training mode (or with False to evaluation)."""
+        """Set this module and those inside it to training mode (evaluation mode for False)."""
         for module in self.modules():
             module.training = bool(training)
         return self
 
     def eval(self) -> Self:
-        """Set this module, and those inside it, to evaluation mode."""
+        """Set this module and those inside it to evaluation mode."""
         return self.train(False)
 
     def zero_grad(self) -> None:

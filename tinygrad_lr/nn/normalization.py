@@ -28,7 +28,7 @@ def check_features(where: str, shape: int | Sequence[int]) -> tuple[int, ...]:
     """Return the lengths of the last axes of x, over which to normalise."""
     lengths = shape if isinstance(shape, (tuple, list)) else (shape,)
     if not lengths:
-        raise ArgumentError(f"{where}: shape must have one length or more, got {shape!r}")
+        raise ArgumentError(f"{where}: shape must have at least one length, got {shape!r}")
     return tuple(check_integer(where, "shape", length, low=1) for length in lengths)
 
 
@@ -48,7 +48,7 @@ class OverFeatures(Module):
         return f"{type(self).__name__}({lengths})"
 
     def _last_axes(self, x: Any) -> tuple[int, ...]:
-        """Return the axes to normalise. Raises `ShapeError` for an x with other features."""
+        """Return the axes to normalise. Raises `ShapeError` if x has other features."""
         shape, axes = np.shape(x), len(self.features)
         if shape[-axes:] != self.features:
             lengths = ", ".join(map(str, self.features))
@@ -63,7 +63,7 @@ class LayerNorm(OverFeatures):
     variance (in two passes) are computed. The weight is initialised to ones and the bias to zeros,
     both of that shape; with `affine=False` there is neither, with `bias=False` no bias.
 
-    Raises `ShapeError` for an x with other last axes.
+    Raises `ShapeError` if the last axes of x don't have that shape.
 
     Source: Ba, Kiros, Hinton, "Layer Normalization", 2016; `torch.nn.LayerNorm`.
 
@@ -171,7 +171,7 @@ class BatchNorm(Module):
             axes = (0, *range(2, len(shape)))
             if math.prod(shape[i] for i in axes) < 2:
                 raise ArgumentError(
-                    f"{where}: x must have two rows or more in training, got shape {shape}; "
+                    f"{where}: x must have at least two rows in training, got shape {shape}; "
                     "use larger batches, or call eval() to use the running mean and variance"
                 )
             self._update_running(as_array(unwrap(x)), axes)
@@ -199,7 +199,8 @@ class BatchNorm1d(BatchNorm):
 
     Shapes: x (N, C) or (N, C, L), the same out; weight, bias, running_mean, running_var (C,).
 
-    Raises `ShapeError` for an x with other features, `ArgumentError` for one row in training.
+    Raises `ShapeError` if x has another number of features, `ArgumentError` if it has a single row
+    in training.
 
     Source: Ioffe, Szegedy, "Batch Normalization", 2015; `torch.nn.BatchNorm1d`.
 

@@ -75,15 +75,15 @@ class MaxPool1d(MaxPooling):
 class MaxPool2d(MaxPooling):
     """The largest entry of each window of an image; by default, windows are adjacent.
 
-    The derivative goes to that entry; equal ones share it. Padding adds entries that are smaller
+    The gradient goes to that entry; equal entries share it. Padding adds entries that are smaller
     than every number, and is at most half a window.
 
     Shapes: x (N, C, H, W) gives (N, C, h, w), with
     h = (H + padding - dilation·(kernel_size - 1) - 1) // stride + 1.
 
-    Raises `ArgumentError` for impossible sizes, `ShapeError` for an x of another shape.
+    Raises `ArgumentError` if a size is out of range, `ShapeError` if x has another shape.
 
-    Source: `torch.nn.MaxPool2d`, which gives the derivative to the first of equals.
+    Source: `torch.nn.MaxPool2d`, which gives the gradient to the first of equal entries.
 
     >>> tg.nn.MaxPool2d(2)
     MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1)
@@ -185,9 +185,9 @@ class AdaptiveAvgPool2d(AdaptiveAveragePooling):
 
 
 class Flatten(Module):
-    """Join the axes from `start_axis` on: images become rows of numbers.
+    """Join the axes from `start_axis` on into one: images become rows of numbers.
 
-    Shapes: x (N, C, H, W) gives (N, C·H·W). Raises `ShapeError` for an x with fewer axes.
+    Shapes: x (N, C, H, W) gives (N, C·H·W). Raises `ShapeError` if x has fewer axes.
 
     Source: `torch.nn.Flatten`.
 
@@ -203,6 +203,6 @@ class Flatten(Module):
         shape, start = np.shape(x), self.start_axis
         if len(shape) < start:
             raise ShapeError(
-                f"Flatten({start}): x must have {start} axes or more, got shape {shape}"
+                f"Flatten({start}): x must have at least {start} axes, got shape {shape}"
             )
         return reshape(x, (*shape[:start], math.prod(shape[start:])))

@@ -85,7 +85,7 @@ class Recurrent(Module):
         steps = x[:, None] if single else np.swapaxes(x, 0, 1) if turned else x
         expected = (len(self.cells), *(() if single else steps.shape[1:2]), self.hidden_size)
         if not len(steps):
-            raise ShapeError(f"{where}: x must have one time step or more, got shape {x.shape}")
+            raise ShapeError(f"{where}: x must have at least one time step, got shape {x.shape}")
         dtype = np.result_type(x.dtype, self.cells[0].weight_input.dtype)
         begin = as_state(where, state, self.kind.states, expected, dtype)
         if single:
@@ -126,10 +126,10 @@ class RNN(Recurrent):
 
     `cells` holds one `RNNCell` for each layer and direction: cells[0] is the first layer, or with
     `bidirectional` its forward direction and cells[1] its backward one; the parameters are
-    `cells.0.weight_input`, ... `dropout` is the probability with which outputs between layers are
-    dropped in training. `nonlinearity` is "tanh" or "relu".
+    `cells.0.weight_input`, ... `dropout` is the probability of dropping an output between layers in
+    training. `nonlinearity` is "tanh" or "relu".
 
-    Raises `ArgumentError` for sizes below 1, `ShapeError` for an x or a state of another shape.
+    Raises `ArgumentError` if a size is below 1, `ShapeError` if x or the state has another shape.
 
     Source: `torch.nn.RNN`, whose weights are the transposes: `weight_ih_l0` is
     `cells.0.weight_input`, `weight_hh_l0` `cells.0.weight_hidden`, `bias_ih_l0` and `bias_hh_l0`

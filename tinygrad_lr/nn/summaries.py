@@ -91,12 +91,12 @@ def summary(
     """Return a table of the layers: path, class, output shape and number of parameters; and totals.
 
     `input_shape` includes the batch axis, as in torchinfo: (32, 784), or (1, 3, 28, 28). For a
-    model of several inputs it is a list of shapes. `dtype` is that of the input, or a list of
-    them: `dtype=int` for an Embedding. The model runs once on zeros, in evaluation mode and
-    without recording a graph, and is then exactly as before: mode, buffers, generators, attributes.
+    model with several inputs, pass a list of shapes. `dtype` is the dtype of the input, such as int
+    for an Embedding, or a list of dtypes. The model runs once on zeros, in evaluation mode and
+    without recording a graph; its mode, buffers, generators and attributes are restored afterwards.
 
-    A layer that was called more than once shows its last output, one that was not called "-". A
-    shared parameter counts once. Bytes are those of parameters and buffers.
+    For a layer that is called more than once, the last output is shown; for one that isn't called,
+    "-". A shared parameter counts once. The number of bytes includes parameters and buffers.
 
     Raises `ArgumentError` unless `model` is a Module and `input_shape` a shape, and whatever the
     layers raise.

@@ -1,9 +1,9 @@
 """Optimisers: update weights along their gradients.
 
 `Optimizer` loops over the parameters; an algorithm is two methods: `start`, its initial state for a
-parameter, and `update`, its rule. Arguments have the names and defaults of PyTorch's, with
-`learning_rate` for lr. Whatever a file of this folder lists in its `__all__` is exported; most
-files are loaded when one of their names is first used.
+parameter, and `update`, its rule. Arguments have PyTorch's names and defaults, with `learning_rate`
+for lr. The names in the `__all__` of each file here are exported; most files are loaded when one of
+their names is first used.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Adam(Optimizer):
     With amsgrad, the last line uses the largest v so far.
 
     Raises `ArgumentError` unless betas are two numbers >= 0 and < 1, eps > 0 and weight_decay >= 0,
-    and as `Optimizer`.
+    and the errors of `Optimizer`.
 
     Source: Kingma, Ba, "Adam: a method for stochastic optimization", 2015; Reddi, Kale, Kumar, "On
     the convergence of Adam and beyond", 2018. Like `torch.optim.Adam`, amsgrad takes the largest v
@@ -123,7 +123,7 @@ class NAdam(Optimizer):
 
     With decoupled_weight_decay, the decay is that of `AdamW`.
 
-    Raises the errors of `Adam`, and `ArgumentError` for a negative momentum_decay.
+    Raises the errors of `Adam`, and `ArgumentError` if momentum_decay is negative.
 
     Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016; `torch.optim.NAdam`.
 
@@ -190,8 +190,8 @@ class Lion(Optimizer):
     It needs a learning rate 3 to 10 times smaller than that of Adam, and a weight decay larger by
     the same factor.
 
-    Raises `ArgumentError` unless betas are two numbers >= 0 and < 1 and weight_decay >= 0, and as
-    `Optimizer`.
+    Raises `ArgumentError` unless betas are two numbers >= 0 and < 1 and weight_decay >= 0, and the
+    errors of `Optimizer`.
 
     Source: Chen et al., "Symbolic discovery of optimization algorithms", 2023, algorithm 2.
 

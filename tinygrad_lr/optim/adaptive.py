@@ -21,7 +21,7 @@ class Adagrad(Optimizer):
         s ← s + g²
         w ← w - learning_rate / (1 + (t - 1) · learning_rate_decay) · g / (√s + eps)
 
-    Raises `ArgumentError` unless eps > 0 and the other hyperparameters are >= 0, and as
+    Raises `ArgumentError` unless eps > 0 and the other hyperparameters are >= 0, and the errors of
     `Optimizer`.
 
     Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning and stochastic
@@ -80,8 +80,8 @@ class RMSprop(Optimizer):
     With centered, √v becomes √(v - a²), where a ← alpha · a + (1 - alpha) · g. With momentum,
     u ← momentum · u + g / (√v + eps), and w ← w - learning_rate · u.
 
-    Raises `ArgumentError` for alpha outside [0, 1), eps <= 0 and a negative momentum or
-    weight_decay, and as `Optimizer`.
+    Raises `ArgumentError` unless alpha is in [0, 1), eps > 0, momentum >= 0 and weight_decay >= 0,
+    and the errors of `Optimizer`.
 
     Source: Tieleman, Hinton, "Lecture 6.5: RMSprop", 2012; centered: Graves, "Generating sequences
     with recurrent neural networks", 2013; the rule of `torch.optim.RMSprop`.
@@ -153,7 +153,7 @@ class Adadelta(Optimizer):
         u ← rho · u + (1 - rho) · d²
         w ← w - learning_rate · d
 
-    Raises `ArgumentError` for rho outside [0, 1), eps <= 0 and a negative weight_decay, and as
+    Raises `ArgumentError` unless rho is in [0, 1), eps > 0 and weight_decay >= 0, and the errors of
     `Optimizer`.
 
     Source: Zeiler, "Adadelta: an adaptive learning rate method", 2012, where the learning rate is

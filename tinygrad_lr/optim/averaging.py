@@ -19,7 +19,7 @@ __all__ = ["ExponentialMovingAverage"]
 
 
 class ExponentialMovingAverage:
-    r"""An average of the weights after each step, with exponentially decaying influence.
+    r"""An exponential moving average of the weights after each step.
 
     Call `update` after each step of the optimiser. For every weight w:
 
@@ -27,14 +27,14 @@ class ExponentialMovingAverage:
 
     `applied` replaces the weights by the averages in a `with` block.
 
-    - `parameters`: the Values whose weights are averaged: those of a model, or a list
+    - `parameters`: the Values to average, such as `model.parameters()`
     - `updates`: the number of calls of `update`
 
-    Raises `ArgumentError` for a decay outside [0, 1), and for parameters as `Optimizer`.
+    Raises `ArgumentError` unless decay is in [0, 1), and the errors of `Optimizer` for parameters.
 
     Source: Polyak, Juditsky, "Acceleration of stochastic approximation by averaging", 1992;
-    `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`, whose buffers stay the
-    model's own, as here.
+    `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`, which doesn't average buffers
+    either.
 
     >>> w = Value(0.0)
     >>> average = tg.optim.ExponentialMovingAverage([w], decay=0.5)
@@ -70,7 +70,7 @@ class ExponentialMovingAverage:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Use the averages as weights in a `with` block; restore the weights, after errors too."""
+        """Use the averages as weights in a `with` block; restore the weights at its end."""
         saved = snapshot(self.parameters)
         try:
             averages = zip(self.parameters, self._averages, strict=True)
@@ -86,8 +86,8 @@ class ExponentialMovingAverage:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from the result of `state_dict`.
 
-        Raises `ArgumentError` that names every entry which is missing, unknown, or of another
-        shape, and leaves the average unchanged.
+        Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape;
+        the average is then unchanged.
         """
         where = f"{type(self).__name__}.load_state_dict"
         arrays = check_state(where, state, self._entries())

@@ -29,7 +29,7 @@ def check_parameters(where: str, given: Any) -> list[Value]:
     single = isinstance(given, Value) or not hasattr(given, "__iter__")
     parameters = [given] if single else list(given.items() if isinstance(given, dict) else given)
     if not parameters:
-        raise ArgumentError(f"{where}: parameters must have one Value or more, got an empty list")
+        raise ArgumentError(f"{where}: parameters must have at least one Value, got an empty list")
     for position, x in enumerate(parameters):
         if single or not isinstance(x, Value):
             found = type(x).__name__ if single else f"{type(x).__name__} at {position}"

@@ -32,14 +32,14 @@ def clip_gradient_norm(
 ) -> float:
     r"""Scale down all gradients together if their norm exceeds `max_norm`; return that norm.
 
-    The norm is that of all entries of all gradients as one vector: (Σ|g|ᵖ)^(1/p) with p = order,
-    the largest |g| for order=inf; it is computed without overflow. The gradients are multiplied by
-    max_norm / (norm + 1e-6) if that is below 1. Parameters without a gradient are skipped.
+    The norm is that of all gradients as one vector: (Σ|g|ᵖ)^(1/p) with p = order, or the largest
+    |g| for order=inf. It is computed without overflow. The gradients are multiplied by max_norm /
+    (norm + 1e-6) if that is below 1. Parameters without a gradient are skipped.
 
-    A norm that is inf or nan makes gradients 0 and nan, as that formula does; with
-    error_if_nonfinite it raises `ArgumentError` that names the first such gradient, and the
-    gradients don't change. Raises `ArgumentError` unless max_norm and order are > 0, and for
-    parameters as `Optimizer`.
+    If the norm is inf or nan, that formula makes the gradients 0 or nan. With error_if_nonfinite,
+    it raises `ArgumentError` instead, naming the first such gradient, and the gradients don't
+    change. Raises `ArgumentError` unless max_norm and order are > 0, and the errors of `Optimizer`
+    for parameters.
 
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks",
     2013; `torch.nn.utils.clip_grad_norm_`.
@@ -79,7 +79,7 @@ def clip_gradient_norm(
 def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
     """Clip every entry of every gradient to the range from -limit to limit; nan stays nan.
 
-    Raises `ArgumentError` unless limit > 0, and for parameters as `Optimizer`.
+    Raises `ArgumentError` unless limit > 0, and the errors of `Optimizer` for parameters.
 
     Source: `torch.nn.utils.clip_grad_value_`.
 

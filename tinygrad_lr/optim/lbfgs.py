@@ -5,7 +5,8 @@ The line search finds a step t that satisfies the strong Wolfe conditions: with 
     φ(t) ≤ φ(0) + c₁ · t · φ'(0)    and    |φ'(t)| ≤ c₂ · |φ'(0)|
 
 Source: Nocedal, Wright, "Numerical optimization", 2006, algorithms 3.5 and 3.6, in the variant of
-minFunc (Schmidt, 2005) that `torch.optim.LBFGS` has, in its order, so that the steps are the same.
+minFunc (Schmidt, 2005). The order of operations is that of `torch.optim.LBFGS`, so the steps are
+the same.
 """
 
 from __future__ import annotations
@@ -54,20 +55,20 @@ class Memory(NamedTuple):
 class LBFGS(Optimizer):
     r"""Quasi-Newton descent for the full batch: curvature is estimated from the last gradients.
 
-    The direction is -H·g, where H, an estimate of the inverse Hessian, comes from the last
-    `history_size` moves s and changes of the gradient y; the distance along it is found by a line
-    search for the strong Wolfe conditions, which first tries `learning_rate`. A step makes up to
+    The direction is -H·g, where H, an estimate of the inverse Hessian, is built from the last
+    `history_size` moves s and changes y of the gradient. The distance along it is found by a line
+    search for the strong Wolfe conditions, which tries `learning_rate` first. A step makes up to
     `max_iter` such iterations and about `max_eval` evaluations of the loss (default: 5/4 of
     max_iter); it ends early when no entry of the gradient exceeds `tolerance_grad`, or neither the
     loss nor a weight changes by `tolerance_change`.
 
     The loss must be the same function at each call (all rows, no dropout), so `step` takes a
     closure, which resets the gradients, computes the loss, calls `backward` and returns the loss;
-    `step` returns the first. A loss of nan or inf during the search counts as too far. After an
-    error or Ctrl-C in a step, weights and state are restored.
+    `step` returns the first of these losses. A loss of nan or inf during the search counts as too
+    far. After an error or Ctrl-C in a step, weights and state are restored.
 
-    Raises `ArgumentError` for counts below 1, negative tolerances and groups, and as `Optimizer`.
-    `step` raises it without a closure, or if the closure leaves no gradient.
+    Raises `ArgumentError` if a count is below 1, a tolerance is negative or groups are passed, and
+    the errors of `Optimizer`. `step` raises it if the closure is missing or leaves no gradient.
 
     Source: Nocedal, "Updating quasi-Newton matrices with limited storage", 1980; the rule of
     `torch.optim.LBFGS` with line_search_fn="strong_wolfe".

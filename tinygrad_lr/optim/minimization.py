@@ -26,17 +26,18 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     """Minimise a function of arrays, starting at `x0`, with `scipy.optimize.minimize`.
 
     `f` takes Values in the structure of `x0` (an array, a number, or nested lists, tuples and dicts
-    of them) and returns a Value with one entry. It is differentiated as the method needs: its
-    gradient; for Newton-CG, trust-ncg, trust-krylov and trust-constr its Hessian-vector product;
-    for dogleg and trust-exact its Hessian. Nelder-Mead, Powell, COBYLA and COBYQA take neither.
+    of them) and returns a Value with one entry. The derivatives that the method needs are computed:
+    the gradient; for Newton-CG, trust-ncg, trust-krylov and trust-constr also Hessian-vector
+    products; for dogleg and trust-exact also the Hessian. Nelder-Mead, Powell, COBYLA and COBYQA
+    use none.
 
-    Other `arguments` (bounds, constraints, tol, callback, options) are passed on to SciPy; there,
-    x is one vector of the entries of x0 in order.
+    Other `arguments` (bounds, constraints, tol, callback, options) are passed on to SciPy, where x
+    is one vector of the entries of x0 in order.
 
     Returns SciPy's OptimizeResult, with `x` and, if there is one, `jac` in the structure of x0.
 
-    Raises `MissingExtraError` without SciPy, `ArgumentError` for a derivative among the arguments
-    and for an x0 without entries, `GraphError` if f does not return one number.
+    Raises `MissingExtraError` if SciPy isn't installed, `ArgumentError` if a derivative is passed
+    or x0 has no entries, `GraphError` if f doesn't return one number.
 
     >>> def rosenbrock(p):
     ...     return (1 - p["x"]) ** 2 + 100 * (p["y"] - p["x"] ** 2) ** 2
@@ -46,14 +47,14 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     """
     for name in ("fun", "jac", "hess", "hessp", "args"):
         if name in arguments:
-            cure = "wrap f in a lambda" if name == "args" else "it is computed by differentiation"
+            cure = "wrap f in a lambda" if name == "args" else "it computes derivatives itself"
             raise ArgumentError(
                 "minimize: arguments must be options of SciPy such as bounds and tol, "
                 f"got {name}; {cure}"
             )
     likes = [float_array("minimize", "x0", unwrap(leaf)) for leaf in tree.leaves(x0)]
     if not sum(like.size for like in likes):
-        raise ArgumentError(f"minimize: x0 must have one entry or more, got {x0!r:.60}")
+        raise ArgumentError(f"minimize: x0 must have at least one entry, got {x0!r:.60}")
     numbers = [isinstance(unwrap(leaf), (int, float)) for leaf in tree.leaves(x0)]
     ends = np.cumsum([like.size for like in likes])[:-1]
 

@@ -34,7 +34,7 @@ class Optimizer:
 
     A subclass defines `update`, its rule, and `start`, its initial state per parameter.
 
-    `learning_rate` is a number > 0, or a function of the step (0 before the first) that returns a
+    `learning_rate` is a number > 0, or a function of the step (0 for the first) that returns a
     number >= 0. A parameter whose gradient is None, or that no longer requires one, is skipped: its
     data, its state and its step count don't change.
 
@@ -46,12 +46,12 @@ class Optimizer:
 
     **Groups** have hyperparameters of their own: instead of Values, pass a list of dicts, each with
     "parameters" and any arguments of the optimiser that differ. Every group is then an optimiser of
-    the same class with its own `learning_rate`; by default that of the whole, which it follows when
-    that is assigned. Assign other hyperparameters on the group:
+    the same class. A group without a `learning_rate` follows that of the whole optimiser, also when
+    a new one is assigned there. Assign other hyperparameters on the group:
     `optimizer.groups[1].weight_decay = 0.1`.
 
-    Raises `ArgumentError` for an empty list of parameters, for one that is listed twice or isn't a
-    leaf, for an invalid learning rate, and for a group with an unknown key, with the nearest name.
+    Raises `ArgumentError` if there are no parameters, if one is listed twice or isn't a leaf, if
+    the learning rate is invalid, or if a group has an unknown key (and suggests the nearest name).
 
     >>> class SignDescent(tg.optim.Optimizer):
     ...     def update(self, gradient, data, state, rate):
@@ -98,7 +98,7 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> LearningRate:
-        """The number or the function; it can be assigned between steps."""
+        """The learning rate, a number or a function of the step; assign it between steps."""
         return self._learning_rate
 
     @learning_rate.setter
@@ -186,17 +186,18 @@ class Optimizer:
     def state_dict(self) -> dict[str, Array]:
         """Return copies of everything a later run needs to resume, as arrays by name.
 
-        "steps"; "learning_rate", or for a function with its own `state_dict` the entries of that,
-        "learning_rate.best"; the same for a group with its own learning rate,
-        "groups.1.learning_rate"; and the state of each parameter by its position: "0.velocity".
+        The names are "steps"; "learning_rate", or the entries of a schedule with a state, such as
+        "learning_rate.best"; the same for groups with their own learning rate, such as
+        "groups.1.learning_rate"; and the state of each parameter by its position, such as
+        "0.velocity".
         """
         return {name: np.array(x) for name, x in self._entries().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from the result of `state_dict`.
 
-        Raises `ArgumentError` that names every entry which is missing, unknown, or of another
-        shape, and leaves the optimiser unchanged.
+        Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape;
+        the optimiser is then unchanged.
         """
         where = f"{type(self).__name__}.load_state_dict"
         arrays = check_state(where, state, self._entries(), self._fits)
@@ -274,10 +275,10 @@ class Optimizer:
 
 
 def build_groups(whole: Optimizer, given: Sequence[Any]) -> tuple[list[Optimizer], list[Optimizer]]:
-    """Return the groups, and those of them that follow the learning rate of the whole.
+    """Return the groups, and those that follow the learning rate of the whole optimiser.
 
-    Hyperparameters that a group doesn't set are those of the whole, whose attributes have the
-    names of its arguments.
+    Hyperparameters that a group doesn't set are those of the whole optimiser, where attributes have
+    the names of arguments.
     """
     kind, where = type(whole), type(whole).__name__
     own = {name: _read_setting(whole, name) for name in hyperparameters(kind)}

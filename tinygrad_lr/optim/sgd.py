@@ -21,8 +21,8 @@ class SGD(Optimizer):
         v ← momentum · v + g
         w ← w - learning_rate · v,  or with nesterov:  w ← w - learning_rate · (g + momentum · v)
 
-    Raises `ArgumentError` for a momentum or weight_decay that is negative or not finite, for
-    nesterov without momentum, and as `Optimizer`.
+    Raises `ArgumentError` if momentum or weight_decay is negative or not finite, or nesterov is
+    True without momentum, and the errors of `Optimizer`.
 
     Source: the rule of `torch.optim.SGD` (with dampening 0); Sutskever, Martens, Dahl, Hinton, "On
     the importance of initialization and momentum in deep learning", 2013, from which it differs

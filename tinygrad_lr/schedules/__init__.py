@@ -1,7 +1,7 @@
 """Schedules: learning rates as functions of the step, for an optimiser's `learning_rate`.
 
-A schedule is called with the number of steps taken before, 0 for the first, and returns the
-learning rate of that step. Schedules print, compare and pickle as values, and a number times a
+A schedule is called with the number of steps taken so far, 0 for the first, and returns the
+learning rate of the next step. Schedules print, compare and pickle as values, and a number times a
 schedule is a schedule. Only `ReduceOnPlateau` has a state.
 
 >>> schedule = Warmup(Cosine(0.1, steps=100), steps=10)

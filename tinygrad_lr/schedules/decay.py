@@ -1,4 +1,4 @@
-"""Learning rates that decay from the first step on, or rise before they do."""
+"""Learning rates that decay, from the first step on or after a rise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHAPES = ("cosine", "linear")
 class StepDecay(Schedule):
     """Step decay: learning_rate · factor^⌊step / every⌋.
 
-    Raises `ArgumentError` for numbers that are not positive.
+    Raises `ArgumentError` if a number is not positive.
 
     Source: `torch.optim.lr_scheduler.StepLR`.
 
@@ -41,7 +41,7 @@ class StepDecay(Schedule):
 class Exponential(Schedule):
     """Exponential decay: learning_rate · factor^step.
 
-    Raises `ArgumentError` for numbers that are not positive.
+    Raises `ArgumentError` if a number is not positive.
 
     Source: `torch.optim.lr_scheduler.ExponentialLR`.
 
@@ -66,7 +66,7 @@ class Cosine(Schedule):
 
         final + (learning_rate - final) · (1 + cos(π · min(step / steps, 1))) / 2
 
-    Raises `ArgumentError` for numbers below 0 and for steps below 1.
+    Raises `ArgumentError` if a number is below 0 or steps is below 1.
 
     Source: Loshchilov, Hutter, "SGDR", 2017; `torch.optim.lr_scheduler.CosineAnnealingLR`, which
     goes up again after `steps`.
@@ -89,11 +89,11 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class Polynomial(Schedule):
-    r"""Polynomial decay to `final` within `steps`; it stays there.
+    r"""Polynomial decay to `final` within `steps` steps, where it stays.
 
         final + (learning_rate - final) · (1 - min(step / steps, 1))^power
 
-    Power 1 is a straight line. Raises `ArgumentError` for numbers below 0 and for steps below 1.
+    Power 1 is a straight line. Raises `ArgumentError` if a number is below 0 or steps is below 1.
 
     Source: `torch.optim.lr_scheduler.PolynomialLR`, whose final is 0.
 
@@ -117,17 +117,17 @@ class Polynomial(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    r"""One cycle: up to the peak, then down far below the first learning rate.
+    r"""One cycle: up to the peak, then down to far below the initial learning rate.
 
-    From peak / start_factor at step 0 up to the peak at step warmup · steps - 1, and down to
-    peak / start_factor / final_factor at the last step, steps - 1, where it stays; on half waves of
-    the cosine, or on lines with shape="linear".
+    The learning rate rises from peak / start_factor at step 0 to the peak at step
+    warmup · steps - 1, and falls to peak / start_factor / final_factor at the last step, steps - 1,
+    where it stays. It follows half cosine waves, or straight lines with shape="linear".
 
-    Raises `ArgumentError` for numbers that are not positive, for steps below 1, for warmup outside
-    [0, 1) and for another shape.
+    Raises `ArgumentError` if a number is not positive, steps is below 1, warmup is not in [0, 1),
+    or the shape is unknown.
 
     Source: Smith, Topin, "Super-convergence", 2018; `torch.optim.lr_scheduler.OneCycleLR`, without
-    its cycle of the momentum.
+    its momentum cycle.
 
     >>> schedule = OneCycle(0.5, steps=11, warmup=0.5455)
     >>> [round(schedule(step), 6) for step in (0, 5, 10)]

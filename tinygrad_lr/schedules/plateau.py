@@ -17,16 +17,16 @@ STATE_NAMES = ("learning_rate", "best", "waited", "resting")
 class ReduceOnPlateau:
     r"""A learning rate that is reduced when a monitored number, such as a loss, stops improving.
 
-    `see` is called with the number, once an evaluation: when it has not improved more than
-    `patience` times in a row, the learning rate is multiplied by `factor`, down to `minimum`, and
-    the next `cooldown` numbers don't count. An improvement is a decrease by more than
-    threshold · |best| (more than threshold, with relative=False), or with mode="max" an increase;
-    nan isn't one. An optimiser that has it as its learning rate saves it in its own state.
+    Call `see` with the number after each evaluation. When it has not improved more than `patience`
+    times in a row, the learning rate is multiplied by `factor`, down to `minimum`, and the next
+    `cooldown` numbers don't count. An improvement is a decrease by more than threshold · |best|
+    (more than threshold, with relative=False), or with mode="max" an increase; nan isn't one. An
+    optimiser with this learning rate saves it in its own state.
 
-    Raises `ArgumentError` for numbers out of range, a factor of 1 or more, and an unknown mode.
+    Raises `ArgumentError` if a number is out of range, factor is 1 or more, or the mode is unknown.
 
-    Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, which takes another sign where a relative
-    threshold meets a negative number.
+    Source: `torch.optim.lr_scheduler.ReduceLROnPlateau`, which applies a relative threshold to
+    negative numbers with the opposite sign.
 
     >>> schedule = ReduceOnPlateau(0.1, factor=0.5, patience=1)
     >>> [schedule.see(loss) for loss in (3.0, 2.0, 2.0, 2.0, 2.0)]
@@ -62,7 +62,7 @@ class ReduceOnPlateau:
         self.resting = 0  # evaluations that don't count
 
     def __call__(self, step: int) -> float:
-        """Return the present learning rate, whatever the step."""
+        """Return the current learning rate, whatever the step."""
         return self.learning_rate
 
     def see(self, number: float) -> float:
@@ -90,13 +90,13 @@ class ReduceOnPlateau:
         return {name: getattr(self, name) for name in STATE_NAMES}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from what `state_dict` returned.
+        """Resume from the result of `state_dict`.
 
-        Raises `ArgumentError` for other names, and changes nothing then.
+        Raises `ArgumentError` if the names differ; the state is then unchanged.
         """
         if set(state) != set(STATE_NAMES):
             raise ArgumentError(
-                f"ReduceOnPlateau.load_state_dict: the state must have the entries "
+                f"ReduceOnPlateau.load_state_dict: state must have the entries "
                 f"{', '.join(STATE_NAMES)}, got {', '.join(map(str, state)) or 'none'}"
             )
         self.learning_rate, self.best = float(state["learning_rate"]), float(state["best"])

@@ -1,4 +1,4 @@
-"""The base of schedules, functions of the step; and schedules made of others."""
+"""The base of schedules, and schedules that combine others."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Schedule:
 class Constant(Schedule):
     """The same learning rate at every step.
 
-    Raises `ArgumentError` for a learning rate that is not above 0.
+    Raises `ArgumentError` if the learning rate is not positive.
 
     >>> Constant(0.1)(1000)
     0.1
@@ -67,7 +67,7 @@ class Constant(Schedule):
 class Scaled(Schedule):
     """Another schedule times a number, such as `0.1 * schedule`.
 
-    Raises `ArgumentError` for a factor that is not above 0.
+    Raises `ArgumentError` if factor is not positive.
 
     >>> (0.5 * Constant(0.1))(0)
     0.05
@@ -86,12 +86,12 @@ class Scaled(Schedule):
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
-    r"""A linear warm-up to another schedule (or number), which follows.
+    r"""A linear warm-up, followed by another schedule (or number).
 
-    From start_factor · schedule(0) at step 0 to schedule(0) at step `steps`; from there the
-    schedule counts its own steps from 0.
+    The learning rate rises from start_factor · schedule(0) at step 0 to schedule(0) at step
+    `steps`; from there on, the schedule counts its own steps from 0.
 
-    Raises `ArgumentError` for steps below 1, and for start_factor below 0.
+    Raises `ArgumentError` if steps is below 1 or start_factor is below 0.
 
     Source: Goyal et al., "Accurate, large minibatch SGD", 2017; `torch.optim.lr_scheduler.LinearLR`
     before another in `SequentialLR`.
@@ -119,9 +119,9 @@ class Warmup(Schedule):
 class Joined(Schedule):
     """Schedules (or numbers) one after the other, each counting its own steps from 0.
 
-    The first up to the first boundary, the next from that step on, and so on.
+    The first applies before the first boundary, the next from that step on, and so on.
 
-    Raises `ArgumentError` unless there is one boundary fewer than schedules, and they rise.
+    Raises `ArgumentError` unless the boundaries increase and there is one fewer than schedules.
 
     Source: `torch.optim.lr_scheduler.SequentialLR`.
 
@@ -138,7 +138,7 @@ class Joined(Schedule):
         rising = all(a < b for a, b in itertools.pairwise(starts))
         if len(parts) != len(starts) + 1 or not rising:
             raise ArgumentError(
-                f"Joined: boundaries must be {max(len(parts) - 1, 0)} rising steps for "
+                f"Joined: boundaries must be {max(len(parts) - 1, 0)} increasing steps for "
                 f"{len(parts)} schedules, got {self.boundaries!r:.60}"
             )
         object.__setattr__(self, "schedules", parts)

@@ -154,7 +154,7 @@ def check_callbacks(given: Any) -> list[Callable[[Any], Any]]:
 
 
 def check_checkpoint(given: Any, resume: bool) -> Checkpoints | None:
-    """Return where the training is saved, None for nowhere."""
+    """Return where training state is saved, None for nowhere."""
     if given is None and resume:
         raise ArgumentError(
             "fit: checkpoint must be a path for resume=True, got None; pass the path that the "

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written now and then, so that a later run resumes bit for bit."""
+"""Checkpoints, written during training so that a later run resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ FORMAT = 1
 
 @dataclass
 class Checkpoints:
-    """The file that a training is saved to, and how often.
+    """The file that training state is saved to, and how often.
 
-    - `path`: one safetensors file, replaced whole each time; the model's parameters are stored
+    - `path`: one safetensors file, replaced atomically each time; the model's parameters are stored
       under their own names, so that `tg.checkpoint.load_model` can read them
     - `steps`: save after every `steps` steps
     - `minutes`: save when `minutes` have passed; 5 if neither is given
 
-    It is also saved when the training ends, unless it diverged.
+    It is also saved at the end of training, unless the loss diverged.
 
-    Raises `ArgumentError` for steps that are not a positive integer, and for minutes that are not
-    positive.
+    Raises `ArgumentError` if steps is not a positive integer or minutes is not positive.
     """
 
     path: str | os.PathLike[str]
@@ -78,16 +77,16 @@ class Checkpoints:
     def read(
         self, settings: Mapping[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]] | None:
-        """Return weights, arrays and numbers, or None where there is no file yet.
+        """Return weights, arrays and numbers, or None if there is no file yet.
 
-        Raises `ArgumentError` for a file that holds no training, or one with other settings.
+        Raises `ArgumentError` if the file has no training state, or that of other settings.
         """
         if not os.path.exists(self.path):
             return None
         tensors, texts = load_all(self.path)
         text = texts.get("training", "")
         if not text:
-            raise self.error("must be written by fit(checkpoint=...), got weights without one")
+            raise self.error("must be written by fit(checkpoint=...), got weights only")
         numbers = from_json(json.loads(text))
         if numbers["format"] != FORMAT:
             raise self.error(f"must have format {FORMAT}, got format {numbers['format']}")
@@ -98,7 +97,7 @@ class Checkpoints:
         ]
         if wrong:
             raise self.error(
-                "must be of a training with the same data, loss, optimizer and batches, "
+                "must be of a run with the same data, loss, optimizer and batches, "
                 f"got {'; '.join(wrong)}"
             )
         weights = {k: v for k, v in tensors.items() if not k.startswith(TRAINING)}

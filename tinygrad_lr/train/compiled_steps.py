@@ -44,7 +44,7 @@ class MissingGradientError(Exception):
 
 @contextlib.contextmanager
 def compiled_stepper(state: FitState) -> Iterator[Stepper]:
-    """Make the steps of this training in compiled code."""
+    """Return the stepper that makes the steps in compiled code."""
     interrupt = DeferredInterrupt()
     kind = FusedStepper if is_fusible(state) else CompiledStepper
     with interrupt.installed():
@@ -169,7 +169,7 @@ class CompiledStepper(Stepper):
         return float(loss), [(predicted, wanted)], lambda: set_gradients(self.leaves, new)
 
     def _copy_gradients(self) -> list[Any]:
-        """Return the present gradients; those that no `zero_grad` forgets are added to in place."""
+        """Return the current gradients; those that no `zero_grad` forgets are added to in place."""
         count = len(self.state.weights.parameters)
         found = [leaf._gradient for leaf in self.leaves]
         return [*found[:count], *(None if x is None else copy.copy(x) for x in found[count:])]

@@ -38,13 +38,13 @@ def training_mode(model: Module, training: bool) -> Iterator[None]:
 
 
 def predict(model: Module, x: ArrayLike, *, batch_size: int | None = None) -> Array:
-    """Return the model's output for the rows of x as a plain array: evaluation mode, no graph.
+    """Return the model's output for the rows of x as a plain array, in evaluation mode.
 
-    Shapes: x (n, ...), or (n,) for one feature; the result is that of the model. At most
-    `batch_size` rows are computed at once (default: 1024).
+    Shapes: x (n, ...), or (n,) for one feature; the result has the shape of the model's output. At
+    most `batch_size` rows are computed at once (default: 1024), without a graph.
 
-    Raises `ArgumentError` for nan or inf in x (with row and column), `ShapeError` where the model
-    does not take it, with the layer.
+    Raises `ArgumentError` if x contains nan or inf (with row and column), `ShapeError` if it
+    doesn't fit the model (with the layer).
 
     >>> line = tg.nn.Linear(2, 1, dtype=np.float64, generator=0)
     >>> predict(line, np.ones((3, 2))).shape
@@ -74,7 +74,7 @@ def evaluate(
     `tg.metrics` ("accuracy", "r2", "mae") or a function of prediction and target. Loss and
     metrics are those of all rows together, not a mean over batches.
 
-    Raises what `predict` raises, and `ArgumentError` for an unknown metric.
+    Raises the errors of `predict`, and `ArgumentError` if a metric is unknown.
 
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64)
     >>> line.load_state_dict({"weight": [[2.0]], "bias": [1.0]})
@@ -134,7 +134,7 @@ def compute_metrics(
 
 
 def resolve_metrics(given: Any) -> dict[str, Metric]:
-    """Return the metrics by name. Raises `ArgumentError` for an unknown one."""
+    """Return the metrics by name. Raises `ArgumentError` if one is unknown."""
     several = [given] if isinstance(given, str) or callable(given) else list(given)
     found: dict[str, Metric] = {}
     for metric in several:

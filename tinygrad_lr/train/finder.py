@@ -33,8 +33,8 @@ class LearningRates:
 
     - `rates`: the learning rate of each step, rising by a constant factor
     - `losses`: the loss before each step
-    - `smoothed`: the same, averaged over the steps so that batches disturb it less
-    - `suggestion`: a tenth of the rate that led to the least smoothed loss
+    - `smoothed`: the losses averaged over steps, which reduces the noise of batches
+    - `suggestion`: a tenth of the rate that led to the lowest smoothed loss
     """
 
     rates: list[float]
@@ -64,15 +64,15 @@ def find_learning_rate(
 ) -> LearningRates:
     """Try learning rates from `lowest` to `highest`, one a step, and suggest one.
 
-    The rate is multiplied by the same factor after each step; the descent ends early where the
-    loss is nan or four times the least one. The suggestion is a tenth of the rate that led to the
-    least loss: near the largest that works, with a margin. Afterwards model, optimiser and the
-    generators of layers are as they were before.
+    The rate is multiplied by the same factor after each step; the descent ends early if the loss is
+    nan or four times the lowest one. The suggestion is a tenth of the rate that led to the lowest
+    loss: near the largest that works, with a margin. The model, the optimiser and the generators of
+    layers are restored afterwards.
 
-    `optimizer` is one over the model's parameters (its learning rate is not used; SGD by
-    default); x, y, loss, batch_size and generator are those of `fit`.
+    `optimizer` is an optimiser of the model's parameters (default: SGD), whose own learning rate is
+    not used. x, y, loss, batch_size and generator are those of `fit`.
 
-    Raises what `fit` raises, and `ArgumentError` where `lowest` is not below `highest`.
+    Raises the errors of `fit`, and `ArgumentError` if `lowest` is not below `highest`.
 
     Source: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3.
 

@@ -1,4 +1,4 @@
-"""The history of a training: its losses, weights and evaluations, and why it ended."""
+"""The history of a training run: its losses, weights and evaluations, and why it ended."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ MAX_SHOWN_COLUMNS = 8  # of the table of evaluations in a notebook
 
 @dataclass
 class History:
-    """The losses, weights and evaluations of a training, and why it ended.
+    """The losses, weights and evaluations of a training run, and why it ended.
 
     - `losses`: the loss after k updates, for k = 0 ... steps (an interruption or an early stop
-      lacks the last); that of a batch where there are batches
+      lacks the last); with batches, the loss of the batch
     - `weights`: by parameter name, the weights after `weight_steps[i]` updates, (snapshots, *shape)
     - `weight_steps`: those steps: all of the first ones, then fewer and fewer, and the last
     - `steps`: the number of updates
     - `reason`: "converged", "limit", "early", "stopped", "diverged" or "interrupted"
     - `message`: the reason in a sentence
-    - `learning_rate`: that of the last step
+    - `learning_rate`: the learning rate of the last step
     - `learning_rate_limit`: after a divergence, the largest stable rate, 2/λmax, at the weights
-      that were kept, where it is known
-    - `learning_rates`: that of each step
-    - `evaluations`: a dict of numbers each: "step", "epoch" (the number completed), "loss"
-      (the mean of the steps since the evaluation before), the metrics by name (of the predictions
-      made in those steps), and "validation_loss" and the like where there are validation data
+      that were kept, if it is known
+    - `learning_rates`: the learning rate of each step
+    - `evaluations`: a dict of numbers each: "step", "epoch" (the number completed), "loss" (the
+      mean of the steps since the evaluation before), the metrics by name (of the predictions made
+      in those steps), and "validation_loss" and the like with validation data
     - `best_step`: the step whose weights early stopping restored
     - `warnings`: the text of each warning
 

@@ -1,4 +1,4 @@
-"""The data of a training: converted to the model's dtype, checked, and dealt out in batches."""
+"""The data of a training run: converted to the model's dtype, checked, and split into batches."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class StepBatches(Iterator[list[Batch]]):
         self.restart()
 
     def restart(self) -> None:
-        """Continue from the loader's present position."""
+        """Continue from the loader's current position."""
         self._groups = self._epochs()
 
     def __next__(self) -> list[Batch]:

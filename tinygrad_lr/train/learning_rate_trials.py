@@ -24,9 +24,9 @@ def try_learning_rates(
     steps: int,
     tolerance: float = 1e-12,
 ) -> list[History]:
-    """Descend with each rate, each time from the model's present weights, which stay.
+    """Descend with each rate, each time from the model's current weights, which don't change.
 
-    Ctrl-C ends all of them: an interrupted trial shows nothing of its rate.
+    Ctrl-C ends all trials: an interrupted one says nothing about its rate.
 
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
     >>> [run.reason for run in try_learning_rates(line, [-1, 1], [0, 2], [0.1, 2], steps=200)]

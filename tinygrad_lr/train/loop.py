@@ -86,7 +86,7 @@ def train(state: FitState, stepper: Stepper, show: Show) -> str:
 
 
 def save_if_due(state: FitState, *, ends: bool = False) -> None:
-    """Write a checkpoint if there is to be one after this step, as there is after the last."""
+    """Write a checkpoint if one is due after this step, as it is after the last step."""
     checkpoints = state.config.checkpoints
     if checkpoints is not None:
         ends = ends or state.stopped or state.unchanged == state.steps_per_epoch
@@ -111,7 +111,7 @@ def call_callbacks(state: FitState, evaluation: dict[str, float] | None) -> None
 
 
 def stable_rate(state: FitState, rough: bool = False) -> float | None:
-    """Return the largest stable learning rate at the present weights, or None."""
+    """Return the largest stable learning rate at the current weights, or None."""
     compute_loss = state.config.compute_loss
     with contextlib.suppress(KeyboardInterrupt):  # it may take long: Ctrl-C ends this alone
         return largest_stable_rate(state.model, compute_loss, *state.last_batch, rough=rough)
@@ -146,59 +146,62 @@ def fit(
 ) -> History:
     """Train a model: forward, loss, backward, update, until the weights no longer change.
 
-    Each step takes all rows, or with `batch_size` the next of the shuffled batches (each row once
-    an epoch, the last batch may be smaller; the order comes from `generator`, a numpy Generator
-    or a seed, 0 by default). `x` may be a `tg.data.DataLoader` of inputs and targets instead.
-    With `accumulate` the gradients of that many batches make one step, equal to that of one batch
-    of all their rows; `clip_norm` bounds the gradient's length. The model is in training mode
-    meanwhile. The loop ends
+    Each step uses all rows or, with `batch_size`, the next of the shuffled batches: every row is
+    used once per epoch, the last batch may be smaller, and the order comes from `generator`, a
+    NumPy Generator or a seed (default: 0). `x` may also be a `tg.data.DataLoader` of inputs and
+    targets. With `accumulate`, the gradients of that many batches make one step, equal to that of
+    one batch of all their rows; `clip_norm` bounds the norm of the gradient. The model is in
+    training mode during the loop, which ends
 
     - "converged" when an update leaves every weight as it was, or within `tolerance` · max(1, |w|)
       of it; with batches, when all updates of an epoch do;
-    - "limit" after `steps` updates or `epochs` passes over the rows (one of the two; 1000 steps);
-    - "early" when `early_stopping` says so (an `EarlyStopping`, or its patience): the model then
+    - "limit" after `steps` updates or `epochs` passes over the rows (pass one; default: 1000
+      steps);
+    - "early" when `early_stopping` (an `EarlyStopping`, or its patience) stops it: the model then
       has the weights of the best evaluation;
     - "stopped" when a callback asks for it;
-    - "diverged" when the loss is not finite, has been 10 000 times the first loss for 10 steps,
-      or ends above the first loss after 10 rises in a row (of the mean loss of an epoch, with
+    - "diverged" when the loss is not finite, has been 10 000 times the first loss for 10 steps, or
+      ends above the first loss after 10 rises in a row (of the mean loss of an epoch, with
       batches). The model then keeps the best weights it had, the optimiser forgets its momentum,
-      and the message names the largest stable learning rate and what first was not finite;
-    - "interrupted" by Ctrl-C: the model keeps what it has learnt, up to a whole step.
+      and the message states the largest stable learning rate and the first array that wasn't
+      finite;
+    - "interrupted" by Ctrl-C: the model keeps the weights of the last completed step.
 
-    `optimizer` defaults to `SGD(model.parameters(), learning_rate)`, and the learning rate, a
-    number or a function of the step, to 0.001, a usual first try.
+    `optimizer` defaults to `SGD(model.parameters(), learning_rate)`; `learning_rate` is a number or
+    a function of the step (default: 0.001, a common first try).
 
     `validation` is data that the model is evaluated on and never trained on: (x, y), a DataLoader,
-    or a fraction of the rows, drawn by `generator`. It is evaluated every `validate_every` steps
-    (default: an epoch) and at the end, and so are the `metrics`, names such as "accuracy" or
-    functions of prediction and target: see `History.evaluations`.
+    or a fraction of the rows, drawn by `generator`. Evaluations take place every `validate_every`
+    steps (default: once per epoch) and at the end. They include the `metrics`, names such as
+    "accuracy" or functions of prediction and target: see `History.evaluations`.
 
     `checkpoint` is a path, or a `Checkpoints` with a path and how often to save. `resume=True`
-    continues from there, bit for bit as if the training had never stopped (or starts, if there is
-    no file yet): weights, optimiser, schedule, generators, the position in the epoch, early
-    stopping and history. `steps` and `epochs` are those of the whole training.
+    continues from there, bit for bit as if it had never stopped (or starts, if there is no file
+    yet): weights, optimiser, schedule, generators, the position in the epoch, early stopping and
+    history. `steps` and `epochs` count from the start of the first run.
 
-    `callback` is a function of a `Moment`, or several: each is called with every loss, before the
-    update. `progress=True` shows a bar (tqdm), False none; None shows one if stderr is a terminal
-    and tqdm is installed. `warn=False` turns off the `TrainingWarning` for divergence, dead ReLUs,
-    vanishing and exploding gradients, and a learning rate above the stable limit; they are in
-    `history.warnings` either way.
+    `callback` is a function of a `Moment`, or a list of them: each is called at every step, after
+    the loss and before the update. `progress=True` shows a tqdm bar, False none; None, the default,
+    shows one if stderr is a terminal and tqdm is installed. `warn=False` turns off the
+    `TrainingWarning` for divergence, dead ReLUs, vanishing and exploding gradients, and a learning
+    rate above the stable limit; they are in `history.warnings` either way.
 
-    `compile=True` runs the steps in compiled code (see `tg.compile`): many steps of a small model
-    in one call, where no callback, evaluation or checkpoint comes between; of any other model the
-    loss with its gradient, and the update. The results are the same to rounding. Side effects of
-    the model's Python code, such as printing, happen once, when it is traced. Compiling takes 0.1
-    to 0.8 s, which pays from about a thousand short steps on; None, the default, means False.
+    `compile=True` runs the steps in compiled code (see `tg.compile`): for a small model, many steps
+    in one call, unless a callback, evaluation or checkpoint comes between them; for any other
+    model, one program for the loss with its gradient and one for the update. The results are the
+    same up to rounding. Side effects of the model's Python code, such as printing, happen once,
+    when it is traced. Compiling takes 0.1 to 0.8 s, which pays off from about a thousand short
+    steps on; None, the default, means False.
 
-    Shapes: x (n, ...), or (n,) for one feature; y as the loss takes it, or (n,) for an output of
-    (n, 1). x and a floating y take the dtype of the model's parameters; integers in y stay
-    labels, and in x indices where the model has an Embedding.
+    Shapes: x (n, ...), or (n,) for one feature; y as the loss expects it, or (n,) for an output of
+    (n, 1). x and a floating y take the dtype of the model's parameters; integers in y stay labels,
+    and in x indices where the model has an Embedding.
 
-    Raises before training: `ArgumentError` for nan or inf in x or y (with row and column), for
-    arguments out of range, and for a checkpoint of another training; `ShapeError` where x and y
-    have different lengths, `DtypeError` for data that are not real numbers, `MissingExtraError`
-    for progress=True without tqdm or a checkpoint without safetensors; with compile=True
-    `TraceError`, with the line, for a model or an optimiser that cannot be compiled.
+    Before training, raises `ArgumentError` if x or y contains nan or inf (with row and column), an
+    argument is out of range, or the checkpoint is that of another run; `ShapeError` if x and y have
+    different lengths; `DtypeError` if they are not real numbers; `MissingExtraError` if tqdm (for
+    progress=True) or safetensors (for a checkpoint) isn't installed; with compile=True,
+    `TraceError`, with the line, if the model or optimiser can't be compiled.
 
     >>> line = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
     >>> fit(line, [0.0, 1.0, 2.0], [1.0, 3.0, 5.0], learning_rate=0.3, tolerance=1e-12).reason

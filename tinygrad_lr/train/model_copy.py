@@ -52,7 +52,7 @@ class ModelCopy:
         return self
 
     def as_inputs(self, x: ArrayLike) -> Array:
-        """Rows as `fit` hands them to the model: (n,) is one feature."""
+        """Return rows as `fit` passes them to the model: (n,) is one feature."""
         array = np.asarray(x)
         if self._takes_integers:
             return array if array.dtype.kind in "iu" else array.astype(self.dtype)
@@ -60,12 +60,12 @@ class ModelCopy:
         return array[:, None] if array.ndim == 1 else array
 
     def as_targets(self, y: ArrayLike) -> Array:
-        """Targets in the dtype of the copy; labels stay integers."""
+        """Return targets in the dtype of the copy; labels stay integers."""
         target = np.asarray(y)
         return target.astype(self.dtype) if target.dtype.kind == "f" else target
 
     def predict(self, x: ArrayLike) -> Array:
-        """The outputs for the rows, computed in batches."""
+        """Return the outputs for the rows, computed in batches."""
         rows = self.as_inputs(x)
         with no_grad(), np.errstate(all="ignore"):
             starts = range(0, max(len(rows), 1), MAX_BATCH_ROWS)
@@ -74,20 +74,20 @@ class ModelCopy:
         return np.concatenate(arrays)
 
     def on(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> LossAtWeights:
-        """The loss on these rows as a function of the weights."""
+        """Return the loss on these rows as a function of the weights."""
         return LossAtWeights(self, x, y, loss)
 
     def flatten(self, weights: Weights) -> Array:
-        """The weights end to end in float64, (numbers,), in the order of the parameters."""
+        """Return the weights end to end in float64, (numbers,), in the order of the parameters."""
         return flatten([weights[name] for name, _ in self.named])
 
     def flatten_records(self, records: Weights) -> Array:
-        """The weights of a history end to end in float64, (records, numbers)."""
+        """Return the weights of a history end to end in float64, (records, numbers)."""
         parts = [np.asarray(records[name], np.float64) for name, _ in self.named]
         return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
     def unflatten(self, flat: Array) -> dict[str, Array]:
-        """The weights by name, in their own shapes and dtypes."""
+        """Return the weights by name, in their own shapes and dtypes."""
         found, begin = {}, 0
         for name, parameter in self.named:
             part = flat[begin : begin + parameter.size]
@@ -117,12 +117,12 @@ class LossAtWeights:
             return float(self._compute(weights))
 
     def record(self, weights: Weights) -> Value:
-        """The loss at these weights, with its graph."""
+        """Return the loss at these weights, with its graph."""
         found: Value = self._compute(weights)
         return found
 
     def gradient(self, weights: Weights) -> tuple[float, Array]:
-        """The loss at these weights, and its gradient end to end."""
+        """Return the loss at these weights, and its gradient end to end."""
         loss = self.record(weights)
         with np.errstate(all="ignore"):
             loss.backward()
@@ -132,12 +132,12 @@ class LossAtWeights:
         return float(loss), flatten(gradients)
 
     def largest_stable_rate(self, weights: Weights) -> float | None:
-        """The largest stable learning rate at these weights, 2/λmax, or None."""
+        """Return the largest stable learning rate at these weights, 2/λmax, or None."""
         model = self.twin.put(weights).model
         return largest_stable_rate(model, partial(compute_loss, self.loss), self.x, self.y)
 
     def outputs(self, weights: Weights) -> Array:
-        """The outputs of the model for the rows."""
+        """Return the outputs of the model for the rows."""
         return self.twin.put(weights).predict(self.x)
 
     def _compute(self, weights: Weights) -> Any:
@@ -148,5 +148,5 @@ class LossAtWeights:
 
 
 def flatten(arrays: list[Array]) -> Array:
-    """Arrays end to end, in float64."""
+    """Return arrays end to end, in float64."""
     return np.concatenate([np.ravel(array).astype(np.float64) for array in arrays])

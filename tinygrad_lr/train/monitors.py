@@ -1,4 +1,4 @@
-"""Monitors of a training: convergence, divergence, early stopping, and warnings while it runs."""
+"""Monitors of training: convergence, divergence, early stopping, and warnings while it runs."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ _RENAMED = {"figure": "monitor", "highest": "mode", "least_change": "min_delta"}
 
 @dataclass(init=False)
 class EarlyStopping:
-    """Stop a training when a monitored number has not improved for `patience` evaluations.
+    """Stop training when a monitored number has not improved for `patience` evaluations.
 
     - `patience`: the number of evaluations in a row without improvement, from 1
     - `monitor`: a name in `history.evaluations`: "validation_loss", "loss", "validation_accuracy"
@@ -105,8 +105,8 @@ class EarlyStopping:
 
     An evaluation that gives nan counts as worse. The weights of the best evaluation are restored.
 
-    Raises `ArgumentError` for a patience below 1, an unknown mode, and a negative or infinite
-    min_delta. The former names `figure`, `highest` and `least_change` are deprecated.
+    Raises `ArgumentError` if patience is below 1, the mode is unknown, or min_delta is negative or
+    infinite. The former names `figure`, `highest` and `least_change` are deprecated.
 
     Source: Prechelt, "Early Stopping - But When?", 1998; `keras.callbacks.EarlyStopping`.
 
@@ -214,7 +214,7 @@ def _warn_renamed(name: str) -> None:
 
 
 class Diagnosis:
-    """Checks gradients, ReLUs and the learning rate now and then; warns of each thing once."""
+    """Checks gradients, ReLUs and the learning rate now and then; warns once of each problem."""
 
     def __init__(self, model: Module, optimizer: Optimizer, *, warn: bool) -> None:
         self.model, self.optimizer, self.warn = model, optimizer, warn
@@ -325,7 +325,7 @@ def caller_level() -> int:
 
 
 def find_nonfinite(model: Module, parameters: Sequence[Value], inputs: Any, *, moved: bool) -> str:
-    """Return what first was not finite: a gradient, a weight, or the output of a layer."""
+    """Describe the first array that was not finite: a gradient, a weight, or a layer's output."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     for kind in ("gradient of ", "") if moved else ("",):  # older gradients say nothing
         for parameter in parameters:
@@ -361,7 +361,7 @@ def largest_stable_rate(
     *,
     rough: bool = False,
 ) -> float | None:
-    """Return 2/λmax over these rows at the present weights, or None; `rough` is faster."""
+    """Return 2/λmax over these rows at the current weights, or None; `rough` is faster."""
     from ..linear import learning_rate_limit  # here: few trainings need it
 
     try:

@@ -1,4 +1,4 @@
-"""The progress bar of a training in a terminal."""
+"""The progress bar of training in a terminal."""
 
 from __future__ import annotations
 

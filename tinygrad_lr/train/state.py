@@ -1,4 +1,4 @@
-"""The configuration of a training, its state between two steps, and what callbacks see of it."""
+"""The configuration of a training run, its state between steps, and what callbacks see of it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ __all__ = ["Moment"]
 
 @dataclass
 class Moment:
-    """A training at one of its steps, as a callback sees it: after the loss, before the update.
+    """A training run at one of its steps, as a callback sees it: after the loss, before the update.
 
     - `step`: the number of updates so far; `epoch`: the number of completed passes over the rows
-    - `loss`: that of this step's batch; `learning_rate`: that of the last update (nan before it)
+    - `loss`: the loss of this step's batch; `learning_rate`: that of the last update (nan before
+      it)
     - `model`, `optimizer`
-    - `evaluation`: the numbers, where this step begins with an evaluation; else None
+    - `evaluation`: the numbers, if this step begins with an evaluation; else None
     """
 
     step: int
@@ -47,7 +48,7 @@ class Moment:
     stopped: bool = False
 
     def stop(self) -> None:
-        """End the training after this step's update: its reason is then "stopped"."""
+        """End training after this step's update; the history's reason is then "stopped"."""
         self.stopped = True
 
 
@@ -88,7 +89,7 @@ class FitConfig:
 
 
 class FitState:
-    """Everything that changes during a training, which is what a checkpoint holds."""
+    """Everything that changes during training, which is what a checkpoint holds."""
 
     def __init__(
         self,
@@ -139,7 +140,7 @@ class FitState:
         return self.evaluations[-1] if self.evaluations else {}
 
     def record_loss(self, loss: float, pairs: list[tuple[Any, Any]]) -> None:
-        """Record the loss at the present weights, and the predictions made for it."""
+        """Record the loss at the current weights, and the predictions made for it."""
         self.losses.append(loss)
         self.weight_history.add(self.step)
         self.before = self.weights.copy()
@@ -194,7 +195,7 @@ class FitState:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The settings that a training must share with the checkpoint that it resumes from."""
+        """The settings that a run must share with the checkpoint that it resumes from."""
         config, stopping = self.config, self.early_stopping
         return {
             "loss": getattr(config.loss, "__name__", type(config.loss).__name__),
@@ -209,14 +210,14 @@ class FitState:
         }
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Write a checkpoint of the training between two steps."""
+        """Write a checkpoint between two steps."""
         weights = self.model.state_dict()
         checkpoints.write(weights, self.tensors(), self.numbers(), self.settings)
 
     def resume(self, checkpoints: Checkpoints) -> None:
         """Continue from a checkpoint, if there is one.
 
-        Raises `ArgumentError` for one that does not fit, and changes nothing then.
+        Raises `ArgumentError` if it doesn't fit; nothing is changed then.
         """
         found = checkpoints.read(self.settings)
         if found is None:

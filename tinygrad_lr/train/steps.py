@@ -14,7 +14,7 @@ from .inputs import Batch, StepBatches
 from .state import FitState
 
 Show = Callable[[float, Mapping[str, float]], object]
-"""A function that shows how the training goes: called with the loss and the last evaluation."""
+"""A function that shows the progress of training: called with the loss and the last evaluation."""
 
 Pairs = list[tuple[Any, Any]]
 Forward = tuple[float, Pairs, Callable[[], object]]
@@ -72,7 +72,7 @@ class Stepper:
         self.optimizer.step()  # w ← w - learning rate · dL/dw
 
     def line_search(self, group: list[Batch]) -> None:
-        """Move the parameters by an optimiser that asks for the loss again as it goes."""
+        """Update the parameters with an optimiser that evaluates the loss several times."""
 
         def closure() -> float:
             loss, _, backward = self.forward(group)

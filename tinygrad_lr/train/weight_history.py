@@ -1,4 +1,4 @@
-"""A training's weights: the present ones, those of earlier steps, and the way back to them."""
+"""The weights during training: current ones, those of earlier steps, and how to restore them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class ModelWeights:
         self.buffers: list[Found] = [x for x in walk(model) if x.is_buffer]
 
     def copy(self) -> list[Any]:
-        """Return the present numbers, as arrays that no later step writes to."""
+        """Return the current numbers, as arrays that no later step writes to."""
         return [*snapshot(self.parameters), *self.copy_buffers()]
 
     def copy_buffers(self) -> list[Array]:
-        """Return copies of the present buffers."""
+        """Return copies of the current buffers."""
         return [np.array(buffer.now()) for buffer in self.buffers]
 
     def restore(self, saved: Sequence[Any]) -> None:

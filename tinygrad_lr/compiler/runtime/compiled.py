@@ -112,7 +112,7 @@ class Compiled:
     # ---- running
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """Run the function's program; trace and compile it first where there is none yet."""
+        """Run the function's program, tracing and compiling it first if there is none yet."""
         if CURRENT_TRACE.get() is not None:  # inside another compiled function: part of its program
             return self.function(*args, **keywords)
         if self._fast_call is not None and not keywords:
@@ -177,8 +177,8 @@ class Compiled:
         and of `tg.fit`. The last batch of an epoch may be smaller and then has its own program;
         `drop_last` skips it. The steps of an epoch run in compiled code.
 
-        Raises `ShapeError` for arrays of different lengths, `ArgumentError` for a `batch_size` or
-        `epochs` out of range.
+        Raises `ShapeError` if arrays have different lengths, `ArgumentError` if `batch_size` or
+        `epochs` is out of range.
 
         >>> w = Value(0.0)
         >>> @tg.compile
@@ -329,7 +329,7 @@ class Compiled:
 
     @property
     def source(self) -> str:
-        """The program of the last call as Python that calls NumPy, under the user's names."""
+        """The program of the last call as Python that calls NumPy, with the user's names."""
         return self._last_program().source
 
     @property
@@ -344,7 +344,7 @@ class Compiled:
 
     @property
     def llvm(self) -> str:
-        """The LLVM code of the last call's program. Raises `ArgumentError` for another backend."""
+        """The LLVM code of the last call's program. Raises `ArgumentError` with another backend."""
         text = getattr(self._last_program().executable, "llvm", None)
         if text is None:
             raise ArgumentError(
@@ -376,21 +376,22 @@ def compile(
     code.
 
     - `backend`: "llvm", "numpy", or None for the fastest that is installed.
-    - `static`: names of parameters for whose every value the function is compiled again. Integers,
-      booleans, strings and other objects are always static; a float is only if named.
+    - `static`: names of parameters; the function is compiled again for each new value of them.
+      Integers, booleans, strings and other objects are always static; a float is static only if
+      named.
 
     The result is a `Compiled`: `.loop(..., steps=n)` and `.epochs(...)` run many steps in
     compiled code; `.source`, `.program`, `.llvm` and `.explain()` show the program. Called on
     Values it is one node of their graph, with a compiled backward.
 
-    What the function reads from outside (global names, attributes of modules) is guarded: it is
-    traced again when that changes. A gradient that an optimiser in the function has used up is not
-    kept: `.grad` is None afterwards.
+    What the function reads from outside (global names, attributes of modules) is guarded: when it
+    changes, the function is traced again. A gradient that an optimiser in the function has used up
+    is not kept: `.grad` is None afterwards.
 
-    Raises `TraceError`, with the user's line, for what a program can't do: a branch on a traced
-    number, `float()` or `.item()` of one, writing into an array from outside, storing results
-    outside. Raises `ArgumentError` for an unknown backend or unknown static names,
-    `MissingExtraError` for backend="llvm" without llvmlite.
+    Raises `TraceError`, with the user's line, if the function does what a program can't: branch on
+    a traced number, call `float()` or `.item()` on one, write into an array from outside, or store
+    results outside. Raises `ArgumentError` if the backend or a static name is unknown,
+    `MissingExtraError` if backend="llvm" and llvmlite isn't installed.
 
     >>> model = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
     >>> optimizer = tg.optim.SGD(model.parameters(), 0.25)

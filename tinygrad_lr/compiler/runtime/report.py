@@ -27,8 +27,8 @@ class Report:
     - `bytes_before`, `bytes_after`: memory for intermediate results if each had its own, and as
       they share it
     - `flops`: floating-point operations; `bytes_moved`: bytes read and written
-    - `limit`: the seconds that this machine needs at least for that, from the speeds of a matrix
-      product and of adding arrays, measured now
+    - `limit`: the least time in seconds that this machine needs for that, from the speeds of a
+      matrix product and of adding arrays, measured now
     - `seconds`: the time of one step on sample inputs; nan if a call raises an error on them
     - `compile_seconds`: the time of tracing and compiling
     """

@@ -177,7 +177,7 @@ class Captures:
 
 
 def _no_names() -> None:
-    """A function whose code refers to no names."""
+    """Do nothing: a function whose code refers to no names."""
 
 
 def code_names(code: types.CodeType) -> set[str]:

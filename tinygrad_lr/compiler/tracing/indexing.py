@@ -57,5 +57,5 @@ def require_no_flags(parts: Parts) -> None:
 
 
 def selects_everything(parts: Parts) -> bool:
-    """Return True if an index stands for the whole array."""
+    """Return True if an index selects the whole array."""
     return not parts or (len(parts) == 1 and parts[0] is Ellipsis)

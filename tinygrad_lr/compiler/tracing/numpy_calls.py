@@ -146,7 +146,8 @@ def concatenate(arrays: Any, axis: int | None = 0, out: None = None, **options: 
     """Join arrays along an axis."""
     if options:
         raise_trace_error(
-            f"np.concatenate must not be given {' or '.join(f'{x}=' for x in options)} here",
+            f"np.concatenate must not have {' or '.join(f'{x}=' for x in options)} in a compiled "
+            "function",
             "convert the result with .astype()",
         )
     if axis is None:

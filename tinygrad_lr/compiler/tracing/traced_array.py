@@ -102,7 +102,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     @property
     def instruction(self) -> Instruction:
-        """The instruction that computes the array's present content."""
+        """The instruction that computes the array's current content."""
         if self.view_of is not None:
             now = self.view_of.whole.instruction
             if now is not self._whole_read:  # written to since
