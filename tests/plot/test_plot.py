@@ -267,11 +267,11 @@ def test_without_matplotlib_the_pip_line_is_named(sat, monkeypatch):
 
 
 def test_what_does_not_fit_together_is_refused(sat):
-    with pytest.raises(ShapeError, match="there must be a name for each feature"):
+    with pytest.raises(ShapeError, match="x_name a name for each feature"):
         sat.figure(x_name=["a", "b"])
     with pytest.raises(ShapeError, match="predict must return"):
         sat.figure(predict=lambda rows: np.zeros((len(rows), 2)))
-    with pytest.raises(DtypeError, match="output of predict must have integers or floats"):
+    with pytest.raises(DtypeError, match="output of predict must be integers or floats"):
         sat.figure(predict=lambda rows: np.array(["1"] * len(rows)))
     empty = tg.History([], {}, [], 0, "limit", "", 0.1)
     with pytest.raises(ArgumentError, match="history must be what fit returned for a model"):

@@ -262,21 +262,21 @@ def test_what_does_not_fit_a_networks_pictures_is_refused():
         tg.plot.decision_boundary(NETWORK, x, y + 1, HISTORY)
     with pytest.raises(ShapeError, match="labels must be 2 names, one for each class"):
         tg.plot.decision_boundary(NETWORK, x, y, HISTORY, labels=["a"])
-    with pytest.raises(ShapeError, match="there must be 2 names"):
+    with pytest.raises(ShapeError, match="names of x must be 2"):
         tg.plot.decision_boundary(NETWORK, x, y, HISTORY, x_names=["a"])
     with pytest.raises(ArgumentError, match="plane must be 'random' or 'path'"):
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, plane="sky")
-    with pytest.raises(ArgumentError, match="plane='path' needs a history"):
+    with pytest.raises(ArgumentError, match="history must be given for plane='path'"):
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, plane="path")
     with pytest.raises(ArgumentError, match="reach must be a finite number > 0"):
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, reach=0)
     with pytest.raises(ArgumentError, match="generator must be a numpy"):
         tg.plot.loss_landscape(NETWORK, x, y, loss=LOSS, generator="a")
-    with pytest.raises(ArgumentError, match="with a value to draw"):
+    with pytest.raises(ArgumentError, match="with at least one value"):
         tg.plot.learning_curves([])
-    with pytest.raises(DtypeError, match="loss must have integers or floats"):
+    with pytest.raises(DtypeError, match="loss must be integers or floats"):
         tg.plot.learning_curves([[1.0, 0.5], 3.0])
-    with pytest.raises(DtypeError, match="loss must have integers or floats"):
+    with pytest.raises(DtypeError, match="loss must be integers or floats"):
         tg.plot.learning_curves(["a"])
 
 
