@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 
 import numpy as np
+import pytest
 from hypothesis import settings
 
 from tinygrad_lr import ops
@@ -83,6 +84,16 @@ class Case:
 
 
 CASES = [Case(operation, example) for operation in OPERATIONS for example in operation.examples]
+
+each_case = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=repr(case), marks=[pytest.mark.slow] if i else [])
+        for operation in OPERATIONS
+        for i, case in enumerate(x for x in CASES if x.operation is operation)
+    ],
+)
+"""A test for each example; the quick run takes the first of each operation."""
 
 
 def cotangent(seed, like):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 NETWORKS = ["1-1", "2-16-16-1 tanh", "64-128-10 relu", "784-256-128-10 relu"]
 
@@ -38,7 +40,6 @@ def quick(tmp_path_factory):
     return run.stdout, json.loads(file.read_text(encoding="utf-8"))
 
 
-@pytest.mark.slow
 def test_the_table_has_a_row_for_each_network(quick):
     printed, figures = quick
     assert "all agree on the loss after a step" in printed
@@ -70,7 +71,6 @@ def test_the_machine_is_described(quick):
     assert all(name in figures["machine"] for name in ("Python 3.", "numpy "))
 
 
-@pytest.mark.slow
 @pytest.mark.torch
 def test_the_networks_of_the_examples_agree_with_pytorch_and_are_timed():
     pytest.importorskip("torch")

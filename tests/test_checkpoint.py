@@ -173,6 +173,7 @@ def test_of_many_writers_at_once_one_wins_whole(tmp_path):
     assert os.listdir(tmp_path) == ["m.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", [1, 2, 4, 8, 16, 32, 64, 128, 255])
 def test_a_flipped_byte_anywhere_is_an_error_with_the_path(small, mask):
     whole = small.read_bytes()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "compiled.py"
 NETWORK, EXPRESSION = "2-16-16-1 tanh, 100 rows", "micrograd's README expression"
 OURS = {"loop", "by call", "NumPy backend", "eager", "limit"}
@@ -40,7 +42,6 @@ def quick(tmp_path_factory):
     return done.stdout, json.loads(file.read_text(encoding="utf-8")), plot
 
 
-@pytest.mark.slow
 def test_the_step_is_measured_by_all_that_are_installed(quick):
     printed, figures, _ = quick
     (measured,) = figures["runs"]
@@ -52,7 +53,6 @@ def test_the_step_is_measured_by_all_that_are_installed(quick):
     assert sum(line.startswith(f"| {NETWORK} |") for line in printed.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_what_is_not_measured_is_named_with_the_reason(quick):
     printed, figures, _ = quick
     missing = figures["runs"][0]["missing"][NETWORK]

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from operands import CASES, LAYOUTS, NUMBERS, cotangent
+from operands import LAYOUTS, NUMBERS, cotangent, each_case
 from programs import assert_equal, backends
 
 import tinygrad_lr as tg
 
-FIRST = {case.operation: case for case in reversed(CASES)}
-each_case = pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(x, id=repr(x), marks=() if x is FIRST[x.operation] else pytest.mark.slow)
-        for x in CASES
-    ],
+each_dtype = pytest.mark.parametrize(
+    "dtype",
+    [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)],
+    ids=lambda d: d.__name__,
 )
-each_dtype = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=lambda d: d.__name__)
 
 
 def derived(case):
@@ -46,6 +42,7 @@ def test_values_gradients_and_second_derivatives_are_those_of_eager_code(case, d
         assert_equal(compiled(*moved), f(*moved), backend)
 
 
+@pytest.mark.slow
 @backends()
 @each_case
 def test_a_value_alone_is_that_of_eager_code(case, backend):

@@ -36,6 +36,7 @@ def test_a_loop_is_so_many_calls(rate, backend):
     assert (twin.optimizer.steps, twin.optimizer.rate) == (6, eager.optimizer.rate)
 
 
+@pytest.mark.slow
 @backends()
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 6])
 @pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"drop_last": True}], ids=str)
@@ -240,6 +241,7 @@ UPDATES = {
 }
 
 
+@pytest.mark.slow
 @backends()
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES)

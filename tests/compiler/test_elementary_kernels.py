@@ -195,6 +195,7 @@ def test_special_pairs_are_numpys(name, dtype):
     assert_limits_are_numpys(name, compiled(name, dtype, FULL_VECTOR[dtype])(x, y), x, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", BOTH)
 @pytest.mark.parametrize("name", UNARY)
 def test_any_number_of_lanes_gives_the_same_bits(name, dtype):

@@ -172,6 +172,7 @@ def assert_product(c, a, b):
     assert (np.abs(c - exact) <= bound).all()
 
 
+@pytest.mark.slow
 @each_dtype
 @pytest.mark.parametrize("shape", STEP, ids=str)
 def test_products_of_a_training_step_are_matmul(shape, dtype):

@@ -470,6 +470,7 @@ def theirs(torch, kind, options, parameters, rate):
     return getattr(torch.optim, kind.__name__)(parameters, lr=rate, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @both
 @pytest.mark.parametrize(

@@ -348,6 +348,7 @@ class Partly(nn.Module):
         return self.used(x) + self.fixed(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("all_of_them", [False, True])
 def test_parameters_that_are_not_reached_or_not_trained_stay(all_of_them, backend):
     def run(compile):
