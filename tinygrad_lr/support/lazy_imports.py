@@ -54,13 +54,14 @@ def lazy_modules(
     package: str,
     public: Callable[[ModuleType], Collection[str]] = listed_names,
     modules: Collection[str] = (),
-) -> Exports:
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and `__dir__` of a package that exports what its modules list.
 
     There is no list of names in the package: whatever one of its modules has in its `__all__` is
     public, so that a new optimiser or layer touches only its own file. A name that isn't loaded
     yet is looked for in one module after the other. `public` returns the public names of a module;
-    `modules` names the modules that are public as such (`tg.nn.init`).
+    `modules` names the modules that are public as such (`tg.nn.init`). For type checkers, a name
+    that the package doesn't import under TYPE_CHECKING is an Any.
     """
 
     def names_by_module() -> Iterator[tuple[ModuleType, Collection[str]]]:
@@ -74,7 +75,7 @@ def lazy_modules(
         found = {name for _, names in names_by_module() for name in names}
         return sorted({*found, *modules})
 
-    def __getattr__(name: str) -> object:  # noqa: N807
+    def __getattr__(name: str) -> Any:  # noqa: N807
         if name == "__all__":
             return all_names()
         if name in modules:
