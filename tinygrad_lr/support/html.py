@@ -131,7 +131,7 @@ def table(
 
 
 def shown_positions(count: int, most: int) -> list[int | None]:
-    """The positions that are shown of so many: all, or the first ones, None, and the last.
+    """Return the positions that are shown: all, or the first ones, None for a gap, and the last.
 
     >>> shown_positions(3, 8), shown_positions(100, 4)
     ([0, 1, 2], [0, 1, None, 99])
