@@ -444,3 +444,18 @@ def test_a_method_shows_the_signature_of_its_operation(name):
     required = {x.name for x in known.values() if x.default is x.empty}
     assert required <= {x.name for x in shown}
     assert getattr(Value, name).__doc__.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x: x.reshape(4, 4), "reshape"),
+        (lambda x: x.transpose(0, 0), "transpose"),
+        (lambda x: np.concatenate([x, x[0]]), "concatenate"),
+        (lambda x: x + np.ones(5), "add"),
+        (lambda x: np.max(x[:, :0]), "max"),
+    ],
+)
+def test_an_error_names_the_function_that_was_called(call, name):
+    with pytest.raises(ArgumentError, match=f"^{name}: "):
+        call(Value(np.ones((2, 3))))

@@ -524,15 +524,21 @@ def evaluate_again(
     if arithmetic and all(type(x) is float for x in numbers):
         return operation.on_numbers(*numbers)
     if type(error) is ValueError:
-        shapes = [str(np.shape(x)) for x in numbers[:4]]
+        where, shapes = public_name(operation), [str(np.shape(x)) for x in numbers[:4]]
         if len(numbers) == 1:
-            raise ArgumentError(f"{operation.name}: {error}, got shape {shapes[0]}") from error
-        together = " and ".join(shapes)
+            raise ArgumentError(f"{where}: {error}, got shape {shapes[0]}") from error
         raise ShapeError(
-            f"{operation.name}: operands must have shapes that fit, got {together} "
+            f"{where}: operands must have shapes that fit, got {' and '.join(shapes)} "
             f"({str(error).strip()})"
         ) from error
     raise error
+
+
+def public_name(operation: Primitive) -> str:
+    """Return the name that users call: "reshape" for the primitive `reshape_to`."""
+    stem = operation.name.rpartition("_")[0]
+    composed = METHOD_IMPLS.get(stem)
+    return operation.name if composed is None or isinstance(composed, Primitive) else stem
 
 
 _new = cast("Callable[[type[Value]], Value]", object.__new__)
