@@ -22,7 +22,7 @@ collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/ll
 
 
 def asked_for_files(config):
-    """Whether a person asked for single files or tests: python -m pytest tests/ops/test_x.py."""
+    """Return True if single files or tests were asked for: python -m pytest tests/ops/test_x.py."""
     paths = [Path(argument.partition("::")[0]) for argument in config.args]
     return all(path.suffix == ".py" for path in paths)
 

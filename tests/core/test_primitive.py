@@ -459,3 +459,12 @@ def test_a_method_shows_the_signature_of_its_operation(name):
 def test_an_error_names_the_function_that_was_called(call, name):
     with pytest.raises(ArgumentError, match=f"^{name}: "):
         call(Value(np.ones((2, 3))))
+
+
+def test_an_error_in_an_operation_of_ones_own_has_its_own_name():
+    @tg.primitive
+    def reshape_twice(x):
+        return np.reshape(np.asarray(x), (5, 7))
+
+    with pytest.raises(ArgumentError, match=r"^reshape_twice: "):
+        reshape_twice(Value(np.ones((2, 3))))

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import nn, ops
 from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_lr.nn.activations import ACTIVATIONS, as_layer
+from tinygrad_lr.nn.activations import ACTIVATIONS, Activation, as_layer
 
 FUNCTIONS = {
     "celu": "celu",
@@ -203,6 +203,13 @@ def test_a_name_gives_the_layer_of_its_function(name):
         expected = getattr(ops, name)(x)
     np.testing.assert_array_equal(out, expected)
     assert as_layer("here", type(layer)).__class__ is type(layer)
+
+
+def test_a_second_activation_of_one_operation_is_refused_and_the_first_stays():
+    relu = ACTIVATIONS["relu"]
+    with pytest.raises(ArgumentError, match=r"Mine: operation must be one .*got 'relu' of tiny"):
+        type("Mine", (Activation,), {"operation": "relu", "__module__": "elsewhere"})
+    assert ACTIVATIONS["relu"] is relu is nn.ReLU
 
 
 def test_layers_hand_their_settings_on():

@@ -423,9 +423,7 @@ def test_shapes_that_do_not_fit_are_refused(x, y, told):
     ],
 )
 def test_arguments_out_of_range_are_refused(wrong):
-    with pytest.raises(
-        ArgumentError, match=r"must (be|have) .*, got|given once|expected .*, given"
-    ):
+    with pytest.raises(ArgumentError, match=r"must (be|have) .*, got"):
         fit(nn.Linear(1, 1), [1.0, 2.0, 3.0], [1.0, 2.0, 3.0], **wrong)
 
 

@@ -535,10 +535,14 @@ def evaluate_again(
 
 
 def public_name(operation: Primitive) -> str:
-    """Return the name that users call: "reshape" for the primitive `reshape_to`."""
+    """Return the name that users call: "reshape" for the primitive `reshape_to`.
+
+    That is the function in the same file which calls the primitive and has the name's beginning.
+    """
     stem = operation.name.rpartition("_")[0]
-    composed = METHOD_IMPLS.get(stem)
-    return operation.name if composed is None or isinstance(composed, Primitive) else stem
+    caller = METHOD_IMPLS.get(stem)
+    own = caller is not None and caller.__module__ == operation.__module__
+    return stem if own and not isinstance(caller, Primitive) else operation.name
 
 
 _new = cast("Callable[[type[Value]], Value]", object.__new__)

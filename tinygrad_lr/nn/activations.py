@@ -70,8 +70,16 @@ class Activation(Module):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         operation = vars(cls).get("operation")
-        if operation is not None:  # else a subclass of an activation: its parent keeps the name
-            ACTIVATIONS[operation if isinstance(operation, str) else operation.__name__] = cls
+        if operation is None:  # a subclass of an activation: its parent keeps the name
+            return
+        name = operation if isinstance(operation, str) else operation.__name__
+        known = ACTIVATIONS.get(name)
+        if known is not None and known.__module__ != cls.__module__:
+            raise ArgumentError(
+                f"{cls.__name__}: operation must be one that no other activation has, got {name!r} "
+                f"of {known.__module__}.{known.__name__}; subclass that one instead"
+            )
+        ACTIVATIONS[name] = cls
 
     @classmethod
     def apply_operation(cls, *operands: Any, **options: Any) -> Any:
