@@ -516,7 +516,7 @@ def evaluate_again(
     """Turn Python's arithmetic errors into inf and nan; name the operation in NumPy's messages."""
     if isinstance(error, TraceError):  # its own code cannot be traced: it runs as a whole
         first = next(x for x in numbers if isinstance(x, AbstractArray))
-        return first.call_function(operation.forward, numbers, options)
+        return first.call_function(operation.forward, numbers, options, instead_of=error)
     if isinstance(error, FloatingPointError):  # numpy.seterr(all="raise") does not change results
         with np.errstate(all="ignore"):
             return operation.forward(*numbers, **options)

@@ -62,10 +62,12 @@ class AbstractArray:
         args: Sequence[Any],
         options: Mapping[str, Any],
         expand: Callable[..., Any] | None = None,
+        instead_of: Exception | None = None,
     ) -> Any:
         """Record a call of a function on this and other arrays, to run once there are numbers.
 
-        `expand` is the same function in steps that can be traced; it may return None.
+        `expand` is the same function in steps that can be traced; it may return None. `instead_of`
+        is the error that running it on these arrays raised.
         """
         raise NotImplementedError
 

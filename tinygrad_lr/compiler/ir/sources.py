@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,19 +110,19 @@ class Attribute(Source):
             holder[self.path[-1]] = new
 
 
-class OuterName(Source):
-    """An array under a global name, or in a variable of the function's closure."""
+class Entry(Source):
+    """An array under a name, or in an attribute, a list or a dict, outside the function."""
 
-    def __init__(self, names: Mapping[str, Any], name: str) -> None:
-        self.names, self.name = names, name
+    def __init__(self, holder: Any, entry: Any) -> None:
+        self.holder, self.entry = holder, entry
 
     def key(self) -> tuple[Any, ...]:
-        """Return the namespace's identity and the name."""
-        return ("name", id(self.names), self.name)
+        """Return the holder's identity and the name or the position."""
+        return ("entry", id(self.holder), self.entry)
 
     def read(self) -> Any:
-        """Return what the name means now."""
-        return self.names[self.name]
+        """Return what is there now."""
+        return self.holder[self.entry]
 
 
 class CapturedArray(Source):

@@ -113,8 +113,9 @@ class Compiled:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Run the function's program, tracing and compiling it first if there is none yet."""
-        if CURRENT_TRACE.get() is not None:  # inside another compiled function: part of its program
-            return self.function(*args, **keywords)
+        trace = CURRENT_TRACE.get()
+        if trace is not None:  # inside another compiled function: part of its program
+            return trace.stand_in(self.function)(*args, **keywords)
         if self._fast_call is not None and not keywords:
             try:
                 found = self._fast_call(args)

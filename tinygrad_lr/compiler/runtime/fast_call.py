@@ -16,9 +16,9 @@ from ...core.value import make_value
 from ..ir.sources import (
     Argument,
     Attribute,
+    Entry,
     Gradient,
     HostInput,
-    OuterName,
     Source,
     ValueData,
 )
@@ -112,8 +112,8 @@ class FastCallWriter:
             return f"{self.name('p', source.value)}._content"
         if isinstance(source, Attribute):
             return self.name("o", vars(source.owner)) + "".join(f"[{s!r}]" for s in source.path)
-        if isinstance(source, OuterName):
-            return f"{self.name('n', source.names)}[{source.name!r}]"
+        if isinstance(source, Entry):
+            return f"{self.name('n', source.holder)}[{self.name('k', source.entry)}]"
         return f"{self.name('q', source)}.read()"
 
     def write(self, source: Source, new: str) -> str:

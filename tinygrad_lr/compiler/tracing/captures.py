@@ -1,183 +1,273 @@
-"""Captures of a function: outer arrays become inputs, everything else is guarded.
+"""What stands in a trace for the objects that a function finds outside itself.
 
-A program is valid as long as what it was traced with stays the same. Every global name and every
-closure variable that the function (or a function that it names) refers to is remembered. An array
-under such a name becomes an input; for anything else the function is traced again once the name
-means something else.
+Arrays become inputs of the program, generators draw at each step, and functions run with such
+stand-ins in place of their global names and the variables of their closures. Lists, dicts and
+objects that hold any of these are copied, with stand-ins inside. Everything else is the object
+itself, and is guarded.
 """
 
 from __future__ import annotations
 
+import builtins
+import copy
+import functools
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...core.value import Value
-from ...errors import TraceError
 from ...nn import Module
-from ..ir.sources import OuterName
-from .interception import INTERCEPTED_TYPES
-from .trace import Trace
-from .trace_errors import LIBRARIES
+from ..ir.instruction import Instruction
+from ..ir.sources import Entry, Source
+from .guards import HEAP_TYPE, MISSING, Cell, Guards, Slots, is_foreign
+from .trace_errors import is_library, is_standard_library
 from .traced_array import Traced
 
-MISSING = type("Missing", (), {})()
-MAX_ATTRIBUTE_DEPTH = 2  # of objects within objects whose attributes are guarded
-ATTRIBUTE_TYPES = (bool, int, float, str, type(None), tuple, list, dict, np.ndarray, Value)
+SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
+COMPUTED = frozenset({"globals", "eval", "exec"})
+UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
+"""Methods of a class that keep its objects from being copied."""
 
 
-class Cell(Mapping[str, Any]):
-    """A closure variable, as a namespace with one name."""
-
-    def __init__(self, name: str, cell: types.CellType) -> None:
-        self.name, self.cell = name, cell
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return self.cell.cell_contents
-        except ValueError:
-            return MISSING
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((self.name,))
-
-    def __len__(self) -> int:
-        return 1
+class ModuleStandIn(types.ModuleType):
+    """A Python module in a trace: its names are captured as they are read."""
 
 
 class Captures:
-    """The outer names and attributes that a function refers to.
+    """The outer objects that a function finds, each with its stand-in.
 
-    - `function`: the same function, with traced arrays in place of the outer arrays
-    - `guards`: (namespace, name, object) for each outer name
-    - `attributes`: (owner, attribute, object) for attributes that the function's code names
+    - `models`: the models that it names, as (name, model)
+    - `spaces`: the ids of the global names that functions with stand-ins run with
     """
 
-    def __init__(self, original: Callable[..., Any], trace: Trace) -> None:
-        self.trace = trace
-        self.guards: list[tuple[Mapping[str, Any], str, Any]] = []
-        self.attributes: list[tuple[Any, str, Any]] = []
-        self._known: dict[int, Any] = {}
-        self._spaces: list[tuple[str, Mapping[str, Any], dict[str, Any], dict[str, Any]]] = []
-        self._cells: list[tuple[str, types.CellType, Any]] = []
-        self.function: Callable[..., Any] = self._rebuild_callable(original)
+    def __init__(
+        self,
+        guards: Guards,
+        make_input: Callable[[Source, Any, str], Instruction],
+        trace_generator: Callable[[np.random.Generator], Any],
+    ) -> None:
+        self.guards, self._make_input, self._trace_generator = guards, make_input, trace_generator
+        self.models: list[tuple[str, Module]] = []
+        self.spaces: set[int] = set()
+        self._known: dict[int, tuple[Any, Any]] = {}  # by id: an object and its stand-in
+        self._contents: list[tuple[str, Any, dict[Any, Any]]] = []  # of copies, as they were made
 
-    def _rebuild_callable(self, f: Any) -> Any:
-        if isinstance(f, types.FunctionType):
-            return self._rebuild(f)
-        if isinstance(f, types.MethodType) and isinstance(f.__func__, types.FunctionType):
-            self._capture({"self": f.__self__}, "self", f.__self__, f.__func__.__code__)
-            return types.MethodType(self._rebuild(f.__func__), f.__self__)
-        if isinstance(f, Module):
-            self._capture({"self": f}, "self", f, code=_no_names.__code__)
-        return f
-
-    def _rebuild(self, f: types.FunctionType) -> types.FunctionType:
-        if id(f) in self._known:
-            known: types.FunctionType = self._known[id(f)]
-            return known
-        own = f.__code__.co_filename.startswith(LIBRARIES)
-        names = {} if own else f.__globals__
-        new_globals = dict(names)
-        cells = tuple(types.CellType() for _ in f.__closure__ or ())
-        made = types.FunctionType(
-            f.__code__, new_globals or f.__globals__, f.__name__, f.__defaults__, cells
-        )
-        made.__kwdefaults__ = f.__kwdefaults__
-        made.__module__, made.__qualname__ = f.__module__, f.__qualname__
-        self._known[id(f)] = made
-        for name in sorted(code_names(f.__code__)) if not own else ():
-            if name in names:
-                new_globals[name] = self._capture(names, name, names[name], f.__code__)
-        if not own:
-            self._spaces.append((f.__name__, names, new_globals, dict(new_globals)))
-        for name, old, new in zip(f.__code__.co_freevars, f.__closure__ or (), cells, strict=True):
-            space = Cell(name, old)
-            content = space[name]
-            if content is not MISSING:
-                new.cell_contents = self._capture(space, name, content, f.__code__)
-                self._cells.append((name, new, new.cell_contents))
+    def take(self, what: str, holder: Any, key: Any, x: Any, name: str) -> Any:
+        """Return the stand-in of what a namespace or a container holds, and guard that it stays."""
+        if is_plain_array(x):
+            return self._input(holder, key, x, name)
+        made = self.stand_in(x, name)  # before it is guarded, since a copy guards its own entries
+        self.guards.entry(what, holder, key, x)
         return made
 
-    def _capture(self, names: Mapping[str, Any], name: str, x: Any, code: types.CodeType) -> Any:
-        if isinstance(x, np.ndarray) and type(x) is np.ndarray and x.dtype.kind in "fiub":
-            source = OuterName(names, name)
-            return Traced(self.trace.input(source, x, name), outer_name=f"the array {name!r}")
+    def stand_in(self, x: Any, name: str = "function") -> Any:
+        """Return what stands for an outer object in the trace."""
+        if id(x) not in self._known:
+            self._known[id(x)] = x, x  # an object that refers to itself finds this
+            self._known[id(x)] = x, self._make(x, name)
+        return self._known[id(x)][1]
+
+    def describe_change(self) -> str | None:
+        """Return what the function has changed outside itself, None if nothing."""
+        for what, copied, before in self._contents:
+            now = contents(copied)
+            for key in now.keys() | before.keys():
+                if now.get(key, MISSING) is not before.get(key, MISSING):
+                    return what or _variable(key)
+        return None
+
+    def _input(self, holder: Any, key: Any, x: Any, name: str) -> Traced:
+        self.guards.input(holder, key)
+        made = self._make_input(Entry(holder, key), x, name)
+        return Traced(made, outer_name=f"the array {name!r}")
+
+    def _make(self, x: Any, name: str) -> Any:
         if isinstance(x, np.random.Generator):
-            self.guards.append((names, name, x))
-            return self.trace.trace_generator(x)
-        if not name.startswith("__"):
-            self.guards.append((names, name, x))
-        if isinstance(x, (types.FunctionType, types.MethodType)):
-            path = getattr(x, "__code__", None)
-            closed = getattr(x, "__closure__", None)
-            if path is not None and path.co_filename.startswith(LIBRARIES) and not closed:
-                return x
-            return self._rebuild_callable(x)
+            return self._trace_generator(x)
+        if isinstance(x, types.FunctionType):
+            if can_rebuild(x):
+                return self._rebuild(x)
+            self.guards.watch(x, x.__name__)
+            return x
+        if isinstance(x, types.MethodType):
+            return types.MethodType(self.stand_in(x.__func__), self.stand_in(x.__self__, name))
+        if isinstance(x, functools.partial):
+            args, keywords = self.stand_in(x.args, name), self.stand_in(x.keywords, name)
+            return functools.partial(self.stand_in(x.func), *args, **keywords)
+        if isinstance(x, functools._lru_cache_wrapper):
+            return self._stand_in_for_cached(x, name)
+        if isinstance(x, types.ModuleType) and not is_foreign(x):
+            return self._stand_in_for_module(x)
         if isinstance(x, Module):
-            self._guard_methods(x)
-        self._guard_attributes(x, code)
-        return x
+            self.models.append((name, x))
+        if not holds_inputs(x):
+            self.guards.watch(x, f"{name!r}")
+            return x
+        self.guards.cover(x)
+        made = self._copy_object(x) if can_copy(type(x)) else self._copy_container(x, name)
+        self._contents.append((f"{name!r}", made, contents(made)))
+        return made
 
-    def _guard_methods(self, model: Module) -> None:
-        """Guard the methods of the user's own module classes, and the names that they refer to."""
-        for kind in {type(module): None for module in model.modules()}:
-            for base in kind.__mro__:
-                for f in vars(base).values():
-                    if not isinstance(f, types.FunctionType) or id(f) in self._known:
-                        continue
-                    if f.__code__.co_filename.startswith(LIBRARIES):
-                        continue
-                    self._known[id(f)] = f
-                    self.guards.append((vars(base), f.__name__, f))
-                    for name in sorted(code_names(f.__code__)):
-                        held = f.__globals__.get(name, MISSING)
-                        if held is not MISSING and not name.startswith("__"):
-                            self.guards.append((f.__globals__, name, held))
+    # ---- functions
 
-    def _guard_attributes(self, x: Any, code: types.CodeType, depth: int = 0) -> None:
-        """Guard the attributes of an object that the function's code names."""
-        skipped = isinstance(x, (type, Value, *INTERCEPTED_TYPES)) or depth > MAX_ATTRIBUTE_DEPTH
-        if skipped or id(x) in self._known or not hasattr(x, "__dict__"):
-            return
-        file = getattr(x, "__file__", None) if isinstance(x, types.ModuleType) else None
-        if (file or "").startswith(LIBRARIES):
-            return
-        self._known[id(x)] = x
-        for name in sorted(code_names(code)):
-            held = vars(x).get(name, MISSING)
-            if isinstance(held, ATTRIBUTE_TYPES):
-                self.attributes.append((x, name, held))
-            elif held is not MISSING and not callable(held):
-                self._guard_attributes(held, code, depth + 1)
+    def _rebuild(self, f: types.FunctionType) -> types.FunctionType:
+        """Return the function with stand-ins for what its code names."""
+        outer = {} if is_library(f.__code__) else f.__globals__
+        names = dict(outer)
+        cells = tuple(types.CellType() for _ in f.__closure__ or ())
+        made = types.FunctionType(f.__code__, names or f.__globals__, f.__name__, None, cells)
+        self._known[id(f)] = f, made
+        for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
+            self.guards.attribute(f"{f.__name__}.{attribute}", f, attribute)
+        made.__defaults__ = self.stand_in(f.__defaults__, f"the defaults of {f.__name__}")
+        made.__kwdefaults__ = self.stand_in(f.__kwdefaults__, f"the defaults of {f.__name__}")
+        made.__module__, made.__qualname__ = f.__module__, f.__qualname__
+        made.__dict__.update(f.__dict__)
+        for name in sorted(global_names(f.__code__, outer)):
+            if name != "__builtins__":
+                names[name] = self.take(_variable(name), outer, name, outer[name], name)
+        if outer:
+            self.spaces.add(id(names))
+            self._contents.append(("", names, dict(names)))
+            for name in sorted(code_names(f.__code__) & vars(builtins).keys() - outer.keys()):
+                self.guards.entry(_variable(name), outer, name, MISSING)  # a builtin
+        for name, old, new in zip(f.__code__.co_freevars, f.__closure__ or (), cells, strict=True):
+            held = Cell(old)
+            content = held.get(name)
+            if content is not MISSING:
+                new.cell_contents = self.take(_variable(name), held, name, content, name)
+                self._contents.append((_variable(name), Cell(new), {None: new.cell_contents}))
+        return made
 
-    def modules(self) -> list[tuple[str, Any]]:
-        """Return the models that the function names, each once, as (name, model)."""
-        found = {id(x): (name, x) for _, name, x in reversed(self.guards) if isinstance(x, Module)}
-        return list(reversed(found.values()))
+    def _stand_in_for_cached(self, f: Callable[..., Any], name: str) -> Callable[..., Any]:
+        """Return a function that gives what the cache gives, and guards that it stays."""
 
-    def require_unmodified(self) -> None:
-        """Raise `TraceError` if the function has set a global name or an outer variable."""
-        for function, _, new_globals, initial in self._spaces:
-            for name, now in new_globals.items():
-                if now is not initial.get(name, MISSING) and name != "__builtins__":
-                    self._raise_modified(function, name)
-        for name, cell, initial in self._cells:
-            if cell.cell_contents is not initial:
-                self._raise_modified("the function", name)
+        def call(*args: Any, **options: Any) -> Any:
+            result = f(*args, **options)
+            self.guards.result(
+                f"the result of {name!r}", functools.partial(f, *args, **options), result
+            )
+            return result
 
-    @staticmethod
-    def _raise_modified(function: str, name: str) -> None:
-        raise TraceError(
-            f"compile: {function} must not set the outer variable {name!r}, since a compiled "
-            "program cannot; return the result instead"
-        )
+        return call
+
+    # ---- modules, containers and objects
+
+    def _stand_in_for_module(self, module: types.ModuleType) -> ModuleStandIn:
+        made = ModuleStandIn(module.__name__)
+        read = contents(made)
+
+        def read_name(name: str) -> Any:
+            x, what = getattr(module, name), f"{module.__name__}.{name}"
+            made.__dict__[name] = read[name] = self.take(what, vars(module), name, x, name)
+            return read[name]
+
+        made.__dict__["__getattr__"] = read["__getattr__"] = read_name
+        self._contents.append((f"the module {module.__name__}", made, read))
+        return made
+
+    def _copy_container(self, x: Any, name: str) -> Any:
+        """Return a list, tuple or dict with stand-ins inside."""
+        what = f"an entry of {name!r}"
+        if isinstance(x, tuple):  # which can't change
+            made = [self.take(what, x, i, inner, f"{name}_{i}") for i, inner in enumerate(x)]
+            return type(x)(*made) if hasattr(x, "_fields") else tuple(made)
+        copied = copy.copy(x)
+        self._known[id(x)] = x, copied
+        self.guards.length(what, x)
+        pairs = x.items() if isinstance(x, dict) else enumerate(x)
+        for key, inner in list(pairs):
+            copied[key] = self.take(what, x, key, inner, f"{name}_{key}")
+        return copied
+
+    def _copy_object(self, x: Any) -> Any:
+        """Return an object of the same class with stand-ins in its attributes.
+
+        The attributes that the code names are guarded, by `Guards`; the others don't matter.
+        """
+        made = type(x)() if type(x) is types.SimpleNamespace else object.__new__(type(x))
+        self._known[id(x)] = x, made
+        held = getattr(x, "__dict__", {})
+        for name, inner in held.items():
+            if is_plain_array(inner):
+                made.__dict__[name] = self._input(held, name, inner, name)
+            else:
+                made.__dict__[name] = self.stand_in(inner, name)
+        slots = Slots(x)
+        for name, slot in slots.items():
+            inner = slots.get(name)
+            if is_plain_array(inner):
+                slot.__set__(made, self._input(slots, name, inner, name))
+            elif inner is not MISSING:
+                slot.__set__(made, self.stand_in(inner, name))
+        self.guards.watch_object(x, type(x).__name__)
+        return made
 
 
-def _no_names() -> None:
-    """Do nothing: a function whose code refers to no names."""
+def is_plain_array(x: Any) -> bool:
+    """Return True for arrays of numbers that can be inputs of a program."""
+    return type(x) is np.ndarray and x.dtype.kind in "fiub"
+
+
+def can_rebuild(f: types.FunctionType) -> bool:
+    """Return True for functions of the user's, and of this package if they refer to such."""
+    own = is_library(f.__code__)
+    return bool(f.__closure__) if own else not is_standard_library(f.__code__)
+
+
+def holds_inputs(x: Any) -> bool:
+    """Return True if x, or what it holds, must have a stand-in."""
+    seen, waiting = set(), [x]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if is_plain_array(x) or isinstance(
+            x, (np.random.Generator, types.MethodType, functools.partial)
+        ):
+            return True
+        if isinstance(x, types.FunctionType) and can_rebuild(x):
+            return True
+        kind = type(x)
+        if kind in SEQUENCES or kind is tuple or (isinstance(x, tuple) and hasattr(x, "_fields")):
+            waiting += x
+        elif kind in MAPPINGS:
+            waiting += x.values()
+        elif can_copy(kind):
+            slots = Slots(x)
+            waiting += [*getattr(x, "__dict__", {}).values()]
+            waiting += [slots.get(name) for name, _ in slots.items()]
+    return False
+
+
+def can_copy(kind: type) -> bool:
+    """Return True for classes whose objects are no more than their attributes."""
+    if kind is types.SimpleNamespace:
+        return True
+    return not is_foreign(kind) and all(
+        base is object or (base.__flags__ & HEAP_TYPE and UNSUITABLE.isdisjoint(vars(base)))
+        for base in kind.__mro__
+    )
+
+
+def contents(x: Any) -> dict[Any, Any]:
+    """Return what a copy holds: entries, names or attributes."""
+    if isinstance(x, (list, tuple, deque)):
+        return dict(enumerate(x))
+    if isinstance(x, dict):
+        return dict(x)
+    if isinstance(x, Cell):
+        return {None: x.get("")}
+    slots = Slots(x)
+    held = {name: slots.get(name) for name, _ in slots.items()}
+    kind = type(x)
+    for name, inner in getattr(x, "__dict__", {}).items():
+        if not isinstance(getattr(kind, name, None), functools.cached_property):
+            held[name] = inner
+    return held
 
 
 def code_names(code: types.CodeType) -> set[str]:
@@ -187,3 +277,13 @@ def code_names(code: types.CodeType) -> set[str]:
         if isinstance(inner, types.CodeType):
             names |= code_names(inner)
     return names
+
+
+def global_names(code: types.CodeType, names: dict[str, Any]) -> set[str]:
+    """Return those of the global names that code may read: all, if it asks for computed ones."""
+    read = code_names(code)
+    return set(names) if not read.isdisjoint(COMPUTED) else read & names.keys()
+
+
+def _variable(name: str) -> str:
+    return f"the outer variable {name!r}"

@@ -1,141 +1,583 @@
-"""Guards of a program: checks, at every call, that nothing has changed since tracing."""
+"""Guards of a program: what it was traced with, checked at every call.
+
+A program is valid as long as everything that the function read outside itself is what it was. So
+whatever it reaches is watched, at the moment when its code first runs: global names and variables
+of closures, entries of lists, dicts and sets, attributes of objects and classes, numbers of arrays.
+Arrays that are inputs of the program aren't watched, since it reads them at each call.
+
+Of objects, classes and modules those attributes are watched whose names the code contains, as it
+ran; all of an object of the user's if it asks for attributes by computed names, as with `getattr`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import contextvars
+import functools
+import io
+import operator
+import os
+import random
+import sys
+import types
+import weakref
+from array import array
+from collections import ChainMap, UserDict, UserList, deque
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    ValuesView,
+)
+from enum import Enum
+from threading import local
 from typing import Any
 
-from .captures import MISSING, Cell
+import numpy as np
 
-MAX_DEPTH, MAX_ENTRIES = 4, 1000  # of lists and dicts whose entries are guarded
-COMPARED_TYPES = frozenset({bool, int, float, str, bytes, tuple, type(None)})
+from ...core.node import Node
+from ...support.abstract_array import AbstractArray
+from .interception import INTERCEPTED_TYPES
+from .trace_errors import OWN_PACKAGES, STANDARD_LIBRARY, is_library
+
+MISSING = type("Missing", (), {})()
+ATOMS = (
+    *(bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)),
+    *(range, slice, np.generic, np.dtype, np.ufunc, Enum, types.CodeType, types.CellType),
+)
+VIEWS = (KeysView, ValuesView, ItemsView)
+CONTAINERS = (list, dict, set, deque, bytearray, array, types.MappingProxyType, *VIEWS)
+STANDARD_HOLDERS = (types.SimpleNamespace, UserDict, UserList, ChainMap, type(os.environ), local)
+FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
+GETTERS = (operator.attrgetter, operator.methodcaller)
+STATEFUL = (
+    io.IOBase,
+    random.Random,
+    np.random.Generator,
+    np.random.RandomState,
+    np.random.BitGenerator,
+)
+DYNAMIC = frozenset(
+    {
+        *("getattr", "setattr", "hasattr", "delattr", "vars", "dir", "eval", "exec", "attrgetter"),
+        *("getmembers", "__dict__", "__getattribute__", "__slots__", "__reduce_ex__"),
+        "__getstate__",
+    }
+)
+"""Names in code that may read any attribute."""
+
+
+class Cell:
+    """A variable of a closure, as a namespace with one name."""
+
+    def __init__(self, cell: types.CellType) -> None:
+        self.cell = cell
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return what the variable is, or the default while it has no content."""
+        try:
+            return self.cell.cell_contents
+        except ValueError:
+            return default
+
+
+class Context:
+    """A context variable, as a namespace with one name."""
+
+    def __init__(self, owner: contextvars.ContextVar[Any]) -> None:
+        self.owner = owner
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return what the variable is in this context, or the default."""
+        return self.owner.get(default)
+
+
+class Slots:
+    """An object's slots, as a namespace."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self.owner, name)
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return the content of a slot, or the default while it has none."""
+        return getattr(self.owner, name, default)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over the slots: name and descriptor."""
+        for base in type(self.owner).__mro__:
+            for name, slot in vars(base).items():
+                if isinstance(slot, types.MemberDescriptorType) and name[:2] != "__":
+                    yield name, slot
+
+
+class Check:
+    """One condition: `what` is the same as it was."""
+
+    what: str
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Return the condition as Python; `name` returns an identifier for an object.
+
+        It may be False although nothing has changed, but not True if something has.
+        """
+        raise NotImplementedError
+
+    def holds(self) -> bool:
+        """Return True if the condition holds, also for other objects that are equal."""
+        raise NotImplementedError
+
+
+class SameEntry(Check):
+    """A name, an attribute or an entry is the same object, or an equal number or text."""
+
+    def __init__(self, what: str, holder: Any, key: Any, was: Any) -> None:
+        self.what, self.holder, self.key, self.was = what, holder, key, was
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare identities."""
+        if isinstance(self.holder, Cell):
+            return f"{name(self.holder)}.get(None) is {name(self.was)}"
+        if isinstance(self.holder, (list, deque)):
+            return f"{name(self.holder)}[{self.key}] is {name(self.was)}"
+        return f"{name(self.holder)}.get({name(self.key)}, {name(MISSING)}) is {name(self.was)}"
+
+    def holds(self) -> bool:
+        """Compare, plain data by what they are equal to."""
+        if isinstance(self.holder, (list, deque)):
+            return len(self.holder) > self.key and is_same(self.holder[self.key], self.was)
+        return is_same(self.holder.get(self.key, MISSING), self.was)
+
+
+class SameEntries(Check):
+    """A list, dict or set has the same entries, in the same order."""
+
+    def __init__(self, what: str, container: Any, only_length: bool = False) -> None:
+        self.what, self.container, self.count = what, container, len(container)
+        maps = isinstance(container, Mapping)
+        self.keys = list(container) if maps or not only_length else []
+        self.values = list(container.values()) if maps and not only_length else None
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare the lengths and the identities."""
+        x, same = name(self.container), f"all({name(map)}({name(operator.is_)}, "
+        parts = [f"len({x}) == {self.count}"]
+        parts += [f"{same}{x}, {name(self.keys)}))"] if self.keys else []
+        parts += [f"{same}{x}.values(), {name(self.values)}))"] if self.values else []
+        return " and ".join(parts)
+
+    def holds(self) -> bool:
+        """Compare, plain data by what they are equal to."""
+        if len(self.container) != self.count:
+            return False
+        same = all(map(is_same, self.container, self.keys)) if self.keys else True
+        if same and self.values:
+            return all(map(is_same, self.container.values(), self.values))
+        return same
+
+
+class SameNumbers(Check):
+    """An array has the same numbers."""
+
+    def __init__(self, what: str, array: np.ndarray[Any, Any]) -> None:
+        self.what, self.array, self.was = what, array, array.copy()
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare the bits."""
+        return f"{name(has_same_bits)}({name(self.array)}, {name(self.was)})"
+
+    def holds(self) -> bool:
+        """Compare the bits."""
+        return has_same_bits(self.array, self.was)
+
+
+class NoNewNames(Check):
+    """An object has none of some attributes, which its class has or nothing has."""
+
+    def __init__(self, what: str, held: Mapping[str, Any]) -> None:
+        self.what, self.held = what, held
+        self.names: frozenset[str] = frozenset()
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare the sets."""
+        return f"{name(self.names)}.isdisjoint({name(self.held)})"
+
+    def holds(self) -> bool:
+        """Compare the sets."""
+        return self.names.isdisjoint(self.held)
+
+
+class SameAttribute(Check):
+    """An attribute that isn't in a dict is the same object, or an equal number or text."""
+
+    def __init__(self, what: str, owner: Any, name: str) -> None:
+        self.what, self.owner, self.name = what, owner, name
+        self.was = getattr(owner, name, MISSING)
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare identities."""
+        return (
+            f"getattr({name(self.owner)}, {name(self.name)}, {name(MISSING)}) is {name(self.was)}"
+        )
+
+    def holds(self) -> bool:
+        """Compare, plain data by what they are equal to."""
+        return is_same(getattr(self.owner, self.name, MISSING), self.was)
+
+
+class SameResult(Check):
+    """A function with a cache gives the same object."""
+
+    def __init__(self, what: str, function: Callable[[], Any], was: Any) -> None:
+        self.what, self.function, self.was = what, function, was
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare identities."""
+        return f"{name(self.function)}() is {name(self.was)}"
+
+    def holds(self) -> bool:
+        """Compare, plain data by what they are equal to."""
+        return is_same(self.function(), self.was)
+
+
+class Presence(Check):
+    """A Value has a gradient, or has none, as it was."""
+
+    def __init__(self, value: Any, present: bool) -> None:
+        self.value, self.present = value, present
+        self.what = "a gradient that is None now" if present else "a gradient that was None"
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare with None."""
+        return f"{name(self.value)}._grad is {'not ' if self.present else ''}None"
+
+    def holds(self) -> bool:
+        """Compare with None."""
+        return (self.value._grad is not None) is self.present
 
 
 class Guards:
-    """The state that a program depends on: names, attributes, entries of lists and dicts (of at
-    most a thousand, four levels deep), and whether a Value has a gradient.
+    """The state that a program depends on. `hold()` returns True if nothing has changed.
 
-    `hold()` returns True if nothing has changed, `describe_change()` what has.
+    `refuse(wrong, cure)` is called for what can be read but not watched.
+
+    Code reaches an object either through its stand-in, whose arrays are inputs of the program, or
+    directly; then its arrays are watched too. `self._direct` says which, for what is watched now.
     """
 
-    def __init__(self) -> None:
-        self._names: list[tuple[Any, str, Any]] = []
-        self._attributes: list[tuple[Any, str, Any]] = []
-        self._containers: list[tuple[Any, list[tuple[Any, Any]]]] = []
-        self._without_gradient: list[Any] = []
-        self._with_gradient: list[Any] = []
+    def __init__(self, refuse: Callable[[str, str], None]) -> None:
+        self.refuse = refuse
         self.hold: Callable[[], bool] = lambda: True
+        self._checks: dict[Any, Check] = {}
+        self._watched: dict[tuple[int, bool], Any] = {}
+        self._objects: dict[tuple[int, bool], tuple[Any, str]] = {}
+        self._direct = False
+        self._names: set[str] = set()
+        self._everything = False  # all attributes are watched
+        self._inputs: set[tuple[int, Any]] = set()  # (id of a holder, key)
+        self._states: dict[int, tuple[Any, Any]] = {}  # of random generators and files
+        self.watch(np.random.mtrand._rand, "np.random")
+        self.watch(random._inst, "random")
 
-    def add(
-        self,
-        names: Sequence[tuple[Any, str, Any]],
-        attributes: Sequence[tuple[Any, str, Any]],
-        without_gradient: Sequence[Any],
-        with_gradient: Sequence[Any],
+    # ---- what is watched
+
+    def add(self, check: Check, *key: Any) -> None:
+        """Add a check, unless there is one for this key."""
+        self._checks.setdefault((type(check), *key), check)
+
+    def entry(self, what: str, holder: Any, key: Any, was: Any) -> None:
+        """Watch a name, an attribute or an entry, and what is in it."""
+        if not isinstance(holder, tuple):
+            self.add(SameEntry(what, holder, key, was), identity(holder), key)
+        self.watch(was, what)
+
+    @contextlib.contextmanager
+    def direct(self) -> Iterator[None]:
+        """Watch what code reads that runs without stand-ins, for the block."""
+        before, self._direct = self._direct, True
+        try:
+            yield
+        finally:
+            self._direct = before
+
+    def attribute(self, what: str, owner: Any, name: str) -> None:
+        """Watch an attribute that isn't in a dict."""
+        self.add(SameAttribute(what, owner, name), id(owner), name)
+
+    def result(self, what: str, function: Callable[[], Any], was: Any) -> None:
+        """Watch the result of a function with a cache."""
+        self.add(SameResult(what, function, was), id(function))
+        self.watch(was, what)
+
+    def length(self, what: str, container: Any) -> None:
+        """Watch how many entries there are, and the keys of a dict."""
+        self.add(SameEntries(what, container, only_length=True), id(container), "length")
+
+    def input(self, holder: Any, key: Any) -> None:
+        """Leave out an entry that is an input of the program: stand-ins read it there."""
+        self._inputs.add((identity(holder), key))
+
+    def cover(self, x: Any) -> None:
+        """Leave out what an object holds: its stand-in guards it."""
+        self._watched[id(x), False] = x
+
+    def absent(self, what: str, held: Mapping[str, Any], names: Iterable[str]) -> None:
+        """Watch that an object has no attributes of some names."""
+        check = self._checks.setdefault((NoNewNames, id(held)), NoNewNames(what, held))
+        assert isinstance(check, NoNewNames)
+        check.names = check.names.union(names)
+
+    def watch(self, x: Any, what: str) -> None:
+        """Watch everything in an object that code may read."""
+        if x is MISSING or isinstance(x, (*ATOMS, Node, AbstractArray, *INTERCEPTED_TYPES)):
+            return
+        if (id(x), self._direct) in self._watched or (id(x), True) in self._watched:
+            return
+        self._watched[id(x), self._direct] = x
+        if isinstance(x, (np.ndarray, memoryview)):
+            self._watch_array(np.asanyarray(x), what)
+        elif isinstance(x, STATEFUL):
+            self._states[id(x)] = (x, state_of(x))
+        elif isinstance(x, (types.FunctionType, types.MethodType, functools.partial)):
+            self._watch_callable(x, what)
+        elif isinstance(x, (property, staticmethod, classmethod, functools.cached_property)):
+            names = ("fget", "__func__", "func")
+            self.watch(next(f for name in names if (f := getattr(x, name, None))), what)
+        elif isinstance(x, contextvars.ContextVar):
+            self.entry(f"the context variable {x.name!r}", Context(x), None, x.get(MISSING))
+        elif isinstance(x, weakref.ref):
+            self.watch(x(), what)
+        elif isinstance(x, GETTERS):
+            self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."))
+        elif hasattr(x, "__wrapped__") and is_foreign(type(x)):  # compiled, or with a cache
+            self.watch(x.__wrapped__, what)
+        else:
+            self._watch_entries(x, what)
+            self.watch_object(x, what)
+
+    def watch_names(self, names: Iterable[str], may_compute: bool = True) -> None:
+        """Watch the attributes that code names, of every object that it may reach.
+
+        `may_compute` is False for code that asks for attributes by computed names, but not for
+        the user's.
+        """
+        new = set(names) - self._names
+        self._names |= new
+        if may_compute and not new.isdisjoint(DYNAMIC):
+            self._everything = True
+        if new:
+            before = self._direct
+            for (_, direct), (x, what) in list(self._objects.items()):
+                self._direct = direct
+                self._watch_names_of(x, what, new)
+            self._direct = before
+
+    def watch_object(self, x: Any, what: str) -> None:
+        """Watch the attributes of an object, a class or a module, as far as code names them."""
+        is_object = not isinstance(x, (type, types.ModuleType))
+        kind = type(x) if is_object else x
+        if is_object and hasattr(kind, "__next__") and not kind.__flags__ & HEAP_TYPE:
+            self.refuse(f"{what} is an iterator, which a trace uses up", "pass a list or an array")
+        elif is_object and hasattr(kind, "__array__") and root_of(kind) not in OWN_PACKAGES:
+            self.refuse(
+                f"{what} is a {kind.__name__}, whose changes cannot be seen",
+                "convert it with np.asarray outside the function, and pass the array",
+            )
+        own = root_of(kind) in OWN_PACKAGES
+        holds = own if is_object else isinstance(x, types.ModuleType) and not own
+        if is_foreign(kind) and not holds and not isinstance(x, STANDARD_HOLDERS):
+            return
+        self._objects[id(x), self._direct] = (x, what)
+        if is_object:
+            self.watch(kind, kind.__name__)
+            if isinstance(getattr(x, "__dict__", None), dict):
+                self.attribute(f"{what}.__dict__", x, "__dict__")
+        self._watch_names_of(x, what, self._names)
+
+    def _watch_entries(self, x: Any, what: str) -> None:
+        if isinstance(x, CONTAINERS):
+            self.add(SameEntries(f"an entry of {what}", x), id(x))
+        if isinstance(x, (*CONTAINERS, tuple, frozenset)) and not isinstance(x, (bytearray, array)):
+            for inner in x:
+                self.watch(inner, what)
+            if isinstance(x, (dict, types.MappingProxyType)):
+                for inner in x.values():
+                    self.watch(inner, what)
+
+    def _watch_array(self, x: Any, what: str) -> None:
+        if x.dtype.hasobject:
+            self.refuse(
+                f"{what} is an array of objects", "use an array of numbers, or a list of them"
+            )
+        else:
+            self.add(SameNumbers(what, x), id(x))
+
+    def _watch_callable(self, x: Any, what: str) -> None:
+        if isinstance(x, functools.partial):
+            for inner in (x.func, x.args, x.keywords):
+                self.watch(inner, what)
+        elif isinstance(x, types.MethodType):
+            self.watch(x.__func__, what)
+            self.watch(x.__self__, what)
+        elif not is_library(x.__code__) or x.__closure__:
+            with self.direct():
+                for name in ("__code__", "__defaults__", "__kwdefaults__"):
+                    self.attribute(f"{x.__name__}.{name}", x, name)
+                    self.watch(getattr(x, name), f"the defaults of {x.__name__}")
+                for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
+                    held = Cell(cell)
+                    self.entry(f"the outer variable {name!r}", held, None, held.get(name))
+
+    def _watch_names_of(self, x: Any, what: str, names: set[str]) -> None:
+        if isinstance(x, type):
+            with self.direct():  # as its functions run
+                for base in x.__mro__:
+                    if not is_foreign(base):
+                        self._watch_held(vars(base), base.__name__, names)
+            return
+        held: Mapping[str, Any] | None = getattr(x, "__dict__", None)
+        if isinstance(x, types.ModuleType):
+            self._watch_held(vars(x), x.__name__, names)
+            return
+        whose, root = type(x).__name__, root_of(type(x))
+        everything = root in OWN_PACKAGES or (self._everything and not is_installed(root))
+        if held is not None:
+            self._watch_held(held, whose, names, everything)
+            self.absent(f"an attribute of {whose}", held, names - held.keys())
+        slots = Slots(x)
+        for name, _ in slots.items():
+            if everything or name in names:
+                self._watch_attribute(f"{whose}.{name}", slots, name, slots.get(name))
+
+    def _watch_held(
+        self, held: Mapping[str, Any], whose: str, names: set[str], everything: bool = False
     ) -> None:
-        """Add what names and attributes were, and Values that had no gradient, or one."""
-        self._names += _deduplicate(names)
-        self._attributes += _deduplicate(attributes)
-        known: dict[int, Any] = {}
-        for *_, was in (*self._names, *self._attributes):
-            _collect_containers(was, known)
-        self._containers += [(x, list(_entries(x))) for x in known.values()]
-        self._without_gradient += without_gradient
-        self._with_gradient += with_gradient
-        self.hold = self._compile()
+        for name in list(held) if everything else names & held.keys():
+            x = held[name]
+            if isinstance(x, (*FUNCTIONS, type, types.ModuleType)):
+                if root_of(x) in STANDARD_LIBRARY:
+                    continue
+            elif name.startswith("__"):
+                continue
+            self._watch_attribute(f"{whose}.{name}", held, name, x)
+
+    def _watch_attribute(self, what: str, holder: Any, name: str, x: Any) -> None:
+        if self._direct or (identity(holder), name) not in self._inputs:
+            self.entry(what, holder, name, x)
+
+    # ---- checking
 
     def expression(self, space: dict[str, Any]) -> str:
-        """Return the guards as one Python expression; the names that it uses go to `space`.
+        """Return the guards as one Python expression; the objects that it names go to `space`.
 
-        It may be False although nothing has changed, and may raise if something has.
+        It may be False although nothing has changed.
         """
-        space["MISSING"] = MISSING
-        parts = []
-        for i, (names, name, was) in enumerate(self._names):
-            space[f"gn{i}"], space[f"gw{i}"] = names, was
-            if isinstance(names, Cell):
-                space[f"gn{i}"] = names.cell
-                parts.append(f"gn{i}.cell_contents is gw{i}")
-            elif type(names) is dict:
-                parts.append(f"gn{i}.get({name!r}, MISSING) is gw{i}")
-            else:
-                parts.append(f"gn{i}[{name!r}] is gw{i}")
-        for i, (owner, name, was) in enumerate(self._attributes):
-            space[f"go{i}"], space[f"gv{i}"] = owner, was
-            attribute = f"go{i}.{name}" if name.isidentifier() else f"getattr(go{i}, {name!r})"
-            parts.append(f"{attribute} is gv{i}")
-        for i, (container, items) in enumerate(self._containers):
-            space[f"gl{i}"] = container
-            parts.append(f"len(gl{i}) == {len(items)}")
-            for k, (key, item) in enumerate(items):
-                space[f"gk{i}_{k}"], space[f"gi{i}_{k}"] = key, item
-                parts.append(f"gl{i}[gk{i}_{k}] is gi{i}_{k}")
-        for i, value in enumerate(self._without_gradient):
-            space[f"ga{i}"] = value
-            parts.append(f"ga{i}._grad is None")
-        for i, value in enumerate(self._with_gradient):
-            space[f"gp{i}"] = value
-            parts.append(f"gp{i}._grad is not None")
-        return " and ".join(parts) or "True"
+        names: dict[int, str] = {}
 
-    def _compile(self) -> Callable[[], bool]:
+        def name(x: Any) -> str:
+            if id(x) not in names:
+                names[id(x)] = f"g{len(names)}"
+                space[names[id(x)]] = x
+            return names[id(x)]
+
+        return " and ".join(check.expression(name) for check in self._checks.values()) or "True"
+
+    def compile(self) -> None:
+        """Write `hold`, after everything has been added, and let go of the trace."""
+        self.refuse = _refuse_nothing
+        self._watched, self._objects, self._states, self._inputs = {}, {}, {}, set()
         space: dict[str, Any] = {}
         code = compile("lambda: " + self.expression(space), "<guards>", "eval")
         check: Callable[[], bool] = eval(code, space)
-
-        def hold() -> bool:
-            try:
-                return check() or self.describe_change() is None
-            except (AttributeError, KeyError, ValueError):
-                return False
-
-        return hold
+        self.hold = lambda: check() or self.describe_change() is None
 
     def describe_change(self) -> str | None:
         """Return what has changed since tracing, None if nothing has."""
-        for names, name, was in self._names:
-            now = names.get(name, MISSING)
-            if now is not was and not _is_equal(now, was):
-                return f"the outer variable {name!r}"
-        for owner, name, was in self._attributes:
-            now = getattr(owner, name, MISSING)
-            if now is not was and not _is_equal(now, was):
-                return f"{type(owner).__name__}.{name}"
-        for container, items in self._containers:
-            now_held = dict(_entries(container))
-            if len(now_held) != len(items) or any(
-                now_held.get(key, MISSING) is not was
-                and not _is_equal(now_held.get(key, MISSING), was)
-                for key, was in items
-            ):
-                return f"an entry of a {type(container).__name__} that the function reads"
-        if any(value._grad is not None for value in self._without_gradient):
-            return "a gradient that was None"
-        if any(value._grad is None for value in self._with_gradient):
-            return "a gradient that is None now"
+        return next((x.what for x in list(self._checks.values()) if not x.holds()), None)
+
+    def describe_draw(self) -> str | None:
+        """Return what has drawn random numbers since tracing began, None if nothing has."""
+        names = {id(np.random.mtrand._rand): "np.random", id(random._inst): "random"}
+        for x, was in self._states.values():
+            if not is_same(state_of(x), was):
+                return names.get(id(x), f"a {type(x).__name__}")
         return None
 
 
-def _entries(container: Any) -> Iterable[tuple[Any, Any]]:
-    """Return the entries of a list or dict with their indices or keys."""
-    return container.items() if isinstance(container, dict) else enumerate(container)
+HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 
 
-def _collect_containers(x: Any, known: dict[int, Any], depth: int = 0) -> None:
-    """Add x, if it is a list or dict, and the lists and dicts inside it to `known`."""
-    if type(x) not in {list, dict, tuple} or id(x) in known:
-        return
-    if depth > MAX_DEPTH or len(x) > MAX_ENTRIES:
-        return
-    if type(x) is not tuple:
-        known[id(x)] = x
-    for _, inner in _entries(x):
-        _collect_containers(inner, known, depth + 1)
+def is_same(now: Any, was: Any) -> bool:
+    """Return True for the same object, and for equal numbers and texts of the same type."""
+    if now is was:
+        return True
+    kind = type(was)
+    if type(now) is not kind:
+        return False
+    if kind in {float, complex} or issubclass(kind, np.generic):
+        return repr(now) == repr(was)  # nan is nan, -0.0 is not 0.0
+    if kind is tuple:
+        return len(now) == len(was) and all(map(is_same, now, was))
+    if kind is np.ndarray:
+        return has_same_bits(now, was)
+    if kind is dict:
+        return len(now) == len(was) and all(is_same(now.get(k, MISSING), x) for k, x in was.items())
+    return kind in {bool, int, str, bytes, range, frozenset, types.CodeType} and bool(now == was)
 
 
-def _deduplicate(found: Sequence[tuple[Any, str, Any]]) -> list[tuple[Any, str, Any]]:
-    return list({(id(owner), name): (owner, name, was) for owner, name, was in found}.values())
+def has_same_bits(now: np.ndarray[Any, Any], was: np.ndarray[Any, Any]) -> bool:
+    """Return True if two arrays have the same dtype, shape and bits."""
+    if now.dtype != was.dtype or now.shape != was.shape:
+        return False
+    if now.dtype.kind in "biu":
+        return bool(np.array_equal(now, was))
+    return now.tobytes() == was.tobytes()
 
 
-def _is_equal(now: Any, was: Any) -> bool:
-    return type(now) is type(was) and type(now) in COMPARED_TYPES and bool(now == was)
+def identity(holder: Any) -> int:
+    """Return an identity of a namespace, the same for each wrapper of the same object."""
+    if isinstance(holder, Cell):
+        return id(holder.cell)
+    return id(holder.owner if isinstance(holder, (Slots, Context)) else holder)
+
+
+def state_of(x: Any) -> Any:
+    """Return the state of a random generator or a file, None if it has none."""
+    if isinstance(x, io.IOBase):
+        return x.tell() if not x.closed and x.readable() and x.seekable() else None
+    if isinstance(x, np.random.RandomState):
+        return x.get_state(legacy=False)
+    if isinstance(x, random.Random):
+        return None if isinstance(x, random.SystemRandom) else x.getstate()
+    return getattr(x, "bit_generator", x).state
+
+
+def _refuse_nothing(wrong: str, cure: str) -> None:
+    """Do nothing: the trace is over."""
+
+
+def root_of(x: Any) -> str:
+    """Return the name of the top package that a function, a class or a module belongs to."""
+    name = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
+    return str(name).partition(".")[0]
+
+
+@functools.cache
+def is_installed(root: str) -> bool:
+    """Return True for a package that isn't the user's own."""
+    file = getattr(sys.modules.get(root), "__file__", None) or ""
+    return "-packages" in file
+
+
+def is_foreign(x: Any) -> bool:
+    """Return True for classes and modules of this package, NumPy and Python itself."""
+    root = root_of(x)
+    return root in OWN_PACKAGES or root in STANDARD_LIBRARY

@@ -24,7 +24,12 @@ INTERCEPTED_TYPES: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAvera
 
 
 class Interceptor(Protocol):
-    """The methods of a trace that reads and writes are redirected to."""
+    """The methods of a trace that reads and writes are redirected to.
+
+    `refusal` is the first `TraceError` of the trace, which fails at its end if it was caught.
+    """
+
+    refusal: Exception | None
 
     def get(self, node: Node, slot: str) -> Any:
         """Return the content of a Value's slot."""
@@ -37,6 +42,9 @@ class Interceptor(Protocol):
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute."""
+
+    def stand_in(self, x: Any) -> Any:
+        """Return what stands for an outer object in the trace."""
 
     def add_created(self, created: Any, code: CodeType, line: int) -> None:
         """Remember a new traced array, and the user's line that created it."""

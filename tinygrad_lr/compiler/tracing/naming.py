@@ -1,65 +1,21 @@
-"""Name instructions after the user's variables and the model's parameters."""
+"""Name instructions after the model's parameters and the function's arguments."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterable, Iterator
-from types import FrameType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ...core.value import Value
 from ...nn import Module
-from ..ir.instruction import Instruction
 from ..ir.sources import Attribute, Gradient, ValueData
 from .trace import Trace
-from .trace_errors import LIBRARIES
-from .traced_array import Traced
 
 
-class VariableNames:
-    """The local variables of the user's functions, by their instructions."""
-
-    def __init__(self) -> None:
-        self.found: dict[Instruction, str] = {}
-
-    def collect(self, frame: FrameType, event: str, _: Any) -> None:
-        """Profile function: when a user's function returns, collect its variables."""
-        if event != "return" or frame.f_code.co_filename.startswith(LIBRARIES):
-            return
-        for name, x in frame.f_locals.items():
-            content = x._content if type(x) is Value else x
-            if type(content) is Traced and not name.startswith("."):
-                self.found.setdefault(content.instruction, name)
-
-    def apply(self) -> None:
-        """Name the instructions that have no name yet."""
-        for x, name in self.found.items():
-            if x.name is None and not x.is_constant:
-                x.name = name
-
-
-@contextlib.contextmanager
-def collect_names() -> Iterator[VariableNames]:
-    """Collect the variables of the user's functions, for the block; nothing under a profiler."""
-    names = VariableNames()
-    if sys.getprofile() is not None:
-        yield names
-        return
-    sys.setprofile(names.collect)
-    try:
-        yield names
-    finally:
-        sys.setprofile(None)
-
-
-def name_parameters(modules: Iterable[tuple[str, Any]], trace: Trace) -> None:
+def name_parameters(modules: Sequence[tuple[str, Module]], trace: Trace) -> None:
     """Name parameters and their updates after their paths in the model."""
     paths: dict[int, str] = {}
-    found = [(name, x) for name, x in modules if isinstance(x, Module)]
-    for name, module in found:
+    for name, module in modules:
         for path, parameter in module.named_parameters():
-            paths.setdefault(id(parameter), f"{name}.{path}" if len(found) > 1 else path)
+            paths.setdefault(id(parameter), f"{name}.{path}" if len(modules) > 1 else path)
     for value, slot, x in trace.final_slots():
         if x.name is None and not x.is_constant:
             kind = "gradient" if slot == "_grad" else "new"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .interception import bypass_trace
 from .trace_errors import raise_trace_error
 from .traced_array import Traced
 
@@ -32,7 +33,8 @@ class TracedGenerator:
             )
 
         def draw(*args: Any, **options: Any) -> Any:
-            trial = copy.deepcopy(self._generator)  # so that tracing uses no draws up
+            with bypass_trace():
+                trial = copy.deepcopy(self._generator)  # so that tracing uses no draws up
             like = getattr(trial, name)(*args, **options)
             if not isinstance(like, (np.ndarray, float, np.generic)):
                 raise_trace_error(

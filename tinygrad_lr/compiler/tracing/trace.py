@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
@@ -16,10 +15,21 @@ from ...errors import TraceError
 from ...optim import Optimizer
 from ..ir.instruction import WEAK_DTYPES, Instruction
 from ..ir.sources import Attribute, Gradient, HostInput, Source, StaleProgram, ValueData
+from .captures import Captures
+from .guards import MISSING, Guards, Presence, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
+from .trace_errors import OWN_PACKAGES, trace_error, user_line
 from .traced_array import CHECKS, Check, Traced, as_instruction
 from .traced_int import TracedInt
+
+
+class StandIn:
+    """What stands for an attribute that the function can't replace."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
 
 GUARDED_TYPES = (bool, int, float, str, bytes, type(None), np.dtype, type)
 RATE_ATTRIBUTE = "_learning_rate"
@@ -30,7 +40,9 @@ class Trace:
 
     - `inputs`: for each source, its instruction
     - `updates`: what the sources hold in the end, where that differs
-    - `guards`: plain Python values that the function read: (owner, name, value)
+    - `guards`: what the function read that isn't an input
+    - `captures`: what stands for outer objects
+    - `refusal`: the first `TraceError`, also if the function caught it
     - `counters`: integers that grow with each call: (owner, name, increment)
     - `created`: every traced array, with the user's line that created it
     """
@@ -38,9 +50,9 @@ class Trace:
     def __init__(self) -> None:
         self.since = next_serial()
         self.inputs: dict[tuple[Any, ...], tuple[Source, Instruction]] = {}
-        self.guards: list[tuple[Any, str, Any]] = []
-        self.without_gradient: list[Value] = []  # when the function read it
-        self.with_gradient: list[Value] = []
+        self.refusal: Exception | None = None
+        self.guards = Guards(self.refuse)
+        self.captures = Captures(self.guards, self.input, self.trace_generator)
         self.generators: list[np.random.Generator] = []
         self.checks: list[Check] = []
         self._nodes: dict[tuple[int, str], tuple[Value, Any]] = {}
@@ -58,6 +70,36 @@ class Trace:
                 return function()
         finally:
             CHECKS.reset(token)
+
+    def refuse(self, wrong: str, cure: str) -> None:
+        """Let the trace fail at its end, with the line at which the user's function is now."""
+        self.refuse_at(*user_line(), wrong, cure)
+
+    def refuse_at(self, code: CodeType, line: int, wrong: str, cure: str) -> None:
+        """Let the trace fail at its end, with a line of the user's code."""
+        self.refusal = self.refusal or trace_error(code, line, wrong, cure)
+
+    def describe_change(self) -> tuple[str, str] | None:
+        """Return what the function has changed outside itself, and the cure; None if nothing.
+
+        A program would not change it, or draw the same numbers at each call.
+        """
+        draw = self.guards.describe_draw()
+        if draw is not None:
+            return f"the function must not draw from {draw}", (
+                "use a NumPy Generator (np.random.default_rng) from outside or among the "
+                "arguments: the program draws from it at each step"
+            )
+        change = self.captures.describe_change() or self.guards.describe_change()
+        if change is None:
+            return None
+        return f"the function must not change {change}, since a compiled program cannot", (
+            "return the result instead, or keep it in a tg.Value or in a module's buffer"
+        )
+
+    def stand_in(self, x: Any) -> Any:
+        """Return what stands for an outer object in this trace."""
+        return self.captures.stand_in(x)
 
     def add_created(self, created: Traced, code: CodeType, line: int) -> None:
         """Remember a new traced array, and the user's line that created it."""
@@ -94,10 +136,10 @@ class Trace:
             traced = Traced(self.input(ValueData(node), raw, node.name))
         elif raw is None:
             traced = None
-            self.without_gradient.append(node)
+            self.guards.add(Presence(node, False), id(node))
         else:
             grad = raw[0] if type(raw) is tuple else raw
-            self.with_gradient.append(node)
+            self.guards.add(Presence(node, True), id(node))
             traced = (Traced(self.input(Gradient(node), grad)),)
         self._nodes[key] = (node, traced)
         self._initial_slots[key] = traced
@@ -130,31 +172,43 @@ class Trace:
         real = object.__getattribute__(owner, name)
         held = object.__getattribute__(owner, "__dict__")
         if name not in held:  # of the class: a method, or a default such as `training`
-            if isinstance(real, GUARDED_TYPES) and not isinstance(real, type):
-                self.guards.append((owner, name, real))
-            return real
-        traced = self._trace_attribute(owner, name, real)
-        if traced is not real:
+            return self._class_attribute(owner, name, real, held)
+        traced = self._trace_attribute(owner, name, real, held)
+        if traced is not real and not isinstance(traced, StandIn):
             self._attributes[key] = (owner, traced)
             self._initial_attributes[key] = _copy_nest(traced)
-        return traced
+        return traced.x if isinstance(traced, StandIn) else traced
 
-    def _trace_attribute(self, owner: Any, name: str, real: Any) -> Any:
+    def _class_attribute(self, owner: Any, name: str, real: Any, held: dict[str, Any]) -> Any:
+        self.guards.absent(f"{type(owner).__name__}.{name}", held, {name})
+        for base in type(owner).__mro__:
+            if name in vars(base):
+                if root_of(base) in OWN_PACKAGES and not isinstance(real, GUARDED_TYPES):
+                    return real
+                what, x = f"{base.__name__}.{name}", vars(base)[name]
+                if x is real:
+                    return self.captures.take(what, vars(base), name, x, name)
+                self.guards.entry(what, vars(base), name, x)
+                return self.captures.stand_in(real, name)
+            self.guards.entry(f"{base.__name__}.{name}", vars(base), name, MISSING)
+        return real  # of __getattr__
+
+    def _trace_attribute(self, owner: Any, name: str, real: Any, held: dict[str, Any]) -> Any:
         if name == RATE_ATTRIBUTE and isinstance(owner, Optimizer):
             return real if callable(real) else self._trace_rate(owner)
         if isinstance(owner, Optimizer) and name == "rate":
             return real
         if type(real) is int and name in {"steps", "updates"} and not hasattr(owner, "forward"):
-            return TracedInt(real, lambda value: self.guards.append((owner, name, value)))
+            what = f"{type(owner).__name__}.{name}"
+            return TracedInt(real, lambda value: self.guards.entry(what, held, name, value))
         if isinstance(real, (np.ndarray, np.generic)) and real.dtype.kind in "fiub":
             return Traced(self.input(Attribute(owner, (name,)), real, name))
         if isinstance(real, np.random.Generator):
+            self.guards.entry(f"{type(owner).__name__}.{name}", held, name, real)
             return self.trace_generator(real)
         if isinstance(real, (list, dict)) and _holds_arrays(real):
             return self._trace_nest(owner, (name,), real)
-        if _is_guardable(real):
-            self.guards.append((owner, name, real))
-        return real
+        return StandIn(self.captures.take(f"{type(owner).__name__}.{name}", held, name, real, name))
 
     def _trace_nest(self, owner: Any, path: tuple[Any, ...], real: Any) -> Any:
         if isinstance(real, (list, tuple)):
@@ -332,12 +386,6 @@ def _leaves(nest: Any) -> list[Any]:
     if isinstance(nest, dict):
         return [leaf for branch in nest.values() for leaf in _leaves(branch)]
     return [nest]
-
-
-def _is_guardable(x: Any) -> bool:
-    if isinstance(x, tuple):
-        return all(map(_is_guardable, x))
-    return isinstance(x, (*GUARDED_TYPES, numbers.Number, Value, list, dict)) or callable(x)
 
 
 def _is_equal(a: Any, b: Any) -> bool:

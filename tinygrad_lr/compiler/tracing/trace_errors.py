@@ -12,9 +12,14 @@ import numpy as np
 
 from ...errors import TraceError
 from ...support.files import PACKAGE
+from .interception import CURRENT_TRACE
 
 LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
 """The folders whose code isn't the user's: this package and NumPy."""
+
+OWN_PACKAGES = frozenset({"numpy", __name__.partition(".")[0]})
+STANDARD_LIBRARY = sys.stdlib_module_names - {"__main__"}
+STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
 
 COPY_AFTER_RESHAPE = (
     "whether NumPy's reshape returns a view or a copy depends on the memory layout, which isn't "
@@ -23,17 +28,39 @@ COPY_AFTER_RESHAPE = (
 )
 
 
+def is_library(code: CodeType) -> bool:
+    """Return True for the code of this package and of NumPy."""
+    return code.co_filename.startswith(LIBRARIES)
+
+
+def is_standard_library(code: CodeType) -> bool:
+    """Return True for the code of Python's own modules."""
+    return code.co_filename.startswith(("<frozen", STANDARD_FOLDER)) and (
+        "-packages" not in code.co_filename
+    )
+
+
 def raise_trace_error(wrong: str, cure: str) -> NoReturn:
-    """Raise `TraceError` with the user's file and line."""
-    code, line = user_line()
-    raise TraceError(
+    """Raise `TraceError` with the user's file and line. The trace fails even if it is caught."""
+    error = trace_error(*user_line(), wrong, cure)
+    trace = CURRENT_TRACE.get()
+    if trace is not None and trace.refusal is None:
+        trace.refusal = error
+    raise error
+
+
+def trace_error(code: CodeType, line: int, wrong: str, cure: str) -> TraceError:
+    """Return the error for a line of the user's code."""
+    return TraceError(
         f"{code.co_filename}, line {line}, in {code.co_name}: compile: {wrong}; {cure}"
     )
 
 
 def user_line() -> tuple[CodeType, int]:
     """Return the code and the line number at which the user's function is now."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+    frame = first = sys._getframe(1)
+    while is_library(frame.f_code) or is_standard_library(frame.f_code):
+        if frame.f_back is None:
+            return first.f_code, first.f_lineno
         frame = frame.f_back
     return frame.f_code, frame.f_lineno

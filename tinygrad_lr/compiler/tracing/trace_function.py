@@ -21,9 +21,9 @@ from ..ir.instruction import Instruction
 from ..ir.program import Program
 from ..ir.sources import Argument, CapturedArray, HostInput
 from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
-from .captures import Captures
+from .frames import LineFinder, Observer, observe
 from .guards import Guards
-from .naming import argument_names, collect_names, name_parameters
+from .naming import argument_names, name_parameters
 from .trace import Trace
 from .traced_array import Traced, as_instruction
 
@@ -98,19 +98,24 @@ def trace_function(
     parameters: Sequence[str],
     args: Sequence[Any],
     settings: Sequence[tuple[Any, str, Any]] = (),
+    changed: tuple[str, str] | None = None,
 ) -> TracedFunction:
     """Run a function on traced arrays; the last of its arguments is the dict of its keywords.
 
-    `settings` are further attributes to guard: (owner, attribute, object).
+    `settings` are further attributes to guard: (owner, attribute, object). `changed` says what
+    the function is known to change: the error names the line.
     """
     trace = Trace()
-    captures = Captures(function, trace)
+    finder = None if changed is None else LineFinder(trace)
+    captures, guards = trace.captures, trace.guards
+    for owner, attribute, _ in settings:
+        guards.attribute(f"{type(owner).__name__}.{attribute}", owner, attribute)
     labels = argument_names(parameters, args, is_dynamic)
     count = iter(range(len(labels)))
 
     def as_traced(x: Any) -> Any:
         if not is_dynamic(x):
-            return x.value if isinstance(x, Static) else x
+            return captures.stand_in(x.value if isinstance(x, Static) else x, "an argument")
         position, content = next(count), unwrap(x)
         like = content if type(content) is float else np.asarray(content)
         made = trace.input(Argument(position), like, labels[position])
@@ -118,29 +123,35 @@ def trace_function(
             return Value(Traced(made), requires_grad=x.requires_grad)
         return Traced(made, outer_name="" if type(x) is float else f"the argument {made.name!r}")
 
-    given = tree.map_leaves(as_traced, list(args))
+    observer = Observer(trace)
     token = RECORDING.set(True)  # whether a call records is asked when it is made
     try:
-        with collect_names() as names:
-            returned = trace.run(lambda: captures.function(*given[:-1], **given[-1]))
+        stand_in = captures.stand_in(function, name)
+        given = tree.map_leaves(as_traced, list(args))
+        with observe(observer, finder):
+            returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
     except Exception as error:
-        raise find_trace_error(error) from None
+        raise trace.refusal or find_trace_error(error) from None
     finally:
         RECORDING.reset(token)
-    captures.require_unmodified()
+    change = changed or trace.describe_change()
+    if change is not None and trace.refusal is None:
+        if finder is None:  # run it once more, to find the line
+            return trace_function(function, name, parameters, args, settings, change)
+        if finder.found is None:
+            raise TraceError(f"compile: {change[0]}; {change[1]}")
+        trace.refuse_at(*finder.found, *change)
+    if trace.refusal is not None:
+        raise trace.refusal
     results = [x for x in tree.leaves(returned) if isinstance(x, (Traced, Value))]
     values = [x for x in results if isinstance(x, Value)]
     updates = trace.updates()
-    names.apply()
-    name_parameters(captures.modules(), trace)
-    guards, outer_values = Guards(), trace.leaves()
-    attributes = [
-        *trace.guards,
-        *captures.attributes,
-        *((value, "requires_grad", value.requires_grad) for value in outer_values),
-        *settings,
-    ]
-    guards.add(captures.guards, attributes, trace.without_gradient, trace.with_gradient)
+    observer.name_instructions()
+    name_parameters(captures.models, trace)
+    outer_values = trace.leaves()
+    for value in outer_values:
+        guards.attribute("Value.requires_grad", value, "requires_grad")
+    guards.compile()
     instructions = [
         as_instruction(x._content) if isinstance(x, Value) else x.instruction for x in results
     ]

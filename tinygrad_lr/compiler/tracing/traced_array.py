@@ -383,8 +383,12 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         args: Sequence[Any],
         options: Mapping[str, Any],
         expand: Callable[..., Any] | None = None,
+        instead_of: Exception | None = None,
     ) -> Any:
         """Return what a function returns when the program runs, as one call."""
+        trace = CURRENT_TRACE.get()
+        if trace is not None and trace.refusal is instead_of:
+            trace.refusal = None
         return call_at_run_time(function, args, options, expand)
 
     def check(self, function: Callable[[Any], object]) -> None:
