@@ -21,7 +21,7 @@ import numpy as np
 from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import Entry, Source
-from .guards import HEAP_TYPE, MISSING, Cell, Guards, Slots, is_foreign
+from .guards import HEAP_TYPE, MISSING, Cell, Guards, Slots, is_foreign, is_installed, root_of
 from .trace_errors import is_library, is_standard_library
 from .traced_array import Traced
 
@@ -247,9 +247,13 @@ def can_copy(kind: type) -> bool:
     """Return True for classes whose objects are no more than their attributes."""
     if kind is types.SimpleNamespace:
         return True
-    return not is_foreign(kind) and all(
-        base is object or (base.__flags__ & HEAP_TYPE and UNSUITABLE.isdisjoint(vars(base)))
-        for base in kind.__mro__
+    return (
+        not is_foreign(kind)
+        and not is_installed(root_of(kind))
+        and all(
+            base is object or (base.__flags__ & HEAP_TYPE and UNSUITABLE.isdisjoint(vars(base)))
+            for base in kind.__mro__
+        )
     )
 
 

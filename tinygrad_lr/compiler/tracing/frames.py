@@ -20,6 +20,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from ...core.value import Value
+from ...support.files import PACKAGE
 from ..ir.instruction import Instruction
 from .captures import global_names
 from .interception import CURRENT_TRACE
@@ -54,6 +55,7 @@ class Observer:
         self.names: dict[Instruction, str] = {}
         self._codes: set[tuple[int, int]] = set()
         self._kept: list[CodeType] = []  # so that ids stay theirs
+        self._ignored = {id(getattr(f, "__code__", None)) for f in gc.callbacks}
         self._inner: set[int] = set()  # code of functions that are made in the trace
 
     def profile(self, frame: FrameType, event: str, argument: Any) -> None:
@@ -73,7 +75,11 @@ class Observer:
             return
         self._codes.add(key)
         self._kept.append(code)
+        if id(code) in self._ignored:
+            return
         if is_library(code):
+            if code.co_filename.startswith(PACKAGE):
+                self.trace.guards.watch_names(code.co_names, own=True)
             return
         standard = is_standard_library(code)
         computes = not standard or Path(code.co_filename).name in COMPUTING
@@ -99,7 +105,8 @@ class Observer:
 
     def call_builtin(self, frame: FrameType, function: Any) -> None:
         """Refuse what gives another result at each call: clocks, files, the system's entropy."""
-        if reads_outside(function) and CURRENT_TRACE.get() is not None:
+        ignored = CURRENT_TRACE.get() is None or id(frame.f_code) in self._ignored
+        if not ignored and reads_outside(function):
             code, name = frame.f_code, Path(frame.f_code.co_filename).name
             of_a_log = function.__name__ in CLOCKS and (
                 is_library(code) or is_standard_library(code)

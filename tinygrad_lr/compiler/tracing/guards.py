@@ -281,6 +281,7 @@ class Guards:
         self._objects: dict[tuple[int, bool], tuple[Any, str]] = {}
         self._direct = False
         self._names: set[str] = set()
+        self._own_names: set[str] = set()
         self._everything = False  # all attributes are watched
         self._inputs: set[tuple[int, Any]] = set()  # (id of a holder, key)
         self._states: dict[int, tuple[Any, Any]] = {}  # of random generators and files
@@ -356,29 +357,33 @@ class Guards:
         elif isinstance(x, weakref.ref):
             self.watch(x(), what)
         elif isinstance(x, GETTERS):
-            self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."))
+            self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."), computes=True)
         elif hasattr(x, "__wrapped__") and is_foreign(type(x)):  # compiled, or with a cache
             self.watch(x.__wrapped__, what)
         else:
             self._watch_entries(x, what)
             self.watch_object(x, what)
 
-    def watch_names(self, names: Iterable[str], may_compute: bool = True) -> None:
+    def watch_names(self, names: Iterable[str], computes: bool = False, own: bool = False) -> None:
         """Watch the attributes that code names, of every object that it may reach.
 
-        `may_compute` is False for code that asks for attributes by computed names, but not for
-        the user's.
+        `computes` is True for code that may ask for attributes by computed names, `own` for this
+        package's, which reads its own objects.
         """
         new = set(names) - self._names
-        self._names |= new
-        if may_compute and not new.isdisjoint(DYNAMIC):
+        if own:
+            new -= self._own_names
+        (self._own_names if own else self._names).update(new)
+        if computes and not new.isdisjoint(DYNAMIC):
             self._everything = True
-        if new:
-            before = self._direct
-            for (_, direct), (x, what) in list(self._objects.items()):
+        if not new:
+            return
+        before = self._direct
+        for (_, direct), (x, what) in list(self._objects.items()):
+            if not own or root_of(type(x)) in OWN_PACKAGES:
                 self._direct = direct
                 self._watch_names_of(x, what, new)
-            self._direct = before
+        self._direct = before
 
     def watch_object(self, x: Any, what: str) -> None:
         """Watch the attributes of an object, a class or a module, as far as code names them."""
@@ -400,7 +405,7 @@ class Guards:
             self.watch(kind, kind.__name__)
             if isinstance(getattr(x, "__dict__", None), dict):
                 self.attribute(f"{what}.__dict__", x, "__dict__")
-        self._watch_names_of(x, what, self._names)
+        self._watch_names_of(x, what, self._names | self._own_names if own else self._names)
 
     def _watch_entries(self, x: Any, what: str) -> None:
         if isinstance(x, CONTAINERS):
@@ -438,17 +443,14 @@ class Guards:
 
     def _watch_names_of(self, x: Any, what: str, names: set[str]) -> None:
         if isinstance(x, type):
-            with self.direct():  # as its functions run
-                for base in x.__mro__:
-                    if not is_foreign(base):
-                        self._watch_held(vars(base), base.__name__, names)
+            self._watch_class(x, names)
             return
         held: Mapping[str, Any] | None = getattr(x, "__dict__", None)
         if isinstance(x, types.ModuleType):
             self._watch_held(vars(x), x.__name__, names)
             return
         whose, root = type(x).__name__, root_of(type(x))
-        everything = root in OWN_PACKAGES or (self._everything and not is_installed(root))
+        everything = self._everything and not (root in OWN_PACKAGES or is_installed(root))
         if held is not None:
             self._watch_held(held, whose, names, everything)
             self.absent(f"an attribute of {whose}", held, names - held.keys())
@@ -456,6 +458,21 @@ class Guards:
         for name, _ in slots.items():
             if everything or name in names:
                 self._watch_attribute(f"{whose}.{name}", slots, name, slots.get(name))
+
+    def _watch_class(self, x: type, names: set[str]) -> None:
+        bases = [base for base in x.__mro__ if not is_foreign(base)]
+        with self.direct():  # as its functions run
+            for i, base in enumerate(bases):
+                held = vars(base)
+                called = {name for name in held if name.startswith("__") and callable(held[name])}
+                self._watch_held(held, base.__name__, names | called)
+                for name in names & held.keys():  # which a class before it may get
+                    for earlier in bases[:i]:
+                        if name not in vars(earlier):
+                            what = f"{earlier.__name__}.{name}"
+                            self.add(
+                                SameEntry(what, vars(earlier), name, MISSING), id(earlier), name
+                            )
 
     def _watch_held(
         self, held: Mapping[str, Any], whose: str, names: set[str], everything: bool = False
