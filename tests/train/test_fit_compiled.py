@@ -135,7 +135,7 @@ CASES = {
         *(mlp, sgd),
         {"validation": (X[:10], Y[:10] + 1), "early_stopping": 4, "batch_size": 10, "steps": 300},
     ),
-    "a line search": (mlp, lambda m: optim.LBFGS(m.parameters()), {"steps": 3}),
+    "a line search": (mlp, lambda m: optim.LBFGS(m.parameters(), max_iter=5), {"steps": 3}),
 }
 
 

@@ -18,10 +18,23 @@ from typing import Any
 
 import numpy as np
 
+from ...core.value import Value
+from ...errors import TraceError
 from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import Entry, Source
-from .guards import HEAP_TYPE, MISSING, Cell, Guards, Slots, is_foreign, is_installed, root_of
+from .guards import (
+    ATOMS,
+    HEAP_TYPE,
+    MISSING,
+    Cell,
+    Guards,
+    Slots,
+    is_foreign,
+    is_installed,
+    root_of,
+)
+from .interception import INTERCEPTED_TYPES
 from .trace_errors import is_library, is_standard_library
 from .traced_array import Traced
 
@@ -77,6 +90,24 @@ class Captures:
                 if now.get(key, MISSING) is not before.get(key, MISSING):
                     return what or _variable(key)
         return None
+
+    def returned(self, x: Any) -> Any:
+        """Return what a leaf of the function's result stands for.
+
+        Raises `TraceError` for an object that eager code would make anew at each call.
+        """
+        if isinstance(x, (*ATOMS, Traced, Value, np.ndarray, *INTERCEPTED_TYPES)):
+            return x
+        for outer, made in self._known.values():
+            if made is x:
+                return outer
+        if not self.guards.knows(x):
+            raise TraceError(
+                f"compile: the function must return arrays, numbers, texts, or lists, tuples and "
+                f"dicts of them, got a {type(x).__name__}, which a compiled program would make "
+                "only once; return what it is made of, and make it outside"
+            )
+        return x
 
     def _input(self, holder: Any, key: Any, x: Any, name: str) -> Traced:
         self.guards.input(holder, key)

@@ -364,6 +364,10 @@ class Guards:
             self._watch_entries(x, what)
             self.watch_object(x, what)
 
+    def knows(self, x: Any) -> bool:
+        """Return True for an object from outside."""
+        return (id(x), False) in self._watched or (id(x), True) in self._watched
+
     def watch_names(self, names: Iterable[str], computes: bool = False, own: bool = False) -> None:
         """Watch the attributes that code names, of every object that it may reach.
 

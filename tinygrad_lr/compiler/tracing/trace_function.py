@@ -30,6 +30,9 @@ from .traced_array import Traced, as_instruction
 MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, ours, and the call's
 
 
+RESULTS = (Traced, Value, np.ndarray)
+
+
 class ResultSlot:
     """The position of an array, or of a Value, in what the function returned."""
 
@@ -143,7 +146,8 @@ def trace_function(
         trace.refuse_at(*finder.found, *change)
     if trace.refusal is not None:
         raise trace.refusal
-    results = [x for x in tree.leaves(returned) if isinstance(x, (Traced, Value))]
+    returned = tree.map_leaves(captures.returned, returned)
+    results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
     values = [x for x in results if isinstance(x, Value)]
     updates = trace.updates()
     observer.name_instructions()
@@ -152,13 +156,11 @@ def trace_function(
     for value in outer_values:
         guards.attribute("Value.requires_grad", value, "requires_grad")
     guards.compile()
-    instructions = [
-        as_instruction(x._content) if isinstance(x, Value) else x.instruction for x in results
-    ]
+    instructions = [as_instruction(x._content if isinstance(x, Value) else x) for x in results]
     return TracedFunction(
         program=Program(name, instructions, updates, trace.checks),
         structure=tree.map_leaves(
-            lambda x: ResultSlot(type(x) is Value) if isinstance(x, (Traced, Value)) else x,
+            lambda x: ResultSlot(type(x) is Value) if isinstance(x, RESULTS) else x,
             returned,
         ),
         requires_grad=[x.requires_grad and not updates for x in values],
