@@ -22,7 +22,6 @@ from ..ir.sources import StaleProgram
 from ..tracing.interception import CURRENT_TRACE
 from ..tracing.trace_function import Static
 from .backends import choose_backend
-from .differentiable import build_backward, call_as_node
 from .fast_call import MISSED, write_fast_call
 from .report import Report, build_report
 from .signature import parameter_names, signature_key
@@ -128,9 +127,7 @@ class Compiled:
             program = self._program_for(key, args, keywords)
             try:
                 if program.is_differentiable or has_values:
-                    marked = (*self._mark_static(args), self._mark_static(keywords))
-                    backward = functools.partial(self._run_backward, program, marked)
-                    return call_as_node(self.__name__, program, backward, leaves)
+                    return program.run_as_node(leaves)
                 return program.run(leaves)
             except StaleProgram:
                 self._discard(key, program)
@@ -214,20 +211,6 @@ class Compiled:
                 return program.loop(leaves, steps, stacked)
             except StaleProgram:
                 self._discard(key, program)
-
-    def _run_backward(
-        self,
-        program: Specialization,
-        args: Sequence[Any],
-        cotangents: Sequence[Any],
-        operands: Sequence[Any],
-    ) -> Any:
-        """Return the operands' cotangents, from a compiled function that the first call builds."""
-        if program.backward is None:
-            function = build_backward(self.function, args, program.differentiable_values)
-            program.backward = Compiled(function, self.backend, ())
-            program.backward.__name__ = f"{self.__name__}_backward"
-        return program.backward(cotangents, operands)
 
     # ---- finding the program
 
