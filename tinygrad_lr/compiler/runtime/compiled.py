@@ -169,7 +169,8 @@ class Compiled:
     ) -> Any:
         """Call the function on batches of rows, for some epochs; return the stacked results.
 
-        Each epoch uses every row once, in an order drawn from `generator` (a NumPy Generator or a
+        Arguments are arrays, or nested lists, tuples and dicts of them, and results keep their
+        structure. Each epoch uses every row once, in an order drawn from `generator` (a NumPy Generator or a
         seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those of that loader
         and of `tg.fit`. The last batch of an epoch may be smaller and then has its own program;
         `drop_last` skips it. The steps of an epoch run in compiled code.
@@ -187,9 +188,13 @@ class Compiled:
         """
         from .epochs import run_epochs
 
+        def run(args: Sequence[Any], steps: int, stacked: dict[int, Any]) -> Any:
+            program, found = self._run_steps(args, steps, stacked)
+            return program.build_result(found, plain=True)
+
         where = f"{self.__name__}.epochs"
         return run_epochs(
-            self.run_steps,
+            run,
             where,
             arrays,
             batch_size=check_integer(where, "batch_size", batch_size, low=1),
@@ -199,16 +204,22 @@ class Compiled:
             drop_last=drop_last,
         )
 
-    def run_steps(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
-        """Run some steps; return the stacked results.
+    def run_steps(self, args: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
+        """Run some steps; return the leaves of what the function returned, each stacked.
 
-        `stacked` has, for some arguments, the arrays of all steps along a first axis.
+        `stacked` has, for some arrays among the arguments, those of all steps along a first axis.
         """
-        key, _ = self._key(tuple(leaves), {}, [])
+        return self._run_steps(args, steps, stacked)[1]
+
+    def _run_steps(
+        self, args: Sequence[Any], steps: int, stacked: dict[int, Any]
+    ) -> tuple[Specialization, list[Any]]:
+        leaves: list[Any] = []
+        key, _ = self._key(tuple(args), {}, leaves)
         while True:
-            program = self._program_for(key, tuple(leaves), {})
+            program = self._program_for(key, tuple(args), {})
             try:
-                return program.loop(leaves, steps, stacked)
+                return program, program.loop(leaves, steps, stacked)
             except StaleProgram:
                 self._discard(key, program)
 
