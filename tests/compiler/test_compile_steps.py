@@ -16,7 +16,7 @@ from test_compile_training import (
 )
 
 import tinygrad_lr as tg
-from tinygrad_lr import losses, nn, optim, schedules
+from tinygrad_lr import Value, losses, nn, optim, schedules
 from tinygrad_lr.errors import TraceError
 
 # ---- many steps in compiled code
@@ -270,3 +270,51 @@ def test_new_numbers_are_made_of_the_old_ones_however_they_are_read(update, dtyp
     assert_equal(found, tuple(map(np.stack, zip(*expected, strict=True))), backend, close)
     for other in (called, looped):
         assert_equal(other[:2], eager[:2], backend, close)
+
+
+# ---- structures of arguments and results
+
+
+@backends()
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_epochs_keep_the_structure_of_arguments_and_results(drop_last, backend):
+    def f(batch, weights):
+        rows, (more,) = batch["rows"], batch["more"]
+        return {"sum": (rows * weights).sum(), "parts": [more.mean(), (rows[0], "name")]}
+
+    rows, more, weights = np.arange(14.0).reshape(7, 2), np.arange(7) ** 2, np.ones((7, 1))
+    compiled = tg.compile(f, backend=backend)
+    options = {"batch_size": 3, "shuffle": True, "drop_last": drop_last, "generator": 4}
+    found = compiled.epochs({"rows": rows, "more": (more,)}, weights, epochs=2, **options)
+    loader = tg.data.DataLoader(rows, more, weights, **options)
+    steps = [
+        f({"rows": rows, "more": (more,)}, weights)
+        for _ in range(2)
+        for rows, more, weights in loader
+    ]
+    assert found["parts"][1][1] == "name"
+    assert_equal(found["sum"], np.stack([x["sum"] for x in steps]), backend)
+    assert_equal(found["parts"][0], np.stack([x["parts"][0] for x in steps]), backend)
+    assert_equal(found["parts"][1][0], np.stack([x["parts"][1][0] for x in steps]), backend)
+    none = compiled.epochs({"rows": rows, "more": (more,)}, weights, epochs=0, batch_size=3)
+    assert none["sum"].shape == (0,) and none["parts"][1][0].shape == (0, 2)
+
+
+@backends()
+def test_epochs_of_a_function_that_returns_nothing_return_none(backend):
+    w = Value(0.0)
+
+    @tg.compile(backend=backend)
+    def step(x):
+        w.data = w.data + x.sum()
+
+    assert step.epochs(np.ones(5), batch_size=2, epochs=2) is None
+    assert w.data == 10.0
+
+
+@backends()
+def test_an_argument_may_be_an_array_first_and_none_later(backend):
+    compiled = tg.compile(lambda x, m: x * 2 if m is None else x * m, backend=backend)
+    x = np.arange(3.0)
+    for m in (x, x, None, x, None, None, x + 1, x, None):
+        assert_equal(compiled(x, m), x * 2 if m is None else x * m, backend)

@@ -22,7 +22,6 @@ from ..ir.sources import StaleProgram
 from ..tracing.interception import CURRENT_TRACE
 from ..tracing.trace_function import Static
 from .backends import choose_backend
-from .differentiable import build_backward, call_as_node
 from .fast_call import MISSED, write_fast_call
 from .report import Report, build_report
 from .signature import parameter_names, signature_key
@@ -129,9 +128,7 @@ class Compiled:
             program = self._program_for(key, args, keywords)
             try:
                 if program.is_differentiable or has_values:
-                    marked = (*self._mark_static(args), self._mark_static(keywords))
-                    backward = functools.partial(self._run_backward, program, marked)
-                    return call_as_node(self.__name__, program, backward, leaves)
+                    return program.run_as_node(leaves)
                 return program.run(leaves)
             except StaleProgram:
                 self._discard(key, program)
@@ -173,10 +170,11 @@ class Compiled:
     ) -> Any:
         """Call the function on batches of rows, for some epochs; return the stacked results.
 
-        Each epoch uses every row once, in an order drawn from `generator` (a NumPy Generator or a
-        seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those of that loader
-        and of `tg.fit`. The last batch of an epoch may be smaller and then has its own program;
-        `drop_last` skips it. The steps of an epoch run in compiled code.
+        Arguments are arrays, or nested lists, tuples and dicts of them, and results keep their
+        structure. Each epoch uses every row once, in an order drawn from `generator` (a NumPy
+        Generator or a seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those
+        of that loader and of `tg.fit`. The last batch of an epoch may be smaller and then has its
+        own program; `drop_last` skips it. The steps of an epoch run in compiled code.
 
         Raises `ShapeError` if arrays have different lengths, `ArgumentError` if `batch_size` or
         `epochs` is out of range.
@@ -191,9 +189,13 @@ class Compiled:
         """
         from .epochs import run_epochs
 
+        def run(args: Sequence[Any], steps: int, stacked: dict[int, Any]) -> Any:
+            program, found = self._run_steps(args, steps, stacked)
+            return program.build_result(found, plain=True)
+
         where = f"{self.__name__}.epochs"
         return run_epochs(
-            self.run_steps,
+            run,
             where,
             arrays,
             batch_size=check_integer(where, "batch_size", batch_size, low=1),
@@ -203,32 +205,24 @@ class Compiled:
             drop_last=drop_last,
         )
 
-    def run_steps(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
-        """Run some steps; return the stacked results.
+    def run_steps(self, args: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
+        """Run some steps; return the leaves of what the function returned, each stacked.
 
-        `stacked` has, for some arguments, the arrays of all steps along a first axis.
+        `stacked` has, for some arrays among the arguments, those of all steps along a first axis.
         """
-        key, _ = self._key(tuple(leaves), {}, [])
+        return self._run_steps(args, steps, stacked)[1]
+
+    def _run_steps(
+        self, args: Sequence[Any], steps: int, stacked: dict[int, Any]
+    ) -> tuple[Specialization, list[Any]]:
+        leaves: list[Any] = []
+        key, _ = self._key(tuple(args), {}, leaves)
         while True:
-            program = self._program_for(key, tuple(leaves), {})
+            program = self._program_for(key, tuple(args), {})
             try:
-                return program.loop(leaves, steps, stacked)
+                return program, program.loop(leaves, steps, stacked)
             except StaleProgram:
                 self._discard(key, program)
-
-    def _run_backward(
-        self,
-        program: Specialization,
-        args: Sequence[Any],
-        cotangents: Sequence[Any],
-        operands: Sequence[Any],
-    ) -> Any:
-        """Return the operands' cotangents, from a compiled function that the first call builds."""
-        if program.backward is None:
-            function = build_backward(self.function, args, program.differentiable_values)
-            program.backward = Compiled(function, self.backend, ())
-            program.backward.__name__ = f"{self.__name__}_backward"
-        return program.backward(cotangents, operands)
 
     # ---- finding the program
 

@@ -93,7 +93,7 @@ class FastCallWriter:
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
                 f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
-                f"elif {a}.shape != {shape}:",
+                f"elif {a} is None or {a}.shape != {shape}:",
                 "    return MISSED",
             ]
             return
@@ -146,6 +146,8 @@ class FastCallWriter:
         program = self.program
         if program.returns_one and isinstance(program.structure, ResultSlot):
             found = program.executable.result_expression(self, 0)
+            if program.structure.is_view:
+                found += ".copy()"
             return (
                 f"return value_of({found}, None)"
                 if program.structure.is_value

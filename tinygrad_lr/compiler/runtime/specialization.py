@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
-from ...core.node import Node
-from ...core.value import make_value
+from ...core.grad_mode import RECORDING
+from ...core.node import unwrap
+from ...core.value import Value, make_value
 from ...support import pytree as tree
 from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
@@ -18,9 +20,16 @@ from ..ir.passes import PassResult, run_passes
 from ..ir.program import Program
 from ..ir.sources import Argument, HostInput, Source, StaleProgram, ValueData
 from ..llvm.threads import THREADS
-from ..numpy_backend.source import SourceWriter
-from ..tracing.trace_function import ResultSlot, read_arrays_live, trace_function
+from ..numpy_backend.source import SourceWriter, view_owner
+from ..tracing.trace_function import (
+    ResultSlot,
+    TracedFunction,
+    read_arrays_live,
+    trace_function,
+)
 from ..tracing.traced_array import broadcast, cast_to
+from ..tracing.traced_graph import TracedGraph
+from .differentiable import OutputGraph, snapshot
 
 MAX_DRAWN_BYTES = 64 << 20  # of random draws that are made before the steps that use them
 
@@ -29,7 +38,7 @@ class Specialization:
     """A function traced once: its program, how to run it, and what must not change.
 
     - `traced`, `program`: before and after the passes of every backend, listed in `done`
-    - `differentiable_values`: the Values, other than arguments, that a result may depend on
+    - `graphs`: for each result that requires a gradient its graph, None for the others
     - `inputs`, `input_sources`: the program's inputs, and where their numbers come from
     - `hosts`: what Python computes for each step, with the position of its input (-1: none)
     - `known`: for each input, the array that the executable was last given, or None
@@ -45,32 +54,59 @@ class Specialization:
         backend: Backend,
     ) -> None:
         began = time.perf_counter()
-        self.backward: Any = None  # the compiled backward, once it is needed
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
         settings = [(THREADS, "count", THREADS.count)]
         traced = trace_function(function, name, parameters, args, settings)
         traced.require_released()
         self.traced, self.guards = traced.program, traced.guards
-        self.structure, self.requires_grad = traced.structure, traced.requires_grad
+        self.structure = traced.structure
         self.returns_one = isinstance(traced.structure, ResultSlot)
         self.has_nested_arguments = bool(args[-1]) or any(
             isinstance(x, (list, tuple, dict)) for x in args[:-1]
         )
-        self.is_differentiable = traced.is_differentiable
-        self.differentiable_values = traced.differentiable_values
         self.counters, self.generators = traced.counters, traced.generators
         self.done: list[PassResult]
-        self.program, self.done = run_passes(read_arrays_live(self.traced))
+        self.program, self.done = run_passes(self._read_arrays_live(traced.graph))
+        slots = [x for x in tree.leaves([self.structure]) if isinstance(x, ResultSlot)]
+        for slot, x in zip(slots, self.program.results, strict=True):
+            slot.is_view = slot.is_value and bool(x.shape) and view_owner(x).operation == "input"
+        self.graphs = self._make_graphs(traced, backend)
+        self.is_differentiable = any(self.graphs)
         inputs = self.program.inputs()
+        known = {source.key() for source, _ in inputs}
+        for graph in filter(None, self.graphs):
+            for source, x in graph.inputs:
+                if source.key() not in known:
+                    known.add(source.key())
+                    inputs.append((source, x))
         self.input_sources = [source for source, _ in inputs]
         keys = [source.key() for source in self.input_sources]
+        self.kept = [[keys.index(key) for key in x.keys] if x else [] for x in self.graphs]
         self.hosts = [
             (keys.index(host.key()) if host.key() in keys else -1, host) for host in traced.hosts
         ]
         self.inputs = [x for _, x in inputs]
         self.executable = self._build_executable(backend)
         self.seconds = time.perf_counter() - began
+
+    def _read_arrays_live(self, graph: TracedGraph) -> Program:
+        """Return the program, and change the graph, with arrays that others may write to as inputs.
+
+        The graph must know the same inputs as the program.
+        """
+        results = self.traced.results
+        whole = replace(self.traced, results=[*results, *graph.instructions])
+        live = read_arrays_live(whole)
+        graph.replace(live.results[len(results) :])
+        return replace(live, results=live.results[: len(results)])
+
+    def _make_graphs(self, traced: TracedFunction, backend: Backend) -> list[OutputGraph | None]:
+        """Return the graph of each result; the same one for a Value that is returned twice."""
+        name, leaves = self.traced.name, traced.graph.leaves
+        made = {x: OutputGraph(name, x, leaves, backend) for x in traced.graph.outputs}
+        outputs = iter(traced.graph.outputs)
+        return [made[next(outputs)] if needed else None for needed in traced.requires_grad]
 
     def _build_executable(self, backend: Backend) -> Executable:
         """Compile the program, with its updates sorted into those of inputs and the others."""
@@ -175,13 +211,53 @@ class Specialization:
         """Run the program once; return what the function returns."""
         with self.lock:
             self._forget_arguments()
-            inputs = self._gather(leaves)
-            for i, check in self.input_checks:
-                check(inputs[i])
-            found = self.executable(inputs)
-            if self.updated_numbers or self.returned_updates or self.cleared or self.counters:
-                found = list(self._commit(found, 1))
+            found = self._run_step(self._gather(leaves))
         return self.build_result(found)
+
+    def _run_step(self, inputs: list[Any]) -> Sequence[Any]:
+        """Run the program once on its inputs, with its updates; return the other results."""
+        for i, check in self.input_checks:
+            check(inputs[i])
+        found = self.executable(inputs)
+        if self.updated_numbers or self.returned_updates or self.cleared or self.counters:
+            return self._commit(found, 1)
+        return found
+
+    def run_as_node(self, leaves: Sequence[Any]) -> Any:
+        """Run the program once, on arguments that may be Values; return nodes of their graph.
+
+        The nodes keep the numbers of the inputs that derivatives need.
+        """
+        if not self.is_differentiable or not RECORDING.get():
+            return self.run(list(map(unwrap, leaves)))
+        with self.lock:
+            self._forget_arguments()
+            inputs = self._gather(list(map(unwrap, leaves)))
+            operands, numbers = list(inputs), list(inputs)
+            for i in sorted(set().union(*self.kept)):
+                operands[i] = self._find_operand(i, leaves, inputs[i])
+                numbers[i] = keep_numbers(operands[i])
+                if i not in self.updated:
+                    inputs[i] = numbers[i]  # results may be views of them
+            found = self._run_step(inputs)
+        nodes: dict[OutputGraph | None, Any] = {}
+        for graph, kept, number in zip(self.graphs, self.kept, found, strict=True):
+            if graph is not None:
+                chosen = [operands[i] for i in kept], [numbers[i] for i in kept]
+                nodes[graph] = graph.make_result(number, *chosen)
+        return self.build_result(
+            [
+                own_array(x, numbers) if graph is None else nodes[graph]
+                for graph, x in zip(self.graphs, found, strict=True)
+            ]
+        )
+
+    def _find_operand(self, i: int, leaves: Sequence[Any], number: Any) -> Any:
+        """Return an input as an operand of a node: a Value if one holds it."""
+        source = self.input_sources[i]
+        if isinstance(source, ValueData):
+            return source.value
+        return leaves[source.position] if isinstance(source, Argument) else number
 
     def loop(
         self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any] | None = None
@@ -246,9 +322,9 @@ class Specialization:
         """Return results in the structure that the function returned; plain arrays if `plain`."""
 
         def fill(x: Any, number: Any) -> Any:
-            if plain or not x.is_value or isinstance(number, Node):
+            if plain or not x.is_value or isinstance(number, Value):
                 return number
-            return make_value(number, None)
+            return make_value(number.copy() if x.is_view else number, None)
 
         if self.returns_one:
             return fill(self.structure, found[0])
@@ -256,3 +332,20 @@ class Specialization:
         return tree.map_leaves(
             lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, self.structure
         )
+
+
+def keep_numbers(operand: Any) -> Any:
+    """Return the numbers of a node's operand: a copy of an array that others may write to."""
+    if isinstance(operand, Value):
+        return snapshot(operand)
+    if not isinstance(operand, np.ndarray) or not operand.flags.writeable:
+        return operand
+    kept = operand.copy(order="K")
+    kept.flags.writeable = False
+    return kept
+
+
+def own_array(x: Any, numbers: Sequence[Any]) -> Any:
+    """Return a result as an array that shares no memory with the numbers of a node."""
+    is_shared = isinstance(x, np.ndarray) and (x.base is not None or any(x is n for n in numbers))
+    return x.copy() if is_shared else x

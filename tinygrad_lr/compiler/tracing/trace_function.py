@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -19,13 +19,14 @@ from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.instruction import Instruction
 from ..ir.program import Program
-from ..ir.sources import Argument, CapturedArray, HostInput
+from ..ir.sources import Argument, CapturedArray, Gradient, HostInput, Source, ValueData
 from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
 from .frames import LineFinder, Observer, observe
 from .guards import Guards
 from .naming import argument_names, name_parameters
 from .trace import Trace
 from .traced_array import Traced, as_instruction
+from .traced_graph import TracedGraph
 
 MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, ours, and the call's
 
@@ -34,7 +35,12 @@ RESULTS = (Traced, Value, np.ndarray)
 
 
 class ResultSlot:
-    """The position of an array, or of a Value, in what the function returned."""
+    """The position of an array, or of a Value, in what the function returned.
+
+    `is_view` is True for a Value that may share memory with an input of the program.
+    """
+
+    is_view: bool = False
 
     def __init__(self, is_value: bool) -> None:
         self.is_value = is_value
@@ -52,10 +58,9 @@ class TracedFunction:
     """A traced function.
 
     - `structure`: what it returned, with a `ResultSlot` for each array and each Value
-    - `requires_grad`: for each Value among the results, whether it required a gradient
-    - `is_differentiable`: True if results depend on Values that require a gradient and nothing is
-      updated: the results are then nodes of a graph
-    - `differentiable_values`: the outer Values that require a gradient
+    - `requires_grad`: for each result, True if it is a Value that depends on Values that require a
+      gradient; False in a training step, which updates such Values
+    - `graph`: the graph of the results that require a gradient
     - `counters`: integers that grow with each call: (owner, name, increment)
     - `generators`: those that it draws from
     - `hosts`: what Python computes for each step, in order
@@ -65,8 +70,7 @@ class TracedFunction:
     program: Program
     structure: Any
     requires_grad: list[bool]
-    is_differentiable: bool
-    differentiable_values: list[Value]
+    graph: TracedGraph
     guards: Guards
     counters: list[tuple[Any, str, int]]
     generators: list[np.random.Generator]
@@ -115,6 +119,7 @@ def trace_function(
         guards.attribute(f"{type(owner).__name__}.{attribute}", owner, attribute)
     labels = argument_names(parameters, args, is_dynamic)
     count = iter(range(len(labels)))
+    inputs: dict[Value, Instruction] = {}  # those that Values hold
 
     def as_traced(x: Any) -> Any:
         if not is_dynamic(x):
@@ -123,7 +128,9 @@ def trace_function(
         like = content if type(content) is float else np.asarray(content)
         made = trace.input(Argument(position), like, labels[position])
         if isinstance(x, Value):
-            return Value(Traced(made), requires_grad=x.requires_grad)
+            value = Value(Traced(made), requires_grad=x.requires_grad)
+            inputs[value] = made
+            return value
         return Traced(made, outer_name="" if type(x) is float else f"the argument {made.name!r}")
 
     observer = Observer(trace)
@@ -133,6 +140,8 @@ def trace_function(
         given = tree.map_leaves(as_traced, list(args))
         with observe(observer, finder):
             returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
+        results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
+        contents = trace.run(lambda: list(map(unwrap, results)))
     except Exception as error:
         raise trace.refusal or find_trace_error(error) from None
     finally:
@@ -146,32 +155,55 @@ def trace_function(
         trace.refuse_at(*finder.found, *change)
     if trace.refusal is not None:
         raise trace.refusal
+    require_unmodified_arguments(inputs)
     returned = tree.map_leaves(captures.returned, returned)
-    results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
-    values = [x for x in results if isinstance(x, Value)]
     updates = trace.updates()
+    is_step = any(map(is_trained, updates))
+    requires_grad = [isinstance(x, Value) and x.requires_grad and not is_step for x in results]
     observer.name_instructions()
     name_parameters(captures.models, trace)
     outer_values = trace.leaves()
     for value in outer_values:
         guards.attribute("Value.requires_grad", value, "requires_grad")
+        source = ValueData(value).key()
+        if source in trace.inputs:
+            inputs[value] = trace.inputs[source][1]
     guards.compile()
-    instructions = [as_instruction(x._content if isinstance(x, Value) else x) for x in results]
+    outputs: Any = [x for x, needed in zip(results, requires_grad, strict=True) if needed]
     return TracedFunction(
-        program=Program(name, instructions, updates, trace.checks),
+        program=Program(name, list(map(as_instruction, contents)), updates, trace.checks),
         structure=tree.map_leaves(
             lambda x: ResultSlot(type(x) is Value) if isinstance(x, RESULTS) else x,
             returned,
         ),
-        requires_grad=[x.requires_grad and not updates for x in values],
-        is_differentiable=not updates and any(x.requires_grad for x in values),
-        differentiable_values=[x for x in outer_values if x.requires_grad],
+        requires_grad=requires_grad,
+        graph=TracedGraph(outputs, inputs, trace.since),
         guards=guards,
         counters=trace.counters(),
         generators=trace.generators,
         hosts=[source for source, _ in trace.inputs.values() if isinstance(source, HostInput)],
         created=trace.created,
     )
+
+
+def is_trained(update: tuple[Source, Instruction | None]) -> bool:
+    """Return True for an update that trains a Value: of its data, or of its gradient."""
+    source, new = update
+    if not isinstance(source, (ValueData, Gradient)):
+        return False
+    return source.value.requires_grad and new is not None
+
+
+def require_unmodified_arguments(inputs: Mapping[Value, Instruction]) -> None:
+    """Raise `TraceError` if the function has changed a Value that it was called with."""
+    for value, x in inputs.items():
+        changed = "data" if as_instruction(value._content) is not x else "gradient"
+        if changed == "data" or value._grad is not None:
+            raise TraceError(
+                f"compile: the function must not set the {changed} of its argument {x.name!r}, "
+                "since a compiled program cannot; use the Value from outside the function, or pass "
+                "an array"
+            )
 
 
 def find_trace_error(error: Exception) -> Exception:

@@ -1,0 +1,654 @@
+"""A call of a compiled function is a node that remembers everything which its forward pass used."""
+
+from __future__ import annotations
+
+import threading
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from programs import assert_equal, backends
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value, losses, nn, optim
+from tinygrad_lr.errors import GraphError, TraceError
+
+X = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+Y = np.cos(np.arange(8.0)).reshape(4, 2)
+CLOSE = {"rtol": 1e-10, "atol": 1e-12}
+KIND = {"dtype": np.float64}
+
+
+def wrappers(backend):
+    """What a function is wrapped in: nothing, for eager code, and the compiler."""
+    return (lambda f: f, tg.compile(backend=backend))
+
+
+def gradients(model):
+    return [x.grad for x in model.parameters()]
+
+
+def buffers(model):
+    return [np.array(x) for _, x in model.named_buffers()]
+
+
+def make_model(*layers):
+    first, last = nn.Linear(3, 4, generator=0, **KIND), nn.Linear(4, 2, generator=7, **KIND)
+    return nn.Sequential(first, *layers, last)
+
+
+def assert_same(run, backend):
+    """Eager and compiled code give the same: `run` takes what the functions are wrapped in."""
+    expected, found = (run(wrap) for wrap in wrappers(backend))
+    assert_equal(found, expected, backend, CLOSE)
+
+
+# ---- random draws and running statistics
+
+
+@backends()
+def test_the_backward_pass_of_dropout_has_the_mask_of_its_forward_pass(backend):
+    def run(wrap):
+        model = make_model(nn.Dropout(0.5, generator=1))
+        predict = wrap(lambda x: model(x))
+        results = []
+        for _ in range(3):
+            model.zero_grad()
+            out = predict(X)
+            (out * out).sum().backward()
+            results += [out, gradients(model)]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_two_masks_wait_for_their_backward_passes_in_either_order(backend):
+    def run(wrap):
+        model = make_model(nn.Dropout(0.5, generator=1))
+        loss = wrap(lambda x: losses.mse(model(x), Y))
+        results = []
+        for order in (slice(None), slice(None, None, -1)):
+            for out in [loss(X), loss(2 * X), loss(3 * X)][order]:
+                model.zero_grad()
+                out.backward()
+                results += [out, gradients(model)]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_has_its_gradients_and_its_running_statistics(training, backend):
+    def run(wrap):
+        model = make_model(nn.BatchNorm1d(4, **KIND)).train(training)
+        predict = wrap(lambda x: model(x))
+        results = []
+        for scale in (1.0, 2.0, 3.0):
+            x = Value(X**3 * scale)
+            (predict(x) ** 3).sum().backward()
+            results += [x.grad, gradients(model), buffers(model)]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_batch_norm_changes_its_mode_between_forward_and_backward(backend):
+    def run(wrap):
+        model = make_model(nn.BatchNorm1d(4, **KIND), nn.Dropout(0.3, generator=2))
+        loss = wrap(lambda x: losses.mse(model(x), Y))
+        results = []
+        for training in (True, False, True, False):
+            out = loss(X) if training else model.eval() and loss(X)
+            model.train(not training)
+            for _, buffer in model.named_buffers():
+                buffer += 1.0
+            out.backward()
+            model.train()
+            results += [out, gradients(model), buffers(model)]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_training_loop_around_a_compiled_loss_is_the_eager_one(backend):
+    def run(wrap):
+        model = make_model(nn.BatchNorm1d(4, **KIND), nn.Tanh(), nn.Dropout(0.3, generator=2))
+        optimizer = optim.SGD(model.parameters(), 0.05, momentum=0.9)
+        loss = wrap(lambda x, y: losses.mse(model(x), y))
+        results = []
+        for _ in range(6):
+            optimizer.zero_grad()
+            out = loss(X, Y)
+            out.backward()
+            optimizer.step()
+            results.append(out)
+        return [*results, list(model.state_dict().values())]
+
+    assert_same(run, backend)
+
+
+# ---- what changes between forward and backward
+
+
+@backends()
+def test_a_number_of_a_closure_is_that_of_the_forward_pass(backend):
+    def run(wrap):
+        scale, w = 2.0, Value(X.copy())
+
+        def f(x):
+            return (scale * w * w * x).sum()
+
+        f, results = wrap(f), []
+        for new in (3.0, 4.0):
+            out = f(X)
+            scale = new
+            out.backward()
+            results += [out, w.grad]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+@pytest.mark.parametrize("place", ["argument", "closure", "Value argument", "parameter"])
+def test_an_array_written_in_place_is_that_of_the_forward_pass(place, backend):
+    def run(wrap):
+        w, array = Value(X + 3), X.copy()
+        held = Value(X.copy())
+        written = {"closure": array, "argument": array}.get(place)
+        written = held.data if written is None else written
+        if place == "argument":
+            f = wrap(lambda x: (w * w * np.exp(x)).sum())
+            out = f(array)
+        elif place == "closure":
+            f = wrap(lambda: (w * w * np.exp(array)).sum())
+            out = f()
+        elif place == "Value argument":
+            f = wrap(lambda x: (w * w * np.exp(x)).sum())
+            out = f(held)
+        else:
+            f = wrap(lambda: (w * w * np.exp(held)).sum())
+            out = f()
+        written += 5.0
+        out.backward()
+        return [out, w.grad, held.grad if "argument" != place != "closure" else 0.0]
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_layer_that_is_replaced_stays_that_of_the_forward_pass(backend):
+    def run(wrap):
+        model = make_model(nn.Tanh())
+        loss, old = wrap(lambda x: losses.mse(model(x), Y)), model.layers[0]
+        out = loss(X)
+        model.layers[0] = nn.Linear(3, 4, generator=5, **KIND)
+        model.layers[1] = nn.ReLU()
+        out.backward()
+        results = [old.weight.grad, model.layers[2].weight.grad]
+        assert model.layers[0].weight.grad is None
+        loss(X).backward()
+        return [*results, old.weight.grad, *gradients(model)]
+
+    assert_same(run, backend)
+
+
+@backends()
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_optimizer_steps_between_two_forward_passes_and_their_backward_passes(order, backend):
+    def run(wrap):
+        model = make_model(nn.Tanh())
+        loss = wrap(lambda x: losses.mse(model(x), Y))
+        optimizer = optim.Adam(model.parameters(), 0.1)
+        outs = []
+        for scale in (1.0, 2.0):
+            loss(X).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            outs.append(loss(X * scale))
+        results = []
+        for i in order:
+            outs[i].backward()
+            results.append(gradients(model))
+            model.zero_grad()
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_compiled_step_updates_parameters_in_place_between_forward_and_backward(backend):
+    def run(wrap):
+        model = make_model(nn.Tanh())
+        optimizer = optim.SGD(model.parameters(), 0.5)
+
+        @wrap
+        def step(x):
+            optimizer.zero_grad()
+            losses.mse(model(x), Y).backward()
+            optimizer.step()
+
+        loss, results = wrap(lambda x: losses.mse(model(x), Y)), []
+        step(X)
+        for _ in range(2):
+            out = loss(X)
+            step(X)
+            step(X)
+            optimizer.zero_grad()
+            out.backward()
+            results += [out, gradients(model)]
+            optimizer.zero_grad()
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_running_array_that_the_function_moves_is_read_as_it_was(backend):
+    class Average(nn.Module):
+        def __init__(self):
+            self.mean = np.zeros(3)
+
+        def forward(self, x):
+            out = x * x * self.mean
+            self.mean = 0.5 * self.mean + np.ones(3)
+            return out
+
+    def run(wrap):
+        model, x = Average(), Value(X)
+        f = wrap(lambda x: model(x).sum())
+        outs = [f(x) for _ in range(4)]
+        results = []
+        for out in outs[::-1]:
+            x.grad = None
+            out.backward()
+            results += [out, x.grad]
+        return [*results, model.mean]
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_results_are_not_parts_of_the_caller_s_arrays(backend):
+    x, w = Value(X.copy()), Value(X.copy())
+    shared, moved = x.data, w.data  # the caller may write to them
+    f = tg.compile(lambda x: (x.reshape(3, 4), w.T, w), backend=backend)
+    flat, turned, same = f(x)
+    out = (flat * flat).sum() + (turned * turned).sum() + (same**3).sum()
+    shared += 1.0
+    moved += 1.0
+    out.backward()
+    assert_equal([x.grad, w.grad], [2 * X, 2 * X + 3 * X**2], backend, CLOSE)
+    with tg.no_grad():
+        results = f(x)
+        before = [out.numpy() for out in results]
+        shared += 1.0
+        moved += 1.0
+    assert_equal(results, before, backend)
+
+
+@backends()
+def test_writing_to_a_plain_result_leaves_the_gradient_alone(backend):
+    w, mask = Value(X.copy()), np.ones((4, 3))
+    f = tg.compile(lambda x: ((w * x * mask).sum(), mask, x.reshape(3, 4)), backend=backend)
+    out, same, flat = f(X)
+    same += 5.0
+    flat[...] = 7.0
+    out.backward()
+    assert_equal(w.grad, X, backend, CLOSE)
+
+
+# ---- derivatives of every kind and order
+
+
+def smooth(w):
+    return lambda x, y: np.sum(np.tanh(w * x) ** 2 * y) + np.sum(np.exp(x * y) * w)
+
+
+TRANSFORMS = {
+    "jvp": lambda f: tg.jvp(f, (X, X + 1), (X, X)),
+    "vjp": lambda f: tg.vjp(f, X, X + 1)[1](2.0),
+    "grad": lambda f: tg.grad(f, argnums=(0, 1))(X, X + 1),
+    "hvp": lambda f: tg.hvp(f, (X, X + 1), (X, X)),
+    "jacobian": lambda f: tg.jacobian(f, argnums=(1, 0))(X, X + 1),
+    "hessian": lambda f: tg.hessian(f, argnums=(0, 1))(X, X + 1),
+    "jvp of jvp": lambda f: tg.jvp(lambda x: tg.jvp(f, (x, X), (X, x))[1], (X,), (X,)),
+    "grad of jvp": lambda f: tg.grad(lambda x: tg.jvp(f, (x, X), (X, x))[1])(X),
+    "third": lambda f: tg.grad(lambda x: tg.hvp(lambda x: f(x, X), (x,), (X,))[0].sum())(X),
+    "compiled grad": lambda f: tg.compile(tg.grad(f))(X, X + 1),
+    "compiled hvp": lambda f: tg.compile(lambda x: tg.hvp(lambda x: f(x, X), (x,), (X,)))(X),
+    "grad of compiled grad": lambda f: tg.grad(lambda x: tg.compile(tg.grad(f))(x, X).sum())(X),
+}
+
+
+@backends()
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transforms_of_a_compiled_function_are_those_of_eager_code(transform, backend):
+    f = smooth(Value(X + 0.5))
+    compiled = tg.compile(f, backend=backend)
+    assert_equal(TRANSFORMS[transform](compiled), TRANSFORMS[transform](f), backend, CLOSE)
+
+
+@backends()
+def test_transforms_of_a_function_of_one_array_and_a_captured_value_agree(backend):
+    w = Value(X.copy())  # the same numbers as the argument
+    f = lambda x: np.sum(np.tanh(w * x) ** 2)
+    g = tg.compile(f, backend=backend)
+    for transform in (
+        lambda f: tg.jvp(f, (X,), (X,)),
+        lambda f: tg.hvp(f, (X,), (X,)),
+        lambda f: tg.hessian(f)(X),
+    ):
+        assert_equal(transform(g), transform(f), backend, CLOSE)
+    tg.check_gradients(g, X, order=2)
+
+
+@backends()
+def test_a_gradient_penalty_reaches_the_parameters(backend):
+    def run(wrap):
+        model = make_model(nn.Tanh(), nn.Dropout(0.4, generator=3))
+        score = wrap(lambda x: np.sum(model(x) ** 2))
+        results = []
+        for _ in range(2):
+            slope = tg.grad(score)(Value(X))
+            ((slope**2).sum() + score(X)).backward()
+            results += [slope, gradients(model)]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_second_derivatives_with_draws_and_running_statistics_agree(backend):
+    def run(wrap):
+        model = make_model(nn.BatchNorm1d(4, **KIND), nn.Tanh(), nn.Dropout(0.4, generator=3))
+        score = wrap(lambda x: np.sum(model(x) ** 2))
+        products = [tg.hvp(score, (X,), (X**2,))[0] for _ in range(2)]
+        return [*products, tg.jvp(score, (X,), (X**2,)), buffers(model)]
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_second_derivative_of_numbers_that_have_changed_is_refused_as_in_eager_code(backend):
+    for wrap in wrappers(backend):
+        w = Value(X.copy())
+        cube = wrap(lambda y, w=w: np.sum((w * y) ** 3))
+
+        def change(y, w=w, cube=cube):
+            out = cube(y)
+            w.data = w.data + 1
+            return out
+
+        with pytest.raises(GraphError, match="changed after the operation ran"):
+            tg.grad(change)(Value(2.0))
+
+
+# ---- in larger graphs
+
+
+@backends()
+def test_a_node_is_used_twice_and_its_graph_goes_backward_twice(backend):
+    def run(wrap):
+        w, x = Value(X + 2), Value(X.copy())
+        f = wrap(lambda x: np.tanh(w * x))
+        out = f(np.exp(x))
+        loss = (out * out + f(out)).sum() * np.max(out)
+        results = []
+        for _ in range(2):
+            loss.backward()
+            results += [loss, w.grad, x.grad, out.grad]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_compiled_functions_within_compiled_functions_are_inlined(backend):
+    def run(wrap):
+        model = make_model(nn.Dropout(0.5, generator=1), nn.BatchNorm1d(4, **KIND))
+        inner = wrap(lambda x: model(x))
+        outer = wrap(lambda x, y: losses.mse(inner(x * 2), y) + inner(x).sum())
+        results = []
+        for _ in range(2):
+            x = Value(X)
+            outer(x, Y).backward()
+            results += [x.grad, gradients(model), buffers(model)]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_result_from_outside_is_an_operand(backend):
+    def run(wrap):
+        w = Value(X.copy())
+        encode = wrap(lambda: np.exp(w))
+        features = encode()
+        f = wrap(lambda x: (features * features * x).sum())
+        f(X).backward()
+        return [w.grad, features.grad]
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_compiled_function_differentiates_through_a_node_from_outside(backend):
+    def run(wrap):
+        w, v = Value(X.copy()), Value(X + 1)
+        features = wrap(lambda: np.exp(w))()
+
+        def slope(x):
+            return tg.grad(lambda v: (features * v * v * x).sum())(v)
+
+        slope = wrap(slope)
+        results = [slope(X)]
+        results[0].sum().backward()
+        return [*results, w.grad, v.grad]
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_only_what_a_result_depends_on_gets_a_gradient(backend):
+    first, second = Value(X.copy()), Value(X.copy())
+    f = tg.compile(lambda x: (first * x, second * x, x.data * 1.0), backend=backend)
+    x = Value(X)
+    f(x)[0].sum().backward()
+    assert second.grad is None
+    unused, x = Value(X), Value(X)
+    tg.compile(lambda x, unused: (x * 2).sum() + unused.data.sum(), backend=backend)(
+        x, unused
+    ).backward()
+    assert unused.grad is None
+    assert_equal([first.grad, x.grad], [X, np.full_like(X, 2.0)], backend, CLOSE)
+
+
+@backends()
+def test_a_function_may_return_its_argument_or_a_parameter(backend):
+    def run(wrap):
+        w, x = Value(X.copy()), Value(X + 1)
+        f = wrap(lambda x: {"same": x, "twice": (x, w), "product": x * w})
+        out = f(x)
+        loss = (out["same"] ** 2 + out["twice"][0] ** 3 + out["twice"][1] + out["product"]).sum()
+        loss.backward()
+        return [x.grad, w.grad, *tg.jvp(lambda x: f(x)["same"], (X,), (X,))]
+
+    assert_same(run, backend)
+
+
+@backends()
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, float])
+def test_each_kind_of_number_keeps_its_kind_in_every_derivative(dtype, backend):
+    def run(wrap, number):
+        f, x = wrap(lambda x: (x * x * 3.0).sum()), Value(number)
+        f(x).backward()
+        return [x.grad, *tg.hvp(f, (number,), (number,)), tg.jvp(f, (number,), (number,))[1]]
+
+    for number in (X.astype(dtype), dtype(0.5), np.asarray(0.5, dtype)):
+        expected, found = (run(wrap, number) for wrap in wrappers(backend))
+        assert list(map(type, found)) == list(map(type, expected))
+        assert_equal(found, expected, backend, {"rtol": 1e-2})
+
+
+@backends()
+def test_zero_grad_in_the_function_leaves_it_differentiable(backend):
+    def run(wrap):
+        model = make_model()
+        optimizer, results = optim.SGD(model.parameters(), 0.1), []
+
+        @wrap
+        def loss(x):
+            optimizer.zero_grad()
+            return losses.mse(model(x), Y)
+
+        for _ in range(3):
+            loss(X).backward()
+            results.append(gradients(model))
+            optimizer.step()
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_changing_an_argument_is_refused(backend):
+    def backward(v):
+        loss = (v * v).sum()
+        loss.backward()
+        return loss
+
+    def assign(v):
+        v.data = v.data * 2
+        return v.sum()
+
+    for function, what in ((backward, "gradient"), (assign, "data")):
+        with pytest.raises(TraceError, match=f"must not set the {what} of its argument 'v'"):
+            tg.compile(function, backend=backend)(Value(X))
+
+
+@backends()
+@pytest.mark.slow
+def test_threads_have_their_own_nodes(backend):
+    model = make_model(nn.Tanh())
+    predict = tg.compile(lambda x: (model(x) ** 2).sum(), backend=backend)
+    expected = [tg.grad(lambda x: (model(x) ** 2).sum())(X * k) for k in range(4)]
+    wrong = []
+
+    def work(k):
+        for _ in range(30):
+            found = tg.grad(predict)(X * k)
+            if not np.allclose(found, expected[k], rtol=1e-10):
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+# ---- random models, whose state changes at any moment
+
+
+class Scene:
+    """A model and a function of it, with what the function reads, and calls that wait."""
+
+    def __init__(self, wrap, layers):
+        self.number, self.array = 1.5, np.linspace(0.5, 1.5, 2)
+        make = {
+            "dropout": lambda: nn.Dropout(0.4, generator=1),
+            "batch": lambda: nn.BatchNorm1d(4, **KIND),
+            "layer": lambda: nn.LayerNorm(4, **KIND),
+            "tanh": nn.Tanh,
+            "linear": lambda: nn.Linear(4, 4, generator=2, **KIND),
+        }
+        self.model = make_model(*(make[name]() for name in layers))
+        self.everything = self.model.parameters()
+        self.optimizer = optim.SGD(self.everything, 0.02, momentum=0.5)
+        number, array = [self.number], self.array
+        self.holder, model = number, self.model
+        self.loss = wrap(lambda x: np.sum((model(x) * array) ** 2) * number[0])
+        self.waiting, self.results, self.replaced = [], [], 0
+
+    def forward(self, k):
+        self.x = Value(X**3 * (1 + k))
+        self.waiting.append((self.loss(self.x), self.x))
+
+    def backward(self, k):
+        if self.waiting:
+            out, x = self.waiting[k % len(self.waiting)]
+            if k % 2:
+                self.waiting.remove((out, x)) if len(self.waiting) == 1 else None
+            out.backward()
+            self.results += [out.item(), x.grad, *self.gradients()]
+
+    def gradients(self):
+        return [0.0 if x.grad is None else x.grad for x in self.everything]
+
+    def scale(self, k):
+        self.holder[0] = 0.5 + k
+
+    def write(self, k):
+        self.array[...] = 1.0 + k / 2
+
+    def switch(self, k):
+        self.model.train(k % 2 == 0)
+
+    def step(self, k):
+        self.optimizer.step()
+        self.results += [x.numpy() for x in self.everything]
+
+    def clear(self, k):
+        self.optimizer.zero_grad()
+
+    def replace(self, k):
+        self.model.layers[0] = nn.Linear(3, 4, generator=10 + k, **KIND)
+        self.everything = [*self.everything, *self.model.layers[0].parameters()]
+
+    def buffers(self, k):
+        for _, buffer in self.model.named_buffers():
+            buffer *= 1.0 + k / 8
+        self.results += [np.array(x) for _, x in self.model.named_buffers()]
+
+    def differentiate(self, k):
+        self.results += [tg.hvp(self.loss, (X**3,), (X + k,))[0], *tg.jvp(self.loss, (X,), (X,))]
+
+
+ACTIONS = [
+    *("forward", "forward", "forward", "backward", "backward", "backward", "scale", "write"),
+    *("switch", "step", "clear", "replace", "buffers", "differentiate"),
+]
+LAYERS = st.lists(st.sampled_from(["dropout", "batch", "layer", "tanh", "linear"]), max_size=3)
+STORIES = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), max_size=14)
+
+
+def tell(layers, story, backend):
+    scenes = [Scene(wrap, layers) for wrap in wrappers(backend)]
+    for action, k in [("forward", 0), *story, ("backward", 0), ("backward", 1), ("buffers", 0)]:
+        for scene in scenes:
+            getattr(scene, action)(k)
+    expected, found = (scene.results for scene in scenes)
+    assert_equal(found, expected, backend, {"rtol": 1e-7, "atol": 1e-9})
+
+
+@settings(max_examples=25)
+@given(layers=LAYERS, story=STORIES)
+def test_a_node_remembers_its_forward_pass_through_any_story(layers, story):
+    tell(layers, story, "numpy")
+
+
+@pytest.mark.slow
+@backends("llvm")
+@settings(max_examples=10)
+@given(layers=LAYERS, story=STORIES)
+def test_a_node_of_machine_code_remembers_its_forward_pass_through_any_story(
+    layers, story, backend
+):
+    tell(layers, story, backend)
