@@ -133,6 +133,8 @@ class Captures:
             return self._stand_in_for_module(x)
         if isinstance(x, Module):
             self.models.append((name, x))
+        if isinstance(x, INTERCEPTED_TYPES):  # which the trace reads itself
+            return x
         if not holds_inputs(x):
             self.guards.watch(x, f"{name!r}")
             return x
@@ -267,7 +269,7 @@ def holds_inputs(x: Any) -> bool:
             waiting += x
         elif kind in MAPPINGS:
             waiting += x.values()
-        elif can_copy(kind):
+        elif can_copy(kind) and not isinstance(x, INTERCEPTED_TYPES):
             slots = Slots(x)
             waiting += [*getattr(x, "__dict__", {}).values()]
             waiting += [slots.get(name) for name, _ in slots.items()]
