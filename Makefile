@@ -10,7 +10,7 @@ bench := .venv/.bench
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test quick lint format types docs bench
+.PHONY: help setup test quick fuzz lint format types docs bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(dev) ## Run all tests
 
 quick: $(dev) ## Run the tests that are not marked as slow
 	$(PYTHON) -m pytest -m "not slow"
+
+fuzz: $(dev) ## Compare compiled and eager code on random programs (an hour; MINUTES=5 for less)
+	$(PYTHON) tests/fuzz.py --minutes $(or $(MINUTES),60)
 
 lint: $(dev) ## Check style and formatting
 	$(PYTHON) -m ruff check

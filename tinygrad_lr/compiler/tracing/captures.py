@@ -53,6 +53,7 @@ class Captures:
 
     - `models`: the models that it names, as (name, model)
     - `spaces`: the ids of the global names that functions with stand-ins run with
+    - `inner_codes`: the ids of the code of functions that others make in the trace
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Captures:
         self.guards, self._make_input, self._trace_generator = guards, make_input, trace_generator
         self.models: list[tuple[str, Module]] = []
         self.spaces: set[int] = set()
+        self.inner_codes: set[int] = set()
         self._known: dict[int, tuple[Any, Any]] = {}  # by id: an object and its stand-in
         self._contents: list[tuple[str, Any, dict[Any, Any]]] = []  # of copies, as they were made
 
@@ -79,7 +81,11 @@ class Captures:
         """Return what stands for an outer object in the trace."""
         if id(x) not in self._known:
             self._known[id(x)] = x, x  # an object that refers to itself finds this
-            self._known[id(x)] = x, self._make(x, name)
+            made = self._make(x, name)
+            self._known[id(x)] = x, made
+            self._known.setdefault(id(made), (made, made))
+            if made is not x:
+                self.guards.ignore(made)
         return self._known[id(x)][1]
 
     def describe_change(self) -> str | None:
@@ -99,7 +105,7 @@ class Captures:
         if isinstance(x, (*ATOMS, Traced, Value, np.ndarray, *INTERCEPTED_TYPES)):
             return x
         for outer, made in self._known.values():
-            if made is x:
+            if made is x and outer is not x:
                 return outer
         if not self.guards.knows(x):
             raise TraceError(
@@ -118,6 +124,8 @@ class Captures:
         if isinstance(x, np.random.Generator):
             return self._trace_generator(x)
         if isinstance(x, types.FunctionType):
+            if id(x.__globals__) in self.spaces or id(x.__code__) in self.inner_codes:
+                return x  # made in the trace
             if can_rebuild(x):
                 return self._rebuild(x)
             self.guards.watch(x, x.__name__)

@@ -56,7 +56,6 @@ class Observer:
         self._codes: set[tuple[int, int]] = set()
         self._kept: list[CodeType] = []  # so that ids stay theirs
         self._ignored = {id(getattr(f, "__code__", None)) for f in gc.callbacks}
-        self._inner: set[int] = set()  # code of functions that are made in the trace
 
     def profile(self, frame: FrameType, event: str, argument: Any) -> None:
         """Observe one event, as `sys.setprofile` reports them."""
@@ -84,6 +83,7 @@ class Observer:
         standard = is_standard_library(code)
         computes = not standard or Path(code.co_filename).name in COMPUTING
         self.trace.guards.watch_names(all_names(code), computes)
+        self.trace.captures.inner_codes.update(map(id, inner_codes(code)))
         if standard:
             return
         if id(frame.f_globals) not in self.trace.captures.spaces:
@@ -97,11 +97,10 @@ class Observer:
                 if not name.startswith("__"):
                     what = f"the outer variable {name!r}"
                     self.trace.guards.entry(what, names, name, names[name])
-            if code.co_freevars and id(code) not in self._inner:
+            if code.co_freevars and id(code) not in self.trace.captures.inner_codes:
                 for f in gc.get_referrers(code):
                     if isinstance(f, types.FunctionType) and f.__globals__ is names:
                         self.trace.guards.watch(f, f.__name__)
-        self._inner.update(map(id, inner_codes(code)))
 
     def call_builtin(self, frame: FrameType, function: Any) -> None:
         """Refuse what gives another result at each call: clocks, files, the system's entropy."""

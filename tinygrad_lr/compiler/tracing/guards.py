@@ -330,6 +330,10 @@ class Guards:
         """Leave out what an object holds: its stand-in guards it."""
         self._watched[id(x), False] = x
 
+    def ignore(self, made: Any) -> None:
+        """Leave out an object of the trace's own."""
+        self._watched[id(made), False] = self._watched[id(made), True] = made
+
     def absent(self, what: str, held: Mapping[str, Any], names: Iterable[str]) -> None:
         """Watch that an object has no attributes of some names."""
         check = self._checks.setdefault((NoNewNames, id(held)), NoNewNames(what, held))

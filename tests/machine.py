@@ -1,0 +1,323 @@
+"""Random programs with a world around them: compiled code must do what eager code does.
+
+A program is a list of steps on arrays of any dtype. Its steps read, call and draw from a `World`,
+which changes between calls. A run compares eager code and compiled code, each with a world of its
+own, over a few calls: results, gradients, and what is left of the worlds. A program may be refused
+with a `TraceError`; it may not give other numbers, or fail where eager code doesn't.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value, nn
+from tinygrad_lr.errors import CompileWarning, TraceError
+from tinygrad_lr.support import pytree as tree
+
+N = 4  # the last axis of most arrays
+DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split()
+CALLS = 3
+
+
+class World:
+    """What programs find outside themselves."""
+
+    scale = 0.75
+
+    def __init__(self, seed):
+        random = np.random.default_rng(seed)
+        self.number, self.count, self.flag = 1.5, 3, True
+        self.numbers = [0.5, -1.0, 2.0]
+        self.array = random.uniform(-1, 1, N)
+        self.integers = random.integers(-3, 4, N)
+        self.tables = {"a": random.uniform(-1, 1, N).astype(np.float32), "b": [np.ones(N)]}
+        self.function = lambda x: x * 2
+        self.rng = np.random.default_rng(seed + 1)
+        self.weight = Value(random.uniform(-1, 1, N), name="weight")
+        layers = nn.Linear(N, N, dtype=np.float64, generator=seed), nn.Tanh()
+        self.model = nn.Sequential(*layers, nn.BatchNorm1d(N, dtype=np.float64))
+        self.dropout = nn.Dropout(0.5, generator=seed)
+
+    def state(self):
+        """Everything that a program may change."""
+        drawn = self.rng.bit_generator.state["state"]["state"]
+        buffers = [np.array(x) for _, x in self.model.named_buffers()]
+        own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
+        return [np.array(drawn % 2**53), *buffers, *own]
+
+
+CHANGES = {
+    "nothing": lambda w, r: None,
+    "number": lambda w, r: setattr(w, "number", float(r.integers(-2, 3))),
+    "count": lambda w, r: setattr(w, "count", int(r.integers(1, 5))),
+    "flag": lambda w, r: setattr(w, "flag", not w.flag),
+    "numbers": lambda w, r: w.numbers.__setitem__(int(r.integers(3)), float(r.integers(-2, 3))),
+    "append": lambda w, r: w.numbers.append(0.25),
+    "array": lambda w, r: setattr(w, "array", r.uniform(-1, 1, N)),
+    "array in place": lambda w, r: w.array.__setitem__(int(r.integers(N)), 0.125),
+    "integers in place": lambda w, r: w.integers.__iadd__(1),
+    "table": lambda w, r: w.tables.__setitem__("a", r.uniform(-1, 1, N).astype(np.float32)),
+    "table in place": lambda w, r: w.tables["b"][0].__imul__(0.5),
+    "function": lambda w, r: setattr(w, "function", lambda x: x - 1),
+    "weight": lambda w, r: setattr(w.weight, "data", r.uniform(-1, 1, N)),
+    "class": lambda w, r: setattr(w, "scale", 0.25),
+    "train or eval": lambda w, r: w.model.train(not w.model.training),
+    "a layer": lambda w, r: w.model.layers.__setitem__(1, nn.Sigmoid()),
+    "draw": lambda w, r: w.rng.normal(),
+}
+
+READS = {
+    "number": lambda w, x: x * w.number,
+    "count": lambda w, x: x + w.count,
+    "flag": lambda w, x: x * 2 if w.flag else x + 1,
+    "loop": lambda w, x: sum((x * k for k in w.numbers), start=x),
+    "array": lambda w, x: x * w.array,
+    "array read by NumPy": lambda w, x: x + w.array.sum() + w.array[1] * 2,
+    "integers": lambda w, x: x + w.integers,
+    "index from outside": lambda w, x: x[..., np.abs(w.integers) % N],
+    "tables": lambda w, x: x * w.tables["a"] + w.tables["b"][0] * 2,
+    "function": lambda w, x: w.function(x),
+    "by text": lambda w, x: x * getattr(w, "num" + "ber"),
+    "class": lambda w, x: x * w.scale,
+}
+DRAWS = {
+    "normal": lambda w, x: x + w.rng.normal(size=np.shape(x)),
+    "a number": lambda w, x: x * w.rng.uniform(),
+    "float32": lambda w, x: x + w.rng.random(N, dtype=np.float32),
+    "permutation": lambda w, x: x[..., w.rng.permutation(N)],
+    "integers": lambda w, x: x + w.rng.integers(0, 5, N),
+}
+ANY_DTYPE = {
+    **{f"astype {t}": (lambda t: lambda w, x: x.astype(t))(t) for t in DTYPES},
+    "max": lambda w, x: np.max(x, axis=-1, keepdims=True) + x,
+    "min": lambda w, x: np.min(x) + x,
+    "ptp": lambda w, x: np.ptp(x, axis=0),
+    "sum": lambda w, x: np.sum(x, axis=-1, keepdims=True) + x,
+    "mean": lambda w, x: np.mean(x, axis=0),
+    "var": lambda w, x: np.var(x, axis=-1, keepdims=True) * x,
+    "average": lambda w, x: np.average(x, axis=0),
+    "cumsum": lambda w, x: np.cumsum(x, axis=-1),
+    "cumprod": lambda w, x: np.cumprod(x, axis=-1),
+    "prod": lambda w, x: np.prod(x, axis=-1, keepdims=True) * x,
+    "argmax": lambda w, x: np.argmax(x, axis=-1),
+    "argsort": lambda w, x: np.argsort(x, axis=-1, kind="stable"),
+    "sort": lambda w, x: np.sort(x, axis=-1),
+    "round": lambda w, x: np.round(x, 1),
+    "abs": lambda w, x: np.abs(x),
+    "sign": lambda w, x: np.sign(x),
+    "negative": lambda w, x: -x,
+    "invert": lambda w, x: ~x,
+    "floor_divide": lambda w, x: x // 3,
+    "remainder": lambda w, x: x % 3,
+    "divide": lambda w, x: x / 4,
+    "power": lambda w, x: x**2,
+    "shift": lambda w, x: x << 1,
+    "less than 300": lambda w, x: x < 300,
+    "equal -1": lambda w, x: x == -1,
+    "greater": lambda w, x: (x > 0) + (x > 1),
+    "greater of numbers": lambda w, x: np.greater(x, 0.5) * x,
+    "any": lambda w, x: np.any(x, axis=-1, keepdims=True),
+    "count_nonzero": lambda w, x: np.count_nonzero(x, axis=-1, keepdims=True) + x,
+    "norm": lambda w, x: np.linalg.norm(x, axis=-1, keepdims=True) + x,
+    "clip": lambda w, x: np.clip(x, None, 2),
+    "where": lambda w, x: np.where(x > 0, x, 1),
+    "concatenate": lambda w, x: np.concatenate([x, x], axis=-1)[..., 1 : N + 1],
+    "stack": lambda w, x: np.stack([x, x + x])[1],
+    "times True": lambda w, x: x * True,
+    "plus a number": lambda w, x: x + 1,
+    "times a float": lambda w, x: x * 0.5,
+    "times float32": lambda w, x: x * np.float32(0.5),
+    "tensordot": lambda w, x: np.tensordot(x, x, axes=([-1], [-1])),
+    "matmul": lambda w, x: x @ np.swapaxes(x, -1, -2) if x.ndim > 1 else x @ x,
+    "reversed": lambda w, x: x[..., ::-1],
+    "transposed": lambda w, x: x.T,
+    "part": lambda w, x: x[1:] if x.ndim > 1 else x,
+    "a row": lambda w, x: x[0] + x,
+    "reshaped": lambda w, x: x.reshape(-1)[:N],
+    "diagonal": lambda w, x: np.diagonal(np.atleast_2d(x)[..., :1] + x),
+    "einsum": lambda w, x: np.einsum("...i->i...", x),
+    "indexed by itself": lambda w, x: x[..., np.argmax(x, axis=-1).max()],
+    "repeat": lambda w, x: np.repeat(x, 2, axis=-1)[..., :N],
+    "tanh": lambda w, x: np.tanh(x),
+    "sigmoid": lambda w, x: tg.sigmoid(x),
+    "relu": lambda w, x: tg.relu(x),
+    "unique": lambda w, x: x * len(np.unique(x)),
+    "nonzero": lambda w, x: np.flatnonzero(x),
+}
+DIFFERENTIABLE = {
+    "tanh": lambda w, x: np.tanh(x),
+    "square": lambda w, x: 0.25 * x**2,
+    "power": lambda w, x: 2.0 ** np.tanh(x),
+    "softmax": lambda w, x: tg.softmax(x, axis=-1),
+    "mean": lambda w, x: np.mean(x, axis=-1, keepdims=True) - x,
+    "max": lambda w, x: np.max(x, axis=-1, keepdims=True) * x,
+    "cumsum": lambda w, x: np.cumsum(x, axis=-1),
+    "reversed": lambda w, x: x[..., ::-1] * x,
+    "gathered": lambda w, x: x[..., np.array([3, 0, 0, 1])],
+    "matmul": lambda w, x: x @ np.outer(np.arange(N), np.ones(N)) / N,
+    "where": lambda w, x: np.where(x > 0.1, x * 2, x),
+    "clip": lambda w, x: np.clip(x, None, 0.8),
+    "einsum": lambda w, x: np.einsum("...i,j->...j", x, np.ones(N)),
+    "sort": lambda w, x: np.sort(x, axis=-1),
+    "weight": lambda w, x: x * w.weight,
+    "weight twice": lambda w, x: x * w.weight + np.sum(w.weight**2),
+    "model": lambda w, x: w.model(np.reshape(x, (-1, N))),
+    "dropout": lambda w, x: w.dropout(x),
+    "compiled": lambda w, x: tg.compile(lambda y: np.tanh(y) * w.number, backend="numpy")(x),
+    "gradient": lambda w, x: tg.grad(lambda y: np.sum(np.sin(y) * w.number))(x),
+}
+
+
+def in_place(w, x):
+    """Write into a copy, and through views of it."""
+    y = x.copy()
+    view = y[..., ::2]
+    y[..., 1:] = x[..., :1]
+    view += view.dtype.type(1)
+    turned = y.T
+    turned *= turned.dtype.type(2)
+    return y + x
+
+
+ANY_DTYPE["in place"] = in_place
+MODES = ("plain", "arrays out", "node", "grad of compiled", "compiled grad", "hvp", "nested")
+
+
+class Program:
+    """Some steps by name; `differentiable` ones are run with gradients, in one of the modes."""
+
+    def __init__(self, seed):
+        random = self.random = np.random.default_rng(seed)
+        self.mode = str(random.choice(MODES))
+        self.seed, plain = seed, self.mode in MODES[:2]
+        kinds = [ANY_DTYPE, ANY_DTYPE, READS, DRAWS] if plain else [DIFFERENTIABLE, READS, DRAWS]
+        self.dtype = str(random.choice(DTYPES)) if plain else "float64"
+        self.shape = (3, N) if random.integers(2) else (N,)
+        self.steps = []
+        for _ in range(1 + int(random.integers(6))):
+            kind = kinds[int(random.integers(len(kinds)))]
+            name = str(random.choice(sorted(kind)))
+            self.steps.append((name, kind[name]))
+        self.keep = bool(random.integers(2))  # whether results in the middle come out too
+        self.changes = [str(random.choice(sorted(CHANGES))) for _ in range(CALLS)]
+        self.backend = str(random.choice(["numpy", "llvm"]))
+
+    def __repr__(self):
+        names = " | ".join(name for name, _ in self.steps)
+        kind = f"{self.mode}, {self.dtype}{self.shape}, {self.backend}"
+        return f"seed {self.seed}, {kind}: {names}; {self.changes}"
+
+    def argument(self, call):
+        """The argument of a call: small numbers of all kinds."""
+        random = np.random.default_rng([self.seed, call])
+        drawn = random.integers(-3, 9, self.shape) + random.choice([0.0, 0.25], self.shape)
+        with np.errstate(all="ignore"):
+            return drawn.astype(self.dtype) if self.dtype != "float64" else drawn / 4
+
+    def body(self, world):
+        """The function of one array."""
+
+        def f(x):
+            found = [x]
+            for _, step in self.steps:
+                found.append(step(world, found[-1]))
+            return tuple(found[1:]) if self.keep else found[-1]
+
+        return f
+
+    def scalar(self, world):
+        """The function of one array, as one number."""
+        f = self.body(world)
+
+        def total(x):
+            found = f(x)
+            parts = found if isinstance(found, tuple) else (found,)
+            return sum(np.sum(part * (i + 1)) for i, part in enumerate(parts))
+
+        return total
+
+    def run(self, world, wrap):
+        """Yield what each call gives, with gradients; `wrap` compiles, or does nothing."""
+        if self.mode in {"plain", "arrays out"}:
+            f = wrap(self.body(world))
+        elif self.mode == "nested":
+            inner = wrap(self.scalar(world))
+            f = wrap(lambda x: inner(x) * 2)
+        elif self.mode == "compiled grad":
+            f = wrap(tg.value_and_grad(self.scalar(world)))
+        elif self.mode == "hvp":
+            g = wrap(self.scalar(world))
+            f = lambda x: tg.hvp(g, x, np.ones_like(x))
+        elif self.mode == "grad of compiled":
+            f = tg.value_and_grad(wrap(self.scalar(world)))
+        else:
+            f = wrap(self.scalar(world))
+        leaves = [world.weight, *world.model.parameters()]
+        for call in range(CALLS):
+            x = self.argument(call)
+            before = x.copy()
+            if self.mode == "node":
+                v = Value(x)
+                out = f(v)
+                for leaf in leaves:
+                    leaf.grad = None
+                CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
+                if isinstance(out, Value) and out.requires_grad:
+                    out.backward()
+                found = [out, v.grad, *(leaf.grad for leaf in leaves)]
+            else:
+                found = [f(x)]
+                CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
+            assert np.array_equal(x, before, equal_nan=True), "the argument has changed"
+            yield [*numbers_of(found), *world.state()]
+
+
+def numbers_of(nest):
+    """Arrays of nested results, by themselves."""
+    found = [x.data if isinstance(x, Value) else x for x in tree.leaves([nest])]
+    return [np.array(x) for x in found]
+
+
+def is_alike(found, expected):
+    """The same shape and dtype, and the same numbers up to rounding."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return False
+    if found.dtype.kind not in "fc":
+        return np.array_equal(found, expected)
+    eps = np.finfo(found.dtype).eps
+    scale = float(np.max(np.abs(expected), initial=1.0, where=np.isfinite(expected)))
+    return np.allclose(found, expected, rtol=300 * eps, atol=3000 * eps * scale, equal_nan=True)
+
+
+def outcome(program, wrap):
+    """What a program gives at each call, up to its first error."""
+    found, error = [], None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", CompileWarning)
+        try:
+            for results in program.run(World(program.seed), wrap):
+                found.append(results)
+        except Exception as raised:
+            error = raised
+    return found, error
+
+
+def check(seed):
+    """Compare; return "same", "refused" or "impossible". A difference is an `AssertionError`."""
+    program = Program(seed)
+    expected, wrong = outcome(program, lambda f: f)
+    if wrong is not None and not expected:
+        return "impossible"  # for eager code too
+    found, error = outcome(program, lambda f: tg.compile(f, backend=program.backend))
+    for call, (one, other) in enumerate(zip(found, expected, strict=False)):
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert is_alike(a, b), f"{program!r}\ncall {call}, result {i}:\n{a!r}\n{b!r}"
+    if error is not None and wrong is None:
+        assert isinstance(error, TraceError), f"{program!r}\n{type(error).__name__}: {error}"
+        return "refused"
+    assert (wrong is None) == (error is None), f"{program!r}\neager code raises {wrong!r}"
+    return "same"
