@@ -170,10 +170,10 @@ class Compiled:
         """Call the function on batches of rows, for some epochs; return the stacked results.
 
         Arguments are arrays, or nested lists, tuples and dicts of them, and results keep their
-        structure. Each epoch uses every row once, in an order drawn from `generator` (a NumPy Generator or a
-        seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those of that loader
-        and of `tg.fit`. The last batch of an epoch may be smaller and then has its own program;
-        `drop_last` skips it. The steps of an epoch run in compiled code.
+        structure. Each epoch uses every row once, in an order drawn from `generator` (a NumPy
+        Generator or a seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those
+        of that loader and of `tg.fit`. The last batch of an epoch may be smaller and then has its
+        own program; `drop_last` skips it. The steps of an epoch run in compiled code.
 
         Raises `ShapeError` if arrays have different lengths, `ArgumentError` if `batch_size` or
         `epochs` is out of range.
@@ -376,7 +376,8 @@ def compile(
 
     The result is a `Compiled`: `.loop(..., steps=n)` and `.epochs(...)` run many steps in
     compiled code; `.source`, `.program`, `.llvm` and `.explain()` show the program. Called on
-    Values it is one node of their graph, with a compiled backward.
+    Values, or with parameters, it is one node of their graph, with compiled derivatives of every
+    order. The node remembers what the call used: its draws, numbers, arrays, layers and their mode.
 
     What the function reads from outside (global names, attributes of modules) is guarded: when it
     changes, the function is traced again. A gradient that an optimiser in the function has used up
