@@ -7,8 +7,9 @@ import threading
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from programs import assert_equal, backends
+from hypothesis import HealthCheck, assume, given, note, settings
+from operands import cotangent, each_case, quick
+from programs import assert_equal, backends, derived, drawn, numbers_of
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, losses, nn, optim
@@ -293,6 +294,43 @@ def test_results_are_not_parts_of_the_caller_s_arrays(backend):
 
 
 @backends()
+def test_a_value_returned_without_a_graph_is_no_part_of_a_value_from_outside(backend):
+    w = Value(X.copy(), requires_grad=False)
+    shared = w.data
+    for function in (lambda: w.reshape(3, 4), lambda: {"turned": w.T}):
+        compiled = tg.compile(function, backend=backend)
+        for _ in range(3):
+            out = compiled()
+            before = [x.numpy() for x in tg.support.pytree.leaves(out)]
+            shared += 1.0
+            assert_equal(out, before, backend)
+
+
+@backends()
+def test_draws_and_arrays_that_the_trace_came_across_are_those_of_the_forward_pass(backend):
+    def run(wrap):
+        random, arrays, w = np.random.default_rng(0), [X.copy()], Value(X.copy())
+
+        @wrap
+        def f(x):
+            rows = w[random.permutation(4)] * random.normal(size=(4, 3)) * random.random()
+            return (rows * rows * (x * arrays[0])).sum()
+
+        outs = []
+        for _ in range(3):
+            outs.append(f(X))
+            arrays[0] += 1.0
+        results = []
+        for out in outs[::-1]:
+            w.grad = None
+            out.backward()
+            results += [out, w.grad]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
 def test_writing_to_a_plain_result_leaves_the_gradient_alone(backend):
     w, mask = Value(X.copy()), np.ones((4, 3))
     f = tg.compile(lambda x: ((w * x * mask).sum(), mask, x.reshape(3, 4)), backend=backend)
@@ -346,6 +384,46 @@ def test_transforms_of_a_function_of_one_array_and_a_captured_value_agree(backen
     ):
         assert_equal(transform(g), transform(f), backend, CLOSE)
     tg.check_gradients(g, X, order=2)
+
+
+def every_derivative(case):
+    """The function that gives an operation's value and its first and second derivatives."""
+
+    def scalar(*inputs):
+        out = case(*inputs)
+        return np.sum(out * cotangent(0, out))
+
+    def f(*inputs):
+        out, pullback = tg.vjp(case, *inputs)
+        tangents = tuple(cotangent(i + 1, x) for i, x in enumerate(inputs))
+        products = tg.jvp(case, inputs, tangents), tg.hvp(scalar, inputs, tangents)
+        return out, pullback(cotangent(0, out)), products
+
+    return f
+
+
+@pytest.mark.slow
+@backends()
+@each_case
+def test_every_operation_in_a_node_has_the_derivatives_of_eager_code(case, backend):
+    expected = every_derivative(case)(*case.inputs)
+    compiled = tg.compile(case.__call__, backend=backend)
+    found = every_derivative(compiled)(*case.inputs)
+    assert_equal(found, expected, backend, {"rtol": 1e-9, "atol": 1e-11})
+
+
+@pytest.mark.slow
+@backends()
+@settings(quick, max_examples=20, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 8))
+def test_a_random_program_in_nodes_has_the_derivatives_of_eager_code(seed, steps, backend):
+    program, inputs = drawn(seed, steps, "float64")
+    note(repr(program))
+    weights = [np.cos(np.arange(out.size)).reshape(out.shape) for out in program(*inputs)]
+    expected = derived(program, weights)(*inputs)
+    assume(all(np.all(np.abs(x) < 1e6) for x in numbers_of(expected)))
+    found = derived(tg.compile(program.__call__, backend=backend), weights)(*inputs)
+    assert_equal(found, expected, backend, {"rtol": 1e-9, "atol": 1e-10})
 
 
 @backends()
@@ -433,6 +511,39 @@ def test_a_result_from_outside_is_an_operand(backend):
         f = wrap(lambda x: (features * features * x).sum())
         f(X).backward()
         return [w.grad, features.grad]
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_step_goes_backward_through_a_node_from_outside(backend):
+    def run(wrap):
+        w, v = Value(X.copy()), Value(X + 1)
+        features = wrap(lambda: np.exp(w))()
+
+        def step(x):
+            loss = (features * v * x).sum()
+            loss.backward()
+            return loss
+
+        step, results = wrap(step), []
+        for scale in (1.0, 2.0):
+            results += [step(X * scale).data, w.grad, v.grad, features.grad]
+        return results
+
+    assert_same(run, backend)
+
+
+@backends()
+def test_a_recurrent_cell_is_a_node_at_each_step(backend):
+    def run(wrap):
+        cell = nn.LSTMCell(3, 4, generator=0, **KIND)
+        advance, state, total = wrap(lambda x, state: cell(x, state)), None, 0.0
+        for scale in (1.0, -1.0, 2.0, 0.5):
+            state = advance(X * scale, state)
+            total = total + (state[0] ** 2).sum()
+        total.backward()
+        return gradients(cell)
 
     assert_same(run, backend)
 

@@ -377,7 +377,8 @@ def compile(
 
     The result is a `Compiled`: `.loop(..., steps=n)` and `.epochs(...)` run many steps in
     compiled code; `.source`, `.program`, `.llvm` and `.explain()` show the program. Called on
-    Values it is one node of their graph, with a compiled backward.
+    Values, or with parameters, it is one node of their graph, with compiled derivatives of every
+    order. The node remembers what the call used: its draws, numbers, arrays, layers and their mode.
 
     What the function reads from outside (global names, attributes of modules) is guarded: when it
     changes, the function is traced again. A gradient that an optimiser in the function has used up

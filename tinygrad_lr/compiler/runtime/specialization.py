@@ -18,7 +18,7 @@ from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
 from ..ir.passes import PassResult, run_passes
 from ..ir.program import Program
-from ..ir.sources import Argument, HostInput, Source, StaleProgram, ValueData
+from ..ir.sources import Argument, Gradient, HostInput, Source, StaleProgram, ValueData
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
 from ..tracing.trace_function import (
@@ -199,9 +199,10 @@ class Specialization:
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
                 untouched = isinstance(source, ValueData) and not source.value._data_shared
-                if untouched or not (x.flags.carray and x.flags.owndata):
+                is_gradient = isinstance(source, Gradient)
+                if untouched or is_gradient or not (x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
-                source.write(x)
+                source.write((x,) if is_gradient else x)  # `.grad` copies what is in a tuple
                 keep = True
             if keep:
                 self.known[i] = x

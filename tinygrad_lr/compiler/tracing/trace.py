@@ -124,7 +124,7 @@ class Trace:
     def get(self, node: Node, slot: str) -> Any:
         """Return the content of a Value's slot in this trace."""
         raw = RAW_SLOTS[slot].__get__(node)
-        if node._serial >= self.since or (slot == "_grad" and node._record is not None):
+        if node._serial >= self.since:
             return raw
         key = (id(node), slot)
         if key in self._nodes:
@@ -148,7 +148,7 @@ class Trace:
     def set(self, node: Node, slot: str, new: Any) -> None:
         """Set a Value's slot in this trace."""
         try:
-            own = node._serial >= self.since or node._record is not None
+            own = node._serial >= self.since
         except AttributeError:  # a Value that is being created
             own = True
         if own:
