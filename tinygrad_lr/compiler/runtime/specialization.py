@@ -19,6 +19,7 @@ from ..ir.program import Program
 from ..ir.sources import Argument, HostInput, Source, StaleProgram, ValueData
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter
+from ..tracing.interception import run_isolated
 from ..tracing.trace_function import ResultSlot, read_arrays_live, trace_function
 from ..tracing.traced_array import broadcast, cast_to
 
@@ -49,7 +50,7 @@ class Specialization:
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
         settings = [(THREADS, "count", THREADS.count)]
-        traced = trace_function(function, name, parameters, args, settings)
+        traced = run_isolated(trace_function, function, name, parameters, args, settings)
         traced.require_released()
         self.traced, self.guards = traced.program, traced.guards
         self.structure, self.requires_grad = traced.structure, traced.requires_grad

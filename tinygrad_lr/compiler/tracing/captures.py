@@ -125,7 +125,7 @@ class Captures:
         """Guard the methods of the user's own module classes, and the names that they refer to."""
         for kind in {type(module): None for module in model.modules()}:
             for base in kind.__mro__:
-                for f in vars(base).values():
+                for f in list(vars(base).values()):  # other threads may redirect `Module`
                     if not isinstance(f, types.FunctionType) or id(f) in self._known:
                         continue
                     if f.__code__.co_filename.startswith(LIBRARIES):
