@@ -113,7 +113,8 @@ _OUTER_MODES: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar(
 )
 """What `RECORDING` was before each block with a mode of its own that this thread is in.
 
-It is a linked list: (those further out, the last one). It belongs to the thread (or task), not to the context manager, which threads may share.
+It is a linked list: (those further out, the last one). It belongs to the thread (or task), not to
+the context manager, which threads may share.
 """
 
 

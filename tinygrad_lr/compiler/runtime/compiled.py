@@ -140,7 +140,8 @@ class Compiled:
 
         The whole loop runs in compiled code. Parameters, optimisers, generators and learning-rate
         schedules advance from step to step, as with separate calls. Shapes: (steps, ...) for each
-        array that one call returns. Raises `ArgumentError` if `steps` isn't an integer >= 0.
+        array that one call returns. Ctrl-C is answered within a fraction of a second, and leaves
+        what whole steps have learnt. Raises `ArgumentError` if `steps` isn't an integer >= 0.
 
         >>> w = Value(0.0)
         >>> @tg.compile
@@ -175,7 +176,8 @@ class Compiled:
         Each epoch uses every row once, in an order drawn from `generator` (a NumPy Generator or a
         seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those of that loader
         and of `tg.fit`. The last batch of an epoch may be smaller and then has its own program;
-        `drop_last` skips it. The steps of an epoch run in compiled code.
+        `drop_last` skips it. The steps of an epoch run in compiled code. Ctrl-C is answered as in
+        `loop`.
 
         Raises `ShapeError` if arrays have different lengths, `ArgumentError` if `batch_size` or
         `epochs` is out of range.

@@ -12,6 +12,7 @@ import numpy as np
 from ...core.node import Node
 from ...core.value import make_value
 from ...support import pytree as tree
+from ...support.deferred_interrupt import MAX_CHUNK_SECONDS, DeferredInterrupt
 from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
 from ..ir.passes import PassResult, run_passes
@@ -49,6 +50,7 @@ class Specialization:
         self.backward: Any = None  # the compiled backward, once it is needed
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
+        self._chunk = 1  # steps that the executable makes in a fraction of a second
         settings = [(THREADS, "count", THREADS.count)]
         traced = run_isolated(trace_function, function, name, parameters, args, settings)
         traced.require_released()
@@ -189,18 +191,24 @@ class Specialization:
     ) -> list[Any]:
         """Run the program `steps` times; return what the function returns at each step, stacked.
 
-        `stacked` has, for some arguments, the arrays of all steps along a first axis.
+        `stacked` has, for some arguments, the arrays of all steps along a first axis. Ctrl-C is
+        answered between two calls of the executable, each of a fraction of a second, and leaves
+        what whole steps have done.
         """
         stacked = stacked or {}
         drawn = sum(self.inputs[i].nbytes for i, host in self.hosts if host.changes and i >= 0)
         most = max(1, MAX_DRAWN_BYTES // drawn) if drawn else max(1, steps)
         parts: list[list[Any]] = []
-        with self.lock:
+        first, interrupt = 0, DeferredInterrupt()
+        with self.lock, interrupt.installed():
             self._forget_arguments()
-            for first in range(0, steps, most):
-                last = min(first + most, steps)
+            while first < steps:
+                last, began = min(first + min(self._chunk, most), steps), time.perf_counter()
                 part = {position: x[first:last] for position, x in stacked.items()}
-                parts.append(self._run_chunk(leaves, last - first, part))
+                with interrupt:
+                    parts.append(self._run_chunk(leaves, last - first, part))
+                per_step = (time.perf_counter() - began) / (last - first)
+                first, self._chunk = last, max(1, int(MAX_CHUNK_SECONDS / per_step))
         if not parts:
             return [np.empty((0, *x.shape), x.dtype) for x in self.program.results]
         return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
