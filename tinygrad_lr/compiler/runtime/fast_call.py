@@ -7,6 +7,7 @@ changed since; `Compiled.__call__` then takes the slow path.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ from ..ir.sources import (
     ValueData,
 )
 from ..tracing.trace_function import ResultSlot
-from .specialization import Specialization
+from .specialization import Specialization, build_result
 
 MISSED = type("Missed", (), {})()
 
@@ -75,7 +76,8 @@ class FastCallWriter:
             ["def fast_call(args):", "    with lock:", *(f"        {line}" for line in body)]
         )
         exec(compile(text, f"<fast call of {program.program.name}>", "exec"), self.space)
-        made: Callable[..., Any] = self.space["fast_call"]
+        # the space keeps no reference to the function, so that both are freed with the program
+        made: Callable[..., Any] = self.space.pop("fast_call")
         return made
 
     def _pass_input(self, i: int, source: Source) -> None:
@@ -153,7 +155,8 @@ class FastCallWriter:
             )
         count = len(program.program.results)
         found = ", ".join(program.executable.result_expression(self, k) for k in range(count))
-        return f"return {self.name('r', program.build_result)}([{found}])"
+        build = functools.partial(build_result, program.structure)
+        return f"return {self.name('r', build)}([{found}])"
 
 
 def write_fast_call(program: Specialization) -> Callable[..., Any] | None:

@@ -123,9 +123,9 @@ class Specialization:
             if isinstance(source, Argument):
                 self.known[i] = None
 
-    def _compile_gather(self) -> Callable[[Sequence[Any]], list[Any]]:
-        """Return a function that reads all inputs."""
-        space: dict[str, Any] = {"known": self.known, "accept": self._accept}
+    def _compile_gather(self) -> Callable[[Specialization, Sequence[Any]], list[Any]]:
+        """Return a function that reads all inputs; it does not refer to the program itself."""
+        space: dict[str, Any] = {"known": self.known}
         lines, inputs = [], []
         for k, (_, host) in enumerate(self.hosts):  # in the order of the trace
             space[f"compute{k}"] = host.compute
@@ -141,11 +141,14 @@ class Specialization:
                 continue
             read = f"p{i}._content" if isinstance(source, ValueData) else f"p{i}.read()"
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
-            lines.append(f"        x{i} = accept({i}, x{i})")
+            lines.append(f"        x{i} = program._accept({i}, x{i})")
             inputs.append(f"x{i}")
-        text = "\n".join(["def gather(leaves):", *lines, f"    return [{', '.join(inputs)}]"])
+        text = "\n".join(
+            ["def gather(program, leaves):", *lines, f"    return [{', '.join(inputs)}]"]
+        )
         exec(compile(text, "<gather>", "exec"), space)
-        return cast("Callable[[Sequence[Any]], list[Any]]", space["gather"])
+        made = space.pop("gather")  # else the function and its globals would refer to each other
+        return cast("Callable[[Specialization, Sequence[Any]], list[Any]]", made)
 
     def _accept(self, i: int, x: Any) -> Any:
         """Return an input that has been replaced since the last call.
@@ -178,7 +181,7 @@ class Specialization:
         """Run the program once; return what the function returns."""
         with self.lock:
             self._forget_arguments()
-            inputs = self._gather(leaves)
+            inputs = self._gather(self, leaves)
             for i, check in self.input_checks:
                 check(inputs[i])
             found = self.executable(inputs)
@@ -215,7 +218,7 @@ class Specialization:
 
     def _run_chunk(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
         """Run some steps; what Python computes for them is computed before."""
-        inputs = self._gather(leaves)
+        inputs = self._gather(self, leaves)
         changing: dict[int, list[Any]] = {
             i: [inputs[i]] for i, host in self.hosts if host.changes and i >= 0
         }
@@ -253,15 +256,20 @@ class Specialization:
 
     def build_result(self, found: Sequence[Any], plain: bool = False) -> Any:
         """Return results in the structure that the function returned; plain arrays if `plain`."""
+        return build_result(self.structure, found, plain)
 
-        def fill(x: Any, number: Any) -> Any:
-            if plain or not x.is_value or isinstance(number, Node):
-                return number
-            return make_value(number, None)
 
-        if self.returns_one:
-            return fill(self.structure, found[0])
-        numbers = iter(found)
-        return tree.map_leaves(
-            lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, self.structure
-        )
+def build_result(structure: Any, found: Sequence[Any], plain: bool = False) -> Any:
+    """Return results in a structure with a `ResultSlot` for each; plain arrays if `plain`."""
+
+    def fill(x: Any, number: Any) -> Any:
+        if plain or not x.is_value or isinstance(number, Node):
+            return number
+        return make_value(number, None)
+
+    if isinstance(structure, ResultSlot):
+        return fill(structure, found[0])
+    numbers = iter(found)
+    return tree.map_leaves(
+        lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, structure
+    )
