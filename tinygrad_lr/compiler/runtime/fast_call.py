@@ -2,7 +2,8 @@
 
 A call of a small program spends its time in Python, checking what was checked at the last call.
 The function generated here checks no more than it must, and returns `MISSED` where anything has
-changed since; `Compiled.__call__` then takes the slow path.
+changed since; `Compiled.__call__` then takes the slow path. Names of the user's are objects that
+the function refers to, never part of its text.
 """
 
 from __future__ import annotations
@@ -113,9 +114,10 @@ class FastCallWriter:
         if isinstance(source, ValueData):
             return f"{self.name('p', source.value)}._content"
         if isinstance(source, Attribute):
-            return self.name("o", vars(source.owner)) + "".join(f"[{s!r}]" for s in source.path)
+            held = self.name("o", vars(source.owner))
+            return held + "".join(f"[{self.name('k', step)}]" for step in source.path)
         if isinstance(source, OuterName):
-            return f"{self.name('n', source.names)}[{source.name!r}]"
+            return f"{self.name('n', source.names)}[{self.name('k', source.name)}]"
         return f"{self.name('q', source)}.read()"
 
     def write(self, source: Source, new: str) -> str:
@@ -141,7 +143,8 @@ class FastCallWriter:
             lines.append(self.write(source, f"float({found})" if weak else found))
         lines += [self.write(source, "None") for source in program.cleared]
         for owner, name, increment in program.counters:
-            lines.append(f"{self.name('c', owner)}.{name} += {increment}")
+            held, key = self.name("o", vars(owner)), self.name("k", name)
+            lines.append(f"{held}[{key}] += {increment}")
         return lines
 
     def _return_line(self) -> str:

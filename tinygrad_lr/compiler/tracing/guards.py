@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -61,8 +62,8 @@ class Guards:
             else:
                 parts.append(f"gn{i}[{name!r}] is gw{i}")
         for i, (owner, name, was) in enumerate(self._attributes):
-            space[f"go{i}"], space[f"gv{i}"] = owner, was
-            attribute = f"go{i}.{name}" if name.isidentifier() else f"getattr(go{i}, {name!r})"
+            space[f"go{i}"], space[f"gs{i}"], space[f"gv{i}"] = owner, name, was
+            attribute = f"go{i}.{name}" if _is_plain(name) else f"getattr(go{i}, gs{i})"
             parts.append(f"{attribute} is gv{i}")
         for i, (container, items) in enumerate(self._containers):
             space[f"gl{i}"] = container
@@ -135,6 +136,13 @@ def _collect_containers(x: Any, known: dict[int, Any], depth: int = 0) -> None:
 
 def _deduplicate(found: Sequence[tuple[Any, str, Any]]) -> list[tuple[Any, str, Any]]:
     return list({(id(owner), name): (owner, name, was) for owner, name, was in found}.values())
+
+
+def _is_plain(name: str) -> bool:
+    """Return True if a name may be part of code: an ASCII identifier that means itself."""
+    return (
+        type(name) is str and name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    )
 
 
 def _is_equal(now: Any, was: Any) -> bool:

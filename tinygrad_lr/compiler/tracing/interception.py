@@ -77,7 +77,7 @@ def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
 
     def get_attribute(owner: Any, name: str) -> Any:
         trace = CURRENT_TRACE.get()
-        if trace is None or name.startswith("__"):
+        if trace is None or (name.startswith("__") and name.endswith("__")):
             return super(kind, owner).__getattribute__(name)
         return trace.get_attribute(owner, name)
 
