@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,17 @@ from . import object_cache
 RunFunction = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
 )
+
+
+def _register_at_fork() -> None:
+    """Let a fork wait until no thread is within LLVM, whose state a child could not repair."""
+    lock = llvm.ffi.lib._lock
+    release = functools.partial(lock.__exit__, None, None, None)
+    os.register_at_fork(before=lock.__enter__, after_in_parent=release, after_in_child=release)
+
+
+if hasattr(os, "register_at_fork"):
+    _register_at_fork()
 
 
 @functools.cache
