@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 
 import numpy as np
 import pytest
 from programs import backends
 
 import tinygrad_lr as tg
+from tinygrad_lr.compiler.llvm.threads import run_together
 from tinygrad_lr.compiler.runtime import specialization
 from tinygrad_lr.compiler.tracing import interception
 from tinygrad_lr.core.grad_mode import RECORDING
@@ -151,3 +153,21 @@ def test_an_interrupted_trace_is_not_kept():
         broken(ROWS)
     require_no_trace_left()
     assert repr(broken).count("0 programs") == 1
+
+
+def test_ctrl_c_waits_for_all_threads_of_a_program():
+    for _ in range(3):  # the team is used again
+        done, go_on = [], threading.Event()
+
+        def work(part, done=done, go_on=go_on):
+            if part == 0:
+                signal.raise_signal(signal.SIGINT)
+                go_on.set()
+            else:
+                assert go_on.wait(60)
+            done.append(part)
+            return 0
+
+        with pytest.raises(KeyboardInterrupt):
+            run_together(3, work)
+        assert sorted(done) == [0, 1, 2]
