@@ -2,6 +2,7 @@
 
 import gc
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
@@ -43,6 +44,14 @@ def pytest_collection_finish():
     """Keep the garbage collector from going through 18 000 collected tests again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def temporary_directory(request, monkeypatch):
+    """Let the folders that docstrings make with `tempfile` be removed with pytest's own."""
+    if isinstance(request.node, pytest.DoctestItem):
+        folder = request.getfixturevalue("tmp_path")
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
 
 
 @pytest.fixture(autouse=True)

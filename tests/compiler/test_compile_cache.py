@@ -123,6 +123,67 @@ def test_c11_an_object_that_others_may_write_is_not_run(cache):
     assert output(run(cache)) and file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
+def test_two_objects_under_each_others_names_are_not_run(cache):
+    other = SCRIPT.replace("* 2.5 + x", "* np.arange(24.0).reshape(3, 8)")
+    scripts = SCRIPT, other
+    expected = [output(run(cache, script)) for script in scripts]
+    first, second = sorted(cache.iterdir())
+    contents = first.read_bytes(), second.read_bytes()
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+    assert [output(run(cache, script)) for script in scripts] == expected
+    assert (first.read_bytes(), second.read_bytes()) == contents
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("kind", ["pipe", "link to an object", "link to a device", "folder"])
+def test_what_is_no_file_is_not_opened_as_an_object(kind, cache, tmp_path):
+    expected = output(run(cache))
+    (file,) = cache.iterdir()
+    elsewhere = tmp_path / "elsewhere"
+    file.rename(elsewhere)
+    make = {
+        "pipe": lambda: os.mkfifo(file, 0o600),
+        "link to an object": lambda: file.symlink_to(elsewhere),
+        "link to a device": lambda: file.symlink_to("/dev/zero"),
+        "folder": lambda: file.mkdir(0o700),
+    }
+    make[kind]()
+    assert output(run(cache)) == expected
+    assert file.is_dir() if kind == "folder" else file.is_file() and not file.is_symlink()
+
+
+def test_an_object_depends_on_every_source_that_shapes_code(tmp_path, monkeypatch):
+    pytest.importorskip("llvmlite")
+    from tinygrad_lr.compiler.llvm import object_cache as objects
+
+    digest = objects.source_digest.__wrapped__
+    for name in ("llvm/engine.py", "llvm/elementary/lanes.py", "ir/fusion.py", "ir/passes/a.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("x = 1")
+        monkeypatch.setattr(objects, "__file__", str(tmp_path / "llvm" / "object_cache.py"))
+        before = digest()
+        (tmp_path / name).write_text("x = 2")
+        assert digest() != before
+
+
+def test_only_objects_are_deleted_from_a_full_cache(tmp_path, monkeypatch):
+    pytest.importorskip("llvmlite")
+    from tinygrad_lr.compiler.llvm import object_cache as objects
+
+    monkeypatch.setattr(objects, "find_directory", lambda: tmp_path)
+    monkeypatch.setattr(objects, "MAX_CACHE_BYTES", 100)
+    names = ["1" * 64, "2" * 64]
+    (tmp_path / "users.o").write_bytes(b"x" * 1000)
+    (tmp_path / f"{names[0]}-abc_9").write_bytes(b"x" * 1000)  # of a process that was killed
+    for name in names:
+        objects.write(name, b"code" * 10)
+    assert objects.read(names[0]) is None and objects.read(names[1]) == b"code" * 10
+    assert kept(tmp_path) == [f"{names[1]}.o", "users.o"]
+
+
 def test_c11_with_an_empty_variable_nothing_is_kept(cache, tmp_path):
     script = f"import os; os.environ['HOME'] = {str(tmp_path)!r}\n" + SCRIPT
     assert output(run("", script)) and not cache.exists() and kept(tmp_path) == []

@@ -160,7 +160,7 @@ def test_a_decorated_generator_is_closed_with_its_wrapper():
     run = steps()
     next(run)
     run.close()
-    assert len(closed) == 1
+    assert closed == [False] and recording()
 
 
 def test_a_decorated_coroutine_does_not_record():
@@ -211,3 +211,115 @@ def test_values_made_in_no_grad_are_still_leaves():
         x = Value(3.0)
     (x * x).backward()
     assert x.grad == 6.0
+
+
+def test_one_no_grad_is_shared_by_threads():
+    off, turns = tg.no_grad(), threading.Barrier(4)
+
+    def work(_):
+        before = recording()
+        turns.wait(10)
+        with off:
+            turns.wait(10)
+            inside = recording()
+            turns.wait(10)
+        return before, inside, recording()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [(True, False, True)] * 4
+
+
+def test_one_trace_is_shared_by_threads(capsys):
+    seen, turns = tg.trace(), threading.Barrier(4)
+
+    def work(number):
+        x = Value(float(number))
+        turns.wait(10)
+        with seen:
+            turns.wait(10)
+            y = x * 2
+            turns.wait(10)
+        z = x - 77
+        return y.data, z.data, "77" in seen.text()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [(2.0 * i, i - 77.0, False) for i in range(4)]
+    assert len(seen.lines) == 4 and capsys.readouterr().out.count("\n") == 4
+
+
+def test_blocks_of_no_grad_may_end_in_any_order():
+    first, second = tg.no_grad(), tg.no_grad()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not recording()
+    second.__exit__(None, None, None)
+    assert recording()
+
+
+def test_a_decorated_asynchronous_generator_records_only_outside():
+    closed = []
+
+    @tg.no_grad()
+    async def steps():
+        try:
+            sent = yield recording()
+            await asyncio.sleep(0)
+            try:
+                yield sent, recording()
+            except ValueError:
+                yield recording()
+            yield "more"
+        finally:
+            await asyncio.sleep(0)
+            closed.append(recording())
+
+    async def main():
+        run = steps()
+        assert await anext(run) is False and recording()
+        assert await run.asend("a") == ("a", False) and recording()
+        assert await run.athrow(ValueError("x")) is False and recording()
+        await run.aclose()
+        assert closed == [False] and recording()
+        assert [x async for x in steps()] == [False, (None, False), "more"]
+        with pytest.raises(KeyError):
+            await (bad := steps()).asend(None), await bad.athrow(KeyError("x"))
+        return recording()
+
+    assert asyncio.run(main()) and closed == [False] * 3
+
+
+def test_a_decorated_asynchronous_generator_that_is_left_is_closed_without_recording():
+    closed = []
+
+    @tg.no_grad()
+    async def steps():
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(recording())
+
+    async def main():
+        async for _ in steps():
+            break
+        await asyncio.sleep(0)
+        return recording()
+
+    assert asyncio.run(main()) and closed == [False]
+
+
+def test_a_decorated_coroutine_driven_by_hand_records_outside():
+    class Pause:
+        def __await__(self):
+            return (yield recording())
+
+    @tg.no_grad()
+    async def f():
+        return await Pause(), recording()
+
+    run = f()
+    assert run.send(None) is False and recording()
+    with pytest.raises(StopIteration) as stop:
+        run.send("a")
+    assert stop.value.value == ("a", False) and recording()

@@ -6,7 +6,15 @@ import contextlib
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any, TypeVar, cast
 
 
@@ -79,8 +87,12 @@ def watcher() -> Watcher | None:
 
 def set_recording(on: bool) -> contextvars.Token[bool | Watched]:
     """Switch recording on or off until `RECORDING.reset(token)`, and keep the watcher."""
+    return RECORDING.set(_mode_with_watcher(on))
+
+
+def _mode_with_watcher(on: bool) -> bool | Watched:
     seen_by = watcher()
-    return RECORDING.set(on if seen_by is None else Watched(on, seen_by))
+    return on if seen_by is None else Watched(on, seen_by)
 
 
 @contextlib.contextmanager
@@ -96,11 +108,35 @@ def without_watcher() -> Iterator[None]:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_OUTER_MODES: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar(
+    "outer_modes", default=()
+)
+"""What `RECORDING` was before each block with a mode of its own that this thread is in.
+
+It is a linked list: (those further out, the last one). It belongs to the thread (or task), not to
+the context manager, which threads may share.
+"""
+
+
+def enter_mode(mode: bool | Watched) -> None:
+    """Set `RECORDING` until `leave_mode`, which is called by the same thread or task."""
+    _OUTER_MODES.set((_OUTER_MODES.get(), RECORDING.get()))
+    RECORDING.set(mode)
+
+
+def leave_mode() -> None:
+    """Set `RECORDING` to what it was before the last `enter_mode`."""
+    outer, mode = _OUTER_MODES.get()
+    _OUTER_MODES.set(outer)
+    RECORDING.set(mode)
+
+
 class no_grad:  # noqa: N801 - a context manager, spelt as in PyTorch
     """Evaluate without recording: a context manager and a decorator.
 
     It holds for this thread (and asynchronous task) only, ends with an exception too, may be
-    nested, and around a generator function it is off whenever the generator is suspended.
+    nested and shared by threads, and around a generator or a coroutine, asynchronous generators
+    among them, it is off whenever that is suspended.
 
     >>> x = Value(3.0)
     >>> with no_grad():
@@ -108,17 +144,14 @@ class no_grad:  # noqa: N801 - a context manager, spelt as in PyTorch
     False
     """
 
-    def __init__(self) -> None:
-        self._tokens: list[contextvars.Token[bool | Watched]] = []
-
     def __enter__(self) -> None:
-        self._tokens.append(set_recording(False))
+        enter_mode(_mode_with_watcher(False))
 
     def __exit__(self, *_: object) -> None:
-        RECORDING.reset(self._tokens.pop())
+        leave_mode()
 
     def __call__(self, function: Function) -> Function:
-        """Decorate a function, a generator function or a coroutine function."""
+        """Decorate a function, or one of generators, coroutines or asynchronous generators."""
 
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
@@ -127,28 +160,67 @@ class no_grad:  # noqa: N801 - a context manager, spelt as in PyTorch
 
         @functools.wraps(function)
         def generate(*args: Any, **keywords: Any) -> Generator[Any, Any, Any]:
-            generator = function(*args, **keywords)
-            with contextlib.closing(generator):
-                advance: Callable[[], Any] = functools.partial(next, generator)
-                while True:
-                    try:
-                        with no_grad():
-                            item = advance()
-                    except StopIteration as stop:
-                        return stop.value
-                    try:
-                        sent = yield item
-                        advance = functools.partial(generator.send, sent)
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        advance = functools.partial(generator.throw, error)
+            return (yield from _resume_without_grad(function(*args, **keywords)))
 
         @functools.wraps(function)
         async def coroutine(*args: Any, **keywords: Any) -> Any:
-            with no_grad():
-                return await function(*args, **keywords)
+            return await _WithoutGrad(function(*args, **keywords))
 
+        @functools.wraps(function)
+        async def generate_async(*args: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
+            generator = function(*args, **keywords)
+            step = generator.asend(None)
+            try:
+                while True:
+                    try:
+                        item = await _WithoutGrad(step)
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = generator.asend((yield item))
+                    except GeneratorExit:
+                        raise
+                    except BaseException as error:
+                        step = generator.athrow(error)
+            finally:
+                await _WithoutGrad(generator.aclose())
+
+        wrapper: Callable[..., Any] = call
         if inspect.isgeneratorfunction(function):
-            return cast(Function, generate)
-        return cast(Function, coroutine if inspect.iscoroutinefunction(function) else call)
+            wrapper = generate
+        elif inspect.iscoroutinefunction(function):
+            wrapper = coroutine
+        elif inspect.isasyncgenfunction(function):
+            wrapper = generate_async
+        return cast(Function, wrapper)
+
+
+class _WithoutGrad:
+    """An awaitable that does not record while it runs."""
+
+    def __init__(self, awaitable: Awaitable[Any]) -> None:
+        self.awaitable = awaitable
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return _resume_without_grad(self.awaitable.__await__())
+
+
+def _resume_without_grad(generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Run a generator, without recording until it is suspended."""
+    advance: Callable[[], Any] = functools.partial(next, generator)
+    try:
+        while True:
+            try:
+                with no_grad():
+                    item = advance()
+            except StopIteration as stop:
+                return stop.value
+            try:
+                advance = functools.partial(generator.send, (yield item))
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                advance = functools.partial(generator.throw, error)
+    finally:
+        with no_grad():
+            generator.close()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -21,6 +19,7 @@ from ..compiler import compile
 from ..core.value import Value
 from ..optim import restore, snapshot
 from ..optim.optimizer import match_form
+from ..support.deferred_interrupt import MAX_CHUNK_SECONDS, DeferredInterrupt
 from .inputs import Batch, StepBatches
 from .state import FitState
 from .steps import Forward, Show, Stepper
@@ -33,8 +32,7 @@ from .weight_history import (
 )
 
 MAX_FUSED_NUMBERS = 20_000  # in a model: below, what a step costs beside arithmetic matters
-MIN_CHUNK, MAX_CHUNK = 16, 1024  # steps in a call
-MAX_CHUNK_SECONDS = 0.05  # Ctrl-C and the progress bar wait for the end of a call
+MIN_CHUNK, MAX_CHUNK = 2, 1024  # steps in a call
 MAX_CHUNK_BYTES = 16 << 20  # of rows, weights and gradients in a call
 
 
@@ -63,54 +61,6 @@ def is_fusible(state: FitState) -> bool:
         and all(x.requires_grad for x in trained)
         and sum(x.size for x in trained) <= MAX_FUSED_NUMBERS
     )
-
-
-class DeferredInterrupt:
-    """A block that Ctrl-C does not interrupt: it is raised at the end of the block.
-
-    Compiled code moves parameters, states and counts one after the other, and an exception must
-    not come between them.
-
-    >>> interrupt = DeferredInterrupt()
-    >>> with interrupt.installed(), interrupt:
-    ...     interrupt.busy
-    True
-    """
-
-    def __init__(self) -> None:
-        self.busy = False
-        self._pending: tuple[Any, ...] | None = None
-        self._handler: Any = None
-
-    @contextlib.contextmanager
-    def installed(self) -> Iterator[None]:
-        """Handle Ctrl-C for the time; threads other than the main one never receive it."""
-        self._handler = signal.getsignal(signal.SIGINT)
-        main = threading.current_thread() is threading.main_thread()
-        if not main or not callable(self._handler):
-            yield
-            return
-        signal.signal(signal.SIGINT, self._receive)
-        try:
-            yield
-        finally:
-            if signal.getsignal(signal.SIGINT) == self._receive:
-                signal.signal(signal.SIGINT, self._handler)
-
-    def _receive(self, *arguments: Any) -> None:
-        if self.busy:
-            self._pending = arguments
-        else:
-            self._handler(*arguments)
-
-    def __enter__(self) -> None:
-        self.busy = True
-
-    def __exit__(self, *error: object) -> None:
-        self.busy = False
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            self._handler(*pending)
 
 
 class CompiledStepper(Stepper):
@@ -352,7 +302,7 @@ class FusedStepper(Stepper):
             return False
         per_step = (time.perf_counter() - started) / count
         self.chunk = max(
-            MIN_CHUNK, min(MAX_CHUNK, 2 * self.chunk, int(MAX_CHUNK_SECONDS / per_step))
+            MIN_CHUNK, min(MAX_CHUNK, 4 * self.chunk, int(MAX_CHUNK_SECONDS / per_step))
         )
         for loss in state.losses[-count:]:
             show(loss, state.last_evaluation)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -77,7 +78,14 @@ class LlvmExecutable:
             array = np.ascontiguousarray(x.value).reshape(x.shape)
             self._constants.append(array)
             self._table[slots[Storage("constant", number)]] = address_of(array)
-        self._callback = Callback(self._call_back)
+        call_back = weakref.WeakMethod(self._call_back)  # a cycle would keep the machine code
+
+        def run_call(number: int, step: int) -> int:
+            method = call_back()
+            assert method is not None
+            return method(number, step)
+
+        self._callback = Callback(run_call)
         self._table[slots.callback] = ctypes.cast(self._callback, ctypes.c_void_p).value
         self._cells = {i: np.zeros((), x.dtype) for i, x in enumerate(self.inputs) if not x.shape}
         self._first_result = slots[Storage("result", 0)] if self._results else 0

@@ -2,7 +2,9 @@
 
 An object file is code that will be run, so nothing is read from a directory that somebody else
 could write to: it must be owned by the user, with no permissions for others, and so must each file.
-A file is written under a temporary name and renamed, so other processes never see part of one.
+A file begins with a digest of its name and its code. The name is a digest of what the code does, so
+neither a damaged file nor one under the name of another is run. A file is written under a temporary
+name and renamed, so other processes never see part of one.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -19,8 +22,11 @@ import llvmlite
 import llvmlite.binding as llvm
 
 DIRECTORY_VARIABLE = "TINYGRAD_LR_CACHE"
-FORMAT = "1"
+FORMAT = "2"
 MAX_CACHE_BYTES = 64 << 20  # the oldest files beyond it are deleted
+OWN_FILE = re.compile(r"[0-9a-f]{64}(\.o|-\w+)")  # an object, or one that is being written
+CODE_FOLDERS = ("ir", "llvm")  # of the compiler: what decides which code is emitted
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @functools.cache
@@ -35,18 +41,24 @@ def find_directory() -> Path | None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return None
-    return path if is_private(path) else None
-
-
-def is_private(path: Path) -> bool:
-    """Return True if a file or directory is this user's, and others may not read or write it."""
-    try:
+    with contextlib.suppress(OSError):
         status = path.lstat()
-    except OSError:
-        return False
+        if stat.S_ISDIR(status.st_mode) and is_private(status):
+            return path
+    return None
+
+
+def is_private(status: os.stat_result) -> bool:
+    """Return True if a file or directory is this user's, and others may not read or write it."""
     if hasattr(os, "getuid") and status.st_uid != os.getuid():
         return False
-    return not stat.S_ISLNK(status.st_mode) and not status.st_mode & 0o077
+    return not status.st_mode & 0o077
+
+
+def is_private_file(status: os.stat_result) -> bool:
+    """Return True for a private regular file, which is not larger than the cache may be."""
+    regular = stat.S_ISREG(status.st_mode)
+    return regular and is_private(status) and status.st_size <= MAX_CACHE_BYTES
 
 
 def make_name(key: str, cpu: str, features: str) -> str:
@@ -58,11 +70,18 @@ def make_name(key: str, cpu: str, features: str) -> str:
 
 @functools.cache
 def source_digest() -> str:
-    """Return a digest of the source files here: another version of them emits other code."""
+    """Return a digest of the compiler's source files: another version of them emits other code."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(file.read_bytes())
+    compiler = Path(__file__).parent.parent
+    for folder in CODE_FOLDERS:
+        for file in sorted((compiler / folder).rglob("*.py")):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def file_digest(name: str, body: bytes) -> bytes:
+    """Return the digest that a file begins with."""
+    return hashlib.sha256(name.encode() + b"\0" + body).digest()
 
 
 def read(name: str) -> bytes | None:
@@ -71,14 +90,17 @@ def read(name: str) -> bytes | None:
     if path is None:
         return None
     file = path / f"{name}.o"
-    if not is_private(file):
-        return None
     try:
-        data = file.read_bytes()
+        if not is_private_file(file.lstat()):  # opening a device or a pipe may have effects
+            return None
+        with open(os.open(file, OPEN_FLAGS), "rb") as opened:
+            if not is_private_file(os.fstat(opened.fileno())):
+                return None
+            data = opened.read()
     except OSError:
         return None
     digest, body = data[:32], data[32:]
-    if hashlib.sha256(body).digest() != digest:
+    if file_digest(name, body) != digest:
         return None
     with contextlib.suppress(OSError):
         os.utime(file)
@@ -91,10 +113,10 @@ def write(name: str, body: bytes) -> None:
     if path is None:
         return
     try:
-        handle, temporary = tempfile.mkstemp(dir=path, prefix="new-")
+        handle, temporary = tempfile.mkstemp(dir=path, prefix=f"{name}-")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(body).digest() + body)
+                file.write(file_digest(name, body) + body)
             os.replace(temporary, path / f"{name}.o")
         except BaseException:
             os.unlink(temporary)
@@ -106,9 +128,9 @@ def write(name: str, body: bytes) -> None:
 
 def _trim(path: Path) -> None:
     files = []
-    for file in path.glob("*.o"):
+    for file in filter(lambda file: OWN_FILE.fullmatch(file.name), path.iterdir()):
         with contextlib.suppress(OSError):
-            status = file.stat()
+            status = file.lstat()
             files.append((status.st_mtime, status.st_size, file))
     total = sum(size for _, size, _ in files)
     for _, size, file in sorted(files):

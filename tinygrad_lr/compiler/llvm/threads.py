@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from ...support.deferred_interrupt import DeferredInterrupt
 from ...support.validation import check_integer
 
 Part = Callable[[int], int]
@@ -80,12 +81,15 @@ def run_together(count: int, work: Part) -> int:
     """Run the parts 0 to count - 1 of a piece of work at once; return the result of part 0.
 
     If all teams are busy, as in a function that such a program calls, a new team is created.
+    Ctrl-C waits for the end: threads that are left alone would wait for each other for ever.
     """
-    try:
-        team = _free.setdefault(count, []).pop()
-    except IndexError:
-        team = Team(count - 1)
-    try:
-        return team.run(work)
-    finally:
-        _free.setdefault(count, []).append(team)
+    interrupt = DeferredInterrupt()
+    with interrupt.installed(), interrupt:
+        try:
+            team = _free.setdefault(count, []).pop()
+        except IndexError:
+            team = Team(count - 1)
+        try:
+            return team.run(work)
+        finally:
+            _free.setdefault(count, []).append(team)

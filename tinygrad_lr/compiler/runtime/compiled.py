@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -33,6 +35,19 @@ TRACES_BEFORE_WARNING = 8
 MAX_SHOWN_INPUTS = 12  # in a notebook
 
 
+ALL_COMPILED: weakref.WeakSet[Compiled] = weakref.WeakSet()
+
+
+def _reset_after_fork() -> None:
+    """Forget, in a child process, what threads that it does not have were doing."""
+    for compiled in list(ALL_COMPILED):
+        compiled.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
+
+
 class Compiled:
     """A compiled function, as `tg.compile` returns it. It is called like the function itself."""
 
@@ -57,12 +72,13 @@ class Compiled:
                 f"({', '.join(self._parameters) or 'none'}), got {missing!r:.60}"
             )
         self._compile_program, self.backend = choose_backend(backend)
-        self._programs: OrderedDict[Any, list[Specialization]] = OrderedDict()
+        self._programs: dict[Any, list[Specialization]] = {}  # replaced, never changed: others read
         self._methods: OrderedDict[int, tuple[Any, Any]] = OrderedDict()  # by their object
         self._lock = threading.RLock()
         self._last: Specialization | None = None
         self._fast_call: Callable[..., Any] | None = None
         self._traces = 0
+        ALL_COMPILED.add(self)
 
     def __repr__(self) -> str:
         count = sum(map(len, self._programs.values()))
@@ -98,12 +114,16 @@ class Compiled:
         if instance is None:
             return self
         known, bound = self._methods.get(id(instance), (None, None))
-        if known is not instance:
-            bound = Compiled(self.function.__get__(instance, owner), self.backend, self._static)
-            self._methods[id(instance)] = (instance, bound)
-            while len(self._methods) > MAX_SIGNATURES:
-                self._methods.popitem(last=False)
-        return bound
+        if known is instance:
+            return bound
+        with self._lock:
+            known, bound = self._methods.get(id(instance), (None, None))
+            if known is not instance:
+                bound = Compiled(self.function.__get__(instance, owner), self.backend, self._static)
+                self._methods[id(instance)] = (instance, bound)
+                while len(self._methods) > MAX_SIGNATURES:
+                    self._methods.popitem(last=False)
+            return bound
 
     def __reduce__(self) -> Any:
         return Compiled, (self.function, self.backend, tuple(self._static))
@@ -138,7 +158,8 @@ class Compiled:
 
         The whole loop runs in compiled code. Parameters, optimisers, generators and learning-rate
         schedules advance from step to step, as with separate calls. Shapes: (steps, ...) for each
-        array that one call returns. Raises `ArgumentError` if `steps` isn't an integer >= 0.
+        array that one call returns. Ctrl-C is answered within a fraction of a second, and leaves
+        what whole steps have learnt. Raises `ArgumentError` if `steps` isn't an integer >= 0.
 
         >>> w = Value(0.0)
         >>> @tg.compile
@@ -174,7 +195,8 @@ class Compiled:
         structure. Each epoch uses every row once, in an order drawn from `generator` (a NumPy
         Generator or a seed; default: 0) as `tg.data.DataLoader` draws it, so the batches are those
         of that loader and of `tg.fit`. The last batch of an epoch may be smaller and then has its
-        own program; `drop_last` skips it. The steps of an epoch run in compiled code.
+        own program; `drop_last` skips it. The steps of an epoch run in compiled code. Ctrl-C is
+        answered as in `loop`.
 
         Raises `ShapeError` if arrays have different lengths, `ArgumentError` if `batch_size` or
         `epochs` is out of range.
@@ -263,7 +285,7 @@ class Compiled:
 
     def _find_program(self, key: Any) -> Specialization | None:
         """Return a program for a signature whose guards hold, None if there is none."""
-        for program in list(self._programs.get(key, ())):
+        for program in self._programs.get(key, ()):
             if program.guards.hold():
                 self._set_last(program)
                 return program
@@ -271,9 +293,8 @@ class Compiled:
 
     def _discard(self, key: Any, program: Specialization) -> None:
         with self._lock:
-            programs = self._programs.get(key, [])
-            if program in programs:
-                programs.remove(program)
+            left = [x for x in self._programs.get(key, ()) if x is not program]
+            self._programs = {**self._programs, key: left}
 
     def _trace(self, key: Any, args: Any, keywords: Any) -> Specialization:
         labels = [*self._parameters[: len(args)]]
@@ -286,14 +307,24 @@ class Compiled:
         self._traces += 1
         if self._traces == TRACES_BEFORE_WARNING:
             self._warn_of_traces()
-        programs = self._programs.setdefault(key, [])
-        programs.insert(0, program)
-        del programs[MAX_VARIANTS:]
-        self._programs.move_to_end(key)
-        while len(self._programs) > MAX_SIGNATURES:
-            self._programs.popitem(last=False)
+        programs = dict(self._programs)
+        programs[key] = [program, *programs.pop(key, [])][:MAX_VARIANTS]
+        while len(programs) > MAX_SIGNATURES:
+            del programs[next(iter(programs))]
+        self._programs = programs
         self._set_last(program)
         return program
+
+    def reset_after_fork(self) -> None:
+        """Forget all programs if another thread was using one when this process was forked."""
+        programs = [program for variants in self._programs.values() for program in variants]
+        for lock in (self._lock, *(program.lock for program in programs)):
+            if lock.acquire(blocking=False):
+                lock.release()
+                continue
+            self._lock, self._programs, self._methods = threading.RLock(), {}, OrderedDict()
+            self._last = self._fast_call = None
+            return
 
     def _set_last(self, program: Specialization) -> None:
         self._last, self._fast_call = program, program.fast_call

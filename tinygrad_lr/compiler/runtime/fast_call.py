@@ -2,11 +2,13 @@
 
 A call of a small program spends its time in Python, checking what was checked at the last call.
 The function generated here checks no more than it must, and returns `MISSED` where anything has
-changed since; `Compiled.__call__` then takes the slow path.
+changed since; `Compiled.__call__` then takes the slow path. Names of the user's are objects that
+the function refers to, never part of its text.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +25,7 @@ from ..ir.sources import (
     ValueData,
 )
 from ..tracing.trace_function import ResultSlot
-from .specialization import Specialization
+from .specialization import Specialization, build_result
 
 MISSED = type("Missed", (), {})()
 
@@ -75,7 +77,8 @@ class FastCallWriter:
             ["def fast_call(args):", "    with lock:", *(f"        {line}" for line in body)]
         )
         exec(compile(text, f"<fast call of {program.program.name}>", "exec"), self.space)
-        made: Callable[..., Any] = self.space["fast_call"]
+        # the space keeps no reference to the function, so that both are freed with the program
+        made: Callable[..., Any] = self.space.pop("fast_call")
         return made
 
     def _pass_input(self, i: int, source: Source) -> None:
@@ -111,7 +114,8 @@ class FastCallWriter:
         if isinstance(source, ValueData):
             return f"{self.name('p', source.value)}._content"
         if isinstance(source, Attribute):
-            return self.name("o", vars(source.owner)) + "".join(f"[{s!r}]" for s in source.path)
+            held = self.name("o", vars(source.owner))
+            return held + "".join(f"[{self.name('k', step)}]" for step in source.path)
         if isinstance(source, Entry):
             return f"{self.name('n', source.holder)}[{self.name('k', source.entry)}]"
         return f"{self.name('q', source)}.read()"
@@ -139,7 +143,8 @@ class FastCallWriter:
             lines.append(self.write(source, f"float({found})" if weak else found))
         lines += [self.write(source, "None") for source in program.cleared]
         for owner, name, increment in program.counters:
-            lines.append(f"{self.name('c', owner)}.{name} += {increment}")
+            held, key = self.name("o", vars(owner)), self.name("k", name)
+            lines.append(f"{held}[{key}] += {increment}")
         return lines
 
     def _return_line(self) -> str:
@@ -155,7 +160,8 @@ class FastCallWriter:
             )
         count = len(program.program.results)
         found = ", ".join(program.executable.result_expression(self, k) for k in range(count))
-        return f"return {self.name('r', program.build_result)}([{found}])"
+        build = functools.partial(build_result, program.structure)
+        return f"return {self.name('r', build)}([{found}])"
 
 
 def write_fast_call(program: Specialization) -> Callable[..., Any] | None:

@@ -14,6 +14,7 @@ from ...core.grad_mode import RECORDING
 from ...core.node import unwrap
 from ...core.value import Value, make_value
 from ...support import pytree as tree
+from ...support.deferred_interrupt import MAX_CHUNK_SECONDS, DeferredInterrupt
 from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
 from ..ir.passes import PassResult, run_passes
@@ -21,6 +22,7 @@ from ..ir.program import Program
 from ..ir.sources import Argument, Gradient, HostInput, Source, StaleProgram, ValueData
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
+from ..tracing.interception import run_isolated
 from ..tracing.trace_function import (
     ResultSlot,
     TracedFunction,
@@ -56,8 +58,9 @@ class Specialization:
         began = time.perf_counter()
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
+        self._chunk = 1  # steps that the executable makes in a fraction of a second
         settings = [(THREADS, "count", THREADS.count)]
-        traced = trace_function(function, name, parameters, args, settings)
+        traced = run_isolated(trace_function, function, name, parameters, args, settings)
         traced.require_released()
         self.traced, self.guards = traced.program, traced.guards
         self.structure = traced.structure
@@ -156,9 +159,9 @@ class Specialization:
             if isinstance(source, Argument):
                 self.known[i] = None
 
-    def _compile_gather(self) -> Callable[[Sequence[Any]], list[Any]]:
-        """Return a function that reads all inputs."""
-        space: dict[str, Any] = {"known": self.known, "accept": self._accept}
+    def _compile_gather(self) -> Callable[[Specialization, Sequence[Any]], list[Any]]:
+        """Return a function that reads all inputs; it does not refer to the program itself."""
+        space: dict[str, Any] = {"known": self.known}
         lines, inputs = [], []
         for k, (_, host) in enumerate(self.hosts):  # in the order of the trace
             space[f"compute{k}"] = host.compute
@@ -174,11 +177,14 @@ class Specialization:
                 continue
             read = f"p{i}._content" if isinstance(source, ValueData) else f"p{i}.read()"
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
-            lines.append(f"        x{i} = accept({i}, x{i})")
+            lines.append(f"        x{i} = program._accept({i}, x{i})")
             inputs.append(f"x{i}")
-        text = "\n".join(["def gather(leaves):", *lines, f"    return [{', '.join(inputs)}]"])
+        text = "\n".join(
+            ["def gather(program, leaves):", *lines, f"    return [{', '.join(inputs)}]"]
+        )
         exec(compile(text, "<gather>", "exec"), space)
-        return cast("Callable[[Sequence[Any]], list[Any]]", space["gather"])
+        made = space.pop("gather")  # else the function and its globals would refer to each other
+        return cast("Callable[[Specialization, Sequence[Any]], list[Any]]", made)
 
     def _accept(self, i: int, x: Any) -> Any:
         """Return an input that has been replaced since the last call.
@@ -212,7 +218,7 @@ class Specialization:
         """Run the program once; return what the function returns."""
         with self.lock:
             self._forget_arguments()
-            found = self._run_step(self._gather(leaves))
+            found = self._run_step(self._gather(self, leaves))
         return self.build_result(found)
 
     def _run_step(self, inputs: list[Any]) -> Sequence[Any]:
@@ -233,7 +239,7 @@ class Specialization:
             return self.run(list(map(unwrap, leaves)))
         with self.lock:
             self._forget_arguments()
-            inputs = self._gather(list(map(unwrap, leaves)))
+            inputs = self._gather(self, list(map(unwrap, leaves)))
             operands, numbers = list(inputs), list(inputs)
             for i in sorted(set().union(*self.kept)):
                 operands[i] = self._find_operand(i, leaves, inputs[i])
@@ -265,25 +271,31 @@ class Specialization:
     ) -> list[Any]:
         """Run the program `steps` times; return what the function returns at each step, stacked.
 
-        `stacked` has, for some arguments, the arrays of all steps along a first axis.
+        `stacked` has, for some arguments, the arrays of all steps along a first axis. Ctrl-C is
+        answered between two calls of the executable, each of a fraction of a second, and leaves
+        what whole steps have done.
         """
         stacked = stacked or {}
         drawn = sum(self.inputs[i].nbytes for i, host in self.hosts if host.changes and i >= 0)
         most = max(1, MAX_DRAWN_BYTES // drawn) if drawn else max(1, steps)
         parts: list[list[Any]] = []
-        with self.lock:
+        first, interrupt = 0, DeferredInterrupt()
+        with self.lock, interrupt.installed():
             self._forget_arguments()
-            for first in range(0, steps, most):
-                last = min(first + most, steps)
+            while first < steps:
+                last, began = min(first + min(self._chunk, most), steps), time.perf_counter()
                 part = {position: x[first:last] for position, x in stacked.items()}
-                parts.append(self._run_chunk(leaves, last - first, part))
+                with interrupt:
+                    parts.append(self._run_chunk(leaves, last - first, part))
+                per_step = (time.perf_counter() - began) / (last - first)
+                first, self._chunk = last, max(1, int(MAX_CHUNK_SECONDS / per_step))
         if not parts:
             return [np.empty((0, *x.shape), x.dtype) for x in self.program.results]
         return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
 
     def _run_chunk(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
         """Run some steps; what Python computes for them is computed before."""
-        inputs = self._gather(leaves)
+        inputs = self._gather(self, leaves)
         changing: dict[int, list[Any]] = {
             i: [inputs[i]] for i, host in self.hosts if host.changes and i >= 0
         }
@@ -321,18 +333,23 @@ class Specialization:
 
     def build_result(self, found: Sequence[Any], plain: bool = False) -> Any:
         """Return results in the structure that the function returned; plain arrays if `plain`."""
+        return build_result(self.structure, found, plain)
 
-        def fill(x: Any, number: Any) -> Any:
-            if plain or not x.is_value or isinstance(number, Value):
-                return number
-            return make_value(number.copy() if x.is_view else number, None)
 
-        if self.returns_one:
-            return fill(self.structure, found[0])
-        numbers = iter(found)
-        return tree.map_leaves(
-            lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, self.structure
-        )
+def build_result(structure: Any, found: Sequence[Any], plain: bool = False) -> Any:
+    """Return results in a structure with a `ResultSlot` for each; plain arrays if `plain`."""
+
+    def fill(x: Any, number: Any) -> Any:
+        if plain or not x.is_value or isinstance(number, Value):
+            return number
+        return make_value(number.copy() if x.is_view else number, None)
+
+    if isinstance(structure, ResultSlot):
+        return fill(structure, found[0])
+    numbers = iter(found)
+    return tree.map_leaves(
+        lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, structure
+    )
 
 
 def keep_numbers(operand: Any) -> Any:

@@ -23,7 +23,7 @@ from ...core.value import Value
 from ...support.files import PACKAGE
 from ..ir.instruction import Instruction
 from .captures import global_names
-from .interception import CURRENT_TRACE
+from .interception import CURRENT_TRACE, set_profiler
 from .trace import Trace
 from .trace_errors import is_library, is_standard_library
 from .traced_array import Traced
@@ -208,9 +208,4 @@ def observe(observer: Observer, finder: LineFinder | None = None) -> Iterator[No
     finally:
         if follows:
             sys.settrace(None)
-        sys.setprofile(None)
-        enable = getattr(profiler, "enable", None)  # of one that is written in C
-        if enable is not None:
-            enable()
-        elif profiler is not None:
-            sys.setprofile(profiler)
+        set_profiler(profiler)

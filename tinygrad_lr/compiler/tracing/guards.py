@@ -114,7 +114,7 @@ class Slots:
     def items(self) -> Iterator[tuple[str, Any]]:
         """Iterate over the slots: name and descriptor."""
         for base in type(self.owner).__mro__:
-            for name, slot in vars(base).items():
+            for name, slot in list(vars(base).items()):  # other threads may redirect it
                 if isinstance(slot, types.MemberDescriptorType) and name[:2] != "__":
                     yield name, slot
 

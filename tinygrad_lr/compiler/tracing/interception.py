@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any, Protocol
 
@@ -78,58 +80,109 @@ class RedirectedSlot:
             trace.set(node, self.name, new)
 
 
-def _get_attribute(owner: Any, name: str) -> Any:
-    trace = CURRENT_TRACE.get()
-    if trace is None or name.startswith("__"):
-        return object.__getattribute__(owner, name)
-    return trace.get_attribute(owner, name)
+def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
+    """Return the methods that look attributes up in the current trace, if there is one."""
+
+    def get_attribute(owner: Any, name: str) -> Any:
+        trace = CURRENT_TRACE.get()
+        if trace is None or (name.startswith("__") and name.endswith("__")):
+            return super(kind, owner).__getattribute__(name)
+        return trace.get_attribute(owner, name)
+
+    def set_attribute(owner: Any, name: str, new: Any) -> None:
+        trace = CURRENT_TRACE.get()
+        if trace is None or isinstance(getattr(type(owner), name, None), property):
+            super(kind, owner).__setattr__(name, new)
+        else:
+            trace.set_attribute(owner, name, new)
+
+    return {"__getattribute__": get_attribute, "__setattr__": set_attribute}
 
 
-def _set_attribute(owner: Any, name: str, new: Any) -> None:
-    trace = CURRENT_TRACE.get()
-    if trace is None or isinstance(getattr(type(owner), name, None), property):
-        object.__setattr__(owner, name, new)
-    else:
-        trace.set_attribute(owner, name, new)
-
+REDIRECTED_SLOTS = {name: RedirectedSlot(name) for name in SLOTS}
+REDIRECTED_METHODS = {kind: _redirected_methods(kind) for kind in INTERCEPTED_TYPES}
 
 _lock = threading.Lock()
-_tracing_threads = 0
+_tracing: dict[Interceptor, int] = {}  # the traces that are being made, with their threads
 
 
-def _redirect() -> None:
-    for name in SLOTS:
-        setattr(Node, name, RedirectedSlot(name))
-    for kind in INTERCEPTED_TYPES:
-        setattr(kind, "__getattribute__", _get_attribute)  # noqa: B010 - a method of a class
-        setattr(kind, "__setattr__", _set_attribute)  # noqa: B010
+def _update_redirection() -> None:
+    """Redirect if anything is being traced, else restore; the lock must be held."""
+    for name, slot in (REDIRECTED_SLOTS if _tracing else RAW_SLOTS).items():
+        setattr(Node, name, slot)
+    for kind, methods in REDIRECTED_METHODS.items():
+        for name, method in methods.items():
+            if _tracing:
+                setattr(kind, name, method)
+            elif name in vars(kind):
+                delattr(kind, name)
 
 
-def _restore() -> None:
-    for name in SLOTS:
-        setattr(Node, name, RAW_SLOTS[name])
-    for kind in INTERCEPTED_TYPES:
-        delattr(kind, "__getattribute__")
-        delattr(kind, "__setattr__")
-
-
-@contextlib.contextmanager
-def intercept(trace: Interceptor) -> Iterator[None]:
-    """Redirect this thread's reads and writes of Values and modules to the trace."""
-    global _tracing_threads  # noqa: PLW0603 - the number of tracing threads is one number
+def _begin(trace: Interceptor) -> None:
     with _lock:
-        _tracing_threads += 1
-        if _tracing_threads == 1:
-            _redirect()
-    token = CURRENT_TRACE.set(trace)
+        _tracing[trace] = threading.get_ident()
+        _update_redirection()
+
+
+def _end(trace: Interceptor) -> None:
+    with _lock:
+        _tracing.pop(trace, None)
+        if not _tracing:
+            _update_redirection()
+
+
+def _reset_after_fork() -> None:
+    """Forget the traces of the other threads, which a child process does not have."""
+    global _lock  # noqa: PLW0603 - another thread may have held it
+    _lock = threading.Lock()
+    for trace, thread in list(_tracing.items()):
+        if thread != threading.get_ident():
+            del _tracing[trace]
+    _update_redirection()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_after_fork)
+
+
+def intercept(trace: Interceptor, function: Callable[[], Any]) -> Any:
+    """Call a function, with this thread's reads and writes of Values and modules redirected."""
+
+    def run() -> Any:
+        CURRENT_TRACE.set(trace)
+        return function()
+
     try:
-        yield
+        try:
+            _begin(trace)
+            return contextvars.copy_context().run(run)
+        finally:
+            _end(trace)
     finally:
-        CURRENT_TRACE.reset(token)
-        with _lock:
-            _tracing_threads -= 1
-            if not _tracing_threads:
-                _restore()
+        _end(trace)  # once more, since Ctrl-C may have interrupted the first
+
+
+def run_isolated(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function; whatever stops it, the thread's context and profiler are as before.
+
+    A `finally` isn't enough, since Ctrl-C may interrupt that too.
+    """
+    profiler = sys.getprofile()
+    try:
+        return contextvars.copy_context().run(function, *args)
+    finally:
+        if sys.getprofile() is not profiler:
+            set_profiler(profiler)
+
+
+def set_profiler(profiler: Any) -> None:
+    """Switch a profiler on again, also one that is written in C."""
+    enable = getattr(profiler, "enable", None)
+    if enable is None:
+        sys.setprofile(profiler)
+    else:
+        sys.setprofile(None)
+        enable()
 
 
 @contextlib.contextmanager

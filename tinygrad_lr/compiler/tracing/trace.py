@@ -66,8 +66,7 @@ class Trace:
         """Return what the function returns, with all reads and writes redirected to this trace."""
         token = CHECKS.set(self.checks)
         try:
-            with intercept(self):
-                return function()
+            return intercept(self, function)
         finally:
             CHECKS.reset(token)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from .traced_array import Traced, as_instruction
 from .traced_graph import TracedGraph
 
 MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, ours, and the call's
+MAX_COLLECTIONS, COLLECTION_PAUSE = 500, 0.001  # tries while another thread collects; seconds
 
 
 RESULTS = (Traced, Value, np.ndarray)
@@ -79,8 +81,9 @@ class TracedFunction:
 
     def require_released(self) -> None:
         """Raise `TraceError` for the first traced array that something outside still holds."""
-        if any(ref() is not None for ref, _, _ in self.created):
-            gc.collect()  # what only refers to itself is no leak
+        kept_by_cycles = any(ref() is not None for ref, _, _ in self.created)
+        if kept_by_cycles and not collect_garbage():
+            self.created.clear()
         for ref, code, line in self.created:
             kept = ref()
             if kept is None:
@@ -204,6 +207,22 @@ def require_unmodified_arguments(inputs: Mapping[Value, Instruction]) -> None:
                 "since a compiled program cannot; use the Value from outside the function, or pass "
                 "an array"
             )
+
+
+def collect_garbage() -> bool:
+    """Free what only refers to itself; return False if the collector stays busy.
+
+    `gc.collect()` returns 0 at once while another thread collects, or if a finalizer calls it. A
+    cycle that is made before makes it return more if it has run.
+    """
+    for _ in range(MAX_COLLECTIONS):
+        cycle: list[Any] = []
+        cycle.append(cycle)
+        del cycle
+        if gc.collect():
+            return True
+        time.sleep(COLLECTION_PAUSE)
+    return False
 
 
 def find_trace_error(error: Exception) -> Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...core.grad_mode import RECORDING, Watched, WatchedPass, Watcher, watcher
+from ...core.grad_mode import (
+    RECORDING,
+    Watched,
+    WatchedPass,
+    Watcher,
+    enter_mode,
+    leave_mode,
+    watcher,
+)
 from ...core.node import Record, unwrap
 from ...core.value import Value
 from ...errors import TraceError
@@ -73,20 +80,20 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
         self._names = LiveNames()
         self._outer: trace | None = None
         self._modules: Sequence[Module] = ()
-        self._tokens: list[tuple[contextvars.Token[bool | Watched], trace | None]] = []
+        self._entered = 0  # blocks of this object that are running
 
     def __enter__(self) -> Self:
         around = watcher()
         if isinstance(around, trace) and around is not self:
             self._outer, self._names = around, around._names
-        token = RECORDING.set(Watched(bool(RECORDING.get()), self))
-        self._tokens.append((token, self._outer))
+        self._entered += 1
+        enter_mode(Watched(bool(RECORDING.get()), self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        token, _outer = self._tokens.pop()
-        RECORDING.reset(token)
-        if not self._tokens:
+        leave_mode()
+        self._entered -= 1
+        if not self._entered:
             self._outer, self._modules = None, ()
 
     def text(self) -> str:

@@ -1,0 +1,339 @@
+"""Threads and forks: many traces at once, and a child that is made in the middle of one."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from programs import backends
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.compiler.runtime import backends as runtime_backends
+from tinygrad_lr.compiler.tracing import interception, trace_function
+from tinygrad_lr.core.node import Node
+
+ROWS = np.random.default_rng(0).normal(size=(20, 2))
+X = np.linspace(-1.0, 1.0, 6)
+SECONDS = 60  # after which a child that hangs is killed
+
+
+@pytest.fixture(autouse=True)
+def frequent_switches():
+    """Let threads change places between nearly any two instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def at_once(count, work):
+    """What `work(number, together)` returns in each of some threads; `together()` lines them up."""
+    barrier = threading.Barrier(count)
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(work, i, lambda: barrier.wait(SECONDS)) for i in range(count)]
+        return [future.result() for future in futures]
+
+
+def network(seed):
+    return tg.nn.Sequential(
+        tg.nn.Linear(2, 4, dtype=np.float64, generator=seed),
+        tg.nn.Tanh(),
+        tg.nn.Linear(4, 1, dtype=np.float64, generator=seed),
+    )
+
+
+def require_no_trace_left():
+    assert {name: vars(Node)[name] for name in interception.SLOTS} == interception.RAW_SLOTS
+    assert not any("__getattribute__" in vars(x) for x in interception.INTERCEPTED_TYPES)
+    assert not interception._tracing
+
+
+@pytest.mark.slow
+@backends()
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_compiled_training_in_several_threads_is_that_of_one(count, backend, monkeypatch):
+    def train(seed, together=lambda: None):
+        model = network(seed)
+        together()
+        options = {"epochs": 2, "batch_size": 5, "compile": True, "warn": False}
+        history = tg.fit(model, ROWS, ROWS[:, :1] * 2, **options)
+        return history.losses, [x.data.tolist() for x in model.parameters()]
+
+    monkeypatch.setattr(runtime_backends, "has_llvm", lambda: backend == "llvm")
+    expected = [train(seed) for seed in range(count)]
+    for _ in range(6):
+        assert at_once(count, train) == expected
+    require_no_trace_left()
+
+
+@backends()
+def test_a_function_that_threads_share_is_traced_right_by_each(backend):
+    class Scaled:
+        def __init__(self, scale):
+            self.weight = Value(np.full(6, scale))
+
+        def run(self, x):
+            return self.weight * np.tanh(x)
+
+        run = tg.compile(run, backend=backend)
+
+    objects = [Scaled(float(i)) for i in range(4)]
+    shared = tg.compile(lambda x: np.sum(x * 2.0) + x, backend=backend)
+
+    def work(number, together):
+        found = []
+        for round_ in range(8):
+            together()
+            rows = np.full(1 + (number + round_) % 5, float(number))
+            found.append(np.array_equal(shared(rows), 2 * rows.sum() + rows))
+            out = objects[(number + round_) % 4].run(X)
+            expected = (number + round_) % 4 * np.tanh(X)
+            found.append(np.allclose(out.data, expected, rtol=1e-12))
+            repr(shared)
+        return all(found)
+
+    for _ in range(3):
+        assert at_once(4, work) == [True] * 4
+    require_no_trace_left()
+
+
+def test_eager_threads_are_not_traced_while_another_thread_is():
+    model, stop = network(0), threading.Event()
+    expected = model(ROWS).data
+
+    def work(number, together):
+        together()
+        if number:
+            found = []
+            while not stop.is_set():
+                model.training = model.training
+                found.append(np.array_equal(model(ROWS).data, expected))
+            return all(found)
+        try:
+            for _ in range(10):
+                tg.compile(lambda x: model(x) * 1.0, backend="numpy")(ROWS)
+        finally:
+            stop.set()
+        return True
+
+    assert at_once(3, work) == [True] * 3
+    require_no_trace_left()
+
+
+def test_arrays_in_cycles_are_released_though_another_thread_collects(monkeypatch):
+    class Slow:
+        """Garbage whose finalizer keeps the collector busy until the trace waits for it."""
+
+        def __init__(self):
+            self.own = self
+
+        def __del__(self):
+            collecting.set()
+            waited_for.wait(SECONDS)
+
+    def wait(_):
+        waited_for.set()
+        other.join()
+
+    collecting, waited_for = threading.Event(), threading.Event()
+    monkeypatch.setattr(trace_function, "time", SimpleNamespace(sleep=wait))
+
+    @tg.compile(backend="numpy")
+    def f(x):
+        cycle = [x * 2.0]
+        cycle.append(cycle)
+        return cycle[0] + 1.0
+
+    def collect():
+        Slow()
+        gc.collect()
+
+    other = threading.Thread(target=collect)
+    other.start()
+    assert collecting.wait(SECONDS)
+    np.testing.assert_array_equal(f(X), X * 2.0 + 1.0)
+    assert waited_for.is_set()
+
+
+def test_a_function_that_a_finalizer_compiles_is_compiled(monkeypatch):
+    monkeypatch.setattr(trace_function, "time", SimpleNamespace(sleep=lambda _: None))
+    found = []
+
+    def f(x):
+        cycle = [x * 2.0]
+        cycle.append(cycle)
+        return cycle[0] + 1.0
+
+    class Last:
+        def __init__(self):
+            self.own = self
+
+        def __del__(self):
+            found.append(tg.compile(f, backend="numpy")(X))
+
+    Last()
+    gc.collect()
+    np.testing.assert_array_equal(found[0], X * 2.0 + 1.0)
+
+
+def test_a_class_whose_base_sets_attributes_keeps_doing_so_while_a_thread_traces():
+    class Noting:
+        def __setattr__(self, name, new):
+            noted.append(name)
+            super().__setattr__(name, new)
+
+    class Model(tg.nn.Module, Noting):
+        def forward(self, x):
+            return x
+
+    noted, inside, done = [], threading.Event(), threading.Event()
+
+    @tg.compile(backend="numpy")
+    def f(x):
+        inside.set()
+        done.wait(SECONDS)
+        return x * 2.0
+
+    with ThreadPoolExecutor(1) as pool:
+        tracing = pool.submit(f, X)
+        assert inside.wait(SECONDS)
+        model = Model()
+        model.scale = 3.0
+        done.set()
+        tracing.result()
+    assert noted == ["scale"] and model.scale == 3.0
+
+
+# ---- forks
+
+
+def forks(test):
+    """Mark a test that forks a process with threads, on purpose."""
+    test = pytest.mark.filterwarnings("ignore:.* is multi-threaded:DeprecationWarning")(test)
+    return pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")(test)
+
+
+def exit_status_of_child(work):
+    """Fork; return the child's status: 0 if `work()` is true there."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
+    try:
+        signal.alarm(SECONDS)  # ends the child if it hangs
+        status = 0 if work() else 2
+    finally:
+        os._exit(status)
+
+
+@contextlib.contextmanager
+def another_thread_in_the_middle_of(compiled):
+    """Hold another thread inside the first run of a compiled function, in its `pause()`."""
+    inside, done = threading.Event(), threading.Event()
+
+    def pause():
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            done.wait(SECONDS)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(compiled, X, pause)
+        assert inside.wait(SECONDS)
+        try:
+            yield
+        finally:
+            done.set()
+        running.result()
+
+
+@forks
+@backends()
+@pytest.mark.parametrize("when", ["tracing", "running"])
+def test_a_child_forked_while_another_thread_traces_or_runs_does_not_hang(when, backend):
+    def paused(x):
+        pauses[0]()
+        return x
+
+    pauses = [lambda: None]
+    weight = Value(np.ones(6))
+
+    def function(x, pause):
+        if when == "tracing":
+            pause()
+        else:
+            pauses[0] = pause
+            x = np.apply_along_axis(paused, 0, x)
+        return np.tanh(x) * weight
+
+    compiled = tg.compile(function, backend=backend)
+    other = tg.compile(lambda x: weight * x, backend=backend)
+
+    def child():
+        require_no_trace_left()
+        pauses[0] = lambda: None
+        found = [compiled(X, print).data, compiled(X * 2, print).data, other(X).data]
+        expected = [np.tanh(X), np.tanh(X * 2), X]
+        return all(np.allclose(a, b) for a, b in zip(found, expected, strict=True))
+
+    with another_thread_in_the_middle_of(compiled):
+        assert exit_status_of_child(child) == 0
+    assert exit_status_of_child(child) == 0
+
+
+@pytest.mark.slow
+@forks
+def test_a_child_forked_while_another_thread_is_in_llvm_compiles():
+    pytest.importorskip("llvmlite")
+    started, stop = threading.Event(), threading.Event()
+
+    def compile_one(scale):
+        return tg.compile(lambda x: np.tanh(x) * scale, backend="llvm")(X)
+
+    def keep_compiling():
+        scale = 2.0
+        while not stop.is_set():
+            compile_one(scale)
+            started.set()
+            scale += 1.0
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(keep_compiling)
+        try:
+            assert started.wait(SECONDS)
+            for _ in range(8):
+                assert (
+                    exit_status_of_child(lambda: np.allclose(compile_one(1.5), np.tanh(X) * 1.5))
+                    == 0
+                )
+        finally:
+            stop.set()
+        running.result()
+
+
+@forks
+def test_a_process_forked_by_the_traced_function_itself_goes_on_tracing():
+    status = []
+
+    @tg.compile(backend="numpy")
+    def f(x):
+        y = x * 2.0
+        if not status:
+            status.append(
+                exit_status_of_child(
+                    lambda: interception.CURRENT_TRACE.get() is not None and type(y + x) is type(y)
+                )
+            )
+        return y
+
+    np.testing.assert_array_equal(f(X), X * 2.0)
+    assert status == [0]
+    require_no_trace_left()
