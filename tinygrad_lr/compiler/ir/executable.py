@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from ...support.abstract_array import Array
@@ -17,10 +17,16 @@ class Executable(Protocol):
     """A compiled program.
 
     It is called with the values of the program's inputs, in order. Inputs that are arrays are
-    updated in place; updated numbers are returned after the results.
+    updated in place; updated numbers are returned after the results. Results share memory with
+    nothing else.
+
+    - `holds_inputs`: True if it keeps the inputs of the last call
+    - `copied_inputs`: the inputs, by position, that it copies at each call
     """
 
     backend: str
+    holds_inputs: bool
+    copied_inputs: Collection[int]
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """Run the program once; return the results, then the updated numbers."""

@@ -7,6 +7,7 @@ changed since; `Compiled.__call__` then takes the slow path.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -93,11 +94,15 @@ class FastCallWriter:
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
                 f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
-                f"elif {a}.shape != {shape}:",
+                f"elif {a}.shape != {shape} or {a}.dtype != {dtype}:",  # both may be set
                 "    return MISSED",
             ]
             return
         x = self.given[i] = f"x{i}"
+        if program.replaces(i):
+            self.space["references"] = sys.getrefcount
+            held = f"references(known[{i}]) > {program.own_references}"
+            self.lines += [f"if {held}:", "    return MISSED"]
         self.lines.append(f"{x} = {self.read(source)}")
         if like.shape or isinstance(source.read(), np.ndarray):
             self.lines += [f"if {x} is not known[{i}]:", "    return MISSED"]

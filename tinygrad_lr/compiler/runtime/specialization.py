@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from ..numpy_backend.source import SourceWriter
 from ..tracing.trace_function import ResultSlot, read_arrays_live, trace_function
 from ..tracing.traced_array import broadcast, cast_to
 
+UNSHARED_REFERENCES = 3  # of an array that nobody else holds: its source's, known's, getrefcount's
 MAX_DRAWN_BYTES = 64 << 20  # of random draws that are made before the steps that use them
 
 
@@ -96,7 +98,6 @@ class Specialization:
             i for i in self.updated if not isinstance(self.input_sources[i].read(), np.ndarray)
         ]
         self.known: list[Any] = [None] * len(self.input_sources)
-        self._gather = self._compile_gather()
         self.input_checks = [
             (self.input_sources.index(x.options["source"]), look)
             for x, look in self.program.checks
@@ -105,7 +106,10 @@ class Specialization:
         checks = [(x, look) for x, look in self.program.checks if x.operation != "input"]
         program = Program(self.program.name, results, [], checks)
         self._parts = (program, self.inputs, updates)
-        return backend(*self._parts)
+        executable = backend(*self._parts)
+        self.own_references = UNSHARED_REFERENCES + executable.holds_inputs
+        self._gather = self._compile_gather()
+        return executable
 
     @property
     def source(self) -> str:
@@ -120,9 +124,15 @@ class Specialization:
             if isinstance(source, Argument):
                 self.known[i] = None
 
+    def _forget_copied_inputs(self) -> None:
+        """Pass the inputs again of which the executable has only copies."""
+        for i in self.executable.copied_inputs:
+            self.known[i] = None
+
     def _compile_gather(self) -> Callable[[Sequence[Any]], list[Any]]:
         """Return a function that reads all inputs."""
         space: dict[str, Any] = {"known": self.known, "accept": self._accept}
+        space["references"] = sys.getrefcount
         lines, inputs = [], []
         for k, (_, host) in enumerate(self.hosts):  # in the order of the trace
             space[f"compute{k}"] = host.compute
@@ -137,6 +147,9 @@ class Specialization:
                 inputs.append(computed[i])
                 continue
             read = f"p{i}._content" if isinstance(source, ValueData) else f"p{i}.read()"
+            if self.replaces(i):
+                lines.append(f"    if references(known[{i}]) > {self.own_references}:")
+                lines.append(f"        known[{i}] = None")
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
             lines.append(f"        x{i} = accept({i}, x{i})")
             inputs.append(f"x{i}")
@@ -144,8 +157,17 @@ class Specialization:
         exec(compile(text, "<gather>", "exec"), space)
         return cast("Callable[[Sequence[Any]], list[Any]]", space["gather"])
 
+    def replaces(self, i: int) -> bool:
+        """Return True if eager code would replace an input's array, which others may hold.
+
+        The program updates it in place, so it must be copied if others do. The data of a Value is
+        in place in eager code too, once the user has it.
+        """
+        source = self.input_sources[i]
+        return i in self.updated and self.inputs[i].shape != () and not isinstance(source, ValueData)
+
     def _accept(self, i: int, x: Any) -> Any:
-        """Return an input that has been replaced since the last call.
+        """Return an input that has been replaced since the last call, or that others hold.
 
         An array that the program updates is copied if something else may refer to it. Raises
         `StaleProgram` for another shape or dtype.
@@ -162,10 +184,11 @@ class Specialization:
         if isinstance(x, np.ndarray):
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
-                untouched = isinstance(source, ValueData) and not source.value._data_shared
-                if untouched or not (x.flags.carray and x.flags.owndata):
+                in_place = isinstance(source, ValueData) and source.value._data_shared
+                if not in_place or not (x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
                 source.write(x)
+                x = source.read()  # an entry of a tuple cannot be replaced
                 keep = True
             if keep:
                 self.known[i] = x
@@ -179,6 +202,7 @@ class Specialization:
             for i, check in self.input_checks:
                 check(inputs[i])
             found = self.executable(inputs)
+            self._forget_copied_inputs()
             if self.updated_numbers or self.returned_updates or self.cleared or self.counters:
                 found = list(self._commit(found, 1))
         return self.build_result(found)
@@ -224,6 +248,7 @@ class Specialization:
             for x in given.get(i, inputs[i : i + 1]):
                 check(x)
         rows, carried = self.executable.loop(inputs, steps, given)
+        self._forget_copied_inputs()
         self._commit([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned_updates)]]
 
@@ -253,6 +278,10 @@ class Specialization:
         if self.returns_one:
             return fill(self.structure, found[0])
         numbers = iter(found)
-        return tree.map_leaves(
-            lambda x: fill(x, next(numbers)) if isinstance(x, ResultSlot) else x, self.structure
-        )
+
+        def complete(x: Any) -> Any:
+            if isinstance(x, ResultSlot):
+                return fill(x, next(numbers))
+            return x.copy() if isinstance(x, np.ndarray) else x
+
+        return tree.map_leaves(complete, self.structure)
