@@ -19,14 +19,14 @@ class Executable(Protocol):
     It is called with the values of the program's inputs, in order. Inputs that are arrays are
     updated in place; updated numbers are returned after the results. Results share memory with
     nothing else.
-
-    - `holds_inputs`: True if it keeps the inputs of the last call
-    - `copied_inputs`: the inputs, by position, that it copies at each call
     """
 
     backend: str
-    holds_inputs: bool
-    copied_inputs: Collection[int]
+    holds_inputs: bool  # those of the last call
+
+    @property
+    def copied_inputs(self) -> Collection[int]:
+        """The inputs, by position, of which the program used a copy in the last call."""
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """Run the program once; return the results, then the updated numbers."""

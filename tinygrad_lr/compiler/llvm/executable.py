@@ -100,7 +100,7 @@ class LlvmExecutable:
 
     @property
     def copied_inputs(self) -> Collection[int]:
-        """The inputs, by position, that didn't fit as they are."""
+        """The inputs, by position, of which the program used a copy in the last call."""
         return self._copies
 
     def __call__(self, inputs: list[Any]) -> list[Any]:

@@ -12,12 +12,13 @@ import numpy as np
 
 from ...core.node import Node
 from ...core.value import make_value
+from ...optim import Optimizer
 from ...support import pytree as tree
 from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
 from ..ir.passes import PassResult, run_passes
 from ..ir.program import Program
-from ..ir.sources import Argument, HostInput, Source, StaleProgram, ValueData
+from ..ir.sources import Argument, Attribute, HostInput, Source, StaleProgram, ValueData
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter
 from ..tracing.trace_function import ResultSlot, read_arrays_live, trace_function
@@ -158,13 +159,15 @@ class Specialization:
         return cast("Callable[[Sequence[Any]], list[Any]]", space["gather"])
 
     def replaces(self, i: int) -> bool:
-        """Return True if eager code would replace an input's array, which others may hold.
+        """Return True if the program updates an array that eager code would replace.
 
-        The program updates it in place, so it must be copied if others do. The data of a Value is
-        in place in eager code too, once the user has it.
+        It must be copied if others hold it. The data of a Value is updated in place in eager code
+        too, once the user has it; the state of an optimiser is given away in copies only.
         """
         source = self.input_sources[i]
-        return i in self.updated and self.inputs[i].shape != () and not isinstance(source, ValueData)
+        owner = source.owner if isinstance(source, Attribute) else None
+        outside = not isinstance(source, ValueData) and not isinstance(owner, Optimizer)
+        return outside and i in self.updated and self.inputs[i].shape != ()
 
     def _accept(self, i: int, x: Any) -> Any:
         """Return an input that has been replaced since the last call, or that others hold.
@@ -184,7 +187,9 @@ class Specialization:
         if isinstance(x, np.ndarray):
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
-                in_place = isinstance(source, ValueData) and source.value._data_shared
+                in_place = not self.replaces(i)
+                if isinstance(source, ValueData):
+                    in_place = source.value._data_shared
                 if not in_place or not (x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
                 source.write(x)
