@@ -79,6 +79,7 @@ class Specialization:
         """Compile the program, with its updates sorted into those of inputs and the others."""
         positions = {source.key(): i for i, source in enumerate(self.input_sources)}
         self.updated: list[int] = []  # inputs that the program updates
+        self.reassigned: set[int] = set()  # the data of Values among them that isn't in place
         self.returned_updates: list[tuple[Source, bool]] = []  # of sources that it doesn't read
         self.cleared: list[Source] = []
         updates: list[tuple[int, Instruction]] = []
@@ -92,6 +93,8 @@ class Specialization:
                 final = broadcast(cast_to(new, like.dtype, like.weak), like.shape)
                 updates.append((position, final))
                 self.updated.append(position)
+                if isinstance(source, ValueData) and source.reassigned:
+                    self.reassigned.add(position)
             else:
                 self.returned_updates.append((source, new.weak))
                 results.append(new)
@@ -161,13 +164,15 @@ class Specialization:
     def replaces(self, i: int) -> bool:
         """Return True if the program updates an array that eager code would replace.
 
-        It must be copied if others hold it. The data of a Value is updated in place in eager code
-        too, once the user has it; the state of an optimiser is given away in copies only.
+        It must be copied if others hold it. An optimiser updates the data of a Value in place in
+        eager code too, once the user has it, and its own state is given away in copies only.
         """
         source = self.input_sources[i]
-        owner = source.owner if isinstance(source, Attribute) else None
-        outside = not isinstance(source, ValueData) and not isinstance(owner, Optimizer)
-        return outside and i in self.updated and self.inputs[i].shape != ()
+        if i not in self.updated or not self.inputs[i].shape:
+            return False
+        if isinstance(source, ValueData):
+            return i in self.reassigned
+        return not (isinstance(source, Attribute) and isinstance(source.owner, Optimizer))
 
     def _accept(self, i: int, x: Any) -> Any:
         """Return an input that has been replaced since the last call, or that others hold.
@@ -188,7 +193,7 @@ class Specialization:
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
                 in_place = not self.replaces(i)
-                if isinstance(source, ValueData):
+                if in_place and isinstance(source, ValueData):
                     in_place = source.value._data_shared
                 if not in_place or not (x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
