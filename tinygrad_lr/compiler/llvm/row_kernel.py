@@ -163,10 +163,14 @@ class Row:
             if x.operation in REDUCTIONS and not plan.has_full_operand(x):
                 self._add_single(x)
         if stage == plan.last_stage:
-            for x in plan.stored:
-                if x not in plan.full and (x.operation not in REDUCTIONS or x in self.singles):
-                    entry = self.find_entry((*plan.write[x][:-1], 0), plan.start[x], None)
-                    self.memory.store(self.b, x, self.get_single(x), entry, 1)
+            single = [
+                x
+                for x in plan.stored
+                if x not in plan.full and (x.operation not in REDUCTIONS or x in self.singles)
+            ]
+            for x, value in [(x, self.get_single(x)) for x in single]:
+                entry = self.find_entry((*plan.write[x][:-1], 0), plan.start[x], None)
+                self.memory.store(self.b, x, value, entry, 1)
 
     def _find_stores(self, stage: int) -> list[Instruction]:
         """Return the results to store in a pass.
@@ -223,8 +227,8 @@ class Row:
                 self.memory.store(b, x, total, entry, plan.lanes, tail, stride)
             else:
                 partial[x] = value if x not in partial else combine(b, x, partial[x], value)
-        for x in stores:
-            value = self.get_value(x, column, tail, values)
+        found = [self.get_value(x, column, tail, values) for x in stores]
+        for x, value in zip(stores, found, strict=True):  # after all loads: they may overwrite them
             entry = self.find_entry(plan.write[x], plan.start[x], column)
             self.memory.store(b, x, value, entry, plan.lanes, tail, plan.write[x][-1])
 
