@@ -111,9 +111,11 @@ class Node:
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
         if isinstance(data, AbstractArray):
+            if getattr(new, "copy_of", None) is not self._content:  # as value.data -= step is
+                self._data_shared = False
             self._content = data.cast_like(self._content)
         elif isinstance(self._content, AbstractArray):
-            self._content = self._content.full_like(0.0) + data
+            self._content, self._data_shared = self._content.full_like(0.0) + data, False
         elif type(self._content) is np.ndarray:
             self._content, self._data_shared = np.asarray(data, self.dtype), False
         else:

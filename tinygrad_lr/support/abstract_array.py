@@ -23,6 +23,7 @@ class AbstractArray:
     __slots__ = ()
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    copy_of: AbstractArray  # of a copy alone: the array that was copied
 
     def copy(self, order: str = "C") -> Any:
         """Return a new name for the same numbers, as a copy of an array is."""

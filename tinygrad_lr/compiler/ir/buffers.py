@@ -36,20 +36,16 @@ def assign_buffers(
     memory. An elementwise result may take over the buffer of an operand of its shape and dtype
     that is not read afterwards. A view keeps its root alive.
     """
-    owners: dict[Instruction, frozenset[Instruction]] = {}
+    owners: dict[Instruction, Instruction] = {}
     for x in order:
-        if x.operation in VIEWS - {"broadcast"} or x.operation == "part":
-            owners[x] = owners[x.inputs[0]]
-        else:
-            owners[x] = frozenset((x,))
+        is_view = x.operation in VIEWS - {"broadcast"} or x.operation == "part"
+        owners[x] = owners[x.inputs[0]] if is_view else x
     until: dict[Instruction, int] = {}
     for position, x in enumerate(order):
         for y in x.inputs:
-            for owner in owners[y]:
-                until[owner] = position
+            until[owners[y]] = position
     for x in results:
-        for owner in owners[x]:
-            until[owner] = len(order)
+        until[owners[x]] = len(order)
     assignment = BufferAssignment()
     free: dict[int, list[int]] = {}
     ending: dict[int, list[Instruction]] = {}
@@ -58,10 +54,14 @@ def assign_buffers(
             assignment.unshared_bytes += x.nbytes
             taken = None
             if x.operation in ELEMENTWISE:
-                for y in x.inputs:
+                for k, y in enumerate(x.inputs):
                     reusable = y in assignment.buffer and until.get(y) == position
-                    once = sum(z is y for z in x.inputs) == 1 or x.operation != "where"
-                    if reusable and once and y.shape == x.shape and y.dtype == x.dtype:
+                    others = x.inputs[:k] + x.inputs[k + 1 :]
+                    if x.operation == "where" and (
+                        k == 0 or any(owners[z] == owners[y] for z in others)
+                    ):
+                        continue  # it is written before the others are read
+                    if reusable and y.shape == x.shape and y.dtype == x.dtype:
                         taken = assignment.buffer[y]
                         ending[position].remove(y)
                         break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from ...support.abstract_array import Array
@@ -17,10 +17,16 @@ class Executable(Protocol):
     """A compiled program.
 
     It is called with the values of the program's inputs, in order. Inputs that are arrays are
-    updated in place; updated numbers are returned after the results.
+    updated in place; updated numbers are returned after the results. Results share memory with
+    nothing else.
     """
 
     backend: str
+    holds_inputs: bool  # those of the last call
+
+    @property
+    def copied_inputs(self) -> Collection[int]:
+        """The inputs, by position, of which the program used a copy in the last call."""
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """Run the program once; return the results, then the updated numbers."""

@@ -8,6 +8,7 @@ results share one block of memory by lifetime, best fit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -168,10 +169,16 @@ def can_write_over(kernel: Kernel, state: Instruction, target: Instruction) -> b
                 aligned = operand_axes(kernel, x, y)
                 if same and aligned == kernel.axes[target]:
                     continue
-            if state.size == 1:
+            if state.size == 1 and runs_on_one_thread(kernel):
                 continue
             return False
     return True
+
+
+def runs_on_one_thread(kernel: Loop) -> bool:
+    """Return True if threads can't share a loop: one of them could read what another has written."""
+    sums = (x for x in kernel.members if x.operation in REDUCTIONS)
+    return math.prod(kernel.shape) == 1 or any(x.size == 1 for x in sums)
 
 
 def operand_axes(kernel: Loop, x: Instruction, y: Instruction) -> tuple[int | None, ...]:

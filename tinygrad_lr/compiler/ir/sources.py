@@ -42,10 +42,10 @@ class Argument(Source):
 
 
 class ValueData(Source):
-    """The data of a leaf Value: a parameter."""
+    """The data of a leaf Value: a parameter; `reassigned` if the function assigns to `.data`."""
 
-    def __init__(self, value: Value) -> None:
-        self.value = value
+    def __init__(self, value: Value, reassigned: bool = False) -> None:
+        self.value, self.reassigned = value, reassigned
 
     def key(self) -> tuple[Any, ...]:
         """Return the Value's identity."""

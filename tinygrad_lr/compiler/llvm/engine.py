@@ -56,6 +56,7 @@ class NativeCode:
         code = object_cache.read(name_of_object)
         if code is None:
             module = llvm.parse_assembly(text())
+            module.verify()
             module.triple = llvm.get_default_triple()
             module.data_layout = str(machine.target_data)
             _optimize(module, machine)

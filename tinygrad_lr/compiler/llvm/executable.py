@@ -2,15 +2,16 @@
 
 Machine code knows its arrays by a table of addresses. An input is passed by storing its address in
 the table, and stays bound until another object is passed in its place. An input that is not
-contiguous, not aligned, or part of an array that the program updates is copied first.
+contiguous, not aligned, or shares memory with an array that the program updates is copied first.
 """
 
 from __future__ import annotations
 
+import bisect
 import ctypes
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -41,6 +42,7 @@ class LlvmExecutable:
     """A program as machine code."""
 
     backend = "llvm"
+    holds_inputs = True
 
     def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
         returned = [*program.results, *(make_check(x, look) for x, look in program.checks)]
@@ -96,12 +98,18 @@ class LlvmExecutable:
         for k, cell in self._numbers:
             self._table[self._first_result + k] = address_of(cell)
         self._last_results: list[Any] = [None] * len(self._results)
-        self._input_copies: dict[int, Array] = {}
+        self._copies: dict[int, Array] = {}
+        self._updated_ranges: list[tuple[int, int]] | None = None  # of addresses, in order
         self._barrier = allocate_aligned(128).view(np.int64)  # counter [0], failure flag [8]
         self._table[slots.barrier] = address_of(self._barrier)
         self._error: BaseException | None = None
         self._call_arrays: list[Any] = []
         self._addresses = (ctypes.addressof(self._table), ctypes.addressof(self._strides))
+
+    @property
+    def copied_inputs(self) -> Collection[int]:
+        """The inputs, by position, of which the program used a copy in the last call."""
+        return self._copies
 
     def __call__(self, inputs: list[Any]) -> list[Any]:
         """Run the program once; return the results, then the updated numbers."""
@@ -125,10 +133,11 @@ class LlvmExecutable:
 
     def _read_updated_numbers(self, inputs: Sequence[Any]) -> list[Any]:
         """Return the updated inputs that are numbers, not arrays."""
+        return [self._cells[i][()] for i in self._updated_numbers(inputs)]
+
+    def _updated_numbers(self, inputs: Sequence[Any]) -> list[int]:
         return [
-            self._cells[i][()]
-            for i in self._updated
-            if i in self._cells and not isinstance(inputs[i], np.ndarray)
+            i for i in self._updated if i in self._cells and not isinstance(inputs[i], np.ndarray)
         ]
 
     def _bind_input(self, i: int, x: Any) -> Any:
@@ -142,36 +151,49 @@ class LlvmExecutable:
             return None
         like = self.inputs[i]
         fits = x.flags.c_contiguous and x.flags.aligned and x.dtype == like.dtype
-        if fits and not (i not in self._updated_set and self._overlaps_updated(x)):
+        if i in self._updated_set:  # the others are bound afterwards
+            self._updated_ranges = None
+            self._bound = [y if j in self._updated_set else None for j, y in enumerate(self._bound)]
+        if fits and (i in self._updated_set or not self._overlaps_updated(x)):
             self._bound[i] = x
             self._table[slot] = address_of(x)
+            self._copies.pop(i, None)
         else:
             copy = np.array(x, like.dtype, order="C")
             self._bound[i] = None
-            self._input_copies[i] = copy
+            self._copies[i] = copy
             self._table[slot] = address_of(copy)
         return self._bound[i]
 
     def _reuse_result(self, k: int) -> Array:
-        """Return an array for a large result: the last one, if nobody else holds it any more."""
-        last = self._last_results
-        if last[k] is None or sys.getrefcount(last[k]) > UNSHARED_REFERENCES:
-            x = self._results[k]
-            last[k] = np.empty(x.shape, x.dtype)
-        array: Array = last[k]
+        """Return an array for a large result: the last one, if nobody else holds it any more.
+
+        Who held it may have changed its shape, dtype or flags in place.
+        """
+        last, x = self._last_results, self._results[k]
+        if last[k] is not None and sys.getrefcount(last[k]) <= UNSHARED_REFERENCES:
+            array: Array = last[k]
+            if array.shape == x.shape and array.dtype == x.dtype and array.flags.carray:
+                return array
+        last[k] = array = np.empty(x.shape, x.dtype)
         return array
 
     def _overlaps_updated(self, x: Array) -> bool:
-        """Return True if an array is part of one that the program updates."""
-        owner: Any = x
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        return any(owner is self._bound[i] for i in self._updated)
+        """Return True if an array shares memory with one that the program updates."""
+        if self._updated_ranges is None:
+            arrays = [self._bound[i] for i in self._updated if self._bound[i] is not None]
+            self._updated_ranges = sorted(byte_bounds(array) for array in arrays)
+        if not self._updated_ranges:
+            return False
+        first, end = byte_bounds(x)
+        before = bisect.bisect_left(self._updated_ranges, (end, 0))
+        return before > 0 and self._updated_ranges[before - 1][1] > first
 
     def _run_steps(self, steps: int, inputs: list[Any], results: Sequence[Any]) -> None:
-        if self.calls:
-            self._call_arrays = [inputs, results]
-        if self._run_native(steps) < 0:
+        self._call_arrays = [inputs, results]
+        failed = self._run_native(steps) < 0
+        self._call_arrays = []
+        if failed:
             self._raise_error()
 
     def _run_native(self, steps: int) -> int:
@@ -241,12 +263,14 @@ class LlvmExecutable:
         """Run `steps` steps in one call of machine code."""
         for i in self._binding_order:
             self._bind_input(i, inputs[i])
+        if any(self._overlaps_updated(inputs[i]) for i in self.copied_inputs):
+            return self._loop_by_calls(inputs, steps, changing)
+        rows = [np.empty((steps, *x.shape), x.dtype) for x in self._results]
         stacks = {i: np.ascontiguousarray(x, self.inputs[i].dtype) for i, x in changing.items()}
         for i, stack in stacks.items():
             self._table[i] = address_of(stack)
             self._strides[i] = self.inputs[i].nbytes
             self._bound[i] = None
-        rows = [np.empty((steps, *x.shape), x.dtype) for x in self._results]
         for k, row in enumerate(rows):
             self._table[self._first_result + k] = address_of(row)
             self._strides[self._first_result + k] = self._results[k].nbytes
@@ -262,6 +286,22 @@ class LlvmExecutable:
             for k, cell in self._numbers:
                 self._table[self._first_result + k] = address_of(cell)
         return rows[: self._result_count], self._read_updated_numbers(inputs)
+
+    def _loop_by_calls(
+        self, inputs: Sequence[Any], steps: int, changing: dict[int, Array]
+    ) -> tuple[list[Any], list[Any]]:
+        """Run `steps` steps one by one, since an update changes what the next step is given."""
+        inputs, rows, numbers = list(inputs), [], []
+        for step in range(steps):
+            for i, stack in changing.items():
+                inputs[i] = stack[step]
+            found = self(inputs)
+            rows.append(found[: self._result_count])
+            numbers = found[self._result_count :]
+            for i, number in zip(self._updated_numbers(inputs), numbers, strict=True):
+                inputs[i] = number
+        columns = zip(self._results, zip(*rows, strict=True), strict=False)
+        return [np.array(column, x.dtype) for x, column in columns], numbers
 
     # ---- for reports
 
@@ -333,7 +373,12 @@ class LlvmExecutable:
     def _storage_array(self, storage: Storage, x: Instruction, step: int) -> Array:
         if storage.kind == "own":
             offset, size = self.plan.own_memory[storage.number]
-            return self._memory[offset : offset + size].view(x.dtype).reshape(x.shape)
+            whole = self._memory[offset : offset + size].view(x.dtype)
+            if x not in self.plan.placements:
+                return whole.reshape(x.shape)
+            start, strides = self.plan.placements[x]
+            bytes_apart = [s * x.dtype.itemsize for s in strides]
+            return np.lib.stride_tricks.as_strided(whole[start:], x.shape, bytes_apart)
         if storage.kind == "constant":
             return self._constants[storage.number]
         inputs, results = self._call_arrays
@@ -366,6 +411,14 @@ def allocate_aligned(size: int) -> Array:
     whole = np.zeros(size + 64, np.uint8)
     start = -whole.__array_interface__["data"][0] % 64
     return whole[start : start + max(size, 1)]
+
+
+def byte_bounds(array: Array) -> tuple[int, int]:
+    """Return the addresses of an array's first byte, and of the one after its last."""
+    if not array.flags.c_contiguous:
+        return np.lib.array_utils.byte_bounds(array)
+    first = address_of(array)
+    return first, first + array.nbytes
 
 
 def address_of(array: Array) -> int:

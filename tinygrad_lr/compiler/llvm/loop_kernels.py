@@ -87,8 +87,8 @@ class _LoopKernel:
         row = Row(self.context, [], [])
         for x in self.plan.kernel.members:
             row.get_single(x)
-        for x in self.plan.stored:
-            self.memory.store(self.b, x, row.get_single(x), self.plan.start[x], 1)
+        for x, value in [(x, row.get_single(x)) for x in self.plan.stored]:
+            self.memory.store(self.b, x, value, self.plan.start[x], 1)
 
     def _store_sum(self, x: Instruction, values: Sequence[Any]) -> None:
         """Store a sum that was carried in registers."""

@@ -158,15 +158,19 @@ class Row:
         sums = [x for x in members if x.operation in REDUCTIONS and plan.has_full_operand(x)]
         stores = self._find_stores(stage)
         if sums or stores:
-            self._emit_pass(sums, stores)
+            self._emit_pass(stage, sums, stores)
         for x in members:
             if x.operation in REDUCTIONS and not plan.has_full_operand(x):
                 self._add_single(x)
         if stage == plan.last_stage:
-            for x in plan.stored:
-                if x not in plan.full and (x.operation not in REDUCTIONS or x in self.singles):
-                    entry = self.find_entry((*plan.write[x][:-1], 0), plan.start[x], None)
-                    self.memory.store(self.b, x, self.get_single(x), entry, 1)
+            single = [
+                x
+                for x in plan.stored
+                if x not in plan.full and (x.operation not in REDUCTIONS or x in self.singles)
+            ]
+            for x, value in [(x, self.get_single(x)) for x in single]:
+                entry = self.find_entry((*plan.write[x][:-1], 0), plan.start[x], None)
+                self.memory.store(self.b, x, value, entry, 1)
 
     def _find_stores(self, stage: int) -> list[Instruction]:
         """Return the results to store in a pass.
@@ -182,7 +186,7 @@ class Row:
             return []
         return [x for x in full if plan.stage[x] == stage and not self.memory.is_input(x)]
 
-    def _emit_pass(self, sums: list[Instruction], stores: list[Instruction]) -> None:
+    def _emit_pass(self, stage: int, sums: list[Instruction], stores: list[Instruction]) -> None:
         plan = self.plan
         if plan.unrolled:
             partial: Values = {}
@@ -195,7 +199,7 @@ class Row:
                 elif x in partial:
                     self.singles[x] = reduce_lanes(self.b, x, partial[x])
         else:
-            self._emit_long_pass(sums, stores)
+            self._emit_long_pass(stage, sums, stores)
         self.stored.update(stores)
 
     def _emit_chunk(
@@ -223,8 +227,8 @@ class Row:
                 self.memory.store(b, x, total, entry, plan.lanes, tail, stride)
             else:
                 partial[x] = value if x not in partial else combine(b, x, partial[x], value)
-        for x in stores:
-            value = self.get_value(x, column, tail, values)
+        found = [self.get_value(x, column, tail, values) for x in stores]
+        for x, value in zip(stores, found, strict=True):  # after all loads: they may overwrite them
             entry = self.find_entry(plan.write[x], plan.start[x], column)
             self.memory.store(b, x, value, entry, plan.lanes, tail, plan.write[x][-1])
 
@@ -256,9 +260,14 @@ class Row:
 
     # ---- long rows
 
-    def _emit_long_pass(self, sums: list[Instruction], stores: list[Instruction]) -> None:
+    def _emit_long_pass(
+        self, stage: int, sums: list[Instruction], stores: list[Instruction]
+    ) -> None:
         """Emit a pass over many columns: a loop over vectors, then the vectors that are left."""
         plan, b, share = self.plan, self.b, self.context.share
+        for x in plan.kernel.members:
+            if x not in plan.full and plan.stage[x] <= stage and x.operation not in REDUCTIONS:
+                self.get_single(x)  # here: the loops below may take no turn, and the rest reads it
         lanes, whole = plan.lanes, plan.columns // plan.lanes * plan.lanes
         row_sums = [x for x in sums if not plan.write[x][-1]]
         chains = SUM_CHAINS if row_sums and whole >= 8 * SUM_CHAINS * lanes else 1

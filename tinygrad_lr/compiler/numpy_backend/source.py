@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import linecache
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class NumpyExecutable:
     """A program as a Python function that calls NumPy."""
 
     backend = "numpy"
+    holds_inputs = False
+    copied_inputs: Collection[int] = ()
 
     def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
         writer = SourceWriter(program, inputs, updates)
@@ -117,12 +119,7 @@ class SourceWriter:
         self.name = unique_name(make_identifier(program.name), {"np", *self.names.values()})
         self.inputs = list(inputs)
         self.namespace: dict[str, Any] = {"np": np}
-        self.returned = {*program.results}
-        for x in program.results:
-            owner = x
-            while owner.operation in VIEWS:
-                owner = owner.inputs[0]
-                self.returned.add(owner)
+        self.returned = {view_owner(x) for x in program.results}
         self.memory: BufferAssignment = assign_buffers(
             self.order, [*program.results, *targets], self.has_buffer
         )
@@ -169,12 +166,15 @@ class SourceWriter:
         return "\n".join(lines + [f"    {line}" for line in self.body]) + "\n"
 
     def _result(self, x: Instruction) -> str:
-        """Return the expression for a result: a copy of what is updated in place afterwards."""
-        owner = view_owner(x)
-        if owner not in [self.inputs[i] for i, _ in self.updates] or not x.shape:
-            return self._format(x)
-        kept = unique_name(f"{self.names[x]}_before", self.taken)
-        self.body.append(f"{kept} = np.array({self._format(x)})")
+        """Return the expression for a result, which shares memory with nothing else."""
+        owner, source = view_owner(x), self._format(x)
+        if x.weak and not x.shape:
+            return source
+        if owner in self.returned and owner.operation not in {"input", "constant"}:
+            self.returned.remove(owner)  # the other results that share its array are copies
+            return source
+        kept = unique_name(f"{self.names[x]}_copy", self.taken)
+        self.body.append(f"{kept} = np.array({source})" if x.shape else f"{kept} = {source}[()]")
         return kept
 
     def _title(self) -> list[str]:
@@ -303,7 +303,9 @@ class SourceWriter:
             turned = ".T" if axes == (1, 0) else f".transpose({axes})"
             return [f"{name} = {inputs[0]}{turned}"]
         if x.operation in {"slice", "gather"}:
-            return [f"{name} = {inputs[0]}[{format_index(options['index'], inputs[1:])}]"]
+            entries = f"{inputs[0]}[{format_index(options['index'], inputs[1:])}]"
+            view = x.operation == "gather" and x.shape and not any(y.shape for y in x.inputs[1:])
+            return [f"{name} = np.array({entries})" if view else f"{name} = {entries}"]
         if x.operation == "scatter":
             index = format_index(options["index"], inputs[1:])
             start = f"{name}[...] = 0" if out else f"{name} = np.zeros({x.shape}, np.{x.dtype})"
@@ -316,7 +318,8 @@ class SourceWriter:
             function = unique_name(make_identifier(options["function"].name), self.taken)
             self.namespace[function] = options["function"]
             self.head.append(f"# {function}: {options['function'].name}")
-            return [f"{name} = {function}({', '.join(inputs)})"]
+            self.namespace.setdefault("copy_results", copy_results)
+            return [f"{name} = copy_results({function}({', '.join(inputs)}))"]
         if x.operation == "part":
             return [f"{name} = {inputs[0]}[{options['position']}]"]
         raise NotImplementedError(x.operation)
@@ -355,10 +358,15 @@ BUFFERED = frozenset(
 
 
 def view_owner(x: Instruction) -> Instruction:
-    """Return the instruction whose array a view shares; x itself if it's no view."""
-    while x.operation in VIEWS:
+    """Return the instruction whose array a view shares; x itself if it's not a view."""
+    while x.operation in VIEWS - {"broadcast"}:  # what is broadcast is a copy here
         x = x.inputs[0]
     return x
+
+
+def copy_results(results: Sequence[Any]) -> list[Any]:
+    """Return copies of what a call returned: views of its operands, or arrays that it keeps."""
+    return [np.array(x) if isinstance(x, np.ndarray) else x for x in results]
 
 
 def read_input(x: Instruction) -> Any:

@@ -9,6 +9,7 @@ the function refers to, never part of its text.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -96,11 +97,15 @@ class FastCallWriter:
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
                 f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
-                f"elif {a} is None or {a}.shape != {shape}:",
+                f"elif {a} is None or {a}.shape != {shape} or {a}.dtype != {dtype}:",  # may be set
                 "    return MISSED",
             ]
             return
         x = self.given[i] = f"x{i}"
+        if program.replaces(i):
+            self.space["references"] = sys.getrefcount
+            held = f"references(known[{i}]) > {program.own_references}"
+            self.lines += [f"if {held}:", "    return MISSED"]
         self.lines.append(f"{x} = {self.read(source)}")
         if like.shape or isinstance(source.read(), np.ndarray):
             self.lines += [f"if {x} is not known[{i}]:", "    return MISSED"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,13 +14,22 @@ import numpy as np
 from ...core.grad_mode import RECORDING
 from ...core.node import unwrap
 from ...core.value import Value, make_value
+from ...optim import Optimizer
 from ...support import pytree as tree
 from ...support.deferred_interrupt import MAX_CHUNK_SECONDS, DeferredInterrupt
 from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
 from ..ir.passes import PassResult, run_passes
 from ..ir.program import Program
-from ..ir.sources import Argument, Gradient, HostInput, Source, StaleProgram, ValueData
+from ..ir.sources import (
+    Argument,
+    Attribute,
+    Gradient,
+    HostInput,
+    Source,
+    StaleProgram,
+    ValueData,
+)
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
 from ..tracing.interception import run_isolated
@@ -33,6 +43,7 @@ from ..tracing.traced_array import broadcast, cast_to
 from ..tracing.traced_graph import TracedGraph
 from .differentiable import OutputGraph, snapshot
 
+UNSHARED_REFERENCES = 3  # of an array that nobody else holds: its source's, known's, getrefcount's
 MAX_DRAWN_BYTES = 64 << 20  # of random draws that are made before the steps that use them
 
 
@@ -115,6 +126,7 @@ class Specialization:
         """Compile the program, with its updates sorted into those of inputs and the others."""
         positions = {source.key(): i for i, source in enumerate(self.input_sources)}
         self.updated: list[int] = []  # inputs that the program updates
+        self.reassigned: set[int] = set()  # the data of Values among them that isn't in place
         self.returned_updates: list[tuple[Source, bool]] = []  # of sources that it doesn't read
         self.cleared: list[Source] = []
         updates: list[tuple[int, Instruction]] = []
@@ -128,6 +140,8 @@ class Specialization:
                 final = broadcast(cast_to(new, like.dtype, like.weak), like.shape)
                 updates.append((position, final))
                 self.updated.append(position)
+                if isinstance(source, ValueData) and source.reassigned:
+                    self.reassigned.add(position)
             else:
                 self.returned_updates.append((source, new.weak))
                 results.append(new)
@@ -135,7 +149,6 @@ class Specialization:
             i for i in self.updated if not isinstance(self.input_sources[i].read(), np.ndarray)
         ]
         self.known: list[Any] = [None] * len(self.input_sources)
-        self._gather = self._compile_gather()
         self.input_checks = [
             (self.input_sources.index(x.options["source"]), look)
             for x, look in self.program.checks
@@ -144,7 +157,10 @@ class Specialization:
         checks = [(x, look) for x, look in self.program.checks if x.operation != "input"]
         program = Program(self.program.name, results, [], checks)
         self._parts = (program, self.inputs, updates)
-        return backend(*self._parts)
+        executable = backend(*self._parts)
+        self.own_references = UNSHARED_REFERENCES + executable.holds_inputs
+        self._gather = self._compile_gather()
+        return executable
 
     @property
     def source(self) -> str:
@@ -159,9 +175,14 @@ class Specialization:
             if isinstance(source, Argument):
                 self.known[i] = None
 
+    def _forget_copied_inputs(self) -> None:
+        """Pass the inputs again of which the executable has only copies."""
+        for i in self.executable.copied_inputs:
+            self.known[i] = None
+
     def _compile_gather(self) -> Callable[[Specialization, Sequence[Any]], list[Any]]:
         """Return a function that reads all inputs; it does not refer to the program itself."""
-        space: dict[str, Any] = {"known": self.known}
+        space: dict[str, Any] = {"known": self.known, "references": sys.getrefcount}
         lines, inputs = [], []
         for k, (_, host) in enumerate(self.hosts):  # in the order of the trace
             space[f"compute{k}"] = host.compute
@@ -176,6 +197,9 @@ class Specialization:
                 inputs.append(computed[i])
                 continue
             read = f"p{i}._content" if isinstance(source, ValueData) else f"p{i}.read()"
+            if self.replaces(i):
+                lines.append(f"    if references(known[{i}]) > {self.own_references}:")
+                lines.append(f"        known[{i}] = None")
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
             lines.append(f"        x{i} = program._accept({i}, x{i})")
             inputs.append(f"x{i}")
@@ -186,8 +210,21 @@ class Specialization:
         made = space.pop("gather")  # else the function and its globals would refer to each other
         return cast("Callable[[Specialization, Sequence[Any]], list[Any]]", made)
 
+    def replaces(self, i: int) -> bool:
+        """Return True if the program updates an array that eager code would replace.
+
+        It must be copied if others hold it. An optimiser updates the data of a Value in place in
+        eager code too, once the user has it, and its own state is given away in copies only.
+        """
+        source = self.input_sources[i]
+        if i not in self.updated or not self.inputs[i].shape:
+            return False
+        if isinstance(source, ValueData):
+            return i in self.reassigned
+        return not (isinstance(source, Attribute) and isinstance(source.owner, Optimizer))
+
     def _accept(self, i: int, x: Any) -> Any:
-        """Return an input that has been replaced since the last call.
+        """Return an input that has been replaced since the last call, or that others hold.
 
         An array that the program updates is copied if something else may refer to it. Raises
         `StaleProgram` for another shape or dtype.
@@ -204,11 +241,14 @@ class Specialization:
         if isinstance(x, np.ndarray):
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
-                untouched = isinstance(source, ValueData) and not source.value._data_shared
                 is_gradient = isinstance(source, Gradient)
-                if untouched or is_gradient or not (x.flags.carray and x.flags.owndata):
+                in_place = not is_gradient and not self.replaces(i)
+                if in_place and isinstance(source, ValueData):
+                    in_place = source.value._data_shared
+                if not in_place or not (x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
                 source.write((x,) if is_gradient else x)  # `.grad` copies what is in a tuple
+                x = source.read()  # an entry of a tuple cannot be replaced
                 keep = True
             if keep:
                 self.known[i] = x
@@ -226,6 +266,7 @@ class Specialization:
         for i, check in self.input_checks:
             check(inputs[i])
         found = self.executable(inputs)
+        self._forget_copied_inputs()
         if self.updated_numbers or self.returned_updates or self.cleared or self.counters:
             return self._commit(found, 1)
         return found
@@ -313,6 +354,7 @@ class Specialization:
             for x in given.get(i, inputs[i : i + 1]):
                 check(x)
         rows, carried = self.executable.loop(inputs, steps, given)
+        self._forget_copied_inputs()
         self._commit([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned_updates)]]
 

@@ -61,6 +61,7 @@ class Trace:
         self._initial_attributes: dict[tuple[int, str], Any] = {}
         self.created: list[tuple[weakref.ref[Traced], CodeType, int]] = []
         self._overwritten: set[int] = set()  # Values whose gradient was set before it was read
+        self._reassigned: set[int] = set()  # Values whose data was set, not updated in place
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Return what the function returns, with all reads and writes redirected to this trace."""
@@ -157,6 +158,8 @@ class Trace:
         key = (id(node), slot)
         if slot == "_grad" and key not in self._nodes:
             self._overwritten.add(id(node))
+        if slot == "_data_shared":
+            self._reassigned.add(id(node))
         self._nodes[key] = (node, new)
 
     # ---- modules and optimisers
@@ -273,7 +276,7 @@ class Trace:
                 new = as_instruction(now)
                 if start is None or new is not self._initial_instruction(start, owner):
                     moved.add(owner)
-                    found.append((ValueData(node), new))
+                    found.append((ValueData(node, owner in self._reassigned), new))
         for (owner, slot), (node, now) in self._nodes.items():
             if slot != "_grad":
                 continue

@@ -81,7 +81,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     tracing (`if`, `float()`, `.item()`, printing) raises `TraceError` with the user's line.
     """
 
-    __slots__ = ("__weakref__", "_instruction", "_whole_read", "outer_name", "view_of")
+    __slots__ = ("__weakref__", "_instruction", "_whole_read", "copy_of", "outer_name", "view_of")
     __array_priority__ = 1000
 
     def __init__(
@@ -304,7 +304,9 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def copy(self, order: str = "C") -> Traced:
         """Return the same numbers."""
-        return Traced(self.instruction)
+        made = Traced(self.instruction)
+        made.copy_of = self
+        return made
 
     def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> Traced:
         """Return the same numbers in another dtype."""
