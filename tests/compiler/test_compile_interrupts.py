@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -120,11 +121,12 @@ def require_no_trace_left():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "stride"),
-    [("interception.py", 11), ("naming.py", 29), ("trace_function.py", 13), ("", 1499)],
+    [("interception.py", 11), ("frames.py", 29), ("trace_function.py", 13), ("", 1499)],
 )
 def test_ctrl_c_at_any_point_of_a_trace_leaves_nothing_of_it(file, stride):
     def run(training):  # without the machine's part, which moves the parameters
-        args = [training.step, "step", ["x", ""], [ROWS, {}], lambda *parts: None]
+        nothing = SimpleNamespace(holds_inputs=0)
+        args = [training.step, "step", ["x", ""], [ROWS, {}], lambda *parts: nothing]
         specialization.Specialization(*args)
 
     count = InterruptAt(None, file)

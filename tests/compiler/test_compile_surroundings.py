@@ -337,7 +337,7 @@ def a_masked_array():
 
 @case
 def mutable_defaults():
-    def f(x, k=[2.0], *, w=np.ones(6)):  # noqa: B006
+    def f(x, k=[2.0], *, w=np.ones(6)):  # noqa: B006, B008
         return x * k[0] + w * 2
 
     changes = [assign(f.__defaults__[0], 0, 5.0), assign(f, "__defaults__", ([7.0],))]
@@ -430,7 +430,8 @@ def builtins_that_call_back():
     changes = [lambda: held.append(3.0), set_global("SCALE", -6.0)]
     return (
         lambda x: (
-            sum(map(lambda k: x * k * SCALE, held)) + sorted(held, key=lambda k: -k * SCALE)[0]
+            sum(map(lambda k: x * k * SCALE, held))  # noqa: C417
+            + sorted(held, key=lambda k: -k * SCALE)[0]
         ),
         changes,
     )
@@ -614,12 +615,12 @@ STATE = np.random.RandomState(0)
 
 @refused
 def global_draws():
-    return lambda x: x * np.random.rand(6)
+    return lambda x: x * np.random.rand(6)  # noqa: NPY002
 
 
 @refused
 def a_global_permutation():
-    return lambda x: x[np.random.permutation(6)]
+    return lambda x: x[np.random.permutation(6)]  # noqa: NPY002
 
 
 @refused

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import queue
 import signal
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -231,60 +233,67 @@ def exit_status_of_child(work):
     try:
         signal.alarm(SECONDS)  # ends the child if it hangs
         status = 0 if work() else 2
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(status)
 
 
-@contextlib.contextmanager
-def another_thread_in_the_middle_of(compiled):
-    """Hold another thread inside the first run of a compiled function, in its `pause()`."""
-    inside, done = threading.Event(), threading.Event()
+class Gate:
+    """A place where another thread waits, once the gate is closed."""
 
-    def pause():
-        if threading.current_thread() is not threading.main_thread():
-            inside.set()
-            done.wait(SECONDS)
+    def __init__(self):
+        self.closed, self.inside, self.done = (threading.Event() for _ in range(3))
 
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(compiled, X, pause)
-        assert inside.wait(SECONDS)
-        try:
-            yield
-        finally:
-            done.set()
-        running.result()
+    def pass_through(self):
+        if self.closed.is_set() and threading.current_thread() is not threading.main_thread():
+            self.inside.set()
+            self.done.wait(SECONDS)
+
+    @contextlib.contextmanager
+    def holding_another_thread(self, compiled):
+        """Hold another thread inside a call of a compiled function."""
+        self.closed.set()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(compiled, X)
+            assert self.inside.wait(SECONDS)
+            try:
+                yield
+            finally:
+                self.done.set()
+            running.result()
 
 
 @forks
 @backends()
 @pytest.mark.parametrize("when", ["tracing", "running"])
 def test_a_child_forked_while_another_thread_traces_or_runs_does_not_hang(when, backend):
+    gate, weight = Gate(), Value(np.ones(6))
+
     def paused(x):
-        pauses[0]()
+        gate.pass_through()
         return x
 
-    pauses = [lambda: None]
-    weight = Value(np.ones(6))
-
-    def function(x, pause):
+    def function(x):
         if when == "tracing":
-            pause()
+            gate.pass_through()
         else:
-            pauses[0] = pause
             x = np.apply_along_axis(paused, 0, x)
         return np.tanh(x) * weight
 
     compiled = tg.compile(function, backend=backend)
     other = tg.compile(lambda x: weight * x, backend=backend)
+    if when == "running":
+        compiled(X)
 
     def child():
         require_no_trace_left()
-        pauses[0] = lambda: None
-        found = [compiled(X, print).data, compiled(X * 2, print).data, other(X).data]
+        gate.closed.clear()
+        found = [compiled(X).data, compiled(X * 2).data, other(X).data]
         expected = [np.tanh(X), np.tanh(X * 2), X]
         return all(np.allclose(a, b) for a, b in zip(found, expected, strict=True))
 
-    with another_thread_in_the_middle_of(compiled):
+    with gate.holding_another_thread(compiled):
         assert exit_status_of_child(child) == 0
     assert exit_status_of_child(child) == 0
 
@@ -321,19 +330,18 @@ def test_a_child_forked_while_another_thread_is_in_llvm_compiles():
 
 @forks
 def test_a_process_forked_by_the_traced_function_itself_goes_on_tracing():
-    status = []
+    status = queue.SimpleQueue()
 
     @tg.compile(backend="numpy")
     def f(x):
         y = x * 2.0
-        if not status:
-            status.append(
-                exit_status_of_child(
-                    lambda: interception.CURRENT_TRACE.get() is not None and type(y + x) is type(y)
-                )
+        status.put(
+            exit_status_of_child(
+                lambda: interception.CURRENT_TRACE.get() is not None and type(y + x) is type(y)
             )
+        )
         return y
 
     np.testing.assert_array_equal(f(X), X * 2.0)
-    assert status == [0]
+    assert status.get() == 0
     require_no_trace_left()

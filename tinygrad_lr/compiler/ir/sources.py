@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextvars
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -110,6 +112,69 @@ class Attribute(Source):
             holder[self.path[-1]] = new
 
 
+MISSING = type("Missing", (), {})()
+
+
+class Namespace:
+    """Something that holds objects by name, though it isn't a dict."""
+
+    owner: Any
+
+
+class Cell(Namespace):
+    """A variable of a closure, as a namespace with one name."""
+
+    def __init__(self, cell: types.CellType) -> None:
+        self.owner = cell
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return what the variable is, or the default while it has no content."""
+        try:
+            return self.owner.cell_contents
+        except ValueError:
+            return default
+
+
+class Context(Namespace):
+    """A context variable, as a namespace with one name."""
+
+    def __init__(self, owner: contextvars.ContextVar[Any]) -> None:
+        self.owner = owner
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return what the variable is in this context, or the default."""
+        return self.owner.get(default)
+
+
+class Slots(Namespace):
+    """An object's slots, as a namespace."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self.owner, name)
+
+    def get(self, name: str, default: Any = MISSING) -> Any:
+        """Return the content of a slot, or the default while it has none."""
+        return getattr(self.owner, name, default)
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Iterate over the slots: name and descriptor."""
+        for base in type(self.owner).__mro__:
+            for name, slot in list(vars(base).items()):  # other threads may redirect it
+                if isinstance(slot, types.MemberDescriptorType) and name[:2] != "__":
+                    yield name, slot
+
+
+def identity(holder: Any) -> int:
+    """Return an identity of a holder, the same for each `Namespace` of the same object."""
+    return id(holder.owner if isinstance(holder, Namespace) else holder)
+
+
 class Entry(Source):
     """An array under a name, or in an attribute, a list or a dict, outside the function."""
 
@@ -118,7 +183,7 @@ class Entry(Source):
 
     def key(self) -> tuple[Any, ...]:
         """Return the holder's identity and the name or the position."""
-        return ("entry", id(self.holder), self.entry)
+        return ("entry", identity(self.holder), self.entry)
 
     def read(self) -> Any:
         """Return what is there now."""

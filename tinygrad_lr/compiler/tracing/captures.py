@@ -13,7 +13,7 @@ import copy
 import functools
 import types
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,8 @@ from ...core.value import Value
 from ...errors import TraceError
 from ...nn import Module
 from ..ir.instruction import Instruction
-from ..ir.sources import Entry, Source
-from .guards import (
-    ATOMS,
-    HEAP_TYPE,
-    MISSING,
-    Cell,
-    Guards,
-    Slots,
-    is_foreign,
-    is_installed,
-    root_of,
-)
+from ..ir.sources import MISSING, Cell, Entry, Slots, Source
+from .guards import ATOMS, HEAP_TYPE, Guards, is_foreign, is_installed, root_of
 from .interception import INTERCEPTED_TYPES
 from .trace_errors import is_library, is_standard_library
 from .traced_array import Traced
@@ -53,6 +43,7 @@ class Captures:
 
     - `models`: the models that it names, as (name, model)
     - `spaces`: the ids of the global names that functions with stand-ins run with
+    - `needed`: the keys of the arrays whose numbers the function needs while it is traced
     - `inner_codes`: the ids of the code of functions that others make in the trace
     """
 
@@ -61,8 +52,10 @@ class Captures:
         guards: Guards,
         make_input: Callable[[Source, Any, str], Instruction],
         trace_generator: Callable[[np.random.Generator], Any],
+        needed: Collection[tuple[Any, ...]],
     ) -> None:
         self.guards, self._make_input, self._trace_generator = guards, make_input, trace_generator
+        self.needed = needed
         self.models: list[tuple[str, Module]] = []
         self.spaces: set[int] = set()
         self.inner_codes: set[int] = set()
@@ -72,7 +65,7 @@ class Captures:
     def take(self, what: str, holder: Any, key: Any, x: Any, name: str) -> Any:
         """Return the stand-in of what a namespace or a container holds, and guard that it stays."""
         if is_plain_array(x):
-            return self._input(holder, key, x, name)
+            return self._array(what, holder, key, x, name)
         made = self.stand_in(x, name)  # before it is guarded, since a copy guards its own entries
         self.guards.entry(what, holder, key, x)
         return made
@@ -115,10 +108,13 @@ class Captures:
             )
         return x
 
-    def _input(self, holder: Any, key: Any, x: Any, name: str) -> Traced:
+    def _array(self, what: str, holder: Any, key: Any, x: Any, name: str) -> Any:
+        """Return an input of the program; a copy of an array whose numbers the function needs."""
+        source = Entry(holder, key)
+        if source.key() in self.needed:
+            return self.guards.numbers(what, holder, key, x)
         self.guards.input(holder, key)
-        made = self._make_input(Entry(holder, key), x, name)
-        return Traced(made, outer_name=f"the array {name!r}")
+        return Traced(self._make_input(source, x, name), outer_name=f"the array {name!r}")
 
     def _make(self, x: Any, name: str) -> Any:
         if isinstance(x, np.random.Generator):
@@ -230,17 +226,17 @@ class Captures:
         """
         made = type(x)() if type(x) is types.SimpleNamespace else object.__new__(type(x))
         self._known[id(x)] = x, made
-        held = getattr(x, "__dict__", {})
+        held, what = getattr(x, "__dict__", {}), f"{type(x).__name__}."
         for name, inner in held.items():
             if is_plain_array(inner):
-                made.__dict__[name] = self._input(held, name, inner, name)
+                made.__dict__[name] = self._array(what + name, held, name, inner, name)
             else:
                 made.__dict__[name] = self.stand_in(inner, name)
         slots = Slots(x)
         for name, slot in slots.items():
             inner = slots.get(name)
             if is_plain_array(inner):
-                slot.__set__(made, self._input(slots, name, inner, name))
+                slot.__set__(made, self._array(what + name, slots, name, inner, name))
             elif inner is not MISSING:
                 slot.__set__(made, self.stand_in(inner, name))
         self.guards.watch_object(x, type(x).__name__)

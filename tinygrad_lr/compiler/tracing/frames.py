@@ -110,7 +110,7 @@ class Observer:
             of_a_log = function.__name__ in CLOCKS and (
                 is_library(code) or is_standard_library(code)
             )
-            if not of_a_log and name not in SOURCE_READERS:
+            if not (of_a_log or name in SOURCE_READERS or is_for_this_package(frame)):
                 self.trace.refuse(*FROM_OUTSIDE)
 
     def leave(self, frame: FrameType) -> None:
@@ -131,6 +131,13 @@ class Observer:
         for x, name in self.names.items():
             if x.name is None and not x.is_constant:
                 x.name = name
+
+
+def is_for_this_package(frame: FrameType | None) -> bool:
+    """Return True if this package calls, perhaps through Python's own modules."""
+    while frame is not None and is_standard_library(frame.f_code):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(PACKAGE)
 
 
 def reads_outside(function: Any) -> bool:

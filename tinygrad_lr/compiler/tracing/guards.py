@@ -40,10 +40,10 @@ import numpy as np
 
 from ...core.node import Node
 from ...support.abstract_array import AbstractArray
+from ..ir.sources import MISSING, Cell, Context, Slots, identity
 from .interception import INTERCEPTED_TYPES
 from .trace_errors import OWN_PACKAGES, STANDARD_LIBRARY, is_library
 
-MISSING = type("Missing", (), {})()
 ATOMS = (
     *(bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)),
     *(range, slice, np.generic, np.dtype, np.ufunc, Enum, types.CodeType, types.CellType),
@@ -68,55 +68,6 @@ DYNAMIC = frozenset(
     }
 )
 """Names in code that may read any attribute."""
-
-
-class Cell:
-    """A variable of a closure, as a namespace with one name."""
-
-    def __init__(self, cell: types.CellType) -> None:
-        self.cell = cell
-
-    def __getitem__(self, name: str) -> Any:
-        return self.get(name)
-
-    def get(self, name: str, default: Any = MISSING) -> Any:
-        """Return what the variable is, or the default while it has no content."""
-        try:
-            return self.cell.cell_contents
-        except ValueError:
-            return default
-
-
-class Context:
-    """A context variable, as a namespace with one name."""
-
-    def __init__(self, owner: contextvars.ContextVar[Any]) -> None:
-        self.owner = owner
-
-    def get(self, name: str, default: Any = MISSING) -> Any:
-        """Return what the variable is in this context, or the default."""
-        return self.owner.get(default)
-
-
-class Slots:
-    """An object's slots, as a namespace."""
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self.owner, name)
-
-    def get(self, name: str, default: Any = MISSING) -> Any:
-        """Return the content of a slot, or the default while it has none."""
-        return getattr(self.owner, name, default)
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        """Iterate over the slots: name and descriptor."""
-        for base in type(self.owner).__mro__:
-            for name, slot in list(vars(base).items()):  # other threads may redirect it
-                if isinstance(slot, types.MemberDescriptorType) and name[:2] != "__":
-                    yield name, slot
 
 
 class Check:
@@ -189,6 +140,7 @@ class SameNumbers(Check):
 
     def __init__(self, what: str, array: np.ndarray[Any, Any]) -> None:
         self.what, self.array, self.was = what, array, array.copy()
+        self.was.flags.writeable = False
 
     def expression(self, name: Callable[[Any], str]) -> str:
         """Compare the bits."""
@@ -326,6 +278,14 @@ class Guards:
         """Leave out an entry that is an input of the program: stand-ins read it there."""
         self._inputs.add((identity(holder), key))
 
+    def numbers(self, what: str, holder: Any, key: Any, x: np.ndarray[Any, Any]) -> Any:
+        """Watch an array and its numbers; return a copy that can't be written to."""
+        with self.direct():
+            self.entry(what, holder, key, x)
+        check = self._checks[SameNumbers, id(x)]
+        assert isinstance(check, SameNumbers)
+        return check.was
+
     def cover(self, x: Any) -> None:
         """Leave out what an object holds: its stand-in guards it."""
         self._watched[id(x), False] = x
@@ -453,13 +413,13 @@ class Guards:
         if isinstance(x, type):
             self._watch_class(x, names)
             return
-        held: Mapping[str, Any] | None = getattr(x, "__dict__", None)
+        held = getattr(x, "__dict__", None)
         if isinstance(x, types.ModuleType):
             self._watch_held(vars(x), x.__name__, names)
             return
         whose, root = type(x).__name__, root_of(type(x))
         everything = self._everything and not (root in OWN_PACKAGES or is_installed(root))
-        if held is not None:
+        if isinstance(held, dict):
             self._watch_held(held, whose, names, everything)
             self.absent(f"an attribute of {whose}", held, names - held.keys())
         slots = Slots(x)
@@ -565,13 +525,6 @@ def has_same_bits(now: np.ndarray[Any, Any], was: np.ndarray[Any, Any]) -> bool:
     if now.dtype.kind in "biu":
         return bool(np.array_equal(now, was))
     return now.tobytes() == was.tobytes()
-
-
-def identity(holder: Any) -> int:
-    """Return an identity of a namespace, the same for each wrapper of the same object."""
-    if isinstance(holder, Cell):
-        return id(holder.cell)
-    return id(holder.owner if isinstance(holder, (Slots, Context)) else holder)
 
 
 def state_of(x: Any) -> Any:

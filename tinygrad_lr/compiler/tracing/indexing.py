@@ -31,6 +31,7 @@ def split_index(index: Any) -> tuple[Parts, list[Instruction]]:
                     "indexing with a traced boolean mask gives a result whose shape is unknown "
                     "while tracing",
                     "use np.where(mask, x, 0), or multiply by the mask",
+                    needed=[x],
                 )
             if x.dtype.kind not in "iu":
                 raise IndexError("arrays used as indices must be of integer (or boolean) type")

@@ -13,7 +13,7 @@ import contextvars
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType
 from typing import Any, Protocol
 
@@ -44,6 +44,9 @@ class Interceptor(Protocol):
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute."""
+
+    def need_numbers(self, instructions: Iterable[Any]) -> None:
+        """Remember that the function needs the numbers of instructions."""
 
     def stand_in(self, x: Any) -> Any:
         """Return what stands for an outer object in the trace."""

@@ -69,6 +69,7 @@ def add_call(
             f"{call.name} raised {type(error).__name__} on the sample inputs that tracing uses to "
             f"find the result's shape ({error})",
             "call it outside the compiled function",
+            needed=inputs,
         )
     many = isinstance(found, (tuple, list))
     likes = [np.asarray(x) for x in (found if many else [found])]

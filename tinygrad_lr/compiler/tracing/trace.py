@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -14,9 +14,19 @@ from ...core.value import Value
 from ...errors import TraceError
 from ...optim import Optimizer
 from ..ir.instruction import WEAK_DTYPES, Instruction
-from ..ir.sources import Attribute, Gradient, HostInput, Source, StaleProgram, ValueData
+from ..ir.program import topological_order
+from ..ir.sources import (
+    MISSING,
+    Attribute,
+    Entry,
+    Gradient,
+    HostInput,
+    Source,
+    StaleProgram,
+    ValueData,
+)
 from .captures import Captures
-from .guards import MISSING, Guards, Presence, root_of
+from .guards import Guards, Presence, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
 from .trace_errors import OWN_PACKAGES, trace_error, user_line
@@ -42,17 +52,19 @@ class Trace:
     - `updates`: what the sources hold in the end, where that differs
     - `guards`: what the function read that isn't an input
     - `captures`: what stands for outer objects
+    - `needed`: the keys of outer arrays whose numbers the function needs while it is traced
     - `refusal`: the first `TraceError`, also if the function caught it
     - `counters`: integers that grow with each call: (owner, name, increment)
     - `created`: every traced array, with the user's line that created it
     """
 
-    def __init__(self) -> None:
+    def __init__(self, needed: Collection[tuple[Any, ...]] = ()) -> None:
         self.since = next_serial()
         self.inputs: dict[tuple[Any, ...], tuple[Source, Instruction]] = {}
         self.refusal: Exception | None = None
         self.guards = Guards(self.refuse)
-        self.captures = Captures(self.guards, self.input, self.trace_generator)
+        self.captures = Captures(self.guards, self.input, self.trace_generator, needed)
+        self.needed: set[tuple[Any, ...]] = set()
         self.generators: list[np.random.Generator] = []
         self.checks: list[Check] = []
         self._nodes: dict[tuple[int, str], tuple[Value, Any]] = {}
@@ -96,6 +108,17 @@ class Trace:
         return f"the function must not change {change}, since a compiled program cannot", (
             "return the result instead, or keep it in a tg.Value or in a module's buffer"
         )
+
+    def need_numbers(self, instructions: Iterable[Instruction]) -> None:
+        """Remember that the function needs numbers, as far as they come from outer arrays alone.
+
+        It is then traced again with these arrays, which become guards.
+        """
+        for x in instructions:
+            inputs = [y for y in topological_order([x]) if y.operation == "input"]
+            sources = [y.options["source"] for y in inputs]
+            if all(isinstance(source, Entry) for source in sources):
+                self.needed.update(source.key() for source in sources)
 
     def stand_in(self, x: Any) -> Any:
         """Return what stands for an outer object in this trace."""

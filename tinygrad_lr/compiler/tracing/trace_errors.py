@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -40,10 +41,15 @@ def is_standard_library(code: CodeType) -> bool:
     )
 
 
-def raise_trace_error(wrong: str, cure: str) -> NoReturn:
-    """Raise `TraceError` with the user's file and line. The trace fails even if it is caught."""
+def raise_trace_error(wrong: str, cure: str, needed: Iterable[Any] = ()) -> NoReturn:
+    """Raise `TraceError` with the user's file and line. The trace fails even if it is caught.
+
+    `needed` are instructions whose numbers would help.
+    """
     error = trace_error(*user_line(), wrong, cure)
     trace = CURRENT_TRACE.get()
+    if trace is not None:
+        trace.need_numbers(needed)
     if trace is not None and trace.refusal is None:
         trace.refusal = error
     raise error

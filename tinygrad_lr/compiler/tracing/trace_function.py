@@ -109,13 +109,15 @@ def trace_function(
     args: Sequence[Any],
     settings: Sequence[tuple[Any, str, Any]] = (),
     changed: tuple[str, str] | None = None,
+    needed: frozenset[tuple[Any, ...]] = frozenset(),
 ) -> TracedFunction:
     """Run a function on traced arrays; the last of its arguments is the dict of its keywords.
 
     `settings` are further attributes to guard: (owner, attribute, object). `changed` says what
     the function is known to change: the error names the line.
+    `needed` are the keys of outer arrays whose numbers it needs.
     """
-    trace = Trace()
+    trace = Trace(needed)
     finder = None if changed is None else LineFinder(trace)
     captures, guards = trace.captures, trace.guards
     for owner, attribute, _ in settings:
@@ -146,13 +148,20 @@ def trace_function(
         results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
         contents = trace.run(lambda: list(map(unwrap, results)))
     except Exception as error:
+        if not trace.needed <= needed:
+            return trace_function(
+                function, name, parameters, args, settings, changed, needed | trace.needed
+            )
         raise trace.refusal or find_trace_error(error) from None
     finally:
         RECORDING.reset(token)
+    if not trace.needed <= needed:  # and the refusal was caught
+        needed |= trace.needed
+        return trace_function(function, name, parameters, args, settings, changed, needed)
     change = changed or trace.describe_change()
     if change is not None and trace.refusal is None:
         if finder is None:  # run it once more, to find the line
-            return trace_function(function, name, parameters, args, settings, change)
+            return trace_function(function, name, parameters, args, settings, change, needed)
         if finder.found is None:
             raise TraceError(f"compile: {change[0]}; {change[1]}")
         trace.refuse_at(*finder.found, *change)

@@ -168,6 +168,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             "value is unknown while tracing",
             "use np.where(condition, a, b), or make the branch depend on a static argument: "
             'tg.compile(f, static=("name",))',
+            needed=[self.instruction],
         )
 
     def __float__(self) -> NoReturn:
@@ -176,6 +177,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             "which is unknown while tracing",
             "compute with it as it is, build arrays with np.stack or np.where, or return it and "
             "convert it outside the compiled function",
+            needed=[self.instruction],
         )
 
     def __int__(self) -> NoReturn:
@@ -183,6 +185,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             "a Python integer is needed here, but the value of a traced number is unknown while "
             "tracing",
             'make it a static argument: tg.compile(f, static=("name",))',
+            needed=[self.instruction],
         )
 
     __index__ = __int__
@@ -196,6 +199,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             "compute with the argument as it is; build arrays with np.where, np.stack or "
             "np.concatenate; pass an array that is indexed by a traced one as an argument or a "
             "tg.Value",
+            needed=[self.instruction],
         )
 
     def __format__(self, spec: str) -> NoReturn:
@@ -203,6 +207,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             "formatting or printing needs the value of a traced number, which is unknown while "
             "tracing",
             "return it and print it outside the compiled function",
+            needed=[self.instruction],
         )
 
     def __str__(self) -> str:  # what print() asks for
