@@ -47,6 +47,9 @@ class Primitive:
     of its operand; it is plain NumPy, so that it runs on arrays and on Values alike. Broadcasting
     is undone by whoever calls the rule. A rule of a `*variadic` operand returns a function of the
     position.
+
+    `reach(live, *operands, **options)` is for operations that aren't elementwise: it returns which
+    entries of the operand a mask of the result's entries depends on, to be broadcast.
     """
 
     __name__: str
@@ -100,6 +103,7 @@ class Primitive:
         self.gain = gain
         self.variadic = starred
         self.operands = operands
+        self.reach: Callable[..., Any] | None = None
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
@@ -386,15 +390,28 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     """The chain rule's product g·d, in which an exact zero of g stays zero.
 
     A plain product would make nan of 0·inf, and so let the branch that `where` did not take
-    reach the gradient: where(x > 1, sqrt(x - 1), x) has the gradient 1 at x = 0.5.
+    reach the gradient: where(x > 1, exp(x), x) has the gradient 1 at x = 1000.
 
     >>> float(chain(0.0, np.inf))
     0.0
     """
-    product = g * d
-    if not isinstance(product, AbstractArray) and np.isfinite(product).all():
-        return product  # the usual case, and cheaper
-    return np.where((g == 0) & ~np.isfinite(product), 0.0, product)
+    return g * np.where(g == 0, 0.0, d)
 
 
-chain.vjp(g=lambda h, out, g, d: chain(h, d), d=lambda h, out, g, d: chain(h, g))
+@primitive(kind="elementwise", latex=r"<g> \cdot <d>", examples=[((2, 3), (3,))])
+def zero_product(g, d):  # type: ignore[no-untyped-def]
+    """The product g·d, in which an exact zero of either factor gives zero.
+
+    It is the derivative of `chain` with respect to its slope d, which counts for nothing where g
+    is 0.
+
+    >>> float(zero_product(np.inf, 0.0))
+    0.0
+    """
+    return np.where((g == 0) | (d == 0), 0.0, g * d)
+
+
+chain.vjp(g=lambda h, out, g, d: chain(h, d), d=lambda h, out, g, d: zero_product(h, g))
+zero_product.vjp(
+    g=lambda h, out, g, d: zero_product(h, d), d=lambda h, out, g, d: zero_product(h, g)
+)

@@ -80,9 +80,18 @@ def divide(x, y):
     return x / y
 
 
+def _divide_rule_of_y(g, out, x, y):
+    # -g·x/y², and 0 where y is infinite. From the same g/y as the rule of x, so that x/x has the
+    # slope 0, in a fused multiply-add too.
+    if type(y) is float and y:
+        share = g / y
+        return share * -out if share else 0.0
+    return chain(chain(g, 1 / y), -out)
+
+
 divide.vjp(
     x=lambda g, out, x, y: g / y if type(y) is float and y else chain(g, 1 / y),
-    y=lambda g, out, x, y: chain(g, -out / y),
+    y=_divide_rule_of_y,
 )
 
 
@@ -92,13 +101,13 @@ def _power_of_numbers(x, y):
 
 def _power_rule_of_x(g, out, x, y):
     # y·x^(y-1), and 0 where y is 0, at x = 0 too
-    return chain(g, np.where(y == 0, 0.0, y * x ** np.where(y == 0, 1.0, y - 1.0)))
+    return g * np.where(y == 0, 0.0, y * x ** np.where(y == 0, 1.0, y - 1.0))
 
 
 def _power_rule_of_y(g, out, x, y):
     # x^y·ln x, and 0 where x is 0 and y is not negative
     at_zero = (x == 0) & (y >= 0)
-    return chain(g, np.where(at_zero, 0.0, out * np.log(np.where(at_zero, 1.0, x))))
+    return g * np.where(at_zero, 0.0, out * np.log(np.where(at_zero, 1.0, x)))
 
 
 @primitive(

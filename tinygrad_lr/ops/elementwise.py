@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import chain, implements, primitive
+from ..core.primitive import implements, primitive
 from .activation import sigmoid
 
 ONE = [((2, 3),), ((),), ((0,),), ((1, 1, 1, 1),)]
@@ -48,7 +48,7 @@ def log(x):
     return np.log(x)
 
 
-log.vjp(x=lambda g, out, x: chain(g, 1 / x))
+log.vjp(x=lambda g, out, x: g * (1 / x))
 
 
 @primitive(
@@ -67,7 +67,7 @@ def log1p(x):
     return np.log1p(x)
 
 
-log1p.vjp(x=lambda g, out, x: chain(g, 1 / (1 + x)))
+log1p.vjp(x=lambda g, out, x: g * (1 / (1 + x)))
 
 
 @primitive(np.log2, latex=r"\log_2 <x>", examples=ONE, domain=POSITIVE, scalar=math.log2)
@@ -80,7 +80,7 @@ def log2(x):
     return np.log2(x)
 
 
-log2.vjp(x=lambda g, out, x: chain(g, 1 / (x * math.log(2))))
+log2.vjp(x=lambda g, out, x: g * (1 / (x * math.log(2))))
 
 
 @primitive(np.log10, latex=r"\log_{10} <x>", examples=ONE, domain=POSITIVE, scalar=math.log10)
@@ -93,7 +93,7 @@ def log10(x):
     return np.log10(x)
 
 
-log10.vjp(x=lambda g, out, x: chain(g, 1 / (x * math.log(10))))
+log10.vjp(x=lambda g, out, x: g * (1 / (x * math.log(10))))
 
 
 @primitive(
@@ -108,7 +108,7 @@ def sqrt(x):
     return np.sqrt(x)
 
 
-sqrt.vjp(x=lambda g, out, x: chain(g, 0.5 / out))
+sqrt.vjp(x=lambda g, out, x: g * (0.5 / out))
 
 
 @primitive(np.square, latex="{<x>}^2", examples=ONE)
@@ -134,7 +134,7 @@ def reciprocal(x):
     return 1 / x
 
 
-reciprocal.vjp(x=lambda g, out, x: chain(g, -out * out))
+reciprocal.vjp(x=lambda g, out, x: g * (-out * out))
 
 
 @primitive(np.sin, latex=r"\sin <x>", onnx="Sin", examples=ONE, scalar=math.sin)
@@ -190,7 +190,7 @@ def arcsin(x):
     return np.arcsin(x)
 
 
-arcsin.vjp(x=lambda g, out, x: chain(g, 1 / np.sqrt((1 - x) * (1 + x))))
+arcsin.vjp(x=lambda g, out, x: g * (1 / np.sqrt((1 - x) * (1 + x))))
 
 
 @primitive(
@@ -205,7 +205,7 @@ def arccos(x):
     return np.arccos(x)
 
 
-arccos.vjp(x=lambda g, out, x: chain(g, -1 / np.sqrt((1 - x) * (1 + x))))
+arccos.vjp(x=lambda g, out, x: g * (-1 / np.sqrt((1 - x) * (1 + x))))
 
 
 @primitive(np.arctan, latex=r"\arctan <x>", onnx="Atan", examples=ONE, scalar=math.atan)
@@ -222,11 +222,12 @@ arctan.vjp(x=lambda g, out, x: g / (1 + x * x))
 
 
 def _over_square_of_length(g, numerator, y, x):
-    """g·numerator/(x² + y²), and 0 at the origin; scaled so that no square overflows."""
+    """g·numerator/(x² + y²), 0 at the origin and at infinity; scaled: no square overflows."""
     largest = np.maximum(np.abs(x), np.abs(y))
-    scale = np.where(largest == 0, 1.0, largest)
-    a, b = x / scale, y / scale
-    return chain(g, (numerator / scale) / (np.where(largest == 0, 1.0, a * a + b * b) * scale))
+    edge = (largest == 0) | (largest == math.inf)
+    scale = np.where(edge, 1.0, largest)
+    a, b = np.where(edge, 1.0, x / scale), np.where(edge, 1.0, y / scale)
+    return g * (np.where(edge, 0.0, numerator / scale) / ((a * a + b * b) * scale))
 
 
 @primitive(
@@ -237,7 +238,9 @@ def _over_square_of_length(g, numerator, y, x):
     scalar=math.atan2,
 )
 def arctan2(y, x):
-    """The angle of the point (x, y), in radians. Both derivatives are 0 at the origin.
+    """The angle of the point (x, y), in radians.
+
+    Both derivatives are 0 at the origin, and where an argument is infinite.
 
     >>> np.arctan2(Value(0.0), 1.0)
     Value(data=0.0, grad=None)
@@ -334,7 +337,7 @@ def arccosh(x):
     return np.arccosh(x)
 
 
-arccosh.vjp(x=lambda g, out, x: chain(g, 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
+arccosh.vjp(x=lambda g, out, x: g * (1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
 
 
 @primitive(
@@ -354,7 +357,7 @@ def arctanh(x):
     return np.arctanh(x)
 
 
-arctanh.vjp(x=lambda g, out, x: chain(g, 1 / ((1 - x) * (1 + x))))
+arctanh.vjp(x=lambda g, out, x: g * (1 / ((1 - x) * (1 + x))))
 
 
 @primitive(
@@ -387,15 +390,22 @@ logaddexp.vjp(
 def hypot(x, y):
     """The length of the vector (x, y). Both derivatives are 0 at the origin.
 
+    Where one of the two is infinite its derivative is ±1 and the other's 0; where both are, nan.
+
     >>> np.hypot(Value(3.0), 4.0)
     Value(data=5.0, grad=None)
     """
     return np.hypot(x, y)
 
 
+def _share_of_length(out, x, y):
+    share = x / np.where(out == 0, 1.0, out)
+    return np.where((np.abs(x) == math.inf) & (np.abs(y) != math.inf), np.sign(x), share)
+
+
 hypot.vjp(
-    x=lambda g, out, x, y: g * (x / np.where(out == 0, 1.0, out)),
-    y=lambda g, out, x, y: g * (y / np.where(out == 0, 1.0, out)),
+    x=lambda g, out, x, y: g * _share_of_length(out, x, y),
+    y=lambda g, out, x, y: g * _share_of_length(out, y, x),
 )
 
 
@@ -425,7 +435,7 @@ def cbrt(x):
     return np.cbrt(x)
 
 
-cbrt.vjp(x=lambda g, out, x: chain(g, 1 / (3 * out * out)))
+cbrt.vjp(x=lambda g, out, x: g * (1 / (3 * out * out)))
 
 
 @implements(np.deg2rad, np.radians)

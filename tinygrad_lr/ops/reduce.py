@@ -47,6 +47,12 @@ def declare_weighted(operation, weight):
 
     operation.vjp(x=reverse)
     operation.jvp(x=forward)
+    operation.reach = reach_reduced
+
+
+def reach_reduced(live, x, axis, keepdims, **_):
+    """The entries of x that were reduced to live entries of the result."""
+    return restore_axes(live, x, axis, keepdims)
 
 
 @primitive(
@@ -86,9 +92,14 @@ def mean(x, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / reduced_size(x, axis)
 
 
-mean.vjp(
-    x=lambda g, out, x, axis, keepdims: restore_axes(g, x, axis, keepdims) / reduced_size(x, axis)
-)
+def _mean_rule(g, out, x, axis, keepdims):
+    g, size = restore_axes(g, x, axis, keepdims), reduced_size(x, axis)
+    if getattr(g, "dtype", None) == np.float16:  # in which a size may be inf
+        return g * (1 / size)
+    return g / size
+
+
+mean.vjp(x=_mean_rule)
 
 
 @primitive(latex=r"\frac{1}{N} \sum {<x>}^2", examples=[((2, 3),), ((4,),), ((),)])
@@ -312,6 +323,9 @@ def numpy_moment(numpy, name):
         if where is True:
             options = {"axis": axis, "keepdims": keepdims}
             return moment.evaluate((a,), options if name == "mean" else options | {"ddof": ddof})
+        if np.result_type(a) == np.float16:  # adds up in float32
+            wide = reduce(astype(a, np.float32), axis, ddof=ddof, keepdims=keepdims, where=where)
+            return astype(wide, np.float16)
         entries = np.sum(
             np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=True, dtype=np.result_type(a)
         )
