@@ -196,6 +196,22 @@ def test_the_checksum_is_our_own_affair(small):
     assert sorted(found.metadata()) == ["made by", "tinygrad_lr_checkpoint"]
 
 
+@pytest.mark.parametrize("read", [load_file, load_metadata])
+@pytest.mark.parametrize("place", ["arrays", "metadata", "an array and the metadata"])
+def test_two_of_one_name_are_refused(read, place, tmp_path):
+    entry = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+    texts = '"__metadata__":{"a":"1"}'
+    header = {
+        "arrays": f'{{"w":{entry},"w":{entry}}}',
+        "metadata": f'{{"__metadata__":{{"a":"1","a":"2"}},"w":{entry}}}',
+        "an array and the metadata": f'{{{texts},"w":{entry},{texts}}}',
+    }[place].encode()
+    path = tmp_path / "twice.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(DataFileError, match=r"twice\.safetensors: .*(twice|duplicate field)"):
+        read(path)
+
+
 def test_a_file_without_a_checksum_loads_without_it(tmp_path):
     library = pytest.importorskip("safetensors.numpy")
     library.save_file({"w": np.ones(2)}, tmp_path / "m.safetensors", {"format": "pt"})

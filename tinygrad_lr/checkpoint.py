@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -21,7 +22,8 @@ import numpy as np
 from .core.value import Value
 from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, import_extra
 from .support.abstract_array import Array
-from .support.files import check_regular, printable, replace_file
+from .support.files import check_regular, printable, quote, replace_file
+from .support.validation import require_unmasked
 
 __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
 
@@ -284,6 +286,7 @@ def _read(path: str | os.PathLike[str], read: Callable[[Any], Result]) -> Result
     try:
         check_regular(name)
         with library.safe_open(name, framework="numpy") as file:
+            _require_distinct_names(name)
             return read(file)
     except DataFileError:
         raise
@@ -297,6 +300,24 @@ def _read(path: str | os.PathLike[str], read: Callable[[Any], Result]) -> Result
     except (TypeError, ValueError, AttributeError, KeyError) as error:  # a dtype NumPy lacks
         reason = printable(f"{error!s:.200}")
         raise _bad_file(name, f"arrays must be of a dtype that NumPy has: {reason}") from error
+
+
+def _require_distinct_names(path: str) -> None:
+    """Raise `DataFileError` for a name that stands twice in a header, which safetensors accepts."""
+    with open(path, "rb") as file:
+        header = file.read(int.from_bytes(file.read(8), "little"))
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            twice = next(name for name in counts if counts[name] > 1)
+            raise _bad_file(
+                path, f"names must be distinct, got {quote(twice)} twice; save it again"
+            )
+        return entries
+
+    json.loads(header, object_pairs_hook=check)
 
 
 def _bad_file(path: str, problem: str) -> DataFileError:
@@ -314,6 +335,7 @@ def _to_array(name: object, tensor: Any) -> Array:
         raise ArgumentError(
             f"save_file: names must be text other than {METADATA!r}, got {name!r:.80}"
         )
+    require_unmasked("save_file", f"{name!r:.80}", tensor)
     array = np.asarray(tensor.numpy() if isinstance(tensor, Value) else tensor, order="C")
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
         raise DtypeError(

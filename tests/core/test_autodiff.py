@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -367,3 +368,9 @@ def test_a_check_covers_structures_and_several_outputs():
 def test_a_layer_is_checked_though_its_weights_are_values_too():
     layer = tg.nn.Linear(3, 2, dtype=np.float64, generator=0)
     tg.check_gradients(lambda x: np.tanh(layer(x)), np.ones((4, 3)), order=2)
+
+
+@pytest.mark.parametrize("tolerance", [math.nan, math.inf, -1.0, None, "1e-6", True])
+def test_a_tolerance_that_would_accept_anything_is_refused(tolerance):
+    with pytest.raises(ArgumentError, match="tolerance must be a finite number >= 0"):
+        tg.check_gradients(np.tanh, 0.3, tolerance=tolerance)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import math
 
 import numpy as np
 import pytest
@@ -88,10 +90,10 @@ STATES = {
     "missing": (position(epoch="left out"), "got one without epoch"),
     "batch": (position(batch=1), "batch must be 0 between epochs, got 1"),
     "epoch": (position(epoch=-1), "epoch must be an integer >= 0, got -1"),
-    "no state": (position(generator=3), "a generator's state must be of one of PCG64, "),
+    "no state": (position(generator=3), "generator must be of a PCG64 generator, got int"),
     "other bits": (
         position(generator={"bit_generator": "os"}),
-        "a generator's state must be of one of PCG64, ",
+        "generator must be of a PCG64 generator, got os",
     ),
     "kind": (
         position(generator=np.random.SFC64(1).state),
@@ -107,6 +109,38 @@ def test_the_position_of_another_loader_is_refused_and_changes_nothing(state, to
     with pytest.raises(ArgumentError, match=told):
         loader.load_state_dict(state)
     assert loader.state_dict() == before
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_a_generator_with_any_wrong_number_is_refused_and_changes_nothing(kind):
+    loader = DataLoader(
+        *(range(6),),
+        **{"batch_size": 2, "shuffle": True},
+        generator=np.random.Generator(getattr(np.random, kind)(1)),
+    )
+    before = loader.state_dict()
+    wrong = [None, True, -1, 0.5, 2.0**70, 10**60, "x", [], {}, math.nan, [1], np.zeros(3)]
+
+    def leaves(tree, path=()):
+        for key, x in tree.items():
+            yield (*path, key)
+            yield from leaves(x, (*path, key)) if isinstance(x, dict) else ()
+
+    for path in leaves(before["generator"]):
+        for x in wrong:
+            state = copy.deepcopy(before)
+            owner = state["generator"]
+            for key in path[:-1]:
+                owner = owner[key]
+            owner[path[-1]] = x
+            with pytest.raises(ArgumentError, match="generator must be "):
+                loader.load_state_dict(state)
+            assert loader.state_dict() == before
+    loader.load_state_dict(before)
+    assert loader.state_dict() == before
+    for state in (None, [], "state", {**before, "more": 1}, {**before, "rows": 6.0}):
+        with pytest.raises(ArgumentError, match="state must "):
+            loader.load_state_dict(state)
 
 
 def test_a_position_beyond_the_epoch_is_refused():

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from operands import quick
 
 from tinygrad_lr.datasets import sat_gpa
 from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
@@ -370,7 +371,7 @@ WRONG = {
         r"x\[1, 1\] \(column 'b'\) must be finite",
     ),
     "infinite": (([1, 2, 3], [1, math.inf, 3]), {}, r"y\[1\] must be finite, got inf; leave"),
-    "masked": ((np.ma.array([1, 2, 3], mask=[0, 0, 1]), [1, 2, 3]), {}, r"x\[2\] must be finite"),
+    "masked": ((np.ma.array([1, 2, 3], mask=[0, 0, 1]), [1, 2, 3]), {}, "x must not be a masked"),
     "column y": (([1, 2, 3], [[1], [2], [3]]), {}, r"shape \(3,\).*\(3, 1\); pass y\[:, 0\]"),
     "other rows": (([1, 2, 3], [1, 2]), {}, "pass one y for each row of x"),
     "a number": ((3, [1]), {}, r"x must have shape \(n,\) or \(n, features\), got \(\)"),
@@ -400,3 +401,36 @@ def test_predicting_from_other_columns_is_an_error_with_the_cure():
         plane.prediction_spread([1, 2, 3])
     with pytest.raises(ArgumentError, match="x must be finite"):
         line.predict(math.nan)
+
+
+# ---- another line beside this one
+
+units = st.sampled_from([1e-140, 1e-12, 1e-3, 1.0, 1e6, 1e140])
+
+
+@quick
+@given(st.integers(0, 2**32 - 1), units, units, st.sampled_from([0.0, 1.0, 100.0]))
+def test_a_line_agrees_with_itself_in_any_unit_and_with_no_other(seed, x_unit, y_unit, middle):
+    rng = np.random.default_rng(seed)
+    x = (rng.normal(size=(20, 2)) + middle) * x_unit
+    z = x / x_unit
+    y = (2 * z[:, 0] + rng.choice([0.0, 1.0]) * rng.normal(size=20)) * y_unit
+    line = closed_form(x, y)
+    size = y_unit / x_unit
+    assert line.agrees_with(line.slope, line.intercept)
+    assert line.agrees_with(line.slope * (1 + 1e-8) + 1e-14 * size, line.intercept * (1 + 1e-8))
+    for other in ([1e-2 * size, 0], [0, 1e-2 * size]):
+        assert not line.agrees_with(line.slope + other, line.intercept)
+    assert not line.agrees_with(line.slope, line.intercept + 1e-2 * y_unit * (1 + middle))
+
+
+def test_an_intercept_of_rounding_is_none():
+    line = closed_form([1, 2, 3, 4], [2, 4, 6, 8])
+    assert line.agrees_with(2.0, -8.9e-16) and not line.agrees_with(2.0, 1e-6)
+    assert closed_form([1, 2, 3], [0, 0, 0]).agrees_with(1e-13, 1e-13)
+    assert not line.agrees_with(math.nan, 0.0)
+    with pytest.raises(ShapeError, match="slope must have shape"):
+        line.agrees_with([2.0, 0.0], 0.0)
+    for wrong in (math.nan, -1, "1e-6"):
+        with pytest.raises(ArgumentError, match="tolerance must be"):
+            line.agrees_with(2.0, 0.0, wrong)

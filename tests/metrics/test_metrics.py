@@ -44,6 +44,42 @@ def test_accuracy_of_one_logit_a_row_is_that_of_its_sign():
     assert metrics.accuracy([[-1.0], [0.5]], [[0.0], [1.0]]) == 1.0
 
 
+@pytest.mark.parametrize("metric", [*OF_LABELS[:5]], ids=lambda f: f.__name__)
+@quick
+@given(hnp.arrays(np.float64, 8, elements=st.floats(0.01, 0.99)), labels_of(2))
+def test_probabilities_are_decided_at_one_half_or_refused(metric, probabilities, labels):
+    logits, labels = np.log(probabilities) - np.log1p(-probabilities), labels[:8]
+    expected = np.asarray(metric(logits, labels, threshold=0.0))
+    for column in (probabilities, probabilities[:, None], tg.Value(probabilities)):
+        assert (np.asarray(metric(column, labels, threshold=0.5)) == expected).all()
+        if (probabilities > 0.5).all():  # positive either way
+            assert (np.asarray(metric(column, labels)) == expected).all()
+        else:
+            with pytest.raises(ArgumentError, match=r"pass threshold=0\.5 for probabilities"):
+                metric(column, labels)
+
+
+def test_a_threshold_is_a_number_and_decides_one_score_a_row():
+    assert metrics.ConfusionMatrix.of([0.2, 0.9], [0, 1], threshold=0.5).accuracy == 1
+    assert metrics.accuracy([-3.0, -1.0], [0, 1], threshold=-2) == 1
+    for wrong in (math.nan, math.inf, "0.5", True):
+        with pytest.raises(ArgumentError, match="threshold must be a finite number or None"):
+            metrics.accuracy([0.5], [1], threshold=wrong)
+    for scores, labels in ((LOGITS, LABELS), (LABELS, LABELS)):
+        with pytest.raises(ArgumentError, match="threshold must be None for"):
+            metrics.accuracy(scores, labels, threshold=0.5)
+
+
+@pytest.mark.parametrize("metric", [*metrics.BY_NAME.values()], ids=metrics.BY_NAME)
+def test_masked_arrays_are_refused(metric):
+    logits, labels = np.zeros((4, 6)), np.array([0, 1, 2, 2])
+    numbers = metric.__name__ in {"mae", "mse", "rmse", "r2"}
+    target = logits if numbers else labels
+    for pair in [(np.ma.array(logits), target), (logits, np.ma.array(target))]:
+        with pytest.raises(DtypeError, match="masked"):
+            metric(*pair)
+
+
 def test_accuracy_of_labels_is_how_many_are_equal():
     assert metrics.accuracy([0, 1, 2, 2], [0, 1, 1, 2]) == 0.75
     assert metrics.accuracy(LOGITS > 1, LOGITS > 2) == pytest.approx(10 / 12)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -301,3 +303,12 @@ def test_a_small_attention_model_learns_to_copy_the_first_token():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1
+
+
+@pytest.mark.parametrize("mask", [math.nan, np.array([[0.0, math.nan, 0.0]])])
+def test_nan_in_a_mask_travels(mask):
+    x = numbers(1, 3, 4)
+    assert np.isnan(scaled_dot_product_attention(x, x, x, mask=mask)).any()
+    layer = MultiHeadAttention(4, 2, **WIDE)
+    assert np.isnan(layer(x, mask=mask).data).any()
+    assert np.isnan(layer(x, mask=mask, key_mask=np.array([[True, True, False]])).data).any()

@@ -215,6 +215,68 @@ def test_a_state_that_does_not_fit_is_refused_by_name_and_changes_nothing():
     assert all(text in str(error.value) for text in told) and optimizer.steps == 0
 
 
+def wrong_entries(name, x):
+    """Yield entries that no run could have saved in the place of this one."""
+    yield from (None, "x", [[1.0, 2.0], [3.0]], {}, np.array(None), np.array("x"), x.astype(bool))
+    yield from (x.astype(np.float16), x.astype(complex), x[None], np.empty((0, *x.shape), x.dtype))
+    yield np.ma.array(x)
+    kind = name.rpartition(".")[2]
+    if kind in {"step", "steps", "iterations", "learning_rate"}:
+        yield from (x - x - 1, np.full(x.shape, -(2.0**62)).astype(x.dtype))
+    if kind in {"step", "steps", "iterations"}:
+        yield from (x - x + 2**53, np.array(0.5), np.array(np.nan), np.array(np.inf))
+    if kind == "learning_rate":
+        yield from (np.array(np.nan), np.array(np.inf), np.array(0.0))
+    if "square" in kind or kind in {"sum", "momenta"}:
+        yield x - x - 1e-3
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize(
+    "kind", [*kinds.values(), functools.partial(optim.LBFGS, max_iter=3)], ids=[*kinds, "LBFGS"]
+)
+def test_a_state_with_any_wrong_entry_is_refused_and_changes_nothing(kind, grouped):
+    w, b = tg.Value([1.0, 2.0]), tg.Value(3.0)
+    parameters = [{"parameters": [w]}, {"parameters": [b], "learning_rate": 0.5}]
+    needs_closure = kind.func is optim.LBFGS
+    if needs_closure and grouped:
+        return
+    optimizer = kind(parameters if grouped else [w, b], 0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w**4).sum() + b**2
+        loss.backward()
+        return loss
+
+    for _ in range(2):
+        optimizer.step(closure)
+    state = optimizer.state_dict()
+    other = {name: x + 1 for name, x in state.items()}
+    before = {name: x.tobytes() for name, x in state.items()}
+    for name, x in state.items():
+        for wrong in wrong_entries(name, x):
+            with pytest.raises((ArgumentError, DtypeError), match="load_state_dict: "):
+                optimizer.load_state_dict({**other, name: wrong})
+            assert before == {k: v.tobytes() for k, v in optimizer.state_dict().items()}
+    optimizer.load_state_dict({name: x.tolist() for name, x in state.items()})
+    assert before == {k: v.tobytes() for k, v in optimizer.state_dict().items()}
+
+
+def test_a_state_that_one_of_two_schedules_refuses_changes_neither():
+    w, b = two()
+    first, second = (tg.schedules.ReduceOnPlateau(0.1, patience=0) for _ in range(2))
+    groups = [{"parameters": [w]}, {"parameters": [b], "learning_rate": second}]
+    optimizer = SGD(groups, first)
+    state = {name: x + 1 for name, x in optimizer.state_dict().items()}
+    state["groups.1.learning_rate.waited"] = np.array(-1)
+    with pytest.raises(ArgumentError, match="waited must be an integer >= 0, got -1"):
+        optimizer.load_state_dict(state)
+    assert (
+        first.state_dict() == second.state_dict() == tg.schedules.ReduceOnPlateau(0.1).state_dict()
+    )
+
+
 def test_numpy_set_to_raise_changes_nothing():
     w = tg.Value(np.array([1e-300, 1e300]))
     w.grad = [1e-300, -1e300]

@@ -23,6 +23,7 @@ from tinygrad_lr.schedules import (
     StepDecay,
     Warmup,
 )
+from tinygrad_lr.schedules.schedule import monitoring_schedules
 
 ALL = [
     Constant(0.1),
@@ -228,3 +229,56 @@ def test_a_plateau_is_pytorchs(mode, relative):
     for number in numbers:
         theirs.step(number)
         assert ours.see(number) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+
+
+# ---- a plateau inside another schedule
+
+NESTED = {
+    "warm-up": lambda plateau: Warmup(plateau, 2),
+    "scaled": lambda plateau: Scaled(plateau, 0.5),
+    "joined": lambda plateau: Joined([0.1, plateau, Warmup(plateau, 3)], [2, 4]),
+    "deep": lambda plateau: 0.5 * Warmup(Joined([plateau, 0.1], [50]), 2),
+}
+
+
+@pytest.mark.parametrize("build", NESTED.values(), ids=NESTED)
+def test_a_plateau_inside_a_schedule_is_saved_with_it_and_seen_once(build):
+    one, other = (ReduceOnPlateau(1.0, factor=0.5, patience=0) for _ in range(2))
+    schedule, resumed = build(one), build(other)
+    assert {id(x) for x in monitoring_schedules(schedule)} == {id(one)}
+    for loss in (3.0, 3.0, 2.0, 2.5):
+        one.see(loss)
+    resumed.load_state_dict({k: np.array(x) for k, x in schedule.state_dict().items()})
+    assert other.state_dict() == one.state_dict()
+    assert [resumed(step) for step in range(9)] == [schedule(step) for step in range(9)]
+
+
+@pytest.mark.parametrize("build", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *[("learning_rate", x) for x in (-1.0, math.nan, math.inf, "1", None, True, [0.1])],
+        *[("best", x) for x in (math.nan, 1, None, "low")],
+        *[("waited", x) for x in (-1, 0.5, math.nan, None, True)],
+        *[("resting", x) for x in (-1, 0.5, math.inf, np.zeros(2, int))],
+    ],
+)
+def test_a_state_with_a_wrong_number_is_refused_and_nothing_changes(build, name, wrong):
+    plateau = ReduceOnPlateau(1.0)
+    schedule = build(plateau)
+    plateau.see(2.0)
+    before = schedule.state_dict()
+    last = [key for key in before if key.endswith(name)][-1]
+    state = {key: x + 1 if key != last else wrong for key, x in before.items()}
+    with pytest.raises(ArgumentError, match=f"{name} must be"):
+        schedule.load_state_dict(state)
+    assert schedule.state_dict() == before
+    for other in ({}, {**before, "more": 1}, None, "state"):
+        with pytest.raises(ArgumentError, match="state must have the entries"):
+            schedule.load_state_dict(other)
+
+
+def test_most_schedules_have_no_state():
+    for schedule in ALL:
+        assert schedule.state_dict() == {} and not monitoring_schedules(schedule)
+        schedule.load_state_dict({})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import json
 import math
 
@@ -319,7 +320,7 @@ def test_evaluations_without_a_number_stop_it_and_restore_nothing():
     def none(prediction, target):
         return math.nan
 
-    stopping = EarlyStopping(3, "none")
+    stopping = EarlyStopping(3, "none", "min")
     history = fit(mlp(), X, Y, metrics=none, early_stopping=stopping, batch_size=10, epochs=9)
     assert (history.reason, history.steps, history.best_step) == ("early", 15, None)
     assert "no evaluation gave a number" in history.message
@@ -356,7 +357,7 @@ def test_the_former_names_of_early_stopping_work_for_a_release():
     with pytest.warns(DeprecationWarning, match="figure is deprecated; use monitor"):
         assert old.figure == "mae"
     with pytest.warns(DeprecationWarning, match="use mode"):
-        assert old.highest and EarlyStopping(2, "x", None).mode == "max"
+        assert old.highest and EarlyStopping(2, "r2", None).mode == "max"
     with pytest.warns(DeprecationWarning, match="use min_delta"):
         assert old.least_change == 0.5
     with pytest.raises(TypeError, match="unexpected keyword argument 'patients'"):
@@ -431,3 +432,136 @@ def test_a_history_that_cannot_be_written_is_an_error(tmp_path):
         recorded().to_csv(tmp_path / "nowhere" / "history.csv")
     History([], {}, [], 0, "limit", "", 0.1).to_csv(tmp_path / "empty.csv")
     assert (tmp_path / "empty.csv").read_text() == "step\n"
+
+
+# ---- which direction is better
+
+
+def perplexity(prediction, target):
+    return math.exp(float(np.mean((np.asarray(prediction) - np.asarray(target)) ** 2)))
+
+
+@pytest.mark.parametrize("prefix", ["", "validation_"])
+def test_the_direction_of_a_known_number_is_known_and_of_another_one_asked(prefix):
+    better = {"min": {"loss", "mae", "mse", "rmse", "huber", "cross_entropy", "hinge"}}
+    better["max"] = {"accuracy", "f1", "precision", "recall", "r2", "top_3", "top_5", "top_17"}
+    assert set(tg.metrics.BY_NAME) <= better["min"] | better["max"]
+    for mode, names in better.items():
+        assert all(EarlyStopping(2, prefix + name).mode == mode for name in names)
+    for name in ("perplexity", "mape", "neg_mean_squared_error", "top_", "negative_mse", "epoch"):
+        with pytest.raises(ArgumentError, match=f"mode must be 'min' .* for '{prefix}{name}'"):
+            EarlyStopping(2, prefix + name)
+        assert EarlyStopping(2, prefix + name, "max").mode == "max"
+    with pytest.raises(ArgumentError, match="monitor must be the name"):
+        EarlyStopping(2, None)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_the_weights_kept_are_the_best_by_a_metric_of_ones_own(mode):
+    model = mlp()
+    history = fit(
+        *(model, X, Y),
+        learning_rate=0.1,
+        batch_size=10,
+        epochs=20,
+        metrics=perplexity,
+        validation=(X, Y + 1),
+        early_stopping=EarlyStopping(30, "validation_perplexity", mode),
+    )
+    choose = {"min": min, "max": max}[mode]
+    numbers = {x["step"]: x["validation_perplexity"] for x in history.evaluations}
+    assert history.best_step == choose(numbers, key=numbers.get)
+    assert perplexity(predict(model, X), Y + 1) == numbers[history.best_step]
+
+
+def test_a_schedule_for_which_more_is_better_is_refused_beside_a_loss():
+    model = mlp()
+    plateau = tg.schedules.ReduceOnPlateau(0.1, mode="max")
+    optimizer = optim.SGD(model.parameters(), tg.schedules.Warmup(plateau, 3))
+    for validation in (None, (X, Y)):
+        with pytest.raises(ArgumentError, match="ReduceOnPlateau must have mode='min'"):
+            fit(model, X, Y, optimizer=optimizer, validation=validation)
+
+
+class Counting(tg.schedules.ReduceOnPlateau):
+    """Records what it is shown."""
+
+    def __init__(self):
+        super().__init__(0.1, factor=0.5, patience=0)
+        self.shown = []
+
+    def see(self, number):
+        self.shown.append(number)
+        return super().see(number)
+
+
+PLACES = {
+    "alone": lambda x: x,
+    "warm-up": lambda x: tg.schedules.Warmup(x, 2),
+    "scaled": lambda x: tg.schedules.Scaled(x, 2.0),
+    "joined": lambda x: tg.schedules.Joined([0.1, x], [3]),
+}
+
+
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("grouped", ["no", "shared", "one of two"])
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_plateau_sees_each_evaluation_once_wherever_it_is(place, grouped, compile, tmp_path):
+    def run(steps, **options):
+        line, schedule = nn.Linear(2, 1, dtype=np.float64, generator=0), Counting()
+        weight, bias = [{"parameters": [x]} for x in line.parameters()]
+        given = line.parameters() if grouped == "no" else [weight, bias]
+        if grouped == "one of two":
+            bias["learning_rate"] = place(schedule)
+        optimizer = optim.SGD(given, 0.1 if grouped == "one of two" else place(schedule))
+        history = fit(
+            *(line, X, Y + X[:, :1] ** 2),
+            **{"optimizer": optimizer, "steps": steps, "validate_every": 3, "compile": compile},
+            **options,
+        )
+        return schedule, history
+
+    schedule, history = run(40)
+    assert schedule.shown == [x["loss"] for x in history.evaluations]
+    assert len(schedule.shown) == 14 and schedule.learning_rate < 0.1
+    path = tmp_path / "run.safetensors"
+    run(20, checkpoint=path)
+    resumed, again = run(40, checkpoint=path, resume=True)
+    if not compile:
+        assert again.losses == history.losses and resumed.state_dict() == schedule.state_dict()
+
+
+# ---- metrics of decisions, and names
+
+
+def test_the_accuracy_of_logits_needs_no_threshold_beside_their_loss():
+    labels = (Y[:, 0] > 0).astype(int)
+    model = nn.Linear(2, 1, dtype=np.float64)
+    model.load_state_dict({"weight": np.zeros((2, 1)), "bias": np.array([0.25])})
+    loss = functools.partial(tg.losses.binary_cross_entropy, pos_weight=2.0)
+    given = {"loss": loss, "metrics": ["accuracy", "mae"]}
+    found = evaluate(model, X, labels.astype(float), **given)
+    assert found["accuracy"] == labels.mean() and set(found) == {"loss", "accuracy", "mae"}
+    probable = nn.Sequential(model, nn.Sigmoid())
+    probable.layers[0].bias.data = np.array([-0.25])
+    with pytest.raises(ArgumentError, match=r"threshold=0\.5"):
+        evaluate(probable, X, labels.astype(float), metrics="accuracy")
+    at_half = functools.partial(tg.metrics.accuracy, threshold=0.5)
+    assert evaluate(probable, X, labels, metrics=at_half)["accuracy"] == 1 - labels.mean()
+
+
+def test_two_metrics_never_share_a_name_nor_take_that_of_another_number():
+    def loss(prediction, target):
+        return 0.0
+
+    def validation_mae(prediction, target):
+        return 0.0
+
+    for metric in (loss, validation_mae):
+        with pytest.raises(ArgumentError, match="must not be that of another number"):
+            fit(mlp(), X, Y, metrics=metric)
+    with pytest.raises(ArgumentError, match="different names, got 'mae' twice"):
+        fit(mlp(), X, Y, metrics=["mae", tg.losses.mae])
+    with pytest.raises(ArgumentError, match="a metric must be one of"):
+        fit(mlp(), X, Y, metrics=[3])
+    assert "mae" in evaluate(mlp(), X, Y, metrics=["mae", "mae"])

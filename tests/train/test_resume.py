@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from tinygrad_lr.checkpoint import TRAINING, load_all, load_file, load_metadata
 from tinygrad_lr.data import DataLoader
 from tinygrad_lr.errors import ArgumentError, DataFileError
 from tinygrad_lr.train import Checkpoints, EarlyStopping, fit
+from tinygrad_lr.train.weight_history import WeightHistory
 
 pytest.importorskip("safetensors")
 
@@ -24,8 +26,8 @@ X = np.random.default_rng(0).normal(size=(40, 3))
 Y = (X @ [1.0, -2.0, 0.5] + 0.3)[:, None] + 0.1 * np.sin(9 * X[:, :1])
 
 
-def mlp(seed=0):
-    return nn.MLP(3, [8], 1, "tanh", dtype=np.float64, generator=seed)
+def mlp(seed=0, activation="tanh"):
+    return nn.MLP(3, [8], 1, activation, dtype=np.float64, generator=seed)
 
 
 def noisy(seed=0):
@@ -222,8 +224,13 @@ def test_the_weights_of_a_checkpoint_load_into_the_model(tmp_path):
         ({"batch_size": 8}, "batch_size 5, not 8"),
         ({"loss": tg.losses.mae}, "loss mse, not mae"),
         ({"optimizer": lambda m: optim.Adam(m.parameters(), 0.1)}, "optimizer SGD, not Adam"),
-        ({"model": lambda: nn.MLP(3, [9], 1, dtype=np.float64)}, r"layers\.0\.weight has shape"),
-        ({"model": lambda: nn.Linear(3, 1, dtype=np.float64)}, "weight is missing"),
+        (
+            {"model": lambda: nn.MLP(3, [9], 1, "tanh", dtype=np.float64)},
+            r"layers\.0\.weight must be",
+        ),
+        ({"model": lambda: nn.Linear(3, 1, dtype=np.float64)}, r"model \(itself\) MLP, not Linear"),
+        ({"model": lambda: mlp(activation="relu")}, r"model layers\.1 Tanh, not ReLU"),
+        ({"validation": (X, Y)}, "validation None, not "),
         ({"accumulate": 2}, "accumulate 1, not 2"),
         ({"early_stopping": EarlyStopping(3, "loss")}, "early_stopping None, not loss"),
     ],
@@ -299,9 +306,173 @@ def test_a_checkpoint_has_the_names_that_version_0_2_reads(tmp_path):
     }
     assert text["format"] == 1 and text["settings"].keys() == {
         *("loss", "optimizer", "data", "batch_size", "accumulate", "clip_norm", "validate_every"),
-        *("metrics", "early_stopping"),
+        *("metrics", "early_stopping", "model", "rows", "validation"),
     }
     assert text["settings"]["early_stopping"] == "validation_loss" and len(text["stopping"]) == 3
     assert text["watch"].keys() == {
         *("best_loss", "best_step", "first", "previous", "floor", "rises", "above")
     }
+
+
+# ---- before the first step
+
+
+@pytest.mark.parametrize("case", ["missing folder", "pipe", "directory", "read-only", "NUL"])
+def test_where_a_checkpoint_cannot_be_written_is_known_before_training(case, tmp_path):
+    path = tmp_path / "run.safetensors"
+    if case == "missing folder":
+        path = tmp_path / "nowhere" / "run.safetensors"
+    elif case == "pipe":
+        os.mkfifo(path)
+    elif case == "directory":
+        path.mkdir()
+    elif case == "NUL":
+        path = f"{tmp_path}/a\0b"
+    elif os.getuid() == 0:
+        path = "/proc/run.safetensors"
+    else:
+        tmp_path.chmod(0o500)
+    model, steps = mlp(), []
+    before = {name: array.tolist() for name, array in model.state_dict().items()}
+    for resume in (False, True):
+        with pytest.raises(DataFileError):
+            fit(model, X, Y, checkpoint=path, resume=resume, callback=steps.append)
+    assert not steps and before == {k: x.tolist() for k, x in model.state_dict().items()}
+
+
+def test_trying_a_path_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "run.safetensors"
+    path.write_text("old")
+    fit(mlp(), X, Y, steps=0, checkpoint=path)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("limit", [{"steps": 0}, {"steps": 19}, {"epochs": 4}])
+def test_a_limit_below_the_steps_of_the_checkpoint_is_refused(limit, tmp_path):
+    path, model = tmp_path / "run.safetensors", mlp(1)
+    fit(mlp(), X, Y, steps=20, batch_size=10, checkpoint=path)
+    before = {name: array.tolist() for name, array in model.state_dict().items()}
+    with pytest.raises(ArgumentError, match=r"at most (0|19|16) steps, .* got 20; pass more steps"):
+        fit(model, X, Y, batch_size=10, checkpoint=path, resume=True, **limit)
+    assert before == {name: array.tolist() for name, array in model.state_dict().items()}
+    assert fit(model, X, Y, batch_size=10, steps=20, checkpoint=path, resume=True).steps == 20
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"loss": 3}, {"steps": -1}, {"metrics": "none"}, {"checkpoint": "/nowhere/x"}]
+)
+def test_a_refused_run_has_drawn_nothing_and_forgets_no_evaluation(wrong):
+    random, stopping = np.random.default_rng(5), EarlyStopping(2)
+    stopping.improves({"validation_loss": 3.0})
+    before = repr((random.bit_generator.state, stopping))
+    with pytest.raises((ArgumentError, DataFileError)):
+        fit(mlp(), X, Y, validation=0.2, generator=random, early_stopping=stopping, **wrong)
+    assert repr((random.bit_generator.state, stopping)) == before
+
+
+class Rows:
+    """A data set object, whose rows are computed."""
+
+    def __init__(self, y):
+        self.y = y
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, row):
+        return X[row], self.y[row]
+
+
+def on_disk(folder, y):
+    path = folder / f"{abs(y).sum()}.npy"
+    np.save(path, y)
+    return np.load(path, mmap_mode="r")
+
+
+SOURCES = {
+    "arrays": lambda folder, y: (X, y),
+    "files": lambda folder, y: (X, on_disk(folder, y)),
+    "samples": lambda folder, y: ([(x, target) for x, target in zip(X, y, strict=True)],),
+    "lists": lambda folder, y: (X.tolist(), y.tolist()),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("row", [0, 17, 39])
+def test_other_data_behind_a_loader_are_refused(source, row, tmp_path):
+    def run(y, **options):
+        loader = DataLoader(*source(tmp_path, y), batch_size=10, generator=1, shuffle=True)
+        return fit(mlp(), loader, checkpoint=tmp_path / "run.safetensors", **options)
+
+    other = Y.copy()
+    other[row] += 1e-9
+    run(Y, steps=5)
+    with pytest.raises(ArgumentError, match="rows DataLoader"):
+        run(other, steps=9, resume=True)
+    assert run(Y.copy(), steps=9, resume=True).steps == 9
+
+
+def test_a_data_set_object_is_known_by_its_length(tmp_path):
+    def run(y, **options):
+        loader = DataLoader(Rows(y), batch_size=10)
+        return fit(mlp(), loader, checkpoint=tmp_path / "run.safetensors", **options)
+
+    run(Y, steps=5)
+    assert run(Y + 1, steps=6, resume=True).steps == 6
+    with pytest.raises(ArgumentError, match="data DataLoader"):
+        run(Y[:30], steps=9, resume=True)
+
+
+@pytest.mark.parametrize("other", [(X, Y + 1), (X[:9], Y[:9]), DataLoader(X, Y, batch_size=4)])
+def test_other_validation_data_are_refused(other, tmp_path):
+    path = tmp_path / "run.safetensors"
+    fit(mlp(), X, Y, steps=4, validation=(X, Y), checkpoint=path)
+    with pytest.raises(ArgumentError, match=r"validation [0-9a-f]+, not "):
+        fit(mlp(), X, Y, steps=9, validation=other, checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: nn.Sequential(nn.Linear(3, 1, dtype=np.float64), nn.Dropout(0.2)),
+        lambda: nn.Sequential(nn.Linear(3, 1, dtype=np.float64), np.tanh),
+        lambda: nn.Sequential(nn.Linear(3, 1, dtype=np.float64), nn.Tanh(), nn.Tanh()),
+    ],
+)
+def test_other_layers_of_the_same_shapes_are_refused(build, tmp_path):
+    path = tmp_path / "run.safetensors"
+    first = nn.Sequential(nn.Linear(3, 1, dtype=np.float64), nn.Dropout(0.1))
+    fit(first, X, Y, steps=4, checkpoint=path)
+    with pytest.raises(ArgumentError, match=r"model layers\.[12] "):
+        fit(build(), X, Y, steps=9, checkpoint=path, resume=True)
+
+
+def test_another_argument_of_the_loss_is_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    huber = lambda delta: functools.partial(tg.losses.huber, delta=delta)
+    fit(mlp(), X, Y, steps=4, loss=huber(1.0), checkpoint=path)
+    with pytest.raises(ArgumentError, match=r"loss huber\(delta=1\.0\), not huber\(delta=2\.0\)"):
+        fit(mlp(), X, Y, steps=9, loss=huber(2.0), checkpoint=path, resume=True)
+
+
+def test_a_checkpoint_without_the_newer_settings_resumes(tmp_path):
+    path = tmp_path / "run.safetensors"
+    fit(mlp(), DataLoader(X, Y, batch_size=9), steps=5, checkpoint=path)
+    tensors, texts = load_all(path)
+    numbers = json.loads(texts["training"])
+    for name in ("model", "rows", "validation"):
+        del numbers["settings"][name]
+    tg.checkpoint.save_file(tensors, path, {"training": json.dumps(numbers)})
+    model, whole = mlp(), mlp()
+    history = fit(model, DataLoader(X, Y, batch_size=9), steps=9, checkpoint=path, resume=True)
+    straight = fit(whole, DataLoader(X, Y, batch_size=9), steps=9)
+    assert outcome(model, history) == outcome(whole, straight)
+
+
+@pytest.mark.parametrize("capacity", [4, 7, 400])
+def test_the_steps_kept_follow_from_their_number(capacity):
+    kept = WeightHistory(nn.Linear(1, 1))
+    kept.capacity, kept.dense = capacity, capacity // 4
+    for step in range(300):
+        kept.add(step)
+        assert kept.steps_at(step + 1) == (kept.steps, kept.stride)

@@ -10,6 +10,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from operands import quick
 
 import tinygrad_lr as tg
 from tinygrad_lr import losses, nn
@@ -572,3 +575,109 @@ def test_a_model_with_buffers_converges_as_any_other_does(compile):
     options = {"learning_rate": 1e-10, "tolerance": 1e-3, "steps": 20, "compile": compile}
     history = tg.fit(model, x, 2.0 * x, warn=False, **options)
     assert (history.reason, history.steps) == ("converged", 1)
+
+
+# ---- the scale of the data
+
+
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("loader", [False, True])
+@pytest.mark.parametrize(
+    ("x_unit", "y_unit"), [(1.0, 1e-12), (1.0, 1.0), (1.0, 1e9), (1e3, 1e-9), (1e-3, 1e-12)]
+)
+def test_a_line_converges_to_the_closed_form_in_any_unit(x_unit, y_unit, loader, compile):
+    x = np.linspace(-1, 1, 24) * x_unit
+    y = (3 * np.linspace(-1, 1, 24) + 0.1 * np.cos(9 * x / x_unit)) * y_unit
+    expected = tg.linear.closed_form(x, y)
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    data = (tg.data.DataLoader(x, y, batch_size=24),) if loader else (x, y)
+    optimizer = tg.optim.SGD(
+        [
+            {"parameters": [line.weight], "learning_rate": 0.5 / x_unit**2},
+            {"parameters": [line.bias], "learning_rate": 0.3},
+        ],
+        0.1,
+    )
+    settings = {"tolerance": 1e-10, "steps": 3000, "compile": compile, "warn": False}
+    history = fit(line, *data, optimizer=optimizer, **settings)
+    assert history.reason == "converged"
+    assert expected.agrees_with(line.weight.data[:, 0], line.bias.data.item())
+
+
+@pytest.mark.slow
+@quick
+@given(
+    st.integers(0, 40),
+    st.sampled_from([0.3, 0.9, 1.001, 1.3, 3.0]),
+    st.sampled_from([0.0, 0.9]),
+    st.sampled_from([None, 5]),
+)
+def test_a_training_takes_the_same_course_in_any_unit_of_the_target(power, rate, momentum, size):
+    x = np.linspace(-1, 1, 15)
+    y = np.cos(7 * x)
+
+    def course(unit):
+        line = nn.Linear(1, 1, dtype=np.float64)
+        line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
+        optimizer = SGD(line.parameters(), rate, momentum)
+        options = {"batch_size": size, "steps": 60, "tolerance": 1e-9, "warn": False}
+        history = fit(line, x, y * unit, optimizer=optimizer, **options)
+        losses = np.array(history.losses) / unit**2
+        return history.reason, history.steps, losses.tolist(), (line.bias.data / unit).tolist()
+
+    assert course(2.0**-power) == course(1.0)
+
+
+def test_a_constant_target_of_zeros_still_converges():
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = fit(line, [-1.0, 1.0], [0.0, 0.0], learning_rate=0.3, tolerance=1e-9)
+    assert history.reason == "converged" and abs(line.weight.data.item()) < 1e-8
+
+
+@pytest.mark.parametrize("compile", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_batch_norm_trains_on_when_an_update_changes_nothing(
+    optimizer, accumulate, batch_size, compile
+):
+    model = nn.Sequential(
+        nn.Linear(2, 4, dtype=np.float64, generator=0),
+        nn.BatchNorm1d(4, dtype=np.float64),
+        nn.ReLU(),
+        nn.Linear(4, 1, dtype=np.float64, generator=0),
+    )
+    rate = lambda step: 0.1 if step % 3 else 1e-300
+    x = np.random.default_rng(0).normal(size=(24, 2))
+    history = fit(
+        *(model, x, x[:, :1]),
+        optimizer=getattr(tg.optim, optimizer)(model.parameters(), rate),
+        **{"steps": 12, "accumulate": accumulate, "batch_size": batch_size, "compile": compile},
+    )
+    assert history.reason in {"limit", "converged"}
+
+
+def test_a_callback_that_makes_steps_of_its_own_passes_no_limit():
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = fit(
+        *(line, [0.0, 1.0], [1.0, 2.0]),
+        steps=5,
+        learning_rate=0.1,
+        callback=lambda moment: moment.optimizer.step() if moment.step == 4 else None,
+    )
+    assert history.reason == "limit" and history.steps == 6
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"iterations": x} for x in (0, -1, math.nan, 1.5, None, True)),
+        *({"tolerance": x} for x in (math.nan, math.inf, -1.0, None, "0")),
+    ],
+)
+def test_the_limit_takes_an_iteration_and_a_number_as_tolerance(wrong):
+    line = nn.Linear(1, 1, dtype=np.float64)
+    with pytest.raises(ArgumentError, match=f"learning_rate_limit: {next(iter(wrong))} must be"):
+        tg.linear.learning_rate_limit(
+            line, tg.losses.mse, np.ones((2, 1)), np.ones((2, 1)), **wrong
+        )

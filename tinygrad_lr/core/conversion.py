@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import is_masked
 from .grad_mode import RECORDING
 from .primitive import Primitive
 
@@ -25,7 +26,7 @@ def as_data(data: Any) -> Any:
             "Value: data must be numbers, got a Value; use it as it is, or value.detach() to leave "
             "the graph"
         )
-    if isinstance(data, np.ma.MaskedArray):
+    if is_masked(data):
         raise DtypeError(
             "Value: data must not be a masked array; fill it first, with data.filled(...)"
         )
@@ -69,7 +70,7 @@ def as_constant(x: Any, operation: Primitive) -> Any:
             return x
         if isinstance(x, AbstractArray):
             return x.copy()
-        if isinstance(x, np.ma.MaskedArray):
+        if is_masked(x):
             raise DtypeError(
                 f"{operation.name}: an operand must not be a masked array; fill it first, with "
                 "array.filled(...)"

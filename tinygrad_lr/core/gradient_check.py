@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import GradientCheckError
 from ..support import pytree as tree
 from ..support.abstract_array import Array
-from ..support.validation import check_integer
+from ..support.validation import check_integer, check_number, require_unmasked
 from .autodiff import grad, jacobian, jvp
 from .grad_mode import without_watcher
 from .node import unwrap
@@ -39,6 +39,8 @@ def check_gradients(
 argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     """
     order = check_integer("check_gradients", "order", order, low=1)
+    tolerance = check_number("check_gradients", "tolerance", tolerance)
+    require_unmasked("check_gradients", "an argument", list(tree.leaves(args)))
     inputs = [np.array(unwrap(leaf), np.float64) for leaf in tree.leaves(args)]
     ends = np.cumsum([x.size for x in inputs])
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, as_single_call
-from ..support.validation import check_choice
+from ..support.validation import check_choice, require_unmasked
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -272,6 +272,7 @@ def as_array(x: Any) -> Any:
     """Return lists as arrays; numbers, arrays and None stay."""
     if x is None or isinstance(x, (np.ndarray, np.generic, float, int, AbstractArray)):
         return x
+    require_unmasked("as_array", "an argument", x)
     return np.asarray(x)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError, ShapeError
-from ..support.random_state import Seed, as_generator
+from ..support.random_state import Seed, as_generator, generator_in_state, plain_state
 from ..support.validation import check_integer
 from .batches import Batches, BatchIterator, Epoch
 from .sources import WHERE, as_source
@@ -101,7 +101,7 @@ class DataLoader:
         """Return an iterator over the next epoch; after `load_state_dict`, the rest of that one."""
         epoch, self._resumed = self._resumed, None
         if epoch is None:
-            start = _state(self.generator)
+            start = plain_state(self.generator.bit_generator.state)
             epoch = Epoch(self._epochs, start, self._order(self.generator), len(self))
             self._epochs += 1
         self._epoch = epoch
@@ -142,7 +142,7 @@ class DataLoader:
             "epoch_generator": copy.deepcopy(self._epoch.start)  # before the order was drawn
             if self._epoch is not None and under_way
             else None,
-            "generator": _state(self.generator),
+            "generator": plain_state(self.generator.bit_generator.state),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -151,15 +151,32 @@ class DataLoader:
         Raises `ArgumentError`, and changes nothing, if the position is that of a loader with
         another number of rows, batch size, shuffling or kind of generator.
         """
+        self._go_to(*self.check_state_dict(state))
+
+    def check_state_dict(
+        self, state: dict[str, Any]
+    ) -> tuple[np.random.Generator, int, Epoch | None]:
+        """Return the generator, the epochs completed and the one to continue; change nothing.
+
+        Raises the errors of `load_state_dict`.
+        """
         where = "DataLoader.load_state_dict"
+        if not isinstance(state, dict):
+            raise ArgumentError(
+                f"{where}: state must be a dict of state_dict(), got {type(state).__name__}"
+            )
         for name, own in self._settings().items():
             given = state.get(name)
-            if given != own:
+            if type(given) is not type(own) or given != own:
                 raise ArgumentError(
                     f"{where}: state must have {name} {own!r}, got {given!r:.60}; build the "
                     "loader with the same settings"
                 )
         names = {"epoch", "batch", "epoch_generator", "generator"}
+        if unknown := sorted(map(str, state.keys() - names - self._settings().keys())):
+            raise ArgumentError(
+                f"{where}: state must have the keys of state_dict(), got {unknown[0]!r:.60} too"
+            )
         if missing := sorted(names - state.keys()):
             raise ArgumentError(
                 f"{where}: state must have the keys of state_dict(), got one without "
@@ -171,20 +188,30 @@ class DataLoader:
         if batch > (len(self) if start is not None else 0):
             expected = f"from 0 to {len(self)}" if start is not None else "0 between epochs"
             raise ArgumentError(f"{where}: batch must be {expected}, got {batch}")
-        now = _generator(where, state["generator"])
+        now = generator_in_state(where, self.generator, state["generator"], "generator")
         resumed = None
         if start is not None:
-            random = _generator(where, start)
-            resumed = Epoch(number, _state(random), self._order(random), len(self), batch)
-        if type(now.bit_generator) is not type(self.generator.bit_generator):
-            own, given = (type(g.bit_generator).__name__ for g in (self.generator, now))
-            raise ArgumentError(
-                f"{where}: state must be of a {own} generator, got {given}; build the loader "
-                "with a generator of that kind"
-            )
+            random = generator_in_state(where, self.generator, start, "epoch_generator")
+            before = plain_state(random.bit_generator.state)
+            resumed = Epoch(number, before, self._order(random), len(self), batch)
+        return now, number, resumed
+
+    def _go_to(self, now: np.random.Generator, number: int, resumed: Epoch | None) -> None:
+        """Continue from what `check_state_dict` returned."""
         self.generator.bit_generator.state = now.bit_generator.state
         self._epoch = self._resumed = resumed
         self._epochs = number + (resumed is not None)
+
+    def fingerprint(self) -> str:
+        """Return a short text that differs for other data, settings, or a transform of other name.
+
+        Arrays and lists are read whole, files at some of their rows; of a data set object only the
+        number of samples is known.
+        """
+        transform = self._batches.transform
+        name = getattr(transform, "__name__", type(transform).__name__)
+        parts = [source.fingerprint() for source in self._batches.sources]
+        return " ".join([repr(self), *parts, *([name] if transform is not None else [])])
 
     def _settings(self) -> dict[str, Any]:
         """Return what a state and the loader that loads it must have in common."""
@@ -198,32 +225,3 @@ class DataLoader:
         batches = "1 batch" if len(self) == 1 else f"{len(self)} batches"
         order = ", shuffled" if self.shuffle else ""
         return f"DataLoader({self.rows} rows, {batches} of {self.batch_size}{order})"
-
-
-def _state(generator: np.random.Generator) -> dict[str, Any]:
-    """Return the generator's state as numbers, text, lists and dicts."""
-    plain: dict[str, Any] = _plain(generator.bit_generator.state)
-    return plain
-
-
-def _plain(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {key: _plain(inner) for key, inner in part.items()}
-    return part.tolist() if isinstance(part, (np.ndarray, np.generic)) else part
-
-
-def _generator(where: str, state: Any) -> np.random.Generator:
-    """Return a new generator in that state. Raises `ArgumentError` for anything else."""
-    kinds = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
-    try:
-        kind = state["bit_generator"]
-        if kind not in kinds:
-            raise ValueError(kind)
-        bits = getattr(np.random, kind)()
-        bits.state = state
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        given = type(state).__name__ if not isinstance(state, dict) else f"{error!s:.60}"
-        raise ArgumentError(
-            f"{where}: a generator's state must be of one of {', '.join(kinds)}, got {given}"
-        ) from error
-    return np.random.Generator(bits)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import Array
+from ..support.validation import require_unmasked
 
 Rows: TypeAlias = "NDArray[np.int64] | slice"
 
 WHERE = "DataLoader"
 EVERYTHING = slice(None)
+MAX_FINGERPRINT_ROWS = 1000  # of a file
 
 
 class Source(Protocol):
@@ -24,6 +26,9 @@ class Source(Protocol):
 
     def take(self, rows: Rows) -> tuple[Array, ...]:
         """Return the rows, in that order, as read-only arrays; for EVERYTHING the source itself."""
+
+    def fingerprint(self) -> str:
+        """Return a short text that differs for other rows."""
 
 
 class InMemory:
@@ -39,6 +44,10 @@ class InMemory:
             return (self.array,)
         taken = self.array[rows]
         return (freeze(taken.copy() if isinstance(rows, slice) else taken),)
+
+    def fingerprint(self) -> str:
+        """Return a short text that differs for other rows."""
+        return fingerprint(self.array)
 
 
 class OnDisk:
@@ -60,6 +69,14 @@ class OnDisk:
         taken[forwards] = read
         return (freeze(taken),)
 
+    def fingerprint(self) -> str:
+        """Return a short text for its shape and some of its rows: a file may be larger than memory.
+
+        Every row of a short file counts.
+        """
+        rows = np.unique(np.linspace(0, self.rows - 1, MAX_FINGERPRINT_ROWS).astype(np.int64))
+        return f"{tuple(self.file.shape)} {fingerprint(*self.take(rows))}"
+
 
 class Samples:
     """A sequence of samples, each an array or a number, or a tuple of them: stacked."""
@@ -73,6 +90,12 @@ class Samples:
         indices = range(self.rows)[rows] if isinstance(rows, slice) else rows.tolist()
         return stack([self.samples[index] for index in indices], indices)
 
+    def fingerprint(self) -> str:
+        """Return a short text for a list; a data set object may draw, so it is not read."""
+        if not isinstance(self.samples, (list, tuple)):
+            return str(self.rows)
+        return fingerprint(*(_field(x) for sample in self.samples for x in _fields(sample)))
+
 
 def stack(samples: list[Any], indices: Iterable[int]) -> tuple[Array, ...]:
     """Stack the samples: return one array for each of their fields.
@@ -80,7 +103,7 @@ def stack(samples: list[Any], indices: Iterable[int]) -> tuple[Array, ...]:
     Raises `ShapeError` if a sample has other fields or shapes than the first, `DtypeError` if one
     is not an array of numbers or text.
     """
-    fields = [sample if isinstance(sample, tuple) else (sample,) for sample in samples]
+    fields = [_fields(sample) for sample in samples]
     arrays = [tuple(map(_field, sample)) for sample in fields]
     shapes = [[array.shape for array in sample] for sample in arrays]
     for index, shape in zip(indices, shapes, strict=True):
@@ -92,8 +115,13 @@ def stack(samples: list[Any], indices: Iterable[int]) -> tuple[Array, ...]:
     return tuple(freeze(np.stack(column)) for column in zip(*arrays, strict=True))
 
 
+def _fields(sample: Any) -> tuple[Any, ...]:
+    return sample if isinstance(sample, tuple) else (sample,)
+
+
 def _field(entry: Any) -> Array:
     """Return one field of a sample as an array."""
+    require_unmasked(WHERE, "a sample", entry)
     array = _convert(WHERE, "a sample", entry)
     if array.dtype.kind == "O":
         raise DtypeError(
@@ -126,10 +154,7 @@ def as_rows(where: str, name: str, given: Any) -> Array:
     """
     if hasattr(type(given), "__apply__"):
         raise DtypeError(f"{where}: {name} must be an array, got a Value; pass value.data")
-    if isinstance(given, np.ma.MaskedArray):
-        raise DtypeError(
-            f"{where}: {name} must be an array, got a masked one; fill it first, with filled(...)"
-        )
+    require_unmasked(where, name, given)
     own = not isinstance(given, np.ndarray)
     array = _convert(where, name, given, copy=own or None)
     _require_rows(where, name, array)
@@ -176,6 +201,17 @@ def _convert(where: str, name: str, value: Any, copy: bool | None = None) -> Arr
             f"{where}: {name} must have rows of equal length, got {type(value).__name__} "
             f"({error}); pad them to one length"
         ) from error
+
+
+def fingerprint(*arrays: Array) -> str:
+    """Return a short text that differs for other data."""
+    import hashlib  # here: few loaders need it
+
+    digest = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def freeze(array: Array) -> Array:

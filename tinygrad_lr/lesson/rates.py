@@ -62,9 +62,7 @@ def original_units(slopes: Array, bias: float, description: Description) -> tupl
 
 def is_close_to(slopes: Array, intercept: float, line: Line, tolerance: float = SIX_DIGITS) -> bool:
     """Return True if each coefficient is that of the closed form, within a relative tolerance."""
-    wanted = np.append(line.slope, line.intercept)
-    given = np.append(slopes, intercept)
-    return bool((abs(given - wanted) <= tolerance * abs(wanted) + 1e-12 * line.mse**0.5).all())
+    return line.agrees_with(slopes, intercept, tolerance)
 
 
 def _descend_with_each(

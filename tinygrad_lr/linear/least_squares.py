@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
-from ..support.validation import float_array, require_finite
+from ..support.validation import check_number, float_array, require_finite
 
 __all__ = ["Line", "closed_form"]
 
@@ -120,6 +120,42 @@ class Line:
             design = np.column_stack([np.ones(len(rows)), design])
         root = np.linalg.norm(design @ self._root, axis=1)
         return _float_or_array(self.residual_standard_deviation * np.hypot(1.0, root), single)
+
+    def agrees_with(self, slope: ArrayLike, intercept: float, tolerance: float = 1e-6) -> bool:
+        """Return True if another line, such as one found by descent, has the same coefficients.
+
+        Each must be within tolerance · (|c| + u / 1000) of this line's coefficient c, where u is
+        its unit: the size of y for the intercept, and that over the spread of the feature for a
+        slope. So an intercept of 1e-15 is 0 where y is about 1.
+
+        Raises `ShapeError` if slope has another number of features, `ArgumentError` unless
+        tolerance is a finite number >= 0.
+
+        >>> closed_form([1, 2, 3], [2, 4, 6]).agrees_with(2.0000001, 1e-15)
+        True
+        """
+        where = "Line.agrees_with"
+        limit = check_number(where, "tolerance", tolerance)
+        wanted = np.append(self.slope, self.intercept)
+        found = np.atleast_1d(float_array(where, "slope", slope))
+        if found.shape != np.atleast_1d(self.slope).shape:
+            raise ShapeError(
+                f"{where}: slope must have shape {np.shape(self.slope)}, got {found.shape}"
+            )
+        given = np.append(found, intercept)
+        units = self._units()
+        return bool((abs(given - wanted) <= limit * (abs(wanted) + 1e-3 * units)).all())
+
+    def _units(self) -> Array:
+        """Return the size of y over the spread of each feature, and the size of y."""
+        slopes, root = np.atleast_1d(self.slope), self._root[-len(self._center) :]
+        rows = self.degrees_of_freedom + len(self._root)
+        with np.errstate(all="ignore"):  # nan where float64 has no such number: nothing is near it
+            largest = abs(root).max(axis=1)
+            spread = 1 / (largest * np.linalg.norm(root / largest[:, None], axis=1) * rows**0.5)
+            middle = abs(float(self._center @ slopes) + self.intercept)
+            size = max(middle, float(abs(slopes * spread).sum()), math.sqrt(self.mse)) or 1.0
+            return np.append(size / spread, size)
 
     def _rows(self, where: str, x: ArrayLike) -> tuple[Array, bool]:
         """Return x as rows, and True if it was a single row."""

@@ -13,6 +13,7 @@ from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
 from ..core.value import Value
 from ..errors import ArgumentError, GraphError
+from ..support.validation import check_integer, check_number
 
 __all__ = ["learning_rate_limit"]
 
@@ -46,7 +47,8 @@ def learning_rate_limit(
     `model` is called with x and has `parameters()`; `loss(prediction, y)` returns a scalar Value.
 
     Raises `GraphError` if the loss depends on no parameter, `ArgumentError` if it has more than
-    one entry, `NotDifferentiableError` if it has no second derivative.
+    one entry, iterations is below 1 or tolerance is not a number >= 0, `NotDifferentiableError` if
+    it has no second derivative.
 
     Source: LeCun, Simard, Pearlmutter, "Automatic Learning Rate Maximization by On-Line
     Estimation of the Hessian's Eigenvectors", 1993.
@@ -56,6 +58,9 @@ def learning_rate_limit(
     >>> round(learning_rate_limit(model, tg.losses.mse, x, 3 * x), 9)
     1.0
     """
+    where = "learning_rate_limit"
+    iterations = check_integer(where, "iterations", iterations, low=1)
+    tolerance = check_number(where, "tolerance", tolerance)
     parameters = [p for p in model.parameters() if p.requires_grad]
     token = RECORDING.set(True)
     try:

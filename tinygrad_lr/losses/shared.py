@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import reduce
 from ..ops.shape import moveaxis
 from ..support.abstract_array import AbstractArray, Array, check_numbers
-from ..support.validation import check_choice, shape_mismatch
+from ..support.validation import check_choice, is_masked, shape_mismatch
 
 SUM_TOLERANCE = 1e-3  # of a sum of probabilities: they may be rounded to float16, or typed by hand
 
@@ -56,8 +56,8 @@ def as_real_array(where: str, name: str, given: Any) -> Array:
     array = as_array(given)
     if isinstance(array, (float, int)) or array is None:
         array = np.asarray(array)
-    if array.dtype.kind not in "fiub" or isinstance(given, np.ma.MaskedArray):
-        masked = isinstance(given, np.ma.MaskedArray)
+    masked = is_masked(given)
+    if array.dtype.kind not in "fiub" or masked:
         found = (
             "a masked array; fill it first, with filled(...)" if masked else f"dtype {array.dtype}"
         )

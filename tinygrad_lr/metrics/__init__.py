@@ -50,6 +50,9 @@ BY_NAME: dict[str, Metric] = {
 }
 """The metrics that can be passed by name."""
 
+LOWER_IS_BETTER = {"mae", "mse", "rmse"}
+"""Those of them that are errors; of the others, more is better."""
+
 
 def __dir__() -> list[str]:
     return __all__

@@ -10,7 +10,13 @@ import numpy as np
 from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
-from ..support.validation import check_choice, check_integer, class_labels, float_array
+from ..support.validation import (
+    check_choice,
+    check_integer,
+    class_labels,
+    float_array,
+    require_unmasked,
+)
 from .confusion import count_confusions
 from .decision import Metric, as_integer_labels, decide
 
@@ -19,28 +25,30 @@ __all__ = ["accuracy", "f1", "precision", "recall", "top_k"]
 AVERAGES = ("binary", "macro", "weighted")
 
 
-def accuracy(prediction: Any, target: Any) -> float:
+def accuracy(prediction: Any, target: Any, *, threshold: float | None = None) -> float:
     """Return the fraction of rows whose class is predicted correctly.
 
     - Logits or probabilities (..., C) with labels (...): the predicted class is that of the
       largest, the first of equal ones.
-    - Floats (...) or (..., 1) with labels 0 and 1, or -1 and 1: one logit; above 0 is positive.
+    - Floats (...) or (..., 1) with labels 0 and 1, or -1 and 1: one logit; above `threshold` is
+      positive. The default is 0; pass 0.5 for probabilities, such as those after a sigmoid.
     - Integers or booleans with labels of the same shape: predicted labels.
 
     The result is nan if there are no rows, or a logit is nan. Labels may be integers stored as
     floats.
 
     Raises `ShapeError` if the shapes don't match, `LabelError` (an IndexError) if a label is out of
-    range, `DtypeError` (a TypeError) if the target isn't labels.
+    range, `DtypeError` (a TypeError) if the target isn't labels or a mask is set, `ArgumentError`
+    if all logits are from 0 to 1, so that they may be probabilities, and the threshold matters.
 
     Source: `sklearn.metrics.accuracy_score`.
 
     >>> accuracy([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]], [0, 1, 1])
     0.6666666666666666
-    >>> accuracy([-1.5, 2.0], [0, 1])
-    1.0
+    >>> accuracy([-1.5, 2.0], [0, 1]), accuracy([0.2, 0.9], [0, 1], threshold=0.5)
+    (1.0, 1.0)
     """
-    decided = decide("accuracy", prediction, target)
+    decided = decide("accuracy", prediction, target, threshold)
     if not decided.certain or not decided.true.size:
         return math.nan
     return float(np.mean(decided.predicted == decided.true))
@@ -63,7 +71,9 @@ def top_k(k: int) -> Metric:
     where = f"top_{k}"
 
     def metric(prediction: Any, target: Any) -> float:
-        logits = float_array(where, "prediction", unwrap(prediction))
+        scores = unwrap(prediction)
+        require_unmasked(where, "prediction", scores)
+        logits = float_array(where, "prediction", scores)
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
             raise ArgumentError(
@@ -82,7 +92,13 @@ def top_k(k: int) -> Metric:
     return metric
 
 
-def precision(prediction: Any, target: Any, average: str | None = None) -> float:
+def precision(
+    prediction: Any,
+    target: Any,
+    average: str | None = None,
+    *,
+    threshold: float | None = None,
+) -> float:
     """Return the fraction of a class's predictions that are correct, TP / (TP + FP).
 
     `average` is "binary" for class 1 alone; "macro" for the mean of all classes that occur in
@@ -90,18 +106,24 @@ def precision(prediction: Any, target: Any, average: str | None = None) -> float
     The default is "binary" for two classes, else "macro". It is 0 for a class that was never
     predicted. The "micro" average of other libraries is `accuracy`.
 
-    Shapes and errors are those of `accuracy`. The result is nan if there are no rows, or a logit is
-    nan.
+    Shapes, errors and `threshold` are those of `accuracy`. The result is nan if there are no rows,
+    or a logit is nan.
 
     Source: `sklearn.metrics.precision_score`.
 
     >>> precision([1, 1, 0, 1], [1, 0, 0, 1])
     0.6666666666666666
     """
-    return _average("precision", prediction, target, average)
+    return _average("precision", prediction, target, average, threshold)
 
 
-def recall(prediction: Any, target: Any, average: str | None = None) -> float:
+def recall(
+    prediction: Any,
+    target: Any,
+    average: str | None = None,
+    *,
+    threshold: float | None = None,
+) -> float:
     """Return the fraction of a class's rows that are predicted correctly, TP / (TP + FN).
 
     It is 0 for a class without rows. Otherwise as `precision`.
@@ -111,10 +133,16 @@ def recall(prediction: Any, target: Any, average: str | None = None) -> float:
     >>> recall([1, 1, 0, 0], [1, 0, 0, 1])
     0.5
     """
-    return _average("recall", prediction, target, average)
+    return _average("recall", prediction, target, average, threshold)
 
 
-def f1(prediction: Any, target: Any, average: str | None = None) -> float:
+def f1(
+    prediction: Any,
+    target: Any,
+    average: str | None = None,
+    *,
+    threshold: float | None = None,
+) -> float:
     """Return the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
 
     Otherwise as `precision`.
@@ -124,13 +152,15 @@ def f1(prediction: Any, target: Any, average: str | None = None) -> float:
     >>> f1([1, 1, 0, 1], [1, 0, 0, 1])
     0.8
     """
-    return _average("f1", prediction, target, average)
+    return _average("f1", prediction, target, average, threshold)
 
 
-def _average(where: str, prediction: Any, target: Any, average: str | None) -> float:
+def _average(
+    where: str, prediction: Any, target: Any, average: str | None, threshold: float | None
+) -> float:
     if average is not None:
         check_choice(where, "average", average, AVERAGES)
-    decided = decide(where, prediction, target)
+    decided = decide(where, prediction, target, threshold)
     if not decided.certain or not decided.true.size:
         return math.nan
     matrix = count_confusions(where, decided)

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, LabelError, ShapeError
 from ..support.abstract_array import Array
 from ..support.files import printable
+from ..support.validation import check_integer
 from .decision import Decisions, decide
 
 __all__ = ["ConfusionMatrix", "confusion_matrix"]
@@ -18,13 +19,15 @@ __all__ = ["ConfusionMatrix", "confusion_matrix"]
 MAX_LABEL_LENGTH = 20  # characters of a label in the table
 
 
-def confusion_matrix(prediction: Any, target: Any, classes: int | None = None) -> Array:
+def confusion_matrix(
+    prediction: Any, target: Any, classes: int | None = None, *, threshold: float | None = None
+) -> Array:
     """Count the rows of class i that were predicted as class j: integers (classes, classes).
 
     Rows are the true classes, columns the predicted ones, so the diagonal counts the correct
     predictions. `classes` defaults to the number of logits, two for one logit, or the largest label
-    + 1 for predicted labels. Shapes and errors are those of `accuracy`; also raises `ArgumentError`
-    if a prediction is nan.
+    + 1 for predicted labels. Shapes, errors and `threshold` are those of `accuracy`; also raises
+    `ArgumentError` if a prediction is nan, or classes is below 1.
 
     Source: `sklearn.metrics.confusion_matrix`.
 
@@ -34,7 +37,8 @@ def confusion_matrix(prediction: Any, target: Any, classes: int | None = None) -
            [0, 0, 1]])
     """
     where = "confusion_matrix"
-    return count_confusions(where, decide(where, prediction, target), classes)
+    count = None if classes is None else check_integer(where, "classes", classes, low=1)
+    return count_confusions(where, decide(where, prediction, target, threshold), count)
 
 
 def count_confusions(where: str, decided: Decisions, classes: int | None = None) -> Array:
@@ -88,10 +92,17 @@ class ConfusionMatrix:
             )
 
     @classmethod
-    def of(cls, prediction: Any, target: Any, labels: Sequence[object] | None = None) -> Self:
+    def of(
+        cls,
+        prediction: Any,
+        target: Any,
+        labels: Sequence[object] | None = None,
+        *,
+        threshold: float | None = None,
+    ) -> Self:
         """Return the matrix of a prediction; classes are numbered unless `labels` names them."""
         classes = None if labels is None else len(labels)
-        counts = confusion_matrix(prediction, target, classes)
+        counts = confusion_matrix(prediction, target, classes, threshold=threshold)
         names = range(len(counts)) if labels is None else labels
         return cls(counts, tuple(map(str, names)))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.node import unwrap
-from ..errors import DtypeError, LabelError, ShapeError
+from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from ..support.abstract_array import Array
-from ..support.validation import class_labels, float_array
+from ..support.validation import class_labels, float_array, require_unmasked
 
 __all__ = ["Metric"]
 
@@ -31,27 +33,37 @@ class Decisions(NamedTuple):
     certain: bool
 
 
-def decide(where: str, prediction: Any, target: Any) -> Decisions:
+def decide(where: str, prediction: Any, target: Any, threshold: float | None = None) -> Decisions:
     """Return the predicted classes, by the shape of the prediction and that of the target:
 
     - (..., C) beside labels (...): the class of the largest logit, the first of equals;
-    - floats (...) or (..., 1) beside labels 0 and 1, or -1 and 1: one logit, above 0 or not;
+    - floats (...) or (..., 1) beside labels 0 and 1, or -1 and 1: one number, above the threshold
+      (default: 0, that of a logit) or not;
     - integers or booleans (...) beside labels of that shape: labels already.
 
     Raises `ShapeError` if the shapes don't match, `LabelError` if a label is out of range,
-    `DtypeError` if the target isn't labels.
+    `DtypeError` if the target isn't labels, `ArgumentError` if a threshold is missing or unused.
     """
+    border = None if threshold is None else _check_threshold(where, threshold)
     prediction = unwrap(prediction)
+    require_unmasked(where, "prediction", prediction)
     given = np.asarray(prediction)
     if given.dtype.kind not in "iub":
         given = float_array(where, "prediction", prediction)
     true = as_integer_labels(where, unwrap(target))
-    if given.ndim == true.ndim + 1 and given.shape[:-1] == true.shape and given.shape[-1] > 1:
+    scores = given.ndim == true.ndim + 1 and given.shape[:-1] == true.shape and given.shape[-1] > 1
+    labelled = given.dtype.kind in "iub" and given.shape == true.shape
+    if border is not None and (scores or labelled):
+        raise ArgumentError(
+            f"{where}: threshold must be None for {'scores of classes' if scores else 'labels'}, "
+            f"got {threshold!r:.60}"
+        )
+    if scores:
         classes = given.shape[-1]
         labels = class_labels(where, true, true.shape, classes)
         certain = not np.isnan(given).any()
         return Decisions(np.argmax(given, axis=-1).ravel(), labels.ravel(), classes, certain)
-    if given.dtype.kind in "iub" and given.shape == true.shape:
+    if labelled:
         predicted = given.astype(np.int64).ravel()
         return Decisions(predicted, true.astype(np.int64).ravel(), None, certain=True)
     column = given.shape[-1:] == (1,)
@@ -64,14 +76,38 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
             f"{true[bad][0]}; for more classes predict a logit for each"
         )
     certain = not np.isnan(given).any()
-    positive = (given > 0).astype(np.intp).ravel()
+    if border is None:
+        _require_logits(where, given)
+        border = 0.0
+    positive = (given > border).astype(np.intp).ravel()
     return Decisions(positive, (true > 0).astype(np.intp).ravel(), 2, certain)
+
+
+def _check_threshold(where: str, given: Any) -> float:
+    """Return the threshold, a finite number."""
+    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
+    if not real or not math.isfinite(given):
+        raise ArgumentError(
+            f"{where}: threshold must be a finite number or None, got {given!r:.60}"
+        )
+    return float(given)
+
+
+def _require_logits(where: str, given: Array) -> None:
+    """Raise `ArgumentError` where probabilities would be decided otherwise than logits."""
+    within = ((given >= 0) & (given <= 1)).all()
+    if within and ((given > 0) != (given > 0.5)).any():
+        raise ArgumentError(
+            f"{where}: prediction must be logits or labels, got numbers from 0 to 1 only, which "
+            "may be probabilities; pass threshold=0.5 for probabilities, threshold=0 for logits"
+        )
 
 
 def as_integer_labels(where: str, target: Any) -> Array:
     """Return labels as integers; floats are accepted if they are integers, as in data files."""
+    require_unmasked(where, "target", target)
     array = np.asarray(target)
-    if array.dtype.kind in "iub" and not isinstance(target, np.ma.MaskedArray):
+    if array.dtype.kind in "iub":
         return array
     if array.dtype.kind == "f":
         array = float_array(where, "target", target)

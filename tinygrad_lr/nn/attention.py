@@ -118,7 +118,7 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
         )
     if mask.dtype.kind == "b":
         return mask, None
-    allowed = mask > -np.inf
+    allowed = mask != -np.inf  # nan is added, and so travels
     if isinstance(mask, Value):
         return allowed, mask
     return allowed, np.where(allowed, mask, 0).astype(mask.dtype)

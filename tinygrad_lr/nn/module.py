@@ -13,6 +13,7 @@ from ..errors import ArgumentError, TinygradError
 from ..support.abstract_array import Array
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import shape_text
+from ..support.validation import require_unmasked
 from .initial_weights import check_dtype
 
 __all__ = ["Module"]
@@ -152,7 +153,9 @@ class Module:
                 f"{where}: state must be a dict of arrays by name, got {type(state).__name__}"
             )
         kept = {x.name: x for x in walk(self) if x.is_buffer or isinstance(x.item, Value)}
-        arrays = {name: np.asarray(state[name]) for name in kept if name in state}
+        for name in kept:
+            require_unmasked(where, f"{name!r:.80}", state.get(name))
+        arrays = {name: _as_array(state[name]) for name in kept if name in state}
         wrong = [f"{name} is missing" for name in kept if name not in state]
         wrong += [f"{name!r:.80} is unknown" for name in state if name not in kept]
         for name, array in arrays.items():
@@ -362,6 +365,14 @@ def put(parameter: Value, array: Array) -> None:
     parameter._replace(
         float(array) if kind is float else array if kind is np.ndarray else array[()]
     )
+
+
+def _as_array(given: Any) -> Array:
+    """Return an entry of a state as an array; lists of unequal lengths as one of objects."""
+    try:
+        return np.asarray(given)
+    except ValueError:
+        return np.asarray(None)
 
 
 def _list_names(parameters: Sequence[str]) -> str:

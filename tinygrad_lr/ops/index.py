@@ -5,6 +5,7 @@ import numpy as np
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import require_unmasked
 from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])
@@ -85,6 +86,7 @@ def freeze(index):
     if isinstance(index, tuple):
         return tuple(map(freeze, index))
     if isinstance(index, (list, np.ndarray)):
+        require_unmasked("getitem", "the index", index)
         array = np.array(index)
         return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
     if hasattr(index, "__apply__"):

@@ -40,6 +40,7 @@ class Adam(Optimizer):
     """
 
     decoupled = False  # True: weight_decay is not added to the gradient
+    nonnegative_state = ("step", "square", "largest_square")
 
     def __init__(
         self,
@@ -133,6 +134,8 @@ class NAdam(Optimizer):
     >>> w.data.round(3).tolist()
     [0.868, -1.868]
     """
+
+    nonnegative_state = ("step", "momenta", "square")
 
     def __init__(
         self,

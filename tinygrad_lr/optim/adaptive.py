@@ -34,6 +34,8 @@ class Adagrad(Optimizer):
     [0.875, -1.875]
     """
 
+    nonnegative_state = ("step", "sum")
+
     def __init__(
         self,
         parameters: Parameters,
@@ -92,6 +94,8 @@ class RMSprop(Optimizer):
     >>> w.data.round(6).tolist()
     [0.75, -1.75]
     """
+
+    nonnegative_state = ("square",)
 
     def __init__(
         self,
@@ -165,6 +169,8 @@ class Adadelta(Optimizer):
     >>> w.data.round(6).tolist()
     [0.105573, -1.029857]
     """
+
+    nonnegative_state = ("square", "step_square")
 
     def __init__(
         self,

@@ -86,11 +86,11 @@ class ExponentialMovingAverage:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from the result of `state_dict`.
 
-        Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape;
-        the average is then unchanged.
+        Raises `ArgumentError`, naming every entry that is missing, unknown, out of range, or of
+        another shape or dtype; the average is then unchanged.
         """
         where = f"{type(self).__name__}.load_state_dict"
-        arrays = check_state(where, state, self._entries())
+        arrays = check_state(where, state, self._entries(), nonnegative={"updates"})
         self.updates = int(arrays["updates"])
         self._averages = [
             arrays[str(place)].astype(x.dtype) for place, x in enumerate(self.parameters)

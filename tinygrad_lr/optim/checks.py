@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,10 @@ import numpy as np
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
-from ..support.validation import check_number
+from ..support.validation import check_number, require_unmasked
+
+COUNTS = {"step", "steps", "iterations", "updates"}  # entries of states
+MAX_COUNT = 1 << 53  # above, a float doesn't hold every integer
 
 
 def check_betas(where: str, given: Any) -> tuple[float, float]:
@@ -60,10 +63,13 @@ def check_state(
     state: Mapping[str, Any],
     entries: Mapping[str, Any],
     fits: Callable[[str, Array], bool] = lambda name, array: False,
+    nonnegative: Collection[str] = (),
 ) -> dict[str, Array]:
     """Return copies of the entries of a saved state with the names and shapes of `entries`.
 
-    `fits` may accept another shape of an entry. Raises `ArgumentError` that names every mismatch.
+    Arrays must have the dtypes, too; lists and numbers get them. `fits` may accept another shape of
+    an entry; those whose names end with one of `nonnegative` must not be negative, and counts of
+    steps must be whole. Raises `ArgumentError` that names every mismatch.
     """
     if not isinstance(state, Mapping):
         raise ArgumentError(
@@ -71,13 +77,37 @@ def check_state(
         )
     wrong = [f"{name} is missing" for name in entries if name not in state]
     wrong += [f"{name!r:.80} is unknown" for name in state if name not in entries]
-    arrays = {name: np.array(state[name]) for name in entries if name in state}
+    for name in entries:
+        require_unmasked(where, f"{name!r:.80}", state.get(name))
+    arrays = {name: copy_entry(state[name]) for name in entries if name in state}
     for name, array in arrays.items():
-        shape = np.shape(entries[name])
-        if array.dtype.kind not in "fiub" or not (array.shape == shape or fits(name, array)):
-            wrong.append(f"{name} is {array.dtype} of shape {array.shape}, not {shape}")
+        own = np.asarray(entries[name])
+        stated = isinstance(state[name], (np.ndarray, np.generic))
+        same = not stated or array.dtype.newbyteorder("=") == own.dtype
+        if array.dtype.kind not in "fiu" or not (
+            same and (array.shape == own.shape or fits(name, array))
+        ):
+            wrong.append(
+                f"{name} is {array.dtype} of shape {array.shape}, not {own.dtype} of {own.shape}"
+            )
+            continue
+        kind = name.rpartition(".")[2]
+        if kind in nonnegative and (array < 0).any():
+            wrong.append(f"{name} must be >= 0, got {array.min()}")
+        whole = (array == np.floor(array)) & (array < MAX_COUNT)  # nan isn't
+        if kind in COUNTS and not whole.all():
+            wrong.append(f"{name} must be an integer below {MAX_COUNT}, got {array}")
     if wrong:
         raise ArgumentError(
-            f"{where}: state must have the names and shapes of state_dict(): {'; '.join(wrong)}"
+            f"{where}: state must have the names, shapes and dtypes of state_dict(): "
+            f"{'; '.join(wrong)}"
         )
     return arrays
+
+
+def copy_entry(given: Any) -> Array:
+    """Return an entry of a state as a new array; lists of unequal lengths as one of objects."""
+    try:
+        return np.array(given)
+    except ValueError:
+        return np.array(None)

@@ -88,6 +88,7 @@ class LBFGS(Optimizer):
     """
 
     needs_closure = True
+    nonnegative_state = ("iterations",)
 
     def __init__(
         self,

@@ -69,6 +69,9 @@ class Optimizer:
     needs_closure: bool = False
     """True if `step` needs a function that computes the loss again."""
 
+    nonnegative_state: tuple[str, ...] = ()
+    """The names in the state of a parameter that are never negative, such as "square"."""
+
     _groups: Sequence[Optimizer] = ()
     _followers: Sequence[Optimizer] = ()  # the groups that follow the learning rate of the whole
 
@@ -196,24 +199,34 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from the result of `state_dict`.
 
-        Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape;
-        the optimiser is then unchanged.
+        Raises `ArgumentError`, naming every entry that is missing, unknown, out of range, or of
+        another shape or dtype; the optimiser is then unchanged.
         """
         where = f"{type(self).__name__}.load_state_dict"
-        arrays = check_state(where, state, self._entries(), self._fits)
+        known = {"steps", *self.nonnegative_state}
+        arrays = check_state(where, state, self._entries(), self._fits, known)
         numbers = [
             (group, check_number(where, name, arrays[name].item(), positive=True))
             for name, group in self._rates_by_name()
             if name in arrays
         ]
+        before = self.state_dict()
+        try:
+            self._load_schedules(arrays)
+        except BaseException:
+            self._load_schedules(before)
+            raise
+        for group, rate in numbers:
+            group.learning_rate = rate
+        self._load(arrays)
+
+    def _load_schedules(self, arrays: Mapping[str, Array]) -> None:
+        """Load the entries of the schedules that have a state."""
         for name, group in self._rates_by_name():
             if hasattr(group.learning_rate, "load_state_dict"):
                 inner = f"{name}."
                 own = {k[len(inner) :]: x for k, x in arrays.items() if k.startswith(inner)}
                 group.learning_rate.load_state_dict(own)
-        for group, rate in numbers:
-            group.learning_rate = rate
-        self._load(arrays)
 
     def _load(self, arrays: Mapping[str, Array]) -> None:
         """Load the entries other than learning rates, already checked."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError
-from ..support.validation import check_choice, check_integer, check_number
+from ..support.validation import check_choice, check_integer, check_number, plain_number
+from .schedule import check_names
 
 __all__ = ["ReduceOnPlateau"]
 
@@ -92,15 +93,19 @@ class ReduceOnPlateau:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Resume from the result of `state_dict`.
 
-        Raises `ArgumentError` if the names differ; the state is then unchanged.
+        Raises `ArgumentError` if a name differs or a number is out of range; the state is then
+        unchanged.
         """
-        if set(state) != set(STATE_NAMES):
-            raise ArgumentError(
-                f"ReduceOnPlateau.load_state_dict: state must have the entries "
-                f"{', '.join(STATE_NAMES)}, got {', '.join(map(str, state)) or 'none'}"
-            )
-        self.learning_rate, self.best = float(state["learning_rate"]), float(state["best"])
-        self.waited, self.resting = int(state["waited"]), int(state["resting"])
+        where = f"{type(self).__name__}.load_state_dict"
+        check_names(where, state, STATE_NAMES)
+        plain = {name: plain_number(where, name, x) for name, x in state.items()}
+        rate = check_number(where, "learning_rate", plain["learning_rate"])
+        best = plain["best"]
+        if not isinstance(best, float) or math.isnan(best):
+            raise ArgumentError(f"{where}: best must be a float other than nan, got {best!r:.60}")
+        waited = check_integer(where, "waited", plain["waited"])
+        resting = check_integer(where, "resting", plain["resting"])
+        self.learning_rate, self.best, self.waited, self.resting = rate, best, waited, resting
 
     def __repr__(self) -> str:
         name, best = type(self).__name__, self.best

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,44 @@ class Schedule:
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step; the first is 0."""
         raise NotImplementedError(f"{type(self).__name__} must define __call__")
+
+    def _inner(self) -> dict[str, Any]:
+        """Return the schedules that this one combines, by the names their states have."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the schedules inside this one, by name; most have none.
+
+        >>> Warmup(tg.schedules.ReduceOnPlateau(0.1), steps=3).state_dict()["schedule.waited"]
+        0
+        """
+        return {
+            f"{name}.{key}": x
+            for name, part in self._inner().items()
+            if hasattr(part, "state_dict")
+            for key, x in part.state_dict().items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Resume from the result of `state_dict`.
+
+        Raises `ArgumentError` if a name or number doesn't fit; nothing is changed then.
+        """
+        before = self.state_dict()
+        check_names(f"{type(self).__name__}.load_state_dict", state, before)
+        try:
+            self._load(state)
+        except ArgumentError:
+            self._load(before)
+            raise
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        """Pass each schedule inside this one its own state."""
+        for name, part in self._inner().items():
+            if hasattr(part, "load_state_dict"):
+                inner = f"{name}."
+                own = {k.removeprefix(inner): x for k, x in state.items() if k.startswith(inner)}
+                part.load_state_dict(own)
 
     def __mul__(self, factor: float) -> Scaled:
         return Scaled(self, factor)
@@ -79,6 +117,9 @@ class Scaled(Schedule):
     def __post_init__(self) -> None:
         self._check(schedule="schedule", factor="positive")
 
+    def _inner(self) -> dict[str, Any]:
+        return {"schedule": self.schedule}
+
     def __call__(self, step: int) -> float:
         """Return the factor times the learning rate of the schedule."""
         return self.factor * self.schedule(step)  # type: ignore[operator]
@@ -106,6 +147,9 @@ class Warmup(Schedule):
 
     def __post_init__(self) -> None:
         self._check(schedule="schedule", steps="integer", start_factor="least 0")
+
+    def _inner(self) -> dict[str, Any]:
+        return {"schedule": self.schedule}
 
     def __call__(self, step: int) -> float:
         """Return the learning rate on the line, or of the schedule after it."""
@@ -144,11 +188,36 @@ class Joined(Schedule):
         object.__setattr__(self, "schedules", parts)
         object.__setattr__(self, "boundaries", starts)
 
+    def _inner(self) -> dict[str, Any]:
+        return {f"schedules.{i}": part for i, part in enumerate(self.schedules)}
+
     def __call__(self, step: int) -> float:
         """Return the learning rate of the schedule that the step belongs to."""
         turn = bisect_right(self.boundaries, step)
         began = self.boundaries[turn - 1] if turn else 0
         return self.schedules[turn](step - began)  # type: ignore[operator]
+
+
+def monitoring_schedules(rate: Any) -> list[Any]:
+    """Return the schedules with a method `see`: this one, or those inside it.
+
+    >>> len(monitoring_schedules(0.5 * Warmup(tg.schedules.ReduceOnPlateau(0.1), steps=3)))
+    1
+    """
+    if hasattr(rate, "see"):
+        return [rate]
+    parts = rate._inner().values() if isinstance(rate, Schedule) else ()
+    return [found for part in parts for found in monitoring_schedules(part)]
+
+
+def check_names(where: str, state: Any, entries: Collection[str]) -> None:
+    """Raise `ArgumentError` unless a state is a dict with exactly these entries."""
+    if not isinstance(state, Mapping) or set(state) != set(entries):
+        given = ", ".join(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
+        raise ArgumentError(
+            f"{where}: state must have the entries {', '.join(entries) or 'none'}, "
+            f"got {given or 'none':.200}"
+        )
 
 
 def interpolate(shape: str, start: float, end: float, passed: float) -> float:

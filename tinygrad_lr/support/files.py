@@ -106,6 +106,17 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
             )
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check, before any work, that `replace_file` can write here; an existing file is unchanged.
+
+    Raises `DataFileError` as `replace_file` does.
+    """
+    with _replacement(path) as (_, temporary, file):
+        if sys.platform == "win32":
+            file.close()
+        os.unlink(temporary)
+
+
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
     """Replace a file atomically: after an error, the old file is unchanged.
 
@@ -122,6 +133,18 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
     >>> file.read_text()
     'w = 0.024'
     """
+    with _replacement(path) as (final, temporary, file):
+        file.writelines(chunks)
+        file.flush()
+        os.fsync(file.fileno())
+        if sys.platform == "win32":
+            file.close()
+        os.replace(temporary, final)
+
+
+@contextlib.contextmanager
+def _replacement(path: str | os.PathLike[str]) -> Iterator[tuple[str, str, BinaryIO]]:
+    """Return the final path, and an empty file beside it that is to be renamed, or is deleted."""
     name = os.fspath(path)
     try:
         final = os.path.realpath(name)
@@ -134,12 +157,7 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
         with _beside(final) as (temporary, file):
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-            if sys.platform == "win32":
-                file.close()
-            os.replace(temporary, final)
+            yield final, temporary, file
     except DataFileError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL, or text that has no bytes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TypeAlias
+import json
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import ArgumentError
+from .files import printable
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 
@@ -40,3 +42,61 @@ def as_generator(where: str, generator: Seed) -> np.random.Generator:
         f"{where}: generator must be a numpy.random.Generator or an integer seed >= 0, "
         f"got {generator!r:.60}; write numpy.random.default_rng(seed)"
     )
+
+
+MAX_POSITIONS = {"MT19937": ("state", "pos", 624), "Philox": ("", "buffer_pos", 4)}
+"""Where a state has a position in a buffer: NumPy would read beyond it."""
+
+
+def generator_in_state(
+    where: str, own: np.random.Generator, state: Any, name: str = "state"
+) -> np.random.Generator:
+    """Return a new generator of the same kind as `own`, in a state that was saved.
+
+    Raises `ArgumentError` if it isn't such a state.
+
+    >>> own, other = np.random.default_rng(0), np.random.default_rng(1)
+    >>> same = generator_in_state("load", own, other.bit_generator.state)
+    >>> same.random() == other.random()
+    True
+    """
+    kind = type(own.bit_generator).__name__
+    given = state.get("bit_generator") if isinstance(state, dict) else type(state).__name__
+    if not isinstance(given, str) or given != kind:
+        raise ArgumentError(
+            f"{where}: {name} must be of a {kind} generator, got {printable(f'{given!s:.60}')}; "
+            "use a generator of that kind"
+        )
+    bits = type(own.bit_generator)()
+    try:
+        bits.state = state
+        valid = _as_json(bits.state) == _as_json(state)
+        valid = valid and state.get("has_uint32", 0) in (0, 1)
+        if kind.startswith("PCG64"):
+            valid = valid and state["state"]["inc"] % 2 == 1
+        if kind in MAX_POSITIONS:
+            inner, key, most = MAX_POSITIONS[kind]
+            valid = valid and 0 <= (state[inner] if inner else state)[key] <= most
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError):
+        valid = False
+    if not valid:
+        raise ArgumentError(
+            f"{where}: {name} must be the state of a {kind} generator, got {state!r:.60}"
+        )
+    return np.random.Generator(bits)
+
+
+def _as_json(state: Any) -> str:
+    """Return a state as text, in which True is not 1."""
+    return json.dumps(plain_state(state), sort_keys=True)
+
+
+def plain_state(part: Any) -> Any:
+    """Return the state of a generator as numbers, text, lists and dicts.
+
+    >>> plain_state({"key": np.array([1, 2])})
+    {'key': [1, 2]}
+    """
+    if isinstance(part, dict):
+        return {key: plain_state(inner) for key, inner in part.items()}
+    return part.tolist() if isinstance(part, (np.ndarray, np.generic)) else part

@@ -54,6 +54,23 @@ def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
     return count
 
 
+def plain_number(where: str, name: str, given: Any) -> bool | int | float:
+    """Return a number, NumPy's too, or an array of one, as Python has it.
+
+    Raises `ArgumentError` for anything else.
+
+    >>> plain_number("load", "steps", np.array(3))
+    3
+    """
+    array = given if isinstance(given, (np.ndarray, np.generic)) else None
+    if array is not None and array.ndim == 0 and array.dtype.kind in "fiub":
+        given = array.item()
+    if type(given) not in {bool, int, float}:
+        raise ArgumentError(f"{where}: {name} must be a number, got {given!r:.60}")
+    found: bool | int | float = given
+    return found
+
+
 def check_fraction(where: str, name: str, given: Any) -> float:
     """Return a number from 0 to 1 as a float. Raises `ArgumentError` for anything else.
 
@@ -105,10 +122,28 @@ def check_instance(
     raise ArgumentError(f"{where}: {name} must be {expected}, got {found}")
 
 
+def is_masked(given: Any, depth: int = 64) -> bool:
+    """Return True for a masked array, and for lists that hold one: NumPy would drop the mask.
+
+    >>> is_masked([np.ma.masked_array([1.0, 2.0], [True, False])])
+    True
+    """
+    if depth and isinstance(given, (list, tuple)):  # NumPy has at most 64 dimensions
+        return any(is_masked(x, depth - 1) for x in given)
+    return isinstance(given, np.ma.MaskedArray)
+
+
+def require_unmasked(where: str, name: str, given: Any) -> None:
+    """Raise `DtypeError` for a masked array."""
+    if is_masked(given):
+        raise DtypeError(
+            f"{where}: {name} must not be a masked array; fill it first, with filled(...)"
+        )
+
+
 def float_array(where: str, name: str, value: Any) -> Array:
-    """Return the value as an array of floats: integers as float64, a masked entry as nan."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.result_type(value.dtype, np.float16)), np.nan)
+    """Return the value as an array of floats: integers as float64. Refuses masked arrays."""
+    require_unmasked(where, name, value)
     try:
         data = np.asarray(value)
     except ValueError:
@@ -196,7 +231,7 @@ def integers(where: str, given: Any) -> Array:
     """Return labels as an array of integers or booleans. Raises `DtypeError` for anything else."""
     if hasattr(type(given), "__apply__"):
         found, cure = "a Value", "pass a plain array of integers"
-    elif isinstance(given, np.ma.MaskedArray):
+    elif is_masked(given):
         found, cure = "a masked array", "fill it, and pass the fill value as ignore_index"
     else:
         array = np.asarray(given)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from ..data.sources import freeze
 from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import SGD, LearningRate, Optimizer
+from ..schedules import ReduceOnPlateau
 from ..support.validation import check_integer, check_number
 from .checkpoints import Checkpoints
 from .history import count_of
 from .inputs import Batch, as_inputs, as_targets, model_dtype
 from .monitors import EarlyStopping
+from .state import monitoring_schedules_of
 
 DEFAULT_LEARNING_RATE = 0.001  # a usual first try
 DEFAULT_STEPS = 1000  # the limit where neither steps nor epochs are given
@@ -117,6 +120,17 @@ def check_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | No
     return optimizer
 
 
+def check_schedules(optimizer: Optimizer) -> bool:
+    """Return True if a learning rate follows the loss, for which less must be better."""
+    schedules = monitoring_schedules_of(optimizer)
+    for schedule in schedules:
+        if isinstance(schedule, ReduceOnPlateau) and schedule.mode == "max":
+            raise ArgumentError(
+                "fit: ReduceOnPlateau must have mode='min', since it sees the loss, got mode='max'"
+            )
+    return bool(schedules)
+
+
 def check_loss(given: Any) -> Callable[[Any, Any], Any]:
     """Return the loss, if it is a function."""
     if not callable(given):
@@ -180,6 +194,17 @@ def check_early_stopping(given: Any, validating: bool) -> EarlyStopping | None:
             'none; pass validation=0.2, or EarlyStopping(patience, "loss")'
         )
     return stopping
+
+
+@contextlib.contextmanager
+def restored_on_error(generator: np.random.Generator) -> Iterator[None]:
+    """Put a generator back after an error: a refused run has drawn nothing."""
+    before = generator.bit_generator.state
+    try:
+        yield
+    except BaseException:
+        generator.bit_generator.state = before
+        raise
 
 
 def check_validation(

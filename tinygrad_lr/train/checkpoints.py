@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,12 +15,18 @@ import numpy as np
 from ..checkpoint import TRAINING, load_all, save_file
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
-from ..support.files import printable
+from ..support.files import check_writable, printable
 from ..support.validation import check_integer, check_number
 
 __all__ = ["Checkpoints"]
 
 FORMAT = 1
+OPTIONAL = {
+    "model": None,
+    "rows": None,
+    "validation": None,
+}  # settings that version 0.2.0 didn't write
+MAX_DIFFERENCES = 8  # in an error
 
 
 @dataclass
@@ -87,22 +92,37 @@ class Checkpoints:
         text = texts.get("training", "")
         if not text:
             raise self.error("must be written by fit(checkpoint=...), got weights only")
-        numbers = from_json(json.loads(text))
-        if numbers["format"] != FORMAT:
-            raise self.error(f"must have format {FORMAT}, got format {numbers['format']}")
-        wrong = [
-            f"{name} {given}, not {settings.get(name)}"
-            for name, given in numbers["settings"].items()
-            if given != settings.get(name)
-        ]
+        numbers = self._parse(text)
+        if numbers.get("format") != FORMAT:
+            raise self.error(f"must have format {FORMAT}, got format {numbers.get('format')!r:.60}")
+        found = numbers.get("settings")
+        if not isinstance(found, dict):
+            raise self.error(f"must have a dict of settings, got {found!r:.60}")
+        wrong = [x for name in found for x in differences(name, found[name], settings.get(name))]
+        wrong += [f"no {name}" for name in settings if name not in found | OPTIONAL]
         if wrong:
             raise self.error(
-                "must be of a run with the same data, loss, optimizer and batches, "
-                f"got {'; '.join(wrong)}"
+                "must be of a run with the same data, model, loss, optimizer and batches, "
+                f"got {'; '.join(wrong[:MAX_DIFFERENCES])}"
             )
         weights = {k: v for k, v in tensors.items() if not k.startswith(TRAINING)}
         rest = {k.removeprefix(TRAINING): v for k, v in tensors.items() if k.startswith(TRAINING)}
         return weights, rest, numbers
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        """Return the numbers of the training state, or raise `ArgumentError`."""
+        try:
+            found = from_json(json.loads(text))
+        except (ValueError, OverflowError, RecursionError) as error:
+            reason = printable(f"{error!s:.100}")
+            raise self.error(f"must have a readable training state, got {reason}") from error
+        if not isinstance(found, dict):
+            raise self.error(f"must have a dict as training state, got {type(found).__name__}")
+        return found
+
+    def check_writable(self) -> None:
+        """Raise `DataFileError` if the file couldn't be written: before training, not after."""
+        check_writable(self.path)
 
     def error(self, wrong: str) -> ArgumentError:
         """Return the error for a file that cannot be resumed from."""
@@ -110,15 +130,6 @@ class Checkpoints:
             f"fit: the checkpoint {printable(os.fspath(self.path))} {wrong}; pass resume=False "
             "to start from scratch, or another path"
         )
-
-
-def fingerprint(*arrays: Array) -> str:
-    """Return a short text that differs for other data."""
-    digest = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def to_json(x: Any) -> Any:
@@ -137,15 +148,39 @@ def to_json(x: Any) -> Any:
 
 
 def from_json(x: Any) -> Any:
-    """Convert back what `to_json` returned; tuples become lists.
+    """Convert back what `to_json` returned, tuples and arrays to lists; else `ValueError`.
 
     >>> from_json(to_json({"state": np.array([1, 2], np.uint32), "best": math.nan}))
-    {'state': array([1, 2], dtype=uint32), 'best': nan}
+    {'state': [1, 2], 'best': nan}
     """
     if isinstance(x, dict):
         if x.keys() == {"array", "dtype"}:
-            return np.array(x["array"], x["dtype"])
+            return _read_array(x["array"], x["dtype"])
         if x.keys() == {"float"}:
+            if x["float"] not in ("nan", "inf", "-inf"):
+                raise ValueError(f"the float {x['float']!r:.60}")
             return float(x["float"])
         return {key: from_json(value) for key, value in x.items()}
     return [from_json(value) for value in x] if isinstance(x, list) else x
+
+
+def _read_array(entries: Any, dtype: Any) -> list[int]:
+    """Return an array of the state of a generator, integers without a sign, as a list."""
+    most = {"uint32": 1 << 32, "uint64": 1 << 64}.get(dtype, 0) if isinstance(dtype, str) else 0
+    right = isinstance(entries, list) and all(type(x) is int and 0 <= x < most for x in entries)
+    if not right or not most:
+        raise ValueError(f"an array of {dtype!r:.60}: {entries!r:.60}")
+    return list(entries)
+
+
+def differences(name: str, given: Any, own: Any) -> Iterator[str]:
+    """Yield what differs between a setting of a file and that of a run, as text.
+
+    >>> list(differences("model", {"layers.1": "Tanh()"}, {"layers.1": "ReLU()"}))
+    ['model layers.1 Tanh(), not ReLU()']
+    """
+    if isinstance(given, dict) and isinstance(own, dict):
+        for key in given | own:
+            yield from differences(f"{name} {key}", given.get(key), own.get(key))
+    elif given != own:
+        yield printable(f"{name:.60} {given!s:.60}, not {own!s:.60}")

@@ -368,10 +368,11 @@ class FusedStepper(Stepper):
         """Return for each update but the last one whether it left every weight as it was."""
         same = rows[1][:-1] > 0
         weights = [x.reshape(len(x), -1) for x in rows[2 : 2 + len(self.parameters)] if x.size]
+        scale = self.state.weight_scale
         for entries in (1, None):  # the first entries alone nearly always decide
             for x in weights:
                 new, old = x[1:, :entries], x[:-1, :entries]
-                near = np.abs(new - old) <= self.config.tolerance * np.maximum(1.0, np.abs(old))
+                near = np.abs(new - old) <= self.config.tolerance * np.maximum(scale, np.abs(old))
                 same &= near.all(axis=1)
             if not same.any():
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from .inputs import as_inputs, as_targets, model_dtype
 __all__ = ["evaluate", "predict"]
 
 DEFAULT_BATCH_SIZE = 1024
+WITH_THRESHOLD = {"accuracy", "f1", "precision", "recall"}
+RESERVED_NAMES = {"step", "epoch", "loss"}  # in an evaluation
 
 
 @contextlib.contextmanager
@@ -84,7 +87,7 @@ def evaluate(
     if y is not None:
         x = as_inputs("evaluate", model, x)
         y = as_targets("evaluate", y, model_dtype(model), len(x))
-    chosen = resolve_metrics(metrics)
+    chosen = resolve_metrics(metrics, loss)
     return evaluate_checked(model, x, y, loss=loss, metrics=chosen, batch_size=batch_size)
 
 
@@ -133,15 +136,25 @@ def compute_metrics(
         return {name: float(compute_loss(f, predicted, wanted)) for name, f in chosen.items()}
 
 
-def resolve_metrics(given: Any) -> dict[str, Metric]:
-    """Return the metrics by name. Raises `ArgumentError` if one is unknown."""
-    several = [given] if isinstance(given, str) or callable(given) else list(given)
+def resolve_metrics(given: Any, loss: Any = None) -> dict[str, Metric]:
+    """Return the metrics by name; beside a loss of logits, 0 is the threshold of those by name.
+
+    Raises `ArgumentError` if a metric is unknown, or its name is that of another number.
+    """
+    function = loss.func if isinstance(loss, functools.partial) else loss
+    binary = getattr(function, "__module__", "") == f"{losses.__name__}.binary"
+    single = isinstance(given, str) or callable(given) or not isinstance(given, Iterable)
     found: dict[str, Metric] = {}
-    for metric in several:
+    for metric in [given] if single else list(given):
         if callable(metric):
-            found[str(getattr(metric, "__name__", type(metric).__name__))] = metric
-        elif metric in metrics.BY_NAME:
-            found[metric] = metrics.BY_NAME[metric]
+            named = metric.func if isinstance(metric, functools.partial) else metric
+            name = str(getattr(named, "__name__", type(named).__name__))
+            _require_name(name, metric, found)
+            found[name] = metric
+        elif isinstance(metric, str) and metric in metrics.BY_NAME:
+            by_name: Any = metrics.BY_NAME[metric]
+            decides = binary and metric in WITH_THRESHOLD
+            found[metric] = functools.partial(by_name, threshold=0) if decides else by_name
         else:
             names = ", ".join(metrics.BY_NAME)
             raise ArgumentError(
@@ -149,3 +162,16 @@ def resolve_metrics(given: Any) -> dict[str, Metric]:
                 f"target, got {metric!r:.60}"
             )
     return found
+
+
+def _require_name(name: str, metric: Metric, others: Mapping[str, Metric]) -> None:
+    """Raise `ArgumentError` for a name that another number of an evaluation has."""
+    if name in RESERVED_NAMES or name.startswith("validation_"):
+        raise ArgumentError(
+            f"metrics: a metric's name must not be that of another number, got {name!r:.60}; "
+            "rename the function"
+        )
+    if others.get(name, metric) is not metric:
+        raise ArgumentError(
+            f"metrics: metrics must have different names, got {name!r:.60} twice; rename a function"
+        )

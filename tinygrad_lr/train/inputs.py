@@ -13,6 +13,7 @@ from ..data.sources import freeze
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..nn import Module
 from ..support.abstract_array import Array
+from ..support.validation import is_masked
 
 Batch = tuple[Array, Array]
 
@@ -63,7 +64,7 @@ def as_model_array(
     where: str, name: str, given: Any, dtype: np.dtype[Any], *, keep_integers: bool
 ) -> Array:
     """Return a read-only array that graphs can share: floats in the dtype, copied if writeable."""
-    masked = isinstance(given, np.ma.MaskedArray)
+    masked = is_masked(given)
     try:
         raw = np.asarray(given)
     except ValueError:  # ragged
@@ -93,6 +94,17 @@ def require_finite_rows(where: str, name: str, array: Array, given: Array) -> No
         f"{where}: {name} must be finite in {array.dtype}, got {given[(row, *column)]} in {place}; "
         "leave that row out or fill it in"
     )
+
+
+def largest_entry(array: Array) -> float:
+    """Return the largest magnitude; 1 where there are only zeros, labels or indices."""
+    return float(np.abs(array).max(initial=0)) or 1.0 if array.dtype.kind == "f" else 1.0
+
+
+def weight_scale(inputs: Array, targets: Array) -> float:
+    """Return the size below which a weight is as good as 0: min(1, |y|, |y| / |x|)."""
+    x, y = largest_entry(inputs), largest_entry(targets)
+    return min(1.0, y, y / x)
 
 
 class StepBatches(Iterator[list[Batch]]):

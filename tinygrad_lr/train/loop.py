@@ -28,7 +28,9 @@ from .arguments import (
     check_loader,
     check_loss,
     check_optimizer,
+    check_schedules,
     check_validation,
+    restored_on_error,
 )
 from .checkpoints import Checkpoints
 from .evaluation import resolve_metrics, training_mode
@@ -73,7 +75,7 @@ def train(state: FitState, stepper: Stepper, show: Show) -> str:
         if state.unchanged == state.steps_per_epoch:
             backward()  # for the size of the gradient at the end
             return "converged"
-        if step == config.limit:
+        if step >= config.limit:
             return "diverged" if state.divergence.is_rising() else "limit"
         if optimizer.needs_closure:
             stepper.line_search(group)
@@ -90,7 +92,7 @@ def save_if_due(state: FitState, *, ends: bool = False) -> None:
     checkpoints = state.config.checkpoints
     if checkpoints is not None:
         ends = ends or state.stopped or state.unchanged == state.steps_per_epoch
-        if ends or state.step == state.config.limit or checkpoints.due(state.step):
+        if ends or state.step >= state.config.limit or checkpoints.due(state.step):
             state.save(checkpoints)
 
 
@@ -153,8 +155,9 @@ def fit(
     one batch of all their rows; `clip_norm` bounds the norm of the gradient. The model is in
     training mode during the loop, which ends
 
-    - "converged" when an update leaves every weight as it was, or within `tolerance` · max(1, |w|)
-      of it; with batches, when all updates of an epoch do;
+    - "converged" when an update leaves every weight as it was, or within `tolerance` · max(s, |w|)
+      of it, with the scale of the data s = min(1, |y|, |y| / |x|) from their largest entries; with
+      batches, when all updates of an epoch do;
     - "limit" after `steps` updates or `epochs` passes over the rows (pass one; default: 1000
       steps);
     - "early" when `early_stopping` (an `EarlyStopping`, or its patience) stops it: the model then
@@ -178,7 +181,8 @@ def fit(
     `checkpoint` is a path, or a `Checkpoints` with a path and how often to save. `resume=True`
     continues from there, bit for bit as if it had never stopped (or starts, if there is no file
     yet): weights, optimiser, schedule, generators, the position in the epoch, early stopping and
-    history. `steps` and `epochs` count from the start of the first run.
+    history. `steps` and `epochs` count from the start of the first run. The run must have the same
+    data, layers, loss, optimiser and batches; of a data set object only the length is compared.
 
     `callback` is a function of a `Moment`, or a list of them: each is called at every step, after
     the loss and before the update. `progress=True` shows a tqdm bar, False none; None, the default,
@@ -198,8 +202,9 @@ def fit(
     and in x indices where the model has an Embedding.
 
     Before training, raises `ArgumentError` if x or y contains nan or inf (with row and column), an
-    argument is out of range, or the checkpoint is that of another run; `ShapeError` if x and y have
-    different lengths; `DtypeError` if they are not real numbers; `MissingExtraError` if tqdm (for
+    argument is out of range, or the checkpoint is damaged, of another run, or beyond the limit;
+    `DataFileError` if it can't be read or written; `ShapeError` if x and y have different lengths;
+    `DtypeError` if they are not real numbers; `MissingExtraError` if tqdm (for
     progress=True) or safetensors (for a checkpoint) isn't installed; with compile=True,
     `TraceError`, with the line, if the model or optimiser can't be compiled.
 
@@ -211,35 +216,39 @@ def fit(
     """
     optimizer = check_optimizer(model, optimizer, learning_rate)
     random = as_generator("fit", 0 if generator is None else generator)
-    x, y, held_out = check_validation(model, x, y, validation, random)
-    loader, arrays = check_loader(model, x, y, batch_size, random)
-    accumulate = check_count("accumulate", accumulate, 1) or 1
-    steps_per_epoch = math.ceil(len(loader) / accumulate)
-    chosen = resolve_metrics(metrics)
-    config = FitConfig(
-        loss=check_loss(loss),
-        accumulate=accumulate,
-        limit=check_limit(steps, epochs, steps_per_epoch),
-        clip_norm=check_clip_norm(optimizer, clip_norm),
-        held_out=held_out,
-        evaluating=held_out is not None
-        or bool(chosen)
-        or early_stopping is not None
-        or hasattr(optimizer.learning_rate, "see"),
-        validate_every=check_count("validate_every", validate_every, 1) or steps_per_epoch,
-        metrics=chosen,
-        callbacks=check_callbacks(callback),
-        checkpoints=check_checkpoint(checkpoint, resume),
-        tolerance=check_number("fit", "tolerance", tolerance),
-    )
-    state = FitState(
-        *(config, model, optimizer, loader, arrays),
-        steps_per_epoch=steps_per_epoch,
-        early_stopping=check_early_stopping(early_stopping, held_out is not None),
-        diagnosis=Diagnosis(model, optimizer, warn=warn),
-    )
-    if config.checkpoints is not None and resume:
-        state.resume(config.checkpoints)
+    with restored_on_error(random):
+        x, y, held_out = check_validation(model, x, y, validation, random)
+        loader, arrays = check_loader(model, x, y, batch_size, random)
+        accumulate = check_count("accumulate", accumulate, 1) or 1
+        steps_per_epoch = math.ceil(len(loader) / accumulate)
+        chosen, follows_loss = resolve_metrics(metrics, loss), check_schedules(optimizer)
+        config = FitConfig(
+            loss=check_loss(loss),
+            accumulate=accumulate,
+            limit=check_limit(steps, epochs, steps_per_epoch),
+            clip_norm=check_clip_norm(optimizer, clip_norm),
+            held_out=held_out,
+            evaluating=held_out is not None
+            or bool(chosen)
+            or early_stopping is not None
+            or follows_loss,
+            validate_every=check_count("validate_every", validate_every, 1) or steps_per_epoch,
+            metrics=chosen,
+            callbacks=check_callbacks(callback),
+            checkpoints=check_checkpoint(checkpoint, resume),
+            tolerance=check_number("fit", "tolerance", tolerance),
+        )
+        state = FitState(
+            *(config, model, optimizer, loader, arrays),
+            steps_per_epoch=steps_per_epoch,
+            early_stopping=check_early_stopping(early_stopping, held_out is not None),
+            diagnosis=Diagnosis(model, optimizer, warn=warn),
+        )
+        if config.checkpoints is not None:
+            config.checkpoints.check_writable()
+        resumed = config.checkpoints is not None and resume and state.resume(config.checkpoints)
+        if state.early_stopping is not None and not resumed:
+            state.early_stopping.restart()
     with (
         np.errstate(all="ignore"),
         training_mode(model, True),

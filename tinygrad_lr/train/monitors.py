@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import losses, metrics
 from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..errors import ArgumentError, TinygradError, TrainingWarning
@@ -31,15 +33,17 @@ MIN_RELU_ROWS, MAX_RELU_ROWS = 32, 1000  # a ReLU that is 0 for fewer rows may b
 RISES_BEFORE_CHECK = 5  # of the loss in a row, after which the learning rate is checked
 
 
-def is_unchanged(parameters: Sequence[Value], before: Sequence[Any], tolerance: float) -> bool:
-    """Return True if every |w_new - w_old| ≤ tolerance · max(1, |w_old|)."""
+def is_unchanged(
+    parameters: Sequence[Value], before: Sequence[Any], tolerance: float, scale: float = 1.0
+) -> bool:
+    """Return True if every |w_new - w_old| ≤ tolerance · max(scale, |w_old|)."""
     for parameter, old in zip(parameters, before, strict=True):
         new = parameter._content
         if type(new) is np.ndarray and new.size:  # the first entry alone nearly always decides
             first, was = new.item(0), old.item(0)
-            if not abs(first - was) <= tolerance * max(1.0, abs(was)):
+            if not abs(first - was) <= tolerance * max(scale, abs(was)):
                 return False
-        if not (np.abs(new - old) <= tolerance * np.maximum(1.0, np.abs(old))).all():
+        if not (np.abs(new - old) <= tolerance * np.maximum(scale, np.abs(old))).all():
             return False
     return True
 
@@ -47,15 +51,17 @@ def is_unchanged(parameters: Sequence[Value], before: Sequence[Any], tolerance: 
 class DivergenceMonitor:
     """Detects a divergence, and keeps the best weights before it.
 
-    It compares the mean losses of epochs; without batches an epoch is a step.
+    It compares the mean losses of epochs; without batches an epoch is a step. A loss that is 0 to
+    rounding, on targets of that `scale`, may grow by any factor.
     """
 
-    def __init__(self, weights: list[Any], steps_per_epoch: int) -> None:
+    def __init__(self, weights: list[Any], steps_per_epoch: int, scale: float = 1.0) -> None:
         self.steps_per_epoch = steps_per_epoch
         self.best, self.best_loss, self.best_step = weights, math.inf, 0
         self.first = self.previous = math.nan
         dtypes = [np.asarray(x).dtype for x in weights]
-        self.floor = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
+        eps = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
+        self.floor = eps * min(1.0, scale)
         self.rises = self.above = 0
 
     def diverges(self, losses: Sequence[float], weights: list[Any]) -> bool:
@@ -85,9 +91,13 @@ class DivergenceMonitor:
         """Return its state, except for the best weights, by the names that checkpoints use."""
         return {k: x for k, x in vars(self).items() if k not in {"best", "steps_per_epoch"}}
 
-    def load(self, numbers: dict[str, float], best: list[Any]) -> None:
-        """Continue from what `numbers` returned."""
-        vars(self).update(numbers, best=best)
+    def replay(self, losses: Sequence[float], best: list[Any]) -> None:
+        """Continue after these losses, with the best weights of their time."""
+        seen: list[float] = []
+        for loss in losses:
+            seen.append(loss)
+            self.diverges(seen, best)
+        self.best = best
 
 
 _RENAMED = {"figure": "monitor", "highest": "mode", "least_change": "min_delta"}
@@ -99,14 +109,15 @@ class EarlyStopping:
 
     - `patience`: the number of evaluations in a row without improvement, from 1
     - `monitor`: a name in `history.evaluations`: "validation_loss", "loss", "validation_accuracy"
-    - `mode`: "min" if less is better, "max" if more is; "auto" is "min" for losses and errors,
-      else "max"
+    - `mode`: "min" if less is better, "max" if more is; "auto" knows it for losses and for the
+      metrics of `tg.metrics`, not for other functions
     - `min_delta`: an improvement must be larger than this
 
     An evaluation that gives nan counts as worse. The weights of the best evaluation are restored.
 
-    Raises `ArgumentError` if patience is below 1, the mode is unknown, or min_delta is negative or
-    infinite. The former names `figure`, `highest` and `least_change` are deprecated.
+    Raises `ArgumentError` if patience is below 1, the mode is unknown, or "auto" for a metric of
+    your own, or min_delta is negative or infinite. The former names `figure`, `highest` and
+    `least_change` are deprecated.
 
     Source: Prechelt, "Early Stopping - But When?", 1998; `keras.callbacks.EarlyStopping`.
 
@@ -146,8 +157,12 @@ class EarlyStopping:
                 _warn_renamed("highest")
             mode = {None: "auto", False: "min", True: "max"}[mode]
         check_choice(where, "mode", mode, ("auto", "min", "max"))
+        if not isinstance(monitor, str):
+            raise ArgumentError(
+                f"{where}: monitor must be the name of a loss or metric, got {monitor!r:.60}"
+            )
         if mode == "auto":
-            mode = "min" if monitor.endswith(("loss", "mae", "mse", "error")) else "max"
+            mode = _better(where, monitor)
         self.patience = check_integer(where, "patience", patience, low=1)
         self.monitor, self.mode = monitor, mode
         self.min_delta = check_number(where, "min_delta", min_delta)
@@ -205,6 +220,19 @@ class EarlyStopping:
         """Deprecated: use `min_delta`."""
         _warn_renamed("least_change")
         return self.min_delta
+
+
+def _better(where: str, monitor: str) -> str:
+    """Return "min" or "max" for a number that is known. Raises `ArgumentError` for another one."""
+    name = monitor.removeprefix("validation_")
+    if name in metrics.LOWER_IS_BETTER or name == "loss" or name in dir(losses):
+        return "min"
+    if name in metrics.BY_NAME or re.fullmatch("top_[0-9]+", name):
+        return "max"
+    raise ArgumentError(
+        f"{where}: mode must be 'min' (less is better) or 'max' (more is better) for "
+        f"{monitor!r:.60}, which isn't a loss or metric of this package, got 'auto'"
+    )
 
 
 def _warn_renamed(name: str) -> None:

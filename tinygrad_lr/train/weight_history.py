@@ -83,6 +83,15 @@ class WeightHistory:
         """Return True if the weights of this step are kept."""
         return step % self.stride == 0 or step < self.dense
 
+    def steps_at(self, step: int) -> tuple[list[int], int]:
+        """Return the steps that are kept after so many, and the stride between them."""
+        stride, every = 1, np.arange(step)
+        while True:
+            steps = every[(every % stride == 0) | (every < self.dense)]
+            if len(steps) <= self.capacity:
+                return steps.tolist(), stride
+            stride *= 2
+
     def _append(self, step: int, weights: list[Array] | None = None) -> None:
         self.steps.append(step)
         self.arrays.append(weights or [parameter.numpy() for _, parameter in self.named])
