@@ -254,7 +254,7 @@ def test_a_missing_extra_gives_the_pip_line(capsys, folder, monkeypatch, module,
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_an_internal_error_is_one_line_that_mentions_debug(capsys, monkeypatch, debug):
-    monkeypatch.setattr("tinygrad_lr.lesson.read_classes", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("tinygrad_lr.lesson.read_data", lambda *_, **__: 1 / 0)
     status, out, err = said(capsys, "fit", *debug)
     assert (status, out, "Traceback" in err) == (1, "", bool(debug))
     line = "tinygrad-lr: internal error: ZeroDivisionError: division by zero"

@@ -16,7 +16,7 @@ from .predictor import load_predictor as load_predictor
 from .predictor import predict_file as predict_file
 from .problem import ClassProblem as ClassProblem
 from .problem import Problem as Problem
-from .problem import read_classes as read_classes
+from .problem import read_data as read_data
 from .problem import read_problem as read_problem
 from .run_lesson import Interrupted as Interrupted
 from .run_lesson import run as run
@@ -37,7 +37,7 @@ __all__ = [
     "classify",
     "load_predictor",
     "predict_file",
-    "read_classes",
+    "read_data",
     "read_problem",
     "run",
 ]

@@ -11,6 +11,7 @@ from ..linear import Line, closed_form
 from ..support.abstract_array import Array
 from ..train import History
 from ..train.learning_rate_trials import round_rate, try_learning_rates
+from .condensed import Condensed
 from .parts import LearningRates, Trial, Trials
 from .predictor import Description
 from .problem import Problem
@@ -20,33 +21,35 @@ FIRST_TRY = 0.001  # the usual first try
 SHARES_STANDARDIZED = (0.001, 0.1, 0.9, 1.1)  # of the largest stable rate
 SHARES_RAW = (0.0001, 0.5)
 STEPS, TOLERANCE = Settings().steps, Settings().tolerance
-MAX_NUMBERS = 20_000  # rows times features in a trial: a lesson should not take minutes
 SIX_DIGITS = 5e-7
+ROUNDING = 1e-9  # of the target: far below six digits
 
 
-def compare_learning_rates(problem: Problem) -> LearningRates:
+def compare_learning_rates(
+    problem: Problem, line: Line, condensed: Condensed | None = None
+) -> LearningRates:
     """Descend from w = 0, b = 0 with rates around the largest stable one.
 
-    On standardised and on raw features; on all rows, or on evenly spaced ones if there are many.
+    On standardised and on raw features; on the condensed rows if there are some.
     """
-    stride = math.ceil(problem.x.size / MAX_NUMBERS)
-    x, y = problem.x[::stride], problem.y[::stride]
-    if (x == x[0]).all(axis=0).any():  # a feature that varies only in other rows
+    if condensed is None:
+        scaling = Standardizer().fit(problem.x)
+        means, scales = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
         x, y = problem.x, problem.y
-    line = least_squares(x, y, problem.x_names)
-    scaling = Standardizer().fit(x)
-    scaled = np.asarray(scaling.transform(x), np.float64)
-    means, scales = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
+        scaled = np.asarray(scaling.transform(x), np.float64)
+    else:
+        scaled, means, scales = condensed.x, condensed.x_mean, condensed.x_scale
+        x, y = scaled * scales + means, condensed.y * condensed.y_scale + condensed.y_mean
     unscaled = np.zeros_like(means), np.ones_like(scales)
-    limit = stable_rate(scaled, y)
+    limit = stable_rate(scaled)
     rates = [round_rate(share * limit) for share in SHARES_STANDARDIZED]
-    tables = [_descend_with_each(scaled, y, rates, (means, scales), line, limit)]
-    limit = stable_rate(x, y)
+    tables = [_descend_with_each(scaled, y, rates, (means, scales), line, limit, scales)]
+    limit = stable_rate(x)
     if 1e-100 < limit < 1e100:  # else the descent overflows float64
         rates = [round_rate(share * limit) for share in SHARES_RAW]
         rates.append(FIRST_TRY if limit < FIRST_TRY else round_rate(1.1 * limit))
-        tables.append(_descend_with_each(x, y, rates, unscaled, line, limit))
-    return LearningRates(problem.x_names, len(y), problem.rows, tuple(tables))
+        tables.append(_descend_with_each(x, y, rates, unscaled, line, limit, scales))
+    return LearningRates(problem.x_names, problem.rows, tuple(tables))
 
 
 def least_squares(x: Array, y: Array, names: tuple[str, ...]) -> Line:
@@ -60,11 +63,26 @@ def original_units(slopes: Array, bias: float, description: Description) -> tupl
     return slopes, bias - math.fsum((slopes * np.array(description.x_mean)).tolist())
 
 
-def is_close_to(slopes: Array, intercept: float, line: Line, tolerance: float = SIX_DIGITS) -> bool:
-    """Return True if each coefficient is that of the closed form, within a relative tolerance."""
+def is_close_to(
+    slopes: Array, intercept: float, line: Line, sizes: Array, tolerance: float = SIX_DIGITS
+) -> bool:
+    """Return True if each coefficient is that of the closed form, within a relative tolerance.
+
+    `sizes` are the coefficients that would move a prediction by as much as the target is large: a
+    difference of a 1e-9th of those is rounding.
+    """
     wanted = np.append(line.slope, line.intercept)
     given = np.append(slopes, intercept)
-    return bool((abs(given - wanted) <= tolerance * abs(wanted) + 1e-12 * line.mse**0.5).all())
+    return bool((abs(given - wanted) <= tolerance * abs(wanted) + ROUNDING * sizes).all())
+
+
+def coefficient_sizes(history: History, deviations: Array) -> Array:
+    """Return the slopes and the intercept that give predictions as large as the target.
+
+    The first loss, at w = 0 and b = 0, is the mean square of the target.
+    """
+    size = math.sqrt(history.losses[0])
+    return np.append(size / deviations, size)
 
 
 def _descend_with_each(
@@ -74,6 +92,7 @@ def _descend_with_each(
     scaling: tuple[Array, Array],
     line: Line,
     limit: float,
+    deviations: Array,
 ) -> Trials:
     names = line.names
     means, scales = (tuple(part.tolist()) for part in scaling)
@@ -83,7 +102,7 @@ def _descend_with_each(
     )
     trials = []
     for rate, history in zip(rates, histories, strict=True):
-        remark = _remark(history, description, line, rate / limit)
+        remark = _remark(history, description, line, rate / limit, deviations)
         trials.append(Trial(rate, history.steps, history.losses[-1], history.reason, remark))
     design = np.column_stack([np.ones(len(x)), x])
     values = np.linalg.svd(design, compute_uv=False)
@@ -92,16 +111,19 @@ def _descend_with_each(
     return Trials(set(scales) != {1.0}, limit, condition, tuple(trials))
 
 
-def _remark(history: History, description: Description, line: Line, share: float) -> str:
+def _remark(
+    history: History, description: Description, line: Line, share: float, deviations: Array
+) -> str:
     """Return a remark on a trial; `share` is its rate relative to the largest stable one."""
     if history.reason == "diverged":
         return "too large: the loss grows"
     bias = float(history.weights["bias"][-1][0])
     slopes, intercept = original_units(history.weights["weight"][-1][:, 0], bias, description)
-    if is_close_to(slopes, intercept, line):
+    sizes = coefficient_sizes(history, deviations)
+    if is_close_to(slopes, intercept, line, sizes):
         return "right" if share <= 0.5 else "overshoots, but gets there"
     if history.losses[-1] <= line.mse * (1 + 1e-4):
-        has_slopes = is_close_to(slopes, line.intercept, line, 1e-2)
+        has_slopes = is_close_to(slopes, line.intercept, line, sizes, 1e-2)
         return f"loss converged, {'intercept' if has_slopes else 'line'} not yet"
     if share > 0.5:
         return "overshoots, not there yet"
