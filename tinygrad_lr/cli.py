@@ -192,6 +192,8 @@ def _fit(arguments: argparse.Namespace) -> None:
     )
     columns = (arguments.file, arguments.x, arguments.y)
     outputs = {"save": arguments.save, "plot": arguments.plot, "report": arguments.report}
+    if arguments.file is not None:
+        lesson.check_paths(arguments.file, **outputs)
     with _reading(arguments.file) as progress:
         data = lesson.read_data(
             *columns,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..support.files import check_outputs as check_outputs
 from .classification import classify as classify
+from .outputs import check_paths as check_paths
 from .parts import Part as Part
 from .parts import as_json as as_json
 from .parts import as_object as as_object
@@ -34,6 +35,7 @@ __all__ = [
     "as_json",
     "as_object",
     "check_outputs",
+    "check_paths",
     "classify",
     "load_predictor",
     "predict_file",

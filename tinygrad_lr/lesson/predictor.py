@@ -28,7 +28,7 @@ from ..support.csv_files import (
     no_rows_error,
     open_blocks,
 )
-from ..support.files import printable, quote, quote_names
+from ..support.files import place_in_file, printable, quote, quote_names
 
 ENTRY, VERSION = "tinygrad_lr", 1  # the metadata key of the description, and its format
 ACTIVATIONS = ("tanh", "relu")
@@ -155,7 +155,7 @@ def check_extension(path: str, allowed: Sequence[str]) -> None:
     if extension.lower().removeprefix(".") not in allowed:
         names = " or ".join(f".{name}" for name in allowed)
         given = f"{extension!r:.60}" if extension else "none"
-        raise DataFileError(f"{printable(path)}: extension must be {names}, got {given}")
+        raise DataFileError(f"{place_in_file(path)}: extension must be {names}, got {given}")
 
 
 def load_predictor(path: str | os.PathLike[str]) -> Predictor:

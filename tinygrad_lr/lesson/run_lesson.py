@@ -14,7 +14,7 @@ from ..data import Standardizer
 from ..errors import ArgumentError, DataFileError
 from ..linear import Line
 from ..support.abstract_array import Array
-from ..support.files import printable
+from ..support.files import printable, quote
 from ..train import History
 from ..train.history import count_of
 from . import rates
@@ -74,6 +74,7 @@ def run(
     check_paths(problem.path, save, plot, report)
     check_batch(problem.path, problem.rows, settings)
     point = prediction_point(problem, settings)
+    _check_squares(problem)
     condensed = None if settings.hidden else condense(problem)
     line = None if settings.hidden else fit_closed_form(problem, condensed)
     yield describe_data(problem)
@@ -98,6 +99,16 @@ def run(
     if report is not None:
         save_page(report, problem, settings, training)
         yield Written("the page", report)
+
+
+def _check_squares(problem: Problem) -> None:
+    """Raise `DataFileError` if the squares of the target overflow float64."""
+    largest = float(abs(problem.y).max())
+    if not math.isfinite(problem.rows * largest * largest):
+        raise DataFileError(
+            f"{printable(problem.path)}, column {quote(problem.y_name)}: the target must have "
+            f"squares that fit in float64, got up to {largest:.3g}; rescale it"
+        )
 
 
 def raise_if_interrupted(history: History, save: str | None) -> None:
