@@ -235,16 +235,12 @@ def test_predictions_of_many_rows_are_those_of_each(monkeypatch):
     assert predictor.predict(x[:0]).shape == (0,)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("slope", [2.0, 2e12])
-@pytest.mark.parametrize("standardize", [True, False])
-def test_a_line_through_the_origin_is_found_at_any_scale(tmp_path, slope, standardize):
+def test_every_row_is_within_the_error_of_a_perfect_fit(tmp_path, slope):
     file = tmp_path / "line.csv"
     file.write_text("x,y\n" + "".join(f"{i},{slope * i!r}\n" for i in range(1, 9)), "utf-8")
-    settings = lesson.Settings(standardize=standardize, learning_rate=0.03, steps=20_000)
-    parts = parts_of(lesson.read_problem(file, ["x"], "y"), settings)
-    assert parts["Descent"].agrees and parts["Prediction"].within == 8
-    assert "right" in {trial.remark for trial in parts["LearningRates"].tables[0].trials}
+    parts = parts_of(lesson.read_problem(file, ["x"], "y"))
+    assert parts["Prediction"].within == 8
 
 
 # ---- what was learnt, in a file

@@ -22,7 +22,6 @@ SHARES_STANDARDIZED = (0.001, 0.1, 0.9, 1.1)  # of the largest stable rate
 SHARES_RAW = (0.0001, 0.5)
 STEPS, TOLERANCE = Settings().steps, Settings().tolerance
 SIX_DIGITS = 5e-7
-ROUNDING = 1e-9  # of the target: far below six digits
 
 
 def compare_learning_rates(
@@ -43,12 +42,12 @@ def compare_learning_rates(
     unscaled = np.zeros_like(means), np.ones_like(scales)
     limit = stable_rate(scaled)
     rates = [round_rate(share * limit) for share in SHARES_STANDARDIZED]
-    tables = [_descend_with_each(scaled, y, rates, (means, scales), line, limit, scales)]
+    tables = [_descend_with_each(scaled, y, rates, (means, scales), line, limit)]
     limit = stable_rate(x)
     if 1e-100 < limit < 1e100:  # else the descent overflows float64
         rates = [round_rate(share * limit) for share in SHARES_RAW]
         rates.append(FIRST_TRY if limit < FIRST_TRY else round_rate(1.1 * limit))
-        tables.append(_descend_with_each(x, y, rates, unscaled, line, limit, scales))
+        tables.append(_descend_with_each(x, y, rates, unscaled, line, limit))
     return LearningRates(problem.x_names, problem.rows, tuple(tables))
 
 
@@ -63,26 +62,11 @@ def original_units(slopes: Array, bias: float, description: Description) -> tupl
     return slopes, bias - math.fsum((slopes * np.array(description.x_mean)).tolist())
 
 
-def is_close_to(
-    slopes: Array, intercept: float, line: Line, sizes: Array, tolerance: float = SIX_DIGITS
-) -> bool:
-    """Return True if each coefficient is that of the closed form, within a relative tolerance.
-
-    `sizes` are the coefficients that would move a prediction by as much as the target is large: a
-    difference of a 1e-9th of those is rounding.
-    """
+def is_close_to(slopes: Array, intercept: float, line: Line, tolerance: float = SIX_DIGITS) -> bool:
+    """Return True if each coefficient is that of the closed form, within a relative tolerance."""
     wanted = np.append(line.slope, line.intercept)
     given = np.append(slopes, intercept)
-    return bool((abs(given - wanted) <= tolerance * abs(wanted) + ROUNDING * sizes).all())
-
-
-def coefficient_sizes(history: History, deviations: Array) -> Array:
-    """Return the slopes and the intercept that give predictions as large as the target.
-
-    The first loss, at w = 0 and b = 0, is the mean square of the target.
-    """
-    size = math.sqrt(history.losses[0])
-    return np.append(size / deviations, size)
+    return bool((abs(given - wanted) <= tolerance * abs(wanted) + 1e-12 * line.mse**0.5).all())
 
 
 def _descend_with_each(
@@ -92,7 +76,6 @@ def _descend_with_each(
     scaling: tuple[Array, Array],
     line: Line,
     limit: float,
-    deviations: Array,
 ) -> Trials:
     names = line.names
     means, scales = (tuple(part.tolist()) for part in scaling)
@@ -102,7 +85,7 @@ def _descend_with_each(
     )
     trials = []
     for rate, history in zip(rates, histories, strict=True):
-        remark = _remark(history, description, line, rate / limit, deviations)
+        remark = _remark(history, description, line, rate / limit)
         trials.append(Trial(rate, history.steps, history.losses[-1], history.reason, remark))
     design = np.column_stack([np.ones(len(x)), x])
     values = np.linalg.svd(design, compute_uv=False)
@@ -111,19 +94,16 @@ def _descend_with_each(
     return Trials(set(scales) != {1.0}, limit, condition, tuple(trials))
 
 
-def _remark(
-    history: History, description: Description, line: Line, share: float, deviations: Array
-) -> str:
+def _remark(history: History, description: Description, line: Line, share: float) -> str:
     """Return a remark on a trial; `share` is its rate relative to the largest stable one."""
     if history.reason == "diverged":
         return "too large: the loss grows"
     bias = float(history.weights["bias"][-1][0])
     slopes, intercept = original_units(history.weights["weight"][-1][:, 0], bias, description)
-    sizes = coefficient_sizes(history, deviations)
-    if is_close_to(slopes, intercept, line, sizes):
+    if is_close_to(slopes, intercept, line):
         return "right" if share <= 0.5 else "overshoots, but gets there"
     if history.losses[-1] <= line.mse * (1 + 1e-4):
-        has_slopes = is_close_to(slopes, line.intercept, line, sizes, 1e-2)
+        has_slopes = is_close_to(slopes, line.intercept, line, 1e-2)
         return f"loss converged, {'intercept' if has_slopes else 'line'} not yet"
     if share > 0.5:
         return "overshoots, not there yet"

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..core.value import Value
-from ..data import Standardizer
 from ..errors import ArgumentError, DataFileError
 from ..linear import Line
 from ..support.abstract_array import Array
@@ -40,6 +39,7 @@ from .training import Settings, Training, check_batch, train
 
 FIRST_STEPS = (0, 1, 2, 3, 5)  # shown, then 1, 2 and 5 times each power of ten
 MAX_ROWS = 3  # shown in the derivation
+ROUNDING = 1e-9  # of the target
 BLOCK_ROWS = 2**18  # in the derivation's graph at a time
 
 
@@ -87,7 +87,7 @@ def run(
     if line is None:
         yield describe_network(problem, settings, training)
     else:
-        yield describe_descent(settings, training, line, condensed)
+        yield describe_descent(settings, training, line)
         yield rates.compare_learning_rates(problem, line, condensed)
         yield derive_first_step(problem, training)
     yield predict_at(problem, training, line, point)
@@ -171,19 +171,12 @@ def describe_line(line: Line) -> ClosedForm:
     )
 
 
-def describe_descent(
-    settings: Settings, training: Training, line: Line, condensed: Condensed | None = None
-) -> Descent:
+def describe_descent(settings: Settings, training: Training, line: Line) -> Descent:
     """Return the descent, in the columns' own units, beside the closed form."""
     history, description = training.history, training.predictor.description
     slopes, intercept = rates.original_units(
         history.weights["weight"][-1][:, 0], float(history.weights["bias"][-1][0]), description
     )
-    if condensed is None:
-        deviations = np.asarray(Standardizer().fit(training.problem.x).scale, np.float64)
-    else:
-        deviations = condensed.x_scale
-    sizes = rates.coefficient_sizes(history, deviations)
     return Descent(
         standardized=settings.standardize,
         means=description.x_mean,
@@ -198,7 +191,7 @@ def describe_descent(
         slopes=_floats(slopes),
         intercept=intercept,
         loss=history.losses[-1],
-        agrees=rates.is_close_to(slopes, intercept, line, sizes),
+        agrees=rates.is_close_to(slopes, intercept, line),
         closed_form=describe_line(line),
     )
 
@@ -327,7 +320,7 @@ def predict_at(
     typical = math.sqrt(float(np.mean(residual * residual)))
     spread = typical
     if line is not None:
-        rounding = rates.ROUNDING * float(abs(problem.y).max())  # all that a perfect fit leaves
+        rounding = ROUNDING * float(abs(problem.y).max())  # all that a perfect fit leaves
         typical = max(line.residual_standard_deviation, rounding)
         spread = np.asarray(line.prediction_spread(row)).item()
     low, high = problem.x.min(axis=0), problem.x.max(axis=0)

@@ -117,19 +117,15 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
                 "create it first"
             )
         if os.path.exists(final) and not os.path.isfile(final):
-            raise _not_regular_error(path)
+            raise DataFileError(
+                f"{place_in_file(path)}: must be a regular file, got a directory, a pipe or a "
+                "device; name another file"
+            )
         if not os.access(folder, os.W_OK):
             raise DataFileError(
                 f"{place_in_file(path)}: must be in a folder that can be written to, got a "
                 "read-only one; write elsewhere"
             )
-
-
-def _not_regular_error(path: str) -> DataFileError:
-    return DataFileError(
-        f"{place_in_file(path)}: must be a regular file, got a directory, a pipe or a device; "
-        "name another file"
-    )
 
 
 def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
@@ -153,7 +149,10 @@ def replace_file(path: str | os.PathLike[str], chunks: Iterable[bytes]) -> None:
         final = os.path.realpath(name)
         mode = os.stat(final).st_mode if os.path.exists(final) else None
         if mode is not None and not stat.S_ISREG(mode):
-            raise _not_regular_error(name)
+            raise DataFileError(
+                f"{place_in_file(name)}: must be a regular file, got a directory, a pipe or a "
+                "device; name another file"
+            )
         with _beside(final) as (temporary, file):
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
