@@ -316,6 +316,25 @@ def test_an_output_that_is_an_input_is_refused(capsys, folder):
     assert Path("rows.csv").read_text(encoding="utf-8") == ROWS
 
 
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["--hidden", "1048576,1048576"], "choose fewer or narrower --hidden layers"),
+        (["--hidden", "1048576"], "pass a smaller --batch-size"),
+        (["--hidden", "1048576", "--classes"], "pass a smaller --batch-size"),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(
+    capsys, folder, monkeypatch, arguments, cure
+):
+    monkeypatch.setattr("tinygrad_lr.lesson.training.physical_memory", lambda: 1e8)
+    rows = "a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(40))
+    Path("rows.csv").write_text(rows, encoding="utf-8")
+    status, _, err = said(capsys, "fit", "rows.csv", "--x", "a", "--y", "b", *arguments)
+    assert status == 1 and err.count("\n") == 1
+    assert "rows.csv: a step must fit into memory, 0.1 GB, but" in err and cure in err
+
+
 def test_a_batch_larger_than_the_data_is_refused(capsys, folder):
     status, _, err = said(capsys, "fit", "rows.csv", *FIT, "--batch-size", "9")
     assert status == 1 and "--batch-size must be at most 8" in err

@@ -119,7 +119,11 @@ def _add_fit(commands: Any, common: Parser) -> None:
     add("file", nargs="?", metavar="FILE", help="CSV file with a header line")
     features = "columns to predict from, separated by commas"
     add("--x", action="append", default=[], metavar="COLUMNS", help=features)
-    add("--y", metavar="COLUMN", help="column to predict; names make it a classification")
+    add(
+        "--y",
+        metavar="COLUMN",
+        help="column to predict: numbers, or names such as A1 for a classification",
+    )
     at = "feature values to make a prediction for (default: the medians)"
     add("--at", type=_numbers, metavar="NUMBERS", help=at)
     hidden = "widths of a network's hidden layers, such as 16,16 (default: none, a line)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from ..train.history import count_of
 from .condensed import Condensed
 from .predictor import Description, Predictor
 from .problem import Problem
+
+COPIES = 4  # of the weights and of a step's activations: values, gradients, updates, temporaries
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,29 @@ def check_batch(path: str, rows: int, settings: Settings) -> None:
         )
 
 
+def check_memory(path: str, rows: int, description: Description, settings: Settings) -> None:
+    """Raise `ArgumentError` if a step takes more memory than the machine has."""
+    weights = sum(math.prod(shape) for shape in description.shapes().values())
+    widths = (len(description.x_names), *description.hidden, description.outputs)
+    batch = settings.batch_size or rows
+    needed, available = 8 * COPIES * (weights + batch * sum(widths)), physical_memory()
+    if needed > available:
+        cure = "choose fewer or narrower --hidden layers"
+        if batch * sum(widths) > weights:
+            cure = "pass a smaller --batch-size"
+        raise ArgumentError(
+            f"{printable(path)}: a step must fit into memory, {available / 1e9:.3g} GB, but "
+            f"{batch} rows and {weights} weights need about {needed / 1e9:.3g} GB; {cure}"
+        )
+
+
+def physical_memory() -> float:
+    """Return the bytes of the machine's memory, inf where that isn't known."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return math.inf
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
 def train(problem: Problem, settings: Settings, condensed: Condensed | None = None) -> Training:
     """Train a line from w = 0 and b = 0, or a network from initial weights that the seed draws.
 
@@ -113,6 +139,8 @@ def train(problem: Problem, settings: Settings, condensed: Condensed | None = No
     `ArgumentError` if the features are too large or too small for any.
     """
     description = describe_model(problem, settings, condensed)
+    if settings.hidden:
+        check_memory(problem.path, problem.rows, description, settings)
     predictor = Predictor(description, description.build_model(settings.seed))
     if condensed is None or settings.hidden or settings.batch_size is not None:
         features = predictor.features(problem.x)
