@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -288,13 +289,13 @@ def _parse_description(path: str, text: str) -> Description:
     )
     checks = {
         "architecture": entries.get("architecture") == ("mlp" if hidden else "line"),
-        "x": len({*x_names}) == len(x_names) and all(x_names),
-        "y": isinstance(y_name, str) and bool(y_name),
+        "x": len({*x_names}) == len(x_names) and all(map(_is_name, x_names)),
+        "y": isinstance(y_name, str) and _is_name(y_name),
         "hidden": all(1 <= width <= MAX_WIDTH for width in hidden),
         "activation": entries.get("activation") in ACTIVATIONS,
         "x_scale": all(scale > 0 for scale in x_scale),
         "y_scale": y_scale > 0,
-        "labels": len({*labels}) == len(labels) and all(labels),
+        "labels": len({*labels}) == len(labels) and all(map(_is_name, labels)),
     }
     for entry, right in checks.items():
         if not right:
@@ -319,6 +320,11 @@ def _read_list(
     ):
         raise _entry_error(path, entry, given)
     return tuple(map(kind, given))
+
+
+def _is_name(text: str) -> bool:
+    """Return True for text that a CSV file can contain: some, without lone surrogates and NUL."""
+    return bool(text) and not re.search("[\ud800-\udfff\0]", text)
 
 
 def _entry_error(path: str, entry: str, given: object) -> DataFileError:
