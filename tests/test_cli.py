@@ -5,13 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
+from contextlib import nullcontext
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import tinygrad_lr
+from tinygrad_lr import lesson
 from tinygrad_lr.cli import main
+from tinygrad_lr.errors import DataFileError
 
 ROWS = "a,b,y\n" + "".join(f"{i},{i % 3},{2 * i + 1}\n" for i in range(1, 9))
 STUDENTS = str(tinygrad_lr.datasets.sat_gpa_path())
@@ -130,6 +135,96 @@ def test_a_bom_and_other_line_ends_are_simply_read(capsys, folder, content):
     assert said(capsys, "fit", "rows.csv", *FIT)[0] == 0
 
 
+class Bar:
+    """A bar of tqdm that writes down what it is told."""
+
+    bars: ClassVar[list["Bar"]] = []
+
+    def __init__(self, **options):
+        self.options, self.read = options, 0
+        self.bars.append(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def update(self, size):
+        self.read += size
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_sees_how_much_of_a_file_has_been_read(capsys, folder, monkeypatch, terminal):
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    monkeypatch.setattr(Bar, "bars", [])
+    monkeypatch.setattr("tinygrad_lr.train.loop.progress_bar", lambda *_: nullcontext(print))
+    said(capsys, "fit", "rows.csv", *FIT, "--steps", "0", "--save", "m.safetensors")
+    assert Bar.bars == []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    said(capsys, "fit", "rows.csv", *FIT, "--steps", "0")
+    said(capsys, "predict", "m.safetensors", "rows.csv")
+    assert [bar.read for bar in Bar.bars] == [len(ROWS)] * 2 * terminal
+    for bar in Bar.bars:
+        assert bar.options["total"] == len(ROWS) and bar.options["desc"] == "reading rows.csv"
+
+
+def test_a_bad_row_is_refused_before_a_prediction_is_printed(capsys, folder):
+    said(capsys, "fit", "rows.csv", *FIT, "--save", "m.safetensors")
+    Path("long.csv").write_text("a\n" + "1\n" * 300_000 + "one\n", encoding="utf-8")
+    status, out, err = said(capsys, "predict", "m.safetensors", "long.csv")
+    assert (status, out) == (1, "") and "line 300002, column 'a'" in err
+    Path("out.csv").write_text("as before", encoding="utf-8")
+    assert said(capsys, "predict", "m.safetensors", "long.csv", "--out", "out.csv")[0] == 1
+    assert Path("out.csv").read_text(encoding="utf-8") == "as before"
+
+
+PREDICTED = {  # rows of a file -> the same with a prediction 2a + 1
+    "1,x\n": "1,x,3.0\n",
+    " 1 , x y \n": '"1 ",x y ,3.0\n'.replace("x y ", '"x y "'),
+    '"1","a,b"\n': '1,"a,b",3.0\n',
+    "1,=A1\n": "1,'=A1,3.0\n",
+    "1,-\n": "1,'-,3.0\n",
+    "+1,-2e3\r\n\n2,.5\n": "+1,-2e3,3.0\n2,.5,5.0\n",
+    "1,\n": '1,"",3.0\n',
+}
+
+
+@pytest.mark.parametrize("rows", PREDICTED)
+def test_the_cells_of_a_file_are_kept_beside_its_predictions(capsys, folder, rows):
+    description = lesson.predictor.Description(("a",), "y", (), "tanh", (0.0,), (1.0,))
+    predictor = lesson.Predictor(description, description.build_model())
+    predictor.model.load_state_dict({"weight": np.array([[2.0]]), "bias": np.ones(1)})
+    Path("new.csv").write_bytes(b"a,b\n" + rows.encode())
+    assert (
+        "".join(lesson.predict_file(predictor, "new.csv")) == "a,b,predicted_y\n" + PREDICTED[rows]
+    )
+
+
+@pytest.mark.slow
+def test_memory_is_the_numbers_once_and_a_block(folder):
+    rows = 300_000
+    line = "0.123456789012345678,-1.25,3\n"
+    Path("large.csv").write_text("a,b,y\n" + line * rows, encoding="utf-8")
+    description = lesson.predictor.Description(("a",), "y", (), "tanh", (0.0,), (1.0,))
+    predictor = lesson.Predictor(description, description.build_model())
+    limit = {lesson.read_problem: 3 * 8 * rows * 1.1, lesson.predict_file: 0}
+    block = 40 * 2**20
+    for function, numbers in limit.items():
+        tracemalloc.start()
+        try:
+            if function is lesson.predict_file:
+                assert (
+                    sum(text.count("\n") for text in function(predictor, "large.csv")) == rows + 1
+                )
+            else:
+                with pytest.raises(DataFileError, match="the target must vary"):
+                    function("large.csv", ["a", "b"], "y")
+            assert tracemalloc.get_traced_memory()[1] < numbers + block
+        finally:
+            tracemalloc.stop()
+
+
 # ---- files that cannot be read
 
 BAD = {
@@ -221,6 +316,25 @@ def test_an_output_that_is_an_input_is_refused(capsys, folder):
     assert Path("rows.csv").read_text(encoding="utf-8") == ROWS
 
 
+@pytest.mark.parametrize(
+    ("arguments", "cure"),
+    [
+        (["--hidden", "1048576,1048576"], "choose fewer or narrower --hidden layers"),
+        (["--hidden", "1048576"], "pass a smaller --batch-size"),
+        (["--hidden", "1048576", "--classes"], "pass a smaller --batch-size"),
+    ],
+)
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(
+    capsys, folder, monkeypatch, arguments, cure
+):
+    monkeypatch.setattr("tinygrad_lr.lesson.training.physical_memory", lambda: 1e8)
+    rows = "a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(40))
+    Path("rows.csv").write_text(rows, encoding="utf-8")
+    status, _, err = said(capsys, "fit", "rows.csv", "--x", "a", "--y", "b", *arguments)
+    assert status == 1 and err.count("\n") == 1
+    assert "rows.csv: a step must fit into memory, 0.1 GB, but" in err and cure in err
+
+
 def test_a_batch_larger_than_the_data_is_refused(capsys, folder):
     status, _, err = said(capsys, "fit", "rows.csv", *FIT, "--batch-size", "9")
     assert status == 1 and "--batch-size must be at most 8" in err
@@ -254,7 +368,7 @@ def test_a_missing_extra_gives_the_pip_line(capsys, folder, monkeypatch, module,
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_an_internal_error_is_one_line_that_mentions_debug(capsys, monkeypatch, debug):
-    monkeypatch.setattr("tinygrad_lr.lesson.read_classes", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("tinygrad_lr.lesson.read_data", lambda *_, **__: 1 / 0)
     status, out, err = said(capsys, "fit", *debug)
     assert (status, out, "Traceback" in err) == (1, "", bool(debug))
     line = "tinygrad-lr: internal error: ZeroDivisionError: division by zero"

@@ -13,7 +13,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import lesson
 from tinygrad_lr.cli import main
 
-KINDS = ["iris <b>", "=1+1", "rose"]
+KINDS = ["iris <b>", "=A+B", "rose"]
 CENTRES = [(0, 0), (2, 2), (3.2, -1)]
 FIT = ["--x", "a,b", "--y", "kind"]
 
@@ -59,7 +59,7 @@ def test_words_are_classes_and_the_text_tells_how_often_it_is_right(capsys, fold
     assert (status, err) == (0, "")
     for words in [
         *("90 rows of 3 classes", "18 are held out", "72 rows are for training"),
-        *("Softmax regression: 2 → 3", "dL/dz = (p - t)/N", "always '=1+1'"),
+        *("Softmax regression: 2 → 3", "dL/dz = (p - t)/N", "always '=A+B'"),
         *("held-out rows", "true \\ predicted", "kind = "),
     ]:
         assert words in out
@@ -85,10 +85,10 @@ def test_accuracy_baseline_and_confusion_agree_with_each_other(capsys, folder, h
 
 
 def test_whole_numbers_are_classes_if_asked_and_in_their_order(capsys, folder):
-    parts = told(capsys, "--x", "a,b", "--y", "number", "--classify")
+    parts = told(capsys, "--x", "a,b", "--y", "number", "--classes")
     assert parts["classes"]["labels"] == ["8", "9", "10"]
     _, out, _ = said(capsys, "fit", "flowers.csv", "--x", "a,b", "--y", "number")
-    assert "'number' has 3 different integers" in out and "pass --classify" in out
+    assert "'number' has 3 different integers" in out and "pass --classes" in out
 
 
 def test_what_is_saved_predicts_labels_and_their_probabilities(capsys, folder):
@@ -97,7 +97,7 @@ def test_what_is_saved_predicts_labels_and_their_probabilities(capsys, folder):
     rows = list(csv.DictReader(out.splitlines()))
     right = sum(row["kind"] == row["predicted_kind"] for row in rows)
     assert status == 0 and right > 80
-    assert "'=1+1" in {row["predicted_kind"] for row in rows}  # no formula for a spreadsheet
+    assert "'=A+B" in {row["predicted_kind"] for row in rows}  # no formula for a spreadsheet
     assert all(1 / 3 < float(row["probability_kind"]) <= 1 for row in rows)
 
 
@@ -209,7 +209,7 @@ def test_what_is_no_better_than_the_commonest_class_is_said_so(capsys, folder):
 
 def test_numbers_are_ordered_by_value_and_their_spellings_noted(capsys, folder):
     write_rows([["10.0", "2", "02", "1e0"][i % 4] for i in range(40)])
-    classes = json.loads(fitted(capsys, "--classify", "--steps", "1", "--json"))["classes"]
+    classes = json.loads(fitted(capsys, "--classes", "--steps", "1", "--json"))["classes"]
     assert classes["labels"] == ["1e0", "02", "2", "10.0"]
     note = "'kind' has both '02' and '2', treated as two classes; "
     note += "if they are the same class, give them one spelling"
@@ -219,7 +219,7 @@ def test_numbers_are_ordered_by_value_and_their_spellings_noted(capsys, folder):
 @pytest.mark.parametrize("share", [None, 0.5, 0.9])
 def test_every_class_is_learnt_from_and_no_row_is_lost(folder, share):
     write_rows([f"k{i % 25}" for i in range(50)] + ["common"] * 20)
-    problem = lesson.read_classes("rows.csv", ["a", "b"], "kind")
+    problem = lesson.read_data("rows.csv", ["a", "b"], "kind")
     train, held_out = lesson.classification.split_rows(problem, share, 0)
     assert set(problem.y[train]) == set(problem.y)
     assert sorted([*train, *held_out]) == list(range(70)) and len(held_out) > 0
@@ -246,7 +246,10 @@ def test_eight_classes_leave_room_for_the_title_of_their_picture():
 
 @pytest.mark.parametrize(
     ("cells", "what"),
-    [(["1a", "3", "1a"], "got text, "), (['"3,18"'] * 2, "a comma inside a number")],
+    [
+        (["1a", "3", "1a"], "a number with letters after it"),
+        (['"3,18"'] * 2, "a comma inside a number"),
+    ],
 )
 def test_words_among_numbers_are_a_fault_that_names_the_way_to_mean_them(
     capsys, folder, cells, what
@@ -254,7 +257,74 @@ def test_words_among_numbers_are_a_fault_that_names_the_way_to_mean_them(
     write_rows(cells)
     status, _, err = said(capsys, "fit", "rows.csv", *FIT)
     assert status == 1 and "line 2, column 'kind': must be a number" in err and what in err
-    assert err.endswith("or, if these are classes, pass --classify\n")
+    assert err.endswith("or, if these are classes, pass --classes\n")
+
+
+ODD_TARGETS = {  # a cell of a target -> what is said of it
+    "10%": "a percentage, '10%'; write the number alone, in one unit",
+    "$10": "an amount of money, '$10'",
+    "10 kg": "a number with letters after it, '10 kg'",
+    "−10": "another minus sign, '−10'; write '-'",
+    "1.0D+00": "an exponent after 'd', '1.0D+00'",
+    "(10)": "a number in parentheses, '(10)'",
+    "2024-05-01": "a date or a time, '2024-05-01'",
+    '"10,50 €"': "an amount of money, '10,50 €'",
+    "１０": "a number in another notation, '１０'",
+    '"1,234.5"': "separators inside a number, '1,234.5'",
+    "1_000": "a number in another notation, '1_000'",
+    "0x10": "a number in another notation, '0x10'",
+    "1/2": "a fraction, '1/2'",
+    "12:30": "a date or a time, '12:30'",
+    "<5": "a bound or an approximate number, '<5'",
+    "~3": "a bound or an approximate number, '~3'",
+    "10k": "a number with letters after it, '10k'",
+    "EUR 10": "text, 'EUR 10'",
+}
+
+
+@pytest.mark.parametrize("others", [["low"], ["7"], []], ids=["names", "numbers", "alone"])
+@pytest.mark.parametrize("cell", ODD_TARGETS)
+def test_text_that_could_be_a_quantity_is_a_class_only_with_the_option(
+    capsys, folder, cell, others
+):
+    places = [f"{i},{i % 3}," for i in range(8)]
+    other = cell.translate(str.maketrans("1235１", "2346２"))
+    column = [*others, cell, *others, cell, other] * 2
+    rows = zip(places, column, strict=False)
+    Path("odd.csv").write_text("a,b,y\n" + "".join(f"{x}{y}\n" for x, y in rows), "utf-8")
+    status, out, err = said(capsys, "fit", "odd.csv", "--x", "a,b", "--y", "y")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert f"line {2 + len(others)}, column 'y': must be a number" in err
+    assert ODD_TARGETS[cell] in err
+    assert err.endswith("; or, if these are classes, pass --classes\n")
+    status, _, err = said(capsys, "fit", "odd.csv", "--x", "a,b", "--y", "y", "--classes")
+    assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("names", [["A1", "A2"], ["grade 1", "grade 2"], ["low", "high"]], ids=str)
+def test_names_are_classes_without_an_option(capsys, folder, names):
+    write_rows(names * 4)
+    assert "of 2 classes" in fitted(capsys, "--steps", "1")
+
+
+@pytest.mark.parametrize("cell", ["", "n/a", "NaN", "?", "#N/A"])
+def test_a_missing_number_is_not_a_class(capsys, folder, cell):
+    write_rows(["1", cell, "2", "3"])
+    status, _, err = said(capsys, "fit", "rows.csv", *FIT)
+    assert status == 1 and "line 3, column 'kind': must be a number" in err
+    assert "--classes" not in err
+
+
+def test_few_different_integers_are_a_quantity_with_a_note(capsys, folder):
+    write_rows(["0", "1", "1"] * 2)
+    note = "'kind' has 2 different integers and is treated as a quantity"
+    assert note in " ".join(fitted(capsys).split())
+    write_rows(["0", "1", "2", "3"])
+    assert "treated as a quantity" not in " ".join(fitted(capsys).split())
+
+
+def test_the_former_name_of_the_option_is_read(capsys, folder):
+    assert told(capsys, "--x", "a,b", "--y", "number", "--classify")["classes"]["labels"]
 
 
 @pytest.mark.parametrize(

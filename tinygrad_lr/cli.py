@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -118,7 +119,11 @@ def _add_fit(commands: Any, common: Parser) -> None:
     add("file", nargs="?", metavar="FILE", help="CSV file with a header line")
     features = "columns to predict from, separated by commas"
     add("--x", action="append", default=[], metavar="COLUMNS", help=features)
-    add("--y", metavar="COLUMN", help="column to predict; text makes it a classification")
+    add(
+        "--y",
+        metavar="COLUMN",
+        help="column to predict: numbers, or names such as A1 for a classification",
+    )
     at = "feature values to make a prediction for (default: the medians)"
     add("--at", type=_numbers, metavar="NUMBERS", help=at)
     hidden = "widths of a network's hidden layers, such as 16,16 (default: none, a line)"
@@ -137,8 +142,8 @@ def _add_fit(commands: Any, common: Parser) -> None:
     add("--seed", type=_integer(0), default=0, metavar="N", help=seed)
     raw = "train on the features without standardizing them"
     add("--no-standardize", dest="standardize", action="store_false", help=raw)
-    classify = "treat the numbers in --y as classes (text always is)"
-    add("--classify", action="store_true", help=classify)
+    classes = "treat --y as classes, even if it has numbers or text that could be a quantity"
+    add("--classes", "--classify", action="store_true", help=classes)
     test = "share of the rows held out to test a classifier (default: 0.2)"
     add("--test", type=_share, metavar="SHARE", help=test)
     add("--save", metavar="FILE", help="save the model (.safetensors)")
@@ -191,17 +196,24 @@ def _fit(arguments: argparse.Namespace) -> None:
     )
     columns = (arguments.file, arguments.x, arguments.y)
     outputs = {"save": arguments.save, "plot": arguments.plot, "report": arguments.report}
-    classes = lesson.read_classes(*columns, classify=arguments.classify)
+    if arguments.file is not None:
+        lesson.check_paths(arguments.file, **outputs)
+    with _reading(arguments.file) as progress:
+        data = lesson.read_data(
+            *columns,
+            classes=arguments.classes,
+            constants=bool(settings.hidden),
+            progress=progress,
+        )
     parts: Iterator[Any]
-    if classes is not None:
-        parts = lesson.classify(classes, settings, test=arguments.test, **outputs)
+    if isinstance(data, lesson.ClassProblem):
+        parts = lesson.classify(data, settings, test=arguments.test, **outputs)
+    elif arguments.test is not None:
+        raise ArgumentError(
+            "--test: --y must be a class, got numbers; pass --classes, or leave out --test"
+        )
     else:
-        if arguments.test is not None:
-            raise ArgumentError(
-                "--test: --y must be a class, got numbers; pass --classify, or leave out --test"
-            )
-        problem = lesson.read_problem(*columns, constants=bool(settings.hidden))
-        parts = lesson.run(problem, settings, **outputs)
+        parts = lesson.run(data, settings, **outputs)
     if arguments.json:
         _emit(json.dumps(lesson.as_object(parts), indent=2, allow_nan=False))
         return
@@ -211,19 +223,44 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
+    import tempfile
+
     from . import lesson
-    from .support.csv_files import write_table
+    from .support.files import replace_file
 
     lesson.check_outputs([arguments.model, arguments.file], [arguments.out])
     predictor = lesson.load_predictor(arguments.model)
-    names, columns = lesson.predict_file(predictor, arguments.file)
-    if arguments.out is not None:
-        write_table(arguments.out, names, columns)
-    else:
+    with _reading(arguments.file) as progress:
+        lines = lesson.predict_file(predictor, arguments.file, progress)
+        if arguments.out is not None:
+            replace_file(arguments.out, (text.encode() for text in lines))
+            return
         _check_output()
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # CSV is, whatever the terminal
-        write_table(sys.stdout, names, columns)
+        with tempfile.TemporaryFile("w+", encoding="utf-8", newline="") as whole:
+            whole.writelines(lines)  # a bad row is refused before anything is printed
+            whole.seek(0)
+            if hasattr(sys.stdout, "reconfigure"):
+                sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # whatever the terminal
+            while text := whole.read(2**20):
+                sys.stdout.write(text)
+
+
+@contextlib.contextmanager
+def _reading(path: str | None) -> Iterator[Callable[[int], object] | None]:
+    """Show how much of a file has been read, from a second on, if stderr is a terminal."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if path is None or not terminal or importlib.util.find_spec("tqdm") is None:
+        yield None
+        return
+    from tqdm import tqdm
+
+    from .support.files import printable
+
+    size = os.path.getsize(path) if os.path.isfile(path) else None
+    text = f"reading {printable(os.path.basename(path)):.40}"
+    options: dict[str, Any] = {"unit": "B", "unit_scale": True, "delay": 1.0, "leave": False}
+    with tqdm(total=size, desc=text, file=sys.stderr, **options) as bar:
+        yield bar.update
 
 
 def _emit(text: str) -> None:

@@ -9,6 +9,8 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import lesson
 from tinygrad_lr.errors import ArgumentError, DataFileError, DivergenceError
+from tinygrad_lr.lesson.condensed import condense
+from tinygrad_lr.lesson.training import stable_rate
 
 REFERENCE = {  # exact rational arithmetic, see tinygrad_lr/datasets/satgpa.md
     "slope": 0.02386573594038181504,
@@ -142,6 +144,105 @@ def test_the_chain_rule_is_the_one_that_derivation_finds(parts):
         assert law in derived and law in text
 
 
+# ---- many rows
+
+
+def made(rows, features, seed=0, offset=0.0):
+    random = np.random.default_rng(seed)
+    scales = 10.0 ** random.integers(-3, 4, features)
+    x = random.normal(offset, 1, (rows, features)) * scales
+    y = x @ (random.normal(size=features) / scales) + 7 + random.normal(size=rows)
+    names = tuple("abcdef"[:features])
+    return lesson.Problem("rows.csv", "rows.csv", names, "y", x, y, (), {})
+
+
+def numbers_of(thing):
+    """All numbers in an object of JSON, by their path."""
+    if isinstance(thing, dict):
+        thing = thing.items()
+    elif isinstance(thing, list):
+        thing = enumerate(thing)
+    else:
+        return {(): thing} if isinstance(thing, float) else {}
+    return {(k, *path): x for k, part in thing for path, x in numbers_of(part).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"standardize": False, "learning_rate": 1e-9}], ids=str)
+@pytest.mark.parametrize("features", [1, 3])
+def test_many_rows_give_the_lesson_of_all_of_them(monkeypatch, features, settings):
+    problem, settings = made(500, features), lesson.Settings(**settings, steps=50)
+    every_row = lesson.as_object(lesson.run(problem, settings))
+    monkeypatch.setattr("tinygrad_lr.lesson.condensed.MAX_NUMBERS", 100)
+    monkeypatch.setattr("tinygrad_lr.lesson.condensed.BLOCK_NUMBERS", 200)
+    monkeypatch.setattr("tinygrad_lr.lesson.run_lesson.BLOCK_ROWS", 70)
+    condensed = lesson.as_object(lesson.run(problem, settings))
+    diverged = [
+        x["reason"] == "diverged"
+        for t in every_row["learning_rates"]["tables"]
+        for x in t["trials"]
+    ]
+    assert any(diverged)
+    for path, number in numbers_of(every_row).items():
+        loss_of_diverged = path[0] == "learning_rates" and path[-1] == "loss"
+        tolerance = 1e-6 if loss_of_diverged else 1e-9
+        assert numbers_of(condensed)[path] == pytest.approx(number, rel=tolerance, abs=1e-12), path
+    assert condensed["data"]["rows"] == condensed["learning_rates"]["rows"] == 500
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e8])
+def test_condensed_rows_have_the_means_and_covariances_of_all(monkeypatch, offset):
+    monkeypatch.setattr("tinygrad_lr.lesson.condensed.MAX_NUMBERS", 100)
+    problem = made(1000, 3, offset=offset)
+    few = condense(problem)
+    assert (few.rows, few.x.shape, few.y.shape) == (1000, (5, 3), (5,))
+    columns = np.column_stack([problem.x, problem.y])
+    z = tg.data.Standardizer().fit(columns).transform(columns)
+    found = np.column_stack([few.x, few.y])
+    np.testing.assert_allclose(found.mean(axis=0), z.mean(axis=0), atol=1e-13)
+    np.testing.assert_allclose(found.T @ found / 5, z.T @ z / 1000, atol=1e-13)
+
+
+def test_the_closed_form_of_dependent_columns_uses_all_rows(monkeypatch):
+    monkeypatch.setattr("tinygrad_lr.lesson.condensed.MAX_NUMBERS", 100)
+    problem = made(1000, 3)
+    problem.x[:, 2] = problem.x[:, 0] - 2 * problem.x[:, 1]
+    with pytest.raises(DataFileError, match="'c' is a combination of 'a' and 'b'"):
+        parts_of(problem)
+    problem.x[:, 2] += 1e-9 * np.random.default_rng(1).normal(size=1000)
+    line = tg.linear.closed_form(problem.x, problem.y)
+    assert parts_of(problem, lesson.Settings(steps=1))["ClosedForm"].slopes == tuple(line.slope)
+
+
+@pytest.mark.parametrize("features", [1, 4])
+def test_the_stable_rate_is_that_of_the_largest_curvature(features):
+    x = made(50, features).x
+    model = tg.nn.Linear(features, 1, dtype=np.float64)
+    limit = tg.linear.learning_rate_limit(model, tg.losses.mse, x, np.zeros((50, 1)))
+    assert stable_rate(x) == pytest.approx(limit, rel=1e-6)
+    assert math.isnan(stable_rate(x * 1e200))
+
+
+def test_predictions_of_many_rows_are_those_of_each(monkeypatch):
+    description = lesson.predictor.Description(
+        ("a", "b"), "y", (4,), "tanh", (0.0, 1.0), (1.0, 2.0)
+    )
+    predictor = lesson.Predictor(description, description.build_model(3))
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    whole = predictor.predict(x)
+    monkeypatch.setattr("tinygrad_lr.lesson.predictor.BLOCK_NUMBERS", 28)
+    np.testing.assert_allclose(predictor.predict(x), whole, rtol=1e-15)
+    assert predictor.predict(x[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("slope", [2.0, 2e12])
+def test_every_row_is_within_the_error_of_a_perfect_fit(tmp_path, slope):
+    file = tmp_path / "line.csv"
+    file.write_text("x,y\n" + "".join(f"{i},{slope * i!r}\n" for i in range(1, 9)), "utf-8")
+    parts = parts_of(lesson.read_problem(file, ["x"], "y"))
+    assert parts["Prediction"].within == 8
+
+
 # ---- what was learnt, in a file
 
 DESCRIPTION = {
@@ -189,6 +290,9 @@ def test_a_described_network_predicts(tmp_path):
         {"x": ["a", "a"]},
         {"x": ["a", 1]},
         {"y": ""},
+        {"y": "\ud800"},
+        {"x": ["a", "\0"]},
+        {"labels": ["a", "\udfff"]},
         {"x_scale": [0, 1]},
         {"x_mean": [10**400, 1]},
         {"y_scale": -1},

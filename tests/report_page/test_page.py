@@ -546,7 +546,7 @@ def test_fit_writes_the_lesson_as_a_page_below_a_megabyte(tmp_path, monkeypatch,
         ["rows.csv", "--x", "a b", "--x", "c", "--y", "kind of", "--seed", "3", "--steps", "20"],
         ["rows.csv", "--x", "c", "--y", "d", "--hidden", "3,2", "--batch-size", "4"],
         ["rows.csv", "--x", "c", "--y", "d", "--no-standardize", "--lr", "0.001"],
-        ["rows.csv", "--x", "a b", "--y", "k", "--classify", "--test", "0.3", "--steps", "9"],
+        ["rows.csv", "--x", "a b", "--y", "k", "--classes", "--test", "0.3", "--steps", "9"],
     ],
     ids=" ".join,
 )

@@ -1,8 +1,10 @@
 """CSV files: what is read, the sentence for each bad one, and what is written."""
 
 import io
+import math
 import os
 import stat
+import unicodedata
 
 import numpy as np
 import pytest
@@ -11,7 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from tinygrad_lr.errors import ArgumentError, DataFileError
-from tinygrad_lr.support.csv_files import column_notes, printable, read_table, write_table
+from tinygrad_lr.support.csv_files import (
+    column_notes,
+    could_be_quantity,
+    is_number,
+    open_blocks,
+    printable,
+    read_table,
+    write_table,
+)
+from tinygrad_lr.support.csv_files.cells import parse_cells
 
 READS = {  # bytes of a file -> its matrix of x and y
     b"x,y\n1,2\n3,4\n": [[1, 2], [3, 4]],
@@ -67,6 +78,21 @@ BAD = {  # what is wrong -> bytes of a file, words that the sentence holds
     "time": (b"x,y\n1,12:30\n", "a date or a time"),
     "decimal comma": (b'x,y\n1,"2,5"\n', "a comma inside a number; decimals with a point"),
     "thousands": (b'x,y\n1,"1,234.5"\n', "separators inside a number; write 1234.5"),
+    "percent": (b"x,y\n1,10%\n", "a percentage, '10%'; write the number alone"),
+    "money": (b"x,y\n1,$10\n", "an amount of money, '$10'"),
+    "decimal comma, money": ('x,y\n1,"10,50 €"\n'.encode(), "an amount of money, '10,50 €'"),
+    "unit": (b"x,y\n1,10 kg\n", "a number with letters after it, '10 kg'"),
+    "suffix": (b"x,y\n1,10k\n", "a number with letters after it, '10k'"),
+    "minus sign": ("x,y\n1,−10\n".encode(), "another minus sign, '−10'; write '-'"),
+    "minus in exponent": ("x,y\n1,1e−5\n".encode(), "another minus sign, '1e−5'; write '-'"),
+    "Fortran": (b"x,y\n1,1.0D+00\n", "an exponent after 'd', '1.0D+00'; write 1.5e3"),
+    "parentheses": (b"x,y\n1,(10)\n", "a number in parentheses, '(10)'; '-'"),
+    "hexadecimal": (b"x,y\n1,0x10\n", "another notation, '0x10'"),
+    "fraction": (b"x,y\n1,1/2\n", "a fraction, '1/2'; write 0.5"),
+    "one half": ("x,y\n1,½\n".encode(), "a fraction, '½'"),
+    "month": (b"x,y\n1,5 May 2020\n", "a date or a time"),
+    "bound": (b"x,y\n1,<5\n", "a bound or an approximate number, '<5'"),
+    "approximate": (b"x,y\n1,~3\n", "a bound or an approximate number, '~3'"),
     "bare decimal commas": (
         b"x,y\n1,5,2,5\n",
         "line 2: must have 2 cells; write decimals with a point",
@@ -183,23 +209,24 @@ def test_an_unreadable_file_gives_one_sentence(tmp_path):
 
 
 def test_a_file_without_line_ends_does_not_fill_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.MAX_LINE", 1000)
+    monkeypatch.setattr("tinygrad_lr.support.csv_files.blocks.MAX_LINE", 1000)
     assert "must be at most 1000 characters long" in sentence(
         saved(tmp_path, b"x,y\n" + b"1," * 1000)
     )
 
 
 def test_only_the_columns_asked_for_need_be_numeric(tmp_path):
-    table = read_table(saved(tmp_path, b"name,x\nAda,1\nAlan,2\n"))
-    assert table.numbers("x").tolist() == [1, 2]
-    assert table.cells("name") == ["Ada", "Alan"]
+    table = read_table(saved(tmp_path, b"name,x\nAda,1\n Alan ,2\nAda,3\n"), text=["name"])
+    assert table.numbers("x").tolist() == [1, 2, 3]
+    labels = table.labels["name"]
+    assert (labels.cells, labels.lines) == (("Ada", "Alan"), (2, 3))
+    assert labels.codes.tolist() == [0, 1, 0] and labels.complete
 
 
 def test_only_the_chosen_columns_are_kept(tmp_path):
     table = read_table(saved(tmp_path, b"name,x\nAda,1\n"), columns=["x"])
     assert table.names == ("name", "x")
-    assert list(table.text) == ["x"]
-    with pytest.raises(ArgumentError, match="must be a column that read_table kept"):
+    with pytest.raises(ArgumentError, match="must be a column that was read as numbers, 'x', got"):
         table.numbers("name")
 
 
@@ -214,11 +241,12 @@ def test_many_names_are_cut_short_in_a_sentence(tmp_path):
 
 
 def test_lines_are_right_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinygrad_lr.support.csv_files.reading.MAX_UNPACKED_CELLS", 6)
+    monkeypatch.setattr("tinygrad_lr.support.csv_files.blocks.BLOCK_SIZE", 30)
     rows = [f"{i},{i}" for i in range(100)]
-    table = read_table(saved(tmp_path, "\n\n".join(["x,y", *rows]).encode()))
-    assert table.lines.tolist() == list(range(3, 203, 2))
-    assert table.numbers("y").tolist() == list(range(100))
+    path = saved(tmp_path, "\n\n".join(["x,y", *rows]).encode())
+    with open_blocks(path) as (file, _, names):
+        assert [line for block in file.blocks(names) for line in block.lines] == [*range(3, 203, 2)]
+    assert read_table(path).numbers("y").tolist() == list(range(100))
     rows[70] = "70,oops"
     assert "line 143, column 'y'" in sentence(saved(tmp_path, "\n\n".join(["x,y", *rows]).encode()))
 
@@ -272,7 +300,8 @@ harmless = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 def test_text_comes_back_unless_a_spreadsheet_would_run_it(tmp_path_factory, cells):
     path = tmp_path_factory.getbasetemp() / "texts.csv"
     write_table(path, ["text", "x"], [cells, [0.5] * len(cells)])
-    assert read_table(path).cells("text") == cells
+    with open_blocks(path) as (file, _, names):
+        assert [cell for block in file.blocks(names) for cell in block.cells(0)] == cells
 
 
 pieces = st.sampled_from([*'xy1,,,\n\n"";\t\r \0é', "x,y\n", "1,2\n", "\ufeff", "nan", "1e999"])
@@ -363,3 +392,127 @@ def test_only_a_regular_file_is_written(tmp_path, monkeypatch, path):
     with pytest.raises(DataFileError, match=r"must be a regular file|cannot be written"):
         write_table(path, ["x"], [[1.0]])
     assert os.listdir(tmp_path) == []
+
+
+# ---- in bulk and record by record
+
+
+def contents(path):
+    """All that is read from a file, or the sentence of its error."""
+    try:
+        table = read_table(path, text=["y"])
+        found = [table.rows, table.first_line, table.labels.keys(), *column_notes(table, [])]
+        for name in table.names:
+            try:
+                found.append(table.numbers(name).tobytes())
+                found += column_notes(table, [name])
+            except DataFileError as error:
+                found.append(str(error))
+        found += [(x.cells, x.lines, x.codes.tolist()) for x in table.labels.values()]
+        with open_blocks(path) as (file, _, names):
+            found += [row for block in file.blocks(names) for row in map(list, block.rows())]
+        return found
+    except DataFileError as error:
+        return str(error)
+
+
+cells = st.sampled_from(
+    [
+        *("1", "-2.5", "3e2", " 4", "5 ", "1e999", "", "é", "a b", "1-2", "9007199254740993"),
+        *('"q"', '"a\nb"', '"1,5"', "x" * 40, "\t7", "１", "nan", "0x10", "+", ".5"),
+    ]
+)
+line_ends = st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n", "\n  \n", "\r"])
+rows = st.lists(st.tuples(st.lists(cells, min_size=2, max_size=2), line_ends), max_size=8)
+
+
+@pytest.mark.slow
+@given(rows, st.booleans(), st.integers(8, 40))
+def test_bulk_reading_gives_what_the_csv_module_gives(tmp_path_factory, rows, ends, size):
+    path = tmp_path_factory.getbasetemp() / "both.csv"
+    text = "x,y\n" + "".join(",".join(row) + end for row, end in rows)
+    path.write_bytes((text if ends else text[:-1]).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        in_bulk = contents(path)
+        patch.setattr("tinygrad_lr.support.csv_files.blocks.BLOCK_SIZE", size)
+        in_small_blocks = contents(path)
+        patch.setattr("tinygrad_lr.support.csv_files.blocks.Blocks._plain", lambda *_: None)
+        one_by_one = contents(path)
+    assert in_small_blocks[:2] == in_bulk[:2]
+    assert in_small_blocks == one_by_one
+
+
+@given(st.text("+-.0123456789eE \t", max_size=8))
+def test_a_cell_is_the_number_that_python_reads(text):
+    values = parse_cells([text])
+    try:
+        expected = float(text)
+    except ValueError:
+        expected = math.nan
+    assert is_number(text) == (values is not None) == math.isfinite(expected)
+    if values is not None:
+        assert values.tobytes() == np.float64([expected]).tobytes()
+
+
+@given(st.lists(st.text("+-.0123456789eE \t,", max_size=5), min_size=1, max_size=4))
+def test_cells_are_numbers_if_each_one_is(texts):
+    values = parse_cells(texts)
+    assert (values is not None) == all(map(is_number, texts))
+    assert values is None or values.tolist() == [*map(float, texts)]
+
+
+QUANTITIES = [
+    *("10%", "$10", "10 kg", "−10", "1.0D+00", "(10)", "2024-05-01", "1/2/24", "May 5", "5 May"),
+    *(
+        "10,50 €",
+        "１２",
+        "1 234",
+        "1,234.5",
+        "1_000",
+        "0x10",
+        "1/2",
+        "½",
+        "12:30",
+        "<5",
+        "~3",
+        "10k",
+    ),
+    *(
+        "≥ 3",
+        "3 ± 1",
+        "10–20",
+        "18-25",
+        "<=50K",
+        "1st",
+        "3D",
+        "USD 10",
+        "R$ 10",
+        "p = 3",
+        "about 5",
+    ),
+    *("v1.2", "Q1 2020", "٣", "№ 1.5", "5", "-5", ".5", "1e999", "=1+1", "#5", "'10"),
+]
+NAMES = ["setosa", "A1", "grade 1", "k3", "R2D2", "type 2", "H2O", "m²", "Class_1", "III", "Ⅳ"]
+NAMES += ["Group A", "n/a", "?", "", "三文鱼", "C++", "$", "über", "COVID-19", "a long name, 7"]
+
+
+@pytest.mark.parametrize("text", QUANTITIES)
+def test_text_that_could_be_a_quantity_is_not_taken_for_a_name(text):
+    assert could_be_quantity(text) and could_be_quantity(f" {text} ")
+
+
+@pytest.mark.parametrize("text", NAMES)
+def test_text_that_is_plainly_a_name_is_taken_for_one(text):
+    assert not could_be_quantity(text)
+
+
+@given(finite, st.sampled_from(["{}", "{}%", "${}", "{} kg", "({})", "<{}", "~{}", "{}k", "€ {}"]))
+def test_a_number_with_anything_around_it_could_be_a_quantity(number, form):
+    text = form.format(number)
+    assert could_be_quantity(text)
+    assert could_be_quantity(text.replace("-", "\u2212").replace(".", ","))
+
+
+@given(st.text(st.characters(exclude_categories=["N", "Cs"])))
+def test_text_without_digits_is_a_name(text):
+    assert could_be_quantity(text) == any(map(str.isdigit, unicodedata.normalize("NFKC", text)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..support.files import check_outputs as check_outputs
 from .classification import classify as classify
+from .outputs import check_paths as check_paths
 from .parts import Part as Part
 from .parts import as_json as as_json
 from .parts import as_object as as_object
@@ -16,7 +17,7 @@ from .predictor import load_predictor as load_predictor
 from .predictor import predict_file as predict_file
 from .problem import ClassProblem as ClassProblem
 from .problem import Problem as Problem
-from .problem import read_classes as read_classes
+from .problem import read_data as read_data
 from .problem import read_problem as read_problem
 from .run_lesson import Interrupted as Interrupted
 from .run_lesson import run as run
@@ -34,10 +35,11 @@ __all__ = [
     "as_json",
     "as_object",
     "check_outputs",
+    "check_paths",
     "classify",
     "load_predictor",
     "predict_file",
-    "read_classes",
+    "read_data",
     "read_problem",
     "run",
 ]

@@ -35,7 +35,7 @@ from .run_lesson import (
     select_snapshots,
     training_fields,
 )
-from .training import Settings, check_batch, divergence_error
+from .training import Settings, check_batch, check_memory, divergence_error
 
 LINE_RATE, NETWORK_RATE = 0.1, 0.01  # default learning rates of Adam
 TEST_SHARE = 0.2  # of the rows is held out by default
@@ -122,6 +122,7 @@ def build_classifier(problem: ClassProblem, settings: Settings, train: Array) ->
         x_scale=tuple(scale.tolist()),
         labels=problem.labels,
     )
+    check_memory(problem.path, len(train), description, settings)
     return Predictor(description, description.build_model(settings.seed))
 
 

@@ -15,7 +15,7 @@ from ..data import Standardizer
 from ..errors import import_extra
 from ..linear import Line
 from ..support.abstract_array import Array
-from ..support.csv_files import is_meant_as_number
+from ..support.csv_files import could_be_quantity
 from ..support.files import check_outputs, replace_file
 from ..train import History
 from .parts import Classification
@@ -83,7 +83,7 @@ def save_class_page(
     """Write the page of a classifier; `rows` are its training rows."""
     from ..report_page import report
 
-    extra = ["--classify"] if any(map(is_meant_as_number, problem.labels)) else []
+    extra = ["--classes"] if any(map(could_be_quantity, problem.labels)) else []
     extra += [] if test is None else ["--test", f"{test:g}"]
     lines = {"data": os.path.basename(problem.path), "optimizer": found.optimizer}
     lines |= _settings_lines(settings) | {"accuracy on training rows": f"{found.accuracy:.1%}"}

@@ -112,7 +112,6 @@ class LearningRates:
 
     names: tuple[str, ...]
     rows: int
-    of: int
     tables: tuple[Trials, ...]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -15,16 +16,26 @@ import numpy as np
 from .. import nn
 from ..checkpoint import load_file, load_metadata, load_shapes, save_file
 from ..core.grad_mode import no_grad
+from ..core.value import Value
 from ..errors import DataFileError, import_extra
 from ..ops import softmax
 from ..support.abstract_array import Array
-from ..support.csv_files import read_table
-from ..support.files import printable, quote, quote_names
+from ..support.csv_files import (
+    Block,
+    cell_error,
+    check_column,
+    csv_row,
+    is_number,
+    no_rows_error,
+    open_blocks,
+)
+from ..support.files import place_in_file, printable, quote, quote_names
 
 ENTRY, VERSION = "tinygrad_lr", 1  # the metadata key of the description, and its format
 ACTIVATIONS = ("tanh", "relu")
 MAX_FEATURES, MAX_LAYERS, MAX_WIDTH = 100_000, 100, 2**20
 MAX_LABELS = 1000
+BLOCK_NUMBERS = 2**20  # in the widest layer at a time
 
 
 @dataclass(frozen=True)
@@ -104,14 +115,26 @@ class Predictor:
 
     def predict(self, x: Array) -> Array:
         """Predict (rows,), in the target's units, for rows of x (rows, features)."""
-        with no_grad(), np.errstate(all="ignore"):
-            answer = self.model(self.features(x)).numpy()[:, 0]
+        with np.errstate(all="ignore"):
+            answer = self._outputs(x, lambda outputs: outputs.numpy()[:, 0])
             return np.asarray(answer * self.description.y_scale + self.description.y_mean)
 
     def probabilities(self, x: Array) -> Array:
         """Return the probability of each class (rows, classes) for rows of x (rows, features)."""
-        with no_grad(), np.errstate(all="ignore"):
-            return np.asarray(softmax(self.model(self.features(x))).numpy())
+        with np.errstate(all="ignore"):
+            return self._outputs(x, lambda outputs: softmax(outputs).numpy())
+
+    def _outputs(self, x: Array, read: Callable[[Value], Array]) -> Array:
+        """Return what `read` makes of the model's outputs, block by block: memory is bounded."""
+        description = self.description
+        widest = max(x.shape[1], *description.hidden, description.outputs)
+        step = max(1, BLOCK_NUMBERS // widest)
+        with no_grad():
+            parts = [
+                read(self.model(self.features(x[begin : begin + step])))
+                for begin in range(0, max(1, len(x)), step)
+            ]
+        return np.concatenate(parts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save weights and description to a safetensors file; raises what `save_file` raises."""
@@ -133,7 +156,7 @@ def check_extension(path: str, allowed: Sequence[str]) -> None:
     if extension.lower().removeprefix(".") not in allowed:
         names = " or ".join(f".{name}" for name in allowed)
         given = f"{extension!r:.60}" if extension else "none"
-        raise DataFileError(f"{printable(path)}: extension must be {names}, got {given}")
+        raise DataFileError(f"{place_in_file(path)}: extension must be {names}, got {given}")
 
 
 def load_predictor(path: str | os.PathLike[str]) -> Predictor:
@@ -164,40 +187,78 @@ def load_predictor(path: str | os.PathLike[str]) -> Predictor:
 
 
 def predict_file(
-    predictor: Predictor, path: str | os.PathLike[str]
-) -> tuple[list[str], list[list[str] | Array]]:
-    """Return names and columns of a CSV file with a last column `predicted_<target>`.
+    predictor: Predictor,
+    path: str | os.PathLike[str],
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[str]:
+    """Yield the lines of a CSV file with a last column `predicted_<target>`, many in a string.
 
-    For a classifier that is the most probable label, and `probability_<target>` follows.
+    For a classifier that is the most probable label, and `probability_<target>` follows. `progress`
+    is called with the number of bytes that were read.
 
     Raises `DataFileError` for a file that `read_table` can't read, a missing feature, a column
     that already has the name of a new one, and a prediction that is not finite.
     """
     description = predictor.description
-    table = read_table(path)
-    x = table.matrix(description.x_names)
-    columns: dict[str, Any] = {}
-    if description.labels:
-        values = predictor.probabilities(x)
-        best = values.argmax(axis=1)
-        columns[f"predicted_{description.y_name}"] = [description.labels[i] for i in best]
-        columns[f"probability_{description.y_name}"] = values.max(axis=1)
-    else:
-        columns[f"predicted_{description.y_name}"] = values = predictor.predict(x)
-    for name in columns:
-        if name in table.names:
-            raise DataFileError(
-                f"{printable(table.path)}: columns must not have the name of the predictions, "
-                f"got {quote(name)}; rename that column"
-            )
+    new = [f"predicted_{description.y_name}"]
+    new += [f"probability_{description.y_name}"] if description.labels else []
+    with open_blocks(path, progress) as (file, head, names):
+        for name in new:
+            if name in names:
+                raise DataFileError(
+                    f"{printable(file.path)}: columns must not have the name of the predictions, "
+                    f"got {quote(name)}; rename that column"
+                )
+        index = {name: i for i, name in enumerate(names)}
+        for name in description.x_names:
+            check_column(file.path, name, names)
+        features = {name: index[name] for name in description.x_names}
+        yield csv_row([*names, *new]) + "\n"
+        line = head
+        for block in file.blocks(names):
+            line = block.lines[0]
+            x = _read_features(file.path, block, features)
+            rows = block.texts() or map(csv_row, block.rows())
+            columns = _predict_cells(predictor, x, file.path, block.lines)
+            cells = map(",".join, zip(rows, *columns, strict=True))
+            yield "\n".join(cells) + "\n"
+    if line == head:
+        raise no_rows_error(file.path, head)
+
+
+def _read_features(path: str, block: Block, features: dict[str, int]) -> Array:
+    """Return the features of a block (rows, features)."""
+    values = block.numbers(list(features.values()))
+    if values is None:
+        row, name, cell = next(
+            (row, name, cell)
+            for name, column in features.items()
+            for row, cell in enumerate(block.cells(column))
+            if not is_number(cell)
+        )
+        raise cell_error(path, block.lines[row], name, cell)
+    return values.T
+
+
+def _predict_cells(
+    predictor: Predictor, x: Array, path: str, lines: Sequence[int]
+) -> list[Iterable[str]]:
+    """Return the cells of the new columns."""
+    labels = predictor.description.labels
+    values = predictor.probabilities(x) if labels else predictor.predict(x)
     finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     if not finite.all():
-        line = int(table.lines[np.argmin(finite)])
         raise DataFileError(
-            f"{printable(table.path)}, line {line}: the prediction must be finite, got nan or "
-            "inf: the features are far from those in training; correct the row"
+            f"{printable(path)}, line {lines[int(np.argmin(finite))]}: the prediction must be "
+            "finite, got nan or inf: the features are far from those in training; correct the row"
         )
-    return [*table.names, *columns], [*map(table.cells, table.names), *columns.values()]
+    if not labels:
+        return [map(repr, values.tolist())]
+    names = [csv_row([label]) for label in labels]
+    return [
+        [names[i] for i in values.argmax(axis=1).tolist()],
+        map(repr, values.max(axis=1).tolist()),
+    ]
 
 
 def _parse_description(path: str, text: str) -> Description:
@@ -228,13 +289,13 @@ def _parse_description(path: str, text: str) -> Description:
     )
     checks = {
         "architecture": entries.get("architecture") == ("mlp" if hidden else "line"),
-        "x": len({*x_names}) == len(x_names) and all(x_names),
-        "y": isinstance(y_name, str) and bool(y_name),
+        "x": len({*x_names}) == len(x_names) and all(map(_is_name, x_names)),
+        "y": isinstance(y_name, str) and _is_name(y_name),
         "hidden": all(1 <= width <= MAX_WIDTH for width in hidden),
         "activation": entries.get("activation") in ACTIVATIONS,
         "x_scale": all(scale > 0 for scale in x_scale),
         "y_scale": y_scale > 0,
-        "labels": len({*labels}) == len(labels) and all(labels),
+        "labels": len({*labels}) == len(labels) and all(map(_is_name, labels)),
     }
     for entry, right in checks.items():
         if not right:
@@ -259,6 +320,11 @@ def _read_list(
     ):
         raise _entry_error(path, entry, given)
     return tuple(map(kind, given))
+
+
+def _is_name(text: str) -> bool:
+    """Return True for text that a CSV file can contain: some, without lone surrogates and NUL."""
+    return bool(text) and not re.search("[\ud800-\udfff\0]", text)
 
 
 def _entry_error(path: str, entry: str, given: object) -> DataFileError:

@@ -1,13 +1,13 @@
 """Columns of a CSV file, checked so that a model can be fitted to them.
 
-`read_problem` reads a target that is a quantity, `read_classes` one that is a class.
+`read_problem` reads a target that is a quantity, `read_data` one that may be a class.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,11 @@ from ..datasets import sat_gpa_path
 from ..errors import DataFileError
 from ..support.abstract_array import Array
 from ..support.csv_files import (
+    Labels,
     Table,
+    cell_error,
     column_notes,
-    is_meant_as_number,
+    could_be_quantity,
     is_number,
     read_names,
     read_table,
@@ -27,6 +29,7 @@ from ..support.files import printable, quote, quote_names
 from .predictor import MAX_LABELS
 
 MAX_INTEGER_CLASSES = 10  # different integers that may be meant as classes
+SAMPLE = 1000  # rows looked at first
 X_NAMES, Y_NAME = ("sat_sum",), "fy_gpa"  # the lesson's own columns
 SOURCE = "SAT scores and college GPAs of 1000 students (Educational Testing Service)"
 MEANINGS = {
@@ -37,7 +40,9 @@ MEANINGS = {
     "hs_gpa": "high-school GPA",
     "fy_gpa": "first-year GPA",
 }
-MISSING_LABEL = re.compile(r"(|nan|na|n/a|null|\?)", re.IGNORECASE)
+MISSING_LABEL = re.compile(
+    r"(|[-+]?nan|<?na>?|n/a|n\.a\.|null|\?|#n/a|#div/0!|#[a-z]+[!?])", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,13 +95,49 @@ def read_problem(
     >>> problem.rows, problem.x_names, problem.y_name
     (1000, ('sat_sum',), 'fy_gpa')
     """
-    own = path is None
     name, features, target = resolve_columns(path, x_names, y_name)
     table = read_table(name, [*features, target])
+    return _problem(path is None, table, features, target, constants)
+
+
+def read_data(
+    path: str | os.PathLike[str] | None = None,
+    x_names: Sequence[str] = (),
+    y_name: str | None = None,
+    *,
+    classes: bool = False,
+    constants: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> Problem | ClassProblem:
+    """Read the columns of a CSV file, whose target is a quantity or a class.
+
+    A column of numbers is a quantity, unless `classes`. A column of text is a class if no cell
+    could be a quantity (see `could_be_quantity`): `10 kg`, `$10` and `10%` are refused, and so is a
+    word among numbers, unless `classes` says that these are names. Labels are sorted by value if
+    all are numbers, else alphabetically. The file is read once; `progress` is called with the
+    number of bytes that were read.
+
+    Raises `DataFileError` for what `read_problem` refuses, a target that may be either, a row
+    without a label, a single class, and too many classes.
+    """
+    name, features, target = resolve_columns(path, x_names, y_name)
+    numbers = features if classes else (*features, target)
+    table = read_table(name, numbers, text=[target], progress=progress)
+    if not classes and target in table.bad:
+        _require_names(table, target)
+    if classes or target in table.bad:
+        return _class_problem(table, features, target)
+    return _problem(path is None, table, features, target, constants)
+
+
+def _problem(
+    own: bool, table: Table, features: tuple[str, ...], target: str, constants: bool
+) -> Problem:
+    """Return the columns of a regression, from a table that has them as numbers."""
     x, y = table.matrix(features), table.numbers(target)
     problem = Problem(
-        path=name,
-        source=SOURCE if own else name,
+        path=table.path,
+        source=SOURCE if own else table.path,
         x_names=features,
         y_name=target,
         x=x,
@@ -123,22 +164,23 @@ def resolve_columns(
 
 def _class_note(name: str, y: Array) -> list[str]:
     """Return a note if the numbers of the target may be meant as classes."""
-    if len(y) < 3 * MAX_INTEGER_CLASSES or not (y == np.rint(y)).all():
+    if len(np.unique(y[:SAMPLE])) > MAX_INTEGER_CLASSES or not (y == np.rint(y)).all():
         return []
     different = np.unique(y)
-    if not 2 <= len(different) <= MAX_INTEGER_CLASSES:
+    if not 2 <= len(different) <= min(MAX_INTEGER_CLASSES, len(y) // 3):
         return []
     return [
         f"{quote(name)} has {len(different)} different integers and is treated as a quantity; "
-        "for classes, pass --classify"
+        "for classes, pass --classes"
     ]
 
 
 def _split_names(header: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of columns; an entry that is not itself a column is split at its commas."""
     parts: list[str] = []
+    known = set(header)
     for entry in names:
-        parts.extend([entry] if entry in header else (part.strip() for part in entry.split(",")))
+        parts.extend([entry] if entry in known else (part.strip() for part in entry.split(",")))
     return tuple(parts)
 
 
@@ -155,18 +197,20 @@ def _check_choice(path: str, header: Sequence[str], features: Sequence[str], tar
             f"{_column_place(path, target)}: the target must not be a feature, "
             "got the column in --x and in --y"
         )
+    seen: set[str] = set()
     for name in features:
-        if list(features).count(name) > 1:
+        if name in seen:
             raise DataFileError(
                 f"{_column_place(path, name)}: --x must name each column once, got it twice"
             )
+        seen.add(name)
 
 
 def _check_rows(problem: Problem, table: Table, constants: bool) -> None:
     if problem.rows < 2:
         raise DataFileError(
             f"{printable(problem.path)}: must have at least two rows, "
-            f"got one, on line {table.lines[0]}"
+            f"got one, on line {table.first_line}"
         )
     if (problem.y == problem.y[0]).all():
         raise DataFileError(
@@ -207,46 +251,45 @@ class ClassProblem:
         return len(self.y)
 
 
-def read_classes(
-    path: str | os.PathLike[str] | None,
-    x_names: Sequence[str] = (),
-    y_name: str | None = None,
-    *,
-    classify: bool = False,
-) -> ClassProblem | None:
-    """Read the columns of a CSV file if its target is a class; return None if it is a quantity.
-
-    A column without a single number is a class. A column of numbers is a quantity unless
-    `classify`; so is a column of numbers and words, where a word is an error, and one with decimal
-    commas. Labels are sorted by value if all are numbers, else alphabetically.
-
-    Raises `DataFileError` for what `read_problem` refuses, for a row without a label, for a single
-    class, and for too many classes.
-    """
-    name, features, target = resolve_columns(path, x_names, y_name)
-    table = read_table(name, [*features, target])
-    cells = [cell.strip() for cell in table.cells(target)]
-    if not classify and any(map(is_meant_as_number, cells)):
-        _check_numbers(table, target, cells)
-        return None
-    if not classify and all(map(MISSING_LABEL.fullmatch, cells)):
-        return None  # all are missing: the reader of numbers says where
-    _check_cells(table, target, cells)
-    labels = _sort_labels(set(cells))
-    _check_labels(name, target, labels, len(cells))
+def _class_problem(table: Table, features: tuple[str, ...], target: str) -> ClassProblem:
+    """Return the columns of a classification, from a table that has the target as text."""
+    found = table.labels[target]
+    _check_missing(table, target, found)
+    labels = _sort_labels(found.cells)
+    _check_labels(table, target, labels, found)
     index = {label: i for i, label in enumerate(labels)}
     return ClassProblem(
-        path=name,
+        path=table.path,
         x_names=features,
         y_name=target,
         x=table.matrix(features),
-        y=np.array([index[cell] for cell in cells]),
+        y=np.array([index[cell] for cell in found.cells])[found.codes],
         labels=labels,
         notes=(*column_notes(table, features), *_spelling_note(target, labels)),
     )
 
 
-def _sort_labels(labels: set[str]) -> tuple[str, ...]:
+def _require_names(table: Table, target: str) -> None:
+    """Raise `DataFileError`, and mention --classes, unless each cell of the target is a name."""
+    line, cell = table.bad[target]
+    words = True
+    if target in table.labels:  # else the column begins with numbers
+        lines = dict(zip(table.labels[target].cells, table.labels[target].lines, strict=True))
+        present = [word for word in lines if not MISSING_LABEL.fullmatch(word)]
+        odd = [word for word in present if could_be_quantity(word)]
+        if present and not odd:
+            return
+        others = [word for word in odd if not is_number(word)]
+        if others:
+            cell, line = others[0], lines[others[0]]
+        words = not all(map(is_number, present))
+    error = cell_error(table.path, line, target, cell)
+    if words and not MISSING_LABEL.fullmatch(cell.strip()):
+        raise DataFileError(f"{error}; or, if these are classes, pass --classes")
+    raise error
+
+
+def _sort_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Sort labels by value if all are numbers, else alphabetically."""
     numbers = all(map(is_number, labels))
     return tuple(sorted(labels, key=lambda label: (float(label) if numbers else 0.0, label)))
@@ -266,20 +309,10 @@ def _spelling_note(target: str, labels: Sequence[str]) -> list[str]:
     return []
 
 
-def _check_numbers(table: Table, target: str, cells: Sequence[str]) -> None:
-    """Raise `DataFileError` for a word among numbers, and mention --classify."""
-    try:
-        table.numbers(target)
-    except DataFileError as error:
-        if all(is_number(cell) or MISSING_LABEL.fullmatch(cell) for cell in cells):
-            raise  # a missing number
-        raise DataFileError(f"{error}; or, if these are classes, pass --classify") from error
-
-
-def _check_cells(table: Table, target: str, cells: Sequence[str]) -> None:
-    for i, cell in enumerate(cells):
+def _check_missing(table: Table, target: str, found: Labels) -> None:
+    for cell, line in zip(found.cells, found.lines, strict=True):
         if MISSING_LABEL.fullmatch(cell):
-            place = f"{printable(table.path)}, line {table.lines[i]}, column {quote(target)}"
+            place = f"{printable(table.path)}, line {line}, column {quote(target)}"
             given = quote(cell) if cell else "an empty cell"
             raise DataFileError(
                 f"{place}: each row must have a class label, got {given}; "
@@ -287,15 +320,16 @@ def _check_cells(table: Table, target: str, cells: Sequence[str]) -> None:
             )
 
 
-def _check_labels(path: str, target: str, labels: Sequence[str], rows: int) -> None:
+def _check_labels(table: Table, target: str, labels: Sequence[str], found: Labels) -> None:
     if len(labels) < 2:
         raise DataFileError(
-            f"{_column_place(path, target)}: must have at least two classes, "
+            f"{_column_place(table.path, target)}: must have at least two classes, "
             f"got {quote_names(labels)} in every row"
         )
-    if len(labels) > MAX_LABELS or (len(labels) == rows and rows > 2):
+    if len(labels) > MAX_LABELS or (len(labels) == table.rows and table.rows > 2):
+        count = len(labels) if found.complete else f"more than {len(labels)}"
         raise DataFileError(
-            f"{_column_place(path, target)}: must have at most {MAX_LABELS} classes with several "
-            f"rows each, got {len(labels)} classes in {rows} rows; name another column if this is "
-            "an identifier or a quantity"
+            f"{_column_place(table.path, target)}: must have at most {MAX_LABELS} classes with "
+            f"several rows each, got {count} classes in {table.rows} rows; name another column if "
+            "this is an identifier or a quantity"
         )

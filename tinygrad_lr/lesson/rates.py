@@ -11,6 +11,7 @@ from ..linear import Line, closed_form
 from ..support.abstract_array import Array
 from ..train import History
 from ..train.learning_rate_trials import round_rate, try_learning_rates
+from .condensed import Condensed
 from .parts import LearningRates, Trial, Trials
 from .predictor import Description
 from .problem import Problem
@@ -20,33 +21,34 @@ FIRST_TRY = 0.001  # the usual first try
 SHARES_STANDARDIZED = (0.001, 0.1, 0.9, 1.1)  # of the largest stable rate
 SHARES_RAW = (0.0001, 0.5)
 STEPS, TOLERANCE = Settings().steps, Settings().tolerance
-MAX_NUMBERS = 20_000  # rows times features in a trial: a lesson should not take minutes
 SIX_DIGITS = 5e-7
 
 
-def compare_learning_rates(problem: Problem) -> LearningRates:
+def compare_learning_rates(
+    problem: Problem, line: Line, condensed: Condensed | None = None
+) -> LearningRates:
     """Descend from w = 0, b = 0 with rates around the largest stable one.
 
-    On standardised and on raw features; on all rows, or on evenly spaced ones if there are many.
+    On standardised and on raw features; on the condensed rows if there are some.
     """
-    stride = math.ceil(problem.x.size / MAX_NUMBERS)
-    x, y = problem.x[::stride], problem.y[::stride]
-    if (x == x[0]).all(axis=0).any():  # a feature that varies only in other rows
+    if condensed is None:
+        scaling = Standardizer().fit(problem.x)
+        means, scales = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
         x, y = problem.x, problem.y
-    line = least_squares(x, y, problem.x_names)
-    scaling = Standardizer().fit(x)
-    scaled = np.asarray(scaling.transform(x), np.float64)
-    means, scales = (np.asarray(part, np.float64) for part in (scaling.mean, scaling.scale))
+        scaled = np.asarray(scaling.transform(x), np.float64)
+    else:
+        scaled, means, scales = condensed.x, condensed.x_mean, condensed.x_scale
+        x, y = scaled * scales + means, condensed.y * condensed.y_scale + condensed.y_mean
     unscaled = np.zeros_like(means), np.ones_like(scales)
-    limit = stable_rate(scaled, y)
+    limit = stable_rate(scaled)
     rates = [round_rate(share * limit) for share in SHARES_STANDARDIZED]
     tables = [_descend_with_each(scaled, y, rates, (means, scales), line, limit)]
-    limit = stable_rate(x, y)
+    limit = stable_rate(x)
     if 1e-100 < limit < 1e100:  # else the descent overflows float64
         rates = [round_rate(share * limit) for share in SHARES_RAW]
         rates.append(FIRST_TRY if limit < FIRST_TRY else round_rate(1.1 * limit))
         tables.append(_descend_with_each(x, y, rates, unscaled, line, limit))
-    return LearningRates(problem.x_names, len(y), problem.rows, tuple(tables))
+    return LearningRates(problem.x_names, problem.rows, tuple(tables))
 
 
 def least_squares(x: Array, y: Array, names: tuple[str, ...]) -> Line:

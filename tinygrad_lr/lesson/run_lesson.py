@@ -13,10 +13,11 @@ from ..core.value import Value
 from ..errors import ArgumentError, DataFileError
 from ..linear import Line
 from ..support.abstract_array import Array
-from ..support.files import printable
+from ..support.files import printable, quote
 from ..train import History
 from ..train.history import count_of
 from . import rates
+from .condensed import MAX_CONDITION, Condensed, condense, condensed_line
 from .outputs import check_paths, save_page, save_plot
 from .parts import (
     ClosedForm,
@@ -38,6 +39,8 @@ from .training import Settings, Training, check_batch, train
 
 FIRST_STEPS = (0, 1, 2, 3, 5)  # shown, then 1, 2 and 5 times each power of ten
 MAX_ROWS = 3  # shown in the derivation
+ROUNDING = 1e-9  # of the target
+BLOCK_ROWS = 2**18  # in the derivation's graph at a time
 
 
 class Interrupted(KeyboardInterrupt):
@@ -71,11 +74,13 @@ def run(
     check_paths(problem.path, save, plot, report)
     check_batch(problem.path, problem.rows, settings)
     point = prediction_point(problem, settings)
-    line = None if settings.hidden else fit_closed_form(problem)
+    _check_squares(problem)
+    condensed = None if settings.hidden else condense(problem)
+    line = None if settings.hidden else fit_closed_form(problem, condensed)
     yield describe_data(problem)
     if line is not None:
         yield describe_line(line)
-    training = train(problem, settings)
+    training = train(problem, settings, condensed)
     if save is not None:
         training.predictor.save(save)
     raise_if_interrupted(training.history, save)
@@ -83,7 +88,7 @@ def run(
         yield describe_network(problem, settings, training)
     else:
         yield describe_descent(settings, training, line)
-        yield rates.compare_learning_rates(problem)
+        yield rates.compare_learning_rates(problem, line, condensed)
         yield derive_first_step(problem, training)
     yield predict_at(problem, training, line, point)
     if save is not None:
@@ -94,6 +99,16 @@ def run(
     if report is not None:
         save_page(report, problem, settings, training)
         yield Written("the page", report)
+
+
+def _check_squares(problem: Problem) -> None:
+    """Raise `DataFileError` if the squares of the target overflow float64."""
+    largest = float(abs(problem.y).max())
+    if not math.isfinite(problem.rows * largest * largest):
+        raise DataFileError(
+            f"{printable(problem.path)}, column {quote(problem.y_name)}: the target must have "
+            f"squares that fit in float64, got up to {largest:.3g}; rescale it"
+        )
 
 
 def raise_if_interrupted(history: History, save: str | None) -> None:
@@ -131,8 +146,10 @@ def describe_columns(
     return tuple(found)
 
 
-def fit_closed_form(problem: Problem) -> Line:
+def fit_closed_form(problem: Problem, condensed: Condensed | None = None) -> Line:
     """Return the closed form; raise `DataFileError` if the columns don't determine a line."""
+    if condensed is not None and condensed.condition <= MAX_CONDITION:
+        return condensed_line(condensed, problem.x_names)
     try:
         return rates.least_squares(problem.x, problem.y, problem.x_names)
     except ArgumentError as error:
@@ -201,15 +218,41 @@ def derive_first_step(problem: Problem, training: Training) -> Derivation:
     u = ŷ - y, L = (1/N) Σ u², so dL/du = 2u/N, dL/dŷ = dL/du, dL/dw = Σ dL/dŷ · x and
     dL/db = Σ dL/dŷ: what `tg.derivation` derives for this loss, row by row here.
     """
-    x, y, rate = training.features, training.targets, training.rate
-    w = Value(np.zeros(x.shape[1]), name="w")
+    predictor, rate, total = training.predictor, training.rate, 0.0
+    description = predictor.description
+    w = Value(np.zeros(len(problem.x_names)), name="w")
     b = Value(0.0, name="b")
-    yhat: Value = np.matmul(x, w) + b
-    u = yhat - y
-    loss = (u**2).mean()
-    loss.backward()
+    rows: tuple[Row, ...] = ()
+    for begin in range(0, problem.rows, BLOCK_ROWS):  # the gradients add up
+        block = slice(begin, begin + BLOCK_ROWS)
+        x = predictor.features(problem.x[block])
+        y = (problem.y[block] - description.y_mean) / description.y_scale
+        yhat: Value = np.matmul(x, w) + b
+        u = yhat - y
+        loss = (u**2).mean() * (len(y) / problem.rows)
+        loss.backward()
+        total += float(loss.data)
+        rows = rows or _first_rows(x, y, yhat, u)
+    slopes = [float(slope) for slope in w.grad]
+    names = ("w",) if len(slopes) == 1 else tuple(f"w{i}" for i in range(1, len(slopes) + 1))
+    return Derivation(
+        names=problem.x_names,
+        standardized=set(training.predictor.description.x_scale) != {1.0},
+        count=problem.rows,
+        loss=total,
+        learning_rate=rate,
+        rows=rows,
+        weights=tuple(
+            Slope(name, 0.0, slope, 0.0 - rate * slope)
+            for name, slope in zip(names, slopes, strict=True)
+        ),
+        bias=Slope("b", 0.0, float(b.grad), 0.0 - rate * float(b.grad)),
+    )
+
+
+def _first_rows(x: Array, y: Array, yhat: Value, u: Value) -> tuple[Row, ...]:
     of_u, of_yhat = u.grad, yhat.grad
-    rows = tuple(
+    return tuple(
         Row(
             number=i + 1,
             features=tuple(map(float, x[i])),
@@ -222,21 +265,6 @@ def derive_first_step(problem: Problem, training: Training) -> Derivation:
         )
         for i in range(min(MAX_ROWS, len(y)))
     )
-    slopes = [float(slope) for slope in w.grad]
-    names = ("w",) if len(slopes) == 1 else tuple(f"w{i}" for i in range(1, len(slopes) + 1))
-    return Derivation(
-        names=problem.x_names,
-        standardized=set(training.predictor.description.x_scale) != {1.0},
-        count=len(y),
-        loss=float(loss.data),
-        learning_rate=rate,
-        rows=rows,
-        weights=tuple(
-            Slope(name, 0.0, slope, 0.0 - rate * slope)
-            for name, slope in zip(names, slopes, strict=True)
-        ),
-        bias=Slope("b", 0.0, float(b.grad), 0.0 - rate * float(b.grad)),
-    )
 
 
 def describe_network(problem: Problem, settings: Settings, training: Training) -> Network:
@@ -247,10 +275,12 @@ def describe_network(problem: Problem, settings: Settings, training: Training) -
     constant = problem.constant_features()
     kept = [i for i, name in enumerate(problem.x_names) if name not in constant]
     names = tuple(problem.x_names[i] for i in kept)
+    varying = replace(problem, x=problem.x[:, kept], x_names=names)
     line = None
     try:
-        line = describe_line(rates.least_squares(problem.x[:, kept], problem.y, names))
-    except ArgumentError:  # too few rows, or dependent columns: a network doesn't mind
+        if names:
+            line = describe_line(fit_closed_form(varying, condense(varying)))
+    except DataFileError:  # too few rows, or dependent columns: a network doesn't mind
         line = None
     return Network(
         **training_fields(description, settings, history, training.rate),
@@ -290,7 +320,8 @@ def predict_at(
     typical = math.sqrt(float(np.mean(residual * residual)))
     spread = typical
     if line is not None:
-        typical = line.residual_standard_deviation
+        rounding = ROUNDING * float(abs(problem.y).max())  # all that a perfect fit leaves
+        typical = max(line.residual_standard_deviation, rounding)
         spread = np.asarray(line.prediction_spread(row)).item()
     low, high = problem.x.min(axis=0), problem.x.max(axis=0)
     return Prediction(
@@ -309,7 +340,7 @@ def predict_at(
 def prediction_point(problem: Problem | ClassProblem, settings: Settings) -> tuple[float, ...]:
     """Return the features to make a prediction for: those of the settings, or the medians."""
     if settings.at is None:
-        return _floats(np.median(problem.x, axis=0))
+        return tuple(float(np.median(column)) for column in problem.x.T)
     if len(settings.at) != len(problem.x_names):
         features = ", ".join(map(printable, problem.x_names))
         raise ArgumentError(

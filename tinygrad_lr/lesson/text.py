@@ -139,9 +139,6 @@ class Writer:
     def learning_rates(self, part: LearningRates) -> Lines:
         """Yield descents with rates that are too small, right and too large."""
         yield from self.heading("What the learning rate does")
-        if part.rows < part.of:
-            sample = f"Measured on {format_count(part.rows)} of the rows, evenly spaced."
-            yield from wrap(sample)
         for table in part.tables:
             yield from self.trials(part, table)
 

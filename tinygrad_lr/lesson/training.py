@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
 
-from .. import losses
 from ..data import Standardizer
 from ..errors import ArgumentError, DivergenceError
-from ..linear import learning_rate_limit
 from ..support.abstract_array import Array
 from ..support.files import printable
 from ..train import History, fit
 from ..train.history import count_of
+from .condensed import Condensed
 from .predictor import Description, Predictor
 from .problem import Problem
+
+COPIES = 4  # of the weights and of a step's activations: values, gradients, updates, temporaries
 
 
 @dataclass(frozen=True)
@@ -46,24 +48,38 @@ class Settings:
 class Training:
     """A finished training.
 
-    `features` (rows, features) and `targets` (rows,) are in the model's scale; `rate` is the
-    learning rate, `limit` the largest stable one of a line (a network's changes as it learns).
+    `rate` is the learning rate, `limit` the largest stable one of a line (a network's changes as
+    it learns).
     """
 
     predictor: Predictor
-    features: Array
-    targets: Array
+    problem: Problem
     history: History
     rate: float
     limit: float | None
 
+    @property
+    def features(self) -> Array:
+        """The features of all rows (rows, features), in the model's scale."""
+        return self.predictor.features(self.problem.x)
 
-def describe_model(problem: Problem, settings: Settings) -> Description:
+    @property
+    def targets(self) -> Array:
+        """The targets of all rows (rows,), in the model's scale."""
+        description = self.predictor.description
+        return np.asarray((self.problem.y - description.y_mean) / description.y_scale)
+
+
+def describe_model(
+    problem: Problem, settings: Settings, condensed: Condensed | None = None
+) -> Description:
     """Return the description of the model for the settings, with the scaling of the data."""
     features = len(problem.x_names)
     x_mean, x_scale = np.zeros(features), np.ones(features)
     y_mean, y_scale = 0.0, 1.0
-    if settings.standardize:
+    if settings.standardize and condensed is not None:
+        x_mean, x_scale = condensed.x_mean, condensed.x_scale
+    elif settings.standardize:
         scaling = Standardizer().fit(problem.x)
         x_mean, x_scale = np.asarray(scaling.mean), np.asarray(scaling.scale)
         if settings.hidden:
@@ -90,17 +106,50 @@ def check_batch(path: str, rows: int, settings: Settings) -> None:
         )
 
 
-def train(problem: Problem, settings: Settings) -> Training:
+def check_memory(path: str, rows: int, description: Description, settings: Settings) -> None:
+    """Raise `ArgumentError` if a step takes more memory than the machine has."""
+    weights = sum(math.prod(shape) for shape in description.shapes().values())
+    widths = (len(description.x_names), *description.hidden, description.outputs)
+    batch = settings.batch_size or rows
+    needed, available = 8 * COPIES * (weights + batch * sum(widths)), physical_memory()
+    if needed > available:
+        cure = "choose fewer or narrower --hidden layers"
+        if batch * sum(widths) > weights:
+            cure = "pass a smaller --batch-size"
+        raise ArgumentError(
+            f"{printable(path)}: a step must fit into memory, {available / 1e9:.3g} GB, but "
+            f"{batch} rows and {weights} weights need about {needed / 1e9:.3g} GB; {cure}"
+        )
+
+
+def physical_memory() -> float:
+    """Return the bytes of the machine's memory, inf where that isn't known."""
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return math.inf
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def train(problem: Problem, settings: Settings, condensed: Condensed | None = None) -> Training:
     """Train a line from w = 0 and b = 0, or a network from initial weights that the seed draws.
+
+    A line descends on the condensed rows if there are some, unless it takes batches: on those each
+    step is the step on all rows.
 
     Raises `DivergenceError` if the learning rate was too large, naming the largest stable one, and
     `ArgumentError` if the features are too large or too small for any.
     """
-    description = describe_model(problem, settings)
+    description = describe_model(problem, settings, condensed)
+    if settings.hidden:
+        check_memory(problem.path, problem.rows, description, settings)
     predictor = Predictor(description, description.build_model(settings.seed))
-    features = predictor.features(problem.x)
-    targets = (problem.y - description.y_mean) / description.y_scale
-    limit = None if settings.hidden else stable_rate(features, targets)
+    if condensed is None or settings.hidden or settings.batch_size is not None:
+        features = predictor.features(problem.x)
+        targets = (problem.y - description.y_mean) / description.y_scale
+    else:
+        features, targets = condensed.x, condensed.y * condensed.y_scale + condensed.y_mean
+        if not settings.standardize:
+            features = features * condensed.x_scale + condensed.x_mean
+    limit = None if settings.hidden else stable_rate(features)
     if limit is not None and not 0 < limit < math.inf:
         raise ArgumentError(
             f"{printable(problem.path)}: --no-standardize needs features between about 1e-150 and "
@@ -124,15 +173,24 @@ def train(problem: Problem, settings: Settings) -> Training:
     )
     if history.reason == "diverged":
         raise divergence_error(history, settings, limit)
-    return Training(predictor, features, targets, history, rate, limit)
+    return Training(predictor, problem, history, rate, limit)
 
 
-def stable_rate(features: Array, targets: Array) -> float:
-    """Return the largest stable learning rate of a line, 2/λmax; nan, 0 or inf beyond float64."""
-    x_names = tuple(map(str, range(features.shape[1])))
-    line = Description(x_names, "y", (), "tanh", (), ()).build_model()
+def stable_rate(features: Array) -> float:
+    """Return the largest stable learning rate of a line, 2/λmax; nan, 0 or inf beyond float64.
+
+    The Hessian of the mean squared error is 2/n [1, x]'[1, x].
+    """
     with np.errstate(all="ignore"):
-        return learning_rate_limit(line, losses.mse, features, targets[:, None])
+        sums = features.sum(axis=0)
+        hessian = np.empty((len(sums) + 1, len(sums) + 1))
+        hessian[0, 0] = len(features)
+        hessian[0, 1:] = hessian[1:, 0] = sums
+        hessian[1:, 1:] = features.T @ features
+        hessian *= 2 / len(features)
+        if not np.isfinite(hessian).all():
+            return math.nan
+        return float(2 / np.linalg.eigvalsh(hessian)[-1])
 
 
 def default_rate(limit: float) -> float:

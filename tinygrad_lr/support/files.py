@@ -70,24 +70,35 @@ def check_regular(path: str) -> None:
     must, cure = f"{place_in_file(path)}: must be a regular file", "save the data to a file first"
     if path == "-":
         raise DataFileError(f"{must}, got '-', standard input; {cure}")
-    try:
-        mode = os.stat(path).st_mode
-    except ValueError as error:  # a NUL or a lone surrogate in the path
-        raise DataFileError(
-            f"{must}, got characters that a path can't contain; check the path"
-        ) from error
+    _check_characters(path)
+    mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
         raise DataFileError(f"{must}, got a directory; name a file inside it")
     if not stat.S_ISREG(mode):
         raise DataFileError(f"{must}, got a pipe, a socket or a device; {cure}")
 
 
+def _check_characters(path: str) -> None:
+    """Raise `DataFileError` for a NUL or a lone surrogate in the path."""
+    try:
+        valid = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        valid = False
+    if not valid:
+        raise DataFileError(
+            f"{place_in_file(path)}: must be a regular file, got characters that a path can't "
+            "contain; check the path"
+        )
+
+
 def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
     """Check, before any work, that these files can be written; None for an output is skipped.
 
-    Raises `DataFileError` for an output that is an input or another output, or whose folder
-    doesn't exist.
+    Raises `DataFileError` for an output that is an input or another output, that isn't a regular
+    file, or whose folder doesn't exist or is read-only.
     """
+    for name in (*inputs, *filter(None, outputs)):
+        _check_characters(name)
     taken = {os.path.realpath(path): path for path in reversed(inputs)}
     for path in outputs:
         if path is None:
@@ -99,10 +110,21 @@ def check_outputs(inputs: Sequence[str], outputs: Sequence[str | None]) -> None:
                 f"{quote(taken[final])}; name another file"
             )
         taken[final] = path
-        if not os.path.isdir(os.path.dirname(final)):
+        folder = os.path.dirname(final)
+        if not os.path.isdir(folder):
             raise DataFileError(
                 f"{place_in_file(path)}: must be in an existing folder, got a missing one; "
                 "create it first"
+            )
+        if os.path.exists(final) and not os.path.isfile(final):
+            raise DataFileError(
+                f"{place_in_file(path)}: must be a regular file, got a directory, a pipe or a "
+                "device; name another file"
+            )
+        if not os.access(folder, os.W_OK):
+            raise DataFileError(
+                f"{place_in_file(path)}: must be in a folder that can be written to, got a "
+                "read-only one; write elsewhere"
             )
 
 

@@ -3,149 +3,100 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import difflib
-import io
-import itertools
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ArgumentError, DataFileError
 from ..files import check_regular, place_in_file, printable, quote, quote_names
+from .blocks import Block, Blocks, separator_error
+from .cells import cell_error, is_number, parse_cells
 
-Result = TypeVar("Result")
+MAX_NEAR_NAMES = 10_000  # searched for the nearest one
+MAX_LABELS = 2**17  # different cells kept of a column of text
 
-MAX_LINE = 2**24  # characters: a file without line ends must not fill the memory
-MAX_UNPACKED_CELLS = 2**14  # cells held as Python strings before they are packed; at least 64 rows
+Progress = Callable[[int], object]
 
-# Within this alphabet `float` accepts exactly [+-]digits[.digits][e[+-]digits] between blanks:
-# underscores, other scripts' digits, nan and inf need characters that are not in it.
-NUMERIC = re.compile(rb"[-+.0-9eE \t\0]*")
 
-COMMAS = "separate cells with commas, and write decimals with a point"
-FILL = "fill it in, or remove the line"
-MISSING = r"[+-]?(nan|na|n/a|null|none|nil|missing|\?|-+|inf|infinity|#.*)"
-COMMA = r"[+-]?\d*,\d+(e[+-]?\d+)?"
-SEPARATED = r"[+-]?\d[\d., '\u2019\xa0\u202f]*"
-DATE = r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?|\d{1,2}:\d\d.*"
-DIAGNOSES = {  # a cell that is not a number -> what it is, what to do
-    r"\s*": ("an empty cell", FILL),
-    MISSING: ("a missing or infinite value", FILL),
-    r"true|false|yes|no|t|f|y|n": ("a truth value", "write 1 or 0"),
-    DATE: ("a date or a time", "write it as a number, such as days since a start"),
-    COMMA: ("a comma inside a number", "write decimals with a point"),
-    SEPARATED: ("separators inside a number", "write 1234.5"),
-    r".*[;\t|].*": ("several cells in one", "separate cells with commas"),
-}
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The text of a column: its different cells, in order, and for each row which one it is.
+
+    `lines[i]` is the line where cell i occurs first; `complete` is False if there were more than
+    `MAX_LABELS` different cells: those are left out.
+    """
+
+    cells: tuple[str, ...]
+    lines: tuple[int, ...]
+    codes: NDArray[np.int64] = field(repr=False)
+    complete: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The contents of a CSV file: its column names, and the text of the columns that were kept.
+    """Columns of a CSV file, read as numbers or as text.
 
-    `lines[i]` is the line of the file (from 1) where row i begins. `text[name]` holds a column as
-    UTF-8 blocks of cells that are separated by NUL, which no cell contains.
+    `first_line` is the line of the first row; `labels` holds the columns of text, and `bad` the
+    line and text of the first cell of each column that isn't a number.
     """
 
     path: str
     names: tuple[str, ...]
     rows: int
-    lines: NDArray[np.int64] = field(repr=False)
-    text: dict[str, tuple[bytes, ...]] = field(repr=False)
-
-    def cells(self, name: str) -> list[str]:
-        """Return the cells of a column as text.
-
-        Raises `DataFileError` for an unknown column, `ArgumentError` for one that was not kept.
-        """
-        return [cell.decode() for block in self._blocks(name) for cell in block.split(b"\0")]
+    first_line: int
+    labels: dict[str, Labels] = field(repr=False)
+    bad: dict[str, tuple[int, str]] = field(repr=False)
+    _columns: dict[str, int] = field(repr=False)  # the row of `_values` that holds a column
+    _values: NDArray[np.float64] = field(repr=False)  # (columns, rows)
+    _inexact: dict[str, tuple[int, str]] = field(repr=False)  # a line, and digits that were lost
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column as float64.
+        """Return a column as float64, read-only.
 
         Raises `DataFileError`, with line and column, for a cell that isn't a finite decimal number
-        in ASCII digits, and for an unknown column;
-        `ArgumentError` for a column that was not kept.
+        in ASCII digits, and for an unknown column; `ArgumentError` for a column that wasn't read
+        as numbers.
         """
-        out = np.empty(self.rows)
-        start = 0
-        for block in self._blocks(name):
-            cells = block.split(b"\0")
-            end = start + len(cells)
-            values = _floats(block, cells)
-            if values is None:
-                index = next(i for i, cell in enumerate(cells) if _floats(cell, [cell]) is None)
-                line, cell = int(self.lines[start + index]), cells[index].decode()
-                raise _cell_error(self.path, line, name, cell)
-            out[start:end] = values
-            start = end
-        return out
+        values: NDArray[np.float64] = self._values[self._index(name)]
+        return values
 
     def matrix(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """Return the columns side by side, (rows, len(names)). Raises the same as `numbers`."""
-        out = np.empty((self.rows, len(names)))
-        for index, name in enumerate(names):
-            out[:, index] = self.numbers(name)
-        return out
+        """Return columns side by side, (rows, len(names)), read-only. Raises as `numbers`."""
+        indices = [self._index(name) for name in names]
+        first = indices[0] if indices else 0
+        if indices == list(range(first, first + len(indices))):
+            return self._values[first : first + len(indices)].T
+        values = self._values[indices].T
+        values.flags.writeable = False
+        return values
 
-    def _blocks(self, name: str) -> tuple[bytes, ...]:
-        if name not in self.names:
-            raise _column_error(self.path, name, self.names)
-        if name not in self.text:
-            kept = quote_names(tuple(self.text))
+    def _index(self, name: str) -> int:
+        if name not in self._columns:
+            check_column(self.path, name, self.names)
+            read = quote_names(tuple(self._columns))
             raise ArgumentError(
-                f"Table: name must be a column that read_table kept, {kept}, got {quote(name)}"
+                f"Table: name must be a column that was read as numbers, {read}, got {quote(name)}"
             )
-        return self.text[name]
+        if name in self.bad:
+            line, cell = self.bad[name]
+            raise cell_error(self.path, line, name, cell)
+        return self._columns[name]
 
 
-def _floats(block: bytes, cells: list[bytes]) -> NDArray[np.float64] | None:
-    """Return the cells of a block as finite numbers, or None if one isn't a finite number."""
-    if not NUMERIC.fullmatch(block):
-        return None
-    try:
-        values = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:
-        return None
-    return values if np.isfinite(values).all() else None
-
-
-def _cell_error(path: str, line: int, column: str, cell: str) -> DataFileError:
-    found, cure = _diagnose(cell)
-    given = f"{found}, {quote(cell)}" if cell.strip() else found
-    return DataFileError(
-        f"{place_in_file(path, line)}, column {quote(column)}: must be a number such as -3.5 or "
-        f"2e-3, got {given}; {cure}"
-    )
-
-
-def _diagnose(cell: str) -> tuple[str, str]:
-    """Return what a cell contains instead of a number, and what to do about it."""
-    with contextlib.suppress(ValueError):
-        if NUMERIC.fullmatch(cell.encode()) and math.isinf(float(cell)):
-            return "a number too large for float64", "rescale the column"
-    for pattern, diagnosis in DIAGNOSES.items():
-        if re.fullmatch(pattern, cell.strip()[:60], re.IGNORECASE | re.ASCII | re.DOTALL):
-            return diagnosis
-    with contextlib.suppress(ValueError):
-        float(cell)  # Python reads it, this module does not
-        return "a number in another notation", "use the digits 0 to 9, '-', '.' and 'e' only"
-    return "text", "correct the cell, or leave the column out"
-
-
-def _column_error(path: str, name: str, names: Sequence[str]) -> DataFileError:
-    folded = {known.casefold(): known for known in names}
+def check_column(path: str, name: str, names: Sequence[str]) -> None:
+    """Raise `DataFileError`, with the nearest name, unless this is the name of a column."""
+    if name in names:
+        return
+    folded = {known.casefold(): known for known in names[:MAX_NEAR_NAMES]}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     cure = f"did you mean {quote(folded[near[0]])}?" if near else "choose a column of the header"
-    return DataFileError(
+    raise DataFileError(
         f"{place_in_file(path)}: column must be one of {quote_names(names)}, "
         f"got {quote(name)}; {cure}"
     )
@@ -160,34 +111,42 @@ def column_notes(table: Table, columns: Sequence[str]) -> tuple[str, ...]:
     notes: list[str] = []
     seen: dict[int, str] = {}
     for name in dict.fromkeys(columns):
-        values = table.numbers(name) + 0.0  # -0.0 equals 0.0
+        values = table.numbers(name)
         where = f"{printable(table.path)}, column {quote(name)}:"
-        if table.rows > 1 and (values == values[0]).all():
-            notes.append(f"{where} every row holds {float(values[0])!r}, so it explains nothing")
+        if table.rows > 1 and values[-1] == values[0] and (values == values[0]).all():
+            value = float(values[0]) + 0.0  # -0.0 is 0.0
+            notes.append(f"{where} every row holds {value!r}, so it explains nothing")
         elif table.rows > 1:
-            twin = seen.setdefault(hash(values.tobytes()), name)
+            twin = seen.setdefault(hash((values + 0.0).tobytes()), name)
             if twin != name:
                 notes.append(f"{where} equal to column {quote(twin)} in every row")
-        large = np.flatnonzero(np.abs(values) >= 2**53)
-        cells = table.cells(name) if len(large) else []
-        for row in large:
-            digits, number = cells[row].strip(), float(values[row])
-            if digits.lstrip("+-").isdigit() and Decimal(digits) != Decimal(number):
-                line = f"line {table.lines[row]} loses digits"
-                notes.append(f"{where} {line}: {digits[:60]} is read as {number:.0f}, beyond 2^53")
-                break
+        if name in table._inexact:
+            line, digits = table._inexact[name]
+            notes.append(
+                f"{where} line {line} loses digits: {digits[:60]} is read as "
+                f"{float(digits):.0f}, beyond 2^53"
+            )
     return tuple(notes)
 
 
-def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Table:
+def read_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str] | None = None,
+    *,
+    text: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Table:
     r"""Read a CSV file: a header line of names, then rows with a cell for each name.
 
     The file is UTF-8, with or without a byte order mark, with the line ends of any system. Cells
-    may be quoted. Blank lines, and blanks around names and cells, are ignored. Only `columns` are
-    kept (default: all). Only columns that are read as numbers have to be numeric.
+    may be quoted. Blank lines, and blanks around names and cells, are ignored. `columns` (default:
+    all) are read as numbers, and may contain other cells unless they are asked for. Those in `text`
+    are read as text; a column that is in both is, unless it begins with numbers. `progress` is
+    called with the number of bytes that were read.
 
-    Memory: the UTF-8 text of the kept columns and 8 bytes per row, besides the 2^14 cells, or 64
-    rows if that is more, being read. A line has at most 2^24 characters, a cell 128 KB.
+    Time is linear in the size of the file. Memory: 8 bytes for each number and row of text, and as
+    much again for one column, besides a block of the file. A line has at most 2^24 characters, a
+    cell 128 KB.
 
     Raises `DataFileError`, in one line, if the file can't be read or isn't such a file.
 
@@ -201,7 +160,8 @@ def read_table(path: str | os.PathLike[str], columns: Sequence[str] | None = Non
     Traceback (most recent call last):
     tinygrad_lr.errors.DataFileError: ...scores.csv, line 3, column 'gpa': must be a number ...
     """
-    return _read_with(path, lambda name, records: _read(name, records, columns))
+    with open_blocks(path, progress) as (file, head, names):
+        return _read_columns(file, head, names, names if columns is None else columns, text)
 
 
 def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -215,19 +175,24 @@ def read_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     >>> read_names(file)
     ('name', 'sat_sum', 'gpa')
     """
-    return _read_with(path, lambda name, records: _header(name, records)[1])
+    with open_blocks(path) as (_, _, names):
+        return names
 
 
-def _read_with(
-    path: str | os.PathLike[str], read: Callable[[str, Iterator[tuple[int, list[str]]]], Result]
-) -> Result:
-    """Open the file and return the result of `read`, called with its name and records."""
+@contextlib.contextmanager
+def open_blocks(
+    path: str | os.PathLike[str], progress: Progress | None = None
+) -> Iterator[tuple[Blocks, int, tuple[str, ...]]]:
+    """Open a CSV file and yield its blocks, with the line and the names of the header."""
     name = os.fspath(path)
     try:
         check_regular(name)
-        # Wrong bytes become surrogates, so that an error can name their line.
-        with open(name, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            return read(name, _records(name, file))
+        with open(name, "rb") as file:
+            blocks = Blocks(name, file, progress)
+            line, cells = blocks.header()
+            names = tuple(cell.strip() for cell in cells)
+            _check_header(name, line, names)
+            yield blocks, line, names
     except OSError as error:
         raise DataFileError(
             f"{place_in_file(name)}: cannot be read: {error.strerror or error}; "
@@ -235,108 +200,128 @@ def _read_with(
         ) from error
 
 
-def _records(path: str, file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record that is not blank, with the line where it begins."""
-    recent: list[str] = []  # the lines of the record being read
-
-    def lines() -> Iterator[str]:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), start=1):
-            if not line.isascii() or "\0" in line or len(line) == MAX_LINE:
-                _check_line(path, number, line)
-            recent.append(line)
-            yield line
-
-    reader = csv.reader(lines(), skipinitialspace=True, strict=True)
-    begin = 1
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise _record_error(path, begin, recent, str(error)) from error
-        if cells is None:
-            return
-        if cells and not (len(cells) == 1 and recent[0].isspace()):
-            yield begin, cells
-        begin = reader.line_num + 1
-        recent.clear()
-
-
-def _check_line(path: str, number: int, line: str) -> None:
-    must, cure = f"{place_in_file(path, number)}: must be UTF-8 text", "save it as CSV in UTF-8"
-    wrong_byte = re.search("[\udc80-\udcff]", line)
-    if wrong_byte:
-        byte = ord(wrong_byte[0]) - 0xDC00
-        guess = "UTF-16" if byte >= 0xFE else "latin-1 (Windows-1252)"
-        raise DataFileError(f"{must}, got the byte 0x{byte:02x}, perhaps of {guess}; {cure}")
-    if "\0" in line:
-        raise DataFileError(
-            f"{must}, got a NUL byte, perhaps of UTF-16, a spreadsheet or other binary data; {cure}"
-        )
-    if len(line) == MAX_LINE and not line.endswith(("\n", "\r")):
-        raise DataFileError(
-            f"{place_in_file(path, number)}: must be at most {MAX_LINE} characters long, got more; "
-            "check that the file is CSV"
-        )
-
-
-def _record_error(path: str, begin: int, recent: list[str], complaint: str) -> DataFileError:
-    """Return the error for a record that the csv module can't parse, with a cure."""
-    record = "".join(recent).strip()
-    separator = re.search('"[ ]*([;\t|])', record)
-    must, cure = "quotation marks inside a quoted cell must be doubled", 'write "" for each'
-    if "limit" in complaint:
-        must, cure = "a cell must be at most 128 KB", "close its quotation mark, or shorten it"
-    elif "end of data" in complaint:
-        must, cure = "a quotation mark must be closed", "close it, or remove it"
-        *_, cell = next(csv.reader([*recent, '"'], skipinitialspace=True, strict=True))
-        begin += len(recent) - max(1, len(io.StringIO(cell, newline="").readlines()))
-    elif separator:
-        return _separator_error(path, begin, separator[1])
-    return DataFileError(f"{place_in_file(path, begin)}: {must}, got {quote(record)}; {cure}")
-
-
-def _separator_error(path: str, line: int, found: str) -> DataFileError:
+def no_rows_error(path: str, head: int) -> DataFileError:
+    """Return the error for a file with nothing below its header."""
     return DataFileError(
-        f"{place_in_file(path, line)}: the separator must be a comma, got what seems to be "
-        f"'{printable(found)}'; {COMMAS}"
+        f"{place_in_file(path, head)}: must be followed by rows, got a header alone; "
+        "add a row below the names"
     )
 
 
-def _read(
-    path: str, records: Iterator[tuple[int, list[str]]], columns: Sequence[str] | None
+def _read_columns(
+    file: Blocks, head: int, names: tuple[str, ...], columns: Sequence[str], text: Sequence[str]
 ) -> Table:
-    head, names = _header(path, records)
-    for name in columns or ():
-        if name not in names:
-            raise _column_error(path, name, names)
-    kept = [i for i, name in enumerate(names) if columns is None or name in columns]
-    blocks: dict[str, list[bytes]] = {names[i]: [] for i in kept}
-    begins: list[NDArray[np.int64]] = []
-    batch_size = max(64, MAX_UNPACKED_CELLS // len(names))
-    while batch := list(itertools.islice(records, batch_size)):
-        lines, rows = zip(*batch, strict=True)
-        if set(map(len, rows)) != {len(names)}:
-            raise _width_error(path, names, batch)
-        begins.append(np.array(lines, np.int64))
-        by_column = list(zip(*rows, strict=True))
-        for i in kept:
-            blocks[names[i]].append("\0".join(by_column[i]).encode())
-    if not begins:
-        raise DataFileError(
-            f"{place_in_file(path, head)}: must be followed by rows, got a header alone; "
-            "add a row below the names"
-        )
-    text = {name: tuple(parts) for name, parts in blocks.items()}
-    line_numbers = np.concatenate(begins)
-    return Table(path, names, len(line_numbers), line_numbers, text)
+    index = {name: i for i, name in enumerate(names)}
+    for name in (*columns, *text):
+        if name not in index:
+            check_column(file.path, name, names)
+    columns = list(dict.fromkeys(columns))
+    numbers = _NumberColumns(columns, [index[name] for name in columns])
+    words = {name: _TextColumn(index[name]) for name in text}
+    first_line = head
+    for block in file.blocks(names):
+        numbers.add(block, file.share_read())
+        if numbers.rows == len(block.lines):  # the first block
+            first_line = block.lines[0]
+            words = {k: v for k, v in words.items() if k not in columns or k in numbers.bad}
+        for column in words.values():
+            column.add(block)
+    if not numbers.rows:
+        raise no_rows_error(file.path, head)
+    return Table(
+        path=file.path,
+        names=names,
+        rows=numbers.rows,
+        first_line=first_line,
+        labels={name: column.labels() for name, column in words.items()},
+        bad=numbers.bad,
+        _columns={name: i for i, name in enumerate(columns)},
+        _values=numbers.values(),
+        _inexact=numbers.inexact,
+    )
 
 
-def _header(path: str, records: Iterator[tuple[int, list[str]]]) -> tuple[int, tuple[str, ...]]:
-    """Return the line and the names of the header."""
-    line, cells = next(records, (1, []))
-    names = tuple(name.strip() for name in cells)
-    _check_header(path, line, names)
-    return line, names
+class _NumberColumns:
+    """Columns that are read as numbers, each up to its first cell that isn't one."""
+
+    def __init__(self, names: Sequence[str], columns: Sequence[int]) -> None:
+        self.names, self.columns = names, columns
+        self.good = list(range(len(names)))  # those without a bad cell
+        self.space = np.empty((len(names), 0))  # (columns, rows and more): filled block by block
+        self.rows = 0
+        self.bad: dict[str, tuple[int, str]] = {}
+        self.inexact: dict[str, tuple[int, str]] = {}
+
+    def add(self, block: Block, share_read: float) -> None:
+        """Read a block, and remember the first bad cell of each column."""
+        begin, self.rows = self.rows, self.rows + len(block.lines)
+        if self.rows > self.space.shape[1]:  # pages that are never written take no memory
+            grown = np.empty((len(self.names), int(self.rows / share_read * 1.05) + 1))
+            grown[:, :begin] = self.space[:, :begin]
+            self.space = grown
+        part = self.space[:, begin : self.rows]
+        values = block.numbers([self.columns[i] for i in self.good])
+        if values is None:
+            self._add_each(block, part)
+        else:
+            part[self.good] = values
+        for i in self.good:
+            if self.names[i] not in self.inexact and np.abs(part[i]).max() >= 2**53:
+                self._find_inexact(block, i, np.flatnonzero(np.abs(part[i]) >= 2**53).tolist())
+
+    def _add_each(self, block: Block, part: NDArray[np.float64]) -> None:
+        for i in self.good:
+            cells = block.cells(self.columns[i])
+            values = parse_cells(cells)
+            if values is None:
+                row = next(row for row, cell in enumerate(cells) if not is_number(cell))
+                self.bad[self.names[i]] = block.lines[row], cells[row]
+            else:
+                part[i] = values
+        self.good = [i for i in self.good if self.names[i] not in self.bad]
+
+    def _find_inexact(self, block: Block, column: int, rows: Sequence[int]) -> None:
+        """Remember the first of these rows with an integer whose digits float64 can't hold."""
+        cells = block.cells(self.columns[column])
+        for row in rows:
+            digits = cells[row].strip()
+            if digits.lstrip("+-").isdigit() and Decimal(digits) != Decimal(float(digits)):
+                self.inexact[self.names[column]] = block.lines[row], digits
+                return
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the columns (columns, rows), read-only."""
+        found = self.space[:, : self.rows]
+        found.flags.writeable = False
+        return found
+
+
+class _TextColumn:
+    """A column that is read as text."""
+
+    def __init__(self, column: int) -> None:
+        self.column = column
+        self.codes: dict[str, int] = {}
+        self.lines: list[int] = []
+        self.parts: list[NDArray[np.int64]] = []
+        self.complete = True
+
+    def add(self, block: Block) -> None:
+        """Read a block."""
+        codes = []
+        for line, cell in zip(block.lines, map(str.strip, block.cells(self.column)), strict=True):
+            code = self.codes.get(cell, -1)
+            if code < 0 and len(self.codes) < MAX_LABELS:
+                code = self.codes[cell] = len(self.codes)
+                self.lines.append(line)
+            self.complete &= code >= 0
+            codes.append(code)
+        self.parts.append(np.array(codes, np.int64))
+
+    def labels(self) -> Labels:
+        """Return what was read."""
+        codes = np.concatenate(self.parts)
+        return Labels(tuple(self.codes), tuple(self.lines), codes, self.complete)
 
 
 def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
@@ -348,8 +333,8 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
         )
     mark = re.search(r"[;\t|]", names[0])
     if len(names) == 1 and mark:
-        raise _separator_error(path, line, mark[0])
-    if all(is_number(name) for name in names):
+        raise separator_error(path, line, mark[0])
+    if parse_cells(names) is not None:
         raise DataFileError(
             f"{place}: must be a header line of column names, got numbers, {quote_names(names)}; "
             "add a line of names above the rows"
@@ -361,35 +346,12 @@ def _check_header(path: str, line: int, names: tuple[str, ...]) -> None:
             "(does the line begin or end with a comma?)"
         )
     if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        seen: set[str] = set()
+        for twice in names:
+            if twice in seen:
+                break
+            seen.add(twice)
         raise DataFileError(
             f"{place}: column names must be unique, got {quote(twice)} twice; "
             "rename or remove one of the columns"
         )
-
-
-def _width_error(
-    path: str, names: Sequence[str], batch: list[tuple[int, list[str]]]
-) -> DataFileError:
-    line, cells = next((line, cells) for line, cells in batch if len(cells) != len(names))
-    must = f"{place_in_file(path, line)}: must have {len(names)} cells, one for each of"
-    given = f"{quote_names(names)}, got {len(cells)}: {quote_names(cells)}"
-    cure = "write decimals with a point, quote text with commas, and end no line with a comma"
-    if len(cells) < len(names):
-        cure = f"add {quote(names[len(cells)])}, or remove the line"
-    return DataFileError(f"{must} {given}; {cure}")
-
-
-def is_number(text: str) -> bool:
-    """Return True if a cell is a finite decimal number in ASCII digits."""
-    cell = text.encode()
-    return _floats(cell, [cell]) is not None
-
-
-def is_meant_as_number(text: str) -> bool:
-    """Return True if a cell is a number, or would be one with a decimal point and no separators.
-
-    >>> [is_meant_as_number(text) for text in ("3.18", "3,18", "1 234", "12b")]
-    [True, True, True, False]
-    """
-    return is_number(text) or bool(re.fullmatch(f"{COMMA}|{SEPARATED}", text, re.I | re.A))

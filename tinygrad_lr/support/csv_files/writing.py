@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import ArgumentError
 from ..files import quote, quote_names, replace_file
-from .reading import is_number
+from .cells import is_number
 
 
 def write_table(
@@ -47,12 +47,21 @@ def write_table(
     if len(set(lengths)) > 1:
         raise ArgumentError(f"write_table: columns must have equal lengths, got {lengths}")
     cells = [_cells(name, column) for name, column in zip(names, columns, strict=True)]
-    rows = itertools.chain([map(_text_cell, names)], zip(*cells, strict=True))
-    lines = (",".join(row) + "\n" for row in rows)
+    rows = (",".join(row) for row in zip(*cells, strict=True))
+    lines = (row + "\n" for row in itertools.chain([csv_row(names)], rows))
     if isinstance(target, str | os.PathLike):
         replace_file(target, (line.encode() for line in lines))
     else:
         target.writelines(lines)
+
+
+def csv_row(cells: Iterable[str]) -> str:
+    r"""Return cells of text as a row, without its line end, as `write_table` writes them.
+
+    >>> print(csv_row(["Ada", "-1.5", "=1+1", ""]))
+    Ada,-1.5,'=1+1,""
+    """
+    return ",".join(map(_text_cell, cells))
 
 
 def _cells(name: str, column: Sequence[str] | Sequence[float] | NDArray[Any]) -> Iterable[str]:
