@@ -25,7 +25,7 @@ from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
 from .guards import ATOMS, HEAP_TYPE, Guards, is_foreign, is_installed, root_of
 from .interception import INTERCEPTED_TYPES
-from .trace_errors import is_library, is_standard_library
+from .trace_errors import OWN_PACKAGES, is_library, is_standard_library
 from .traced_array import Traced
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
@@ -131,6 +131,9 @@ class Captures:
         if isinstance(x, functools.partial):
             args, keywords = self.stand_in(x.args, name), self.stand_in(x.keywords, name)
             return functools.partial(self.stand_in(x.func), *args, **keywords)
+        if root_of(type(x)) in OWN_PACKAGES and hasattr(x, "__wrapped__"):
+            self.guards.cover(x)  # a compiled function, which asks for a stand-in
+            return x
         if isinstance(x, functools._lru_cache_wrapper):
             return self._stand_in_for_cached(x, name)
         if isinstance(x, types.ModuleType) and not is_foreign(x):
@@ -156,6 +159,7 @@ class Captures:
         cells = tuple(types.CellType() for _ in f.__closure__ or ())
         made = types.FunctionType(f.__code__, names or f.__globals__, f.__name__, None, cells)
         self._known[id(f)] = f, made
+        self.guards.cover(f)
         for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
             self.guards.attribute(f"{f.__name__}.{attribute}", f, attribute)
         made.__defaults__ = self.stand_in(f.__defaults__, f"the defaults of {f.__name__}")
