@@ -231,7 +231,8 @@ class Guards:
         self._checks: dict[Any, Check] = {}
         self._watched: dict[tuple[int, bool], Any] = {}
         self._objects: dict[tuple[int, bool], tuple[Any, str]] = {}
-        self._direct = False
+        self._direct = self._busy = False
+        self._waiting: list[tuple[Any, str, bool]] = []
         self._names: set[str] = set()
         self._own_names: set[str] = set()
         self._everything = False  # all attributes are watched
@@ -307,6 +308,18 @@ class Guards:
         if (id(x), self._direct) in self._watched or (id(x), True) in self._watched:
             return
         self._watched[id(x), self._direct] = x
+        self._waiting.append((x, what, self._direct))
+        if self._busy:
+            return
+        self._busy, before = True, self._direct
+        try:
+            while self._waiting:  # a loop: objects may be nested a million deep
+                x, what, self._direct = self._waiting.pop()
+                self._watch_inside(x, what)
+        finally:
+            self._busy, self._direct = False, before
+
+    def _watch_inside(self, x: Any, what: str) -> None:
         if isinstance(x, (np.ndarray, memoryview)):
             self._watch_array(np.asanyarray(x), what)
         elif isinstance(x, STATEFUL):
@@ -379,10 +392,10 @@ class Guards:
         if isinstance(x, CONTAINERS):
             self.add(SameEntries(f"an entry of {what}", x), id(x))
         if isinstance(x, (*CONTAINERS, tuple, frozenset)) and not isinstance(x, (bytearray, array)):
-            for inner in x:
+            for inner in list(x):
                 self.watch(inner, what)
             if isinstance(x, (dict, types.MappingProxyType)):
-                for inner in x.values():
+                for inner in list(x.values()):
                     self.watch(inner, what)
 
     def _watch_array(self, x: Any, what: str) -> None:
@@ -515,7 +528,7 @@ def is_same(now: Any, was: Any) -> bool:
         return has_same_bits(now, was)
     if kind is dict:
         return len(now) == len(was) and all(is_same(now.get(k, MISSING), x) for k, x in was.items())
-    return kind in {bool, int, str, bytes, range, frozenset, types.CodeType} and bool(now == was)
+    return kind in {bool, int, str, bytes, range, types.CodeType} and bool(now == was)
 
 
 def has_same_bits(now: np.ndarray[Any, Any], was: np.ndarray[Any, Any]) -> bool:
