@@ -354,9 +354,9 @@ def walk(root: Module) -> Iterator[Found]:
         name, owner, item, *_ = found
         branches: Iterable[tuple[Any, Any]] = ()
         if isinstance(item, Module):
-            branches, owner = vars(item).items(), name
+            branches, owner = list(vars(item).items()), name  # other threads may add attributes
         elif isinstance(item, dict):
-            branches = item.items()
+            branches = list(item.items())
         elif isinstance(item, (list, tuple)):
             branches = enumerate(item)
         elif isinstance(item, (set, frozenset)):
@@ -449,7 +449,7 @@ def _settings(module: Module) -> list[str]:
     plain = (bool, int, float, str)
     return [
         f"{name}={setting!r}"
-        for name, setting in vars(module).items()
+        for name, setting in list(vars(module).items())
         if name != "training" and not name.startswith("_")
         if isinstance(setting, plain)
         or (isinstance(setting, tuple) and setting and all(isinstance(x, plain) for x in setting))
