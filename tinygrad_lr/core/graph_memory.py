@@ -16,7 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 COLLECTOR_BYTES = 16  # before each object, for the garbage collector
 COTANGENT_BYTES = 150  # of a Value in a backward pass: its entries in a dict and a heap, a number
 
-_reserve = bytearray(4 << 20)  # given up for counting the graph: memory is full by then
+_reserve = [np.empty(4 << 20, np.uint8)]  # given up for counting the graph: memory is full then
 
 
 def explain_memory(walk: Function) -> Function:
