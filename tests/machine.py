@@ -8,6 +8,7 @@ with a `TraceError`; it may not give other numbers, or fail where eager code doe
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -18,7 +19,8 @@ from tinygrad_lr.errors import CompileWarning, TraceError
 from tinygrad_lr.support import pytree as tree
 
 N = 4  # the last axis of most arrays
-DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split()
+DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+DTYPES += ["float16", "float32", "float64"]
 CALLS = 3
 
 
@@ -91,7 +93,7 @@ DRAWS = {
     "integers": lambda w, x: x + w.rng.integers(0, 5, N),
 }
 ANY_DTYPE = {
-    **{f"astype {t}": (lambda t: lambda w, x: x.astype(t))(t) for t in DTYPES},
+    **{f"astype {t}": functools.partial(lambda t, w, x: x.astype(t), t) for t in DTYPES},
     "max": lambda w, x: np.max(x, axis=-1, keepdims=True) + x,
     "min": lambda w, x: np.min(x) + x,
     "ptp": lambda w, x: np.ptp(x, axis=0),

@@ -131,6 +131,30 @@ def test_eager_threads_are_not_traced_while_another_thread_is():
     require_no_trace_left()
 
 
+def test_a_model_is_walked_through_while_another_thread_adds_attributes():
+    model, stop = network(0), threading.Event()
+    names = [name for name, _ in model.named_parameters()]
+
+    def work(number, together):
+        together()
+        if number:
+            while not stop.is_set():
+                for layer in model.modules():
+                    setattr(layer, f"note{number}", 1.0)
+                for layer in model.modules():
+                    delattr(layer, f"note{number}")
+            return True
+        try:
+            return all(
+                [name for name, _ in model.named_parameters()] == names and repr(model)
+                for _ in range(500)
+            )
+        finally:
+            stop.set()
+
+    assert at_once(3, work) == [True] * 3
+
+
 def test_arrays_in_cycles_are_released_though_another_thread_collects(monkeypatch):
     class Slow:
         """Garbage whose finalizer keeps the collector busy until the trace waits for it."""

@@ -9,9 +9,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
+from tinygrad_lr.core import chain_rule
+from tinygrad_lr.core.graph_memory import measure_graph
 from tinygrad_lr.core.primitive import METHOD_IMPLS, PRIMITIVES
 
 
@@ -127,3 +131,87 @@ def test_the_global_generator_is_neither_read_nor_touched():
 
 def test_the_table_was_not_changed_by_these_tests():
     assert "shaky" not in PRIMITIVES and "shaky" not in METHOD_IMPLS
+
+
+# ---- graphs that don't fit
+
+WIDE = np.broadcast_to(1.0, (1, 5_000_000))  # times its transpose: more than an address space
+
+
+@given(st.integers(1, 60), st.integers(0, 100))
+def test_a_graph_is_measured_once_for_each_operation(count, seed):
+    rng = np.random.default_rng(seed)
+    nodes = [Value(np.ones(5)), Value(2.0)]
+    for _ in range(count):
+        nodes.append(nodes[rng.integers(len(nodes))] * nodes[rng.integers(len(nodes))])
+    operations, held, arrays = measure_graph(nodes)
+    assert operations == count == len(nodes) - 2
+    assert arrays == sum(x.data.nbytes for x in nodes[2:] if np.shape(x.data))
+    assert held > arrays
+
+
+def test_a_result_that_does_not_fit_says_how_much_the_graph_takes():
+    x = Value(1.0) * WIDE
+    sentence = (
+        r"^{}: the graph of one operation takes 40 MB, and the next result \(Unable to .*\) do"
+    )
+    for name, make in {
+        "multiply": lambda: x * WIDE.T,
+        "hypot": lambda: np.hypot(x, WIDE.T),
+    }.items():
+        with pytest.raises(MemoryError, match=sentence.format(name)):
+            make()
+
+
+def test_an_array_that_does_not_fit_by_itself_is_numpys_to_explain():
+    with pytest.raises(MemoryError, match=r"^Unable to allocate"):
+        Value(WIDE) * WIDE.T
+
+
+@pytest.mark.parametrize("run", [Value.backward, None], ids=["backward", "grad"])
+def test_a_backward_pass_that_does_not_fit_says_what_it_needs(run, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    def f(x):
+        for _ in range(1000):
+            x = x * 1.5
+        return np.sum(x)
+
+    x = Value(np.ones(10_000))
+    out = f(x)
+    monkeypatch.setattr(chain_rule, "heappush", fail)
+    needs = r"^backward: the graph of 1,001 operations takes 80 MB, and its gradients 80 MB more, "
+    with pytest.raises(MemoryError, match=needs + "which do not fit in memory; use fewer"):
+        run(out) if run else tg.grad(f)(np.ones(10_000))
+    assert x.grad is None
+    monkeypatch.undo()
+    out.backward()
+    np.testing.assert_allclose(x.grad, 1.5**1000)
+
+
+SCRIPT = """
+import resource
+import numpy as np, tinygrad_lr as tg
+
+y = tg.Value(1.0)
+for _ in range(100_000):
+    y = y * 1.0
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 20), resource.RLIM_INFINITY))
+try:
+    y.backward()
+except MemoryError as error:
+    text = str(error)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(text)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
+def test_a_backward_pass_in_a_process_with_little_memory_says_what_it_needs():
+    command = [sys.executable, "-c", SCRIPT]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert out.startswith("backward: the graph of 100,000 operations takes ")

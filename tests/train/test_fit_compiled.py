@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import math
+import signal
 import threading
 import time
 
@@ -398,3 +399,33 @@ def test_early_stopping_that_was_built_stops_it(backend):
     stopping = EarlyStopping(2, "loss", min_delta=10.0)
     _, history = trained(early_stopping=stopping, validate_every=5, steps=500, compile=True)
     assert (history.reason, history.best_step) == ("early", 5)
+
+
+@pytest.mark.parametrize("build", [mlp, drawing, noisy])
+def test_ctrl_c_waits_for_few_slow_steps_and_leaves_whole_ones(build, backend, monkeypatch):
+    """However long a step takes, compiled code does two of them before it answers."""
+    monkeypatch.setattr(compiled_steps, "MAX_CHUNK_SECONDS", 0.0)
+
+    class InterruptingRate:
+        def __init__(self, step):
+            self.step = step
+
+        def __call__(self, step):
+            if step == self.step:
+                self.step = None
+                signal.raise_signal(signal.SIGINT)
+            return 0.1 / (1 + step)
+
+    def run(interrupted_at, steps, compile):
+        model = build(0)
+        optimizer = optim.Adam(model.parameters(), InterruptingRate(interrupted_at))
+        history = fit(model, X, Y, optimizer=optimizer, steps=steps, compile=compile)
+        weights = {name: x.data.tolist() for name, x in model.named_parameters()}
+        moments = [[np.asarray(x).tolist() for x in s.values()] for s in optimizer.state]
+        return history, (optimizer.steps, history.losses[:steps], weights, moments)
+
+    history, found = run(20, 1000, compile=True)
+    assert history.reason == "interrupted" and 19 <= history.steps <= 23
+    _, expected = run(None, history.steps, compile=False)
+    assert_alike(expected[1][: len(found[1])], found[1], ROUNDING[backend])
+    assert_alike((expected[0], *expected[2:]), (found[0], *found[2:]), ROUNDING[backend])

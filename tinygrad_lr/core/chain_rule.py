@@ -21,6 +21,7 @@ from ..support.errstate import ignore_float_errors
 from .conversion import as_data
 from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
+from .graph_memory import explain_memory
 from .node import Node, unwrap
 from .primitive import PRIMITIVES, Primitive, Rule, chain
 
@@ -65,6 +66,7 @@ def seed(where: str, output: Any, gradient: Any = None) -> Any:
     return match_shape(1.0, like)
 
 
+@explain_memory
 @ignore_float_errors
 def pull_back(
     seeds: Mapping[SomeNode, Any], wanted: Set[SomeNode] | None = None, recording: bool = False

@@ -20,6 +20,7 @@ from ..support.abstract_array import AbstractArray
 from .chain_rule import backward
 from .conversion import as_constant
 from .grad_mode import Watched, recording_now
+from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
 from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
@@ -39,44 +40,49 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
 
     def make(reflected: bool) -> Callable[..., Value]:
         def call(self: Value, other: Any) -> Value:
-            operation = PRIMITIVES[name]
-            x, recorded = self._content, self.requires_grad
-            if self._data_shared:
-                x = x.copy(order="K")
-            if type(other) is Value:
-                y, recorded = other._content, recorded or other.requires_grad
-                if other._data_shared:
-                    y = y.copy(order="K")
-            elif type(other) is float or (type(other) is int and -MAX_EXACT < other < MAX_EXACT):
-                y = float(other)
-            else:
-                y = as_constant(other, operation)
-            if reflected:
-                x, y = y, x
             try:
-                scalar = operation.scalar
-                if scalar is not None and type(x) is float is type(y):
-                    out = scalar(x, y)
+                operation = PRIMITIVES[name]
+                x, recorded = self._content, self.requires_grad
+                if self._data_shared:
+                    x = x.copy(order="K")
+                if type(other) is Value:
+                    y, recorded = other._content, recorded or other.requires_grad
+                    if other._data_shared:
+                        y = y.copy(order="K")
+                elif type(other) is float or (
+                    type(other) is int and -MAX_EXACT < other < MAX_EXACT
+                ):
+                    y = float(other)
                 else:
-                    out = operation.forward(x, y)
-            except Exception as error:
-                out = evaluate_again(operation, (x, y), {}, error)
-            if type(out) is not float and not isinstance(out, np.ndarray):
-                out = as_result(operation, out, (x, y))
-            recording, record = recording_now(), None
-            if recording is not False and (recorded or recording is not True):
-                operands = (other, self) if reflected else (self, other)
-                record = (operation, operands, (x, y), operation.defaults)
-                if recording is not True:
-                    return notify_watcher(recording, out, recorded, record)
-            value = _new(Value)
-            value._content = out
-            value._grad = value.name = None
-            value._data_shared = False
-            value._serial = next_serial()
-            value._record = record
-            value.requires_grad = record is not None
-            return value
+                    y = as_constant(other, operation)
+                if reflected:
+                    x, y = y, x
+                try:
+                    scalar = operation.scalar
+                    if scalar is not None and type(x) is float is type(y):
+                        out = scalar(x, y)
+                    else:
+                        out = operation.forward(x, y)
+                except Exception as error:
+                    out = evaluate_again(operation, (x, y), {}, error)
+                if type(out) is not float and not isinstance(out, np.ndarray):
+                    out = as_result(operation, out, (x, y))
+                recording, record = recording_now(), None
+                if recording is not False and (recorded or recording is not True):
+                    operands = (other, self) if reflected else (self, other)
+                    record = (operation, operands, (x, y), operation.defaults)
+                    if recording is not True:
+                        return notify_watcher(recording, out, recorded, record)
+                value = _new(Value)
+                value._content = out
+                value._grad = value.name = None
+                value._data_shared = False
+                value._serial = next_serial()
+                value._record = record
+                value.requires_grad = record is not None
+                return value
+            except MemoryError as error:
+                raise memory_error(name, (self, other), error) from None
 
         call.__name__ = call.__qualname__ = name
         first, second = ("other", "self") if reflected else ("self", "other")
@@ -447,31 +453,34 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
     The record is (operation, operands, their numbers, options). The numbers are the graph's own:
     an array that somebody else may write to is copied.
     """
-    numbers = []
-    recorded = False
-    for x in operands:
-        if type(x) is Value:
-            recorded = recorded or x.requires_grad
-            numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
-        else:
-            numbers.append(as_constant(x, operation))
     try:
-        if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
-            out = operation.scalar(*numbers)
-        elif options:
-            out = operation.forward(*numbers, **options)
-        else:
-            out = operation.forward(*numbers)
-    except Exception as error:
-        out = evaluate_again(operation, numbers, options, error)
-    if type(out) is not float and not isinstance(out, np.ndarray):
-        out = as_result(operation, out, numbers)
-    recording, record = recording_now(), None
-    if recording is not False and (recorded or recording is not True):
-        record = (operation, operands, numbers, options)
-        if recording is not True:
-            return notify_watcher(recording, out, recorded, record)
-    return make_value(out, record)
+        numbers = []
+        recorded = False
+        for x in operands:
+            if type(x) is Value:
+                recorded = recorded or x.requires_grad
+                numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
+            else:
+                numbers.append(as_constant(x, operation))
+        try:
+            if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
+                out = operation.scalar(*numbers)
+            elif options:
+                out = operation.forward(*numbers, **options)
+            else:
+                out = operation.forward(*numbers)
+        except Exception as error:
+            out = evaluate_again(operation, numbers, options, error)
+        if type(out) is not float and not isinstance(out, np.ndarray):
+            out = as_result(operation, out, numbers)
+        recording, record = recording_now(), None
+        if recording is not False and (recorded or recording is not True):
+            record = (operation, operands, numbers, options)
+            if recording is not True:
+                return notify_watcher(recording, out, recorded, record)
+        return make_value(out, record)
+    except MemoryError as error:
+        raise memory_error(operation.name, operands, error) from None
 
 
 Value.__apply__ = staticmethod(apply)

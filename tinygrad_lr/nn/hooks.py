@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from ..support.validation import check_instance
-from .module import Module
+from .module import Module, module_levels
 
 __all__ = ["observed"]
+
+MAX_DEPTH = 500  # of modules for whose calls there is more room, beside Python's own
+FRAMES_OF_A_CALL = 5  # of an observed module, at most
 
 See: TypeAlias = "Callable[[str, Module, tuple[Any, ...], Any], object]"
 
@@ -40,6 +44,9 @@ def observed(model: Module, see: See) -> Iterator[None]:
     """
     check_instance("observed", "model", model, Module, "a tg.nn.Module")
     with contextlib.ExitStack() as restored:
+        limit, depth = sys.getrecursionlimit(), min(len(module_levels(model)), MAX_DEPTH)
+        restored.callback(sys.setrecursionlimit, limit)
+        sys.setrecursionlimit(limit + FRAMES_OF_A_CALL * depth)
         for name, module in model.named_modules():
             own = vars(module)
             if "forward" in own:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, SupportsIndex, TypeGuard
 
 import numpy as np
 
@@ -20,6 +21,8 @@ __all__ = ["Module"]
 
 MAX_SHOWN_LAYERS = 20  # in a notebook
 MAX_SHOWN_PARAMETERS = 6  # of one layer
+MAX_NESTED_LEVELS = 10  # of modules that are copied or pickled by recursion
+PICKLE_PROTOCOL = 4  # by which copies are made, as in the copy module
 
 
 class Module:
@@ -211,6 +214,35 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
+    # ---- copies and pickles, of which the innermost modules come first: neither may nest deeply
+
+    def __copy__(self) -> Self:
+        reduced = super().__reduce_ex__(PICKLE_PROTOCOL)
+        twin: Self = copy._reconstruct(self, None, *reduced)  # type: ignore[attr-defined]
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        reduced = super().__reduce_ex__(PICKLE_PROTOCOL)
+        if not self._has_plain_state(reduced):
+            twin: Self = copy._reconstruct(self, memo, *reduced)  # type: ignore[attr-defined]
+            return twin
+        rebuild, args, state = reduced[:3]
+        memo[id(self)] = twin = rebuild(*copy.deepcopy(args, memo))
+        inner = [copy.deepcopy(module, memo) for module in _inner_modules(self)]
+        _set_state(twin, (inner, copy.deepcopy(state, memo)))
+        return twin
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        reduced, inner = super().__reduce_ex__(protocol), _inner_modules(self)
+        if not inner or not self._has_plain_state(reduced):
+            return reduced
+        rebuild, args, state = reduced[:3]
+        return rebuild, args, (inner, state), None, None, _set_state
+
+    def _has_plain_state(self, reduced: Any) -> TypeGuard[tuple[Any, ...]]:
+        """Return True if `object.__reduce_ex__` gave all there is: the class does not define it."""
+        return type(self).__reduce__ is object.__reduce__ and not any(reduced[3:])
+
     def _title(self) -> str:
         """Return the name in a `repr`: that of the class."""
         return type(self).__name__
@@ -325,9 +357,9 @@ def walk(root: Module) -> Iterator[Found]:
         name, owner, item, *_ = found
         branches: Iterable[tuple[Any, Any]] = ()
         if isinstance(item, Module):
-            branches, owner = vars(item).items(), name
+            branches, owner = list(vars(item).items()), name  # other threads may add attributes
         elif isinstance(item, dict):
-            branches = item.items()
+            branches = list(item.items())
         elif isinstance(item, (list, tuple)):
             branches = enumerate(item)
         elif isinstance(item, (set, frozenset)):
@@ -356,6 +388,47 @@ def walk(root: Module) -> Iterator[Found]:
             for key, x in branches
         ]
         waiting.extend(reversed(inner))
+
+
+def module_levels(root: Module) -> list[list[Module]]:
+    """Return the modules by how deep they are: the root, those that it holds, those in these."""
+    seen, levels = {id(root)}, [[root]]
+    while levels[-1]:
+        inner: list[Module] = []
+        waiting: list[Any] = [vars(module) for module in reversed(levels[-1])]
+        while waiting:
+            x = waiting.pop()
+            if isinstance(x, (dict, list, tuple, Module)):
+                if id(x) in seen:
+                    continue
+                seen.add(id(x))
+                if isinstance(x, Module):
+                    inner.append(x)
+                else:
+                    waiting.extend(reversed(x.values() if isinstance(x, dict) else x))
+        levels.append(inner)
+    return levels[:-1]
+
+
+def _inner_modules(root: Module) -> list[Module]:
+    """Return the modules of each tenth level, the innermost first.
+
+    What copies or pickles them in this order never goes down more than ten levels.
+    """
+    levels = module_levels(root)[MAX_NESTED_LEVELS::MAX_NESTED_LEVELS]
+    return [module for level in reversed(levels) for module in level]
+
+
+def _set_state(module: Module, given: tuple[list[Module], Any]) -> None:
+    """Set the state of a copied or unpickled module as `pickle` does, after its inner modules."""
+    _, state = given
+    if hasattr(module, "__setstate__"):
+        module.__setstate__(state)
+        return
+    state, slots = state if isinstance(state, tuple) else (state, None)
+    vars(module).update(state or {})
+    for name, x in (slots or {}).items():
+        setattr(module, name, x)
 
 
 def put(parameter: Value, array: Array) -> None:
@@ -387,7 +460,7 @@ def _settings(module: Module) -> list[str]:
     plain = (bool, int, float, str)
     return [
         f"{name}={setting!r}"
-        for name, setting in vars(module).items()
+        for name, setting in list(vars(module).items())
         if name != "training" and not name.startswith("_")
         if isinstance(setting, plain)
         or (isinstance(setting, tuple) and setting and all(isinstance(x, plain) for x in setting))

@@ -412,13 +412,13 @@ def compile(
     order. The node remembers what the call used: its draws, numbers, arrays, layers and their mode.
 
     Everything that the function reads from outside is guarded: when it changes, the function is
-    traced again. A gradient that an optimiser in the function has used up
-    is not kept: `.grad` is None afterwards.
+    traced again. A gradient that an optimiser in the function has used up is not kept: `.grad` is
+    None afterwards.
 
     Raises `TraceError`, with the user's line, if the function does what a program can't: branch on
     a traced number, call `float()` or `.item()` on one, change anything outside, read a clock or a
-    file, or draw from `np.random` or `random`. Raises `ArgumentError` if the backend or a static name is unknown,
-    `MissingExtraError` if backend="llvm" and llvmlite isn't installed.
+    file, or draw from `np.random` or `random`. Raises `ArgumentError` if the backend or a static
+    name is unknown, `MissingExtraError` if backend="llvm" and llvmlite isn't installed.
 
     >>> model = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
     >>> optimizer = tg.optim.SGD(model.parameters(), 0.25)

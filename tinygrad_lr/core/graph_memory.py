@@ -1,0 +1,83 @@
+"""Errors of graphs that don't fit in memory: they say how large the graph is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from sys import getsizeof
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from .node import Node, next_serial
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+COLLECTOR_BYTES = 16  # before each object, for the garbage collector
+COTANGENT_BYTES = 150  # of a Value in a backward pass: its entries in a dict and a heap, a number
+
+_reserve = [np.empty(4 << 20, np.uint8)]  # given up for counting the graph: memory is full then
+
+
+def explain_memory(walk: Function) -> Function:
+    """Decorate a walk through the graph: a `MemoryError` says what the walk needed."""
+
+    @functools.wraps(walk)
+    def call(seeds: Mapping[Any, Any], *args: Any, **options: Any) -> Any:
+        try:
+            return walk(seeds, *args, **options)
+        except MemoryError as error:
+            raise memory_error("backward", seeds, error.with_traceback(None)) from None
+
+    return cast(Function, call)
+
+
+def memory_error(where: str, nodes: Iterable[Any], error: MemoryError) -> MemoryError:
+    """Return the error for the graph of some Values; the given one if there is no graph."""
+    _reserve.clear()
+    try:
+        count, held, arrays = measure_graph(nodes)
+    except MemoryError:
+        return MemoryError(f"{where}: the graph does not fit in memory; {CURE}")
+    if not count:
+        return error
+    several = "one operation" if count == 1 else f"{count:,} operations"
+    size = f"{where}: the graph of {several} takes {format_size(held)}"
+    if where == "backward":
+        needed = arrays + count * COTANGENT_BYTES
+        size += f", and its gradients {format_size(needed)} more, which do"
+    else:
+        size += f", and the next result{f' ({error})' if str(error) else ''} does"
+    return MemoryError(f"{size} not fit in memory; {CURE}")
+
+
+CURE = (
+    "use fewer operations on larger arrays, evaluate parts under tg.no_grad(), or call backward() "
+    "for one part after the other"
+)
+
+
+def measure_graph(nodes: Iterable[Any]) -> tuple[int, int, int]:
+    """Return how many operations a graph has, its bytes, and those of its results' numbers."""
+    known = bytearray((next_serial() >> 3) + 1)  # a bit for each serial number: a set is larger
+    waiting = [x for x in nodes if isinstance(x, Node)]
+    count = held = arrays = 0
+    while waiting:
+        node = waiting.pop()
+        position, bit = node._serial >> 3, 1 << (node._serial & 7)
+        record = node._record
+        if record is None or known[position] & bit:
+            continue
+        known[position] |= bit
+        content = node._content
+        numbers = content.nbytes if isinstance(content, np.ndarray) else 0
+        count, arrays = count + 1, arrays + numbers
+        parts = (node, record, record[1], record[2])
+        held += getsizeof(content) + sum(map(getsizeof, parts)) + COLLECTOR_BYTES * len(parts)
+        waiting.extend(x for x in record[1] if isinstance(x, Node))
+    return count, held, arrays
+
+
+def format_size(count: int) -> str:
+    """Return a number of bytes as text: 3 MB, 1.2 GB."""
+    return f"{count / 1e9:.1f} GB" if count >= 10**9 else f"{count / 1e6:.0f} MB"
