@@ -318,3 +318,64 @@ def test_an_argument_may_be_an_array_first_and_none_later(backend):
     x = np.arange(3.0)
     for m in (x, x, None, x, None, None, x + 1, x, None):
         assert_equal(compiled(x, m), x * 2 if m is None else x * m, backend)
+
+
+@backends()
+def test_a_gradient_that_was_read_is_not_changed_by_later_steps(backend):
+    w = Value(np.arange(3.0))
+
+    @tg.compile(backend=backend)
+    def accumulate(x):
+        (w * w * x).sum().backward()
+
+    read = []
+    for scale in (1.0, 2.0, 3.0, 4.0):
+        accumulate(np.full(3, scale))
+        read.append(w.grad)
+    expected = [2 * w.data * total for total in (1.0, 3.0, 6.0, 10.0)]
+    assert_equal(read, expected, backend)
+
+
+# ---- draws
+
+
+@backends()
+@pytest.mark.parametrize("width", [(), (3,)])
+def test_a_call_that_needs_another_program_draws_once(width, backend):
+    def run(wrap):
+        random, w = np.random.default_rng(0), Value(np.ones(3))
+        options = {"size": width} if width else {}
+        f = wrap(lambda x: (w.data * x * random.normal(**options)).sum())
+        results = [f(np.ones((rows, 3))) for rows in (1, 1, 1, 2, 1, 2, 2, 1, 1)]
+        w.data = w.data * 2  # another array
+        results.append(f(np.ones((1, 3))))
+        w.data[...] = 3.0
+        return [*results, f(np.ones((1, 3))), random.random()]
+
+    assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)
+
+
+@backends()
+def test_a_number_that_becomes_a_schedule_does_not_cost_a_draw(backend):
+    def run(wrap):
+        model = nn.Sequential(
+            nn.Linear(3, 3, dtype=np.float64, generator=0), nn.Dropout(0.5, generator=1)
+        )
+        optimizer, results = optim.SGD(model.parameters(), 0.1), []
+
+        @wrap
+        def step(x):
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for rate in (None, None, 0.05, None, schedules.Cosine(0.1, steps=6), None):
+            optimizer.learning_rate = optimizer.learning_rate if rate is None else rate
+            results.append(step(np.ones((4, 3))))
+        return [*results, model.layers[1].generator.random()]
+
+    assert_equal(
+        run(tg.compile(backend=backend)), run(lambda f: f), backend, {"rtol": 1e-10, "atol": 0}
+    )

@@ -39,8 +39,11 @@ class Specialization:
 
     - `traced`, `program`: before and after the passes of every backend, listed in `done`
     - `graphs`: for each result that requires a gradient its graph, None for the others
+    - `operands`: for each graph the positions of its operands among the inputs
+    - `kept`: the positions of all these inputs, whose numbers a node keeps
     - `inputs`, `input_sources`: the program's inputs, and where their numbers come from
-    - `hosts`: what Python computes for each step, with the position of its input (-1: none)
+    - `hosts`: what Python computes for each step, with the position of its input (-1: none): what
+      may call for another program first, then draws, in the order of the trace
     - `known`: for each input, the array that the executable was last given, or None
     - `fast_call`: the fast path of a call, if there is one; `Compiled` sets it
     """
@@ -82,9 +85,11 @@ class Specialization:
                     inputs.append((source, x))
         self.input_sources = [source for source, _ in inputs]
         keys = [source.key() for source in self.input_sources]
-        self.kept = [[keys.index(key) for key in x.keys] if x else [] for x in self.graphs]
+        self.operands = [[keys.index(key) for key in x.keys] if x else [] for x in self.graphs]
+        self.kept = sorted(set().union(*self.operands))
         self.hosts = [
-            (keys.index(host.key()) if host.key() in keys else -1, host) for host in traced.hosts
+            (keys.index(host.key()) if host.key() in keys else -1, host)
+            for host in sorted(traced.hosts, key=lambda host: host.changes)
         ]
         self.inputs = [x for _, x in inputs]
         self.executable = self._build_executable(backend)
@@ -160,9 +165,6 @@ class Specialization:
         """Return a function that reads all inputs."""
         space: dict[str, Any] = {"known": self.known, "accept": self._accept}
         lines, inputs = [], []
-        for k, (_, host) in enumerate(self.hosts):  # in the order of the trace
-            space[f"compute{k}"] = host.compute
-            lines.append(f"    h{k} = compute{k}(0)")
         computed = {i: f"h{k}" for k, (i, _) in enumerate(self.hosts)}
         for i, source in enumerate(self.input_sources):
             if isinstance(source, Argument):
@@ -176,6 +178,9 @@ class Specialization:
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
             lines.append(f"        x{i} = accept({i}, x{i})")
             inputs.append(f"x{i}")
+        for k, (_, host) in enumerate(self.hosts):  # last: a program that is stale must not draw
+            space[f"compute{k}"] = host.compute
+            lines.append(f"    h{k} = compute{k}(0)")
         text = "\n".join(["def gather(leaves):", *lines, f"    return [{', '.join(inputs)}]"])
         exec(compile(text, "<gather>", "exec"), space)
         return cast("Callable[[Sequence[Any]], list[Any]]", space["gather"])
@@ -235,16 +240,16 @@ class Specialization:
             self._forget_arguments()
             inputs = self._gather(list(map(unwrap, leaves)))
             operands, numbers = list(inputs), list(inputs)
-            for i in sorted(set().union(*self.kept)):
+            for i in self.kept:
                 operands[i] = self._find_operand(i, leaves, inputs[i])
                 numbers[i] = keep_numbers(operands[i])
                 if i not in self.updated:
                     inputs[i] = numbers[i]  # results may be views of them
             found = self._run_step(inputs)
         nodes: dict[OutputGraph | None, Any] = {}
-        for graph, kept, number in zip(self.graphs, self.kept, found, strict=True):
+        for graph, places, number in zip(self.graphs, self.operands, found, strict=True):
             if graph is not None:
-                chosen = [operands[i] for i in kept], [numbers[i] for i in kept]
+                chosen = [operands[i] for i in places], [numbers[i] for i in places]
                 nodes[graph] = graph.make_result(number, *chosen)
         return self.build_result(
             [
