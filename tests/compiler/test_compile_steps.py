@@ -379,3 +379,33 @@ def test_a_number_that_becomes_a_schedule_does_not_cost_a_draw(backend):
     assert_equal(
         run(tg.compile(backend=backend)), run(lambda f: f), backend, {"rtol": 1e-10, "atol": 0}
     )
+
+
+# ---- arrays that are passed to a program once
+
+
+@backends()
+def test_an_array_that_is_bound_again_is_passed_again(backend):
+    contiguous = np.arange(9.0).reshape(3, 3)
+    other, x = (contiguous + 100).T, np.ones((3, 3))
+    array = contiguous
+    f = tg.compile(lambda x: (x * array).sum(), backend=backend)
+    for i in (0, 0, 1, 0, 0, 1, 1, 0):
+        array = (contiguous, other)[i]
+        assert f(x) == array.sum()
+
+
+@backends()
+def test_a_part_of_an_updated_array_is_passed_at_each_call(backend):
+    w = Value(np.arange(4.0))
+    part = w.data[:2]
+
+    @tg.compile(backend=backend)
+    def step(x):
+        before = np.sum(part)
+        w.data = w.data * x
+        return before
+
+    for _ in range(5):
+        expected = part.sum()
+        assert step(np.full(4, 0.5)) == expected

@@ -32,6 +32,7 @@ from ..tracing.traced_graph import TracedGraph
 from .differentiable import OutputGraph, snapshot
 
 MAX_DRAWN_BYTES = 64 << 20  # of random draws that are made before the steps that use them
+UNKNOWN = type("Unknown", (), {})()
 
 
 class Specialization:
@@ -44,7 +45,7 @@ class Specialization:
     - `inputs`, `input_sources`: the program's inputs, and where their numbers come from
     - `hosts`: what Python computes for each step, with the position of its input (-1: none): what
       may call for another program first, then draws, in the order of the trace
-    - `known`: for each input, the array that the executable was last given, or None
+    - `known`: for each input, the array that is passed to the executable, or `UNKNOWN`
     - `fast_call`: the fast path of a call, if there is one; `Compiled` sets it
     """
 
@@ -136,7 +137,7 @@ class Specialization:
         self.updated_numbers = [
             i for i in self.updated if not isinstance(self.input_sources[i].read(), np.ndarray)
         ]
-        self.known: list[Any] = [None] * len(self.input_sources)
+        self.known: list[Any] = [UNKNOWN] * len(self.input_sources)
         self._gather = self._compile_gather()
         self.input_checks = [
             (self.input_sources.index(x.options["source"]), look)
@@ -155,11 +156,15 @@ class Specialization:
 
     # ---- running
 
+    def forget_inputs(self) -> None:
+        """Make the next call pass all inputs again, since the executable was given others."""
+        self.known[:] = [UNKNOWN] * len(self.known)
+
     def _forget_arguments(self) -> None:
         """Make the fast path pass the arguments again, since the slow path has passed others."""
         for i, source in enumerate(self.input_sources):
             if isinstance(source, Argument):
-                self.known[i] = None
+                self.known[i] = UNKNOWN
 
     def _compile_gather(self) -> Callable[[Sequence[Any]], list[Any]]:
         """Return a function that reads all inputs."""
@@ -209,8 +214,10 @@ class Specialization:
                     x = np.array(x, like.dtype, order="C")
                 source.write((x,) if is_gradient else x)  # `.grad` copies what is in a tuple
                 keep = True
-            if keep:
-                self.known[i] = x
+            elif keep:  # machine code copies, at each call, a part of what it updates
+                updated = [self.input_sources[k].read() for k in self.updated]
+                keep = not any(np.may_share_memory(x, other) for other in updated)
+            self.known[i] = x if keep else UNKNOWN
         return x
 
     def run(self, leaves: Sequence[Any]) -> Any:
