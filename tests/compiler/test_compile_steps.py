@@ -396,16 +396,20 @@ def test_an_array_that_is_bound_again_is_passed_again(backend):
 
 
 @backends()
-def test_a_part_of_an_updated_array_is_passed_at_each_call(backend):
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("place", ["argument", "closure"])
+def test_a_part_of_an_updated_array_is_passed_at_each_step(place, whole, backend):
     w = Value(np.arange(4.0))
-    part = w.data[:2]
+    part = w.data if whole else w.data[:2]
 
     @tg.compile(backend=backend)
     def step(x):
-        before = np.sum(part)
-        w.data = w.data * x
+        before = np.sum(part if place == "closure" else x)
+        w.data = w.data * 0.5
         return before
 
     for _ in range(5):
         expected = part.sum()
-        assert step(np.full(4, 0.5)) == expected
+        assert step(part) == expected
+    expected = part.sum() * 0.5 ** np.arange(3)
+    assert_equal(step.loop(part, steps=3), expected, backend)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -214,11 +214,18 @@ class Specialization:
                     x = np.array(x, like.dtype, order="C")
                 source.write((x,) if is_gradient else x)  # `.grad` copies what is in a tuple
                 keep = True
-            elif keep:  # machine code copies, at each call, a part of what it updates
-                updated = [self.input_sources[k].read() for k in self.updated]
-                keep = not any(np.may_share_memory(x, other) for other in updated)
+            elif self._is_part_of_updated(x):  # machine code copies it at each call
+                keep = False
             self.known[i] = x if keep else UNKNOWN
         return x
+
+    def _is_part_of_updated(self, x: Any) -> bool:
+        """Return True if an array may be, or be a part of, one that the program updates."""
+        updated = [self.input_sources[i].read() for i in self.updated]
+        return any(
+            x is other or (not x.flags.owndata and np.may_share_memory(x, other))
+            for other in updated
+        )
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Run the program once; return what the function returns."""
@@ -282,6 +289,8 @@ class Specialization:
         stacked = stacked or {}
         drawn = sum(self.inputs[i].nbytes for i, host in self.hosts if host.changes and i >= 0)
         most = max(1, MAX_DRAWN_BYTES // drawn) if drawn else max(1, steps)
+        if any(map(self._is_part_of_updated, self._unstacked_arrays(leaves, stacked))):
+            most = 1
         parts: list[list[Any]] = []
         with self.lock:
             self._forget_arguments()
@@ -292,6 +301,14 @@ class Specialization:
         if not parts:
             return [np.empty((0, *x.shape), x.dtype) for x in self.program.results]
         return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
+
+    def _unstacked_arrays(self, leaves: Sequence[Any], stacked: Mapping[int, Any]) -> list[Any]:
+        """Return the arrays that all steps of a loop read, and don't update."""
+        found = [x for i, x in enumerate(leaves) if i not in stacked]
+        for i, source in enumerate(self.input_sources):
+            if i not in self.updated and not isinstance(source, (Argument, HostInput)):
+                found.append(source.read())
+        return [x for x in found if isinstance(x, np.ndarray)]
 
     def _run_chunk(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
         """Run some steps; what Python computes for them is computed before."""
