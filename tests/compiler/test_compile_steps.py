@@ -413,3 +413,37 @@ def test_a_part_of_an_updated_array_is_passed_at_each_step(place, whole, backend
         assert step(part) == expected
     expected = part.sum() * 0.5 ** np.arange(3)
     assert_equal(step.loop(part, steps=3), expected, backend)
+
+
+@backends()
+def test_an_array_that_the_user_puts_into_a_module_is_not_written_to(backend):
+    def run(wrap):
+        layer, x = nn.BatchNorm1d(3, dtype=np.float64), np.arange(12.0).reshape(4, 3) ** 2
+        f, mine, results = wrap(lambda x: layer(x)), np.ones(3), []
+        for _ in range(2):
+            layer.running_mean = mine
+            results += [f(x), f(x), np.array(layer.running_mean)]
+        return [*results, mine]
+
+    assert_equal(
+        run(tg.compile(backend=backend)), run(lambda f: f), backend, {"rtol": 1e-10, "atol": 1e-12}
+    )
+
+
+@backends()
+def test_arrays_of_a_tuple_in_a_list_are_updated(backend):
+    class Cell(nn.Module):
+        def __init__(self):
+            self.state = [(np.zeros(3), np.ones(3))]
+
+        def forward(self, x):
+            h, c = self.state[0]
+            self.state[0] = (h + 1, c * 2)
+            return x * h + c
+
+    def run(wrap):
+        cell = Cell()
+        f = wrap(lambda x: cell(x))
+        return [*(f(np.arange(3.0)) for _ in range(4)), *cell.state[0]]
+
+    assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)

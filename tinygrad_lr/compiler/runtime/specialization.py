@@ -18,7 +18,7 @@ from ..ir.executable import Backend, Executable
 from ..ir.instruction import Instruction
 from ..ir.passes import PassResult, run_passes
 from ..ir.program import Program
-from ..ir.sources import Argument, Gradient, HostInput, Source, StaleProgram, ValueData
+from ..ir.sources import Argument, Attribute, Gradient, HostInput, Source, StaleProgram, ValueData
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
 from ..tracing.trace_function import (
@@ -193,8 +193,9 @@ class Specialization:
     def _accept(self, i: int, x: Any) -> Any:
         """Return an input that has been replaced since the last call.
 
-        An array that the program updates is copied if something else may refer to it. Raises
-        `StaleProgram` for another shape or dtype.
+        An array that the program updates is copied, since others may refer to it, unless it is what
+        `Value.data` returned, or in a tuple, and so changes in place. Raises `StaleProgram` for
+        another shape or dtype.
         """
         like, source = self.inputs[i], self.input_sources[i]
         if like.weak:
@@ -208,11 +209,12 @@ class Specialization:
         if isinstance(x, np.ndarray):
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
-                untouched = isinstance(source, ValueData) and not source.value._data_shared
-                is_gradient = isinstance(source, Gradient)
-                if untouched or is_gradient or not (x.flags.carray and x.flags.owndata):
+                shared = isinstance(source, ValueData) and source.value._data_shared
+                in_tuple = isinstance(source, Attribute) and type(source._holder()) is tuple
+                if not ((shared or in_tuple) and x.flags.carray and x.flags.owndata):
                     x = np.array(x, like.dtype, order="C")
-                source.write((x,) if is_gradient else x)  # `.grad` copies what is in a tuple
+                # `.grad` copies what is in a tuple
+                source.write((x,) if isinstance(source, Gradient) else x)
                 keep = True
             elif self._is_part_of_updated(x):  # machine code copies it at each call
                 keep = False
