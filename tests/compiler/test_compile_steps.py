@@ -318,3 +318,132 @@ def test_an_argument_may_be_an_array_first_and_none_later(backend):
     x = np.arange(3.0)
     for m in (x, x, None, x, None, None, x + 1, x, None):
         assert_equal(compiled(x, m), x * 2 if m is None else x * m, backend)
+
+
+@backends()
+def test_a_gradient_that_was_read_is_not_changed_by_later_steps(backend):
+    w = Value(np.arange(3.0))
+
+    @tg.compile(backend=backend)
+    def accumulate(x):
+        (w * w * x).sum().backward()
+
+    read = []
+    for scale in (1.0, 2.0, 3.0, 4.0):
+        accumulate(np.full(3, scale))
+        read.append(w.grad)
+    expected = [2 * w.data * total for total in (1.0, 3.0, 6.0, 10.0)]
+    assert_equal(read, expected, backend)
+
+
+# ---- draws
+
+
+@backends()
+@pytest.mark.parametrize("width", [(), (3,)])
+def test_a_call_that_needs_another_program_draws_once(width, backend):
+    def run(wrap):
+        random, w = np.random.default_rng(0), Value(np.ones(3))
+        options = {"size": width} if width else {}
+        f = wrap(lambda x: (w.data * x * random.normal(**options)).sum())
+        results = [f(np.ones((rows, 3))) for rows in (1, 1, 1, 2, 1, 2, 2, 1, 1)]
+        w.data = w.data * 2  # another array
+        results.append(f(np.ones((1, 3))))
+        w.data[...] = 3.0
+        return [*results, f(np.ones((1, 3))), random.random()]
+
+    assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)
+
+
+@backends()
+def test_a_number_that_becomes_a_schedule_does_not_cost_a_draw(backend):
+    def run(wrap):
+        model = nn.Sequential(
+            nn.Linear(3, 3, dtype=np.float64, generator=0), nn.Dropout(0.5, generator=1)
+        )
+        optimizer, results = optim.SGD(model.parameters(), 0.1), []
+
+        @wrap
+        def step(x):
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        for rate in (None, None, 0.05, None, schedules.Cosine(0.1, steps=6), None):
+            optimizer.learning_rate = optimizer.learning_rate if rate is None else rate
+            results.append(step(np.ones((4, 3))))
+        return [*results, model.layers[1].generator.random()]
+
+    assert_equal(
+        run(tg.compile(backend=backend)), run(lambda f: f), backend, {"rtol": 1e-10, "atol": 0}
+    )
+
+
+# ---- arrays that are passed to a program once
+
+
+@backends()
+def test_an_array_that_is_bound_again_is_passed_again(backend):
+    contiguous = np.arange(9.0).reshape(3, 3)
+    other, x = (contiguous + 100).T, np.ones((3, 3))
+    array = contiguous
+    f = tg.compile(lambda x: (x * array).sum(), backend=backend)
+    for i in (0, 0, 1, 0, 0, 1, 1, 0):
+        array = (contiguous, other)[i]
+        assert f(x) == array.sum()
+
+
+@backends()
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("place", ["argument", "closure"])
+def test_a_part_of_an_updated_array_is_passed_at_each_step(place, whole, backend):
+    w = Value(np.arange(4.0))
+    part = w.data if whole else w.data[:2]
+
+    @tg.compile(backend=backend)
+    def step(x):
+        before = np.sum(part if place == "closure" else x)
+        w.data = w.data * 0.5
+        return before
+
+    for _ in range(5):
+        expected = part.sum()
+        assert step(part) == expected
+    expected = part.sum() * 0.5 ** np.arange(3)
+    assert_equal(step.loop(part, steps=3), expected, backend)
+
+
+@backends()
+def test_an_array_that_the_user_puts_into_a_module_is_not_written_to(backend):
+    def run(wrap):
+        layer, x = nn.BatchNorm1d(3, dtype=np.float64), np.arange(12.0).reshape(4, 3) ** 2
+        f, mine, results = wrap(lambda x: layer(x)), np.ones(3), []
+        for _ in range(2):
+            layer.running_mean = mine
+            results += [f(x), f(x), np.array(layer.running_mean)]
+        return [*results, mine]
+
+    assert_equal(
+        run(tg.compile(backend=backend)), run(lambda f: f), backend, {"rtol": 1e-10, "atol": 1e-12}
+    )
+
+
+@backends()
+def test_arrays_of_a_tuple_in_a_list_are_updated(backend):
+    class Cell(nn.Module):
+        def __init__(self):
+            self.state = [(np.zeros(3), np.ones(3))]
+
+        def forward(self, x):
+            h, c = self.state[0]
+            self.state[0] = (h + 1, c * 2)
+            return x * h + c
+
+    def run(wrap):
+        cell = Cell()
+        f = wrap(lambda x: cell(x))
+        return [*(f(np.arange(3.0)) for _ in range(4)), *cell.state[0]]
+
+    assert_equal(run(tg.compile(backend=backend)), run(lambda f: f), backend)

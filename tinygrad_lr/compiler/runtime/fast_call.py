@@ -59,15 +59,15 @@ class FastCallWriter:
             (x.position + 1 for x in program.input_sources if isinstance(x, Argument)), default=0
         )
         names = [f"a{k}" for k in range(arguments)]
-        for position, host in program.hosts:  # in the order of the trace
+        for position, source in enumerate(program.input_sources):
+            if not isinstance(source, HostInput):
+                self._pass_input(position, source)
+        for position, host in program.hosts:  # last: a call that is missed must not draw
             number = f"{self.name('h', host.compute)}(0)"
             if position < 0:
                 self.lines.append(number)
             else:
                 self.lines += program.executable.pass_number(self, position, number)
-        for position, source in enumerate(program.input_sources):
-            if not isinstance(source, HostInput):
-                self._pass_input(position, source)
         check = program.guards.expression(self.space)
         head = [f"if len(args) != {arguments}:", "    return MISSED"]
         head += [f"{', '.join(names)}{',' * (arguments == 1)} = args"] if names else []
@@ -97,7 +97,7 @@ class FastCallWriter:
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
                 f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
-                f"elif {a} is None or {a}.shape != {shape} or {a}.dtype != {dtype}:",  # may be set
+                f"elif {a}.shape != {shape} or {a}.dtype != {dtype}:",  # may be set
                 "    return MISSED",
             ]
             return

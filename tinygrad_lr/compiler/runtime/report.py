@@ -103,7 +103,7 @@ def time_step(program: Specialization) -> float:
         except Exception:  # a matrix that can't be inverted, or an operation of the user's
             return math.nan
         finally:
-            program.known[:] = [None] * len(program.known)
+            program.forget_inputs()
 
 
 def best_of(run: Callable[[], object], rounds: int = 7) -> float:

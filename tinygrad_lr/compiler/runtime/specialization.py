@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -45,6 +45,7 @@ from .differentiable import OutputGraph, snapshot
 
 UNSHARED_REFERENCES = 3  # of an array that nobody else holds: its source's, known's, getrefcount's
 MAX_DRAWN_BYTES = 64 << 20  # of random draws that are made before the steps that use them
+UNKNOWN = type("Unknown", (), {})()
 
 
 class Specialization:
@@ -52,9 +53,12 @@ class Specialization:
 
     - `traced`, `program`: before and after the passes of every backend, listed in `done`
     - `graphs`: for each result that requires a gradient its graph, None for the others
+    - `operands`: for each graph the positions of its operands among the inputs
+    - `kept`: the positions of all these inputs, whose numbers a node keeps
     - `inputs`, `input_sources`: the program's inputs, and where their numbers come from
-    - `hosts`: what Python computes for each step, with the position of its input (-1: none)
-    - `known`: for each input, the array that the executable was last given, or None
+    - `hosts`: what Python computes for each step, with the position of its input (-1: none): what
+      may call for another program first, then draws, in the order of the trace
+    - `known`: for each input, the array that is passed to the executable, or `UNKNOWN`
     - `fast_call`: the fast path of a call, if there is one; `Compiled` sets it
     """
 
@@ -96,9 +100,11 @@ class Specialization:
                     inputs.append((source, x))
         self.input_sources = [source for source, _ in inputs]
         keys = [source.key() for source in self.input_sources]
-        self.kept = [[keys.index(key) for key in x.keys] if x else [] for x in self.graphs]
+        self.operands = [[keys.index(key) for key in x.keys] if x else [] for x in self.graphs]
+        self.kept = sorted(set().union(*self.operands))
         self.hosts = [
-            (keys.index(host.key()) if host.key() in keys else -1, host) for host in traced.hosts
+            (keys.index(host.key()) if host.key() in keys else -1, host)
+            for host in sorted(traced.hosts, key=lambda host: host.changes)
         ]
         self.inputs = [x for _, x in inputs]
         self.executable = self._build_executable(backend)
@@ -148,7 +154,7 @@ class Specialization:
         self.updated_numbers = [
             i for i in self.updated if not isinstance(self.input_sources[i].read(), np.ndarray)
         ]
-        self.known: list[Any] = [None] * len(self.input_sources)
+        self.known: list[Any] = [UNKNOWN] * len(self.input_sources)
         self.input_checks = [
             (self.input_sources.index(x.options["source"]), look)
             for x, look in self.program.checks
@@ -169,24 +175,26 @@ class Specialization:
 
     # ---- running
 
+    def forget_inputs(self) -> None:
+        """Make the next call pass all inputs again, since the executable was given others."""
+        self.known[:] = [UNKNOWN] * len(self.known)
+
     def _forget_arguments(self) -> None:
         """Make the fast path pass the arguments again, since the slow path has passed others."""
         for i, source in enumerate(self.input_sources):
             if isinstance(source, Argument):
-                self.known[i] = None
+                self.known[i] = UNKNOWN
 
     def _forget_copied_inputs(self) -> None:
         """Pass the inputs again of which the executable has only copies."""
         for i in self.executable.copied_inputs:
-            self.known[i] = None
+            self.known[i] = UNKNOWN
 
     def _compile_gather(self) -> Callable[[Specialization, Sequence[Any]], list[Any]]:
         """Return a function that reads all inputs; it does not refer to the program itself."""
-        space: dict[str, Any] = {"known": self.known, "references": sys.getrefcount}
+        space: dict[str, Any] = {"known": self.known, "UNKNOWN": UNKNOWN}
+        space["references"] = sys.getrefcount
         lines, inputs = [], []
-        for k, (_, host) in enumerate(self.hosts):  # in the order of the trace
-            space[f"compute{k}"] = host.compute
-            lines.append(f"    h{k} = compute{k}(0)")
         computed = {i: f"h{k}" for k, (i, _) in enumerate(self.hosts)}
         for i, source in enumerate(self.input_sources):
             if isinstance(source, Argument):
@@ -199,10 +207,13 @@ class Specialization:
             read = f"p{i}._content" if isinstance(source, ValueData) else f"p{i}.read()"
             if self.replaces(i):
                 lines.append(f"    if references(known[{i}]) > {self.own_references}:")
-                lines.append(f"        known[{i}] = None")
+                lines.append(f"        known[{i}] = UNKNOWN")
             lines += [f"    x{i} = {read}", f"    if x{i} is not known[{i}]:"]
             lines.append(f"        x{i} = program._accept({i}, x{i})")
             inputs.append(f"x{i}")
+        for k, (_, host) in enumerate(self.hosts):  # last: a program that is stale must not draw
+            space[f"compute{k}"] = host.compute
+            lines.append(f"    h{k} = compute{k}(0)")
         text = "\n".join(
             ["def gather(program, leaves):", *lines, f"    return [{', '.join(inputs)}]"]
         )
@@ -226,8 +237,9 @@ class Specialization:
     def _accept(self, i: int, x: Any) -> Any:
         """Return an input that has been replaced since the last call, or that others hold.
 
-        An array that the program updates is copied if something else may refer to it. Raises
-        `StaleProgram` for another shape or dtype.
+        An array that the program updates is copied, since others may refer to it, unless it is what
+        `Value.data` returned, or in a tuple, and so changes in place. Raises `StaleProgram` for
+        another shape or dtype.
         """
         like, source = self.inputs[i], self.input_sources[i]
         if like.weak:
@@ -250,9 +262,18 @@ class Specialization:
                 source.write((x,) if is_gradient else x)  # `.grad` copies what is in a tuple
                 x = source.read()  # an entry of a tuple cannot be replaced
                 keep = True
-            if keep:
-                self.known[i] = x
+            elif self._is_part_of_updated(x):  # machine code copies it at each call
+                keep = False
+            self.known[i] = x if keep else UNKNOWN
         return x
+
+    def _is_part_of_updated(self, x: Any) -> bool:
+        """Return True if an array may be, or be a part of, one that the program updates."""
+        updated = [self.input_sources[i].read() for i in self.updated]
+        return any(
+            x is other or (not x.flags.owndata and np.may_share_memory(x, other))
+            for other in updated
+        )
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """Run the program once; return what the function returns."""
@@ -282,16 +303,16 @@ class Specialization:
             self._forget_arguments()
             inputs = self._gather(self, list(map(unwrap, leaves)))
             operands, numbers = list(inputs), list(inputs)
-            for i in sorted(set().union(*self.kept)):
+            for i in self.kept:
                 operands[i] = self._find_operand(i, leaves, inputs[i])
                 numbers[i] = keep_numbers(operands[i])
                 if i not in self.updated:
                     inputs[i] = numbers[i]  # results may be views of them
             found = self._run_step(inputs)
         nodes: dict[OutputGraph | None, Any] = {}
-        for graph, kept, number in zip(self.graphs, self.kept, found, strict=True):
+        for graph, places, number in zip(self.graphs, self.operands, found, strict=True):
             if graph is not None:
-                chosen = [operands[i] for i in kept], [numbers[i] for i in kept]
+                chosen = [operands[i] for i in places], [numbers[i] for i in places]
                 nodes[graph] = graph.make_result(number, *chosen)
         return self.build_result(
             [
@@ -319,6 +340,8 @@ class Specialization:
         stacked = stacked or {}
         drawn = sum(self.inputs[i].nbytes for i, host in self.hosts if host.changes and i >= 0)
         most = max(1, MAX_DRAWN_BYTES // drawn) if drawn else max(1, steps)
+        if any(map(self._is_part_of_updated, self._unstacked_arrays(leaves, stacked))):
+            most = 1
         parts: list[list[Any]] = []
         first, interrupt = 0, DeferredInterrupt()
         with self.lock, interrupt.installed():
@@ -333,6 +356,14 @@ class Specialization:
         if not parts:
             return [np.empty((0, *x.shape), x.dtype) for x in self.program.results]
         return parts[0] if len(parts) == 1 else list(map(np.concatenate, zip(*parts, strict=True)))
+
+    def _unstacked_arrays(self, leaves: Sequence[Any], stacked: Mapping[int, Any]) -> list[Any]:
+        """Return the arrays that all steps of a loop read, and don't update."""
+        found = [x for i, x in enumerate(leaves) if i not in stacked]
+        for i, source in enumerate(self.input_sources):
+            if i not in self.updated and not isinstance(source, (Argument, HostInput)):
+                found.append(source.read())
+        return [x for x in found if isinstance(x, np.ndarray)]
 
     def _run_chunk(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
         """Run some steps; what Python computes for them is computed before."""
