@@ -10,7 +10,7 @@ from operands import quick
 from programs import assert_equal, backends
 
 import tinygrad_lr as tg
-from tinygrad_lr import Value, losses, nn, optim
+from tinygrad_lr import Value, nn, optim
 
 windows = np.lib.stride_tricks.sliding_window_view
 SIDES = [3, 3, 17, 92]  # rows in registers, in loops; results whose memory is used again
@@ -197,3 +197,193 @@ def test_whatever_shares_memory_each_call_gives_what_eager_code_gives(
         copies += [x.copy() for x in found]
         eager.results.append(expected[0])
         compiled.results.append(found[0])
+
+
+# ---- what the user holds
+
+
+def training(momentum=0.0):
+    w = Value(np.array([1.0, 2.0, 3.0]))
+    optimizer = optim.SGD([w], 0.1, momentum=momentum)
+
+    def step(x):
+        loss = np.sum(w * x * w)
+        optimizer.zero_grad(), loss.backward(), optimizer.step()
+        return loss
+
+    return w, step
+
+
+@backends()
+@pytest.mark.parametrize("take", [lambda x: x, lambda x: x[::-1]])
+def test_a_loop_on_a_parameters_own_array_is_separate_calls(take, backend):
+    (w, eager), (v, step) = training(), training()
+    expected = [eager(take(w.data)).item() for _ in range(3)]
+    found = tg.compile(step, backend=backend).loop(take(v.data), steps=3)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(v.data, w.data, rtol=1e-12)
+
+
+@backends()
+def test_an_outer_array_that_shares_a_parameters_memory_is_read_at_each_call(backend):
+    w, _ = training()
+    optimizer, window = optim.SGD([w], 0.1), np.frombuffer(w.data)
+
+    def step(x):
+        loss = np.sum(w * x * window)
+        optimizer.zero_grad(), loss.backward(), optimizer.step()
+        return loss
+
+    compiled, numbers = tg.compile(step, backend=backend), np.array([1.0, 2.0, 3.0])
+    for _ in range(4):
+        loss = compiled(np.ones(3)).item()
+        assert loss == pytest.approx(np.sum(numbers * numbers))
+        numbers = numbers - 0.1 * numbers
+
+
+@backends()
+def test_state_and_gradients_that_the_user_holds_stay_as_they_were(backend):
+    norm, w = nn.BatchNorm1d(2, dtype=np.float64), Value(np.ones(2))
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+
+    @tg.compile(backend=backend)
+    def accumulate(x):
+        loss = np.sum(norm(x) * w * w)
+        loss.backward()
+        return loss
+
+    held, copies = [], []
+    for _ in range(4):
+        held += [norm.running_mean, norm.running_var]
+        held += [w.grad] if held[2:] else []
+        copies += [x.copy() for x in held[len(copies) :]]
+        accumulate(x)
+    for x, copy in zip(held, copies, strict=True):
+        np.testing.assert_array_equal(x, copy)
+
+
+@backends()
+def test_state_that_nobody_holds_is_updated_in_place(backend):
+    norm = nn.BatchNorm1d(2, dtype=np.float64)
+    compiled = tg.compile(lambda x: norm(x), backend=backend)
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    places = []
+    for _ in range(4):
+        compiled(x)
+        places.append(norm.running_mean.ctypes.data)
+    assert len(set(places)) == 1
+
+
+@backends()
+def test_a_result_that_the_user_has_reshaped_in_place_is_not_used_again(backend):
+    x = np.ones((100, 100))
+    compiled = tg.compile(lambda x: x * 2, backend=backend)
+    for spoil in ("shape", "dtype", "flags"):
+        y = compiled(x)
+        if spoil == "shape":
+            y.resize((10000,))
+        elif spoil == "dtype":
+            y.dtype = np.int64
+        else:
+            y.flags.writeable = False
+        del y
+        found = compiled(x)
+        np.testing.assert_array_equal(found, np.full((100, 100), 2.0), strict=True)
+        assert found.flags.writeable
+
+
+@backends()
+def test_an_argument_that_has_changed_its_dtype_in_place_is_read_as_it_is(backend):
+    x = np.array([1.0, 2.0])
+    compiled = tg.compile(lambda x: x + 1, backend=backend)
+    compiled(x), compiled(x)
+    x.dtype = np.int64
+    np.testing.assert_array_equal(compiled(x), x + 1, strict=True)
+
+
+@backends()
+def test_an_array_made_while_tracing_is_returned_in_copies(backend):
+    compiled = tg.compile(lambda x: (np.ones(2), x), backend=backend)
+    x = np.zeros(2)
+    for _ in range(3):
+        ones, same_numbers = compiled(x)
+        np.testing.assert_array_equal(ones, [1, 1])
+        ones += 1
+        same_numbers += 1
+    np.testing.assert_array_equal(x, [0, 0])
+
+
+@backends()
+@pytest.mark.parametrize("in_place", [False, True])
+def test_data_is_replaced_or_updated_in_place_as_in_eager_code(in_place, backend):
+    def build():
+        w = Value(np.ones(3))
+
+        def f(x):
+            if in_place:
+                w.data -= x
+            else:
+                w.data = w.data - x
+
+        return w, f
+
+    (w, eager), (v, f) = build(), build()
+    compiled = tg.compile(f, backend=backend)
+    held, expected = [], []
+    for _ in range(3):
+        expected.append(w.data), held.append(v.data)
+        eager(np.ones(3)), compiled(np.ones(3))
+    np.testing.assert_array_equal(held, expected)
+    np.testing.assert_array_equal(v.data, w.data)
+
+
+# ---- the order of what a kernel reads and writes
+
+
+@backends()
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (4, 1), (5, 700), (2, 20_000)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_two_updates_that_read_each_other_read_what_was_there_before(shape, dtype, backend):
+    a, b = np.ones(shape, dtype), np.full(shape, 2.0, dtype)
+    v, w = Value(a), Value(b)
+
+    @tg.compile(backend=backend)
+    def f(x):
+        old_v, old_w = v.data, w.data
+        v.data = old_w * x
+        w.data = old_w + old_v + np.sum(old_v)
+
+    for _ in range(3):
+        f(0.5)
+        a, b = b * 0.5, b + a + np.sum(a)
+    np.testing.assert_allclose(v.data, a, rtol=1e-5)
+    np.testing.assert_allclose(w.data, b, rtol=1e-5)
+
+
+@backends()
+def test_a_mask_that_is_chosen_from_masks_is_not_written_over_too_early(backend):
+    def f(x, y):
+        mask = x > y
+        return np.where(mask, mask.T, x > 0) * 1.0
+
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 5, 5))
+    np.testing.assert_array_equal(tg.compile(f, backend=backend)(x, y), f(x, y))
+
+
+@backends()
+def test_half_precision_parts_are_concatenated_in_their_places(backend):
+    f = lambda x: np.concatenate([x, x * 2, x + 1], axis=1)
+    x = np.arange(6, dtype=np.float16).reshape(2, 3)
+    np.testing.assert_array_equal(tg.compile(f, backend=backend)(x), f(x), strict=True)
+
+
+@backends()
+def test_a_gradient_through_a_view_that_a_call_returns_is_right(backend):
+    def loss(x):
+        y = np.einsum("ij->ji", x * 2)
+        z = np.einsum("ii->i", x * 3)
+        return np.sum(y * x) + np.sum(np.sin(z) * np.cos(x[0] * 2))
+
+    x = np.random.default_rng(0).uniform(-1, 1, (4, 4))
+    gradient = tg.compile(tg.grad(loss), backend=backend)
+    np.testing.assert_allclose(gradient(x), tg.grad(loss)(x), rtol=1e-12)
