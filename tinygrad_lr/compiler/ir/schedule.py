@@ -176,7 +176,7 @@ def can_write_over(kernel: Kernel, state: Instruction, target: Instruction) -> b
 
 
 def runs_on_one_thread(kernel: Loop) -> bool:
-    """Return True if threads can't share a loop: one of them could read what another has written."""
+    """Return True if threads can't share a loop: one could read what another has written."""
     sums = (x for x in kernel.members if x.operation in REDUCTIONS)
     return math.prod(kernel.shape) == 1 or any(x.size == 1 for x in sums)
 

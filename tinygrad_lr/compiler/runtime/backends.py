@@ -30,9 +30,7 @@ def choose_backend(backend: str | None) -> tuple[Backend, str]:
     return compile_native, backend
 
 
-def compile_native(
-    program: Program, inputs: Sequence[Instruction], updates: Updates
-) -> Executable:
+def compile_native(program: Program, inputs: Sequence[Instruction], updates: Updates) -> Executable:
     """Compile a program to machine code; one that LLVM can't compile calls NumPy instead."""
     from ..llvm.engine import InvalidModule
     from ..llvm.executable import LlvmExecutable

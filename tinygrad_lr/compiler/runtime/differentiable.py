@@ -47,7 +47,8 @@ def call_as_node(
 def snapshot_operand(x: Any) -> Any:
     """Return an operand's numbers for the graph: a copy where something else may write to them."""
     if not isinstance(x, Value):
-        return x.copy() if isinstance(x, np.ndarray) and x.flags.writeable else x
+        shared = isinstance(x, np.ndarray) and (x.flags.writeable or x.base is not None)
+        return x.copy() if shared else x
     return x._content.copy(order="K") if x._data_shared else x._content
 
 
