@@ -199,6 +199,78 @@ def test_whatever_shares_memory_each_call_gives_what_eager_code_gives(
         compiled.results.append(found[0])
 
 
+MIXED = [
+    lambda x, y: x + y,
+    lambda x, y: np.tanh(x - y * 0.5),
+    lambda x, y: x * 0.5,
+    lambda x, y: np.mean(x, axis=-1, keepdims=True) if x.ndim else x,
+    lambda x, y: np.mean(x, axis=0, keepdims=x.ndim > 1) if x.ndim else x,
+    lambda x, y: np.max(x) + y * 0.25,
+    lambda x, y: np.sum(x * 0.1) / (1 + x.size) + y,
+    lambda x, y: x[::-1] if x.ndim else x,
+    lambda x, y: x.T,
+    lambda x, y: x[..., :1] if x.ndim else x,
+    lambda x, y: np.concatenate([x[..., 1:], x[..., :1]], axis=-1) if x.ndim else x,
+]
+
+
+@pytest.mark.slow
+@backends()
+@settings(many, max_examples=80)
+@given(
+    rows=st.sampled_from([1, 2, 3, 9]),
+    columns=st.sampled_from([1, 2, 3, 9, 70, 1100]),
+    steps=st.lists(
+        st.tuples(st.integers(0, len(MIXED) - 1), st.integers(0), st.integers(0)), max_size=10
+    ),
+    updates=st.lists(st.integers(0), min_size=5, max_size=5),
+    results=st.lists(st.integers(0), max_size=3),
+    seed=st.integers(0, 9),
+)
+def test_updates_of_all_shapes_read_what_was_there_before(
+    rows, columns, steps, updates, results, seed, backend
+):
+    shapes = [(), (1,), (columns,), (rows, 1), (rows, columns)]
+    rng = np.random.default_rng(seed)
+    values = [Value(rng.uniform(-1, 1, shape)) for shape in shapes]
+
+    def combine(now, x):
+        """Return the new states and the results; what doesn't fit to a state is averaged."""
+        known = [*now, x]
+        for number, i, j in steps:
+            a, b = known[i % len(known)], known[j % len(known)]
+            try:
+                np.broadcast_shapes(a.shape, b.shape)
+            except ValueError:
+                b = np.mean(b)
+            known.append(MIXED[number](a, b))
+        new = []
+        for old, i in zip(now, updates, strict=True):
+            y = known[i % len(known)]
+            new.append(old * 0.5 + (y if y.shape == old.shape else np.mean(y)))
+        return new, [known[i % len(known)] * 1 for i in results]
+
+    def step(x):
+        new, found = combine([v.data for v in values], x)
+        for value, y in zip(values, new, strict=True):
+            value.data = y
+        return (*found, np.sum(x))
+
+    compiled = tg.compile(step, backend=backend)
+    states = [v.data.copy() for v in values]
+    for turn in range(3):
+        x = rng.uniform(-1, 1, (rows, columns))
+        if turn == 1:
+            found = [y[-1] for y in compiled.loop(x, steps=2)]
+            states, _ = combine(states, x)
+        else:
+            found = compiled(x)
+        states, expected = combine(states, x)
+        for a, b in [*zip(found, expected, strict=False), *zip(values, states, strict=True)]:
+            a = a.data if isinstance(a, Value) else a
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
 # ---- what the user holds
 
 
@@ -420,3 +492,25 @@ def test_a_graph_keeps_its_numbers_while_compiled_steps_go_on(backend):
             w.grad = None
             loss.backward()
             np.testing.assert_allclose(w.grad, expected, rtol=1e-12)
+
+
+@backends()
+def test_what_a_users_primitive_keeps_stays_as_it_was(backend):
+    kept = []
+
+    @tg.primitive(whole=True)
+    def keep(x):
+        kept.append(x)
+        return x * 1.0
+
+    keep.vjp(x=lambda g, out, x: g)
+
+    def f(x):
+        return np.sum(np.exp(keep(x * 2))) + np.sum(keep(x.T + 1))
+
+    compiled = tg.compile(f, backend=backend)
+    compiled(np.zeros((2, 2)))
+    kept.clear()
+    for k in range(3):
+        compiled(np.full((2, 2), float(k)))
+    assert sorted(x[0, 0] for x in kept) == [0, 1, 2, 2, 3, 4]
