@@ -11,6 +11,7 @@ from programs import backends
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, nn, optim
+from tinygrad_lr.errors import GraphError
 
 windows = np.lib.stride_tricks.sliding_window_view
 SIDES = [3, 3, 17, 92]  # rows in registers, in loops; results whose memory is used again
@@ -514,3 +515,40 @@ def test_what_a_users_primitive_keeps_stays_as_it_was(backend):
     for k in range(3):
         compiled(np.full((2, 2), float(k)))
     assert sorted(x[0, 0] for x in kept) == [0, 1, 2, 2, 3, 4]
+
+
+@backends()
+def test_a_program_that_is_called_while_it_runs_keeps_its_memory(backend):
+    depth = 0
+
+    @tg.primitive(whole=True)
+    def again(x):
+        nonlocal depth
+        if depth == 2:
+            return x * 1.0
+        depth += 1
+        try:
+            return f(x)
+        finally:
+            depth -= 1
+
+    def f(x):
+        y = np.tanh(x * 3) + 1
+        return np.exp(y * 0.3) + plain(again(y * 1.5))
+
+    eager, x = f, np.array([0.1, 0.2])
+    expected = f(x)
+    f = tg.compile(eager, backend=backend)
+    for _ in range(2):
+        np.testing.assert_allclose(f(x), expected, rtol=1e-12)
+
+
+@backends()
+def test_a_loop_inside_its_own_program_is_refused(backend):
+    @tg.primitive(whole=True)
+    def looped(x):
+        return f.loop(x, steps=1)[0] if f._last else x * 1.0
+
+    f = tg.compile(lambda x: looped(x * 2), backend=backend)
+    with pytest.raises(GraphError, match=r"loop: must not be called while it runs"):
+        f(np.ones(2))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from ...core.node import Node
 from ...core.value import make_value
+from ...errors import GraphError
 from ...optim import Optimizer
 from ...support import pytree as tree
 from ..ir.executable import Backend, Executable
@@ -51,6 +53,7 @@ class Specialization:
         self.backward: Any = None  # the compiled backward, once it is needed
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
+        self.thread = 0  # that runs it now
         settings = [(THREADS, "count", THREADS.count)]
         traced = trace_function(function, name, parameters, args, settings)
         traced.require_released()
@@ -204,6 +207,21 @@ class Specialization:
                 self.known[i] = x
         return x
 
+    @property
+    def is_running(self) -> bool:
+        """True in a function that the program calls: its memory is in use."""
+        return self.thread == threading.get_ident()
+
+    @contextlib.contextmanager
+    def _marked_as_running(self) -> Iterator[None]:
+        if self.is_running:
+            raise GraphError(f"{self.program.name}.loop: must not be called while it runs")
+        self.thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self.thread = 0
+
     def run(self, leaves: Sequence[Any]) -> Any:
         """Run the program once; return what the function returns."""
         with self.lock:
@@ -211,7 +229,8 @@ class Specialization:
             inputs = self._gather(leaves)
             for i, check in self.input_checks:
                 check(inputs[i])
-            found = self.executable(inputs)
+            with self._marked_as_running():
+                found = self.executable(inputs)
             self._forget_copied_inputs()
             if self.updated_numbers or self.returned_updates or self.cleared or self.counters:
                 found = list(self._commit(found, 1))
@@ -257,7 +276,8 @@ class Specialization:
         for i, check in self.input_checks:
             for x in given.get(i, inputs[i : i + 1]):
                 check(x)
-        rows, carried = self.executable.loop(inputs, steps, given)
+        with self._marked_as_running():
+            rows, carried = self.executable.loop(inputs, steps, given)
         self._forget_copied_inputs()
         self._commit([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned_updates)]]

@@ -12,9 +12,8 @@ from ...support import pytree as tree
 from ..ir.instruction import Hole, Instruction
 from .trace_errors import raise_trace_error
 
-
-KEEPS_NOTHING = frozenset({"numpy", __name__.partition(".")[0]})
-"""Packages whose functions keep no references to their operands."""
+KNOWN_PACKAGES = frozenset({"numpy", __name__.partition(".")[0]})
+"""Packages whose functions keep no references to their operands, and call no compiled function."""
 
 
 class Call:
@@ -31,12 +30,11 @@ class Call:
             function, "__name__", repr(function)
         )
         self.name = f"{owner}.{name}".replace("numpy.", "np.", 1)
-        # a user's function may keep its operands, whose memory is used again
-        self.copies_operands = owner.partition(".")[0] not in KEEPS_NOTHING
+        self.is_foreign = owner.partition(".")[0] not in KNOWN_PACKAGES
 
     def __call__(self, *arrays: Any) -> Any:
         """Return the result, or a tuple or list of several; a single one comes in a tuple."""
-        if self.copies_operands:
+        if self.is_foreign:  # it may keep its operands, whose memory is used again
             arrays = tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in arrays)
         args, options = _map_leaves(
             lambda x: arrays[x.position] if isinstance(x, Hole) else x, self.template
