@@ -81,4 +81,5 @@ def as_constant(x: Any, operation: Primitive) -> Any:
             f"{operation.name}: operands must be Values, numbers or arrays of floats, integers or "
             f"booleans, got {type(x).__name__} of dtype {x.dtype}"
         )
-    return x.copy(order="K") if x.flags.writeable and RECORDING.get() else x
+    shared = x.flags.writeable or x.base is not None  # a read-only view changes with its base
+    return x.copy(order="K") if shared and RECORDING.get() else x

@@ -42,11 +42,15 @@ def describe_cpu() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
+class InvalidModule(Exception):  # noqa: N818 - no error: a reason to call NumPy instead
+    """A module that LLVM must not be given: it would end the process."""
+
+
 class NativeCode:
     """Machine code, run by `function`.
 
     `text` is called for the text of the module only if no object of the same key is in the cache:
-    emitting the text takes longer than reading an object.
+    emitting the text takes longer than reading an object. Raises `InvalidModule`.
     """
 
     def __init__(self, key: str, text: Callable[[], str], name: str) -> None:
@@ -55,8 +59,11 @@ class NativeCode:
         name_of_object = object_cache.make_name(key, cpu, features)
         code = object_cache.read(name_of_object)
         if code is None:
-            module = llvm.parse_assembly(text())
-            module.verify()
+            try:
+                module = llvm.parse_assembly(text())
+                module.verify()
+            except RuntimeError as error:
+                raise InvalidModule(str(error)) from None
             module.triple = llvm.get_default_triple()
             module.data_layout = str(machine.target_data)
             _optimize(module, machine)

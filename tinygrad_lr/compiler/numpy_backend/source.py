@@ -43,6 +43,8 @@ class NumpyExecutable:
         writer = SourceWriter(program, inputs, updates)
         self.source, self.memory = writer.source, writer.memory
         self.done: list[PassResult] = []
+        calls = (x.options["function"] for x in writer.order if x.operation == "call")
+        self.calls = [call for call in calls if call.is_foreign]
         self.kernel_names = [x.operation for x in writer.order if x.operation not in FREE]
         self.bytes_moved = count_bytes_moved(writer.order)
         self._inputs, self._results = len(inputs), len(program.results)

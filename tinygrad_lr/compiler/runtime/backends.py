@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import importlib.util
 import warnings
+from collections.abc import Sequence
 
 from ...errors import ArgumentError, CompileWarning, import_extra
-from ..ir.executable import Backend
+from ..ir.executable import Backend, Executable, Updates
+from ..ir.instruction import Instruction
+from ..ir.program import Program
 from ..numpy_backend.source import NumpyExecutable
 
 BACKENDS = ("llvm", "numpy")
@@ -24,9 +27,18 @@ def choose_backend(backend: str | None) -> tuple[Backend, str]:
     if backend == "numpy":
         return NumpyExecutable, backend
     import_extra("llvmlite", "jit")
+    return compile_native, backend
+
+
+def compile_native(program: Program, inputs: Sequence[Instruction], updates: Updates) -> Executable:
+    """Compile a program to machine code; one that LLVM can't compile calls NumPy instead."""
+    from ..llvm.engine import InvalidModule
     from ..llvm.executable import LlvmExecutable
 
-    return LlvmExecutable, backend
+    try:
+        return LlvmExecutable(program, inputs, updates)
+    except InvalidModule:
+        return NumpyExecutable(program, inputs, updates)
 
 
 @functools.cache

@@ -146,6 +146,8 @@ class Compiled:
         key, has_values = self._key(args, keywords, leaves)
         while True:
             program = self._program_for(key, args, keywords)
+            if program.is_running:
+                return self.function(*args, **keywords)
             try:
                 if program.is_differentiable or has_values:
                     return program.run_as_node(leaves)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...core.value import Value
-from ...errors import DtypeError
+from ...errors import DtypeError, ShapeError
+
+MAX_DIMENSIONS = 32  # that NumPy broadcasts
 
 
 def parameter_names(function: Callable[..., Any]) -> list[str]:
@@ -27,6 +29,10 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
         if x.dtype.kind not in "fiub":
             raise DtypeError(
                 f"{where}: arrays must have a float, integer or boolean dtype, got {x.dtype}"
+            )
+        if x.ndim > MAX_DIMENSIONS:
+            raise ShapeError(
+                f"{where}: arrays must have at most {MAX_DIMENSIONS} dimensions, got {x.ndim}"
             )
         leaves.append(x)
         return (x.shape, x.dtype)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ import numpy as np
 from ...core.grad_mode import RECORDING
 from ...core.node import unwrap
 from ...core.value import Value, make_value
+from ...errors import GraphError
 from ...optim import Optimizer
 from ...support import pytree as tree
 from ...support.deferred_interrupt import MAX_CHUNK_SECONDS, DeferredInterrupt
@@ -74,6 +76,7 @@ class Specialization:
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
         self._chunk = 1  # steps that the executable makes in a fraction of a second
+        self.thread = 0  # that runs it now
         settings = [(THREADS, "count", THREADS.count)]
         traced = run_isolated(trace_function, function, name, parameters, args, settings)
         traced.require_released()
@@ -275,6 +278,21 @@ class Specialization:
             for other in updated
         )
 
+    @property
+    def is_running(self) -> bool:
+        """True in a function that the program calls: its memory is in use."""
+        return self.thread == threading.get_ident()
+
+    @contextlib.contextmanager
+    def _marked_as_running(self) -> Iterator[None]:
+        if self.is_running:
+            raise GraphError(f"{self.program.name}.loop: must not be called while it runs")
+        self.thread = threading.get_ident()
+        try:
+            yield
+        finally:
+            self.thread = 0
+
     def run(self, leaves: Sequence[Any]) -> Any:
         """Run the program once; return what the function returns."""
         with self.lock:
@@ -286,7 +304,8 @@ class Specialization:
         """Run the program once on its inputs, with its updates; return the other results."""
         for i, check in self.input_checks:
             check(inputs[i])
-        found = self.executable(inputs)
+        with self._marked_as_running():
+            found = self.executable(inputs)
         self._forget_copied_inputs()
         if self.updated_numbers or self.returned_updates or self.cleared or self.counters:
             return self._commit(found, 1)
@@ -384,7 +403,8 @@ class Specialization:
         for i, check in self.input_checks:
             for x in given.get(i, inputs[i : i + 1]):
                 check(x)
-        rows, carried = self.executable.loop(inputs, steps, given)
+        with self._marked_as_running():
+            rows, carried = self.executable.loop(inputs, steps, given)
         self._forget_copied_inputs()
         self._commit([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned_updates)]]
@@ -429,7 +449,9 @@ def keep_numbers(operand: Any) -> Any:
     """Return the numbers of a node's operand: a copy of an array that others may write to."""
     if isinstance(operand, Value):
         return snapshot(operand)
-    if not isinstance(operand, np.ndarray) or not operand.flags.writeable:
+    if not isinstance(operand, np.ndarray):
+        return operand
+    if not operand.flags.writeable and operand.base is None:
         return operand
     kept = operand.copy(order="K")
     kept.flags.writeable = False

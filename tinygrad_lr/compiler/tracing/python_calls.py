@@ -12,6 +12,9 @@ from ...support import pytree as tree
 from ..ir.instruction import Hole, Instruction
 from .trace_errors import raise_trace_error
 
+KNOWN_PACKAGES = frozenset({"numpy", __name__.partition(".")[0]})
+"""Packages whose functions keep no references to their operands, and call no compiled function."""
+
 
 class Call:
     """A function with its arguments, in which holes mark the arrays that come at run time."""
@@ -27,9 +30,12 @@ class Call:
             function, "__name__", repr(function)
         )
         self.name = f"{owner}.{name}".replace("numpy.", "np.", 1)
+        self.is_foreign = owner.partition(".")[0] not in KNOWN_PACKAGES
 
     def __call__(self, *arrays: Any) -> Any:
         """Return the result, or a tuple or list of several; a single one comes in a tuple."""
+        if self.is_foreign:  # it may keep its operands, whose memory is used again
+            arrays = tuple(np.array(x) if isinstance(x, np.ndarray) else x for x in arrays)
         args, options = _map_leaves(
             lambda x: arrays[x.position] if isinstance(x, Hole) else x, self.template
         )
