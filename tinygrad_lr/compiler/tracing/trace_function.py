@@ -116,7 +116,9 @@ def trace_function(
         made = trace.input(Argument(position), like, labels[position])
         if isinstance(x, Value):
             return Value(Traced(made), requires_grad=x.requires_grad)
-        return Traced(made, outer_name="" if type(x) is float else f"the argument {made.name!r}")
+        if type(x) is float:
+            return Traced(made, kind="number")
+        return Traced(made, outer_name=f"the argument {made.name!r}")
 
     given = tree.map_leaves(as_traced, list(args))
     token = RECORDING.set(True)  # whether a call records is asked when it is made
