@@ -7,6 +7,7 @@ implementation is called when the program runs.
 from __future__ import annotations
 
 import contextvars
+import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -476,7 +477,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     real, imag = (property(numpy_method(name)) for name in ("real", "imag"))
     mT = property(numpy_method("matrix_transpose"))
 
-    def conj(self) -> Traced:
+    def conj(self, out: None = None) -> Traced:
         """Return the complex conjugate; the array itself if it isn't complex."""
         return np.conj(self) if self.dtype.kind == "c" else self
 
@@ -561,7 +562,7 @@ def apply_numpy_function(
     function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
     """Apply a NumPy function to traced arrays: as instructions where it can, else as a call."""
-    if options.get("out") is not None:
+    if _argument("out", function, args, options) is not None:
         raise_trace_error(
             f"np.{function.__name__}(..., out=...) must not write into an array",
             "drop out= and use the result",
@@ -605,11 +606,24 @@ def _try_instructions(
     raise_trace_error(refusal.wrong, refusal.cure)
 
 
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(function).parameters)
+
+
+def _argument(
+    name: str, function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """Return an argument of a NumPy function by its name; None if it wasn't given."""
+    if name in options:
+        return options[name]
+    names = list(_parameters(function))
+    return args[names.index(name)] if name in names[: len(args)] else None
+
+
 def _require_known_options(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
     """Raise `TypeError` for an option that NumPy's function doesn't have."""
-    if not options:
-        return
-    known = inspect.signature(function).parameters
+    known = _parameters(function)
     if any(x.kind is inspect.Parameter.VAR_KEYWORD for x in known.values()):
         return
     for name in options:
