@@ -213,7 +213,9 @@ class SourceWriter:
                     else ("-np.inf" if x.value == x.value else "np.nan")
                 )
             if isinstance(x.value, complex):
-                return f"complex({x.value.real!r}, {x.value.imag!r})".replace("inf", "np.inf").replace("nan", "np.nan")
+                return f"complex({x.value.real!r}, {x.value.imag!r})".replace(
+                    "inf", "np.inf"
+                ).replace("nan", "np.nan")
             return repr(x.value) if x.value == 0 or x.value > 0 else f"({x.value!r})"
         return self.names[x]
 

@@ -55,6 +55,9 @@ COMPOSED_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 INDEXING_FUNCTIONS = frozenset({np.take, np.take_along_axis, np.repeat})
 """NumPy functions with integer arguments that select entries of the first."""
 
+PRODUCTS = frozenset({np.inner, np.outer, np.vdot, np.kron, np.tensordot})
+"""NumPy functions that make arrays of Python numbers, which then do promote others."""
+
 REDUCTION_NAMES = {ufunc: name for name, ufunc in REDUCTIONS.items()}
 REDUCTION_OPTIONS = {"axis", "keepdims", "dtype"}
 PYTHON_OPERATORS = {"and": "and_", "or": "or_"}
@@ -431,13 +434,17 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def copy(self, order: str = "C") -> Traced:
         """Return the same numbers."""
-        return Traced(self.instruction)
+        return self._alike(self.instruction)
 
     def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> Traced:
         """Return the same numbers in another dtype."""
         if not copy and self.dtype == dtype:
             return self
-        return Traced(cast_to(self.instruction, np.dtype(dtype), weak=False))
+        return self._alike(cast_to(self.instruction, np.dtype(dtype), weak=False))
+
+    def _alike(self, x: Instruction) -> Traced:
+        """Return a copy, which is a NumPy scalar if this is one."""
+        return Traced(x, kind="scalar" if self.kind == "scalar" else "array")
 
     def view(self, *_: Any, **__: Any) -> NoReturn:
         """Raise `TraceError`: the bits of a traced array aren't known."""
@@ -472,7 +479,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     argpartition, searchsorted = map(numpy_method, ("argpartition", "searchsorted"))
     dot, clip, round, repeat, take = map(numpy_method, ("dot", "clip", "round", "repeat", "take"))
     swapaxes, squeeze, diagonal = map(numpy_method, ("swapaxes", "squeeze", "diagonal"))
-    trace, choose, nonzero = map(numpy_method, ("trace", "choose", "nonzero"))
+    trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")
     real, imag = (property(numpy_method(name)) for name in ("real", "imag"))
     mT = property(numpy_method("matrix_transpose"))
@@ -487,6 +494,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         """Call np.compress with this array."""
         return np.compress(condition, self, axis)
 
+    def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Any:
+        """Call np.choose with this array."""
+        return call_at_run_time(np.choose, (self, choices), {"mode": mode})
+
     def sort(self, axis: int = -1, kind: Any = None) -> None:
         """Sort the array in place."""
         self.become(np.sort(self, axis, kind))
@@ -500,7 +511,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         self[...] = value
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__") or not hasattr(np.ndarray, name):
+        private = name.startswith("__") and name != "__dlpack__"
+        if private or not hasattr(np.ndarray, name):
             raise AttributeError(f"a traced array has no attribute {name!r}")
         raise_trace_error(
             f".{name} of an array isn't known while tracing",
@@ -638,9 +650,13 @@ def _are_floats(
 
     What NumPy makes of integers, booleans, float16 and complex numbers is left to NumPy.
     """
+    if function in PRODUCTS and any(type(x) in WEAK_DTYPES for x in args[:2]):
+        return False
     leaves = tree.leaves(args[:1] if function in INDEXING_FUNCTIONS else (args, options))
     return all(
-        x.dtype in COMPOSED_DTYPES for x in leaves if isinstance(x, (Traced, np.ndarray, np.generic))
+        x.dtype in COMPOSED_DTYPES
+        for x in leaves
+        if isinstance(x, (Traced, np.ndarray, np.generic))
     )
 
 
