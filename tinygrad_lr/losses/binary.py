@@ -12,7 +12,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
 from ..ops.index import take_along_axis
-from ..support.abstract_array import check_numbers
+from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import check_number, class_labels, shape_mismatch
 from .shared import as_real_array, class_scores, match_target, reduce_entries, require_weights
 
@@ -141,4 +141,6 @@ def _weights(name: str, given: Any, prediction: Any) -> Any:
             f"{where}: {name} must be a number or have shape {shape}{columns}, got {array.shape}"
         )
     require_weights(where, name, array)
-    return array.astype(prediction.dtype) if array.ndim else float(array)
+    if isinstance(array, AbstractArray) and not array.shape:
+        return array.cast_like(1.0)
+    return array.astype(prediction.dtype) if array.shape else float(array)

@@ -119,10 +119,14 @@ def class_weights(where: str, weights: Any, classes: int) -> Array:
 
 def require_weights(where: str, name: str, array: Array) -> None:
     """Raise `ArgumentError` for a weight that is negative, nan or infinite."""
-    if not (np.isfinite(array) & (array >= 0)).all():
-        raise ArgumentError(
-            f"{where}: {name} must be finite numbers >= 0, got {array.tolist()!r:.60}"
-        )
+
+    def look(numbers: Any) -> None:
+        if not (np.isfinite(numbers) & (numbers >= 0)).all():
+            raise ArgumentError(
+                f"{where}: {name} must be finite numbers >= 0, got {numbers.tolist()!r:.60}"
+            )
+
+    check_numbers(array, look)
 
 
 def mask_ignored(labels: Array, ignore_index: int | None) -> tuple[Array, Array | None]:

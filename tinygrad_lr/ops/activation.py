@@ -13,6 +13,15 @@ ONE = [((2, 3),), ((),), ((0,),)]
 ROWS = [((2, 3),), ((4,), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2)})]
 
 
+def as_floats(x):
+    """Return integers and booleans as float64, as Values hold them; others as they are.
+
+    -x of an unsigned integer would wrap, and e^x of a small one would be a float16.
+    """
+    dtype = getattr(x, "dtype", None)
+    return x if dtype is None or dtype.kind not in "iub" else x.astype(np.float64)
+
+
 @primitive(
     latex=r"\operatorname{relu}\left(<x>\right)",
     onnx="Relu",
@@ -86,6 +95,7 @@ def sigmoid(x):
     >>> sigmoid(Value([-1000.0, 0.0, 1000.0]))
     Value(data=[0.  0.5 1. ], grad=None)
     """
+    x = as_floats(x)
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, small)[()] / (1 + small)
 
@@ -105,6 +115,7 @@ def softplus(x):
     >>> softplus(Value([-1000.0, 1000.0]))
     Value(data=[   0. 1000.], grad=None)
     """
+    x = as_floats(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
@@ -126,6 +137,7 @@ def elu(x, alpha=1.0):
     >>> elu(Value([-1000.0, 2.0]))
     Value(data=[-1.  2.], grad=None)
     """
+    x = as_floats(x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))[()]
 
 
@@ -164,6 +176,7 @@ def gelu(x, approximate="tanh"):
     >>> gelu(Value([-100.0, 0.0, 100.0]))
     Value(data=[ -0.   0. 100.], grad=None)
     """
+    x = as_floats(x)
     if approximate == "tanh":
         return 0.5 * x * (1 + _gelu_inner(x))
     if approximate != "none":
@@ -209,6 +222,7 @@ def softmax(x, axis=-1):
     >>> softmax(Value([1000.0, 1000.0]))
     Value(data=[0.5 0.5], grad=None)
     """
+    x = as_floats(x)
     powers = np.exp(x - _peak(x, axis))
     powers /= np.add.reduce(powers, axis=axis, keepdims=True)
     return powers
@@ -237,6 +251,7 @@ def log_softmax(x, axis=-1):
     >>> log_softmax(Value([0.0, -1000.0]))
     Value(data=[    0. -1000.], grad=None)
     """
+    x = as_floats(x)
     shifted = x - _peak(x, axis)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
@@ -261,6 +276,7 @@ def logsumexp(x, axis=None, keepdims=False):
     >>> logsumexp(Value([1000.0, 1000.0])) - 1000
     Value(data=0.6931471805598903, grad=None)
     """
+    x = as_floats(x)
     peak = _finite_peak(x, axis)
     total = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
     return total if keepdims else np.squeeze(total, axis=axis)[()]
@@ -312,6 +328,7 @@ def softsign(x):
     >>> softsign(Value([-1.0, 0.0, 3.0]))
     Value(data=[-0.5   0.    0.75], grad=None)
     """
+    x = as_floats(x)
     return x / (1 + np.abs(x))
 
 
@@ -340,7 +357,7 @@ def log_sigmoid(x):
     >>> log_sigmoid(Value([-1000.0, 1000.0])).tolist()
     [-1000.0, -0.0]
     """
-    return -softplus(np.negative(x))
+    return -softplus(np.negative(as_floats(x)))
 
 
 @implements()
@@ -413,7 +430,7 @@ def hardsigmoid(x):
     >>> hardsigmoid(Value([-5.0, 0.0, 5.0]))
     Value(data=[0.  0.5 1. ], grad=None)
     """
-    return relu6(np.add(x, 3)) / 6
+    return relu6(np.add(as_floats(x), 3)) / 6
 
 
 @implements()

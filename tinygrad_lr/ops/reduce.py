@@ -87,7 +87,7 @@ def mean(x, axis=None, keepdims=False):
     >>> np.mean(Value([[1.0, 2.0], [3.0, 4.0]]))
     Value(data=2.5, grad=None)
     """
-    if type(x) is np.ndarray and x.dtype.char == "e":  # float16 adds up in float32
+    if getattr(x, "dtype", None) == np.float16:  # it adds up in float32
         return np.mean(x, axis=axis, keepdims=keepdims)
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / reduced_size(x, axis)
 
@@ -313,7 +313,6 @@ def numpy_moment(numpy, name):
     """NumPy's options around mean, var and std: dtype, ddof and where."""
     moment = PRIMITIVES[name]
 
-    @implements(numpy, name=name)
     def reduce(
         a, axis=None, *, dtype=None, out=None, ddof=0, correction=None, keepdims=False, where=True
     ):
@@ -337,7 +336,11 @@ def numpy_moment(numpy, name):
             centre = np.sqrt(np.where(centre == 0, 0.0, centre))
         return centre if keepdims else np.squeeze(centre, axis)
 
-    reduce.__doc__ = moment.__doc__
+    def reduce_mean(a, axis=None, *, dtype=None, out=None, keepdims=False, where=True):
+        return reduce(a, axis, dtype=dtype, out=out, keepdims=keepdims, where=where)
+
+    public = implements(numpy, name=name)(reduce_mean if name == "mean" else reduce)
+    public.__doc__ = moment.__doc__
 
 
 numpy_moment(np.mean, "mean")

@@ -8,6 +8,7 @@ which also defines their meaning.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,14 @@ WEAK_DTYPES: dict[type, np.dtype[Any]] = {
     float: FLOAT64,
     int: np.dtype(np.int64),
     bool: np.dtype(np.bool_),
+    complex: np.dtype(np.complex128),
 }
+PYTHON_TYPES: dict[str, type] = {dtype.kind: kind for kind, dtype in WEAK_DTYPES.items()}
+SUPPORTED_DTYPES = frozenset(map(np.dtype, (*"?bhilqBHILQ", *"efd", *"FD")))
+"""The dtypes of traced arrays. NumPy's others (text, dates, objects, long doubles) are refused."""
+
+NATIVE_DTYPES = SUPPORTED_DTYPES - set(map(np.dtype, "eFD"))
+"""The dtypes that machine code computes with; NumPy does it for the others."""
 
 UFUNCS: dict[str, np.ufunc] = {
     name: getattr(np, name)
@@ -46,6 +54,14 @@ REDUCTIONS: dict[str, np.ufunc] = {
     "min": np.minimum,
     "all": np.logical_and,
     "any": np.logical_or,
+}
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
 }
 VIEWS = frozenset({"reshape", "transpose", "broadcast", "slice"})
 ELEMENTWISE = frozenset({*UFUNCS, "where", "cast", "copy"})
@@ -126,11 +142,19 @@ def make(operation: str, inputs: Sequence[Instruction], **options: Any) -> Instr
     weak = bool(inputs) and all(x.weak for x in inputs)
     if operation in UFUNCS:
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
-        dtype = result_dtype(UFUNCS[operation], inputs)
+        *operand_dtypes, dtype = resolve_dtypes(UFUNCS[operation], inputs)
+        if operation in COMPARISONS:
+            known = compare_out_of_range(operation, inputs, operand_dtypes[0])
+            if known is not None:
+                return known if not shape else make("broadcast", [known], shape=shape)
+        for x, kind in zip(inputs, operand_dtypes, strict=True):
+            require_range(x, kind)
         return Instruction(operation, inputs, options, shape, dtype, weak)
     if operation == "where":
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
         dtype = np.result_type(*(promotion_operand(x) for x in inputs[1:]))
+        for x in inputs[1:]:
+            require_range(x, dtype)
         return Instruction(operation, inputs, options, shape, dtype, all(x.weak for x in inputs))
     if operation == "cast":
         weak = options.pop("weak", False)
@@ -153,23 +177,51 @@ def replace_operands(x: Instruction, inputs: Sequence[Instruction]) -> Instructi
 
 def result_dtype(ufunc: np.ufunc, inputs: Sequence[Instruction]) -> np.dtype[Any]:
     """Return the dtype of a ufunc's result; Python numbers promote nothing (NEP 50)."""
+    return resolve_dtypes(ufunc, inputs)[-1]
+
+
+def resolve_dtypes(ufunc: np.ufunc, inputs: Sequence[Instruction]) -> tuple[np.dtype[Any], ...]:
+    """Return the dtypes that a ufunc converts its operands to, and that of its result."""
     if all(x.weak for x in inputs):
         types = tuple(x.dtype for x in inputs)
     else:
-        types = tuple(  # True and False have one dtype; `resolve_dtypes` refuses their type
-            _python_type(x) if x.weak and x.dtype.kind != "b" else x.dtype  # type: ignore[misc]
+        types = tuple(  # True and False have one dtype; NumPy's method refuses their type
+            PYTHON_TYPES[x.dtype.kind]  # type: ignore[misc]
+            if x.weak and x.dtype.kind != "b"
+            else x.dtype
             for x in inputs
         )
-    return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))[-1]
+    return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))
 
 
-def _python_type(x: Instruction) -> type:
-    return {"f": float, "i": int, "b": bool}[x.dtype.kind]
+def is_out_of_range(x: Instruction, dtype: np.dtype[Any]) -> bool:
+    """Return True for a Python integer that an integer dtype can't hold."""
+    if not x.is_constant or type(x.value) is not int or dtype.kind not in "iu":
+        return False
+    limits = np.iinfo(dtype)
+    return not limits.min <= x.value <= limits.max
+
+
+def require_range(x: Instruction, dtype: np.dtype[Any]) -> None:
+    """Raise NumPy's `OverflowError` for a Python integer that an integer dtype can't hold."""
+    if is_out_of_range(x, dtype):
+        raise OverflowError(f"Python integer {x.value} out of bounds for {dtype}")
+
+
+def compare_out_of_range(
+    operation: str, inputs: Sequence[Instruction], dtype: np.dtype[Any]
+) -> Instruction | None:
+    """Return what comparing with a Python integer outside the array's dtype gives; else None."""
+    if all(x.weak for x in inputs) or not any(is_out_of_range(x, dtype) for x in inputs):
+        return None
+    some = int(np.iinfo(dtype).min)  # any number of this dtype compares alike
+    numbers = [x.value if x.weak and x.is_constant else some for x in inputs]
+    return constant(np.asarray(COMPARISONS[operation](*numbers)))
 
 
 def promotion_operand(x: Instruction) -> Any:
     """Return what `np.result_type` must see: a Python number if x is weak, else its dtype."""
-    return _python_type(x)(1) if x.weak else x.dtype
+    return PYTHON_TYPES[x.dtype.kind](1) if x.weak else x.dtype
 
 
 def placeholder_array(x: Instruction) -> Array:
@@ -269,7 +321,7 @@ def execute(instruction: Instruction, inputs: Sequence[Any]) -> Any:
         return inputs[0]
     if operation == "cast":
         if instruction.weak:
-            return float(inputs[0])
+            return PYTHON_TYPES[instruction.dtype.kind](inputs[0])
         return np.asarray(inputs[0]).astype(options["dtype"])[()]
     if operation in REDUCTIONS:
         return REDUCTIONS[operation].reduce(

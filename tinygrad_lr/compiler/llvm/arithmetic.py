@@ -12,17 +12,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ..ir.instruction import Instruction, promotion_operand
+from ..ir.instruction import NATIVE_DTYPES, Instruction, promotion_operand
 from .elementary import EMITTERS
 from .vectors import call_intrinsic, lane_count, splat
 
 FLAGS = ("contract",)  # x·y + z may be fused; nan, inf and -0.0 must be as in NumPy
 Builder = Any
 Dtype = np.dtype[Any]
-
-NATIVE_DTYPES = frozenset(
-    map(np.dtype, ("f4", "f8", "b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"))
-)
 
 ARITHMETIC = {
     "add": ("fadd", "add"),
@@ -59,19 +55,39 @@ def can_emit(x: Instruction) -> bool:
         return False
     if any(y.dtype not in NATIVE_DTYPES for y in x.inputs):
         return False
+    if any(_must_fit_at_run_time(y, common_dtype(x)) for y in x.inputs):
+        return False
+    if x.operation == "cast":
+        return can_cast(x.inputs[0].dtype, x.dtype)
+    if x.operation in COMPARISONS:  # NumPy compares int64 with uint64 exactly
+        return common_dtype(x).kind != "f" or any(y.dtype.kind == "f" for y in x.inputs)
     if x.operation in FLOATING or x.operation == "sign":
         return x.dtype.kind == "f"
-    if x.operation in {"negative", "square", "absolute"}:
-        return x.dtype.kind in "fi"
-    if x.operation in {"maximum", "minimum", "fmax", "fmin"}:
-        return x.dtype.kind in "fi"
-    if x.operation in ARITHMETIC:
+    if x.operation in ARITHMETIC or x.operation in {"negative", "square", "absolute"}:
         return x.dtype.kind in "fiu"
     if x.operation in {"isnan", "isinf", "isfinite", "signbit"}:
         return x.inputs[0].dtype.kind == "f"
     if x.operation in BITWISE or x.operation == "invert":
         return x.dtype.kind in "biu"
     return True
+
+
+def can_reduce(x: Instruction) -> bool:
+    """Return True if a loop can compute a reduction in the dtypes of its operand and result."""
+    old, new = x.inputs[0].dtype, x.dtype
+    return can_cast(old, new) and (x.operation != "sum" or new.kind != "b")
+
+
+def can_cast(old: Dtype, new: Dtype) -> bool:
+    """Return False for floats to integers: out of range, LLVM's result is undefined."""
+    return old.kind != "f" or new.kind not in "iu"
+
+
+def _must_fit_at_run_time(x: Instruction, dtype: Dtype) -> bool:
+    """Return True for a Python integer not known yet that may be too large for the dtype."""
+    if not x.weak or x.is_constant or x.dtype.kind != "i":
+        return False
+    return dtype.kind in "iu" and dtype != x.dtype
 
 
 def llvm_type(dtype: Dtype, lanes: int = 1) -> Any:
@@ -154,10 +170,10 @@ def emit(b: Builder, x: Instruction, operands: Sequence[Any]) -> Any:
     zero = constant(0, common, lanes)
     if operation == "negative":
         return b.sub(zero, values[0])
+    compare = b.icmp_signed if common.kind == "i" else b.icmp_unsigned
     if operation == "absolute":
-        return b.select(b.icmp_signed("<", values[0], zero), b.sub(zero, values[0]), values[0])
-    sign = ">" if operation in {"maximum", "fmax"} else "<"
-    return b.select(b.icmp_signed(sign, *values), *values)
+        return b.select(compare("<", values[0], zero), b.sub(zero, values[0]), values[0])
+    return b.select(compare(">" if operation in {"maximum", "fmax"} else "<", *values), *values)
 
 
 def common_dtype(x: Instruction) -> Dtype:

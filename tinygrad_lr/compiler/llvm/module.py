@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from llvmlite import ir
 
 from ..ir.fusion import Call, Kernel, Loop, Product
-from ..ir.instruction import Instruction
+from ..ir.instruction import NATIVE_DTYPES, Instruction
 from ..ir.program import make_identifier, unique_name
 from ..ir.schedule import Schedule, Storage, placement_of
-from .arithmetic import NATIVE_DTYPES, can_emit
+from .arithmetic import can_emit, can_reduce
 from .kernel_key import KernelArguments, make_kernel_key
 from .loop_kernels import emit_loop_kernel
 from .loop_plan import LoopPlan
@@ -45,7 +45,7 @@ def is_native(x: Instruction) -> bool:
         matrices = all(len(y.shape) == 2 and y.size for y in x.inputs)
         return matrices and x.dtype.kind == "f" and x.size > 0
     if x.operation in {"sum", "prod", "max", "min", "all", "any"}:
-        return x.size > 0 and x.inputs[0].size > 0
+        return x.size > 0 and x.inputs[0].size > 0 and can_reduce(x)
     return can_emit(x) and x.size > 0
 
 

@@ -30,6 +30,8 @@ def identity(x: Instruction, lanes: int) -> Any:
         return arithmetic.constant(1, dtype, lanes)
     if dtype.kind == "f":
         return arithmetic.constant(-np.inf if x.operation == "max" else np.inf, dtype, lanes)
+    if dtype.kind == "b":
+        return arithmetic.constant(x.operation == "min", dtype, lanes)
     limits = np.iinfo(dtype)
     return arithmetic.constant(limits.min if x.operation == "max" else limits.max, dtype, lanes)
 

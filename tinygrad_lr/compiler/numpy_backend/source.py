@@ -18,7 +18,7 @@ from ...support.errstate import ignore_float_errors
 from ..ir.buffers import BufferAssignment, assign_buffers
 from ..ir.cost import FREE, count_bytes_moved
 from ..ir.executable import Updates
-from ..ir.instruction import REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
+from ..ir.instruction import PYTHON_TYPES, REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
 from ..ir.passes import PassResult
 from ..ir.program import Program, make_identifier, unique_name
 from .scalar_arithmetic import number_function, where
@@ -214,6 +214,10 @@ class SourceWriter:
                     if x.value == x.value and x.value > 0
                     else ("-np.inf" if x.value == x.value else "np.nan")
                 )
+            if isinstance(x.value, complex):
+                return f"complex({x.value.real!r}, {x.value.imag!r})".replace(
+                    "inf", "np.inf"
+                ).replace("nan", "np.nan")
             return repr(x.value) if x.value == 0 or x.value > 0 else f"({x.value!r})"
         return self.names[x]
 
@@ -221,7 +225,7 @@ class SourceWriter:
 
     def _lines(self, x: Instruction) -> list[str]:
         name, inputs = self.names[x], [self._format(y) for y in x.inputs]
-        if x.weak and not x.shape:
+        if x.weak and not x.shape and x.operation not in {"call", "part"}:
             return [f"{name} = {self._format_arithmetic(x, inputs)}"]
         out = f", out={name}" if x in self.memory.buffer else ""
         set_to = "" if out else f"{name} = "
@@ -237,6 +241,8 @@ class SourceWriter:
         if operation == "cast":
             if out:
                 return [f'np.copyto({name}, {inputs[0]}, casting="unsafe")']
+            if x.inputs[0].weak and x.dtype == x.inputs[0].dtype:
+                return [f"{name} = np.{x.dtype}({inputs[0]})"]
             return [f"{name} = np.asarray({inputs[0]}).astype(np.{x.dtype})[()]"]
         if operation in REDUCTIONS:
             whole = len(options["axis"]) == len(x.inputs[0].shape)
@@ -265,7 +271,7 @@ class SourceWriter:
         if x.operation == "negative":
             return f"-{inputs[0]}"
         if x.operation == "cast":
-            return f"float({inputs[0]})"
+            return f"{PYTHON_TYPES[x.dtype.kind].__name__}({inputs[0]})"
         if x.operation == "where":
             self.namespace.setdefault("number_where", where)
             return f"number_where({', '.join(inputs)})"

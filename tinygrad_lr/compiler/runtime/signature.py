@@ -14,6 +14,9 @@ from ...errors import DtypeError, ShapeError
 MAX_DIMENSIONS = 32  # that NumPy broadcasts
 
 
+MAX_ITEM_BYTES = 8  # of a float64; a long double has more
+
+
 def parameter_names(function: Callable[..., Any]) -> list[str]:
     """Return the names of a function's parameters; an empty list if it has no signature."""
     try:
@@ -26,9 +29,10 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
     """Return what must be equal for a program to fit an argument; its arrays go to `leaves`."""
     kind = type(x)
     if kind is np.ndarray:
-        if x.dtype.kind not in "fiub":
+        if x.dtype.kind not in "fiub" or x.dtype.itemsize > MAX_ITEM_BYTES:
             raise DtypeError(
-                f"{where}: arrays must have a float, integer or boolean dtype, got {x.dtype}"
+                f"{where}: arrays must have a float, integer or boolean dtype of at most 64 bits, "
+                f"got {x.dtype}"
             )
         if x.ndim > MAX_DIMENSIONS:
             raise ShapeError(
@@ -49,6 +53,11 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
     if kind is dict:
         return (dict, *((name, signature_key(where, inner, leaves)) for name, inner in x.items()))
     if isinstance(x, (np.ndarray, np.generic)):
+        if not isinstance(x, (np.generic, np.memmap)):
+            raise DtypeError(
+                f"{where}: arrays must be plain, got {kind.__name__}; pass what it holds as an "
+                "array: array.filled(...) of a masked one, np.asarray(array) of others"
+            )
         array = np.asarray(x)
         return signature_key(where, array, leaves)
     try:

@@ -17,9 +17,11 @@ from .traced_array import (
     apply_ufunc,
     as_instruction,
     broadcast,
+    call_at_run_time,
     cast_to,
     multiply_matrices,
     reduce_axes,
+    strengthen,
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -169,9 +171,9 @@ def stack(arrays: Any, axis: int = 0, out: None = None, **options: Any) -> Trace
 @implements(np.dot)
 def dot(a: Any, b: Any, *, out: None = None) -> Traced:
     """Return the dot product."""
-    x, y = as_instruction(a), as_instruction(b)
+    x, y = strengthen(as_instruction(a)), strengthen(as_instruction(b))
     if not x.shape or not y.shape:
-        return apply_ufunc("multiply", a, b)
+        return apply_ufunc("multiply", Traced(x), Traced(y))
     if len(y.shape) == 1 or (len(x.shape) <= 2 and len(y.shape) <= 2):
         return multiply_matrices("dot", a, b)
     found: Traced = NUMPY_IMPLS[np.tensordot](a, b, axes=(-1, -2))
@@ -240,9 +242,55 @@ def any_(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     return reduce_axes("any", a, axis=axis, keepdims=keepdims)
 
 
+@implements(np.sum)
+def sum_(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    """Add the entries."""
+    return reduce_axes("sum", a, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+@implements(np.prod)
+def prod(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    """Multiply the entries."""
+    return reduce_axes("prod", a, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+@implements(np.max, np.amax)
+def max_(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Return the largest entry."""
+    return reduce_axes("max", a, axis=axis, keepdims=keepdims)
+
+
+@implements(np.min, np.amin)
+def min_(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Return the smallest entry."""
+    return reduce_axes("min", a, axis=axis, keepdims=keepdims)
+
+
+@implements(np.mean)
+def mean(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """Return the mean: of integers and booleans, that of their floats."""
+    x = as_instruction(a)
+    if x.dtype in {np.dtype(np.float16), np.dtype(np.complex64), np.dtype(np.complex128)}:
+        return call_at_run_time(np.mean, (a,), {"axis": axis, "keepdims": keepdims})
+    dtype = None if x.dtype.kind == "f" else np.float64
+    total = reduce_axes("sum", a, axis=axis, dtype=dtype, keepdims=keepdims)
+    return total / (x.size // max(total.size, 1))
+
+
 @implements(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+def clip(a: Any, *bounds: Any, **options: Any) -> Any:
     """Limit the entries to two bounds, of which the upper one wins."""
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    if "where" in options:
+        raise_trace_error(
+            "np.clip(..., where=...) leaves entries without a number",
+            "use np.where(mask, result, other)",
+        )
+    if not bounds and options.keys() <= {"min", "max"}:
+        bounds, options = (options.get("min"), options.get("max")), {}
+    elif not bounds and options.keys() == {"a_min", "a_max"}:
+        bounds, options = (options["a_min"], options["a_max"]), {}
+    if as_instruction(a).dtype.kind != "f" or options or len(bounds) != 2:
+        return call_at_run_time(np.clip, (a, *bounds), options)
+    low, high = bounds
     found = a if low is None else np.maximum(a, low)
     return found if high is None else np.minimum(found, high)

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import TraceError
 from ...support import pytree as tree
-from ..ir.instruction import Hole, Instruction
-from .trace_errors import raise_trace_error
+from ..ir.instruction import SUPPORTED_DTYPES, WEAK_DTYPES, Hole, Instruction
+from .trace_errors import user_line
+
+MAX_VARIED_ENTRIES = 1 << 16  # inputs with more are tried once, since that takes time
+SAMPLE_SEED = 0
+OUTSIDE = "call it outside the compiled function"
+
+
+class CallRefusedError(Exception):
+    """A function can't be called by a program: what is wrong, and the cure.
+
+    `failed` is True if the function itself raised an error.
+    """
+
+    def __init__(self, wrong: str, cure: str = OUTSIDE, failed: bool = False) -> None:
+        super().__init__(wrong)
+        self.wrong, self.cure, self.failed = wrong, cure, failed
+
+
+class Result(NamedTuple):
+    """The shape and dtype of one result of a call; `weak` for a Python number."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    weak: bool
+
 
 KNOWN_PACKAGES = frozenset({"numpy", __name__.partition(".")[0]})
 """Packages whose functions keep no references to their operands, and call no compiled function."""
 
 
 class Call:
-    """A function with its arguments, in which holes mark the arrays that come at run time."""
+    """A function with its arguments, in which holes mark the arrays that come at run time.
+
+    - `results`: what the function must return, once that is known
+    - `expand`: the same function as instructions, for machine code
+    """
 
     many = True
-    tried: bool | None = None
-    expand: Call | None = None  # the same function as instructions, for machine code
+    results: list[Result] | None = None
+    expand: Call | None = None
 
     def __init__(self, function: Callable[..., Any], template: Any) -> None:
         self.function, self.template = function, template
@@ -31,6 +59,8 @@ class Call:
         )
         self.name = f"{owner}.{name}".replace("numpy.", "np.", 1)
         self.is_foreign = owner.partition(".")[0] not in KNOWN_PACKAGES
+        code, line = user_line()
+        self.where = f"{code.co_filename}, line {line}, in {code.co_name}"
 
     def __call__(self, *arrays: Any) -> Any:
         """Return the result, or a tuple or list of several; a single one comes in a tuple."""
@@ -40,7 +70,16 @@ class Call:
             lambda x: arrays[x.position] if isinstance(x, Hole) else x, self.template
         )
         found = self.function(*args, **options)
-        return found if self.tried is None or self.many else (found,)
+        if self.results is None:
+            return found
+        found = found if self.many else (found,)
+        given = [describe_result(x) for x in found]
+        if given != self.results:
+            raise TraceError(
+                f"{self.where}: compile: {self.name} must return the shapes and dtypes of its "
+                f"trace, {_format_results(self.results)}, got {_format_results(given)}; {OUTSIDE}"
+            )
+        return found
 
     def __repr__(self) -> str:
         return self.name
@@ -55,8 +94,10 @@ def add_call(
     """Return the instructions of a call back into Python, nested as its results are.
 
     The traced arrays among the arguments are instructions. The shapes and dtypes of the results
-    are found by calling the function once on sample inputs. `expand` returns the instruction that
-    computes the same, or None.
+    are found by calling the function on sample inputs; what depends on their numbers is refused.
+    `expand` returns the instruction that computes the same, or None.
+
+    Raises `CallRefusedError`.
     """
     traced = [x for x in tree.leaves((args, options)) if isinstance(x, Instruction)]
     inputs = list(dict.fromkeys(traced))
@@ -65,40 +106,86 @@ def add_call(
         lambda x: holes[x] if isinstance(x, Instruction) else x, (list(args), dict(options))
     )
     call = Call(function, template)
-    try:
-        with np.errstate(all="ignore"):
-            found = call(*[sample_input(x) for x in inputs])
-    except TraceError:
-        raise
-    except Exception as error:
-        raise_trace_error(
-            f"{call.name} raised {type(error).__name__} on the sample inputs that tracing uses to "
-            f"find the result's shape ({error})",
-            "call it outside the compiled function",
-            needed=inputs,
-        )
-    many = isinstance(found, (tuple, list))
-    likes = [np.asarray(x) for x in (found if many else [found])]
-    if any(x.dtype.kind not in "fiubc" for x in likes):
-        raise_trace_error(
-            f"{call.name} must return numeric arrays", "call it outside the compiled function"
-        )
-    call.many, call.tried = many, True
+    found = call_on_samples(call, inputs)
+    call.many = isinstance(found, (tuple, list))
+    results = [describe_result(x) for x in (found if call.many else [found])]
+    call.results = results
     call.expand = None if expand is None else Call(expand, template)
+    likes = [(x.shape, x.dtype) for x in results]
+    first = results[0] if results else Result((), np.dtype(bool), weak=False)
     whole = Instruction(
-        "call",
-        inputs,
-        {"function": call, "likes": [(x.shape, x.dtype) for x in likes]},
-        likes[0].shape,
-        likes[0].dtype,
+        "call", inputs, {"function": call, "likes": likes}, first.shape, first.dtype
     )
     parts = [
-        Instruction("part", (whole,), {"position": i}, x.shape, x.dtype)
-        for i, x in enumerate(likes)
+        Instruction("part", (whole,), {"position": i}, x.shape, x.dtype, x.weak)
+        for i, x in enumerate(results)
     ]
-    if not many:
+    if not call.many:
         return parts[0]
     return type(found)(*parts) if hasattr(found, "_fields") else type(found)(parts)
+
+
+def call_on_samples(call: Call, inputs: Sequence[Instruction]) -> Any:
+    """Return a result of a function whose structure doesn't depend on the numbers it gets.
+
+    Samples that the function raises an error for are left out, unless these are all.
+    """
+    varied = sum(x.size for x in inputs) <= MAX_VARIED_ENTRIES
+    found: list[Any] = []
+    first_error: Exception | None = None
+    for sample in (sample_input, *((skewed_sample, zero_sample) if varied else ())):
+        try:
+            with np.errstate(all="ignore"):
+                found.append(call(*[sample(x) for x in inputs]))
+        except TraceError:
+            raise
+        except Exception as error:
+            first_error = first_error or error
+    if not found:
+        raise CallRefusedError(
+            f"{call.name} raised {type(first_error).__name__} on the sample inputs that tracing "
+            f"uses to find the result's shape ({first_error})",
+            failed=True,
+        )
+    try:
+        structures = [_describe(x) for x in found]
+    except TypeError:
+        raise CallRefusedError(
+            f"{call.name} must return a numeric array, a number, or a tuple or list of these"
+        ) from None
+    for other in structures[1:]:
+        if other != structures[0]:
+            raise CallRefusedError(
+                f"the shape or dtype of what {call.name} returns must not depend on the numbers it "
+                "gets, which are unknown while tracing",
+                "use np.where with a mask, or " + OUTSIDE,
+            )
+    return found[0]
+
+
+def _describe(found: Any) -> tuple[type | None, list[Result]]:
+    """Return the container of the results, if any, and their descriptions."""
+    many = isinstance(found, (tuple, list))
+    results = [describe_result(x) for x in (found if many else [found])]
+    if any(x.dtype not in SUPPORTED_DTYPES for x in results):
+        raise TypeError
+    return (type(found) if many else None), results
+
+
+def describe_result(x: Any) -> Result:
+    """Return the shape and dtype of a result. Raises `TypeError` if it isn't numeric."""
+    if type(x) is np.ndarray or isinstance(x, np.generic):
+        return Result(x.shape, x.dtype, weak=False)
+    if type(x) in WEAK_DTYPES:
+        return Result((), WEAK_DTYPES[type(x)], weak=True)
+    raise TypeError(f"a result must be a numeric array or a number, got {type(x).__name__}")
+
+
+def _format_results(results: Sequence[Result]) -> str:
+    return " and ".join(f"{x.dtype} {x.shape}" for x in results) or "nothing"
+
+
+# ---- sample inputs
 
 
 def sample_input(x: Instruction) -> Any:
@@ -113,6 +200,26 @@ def sample_input(x: Instruction) -> Any:
     if len(x.shape) >= 2:
         made[...] += np.eye(*x.shape[-2:], dtype=x.dtype)
     return made
+
+
+def skewed_sample(x: Instruction) -> Any:
+    """Return numbers of which no two floats are equal. A matrix has complex eigenvalues."""
+    if x.operation == "constant" or (x.weak and not x.shape):
+        return sample_input(x)
+    if x.dtype.kind in "iub":
+        return (np.arange(x.size) % 2).astype(x.dtype).reshape(x.shape)
+    made = np.random.default_rng(SAMPLE_SEED).standard_normal(x.shape)
+    if len(x.shape) >= 2:
+        made += 4 * (np.triu(np.ones(x.shape)) - np.tril(np.ones(x.shape)))
+    return np.asarray(made, x.dtype)
+
+
+def zero_sample(x: Instruction) -> Any:
+    """Return floats that are 0, and integers that are 1."""
+    if x.operation == "constant":
+        return x.value
+    number = x.dtype.type(x.dtype.kind in "iub")
+    return number.item() if x.weak and not x.shape else np.full(x.shape, number)
 
 
 def _map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:

@@ -136,7 +136,9 @@ def trace_function(
             value = Value(Traced(made), requires_grad=x.requires_grad)
             inputs[value] = made
             return value
-        return Traced(made, outer_name="" if type(x) is float else f"the argument {made.name!r}")
+        if type(x) is float:
+            return Traced(made, kind="number")
+        return Traced(made, outer_name=f"the argument {made.name!r}")
 
     observer = Observer(trace)
     token = RECORDING.set(True)  # whether a call records is asked when it is made

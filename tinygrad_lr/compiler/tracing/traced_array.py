@@ -7,18 +7,22 @@ implementation is called when the program runs.
 from __future__ import annotations
 
 import contextvars
+import functools
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...core.primitive import NUMPY_IMPLS
+from ...errors import TraceError
 from ...support import pytree as tree
 from ...support.abstract_array import AbstractArray
 from ..ir.instruction import (
     REDUCTIONS,
+    SUPPORTED_DTYPES,
     UFUNCS,
     WEAK_DTYPES,
     Instruction,
@@ -30,8 +34,11 @@ from ..ir.instruction import (
 )
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
-from .python_calls import add_call
+from .python_calls import CallRefusedError, add_call
 from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, user_line
+
+Kind: TypeAlias = Literal["array", "scalar", "number"]
+"""What eager code has in the place of a traced array: an array, a NumPy scalar, a Python number."""
 
 Check = tuple[Instruction, Callable[[Any], object]]
 CHECKS: contextvars.ContextVar[list[Check]] = contextvars.ContextVar("checks")
@@ -44,8 +51,22 @@ COMPOSING: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar("com
 SHAPE_FUNCTIONS = frozenset(
     {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj}
 )
+COMPOSED_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+INDEXING_FUNCTIONS = frozenset({np.take, np.take_along_axis, np.repeat})
+"""NumPy functions with integer arguments that select entries of the first."""
+
+PRODUCTS = frozenset({np.inner, np.outer, np.vdot, np.kron, np.tensordot})
+"""NumPy functions that make arrays of Python numbers, which then do promote others."""
+
 REDUCTION_NAMES = {ufunc: name for name, ufunc in REDUCTIONS.items()}
 REDUCTION_OPTIONS = {"axis", "keepdims", "dtype"}
+PYTHON_OPERATORS = {"and": "and_", "or": "or_"}
+INTEGER_ARITHMETIC = frozenset(
+    {
+        *("add", "subtract", "multiply", "floor_divide", "remainder", "power", "left_shift"),
+        *("right_shift", "negative", "positive", "absolute"),
+    }
+)
 POWER_UFUNCS = {2: "square", 0.5: "sqrt", -1: "reciprocal", 1: "positive"}
 
 
@@ -73,15 +94,82 @@ def numpy_method(name: str) -> Callable[..., Any]:
     return call
 
 
+def operators(name: str, ufunc: str) -> tuple[Callable[..., Any], ...]:
+    """Return an operator of two operands, the reflected one, and the one in place."""
+    of_arrays, reflected_of_arrays, in_place_of_arrays = (
+        getattr(NDArrayOperatorsMixin, f"__{kind}{name}__") for kind in ("", "r", "i")
+    )
+
+    def call(self: Traced, other: Any) -> Any:
+        found = combine_numbers(ufunc, self, other)
+        return of_arrays(self, other) if found is None else found
+
+    def reflected(self: Traced, other: Any) -> Any:
+        found = combine_numbers(ufunc, other, self)
+        return reflected_of_arrays(self, other) if found is None else found
+
+    def in_place(self: Traced, other: Any) -> Any:
+        if self.kind != "array" or self.instruction.weak:
+            return getattr(operator, PYTHON_OPERATORS.get(name, name))(self, other)
+        return in_place_of_arrays(self, other)
+
+    return call, reflected, in_place
+
+
+def operator_of_one(name: str, ufunc: str) -> Callable[..., Any]:
+    """Return an operator of one operand."""
+    of_array = getattr(NDArrayOperatorsMixin, f"__{name}__")
+
+    def call(self: Traced) -> Any:
+        found = combine_numbers(ufunc, self)
+        return of_array(self) if found is None else found
+
+    return call
+
+
+def comparison(name: str, ufunc: str) -> Callable[..., Any]:
+    """Return a comparison."""
+    of_arrays = getattr(NDArrayOperatorsMixin, f"__{name}__")
+
+    def call(self: Traced, other: Any) -> Any:
+        found = combine_numbers(ufunc, self, other)
+        return of_arrays(self, other) if found is None else found
+
+    return call
+
+
+def combine_numbers(ufunc: str, *operands: Any) -> Traced | None:
+    """Return what Python's operator gives for Python numbers; None if one is an array.
+
+    Booleans are integers in arithmetic: True + True is 2.
+    """
+    if any(type(x) not in WEAK_DTYPES and not isinstance(x, Traced) for x in operands):
+        return None
+    instructions = [as_instruction(x) for x in operands]
+    if not all(x.weak for x in instructions):
+        return None
+    plain = any(isinstance(x, Traced) and x.kind == "number" for x in operands)
+    counts = ufunc in INTEGER_ARITHMETIC or (plain and ufunc == "invert")
+    if counts and all(x.dtype.kind == "b" for x in instructions):
+        instructions = [cast_to(x, WEAK_DTYPES[int], weak=True) for x in instructions]
+    return Traced(make(ufunc, instructions), kind="number" if plain else "array")
+
+
 class Traced(NDArrayOperatorsMixin, AbstractArray):
     """An array whose numbers come when the compiled program runs.
 
     It has the shape, the dtype and the methods of an array; what is computed with it becomes
     instructions. In-place arithmetic replaces its instruction. What needs the numbers during
     tracing (`if`, `float()`, `.item()`, printing) raises `TraceError` with the user's line.
+
+    `kind` is what eager code has in its place. In-place arithmetic on a NumPy scalar or a Python
+    number gives a new one. A Python number of the user's code becomes a NumPy scalar in NumPy's
+    functions, and stays one in Python's operators; the numbers that Values hold stay numbers.
     """
 
-    __slots__ = ("__weakref__", "_instruction", "_whole_read", "copy_of", "outer_name", "view_of")
+    __slots__ = (
+        *("__weakref__", "_instruction", "_whole_read", "copy_of", "kind", "outer_name", "view_of"),
+    )
     __array_priority__ = 1000
 
     def __init__(
@@ -89,8 +177,16 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         instruction: Instruction,
         view_of: View | None = None,
         outer_name: str = "",
+        kind: Kind = "array",
     ) -> None:
+        if instruction.dtype not in SUPPORTED_DTYPES:
+            raise_trace_error(
+                f"an array must have a boolean, integer, floating or complex dtype, got "
+                f"{instruction.dtype}",
+                "convert it with .astype() outside the compiled function",
+            )
         self._instruction = instruction
+        self.kind = kind
         self.view_of = view_of
         self._whole_read = None if view_of is None else view_of.whole.instruction
         self.outer_name = outer_name  # of an array from outside, which must not be written to
@@ -188,8 +284,12 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             needed=[self.instruction],
         )
 
-    __index__ = __int__
-    item = tolist = __complex__ = __float__
+    def item(self, *_: Any) -> NoReturn:
+        """Raise `TraceError`: the number isn't known."""
+        self.__float__()
+
+    __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = __int__
+    tolist = __complex__ = __float__
     __hash__ = object.__hash__
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
@@ -225,6 +325,12 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         if any(hasattr(type(x), "__apply__") for x in inputs):
             return NotImplemented
         out = options.pop("out", None)
+        mask = options.pop("where", True) if method == "__call__" else True
+        if mask is not True and out is None:
+            raise_trace_error(
+                f"np.{ufunc.__name__}(..., where=...) leaves entries without a number",
+                "use np.where(mask, result, other)",
+            )
         if method == "__call__" and ufunc is np.matmul and not options:
             found = multiply_matrices("matmul", *inputs)
         elif method == "__call__" and ufunc.__name__ in UFUNCS and not options:
@@ -233,17 +339,22 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             found = reduce_axes(REDUCTION_NAMES[ufunc], *inputs, **options)
         else:
             function = ufunc if method == "__call__" else getattr(ufunc, method)
-            found = call_at_run_time(function, inputs, options)
+            found = call_at_run_time(function, *_as_scalars(inputs, options))
         if out is None:
             return found
-        target = out[0]
+        (target,) = out if len(out) == 1 else (None,)
         if not isinstance(target, Traced):
             raise_trace_error(
                 f"np.{ufunc.__name__}(..., out=...) must not write into an array from outside the "
-                "compiled function",
+                "compiled function, or into several",
                 "drop out= and use the result",
             )
-        return target.become(found)
+        if not np.can_cast(found.dtype, target.dtype, "same_kind"):
+            raise TypeError(
+                f"Cannot cast ufunc {ufunc.__name__!r} output from {found.dtype!r} to "
+                f"{target.dtype!r} with casting rule 'same_kind'"
+            )
+        return target.become(found if mask is True else np.where(mask, found, target))
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -278,18 +389,18 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         parts, arrays = split_index(_unwrap_index(index))
         require_no_flags(parts)
         if arrays:
-            return Traced(make("gather", [self.instruction, *arrays], index=parts))
+            return _scalar_or_array(make("gather", [self.instruction, *arrays], index=parts))
+        one = read_part(self.instruction, parts)
+        if not one.shape and Ellipsis not in parts:
+            return Traced(one, kind="scalar")
         if selects_everything(parts):
             whole = View(self, lambda now: now, lambda _, new: new)
             return Traced(self.instruction, whole, self.outer_name)
 
-        def read(now: Instruction) -> Instruction:
-            return make("slice", [now], index=parts)
-
         def write(now: Instruction, new: Instruction) -> Instruction:
             return make("assign", [now, cast_to(new, now.dtype, weak=False)], index=parts)
 
-        return Traced(read(self.instruction), View(self, read, write))
+        return Traced(one, View(self, lambda now: read_part(now, parts), write))
 
     def __setitem__(self, index: Any, new: Any) -> None:
         parts, arrays = split_index(_unwrap_index(index))
@@ -298,18 +409,39 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             value = make("assign", [self.instruction, value, *arrays], index=parts)
         self.become(Traced(value))
 
+    __add__, __radd__, __iadd__ = operators("add", "add")
+    __sub__, __rsub__, __isub__ = operators("sub", "subtract")
+    __mul__, __rmul__, __imul__ = operators("mul", "multiply")
+    __truediv__, __rtruediv__, __itruediv__ = operators("truediv", "divide")
+    __floordiv__, __rfloordiv__, __ifloordiv__ = operators("floordiv", "floor_divide")
+    __mod__, __rmod__, __imod__ = operators("mod", "remainder")
+    __lshift__, __rlshift__, __ilshift__ = operators("lshift", "left_shift")
+    __rshift__, __rrshift__, __irshift__ = operators("rshift", "right_shift")
+    __and__, __rand__, __iand__ = operators("and", "bitwise_and")
+    __or__, __ror__, __ior__ = operators("or", "bitwise_or")
+    __xor__, __rxor__, __ixor__ = operators("xor", "bitwise_xor")
+    __neg__, __pos__ = operator_of_one("neg", "negative"), operator_of_one("pos", "positive")
+    __abs__ = operator_of_one("abs", "absolute")
+    __invert__ = operator_of_one("invert", "invert")
+    __lt__, __le__ = comparison("lt", "less"), comparison("le", "less_equal")
+    __gt__, __ge__ = comparison("gt", "greater"), comparison("ge", "greater_equal")
+    __eq__, __ne__ = comparison("eq", "equal"), comparison("ne", "not_equal")
+    _power, __rpow__, __ipow__ = operators("pow", "power")
+
     def __pow__(self, exponent: Any) -> Any:
         # as arrays do for these exponents, to the last bit
         ufunc = POWER_UFUNCS.get(exponent) if type(exponent) in {int, float} else None
         if ufunc is not None and self.dtype.kind == "f" and not self.instruction.weak:
             return apply_ufunc(ufunc, self)
-        return np.power(self, exponent)
+        if self.dtype.kind == "b" and self.kind == "array" and type(exponent) is int:
+            return self.astype(np.int8) if exponent == 2 else self._power(exponent)  # its square
+        return self._power(exponent)
 
     # ---- methods of arrays
 
     def copy(self, order: str = "C") -> Traced:
         """Return the same numbers."""
-        made = Traced(self.instruction)
+        made = self._alike(self.instruction)
         made.copy_of = self
         return made
 
@@ -317,9 +449,13 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         """Return the same numbers in another dtype."""
         if not copy and self.dtype == dtype:
             return self
-        return Traced(cast_to(self.instruction, np.dtype(dtype), weak=False))
+        return self._alike(cast_to(self.instruction, np.dtype(dtype), weak=False))
 
-    def view(self, *_: Any) -> NoReturn:
+    def _alike(self, x: Instruction) -> Traced:
+        """Return a copy, which is a NumPy scalar if this is one."""
+        return Traced(x, kind="scalar" if self.kind == "scalar" else "array")
+
+    def view(self, *_: Any, **__: Any) -> NoReturn:
         """Raise `TraceError`: the bits of a traced array aren't known."""
         raise_trace_error(
             ".view() needs the bits of a traced array, which are unknown while tracing",
@@ -347,10 +483,50 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         return self.ravel(order).copy()
 
     sum, prod, mean, max, min = map(numpy_method, ("sum", "prod", "mean", "max", "min"))
-    std, var, cumsum, argmax = map(numpy_method, ("std", "var", "cumsum", "argmax"))
-    argmin, dot, clip, repeat = map(numpy_method, ("argmin", "dot", "clip", "repeat"))
-    take, round, swapaxes, squeeze = map(numpy_method, ("take", "round", "swapaxes", "squeeze"))
+    std, var, cumsum, cumprod = map(numpy_method, ("std", "var", "cumsum", "cumprod"))
+    argmax, argmin, argsort = map(numpy_method, ("argmax", "argmin", "argsort"))
+    argpartition, searchsorted = map(numpy_method, ("argpartition", "searchsorted"))
+    dot, clip, round, repeat, take = map(numpy_method, ("dot", "clip", "round", "repeat", "take"))
+    swapaxes, squeeze, diagonal = map(numpy_method, ("swapaxes", "squeeze", "diagonal"))
+    trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")
+    real, imag = (property(numpy_method(name)) for name in ("real", "imag"))
+    mT = property(numpy_method("matrix_transpose"))
+
+    def conj(self, out: None = None) -> Traced:
+        """Return the complex conjugate; the array itself if it isn't complex."""
+        return np.conj(self) if self.dtype.kind == "c" else self
+
+    conjugate = conj
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Call np.compress with this array."""
+        return np.compress(condition, self, axis)
+
+    def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Any:
+        """Call np.choose with this array."""
+        return call_at_run_time(np.choose, (self, choices), {"mode": mode})
+
+    def sort(self, axis: int = -1, kind: Any = None) -> None:
+        """Sort the array in place."""
+        self.become(np.sort(self, axis, kind))
+
+    def partition(self, kth: Any, axis: int = -1) -> None:
+        """Partition the array in place."""
+        self.become(np.partition(self, kth, axis))
+
+    def fill(self, value: Any) -> None:
+        """Write one number everywhere."""
+        self[...] = value
+
+    def __getattr__(self, name: str) -> NoReturn:
+        private = name.startswith("__") and name != "__dlpack__"
+        if private or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a traced array has no attribute {name!r}")
+        raise_trace_error(
+            f".{name} of an array isn't known while tracing",
+            "use one of NumPy's functions, or do this outside the compiled function",
+        )
 
     # ---- what the core asks of an abstract array
 
@@ -396,7 +572,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         trace = CURRENT_TRACE.get()
         if trace is not None and trace.refusal is instead_of:
             trace.refusal = None
-        return call_at_run_time(function, args, options, expand)
+        found = call_at_run_time(function, args, options, expand)
+        return tree.map_leaves(lambda x: Traced(x.instruction), found)
 
     def check(self, function: Callable[[Any], object]) -> None:
         """Have the program check the numbers when it runs, before anything is changed."""
@@ -410,24 +587,106 @@ def apply_numpy_function(
     function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
     """Apply a NumPy function to traced arrays: as instructions where it can, else as a call."""
-    if options.get("out") is not None:
+    if _argument("out", function, args, options) is not None:
         raise_trace_error(
             f"np.{function.__name__}(..., out=...) must not write into an array",
             "drop out= and use the result",
         )
-    traced = TRACED_IMPLS.get(function)
-    if traced is not None:
-        return traced(*args, **options)
     if function in SHAPE_FUNCTIONS:
         return function(*map(_as_placeholder, args), **options)
+    args, options = _as_scalars(args, options)
+    implementation = TRACED_IMPLS.get(function)
+    if implementation is not None:
+        return _try_instructions(implementation, function, args, options)
     composed = NUMPY_IMPLS.get(function)
-    if composed is not None and function not in COMPOSING.get():
-        token = COMPOSING.set((*COMPOSING.get(), function))
-        try:
-            return composed(*args, **options)
-        finally:
-            COMPOSING.reset(token)
-    return call_at_run_time(function, args, options)
+    if composed is None or function in COMPOSING.get() or not _are_floats(function, args, options):
+        return call_at_run_time(function, args, options)
+    token = COMPOSING.set((*COMPOSING.get(), function))
+    try:
+        return _try_instructions(composed, function, args, options)
+    finally:
+        COMPOSING.reset(token)
+
+
+def _try_instructions(
+    implementation: Callable[..., Any],
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+) -> Any:
+    """Return a function's instructions, or a call of it for arguments that these don't cover."""
+    try:
+        _require_known_options(function, options)
+        return implementation(*args, **options)
+    except TraceError:
+        raise
+    except Exception as error:
+        first_error = error
+    try:
+        return _make_call(function, args, options)
+    except CallRefusedError as error:
+        refusal = error
+    if refusal.failed:  # NumPy refuses the arguments too
+        raise first_error
+    raise_trace_error(refusal.wrong, refusal.cure, _instructions_in(args, options))
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(function).parameters)
+
+
+def _argument(
+    name: str, function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """Return an argument of a NumPy function by its name; None if it wasn't given."""
+    if name in options:
+        return options[name]
+    names = list(_parameters(function))
+    return args[names.index(name)] if name in names[: len(args)] else None
+
+
+def _require_known_options(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Raise `TypeError` for an option that NumPy's function doesn't have."""
+    known = _parameters(function)
+    if any(x.kind is inspect.Parameter.VAR_KEYWORD for x in known.values()):
+        return
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}")
+
+
+def _are_floats(
+    function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
+) -> bool:
+    """Return True if the arrays are those that operations are written for: float32 and float64.
+
+    What NumPy makes of integers, booleans, float16 and complex numbers is left to NumPy.
+    """
+    if function in PRODUCTS and any(type(x) in WEAK_DTYPES for x in args[:2]):
+        return False
+    leaves = tree.leaves(args[:1] if function in INDEXING_FUNCTIONS else (args, options))
+    return all(
+        x.dtype in COMPOSED_DTYPES
+        for x in leaves
+        if isinstance(x, (Traced, np.ndarray, np.generic))
+    )
+
+
+def _as_scalars(args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return the arguments of a NumPy function, which makes scalars of Python numbers.
+
+    Next to an array they stay Python numbers, which don't promote it.
+    """
+    arrays = [
+        x for x in tree.leaves((args, options)) if isinstance(x, (Traced, np.ndarray, np.generic))
+    ]
+    if not all(isinstance(x, Traced) and x.kind == "number" for x in arrays):
+        return args, options
+    return tree.map_leaves(
+        lambda x: Traced(strengthen(x.instruction), kind="scalar") if isinstance(x, Traced) else x,
+        (args, options),
+    )
 
 
 def _as_placeholder(x: Any) -> Any:
@@ -454,8 +713,25 @@ def call_at_run_time(
         found = expand(*args, **options)
         return None if found is None else as_instruction(found)
 
-    steps = None if expand is None else expand_instructions
-    return tree.map_leaves(Traced, add_call(function, unwrap(args), unwrap(options), steps))
+    try:
+        return _make_call(function, args, options, None if expand is None else expand_instructions)
+    except CallRefusedError as error:
+        refusal = error
+    raise_trace_error(refusal.wrong, refusal.cure, _instructions_in(args, options))
+
+
+def _instructions_in(args: Any, options: Any) -> list[Instruction]:
+    """Return the instructions of the traced arrays among arguments."""
+    return [x.instruction for x in tree.leaves((args, options)) if isinstance(x, Traced)]
+
+
+def _make_call(
+    function: Callable[..., Any], args: Any, options: Any, expand: Callable[..., Any] | None = None
+) -> Any:
+    found = add_call(function, unwrap(args), unwrap(options), expand)
+    return tree.map_leaves(
+        lambda x: Traced(x, kind="number") if x.weak else _scalar_or_array(x), found
+    )
 
 
 def unwrap(nest: Any) -> Any:
@@ -484,15 +760,32 @@ def as_instruction(x: Any) -> Instruction:
         return x
     if type(x) in WEAK_DTYPES:
         return constant(x)
+    if isinstance(x, np.ndarray) and not isinstance(x, np.memmap) and type(x) is not np.ndarray:
+        raise_trace_error(
+            f"arrays must be plain, got {type(x).__name__}",
+            "use array.filled(...) of a masked array, np.asarray(array) of others",
+        )
     array = np.asarray(x)
-    if array.dtype.kind not in "fiubc":
+    if array.dtype not in SUPPORTED_DTYPES and array.dtype.newbyteorder("=") in SUPPORTED_DTYPES:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype not in SUPPORTED_DTYPES:
         raise TypeError(f"compile: arrays must have a numeric dtype, got {array.dtype}")
     return constant(array)
 
 
 def apply_ufunc(name: str, *inputs: Any) -> Traced:
     """Apply a ufunc."""
-    return Traced(make(name, [as_instruction(x) for x in inputs]))
+    return _scalar_or_array(make(name, [as_instruction(x) for x in _as_scalars(inputs, {})[0]]))
+
+
+def _scalar_or_array(x: Instruction) -> Traced:
+    """Return a result of NumPy: without axes, it's a scalar."""
+    return Traced(x, kind="array" if x.shape or x.weak else "scalar")
+
+
+def strengthen(x: Instruction) -> Instruction:
+    """Return a Python number as a NumPy scalar; others as they are."""
+    return cast_to(x, x.dtype, weak=False)
 
 
 def cast_to(x: Instruction, dtype: np.dtype[Any], weak: bool) -> Instruction:
@@ -531,9 +824,13 @@ def reduce_axes(
     )
     if name in {"max", "min"} and any(instruction.shape[i] == 0 for i in axes):
         raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
-    kind = None if dtype is None else np.dtype(dtype)
-    if not axes and name in {"all", "any"}:
-        return Traced(cast_to(instruction, np.dtype(bool), weak=False))
-    if not axes and (kind is None or kind == instruction.dtype):
-        return Traced(instruction)
-    return Traced(make(name, [instruction], axis=axes, keepdims=keepdims, dtype=kind))
+    wanted = None if dtype is None else np.dtype(dtype)
+    reduced = make(name, [instruction], axis=axes, keepdims=keepdims, dtype=wanted)
+    if not axes:
+        reduced = cast_to(instruction, reduced.dtype, instruction.weak)
+    return _scalar_or_array(reduced)
+
+
+def read_part(x: Instruction, index: tuple[Any, ...]) -> Instruction:
+    """Return x[index] for an index without arrays."""
+    return x if selects_everything(index) else make("slice", [x], index=index)

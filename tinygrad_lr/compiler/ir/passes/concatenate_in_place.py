@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..instruction import Instruction, make, replace_operands
+from ..instruction import NATIVE_DTYPES, Instruction, make, replace_operands
 from ..program import Program
 
 
@@ -18,7 +18,7 @@ def inline_concatenations(program: Program) -> Program:
 
     def split(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         new = replace_operands(x, inputs)
-        if new.operation != "concatenate" or not new.size:
+        if new.operation != "concatenate" or not new.size or new.dtype not in NATIVE_DTYPES:
             return new
         copies = [make("copy", [y]) for y in new.inputs if y.size]
         if len(copies) == 1:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..instruction import Instruction, is_number, make, replace_operands
 from ..program import Program
 
+NATIVE_FLOATS = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 MAX_CHECKED_ENTRIES = 4096  # a larger constant is not searched for entries other than 1
 
 
@@ -20,8 +23,8 @@ def lower_vector_products(program: Program) -> Program:
 
     def lower(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         new = replace_operands(x, inputs)
-        if new.operation not in {"dot", "matmul"}:
-            return new
+        if new.operation not in {"dot", "matmul"} or new.dtype not in NATIVE_FLOATS:
+            return new  # a sum of small integers would have a wider dtype
         a, b = new.inputs
         if len(a.shape) > 2 and len(b.shape) == 2 and new.size and a.size:
             # (..., M, K) @ (K, N): all rows are those of one matrix

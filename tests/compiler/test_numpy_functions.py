@@ -1,0 +1,171 @@
+"""All of NumPy's functions and array methods: compiled, they give eager code's answer, or refuse.
+
+The table is NumPy's own list of names, so a new function is in it by itself. Each is tried with
+arguments of several forms; those that eager code accepts are cases.
+"""
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+from programs import backends
+
+import tinygrad_lr as tg
+from tinygrad_lr.errors import TraceError
+
+LEFT_OUT = frozenset(
+    (  # files, settings, and functions that need no array
+        "save savez savez_compressed load loadtxt savetxt genfromtxt fromfile fromregex info "
+        "show_config show_runtime set_printoptions printoptions seterr seterrcall setbufsize "
+        "getbufsize get_include get_printoptions geterr geterrcall test tofile dump dumps "
+        # memory that nobody has written to
+        "empty empty_like "
+        # functions that change their argument, and those that call a function
+        "put place putmask copyto put_along_axis fill_diagonal setflags resize byteswap "
+        "apply_along_axis apply_over_axes piecewise fromfunction frompyfunc fromiter "
+        # facts about memory or Python
+        "shares_memory may_share_memory data ctypes base flat strides flags array_repr array_str "
+        "array2string iterable isfortran isscalar bmat asmatrix mintypecode fftfreq rfftfreq"
+    ).split()
+)
+MATRIX = np.array([[3, -1, 2], [0, 5, -4], [7, 2, 1]])
+TOLERANCES = {"e": 2e-3, "f": 1e-5, "F": 1e-5, "d": 1e-11, "D": 1e-11}
+
+FORMS = {
+    "f(m)": lambda f, m, v: f(m),
+    "f(v)": lambda f, m, v: f(v),
+    "f(0-d)": lambda f, m, v: f(v[0]),
+    "f(m, v)": lambda f, m, v: f(m, v),
+    "f(m, m)": lambda f, m, v: f(m, m + m),
+    "f(v, v)": lambda f, m, v: f(v, v[::-1]),
+    "f(m, 0)": lambda f, m, v: f(m, 0),
+    "f(m, 1)": lambda f, m, v: f(m, 1),
+    "f(v, 2)": lambda f, m, v: f(v, 2),
+    "f(m, 300)": lambda f, m, v: f(m, 300),
+    "f(m, 0.5)": lambda f, m, v: f(m, 0.5),
+    "f(0.5, m)": lambda f, m, v: f(0.5, m),
+    "f(-1, m)": lambda f, m, v: f(-1, m),
+    "f(m, axis=0)": lambda f, m, v: f(m, axis=0),
+    "f(m, keepdims)": lambda f, m, v: f(m, axis=-1, keepdims=True),
+    "f(m, 0, 1)": lambda f, m, v: f(m, 0, 1),
+    "f(m, v, v)": lambda f, m, v: f(m, v, v[::-1]),
+    "f(mask, m, v)": lambda f, m, v: f(m > 0, m, v),
+    "f([v, v])": lambda f, m, v: f([v, v[::-1]]),
+    "f([m, m])": lambda f, m, v: f([m, m + m]),
+    "f(m, [0, 2])": lambda f, m, v: f(m, [0, 2]),
+    "f(m, (9,))": lambda f, m, v: f(m, (9,)),
+    "f(m, None, 1)": lambda f, m, v: f(m, None, 1),
+    "f(v, dtype)": lambda f, m, v: f(v, dtype=np.float32),
+    "f(m, where)": lambda f, m, v: f(m, where=m > 0, initial=1),
+    "f(m, ddof)": lambda f, m, v: f(m, ddof=1),
+    "f(text, m, v)": lambda f, m, v: f("ij,j", m, v),
+}
+
+
+def functions():
+    """NumPy's public functions by their names."""
+    found = {}
+    for path, module in (("", np), ("linalg.", np.linalg), ("fft.", np.fft)):
+        for name in dir(module):
+            function = getattr(module, name)
+            private = name.startswith("_") or name in LEFT_OUT
+            if not private and callable(function) and not inspect.isclass(function):
+                found[path + name] = function
+    return found
+
+
+def methods():
+    """The array's public methods and attributes, as functions of the array."""
+    found = {}
+    for name in dir(np.ndarray):
+        if name.startswith("_") or name in LEFT_OUT:
+            continue
+        if callable(getattr(np.ndarray, name)):
+            found[f"array.{name}"] = lambda x, *a, _n=name, **k: getattr(x, _n)(*a, **k)
+        else:
+            found[f"array.{name}"] = lambda x, _n=name: getattr(x, _n)
+    return found
+
+
+TABLE = {**functions(), **methods()}
+
+
+def flatten(x):
+    """The leaves of a result, with the types of its containers."""
+    if isinstance(x, (tuple, list)):
+        return [type(x), *(leaf for inner in x for leaf in flatten(inner))]
+    return [x]
+
+
+def difference(found, expected):
+    """What differs between two results: structure, dtype, shape or value; None if nothing."""
+    pairs = list(zip(flatten(found), flatten(expected), strict=False))
+    if len(flatten(found)) != len(flatten(expected)):
+        return "structure"
+    for a, b in pairs:
+        if isinstance(b, (type, str, np.dtype)) or b is None:
+            if type(a) is not type(b) or a != b:
+                return f"{a} is not {b}"
+            continue
+        x, y = np.asarray(a), np.asarray(b)
+        if (x.dtype, x.shape) != (y.dtype, y.shape):
+            return f"{x.dtype} {x.shape} is not {y.dtype} {y.shape}"
+        bound = TOLERANCES.get(y.dtype.char)
+        same = (
+            np.array_equal(x, y)
+            if bound is None
+            else np.allclose(x, y, rtol=bound, atol=bound, equal_nan=True)
+        )
+        if not same:
+            return f"{x.tolist()} is not {y.tolist()}"
+    return None
+
+
+def failures(name, backend, dtypes):
+    """The cases of a function in which compiled code neither agrees with eager code nor refuses."""
+    found = []
+    for dtype in dtypes:
+        m = MATRIX.astype(dtype)
+        m = m / 2 if m.dtype.kind == "f" else m
+        for form, call in FORMS.items():
+            function = TABLE[name]
+
+            def f(m, v, function=function, call=call):
+                return call(function, m, v)
+
+            try:
+                expected = f(m.copy(), m[0].copy())
+            except Exception:
+                continue
+            if any(isinstance(x, np.ndarray) and x.dtype == object for x in flatten(expected)):
+                continue
+            try:
+                given = tg.compile(f, backend=backend)(m.copy(), m[0].copy())
+                wrong = difference(given, expected)
+            except TraceError as refusal:
+                wrong = None if "; " in str(refusal) else "no cure"
+            except Exception as error:
+                wrong = None if "Traced" in str(error) else repr(error)
+            if wrong is not None:
+                found.append((dtype, form, wrong))
+    return found
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.mark.slow
+@backends()
+@pytest.mark.parametrize("name", TABLE)
+def test_a_numpy_function_gives_what_eager_code_gives_or_is_refused(name, backend):
+    assert failures(name, backend, ["f8", "f4", "f2", "b1", "i8", "i1", "u1", "u8"]) == []
+
+
+@pytest.mark.parametrize("name", ["mean", "prod", "round", "clip", "dot", "array.argsort"])
+def test_numpy_functions_of_small_integers_give_what_eager_code_gives(name):
+    assert failures(name, "numpy", ["u1"]) == []
