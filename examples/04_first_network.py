@@ -41,7 +41,7 @@ print("step     loss   explained")
 for step in range(2001):
     loss = tg.losses.mse(network(x), y)
     if step in {0, 10, 100, 500, 1000, 2000}:
-        print(f"{step:4d}{float(loss):9.4f}{r_squared(network(x).numpy()):11.1%}")
+        print(f"{step:4d}{loss:9.4f}{r_squared(network(x).numpy()):11.1%}")
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

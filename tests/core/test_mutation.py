@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import copy
 import itertools
 import math
+import operator
 import pickle
 
 import numpy as np
@@ -299,18 +301,155 @@ def test_a_single_number_is_no_exception(lose, data):
         lose(Value(data))
 
 
-@pytest.mark.parametrize("leave", [float, Value.item, math.sin, lambda v: f"{v:.3f}", Value.tolist])
+NUMBERS = {"float": 1.5, "0-d": np.array(1.5), "f4": np.float32(1.5), "1x1": np.array([[1.5]])}
+each_number = pytest.mark.parametrize("data", NUMBERS.values(), ids=NUMBERS)
+
+
+CONVERSIONS = {
+    "float": float,
+    "int": int,
+    "complex": complex,
+    "np.float64": np.float64,
+    "np.float32": np.float32,
+    "math.exp": math.exp,
+    "math.floor": math.floor,
+    "math.ceil": math.ceil,
+    "math.trunc": math.trunc,
+    "math.fsum": lambda v: math.fsum([v, 1.0]),
+    "an entry of an array": lambda v: np.zeros(2).__setitem__(0, v),
+    "an entry of a float32 array": lambda v: np.zeros(2, np.float32).__setitem__(0, v),
+    "an entry of an integer array": lambda v: np.zeros(2, int).__setitem__(0, v),
+    "fill": lambda v: np.zeros(2).fill(v),
+    "fromiter": lambda v: np.fromiter([v, v], float),
+    "array.array": lambda v: array.array("d", [v]),
+    "percent": lambda v: "%.3f" % v,  # noqa: UP031
+}
+each_conversion = pytest.mark.parametrize("convert", CONVERSIONS.values(), ids=CONVERSIONS)
+
+
+def refuses(convert, value):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        convert(value)
+    reasons = f"{caught.value} {caught.value.__cause__}"
+    return "np.stack" in reasons and ("value.item()" in reasons or "value.numpy()" in reasons)
+
+
+@each_conversion
+@each_number
+def test_a_conversion_that_would_lose_a_gradient_names_the_cure(convert, data):
+    assert refuses(convert, Value(data))
+    assert refuses(convert, Value(data) * 2)
+
+
+@each_conversion
 @pytest.mark.parametrize(
-    "data", [1.5, np.array(1.5), np.array([[1.5]])], ids=["float", "0-d", "1x1"]
+    "transform",
+    [
+        lambda f: tg.grad(f)(1.5),
+        lambda f: tg.vjp(f, 1.5),
+        lambda f: tg.jvp(f, (1.5,), (1.0,)),
+        lambda f: tg.hvp(f, (1.5,), (1.0,)),
+        lambda f: tg.jacobian(f)(1.5),
+        lambda f: tg.hessian(f)(1.5),
+    ],
+    ids=["grad", "vjp", "jvp", "hvp", "jacobian", "hessian"],
 )
-def test_a_single_number_can_leave_the_graph(leave, data):
-    out = leave(Value(data))
-    assert np.ravel(np.asarray(out, dtype=float)) == pytest.approx(
-        [0.9974949866] if leave is math.sin else [1.5]
-    )
+def test_inside_a_transform_no_conversion_loses_the_gradient(convert, transform):
+    def f(x):
+        assert refuses(convert, x)
+        assert refuses(convert, x * x)
+        (x * x).backward()  # the pass of somebody else is not the transform's
+        assert refuses(convert, x)
+        return x * x
+
+    transform(f)
 
 
-@pytest.mark.parametrize("leave", [float, Value.item, int, math.sin])
+def test_a_value_of_an_outer_transform_is_not_converted_in_an_inner_one():
+    def outer(y):
+        assert refuses(float, y)
+        inner = tg.grad(lambda x: x * x * y if refuses(float, y) else None)
+        return inner(3.0) + tg.grad(lambda x: x * (x if refuses(float, y * 2) else None))(y)
+
+    assert tg.grad(outer)(2.0) == 8.0
+
+
+def test_a_leaf_from_outside_is_not_converted_inside_a_transform():
+    w = Value(1.5)
+    (w * w).backward()
+    assert float(w) == 1.5
+    tg.grad(lambda x: x * w if refuses(float, w) else None)(2.0)
+
+
+def test_after_a_transform_conversions_are_as_before_also_if_it_fails():
+    loss = Value(1.5) * 2
+    loss.backward()
+    with pytest.raises(ZeroDivisionError):
+        tg.grad(lambda x: 1 // 0)(1.5)
+    assert float(loss) == 3.0
+
+
+@each_number
+def test_once_backward_has_run_through_it_a_value_is_a_number_for_logs(data):
+    x = Value(data)
+    loss = np.sum(x * x)
+    loss.backward()
+    for value in (x, loss):
+        assert [float(value), int(value), complex(value)] == [
+            value.item(),
+            int(value.item()),
+            complex(value.item()),
+        ]
+    assert math.exp(loss) == math.exp(2.25)
+
+
+@each_number
+@pytest.mark.parametrize("convert", [float, int, complex, math.exp, math.trunc, math.floor])
+def test_where_nothing_is_recorded_a_value_is_a_number(convert, data):
+    assert convert(Value(data, requires_grad=False)) == convert(1.5)
+    assert convert((Value(data) * 1).detach()) == convert(1.5)
+    with tg.no_grad():
+        assert convert(Value(data)) == convert(1.5)
+        assert convert(Value(data) * 1) == convert(1.5)
+
+
+def test_a_value_without_a_gradient_can_be_written_into_an_array():
+    buffer = np.zeros(2)
+    buffer[0] = Value(1.5, requires_grad=False)
+    with tg.no_grad():
+        buffer[1] = Value(2.5) * 2
+    assert buffer.tolist() == [1.5, 5.0]
+
+
+@pytest.mark.parametrize("use", [operator.index, range, lambda v: [1, 2][v], bytes])
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_a_value_is_not_an_index(use, requires_grad):
+    with pytest.raises(TypeError):
+        use(Value([1.0], requires_grad=requires_grad))
+    with pytest.raises(NotDifferentiableError, match=r"int\(value\.item\(\)\)"):
+        operator.index(Value(1.0, requires_grad=requires_grad))
+
+
+FREE = {
+    "item": Value.item,
+    "data": lambda v: float(np.ravel(v.data)[0]),
+    "numpy": lambda v: float(np.ravel(v.numpy())[0]),
+    "format": lambda v: float(f"{v:.3f}"),
+    "comparison": lambda v: 1.5 if 1 < v < 2 and v == 1.5 else 0.0,
+    "bool": lambda v: 1.5 if v else 0.0,
+    "isclose": lambda v: 1.5 if np.isclose(v, 1.5).all() else 0.0,
+}
+
+
+@each_number
+@pytest.mark.parametrize("leave", FREE.values(), ids=FREE)
+def test_a_number_leaves_the_graph_where_that_is_said(leave, data):
+    assert leave(Value(data)) == 1.5
+    assert tg.grad(lambda x: x.sum() * leave(x))(np.array(data)).tolist() in (1.5, [[1.5]])
+    assert "1.5" in repr(Value(data)) and "1.5" in str(Value(data))
+
+
+@pytest.mark.parametrize("leave", [float, Value.item, int, complex, math.sin])
 def test_many_entries_are_not_one_number(leave):
     with pytest.raises((TypeError, ValueError)):
         leave(Value([1.0, 2.0]))

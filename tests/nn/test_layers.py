@@ -220,7 +220,7 @@ def test_the_parameters_of_a_network_have_the_right_gradients():
         middle, direction, ends = parameter.data.copy(), numbers(*parameter.shape, seed=seed), []
         for sign in (1, -1, 0):
             parameter.data = middle + sign * step * direction
-            ends.append(float(loss()))
+            ends.append(loss().item())
         slope = (ends[0] - ends[1]) / (2 * step)
         assert slope == pytest.approx(np.vdot(parameter.grad, direction), rel=1e-5, abs=1e-5)
 

@@ -16,7 +16,7 @@ from ..support import pytree as tree
 from .chain_rule import match_shape, pull_back, push_forward, seed
 from .grad_mode import RECORDING, set_recording
 from .graph import topological_order
-from .node import next_serial, unwrap
+from .node import IN_TRANSFORM, next_serial, unwrap
 from .primitive import primitive
 from .value import Value, apply
 
@@ -42,10 +42,11 @@ class RecordedCall:
 
     def __init__(self, f: Callable[[], Any], inputs: Sequence[Value], since: int) -> None:
         keep = bool(RECORDING.get())
-        token = set_recording(True)
+        token, inside = set_recording(True), IN_TRANSFORM.set(True)
         try:
             self.output = f()
         finally:
+            IN_TRANSFORM.reset(inside)
             RECORDING.reset(token)
         self.inputs = inputs
         self.outputs = list(tree.leaves(self.output))

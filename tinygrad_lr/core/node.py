@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, NoReturn, Self, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, ShapeError
+from ..errors import ArgumentError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, Array
 from .conversion import FLOAT64, as_data
+from .grad_mode import RECORDING
 from .primitive import Primitive
 
 
@@ -32,6 +34,9 @@ PackedRecord = tuple[Primitive, tuple[Any, ...], Sequence[Any], dict[str, Any]]
 
 next_serial = itertools.count().__next__
 """Return the serial number of a new node: it is larger than those of its operands."""
+
+IN_TRANSFORM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_transform", default=False)
+"""True while `grad`, `vjp` or another transform runs the function that it differentiates."""
 
 
 class Node:
@@ -191,6 +196,34 @@ class Node:
         return type(self)(self._content, name=self.name, requires_grad=False)
 
     def __float__(self) -> float:
+        return self._leave_graph("float")
+
+    def __int__(self) -> int:
+        return int(self._leave_graph("int"))
+
+    __trunc__ = __int__
+
+    def __complex__(self) -> complex:
+        return complex(self._leave_graph("complex"))
+
+    def __index__(self) -> NoReturn:
+        raise NotDifferentiableError(
+            "an index or a size must be an integer, got a Value; write int(value.item())"
+        )
+
+    def _leave_graph(self, where: str) -> float:
+        """Return the number for Python, NumPy and `math`, unless a gradient may yet be wanted.
+
+        Recorded numbers are free once `backward` has filled `.grad`, for logs, but not inside a
+        transform, whose own pass comes after this.
+        """
+        waits = self._grad is None or IN_TRANSFORM.get()
+        if waits and self.requires_grad and RECORDING.get():
+            raise NotDifferentiableError(
+                f"{where} of a Value would lose its gradient: write np.exp(value) for "
+                "math.exp(value), np.stack([...]) instead of writing into an array, or "
+                "value.item() to leave the graph"
+            )
         return self.item()
 
     def __bool__(self) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
@@ -130,7 +131,7 @@ class LBFGS(Optimizer):
         before = snapshot(self.parameters), self._memory, self.steps, self.rate
         try:
             loss = closure()
-            value, gradient = float(loss), self._flat_gradient()
+            value, gradient = float(unwrap(loss)), self._flat_gradient()
             if math.isfinite(value) and np.abs(gradient).max(initial=0) > self.tolerance_grad:
                 self._memory = self._iterate(closure, rate, value, gradient)
             self.steps, self.rate = self.steps + 1, rate
