@@ -18,10 +18,10 @@ from ..errors import GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, same_numbers
 from ..support.errstate import ignore_float_errors
 from .conversion import as_data
-from .grad_mode import RECORDING, watcher, without_watcher
+from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
 from .node import Node, unwrap
-from .primitive import PRIMITIVES, Primitive
+from .primitive import PRIMITIVES, Primitive, Rule, chain
 
 SomeNode = TypeVar("SomeNode", bound=Node)
 
@@ -70,18 +70,50 @@ def pull_back(
 ) -> dict[SomeNode, Any]:
     """Reverse mode: from the cotangents of the outputs to those of all they were computed from.
 
-    A Value is visited after all its readers: operands are older than their results, so the
-    youngest Value that waits is always next. What requires no gradient, or is not among the
-    `wanted`, gets no cotangent, and rules that only it would need are not run.
+    A cotangent of exactly 0 stays 0, also where a slope is infinite or nan: so the branch that
+    `where` did not take reaches no gradient. In NumPy 0·inf is nan, and nan travels to where the
+    walk ends. If there is one, the walk is repeated with an eye on the zeros; this costs other
+    walks one look at each end.
+    """
+    seen_by = watcher()
+    watch = None if seen_by is None else seen_by.on_backward(seeds)
+    if watch is None and not any(isinstance(unwrap(c), AbstractArray) for c in seeds.values()):
+        ends: list[SomeNode] = []
+        cotangents = walk_back(seeds, wanted, recording, ends)
+        if not any(may_have_nan(cotangents[end]) for end in ends):
+            return cotangents
+    return walk_back(seeds, wanted, recording, None, watch)
+
+
+def may_have_nan(c: Any) -> bool:
+    """Return True if an entry is nan, or if the numbers aren't known."""
+    number = unwrap(c)
+    if isinstance(number, AbstractArray):
+        return True
+    if type(number) is np.ndarray:
+        number = np.vdot(number, number)  # nan only if an entry is; quicker than np.isnan
+    return bool(number != number)  # noqa: PLR0124
+
+
+def walk_back(
+    seeds: Mapping[SomeNode, Any],
+    wanted: Set[SomeNode] | None,
+    recording: bool,
+    ends: list[SomeNode] | None,
+    watch: WatchedPass | None = None,
+) -> dict[SomeNode, Any]:
+    """Walk from the outputs to all they were computed from, and enter where it ends into `ends`.
+
+    Without `ends`, zeros stay zeros. A Value is visited after all its readers: operands are older
+    than their results, so the youngest Value that waits is always next. What requires no gradient,
+    or is not among the `wanted`, gets no cotangent, and rules that only it would need are not run.
     """
     cotangents: dict[SomeNode, Any] = dict(seeds)
     kind: type[Any] = type(next(iter(seeds), None))  # Value: other operands are constants
     so_far = cotangents.get
     waiting = [(-value._serial, value) for value in seeds if value._record is not None]
     heapify(waiting)
-    seen_by = watcher()
-    watch = None if seen_by is None else seen_by.on_backward(seeds)
-    quick = wanted is None and not recording and watch is None
+    quick = wanted is None and not recording and ends is not None
     while waiting:
         value = heappop(waiting)[1]
         g = cotangents[value]
@@ -107,6 +139,8 @@ def pull_back(
                         cotangents[x] = c
                         if x._record is not None:
                             heappush(waiting, (-x._serial, x))
+                        else:
+                            ends.append(x)  # type: ignore[union-attr]
                 if type(y) is kind and y.requires_grad:
                     d = d if type(d) is float else float(d)
                     total = so_far(y)
@@ -116,6 +150,8 @@ def pull_back(
                         cotangents[y] = d
                         if y._record is not None:
                             heappush(waiting, (-y._serial, y))
+                        else:
+                            ends.append(y)  # type: ignore[union-attr]
                 continue
         if recording:
             out, arguments = value, require_unmodified(operation, operands, numbers)
@@ -130,6 +166,8 @@ def pull_back(
             if type(x) is not kind or not x.requires_grad:
                 continue
             if wanted is not None and x not in wanted:
+                if ends is not None:
+                    ends.append(value)
                 continue
             rule, number = rules[position], numbers[position]
             if rule is None:
@@ -147,6 +185,8 @@ def pull_back(
                     c = rule(g, out, *arguments, **options)
             except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
                 c = rule(*map(as_numpy_float, (g, out, *arguments)), **options)
+            if ends is None and c is not g:
+                c = keep_zeros(operation, position, rule, c, g, out, arguments, options)
             if type(c) is float:
                 if type(number) is not float:
                     c = match_shape(c, number)
@@ -165,7 +205,60 @@ def pull_back(
                 cotangents[x] = c
                 if x._record is not None:
                     heappush(waiting, (-x._serial, x))
+                elif ends is not None:
+                    ends.append(x)
     return cotangents
+
+
+def keep_zeros(
+    operation: Primitive,
+    position: int,
+    rule: Rule,
+    c: Any,
+    g: Any,
+    out: Any,
+    arguments: Sequence[Any],
+    options: Mapping[str, Any],
+) -> Any:
+    """Return a rule's result c with 0 where it depends on entries of g that are exactly 0.
+
+    In a product the terms are added up already: those of zeros are what the rule gives where
+    infinities and nan among the other operands count, less what it gives where they don't.
+    """
+    number, zero, where = unwrap(c), unwrap(g) == 0, PRIMITIVES["where"]
+    if operation.kind == "elementwise":
+        if not isinstance(c, Node):
+            return np.where(zero, 0.0, c)[()]
+        slope = rule(np.ones(np.shape(zero)), out, *arguments, **options)
+        return where(zero, chain(g, slope), c)
+    traced = isinstance(number, AbstractArray)
+    if not traced and (np.isfinite(number).all() or not np.any(zero)):
+        return c
+    if operation.reach is not None:
+        dead = ~operation.reach(~zero, *map(unwrap, arguments), **options)
+    elif traced:
+        return c
+    elif np.all(zero) or not (operation.kind == "multilinear" or operation.matrix_product):
+        dead = np.all(zero)
+    else:
+
+        def evaluate(g: Any, arguments: Sequence[Any]) -> Any:
+            pulled = rule(g, out, *arguments, **options)
+            return pulled(position) if operation.variadic else pulled
+
+        finite = [np.isfinite(unwrap(x)) for x in arguments]
+        numbered = list(enumerate(finite))
+        terms = [
+            evaluate(1.0 - zero, [np.ones(f.shape) if i != j else 1.0 - f for j, f in numbered])
+            for i, _ in numbered
+            if i != position
+        ]
+        plain = evaluate(g, [where(f, x, 0.0) for f, x in zip(finite, arguments, strict=True)])
+        return where(sum(terms) > 0, c, plain)
+    if not isinstance(c, Node):
+        return np.where(dead, 0.0, c)[()]
+    unknown = chain(PRIMITIVES["sum"](where(zero, g, 0.0)), np.nan)  # 0, whose slope is nan
+    return where(dead, unknown, c)
 
 
 def as_numpy_float(x: Any) -> Any:
@@ -202,6 +295,8 @@ def push_forward(
                 part = rule(t, out, *arguments, **options)
             except ArithmeticError:
                 part = rule(*map(as_numpy_float, (t, out, *arguments)), **options)
+            if operation.kind == "elementwise" and part is not t and may_have_nan(part):
+                part = keep_zeros(operation, position, rule, part, t, out, arguments, options)
             part = match_shape(part, value._content)
             total = part if total is None else total + part
         tangents[value] = total

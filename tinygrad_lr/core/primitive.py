@@ -47,6 +47,9 @@ class Primitive:
     of its operand; it is plain NumPy, so that it runs on arrays and on Values alike. Broadcasting
     is undone by whoever calls the rule. A rule of a `*variadic` operand returns a function of the
     position.
+
+    `reach(live, *operands, **options)` says which entries of the operands a mask of the result's
+    entries depends on, in a shape that broadcasts with them, for operations that aren't elementwise.
     """
 
     __name__: str
@@ -100,6 +103,7 @@ class Primitive:
         self.gain = gain
         self.variadic = starred
         self.operands = operands
+        self.reach: Callable[..., Any] | None = None
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
@@ -386,15 +390,15 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     """The chain rule's product g·d, in which an exact zero of g stays zero.
 
     A plain product would make nan of 0·inf, and so let the branch that `where` did not take
-    reach the gradient: where(x > 1, sqrt(x - 1), x) has the gradient 1 at x = 0.5.
+    reach the gradient: where(x > 1, exp(x), x) has the gradient 1 at x = 1000.
 
     >>> float(chain(0.0, np.inf))
     0.0
     """
-    product = g * d
-    if not isinstance(product, AbstractArray) and np.isfinite(product).all():
-        return product  # the usual case, and cheaper
-    return np.where((g == 0) & ~np.isfinite(product), 0.0, product)
+    return np.where(g == 0, 0.0, g * d)
 
 
-chain.vjp(g=lambda h, out, g, d: chain(h, d), d=lambda h, out, g, d: chain(h, g))
+chain.vjp(
+    g=lambda h, out, g, d: chain(h, d),
+    d=lambda h, out, g, d: np.where(g == 0, chain(g, h), chain(h, g)),
+)

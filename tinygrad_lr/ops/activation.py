@@ -220,6 +220,7 @@ def _softmax_rule(g, out, x, axis):
 
 softmax.vjp(x=_softmax_rule)
 softmax.jvp(x=_softmax_rule)
+softmax.reach = lambda live, x, axis: np.any(live, axis=axis, keepdims=True)
 
 
 @primitive(latex=r"\ln\operatorname{softmax}\left(<x>\right)", onnx="LogSoftmax", examples=ROWS)
@@ -235,6 +236,7 @@ def log_softmax(x, axis=-1):
 
 log_softmax.vjp(x=lambda g, out, x, axis: g - np.exp(out) * np.sum(g, axis=axis, keepdims=True))
 log_softmax.jvp(x=lambda t, out, x, axis: t - np.sum(np.exp(out) * t, axis=axis, keepdims=True))
+log_softmax.reach = softmax.reach
 
 
 def _finite_peak(x, axis):
@@ -262,6 +264,7 @@ logsumexp.vjp(x=_logsumexp_rule)
 logsumexp.jvp(
     x=lambda t, out, x, axis, keepdims: np.sum(softmax(x, axis) * t, axis=axis, keepdims=keepdims)
 )
+logsumexp.reach = lambda live, x, axis, keepdims: _kept(live, x, axis, keepdims)
 
 
 def _kept(g, x, axis, keepdims):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import chain, implements, primitive
+from ..core.primitive import implements, primitive
 from .activation import sigmoid
 
 ONE = [((2, 3),), ((),), ((0,),), ((1, 1, 1, 1),)]
@@ -48,7 +48,7 @@ def log(x):
     return np.log(x)
 
 
-log.vjp(x=lambda g, out, x: chain(g, 1 / x))
+log.vjp(x=lambda g, out, x: g * (1 / x))
 
 
 @primitive(
@@ -67,7 +67,7 @@ def log1p(x):
     return np.log1p(x)
 
 
-log1p.vjp(x=lambda g, out, x: chain(g, 1 / (1 + x)))
+log1p.vjp(x=lambda g, out, x: g * (1 / (1 + x)))
 
 
 @primitive(np.log2, latex=r"\log_2 <x>", examples=ONE, domain=POSITIVE, scalar=math.log2)
@@ -80,7 +80,7 @@ def log2(x):
     return np.log2(x)
 
 
-log2.vjp(x=lambda g, out, x: chain(g, 1 / (x * math.log(2))))
+log2.vjp(x=lambda g, out, x: g * (1 / (x * math.log(2))))
 
 
 @primitive(np.log10, latex=r"\log_{10} <x>", examples=ONE, domain=POSITIVE, scalar=math.log10)
@@ -93,7 +93,7 @@ def log10(x):
     return np.log10(x)
 
 
-log10.vjp(x=lambda g, out, x: chain(g, 1 / (x * math.log(10))))
+log10.vjp(x=lambda g, out, x: g * (1 / (x * math.log(10))))
 
 
 @primitive(
@@ -108,7 +108,7 @@ def sqrt(x):
     return np.sqrt(x)
 
 
-sqrt.vjp(x=lambda g, out, x: chain(g, 0.5 / out))
+sqrt.vjp(x=lambda g, out, x: g * (0.5 / out))
 
 
 @primitive(np.square, latex="{<x>}^2", examples=ONE)
@@ -134,7 +134,7 @@ def reciprocal(x):
     return 1 / x
 
 
-reciprocal.vjp(x=lambda g, out, x: chain(g, -out * out))
+reciprocal.vjp(x=lambda g, out, x: g * (-out * out))
 
 
 @primitive(np.sin, latex=r"\sin <x>", onnx="Sin", examples=ONE, scalar=math.sin)
@@ -190,7 +190,7 @@ def arcsin(x):
     return np.arcsin(x)
 
 
-arcsin.vjp(x=lambda g, out, x: chain(g, 1 / np.sqrt((1 - x) * (1 + x))))
+arcsin.vjp(x=lambda g, out, x: g * (1 / np.sqrt((1 - x) * (1 + x))))
 
 
 @primitive(
@@ -205,7 +205,7 @@ def arccos(x):
     return np.arccos(x)
 
 
-arccos.vjp(x=lambda g, out, x: chain(g, -1 / np.sqrt((1 - x) * (1 + x))))
+arccos.vjp(x=lambda g, out, x: g * (-1 / np.sqrt((1 - x) * (1 + x))))
 
 
 @primitive(np.arctan, latex=r"\arctan <x>", onnx="Atan", examples=ONE, scalar=math.atan)
@@ -226,7 +226,7 @@ def _over_square_of_length(g, numerator, y, x):
     largest = np.maximum(np.abs(x), np.abs(y))
     scale = np.where(largest == 0, 1.0, largest)
     a, b = x / scale, y / scale
-    return chain(g, (numerator / scale) / (np.where(largest == 0, 1.0, a * a + b * b) * scale))
+    return g * ((numerator / scale) / (np.where(largest == 0, 1.0, a * a + b * b) * scale))
 
 
 @primitive(
@@ -334,7 +334,7 @@ def arccosh(x):
     return np.arccosh(x)
 
 
-arccosh.vjp(x=lambda g, out, x: chain(g, 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
+arccosh.vjp(x=lambda g, out, x: g * (1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
 
 
 @primitive(
@@ -354,7 +354,7 @@ def arctanh(x):
     return np.arctanh(x)
 
 
-arctanh.vjp(x=lambda g, out, x: chain(g, 1 / ((1 - x) * (1 + x))))
+arctanh.vjp(x=lambda g, out, x: g * (1 / ((1 - x) * (1 + x))))
 
 
 @primitive(
@@ -425,7 +425,7 @@ def cbrt(x):
     return np.cbrt(x)
 
 
-cbrt.vjp(x=lambda g, out, x: chain(g, 1 / (3 * out * out)))
+cbrt.vjp(x=lambda g, out, x: g * (1 / (3 * out * out)))
 
 
 @implements(np.deg2rad, np.radians)

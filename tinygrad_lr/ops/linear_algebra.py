@@ -438,6 +438,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @primitive(
     latex=r"\operatorname{einsum}\left(<operands>\right)",
+    kind="multilinear",
     examples=[
         ((2, 3), (3, 4), {"subscripts": "ij,jk->ik"}),
         ((2, 3), {"subscripts": "ij->ji"}),

@@ -47,6 +47,12 @@ def declare_weighted(operation, weight):
 
     operation.vjp(x=reverse)
     operation.jvp(x=forward)
+    operation.reach = reach_reduced
+
+
+def reach_reduced(live, x, axis, keepdims, **_):
+    """The entries of x that were reduced to live entries of the result."""
+    return restore_axes(live, x, axis, keepdims)
 
 
 @primitive(
