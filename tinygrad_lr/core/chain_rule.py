@@ -257,6 +257,7 @@ def keep_zeros(
         return where(sum(terms) > 0, c, plain)
     if not isinstance(c, Node):
         return np.where(dead, 0.0, c)[()]
+    dead = dead & ~np.isfinite(number)
     unknown = chain(PRIMITIVES["sum"](where(zero, g, 0.0)), np.nan)  # 0, whose slope is nan
     return where(dead, unknown, c)
 
@@ -319,7 +320,7 @@ def transpose_rule(
             raise no_derivative_error(operation, position)
 
         start = kind(
-            np.zeros_like(unwrap(out))
+            np.ones_like(unwrap(out))
         )  # the reverse rule is linear in g, so any g will do
         token = RECORDING.set(True)  # without the watcher
         try:

@@ -81,8 +81,8 @@ def divide(x, y):
 
 
 divide.vjp(
-    x=lambda g, out, x, y: g / y if type(y) is float and y else g * (1 / y),
-    y=lambda g, out, x, y: g * (-out / y),
+    x=lambda g, out, x, y: g / y,
+    y=lambda g, out, x, y: g / y * -out,
 )
 
 

@@ -108,7 +108,7 @@ def find_learning_rate(
                 inputs, wanted = batch
                 error = compute_loss(loss, model(inputs), wanted)
                 rates.append(rate)
-                seen.append(float(error))
+                seen.append(error.item())
                 if not seen[-1] <= MAX_LOSS_RATIO * min(seen):
                     break
                 optimizer.zero_grad()
