@@ -8,6 +8,7 @@ graph's nodes, and not which class they are instances of.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
@@ -225,15 +226,17 @@ def keep_zeros(
     In a product the terms are added up already: those of zeros are what the rule gives where
     infinities and nan among the other operands count, less what it gives where they don't.
     """
-    number, zero, where = unwrap(c), unwrap(g) == 0, PRIMITIVES["where"]
-    if operation.kind == "elementwise":
-        if not isinstance(c, Node):
-            return np.where(zero, 0.0, c)[()]
-        slope = rule(np.ones(np.shape(zero)), out, *arguments, **options)
-        return where(zero, chain(g, slope), c)
+    number = unwrap(c)
     traced = isinstance(number, AbstractArray)
-    if not traced and (np.isfinite(number).all() or not np.any(zero)):
+    if operation.kind == "elementwise":
+        if traced and keeps_zero(operation, rule, with_nan=not isinstance(c, Node)):
+            return c
+        if isinstance(c, Node):
+            return chain(g, rule(1.0, out, *arguments, **options))
+        return np.where(unwrap(g) == 0, 0.0, c)[()]
+    if not traced and np.isfinite(number).all():
         return c
+    zero, where = unwrap(g) == 0, PRIMITIVES["where"]
     if operation.reach is not None:
         dead = ~operation.reach(~zero, *map(unwrap, arguments), **options)
     elif traced:
@@ -260,6 +263,21 @@ def keep_zeros(
     dead = dead & ~np.isfinite(number)
     unknown = chain(PRIMITIVES["sum"](where(zero, g, 0.0)), np.nan)  # 0, whose slope is nan
     return where(dead, unknown, c)
+
+
+@functools.cache
+def keeps_zero(operation: Primitive, rule: Rule, with_nan: bool) -> bool:
+    """Return True if a rule gives 0 for 0 at infinite operands too (and at nan), as a sum's does.
+
+    A compiled second derivative looks at infinities only: guards take half of its time.
+    """
+    numbers = [0.0, 1.0, np.inf, -np.inf, *([np.nan] if with_nan else [])]
+    edges = np.meshgrid(*[numbers] * len(operation.operands))
+    try:
+        out = operation.forward(*edges, **operation.defaults)
+        return not np.any(rule(np.zeros(np.shape(out)), out, *edges, **operation.defaults))
+    except Exception:  # an operation that is declared elsewhere may refuse these numbers
+        return False
 
 
 def as_numpy_float(x: Any) -> Any:
@@ -319,9 +337,7 @@ def transpose_rule(
         if reverse is None:
             raise no_derivative_error(operation, position)
 
-        start = kind(
-            np.ones_like(unwrap(out))
-        )  # the reverse rule is linear in g, so any g will do
+        start = kind(np.ones_like(unwrap(out)))  # the reverse rule is linear in g, so any g will do
         token = RECORDING.set(True)  # without the watcher
         try:
             found = reverse(start, out, *operands, **options)

@@ -48,8 +48,8 @@ class Primitive:
     is undone by whoever calls the rule. A rule of a `*variadic` operand returns a function of the
     position.
 
-    `reach(live, *operands, **options)` says which entries of the operands a mask of the result's
-    entries depends on, in a shape that broadcasts with them, for operations that aren't elementwise.
+    `reach(live, *operands, **options)` is for operations that aren't elementwise: it returns which
+    entries of the operand a mask of the result's entries depends on, to be broadcast.
     """
 
     __name__: str
@@ -398,7 +398,20 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     return np.where(g == 0, 0.0, g * d)
 
 
-chain.vjp(
-    g=lambda h, out, g, d: chain(h, d),
-    d=lambda h, out, g, d: np.where(g == 0, chain(g, h), chain(h, g)),
+@primitive(kind="elementwise", latex=r"<g> \cdot <d>", examples=[((2, 3), (3,))])
+def zero_product(g, d):  # type: ignore[no-untyped-def]
+    """The product g·d, in which an exact zero of either factor gives zero.
+
+    It is the derivative of `chain` with respect to its slope d, which counts for nothing where g
+    is 0.
+
+    >>> float(zero_product(np.inf, 0.0))
+    0.0
+    """
+    return np.where((g == 0) | (d == 0), 0.0, g * d)
+
+
+chain.vjp(g=lambda h, out, g, d: chain(h, d), d=lambda h, out, g, d: zero_product(h, g))
+zero_product.vjp(
+    g=lambda h, out, g, d: zero_product(h, d), d=lambda h, out, g, d: zero_product(h, g)
 )

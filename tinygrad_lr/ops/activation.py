@@ -264,11 +264,13 @@ logsumexp.vjp(x=_logsumexp_rule)
 logsumexp.jvp(
     x=lambda t, out, x, axis, keepdims: np.sum(softmax(x, axis) * t, axis=axis, keepdims=keepdims)
 )
-logsumexp.reach = lambda live, x, axis, keepdims: _kept(live, x, axis, keepdims)
 
 
 def _kept(g, x, axis, keepdims):
     return g if keepdims or axis is None else np.expand_dims(g, axis)
+
+
+logsumexp.reach = _kept
 
 
 # ---- composed of one sigmoid, one tanh or one fraction

@@ -152,7 +152,7 @@ def operation_formula(
     name = operation.name
     if operation.identity:
         return x[0]
-    if name in {"multiply", "chain"}:
+    if name in {"multiply", "chain", "zero_product"}:
         return product(*x)
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
