@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError
+from ..errors import ArgumentError, DtypeError, GraphError
 from ..support import pytree as tree
 from .chain_rule import match_shape, pull_back, push_forward, seed
 from .grad_mode import RECORDING, set_recording
@@ -40,7 +40,9 @@ alias.vjp(x=lambda g, out, x: g)
 class RecordedCall:
     """One call of a function on new leaves: the graph between them and the outputs."""
 
-    def __init__(self, f: Callable[[], Any], inputs: Sequence[Value], since: int) -> None:
+    def __init__(
+        self, where: str, f: Callable[[], Any], inputs: Sequence[Value], since: int
+    ) -> None:
         keep = bool(RECORDING.get())
         token, inside = set_recording(True), IN_TRANSFORM.set(True)
         try:
@@ -51,6 +53,13 @@ class RecordedCall:
         self.inputs = inputs
         self.outputs = list(tree.leaves(self.output))
         values = [value for value in self.outputs if isinstance(value, Value)]
+        for out in self.outputs:
+            given = getattr(out, "dtype", type(out).__name__)
+            if not isinstance(out, (Value, float)) and getattr(given, "kind", "") != "f":
+                raise DtypeError(
+                    f"{where}: the function must return floats, got {given}, which has no "
+                    "derivative; leave it out of the result, or return it as a float"
+                )
         order = topological_order(values, since)
         self.recording = keep and any(value._serial < since for value in order)
         self.reached = reached = set(inputs)
@@ -106,7 +115,7 @@ class RecordedCall:
 
 
 def record_call(
-    f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any
+    where: str, f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any
 ) -> RecordedCall:
     """Call `f` with new leaves in place of those of the chosen arguments."""
     since = next_serial()
@@ -118,7 +127,7 @@ def record_call(
         return inputs[-1]
 
     given = [tree.map_leaves(watched, a) if i in argnums else a for i, a in enumerate(args)]
-    return RecordedCall(lambda: f(*given, **kw), inputs, since)
+    return RecordedCall(where, lambda: f(*given, **kw), inputs, since)
 
 
 def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
@@ -150,7 +159,7 @@ def value_and_grad(
 
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
         chosen = normalize_argnums("grad", argnums, args)
-        traced = record_call(f, args, chosen, **keywords)
+        traced = record_call("grad", f, args, chosen, **keywords)
         if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
             raise GraphError(
                 "grad: the function must return one Value with one entry, got "
@@ -185,7 +194,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> out, pullback(1.0)
     (12.0, (4.0, 3.0))
     """
-    traced = record_call(f, primals, range(len(primals)))
+    traced = record_call("vjp", f, primals, range(len(primals)))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
         given = check_leaves("vjp", cotangent, traced.output, traced.outputs)
@@ -200,7 +209,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (12.0, 4.0)
     """
-    traced = record_call(f, primals, range(len(primals)))
+    traced = record_call("jvp", f, primals, range(len(primals)))
     given = check_leaves("jvp", tangents, primals, traced.inputs)
     return traced.result(), tree.unflatten(traced.output, traced.push(given))
 
@@ -236,7 +245,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
 
     def run(*args: Any, **keywords: Any) -> Any:
         chosen = normalize_argnums("jacobian", argnums, args)
-        traced = record_call(f, args, sorted(set(chosen)), **keywords)
+        traced = record_call("jacobian", f, args, sorted(set(chosen)), **keywords)
         structure = {i: args[i] for i in sorted(set(chosen))}
 
         def rows(out: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.node import unwrap
+from ..core.primitive import chain
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
@@ -55,10 +56,10 @@ def binary_cross_entropy(
     if pos_weight is None:
         entries = sigmoid_cross_entropy(prediction, target)
     else:
-        positive = _weights("pos_weight", pos_weight, prediction) * target * softplus(-prediction)
-        entries = positive + (1 - target) * softplus(prediction)
+        share = _weights("pos_weight", pos_weight, prediction) * target
+        entries = chain(share, softplus(-prediction)) + chain(1 - target, softplus(prediction))
     if weights is not None:
-        entries = _weights("weights", weights, prediction) * entries
+        entries = chain(_weights("weights", weights, prediction), entries)
     return reduce_entries(where, entries, reduction)
 
 

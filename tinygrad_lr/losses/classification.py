@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import chain
 from ..errors import ArgumentError
 from ..ops.activation import log_softmax
 from ..ops.cross_entropy import softmax_cross_entropy
@@ -159,7 +160,8 @@ def kl_divergence(
     else:
         p = probabilities(where, prediction, target, axis)
         log_p = np.log(np.where(p > 0, p, 1.0))
-    rows = np.sum(p * (log_p - log_softmax(logits)), axis=-1)
+    ratio = log_p - log_softmax(logits)
+    rows = np.sum(chain(p, np.where(p > 0, ratio, 0.0) if log_target else ratio), axis=-1)
     return reduce_entries(where, rows, reduction)
 
 
@@ -169,4 +171,4 @@ def _soft_cross_entropy(logits: Any, p: Any, scale: Any, smoothing: float) -> An
         p = p * (1 - smoothing) + smoothing / logits.shape[-1]
     if scale is not None:
         p = p * scale.astype(logits.dtype)
-    return -np.sum(p * log_softmax(logits), axis=-1)
+    return -np.sum(chain(p, log_softmax(logits)), axis=-1)  # 0 ln 0 = 0: a class that is masked

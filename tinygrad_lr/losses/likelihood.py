@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.node import unwrap
+from ..core.primitive import chain
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers
@@ -49,11 +50,11 @@ def poisson_nll(
     _require_nonnegative(where, "target", target)
     if log_input:
         with np.errstate(over="ignore"):
-            entries = np.exp(prediction) - target * prediction
+            entries = np.exp(prediction) - chain(target, prediction)
     else:
         _require_nonnegative(where, "the predicted rate", prediction)
         eps = check_number(where, "eps", eps)
-        entries = prediction - target * np.log(prediction + eps)
+        entries = prediction - chain(target, np.log(prediction + eps))
     if full:
         many = np.where(target > 1, target, 1.0)
         stirling = many * np.log(many) - many + 0.5 * np.log(2 * math.pi * many)

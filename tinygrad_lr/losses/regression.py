@@ -41,7 +41,7 @@ def mae(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
 
     Source: `torch.nn.functional.l1_loss`.
 
-    >>> float(tg.losses.mae(Value([1.0, 3.0]), [0.0, 1.0]))
+    >>> tg.losses.mae(Value([1.0, 3.0]), [0.0, 1.0]).item()
     1.5
     """
     u = residual("mae", prediction, target)

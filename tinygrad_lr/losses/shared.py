@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.node import unwrap
-from ..core.primitive import as_array
+from ..core.primitive import as_array, chain
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops import reduce
@@ -145,11 +145,10 @@ def reduce_rows(
         if isinstance(unwrap(rows), AbstractArray):
             counted = shares if kept is None else np.where(kept, shares, 0.0)
             total = np.sum(counted, dtype=np.float64)
-            rows = rows * (factor / np.where(total == 0, 1.0, total)).astype(rows.dtype)
+            rows = chain((factor / np.where(total == 0, 1.0, total)).astype(rows.dtype), rows)
             return reduce_entries(where, rows if kept is None else np.where(kept, rows, 0.0), "sum")
         mass = float(np.sum(shares if kept is None else shares[kept], dtype=np.float64))
         factor, reduction = factor / (mass or 1.0), "sum"
-    rows = rows * as_array(np.float64(factor) if isinstance(factor, float) else factor).astype(
-        rows.dtype
-    )
+    factors = as_array(np.float64(factor) if isinstance(factor, float) else factor)
+    rows = chain(factors.astype(rows.dtype), rows)  # a class of weight 0 may be masked
     return reduce_entries(where, rows if kept is None else np.where(kept, rows, 0.0), reduction)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError
+from ..support.abstract_array import AbstractArray
 from ..support.validation import check_choice
 
 ONE = [((2, 3),), ((),), ((0,),)]
@@ -208,9 +209,15 @@ def softmax(x, axis=-1):
     >>> softmax(Value([1000.0, 1000.0]))
     Value(data=[0.5 0.5], grad=None)
     """
-    powers = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
+    powers = np.exp(x - _peak(x, axis))
     powers /= np.add.reduce(powers, axis=axis, keepdims=True)
     return powers
+
+
+def _peak(x, axis):
+    """Return the largest entry along the axis; 0 where there are none."""
+    reduce = np.maximum.reduce if x.size else np.add.reduce
+    return reduce(x, axis=axis, keepdims=True)
 
 
 def _softmax_rule(g, out, x, axis):
@@ -230,7 +237,7 @@ def log_softmax(x, axis=-1):
     >>> log_softmax(Value([0.0, -1000.0]))
     Value(data=[    0. -1000.], grad=None)
     """
-    shifted = x - np.maximum.reduce(x, axis=axis, keepdims=True)
+    shifted = x - _peak(x, axis)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 
 
@@ -240,13 +247,16 @@ log_softmax.reach = softmax.reach
 
 
 def _finite_peak(x, axis):
-    peak = np.max(x, axis=axis, keepdims=True)
+    peak = _peak(x, axis)
     return np.where(np.isfinite(peak), peak, 0.0)
 
 
 @primitive(latex=r"\ln \sum e^{<x>}", examples=[*ROWS, ((2, 3), {"axis": None})])
 def logsumexp(x, axis=None, keepdims=False):
     """ln Σ e^x along the axis (over all entries where it is None), without overflow.
+
+    It is -inf where all entries are, or where there are none. The derivative is softmax(x), also
+    at an infinite sum: 1 for the entry that is infinite, or nan for each of several.
 
     >>> logsumexp(Value([1000.0, 1000.0])) - 1000
     Value(data=0.6931471805598903, grad=None)
@@ -256,13 +266,26 @@ def logsumexp(x, axis=None, keepdims=False):
     return total if keepdims else np.squeeze(total, axis=axis)[()]
 
 
-def _logsumexp_rule(g, out, x, axis, keepdims):
-    return _kept(g, x, axis, keepdims) * softmax(x, axis)
+def _shares(out, x, axis, keepdims):
+    """The derivative of logsumexp: softmax, and its limit where one entry is infinite."""
+    shares, total = softmax(x, axis), _kept(out, x, axis, keepdims)
+    infinite = np.isinf(total)
+    if not isinstance(infinite, AbstractArray) and not np.any(infinite):
+        return shares
+    largest = x == total
+    alone = np.sum(largest * 1.0, axis=axis, keepdims=True) == 1
+    return np.where(infinite, np.where(largest, np.where(alone, 1.0, math.nan), 0.0), shares)
 
 
-logsumexp.vjp(x=_logsumexp_rule)
+logsumexp.vjp(
+    x=lambda g, out, x, axis, keepdims: (
+        _kept(g, x, axis, keepdims) * _shares(out, x, axis, keepdims)
+    )
+)
 logsumexp.jvp(
-    x=lambda t, out, x, axis, keepdims: np.sum(softmax(x, axis) * t, axis=axis, keepdims=keepdims)
+    x=lambda t, out, x, axis, keepdims: np.sum(
+        _shares(out, x, axis, keepdims) * t, axis=axis, keepdims=keepdims
+    )
 )
 
 

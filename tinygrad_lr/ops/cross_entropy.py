@@ -94,13 +94,16 @@ softmax_cross_entropy.jvp(x=_forward)
 def sigmoid_cross_entropy(x, target):
     """-t ln σ(x) - (1 - t) ln(1 - σ(x)) for a probability t, with the logistic function σ.
 
-    Computed as max(x, 0) - t x + ln(1 + e^-|x|), in which nothing overflows. The derivative with
-    respect to x is σ(x) - t.
+    Computed as |x|·(1 - t, or t where x < 0) + ln(1 + e^-|x|), in which nothing overflows: where a
+    logit is infinite and on the target's side the loss is 0. The derivative with respect to x is
+    σ(x) - t.
 
     >>> sigmoid_cross_entropy(Value([1000.0, -1000.0, 40.0]), np.array([0.0, 0.0, 1.0]))
     Value(data=[1.00000000e+03 0.00000000e+00 4.24835426e-18], grad=None)
     """
-    return np.maximum(x, 0) - target * x + np.log1p(np.exp(-np.abs(x)))
+    size = np.abs(x)
+    wrong = np.where(x > 0, 1 - target, target)  # the probability of the other class
+    return np.where(wrong == 0, 0.0, wrong * size) + np.log1p(np.exp(-size))
 
 
 sigmoid_cross_entropy.vjp(

@@ -222,11 +222,12 @@ arctan.vjp(x=lambda g, out, x: g / (1 + x * x))
 
 
 def _over_square_of_length(g, numerator, y, x):
-    """g·numerator/(x² + y²), and 0 at the origin; scaled so that no square overflows."""
+    """g·numerator/(x² + y²), 0 at the origin and at infinity; scaled: no square overflows."""
     largest = np.maximum(np.abs(x), np.abs(y))
-    scale = np.where(largest == 0, 1.0, largest)
-    a, b = x / scale, y / scale
-    return g * ((numerator / scale) / (np.where(largest == 0, 1.0, a * a + b * b) * scale))
+    edge = (largest == 0) | (largest == math.inf)
+    scale = np.where(edge, 1.0, largest)
+    a, b = np.where(edge, 1.0, x / scale), np.where(edge, 1.0, y / scale)
+    return g * (np.where(edge, 0.0, numerator / scale) / ((a * a + b * b) * scale))
 
 
 @primitive(
@@ -237,7 +238,9 @@ def _over_square_of_length(g, numerator, y, x):
     scalar=math.atan2,
 )
 def arctan2(y, x):
-    """The angle of the point (x, y), in radians. Both derivatives are 0 at the origin.
+    """The angle of the point (x, y), in radians.
+
+    Both derivatives are 0 at the origin, and where an argument is infinite.
 
     >>> np.arctan2(Value(0.0), 1.0)
     Value(data=0.0, grad=None)
@@ -387,15 +390,22 @@ logaddexp.vjp(
 def hypot(x, y):
     """The length of the vector (x, y). Both derivatives are 0 at the origin.
 
+    Where one of the two is infinite its derivative is ±1 and the other's 0; where both are, nan.
+
     >>> np.hypot(Value(3.0), 4.0)
     Value(data=5.0, grad=None)
     """
     return np.hypot(x, y)
 
 
+def _share_of_length(out, x, y):
+    share = x / np.where(out == 0, 1.0, out)
+    return np.where((np.abs(x) == math.inf) & (np.abs(y) != math.inf), np.sign(x), share)
+
+
 hypot.vjp(
-    x=lambda g, out, x, y: g * (x / np.where(out == 0, 1.0, out)),
-    y=lambda g, out, x, y: g * (y / np.where(out == 0, 1.0, out)),
+    x=lambda g, out, x, y: g * _share_of_length(out, x, y),
+    y=lambda g, out, x, y: g * _share_of_length(out, y, x),
 )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import as_array, implements, primitive
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
 from .reduce import refuse_out
 
@@ -113,13 +113,27 @@ def take(a, indices, axis=None, out=None, mode="raise"):
 def take_along_axis(arr, indices, axis=-1):
     """The entries at positions given for each line along the axis, as argsort gives them.
 
+    `arr` and `indices` have equal numbers of axes, and broadcast along the others.
+
     >>> np.take_along_axis(Value([3.0, 1.0]), np.array([1, 0]), axis=0)
     Value(data=[1. 3.], grad=None)
     """
     if axis is None:
         arr, axis = np.ravel(arr), 0
-    index = list(np.ix_(*map(np.arange, np.shape(indices))))
-    index[axis] = as_array(indices)
+    indices, axes = as_array(indices), np.ndim(arr)
+    if np.ndim(indices) != axes:
+        raise ShapeError(
+            f"take_along_axis: indices must have as many axes as arr, {axes}, got "
+            f"{np.ndim(indices)}; add them with np.expand_dims"
+        )
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(f"take_along_axis: indices must be integers, got dtype {indices.dtype}")
+    if not -axes <= axis < axes:
+        raise ArgumentError(
+            f"take_along_axis: axis must be from {-axes} to {axes - 1}, got {axis!r:.60}"
+        )
+    index = list(np.ix_(*map(np.arange, np.shape(arr))))
+    index[axis] = indices
     return arr[tuple(index)]
 
 

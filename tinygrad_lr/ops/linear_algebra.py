@@ -220,11 +220,11 @@ def tensordot(a, b, axes=2):
             f"tensordot: the axes {over_a} of a and {over_b} of b must have equal lengths, got "
             f"shapes {shape_a} and {shape_b}"
         )
+    rows, columns = [shape_a[i] for i in free_a], [shape_b[i] for i in free_b]
     inner_size = math.prod(shape_a[i] for i in over_a)
-    left = np.reshape(np.transpose(a, free_a + over_a), (-1, inner_size))
-    right = np.reshape(np.transpose(b, over_b + free_b), (inner_size, -1))
-    shape = [shape_a[i] for i in free_a] + [shape_b[i] for i in free_b]
-    return np.reshape(matmul(left, right), tuple(shape))
+    left = np.reshape(np.transpose(a, free_a + over_a), (math.prod(rows), inner_size))
+    right = np.reshape(np.transpose(b, over_b + free_b), (inner_size, math.prod(columns)))
+    return np.reshape(matmul(left, right), (*rows, *columns))
 
 
 # ---- parts of a matrix
@@ -412,7 +412,7 @@ solve_columns.jvp(
 
 @primitive(np.linalg.det, latex=r"\det <a>", onnx="Det", examples=SQUARE)
 def det(a):
-    """The determinant of a matrix. Where it is not 0, its derivative is the determinant times a⁻ᵀ.
+    """The determinant of a matrix. Its derivative are the cofactors, of a singular one too.
 
     >>> np.linalg.det(Value([[2.0]]))
     Value(data=2.0, grad=None)
@@ -420,14 +420,49 @@ def det(a):
     return np.linalg.det(a)
 
 
-def _scaled(g, out):
-    return np.expand_dims(np.expand_dims(g * out, -1), -1)
+def _det_slope(out, a):
+    """The cofactors: det(a)·a⁻ᵀ where that exists, which can be differentiated without end."""
+    regular = out != 0
+    if isinstance(regular, AbstractArray) or np.all(regular):
+        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
+    return cofactors(a)
 
 
-det.vjp(a=lambda g, out, a: _scaled(g, out) * _transposed(np.linalg.inv(a)))
-det.jvp(
-    a=lambda t, out, a: out * np.trace(np.matmul(np.linalg.inv(a), t), axis1=-2, axis2=-1),
-)
+det.vjp(a=lambda g, out, a: np.expand_dims(g, (-2, -1)) * _det_slope(out, a))
+det.jvp(a=lambda t, out, a: np.sum(_det_slope(out, a) * t, axis=(-2, -1)))
+det.reach = lambda live, a: live[..., None, None]
+
+
+@primitive(latex=r"\operatorname{cof} <a>", examples=[*SQUARE, ((3, 3),)], whole=True)
+def cofactors(a):
+    """The derivative of the determinant of a matrix, which may be singular.
+
+    With the singular values s and a = u s vᵀ, these are det(u v)·u p vᵀ, where each p is the
+    product of all other singular values.
+
+    >>> cofactors(np.array([[1.0, 2.0], [2.0, 4.0]])).round(12).tolist()
+    [[4.0, -2.0], [-2.0, 1.0]]
+    """
+    finite = np.isfinite(a).all(axis=(-2, -1), keepdims=True)
+    u, s, v = np.linalg.svd(np.where(finite, a, 0.0))
+    sign = np.round(np.linalg.det(u) * np.linalg.det(v))[..., None, None]
+    others = np.where(np.eye(a.shape[-1], dtype=bool), 1.0, np.expand_dims(s, -2)).prod(axis=-1)
+    return np.where(finite, sign * np.matmul(u * np.expand_dims(others, -2), v), np.nan)
+
+
+def _cofactor_rule(g, out, a):
+    """Both modes, since second derivatives are symmetric: a cofactor is a minor's determinant."""
+    size = np.shape(a)[-1]
+    kept = np.array([[k for k in range(size) if k != i] for i in range(size)], dtype=np.intp)
+    index = (..., kept[:, None, :, None], kept[None, :, None, :])
+    parity = np.add.outer(np.arange(size), np.arange(size)) % 2
+    weights = np.expand_dims(np.where(parity, -g, g), (-2, -1))
+    return put_at(weights * cofactors(a[index]), index=index, shape=np.shape(a))
+
+
+cofactors.vjp(a=_cofactor_rule)
+cofactors.jvp(a=_cofactor_rule)
+cofactors.reach = lambda live, a: live.any(axis=(-2, -1), keepdims=True)
 
 
 # ---- sums of products in Einstein's notation

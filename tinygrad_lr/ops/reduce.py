@@ -15,6 +15,7 @@ AXES = [
     ((2, 3, 2), {"axis": (0, 2)}),
     ((),),
 ]
+MAX_FLOAT16 = 65504
 SPREADS = [*AXES[:4], ((5,), {"ddof": 1})]
 
 
@@ -92,9 +93,12 @@ def mean(x, axis=None, keepdims=False):
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / reduced_size(x, axis)
 
 
-mean.vjp(
-    x=lambda g, out, x, axis, keepdims: restore_axes(g, x, axis, keepdims) / reduced_size(x, axis)
-)
+def _mean_rule(g, out, x, axis, keepdims):
+    g, size = restore_axes(g, x, axis, keepdims), reduced_size(x, axis)
+    return g / size if size < MAX_FLOAT16 else g * (1 / size)  # the size would be inf in float16
+
+
+mean.vjp(x=_mean_rule)
 
 
 @primitive(latex=r"\frac{1}{N} \sum {<x>}^2", examples=[((2, 3),), ((4,),), ((),)])
@@ -318,6 +322,9 @@ def numpy_moment(numpy, name):
         if where is True:
             options = {"axis": axis, "keepdims": keepdims}
             return moment.evaluate((a,), options if name == "mean" else options | {"ddof": ddof})
+        if np.result_type(a) == np.float16:  # adds up in float32
+            wide = reduce(astype(a, np.float32), axis, ddof=ddof, keepdims=keepdims, where=where)
+            return astype(wide, np.float16)
         entries = np.sum(
             np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=True, dtype=np.result_type(a)
         )
