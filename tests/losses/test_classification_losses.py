@@ -539,3 +539,71 @@ def test_huge_logits_have_pytorchs_losses_and_gradients(scale, dtype):
         LOGITS,
         dtype,
     )
+
+
+# ---- masked classes: a logit of -inf, a probability of 0
+
+MASKED = np.array([[0.0, -np.inf, 1.0], [-np.inf, 2.0, 1.0]])
+SHARES = np.array([[0.5, 0.0, 0.5], [0.0, 0.25, 0.75]])
+LOSSES_OF_MASKED = {
+    "labels": lambda z: tg.losses.cross_entropy(z, [0, 1]),
+    "probabilities": lambda z: tg.losses.cross_entropy(z, SHARES),
+    "one probability of 1": lambda z: tg.losses.cross_entropy(z, [[1.0, 0, 0], [0, 0, 1.0]]),
+    "class weights": lambda z: tg.losses.cross_entropy(z, [0, 1], weights=[1.0, 2.0, 3.0]),
+    "weights of probabilities": lambda z: tg.losses.cross_entropy(z, SHARES, weights=[1, 2, 3]),
+    "KL": lambda z: tg.losses.kl_divergence(z, SHARES),
+    "KL of logits": lambda z: tg.losses.kl_divergence(z, MASKED * 2, log_target=True),
+    "KL of its own logits": lambda z: tg.losses.kl_divergence(MASKED * 2, z, log_target=True),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES_OF_MASKED.values(), ids=LOSSES_OF_MASKED)
+def test_a_masked_class_counts_as_one_that_is_very_unlikely(loss):
+    finite = np.where(np.isinf(MASKED), -800.0, MASKED)
+    value, gradient = tg.value_and_grad(loss)(MASKED)
+    expected, expected_gradient = tg.value_and_grad(loss)(finite)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-12)
+    np.testing.assert_array_equal(gradient[np.isinf(MASKED)], 0.0)
+    forward = tg.jvp(loss, (MASKED,), (np.ones((2, 3)),))[1]
+    np.testing.assert_allclose(forward, np.sum(gradient), atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("loss", LOSSES_OF_MASKED.values(), ids=LOSSES_OF_MASKED)
+def test_compiled_losses_of_masked_classes_are_those_of_eager_code(loss, backend):
+    found = tg.compile(tg.value_and_grad(loss), backend=backend)(MASKED)
+    expected = tg.value_and_grad(loss)(MASKED)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_a_label_that_is_masked_has_an_infinite_loss_unless_its_weight_is_zero():
+    assert tg.losses.cross_entropy(MASKED, [1, 1]) == np.inf
+    value, gradient = tg.value_and_grad(
+        lambda z: tg.losses.cross_entropy(z, [1, 1], weights=[1.0, 0.0, 1.0])
+    )(MASKED)
+    assert value == 0.0 and not gradient.any()
+
+
+@pytest.mark.parametrize("options", [{}, {"weights": 2.0}, {"pos_weight": 3.0}], ids=str)
+def test_an_infinite_logit_on_the_side_of_its_target_costs_nothing(options):
+    target = [1.0, 0.0, 0.5]
+    loss = lambda z: tg.losses.binary_cross_entropy(z, target, **options)
+    value, gradient = tg.value_and_grad(loss)(np.array([np.inf, -np.inf, 1.0]))
+    expected, expected_gradient = tg.value_and_grad(loss)(np.array([800.0, -800.0, 1.0]))
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=1e-12)
+
+
+def test_an_infinite_logit_against_its_target_costs_infinitely_much():
+    assert tg.losses.binary_cross_entropy([np.inf, 0.0], [0.0, 1.0]) == np.inf
+    assert tg.losses.binary_cross_entropy([-np.inf, 0.0], [0.5, 1.0]) == np.inf
+
+
+def test_an_entry_of_weight_zero_costs_nothing_even_if_its_loss_is_infinite():
+    loss = lambda z: tg.losses.binary_cross_entropy(z, [0.0, 1.0], weights=[0.0, 1.0])
+    value, gradient = tg.value_and_grad(loss)(np.array([np.inf, 0.0]))
+    np.testing.assert_allclose(value, np.log(2) / 2)
+    np.testing.assert_array_equal(gradient, [0.0, -0.25])

@@ -169,3 +169,15 @@ def test_the_gaussian_loss_equals_pytorchs(variance, full, reduction, dtype):
         [RATES, COUNTS, variance],
         dtype,
     )
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
+def test_no_events_where_none_are_expected_cost_nothing():
+    loss = lambda z: tg.losses.poisson_nll(z, [0.0, 1.0], reduction="sum")
+    value, gradient = tg.value_and_grad(loss)(np.array([-np.inf, 1.0]))
+    np.testing.assert_allclose(value, np.e - 1)
+    np.testing.assert_allclose(gradient, [0.0, np.e - 1])
+    rate = lambda r: tg.losses.poisson_nll(r, [0.0, 1.0], log_input=False, eps=0.0, reduction="sum")
+    value, gradient = tg.value_and_grad(rate)(np.array([0.0, 2.0]))
+    np.testing.assert_allclose(value, 2 - np.log(2))
+    np.testing.assert_allclose(gradient, [1.0, 0.5])

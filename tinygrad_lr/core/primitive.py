@@ -395,7 +395,7 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     >>> float(chain(0.0, np.inf))
     0.0
     """
-    return np.where(g == 0, 0.0, g * d)
+    return g * np.where(g == 0, 0.0, d)
 
 
 @primitive(kind="elementwise", latex=r"<g> \cdot <d>", examples=[((2, 3), (3,))])

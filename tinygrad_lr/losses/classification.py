@@ -160,8 +160,10 @@ def kl_divergence(
     else:
         p = probabilities(where, prediction, target, axis)
         log_p = np.log(np.where(p > 0, p, 1.0))
-    ratio = log_p - log_softmax(logits)
-    rows = np.sum(chain(p, np.where(p > 0, ratio, 0.0) if log_target else ratio), axis=-1)
+    log_q = log_softmax(logits)
+    if log_target:  # a class that is masked in both
+        log_p, log_q = np.where(p > 0, log_p, 0.0), np.where(p > 0, log_q, 0.0)
+    rows = np.sum(chain(p, log_p - log_q), axis=-1)
     return reduce_entries(where, rows, reduction)
 
 

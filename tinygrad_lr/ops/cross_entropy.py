@@ -103,7 +103,7 @@ def sigmoid_cross_entropy(x, target):
     """
     size = np.abs(x)
     wrong = np.where(x > 0, 1 - target, target)  # the probability of the other class
-    return np.where(wrong == 0, 0.0, wrong * size) + np.log1p(np.exp(-size))
+    return wrong * np.where(wrong == 0, 0.0, size) + np.log1p(np.exp(-size))
 
 
 sigmoid_cross_entropy.vjp(

@@ -453,7 +453,7 @@ def cofactors(a):
 def _cofactor_rule(g, out, a):
     """Both modes, since second derivatives are symmetric: a cofactor is a minor's determinant."""
     size = np.shape(a)[-1]
-    kept = np.array([[k for k in range(size) if k != i] for i in range(size)], dtype=np.intp)
+    kept = np.nonzero(~np.eye(size, dtype=bool))[1].reshape(size, max(size - 1, 0))
     index = (..., kept[:, None, :, None], kept[None, :, None, :])
     parity = np.add.outer(np.arange(size), np.arange(size)) % 2
     weights = np.expand_dims(np.where(parity, -g, g), (-2, -1))
