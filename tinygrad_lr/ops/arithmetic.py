@@ -80,10 +80,18 @@ def divide(x, y):
     return x / y
 
 
-# Both rules share g/y, so that x/x has the slope 0, in a fused multiply-add too.
+def _divide_rule_of_y(g, out, x, y):
+    # -g·x/y², and 0 where y is infinite. From the same g/y as the rule of x, so that x/x has the
+    # slope 0, in a fused multiply-add too.
+    if type(y) is float and y:
+        share = g / y
+        return share * -out if share else 0.0
+    return chain(chain(g, 1 / y), -out)
+
+
 divide.vjp(
     x=lambda g, out, x, y: g / y if type(y) is float and y else chain(g, 1 / y),
-    y=lambda g, out, x, y: g / y * -out if type(y) is float and y else chain(chain(g, 1 / y), -out),
+    y=_divide_rule_of_y,
 )
 
 
