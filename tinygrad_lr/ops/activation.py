@@ -216,7 +216,7 @@ def softmax(x, axis=-1):
 
 def _peak(x, axis):
     """Return the largest entry along the axis; 0 where there are none."""
-    reduce = np.maximum.reduce if x.size else np.add.reduce
+    reduce = np.maximum.reduce if np.size(x) else np.add.reduce
     return reduce(x, axis=axis, keepdims=True)
 
 
