@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from operands import CASES
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, ops
@@ -138,6 +139,34 @@ def test_an_entry_with_a_cotangent_of_zero_gets_no_gradient_from_any_operand(nam
     for i in varying:
         np.testing.assert_array_equal(values[i].grad[~mask], 0.0)
         np.testing.assert_array_equal(values[i].grad[mask], alone[i].grad)
+
+
+PRODUCTS = [
+    case
+    for case in CASES
+    if case.operation.kind == "multilinear" or case.operation.matrix_product
+    if all(x.size for x in case.arrays)
+]
+
+
+@pytest.mark.parametrize("case", PRODUCTS, ids=repr)
+@pytest.mark.parametrize("bad", [inf, nan])
+def test_a_product_reaches_what_is_not_finite_only_by_cotangents_that_are_not_zero(case, bad):
+    rng = np.random.default_rng(0)
+    out = case(*case.inputs)
+    g = rng.normal(size=out.shape) * (rng.random(out.shape) < 0.3)
+    ordinary = tg.vjp(case, *case.inputs)[1](g)
+    for i, x in enumerate(case.inputs):
+        entry = rng.integers(x.size)
+        spoilt, moved = x.copy(), x.copy()
+        spoilt.flat[entry], moved.flat[entry] = bad, x.flat[entry] + 1000
+        with_operand = lambda new, i=i: [new if k == i else y for k, y in enumerate(case.inputs)]
+        found = tg.vjp(case, *with_operand(spoilt))[1](g)
+        other = tg.vjp(case, *with_operand(moved))[1](g)
+        for a, b, c in zip(found, other, ordinary, strict=True):
+            depends = np.abs(b - c) > 1e-6
+            np.testing.assert_array_equal(np.isfinite(a), ~depends)
+            np.testing.assert_allclose(a[~depends], c[~depends])
 
 
 def test_a_matrix_product_sums_only_the_terms_whose_cotangent_is_not_zero():

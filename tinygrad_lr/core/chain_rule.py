@@ -252,9 +252,9 @@ def keep_zeros(
         finite = [np.isfinite(unwrap(x)) for x in arguments]
         numbered = list(enumerate(finite))
         terms = [
-            evaluate(1.0 - zero, [np.ones(f.shape) if i != j else 1.0 - f for j, f in numbered])
-            for i, _ in numbered
-            if i != position
+            evaluate(1.0 - zero, [1.0 - f if i == j else np.ones(f_j.shape) for j, f_j in numbered])
+            for i, f in numbered
+            if i != position and not f.all()
         ]
         plain = evaluate(g, [where(f, x, 0.0) for f, x in zip(finite, arguments, strict=True)])
         return where(sum(terms) > 0, c, plain)
