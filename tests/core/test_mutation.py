@@ -365,6 +365,17 @@ def test_inside_a_transform_no_conversion_loses_the_gradient(convert, transform)
     transform(f)
 
 
+def test_writing_into_an_array_inside_a_transform_names_the_cure():
+    def f(x):
+        buffer = np.zeros(3)
+        for i in range(3):
+            buffer[i] = x[i] ** 2
+        return np.sum(buffer)
+
+    with pytest.raises(NotDifferentiableError, match=r"np\.stack"):
+        tg.grad(f)(np.ones(3))
+
+
 def test_a_value_of_an_outer_transform_is_not_converted_in_an_inner_one():
     def outer(y):
         assert refuses(float, y)

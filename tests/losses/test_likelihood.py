@@ -181,3 +181,11 @@ def test_no_events_where_none_are_expected_cost_nothing():
     value, gradient = tg.value_and_grad(rate)(np.array([0.0, 2.0]))
     np.testing.assert_allclose(value, 2 - np.log(2))
     np.testing.assert_allclose(gradient, [1.0, 0.5])
+
+
+def test_one_number_is_the_variance_of_all_rows():
+    u, v = np.array([1.0, 3.0]), 0.3
+    loss = lambda v: tg.losses.gaussian_nll(u, [0.0, 0.0], v, reduction="sum")
+    value, slope = tg.value_and_grad(loss)(v)
+    np.testing.assert_allclose(value, math.log(v) + 10 / (2 * v))
+    np.testing.assert_allclose(slope, 1 / v - 10 / (2 * v * v))

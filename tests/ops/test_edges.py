@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -285,3 +287,44 @@ def test_a_result_that_is_not_a_float_has_no_derivative(transform, f):
 @pytest.mark.parametrize("f", [lambda x: 2.0, lambda x: np.float32(2), lambda x: np.array(2.0)])
 def test_a_result_that_is_a_constant_float_has_the_derivative_zero(f):
     assert tg.grad(f)(1.0) == 0.0
+
+
+# ---- PyTorch at the same edges
+
+EDGES = [0.0, 0.5, 1.0, -1.0, -2.0, 3.0, 40.0, -40.0, 700.0, -800.0, 1e-200, inf, -inf]
+IN_TORCH = {
+    **{name: name for name in ("add", "subtract", "multiply", "divide", "negative", "abs", "sign")},
+    **{name: name for name in ("exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square")},
+    **{name: name for name in ("reciprocal", "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp2")},
+    **{name: name for name in ("floor", "ceil", "trunc", "erf", "erfc", "sigmoid", "relu")},
+    **{name: name for name in ("arcsin", "arccos", "arctan", "arcsinh", "arctanh")},
+    **{name: name for name in ("maximum", "minimum", "logaddexp", "hypot")},
+    "power": "pow",
+    "rint": "round",
+    "softplus": "nn.functional.softplus",
+    "elu": "nn.functional.elu",
+    "silu": "nn.functional.silu",
+    "softsign": "nn.functional.softsign",
+    "mish": "nn.functional.mish",
+    "selu": "nn.functional.selu",
+    "log_sigmoid": "nn.functional.logsigmoid",
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", IN_TORCH)
+def test_values_and_gradients_at_edges_are_those_of_torch_where_those_are_finite(name):
+    torch = pytest.importorskip("torch")
+    ours, theirs = getattr(ops, name), operator.attrgetter(IN_TORCH[name])(torch)
+    count = len(getattr(ours, "operands", "x"))
+    grid = [x.ravel() for x in np.meshgrid(*[EDGES] * count)]
+    values = [Value(x) for x in grid]
+    tensors = [torch.tensor(x, requires_grad=True) for x in grid]
+    out, expected = ours(*values), theirs(*tensors)
+    out.backward(np.ones(out.shape))
+    expected.sum().backward()
+    rows = [[out.data, *(v.grad for v in values)], [expected.detach(), *(t.grad for t in tensors)]]
+    found, wanted = (np.array([np.asarray(x) for x in row]) for row in rows)
+    known = np.isfinite(wanted).all(axis=0)
+    assert known.sum() >= 3
+    np.testing.assert_allclose(found[:, known], wanted[:, known], rtol=1e-10, atol=1e-300)

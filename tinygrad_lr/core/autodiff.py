@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, GraphError
+from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 from ..support import pytree as tree
 from .chain_rule import match_shape, pull_back, push_forward, seed
 from .grad_mode import RECORDING, set_recording
@@ -47,6 +47,10 @@ class RecordedCall:
         token, inside = set_recording(True), IN_TRANSFORM.set(True)
         try:
             self.output = f()
+        except ValueError as error:
+            if isinstance(error.__cause__, NotDifferentiableError):  # array[i] = value, in NumPy
+                raise error.__cause__ from None
+            raise
         finally:
             IN_TRANSFORM.reset(inside)
             RECORDING.reset(token)

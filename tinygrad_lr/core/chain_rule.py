@@ -9,7 +9,9 @@ graph's nodes, and not which class they are instances of.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
 
@@ -80,7 +82,10 @@ def pull_back(
     """
     seen_by = watcher()
     watch = None if seen_by is None else seen_by.on_backward(seeds)
-    if watch is None and not any(isinstance(unwrap(c), AbstractArray) for c in seeds.values()):
+    if any(isinstance(unwrap(c), AbstractArray) for c in seeds.values()):
+        fading = {value for value, c in seeds.items() if np.shape(unwrap(c))}
+        return walk_back(seeds, wanted, recording, None, watch, fading)
+    if watch is None:
         ends: list[SomeNode] = []
         cotangents = walk_back(seeds, wanted, recording, ends)
         if not any(may_have_nan(cotangents[end]) for end in ends):
@@ -104,12 +109,15 @@ def walk_back(
     recording: bool,
     ends: list[SomeNode] | None,
     watch: WatchedPass | None = None,
+    fading: set[SomeNode] | None = None,
 ) -> dict[SomeNode, Any]:
     """Walk from the outputs to all they were computed from, and enter where it ends into `ends`.
 
-    Without `ends`, zeros stay zeros. A Value is visited after all its readers: operands are older
-    than their results, so the youngest Value that waits is always next. What requires no gradient,
-    or is not among the `wanted`, gets no cotangent, and rules that only it would need are not run.
+    Without `ends`, zeros stay zeros. While tracing there are no numbers to look at, and a guard
+    costs time in each call: only the rules of Values whose cotangents may have zeros, which are
+    `fading`, get one. A Value is visited after all its readers: operands are older than their
+    results, so the youngest Value that waits is always next. What requires no gradient, or is not
+    among the `wanted`, gets no cotangent, and rules that only it would need are not run.
     """
     cotangents: dict[SomeNode, Any] = dict(seeds)
     kind: type[Any] = type(next(iter(seeds), None))  # Value: other operands are constants
@@ -188,8 +196,14 @@ def walk_back(
                     c = rule(g, out, *arguments, **options)
             except ArithmeticError:  # Python's floats raise where NumPy gives inf and nan
                 c = rule(*map(as_numpy_float, (g, out, *arguments)), **options)
-            if ends is None and c is not g:
-                c = keep_zeros(operation, position, rule, c, g, out, arguments, options)
+            if ends is None:
+                steep, drops = True, True
+                if fading is not None:
+                    steep, drops = slope_facts(operation, position, as_constants(arguments))
+                    if drops or value in fading:
+                        fading.add(x)
+                if c is not g and (steep or value in fading):  # type: ignore[operator]
+                    c = keep_zeros(operation, position, rule, c, g, out, arguments, options)
             if type(c) is float:
                 if type(number) is not float:
                     c = match_shape(c, number)
@@ -267,6 +281,62 @@ def keep_zeros(
     return where(dead, unknown, c)
 
 
+def as_constants(arguments: Sequence[Any]) -> tuple[float | None, ...]:
+    """Return the operands that are Python numbers, such as the 2 of x**2, and None for others."""
+    return tuple(x if type(x) is float else None for x in arguments)
+
+
+@functools.cache
+def slope_facts(
+    operation: Primitive, position: int, constants: tuple[float | None, ...]
+) -> tuple[bool, bool]:
+    """Return what tracing must know of a rule, tried on a few numbers.
+
+    It is steep if a slope is infinite where operand and result are finite, as that of a root is at
+    0. It drops if a cotangent of 1 becomes 0, as in `where`, `tanh` of 1000 and an index. A product
+    with an operand of 0 is left out: what is infinite beside it made the result nan.
+    """
+    rules = operation.rules * len(constants) if operation.variadic else operation.rules
+    steep = drops = False
+    try:
+        for numbers, options in trial_operands(operation, rules, constants):
+            out = operation.forward(*numbers, **options)
+            c = rules[position](np.ones(np.shape(out)), out, *numbers, **options)  # type: ignore[misc]
+            if operation.kind == "elementwise":
+                ordinary = nonzero = np.isfinite(out)
+                for x, rule, constant in zip(numbers, rules, constants, strict=True):
+                    ordinary = ordinary & np.isfinite(x)
+                    nonzero = nonzero & (x != 0 or rule is None or constant is not None)
+                steep = steep or bool(np.any(~np.isfinite(c) & ordinary))
+                drops = drops or bool(np.any((c == 0) & nonzero))
+            else:
+                c = c(position % len(numbers)) if operation.variadic else c
+                drops = drops or not np.all(c)
+    except Exception:  # an operation that is declared elsewhere may refuse these numbers
+        return True, True
+    return steep, drops
+
+
+def trial_operands(
+    operation: Primitive, rules: Sequence[Rule | None], constants: Sequence[float | None]
+) -> Iterator[tuple[list[Any], dict[str, Any]]]:
+    """Yield operands and options to try an operation on: numbers, or those of its example."""
+    if operation.kind == "elementwise":
+        tried = [0.0, 0.5, 1.0, -1.0, 2.0, -2.0, 1000.0, -1000.0, np.inf, -np.inf]
+        axes = [
+            [x] if x is not None else [0.0, 1.0] if rule is None else tried
+            for x, rule in zip(constants, rules, strict=True)
+        ]
+        for numbers in itertools.product(*axes):
+            yield [np.float64(x) for x in numbers], operation.defaults
+        return
+    *shapes, last = operation.examples[0]
+    options = {**operation.defaults, **(last if isinstance(last, dict) else {})}
+    shapes += [] if isinstance(last, dict) else [last]
+    for low, high in ((1.0, 2.0), (-1000.0, 1200.0)):
+        yield [np.linspace(low, high, math.prod(n)).reshape(n) for n in shapes], options
+
+
 @functools.cache
 def keeps_zero(operation: Primitive, rule: Rule, with_nan: bool) -> bool:
     """Return True if a rule gives 0 for 0 at infinite operands too (and at nan), as a sum's does.
@@ -316,7 +386,10 @@ def push_forward(
                 part = rule(t, out, *arguments, **options)
             except ArithmeticError:
                 part = rule(*map(as_numpy_float, (t, out, *arguments)), **options)
-            if operation.kind == "elementwise" and part is not t and may_have_nan(part):
+            traced = isinstance(unwrap(part), AbstractArray)
+            constants = as_constants(arguments) if traced else ()
+            steep = slope_facts(operation, position, constants)[0] if traced else may_have_nan(part)
+            if operation.kind == "elementwise" and part is not t and steep:
                 part = keep_zeros(operation, position, rule, part, t, out, arguments, options)
             part = match_shape(part, value._content)
             total = part if total is None else total + part

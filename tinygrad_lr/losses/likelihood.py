@@ -103,7 +103,7 @@ def gaussian_nll(
         )
     _require_nonnegative(where, "variance", variance)
     v = unwrap(variance)
-    held = variance + (np.maximum(v, eps) - v).astype(v.dtype)  # the derivative passes
+    held = variance + (np.maximum(v, eps) - v).astype(variance.dtype)  # the derivative passes
     entries = 0.5 * (np.log(held) + u * u / held)
     return reduce_entries(
         where, entries + 0.5 * math.log(2 * math.pi) if full else entries, reduction
