@@ -59,7 +59,8 @@ def outcome(model, history):
         {name: array.tolist() for name, array in model.state_dict().items()},
         {name: array.tolist() for name, array in history.weights.items()},
         (history.losses, history.learning_rates, history.weight_steps, history.steps),
-        (history.evaluations, history.reason, history.message, history.best_step),
+        ([[*x.items()] for x in history.evaluations], history.reason, history.message),
+        history.best_step,
     )
 
 
