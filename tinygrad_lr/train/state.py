@@ -158,7 +158,7 @@ class FitState:
     def commit_update(self) -> None:
         """Record the last update, unless it was: its rate, and whether it changed anything."""
         if len(self.rates) < self.step:
-            rate, tolerance = self.optimizer.rate, self.config.tolerance
+            rate, tolerance = float(self.optimizer.rate), self.config.tolerance
             self.rates.append(rate)
             parameters = self.weights.parameters
             before = self.before[: len(parameters)]  # the buffers follow them
