@@ -59,7 +59,8 @@ def outcome(model, history):
         {name: array.tolist() for name, array in model.state_dict().items()},
         {name: array.tolist() for name, array in history.weights.items()},
         (history.losses, history.learning_rates, history.weight_steps, history.steps),
-        (history.evaluations, history.reason, history.message, history.best_step),
+        ([[*x.items()] for x in history.evaluations], history.reason, history.message),
+        history.best_step,
     )
 
 
@@ -118,6 +119,20 @@ def test_early_stopping_counts_on_and_keeps_the_best_weights(tmp_path):
         kept = {"checkpoint": tmp_path / f"{stop}.safetensors"}
         trained(steps=stop, **kept)
         assert outcome(*trained(5, epochs=100, **kept, resume=True)) == straight
+
+
+def test_an_evaluation_at_the_limit_only_leaves_no_trace_in_a_longer_run(tmp_path):
+    def trained(seed=0, **options):
+        model, stopping = mlp(seed), EarlyStopping(2, "loss", min_delta=10.0)
+        options |= {"validate_every": 5, "early_stopping": stopping}
+        return model, fit(model, X, Y, optimizer=sgd(model), **options)
+
+    kept = {"checkpoint": tmp_path / "run.safetensors"}
+    first = trained(steps=12, **kept)[1]
+    assert (first.reason, first.evaluations[-1]["step"]) == ("early", 12)
+    straight = outcome(*trained(steps=40))
+    assert straight[2][3] == 15
+    assert outcome(*trained(5, steps=40, **kept, resume=True)) == straight
 
 
 def test_a_finished_training_resumes_to_the_same_end(tmp_path):

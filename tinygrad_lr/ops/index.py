@@ -86,7 +86,8 @@ def freeze(index):
     if isinstance(index, tuple):
         return tuple(map(freeze, index))
     if isinstance(index, (list, np.ndarray)):
-        require_unmasked("getitem", "the index", index)
+        if type(index) is not np.ndarray:
+            require_unmasked("getitem", "the index", index)
         array = np.array(index)
         return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
     if hasattr(index, "__apply__"):

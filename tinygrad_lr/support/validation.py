@@ -129,7 +129,10 @@ def is_masked(given: Any, depth: int = 64) -> bool:
     True
     """
     if depth and isinstance(given, (list, tuple)):  # NumPy has at most 64 dimensions
-        return any(is_masked(x, depth - 1) for x in given)
+        for x in given:
+            if type(x) is not float and type(x) is not int and is_masked(x, depth - 1):
+                return True
+        return False
     return isinstance(given, np.ma.MaskedArray)
 
 

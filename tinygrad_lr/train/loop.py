@@ -59,7 +59,8 @@ def train(state: FitState, stepper: Stepper, show: Show) -> str:
         if config.is_evaluated(step):
             evaluation = state.evaluate()
             if state.early_stopping is not None and state.early_stopping.exhausted:
-                save_if_due(state, ends=True)
+                if step < config.limit:  # there it is saved, without an evaluation out of turn
+                    save_if_due(state, ends=True)
                 return "early"
         if stepper.run_ahead(batches, show):  # compiled code: many steps in a call
             continue

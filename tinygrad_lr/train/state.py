@@ -158,7 +158,7 @@ class FitState:
     def commit_update(self) -> None:
         """Record the last update, unless it was: its rate, and whether it changed anything."""
         if len(self.rates) < self.step:
-            rate, tolerance = self.optimizer.rate, self.config.tolerance
+            rate, tolerance = float(self.optimizer.rate), self.config.tolerance
             self.rates.append(rate)
             parameters = self.weights.parameters
             before = self.before[: len(parameters)]  # the buffers follow them
@@ -306,7 +306,7 @@ class FitState:
         self.losses, self.rates = tensors["losses"].tolist(), tensors["rates"].tolist()
         self.divergence.replay(self.losses, saved.numbered("watch."))
         self.first_step, self.unchanged = numbers["began"], numbers["still"]
-        self.evaluations = numbers["evaluations"]
+        self.evaluations = saved.evaluations
         if self.early_stopping is not None:
             stopping = self.early_stopping
             stopping.best, stopping.since, self.best_step = numbers["stopping"]
@@ -396,11 +396,11 @@ class SavedState:
         config, evaluations, last = self.state.config, self.numbers["evaluations"], 0
         if not isinstance(evaluations, list) or (evaluations and not config.evaluating):
             raise ArgumentError(f"{SAVED}: evaluations must be a list, got {evaluations!r:.60}")
-        names = {"step", "epoch", "loss", *config.metrics}
+        names = ["step", "epoch", "loss", *config.metrics]
         if config.held_out is not None:
-            names |= {f"validation_{name}" for name in ("loss", *config.metrics)}
+            names += [f"validation_{name}" for name in ("loss", *config.metrics)]
         for evaluation in evaluations:
-            self._require_keys("an evaluation", evaluation, names)
+            self._require_keys("an evaluation", evaluation, set(names))
             for name, number in evaluation.items():
                 _number(name, number)
             step = check_integer(SAVED, "step", evaluation["step"], low=last + 1)
@@ -413,6 +413,7 @@ class SavedState:
                     f"{evaluation['epoch']} and {evaluation['loss']} at step {step}"
                 )
             last = step
+        self.evaluations = [{name: x[name] for name in names} for x in evaluations]
 
     def _check_stopping(self) -> None:
         """Raise unless early stopping is where its rule leads with these evaluations."""
