@@ -110,7 +110,7 @@ def test_compiled_gradients_are_those_of_eager_code_there(branch, backend):
 UNKNOWN = {"prod"}  # its second derivative is nan there, not a wrong number
 
 
-@pytest.mark.parametrize("name", BRANCHES.keys() - UNKNOWN)
+@pytest.mark.parametrize("name", [name for name in BRANCHES if name not in UNKNOWN])
 @each_point
 def test_the_branch_gives_no_nan_to_second_derivatives_either(name, x):
     twice = lambda f: tg.grad(lambda x: np.sum(tg.grad(f)(x)))
