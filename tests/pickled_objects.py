@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import re
 import sys
 import warnings
 from dataclasses import fields, is_dataclass
@@ -364,7 +365,7 @@ def used(name, x):
     if name == "metrics.ConfusionMatrix":
         return [x.accuracy, x.precision, str(x)]
     if name.startswith("train.History"):
-        return [list(x.rows()), repr(x)]
+        return [list(x.rows()), re.sub(r"(\.\d{3})\d+", r"\1", repr(x))]  # up to rounding
     if name == "train.EarlyStopping":
         return [x.improves({"validation_accuracy": y}) for y in (0.75, 0.5)] + [x.exhausted, x.best]
     if name == "train.Checkpoints":
