@@ -238,6 +238,7 @@ class Guards:
         self._everything = False  # all attributes are watched
         self._inputs: set[tuple[int, Any]] = set()  # (id of a holder, key)
         self._states: dict[int, tuple[Any, Any]] = {}  # of random generators and files
+        self.ignore(sys.modules)  # which grows with every import
         self.watch(np.random.mtrand._rand, "np.random")
         self.watch(random._inst, "random")
 
