@@ -80,9 +80,9 @@ def pull_back(
     """
     seen_by = watcher()
     watch = None if seen_by is None else seen_by.on_backward(seeds)
-    for c in seeds.values():
-        if isinstance(unwrap(c), AbstractArray):
-            fading = {value for value, c in seeds.items() if np.shape(unwrap(c))}
+    for output in seeds:
+        if isinstance(output._content, AbstractArray):
+            fading = {value for value in seeds if value.shape}
             return walk_back(seeds, wanted, recording, None, watch, fading)
     if watch is None:
         ends: list[SomeNode] = []
