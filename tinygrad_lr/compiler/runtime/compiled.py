@@ -386,6 +386,9 @@ def compile(
     compiled code; `.source`, `.program`, `.llvm` and `.explain()` show the program. Called on
     Values it is one node of their graph, with a compiled backward.
 
+    Results share memory with nothing: where the function returns an argument or a view of one, the
+    result is a copy. A function that its own program calls (from a primitive) runs as it is.
+
     What the function reads from outside (global names, attributes of modules) is guarded: when it
     changes, the function is traced again. A gradient that an optimiser in the function has used up
     is not kept: `.grad` is None afterwards.
