@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from programs import backends
 
 import tinygrad_lr as tg
-from programs import backends
 from tinygrad_lr.errors import DtypeError, TraceError
 
 INTEGERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
@@ -246,7 +246,7 @@ def test_in_place_arithmetic_does_not_round_to_a_narrower_kind(backend):
 def test_arrays_that_are_not_plain_numbers_are_refused(array):
     with pytest.raises(DtypeError, match="arrays must"):
         tg.compile(lambda x: np.sum(x))(array)
-    with pytest.raises(TypeError, match="arrays must|an array must"):
+    with pytest.raises(TypeError, match=r"arrays? must"):
         tg.compile(lambda x: x * array)(1.5)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from ...core.value import Value
 from ...errors import DtypeError
 
-
 MAX_ITEM_BYTES = 8  # of a float64; a long double has more
 
 
@@ -29,8 +28,7 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
     if kind is np.ndarray:
         if x.dtype.kind not in "fiub" or x.dtype.itemsize > MAX_ITEM_BYTES:
             raise DtypeError(
-                f"{where}: arrays must have a float, integer or boolean dtype of at most 64 bits, "
-                f"got {x.dtype}"
+                f"{where}: arrays must have a float, integer or boolean dtype, got {x.dtype}"
             )
         leaves.append(x)
         return (x.shape, x.dtype)

@@ -482,9 +482,9 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")
     real, imag = (property(numpy_method(name)) for name in ("real", "imag"))
-    mT = property(numpy_method("matrix_transpose"))
+    mT = property(numpy_method("matrix_transpose"))  # noqa: N815 - NumPy's name
 
-    def conj(self, out: None = None) -> Traced:
+    def conj(self) -> Any:
         """Return the complex conjugate; the array itself if it isn't complex."""
         return np.conj(self) if self.dtype.kind == "c" else self
 
@@ -496,6 +496,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Any:
         """Call np.choose with this array."""
+        if out is not None:
+            raise_trace_error(".choose(out=...) must not write into an array", "use the result")
         return call_at_run_time(np.choose, (self, choices), {"mode": mode})
 
     def sort(self, axis: int = -1, kind: Any = None) -> None:
