@@ -650,8 +650,10 @@ def _argument(
     """Return an argument of a NumPy function by its name; None if it wasn't given."""
     if name in options:
         return options[name]
-    names = list(_parameters(function))
-    return args[names.index(name)] if name in names[: len(args)] else None
+    by_position = [
+        x.name for x in _parameters(function).values() if x.kind <= x.POSITIONAL_OR_KEYWORD
+    ]
+    return args[by_position.index(name)] if name in by_position[: len(args)] else None
 
 
 def _require_known_options(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
