@@ -42,7 +42,7 @@ from ...core.node import Node
 from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, identity
 from .interception import INTERCEPTED_TYPES
-from .trace_errors import OWN_PACKAGES, STANDARD_LIBRARY, is_library
+from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY, is_library
 
 ATOMS = (
     *(bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)),
@@ -369,14 +369,16 @@ class Guards:
         """Watch the attributes of an object, a class or a module, as far as code names them."""
         is_object = not isinstance(x, (type, types.ModuleType))
         kind = type(x) if is_object else x
-        if is_object and hasattr(kind, "__next__") and not kind.__flags__ & HEAP_TYPE:
+        root = root_of(kind)
+        of_users = not (is_foreign(kind) or is_installed(root))
+        if is_object and hasattr(kind, "__next__") and not of_users and root != OWN_PACKAGE:
             self.refuse(f"{what} is an iterator, which a trace uses up", "pass a list or an array")
-        elif is_object and hasattr(kind, "__array__") and root_of(kind) not in OWN_PACKAGES:
+        elif is_object and hasattr(kind, "__array__") and root not in OWN_PACKAGES:
             self.refuse(
                 f"{what} is a {kind.__name__}, whose changes cannot be seen",
                 "convert it with np.asarray outside the function, and pass the array",
             )
-        own = root_of(kind) in OWN_PACKAGES
+        own = root in OWN_PACKAGES
         holds = own if is_object else isinstance(x, types.ModuleType) and not own
         if is_foreign(kind) and not holds and not isinstance(x, STANDARD_HOLDERS):
             return

@@ -18,7 +18,8 @@ from .interception import CURRENT_TRACE
 LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
 """The folders whose code isn't the user's: this package and NumPy."""
 
-OWN_PACKAGES = frozenset({"numpy", __name__.partition(".")[0]})
+OWN_PACKAGE = __name__.partition(".")[0]
+OWN_PACKAGES = frozenset({"numpy", OWN_PACKAGE})
 STANDARD_LIBRARY = sys.stdlib_module_names - {"__main__"}
 STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
 
