@@ -23,12 +23,13 @@ from ...errors import TraceError
 from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
-from .guards import ATOMS, HEAP_TYPE, Guards, is_foreign, is_installed, root_of
+from .guards import ATOMS, Guards, is_foreign, is_installed, root_of
 from .interception import INTERCEPTED_TYPES
 from .trace_errors import OWN_PACKAGES, is_library, is_standard_library
 from .traced_array import Traced
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
+HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 COMPUTED = frozenset({"globals", "eval", "exec"})
 UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
 """Methods of a class that keep its objects from being copied."""

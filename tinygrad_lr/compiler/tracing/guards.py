@@ -511,9 +511,6 @@ class Guards:
         return None
 
 
-HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
-
-
 def is_same(now: Any, was: Any) -> bool:
     """Return True for the same object, and for equal numbers and texts of the same type."""
     if now is was:
