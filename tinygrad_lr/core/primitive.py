@@ -21,9 +21,9 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import AbstractArray, as_single_call
-from ..support.validation import check_choice
+from ..support.validation import as_input, check_choice
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -235,7 +235,18 @@ class Primitive:
                 return apply(self, operands, options)
         if self.scalar is not None and type(operands[0]) is float is type(operands[-1]):
             return self.on_numbers(*operands)
-        return self.forward(*map(as_array, operands), **options)
+        try:
+            return self.forward(*map(as_array, operands), **options)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            names = self.operands * len(operands) if self.variadic else self.operands
+            for name, operand in zip(names, operands, strict=False):
+                if operand is not None or isinstance(error, (TypeError, AttributeError)):
+                    as_input(self.name, name, operand)  # the cause is what isn't a number
+            if isinstance(error, OverflowError):
+                raise ArgumentError(
+                    f"{self.name}: an integer must be < 2**63; pass a float"
+                ) from None
+            raise
 
     def on_numbers(self, *numbers: Any) -> float:
         """Return the value on Python numbers: overflow gives inf, 0/0 nan; nothing is raised."""
@@ -265,9 +276,11 @@ def parameters_of(
 
 
 def as_array(x: Any) -> Any:
-    """Return lists as arrays; numbers, arrays and None stay."""
-    if x is None or isinstance(x, (np.ndarray, np.generic, float, int, AbstractArray)):
+    """Return lists as arrays; numbers, arrays and None stay. A masked array is refused."""
+    if type(x) is np.ndarray or x is None or isinstance(x, (np.generic, float, int, AbstractArray)):
         return x
+    if isinstance(x, np.ma.MaskedArray):
+        raise DtypeError("an operand must not be a masked array; fill it first, with filled(...)")
     return np.asarray(x)
 
 

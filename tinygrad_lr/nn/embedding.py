@@ -15,8 +15,8 @@ from ..ops.elementwise import where
 from ..ops.index import getitem
 from ..support.abstract_array import check_numbers
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
-from .initial_weights import check_dtype
+from ..support.validation import check_dtype, check_integer
+from .initial_weights import allocate
 from .module import Module
 
 __all__ = ["Embedding"]
@@ -55,12 +55,9 @@ class Embedding(Module):
         dim = check_integer("Embedding", "dim", dim, low=1)
         title, floating = f"Embedding({count}, {dim})", check_dtype("Embedding", dtype)
         self.padding_index: int | None = None
-        try:
-            rows = as_generator(title, generator).normal(size=(count, dim)).astype(floating)
-        except (MemoryError, ValueError) as error:
-            raise ArgumentError(
-                f"{title}: the weights of shape {(count, dim)} don't fit in memory"
-            ) from error
+        random = as_generator(title, generator)
+        rows = allocate(title, (count, dim), lambda shape: random.normal(size=shape))
+        rows = rows.astype(floating)
         if padding_index is not None:
             row = check_integer(title, "padding_index", padding_index)
             if row >= count:

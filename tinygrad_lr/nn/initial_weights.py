@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError, DtypeError
+from ..errors import ArgumentError
+from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-
-
-def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """Return a floating dtype. Raises `DtypeError` if it can't hold a gradient.
-
-    >>> check_dtype("a layer", "float32")
-    dtype('float32')
-    """
-    try:
-        chosen = np.dtype(dtype)
-    except TypeError:
-        chosen = np.dtype(object)
-    if dtype is None or chosen.kind != "f":
-        raise DtypeError(
-            f"{where}: dtype must be a floating dtype such as numpy.float32, got {dtype!r:.60}"
-        )
-    return chosen.newbyteorder("=")
+from ..support.validation import check_dtype, require_memory
 
 
 def draw_uniform(
@@ -47,7 +32,20 @@ def draw_uniform(
     """
     floating = check_dtype(where, dtype)
     random = as_generator(where, generator)
+    draw = lambda shape: random.uniform(-bound, bound, shape)
+    return Value(allocate(where, shape, draw).astype(floating))
+
+
+def allocate(
+    where: str, shape: tuple[int, ...], draw: Callable[[tuple[int, ...]], Array]
+) -> Array:
+    """Return draw(shape). Raises `ArgumentError` if the shape doesn't fit in memory.
+
+    >>> allocate("a layer", (2,), np.ones)
+    array([1., 1.])
+    """
+    require_memory(where, "weight", shape)
     try:
-        return Value(random.uniform(-bound, bound, shape).astype(floating))
-    except (MemoryError, ValueError) as error:
-        raise ArgumentError(f"{where}: the weights of shape {shape} don't fit in memory") from error
+        return draw(shape)
+    except MemoryError as error:
+        raise ArgumentError(f"{where}: weight must fit in memory, got shape {shape}") from error

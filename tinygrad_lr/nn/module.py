@@ -13,7 +13,7 @@ from ..errors import ArgumentError, TinygradError
 from ..support.abstract_array import Array
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import shape_text
-from .initial_weights import check_dtype
+from ..support.validation import check_dtype, check_flag
 
 __all__ = ["Module"]
 
@@ -195,8 +195,9 @@ class Module:
 
     def train(self, training: bool = True) -> Self:
         """Set this module and those inside it to training mode (evaluation mode for False)."""
+        training = check_flag(f"{type(self).__name__}.train", "training", training)
         for module in self.modules():
-            module.training = bool(training)
+            module.training = training
         return self
 
     def eval(self) -> Self:

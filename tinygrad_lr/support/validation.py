@@ -1,17 +1,21 @@
-"""Check arguments: numbers, integers, choices, arrays of floats, class labels.
+"""Check arguments: numbers, integers, flags, choices, dtypes, sizes, arrays, class labels.
 
 Every sentence has one form: "where: argument must be X, got Y", then "; cure" if it isn't obvious.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import operator
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from .abstract_array import AbstractArray, Array
@@ -29,9 +33,9 @@ def check_number(
         ...
     tinygrad_lr.errors.ArgumentError: Adam: eps must be a finite number > 0, got 0
     """
-    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
-    if real and math.isfinite(given) and (given > 0 if positive else given >= 0) and given < below:
-        return float(given)
+    number = as_finite(given)
+    if (number > 0 if positive else number >= 0) and number < below:
+        return number
     bounds = "> 0" if positive else ">= 0"
     expected = (
         f"a finite number {bounds}" if below == math.inf else f"a number {bounds} and < {below:g}"
@@ -39,8 +43,33 @@ def check_number(
     raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
 
 
-def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
-    """Return an integer >= `low` as an int. Raises `ArgumentError` for anything else.
+def check_finite(where: str, name: str, given: Any) -> float:
+    """Return a finite number of any sign as a float. Raises `ArgumentError` for anything else.
+
+    >>> check_finite("normal", "mean", -2)
+    -2.0
+    """
+    number = as_finite(given)
+    if math.isnan(number):
+        raise ArgumentError(f"{where}: {name} must be a finite number, got {given!r:.60}")
+    return number
+
+
+def as_finite(given: Any) -> float:
+    """Return a finite real number as a float, and nan for anything else, booleans too."""
+    if isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_)):
+        try:
+            number = float(given)
+        except OverflowError:
+            return math.nan
+        return number if math.isfinite(number) else math.nan
+    return math.nan
+
+
+def check_integer(where: str, name: str, given: Any, low: int | None = 0) -> int:
+    """Return an integer >= `low` (any for None) as an int. Raises `ArgumentError` otherwise.
+
+    An integer that NumPy can't hold is refused too: nothing has 2^63 rows or steps.
 
     >>> check_integer("Cosine", "steps", 100, low=1)
     100
@@ -48,10 +77,70 @@ def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
     try:
         count = operator.index(given)
     except TypeError:
-        count = low - 1
-    if count < low or isinstance(given, (bool, np.bool_)):
-        raise ArgumentError(f"{where}: {name} must be an integer >= {low}, got {given!r:.60}")
+        count = sys.maxsize + 1
+    least = -sys.maxsize if low is None else low
+    if not least <= count <= sys.maxsize or isinstance(given, (bool, np.bool_)):
+        bounds = "" if low is None else f" >= {low}"
+        bounds += " and < 2**63" if isinstance(given, int) and count > sys.maxsize else ""
+        raise ArgumentError(f"{where}: {name} must be an integer{bounds}, got {given!r:.60}")
     return count
+
+
+def check_flag(where: str, name: str, given: Any) -> bool:
+    """Return True or False. Raises `ArgumentError` for anything else, such as "no" or None.
+
+    >>> check_flag("Linear", "bias", "no")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Linear: bias must be True or False, got 'no'
+    """
+    if isinstance(given, (bool, np.bool_)):
+        return bool(given)
+    raise ArgumentError(f"{where}: {name} must be True or False, got {given!r:.60}")
+
+
+def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
+    """Return a floating dtype. Raises `DtypeError` if it can't hold a gradient.
+
+    >>> check_dtype("a layer", "float32")
+    dtype('float32')
+    """
+    if isinstance(dtype, (str, type, np.dtype)):  # NumPy reads the dtype of anything that has one
+        try:
+            chosen = np.dtype(dtype)
+        except (TypeError, DeprecationWarning):
+            chosen = np.dtype(object)
+        if chosen.kind == "f":
+            return chosen.newbyteorder("=")
+    raise DtypeError(
+        f"{where}: dtype must be a floating dtype such as numpy.float32, got {dtype!r:.60}"
+    )
+
+
+def require_memory(where: str, name: str, shape: tuple[int, ...], itemsize: int = 8) -> None:
+    """Raise `ArgumentError` for an array that is larger than the memory of this machine.
+
+    >>> require_memory("Linear", "weight", (10**9, 10**9))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Linear: weight must fit in memory, ... GB, got shape \
+(1000000000, 1000000000) of 8e+09 GB
+    """
+    needed, installed = math.prod(map(float, shape)) * itemsize, memory_size()
+    if needed > installed:
+        raise ArgumentError(
+            f"{where}: {name} must fit in memory, {installed / 1e9:.3g} GB, "
+            f"got shape {shape!r:.60} of {needed / 1e9:.3g} GB"
+        )
+
+
+@functools.cache
+def memory_size() -> int:
+    """Return the size of this machine's memory in bytes, or of what NumPy can address."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not every system says
+        return sys.maxsize
 
 
 def check_fraction(where: str, name: str, given: Any) -> float:
@@ -60,10 +149,10 @@ def check_fraction(where: str, name: str, given: Any) -> float:
     >>> check_fraction("Dropout", "p", 0.5)
     0.5
     """
-    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
-    if not real or not 0 <= given <= 1:
+    number = as_finite(given)
+    if not 0 <= number <= 1:
         raise ArgumentError(f"{where}: {name} must be a number from 0 to 1, got {given!r:.60}")
-    return float(given)
+    return number
 
 
 def check_choice(where: str, name: str, given: T, choices: Iterable[T]) -> T:
@@ -106,22 +195,40 @@ def check_instance(
 
 
 def float_array(where: str, name: str, value: Any) -> Array:
-    """Return the value as an array of floats: integers as float64, a masked entry as nan."""
+    """Return the value as an array of floats, integers as float64.
+
+    Raises the errors of `as_input`; a Value is refused too.
+    """
+    data: Array = as_input(where, name, value)
+    return data if data.dtype.kind == "f" else data.astype(np.float64)
+
+
+def as_input(where: str, name: str, value: Any) -> Any:
+    """Return a Value or an array of real numbers as it is, anything else as an array.
+
+    Raises `DtypeError` for entries that aren't real numbers and for a masked array, `ShapeError`
+    for rows whose lengths differ.
+    """
+    if hasattr(type(value), "__apply__") or isinstance(value, AbstractArray):
+        return value
     if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.result_type(value.dtype, np.float16)), np.nan)
+        raise DtypeError(
+            f"{where}: {name} must not be a masked array; fill it first, with {name}.filled(...)"
+        )
     try:
-        data = np.asarray(value)
+        array = np.asarray(value)
     except ValueError:
         raise ShapeError(
             f"{where}: {name} must have rows of equal length, got a {type(value).__name__} "
             "whose rows differ"
         ) from None
-    if data.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub":
+        found = f"{value!r:.60}" if array.ndim == 0 else f"dtype {array.dtype}"
         raise DtypeError(
-            f"{where}: {name} must contain integers or floats, got dtype {data.dtype}; "
+            f"{where}: {name} must contain integers or floats, got {found}; "
             f"convert {name} to floats first"
         )
-    return data if data.dtype.kind == "f" else data.astype(np.float64)
+    return array
 
 
 def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
