@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_flag
 from .sources import as_rows
 
 __all__ = ["split"]
@@ -62,6 +63,7 @@ def split(
         raise ShapeError(f"{WHERE}: arrays must have the same number of rows, got {lengths}")
     counts = _counts(test, sizes, rows)
     random = as_generator(WHERE, 0 if generator is None else generator)
+    shuffle = check_flag(WHERE, "shuffle", shuffle)
     order = random.permutation(rows) if shuffle else np.arange(rows)
     if stratify is None:
         parts = np.split(order, np.cumsum(counts)[:-1])

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
-from ..support.validation import float_array, require_finite
+from ..support.validation import check_flag, check_list, float_array, require_finite
 
 __all__ = ["Line", "closed_form"]
 
@@ -352,6 +352,7 @@ def _check(
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Return columns (n, features), target (n,) and the features' names."""
     where = "closed_form"
+    check_flag(where, "intercept", intercept)
     data, target = (
         float_array(where, "x", x).astype(np.float64),
         float_array(where, "y", y).astype(np.float64),
@@ -374,7 +375,9 @@ def _check(
         least = f"{features + intercept} rows, one for each coefficient" if features else "1 column"
         cure = "; pass more rows or fewer columns" if features else ""
         raise ArgumentError(f"{where}: x must have at least {least}, got shape {data.shape}{cure}")
-    labels = (names,) if isinstance(names, str) else tuple(names or ())
+    labels: tuple[str, ...] = (names,) if isinstance(names, str) else ()
+    if names is not None and not labels:
+        labels = tuple(check_list(where, "names", names, "a list of text"))
     if not labels:
         labels = ("x",) if data.ndim == 1 else tuple(f"x[:, {j}]" for j in range(features))
     if len(labels) != features:

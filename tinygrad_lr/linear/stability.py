@@ -13,6 +13,7 @@ from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
 from ..core.value import Value
 from ..errors import ArgumentError, GraphError
+from ..support.validation import check_callable, check_integer, check_number
 
 __all__ = ["learning_rate_limit"]
 
@@ -56,6 +57,12 @@ def learning_rate_limit(
     >>> round(learning_rate_limit(model, tg.losses.mse, x, 3 * x), 9)
     1.0
     """
+    where = "learning_rate_limit"
+    if not callable(getattr(model, "parameters", None)):
+        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {model!r:.60}")
+    check_callable(where, "loss", loss, "a function such as tg.losses.mse")
+    iterations = check_integer(where, "iterations", iterations, low=1)
+    tolerance = check_number(where, "tolerance", tolerance)
     parameters = [p for p in model.parameters() if p.requires_grad]
     token = RECORDING.set(True)
     try:

@@ -12,8 +12,8 @@ from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
 from ..ops.index import take_along_axis
 from ..support.abstract_array import check_numbers
-from ..support.validation import check_number, class_labels, shape_mismatch
-from .shared import as_real_array, class_scores, match_target, reduce_entries, require_weights
+from ..support.validation import check_number, class_labels, float_array, shape_mismatch
+from .shared import class_scores, match_target, reduce_entries, require_weights
 
 __all__ = ["binary_cross_entropy", "hinge"]
 
@@ -132,7 +132,7 @@ def _require_sides(target: Any) -> None:
 def _weights(name: str, given: Any, prediction: Any) -> Any:
     """Return weights that broadcast to the entries, in the dtype of the prediction."""
     where = "binary_cross_entropy"
-    array = as_real_array(where, name, given)
+    array = float_array(where, name, given)
     shape = prediction.shape
     if array.shape not in {(), shape, shape[-1:]}:
         columns = f" or {shape[-1:]}" if len(shape) > 1 else ""

@@ -11,8 +11,8 @@ from ..core.node import unwrap
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers
-from ..support.validation import check_number
-from .shared import as_real_array, match_target, reduce_entries, residual
+from ..support.validation import check_flag, check_number, float_array
+from .shared import match_target, reduce_entries, residual
 
 __all__ = ["gaussian_nll", "poisson_nll"]
 
@@ -47,12 +47,12 @@ def poisson_nll(
     where = "poisson_nll"
     prediction, target = match_target(where, prediction, target)
     _require_nonnegative(where, "target", target)
-    if log_input:
+    eps, full = check_number(where, "eps", eps), check_flag(where, "full", full)
+    if check_flag(where, "log_input", log_input):
         with np.errstate(over="ignore"):
             entries = np.exp(prediction) - target * prediction
     else:
         _require_nonnegative(where, "the predicted rate", prediction)
-        eps = check_number(where, "eps", eps)
         entries = prediction - target * np.log(prediction + eps)
     if full:
         many = np.where(target > 1, target, 1.0)
@@ -91,9 +91,9 @@ def gaussian_nll(
     """
     where = "gaussian_nll"
     u = residual(where, prediction, target)
-    eps = check_number(where, "eps", eps, positive=True)
+    eps, full = check_number(where, "eps", eps, positive=True), check_flag(where, "full", full)
     if not isinstance(variance, Value):
-        variance = as_real_array(where, "variance", variance).astype(u.dtype)
+        variance = float_array(where, "variance", variance).astype(u.dtype)
     shape = u.shape
     if variance.shape not in {(), shape, (*shape[:-1], 1)}:
         raise ShapeError(
@@ -102,7 +102,7 @@ def gaussian_nll(
         )
     _require_nonnegative(where, "variance", variance)
     v = unwrap(variance)
-    held = variance + (np.maximum(v, eps) - v).astype(v.dtype)  # the derivative passes
+    held = variance + (np.maximum(v, eps) - v).astype(variance.dtype)  # the derivative passes
     entries = 0.5 * (np.log(held) + u * u / held)
     return reduce_entries(
         where, entries + 0.5 * math.log(2 * math.pi) if full else entries, reduction

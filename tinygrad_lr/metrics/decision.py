@@ -10,7 +10,7 @@ import numpy as np
 from ..core.node import unwrap
 from ..errors import DtypeError, LabelError, ShapeError
 from ..support.abstract_array import Array
-from ..support.validation import class_labels, float_array
+from ..support.validation import as_input, class_labels, float_array
 
 __all__ = ["Metric"]
 
@@ -42,9 +42,7 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
     `DtypeError` if the target isn't labels.
     """
     prediction = unwrap(prediction)
-    given = np.asarray(prediction)
-    if given.dtype.kind not in "iub":
-        given = float_array(where, "prediction", prediction)
+    given = as_input(where, "prediction", prediction)
     true = as_integer_labels(where, unwrap(target))
     if given.ndim == true.ndim + 1 and given.shape[:-1] == true.shape and given.shape[-1] > 1:
         classes = given.shape[-1]
@@ -70,12 +68,15 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
 
 def as_integer_labels(where: str, target: Any) -> Array:
     """Return labels as integers; floats are accepted if they are integers, as in data files."""
-    array = np.asarray(target)
+    try:
+        array = np.asarray(target)
+    except ValueError:
+        raise ShapeError(f"{where}: target must have rows of equal length") from None
     if array.dtype.kind in "iub" and not isinstance(target, np.ma.MaskedArray):
         return array
     if array.dtype.kind == "f":
         array = float_array(where, "target", target)
-        whole = np.isfinite(array) & (array == np.round(array))
+        whole = (abs(array) < 2**53) & (array == np.round(array))
         if whole.all():
             return array.astype(np.int64)
         raise DtypeError(

@@ -25,7 +25,14 @@ from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_choice, check_dtype, check_finite, check_instance, check_integer, check_number
+from ..support.validation import (
+    check_choice,
+    check_dtype,
+    check_finite,
+    check_instance,
+    check_integer,
+    check_number,
+)
 from .initial_weights import allocate
 from .module import Module, put
 
@@ -158,7 +165,8 @@ def xavier_uniform(
     True
     """
     where = "xavier_uniform"
-    bound = check_finite(where, "gain", gain) * math.sqrt(6 / sum(_compute_fans(where, target, layout)))
+    gain = check_finite(where, "gain", gain)
+    bound = gain * math.sqrt(6 / sum(_compute_fans(where, target, layout)))
     return _create_or_reset(
         where, target, lambda s, g: g.uniform(-bound, bound, s), dtype, generator
     )
@@ -180,7 +188,8 @@ def xavier_normal(
     (1, 5)
     """
     where = "xavier_normal"
-    std = check_finite(where, "gain", gain) * math.sqrt(2 / sum(_compute_fans(where, target, layout)))
+    gain = check_finite(where, "gain", gain)
+    std = gain * math.sqrt(2 / sum(_compute_fans(where, target, layout)))
     return _create_or_reset(
         where, target, lambda s, random: random.normal(0.0, std, s), dtype, generator
     )

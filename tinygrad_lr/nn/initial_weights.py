@@ -13,6 +13,8 @@ from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
 from ..support.validation import check_dtype, require_memory
 
+Draw = Callable[[tuple[int, ...]], Array]
+
 
 def draw_uniform(
     where: str,
@@ -32,13 +34,11 @@ def draw_uniform(
     """
     floating = check_dtype(where, dtype)
     random = as_generator(where, generator)
-    draw = lambda shape: random.uniform(-bound, bound, shape)
+    draw: Draw = lambda shape: random.uniform(-bound, bound, shape)
     return Value(allocate(where, shape, draw).astype(floating))
 
 
-def allocate(
-    where: str, shape: tuple[int, ...], draw: Callable[[tuple[int, ...]], Array]
-) -> Array:
+def allocate(where: str, shape: tuple[int, ...], draw: Draw) -> Array:
     """Return draw(shape). Raises `ArgumentError` if the shape doesn't fit in memory.
 
     >>> allocate("a layer", (2,), np.ones)

@@ -17,7 +17,14 @@ from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
-from ..support.validation import as_input, check_dtype, check_flag, check_fraction, check_integer, check_number
+from ..support.validation import (
+    as_input,
+    check_dtype,
+    check_flag,
+    check_fraction,
+    check_integer,
+    check_number,
+)
 from .initial_weights import allocate
 from .module import Module
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,8 @@ def check_betas(where: str, given: Any) -> tuple[float, float]:
 
 def check_parameters(where: str, given: Any) -> list[Value]:
     """Return a list of one or more distinct leaves. Raises an error for anything else."""
-    single = isinstance(given, Value) or not hasattr(given, "__iter__")
+    alone = isinstance(given, Value) or getattr(given, "ndim", 1) == 0
+    single = alone or not isinstance(given, Iterable) or isinstance(given, type)
     parameters = [given] if single else list(given.items() if isinstance(given, dict) else given)
     if not parameters:
         raise ArgumentError(f"{where}: parameters must have at least one Value, got an empty list")
@@ -42,6 +43,12 @@ def check_parameters(where: str, given: Any) -> list[Value]:
             )
     require_distinct(where, parameters)
     return parameters
+
+
+def check_values(where: str, given: Any) -> None:
+    """Raise `DtypeError` unless this is a list of Values."""
+    if not isinstance(given, (list, tuple)) or not all(isinstance(x, Value) for x in given):
+        raise DtypeError(f"{where}: parameters must be a list of Values, got {given!r:.60}")
 
 
 def require_distinct(where: str, parameters: Sequence[Value]) -> None:

@@ -121,10 +121,10 @@ class LBFGS(Optimizer):
     @ignore_float_errors
     def step(self, closure: Closure | None = None) -> Any:
         """Make up to `max_iter` iterations; return the first loss of the closure."""
-        if closure is None:
+        if not callable(closure):
             raise ArgumentError(
                 "LBFGS.step: closure must be a function that computes the loss and calls backward, "
-                "got None; call optimizer.step(closure)"
+                f"got {closure!r:.60}; call optimizer.step(closure)"
             )
         rate = self._rate_of(self.steps)
         before = snapshot(self.parameters), self._memory, self.steps, self.rate

@@ -17,8 +17,8 @@ from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import ignore_float_errors
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
-from ..support.validation import check_number
-from .checks import check_parameters, check_state, require_distinct
+from ..support.validation import check_callable, check_number
+from .checks import check_parameters, check_state, check_values, require_distinct
 
 __all__ = ["LearningRate", "Optimizer", "restore", "snapshot"]
 
@@ -125,6 +125,8 @@ class Optimizer:
         `closure`, if given, is called first: it resets the gradients, computes the loss, calls its
         `backward` and returns it. Returns that loss, or None.
         """
+        if closure is not None:
+            check_callable(f"{type(self).__name__}.step", "closure", closure)
         loss = None if closure is None else closure()
         parts = []
         for group in self._groups or (self,):
@@ -338,11 +340,17 @@ def _check_group(where: str, given: Any, known: Sequence[str]) -> dict[str, Any]
 
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
     """Return the current data of the parameters, as arrays that no later step writes to."""
+    check_values("snapshot", parameters)
     return [x._content.copy(order="K") if x._data_shared else x._content for x in parameters]
 
 
 def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
     """Restore the data of the parameters from a snapshot."""
+    check_values("restore", parameters)
+    if not isinstance(saved, list) or len(saved) != len(parameters):
+        raise ArgumentError(
+            f"restore: saved must be what snapshot(parameters) returned, got {saved!r:.60}"
+        )
     for parameter, data in zip(parameters, saved, strict=True):
         parameter._replace(data)
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsFloat
 
 from ..errors import ArgumentError
-from ..support.validation import check_choice, check_integer, check_number
+from ..support.validation import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_mapping,
+    check_number,
+)
 
 __all__ = ["ReduceOnPlateau"]
 
@@ -53,7 +59,7 @@ class ReduceOnPlateau:
         self.factor = check_number(where, "factor", factor, positive=True, below=1)
         self.patience = check_integer(where, "patience", patience)
         self.threshold = check_number(where, "threshold", threshold)
-        self.relative = bool(relative)
+        self.relative = check_flag(where, "relative", relative)
         self.cooldown = check_integer(where, "cooldown", cooldown)
         self.minimum = check_number(where, "minimum", minimum)
         self.mode = mode
@@ -63,10 +69,13 @@ class ReduceOnPlateau:
 
     def __call__(self, step: int) -> float:
         """Return the current learning rate, whatever the step."""
+        step = check_integer(type(self).__name__, "step", step)
         return self.learning_rate
 
     def see(self, number: float) -> float:
         """Take the next loss into account, and return the learning rate from here on."""
+        if isinstance(number, (bool, str)) or not isinstance(number, SupportsFloat):
+            raise ArgumentError(f"ReduceOnPlateau.see: number must be a loss, got {number!r:.60}")
         number, better = float(number), False
         sign = 1 if self.mode == "min" else -1
         if math.isinf(self.best):
@@ -94,9 +103,11 @@ class ReduceOnPlateau:
 
         Raises `ArgumentError` if the names differ; the state is then unchanged.
         """
+        where = "ReduceOnPlateau.load_state_dict"
+        check_mapping(where, "state", state, "what state_dict() returned")
         if set(state) != set(STATE_NAMES):
             raise ArgumentError(
-                f"ReduceOnPlateau.load_state_dict: state must have the entries "
+                f"{where}: state must have the entries "
                 f"{', '.join(STATE_NAMES)}, got {', '.join(map(str, state)) or 'none'}"
             )
         self.learning_rate, self.best = float(state["learning_rate"]), float(state["best"])

@@ -11,7 +11,7 @@ import numbers
 import operator
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -99,8 +99,62 @@ def check_flag(where: str, name: str, given: Any) -> bool:
     raise ArgumentError(f"{where}: {name} must be True or False, got {given!r:.60}")
 
 
-def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """Return a floating dtype. Raises `DtypeError` if it can't hold a gradient.
+def check_callable(where: str, name: str, given: Any, expected: str = "a function") -> Any:
+    """Return something that can be called. Raises `ArgumentError` for anything else.
+
+    >>> check_callable("minimize", "f", 3)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: minimize: f must be a function, got 3
+    """
+    if callable(given):
+        return given
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
+
+
+def check_path(where: str, name: str, given: Any) -> str:
+    """Return a path as text. Raises `ArgumentError` for anything that isn't one.
+
+    >>> check_path("load_file", "path", None)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: load_file: path must be text or a pathlib.Path, got None
+    """
+    path = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    if isinstance(path, str):
+        return path
+    raise ArgumentError(f"{where}: {name} must be text or a pathlib.Path, got {given!r:.60}")
+
+
+def check_mapping(where: str, name: str, given: Any, expected: str) -> Mapping[Any, Any]:
+    """Return a dict. Raises `ArgumentError` for anything else.
+
+    >>> check_mapping("save_file", "tensors", [1.0], "a dict of arrays by name")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: save_file: tensors must be a dict of arrays by name, got list
+    """
+    return check_instance(where, name, given, Mapping, expected)
+
+
+def check_list(where: str, name: str, given: Any, expected: str) -> list[Any]:
+    """Return the entries of a list, a tuple or another iterable but text and dicts, as a list.
+
+    >>> check_list("Joined", "boundaries", 3, "a list of steps")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Joined: boundaries must be a list of steps, got 3
+    """
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping, type)):
+        try:
+            return list(given)
+        except TypeError:  # an array or a Value without axes
+            pass
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
+
+
+def check_dtype(where: str, dtype: DTypeLike, kinds: str = "f") -> np.dtype[Any]:
+    """Return a floating dtype, or one of other kinds. Raises `DtypeError` for anything else.
 
     >>> check_dtype("a layer", "float32")
     dtype('float32')
@@ -110,11 +164,10 @@ def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
             chosen = np.dtype(dtype)
         except (TypeError, DeprecationWarning):
             chosen = np.dtype(object)
-        if chosen.kind == "f":
+        if chosen.kind in kinds:
             return chosen.newbyteorder("=")
-    raise DtypeError(
-        f"{where}: dtype must be a floating dtype such as numpy.float32, got {dtype!r:.60}"
-    )
+    expected = "a floating dtype" if kinds == "f" else "a dtype of real numbers"
+    raise DtypeError(f"{where}: dtype must be {expected} such as numpy.float32, got {dtype!r:.60}")
 
 
 def require_memory(where: str, name: str, shape: tuple[int, ...], itemsize: int = 8) -> None:
@@ -195,40 +248,40 @@ def check_instance(
 
 
 def float_array(where: str, name: str, value: Any) -> Array:
-    """Return the value as an array of floats, integers as float64.
-
-    Raises the errors of `as_input`; a Value is refused too.
-    """
-    data: Array = as_input(where, name, value)
+    """Return the value as an array of floats, integers as float64; see `real_array`."""
+    data = real_array(where, name, value)
     return data if data.dtype.kind == "f" else data.astype(np.float64)
 
 
 def as_input(where: str, name: str, value: Any) -> Any:
-    """Return a Value or an array of real numbers as it is, anything else as an array.
+    """Return a Value as it is, anything else as an array of real numbers; see `real_array`."""
+    return value if hasattr(type(value), "__apply__") else real_array(where, name, value)
 
-    Raises `DtypeError` for entries that aren't real numbers and for a masked array, `ShapeError`
-    for rows whose lengths differ.
+
+def real_array(where: str, name: str, value: Any) -> Array:
+    """Return the value as an array of floats, integers or booleans.
+
+    Raises `DtypeError` for other entries and for a masked array, `ShapeError` for rows whose
+    lengths differ.
     """
-    if hasattr(type(value), "__apply__") or isinstance(value, AbstractArray):
-        return value
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(
             f"{where}: {name} must not be a masked array; fill it first, with {name}.filled(...)"
         )
     try:
-        array = np.asarray(value)
+        array: Any = value if isinstance(value, AbstractArray) else np.asarray(value)
     except ValueError:
         raise ShapeError(
             f"{where}: {name} must have rows of equal length, got a {type(value).__name__} "
             "whose rows differ"
         ) from None
     if array.dtype.kind not in "fiub":
-        found = f"{value!r:.60}" if array.ndim == 0 else f"dtype {array.dtype}"
+        found = f"{value!r:.60}" if not array.shape else f"dtype {array.dtype}"
         raise DtypeError(
             f"{where}: {name} must contain integers or floats, got {found}; "
             f"convert {name} to floats first"
         )
-    return array
+    return array  # type: ignore[no-any-return]
 
 
 def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
@@ -282,10 +335,8 @@ got 3 in row 2
             class_labels(where, np.zeros(given.shape, int), shape, classes, ignore_index)
         return given.cast_like(np.intp(0))  # type: ignore[no-any-return]
     array = integers(where, given)
-    if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
-        raise ArgumentError(
-            f"{where}: ignore_index must be an integer or None, got {ignore_index!r:.60}"
-        )
+    if ignore_index is not None:
+        check_integer(where, "ignore_index", ignore_index, low=None)
     if array.shape != shape:
         cure = "; pass target[..., 0]" if array.shape == (*shape, 1) else ""
         raise ShapeError(f"{where}: labels must have shape {shape}, got {array.shape}{cure}")
@@ -306,7 +357,10 @@ def integers(where: str, given: Any) -> Array:
     elif isinstance(given, np.ma.MaskedArray):
         found, cure = "a masked array", "fill it, and pass the fill value as ignore_index"
     else:
-        array = np.asarray(given)
+        try:
+            array = np.asarray(given)
+        except ValueError:
+            raise ShapeError(f"{where}: labels must have rows of equal length") from None
         if array.dtype.kind in "iub":
             return array
         found = f"dtype {array.dtype}"

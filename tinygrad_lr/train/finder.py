@@ -16,7 +16,7 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import Optimizer
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_number
+from ..support.validation import check_callable, check_number
 from .arguments import check_count, check_loader, check_optimizer
 from .evaluation import compute_loss, training_mode
 from .weight_history import ModelWeights
@@ -90,6 +90,7 @@ def find_learning_rate(
     count = check_count("steps", steps, 2) or 2
     optimizer = check_optimizer(model, optimizer, None)
     random = as_generator(where, 0 if generator is None else generator)
+    check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     loader, _ = check_loader(model, x, y, batch_size, random)
     weights = ModelWeights(model, optimizer.parameters)
     before, state = weights.copy(), optimizer.state_dict()

@@ -18,7 +18,7 @@ from ..nn import Module, ReLU
 from ..nn.hooks import observed
 from ..optim import SGD, Optimizer
 from ..support.abstract_array import Array
-from ..support.validation import check_choice, check_integer, check_number
+from ..support.validation import check_choice, check_instance, check_integer, check_number
 from .evaluation import training_mode
 
 __all__ = ["EarlyStopping"]
@@ -146,6 +146,7 @@ class EarlyStopping:
                 _warn_renamed("highest")
             mode = {None: "auto", False: "min", True: "max"}[mode]
         check_choice(where, "mode", mode, ("auto", "min", "max"))
+        check_instance(where, "monitor", monitor, str, "a name in history.evaluations")
         if mode == "auto":
             mode = "min" if monitor.endswith(("loss", "mae", "mse", "error")) else "max"
         self.patience = check_integer(where, "patience", patience, low=1)
