@@ -136,7 +136,7 @@ WRONG = {
     "number": (3.0, ShapeError, r"got \(\); flatten each row"),
     "empty": ([], ArgumentError, "x must have at least one row"),
     "nan": ([[1.0, 2.0], [3.0, math.nan]], ArgumentError, r"x\[1, 1\] .*got nan"),
-    "masked": (np.ma.array([1, 2], mask=[0, 1]), DtypeError, r"masked array.*x\.filled\("),
+    "masked": (np.ma.array([1, 2], mask=[0, 1]), DtypeError, r"got a masked one.*filled\("),
     "text": (["a"], DtypeError, "x must contain integers or floats.*convert x to floats"),
     "ragged": ([[1], [1, 2]], ShapeError, "rows of equal length"),
 }

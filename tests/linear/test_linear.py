@@ -370,7 +370,7 @@ WRONG = {
         r"x\[1, 1\] \(column 'b'\) must be finite",
     ),
     "infinite": (([1, 2, 3], [1, math.inf, 3]), {}, r"y\[1\] must be finite, got inf; leave"),
-    "masked": ((np.ma.array([1, 2, 3], mask=[0, 0, 1]), [1, 2, 3]), {}, r"masked array.*x\.filled\("),
+    "masked": ((np.ma.array([1, 2, 3], mask=[0, 0, 1]), [1, 2, 3]), {}, r"got a masked one.*filled\("),
     "column y": (([1, 2, 3], [[1], [2], [3]]), {}, r"shape \(3,\).*\(3, 1\); pass y\[:, 0\]"),
     "other rows": (([1, 2, 3], [1, 2]), {}, "pass one y for each row of x"),
     "a number": ((3, [1]), {}, r"x must have shape \(n,\) or \(n, features\), got \(\)"),

@@ -114,7 +114,7 @@ def test_what_does_not_fit_together_is_refused(function):
     line, x, history = descent()
     with pytest.raises(ShapeError, match=f"{function.__name__}: x must have shape"):
         function(line, x, Y[:-1], history)
-    with pytest.raises(DtypeError, match="y must be integers or floats"):
+    with pytest.raises(DtypeError, match="y must contain integers or floats"):
         function(line, x, [str(y) for y in Y], history)
     with pytest.raises(ArgumentError, match="history must be of this model"):
         function(tg.nn.Linear(2, 1), np.zeros((len(Y), 2)), Y, history)

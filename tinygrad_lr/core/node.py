@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError, GraphError, ShapeError
 from ..support.abstract_array import AbstractArray, Array
+from ..support.validation import check_flag, check_text
 from .conversion import FLOAT64, as_data
 from .primitive import Primitive
 
@@ -63,8 +64,8 @@ class Node:
         self._record = None
         self._serial = next_serial()
         self._data_shared = False
-        self.name = name
-        self.requires_grad = requires_grad
+        self.name = None if name is None else check_text("Value", "name", name)
+        self.requires_grad = check_flag("Value", "requires_grad", requires_grad)
 
     @property
     def record(self) -> Record | None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import AbstractArray, as_single_call
-from ..support.validation import as_input, check_choice
+from ..support.validation import as_input, check_callable, check_choice
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -242,6 +242,10 @@ class Primitive:
             for name, operand in zip(names, operands, strict=False):
                 if operand is not None or isinstance(error, (TypeError, AttributeError)):
                     as_input(self.name, name, operand)  # the cause is what isn't a number
+                if isinstance(operand, (int, float)) and isinstance(error, AttributeError):
+                    raise ArgumentError(
+                        f"{self.name}: {name} must be an array, got {operand!r:.60}"
+                    ) from None
             if isinstance(error, OverflowError):
                 raise ArgumentError(
                     f"{self.name}: an integer must be < 2**63; pass a float"
@@ -280,7 +284,7 @@ def as_array(x: Any) -> Any:
     if type(x) is np.ndarray or x is None or isinstance(x, (np.generic, float, int, AbstractArray)):
         return x
     if isinstance(x, np.ma.MaskedArray):
-        raise DtypeError("an operand must not be a masked array; fill it first, with filled(...)")
+        raise DtypeError("an operand must be a plain array, got a masked one; fill it first")
     return np.asarray(x)
 
 
@@ -349,6 +353,9 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     """
     if len(numpy) == 1 and not declared and isinstance(numpy[0], types.FunctionType):
         return declare(Primitive(numpy[0]))
+
+    for function in numpy:
+        check_callable("primitive", "numpy", function, "NumPy functions")
 
     def decorate(forward: Callable[..., Any]) -> Primitive:
         return declare(Primitive(forward, numpy=numpy, **declared))

@@ -12,7 +12,7 @@ from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
 from ..ops.index import take_along_axis
 from ..support.abstract_array import check_numbers
-from ..support.validation import check_number, class_labels, float_array, shape_mismatch
+from ..support.validation import check_number, class_labels, float_array, shape_mismatch, shape_of
 from .shared import class_scores, match_target, reduce_entries, require_weights
 
 __all__ = ["binary_cross_entropy", "hinge"]
@@ -101,7 +101,7 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
     0.16666666666666666
     """
     margin = check_number("hinge", "margin", margin, positive=True)
-    if np.shape(target) == np.shape(prediction):
+    if shape_of("hinge", "target", target) == shape_of("hinge", "prediction", prediction):
         return reduce_entries("hinge", _two_sided(prediction, target, margin), reduction)
     prediction, of_classes = class_scores("hinge", prediction, -1)
     if of_classes.shape[-1] == 1:

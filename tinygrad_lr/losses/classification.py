@@ -17,6 +17,7 @@ from ..support.validation import (
     check_fraction,
     class_labels,
     shape_mismatch,
+    shape_of,
 )
 from .shared import (
     class_scores,
@@ -73,7 +74,7 @@ def cross_entropy(
     classes = logits.shape[-1]
     scale = None if weights is None else class_weights(where, weights, classes)
     smoothing = check_fraction(where, "label_smoothing", label_smoothing)
-    if np.shape(target) == prediction.shape:
+    if shape_of(where, "target", target) == prediction.shape:
         if ignore_index is not None:
             raise ArgumentError(
                 f"{where}: target must be labels with ignore_index, got probabilities"
@@ -156,7 +157,7 @@ def kl_divergence(
     """
     where = "kl_divergence"
     prediction, logits = class_scores(where, prediction, axis)
-    if np.shape(target) != prediction.shape:
+    if shape_of(where, "target", target) != prediction.shape:
         raise shape_mismatch(where, prediction.shape, np.shape(target))
     if check_flag(where, "log_target", log_target):
         log_p = log_softmax(class_scores(where, target, axis)[1].astype(logits.dtype))

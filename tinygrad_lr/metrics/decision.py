@@ -10,7 +10,7 @@ import numpy as np
 from ..core.node import unwrap
 from ..errors import DtypeError, LabelError, ShapeError
 from ..support.abstract_array import Array
-from ..support.validation import as_input, class_labels, float_array
+from ..support.validation import as_input, class_labels, float_array, shape_of
 
 __all__ = ["Metric"]
 
@@ -68,10 +68,8 @@ def decide(where: str, prediction: Any, target: Any) -> Decisions:
 
 def as_integer_labels(where: str, target: Any) -> Array:
     """Return labels as integers; floats are accepted if they are integers, as in data files."""
-    try:
-        array = np.asarray(target)
-    except ValueError:
-        raise ShapeError(f"{where}: target must have rows of equal length") from None
+    shape_of(where, "target", target)
+    array = np.asarray(target)
     if array.dtype.kind in "iub" and not isinstance(target, np.ma.MaskedArray):
         return array
     if array.dtype.kind == "f":

@@ -91,6 +91,9 @@ class Activation(Module):
     @classmethod
     def apply_operation(cls, *operands: Any, **options: Any) -> Any:
         """Apply the operation of the class."""
+        for operand in operands:
+            if type(operand) is not float:
+                as_input(cls.__name__, "x", operand)  # raises for what isn't real numbers
         operation: Any = cls.operation
         function = getattr(ops, operation) if isinstance(operation, str) else operation
         return function(*operands, **options)

@@ -70,8 +70,9 @@ def scaled_dot_product_attention(
             f"{where}: value must have shape (..., {weights.shape[-1]}, width), one row for each "
             f"key, got {value.shape}"
         )
+    random = None if generator is None else as_generator(where, generator)
     if dropout:
-        kept = as_generator(where, generator).random(weights.shape) >= dropout
+        kept = as_generator(where, random).random(weights.shape) >= dropout
         larger = 1 / (1 - dropout) if dropout < 1 else 0.0
         weights = weights * (kept * larger).astype(weights.dtype)
     return np.matmul(weights, value)
@@ -129,6 +130,7 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
         return mask, None
     check_numbers(unwrap(mask), lambda now: require_below_infinity(where, now))
     allowed = mask > -np.inf
+    allowed = np.array(allowed) if isinstance(allowed, bool) else allowed
     if isinstance(mask, Value):
         return allowed, mask
     return allowed, np.where(allowed, mask, 0).astype(mask.dtype)
@@ -136,11 +138,11 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 def require_below_infinity(where: str, mask: Any) -> None:
     """Raise `ArgumentError` for a mask with an entry that is nan or +inf."""
-    bad = ~(mask < np.inf)
+    bad = ~(np.asarray(mask) < np.inf)
     if bad.any():
         raise ArgumentError(
             f"{where}: mask must be finite, or -inf where attention is forbidden, "
-            f"got {mask[bad].flat[0]}"
+            f"got {np.asarray(mask)[bad].flat[0]}"
         )
 
 

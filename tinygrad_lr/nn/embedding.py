@@ -15,7 +15,7 @@ from ..ops.elementwise import where
 from ..ops.index import getitem
 from ..support.abstract_array import check_numbers
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_dtype, check_integer
+from ..support.validation import check_dtype, check_integer, shape_of
 from .initial_weights import allocate
 from .module import Module
 
@@ -88,8 +88,9 @@ class Embedding(Module):
     def _check_indices(self, indices: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the indices as an array of integers from 0, below `count`."""
         title = f"Embedding({self.count}, {self.dim})"
+        shape_of(title, "indices", indices)
         chosen = as_array(unwrap(indices))
-        chosen = np.asarray(chosen) if isinstance(chosen, (int, float)) else chosen
+        chosen = np.asarray(chosen) if not hasattr(chosen, "dtype") else chosen
         if chosen.size == 0 and not hasattr(indices, "dtype"):
             chosen = chosen.astype(np.intp)  # an empty list
         if chosen.dtype.kind not in "iu":

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from ..support.validation import check_instance
+from ..support.validation import check_callable, check_instance
 from .module import Module
 
 __all__ = ["observed"]
@@ -39,6 +39,7 @@ def observed(model: Module, see: See) -> Iterator[None]:
      (4, 1)
     """
     check_instance("observed", "model", model, Module, "a tg.nn.Module")
+    check_callable("observed", "see", see)
     with contextlib.ExitStack() as restored:
         for name, module in model.named_modules():
             own = vars(module)

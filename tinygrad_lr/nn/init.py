@@ -56,6 +56,7 @@ Target: TypeAlias = "Value | int | Sequence[int]"
 GAINS = {"identity": 1.0, "linear": 1.0, "selu": 0.75}
 """Gains of what is not an operation of its own; an operation declares its gain."""
 
+MAX_SLOPE = 1e150  # of an activation: its square must be finite
 MAX_AXES = 32  # of every version of NumPy
 
 
@@ -73,6 +74,8 @@ def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
     gains = {name: x.gain for name, x in PRIMITIVES.items() if x.gain is not None} | GAINS
     gain = gains[check_choice("calculate_gain", "nonlinearity", nonlinearity, sorted(gains))]
     slope = check_finite("calculate_gain", "parameter", parameter)
+    if abs(slope) > MAX_SLOPE:
+        raise ArgumentError(f"calculate_gain: parameter must be at most 1e150, got {slope}")
     return gain(slope) if callable(gain) else gain
 
 
@@ -165,7 +168,7 @@ def xavier_uniform(
     True
     """
     where = "xavier_uniform"
-    gain = check_finite(where, "gain", gain)
+    gain = check_number(where, "gain", gain)
     bound = gain * math.sqrt(6 / sum(_compute_fans(where, target, layout)))
     return _create_or_reset(
         where, target, lambda s, g: g.uniform(-bound, bound, s), dtype, generator
@@ -188,7 +191,7 @@ def xavier_normal(
     (1, 5)
     """
     where = "xavier_normal"
-    gain = check_finite(where, "gain", gain)
+    gain = check_number(where, "gain", gain)
     std = gain * math.sqrt(2 / sum(_compute_fans(where, target, layout)))
     return _create_or_reset(
         where, target, lambda s, random: random.normal(0.0, std, s), dtype, generator

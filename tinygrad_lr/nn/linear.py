@@ -79,7 +79,7 @@ class Linear(Module):
                 return matmul(x, self.weight)  # (..., in_features) @ (in_features, out_features)
             return affine(x, self.weight, self.bias)
         except ShapeError as error:
-            raise self._shape_error(np.shape(x)) from error
+            raise self._shape_error(as_input("Linear", "x", x).shape) from error
 
     def _shape_error(self, shape: tuple[int, ...]) -> ShapeError:
         features = self.in_features

@@ -33,7 +33,7 @@ class Pooling(Module):
 
     def _where(self, setting: object) -> str:
         """Return the name of the layer in errors."""
-        return f"{type(self).__name__}({setting})"
+        return f"{type(self).__name__}({setting!r:.30})"
 
 
 class MaxPooling(Pooling):

@@ -74,7 +74,7 @@ class Optimizer:
 
     def __init__(self, parameters: Parameters, learning_rate: LearningRate) -> None:
         given: Any = parameters
-        if not isinstance(given, (Value, dict)) and hasattr(given, "__iter__"):
+        if isinstance(given, Iterable) and not isinstance(given, (Value, dict, type, np.ndarray)):
             given = list(given)
         self.learning_rate = learning_rate
         self.parameters: list[Value]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, SupportsFloat
+from typing import Any
+
+import numpy as np
 
 from ..errors import ArgumentError
 from ..support.validation import (
     check_choice,
+    check_finite,
     check_flag,
     check_integer,
     check_mapping,
@@ -74,8 +77,8 @@ class ReduceOnPlateau:
 
     def see(self, number: float) -> float:
         """Take the next loss into account, and return the learning rate from here on."""
-        if isinstance(number, (bool, str)) or not isinstance(number, SupportsFloat):
-            raise ArgumentError(f"ReduceOnPlateau.see: number must be a loss, got {number!r:.60}")
+        if not isinstance(number, (float, np.floating)):  # those may be nan, or infinite
+            number = check_finite("ReduceOnPlateau.see", "number", number)
         number, better = float(number), False
         sign = 1 if self.mode == "min" else -1
         if math.isinf(self.best):

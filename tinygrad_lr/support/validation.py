@@ -121,9 +121,22 @@ def check_path(where: str, name: str, given: Any) -> str:
     tinygrad_lr.errors.ArgumentError: load_file: path must be text or a pathlib.Path, got None
     """
     path = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
-    if isinstance(path, str):
+    if isinstance(path, str) and path:
         return path
     raise ArgumentError(f"{where}: {name} must be text or a pathlib.Path, got {given!r:.60}")
+
+
+def check_text(where: str, name: str, given: Any) -> str:
+    """Return text. Raises `ArgumentError` for anything else.
+
+    >>> check_text("report", "title", 3)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: report: title must be text, got 3
+    """
+    if isinstance(given, str):
+        return given
+    raise ArgumentError(f"{where}: {name} must be text, got {given!r:.60}")
 
 
 def check_mapping(where: str, name: str, given: Any, expected: str) -> Mapping[Any, Any]:
@@ -137,7 +150,7 @@ def check_mapping(where: str, name: str, given: Any, expected: str) -> Mapping[A
     return check_instance(where, name, given, Mapping, expected)
 
 
-def check_list(where: str, name: str, given: Any, expected: str) -> list[Any]:
+def check_list(where: str, name: str, given: Any, expected: str, cure: str = "") -> list[Any]:
     """Return the entries of a list, a tuple or another iterable but text and dicts, as a list.
 
     >>> check_list("Joined", "boundaries", 3, "a list of steps")
@@ -150,7 +163,7 @@ def check_list(where: str, name: str, given: Any, expected: str) -> list[Any]:
             return list(given)
         except TypeError:  # an array or a Value without axes
             pass
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}{cure}")
 
 
 def check_dtype(where: str, dtype: DTypeLike, kinds: str = "f") -> np.dtype[Any]:
@@ -258,23 +271,32 @@ def as_input(where: str, name: str, value: Any) -> Any:
     return value if hasattr(type(value), "__apply__") else real_array(where, name, value)
 
 
-def real_array(where: str, name: str, value: Any) -> Array:
-    """Return the value as an array of floats, integers or booleans.
-
-    Raises `DtypeError` for other entries and for a masked array, `ShapeError` for rows whose
-    lengths differ.
-    """
-    if isinstance(value, np.ma.MaskedArray):
-        raise DtypeError(
-            f"{where}: {name} must not be a masked array; fill it first, with {name}.filled(...)"
-        )
+def shape_of(where: str, name: str, value: Any) -> tuple[int, ...]:
+    """Return the shape of a Value, an array or a list. Raises `ShapeError` if rows differ."""
     try:
-        array: Any = value if isinstance(value, AbstractArray) else np.asarray(value)
+        return np.shape(value)
     except ValueError:
         raise ShapeError(
             f"{where}: {name} must have rows of equal length, got a {type(value).__name__} "
             "whose rows differ"
         ) from None
+
+
+def real_array(where: str, name: str, value: Any) -> Array:
+    """Return the value as an array of floats, integers or booleans.
+
+    Raises `DtypeError` for other entries, a masked array and a Value, `ShapeError` for rows whose
+    lengths differ.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise DtypeError(
+            f"{where}: {name} must be a plain array, got a masked one; fill it with filled(...)"
+        )
+    if hasattr(type(value), "__apply__"):
+        raise DtypeError(f"{where}: {name} must be a plain array, got a Value; pass value.numpy()")
+    if not isinstance(value, (np.ndarray, AbstractArray)):
+        shape_of(where, name, value)
+    array: Any = value if isinstance(value, AbstractArray) else np.asarray(value)
     if array.dtype.kind not in "fiub":
         found = f"{value!r:.60}" if not array.shape else f"dtype {array.dtype}"
         raise DtypeError(
@@ -357,10 +379,8 @@ def integers(where: str, given: Any) -> Array:
     elif isinstance(given, np.ma.MaskedArray):
         found, cure = "a masked array", "fill it, and pass the fill value as ignore_index"
     else:
-        try:
-            array = np.asarray(given)
-        except ValueError:
-            raise ShapeError(f"{where}: labels must have rows of equal length") from None
+        shape_of(where, "labels", given)
+        array = np.asarray(given)
         if array.dtype.kind in "iub":
             return array
         found = f"dtype {array.dtype}"

@@ -14,7 +14,7 @@ from ..data.sources import freeze
 from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import SGD, LearningRate, Optimizer
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_integer, check_list, check_number
 from .checkpoints import Checkpoints
 from .history import count_of
 from .inputs import Batch, as_inputs, as_targets, model_dtype
@@ -143,7 +143,11 @@ def check_clip_norm(optimizer: Optimizer, given: Any) -> float | None:
 
 def check_callbacks(given: Any) -> list[Callable[[Any], Any]]:
     """Return the callbacks as a list."""
-    callbacks = [given] if callable(given) else list(given)
+    callbacks = [given]
+    if not callable(given):
+        callbacks = check_list(
+            "fit", "callback", given, "a function of a Moment, or a list of them"
+        )
     for callback in callbacks:
         if not callable(callback):
             raise ArgumentError(

@@ -15,7 +15,7 @@ from ...core.value import Value
 from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quote
-from ...support.validation import check_number
+from ...support.validation import check_integer, check_number
 from ..graphs.call_stack import visible_variables
 from ..graphs.naming import Names
 from .local_derivatives import GraphFormulas
@@ -43,7 +43,7 @@ class Derivation(DerivationData):
 
     def text(self, width: int = 80) -> str:
         """Return the derivation as text for a terminal, wrapped at `width` columns."""
-        return derivation_text(self, width)
+        return derivation_text(self, check_integer("text", "width", width, low=1))
 
     def latex(self) -> str:
         """Return the formulas with their numbers, as an `aligned` environment of LaTeX."""

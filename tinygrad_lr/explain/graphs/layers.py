@@ -14,6 +14,7 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable
+from ...support.validation import check_instance
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,7 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     >>> [(layer.name, len(layer.results)) for layer in layers_of(loss, model)]
     [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
     """
+    check_instance("layers_of", "loss", loss, Value, "a computed Value")
     order = topological_order([loss])[::-1]
     results = [value for value in order if value.record is not None]
     if not results:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import ignore_float_errors
+from ...support.validation import as_finite, shape_of
 from .activations import activations_of
 from .edge_weights import connections_of
 from .findings import describe_findings
@@ -134,8 +134,7 @@ def _check_arguments(model: object, loss: object, nudge: float) -> None:
             f"influence: loss must be a computed Value, got {loss!r:.60}; pass what the loss "
             "function returned"
         )
-    real = isinstance(nudge, Real) and not isinstance(nudge, bool)
-    if not (real and np.isfinite(nudge) and nudge != 0):
+    if not abs(as_finite(nudge)) > 0:
         raise ArgumentError(
             f"influence: nudge must be a finite number other than 0, got {nudge!r:.60}"
         )
@@ -162,6 +161,7 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     if rows is None:
         count = min(MAX_ROWS, batch or 1)
         return tuple(int(i) for i in np.linspace(0, (batch or 1) - 1, count).round())
+    shape_of("influence", "rows", rows)
     given = np.atleast_1d(np.asarray(rows))
     found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
     if not found or not all(0 <= i < (batch or 1) for i in found):

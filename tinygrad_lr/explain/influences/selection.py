@@ -62,6 +62,10 @@ def _largest(graph: Float64Graph, among: Sequence[Value]) -> tuple[Value, Entry]
 
 def _entry(graph: Float64Graph, asked: Any, at: Any) -> tuple[Value, Entry]:
     """Return the leaf and the entry that were requested."""
+    if isinstance(asked, tuple) and len(asked) != 2:
+        raise ArgumentError(
+            f"influence: weight must be a parameter, or (parameter, entry), got {asked!r:.60}"
+        )
     given, at = asked if isinstance(asked, tuple) else (asked, at)
     leaves: Mapping[str, Value] = {
         **{graph.names.text(x): x for x in graph.order if x.record is None},

@@ -13,6 +13,7 @@ from ... import losses
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...support.validation import check_text
 from ...train.model_copy import ModelCopy
 from ..style import (
     clean_name,
@@ -81,6 +82,8 @@ def loss_over_weight(
     no step jumps over the minimum; bias held at 1
     """
     where = "loss_over_weight"
+    check_text(where, "x_name", x_name)
+    w_label = None if w_label is None else check_text(where, "w_label", w_label)
     rows, target = check_rows(where, model, x, y)
     weights = check_history(where, model, history)
     entry = None if weight is None else parse_entry(where, weights, weight)
