@@ -634,6 +634,7 @@ ACCEPTED = {
     ("compiler.Compiled.epochs", "arrays"): {"masked"},
     ("compiler.Compiled.loop", "args"): {"1j", "masked"},
     ("explain.Replay", "outputs"): {"Value"},
+    ("nn.Identity.forward", "x"): {*BAD},
     ("nn.MLP.__getitem__", "position"): {"True"},  # as by a list
     ("plot.learning_curves", "history"): {"{'a': 1}"},  # curves by name
     ("primitive", "numpy"): {"function", "class"},

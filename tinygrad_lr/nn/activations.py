@@ -117,6 +117,10 @@ class Identity(Activation):
 
     operation = identity
 
+    def forward(self, x: Any) -> Any:
+        """Return x, whatever it is."""
+        return x
+
 
 class ReLU(Activation):
     """The rectifier max(x, 0), elementwise; its derivative at 0 is 0.

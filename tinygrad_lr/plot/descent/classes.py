@@ -67,7 +67,6 @@ def classification_figure(
     labels = [str(label) for label in check_list(where, "labels", labels, "a list of names")]
     x_names = check_list(where, "x_names", x_names, "a list of names")
     confusion = real_array(where, "confusion", confusion)
-    check_callable(where, "predict", predict)
     check_text(where, "y_name", y_name)
     if not hasattr(history, "losses"):
         raise ArgumentError(f"{where}: history must be what fit returned, got {history!r:.60}")
@@ -84,6 +83,7 @@ def classification_figure(
     bordered = x.shape[1] == 2 and len(labels) <= len(PRINT.classes)
     figure, panels = make_panels(2 + bordered, dark=dark)
     if bordered:
+        check_callable(where, "predict", predict)
         points = draw_borders(panels[0], x, y, predict, len(labels))
         names = [clean_name(str(name)) for name in x_names]
         style_axes(panels[0], "The decision boundary", [], *names)

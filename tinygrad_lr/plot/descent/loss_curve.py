@@ -48,7 +48,7 @@ def loss_over_weight(
     *,
     loss: Loss = losses.mse,
     weight: str | None = None,
-    x_name: str = "x",
+    x_name: str | Sequence[str] = "x",
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
@@ -82,7 +82,6 @@ def loss_over_weight(
     no step jumps over the minimum; bias held at 1
     """
     where = "loss_over_weight"
-    check_text(where, "x_name", x_name)
     w_label = None if w_label is None else check_text(where, "w_label", w_label)
     rows, target = check_rows(where, model, x, y)
     weights = check_history(where, model, history)

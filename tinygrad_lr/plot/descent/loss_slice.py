@@ -69,7 +69,7 @@ def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> Paramete
     shapes = [f"{clean_name(name, 60)} {array.shape[1:]}" for name, array in weights.items()]
     raise ArgumentError(
         f"{where}: weight must be a single entry, such as 'weight[0, 0]', of "
-        f"{', '.join(shapes[:8])}, got {clean_name(text, 60)!r}"
+        f"{', '.join(shapes[:8])}, got {clean_name(str(text), 60)!r}"
     )
 
 
