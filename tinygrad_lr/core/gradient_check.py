@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientCheckError
+from ..errors import ArgumentError, GradientCheckError
 from ..support import pytree as tree
 from ..support.abstract_array import Array
 from ..support.validation import check_callable, check_integer, check_number, float_array
@@ -17,6 +17,7 @@ from .node import unwrap
 from .value import Value
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
+MAX_ORDER = 10  # of derivatives; each differentiates the one before
 
 
 @without_watcher()
@@ -41,6 +42,8 @@ argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     where = "check_gradients"
     check_callable(where, "f", f)
     order = check_integer(where, "order", order, low=1)
+    if order > MAX_ORDER:
+        raise ArgumentError(f"{where}: order must be at most {MAX_ORDER}, got {order}")
     tolerance = check_number(where, "tolerance", tolerance)
     inputs = [
         np.array(float_array(where, "an argument", unwrap(leaf)), np.float64)

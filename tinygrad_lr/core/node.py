@@ -65,7 +65,9 @@ class Node:
         self._serial = next_serial()
         self._data_shared = False
         self.name = None if name is None else check_text("Value", "name", name)
-        self.requires_grad = check_flag("Value", "requires_grad", requires_grad)
+        self.requires_grad = requires_grad is True or check_flag(
+            "Value", "requires_grad", requires_grad
+        )
 
     @property
     def record(self) -> Record | None:

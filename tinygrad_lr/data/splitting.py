@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_flag
+from ..support.validation import check_flag, short_repr
 from .sources import as_rows
 
 __all__ = ["split"]
@@ -92,7 +92,7 @@ def _counts(test: float | None, sizes: Sequence[float] | None, rows: int) -> lis
         expected = f"a share between 0 and 1, or from 1 to {rows - 1} rows"
         if sizes is not None:
             expected = f"shares that add up to 1, or numbers of rows that add up to {rows}"
-        raise ArgumentError(f"{WHERE}: {name} must be {expected}, got {asked!r:.60}")
+        raise ArgumentError(f"{WHERE}: {name} must be {expected}, got {short_repr(asked)}")
     counts = _round_to_total(numbers * rows, rows) if shares else numbers.astype(np.int64)
     if not counts.all():
         raise ArgumentError(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.validation import (
+    allocate,
     check_dtype,
     check_instance,
     check_integer,
@@ -17,7 +18,6 @@ from ..support.validation import (
     float_array,
     integers,
     require_finite,
-    require_memory,
 )
 
 __all__ = ["Standardizer", "one_hot", "original_units"]
@@ -174,8 +174,8 @@ def one_hot(
         classes = max(int(array.max()) + 1, 1)
     count = check_integer(where, "classes", classes, low=1)
     columns = class_labels(where, array, array.shape, count)
-    require_memory(where, "the result", (array.size, count))
-    out = np.zeros((array.size, count), check_dtype(where, dtype, "fiub"))
+    kind = check_dtype(where, dtype, "fiub")
+    out = allocate(where, "the result", (array.size, count), lambda shape: np.zeros(shape, kind))
     out[np.arange(array.size), columns.reshape(-1)] = 1
     return out.reshape(*array.shape, count)
 

@@ -160,7 +160,7 @@ def sine(
 def _check_rows(where: str, n: int, low: int) -> int:
     """Return the number of points, from `low` to what fits in memory."""
     count = check_integer(where, "n", n, low=low)
-    require_memory(where, "x", (count, 2))
+    require_memory(where, "x", (count, 2), itemsize=64)  # 8 arrays on the way
     return count
 
 

@@ -13,7 +13,7 @@ from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
 from ..core.value import Value
 from ..errors import ArgumentError, GraphError
-from ..support.validation import as_input, check_callable, check_integer, check_number
+from ..support.validation import as_input, check_callable, check_integer, check_number, short_repr
 
 __all__ = ["learning_rate_limit"]
 
@@ -59,7 +59,7 @@ def learning_rate_limit(
     """
     where = "learning_rate_limit"
     if not callable(getattr(model, "parameters", None)):
-        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {model!r:.60}")
+        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {short_repr(model)}")
     check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     iterations = check_integer(where, "iterations", iterations, low=1)
     tolerance = check_number(where, "tolerance", tolerance)

@@ -13,7 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops import reduce
 from ..ops.shape import moveaxis
 from ..support.abstract_array import AbstractArray, Array, check_numbers
-from ..support.validation import check_choice, float_array, shape_mismatch
+from ..support.validation import check_choice, float_array, shape_mismatch, short_repr
 
 SUM_TOLERANCE = 1e-3  # of a sum of probabilities: they may be rounded to float16, or typed by hand
 
@@ -59,7 +59,7 @@ def class_scores(where: str, prediction: Any, axis: int) -> tuple[Any, Any]:
     whole = isinstance(axis, (int, np.integer)) and not isinstance(axis, bool)
     if not whole or not -axes <= axis < axes:
         raise ArgumentError(
-            f"{where}: axis must be an integer from {-axes} to {axes - 1}, got {axis!r:.60}"
+            f"{where}: axis must be an integer from {-axes} to {axes - 1}, got {short_repr(axis)}"
         )
     last = axis in {-1, axes - 1}
     return prediction, prediction if last else moveaxis(prediction, axis, -1)

@@ -20,14 +20,15 @@ from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.lazy_imports import modules_of
 from ..support.validation import (
+    allocate,
     as_input,
     check_choice,
     check_dtype,
     check_finite,
     check_integer,
     check_number,
+    short_repr,
 )
-from .initial_weights import allocate
 from .module import Module
 
 __all__ = [
@@ -175,7 +176,7 @@ class PReLU(Activation):
         size = check_integer("PReLU", "count", count, low=1)
         where, number = f"PReLU({size})", check_finite("PReLU", "slope", slope)
         kind = check_dtype(where, dtype)
-        slopes = allocate(where, (size,), lambda shape: np.full(shape, number, kind))
+        slopes = allocate(where, "weight", (size,), lambda shape: np.full(shape, number, kind))
         self.weight = Value(slopes, name="weight")
 
     def forward(self, x: Any) -> Any:
@@ -474,9 +475,10 @@ def as_layer(where: str, given: Any) -> Module:
         return Function(given)
     import difflib  # a millisecond, for an error only
 
-    near = difflib.get_close_matches(str(given).lower(), ACTIVATIONS, n=1)
+    text = given.lower() if isinstance(given, str) else ""
+    near = difflib.get_close_matches(text, ACTIVATIONS, n=1)
     cure = f"; did you mean {near[0]!r}?" if near else ""
     raise ArgumentError(
         f"{where}: activation must be a function, a module or one of "
-        f"{', '.join(sorted(ACTIVATIONS))}; got {given!r:.60}{cure}"
+        f"{', '.join(sorted(ACTIVATIONS))}; got {short_repr(given)}{cure}"
     )

@@ -14,7 +14,14 @@ from ..ops.activation import sigmoid
 from ..ops.linear_algebra import affine, matmul
 from ..ops.recurrent import gru_states, lstm_states, rnn_states
 from ..support.random_state import Seed, as_generator
-from ..support.validation import as_input, check_choice, check_dtype, check_flag, check_integer
+from ..support.validation import (
+    as_input,
+    check_choice,
+    check_dtype,
+    check_flag,
+    check_integer,
+    short_repr,
+)
 from .initial_weights import draw_uniform
 from .module import Module
 
@@ -237,7 +244,7 @@ def as_state(where: str, state: Any, count: int, shape: tuple[int, ...], dtype: 
         return [np.zeros(shape, dtype) for _ in range(count)]
     if count > 1 and not (isinstance(state, (tuple, list)) and len(state) == count):
         array = hasattr(state, "shape")
-        found = f"{type(state).__name__} of shape {state.shape}" if array else f"{state!r:.60}"
+        found = f"{type(state).__name__} of shape {state.shape}" if array else short_repr(state)
         raise ArgumentError(f"{where}: state must be a pair (h, c), got {found}")
     parts = [as_input(where, "state", x) for x in (state if count > 1 else [state])]
     for part in parts:

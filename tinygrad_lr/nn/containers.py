@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator
-from ..support.validation import as_input, check_integer, check_list
+from ..support.validation import as_input, check_integer, check_list, short_repr
 from .activations import Function, as_layer
 from .linear import Linear
 from .module import Module
@@ -42,7 +42,7 @@ class Sequential(Module):
                 cure = f"; pass {layer.__name__}()" if isinstance(layer, type) else cure
                 raise ArgumentError(
                     f"{type(self).__name__}: layer {position} must be a module or a function, "
-                    f"got {layer!r:.60}{cure}"
+                    f"got {short_repr(layer)}{cure}"
                 )
         self.layers = [x if isinstance(x, Module) else Function(x) for x in layers]
 
@@ -123,7 +123,7 @@ class MLP(Sequential):
         dtype: DTypeLike = np.float32,
         generator: Seed = None,
     ) -> None:
-        cure = f"; pass [{hidden}]" if isinstance(hidden, int) else ""
+        cure = f"; pass [{short_repr(hidden)}]" if isinstance(hidden, int) else ""
         widths = check_list("MLP", "hidden", hidden, "a list of widths", cure)
         random = as_generator("MLP", generator)
         widths = [

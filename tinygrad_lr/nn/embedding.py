@@ -15,8 +15,7 @@ from ..ops.elementwise import where
 from ..ops.index import getitem
 from ..support.abstract_array import check_numbers
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_dtype, check_integer, shape_of
-from .initial_weights import allocate
+from ..support.validation import allocate, check_dtype, check_integer, shape_of
 from .module import Module
 
 __all__ = ["Embedding"]
@@ -56,7 +55,7 @@ class Embedding(Module):
         title, floating = f"Embedding({count}, {dim})", check_dtype("Embedding", dtype)
         self.padding_index: int | None = None
         random = as_generator(title, generator)
-        rows = allocate(title, (count, dim), lambda shape: random.normal(size=shape))
+        rows = allocate(title, "weight", (count, dim), lambda shape: random.normal(size=shape))
         rows = rows.astype(floating)
         if padding_index is not None:
             row = check_integer(title, "padding_index", padding_index)

@@ -26,14 +26,15 @@ from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
 from ..support.validation import (
+    allocate,
     check_choice,
     check_dtype,
     check_finite,
     check_instance,
     check_integer,
     check_number,
+    short_repr,
 )
-from .initial_weights import allocate
 from .module import Module, put
 
 __all__ = [
@@ -304,7 +305,8 @@ def reset(
     for name, initialiser in (("weight", weight), ("bias", bias)):
         if not callable(initialiser) and not (name == "bias" and initialiser is None):
             raise ArgumentError(
-                f"reset: {name} must be an initialiser such as init.zeros, got {initialiser!r:.60}"
+                f"reset: {name} must be an initialiser such as init.zeros, "
+                f"got {short_repr(initialiser)}"
             )
     random = as_generator("reset", generator)
     for name, parameter in model.named_parameters():
@@ -363,7 +365,9 @@ def _create_or_reset(
     shape, random = _shape(where, target), as_generator(where, generator)
     if not isinstance(target, Value):
         floating = check_dtype(where, np.float32 if dtype is None else dtype)
-        return Value(allocate(where, shape, lambda shape: draw(shape, random)).astype(floating))
+        return Value(
+            allocate(where, "weight", shape, lambda shape: draw(shape, random)).astype(floating)
+        )
     if target.record is not None:
         raise ArgumentError(
             f"{where}: target must be a parameter or a shape, got a computed Value of shape {shape}"
@@ -371,7 +375,7 @@ def _create_or_reset(
     own = np.dtype(getattr(target.data, "dtype", np.float64))
     if dtype is not None and check_dtype(where, dtype) != own:
         raise ArgumentError(
-            f"{where}: dtype must be that of the parameter, {own}, or None, got {dtype!r:.60}"
+            f"{where}: dtype must be that of the parameter, {own}, or None, got {short_repr(dtype)}"
         )
     put(target, draw(shape, random).astype(own))
     return target

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_dtype, require_memory
-
-Draw = Callable[[tuple[int, ...]], Array]
+from ..support.validation import allocate, check_dtype
 
 
 def draw_uniform(
@@ -34,18 +29,8 @@ def draw_uniform(
     """
     floating = check_dtype(where, dtype)
     random = as_generator(where, generator)
-    draw: Draw = lambda shape: random.uniform(-bound, bound, shape)
-    return Value(allocate(where, shape, draw).astype(floating))
 
+    def draw(shape: tuple[int, ...]) -> Array:
+        return np.asarray(random.uniform(-bound, bound, shape))
 
-def allocate(where: str, shape: tuple[int, ...], draw: Draw) -> Array:
-    """Return draw(shape). Raises `ArgumentError` if the shape doesn't fit in memory.
-
-    >>> allocate("a layer", (2,), np.ones)
-    array([1., 1.])
-    """
-    require_memory(where, "weight", shape)
-    try:
-        return draw(shape)
-    except MemoryError as error:
-        raise ArgumentError(f"{where}: weight must fit in memory, got shape {shape}") from error
+    return Value(allocate(where, "weight", shape, draw).astype(floating))

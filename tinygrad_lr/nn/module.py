@@ -13,7 +13,7 @@ from ..errors import ArgumentError, TinygradError
 from ..support.abstract_array import Array
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import shape_text
-from ..support.validation import check_dtype, check_flag
+from ..support.validation import check_dtype, check_flag, short_repr
 
 __all__ = ["Module"]
 
@@ -154,7 +154,7 @@ class Module:
         kept = {x.name: x for x in walk(self) if x.is_buffer or isinstance(x.item, Value)}
         arrays = {name: np.asarray(state[name]) for name in kept if name in state}
         wrong = [f"{name} is missing" for name in kept if name not in state]
-        wrong += [f"{name!r:.80} is unknown" for name in state if name not in kept]
+        wrong += [f"{short_repr(name)} is unknown" for name in state if name not in kept]
         for name, array in arrays.items():
             shape, dtype = np.shape(kept[name].item), kept[name].item.dtype
             if array.shape != shape:

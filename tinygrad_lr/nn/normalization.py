@@ -18,6 +18,7 @@ from ..ops.shape import reshape
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
 from ..support.validation import (
+    allocate,
     as_input,
     check_dtype,
     check_flag,
@@ -25,7 +26,6 @@ from ..support.validation import (
     check_integer,
     check_number,
 )
-from .initial_weights import allocate
 from .module import Module
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
@@ -42,7 +42,9 @@ def check_features(where: str, shape: int | Sequence[int]) -> tuple[int, ...]:
 def make_parameter(where: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Value:
     """Return a parameter named "weight", of ones, or "bias", of zeros."""
     number = float(name == "weight")
-    return Value(allocate(where, shape, lambda shape: np.full(shape, number, dtype)), name=name)
+    return Value(
+        allocate(where, "weight", shape, lambda shape: np.full(shape, number, dtype)), name=name
+    )
 
 
 class OverFeatures(Module):
@@ -171,7 +173,7 @@ class BatchNorm(Module):
         affine = check_flag(name, "affine", affine)
         self.weight = make_parameter(name, "weight", shape, kind) if affine else None
         self.bias = make_parameter(name, "bias", shape, kind) if affine else None
-        self.running_mean = allocate(name, shape, lambda shape: np.zeros(shape, kind))
+        self.running_mean = allocate(name, "weight", shape, lambda shape: np.zeros(shape, kind))
         self.running_var = np.ones(shape, kind)
 
     def forward(self, x: Any) -> Any:

@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
 from ..ops.windows.sliding import integers_by_axis
-from ..support.validation import as_input, check_flag, check_integer
+from ..support.validation import as_input, check_flag, check_integer, short_repr
 from .module import Module
 
 __all__ = [
@@ -33,7 +33,7 @@ class Pooling(Module):
 
     def _where(self, setting: object) -> str:
         """Return the name of the layer in errors."""
-        return f"{type(self).__name__}({setting!r:.30})"
+        return f"{type(self).__name__}({short_repr(setting)})"
 
 
 class MaxPooling(Pooling):

@@ -10,13 +10,13 @@ import numpy as np
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
-from ..support.validation import check_number
+from ..support.validation import check_number, short_repr
 
 
 def check_betas(where: str, given: Any) -> tuple[float, float]:
     """Return two numbers >= 0 and < 1. Raises `ArgumentError` for anything else."""
     if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise ArgumentError(f"{where}: betas must be a pair of numbers, got {given!r:.60}")
+        raise ArgumentError(f"{where}: betas must be a pair of numbers, got {short_repr(given)}")
     first, second = given
     return (
         check_number(where, "betas[0]", first, below=1),
@@ -48,7 +48,7 @@ def check_parameters(where: str, given: Any) -> list[Value]:
 def check_values(where: str, given: Any) -> None:
     """Raise `DtypeError` unless this is a list of Values."""
     if not isinstance(given, (list, tuple)) or not all(isinstance(x, Value) for x in given):
-        raise DtypeError(f"{where}: parameters must be a list of Values, got {given!r:.60}")
+        raise DtypeError(f"{where}: parameters must be a list of Values, got {short_repr(given)}")
 
 
 def require_distinct(where: str, parameters: Sequence[Value]) -> None:
@@ -77,7 +77,7 @@ def check_state(
             f"{where}: state must be a dict of arrays by name, got {type(state).__name__}"
         )
     wrong = [f"{name} is missing" for name in entries if name not in state]
-    wrong += [f"{name!r:.80} is unknown" for name in state if name not in entries]
+    wrong += [f"{short_repr(name)} is unknown" for name in state if name not in entries]
     arrays = {name: np.array(state[name]) for name in entries if name in state}
     for name, array in arrays.items():
         shape = np.shape(entries[name])

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_integer, check_number, short_repr
 from .optimizer import LearningRate, Optimizer, Parameters, match_form, restore, snapshot
 
 __all__ = ["LBFGS"]
@@ -124,7 +124,7 @@ class LBFGS(Optimizer):
         if not callable(closure):
             raise ArgumentError(
                 "LBFGS.step: closure must be a function that computes the loss and calls backward, "
-                f"got {closure!r:.60}; call optimizer.step(closure)"
+                f"got {short_repr(closure)}; call optimizer.step(closure)"
             )
         rate = self._rate_of(self.steps)
         before = snapshot(self.parameters), self._memory, self.steps, self.rate

@@ -17,7 +17,7 @@ from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import ignore_float_errors
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
-from ..support.validation import check_callable, check_number
+from ..support.validation import check_callable, check_number, short_repr
 from .checks import check_parameters, check_state, check_values, require_distinct
 
 __all__ = ["LearningRate", "Optimizer", "restore", "snapshot"]
@@ -333,7 +333,7 @@ def _check_group(where: str, given: Any, known: Sequence[str]) -> dict[str, Any]
             cure = f"; did you mean {near[0]!r}?" if near else ""
             raise ArgumentError(
                 f"{where}: the keys of a group must be among {', '.join(names)}, "
-                f"got {name!r:.60}{cure}"
+                f"got {short_repr(name)}{cure}"
             )
     return dict(given)
 
@@ -349,7 +349,7 @@ def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
     check_values("restore", parameters)
     if not isinstance(saved, list) or len(saved) != len(parameters):
         raise ArgumentError(
-            f"restore: saved must be what snapshot(parameters) returned, got {saved!r:.60}"
+            f"restore: saved must be what snapshot(parameters) returned, got {short_repr(saved)}"
         )
     for parameter, data in zip(parameters, saved, strict=True):
         parameter._replace(data)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ArgumentError, import_extra
 from ..support.abstract_array import Array
-from ..support.validation import check_flag
+from ..support.validation import check_flag, short_repr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -286,7 +286,7 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
 def clean_name(name: object, longest: int = 30) -> str:
     """Return a name on one line, without unprintable characters, shortened in the middle."""
     if not isinstance(name, str):
-        raise ArgumentError(f"a plot: a name must be text, got {name!r:.60}")
+        raise ArgumentError(f"a plot: a name must be text, got {short_repr(name)}")
     text = "".join(c if c.isprintable() else " " for c in str(name))
     text = " ".join(text.split()) or "?"
     if len(text) <= longest:

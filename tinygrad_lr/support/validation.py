@@ -11,7 +11,7 @@ import numbers
 import operator
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -21,6 +21,18 @@ from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from .abstract_array import AbstractArray, Array
 
 T = TypeVar("T")
+
+
+def short_repr(value: object) -> str:
+    """Return what an error message shows of a value: one line of at most 60 characters.
+
+    >>> short_repr(np.zeros((2, 2))), short_repr(10**5000)
+    ('array([[0., 0.], [0., 0.]])', 'int without a repr')
+    """
+    try:
+        return " ".join(repr(value).split())[:60]
+    except Exception:  # Python doesn't write integers of more than 4300 digits
+        return f"{type(value).__name__} without a repr"
 
 
 def check_number(
@@ -40,7 +52,7 @@ def check_number(
     expected = (
         f"a finite number {bounds}" if below == math.inf else f"a number {bounds} and < {below:g}"
     )
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}")
 
 
 def check_finite(where: str, name: str, given: Any) -> float:
@@ -51,7 +63,7 @@ def check_finite(where: str, name: str, given: Any) -> float:
     """
     number = as_finite(given)
     if math.isnan(number):
-        raise ArgumentError(f"{where}: {name} must be a finite number, got {given!r:.60}")
+        raise ArgumentError(f"{where}: {name} must be a finite number, got {short_repr(given)}")
     return number
 
 
@@ -82,7 +94,7 @@ def check_integer(where: str, name: str, given: Any, low: int | None = 0) -> int
     if not least <= count <= sys.maxsize or isinstance(given, (bool, np.bool_)):
         bounds = "" if low is None else f" >= {low}"
         bounds += " and < 2**63" if isinstance(given, int) and count > sys.maxsize else ""
-        raise ArgumentError(f"{where}: {name} must be an integer{bounds}, got {given!r:.60}")
+        raise ArgumentError(f"{where}: {name} must be an integer{bounds}, got {short_repr(given)}")
     return count
 
 
@@ -96,7 +108,7 @@ def check_flag(where: str, name: str, given: Any) -> bool:
     """
     if isinstance(given, (bool, np.bool_)):
         return bool(given)
-    raise ArgumentError(f"{where}: {name} must be True or False, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be True or False, got {short_repr(given)}")
 
 
 def check_callable(where: str, name: str, given: Any, expected: str = "a function") -> Any:
@@ -109,7 +121,7 @@ def check_callable(where: str, name: str, given: Any, expected: str = "a functio
     """
     if callable(given):
         return given
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}")
 
 
 def check_path(where: str, name: str, given: Any) -> str:
@@ -123,7 +135,7 @@ def check_path(where: str, name: str, given: Any) -> str:
     path = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
     if isinstance(path, str) and path:
         return path
-    raise ArgumentError(f"{where}: {name} must be text or a pathlib.Path, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be text or a pathlib.Path, got {short_repr(given)}")
 
 
 def check_text(where: str, name: str, given: Any) -> str:
@@ -136,7 +148,7 @@ def check_text(where: str, name: str, given: Any) -> str:
     """
     if isinstance(given, str):
         return given
-    raise ArgumentError(f"{where}: {name} must be text, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be text, got {short_repr(given)}")
 
 
 def check_mapping(where: str, name: str, given: Any, expected: str) -> Mapping[Any, Any]:
@@ -163,7 +175,7 @@ def check_list(where: str, name: str, given: Any, expected: str, cure: str = "")
             return list(given)
         except TypeError:  # an array or a Value without axes
             pass
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}{cure}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}{cure}")
 
 
 def check_dtype(where: str, dtype: DTypeLike, kinds: str = "f") -> np.dtype[Any]:
@@ -180,7 +192,9 @@ def check_dtype(where: str, dtype: DTypeLike, kinds: str = "f") -> np.dtype[Any]
         if chosen.kind in kinds:
             return chosen.newbyteorder("=")
     expected = "a floating dtype" if kinds == "f" else "a dtype of real numbers"
-    raise DtypeError(f"{where}: dtype must be {expected} such as numpy.float32, got {dtype!r:.60}")
+    raise DtypeError(
+        f"{where}: dtype must be {expected} such as numpy.float32, got {short_repr(dtype)}"
+    )
 
 
 def require_memory(where: str, name: str, shape: tuple[int, ...], itemsize: int = 8) -> None:
@@ -192,12 +206,27 @@ def require_memory(where: str, name: str, shape: tuple[int, ...], itemsize: int 
     tinygrad_lr.errors.ArgumentError: Linear: weight must fit in memory, ... GB, got shape \
 (1000000000, 1000000000) of 8e+09 GB
     """
-    needed, installed = math.prod(map(float, shape)) * itemsize, memory_size()
+    needed, installed = min(math.prod(shape) * itemsize, 10**300), memory_size()
     if needed > installed:
         raise ArgumentError(
             f"{where}: {name} must fit in memory, {installed / 1e9:.3g} GB, "
-            f"got shape {shape!r:.60} of {needed / 1e9:.3g} GB"
+            f"got shape {short_repr(shape)} of {needed / 1e9:.3g} GB"
         )
+
+
+def allocate(
+    where: str, name: str, shape: tuple[int, ...], make: Callable[[tuple[int, ...]], Array]
+) -> Array:
+    """Return make(shape). Raises `ArgumentError` if the array doesn't fit in memory.
+
+    >>> allocate("a layer", "weight", (2,), np.ones)
+    array([1., 1.])
+    """
+    require_memory(where, name, shape)
+    try:
+        return make(shape)
+    except MemoryError as error:
+        raise ArgumentError(f"{where}: {name} must fit in memory, got shape {shape}") from error
 
 
 @functools.cache
@@ -217,7 +246,9 @@ def check_fraction(where: str, name: str, given: Any) -> float:
     """
     number = as_finite(given)
     if not 0 <= number <= 1:
-        raise ArgumentError(f"{where}: {name} must be a number from 0 to 1, got {given!r:.60}")
+        raise ArgumentError(
+            f"{where}: {name} must be a number from 0 to 1, got {short_repr(given)}"
+        )
     return number
 
 
@@ -241,7 +272,7 @@ did you mean 'mean'?
     names = [option for option in options if isinstance(option, str)]
     near = difflib.get_close_matches(given, names, 1) if isinstance(given, str) else []
     cure = f"; did you mean {near[0]!r}?" if near else ""
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}{cure}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}{cure}")
 
 
 def check_instance(
@@ -298,7 +329,7 @@ def real_array(where: str, name: str, value: Any) -> Array:
         shape_of(where, name, value)
     array: Any = value if isinstance(value, AbstractArray) else np.asarray(value)
     if array.dtype.kind not in "fiub":
-        found = f"{value!r:.60}" if not array.shape else f"dtype {array.dtype}"
+        found = f"{short_repr(value)}" if not array.shape else f"dtype {array.dtype}"
         raise DtypeError(
             f"{where}: {name} must contain integers or floats, got {found}; "
             f"convert {name} to floats first"

@@ -241,7 +241,7 @@ def convolve(
     found = geometry(where, axes, kernels[2:], stride, padding, dilation)
     require_shape(where, np.shape(x), axes, kernels[1] * groups)
     size = found.pop("size")
-    require_room(where, np.shape(x)[2:], size, found["padding"], found["dilation"])
+    require_room(where, np.shape(x), size, found["padding"], found["dilation"])
     out = cross_correlation(x, weight, groups=groups, **found)
     return out if bias is None else out + np.reshape(bias, (-1,) + (1,) * axes)
 

@@ -31,7 +31,7 @@ def add_border(where, x, axes, fill, size, stride, padding, dilation):
     """x with its padding, and how its windows slide."""
     x = as_floats(where, "x", x)
     require_shape(where, np.shape(x), axes)
-    require_room(where, np.shape(x)[2:], size, padding, dilation)
+    require_room(where, np.shape(x), size, padding, dilation)
     if any(map(any, padding)):  # with the batch last in memory: see `convolution`
         widths = ((0, 0), *padding, (0, 0))
         x = np.moveaxis(pad_constant(np.moveaxis(x, 0, -1), widths=widths, fill=fill), -1, 0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentError, ShapeError
-from ...support.validation import float_array, require_memory
+from ...support.validation import float_array, require_memory, short_repr
 
 Sizes = tuple[int, ...]
 
@@ -36,7 +36,7 @@ def integers_by_axis(
     if not len(numbers) == axes == len(enough):
         each = f", or {axes} such integers" if axes > 1 else ""
         raise ArgumentError(
-            f"{where}: {name} must be an integer >= {least}{each}, got {given!r:.60}"
+            f"{where}: {name} must be an integer >= {least}{each}, got {short_repr(given)}"
         )
     return enough
 
@@ -81,7 +81,7 @@ def padding_by_side(where: str, given: Any, size: Sizes, stride: Sizes, dilation
         each = f"{axes} numbers or pairs" if axes > 1 else "one pair ((before, after),)"
         raise ArgumentError(
             f"{where}: padding must be an integer >= 0, {each}, 'same' or 'valid', "
-            f"got {given!r:.60}"
+            f"got {short_repr(given)}"
         )
     return numbers
 
@@ -104,11 +104,12 @@ def as_floats(where: str, name: str, x: Any) -> Any:
     return x if hasattr(type(x), "__apply__") else float_array(where, name, x)
 
 
-def require_room(where: str, length: Sizes, size: Sizes, padding: Any, dilation: Sizes) -> None:
-    """Raise `ShapeError` if an axis is shorter than a window."""
+def require_room(where: str, shape: Sizes, size: Sizes, padding: Any, dilation: Sizes) -> None:
+    """Raise `ShapeError` if an axis of x is shorter than a window."""
+    length = shape[2:]
     spans = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
     padded_length = tuple(n + sum(p) for n, p in zip(length, padding, strict=True))
-    require_memory(where, "padded x", padded_length)
+    require_memory(where, "padded x", (*shape[:2], *padded_length))
     if any(n < span for n, span in zip(padded_length, spans, strict=True)):
         padded = f", with its padding {padded_length}" if padded_length != tuple(length) else ""
         raise ShapeError(

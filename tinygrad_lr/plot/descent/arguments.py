@@ -13,7 +13,7 @@ from ...core.value import Value
 from ...errors import ArgumentError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
-from ...support.validation import check_callable, check_list, float_array, real_array
+from ...support.validation import check_callable, check_list, float_array, real_array, short_repr
 from ...train.model_copy import ModelCopy
 from .frame_selection import HistoryLike
 
@@ -95,7 +95,7 @@ def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[st
     cure = "pass what fit returned for this model"
     if not any(len(records) for records in weights.values()):
         raise ArgumentError(
-            f"{where}: history must have the weights of a model, got {history!r:.80}; {cure}"
+            f"{where}: history must have the weights of a model, got {short_repr(history)}; {cure}"
         )
     wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
     given = {name: records.shape[1:] for name, records in weights.items()}

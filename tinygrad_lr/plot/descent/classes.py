@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ShapeError
 from ...support.abstract_array import Array
-from ...support.validation import check_callable, check_list, check_text, real_array
+from ...support.validation import check_callable, check_list, check_text, real_array, short_repr
 from ..style import (
     PRINT,
     SMALL,
@@ -69,7 +69,9 @@ def classification_figure(
     confusion = real_array(where, "confusion", confusion)
     check_text(where, "y_name", y_name)
     if not hasattr(history, "losses"):
-        raise ArgumentError(f"{where}: history must be what fit returned, got {history!r:.60}")
+        raise ArgumentError(
+            f"{where}: history must be what fit returned, got {short_repr(history)}"
+        )
     if x.ndim != 2 or y.shape != x.shape[:1] or len(x_names) != x.shape[1]:
         raise ShapeError(
             f"{where}: x must have shape (rows, features), y (rows,), and x_names a name for each "

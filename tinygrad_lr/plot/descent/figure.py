@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ...errors import ArgumentError, ShapeError
 from ...linear import Line
 from ...support.abstract_array import Array
-from ...support.validation import check_callable, check_instance, check_list, check_text
+from ...support.validation import check_callable, check_instance, check_list, check_text, short_repr
 from ..style import clean_name, make_panels
 from .arguments import as_real_numbers
 from .curves import draw_losses
@@ -107,7 +107,7 @@ def descent_figure(
     if not any(len(records) for records in getattr(history, "weights", {}).values()):
         raise ArgumentError(
             f"{where}: history must be what fit returned for a model with parameters, "
-            f"got {history!r:.80}"
+            f"got {short_repr(history)}"
         )
 
     def predicted(rows: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...support.text_format import group_digits, number_text
-from ...support.validation import check_list, check_text
+from ...support.validation import check_list, check_text, short_repr
 from ..style import (
     SMALL,
     blend,
@@ -114,7 +114,7 @@ def _build_panels(where: str, history: Any) -> list[Panel]:
     if not names or not any(len(curve.values) + curve.hidden for curve in curves.values()):
         raise ArgumentError(
             f"{where}: history must be what fit returned, losses, or sequences by name, with at "
-            f"least one value, got {history!r:.60}"
+            f"least one value, got {short_repr(history)}"
         )
     return [Panel(name, _pair_curves(name, curves)) for name in names]
 

@@ -13,7 +13,7 @@ from ... import losses
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.text_format import number_text
-from ...support.validation import check_list, check_text
+from ...support.validation import check_list, check_text, short_repr
 from ...train.model_copy import ModelCopy
 from ..style import (
     clean_name,
@@ -94,7 +94,7 @@ def learning_rates(
     runs = check_list(where, "histories", histories, "a list of what fit returned", cure)
     if not all(hasattr(run, "learning_rate") for run in runs):
         raise ArgumentError(
-            f"{where}: histories must be a list of what fit returned, got {histories!r:.60}; "
+            f"{where}: histories must be a list of what fit returned, got {short_repr(histories)}; "
             "fit once for each learning rate"
         )
     runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))

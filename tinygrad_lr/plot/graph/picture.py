@@ -11,7 +11,7 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable, quote, quote_names, replace_file
-from ...support.validation import check_flag, check_list, check_path
+from ...support.validation import check_flag, check_list, check_path, short_repr
 from .boxes import Box, build_drawing, describe_layer
 from .folding import MAX_BOXES, find_runs
 from .reading import Graph
@@ -108,7 +108,7 @@ def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collec
         found = {k for k in everything if type(wish) in {str, int} and labels[k] == wish}
         if not found:
             known = dict.fromkeys(names)
-            given = quote(wish) if isinstance(wish, str) else repr(wish)
+            given = quote(wish) if isinstance(wish, str) else short_repr(wish)
             known_names = quote_names(list(known))
             raise ArgumentError(
                 f"computation_graph: open must be 'all', or names of layers "
@@ -200,7 +200,7 @@ class GraphPicture:
         readers is printed once, and then by name (⤴: see above).
         """
         if not isinstance(width, int) or width < 20:
-            raise ArgumentError(f"tree: width must be an integer >= 20, got {width!r:.60}")
+            raise ArgumentError(f"tree: width must be an integer >= 20, got {short_repr(width)}")
         return render_tree(self._drawing, width)
 
     def dot(self) -> str:
