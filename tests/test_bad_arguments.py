@@ -20,7 +20,7 @@ from operands import Case
 
 import tinygrad_lr as tg
 from tinygrad_lr.core.primitive import Primitive, is_operation
-from tinygrad_lr.errors import TinygradError
+from tinygrad_lr.errors import ArgumentError, TinygradError
 
 HOOKS = {"apply_operation", "error", "join", "over_time", "run_steps", "split", "start", "update"}
 HOOKS |= {"due", "read", "write", "reads", "improves", "operation"}
@@ -712,3 +712,60 @@ def test_a_bad_argument_is_refused_by_one_sentence(path, name, tmp_path, monkeyp
 def test_the_example_of_a_public_function_works(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     call(*working_call(path))
+
+
+HUGE = {
+    "Linear": lambda: tg.nn.Linear(10**8, 10**8),
+    "Bilinear": lambda: tg.nn.Bilinear(10**5, 10**6, 10**7),
+    "Conv2d": lambda: tg.nn.Conv2d(10**6, 10**6, 1000),
+    "Embedding": lambda: tg.nn.Embedding(10**9, 10**9),
+    "LayerNorm": lambda: tg.nn.LayerNorm(10**16),
+    "BatchNorm1d": lambda: tg.nn.BatchNorm1d(10**16, affine=False),
+    "PReLU": lambda: tg.nn.PReLU(10**16),
+    "GRU of many units": lambda: tg.nn.GRU(1, 10**8),
+    "GRU of many layers": lambda: tg.nn.GRU(1, 1, num_layers=10**15),
+    "init": lambda: tg.nn.init.zeros((10**8, 10**8)),
+    "AdaptiveAvgPool1d": lambda: tg.nn.AdaptiveAvgPool1d(10**16)(np.ones((1, 1, 3))),
+    "padding": lambda: tg.nn.MaxPool1d(10**16, padding=10**15)(np.ones((1, 1, 3))),
+    "summary": lambda: tg.nn.summary(tg.nn.Tanh(), (10**8, 10**8)),
+    "one_hot": lambda: tg.data.one_hot([0], 10**16),
+    "confusion_matrix": lambda: tg.metrics.confusion_matrix([10**9], [0]),
+    "diag": lambda: tg.ops.diag(np.ones(3), 10**9),
+    **{
+        name: lambda name=name: getattr(tg.datasets, name)(10**15)
+        for name in ("circles", "moons", "sine", "spirals", "xor")
+    },
+}
+
+
+@pytest.mark.parametrize("call", HUGE.values(), ids=HUGE)
+def test_what_no_machine_can_hold_is_refused_before_it_is_allocated(call):
+    with pytest.raises(ArgumentError, match=r"must fit in memory, .* GB, got shape"):
+        call()
+
+
+@pytest.mark.parametrize("mask", [[[np.nan]], [[np.inf]], tg.Value([[np.nan]]), tg.Value(np.nan)])
+def test_a_mask_that_is_not_a_number_is_refused(mask):
+    x = numbers(3, 3)
+    with pytest.raises(ArgumentError, match="mask must be finite, or -inf where"):
+        tg.nn.scaled_dot_product_attention(x, x, x, mask)
+
+
+def test_a_limit_is_not_computed_without_iterations():
+    with pytest.raises(ArgumentError, match="iterations must be an integer >= 1, got 0"):
+        tg.linear.learning_rate_limit(line(), tg.losses.mse, X, Y, iterations=0)
+
+
+def test_an_order_of_derivatives_is_bounded():
+    with pytest.raises(ArgumentError, match="order must be at most 10, got 11"):
+        tg.check_gradients(square, 1.0, order=11)
+
+
+def test_what_has_no_text_is_shown_by_its_type():
+    class Silent:
+        def __repr__(self):
+            raise RuntimeError
+
+    for value, shown in ((10**5000, "int"), ([10**5000], "list"), (Silent(), "Silent")):
+        with pytest.raises(ArgumentError, match=f"got {shown} without a repr"):
+            tg.nn.Linear(2, value)

@@ -75,13 +75,10 @@ def _entry(graph: Float64Graph, asked: Any, at: Any) -> tuple[Value, Entry]:
         **{x.name: x for x in graph.order if x.record is None and x.name},
         **{path: x for x, path in graph.names.paths.items() if x in graph.twin},
     }
-    value = (
-        given
-        if isinstance(given, Value)
-        else leaves.get(printable(given if isinstance(given, str) else short_repr(given)))
-    )
+    text = given if isinstance(given, str) else short_repr(given)
+    value = given if isinstance(given, Value) else leaves.get(printable(text))
     if value is None or value not in graph.twin or value.record is not None:
-        name = repr(given) if isinstance(given, str) else f"{short_repr(given)}"
+        name = repr(given) if isinstance(given, str) else text
         known = textwrap.shorten(", ".join(leaves), 400, placeholder=" ...")
         raise ArgumentError(
             f"influence: weight must be a leaf that the loss was computed from, got {name}; choose "
