@@ -755,6 +755,19 @@ def a_class_attribute_that_is_set():
 
 
 @refused
+def a_masked_array_in_a_layer():
+    class Scale(nn.Module):
+        def __init__(self):
+            self.w = np.ma.array(np.ones(6), mask=[1, 0, 0, 0, 0, 0])
+
+        def forward(self, x):
+            return x * self.w
+
+    model = Scale()
+    return lambda x: model(x)
+
+
+@refused
 def a_refusal_that_is_caught():
     def f(x):
         try:
