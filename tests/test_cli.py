@@ -327,7 +327,7 @@ def test_an_output_that_is_an_input_is_refused(capsys, folder):
 def test_what_does_not_fit_into_memory_is_refused_before_it_is_allocated(
     capsys, folder, monkeypatch, arguments, cure
 ):
-    monkeypatch.setattr("tinygrad_lr.lesson.training.physical_memory", lambda: 1e8)
+    monkeypatch.setattr("tinygrad_lr.lesson.training.memory_size", lambda: 1e8)
     rows = "a,b\n" + "".join(f"{i},{i % 3}\n" for i in range(40))
     Path("rows.csv").write_text(rows, encoding="utf-8")
     status, _, err = said(capsys, "fit", "rows.csv", "--x", "a", "--y", "b", *arguments)

@@ -23,7 +23,7 @@ from .core.value import Value
 from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, import_extra
 from .support.abstract_array import Array
 from .support.files import check_regular, printable, quote, replace_file
-from .support.validation import require_unmasked
+from .support.validation import check_mapping, check_path, require_unmasked
 
 __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
 
@@ -75,8 +75,11 @@ def save_file(
     >>> tg.checkpoint.load_metadata(file)
     {'made by': 'a lesson'}
     """
+    check_mapping("save_file", "tensors", tensors, "a dict of arrays by name")
+    check_path("save_file", "path", path)
     arrays = {name: _to_array(name, tensor) for name, tensor in tensors.items()}
-    texts = dict(metadata or {})
+    given = {} if metadata is None else metadata
+    texts = dict(check_mapping("save_file", "metadata", given, "a dict of text by text"))
     if not all(isinstance(text, str) for text in (*texts, *texts.values())):
         raise ArgumentError(f"save_file: metadata must be a dict of str to str, got {texts!r:.80}")
     if taken := _seals(texts):
@@ -281,7 +284,7 @@ def _shapes(file: Any) -> Shapes:
 
 def _read(path: str | os.PathLike[str], read: Callable[[Any], Result]) -> Result:
     """Return what `read` makes of the open file, whose header safetensors has checked."""
-    name = os.fspath(path)
+    name = check_path("load_file", "path", path)
     library = import_extra("safetensors", "cli")
     try:
         check_regular(name)

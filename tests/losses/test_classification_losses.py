@@ -328,7 +328,7 @@ def test_probabilities_of_float16_and_rounded_ones_pass():
         ({"reduction": "batchmean"}, "reduction must be 'mean', 'sum' or 'none', got 'batchmean'"),
         ({"reduction": "avg", "weights": WEIGHTS}, "reduction must be"),
         ({"axis": 2}, "axis must be an integer from -2 to 1, got 2"),
-        ({"ignore_index": 1.5}, "ignore_index must be an integer or None, got 1.5"),
+        ({"ignore_index": 1.5}, "ignore_index must be an integer, got 1.5"),
     ],
 )
 def test_options_out_of_range_are_refused(options, match):

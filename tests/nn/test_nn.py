@@ -237,7 +237,7 @@ def test_dtypes_are_floating(dtype):
 
 
 def test_a_layer_larger_than_memory_is_refused():
-    with pytest.raises(ArgumentError, match="don't fit in memory"):
+    with pytest.raises(ArgumentError, match="must fit in memory"):
         Linear(10**9, 10**9)
 
 

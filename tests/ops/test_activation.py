@@ -268,7 +268,7 @@ def test_bad_use_is_refused():
         nn.GLU()(np.ones((2, 3)))
     with pytest.raises(ShapeError, match="glu: x must have an even number"):
         ops.glu(np.ones(2), axis=1)
-    with pytest.raises(ArgumentError, match="celu: alpha must be > 0"):
+    with pytest.raises(ArgumentError, match="CELU: alpha must be a finite number > 0"):
         nn.CELU(0.0)
     with pytest.raises(ArgumentError, match=r"low must be below high, got low=1\.0, high=1\.0"):
         nn.Hardtanh(1.0, 1.0)

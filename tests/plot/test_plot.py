@@ -271,7 +271,7 @@ def test_what_does_not_fit_together_is_refused(sat):
         sat.figure(x_name=["a", "b"])
     with pytest.raises(ShapeError, match="predict must return"):
         sat.figure(predict=lambda rows: np.zeros((len(rows), 2)))
-    with pytest.raises(DtypeError, match="output of predict must be integers or floats"):
+    with pytest.raises(DtypeError, match="output of predict must contain integers or floats"):
         sat.figure(predict=lambda rows: np.array(["1"] * len(rows)))
     empty = tg.History([], {}, [], 0, "limit", "", 0.1)
     with pytest.raises(ArgumentError, match="history must be what fit returned for a model"):

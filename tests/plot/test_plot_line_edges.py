@@ -114,7 +114,7 @@ def test_what_does_not_fit_together_is_refused(function):
     line, x, history = descent()
     with pytest.raises(ShapeError, match=f"{function.__name__}: x must have shape"):
         function(line, x, Y[:-1], history)
-    with pytest.raises(DtypeError, match="y must be integers or floats"):
+    with pytest.raises(DtypeError, match="y must contain integers or floats"):
         function(line, x, [str(y) for y in Y], history)
     with pytest.raises(ArgumentError, match="history must be of this model"):
         function(tg.nn.Linear(2, 1), np.zeros((len(Y), 2)), Y, history)
@@ -147,7 +147,7 @@ def test_a_picture_that_needs_one_feature_or_two_weights_says_so():
     for rates in (0.1, [0.1, 0.2], history):
         with pytest.raises(ArgumentError, match="fit once for each learning rate"):
             tg.plot.learning_rates(plane, x, Y, rates)
-    with pytest.raises(ArgumentError, match="steps must be one or more integers"):
+    with pytest.raises(ArgumentError, match="steps must be an integer"):
         tg.plot.fit_course(*descent()[:2], Y, descent()[2], steps=[-1])
     with pytest.raises(ArgumentError, match="histories must have 1 to 6 entries, got"):
         tg.plot.learning_rates(plane, x, Y, [])

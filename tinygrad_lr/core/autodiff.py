@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 from ..support import pytree as tree
+from ..support.validation import check_callable, check_instance
 from .chain_rule import match_shape, pull_back, push_forward, seed
 from .grad_mode import RECORDING, set_recording
 from .graph import topological_order
@@ -160,6 +161,7 @@ def value_and_grad(
     >>> value_and_grad(lambda w, x: (w * x - 1) ** 2)(2.0, 3.0)
     (25.0, 30.0)
     """
+    check_callable("grad", "f", f)
 
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
         chosen = normalize_argnums("grad", argnums, args)
@@ -198,6 +200,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     >>> out, pullback(1.0)
     (12.0, (4.0, 3.0))
     """
+    check_callable("vjp", "f", f)
     traced = record_call("vjp", f, primals, range(len(primals)))
 
     def pullback(cotangent: Any) -> tuple[Any, ...]:
@@ -213,6 +216,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (12.0, 4.0)
     """
+    check_callable("jvp", "f", f)
+    check_instance("jvp", "primals", primals, (tuple, list), "a tuple of arguments")
     traced = record_call("jvp", f, primals, range(len(primals)))
     given = check_leaves("jvp", tangents, primals, traced.inputs)
     return traced.result(), tree.unflatten(traced.output, traced.push(given))
@@ -233,6 +238,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> hvp(lambda x: x**3, (2.0,), (10.0,))
     (120.0,)
     """
+    check_instance("hvp", "primals", primals, (tuple, list), "a tuple of arguments")
     gradient = grad(f, argnums=range(len(primals)))
     return type(primals)(jvp(gradient, primals, tangents)[1])  # type: ignore[call-arg]
 
@@ -246,6 +252,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
     """
+    check_callable("jacobian", "f", f)
 
     def run(*args: Any, **keywords: Any) -> Any:
         chosen = normalize_argnums("jacobian", argnums, args)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
-from ..support.validation import is_masked
+from ..support.validation import as_input, is_masked
 from .grad_mode import RECORDING
 from .primitive import Primitive
 
@@ -70,12 +70,7 @@ def as_constant(x: Any, operation: Primitive) -> Any:
             return x
         if isinstance(x, AbstractArray):
             return x.copy()
-        if is_masked(x):
-            raise DtypeError(
-                f"{operation.name}: an operand must not be a masked array; fill it first, with "
-                "array.filled(...)"
-            )
-        x = x if isinstance(x, np.generic) else np.asarray(x)
+        x = x if isinstance(x, np.generic) else as_input(operation.name, "an operand", x)
     if x.dtype.kind not in "fiub":
         raise DtypeError(
             f"{operation.name}: operands must be Values, numbers or arrays of floats, integers or "

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GradientCheckError
+from ..errors import ArgumentError, GradientCheckError
 from ..support import pytree as tree
 from ..support.abstract_array import Array
-from ..support.validation import check_integer, check_number, require_unmasked
+from ..support.validation import check_callable, check_integer, check_number, float_array
 from .autodiff import grad, jacobian, jvp
 from .grad_mode import without_watcher
 from .node import unwrap
 from .value import Value
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
+MAX_ORDER = 10  # of derivatives; each differentiates the one before
 
 
 @without_watcher()
@@ -38,10 +39,16 @@ def check_gradients(
     tinygrad_lr.errors.GradientCheckError: check_gradients: reverse mode, order 1, with respect to \
 argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     """
-    order = check_integer("check_gradients", "order", order, low=1)
-    tolerance = check_number("check_gradients", "tolerance", tolerance)
-    require_unmasked("check_gradients", "an argument", list(tree.leaves(args)))
-    inputs = [np.array(unwrap(leaf), np.float64) for leaf in tree.leaves(args)]
+    where = "check_gradients"
+    check_callable(where, "f", f)
+    order = check_integer(where, "order", order, low=1)
+    if order > MAX_ORDER:
+        raise ArgumentError(f"{where}: order must be at most {MAX_ORDER}, got {order}")
+    tolerance = check_number(where, "tolerance", tolerance)
+    inputs = [
+        np.array(float_array(where, "an argument", unwrap(leaf)), np.float64)
+        for leaf in tree.leaves(args)
+    ]
     ends = np.cumsum([x.size for x in inputs])
 
     def flat(vector: Any) -> Any:

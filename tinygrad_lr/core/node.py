@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, Array
+from ..support.validation import check_flag, check_text
 from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING
 from .primitive import Primitive
@@ -68,8 +69,10 @@ class Node:
         self._record = None
         self._serial = next_serial()
         self._data_shared = False
-        self.name = name
-        self.requires_grad = requires_grad
+        self.name = None if name is None else check_text("Value", "name", name)
+        self.requires_grad = requires_grad is True or check_flag(
+            "Value", "requires_grad", requires_grad
+        )
 
     @property
     def record(self) -> Record | None:

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, as_single_call
-from ..support.validation import check_choice, require_unmasked
+from ..support.validation import as_input, check_callable, check_choice, require_unmasked
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -239,7 +239,22 @@ class Primitive:
                 return apply(self, operands, options)
         if self.scalar is not None and type(operands[0]) is float is type(operands[-1]):
             return self.on_numbers(*operands)
-        return self.forward(*map(as_array, operands), **options)
+        try:
+            return self.forward(*map(as_array, operands), **options)
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            names = self.operands * len(operands) if self.variadic else self.operands
+            for name, operand in zip(names, operands, strict=False):
+                if operand is not None or isinstance(error, (TypeError, AttributeError)):
+                    as_input(self.name, name, operand)  # the cause is what isn't a number
+                if isinstance(operand, (int, float)) and isinstance(error, AttributeError):
+                    raise ArgumentError(
+                        f"{self.name}: {name} must be an array, got {operand!r:.60}"
+                    ) from None
+            if isinstance(error, OverflowError):
+                raise ArgumentError(
+                    f"{self.name}: an integer must be < 2**63; pass a float"
+                ) from None
+            raise
 
     def on_numbers(self, *numbers: Any) -> float:
         """Return the value on Python numbers: overflow gives inf, 0/0 nan; nothing is raised."""
@@ -269,8 +284,8 @@ def parameters_of(
 
 
 def as_array(x: Any) -> Any:
-    """Return lists as arrays; numbers, arrays and None stay."""
-    if x is None or isinstance(x, (np.ndarray, np.generic, float, int, AbstractArray)):
+    """Return lists as arrays; numbers, arrays and None stay. A masked array is refused."""
+    if type(x) is np.ndarray or x is None or isinstance(x, (np.generic, float, int, AbstractArray)):
         return x
     require_unmasked("as_array", "an argument", x)
     return np.asarray(x)
@@ -341,6 +356,9 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     """
     if len(numpy) == 1 and not declared and isinstance(numpy[0], types.FunctionType):
         return declare(Primitive(numpy[0]))
+
+    for function in numpy:
+        check_callable("primitive", "numpy", function, "NumPy functions")
 
     def decorate(forward: Callable[..., Any]) -> Primitive:
         return declare(Primitive(forward, numpy=numpy, **declared))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator, generator_in_state, plain_state
-from ..support.validation import check_integer
+from ..support.validation import check_flag, check_integer, check_mapping
 from .batches import Batches, BatchIterator, Epoch
 from .sources import WHERE, as_source
 
@@ -85,7 +85,8 @@ class DataLoader:
                 f"{WHERE}: batch_size must be at most {self.rows}, the number of rows, got "
                 f"{batch_size}"
             )
-        self.shuffle, self.drop_last = bool(shuffle), bool(drop_last)
+        self.shuffle = check_flag(WHERE, "shuffle", shuffle)
+        self.drop_last = check_flag(WHERE, "drop_last", drop_last)
         self.prefetch = check_integer(WHERE, "prefetch", prefetch, 0)
         self.generator = as_generator(WHERE, 0 if generator is None else generator)
         self._batches = Batches(sources, self.rows, self.batch_size, transform)
@@ -161,10 +162,7 @@ class DataLoader:
         Raises the errors of `load_state_dict`.
         """
         where = "DataLoader.load_state_dict"
-        if not isinstance(state, dict):
-            raise ArgumentError(
-                f"{where}: state must be a dict of state_dict(), got {type(state).__name__}"
-            )
+        check_mapping(where, "state", state, "what state_dict() returned")
         for name, own in self._settings().items():
             given = state.get(name)
             if type(given) is not type(own) or given != own:

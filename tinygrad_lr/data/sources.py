@@ -173,7 +173,7 @@ def _is_samples(given: Any, alone: bool) -> bool:
     """Return True for a sequence of samples, and not an array written as a list."""
     if isinstance(given, (list, tuple)):
         return alone and len(given) > 0 and isinstance(given[0], tuple)
-    if isinstance(given, (str, bytes, range)) or hasattr(given, "__array__"):
+    if isinstance(given, (str, bytes, range, type)) or hasattr(given, "__array__"):
         return False
     return hasattr(given, "__len__") and hasattr(given, "__getitem__")
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
+from ..support.validation import check_flag, short_repr
 from .sources import as_rows
 
 __all__ = ["split"]
@@ -62,6 +63,7 @@ def split(
         raise ShapeError(f"{WHERE}: arrays must have the same number of rows, got {lengths}")
     counts = _counts(test, sizes, rows)
     random = as_generator(WHERE, 0 if generator is None else generator)
+    shuffle = check_flag(WHERE, "shuffle", shuffle)
     order = random.permutation(rows) if shuffle else np.arange(rows)
     if stratify is None:
         parts = np.split(order, np.cumsum(counts)[:-1])
@@ -90,7 +92,7 @@ def _counts(test: float | None, sizes: Sequence[float] | None, rows: int) -> lis
         expected = f"a share between 0 and 1, or from 1 to {rows - 1} rows"
         if sizes is not None:
             expected = f"shares that add up to 1, or numbers of rows that add up to {rows}"
-        raise ArgumentError(f"{WHERE}: {name} must be {expected}, got {asked!r:.60}")
+        raise ArgumentError(f"{WHERE}: {name} must be {expected}, got {short_repr(asked)}")
     counts = _round_to_total(numbers * rows, rows) if shares else numbers.astype(np.int64)
     if not counts.all():
         raise ArgumentError(

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.validation import (
+    allocate,
+    check_dtype,
+    check_instance,
     check_integer,
     class_labels,
     float_array,
@@ -171,7 +174,8 @@ def one_hot(
         classes = max(int(array.max()) + 1, 1)
     count = check_integer(where, "classes", classes, low=1)
     columns = class_labels(where, array, array.shape, count)
-    out = np.zeros((array.size, count), dtype)
+    kind = check_dtype(where, dtype, "fiub")
+    out = allocate(where, "the result", (array.size, count), lambda shape: np.zeros(shape, kind))
     out[np.arange(array.size), columns.reshape(-1)] = 1
     return out.reshape(*array.shape, count)
 
@@ -190,6 +194,7 @@ def _mean_and_deviation(x: Floats) -> tuple[Floats, Floats]:
 
 def _mean_and_scale(where: str, scaling: Standardizer) -> tuple[Floats, Floats]:
     """Return mean and scale of a scaling that must be fitted."""
+    check_instance(where, "the scaling", scaling, Standardizer, "a tg.data.Standardizer")
     if not hasattr(scaling, "mean"):
         raise ArgumentError(f"{where}: the Standardizer must be fitted; call fit(x) first")
     return scaling.mean, scaling.scale

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DataFileError
 from ..support.abstract_array import Array
 from ..support.files import check_regular, printable, quote_names
-from ..support.validation import check_choice
+from ..support.validation import check_choice, check_integer, check_path
 from .examples import Examples, read_only_examples
 
 __all__ = ["idx_images", "read_idx"]
@@ -43,7 +43,8 @@ def read_idx(path: Path, *, largest: int = 2**30) -> Array:
     >>> read_idx(file)
     array([5, 0, 4], dtype=uint8)
     """
-    name = os.fspath(path)
+    name = check_path("read_idx", "path", path)
+    check_integer("read_idx", "largest", largest)
     try:
         check_regular(name)
         with open(name, "rb") as file:
@@ -80,9 +81,10 @@ def idx_images(folder: Path, part: str = "train") -> Examples:
     ([[[0.0, 1.0]]], [7])
     """
     check_choice("idx_images", "part", part, ("train", "test"))
+    place = check_path("idx_images", "folder", folder)
     stem = "train" if part == "train" else "t10k"
     images, labels = (
-        _find_file(os.fspath(folder), f"{stem}-{kind}", f"idx{dimensions}-ubyte")
+        _find_file(place, f"{stem}-{kind}", f"idx{dimensions}-ubyte")
         for kind, dimensions in (("images", 3), ("labels", 1))
     )
     x, y = _read_bytes(images, 3), _read_bytes(labels, 1)

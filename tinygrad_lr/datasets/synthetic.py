@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer, check_number
+from ..support.validation import (
+    check_dtype,
+    check_finite,
+    check_integer,
+    check_number,
+    require_memory,
+)
 from .examples import Examples, read_only_examples
 
 __all__ = ["circles", "moons", "sine", "spirals", "xor"]
@@ -42,7 +46,7 @@ def moons(
     ([[1.0, 0.0], [-1.0, 0.0]], [1, 0, 0, 1])
     """
     where = "moons"
-    count = check_integer(where, "n", n, low=2)
+    count = _check_rows(where, n, low=2)
     upper, lower = np.linspace(0, math.pi, count // 2), np.linspace(0, math.pi, count - count // 2)
     above = np.column_stack([np.cos(upper), np.sin(upper)])
     below = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
@@ -68,7 +72,7 @@ def circles(
     Examples(x: (200, 2) float32, y: (200,) int64)
     """
     where = "circles"
-    count = check_integer(where, "n", n, low=2)
+    count = _check_rows(where, n, low=2)
     radius = check_number(where, "factor", factor, positive=True, below=1)
     outer, inner = (
         np.linspace(0, 2 * math.pi, rows, endpoint=False)
@@ -102,7 +106,7 @@ def spirals(
     """
     where = "spirals"
     arms = check_integer(where, "classes", classes, low=1)
-    count, winding = check_integer(where, "n", n, low=arms), _finite(where, "turns", turns)
+    count, winding = _check_rows(where, n, low=arms), check_finite(where, "turns", turns)
     bounds = np.arange(arms + 1) * count // arms
     points = []
     for arm, rows in enumerate(np.diff(bounds).tolist()):
@@ -125,7 +129,7 @@ def xor(
     ([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0])
     """
     where = "xor"
-    corner = np.arange(check_integer(where, "n", n, low=1)) % 4
+    corner = np.arange(_check_rows(where, n, low=1)) % 4
     x = np.column_stack([corner // 2, corner % 2]).astype(np.float64)
     y = (corner // 2) ^ (corner % 2)
     return read_only_examples(_add_noise(where, x, noise, dtype, as_generator(where, generator)), y)
@@ -146,11 +150,18 @@ def sine(
     """
     where = "sine"
     random = as_generator(where, generator)
-    x = random.uniform(-math.pi, math.pi, check_integer(where, "n", n, low=1))
+    x = random.uniform(-math.pi, math.pi, _check_rows(where, n, low=1))
     return read_only_examples(
-        x[:, None].astype(_floating_dtype(where, dtype)),
+        x[:, None].astype(check_dtype(where, dtype)),
         _add_noise(where, np.sin(x), noise, dtype, random),
     )
+
+
+def _check_rows(where: str, n: int, low: int) -> int:
+    """Return the number of points, from `low` to what fits in memory."""
+    count = check_integer(where, "n", n, low=low)
+    require_memory(where, "x", (count, 2), itemsize=64)  # 8 arrays on the way
+    return count
 
 
 def _shuffle(
@@ -169,26 +180,6 @@ def _add_noise(
     where: str, x: Array, noise: float, dtype: DTypeLike, random: np.random.Generator
 ) -> Array:
     """Add normal noise: drawn in float64 and then rounded, so that a seed means one data set."""
-    deviation, kind = check_number(where, "noise", noise), _floating_dtype(where, dtype)
+    deviation, kind = check_number(where, "noise", noise), check_dtype(where, dtype)
     noisy: Array = (x + deviation * random.standard_normal(x.shape)).astype(kind)
     return noisy
-
-
-def _finite(where: str, name: str, given: Any) -> float:
-    """Return a finite number of any sign."""
-    real = isinstance(given, (int, float, np.integer, np.floating)) and math.isfinite(given)
-    if not real or isinstance(given, bool):
-        raise ArgumentError(f"{where}: {name} must be a finite number, got {given!r:.60}")
-    return float(given)
-
-
-def _floating_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    try:
-        chosen = np.dtype(dtype)
-    except TypeError:
-        chosen = np.dtype(object)
-    if dtype is None or chosen.kind != "f":
-        raise DtypeError(
-            f"{where}: dtype must be a floating dtype such as numpy.float32, got {dtype!r:.60}"
-        )
-    return chosen

@@ -27,6 +27,7 @@ from ..nn.normalization import BatchNorm
 from ..nn.recurrent import Recurrent
 from ..support.abstract_array import Array
 from ..support.files import printable
+from ..support.validation import check_flag, check_instance
 
 __all__ = ["from_torch_state", "load_file", "save_file", "to_torch_state"]
 
@@ -60,6 +61,8 @@ def load_file(model: Module, path: str | os.PathLike[str], *, cast: bool = False
     >>> model(np.float32([[10, 100]])).tolist()
     [[213.0]]
     """
+    check_instance("load_file", "model", model, Module, "a tg.nn.Module")
+    check_flag("load_file", "cast", cast)
     state = checkpoint.load_file(path)
     try:
         from_torch_state(model, state, cast=cast)
@@ -83,6 +86,7 @@ def to_torch_state(model: Module) -> dict[str, Array]:
     >>> {name: array.shape for name, array in tg.interop.torch.to_torch_state(model).items()}
     {'0.weight': (3, 2), '0.bias': (3,)}
     """
+    check_instance("to_torch_state", "model", model, Module, "a tg.nn.Module")
     state = model.state_dict()
     return {entry.name: entry.join(state) for entry in _build_entries(model)}
 
@@ -96,6 +100,8 @@ def from_torch_state(model: Module, state: Mapping[str, Any], *, cast: bool = Fa
     dtype; the model is then unchanged.
     """
     where = "from_torch_state"
+    check_instance(where, "model", model, Module, "a tg.nn.Module")
+    check_flag(where, "cast", cast)
     if not isinstance(state, Mapping):
         raise ArgumentError(
             f"{where}: state must be a dict of arrays by name, got {type(state).__name__}"

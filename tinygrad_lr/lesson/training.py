@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..data import Standardizer
 from ..errors import ArgumentError, DivergenceError
 from ..support.abstract_array import Array
 from ..support.files import printable
+from ..support.validation import memory_size
 from ..train import History, fit
 from ..train.history import count_of
 from .condensed import Condensed
@@ -111,7 +111,7 @@ def check_memory(path: str, rows: int, description: Description, settings: Setti
     weights = sum(math.prod(shape) for shape in description.shapes().values())
     widths = (len(description.x_names), *description.hidden, description.outputs)
     batch = settings.batch_size or rows
-    needed, available = 8 * COPIES * (weights + batch * sum(widths)), physical_memory()
+    needed, available = 8 * COPIES * (weights + batch * sum(widths)), memory_size()
     if needed > available:
         cure = "choose fewer or narrower --hidden layers"
         if batch * sum(widths) > weights:
@@ -120,13 +120,6 @@ def check_memory(path: str, rows: int, description: Description, settings: Setti
             f"{printable(path)}: a step must fit into memory, {available / 1e9:.3g} GB, but "
             f"{batch} rows and {weights} weights need about {needed / 1e9:.3g} GB; {cure}"
         )
-
-
-def physical_memory() -> float:
-    """Return the bytes of the machine's memory, inf where that isn't known."""
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
-        return math.inf
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def train(problem: Problem, settings: Settings, condensed: Condensed | None = None) -> Training:

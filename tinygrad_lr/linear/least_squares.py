@@ -18,7 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ArgumentError, ShapeError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
-from ..support.validation import check_number, float_array, require_finite
+from ..support.validation import (
+    check_finite,
+    check_flag,
+    check_list,
+    check_number,
+    float_array,
+    require_finite,
+)
 
 __all__ = ["Line", "closed_form"]
 
@@ -129,7 +136,7 @@ class Line:
         slope. So an intercept of 1e-15 is 0 where y is about 1.
 
         Raises `ShapeError` if slope has another number of features, `ArgumentError` unless
-        tolerance is a finite number >= 0.
+        intercept is a number and tolerance a finite number >= 0.
 
         >>> closed_form([1, 2, 3], [2, 4, 6]).agrees_with(2.0000001, 1e-15)
         True
@@ -142,6 +149,8 @@ class Line:
             raise ShapeError(
                 f"{where}: slope must have shape {np.shape(self.slope)}, got {found.shape}"
             )
+        if not isinstance(intercept, (float, np.floating)):  # those may be nan, or infinite
+            intercept = check_finite(where, "intercept", intercept)
         given = np.append(found, intercept)
         units = self._units()
         return bool((abs(given - wanted) <= limit * (abs(wanted) + 1e-3 * units)).all())
@@ -388,6 +397,7 @@ def _check(
 ) -> tuple[Array, Array, tuple[str, ...]]:
     """Return columns (n, features), target (n,) and the features' names."""
     where = "closed_form"
+    check_flag(where, "intercept", intercept)
     data, target = (
         float_array(where, "x", x).astype(np.float64),
         float_array(where, "y", y).astype(np.float64),
@@ -410,7 +420,9 @@ def _check(
         least = f"{features + intercept} rows, one for each coefficient" if features else "1 column"
         cure = "; pass more rows or fewer columns" if features else ""
         raise ArgumentError(f"{where}: x must have at least {least}, got shape {data.shape}{cure}")
-    labels = (names,) if isinstance(names, str) else tuple(names or ())
+    labels: tuple[str, ...] = (names,) if isinstance(names, str) else ()
+    if names is not None and not labels:
+        labels = tuple(check_list(where, "names", names, "a list of text"))
     if not labels:
         labels = ("x",) if data.ndim == 1 else tuple(f"x[:, {j}]" for j in range(features))
     if len(labels) != features:

@@ -13,7 +13,7 @@ from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
 from ..core.value import Value
 from ..errors import ArgumentError, GraphError
-from ..support.validation import check_integer, check_number
+from ..support.validation import as_input, check_callable, check_integer, check_number, short_repr
 
 __all__ = ["learning_rate_limit"]
 
@@ -59,8 +59,12 @@ def learning_rate_limit(
     1.0
     """
     where = "learning_rate_limit"
+    if not callable(getattr(model, "parameters", None)):
+        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {short_repr(model)}")
+    check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     iterations = check_integer(where, "iterations", iterations, low=1)
     tolerance = check_number(where, "tolerance", tolerance)
+    x = as_input(where, "x", x) if isinstance(x, (list, tuple, np.ma.MaskedArray)) else x
     parameters = [p for p in model.parameters() if p.requires_grad]
     token = RECORDING.set(True)
     try:

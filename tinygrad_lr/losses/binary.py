@@ -13,8 +13,8 @@ from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
 from ..ops.index import take_along_axis
 from ..support.abstract_array import AbstractArray, check_numbers
-from ..support.validation import check_number, class_labels, shape_mismatch
-from .shared import as_real_array, class_scores, match_target, reduce_entries, require_weights
+from ..support.validation import check_number, class_labels, float_array, shape_mismatch, shape_of
+from .shared import class_scores, match_target, reduce_entries, require_weights
 
 __all__ = ["binary_cross_entropy", "hinge"]
 
@@ -102,7 +102,7 @@ def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str =
     0.16666666666666666
     """
     margin = check_number("hinge", "margin", margin, positive=True)
-    if np.shape(target) == np.shape(prediction):
+    if shape_of("hinge", "target", target) == shape_of("hinge", "prediction", prediction):
         return reduce_entries("hinge", _two_sided(prediction, target, margin), reduction)
     prediction, of_classes = class_scores("hinge", prediction, -1)
     if of_classes.shape[-1] == 1:
@@ -133,7 +133,7 @@ def _require_sides(target: Any) -> None:
 def _weights(name: str, given: Any, prediction: Any) -> Any:
     """Return weights that broadcast to the entries, in the dtype of the prediction."""
     where = "binary_cross_entropy"
-    array = as_real_array(where, name, given)
+    array = float_array(where, name, given)
     shape = prediction.shape
     if array.shape not in {(), shape, shape[-1:]}:
         columns = f" or {shape[-1:]}" if len(shape) > 1 else ""

@@ -12,7 +12,14 @@ from ..ops.activation import log_softmax
 from ..ops.cross_entropy import softmax_cross_entropy
 from ..ops.index import take_along_axis
 from ..support.abstract_array import take_rows
-from ..support.validation import check_fraction, class_labels, shape_mismatch
+from ..support.validation import (
+    check_choice,
+    check_flag,
+    check_fraction,
+    class_labels,
+    shape_mismatch,
+    shape_of,
+)
 from .shared import (
     class_scores,
     class_weights,
@@ -67,10 +74,8 @@ def cross_entropy(
     prediction, logits = class_scores(where, prediction, axis)
     classes = logits.shape[-1]
     scale = None if weights is None else class_weights(where, weights, classes)
-    smoothing = (
-        check_fraction(where, "label_smoothing", label_smoothing) if label_smoothing else 0.0
-    )
-    if np.shape(target) == prediction.shape:
+    smoothing = check_fraction(where, "label_smoothing", label_smoothing)
+    if shape_of(where, "target", target) == prediction.shape:
         if ignore_index is not None:
             raise ArgumentError(
                 f"{where}: target must be labels with ignore_index, got probabilities"
@@ -78,6 +83,7 @@ def cross_entropy(
         p = probabilities(where, prediction, target, axis)
         return reduce_entries(where, _soft_cross_entropy(logits, p, scale, smoothing), reduction)
     labels = class_labels(where, target, logits.shape[:-1], classes, ignore_index)
+    check_choice(where, "reduction", reduction, ("mean", "sum", "none"))
     if scale is None and ignore_index is None and not smoothing:
         average = reduction == "mean"
         rows = softmax_cross_entropy.evaluate((logits,), {"labels": labels, "average": average})
@@ -152,9 +158,9 @@ def kl_divergence(
     """
     where = "kl_divergence"
     prediction, logits = class_scores(where, prediction, axis)
-    if np.shape(target) != prediction.shape:
+    if shape_of(where, "target", target) != prediction.shape:
         raise shape_mismatch(where, prediction.shape, np.shape(target))
-    if log_target:
+    if check_flag(where, "log_target", log_target):
         log_p = log_softmax(class_scores(where, target, axis)[1].astype(logits.dtype))
         p = np.exp(log_p)
     else:

@@ -12,8 +12,8 @@ from ..core.primitive import chain
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers
-from ..support.validation import check_number
-from .shared import as_real_array, match_target, reduce_entries, residual
+from ..support.validation import check_flag, check_number, float_array
+from .shared import match_target, reduce_entries, residual
 
 __all__ = ["gaussian_nll", "poisson_nll"]
 
@@ -48,12 +48,12 @@ def poisson_nll(
     where = "poisson_nll"
     prediction, target = match_target(where, prediction, target)
     _require_nonnegative(where, "target", target)
-    if log_input:
+    eps, full = check_number(where, "eps", eps), check_flag(where, "full", full)
+    if check_flag(where, "log_input", log_input):
         with np.errstate(over="ignore"):
             entries = np.exp(prediction) - chain(target, prediction)
     else:
         _require_nonnegative(where, "the predicted rate", prediction)
-        eps = check_number(where, "eps", eps)
         entries = prediction - chain(target, np.log(prediction + eps))
     if full:
         many = np.where(target > 1, target, 1.0)
@@ -92,9 +92,9 @@ def gaussian_nll(
     """
     where = "gaussian_nll"
     u = residual(where, prediction, target)
-    eps = check_number(where, "eps", eps, positive=True)
+    eps, full = check_number(where, "eps", eps, positive=True), check_flag(where, "full", full)
     if not isinstance(variance, Value):
-        variance = as_real_array(where, "variance", variance).astype(u.dtype)
+        variance = float_array(where, "variance", variance).astype(u.dtype)
     shape = u.shape
     if variance.shape not in {(), shape, (*shape[:-1], 1)}:
         raise ShapeError(

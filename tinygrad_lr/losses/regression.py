@@ -29,7 +29,7 @@ def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     (2.5, [1.0, 2.0])
     """
     u = residual("mse", prediction, target)
-    if reduction == "mean":
+    if type(reduction) is str and reduction == "mean":
         return reduce.mean_square(u)
     return reduce_entries("mse", u**2, reduction)
 

@@ -9,11 +9,11 @@ import numpy as np
 from ..core.node import unwrap
 from ..core.primitive import as_array, chain
 from ..core.value import Value
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, ShapeError
 from ..ops import reduce
 from ..ops.shape import moveaxis
 from ..support.abstract_array import AbstractArray, Array, check_numbers
-from ..support.validation import check_choice, is_masked, shape_mismatch
+from ..support.validation import check_choice, float_array, shape_mismatch, short_repr
 
 SUM_TOLERANCE = 1e-3  # of a sum of probabilities: they may be rounded to float16, or typed by hand
 
@@ -27,11 +27,11 @@ def residual(where: str, prediction: Any, target: Any) -> Any:
 def match_target(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Return prediction and target of equal shape; a plain target takes the prediction's dtype."""
     if not isinstance(prediction, Value):
-        prediction = as_real_array(where, "prediction", prediction)
+        prediction = float_array(where, "prediction", prediction)
     number = type(target) is float or type(target) is int  # which never widens a dtype
     if not isinstance(target, Value) and not (number and prediction.shape == ()):
         if not isinstance(target, (np.ndarray, AbstractArray)) or target.dtype != prediction.dtype:
-            target = as_real_array(where, "target", target).astype(prediction.dtype)
+            target = float_array(where, "target", target).astype(prediction.dtype)
             if isinstance(target, np.ndarray):
                 target.flags.writeable = False  # this copy is ours: no graph needs another
         if prediction.shape != target.shape:
@@ -43,39 +43,23 @@ def match_target(where: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 def reduce_entries(where: str, entries: Any, reduction: str) -> Any:
     """Return the mean or the sum of the entries, or the entries."""
-    if reduction == "mean":
-        return reduce.mean(entries)
-    if reduction == "sum":
-        return reduce.sum(entries)
     check_choice(where, "reduction", reduction, ("mean", "sum", "none"))
-    return entries
-
-
-def as_real_array(where: str, name: str, given: Any) -> Array:
-    """Return an array of floats. Raises `DtypeError` for anything else, masked arrays too."""
-    array = as_array(given)
-    if isinstance(array, (float, int)) or array is None:
-        array = np.asarray(array)
-    masked = is_masked(given)
-    if array.dtype.kind not in "fiub" or masked:
-        found = (
-            "a masked array; fill it first, with filled(...)" if masked else f"dtype {array.dtype}"
-        )
-        raise DtypeError(f"{where}: {name} must be an array of floats or integers, got {found}")
-    floats: Array = array if array.dtype.kind == "f" else array.astype(np.float64)
-    return floats
+    if reduction == "none":
+        return entries
+    return reduce.mean(entries) if reduction == "mean" else reduce.sum(entries)
 
 
 def class_scores(where: str, prediction: Any, axis: int) -> tuple[Any, Any]:
     """Return the prediction as a Value or an array, and the same with classes on the last axis."""
     if not isinstance(prediction, Value):
-        prediction = as_real_array(where, "prediction", prediction)
+        prediction = float_array(where, "prediction", prediction)
     axes = len(prediction.shape)
     if not axes:
         raise ShapeError(f"{where}: prediction must have shape (..., classes), got a number")
-    if not isinstance(axis, (int, np.integer)) or not -axes <= axis < axes:
+    whole = isinstance(axis, (int, np.integer)) and not isinstance(axis, bool)
+    if not whole or not -axes <= axis < axes:
         raise ArgumentError(
-            f"{where}: axis must be an integer from {-axes} to {axes - 1}, got {axis!r:.60}"
+            f"{where}: axis must be an integer from {-axes} to {axes - 1}, got {short_repr(axis)}"
         )
     last = axis in {-1, axes - 1}
     return prediction, prediction if last else moveaxis(prediction, axis, -1)
@@ -108,7 +92,7 @@ def _require_probabilities(where: str, p: Any) -> None:
 
 def class_weights(where: str, weights: Any, classes: int) -> Array:
     """Return a weight for each class. Raises `ShapeError` and `ArgumentError` for anything else."""
-    array = as_real_array(where, "weights", weights)
+    array = float_array(where, "weights", weights)
     if array.shape != (classes,):
         raise ShapeError(
             f"{where}: weights must have shape ({classes},), one for each class, got {array.shape}"

@@ -15,7 +15,6 @@ from ..support.validation import (
     check_integer,
     class_labels,
     float_array,
-    require_unmasked,
 )
 from .confusion import count_confusions
 from .decision import Metric, as_integer_labels, decide
@@ -71,9 +70,7 @@ def top_k(k: int) -> Metric:
     where = f"top_{k}"
 
     def metric(prediction: Any, target: Any) -> float:
-        scores = unwrap(prediction)
-        require_unmasked(where, "prediction", scores)
-        logits = float_array(where, "prediction", scores)
+        logits = float_array(where, "prediction", unwrap(prediction))
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
             raise ArgumentError(

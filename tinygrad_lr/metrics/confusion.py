@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError, LabelError, ShapeError
 from ..support.abstract_array import Array
 from ..support.files import printable
-from ..support.validation import check_integer
+from ..support.validation import check_integer, check_list, require_memory
 from .decision import Decisions, decide
 
 __all__ = ["ConfusionMatrix", "confusion_matrix"]
@@ -46,12 +46,15 @@ def count_confusions(where: str, decided: Decisions, classes: int | None = None)
     if not decided.certain:
         raise ArgumentError(f"{where}: prediction must not contain nan")
     both = np.concatenate([decided.predicted, decided.true])
+    if classes is not None:
+        classes = check_integer(where, "classes", classes)
     count = classes or decided.classes or (int(both.max()) + 1 if both.size else 0)
     if both.size and (both.min() < 0 or both.max() >= count):
         bad = both[(both < 0) | (both >= count)][0]
         raise LabelError(
             f"{where}: labels must be from 0 to {count - 1} ({count} classes), got {bad}"
         )
+    require_memory(where, "the matrix", (count, count))
     pairs = decided.true * count + decided.predicted
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
 
@@ -101,6 +104,8 @@ class ConfusionMatrix:
         threshold: float | None = None,
     ) -> Self:
         """Return the matrix of a prediction; classes are numbered unless `labels` names them."""
+        if labels is not None:
+            labels = check_list("ConfusionMatrix", "labels", labels, "a list of names")
         classes = None if labels is None else len(labels)
         counts = confusion_matrix(prediction, target, classes, threshold=threshold)
         names = range(len(counts)) if labels is None else labels

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +11,15 @@ import numpy as np
 from ..core.node import unwrap
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from ..support.abstract_array import Array
-from ..support.validation import class_labels, float_array, require_unmasked
+from ..support.validation import (
+    as_finite,
+    class_labels,
+    float_array,
+    real_array,
+    require_unmasked,
+    shape_of,
+    short_repr,
+)
 
 __all__ = ["Metric"]
 
@@ -45,11 +52,7 @@ def decide(where: str, prediction: Any, target: Any, threshold: float | None = N
     `DtypeError` if the target isn't labels, `ArgumentError` if a threshold is missing or unused.
     """
     border = None if threshold is None else _check_threshold(where, threshold)
-    prediction = unwrap(prediction)
-    require_unmasked(where, "prediction", prediction)
-    given = np.asarray(prediction)
-    if given.dtype.kind not in "iub":
-        given = float_array(where, "prediction", prediction)
+    given = real_array(where, "prediction", unwrap(prediction))
     true = as_integer_labels(where, unwrap(target))
     scores = given.ndim == true.ndim + 1 and given.shape[:-1] == true.shape and given.shape[-1] > 1
     labelled = given.dtype.kind in "iub" and given.shape == true.shape
@@ -85,12 +88,12 @@ def decide(where: str, prediction: Any, target: Any, threshold: float | None = N
 
 def _check_threshold(where: str, given: Any) -> float:
     """Return the threshold, a finite number."""
-    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
-    if not real or not math.isfinite(given):
+    border = as_finite(given)
+    if math.isnan(border):
         raise ArgumentError(
-            f"{where}: threshold must be a finite number or None, got {given!r:.60}"
+            f"{where}: threshold must be a finite number or None, got {short_repr(given)}"
         )
-    return float(given)
+    return border
 
 
 def _require_logits(where: str, given: Array) -> None:
@@ -105,13 +108,14 @@ def _require_logits(where: str, given: Array) -> None:
 
 def as_integer_labels(where: str, target: Any) -> Array:
     """Return labels as integers; floats are accepted if they are integers, as in data files."""
+    shape_of(where, "target", target)
     require_unmasked(where, "target", target)
     array = np.asarray(target)
     if array.dtype.kind in "iub":
         return array
     if array.dtype.kind == "f":
         array = float_array(where, "target", target)
-        whole = np.isfinite(array) & (array == np.round(array))
+        whole = (abs(array) < 2**53) & (array == np.round(array))
         if whole.all():
             return array.astype(np.int64)
         raise DtypeError(

@@ -19,8 +19,16 @@ from .. import ops
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.lazy_imports import modules_of
-from ..support.validation import check_integer
-from .initial_weights import check_dtype
+from ..support.validation import (
+    allocate,
+    as_input,
+    check_choice,
+    check_dtype,
+    check_finite,
+    check_integer,
+    check_number,
+    short_repr,
+)
 from .module import Module
 
 __all__ = [
@@ -84,6 +92,9 @@ class Activation(Module):
     @classmethod
     def apply_operation(cls, *operands: Any, **options: Any) -> Any:
         """Apply the operation of the class."""
+        for operand in operands:
+            if type(operand) is not float:
+                as_input(cls.__name__, "x", operand)  # raises for what isn't real numbers
         operation: Any = cls.operation
         function = getattr(ops, operation) if isinstance(operation, str) else operation
         return function(*operands, **options)
@@ -107,6 +118,10 @@ class Identity(Activation):
 
     operation = identity
 
+    def forward(self, x: Any) -> Any:
+        """Return x, whatever it is."""
+        return x
+
 
 class ReLU(Activation):
     """The rectifier max(x, 0), elementwise; its derivative at 0 is 0.
@@ -128,7 +143,7 @@ class LeakyReLU(Activation):
     operation = "leaky_relu"
 
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = slope
+        self.slope = check_finite("LeakyReLU", "slope", slope)
 
     def forward(self, x: Any) -> Any:
         """Return x or slope·x."""
@@ -159,12 +174,16 @@ class PReLU(Activation):
         self, count: int = 1, slope: float = 0.25, *, dtype: DTypeLike = np.float32
     ) -> None:
         size = check_integer("PReLU", "count", count, low=1)
-        slopes = np.full(size, slope, check_dtype(f"PReLU({size})", dtype))
+        where, number = f"PReLU({size})", check_finite("PReLU", "slope", slope)
+        kind = check_dtype(where, dtype)
+        slopes = allocate(where, "weight", (size,), lambda shape: np.full(shape, number, kind))
         self.weight = Value(slopes, name="weight")
 
     def forward(self, x: Any) -> Any:
         """Return x or weight·x."""
-        shape, count = np.shape(x), self.weight.size
+        count = self.weight.size
+        x = as_input(f"PReLU({count})", "x", x)
+        shape = x.shape
         if count == 1:
             return self.apply_operation(x, self.weight)
         axis = min(1, len(shape) - 1)
@@ -196,7 +215,7 @@ class ELU(Activation):
     operation = "elu"
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = check_finite("ELU", "alpha", alpha)
 
     def forward(self, x: Any) -> Any:
         """Return x or alpha·(e^x - 1)."""
@@ -213,8 +232,7 @@ class CELU(Activation):
     operation = "celu"
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
-        self.apply_operation(0.0, alpha=alpha)  # raises here, not on the first use
+        self.alpha = check_number("CELU", "alpha", alpha, positive=True)
 
     def forward(self, x: Any) -> Any:
         """Return x or alpha·(e^(x/alpha) - 1)."""
@@ -243,8 +261,7 @@ class GELU(Activation):
     operation = "gelu"
 
     def __init__(self, approximate: str = "tanh") -> None:
-        self.approximate = approximate
-        self.apply_operation(0.0, approximate=approximate)  # raises here, not on the first use
+        self.approximate = check_choice("GELU", "approximate", approximate, ("tanh", "none"))
 
     def forward(self, x: Any) -> Any:
         """Return x/2·(1 + tanh(√(2/π)(x + 0.044715x³))), or x·Φ(x)."""
@@ -331,7 +348,8 @@ class Hardtanh(Activation):
     operation = "hardtanh"
 
     def __init__(self, low: float = -1.0, high: float = 1.0) -> None:
-        self.low, self.high = low, high
+        self.low = check_finite("Hardtanh", "low", low)
+        self.high = check_finite("Hardtanh", "high", high)
         self.apply_operation(0.0, low=low, high=high)  # raises here, not on the first use
 
     def forward(self, x: Any) -> Any:
@@ -371,7 +389,7 @@ class Softmax(Activation):
     operation = "softmax"
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = check_integer(type(self).__name__, "axis", axis, low=None)
 
     def forward(self, x: Any) -> Any:
         """Return e^x / Σ e^x."""
@@ -388,7 +406,7 @@ class LogSoftmax(Activation):
     operation = "log_softmax"
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = check_integer(type(self).__name__, "axis", axis, low=None)
 
     def forward(self, x: Any) -> Any:
         """Return x - ln Σ e^x."""
@@ -406,7 +424,7 @@ class GLU(Module):
     """
 
     def __init__(self, axis: int = -1) -> None:
-        self.axis = axis
+        self.axis = check_integer(type(self).__name__, "axis", axis, low=None)
 
     def forward(self, x: Any) -> Any:
         """Return a·σ(b)."""
@@ -457,9 +475,10 @@ def as_layer(where: str, given: Any) -> Module:
         return Function(given)
     import difflib  # a millisecond, for an error only
 
-    near = difflib.get_close_matches(str(given).lower(), ACTIVATIONS, n=1)
+    text = given.lower() if isinstance(given, str) else ""
+    near = difflib.get_close_matches(text, ACTIVATIONS, n=1)
     cure = f"; did you mean {near[0]!r}?" if near else ""
     raise ArgumentError(
         f"{where}: activation must be a function, a module or one of "
-        f"{', '.join(sorted(ACTIVATIONS))}; got {given!r:.60}{cure}"
+        f"{', '.join(sorted(ACTIVATIONS))}; got {short_repr(given)}{cure}"
     )

@@ -8,13 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..core.primitive import as_array
+from ..core.node import unwrap
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops.activation import softmax
-from ..support.abstract_array import AbstractArray
+from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_fraction, check_integer
+from ..support.validation import (
+    as_input,
+    check_finite,
+    check_flag,
+    check_fraction,
+    check_integer,
+    float_array,
+)
 from . import init
 from .linear import Linear
 from .module import Module
@@ -57,14 +64,15 @@ def scaled_dot_product_attention(
     where = "scaled_dot_product_attention"
     dropout = check_fraction(where, "dropout", dropout)
     weights = attention_weights(where, query, key, mask, causal, scale)
-    value = as_numbers(value)
+    value = as_numbers(where, "value", value)
     if value.ndim < 2 or value.shape[-2] != weights.shape[-1]:
         raise ShapeError(
             f"{where}: value must have shape (..., {weights.shape[-1]}, width), one row for each "
             f"key, got {value.shape}"
         )
+    random = None if generator is None else as_generator(where, generator)
     if dropout:
-        kept = as_generator(where, generator).random(weights.shape) >= dropout
+        kept = as_generator(where, random).random(weights.shape) >= dropout
         larger = 1 / (1 - dropout) if dropout < 1 else 0.0
         weights = weights * (kept * larger).astype(weights.dtype)
     return np.matmul(weights, value)
@@ -74,13 +82,15 @@ def attention_weights(
     where: str, query: Any, key: Any, mask: Any, causal: bool, scale: float | None
 ) -> Any:
     """Return the weight of each key for each query: (..., queries, keys), rows of sum 1 or 0."""
-    query, key = as_numbers(query), as_numbers(key)
+    query, key = as_numbers(where, "query", query), as_numbers(where, "key", key)
     if query.ndim < 2 or key.ndim < 2 or query.shape[-1] != key.shape[-1]:
         raise ShapeError(
             f"{where}: query and key must have shapes (..., queries, features) and "
             f"(..., keys, features), got {query.shape} and {key.shape}"
         )
-    factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
+    causal = check_flag(where, "causal", causal)
+    default = 1 / math.sqrt(max(query.shape[-1], 1))
+    factor = default if scale is None else check_finite(where, "scale", scale)
     scores = np.matmul(query * factor, np.swapaxes(key, -1, -2))
     allowed, added = read_mask(where, mask, scores.shape)
     if causal:
@@ -102,7 +112,7 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Return where a mask allows attention, and what it adds to the scores; None for neither."""
     if mask is None:
         return None, None
-    mask = mask if hasattr(mask, "shape") else np.asarray(mask)
+    mask = as_input(where, "mask", mask)
     if mask.dtype.kind not in "bf":
         raise DtypeError(
             f"{where}: mask must be boolean (True where a query may attend) or floats to add to "
@@ -118,16 +128,27 @@ def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
         )
     if mask.dtype.kind == "b":
         return mask, None
-    allowed = mask != -np.inf  # nan is added, and so travels
+    check_numbers(unwrap(mask), lambda now: require_below_infinity(where, now))
+    allowed = mask > -np.inf
+    allowed = np.array(allowed) if isinstance(allowed, bool) else allowed
     if isinstance(mask, Value):
         return allowed, mask
     return allowed, np.where(allowed, mask, 0).astype(mask.dtype)
 
 
-def as_numbers(x: Any) -> Any:
+def require_below_infinity(where: str, mask: Any) -> None:
+    """Raise `ArgumentError` for a mask with an entry that is nan or +inf."""
+    bad = ~(np.asarray(mask) < np.inf)
+    if bad.any():
+        raise ArgumentError(
+            f"{where}: mask must be finite, or -inf where attention is forbidden, "
+            f"got {np.asarray(mask)[bad].flat[0]}"
+        )
+
+
+def as_numbers(where: str, name: str, x: Any) -> Any:
     """Return Values and arrays of floats as they are, lists and integers as arrays of floats."""
-    x = x if hasattr(x, "shape") else np.asarray(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float64)
+    return x if isinstance(x, Value) else float_array(where, name, x)
 
 
 class MultiHeadAttention(Module):
@@ -219,8 +240,10 @@ class MultiHeadAttention(Module):
         """
         key = query if key is None else key
         value = key if value is None else value
-        query, key, value = map(as_numbers, (query, key, value))
         where = f"MultiHeadAttention({self.out.out_features}, {self.num_heads})"
+        given = {"query": query, "key": key, "value": value}
+        query, key, value = (as_numbers(where, name, x) for name, x in given.items())
+        need_weights = check_flag(where, "need_weights", need_weights)
         self._check_shapes(where, query, key, value)
         q, k, v = (
             self._split_heads(layer(x))
@@ -239,12 +262,12 @@ class MultiHeadAttention(Module):
 
     def _merge_masks(self, where: str, mask: Any, key_mask: Any, shape: tuple[int, ...]) -> Any:
         """Return both masks as one that broadcasts to (batch, heads, queries, keys)."""
-        mask = mask if mask is None or hasattr(mask, "shape") else np.asarray(mask)
+        mask = None if mask is None else as_input(where, "mask", mask)
         if mask is not None and mask.ndim == 3 and len(shape) == 4:
             mask = mask[:, None]
         if key_mask is None:
             return mask
-        keys = as_array(key_mask)
+        keys = as_input(where, "key_mask", key_mask)
         expected = (*shape[:-3], shape[-1])
         if keys.shape != expected or keys.dtype.kind != "b":
             error = ShapeError if keys.shape != expected else DtypeError

@@ -14,8 +14,15 @@ from ..ops.activation import sigmoid
 from ..ops.linear_algebra import affine, matmul
 from ..ops.recurrent import gru_states, lstm_states, rnn_states
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_choice, check_integer
-from .initial_weights import check_dtype
+from ..support.validation import (
+    as_input,
+    check_choice,
+    check_dtype,
+    check_flag,
+    check_integer,
+    short_repr,
+)
+from .initial_weights import draw_uniform
 from .module import Module
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
@@ -41,9 +48,10 @@ class Cell(Module):
         where = f"{type(self).__name__}({inputs}, {hidden})"
         floating, random = check_dtype(where, dtype), as_generator(where, generator)
         bound, width = 1 / math.sqrt(hidden), self.gates * hidden
+        bias = check_flag(where, "bias", bias)
 
         def draw(*shape: int) -> Value:
-            return Value(random.uniform(-bound, bound, shape).astype(floating))
+            return draw_uniform(where, shape, bound, dtype=floating, generator=random)
 
         self.weight_input = draw(inputs, width)
         self.weight_hidden = draw(hidden, width)
@@ -62,7 +70,7 @@ class Cell(Module):
 
     def forward(self, x: Any, state: Any = None) -> Any:
         """Return the next state: h, or (h, c) for an LSTMCell."""
-        x = x if hasattr(x, "shape") else np.asarray(x)
+        x = as_input(self._where(), "x", x)
         n = self.input_size
         check_inputs(self._where(), x.shape, n, (1, 2), f"(batch, {n}) or ({n},)")
         given = self._products(x)
@@ -236,9 +244,9 @@ def as_state(where: str, state: Any, count: int, shape: tuple[int, ...], dtype: 
         return [np.zeros(shape, dtype) for _ in range(count)]
     if count > 1 and not (isinstance(state, (tuple, list)) and len(state) == count):
         array = hasattr(state, "shape")
-        found = f"{type(state).__name__} of shape {state.shape}" if array else f"{state!r:.60}"
+        found = f"{type(state).__name__} of shape {state.shape}" if array else short_repr(state)
         raise ArgumentError(f"{where}: state must be a pair (h, c), got {found}")
-    parts = [x if hasattr(x, "shape") else np.asarray(x) for x in (state if count > 1 else [state])]
+    parts = [as_input(where, "state", x) for x in (state if count > 1 else [state])]
     for part in parts:
         if part.shape != shape:
             raise ShapeError(f"{where}: state must have shape {shape}, got {part.shape}")

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import as_input, check_integer, check_list, short_repr
 from .activations import Function, as_layer
 from .linear import Linear
 from .module import Module
@@ -42,7 +42,7 @@ class Sequential(Module):
                 cure = f"; pass {layer.__name__}()" if isinstance(layer, type) else cure
                 raise ArgumentError(
                     f"{type(self).__name__}: layer {position} must be a module or a function, "
-                    f"got {layer!r:.60}{cure}"
+                    f"got {short_repr(layer)}{cure}"
                 )
         self.layers = [x if isinstance(x, Module) else Function(x) for x in layers]
 
@@ -80,7 +80,8 @@ class Residual(Sequential):
 
     def forward(self, x: Any) -> Any:
         """Return x + layers(x)."""
-        change, shape = super().forward(x), np.shape(x)
+        x = as_input("Residual", "x", x)
+        change, shape = super().forward(x), x.shape
         if np.shape(change) != shape:
             raise ShapeError(
                 f"Residual: the layers must keep the shape of x, {shape}, got {np.shape(change)}; "
@@ -122,13 +123,12 @@ class MLP(Sequential):
         dtype: DTypeLike = np.float32,
         generator: Seed = None,
     ) -> None:
-        if isinstance(hidden, (str, bytes, dict)) or not isinstance(hidden, Iterable):
-            cure = f"; pass [{hidden}]" if isinstance(hidden, int) else ""
-            raise ArgumentError(f"MLP: hidden must be a list of widths, got {hidden!r:.60}{cure}")
+        cure = f"; pass [{short_repr(hidden)}]" if isinstance(hidden, int) else ""
+        widths = check_list("MLP", "hidden", hidden, "a list of widths", cure)
         random = as_generator("MLP", generator)
         widths = [
             check_integer("MLP", "in_features", in_features, low=1),
-            *(check_integer("MLP", f"hidden[{i}]", width, low=1) for i, width in enumerate(hidden)),
+            *(check_integer("MLP", f"hidden[{i}]", width, low=1) for i, width in enumerate(widths)),
             check_integer("MLP", "out_features", out_features, low=1),
         ]
         layers: list[Module] = []

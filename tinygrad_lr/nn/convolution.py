@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..ops.windows.convolution import convolve
 from ..ops.windows.sliding import geometry
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import check_flag, check_integer, require_memory, short_repr
 from .initial_weights import draw_uniform
 from .module import Module
 
@@ -50,10 +50,12 @@ class Convolution(Module):
         self.groups = check_integer(where, "groups", groups, low=1)
         if inputs % self.groups or outputs % self.groups:
             raise ArgumentError(
-                f"{where}: groups must divide in_channels and out_channels, got {groups!r:.60}"
+                f"{where}: groups must divide in_channels and out_channels, "
+                f"got {short_repr(groups)}"
             )
         size = geometry(where, self.axes, kernel_size, stride, padding, dilation)["size"]
-        shape = (outputs, inputs // self.groups, *size)
+        shape, bias = (outputs, inputs // self.groups, *size), check_flag(where, "bias", bias)
+        require_memory(where, "weight", shape)
         bound = 1 / math.sqrt(math.prod(shape[1:]))
         random = as_generator(where, generator)
         self.weight = draw_uniform(where, shape, bound, dtype=dtype, generator=random)

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.node import unwrap
 from ..ops.arithmetic import multiply
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_fraction
+from ..support.validation import as_input, check_fraction
 from .module import Module
 
 __all__ = ["Dropout"]
@@ -41,6 +41,7 @@ class Dropout(Module):
         """Return x, with random entries zeroed in training."""
         if not self.training or self.p == 0:
             return x
+        x = as_input(f"Dropout(p={self.p})", "x", x)
         dtype = np.result_type(unwrap(x))
         # float32 draws: half the time, and the same entries for every dtype of x
         kept = self.generator.random(np.shape(x), np.float32) >= self.p

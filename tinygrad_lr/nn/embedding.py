@@ -15,8 +15,7 @@ from ..ops.elementwise import where
 from ..ops.index import getitem
 from ..support.abstract_array import check_numbers
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
-from .initial_weights import check_dtype
+from ..support.validation import allocate, check_dtype, check_integer, shape_of
 from .module import Module
 
 __all__ = ["Embedding"]
@@ -55,12 +54,9 @@ class Embedding(Module):
         dim = check_integer("Embedding", "dim", dim, low=1)
         title, floating = f"Embedding({count}, {dim})", check_dtype("Embedding", dtype)
         self.padding_index: int | None = None
-        try:
-            rows = as_generator(title, generator).normal(size=(count, dim)).astype(floating)
-        except (MemoryError, ValueError) as error:
-            raise ArgumentError(
-                f"{title}: the weights of shape {(count, dim)} don't fit in memory"
-            ) from error
+        random = as_generator(title, generator)
+        rows = allocate(title, "weight", (count, dim), lambda shape: random.normal(size=shape))
+        rows = rows.astype(floating)
         if padding_index is not None:
             row = check_integer(title, "padding_index", padding_index)
             if row >= count:
@@ -91,8 +87,9 @@ class Embedding(Module):
     def _check_indices(self, indices: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the indices as an array of integers from 0, below `count`."""
         title = f"Embedding({self.count}, {self.dim})"
+        shape_of(title, "indices", indices)
         chosen = as_array(unwrap(indices))
-        chosen = np.asarray(chosen) if isinstance(chosen, (int, float)) else chosen
+        chosen = np.asarray(chosen) if not hasattr(chosen, "dtype") else chosen
         if chosen.size == 0 and not hasattr(indices, "dtype"):
             chosen = chosen.astype(np.intp)  # an empty list
         if chosen.dtype.kind not in "iu":

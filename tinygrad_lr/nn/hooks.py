@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from ..support.validation import check_instance
+from ..support.validation import check_callable, check_instance
 from .module import Module, module_levels
 
 __all__ = ["observed"]
@@ -43,6 +43,7 @@ def observed(model: Module, see: See) -> Iterator[None]:
      (4, 1)
     """
     check_instance("observed", "model", model, Module, "a tg.nn.Module")
+    check_callable("observed", "see", see)
     with contextlib.ExitStack() as restored:
         limit, depth = sys.getrecursionlimit(), min(len(module_levels(model)), MAX_DEPTH)
         restored.callback(sys.setrecursionlimit, limit)

@@ -25,8 +25,16 @@ from ..core.value import Value
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_choice, check_integer
-from .initial_weights import check_dtype
+from ..support.validation import (
+    allocate,
+    check_choice,
+    check_dtype,
+    check_finite,
+    check_instance,
+    check_integer,
+    check_number,
+    short_repr,
+)
 from .module import Module, put
 
 __all__ = [
@@ -49,6 +57,9 @@ Target: TypeAlias = "Value | int | Sequence[int]"
 GAINS = {"identity": 1.0, "linear": 1.0, "selu": 0.75}
 """Gains of what is not an operation of its own; an operation declares its gain."""
 
+MAX_SLOPE = 1e150  # of an activation: its square must be finite
+MAX_AXES = 32  # of every version of NumPy
+
 
 def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
     """Return the gain for weights that preserves the scale of signals through a nonlinearity.
@@ -63,7 +74,10 @@ def calculate_gain(nonlinearity: str, parameter: float = 0.01) -> float:
     """
     gains = {name: x.gain for name, x in PRIMITIVES.items() if x.gain is not None} | GAINS
     gain = gains[check_choice("calculate_gain", "nonlinearity", nonlinearity, sorted(gains))]
-    return gain(parameter) if callable(gain) else gain
+    slope = check_finite("calculate_gain", "parameter", parameter)
+    if abs(slope) > MAX_SLOPE:
+        raise ArgumentError(f"calculate_gain: parameter must be at most 1e150, got {slope}")
+    return gain(slope) if callable(gain) else gain
 
 
 def constant(
@@ -74,7 +88,7 @@ def constant(
     >>> tg.nn.init.constant((2,), 3.0)
     Value(data=[3. 3.], grad=None)
     """
-    number = float(value)
+    number = check_finite("constant", "value", value)
     return _create_or_reset(
         "constant", target, lambda shape, _: np.full(shape, number), dtype, generator
     )
@@ -111,6 +125,7 @@ def uniform(
     >>> tg.nn.init.uniform(2, -0.5, 0.5, generator=0)
     Value(data=[ 0.13696168 -0.23021328], grad=None)
     """
+    low, high = check_finite("uniform", "low", low), check_finite("uniform", "high", high)
     if not low <= high:
         raise ArgumentError(f"uniform: low must be <= high, got low={low!r}, high={high!r}")
     draw = lambda shape, random: random.uniform(low, high, shape)
@@ -130,8 +145,7 @@ def normal(
     >>> tg.nn.init.normal((2, 3), std=0.02, generator=0).shape
     (2, 3)
     """
-    if not std >= 0:
-        raise ArgumentError(f"normal: std must be a number >= 0, got {std!r:.60}")
+    mean, std = check_finite("normal", "mean", mean), check_number("normal", "std", std)
     draw = lambda shape, random: random.normal(mean, std, shape)
     return _create_or_reset("normal", target, draw, dtype, generator)
 
@@ -155,6 +169,7 @@ def xavier_uniform(
     True
     """
     where = "xavier_uniform"
+    gain = check_number(where, "gain", gain)
     bound = gain * math.sqrt(6 / sum(_compute_fans(where, target, layout)))
     return _create_or_reset(
         where, target, lambda s, g: g.uniform(-bound, bound, s), dtype, generator
@@ -177,6 +192,7 @@ def xavier_normal(
     (1, 5)
     """
     where = "xavier_normal"
+    gain = check_number(where, "gain", gain)
     std = gain * math.sqrt(2 / sum(_compute_fans(where, target, layout)))
     return _create_or_reset(
         where, target, lambda s, random: random.normal(0.0, std, s), dtype, generator
@@ -255,6 +271,7 @@ def orthogonal(
     True
     """
     _compute_fans("orthogonal", target, None)
+    gain = check_finite("orthogonal", "gain", gain)
 
     def draw(shape: tuple[int, ...], random: np.random.Generator) -> Array:
         rows, columns = shape[0], math.prod(shape[1:])
@@ -284,6 +301,13 @@ def reset(
     >>> model.weight.tolist(), model.bias.tolist()
     ([[1.0], [1.0]], [0.0])
     """
+    check_instance("reset", "model", model, Module, "a tg.nn.Module")
+    for name, initialiser in (("weight", weight), ("bias", bias)):
+        if not callable(initialiser) and not (name == "bias" and initialiser is None):
+            raise ArgumentError(
+                f"reset: {name} must be an initialiser such as init.zeros, "
+                f"got {short_repr(initialiser)}"
+            )
     random = as_generator("reset", generator)
     for name, parameter in model.named_parameters():
         if name.rpartition(".")[2].startswith("bias"):
@@ -299,6 +323,10 @@ def _shape(where: str, target: Target) -> tuple[int, ...]:
     if isinstance(target, Value):
         return target.shape
     sizes = target if isinstance(target, (tuple, list)) else [target]
+    if len(sizes) > MAX_AXES:
+        raise ArgumentError(
+            f"{where}: target must be a shape of at most {MAX_AXES} axes, got {len(sizes)}"
+        )
     return tuple(check_integer(where, "an axis of the shape", size, low=1) for size in sizes)
 
 
@@ -337,12 +365,9 @@ def _create_or_reset(
     shape, random = _shape(where, target), as_generator(where, generator)
     if not isinstance(target, Value):
         floating = check_dtype(where, np.float32 if dtype is None else dtype)
-        try:
-            return Value(draw(shape, random).astype(floating))
-        except (MemoryError, ValueError) as error:
-            raise ArgumentError(
-                f"{where}: the weights of shape {shape} don't fit in memory"
-            ) from error
+        return Value(
+            allocate(where, "weight", shape, lambda shape: draw(shape, random)).astype(floating)
+        )
     if target.record is not None:
         raise ArgumentError(
             f"{where}: target must be a parameter or a shape, got a computed Value of shape {shape}"
@@ -350,7 +375,7 @@ def _create_or_reset(
     own = np.dtype(getattr(target.data, "dtype", np.float64))
     if dtype is not None and check_dtype(where, dtype) != own:
         raise ArgumentError(
-            f"{where}: dtype must be that of the parameter, {own}, or None, got {dtype!r:.60}"
+            f"{where}: dtype must be that of the parameter, {own}, or None, got {short_repr(dtype)}"
         )
     put(target, draw(shape, random).astype(own))
     return target

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.value import Value
-from ..errors import ArgumentError, DtypeError
+from ..support.abstract_array import Array
 from ..support.random_state import Seed, as_generator
-
-
-def check_dtype(where: str, dtype: DTypeLike) -> np.dtype[Any]:
-    """Return a floating dtype. Raises `DtypeError` if it can't hold a gradient.
-
-    >>> check_dtype("a layer", "float32")
-    dtype('float32')
-    """
-    try:
-        chosen = np.dtype(dtype)
-    except TypeError:
-        chosen = np.dtype(object)
-    if dtype is None or chosen.kind != "f":
-        raise DtypeError(
-            f"{where}: dtype must be a floating dtype such as numpy.float32, got {dtype!r:.60}"
-        )
-    return chosen.newbyteorder("=")
+from ..support.validation import allocate, check_dtype
 
 
 def draw_uniform(
@@ -47,7 +29,8 @@ def draw_uniform(
     """
     floating = check_dtype(where, dtype)
     random = as_generator(where, generator)
-    try:
-        return Value(random.uniform(-bound, bound, shape).astype(floating))
-    except (MemoryError, ValueError) as error:
-        raise ArgumentError(f"{where}: the weights of shape {shape} don't fit in memory") from error
+
+    def draw(shape: tuple[int, ...]) -> Array:
+        return np.asarray(random.uniform(-bound, bound, shape))
+
+    return Value(allocate(where, "weight", shape, draw).astype(floating))

@@ -12,7 +12,7 @@ from ..core.value import Value
 from ..errors import ShapeError
 from ..ops.linear_algebra import affine, matmul
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import as_input, check_flag, check_integer
 from .initial_weights import draw_uniform
 from .module import Module
 
@@ -53,7 +53,7 @@ class Linear(Module):
         inputs = check_integer("Linear", "in_features", in_features, low=1)
         outputs = check_integer("Linear", "out_features", out_features, low=1)
         where = f"Linear({inputs}, {outputs})"
-        random = as_generator(where, generator)
+        random, bias = as_generator(where, generator), check_flag(where, "bias", bias)
         bound = 1 / math.sqrt(inputs)
         self.weight = draw_uniform(where, (inputs, outputs), bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
@@ -79,7 +79,7 @@ class Linear(Module):
                 return matmul(x, self.weight)  # (..., in_features) @ (in_features, out_features)
             return affine(x, self.weight, self.bias)
         except ShapeError as error:
-            raise self._shape_error(np.shape(x)) from error
+            raise self._shape_error(as_input("Linear", "x", x).shape) from error
 
     def _shape_error(self, shape: tuple[int, ...]) -> ShapeError:
         features = self.in_features
@@ -124,6 +124,7 @@ class Bilinear(Module):
         outputs = check_integer("Bilinear", "out_features", out_features, low=1)
         title, bound = f"Bilinear({first}, {second}, {outputs})", 1 / math.sqrt(first)
         random, shape = as_generator(title, generator), (outputs, first, second)
+        bias = check_flag(title, "bias", bias)
         self.weight = draw_uniform(title, shape, bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
         self.bias: Value | None = None
@@ -134,10 +135,12 @@ class Bilinear(Module):
     def forward(self, x1: Any, x2: Any) -> Any:
         """Return x1ᵀ·weight·x2 + bias."""
         outputs, first, second = self.weight.shape
+        title = f"Bilinear({first}, {second}, {outputs})"
+        x1, x2 = as_input(title, "x1", x1), as_input(title, "x2", x2)
         shape, other = np.shape(x1), np.shape(x2)
         if shape[-1:] != (first,) or other[-1:] != (second,) or shape[:-1] != other[:-1]:
             raise ShapeError(
-                f"Bilinear({first}, {second}, {outputs}): x1 and x2 must have shapes "
+                f"{title}: x1 and x2 must have shapes "
                 f"(..., {first}) and (..., {second}) with the same leading axes, "
                 f"got {shape} and {other}"
             )

@@ -14,8 +14,7 @@ from ..errors import ArgumentError, TinygradError
 from ..support.abstract_array import Array
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import shape_text
-from ..support.validation import require_unmasked
-from .initial_weights import check_dtype
+from ..support.validation import check_dtype, check_flag, require_unmasked, short_repr
 
 __all__ = ["Module"]
 
@@ -160,7 +159,7 @@ class Module:
             require_unmasked(where, f"{name!r:.80}", state.get(name))
         arrays = {name: _as_array(state[name]) for name in kept if name in state}
         wrong = [f"{name} is missing" for name in kept if name not in state]
-        wrong += [f"{name!r:.80} is unknown" for name in state if name not in kept]
+        wrong += [f"{short_repr(name)} is unknown" for name in state if name not in kept]
         for name, array in arrays.items():
             shape, dtype = np.shape(kept[name].item), kept[name].item.dtype
             if array.shape != shape:
@@ -201,8 +200,9 @@ class Module:
 
     def train(self, training: bool = True) -> Self:
         """Set this module and those inside it to training mode (evaluation mode for False)."""
+        training = check_flag(f"{type(self).__name__}.train", "training", training)
         for module in self.modules():
-            module.training = bool(training)
+            module.training = training
         return self
 
     def eval(self) -> Self:

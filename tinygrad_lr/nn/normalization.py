@@ -17,8 +17,15 @@ from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
-from ..support.validation import check_fraction, check_integer, check_number
-from .initial_weights import check_dtype
+from ..support.validation import (
+    allocate,
+    as_input,
+    check_dtype,
+    check_flag,
+    check_fraction,
+    check_integer,
+    check_number,
+)
 from .module import Module
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"]
@@ -32,9 +39,12 @@ def check_features(where: str, shape: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(check_integer(where, "shape", length, low=1) for length in lengths)
 
 
-def make_parameter(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Value:
+def make_parameter(where: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Value:
     """Return a parameter named "weight", of ones, or "bias", of zeros."""
-    return Value(np.full(shape, float(name == "weight"), dtype), name=name)
+    number = float(name == "weight")
+    return Value(
+        allocate(where, "weight", shape, lambda shape: np.full(shape, number, dtype)), name=name
+    )
 
 
 class OverFeatures(Module):
@@ -84,12 +94,14 @@ class LayerNorm(OverFeatures):
     ) -> None:
         self.features = check_features("LayerNorm", shape)
         self.eps = check_number("LayerNorm", "eps", eps)
-        kind = check_dtype("LayerNorm", dtype)
-        self.weight = make_parameter("weight", self.features, kind) if affine else None
-        self.bias = make_parameter("bias", self.features, kind) if affine and bias else None
+        kind, title = check_dtype("LayerNorm", dtype), self._name()
+        affine, bias = check_flag(title, "affine", affine), check_flag(title, "bias", bias)
+        self.weight = make_parameter(title, "weight", self.features, kind) if affine else None
+        self.bias = make_parameter(title, "bias", self.features, kind) if affine and bias else None
 
     def forward(self, x: Any) -> Any:
         """Return x, each row normalised to mean 0 and variance 1, times weight, plus bias."""
+        x = as_input(self._name(), "x", x)
         out = standardize(x, axis=self._last_axes(x), eps=self.eps)
         out = out if self.weight is None else out * self.weight
         return out if self.bias is None else out + self.bias
@@ -117,11 +129,14 @@ class RMSNorm(OverFeatures):
     ) -> None:
         self.features = check_features("RMSNorm", shape)
         self.eps = None if eps is None else check_number("RMSNorm", "eps", eps)
-        kind = check_dtype("RMSNorm", dtype)
-        self.weight = make_parameter("weight", self.features, kind) if affine else None
+        kind, affine = check_dtype("RMSNorm", dtype), check_flag("RMSNorm", "affine", affine)
+        self.weight = (
+            make_parameter(self._name(), "weight", self.features, kind) if affine else None
+        )
 
     def forward(self, x: Any) -> Any:
         """Return x, each row normalised to mean square 1, times weight."""
+        x = as_input(self._name(), "x", x)
         axis, eps = self._last_axes(x), self.eps
         if eps is None:
             dtype = np.result_type(unwrap(x))
@@ -155,14 +170,17 @@ class BatchNorm(Module):
         self.eps = check_number(name, "eps", eps)
         self.momentum = check_fraction(name, "momentum", momentum)
         shape, kind = (self.features,), check_dtype(name, dtype)
-        self.weight = make_parameter("weight", shape, kind) if affine else None
-        self.bias = make_parameter("bias", shape, kind) if affine else None
-        self.running_mean, self.running_var = np.zeros(shape, kind), np.ones(shape, kind)
+        affine = check_flag(name, "affine", affine)
+        self.weight = make_parameter(name, "weight", shape, kind) if affine else None
+        self.bias = make_parameter(name, "bias", shape, kind) if affine else None
+        self.running_mean = allocate(name, "weight", shape, lambda shape: np.zeros(shape, kind))
+        self.running_var = np.ones(shape, kind)
 
     def forward(self, x: Any) -> Any:
         """Return x, each feature normalised to mean 0 and variance 1, times weight, plus bias."""
         where = f"{type(self).__name__}({self.features})"
-        shape = np.shape(x)
+        x = as_input(where, "x", x)
+        shape = x.shape
         if len(shape) not in self.shapes or shape[1] != self.features:
             forms = " or ".join(self.shapes.values()).replace("C", str(self.features))
             raise ShapeError(f"{where}: x must have shape {forms}, got {shape}")

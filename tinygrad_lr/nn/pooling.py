@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, TypeAlias
 
-import numpy as np
-
 from ..errors import ShapeError
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
 from ..ops.windows.sliding import integers_by_axis
-from ..support.validation import check_integer
+from ..support.validation import as_input, check_flag, check_integer, short_repr
 from .module import Module
 
 __all__ = [
@@ -35,7 +33,7 @@ class Pooling(Module):
 
     def _where(self, setting: object) -> str:
         """Return the name of the layer in errors."""
-        return f"{type(self).__name__}({setting})"
+        return f"{type(self).__name__}({short_repr(setting)})"
 
 
 class MaxPooling(Pooling):
@@ -105,9 +103,10 @@ class AveragePooling(Pooling):
         count_include_pad: bool = True,
     ) -> None:
         stride = kernel_size if stride is None else stride
-        pool_geometry(self._where(kernel_size), self.axes, kernel_size, stride, padding, 1)
+        where = self._where(kernel_size)
+        pool_geometry(where, self.axes, kernel_size, stride, padding, 1)
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.count_include_pad = bool(count_include_pad)
+        self.count_include_pad = check_flag(where, "count_include_pad", count_include_pad)
 
     def forward(self, x: Any) -> Any:
         """Return the mean of each window."""
@@ -200,7 +199,9 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """Return x with its last axes joined."""
-        shape, start = np.shape(x), self.start_axis
+        start = self.start_axis
+        x = as_input(f"Flatten({start})", "x", x)
+        shape = x.shape
         if len(shape) < start:
             raise ShapeError(
                 f"Flatten({start}): x must have at least {start} axes, got shape {shape}"

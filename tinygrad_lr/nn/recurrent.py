@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from ..errors import ShapeError
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_integer
+from ..support.validation import as_input, check_flag, check_integer, require_memory
 from .cells import Cell, GRUCell, LSTMCell, RNNCell, as_state, check_inputs
 from .module import Module
 
@@ -42,9 +42,11 @@ class Recurrent(Module):
         hidden = check_integer(name, "hidden_size", hidden_size, low=1)
         layers = check_integer(name, "num_layers", num_layers, low=1)
         random = as_generator(f"{name}({inputs}, {hidden})", generator)
-        self.batch_first = bool(batch_first)
-        self.bidirectional = bool(bidirectional)
+        self.batch_first = check_flag(name, "batch_first", batch_first)
+        self.bidirectional = check_flag(name, "bidirectional", bidirectional)
         directions = 1 + self.bidirectional
+        block = self.kind.gates * hidden * hidden + 1000  # numbers, and the objects that hold them
+        require_memory(name, "cells", (layers, directions, block))
         self.cells = [
             self.kind(
                 directions * hidden if position >= directions else inputs,
@@ -75,8 +77,8 @@ class Recurrent(Module):
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Return the output of the last layer at every step, and the last state of every cell."""
-        x = x if hasattr(x, "shape") else np.asarray(x)
         where = f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
+        x = as_input(where, "x", x)
         n = self.input_size
         batch = f"(batch, time, {n})" if self.batch_first else f"(time, batch, {n})"
         check_inputs(where, x.shape, n, (2, 3), f"{batch} or (time, {n})")

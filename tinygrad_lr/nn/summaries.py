@@ -15,7 +15,7 @@ from ..core.grad_mode import no_grad
 from ..core.value import Value
 from ..errors import ArgumentError
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
-from ..support.validation import check_instance
+from ..support.validation import check_instance, require_memory, short_repr
 from .hooks import observed
 from .module import MAX_SHOWN_LAYERS, Module, walk
 
@@ -159,11 +159,15 @@ def make_inputs(input_shape: Any, dtype: Any) -> list[Any]:
             f"summary: dtype must have one dtype for each of {len(listed)} inputs, got {len(types)}"
         )
     try:
+        for shape in listed:
+            require_memory("summary", "an input", tuple(shape))
         return [np.zeros(tuple(x), kind) for x, kind in zip(listed, types, strict=True)]
+    except ArgumentError:
+        raise
     except (TypeError, ValueError) as error:
         raise ArgumentError(
             "summary: input_shape must be a shape with the batch axis such as (32, 784), or a list "
-            f"of shapes, got {input_shape!r:.60} with dtype {dtype!r:.60} ({error})"
+            f"of shapes, got {short_repr(input_shape)} with dtype {short_repr(dtype)} ({error})"
         ) from error
 
 

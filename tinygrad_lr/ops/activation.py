@@ -7,7 +7,7 @@ import numpy as np
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
-from ..support.validation import check_choice
+from ..support.validation import as_input, check_choice, check_integer
 
 ONE = [((2, 3),), ((),), ((0,),)]
 ROWS = [((2, 3),), ((4,), {"axis": 0}), ((2, 3, 2), {"axis": (0, 2)})]
@@ -372,12 +372,13 @@ def glu(x, axis=-1):
     >>> glu(Value([1.0, 2.0, 0.0, 1000.0]))
     Value(data=[0.5 2. ], grad=None)
     """
+    x, axis = as_input("glu", "x", x), check_integer("glu", "axis", axis, low=None)
     shape = np.shape(x)
     if not -len(shape) <= axis < len(shape) or shape[axis] % 2:
         raise ShapeError(
             f"glu: x must have an even number of entries along axis {axis}, got shape {shape}"
         )
-    value, gate = np.split(x if hasattr(x, "shape") else np.asarray(x), 2, axis=axis)
+    value, gate = np.split(x, 2, axis=axis)
     return value * sigmoid(gate)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
+from ..support.validation import as_input, check_integer, require_memory
 from .shape import broadcast_to, reshape_to
 
 
@@ -137,6 +138,9 @@ def array_split(ary, indices_or_sections, axis=0):
 
 def parts(cut, ary, indices_or_sections, axis):
     """The slices of an array that NumPy cuts its positions into."""
+    if not np.ndim(indices_or_sections):
+        sections = check_integer(cut.__name__, "indices_or_sections", indices_or_sections, low=1)
+        require_memory(cut.__name__, "the list of parts", (sections,), 100)
     positions = np.arange(np.shape(ary)[axis])
     before = (slice(None),) * (axis % np.ndim(ary))
     return [
@@ -200,7 +204,8 @@ def flip(m, axis=None):
     >>> np.flip(Value([1.0, 2.0]))
     Value(data=[2. 1.], grad=None)
     """
-    ndim = np.ndim(m)
+    m = as_input("flip", "m", m)
+    ndim = m.ndim
     axes = range(ndim) if axis is None else np.atleast_1d(axis)
     flipped = {int(i) % ndim for i in axes if -ndim <= i < ndim or _no_axis(i, ndim)}
     return m[tuple(slice(None, None, -1 if i in flipped else None) for i in range(ndim))]

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..core.primitive import implements
-from ..errors import ArgumentError, ShapeError
+from ..errors import ShapeError
+from ..support.validation import as_input, check_integer
 from .reduce import products_before, refuse_out
 from .shape import astype
 
@@ -15,8 +16,7 @@ def diff(a, n=1, axis=-1):
     >>> np.diff(Value([1.0, 4.0, 9.0]))
     Value(data=[3. 5.], grad=None)
     """
-    if n < 0:
-        raise ArgumentError(f"diff: n must be >= 0, got {n}")
+    n = min(check_integer("diff", "n", n), np.shape(a)[axis])  # then nothing is left
     lead = (slice(None),) * (axis % np.ndim(a))
     for _ in range(n):
         a = a[(*lead, slice(1, None))] - a[(*lead, slice(None, -1))]
@@ -78,7 +78,10 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     >>> np.trapezoid(Value([1.0, 3.0]))
     Value(data=2.0, grad=None)
     """
-    lead = (slice(None),) * (axis % np.ndim(y))
+    y = as_input("trapezoid", "y", y)
+    if not y.ndim:
+        raise ShapeError("trapezoid: y must have at least one axis, got a number")
+    lead = (slice(None),) * (axis % y.ndim)
     if x is not None:
         dx = np.diff(x, axis=-1 if np.ndim(x) == 1 else axis)
         if np.ndim(x) == 1:

@@ -131,7 +131,7 @@ def reciprocal(x):
     >>> np.reciprocal(Value(4.0))
     Value(data=0.25, grad=None)
     """
-    return 1 / x
+    return np.divide(1, x)
 
 
 reciprocal.vjp(x=lambda g, out, x: g * (-out * out))

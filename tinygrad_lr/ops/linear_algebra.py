@@ -9,6 +9,7 @@ import numpy as np
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import as_input, check_integer, require_memory
 from .index import put_at
 from .reduce import declare_weighted, refuse_out, restore_axes
 
@@ -206,7 +207,12 @@ def tensordot(a, b, axes=2):
     >>> np.tensordot(Value(np.ones((2, 3))), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
+    a, b = as_input("tensordot", "a", a), as_input("tensordot", "b", b)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise ArgumentError(
+                f"tensordot: axes must be from 0 to the number of axes of a and b, got {axes}"
+            )
         axes = (range(np.ndim(a) - axes, np.ndim(a)), range(axes))
     over_a, over_b = (
         [int(i) % n for i in np.atleast_1d(chosen)]
@@ -244,6 +250,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     >>> np.diagonal(Value([[1.0, 2.0], [3.0, 4.0]]))
     Value(data=[1. 4.], grad=None)
     """
+    offset = check_integer("diagonal", "offset", offset, low=None)
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
     height, width = np.shape(moved)[-2:]
     return moved[(..., *_diagonal_index(height, width, offset))]
@@ -271,7 +278,9 @@ def diag(v, k=0):
         return diagonal(v, k)
     if np.ndim(v) != 1:
         raise ArgumentError(f"diag: v must have 1 or 2 axes, got {np.ndim(v)}")
+    k = check_integer("diag", "k", k, low=None)
     size = np.shape(v)[0] + abs(k)
+    require_memory("diag", "the result", (size, size))
     return put_at(v, index=_diagonal_index(size, size, k), shape=(size, size))
 
 

@@ -22,6 +22,7 @@ def widen(x):
 
     Whole numbers, of a plain array, as float64.
     """
+    x = x if hasattr(x, "dtype") else np.float64(x)
     narrow = {"e": np.float32}.get(x.dtype.char, x.dtype if x.dtype.kind == "f" else np.float64)
     return x if narrow == x.dtype else x.astype(narrow)
 

@@ -5,6 +5,7 @@ import numpy as np
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import as_input
 
 
 @primitive(
@@ -188,7 +189,9 @@ def cast(x, dtype="float64"):
     >>> Value([1.0]).astype("float32").dtype
     dtype('float32')
     """
-    return as_array(x).astype(dtype)[()]
+    x = as_array(x)
+    x = x if hasattr(x, "astype") else np.float64(x)
+    return x.astype(dtype)[()]
 
 
 cast.vjp(x=lambda g, out, x, dtype: g)  # the walk restores the dtype
@@ -208,4 +211,5 @@ def astype(x, dtype, copy=True):
 @implements(np.copy)
 def copy(a, order="K", subok=False):
     """The same numbers in memory of their own."""
+    a = as_input("copy", "a", a)
     return cast(a, dtype=a.dtype.name)

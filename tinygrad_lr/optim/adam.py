@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.validation import check_number
+from ..support.validation import check_flag, check_number
 from .checks import check_betas
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
@@ -55,7 +55,7 @@ class Adam(Optimizer):
         self.betas = check_betas(where, betas)
         self.eps = check_number(where, "eps", eps, positive=True)
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
-        self.amsgrad = bool(amsgrad)
+        self.amsgrad = check_flag(type(self).__name__, "amsgrad", amsgrad)
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:
@@ -152,7 +152,9 @@ class NAdam(Optimizer):
         self.eps = check_number(where, "eps", eps, positive=True)
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
         self.momentum_decay = check_number(where, "momentum_decay", momentum_decay)
-        self.decoupled_weight_decay = bool(decoupled_weight_decay)
+        self.decoupled_weight_decay = check_flag(
+            "NAdam", "decoupled_weight_decay", decoupled_weight_decay
+        )
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:

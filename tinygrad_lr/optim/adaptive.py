@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..support.validation import check_number
+from ..support.validation import check_flag, check_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
@@ -112,7 +112,7 @@ class RMSprop(Optimizer):
         self.eps = check_number(where, "eps", eps, positive=True)
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
         self.momentum = check_number(where, "momentum", momentum)
-        self.centered = bool(centered)
+        self.centered = check_flag("RMSprop", "centered", centered)
         super().__init__(parameters, learning_rate)
 
     def start(self, data: Any) -> State:

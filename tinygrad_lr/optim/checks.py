@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
-from ..support.validation import check_number, require_unmasked
+from ..support.validation import check_number, require_unmasked, short_repr
 
 COUNTS = {"step", "steps", "iterations", "updates"}  # entries of states
 MAX_COUNT = 1 << 53  # above, a float doesn't hold every integer
@@ -19,7 +19,7 @@ MAX_COUNT = 1 << 53  # above, a float doesn't hold every integer
 def check_betas(where: str, given: Any) -> tuple[float, float]:
     """Return two numbers >= 0 and < 1. Raises `ArgumentError` for anything else."""
     if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise ArgumentError(f"{where}: betas must be a pair of numbers, got {given!r:.60}")
+        raise ArgumentError(f"{where}: betas must be a pair of numbers, got {short_repr(given)}")
     first, second = given
     return (
         check_number(where, "betas[0]", first, below=1),
@@ -29,7 +29,8 @@ def check_betas(where: str, given: Any) -> tuple[float, float]:
 
 def check_parameters(where: str, given: Any) -> list[Value]:
     """Return a list of one or more distinct leaves. Raises an error for anything else."""
-    single = isinstance(given, Value) or not hasattr(given, "__iter__")
+    alone = isinstance(given, Value) or getattr(given, "ndim", 1) == 0
+    single = alone or not isinstance(given, Iterable) or isinstance(given, type)
     parameters = [given] if single else list(given.items() if isinstance(given, dict) else given)
     if not parameters:
         raise ArgumentError(f"{where}: parameters must have at least one Value, got an empty list")
@@ -45,6 +46,12 @@ def check_parameters(where: str, given: Any) -> list[Value]:
             )
     require_distinct(where, parameters)
     return parameters
+
+
+def check_values(where: str, given: Any) -> None:
+    """Raise `DtypeError` unless this is a list of Values."""
+    if not isinstance(given, (list, tuple)) or not all(isinstance(x, Value) for x in given):
+        raise DtypeError(f"{where}: parameters must be a list of Values, got {short_repr(given)}")
 
 
 def require_distinct(where: str, parameters: Sequence[Value]) -> None:
@@ -76,7 +83,7 @@ def check_state(
             f"{where}: state must be a dict of arrays by name, got {type(state).__name__}"
         )
     wrong = [f"{name} is missing" for name in entries if name not in state]
-    wrong += [f"{name!r:.80} is unknown" for name in state if name not in entries]
+    wrong += [f"{short_repr(name)} is unknown" for name in state if name not in entries]
     for name in entries:
         require_unmasked(where, f"{name!r:.80}", state.get(name))
     arrays = {name: copy_entry(state[name]) for name in entries if name in state}

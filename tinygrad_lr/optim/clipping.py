@@ -13,7 +13,7 @@ from ..core.value import Value
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import ignore_float_errors
-from ..support.validation import check_number
+from ..support.validation import check_flag, check_number
 from .checks import check_parameters
 from .optimizer import match_form
 
@@ -53,8 +53,9 @@ def clip_gradient_norm(
     """
     where = "clip_gradient_norm"
     limit = check_number(where, "max_norm", max_norm, positive=True)
-    if order != math.inf:
+    if not (isinstance(order, float) and order == math.inf):
         order = check_number(where, "order", order, positive=True)
+    error_if_nonfinite = check_flag(where, "error_if_nonfinite", error_if_nonfinite)
     listed = check_parameters(where, parameters)
     gradients = [x._gradient for x in listed]
     norm = norm_of([as_array(g) for g in gradients if g is not None], order)

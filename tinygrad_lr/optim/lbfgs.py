@@ -21,7 +21,7 @@ from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_integer, check_number, short_repr
 from .optimizer import LearningRate, Optimizer, Parameters, match_form, restore, snapshot
 
 __all__ = ["LBFGS"]
@@ -123,10 +123,10 @@ class LBFGS(Optimizer):
     @ignore_float_errors
     def step(self, closure: Closure | None = None) -> Any:
         """Make up to `max_iter` iterations; return the first loss of the closure."""
-        if closure is None:
+        if not callable(closure):
             raise ArgumentError(
                 "LBFGS.step: closure must be a function that computes the loss and calls backward, "
-                "got None; call optimizer.step(closure)"
+                f"got {short_repr(closure)}; call optimizer.step(closure)"
             )
         rate = self._rate_of(self.steps)
         before = snapshot(self.parameters), self._memory, self.steps, self.rate

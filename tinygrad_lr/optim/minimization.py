@@ -13,7 +13,7 @@ from ..core.value import Value
 from ..errors import ArgumentError, import_extra
 from ..support import pytree as tree
 from ..support.abstract_array import Array
-from ..support.validation import float_array
+from ..support.validation import check_callable, check_instance, float_array
 
 __all__ = ["minimize"]
 
@@ -45,6 +45,8 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     >>> found.success, {name: round(x, 4) for name, x in found.x.items()}
     (True, {'x': 1.0, 'y': 1.0})
     """
+    check_callable("minimize", "f", f)
+    check_instance("minimize", "method", method, str, "the name of a method of SciPy")
     for name in ("fun", "jac", "hess", "hessp", "args"):
         if name in arguments:
             cure = "wrap f in a lambda" if name == "args" else "it computes derivatives itself"

@@ -17,8 +17,8 @@ from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import ignore_float_errors
 from ..support.notebook import DisplayPart, Heading, Table, notebook_display
 from ..support.text_format import number_text
-from ..support.validation import check_number
-from .checks import check_parameters, check_state, require_distinct
+from ..support.validation import check_callable, check_number, short_repr
+from .checks import check_parameters, check_state, check_values, require_distinct
 
 __all__ = ["LearningRate", "Optimizer", "restore", "snapshot"]
 
@@ -77,7 +77,7 @@ class Optimizer:
 
     def __init__(self, parameters: Parameters, learning_rate: LearningRate) -> None:
         given: Any = parameters
-        if not isinstance(given, (Value, dict)) and hasattr(given, "__iter__"):
+        if isinstance(given, Iterable) and not isinstance(given, (Value, dict, type, np.ndarray)):
             given = list(given)
         self.learning_rate = learning_rate
         self.parameters: list[Value]
@@ -128,6 +128,8 @@ class Optimizer:
         `closure`, if given, is called first: it resets the gradients, computes the loss, calls its
         `backward` and returns it. Returns that loss, or None.
         """
+        if closure is not None:
+            check_callable(f"{type(self).__name__}.step", "closure", closure)
         loss = None if closure is None else closure()
         parts = []
         for group in self._groups or (self,):
@@ -344,18 +346,24 @@ def _check_group(where: str, given: Any, known: Sequence[str]) -> dict[str, Any]
             cure = f"; did you mean {near[0]!r}?" if near else ""
             raise ArgumentError(
                 f"{where}: the keys of a group must be among {', '.join(names)}, "
-                f"got {name!r:.60}{cure}"
+                f"got {short_repr(name)}{cure}"
             )
     return dict(given)
 
 
 def snapshot(parameters: Sequence[Value]) -> list[Any]:
     """Return the current data of the parameters, as arrays that no later step writes to."""
+    check_values("snapshot", parameters)
     return [x._content.copy(order="K") if x._data_shared else x._content for x in parameters]
 
 
 def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
     """Restore the data of the parameters from a snapshot."""
+    check_values("restore", parameters)
+    if not isinstance(saved, list) or len(saved) != len(parameters):
+        raise ArgumentError(
+            f"restore: saved must be what snapshot(parameters) returned, got {short_repr(saved)}"
+        )
     for parameter, data in zip(parameters, saved, strict=True):
         parameter._replace(data)
 

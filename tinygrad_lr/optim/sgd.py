@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..support.validation import check_number
+from ..support.validation import check_flag, check_number
 from .optimizer import LearningRate, Optimizer, Parameters, State
 
 __all__ = ["SGD"]
@@ -48,7 +48,7 @@ class SGD(Optimizer):
     ) -> None:
         self.momentum = check_number("SGD", "momentum", momentum)
         self.weight_decay = check_number("SGD", "weight_decay", weight_decay)
-        self.nesterov = bool(nesterov)
+        self.nesterov = check_flag("SGD", "nesterov", nesterov)
         if self.nesterov and not self.momentum:
             raise ArgumentError(
                 f"SGD: momentum must be > 0 with nesterov=True, got {momentum!r}; pass momentum=0.9"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import import_extra
+from ..errors import ArgumentError, import_extra
 from ..support.abstract_array import Array
+from ..support.validation import check_flag, short_repr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,6 +91,7 @@ def make_panels(
 
 def make_figure(width: float, height: float, *, dark: bool = False) -> Figure:
     """Return a figure of this size in inches, on white or dark paper, made without pyplot."""
+    dark = check_flag("a plot", "dark", dark)
     engine = import_extra("matplotlib.layout_engine", "plot")
     layout = engine.ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, wspace=0.05)
     figure: Any = import_extra("matplotlib.figure", "plot").Figure(
@@ -283,6 +285,8 @@ def spread_out(places: Sequence[float], gap: float) -> list[float]:
 
 def clean_name(name: object, longest: int = 30) -> str:
     """Return a name on one line, without unprintable characters, shortened in the middle."""
+    if not isinstance(name, str):
+        raise ArgumentError(f"a plot: a name must be text, got {short_repr(name)}")
     text = "".join(c if c.isprintable() else " " for c in str(name))
     text = " ".join(text.split()) or "?"
     if len(text) <= longest:

@@ -19,6 +19,7 @@ from ..plot import computation_graph
 from ..plot.style import clean_name
 from ..support.files import printable, replace_file
 from ..support.text_format import count_text
+from ..support.validation import check_mapping, check_path, check_text
 from ..train import History
 from ..train.model_copy import ModelCopy
 from .data import Data, prepare_data
@@ -115,6 +116,13 @@ def report(
             f"{', '.join(names) or 'as its parameters'}, got "
             f"{', '.join(map(printable, history.weights)) or 'no weights'}"
         )
+    for name, text in {"y_name": y_name, "title": title, "command": command}.items():
+        if text is not None or name == "y_name":
+            check_text(where, name, text)
+    if settings is not None:
+        check_mapping(where, "settings", settings, "a dict of settings by name")
+    if path is not None:
+        path = check_path(where, "path", path)
     data = prepare_data(where, model, loss, x, y, x_names, y_name, labels, x_scaling, y_scaling)
     with np.errstate(all="ignore"):  # what is not finite is shown as that
         payload = build_payload(history, model, data, loss, settings, command)

@@ -15,6 +15,7 @@ from ..linear import Line, closed_form
 from ..nn import Module
 from ..support.abstract_array import Array
 from ..support.files import printable
+from ..support.validation import check_instance, check_list
 from ..train.inputs import as_inputs, as_targets, model_dtype
 from .document import round_digits
 from .schema import Column, DataPayload
@@ -144,7 +145,11 @@ def prepare_data(
     targets = as_targets(where, y, model_dtype(model), len(features))
     columns = features.shape[1] if features.ndim == 2 else 1
     numbered = [f"x{i}" for i in range(1, columns + 1)] if columns > 1 else ["x"]
-    names = numbered if x_names is None else [x_names] if isinstance(x_names, str) else [*x_names]
+    names = [x_names] if isinstance(x_names, str) else numbered
+    if x_names is not None and not isinstance(x_names, str):
+        names = check_list(where, "x_names", x_names, "a list of names")
+    if labels is not None:
+        labels = check_list(where, "labels", labels, "a list of names")
     if features.ndim == 2 and len(names) != columns:
         raise ShapeError(
             f"{where}: x_names must have a name for each of the {columns} columns of x, "
@@ -176,6 +181,7 @@ def _check_scaling(where: str, name: str, scaling: Standardizer | None, columns:
     """Raise `ShapeError` unless the scaling was fitted to this many columns."""
     if scaling is None:
         return
+    check_instance(where, name, scaling, Standardizer, "a tg.data.Standardizer")
     shape = np.shape(scaling.mean) if hasattr(scaling, "mean") else None
     if shape not in {(), (columns,)}:
         given = "one that isn't fitted" if shape is None else f"one with means of shape {shape}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..support.validation import check_choice, check_number
+from ..support.validation import check_choice, check_integer, check_number
 from .schedule import Schedule, interpolate
 
 __all__ = ["Cosine", "Exponential", "OneCycle", "Polynomial", "StepDecay"]
@@ -34,6 +34,7 @@ class StepDecay(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the step."""
+        step = check_integer(type(self).__name__, "step", step)
         return self.learning_rate * self.factor ** (step // self.every)
 
 
@@ -57,6 +58,7 @@ class Exponential(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the step."""
+        step = check_integer(type(self).__name__, "step", step)
         return self.learning_rate * self.factor**step
 
 
@@ -84,6 +86,7 @@ class Cosine(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the step."""
+        step = check_integer(type(self).__name__, "step", step)
         return interpolate("cosine", self.learning_rate, self.final, min(step / self.steps, 1.0))
 
 
@@ -111,6 +114,7 @@ class Polynomial(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the step."""
+        step = check_integer(type(self).__name__, "step", step)
         left = 1 - min(step / self.steps, 1.0)
         return self.final + (self.learning_rate - self.final) * math.pow(left, self.power)
 
@@ -150,6 +154,7 @@ class OneCycle(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate on the way up, on the way down, or at the end."""
+        step = check_integer(type(self).__name__, "step", step)
         low, top, last = self.peak / self.start_factor, self.warmup * self.steps - 1, self.steps - 1
         if step <= top:
             return interpolate(self.shape, low, self.peak, step / top if top else 1.0)

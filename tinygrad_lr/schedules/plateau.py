@@ -6,8 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError
-from ..support.validation import check_choice, check_integer, check_number, plain_number
+from ..support.validation import (
+    check_choice,
+    check_finite,
+    check_flag,
+    check_integer,
+    check_number,
+    plain_number,
+)
 from .schedule import check_names
 
 __all__ = ["ReduceOnPlateau"]
@@ -54,7 +63,7 @@ class ReduceOnPlateau:
         self.factor = check_number(where, "factor", factor, positive=True, below=1)
         self.patience = check_integer(where, "patience", patience)
         self.threshold = check_number(where, "threshold", threshold)
-        self.relative = bool(relative)
+        self.relative = check_flag(where, "relative", relative)
         self.cooldown = check_integer(where, "cooldown", cooldown)
         self.minimum = check_number(where, "minimum", minimum)
         self.mode = mode
@@ -64,10 +73,13 @@ class ReduceOnPlateau:
 
     def __call__(self, step: int) -> float:
         """Return the current learning rate, whatever the step."""
+        step = check_integer(type(self).__name__, "step", step)
         return self.learning_rate
 
     def see(self, number: float) -> float:
         """Take the next loss into account, and return the learning rate from here on."""
+        if not isinstance(number, (float, np.floating)):  # those may be nan, or infinite
+            number = check_finite("ReduceOnPlateau.see", "number", number)
         number, better = float(number), False
         sign = 1 if self.mode == "min" else -1
         if math.isinf(self.best):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_integer, check_list, check_number
 
 __all__ = ["Constant", "Joined", "Scaled", "Schedule", "Warmup"]
 
@@ -98,6 +98,7 @@ class Constant(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate."""
+        step = check_integer(type(self).__name__, "step", step)
         return self.learning_rate
 
 
@@ -122,6 +123,7 @@ class Scaled(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the factor times the learning rate of the schedule."""
+        step = check_integer(type(self).__name__, "step", step)
         return self.factor * self.schedule(step)  # type: ignore[operator]
 
 
@@ -153,6 +155,7 @@ class Warmup(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate on the line, or of the schedule after it."""
+        step = check_integer(type(self).__name__, "step", step)
         if step >= self.steps:
             return self.schedule(step - self.steps)  # type: ignore[operator]
         first: float = self.schedule(0)  # type: ignore[operator]
@@ -177,8 +180,10 @@ class Joined(Schedule):
     boundaries: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        parts = tuple(x if callable(x) else Constant(x) for x in self.schedules)
-        starts = tuple(check_integer("Joined", "boundaries", b, low=1) for b in self.boundaries)
+        given = check_list("Joined", "schedules", self.schedules, "a list of schedules")
+        parts = tuple(x if callable(x) else Constant(x) for x in given)
+        steps = check_list("Joined", "boundaries", self.boundaries, "a list of steps")
+        starts = tuple(check_integer("Joined", "boundaries", b, low=1) for b in steps)
         rising = all(a < b for a, b in itertools.pairwise(starts))
         if len(parts) != len(starts) + 1 or not rising:
             raise ArgumentError(
@@ -193,6 +198,7 @@ class Joined(Schedule):
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of the schedule that the step belongs to."""
+        step = check_integer(type(self).__name__, "step", step)
         turn = bisect_right(self.boundaries, step)
         began = self.boundaries[turn - 1] if turn else 0
         return self.schedules[turn](step - began)  # type: ignore[operator]

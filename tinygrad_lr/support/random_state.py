@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .files import printable
+from .validation import short_repr
 
 Seed: TypeAlias = "np.random.Generator | int | None"
 
@@ -40,7 +41,7 @@ def as_generator(where: str, generator: Seed) -> np.random.Generator:
         return np.random.default_rng(generator)
     raise ArgumentError(
         f"{where}: generator must be a numpy.random.Generator or an integer seed >= 0, "
-        f"got {generator!r:.60}; write numpy.random.default_rng(seed)"
+        f"got {short_repr(generator)}; write numpy.random.default_rng(seed)"
     )
 
 

@@ -1,22 +1,38 @@
-"""Check arguments: numbers, integers, choices, arrays of floats, class labels.
+"""Check arguments: numbers, integers, flags, choices, dtypes, sizes, arrays, class labels.
 
 Every sentence has one form: "where: argument must be X, got Y", then "; cure" if it isn't obvious.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import operator
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, DtypeError, LabelError, ShapeError
 from .abstract_array import AbstractArray, Array
 
 T = TypeVar("T")
+
+
+def short_repr(value: object) -> str:
+    """Return what an error message shows of a value: one line of at most 60 characters.
+
+    >>> short_repr(np.zeros((2, 2))), short_repr(10**5000)
+    ('array([[0., 0.], [0., 0.]])', 'int without a repr')
+    """
+    try:
+        return " ".join(repr(value).split())[:60]
+    except Exception:  # Python doesn't write integers of more than 4300 digits
+        return f"{type(value).__name__} without a repr"
 
 
 def check_number(
@@ -29,18 +45,43 @@ def check_number(
         ...
     tinygrad_lr.errors.ArgumentError: Adam: eps must be a finite number > 0, got 0
     """
-    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
-    if real and math.isfinite(given) and (given > 0 if positive else given >= 0) and given < below:
-        return float(given)
+    number = as_finite(given)
+    if (number > 0 if positive else number >= 0) and number < below:
+        return number
     bounds = "> 0" if positive else ">= 0"
     expected = (
         f"a finite number {bounds}" if below == math.inf else f"a number {bounds} and < {below:g}"
     )
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}")
 
 
-def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
-    """Return an integer >= `low` as an int. Raises `ArgumentError` for anything else.
+def check_finite(where: str, name: str, given: Any) -> float:
+    """Return a finite number of any sign as a float. Raises `ArgumentError` for anything else.
+
+    >>> check_finite("normal", "mean", -2)
+    -2.0
+    """
+    number = as_finite(given)
+    if math.isnan(number):
+        raise ArgumentError(f"{where}: {name} must be a finite number, got {short_repr(given)}")
+    return number
+
+
+def as_finite(given: Any) -> float:
+    """Return a finite real number as a float, and nan for anything else, booleans too."""
+    if isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_)):
+        try:
+            number = float(given)
+        except OverflowError:
+            return math.nan
+        return number if math.isfinite(number) else math.nan
+    return math.nan
+
+
+def check_integer(where: str, name: str, given: Any, low: int | None = 0) -> int:
+    """Return an integer >= `low` (any for None) as an int. Raises `ArgumentError` otherwise.
+
+    An integer that NumPy can't hold is refused too: nothing has 2^63 rows or steps.
 
     >>> check_integer("Cosine", "steps", 100, low=1)
     100
@@ -48,9 +89,12 @@ def check_integer(where: str, name: str, given: Any, low: int = 0) -> int:
     try:
         count = operator.index(given)
     except TypeError:
-        count = low - 1
-    if count < low or isinstance(given, (bool, np.bool_)):
-        raise ArgumentError(f"{where}: {name} must be an integer >= {low}, got {given!r:.60}")
+        count = sys.maxsize + 1
+    least = -sys.maxsize if low is None else low
+    if not least <= count <= sys.maxsize or isinstance(given, (bool, np.bool_)):
+        bounds = "" if low is None else f" >= {low}"
+        bounds += " and < 2**63" if isinstance(given, int) and count > sys.maxsize else ""
+        raise ArgumentError(f"{where}: {name} must be an integer{bounds}, got {short_repr(given)}")
     return count
 
 
@@ -66,9 +110,149 @@ def plain_number(where: str, name: str, given: Any) -> bool | int | float:
     if array is not None and array.ndim == 0 and array.dtype.kind in "fiub":
         given = array.item()
     if type(given) not in {bool, int, float}:
-        raise ArgumentError(f"{where}: {name} must be a number, got {given!r:.60}")
+        raise ArgumentError(f"{where}: {name} must be a number, got {short_repr(given)}")
     found: bool | int | float = given
     return found
+
+
+def check_flag(where: str, name: str, given: Any) -> bool:
+    """Return True or False. Raises `ArgumentError` for anything else, such as "no" or None.
+
+    >>> check_flag("Linear", "bias", "no")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Linear: bias must be True or False, got 'no'
+    """
+    if isinstance(given, (bool, np.bool_)):
+        return bool(given)
+    raise ArgumentError(f"{where}: {name} must be True or False, got {short_repr(given)}")
+
+
+def check_callable(where: str, name: str, given: Any, expected: str = "a function") -> Any:
+    """Return something that can be called. Raises `ArgumentError` for anything else.
+
+    >>> check_callable("minimize", "f", 3)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: minimize: f must be a function, got 3
+    """
+    if callable(given):
+        return given
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}")
+
+
+def check_path(where: str, name: str, given: Any) -> str:
+    """Return a path as text. Raises `ArgumentError` for anything that isn't one.
+
+    >>> check_path("load_file", "path", None)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: load_file: path must be text or a pathlib.Path, got None
+    """
+    path = os.fspath(given) if isinstance(given, (str, os.PathLike)) else None
+    if isinstance(path, str) and path:
+        return path
+    raise ArgumentError(f"{where}: {name} must be text or a pathlib.Path, got {short_repr(given)}")
+
+
+def check_text(where: str, name: str, given: Any) -> str:
+    """Return text. Raises `ArgumentError` for anything else.
+
+    >>> check_text("report", "title", 3)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: report: title must be text, got 3
+    """
+    if isinstance(given, str):
+        return given
+    raise ArgumentError(f"{where}: {name} must be text, got {short_repr(given)}")
+
+
+def check_mapping(where: str, name: str, given: Any, expected: str) -> Mapping[Any, Any]:
+    """Return a dict. Raises `ArgumentError` for anything else.
+
+    >>> check_mapping("save_file", "tensors", [1.0], "a dict of arrays by name")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: save_file: tensors must be a dict of arrays by name, got list
+    """
+    return check_instance(where, name, given, Mapping, expected)
+
+
+def check_list(where: str, name: str, given: Any, expected: str, cure: str = "") -> list[Any]:
+    """Return the entries of a list, a tuple or another iterable but text and dicts, as a list.
+
+    >>> check_list("Joined", "boundaries", 3, "a list of steps")
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Joined: boundaries must be a list of steps, got 3
+    """
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping, type)):
+        try:
+            return list(given)
+        except TypeError:  # an array or a Value without axes
+            pass
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}{cure}")
+
+
+def check_dtype(where: str, dtype: DTypeLike, kinds: str = "f") -> np.dtype[Any]:
+    """Return a floating dtype, or one of other kinds. Raises `DtypeError` for anything else.
+
+    >>> check_dtype("a layer", "float32")
+    dtype('float32')
+    """
+    if isinstance(dtype, (str, type, np.dtype)):  # NumPy reads the dtype of anything that has one
+        try:
+            chosen = np.dtype(dtype)
+        except (TypeError, DeprecationWarning):
+            chosen = np.dtype(object)
+        if chosen.kind in kinds:
+            return chosen.newbyteorder("=")
+    expected = "a floating dtype" if kinds == "f" else "a dtype of real numbers"
+    raise DtypeError(
+        f"{where}: dtype must be {expected} such as numpy.float32, got {short_repr(dtype)}"
+    )
+
+
+def require_memory(where: str, name: str, shape: tuple[int, ...], itemsize: int = 8) -> None:
+    """Raise `ArgumentError` for an array that is larger than the memory of this machine.
+
+    >>> require_memory("Linear", "weight", (10**9, 10**9))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    tinygrad_lr.errors.ArgumentError: Linear: weight must fit in memory, ... GB, got shape \
+(1000000000, 1000000000) of 8e+09 GB
+    """
+    needed, installed = min(math.prod(shape) * itemsize, 10**300), memory_size()
+    if needed > installed:
+        raise ArgumentError(
+            f"{where}: {name} must fit in memory, {installed / 1e9:.3g} GB, "
+            f"got shape {short_repr(shape)} of {needed / 1e9:.3g} GB"
+        )
+
+
+def allocate(
+    where: str, name: str, shape: tuple[int, ...], make: Callable[[tuple[int, ...]], Array]
+) -> Array:
+    """Return make(shape). Raises `ArgumentError` if the array doesn't fit in memory.
+
+    >>> allocate("a layer", "weight", (2,), np.ones)
+    array([1., 1.])
+    """
+    require_memory(where, name, shape)
+    try:
+        return make(shape)
+    except MemoryError as error:
+        raise ArgumentError(f"{where}: {name} must fit in memory, got shape {shape}") from error
+
+
+@functools.cache
+def memory_size() -> int:
+    """Return the size of this machine's memory in bytes, or of what NumPy can address."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not every system says
+        return sys.maxsize
 
 
 def check_fraction(where: str, name: str, given: Any) -> float:
@@ -77,10 +261,12 @@ def check_fraction(where: str, name: str, given: Any) -> float:
     >>> check_fraction("Dropout", "p", 0.5)
     0.5
     """
-    real = isinstance(given, numbers.Real) and not isinstance(given, (bool, np.bool_))
-    if not real or not 0 <= given <= 1:
-        raise ArgumentError(f"{where}: {name} must be a number from 0 to 1, got {given!r:.60}")
-    return float(given)
+    number = as_finite(given)
+    if not 0 <= number <= 1:
+        raise ArgumentError(
+            f"{where}: {name} must be a number from 0 to 1, got {short_repr(given)}"
+        )
+    return number
 
 
 def check_choice(where: str, name: str, given: T, choices: Iterable[T]) -> T:
@@ -103,7 +289,7 @@ did you mean 'mean'?
     names = [option for option in options if isinstance(option, str)]
     near = difflib.get_close_matches(given, names, 1) if isinstance(given, str) else []
     cure = f"; did you mean {near[0]!r}?" if near else ""
-    raise ArgumentError(f"{where}: {name} must be {expected}, got {given!r:.60}{cure}")
+    raise ArgumentError(f"{where}: {name} must be {expected}, got {short_repr(given)}{cure}")
 
 
 def check_instance(
@@ -145,21 +331,46 @@ def require_unmasked(where: str, name: str, given: Any) -> None:
 
 
 def float_array(where: str, name: str, value: Any) -> Array:
-    """Return the value as an array of floats: integers as float64. Refuses masked arrays."""
-    require_unmasked(where, name, value)
+    """Return the value as an array of floats, integers as float64; see `real_array`."""
+    data = real_array(where, name, value)
+    return data if data.dtype.kind == "f" else data.astype(np.float64)
+
+
+def as_input(where: str, name: str, value: Any) -> Any:
+    """Return a Value as it is, anything else as an array of real numbers; see `real_array`."""
+    return value if hasattr(type(value), "__apply__") else real_array(where, name, value)
+
+
+def shape_of(where: str, name: str, value: Any) -> tuple[int, ...]:
+    """Return the shape of a Value, an array or a list. Raises `ShapeError` if rows differ."""
     try:
-        data = np.asarray(value)
+        return np.shape(value)
     except ValueError:
         raise ShapeError(
             f"{where}: {name} must have rows of equal length, got a {type(value).__name__} "
             "whose rows differ"
         ) from None
-    if data.dtype.kind not in "fiub":
+
+
+def real_array(where: str, name: str, value: Any) -> Array:
+    """Return the value as an array of floats, integers or booleans.
+
+    Raises `DtypeError` for other entries, a masked array and a Value, `ShapeError` for rows whose
+    lengths differ.
+    """
+    require_unmasked(where, name, value)
+    if hasattr(type(value), "__apply__"):
+        raise DtypeError(f"{where}: {name} must be a plain array, got a Value; pass value.numpy()")
+    if not isinstance(value, (np.ndarray, AbstractArray)):
+        shape_of(where, name, value)
+    array: Any = value if isinstance(value, AbstractArray) else np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        found = f"{short_repr(value)}" if not array.shape else f"dtype {array.dtype}"
         raise DtypeError(
-            f"{where}: {name} must contain integers or floats, got dtype {data.dtype}; "
+            f"{where}: {name} must contain integers or floats, got {found}; "
             f"convert {name} to floats first"
         )
-    return data if data.dtype.kind == "f" else data.astype(np.float64)
+    return array  # type: ignore[no-any-return]
 
 
 def require_finite(where: str, name: str, data: Array, labels: tuple[str, ...] = ()) -> None:
@@ -213,10 +424,8 @@ got 3 in row 2
             class_labels(where, np.zeros(given.shape, int), shape, classes, ignore_index)
         return given.cast_like(np.intp(0))  # type: ignore[no-any-return]
     array = integers(where, given)
-    if ignore_index is not None and not isinstance(ignore_index, (int, np.integer)):
-        raise ArgumentError(
-            f"{where}: ignore_index must be an integer or None, got {ignore_index!r:.60}"
-        )
+    if ignore_index is not None:
+        check_integer(where, "ignore_index", ignore_index, low=None)
     if array.shape != shape:
         cure = "; pass target[..., 0]" if array.shape == (*shape, 1) else ""
         raise ShapeError(f"{where}: labels must have shape {shape}, got {array.shape}{cure}")
@@ -237,6 +446,7 @@ def integers(where: str, given: Any) -> Array:
     elif is_masked(given):
         found, cure = "a masked array", "fill it, and pass the fill value as ignore_index"
     else:
+        shape_of(where, "labels", given)
         array = np.asarray(given)
         if array.dtype.kind in "iub":
             return array

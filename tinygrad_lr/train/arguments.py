@@ -16,7 +16,7 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import SGD, LearningRate, Optimizer
 from ..schedules import ReduceOnPlateau
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_integer, check_list, check_number, short_repr
 from .checkpoints import Checkpoints
 from .history import count_of
 from .inputs import Batch, as_inputs, as_targets, model_dtype
@@ -114,7 +114,8 @@ def check_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | No
         )
     if {id(p) for p in model.parameters()}.isdisjoint(id(p) for p in optimizer.parameters):
         raise ArgumentError(
-            f"fit: optimizer must have parameters of this model, got {optimizer!r:.60}; build it "
+            f"fit: optimizer must have parameters of this model, "
+            f"got {short_repr(optimizer)}; build it "
             "with model.parameters()"
         )
     return optimizer
@@ -137,7 +138,7 @@ def check_loss(given: Any) -> Callable[[Any, Any], Any]:
         named = isinstance(given, str) and given in dir(losses)
         cure = f"; pass tg.losses.{given}" if named else ""
         raise ArgumentError(
-            f"fit: loss must be a function such as tg.losses.mse, got {given!r:.60}{cure}"
+            f"fit: loss must be a function such as tg.losses.mse, got {short_repr(given)}{cure}"
         )
     loss: Callable[[Any, Any], Any] = given
     return loss
@@ -150,19 +151,23 @@ def check_clip_norm(optimizer: Optimizer, given: Any) -> float | None:
     if optimizer.needs_closure:
         raise ArgumentError(
             f"fit: clip_norm must be None for an optimizer with a line search "
-            f"({type(optimizer).__name__}), got {given!r:.60}"
+            f"({type(optimizer).__name__}), got {short_repr(given)}"
         )
     return check_number("fit", "clip_norm", given, positive=True)
 
 
 def check_callbacks(given: Any) -> list[Callable[[Any], Any]]:
     """Return the callbacks as a list."""
-    callbacks = [given] if callable(given) else list(given)
+    callbacks = [given]
+    if not callable(given):
+        callbacks = check_list(
+            "fit", "callback", given, "a function of a Moment, or a list of them"
+        )
     for callback in callbacks:
         if not callable(callback):
             raise ArgumentError(
                 "fit: callback must be a function of a tg.train.Moment, or a list of them, "
-                f"got {callback!r:.60}"
+                f"got {short_repr(callback)}"
             )
     return callbacks
 
@@ -178,7 +183,7 @@ def check_checkpoint(given: Any, resume: bool) -> Checkpoints | None:
         return given
     if not isinstance(given, (str, os.PathLike)):
         raise ArgumentError(
-            f"fit: checkpoint must be a path or tg.train.Checkpoints, got {given!r:.60}"
+            f"fit: checkpoint must be a path or tg.train.Checkpoints, got {short_repr(given)}"
         )
     return Checkpoints(given)
 
@@ -222,7 +227,7 @@ def check_validation(
         loader = "; x is a DataLoader: pass another one" if isinstance(x, DataLoader) else ""
         raise ArgumentError(
             "fit: validation must be (x, y), a DataLoader, or a fraction such as 0.2, "
-            f"got {validation!r:.60}{loader}"
+            f"got {short_repr(validation)}{loader}"
         )
     features = as_inputs("fit", model, x)
     targets = as_targets("fit", y, model_dtype(model), len(features))

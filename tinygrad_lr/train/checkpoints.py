@@ -16,7 +16,7 @@ from ..checkpoint import TRAINING, load_all, save_file
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.files import check_writable, printable
-from ..support.validation import check_integer, check_number
+from ..support.validation import check_integer, check_number, check_path
 
 __all__ = ["Checkpoints"]
 
@@ -50,6 +50,7 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         self.saved = time.monotonic()
+        check_path("Checkpoints", "path", self.path)
         if self.steps is not None:
             check_integer("Checkpoints", "steps", self.steps, low=1)
         if self.minutes is not None:

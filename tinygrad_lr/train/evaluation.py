@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike
 from .. import losses, metrics
 from ..core.grad_mode import no_grad
 from ..core.value import Value
+from ..data import DataLoader
 from ..errors import ArgumentError
 from ..metrics import Metric
 from ..nn import Module
 from ..support.abstract_array import Array
-from ..support.validation import check_integer
+from ..support.validation import check_callable, check_instance, check_integer, check_list
 from .inputs import as_inputs, as_targets, model_dtype
 
 __all__ = ["evaluate", "predict"]
@@ -53,6 +54,7 @@ def predict(model: Module, x: ArrayLike, *, batch_size: int | None = None) -> Ar
     >>> predict(line, np.ones((3, 2))).shape
     (3, 1)
     """
+    check_instance("predict", "model", model, Module, "a tg.nn.Module")
     inputs = as_inputs("predict", model, x)
     given = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
     size = check_integer("predict", "batch_size", given, low=1)
@@ -84,6 +86,12 @@ def evaluate(
     >>> evaluate(line, [0.0, 1.0], [1.0, 3.5], metrics=["mae"])
     {'loss': 0.125, 'mae': 0.25}
     """
+    check_instance("evaluate", "model", model, Module, "a tg.nn.Module")
+    check_callable("evaluate", "loss", loss, "a function such as tg.losses.mse")
+    if y is None and not isinstance(x, DataLoader):
+        raise ArgumentError(
+            "evaluate: y must be the targets, got None; pass them, or a tg.data.DataLoader as x"
+        )
     if y is not None:
         x = as_inputs("evaluate", model, x)
         y = as_targets("evaluate", y, model_dtype(model), len(x))
@@ -143,9 +151,11 @@ def resolve_metrics(given: Any, loss: Any = None) -> dict[str, Metric]:
     """
     function = loss.func if isinstance(loss, functools.partial) else loss
     binary = getattr(function, "__module__", "") == f"{losses.__name__}.binary"
-    single = isinstance(given, str) or callable(given) or not isinstance(given, Iterable)
+    several = [given]
+    if not isinstance(given, str) and not callable(given):
+        several = check_list("metrics", "metrics", given, "a list of names or functions")
     found: dict[str, Metric] = {}
-    for metric in [given] if single else list(given):
+    for metric in several:
         if callable(metric):
             named = metric.func if isinstance(metric, functools.partial) else metric
             name = str(getattr(named, "__name__", type(named).__name__))

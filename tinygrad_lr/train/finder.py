@@ -16,8 +16,8 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import Optimizer
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_number
-from .arguments import check_count, check_loader, check_optimizer
+from ..support.validation import check_callable, check_integer, check_number
+from .arguments import check_loader, check_optimizer
 from .evaluation import compute_loss, training_mode
 from .weight_history import ModelWeights
 
@@ -87,9 +87,10 @@ def find_learning_rate(
     high = check_number(where, "highest", highest, positive=True)
     if low >= high:
         raise ArgumentError(f"{where}: lowest must be below highest, got {low:g} and {high:g}")
-    count = check_count("steps", steps, 2) or 2
+    count = check_integer(where, "steps", steps, low=2)
     optimizer = check_optimizer(model, optimizer, None)
     random = as_generator(where, 0 if generator is None else generator)
+    check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     loader, _ = check_loader(model, x, y, batch_size, random)
     weights = ModelWeights(model, optimizer.parameters)
     before, state = weights.copy(), optimizer.state_dict()

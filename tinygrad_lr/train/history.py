@@ -22,6 +22,7 @@ from ..support.notebook import (
     notebook_display,
 )
 from ..support.text_format import number_text
+from ..support.validation import check_path
 
 __all__ = ["History"]
 
@@ -155,6 +156,7 @@ class History:
             write_table,  # here: a program that trains need not write tables
         )
 
+        check_path("to_csv", "path", path)
         rows = list(self.rows())
         names = list(dict.fromkeys(name for row in rows for name in row)) or ["step"]
         columns = [[repr(row[name]) if name in row else "" for row in rows] for name in names]
@@ -172,6 +174,7 @@ class History:
         {"step": 0, "loss": 2.0}
         {"step": 1, "loss": null}
         """
+        check_path("to_jsonl", "path", path)
         finite = (
             {k: v if math.isfinite(v) else None for k, v in row.items()} for row in self.rows()
         )

@@ -17,7 +17,7 @@ from ..metrics import Metric
 from ..nn import Module
 from ..optim import LearningRate, Optimizer
 from ..support.random_state import Seed, as_generator
-from ..support.validation import check_number
+from ..support.validation import check_flag, check_integer, check_number
 from .arguments import (
     check_callbacks,
     check_checkpoint,
@@ -216,11 +216,15 @@ def fit(
     ([[2.0]], [1.0])
     """
     optimizer = check_optimizer(model, optimizer, learning_rate)
+    flags = {"resume": resume, "progress": progress, "warn": warn, "compile": compile}
+    for name, flag in flags.items():
+        if flag is not None or name in {"resume", "warn"}:
+            check_flag("fit", name, flag)
     random = as_generator("fit", 0 if generator is None else generator)
     with restored_on_error(random):
         x, y, held_out = check_validation(model, x, y, validation, random)
         loader, arrays = check_loader(model, x, y, batch_size, random)
-        accumulate = check_count("accumulate", accumulate, 1) or 1
+        accumulate = check_integer("fit", "accumulate", accumulate, low=1)
         steps_per_epoch = math.ceil(len(loader) / accumulate)
         chosen, follows_loss = resolve_metrics(metrics, loss), check_schedules(optimizer)
         config = FitConfig(

@@ -15,6 +15,7 @@ from ..core.value import Value
 from ..errors import ArgumentError
 from ..nn import Module
 from ..support.abstract_array import Array
+from ..support.validation import short_repr
 from .evaluation import compute_loss
 from .monitors import largest_stable_rate
 
@@ -107,7 +108,9 @@ class LossAtWeights:
 
     def __init__(self, twin: ModelCopy, x: ArrayLike, y: ArrayLike, loss: Loss) -> None:
         if not callable(loss):
-            raise ArgumentError(f"loss must be a function such as tg.losses.mse, got {loss!r:.60}")
+            raise ArgumentError(
+                f"loss must be a function such as tg.losses.mse, got {short_repr(loss)}"
+            )
         self.twin, self.loss = twin, loss
         self.x, self.y = twin.as_inputs(x), twin.as_targets(y)
 

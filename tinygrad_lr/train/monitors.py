@@ -20,7 +20,7 @@ from ..nn import Module, ReLU
 from ..nn.hooks import observed
 from ..optim import SGD, Optimizer
 from ..support.abstract_array import Array
-from ..support.validation import check_choice, check_integer, check_number
+from ..support.validation import check_choice, check_instance, check_integer, check_number
 from .evaluation import training_mode
 
 __all__ = ["EarlyStopping"]
@@ -157,10 +157,7 @@ class EarlyStopping:
                 _warn_renamed("highest")
             mode = {None: "auto", False: "min", True: "max"}[mode]
         check_choice(where, "mode", mode, ("auto", "min", "max"))
-        if not isinstance(monitor, str):
-            raise ArgumentError(
-                f"{where}: monitor must be the name of a loss or metric, got {monitor!r:.60}"
-            )
+        check_instance(where, "monitor", monitor, str, "the name of a loss or metric")
         if mode == "auto":
             mode = _better(where, monitor)
         self.patience = check_integer(where, "patience", patience, low=1)

@@ -7,7 +7,8 @@ import importlib.util
 import warnings
 from collections.abc import Sequence
 
-from ...errors import ArgumentError, CompileWarning, import_extra
+from ...errors import CompileWarning, import_extra
+from ...support.validation import check_choice
 from ..ir.executable import Backend, Executable, Updates
 from ..ir.instruction import Instruction
 from ..ir.program import Program
@@ -20,10 +21,7 @@ def choose_backend(backend: str | None) -> tuple[Backend, str]:
     """Return the backend of that name, or the fastest that is installed, and its name."""
     if backend is None:
         backend = "llvm" if has_llvm() else "numpy"
-    if backend not in BACKENDS:
-        raise ArgumentError(
-            f"compile: backend must be 'llvm', 'numpy' or None, got {backend!r:.60}"
-        )
+    check_choice("compile", "backend", backend, BACKENDS)
     if backend == "numpy":
         return NumpyExecutable, backend
     import_extra("llvmlite", "jit")

@@ -19,7 +19,7 @@ from ...errors import ArgumentError, CompileWarning
 from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import shape_text
-from ...support.validation import check_integer
+from ...support.validation import check_flag, check_integer, check_list, check_text
 from ..ir.sources import StaleProgram
 from ..tracing.interception import CURRENT_TRACE
 from ..tracing.trace_function import Static
@@ -65,7 +65,9 @@ class Compiled:
         name = getattr(function, "__name__", type(function).__name__)
         self.__name__ = name if name.isidentifier() else "program"
         self._parameters = parameter_names(function)
-        self._static = frozenset([static] if isinstance(static, str) else static)
+        given = [static] if isinstance(static, str) else static
+        listed = check_list("compile", "static", given, "the names of parameters")
+        self._static = frozenset(check_text("compile", "static", name) for name in listed)
         for missing in sorted(self._static - set(self._parameters)):
             raise ArgumentError(
                 "compile: static must name some of the function's parameters "
@@ -225,8 +227,8 @@ class Compiled:
             batch_size=check_integer(where, "batch_size", batch_size, low=1),
             epochs=check_integer(where, "epochs", epochs),
             random=as_generator(where, 0 if generator is None else generator),
-            shuffle=shuffle,
-            drop_last=drop_last,
+            shuffle=check_flag(where, "shuffle", shuffle),
+            drop_last=check_flag(where, "drop_last", drop_last),
         )
 
     def run_steps(self, args: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:

@@ -15,7 +15,7 @@ from ...core.value import Value
 from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quote
-from ...support.validation import check_number
+from ...support.validation import check_integer, check_number, short_repr
 from ..graphs.call_stack import visible_variables
 from ..graphs.naming import Names
 from .local_derivatives import GraphFormulas
@@ -43,7 +43,7 @@ class Derivation(DerivationData):
 
     def text(self, width: int = 80) -> str:
         """Return the derivation as text for a terminal, wrapped at `width` columns."""
-        return derivation_text(self, width)
+        return derivation_text(self, check_integer("text", "width", width, low=1))
 
     def latex(self) -> str:
         """Return the formulas with their numbers, as an `aligned` environment of LaTeX."""
@@ -225,7 +225,7 @@ def _targets(loss: Value, wrt: Any) -> list[Value]:
         )
     if not found or not all(isinstance(x, Value) for x in found):
         raise ArgumentError(
-            f"derivation: wrt must be a Value, Values, or a Module, got {wrt!r:.60}"
+            f"derivation: wrt must be a Value, Values, or a Module, got {short_repr(wrt)}"
         )
     return list(dict.fromkeys(found))
 
@@ -244,6 +244,6 @@ def _entry(at: Any, targets: Sequence[Value]) -> tuple[int, ...] | None:
     fits = integers and len(index) == len(shape)
     if not fits or not all(-n <= i < n for i, n in zip(index, shape, strict=True)):
         raise ArgumentError(
-            f"derivation: at must be an entry of a Value of shape {shape}, got {at!r:.60}"
+            f"derivation: at must be an entry of a Value of shape {shape}, got {short_repr(at)}"
         )
     return tuple(int(i) % n for i, n in zip(index, shape, strict=True))

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ...core.value import Value
+from ...support.validation import check_instance, short_repr
 from ..graphs.naming import Names
 from .steps import Step
 
@@ -41,8 +42,9 @@ class DerivationData:
 
     def step(self, value: Value) -> Step:
         """Return the step of a Value. Raises `KeyError` if the derivation has none for it."""
+        check_instance("step", "value", value, Value, "a Value")
         if value not in self._step_of:
-            raise KeyError(f"{value!r:.60} is not a step of this derivation")
+            raise KeyError(f"{short_repr(value)} is not a step of this derivation")
         return self._step_of[value]
 
     @cached_property

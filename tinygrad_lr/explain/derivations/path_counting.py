@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.value import Value
 from ...errors import ArgumentError
+from ...support.validation import short_repr
 from ..graphs.naming import Names
 
 MAX_INLINE_OPERATIONS = 8  # in one formula, before a Value without a name becomes a step
@@ -88,7 +89,8 @@ class PathGraph:
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or not 0 <= number < total:
             raise ArgumentError(
-                f"derivation: path must be an integer from 0 to {total - 1}, got {number!r:.60}"
+                f"derivation: path must be an integer from 0 to {total - 1}, "
+                f"got {short_repr(number)}"
             )
         way = [self.loss]
         while way[-1] is not target:

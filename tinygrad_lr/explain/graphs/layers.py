@@ -14,6 +14,7 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable
+from ...support.validation import check_instance, short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +73,13 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     >>> [(layer.name, len(layer.results)) for layer in layers_of(loss, model)]
     [('layers.0', 2), ('layers.2', 1), ('loss', 2)]
     """
+    check_instance("layers_of", "loss", loss, Value, "a computed Value")
     order = topological_order([loss])[::-1]
     results = [value for value in order if value.record is not None]
     if not results:
-        raise ArgumentError(f"loss must be a Value computed from others, got the leaf {loss!r:.60}")
+        raise ArgumentError(
+            f"loss must be a Value computed from others, got the leaf {short_repr(loss)}"
+        )
     paths = parameter_paths(model)
     leaves = {value for value in order if value.record is None}
     if model is not None and leaves.isdisjoint(paths):
@@ -127,7 +131,7 @@ def parameter_paths(model: Module | None) -> Mapping[Value, str]:
         return {}
     if not isinstance(model, Module):
         raise ArgumentError(
-            f"model must be a tg.nn.Module or None, got {model!r:.60}; pass the module that "
+            f"model must be a tg.nn.Module or None, got {short_repr(model)}; pass the module that "
             "computed the output"
         )
     return {x: printable(path) for path, x in model.named_parameters()}

@@ -11,6 +11,7 @@ from ...core.graph import topological_order
 from ...core.value import Value
 from ...errors import GraphError
 from ...support.errstate import ignore_float_errors
+from ...support.validation import check_instance, check_mapping, float_array
 
 
 class Replay:
@@ -30,6 +31,8 @@ class Replay:
     """
 
     def __init__(self, *outputs: Value) -> None:
+        for output in outputs:
+            check_instance("Replay", "each output", output, Value, "a Value")
         self.outputs = outputs
         # operands before what reads them
         self.order: Sequence[Value] = topological_order(outputs)[::-1]
@@ -38,14 +41,19 @@ class Replay:
     @ignore_float_errors
     def at(self, numbers: Mapping[Value, Any]) -> Mapping[Value, Any]:
         """Return the numbers of all Values that change, and of the outputs."""
+        check_mapping("Replay.at", "numbers", numbers, "a dict of numbers by Value")
         for value in numbers:
+            check_instance("Replay.at", "each key of numbers", value, Value, "a Value")
             if value not in self.known:
                 name = value.name or "a Value"
                 raise GraphError(
                     f"Replay.at: the outputs must be computed from the Values given, but do not "
                     f"depend on {name}"
                 )
-        starts = {value: _match_form(value, given) for value, given in numbers.items()}
+        starts = {
+            value: _match_form(value, float_array("Replay.at", "each number", given))
+            for value, given in numbers.items()
+        }
         now = rerun(self.order, starts, finish=_match_form)
         return now | {out: out._content for out in self.outputs if out not in now}
 
@@ -90,9 +98,9 @@ def rerun(
 def _match_form(value: Value, given: Any) -> Any:
     """Return numbers with the type, dtype and shape of a Value's own."""
     content = value._content
-    if type(content) is float:
+    if type(content) is float and np.ndim(given) == 0:
         return float(given)
-    array = np.array(given, content.dtype)
+    array = np.array(given, value.dtype)
     if array.shape != np.shape(content):
         raise GraphError(
             f"Replay.at: numbers for a Value of shape {np.shape(content)} must have that shape, "

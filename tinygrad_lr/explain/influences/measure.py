@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import ignore_float_errors
+from ...support.validation import as_finite, shape_of, short_repr
 from .activations import activations_of
 from .edge_weights import connections_of
 from .findings import describe_findings
@@ -126,18 +126,18 @@ def _check_arguments(model: object, loss: object, nudge: float) -> None:
     """Raise `ArgumentError` unless these are a Module or None, a Value, and a number to move by."""
     if model is not None and not isinstance(model, Module):
         raise ArgumentError(
-            f"influence: model must be a tg.nn.Module or None, got {model!r:.60}; the model comes "
+            f"influence: model must be a tg.nn.Module or None, "
+            f"got {short_repr(model)}; the model comes "
             "first, as in influence(model, loss)"
         )
     if not isinstance(loss, Value):
         raise ArgumentError(
-            f"influence: loss must be a computed Value, got {loss!r:.60}; pass what the loss "
+            f"influence: loss must be a computed Value, got {short_repr(loss)}; pass what the loss "
             "function returned"
         )
-    real = isinstance(nudge, Real) and not isinstance(nudge, bool)
-    if not (real and np.isfinite(nudge) and nudge != 0):
+    if not abs(as_finite(nudge)) > 0:
         raise ArgumentError(
-            f"influence: nudge must be a finite number other than 0, got {nudge!r:.60}"
+            f"influence: nudge must be a finite number other than 0, got {short_repr(nudge)}"
         )
 
 
@@ -152,7 +152,7 @@ def check_influence(where: str, given: object, weight: object = 0) -> Influence:
     if not whole or not 0 <= weight < len(given.weights):  # type: ignore[operator]
         raise ArgumentError(
             f"{where}: weight must be an integer from 0 to {len(given.weights) - 1}, got "
-            f"{weight!r:.60}; choose other weights with tg.influence(model, loss, weight=...)"
+            f"{short_repr(weight)}; choose other weights with tg.influence(model, loss, weight=...)"
         )
     return given
 
@@ -162,11 +162,12 @@ def _rows(rows: Sequence[int] | None, batch: int | None) -> tuple[int, ...]:
     if rows is None:
         count = min(MAX_ROWS, batch or 1)
         return tuple(int(i) for i in np.linspace(0, (batch or 1) - 1, count).round())
+    shape_of("influence", "rows", rows)
     given = np.atleast_1d(np.asarray(rows))
     found = tuple(int(i) for i in given) if given.dtype.kind in "iu" and given.ndim == 1 else ()
     if not found or not all(0 <= i < (batch or 1) for i in found):
         raise ArgumentError(
-            f"influence: rows must be integers from 0 to {(batch or 1) - 1}, got {rows!r:.60}"
+            f"influence: rows must be integers from 0 to {(batch or 1) - 1}, got {short_repr(rows)}"
         )
     return found
 

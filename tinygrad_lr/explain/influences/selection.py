@@ -11,6 +11,7 @@ import numpy as np
 from ...core.value import Value
 from ...errors import ArgumentError
 from ...support.files import printable
+from ...support.validation import short_repr
 from .float64_graph import Float64Graph
 
 MAX_WEIGHTS = 30  # selected by default
@@ -26,7 +27,9 @@ def select_weights(
     """Return the requested entries, or the one of each layer with the largest gradient."""
     if weight is None:
         if at is not None:
-            raise ArgumentError(f"influence: weight must be given with at, got at={at!r:.60} alone")
+            raise ArgumentError(
+                f"influence: weight must be given with at, got at={short_repr(at)} alone"
+            )
         found: list[tuple[Value, Entry]] = []
         seen: set[Value] = set()
         for layer in graph.layers:
@@ -62,15 +65,20 @@ def _largest(graph: Float64Graph, among: Sequence[Value]) -> tuple[Value, Entry]
 
 def _entry(graph: Float64Graph, asked: Any, at: Any) -> tuple[Value, Entry]:
     """Return the leaf and the entry that were requested."""
+    if isinstance(asked, tuple) and len(asked) != 2:
+        raise ArgumentError(
+            f"influence: weight must be a parameter, or (parameter, entry), got {short_repr(asked)}"
+        )
     given, at = asked if isinstance(asked, tuple) else (asked, at)
     leaves: Mapping[str, Value] = {
         **{graph.names.text(x): x for x in graph.order if x.record is None},
         **{x.name: x for x in graph.order if x.record is None and x.name},
         **{path: x for x, path in graph.names.paths.items() if x in graph.twin},
     }
-    value = given if isinstance(given, Value) else leaves.get(printable(str(given)))
+    text = given if isinstance(given, str) else short_repr(given)
+    value = given if isinstance(given, Value) else leaves.get(printable(text))
     if value is None or value not in graph.twin or value.record is not None:
-        name = repr(given) if isinstance(given, str) else f"{given!r:.60}"
+        name = repr(given) if isinstance(given, str) else text
         known = textwrap.shorten(", ".join(leaves), 400, placeholder=" ...")
         raise ArgumentError(
             f"influence: weight must be a leaf that the loss was computed from, got {name}; choose "
@@ -91,6 +99,6 @@ def _entry(graph: Float64Graph, asked: Any, at: Any) -> tuple[Value, Entry]:
         or not all(-n <= i < n for i, n in zip(index, lengths, strict=True))
     ):
         raise ArgumentError(
-            f"influence: at must be an entry of a weight of shape {lengths}, got {at!r:.60}"
+            f"influence: at must be an entry of a weight of shape {lengths}, got {short_repr(at)}"
         )
     return value, tuple(int(i) % n for i, n in zip(index, lengths, strict=True))

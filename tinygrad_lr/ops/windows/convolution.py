@@ -18,6 +18,7 @@ import numpy as np
 
 from ...core.primitive import implements, primitive
 from ...errors import ShapeError
+from ...support.validation import as_input
 from . import unrolled
 from .geometry import window_view
 from .sliding import (
@@ -234,13 +235,13 @@ def convolve(
     groups: int,
 ) -> Any:
     """The convolution of checked arguments, with a bias for each channel of the result."""
+    x, weight = as_input(where, "x", x), as_floats(where, "weight", weight)
     kernels = np.shape(weight)
     axes = len(kernels) - 2
     found = geometry(where, axes, kernels[2:], stride, padding, dilation)
     require_shape(where, np.shape(x), axes, kernels[1] * groups)
     size = found.pop("size")
-    require_room(where, np.shape(x)[2:], size, found["padding"], found["dilation"])
-    weight = as_floats(weight)
+    require_room(where, np.shape(x), size, found["padding"], found["dilation"])
     out = cross_correlation(x, weight, groups=groups, **found)
     return out if bias is None else out + np.reshape(bias, (-1,) + (1,) * axes)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.primitive import implements
 from ...errors import ArgumentError
+from ...support.validation import require_memory
 from ..arrangement import pad_constant
 from .sliding import as_floats, geometry, integers_by_axis, require_room, require_shape
 from .window_reductions import window_max, window_sum
@@ -28,9 +29,9 @@ def pool_geometry(
 
 def add_border(where, x, axes, fill, size, stride, padding, dilation):
     """x with its padding, and how its windows slide."""
-    x = as_floats(x)
+    x = as_floats(where, "x", x)
     require_shape(where, np.shape(x), axes)
-    require_room(where, np.shape(x)[2:], size, padding, dilation)
+    require_room(where, np.shape(x), size, padding, dilation)
     if any(map(any, padding)):  # with the batch last in memory: see `convolution`
         widths = ((0, 0), *padding, (0, 0))
         x = np.moveaxis(pad_constant(np.moveaxis(x, 0, -1), widths=widths, fill=fill), -1, 0)
@@ -62,7 +63,7 @@ def average_pool(
     count_include_pad: bool = True,
 ) -> Any:
     """The mean of each window; `count_include_pad` counts the zeros of the padding."""
-    x, found = as_floats(x), pool_geometry(where, axes, kernel_size, stride, padding, 1)
+    x, found = as_floats(where, "x", x), pool_geometry(where, axes, kernel_size, stride, padding, 1)
     inside, steps = add_border(where, x, axes, 0.0, **found)
     total = window_sum(inside, **steps)
     if count_include_pad or inside is x:
@@ -75,7 +76,7 @@ def adaptive_average_pool(where: str, axes: int, x: Any, output_size: Any) -> An
     """Means of as many parts of each axis as are asked for: part i of n covers the entries from
     ⌊i·L/n⌋ to ⌈(i + 1)·L/n⌉.
     """
-    x = as_floats(x)
+    x = as_floats(where, "x", x)
     shape = np.shape(x)
     require_shape(where, shape, axes)
     asked = output_size if isinstance(output_size, (tuple, list)) else (output_size,) * axes
@@ -86,6 +87,7 @@ def adaptive_average_pool(where: str, axes: int, x: Any, output_size: Any) -> An
     if all(n % k == 0 and n for n, k in zip(shape[2:], counts, strict=True)):
         size = tuple(n // k for n, k in zip(shape[2:], counts, strict=True))
         return average_pool(where, axes, x, size)
+    require_memory(where, "the result", (*shape[:2], *counts))
     for axis, count in enumerate(counts, 2):
         x = means_of_parts(x, axis, count)
     return x

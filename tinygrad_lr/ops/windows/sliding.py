@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 import operator
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ...core.primitive import as_array
 from ...errors import ArgumentError, ShapeError
+from ...support.validation import float_array, require_memory, short_repr
 
 Sizes = tuple[int, ...]
 
@@ -35,7 +36,7 @@ def integers_by_axis(
     if not len(numbers) == axes == len(enough):
         each = f", or {axes} such integers" if axes > 1 else ""
         raise ArgumentError(
-            f"{where}: {name} must be an integer >= {least}{each}, got {given!r:.60}"
+            f"{where}: {name} must be an integer >= {least}{each}, got {short_repr(given)}"
         )
     return enough
 
@@ -43,9 +44,10 @@ def integers_by_axis(
 def as_int(given: Any) -> int | None:
     """Return the number as an int, or None unless it is an integer."""
     try:
-        return None if isinstance(given, (bool, np.bool_)) else operator.index(given)
+        number = operator.index(given)
     except TypeError:
         return None
+    return None if isinstance(given, (bool, np.bool_)) or number > sys.maxsize else number
 
 
 def padding_by_side(where: str, given: Any, size: Sizes, stride: Sizes, dilation: Sizes) -> Any:
@@ -79,7 +81,7 @@ def padding_by_side(where: str, given: Any, size: Sizes, stride: Sizes, dilation
         each = f"{axes} numbers or pairs" if axes > 1 else "one pair ((before, after),)"
         raise ArgumentError(
             f"{where}: padding must be an integer >= 0, {each}, 'same' or 'valid', "
-            f"got {given!r:.60}"
+            f"got {short_repr(given)}"
         )
     return numbers
 
@@ -97,16 +99,17 @@ def require_shape(where: str, shape: Sizes, axes: int, channels: int | None = No
     raise ShapeError(f"{where}: x must have a shape {expected}, got {shape}{cure}")
 
 
-def as_floats(x: Any) -> Any:
+def as_floats(where: str, name: str, x: Any) -> Any:
     """Return lists, and arrays of integers (in which sums overflow), as arrays of floats."""
-    kind = getattr(getattr(x, "dtype", None), "kind", "")
-    return x if kind == "f" else as_array(x).astype(np.float64)
+    return x if hasattr(type(x), "__apply__") else float_array(where, name, x)
 
 
-def require_room(where: str, length: Sizes, size: Sizes, padding: Any, dilation: Sizes) -> None:
-    """Raise `ShapeError` if an axis is shorter than a window."""
+def require_room(where: str, shape: Sizes, size: Sizes, padding: Any, dilation: Sizes) -> None:
+    """Raise `ShapeError` if an axis of x is shorter than a window."""
+    length = shape[2:]
     spans = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
     padded_length = tuple(n + sum(p) for n, p in zip(length, padding, strict=True))
+    require_memory(where, "padded x", (*shape[:2], *padded_length))
     if any(n < span for n, span in zip(padded_length, spans, strict=True)):
         padded = f", with its padding {padded_length}" if padded_length != tuple(length) else ""
         raise ShapeError(

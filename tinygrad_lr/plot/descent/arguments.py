@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from ... import losses
 from ...core.value import Value
-from ...errors import ArgumentError, DtypeError, ShapeError
+from ...errors import ArgumentError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
+from ...support.validation import check_callable, check_list, float_array, real_array, short_repr
 from ...train.model_copy import ModelCopy
 from .frame_selection import HistoryLike
 
@@ -38,7 +39,9 @@ def loss_of(
     >>> loss_at({"weight": np.float32([[2.0]]), "bias": np.float32([0.0])})
     0.5
     """
-    return ModelCopy(model).on(x, y, loss)
+    check_callable("loss_of", "loss", loss, "a function such as tg.losses.mse")
+    rows, target = check_rows("loss_of", model, x, y)
+    return ModelCopy(model).on(rows, target, loss)
 
 
 def describe_loss(loss: Loss) -> str:
@@ -53,15 +56,7 @@ def describe_loss(loss: Loss) -> str:
 
 def as_real_numbers(where: str, name: str, given: Any) -> Array:
     """Return the numbers as float64. Raises `DtypeError` for anything else."""
-    try:
-        array = np.asarray(given)
-    except ValueError:
-        raise DtypeError(
-            f"{where}: {name} must be integers or floats in rows of equal length, got {given!r:.60}"
-        ) from None
-    if array.dtype.kind not in "fiub":
-        raise DtypeError(f"{where}: {name} must be integers or floats, got dtype {array.dtype}")
-    return array.astype(np.float64)
+    return float_array(where, name, given).astype(np.float64)
 
 
 def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
@@ -75,9 +70,7 @@ def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
             f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "
             f"call {where}(model, x, y, ...): the model comes first"
         )
-    inputs, targets = np.asarray(x), np.asarray(y)
-    for name, array in (("x", inputs), ("y", targets)):
-        as_real_numbers(where, name, array[:1] if array.ndim else array)
+    inputs, targets = real_array(where, "x", x), real_array(where, "y", y)
     if not inputs.ndim or not targets.ndim or len(inputs) != len(targets) or not len(inputs):
         raise ShapeError(
             f"{where}: x must have shape (n,) or (n, features) and y a row for each row of x, "
@@ -102,7 +95,7 @@ def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[st
     cure = "pass what fit returned for this model"
     if not any(len(records) for records in weights.values()):
         raise ArgumentError(
-            f"{where}: history must have the weights of a model, got {history!r:.80}; {cure}"
+            f"{where}: history must have the weights of a model, got {short_repr(history)}; {cure}"
         )
     wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
     given = {name: records.shape[1:] for name, records in weights.items()}
@@ -118,7 +111,8 @@ def check_history(where: str, model: Module, history: HistoryLike) -> Mapping[st
 def check_names(where: str, x: Array, names: str | Sequence[str], default: str = "x") -> list[str]:
     """Return a name for each feature of x. Raises `ShapeError` for another number of names."""
     columns = int(np.prod(x.shape[1:], dtype=int))
-    given = [names] if isinstance(names, str) else [str(name) for name in names]
+    listed = [names] if isinstance(names, str) else check_list(where, "names of x", names, "a list")
+    given = [str(name) for name in listed]
     if columns > 1 and given == [default]:
         return [f"{default}[{i}]" for i in range(columns)]
     if len(given) != columns:

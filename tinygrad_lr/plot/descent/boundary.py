@@ -12,6 +12,7 @@ from ...errors import LabelError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
+from ...support.validation import check_list, check_text
 from ...train.model_copy import ModelCopy
 from ..style import (
     PRINT,
@@ -84,11 +85,13 @@ def decision_boundary(
             f"{where}: x must have two features, (n, 2), got {rows.shape}; choose two columns of x"
         )
     names = check_names(where, rows, x_names)
+    check_text(where, "y_name", y_name)
+    given = None if labels is None else check_list(where, "labels", labels, "a list of names")
     twin = ModelCopy(model)
     chosen = select_frames(where, history, DEFAULT_FRAMES, steps)
     columns = _compute_probabilities(where, twin.predict(rows[:1])).shape[1]
     classes = _check_classes(where, target, columns)
-    called = [str(label) for label in (range(columns) if labels is None else labels)]
+    called = [str(label) for label in (range(columns) if given is None else given)]
     if len(called) != columns:
         raise ShapeError(
             f"{where}: labels must be {columns} names, one for each class, got {len(called)}"

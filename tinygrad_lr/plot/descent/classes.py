@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, ShapeError
 from ...support.abstract_array import Array
+from ...support.validation import check_callable, check_list, check_text, real_array, short_repr
 from ..style import (
     PRINT,
     SMALL,
@@ -61,21 +62,37 @@ def classification_figure(
     >>> len(figure.axes)
     3
     """
+    where = "classification_figure"
+    x, y = real_array(where, "x", x), real_array(where, "y", y)
+    labels = [str(label) for label in check_list(where, "labels", labels, "a list of names")]
+    x_names = check_list(where, "x_names", x_names, "a list of names")
+    confusion = real_array(where, "confusion", confusion)
+    check_text(where, "y_name", y_name)
+    if not hasattr(history, "losses"):
+        raise ArgumentError(
+            f"{where}: history must be what fit returned, got {short_repr(history)}"
+        )
+    if x.ndim != 2 or y.shape != x.shape[:1] or len(x_names) != x.shape[1]:
+        raise ShapeError(
+            f"{where}: x must have shape (rows, features), y (rows,), and x_names a name for each "
+            f"feature, got x {x.shape}, y {y.shape}, {len(x_names)} names"
+        )
     if np.shape(confusion) != (len(labels), len(labels)):
         raise ArgumentError(
-            f"classification_figure: confusion must have shape ({len(labels)}, {len(labels)}), "
+            f"{where}: confusion must have shape ({len(labels)}, {len(labels)}), "
             f"a row and a column for each label, got {np.shape(confusion)}"
         )
     bordered = x.shape[1] == 2 and len(labels) <= len(PRINT.classes)
     figure, panels = make_panels(2 + bordered, dark=dark)
     if bordered:
+        check_callable(where, "predict", predict)
         points = draw_borders(panels[0], x, y, predict, len(labels))
-        names = [clean_name(name) for name in x_names]
+        names = [clean_name(str(name)) for name in x_names]
         style_axes(panels[0], "The decision boundary", [], *names)
         place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0)}
         draw_class_key(panels[0], points, labels, y_name, **place)
     draw_losses(panels[-2], history, None)
-    draw_confusion(panels[-1], np.asarray(confusion), y_name, labels)
+    draw_confusion(panels[-1], confusion, y_name, labels)
     return figure
 
 

@@ -14,6 +14,7 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
+from ...support.validation import check_text, short_repr
 from ...train.model_copy import ModelCopy
 from ..style import clean_name, make_panels, style_axes
 from .arguments import Loss, check_history, check_names, check_rows, describe_loss
@@ -84,6 +85,8 @@ def loss_contours(
     converged after 163 steps
     """
     where = "loss_contours"
+    w_label = None if w_label is None else check_text(where, "w_label", w_label)
+    b_label = None if b_label is None else check_text(where, "b_label", b_label)
     rows, target = check_rows(where, model, x, y)
     tracks = check_history(where, model, history)
     entries = _choose_entries(where, tracks, weights)
@@ -163,7 +166,7 @@ def _choose_entries(
         if len(entries) == 2 and entries[0] != entries[1]:
             return entries
         raise ArgumentError(
-            f"{where}: weights must be two different entries of parameters, got {given!r:.80}"
+            f"{where}: weights must be two different entries of parameters, got {short_repr(given)}"
         )
     found = [
         ParameterEntry(name, tuple(int(i) for i in place))

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ...errors import ArgumentError, ShapeError
 from ...linear import Line
 from ...support.abstract_array import Array
+from ...support.validation import check_callable, check_instance, check_list, check_text, short_repr
 from ..style import clean_name, make_panels
 from .arguments import as_real_numbers
 from .curves import draw_losses
@@ -83,9 +84,15 @@ def descent_figure(
     ['y', 'loss', 'loss']
     """
     where = "descent_figure"
+    w_label = None if w_label is None else check_text(where, "w_label", w_label)
+    check_callable(where, "predict", predict)
+    check_callable(where, "loss_at", loss_at)
+    if closed_form is not None:
+        check_instance(where, "closed_form", closed_form, Line, "what closed_form returned")
     features = as_real_numbers(where, "x", x)
     target = as_real_numbers(where, "y", y)
-    names = [clean_name(name) for name in ([x_name] if isinstance(x_name, str) else x_name)]
+    given = [x_name] if isinstance(x_name, str) else check_list(where, "x_name", x_name, "names")
+    names = [clean_name(str(name)) for name in given]
     columns = features.shape[1] if features.ndim == 2 else 1
     if (
         features.ndim not in {1, 2}
@@ -97,10 +104,10 @@ def descent_figure(
             f"{where}: x must have shape (n,) or (n, features), y (n,), and x_name a name for each "
             f"feature, got x {features.shape}, y {target.shape}, {len(names)} names"
         )
-    if not any(len(records) for records in history.weights.values()):
+    if not any(len(records) for records in getattr(history, "weights", {}).values()):
         raise ArgumentError(
             f"{where}: history must be what fit returned for a model with parameters, "
-            f"got {history!r:.80}"
+            f"got {short_repr(history)}"
         )
 
     def predicted(rows: Array) -> Array:

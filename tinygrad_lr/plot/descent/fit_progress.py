@@ -15,6 +15,7 @@ from ...linear import Line, closed_form
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits
+from ...support.validation import check_callable, check_instance
 from ...train.model_copy import ModelCopy
 from ..style import (
     blend,
@@ -83,6 +84,7 @@ def fit_course(
     (['step 0', 'step 3', 'step 400'], 'time in s')
     """
     where = "fit_course"
+    check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     rows, target = check_rows(where, model, x, y)
     weights = check_history(where, model, history)
     flat = check_one_feature(
@@ -201,6 +203,7 @@ def _undo_scaling(where: str, name: str, scaling: Standardizer | None) -> Callab
     """Return the function that undoes the scaling. Raises `ShapeError` for several columns."""
     if scaling is None:
         return lambda numbers: numbers
+    check_instance(where, f"{name}_scaling", scaling, Standardizer, "a tg.data.Standardizer")
     mean, scale = (np.asarray(part) for part in (scaling.mean, scaling.scale))
     if mean.size != 1:
         raise ShapeError(

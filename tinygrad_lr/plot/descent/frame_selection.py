@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ...support.thinning import thin_steps
+from ...support.validation import check_integer, check_list
 from ..style import DRAWABLE
 
 MAX_RISES = 0.25  # of the steps: if more of them raise the loss, it is that of batches
@@ -47,11 +48,11 @@ def select_frames(
     """
     recorded = np.asarray(history.weight_steps)
     if steps is not None:
-        wanted = list(steps) if isinstance(steps, Iterable) else [steps]
-        if not wanted or not all(isinstance(s, (int, np.integer)) and s >= 0 for s in wanted):
-            raise ArgumentError(
-                f"{where}: steps must be one or more integers >= 0, got {wanted!r:.80}"
-            )
+        listed = isinstance(steps, Iterable)
+        wanted = check_list(where, "steps", steps, "a list of integers") if listed else [steps]
+        if not wanted:
+            raise ArgumentError(f"{where}: steps must be one or more integers >= 0, got {steps!r}")
+        wanted = [check_integer(where, "steps", step) for step in wanted]
         nearest = {int(np.abs(recorded - step).argmin()) for step in wanted}
         return sorted(nearest)
     last = find_final_record(history)

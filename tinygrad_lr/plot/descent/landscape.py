@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import group_digits, number_text
+from ...support.validation import check_choice, check_number
 from ...train.model_copy import ModelCopy
 from ..style import DRAWABLE, make_panels, style_axes
 from .arguments import Loss, check_history, check_rows, describe_loss
@@ -87,10 +87,8 @@ def loss_landscape(
     """
     where = "loss_landscape"
     rows, target = check_rows(where, model, x, y)
-    if plane not in {"random", "path"}:
-        raise ArgumentError(f"{where}: plane must be 'random' or 'path', got {plane!r:.40}")
-    if not (isinstance(reach, (int, float)) and 0 < reach < math.inf):
-        raise ArgumentError(f"{where}: reach must be a finite number > 0, got {reach!r:.40}")
+    check_choice(where, "plane", plane, ("random", "path"))
+    reach = check_number(where, "reach", reach, positive=True)
     random = as_generator(where, generator)
     if history is None and plane == "path":
         raise ArgumentError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ArgumentError
 from ...support.text_format import group_digits, number_text
+from ...support.validation import check_list, check_text, short_repr
 from ..style import (
     SMALL,
     blend,
@@ -77,6 +78,10 @@ def learning_curves(
     ['training', 'validation', 'best: 1.5 at step 1', 'loss 2 → 0.5']
     """
     where = "learning_curves"
+    check_text(where, "title", title)
+    if metrics is not None and not isinstance(metrics, str):
+        listed = check_list(where, "metrics", metrics, "a list of names")
+        metrics = [check_text(where, "each of metrics", name) for name in listed]
     panels = _build_panels(where, history)
     most = max((int(c.steps.max(initial=0)) for p in panels for c in p.curves.values()), default=0)
     chosen = _choose_panels(where, panels, metrics)
@@ -109,7 +114,7 @@ def _build_panels(where: str, history: Any) -> list[Panel]:
     if not names or not any(len(curve.values) + curve.hidden for curve in curves.values()):
         raise ArgumentError(
             f"{where}: history must be what fit returned, losses, or sequences by name, with at "
-            f"least one value, got {history!r:.60}"
+            f"least one value, got {short_repr(history)}"
         )
     return [Panel(name, _pair_curves(name, curves)) for name in names]
 

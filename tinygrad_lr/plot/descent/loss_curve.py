@@ -13,6 +13,7 @@ from ... import losses
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.text_format import number_text
+from ...support.validation import check_text
 from ...train.model_copy import ModelCopy
 from ..style import (
     clean_name,
@@ -47,7 +48,7 @@ def loss_over_weight(
     *,
     loss: Loss = losses.mse,
     weight: str | None = None,
-    x_name: str = "x",
+    x_name: str | Sequence[str] = "x",
     w_label: str | None = None,
     dark: bool = False,
 ) -> Figure:
@@ -81,6 +82,7 @@ def loss_over_weight(
     no step jumps over the minimum; bias held at 1
     """
     where = "loss_over_weight"
+    w_label = None if w_label is None else check_text(where, "w_label", w_label)
     rows, target = check_rows(where, model, x, y)
     weights = check_history(where, model, history)
     entry = None if weight is None else parse_entry(where, weights, weight)

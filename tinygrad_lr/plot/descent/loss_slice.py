@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import ArgumentError
 from ...support.abstract_array import Array
 from ...support.text_format import group_digits, number_text
+from ...support.validation import short_repr
 from ..style import DRAWABLE, clean_name
 from .frame_selection import HistoryLike, count_in_sight, find_final_record, thin_path
 
@@ -57,8 +58,9 @@ def parse_entry(where: str, weights: Mapping[str, Array], text: str) -> Paramete
     >>> parse_entry("a picture", weights, "weight[1, 0]"), parse_entry("a picture", weights, "bias")
     (ParameterEntry(parameter='weight', place=(1, 0)), ParameterEntry(parameter='bias', place=(0,)))
     """
-    found = re.fullmatch(r"(.*?)(?:\[([\d\s,]*)\])?", str(text), re.DOTALL)
-    name, inner = found.groups() if found else (str(text), None)
+    text = text if isinstance(text, str) else short_repr(text)
+    found = re.fullmatch(r"(.*?)(?:\[([\d\s,]*)\])?", text, re.DOTALL)
+    name, inner = found.groups() if found else (text, None)
     if name in weights:
         shape = weights[name].shape[1:]
         if inner is None and weights[name][:1].size == 1:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from ... import losses
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.text_format import number_text
+from ...support.validation import check_list, check_text, short_repr
 from ...train.model_copy import ModelCopy
 from ..style import (
     clean_name,
@@ -87,11 +88,13 @@ def learning_rates(
     ['Too small: 0.01', 'Right: 0.3', 'Too large: 1.1']
     """
     where = "learning_rates"
+    w_label = None if w_label is None else check_text(where, "w_label", w_label)
     rows, target = check_rows(where, model, x, y)
-    runs: list[Any] = list(histories) if isinstance(histories, Iterable) else [None]
+    cure = "; fit once for each learning rate"
+    runs = check_list(where, "histories", histories, "a list of what fit returned", cure)
     if not all(hasattr(run, "learning_rate") for run in runs):
         raise ArgumentError(
-            f"{where}: histories must be a list of what fit returned, got {histories!r:.60}; "
+            f"{where}: histories must be a list of what fit returned, got {short_repr(histories)}; "
             "fit once for each learning rate"
         )
     runs = sorted(runs, key=lambda run: (math.isnan(run.learning_rate), run.learning_rate))

@@ -11,6 +11,7 @@ from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.files import printable, quote, quote_names, replace_file
+from ...support.validation import check_flag, check_list, check_path, short_repr
 from .boxes import Box, build_drawing, describe_layer
 from .folding import MAX_BOXES, find_runs
 from .reading import Graph
@@ -86,6 +87,7 @@ def computation_graph(
         raise ArgumentError(
             f"computation_graph: loss must be a computed Value, got {type(loss).__name__}"
         )
+    gradients = check_flag("computation_graph", "gradients", gradients)
     graph = Graph(loss, model)
     return GraphPicture(graph, _select_open(graph, open), gradients)
 
@@ -95,15 +97,18 @@ def _select_open(graph: Graph, open: str | Iterable[str | int] | None) -> Collec
     everything = range(len(graph.layers))
     if open is None:
         return everything if len(graph.things) <= MAX_BOXES else ()
-    if open == "all":
+    if isinstance(open, str) and open == "all":
         return everything
+    listed = isinstance(open, Iterable) and not isinstance(open, str)
+    wishes = check_list("computation_graph", "open", open, "a list of layers") if listed else [open]
     names = [layer.name for layer in graph.layers]
     chosen: set[int] = set()
-    for wish in [open] if isinstance(open, str) or not isinstance(open, Iterable) else open:
-        found = {k for k in everything if names[k] == wish or (type(wish) is int and k + 1 == wish)}
+    for wish in wishes:
+        labels = names if isinstance(wish, str) else [k + 1 for k in everything]
+        found = {k for k in everything if type(wish) in {str, int} and labels[k] == wish}
         if not found:
             known = dict.fromkeys(names)
-            given = quote(wish) if isinstance(wish, str) else repr(wish)
+            given = quote(wish) if isinstance(wish, str) else short_repr(wish)
             known_names = quote_names(list(known))
             raise ArgumentError(
                 f"computation_graph: open must be 'all', or names of layers "
@@ -195,7 +200,7 @@ class GraphPicture:
         readers is printed once, and then by name (⤴: see above).
         """
         if not isinstance(width, int) or width < 20:
-            raise ArgumentError(f"tree: width must be an integer >= 20, got {width!r:.60}")
+            raise ArgumentError(f"tree: width must be an integer >= 20, got {short_repr(width)}")
         return render_tree(self._drawing, width)
 
     def dot(self) -> str:
@@ -207,7 +212,7 @@ class GraphPicture:
 
         Raises `ArgumentError` for another extension, `DataFileError` if the file can't be written.
         """
-        ending = os.path.splitext(os.fspath(path))[1].lower()
+        ending = os.path.splitext(check_path("save", "path", path))[1].lower()
         title = escape(self._drawing.title)
         forms: dict[str, Callable[[], str]] = {
             ".svg": self.svg,

@@ -1,0 +1,774 @@
+"""Every public function and argument: a bad one is refused by one sentence of the package.
+
+The table is made from signatures: each public function, class and method is called as in its
+example, with one argument replaced by each of `BAD`. A new function is in the table by itself, and
+fails until it has an example, if the names and types of its parameters don't give one.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import types
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from operands import Case
+
+import tinygrad_lr as tg
+from tinygrad_lr.core.primitive import Primitive, is_operation
+from tinygrad_lr.errors import ArgumentError, TinygradError
+
+HOOKS = {"apply_operation", "error", "join", "over_time", "run_steps", "split", "start", "update"}
+HOOKS |= {"due", "read", "write", "reads", "improves", "operation"}
+INTERNAL = ("cross_correlation", "window_", "overlap_add", "sliding_windows")
+INTERNAL += ("gru_states", "lstm_states", "rnn_states", "softmax_cross_entropy")
+"""Operations that others are composed of, which check the options that they pass to them."""
+
+HOOKS |= {f"on_{event}" for event in ("operation", "backward", "tangent", "accumulate", "update")}
+"""Methods that the package calls, with what it has checked."""
+
+# Public callables --------------------------------------------------------------------------------
+
+
+def public_callables():
+    """Return every public function, class and method with arguments, by its name."""
+    found, modules, seen = {}, [tg], set()
+    for module in modules:
+        package = module.__name__.removeprefix("tinygrad_lr").lstrip(".")
+        for name in getattr(module, "__all__", dir(module)):
+            thing = getattr(module, name)
+            path = f"{package}.{name}".lstrip(".")
+            if isinstance(thing, types.ModuleType):
+                own = thing.__name__.startswith("tinygrad_lr") and thing not in modules
+                modules += [thing] if own else []
+            elif path.startswith(tuple(f"ops.{name}" for name in INTERNAL)):
+                continue
+            elif callable(thing) and id(thing) not in seen and is_public(thing, module):
+                seen.add(id(thing))
+                found[path] = thing
+                if inspect.isclass(thing):
+                    found |= public_methods(path, thing, seen)
+    return found
+
+
+def is_public(thing, module):
+    """Return True for a function or class of the package, unless it's an exception."""
+    home = str(getattr(thing, "__module__", ""))
+    error = inspect.isclass(thing) and issubclass(thing, (Exception, Warning))
+    listed = hasattr(module, "__all__") or home == module.__name__
+    return home.startswith("tinygrad_lr") and listed and not error
+
+
+def public_methods(path, kind, seen):
+    """Return the methods of a class by name, each at the first class that has it."""
+    found = {}
+    for name in dir(kind):
+        method = getattr(kind, name)
+        function = getattr(method, "__func__", method)
+        public = name in {"__call__", "__getitem__"} or not name.startswith("_")
+        if public and inspect.isfunction(function) and id(function) not in seen:
+            seen.add(id(function))
+            if is_public(function, tg) and name not in HOOKS:
+                found[f"{path}.{name}"] = method
+    return found
+
+
+# Working calls -----------------------------------------------------------------------------------
+
+RESULTS = {
+    *("History", "datasets.Examples", "datasets.Students", "explain.Derivation"),
+    *("explain.Influence", "explain.Layer", "linear.Line", "metrics.ConfusionMatrix"),
+    *("nn.Summary", "plot.GraphPicture", "train.LearningRates", "train.Moment"),
+    *("data.BatchIterator", "compiler.Compiled"),
+}
+"""Classes of results, which the package makes: their constructors check nothing."""
+
+
+def numbers(*shape):
+    """Numbers between 0.1 and 0.9, all different."""
+    return (
+        np.random.default_rng(0)
+        .permutation(np.linspace(0.1, 0.9, int(np.prod(shape))))
+        .reshape(shape)
+    )
+
+
+def line():
+    """A model with one input and one output."""
+    return tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
+
+
+X, Y = numbers(6, 1), numbers(6, 1) * 2
+
+
+@functools.cache
+def line_run():
+    """A model, trained, and its history."""
+    model = line()
+    history = tg.fit(model, X, Y, steps=4, learning_rate=0.1, progress=False, warn=False)
+    return model, history
+
+
+def line_loss():
+    """A loss, and the model that it was computed from."""
+    model = line()
+    return tg.losses.mse(model(X), Y), model
+
+
+@functools.cache
+def class_run():
+    """A classifier of two columns, trained, with its data and its history."""
+    model, x, y = tg.nn.Linear(2, 2, generator=0), numbers(8, 2), np.arange(8) % 2
+    loss = tg.losses.cross_entropy
+    options = {"steps": 3, "learning_rate": 0.1, "progress": False, "warn": False}
+    return model, x, y, tg.fit(model, x, y, loss=loss, **options)
+
+
+def run_arguments(**more):
+    """The arguments model, x, y and history of a picture of a run."""
+    model, history = line_run()
+    return {"model": model, "x": X, "y": Y, "history": history, **more}
+
+
+def class_arguments():
+    """The same for two classes."""
+    model, x, y, history = class_run()
+    return {"model": model, "x": x, "y": y, "history": history}
+
+
+def square(x):
+    """A function of one Value."""
+    return x * x
+
+
+def influence():
+    """What a batch and its weights do to a loss."""
+    loss, model = line_loss()
+    return tg.influence(model, loss)
+
+
+def parameters():
+    """Parameters with gradients."""
+    loss, model = line_loss()
+    loss.backward()
+    return model.parameters()
+
+
+def optimizer():
+    """An optimiser of them."""
+    return tg.optim.Adam(parameters())
+
+
+def scalings():
+    """A fitted Standardizer."""
+    return tg.data.Standardizer().fit(X)
+
+
+def loader():
+    """Batches of two rows."""
+    return tg.data.DataLoader(X, Y, batch_size=2)
+
+
+def saved_file(model):
+    """A file with the weights of a model."""
+    tg.checkpoint.save_model(model, "weights.safetensors")
+    return "weights.safetensors"
+
+
+def torch_file():
+    """The same, as PyTorch names them."""
+    tg.interop.torch.save_file(line(), "torch.safetensors")
+    return "torch.safetensors"
+
+
+def idx_file():
+    """Two images of 2 × 2 and their labels in the format of MNIST, in a folder."""
+    folder = Path("idx").absolute()
+    folder.mkdir(exist_ok=True)
+    images = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, *range(8)])
+    (folder / "train-images-idx3-ubyte").write_bytes(images)
+    (folder / "train-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 0, 1]))
+    return folder / "train-images-idx3-ubyte"
+
+
+@functools.cache
+def DERIVATION():
+    """A derivation of a loss."""
+    return tg.derivation(line_loss()[0])
+
+
+def closure():
+    """Compute a loss and its gradients."""
+    loss = line_loss()[0]
+    loss.backward()
+    return loss
+
+
+def deep_influence():
+    """The influence of a model with two layers."""
+    model = tg.nn.MLP(1, [3], 1, generator=0)
+    return tg.influence(model, tg.losses.mse(model(X), Y))
+
+
+BY_NAME = {
+    **dict.fromkeys(
+        ["x", "a", "m", "v", "arr", "ary", "array", "y", "A", "data"], lambda: numbers(3, 3)
+    ),
+    **dict.fromkeys(["b", "g", "weight", "values"], lambda: numbers(3, 3)),
+    **dict.fromkeys(["arrays", "tup"], lambda: [numbers(3, 3), numbers(3, 3)]),
+    **dict.fromkeys(["prediction", "target"], lambda: numbers(4, 3)),
+    **dict.fromkeys(["f", "function"], lambda: square),
+    **dict.fromkeys(["loss"], lambda: line_loss()[0]),
+    **dict.fromkeys(["axis", "axis1", "source"], lambda: 0),
+    **dict.fromkeys(["axis2", "destination"], lambda: 1),
+    **dict.fromkeys(["indices_or_sections", "repeats", "reps"], lambda: 3),
+    **dict.fromkeys(["step", "count", "kernel_size", "features", "k", "position"], lambda: 2),
+    **dict.fromkeys(["in_features", "in1_features", "in2_features", "out_features"], lambda: 2),
+    **dict.fromkeys(["in_channels", "out_channels", "input_size", "hidden_size"], lambda: 2),
+    **dict.fromkeys(["output_size", "classes", "count", "dim"], lambda: 2),
+    **dict.fromkeys(["steps"], lambda: 8),
+    **dict.fromkeys(["learning_rate", "factor", "value", "peak", "max_norm", "limit"], lambda: 0.5),
+    **dict.fromkeys(["model"], line),
+    **dict.fromkeys(["influence"], influence),
+    **dict.fromkeys(["parameters"], parameters),
+    **dict.fromkeys(["histories"], lambda: [line_run()[1]]),
+    **dict.fromkeys(["dtype"], lambda: np.float32),
+    "shape": lambda: (3, 3),
+    "path": lambda: "file",
+    "schedule": lambda: 0.1,
+    "every": lambda: 2,
+    "primals": lambda: (numbers(3),),
+    "tangents": lambda: (numbers(3),),
+    "tensors": lambda: {"w": numbers(2)},
+    "state": lambda: {},
+    "history": lambda: line_run()[1],
+}
+"""Values of required parameters by name."""
+
+EXAMPLES = {
+    "Value.clip": lambda: {"a_min": 0.0, "a_max": 0.5},
+    "Value.backward": lambda: {"gradient": np.ones((3, 3))},
+    "Value.dot": lambda: {"b": numbers(3)},
+    "Value.__getitem__": lambda: {"index": 1},
+    "Value.astype": lambda: {"dtype": np.float32},
+    "Value.reshape": lambda: {"shape": (9,)},
+    "Value.transpose": lambda: {"axes": (1, 0)},
+    "check_gradients": lambda: {"f": square, "args": (numbers(2),)},
+    "hvp": lambda: {
+        **{"f": lambda x: np.sum(x * x), "primals": (numbers(2),), "tangents": (numbers(2),)}
+    },
+    "influence": lambda: dict(zip(("loss", "model"), line_loss(), strict=True)),
+    "checkpoint.load_file": lambda: {"path": saved_file(line())},
+    "checkpoint.load_metadata": lambda: {"path": saved_file(line())},
+    "checkpoint.load_model": lambda: {"model": line(), "path": saved_file(line())},
+    "compiler.Compiled.__call__": lambda: {"args": (numbers(3),)},
+    "compiler.Compiled.loop": lambda: {"args": (numbers(3),), "steps": 2},
+    "compiler.Compiled.epochs": lambda: {"arrays": (X,), "batch_size": 2, "epochs": 2},
+    "vjp": lambda: {"f": square, "primals": (numbers(2),)},
+    "fit": lambda: {
+        **{"model": line(), "x": X, "y": Y, "steps": 2, "learning_rate": 0.1},
+        **{"progress": False, "warn": False},
+    },
+    "report": run_arguments,
+    "data.one_hot": lambda: {"labels": [0, 1]},
+    "data.split": lambda: {"arrays": (X, Y), "test": 0.5},
+    "data.DataLoader": lambda: {"arrays": (X, Y), "batch_size": 2},
+    "data.DataLoader.check_state_dict": lambda: {"state": loader().state_dict()},
+    "data.DataLoader.load_state_dict": lambda: {"state": loader().state_dict()},
+    "data.Standardizer.transform": lambda: {"x": X},
+    "data.Standardizer.inverse_transform": lambda: {"z": X},
+    "datasets.idx_images": lambda: {"folder": idx_file().parent},
+    "datasets.read_idx": lambda: {"path": idx_file()},
+    "explain.Derivation.step": lambda: {"value": DERIVATION().steps[0].value},
+    "explain.Replay.at": lambda: {"numbers": {}},
+    "data.original_units": lambda: {"slope": [1.0], "intercept": 0.0, "x_scaling": scalings()},
+    "interop.torch.load_file": lambda: {"model": line(), "path": torch_file()},
+    "interop.torch.from_torch_state": lambda: {
+        "model": line(),
+        "state": tg.interop.torch.to_torch_state(line()),
+    },
+    "linear.closed_form": lambda: {"x": X, "y": Y[:, 0]},
+    "linear.Line.agrees_with": lambda: {"slope": 2.0, "intercept": 0.0},
+    "linear.Line.predict": lambda: {"x": X},
+    "linear.Line.prediction_spread": lambda: {"x": X},
+    "linear.learning_rate_limit": lambda: {
+        **{"model": line(), "loss": tg.losses.mse, "x": X, "y": Y}
+    },
+    "losses.cross_entropy": lambda: {"prediction": numbers(4, 3), "target": [0, 1, 2, 0]},
+    "losses.nll": lambda: {"prediction": numbers(4, 3), "target": [0, 1, 2, 0]},
+    "losses.kl_divergence": lambda: {"prediction": numbers(4, 2), "target": np.full((4, 2), 0.5)},
+    "losses.gaussian_nll": lambda: {
+        **{"prediction": numbers(4), "target": numbers(4), "variance": numbers(4)}
+    },
+    "losses.hinge": lambda: {"prediction": numbers(4), "target": [1, -1, 1, -1]},
+    "metrics.accuracy": lambda: {"prediction": numbers(4, 3), "target": [0, 1, 2, 0]},
+    "metrics.confusion_matrix": lambda: {"prediction": [0, 1, 1], "target": [0, 1, 0]},
+    "metrics.ConfusionMatrix.of": lambda: {"prediction": [0, 1, 1], "target": [0, 1, 0]},
+    "metrics.f1": lambda: {"prediction": [0, 1, 1], "target": [0, 1, 0]},
+    "metrics.precision": lambda: {"prediction": [0, 1, 1], "target": [0, 1, 0]},
+    "metrics.recall": lambda: {"prediction": [0, 1, 1], "target": [0, 1, 0]},
+    **{
+        f"nn.init.{name}": lambda: {"target": (2, 2)}
+        for name in (
+            *("kaiming_normal", "kaiming_uniform", "normal", "ones", "orthogonal", "uniform"),
+            *("xavier_normal", "xavier_uniform", "zeros"),
+        )
+    },
+    "nn.init.constant": lambda: {"target": (2, 2), "value": 0.5},
+    "nn.AvgPool1d.forward": lambda: {"x": numbers(2, 2, 6)},
+    "nn.MaxPool1d.forward": lambda: {"x": numbers(2, 2, 6)},
+    "nn.AdaptiveAvgPool1d.forward": lambda: {"x": numbers(2, 2, 6)},
+    "nn.AdaptiveAvgPool1d.load_state_dict": lambda: {"state": {}},
+    "nn.BatchNorm1d.forward": lambda: {"x": numbers(3, 2)},
+    "nn.Bilinear.forward": lambda: {"x1": numbers(3, 2), "x2": numbers(3, 2)},
+    "nn.Conv1d.forward": lambda: {"x": numbers(2, 2, 6)},
+    "nn.Embedding.forward": lambda: {"indices": [0, 1]},
+    "nn.GLU.forward": lambda: {"x": numbers(3, 2)},
+    "nn.GRU.forward": lambda: {"x": numbers(3, 4, 2)},
+    "nn.GRUCell.forward": lambda: {"x": numbers(3, 2)},
+    "nn.Linear.forward": lambda: {"x": numbers(3, 2)},
+    "nn.AdaptiveAvgPool1d.__call__": lambda: {"inputs": (numbers(2, 2, 6),)},
+    "nn.MLP.forward": lambda: {"x": numbers(3, 2)},
+    "nn.MLP": lambda: {"in_features": 2, "hidden": [3], "out_features": 1},
+    "nn.MultiHeadAttention": lambda: {"embed_dim": 4, "num_heads": 2},
+    "nn.MultiHeadAttention.forward": lambda: {"query": numbers(1, 3, 4)},
+    "nn.Sequential": lambda: {"layers": (tg.nn.Linear(3, 3), tg.nn.Tanh())},
+    "nn.Residual": lambda: {"layers": (tg.nn.Linear(3, 3), tg.nn.Tanh())},
+    "nn.Sequential.__getitem__": lambda: {"position": 1},
+    "nn.Sequential.forward": lambda: {"x": numbers(3, 3)},
+    "nn.observed": lambda: {"model": line(), "see": print},
+    "nn.scaled_dot_product_attention": lambda: dict.fromkeys(
+        ["query", "key", "value"], numbers(3, 3)
+    ),
+    "nn.summary": lambda: {"model": line(), "input_shape": (2, 1)},
+    "nn.init.calculate_gain": lambda: {"nonlinearity": "relu"},
+    "nn.init.reset": lambda: {"model": line(), "weight": tg.nn.init.ones},
+    "ops.einsum": lambda: {"subscripts": "ij,jk", "operands": (numbers(3, 3), numbers(3, 3))},
+    "ops.astype": lambda: {"x": numbers(3), "dtype": np.float32},
+    "ops.broadcast_arrays": lambda: {"args": (numbers(3), numbers(3, 1))},
+    "ops.cross": lambda: {"a": numbers(3), "b": numbers(3)},
+    "ops.glu": lambda: {"x": numbers(4)},
+    "ops.numpy_broadcast_to": lambda: {"array": numbers(3), "shape": (2, 3)},
+    "ops.pad": lambda: {"array": numbers(3), "pad_width": 1},
+    "ops.roll": lambda: {"a": numbers(3), "shift": 1},
+    "ops.reshape": lambda: {"a": numbers(3, 3), "shape": (9,)},
+    "ops.squeeze": lambda: {"a": numbers(3, 1)},
+    "ops.take": lambda: {"a": numbers(3), "indices": [0, 2]},
+    "ops.take_along_axis": lambda: {"arr": numbers(3, 3), "indices": np.zeros((3, 1), int)},
+    "ops.getitem": lambda: {"x": numbers(3), "index": 1},
+    "ops.prelu": lambda: {"x": numbers(3), "weight": 0.5},
+    "optim.Adadelta.load_state_dict": lambda: {
+        "state": tg.optim.Adadelta(parameters()).state_dict()
+    },
+    "optim.ExponentialMovingAverage.load_state_dict": lambda: {
+        "state": tg.optim.ExponentialMovingAverage(line()).state_dict()
+    },
+    "optim.LBFGS.step": lambda: {"closure": closure},
+    "optim.minimize": lambda: {"f": lambda x: np.sum(x * x), "x0": numbers(2)},
+    "optim.restore": lambda: (lambda p: {"parameters": p, "saved": tg.optim.snapshot(p)})(
+        parameters()
+    ),
+    "optim.ExponentialMovingAverage": lambda: {"model_or_parameters": line()},
+    "plot.GraphPicture.save": lambda: {"path": "graph.svg"},
+    "plot.gradient_by_depth": lambda: {"influence": deep_influence()},
+    "plot.classification_figure": lambda: {
+        **{
+            "x": class_run()[1],
+            "y": class_run()[2],
+            "predict": lambda x: np.hstack([x[:, :1], 1 - x[:, :1]]),
+        },
+        **{
+            "history": class_run()[3],
+            "confusion": np.array([[4, 0], [4, 0]]),
+            "x_names": ("a", "b"),
+        },
+        **{"y_name": "c", "labels": ("0", "1")},
+    },
+    "plot.decision_boundary": class_arguments,
+    "plot.descent_figure": lambda: {
+        **{"x": X[:, 0], "y": Y[:, 0], "predict": lambda x: x, "history": line_run()[1]},
+        "loss_at": tg.plot.loss_of(line(), X, Y),
+    },
+    **{
+        f"plot.{name}": run_arguments
+        for name in ("fit_course", "loss_contours", "loss_landscape", "loss_over_weight")
+    },
+    "plot.learning_rates": lambda: {
+        **{"model": line(), "x": X, "y": Y, "histories": [line_run()[1]]},
+    },
+    "plot.loss_of": lambda: {"model": line(), "x": X, "y": Y},
+    "schedules.ReduceOnPlateau.see": lambda: {"number": 0.5},
+    "schedules.ReduceOnPlateau.load_state_dict": lambda: {
+        "state": tg.schedules.ReduceOnPlateau(0.5).state_dict()
+    },
+    "schedules.Joined": lambda: {"schedules": (0.1, 0.2), "boundaries": (2,)},
+    "train.evaluate": lambda: {"model": line(), "x": X, "y": Y},
+    "train.predict": lambda: {"model": line(), "x": X},
+    "train.find_learning_rate": lambda: {"model": line(), "x": X, "y": Y, "steps": 10},
+    "primitive": lambda: {"numpy": ()},
+    "compile": lambda: {"function": square},
+}
+"""Arguments of a working call, where names don't give them."""
+for axes in (1, 2):
+    image = numbers(2, 2, *[6] * axes)
+    EXAMPLES[f"ops.conv{axes}d"] = lambda x=image: {"x": x, "weight": x[:, :, :2]}
+    for pool in ("avg_pool", "max_pool"):
+        EXAMPLES[f"ops.{pool}{axes}d"] = lambda x=image: {"x": x, "kernel_size": 2}
+    EXAMPLES[f"ops.adaptive_avg_pool{axes}d"] = lambda x=image: {"x": x, "output_size": 2}
+
+
+def good_arguments(path, thing):
+    """The arguments of a working call by name; those of *args as a tuple."""
+    if isinstance(thing, Primitive) and thing.examples:
+        case = Case(thing, thing.examples[0])
+        names = thing.operands
+        operands = (
+            {names[0]: tuple(case.arrays)}
+            if thing.variadic
+            else dict(zip(names, case.arrays, strict=True))
+        )
+        return operands | case.options
+    if path in EXAMPLES:
+        return EXAMPLES[path]()
+    needed = [p for p in parameters_of(thing) if p.default is p.empty]
+    return {
+        p.name: BY_NAME[p.name]() for p in needed if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}
+    }
+
+
+INSTANCES = {
+    "Value": lambda: tg.Value(numbers(3, 3)),
+    "History": lambda: line_run()[1],
+    "data.DataLoader": loader,
+    "compiler.Compiled": lambda: tg.compile(square),
+    "data.Standardizer": scalings,
+    "explain.Derivation": lambda: DERIVATION(),
+    "explain.Layer": lambda: tg.explain.layers_of(line_loss()[0])[0],
+    "explain.Replay": lambda: tg.explain.Replay(line_loss()[0]),
+    "linear.Line": lambda: tg.linear.closed_form(X, Y[:, 0]),
+    "metrics.ConfusionMatrix": lambda: tg.metrics.ConfusionMatrix,
+    "nn.Embedding": lambda: tg.nn.Embedding(10, 2),
+    "nn.Flatten": tg.nn.Flatten,
+    "plot.GraphPicture": lambda: tg.plot.computation_graph(line_loss()[0]),
+}
+"""Objects whose methods are called, where the example of the class doesn't give one."""
+
+
+def parameters_of(function):
+    """The parameters of a function, without `self`."""
+    found = inspect.signature(function).parameters.values()
+    return [p for p in found if p.name not in {"self", "cls"}]
+
+
+PUBLIC = public_callables()
+ABSTRACT = {"nn.Module.forward", "schedules.Schedule.__call__"}
+ENTRIES = [
+    (path, p.name)
+    for path, function in PUBLIC.items()
+    if path not in RESULTS | ABSTRACT
+    for p in parameters_of(function)
+    if p.kind is not p.VAR_KEYWORD
+]
+
+
+def working_call(path):
+    """Return a public function, bound if it's a method, and arguments with which it works."""
+    function, owner = PUBLIC[path], path.rpartition(".")[0]
+    if inspect.isclass(PUBLIC.get(owner)) and inspect.isfunction(function):
+        maker = INSTANCES.get(owner)
+        kind = PUBLIC[owner]
+        instance = maker() if maker else call(kind, good_arguments(owner, kind))
+        function = functools.partial(function, instance)
+    return function, good_arguments(path, PUBLIC[path])
+
+
+def call(function, arguments):
+    """Call a function with arguments by name, and use what it returns as a `with` block would."""
+    positional, keywords = [], {}
+    found = [p for p in parameters_of(function) if p.name in arguments]
+    starred = any(p.kind is p.VAR_POSITIONAL for p in found)
+    for p in found:
+        if p.kind is p.VAR_POSITIONAL:
+            positional += arguments[p.name]
+        elif p.kind is p.POSITIONAL_ONLY or (starred and p.kind is p.POSITIONAL_OR_KEYWORD):
+            positional.append(arguments[p.name])
+        else:
+            keywords[p.name] = arguments[p.name]
+    result = function(*positional, **keywords)
+    if hasattr(result, "__enter__") and hasattr(result, "__exit__"):
+        with result:
+            pass
+    return result
+
+
+# Bad arguments -----------------------------------------------------------------------------------
+
+BAD = {
+    "None": lambda: None,
+    "True": lambda: True,
+    "''": lambda: "",
+    "'a'": lambda: "a",
+    "'3'": lambda: "3",
+    "b'a'": lambda: b"a",
+    "nan": lambda: float("nan"),
+    "np.float32(nan)": lambda: np.float32("nan"),
+    "inf": lambda: float("inf"),
+    "-inf": lambda: float("-inf"),
+    "-1": lambda: -1,
+    "0": lambda: 0,
+    "0.5": lambda: 0.5,
+    "2**63": lambda: 2**63,
+    "10**30": lambda: 10**30,
+    "1e300": lambda: 1e300,
+    "10**400": lambda: 10**400,
+    "10**5000": lambda: 10**5000,
+    "1j": lambda: 1j,
+    "object()": object,
+    "[]": lambda: [],
+    "[[]]": lambda: [[]],
+    "()": lambda: (),
+    "{}": lambda: {},
+    "{'a': 1}": lambda: {"a": 1},
+    "(1, 2, 3, 4, 5)": lambda: (1, 2, 3, 4, 5),
+    "(-1, 2)": lambda: (-1, 2),
+    "(nan, nan)": lambda: (float("nan"), float("nan")),
+    "('a', 'b')": lambda: ("a", "b"),
+    "(2**63, 2**63)": lambda: (2**63, 2**63),
+    "np.empty(0)": lambda: np.empty(0),
+    "ragged": lambda: [[1.0], [1.0, 2.0]],
+    "np.ones((5, 7, 2))": lambda: np.ones((5, 7, 2)),
+    "np.array(nan)": lambda: np.array(float("nan")),
+    "np.full((3, 3), nan)": lambda: np.full((3, 3), float("nan")),
+    "np.array(['a'])": lambda: np.array(["a"]),
+    "np.array([1j])": lambda: np.array([1j]),
+    "np.array([None])": lambda: np.array([None]),
+    "datetime64": lambda: np.array(["2020-01-01"], "M8[D]"),
+    "masked": lambda: np.ma.array([1.0, 2.0], mask=[0, 1]),
+    "Value": lambda: tg.Value(2.0),
+    "function": lambda: lambda x: x,
+    "class": lambda: dict,
+    "generator": lambda: (i for i in range(3)),
+}
+
+TEXT = {"''", "'a'", "'3'"}
+NEVER_NUMBERS = {"b'a'", "1j", "object()", "{}", "{'a': 1}", "ragged", "np.array(['a'])"}
+NEVER_NUMBERS |= {"np.array([1j])", "np.array([None])", "datetime64", "masked", "function"}
+NEVER_NUMBERS |= {"class", "generator", "('a', 'b')"} | TEXT
+SEQUENCES = {"[]", "[[]]", "()", "(1, 2, 3, 4, 5)", "(-1, 2)", "(nan, nan)", "(2**63, 2**63)"}
+ARRAYS = {"np.empty(0)", "np.ones((5, 7, 2))", "np.array(nan)", "np.full((3, 3), nan)", "Value"}
+NANS = {"nan", "np.float32(nan)"}
+REALS = {"0.5", "1e300", "inf", "-inf"}
+NOT_ONE_NUMBER = {"None", "True"} | NEVER_NUMBERS | SEQUENCES | ARRAYS | NANS
+
+NEVER = {
+    "int": NOT_ONE_NUMBER | REALS,
+    "float": NOT_ONE_NUMBER,
+    "str": {*BAD} - TEXT,
+    "bool": {*BAD} - {"True"},
+    "dtype": {*BAD} - {"None"},
+    "seed": (NOT_ONE_NUMBER | REALS | {"-1"}) - {"None"},
+    "path": {*BAD} - {"'a'", "'3'"},
+    "callable": {*BAD} - {"function", "class"},
+    "data": NEVER_NUMBERS,
+    "object": {*BAD},
+}
+"""Bad arguments that a parameter of a kind never accepts."""
+
+KINDS = {
+    r"int": "int",
+    r"float": "float",
+    r"str": "str",
+    r"bool": "bool",
+    r"DTypeLike": "dtype",
+    r"Seed": "seed",
+    r"str \| os.PathLike\[str\]|Path": "path",
+    r"Callable\[(?!.*Sequence).*\]|Loss|See": "callable",
+    r"ArrayLike|Any|Array": "data",
+    r"Module|Value|Influence|Line|HistoryLike|History|Optimizer|Standardizer": "object",
+}
+
+
+def kind_of(parameter):
+    """Return the kind of a parameter by its type, or None, and what it accepts besides."""
+    text = str(parameter.annotation)
+    besides = {"None"} if parameter.default is None or "None" in text else set()
+    text = re.sub(r" \| None$", "", text)
+    for pattern, kind in KINDS.items():
+        if re.fullmatch(pattern, text):
+            return kind, besides
+    return None, besides
+
+
+def outcome(path, name, bad):
+    """Call with one bad argument; return the error, or None if it is accepted."""
+    function, arguments = working_call(path)
+    parameter = next(p for p in parameters_of(function) if p.name == name)
+    given = BAD[bad]()
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        given = (given, *arguments.get(name, ())[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numbers overflow as in NumPy
+        try:
+            call(function, arguments | {name: given})
+        except Exception as error:
+            return error
+    return None
+
+
+def refused(path, name):
+    """Return what the parameter never accepts."""
+    parameter = next(p for p in parameters_of(PUBLIC[path]) if p.name == name)
+    kind, besides = kind_of(parameter)
+    if (
+        is_of_numpy(path, PUBLIC[path]) and kind != "data"
+    ):  # NumPy takes -1 for True, as Python does
+        return set()
+    return NEVER.get(kind, set()) - besides - ACCEPTED.get((path, name), set())
+
+
+ACCEPTED = {
+    ("Value.repeat", "repeats"): {"'3'"},  # as by NumPy
+    ("compiler.Compiled.__call__", "args"): {"1j", "masked"},  # the function decides
+    ("compiler.Compiled.epochs", "arrays"): {"masked"},
+    ("compiler.Compiled.loop", "args"): {"1j", "masked"},
+    ("explain.Replay", "outputs"): {"Value"},
+    ("linear.Line.agrees_with", "intercept"): NANS,  # such a line is another one
+    ("nn.Identity.forward", "x"): {*BAD},
+    ("nn.MLP.__getitem__", "position"): {"True"},  # as by a list
+    ("plot.learning_curves", "history"): {"{'a': 1}"},  # curves by name
+    ("primitive", "numpy"): {"function", "class"},
+    ("schedules.ReduceOnPlateau.see", "number"): NANS,  # such a loss is no improvement
+    ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
+}
+"""What single parameters accept, against the rule for their kind."""
+
+RUN = [
+    *("check_gradients.args", "hvp.primals", "jvp.primals", "vjp.primals", "optim.minimize.x0"),
+    *("compiler.Compiled.__call__.args", "compiler.Compiled.loop.args"),
+    *("compiler.Compiled.epochs.arrays", "nn.observed.see"),
+]
+"""Arguments that a function of the user gets: its own errors pass."""
+
+
+def is_of_numpy(path, function):
+    """Return True for an operation, and a method of a Value: they call NumPy with their options."""
+    layer = path.endswith(".forward") and is_operation_layer(PUBLIC[path.rpartition(".")[0]])
+    return path.startswith(("ops.", "Value.")) or is_operation(function) or layer
+
+
+def is_operation_layer(kind):
+    """Return True for a layer that is an operation, such as ReLU."""
+    return issubclass(kind, tg.nn.activations.Activation)
+
+
+NUMPY_ERRORS = (TypeError, ValueError, IndexError, OverflowError, np.ma.MaskError)
+
+
+def may_raise(path, name, bad, error):
+    """Return True for an error of Python, NumPy or SciPy that is a sentence of its own.
+
+    - a function that the user passes raises its own errors
+    - an operation passes its options (axis, dtype, keepdims) to NumPy, with NumPy's errors
+    - an item of a sequence is found as in a list, a step of a derivation as in a dict
+    """
+    if f"{path}.{name}" in RUN or bad in {"function", "class"}:
+        return True
+    if is_of_numpy(path, PUBLIC[path]):
+        return isinstance(error, NUMPY_ERRORS)
+    known = {
+        "nn.MLP.__getitem__.position": (IndexError, TypeError),
+        "explain.Derivation.step.value": KeyError,
+        "optim.minimize.method": ValueError,
+    }
+    return isinstance(error, known.get(f"{path}.{name}", ()))
+
+
+SLOW = ("plot.", "report", "fit", "train.", "optim.minimize", "influence", "explain.", "compiler.")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        pytest.param(*entry, marks=[pytest.mark.slow] if entry[0].startswith(SLOW) else [])
+        for entry in ENTRIES
+    ],
+    ids=lambda text: text,
+)
+def test_a_bad_argument_is_refused_by_one_sentence(path, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong = {}
+    for bad in BAD:
+        error = outcome(path, name, bad)
+        if error is None and bad in refused(path, name):
+            wrong[bad] = "accepted"
+        raw = error is not None and not isinstance(error, TinygradError)
+        if raw and not may_raise(path, name, bad, error):
+            wrong[bad] = f"{type(error).__name__}: {error}"
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("path", dict.fromkeys(path for path, _ in ENTRIES))
+def test_the_example_of_a_public_function_works(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    call(*working_call(path))
+
+
+HUGE = {
+    "Linear": lambda: tg.nn.Linear(10**8, 10**8),
+    "Bilinear": lambda: tg.nn.Bilinear(10**5, 10**6, 10**7),
+    "Conv2d": lambda: tg.nn.Conv2d(10**6, 10**6, 1000),
+    "Embedding": lambda: tg.nn.Embedding(10**9, 10**9),
+    "LayerNorm": lambda: tg.nn.LayerNorm(10**16),
+    "BatchNorm1d": lambda: tg.nn.BatchNorm1d(10**16, affine=False),
+    "PReLU": lambda: tg.nn.PReLU(10**16),
+    "GRU of many units": lambda: tg.nn.GRU(1, 10**8),
+    "GRU of many layers": lambda: tg.nn.GRU(1, 1, num_layers=10**15),
+    "init": lambda: tg.nn.init.zeros((10**8, 10**8)),
+    "AdaptiveAvgPool1d": lambda: tg.nn.AdaptiveAvgPool1d(10**16)(np.ones((1, 1, 3))),
+    "padding": lambda: tg.nn.MaxPool1d(10**16, padding=10**15)(np.ones((1, 1, 3))),
+    "summary": lambda: tg.nn.summary(tg.nn.Tanh(), (10**8, 10**8)),
+    "one_hot": lambda: tg.data.one_hot([0], 10**16),
+    "confusion_matrix": lambda: tg.metrics.confusion_matrix([10**9], [0]),
+    "diag": lambda: tg.ops.diag(np.ones(3), 10**9),
+    **{
+        name: lambda name=name: getattr(tg.datasets, name)(10**15)
+        for name in ("circles", "moons", "sine", "spirals", "xor")
+    },
+}
+
+
+@pytest.mark.parametrize("call", HUGE.values(), ids=HUGE)
+def test_what_no_machine_can_hold_is_refused_before_it_is_allocated(call):
+    with pytest.raises(ArgumentError, match=r"must fit in memory, .* GB, got shape"):
+        call()
+
+
+@pytest.mark.parametrize("mask", [[[np.nan]], [[np.inf]], tg.Value([[np.nan]]), tg.Value(np.nan)])
+def test_a_mask_that_is_not_a_number_is_refused(mask):
+    x = numbers(3, 3)
+    with pytest.raises(ArgumentError, match="mask must be finite, or -inf where"):
+        tg.nn.scaled_dot_product_attention(x, x, x, mask)
+
+
+def test_a_limit_is_not_computed_without_iterations():
+    with pytest.raises(ArgumentError, match="iterations must be an integer >= 1, got 0"):
+        tg.linear.learning_rate_limit(line(), tg.losses.mse, X, Y, iterations=0)
+
+
+def test_an_order_of_derivatives_is_bounded():
+    with pytest.raises(ArgumentError, match="order must be at most 10, got 11"):
+        tg.check_gradients(square, 1.0, order=11)
+
+
+def test_what_has_no_text_is_shown_by_its_type():
+    class Silent:
+        def __repr__(self):
+            raise RuntimeError
+
+    for value, shown in ((10**5000, "int"), ([10**5000], "list"), (Silent(), "Silent")):
+        with pytest.raises(ArgumentError, match=f"got {shown} without a repr"):
+            tg.nn.Linear(2, value)
