@@ -26,7 +26,7 @@ from ..tracing.trace_function import Static
 from .backends import choose_backend
 from .fast_call import MISSED, write_fast_call
 from .report import Report, build_report
-from .signature import parameter_names, signature_key
+from .signature import object_key, parameter_names, signature_key
 from .specialization import Specialization
 
 MAX_SIGNATURES = 16  # of one function whose programs are kept; also objects of one method
@@ -257,7 +257,7 @@ class Compiled:
 
         def key_of(name: str, x: Any) -> Any:
             if name in self._static:
-                return (Static, type(x), x)
+                return (Static, object_key(x))
             return signature_key(self.__name__, x, leaves)
 
         if self._static:

@@ -23,7 +23,15 @@ from ...errors import TraceError
 from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
-from .guards import ATOMS, HEAP_TYPE, Guards, is_foreign, is_installed, root_of
+from .guards import (
+    ATOMS,
+    HEAP_TYPE,
+    Guards,
+    is_bound_builtin,
+    is_foreign,
+    is_installed,
+    root_of,
+)
 from .interception import INTERCEPTED_TYPES
 from .trace_errors import OWN_PACKAGES, is_library, is_standard_library
 from .traced_array import Traced
@@ -34,8 +42,20 @@ UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
 """Methods of a class that keep its objects from being copied."""
 
 
+def raw_names(module: types.ModuleType) -> dict[str, Any]:
+    """Return the dict of a module or its stand-in."""
+    names: dict[str, Any] = vars(types.ModuleType)["__dict__"].__get__(module)
+    return names
+
+
 class ModuleStandIn(types.ModuleType):
     """A Python module in a trace: its names are captured as they are read."""
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All names, for code that asks for the dict."""
+        read: Callable[[], dict[str, Any]] = raw_names(self)["__read_all__"]
+        return read()
 
 
 class Captures:
@@ -126,6 +146,12 @@ class Captures:
                 return self._rebuild(x)
             self.guards.watch(x, x.__name__)
             return x
+        if is_bound_builtin(x):
+            owner = x.__self__ if is_plain_array(x.__self__) else self.stand_in(x.__self__, name)
+            if owner is not x.__self__:
+                return getattr(owner, x.__name__)
+            self.guards.watch(x, f"{name!r}")
+            return x
         if isinstance(x, types.MethodType):
             return types.MethodType(self.stand_in(x.__func__), self.stand_in(x.__self__, name))
         if isinstance(x, functools.partial):
@@ -197,16 +223,25 @@ class Captures:
     # ---- modules, containers and objects
 
     def _stand_in_for_module(self, module: types.ModuleType) -> ModuleStandIn:
-        made = ModuleStandIn(module.__name__)
-        read = contents(made)
+        made, what = ModuleStandIn(module.__name__), f"the module {module.__name__}"
+        names, read = raw_names(made), {}
 
         def read_name(name: str) -> Any:
-            x, what = getattr(module, name), f"{module.__name__}.{name}"
-            made.__dict__[name] = read[name] = self.take(what, vars(module), name, x, name)
-            return read[name]
+            x = getattr(module, name)
+            names[name] = read[name] = self.take(
+                f"{module.__name__}.{name}", vars(module), name, x, name
+            )
+            return names[name]
 
-        made.__dict__["__getattr__"] = read["__getattr__"] = read_name
-        self._contents.append((f"the module {module.__name__}", made, read))
+        def read_all() -> dict[str, Any]:
+            self.guards.length(what, vars(module))
+            found = {name: getattr(made, name) for name in vars(module) if name[:2] != "__"}
+            self._contents.append((what, found, dict(found)))
+            return found
+
+        names.update(__getattr__=read_name, __read_all__=read_all)
+        read.update(names)
+        self._contents.append((what, names, read))
         return made
 
     def _copy_container(self, x: Any, name: str) -> Any:
@@ -272,6 +307,8 @@ def holds_inputs(x: Any) -> bool:
             return True
         if isinstance(x, types.FunctionType) and can_rebuild(x):
             return True
+        if is_bound_builtin(x):
+            waiting.append(x.__self__)
         kind = type(x)
         if kind in SEQUENCES or kind is tuple or (isinstance(x, tuple) and hasattr(x, "_fields")):
             waiting += x

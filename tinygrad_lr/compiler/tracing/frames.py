@@ -23,6 +23,7 @@ from ...core.value import Value
 from ...support.files import PACKAGE
 from ..ir.instruction import Instruction
 from .captures import global_names
+from .guards import is_users
 from .interception import CURRENT_TRACE, set_profiler
 from .trace import Trace
 from .trace_errors import is_library, is_standard_library
@@ -65,6 +66,9 @@ class Observer:
             self.call_builtin(frame, argument)
         elif event == "return" and not is_library(frame.f_code):
             self.leave(frame)
+            if isinstance(argument, types.ModuleType) and is_users(argument):  # `import_module`
+                with self.trace.guards.direct():
+                    self.trace.guards.watch(argument, argument.__name__)
 
     def enter(self, frame: FrameType) -> None:
         """Watch what a frame may read, when its code runs first."""

@@ -194,6 +194,7 @@ class Trace:
             return self._attributes[key][1]
         if name == "_rate_of":
             return lambda step: self._trace_schedule(owner)
+        self.guards.attribute(f"the class of {type(owner).__name__}", owner, "__class__")
         real = object.__getattribute__(owner, name)
         held = object.__getattribute__(owner, "__dict__")
         if name not in held:  # of the class: a method, or a default such as `training`
