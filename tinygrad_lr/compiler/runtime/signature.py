@@ -51,9 +51,9 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
         content = x._content
         number = type(content) is float
         return (Value, x.requires_grad, float if number else (content.shape, content.dtype))
-    if kind is list or kind is tuple or (isinstance(x, tuple) and hasattr(x, "_fields")):
-        return (kind, *(signature_key(where, inner, leaves) for inner in x))
-    if kind is dict:
+    if is_nest(x):
+        if kind is not dict:
+            return (kind, *(signature_key(where, inner, leaves) for inner in x))
         return (dict, *((name, signature_key(where, inner, leaves)) for name, inner in x.items()))
     if isinstance(x, (np.ndarray, np.generic)):
         if not isinstance(x, (np.generic, np.memmap)):
@@ -61,9 +61,18 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
                 f"{where}: arrays must be plain, got {kind.__name__}; pass what it holds as an "
                 "array: array.filled(...) of a masked one, np.asarray(array) of others"
             )
-        array = np.asarray(x)
-        return signature_key(where, array, leaves)
+        key = signature_key(where, np.asarray(x), leaves)
+        return (np.generic, key) if isinstance(x, np.generic) else key
     return object_key(x)
+
+
+def is_nest(x: Any) -> bool:
+    """Return True for the lists, tuples and dicts whose arrays are arguments themselves.
+
+    Those of other classes are objects, which functions may read and change in other ways.
+    """
+    kind = type(x)
+    return kind in {list, tuple, dict} or (isinstance(x, tuple) and hasattr(x, "_fields"))
 
 
 def object_key(x: Any) -> Any:

@@ -8,7 +8,6 @@ itself, and is guarded.
 
 from __future__ import annotations
 
-import builtins
 import copy
 import functools
 import types
@@ -23,6 +22,7 @@ from ...errors import TraceError
 from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
+from .call_stack import is_library, is_standard_library
 from .guards import (
     ATOMS,
     HEAP_TYPE,
@@ -33,7 +33,7 @@ from .guards import (
     root_of,
 )
 from .interception import INTERCEPTED_TYPES
-from .trace_errors import OWN_PACKAGES, is_library, is_standard_library
+from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
@@ -100,6 +100,11 @@ class Captures:
             if made is not x:
                 self.guards.ignore(made)
         return self._known[id(x)][1]
+
+    def watch_copy(self, what: str, copied: dict[str, Any]) -> dict[str, Any]:
+        """Return a copy of a dict, which the function must not change."""
+        self._contents.append((what, copied, dict(copied)))
+        return copied
 
     def describe_change(self) -> str | None:
         """Return what the function has changed outside itself, None if nothing."""
@@ -198,8 +203,7 @@ class Captures:
         if outer:
             self.spaces.add(id(names))
             self._contents.append(("", names, dict(names)))
-            for name in sorted(code_names(f.__code__) & vars(builtins).keys() - outer.keys()):
-                self.guards.entry(_variable(name), outer, name, MISSING)  # a builtin
+            self.guards.missing_globals(f.__code__, outer)
         for name, old, new in zip(f.__code__.co_freevars, f.__closure__ or (), cells, strict=True):
             held = Cell(old)
             content = held.get(name)
@@ -235,9 +239,9 @@ class Captures:
 
         def read_all() -> dict[str, Any]:
             self.guards.length(what, vars(module))
-            found = {name: getattr(made, name) for name in vars(module) if name[:2] != "__"}
-            self._contents.append((what, found, dict(found)))
-            return found
+            return self.watch_copy(
+                what, {name: getattr(made, name) for name in vars(module) if name[:2] != "__"}
+            )
 
         names.update(__getattr__=read_name, __read_all__=read_all)
         read.update(names)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import contextvars
+import dis
 import functools
 import io
 import operator
@@ -40,8 +41,9 @@ import numpy as np
 from ...core.node import Node
 from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, identity
+from .call_stack import is_library
 from .interception import INTERCEPTED_TYPES
-from .trace_errors import OWN_PACKAGES, STANDARD_LIBRARY, is_library
+from .trace_errors import OWN_PACKAGES, STANDARD_LIBRARY
 
 ATOMS = (
     *(bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)),
@@ -52,6 +54,7 @@ CONTAINERS = (list, dict, set, deque, bytearray, array, types.MappingProxyType, 
 LOG_NAMES = frozenset({"level", "disabled"})
 """The attributes of a log that results may depend on."""
 PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, np.ndarray, *CONTAINERS)
+GLOBAL_READS = ("LOAD_GLOBAL", "LOAD_NAME")
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
 GETTERS = (operator.attrgetter, operator.methodcaller)
 STATEFUL = (
@@ -60,6 +63,7 @@ STATEFUL = (
     np.random.Generator,
     np.random.RandomState,
     np.random.BitGenerator,
+    np.random.SeedSequence,
 )
 DYNAMIC = frozenset(
     {
@@ -303,6 +307,11 @@ class Guards:
         assert isinstance(check, NoNewNames)
         check.names = check.names.union(names)
 
+    def missing_globals(self, code: types.CodeType, names: Mapping[str, Any]) -> None:
+        """Watch that there are no globals of the names that code finds among the builtins."""
+        for name in sorted(read_globals(code) - names.keys()):
+            self.entry(f"the outer variable {name!r}", names, name, MISSING)
+
     def watch(self, x: Any, what: str) -> None:
         """Watch everything in an object that code may read."""
         skipped: tuple[type, ...] = (*ATOMS, Node, AbstractArray, *INTERCEPTED_TYPES)
@@ -344,7 +353,7 @@ class Guards:
             self.watch(x(), what)
         elif isinstance(x, GETTERS):
             self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."), computes=True)
-        elif hasattr(x, "__wrapped__") and is_foreign(type(x)):  # compiled, or with a cache
+        elif is_foreign(type(x)) and hasattr(x, "__wrapped__"):  # compiled, or with a cache
             self.watch(x.__wrapped__, what)
         else:
             self._watch_entries(x, what)
@@ -396,6 +405,8 @@ class Guards:
         if is_foreign(kind) and not is_object and (own or isinstance(x, type)):
             return
         self._objects[id(x), self._direct] = (x, what)
+        if isinstance(x, type) and type(x) is not type:
+            self.watch(type(x), type(x).__name__)
         if is_object:
             self.watch(kind, kind.__name__)
             self.attribute(f"the class of {what}", x, "__class__")
@@ -580,6 +591,8 @@ def state_of(x: Any) -> Any:
         return x.get_state(legacy=False)
     if isinstance(x, random.Random):
         return None if isinstance(x, random.SystemRandom) else x.getstate()
+    if isinstance(x, np.random.SeedSequence):
+        return x.n_children_spawned
     return getattr(x, "bit_generator", x).state
 
 
@@ -598,6 +611,14 @@ def is_installed(root: str) -> bool:
     """Return True for a package that isn't the user's own."""
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     return "-packages" in file
+
+
+@functools.lru_cache(maxsize=1024)
+def read_globals(code: types.CodeType) -> frozenset[str]:
+    """Return the global names that code and the functions inside it read, also builtins."""
+    names = {str(x.argval) for x in dis.get_instructions(code) if x.opname in GLOBAL_READS}
+    inner = (x for x in code.co_consts if isinstance(x, types.CodeType))
+    return frozenset(names).union(*map(read_globals, inner))
 
 
 def is_bound_builtin(x: Any) -> bool:
