@@ -102,7 +102,8 @@ class Observer:
                 if not name.startswith("__"):
                     what = f"the outer variable {name!r}"
                     self.trace.guards.entry(what, names, name, names[name])
-            self.trace.guards.missing_globals(code, names)
+            if code.co_name != "<module>":  # which defines them
+                self.trace.guards.missing_globals(code, names)
             if code.co_freevars and id(code) not in self.trace.captures.inner_codes:
                 for f in gc.get_referrers(code):
                     if isinstance(f, types.FunctionType) and f.__globals__ is names:

@@ -53,6 +53,7 @@ VIEWS = (KeysView, ValuesView, ItemsView)
 CONTAINERS = (list, dict, set, deque, bytearray, array, types.MappingProxyType, *VIEWS)
 LOG_NAMES = frozenset({"level", "disabled"})
 """The attributes of a log that results may depend on."""
+CTYPES = frozenset({"_SimpleCData", "Structure", "Union", "Array", "_Pointer"})
 PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, np.ndarray, *CONTAINERS)
 GLOBAL_READS = ("LOAD_GLOBAL", "LOAD_NAME")
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
@@ -394,7 +395,9 @@ class Guards:
                 f"{what} is a {kind.__name__}, whose changes cannot be seen",
                 "convert it with np.asarray outside the function, and pass the array",
             )
-        elif is_object and any(root_of(base) == "_ctypes" for base in kind.__mro__):
+        elif is_object and any(
+            base.__name__ in CTYPES and root_of(base) == "_ctypes" for base in kind.__mro__
+        ):
             self.refuse(
                 f"{what} is an object of ctypes, whose changes cannot be seen",
                 "read it outside the function, and pass the number or the array",
