@@ -213,6 +213,21 @@ def members_of_an_enum():
     return f, [put(Rate.LOW.value, 0, 3.0), assign(Rate.LOW, "factor", 5.0)]
 
 
+@case
+def a_cached_property_that_is_computed_once():
+    class Table:
+        def __init__(self):
+            self.w = np.ones(6)
+
+        @functools.cached_property
+        def doubled(self):
+            return self.w * 2
+
+    table = Table()
+    changes = [assign(table, "w", np.full(6, 3.0)), lambda: vars(table).pop("doubled")]
+    return lambda x: x * table.doubled, changes
+
+
 # ---- computed names
 
 

@@ -8,6 +8,7 @@ itself, and is guarded.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import types
@@ -32,7 +33,7 @@ from .guards import (
     is_installed,
     root_of,
 )
-from .interception import INTERCEPTED_TYPES
+from .interception import INTERCEPTED_TYPES, bypass_trace
 from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
 
@@ -105,6 +106,18 @@ class Captures:
         """Return a copy of a dict, which the function must not change."""
         self._contents.append((what, copied, dict(copied)))
         return copied
+
+    def fill_cache(self, made: Any, cached: functools.cached_property[Any]) -> None:
+        """Let the object behind a copy compute a cached property, and keep it, as in eager code."""
+        real = next((x for x, copied in self._known.values() if copied is made is not x), None)
+        name = cached.attrname
+        if real is None or name is None or name in vars(made):
+            return
+        with contextlib.suppress(Exception), bypass_trace():  # the copy raises it again
+            computed = getattr(real, name)
+            self.guards.forget_absence(vars(real), name)
+            what = f"{type(real).__name__}.{name}"
+            vars(made)[name] = self.take(what, vars(real), name, computed, name)
 
     def describe_change(self) -> str | None:
         """Return what the function has changed outside itself, None if nothing."""

@@ -31,6 +31,7 @@ from .traced_array import Traced
 
 COMPUTING = frozenset({"copy.py", "dataclasses.py", "inspect.py", "operator.py", "json.py"})
 """Python's own modules that read all attributes of an object."""
+CACHED_PROPERTY = functools.cached_property.__get__.__code__
 CLOCKS = frozenset(
     {
         *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
@@ -74,6 +75,8 @@ class Observer:
     def enter(self, frame: FrameType) -> None:
         """Watch what a frame may read, when its code runs first."""
         code = frame.f_code
+        if code is CACHED_PROPERTY:
+            self.trace.captures.fill_cache(frame.f_locals["instance"], frame.f_locals["self"])
         key = (id(code), id(frame.f_globals))
         if key in self._codes:
             return

@@ -308,6 +308,12 @@ class Guards:
         assert isinstance(check, NoNewNames)
         check.names = check.names.union(names)
 
+    def forget_absence(self, held: Mapping[str, Any], name: str) -> None:
+        """Let an object have an attribute that it didn't have when it was watched."""
+        check = self._checks.get((NoNewNames, id(held)))
+        if isinstance(check, NoNewNames):
+            check.names -= {name}
+
     def missing_globals(self, code: types.CodeType, names: Mapping[str, Any]) -> None:
         """Watch that there are no globals of the names that code finds among the builtins."""
         for name in sorted(read_globals(code) - names.keys()):
