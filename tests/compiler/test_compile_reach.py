@@ -343,6 +343,26 @@ def a_layer_with_another_dict():
     return lambda x: layer(x), [lambda: setattr(layer, "__dict__", {**vars(layer), "k": 3.0})]
 
 
+@case
+def the_name_of_a_value():
+    w = tg.Value(np.ones(6), name="bias")
+    return lambda x: (x * w * (2 if w.name == "bias" else 1)).data, [assign(w, "name", "weight")]
+
+
+@backends()
+def test_a_mode_that_is_set_and_set_back_is_no_change(backend):
+    model = nn.Sequential(nn.Dropout(0.5))
+
+    def f(x):
+        model.eval()
+        out = model(x)
+        model.train()
+        return out
+
+    assert_equal(tg.compile(f, backend=backend)(X), X, backend)
+    assert model.training
+
+
 @refused
 def an_attribute_of_a_computed_name_that_is_set():
     class Counter:

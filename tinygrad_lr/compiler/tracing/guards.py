@@ -366,6 +366,10 @@ class Guards:
             self._watch_entries(x, what)
             self.watch_object(x, what)
 
+    def reads(self, name: str) -> bool:
+        """Return True if the user's code names an attribute."""
+        return name in self._names["user"]
+
     def knows(self, x: Any) -> bool:
         """Return True for an object from outside."""
         return (id(x), False) in self._watched or (id(x), True) in self._watched

@@ -361,7 +361,7 @@ class Trace:
                 return []
             return [(source, now.instruction)]
         with bypass_trace():
-            real = vars(owner).get(path[0])
+            real = getattr(owner, path[0], None)
         if len(path) == 1 and now is not real and not _is_equal(now, real):
             given = "a Value" if isinstance(now, Value) else f"{now!r:.40}"
             raise TraceError(

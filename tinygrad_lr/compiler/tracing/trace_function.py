@@ -180,6 +180,8 @@ def trace_function(
     outer_values = trace.leaves()
     for value in outer_values:
         guards.attribute("Value.requires_grad", value, "requires_grad")
+        if guards.reads("name"):
+            guards.attribute("Value.name", value, "name")
         source = ValueData(value).key()
         if source in trace.inputs:
             inputs[value] = trace.inputs[source][1]
