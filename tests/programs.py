@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
 
 import numpy as np
 import pytest
@@ -329,3 +330,27 @@ def derived(program, weights):
         return program(*inputs), gradients, tg.hvp(scalar, inputs, [0.3 + 0.1 * x for x in inputs])
 
     return f
+
+
+class Signal:
+    """An event for functions that are traced: its state is a lock's, which a trace can't watch."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self):
+        """Let all who wait go on."""
+        if self._lock.locked():
+            self._lock.release()
+
+    def is_set(self):
+        """Return True once it is set."""
+        return not self._lock.locked()
+
+    def wait(self, seconds):
+        """Wait; return True unless it took too long."""
+        came = self._lock.acquire(timeout=seconds)
+        if came:
+            self._lock.release()
+        return came

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from programs import assert_equal, backends
+from programs import Signal, assert_equal, backends
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, losses, nn, optim
@@ -241,7 +241,7 @@ def test_c12_threads_that_call_one_step_lose_no_update(backend):
 
 @backends()
 def test_c12_while_one_thread_traces_another_computes_eagerly(backend):
-    tracing, done = threading.Event(), threading.Event()
+    tracing, done = Signal(), Signal()
     model = nn.Linear(6, 2, dtype=np.float64, generator=0)
 
     def slow(x):

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from programs import backends
+from programs import Signal, backends
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
@@ -221,7 +221,7 @@ def test_a_class_whose_base_sets_attributes_keeps_doing_so_while_a_thread_traces
         def forward(self, x):
             return x
 
-    noted, inside, done = [], threading.Event(), threading.Event()
+    noted, inside, done = [], Signal(), Signal()
 
     @tg.compile(backend="numpy")
     def f(x):
@@ -267,7 +267,7 @@ class Gate:
     """A place where another thread waits, once the gate is closed."""
 
     def __init__(self):
-        self.closed, self.inside, self.done = (threading.Event() for _ in range(3))
+        self.closed, self.inside, self.done = threading.Event(), Signal(), Signal()
 
     def pass_through(self):
         if self.closed.is_set() and threading.current_thread() is not threading.main_thread():
@@ -326,7 +326,7 @@ def test_a_child_forked_while_another_thread_traces_or_runs_does_not_hang(when, 
 @forks
 def test_a_child_forked_while_another_thread_is_in_llvm_compiles():
     pytest.importorskip("llvmlite")
-    started, stop = threading.Event(), threading.Event()
+    started, stop = Signal(), Signal()
 
     def compile_one(scale):
         return tg.compile(lambda x: np.tanh(x) * scale, backend="llvm")(X)

@@ -26,7 +26,7 @@ from ..tracing.trace_function import Static
 from .backends import choose_backend
 from .fast_call import MISSED, write_fast_call
 from .report import Report, build_report
-from .signature import parameter_names, signature_key
+from .signature import is_nest, object_key, parameter_names, signature_key
 from .specialization import Specialization
 
 MAX_SIGNATURES = 16  # of one function whose programs are kept; also objects of one method
@@ -46,6 +46,17 @@ def _reset_after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_after_fork)
+
+
+def wrap_objects(x: Any) -> Any:
+    """Return nested arguments whose lists and dicts of other classes are single objects."""
+    if is_nest(x):
+        pairs = x.items() if isinstance(x, dict) else enumerate(x)
+        inner = {key: wrap_objects(part) for key, part in pairs}
+        if isinstance(x, dict):
+            return inner
+        return type(x)(*inner.values()) if hasattr(x, "_fields") else type(x)(inner.values())
+    return Static(x) if isinstance(x, (list, tuple, dict)) else x
 
 
 class Compiled:
@@ -259,7 +270,7 @@ class Compiled:
 
         def key_of(name: str, x: Any) -> Any:
             if name in self._static:
-                return (Static, type(x), x)
+                return (Static, object_key(x))
             return signature_key(self.__name__, x, leaves)
 
         if self._static:
@@ -303,7 +314,7 @@ class Compiled:
     def _trace(self, key: Any, args: Any, keywords: Any) -> Specialization:
         labels = [*self._parameters[: len(args)]]
         labels += [f"x{i}" for i in range(len(labels), len(args))]
-        given = [*self._mark_static(args), self._mark_static(keywords)]
+        given = wrap_objects([*self._mark_static(args), self._mark_static(keywords)])
         program = Specialization(
             self.function, self.__name__, [*labels, ""], given, self._compile_program
         )

@@ -8,7 +8,7 @@ itself, and is guarded.
 
 from __future__ import annotations
 
-import builtins
+import contextlib
 import copy
 import functools
 import types
@@ -23,9 +23,10 @@ from ...errors import TraceError
 from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
-from .guards import ATOMS, Guards, is_foreign, is_installed, root_of
-from .interception import INTERCEPTED_TYPES
-from .trace_errors import OWN_PACKAGES, is_library, is_standard_library
+from .call_stack import is_library, is_standard_library
+from .guards import ATOMS, Guards, is_bound_builtin, is_foreign, is_installed, root_of
+from .interception import INTERCEPTED_TYPES, bypass_trace
+from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
@@ -35,8 +36,20 @@ UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
 """Methods of a class that keep its objects from being copied."""
 
 
+def raw_names(module: types.ModuleType) -> dict[str, Any]:
+    """Return the dict of a module or its stand-in."""
+    names: dict[str, Any] = vars(types.ModuleType)["__dict__"].__get__(module)
+    return names
+
+
 class ModuleStandIn(types.ModuleType):
     """A Python module in a trace: its names are captured as they are read."""
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """All names, for code that asks for the dict."""
+        read: Callable[[], dict[str, Any]] = raw_names(self)["__read_all__"]
+        return read()
 
 
 class Captures:
@@ -82,6 +95,23 @@ class Captures:
                 self.guards.ignore(made)
         return self._known[id(x)][1]
 
+    def watch_copy(self, what: str, copied: dict[str, Any]) -> dict[str, Any]:
+        """Return a copy of a dict, which the function must not change."""
+        self._contents.append((what, copied, dict(copied)))
+        return copied
+
+    def fill_cache(self, made: Any, cached: functools.cached_property[Any]) -> None:
+        """Let the object behind a copy compute a cached property, and keep it, as in eager code."""
+        real = next((x for x, copied in self._known.values() if copied is made is not x), None)
+        name = cached.attrname
+        if real is None or name is None or name in vars(made):
+            return
+        with contextlib.suppress(Exception), bypass_trace():  # the copy raises it again
+            computed = getattr(real, name)
+            self.guards.forget_absence(vars(real), name)
+            what = f"{type(real).__name__}.{name}"
+            vars(made)[name] = self.take(what, vars(real), name, computed, name)
+
     def describe_change(self) -> str | None:
         """Return what the function has changed outside itself, None if nothing."""
         for what, copied, before in self._contents:
@@ -126,6 +156,12 @@ class Captures:
             if can_rebuild(x):
                 return self._rebuild(x)
             self.guards.watch(x, x.__name__)
+            return x
+        if is_bound_builtin(x):
+            owner = x.__self__ if is_plain_array(x.__self__) else self.stand_in(x.__self__, name)
+            if owner is not x.__self__:
+                return getattr(owner, x.__name__)
+            self.guards.watch(x, f"{name!r}")
             return x
         if isinstance(x, types.MethodType):
             return types.MethodType(self.stand_in(x.__func__), self.stand_in(x.__self__, name))
@@ -173,8 +209,7 @@ class Captures:
         if outer:
             self.spaces.add(id(names))
             self._contents.append(("", names, dict(names)))
-            for name in sorted(code_names(f.__code__) & vars(builtins).keys() - outer.keys()):
-                self.guards.entry(_variable(name), outer, name, MISSING)  # a builtin
+            self.guards.missing_globals(f.__code__, outer)
         for name, old, new in zip(f.__code__.co_freevars, f.__closure__ or (), cells, strict=True):
             held = Cell(old)
             content = held.get(name)
@@ -198,16 +233,25 @@ class Captures:
     # ---- modules, containers and objects
 
     def _stand_in_for_module(self, module: types.ModuleType) -> ModuleStandIn:
-        made = ModuleStandIn(module.__name__)
-        read = contents(made)
+        made, what = ModuleStandIn(module.__name__), f"the module {module.__name__}"
+        names, read = raw_names(made), {}
 
         def read_name(name: str) -> Any:
-            x, what = getattr(module, name), f"{module.__name__}.{name}"
-            made.__dict__[name] = read[name] = self.take(what, vars(module), name, x, name)
-            return read[name]
+            x = getattr(module, name)
+            names[name] = read[name] = self.take(
+                f"{module.__name__}.{name}", vars(module), name, x, name
+            )
+            return names[name]
 
-        made.__dict__["__getattr__"] = read["__getattr__"] = read_name
-        self._contents.append((f"the module {module.__name__}", made, read))
+        def read_all() -> dict[str, Any]:
+            self.guards.length(what, vars(module))
+            return self.watch_copy(
+                what, {name: getattr(made, name) for name in vars(module) if name[:2] != "__"}
+            )
+
+        names.update(__getattr__=read_name, __read_all__=read_all)
+        read.update(names)
+        self._contents.append((what, names, read))
         return made
 
     def _copy_container(self, x: Any, name: str) -> Any:
@@ -273,6 +317,8 @@ def holds_inputs(x: Any) -> bool:
             return True
         if isinstance(x, types.FunctionType) and can_rebuild(x):
             return True
+        if is_bound_builtin(x):
+            waiting.append(x.__self__)
         kind = type(x)
         if kind in SEQUENCES or kind is tuple or (isinstance(x, tuple) and hasattr(x, "_fields")):
             waiting += x

@@ -22,14 +22,16 @@ from typing import Any
 from ...core.value import Value
 from ...support.files import PACKAGE
 from ..ir.instruction import Instruction
+from .call_stack import is_library, is_standard_library
 from .captures import global_names
+from .guards import is_users
 from .interception import CURRENT_TRACE, set_profiler
 from .trace import Trace
-from .trace_errors import is_library, is_standard_library
 from .traced_array import Traced
 
 COMPUTING = frozenset({"copy.py", "dataclasses.py", "inspect.py", "operator.py", "json.py"})
 """Python's own modules that read all attributes of an object."""
+CACHED_PROPERTY = functools.cached_property.__get__.__code__
 CLOCKS = frozenset(
     {
         *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
@@ -38,7 +40,9 @@ CLOCKS = frozenset(
         *("now", "today", "utcnow"),
     }
 )
-READS = frozenset({"urandom", "open", "input", "getrandom"})
+READS = frozenset(
+    {"urandom", "getrandom", "open", "input", "fromfile", "listdir", "scandir", "stat", "lstat"}
+)
 """Functions whose results come from outside Python."""
 SOURCE_READERS = frozenset({"linecache.py", "tokenize.py"})  # for the text of a warning
 FROM_OUTSIDE = (
@@ -65,10 +69,14 @@ class Observer:
             self.call_builtin(frame, argument)
         elif event == "return" and not is_library(frame.f_code):
             self.leave(frame)
+            if isinstance(argument, types.ModuleType) and is_users(argument):  # `import_module`
+                self._watch_module(argument)
 
     def enter(self, frame: FrameType) -> None:
         """Watch what a frame may read, when its code runs first."""
         code = frame.f_code
+        if code is CACHED_PROPERTY:
+            self.trace.captures.fill_cache(frame.f_locals["instance"], frame.f_locals["self"])
         key = (id(code), id(frame.f_globals))
         if key in self._codes:
             return
@@ -97,6 +105,8 @@ class Observer:
                 if not name.startswith("__"):
                     what = f"the outer variable {name!r}"
                     self.trace.guards.entry(what, names, name, names[name])
+            if code.co_name != "<module>":  # which defines them
+                self.trace.guards.missing_globals(code, names)
             if code.co_freevars and id(code) not in self.trace.captures.inner_codes:
                 for f in gc.get_referrers(code):
                     if isinstance(f, types.FunctionType) and f.__globals__ is names:
@@ -110,7 +120,10 @@ class Observer:
             of_a_log = function.__name__ in CLOCKS and (
                 is_library(code) or is_standard_library(code)
             )
-            if not (of_a_log or name in SOURCE_READERS or is_for_this_package(frame)):
+            of_an_import = code.co_filename.startswith("<frozen importlib")
+            if not (
+                of_a_log or of_an_import or name in SOURCE_READERS or is_for_this_package(frame)
+            ):
                 self.trace.refuse(*FROM_OUTSIDE)
 
     def leave(self, frame: FrameType) -> None:
@@ -119,12 +132,19 @@ class Observer:
             package = frame.f_globals.get("__package__") or ""
             module = sys.modules.get(importlib.util.resolve_name(name, package))
             if module is not None and not is_standard_library(frame.f_code):
-                with self.trace.guards.direct():
-                    self.trace.guards.watch(module, module.__name__)
+                self._watch_module(module)
         for name, x in frame.f_locals.items():
             content = x._content if type(x) is Value else x
             if type(content) is Traced and not name.startswith("."):
                 self.names.setdefault(content.instruction, name)
+
+    def _watch_module(self, module: types.ModuleType) -> None:
+        """Watch a module that the function has imported, and that imports will find it."""
+        name, guards = module.__name__, self.trace.guards
+        with guards.direct():
+            if is_users(module) and sys.modules.get(name) is module:
+                guards.entry(f"the module {name}", sys.modules, name, module)
+            guards.watch(module, name)
 
     def name_instructions(self) -> None:
         """Name the instructions that have no name yet after the variables."""

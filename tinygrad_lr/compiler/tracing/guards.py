@@ -11,18 +11,19 @@ ran; all of an object of the user's if it asks for attributes by computed names,
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import contextvars
+import dis
 import functools
 import io
 import operator
-import os
 import random
 import sys
 import types
 import weakref
 from array import array
-from collections import ChainMap, UserDict, UserList, deque
+from collections import deque
 from collections.abc import (
     Callable,
     ItemsView,
@@ -32,8 +33,7 @@ from collections.abc import (
     Mapping,
     ValuesView,
 )
-from enum import Enum
-from threading import local
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -41,16 +41,21 @@ import numpy as np
 from ...core.node import Node
 from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, identity
+from .call_stack import is_library
 from .interception import INTERCEPTED_TYPES
-from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY, is_library
+from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY
 
 ATOMS = (
     *(bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)),
-    *(range, slice, np.generic, np.dtype, np.ufunc, Enum, types.CodeType, types.CellType),
+    *(range, slice, np.generic, np.dtype, np.ufunc, types.CodeType, types.CellType, PurePath),
 )
 VIEWS = (KeysView, ValuesView, ItemsView)
 CONTAINERS = (list, dict, set, deque, bytearray, array, types.MappingProxyType, *VIEWS)
-STANDARD_HOLDERS = (types.SimpleNamespace, UserDict, UserList, ChainMap, type(os.environ), local)
+LOG_NAMES = frozenset({"level", "disabled"})
+"""The attributes of a log that results may depend on."""
+CTYPES = frozenset({"_SimpleCData", "Structure", "Union", "Array", "_Pointer"})
+PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, np.ndarray, *CONTAINERS)
+GLOBAL_READS = ("LOAD_GLOBAL", "LOAD_NAME")
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
 GETTERS = (operator.attrgetter, operator.methodcaller)
 STATEFUL = (
@@ -59,6 +64,7 @@ STATEFUL = (
     np.random.Generator,
     np.random.RandomState,
     np.random.BitGenerator,
+    np.random.SeedSequence,
 )
 DYNAMIC = frozenset(
     {
@@ -68,6 +74,7 @@ DYNAMIC = frozenset(
     }
 )
 """Names in code that may read any attribute."""
+READERS = tuple(getattr(builtins, name) for name in sorted(DYNAMIC & vars(builtins).keys()))
 
 
 class Check:
@@ -301,9 +308,21 @@ class Guards:
         assert isinstance(check, NoNewNames)
         check.names = check.names.union(names)
 
+    def forget_absence(self, held: Mapping[str, Any], name: str) -> None:
+        """Let an object have an attribute that it didn't have when it was watched."""
+        check = self._checks.get((NoNewNames, id(held)))
+        if isinstance(check, NoNewNames):
+            check.names -= {name}
+
+    def missing_globals(self, code: types.CodeType, names: Mapping[str, Any]) -> None:
+        """Watch that there are no globals of the names that code finds among the builtins."""
+        for name in sorted(read_globals(code) - names.keys()):
+            self.entry(f"the outer variable {name!r}", names, name, MISSING)
+
     def watch(self, x: Any, what: str) -> None:
         """Watch everything in an object that code may read."""
-        if x is MISSING or isinstance(x, (*ATOMS, Node, AbstractArray, *INTERCEPTED_TYPES)):
+        skipped: tuple[type, ...] = (*ATOMS, Node, AbstractArray, *INTERCEPTED_TYPES)
+        if x is MISSING or (isinstance(x, skipped) and not isinstance(x, np.void)):
             return
         if (id(x), self._direct) in self._watched or (id(x), True) in self._watched:
             return
@@ -322,8 +341,14 @@ class Guards:
     def _watch_inside(self, x: Any, what: str) -> None:
         if isinstance(x, (np.ndarray, memoryview)):
             self._watch_array(np.asanyarray(x), what)
+        elif isinstance(x, np.void):
+            self.refuse(f"{what} is a record, whose changes cannot be seen", "pass its fields")
         elif isinstance(x, STATEFUL):
             self._states[id(x)] = (x, state_of(x))
+        elif any(x is reader for reader in READERS):
+            self.watch_names([x.__name__], computes=True)
+        elif is_bound_builtin(x):
+            self.watch(x.__self__, what)
         elif isinstance(x, (types.FunctionType, types.MethodType, functools.partial)):
             self._watch_callable(x, what)
         elif isinstance(x, (property, staticmethod, classmethod, functools.cached_property)):
@@ -335,11 +360,15 @@ class Guards:
             self.watch(x(), what)
         elif isinstance(x, GETTERS):
             self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."))
-        elif hasattr(x, "__wrapped__") and is_foreign(type(x)):  # compiled, or with a cache
+        elif is_foreign(type(x)) and hasattr(x, "__wrapped__"):  # compiled, or with a cache
             self.watch(x.__wrapped__, what)
         else:
             self._watch_entries(x, what)
             self.watch_object(x, what)
+
+    def reads(self, name: str) -> bool:
+        """Return True if the user's code names an attribute."""
+        return name in self._names["user"]
 
     def knows(self, x: Any) -> bool:
         """Return True for an object from outside."""
@@ -378,13 +407,22 @@ class Guards:
                 f"{what} is a {kind.__name__}, whose changes cannot be seen",
                 "convert it with np.asarray outside the function, and pass the array",
             )
+        elif is_object and any(
+            base.__name__ in CTYPES and root_of(base) == "_ctypes" for base in kind.__mro__
+        ):
+            self.refuse(
+                f"{what} is an object of ctypes, whose changes cannot be seen",
+                "read it outside the function, and pass the number or the array",
+            )
         own = root in OWN_PACKAGES
-        holds = own if is_object else isinstance(x, types.ModuleType) and not own
-        if is_foreign(kind) and not holds and not isinstance(x, STANDARD_HOLDERS):
+        if is_foreign(kind) and not is_object and (own or isinstance(x, type)):
             return
         self._objects[id(x), self._direct] = (x, what)
+        if isinstance(x, type) and type(x) is not type:
+            self.watch(type(x), type(x).__name__)
         if is_object:
             self.watch(kind, kind.__name__)
+            self.attribute(f"the class of {what}", x, "__class__")
             if isinstance(getattr(x, "__dict__", None), dict):
                 self.attribute(f"{what}.__dict__", x, "__dict__")
         self._watch_names_of(x, what, set().union(*(self._names[by] for by in _readers_of(x))))
@@ -421,6 +459,8 @@ class Guards:
                     self.watch(getattr(x, name), f"the defaults of {x.__name__}")
                 for name, cell in zip(x.__code__.co_freevars, x.__closure__ or (), strict=True):
                     held = Cell(cell)
+                    if name == "dispatch_cache" and root_of(x) == "functools":
+                        continue  # of a `singledispatch`, which fills it
                     self.entry(f"the outer variable {name!r}", held, None, held.get(name))
 
     def _watch_names_of(self, x: Any, what: str, names: set[str]) -> None:
@@ -429,11 +469,17 @@ class Guards:
             return
         held = getattr(x, "__dict__", None)
         if isinstance(x, types.ModuleType):
-            self._watch_held(vars(x), x.__name__, names)
+            everything = self._everything and is_users(x)
+            plain = {name for name, held in vars(x).items() if isinstance(held, PLAIN)}
+            self._watch_held(vars(x), x.__name__, names | plain if everything else names)
             return
         whose, root = type(x).__name__, root_of(type(x))
         everything = self._everything and not (root in OWN_PACKAGES or is_installed(root))
+        if root == "logging":
+            everything, names = False, names & LOG_NAMES
         if isinstance(held, dict):
+            if everything:
+                self.length(f"an attribute of {whose}", held)
             self._watch_held(held, whose, names, everything)
             self.absent(f"an attribute of {whose}", held, names - held.keys())
         slots = Slots(x)
@@ -443,11 +489,19 @@ class Guards:
 
     def _watch_class(self, x: type, names: set[str]) -> None:
         bases = [base for base in x.__mro__ if not is_foreign(base)]
+        everything = self._everything and is_users(x)
+        if bases:
+            self.attribute(f"the bases of {x.__name__}", x, "__mro__")
+        if "__subclasses__" in names:
+            list_them = functools.partial(_subclasses, x)
+            self.result(f"the subclasses of {x.__name__}", list_them, list_them())
         with self.direct():  # as its functions run
             for i, base in enumerate(bases):
                 held = vars(base)
                 called = {name for name in held if name.startswith("__") and callable(held[name])}
-                self._watch_held(held, base.__name__, names | called)
+                self._watch_held(held, base.__name__, names | called, everything)
+                if everything:
+                    self.length(f"an attribute of {base.__name__}", held)
                 for name in names & held.keys():  # which a class before it may get
                     for earlier in bases[:i]:
                         if name not in vars(earlier):
@@ -525,7 +579,8 @@ def is_same(now: Any, was: Any) -> bool:
     if kind is np.ndarray:
         return has_same_bits(now, was)
     if kind is dict:
-        return len(now) == len(was) and all(is_same(now.get(k, MISSING), x) for k, x in was.items())
+        same_keys = len(now) == len(was) and all(map(is_same, now, was))
+        return same_keys and all(map(is_same, now.values(), was.values()))
     return kind in {bool, int, str, bytes, range, types.CodeType} and bool(now == was)
 
 
@@ -546,6 +601,8 @@ def state_of(x: Any) -> Any:
         return x.get_state(legacy=False)
     if isinstance(x, random.Random):
         return None if isinstance(x, random.SystemRandom) else x.getstate()
+    if isinstance(x, np.random.SeedSequence):
+        return x.n_children_spawned
     return getattr(x, "bit_generator", x).state
 
 
@@ -571,6 +628,33 @@ def is_installed(root: str) -> bool:
     """Return True for a package that isn't the user's own."""
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     return "-packages" in file
+
+
+@functools.lru_cache(maxsize=1024)
+def read_globals(code: types.CodeType) -> frozenset[str]:
+    """Return the global names that code and the functions inside it read, also builtins."""
+    names = {str(x.argval) for x in dis.get_instructions(code) if x.opname in GLOBAL_READS}
+    inner = (x for x in code.co_consts if isinstance(x, types.CodeType))
+    return frozenset(names).union(*map(read_globals, inner))
+
+
+def is_bound_builtin(x: Any) -> bool:
+    """Return True for a method of an object that is bound to it and isn't written in Python."""
+    if isinstance(x, types.MethodType):
+        return not isinstance(x.__func__, types.FunctionType) and hasattr(x.__func__, "__name__")
+    kinds = (types.BuiltinMethodType, types.MethodWrapperType)
+    return isinstance(x, kinds) and not isinstance(
+        x.__self__, (type, types.ModuleType, types.NoneType)
+    )
+
+
+def is_users(x: Any) -> bool:
+    """Return True for classes and modules that are neither Python's nor installed."""
+    return not is_foreign(x) and not is_installed(root_of(x))
+
+
+def _subclasses(x: type) -> tuple[type, ...]:
+    return tuple(x.__subclasses__())
 
 
 def is_foreign(x: Any) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from ...core.node import Node
 from ...nn import Module
 from ...optim import ExponentialMovingAverage, Optimizer
+from .call_stack import is_for_user
 
 SLOTS = ("_content", "_grad", "_data_shared")
 INTERCEPTED_TYPES: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAverage)
@@ -41,6 +42,9 @@ class Interceptor(Protocol):
 
     def get_attribute(self, owner: Any, name: str) -> Any:
         """Return an object's attribute."""
+
+    def get_attributes(self, owner: Any) -> dict[str, Any]:
+        """Return all of an object's attributes."""
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute."""
@@ -88,6 +92,8 @@ def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
 
     def get_attribute(owner: Any, name: str) -> Any:
         trace = CURRENT_TRACE.get()
+        if trace is not None and name == "__dict__" and is_for_user():
+            return trace.get_attributes(owner)
         if trace is None or (name.startswith("__") and name.endswith("__")):
             return super(kind, owner).__getattribute__(name)
         return trace.get_attribute(owner, name)

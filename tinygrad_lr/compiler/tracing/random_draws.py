@@ -15,16 +15,19 @@ from .traced_array import Traced
 AddHostInput = Callable[[Callable[[int], Any], Any, str], Traced]
 
 
-class TracedGenerator:
+class TracedGenerator(np.random.Generator):
     """A NumPy generator whose draws are made when the program runs, in the order of the trace.
 
     `add_host_input` adds an input whose numbers Python computes before each step.
     """
 
     def __init__(self, generator: np.random.Generator, add_host_input: AddHostInput) -> None:
+        super().__init__(np.random.PCG64(0))  # not drawn from
         self._generator, self._add_host_input = generator, add_host_input
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattribute__(self, name: str) -> Any:
+        if name in {"_generator", "_add_host_input"} or name.startswith("__"):
+            return super().__getattribute__(name)
         method = getattr(self._generator, name)
         if name.startswith("_") or not callable(method):
             raise_trace_error(

@@ -194,6 +194,8 @@ class Trace:
             return self._attributes[key][1]
         if name == "_rate_of":
             return lambda step: self._trace_schedule(owner)
+        for special in ("__class__", "__dict__"):
+            self.guards.attribute(f"{type(owner).__name__}.{special}", owner, special)
         real = object.__getattribute__(owner, name)
         held = object.__getattribute__(owner, "__dict__")
         if name not in held:  # of the class: a method, or a default such as `training`
@@ -203,6 +205,14 @@ class Trace:
             self._attributes[key] = (owner, traced)
             self._initial_attributes[key] = _copy_nest(traced)
         return traced.x if isinstance(traced, StandIn) else traced
+
+    def get_attributes(self, owner: Any) -> dict[str, Any]:
+        """Return all of an object's attributes in this trace, for code that asks for its dict."""
+        what, held = f"an attribute of {type(owner).__name__}", vars(owner)
+        self.guards.length(what, held)
+        return self.captures.watch_copy(
+            what, {name: self.get_attribute(owner, name) for name in held}
+        )
 
     def _class_attribute(self, owner: Any, name: str, real: Any, held: dict[str, Any]) -> Any:
         self.guards.absent(f"{type(owner).__name__}.{name}", held, {name})
@@ -351,7 +361,7 @@ class Trace:
                 return []
             return [(source, now.instruction)]
         with bypass_trace():
-            real = vars(owner).get(path[0])
+            real = getattr(owner, path[0], None)
         if len(path) == 1 and now is not real and not _is_equal(now, real):
             given = "a Value" if isinstance(now, Value) else f"{now!r:.40}"
             raise TraceError(

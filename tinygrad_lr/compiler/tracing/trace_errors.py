@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from types import CodeType
 from typing import Any, NoReturn
 
-import numpy as np
-
 from ...errors import TraceError
-from ...support.files import PACKAGE
+from .call_stack import is_library, is_standard_library
 from .interception import CURRENT_TRACE
-
-LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
-"""The folders whose code isn't the user's: this package and NumPy."""
 
 OWN_PACKAGE = __name__.partition(".")[0]
 OWN_PACKAGES = frozenset({"numpy", OWN_PACKAGE})
 STANDARD_LIBRARY = sys.stdlib_module_names - {"__main__"}
-STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
-
 COPY_AFTER_RESHAPE = (
     "whether NumPy's reshape returns a view or a copy depends on the memory layout, which isn't "
     "known while tracing; write .copy() after the reshape, or compute a new array (x = x + 1 "
     "instead of x += 1)"
 )
-
-
-def is_library(code: CodeType) -> bool:
-    """Return True for the code of this package and of NumPy."""
-    return code.co_filename.startswith(LIBRARIES)
-
-
-def is_standard_library(code: CodeType) -> bool:
-    """Return True for the code of Python's own modules."""
-    return code.co_filename.startswith(("<frozen", STANDARD_FOLDER)) and (
-        "-packages" not in code.co_filename
-    )
 
 
 def raise_trace_error(wrong: str, cure: str, needed: Iterable[Any] = ()) -> NoReturn:

@@ -26,7 +26,7 @@ from .frames import LineFinder, Observer, observe
 from .guards import Guards
 from .naming import argument_names, name_parameters
 from .trace import Trace
-from .traced_array import Traced, as_instruction
+from .traced_array import Kind, Traced, as_instruction
 from .traced_graph import TracedGraph
 
 MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, ours, and the call's
@@ -138,7 +138,8 @@ def trace_function(
             return value
         if type(x) is float:
             return Traced(made, kind="number")
-        return Traced(made, outer_name=f"the argument {made.name!r}")
+        kind: Kind = "scalar" if isinstance(x, np.generic) else "array"
+        return Traced(made, kind=kind, outer_name=f"the argument {made.name!r}")
 
     observer = Observer(trace)
     token = RECORDING.set(True)  # whether a call records is asked when it is made
@@ -179,6 +180,8 @@ def trace_function(
     outer_values = trace.leaves()
     for value in outer_values:
         guards.attribute("Value.requires_grad", value, "requires_grad")
+        if guards.reads("name"):
+            guards.attribute("Value.name", value, "name")
         source = ValueData(value).key()
         if source in trace.inputs:
             inputs[value] = trace.inputs[source][1]

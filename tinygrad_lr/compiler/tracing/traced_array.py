@@ -32,6 +32,7 @@ from ..ir.instruction import (
     placeholder_array,
     result_dtype,
 )
+from .call_stack import is_for_user
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
 from .python_calls import CallRefusedError, add_call
@@ -254,6 +255,17 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         """The axes reversed."""
         return self.transpose()
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """The class of what eager code has in its place, for the user's `isinstance`."""
+        if not is_for_user():
+            return Traced
+        if self.kind == "array":
+            return np.ndarray
+        if self.kind == "scalar":
+            return self.dtype.type
+        return type(self.dtype.type(0).item())
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of unsized object")
@@ -297,9 +309,18 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         """Raise `TraceError`: the number isn't known."""
         self.__float__()
 
-    __index__ = __round__ = __trunc__ = __floor__ = __ceil__ = __int__
+    def __round__(self, *_: Any) -> NoReturn:
+        self.__int__()
+
+    __index__ = __trunc__ = __floor__ = __ceil__ = __int__
     tolist = __complex__ = __float__
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        if is_for_user():
+            if self.kind == "array":
+                raise TypeError("unhashable type: 'numpy.ndarray'")
+            self.__float__()
+        return object.__hash__(self)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise_trace_error(

@@ -1,0 +1,40 @@
+"""Whose code runs: the user's, this package's, NumPy's or Python's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+
+import numpy as np
+
+from ...support.files import PACKAGE
+
+LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
+"""The folders whose code isn't the user's: this package and NumPy."""
+
+STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
+
+
+def is_library(code: CodeType) -> bool:
+    """Return True for the code of this package and of NumPy."""
+    return code.co_filename.startswith(LIBRARIES)
+
+
+def is_standard_library(code: CodeType) -> bool:
+    """Return True for the code of Python's own modules."""
+    return code.co_filename.startswith(("<frozen", STANDARD_FOLDER)) and (
+        "-packages" not in code.co_filename
+    )
+
+
+def is_for_user() -> bool:
+    """Return True if the caller's caller is code of the user's, or of NumPy, not of this package.
+
+    Python's own modules ask for whoever calls them.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and is_standard_library(frame.f_code):
+        frame = frame.f_back
+    return frame is not None and not frame.f_code.co_filename.startswith(PACKAGE)
