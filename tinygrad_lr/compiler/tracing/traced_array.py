@@ -642,8 +642,11 @@ def _argument(
     """Return an argument of a NumPy function by its name; None if it wasn't given."""
     if name in options:
         return options[name]
-    names = list(_parameters(function))
-    return args[names.index(name)] if name in names[: len(args)] else None
+    parameters = _parameters(function)
+    if name not in parameters or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
+        return None
+    position = list(parameters).index(name)
+    return args[position] if position < len(args) else None
 
 
 def _require_known_options(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
