@@ -266,6 +266,20 @@ def arrays_that_numpy_reads_first():
 
 
 @case
+def numbers_that_tracing_needs():
+    table, mask, rows = np.array([1.0, 2.0, 3.0]), np.arange(6) % 2 > 0, np.array([0, 2])
+    config = types.SimpleNamespace(w=np.ones(6))
+
+    def f(x):
+        y = x * 2 if table.sum() > 5 else x
+        y = y + np.ascontiguousarray(config.w) * float(table[0])
+        return y * x[mask].sum() + len(np.unique(table)) + x[rows].sum()
+
+    changes = [assign(table, 0, -9.0), assign(mask, 0, True), assign(config.w, 0, 4.0)]
+    return f, [*changes, assign(table, 1, 3.0), assign(rows, 0, 1)]
+
+
+@case
 def a_default_dict():
     d = collections.defaultdict(lambda: 3.0, a=2.0)
     return lambda x: x * d["a"], [assign(d, "a", 4.0)]
@@ -588,6 +602,37 @@ def test_what_changes_in_an_argument_changes_the_result(backend):
         assert_equal(compiled(X, config, settings, g), f(X, config, settings, g), backend)
 
 
+# ---- results
+
+
+@backends()
+def test_results_from_outside_are_themselves_and_constants_are_new_arrays(backend):
+    config, numbers = types.SimpleNamespace(w=np.ones(6), k=2.0), [1.0]
+    f = lambda x: (x * config.w, config, numbers, np.zeros(2), "text", None, 3)
+    compiled = tg.compile(f, backend=backend)
+    for _ in range(3):
+        found, same, listed, zeros, *rest = compiled(X)
+        assert_equal(found, X, backend)
+        assert same is config and listed == [1.0] and rest == ["text", None, 3]
+        np.testing.assert_array_equal(zeros, [0.0, 0.0])
+        zeros[0] = 9.0
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (x, {1.0, 2.0}),
+        lambda x: (x, types.SimpleNamespace(k=1.0)),
+        lambda x: (x, bytearray(b"a")),
+        lambda x: (x, (y for y in [1.0])),
+        lambda x: (x, lambda y: y),
+    ],
+)
+def test_a_result_that_would_be_made_only_once_is_refused(f):
+    with pytest.raises(TraceError, match="must return arrays, numbers, texts, or lists"):
+        tg.compile(f, backend="numpy")(X)
+
+
 # ---- randomness
 
 
@@ -707,6 +752,19 @@ def a_class_attribute_that_is_set():
         return x * Count.n
 
     return f
+
+
+@refused
+def a_masked_array_in_a_layer():
+    class Scale(nn.Module):
+        def __init__(self):
+            self.w = np.ma.array(np.ones(6), mask=[1, 0, 0, 0, 0, 0])
+
+        def forward(self, x):
+            return x * self.w
+
+    model = Scale()
+    return lambda x: model(x)
 
 
 @refused

@@ -274,3 +274,22 @@ def test_bad_use_is_refused():
         nn.Hardtanh(1.0, 1.0)
     with pytest.raises(ArgumentError, match="approximate must be 'tanh' or 'none'"):
         nn.GELU("erf")
+
+
+ON_INTEGERS = (
+    "sigmoid softplus elu gelu silu softmax log_softmax logsumexp softsign mish log_sigmoid "
+    "hardsigmoid hardswish relu relu6 selu celu glu leaky_relu hardtanh"
+)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64, np.bool_])
+@pytest.mark.parametrize("name", ON_INTEGERS.split())
+def test_activations_of_integers_are_those_of_the_same_floats(name, dtype):
+    x = np.array([200, 1, 255, 0]).astype(dtype)
+    activation = getattr(ops, name)
+    np.testing.assert_allclose(activation(x), activation(x.astype(np.float64)), rtol=1e-15)
+
+
+def test_the_mean_of_a_value_has_no_ddof():
+    with pytest.raises(TypeError, match="ddof"):
+        np.mean(tg.Value([1.0, 2.0]), ddof=1)

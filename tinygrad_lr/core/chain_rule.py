@@ -82,25 +82,27 @@ def pull_back(
     """
     seen_by = watcher()
     watch = None if seen_by is None else seen_by.on_backward(seeds)
-    if any(isinstance(unwrap(c), AbstractArray) for c in seeds.values()):
-        fading = {value for value, c in seeds.items() if np.shape(unwrap(c))}
-        return walk_back(seeds, wanted, recording, None, watch, fading)
+    for output in seeds:
+        if isinstance(output._content, AbstractArray):
+            fading = {value for value in seeds if value.shape}
+            return walk_back(seeds, wanted, recording, None, watch, fading)
     if watch is None:
         ends: list[SomeNode] = []
         cotangents = walk_back(seeds, wanted, recording, ends)
-        if not any(may_have_nan(cotangents[end]) for end in ends):
+        for end in ends:
+            if has_nan(unwrap(cotangents[end]) if recording else cotangents[end]):
+                break
+        else:
             return cotangents
     return walk_back(seeds, wanted, recording, None, watch)
 
 
-def may_have_nan(c: Any) -> bool:
-    """Return True if an entry is nan, or if the numbers aren't known."""
-    number = unwrap(c)
-    if isinstance(number, AbstractArray):
-        return True
+def has_nan(number: Any) -> bool:
+    """Return True if a number or an array has a nan."""
     if type(number) is np.ndarray:
-        number = np.vdot(number, number)  # nan only if an entry is; quicker than np.isnan
-    return bool(number != number)  # noqa: PLR0124
+        number = number.ravel("K")
+        number = number.dot(number)  # nan only if an entry is; a third of the time of np.isnan
+    return number != number  # type: ignore[no-any-return]  # noqa: PLR0124
 
 
 def walk_back(
@@ -392,7 +394,9 @@ def push_forward(
                 part = rule(*map(as_numpy_float, (t, out, *arguments)), **options)
             traced = isinstance(unwrap(part), AbstractArray)
             constants = as_constants(arguments) if traced else ()
-            steep = slope_facts(operation, position, constants)[0] if traced else may_have_nan(part)
+            steep = (
+                slope_facts(operation, position, constants)[0] if traced else has_nan(unwrap(part))
+            )
             if operation.kind == "elementwise" and part is not t and steep:
                 part = keep_zeros(operation, position, rule, part, t, out, arguments, options)
             part = match_shape(part, value._content)

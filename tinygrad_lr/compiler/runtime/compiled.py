@@ -413,6 +413,9 @@ def compile(
     Values, or with parameters, it is one node of their graph, with compiled derivatives of every
     order. The node remembers what the call used: its draws, numbers, arrays, layers and their mode.
 
+    Results share memory with nothing: where the function returns an argument or a view of one, the
+    result is a copy. A function that its own program calls (from a primitive) runs as it is.
+
     Everything that the function reads from outside is guarded: when it changes, the function is
     traced again. A gradient that an optimiser in the function has used up is not kept: `.grad` is
     None afterwards.

@@ -97,7 +97,7 @@ class FastCallWriter:
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
                 f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
-                f"elif {a}.shape != {shape} or {a}.dtype != {dtype}:",  # may be set
+                f"elif {a}.shape != {shape} or {a}.dtype is not {dtype} and {a}.dtype != {dtype}:",
                 "    return MISSED",
             ]
             return

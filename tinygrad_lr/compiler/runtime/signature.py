@@ -13,7 +13,6 @@ from ...errors import DtypeError, ShapeError
 
 MAX_DIMENSIONS = 32  # that NumPy broadcasts
 
-
 MAX_ITEM_BYTES = 8  # of a float64; a long double has more
 
 
@@ -31,8 +30,7 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
     if kind is np.ndarray:
         if x.dtype.kind not in "fiub" or x.dtype.itemsize > MAX_ITEM_BYTES:
             raise DtypeError(
-                f"{where}: arrays must have a float, integer or boolean dtype of at most 64 bits, "
-                f"got {x.dtype}"
+                f"{where}: arrays must have a float, integer or boolean dtype, got {x.dtype}"
             )
         if x.ndim > MAX_DIMENSIONS:
             raise ShapeError(

@@ -78,11 +78,11 @@ class Observer:
             return
         if is_library(code):
             if code.co_filename.startswith(PACKAGE):
-                self.trace.guards.watch_names(code.co_names, own=True)
+                self.trace.guards.watch_names(code.co_names, "own", computes=False)
             return
         standard = is_standard_library(code)
         computes = not standard or Path(code.co_filename).name in COMPUTING
-        self.trace.guards.watch_names(all_names(code), computes)
+        self.trace.guards.watch_names(all_names(code), "python" if standard else "user", computes)
         self.trace.captures.inner_codes.update(map(id, inner_codes(code)))
         if standard:
             return

@@ -233,11 +233,11 @@ class Guards:
         self._objects: dict[tuple[int, bool], tuple[Any, str]] = {}
         self._direct = self._busy = False
         self._waiting: list[tuple[Any, str, bool]] = []
-        self._names: set[str] = set()
-        self._own_names: set[str] = set()
+        self._names: dict[str, set[str]] = {"user": set(), "python": set(), "own": set()}
         self._everything = False  # all attributes are watched
         self._inputs: set[tuple[int, Any]] = set()  # (id of a holder, key)
         self._states: dict[int, tuple[Any, Any]] = {}  # of random generators and files
+        self.ignore(sys.modules)  # which grows with every import
         self.watch(np.random.mtrand._rand, "np.random")
         self.watch(random._inst, "random")
 
@@ -334,7 +334,7 @@ class Guards:
         elif isinstance(x, weakref.ref):
             self.watch(x(), what)
         elif isinstance(x, GETTERS):
-            self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."), computes=True)
+            self.watch_names(str(x.__reduce__()[1]).replace("'", ".").split("."))
         elif hasattr(x, "__wrapped__") and is_foreign(type(x)):  # compiled, or with a cache
             self.watch(x.__wrapped__, what)
         else:
@@ -345,23 +345,22 @@ class Guards:
         """Return True for an object from outside."""
         return (id(x), False) in self._watched or (id(x), True) in self._watched
 
-    def watch_names(self, names: Iterable[str], computes: bool = False, own: bool = False) -> None:
+    def watch_names(self, names: Iterable[str], by: str = "user", computes: bool = True) -> None:
         """Watch the attributes that code names, of every object that it may reach.
 
-        `computes` is True for code that may ask for attributes by computed names, `own` for this
-        package's, which reads its own objects.
+        `by` says whose code it is: the user's, Python's own ("python") or this package's ("own").
+        `computes` is False for code that doesn't read attributes of the user's objects by computed
+        names.
         """
-        new = set(names) - self._names
-        if own:
-            new -= self._own_names
-        (self._own_names if own else self._names).update(new)
+        new = set(names) - self._names[by]
+        self._names[by] |= new
         if computes and not new.isdisjoint(DYNAMIC):
             self._everything = True
         if not new:
             return
         before = self._direct
         for (_, direct), (x, what) in list(self._objects.items()):
-            if not own or root_of(type(x)) in OWN_PACKAGES:
+            if by in _readers_of(x):
                 self._direct = direct
                 self._watch_names_of(x, what, new)
         self._direct = before
@@ -386,7 +385,7 @@ class Guards:
             self.watch(kind, kind.__name__)
             if isinstance(getattr(x, "__dict__", None), dict):
                 self.attribute(f"{what}.__dict__", x, "__dict__")
-        self._watch_names_of(x, what, self._names | self._own_names if own else self._names)
+        self._watch_names_of(x, what, set().union(*(self._names[by] for by in _readers_of(x))))
 
     def _watch_entries(self, x: Any, what: str) -> None:
         if isinstance(x, CONTAINERS):
@@ -549,6 +548,13 @@ def state_of(x: Any) -> Any:
     if isinstance(x, random.Random):
         return None if isinstance(x, random.SystemRandom) else x.getstate()
     return getattr(x, "bit_generator", x).state
+
+
+def _readers_of(x: Any) -> tuple[str, ...]:
+    """Return whose code may read an object's attributes."""
+    if isinstance(x, types.ModuleType):
+        return ("user",)
+    return ("user", "own") if root_of(type(x)) in OWN_PACKAGES else ("user", "python")
 
 
 def _refuse_nothing(wrong: str, cure: str) -> None:

@@ -25,7 +25,7 @@ from ..ir.sources import (
     StaleProgram,
     ValueData,
 )
-from .captures import Captures
+from .captures import Captures, is_plain_array
 from .guards import Guards, Presence, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
@@ -226,7 +226,7 @@ class Trace:
         if type(real) is int and name in {"steps", "updates"} and not hasattr(owner, "forward"):
             what = f"{type(owner).__name__}.{name}"
             return TracedInt(real, lambda value: self.guards.entry(what, held, name, value))
-        if isinstance(real, (np.ndarray, np.generic)) and real.dtype.kind in "fiub":
+        if is_plain_array(real) or (isinstance(real, np.generic) and real.dtype.kind in "fiub"):
             return Traced(self.input(Attribute(owner, (name,)), real, name))
         if isinstance(real, np.random.Generator):
             self.guards.entry(f"{type(owner).__name__}.{name}", held, name, real)
@@ -396,10 +396,9 @@ def _copy_nest(nest: Any) -> Any:
 def _holds_arrays(nest: Any) -> bool:
     """Return True if nested lists and dicts hold arrays or floats, and nothing else."""
     leaves = _leaves(nest)
-    kinds = (np.ndarray, np.generic, float)
     return (
         bool(leaves)
-        and all(isinstance(x, kinds) for x in leaves)
+        and all(is_plain_array(x) or isinstance(x, (np.generic, float)) for x in leaves)
         and any(not isinstance(x, float) or isinstance(nest, list) for x in leaves)
     )
 

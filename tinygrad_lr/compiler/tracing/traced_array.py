@@ -94,6 +94,15 @@ def numpy_method(name: str) -> Callable[..., Any]:
     return call
 
 
+def part_of_complex(name: str) -> Callable[..., Any]:
+    """Return the attribute `real` or `imag`, which is a Python number for a Python number."""
+
+    def get(self: Traced) -> Any:
+        return call_at_run_time(operator.attrgetter(name), (self,), {})
+
+    return get
+
+
 def operators(name: str, ufunc: str) -> tuple[Callable[..., Any], ...]:
     """Return an operator of two operands, the reflected one, and the one in place."""
     of_arrays, reflected_of_arrays, in_place_of_arrays = (
@@ -433,8 +442,18 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         ufunc = POWER_UFUNCS.get(exponent) if type(exponent) in {int, float} else None
         if ufunc is not None and self.dtype.kind == "f" and not self.instruction.weak:
             return apply_ufunc(ufunc, self)
-        if self.dtype.kind == "b" and self.kind == "array" and type(exponent) is int:
-            return self.astype(np.int8) if exponent == 2 else self._power(exponent)  # its square
+        if (
+            self.dtype.kind == "b"
+            and self.kind == "array"
+            and type(exponent) is int
+            and exponent == 2
+        ):
+            if not self.shape:
+                raise_trace_error(
+                    "the square of a boolean has another dtype for a scalar than for an array",
+                    "convert it with .astype() first",
+                )
+            return self.astype(np.int8)
         return self._power(exponent)
 
     # ---- methods of arrays
@@ -490,10 +509,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     swapaxes, squeeze, diagonal = map(numpy_method, ("swapaxes", "squeeze", "diagonal"))
     trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")
-    real, imag = (property(numpy_method(name)) for name in ("real", "imag"))
-    mT = property(numpy_method("matrix_transpose"))
+    real, imag = property(part_of_complex("real")), property(part_of_complex("imag"))
+    mT = property(numpy_method("matrix_transpose"))  # noqa: N815 - NumPy's name
 
-    def conj(self, out: None = None) -> Traced:
+    def conj(self) -> Any:
         """Return the complex conjugate; the array itself if it isn't complex."""
         return np.conj(self) if self.dtype.kind == "c" else self
 
@@ -505,6 +524,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def choose(self, choices: Any, out: None = None, mode: str = "raise") -> Any:
         """Call np.choose with this array."""
+        if out is not None:
+            raise_trace_error(".choose(out=...) must not write into an array", "use the result")
         return call_at_run_time(np.choose, (self, choices), {"mode": mode})
 
     def sort(self, axis: int = -1, kind: Any = None) -> None:
@@ -642,11 +663,10 @@ def _argument(
     """Return an argument of a NumPy function by its name; None if it wasn't given."""
     if name in options:
         return options[name]
-    parameters = _parameters(function)
-    if name not in parameters or parameters[name].kind is inspect.Parameter.KEYWORD_ONLY:
-        return None
-    position = list(parameters).index(name)
-    return args[position] if position < len(args) else None
+    by_position = [
+        x.name for x in _parameters(function).values() if x.kind <= x.POSITIONAL_OR_KEYWORD
+    ]
+    return args[by_position.index(name)] if name in by_position[: len(args)] else None
 
 
 def _require_known_options(function: Callable[..., Any], options: Mapping[str, Any]) -> None:

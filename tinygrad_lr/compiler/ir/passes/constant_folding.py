@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..instruction import VIEWS, Instruction, constant, execute, replace_operands
+from ..instruction import PYTHON_TYPES, VIEWS, Instruction, constant, execute, replace_operands
 from ..program import Program
 
 MAX_FOLDED_ENTRIES = 4096  # a larger constant would cost more memory than computing it costs time
@@ -28,7 +28,7 @@ def fold(x: Instruction, inputs: Sequence[Instruction]) -> Instruction:
         with np.errstate(all="ignore"):
             out = execute(x, [y.value for y in inputs])
         if x.weak and not x.shape:
-            kind = {"f": float, "i": int, "b": bool}[x.dtype.kind]
+            kind = PYTHON_TYPES[x.dtype.kind]
             return constant(kind(out))
         out = np.asarray(out, x.dtype)
         out.flags.writeable = False
