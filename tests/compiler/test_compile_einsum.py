@@ -26,5 +26,5 @@ def test_einsum_is_compiled_and_so_is_its_gradient(subscripts, backend):
 
 def test_einsum_into_an_array_is_refused():
     f = tg.compile(lambda x: np.einsum("ij->ji", x, out=np.empty((2, 2))))
-    with pytest.raises(tg.errors.TraceError, match="einsum.*out="):
+    with pytest.raises(tg.errors.TraceError, match=r"einsum.*out="):
         f(np.ones((2, 2)))
