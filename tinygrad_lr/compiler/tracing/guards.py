@@ -400,7 +400,7 @@ class Guards:
     def _watch_array(self, x: Any, what: str) -> None:
         if x.dtype.hasobject:
             self.refuse(
-                f"{what} is an array of objects", "use an array of numbers, or a list of them"
+                f"arrays must hold numbers, {what} holds objects", "use a list of the objects"
             )
         else:
             self.add(SameNumbers(what, x), id(x))
