@@ -423,7 +423,7 @@ def det(a):
 def _det_slope(out, a):
     """The cofactors: det(a)·a⁻ᵀ where that exists, which can be differentiated without end."""
     regular = out != 0
-    if not isinstance(regular, AbstractArray) and np.all(regular):
+    if isinstance(regular, AbstractArray) or np.all(regular):
         return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
     return cofactors(a)
 
