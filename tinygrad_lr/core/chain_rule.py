@@ -248,9 +248,7 @@ def keep_zeros(
     traced, recorded = isinstance(number, AbstractArray), isinstance(c, Node)
     if operation.kind == "elementwise":
         if (traced or recorded) and keeps_zero(operation, rule, not (traced and recorded)):
-            return (
-                c  # as `where` does: a mask that becomes a slope is 0 times infinity, pulled back
-            )
+            return c  # a mask of `where` must not become a slope: pulled back, 0·inf is nan
         if recorded:
             return chain(g, rule(1.0, out, *arguments, **options))
         return np.where(unwrap(g) == 0, 0.0, c)[()]
