@@ -108,6 +108,8 @@ def test_compiled_gradients_are_those_of_eager_code_there(branch, backend):
 
 
 UNKNOWN = {"prod"}  # its second derivative is nan there, not a wrong number
+UNKNOWN_CURVED = {"prod", "norm", "x * inf", "inf * x"}
+UNKNOWN_COMPILED = {"prod", "exp in tanh", "sqrt in tanh"}
 
 
 @pytest.mark.parametrize("name", [name for name in BRANCHES if name not in UNKNOWN])
@@ -118,6 +120,30 @@ def test_the_branch_gives_no_nan_to_second_derivatives_either(name, x):
     np.testing.assert_allclose(
         twice(choose(BRANCHES[name]))(x), np.vectorize(one, otypes=[float])(x), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("name", [name for name in BRANCHES if name not in UNKNOWN_CURVED])
+@each_point
+def test_what_follows_where_may_be_curved(name, x):
+    branch = BRANCHES[name]
+    curved = lambda x: np.sum(np.sin(np.where(x > 5, x, branch(x))))
+    taken = lambda x: np.sin(x) if x > 5 else np.sin(branch(x))
+    twice = lambda f: tg.grad(lambda x: np.sum(tg.grad(f)(x)))
+    second = np.vectorize(twice(taken), otypes=[float])(x)
+    np.testing.assert_allclose(twice(curved)(x), second, rtol=1e-4)
+    ones = np.ones_like(x)
+    np.testing.assert_allclose(tg.hvp(curved, (x,), (ones,))[0], second, rtol=1e-4)
+    np.testing.assert_allclose(np.sum(tg.hessian(curved)(x)), np.sum(second), rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in BRANCHES if name not in UNKNOWN_COMPILED])
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_compiled_second_derivatives_are_those_of_eager_code_there(name, backend):
+    f = choose(BRANCHES[name])
+    twice = tg.grad(lambda x: np.sum(tg.grad(f)(x)))
+    for x in (POINTS["number"], POINTS["array"]):
+        np.testing.assert_allclose(tg.compile(twice, backend=backend)(x), twice(x), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

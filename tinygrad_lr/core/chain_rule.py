@@ -25,7 +25,7 @@ from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
 from .graph_memory import explain_memory
 from .node import Node, unwrap
-from .primitive import PRIMITIVES, Primitive, Rule, chain
+from .primitive import PRIMITIVES, Primitive, Rule, chain, zero_product
 
 SomeNode = TypeVar("SomeNode", bound=Node)
 
@@ -245,11 +245,11 @@ def keep_zeros(
     infinities and nan among the other operands count, less what it gives where they don't.
     """
     number = unwrap(c)
-    traced = isinstance(number, AbstractArray)
+    traced, recorded = isinstance(number, AbstractArray), isinstance(c, Node)
     if operation.kind == "elementwise":
-        if traced and keeps_zero(operation, rule, with_nan=not isinstance(c, Node)):
-            return c
-        if isinstance(c, Node):
+        if (traced or recorded) and keeps_zero(operation, rule, not (traced and recorded)):
+            return c  # a mask of `where` must not become a slope: pulled back, 0·inf is nan
+        if recorded:
             return chain(g, rule(1.0, out, *arguments, **options))
         return np.where(unwrap(g) == 0, 0.0, c)[()]
     if not traced and np.isfinite(number).all():
@@ -296,7 +296,8 @@ def slope_facts(
 
     It is steep if a slope is infinite where operand and result are finite, as that of a root is at
     0. It drops if a cotangent of 1 becomes 0, as in `where`, `tanh` of 1000 and an index. A product
-    with an operand of 0 is left out: what is infinite beside it made the result nan.
+    with an operand of 0 is left out: what is infinite beside it made the result nan, unless it is
+    one in which zeros stay zeros.
     """
     rules = operation.rules * len(constants) if operation.variadic else operation.rules
     steep = drops = False
@@ -306,9 +307,10 @@ def slope_facts(
             c = rules[position](np.ones(np.shape(out)), out, *numbers, **options)  # type: ignore[misc]
             if operation.kind == "elementwise":
                 ordinary = nonzero = np.isfinite(out)
+                guarded = operation in (chain, zero_product)
                 for x, rule, constant in zip(numbers, rules, constants, strict=True):
                     ordinary = ordinary & np.isfinite(x)
-                    nonzero = nonzero & (x != 0 or rule is None or constant is not None)
+                    nonzero = nonzero & (x != 0 or rule is None or constant is not None or guarded)
                 steep = steep or bool(np.any(~np.isfinite(c) & ordinary))
                 drops = drops or bool(np.any((c == 0) & nonzero))
             else:
