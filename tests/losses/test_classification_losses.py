@@ -260,6 +260,18 @@ def test_nan_travels():
 # ---- options
 
 
+def test_the_hinge_of_labels_on_any_number_of_axes_is_that_of_the_rows_one_by_one():
+    x, labels = LOGITS[:4].reshape(2, 2, 3), LABELS[:4].reshape(2, 2)
+    found = losses.hinge(x, labels, reduction="none")
+    rows = [
+        sum(max(0.0, 1 - row[y] + row[k]) for k in range(3) if k != y) / 3
+        for row, y in zip(LOGITS[:4], LABELS[:4], strict=True)
+    ]
+    np.testing.assert_allclose(found, np.reshape(rows, (2, 2)), rtol=1e-14)
+    assert losses.hinge(LOGITS[0], LABELS[0]) == pytest.approx(rows[0], rel=1e-14)
+    assert losses.hinge(x[:, :1], labels[:, :1]) == pytest.approx((rows[0] + rows[2]) / 2)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_where_all_rows_are_ignored_loss_and_gradient_are_zero(reduction, smoothing):
