@@ -48,6 +48,7 @@ ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)  # operands tha
 DROPPED = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Continue)
 # These change no result: types, the inputs of tests, lists of names.
 LEFT_ALONE = {"annotation", "returns", "examples", "domain", "__all__", "__slots__"}
+DOORS = {"lesson": "cli", "report_page": "cli"}  # rooms that are mostly tested from elsewhere
 STAGES = ("the room's quick tests", "the room's slow tests", "tests of other rooms")
 
 
@@ -149,9 +150,8 @@ def draw(rooms: list[str], count: int, seed: int) -> list[Fault]:
 @functools.cache
 def tests_of(room: str) -> tuple[list[str], list[str]]:
     """Return the files with the tests of a room, and the others that import it."""
-    mention = re.compile(
-        rf"(?:tg|tinygrad_lr)\.{room}\b|^from tinygrad_lr import .*\b{room}\b", re.M
-    )
+    name = rf"\b(?:{room}|{DOORS.get(room, room)})\b"
+    mention = re.compile(rf"\b(?:tg|tinygrad_lr)\.{name}|^from tinygrad_lr import .*{name}", re.M)
     files = {path: path.read_text("utf-8") for path in sorted(ROOT.glob("tests/**/test_*.py"))}
     own = [x for x in files if x.parent.name == room or x.stem.startswith(f"test_{room}")]
     others = [x for x, text in files.items() if x not in own and mention.search(text)]
