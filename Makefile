@@ -10,7 +10,7 @@ bench := .venv/.bench
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test quick fuzz lint format types docs bench
+.PHONY: help setup test quick fuzz faults lint format types docs bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ quick: $(dev) ## Run the tests that are not marked as slow
 
 fuzz: $(dev) ## Compare compiled and eager code on random programs (an hour; MINUTES=5 for less)
 	$(PYTHON) tests/fuzz.py --minutes $(or $(MINUTES),60)
+
+faults: $(dev) ## Plant 150 faults and count those that the tests find (hours; COUNT=20, ROOM=optim)
+	$(PYTHON) tests/planted_faults.py --count $(or $(COUNT),150) $(addprefix --room ,$(ROOM))
 
 lint: $(dev) ## Check style and formatting
 	$(PYTHON) -m ruff check

@@ -341,6 +341,22 @@ def test_the_hessian_is_symmetric_and_nested_by_arguments():
 # ---- check_gradients
 
 
+def test_an_entry_is_named_by_its_argument_and_place_and_nan_equals_nan_only():
+    @tg.primitive
+    def wrong(x, y):
+        """x + y with a wrong slope at the last entry of y."""
+        return x + y
+
+    bad = np.array([[1.0, 1.0], [1.0, 3.0]])
+    wrong.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g * bad)
+    with pytest.raises(
+        tg.errors.GradientCheckError, match=r"argument 1, entry \(1, 1\), of output"
+    ):
+        tg.check_gradients(wrong, np.ones((2, 2)), np.ones((2, 2)), order=1)
+    with np.errstate(invalid="ignore"):
+        tg.check_gradients(lambda x: x * np.nan, 1.0, order=1)
+
+
 def test_a_wrong_rule_is_found_in_either_mode_and_order(table):
     @tg.primitive
     def wrong(x):

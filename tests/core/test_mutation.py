@@ -494,6 +494,20 @@ def test_a_leaf_can_be_copied_and_pickled(data, twin):
     assert not np.shares_memory(y.data, x.data) and not np.shares_memory(y.grad, x.grad)
 
 
+def test_a_gradient_is_one_array_that_may_be_changed_in_place():
+    x = Value(np.array([[3.0, -4.0]]))
+    (x * x).sum().backward()
+    x.grad[0, 0] = 0.5
+    assert x.grad is x.grad and x.grad.tolist() == [[0.5, -8.0]]
+
+
+@pytest.mark.parametrize("number", [2.0, np.float32(2), np.array(2.0)])
+def test_the_gradient_of_a_number_has_the_type_of_the_number(number):
+    x = Value(number)
+    (x * x + x).backward()
+    assert type(x.grad) is type(x.data) and x.grad == 5.0
+
+
 def test_a_structure_of_leaves_is_copied_with_its_sharing():
     x = Value([1.0])
     twin = copy.deepcopy({"a": x, "b": [x]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import json
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from operands import quick
 
 from tinygrad_lr.data import DataLoader
+from tinygrad_lr.data.prefetch import Prefetcher
 
 rows = st.integers(1, 40)
 seeds = st.integers(0, 2**32)
@@ -289,6 +291,38 @@ def test_a_data_set_that_raises_stop_iteration_does_not_end_the_epoch_in_silence
         list(loader)
 
 
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_a_transform_that_raises_stop_iteration_is_an_error_of_the_loader(prefetch):
+    end = iter(())
+    loader = DataLoader(
+        np.arange(4), batch_size=1, prefetch=prefetch, transform=lambda x: next(end)
+    )
+    batches = iter(loader)
+    with pytest.raises(RuntimeError, match="DataLoader: the data raised StopIteration"):
+        next(batches)
+    assert list(batches) == []
+
+
+class Frame:
+    """A table of another library, which gives the array that it works on."""
+
+    def __init__(self):
+        self.cells = np.arange(6.0).reshape(3, 2)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.cells.copy() if copy else self.cells
+
+    def __len__(self):
+        return 3
+
+
+def test_an_array_that_another_object_works_on_is_copied_and_stays_writable():
+    frame = Frame()
+    loader = DataLoader(frame, np.arange(3), batch_size=3)
+    frame.cells[:] = -1.0
+    assert next(iter(loader))[0].tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
 def test_no_more_batches_are_made_ahead_than_asked_for():
     squares = Squares(20)
     made = threading.Semaphore(0)
@@ -316,6 +350,27 @@ def test_the_thread_ends_with_the_epoch_when_closed_and_when_dropped():
         break
     thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("end", ["all read", "closed", "error", "StopIteration"])
+def test_however_an_epoch_ends_its_thread_is_waited_for(end, monkeypatch):
+    closed = []
+    close = Prefetcher.close
+    monkeypatch.setattr(Prefetcher, "close", lambda self: closed.append(self) or close(self))
+    fails = {"error": OSError("disk gone"), "StopIteration": StopIteration()}.get(end)
+
+    def make(x):
+        if fails and x == 1:
+            raise fails
+        return x
+
+    batches = iter(DataLoader(np.arange(3), batch_size=1, prefetch=1, transform=make))
+    next(batches)
+    if end == "closed":
+        batches.close()
+    with pytest.raises((OSError, RuntimeError)) if fails else contextlib.nullcontext():
+        list(batches)
+    assert closed and not closed[0].thread.is_alive()
 
 
 def test_two_iterators_are_two_epochs_and_the_later_one_is_the_position():

@@ -90,6 +90,16 @@ def test_the_lesson_does_not_depend_on_how_the_line_is_written(loss, wrt):
     assert "u rises one for one with ŷ." in text and "(1/N) Σ u² = 5.5" in text
 
 
+def test_a_leaf_among_the_outputs_of_a_replay_has_its_own_number_or_the_one_given():
+    w, b = tg.Value(2.0), tg.Value([3.0, 4.0])
+    loss = w * b
+    replay = tg.explain.Replay(w, b, loss)
+    now = replay.at({w: 5.0})
+    assert (now[w], now[b].tolist(), now[loss].tolist()) == (5.0, [3.0, 4.0], [15.0, 20.0])
+    assert tg.explain.Replay(w).at({w: 7.0}) == {w: 7.0}
+    assert tg.explain.Replay(w).at({}) == {w: 2.0}
+
+
 def central(loss, value, step=1e-6):
     """dL/dvalue by central differences of the recorded graph, entry by entry."""
     replay = tg.explain.Replay(loss)

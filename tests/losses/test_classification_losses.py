@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -31,7 +32,12 @@ OF_LABELS = [
     {"label_smoothing": 0.2},
     {"label_smoothing": 0.2, "weights": WEIGHTS, "ignore_index": 1},
 ]
-OF_P = [{}, {"weights": WEIGHTS}, {"label_smoothing": 0.2, "weights": WEIGHTS}]
+OF_P = [
+    {},
+    {"weights": WEIGHTS},
+    {"label_smoothing": 0.2},
+    {"label_smoothing": 0.2, "weights": WEIGHTS},
+]
 each_option = pytest.mark.parametrize("options", OF_LABELS, ids=lambda o: "+".join(o) or "plain")
 each_reduction = pytest.mark.parametrize("reduction", REDUCTIONS)
 
@@ -72,6 +78,56 @@ def test_its_derivative_is_softmax_less_the_one_hot_label():
 def test_one_hot_labels_are_probabilities():
     expected = losses.cross_entropy(LOGITS, LABELS)
     assert losses.cross_entropy(LOGITS, np.eye(3, dtype=int)[LABELS]) == pytest.approx(expected)
+
+
+def rows_by_hand(p, weights=(1.0, 1.0, 1.0), label_smoothing=0.0):
+    """-Σ w_k ((1 - ε) p_k + ε/C) ln softmax_k of each row, a number at a time."""
+    rows = []
+    for x, shares in zip(LOGITS, p, strict=True):
+        normalizer = math.log(sum(math.exp(entry) for entry in x))
+        smooth = [(1 - label_smoothing) * share + label_smoothing / 3 for share in shares]
+        rows.append(
+            -sum(w * q * (e - normalizer) for w, q, e in zip(weights, smooth, x, strict=True))
+        )
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("options", OF_P, ids=lambda o: "+".join(o) or "plain")
+def test_smoothing_and_weights_of_probabilities_are_those_of_the_docstring(options):
+    rows = rows_by_hand(P, **options)
+    for reduction, expected in [("none", rows), ("sum", rows.sum()), ("mean", rows.mean())]:
+        found = losses.cross_entropy(LOGITS, P, reduction=reduction, **options)
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+@each_option
+def test_smoothing_weights_and_ignored_labels_are_those_of_the_docstring(options):
+    kept = ~np.isin(LABELS, options.get("ignore_index", -1))
+    plain = {name: x for name, x in options.items() if name != "ignore_index"}
+    rows = rows_by_hand(np.eye(3)[LABELS], **plain) * kept
+    mass = (options.get("weights", np.ones(3))[LABELS] * kept).sum()
+    for reduction, expected in [("none", rows), ("sum", rows.sum()), ("mean", rows.sum() / mass)]:
+        found = losses.cross_entropy(LOGITS, LABELS, reduction=reduction, **options)
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        (shape, axis)
+        for shape in [(3,), (2, 3), (3, 3, 3)]
+        for axis in range(-len(shape), len(shape))
+    ],
+)
+def test_probabilities_of_any_shape_on_any_axis_are_the_rows_one_by_one(shape, axis):
+    random = np.random.default_rng(len(shape))
+    x, p = random.normal(size=(2, *shape))
+    p = np.exp(p) / np.exp(p).sum(axis, keepdims=True)
+    both = [np.moveaxis(array, axis, -1).reshape(-1, shape[axis]) for array in (x, p)]
+    for loss in (losses.cross_entropy, losses.kl_divergence):
+        found = loss(x, p, axis=axis, reduction="none")
+        expected = [loss(row, target) for row, target in zip(*both, strict=True)]
+        np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-12, atol=1e-14)
 
 
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():
@@ -207,6 +263,18 @@ def test_nan_travels():
 
 
 # ---- options
+
+
+def test_the_hinge_of_labels_on_any_number_of_axes_is_that_of_the_rows_one_by_one():
+    x, labels = LOGITS[:4].reshape(2, 2, 3), LABELS[:4].reshape(2, 2)
+    found = losses.hinge(x, labels, reduction="none")
+    rows = [
+        sum(max(0.0, 1 - row[y] + row[k]) for k in range(3) if k != y) / 3
+        for row, y in zip(LOGITS[:4], LABELS[:4], strict=True)
+    ]
+    np.testing.assert_allclose(found, np.reshape(rows, (2, 2)), rtol=1e-14)
+    assert losses.hinge(LOGITS[0], LABELS[0]) == pytest.approx(rows[0], rel=1e-14)
+    assert losses.hinge(x[:, :1], labels[:, :1]) == pytest.approx((rows[0] + rows[2]) / 2)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -45,6 +45,15 @@ def test_the_gaussian_loss_is_the_negative_logarithm_of_the_density(u, variance)
     assert found == pytest.approx(-math.log(density), rel=1e-9, abs=1e-9)
 
 
+def test_the_variance_may_be_one_for_each_row_of_any_number_of_axes():
+    random = np.random.default_rng(0)
+    u, v = random.normal(size=(2, 3, 4)), random.uniform(0.5, 2.0, (2, 3, 1))
+    found = losses.gaussian_nll(u, np.zeros((2, 3, 4)), v, reduction="none")
+    np.testing.assert_allclose(found, (np.log(v) + u**2 / v) / 2, rtol=1e-14)
+    with pytest.raises(ShapeError, match=r"variance must be a number or have shape \(2, 3, 4\) or"):
+        losses.gaussian_nll(u, np.zeros((2, 3, 4)), v[:, :1])
+
+
 @each_reduction
 @pytest.mark.parametrize("full", [False, True])
 def test_poisson_derivatives_agree_with_differences(full, reduction):

@@ -143,6 +143,22 @@ def test_of_more_classes_they_are_the_mean_over_the_classes():
     assert metrics.recall(LOGITS, LABELS, average="weighted") == 0.75
 
 
+def test_the_mean_over_the_classes_leaves_out_those_that_never_occur():
+    assert metrics.recall([0, 2], [0, 2], average="macro") == 1.0
+    assert metrics.recall([0, 0], [0, 1], average="macro") == 0.5
+    assert metrics.precision([0, 3, 3], [0, 0, 3], average="macro") == 0.75
+
+
+def test_top_k_looks_along_the_last_axis_and_refuses_masked_scores():
+    scores = LOGITS.reshape(2, 2, 3)
+    for k in (1, 2):
+        best = np.argsort(-LOGITS, axis=1)[:, :k]
+        expected = np.mean([y in row for y, row in zip(LABELS, best, strict=True)])
+        assert metrics.top_k(k)(scores, LABELS.reshape(2, 2)) == expected
+    with pytest.raises(DtypeError, match="top_2: prediction must"):
+        metrics.top_k(2)(np.ma.masked_less(LOGITS, 1.0), LABELS)
+
+
 @pytest.mark.parametrize("metric", [*OF_LABELS[:4], metrics.top_k(1)])
 def test_without_rows_and_with_nan_there_is_no_figure(metric):
     assert math.isnan(metric(np.zeros((0, 3)), np.zeros(0, int)))
@@ -159,6 +175,12 @@ def test_a_confusion_matrix_prints_as_a_table():
     assert lines[3].split() == ["wasp", "1", "0", "1", "0.500"]
     assert lines[4].split() == ["precision", "0.500", "1.000", "1.000"]
     assert matrix.accuracy == 0.75
+
+
+def test_classes_without_names_are_numbered_from_zero_and_names_may_be_any_objects():
+    assert metrics.ConfusionMatrix.of([2, 0], [2, 1]).labels == ("0", "1", "2")
+    assert metrics.ConfusionMatrix.of([1, 0], [1, 1], labels=[3.5, None]).labels == ("3.5", "None")
+    assert metrics.ConfusionMatrix.of([1, 0], [1, 1], labels="abc").counts.shape == (3, 3)
 
 
 def test_a_class_that_never_occurs_has_no_figure_in_the_table():

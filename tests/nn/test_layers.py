@@ -255,3 +255,7 @@ def step(model, x, target):
         parameter.data -= 0.1 * parameter.grad
     model.zero_grad()
     return float(loss)
+
+
+def test_the_slope_of_leaky_relu_is_a_hundredth_unless_chosen():
+    assert nn.LeakyReLU()(np.array([-2.0, 3.0])).tolist() == [-0.02, 3.0]

@@ -98,6 +98,12 @@ def test_load_state_dict_restores_what_state_dict_saved():
     assert (held == other.state_dict()["layers.0.weight"]).all()  # in place, where it is held
 
 
+@pytest.mark.parametrize("state", [None, [("weight", 1.0)], "weights.safetensors", 3])
+def test_a_state_that_is_not_a_dict_is_refused(state):
+    with pytest.raises(ArgumentError, match="state must be a dict of arrays by name, got"):
+        mlp().load_state_dict(state)
+
+
 def test_load_state_dict_keeps_a_python_number_a_python_number():
     model = Holder()
     model.load_state_dict({**model.state_dict(), "scale": np.array(3.0)})

@@ -328,3 +328,32 @@ def test_values_and_gradients_at_edges_are_those_of_torch_where_those_are_finite
     known = np.isfinite(wanted).all(axis=0)
     assert known.sum() >= 3
     np.testing.assert_allclose(found[:, known], wanted[:, known], rtol=1e-10, atol=1e-300)
+
+
+# ---- arguments with a sign
+
+
+@pytest.mark.parametrize("axis", [-3, -2, -1, 0, 1, 2])
+def test_the_trapezoids_of_any_axis_are_numpys(axis):
+    rng = np.random.default_rng(0)
+    y, x = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
+    for points in (None, x, np.arange(y.shape[axis]) ** 2.0):
+        found = np.trapezoid(Value(y), points, axis=axis)
+        np.testing.assert_allclose(found.data, np.trapezoid(y, points, axis=axis), rtol=1e-13)
+
+
+@pytest.mark.parametrize("decimals", [-3, -1, 0, 2])
+def test_round_to_tens_and_to_hundredths_is_numpys(decimals):
+    x = np.array([1234.5678, -49.951, 0.125, 2500.0])
+    assert np.round(Value(x), decimals).tolist() == np.round(x, decimals).tolist()
+
+
+@pytest.mark.parametrize("subscripts", ["...i,...i->...", "...i,...i", "i...,...->i..."])
+@pytest.mark.parametrize("first", [(2, 3, 4), (3, 4), (4,)])
+def test_the_ellipses_of_einsum_are_aligned_from_the_right(subscripts, first):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=first), rng.normal(size=(2, 3, 4))
+    if subscripts.startswith("i"):
+        x, y = rng.normal(size=(5, *first)), y
+    expected = np.einsum(subscripts, x, y)
+    np.testing.assert_allclose(np.einsum(subscripts, Value(x), Value(y)).data, expected, rtol=1e-13)

@@ -121,6 +121,40 @@ def test_a_loss_that_is_not_finite_on_the_way_is_too_far():
     np.testing.assert_allclose(w.data, 1.0, rtol=1e-5)
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_step_without_evaluations_left_ends_at_the_best_point_tried(most):
+    w, tried = tg.Value([1.0]), {}
+    optimizer = LBFGS([w], 1000.0, max_eval=most)  # the first try is far behind the minimum
+    closure = closure_of(optimizer, w, lambda w: (w**4).sum())
+
+    def watched():
+        loss = closure()
+        tried[w.item()] = loss.item()
+        return loss
+
+    optimizer.step(watched)
+    assert len(tried) > 1 and w.item() == min(tried, key=tried.get)
+
+
+@pytest.mark.parametrize("start", [[0.1, -0.05], [3.0, -4.0]])
+def test_the_first_try_is_a_step_of_the_rate_down_the_gradient_of_length_one_at_most(start):
+    w, tried = tg.Value(start), []
+    optimizer = LBFGS([w], 0.5, max_iter=1, max_eval=2)
+    closure = closure_of(optimizer, w, lambda w: (w**2).sum())
+    optimizer.step(lambda: (tried.append(w.numpy()), closure())[1])
+    gradient = 2 * np.array(start)
+    length = 0.5 * min(1.0, 1.0 / np.abs(gradient).sum())
+    np.testing.assert_allclose(tried[1], start - length * gradient, rtol=1e-14)
+
+
+def test_a_slope_below_the_tolerance_of_changes_moves_nothing():
+    w = tg.Value([0.5])  # where the slope along the direction, -|dL/dw|², is -1
+    for tolerance, moves in [(1.5, False), (0.5, True)]:
+        optimizer = LBFGS([w], tolerance_change=tolerance)
+        optimizer.step(closure_of(optimizer, w, lambda w: (w**2).sum()))
+        assert (w.tolist() != [0.5]) == moves
+
+
 def test_a_loss_that_is_nan_from_the_start_moves_nothing():
     w = tg.Value([-1.0])
     optimizer = LBFGS([w])

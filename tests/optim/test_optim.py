@@ -329,6 +329,82 @@ def test_lion_follows_the_formula_of_its_paper(number):
     np.testing.assert_allclose(w.data, x, rtol=1e-13)
 
 
+def weights_by_hand(kind, o, w, gradient_at, rates):
+    """Follow the rule that the docstring of an optimiser states, with its options, line by line."""
+    m = v = u = top = np.zeros_like(w)
+    total, product = np.full_like(w, o.get("initial_accumulator_value", 0.0)), 1.0
+    decay = o.get("weight_decay", 0.01 if kind is optim.AdamW else 0.0)
+    decoupled = kind in {optim.AdamW, optim.Lion} or o.get("decoupled_weight_decay")
+    beta1, beta2 = o.get("betas", (0.9, 0.99 if kind is optim.Lion else 0.999))
+    eps = o.get("eps", {optim.Adagrad: 1e-10, optim.Adadelta: 1e-6}.get(kind, 1e-8))
+    momentum, alpha, rho = o.get("momentum", 0.0), o.get("alpha", 0.99), o.get("rho", 0.9)
+    for t, rate in enumerate(rates, 1):
+        g = gradient_at(w)
+        if decoupled:
+            w = w * (1 - rate * decay)
+        else:
+            g = g + decay * w
+        if kind is SGD:
+            v = momentum * v + g
+            d = g + momentum * v if o.get("nesterov") else v
+        elif kind is optim.Adagrad:
+            total = total + g**2
+            d = g / (1 + (t - 1) * o.get("learning_rate_decay", 0.0)) / (np.sqrt(total) + eps)
+        elif kind is optim.RMSprop:
+            v, m = alpha * v + (1 - alpha) * g**2, alpha * m + (1 - alpha) * g
+            u = momentum * u + g / (np.sqrt(v - m**2 if o.get("centered") else v) + eps)
+            d = u
+        elif kind is optim.Adadelta:
+            v = rho * v + (1 - rho) * g**2
+            d = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+            u = rho * u + (1 - rho) * d**2
+        elif kind is optim.Lion:
+            d = np.sign(beta1 * m + (1 - beta1) * g)
+            m = beta2 * m + (1 - beta2) * g
+        else:
+            m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+            top = np.maximum(top, v)
+            largest = top if o.get("amsgrad") else v
+            d = m / (1 - beta1**t) / (np.sqrt(largest / (1 - beta2**t)) + eps)
+        if kind is optim.NAdam:
+            now, after = (
+                beta1 * (1 - 0.96 ** (n * o.get("momentum_decay", 0.004)) / 2) for n in (t, t + 1)
+            )
+            product *= now
+            d = (1 - now) / (1 - product) * g + after / (1 - product * after) * m
+            d = d / (np.sqrt(v / (1 - beta2**t)) + eps)
+        w = w - rate * d
+    return w
+
+
+STRONG = {"weight_decay": 0.7, "eps": 0.05}  # so that neither is lost in the rounding
+BY_HAND = KINDS | {
+    "Adagrad strong": (optim.Adagrad, STRONG | {"learning_rate_decay": 0.5}),
+    "RMSprop strong": (optim.RMSprop, STRONG | {"momentum": 0.5}),
+    "RMSprop centered strong": (optim.RMSprop, STRONG | {"centered": True, "alpha": 0.7}),
+    "Adam strong": (optim.Adam, STRONG | {"amsgrad": True, "betas": (0.5, 0.6)}),
+    "AdamW strong": (optim.AdamW, STRONG | {"amsgrad": True, "betas": (0.5, 0.6)}),
+    "NAdam strong": (optim.NAdam, STRONG | {"momentum_decay": 0.5}),
+    "NAdam decoupled strong": (optim.NAdam, STRONG | {"decoupled_weight_decay": True}),
+    "Adadelta strong": (optim.Adadelta, STRONG),
+    "Lion strong": (optim.Lion, {"weight_decay": 0.7, "betas": (0.5, 0.6)}),
+}
+
+
+@pytest.mark.parametrize("rate", [0.1, tg.schedules.Exponential(0.3, 0.8)], ids=["0.1", "decay"])
+@pytest.mark.parametrize(("kind", "options"), BY_HAND.values(), ids=BY_HAND)
+def test_each_rule_is_that_of_its_docstring_with_all_options_and_a_schedule(kind, options, rate):
+    w = tg.Value(START := np.array([1.0, -2.0, 0.25]))
+    optimizer = kind([w], rate, **options)
+    for _ in range(12):
+        optimizer.zero_grad()
+        np.sum(w**2 - np.sin(3 * w)).backward()
+        optimizer.step()
+    rates = [rate if isinstance(rate, float) else 0.3 * 0.8**t for t in range(12)]
+    expected = weights_by_hand(kind, options, START, lambda x: 2 * x - 3 * np.cos(3 * x), rates)
+    np.testing.assert_allclose(w.data, expected, rtol=1e-9)
+
+
 # ---- groups
 
 

@@ -195,6 +195,14 @@ def test_losses_and_weights_are_those_of_the_history(sat):
     assert [b for _, b in run["weights"]] == history.weights["bias"][places].ravel().tolist()
 
 
+def test_rows_have_their_numbers_in_the_data_from_one(sat):
+    _, _, _, y, page = sat
+    data = told(page)["data"]
+    rows = np.array(data["row_numbers"]) - 1
+    assert rows.min() >= 0 and len(rows) == len(data["y"]) and (np.diff(rows) > 0).all()
+    np.testing.assert_allclose(data["y"], np.ravel(y)[rows], rtol=1e-4)
+
+
 def test_slopes_are_those_of_central_differences(sat):
     _, _, z, y, page = sat
     run = told(page)

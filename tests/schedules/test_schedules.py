@@ -282,3 +282,7 @@ def test_most_schedules_have_no_state():
     for schedule in ALL:
         assert schedule.state_dict() == {} and not monitoring_schedules(schedule)
         schedule.load_state_dict({})
+
+
+def test_the_factor_of_step_decay_is_one_tenth_unless_chosen():
+    assert StepDecay(1.0, 2)(4) == pytest.approx(0.01)

@@ -11,6 +11,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import nn, optim
 from tinygrad_lr.errors import ArgumentError, TrainingWarning
 from tinygrad_lr.train import find_learning_rate, fit
+from tinygrad_lr.train.monitors import RISES_BEFORE_CHECK, Diagnosis
 
 X = np.random.default_rng(0).normal(size=(64, 3))
 Y = X[:, :1] - X[:, 1:2]
@@ -80,6 +81,26 @@ def test_a_rate_above_the_stable_limit_is_told_when_the_loss_has_risen():
     early, late = (str(warning.message) for warning in seen)
     assert "the loss has risen 5 times in a row" in early and "largest stable one" in early
     assert late.startswith("diverged")
+
+
+@pytest.mark.parametrize(("momentum", "limit"), [(0.0, 2.0), (0.5, 3.0)])
+def test_momentum_raises_the_stable_limit(momentum, limit):
+    line = nn.Linear(3, 1)
+    for rate, warned in [(0.99 * limit, False), (1.01 * limit, True)]:
+        optimizer = optim.SGD(line.parameters(), rate, momentum=momentum)
+        diagnosis = Diagnosis(line, optimizer, warn=False)
+        optimizer.rate = rate
+        diagnosis.check_learning_rate(RISES_BEFORE_CHECK, lambda: 2.0)
+        assert bool(diagnosis.issued["rate"]) == warned
+
+
+@pytest.mark.parametrize(("dead", "warned"), [(4, False), (5, True)])
+def test_relus_are_dead_if_more_than_half_of_a_layer_are(dead, warned):
+    model = deep("relu", 1)
+    model.layers[0].weight.data[:] = 0.0
+    model.layers[0].bias.data[:] = np.where(np.arange(8) < dead, -1.0, 1.0)
+    warnings = fit(model, X, Y, learning_rate=1e-9, steps=20, warn=False).warnings
+    assert any(f"{dead} of 8 in layers.1" in text for text in warnings) == warned
 
 
 def test_a_warning_points_at_the_program_that_called():

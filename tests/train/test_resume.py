@@ -305,6 +305,35 @@ def test_checkpoints_by_time_are_written_when_it_has_passed(monkeypatch, tmp_pat
     assert [saved.due(step) for step in range(1, 5)] == [False, True, True, True]
 
 
+@pytest.mark.parametrize(("often", "seconds"), [({"minutes": 2}, 120), ({}, 300)])
+def test_the_minutes_between_checkpoints_begin_with_each_and_are_five_unless_chosen(
+    monkeypatch, tmp_path, often, seconds
+):
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    saved = Checkpoints(tmp_path / "run.safetensors", **often)
+    due = []
+    for step in range(1, 13):
+        now += seconds / 4
+        due.append(saved.due(step))
+        if due[-1]:
+            saved.write({}, {}, {}, {})
+    assert due == 3 * [False, False, False, True]
+
+
+def test_steps_alone_have_no_minutes_and_both_save_at_whichever_comes_first(monkeypatch, tmp_path):
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    path = tmp_path / "run.safetensors"
+    alone, both = Checkpoints(path, steps=3), Checkpoints(path, steps=3, minutes=1)
+    now = 1e6
+    assert [alone.due(step) for step in range(1, 7)] == 2 * [False, False, True]
+    both.write({}, {}, {}, {})
+    assert [both.due(step) for step in range(1, 4)] == [False, False, True]
+    now += 60
+    assert both.due(4)
+
+
 def test_a_checkpoint_has_the_names_that_version_0_2_reads(tmp_path):
     path, line = tmp_path / "run.safetensors", nn.Linear(3, 1, dtype=np.float64)
     options = {"validation": (X, Y), "early_stopping": 5, "metrics": "mae", "validate_every": 4}

@@ -118,15 +118,11 @@ def leaf_numbers(order: Iterable[Value]) -> dict[Value, Any]:
     >>> leaf_numbers([w, loss])[w]
     2.0
     """
-    found: dict[Value, Any] = {}
-    for value in order:
-        record = value.record
-        if record is None:
-            found.setdefault(value, value._content)  # a loss that is a leaf
-        else:
-            found.update(
-                (x, number)
-                for x, number in zip(record.operands, record.numbers, strict=True)
-                if type(x) is Value and x.record is None and x.requires_grad
-            )
-    return found
+    records = [value.record for value in order]
+    return {
+        x: number
+        for record in records
+        if record is not None
+        for x, number in zip(record.operands, record.numbers, strict=True)
+        if type(x) is Value and x.record is None and x.requires_grad
+    }
