@@ -26,7 +26,6 @@ from ..ir.sources import MISSING, Cell, Entry, Slots, Source
 from .call_stack import is_library, is_standard_library
 from .guards import (
     ATOMS,
-    HEAP_TYPE,
     Guards,
     is_bound_builtin,
     is_foreign,
@@ -38,6 +37,7 @@ from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
+HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 COMPUTED = frozenset({"globals", "eval", "exec"})
 UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
 """Methods of a class that keep its objects from being copied."""

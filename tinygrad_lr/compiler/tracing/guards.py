@@ -43,7 +43,7 @@ from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, identity
 from .call_stack import is_library
 from .interception import INTERCEPTED_TYPES
-from .trace_errors import OWN_PACKAGES, STANDARD_LIBRARY
+from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY
 
 ATOMS = (
     *(bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented)),
@@ -398,9 +398,11 @@ class Guards:
         """Watch the attributes of an object, a class or a module, as far as code names them."""
         is_object = not isinstance(x, (type, types.ModuleType))
         kind = type(x) if is_object else x
-        if is_object and hasattr(kind, "__next__") and not kind.__flags__ & HEAP_TYPE:
+        root = root_of(kind)
+        of_users = not (is_foreign(kind) or is_installed(root))
+        if is_object and hasattr(kind, "__next__") and not of_users and root != OWN_PACKAGE:
             self.refuse(f"{what} is an iterator, which a trace uses up", "pass a list or an array")
-        elif is_object and hasattr(kind, "__array__") and root_of(kind) not in OWN_PACKAGES:
+        elif is_object and hasattr(kind, "__array__") and root not in OWN_PACKAGES:
             self.refuse(
                 f"{what} is a {kind.__name__}, whose changes cannot be seen",
                 "convert it with np.asarray outside the function, and pass the array",
@@ -412,7 +414,6 @@ class Guards:
                 f"{what} is an object of ctypes, whose changes cannot be seen",
                 "read it outside the function, and pass the number or the array",
             )
-        root = root_of(kind)
         own = root in OWN_PACKAGES
         if is_foreign(kind) and not is_object and (own or isinstance(x, type)):
             return
@@ -562,9 +563,6 @@ class Guards:
             if not is_same(state_of(x), was):
                 return names.get(id(x), f"a {type(x).__name__}")
         return None
-
-
-HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 
 
 def is_same(now: Any, was: Any) -> bool:

@@ -11,7 +11,8 @@ from ...errors import TraceError
 from .call_stack import is_library, is_standard_library
 from .interception import CURRENT_TRACE
 
-OWN_PACKAGES = frozenset({"numpy", __name__.partition(".")[0]})
+OWN_PACKAGE = __name__.partition(".")[0]
+OWN_PACKAGES = frozenset({"numpy", OWN_PACKAGE})
 STANDARD_LIBRARY = sys.stdlib_module_names - {"__main__"}
 COPY_AFTER_RESHAPE = (
     "whether NumPy's reshape returns a view or a copy depends on the memory layout, which isn't "
