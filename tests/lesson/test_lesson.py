@@ -214,6 +214,17 @@ def test_the_closed_form_of_dependent_columns_uses_all_rows(monkeypatch):
     assert parts_of(problem, lesson.Settings(steps=1))["ClosedForm"].slopes == tuple(line.slope)
 
 
+@pytest.mark.parametrize("features", [1, 3])
+def test_the_first_step_is_the_slope_in_closed_form_times_the_rate(features):
+    problem = made(200, features)
+    settings = lesson.Settings(steps=1, standardize=False, learning_rate=0.01)
+    part = parts_of(problem, settings)["Derivation"]
+    slopes = [*(-2 * (problem.y @ problem.x) / 200), -2 * problem.y.mean()]
+    for found, slope in zip((*part.weights, part.bias), slopes, strict=True):
+        assert (found.old, found.slope) == (0.0, pytest.approx(slope, rel=1e-12))
+        assert found.new == pytest.approx(-0.01 * slope, rel=1e-12)
+
+
 @pytest.mark.parametrize("features", [1, 4])
 def test_the_stable_rate_is_that_of_the_largest_curvature(features):
     x = made(50, features).x
