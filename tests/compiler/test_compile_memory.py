@@ -525,7 +525,7 @@ def test_a_program_that_is_called_while_it_runs_keeps_its_memory(backend):
     depth = 0
 
     @tg.primitive(whole=True)
-    def again(x):
+    def run_it_again(x):
         nonlocal depth
         if depth == 2:
             return x * 1.0
@@ -537,7 +537,7 @@ def test_a_program_that_is_called_while_it_runs_keeps_its_memory(backend):
 
     def f(x):
         y = np.tanh(x * 3) + 1
-        return np.exp(y * 0.3) + plain(again(y * 1.5))
+        return np.exp(y * 0.3) + plain(run_it_again(y * 1.5))
 
     eager, x = f, np.array([0.1, 0.2])
     expected = f(x)

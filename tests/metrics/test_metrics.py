@@ -180,7 +180,7 @@ def test_a_confusion_matrix_prints_as_a_table():
 def test_classes_without_names_are_numbered_from_zero_and_names_may_be_any_objects():
     assert metrics.ConfusionMatrix.of([2, 0], [2, 1]).labels == ("0", "1", "2")
     assert metrics.ConfusionMatrix.of([1, 0], [1, 1], labels=[3.5, None]).labels == ("3.5", "None")
-    assert metrics.ConfusionMatrix.of([1, 0], [1, 1], labels="abc").counts.shape == (3, 3)
+    assert metrics.ConfusionMatrix.of([1, 0], [1, 1], labels=[*"abc"]).counts.shape == (3, 3)
 
 
 def test_a_class_that_never_occurs_has_no_figure_in_the_table():

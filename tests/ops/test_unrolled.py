@@ -80,7 +80,7 @@ def test_groups_and_large_windows_stay_calls(groups, size):
 def test_a_network_of_convolutions_and_pooling_is_loops_and_products_only(pool):
     pytest.importorskip("llvmlite")
     model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Tanh(), pool)
-    x = Value(numbers(size=(2, 1, 6, 7)))
+    x = Value(numbers(size=(2, 1, 6, 7)), requires_grad=False)
 
     def step(x):
         model.zero_grad()

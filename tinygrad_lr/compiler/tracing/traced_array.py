@@ -500,6 +500,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         raise_trace_error(
             ".view() needs the bits of a traced array, which are unknown while tracing",
             "use .astype(), or .copy() for a copy",
+            needed=[self.instruction],
         )
 
     def reshape(self, *shape: Any, order: str = "C") -> Traced:
@@ -813,7 +814,10 @@ def as_instruction(x: Any) -> Instruction:
     if array.dtype not in SUPPORTED_DTYPES and array.dtype.newbyteorder("=") in SUPPORTED_DTYPES:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in SUPPORTED_DTYPES:
-        raise TypeError(f"compile: arrays must have a numeric dtype, got {array.dtype}")
+        raise_trace_error(
+            f"arrays must have a numeric dtype, got {array.dtype}",
+            "call it outside the compiled function",
+        )
     return constant(array)
 
 
