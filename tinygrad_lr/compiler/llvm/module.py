@@ -8,7 +8,6 @@ with its own part. The entry returns the number of steps, or -1 if a callback in
 
 from __future__ import annotations
 
-import functools
 import math
 import os
 import re
@@ -97,6 +96,7 @@ class ModuleWriter:
         self, name: str, plan: Schedule, inputs: int, results: int, threads: int = 1
     ) -> None:
         self.name, self.plan = name, plan
+        self._text: str | None = None
         self.slots = Slots(inputs, results, len(plan.constants))
         several = threads > 1 and os.name == "posix"  # sched_yield
         self.threads = threads if several and pays_for_threads(plan, threads) else 1
@@ -113,9 +113,18 @@ class ModuleWriter:
         codes = [None if code is None else code[:4] for code in self.codes]
         return repr((codes, self.plan.own_memory, vars(self.slots), self.threads))
 
-    @functools.cached_property
+    @property
     def text(self) -> str:
-        """The module as LLVM IR."""
+        """The module as LLVM IR.
+
+        It isn't a `cached_property`, whose lock is one for all modules in Python 3.11: a forked
+        child may find it held.
+        """
+        if self._text is None:
+            self._text = self._write()
+        return self._text
+
+    def _write(self) -> str:
         self.module = ir.Module(make_identifier(self.name))
         self.taken: set[str] = {ENTRY, "barrier"}
         self.functions: dict[Any, Any] = {}
