@@ -25,7 +25,7 @@ CALLS = 3
 
 
 class World:
-    """What programs find outside themselves."""
+    """The objects that programs find outside themselves."""
 
     scale = 0.75
 
@@ -300,7 +300,7 @@ def is_alike(found, expected, scale=1.0):
 
 
 def outcome(program, wrap):
-    """What a program gives at each call, up to its first error."""
+    """Return the results of each call of a program, up to its first error, and the error."""
     found, error = [], None
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")

@@ -39,6 +39,16 @@ def has_llvmlite():
     return True
 
 
+def enter_into(table):
+    """Return a decorator that enters functions into a table by their names."""
+
+    def enter(function):
+        table[function.__name__] = function
+        return function
+
+    return enter
+
+
 def numbers_of(nest):
     """Arrays and numbers of nested results, without the Values around them."""
     return [x.data if isinstance(x, Value) else x for x in tree.leaves([nest])]

@@ -146,7 +146,7 @@ def square(x):
 
 
 def influence():
-    """What a batch and its weights do to a loss."""
+    """Return an influence, of each weight on a loss."""
     loss, model = line_loss()
     return tg.influence(model, loss)
 
@@ -644,7 +644,7 @@ ACCEPTED = {
     ("schedules.ReduceOnPlateau.see", "number"): NANS,  # such a loss is no improvement
     ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
 }
-"""What single parameters accept, against the rule for their kind."""
+"""Exceptions: values that single parameters accept, against the rule for their kind."""
 
 RUN = [
     *("check_gradients.args", "hvp.primals", "jvp.primals", "vjp.primals", "optim.minimize.x0"),

@@ -161,7 +161,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def complaint(capsys, arguments):
-    """What is wrong with the answer of the command, if anything is."""
+    """Describe the fault in an answer of the command; None if there is none."""
     capsys.readouterr()
     status = main(arguments)
     err = capsys.readouterr().err

@@ -29,7 +29,7 @@ class Text(str):
 
 
 class Key(enum.Enum):
-    """A key whose text is no code."""
+    """A key of a dict whose text isn't Python."""
 
     A = 1
 

@@ -22,7 +22,7 @@ KIND = {"dtype": np.float64}
 
 
 def wrappers(backend):
-    """What a function is wrapped in: nothing, for eager code, and the compiler."""
+    """Return two ways to wrap a function: as it is, for eager code, and compiled."""
     return (lambda f: f, tg.compile(backend=backend))
 
 

@@ -159,7 +159,7 @@ def flatten(x):
 
 
 def difference(found, expected):
-    """What differs between two results: structure, dtype, shape or value; None if nothing."""
+    """Describe how two results differ (structure, dtype, shape, value); None if they don't."""
     pairs = list(zip(flatten(found), flatten(expected), strict=False))
     if len(flatten(found)) != len(flatten(expected)):
         return "structure"

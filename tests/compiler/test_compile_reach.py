@@ -24,7 +24,7 @@ import weakref
 
 import numpy as np
 import pytest
-from programs import assert_equal, backends
+from programs import assert_equal, backends, enter_into
 
 import tinygrad_lr as tg
 from tinygrad_lr import nn
@@ -32,21 +32,9 @@ from tinygrad_lr.errors import TraceError
 
 X = np.linspace(-1.0, 1.0, 6)
 CASES, REFUSED, ARGUMENTS = {}, {}, {}
-
-
-def case(make):
-    CASES[make.__name__] = make
-    return make
-
-
-def refused(make):
-    REFUSED[make.__name__] = make
-    return make
-
-
-def arguments(make):
-    ARGUMENTS[make.__name__] = make
-    return make
+case = enter_into(CASES)
+refused = enter_into(REFUSED)
+arguments = enter_into(ARGUMENTS)
 
 
 def assign(owner, name, new):

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import assert_equal, backends
+from programs import assert_equal, backends, enter_into
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, nn
@@ -35,16 +35,8 @@ from tinygrad_lr.errors import TraceError
 X = np.linspace(-1.0, 1.0, 6)
 SCALE, ARRAY = 2.0, np.ones(6)
 CASES, REFUSED = {}, {}
-
-
-def case(make):
-    CASES[make.__name__] = make
-    return make
-
-
-def refused(make):
-    REFUSED[make.__name__] = make
-    return make
+case = enter_into(CASES)
+refused = enter_into(REFUSED)
 
 
 def assign(holder, key, new):

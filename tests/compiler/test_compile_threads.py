@@ -38,7 +38,7 @@ def frequent_switches():
 
 
 def at_once(count, work):
-    """What `work(number, together)` returns in each of some threads; `together()` lines them up."""
+    """Return the results of `work(number, together)` in threads; `together()` waits for all."""
     barrier = threading.Barrier(count)
     with ThreadPoolExecutor(count) as pool:
         futures = [pool.submit(work, i, lambda: barrier.wait(SECONDS)) for i in range(count)]

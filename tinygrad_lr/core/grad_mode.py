@@ -111,7 +111,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _OUTER_MODES: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar(
     "outer_modes", default=()
 )
-"""What `RECORDING` was before each block with a mode of its own that this thread is in.
+"""The values of `RECORDING` before each block with a mode of its own that this thread is in.
 
 It is a linked list: (those further out, the last one). It belongs to the thread (or task), not to
 the context manager, which threads may share.

@@ -109,9 +109,7 @@ def is_interchangeable(a: Any, b: Any) -> bool:
         if hasattr(kind, "__slots__") or vars(a).keys() != vars(b).keys():
             return False
         return all(is_interchangeable(x, vars(b)[name]) for name, x in vars(a).items())
-    if kind is tuple or (isinstance(a, tuple) and hasattr(a, "_fields")):
-        return len(a) == len(b) and all(map(is_interchangeable, a, b))
-    if kind is frozenset:
+    if kind in {tuple, frozenset} or (isinstance(a, tuple) and hasattr(a, "_fields")):
         return len(a) == len(b) and all(map(is_interchangeable, a, b))
     if kind in {types.MethodType, types.BuiltinMethodType, types.MethodWrapperType}:
         return a.__self__ is b.__self__ and bool(a == b)

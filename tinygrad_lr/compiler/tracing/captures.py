@@ -1,4 +1,4 @@
-"""What stands in a trace for the objects that a function finds outside itself.
+"""Stand-ins, in a trace, for the objects that a function finds outside itself.
 
 Arrays become inputs of the program, generators draw at each step, and functions run with such
 stand-ins in place of their global names and the variables of their closures. Lists, dicts and

@@ -35,7 +35,7 @@ from .traced_int import TracedInt
 
 
 class StandIn:
-    """What stands for an attribute that the function can't replace."""
+    """The stand-in of an attribute that the function can't replace."""
 
     def __init__(self, x: Any) -> None:
         self.x = x

@@ -39,7 +39,7 @@ from .python_calls import CallRefusedError, add_call
 from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, user_line
 
 Kind: TypeAlias = Literal["array", "scalar", "number"]
-"""What eager code has in the place of a traced array: an array, a NumPy scalar, a Python number."""
+"""The kinds of object that eager code has in the place of a traced array."""
 
 Check = tuple[Instruction, Callable[[Any], object]]
 CHECKS: contextvars.ContextVar[list[Check]] = contextvars.ContextVar("checks")
