@@ -9,7 +9,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import losses, nn
 from tinygrad_lr.errors import ArgumentError
 from tinygrad_lr.optim import LBFGS
-from tinygrad_lr.optim.lbfgs import Point, strong_wolfe
+from tinygrad_lr.optim.lbfgs import Point, bracket, strong_wolfe
 
 OPTIONS = {
     "default": {},
@@ -182,6 +182,39 @@ def test_bad_use_is_refused():
 def test_arguments_out_of_range_are_refused_by_name(options):
     with pytest.raises(ArgumentError, match=f"LBFGS: {next(iter(options))}"):
         LBFGS([tg.Value(1.0)], **options)
+
+
+# (loss, slope) of the points tried from (0, -1), the ends of the bracket by loss, the extensions.
+BRACKETS = {
+    "no decrease": ([(1, -5)], [0, 1], 0),
+    "flat": ([(-10, -0.9)], [-10], 0),
+    "uphill": ([(-10, 5)], [0, -10], 0),
+    "up after one extension, still downhill": (
+        [(-10, -5), (-9, -5), (-11, -5), (-12, 5)],
+        [-11, -12],
+        3,
+    ),
+    "up after two": ([(-10, -5), (-11, -5), (-10.5, -5)], [-11, -10.5], 2),
+    "level after two": ([(-10, -5), (-11, -5), (-11, -5)], [-11, -11], 2),
+    "flat after two": ([(-10, -5), (-11, -5), (-12, 0.1)], [-12], 2),
+    "downhill for ever": ([(-10 - i, -5) for i in range(7)], [0, -16], 6),
+}
+
+
+@pytest.mark.parametrize(("points", "ends", "count"), BRACKETS.values(), ids=BRACKETS)
+def test_a_bracket_ends_at_the_first_point_that_turns(points, ends, count):
+    steps, sequence = [], iter(points)
+
+    def at(step):
+        loss, slope = next(sequence)
+        steps.append(step)
+        return Point(step, loss, np.array([slope]), slope)
+
+    found, extensions = bracket(at, Point(0.0, 0, np.array([-1.0]), -1.0), 0.1, 6)
+    assert ([point.loss for point in found], extensions) == (ends, count)
+    assert len(steps) == count + 1
+    for before, now, after in zip([0.0, *steps], steps, steps[1:], strict=False):
+        assert now + 0.01 * (now - before) <= after <= 10 * now
 
 
 FUNCTIONS = {
