@@ -195,6 +195,8 @@ def test_a_plateau_has_the_defaults_of_its_signature():
     rates = [plain.see(loss) for loss in [1000.0, *[999.95] * 10, *[999.0] * 11, 999.0, 0.0]]
     assert rates == [1.0] * 22 + [0.1] * 2  # 999 improves on 1000 by more than 1e-4, 999.95 doesn't
     assert [plain.see(0.0) for _ in range(11)][-2:] == [0.1, pytest.approx(0.01)]
+    hasty = ReduceOnPlateau(1.0, 0.5, patience=0)
+    assert [hasty.see(1.0) for _ in range(4)] == [1, 0.5, 0.25, 0.125]  # no cooldown
     assert ReduceOnPlateau(1e-9, patience=0, factor=0.5).see(math.nan) == 5e-10  # no minimum
 
 
