@@ -150,6 +150,20 @@ def test_a_graph_is_measured_once_for_each_operation(count, seed):
     assert held > arrays
 
 
+@pytest.mark.parametrize("number", [1.0, np.float32(1), np.ones(20), np.ones((300, 300))])
+def test_the_bytes_of_a_graph_are_about_those_that_were_allocated(number):
+    x, ends = Value(number), []
+    for _ in range(2):  # the first uses up the memory that Python keeps for small objects
+        tracemalloc.start()
+        y = x
+        for _ in range(2000 if np.size(number) < 100 else 20):
+            y = y * 1.0
+        allocated = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        ends.append(y)
+    assert allocated < measure_graph([y])[1] < 1.5 * allocated
+
+
 def test_a_result_that_does_not_fit_says_how_much_the_graph_takes():
     x = Value(1.0) * WIDE
     sentence = (

@@ -138,6 +138,27 @@ def test_an_operand_may_be_left_without_a_rule():
         tg.jvp(lambda m: pick(X[0], m), (mask,), (mask,))
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_zeros_stay_zero_in_compiled_code_beside_an_operation_that_takes_no_single_numbers():
+    @tg.primitive(kind="elementwise")
+    def root_of_rows(x):
+        return np.sqrt(x[..., :])
+
+    @tg.primitive(kind="elementwise")
+    def positive_rows(x):
+        return np.where(x[..., :] > 0, x, 0.0)
+
+    root_of_rows.vjp(x=lambda g, out, x: g * (0.5 / out))
+    positive_rows.vjp(x=lambda g, out, x: g * np.where(x > 0, 1.0, 0.0))
+    cases = [  # at 1 the slope of the root is infinite, at 1000 that of exp
+        (lambda x: (root_of_rows(x - 1) * np.array([0.0, 1.0])).sum(), [1.0, 2.0], [0, 0.5]),
+        (lambda x: positive_rows(2 - np.exp(x)).sum(), [1000.0, 0.0], [0, -1]),
+    ]
+    for f, x, expected in cases:
+        for gradient in (tg.grad(f), tg.compile(tg.grad(f), backend="numpy")):
+            np.testing.assert_allclose(gradient(np.array(x)), expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize("slope", [0, 0.0, 2, True, np.float32(1), np.ones(3)], ids=repr)
 def test_a_rule_may_return_any_number(slope):
     @tg.primitive

@@ -6,6 +6,7 @@ domain. Fractions solve each of them here again, so nothing rests on a table cop
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from fractions import Fraction
@@ -197,6 +198,12 @@ def digits(got, want):
     return min(-math.log10(abs((Fraction(g) - w) / w)) if g != float(w) else 17.0 for g, w in pairs)
 
 
+def places(got, want):
+    """The largest error in units in the last place of the exact number: 0.5 from rounding it."""
+    pairs = [(Fraction(g), w) for g, w in zip(got.tolist(), want, strict=True) if w]
+    return max(float(abs(g - w) / Fraction(np.spacing(abs(float(w))).item())) for g, w in pairs)
+
+
 def coefficients(line):
     return np.append(line.intercept, line.slope)
 
@@ -218,9 +225,10 @@ def test_certified_coefficients_come_out_to_the_digits_that_float64_input_allows
     assert digits(coefficients(problem.line), exact.coefficients) >= problem.digits
 
 
-def test_coefficients_of_the_numbers_as_held_are_right_to_fifteen_digits(problem):
+def test_coefficients_of_the_numbers_as_held_are_the_nearest_floats(problem):
     exact = as_held(floats(problem.x), floats(problem.y), problem.intercept)
     assert digits(coefficients(problem.line), exact.coefficients) > 15
+    assert places(coefficients(problem.line), exact.coefficients) < 0.51
 
 
 def test_scatter_and_standard_errors_come_out_to_the_digits_that_conditioning_leaves(problem):
@@ -248,6 +256,24 @@ def test_the_fit_on_three_scores_agrees_with_its_reference():
     assert coefficients(line).round(8).tolist() == [-0.86692662, 0.01645881, 0.01239756, 0.58006828]
     assert round(line.r_squared, 8) == 0.35862190
     assert round(closed_form(students.hs_gpa, students.fy_gpa).r_squared, 5) == 0.29523
+
+
+def test_the_share_explained_is_right_however_far_the_target_is_from_zero():
+    x, noise = np.random.default_rng(0).normal(size=(2, 300))
+    for offset in (0.0, 1e9, 1e12, 1e15):
+        y = x + noise + offset
+        exact = as_held(x, y)
+        got = closed_form(x, y)
+        assert got.r_squared == pytest.approx(float(exact.r_squared), rel=1e-14)
+        assert got.mse == pytest.approx(float(exact.mse), rel=1e-12)
+
+
+def test_no_share_explained_is_above_one():
+    for seed in range(40):  # in one of five the sums are rounded to more than 1
+        x = np.random.default_rng(seed).normal(size=5)
+        for intercept in (True, False):
+            found = closed_form(x, 3 * x + intercept, intercept=intercept).r_squared
+            assert 1 - 1e-15 <= found <= 1
 
 
 @pytest.mark.slow
@@ -382,8 +408,57 @@ WRONG = {
     ),
     "ragged": (([[1], [1, 2]], [1, 2]), {}, "rows of equal length"),
     "text": ((["1", "2"], [1, 2]), {}, "dtype <U1; convert x to floats first"),
+    "a table of tables": (
+        (np.zeros((2, 2, 2)), [1, 2]),
+        {},
+        r"x must have shape \(n,\) or \(n, features\), got \(2, 2, 2\)",
+    ),
+    "other columns": (([[1], [2]], [[1, 2], [3, 4]]), {}, "got .2, 2.; pass one y for each row"),
+    "few rows": (([[1, 2], [3, 5]], [1, 2]), {}, "at least 3 rows"),
+    "fewer rows": (([[1, 2]], [1]), {"intercept": False}, "at least 2 rows"),
+    "intercept": (([1, 2, 3], [1, 2, 3]), {"intercept": 1}, "intercept must be True or False"),
+    "tiny": (([1e-300, 2e-300], [1e100, 3e100]), {}, "squares fit in float64"),
     "large": (([1, 2, 3], [1e200, 3e200, 4e200]), {}, "squares fit in float64.*rescale"),
 }
+
+
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_a_dependent_column_is_named_with_exactly_what_it_is_made_of(intercept, unit, offset):
+    draw = np.random.default_rng(0).normal(size=(12, 3)) * [1, unit, 1] + [offset, 0, 0]
+    for *weights, constant in itertools.product([0, -2, 0.5], [0, 1], [0, 3], [0, 7]):
+        last = draw @ weights + constant
+        if not intercept and constant:  # then only rounding makes it dependent: never here
+            assert closed_form(np.column_stack([draw, last]), last, intercept=False).names
+            continue
+        parts = [f"'{name}'" for name, weight in zip("abc", weights, strict=True) if weight]
+        parts += ["the intercept"] * (constant != 0)
+        reason = "a combination of " + " and ".join(parts) if parts else "all zeros"
+        reason = "constant" if parts == ["the intercept"] else reason
+        with pytest.raises(ArgumentError) as caught:
+            closed_form(
+                np.column_stack([draw, last]), draw[:, 0], intercept=intercept, names=[*"abcd"]
+            )
+        vary = " that vary" * intercept
+        assert str(caught.value) == (
+            f"closed_form: x must have independent columns{vary}, but 'd' is {reason}; "
+            "leave out 'd'"
+        )
+
+
+def test_every_dependent_column_is_named_and_none_that_is_not():
+    a, b, c = np.random.default_rng(0).normal(size=(3, 12)) * [[1], [1e3], [1e-3]] + 5
+    columns = np.column_stack([a, 3 * a, b, np.full(12, 2.0), c, b - c + 1, np.zeros(12)])
+    told = (
+        "'p1' is a combination of 'p0', and 'p3' is constant, and 'p5' is a combination of 'p2' "
+        "and 'p4' and the intercept, and 'p6' is all zeros; leave out 'p1', 'p3', 'p5', 'p6'"
+    )
+    with pytest.raises(ArgumentError, match=re.escape(told)):
+        closed_form(columns, a, names=[f"p{i}" for i in range(7)])
+    kept = closed_form(columns[:, [0, 2, 4]], 2 * a - b + 4)
+    assert kept.slope == pytest.approx([2, -1, 0], abs=1e-9)
+    assert kept.intercept == pytest.approx(4)
 
 
 @pytest.mark.parametrize(("arguments", "options", "told"), WRONG.values(), ids=WRONG.keys())
@@ -422,6 +497,43 @@ def test_a_line_agrees_with_itself_in_any_unit_and_with_no_other(seed, x_unit, y
     for other in ([1e-2 * size, 0], [0, 1e-2 * size]):
         assert not line.agrees_with(line.slope + other, line.intercept)
     assert not line.agrees_with(line.slope, line.intercept + 1e-2 * y_unit * (1 + middle))
+
+
+def unit_of(line, x, y):
+    """The size of y, and that over the spread of each feature beside the others."""
+    centred = x - x.mean(axis=0)
+    spread = np.sqrt(1 / np.diag(np.linalg.inv(centred.T @ centred)) / len(x))
+    sizes = abs(y.mean()), (abs(line.slope) * spread).sum(), math.sqrt(line.mse)
+    return np.append(max(sizes) / spread, max(sizes)), int(np.argmax(sizes))
+
+
+@pytest.mark.parametrize(("middle", "slopes", "noise"), [(9, 1, 0.1), (0, 1, 0.1), (0, 0.01, 1)])
+def test_the_bound_of_agreement_is_a_thousandth_of_the_unit_beside_the_coefficient(
+    middle, slopes, noise
+):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(30, 2)) * [1, 20] + [3, 0]
+    x[:, 1] += 12 * x[:, 0]
+    y = (x - x.mean(axis=0)) @ [slopes, -slopes / 20] + noise * rng.normal(size=30) + middle
+    line = closed_form(x, y)
+    units, largest = unit_of(line, x, y)
+    assert largest == [(9, 0.1), (0, 0.1), (0, 1)].index((middle, noise))
+    found = np.append(line.slope, line.intercept)
+    for entry, side in itertools.product(range(3), (-1, 1)):
+        limit = 0.01 * (abs(found[entry]) + units[entry] / 1000)
+        for factor, agrees in ((0.999, True), (1.001, False)):
+            other = found.copy()
+            other[entry] += side * factor * limit
+            assert line.agrees_with(other[:2], other[2], 0.01) == agrees
+    assert line.agrees_with(line.slope, line.intercept, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (2, 1, 2), (2, 3), (3,), ()])
+def test_a_plane_predicts_rows_of_its_own_width_alone(shape):
+    plane = closed_form([[0, 0], [1, 0], [0, 1], [2, 2]], [1, 2, 3, 7.5])
+    for ask in (plane.predict, plane.prediction_spread):
+        with pytest.raises(ShapeError, match="pass the columns that were fitted"):
+            ask(np.zeros(shape))
 
 
 def test_an_intercept_of_rounding_is_none():

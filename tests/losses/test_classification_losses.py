@@ -45,6 +45,7 @@ ALL = {
     "labels": lambda x, **o: losses.cross_entropy(x, LABELS, **o),
     "labels with all options": lambda x, **o: losses.cross_entropy(x, LABELS, **OF_LABELS[-1], **o),
     "weights and ignored": lambda x, **o: losses.cross_entropy(x, LABELS, **OF_LABELS[3], **o),
+    "all ignored": lambda x, **o: losses.cross_entropy(x, [1] * 5, ignore_index=1, **o),
     "probabilities": lambda x, **o: losses.cross_entropy(x, P, **OF_P[-1], **o),
     "nll": lambda x, **o: losses.nll(tg.log_softmax(x), LABELS, weights=WEIGHTS, **o),
     "kl": lambda x, **o: losses.kl_divergence(x, P, **o),
@@ -181,6 +182,16 @@ def test_any_shape_on_any_axis_is_the_rows_one_by_one(data, shape, seed):
 @each_loss
 def test_derivatives_agree_with_differences_to_second_order(loss, reduction):
     tg.check_gradients(lambda x: loss(x, reduction=reduction), LOGITS, order=2)
+
+
+@each_reduction
+@each_loss
+def test_a_compiled_loss_and_its_gradient_are_those_of_eager_code(loss, reduction):
+    f = tg.value_and_grad(lambda x: np.sum(loss(x, reduction=reduction)))
+    compiled = tg.compile(f, backend="numpy")
+    for x in (LOGITS, LOGITS[::-1].copy()):
+        for found, expected in zip(compiled(x), f(x), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("loss", [losses.cross_entropy, losses.kl_divergence])

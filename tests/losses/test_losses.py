@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -180,3 +182,22 @@ def test_losses_and_gradients_equal_pytorchs(loss, name, dtype, reduction):
     close = {"rtol": 1e-13 if dtype is np.float64 else 1e-6}
     np.testing.assert_allclose(result.data, other.detach().numpy(), **close)
     np.testing.assert_allclose(ours.grad, theirs.grad.numpy(), **close)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [
+        ("huber", "huber_loss"),
+        ("hinge", "multi_margin_loss"),
+        ("cross_entropy", "cross_entropy"),
+        ("poisson_nll", "poisson_nll_loss"),
+        ("gaussian_nll", "gaussian_nll_loss"),
+    ],
+)
+def test_numbers_and_switches_left_out_are_those_of_pytorch(loss, name):
+    torch = pytest.importorskip("torch")
+    functions = getattr(losses, loss), getattr(torch.nn.functional, name)
+    ours, theirs = (inspect.signature(f).parameters for f in functions)
+    left_out = {x: p.default for x, p in ours.items() if isinstance(p.default, (bool, float))}
+    assert left_out and left_out == {x: theirs[x].default for x in left_out}

@@ -1,18 +1,26 @@
-"""Convolutions and windows written in steps for machine code give what the operations give."""
+"""Convolutions, windows and recurrences in steps for machine code give what the operations give."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from operands import quick
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, nn, ops
+from tinygrad_lr.ops import recurrent
 from tinygrad_lr.ops.windows import unrolled, window_reductions
 from tinygrad_lr.ops.windows.geometry import sliding_windows
 
-pytestmark = pytest.mark.slow
-
 numbers = np.random.default_rng(0).normal
+
+# How many gates and states each has, and its single step.
+RECURRENCES = {
+    "tanh": (ops.rnn_states, 1, 1, recurrent._rnn_step("tanh"), {"nonlinearity": "tanh"}),
+    "relu": (ops.rnn_states, 1, 1, recurrent._rnn_step("relu"), {"nonlinearity": "relu"}),
+    "gru": (ops.gru_states, 3, 1, recurrent._gru_step, {}),
+    "lstm": (ops.lstm_states, 4, 2, recurrent._lstm_step, {}),
+}
 
 
 @st.composite
@@ -27,6 +35,7 @@ def geometries(draw):
     return tuple(zip(*axes, strict=True))
 
 
+@quick
 @given(geometries(), st.tuples(*map(st.integers, (0, 1, 1), (3, 3, 3))))
 def test_cross_correlation_and_its_transposes_in_steps_agree_with_the_operations(geometry, counts):
     length, size, stride, padding, dilation = geometry
@@ -49,6 +58,7 @@ def test_cross_correlation_and_its_transposes_in_steps_agree_with_the_operations
         np.testing.assert_allclose(back, expected, atol=1e-12)
 
 
+@quick
 @given(geometries(), st.booleans())
 def test_windows_in_steps_agree_with_the_operations(geometry, chosen):
     length, size, stride, _, dilation = geometry
@@ -76,6 +86,25 @@ def test_groups_and_large_windows_stay_calls(groups, size):
     assert unrolled.cross_correlation_transposed(g, weight, length=(9, 9), **options) is None
 
 
+@pytest.mark.parametrize("steps", [1, 5, recurrent.MAX_TRACED_STEPS + 1])
+@pytest.mark.parametrize("kind", RECURRENCES)
+def test_recurrences_in_steps_agree_with_the_operations(kind, steps):
+    operation, gates, states, step, options = RECURRENCES[kind]
+    shapes = (steps, 2, 3 * gates), *[(2, 3)] * states, (3, 3 * gates), (3 * gates,)
+    operands = [numbers(size=shape) for shape in shapes]
+    calls = []
+
+    def loop(*operands, **options):
+        calls.append(len(operands[0]))
+        return operation.forward(*operands, **options)
+
+    found = recurrent.steps_of(loop, step, operands, **options)
+    expected = operation.forward(*operands, **{**operation.defaults, **options})
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
+    assert calls == ([steps] if steps > recurrent.MAX_TRACED_STEPS else [])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.AvgPool2d(2)])
 def test_a_network_of_convolutions_and_pooling_is_loops_and_products_only(pool):
     pytest.importorskip("llvmlite")

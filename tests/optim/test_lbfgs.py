@@ -9,7 +9,7 @@ import tinygrad_lr as tg
 from tinygrad_lr import losses, nn
 from tinygrad_lr.errors import ArgumentError
 from tinygrad_lr.optim import LBFGS
-from tinygrad_lr.optim.lbfgs import Point, strong_wolfe
+from tinygrad_lr.optim.lbfgs import Point, bracket, strong_wolfe
 
 OPTIONS = {
     "default": {},
@@ -184,6 +184,39 @@ def test_arguments_out_of_range_are_refused_by_name(options):
         LBFGS([tg.Value(1.0)], **options)
 
 
+# (loss, slope) of the points tried from (0, -1), the ends of the bracket by loss, the extensions.
+BRACKETS = {
+    "no decrease": ([(1, -5)], [0, 1], 0),
+    "flat": ([(-10, -0.9)], [-10], 0),
+    "uphill": ([(-10, 5)], [0, -10], 0),
+    "up after one extension, still downhill": (
+        [(-10, -5), (-9, -5), (-11, -5), (-12, 5)],
+        [-11, -12],
+        3,
+    ),
+    "up after two": ([(-10, -5), (-11, -5), (-10.5, -5)], [-11, -10.5], 2),
+    "level after two": ([(-10, -5), (-11, -5), (-11, -5)], [-11, -11], 2),
+    "flat after two": ([(-10, -5), (-11, -5), (-12, 0.1)], [-12], 2),
+    "downhill for ever": ([(-10 - i, -5) for i in range(7)], [0, -16], 6),
+}
+
+
+@pytest.mark.parametrize(("points", "ends", "count"), BRACKETS.values(), ids=BRACKETS)
+def test_a_bracket_ends_at_the_first_point_that_turns(points, ends, count):
+    steps, sequence = [], iter(points)
+
+    def at(step):
+        loss, slope = next(sequence)
+        steps.append(step)
+        return Point(step, loss, np.array([slope]), slope)
+
+    found, extensions = bracket(at, Point(0.0, 0, np.array([-1.0]), -1.0), 0.1, 6)
+    assert ([point.loss for point in found], extensions) == (ends, count)
+    assert len(steps) == count + 1
+    for before, now, after in zip([0.0, *steps], steps, steps[1:], strict=False):
+        assert now + 0.01 * (now - before) <= after <= 10 * now
+
+
 FUNCTIONS = {
     "quadratic": (lambda t: (t - 3) ** 2, lambda t: 2 * (t - 3)),
     "far": (lambda t: (t / 1e3 - 1) ** 2, lambda t: 2e-3 * (t / 1e3 - 1)),
@@ -203,6 +236,43 @@ def test_the_step_found_satisfies_the_strong_wolfe_conditions(function, step):
     found, count = strong_wolfe(at, at(0.0), step, 1.0, 40, 1e-12)
     assert found.loss <= f(0) + 1e-4 * found.step * slope(0) and count <= 41
     assert abs(found.slope) <= 0.9 * abs(slope(0))
+
+
+def hills(seed):
+    """A sum of waves beside a bowl that falls at 0, and its slope."""
+    rng = np.random.default_rng(seed)
+    sizes, speeds, phases = rng.normal(size=5), rng.uniform(0.3, 9, 5), rng.uniform(0, 6, 5)
+    f = lambda t: float(0.05 * t * t + (sizes * np.sin(speeds * t + phases)).sum())
+    slope = lambda t: float(0.1 * t + (sizes * speeds * np.cos(speeds * t + phases)).sum())
+    return (f, slope) if slope(0) < 0 else (lambda t: f(-t), lambda t: -slope(-t))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("step", [1e-3, 0.05, 1.0, 30.0])
+@pytest.mark.parametrize("most", [3, 25])
+def test_the_line_search_tries_pytorchs_points_among_hills(step, most):
+    torch = pytest.importorskip("torch")
+    search = pytest.importorskip("torch.optim.lbfgs")._strong_wolfe
+    for seed in range(25):
+        f, slope = hills(seed)
+        ours, theirs = [], []
+
+        def at(t, f=f, slope=slope, ours=ours):
+            ours.append(t)
+            return Point(t, f(t), np.array([slope(t)]), slope(t))
+
+        def there(_, t, d, f=f, slope=slope, theirs=theirs):
+            theirs.append(float(t))
+            return f(float(t)), torch.tensor([slope(float(t))], dtype=torch.float64)
+
+        start, length = Point(0.0, f(0.0), np.array([slope(0.0)]), slope(0.0)), 2.0
+        found, count = strong_wolfe(at, start, step, length, most, 1e-5)
+        unit, gradient = (torch.tensor([x], dtype=torch.float64) for x in (1.0, slope(0.0)))
+        _, _, t, evaluations = search(
+            there, None, step, unit, f(0.0), gradient, gradient[0], 1e-4, 0.9, 5e-6, most
+        )
+        assert ours == pytest.approx(theirs, rel=1e-9)
+        assert (found.step, count) == (pytest.approx(float(t), rel=1e-9), evaluations)
 
 
 @pytest.mark.slow

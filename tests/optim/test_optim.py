@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import pickle
 
 import numpy as np
@@ -674,3 +675,19 @@ def test_the_check_of_numbers_has_its_public_name_of_0_1_0():
     assert optim.checked_number("Own", "eps", 1, positive=True) == 1.0
     with pytest.raises(ArgumentError, match=r"Own: eps must be a finite number > 0, got 0"):
         optim.checked_number("Own", "eps", 0, positive=True)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", [*sorted({kind.__name__ for kind, _ in KINDS.values()}), "LBFGS"])
+def test_arguments_left_out_are_those_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    if name == "Lion":
+        pytest.skip("PyTorch has no Lion")
+    ours, theirs = (inspect.signature(getattr(x, name)).parameters for x in (optim, torch.optim))
+    names = {
+        "lr" if key == "learning_rate" else key.replace("learning_rate", "lr"): key for key in ours
+    }
+    left_out = {
+        x: ours[key].default for x, key in names.items() if ours[key].default is not ours[key].empty
+    }
+    assert left_out == {key: theirs[key].default for key in left_out}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from tinygrad_lr.schedules import (
     Polynomial,
     ReduceOnPlateau,
     Scaled,
+    Schedule,
     StepDecay,
     Warmup,
 )
@@ -73,11 +76,63 @@ def test_closed_forms():
     assert Scaled(lambda step: step, 2)(3) == (2 * Constant(3.0))(0) == (Constant(3.0) * 2)(0) == 6
 
 
+def test_a_warm_up_rises_to_the_first_rate_of_the_schedule_after_it():
+    inner = Exponential(8.0, 0.5)
+    rates = [Warmup(inner, 4, start_factor=0.5)(step) for step in range(7)]
+    assert rates == [4, 5, 6, 7, 8, 4, 2]
+    joined = Joined([inner, inner, Warmup(inner, 2)], [2, 3])
+    assert [joined(step) for step in range(7)] == [8, 4, 8, 0, 4, 8, 4]
+
+
+def test_one_cycle_on_lines_rises_and_falls_evenly():
+    low, end = 1 / 25, 1 / 25e4
+    rise = OneCycle(1.0, 10, 0.5, shape="linear")
+    assert [rise(i) for i in range(5)] == pytest.approx(np.linspace(low, 1, 5))
+    assert [rise(i) for i in range(4, 12)] == pytest.approx([*np.linspace(1, end, 6), end, end])
+    for steps, warmup in ((5, 0.0), (5, 0.2), (1, 0.9)):  # no step to rise
+        fall = [OneCycle(1.0, steps, warmup, shape="linear")(i) for i in range(steps)]
+        assert fall == pytest.approx(np.linspace(1, end, steps) if steps > 1 else [end])
+
+
+DEFAULTS = [
+    (StepDecay(0.1, 10), StepDecay(0.1, 10, 0.1)),
+    (Cosine(0.1, 10), Cosine(0.1, 10, 0.0)),
+    (Polynomial(0.1, 10), Polynomial(0.1, 10, power=1.0, final=0.0)),
+    (OneCycle(0.1, 10), OneCycle(0.1, 10, 0.3, 25.0, 1e4, "cosine")),
+    (Warmup(0.1, 10), Warmup(0.1, 10, 0.0)),
+]
+
+
+@pytest.mark.parametrize(("short", "long"), DEFAULTS, ids=lambda s: type(s).__name__)
+def test_arguments_left_out_are_the_documented_ones(short, long):
+    assert short == long
+
+
+@every
+def test_arguments_are_kept_as_python_numbers(schedule):
+    fields = {field.name: getattr(schedule, field.name) for field in dataclasses.fields(schedule)}
+    wide = {float: np.float64, int: np.int64}
+    given = {name: wide.get(type(x), lambda x: x)(x) for name, x in fields.items()}
+    again = type(schedule)(**given)
+    assert again == schedule and repr(again) == repr(schedule)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("warmup", [0.0, 0.3, 0.5, 0.99])
 def test_one_cycle_of_few_steps_stays_between_its_ends(steps, warmup):
     rates = [OneCycle(1.0, steps, warmup)(step) for step in range(5)]
     assert all(0 < rate <= 1 for rate in rates) and rates[-1] == pytest.approx(1 / 25e4)
+
+
+def test_a_schedule_of_ones_own_defines_the_call_and_gets_the_rest():
+    class Halving(Schedule):
+        def __call__(self, step):
+            return 0.5**step
+
+    assert [(4 * Halving())(step) for step in range(3)] == [4, 2, 1]
+    assert Halving().state_dict() == {}
+    with pytest.raises(NotImplementedError, match="Schedule must define __call__"):
+        Schedule()(0)
 
 
 # ---- what is refused
@@ -97,6 +152,13 @@ REFUSED = [
         "OneCycle: shape must be 'cosine' or 'linear', got 'cos'",
     ),
     (lambda: OneCycle(0.1, True), "OneCycle: steps"),
+    (lambda: OneCycle(0.0, 10), "OneCycle: peak must be a finite number > 0"),
+    (lambda: OneCycle(0.1, 10, start_factor=0.0), "OneCycle: start_factor"),
+    (lambda: OneCycle(0.1, 10, final_factor=-1.0), "OneCycle: final_factor"),
+    (lambda: Polynomial(0.1, 10, final=-0.1), "Polynomial: final"),
+    (lambda: Warmup(0.1, 10, -0.1), "Warmup: start_factor"),
+    (lambda: Joined([], []), "boundaries must be 0 increasing steps for 0 schedules"),
+    (lambda: Joined([0.1], [3]), "boundaries must be 0 increasing steps for 1 schedules"),
     (lambda: Warmup(0.0, 10), "Constant: learning_rate"),
     (lambda: Warmup(0.1, 0), "Warmup: steps"),
     (
@@ -126,6 +188,25 @@ def test_a_plateau_lowers_the_rate_after_the_patience_and_rests_after_that():
     schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2, minimum=0.3)
     rates = [schedule.see(loss) for loss in [5, 4, 4, 4, 4, 4, 4, 4, 4, 4]]
     assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3]
+
+
+def test_a_plateau_has_the_defaults_of_its_signature():
+    plain = ReduceOnPlateau(1.0)
+    rates = [plain.see(loss) for loss in [1000.0, *[999.95] * 10, *[999.0] * 11, 999.0, 0.0]]
+    assert rates == [1.0] * 22 + [0.1] * 2  # 999 improves on 1000 by more than 1e-4, 999.95 doesn't
+    assert [plain.see(0.0) for _ in range(11)][-2:] == [0.1, pytest.approx(0.01)]
+    hasty = ReduceOnPlateau(1.0, 0.5, patience=0)
+    assert [hasty.see(1.0) for _ in range(4)] == [1, 0.5, 0.25, 0.125]  # no cooldown
+    assert ReduceOnPlateau(1e-9, patience=0, factor=0.5).see(math.nan) == 5e-10  # no minimum
+
+
+def test_only_more_than_the_threshold_improves_and_infinity_never_does():
+    for mode, numbers in (("min", [5.0, 5.0]), ("max", [5.0, 5.0]), ("min", [0.0, 0.0])):
+        schedule = ReduceOnPlateau(1.0, 0.5, 0, threshold=0.0, mode=mode)
+        assert [schedule.see(number) for number in numbers] == [1.0, 0.5]
+    for mode, worst in (("min", math.inf), ("max", -math.inf)):
+        schedule = ReduceOnPlateau(1.0, 0.5, 0, mode=mode)
+        assert [schedule.see(worst), schedule.see(0), schedule.see(worst)] == [0.5, 0.5, 0.25]
 
 
 def test_nan_is_no_improvement_and_never_the_best():
@@ -273,16 +354,30 @@ def test_a_state_with_a_wrong_number_is_refused_and_nothing_changes(build, name,
     with pytest.raises(ArgumentError, match=f"{name} must be"):
         schedule.load_state_dict(state)
     assert schedule.state_dict() == before
-    for other in ({}, {**before, "more": 1}, None, "state"):
-        with pytest.raises(ArgumentError, match="state must have the entries"):
+    got = {
+        "none": {},
+        ", ".join([*before, "more"]): {**before, "more": 1},
+        "NoneType": None,
+        "str": "state",
+    }
+    for told, other in got.items():
+        expected = f"state must have the entries {', '.join(before)}, got {told}"
+        with pytest.raises(ArgumentError, match=re.escape(expected[:200])):
             schedule.load_state_dict(other)
+
+
+def test_a_state_that_one_of_two_plateaus_refuses_changes_neither():
+    schedule = Joined([ReduceOnPlateau(1.0), ReduceOnPlateau(2.0)], [5])
+    before = schedule.state_dict()
+    wrong = {**before, "schedules.0.waited": 7, "schedules.1.waited": -1}
+    with pytest.raises(ArgumentError, match="waited must be an integer"):
+        schedule.load_state_dict(wrong)
+    assert schedule.state_dict() == before
+    with pytest.raises(ArgumentError, match="state must have the entries none, got x"):
+        Constant(0.1).load_state_dict({"x": 1})
 
 
 def test_most_schedules_have_no_state():
     for schedule in ALL:
         assert schedule.state_dict() == {} and not monitoring_schedules(schedule)
         schedule.load_state_dict({})
-
-
-def test_the_factor_of_step_decay_is_one_tenth_unless_chosen():
-    assert StepDecay(1.0, 2)(4) == pytest.approx(0.01)

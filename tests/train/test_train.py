@@ -21,11 +21,9 @@ from tinygrad_lr.datasets import sat_gpa
 from tinygrad_lr.errors import (
     ArgumentError,
     DtypeError,
-    GraphError,
     MissingExtraError,
     ShapeError,
 )
-from tinygrad_lr.linear import learning_rate_limit
 from tinygrad_lr.optim import SGD
 from tinygrad_lr.train import History, fit
 from tinygrad_lr.train.weight_history import MAX_NUMBERS, MAX_SNAPSHOTS
@@ -477,68 +475,6 @@ def test_without_tqdm_there_is_no_bar_unless_one_is_asked_for(monkeypatch):
         fit(line_from_zero(), STANDARD, GRADES, steps=5, progress=True)
 
 
-# ---- the largest stable rate
-
-
-def hessian_limit(model, loss, x, y):
-    state = model.state_dict()
-
-    def flat(vector):
-        weight, bias = vector[: state["weight"].size], vector[state["weight"].size :]
-        return loss(x @ weight.reshape(state["weight"].shape) + bias, y)
-
-    start = np.concatenate([state["weight"].ravel(), state["bias"]])
-    return 2 / np.linalg.eigvalsh(tg.hessian(flat)(start)).max()
-
-
-@pytest.mark.parametrize(("x", "expected"), [(SCORES, LIMIT), (STANDARD, 1.0)])
-def test_the_limit_of_the_lessons_line_is_known(x, expected):
-    limit = learning_rate_limit(line_from_zero(), losses.mse, x[:, None], GRADES[:, None])
-    assert limit == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_limit_is_two_over_the_largest_eigenvalue_of_the_hessian(seed):
-    random = np.random.default_rng(seed)
-    model = nn.Linear(3, 2, dtype=np.float64, generator=seed)
-    x, y = random.normal(size=(10, 3)), random.normal(size=(10, 2))
-
-    def saddle(p, t):  # eigenvalues of both signs, the negative ones larger in some
-        return ((p - t) ** 2).mean() - (seed - 1.5) * (p[:, 0] ** 2).mean()
-
-    limit = learning_rate_limit(model, saddle, x, y)
-    assert limit == pytest.approx(hessian_limit(model, saddle, x, y), rel=1e-6)
-
-
-def test_the_limit_leaves_weights_and_gradients_alone():
-    model, (x, y) = network(), curve()
-    before = model.state_dict()
-    limit = learning_rate_limit(model, losses.mse, x[:, None], y[:, None])
-    assert 0 < limit < 10 and same(before, model.state_dict())
-    assert all(p.grad is None for p in model.parameters())
-
-
-def test_the_limit_is_found_within_no_grad_and_for_float32():
-    line = line_from_zero(np.float32)
-    with tg.no_grad():
-        limit = learning_rate_limit(line, losses.mse, SCORES[:, None].astype("f4"), GRADES[:, None])
-    assert limit == pytest.approx(LIMIT, rel=1e-4)
-
-
-def test_without_curvature_every_rate_is_stable():
-    line, x = line_from_zero(), np.ones((3, 1))
-    assert learning_rate_limit(line, losses.mae, x, 2 * x) == math.inf
-    assert learning_rate_limit(line, lambda p, t: -((p - t) ** 2).mean(), x, x) == math.inf
-    assert math.isnan(learning_rate_limit(line, losses.mse, x * np.nan, x))
-
-
-def test_a_loss_without_parameters_has_no_limit():
-    with pytest.raises(GraphError, match="depends on no parameter"):
-        learning_rate_limit(line_from_zero(), lambda p, t: tg.Value(1.0), [[1.0]], [[1.0]])
-    with pytest.raises(ArgumentError, match=r"must have one entry.*reduce it"):
-        learning_rate_limit(line_from_zero(), lambda p, t: p - t, [[1.0]] * 2, [[1.0]] * 2)
-
-
 # ---- cost
 
 
@@ -666,18 +602,3 @@ def test_a_callback_that_makes_steps_of_its_own_passes_no_limit():
         callback=lambda moment: moment.optimizer.step() if moment.step == 4 else None,
     )
     assert history.reason == "limit" and history.steps == 6
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *({"iterations": x} for x in (0, -1, math.nan, 1.5, None, True)),
-        *({"tolerance": x} for x in (math.nan, math.inf, -1.0, None, "0")),
-    ],
-)
-def test_the_limit_takes_an_iteration_and_a_number_as_tolerance(wrong):
-    line = nn.Linear(1, 1, dtype=np.float64)
-    with pytest.raises(ArgumentError, match=f"learning_rate_limit: {next(iter(wrong))} must be"):
-        tg.linear.learning_rate_limit(
-            line, tg.losses.mse, np.ones((2, 1)), np.ones((2, 1)), **wrong
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import numpy as np
@@ -252,6 +253,26 @@ COMPOSED = {
 @pytest.mark.parametrize("name", sorted(COMPOSED))
 def test_every_composed_function_has_a_case(name):
     assert any(re.search(rf"\b{name}\(", line) for line in CASES)
+
+
+def defaults(function):
+    """The arguments that may be left out, with what NumPy or we take for them."""
+    parameters = inspect.signature(getattr(function, "forward", function)).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSED))
+def test_arguments_left_out_are_those_of_numpy(name):
+    for function, ours in NUMPY_IMPLS.items():
+        if function.__name__ != name or isinstance(function, np.ufunc):
+            continue
+        stated = {k: x for k, x in defaults(function).items() if x is not np._NoValue}
+        own = defaults(ours)
+        assert {k: own[k] for k in stated if k in own} == {k: stated[k] for k in stated if k in own}
+        # NumPy leaves these to each kind of array; for arrays they mean:
+        unstated = {"keepdims": False, "where": True, "initial": None, "dtype": None}
+        both = own.keys() & unstated.keys() - stated.keys()
+        assert {k: own[k] for k in both} == {k: unstated[k] for k in both}
 
 
 REFUSED = {

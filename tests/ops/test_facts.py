@@ -1,0 +1,97 @@
+"""What a declaration says of its operation beside the rules is true of the numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from operands import CASES, OPERATIONS, cotangent
+
+import tinygrad_lr as tg
+
+UNARY = [o for o in OPERATIONS if o.kind == "elementwise" and len(o.operands) == 1]
+FULL = [c for c in CASES if all(x.size for x in c.inputs)]
+of = {operation: [c for c in FULL if c.operation is operation] for operation in OPERATIONS}
+each_unary = pytest.mark.parametrize("operation", UNARY, ids=lambda o: o.name)
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.name)
+
+
+def jacobians(case):
+    """For each operand the derivatives of the result's entries: (entries of it, of the operand)."""
+    found = tg.jacobian(case, tuple(range(len(case.inputs))))(*case.inputs)
+    size = np.size(case.forward(*case.inputs))
+    return [np.reshape(j, (size, x.size)) for j, x in zip(found, case.inputs, strict=True)]
+
+
+@each_unary
+def test_an_operation_is_kinked_where_its_slope_jumps_at_zero(operation):
+    with np.errstate(all="ignore"):
+        left, right = (tg.grad(lambda x: operation(x))(x) for x in (-1e-9, 1e-9))
+    both = np.isfinite([left, right]).all() and max(abs(left), abs(right)) < 1e3
+    assert operation.kinked == (both and abs(left - right) > 1e-3)
+
+
+@each_unary
+def test_a_largest_slope_is_reached_and_never_passed(operation):
+    if operation.max_slope is None:
+        pytest.skip("declares none")
+    slopes = tg.jvp(operation, (np.linspace(-9, 9, 18_001),), (np.ones(18_001),))[1]
+    assert np.abs(slopes).max() == pytest.approx(operation.max_slope, rel=1e-12)
+
+
+@each_operation
+def test_what_is_entrywise_depends_on_one_entry_of_each_operand(operation):
+    single = [
+        (np.count_nonzero(jacobian, axis=1) <= 1).all()
+        for case in of[operation]
+        for jacobian in jacobians(case)
+    ]
+    assert not operation.entrywise or all(single)
+
+
+@each_operation
+def test_an_identity_gives_the_numbers_of_its_operand(operation):
+    if not operation.identity:
+        return
+    for case in of[operation]:
+        (x,) = case.inputs
+        out = np.asarray(case.forward(x))
+        assert np.isin(out.astype(x.dtype), x.astype(out.dtype)).all() and np.isin(x, out).all()
+
+
+@each_operation
+def test_what_is_additive_adds_up_its_operands_or_their_negatives(operation):
+    terms = operation.variadic or len(operation.operands) > 1
+    for case in of[operation]:
+        for jacobian in jacobians(case):
+            terms = (
+                terms and np.isin(jacobian, [-1.0, 0.0, 1.0]).all() and jacobian.any(axis=0).all()
+            )
+    assert operation.additive == terms
+
+
+@pytest.mark.parametrize("name", ["max", "min", "sum", "mean", "prod", "var", "std", "logsumexp"])
+def test_what_selects_gives_one_of_the_entries(name):
+    operation = getattr(tg.ops, name)
+    x = np.random.default_rng(0).normal(size=(4, 5)) + 3
+    assert operation.selects == np.isin(operation(x, axis=1), x).all()
+
+
+@each_operation
+def test_a_matrix_product_is_linear_in_two_operands_that_it_contracts(operation):
+    if not operation.matrix_product:
+        return
+    for case in of[operation]:
+        x, y, *rest = case.inputs
+        out, zero = (np.asarray(case.forward(a, y, *rest)) for a in (x, 0 * x))
+        np.testing.assert_allclose(out - zero, np.matmul(x, y), rtol=1e-12, atol=1e-12)
+
+
+@each_operation
+def test_the_kind_of_an_operation_is_how_it_depends_on_its_operands(operation):
+    if operation.kind not in {"linear", "multilinear"}:
+        return
+    for case in of[operation]:
+        for i, x in enumerate(case.inputs):
+            at = lambda v, i=i, c=case: np.asarray(c.forward(*c.inputs[:i], v, *c.inputs[i + 1 :]))
+            other = cotangent(i, x)
+            np.testing.assert_allclose(at(2 * x - other), 2 * at(x) - at(other), atol=1e-12)
