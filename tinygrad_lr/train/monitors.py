@@ -277,7 +277,7 @@ class Diagnosis:
                 old, scale = layers.get(layer, (0.0, 1.0))
                 size = float(np.abs(parameter._gradient).max())
                 largest = float(np.abs(parameter._content).max())
-                layers[layer] = max(old, size), max(scale, largest)
+                layers[layer] = float(np.maximum(old, size)), max(scale, largest)  # a nan stays
         if len(layers) < 2 or not all(math.isfinite(size) for size, _ in layers.values()):
             return
         least = min(layers, key=lambda layer: layers[layer][0])
