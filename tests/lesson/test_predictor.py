@@ -126,8 +126,9 @@ def rewritten(**entries):
         ({"labels": ["a", "a"]}, "'labels'"),
         ({"labels": ["a", ""]}, "'labels'"),
         ({"labels": [str(i) for i in range(1001)]}, "'labels'"),
+        ({"x": [str(i) for i in range(100_001)]}, "'x'"),
     ],
-    ids=str,
+    ids=lambda x: f"{x!s:.30}",
 )
 def test_an_entry_outside_its_range_is_named(entries, named):
     with pytest.raises(DataFileError, match=rf"must have a valid entry {named}, got") as caught:
@@ -142,7 +143,7 @@ def test_an_entry_outside_its_range_is_named(entries, named):
         {"hidden": [1] * 100, "architecture": "mlp"},
         {"labels": ["a", "b"]},
         {"labels": [str(i) for i in range(1000)]},
-        {"x": [f"x{i}" for i in range(9)], "x_mean": [0] * 9, "x_scale": [1] * 9},
+        {"x": [*map(str, range(10**5))], "x_mean": [0] * 10**5, "x_scale": [1] * 10**5},
     ],
     ids=lambda x: f"{x!s:.30}",
 )

@@ -71,8 +71,7 @@ class DivergenceMonitor:
             return True
         if len(losses) % self.steps_per_epoch:
             return False
-        if self.steps_per_epoch > 1:
-            loss = math.fsum(losses[-self.steps_per_epoch :]) / self.steps_per_epoch
+        loss = math.fsum(losses[-self.steps_per_epoch :]) / self.steps_per_epoch
         if math.isnan(self.first):
             self.first = loss
             self.floor = MAX_LOSS_GROWTH * max(abs(loss), self.floor)
