@@ -345,4 +345,4 @@ def test_a_notebook_shows_layers_counts_mode_and_what_is_frozen():
     number = Bag(0)
     number.w = tg.Value(2.0)
     assert "1 parameter ·" in shown(number) and "(itself) Bag(size=3) w 1" in shown(number)
-    assert repr(number) == "Bag(size=3, w ()): 1 parameter" and repr(nn.Tanh()) == "Tanh"
+    assert repr(number) == "Bag(size=3, w ()): 1 parameter" and repr(nn.Tanh()) == "Tanh()"
