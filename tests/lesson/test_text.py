@@ -39,6 +39,7 @@ from tinygrad_lr.lesson.style import (
     shorten,
     supports_color,
     to_encodable,
+    wrap,
 )
 from tinygrad_lr.lesson.text import Writer
 
@@ -259,3 +260,9 @@ def test_names_numbers_and_counts_take_little_room():
     assert shorten("a" * 24) == "a" * 24 and shorten("a" * 25) == "a" * 21 + "..."
     assert [format_count(n) for n in (9_999, 10_000)] == ["9999", "10 000"]
     assert [format_number(x, 3) for x in (-2.34567, math.nan)] == ["-2.35", "-"]
+
+
+def test_sentences_are_wrapped_between_words_and_not_at_hyphens():
+    assert wrap("x" * 66 + " well-known") == [f"   {'x' * 66}", "   well-known"]
+    assert wrap("x" * 66 + " wellknown")[0] == f"   {'x' * 66}"
+    assert wrap("x" * 64 + " wellknown") == [f"   {'x' * 64} wellknown"]
