@@ -266,3 +266,13 @@ def test_sentences_are_wrapped_between_words_and_not_at_hyphens():
     assert wrap("x" * 66 + " well-known") == [f"   {'x' * 66}", "   well-known"]
     assert wrap("x" * 66 + " wellknown")[0] == f"   {'x' * 66}"
     assert wrap("x" * 64 + " wellknown") == [f"   {'x' * 64} wellknown"]
+
+
+@pytest.mark.parametrize(("length", "shown"), [(13, 5), (14, 4)])
+def test_as_many_classes_are_shown_as_fit_in_78_columns(length, shown):
+    names = tuple(f"class {i:02}" for i in range(5))
+    row = ClassRow(1, "x" * length, (0.2,) * 5, (0.2,) * 5)
+    lines = written([FirstSlopes(names, 1, 1.0, (row,))]).splitlines()
+    (table,) = [line for line in lines if "class 00" in line]
+    assert table.count("class 0") == shown and len(table) == 78 - 9 * (5 - shown)
+    assert (f"and {5 - shown} more class" in "".join(lines)) == (shown < 5)
