@@ -179,6 +179,14 @@ def test_a_metric_alone_asks_for_evaluations_and_so_does_a_schedule_that_sees_th
         assert len(fit(line(), X, Y, steps=2, **options).evaluations) == 2
 
 
+def test_an_evaluation_knows_its_epoch_also_within_one():
+    history = fit(line(), X, Y, steps=7, batch_size=4, metrics="mae", validate_every=2)
+    epochs = [x["epoch"] for x in history.evaluations]
+    assert epochs == [2 / 3, 4 / 3, 2, 7 / 3] and type(epochs[2]) is int
+    steps = fit(line(), X, Y, steps=6, batch_size=4, metrics="mae").evaluations
+    assert [(x["step"], x["epoch"]) for x in steps] == [(3, 1), (6, 2)]
+
+
 @pytest.mark.parametrize("clip", [None, 0.5, 1e9])
 def test_a_clipped_gradient_has_at_most_that_norm(clip):
     model = line()
