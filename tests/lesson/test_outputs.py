@@ -112,6 +112,19 @@ def test_a_page_of_a_network_is_of_the_rows_that_it_saw(page, standardize):
     assert (given["y_scaling"].scale == 1) != standardize
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--seed", "3"], {}),
+        (["--batch-size", "5", "--seed", "3"], {"batch size": 5, "seed": 3}),
+        (["--hidden", "2", "--seed", "3"], {"seed": 3}),
+    ],
+)
+def test_a_page_names_the_seed_where_it_matters(page, words, shown):
+    given = page(["data/rows.csv", *LINE[1:], *words, "--steps", "1", "--report", "p.html"])
+    assert given["settings"] == {"data": "rows.csv", "features": "standardised"} | shown
+
+
 def test_a_line_of_four_features_has_no_title(page):
     header = "a,b,c,d,y\n"
     random = np.random.default_rng(0).normal(size=(9, 5)).tolist()
