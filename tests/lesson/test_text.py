@@ -276,3 +276,8 @@ def test_as_many_classes_are_shown_as_fit_in_78_columns(length, shown):
     (table,) = [line for line in lines if "class 00" in line]
     assert table.count("class 0") == shown and len(table) == 78 - 9 * (5 - shown)
     assert (f"and {5 - shown} more class" in "".join(lines)) == (shown < 5)
+
+
+def test_a_descent_without_steps_has_its_begin_alone():
+    text = written([replace(DESCENT, course=COURSE[:1])])
+    assert "step   w   b   loss\n      0   0   0      4\n\n" in text
