@@ -392,6 +392,17 @@ def test_raw_features_beyond_every_rate_are_refused():
         parts_of(problem, standardize=False)
 
 
+@pytest.mark.parametrize("save", [None, "m\n.safetensors"])
+def test_an_interruption_says_where_the_model_was_saved(save):
+    history = tg.History([1.0, 0.5], {}, [], 1, "interrupted", "", 0.5)
+    sentence = "interrupted after 1 step"
+    sentence += r"; the model was saved to m\n.safetensors" if save else ""
+    with pytest.raises(lesson.Interrupted) as caught:
+        run_lesson.raise_if_interrupted(history, save)
+    assert str(caught.value) == sentence
+    run_lesson.raise_if_interrupted(replace(history, reason="limit"), save)
+
+
 def test_a_target_whose_squares_overflow_is_refused():
     problem = problem_of(20, 1)
     for size, fits in ((1e153, True), (1e154, False)):
