@@ -362,3 +362,122 @@ def test_figures_of_numbers_equal_scikit_learns(shape):
     constant = np.full(shape, 0.5)  # of 0.1, whose mean is rounded, scikit-learn makes -1e33
     assert metrics.r2(x, constant) == peer.r2_score(constant, x) == 0.0
     assert metrics.r2(constant, constant) == peer.r2_score(constant, constant) == 1.0
+
+
+# ---- how a prediction is decided
+
+
+@pytest.mark.parametrize("negative", [0, -1])
+@pytest.mark.parametrize("shape", [(5,), (5, 1)])
+@pytest.mark.parametrize("threshold", [None, 0.0, 0.5, -1.5])
+def test_a_score_is_positive_above_the_threshold_and_not_at_it(negative, shape, threshold):
+    border = threshold or 0.0
+    scores = np.array([border - 2.0, border - 1e-9, border, border + 1e-9, border + 2.0])
+    labels = np.array([negative, negative, negative, 1, 1])
+    options = {} if threshold is None else {"threshold": threshold}
+    assert metrics.accuracy(scores.reshape(shape), labels, **options) == 1.0
+    matrix = metrics.confusion_matrix(scores.reshape(shape), labels, **options)
+    assert matrix.tolist() == [[3, 0], [0, 2]]
+    assert math.isnan(metrics.accuracy(np.where(labels == 1, math.nan, scores), labels, **options))
+
+
+@pytest.mark.parametrize(
+    ("scores", "certain"),
+    [
+        ([0.6, 0.9], True),
+        ([0.0, 0.9], True),
+        ([0.0, 0.5], False),
+        ([0.4, 0.9], False),
+        ([0.0, 1.0], True),
+        ([-1e-9, 0.4], True),
+        ([0.4, 1.0 + 1e-9], True),
+        ([1.0, 0.5], False),
+    ],
+)
+def test_numbers_from_0_to_1_are_taken_where_both_readings_decide_alike(scores, certain):
+    if certain:
+        expected = np.mean((np.array(scores) > 0) == [0, 1])
+        assert metrics.accuracy(scores, [0, 1]) == expected
+    else:
+        with pytest.raises(ArgumentError, match="may be probabilities"):
+            metrics.accuracy(scores, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target", "expected"),
+    [
+        (np.zeros((2, 3)), np.zeros((2, 2), int), "labels of shape (2,), got shape (2, 2)"),
+        (np.zeros((2, 3)), np.zeros((2, 1), int), "(2,), got shape (2, 1); pass target[..., 0]"),
+        (np.zeros((2, 3)), np.eye(3, dtype=int)[:2], "(2, 3); for one-hot rows pass target.argmax"),
+        (0.5, [0, 1], "target must be one label, got shape (2,)"),
+        (np.zeros((2, 3, 1)), np.zeros((2, 2), int), "labels of shape (2, 3), got shape (2, 2)"),
+        ([0.5, 0.5], [[0], [1]], "got shape (2, 1)"),
+    ],
+)
+def test_labels_of_another_shape_are_refused_with_the_cure(prediction, target, expected):
+    with pytest.raises(ShapeError) as caught:
+        metrics.accuracy(prediction, target)
+    assert expected in str(caught.value)
+    if "; " not in expected:
+        assert str(caught.value).endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "bad"), [([0, 2], 2), ([-1, 0], 0), ([-1, 2], 2), ([-2, 1], -2), ([1, 3], 3)]
+)
+def test_one_score_a_row_has_two_labels(labels, bad):
+    with pytest.raises(LabelError, match=rf"0 and 1, or -1 and 1, .* got {bad};"):
+        metrics.accuracy([-0.5, 2.0], labels)
+
+
+def test_labels_may_be_floats_that_are_integers_below_two_to_the_53():
+    assert metrics.accuracy([3, 2**53 - 1], [3.0, 2.0**53 - 1]) == 1.0
+    for target, bad in (([0.0, 0.5], "0.5"), ([2.0**53, 0.0], "9007199254740992")):
+        with pytest.raises(DtypeError, match=f"integer labels, got {bad}"):
+            metrics.accuracy([0, 1], target)
+
+
+def test_the_counts_of_a_matrix_reach_its_last_class():
+    matrix = metrics.confusion_matrix([0, 3], [3, 3])
+    assert matrix.shape == (4, 4) and (matrix[3, 0], matrix[3, 3], matrix.sum()) == (1, 1, 2)
+    none = np.zeros(0, int)
+    assert metrics.confusion_matrix(none, none).shape == (0, 0)
+    for labels, bad in (([0, 3], 3), ([-1, 0], -1)):
+        with pytest.raises(LabelError, match=rf"from 0 to 2 \(3 classes\), got {bad}"):
+            metrics.confusion_matrix([0, 1], labels, classes=3)
+    with pytest.raises(ArgumentError, match="must not contain nan"):
+        metrics.confusion_matrix([[math.nan, 1.0]], [0])
+
+
+def test_a_label_is_cut_at_twenty_characters():
+    for length, shown in ((20, "a" * 20), (21, "a" * 17 + "...")):
+        text = str(metrics.ConfusionMatrix.of([0, 1], [0, 1], labels=["a" * length, "b"]))
+        assert text.splitlines()[1].split()[0] == shown
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_top_k_names_itself_and_the_classes_it_needs(k):
+    assert metrics.top_k(k)(np.zeros((1, k)), [0]) == 1.0
+    words = rf"top_{k}: prediction must have at least {k} classes, got shape \(1, {k - 1}\)"
+    with pytest.raises(ArgumentError, match=words):
+        metrics.top_k(k)(np.zeros((1, k - 1)), [0])
+    with pytest.raises(ArgumentError, match=r"classes, got shape \(\)"):
+        metrics.top_k(k)(1.0, 0)
+    assert math.isnan(metrics.top_k(k)([[math.nan] * 3], [0]))
+
+
+def test_two_classes_of_three_columns_are_averaged_and_binary_is_refused():
+    assert metrics.recall([[2.0, 1.0, 0.0]], [0]) == 1.0
+    with pytest.raises(ArgumentError, match="'macro' or 'weighted' for 3 classes, got 'binary'"):
+        metrics.recall([0, 1, 2], [0, 1, 2], average="binary")
+    assert metrics.recall([0, 1, 1], [0, 1, 0], average="binary") == 1.0
+    assert metrics.recall([0, 1, 1], [0, 1, 0], average="macro") == 0.75
+    assert metrics.recall([0, 1, 1], [0, 1, 0], average="weighted") == pytest.approx(2 / 3)
+
+
+def test_r2_of_two_rows_and_of_one():
+    assert metrics.r2([1.0, 3.0], [1.0, 3.0]) == 1.0 and math.isnan(metrics.r2([1.0], [1.0]))
+    assert math.isnan(metrics.r2(1.0, 1.0)) and math.isnan(
+        metrics.r2(np.ones((2, 0)), np.ones((2, 0)))
+    )
+    assert metrics.r2([2.0, 2.0], [1.0, 1.0]) == 0.0 == metrics.r2([1.0, 2.0], [1.0, 1.0])

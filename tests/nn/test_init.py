@@ -257,3 +257,27 @@ def test_shapes_are_whole_numbers_from_one(shape):
 def test_bad_arguments_are_refused(call, error, told):
     with pytest.raises(error, match=told):
         call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("model", init.ones), "model must be a tg.nn.Module, got str"),
+        ((nn.Linear(1, 1), None), "weight must be an initialiser such as init.zeros, got None"),
+        ((nn.Linear(1, 1), "ones"), "weight must be an initialiser such as init.zeros, got 'ones'"),
+        ((nn.Linear(1, 1), init.ones, 0), "bias must be an initialiser such as init.zeros, got 0"),
+    ],
+)
+def test_reset_takes_a_model_and_initialisers(arguments, words):
+    with pytest.raises(ArgumentError) as caught:
+        init.reset(*arguments)
+    assert str(caught.value) == f"reset: {words}"
+
+
+def test_a_shape_has_at_most_32_axes_and_a_slope_a_finite_square():
+    assert init.ones((1,) * 32).ndim == 32
+    with pytest.raises(ArgumentError, match="target must be a shape of at most 32 axes, got 33"):
+        init.ones((1,) * 33)
+    assert init.calculate_gain("leaky_relu", -1e150) == pytest.approx(math.sqrt(2) / 1e150)
+    with pytest.raises(ArgumentError, match="parameter must be at most 1e150, got -1"):
+        init.calculate_gain("leaky_relu", -1.1e150)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -306,3 +307,42 @@ def test_a_network_equals_pytorchs_with_the_same_weights():
     state = {k.removeprefix("layers."): torch.tensor(v.T) for k, v in ours.state_dict().items()}
     theirs.load_state_dict(state)
     assert np.allclose(ours(x).data, theirs(torch.tensor(x)).detach().numpy(), rtol=1e-13)
+
+
+# ---- in a notebook
+
+
+def shown(module):
+    """What a notebook shows, without the markup."""
+    html = re.sub("<style>.*?</style>", "", module._repr_html_(), flags=re.DOTALL)
+    return " ".join(re.sub("<[^>]*>", " ", html).split())
+
+
+class Bag(tg.nn.Module):
+    """A module with that many parameters of its own."""
+
+    def __init__(self, count):
+        self.size = 3
+        self.values = [tg.Value(np.ones(2)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [6, 7])
+def test_a_notebook_shows_six_parameters_of_a_layer(count):
+    text = shown(Bag(count))
+    assert f"values.5 2{', 1 more' if count > 6 else ''} {2 * count}" in text
+    assert "Bag(size=3)" in text and f"{2 * count} parameters" in text
+
+
+def test_a_notebook_shows_layers_counts_mode_and_what_is_frozen():
+    model = nn.MLP(2, [3], 1, "tanh")
+    assert shown(model) == (
+        "MLP · 13 parameters · in training mode layer kind parameters count layers.0 Linear "
+        "weight 2 × 3, bias 3 9 layers.1 Tanh 0 layers.2 Linear weight 3 × 1, bias 1 4 all 13"
+    )
+    model.layers[2].bias.requires_grad = False
+    assert "13 parameters · 1 frozen · in evaluation mode" in shown(model.eval())
+    assert "0 parameters" in shown(nn.Tanh()) and "(itself) Tanh" in shown(nn.Tanh())
+    number = Bag(0)
+    number.w = tg.Value(2.0)
+    assert "1 parameter ·" in shown(number) and "(itself) Bag(size=3) w 1" in shown(number)
+    assert repr(number) == "Bag(size=3, w ()): 1 parameter" and repr(nn.Tanh()) == "Tanh()"

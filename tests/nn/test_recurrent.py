@@ -298,3 +298,19 @@ def test_bad_settings_are_refused(kind):
         layer(kind, 3, 4, dtype=int)
     with pytest.raises(ArgumentError, match="nonlinearity must be 'tanh' or 'relu', got 'gelu'"):
         nn.RNNCell(3, 4, nonlinearity="gelu")
+
+
+@each_kind
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_cells_that_do_not_fit_in_memory_are_refused_before_they_are_made(
+    monkeypatch, kind, bidirectional
+):
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[kind]
+    numbers = 3 * (1 + bidirectional) * (gates * 4 * 4 + 1000)
+    size = "tinygrad_lr.support.validation.memory_size"
+    options = {"num_layers": 3, "bidirectional": bidirectional}
+    monkeypatch.setattr(size, lambda: 8 * numbers)
+    assert layer(kind, 2, 4, **options).num_layers == 3
+    monkeypatch.setattr(size, lambda: 8 * numbers - 1)
+    with pytest.raises(ArgumentError, match=f"{kind}: cells must fit in memory"):
+        layer(kind, 2, 4, **options)

@@ -149,6 +149,20 @@ def test_compiled_training_is_eager_training(case, backend):
     assert_alike(eager, compiled, ROUNDING[backend])
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("Adam, a schedule, validation", "dropout", "groups", "accumulation"),
+        *("a schedule with a state", "batches without a rest", "early stopping"),
+    ],
+)
+def test_steps_of_one_program_are_eager_steps(case, monkeypatch):
+    monkeypatch.setattr(writers, "has_llvm", lambda: False)
+    build, optimizer, options = CASES[case]
+    eager = outcome(*trained(build, optimizer, **options, compile=False))
+    assert_alike(eager, outcome(*trained(build, optimizer, **options, compile=True)), 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("case", "stop"), [("batches", 1), *((case, 23) for case in CASES)])
 def test_a_resumed_compiled_training_is_one_that_never_stopped(case, stop, backend, tmp_path):

@@ -263,6 +263,27 @@ def test_a_checkpoint_of_another_training_is_refused_and_nothing_changes(change,
     assert before == {name: array.tolist() for name, array in model.state_dict().items()}
 
 
+class Unwilling(nn.Linear):
+    """A layer that refuses every state."""
+
+    def load_state_dict(self, state):
+        raise ArgumentError("no")
+
+
+def test_a_model_that_refuses_its_state_leaves_the_optimizer_as_it_was(tmp_path):
+    path = tmp_path / "run.safetensors"
+    first, model = (Unwilling(3, 1, dtype=np.float64, generator=seed) for seed in (0, 1))
+    fit(first, X, Y, optimizer=sgd(first), steps=5, checkpoint=path)
+    optimizer = sgd(model)
+    fit(model, X, Y, optimizer=optimizer, steps=2)
+    before = {name: np.array(x) for name, x in optimizer.state_dict().items()}
+    with pytest.raises(ArgumentError, match=": no"):
+        fit(model, X, Y, optimizer=optimizer, steps=9, checkpoint=path, resume=True)
+    after = optimizer.state_dict()
+    assert after.keys() == before.keys()
+    assert all((np.asarray(after[name]) == x).all() for name, x in before.items())
+
+
 def test_other_files_are_no_checkpoints(tmp_path):
     path = tmp_path / "run.safetensors"
     path.write_bytes(b"weights")

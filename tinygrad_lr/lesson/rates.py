@@ -44,7 +44,7 @@ def compare_learning_rates(
     rates = [round_rate(share * limit) for share in SHARES_STANDARDIZED]
     tables = [_descend_with_each(scaled, y, rates, (means, scales), line, limit)]
     limit = stable_rate(x)
-    if 1e-100 < limit < 1e100:  # else the descent overflows float64
+    if limit > 1e-100:  # it is at most 1; else the descent overflows float64
         rates = [round_rate(share * limit) for share in SHARES_RAW]
         rates.append(FIRST_TRY if limit < FIRST_TRY else round_rate(1.1 * limit))
         tables.append(_descend_with_each(x, y, rates, unscaled, line, limit))

@@ -217,8 +217,7 @@ class Writer:
             yield f"{MARGIN}{self.ink.key(f'dL/d{name} = {slope}')} {why}:"
             yield f"{MARGIN}   {name} = 0 - {rate}·{factor} = {format_number(weight.new)}{column}"
         left = len(part.weights) - MAX_SLOPES
-        if left > 0:
-            yield f"{MARGIN}and {left} more weights in the same way"
+        yield from self.more(left, "weight in the same way", "weights in the same way")
 
     def network(self, part: Network) -> Lines:
         """Yield the training of a network, beside the line."""
@@ -315,7 +314,7 @@ class Writer:
         for name, number in list(zip(part.labels, part.counts, strict=True))[:MAX_CLASS_ROWS]:
             counts.append([shorten(name), format_count(number), f"{number / part.rows:.1%}"])
         yield from self.table(counts)
-        yield from self.more(len(part.labels) - MAX_CLASS_ROWS, "classes")
+        yield from self.more(len(part.labels) - MAX_CLASS_ROWS, "class", "classes")
         trained_on, held_out = map(format_count, (part.trained_on, part.held_out))
         yield from wrap(
             f"{trained_on} rows are for training; {held_out} are held out to test the model."
@@ -344,7 +343,7 @@ class Writer:
         while len(rows[0]) > 4 and max(map(len, align(rows, 3, 2))) + len(MARGIN) > WIDTH:
             rows = slope_rows(part, len(rows[0]) - 4)
         yield from self.table(rows, left=3, gap=2)
-        yield from self.more(len(part.labels) - (len(rows[0]) - 3), "classes")
+        yield from self.more(len(part.labels) - (len(rows[0]) - 3), "class", "classes")
         yield from wrap("Only the true class has a negative dL/dz: its logit should rise.")
 
     def classification(self, part: Classification) -> Lines:
@@ -400,7 +399,7 @@ class Writer:
                 names = shorten(matrix.labels[i]), shorten(matrix.labels[j])
                 rows.append([*names, format_count(int(counts[i, j]))])
         yield from self.table(rows, left=2)
-        yield from self.more(int(np.count_nonzero(counts)) - MAX_CLASS_ROWS, "pairs")
+        yield from self.more(int(np.count_nonzero(counts)) - MAX_CLASS_ROWS, "pair", "pairs")
 
     def class_prediction(self, part: ClassPrediction) -> Lines:
         """Yield the probability of each class at one point."""
@@ -415,10 +414,10 @@ class Writer:
         if part.outside:
             yield from map(self.ink.warm, wrap(OUTSIDE))
 
-    def more(self, left: int, things: str) -> Lines:
+    def more(self, left: int, thing: str, things: str) -> Lines:
         """Yield how many more there are than are shown."""
         if left > 0:
-            yield from wrap(f"and {left} more {things}")
+            yield from wrap(f"and {left} more {thing if left == 1 else things}")
 
     writers: ClassVar[dict[type, Callable[[Any, Any], Lines]]] = {
         Data: data,

@@ -71,8 +71,7 @@ class DivergenceMonitor:
             return True
         if len(losses) % self.steps_per_epoch:
             return False
-        if self.steps_per_epoch > 1:
-            loss = math.fsum(losses[-self.steps_per_epoch :]) / self.steps_per_epoch
+        loss = math.fsum(losses[-self.steps_per_epoch :]) / self.steps_per_epoch
         if math.isnan(self.first):
             self.first = loss
             self.floor = MAX_LOSS_GROWTH * max(abs(loss), self.floor)
@@ -277,7 +276,7 @@ class Diagnosis:
                 old, scale = layers.get(layer, (0.0, 1.0))
                 size = float(np.abs(parameter._gradient).max())
                 largest = float(np.abs(parameter._content).max())
-                layers[layer] = max(old, size), max(scale, largest)
+                layers[layer] = float(np.maximum(old, size)), max(scale, largest)  # a nan stays
         if len(layers) < 2 or not all(math.isfinite(size) for size, _ in layers.values()):
             return
         least = min(layers, key=lambda layer: layers[layer][0])

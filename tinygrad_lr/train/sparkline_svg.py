@@ -12,6 +12,7 @@ from ..support.thinning import thin_curve
 WIDTH, HEIGHT = 460, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 22, 34
 MAX_POINTS = 200  # of a curve: the lowest and the highest of each stretch
+MIN_CHANGE = 1e-9  # of the largest loss: below, a curve is drawn flat, as rounding hides its labels
 MIN_LOG_DECADES = 2.0  # a loss that falls by this or more is drawn on a logarithmic scale
 MODEL = "#0072B2"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -28,7 +29,7 @@ def draw_loss_curves(losses: Sequence[Point], held: Sequence[Point]) -> Html:
     powers = low > 0 and math.log10(high) - math.log10(low) >= MIN_LOG_DECADES
     scaled = [split_at_gaps(thin_points(points), powers) for points in (losses, held)]
     bottom, top = (math.log10(low), math.log10(high)) if powers else (low, high)
-    if not top - bottom > 1e-12 * max(abs(top), abs(bottom)):
+    if not top - bottom > MIN_CHANGE * max(abs(top), abs(bottom)):
         room = abs(top) / 2 or 1.0
         bottom, top = bottom - room, top + room
     end = max(x for x, _ in [*losses, *held]) or 1.0
@@ -157,8 +158,9 @@ def digits_of(heights: Sequence[float]) -> int:
     """
     if len(heights) < 2 or not any(heights):
         return 4
-    steps = round(max(map(abs, heights)) / (heights[1] - heights[0]))
-    return max(4, min(12, len(str(steps))))
+    step = heights[1] - heights[0]
+    first, last = (int(f"{x:.0e}".partition("e")[2]) for x in (max(map(abs, heights)), step))
+    return max(4, first - last + 1)
 
 
 def power_of_ten(exponent: int) -> str:
