@@ -1,0 +1,307 @@
+"""The rules by which a page chooses: its task, its axes, its frames, its rows, its verdicts."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import nn
+from tinygrad_lr.report_page import learning_rate_trials
+from tinygrad_lr.report_page.data import Data
+from tinygrad_lr.report_page.frames import Frames, select_frames
+from tinygrad_lr.report_page.surface import line_surface, principal_surface
+from tinygrad_lr.report_page.task_kind import MAX_PARAMETERS, classify_task, describe_layers
+from tinygrad_lr.train.model_copy import ModelCopy
+
+MSE, CROSS_ENTROPY, MAE = tg.losses.mse, tg.losses.cross_entropy, tg.losses.mae
+
+
+def rows(inputs=2, outputs=1, labels=(), count=4, parameters=3, dtype=np.float64):
+    y = np.zeros(count, np.int64) if labels else np.zeros((count, outputs))
+    names = tuple(f"x{i}" for i in range(inputs))
+    x = np.zeros((count, inputs), dtype)
+    return Data(x, y, names, "y", labels, None, None, parameters)
+
+
+SHARED = nn.Linear(2, 2)
+KINDS = [  # model, data, loss: task, layers known, line, parabola, open
+    (nn.Linear(2, 1), rows(), MSE, ("regression", True, True, True, True)),
+    (nn.Linear(2, 1), rows(), MAE, ("other", True, True, False, False)),
+    (nn.Linear(2, 3), rows(outputs=3), MSE, ("other", True, True, False, False)),
+    (nn.Linear(2, 3), rows(labels=("a", "b")), CROSS_ENTROPY, ("classes", True, True, False, True)),
+    (nn.Linear(2, 3), rows(labels=("a", "b")), MAE, ("classes", True, True, False, False)),
+    (nn.MLP(2, [3], 1), rows(), MSE, ("regression", True, False, False, True)),
+    (nn.Sequential(nn.Linear(2, 1), nn.ReLU()), rows(), MSE, ("regression", 1, 0, 0, 1)),
+    (nn.MLP(2, [], 1), rows(parameters=MAX_PARAMETERS), MSE, ("regression", 1, 1, 1, 1)),
+    (nn.MLP(2, [], 1), rows(parameters=MAX_PARAMETERS + 1), MSE, ("regression", 1, 1, 1, 0)),
+    (nn.MLP(2, [], 1), rows(dtype=np.int64), MSE, ("regression", 1, 1, 1, 0)),
+    (nn.MLP(2, [], 1), rows(inputs=501), MSE, ("regression", 1, 1, 1, 0)),
+    (nn.Sequential(SHARED, nn.Tanh(), SHARED), rows(), MSE, ("regression", 0, 0, 0, 0)),
+    (nn.Sequential(nn.Linear(2, 2), nn.Conv2d(1, 1, 1)), rows(), MSE, ("regression", 0, 0, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("model", "data", "loss", "expected"), KINDS)
+def test_the_task_decides_what_a_page_computes_by_itself(model, data, loss, expected):
+    kind = classify_task(model, data, loss)
+    found = (kind.task, kind.layers is not None, kind.line, kind.parabola, kind.open)
+    assert found == expected
+
+
+def test_layers_are_told_with_their_places_among_the_weights():
+    model = nn.Sequential(
+        nn.Linear(2, 3, bias=False), nn.LeakyReLU(0.2), nn.Identity(),
+        nn.Sequential(nn.Linear(3, 4), nn.ELU(0.7)), nn.Linear(4, 1),
+    )  # fmt: skip
+    keys = ("weight", "bias", "inputs", "outputs", "function", "slope")
+    assert [tuple(layer[key] for key in keys) for layer in describe_layers(model)] == [
+        (0, None, 2, 3, "leaky_relu", 0.2),
+        (6, 18, 3, 4, "elu", 0.7),
+        (22, 26, 4, 1, None, 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(),
+        nn.Sequential(nn.ReLU(), nn.Linear(2, 1)),
+        nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Tanh()),
+        nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)),
+        nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)),
+    ],
+)
+def test_other_models_have_no_layers_that_a_page_knows(model):
+    assert describe_layers(model) is None
+
+
+# ---- axes of the surface
+
+
+def frames(path, best=-1):
+    return SimpleNamespace(weights=np.array(path, float), best=best)
+
+
+def line_picture(path):
+    """The surface around a path in (w, b); the data have their minimum at w = 2, b = 1."""
+    x = np.array([-1.0, 0.0, 1.0])
+    line = ModelCopy(nn.Linear(1, 1, dtype=np.float64))
+    return line_surface(line.on(x, 2 * x[:, None] + 1, MSE), frames(path), x, 2 * x + 1)
+
+
+@pytest.mark.parametrize("path", [[(0, 0), (1, 0.5), (2, 1)], [(6, 0), (3, 0)], [(0, -3), (1, 0)]])
+def test_a_line_s_surface_is_on_one_scale_around_its_path_and_its_minimum(path):
+    surface = line_picture(path)
+    points = np.array([*path, (2.0, 1.0)])
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    a, b = surface["a"], surface["b"]
+    assert (a[0] + a[-1], b[0] + b[-1]) == pytest.approx(tuple(2 * middle))
+    assert np.ptp(a) / np.ptp(b) == pytest.approx(1.45)
+    shares = np.ptp(points, axis=0) * 1.6 / (np.ptp(a), np.ptp(b))
+    assert shares.max() == pytest.approx(1.0)  # it fills one axis but for three tenths at each end
+    assert len(a) == len(b) == 41
+    np.testing.assert_allclose(surface["minimum"], (2, 1))
+    assert surface["losses"][7][30] == pytest.approx(
+        2 / 3 * (a[30] - 2) ** 2 + (b[7] - 1) ** 2, rel=1e-4
+    )
+
+
+def test_a_long_narrow_path_has_a_scale_for_each_axis():
+    surface = line_picture([(2, 1), (102, 2)])
+    assert (surface["a"][0], surface["a"][-1]) == pytest.approx((-28, 132))
+    assert (surface["b"][0], surface["b"][-1]) == pytest.approx((0.7, 2.3))
+
+
+def test_a_path_along_one_axis_has_the_same_room_on_all_sides():
+    surface = line_picture([(2, 1), (5, 1)])
+    assert (surface["a"][0], surface["a"][-1]) == pytest.approx((1.1, 5.9))
+    assert (surface["b"][0], surface["b"][-1]) == pytest.approx((0.1, 1.9))
+    still = line_picture([(2, 1), (2, 1)])
+    assert (still["a"][0], still["a"][-1]) == pytest.approx((1.7, 2.3))
+
+
+def test_a_path_that_runs_away_is_cut_where_it_leaves_for_good():
+    path = [(2, 2), (2, -1), (2, 10.9), (2, -9.1), (2, 1)]  # 1, 2, 9.9, 10.1 and 0 from the minimum
+    assert len(line_picture(path)["path"]) == 3  # up to five times the 2
+    assert len(line_picture([(2, 1), (2, 3), (2, 99)])["path"]) == 2
+
+
+def test_the_plane_of_a_network_is_that_in_which_its_path_varies_most():
+    random = np.random.default_rng(0)
+    path = np.cumsum(random.normal(size=(9, 4)) * [3.0, 2.0, 0.4, 0.2], axis=0)
+    x, y = random.normal(size=(5, 3)), random.normal(size=(5, 1))
+    loss_at = ModelCopy(nn.Linear(3, 1, dtype=np.float64)).on(x, y, MSE)
+    surface = principal_surface(loss_at, frames(path))
+    moved = path - path[-1]
+    _, lengths, directions = np.linalg.svd(moved)
+    assert surface["share"] == pytest.approx((lengths[:2] ** 2).sum() / (lengths**2).sum())
+    flat = np.array(surface["path"])
+    np.testing.assert_allclose(np.abs(flat), np.abs(moved @ directions[:2].T), rtol=1e-6, atol=1e-8)
+    signs = np.sign(flat[0] * (moved @ directions[:2].T)[0])
+    i, j = 3, 20
+    at = path[-1] + (signs * (surface["a"][j], surface["b"][i])) @ directions[:2]
+    loss = np.mean((x @ at[:3] + at[3] - y[:, 0]) ** 2)
+    assert surface["losses"][i][j] == pytest.approx(loss, rel=1e-4)
+    assert len(surface["a"]) == len(surface["b"]) == 27
+
+
+@pytest.mark.parametrize("path", [[(0, 0, 0, 0), (1, 2, 0, 1)], [(i, i, i, 0) for i in range(5)]])
+def test_a_path_of_two_points_or_along_one_line_has_no_plane(path):
+    loss_at = ModelCopy(nn.Linear(3, 1, dtype=np.float64)).on(np.ones((2, 3)), np.ones((2, 1)), MSE)
+    assert principal_surface(loss_at, frames(path)) is None
+
+
+# ---- frames
+
+
+def descent(steps, rate=0.1, **options):
+    """The frames of a descent on (w·x + b − y)², and its history."""
+    x, y = np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(line, x, y, learning_rate=rate, steps=steps, warn=False, **options)
+    return Frames(history, ModelCopy(line).on(x, y, MSE), 2), history
+
+
+def test_frames_are_followed_by_the_weights_one_update_later():
+    found, history = descent(200)
+    weights = np.column_stack([history.weights[name].reshape(201, -1) for name in history.weights])
+    assert (
+        found.steps[:53] == list(range(53))
+        and found.steps[-1] == 200
+        and 150 < len(found.steps) <= 160
+    )
+    np.testing.assert_array_equal(found.weights, weights[found.steps])
+    np.testing.assert_array_equal(found.next[:-1], weights[np.array(found.steps[:-1]) + 1])
+    assert np.isnan(found.next[-1]).all() and found.dropped == 0 and found.is_plain
+    assert found.best == int(np.argmin(found.full)) and found.losses == [
+        history.losses[step] for step in found.steps
+    ]
+
+
+def test_updates_by_momentum_or_batches_are_not_plain():
+    momentum = tg.optim.SGD
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    x, y = np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])
+    history = tg.fit(
+        line, x, y, optimizer=momentum(line.parameters(), 0.1, momentum=0.5), steps=20, warn=False
+    )
+    assert not Frames(history, ModelCopy(line).on(x, y, MSE), 2).is_plain
+    assert not descent(0)[0].is_plain
+
+
+def test_weights_too_large_to_draw_are_counted_and_left_out():
+    line = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(line, [0.0, 1.0], [1.0, 3.0], learning_rate=0.1, steps=6, warn=False)
+    history.weights["weight"][3:5] = 1e150
+    found = Frames(history, ModelCopy(line).on([0.0, 1.0], [1.0, 3.0], MSE), 2)
+    assert found.dropped == 2 and found.steps == [0, 1, 2, 5, 6]
+    assert [round(x / 1e150) for x in found.next[:, 0][np.isfinite(found.next[:, 0])]] == [
+        0,
+        0,
+        1,
+        0,
+    ]
+
+
+def test_large_models_have_fewer_frames():
+    counts = [len(select_frames(1000, parameters)) for parameters in (1, 225, 360, 1500, 10**6)]
+    assert counts == [160, 160, 100, 24, 24]
+
+
+# ---- rows in the file
+
+
+@pytest.mark.parametrize(
+    ("inputs", "parameters", "count", "shown"),
+    [
+        (1, 3, 5, 5),
+        (1, 3, 10_000, 2000),
+        (200, 3, 10_000, 200),
+        (500, 3, 10_000, 100),
+        (1, 10**7, 10_000, 100),
+    ],
+)
+def test_a_file_has_as_many_rows_as_fit_evenly_spread(inputs, parameters, count, shown):
+    found = rows(inputs, count=count, parameters=parameters).shown
+    assert len(found) == shown and (found[0], found[-1]) == (0, count - 1)
+    assert np.ptp(np.diff(found)) <= 1
+
+
+# ---- trials
+
+
+VERDICTS = [  # losses of the slow, the middle and the fast run
+    ([[2, 1.5], [2, 1.0], [2, 1.7]], ["too small", "right", "large"]),
+    ([[2, 1.0009], [2, 1.0], [2, 2.0]], ["right", "right", "large"]),
+    ([[2, 1.002], [2, 1.0], [2, 2.1]], ["too small", "right", "too large"]),
+    ([[2, 1.5, 1.2], [2, 1.0, 1.4], [2, math.nan]], ["right", "too small", "too large"]),
+    ([[2, 1.9, 1.9], [2, 1.05, 1.09], [2, 1.9, 1.0]], ["too small", "right", "large"]),
+    ([[2, 1.9, 1.9], [2, 1.05, 1.11], [2, 1.9, 1.0]], ["too small", "too small", "large"]),
+    ([[2, 2.1], [2, 2.0], [2, 2.5]], ["too large", "right", "too large"]),
+    ([[1, 0.0], [1, 9e-13], [1, math.inf]], ["right", "right", "too large"]),
+]
+
+
+@pytest.mark.parametrize(("ends", "verdicts"), VERDICTS)
+def test_a_rate_is_judged_by_where_its_run_ends(ends, verdicts, monkeypatch):
+    def with_losses(*args, **options):
+        runs = tg_try(*args, **options)
+        for run, losses in zip(runs, ends, strict=True):
+            run.losses[:] = losses
+            run.reason = "limit"
+        return runs
+
+    tg_try = learning_rate_trials.try_learning_rates
+    monkeypatch.setattr(learning_rate_trials, "try_learning_rates", with_losses)
+    trials = run_trials(rate=0.3)
+    assert [x["verdict"] for x in trials["trials"]] == verdicts
+
+
+def run_trials(rate, exact=True, rows=2):
+    """Trials for y = x at 1 and −1 without a bias, over and over: the largest stable rate is 1."""
+    x = np.tile([[1.0], [-1.0]], (rows // 2, 1))
+    line = nn.Linear(1, 1, bias=False, dtype=np.float64, generator=0)
+    history = tg.fit(line, x, x, learning_rate=rate, steps=3, warn=False)
+    return learning_rate_trials.run_trials(
+        ModelCopy(line), history, MSE, x, x, exact=exact, weight=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("rate", "exact", "rates"),
+    [
+        (0.3, True, [0.001, 0.3, 1.1]),
+        (0.3, False, [0.01, 0.3, 3.0]),
+        (0.05, True, [0.001, 0.05, 1.1]),
+        (0.04, True, [0.001, 0.5, 1.1]),
+        (0.6, True, [0.001, 0.6, 1.1]),
+        (0.7, True, [0.001, 0.5, 1.1]),
+    ],
+)
+def test_rates_far_from_the_largest_stable_one_give_way_to_half_of_it(rate, exact, rates):
+    trials = run_trials(rate, exact)
+    assert trials["limit"] == pytest.approx(1.0) and trials["rows"] == 2
+    assert [x["rate"] for x in trials["trials"]] == rates
+
+
+def test_a_trial_is_its_descent_by_hand():
+    trials = run_trials(0.3, rows=5000)
+    assert trials["rows"] == 1667  # one in three, so that at most 2000 remain
+    slow, _, fast = trials["trials"]
+    for trial in (slow, fast):
+        path = [trial["path"][0]]
+        for _ in range(min(40, trial["steps"])):
+            path.append(path[-1] - trial["rate"] * 2 * (path[-1] - 1))
+        np.testing.assert_allclose(trial["path"], path, rtol=1e-7)
+        losses = trial["losses"][: len(path)]
+        np.testing.assert_allclose(losses, (np.array(path) - 1) ** 2, rtol=1e-7)
+    assert slow["steps"] == 1000 and len(slow["losses"]) == 42
+    assert slow["losses"][-1] == pytest.approx((path_end(slow) - 1) ** 2, rel=1e-6)
+
+
+def path_end(trial):
+    return 1 + (trial["path"][0] - 1) * (1 - 2 * trial["rate"]) ** trial["steps"]
