@@ -199,3 +199,19 @@ def test_a_matrix_of_zeros_has_no_singular_values_but_zero():
         lambda x: x @ zero, lambda x: x @ zero, np.ones((2, 4))
     )
     assert not found.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "exact"),
+    [
+        ("MAX_PASSES", 5, True),  # a matrix of 7 by 5 needs five passes
+        ("MAX_PASSES", 4, False),
+        ("MAX_ENTRIES", 4 * 35, True),  # of four rows
+        ("MAX_ENTRIES", 4 * 35 - 1, False),
+    ],
+)
+def test_a_jacobian_is_written_out_up_to_its_bounds(name, bound, exact, monkeypatch):
+    model, _, _, loss = network(hidden=(5, 7), rows=9)
+    monkeypatch.setattr(jacobians, name, bound)
+    factor = tg.influence(model, loss).layers[1].factor
+    assert factor.shape == (7, 5) and factor.exact == exact
