@@ -208,11 +208,12 @@ class Recorder:
         self.calls = defaultdict[str, list[int]](list)
         self.called = set[tuple[str, int]]()
         sys.addaudithook(self.hear)
-        self.listen()
-
-    def listen(self) -> None:
-        sys.settrace(self.trace)
-        threading.settrace(self.trace)
+        # The compiler asks for a tracer, and sets one of its own: it must not notice this one.
+        own, set_trace, get_trace = self.trace, sys.settrace, sys.gettrace
+        sys.settrace = lambda function: set_trace(function or own)
+        sys.gettrace = lambda: None if get_trace() is own else get_trace()
+        threading.settrace(own)
+        set_trace(own)
 
     def trace(self, frame: Any, event: str, _: Any) -> None:
         self.called.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
@@ -222,27 +223,24 @@ class Recorder:
             self.called.add((PROCESSES, 0))
 
     def note(self, test: int) -> None:
-        sys.settrace(None)
-        for file, line in self.called:
+        for file, line in self.called.copy():
             if file == PROCESSES:
                 self.calls[PROCESSES].append(test)
             elif file.startswith(self.package):
                 self.calls[f"{os.path.relpath(file)}:{line}"].append(test)
-        self.called = set()
+        self.called.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         if not self.tests:
             self.note(IMPORTS)
         start = time.perf_counter()
-        self.listen()
         result = yield
         self.note(len(self.tests))
         self.tests.append((item.nodeid, time.perf_counter() - start))
         return result  # type: ignore[return-value]
 
     def pytest_sessionfinish(self) -> None:
-        sys.settrace(None)
         self.file.write_text(json.dumps([self.tests, self.calls]))
 
 
