@@ -11,8 +11,9 @@ import pytest
 import tinygrad_lr as tg
 from tinygrad_lr import nn
 from tinygrad_lr.report_page import learning_rate_trials
-from tinygrad_lr.report_page.data import Data
+from tinygrad_lr.report_page.data import Data, prepare_data
 from tinygrad_lr.report_page.frames import Frames, select_frames
+from tinygrad_lr.report_page.payload import build_payload
 from tinygrad_lr.report_page.surface import line_surface, principal_surface
 from tinygrad_lr.report_page.task_kind import MAX_PARAMETERS, classify_task, describe_layers
 from tinygrad_lr.train.model_copy import ModelCopy
@@ -55,13 +56,17 @@ def test_the_task_decides_what_a_page_computes_by_itself(model, data, loss, expe
 def test_layers_are_told_with_their_places_among_the_weights():
     model = nn.Sequential(
         nn.Linear(2, 3, bias=False), nn.LeakyReLU(0.2), nn.Identity(),
-        nn.Sequential(nn.Linear(3, 4), nn.ELU(0.7)), nn.Linear(4, 1),
+        nn.Sequential(nn.Linear(3, 4), nn.ELU(0.7)), nn.Linear(4, 1), nn.ReLU(),
     )  # fmt: skip
     keys = ("weight", "bias", "inputs", "outputs", "function", "slope")
+    (layer, last) = describe_layers(nn.MLP(2, [3], 1, "tanh"))
+    assert [x[key] for x in (layer, last) for key in ("function", "slope")] == [
+        *("tanh", 0.0, None, 0.0)
+    ]
     assert [tuple(layer[key] for key in keys) for layer in describe_layers(model)] == [
         (0, None, 2, 3, "leaky_relu", 0.2),
         (6, 18, 3, 4, "elu", 0.7),
-        (22, 26, 4, 1, None, 0.0),
+        (22, 26, 4, 1, "relu", 0.0),
     ]
 
 
@@ -305,3 +310,108 @@ def test_a_trial_is_its_descent_by_hand():
 
 def path_end(trial):
     return 1 + (trial["path"][0] - 1) * (1 - 2 * trial["rate"]) ** trial["steps"]
+
+
+# ---- the payload
+
+
+def payload_of(model, x, y, loss=MSE, steps=5, **options):
+    history = tg.fit(model, x, y, loss=loss, learning_rate=0.1, steps=steps, warn=False)
+    data = prepare_data("report", model, loss, x, y, None, "y", None, None, None)
+    return build_payload(history, model, data, loss, **options), history
+
+
+def test_a_payload_has_the_numbers_of_a_network():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(7, 2))
+    y = x[:, :1] * 3 + 1
+    model = nn.MLP(2, [3], 1, "tanh", dtype=np.float64, generator=0)
+    found, history = payload_of(model, x, y)
+    weights = np.array(found["weights"])
+    assert weights.shape == (6, 13) and found["steps"] == list(range(6))
+    travelled = np.abs(weights - weights[0]).max(axis=0)[:6]  # of the first matrix
+    assert found["chosen"] == int(np.argmax(travelled))
+    parts = np.split(np.array(found["gradients"]), [6, 9, 12], axis=1)
+    sizes = np.array([np.linalg.norm(g, axis=1) / math.sqrt(g.shape[1]) for g in parts]).T
+    np.testing.assert_allclose(found["sizes"], sizes, rtol=1e-4)
+    np.testing.assert_allclose(found["next"][:-1], weights[1:])
+    assert found["curve"]["losses"].tolist() == history.losses
+    assert found["curve"]["steps"].tolist() == list(range(6))
+    assert found["trials"]["rows"] == found["rows_used"] == 7 and found["same_rows"]
+    assert dict(found["settings"]) == {
+        "model": "MLP with 13 weights",
+        "loss": "mean squared error",
+        "learning rate": "0.1",
+        "steps": "5",
+    }
+
+
+def test_a_model_of_vectors_only_may_show_any_weight():
+    class Shift(nn.Module):
+        def __init__(self):
+            self.shift = tg.Value(np.zeros(3), requires_grad=True)
+
+        def forward(self, x):
+            return ((x + self.shift) * [0.1, 0.2, 0.3]).sum(axis=1, keepdims=True)
+
+    found, _ = payload_of(Shift(), np.ones((4, 3)), np.ones((4, 1)))
+    assert found["chosen"] == 2 and not found["open"] and found["surface"] is None
+    assert np.shape(found["outputs"]) == (6, 4)
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(2, True), (12, True), (13, False)])
+def test_predicted_classes_are_counted_for_up_to_twelve(classes, shown):
+    y = np.arange(26) % classes
+    model = nn.Linear(1, classes, dtype=np.float64, generator=0)
+    found, history = payload_of(model, np.linspace(-1, 1, 26), y, CROSS_ENTROPY, steps=2)
+    assert ("confusion" in found) == shown
+    if shown:
+        model.load_state_dict({name: w[0] for name, w in history.weights.items()})
+        predicted = model(np.linspace(-1, 1, 26)[:, None]).data.argmax(axis=1)
+        counts = np.zeros((classes, classes), int)
+        np.add.at(counts, (y, predicted), 1)
+        np.testing.assert_array_equal(found["confusion"][0], counts)
+
+
+def test_many_numbers_are_rounded_and_few_are_not():
+    x = np.random.default_rng(0).normal(size=(2001, 3))
+    model = nn.Linear(3, 1, dtype=np.float64)
+    few, many = (
+        prepare_data("report", model, MSE, x[:n], x[:n, :1], None, "y", *[None] * 3).as_payload()
+        for n in (1333, 2001)  # times three: 3999 and, of 2000 rows, 6000
+    )
+    assert np.array_equal(few["x"], x[:1333]) and few["rows"] == 1333
+    assert many["rows"] == 2001 and many["row_numbers"][[0, -1]].tolist() == [1, 2001]
+    written = np.array(many["x"])
+    assert not np.array_equal(written, x[many["row_numbers"] - 1])
+    np.testing.assert_allclose(written, x[many["row_numbers"] - 1], rtol=1e-8)
+
+
+def test_a_long_run_keeps_the_ends_of_each_stretch_of_its_losses():
+    x, y = [-1.0, 1.0], [1.0, 2.0]
+    model = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(model, x, y, learning_rate=1e-4, steps=2500, warn=False)
+    history.losses[1234], history.losses[777] = 99.0, -1.0
+    data = prepare_data("report", model, MSE, x, y, None, "y", None, None, None)
+    curve = build_payload(history, model, data, MSE)["curve"]
+    assert len(curve["steps"]) <= 1002 and {0, 777, 1234, 2500} <= set(curve["steps"].tolist())
+    assert curve["losses"].tolist() == [history.losses[step] for step in curve["steps"]]
+
+
+def test_the_last_thousand_evaluations_of_a_run_are_kept():
+    x, y = np.linspace(-1, 1, 8), np.linspace(0, 1, 8)
+    model = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(model, x, y, learning_rate=0.1, steps=3, validation=0.25, warn=False)
+    data = prepare_data("report", model, MSE, x, y, None, "y", None, None, None)
+    assert history.evaluations
+    assert build_payload(history, model, data, MSE)["evaluations"] == history.evaluations
+    history.evaluations[:] = [history.evaluations[0]] + [history.evaluations[-1]] * 1000
+    kept = build_payload(history, model, data, MSE)["evaluations"]
+    assert len(kept) == 1000 and kept[0] == kept[-1]
+
+
+def test_outputs_without_a_label_are_numbered():
+    names = rows(labels=("a", "b"))
+    assert names.with_labels(4).labels == ("a", "b", "2", "3")
+    assert names.with_labels(2).labels == names.with_labels(1).labels == ("a", "b")
+    assert rows().with_labels(4).labels == ()
