@@ -415,3 +415,56 @@ def test_outputs_without_a_label_are_numbered():
     assert names.with_labels(4).labels == ("a", "b", "2", "3")
     assert names.with_labels(2).labels == names.with_labels(1).labels == ("a", "b")
     assert rows().with_labels(4).labels == ()
+
+
+class Shifted(nn.Module):
+    """(x + shift) @ weight: a vector that comes before the first matrix."""
+
+    def __init__(self):
+        self.shift = tg.Value(np.zeros(3), requires_grad=True)
+        self.weight = tg.Value(np.ones((3, 1)), requires_grad=True)
+
+    def forward(self, x):
+        return (x + self.shift) @ self.weight
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_the_weight_that_is_shown_is_one_of_the_first_matrix(steps):
+    found, _ = payload_of(Shifted(), np.eye(3), np.array([[2.0], [1.5], [1.1]]), steps=steps)
+    assert found["steps"] == list(range(steps + 1))
+    assert found["chosen"] == 3  # the first, or the one with the steepest slope
+
+
+@pytest.mark.parametrize(("columns", "known"), [(50, True), (51, False)])
+def test_the_closed_form_is_there_for_up_to_fifty_columns(columns, known):
+    random = np.random.default_rng(0)
+    x, slopes = random.normal(size=(80, columns)), np.arange(1.0, columns + 1)
+    line = nn.Linear(columns, 1, dtype=np.float64)
+    data = prepare_data("report", line, MSE, x, x @ slopes + 2, None, "y", *[None] * 3)
+    assert (data.line() is not None) == known
+    if known:
+        np.testing.assert_allclose(data.line().slope, slopes, rtol=1e-9)
+        assert data.line().intercept == pytest.approx(2)
+
+
+def test_a_run_from_the_minimum_at_zero_is_a_plain_descent():
+    x, y = np.array([[-1.0], [1.0]]), np.zeros((2, 1))
+    line = nn.Linear(1, 1, dtype=np.float64)
+    line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
+    history = tg.fit(line, x, y, learning_rate=0.1, steps=3, tolerance=0, warn=False)
+    found = Frames(history, ModelCopy(line).on(x, y, MSE), 2)
+    assert len(found.steps) > 1 and found.is_plain
+
+
+@pytest.mark.parametrize(
+    ("scaling", "said"),
+    [
+        (tg.data.Standardizer(), "one that isn't fitted"),
+        (tg.data.Standardizer().fit(np.eye(3)), r"one with means of shape \(3,\)"),
+    ],
+)
+def test_a_scaling_of_other_data_is_refused(scaling, said):
+    with pytest.raises(tg.errors.ShapeError, match=f"x_scaling must be .* 2 columns, got {said}"):
+        prepare_data(
+            "report", nn.Linear(2, 1), MSE, np.eye(2), [1.0, 2.0], *[None] * 3, scaling, None
+        )
