@@ -1,11 +1,11 @@
 """Plant faults in copies of the package and count how many the tests find.
 
-python tests/planted_faults.py --count 100 --seed 0 --room ops --room optim --stages 1
+python tests/planted_faults.py --count 100 --seed 0 --room ops --room optim
 
 A fault is one change in one place: a flipped sign, swapped operands, another comparison, a number
-that is off by one, a statement left out. The quick tests of its room run until one fails; what
-survives goes to the room's slow tests, then to the quick tests of all rooms. A fault that survives
-is a change without an effect, or a test that is missing.
+that is off by one, a statement left out. The quick tests of its room run until one fails. With
+--stages 3, what survives goes to the room's slow tests, then to the quick tests of all rooms. A
+fault that survives is a change without an effect, or a test that is missing.
 
 The first run of a stage has no fault. This file is its plugin and notes which functions each test
 calls, so that a fault runs only the files whose tests reach it, those tests first.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import faulthandler
 import functools
 import json
 import os
@@ -32,7 +33,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import cache_from_source
-from itertools import accumulate, chain, islice, zip_longest
+from itertools import accumulate, chain, islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,20 +71,14 @@ class Fault(NamedTuple):
     end: int
     text: str
     function: int  # the first line of the function around it, 0 outside functions
+    told: str
 
     @property
     def room(self) -> str:
         return self.path.with_suffix("").parts[1]
 
-    def planted(self) -> bytes:
-        source = (ROOT / self.path).read_bytes()
+    def planted_in(self, source: bytes) -> bytes:
         return source[: self.start] + self.text.encode() + source[self.end :]
-
-    def __str__(self) -> str:
-        source = (ROOT / self.path).read_bytes()
-        line = source.count(b"\n", 0, self.start) + 1
-        before = " ".join(source[self.start : self.end].decode().split())
-        return f"{self.path}:{line}: {before[:90]}  ->  {self.text[:90]}"
 
 
 def faults_of(path: Path) -> Iterator[Fault]:
@@ -95,7 +90,9 @@ def faults_of(path: Path) -> Iterator[Fault]:
             text = f"({ast.unparse(other)})" if isinstance(other, ast.expr) else "pass"
             start = lines[node.lineno - 1] + node.col_offset
             end = lines[node.end_lineno - 1] + node.end_col_offset
-            yield Fault(path, start, end, text, function)
+            before = " ".join(source[start:end].decode().split())
+            told = f"{path}:{node.lineno}: {before:.90}  ->  {text:.90}"
+            yield Fault(path, start, end, text, function, told)
 
 
 def parts(node: ast.AST, function: int = 0) -> Iterator[tuple[Any, int]]:
@@ -178,11 +175,12 @@ def tests_of(room: str) -> list[str]:
 
 IMPORTS = -1  # stands for a test where functions are called before the first one
 PROCESSES = "processes"  # stands for a function where a test starts or forks a process
+SLACK = 30.0  # seconds that tests may take beyond three times what they take without a fault
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record", help="the file that gets the functions that each test calls")
-    parser.addoption("--order", help="the file that has the order of the tests")
+    parser.addoption("--order", help="the file that has the tests, in order, with their seconds")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -190,13 +188,27 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     given = early_config.known_args_namespace
     if given.record:  # before a conftest imports the package
         early_config.pluginmanager.register(Recorder(Path(given.record)))
+    elif given.order:
+        early_config.pluginmanager.register(Order(Path(given.order)))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("order"):
-        order = json.loads(Path(config.getoption("order")).read_text())
-        place = {name: i for i, name in enumerate(order)}
+class Order:
+    """Sorts the tests, and ends the process at a test that takes too long."""
+
+    def __init__(self, file: Path) -> None:
+        self.seconds = dict(json.loads(file.read_text()))
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        place = {name: i for i, name in enumerate(self.seconds)}
         items.sort(key=lambda item: place.get(item.nodeid, len(place)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        limit = 3 * self.seconds.get(item.nodeid, 0.0) + SLACK
+        faulthandler.dump_traceback_later(limit, exit=True)
+        result = yield
+        faulthandler.cancel_dump_traceback_later()
+        return result  # type: ignore[return-value]
 
 
 class Recorder:
@@ -254,7 +266,7 @@ class Stage:
         self.mark = mark
         with tempfile.TemporaryDirectory() as folder:
             file, start = Path(folder, "record"), time.monotonic()
-            if run_tests(tree, [*what, "-m", mark, "--record", str(file)], 3600) != "passed":
+            if not pass_tests(tree, [*what, "-m", mark, "--record", str(file)], 3600):
                 print((tree / OUTPUT).read_text()[-3000:])
                 raise SystemExit(f"must pass without a fault: {mark}, {' '.join(what)}")
             seconds = time.monotonic() - start
@@ -281,23 +293,23 @@ class Stage:
         ]
         return [(name, seconds) for *_, seconds, name in sorted(order)]
 
-    def judge(self, fault: Fault, tree: Path) -> str:
-        """Return "passed", "failed" or "timeout"."""
+    def finds(self, fault: Fault, tree: Path) -> bool:
         tests = self.tests_for(fault)
         if not tests:
-            return "passed"
-        names = [name for name, _ in tests]
-        limit = 3 * (self.overhead + sum(seconds for _, seconds in tests)) + 30
-        source = (ROOT / fault.path).read_bytes()
-        write(tree / fault.path, fault.planted())
+            return False
+        limit = 3 * (self.overhead + sum(seconds for _, seconds in tests)) + SLACK
+        module = tree / fault.path
+        source = module.read_bytes()
+        write(module, fault.planted_in(source))
         try:
             with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-                json.dump(names, file)
+                json.dump(tests, file)
                 file.flush()
-                files = dict.fromkeys(map(file_of, names))
-                return run_tests(tree, [*files, "-m", self.mark, "--order", file.name], limit)
+                files = dict.fromkeys(file_of(name) for name, _ in tests)
+                options = ["-m", self.mark, "--order", file.name]
+                return not pass_tests(tree, [*files, *options], limit)
         finally:
-            write(tree / fault.path, source)
+            write(module, source)
 
 
 OUTPUT = "pytest.txt"
@@ -307,8 +319,8 @@ def file_of(test: str) -> str:
     return test.partition("::")[0]
 
 
-def run_tests(tree: Path, arguments: list[str], seconds: float) -> str:
-    """Return "passed", "failed" or "timeout"; what pytest printed is kept in the tree."""
+def pass_tests(tree: Path, arguments: list[str], seconds: float) -> bool:
+    """Return True if the tests pass in time; what pytest printed is kept in the tree."""
     # A fault may ask for all the memory there is.
     limited = ["sh", "-c", 'ulimit -v 12000000; exec "$0" "$@"', sys.executable]
     options = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", Path(__file__).stem]
@@ -323,9 +335,9 @@ def run_tests(tree: Path, arguments: list[str], seconds: float) -> str:
             start_new_session=True,
         )
         try:
-            return "passed" if process.wait(seconds) in {0, 5} else "failed"  # 5: no such tests
+            return process.wait(seconds) in {0, 5}  # 5: there are no such tests
         except subprocess.TimeoutExpired:
-            return "timeout"
+            return False
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -344,7 +356,7 @@ def main() -> int:
     parser.add_argument("--room", action="append", choices=ROOMS, help="repeatable; default: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="default: one a core")
     parser.add_argument(
-        "--stages", type=int, default=3, choices=[1, 2, 3], help="1: only the room's quick tests"
+        "--stages", type=int, default=1, choices=[1, 2, 3], help="default: the room's quick tests"
     )
     given = parser.parse_args()
     faults = draw(given.room or ROOMS, given.count, given.seed)
@@ -357,7 +369,7 @@ def main() -> int:
         finally:
             trees.put(tree)
 
-    left, counts = faults, Counter[str]()
+    left = faults
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
         ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", "node_modules", ".*_cache")
         for job in range(given.jobs):
@@ -365,18 +377,17 @@ def main() -> int:
         for number, (name, mark) in enumerate(STAGES[: given.stages]):
             tests = [tests_of(fault.room) if number < 2 else ("tests",) for fault in left]
             kinds = list(dict.fromkeys(tests))
-            recorded = pool.map(lambda what: in_a_tree(Stage, what, mark), kinds)  # noqa: B023
+            recorded = pool.map(in_a_tree, repeat(Stage), kinds, repeat(mark))
             stages = dict(zip(kinds, recorded, strict=True))
-            judges = [stages[what].judge for what in tests]
+            judges = [stages[what].finds for what in tests]
             survivors = []
-            for fault, result in zip(left, pool.map(in_a_tree, judges, left), strict=True):
-                counts[f"{result} {name}"] += 1
-                print(f"{result} {name}: {fault}", flush=True)
-                if result == "passed":
+            for fault, found in zip(left, pool.map(in_a_tree, judges, left), strict=True):
+                if not found:
                     survivors.append(fault)
+                print(f"{'found by' if found else 'survived'} {name}: {fault.told}", flush=True)
             left = survivors
-    print(f"\n{len(faults) - len(left)} of {len(faults)} found: {dict(counts)}")
-    print(*left, sep="\n")
+    print(f"\n{len(faults) - len(left)} of {len(faults)} found; survivors:")
+    print(*(fault.told for fault in left), sep="\n")
     return 0
 
 
