@@ -85,7 +85,7 @@ def faults_of(path: Path) -> Iterator[Fault]:
     """Yield every fault that can be planted in a file."""
     source = (ROOT / path).read_bytes()
     lines = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
-    for node, function in parts(ast.parse(source)):
+    for node, function in nodes_of(ast.parse(source)):
         for other in alternatives(node):
             text = f"({ast.unparse(other)})" if isinstance(other, ast.expr) else "pass"
             start = lines[node.lineno - 1] + node.col_offset
@@ -95,7 +95,7 @@ def faults_of(path: Path) -> Iterator[Fault]:
             yield Fault(path, start, end, text, function, told)
 
 
-def parts(node: ast.AST, function: int = 0) -> Iterator[tuple[Any, int]]:
+def nodes_of(node: ast.AST, function: int = 0) -> Iterator[tuple[Any, int]]:
     """Yield the nodes of a tree whose change can change a result, each with its function."""
     yield node, function
     match node:
@@ -117,7 +117,7 @@ def parts(node: ast.AST, function: int = 0) -> Iterator[tuple[Any, int]]:
                 case _:
                     skip = False
             if isinstance(child, ast.AST) and field not in LEFT_ALONE and not skip:
-                yield from parts(child, own if field == "body" else function)
+                yield from nodes_of(child, own if field == "body" else function)
 
 
 def alternatives(node: Any) -> Iterator[ast.AST]:
@@ -163,9 +163,10 @@ def draw(rooms: list[str], count: int, seed: int) -> list[Fault]:
     return list(islice(in_turn, count))
 
 
-def tests_of(room: str) -> list[str]:
+def tests_of(room: str) -> tuple[str, ...]:
+    """Return the files with the tests of a room, or of all rooms for ""."""
     files = sorted((ROOT / "tests").rglob("test_*.py"))
-    own = [x for x in files if x.parent.name == room or x.stem.startswith(f"test_{room}")]
+    own = [x for x in files if room in ("", x.parent.name) or x.stem.startswith(f"test_{room}")]
     package = ROOT / "tinygrad_lr" / room  # for its docstrings
     own.append(package if package.is_dir() else package.with_suffix(".py"))
     return tuple(str(x.relative_to(ROOT)) for x in own)
@@ -259,19 +260,39 @@ class Recorder:
 # ---- the judge
 
 
+class Record(NamedTuple):
+    """What a run without a fault has noted."""
+
+    tests: list[tuple[str, float]]  # with their seconds
+    calls: dict[str, list[int]]  # the numbers of the tests that call a function
+    overhead: float  # seconds beyond the tests
+
+
+def record(files: tuple[str, ...], mark: str, tree: Path) -> Record:
+    with tempfile.TemporaryDirectory() as folder:
+        file, start = Path(folder, "record"), time.monotonic()
+        if not pass_tests(tree, [*files, "-m", mark, "--record", str(file)], 3600):
+            print((tree / OUTPUT).read_text()[-3000:])
+            raise SystemExit(f"must pass without a fault: {mark}, {' '.join(files)}")
+        tests, calls = json.loads(file.read_text())
+    seconds = time.monotonic() - start
+    return Record(tests, calls, seconds - sum(seconds for _, seconds in tests))
+
+
 class Stage:
     """Tests, of which those that reach a fault are run."""
 
-    def __init__(self, what: tuple[str, ...], mark: str, tree: Path) -> None:
-        self.mark = mark
-        with tempfile.TemporaryDirectory() as folder:
-            file, start = Path(folder, "record"), time.monotonic()
-            if not pass_tests(tree, [*what, "-m", mark, "--record", str(file)], 3600):
-                print((tree / OUTPUT).read_text()[-3000:])
-                raise SystemExit(f"must pass without a fault: {mark}, {' '.join(what)}")
-            seconds = time.monotonic() - start
-            self.tests, self.calls = json.loads(file.read_text())
-        self.overhead = seconds - sum(seconds for _, seconds in self.tests)
+    def __init__(self, mark: str) -> None:
+        self.mark, self.overhead = mark, 0.0
+        self.tests: list[tuple[str, float]] = []
+        self.calls = defaultdict[str, list[int]](list)
+
+    def add(self, part: Record) -> None:
+        before = len(self.tests)
+        self.tests += part.tests
+        for name, numbers in part.calls.items():
+            self.calls[name] += [i if i == IMPORTS else before + i for i in numbers]
+        self.overhead = max(self.overhead, part.overhead)
 
     def tests_for(self, fault: Fault) -> list[tuple[str, float]]:
         """Return the tests that may find a fault, the quickest way to it first."""
@@ -375,11 +396,13 @@ def main() -> int:
         for job in range(given.jobs):
             trees.put(Path(shutil.copytree(ROOT, Path(folder, str(job)), ignore=ignored)))
         for number, (name, mark) in enumerate(STAGES[: given.stages]):
-            tests = [tests_of(fault.room) if number < 2 else ("tests",) for fault in left]
-            kinds = list(dict.fromkeys(tests))
-            recorded = pool.map(in_a_tree, repeat(Stage), kinds, repeat(mark))
-            stages = dict(zip(kinds, recorded, strict=True))
-            judges = [stages[what].finds for what in tests]
+            tests = [tests_of(fault.room if number < 2 else "") for fault in left]
+            stages = {files: Stage(mark) for files in tests}
+            parts = [(x, x[i :: given.jobs]) for x in stages for i in range(given.jobs) if x[i:]]
+            records = pool.map(in_a_tree, repeat(record), [x for _, x in parts], repeat(mark))
+            for (files, _), part in zip(parts, records, strict=True):
+                stages[files].add(part)
+            judges = [stages[files].finds for files in tests]
             survivors = []
             for fault, found in zip(left, pool.map(in_a_tree, judges, left), strict=True):
                 if not found:
