@@ -215,3 +215,12 @@ def test_a_jacobian_is_written_out_up_to_its_bounds(name, bound, exact, monkeypa
     monkeypatch.setattr(jacobians, name, bound)
     factor = tg.influence(model, loss).layers[1].factor
     assert factor.shape == (7, 5) and factor.exact == exact
+
+
+def test_shapes_are_those_of_the_matrices_of_one_row():
+    model, _, _, loss = network(hidden=(5, 7, 3))
+    for layer in tg.influence(model, loss).layers:
+        for jacobian in filter(None, (layer.factor, layer.product)):
+            assert jacobian.shape == jacobian.matrices.shape[1:]
+    shapes = [layer.product.shape for layer in tg.influence(model, loss).layers[:-1]]
+    assert shapes == [(2, 5), (2, 7), (2, 3)]
