@@ -468,3 +468,28 @@ def test_a_scaling_of_other_data_is_refused(scaling, said):
         prepare_data(
             "report", nn.Linear(2, 1), MSE, np.eye(2), [1.0, 2.0], *[None] * 3, scaling, None
         )
+
+
+@pytest.mark.parametrize("columns", [2, 13])
+def test_columns_and_the_target_are_summarised_in_their_own_units(columns):
+    random = np.random.default_rng(0)
+    x, y = random.normal(3, 2, size=(9, columns)), random.normal(5, 3, size=9)
+    x_scaling = tg.data.Standardizer().fit(x)
+    y_scaling = tg.data.Standardizer().fit(y)
+    given = x_scaling.transform(x), y_scaling.transform(y)
+    line = nn.Linear(columns, 1, dtype=np.float64)
+    data = prepare_data("report", line, MSE, *given, None, "grade", None, x_scaling, y_scaling)
+    found = data.as_payload()["columns"]
+    kept = [*x.T[:12], y]
+    names = [f"x{i}" for i in range(1, len(kept))]
+    assert [column["name"] for column in found] == [*names, "grade"]
+    for column, numbers in zip(found, kept, strict=True):
+        expected = (numbers.mean(), numbers.std(), numbers.min(), numbers.max())
+        told = [column[key] for key in ("mean", "deviation", "low", "high")]
+        np.testing.assert_allclose(told, expected, rtol=1e-9)
+
+
+def test_classes_are_no_column_of_numbers():
+    names = [column["name"] for column in rows(labels=("a", "b")).as_payload()["columns"]]
+    assert names == ["x0", "x1"]
+    assert len(rows(outputs=2).as_payload()["columns"]) == 2
