@@ -27,7 +27,7 @@ quick: $(dev) ## Run the tests that are not marked as slow
 fuzz: $(dev) ## Compare compiled and eager code on random programs (an hour; MINUTES=5 for less)
 	$(PYTHON) tests/fuzz.py --minutes $(or $(MINUTES),60)
 
-faults: $(dev) ## Plant 150 faults and count those that the tests find (hours; COUNT=20, ROOM=optim)
+faults: $(dev) ## Plant 150 faults and list those that survive (half an hour; COUNT=20, ROOM=optim)
 	$(PYTHON) tests/planted_faults.py --count $(or $(COUNT),150) $(addprefix --room ,$(ROOM))
 
 lint: $(dev) ## Check style and formatting

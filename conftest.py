@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,9 @@ import tinygrad_lr as tg
 
 settings.register_profile("every run", deadline=None, derandomize=True, database=None)
 settings.load_profile("every run")  # the same examples each time, however busy the machine is
+
+# A shell starts background jobs deaf to Ctrl-C, which some tests send to themselves or a child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
 

@@ -3,9 +3,12 @@
 python tests/planted_faults.py --count 100 --seed 0 --room ops --room optim
 
 A fault is one change in one place: a flipped sign, swapped operands, another comparison, a number
-that is off by one, a statement left out. The quick tests of its room run until one fails, then its
-slow ones, then the quick tests of all rooms. A fault that survives is a change without an effect,
-or a test that is missing.
+that is off by one, a statement left out. The quick tests of its room run until one fails. With
+--stages 3, what survives goes to the room's slow tests, then to the quick tests of all rooms. A
+fault that survives is a change without an effect, or a test that is missing.
+
+The first run of a stage has no fault. This file is its plugin and notes which functions each test
+calls, so that a fault runs only the files whose tests reach it, those tests first.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import faulthandler
 import functools
+import json
 import os
 import queue
 import random
@@ -22,13 +27,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import cache_from_source
-from itertools import accumulate, chain, islice, zip_longest
+from itertools import accumulate, chain, islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
@@ -47,7 +56,11 @@ ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)  # operands tha
 DROPPED = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Continue)
 # These change no result: types, the inputs of tests, lists of names.
 LEFT_ALONE = {"annotation", "returns", "examples", "domain", "__all__", "__slots__"}
-STAGES = ("the room's quick tests", "the room's slow tests", "the quick tests of all rooms")
+STAGES = [
+    ("the room's quick tests", "not slow"),
+    ("the room's slow tests", "slow"),
+    ("the quick tests of all rooms", "not slow"),
+]
 
 
 class Fault(NamedTuple):
@@ -57,36 +70,41 @@ class Fault(NamedTuple):
     start: int
     end: int
     text: str
+    function: int  # the first line of the function around it, 0 outside functions
+    told: str
 
     @property
     def room(self) -> str:
         return self.path.with_suffix("").parts[1]
 
-    def planted(self) -> bytes:
-        source = (ROOT / self.path).read_bytes()
+    def planted_in(self, source: bytes) -> bytes:
         return source[: self.start] + self.text.encode() + source[self.end :]
-
-    def __str__(self) -> str:
-        source = (ROOT / self.path).read_bytes()
-        line = source.count(b"\n", 0, self.start) + 1
-        before = " ".join(source[self.start : self.end].decode().split())
-        return f"{self.path}:{line}: {before[:90]}  ->  {self.text[:90]}"
 
 
 def faults_of(path: Path) -> Iterator[Fault]:
     """Yield every fault that can be planted in a file."""
     source = (ROOT / path).read_bytes()
     lines = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
-    for node in parts(ast.parse(source)):
+    for node, function in nodes_of(ast.parse(source)):
         for other in alternatives(node):
             text = f"({ast.unparse(other)})" if isinstance(other, ast.expr) else "pass"
             start = lines[node.lineno - 1] + node.col_offset
-            yield Fault(path, start, lines[node.end_lineno - 1] + node.end_col_offset, text)
+            end = lines[node.end_lineno - 1] + node.end_col_offset
+            before = " ".join(source[start:end].decode().split())
+            told = f"{path}:{node.lineno}: {before:.90}  ->  {text:.90}"
+            yield Fault(path, start, end, text, function, told)
 
 
-def parts(node: ast.AST) -> Iterator[Any]:
-    """Yield the nodes of a tree whose change can change a result."""
-    yield node
+def nodes_of(node: ast.AST, function: int = 0) -> Iterator[tuple[Any, int]]:
+    """Yield the nodes of a tree whose change can change a result, each with its function."""
+    yield node, function
+    match node:
+        case ast.FunctionDef(decorator_list=[first, *_]):
+            own = first.lineno
+        case ast.FunctionDef() | ast.Lambda():
+            own = node.lineno
+        case _:
+            own = function
     for field, children in ast.iter_fields(node):
         for child in children if isinstance(children, list) else [children]:
             match child:
@@ -99,7 +117,7 @@ def parts(node: ast.AST) -> Iterator[Any]:
                 case _:
                     skip = False
             if isinstance(child, ast.AST) and field not in LEFT_ALONE and not skip:
-                yield from parts(child)
+                yield from nodes_of(child, own if field == "body" else function)
 
 
 def alternatives(node: Any) -> Iterator[ast.AST]:
@@ -145,65 +163,206 @@ def draw(rooms: list[str], count: int, seed: int) -> list[Fault]:
     return list(islice(in_turn, count))
 
 
-@functools.cache
-def tests_of(room: str) -> list[str]:
+def tests_of(room: str) -> tuple[str, ...]:
+    """Return the files with the tests of a room, or of all rooms for ""."""
     files = sorted((ROOT / "tests").rglob("test_*.py"))
-    own = [x for x in files if x.parent.name == room or x.stem.startswith(f"test_{room}")]
-    return [str(x.relative_to(ROOT)) for x in own]
+    own = [x for x in files if room in ("", x.parent.name) or x.stem.startswith(f"test_{room}")]
+    package = ROOT / "tinygrad_lr" / room  # for its docstrings
+    own.append(package if package.is_dir() else package.with_suffix(".py"))
+    return tuple(str(x.relative_to(ROOT)) for x in own)
 
 
-def run_tests(tree: Path, module: Path, stage: int, seconds: float) -> str:
-    """Return "passed", "failed" or "timeout" for a stage of the tests of a module."""
-    files = [*tests_of(module.with_suffix("").parts[1]), str(module)] if stage < 2 else ["tests"]
-    mark = "slow" if stage == 1 else "not slow"
+# ---- the plugin: which functions does each test call, in which order shall tests run?
+
+IMPORTS = -1  # stands for a test where functions are called before the first one
+PROCESSES = "processes"  # stands for a function where a test starts or forks a process
+SLACK = 30.0  # seconds that tests may take beyond three times what they take without a fault
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", help="the file that gets the functions that each test calls")
+    parser.addoption("--order", help="the file that has the tests, in order, with their seconds")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    given = early_config.known_args_namespace
+    if given.record:  # before a conftest imports the package
+        early_config.pluginmanager.register(Recorder(Path(given.record)))
+    elif given.order:
+        early_config.pluginmanager.register(Order(Path(given.order)))
+
+
+class Order:
+    """Sorts the tests, and ends the process at a test that takes too long."""
+
+    def __init__(self, file: Path) -> None:
+        self.seconds = dict(json.loads(file.read_text()))
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        place = {name: i for i, name in enumerate(self.seconds)}
+        items.sort(key=lambda item: place.get(item.nodeid, len(place)))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        limit = 3 * self.seconds.get(item.nodeid, 0.0) + SLACK
+        faulthandler.dump_traceback_later(limit, exit=True)
+        result = yield
+        faulthandler.cancel_dump_traceback_later()
+        return result  # type: ignore[return-value]
+
+
+class Recorder:
+    """Notes how long each test takes and which functions of the package it calls."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.package = file, str(Path("tinygrad_lr").absolute())
+        self.tests: list[tuple[str, float]] = []
+        self.calls = defaultdict[str, list[int]](list)
+        self.called = set[tuple[str, int]]()
+        sys.addaudithook(self.hear)
+        # The compiler asks for a tracer, and sets one of its own: it must not notice this one.
+        own, set_trace, get_trace = self.trace, sys.settrace, sys.gettrace
+        sys.settrace = lambda function: set_trace(function or own)
+        sys.gettrace = lambda: None if get_trace() is own else get_trace()
+        threading.settrace(own)
+        set_trace(own)
+
+    def trace(self, frame: Any, event: str, _: Any) -> None:
+        self.called.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+    def hear(self, event: str, _: Any) -> None:
+        if event in {"subprocess.Popen", "os.fork"}:
+            self.called.add((PROCESSES, 0))
+
+    def note(self, test: int) -> None:
+        for file, line in self.called.copy():
+            if file == PROCESSES:
+                self.calls[PROCESSES].append(test)
+            elif file.startswith(self.package):
+                self.calls[f"{os.path.relpath(file)}:{line}"].append(test)
+        self.called.clear()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        if not self.tests:
+            self.note(IMPORTS)
+        start = time.perf_counter()
+        result = yield
+        self.note(len(self.tests))
+        self.tests.append((item.nodeid, time.perf_counter() - start))
+        return result  # type: ignore[return-value]
+
+    def pytest_sessionfinish(self) -> None:
+        self.file.write_text(json.dumps([self.tests, self.calls]))
+
+
+# ---- the judge
+
+
+class Record(NamedTuple):
+    """What a run without a fault has noted."""
+
+    tests: list[tuple[str, float]]  # with their seconds
+    calls: dict[str, list[int]]  # the numbers of the tests that call a function
+    overhead: float  # seconds beyond the tests
+
+
+def record(files: tuple[str, ...], mark: str, tree: Path) -> Record:
+    with tempfile.TemporaryDirectory() as folder:
+        file, start = Path(folder, "record"), time.monotonic()
+        if not pass_tests(tree, [*files, "-m", mark, "--record", str(file)], 3600):
+            print((tree / OUTPUT).read_text()[-3000:])
+            raise SystemExit(f"must pass without a fault: {mark}, {' '.join(files)}")
+        tests, calls = json.loads(file.read_text())
+    seconds = time.monotonic() - start
+    return Record(tests, calls, seconds - sum(seconds for _, seconds in tests))
+
+
+class Stage:
+    """Tests, of which those that reach a fault are run."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark, self.overhead = mark, 0.0
+        self.tests: list[tuple[str, float]] = []
+        self.calls = defaultdict[str, list[int]](list)
+
+    def add(self, part: Record) -> None:
+        before = len(self.tests)
+        self.tests += part.tests
+        for name, numbers in part.calls.items():
+            self.calls[name] += [i if i == IMPORTS else before + i for i in numbers]
+        self.overhead = max(self.overhead, part.overhead)
+
+    def tests_for(self, fault: Fault) -> list[tuple[str, float]]:
+        """Return the tests that may find a fault, the quickest way to it first."""
+        everywhere = range(len(self.tests))
+        if fault.function:
+            reached = set(self.calls.get(f"{fault.path}:{fault.function}", ()))
+        else:  # whatever its file does may be another thing
+            own = (x for name, x in self.calls.items() if name.startswith(f"{fault.path}:"))
+            reached = {IMPORTS}.union(*own)
+        chosen = everywhere if IMPORTS in reached else reached | set(self.calls.get(PROCESSES, ()))
+        files = {file_of(self.tests[i][0]) for i in chosen}
+        cost = Counter[str]()
+        for i in reached - {IMPORTS}:
+            cost[file_of(self.tests[i][0])] += self.tests[i][1]
+        order = [
+            (i not in reached, cost[file_of(name)], seconds, name)
+            for i, (name, seconds) in enumerate(self.tests)
+            if file_of(name) in files
+        ]
+        return [(name, seconds) for *_, seconds, name in sorted(order)]
+
+    def finds(self, fault: Fault, tree: Path) -> bool:
+        tests = self.tests_for(fault)
+        if not tests:
+            return False
+        limit = 3 * (self.overhead + sum(seconds for _, seconds in tests)) + SLACK
+        module = tree / fault.path
+        source = module.read_bytes()
+        write(module, fault.planted_in(source))
+        try:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                json.dump(tests, file)
+                file.flush()
+                files = dict.fromkeys(file_of(name) for name, _ in tests)
+                options = ["-m", self.mark, "--order", file.name]
+                return not pass_tests(tree, [*files, *options], limit)
+        finally:
+            write(module, source)
+
+
+OUTPUT = "pytest.txt"
+
+
+def file_of(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def pass_tests(tree: Path, arguments: list[str], seconds: float) -> bool:
+    """Return True if the tests pass in time; what pytest printed is kept in the tree."""
     # A fault may ask for all the memory there is.
     limited = ["sh", "-c", 'ulimit -v 12000000; exec "$0" "$@"', sys.executable]
-    pytest = ["-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-m", mark, *files]
-    process = subprocess.Popen(
-        [*limited, *pytest],
-        cwd=tree,
-        env=os.environ | {"PYTHONPATH": str(tree), "OPENBLAS_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        return "passed" if process.wait(seconds) in {0, 5} else "failed"  # 5: none has the mark
-    except subprocess.TimeoutExpired:
-        return "timeout"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-class Judge:
-    """Copies of the tree, one for each job, in which faults are planted and the tests run."""
-
-    def __init__(self, folder: str, jobs: int, seconds: float) -> None:
-        self.seconds, self.sound = seconds, set[tuple[str, int]]()
-        self.trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
-        ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", "node_modules", ".*_cache")
-        for job in range(jobs):
-            self.trees.put(Path(shutil.copytree(ROOT, Path(folder, str(job)), ignore=ignored)))
-
-    def __call__(self, fault: Fault) -> str:
-        """Return "survived", or which tests found a fault."""
-        tree, source = self.trees.get(), (ROOT / fault.path).read_bytes()
+    options = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", Path(__file__).stem]
+    path = os.pathsep.join([str(tree), str(tree / "tests")])
+    with (tree / OUTPUT).open("wb") as output:
+        process = subprocess.Popen(
+            [*limited, "-m", "pytest", *options, *arguments],
+            cwd=tree,
+            env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
         try:
-            for stage, name in enumerate(STAGES):
-                if (fault.room, stage) not in self.sound:
-                    if run_tests(tree, fault.path, stage, 3 * self.seconds) != "passed":
-                        raise SystemExit(f"{name} must pass without a fault: {fault.room}")
-                    self.sound.add((fault.room, stage))
-                write(tree / fault.path, fault.planted())
-                result = run_tests(tree, fault.path, stage, self.seconds)
-                write(tree / fault.path, source)
-                if result != "passed":
-                    return f"{'found' if result == 'failed' else result} by {name}"
-            return "survived"
+            return process.wait(seconds) in {0, 5}  # 5: there are no such tests
+        except subprocess.TimeoutExpired:
+            return False
         finally:
-            self.trees.put(tree)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def write(module: Path, source: bytes) -> None:
@@ -217,20 +376,41 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="which faults are drawn (default: 0)")
     parser.add_argument("--room", action="append", choices=ROOMS, help="repeatable; default: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="default: one a core")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds a stage (default: 600)")
+    parser.add_argument(
+        "--stages", type=int, default=1, choices=[1, 2, 3], help="default: the room's quick tests"
+    )
     given = parser.parse_args()
     faults = draw(given.room or ROOMS, given.count, given.seed)
-    counts: Counter[str] = Counter()
-    survivors = []
+    trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
+
+    def in_a_tree(work: Callable[..., Any], *arguments: Any) -> Any:
+        tree = trees.get()
+        try:
+            return work(*arguments, tree)
+        finally:
+            trees.put(tree)
+
+    left = faults
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
-        judge = Judge(folder, given.jobs, given.timeout)
-        for fault, result in zip(faults, pool.map(judge, faults), strict=True):
-            print(f"{result}: {fault}", flush=True)
-            counts[result.partition(" ")[0]] += 1
-            if result == "survived":
-                survivors.append(fault)
-    print(f"\n{len(faults) - len(survivors)} of {len(faults)} found: {dict(counts)}")
-    print(*survivors, sep="\n")
+        ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", "node_modules", ".*_cache")
+        for job in range(given.jobs):
+            trees.put(Path(shutil.copytree(ROOT, Path(folder, str(job)), ignore=ignored)))
+        for number, (name, mark) in enumerate(STAGES[: given.stages]):
+            tests = [tests_of(fault.room if number < 2 else "") for fault in left]
+            stages = {files: Stage(mark) for files in tests}
+            parts = [(x, x[i :: given.jobs]) for x in stages for i in range(given.jobs) if x[i:]]
+            records = pool.map(in_a_tree, repeat(record), [x for _, x in parts], repeat(mark))
+            for (files, _), part in zip(parts, records, strict=True):
+                stages[files].add(part)
+            judges = [stages[files].finds for files in tests]
+            survivors = []
+            for fault, found in zip(left, pool.map(in_a_tree, judges, left), strict=True):
+                if not found:
+                    survivors.append(fault)
+                print(f"{'found by' if found else 'survived'} {name}: {fault.told}", flush=True)
+            left = survivors
+    print(f"\n{len(faults) - len(left)} of {len(faults)} found; survivors:")
+    print(*(fault.told for fault in left), sep="\n")
     return 0
 
 

@@ -386,11 +386,8 @@ def test_debug_adds_the_traceback(capsys, folder):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_one_line(folder, number, status):
-    def hear():  # a shell starts background jobs deaf to Ctrl-C
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
     arguments = ["fit", "rows.csv", *FIT, "--hidden", "4", "--steps", "100000000"]
-    with process(*arguments, stdout=subprocess.PIPE, preexec_fn=hear) as running:
+    with process(*arguments, stdout=subprocess.PIPE) as running:
         running.stdout.readline()  # the first part is printed before the descent begins
         running.send_signal(number)
         err = running.communicate(timeout=60)[1]

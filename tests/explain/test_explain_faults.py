@@ -319,3 +319,15 @@ def test_what_is_made_of_parameters_alone_may_pass_a_cut():
     x = Value(0.7, name="x")
     loss = np.hypot(x, tg.log_softmax(x)) * 0.3 + tg.log_softmax(x) * 0.5
     assert tg.influence(None, loss).weights[0].gradient == pytest.approx(0.3)
+
+
+def test_a_matrix_has_edges_where_it_multiplies_units_or_is_looked_up_in():
+    model = Turned()
+    x = np.random.default_rng(1).normal(size=(5, 3))
+    scaled = tg.influence(model, tg.losses.mse(model(x), np.ones((5, 3)))).layers[1]
+    assert scaled.parameters and scaled.connections is None
+    table, last = Value(np.arange(12.0).reshape(4, 3) / 9), Value(np.ones((3, 1)))
+    h = np.tanh(table[np.array([0, 3, 1])])
+    edges = tg.influence(None, (h @ last).mean()).layers[0].connections
+    np.testing.assert_array_equal(edges.weights, table.data)
+    assert edges.name(3, 1).endswith("[3, 1]")

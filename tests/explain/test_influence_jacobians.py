@@ -199,3 +199,28 @@ def test_a_matrix_of_zeros_has_no_singular_values_but_zero():
         lambda x: x @ zero, lambda x: x @ zero, np.ones((2, 4))
     )
     assert not found.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "exact"),
+    [
+        ("MAX_PASSES", 5, True),  # a matrix of 7 by 5 needs five passes
+        ("MAX_PASSES", 4, False),
+        ("MAX_ENTRIES", 4 * 35, True),  # of four rows
+        ("MAX_ENTRIES", 4 * 35 - 1, False),
+    ],
+)
+def test_a_jacobian_is_written_out_up_to_its_bounds(name, bound, exact, monkeypatch):
+    model, _, _, loss = network(hidden=(5, 7), rows=9)
+    monkeypatch.setattr(jacobians, name, bound)
+    factor = tg.influence(model, loss).layers[1].factor
+    assert factor.shape == (7, 5) and factor.exact == exact
+
+
+def test_shapes_are_those_of_the_matrices_of_one_row():
+    model, _, _, loss = network(hidden=(5, 7, 3))
+    for layer in tg.influence(model, loss).layers:
+        for jacobian in filter(None, (layer.factor, layer.product)):
+            assert jacobian.shape == jacobian.matrices.shape[1:]
+    shapes = [layer.product.shape for layer in tg.influence(model, loss).layers[:-1]]
+    assert shapes == [(2, 5), (2, 7), (2, 3)]

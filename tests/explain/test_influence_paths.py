@@ -253,3 +253,17 @@ def test_the_rows_parts_of_a_path_add_up_to_it():
     for path in influence_of()[3].weights[0].paths:
         assert path.by_row.shape == (4,)
         assert path.by_row.sum() == pytest.approx(path.contribution, rel=1e-12)
+
+
+def test_units_that_bypass_a_layer_lead_to_themselves_without_a_weight():
+    layers = [tg.nn.Linear(3, 3, dtype=np.float64, generator=i) for i in range(3)]
+    first, second, third = layers
+    h = np.tanh(first(np.random.default_rng(0).normal(size=(4, 3))))
+    loss = tg.losses.mse(third(np.tanh(second(h))) + h, np.zeros((4, 3)))
+    edges = tg.influence(tg.nn.Sequential(*layers), loss).layers[1].connections
+    own = [edges.after.index(name) for name in edges.before]
+    new = [i for i in range(6) if i not in own]
+    np.testing.assert_array_equal(edges.there[:, own], np.eye(3, dtype=bool))
+    np.testing.assert_array_equal(edges.weights[:, own], np.zeros((3, 3)))
+    assert edges.there[:, new].all()
+    np.testing.assert_array_equal(edges.weights[:, new], second.weight.data)

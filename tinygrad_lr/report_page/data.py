@@ -81,7 +81,7 @@ class Data:
 
     def with_labels(self, outputs: int) -> Data:
         """Return the data with a label for each output of the model, a number if it has none."""
-        if not self.labels or outputs <= len(self.labels):
+        if not self.labels:
             return self
         more = map(str, range(len(self.labels), outputs))
         return replace(self, labels=(*self.labels, *more))
@@ -199,7 +199,5 @@ def _scales(scaling: Standardizer | None, columns: int) -> tuple[Array, Array]:
 
 
 def _shorten(array: Array) -> Array:
-    """Return few numbers in full, many in nine digits; labels as they are."""
-    if array.dtype.kind in "iu" or array.size <= MAX_EXACT:
-        return array
-    return round_digits(array, 9)
+    """Return few numbers in full, many in nine digits."""
+    return array if array.size <= MAX_EXACT else round_digits(array, 9)

@@ -1,0 +1,91 @@
+"""Small parts of the compiler, each alone."""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+from programs import backends
+
+import tinygrad_lr as tg
+from tinygrad_lr.compiler.ir.program import topological_sort
+from tinygrad_lr.compiler.ir.schedule import _take_free
+from tinygrad_lr.compiler.tracing.frames import imported_modules
+from tinygrad_lr.compiler.tracing.traced_int import TracedInt
+
+X = np.linspace(-1.0, 1.0, 6)
+
+
+def test_imports_inside_a_function_are_told_with_their_dots():
+    text = "import a.b\nfrom ..c import d, e\nfrom . import f\nfrom g import h as i\nimport k as l"
+    function = types.FunctionType(compile(text, "code", "exec"), {})
+    assert imported_modules(function.__code__) == ["a.b", "..c", ".", "g", "k"]
+
+
+def test_a_count_is_a_guard_once_it_matters():
+    guarded = []
+    count = TracedInt(3, guarded.append)
+    assert (count + 1, 1 + count, count + 1 + 1) == (4, 4, 5) and guarded == []
+    assert (count + 1).incremented and not count.incremented
+    assert bool(count) and guarded == []  # whatever it is later, it is above 0
+    assert count + 0.5 == 3.5 and guarded == [3]
+    assert not TracedInt(0, guarded.append) and guarded == [3, 0]
+    assert bool(TracedInt(0, guarded.append) + 1) and guarded == [3, 0, 0]
+
+
+def test_memory_is_taken_from_the_smallest_piece_that_fits():
+    free = [(0, 64), (128, 32), (256, 96)]
+    assert _take_free(free, 32) == 128 and sorted(free) == [(0, 64), (256, 96)]
+    assert _take_free(free, 65) == 256 and sorted(free) == [(0, 64), (321, 31)]
+    assert _take_free(free, 65) is None and len(free) == 2
+    assert _take_free(free, 31) == 321 and free == [(0, 64)]
+
+
+def test_what_is_needed_comes_first_however_deep():
+    needs = {i: [i - 1, 0] if i else [] for i in range(50_000)}
+    assert topological_sort([49_999, 3], needs.__getitem__) == list(range(50_000))
+    assert topological_sort("db", {"d": "ba", "b": "c", "c": "", "a": "c"}.get) == list("cbad")
+
+
+@backends()
+def test_the_program_that_ran_last_is_the_one_that_is_shown(backend):
+    f = tg.compile(lambda x: np.tanh(x) * 2, backend=backend)
+    shown = []
+    for rows in (2, 3, 2, 3):
+        f(np.ones(rows))
+        shown.append((str(f.source), f._fast_call is f._last.fast_call is not None))
+    assert shown[0] == shown[2] != shown[1] == shown[3]
+    assert all(fast for _, fast in shown)
+
+
+@backends()
+@pytest.mark.parametrize("kind", ["number", "method", "property"])
+def test_what_a_class_gets_later_hides_what_it_had_from_its_base(kind, backend):
+    def attribute(number):
+        return {
+            "number": number,
+            "method": lambda self: number,
+            "property": property(lambda self: number),
+        }[kind]
+
+    class Base:
+        scale = attribute(2.0)
+
+    class Middle(Base):
+        pass
+
+    class Last(Middle):
+        pass
+
+    thing = Last()
+    f = tg.compile(
+        (lambda x: x * thing.scale()) if kind == "method" else (lambda x: x * thing.scale),
+        backend=backend,
+    )
+    np.testing.assert_array_equal(f(X), 2 * X)
+    for owner, number in ((Middle, 3.0), (Last, 5.0)):
+        owner.scale = attribute(number)
+        np.testing.assert_array_equal(f(X), number * X)
+    del Last.scale
+    np.testing.assert_array_equal(f(X), 3 * X)
