@@ -17,6 +17,7 @@ from hypothesis import settings
 import tinygrad_lr as tg
 
 settings.register_profile("every run", deadline=None, derandomize=True, database=None)
+settings.register_profile("thorough", settings.get_profile("every run"), max_examples=1000)
 settings.load_profile("every run")  # the same examples each time, however busy the machine is
 
 collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
