@@ -1,4 +1,4 @@
-"""Set-up for every test and doctest: one BLAS thread, no code cache, names for docstrings."""
+"""Set-up for every test and doctest: one thread each, no code cache, names for docstrings."""
 
 import gc
 import os
@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's too: its threads wait in busy loops
 os.environ["TINYGRAD_LR_CACHE"] = ""  # tests that want a code cache make their own
 
 from importlib.util import find_spec
@@ -48,14 +49,14 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True)
-def temporary_directory(request, monkeypatch):
+def temporary_directory(request):
     """Let the folders that docstrings make with `tempfile` be removed with pytest's own."""
     if isinstance(request.node, pytest.DoctestItem):
         folder = request.getfixturevalue("tmp_path")
-        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        request.getfixturevalue("monkeypatch").setattr(tempfile, "tempdir", str(folder))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def docstring_names(doctest_namespace):
     """Let docstrings use np, tg and Value without importing them."""
     doctest_namespace.update(np=np, tg=tg, Value=tg.Value)
