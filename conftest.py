@@ -1,4 +1,4 @@
-"""Set-up for every test and doctest: one BLAS thread, no code cache, names for docstrings."""
+"""Set-up for every test and doctest: one thread each, no code cache, names for docstrings."""
 
 import gc
 import os
@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products are slower on two threads
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's too: its threads wait in busy loops
 os.environ["TINYGRAD_LR_CACHE"] = ""  # tests that want a code cache make their own
 
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from hypothesis import settings
 import tinygrad_lr as tg
 
 settings.register_profile("every run", deadline=None, derandomize=True, database=None)
+settings.register_profile("thorough", settings.get_profile("every run"), max_examples=1000)
 settings.load_profile("every run")  # the same examples each time, however busy the machine is
 
 # A shell starts background jobs deaf to Ctrl-C, which some tests send to themselves or a child.
@@ -51,14 +53,14 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True)
-def temporary_directory(request, monkeypatch):
+def temporary_directory(request):
     """Let the folders that docstrings make with `tempfile` be removed with pytest's own."""
     if isinstance(request.node, pytest.DoctestItem):
         folder = request.getfixturevalue("tmp_path")
-        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        request.getfixturevalue("monkeypatch").setattr(tempfile, "tempdir", str(folder))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def docstring_names(doctest_namespace):
     """Let docstrings use np, tg and Value without importing them."""
     doctest_namespace.update(np=np, tg=tg, Value=tg.Value)

@@ -20,6 +20,15 @@ GAP = 2e-3  # far more than a step of central differences, so that no difference
 quick = settings(max_examples=25)
 """A quarter of Hypothesis's usual examples, for what takes long; conftest.py says the rest."""
 
+THOROUGH = settings.default.max_examples > 100
+"""True with --hypothesis-profile=thorough, which has what is too long for every run."""
+
+
+def examples(count, **options):
+    """Settings for this many examples, ten times as many with --hypothesis-profile=thorough."""
+    return settings(**options, max_examples=count * settings.default.max_examples // 100)
+
+
 OPERATIONS = [o for o in PRIMITIVES.values() if o.__module__.startswith("tinygrad_lr")]
 
 

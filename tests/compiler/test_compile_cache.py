@@ -175,6 +175,7 @@ def test_only_objects_are_deleted_from_a_full_cache(tmp_path, monkeypatch):
 
     monkeypatch.setattr(objects, "find_directory", lambda: tmp_path)
     monkeypatch.setattr(objects, "MAX_CACHE_BYTES", 100)
+    monkeypatch.setattr(objects, "MAX_UNTRIMMED_BYTES", 0)
     names = ["1" * 64, "2" * 64]
     (tmp_path / "users.o").write_bytes(b"x" * 1000)
     (tmp_path / f"{names[0]}-abc_9").write_bytes(b"x" * 1000)  # of a process that was killed
@@ -182,6 +183,19 @@ def test_only_objects_are_deleted_from_a_full_cache(tmp_path, monkeypatch):
         objects.write(name, b"code" * 10)
     assert objects.read(names[0]) is None and objects.read(names[1]) == b"code" * 10
     assert kept(tmp_path) == [f"{names[1]}.o", "users.o"]
+
+
+def test_a_process_trims_the_cache_at_first_and_after_each_64th_of_its_size(tmp_path, monkeypatch):
+    pytest.importorskip("llvmlite")
+    from tinygrad_lr.compiler.llvm import object_cache as objects
+
+    trims = []
+    monkeypatch.setattr(objects, "find_directory", lambda: tmp_path)
+    monkeypatch.setattr(objects, "_trim", lambda path: trims.append(len(kept(path))))
+    monkeypatch.setattr(objects, "UNTRIMMED", [1 << 20])
+    for number in range(10):
+        objects.write(f"{number:064x}", b"x" * (300 << 10))
+    assert trims == [1, 5, 9]
 
 
 def test_c11_with_an_empty_variable_nothing_is_kept(cache, tmp_path):

@@ -6,7 +6,7 @@ import machine
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from operands import quick
+from operands import examples, quick
 from programs import has_llvmlite
 
 pytestmark = pytest.mark.skipif(not has_llvmlite(), reason="programs run on both backends")
@@ -20,7 +20,7 @@ def test_compiled_programs_do_what_eager_programs_do(seed):
 
 
 @pytest.mark.slow
-@settings(many, max_examples=150)
+@examples(60, parent=many)
 @given(seed=st.integers(0, 2**32))
 def test_many_compiled_programs_do_what_eager_programs_do(seed):
     machine.check(seed)

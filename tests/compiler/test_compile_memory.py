@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from operands import quick
+from operands import examples, quick
 from programs import backends
 
 import tinygrad_lr as tg
@@ -159,7 +159,7 @@ def build(world, program, results, updates):
 
 @pytest.mark.slow
 @backends()
-@settings(many, max_examples=80)
+@examples(30, parent=many)
 @given(
     program=steps_of_a_program,
     results=st.lists(st.integers(0, 12), min_size=1, max_size=4),
@@ -219,7 +219,7 @@ MIXED = [
 
 @pytest.mark.slow
 @backends()
-@settings(many, max_examples=80)
+@examples(30, parent=many)
 @given(
     rows=st.sampled_from([1, 2, 3, 9]),
     columns=st.sampled_from([1, 2, 3, 9, 70, 1100]),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from operands import examples
 from programs import backends
 
 import tinygrad_lr as tg
@@ -61,7 +62,7 @@ def inner(held):
 @pytest.mark.slow
 @backends()
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20)
+@examples(10)
 @given(name=names)
 @example(name="lambda")
 @example(name="class")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
-from operands import quick
+from operands import examples, quick
 from programs import assert_equal, backends, derived, drawn, numbers_of
 
 import tinygrad_lr as tg
@@ -47,7 +47,7 @@ def check(program, inputs, dtype, backend):
 @pytest.mark.slow
 @backends("numpy", "llvm")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@settings(many, max_examples=50)
+@examples(20, parent=many)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 10))
 def test_a_random_program_gives_what_eager_code_gives(seed, steps, dtype, backend):
     check(*drawn(seed, steps, dtype), dtype, backend)

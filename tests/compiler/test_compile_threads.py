@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from operands import THOROUGH
 from programs import Signal, backends
 
 import tinygrad_lr as tg
@@ -72,7 +73,7 @@ def test_compiled_training_in_several_threads_is_that_of_one(count, backend, mon
 
     monkeypatch.setattr(runtime_backends, "has_llvm", lambda: backend == "llvm")
     expected = [train(seed) for seed in range(count)]
-    for _ in range(6):
+    for _ in range(30 if THOROUGH else 3):
         assert at_once(count, train) == expected
     require_no_trace_left()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from operands import quick
+from operands import examples, quick
 
 pytest.importorskip("llvmlite")
 
@@ -77,7 +77,7 @@ def check(name, shape, dtype, axis, seed=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(many, max_examples=12)
+@examples(8, parent=many)
 @given(shape=shapes(), dtype=st.sampled_from(["float32", "float64"]), axis=st.sampled_from([0, -1]))
 def test_every_size_near_a_limit_compiles_to_the_right_numbers(name, shape, dtype, axis):
     note(f"{name} {shape} {dtype} {axis}")

@@ -24,6 +24,8 @@ import llvmlite.binding as llvm
 DIRECTORY_VARIABLE = "TINYGRAD_LR_CACHE"
 FORMAT = "2"
 MAX_CACHE_BYTES = 64 << 20  # the oldest files beyond it are deleted
+MAX_UNTRIMMED_BYTES = MAX_CACHE_BYTES // 64  # written between two looks at the whole directory
+UNTRIMMED = [MAX_UNTRIMMED_BYTES]  # sizes of what this process wrote since: its first write looks
 OWN_FILE = re.compile(r"[0-9a-f]{64}(\.o|-\w+)")  # an object, or one that is being written
 CODE_FOLDERS = ("ir", "llvm")  # of the compiler: what decides which code is emitted
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -121,12 +123,16 @@ def write(name: str, body: bytes) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
-        _trim(path)
+        UNTRIMMED.append(len(body))
+        if sum(UNTRIMMED) > MAX_UNTRIMMED_BYTES:
+            UNTRIMMED.clear()
+            _trim(path)
     except OSError:
         return
 
 
 def _trim(path: Path) -> None:
+    """Delete the oldest files beyond the size of the cache."""
     files = []
     for file in filter(lambda file: OWN_FILE.fullmatch(file.name), path.iterdir()):
         with contextlib.suppress(OSError):
