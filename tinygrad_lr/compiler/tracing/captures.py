@@ -24,7 +24,16 @@ from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
 from .call_stack import is_library, is_standard_library
-from .guards import ATOMS, Guards, is_bound_builtin, is_foreign, is_installed, root_of
+from .eager_classes import BY_ID, STAND_INS
+from .guards import (
+    ATOMS,
+    Guards,
+    is_bound_builtin,
+    is_foreign,
+    is_installed,
+    read_globals,
+    root_of,
+)
 from .interception import INTERCEPTED_TYPES, bypass_trace
 from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
@@ -44,6 +53,8 @@ def raw_names(module: types.ModuleType) -> dict[str, Any]:
 
 class ModuleStandIn(types.ModuleType):
     """A Python module in a trace: its names are captured as they are read."""
+
+    __stands_for__ = types.ModuleType
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
@@ -148,6 +159,9 @@ class Captures:
         return Traced(self._make_input(source, x, name), outer_name=f"the array {name!r}")
 
     def _make(self, x: Any, name: str) -> Any:
+        if id(x) in BY_ID:
+            self.guards.watch(x, name)
+            return BY_ID[id(x)]
         if isinstance(x, np.random.Generator):
             return self._trace_generator(x)
         if isinstance(x, types.FunctionType):
@@ -207,6 +221,8 @@ class Captures:
             if name != "__builtins__":
                 names[name] = self.take(_variable(name), outer, name, outer[name], name)
         if outer:
+            asked = read_globals(f.__code__) & STAND_INS.keys() - outer.keys()
+            names.update((name, STAND_INS[name]) for name in asked)
             self.spaces.add(id(names))
             self._contents.append(("", names, dict(names)))
             self.guards.missing_globals(f.__code__, outer)
@@ -314,6 +330,8 @@ def holds_inputs(x: Any) -> bool:
         if is_plain_array(x) or isinstance(
             x, (np.random.Generator, types.MethodType, functools.partial)
         ):
+            return True
+        if id(x) in BY_ID:
             return True
         if isinstance(x, types.FunctionType) and can_rebuild(x):
             return True

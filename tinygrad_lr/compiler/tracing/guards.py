@@ -556,6 +556,13 @@ class Guards:
         """Return what has changed since tracing, None if nothing has."""
         return next((x.what for x in list(self._checks.values()) if not x.holds()), None)
 
+    def describe_overlap(self, updated: Any) -> str | None:
+        """Return which array, whose numbers are guarded, shares memory with another; else None."""
+        arrays = [x for x in self._checks.values() if isinstance(x, SameNumbers)]
+        if not isinstance(updated, np.ndarray):
+            return None
+        return next((x.what for x in arrays if np.may_share_memory(x.array, updated)), None)
+
     def describe_draw(self) -> str | None:
         """Return what has drawn random numbers since tracing began, None if nothing has."""
         names = {id(np.random.mtrand._rand): "np.random", id(random._inst): "random"}

@@ -52,6 +52,12 @@ class Interceptor(Protocol):
     def need_numbers(self, instructions: Iterable[Any]) -> None:
         """Remember that the function needs the numbers of instructions."""
 
+    def note_update(self) -> None:
+        """Remember that an array has been changed in place."""
+
+    def note_read(self, x: Any) -> None:
+        """Remember that an input is read."""
+
     def stand_in(self, x: Any) -> Any:
         """Return what stands for an outer object in the trace."""
 

@@ -21,6 +21,8 @@ class TracedGenerator(np.random.Generator):
     `add_host_input` adds an input whose numbers Python computes before each step.
     """
 
+    __stands_for__ = np.random.Generator
+
     def __init__(self, generator: np.random.Generator, add_host_input: AddHostInput) -> None:
         super().__init__(np.random.PCG64(0))  # not drawn from
         self._generator, self._add_host_input = generator, add_host_input
