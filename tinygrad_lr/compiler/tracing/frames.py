@@ -45,9 +45,17 @@ READS = frozenset(
     {"urandom", "getrandom", "open", "input", "fromfile", "listdir", "scandir", "stat", "lstat"}
 )
 """Functions whose results come from outside Python."""
+PROCESS = frozenset(
+    {
+        *("getpid", "getppid", "get_ident", "get_native_id", "gethostname", "getloadavg"),
+        *("times", "getrusage", "cpu_count", "getrefcount", "get_count", "getrecursionlimit"),
+    }
+)
+"""Functions that describe the process, refused where the user's own code calls them."""
 SOURCE_READERS = frozenset({"linecache.py", "tokenize.py"})  # for the text of a warning
 FROM_OUTSIDE = (
-    "a clock, a file or the system's randomness would be read while tracing, and never again",
+    "a clock, a file, the process or the system's randomness would be read while tracing, and "
+    "never again",
     "read it outside the compiled function, and pass the number or the array as an argument",
 )
 
@@ -106,6 +114,8 @@ class Observer:
         self.trace.captures.inner_codes.update(map(id, inner_codes(code)))
         if standard:
             return
+        if "modules" in code.co_names:
+            self._watch_modules(code)
         line = identity_line(code)
         if line is not None and self.trace.compares_at is None:
             self.trace.compares_at = code, line
@@ -148,8 +158,11 @@ class Observer:
                 is_library(code) or is_standard_library(code)
             )
             of_an_import = code.co_filename.startswith("<frozen importlib")
+            of_a_library = function.__name__ in PROCESS and (
+                is_library(code) or is_standard_library(code)
+            )
             if not (
-                of_a_log or of_an_import or name in SOURCE_READERS or is_for_this_package(frame)
+                of_a_library or of_a_log or of_an_import or name in SOURCE_READERS or is_for_this_package(frame)
             ):
                 self.trace.refuse(*FROM_OUTSIDE)
 
@@ -174,6 +187,14 @@ class Observer:
                 guards.entry(f"the module {name}", sys.modules, name, module)
             guards.watch(module, name)
 
+    def _watch_modules(self, code: CodeType) -> None:
+        """Watch the modules that code may find in `sys.modules`: the user's, and what it names."""
+        texts = {x for x in code.co_consts if isinstance(x, str)}
+        for name, module in list(sys.modules.items()):
+            found = isinstance(module, types.ModuleType) and name == module.__name__
+            if found and (is_users(module) or name in texts):
+                self._watch_module(module)
+
     def name_instructions(self) -> None:
         """Name the instructions that have no name yet after the variables."""
         for x, name in self.names.items():
@@ -191,7 +212,7 @@ def is_for_this_package(frame: FrameType | None) -> bool:
 def reads_outside(function: Any) -> bool:
     """Return True for functions that give another result at each call."""
     name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
-    if name in READS:
+    if name in READS or name in PROCESS:
         return isinstance(function, types.BuiltinFunctionType)
     if name not in CLOCKS:
         return False

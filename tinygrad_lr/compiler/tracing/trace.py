@@ -300,7 +300,7 @@ class Trace:
         """Return a generator whose draws are made at each step, in the order of the trace."""
         if not any(generator is known for known in self.generators):
             self.generators.append(generator)
-        return TracedGenerator(generator, self.add_host_input)
+        return TracedGenerator(lambda: generator, self.add_host_input)
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute in this trace."""

@@ -371,10 +371,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def __hash__(self) -> int:
         if is_for_user():
-            if self.kind == "array":
-                raise TypeError("unhashable type: 'numpy.ndarray'")
-            self.__float__()
+            self.require_hashable()
         return object.__hash__(self)
+
+    def require_hashable(self) -> None:
+        """Raise what a key raises that is an array, or a number that isn't known."""
+        if self.kind == "array":
+            raise TypeError("unhashable type: 'numpy.ndarray'")
+        self.__float__()
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise_trace_error(
