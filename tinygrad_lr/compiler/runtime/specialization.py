@@ -440,10 +440,10 @@ class Specialization:
             if isinstance(source, Argument) and source.position in stacked:
                 given[i] = self.require_apart(i, stacked[source.position])
         for i, check in self.input_checks:
-            for x in given.get(i, inputs[i : i + 1]):
+            for x in self._column(i, given, inputs, steps):
                 check(x)
         for number in self.number_checks:
-            columns = [given.get(i, [inputs[i]] * steps) for i in number.positions]
+            columns = [self._column(i, given, inputs, steps) for i in number.positions]
             for row in zip(*columns, strict=True):
                 number(row)
         with self._marked_as_running():
@@ -451,6 +451,14 @@ class Specialization:
         self._forget_copied_inputs()
         self._commit([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned_updates)]]
+
+    def _column(
+        self, i: int, given: Mapping[int, Any], inputs: Sequence[Any], steps: int
+    ) -> Sequence[Any]:
+        """Return what an input is in each step that runs; once, if it is an array that stays."""
+        if i in given:
+            return given[i].tolist() if self.inputs[i].weak else list(given[i])
+        return [inputs[i]] * (steps if self.inputs[i].weak else 1)
 
     def _commit(self, found: Sequence[Any], steps: int) -> Sequence[Any]:
         """Write updates that aren't made in place, count the steps; return the other results."""

@@ -266,7 +266,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                         COPY_AFTER_RESHAPE,
                     )
                 self._instruction, self._whole_read = self.view_of.read(now), now
-        if self._instruction.operation == "input" and (trace := CURRENT_TRACE.get()) is not None:
+        if self.outer_name and (trace := CURRENT_TRACE.get()) is not None:
             trace.note_read(self._instruction)
         return self._instruction
 
