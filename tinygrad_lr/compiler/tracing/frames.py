@@ -13,6 +13,7 @@ import dis
 import functools
 import gc
 import importlib.util
+import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -100,6 +101,8 @@ class Observer:
             if key in self._asking:
                 self._check_classes(frame)
             return
+        if code.co_filename == inspect.__file__ and is_for_this_package(frame):
+            return  # for the signature of a function, not for the user's numbers
         self._codes.add(key)
         self._kept.append(code)
         if id(code) in self._ignored:
@@ -162,7 +165,11 @@ class Observer:
                 is_library(code) or is_standard_library(code)
             )
             if not (
-                of_a_library or of_a_log or of_an_import or name in SOURCE_READERS or is_for_this_package(frame)
+                of_a_library
+                or of_a_log
+                or of_an_import
+                or name in SOURCE_READERS
+                or is_for_this_package(frame)
             ):
                 self.trace.refuse(*FROM_OUTSIDE)
 

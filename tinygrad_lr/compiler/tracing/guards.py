@@ -733,7 +733,7 @@ def has_unseen_cache(kind: type, x: Any) -> bool:
 
 
 def _subclasses(x: type) -> tuple[type, ...]:
-    return tuple(x.__subclasses__())
+    return tuple(type.__subclasses__(x))
 
 
 def is_foreign(x: Any) -> bool:

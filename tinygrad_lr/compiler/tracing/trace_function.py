@@ -269,9 +269,7 @@ def trace_function(
     )
 
 
-def map_nest(
-    change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | None
-) -> Any:
+def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | None) -> Any:
     """Return nested arguments with other leaves; what `known` has by its identity stays one."""
     made: Any
     if type(nest) is dict:

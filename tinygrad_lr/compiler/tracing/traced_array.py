@@ -193,7 +193,9 @@ def check_python_operator(apply: Callable[..., Any], x: Instruction, y: Instruct
     elif x.is_constant:
         CHECKS.get().append((y, functools.partial(look, base=x.value)))
     else:
-        both = [make("reshape", [cast_to(z, WEAK_DTYPES[float], False)], shape=(1,)) for z in (x, y)]
+        both = [
+            make("reshape", [cast_to(z, WEAK_DTYPES[float], False)], shape=(1,)) for z in (x, y)
+        ]
         CHECKS.get().append((make("concatenate", both, axis=0), lambda z: look(*z.tolist())))
 
 
@@ -708,7 +710,8 @@ class TracedNumber(Traced):
     def __getattribute__(self, name: str) -> Any:
         if name == "__class__":
             return self.eager_class if is_for_user() else Traced
-        if is_in_user_code() and not hasattr(self.eager_class, name):
+        asks = name not in {"__copy__", "__deepcopy__"} and is_in_user_code()
+        if asks and not hasattr(self.eager_class, name):
             raise AttributeError(f"{self.eager_class.__name__!r} object has no attribute {name!r}")
         return super().__getattribute__(name)
 

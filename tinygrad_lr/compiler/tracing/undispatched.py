@@ -32,9 +32,7 @@ BASES = (polynomial, chebyshev, legendre, hermite, hermite_e, laguerre, polyutil
 
 def is_traced(nest: Any) -> bool:
     """Return True if there are traced arrays among arguments, in a trace."""
-    return CURRENT_TRACE.get() is not None and any(
-        isinstance(x, Traced) for x in tree.leaves(nest)
-    )
+    return CURRENT_TRACE.get() is not None and any(isinstance(x, Traced) for x in tree.leaves(nest))
 
 
 def redirect(function: types.FunctionType) -> Callable[..., Any]:
