@@ -315,7 +315,7 @@ READS = {
 }
 ARGUMENTS = {
     "type of a number": lambda a, x: x * 2 if type(a[1]) is float else x + 1,
-    "type of an array": lambda a, x: x * 2 if type(a[2]) is type(a[0]) else x + 1,  # noqa: E721
+    "type of an array": lambda a, x: x * 2 if type(a[2]) is type(a[0]) else x + 1,
     "name of a type": lambda a, x: x * len(type(a[1]).__name__),
     "isinstance": lambda a, x: x * 2 if isinstance(a[1], float) else x + 1,
     "match": lambda a, x: match_class(a[1], x),

@@ -47,7 +47,7 @@ def changing(f, *changes):
 
 @case
 def the_type_of_an_array_and_a_number():
-    f = lambda x, k: x * k if type(x) is np.ndarray and type(k) is float else x  # noqa: E721
+    f = lambda x, k: x * k if type(x) is np.ndarray and type(k) is float else x
     return calls(f, (X, 2.0), (X, 3.0))
 
 
@@ -68,7 +68,7 @@ def the_types_of_what_is_computed():
 @case
 def types_by_other_names():
     kind = type
-    f = lambda x, k, ask=type: x * (kind(k) is float) * (ask(x) is np.ndarray) * 2  # noqa: E721
+    f = lambda x, k, ask=type: x * (kind(k) is float) * (ask(x) is np.ndarray) * 2
     return calls(f, (X, 2.0))
 
 
@@ -84,7 +84,7 @@ def the_type_of_a_type():
             pass
 
         made = Meta("A", (), {})
-        is_type = type(type(k)) is type and type(type(x)) is type and type(type) is type  # noqa: E721
+        is_type = type(type(k)) is type and type(type(x)) is type and type(type) is type
         is_made = isinstance(made, type) and issubclass(Meta, type) and type(made) is Meta
         named = type("B", (), {"k": 2.0})
         return x * (is_type and is_made and {type: 1}[type(named)]) * named.k
@@ -661,8 +661,7 @@ def test_compiled_code_finds_what_eager_code_finds(make, backend, monkeypatch):
 
 @pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_told_apart_is_refused_with_its_line(make):
-    f, given = make()
+    f, ((_, args),) = make()
     compiled = tg.compile(f, backend="numpy")
     with pytest.raises(TraceError, match=r", line \d+, in .*; "):
-        for _, args in given:
-            compiled(*args)
+        compiled(*args)

@@ -42,6 +42,7 @@ class EagerMeta(type):
     """The metaclass of the stand-in of `type`, which is called and compared as `type` is."""
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
+        """Return the class of an object, or a new class."""
         if cls is not EagerType:
             return super().__call__(*args, **options)
         if len(args) == 1 and not options:

@@ -157,20 +157,12 @@ class Observer:
         ignored = CURRENT_TRACE.get() is None or id(frame.f_code) in self._ignored
         if not ignored and reads_outside(function):
             code, name = frame.f_code, Path(frame.f_code.co_filename).name
-            of_a_log = function.__name__ in CLOCKS and (
-                is_library(code) or is_standard_library(code)
+            of_a_library = (is_library(code) or is_standard_library(code)) and (
+                function.__name__ in CLOCKS | PROCESS  # for a log, or a lock
             )
             of_an_import = code.co_filename.startswith("<frozen importlib")
-            of_a_library = function.__name__ in PROCESS and (
-                is_library(code) or is_standard_library(code)
-            )
-            if not (
-                of_a_library
-                or of_a_log
-                or of_an_import
-                or name in SOURCE_READERS
-                or is_for_this_package(frame)
-            ):
+            of_a_library = of_a_library or of_an_import or name in SOURCE_READERS
+            if not (of_a_library or is_for_this_package(frame)):
                 self.trace.refuse(*FROM_OUTSIDE)
 
     def leave(self, frame: FrameType) -> None:

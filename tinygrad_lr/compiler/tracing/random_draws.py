@@ -43,6 +43,8 @@ class TracedGenerator(np.random.Generator):
                 "read it outside the compiled function",
             )
 
+        find = self._find  # what draws must not keep the trace
+
         def draw(*args: Any, **options: Any) -> Any:
             like = getattr(self._copy(), name)(*args, **options)
             if not isinstance(like, (np.ndarray, float, np.generic)):
@@ -52,7 +54,7 @@ class TracedGenerator(np.random.Generator):
                     "draw outside the compiled function and pass the result as an argument",
                 )
             return self._add_host_input(
-                lambda ahead: getattr(self._find(), name)(*args, **options), like, f"{name}_draw"
+                lambda ahead: getattr(find(), name)(*args, **options), like, f"{name}_draw"
             )
 
         return draw
@@ -69,11 +71,11 @@ class TracedGenerator(np.random.Generator):
                 f"Generator.shuffle would change a {type(x).__name__} only once, while tracing",
                 "use x[rng.permutation(len(x))]",
             )
-        count = x.shape[axis]
+        find, count = self._find, x.shape[axis]
 
         def draw(ahead: int) -> Any:
             order = np.arange(count)
-            self._find().shuffle(order)
+            find().shuffle(order)
             return order
 
         order = self._add_host_input(draw, np.arange(count), "shuffle_draw")
@@ -81,10 +83,10 @@ class TracedGenerator(np.random.Generator):
 
     def spawn(self, n_children: int) -> list[np.random.Generator]:
         """Return new generators, which are made anew at each step."""
-        children = self._copy().spawn(n_children)
+        find, children = self._find, self._copy().spawn(n_children)
 
         def spawn(ahead: int) -> float:
-            children[:] = self._find().spawn(n_children)
+            children[:] = find().spawn(n_children)
             return 0.0
 
         self._add_host_input(spawn, 0.0, "spawn")
