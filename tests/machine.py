@@ -8,10 +8,27 @@ with a `TraceError`; it may not give other numbers, or fail where eager code doe
 
 from __future__ import annotations
 
+import array
+import collections
+import configparser
+import contextvars
+import copy
+import dataclasses
+import decimal
+import enum
 import functools
+import logging
+import os
+import queue
+import sys
+import threading
+import types
+import typing
 import warnings
+import weakref
 
 import numpy as np
+from numpy.polynomial import polynomial
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, nn
@@ -22,6 +39,81 @@ N = 4  # the last axis of most arrays
 DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 DTYPES += ["float16", "float32", "float64"]
 CALLS = 3
+NUMBERS = [2.0, 0.5, 3, 0.0, -1.5, np.float64(0.0), np.float32(2.0), True]
+
+
+MODULE, VARIABLE = "a_module_of_the_world", "A_VARIABLE_OF_THE_WORLD"
+SCALE = [1.0]  # a list with the global number
+CONTEXT = contextvars.ContextVar("context", default=0.5)
+
+
+class Pair(typing.NamedTuple):
+    """A tuple with names."""
+
+    k: float
+    w: object
+
+
+@dataclasses.dataclass
+class Record:
+    """An object with fields."""
+
+    w: object
+    k: float = 1.5
+
+    @property
+    def twice(self):
+        return self.k * 2
+
+    @functools.cached_property
+    def total(self):
+        return float(np.sum(self.w)) * self.k
+
+    @functools.lru_cache  # noqa: B019
+    def scaled(self, n):
+        return self.k * n
+
+    def __hash__(self):
+        return id(self)
+
+
+class Slotted:
+    """An object with slots."""
+
+    __slots__ = ("k", "w")
+
+    def __init__(self, k, w):
+        self.k, self.w = k, w
+
+
+def new_classes():
+    """Classes whose attributes, bases and class change."""
+
+    class Meta(type):
+        @property
+        def rate(cls):
+            return 2.0
+
+    class Base(metaclass=Meta):
+        k = 0.5
+
+    class Other(metaclass=Meta):
+        k = -0.5
+
+    class Left(Base):
+        def scale(self, x):
+            return x * self.k * type(self).k
+
+    class Right(Base):
+        def scale(self, x):
+            return x + self.k
+
+    class Kind(enum.Enum):
+        LOW = [2.0]  # noqa: RUF012
+
+    return types.SimpleNamespace(
+        meta=Meta, base=Base, other=Other, left=Left, right=Right, kind=Kind
+    )
 
 
 class World:
@@ -42,12 +134,49 @@ class World:
         layers = nn.Linear(N, N, dtype=np.float64, generator=seed), nn.Tanh()
         self.model = nn.Sequential(*layers, nn.BatchNorm1d(N, dtype=np.float64))
         self.dropout = nn.Dropout(0.5, generator=seed)
+        self.row = self.weight.data[:]
+        self._more(random)
+
+    def _more(self, random):
+        """What is read in rarer ways."""
+        self.settings = {"k": 1.25, "w": random.uniform(-1, 1, N)}
+        self.get = self.settings.get
+        self.pair = Pair(0.5, random.uniform(-1, 1, N))
+        self.record = Record(random.uniform(-1, 1, N))
+        self.plain_record = Record(0.5)
+        self.slotted = Slotted(0.5, random.uniform(-1, 1, N))
+        self.classes = new_classes()
+        self.piece = self.classes.left()
+        self.config = types.SimpleNamespace(a=2.0, b=0.5)
+        self.module = types.ModuleType(MODULE)
+        self.module.a, self.module.w = 0.75, random.uniform(-1, 1, N)
+        sys.modules[MODULE] = self.module
+        os.environ[VARIABLE] = "2"
+        SCALE[0] = 1.0
+        globals()["NUMBER"] = 1.5
+        CONTEXT.set(0.5)
+        decimal.getcontext().prec = 12
+        self.decimals = decimal.Decimal(1), decimal.Decimal(3)
+        self.deque, self.set = collections.deque([0.5, 2.0]), {1.0, 2.0}
+        self.packed, self.bytes = array.array("d", [0.5, 2.0]), bytearray(b"ab")
+        self.partial = functools.partial(lambda k, x: x * k, 0.5)
+        self.table = functools.lru_cache(lambda n: n * self.number)
+        self.key = Slotted(0.25, None)
+        self.weak = weakref.WeakValueDictionary(a=self.record)
+        self.event, self.queue = threading.Event(), queue.Queue()
+        self.parser = configparser.ConfigParser()
+        self.parser.read_string("[a]\nk = 2")
+        self.log = logging.getLogger("a_log_of_the_world")
+        self.log.setLevel(10)
+        self.limit = [0.0]
+        self.vectorized = np.vectorize(lambda v: v * 2.0 if v > self.limit[0] else v * 1.0)
 
     def state(self):
         """Everything that a program may change."""
         drawn = self.rng.bit_generator.state["state"]["state"]
         buffers = [np.array(x) for _, x in self.model.named_buffers()]
         own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
+        own += [self.weight.numpy(), self.record.w.copy(), self.module.w.copy()]
         return [np.array(drawn % 2**53), *buffers, *own]
 
 
@@ -69,7 +198,70 @@ CHANGES = {
     "train or eval": lambda w, r: w.model.train(not w.model.training),
     "a layer": lambda w, r: w.model.layers.__setitem__(1, nn.Sigmoid()),
     "draw": lambda w, r: w.rng.normal(),
+    "a setting": lambda w, r: w.settings.__setitem__("k", float(r.integers(-2, 3))),
+    "an array of the settings": lambda w, r: w.settings["w"].__imul__(-1),
+    "a pair": lambda w, r: setattr(w, "pair", Pair(0.25, w.pair.w + 1)),
+    "a record": lambda w, r: setattr(w.record, "k", float(r.integers(-2, 3))),
+    "an array of a record": lambda w, r: w.record.w.__iadd__(1),
+    "a plain record": lambda w, r: setattr(w.plain_record, "k", float(r.integers(-2, 3))),
+    "the cache of a method": lambda w, r: Record.scaled.cache_clear(),
+    "a cached property": lambda w, r: vars(w.record).pop("total", None),
+    "a slot": lambda w, r: setattr(w.slotted, "k", float(r.integers(-2, 3))),
+    "the class of an object": lambda w, r: setattr(w.piece, "__class__", w.classes.right),
+    "the bases of a class": lambda w, r: setattr(w.classes.left, "__bases__", (w.classes.other,)),
+    "an attribute of a base": lambda w, r: setattr(w.classes.base, "k", float(r.integers(3))),
+    "a metaclass": lambda w, r: setattr(w.classes.meta, "rate", property(lambda cls: 3.0)),
+    "a member of an enum": lambda w, r: w.classes.kind.LOW.value.__setitem__(0, 0.5),
+    "a subclass": lambda w, r: w.__dict__.update(made=type("Made", (w.classes.base,), {"k": 3.0})),
+    "an attribute of an object": lambda w, r: setattr(w.config, "c", 3.0),
+    "a module": lambda w, r: setattr(w.module, "a", float(r.integers(-2, 3))),
+    "an array of a module": lambda w, r: w.module.w.__iadd__(1),
+    "the table of modules": lambda w, r: replace_module(w),
+    "the environment": lambda w, r: os.environ.__setitem__(VARIABLE, str(r.integers(1, 4))),
+    "a global": lambda w, r: globals().__setitem__("NUMBER", float(r.integers(-2, 3))),
+    "a global list": lambda w, r: SCALE.__setitem__(0, float(r.integers(-2, 3))),
+    "a context variable": lambda w, r: CONTEXT.set(float(r.integers(-2, 3))),
+    "the context of decimals": lambda w, r: setattr(decimal.getcontext(), "prec", 3),
+    "a deque": lambda w, r: w.deque.rotate(),
+    "a set": lambda w, r: w.set.add(3.0),
+    "a packed array": lambda w, r: w.packed.__setitem__(0, 3.0),
+    "bytes": lambda w, r: w.bytes.append(1),
+    "a partial": lambda w, r: setattr(w, "partial", functools.partial(lambda k, x: x + k, 2.0)),
+    "the cache of a function": lambda w, r: w.table.cache_clear(),
+    "an event": lambda w, r: w.event.set(),
+    "a queue": lambda w, r: w.queue.put(1),
+    "a parser": lambda w, r: w.parser.set("a", "k", "3"),
+    "the level of a log": lambda w, r: w.log.setLevel(20),
+    "the limit of a vectorized function": lambda w, r: w.limit.__setitem__(0, 0.5),
 }
+
+
+def replace_module(w):
+    """Put another module in its place."""
+    other = sys.modules[MODULE] = types.ModuleType(MODULE)
+    other.a, other.w = 0.25, np.ones(N)
+
+
+def import_within(w, x):
+    """Import from a module of the world."""
+    from a_module_of_the_world import a
+
+    return x * a
+
+
+def scale_by_all(w, x):
+    """Read all attributes of an object."""
+    for k in vars(w.config).values():
+        x = x * k + 1
+    return x
+
+
+def copied_record(w, x):
+    """Change a copy of an object with an array."""
+    other = copy.deepcopy(w.record)
+    other.w[0], other.k = 2.0, 0.5
+    return x * other.w * other.k + w.record.w
+
 
 READS = {
     "number": lambda w, x: x * w.number,
@@ -84,13 +276,88 @@ READS = {
     "function": lambda w, x: w.function(x),
     "by text": lambda w, x: x * getattr(w, "num" + "ber"),
     "class": lambda w, x: x * w.scale,
+    "a bound method of a dict": lambda w, x: x * w.get("k") + w.get("w"),
+    "a pair": lambda w, x: x * w.pair.k + w.pair.w,
+    "a record": lambda w, x: x * w.record.twice + w.record.w,
+    "a copy of a record": copied_record,
+    "another record": lambda w, x: x * dataclasses.replace(w.record, k=3.0).w,
+    "the fields of a record": lambda w, x: x * dataclasses.asdict(w.record)["w"],
+    "a cached property": lambda w, x: x * w.record.total,
+    "a method with a cache": lambda w, x: x * w.record.scaled(2),
+    "a plain method with a cache": lambda w, x: x * w.plain_record.scaled(2),
+    "a slot": lambda w, x: x * w.slotted.k + w.slotted.w,
+    "a method": lambda w, x: w.piece.scale(x),
+    "a metaclass": lambda w, x: x * w.classes.left.rate,
+    "an enum": lambda w, x: x * w.classes.kind.LOW.value[0],
+    "subclasses": lambda w, x: sum((x * c.k for c in w.classes.base.__subclasses__()), start=x),
+    "all attributes": scale_by_all,
+    "a module": lambda w, x: x * w.module.a + w.module.w,
+    "the table of modules": lambda w, x: x * sys.modules[MODULE].a,
+    "an import": import_within,
+    "the environment": lambda w, x: x * float(os.environ[VARIABLE]),
+    "a global": lambda w, x: x * NUMBER * SCALE[0],  # noqa: F821
+    "a context variable": lambda w, x: x * CONTEXT.get(),
+    "decimals": lambda w, x: x * float(w.decimals[0] / w.decimals[1]),
+    "a deque": lambda w, x: x * w.deque[0] + len(w.deque),
+    "a set": lambda w, x: x * len(w.set) + sum(w.set),
+    "a packed array": lambda w, x: x * w.packed[0] + len(w.bytes),
+    "a partial": lambda w, x: w.partial(x),
+    "a function with a cache": lambda w, x: x * w.table(2),
+    "a weak dict": lambda w, x: x * w.weak["a"].k,
+    "an event and a queue": lambda w, x: x * (2 if w.event.is_set() else 1) + w.queue.qsize(),
+    "a parser and a log": lambda w, x: x * w.parser.getfloat("a", "k") * w.log.level,
+    "a vectorized function": lambda w, x: w.vectorized(x),
+    "a polynomial": lambda w, x: (
+        polynomial.polyval(x, w.numbers) + polynomial.polyval(0.5, w.array)
+    ),
+    "a view of the weight": lambda w, x: x * w.row,
+    "the weight": lambda w, x: x * w.weight.data,
 }
+ARGUMENTS = {
+    "type of a number": lambda a, x: x * 2 if type(a[1]) is float else x + 1,
+    "type of an array": lambda a, x: x * 2 if type(a[2]) is type(a[0]) else x + 1,
+    "name of a type": lambda a, x: x * len(type(a[1]).__name__),
+    "isinstance": lambda a, x: x * 2 if isinstance(a[1], float) else x + 1,
+    "match": lambda a, x: match_class(a[1], x),
+    "hasattr": lambda a, x: x * 2 if hasattr(a[1], "shape") else x + 1,
+    "hasattr of an array": lambda a, x: x * (1 + hasattr(a[2], "__array_interface__")),
+    "getattr": lambda a, x: x * (1 + getattr(a[1], "ndim", 2)),
+    "is": lambda a, x: x * 2 if a[0] is a[2] else x + 1,
+    "id": lambda a, x: x * 2 if id(a[0]) != id(a[2]) else x + 1,
+    "times a number": lambda a, x: x * a[1] + a[2],
+    "reciprocal": lambda a, x: x * (1.0 / a[1]),
+    "root": lambda a, x: x * a[1] ** 0.5,
+    "power": lambda a, x: x * (2.0 ** a[1] + a[1] ** a[1]),
+    "remainder": lambda a, x: x * (7.0 % a[1]) + 5.0 // (a[1] - 2.0),
+    "copies": lambda a, x: x * copy.deepcopy(a[1]) + copy.copy(a[2]),
+}
+
+
+def match_class(k, x):
+    """Match a number by its class."""
+    match k:
+        case float():
+            return x * 2
+        case int():
+            return x * 3
+    return x
+
+
+def shuffled(w, x):
+    """Shuffle a copy."""
+    y = x.copy()
+    w.rng.shuffle(y)
+    return y
+
+
 DRAWS = {
     "normal": lambda w, x: x + w.rng.normal(size=np.shape(x)),
     "a number": lambda w, x: x * w.rng.uniform(),
     "float32": lambda w, x: x + w.rng.random(N, dtype=np.float32),
     "permutation": lambda w, x: x[..., w.rng.permutation(N)],
     "integers": lambda w, x: x + w.rng.integers(0, 5, N),
+    "shuffle": shuffled,
+    "spawn": lambda w, x: x * w.rng.spawn(2)[1].normal(size=N),
 }
 ANY_DTYPE = {
     **{f"astype {t}": functools.partial(lambda t, w, x: x.astype(t), t) for t in DTYPES},
@@ -185,7 +452,8 @@ def in_place(w, x):
 
 
 ANY_DTYPE["in place"] = in_place
-MODES = ("plain", "arrays out", "node", "grad of compiled", "compiled grad", "hvp", "nested")
+PLAIN = ("plain", "arguments", "training")
+MODES = (*PLAIN, "node", "grad of compiled", "compiled grad", "hvp", "nested")
 
 
 class Program:
@@ -194,21 +462,25 @@ class Program:
     def __init__(self, seed):
         random = self.random = np.random.default_rng(seed)
         self.mode = str(random.choice(MODES))
-        self.seed, plain = seed, self.mode in MODES[:2]
+        self.seed, plain = seed, self.mode in PLAIN
         kinds = [ANY_DTYPE, ANY_DTYPE, READS, DRAWS] if plain else [DIFFERENTIABLE, READS, DRAWS]
-        self.dtype = str(random.choice(DTYPES)) if plain else "float64"
+        kinds += [ARGUMENTS] * (2 * (self.mode == "arguments"))
+        is_float = not plain or self.mode == "training"
+        self.dtype = "float64" if is_float else str(random.choice(DTYPES))
         self.shape = (3, N) if random.integers(2) else (N,)
         self.steps = []
         for _ in range(1 + int(random.integers(6))):
             kind = kinds[int(random.integers(len(kinds)))]
             name = str(random.choice(sorted(kind)))
-            self.steps.append((name, kind[name]))
+            self.steps.append((name, kind[name], kind is ARGUMENTS))
+        self.numbers = [NUMBERS[int(i)] for i in random.integers(len(NUMBERS), size=CALLS)]
+        self.twice = [bool(i) for i in random.integers(2, size=CALLS)]  # the argument is given
         self.keep = bool(random.integers(2))  # whether results in the middle come out too
         self.changes = [str(random.choice(sorted(CHANGES))) for _ in range(CALLS)]
         self.backend = str(random.choice(["numpy", "llvm"]))
 
     def __repr__(self):
-        names = " | ".join(name for name, _ in self.steps)
+        names = " | ".join(name for name, _, _ in self.steps)
         kind = f"{self.mode}, {self.dtype}{self.shape}, {self.backend}"
         return f"seed {self.seed}, {kind}: {names}; {self.changes}"
 
@@ -220,12 +492,13 @@ class Program:
             return drawn.astype(self.dtype) if self.dtype != "float64" else drawn / 4
 
     def body(self, world):
-        """The function of one array."""
+        """The function of one array, or of two and a number."""
 
-        def f(x):
+        def f(x, *others):
             found = [x]
-            for _, step in self.steps:
-                found.append(step(world, found[-1]))
+            for _, step, of_arguments in self.steps:
+                around = (x, *others) if of_arguments else world
+                found.append(step(around, found[-1]))
             return tuple(found[1:]) if self.keep else found[-1]
 
         return f
@@ -241,10 +514,25 @@ class Program:
 
         return total
 
+    def training(self, world):
+        """The function of one array that trains the weight, and then does what `body` does."""
+        f, optimizer = self.body(world), tg.optim.SGD([world.weight], 0.125)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = np.sum(world.weight * x)
+            loss.backward()
+            optimizer.step()
+            return f(x)
+
+        return step
+
     def run(self, world, wrap):
         """Yield what each call gives, with gradients; `wrap` compiles, or does nothing."""
-        if self.mode in {"plain", "arrays out"}:
+        if self.mode in {"plain", "arguments"}:
             f = wrap(self.body(world))
+        elif self.mode == "training":
+            f = wrap(self.training(world))
         elif self.mode == "nested":
             inner = wrap(self.scalar(world))
             f = wrap(lambda x: inner(x) * 2)
@@ -271,7 +559,8 @@ class Program:
                     out.backward()
                 found = [out, v.grad, *(leaf.grad for leaf in leaves)]
             else:
-                found = [f(x)]
+                y = x if self.twice[call] else x.copy()
+                found = [f(x, self.numbers[call], y) if self.mode == "arguments" else f(x)]
                 CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
             assert np.array_equal(x, before, equal_nan=True), "the argument has changed"
             yield [*numbers_of(found), *world.state()]
@@ -302,9 +591,10 @@ def is_alike(found, expected, scale=1.0):
 def outcome(program, wrap):
     """Return the results of each call of a program, up to its first error, and the error."""
     found, error = [], None
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with decimal.localcontext(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         warnings.simplefilter("ignore", CompileWarning)
+        Record.scaled.cache_clear()
         try:
             for results in program.run(World(program.seed), wrap):
                 found.append(results)

@@ -362,6 +362,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 
 SQUARE = [((2, 2),), ((3, 2, 2),)]
+MAX_MINORS = 16  # rows of a matrix whose minors are computed all at once
 
 
 def _transposed(x):
@@ -430,11 +431,18 @@ def det(a):
 
 
 def _det_slope(out, a):
-    """The cofactors: det(a)·a⁻ᵀ where that exists, which can be differentiated without end."""
+    """The cofactors: det(a)·a⁻ᵀ where that exists, which can be differentiated without end.
+
+    A program can't ask whether it does: `cofactors` asks when it runs. Their own derivative takes
+    the minors, which large matrices have too many of; of these a singular one raises.
+    """
     regular = out != 0
-    if isinstance(regular, AbstractArray) or np.all(regular):
-        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
-    return cofactors(a)
+    if isinstance(regular, AbstractArray):
+        if np.shape(a)[-1] <= MAX_MINORS:
+            return cofactors(a)
+    elif not np.all(regular):
+        return cofactors(a)
+    return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
 
 
 det.vjp(a=lambda g, out, a: np.expand_dims(g, (-2, -1)) * _det_slope(out, a))
@@ -446,13 +454,16 @@ det.reach = lambda live, a: live[..., None, None]
 def cofactors(a):
     """The derivative of the determinant of a matrix, which may be singular.
 
-    With the singular values s and a = u s vᵀ, these are det(u v)·u p vᵀ, where each p is the
-    product of all other singular values.
+    These are det(a)·a⁻ᵀ of a regular matrix. With the singular values s and a = u s vᵀ, those of
+    any are det(u v)·u p vᵀ, where each p is the product of all other singular values.
 
     >>> cofactors(np.array([[1.0, 2.0], [2.0, 4.0]])).round(12).tolist()
     [[4.0, -2.0], [-2.0, 1.0]]
     """
     finite = np.isfinite(a).all(axis=(-2, -1), keepdims=True)
+    out = np.linalg.det(a)
+    if np.all(out != 0) and np.all(finite):
+        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
     u, s, v = np.linalg.svd(np.where(finite, a, 0.0))
     sign = np.round(np.linalg.det(u) * np.linalg.det(v))[..., None, None]
     others = np.where(np.eye(a.shape[-1], dtype=bool), 1.0, np.expand_dims(s, -2)).prod(axis=-1)

@@ -22,7 +22,7 @@ from ...support.text_format import shape_text
 from ...support.validation import check_flag, check_integer, check_list, check_text
 from ..ir.sources import StaleProgram
 from ..tracing.interception import CURRENT_TRACE
-from ..tracing.trace_function import Static
+from ..tracing.trace_function import Static, list_arguments
 from .backends import choose_backend
 from .fast_call import MISSED, write_fast_call
 from .report import Report, build_report
@@ -48,15 +48,22 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_after_fork)
 
 
-def wrap_objects(x: Any) -> Any:
-    """Return nested arguments whose lists and dicts of other classes are single objects."""
-    if is_nest(x):
+def wrap_objects(x: Any, known: dict[int, Any]) -> Any:
+    """Return nested arguments whose lists and dicts of other classes are single objects.
+
+    A list, tuple or dict that is given twice is in `known`, and one object in the result too.
+    """
+    if not is_nest(x):
+        return Static(x) if isinstance(x, (list, tuple, dict)) else x
+    if id(x) not in known:
         pairs = x.items() if isinstance(x, dict) else enumerate(x)
-        inner = {key: wrap_objects(part) for key, part in pairs}
+        inner = {key: wrap_objects(part, known) for key, part in pairs}
         if isinstance(x, dict):
-            return inner
-        return type(x)(*inner.values()) if hasattr(x, "_fields") else type(x)(inner.values())
-    return Static(x) if isinstance(x, (list, tuple, dict)) else x
+            known[id(x)] = inner
+        else:
+            parts = inner.values()
+            known[id(x)] = type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return known[id(x)]
 
 
 class Compiled:
@@ -292,19 +299,29 @@ class Compiled:
 
     def _program_for(self, key: Any, args: Any, keywords: Any) -> Specialization:
         """Return the program for a signature; trace the function if there is none."""
-        program = self._find_program(key)
+        program = self._find_program(key, args, keywords)
         if program is None:
             with self._lock:  # another thread may have been faster
-                program = self._find_program(key) or self._trace(key, args, keywords)
+                program = self._find_program(key, args, keywords)
+                program = program or self._trace(key, args, keywords)
         return program
 
-    def _find_program(self, key: Any) -> Specialization | None:
+    def _find_program(self, key: Any, args: Any, keywords: Any) -> Specialization | None:
         """Return a program for a signature whose guards hold, None if there is none."""
         for program in self._programs.get(key, ()):
-            if program.guards.hold():
+            same = program.identities
+            if program.guards.hold() and (
+                same is None or same.hold(list_arguments(self._given(args, keywords)))
+            ):
                 self._set_last(program)
                 return program
         return None
+
+    def _given(self, args: Any, keywords: Any) -> list[Any]:
+        """Return the arguments as the trace gets them; the last is the dict of the keywords."""
+        known: dict[int, Any] = {}
+        given = [*self._mark_static(args), self._mark_static(keywords)]
+        return [wrap_objects(x, known) for x in given]
 
     def _discard(self, key: Any, program: Specialization) -> None:
         with self._lock:
@@ -314,7 +331,7 @@ class Compiled:
     def _trace(self, key: Any, args: Any, keywords: Any) -> Specialization:
         labels = [*self._parameters[: len(args)]]
         labels += [f"x{i}" for i in range(len(labels), len(args))]
-        given = wrap_objects([*self._mark_static(args), self._mark_static(keywords)])
+        given = self._given(args, keywords)
         program = Specialization(
             self.function, self.__name__, [*labels, ""], given, self._compile_program
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -69,11 +70,12 @@ class FastCallWriter:
             else:
                 self.lines += program.executable.pass_number(self, position, number)
         check = program.guards.expression(self.space)
+        checks = self._check_numbers()
         head = [f"if len(args) != {arguments}:", "    return MISSED"]
         head += [f"{', '.join(names)}{',' * (arguments == 1)} = args"] if names else []
         head += [f"if not ({check}):", "    return MISSED"]
         run = program.executable.run_lines(self)
-        body = [*head, *self.lines, *run, *self._commit_lines(), self._return_line()]
+        body = [*head, *self.lines, *checks, *run, *self._commit_lines(), self._return_line()]
         text = "\n".join(
             ["def fast_call(args):", "    with lock:", *(f"        {line}" for line in body)]
         )
@@ -96,6 +98,7 @@ class FastCallWriter:
                 f"if {a} is not known[{i}]:",
                 f"    if type({a}) is not ndarray or {a}.shape != {shape} or {a}.dtype != {dtype}:",
                 "        return MISSED",
+                *self._apart_lines(i, a),
                 f"    known[{i}] = {program.executable.pass_array(self, i, a)}",
                 f"elif {a}.shape != {shape} or {a}.dtype is not {dtype} and {a}.dtype != {dtype}:",
                 "    return MISSED",
@@ -113,6 +116,23 @@ class FastCallWriter:
         if like.weak:
             self.lines += [f"if type({x}) is not float:", "    return MISSED"]
         self.lines += program.executable.pass_number(self, i, x)
+
+    def _apart_lines(self, i: int, a: str) -> list[str]:
+        """Return the lines that refuse a new array in memory that the program updates."""
+        if i not in self.program.late:
+            return []
+        method = weakref.WeakMethod(self.program.require_apart)  # a cycle would keep the program
+        return [f"    {self.name('z', method)}()({i}, {a})"]
+
+    def _check_numbers(self) -> list[str]:
+        """Return the lines that raise what Python raises for the numbers among the arguments."""
+        program, lines = self.program, []
+        for i, look in program.input_checks:
+            lines.append(f"{self.name('c', look)}({self.given[i]})")
+        for check in program.number_checks:
+            given = ", ".join(self.given[i] for i in check.positions)
+            lines.append(f"{self.name('c', check)}(({given},))")
+        return lines
 
     def read(self, source: Source) -> str:
         """Return the expression that reads a source."""
@@ -173,8 +193,16 @@ def write_fast_call(program: Specialization) -> Callable[..., Any] | None:
     """Return the fast path of a program; None if it has none."""
     if getattr(program.executable, "calls", None):
         return None  # calls of Python take longer than the slow path
-    if program.is_differentiable or program.input_checks or program.has_nested_arguments:
+    if program.is_differentiable or program.has_nested_arguments:
         return None
+    if program.identities is not None or any(
+        not isinstance(source, Argument)
+        for check in program.number_checks
+        for source in check.sources
+    ):
+        return None
+    if any(program.inputs[i].shape for i, _ in program.input_checks):
+        return None  # these take longer than the slow path
     sources = zip(program.inputs, program.input_sources, strict=True)
     if any(isinstance(source, HostInput) and not x.weak for x, source in sources):
         return None  # random arrays

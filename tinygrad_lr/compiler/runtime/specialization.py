@@ -20,9 +20,9 @@ from ...optim import Optimizer
 from ...support import pytree as tree
 from ...support.deferred_interrupt import MAX_CHUNK_SECONDS, DeferredInterrupt
 from ..ir.executable import Backend, Executable
-from ..ir.instruction import Instruction
+from ..ir.instruction import UFUNCS, Instruction
 from ..ir.passes import PassResult, run_passes
-from ..ir.program import Program
+from ..ir.program import Program, topological_order
 from ..ir.sources import (
     Argument,
     Attribute,
@@ -35,6 +35,7 @@ from ..ir.sources import (
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
 from ..tracing.interception import run_isolated
+from ..tracing.trace_errors import overlap, trace_error
 from ..tracing.trace_function import (
     ResultSlot,
     TracedFunction,
@@ -81,6 +82,7 @@ class Specialization:
         traced = run_isolated(trace_function, function, name, parameters, args, settings)
         traced.require_released()
         self.traced, self.guards = traced.program, traced.guards
+        self.identities, self._late = traced.identities, traced.late
         self.structure = traced.structure
         self.returns_one = isinstance(traced.structure, ResultSlot)
         self.has_nested_arguments = bool(args[-1]) or any(
@@ -158,12 +160,27 @@ class Specialization:
             i for i in self.updated if not isinstance(self.input_sources[i].read(), np.ndarray)
         ]
         self.known: list[Any] = [UNKNOWN] * len(self.input_sources)
+        updates_data = any(isinstance(self.input_sources[i], ValueData) for i in self.updated)
+        self.late = {
+            position: self._late[key]
+            for key, position in positions.items()
+            if updates_data and key in self._late and position not in self.updated
+        }
         self.input_checks = [
             (self.input_sources.index(x.options["source"]), look)
             for x, look in self.program.checks
             if x.operation == "input"
         ]
-        checks = [(x, look) for x, look in self.program.checks if x.operation != "input"]
+        self.number_checks = [
+            NumberCheck(x, look, positions)
+            for x, look in self.program.checks
+            if x.operation != "input" and depends_on_numbers(x)
+        ]
+        checks = [
+            (x, look)
+            for x, look in self.program.checks
+            if x.operation != "input" and not depends_on_numbers(x)
+        ]
         program = Program(self.program.name, results, [], checks)
         self._parts = (program, self.inputs, updates)
         executable = backend(*self._parts)
@@ -254,6 +271,7 @@ class Specialization:
         if x.dtype != like.dtype:
             raise StaleProgram
         if isinstance(x, np.ndarray):
+            self.require_apart(i, x)
             keep = x.flags.c_contiguous and x.flags.aligned
             if i in self.updated:
                 is_gradient = isinstance(source, Gradient)
@@ -268,6 +286,18 @@ class Specialization:
             elif self._is_part_of_updated(x):  # machine code copies it at each call
                 keep = False
             self.known[i] = x if keep else UNKNOWN
+        return x
+
+    def require_apart(self, i: int, x: Any) -> Any:
+        """Return an input; raise `TraceError` if the program reads it after updating its memory."""
+        if i not in self.late or not isinstance(x, np.ndarray):
+            return x
+        for j in self.updated:
+            source = self.input_sources[j]
+            if isinstance(source, ValueData) and j not in self.reassigned:
+                data = source.value._content
+                if isinstance(data, np.ndarray) and np.may_share_memory(x, data):
+                    raise trace_error(*self.late[i], *overlap("an array that is read here"))
         return x
 
     def _is_part_of_updated(self, x: Any) -> bool:
@@ -297,13 +327,22 @@ class Specialization:
         """Run the program once; return what the function returns."""
         with self.lock:
             self._forget_arguments()
-            found = self._run_step(self._gather(self, leaves))
+            found = self._run_step(self._inputs(leaves))
         return self.build_result(found)
+
+    def _inputs(self, leaves: Sequence[Any]) -> list[Any]:
+        """Return what the program reads; `leaves` are the arguments."""
+        inputs = self._gather(self, leaves)
+        for i in self.late:
+            self.require_apart(i, inputs[i])
+        return inputs
 
     def _run_step(self, inputs: list[Any]) -> Sequence[Any]:
         """Run the program once on its inputs, with its updates; return the other results."""
         for i, check in self.input_checks:
             check(inputs[i])
+        for number in self.number_checks:
+            number([inputs[i] for i in number.positions])
         with self._marked_as_running():
             found = self.executable(inputs)
         self._forget_copied_inputs()
@@ -320,7 +359,7 @@ class Specialization:
             return self.run(list(map(unwrap, leaves)))
         with self.lock:
             self._forget_arguments()
-            inputs = self._gather(self, list(map(unwrap, leaves)))
+            inputs = self._inputs(list(map(unwrap, leaves)))
             operands, numbers = list(inputs), list(inputs)
             for i in self.kept:
                 operands[i] = self._find_operand(i, leaves, inputs[i])
@@ -386,7 +425,7 @@ class Specialization:
 
     def _run_chunk(self, leaves: Sequence[Any], steps: int, stacked: dict[int, Any]) -> list[Any]:
         """Run some steps; what Python computes for them is computed before."""
-        inputs = self._gather(self, leaves)
+        inputs = self._inputs(leaves)
         changing: dict[int, list[Any]] = {
             i: [inputs[i]] for i, host in self.hosts if host.changes and i >= 0
         }
@@ -399,15 +438,27 @@ class Specialization:
         given = {i: np.stack(x) for i, x in changing.items()}
         for i, source in enumerate(self.input_sources):
             if isinstance(source, Argument) and source.position in stacked:
-                given[i] = stacked[source.position]
+                given[i] = self.require_apart(i, stacked[source.position])
         for i, check in self.input_checks:
-            for x in given.get(i, inputs[i : i + 1]):
+            for x in self._column(i, given, inputs, steps):
                 check(x)
+        for number in self.number_checks:
+            columns = [self._column(i, given, inputs, steps) for i in number.positions]
+            for row in zip(*columns, strict=True):
+                number(row)
         with self._marked_as_running():
             rows, carried = self.executable.loop(inputs, steps, given)
         self._forget_copied_inputs()
         self._commit([*(row[-1] for row in rows), *carried], steps)
         return [np.asarray(row) for row in rows[: len(rows) - len(self.returned_updates)]]
+
+    def _column(
+        self, i: int, given: Mapping[int, Any], inputs: Sequence[Any], steps: int
+    ) -> Sequence[Any]:
+        """Return what an input is in each step that runs; once, if it is an array that stays."""
+        if i in given:
+            return given[i].tolist() if self.inputs[i].weak else list(given[i])
+        return [inputs[i]] * (steps if self.inputs[i].weak else 1)
 
     def _commit(self, found: Sequence[Any], steps: int) -> Sequence[Any]:
         """Write updates that aren't made in place, count the steps; return the other results."""
@@ -427,6 +478,37 @@ class Specialization:
     def build_result(self, found: Sequence[Any], plain: bool = False) -> Any:
         """Return results in the structure that the function returned; plain arrays if `plain`."""
         return build_result(self.structure, found, plain)
+
+
+class NumberCheck:
+    """A check of what is computed from numbers alone: it is made before the program runs.
+
+    `positions` are those of its numbers among the inputs.
+    """
+
+    def __init__(
+        self, x: Instruction, look: Callable[[Any], object], positions: Mapping[Any, int]
+    ) -> None:
+        inputs = Program("number", [x]).inputs()
+        self.sources = [source for source, _ in inputs]
+        self.positions = [positions[source.key()] for source in self.sources]
+        self.look = look
+        writer = SourceWriter(Program("number", [x]), [x for _, x in inputs], [])
+        exec(compile(writer.source, "<number>", "exec"), writer.namespace)
+        self._compute = writer.namespace[writer.name]
+
+    def __call__(self, numbers: Sequence[Any]) -> None:
+        """Raise the error of the check, if there is one."""
+        self.look(self._compute(*numbers)[0])
+
+
+def depends_on_numbers(x: Instruction) -> bool:
+    """Return True if an instruction is arithmetic on Python numbers, which are inputs."""
+    steps = topological_order([x])
+    return any(y.operation == "input" for y in steps) and all(
+        y.weak and not y.shape and (y.operation in UFUNCS or y.operation in {"input", "constant"})
+        for y in steps
+    )
 
 
 def build_result(structure: Any, found: Sequence[Any], plain: bool = False) -> Any:

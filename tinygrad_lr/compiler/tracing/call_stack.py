@@ -14,6 +14,7 @@ from ...support.files import PACKAGE
 LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
 """The folders whose code isn't the user's: this package and NumPy."""
 
+STAND_INS_OF_BUILTINS = str(Path(__file__).with_name("eager_classes.py"))
 STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
 
 
@@ -32,9 +33,23 @@ def is_standard_library(code: CodeType) -> bool:
 def is_for_user() -> bool:
     """Return True if the caller's caller is code of the user's, or of NumPy, not of this package.
 
-    Python's own modules ask for whoever calls them.
+    Python's own modules, and the stand-ins of its builtins, ask for whoever calls them.
     """
+    frame = _asking_frame(sys._getframe(2))
+    return frame is not None and not frame.f_code.co_filename.startswith(PACKAGE)
+
+
+def is_in_user_code() -> bool:
+    """Return True if the caller's caller is code of the user's, not of a library."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and is_standard_library(frame.f_code):
         frame = frame.f_back
-    return frame is not None and not frame.f_code.co_filename.startswith(PACKAGE)
+    return frame is not None and not is_library(frame.f_code)
+
+
+def _asking_frame(frame: FrameType | None) -> FrameType | None:
+    while frame is not None and (
+        is_standard_library(frame.f_code) or frame.f_code.co_filename == STAND_INS_OF_BUILTINS
+    ):
+        frame = frame.f_back
+    return frame

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import inspect
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection
@@ -24,16 +25,23 @@ from ...nn import Module
 from ..ir.instruction import Instruction
 from ..ir.sources import MISSING, Cell, Entry, Slots, Source
 from .call_stack import is_library, is_standard_library
-from .guards import ATOMS, Guards, is_bound_builtin, is_foreign, is_installed, root_of
+from .eager_classes import BY_ID, STAND_INS
+from .guards import (
+    ATOMS,
+    Guards,
+    can_copy,
+    is_bound_builtin,
+    is_foreign,
+    read_globals,
+    root_of,
+)
 from .interception import INTERCEPTED_TYPES, bypass_trace
 from .trace_errors import OWN_PACKAGES
 from .traced_array import Traced
+from .undispatched import REDIRECTED
 
 SEQUENCES, MAPPINGS = (list, deque), (dict, OrderedDict, defaultdict)
-HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
 COMPUTED = frozenset({"globals", "eval", "exec"})
-UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
-"""Methods of a class that keep its objects from being copied."""
 
 
 def raw_names(module: types.ModuleType) -> dict[str, Any]:
@@ -44,6 +52,8 @@ def raw_names(module: types.ModuleType) -> dict[str, Any]:
 
 class ModuleStandIn(types.ModuleType):
     """A Python module in a trace: its names are captured as they are read."""
+
+    __stands_for__ = types.ModuleType
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
@@ -148,8 +158,13 @@ class Captures:
         return Traced(self._make_input(source, x, name), outer_name=f"the array {name!r}")
 
     def _make(self, x: Any, name: str) -> Any:
+        if id(x) in BY_ID:
+            self.guards.watch(x, name)
+            return BY_ID[id(x)]
         if isinstance(x, np.random.Generator):
             return self._trace_generator(x)
+        if id(x) in REDIRECTED:
+            return REDIRECTED[id(x)]
         if isinstance(x, types.FunctionType):
             if id(x.__globals__) in self.spaces or id(x.__code__) in self.inner_codes:
                 return x  # made in the trace
@@ -164,6 +179,8 @@ class Captures:
             self.guards.watch(x, f"{name!r}")
             return x
         if isinstance(x, types.MethodType):
+            if isinstance(x.__func__, functools._lru_cache_wrapper):
+                return self._stand_in_for_cached(x, name)
             return types.MethodType(self.stand_in(x.__func__), self.stand_in(x.__self__, name))
         if isinstance(x, functools.partial):
             args, keywords = self.stand_in(x.args, name), self.stand_in(x.keywords, name)
@@ -207,6 +224,8 @@ class Captures:
             if name != "__builtins__":
                 names[name] = self.take(_variable(name), outer, name, outer[name], name)
         if outer:
+            asked = read_globals(f.__code__) & STAND_INS.keys() - outer.keys()
+            names.update((name, STAND_INS[name]) for name in asked)
             self.spaces.add(id(names))
             self._contents.append(("", names, dict(names)))
             self.guards.missing_globals(f.__code__, outer)
@@ -222,6 +241,9 @@ class Captures:
         """Return a function that gives what the cache gives, and guards that it stays."""
 
         def call(*args: Any, **options: Any) -> Any:
+            for x in (*args, *options.values()):
+                if isinstance(x, Traced):
+                    x.require_hashable()
             result = f(*args, **options)
             self.guards.result(
                 f"the result of {name!r}", functools.partial(f, *args, **options), result
@@ -281,6 +303,8 @@ class Captures:
                 made.__dict__[name] = self._array(what + name, held, name, inner, name)
             else:
                 made.__dict__[name] = self.stand_in(inner, name)
+        for name in cached_methods(type(x)):
+            made.__dict__.setdefault(name, self._stand_in_for_cached(getattr(x, name), name))
         slots = Slots(x)
         for name, slot in slots.items():
             inner = slots.get(name)
@@ -315,6 +339,8 @@ def holds_inputs(x: Any) -> bool:
             x, (np.random.Generator, types.MethodType, functools.partial)
         ):
             return True
+        if id(x) in BY_ID or id(x) in REDIRECTED:
+            return True
         if isinstance(x, types.FunctionType) and can_rebuild(x):
             return True
         if is_bound_builtin(x):
@@ -325,24 +351,19 @@ def holds_inputs(x: Any) -> bool:
         elif kind in MAPPINGS:
             waiting += x.values()
         elif can_copy(kind) and not isinstance(x, INTERCEPTED_TYPES):
+            if cached_methods(kind):
+                return True
             slots = Slots(x)
             waiting += [*getattr(x, "__dict__", {}).values()]
             waiting += [slots.get(name) for name, _ in slots.items()]
     return False
 
 
-def can_copy(kind: type) -> bool:
-    """Return True for classes whose objects are no more than their attributes."""
-    if kind is types.SimpleNamespace:
-        return True
-    return (
-        not is_foreign(kind)
-        and not is_installed(root_of(kind))
-        and all(
-            base is object or (base.__flags__ & HEAP_TYPE and UNSUITABLE.isdisjoint(vars(base)))
-            for base in kind.__mro__
-        )
-    )
+def cached_methods(kind: type) -> list[str]:
+    """Return the names of the methods that have a cache."""
+    names = dir(kind) if kind.__dictoffset__ else []
+    found = ((name, inspect.getattr_static(kind, name, None)) for name in names)
+    return [name for name, x in found if isinstance(x, functools._lru_cache_wrapper)]
 
 
 def contents(x: Any) -> dict[Any, Any]:

@@ -6,12 +6,14 @@ anything, however it was reached, and results are named after the user's variabl
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import datetime
 import dis
 import functools
 import gc
 import importlib.util
+import inspect
 import sys
 import types
 from collections.abc import Iterator
@@ -24,8 +26,8 @@ from ...support.files import PACKAGE
 from ..ir.instruction import Instruction
 from .call_stack import is_library, is_standard_library
 from .captures import global_names
-from .guards import is_users
-from .interception import CURRENT_TRACE, set_profiler
+from .guards import GLOBAL_READS, is_installed, is_users
+from .interception import CURRENT_TRACE, bypass_trace, set_profiler
 from .trace import Trace
 from .traced_array import Traced
 
@@ -44,10 +46,26 @@ READS = frozenset(
     {"urandom", "getrandom", "open", "input", "fromfile", "listdir", "scandir", "stat", "lstat"}
 )
 """Functions whose results come from outside Python."""
+PROCESS = frozenset(
+    {
+        *("getpid", "getppid", "get_ident", "get_native_id", "gethostname", "getloadavg"),
+        *("times", "getrusage", "cpu_count", "getrefcount", "get_count", "getrecursionlimit"),
+    }
+)
+"""Functions that describe the process, refused where the user's own code calls them."""
 SOURCE_READERS = frozenset({"linecache.py", "tokenize.py"})  # for the text of a warning
 FROM_OUTSIDE = (
-    "a clock, a file or the system's randomness would be read while tracing, and never again",
+    "a clock, a file, the process or the system's randomness would be read while tracing, and "
+    "never again",
     "read it outside the compiled function, and pass the number or the array as an argument",
+)
+
+
+IDENTITY_NAMES = frozenset({"id", "is_", "is_not", "shares_memory", "may_share_memory"})
+READS_OF_NAMES = frozenset({*GLOBAL_READS, "LOAD_ATTR", "LOAD_METHOD"})
+CLASS_OF_A_STAND_IN = (
+    "type() in a method may get a traced array or number, whose class isn't that of eager code",
+    "use isinstance() or x.__class__, or ask in a function",
 )
 
 
@@ -58,6 +76,7 @@ class Observer:
         self.trace = trace
         self.names: dict[Instruction, str] = {}
         self._codes: set[tuple[int, int]] = set()
+        self._asking: set[tuple[int, int]] = set()  # those that ask for the class of a variable
         self._kept: list[CodeType] = []  # so that ids stay theirs
         self._ignored = {id(getattr(f, "__code__", None)) for f in gc.callbacks}
 
@@ -79,7 +98,11 @@ class Observer:
             self.trace.captures.fill_cache(frame.f_locals["instance"], frame.f_locals["self"])
         key = (id(code), id(frame.f_globals))
         if key in self._codes:
+            if key in self._asking:
+                self._check_classes(frame)
             return
+        if code.co_filename == inspect.__file__ and is_for_this_package(frame):
+            return  # for the signature of a function, not for the user's numbers
         self._codes.add(key)
         self._kept.append(code)
         if id(code) in self._ignored:
@@ -94,12 +117,29 @@ class Observer:
         self.trace.captures.inner_codes.update(map(id, inner_codes(code)))
         if standard:
             return
+        if "modules" in code.co_names:
+            self._watch_modules(code)
+        line = identity_line(code)
+        if line is not None and self.trace.compares_at is None:
+            self.trace.compares_at = code, line
         if id(frame.f_globals) not in self.trace.captures.spaces:
             self._watch_outside(frame)
+
+    def _check_classes(self, frame: FrameType) -> None:
+        """Refuse `type(x)` where it gives the class of a stand-in."""
+        for line, name in class_reads(frame.f_code):
+            if name is not None and isinstance(frame.f_locals.get(name), Traced):
+                self.trace.refuse_at(frame.f_code, line, *CLASS_OF_A_STAND_IN)
 
     def _watch_outside(self, frame: FrameType) -> None:
         """Watch what code reads that runs without stand-ins."""
         code, names = frame.f_code, frame.f_globals
+        if "type" not in names and class_reads(code):
+            self._asking.add((id(code), id(names)))
+            self._check_classes(frame)
+            for line, name in class_reads(code):
+                if name is None and not is_installed(str(names.get("__name__")).partition(".")[0]):
+                    self.trace.refuse_at(code, line, *CLASS_OF_A_STAND_IN)
         with self.trace.guards.direct():
             for name in global_names(code, names):
                 if not name.startswith("__"):
@@ -117,13 +157,12 @@ class Observer:
         ignored = CURRENT_TRACE.get() is None or id(frame.f_code) in self._ignored
         if not ignored and reads_outside(function):
             code, name = frame.f_code, Path(frame.f_code.co_filename).name
-            of_a_log = function.__name__ in CLOCKS and (
-                is_library(code) or is_standard_library(code)
+            of_a_library = (is_library(code) or is_standard_library(code)) and (
+                function.__name__ in CLOCKS | PROCESS  # for a log, or a lock
             )
             of_an_import = code.co_filename.startswith("<frozen importlib")
-            if not (
-                of_a_log or of_an_import or name in SOURCE_READERS or is_for_this_package(frame)
-            ):
+            of_a_library = of_a_library or of_an_import or name in SOURCE_READERS
+            if not (of_a_library or is_for_this_package(frame)):
                 self.trace.refuse(*FROM_OUTSIDE)
 
     def leave(self, frame: FrameType) -> None:
@@ -135,8 +174,9 @@ class Observer:
                 self._watch_module(module)
         for name, x in frame.f_locals.items():
             content = x._content if type(x) is Value else x
-            if type(content) is Traced and not name.startswith("."):
-                self.names.setdefault(content.instruction, name)
+            if isinstance(content, Traced) and not name.startswith("."):
+                with bypass_trace():  # to name an array isn't to read it
+                    self.names.setdefault(content.instruction, name)
 
     def _watch_module(self, module: types.ModuleType) -> None:
         """Watch a module that the function has imported, and that imports will find it."""
@@ -145,6 +185,14 @@ class Observer:
             if is_users(module) and sys.modules.get(name) is module:
                 guards.entry(f"the module {name}", sys.modules, name, module)
             guards.watch(module, name)
+
+    def _watch_modules(self, code: CodeType) -> None:
+        """Watch the modules that code may find in `sys.modules`: the user's, and what it names."""
+        texts = {x for x in code.co_consts if isinstance(x, str)}
+        for name, module in list(sys.modules.items()):
+            found = isinstance(module, types.ModuleType) and name == module.__name__
+            if found and (is_users(module) or name in texts):
+                self._watch_module(module)
 
     def name_instructions(self) -> None:
         """Name the instructions that have no name yet after the variables."""
@@ -163,7 +211,7 @@ def is_for_this_package(frame: FrameType | None) -> bool:
 def reads_outside(function: Any) -> bool:
     """Return True for functions that give another result at each call."""
     name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
-    if name in READS:
+    if name in READS or name in PROCESS:
         return isinstance(function, types.BuiltinFunctionType)
     if name not in CLOCKS:
         return False
@@ -189,6 +237,58 @@ def imported_modules(code: CodeType) -> list[str]:
         for i, x in enumerate(before)
         if x.opname == "IMPORT_NAME"
     ]
+
+
+@functools.lru_cache(maxsize=1024)
+def class_reads(code: CodeType) -> list[tuple[int, str | None]]:
+    """Return the calls of `type` with one argument: the line, and the parameter that it gets.
+
+    The parameter is None for whatever else is given.
+    """
+    found: list[tuple[int, str | None]] = []
+    if "type" not in code.co_names:
+        return found
+    steps = list(dis.get_instructions(code))
+    changed = {x.argval for x in steps if x.opname in {"STORE_FAST", "STORE_DEREF"}}
+    given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    line = code.co_firstlineno
+    for i, x in enumerate(steps):
+        line = (x.positions and x.positions.lineno) or line
+        if x.opname != "LOAD_GLOBAL" or x.argval != "type":
+            continue
+        after = [y.argval for y in steps[i + 1 : i + 2] if y.opname.startswith("LOAD_FAST")]
+        calls = any(y.opname in {"PRECALL", "CALL"} and y.arg == 1 for y in steps[i + 2 : i + 3])
+        if after and calls and after[0] in given and after[0] not in changed:
+            found.append((line, after[0]))
+        elif is_pushed_to_call(x):
+            found.append((line, None))
+    return found
+
+
+@functools.lru_cache(maxsize=1024)
+def identity_line(code: CodeType) -> int | None:
+    """Return the line at which code asks whether two objects are the same, None if it doesn't.
+
+    A comparison with a constant, such as None, or with a builtin, such as `float`, doesn't count.
+    """
+    line, before = code.co_firstlineno, None
+    for x in dis.get_instructions(code):
+        line = (x.positions and x.positions.lineno) or line
+        known = before is not None and (
+            before.opname == "LOAD_CONST"
+            or (before.opname in GLOBAL_READS and hasattr(builtins, str(before.argval)))
+        )
+        if (x.opname == "IS_OP" and not known) or (
+            x.opname in READS_OF_NAMES and x.argval in IDENTITY_NAMES
+        ):
+            return line
+        before = x
+    return None
+
+
+def is_pushed_to_call(x: dis.Instruction) -> bool:
+    """Return True if a global name is loaded to be called next."""
+    return "NULL" in x.argrepr
 
 
 def all_names(code: CodeType) -> set[str]:

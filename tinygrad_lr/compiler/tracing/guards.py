@@ -11,6 +11,7 @@ ran; all of an object of the user's if it asks for attributes by computed names,
 
 from __future__ import annotations
 
+import _random
 import builtins
 import contextlib
 import contextvars
@@ -60,7 +61,7 @@ FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
 GETTERS = (operator.attrgetter, operator.methodcaller)
 STATEFUL = (
     io.IOBase,
-    random.Random,
+    _random.Random,
     np.random.Generator,
     np.random.RandomState,
     np.random.BitGenerator,
@@ -75,6 +76,11 @@ DYNAMIC = frozenset(
 )
 """Names in code that may read any attribute."""
 READERS = tuple(getattr(builtins, name) for name in sorted(DYNAMIC & vars(builtins).keys()))
+
+
+HEAP_TYPE = 1 << 9  # of classes written in Python, in the flags of a class
+UNSUITABLE = frozenset({"__new__", "__getattribute__", "__del__"})
+"""Methods of a class that keep its objects from being copied."""
 
 
 class Check:
@@ -207,6 +213,21 @@ class SameResult(Check):
         return is_same(self.function(), self.was)
 
 
+class SameSettings(Check):
+    """Settings that a function returns are equal."""
+
+    def __init__(self, what: str, read: Callable[[], Any]) -> None:
+        self.what, self.read, self.was = what, read, read()
+
+    def expression(self, name: Callable[[Any], str]) -> str:
+        """Compare the settings."""
+        return f"{name(self.read)}() == {name(self.was)}"
+
+    def holds(self) -> bool:
+        """Compare the settings."""
+        return bool(self.read() == self.was)
+
+
 class Presence(Check):
     """A Value has a gradient, or has none, as it was."""
 
@@ -244,6 +265,7 @@ class Guards:
         self._everything = False  # all attributes are watched
         self._inputs: set[tuple[int, Any]] = set()  # (id of a holder, key)
         self._states: dict[int, tuple[Any, Any]] = {}  # of random generators and files
+        self._library_states = {name: read() for name, read in library_generators()}
         self.ignore(sys.modules)  # which grows with every import
         self.watch(np.random.mtrand._rand, "np.random")
         self.watch(random._inst, "random")
@@ -327,6 +349,8 @@ class Guards:
         if (id(x), self._direct) in self._watched or (id(x), True) in self._watched:
             return
         self._watched[id(x), self._direct] = x
+        if root_of(x) == "decimal":
+            self.add(SameSettings("the context of decimal numbers", decimal_settings))
         self._waiting.append((x, what, self._direct))
         if self._busy:
             return
@@ -499,6 +523,12 @@ class Guards:
             for i, base in enumerate(bases):
                 held = vars(base)
                 called = {name for name in held if name.startswith("__") and callable(held[name])}
+                for name in names & held.keys():
+                    if has_unseen_cache(x, held[name]):
+                        self.refuse(
+                            f"{base.__name__}.{name} has a cache whose changes cannot be seen",
+                            "use a function with a cache, outside the class",
+                        )
                 self._watch_held(held, base.__name__, names | called, everything)
                 if everything:
                     self.length(f"an attribute of {base.__name__}", held)
@@ -556,6 +586,13 @@ class Guards:
         """Return what has changed since tracing, None if nothing has."""
         return next((x.what for x in list(self._checks.values()) if not x.holds()), None)
 
+    def describe_overlap(self, updated: Any) -> str | None:
+        """Return which array, whose numbers are guarded, shares memory with another; else None."""
+        arrays = [x for x in self._checks.values() if isinstance(x, SameNumbers)]
+        if not isinstance(updated, np.ndarray):
+            return None
+        return next((x.what for x in arrays if np.may_share_memory(x.array, updated)), None)
+
     def describe_draw(self) -> str | None:
         """Return what has drawn random numbers since tracing began, None if nothing has."""
         names = {id(np.random.mtrand._rand): "np.random", id(random._inst): "random"}
@@ -564,6 +601,9 @@ class Guards:
             same = now == was if isinstance(was, tuple) else is_same(now, was)  # of 625 integers
             if not same:
                 return names.get(id(x), f"a {type(x).__name__}")
+        for name, read in library_generators():
+            if self._library_states.get(name, MISSING) not in {MISSING, read()}:
+                return f"the generator of {name}"
         return None
 
 
@@ -595,13 +635,43 @@ def has_same_bits(now: np.ndarray[Any, Any], was: np.ndarray[Any, Any]) -> bool:
     return now.tobytes() == was.tobytes()
 
 
+def library_generators() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Iterate over the global generators of other libraries: name and a function of the state."""
+    torch = sys.modules.get("torch")
+    if hasattr(torch, "get_rng_state"):
+        yield "torch", lambda: bytes(torch.get_rng_state().numpy())  # type: ignore[union-attr]
+
+
+def decimal_settings() -> tuple[Any, ...]:
+    """Return what the arithmetic of decimal numbers depends on in this context."""
+    import decimal
+
+    x = decimal.getcontext()
+    traps = tuple(signal for signal, is_on in x.traps.items() if is_on)
+    return (x.prec, x.rounding, x.Emin, x.Emax, x.capitals, x.clamp, traps)
+
+
+def can_copy(kind: type) -> bool:
+    """Return True for classes whose objects are no more than their attributes."""
+    if kind is types.SimpleNamespace:
+        return True
+    return (
+        not is_foreign(kind)
+        and not is_installed(root_of(kind))
+        and all(
+            base is object or (base.__flags__ & HEAP_TYPE and UNSUITABLE.isdisjoint(vars(base)))
+            for base in kind.__mro__
+        )
+    )
+
+
 def state_of(x: Any) -> Any:
     """Return the state of a random generator or a file, None if it has none."""
     if isinstance(x, io.IOBase):
         return x.tell() if not x.closed and x.readable() and x.seekable() else None
     if isinstance(x, np.random.RandomState):
         return x.get_state(legacy=False)
-    if isinstance(x, random.Random):
+    if isinstance(x, _random.Random):
         return None if isinstance(x, random.SystemRandom) else x.getstate()
     if isinstance(x, np.random.SeedSequence):
         return x.n_children_spawned
@@ -655,8 +725,17 @@ def is_users(x: Any) -> bool:
     return not is_foreign(x) and not is_installed(root_of(x))
 
 
+def has_unseen_cache(kind: type, x: Any) -> bool:
+    """Return True for a function with a cache in a class whose objects have no stand-in for it."""
+    cached = functools._lru_cache_wrapper
+    if isinstance(x, (staticmethod, classmethod)):
+        return isinstance(x.__func__, cached)
+    stands_in = kind.__dictoffset__ and can_copy(kind)
+    return isinstance(x, cached) and not (stands_in or issubclass(kind, INTERCEPTED_TYPES))
+
+
 def _subclasses(x: type) -> tuple[type, ...]:
-    return tuple(x.__subclasses__())
+    return tuple(type.__subclasses__(x))
 
 
 def is_foreign(x: Any) -> bool:

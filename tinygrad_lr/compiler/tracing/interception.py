@@ -52,6 +52,12 @@ class Interceptor(Protocol):
     def need_numbers(self, instructions: Iterable[Any]) -> None:
         """Remember that the function needs the numbers of instructions."""
 
+    def note_update(self) -> None:
+        """Remember that an array has been changed in place."""
+
+    def note_read(self, x: Any) -> None:
+        """Remember that an input is read."""
+
     def stand_in(self, x: Any) -> Any:
         """Return what stands for an outer object in the trace."""
 
@@ -109,7 +115,13 @@ def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
 
 
 REDIRECTED_SLOTS = {name: RedirectedSlot(name) for name in SLOTS}
-REDIRECTED_METHODS = {kind: _redirected_methods(kind) for kind in INTERCEPTED_TYPES}
+REDIRECTED_METHODS: dict[Any, dict[str, Callable[..., Any]]] = {
+    kind: _redirected_methods(kind) for kind in INTERCEPTED_TYPES
+}
+"""For classes and modules: what stands for their functions while anything is traced."""
+
+RESTORED_METHODS: dict[Any, dict[str, Callable[..., Any]]] = {}
+"""Those of these functions that they have themselves otherwise; the others they inherit."""
 
 _lock = threading.Lock()
 _tracing: dict[Interceptor, int] = {}  # the traces that are being made, with their threads
@@ -123,6 +135,8 @@ def _update_redirection() -> None:
         for name, method in methods.items():
             if _tracing:
                 setattr(kind, name, method)
+            elif name in RESTORED_METHODS.get(kind, ()):
+                setattr(kind, name, RESTORED_METHODS[kind][name])
             elif name in vars(kind):
                 delattr(kind, name)
 

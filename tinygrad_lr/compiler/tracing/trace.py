@@ -56,6 +56,9 @@ class Trace:
     - `refusal`: the first `TraceError`, also if the function caught it
     - `counters`: integers that grow with each call: (owner, name, increment)
     - `created`: every traced array, with the user's line that created it
+    - `compares_at`: the line at which it asks whether two objects are the same, if it does
+    - `updated_at`: the line at which it first changes an array in place, if it does
+    - `late`: the inputs that it reads after that, by the keys of their sources, with the line
     """
 
     def __init__(self, needed: Collection[tuple[Any, ...]] = ()) -> None:
@@ -72,6 +75,9 @@ class Trace:
         self._attributes: dict[tuple[int, str], tuple[Any, Any]] = {}
         self._initial_attributes: dict[tuple[int, str], Any] = {}
         self.created: list[tuple[weakref.ref[Traced], CodeType, int]] = []
+        self.compares_at: tuple[CodeType, int] | None = None
+        self.updated_at: tuple[CodeType, int] | None = None
+        self.late: dict[tuple[Any, ...], tuple[CodeType, int]] = {}
         self._overwritten: set[int] = set()  # Values whose gradient was set before it was read
         self._reassigned: set[int] = set()  # Values whose data was set, not updated in place
 
@@ -119,6 +125,15 @@ class Trace:
             sources = [y.options["source"] for y in inputs]
             if all(isinstance(source, Entry) for source in sources):
                 self.needed.update(source.key() for source in sources)
+
+    def note_update(self) -> None:
+        """Remember the line of the first update in place."""
+        self.updated_at = self.updated_at or user_line()
+
+    def note_read(self, x: Instruction) -> None:
+        """Remember the line at which an input is read after an update in place."""
+        if self.updated_at is not None:
+            self.late.setdefault(x.options["source"].key(), user_line())
 
     def stand_in(self, x: Any) -> Any:
         """Return what stands for an outer object in this trace."""
@@ -183,6 +198,8 @@ class Trace:
             self._overwritten.add(id(node))
         if slot == "_data_shared":
             self._reassigned.add(id(node))
+        if slot == "_content":
+            self.note_update()
         self._nodes[key] = (node, new)
 
     # ---- modules and optimisers
@@ -283,7 +300,7 @@ class Trace:
         """Return a generator whose draws are made at each step, in the order of the trace."""
         if not any(generator is known for known in self.generators):
             self.generators.append(generator)
-        return TracedGenerator(generator, self.add_host_input)
+        return TracedGenerator(lambda: generator, self.add_host_input)
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute in this trace."""

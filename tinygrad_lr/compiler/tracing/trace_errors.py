@@ -50,3 +50,10 @@ def user_line() -> tuple[CodeType, int]:
             return first.f_code, first.f_lineno
         frame = frame.f_back
     return frame.f_code, frame.f_lineno
+
+
+def overlap(what: str) -> tuple[str, str]:
+    """Return what is wrong with an array that shares memory with what is updated, and the cure."""
+    return f"{what} shares memory with a parameter that the function updates", (
+        "read the parameter's own .data, or pass a copy"
+    )

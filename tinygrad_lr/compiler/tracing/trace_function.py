@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -24,8 +25,10 @@ from ..ir.sources import Argument, CapturedArray, Gradient, HostInput, Source, V
 from . import numpy_calls  # noqa: F401 - implements NumPy's functions for traced arrays
 from .frames import LineFinder, Observer, observe
 from .guards import Guards
+from .interception import bypass_trace
 from .naming import argument_names, name_parameters
 from .trace import Trace
+from .trace_errors import overlap, trace_error
 from .traced_array import Kind, Traced, as_instruction
 from .traced_graph import TracedGraph
 
@@ -33,6 +36,11 @@ MAX_OWN_REFERENCES = 3  # to an array that only its instruction holds: that, our
 MAX_COLLECTIONS, COLLECTION_PAUSE = 500, 0.001  # tries while another thread collects; seconds
 
 
+SAME_OBJECTS = (
+    "an array from outside is compared with another name of the same array, which a trace can't "
+    "tell apart",
+    "compare outside the function, and pass what follows from it as a static argument",
+)
 RESULTS = (Traced, Value, np.ndarray)
 
 
@@ -55,6 +63,49 @@ class Static:
         self.value = value
 
 
+class Identities:
+    """Which of the arguments and of the arrays from outside are the same object."""
+
+    def __init__(self, args: Sequence[Any], sources: Iterable[Source]) -> None:
+        self.outer = [x for x in sources if not isinstance(x, (Argument, HostInput))]
+        self.pattern = self._find(args)
+
+    def _find(self, args: Sequence[Any]) -> list[int]:
+        objects = [*nested_objects(args), *(source.read() for source in self.outer)]
+        first: dict[int, int] = {}
+        return [first.setdefault(id(x), i) for i, x in enumerate(objects)]
+
+    def hold(self, args: Sequence[Any]) -> bool:
+        """Return True for arguments of which the same are the same object."""
+        return self._find(args) == self.pattern
+
+    @property
+    def is_shared(self) -> bool:
+        """True if two of the objects are the same."""
+        return self.pattern != list(range(len(self.pattern)))
+
+    @property
+    def is_outer_shared(self) -> bool:
+        """True if one of the objects from outside is the same as another object."""
+        count = len(self.pattern) - len(self.outer)
+        return self.pattern[count:] != list(range(count, len(self.pattern)))
+
+
+def list_arguments(args: Sequence[Any]) -> list[Any]:
+    """Return arguments by position and by name, of which the dict comes last, in one list."""
+    return [*args[:-1], *args[-1].values()]
+
+
+def nested_objects(args: Iterable[Any]) -> Iterator[Any]:
+    """Iterate over the arrays, Values, lists, tuples and dicts among nested arguments."""
+    for x in args:
+        if isinstance(x, (list, tuple, dict)):
+            yield x
+            yield from nested_objects(x.values() if isinstance(x, dict) else x)
+        elif isinstance(x, (np.ndarray, Value)):
+            yield x
+
+
 @dataclass
 class TracedFunction:
     """A traced function.
@@ -67,6 +118,8 @@ class TracedFunction:
     - `generators`: those that it draws from
     - `hosts`: what Python computes for each step, in order
     - `created`: every traced array, with the user's line that created it
+    - `identities`: what must be the same objects as in the trace, if it compares objects
+    - `late`: the inputs that it reads after an update, by the keys of their sources, with the line
     """
 
     program: Program
@@ -78,6 +131,8 @@ class TracedFunction:
     generators: list[np.random.Generator]
     hosts: list[HostInput]
     created: list[tuple[weakref.ref[Traced], CodeType, int]]
+    identities: Identities | None
+    late: dict[tuple[Any, ...], tuple[CodeType, int]]
 
     def require_released(self) -> None:
         """Raise `TraceError` for the first traced array that something outside still holds."""
@@ -110,14 +165,17 @@ def trace_function(
     settings: Sequence[tuple[Any, str, Any]] = (),
     changed: tuple[str, str] | None = None,
     needed: frozenset[tuple[Any, ...]] = frozenset(),
+    shared: bool = False,
 ) -> TracedFunction:
     """Run a function on traced arrays; the last of its arguments is the dict of its keywords.
 
     `settings` are further attributes to guard: (owner, attribute, object). `changed` says what
     the function is known to change: the error names the line.
-    `needed` are the keys of outer arrays whose numbers it needs.
+    `needed` are the keys of outer arrays whose numbers it needs. If `shared`, an argument that is
+    given twice is one object in the trace too.
     """
     trace = Trace(needed)
+    again = functools.partial(trace_function, function, name, parameters, args, settings)
     finder = None if changed is None else LineFinder(trace)
     captures, guards = trace.captures, trace.guards
     for owner, attribute, _ in settings:
@@ -145,26 +203,23 @@ def trace_function(
     token = RECORDING.set(True)  # whether a call records is asked when it is made
     try:
         stand_in = captures.stand_in(function, name)
-        given = tree.map_leaves(as_traced, list(args))
+        given = map_nest(as_traced, list(args), {} if shared else None)
         with observe(observer, finder):
             returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
         results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]
         contents = trace.run(lambda: list(map(unwrap, results)))
     except Exception as error:
         if not trace.needed <= needed:
-            return trace_function(
-                function, name, parameters, args, settings, changed, needed | trace.needed
-            )
+            return again(changed, needed | trace.needed, shared)
         raise trace.refusal or find_trace_error(error) from None
     finally:
         RECORDING.reset(token)
     if not trace.needed <= needed:  # and the refusal was caught
-        needed |= trace.needed
-        return trace_function(function, name, parameters, args, settings, changed, needed)
+        return again(changed, needed | trace.needed, shared)
     change = changed or trace.describe_change()
     if change is not None and trace.refusal is None:
         if finder is None:  # run it once more, to find the line
-            return trace_function(function, name, parameters, args, settings, change, needed)
+            return again(change, needed, shared)
         if finder.found is None:
             raise TraceError(f"compile: {change[0]}; {change[1]}")
         trace.refuse_at(*finder.found, *change)
@@ -172,7 +227,16 @@ def trace_function(
         raise trace.refusal
     require_unmodified_arguments(inputs)
     returned = tree.map_leaves(captures.returned, returned)
+    identities = None
+    if trace.compares_at is not None:
+        sources = [source for source, _ in trace.inputs.values()]
+        identities = Identities(list_arguments(args), sources)
+        if identities.is_outer_shared:
+            raise trace_error(*trace.compares_at, *SAME_OBJECTS)
+        if identities.is_shared and not shared:
+            return again(changed, needed, True)
     updates = trace.updates()
+    require_apart(updates, trace)
     is_step = any(map(is_trained, updates))
     requires_grad = [isinstance(x, Value) and x.requires_grad and not is_step for x in results]
     observer.name_instructions()
@@ -200,7 +264,35 @@ def trace_function(
         generators=trace.generators,
         hosts=[source for source, _ in trace.inputs.values() if isinstance(source, HostInput)],
         created=trace.created,
+        identities=identities,
+        late=trace.late,
     )
+
+
+def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | None) -> Any:
+    """Return nested arguments with other leaves; what `known` has by its identity stays one."""
+    made: Any
+    if type(nest) is dict:
+        made = {key: map_nest(change, x, known) for key, x in nest.items()}
+    elif type(nest) in {list, tuple}:
+        made = type(nest)(map_nest(change, x, known) for x in nest)
+    elif isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        made = type(nest)(*(map_nest(change, x, known) for x in nest))
+    else:
+        made = None if nest is None else change(nest)
+    if known is None or not isinstance(nest, (list, tuple, dict, np.ndarray, Value)):
+        return made
+    return known.setdefault(id(nest), made)
+
+
+def require_apart(updates: Sequence[tuple[Source, Any]], trace: Trace) -> None:
+    """Raise `TraceError` if the function reads numbers as guards that it updates."""
+    for source, new in updates:
+        if isinstance(source, ValueData) and new is not None and trace.updated_at is not None:
+            with bypass_trace():
+                what = trace.guards.describe_overlap(source.read())
+            if what is not None:
+                raise trace_error(*trace.updated_at, *overlap(what))
 
 
 def is_trained(update: tuple[Source, Instruction | None]) -> bool:

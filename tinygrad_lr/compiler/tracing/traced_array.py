@@ -32,11 +32,11 @@ from ..ir.instruction import (
     placeholder_array,
     result_dtype,
 )
-from .call_stack import is_for_user
+from .call_stack import is_for_user, is_in_user_code
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
 from .python_calls import CallRefusedError, add_call
-from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, user_line
+from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, trace_error, user_line
 
 Kind: TypeAlias = Literal["array", "scalar", "number"]
 """The kinds of object that eager code has in the place of a traced array."""
@@ -68,6 +68,14 @@ INTEGER_ARITHMETIC = frozenset(
         *("right_shift", "negative", "positive", "absolute"),
     }
 )
+CHECKED_OPERATORS: dict[str, Callable[..., Any]] = {
+    "divide": operator.truediv,
+    "floor_divide": operator.floordiv,
+    "remainder": operator.mod,
+    "power": operator.pow,
+}
+"""Python's operators that raise for some numbers, for which NumPy gives inf or nan."""
+
 POWER_UFUNCS = {2: "square", 0.5: "sqrt", -1: "reciprocal", 1: "positive"}
 
 
@@ -159,10 +167,48 @@ def combine_numbers(ufunc: str, *operands: Any) -> Traced | None:
     if not all(x.weak for x in instructions):
         return None
     plain = any(isinstance(x, Traced) and x.kind == "number" for x in operands)
+    if plain and ufunc in CHECKED_OPERATORS:
+        check_python_operator(CHECKED_OPERATORS[ufunc], *instructions)
     counts = ufunc in INTEGER_ARITHMETIC or (plain and ufunc == "invert")
     if counts and all(x.dtype.kind == "b" for x in instructions):
         instructions = [cast_to(x, WEAK_DTYPES[int], weak=True) for x in instructions]
     return Traced(make(ufunc, instructions), kind="number" if plain else "array")
+
+
+def check_python_operator(apply: Callable[..., Any], x: Instruction, y: Instruction) -> None:
+    """Let the program raise what Python's operator raises for the numbers that it gets.
+
+    A power that is a complex number in Python is an error too.
+    """
+    if apply is not operator.pow:
+        if not y.is_constant:
+            CHECKS.get().append((y, functools.partial(apply, 1.0)))
+        elif not y.value:
+            apply(1.0, y.value)
+        return
+    look = functools.partial(require_real_power, user_line())
+    if y.is_constant:
+        if y.value != 1:
+            CHECKS.get().append((x, functools.partial(look, exponent=y.value)))
+    elif x.is_constant:
+        CHECKS.get().append((y, functools.partial(look, base=x.value)))
+    else:
+        both = [
+            make("reshape", [cast_to(z, WEAK_DTYPES[float], False)], shape=(1,)) for z in (x, y)
+        ]
+        CHECKS.get().append((make("concatenate", both, axis=0), lambda z: look(*z.tolist())))
+
+
+def require_real_power(where: tuple[Any, int], *given: Any, **fixed: Any) -> None:
+    """Raise Python's error for a power of numbers, or `TraceError` if it is complex."""
+    numbers = dict(zip((x for x in ("base", "exponent") if x not in fixed), given, strict=True))
+    base, exponent = ({**numbers, **fixed}[name] for name in ("base", "exponent"))
+    if isinstance(pow(base, exponent), complex):
+        raise trace_error(
+            *where,
+            f"{base!r} to the power of {exponent!r} is a complex number",
+            "use np.power, which gives nan, or a base that isn't negative",
+        )
 
 
 class Traced(NDArrayOperatorsMixin, AbstractArray):
@@ -181,6 +227,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         *("__weakref__", "_instruction", "_whole_read", "copy_of", "kind", "outer_name", "view_of"),
     )
     __array_priority__ = 1000
+
+    def __new__(cls, *args: Any, kind: Kind = "array", **options: Any) -> Traced:
+        """Create the object; a Python number lacks the methods of arrays."""
+        return object.__new__(TracedNumber if kind == "number" else cls)
 
     def __init__(
         self,
@@ -218,6 +268,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                         COPY_AFTER_RESHAPE,
                     )
                 self._instruction, self._whole_read = self.view_of.read(now), now
+        if self.outer_name and (trace := CURRENT_TRACE.get()) is not None:
+            trace.note_read(self._instruction)
         return self._instruction
 
     @property
@@ -258,13 +310,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         """The class of what eager code has in its place, for the user's `isinstance`."""
-        if not is_for_user():
-            return Traced
+        return self.eager_class if is_for_user() else Traced
+
+    @property
+    def eager_class(self) -> type:
+        """The class of what eager code has in its place."""
         if self.kind == "array":
             return np.ndarray
-        if self.kind == "scalar":
-            return self.dtype.type
-        return type(self.dtype.type(0).item())
+        return self.dtype.type if self.kind == "scalar" else type(self.dtype.type(0).item())
 
     def __len__(self) -> int:
         if not self.shape:
@@ -273,6 +326,9 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def __iter__(self) -> Iterator[Traced]:
         return (self[i] for i in range(len(self)))
+
+    def __dir__(self) -> list[str]:
+        return dir(self.eager_class)
 
     def __repr__(self) -> str:
         return f"Traced({self.dtype}, shape {self.shape})"
@@ -317,10 +373,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def __hash__(self) -> int:
         if is_for_user():
-            if self.kind == "array":
-                raise TypeError("unhashable type: 'numpy.ndarray'")
-            self.__float__()
+            self.require_hashable()
         return object.__hash__(self)
+
+    def require_hashable(self) -> None:
+        """Raise what a key raises that is an array, or a number that isn't known."""
+        if self.kind == "array":
+            raise TypeError("unhashable type: 'numpy.ndarray'")
+        self.__float__()
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise_trace_error(
@@ -345,9 +405,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def __reduce__(self) -> NoReturn:
         raise_trace_error(
-            "a traced array cannot be copied with the copy module or pickled",
-            "use .copy(), or return it from the compiled function",
+            "a traced array cannot be pickled", "return it from the compiled function"
         )
+
+    def __copy__(self) -> Traced:
+        return self if self.kind == "number" else self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Traced:
+        return self.__copy__()
 
     # ---- NumPy
 
@@ -413,6 +478,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             whole.become(Traced(write(whole.instruction, fitting)))
             self._whole_read = whole.instruction
         self._instruction = fitting
+        if (trace := CURRENT_TRACE.get()) is not None:
+            trace.note_update()
         return self
 
     def __getitem__(self, index: Any) -> Traced:
@@ -457,6 +524,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     __gt__, __ge__ = comparison("gt", "greater"), comparison("ge", "greater_equal")
     __eq__, __ne__ = comparison("eq", "equal"), comparison("ne", "not_equal")
     _power, __rpow__, __ipow__ = operators("pow", "power")
+
+    def __divmod__(self, other: Any) -> Any:
+        found = combine_numbers("floor_divide", self, other)
+        return super().__divmod__(other) if found is None else (found, self % other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        found = combine_numbers("floor_divide", other, self)
+        return super().__rdivmod__(other) if found is None else (found, other % self)
 
     def __pow__(self, exponent: Any) -> Any:
         # as arrays do for these exponents, to the last bit
@@ -563,11 +638,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         self[...] = value
 
     def __getattr__(self, name: str) -> NoReturn:
-        private = name.startswith("__") and name != "__dlpack__"
-        if private or not hasattr(np.ndarray, name):
-            raise AttributeError(f"a traced array has no attribute {name!r}")
+        kind = self.eager_class
+        if not hasattr(kind, name) or (name.startswith("__") and not is_in_user_code()):
+            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}")
+        if name in {"__array_interface__", "__array_struct__"}:  # for which NumPy asks first
+            self.__array__()
         raise_trace_error(
-            f".{name} of an array isn't known while tracing",
+            f".{name} of {'an array' if kind is np.ndarray else 'a number'} isn't known while "
+            "tracing",
             "use one of NumPy's functions, or do this outside the compiled function",
         )
 
@@ -621,6 +699,21 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def check(self, function: Callable[[Any], object]) -> None:
         """Have the program check the numbers when it runs, before anything is changed."""
         CHECKS.get().append((self.instruction, function))
+
+
+class TracedNumber(Traced):
+    """A Python number: it has no axes, length or entries, and the attributes of a number alone."""
+
+    __slots__ = ()
+    __len__ = __iter__ = __getitem__ = __setitem__ = __contains__ = None  # type: ignore[assignment]
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__class__":
+            return self.eager_class if is_for_user() else Traced
+        asks = name not in {"__copy__", "__deepcopy__"} and is_in_user_code()
+        if asks and not hasattr(self.eager_class, name):
+            raise AttributeError(f"{self.eager_class.__name__!r} object has no attribute {name!r}")
+        return super().__getattribute__(name)
 
 
 # ---- NumPy's functions

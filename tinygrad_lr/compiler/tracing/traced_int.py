@@ -13,6 +13,7 @@ class TracedInt(int):
     is 0, becomes a guard, so that the function is traced again once the count changes.
     """
 
+    __stands_for__ = int
     incremented: bool
     _start: int
     _add_guard: Callable[[int], None]
