@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import implements, primitive
+from ..core.primitive import implements, is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_integer, require_memory
@@ -35,6 +35,7 @@ PRODUCTS = [
     kind="multilinear",
     examples=PRODUCTS,
     matrix_product=True,
+    takes_complex=True,
 )
 def matmul(x, y):
     """The matrix product x @ y in all of NumPy's shapes: vectors, matrices, batches of them.
@@ -84,6 +85,7 @@ matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
     latex="<x> <weight> + <bias>",
     examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
     matrix_product=True,
+    takes_complex=True,
 )
 def affine(x, weight, bias):
     """The line x @ weight + bias: what a linear layer computes, as one operation.
@@ -137,12 +139,12 @@ def dot(a, b, out=None):
 
 @implements(np.vdot)
 def vdot(a, b, /):
-    """The sum of products of all entries, read in C order.
+    """The sum of products of all entries, read in C order; those of a complex a conjugated.
 
     >>> np.vdot(Value([[1.0, 2.0]]), [[3.0, 4.0]])
     Value(data=11.0, grad=None)
     """
-    return matmul(np.ravel(a), np.ravel(b))
+    return matmul(np.conj(np.ravel(a)) if np.iscomplexobj(a) else np.ravel(a), np.ravel(b))
 
 
 @implements(np.inner)
@@ -207,7 +209,8 @@ def tensordot(a, b, axes=2):
     >>> np.tensordot(Value(np.ones((2, 3))), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
-    a, b = as_input("tensordot", "a", a), as_input("tensordot", "b", b)
+    a = as_input("tensordot", "a", a, allow_complex=True)
+    b = as_input("tensordot", "b", b, allow_complex=True)
     if isinstance(axes, int):
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ArgumentError(
@@ -314,6 +317,7 @@ def triu(m, k=0):
 @primitive(
     latex=r"\left\lVert <x> \right\rVert",
     examples=[((2, 3),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True})],
+    takes_complex=True,
 )
 def euclidean_norm(x, axis=None, keepdims=False):
     """The length √Σx² along the axis, or of all entries. Its derivative at the zero vector is 0.
@@ -321,12 +325,13 @@ def euclidean_norm(x, axis=None, keepdims=False):
     >>> np.linalg.norm(Value([3.0, 4.0]))
     Value(data=5.0, grad=None)
     """
-    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+    squares = np.real(x * np.conj(x)) if is_complex(x) else x * x
+    return np.sqrt(np.add.reduce(squares, axis=axis, keepdims=keepdims))
 
 
 def _unit(out, x, axis, keepdims):
     length = restore_axes(out, x, axis, keepdims)
-    return x / np.where(length == 0, 1.0, length)
+    return (np.conj(x) if is_complex(x) else x) / np.where(length == 0, 1.0, length)
 
 
 declare_weighted(euclidean_norm, _unit)
@@ -368,7 +373,12 @@ def _transposed(x):
     return np.swapaxes(x, -1, -2)
 
 
-@primitive(np.linalg.inv, latex="{<a>}^{-1}", examples=SQUARE)
+@primitive(
+    np.linalg.inv,
+    latex="{<a>}^{-1}",
+    examples=SQUARE,
+    takes_complex=True,
+)
 def inv(a):
     """The inverse of a matrix. With out = a⁻¹: dL/da = -outᵀ g outᵀ.
 
@@ -399,7 +409,11 @@ def solve(a, b):
     return solve_columns(a, b)
 
 
-@primitive(latex="{<a>}^{-1} <b>", examples=[((2, 2), (2, 3)), ((3, 2, 2), (2, 1))])
+@primitive(
+    latex="{<a>}^{-1} <b>",
+    examples=[((2, 2), (2, 3)), ((3, 2, 2), (2, 1))],
+    takes_complex=True,
+)
 def solve_columns(a, b):
     """The solution of a @ x = b for every column of b.
 
@@ -419,7 +433,13 @@ solve_columns.jvp(
 )
 
 
-@primitive(np.linalg.det, latex=r"\det <a>", onnx="Det", examples=SQUARE)
+@primitive(
+    np.linalg.det,
+    latex=r"\det <a>",
+    onnx="Det",
+    examples=SQUARE,
+    takes_complex=True,
+)
 def det(a):
     """The determinant of a matrix. Its derivative are the cofactors, of a singular one too.
 
@@ -442,19 +462,25 @@ det.jvp(a=lambda t, out, a: np.sum(_det_slope(out, a) * t, axis=(-2, -1)))
 det.reach = lambda live, a: live[..., None, None]
 
 
-@primitive(latex=r"\operatorname{cof} <a>", examples=[*SQUARE, ((3, 3),)], whole=True)
+@primitive(
+    latex=r"\operatorname{cof} <a>", examples=[*SQUARE, ((3, 3),)], whole=True, takes_complex=True
+)
 def cofactors(a):
     """The derivative of the determinant of a matrix, which may be singular.
 
     With the singular values s and a = u s vᵀ, these are det(u v)·u p vᵀ, where each p is the
-    product of all other singular values.
+    product of all other singular values; u and v are conjugated if they are complex.
 
     >>> cofactors(np.array([[1.0, 2.0], [2.0, 4.0]])).round(12).tolist()
     [[4.0, -2.0], [-2.0, 1.0]]
     """
     finite = np.isfinite(a).all(axis=(-2, -1), keepdims=True)
     u, s, v = np.linalg.svd(np.where(finite, a, 0.0))
-    sign = np.round(np.linalg.det(u) * np.linalg.det(v))[..., None, None]
+    sign = (np.linalg.det(u) * np.linalg.det(v))[..., None, None]
+    if is_complex(a):
+        u, v = np.conj(u), np.conj(v)
+    else:
+        sign = np.round(sign)
     others = np.where(np.eye(a.shape[-1], dtype=bool), 1.0, np.expand_dims(s, -2)).prod(axis=-1)
     return np.where(finite, sign * np.matmul(u * np.expand_dims(others, -2), v), np.nan)
 
@@ -491,6 +517,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
         ((3,), (4,), (3, 4), {"subscripts": "i,j,ij->"}),
         ((2, 5, 3), (2, 3, 4), {"subscripts": "aij,ajk->aik"}),
     ],
+    takes_complex=True,
 )
 def einsum_of(*operands, subscripts=""):
     """Sums of products, in Einstein's notation, e.g. "ij,jk->ik" for the matrix product.
