@@ -44,6 +44,11 @@ def numbers(seed, *shapes, domains=()):
     return arrays
 
 
+def real_parts(out):
+    """Real results as they are; complex ones as real and imaginary parts, along a new axis."""
+    return np.stack([np.real(out), np.imag(out)]) if np.iscomplexobj(out) else out
+
+
 class Case:
     """One example of an operation: its operands as arrays, its options, and what varies."""
 
@@ -66,14 +71,15 @@ class Case:
         operands = list(self.arrays)
         for i, x in zip(self.varying, inputs, strict=True):
             operands[i] = x
-        return self.operation(*operands, **self.options)
+        return real_parts(self.operation(*operands, **self.options))
 
     def forward(self, *inputs):
         """The forward function on plain arrays, with nothing of the package in between."""
         operands = list(self.arrays)
         for i, x in zip(self.varying, inputs, strict=True):
             operands[i] = x
-        return self.operation.forward(*operands, **{**self.operation.defaults, **self.options})
+        options = {**self.operation.defaults, **self.options}
+        return real_parts(self.operation.forward(*operands, **options))
 
     def __repr__(self):
         shapes = " ".join(str(x.shape).replace(" ", "") for x in self.arrays)

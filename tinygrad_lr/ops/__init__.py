@@ -17,6 +17,7 @@ from . import (
     complex_numbers,
     differences,
     elementwise,
+    fourier,
     index,
     linear_algebra,
     reduce,
@@ -33,6 +34,7 @@ if _TYPE_CHECKING:
     from .differences import *
     from .elementwise import *
     from .error_function import *
+    from .fourier import *
     from .index import *  # type: ignore[assignment]
     from .linear_algebra import *
     from .normalization import *

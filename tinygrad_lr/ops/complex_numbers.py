@@ -79,7 +79,7 @@ def angle_of(x):
     >>> angle_of(Value(1j)).item() == np.pi / 2
     True
     """
-    return np.angle(x)
+    return np.arctan2(np.imag(x), np.real(x)) if is_complex(x) else np.arctan2(0.0, x)
 
 
 angle_of.vjp(x=lambda g, out, x: g * _angle_slope(x) if is_complex(x) else g * 0.0)

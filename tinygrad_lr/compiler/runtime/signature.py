@@ -34,7 +34,8 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
         kind = x.dtype.kind
         if kind not in "fiubc" or x.dtype.itemsize > MAX_ITEM_BYTES.get(kind, 8):
             raise DtypeError(
-                f"{where}: arrays must have a float, complex, integer or boolean dtype, got {x.dtype}"
+                f"{where}: arrays must have a float, complex, integer or boolean dtype, got "
+                f"{x.dtype}"
             )
         if x.ndim > MAX_DIMENSIONS:
             raise ShapeError(
