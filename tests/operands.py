@@ -44,6 +44,10 @@ def numbers(seed, *shapes, domains=()):
     return arrays
 
 
+MADE = {"cholesky_factor": lambda x: x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])}
+"""What operands are made of the numbers drawn, by operation: here a positive definite matrix."""
+
+
 def real_parts(out):
     """Real results as they are; complex ones as real and imaginary parts, along a new axis."""
     return np.stack([np.real(out), np.imag(out)]) if np.iscomplexobj(out) else out
@@ -59,6 +63,8 @@ class Case:
         names = operation.operands * len(shapes) if operation.variadic else operation.operands
         domains = [operation.domain.get(name, (-2.0, 2.0)) for name in names]
         self.arrays = numbers(seed, *shapes, domains=domains)
+        if operation.name in MADE:
+            self.arrays = [*map(MADE[operation.name], self.arrays)]
         rules = operation.rules * len(shapes) if operation.variadic else operation.rules
         self.varying = [i for i, rule in enumerate(rules) if rule is not None]
         for i, name in enumerate(names):

@@ -15,6 +15,7 @@ from . import (
     arithmetic,
     arrangement,
     complex_numbers,
+    decompositions,
     differences,
     elementwise,
     fourier,
@@ -31,6 +32,7 @@ if _TYPE_CHECKING:
     from .arrangement import *
     from .complex_numbers import *
     from .cross_entropy import *
+    from .decompositions import *
     from .differences import *
     from .elementwise import *
     from .error_function import *
