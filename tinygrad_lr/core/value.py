@@ -172,6 +172,10 @@ class Value(Node):
         if method == "reduce" and ufunc in REDUCTIONS:
             options.setdefault("axis", 0)
             return NUMPY_IMPLS[REDUCTIONS[ufunc]](*inputs, **options)
+        if method == "__call__" and ufunc.signature and "axis" in options and len(options) == 1:
+            operation = NUMPY_IMPLS.get(ufunc)  # np.vecdot(x, y, axis=0)
+            if operation is not None and type(operation) is not Primitive:
+                return operation(*inputs, **options)
         if method == "__call__" and not options:
             operation = NUMPY_IMPLS.get(ufunc)
             if operation is not None:

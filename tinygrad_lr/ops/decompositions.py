@@ -186,13 +186,13 @@ class EighResult(NamedTuple):
 
 
 @primitive(latex=r"\operatorname{eigh}\left(<a>\right)", examples=SQUARE, takes_complex=True)
-def symmetric_eigen(a):
+def symmetric_eigen(a, uplo="L"):
     """The eigenvalues w and the eigenvectors v of a symmetric matrix, in one row (w, v).
 
     >>> symmetric_eigen(np.diag([1.0, 2.0])).round(12).tolist()
     [1.0, 2.0, 1.0, 0.0, 0.0, 1.0]
     """
-    w, v = np.linalg.eigh(_hermitian(a))
+    w, v = np.linalg.eigh(_hermitian(a), uplo)
     return join_row(_columns(w), v)
 
 
@@ -207,7 +207,7 @@ def _eigen_gaps(w):
     return gap, np.abs(gap) <= _rows(_tolerance(w, np.shape(w)[-1]))
 
 
-def _symmetric_eigen_rule(g, out, a):
+def _symmetric_eigen_rule(g, out, a, uplo):
     w, v = _split_eigen(out, a)
     gw, gv = _split_eigen(g, a)
     read = matmul(adjoint(v), _conj(gv))
@@ -215,7 +215,7 @@ def _symmetric_eigen_rule(g, out, a):
     return _conj(_hermitian(matmul(matmul(v, inner), adjoint(v))))
 
 
-def _symmetric_eigen_tangent(t, out, a):
+def _symmetric_eigen_tangent(t, out, a, uplo):
     w, v = _split_eigen(out, a)
     inner = matmul(matmul(adjoint(v), _hermitian(t)), v)
     turned = matmul(v, _over_gap(inner, inner, *_eigen_gaps(w)))
@@ -238,7 +238,7 @@ def eigh(a, UPLO="L"):
     [1.0, 2.0]
     """
     a = as_symmetric("eigh", a)
-    return EighResult(*_split_eigen(symmetric_eigen(a), a))
+    return EighResult(*_split_eigen(symmetric_eigen(a, uplo=UPLO), a))
 
 
 @implements(np.linalg.eigvalsh)
@@ -248,7 +248,7 @@ def eigvalsh(a, UPLO="L"):
     >>> np.linalg.eigvalsh(Value([[2.0, 0.0], [0.0, 1.0]])).tolist()
     [1.0, 2.0]
     """
-    return eigh(a).eigenvalues
+    return eigh(a, UPLO).eigenvalues
 
 
 # ---- square matrices
@@ -262,9 +262,7 @@ class EigResult(NamedTuple):
 
 
 @primitive(
-    latex=r"\operatorname{eig}\left(<a>\right)",
-    examples=SQUARE,
-    takes_complex=True,
+    latex=r"\operatorname{eig}\left(<a>\right)", examples=SQUARE, whole=True, takes_complex=True
 )
 def general_eigen(a):
     """The eigenvalues w and the eigenvectors v of a matrix, in one row (w, v) of complex numbers.
@@ -614,11 +612,16 @@ def _rank_tolerance(a):
     return max(np.shape(a)[-2:]) * float(np.finfo(dtype).eps)
 
 
-@primitive(latex="{<a>}^{+} <b>", examples=[((3, 2), (3, 2)), ((2, 3), (2, 1))], takes_complex=True)
+@primitive(
+    latex="{<a>}^{+} <b>",
+    examples=[((3, 2), (3, 2)), ((2, 3), (2, 1))],
+    whole=True,
+    takes_complex=True,
+)
 def least_squares(a, b, rcond=1e-15):
     """The columns x of least length that minimise |a x - b|, for each column of b.
 
-    >>> least_squares(Value([[1.0], [1.0]]), np.array([[1.0], [2.0]])).round(12).tolist()
+    >>> np.round(least_squares(Value([[1.0], [1.0]]), np.array([[1.0], [2.0]])), 12).tolist()
     [[1.5]]
     """
     return np.linalg.lstsq(a, b, rcond)[0]
@@ -648,7 +651,7 @@ def lstsq(a, b, rcond=None):
 
     The rank is a plain number. The derivative is that among matrices of equal rank.
 
-    >>> np.linalg.lstsq(Value([[1.0], [1.0]]), [1.0, 2.0])[0].round(12).tolist()
+    >>> np.round(np.linalg.lstsq(Value([[1.0], [1.0]]), [1.0, 2.0])[0], 12).tolist()
     [1.5]
     """
     a = as_matrices("lstsq", a)
@@ -660,14 +663,23 @@ def lstsq(a, b, rcond=None):
         )
     rcond = _rank_tolerance(a) if rcond is None else float(rcond)
     columns = b if np.ndim(b) == 2 else np.expand_dims(b, -1)
-    x = least_squares(a, columns, rcond=rcond)
-    _, _, rank, _ = np.linalg.lstsq(*map(unwrap, (a, columns)), rcond)
+    x, values = least_squares(a, columns, rcond=rcond), svdvals(a)
     m, n = np.shape(a)
-    if isinstance(rank, AbstractArray) or rank < n or m <= n:
-        errors = np.zeros(0, _real(unwrap(x)).dtype)
-    else:
-        errors = np.sum(np.abs(columns - matmul(a, x)) ** 2, axis=0)
-    return x if np.ndim(b) == 2 else x[..., 0], errors, rank, svdvals(a)
+    number = unwrap(values)
+    rank = np.sum(number > rcond * np.max(number, initial=0.0))
+    if m > n and isinstance(number, AbstractArray):
+        check_numbers(rank, lambda rank: _require_full(rank, n))
+    full = m > n and (isinstance(number, AbstractArray) or rank == n)
+    errors = np.abs(columns - matmul(a, x)) ** 2 if full else np.zeros((0, 0), number.dtype)
+    return x if np.ndim(b) == 2 else x[..., 0], np.sum(errors, axis=0), rank, values
+
+
+def _require_full(rank, n):
+    if rank < n:
+        raise ArgumentError(
+            f"lstsq: a must have the full rank {n} in a compiled function, got rank {rank}; call "
+            "lstsq outside of it"
+        )
 
 
 # ---- the logarithm of a determinant
