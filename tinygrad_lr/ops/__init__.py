@@ -21,6 +21,7 @@ from . import (
     fourier,
     index,
     linear_algebra,
+    polynomials,
     reduce,
     rounding,
     shape,
@@ -40,6 +41,7 @@ if _TYPE_CHECKING:
     from .index import *  # type: ignore[assignment]
     from .linear_algebra import *
     from .normalization import *
+    from .polynomials import *
     from .recurrent import *
     from .reduce import *
     from .rounding import *
