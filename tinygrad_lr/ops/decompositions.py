@@ -692,54 +692,42 @@ class SlogdetResult(NamedTuple):
     logabsdet: Any
 
 
-@primitive(latex=r"\ln\left|\det <a>\right|", examples=SQUARE, takes_complex=True)
+@primitive(latex=r"\operatorname{slogdet}\left(<a>\right)", examples=SQUARE, takes_complex=True)
 def log_determinant(a):
-    """The logarithm of the absolute value of the determinant, without overflow.
+    """The sign of the determinant, det/|det|, and ln |det|, without overflow, as one row.
 
-    >>> log_determinant(Value([[-1.0]]))
-    Value(data=0.0, grad=None)
+    >>> log_determinant(Value([[-1.0]])).tolist()
+    [-1.0, 0.0]
     """
-    return np.linalg.slogdet(a)[1]
+    return np.stack(np.linalg.slogdet(a), axis=-1)
 
 
-def _trace_with_inverse(t, a):
-    return np.sum(np.swapaxes(inv(a), -1, -2) * t, axis=(-2, -1))
+def _log_determinant_rule(g, out, a):
+    turned, grown = g[..., 0], g[..., 1]
+    if is_complex(a):  # the sign turns by Im tr(a⁻¹ da), a real one stays
+        grown = np.real(grown) - 1j * np.real(1j * turned * out[..., 0])
+    return np.expand_dims(grown, (-2, -1)) * np.swapaxes(inv(a), -1, -2)
 
 
-def _times_inverse(g, a):
-    return np.expand_dims(g, (-2, -1)) * np.swapaxes(inv(a), -1, -2)
+def _log_determinant_tangent(t, out, a):
+    moved = np.sum(np.swapaxes(inv(a), -1, -2) * t, axis=(-2, -1))
+    turned = 1j * out[..., 0] * np.imag(moved) if is_complex(a) else moved * 0.0
+    return np.stack([turned, np.real(moved) if is_complex(a) else moved], axis=-1)
 
 
-log_determinant.vjp(a=lambda g, out, a: _times_inverse(g, a))
-log_determinant.jvp(a=lambda t, out, a: _trace_with_inverse(t, a))
-
-
-@primitive(latex=r"\operatorname{sign}\left(\det <a>\right)", examples=SQUARE, takes_complex=True)
-def sign_of_determinant(a):
-    """The sign of the determinant, det/|det| for a complex one. It is constant for a real one.
-
-    >>> sign_of_determinant(Value([[-2.0]]))
-    Value(data=-1.0, grad=None)
-    """
-    return np.linalg.slogdet(a)[0]
-
-
-sign_of_determinant.vjp(
-    a=lambda g, out, a: _times_inverse(-1j * np.real(1j * g * out), a) if is_complex(a) else a * 0.0
-)
-sign_of_determinant.jvp(
-    a=lambda t, out, a: (
-        1j * out * np.imag(_trace_with_inverse(t, a)) if is_complex(a) else out * 0.0
-    )
-)
+log_determinant.vjp(a=_log_determinant_rule)
+log_determinant.jvp(a=_log_determinant_tangent)
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a):
     """The sign and the logarithm of the absolute value of a determinant, without overflow.
 
+    The derivative of the sign is 0, unless a is complex.
+
     >>> np.linalg.slogdet(Value([[-1.0]]))
     SlogdetResult(sign=Value(data=-1.0, grad=None), logabsdet=Value(data=0.0, grad=None))
     """
     a = as_matrices("slogdet", a, square=True)
-    return SlogdetResult(sign_of_determinant(a), log_determinant(a))
+    row = log_determinant(a)
+    return SlogdetResult(row[..., 0], _real(row[..., 1]))

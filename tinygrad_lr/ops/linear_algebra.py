@@ -817,23 +817,20 @@ def det(a):
 
 def _det_slope(out, a):
     """The cofactors: det(a)·a⁻ᵀ if a is well conditioned, which is quicker."""
-    if isinstance(unwrap(a), AbstractArray) or _is_well_conditioned(out, a):
-        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
-    return cofactors(a)
-
-
-def _is_well_conditioned(out, a):
-    """True if the inverse gives derivatives of the determinant with half of the digits.
-
-    The second loses twice as many, since it is a difference of products of the inverse.
-    """
     numbers = unwrap(a)
+    if isinstance(numbers, AbstractArray):
+        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
     if not np.all(unwrap(out) != 0):
-        return False
+        return cofactors(a)
     inverse = np.linalg.inv(numbers)
-    condition = np.linalg.norm(numbers, axis=(-2, -1)) * np.linalg.norm(inverse, axis=(-2, -1))
-    lost = 0.5 if numbers is a else 0.25
-    return np.all(condition < float(np.finfo(inverse.dtype).eps) ** -lost)
+    squares = (np.abs(numbers) ** 2).sum((-2, -1)) * (np.abs(inverse) ** 2).sum((-2, -1))
+    # det(a)·a⁻ᵀ loses the digits of the condition number; its derivative, a difference of products
+    # of the inverse, twice as many
+    lost = -1.0 if numbers is a else -0.5
+    if np.all(squares < float(np.finfo(inverse.dtype).eps) ** lost):
+        inverse = inverse if numbers is a else np.linalg.inv(a)
+        return np.expand_dims(out, (-2, -1)) * _transposed(inverse)
+    return cofactors(a)
 
 
 det.vjp(a=lambda g, out, a: np.expand_dims(g, (-2, -1)) * _det_slope(out, a))
