@@ -214,7 +214,13 @@ def abs(x):
     return np.abs(x)
 
 
-abs.vjp(x=lambda g, out, x: g * (np.conj(np.sign(x)) if is_complex(x) else np.sign(x)))
+def _abs_rule(g, out, x):
+    if is_complex(x):
+        return g * (np.conj(x) * (1.0 / np.where(out == 0, 1.0, out)))
+    return g * np.sign(x)
+
+
+abs.vjp(x=_abs_rule)
 
 
 @primitive(
