@@ -53,6 +53,15 @@ def numbers(seed, *shapes, domains=()):
     return arrays
 
 
+MADE = {"cholesky_factor": lambda x: x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])}
+"""What operands are made of the numbers drawn, by operation: here a positive definite matrix."""
+
+
+def real_parts(out):
+    """Real results as they are; complex ones as real and imaginary parts, along a new axis."""
+    return np.stack([np.real(out), np.imag(out)]) if np.iscomplexobj(out) else out
+
+
 class Case:
     """One example of an operation: its operands as arrays, its options, and what varies."""
 
@@ -63,6 +72,8 @@ class Case:
         names = operation.operands * len(shapes) if operation.variadic else operation.operands
         domains = [operation.domain.get(name, (-2.0, 2.0)) for name in names]
         self.arrays = numbers(seed, *shapes, domains=domains)
+        if operation.name in MADE:
+            self.arrays = [*map(MADE[operation.name], self.arrays)]
         rules = operation.rules * len(shapes) if operation.variadic else operation.rules
         self.varying = [i for i, rule in enumerate(rules) if rule is not None]
         for i, name in enumerate(names):
@@ -75,14 +86,15 @@ class Case:
         operands = list(self.arrays)
         for i, x in zip(self.varying, inputs, strict=True):
             operands[i] = x
-        return self.operation(*operands, **self.options)
+        return real_parts(self.operation(*operands, **self.options))
 
     def forward(self, *inputs):
         """The forward function on plain arrays, with nothing of the package in between."""
         operands = list(self.arrays)
         for i, x in zip(self.varying, inputs, strict=True):
             operands[i] = x
-        return self.operation.forward(*operands, **{**self.operation.defaults, **self.options})
+        options = {**self.operation.defaults, **self.options}
+        return real_parts(self.operation.forward(*operands, **options))
 
     def __repr__(self):
         shapes = " ".join(str(x.shape).replace(" ", "") for x in self.arrays)

@@ -118,16 +118,14 @@ def test_an_integer_argument_is_taken_as_a_float_never_as_an_integer(f):
     assert tg.grad(lambda x: (x * 0.5).sum())(np.arange(3)).tolist() == [0.5, 0.5, 0.5]
 
 
-# ---- what is not made of real numbers
+# ---- what is not made of numbers
 
 NOT_NUMBERS = {
     "None": None,
     "text": "abc",
     "a number as text": "1.5",
     "bytes": b"1",
-    "complex": 1j,
-    "complex array": np.array([1j, 2]),
-    "complex zero": np.complex64(0),
+    "long complex": np.array([1j], np.clongdouble),
     "dict": {"a": 1},
     "set": {1.0},
     "object": object(),
@@ -152,7 +150,7 @@ each_not_number = pytest.mark.parametrize("data", NOT_NUMBERS.values(), ids=NOT_
 
 
 @each_not_number
-def test_a_value_is_made_of_real_numbers_only(data):
+def test_a_value_is_made_of_numbers_only(data):
     with pytest.raises((DtypeError, ArgumentError)):
         Value(data)
 
@@ -161,7 +159,7 @@ def test_a_value_is_made_of_real_numbers_only(data):
     "f", [np.add, np.multiply, np.maximum, np.matmul], ids=lambda f: f.__name__
 )
 @each_not_number
-def test_an_operand_is_made_of_real_numbers_only(data, f):
+def test_an_operand_is_made_of_numbers_only(data, f):
     for call in (lambda: f(Value([1.0]), data), lambda: f(data, Value([1.0]))):
         with pytest.raises((TypeError, ValueError)):
             call()
@@ -171,7 +169,7 @@ def test_an_operand_is_made_of_real_numbers_only(data, f):
     "operator", ["v + d", "d + v", "v * d", "d - v", "v ** d", "d @ v", "v / d"]
 )
 @each_not_number
-def test_an_operator_takes_real_numbers_only(data, operator):
+def test_an_operator_takes_numbers_only(data, operator):
     with pytest.raises((TypeError, ValueError, RuntimeWarning)):
         eval(operator, {"v": Value([1.0]), "d": data})
 
@@ -189,7 +187,7 @@ def test_a_value_of_a_value_is_refused_with_the_way_out():
         Value([Value(1.0), Value(2.0)])
 
 
-def test_a_complex_result_is_refused():
+def test_the_gradient_of_a_complex_result_is_refused():
     with pytest.raises((TypeError, ValueError)):
         tg.grad(lambda x: x * 1j)(1.0)
 

@@ -457,7 +457,10 @@ METHODS = [
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_shows_the_signature_of_its_operation(name):
-    operations = {"flatten": "ravel", "__neg__": "negative", "__pos__": "positive"}
+    operations = {
+        **{"flatten": "ravel", "conjugate": "conj"},
+        **{"__neg__": "negative", "__pos__": "positive"},
+    }
     operation = METHOD_IMPLS[operations.get(name, name.strip("_"))]
     shown = list(inspect.signature(getattr(Value, name)).parameters.values())[1:]
     known = dict(list(inspect.signature(operation).parameters.items())[1:])

@@ -13,16 +13,31 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 from ..support import pytree as tree
+from ..support.abstract_array import check_numbers
 from ..support.validation import check_callable, check_instance
-from .chain_rule import match_shape, pull_back, push_forward, seed
+from .chain_rule import (
+    gradient_of,
+    match_shape,
+    pull_back,
+    push_forward,
+    require_real_output,
+    seed,
+)
 from .grad_mode import RECORDING, set_recording
 from .graph import topological_order
 from .node import IN_TRANSFORM, next_serial, unwrap
-from .primitive import primitive
+from .primitive import is_complex, primitive
 from .value import Value, apply
 
 
-@primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)], identity=True, entrywise=True)
+@primitive(
+    latex="<x>",
+    kind="linear",
+    examples=[((2, 3),), ((),)],
+    identity=True,
+    entrywise=True,
+    takes_complex=True,
+)
 def alias(x):  # type: ignore[no-untyped-def]
     """Return the same Value under a new identity: the point at which a derivative is taken.
 
@@ -60,7 +75,7 @@ class RecordedCall:
         values = [value for value in self.outputs if isinstance(value, Value)]
         for out in self.outputs:
             given = getattr(out, "dtype", type(out).__name__)
-            if not isinstance(out, (Value, float)) and getattr(given, "kind", "") != "f":
+            if not isinstance(out, (Value, float)) and getattr(given, "kind", "") not in {"f", "c"}:
                 raise DtypeError(
                     f"{where}: the function must return floats, got {given}, which has no "
                     "derivative; leave it out of the result, or return it as a float"
@@ -87,14 +102,15 @@ class RecordedCall:
         return data.copy() if isinstance(data, np.ndarray) else data
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
-        """Return the cotangents of the inputs for those of the outputs."""
+        """Return the gradients of the inputs for those of the outputs (see `gradient_of`)."""
         seeds: dict[Value, Any] = {}
         recording = self.recording or any(isinstance(c, Value) for c in cotangents)
         for out, c in zip(self.outputs, cotangents, strict=True):
             if isinstance(out, Value) and out in self.reached:
-                seeds[out] = seeds[out] + c if out in seeds else c
+                own = gradient_of(c)
+                seeds[out] = seeds[out] + own if out in seeds else own
         found = pull_back(seeds, self.reached, recording)
-        return [self._plain_or_value(x, found.get(x), recording) for x in self.inputs]
+        return [self._plain_or_value(x, gradient_of(found.get(x)), recording) for x in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Return the tangents of the outputs for those of the inputs."""
@@ -155,8 +171,9 @@ def value_and_grad(
     gradients. Arguments are numbers, arrays, Values, or nested lists, tuples and dicts of them;
     the gradient has the same structure. Its leaves are plain arrays, or Values if `f` was given
     Values or uses some from outside, so that gradients of gradients follow. An argument
-    that the result does not depend on has the gradient 0. Raises `GraphError` when the result
-    has more than one entry.
+    that the result does not depend on has the gradient 0. The gradient with respect to a complex
+    number z is dL/dRe z + i dL/dIm z. Raises `GraphError` when the result has more than one entry,
+    and `DtypeError` when it is complex.
 
     >>> value_and_grad(lambda w, x: (w * x - 1) ** 2)(2.0, 3.0)
     (25.0, 30.0)
@@ -171,6 +188,7 @@ def value_and_grad(
                 "grad: the function must return one Value with one entry, got "
                 f"{type(traced.output).__name__} with {len(traced.outputs)} leaves"
             )
+        require_real_output("grad", traced.output)
         found = iter(traced.pull([seed("grad", traced.outputs[0])]))
         ascending = {
             i: tree.map_leaves(lambda _: next(found), args[i]) for i in sorted(set(chosen))
@@ -194,7 +212,10 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """Return f(*primals) and its pullback: cotangent of the output -> those of the primals (gᵀJ).
 
-    Structures may be nested. Raises `ShapeError` for a cotangent that does not fit the output.
+    Structures may be nested. Cotangents of complex numbers are gradients, as in PyTorch: with g the
+    gradient dL/dRe f + i dL/dIm f of a loss, the pullback returns that of the primals, which is
+    g·(df/dz)* for a function with a complex derivative. Raises `ShapeError` for a cotangent that
+    does not fit the output, and `DtypeError` for a complex one of a real output.
 
     >>> out, pullback = vjp(lambda x, y: x * y, 3.0, 4.0)
     >>> out, pullback(1.0)
@@ -212,6 +233,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return f(*primals) and its derivative along the tangents (J·t), by forward mode.
+
+    Tangents of complex arguments are complex: those along 1 and i are ∂f/∂Re z and ∂f/∂Im z.
 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (12.0, 4.0)
@@ -246,8 +269,11 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that computes the Jacobian ∂f/∂x, of shape (shape of f, shape of x).
 
-    One backward pass for each entry of the output. Nested outputs and arguments give nested
-    Jacobians: the output's structure outside, the argument's inside.
+    One backward pass for each entry of the output, two where it is complex. Nested outputs and
+    arguments give nested Jacobians: the output's structure outside, the argument's inside.
+
+    A real output has the derivatives that `grad` gives, a complex output the complex derivative.
+    Raises `NotDifferentiableError` where there is none, as for z* or |z|·z of a complex z.
 
     >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
     [[2.0, 0.0], [0.0, 4.0]]
@@ -262,13 +288,20 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
         def rows(out: int) -> Any:
             likes = [unwrap(leaf) for leaf in traced.outputs]
             shape = np.shape(likes[out])
-            pulled = []
-            for entry in range(int(np.prod(shape))):
+
+            def pull(entry: int, number: complex) -> list[Any]:
                 seeds = [match_shape(0.0, like) for like in likes]
                 unit = np.zeros(shape, getattr(likes[out], "dtype", float))
-                unit.reshape(-1)[entry] = 1
+                unit.reshape(-1)[entry] = number
                 seeds[out] = match_shape(unit, likes[out])
-                pulled.append(traced.pull(seeds))
+                return traced.pull(seeds)
+
+            pulled = [pull(entry, 1) for entry in range(int(np.prod(shape)))]
+            if is_complex(likes[out]):
+                pulled = [
+                    [*map(complex_derivative, row, pull(entry, 1j))]
+                    for entry, row in enumerate(pulled)
+                ]
             blocks = [
                 np.reshape(np.stack([row[k] for row in pulled]), shape + x.shape)
                 if pulled and shape
@@ -286,8 +319,32 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     return run
 
 
+def complex_derivative(one: Any, i: Any) -> Any:
+    """Return the derivative of a complex output from the gradients for its cotangents 1 and i.
+
+    Those are Re f' and Im f' for a real argument, f'* and i f'* for a complex one.
+    """
+    if not is_complex(one):
+        return one + 1j * i
+    numbers = unwrap(one)
+
+    def look(error: Any) -> None:
+        if np.max(error, initial=0.0) > np.sqrt(np.finfo(np.asarray(error).dtype).eps):
+            raise NotDifferentiableError(
+                "jacobian: a function from complex to complex numbers must have a complex "
+                "derivative (be holomorphic), which this one has not; use vjp or jvp, or return "
+                "np.real(...) and np.imag(...) as two outputs"
+            )
+
+    check_numbers(np.abs(unwrap(i) - 1j * numbers) / (1 + np.abs(numbers)), look)
+    return np.conj(one)
+
+
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that computes the second derivatives, of shape (x.shape, x.shape).
+
+    It is the Jacobian of the gradient, which for a complex argument seldom has a complex
+    derivative: `jacobian` then raises `NotDifferentiableError`, and `hvp` does what is meant.
 
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]

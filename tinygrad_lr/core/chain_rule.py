@@ -2,6 +2,10 @@
 
 All three walk over nodes and read the record that evaluation left in them. Rules run on plain
 arrays; if the result is itself to be differentiated, the same rules run on Values and are recorded.
+
+The cotangent g of a complex number z stands for the change Re(g·dz) of the loss: within a walk
+nothing is conjugated, and a rule g·f'(z) is the same as for real numbers. The gradient that users
+see, dL/dRe z + i dL/dIm z, is its conjugate; `gradient_of` is applied where a walk begins and ends.
 This module is below `value.py`, whose `Value.backward` calls `backward` here: the walks know a
 graph's nodes, and not which class they are instances of.
 """
@@ -17,15 +21,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import GraphError, NotDifferentiableError, ShapeError
+from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, same_numbers
 from ..support.errstate import ignore_float_errors
-from .conversion import as_data
+from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
 from .graph_memory import explain_memory
 from .node import Node, unwrap
-from .primitive import PRIMITIVES, Primitive, Rule, chain, zero_product
+from .primitive import PRIMITIVES, Primitive, Rule, chain, is_complex, zero_product
 
 SomeNode = TypeVar("SomeNode", bound=Node)
 
@@ -37,14 +41,33 @@ def backward(root: Node, gradient: Any = None) -> None:
             "backward: the Value must depend on a leaf that requires a gradient; it was made under "
             "no_grad, by detach, with requires_grad=False, or from constants only"
         )
-    cotangents = pull_back({root: seed("backward", root, unwrap(gradient))})
+    if gradient is None:
+        require_real_output("backward", root)
+    cotangents = pull_back({root: gradient_of(seed("backward", root, unwrap(gradient)))})
     for value, c in cotangents.items():
-        total = c
+        number = type(c) is float
+        total = c if number or c.dtype is FLOAT64 else gradient_of(c)
         if value._record is None and value._grad is not None:
-            total = value._gradient + c  # leaves accumulate
+            total = value._gradient + total  # leaves accumulate
             if (seen_by := watcher()) is not None:
                 seen_by.on_accumulate(value, value._gradient, total)
-        value._grad = total if type(total) is float else (total,)  # copied when it is read
+        value._grad = total if number else (total,)  # copied when it is read
+
+
+def gradient_of(c: Any) -> Any:
+    """Return the gradient for the cotangent of a complex number, its conjugate, or the reverse."""
+    dtype = getattr(c, "dtype", FLOAT64)
+    return np.conj(c) if dtype is not FLOAT64 and dtype.kind == "c" else c
+
+
+def require_real_output(where: str, output: Any) -> None:
+    """Raise `DtypeError` if the output whose gradient is taken is complex."""
+    dtype = getattr(unwrap(output), "dtype", FLOAT64)
+    if dtype.kind == "c":
+        raise DtypeError(
+            f"{where}: the output must be real, got {dtype}; take np.real, np.imag or np.abs of "
+            "it, or pass its cotangent to backward or tg.vjp"
+        )
 
 
 def seed(where: str, output: Any, gradient: Any = None) -> Any:
@@ -58,6 +81,11 @@ def seed(where: str, output: Any, gradient: Any = None) -> Any:
             raise ShapeError(
                 f"{where}: the cotangent must have the shape of the output, {np.shape(like)}, "
                 f"got {np.shape(unwrap(given))}"
+            )
+        if is_complex(unwrap(given)) and not is_complex(like):
+            raise DtypeError(
+                f"{where}: the cotangent or tangent of a real number must be real, got "
+                f"{given.dtype}"
             )
         return match_shape(given, like)
     if np.size(like) != 1:
@@ -357,7 +385,9 @@ def keeps_zero(operation: Primitive, rule: Rule, with_nan: bool) -> bool:
 
 
 def as_numpy_float(x: Any) -> Any:
-    """Return a Python float as NumPy's, whose arithmetic gives inf and nan."""
+    """Return a Python number as NumPy's, whose arithmetic gives inf and nan."""
+    if type(x) is complex:
+        return np.complex128(x)
     return np.float64(x) if type(x) is float else x
 
 
@@ -444,9 +474,12 @@ def transpose_rule(
 def match_shape(c: Any, like: Any) -> Any:
     """Return a cotangent in the shape and dtype of its operand.
 
-    It is summed over axes that broadcasting added, and broadcast over axes that were reduced.
+    It is summed over axes that broadcasting added, and broadcast over axes that were reduced. A
+    real operand gets the real part of a complex one: Re(g·dx) = Re(g)·dx.
     """
     shape, given = getattr(like, "shape", ()), getattr(c, "shape", ())
+    if getattr(c, "dtype", None) is not FLOAT64 and is_complex(c) and not is_complex(like):
+        c = PRIMITIVES["real"](c)
     if given != shape:
         if not given and not isinstance(c, Node):
             if isinstance(like, AbstractArray):

@@ -1,4 +1,4 @@
-"""Convert what users pass to the numbers that a graph holds: real, and owned by the graph."""
+"""Convert what users pass to the numbers that a graph holds: inexact, and owned by the graph."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from .grad_mode import RECORDING
 from .primitive import Primitive
 
 FLOAT64 = np.dtype(np.float64)
+COMPLEX = frozenset({np.dtype(np.complex64), np.dtype(np.complex128)})
 
 
 def as_data(data: Any) -> Any:
-    """Return the data of a Value: a copy of what is given, as floats in native byte order."""
+    """Return the data of a Value: a copy of what is given, in native byte order.
+
+    Floats and complex numbers keep their precision; integers and booleans become float64.
+    """
     if type(data) is float or type(data) is int:
         return as_float("Value", data)
     if isinstance(data, AbstractArray):
-        return data.copy() if data.dtype.kind == "f" else data.cast_like(FLOAT64.type())
+        return data.copy() if data.dtype.kind in "fc" else data.cast_like(FLOAT64.type())
     if hasattr(type(data), "__apply__"):
         raise DtypeError(
             "Value: data must be numbers, got a Value; use it as it is, or value.detach() to leave "
@@ -39,15 +43,16 @@ def as_data(data: Any) -> Any:
             "Value: data must be a number, an array or nested lists of equal lengths, got "
             f"{type(data).__name__} ({error})"
         ) from error
-    if array.dtype.kind not in "fiub":
+    kind = array.dtype.kind
+    if kind not in "fiub" and array.dtype.newbyteorder("=") not in COMPLEX:
         raise DtypeError(
-            "Value: data must contain floats, integers or booleans, got "
+            "Value: data must contain floats, complex numbers, integers or booleans, got "
             f"{type(data).__name__} of dtype {array.dtype}"
         )
     # np.dtype(char) is NumPy's one object for a dtype: the chain rule compares dtypes by identity
-    dtype = np.dtype(array.dtype.char) if array.dtype.kind == "f" else FLOAT64
+    dtype = np.dtype(array.dtype.char) if kind in "fc" else FLOAT64
     array = array.astype(dtype, copy=False) if array.dtype is not dtype else array
-    return array[()] if isinstance(data, np.generic) else array
+    return array[()] if isinstance(data, (np.generic, complex)) else array
 
 
 def as_float(where: str, number: float) -> float:
@@ -68,10 +73,13 @@ def as_constant(x: Any, operation: Primitive) -> Any:
     if type(x) is not np.ndarray:
         if x is None or isinstance(x, (bool, int, float)):
             return x
+        if type(x) is complex and operation.takes_complex:
+            return x
         if isinstance(x, AbstractArray):
             return x.copy()
-        x = x if isinstance(x, np.generic) else as_input(operation.name, "an operand", x)
-    if x.dtype.kind not in "fiub":
+        if not isinstance(x, np.generic):
+            x = as_input(operation.name, "an operand", x, allow_complex=operation.takes_complex)
+    if x.dtype.kind not in "fiub" and not (operation.takes_complex and x.dtype in COMPLEX):
         raise DtypeError(
             f"{operation.name}: operands must be Values, numbers or arrays of floats, integers or "
             f"booleans, got {type(x).__name__} of dtype {x.dtype}"

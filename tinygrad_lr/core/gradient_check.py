@@ -10,10 +10,11 @@ import numpy as np
 from ..errors import ArgumentError, GradientCheckError
 from ..support import pytree as tree
 from ..support.abstract_array import Array
-from ..support.validation import check_callable, check_integer, check_number, float_array
+from ..support.validation import check_callable, check_integer, check_number, real_array
 from .autodiff import grad, jacobian, jvp
 from .grad_mode import without_watcher
 from .node import unwrap
+from .primitive import is_complex
 from .value import Value
 
 STEP = float(np.cbrt(np.finfo(np.float64).eps))  # where rounding and truncation balance
@@ -26,10 +27,11 @@ def check_gradients(
 ) -> None:
     """Compare the derivatives of `f` at `args`, up to `order`, with central differences.
 
-    Everything is computed in float64. The whole Jacobian, in reverse mode and in forward mode, is
-    compared with (f(x + h) - f(x - h)) / 2h, entry by entry; a higher order does the same to the
-    gradient of a weighted sum of the outputs. Raises `GradientCheckError` with the worst entry:
-    mode and order, argument and entry, the derivative found, and the central difference.
+    Everything is computed in float64; complex numbers are pairs of real ones. The whole Jacobian,
+    in reverse mode and in forward mode, is compared with (f(x + h) - f(x - h)) / 2h, entry by
+    entry; a higher order does the same to the gradient of a weighted sum of the outputs. Raises
+    `GradientCheckError` with the worst entry: mode and order, argument and entry, the derivative
+    found, and the central difference.
     An entry passes within `tolerance` times the larger of 1 and the derivative.
 
     >>> check_gradients(np.tanh, 0.3)
@@ -45,25 +47,33 @@ argument 0, entry (), of output entry 0: found 3.0, central differences give 6
     if order > MAX_ORDER:
         raise ArgumentError(f"{where}: order must be at most {MAX_ORDER}, got {order}")
     tolerance = check_number(where, "tolerance", tolerance)
-    inputs = [
-        np.array(float_array(where, "an argument", unwrap(leaf)), np.float64)
-        for leaf in tree.leaves(args)
-    ]
-    ends = np.cumsum([x.size for x in inputs])
+    inputs = [_as_double(where, unwrap(leaf)) for leaf in tree.leaves(args)]
+    sizes = [x.size * (2 if is_complex(x) else 1) for x in inputs]
+    ends = np.cumsum(sizes)
+
+    def shape_part(part: Any, like: Array) -> Any:
+        """Return an input from its numbers: real parts, and imaginary parts after them."""
+        if is_complex(like):
+            part = part[: like.size] + 1j * part[like.size :]
+        return np.reshape(part, like.shape)
 
     def flat(vector: Any) -> Any:
         """Return all outputs as one vector, for all inputs as one vector."""
         parts = np.split(vector, ends[:-1])
-        shaped = [np.reshape(part, x.shape) for part, x in zip(parts, inputs, strict=True)]
+        shaped = [shape_part(part, x) for part, x in zip(parts, inputs, strict=True)]
         outputs = tree.leaves(f(*tree.unflatten(args, shaped)))
-        return np.concatenate([np.ravel(out) for out in outputs])
+        return np.concatenate([real for out in outputs for real in _real_vectors(out)])
 
     def name(entry: int) -> str:
         leaf = int(np.searchsorted(ends, entry, side="right"))
-        within = np.unravel_index(entry - (ends[leaf] - inputs[leaf].size), inputs[leaf].shape)
-        return f"argument {leaf}, entry {tuple(map(int, within))}"
+        x, within = inputs[leaf], int(entry - (ends[leaf] - sizes[leaf]))
+        part = " (imaginary part)" if within >= x.size else ""
+        return (
+            f"argument {leaf}, entry "
+            f"{tuple(map(int, np.unravel_index(within % x.size, x.shape)))}{part}"
+        )
 
-    vector = np.concatenate([np.ravel(x) for x in inputs]) if inputs else np.zeros(0)
+    vector = np.concatenate([real for x in inputs for real in _real_vectors(x)] or [np.zeros(0)])
     function: Callable[[Any], Any] = flat
     for now in range(1, order + 1):
         expected = _differences(function, vector)
@@ -75,6 +85,17 @@ argument 0, entry (), of output entry 0: found 3.0, central differences give 6
         for mode, found in (("reverse", reverse), ("forward", forward)):
             _compare(f"{mode} mode, order {now}", found, expected, tolerance, name)
         function = _weighted_gradient(function, expected.shape[0], seed=now)
+
+
+def _as_double(where: str, given: Any) -> Array:
+    """Return an argument as an array of float64 or complex128."""
+    data = real_array(where, "an argument", given, allow_complex=True)
+    return np.array(data, np.complex128 if is_complex(data) else np.float64)
+
+
+def _real_vectors(x: Any) -> list[Any]:
+    """Return the entries as one real vector, or two for complex ones."""
+    return [np.ravel(part) for part in ((np.real(x), np.imag(x)) if is_complex(x) else (x,))]
 
 
 def _weighted_gradient(f: Callable[[Any], Any], size: int, seed: int) -> Callable[[Any], Any]:

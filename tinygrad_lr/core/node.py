@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, NoReturn, Self, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, NotDifferentiableError, ShapeError
+from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.validation import check_flag, check_text
 from .conversion import FLOAT64, as_data
@@ -58,7 +58,7 @@ class Node:
         "name",
         "requires_grad",
     )
-    _content: Any  # a Python float, a NumPy floating number, or an array
+    _content: Any  # a Python float, a NumPy floating or complex number, or an array
     _record: PackedRecord | None
     name: str | None
     requires_grad: bool
@@ -113,6 +113,7 @@ class Node:
             self._content = new
             return
         data = as_data(new)
+        self._require_real("data", data)
         if np.shape(data) != self.shape:
             raise ShapeError(
                 f"Value.data: the data must have shape {self.shape}, got {np.shape(data)}"
@@ -131,7 +132,7 @@ class Node:
 
     @property
     def grad(self) -> Any:
-        """dL/d(this) after `backward`, in the shape and dtype of `data`, or None."""
+        """dL/d(this) after `backward`, in the shape and dtype of `data`, or None; see `Value`."""
         grad = self._grad
         if type(grad) is tuple:  # a cotangent that others may share: copied when it is asked for
             if isinstance(grad[0], AbstractArray):
@@ -147,6 +148,7 @@ class Node:
             return
         if new is not None:
             new = as_data(new)
+            self._require_real("grad", new)
             if isinstance(new, AbstractArray) or isinstance(self._content, AbstractArray):
                 new = np.broadcast_to(new, self.shape) if np.ndim(new) == 0 else new
                 new = new.cast_like(self._content) if isinstance(new, AbstractArray) else new
@@ -162,6 +164,14 @@ class Node:
                 new = new.astype(self.dtype, copy=False)
         self._grad = new
 
+    def _require_real(self, name: str, new: Any) -> None:
+        """Raise `DtypeError` for complex numbers if this Value is real: they would lose a part."""
+        if getattr(new, "dtype", FLOAT64).kind == "c" and self.dtype.kind != "c":
+            raise DtypeError(
+                f"Value.{name}: the {name} of a Value of dtype {self.dtype} must be real, got "
+                f"{new.dtype}"
+            )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The lengths of the axes; () for a scalar."""
@@ -169,7 +179,7 @@ class Node:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The floating type; float64 for a Python number."""
+        """The floating or complex type; float64 for a Python number."""
         return cast("np.dtype[Any]", getattr(self._content, "dtype", FLOAT64))
 
     @property
@@ -182,11 +192,12 @@ class Node:
         """The number of entries."""
         return int(getattr(self._content, "size", 1))
 
-    def item(self) -> float:
-        """Return the only entry as a Python float. No gradient flows through it."""
+    def item(self) -> Any:
+        """Return the only entry as a Python float, or complex. No gradient flows through it."""
         if self.size != 1:
             raise ArgumentError(f"item: the Value must have one entry, got shape {self.shape}")
-        return float(np.asarray(self._content).reshape(())[()])
+        number = np.asarray(self._content).reshape(())[()]
+        return complex(number) if self.dtype.kind == "c" else float(number)
 
     def numpy(self) -> Array:
         """Return a copy of the data as a NumPy array. No gradient flows through it."""
@@ -201,7 +212,7 @@ class Node:
         return type(self)(self._content, name=self.name, requires_grad=False)
 
     def __float__(self) -> float:
-        return self._leave_graph("float")
+        return self._leave_graph("float")  # type: ignore[no-any-return]
 
     def __int__(self) -> int:
         return int(self._leave_graph("int"))
@@ -216,7 +227,7 @@ class Node:
             "an index or a size must be an integer, got a Value; write int(value.item())"
         )
 
-    def _leave_graph(self, where: str) -> float:
+    def _leave_graph(self, where: str) -> Any:
         """Return the number for Python, NumPy and `math`, unless a gradient may yet be wanted.
 
         Recorded numbers are free once `backward` has filled `.grad`, for logs, but not inside a
@@ -228,6 +239,10 @@ class Node:
                 f"{where} of a Value would lose its gradient: write np.exp(value) for "
                 "math.exp(value), np.stack([...]) instead of writing into an array, or "
                 "value.item() to leave the graph"
+            )
+        if where != "complex" and self.dtype.kind == "c":
+            raise TypeError(
+                f"{where}: the Value must be real, got {self.dtype}; take np.real first"
             )
         return self.item()
 

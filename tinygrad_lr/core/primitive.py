@@ -29,6 +29,8 @@ Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
 Example = tuple[Any, ...]
 
+NUMBERS = (float, int, complex)
+
 PRIMITIVES: dict[str, Primitive] = {}
 """Every declared operation by name."""
 
@@ -75,6 +77,7 @@ class Primitive:
         matrix_product: bool = False,
         selects: bool = False,
         kinked: bool = False,
+        takes_complex: bool = False,
         max_slope: float | None = None,
         gain: float | Callable[[float], float] | None = None,
     ) -> None:
@@ -99,6 +102,7 @@ class Primitive:
         self.matrix_product = matrix_product
         self.selects = selects
         self.kinked = kinked
+        self.takes_complex = takes_complex
         self.max_slope = max_slope
         self.gain = gain
         self.variadic = starred
@@ -256,8 +260,11 @@ class Primitive:
                 ) from None
             raise
 
-    def on_numbers(self, *numbers: Any) -> float:
+    def on_numbers(self, *numbers: Any) -> Any:
         """Return the value on Python numbers: overflow gives inf, 0/0 nan; nothing is raised."""
+        if complex in map(type, numbers):
+            with np.errstate(all="ignore"):
+                return self.forward(*map(np.complex128, numbers))
         if self.scalar is not None:
             try:
                 return self.scalar(*numbers)
@@ -285,10 +292,16 @@ def parameters_of(
 
 def as_array(x: Any) -> Any:
     """Return lists as arrays; numbers, arrays and None stay. A masked array is refused."""
-    if type(x) is np.ndarray or x is None or isinstance(x, (np.generic, float, int, AbstractArray)):
+    if type(x) is np.ndarray or x is None or isinstance(x, (np.generic, *NUMBERS, AbstractArray)):
         return x
     require_unmasked("as_array", "an argument", x)
     return np.asarray(x)
+
+
+def is_complex(x: Any) -> bool:
+    """Return True for a complex number, an array or a Value of them."""
+    dtype = getattr(x, "dtype", None)
+    return dtype.kind == "c" if dtype is not None else type(x) is complex
 
 
 @overload
@@ -310,6 +323,7 @@ def primitive(
     matrix_product: bool = False,
     selects: bool = False,
     kinked: bool = False,
+    takes_complex: bool = False,
     max_slope: float | None = None,
     gain: float | Callable[[float], float] | None = None,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
@@ -324,6 +338,10 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     - `domain`: the interval from which the tests draw an operand: {"x": (0.5, 2.0)}.
     - `kind`: "elementwise", "linear" (in all operands together) or "multilinear" (in each):
       the forward mode then follows from the declaration.
+    - `takes_complex`: True if the function and its rules hold for complex operands, too; other
+      operations refuse them. Rules don't conjugate: the cotangent g of a complex number x stands
+      for the change Re(g·dx) of a real loss, so the rules of functions with a complex derivative,
+      such as exp, are the same as for real numbers.
     - `scalar`: the same function on Python numbers, when it is quicker.
     - `whole`: True if the compiler must call the function instead of tracing it, because it loops
       over entries or writes into arrays of its own; or a function of the same arguments that
@@ -404,6 +422,7 @@ def is_operation(x: object) -> bool:
     latex=r"<g> \cdot <d>",
     examples=[((2, 3), (3,))],
     scalar=lambda g, d: g * d if g else 0.0,
+    takes_complex=True,
 )
 def chain(g, d):  # type: ignore[no-untyped-def]
     """The chain rule's product g·d, in which an exact zero of g stays zero.
@@ -417,7 +436,9 @@ def chain(g, d):  # type: ignore[no-untyped-def]
     return g * np.where(g == 0, 0.0, d)
 
 
-@primitive(kind="elementwise", latex=r"<g> \cdot <d>", examples=[((2, 3), (3,))])
+@primitive(
+    kind="elementwise", latex=r"<g> \cdot <d>", examples=[((2, 3), (3,))], takes_complex=True
+)
 def zero_product(g, d):  # type: ignore[no-untyped-def]
     """The product g·d, in which an exact zero of either factor gives zero.
 

@@ -1,4 +1,4 @@
-"""`Value`: a scalar or an array of floats that remembers which operation computed it.
+"""`Value`: a scalar or an array of numbers that remembers which operation computed it.
 
 Arithmetic and NumPy calls on Values evaluate at once and record the graph: a result refers to its
 operands and to nothing else. The operations are in the registry of `primitive.py`.
@@ -15,10 +15,10 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
 from .chain_rule import backward
-from .conversion import as_constant
+from .conversion import FLOAT64, as_constant
 from .grad_mode import Watched, recording_now
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
@@ -29,7 +29,8 @@ Axis: TypeAlias = "int | tuple[int, ...] | None"
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 MAX_EXACT = 1 << 53  # every integer below this is a float
-FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
+REALS = frozenset({np.float16, np.float32, np.float64, np.longdouble})
+FLOATING = REALS | {np.complex64, np.complex128}
 
 
 def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
@@ -134,12 +135,14 @@ def comparison(compare: Callable[[Any, Any], Any], sign: str) -> Callable[[Value
 class Value(Node):
     """A number or an array of floats in a computation graph, with `.data` and `.grad`.
 
-    `data` is copied. A Python number stays a Python float; an array keeps its floating dtype;
-    integers and booleans become float64. After `loss.backward()`, `.grad` is dL/d(this), of the
-    shape and dtype of `.data`; it is None until a backward pass reaches it.
+    `data` is copied. A Python number stays a Python float; an array keeps its floating or complex
+    dtype; integers and booleans become float64, Python's complex numbers complex128. After
+    `loss.backward()`, `.grad` is dL/d(this), of the shape and dtype of `.data`; it is None until a
+    backward pass reaches it. The gradient of a complex number z is dL/dRe z + i dL/dIm z, as in
+    PyTorch: `z - rate * z.grad` goes downhill.
 
-    Raises `DtypeError` for data that is not real numbers (text, objects, complex numbers) and
-    `ArgumentError` for nested lists of unequal lengths.
+    Raises `DtypeError` for data that is not numbers (text, objects) and `ArgumentError` for nested
+    lists of unequal lengths.
 
     >>> x, w = Value(3.0), Value(2.0, name="w")
     >>> loss = (x * w - 1) ** 2
@@ -169,6 +172,10 @@ class Value(Node):
         if method == "reduce" and ufunc in REDUCTIONS:
             options.setdefault("axis", 0)
             return NUMPY_IMPLS[REDUCTIONS[ufunc]](*inputs, **options)
+        if method == "__call__" and ufunc.signature and "axis" in options and len(options) == 1:
+            operation = NUMPY_IMPLS.get(ufunc)  # np.vecdot(x, y, axis=0)
+            if operation is not None and type(operation) is not Primitive:
+                return operation(*inputs, **options)
         if method == "__call__" and not options:
             operation = NUMPY_IMPLS.get(ufunc)
             if operation is not None:
@@ -235,6 +242,16 @@ class Value(Node):
         """The array with its axes reversed."""
         return self.transpose()
 
+    @property
+    def real(self) -> Value:
+        """The real part, entry by entry."""
+        return cast(Value, METHOD_IMPLS["real"](self))
+
+    @property
+    def imag(self) -> Value:
+        """The imaginary part, entry by entry; 0 for real numbers."""
+        return cast(Value, METHOD_IMPLS["imag"](self))
+
     def argmax(self, axis: int | None = None) -> Any:
         """Return the position of the largest entry, as plain integers."""
         return np.argmax(self._content, axis)
@@ -284,13 +301,21 @@ class Value(Node):
 
     @method("astype")
     def astype(self, dtype: Any, copy: bool = True) -> Value:
-        """Return the same numbers in another floating dtype."""
+        """Return the same numbers in another floating or complex dtype."""
 
     @method("clip")
     def clip(
         self, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
     ) -> Value:
         """Return the entries limited to the interval from `a_min` to `a_max`."""
+
+    @method("conj")
+    def conj(self) -> Value:
+        """Return the complex conjugate, entry by entry."""
+
+    @method("conj")
+    def conjugate(self) -> Value:
+        """Return the complex conjugate, entry by entry."""
 
     @method("cumsum")
     def cumsum(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
@@ -462,6 +487,8 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
                 numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
             else:
                 numbers.append(as_constant(x, operation))
+        if not operation.takes_complex:
+            require_real(operation, numbers)
         try:
             if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
                 out = operation.scalar(*numbers)
@@ -512,11 +539,13 @@ def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
         return out
     if type(numbers[0]) is np.ndarray and type(out) in FLOATING:
         return out
-    if isinstance(out, complex):  # Python's (-8.0) ** 0.5
-        return operation.on_numbers(*numbers)
-    if any(isinstance(x, (np.ndarray, np.generic)) for x in numbers):
+    if type(out) is complex:
+        if all(type(x) is float for x in numbers):  # Python's (-8.0) ** 0.5
+            return operation.on_numbers(*numbers)
+        return np.complex128(out)
+    if any(isinstance(x, (np.ndarray, np.generic, complex)) for x in numbers):
         return out if type(out) in FLOATING else np.float64(out)
-    return float(out)
+    return out if isinstance(out, np.complexfloating) else float(out)
 
 
 def evaluate_again(
@@ -530,8 +559,10 @@ def evaluate_again(
         with np.errstate(all="ignore"):
             return operation.forward(*numbers, **options)
     arithmetic = isinstance(error, (ArithmeticError, ValueError)) and not options
-    if arithmetic and all(type(x) is float for x in numbers):
+    if arithmetic and all(type(x) in {float, complex} for x in numbers):
         return operation.on_numbers(*numbers)
+    if isinstance(error, TypeError):  # NumPy's own refusal, such as that of remainder
+        require_real(operation, numbers)
     if type(error) is ValueError:
         where, shapes = public_name(operation), [str(np.shape(x)) for x in numbers[:4]]
         if len(numbers) == 1:
@@ -541,6 +572,16 @@ def evaluate_again(
             f"({str(error).strip()})"
         ) from error
     raise error
+
+
+def require_real(operation: Primitive, numbers: Sequence[Any]) -> None:
+    """Raise `DtypeError` for a complex operand of an operation of real numbers."""
+    for x in numbers:
+        if type(x) is not float and getattr(x, "dtype", FLOAT64).kind == "c":
+            raise DtypeError(
+                f"{public_name(operation)}: operands must be real, got {x.dtype}; take np.real, "
+                "np.imag or np.abs of complex numbers first"
+            )
 
 
 def public_name(operation: Primitive) -> str:

@@ -14,10 +14,14 @@ from . import (
     activation,
     arithmetic,
     arrangement,
+    complex_numbers,
+    decompositions,
     differences,
     elementwise,
+    fourier,
     index,
     linear_algebra,
+    polynomials,
     reduce,
     rounding,
     shape,
@@ -27,13 +31,17 @@ if _TYPE_CHECKING:
     from .activation import *
     from .arithmetic import *
     from .arrangement import *
+    from .complex_numbers import *
     from .cross_entropy import *
+    from .decompositions import *
     from .differences import *
     from .elementwise import *
     from .error_function import *
+    from .fourier import *
     from .index import *  # type: ignore[assignment]
     from .linear_algebra import *
     from .normalization import *
+    from .polynomials import *
     from .recurrent import *
     from .reduce import *
     from .rounding import *

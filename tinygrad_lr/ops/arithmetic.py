@@ -5,7 +5,8 @@ import operator
 
 import numpy as np
 
-from ..core.primitive import chain, primitive
+from ..core.primitive import chain, is_complex, primitive
+from .complex_numbers import unit_slope, unit_tangent
 
 PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()), ((0, 3), (3,))]
 
@@ -17,6 +18,7 @@ PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()
     examples=PAIRS,
     scalar=operator.add,
     additive=True,
+    takes_complex=True,
 )
 def add(x, y):
     """The sum x + y.
@@ -37,6 +39,7 @@ add.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: g)
     examples=PAIRS,
     scalar=operator.sub,
     additive=True,
+    takes_complex=True,
 )
 def subtract(x, y):
     """The difference x - y.
@@ -50,7 +53,14 @@ def subtract(x, y):
 subtract.vjp(x=lambda g, out, x, y: g, y=lambda g, out, x, y: -g)
 
 
-@primitive(np.multiply, latex=r"<x> \cdot <y>", onnx="Mul", examples=PAIRS, scalar=operator.mul)
+@primitive(
+    np.multiply,
+    latex=r"<x> \cdot <y>",
+    onnx="Mul",
+    examples=PAIRS,
+    scalar=operator.mul,
+    takes_complex=True,
+)
 def multiply(x, y):
     """The product x·y.
 
@@ -70,6 +80,7 @@ multiply.vjp(x=lambda g, out, x, y: g * y, y=lambda g, out, x, y: g * x)
     examples=PAIRS,
     domain={"y": (0.5, 2.0)},
     scalar=operator.truediv,
+    takes_complex=True,
 )
 def divide(x, y):
     """The quotient x/y; inf or nan where y is 0, never an exception.
@@ -109,7 +120,8 @@ def _power_rule_of_x(g, out, x, y):
 def _power_rule_of_y(g, out, x, y):
     # x^y·ln x, and 0 where x is 0 and y is not negative
     at_zero = (x == 0) & (y >= 0)
-    return g * np.where(at_zero, 0.0, out * np.log(np.where(at_zero, 1.0, x)))
+    base = np.where(at_zero, 1.0, x)
+    return g * np.where(at_zero, 0.0, out * np.log(base + 0j if is_complex(out) else base))
 
 
 @primitive(
@@ -119,6 +131,7 @@ def _power_rule_of_y(g, out, x, y):
     examples=PAIRS,
     domain={"x": (0.5, 2.0)},
     scalar=_power_of_numbers,
+    takes_complex=True,
 )
 def power(x, y):
     """The power x^y. The derivative of x^0 is 0 with respect to x, at x = 0 too.
@@ -144,7 +157,14 @@ def _power_by_number(g, out, x, y):
 power.vjp(x=_power_by_number, y=_power_rule_of_y)
 
 
-@primitive(np.negative, latex="-<x>", onnx="Neg", examples=[((2, 3),), ((),)], scalar=operator.neg)
+@primitive(
+    np.negative,
+    latex="-<x>",
+    onnx="Neg",
+    examples=[((2, 3),), ((),)],
+    scalar=operator.neg,
+    takes_complex=True,
+)
 def negative(x):
     """The negative -x.
 
@@ -163,6 +183,7 @@ negative.vjp(x=lambda g, out, x: -g)
     onnx="Identity",
     examples=[((2, 3),), ((),)],
     identity=True,
+    takes_complex=True,
 )
 def positive(x):
     """The same numbers, +x.
@@ -184,9 +205,10 @@ positive.vjp(x=lambda g, out, x: g)
     examples=[((2, 3),), ((),)],
     scalar=math.fabs,
     kinked=True,
+    takes_complex=True,
 )
 def abs(x):
-    """The absolute value |x|. Its derivative is the sign of x, 0 at 0.
+    """The absolute value |x|. Its derivative is the sign of x (x/|x| if complex), 0 at 0.
 
     >>> abs(Value(-2.0))
     Value(data=2.0, grad=None)
@@ -194,14 +216,24 @@ def abs(x):
     return np.abs(x)
 
 
-abs.vjp(x=lambda g, out, x: g * np.sign(x))
+def _abs_rule(g, out, x):
+    if is_complex(x):
+        return g * (np.conj(x) * (1.0 / np.where(out == 0, 1.0, out)))
+    return g * np.sign(x)
+
+
+abs.vjp(x=_abs_rule)
 
 
 @primitive(
-    np.sign, latex=r"\operatorname{sign}\left(<x>\right)", onnx="Sign", examples=[((2, 3),), ((),)]
+    np.sign,
+    latex=r"\operatorname{sign}\left(<x>\right)",
+    onnx="Sign",
+    examples=[((2, 3),), ((),)],
+    takes_complex=True,
 )
 def sign(x):
-    """The sign of x: -1, 0 or 1. Its derivative is 0.
+    """The sign of x: -1, 0 or 1, and x/|x| for a complex x. Its derivative for a real x is 0.
 
     >>> np.sign(Value(-2.0))
     Value(data=-1.0, grad=None)
@@ -209,11 +241,18 @@ def sign(x):
     return np.sign(x)
 
 
-sign.vjp(x=lambda g, out, x: g * 0.0)
+sign.vjp(x=lambda g, out, x: unit_slope(g, out, x) if is_complex(x) else g * 0.0)
+sign.jvp(x=lambda t, out, x: unit_tangent(t, out, x) if is_complex(x) else t * 0.0)
 
 
 # Ties are shared equally: each side of max(x, x) gets half of the cotangent.
-@primitive(np.maximum, latex=r"\max\left(<x>, <y>\right)", onnx="Max", examples=PAIRS)
+@primitive(
+    np.maximum,
+    latex=r"\max\left(<x>, <y>\right)",
+    onnx="Max",
+    examples=PAIRS,
+    takes_complex=True,
+)
 def maximum(x, y):
     """The larger of x and y; nan if either is nan. Where they are equal, each gets half of g.
 
@@ -229,7 +268,13 @@ maximum.vjp(
 )
 
 
-@primitive(np.minimum, latex=r"\min\left(<x>, <y>\right)", onnx="Min", examples=PAIRS)
+@primitive(
+    np.minimum,
+    latex=r"\min\left(<x>, <y>\right)",
+    onnx="Min",
+    examples=PAIRS,
+    takes_complex=True,
+)
 def minimum(x, y):
     """The smaller of x and y; nan if either is nan. Where they are equal, each gets half of g.
 

@@ -14,6 +14,7 @@ from .shape import broadcast_to, reshape_to
     examples=[((2, 3), (1, 3)), ((2, 1), (2, 3), (2, 2), {"axis": -1}), ((3,),)],
     additive=True,
     sentence="{x} is a part of {v}: it gets its part of the gradient.",
+    takes_complex=True,
 )
 def concatenate_all(*arrays, axis=0):
     """Arrays joined along an axis that they have.
@@ -152,6 +153,7 @@ def parts(cut, ary, indices_or_sections, axis):
 @primitive(
     latex=r"\operatorname{pad}\left(<x>\right)",
     examples=[((2, 3), {"widths": ((1, 0), (2, 1))}), ((3,), {"widths": ((1, 1),), "fill": 2.0})],
+    takes_complex=True,
 )
 def pad_constant(x, widths=(), fill=0.0):
     """The array with entries `fill` around it: (before, after) for each axis.
@@ -204,7 +206,7 @@ def flip(m, axis=None):
     >>> np.flip(Value([1.0, 2.0]))
     Value(data=[2. 1.], grad=None)
     """
-    m = as_input("flip", "m", m)
+    m = as_input("flip", "m", m, allow_complex=True)
     ndim = m.ndim
     axes = range(ndim) if axis is None else np.atleast_1d(axis)
     flipped = {int(i) % ndim for i in axes if -ndim <= i < ndim or _no_axis(i, ndim)}
@@ -235,6 +237,7 @@ def flipud(m):
         ((2, 3), {"shift": -1, "axis": 1}),
         ((2, 3), {"shift": (1, 2), "axis": (0, 1)}),
     ],
+    takes_complex=True,
 )
 def roll_by(x, shift=0, axis=None):
     """The entries shifted along the axis, those that leave coming back at the other end.

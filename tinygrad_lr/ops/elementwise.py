@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import implements, primitive
+from ..core.primitive import implements, is_complex, primitive
 from .activation import sigmoid
 
 ONE = [((2, 3),), ((),), ((0,),), ((1, 1, 1, 1),)]
@@ -12,7 +12,14 @@ POSITIVE = {"x": (0.3, 3.0)}
 INSIDE = {"x": (-0.9, 0.9)}
 
 
-@primitive(np.exp, latex="e^{<x>}", onnx="Exp", examples=ONE, scalar=math.exp)
+@primitive(
+    np.exp,
+    latex="e^{<x>}",
+    onnx="Exp",
+    examples=ONE,
+    scalar=math.exp,
+    takes_complex=True,
+)
 def exp(x):
     """The exponential e^x.
 
@@ -25,7 +32,13 @@ def exp(x):
 exp.vjp(x=lambda g, out, x: g * out)
 
 
-@primitive(np.expm1, latex="e^{<x>} - 1", examples=ONE, scalar=math.expm1)
+@primitive(
+    np.expm1,
+    latex="e^{<x>} - 1",
+    examples=ONE,
+    scalar=math.expm1,
+    takes_complex=True,
+)
 def expm1(x):
     """e^x - 1, exact near 0.
 
@@ -38,7 +51,15 @@ def expm1(x):
 expm1.vjp(x=lambda g, out, x: g * (out + 1))
 
 
-@primitive(np.log, latex=r"\ln <x>", onnx="Log", examples=ONE, domain=POSITIVE, scalar=math.log)
+@primitive(
+    np.log,
+    latex=r"\ln <x>",
+    onnx="Log",
+    examples=ONE,
+    domain=POSITIVE,
+    scalar=math.log,
+    takes_complex=True,
+)
 def log(x):
     """The natural logarithm ln x: -inf at 0 with the derivative inf, nan below.
 
@@ -57,6 +78,7 @@ log.vjp(x=lambda g, out, x: g * (1 / x))
     examples=ONE,
     domain=POSITIVE,
     scalar=math.log1p,
+    takes_complex=True,
 )
 def log1p(x):
     """ln(1 + x), exact near 0.
@@ -70,7 +92,14 @@ def log1p(x):
 log1p.vjp(x=lambda g, out, x: g * (1 / (1 + x)))
 
 
-@primitive(np.log2, latex=r"\log_2 <x>", examples=ONE, domain=POSITIVE, scalar=math.log2)
+@primitive(
+    np.log2,
+    latex=r"\log_2 <x>",
+    examples=ONE,
+    domain=POSITIVE,
+    scalar=math.log2,
+    takes_complex=True,
+)
 def log2(x):
     """The logarithm to the base 2.
 
@@ -83,7 +112,14 @@ def log2(x):
 log2.vjp(x=lambda g, out, x: g * (1 / (x * math.log(2))))
 
 
-@primitive(np.log10, latex=r"\log_{10} <x>", examples=ONE, domain=POSITIVE, scalar=math.log10)
+@primitive(
+    np.log10,
+    latex=r"\log_{10} <x>",
+    examples=ONE,
+    domain=POSITIVE,
+    scalar=math.log10,
+    takes_complex=True,
+)
 def log10(x):
     """The logarithm to the base 10.
 
@@ -97,7 +133,13 @@ log10.vjp(x=lambda g, out, x: g * (1 / (x * math.log(10))))
 
 
 @primitive(
-    np.sqrt, latex=r"\sqrt{<x>}", onnx="Sqrt", examples=ONE, domain=POSITIVE, scalar=math.sqrt
+    np.sqrt,
+    latex=r"\sqrt{<x>}",
+    onnx="Sqrt",
+    examples=ONE,
+    domain=POSITIVE,
+    scalar=math.sqrt,
+    takes_complex=True,
 )
 def sqrt(x):
     """The square root. Its derivative 1/(2√x) is inf at 0.
@@ -111,7 +153,12 @@ def sqrt(x):
 sqrt.vjp(x=lambda g, out, x: g * (0.5 / out))
 
 
-@primitive(np.square, latex="{<x>}^2", examples=ONE)
+@primitive(
+    np.square,
+    latex="{<x>}^2",
+    examples=ONE,
+    takes_complex=True,
+)
 def square(x):
     """The square x².
 
@@ -124,7 +171,14 @@ def square(x):
 square.vjp(x=lambda g, out, x: g * (2 * x))
 
 
-@primitive(np.reciprocal, latex=r"\frac{1}{<x>}", onnx="Reciprocal", examples=ONE, domain=POSITIVE)
+@primitive(
+    np.reciprocal,
+    latex=r"\frac{1}{<x>}",
+    onnx="Reciprocal",
+    examples=ONE,
+    domain=POSITIVE,
+    takes_complex=True,
+)
 def reciprocal(x):
     """1/x; inf at 0.
 
@@ -137,7 +191,14 @@ def reciprocal(x):
 reciprocal.vjp(x=lambda g, out, x: g * (-out * out))
 
 
-@primitive(np.sin, latex=r"\sin <x>", onnx="Sin", examples=ONE, scalar=math.sin)
+@primitive(
+    np.sin,
+    latex=r"\sin <x>",
+    onnx="Sin",
+    examples=ONE,
+    scalar=math.sin,
+    takes_complex=True,
+)
 def sin(x):
     """The sine of x in radians.
 
@@ -150,7 +211,14 @@ def sin(x):
 sin.vjp(x=lambda g, out, x: g * np.cos(x))
 
 
-@primitive(np.cos, latex=r"\cos <x>", onnx="Cos", examples=ONE, scalar=math.cos)
+@primitive(
+    np.cos,
+    latex=r"\cos <x>",
+    onnx="Cos",
+    examples=ONE,
+    scalar=math.cos,
+    takes_complex=True,
+)
 def cos(x):
     """The cosine of x in radians.
 
@@ -164,7 +232,13 @@ cos.vjp(x=lambda g, out, x: g * -np.sin(x))
 
 
 @primitive(
-    np.tan, latex=r"\tan <x>", onnx="Tan", examples=ONE, domain={"x": (-1.2, 1.2)}, scalar=math.tan
+    np.tan,
+    latex=r"\tan <x>",
+    onnx="Tan",
+    examples=ONE,
+    domain={"x": (-1.2, 1.2)},
+    scalar=math.tan,
+    takes_complex=True,
 )
 def tan(x):
     """The tangent of x in radians.
@@ -179,7 +253,13 @@ tan.vjp(x=lambda g, out, x: g * (1 + out * out))
 
 
 @primitive(
-    np.arcsin, latex=r"\arcsin <x>", onnx="Asin", examples=ONE, domain=INSIDE, scalar=math.asin
+    np.arcsin,
+    latex=r"\arcsin <x>",
+    onnx="Asin",
+    examples=ONE,
+    domain=INSIDE,
+    scalar=math.asin,
+    takes_complex=True,
 )
 def arcsin(x):
     """The inverse sine, in radians; nan outside [-1, 1].
@@ -194,7 +274,13 @@ arcsin.vjp(x=lambda g, out, x: g * (1 / np.sqrt((1 - x) * (1 + x))))
 
 
 @primitive(
-    np.arccos, latex=r"\arccos <x>", onnx="Acos", examples=ONE, domain=INSIDE, scalar=math.acos
+    np.arccos,
+    latex=r"\arccos <x>",
+    onnx="Acos",
+    examples=ONE,
+    domain=INSIDE,
+    scalar=math.acos,
+    takes_complex=True,
 )
 def arccos(x):
     """The inverse cosine, in radians; nan outside [-1, 1].
@@ -208,7 +294,14 @@ def arccos(x):
 arccos.vjp(x=lambda g, out, x: g * (-1 / np.sqrt((1 - x) * (1 + x))))
 
 
-@primitive(np.arctan, latex=r"\arctan <x>", onnx="Atan", examples=ONE, scalar=math.atan)
+@primitive(
+    np.arctan,
+    latex=r"\arctan <x>",
+    onnx="Atan",
+    examples=ONE,
+    scalar=math.atan,
+    takes_complex=True,
+)
 def arctan(x):
     """The inverse tangent, in radians.
 
@@ -254,7 +347,14 @@ arctan2.vjp(
 )
 
 
-@primitive(np.sinh, latex=r"\sinh <x>", onnx="Sinh", examples=ONE, scalar=math.sinh)
+@primitive(
+    np.sinh,
+    latex=r"\sinh <x>",
+    onnx="Sinh",
+    examples=ONE,
+    scalar=math.sinh,
+    takes_complex=True,
+)
 def sinh(x):
     """The hyperbolic sine.
 
@@ -267,7 +367,14 @@ def sinh(x):
 sinh.vjp(x=lambda g, out, x: g * np.cosh(x))
 
 
-@primitive(np.cosh, latex=r"\cosh <x>", onnx="Cosh", examples=ONE, scalar=math.cosh)
+@primitive(
+    np.cosh,
+    latex=r"\cosh <x>",
+    onnx="Cosh",
+    examples=ONE,
+    scalar=math.cosh,
+    takes_complex=True,
+)
 def cosh(x):
     """The hyperbolic cosine.
 
@@ -288,6 +395,7 @@ cosh.vjp(x=lambda g, out, x: g * np.sinh(x))
     scalar=math.tanh,
     max_slope=1.0,
     gain=5 / 3,
+    takes_complex=True,
 )
 def tanh(x):
     """The hyperbolic tangent. Its derivative is 1 - tanh²x.
@@ -307,6 +415,7 @@ tanh.vjp(x=lambda g, out, x: g * (1 - out * out))
     onnx="Asinh",
     examples=ONE,
     scalar=math.asinh,
+    takes_complex=True,
 )
 def arcsinh(x):
     """The inverse hyperbolic sine.
@@ -317,7 +426,7 @@ def arcsinh(x):
     return np.arcsinh(x)
 
 
-arcsinh.vjp(x=lambda g, out, x: g / np.hypot(x, 1.0))
+arcsinh.vjp(x=lambda g, out, x: g / (np.sqrt(1 + x * x) if is_complex(x) else np.hypot(x, 1.0)))
 
 
 @primitive(
@@ -327,6 +436,7 @@ arcsinh.vjp(x=lambda g, out, x: g / np.hypot(x, 1.0))
     examples=ONE,
     domain={"x": (1.3, 3.0)},
     scalar=math.acosh,
+    takes_complex=True,
 )
 def arccosh(x):
     """The inverse hyperbolic cosine; nan below 1.
@@ -347,6 +457,7 @@ arccosh.vjp(x=lambda g, out, x: g * (1 / (np.sqrt(x - 1) * np.sqrt(x + 1))))
     examples=ONE,
     domain=INSIDE,
     scalar=math.atanh,
+    takes_complex=True,
 )
 def arctanh(x):
     """The inverse hyperbolic tangent; ±inf at ±1, nan outside.
@@ -412,7 +523,13 @@ hypot.vjp(
 # ---- powers of fixed base or exponent, and the units of angles
 
 
-@primitive(np.exp2, latex="2^{<x>}", examples=ONE, scalar=math.exp2)
+@primitive(
+    np.exp2,
+    latex="2^{<x>}",
+    examples=ONE,
+    scalar=math.exp2,
+    takes_complex=True,
+)
 def exp2(x):
     """The power 2^x.
 
@@ -468,6 +585,7 @@ def rad2deg(x, /):
     kind="elementwise",
     examples=[((2, 3), (2, 3), (3,)), ((3,), (), (2, 3)), ((), (), ())],
     domain={"condition": (0, 1)},
+    takes_complex=True,
 )
 def where(condition, x, y):
     """x where the condition holds, else y. The branch that is not taken gets exactly 0.

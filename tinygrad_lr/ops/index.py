@@ -34,6 +34,7 @@ def is_basic(index):
     ],
     sentence="{v} picks entries of {x}: the gradient goes back to their places, and all other "
     "entries get 0.",
+    takes_complex=True,
 )
 def getitem_at(x, index=()):
     """The entries that a NumPy index chooses: slices, integers, arrays, masks, None, Ellipsis.
@@ -54,6 +55,7 @@ def getitem_at(x, index=()):
         ((3,), {"index": ROWS, "shape": (4,)}),
         ((3,), {"index": MASK, "shape": (2, 3)}),
     ],
+    takes_complex=True,
 )
 def put_at(x, index=(), shape=()):
     """Zeros of a shape, with the entries of x added where the index points: reading transposed.

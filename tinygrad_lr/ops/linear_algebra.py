@@ -1,12 +1,14 @@
 """Products of vectors and matrices, parts of matrices, linear systems, and Einstein's notation."""
 
+import builtins
 import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from ..core.primitive import implements, primitive
+from ..core.node import unwrap
+from ..core.primitive import implements, is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_integer, require_memory
@@ -35,6 +37,7 @@ PRODUCTS = [
     kind="multilinear",
     examples=PRODUCTS,
     matrix_product=True,
+    takes_complex=True,
 )
 def matmul(x, y):
     """The matrix product x @ y in all of NumPy's shapes: vectors, matrices, batches of them.
@@ -84,6 +87,7 @@ matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
     latex="<x> <weight> + <bias>",
     examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
     matrix_product=True,
+    takes_complex=True,
 )
 def affine(x, weight, bias):
     """The line x @ weight + bias: what a linear layer computes, as one operation.
@@ -137,12 +141,12 @@ def dot(a, b, out=None):
 
 @implements(np.vdot)
 def vdot(a, b, /):
-    """The sum of products of all entries, read in C order.
+    """The sum of products of all entries, read in C order; those of a complex a conjugated.
 
     >>> np.vdot(Value([[1.0, 2.0]]), [[3.0, 4.0]])
     Value(data=11.0, grad=None)
     """
-    return matmul(np.ravel(a), np.ravel(b))
+    return matmul(np.conj(np.ravel(a)) if np.iscomplexobj(a) else np.ravel(a), np.ravel(b))
 
 
 @implements(np.inner)
@@ -171,16 +175,18 @@ def outer(a, b, out=None):
 
 @implements(np.kron)
 def kron(a, b):
-    """The Kronecker product of two matrices: every entry of a times the whole of b.
+    """The Kronecker product: every entry of a times the whole of b, along each axis.
 
-    >>> np.kron(Value([[1.0, 2.0]]), [[3.0], [4.0]]).shape
-    (2, 2)
+    >>> np.kron(Value([1.0, 2.0]), [3.0, 4.0]).tolist()
+    [3.0, 4.0, 6.0, 8.0]
     """
-    if np.ndim(a) != 2 or np.ndim(b) != 2:
-        raise ShapeError(f"kron: a and b must have 2 axes each, got {np.ndim(a)} and {np.ndim(b)}")
-    (rows_a, columns_a), (rows_b, columns_b) = np.shape(a), np.shape(b)
-    blocks = np.reshape(a, (rows_a, 1, columns_a, 1)) * np.reshape(b, (1, rows_b, 1, columns_b))
-    return np.reshape(blocks, (rows_a * rows_b, columns_a * columns_b))
+    if not np.ndim(a) or not np.ndim(b):
+        return np.multiply(a, b)
+    axes = max(np.ndim(a), np.ndim(b))
+    of_a, of_b = ((1,) * (axes - np.ndim(x)) + np.shape(x) for x in (a, b))
+    spread_a = np.reshape(a, [n for length in of_a for n in (length, 1)])
+    spread_b = np.reshape(b, [n for length in of_b for n in (1, length)])
+    return np.reshape(spread_a * spread_b, [m * n for m, n in zip(of_a, of_b, strict=True)])
 
 
 @implements(np.cross)
@@ -207,7 +213,8 @@ def tensordot(a, b, axes=2):
     >>> np.tensordot(Value(np.ones((2, 3))), np.ones((3, 4)), axes=1).shape
     (2, 4)
     """
-    a, b = as_input("tensordot", "a", a), as_input("tensordot", "b", b)
+    a = as_input("tensordot", "a", a, allow_complex=True)
+    b = as_input("tensordot", "b", b, allow_complex=True)
     if isinstance(axes, int):
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ArgumentError(
@@ -231,6 +238,183 @@ def tensordot(a, b, axes=2):
     left = np.reshape(np.transpose(a, free_a + over_a), (math.prod(rows), inner_size))
     right = np.reshape(np.transpose(b, over_b + free_b), (inner_size, math.prod(columns)))
     return np.reshape(matmul(left, right), (*rows, *columns))
+
+
+def since_numpy_2_2(name):
+    """The NumPy function of that name, in a list that is empty where NumPy is older."""
+    return [getattr(np, name)] if hasattr(np, name) else []
+
+
+@implements(np.vecdot)
+def vecdot(x1, x2, /, axis=-1):
+    """The sum of products along an axis; the entries of a complex x1 conjugated.
+
+    >>> np.vecdot(Value([[1.0, 2.0], [3.0, 4.0]]), [1.0, 1.0]).tolist()
+    [3.0, 7.0]
+    """
+    first = np.conj(x1) if np.iscomplexobj(x1) else x1
+    return np.sum(np.multiply(*np.broadcast_arrays(first, x2)), axis=axis)
+
+
+@implements(*since_numpy_2_2("matvec"))
+def matvec(x1, x2, /):
+    """The product of matrices and vectors, of each of a batch.
+
+    >>> matvec(np.eye(2), Value([1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    return matmul(x1, np.expand_dims(x2, -1))[..., 0]
+
+
+@implements(*since_numpy_2_2("vecmat"))
+def vecmat(x1, x2, /):
+    """The product of vectors, conjugated if they are complex, and matrices, of each of a batch.
+
+    >>> vecmat(Value([1.0, 2.0]), np.eye(2)).tolist()
+    [1.0, 2.0]
+    """
+    rows = np.conj(x1) if np.iscomplexobj(x1) else x1
+    return matmul(np.expand_dims(rows, -2), x2)[..., 0, :]
+
+
+@implements(np.vander)
+def vander(x, N=None, increasing=False):
+    """The powers of each entry, as the columns of a matrix, falling by default.
+
+    >>> np.vander(Value([1.0, 2.0]), 3).tolist()
+    [[1.0, 1.0, 1.0], [4.0, 2.0, 1.0]]
+    """
+    if np.ndim(x) != 1:
+        raise ShapeError(f"vander: x must be a vector, got shape {np.shape(x)}")
+    count = np.shape(x)[0] if N is None else check_integer("vander", "N", N, low=0)
+    x = np.astype(x, np.promote_types(np.result_type(x), int))
+    columns = [x * 0.0 + 1.0, x][:count]
+    while len(columns) < count:
+        columns.append(columns[-1] * x)
+    if not count:
+        return x[:, None][:, :0]
+    return np.stack(columns if increasing else columns[::-1], axis=-1)
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays, *, out=None):
+    """The product of several matrices, in the order that costs least.
+
+    The first and the last may be vectors.
+
+    >>> np.linalg.multi_dot([Value([1.0, 2.0]), np.eye(2), [3.0, 4.0]])
+    Value(data=11.0, grad=None)
+    """
+    refuse_out("multi_dot", out)
+    arrays = [as_input("multi_dot", "arrays", x, allow_complex=True) for x in arrays]
+    if len(arrays) < 2:
+        raise ArgumentError(f"multi_dot: arrays must be two or more, got {len(arrays)}")
+    first = np.shape(arrays[0])
+    lengths = [1 if len(first) == 1 else first[0], first[-1]]
+    lengths += [np.shape(x)[-1] if np.ndim(x) == 2 else 1 for x in arrays[1:]]
+
+    @functools.cache
+    def cheapest(i, j):
+        """The cost of the product of the arrays from i to j, and where to split it."""
+        if i == j:
+            return 0, i
+        return builtins.min(
+            (
+                cheapest(i, k)[0]
+                + cheapest(k + 1, j)[0]
+                + lengths[i] * lengths[k + 1] * lengths[j + 1],
+                k,
+            )
+            for k in range(i, j)
+        )
+
+    def product(i, j):
+        if i == j:
+            return arrays[i]
+        split = cheapest(i, j)[1]
+        return matmul(product(i, split), product(split + 1, j))
+
+    return product(0, len(arrays) - 1)
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a, n):
+    """The product of n times the same square matrix, or |n| times its inverse.
+
+    >>> np.linalg.matrix_power(Value([[2.0]]), 3).tolist()
+    [[8.0]]
+    """
+    n = check_integer("matrix_power", "n", n, low=None)
+    if np.ndim(a) < 2 or np.shape(a)[-1] != np.shape(a)[-2]:
+        raise ShapeError(f"matrix_power: a must be square matrices, got shape {np.shape(a)}")
+    if n == 0:
+        return np.where(False, a, np.eye(np.shape(a)[-1], dtype=np.result_type(a)))
+    power, square = None, a if n > 0 else inv(a)
+    n = n if n > 0 else -n
+    while n:
+        if n % 2:
+            power = square if power is None else matmul(power, square)
+        n //= 2
+        square = matmul(square, square) if n else square
+    return power
+
+
+@implements(np.cov)
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
+    """The covariances of variables, which are the rows of m (and of y); observations are columns.
+
+    The derivative with respect to `aweights` is known, too; `fweights` are plain.
+
+    >>> np.cov(Value([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    rows = [_variables("cov", x, rowvar, dtype) for x in (m, y) if x is not None]
+    x = np.concatenate(rows, axis=0) if y is not None else rows[0]
+    count = np.shape(x)[1]
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    if fweights is None and aweights is None:
+        deviations = x - np.mean(x, axis=1, keepdims=True)
+        weighted, freedom = deviations, count - ddof
+    else:
+        weights = 1.0 if fweights is None else np.asarray(unwrap(fweights), float)
+        own = weights if aweights is None else weights * aweights
+        total = np.sum(own)
+        deviations = x - np.sum(x * own, axis=1, keepdims=True) / total
+        weighted = deviations * own
+        freedom = total - ddof
+        if ddof and aweights is not None:
+            freedom = total - ddof * np.sum(own * aweights) / total
+    found = matmul(weighted, _adjoint(deviations)) / np.maximum(freedom, 0.0)
+    return np.squeeze(found)
+
+
+def _variables(name, x, rowvar, dtype):
+    """The observations as a matrix with a row for each variable."""
+    x = as_input(name, "m", x, allow_complex=True)
+    if np.ndim(x) > 2:
+        raise ShapeError(f"{name}: m must have at most 2 axes, got {np.ndim(x)}")
+    x = np.astype(x, np.result_type(x, np.float64) if dtype is None else dtype)
+    x, single = np.atleast_2d(x), np.ndim(x) < 2
+    return x if rowvar or single else np.transpose(x)
+
+
+def _adjoint(x):
+    return np.conj(_transposed(x)) if np.iscomplexobj(x) else _transposed(x)
+
+
+@implements(np.corrcoef)
+def corrcoef(x, y=None, rowvar=True, *, dtype=None):
+    """The correlations of variables: their covariances over both standard deviations.
+
+    >>> np.round(np.corrcoef(Value([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])), 12).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    covariance = cov(x, y, rowvar, dtype=dtype)
+    if not np.ndim(covariance):
+        return covariance / covariance
+    variances = diagonal(covariance)
+    deviations = np.sqrt(np.real(variances) if np.iscomplexobj(variances) else variances)
+    return covariance / np.expand_dims(deviations, -1) / deviations
 
 
 # ---- parts of a matrix
@@ -314,6 +498,7 @@ def triu(m, k=0):
 @primitive(
     latex=r"\left\lVert <x> \right\rVert",
     examples=[((2, 3),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": 1, "keepdims": True})],
+    takes_complex=True,
 )
 def euclidean_norm(x, axis=None, keepdims=False):
     """The length √Σx² along the axis, or of all entries. Its derivative at the zero vector is 0.
@@ -321,41 +506,189 @@ def euclidean_norm(x, axis=None, keepdims=False):
     >>> np.linalg.norm(Value([3.0, 4.0]))
     Value(data=5.0, grad=None)
     """
-    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+    squares = np.real(x * np.conj(x)) if is_complex(x) else x * x
+    return np.sqrt(np.add.reduce(squares, axis=axis, keepdims=keepdims))
 
 
 def _unit(out, x, axis, keepdims):
     length = restore_axes(out, x, axis, keepdims)
-    return x / np.where(length == 0, 1.0, length)
+    return (np.conj(x) if is_complex(x) else x) / np.where(length == 0, 1.0, length)
 
 
 declare_weighted(euclidean_norm, _unit)
 
 
+@primitive(
+    latex=r"\left\lVert <x> \right\rVert_p",
+    examples=[
+        ((2, 3), {"order": 3.0}),
+        ((2, 3), {"order": 1.5, "axis": 0}),
+        ((2, 3), {"order": -2.0, "axis": (1,), "keepdims": True}),
+    ],
+    takes_complex=True,
+)
+def norm_of_order(x, order=2.0, axis=None, keepdims=False):
+    """(Σ|x|ᵖ)^(1/p) with p = order along the axis, or of all entries; at zero its derivative is 0.
+
+    >>> norm_of_order(Value([1.0, 2.0]), order=3.0).item() == 9 ** (1 / 3)
+    True
+    """
+    powers = np.add.reduce(np.abs(x) ** order, axis=axis, keepdims=keepdims)
+    return powers ** (1.0 / order)
+
+
+def _share_of_norm(out, x, axis, keepdims, order):
+    length = restore_axes(out, x, axis, keepdims)
+    ratio = np.abs(x) / np.where(length == 0, 1.0, length)
+    sign = np.conj(np.sign(x)) if is_complex(x) else np.sign(x)
+    still = (length == 0) | (x == 0) & (order > 1)
+    return np.where(still, 0.0, sign * np.where(still, 1.0, ratio) ** (order - 1.0))
+
+
+declare_weighted(norm_of_order, _share_of_norm)
+
+
 @implements(np.linalg.vector_norm)
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
-    """The length of the vectors along the axis (of all entries where it is None): 2, 1 or inf.
+    """The norm (Σ|x|ᵖ)^(1/p) along the axis, or of all entries, where p is `ord`.
+
+    `ord` is a number: inf is the largest, -inf the smallest |x|, 0 the number of entries that
+    aren't 0, whose derivative is 0. At the zero vector, the derivative is 0.
 
     >>> np.linalg.vector_norm(Value([3.0, -4.0]), ord=1)
     Value(data=7.0, grad=None)
     """
-    if ord == 2:
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    if ord is None or ord == 2:
         return euclidean_norm(x, axis=axis, keepdims=keepdims)
+    if isinstance(ord, str) or np.ndim(ord):
+        raise ArgumentError(f"norm: ord must be a number for a vector, got {ord!r:.60}")
+    if ord == 0:
+        return np.sum(np.where(x != 0, 1.0, np.abs(x) * 0.0), axis=axis, keepdims=keepdims)
     if ord == 1:
         return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
-    if ord == np.inf:
-        return np.max(np.abs(x), axis=axis, keepdims=keepdims)
-    raise ArgumentError(f"norm: ord must be None, 2, 1 or inf, got {ord!r:.60}")
+    if np.isinf(ord):
+        return (np.max if ord > 0 else np.min)(np.abs(x), axis=axis, keepdims=keepdims)
+    return norm_of_order(x, order=float(ord), axis=axis, keepdims=keepdims)
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    """The norm of each matrix: "fro" (all entries), "nuc" (the sum of its singular values), 2 or -2
+    (the largest or smallest of them), 1 or -1 (columns), inf or -inf (rows).
+
+    Equal largest ones share the derivative equally; that of a singular value of 0 is 0.
+
+    >>> np.linalg.matrix_norm(Value([[3.0, 0.0], [0.0, 4.0]]), ord="nuc").item()
+    7.0
+    """
+    if ord in (None, "fro", "f"):
+        return euclidean_norm(x, axis=(-2, -1), keepdims=keepdims)
+    if ord == "nuc" or ord in (2, -2):
+        over = np.sum if ord == "nuc" else np.max if ord == 2 else np.min
+        found = over(np.linalg.svdvals(x), axis=-1)
+        return np.expand_dims(found, (-2, -1)) if keepdims else found
+    if ord not in (1, -1, np.inf, -np.inf):
+        raise ArgumentError(
+            "norm: ord must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf for a matrix, got "
+            f"{ord!r:.60}"
+        )
+    lines = np.sum(np.abs(x), axis=-2 if abs(ord) == 1 else -1, keepdims=True)
+    return (np.max if ord > 0 else np.min)(lines, axis=(-2, -1), keepdims=keepdims)
 
 
 @implements(np.linalg.norm)
 def norm(x, ord=None, axis=None, keepdims=False):
-    """The Euclidean (or Frobenius) norm; for vectors also the norms of order 1 and inf."""
-    if ord is None or ord == "fro":
-        return euclidean_norm(x, axis=axis, keepdims=keepdims)
-    if np.ndim(x) == 1 if axis is None else np.size(axis) == 1:
-        return vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
-    raise ArgumentError(f"norm: ord must be None or 'fro' for a matrix, got {ord!r:.60}")
+    """The norm of vectors (one axis) or matrices (two axes); see `vector_norm`, `matrix_norm`.
+
+    Without `ord`, it is the length √Σ|x|² of all entries.
+
+    >>> np.linalg.norm(Value([[3.0, 0.0], [0.0, 4.0]]), 2).item()
+    4.0
+    """
+    axes = tuple(range(np.ndim(x))) if axis is None else tuple(np.atleast_1d(axis).tolist())
+    if ord is None and (axis is None or len(axes) <= 2):
+        return euclidean_norm(x, axis=axis if axis is None else axes, keepdims=keepdims)
+    if len(axes) == 1:
+        return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=ord)
+    if len(axes) != 2:
+        raise ArgumentError(f"norm: axis must name one or two axes, got {axis!r:.60}")
+    found = matrix_norm(np.moveaxis(x, axes, (-2, -1)), ord=ord)
+    return np.expand_dims(found, axes) if keepdims else found
+
+
+@implements(np.linalg.cond)
+def cond(x, p=None):
+    """The condition number |x|·|x⁻¹| of matrices, in the norm p; by default that of p = 2.
+
+    >>> np.linalg.cond(Value([[2.0, 0.0], [0.0, 4.0]])).item()
+    2.0
+    """
+    if p is None or p in (2, -2):
+        s = np.linalg.svdvals(x)
+        first, last = s[..., 0], s[..., -1]
+        return last / first if p == -2 else first / last
+    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A, *args, **options):
+    """The rank of matrices, as plain integers: it has no derivative."""
+    return np.linalg.matrix_rank(unwrap(A), *args, **options)
+
+
+# ---- numpy.linalg's own forms of functions above
+
+
+@implements(np.linalg.matmul, name="linalg_matmul")
+def linalg_matmul(x1, x2, /):
+    """The matrix product, as `np.matmul`."""
+    return matmul(x1, x2)
+
+
+@implements(np.linalg.outer, name="linalg_outer")
+def linalg_outer(x1, x2, /):
+    """All products of an entry of one vector with one of the other."""
+    if np.ndim(x1) != 1 or np.ndim(x2) != 1:
+        given = f"{np.shape(x1)} and {np.shape(x2)}"
+        raise ShapeError(f"outer: x1 and x2 must be vectors, got shapes {given}")
+    return outer(x1, x2)
+
+
+@implements(np.linalg.vecdot, name="linalg_vecdot")
+def linalg_vecdot(x1, x2, /, *, axis=-1):
+    """The sum of products along an axis, as `np.vecdot`."""
+    return vecdot(x1, x2, axis=axis)
+
+
+@implements(np.linalg.cross, name="linalg_cross")
+def linalg_cross(x1, x2, /, *, axis=-1):
+    """The vector at right angles to two vectors of three entries."""
+    return cross(x1, x2, axis=axis)
+
+
+@implements(np.linalg.tensordot, name="linalg_tensordot")
+def linalg_tensordot(x1, x2, /, *, axes=2):
+    """The sum of products over pairs of axes, as `np.tensordot`."""
+    return tensordot(x1, x2, axes=axes)
+
+
+@implements(np.linalg.diagonal, name="linalg_diagonal")
+def linalg_diagonal(x, /, *, offset=0):
+    """The entries on a diagonal of each matrix."""
+    return diagonal(x, offset, axis1=-2, axis2=-1)
+
+
+@implements(np.linalg.trace, name="linalg_trace")
+def linalg_trace(x, /, *, offset=0, dtype=None):
+    """The sum of the diagonal of each matrix."""
+    return trace(x, offset, axis1=-2, axis2=-1, dtype=dtype)
+
+
+@implements(np.linalg.matrix_transpose, name="linalg_matrix_transpose")
+def linalg_matrix_transpose(x, /):
+    """The last two axes exchanged."""
+    return _transposed(x)
 
 
 # ---- inverses, linear systems and determinants, of one matrix or of a batch
@@ -369,7 +702,12 @@ def _transposed(x):
     return np.swapaxes(x, -1, -2)
 
 
-@primitive(np.linalg.inv, latex="{<a>}^{-1}", examples=SQUARE)
+@primitive(
+    np.linalg.inv,
+    latex="{<a>}^{-1}",
+    examples=SQUARE,
+    takes_complex=True,
+)
 def inv(a):
     """The inverse of a matrix. With out = a⁻¹: dL/da = -outᵀ g outᵀ.
 
@@ -400,7 +738,49 @@ def solve(a, b):
     return solve_columns(a, b)
 
 
-@primitive(latex="{<a>}^{-1} <b>", examples=[((2, 2), (2, 3)), ((3, 2, 2), (2, 1))])
+@implements(np.linalg.tensorinv)
+def tensorinv(a, ind=2):
+    """The inverse with respect to `tensordot` over the first `ind` axes.
+
+    >>> np.linalg.tensorinv(Value(np.eye(4).reshape(2, 2, 4)), ind=2).shape
+    (4, 2, 2)
+    """
+    ind = check_integer("tensorinv", "ind", ind, low=1)
+    shape = np.shape(a)
+    size = math.prod(shape[:ind])
+    if size != math.prod(shape[ind:]):
+        raise ShapeError(
+            f"tensorinv: the first {ind} axes of a must have as many entries as the others, got "
+            f"shape {shape}"
+        )
+    return np.reshape(inv(np.reshape(a, (size, size))), (*shape[ind:], *shape[:ind]))
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a, b, axes=None):
+    """The x with tensordot(a, x, x.ndim) = b; `axes` of a are moved to its end first.
+
+    >>> np.linalg.tensorsolve(Value(2.0 * np.eye(4).reshape(2, 2, 4)), np.ones((2, 2))).tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    if axes is not None:
+        order = [i for i in range(np.ndim(a)) if i not in axes] + list(axes)
+        a = np.transpose(a, order)
+    b = as_input("tensorsolve", "b", b, allow_complex=True)
+    size, shape = np.size(b), np.shape(a)[np.ndim(b) :]
+    if math.prod(np.shape(a)) != size * size:
+        raise ShapeError(
+            f"tensorsolve: a must have {size * size} entries for b of shape {np.shape(b)}, got "
+            f"shape {np.shape(a)}"
+        )
+    return np.reshape(solve(np.reshape(a, (size, size)), np.reshape(b, (size,))), shape)
+
+
+@primitive(
+    latex="{<a>}^{-1} <b>",
+    examples=[((2, 2), (2, 3)), ((3, 2, 2), (2, 1))],
+    takes_complex=True,
+)
 def solve_columns(a, b):
     """The solution of a @ x = b for every column of b.
 
@@ -420,7 +800,13 @@ solve_columns.jvp(
 )
 
 
-@primitive(np.linalg.det, latex=r"\det <a>", onnx="Det", examples=SQUARE)
+@primitive(
+    np.linalg.det,
+    latex=r"\det <a>",
+    onnx="Det",
+    examples=SQUARE,
+    takes_complex=True,
+)
 def det(a):
     """The determinant of a matrix. Its derivative are the cofactors, of a singular one too.
 
@@ -431,18 +817,29 @@ def det(a):
 
 
 def _det_slope(out, a):
-    """The cofactors: det(a)·a⁻ᵀ where that exists, which can be differentiated without end.
+    """The cofactors: det(a)·a⁻ᵀ if a is well conditioned, which is quicker.
 
-    A program can't ask whether it does: `cofactors` asks when it runs. Their own derivative takes
-    the minors, which large matrices have too many of; of these a singular one raises.
+    A program can't ask whether it is: `cofactors` asks when it runs. Their own derivative takes the
+    minors, which large matrices have too many of; of these a singular one raises.
     """
-    regular = out != 0
-    if isinstance(regular, AbstractArray):
+    numbers = unwrap(a)
+    if isinstance(numbers, AbstractArray):
         if np.shape(a)[-1] <= MAX_MINORS:
             return cofactors(a)
-    elif not np.all(regular):
-        return cofactors(a)
-    return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
+        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
+    # the derivative of det(a)·a⁻ᵀ, a difference of products of the inverse, loses twice the digits
+    if np.all(unwrap(out) != 0):
+        inverse = np.linalg.inv(numbers)
+        if _keeps_digits(numbers, inverse, 1.0 if numbers is a else 0.5):
+            inverse = inverse if numbers is a else np.linalg.inv(a)
+            return np.expand_dims(out, (-2, -1)) * _transposed(inverse)
+    return cofactors(a)
+
+
+def _keeps_digits(a, inverse, share):
+    """Return True if the condition numbers leave digits, of the given share of all."""
+    squares = (np.abs(a) ** 2).sum((-2, -1)) * (np.abs(inverse) ** 2).sum((-2, -1))
+    return np.all(squares < float(np.finfo(inverse.dtype).eps) ** -share)
 
 
 det.vjp(a=lambda g, out, a: np.expand_dims(g, (-2, -1)) * _det_slope(out, a))
@@ -450,12 +847,15 @@ det.jvp(a=lambda t, out, a: np.sum(_det_slope(out, a) * t, axis=(-2, -1)))
 det.reach = lambda live, a: live[..., None, None]
 
 
-@primitive(latex=r"\operatorname{cof} <a>", examples=[*SQUARE, ((3, 3),)], whole=True)
+@primitive(
+    latex=r"\operatorname{cof} <a>", examples=[*SQUARE, ((3, 3),)], whole=True, takes_complex=True
+)
 def cofactors(a):
     """The derivative of the determinant of a matrix, which may be singular.
 
     These are det(a)·a⁻ᵀ of a regular matrix. With the singular values s and a = u s vᵀ, those of
-    any are det(u v)·u p vᵀ, where each p is the product of all other singular values.
+    any are det(u v)·u p vᵀ, where each p is the product of all other singular values; u and v are
+    conjugated if they are complex.
 
     >>> cofactors(np.array([[1.0, 2.0], [2.0, 4.0]])).round(12).tolist()
     [[4.0, -2.0], [-2.0, 1.0]]
@@ -463,9 +863,15 @@ def cofactors(a):
     finite = np.isfinite(a).all(axis=(-2, -1), keepdims=True)
     out = np.linalg.det(a)
     if np.all(out != 0) and np.all(finite):
-        return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
+        inverse = np.linalg.inv(a)
+        if _keeps_digits(a, inverse, 1.0):
+            return np.expand_dims(out, (-2, -1)) * _transposed(inverse)
     u, s, v = np.linalg.svd(np.where(finite, a, 0.0))
-    sign = np.round(np.linalg.det(u) * np.linalg.det(v))[..., None, None]
+    sign = (np.linalg.det(u) * np.linalg.det(v))[..., None, None]
+    if is_complex(a):
+        u, v = np.conj(u), np.conj(v)
+    else:
+        sign = np.round(sign)
     others = np.where(np.eye(a.shape[-1], dtype=bool), 1.0, np.expand_dims(s, -2)).prod(axis=-1)
     return np.where(finite, sign * np.matmul(u * np.expand_dims(others, -2), v), np.nan)
 
@@ -502,6 +908,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
         ((3,), (4,), (3, 4), {"subscripts": "i,j,ij->"}),
         ((2, 5, 3), (2, 3, 4), {"subscripts": "aij,ajk->aik"}),
     ],
+    takes_complex=True,
 )
 def einsum_of(*operands, subscripts=""):
     """Sums of products, in Einstein's notation, e.g. "ij,jk->ik" for the matrix product.
@@ -557,16 +964,35 @@ einsum_of.jvp(operands=_einsum_tangent)
 def einsum(subscripts, /, *operands, out=None, optimize=False):
     """Sums of products in Einstein's notation; implicit output and "..." are understood.
 
+    The axes may be named by lists of integers, too: einsum(x, [0, 1], y, [1, 2], [0, 2]).
+
     >>> np.einsum("ij,jk", Value([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     Value(data=[[11.]], grad=None)
     """
-    if not isinstance(subscripts, str) or out is not None:
-        raise ArgumentError(
-            'einsum: subscripts must be a string such as "ij,jk->ik", and out must be None'
-        )
+    refuse_out("einsum", out)
+    if not isinstance(subscripts, str):
+        subscripts, operands = from_index_lists(subscripts, *operands)
     return einsum_of(
         *operands, subscripts=make_explicit(subscripts, [np.ndim(x) for x in operands])
     )
+
+
+def from_index_lists(*arguments):
+    """The subscripts as a string and the operands, of einsum(x, [0, 1], y, [1, 2], [0, 2])."""
+    count = len(arguments) // 2
+
+    def letters(axes):
+        try:
+            return "".join("..." if axis is Ellipsis else LETTERS[axis] for axis in axes)
+        except (TypeError, IndexError):
+            raise ArgumentError(
+                'einsum: subscripts must be a string such as "ij,jk->ik", or after each operand '
+                f"a list of integers from 0 to {len(LETTERS) - 1}, got {axes!r:.60}"
+            ) from None
+
+    inputs = ",".join(map(letters, arguments[1 : 2 * count : 2]))
+    output = f"->{letters(arguments[-1])}" if len(arguments) % 2 else ""
+    return inputs + output, arguments[: 2 * count : 2]
 
 
 def make_explicit(subscripts, ndims):

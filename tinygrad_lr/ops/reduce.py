@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES, implements, primitive
+from ..core.primitive import PRIMITIVES, implements, is_complex, primitive
 from ..errors import ArgumentError
 from .shape import astype
 
@@ -60,6 +60,7 @@ def reach_reduced(live, x, axis, keepdims, **_):
     kind="linear",
     examples=[*AXES, ((0, 3),)],
     sentence="Every entry of {x} is a term of one entry of {v}, and gets its whole {g}.",
+    takes_complex=True,
 )
 def sum(x, axis=None, keepdims=False):
     """The sum along the axis, or of all entries.
@@ -80,6 +81,7 @@ sum.vjp(
     kind="linear",
     examples=AXES,
     sentence="The entries of {x} count equally in their mean: each gets an equal share of {g}.",
+    takes_complex=True,
 )
 def mean(x, axis=None, keepdims=False):
     """The mean along the axis, or of all entries; nan where there are none.
@@ -102,7 +104,11 @@ def _mean_rule(g, out, x, axis, keepdims):
 mean.vjp(x=_mean_rule)
 
 
-@primitive(latex=r"\frac{1}{N} \sum {<x>}^2", examples=[((2, 3),), ((4,),), ((),)])
+@primitive(
+    latex=r"\frac{1}{N} \sum {<x>}^2",
+    examples=[((2, 3),), ((4,),), ((),)],
+    takes_complex=True,
+)
 def mean_square(x):
     """The mean of the squares of all entries, the lesson's (1/N) Σu². Its derivative is 2u/N.
 
@@ -127,6 +133,7 @@ def _is_extreme(x, out, axis, keepdims):
     examples=AXES,
     selects=True,
     sentence="{v} depends only on the largest entries of {x}: they share {g}.",
+    takes_complex=True,
 )
 def max(x, axis=None, keepdims=False):
     """The largest entry. Equal ones share the derivative equally.
@@ -147,6 +154,7 @@ declare_weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, k
     examples=AXES,
     selects=True,
     sentence="{v} depends only on the smallest entries of {x}: they share {g}.",
+    takes_complex=True,
 )
 def min(x, axis=None, keepdims=False):
     """The smallest entry. Equal ones share the derivative equally.
@@ -162,7 +170,11 @@ def min(x, axis=None, keepdims=False):
 declare_weighted(min, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
 
 
-@primitive(latex=r"\prod <x>", examples=AXES)
+@primitive(
+    latex=r"\prod <x>",
+    examples=AXES,
+    takes_complex=True,
+)
 def prod(x, axis=None, keepdims=False):
     """The product along the axis, or of all entries.
 
@@ -206,10 +218,15 @@ declare_weighted(prod, _product_of_others)
 
 def _over_freedom(x, axis, ddof):
     n = reduced_size(x, axis) - ddof
-    return (x - mean(x, axis=axis, keepdims=True)) / (n if n > 0 else math.nan)
+    deviations = (x - mean(x, axis=axis, keepdims=True)) / (n if n > 0 else math.nan)
+    return np.conj(deviations) if is_complex(x) else deviations
 
 
-@primitive(latex=r"\operatorname{var}\left(<x>\right)", examples=SPREADS)
+@primitive(
+    latex=r"\operatorname{var}\left(<x>\right)",
+    examples=SPREADS,
+    takes_complex=True,
+)
 def var(x, axis=None, ddof=0, keepdims=False):
     """The variance Σ(x - mean)²/(n - ddof), in two passes; nan where ddof ≥ n.
 
@@ -222,7 +239,11 @@ def var(x, axis=None, ddof=0, keepdims=False):
 declare_weighted(var, lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof))
 
 
-@primitive(latex=r"\operatorname{std}\left(<x>\right)", examples=SPREADS)
+@primitive(
+    latex=r"\operatorname{std}\left(<x>\right)",
+    examples=SPREADS,
+    takes_complex=True,
+)
 def std(x, axis=None, ddof=0, keepdims=False):
     """The standard deviation √var. Its derivative is 0 where all entries are equal.
 
@@ -244,6 +265,7 @@ declare_weighted(std, _std_weight)
     latex=r"\operatorname{cumsum}\left(<x>\right)",
     kind="linear",
     examples=[((4,),), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1})],
+    takes_complex=True,
 )
 def cumsum_along(x, axis=0):
     """The sums of all entries up to each one, along the axis.
@@ -331,7 +353,8 @@ def numpy_moment(numpy, name):
         centre = sum(apply_where(a, where, 0.0), axis=axis, keepdims=True) / entries
         if name != "mean":
             deviations = apply_where(a - centre, where, 0.0)
-            centre = sum(deviations * deviations, axis=axis, keepdims=True) / (entries - ddof)
+            squares = deviations * np.conj(deviations) if is_complex(a) else deviations * deviations
+            centre = sum(np.real(squares), axis=axis, keepdims=True) / np.real(entries - ddof)
         if name == "std":  # where the spread is 0, so is the derivative
             centre = np.sqrt(np.where(centre == 0, 0.0, centre))
         return centre if keepdims else np.squeeze(centre, axis)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.primitive import as_array, implements, primitive
+from ..core.primitive import as_array, implements, is_complex, primitive
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input
@@ -14,6 +14,7 @@ from ..support.validation import as_input
     examples=[((2, 3), {"shape": (3, 2)}), ((2, 3), {"shape": (-1,)}), ((), {"shape": (1, 1)})],
     identity=True,
     sentence="{v} is {x} in another shape, and so is its gradient.",
+    takes_complex=True,
 )
 def reshape_to(x, shape=()):
     """The same entries in another shape; one length may be -1.
@@ -50,6 +51,7 @@ def ravel(a, order="C"):
     kind="linear",
     examples=[((2, 3),), ((2, 3, 4), {"axes": (1, 2, 0)}), ((),)],
     sentence="{v} is {x} with its axes in another order, and so is its gradient.",
+    takes_complex=True,
 )
 def transpose_to(x, axes=None):
     """The axes in another order, reversed where none is given.
@@ -134,6 +136,7 @@ def squeeze(a, axis=None):
     examples=[((3,), {"shape": (2, 3)}), ((2, 1), {"shape": (2, 3)}), ((), {"shape": (2,)})],
     identity=True,
     entrywise=True,
+    takes_complex=True,
 )
 def broadcast_to(x, shape=()):
     """The entries repeated along new axes and along axes of length 1; the derivative adds up.
@@ -182,6 +185,7 @@ def atleast_2d(a):
     examples=[((2, 3), {"dtype": "float64"})],
     identity=True,
     entrywise=True,
+    takes_complex=True,
 )
 def cast(x, dtype="float64"):
     """The same numbers in another floating dtype; the derivative comes back in the old one.
@@ -190,7 +194,7 @@ def cast(x, dtype="float64"):
     dtype('float32')
     """
     x = as_array(x)
-    x = x if hasattr(x, "astype") else np.float64(x)
+    x = x if hasattr(x, "astype") else np.asarray(x)
     return x.astype(dtype)[()]
 
 
@@ -199,11 +203,16 @@ cast.vjp(x=lambda g, out, x, dtype: g)  # the walk restores the dtype
 
 @implements(np.astype)
 def astype(x, dtype, copy=True):
-    """The same numbers in another floating dtype."""
-    if np.dtype(dtype).kind != "f":
+    """The same numbers in another floating or complex dtype."""
+    if np.dtype(dtype).kind not in "fc":
         raise ArgumentError(
-            f"astype: dtype must be floating, got {np.dtype(dtype)}; "
+            f"astype: dtype must be floating or complex, got {np.dtype(dtype)}; "
             "use value.numpy().astype(...) to leave the graph"
+        )
+    if is_complex(x) and np.dtype(dtype).kind == "f":
+        raise ArgumentError(
+            f"astype: dtype must be complex for complex numbers, got {np.dtype(dtype)}; take "
+            "np.real first"
         )
     return cast(x, dtype=np.dtype(dtype).name)
 
@@ -211,5 +220,5 @@ def astype(x, dtype, copy=True):
 @implements(np.copy)
 def copy(a, order="K", subok=False):
     """The same numbers in memory of their own."""
-    a = as_input("copy", "a", a)
+    a = as_input("copy", "a", a, allow_complex=True)
     return cast(a, dtype=a.dtype.name)

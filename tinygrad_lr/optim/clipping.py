@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import as_array
+from ..core.primitive import as_array, is_complex
 from ..core.value import Value
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.errstate import ignore_float_errors
 from ..support.validation import check_flag, check_number
@@ -95,6 +95,11 @@ def clip_gradient_value(parameters: Iterable[Value], limit: float) -> None:
     for parameter in check_parameters(where, parameters):
         gradient = parameter._gradient
         if gradient is not None:
+            if is_complex(gradient):
+                raise DtypeError(
+                    f"{where}: gradients must be real, got {gradient.dtype}; complex numbers have "
+                    "no order, use clip_gradient_norm"
+                )
             clipped = np.clip(gradient, -limit, limit)
             parameter._grad = match_form(parameter._content, clipped)
 
@@ -109,7 +114,7 @@ def norm_of(arrays: Sequence[Array], order: float) -> float:
         return largest
     total = 0.0
     for x in arrays:
-        ratios = np.abs(x / largest, dtype=np.float64)
+        ratios = np.abs(x / largest).astype(np.float64, copy=False)
         total += float((ratios**order).sum())
     return float(largest * total ** (1 / order))
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.node import unwrap
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
 from ..support.validation import check_integer, check_number, short_repr
@@ -108,6 +108,11 @@ class LBFGS(Optimizer):
         self.tolerance_change = check_number(where, "tolerance_change", tolerance_change)
         self.history_size = check_integer(where, "history_size", history_size, low=1)
         super().__init__(parameters, learning_rate)
+        if any(x.dtype.kind == "c" for x in self.parameters):
+            raise DtypeError(
+                f"{where}: parameters must be real, got complex ones; use Adam or SGD, or make the "
+                "real and imaginary parts two parameters"
+            )
         if self._groups:
             raise ArgumentError(
                 f"{where}: parameters must be a list of Values, got {len(self._groups)} groups"

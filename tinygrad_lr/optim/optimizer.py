@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.grad_mode import watcher
+from ..core.primitive import is_complex
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, TinygradError
 from ..support.abstract_array import AbstractArray, Array
@@ -32,7 +33,8 @@ Part = tuple["Optimizer", float, list[Move]]  # the effect of a step on a group
 class Optimizer:
     """The base of all optimisers: it loops over parameters and groups.
 
-    A subclass defines `update`, its rule, and `start`, its initial state per parameter.
+    A subclass defines `update`, its rule, and `start`, its initial state per parameter. A complex
+    parameter is updated as pairs of real numbers, along one more axis at the end.
 
     `learning_rate` is a number > 0, or a function of the step (0 for the first) that returns a
     number >= 0. A parameter whose gradient is None, or that no longer requires one, is skipped: its
@@ -72,6 +74,7 @@ class Optimizer:
     nonnegative_state: tuple[str, ...] = ()
     """The names in the state of a parameter that are never negative, such as "square"."""
 
+    _complex: frozenset[int] = frozenset()  # the positions of complex parameters
     _groups: Sequence[Optimizer] = ()
     _followers: Sequence[Optimizer] = ()  # the groups that follow the learning rate of the whole
 
@@ -164,7 +167,12 @@ class Optimizer:
             if gradient is not None and parameter.requires_grad:
                 if type(gradient) is tuple:  # shared with the graph: read, never written to
                     gradient = gradient[0]
-                new, state = update(gradient, old, states[place], rate)
+                if place in self._complex:
+                    gradient, real = real_pairs(gradient), real_pairs(old)
+                    new, state = update(gradient, real, states[place], rate)
+                    new = complex_numbers(new, old)
+                else:
+                    new, state = update(gradient, old, states[place], rate)
                 if type(new) is not np.ndarray or new.dtype is not old.dtype:
                     new = match_form(old, new)
                 moves.append((place, parameter, new, state))
@@ -186,7 +194,9 @@ class Optimizer:
         for group in self._groups:
             group.restart()
         if not self._groups:
-            self.state = [self.start(parameter._content) for parameter in self.parameters]
+            complex_places = (i for i, x in enumerate(self.parameters) if x.dtype.kind == "c")
+            self._complex = frozenset(complex_places)
+            self.state = [self.start(real_pairs(x._content)) for x in self.parameters]
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of everything a later run needs to resume, as arrays by name.
@@ -366,6 +376,18 @@ def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
         )
     for parameter, data in zip(parameters, saved, strict=True):
         parameter._replace(data)
+
+
+def real_pairs(x: Any) -> Any:
+    """Return complex numbers as pairs of real and imaginary parts, real ones as they are."""
+    if not is_complex(x):
+        return x
+    return np.stack([np.real(x), np.imag(x)], axis=-1)
+
+
+def complex_numbers(pairs: Any, like: Any) -> Any:
+    """Return the complex numbers of pairs of real and imaginary parts, in a dtype."""
+    return match_form(like, pairs[..., 0] + 1j * pairs[..., 1])
 
 
 def match_form(old: Any, new: Any) -> Any:

@@ -336,9 +336,13 @@ def float_array(where: str, name: str, value: Any) -> Array:
     return data if data.dtype.kind == "f" else data.astype(np.float64)
 
 
-def as_input(where: str, name: str, value: Any) -> Any:
+def as_input(where: str, name: str, value: Any, allow_complex: bool = False) -> Any:
     """Return a Value as it is, anything else as an array of real numbers; see `real_array`."""
-    return value if hasattr(type(value), "__apply__") else real_array(where, name, value)
+    return (
+        value
+        if hasattr(type(value), "__apply__")
+        else real_array(where, name, value, allow_complex)
+    )
 
 
 def shape_of(where: str, name: str, value: Any) -> tuple[int, ...]:
@@ -352,8 +356,8 @@ def shape_of(where: str, name: str, value: Any) -> tuple[int, ...]:
         ) from None
 
 
-def real_array(where: str, name: str, value: Any) -> Array:
-    """Return the value as an array of floats, integers or booleans.
+def real_array(where: str, name: str, value: Any, allow_complex: bool = False) -> Array:
+    """Return the value as an array of floats, integers or booleans, or of complex numbers too.
 
     Raises `DtypeError` for other entries, a masked array and a Value, `ShapeError` for rows whose
     lengths differ.
@@ -364,7 +368,7 @@ def real_array(where: str, name: str, value: Any) -> Array:
     if not isinstance(value, (np.ndarray, AbstractArray)):
         shape_of(where, name, value)
     array: Any = value if isinstance(value, AbstractArray) else np.asarray(value)
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in ("fiubc" if allow_complex else "fiub"):
         found = f"{short_repr(value)}" if not array.shape else f"dtype {array.dtype}"
         raise DtypeError(
             f"{where}: {name} must contain integers or floats, got {found}; "

@@ -16,7 +16,7 @@ from ..tracing.guards import is_same
 
 MAX_DIMENSIONS = 32  # that NumPy broadcasts
 
-MAX_ITEM_BYTES = 8  # of a float64; a long double has more
+MAX_ITEM_BYTES = {"f": 8, "c": 16}  # of float64 and complex128; long doubles have more
 
 
 def parameter_names(function: Callable[..., Any]) -> list[str]:
@@ -31,9 +31,11 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
     """Return what must be equal for a program to fit an argument; its arrays go to `leaves`."""
     kind = type(x)
     if kind is np.ndarray:
-        if x.dtype.kind not in "fiub" or x.dtype.itemsize > MAX_ITEM_BYTES:
+        kind = x.dtype.kind
+        if kind not in "fiubc" or x.dtype.itemsize > MAX_ITEM_BYTES.get(kind, 8):
             raise DtypeError(
-                f"{where}: arrays must have a float, integer or boolean dtype, got {x.dtype}"
+                f"{where}: arrays must have a float, complex, integer or boolean dtype, got "
+                f"{x.dtype}"
             )
         if x.ndim > MAX_DIMENSIONS:
             raise ShapeError(

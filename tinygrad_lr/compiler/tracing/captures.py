@@ -318,7 +318,7 @@ class Captures:
 
 def is_plain_array(x: Any) -> bool:
     """Return True for arrays of numbers that can be inputs of a program."""
-    return type(x) is np.ndarray and x.dtype.kind in "fiub"
+    return type(x) is np.ndarray and x.dtype.kind in "fiubc"
 
 
 def can_rebuild(f: types.FunctionType) -> bool:

@@ -253,7 +253,7 @@ class Trace:
         if type(real) is int and name in {"steps", "updates"} and not hasattr(owner, "forward"):
             what = f"{type(owner).__name__}.{name}"
             return TracedInt(real, lambda value: self.guards.entry(what, held, name, value))
-        if is_plain_array(real) or (isinstance(real, np.generic) and real.dtype.kind in "fiub"):
+        if is_plain_array(real) or (isinstance(real, np.generic) and real.dtype.kind in "fiubc"):
             return Traced(self.input(Attribute(owner, (name,)), real, name))
         if isinstance(real, np.random.Generator):
             self.guards.entry(f"{type(owner).__name__}.{name}", held, name, real)

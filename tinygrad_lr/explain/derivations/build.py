@@ -17,6 +17,7 @@ from ...nn import Module
 from ...support.files import quote
 from ...support.validation import check_integer, check_number, short_repr
 from ..graphs.call_stack import visible_variables
+from ..graphs.layers import require_real_graph
 from ..graphs.naming import Names
 from .local_derivatives import GraphFormulas
 from .model import DerivationData
@@ -197,6 +198,7 @@ def _check(loss: Any) -> None:
             f"derivation: loss must have one entry, got shape {loss.shape}; reduce it with sum() "
             "or mean()"
         )
+    require_real_graph("derivation", loss)
 
 
 def _name_of(target: Value, names: Names) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.graph import topological_order
 from ...core.value import Value
-from ...errors import ArgumentError
+from ...errors import ArgumentError, DtypeError
 from ...nn import Module
 from ...support.files import printable
 from ...support.validation import check_instance, short_repr
@@ -123,6 +123,16 @@ def layers_of(loss: Value, model: Module | None = None) -> list[Layer]:
     ]
     last = tuple(x for x in results if x in at_the_end)
     return [*layers, Layer(max(number.values()) + 1, "loss", (), last)]
+
+
+def require_real_graph(where: str, loss: Value) -> None:
+    """Raise `DtypeError` for a graph with complex numbers: explanations are about real ones."""
+    for value in topological_order([loss]):
+        if value.dtype.kind == "c":
+            raise DtypeError(
+                f"{where}: the Values that the loss was computed from must be real, got one of "
+                f"dtype {value.dtype}; write its real and imaginary parts as two Values"
+            )
 
 
 def parameter_paths(model: Module | None) -> Mapping[Value, str]:

@@ -14,7 +14,7 @@ from ...core.graph import topological_order
 from ...core.value import Value
 from ...nn import Module
 from ...support.errstate import ignore_float_errors
-from ..graphs.layers import Layer
+from ..graphs.layers import Layer, require_real_graph
 from ..graphs.naming import Names
 from ..graphs.replay import Replay, leaf_numbers, rerun
 
@@ -41,6 +41,7 @@ class Float64Graph:
 
     def __init__(self, loss: Value, model: Module | None = None) -> None:
         one = seed("influence", loss)
+        require_real_graph("influence", loss)
         self.names = Names(loss, model)
         self.layers: Sequence[Layer] = self.names.layers
         self.order: Sequence[Value] = topological_order([loss])[
