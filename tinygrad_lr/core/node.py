@@ -182,8 +182,10 @@ class Node:
         """The number of entries."""
         return int(getattr(self._content, "size", 1))
 
-    def item(self) -> float:
-        """Return the only entry as a Python float. No gradient flows through it."""
+    def item(self, *args: Any) -> float:
+        """Return the only entry, or the one at a position, as a Python float, without gradient."""
+        if args:
+            return float(np.asarray(self._content).item(*args))
         if self.size != 1:
             raise ArgumentError(f"item: the Value must have one entry, got shape {self.shape}")
         return float(np.asarray(self._content).reshape(())[()])

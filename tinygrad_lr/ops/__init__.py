@@ -16,11 +16,18 @@ from . import (
     arrangement,
     differences,
     elementwise,
+    histograms,
     index,
+    interpolation,
     linear_algebra,
+    nan_functions,
     reduce,
     rounding,
+    selection,
     shape,
+    signals,
+    sorting,
+    ufunc_methods,
 )
 
 if _TYPE_CHECKING:
@@ -31,13 +38,19 @@ if _TYPE_CHECKING:
     from .differences import *
     from .elementwise import *
     from .error_function import *
+    from .histograms import *
     from .index import *  # type: ignore[assignment]
+    from .interpolation import *
     from .linear_algebra import *
+    from .nan_functions import *
     from .normalization import *
     from .recurrent import *
     from .reduce import *
     from .rounding import *
+    from .selection import *
     from .shape import *
+    from .signals import *
+    from .sorting import *
     from .windows.convolution import *
     from .windows.geometry import *
     from .windows.pooling import *

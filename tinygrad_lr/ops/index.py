@@ -101,15 +101,25 @@ def freeze(index):
 def take(a, indices, axis=None, out=None, mode="raise"):
     """The entries at positions along an axis; of the flattened array where it is None.
 
+    A position outside raises IndexError, unless `mode` is "clip" or "wrap".
+
     >>> np.take(Value([1.0, 2.0]), [1, 1])
     Value(data=[2. 2.], grad=None)
     """
     refuse_out("take", out)
-    if mode != "raise":
-        raise ArgumentError(f"take: mode must be 'raise', got {mode!r:.60}")
+    indices = as_array(indices)
     if axis is None:
-        return np.ravel(a)[as_array(indices)]
-    return a[(slice(None),) * (axis % np.ndim(a)) + (as_array(indices),)]
+        a, axis = np.ravel(a), 0
+    if mode != "raise":
+        indices = positions_in("take", indices, np.shape(a)[axis], mode)
+    return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
+
+
+def positions_in(where, indices, length, mode):
+    """Return positions as NumPy's mode reads those outside: the nearest one, or around."""
+    if mode not in {"clip", "wrap"}:
+        raise ArgumentError(f"{where}: mode must be 'raise', 'clip' or 'wrap', got {mode!r:.60}")
+    return np.clip(indices, 0, length - 1) if mode == "clip" else indices % length
 
 
 @implements(np.take_along_axis)
