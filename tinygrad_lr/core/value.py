@@ -327,9 +327,9 @@ class Value(Node):
     ) -> Value:
         """Return the entries limited to the interval from `a_min` to `a_max`."""
 
-    @method("compress")
     def compress(self, condition: Any, axis: int | None = None) -> Value:
         """Return the parts along the axis for which the condition holds."""
+        return cast(Value, METHOD_IMPLS["compress"](condition, self, axis))
 
     @method("copy")
     def copy(self, order: str = "C") -> Value:

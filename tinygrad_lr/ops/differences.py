@@ -9,7 +9,7 @@ from ..core.primitive import implements
 from ..errors import ArgumentError, ShapeError
 from ..support.validation import as_input, check_integer
 from .reduce import cumsum, products_before, refuse_out
-from .shape import astype
+from .shape import astype, cast
 
 
 @implements(np.diff)
@@ -152,10 +152,9 @@ def ediff1d(ary, to_end=None, to_begin=None):
     >>> np.ediff1d(Value([1.0, 4.0]), to_end=9.0)
     Value(data=[3. 9.], grad=None)
     """
-    parts = [np.diff(np.ravel(ary))]
-    parts = parts if to_begin is None else [np.ravel(to_begin), *parts]
-    parts = parts if to_end is None else [*parts, np.ravel(to_end)]
-    return np.concatenate(parts) if len(parts) > 1 else parts[0]
+    ary = as_input("ediff1d", "ary", ary)
+    parts = [to_begin, np.diff(np.ravel(ary)), to_end]
+    return np.concatenate([np.ravel(cast(x, dtype=ary.dtype.name)) for x in parts if x is not None])
 
 
 @implements(np.gradient)

@@ -492,7 +492,7 @@ sinc.vjp(x=lambda g, out, x: g * _sinc_slope(x, out))
 
 @primitive(
     kind="elementwise",
-    latex=r"I\left(<x>\right)",
+    latex=r"I_n\left(<x>\right)",
     examples=[((2, 3), {"order": 1}), ((), {"order": 0}), ((4,), {"order": 2})],
     whole=True,
 )
@@ -521,10 +521,20 @@ def bessel_i(x, order=0):
     return (np.sign(x) * found if order % 2 else found)[()]
 
 
+@primitive(kind="elementwise", latex=r"I_1\left(<x>\right)", examples=[((2, 3),), ((),)])
+def i1(x):
+    """The modified Bessel function of order 1. I_1' = (I_0 + I_2) / 2.
+
+    >>> float(np.round(i1(1.0), 12))
+    0.565159103992
+    """
+    return bessel_i.forward(x, order=1)
+
+
+i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + bessel_i(x, order=2))))
 bessel_i.vjp(
-    x=lambda g, out, x, order: (
-        g * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
-    )
+    x=lambda g, out, x, order: g
+    * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
 )
 
 
@@ -538,7 +548,7 @@ def i0(x):
     return np.i0(x)[()]
 
 
-i0.vjp(x=lambda g, out, x: g * bessel_i(x, order=1))
+i0.vjp(x=lambda g, out, x: g * i1(x))
 
 
 @implements(np.deg2rad, np.radians)

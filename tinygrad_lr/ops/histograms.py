@@ -8,6 +8,7 @@ from ..errors import ArgumentError, ShapeError
 from ..support.validation import as_input, check_integer, require_memory
 from .index import put_at
 from .interpolation import linspace
+from .shape import cast
 
 
 @implements(np.bincount)
@@ -20,7 +21,7 @@ def bincount(x, /, weights=None, minlength=0):
     x = as_array(x)
     if hasattr(x, "__apply__") or x.dtype.kind not in "iub" or np.ndim(x) != 1:
         raise ArgumentError("bincount: x must be integers >= 0 along one axis; use np.histogram")
-    weights = as_input("bincount", "weights", weights)
+    weights = cast(as_input("bincount", "weights", weights), dtype="float64")
     if np.shape(weights) != np.shape(x):
         raise ShapeError(
             f"bincount: weights must have the shape of x, {np.shape(x)}, got {np.shape(weights)}"
@@ -86,7 +87,7 @@ def histogram(a, bins=10, range=None, density=None, weights=None):
         weights = np.where(inside, np.ravel(weights), 0.0)
         found = put_at(weights, index=index, shape=(np.shape(edges)[0] - 1,))
     if density:
-        return found / np.diff(edges) / np.sum(found), edges
+        return found / cast(np.diff(edges), dtype="float64") / np.sum(found), edges
     return found, edges
 
 
@@ -108,7 +109,7 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     edges = [histogram_bin_edges(*given) for given in zip(columns, bins, ranges, strict=True)]
     placed = [bin_of(x, e) for x, e in zip(columns, edges, strict=True)]
     inside = np.all(np.stack([mask for _, mask in placed]), axis=0)
-    weights = np.where(inside, 1.0 if weights is None else weights, 0.0)
+    weights = cast(np.where(inside, 1.0 if weights is None else weights, 0.0), dtype="float64")
     shape = tuple(np.shape(e)[0] - 1 for e in edges)
     require_memory("histogramdd", "the result", shape)
     found = put_at(weights, index=tuple(index for index, _ in placed), shape=shape)
