@@ -533,8 +533,9 @@ def i1(x):
 
 i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + bessel_i(x, order=2))))
 bessel_i.vjp(
-    x=lambda g, out, x, order: g
-    * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
+    x=lambda g, out, x, order: (
+        g * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
+    )
 )
 
 
