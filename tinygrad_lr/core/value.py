@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import as_input
 from .chain_rule import backward
 from .conversion import as_constant
 from .grad_mode import Watched, recording_now
@@ -249,7 +250,8 @@ class Value(Node):
 
     def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Any:
         """Return the positions at which `v` keeps this sorted array sorted, as plain integers."""
-        return np.searchsorted(self._content, unwrap(v), side, sorter)
+        sought = unwrap(as_input("searchsorted", "v", v))
+        return np.searchsorted(self._content, sought, side, sorter)
 
     def nonzero(self) -> Any:
         """Return the positions of the entries that aren't 0, as plain integers for each axis."""
@@ -262,14 +264,6 @@ class Value(Node):
     def any(self, axis: Axis = None, *, keepdims: bool = False) -> Any:
         """Return True where an entry along the axis is not 0, as plain booleans."""
         return np.any(self._content, axis, keepdims=keepdims)
-
-    def sort(self, axis: int = -1, kind: Any = None, *, stable: bool | None = None) -> None:
-        """Sort the entries along the axis in place, as NumPy's arrays do."""
-        self[...] = np.sort(cast(Any, self), axis)
-
-    def partition(self, kth: Any, axis: int = -1) -> None:
-        """Move the kth smallest entry along the axis to its place, as NumPy's arrays do."""
-        self[...] = np.partition(cast(Any, self), kth, axis)
 
     __hash__ = object.__hash__  # by identity, as in micrograd
 

@@ -8,6 +8,7 @@ from ..core.numpy_dispatch import numpy_functions
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
 from ..support.validation import as_input, check_choice, check_integer, require_memory
+from .index import as_integers
 from .shape import astype, broadcast_to, reshape_to
 
 
@@ -160,6 +161,7 @@ def insert(arr, obj, values, axis=None):
     Value(data=[1. 9. 2.], grad=None)
     """
     arr, values = as_input("insert", "arr", arr), as_input("insert", "values", values)
+    obj = obj if isinstance(obj, slice) else as_integers("insert", "obj", obj)
     source = np.insert(positions_of(arr), obj, positions_of(values, arr.size), axis)
     dtype = arr.dtype if arr.dtype.kind == "f" else np.dtype(np.float64)
     return astype(concatenate([arr, values], None), dtype)[source]
@@ -174,6 +176,8 @@ def delete(arr, obj, axis=None):
     """
     if axis is None:
         arr, axis = np.ravel(arr), 0
+    if not isinstance(obj, slice):
+        obj = as_integers("delete", "obj", obj) if np.size(obj) else np.zeros(0, int)
     kept = np.delete(np.arange(np.shape(arr)[axis]), obj)
     return arr[(slice(None),) * (axis % np.ndim(arr)) + (kept,)]
 
@@ -201,7 +205,8 @@ def trim_zeros(filt, trim="fb", axis=None):
     Value(data=[1. 0. 2.], grad=None)
     """
     filt = as_input("trim_zeros", "filt", filt)
-    trim = check_choice("trim_zeros", "trim", trim.lower(), ("fb", "bf", "f", "b"))
+    trim = trim.lower() if isinstance(trim, str) else trim
+    check_choice("trim_zeros", "trim", trim, ("fb", "bf", "f", "b"))
     axes = range(filt.ndim) if axis is None else np.atleast_1d(axis) % filt.ndim
     places = np.argwhere(filt)
     index = [slice(None)] * filt.ndim

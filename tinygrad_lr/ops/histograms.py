@@ -3,10 +3,10 @@
 import numpy as np
 
 from ..core.node import unwrap
-from ..core.primitive import as_array, implements
+from ..core.primitive import implements
 from ..errors import ArgumentError, ShapeError
 from ..support.validation import as_input, check_integer, require_memory
-from .index import put_at
+from .index import as_integers, put_at
 from .interpolation import linspace
 from .shape import cast
 
@@ -18,9 +18,9 @@ def bincount(x, /, weights=None, minlength=0):
     >>> np.bincount([0, 2, 2], weights=Value([1.0, 2.0, 3.0]))
     Value(data=[1. 0. 5.], grad=None)
     """
-    x = as_array(x)
-    if hasattr(x, "__apply__") or x.dtype.kind not in "iub" or np.ndim(x) != 1:
-        raise ArgumentError("bincount: x must be integers >= 0 along one axis; use np.histogram")
+    x = as_integers("bincount", "x", x)
+    if np.ndim(x) != 1:
+        raise ShapeError(f"bincount: x must have one axis, got shape {np.shape(x)}")
     weights = cast(as_input("bincount", "weights", weights), dtype="float64")
     if np.shape(weights) != np.shape(x):
         raise ShapeError(

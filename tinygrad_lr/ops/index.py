@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.node import unwrap
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
@@ -113,6 +114,24 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     if mode != "raise":
         indices = positions_in("take", indices, np.shape(a)[axis], mode)
     return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
+
+
+def as_mask(where, name, condition):
+    """Return a condition as an array of booleans or numbers. Raises `ArgumentError` for others."""
+    found = condition if isinstance(condition, AbstractArray) else np.asarray(unwrap(condition))
+    require_unmasked(where, name, condition)
+    if found.dtype.kind not in "biuf":
+        raise ArgumentError(f"{where}: {name} must be booleans, got dtype {found.dtype}")
+    return found
+
+
+def as_integers(where, name, x):
+    """Return integers as an array. Raises `ArgumentError` for anything else, Values too."""
+    found = x if isinstance(x, AbstractArray) or hasattr(x, "__apply__") else np.asarray(x)
+    if hasattr(x, "__apply__") or found.dtype.kind not in "iub":
+        got = "a Value" if hasattr(x, "__apply__") else f"dtype {found.dtype}"
+        raise ArgumentError(f"{where}: {name} must be integers, got {got}")
+    return found
 
 
 def positions_in(where, indices, length, mode):

@@ -4,11 +4,11 @@ import functools
 
 import numpy as np
 
-from ..core.primitive import as_array, implements
+from ..core.primitive import implements
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers
 from ..support.validation import as_input, check_callable
-from .index import positions_in, put_at, take
+from .index import as_integers, as_mask, positions_in, put_at, take
 from .reduce import refuse_out
 
 
@@ -27,7 +27,7 @@ def select(condlist, choicelist, default=0):
             f"{len(condlist)} and {len(choicelist)}"
         )
     found = default
-    conditions = [as_array(x) for x in condlist]
+    conditions = [as_mask("select", "a condition", x) for x in condlist]
     for condition, choice in zip(conditions[::-1], choicelist[::-1], strict=True):
         if condition.dtype.kind != "b":
             raise ArgumentError(f"select: conditions must be booleans, got {condition.dtype}")
@@ -49,7 +49,8 @@ def piecewise(x, condlist, funclist, *args, **kw):
     x = as_input("piecewise", "x", x)
     shape = np.shape(x)
     single = not isinstance(condlist, (list, tuple)) or (not np.ndim(condlist[0]) and shape)
-    conditions = [as_array(c).astype(bool) for c in ([condlist] if single else condlist)]
+    condlist = [condlist] if single else condlist
+    conditions = [as_mask("piecewise", "a condition", c).astype(bool) for c in condlist]
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.any(np.stack(conditions), axis=0))
     if len(funclist) != len(conditions):
@@ -78,9 +79,7 @@ def choose(a, choices, out=None, mode="raise"):
     Value(data=[3. 2.], grad=None)
     """
     refuse_out("choose", out)
-    a, count = as_array(a), len(choices)
-    if a.dtype.kind not in "iub":
-        raise ArgumentError(f"choose: a must be integers, got {a.dtype}")
+    a, count = as_integers("choose", "a", a), len(choices)
     if mode == "raise":
         check_numbers(a, functools.partial(_require_choice, count))
     else:
@@ -104,7 +103,7 @@ def compress(condition, a, axis=None, out=None):
     Value(data=[1.], grad=None)
     """
     refuse_out("compress", out)
-    return take(a, np.flatnonzero(condition), axis)
+    return take(a, np.flatnonzero(as_mask("compress", "condition", condition)), axis)
 
 
 @implements(np.extract)
@@ -114,7 +113,7 @@ def extract(condition, arr):
     >>> np.extract(np.array([True, False]), Value([1.0, 2.0]))
     Value(data=[1.], grad=None)
     """
-    return np.ravel(arr)[np.flatnonzero(condition)]
+    return np.ravel(arr)[np.flatnonzero(as_mask("extract", "condition", condition))]
 
 
 @implements(np.apply_along_axis)
@@ -144,9 +143,9 @@ def apply_over_axes(func, a, axes):
     Value(data=[[3.]], grad=None)
     """
     ndim = np.ndim(a)
-    for axis in np.atleast_1d(axes).tolist():
-        found = func(a, axis % ndim)
-        a = found if np.ndim(found) == ndim else np.expand_dims(found, axis % ndim)
+    for axis in np.lib.array_utils.normalize_axis_tuple(axes, ndim, allow_duplicate=True):
+        found = func(a, axis)
+        a = found if np.ndim(found) == ndim else np.expand_dims(found, axis)
         if np.ndim(a) != ndim:
             raise ShapeError(
                 "apply_over_axes: func must return an array with as many axes, or one "
