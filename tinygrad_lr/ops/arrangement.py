@@ -94,7 +94,7 @@ def dstack(tup):
 def block(arrays):
     """Nested lists of arrays joined: the innermost along the last axis, and so on outwards.
 
-    >>> np.block([[Value([[1.0]]), [[2.0]]], [np.zeros((1, 2))]])
+    >>> np.block([[Value([1.0]), np.array([2.0])], [np.zeros(2)]])
     Value(data=[[1. 2.]
      [0. 0.]], grad=None)
     """

@@ -491,7 +491,6 @@ sinc.vjp(x=lambda g, out, x: g * _sinc_slope(x, out))
 
 
 @primitive(
-    kind="elementwise",
     latex=r"I_n\left(<x>\right)",
     examples=[((2, 3), {"order": 1}), ((), {"order": 0}), ((4,), {"order": 2})],
     whole=True,
@@ -521,7 +520,12 @@ def bessel_i(x, order=0):
     return (np.sign(x) * found if order % 2 else found)[()]
 
 
-@primitive(kind="elementwise", latex=r"I_1\left(<x>\right)", examples=[((2, 3),), ((),)])
+@primitive(
+    kind="elementwise",
+    latex=r"I_1\left(<x>\right)",
+    examples=[((2, 3),), ((),)],
+    domain={"x": (0.6, 3.0)},
+)
 def i1(x):
     """The modified Bessel function of order 1. I_1' = (I_0 + I_2) / 2.
 
@@ -531,12 +535,22 @@ def i1(x):
     return bessel_i.forward(x, order=1)
 
 
-i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + bessel_i(x, order=2))))
-bessel_i.vjp(
-    x=lambda g, out, x, order: (
-        g * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
-    )
-)
+def _i1_slope(x, out):
+    """Return I_0 - I_1/x; near 0 as (I_0 + I_2)/2, which has all derivatives there."""
+    near = np.abs(x) < 0.5
+    away = i0(x) - out / np.where(near, 1.0, x)
+    return np.where(near, 0.5 * (i0(x) + bessel_i(x, order=2)), away)
+
+
+def _bessel_rule(g, out, x, order):
+    """Both modes: each entry of the result depends on its own of x."""
+    return g * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
+
+
+i1.vjp(x=lambda g, out, x: g * _i1_slope(x, out))
+bessel_i.vjp(x=_bessel_rule)
+bessel_i.jvp(x=_bessel_rule)
+bessel_i.reach = lambda live, x, order: live
 
 
 @primitive(np.i0, kind="elementwise", latex=r"I_0\left(<x>\right)", examples=[((2, 3),), ((),)])

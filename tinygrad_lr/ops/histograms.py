@@ -45,7 +45,7 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     Value(data=[1. 2. 3.], grad=None)
     """
     if np.ndim(bins) == 1:
-        return bins
+        return bins if hasattr(bins, "__apply__") else np.asarray(bins)
     if isinstance(bins, str):
         bins = np.histogram_bin_edges(unwrap(a), bins, range).size - 1
     count = check_integer("histogram", "bins", bins, low=1)
@@ -98,7 +98,10 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
     >>> np.histogramdd(np.zeros((2, 1)), bins=[[0.0, 1.0]], weights=Value([1.0, 2.0]))[0]
     Value(data=[3.], grad=None)
     """
-    columns = list(sample) if isinstance(sample, (list, tuple)) else list(np.transpose(sample))
+    joined = isinstance(sample, (list, tuple))
+    columns = [
+        as_input("histogramdd", "sample", x) for x in (sample if joined else np.transpose(sample))
+    ]
     axes = len(columns)
     bins = [bins] * axes if not isinstance(bins, (list, tuple)) or isinstance(bins, str) else bins
     ranges = [None] * axes if range is None else range
@@ -124,7 +127,8 @@ def histogramdd(sample, bins=10, range=None, density=None, weights=None):
 def histogram2d(x, y, bins=10, range=None, density=None, weights=None):
     """The weight of the points (x, y) in each cell of a grid, and the edges of both axes.
 
-    >>> np.histogram2d([0.0], [0.0], bins=[[0.0, 1.0], [0.0, 1.0]], weights=Value([2.0]))[0]
+    >>> edges = np.array([0.0, 1.0])
+    >>> np.histogram2d([0.0], [0.0], bins=[edges, edges], weights=Value([2.0]))[0]
     Value(data=[[2.]], grad=None)
     """
     pair = isinstance(bins, (list, tuple)) and len(bins) == 2

@@ -5,8 +5,9 @@ import numpy as np
 from ..core.node import unwrap
 from ..core.numpy_dispatch import numpy_functions
 from ..core.primitive import implements, primitive
-from ..errors import ArgumentError, DtypeError
-from .index import freeze
+from ..errors import ArgumentError
+from ..support.abstract_array import AbstractArray
+from .index import as_integers
 from .reduce import refuse_out
 
 ONE = [((2, 3),), ((),)]
@@ -165,23 +166,6 @@ def modf(x, /):
     return fractional_part(x), trunc(x)
 
 
-@primitive(
-    latex=r"<x> \cdot 2^{n}",
-    kind="elementwise",
-    examples=[((2, 3), {"exponent": np.array([1, -2, 0])}), ((), {"exponent": 3})],
-)
-def times_power_of_two(x, exponent=0):
-    """x·2^n, exactly.
-
-    >>> times_power_of_two(Value(3.0), exponent=-1)
-    Value(data=1.5, grad=None)
-    """
-    return np.ldexp(x, exponent)
-
-
-times_power_of_two.vjp(x=lambda g, out, x, exponent: times_power_of_two(g, exponent=exponent))
-
-
 @implements(np.ldexp)
 def ldexp(x1, x2, /):
     """x1·2^x2 for integers x2.
@@ -189,20 +173,26 @@ def ldexp(x1, x2, /):
     >>> np.ldexp(Value(3.0), -1)
     Value(data=1.5, grad=None)
     """
-    if hasattr(x2, "__apply__"):
-        raise DtypeError("ldexp: x2 must be integers, got a Value; write x1 * 2**x2")
-    return times_power_of_two(x1, exponent=freeze(x2))
+    x2, dtype = as_integers("ldexp", "x2", x2), np.result_type(x1)
+    one, limits = dtype.type(1), np.finfo(dtype)
+    for _ in range(3):  # factors that the dtype can hold: one, but for what is nearly 0 or inf
+        part = np.clip(x2, limits.minexp, limits.maxexp - 1)
+        x1, x2 = x1 * np.ldexp(one, part), x2 - part
+        if not isinstance(x2, AbstractArray) and not np.any(x2):
+            break
+    return x1
 
 
 @implements(np.frexp)
 def frexp(x, /):
     """The mantissa m and the exponent n, plain integers, of x = m·2^n with ½ ≤ |m| < 1.
 
-    >>> np.frexp(Value(6.0))
+    >>> mantissa, exponent = np.frexp(Value(6.0))
+    >>> mantissa, int(exponent)
     (Value(data=0.75, grad=None), 3)
     """
     exponent = np.frexp(unwrap(x))[1]
-    return times_power_of_two(x, exponent=-exponent), exponent
+    return ldexp(x, -exponent), exponent
 
 
 @primitive(np.nextafter, latex=r"\operatorname{next}\left(<x>, <y>\right)", examples=QUOTIENTS)
