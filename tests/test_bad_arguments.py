@@ -360,6 +360,55 @@ EXAMPLES = {
     "ops.take": lambda: {"a": numbers(3), "indices": [0, 2]},
     "ops.take_along_axis": lambda: {"arr": numbers(3, 3), "indices": np.zeros((3, 1), int)},
     "ops.getitem": lambda: {"x": numbers(3), "index": 1},
+    "Value.argpartition": lambda: {"kth": 1},
+    "Value.compress": lambda: {"condition": [True, False, True], "axis": 0},
+    "Value.item": lambda: {"args": (1, 2)},
+    "Value.searchsorted": lambda: {"v": 0.5},
+    "Value.take": lambda: {"indices": [0, 2]},
+    "ops.apply_along_axis": lambda: {"func1d": np.sum, "axis": 0, "arr": numbers(3, 3)},
+    "ops.apply_over_axes": lambda: {"func": np.sum, "a": numbers(3, 3), "axes": [0, 1]},
+    "ops.atleast_1d": lambda: {"arys": (numbers(3), 0.5)},
+    "ops.atleast_2d": lambda: {"arys": (numbers(3), 0.5)},
+    "ops.atleast_3d": lambda: {"arys": (numbers(3), 0.5)},
+    "ops.bincount": lambda: {"x": np.array([0, 2]), "weights": numbers(2)},
+    "ops.choose": lambda: {"a": [0, 1], "choices": [numbers(2), numbers(2)]},
+    "ops.compress": lambda: {"condition": [True, False], "a": numbers(2)},
+    "ops.convolve": lambda: {"a": numbers(3), "v": numbers(2)},
+    "ops.correlate": lambda: {"a": numbers(3), "v": numbers(2)},
+    "ops.cumulative_prod": lambda: {"x": numbers(3)},
+    "ops.cumulative_sum": lambda: {"x": numbers(3)},
+    "ops.delete": lambda: {"arr": numbers(3), "obj": 1},
+    "ops.divmod": lambda: {"x": numbers(3), "y": numbers(3)},
+    "ops.dsplit": lambda: {"ary": numbers(2, 2, 4), "indices_or_sections": 2},
+    "ops.extract": lambda: {"condition": [True, False], "arr": numbers(2)},
+    "ops.geomspace": lambda: {"start": 1.0, "stop": 9.0},
+    "ops.gradient": lambda: {"f": numbers(4), "varargs": (0.5,)},
+    "ops.histogram2d": lambda: {"x": numbers(4), "y": numbers(4)},
+    "ops.histogramdd": lambda: {"sample": numbers(4, 2)},
+    "ops.insert": lambda: {"arr": numbers(3), "obj": 1, "values": 0.5},
+    "ops.interp": lambda: {"x": numbers(3), "xp": [0.0, 1.0], "fp": numbers(2)},
+    "ops.intersect1d": lambda: {"ar1": numbers(3), "ar2": numbers(3)},
+    "ops.ldexp": lambda: {"x1": numbers(3), "x2": 2},
+    "ops.linspace": lambda: {"start": 0.5, "stop": numbers(2)},
+    "ops.logspace": lambda: {"start": 0.5, "stop": numbers(2)},
+    "ops.meshgrid": lambda: {"xi": (numbers(3), numbers(2))},
+    "ops.nanpercentile": lambda: {"a": numbers(3), "q": 30},
+    "ops.nanquantile": lambda: {"a": numbers(3), "q": 0.3},
+    "ops.partition": lambda: {"a": numbers(3), "kth": 1},
+    "ops.percentile": lambda: {"a": numbers(3), "q": 30},
+    "ops.piecewise": lambda: {
+        **{"x": numbers(2), "condlist": [[True, False]], "funclist": [square, 0.5]},
+    },
+    "ops.quantile": lambda: {"a": numbers(3), "q": 0.3},
+    "ops.resize": lambda: {"a": numbers(3), "new_shape": (2, 2)},
+    "ops.rollaxis": lambda: {"a": numbers(3, 3), "axis": 1},
+    "ops.select": lambda: {"condlist": [np.array([True, False])], "choicelist": [numbers(2)]},
+    "ops.setdiff1d": lambda: {"ar1": numbers(3), "ar2": numbers(2)},
+    "ops.setxor1d": lambda: {"ar1": numbers(3), "ar2": numbers(2)},
+    "ops.trim_zeros": lambda: {"filt": numbers(3)},
+    "ops.union1d": lambda: {"ar1": numbers(3), "ar2": numbers(2)},
+    "ops.unique": lambda: {"ar": numbers(3)},
+    "ops.unwrap": lambda: {"p": numbers(3)},
     "ops.prelu": lambda: {"x": numbers(3), "weight": 0.5},
     "optim.Adadelta.load_state_dict": lambda: {
         "state": tg.optim.Adadelta(parameters()).state_dict()
@@ -442,6 +491,7 @@ def good_arguments(path, thing):
 
 INSTANCES = {
     "Value": lambda: tg.Value(numbers(3, 3)),
+    "Value.searchsorted": lambda: tg.Value(numbers(3)),
     "History": lambda: line_run()[1],
     "data.DataLoader": loader,
     "compiler.Compiled": lambda: tg.compile(square),
@@ -479,7 +529,7 @@ def working_call(path):
     """Return a public function, bound if it's a method, and arguments with which it works."""
     function, owner = PUBLIC[path], path.rpartition(".")[0]
     if inspect.isclass(PUBLIC.get(owner)) and inspect.isfunction(function):
-        maker = INSTANCES.get(owner)
+        maker = INSTANCES.get(path, INSTANCES.get(owner))
         kind = PUBLIC[owner]
         instance = maker() if maker else call(kind, good_arguments(owner, kind))
         function = functools.partial(function, instance)

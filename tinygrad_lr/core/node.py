@@ -192,8 +192,11 @@ class Node:
         """The number of entries."""
         return int(getattr(self._content, "size", 1))
 
-    def item(self) -> Any:
-        """Return the only entry as a Python float, or complex. No gradient flows through it."""
+    def item(self, *args: Any) -> Any:
+        """Return the only entry, or the one at a position, as a Python number, without gradient."""
+        if args:
+            number = np.asarray(self._content).item(*args)
+            return number if self.dtype.kind == "c" else float(number)
         if self.size != 1:
             raise ArgumentError(f"item: the Value must have one entry, got shape {self.shape}")
         number = np.asarray(self._content).reshape(())[()]

@@ -40,6 +40,9 @@ NUMPY_IMPLS: dict[Callable[..., Any], Callable[..., Any]] = {}
 METHOD_IMPLS: dict[str, Callable[..., Any]] = {}
 """The implementation of a method of `Value`: a primitive or a composed function, by name."""
 
+FLAT: set[Callable[..., Any]] = set()
+"""The primitives and composed functions whose derivative is 0 wherever they have one."""
+
 
 class Primitive:
     """An operation: its forward function, a rule per operand, and how it is written.
@@ -78,6 +81,7 @@ class Primitive:
         selects: bool = False,
         kinked: bool = False,
         takes_complex: bool = False,
+        flat: bool = False,
         max_slope: float | None = None,
         gain: float | Callable[[float], float] | None = None,
     ) -> None:
@@ -111,6 +115,9 @@ class Primitive:
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
+        if flat:
+            FLAT.add(self)
+            self.vjp(**dict.fromkeys(operands, lambda g, *_: g * 0.0))
         self._check_declaration()
 
     def _check_declaration(self) -> None:
@@ -324,6 +331,7 @@ def primitive(
     selects: bool = False,
     kinked: bool = False,
     takes_complex: bool = False,
+    flat: bool = False,
     max_slope: float | None = None,
     gain: float | Callable[[float], float] | None = None,
 ) -> Callable[[Callable[..., Any]], Primitive]: ...
@@ -346,6 +354,7 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     - `whole`: True if the compiler must call the function instead of tracing it, because it loops
       over entries or writes into arrays of its own; or a function of the same arguments that
       computes the same in steps that can be traced, or returns None.
+    - `flat`: its derivative is 0 wherever it has one, as that of `floor`; these are the rules.
 
     The rest are facts that derivations, influences and initialisers read; none changes a result.
 
@@ -399,11 +408,16 @@ def declare(operation: Primitive) -> Primitive:
 
 
 def implements(
-    *numpy: Callable[..., Any], name: str | None = None
+    *numpy: Callable[..., Any], name: str | None = None, flat: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Export a function composed of operations; it implements NumPy functions and a method."""
+    """Export a function composed of operations; it implements NumPy functions and a method.
+
+    `flat` says that its derivative is 0 wherever it has one.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        if flat:
+            FLAT.add(function)
         METHOD_IMPLS[name or function.__name__] = function
         for instead in numpy:
             NUMPY_IMPLS[instead] = function

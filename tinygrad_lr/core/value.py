@@ -17,12 +17,13 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import as_input
 from .chain_rule import backward
 from .conversion import FLOAT64, as_constant
 from .grad_mode import Watched, recording_now
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
-from .numpy_dispatch import PLAIN, REDUCTIONS
+from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
 from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
@@ -182,19 +183,16 @@ class Value(Node):
                 if type(operation) is Primitive:
                     return apply(operation, inputs, operation.defaults)
                 return operation(*inputs)
-            if ufunc in PLAIN:
-                return ufunc(*map(unwrap, inputs))
         if "out" in options:
             raise NotDifferentiableError(
                 f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
                 "value): write array = array + value"
             )
-        given = f".{method}" if method != "__call__" else "".join(f" with {k}=" for k in options)
-        raise NotDifferentiableError(
-            f"np.{ufunc.__name__}{given} has no derivative in tinygrad_lr: compose it of "
-            "operations that have one, declare it with tg.primitive, or use value.numpy() "
-            "to leave the graph"
-        )
+        if ufunc in PLAIN:
+            return getattr(ufunc, method)(*unwrap_all(inputs), **unwrap_all(options))
+        if ufunc in NUMPY_IMPLS:
+            return UFUNC_METHODS[method](ufunc, *inputs, **options)
+        raise NotDifferentiableError(no_derivative(ufunc))
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -203,17 +201,14 @@ class Value(Node):
         if operation is not None:
             return operation(*args, **options)
         if function in PLAIN:
-            return function(*map(unwrap, args), **{k: unwrap(v) for k, v in options.items()})
-        path = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-        raise NotDifferentiableError(
-            f"{path} has no derivative in tinygrad_lr: compose it of operations "
-            "that have one, declare it with tg.primitive, or use value.numpy() to leave the graph"
-        )
+            return function(*unwrap_all(args), **unwrap_all(options))
+        raise NotDifferentiableError(no_derivative(function))
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise NotDifferentiableError(
             "np.asarray of a Value would lose its gradient: write value.numpy() to leave the "
-            "graph, or np.stack([...]) to join Values"
+            "graph, or np.stack([...]) or np.concatenate([...]) to join Values, in the place of "
+            "np.array, np.r_ and np.c_ too"
         )
 
     def __getitem__(self, index: Any) -> Value:
@@ -260,6 +255,33 @@ class Value(Node):
         """Return the position of the smallest entry, as plain integers."""
         return np.argmin(self._content, axis)
 
+    def argsort(
+        self, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None
+    ) -> Any:
+        """Return the positions of the entries in rising order, as plain integers."""
+        return np.argsort(self._content, axis, kind, stable=stable)
+
+    def argpartition(self, kth: Any, axis: int | None = -1) -> Any:
+        """Return positions with that of the kth smallest entry in its place, as plain integers."""
+        return np.argpartition(self._content, kth, axis)
+
+    def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Any:
+        """Return the positions at which `v` keeps this sorted array sorted, as plain integers."""
+        sought = unwrap(as_input("searchsorted", "v", v))
+        return np.searchsorted(self._content, sought, side, sorter)
+
+    def nonzero(self) -> Any:
+        """Return the positions of the entries that aren't 0, as plain integers for each axis."""
+        return np.nonzero(self._content)
+
+    def all(self, axis: Axis = None, *, keepdims: bool = False) -> Any:
+        """Return True where all entries along the axis are not 0, as plain booleans."""
+        return np.all(self._content, axis, keepdims=keepdims)
+
+    def any(self, axis: Axis = None, *, keepdims: bool = False) -> Any:
+        """Return True where an entry along the axis is not 0, as plain booleans."""
+        return np.any(self._content, axis, keepdims=keepdims)
+
     __hash__ = object.__hash__  # by identity, as in micrograd
 
     __add__, __radd__ = operators("add", "+")
@@ -269,6 +291,13 @@ class Value(Node):
     __pow__, __rpow__ = operators("power", "**")
     __matmul__, __rmatmul__ = operators("matmul", "@")
     __mod__, __rmod__ = operators("remainder", "%")
+    __floordiv__, __rfloordiv__ = operators("floor_divide", "//")
+
+    def __divmod__(self, other: Any) -> tuple[Value, Value]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Value, Value]:
+        return other // self, other % self
 
     @method("negative")
     def __neg__(self) -> Value:
@@ -316,6 +345,18 @@ class Value(Node):
     @method("conj")
     def conjugate(self) -> Value:
         """Return the complex conjugate, entry by entry."""
+
+    def compress(self, condition: Any, axis: int | None = None) -> Value:
+        """Return the parts along the axis for which the condition holds."""
+        return cast(Value, METHOD_IMPLS["compress"](condition, self, axis))
+
+    @method("copy")
+    def copy(self, order: str = "C") -> Value:
+        """Return the same numbers in memory of their own."""
+
+    @method("cumprod")
+    def cumprod(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
+        """Return the cumulative product along the axis, or of the flattened array."""
 
     @method("cumsum")
     def cumsum(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
@@ -404,6 +445,10 @@ class Value(Node):
     def repeat(self, repeats: Any, axis: int | None = None) -> Value:
         """Return every entry repeated along the axis, or along the flattened array."""
 
+    @method("round")
+    def round(self, decimals: int = 0, out: None = None) -> Value:
+        """Return the nearest numbers with that many decimals. The derivative is 0."""
+
     @method("sigmoid")
     def sigmoid(self) -> Value:
         """Return the logistic function 1/(1 + e^-x), entry by entry."""
@@ -447,6 +492,12 @@ class Value(Node):
     def swapaxes(self, axis1: int, axis2: int) -> Value:
         """Return the array with two axes exchanged."""
 
+    @method("take")
+    def take(
+        self, indices: Any, axis: int | None = None, out: None = None, mode: Any = "raise"
+    ) -> Value:
+        """Return the entries at positions along the axis, or of the flattened array."""
+
     @method("tanh")
     def tanh(self) -> Value:
         """Return the hyperbolic tangent, entry by entry."""
@@ -470,6 +521,27 @@ class Value(Node):
         where: Any = True,
     ) -> Value:
         """Return the variance along the axis, or of all entries."""
+
+
+def unwrap_all(tree: Any) -> Any:
+    """Return arguments with the numbers of the Values among them, in lists and tuples too."""
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map(unwrap_all, tree))
+    if isinstance(tree, dict):
+        return {name: unwrap_all(x) for name, x in tree.items()}
+    return unwrap(tree)
+
+
+def no_derivative(function: Callable[..., Any]) -> str:
+    """Return the sentence for a NumPy function that no operation stands for."""
+    module = getattr(function, "__module__", None) or "numpy"
+    path = f"{module}.{function.__name__}".replace("numpy", "np", 1)
+    if function in REFUSED:
+        return f"{path}: {REFUSED[function]}"
+    return (
+        f"{path} has no derivative in tinygrad_lr: compose it of operations that have one, declare "
+        "it with tg.primitive, or use value.numpy() to leave the graph"
+    )
 
 
 def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:

@@ -19,12 +19,19 @@ from . import (
     differences,
     elementwise,
     fourier,
+    histograms,
     index,
+    interpolation,
     linear_algebra,
+    nan_functions,
     polynomials,
     reduce,
     rounding,
+    selection,
     shape,
+    signals,
+    sorting,
+    ufunc_methods,
 )
 
 if _TYPE_CHECKING:
@@ -38,14 +45,20 @@ if _TYPE_CHECKING:
     from .elementwise import *
     from .error_function import *
     from .fourier import *
+    from .histograms import *
     from .index import *  # type: ignore[assignment]
+    from .interpolation import *
     from .linear_algebra import *
+    from .nan_functions import *
     from .normalization import *
     from .polynomials import *
     from .recurrent import *
     from .reduce import *
     from .rounding import *
+    from .selection import *
     from .shape import *
+    from .signals import *
+    from .sorting import *
     from .windows.convolution import *
     from .windows.geometry import *
     from .windows.pooling import *

@@ -5,8 +5,9 @@ import operator
 
 import numpy as np
 
-from ..core.primitive import chain, is_complex, primitive
+from ..core.primitive import chain, implements, is_complex, primitive
 from .complex_numbers import unit_slope, unit_tangent
+from .shape import cast
 
 PAIRS = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (3,)), ((), ()), ((0, 3), (3,))]
 
@@ -231,6 +232,7 @@ abs.vjp(x=_abs_rule)
     onnx="Sign",
     examples=[((2, 3),), ((),)],
     takes_complex=True,
+    flat=True,
 )
 def sign(x):
     """The sign of x: -1, 0 or 1, and x/|x| for a complex x. Its derivative for a real x is 0.
@@ -288,3 +290,87 @@ minimum.vjp(
     x=lambda g, out, x, y: g * ((x < y) + 0.5 * (x == y)),
     y=lambda g, out, x, y: g * ((y < x) + 0.5 * (x == y)),
 )
+
+
+@primitive(
+    np.fmax, latex=r"\operatorname{fmax}\left(<x>, <y>\right)", examples=PAIRS[:2] + PAIRS[4:]
+)
+def fmax(x, y):
+    """The larger of x and y, or the other one where one is nan. Ties share as in `maximum`.
+
+    >>> np.fmax(Value([1.0, np.nan]), 3)
+    Value(data=[3. 3.], grad=None)
+    """
+    return np.fmax(x, y)
+
+
+@primitive(
+    np.fmin, latex=r"\operatorname{fmin}\left(<x>, <y>\right)", examples=PAIRS[:2] + PAIRS[4:]
+)
+def fmin(x, y):
+    """The smaller of x and y, or the other one where one is nan. Ties share as in `minimum`.
+
+    >>> np.fmin(Value([1.0, np.nan]), 3)
+    Value(data=[1. 3.], grad=None)
+    """
+    return np.fmin(x, y)
+
+
+def _wins(larger, x, y):
+    """Return the share of x in fmax or fmin, if the arguments are given in the order of `>`."""
+    return (larger | (y != y)) + 0.5 * (x == y)  # noqa: PLR0124 - y is nan
+
+
+fmax.vjp(
+    x=lambda g, out, x, y: g * _wins(x > y, x, y), y=lambda g, out, x, y: g * _wins(y > x, y, x)
+)
+fmin.vjp(
+    x=lambda g, out, x, y: g * _wins(x < y, x, y), y=lambda g, out, x, y: g * _wins(y < x, y, x)
+)
+
+
+@primitive(
+    np.copysign,
+    latex=r"\operatorname{copysign}\left(<x>, <y>\right)",
+    examples=PAIRS[:2] + PAIRS[4:],
+)
+def copysign(x, y):
+    """|x| with the sign of y. The derivatives are ±1, or 0 at x = 0; and 0.
+
+    >>> np.copysign(Value(2.0), -1.0)
+    Value(data=-2.0, grad=None)
+    """
+    return np.copysign(x, y)
+
+
+copysign.vjp(
+    x=lambda g, out, x, y: g * (np.sign(x) * np.copysign(1.0, y)),
+    y=lambda g, out, x, y: g * 0.0,
+)
+
+
+@primitive(
+    np.heaviside,
+    latex=r"\operatorname{H}\left(<x>, <y>\right)",
+    examples=PAIRS[:2] + PAIRS[4:],
+)
+def heaviside(x, y):
+    """The step: 0 below 0, 1 above, y at 0. The derivatives are 0, and 1 for y where x is 0.
+
+    >>> np.heaviside(Value([-1.0, 0.0, 1.0]), 0.5)
+    Value(data=[0.  0.5 1. ], grad=None)
+    """
+    return np.heaviside(x, y)
+
+
+heaviside.vjp(x=lambda g, out, x, y: g * 0.0, y=lambda g, out, x, y: np.where(x == 0, g, 0.0))
+
+
+@implements(np.float_power)
+def float_power(x, y, /):
+    """The power x^y in float64; see `power`.
+
+    >>> np.float_power(Value(3.0), 2)
+    Value(data=9.0, grad=None)
+    """
+    return power(cast(x, dtype="float64"), cast(y, dtype="float64"))

@@ -1,11 +1,15 @@
 """Joining, cutting, padding, turning and repeating arrays: entries move, none is changed."""
 
+import math
+
 import numpy as np
 
+from ..core.numpy_dispatch import numpy_functions
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
-from ..support.validation import as_input, check_integer, require_memory
-from .shape import broadcast_to, reshape_to
+from ..support.validation import as_input, check_choice, check_integer, require_memory
+from .index import as_integers
+from .shape import astype, broadcast_to, reshape_to
 
 
 @primitive(
@@ -77,6 +81,51 @@ def vstack(tup, *, dtype=None, casting="same_kind"):
     return concatenate([np.atleast_2d(a) for a in tup], 0, dtype=dtype)
 
 
+@implements(np.dstack)
+def dstack(tup):
+    """Arrays joined along the third axis.
+
+    >>> np.dstack([Value([1.0]), [2.0]])
+    Value(data=[[[1. 2.]]], grad=None)
+    """
+    return concatenate([np.atleast_3d(a) for a in tup], 2)
+
+
+@implements(np.block)
+def block(arrays):
+    """Nested lists of arrays joined: the innermost along the last axis, and so on outwards.
+
+    >>> np.block([[Value([1.0]), np.array([2.0])], [np.zeros(2)]])
+    Value(data=[[1. 2.]
+     [0. 0.]], grad=None)
+    """
+    depth = _depth(arrays)
+    ndim = max([depth, *(np.ndim(a) for a in _innermost(arrays))])
+    return _joined_blocks(arrays, depth, ndim)
+
+
+def _depth(arrays):
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(a) for a in arrays}
+    if len(depths) != 1:
+        raise ArgumentError(
+            "block: arrays must be nested equally deep in lists, none of them empty, got depths "
+            f"{sorted(depths)}"
+        )
+    return 1 + depths.pop()
+
+
+def _innermost(arrays):
+    return [x for a in arrays for x in _innermost(a)] if isinstance(arrays, list) else [arrays]
+
+
+def _joined_blocks(arrays, depth, ndim):
+    if not isinstance(arrays, list):
+        return np.reshape(arrays, (1,) * (ndim - np.ndim(arrays)) + np.shape(arrays))
+    return concatenate([_joined_blocks(a, depth - 1, ndim) for a in arrays], -depth)
+
+
 @implements(np.column_stack)
 def column_stack(tup):
     """Arrays joined as columns, vectors each as one.
@@ -95,6 +144,129 @@ def append(arr, values, axis=None):
     Value(data=[1. 2.], grad=None)
     """
     return concatenate([arr, values], axis)
+
+
+def positions_of(a, start=0):
+    """Return the positions of an array's entries, in its shape: what NumPy moves as it would them.
+
+    Moved, they are the index that moves the entries.
+    """
+    return np.arange(start, start + np.size(a)).reshape(np.shape(a))
+
+
+@implements(np.insert)
+def insert(arr, obj, values, axis=None):
+    """The array with values before the positions `obj` of the axis; flattened where it is None.
+
+    >>> np.insert(Value([1.0, 2.0]), 1, 9.0)
+    Value(data=[1. 9. 2.], grad=None)
+    """
+    arr, values = as_input("insert", "arr", arr), as_input("insert", "values", values)
+    obj = obj if isinstance(obj, slice) else as_integers("insert", "obj", obj)
+    source = np.insert(positions_of(arr), obj, positions_of(values, arr.size), axis)
+    dtype = arr.dtype if arr.dtype.kind == "f" else np.dtype(np.float64)
+    return astype(concatenate([arr, values], None), dtype)[source]
+
+
+@implements(np.delete)
+def delete(arr, obj, axis=None):
+    """The array without the positions `obj` of the axis; flattened where it is None.
+
+    >>> np.delete(Value([1.0, 2.0, 3.0]), [0, 2])
+    Value(data=[2.], grad=None)
+    """
+    if axis is None:
+        arr, axis = np.ravel(arr), 0
+    if not isinstance(obj, slice):
+        obj = as_integers("delete", "obj", obj) if np.size(obj) else np.zeros(0, int)
+    kept = np.delete(np.arange(np.shape(arr)[axis]), obj)
+    return arr[(slice(None),) * (axis % np.ndim(arr)) + (kept,)]
+
+
+@implements(np.resize)
+def resize(a, new_shape):
+    """The entries repeated, or cut off, to fill a shape; zeros where there are none.
+
+    >>> np.resize(Value([1.0, 2.0]), 3)
+    Value(data=[1. 2. 1.], grad=None)
+    """
+    a = as_input("resize", "a", a)
+    shape = tuple(np.atleast_1d(new_shape).tolist())
+    require_memory("resize", "the result", shape)
+    if not a.size:
+        return pad_constant(np.ravel(a), widths=((0, math.prod(shape)),)).reshape(shape)
+    return np.ravel(a)[np.resize(np.arange(a.size), shape)]
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt, trim="fb", axis=None):
+    """The array without the zeros at its front ("f") and back ("b"), along the axis or all.
+
+    >>> np.trim_zeros(Value([0.0, 1.0, 0.0, 2.0, 0.0]))
+    Value(data=[1. 0. 2.], grad=None)
+    """
+    filt = as_input("trim_zeros", "filt", filt)
+    trim = trim.lower() if isinstance(trim, str) else trim
+    check_choice("trim_zeros", "trim", trim, ("fb", "bf", "f", "b"))
+    axes = range(filt.ndim) if axis is None else np.atleast_1d(axis) % filt.ndim
+    places = np.argwhere(filt)
+    index = [slice(None)] * filt.ndim
+    for i in axes:
+        length = np.shape(filt)[i]
+        # of zeros alone, the front takes all
+        first, last = (places[:, i].min(), places[:, i].max()) if len(places) else (length, -1)
+        start = int(first) if "f" in trim else 0
+        index[i] = slice(start, int(last) + 1 if "b" in trim else length)
+    return filt[tuple(index)]
+
+
+@implements(np.diagflat)
+def diagflat(v, k=0):
+    """The matrix with all entries of an array on its diagonal.
+
+    >>> np.diagflat(Value([[1.0], [2.0]]))
+    Value(data=[[1. 0.]
+     [0. 2.]], grad=None)
+    """
+    return np.diag(np.ravel(v), k)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
+    """The coordinates of a grid: each array along an axis of its own, broadcast to all.
+
+    >>> [x.shape for x in np.meshgrid(Value([1.0, 2.0]), [1.0, 2.0, 3.0])]
+    [(3, 2), (3, 2)]
+    """
+    check_choice("meshgrid", "indexing", indexing, ("xy", "ij"))
+    count = len(xi)
+    order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else range(count)
+    spread = [
+        np.reshape(x, tuple(-1 if i == place else 1 for i in range(count)))
+        for x, place in zip(xi, order, strict=True)
+    ]
+    return tuple(spread) if sparse else np.broadcast_arrays(*spread)
+
+
+@implements(np.dsplit)
+def dsplit(ary, indices_or_sections):
+    """The parts along the third axis; see `split`.
+
+    >>> len(np.dsplit(Value(np.zeros((1, 1, 4))), 2))
+    2
+    """
+    return split(ary, indices_or_sections, 2)
+
+
+@implements(*numpy_functions("unstack"))
+def unstack(x, /, *, axis=0):
+    """The tuple of the parts along an axis, without it.
+
+    >>> unstack(Value([1.0, 2.0]))
+    (Value(data=1.0, grad=None), Value(data=2.0, grad=None))
+    """
+    moved = np.moveaxis(x, axis, 0)
+    return tuple(moved[i] for i in range(np.shape(moved)[0]))
 
 
 @implements(np.vsplit)

@@ -492,6 +492,26 @@ logaddexp.vjp(
 
 
 @primitive(
+    np.logaddexp2,
+    latex=r"\log_2\left(2^{<x>} + 2^{<y>}\right)",
+    examples=[((2, 3), (3,)), ((), ())],
+)
+def logaddexp2(x, y):
+    """log2(2^x + 2^y) without overflow. The derivative is the share 2^x / (2^x + 2^y).
+
+    >>> np.logaddexp2(Value(3.0), 3.0)
+    Value(data=4.0, grad=None)
+    """
+    return np.logaddexp2(x, y)
+
+
+logaddexp2.vjp(
+    x=lambda g, out, x, y: g * sigmoid((x - y) * math.log(2)),
+    y=lambda g, out, x, y: g * sigmoid((y - x) * math.log(2)),
+)
+
+
+@primitive(
     np.hypot,
     latex=r"\sqrt{{<x>}^2 + {<y>}^2}",
     examples=[((2, 3), (3,)), ((), ())],
@@ -553,6 +573,114 @@ def cbrt(x):
 
 
 cbrt.vjp(x=lambda g, out, x: g * (1 / (3 * out * out)))
+
+
+@primitive(
+    np.sinc,
+    kind="elementwise",
+    latex=r"\operatorname{sinc}\left(<x>\right)",
+    examples=[((2, 3),), ((),)],
+)
+def sinc(x):
+    """The normalised sinc, sin(πx) / (πx), and 1 at 0.
+
+    >>> np.sinc(Value(0.0))
+    Value(data=1.0, grad=None)
+    """
+    y = np.pi * np.where(x == 0, 1e-20, x)
+    return np.sin(y) / y
+
+
+def _sinc_slope(x, out):
+    """Return the derivative of sinc, (cos(πx) - sinc x) / x; near 0, its Taylor series.
+
+    d/dx sinc x = Σ (-1)^k 2k π^(2k) x^(2k - 1) / (2k + 1)!  for k = 1, 2, ...
+    """
+    near, y2 = np.abs(x) < 0.1, (np.pi * x) ** 2
+    series = 0.0
+    for k in range(8, 0, -1):  # the next term is below 1e-18 of the first
+        series = (-1) ** k * 2 * k / math.factorial(2 * k + 1) + y2 * series
+    away = (np.cos(np.pi * x) - out) / np.where(near, 1.0, x)
+    return np.where(near, np.pi**2 * x * series, away)
+
+
+sinc.vjp(x=lambda g, out, x: g * _sinc_slope(x, out))
+
+
+@primitive(
+    latex=r"I_n\left(<x>\right)",
+    examples=[((2, 3), {"order": 1}), ((), {"order": 0}), ((4,), {"order": 2})],
+    whole=True,
+)
+def bessel_i(x, order=0):
+    """The modified Bessel function I_n of integer order n. I_n' = (I_(n-1) + I_(n+1)) / 2.
+
+    Below 30 it is the power series Σ (x/2)^(2k+n) / (k! (k+n)!), whose terms have one sign, and
+    above Hankel's asymptotic series.
+
+    >>> float(np.round(bessel_i(1.0, order=1), 12))
+    0.565159103992
+    """
+    size = np.abs(x)
+    near = size < 30
+    half = np.where(near, size, 1.0) / 2
+    term = series = half**order / math.factorial(order)
+    for k in range(1, 50):
+        term = term * (half * half / (k * (k + order)))
+        series = series + term
+    away = np.where(near, 30.0, size)
+    ratio = tail = np.ones_like(away)
+    for k in range(1, 25):
+        ratio = ratio * (((2 * k - 1) ** 2 - 4 * order**2) / (8 * k * away))
+        tail = tail + ratio
+    found = np.where(near, series, np.exp(away) / np.sqrt(2 * math.pi * away) * tail)
+    return (np.sign(x) * found if order % 2 else found)[()]
+
+
+@primitive(
+    kind="elementwise",
+    latex=r"I_1\left(<x>\right)",
+    examples=[((2, 3),), ((),)],
+    domain={"x": (0.6, 3.0)},
+)
+def i1(x):
+    """The modified Bessel function of order 1. I_1' = (I_0 + I_2) / 2.
+
+    >>> float(np.round(i1(1.0), 12))
+    0.565159103992
+    """
+    return bessel_i.forward(x, order=1)
+
+
+def _i1_slope(x, out):
+    """Return I_0 - I_1/x; near 0 as (I_0 + I_2)/2, which has all derivatives there."""
+    near = np.abs(x) < 0.5
+    away = i0(x) - out / np.where(near, 1.0, x)
+    return np.where(near, 0.5 * (i0(x) + bessel_i(x, order=2)), away)
+
+
+def _bessel_rule(g, out, x, order):
+    """Both modes: each entry of the result depends on its own of x."""
+    return g * (0.5 * (bessel_i(x, order=abs(order - 1)) + bessel_i(x, order=order + 1)))
+
+
+i1.vjp(x=lambda g, out, x: g * _i1_slope(x, out))
+bessel_i.vjp(x=_bessel_rule)
+bessel_i.jvp(x=_bessel_rule)
+bessel_i.reach = lambda live, x, order: live
+
+
+@primitive(np.i0, kind="elementwise", latex=r"I_0\left(<x>\right)", examples=[((2, 3),), ((),)])
+def i0(x):
+    """The modified Bessel function of order 0. Its derivative is the one of order 1.
+
+    >>> np.i0(Value(0.0))
+    Value(data=1.0, grad=None)
+    """
+    return np.i0(x)[()]
+
+
+i0.vjp(x=lambda g, out, x: g * i1(x))
 
 
 @implements(np.deg2rad, np.radians)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.node import unwrap
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
@@ -103,15 +104,43 @@ def freeze(index):
 def take(a, indices, axis=None, out=None, mode="raise"):
     """The entries at positions along an axis; of the flattened array where it is None.
 
+    A position outside raises IndexError, unless `mode` is "clip" or "wrap".
+
     >>> np.take(Value([1.0, 2.0]), [1, 1])
     Value(data=[2. 2.], grad=None)
     """
     refuse_out("take", out)
-    if mode != "raise":
-        raise ArgumentError(f"take: mode must be 'raise', got {mode!r:.60}")
+    indices = as_array(indices)
     if axis is None:
-        return np.ravel(a)[as_array(indices)]
-    return a[(slice(None),) * (axis % np.ndim(a)) + (as_array(indices),)]
+        a, axis = np.ravel(a), 0
+    if mode != "raise":
+        indices = positions_in("take", indices, np.shape(a)[axis], mode)
+    return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
+
+
+def as_mask(where, name, condition):
+    """Return a condition as an array of booleans or numbers. Raises `ArgumentError` for others."""
+    found = condition if isinstance(condition, AbstractArray) else np.asarray(unwrap(condition))
+    require_unmasked(where, name, condition)
+    if found.dtype.kind not in "biuf":
+        raise ArgumentError(f"{where}: {name} must be booleans, got dtype {found.dtype}")
+    return found
+
+
+def as_integers(where, name, x):
+    """Return integers as an array. Raises `ArgumentError` for anything else, Values too."""
+    found = x if isinstance(x, AbstractArray) or hasattr(x, "__apply__") else np.asarray(x)
+    if hasattr(x, "__apply__") or found.dtype.kind not in "iub":
+        got = "a Value" if hasattr(x, "__apply__") else f"dtype {found.dtype}"
+        raise ArgumentError(f"{where}: {name} must be integers, got {got}")
+    return found
+
+
+def positions_in(where, indices, length, mode):
+    """Return positions as NumPy's mode reads those outside: the nearest one, or around."""
+    if mode not in {"clip", "wrap"}:
+        raise ArgumentError(f"{where}: mode must be 'raise', 'clip' or 'wrap', got {mode!r:.60}")
+    return np.clip(indices, 0, length - 1) if mode == "clip" else indices % length
 
 
 @implements(np.take_along_axis)

@@ -1,5 +1,7 @@
 """Operations that move entries without changing them: linear, each the transpose of another."""
 
+import functools
+
 import numpy as np
 
 from ..core.primitive import as_array, implements, is_complex, primitive
@@ -167,16 +169,62 @@ def broadcast_arrays(*args, subok=False):
     return tuple(broadcast_to(a, shape=shape) for a in args)
 
 
+def each_array(function):
+    """Return the function of one array, or the tuple of its results for several."""
+
+    @functools.wraps(function)
+    def call(*arys):
+        found = tuple(map(function, arys))
+        return found[0] if len(found) == 1 else found
+
+    return call
+
+
 @implements(np.atleast_1d)
+@each_array
 def atleast_1d(a):
-    """An array with one axis or more."""
+    """An array with one axis or more; a tuple of them for several.
+
+    >>> np.atleast_1d(Value(2.0)).shape
+    (1,)
+    """
     return reshape_to(a, shape=np.shape(a) or (1,))
 
 
 @implements(np.atleast_2d)
+@each_array
 def atleast_2d(a):
-    """An array with two axes or more."""
+    """An array with two axes or more; a tuple of them for several.
+
+    >>> np.atleast_2d(Value(2.0)).shape
+    (1, 1)
+    """
     return reshape_to(a, shape=(1,) * (2 - np.ndim(a)) + np.shape(a))
+
+
+@implements(np.atleast_3d)
+@each_array
+def atleast_3d(a):
+    """An array with three axes or more, vectors and matrices in front; a tuple for several.
+
+    >>> np.atleast_3d(Value([1.0, 2.0])).shape
+    (1, 2, 1)
+    """
+    shape = np.shape(a)
+    if len(shape) < 3:
+        shape = ((1, 1, 1), (1, *shape, 1), (*shape, 1))[len(shape)]
+    return reshape_to(a, shape=shape)
+
+
+@implements(np.rollaxis)
+def rollaxis(a, axis, start=0):
+    """An axis moved in front of another one, the rest in their order.
+
+    >>> np.rollaxis(Value(np.zeros((2, 3, 4))), 2).shape
+    (4, 2, 3)
+    """
+    order = order_of_axes(np.ndim(a), lambda axes: np.rollaxis(axes, axis, start))
+    return transpose_to(a, axes=order)
 
 
 @primitive(

@@ -1,0 +1,81 @@
+"""Convolution and correlation of sequences."""
+
+import numpy as np
+
+from ..core.primitive import implements, primitive
+from ..errors import ArgumentError, ShapeError
+from ..support.validation import as_input, check_choice
+
+MODES = ("full", "same", "valid")
+
+
+@primitive(
+    latex=r"<a> * <v>",
+    kind="multilinear",
+    examples=[((4,), (3,)), ((2,), (5,)), ((1,), (1,))],
+)
+def convolve_full(a, v):
+    """All sums Σ a[i]·v[k - i], of len(a) + len(v) - 1 entries.
+
+    >>> convolve_full(Value([1.0, 2.0]), np.array([1.0, 1.0]))
+    Value(data=[1. 3. 2.], grad=None)
+    """
+    return np.convolve(a, v)
+
+
+def _correlated(g, v):
+    """Σ g[i + k]·v[i], wherever the shorter v is within g: the convolution transposed."""
+    return convolve_full(g, v[::-1])[np.shape(v)[0] - 1 : np.shape(g)[0]]
+
+
+convolve_full.vjp(
+    a=lambda g, out, a, v: _correlated(g, v), v=lambda g, out, a, v: _correlated(g, a)
+)
+
+
+def _sequences(where, a, v, mode):
+    a, v = np.atleast_1d(as_input(where, "a", a)), np.atleast_1d(as_input(where, "v", v))
+    if np.ndim(a) != 1 or np.ndim(v) != 1:
+        raise ShapeError(
+            f"{where}: a and v must have one axis, got shapes {np.shape(a)} and {np.shape(v)}"
+        )
+    if not np.size(a) or not np.size(v):
+        raise ArgumentError(f"{where}: a and v must not be empty")
+    check_choice(where, "mode", mode, MODES)
+    return a, v
+
+
+@implements(np.convolve)
+def convolve(a, v, mode="full"):
+    """The sums Σ a[i]·v[k - i]: all of them, as many as the longer has, or where both overlap.
+
+    >>> np.convolve(Value([1.0, 2.0, 3.0]), [1.0, 1.0], mode="valid")
+    Value(data=[3. 5.], grad=None)
+    """
+    a, v = _sequences("convolve", a, v, mode)
+    if np.shape(v)[0] > np.shape(a)[0]:
+        a, v = v, a
+    return _middle(convolve_full(a, v), np.shape(a)[0], np.shape(v)[0], mode)
+
+
+def _middle(full, long, short, mode):
+    """Return the part of a full convolution that a mode keeps."""
+    if mode == "valid":
+        return full[short - 1 : long]
+    if mode == "same":
+        return full[(short - 1) // 2 : (short - 1) // 2 + long]
+    return full
+
+
+@implements(np.correlate)
+def correlate(a, v, mode="valid"):
+    """The sums Σ a[i + k]·v[i]: where both overlap, as many as the longer has, or all of them.
+
+    >>> np.correlate(Value([1.0, 2.0, 3.0]), [0.0, 1.0])
+    Value(data=[2. 3.], grad=None)
+    """
+    a, v = _sequences("correlate", a, v, mode)
+    long, short = np.shape(a)[0], np.shape(v)[0]
+    if short > long:
+        return _middle(convolve_full(v, a[::-1]), short, long, mode)[::-1]
+    return _middle(convolve_full(a, v[::-1]), long, short, mode)
