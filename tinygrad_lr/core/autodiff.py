@@ -20,6 +20,7 @@ from .graph import topological_order
 from .node import IN_TRANSFORM, next_serial, unwrap
 from .primitive import primitive
 from .value import Value, apply
+from .versions import memory_of
 
 
 @primitive(latex="<x>", kind="linear", examples=[((2, 3),), ((),)], identity=True, entrywise=True)
@@ -55,8 +56,11 @@ class RecordedCall:
         finally:
             IN_TRANSFORM.reset(inside)
             RECORDING.reset(token)
-        self.inputs = inputs
-        self.outputs = list(tree.leaves(self.output))
+        self.inputs = [x._first() for x in inputs]  # it may have written to them
+        self.outputs = [
+            x._current() if isinstance(x, Value) else x for x in tree.leaves(self.output)
+        ]
+        self.output = tree.unflatten(self.output, self.outputs)
         values = [value for value in self.outputs if isinstance(value, Value)]
         for out in self.outputs:
             given = getattr(out, "dtype", type(out).__name__)
@@ -67,7 +71,7 @@ class RecordedCall:
                 )
         order = topological_order(values, since)
         self.recording = keep and any(value._serial < since for value in order)
-        self.reached = reached = set(inputs)
+        self.reached = reached = set(self.inputs)
         for value in reversed(order):
             if value._record is not None and not reached.isdisjoint(
                 x for x in value._record[1] if type(x) is Value
@@ -129,6 +133,7 @@ def record_call(
     def watched(x: Any) -> Value:
         outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
         inputs.append(apply(alias, (x,), {}) if outer else Value(unwrap(x)))
+        memory_of(inputs[-1]).writable = True
         return inputs[-1]
 
     given = [tree.map_leaves(watched, a) if i in argnums else a for i, a in enumerate(args)]

@@ -24,14 +24,16 @@ from .conversion import as_data
 from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
 from .graph_memory import explain_memory
-from .node import Node, unwrap
+from .node import Node, resolve_operands, unwrap
 from .primitive import PRIMITIVES, Primitive, Rule, chain, zero_product
+from .versions import ShapeOnly
 
 SomeNode = TypeVar("SomeNode", bound=Node)
 
 
 def backward(root: Node, gradient: Any = None) -> None:
     """Fill `.grad` of every Value that `root` was computed from (see `Value.backward`)."""
+    root = root._current()
     if not root.requires_grad:
         raise GraphError(
             "backward: the Value must depend on a leaf that requires a gradient; it was made under "
@@ -167,6 +169,7 @@ def walk_back(
                             ends.append(y)  # type: ignore[union-attr]
                 continue
         if recording:
+            operands = resolve_operands(value)
             out, arguments = value, require_unmodified(operation, operands, numbers)
         pulled = None
         if operation.variadic and rules[0] is not None:
@@ -176,7 +179,12 @@ def walk_back(
         position = -1  # counted by hand: this loop is most of a small graph's time
         for x in operands:
             position += 1
-            if type(x) is not kind or not x.requires_grad:
+            if type(x) is not kind:
+                if not isinstance(x, Node):
+                    continue
+                resolve_operands(value)
+                x = x._first()  # noqa: PLW2901 - it was written to since
+            if not x.requires_grad:
                 continue
             if wanted is not None and x not in wanted:
                 if ends is not None:
@@ -487,7 +495,9 @@ def require_unmodified(
     for x, number in zip(operands, numbers, strict=True):
         if not isinstance(x, Node):
             arguments.append(number)
-        elif x._content is number or same_numbers(x._content, number):
+        elif x._content is number or type(number) is ShapeOnly:
+            arguments.append(x)
+        elif same_numbers(x._content, number):
             arguments.append(x)
         else:
             raise GraphError(

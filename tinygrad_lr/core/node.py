@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn, Self, cast
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self, cast
 
 import numpy as np
 
@@ -45,7 +45,8 @@ class Node:
 
     The slots: the number or array; the gradient (in a tuple while others may share it); the
     record of the operation that made it, None for a leaf; its age; whether the caller holds the
-    array, so that a graph must copy it.
+    array, so that a graph must copy it; and of Values that are written to, have views or are
+    views, the `Memory` that they share (`versions.py`), unset for all others.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Node:
         "_content",
         "_data_shared",
         "_grad",
+        "_memory",
         "_record",
         "_serial",
         "name",
@@ -60,8 +62,10 @@ class Node:
     )
     _content: Any  # a Python float, a NumPy floating number, or an array
     _record: PackedRecord | None
+    _memory: Any
     name: str | None
     requires_grad: bool
+    written: ClassVar[bool] = False  # True for those that were written to: see `versions.py`
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
         self._content = data if type(data) is float else as_data(data)
@@ -77,7 +81,10 @@ class Node:
     @property
     def record(self) -> Record | None:
         """The operation that computed this, with operands, numbers and options; None for a leaf."""
-        return None if self._record is None else Record(*self._record)
+        if self._record is None:
+            return None
+        resolve_operands(self)
+        return Record(*self._record)
 
     # ---- what it holds
 
@@ -198,7 +205,7 @@ class Node:
 
     def detach(self) -> Self:
         """Return a constant with the same data: no gradient flows through it."""
-        return type(self)(self._content, name=self.name, requires_grad=False)
+        return self._rebuild_as()(self._content, name=self.name, requires_grad=False)
 
     def __float__(self) -> float:
         return self._leave_graph("float")
@@ -260,6 +267,7 @@ class Node:
         if self._record is None:
             waiting = ", no gradient yet" if self._grad is None else ""
             return f"a leaf{waiting}" if self.requires_grad else "requires no gradient"
+        resolve_operands(self)
         operation, operands, *_ = self._record
         read = [x for x in operands if isinstance(x, Node)]
         named = [x.name or "a Value" for x in read[:3]]
@@ -285,7 +293,19 @@ class Node:
         else:
             self._content = new
 
-    # ---- copies
+    # ---- copies and versions
+
+    def _current(self) -> Self:
+        """Return the plain Value that this one stands for: itself, unless it was written to."""
+        return self
+
+    def _first(self) -> Self:
+        """Return the plain Value that records made before the first write mean."""
+        return self
+
+    def _rebuild_as(self) -> type[Self]:
+        """Return the class of copies."""
+        return type(self)
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})
@@ -301,7 +321,21 @@ class Node:
                 f"a Value computed by {self._record[0].name} cannot be copied or pickled: "
                 "its graph would go with it; use value.numpy() or value.detach()"
             )
-        return rebuilt, (type(self), self._content, self.name, self.requires_grad, self.grad)
+        return rebuilt, (self._rebuild_as(), self._content, self.name, self.requires_grad, self.grad)
+
+
+def resolve_operands(value: Node) -> tuple[Any, ...]:
+    """Return the operands of a recorded Value; those that were written to since, as they were.
+
+    A record holds an object that was written to only if it is older than the first write, so it
+    means the first version. This is entered into the record: else a Value that was computed from
+    another and written into it would keep itself alive.
+    """
+    operation, operands, numbers, options = value._record  # type: ignore[misc]
+    if any(isinstance(x, Node) and x.written for x in operands):
+        operands = tuple(x._first() if isinstance(x, Node) else x for x in operands)
+        value._record = (operation, operands, numbers, options)
+    return operands
 
 
 def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, grad: Any) -> Node:

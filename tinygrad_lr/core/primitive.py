@@ -27,6 +27,7 @@ from ..support.validation import as_input, check_callable, check_choice, require
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
+View = Literal["writable", "read-only"]
 Example = tuple[Any, ...]
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -50,6 +51,9 @@ class Primitive:
 
     `reach(live, *operands, **options)` is for operations that aren't elementwise: it returns which
     entries of the operand a mask of the result's entries depends on, to be broadcast.
+
+    `view` is for those whose result shares memory with the operand in NumPy: "writable" if writing
+    to it writes to the operand, where the arrays do share memory, "read-only" if that is an error.
     """
 
     __name__: str
@@ -104,6 +108,9 @@ class Primitive:
         self.variadic = starred
         self.operands = operands
         self.reach: Callable[..., Any] | None = None
+        self.view: View | None = None
+        self.reads_shapes = False  # the rules need of the operands' numbers their shapes alone
+        self.overwrite: Callable[..., Any] | None = None  # see `walk_back`
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)

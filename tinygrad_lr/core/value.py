@@ -15,15 +15,26 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
+from ..errors import ArgumentError, GraphError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
+from ..support.indexing import freeze_index
 from .chain_rule import backward
 from .conversion import as_constant
-from .grad_mode import Watched, recording_now
+from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
 from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
+from .versions import (
+    assign,
+    current_version,
+    forget_numbers,
+    is_array,
+    is_fixed_leaf,
+    link_view,
+    owner_of,
+    replace_entries,
+)
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Declared = TypeVar("Declared", bound=Callable[..., Any])
@@ -32,8 +43,8 @@ MAX_EXACT = 1 << 53  # every integer below this is a float
 FLOATING = frozenset({np.float16, np.float32, np.float64, np.longdouble})
 
 
-def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
-    """Return the operator of an operation, and the one for a Value on the right-hand side.
+def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
+    """Return the operator of an operation, the one for a Value on the right, and the one in place.
 
     They do what `apply` does, written out for two operands: small graphs spend their time here.
     """
@@ -89,7 +100,29 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
         call.__doc__ = f"Return {first} {sign} {second}."
         return call
 
-    return make(reflected=False), make(reflected=True)
+    call = make(reflected=False)
+
+    def in_place(self: Value, other: Any) -> Value:
+        if type(self._content) is float:
+            return call(self, other)
+        return update(self, call, other)
+
+    in_place.__name__ = in_place.__qualname__ = name
+    in_place.__doc__ = f"Write self {sign} other into self where it is an array; else return it."
+    return call, make(reflected=True), in_place
+
+
+def update(value: Value, call: Callable[..., Value], other: Any) -> Value:
+    """Return `value` after an operator in place; the result itself of a number or a leaf.
+
+    Numbers are not arrays, in NumPy neither. A leaf that requires a gradient stays as it is, and
+    its name is bound to the result.
+    """
+    new = call(value._current(), other._current() if isinstance(other, Value) else other)
+    if not is_array(value._content) or (owner_of(value)[0] is value and is_fixed_leaf(value)):
+        return new
+    replace_entries(value, new)
+    return value
 
 
 def method(name: str) -> Callable[[Declared], Declared]:
@@ -150,6 +183,7 @@ class Value(Node):
 
     __slots__ = ()
     __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
+    written_kind: ClassVar[type[Value]]  # what the first write makes of it
     _fields: ClassVar[tuple[str, ...]]  # what help(Value) lists first: set below
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
@@ -212,11 +246,8 @@ class Value(Node):
     def __getitem__(self, index: Any) -> Value:
         return cast(Value, METHOD_IMPLS["getitem"](self, index))
 
-    def __setitem__(self, index: Any, new: Any) -> NoReturn:
-        raise NotDifferentiableError(
-            "a Value cannot be written by index, since its old entries may be in a graph: "
-            "write np.where(mask, new, value), or change a leaf's value.data[...]"
-        )
+    def __setitem__(self, index: Any, new: Any) -> None:
+        assign(self, freeze_index(index), new)
 
     def __iter__(self) -> Iterator[Value]:
         return (self[i] for i in range(len(self)))
@@ -245,13 +276,13 @@ class Value(Node):
 
     __hash__ = object.__hash__  # by identity, as in micrograd
 
-    __add__, __radd__ = operators("add", "+")
-    __sub__, __rsub__ = operators("subtract", "-")
-    __mul__, __rmul__ = operators("multiply", "*")
-    __truediv__, __rtruediv__ = operators("divide", "/")
-    __pow__, __rpow__ = operators("power", "**")
-    __matmul__, __rmatmul__ = operators("matmul", "@")
-    __mod__, __rmod__ = operators("remainder", "%")
+    __add__, __radd__, __iadd__ = operators("add", "+")
+    __sub__, __rsub__, __isub__ = operators("subtract", "-")
+    __mul__, __rmul__, __imul__ = operators("multiply", "*")
+    __truediv__, __rtruediv__, __itruediv__ = operators("divide", "/")
+    __pow__, __rpow__, __ipow__ = operators("power", "**")
+    __matmul__, __rmatmul__, __imatmul__ = operators("matmul", "@")
+    __mod__, __rmod__, __imod__ = operators("remainder", "%")
 
     @method("negative")
     def __neg__(self) -> Value:
@@ -460,6 +491,8 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             if type(x) is Value:
                 recorded = recorded or x.requires_grad
                 numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
+            elif isinstance(x, Value):
+                return apply_to_versions(operation, operands, options)
             else:
                 numbers.append(as_constant(x, operation))
         try:
@@ -478,9 +511,94 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             record = (operation, operands, numbers, options)
             if recording is not True:
                 return notify_watcher(recording, out, recorded, record)
-        return make_value(out, record)
+        value = make_value(out, record)
+        if operation.view is not None and type(operands[0]) is Value:
+            link_view(value, operands[0], numbers[0], operation, options)
+        return value
     except MemoryError as error:
         raise memory_error(operation.name, operands, error) from None
+
+
+def apply_to_versions(
+    operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]
+) -> Value:
+    """Evaluate an operation on the current versions of Values that have been written to."""
+    versions = tuple(x._current() if isinstance(x, Value) else x for x in operands)
+    value = apply(operation, versions, options)
+    base = operands[0]
+    if operation.view is not None and isinstance(base, Value) and base.written:
+        link_view(value, base, versions[0]._content, operation, options)
+    return value if watcher() else forget_numbers(value)
+
+
+class WrittenValue(Value):
+    """A Value that has been written to: it stands for its newest version (see `versions.py`).
+
+    It takes part in no graph itself: operations read `_current()`. As a subclass with operators of
+    its own it comes first in `x + y` on either side, so that those of `Value` need not ask.
+    """
+
+    __slots__ = ()
+    written: ClassVar[bool] = True
+
+    def _current(self) -> Value:
+        return cast(Value, current_version(self))
+
+    def _first(self) -> Value:
+        return cast(Value, self._memory.first)
+
+    def _rebuild_as(self) -> type[Value]:
+        return Value
+
+    @property
+    def data(self) -> Any:
+        """The numbers, read-only: write to the Value itself."""
+        data = self._current()._content
+        if isinstance(data, AbstractArray):
+            return data.copy()
+        data = data.view()
+        data.flags.writeable = False
+        return data
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        raise GraphError(
+            "data of a Value that was written to cannot be assigned: write value[...] = new"
+        )
+
+
+def of_version(name: str) -> property:
+    """Return an attribute of a written Value, which is that of its newest version."""
+
+    def get(self: WrittenValue) -> Any:
+        return getattr(self._current(), name)
+
+    def put(self: WrittenValue, new: Any) -> None:
+        setattr(self._current(), name, new)
+
+    return property(get, put)
+
+
+def operator_of_versions(name: str) -> Callable[..., Any]:
+    """Return an operator of two operands that reads the newest versions of both."""
+    operator = getattr(Value, name)
+
+    @functools.wraps(operator)
+    def call(self: Value, other: Any) -> Any:
+        return operator(self._current(), other._current() if isinstance(other, Value) else other)
+
+    return call
+
+
+for attribute in ("_content", "_data_shared", "_grad", "_record", "_serial", "requires_grad"):
+    setattr(WrittenValue, attribute, of_version(attribute))
+WrittenValue.name = property(  # type: ignore[assignment]
+    lambda self: self._first().name, lambda self, new: setattr(self._first(), "name", new)
+)
+for operator_name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod"):
+    for attribute in (f"__{operator_name}__", f"__r{operator_name}__"):
+        setattr(WrittenValue, attribute, operator_of_versions(attribute))
+Value.written_kind = WrittenValue
 
 
 Value.__apply__ = staticmethod(apply)

@@ -24,6 +24,7 @@ def reshape_to(x, shape=()):
     return np.reshape(x, shape)
 
 
+reshape_to.view, reshape_to.reads_shapes = "writable", True
 reshape_to.vjp(x=lambda g, out, x, shape: np.reshape(g, np.shape(x)))
 
 
@@ -64,6 +65,7 @@ def _back(axes):
     return None if axes is None else tuple(np.argsort([i % len(axes) for i in axes]))
 
 
+transpose_to.view, transpose_to.reads_shapes = "writable", True
 transpose_to.vjp(x=lambda g, out, x, axes: np.transpose(g, _back(axes)))
 
 
@@ -148,6 +150,7 @@ def broadcast_to(x, shape=()):
     return out
 
 
+broadcast_to.view, broadcast_to.reads_shapes = "read-only", True
 broadcast_to.vjp(x=lambda g, out, x, shape: g)  # the walk adds up what was spread
 
 
