@@ -49,6 +49,8 @@ class RecordedCall:
         token, inside = set_recording(True), IN_TRANSFORM.set(True)
         try:
             self.output = f()
+            if any(isinstance(x, Value) and x.written for x in tree.leaves(self.output)):
+                self.output = tree.map_leaves(detach_version, self.output)
         except ValueError as error:
             if isinstance(error.__cause__, NotDifferentiableError):  # array[i] = value, in NumPy
                 raise error.__cause__ from None
@@ -57,10 +59,7 @@ class RecordedCall:
             IN_TRANSFORM.reset(inside)
             RECORDING.reset(token)
         self.inputs = [x._first() for x in inputs]  # it may have written to them
-        self.outputs = [
-            x._current() if isinstance(x, Value) else x for x in tree.leaves(self.output)
-        ]
-        self.output = tree.unflatten(self.output, self.outputs)
+        self.outputs = list(tree.leaves(self.output))
         values = [value for value in self.outputs if isinstance(value, Value)]
         for out in self.outputs:
             given = getattr(out, "dtype", type(out).__name__)
@@ -121,6 +120,11 @@ class RecordedCall:
         if recording:
             return c if isinstance(c, Value) else Value(c, requires_grad=False)
         return np.array(c) if isinstance(data, np.ndarray) else c
+
+
+def detach_version(x: Any) -> Any:
+    """Return what the function returned, so that no later write to it changes it."""
+    return apply(alias, (x,), {}) if isinstance(x, Value) and x.written else x
 
 
 def record_call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self, cast
@@ -38,6 +39,16 @@ next_serial = itertools.count().__next__
 
 IN_TRANSFORM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_transform", default=False)
 """True while `grad`, `vjp` or another transform runs the function that it differentiates."""
+
+
+class ShapeOnly(np.ndarray):
+    """The shape and dtype of an array whose numbers nobody needs; it takes no memory."""
+
+
+@functools.lru_cache(maxsize=256)
+def shape_only(shape: tuple[int, ...], dtype: np.dtype[Any]) -> ShapeOnly:
+    """Return an array of a shape and dtype without numbers."""
+    return np.ndarray.__new__(ShapeOnly, shape, dtype, b"\0" * dtype.itemsize, 0, (0,) * len(shape))
 
 
 class Node:
@@ -83,7 +94,7 @@ class Node:
         """The operation that computed this, with operands, numbers and options; None for a leaf."""
         if self._record is None:
             return None
-        resolve_operands(self)
+        restore_numbers(self)
         return Record(*self._record)
 
     # ---- what it holds
@@ -336,6 +347,36 @@ def resolve_operands(value: Node) -> tuple[Any, ...]:
         operands = tuple(x._first() if isinstance(x, Node) else x for x in operands)
         value._record = (operation, operands, numbers, options)
     return operands
+
+
+def restore_numbers(value: Node) -> None:
+    """Complete the record of a Value: operands as they were, and their numbers computed again."""
+    operation, _, numbers, options = value._record  # type: ignore[misc]
+    operands = resolve_operands(value)
+    for x in operands:
+        if isinstance(x, Node):
+            restore_content(x)
+    if any(type(n) is ShapeOnly for n in numbers):
+        pairs = zip(operands, numbers, strict=True)
+        numbers = tuple(x._content if type(n) is ShapeOnly else n for x, n in pairs)
+        value._record = (operation, operands, numbers, options)
+
+
+def restore_content(version: Node) -> None:
+    """Compute again what a version held before its array was written to in place."""
+    waiting = [version]
+    while waiting:
+        node = waiting[-1]
+        if type(node._content) is not ShapeOnly:
+            waiting.pop()
+            continue
+        operation, operands, numbers, options = node._record  # type: ignore[misc]
+        missing = [x for x in operands if isinstance(x, Node) and type(x._content) is ShapeOnly]
+        waiting += missing
+        if not missing:
+            pairs = zip(operands, numbers, strict=True)
+            given = (x._content if type(n) is ShapeOnly else n for x, n in pairs)
+            node._content = operation.forward(*given, **options)
 
 
 def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, grad: Any) -> Node:

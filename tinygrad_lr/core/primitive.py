@@ -110,7 +110,9 @@ class Primitive:
         self.reach: Callable[..., Any] | None = None
         self.view: View | None = None
         self.reads_shapes = False  # the rules need of the operands' numbers their shapes alone
-        self.overwrite: Callable[..., Any] | None = None  # see `walk_back`
+        # of an index, in place: see `pull_entries` and `push_forward` in chain_rule.py
+        self.pull_entries: Callable[..., Any] | None = None
+        self.push_entries: Callable[..., Any] | None = None
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)

@@ -16,7 +16,6 @@ shape and the dtype (`ShapeOnly`), which is all that the rules of `set_item` and
 
 from __future__ import annotations
 
-import functools
 import sys
 import weakref
 from typing import Any
@@ -28,21 +27,11 @@ from ..support.abstract_array import AbstractArray
 from ..support.indexing import is_basic
 from .conversion import as_constant
 from .grad_mode import RECORDING
-from .node import Node, PackedRecord, next_serial
+from .node import Node, PackedRecord, next_serial, shape_only
 from .primitive import PRIMITIVES, Primitive
 
 Path = tuple[tuple[Primitive, dict[str, Any]], ...]
 """The views that lead from an array to a part of it, each an operation with its options."""
-
-
-class ShapeOnly(np.ndarray):
-    """The shape and dtype of an array whose numbers nobody needs; it takes no memory."""
-
-
-@functools.lru_cache(maxsize=256)
-def shape_only(shape: tuple[int, ...], dtype: np.dtype[Any]) -> ShapeOnly:
-    """Return an array of a shape and dtype without numbers."""
-    return np.ndarray.__new__(ShapeOnly, shape, dtype, b"\0" * dtype.itemsize, 0, (0,) * len(shape))
 
 
 class Memory:

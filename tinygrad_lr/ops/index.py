@@ -55,16 +55,22 @@ def put_at(x, index=(), shape=()):
     if isinstance(x, AbstractArray):
         return x.scatter_add(index, shape)
     out = np.zeros(shape, np.result_type(x))
-    if is_basic(index):
-        out[index] = x
-    else:
-        np.add.at(out, index, x)
+    _add_entries(out, x, index)
     return out
+
+
+def _add_entries(total, g, index):
+    """Add cotangents to those of the entries that were read."""
+    if is_basic(index):
+        total[index] += g
+    else:
+        np.add.at(total, index, g)
 
 
 getitem_at.vjp(x=lambda g, out, x, index: put_at(g, index=index, shape=np.shape(x)))
 put_at.vjp(x=lambda g, out, x, index, shape: g[index])
 getitem_at.view = "writable"
+getitem_at.pull_entries = _add_entries
 getitem_at.reads_shapes = put_at.reads_shapes = True
 
 
@@ -96,7 +102,7 @@ def set_item(x, v, index=(), path=()):
     part = follow(out, path)
     if traced is not None or not path or np.may_share_memory(part, out):
         part[index] = v
-        return out
+        return out  # a view, as in NumPy, unless the layout of a cotangent differs
     places = follow(np.arange(np.size(x)).reshape(np.shape(x)), path)[index]
     out = np.ascontiguousarray(out)
     out.reshape(-1)[places] = v
@@ -127,6 +133,24 @@ set_item.jvp(
     ),
 )
 set_item.reads_shapes = True
+
+
+def _take_entries(g, x, v, index, path):
+    """Return the cotangents of x, in the memory of g, and of v."""
+    c = np.array(_written(g, None, x, v, index, path))
+    return _put_entries(g, 0.0, index, path), c
+
+
+def _put_entries(out, new, index, path):
+    """Write entries into the array itself, where its layout allows it."""
+    part = follow(out, path)
+    if path and not np.may_share_memory(part, out):
+        return set_item(out, 0.0 if new is None else new, index=index, path=path)
+    part[index] = 0.0 if new is None else new
+    return out
+
+
+set_item.pull_entries, set_item.push_entries = _take_entries, _put_entries
 
 
 @implements()
