@@ -27,7 +27,7 @@ from ..support.validation import as_input, check_callable, check_choice, require
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
-View = Literal["writable", "read-only"]
+View = Literal["writable", "by layout", "read-only"]
 Example = tuple[Any, ...]
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -53,7 +53,8 @@ class Primitive:
     entries of the operand a mask of the result's entries depends on, to be broadcast.
 
     `view` is for those whose result shares memory with the operand in NumPy: "writable" if writing
-    to it writes to the operand, where the arrays do share memory, "read-only" if that is an error.
+    to it writes to the operand, "read-only" if that is an error, "by layout" if NumPy makes a copy
+    for some layouts in memory. `as_view` is then the function that makes NumPy's own view.
     """
 
     __name__: str
@@ -109,6 +110,7 @@ class Primitive:
         self.operands = operands
         self.reach: Callable[..., Any] | None = None
         self.view: View | None = None
+        self.as_view: Callable[..., Any] = self.forward
         self.reads_shapes = False  # the rules need of the operands' numbers their shapes alone
         # of an index, in place: see `pull_entries` and `push_forward` in chain_rule.py
         self.pull_entries: Callable[..., Any] | None = None

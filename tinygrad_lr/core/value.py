@@ -339,9 +339,13 @@ class Value(Node):
     def exp(self) -> Value:
         """Return the exponential, entry by entry."""
 
-    @method("ravel")
+    def copy(self, order: str = "C") -> Value:
+        """Return the same numbers in memory of their own, which may be written to."""
+        return cast(Value, METHOD_IMPLS["copy"](self, order))
+
+    @method("flatten")
     def flatten(self, order: str = "C") -> Value:
-        """Return all entries along one axis."""
+        """Return all entries along one axis, in memory of their own."""
 
     @method("log")
     def log(self) -> Value:

@@ -84,15 +84,11 @@ def link_view(
     out, unsure = value._content, False
     if isinstance(out, AbstractArray):
         shares = out.shares_memory
-        if shares is False and operation.view == "writable":
+        if shares is False and operation.view != "read-only":
             return
         unsure = shares is None
-    elif operation.view == "writable":
-        if type(out) is not np.ndarray or type(number) is not np.ndarray:
-            return
-        holder = out.base
-        if holder is None or (holder is not number and holder is not number.base):
-            return
+    elif operation.view != "read-only" and not shares_memory(out, base, number, operation, options):
+        return
     value._memory = Memory(base, operation, options, unsure)
     owner = base
     while (memory := memory_of(owner)).base is not None:
@@ -101,6 +97,23 @@ def link_view(
     if len(memory.views) > memory.limit:
         memory.views = [view for view in memory.views if view() is not None]
         memory.limit = 2 * len(memory.views) + 8
+
+
+def shares_memory(
+    out: Any, base: Node, number: Any, operation: Primitive, options: dict[str, Any]
+) -> bool:
+    """Return True if NumPy's result would be a view of the operand, not a copy."""
+    if type(out) is not np.ndarray or type(number) is not np.ndarray:
+        return False
+    if operation.view == "by layout":
+        owner, path = owner_of(base)
+        if path:  # the operand's own array may be a copy where NumPy has a view
+            array = owner._content
+            for view, given in path:
+                array = view.as_view(array, **given)
+            return np.may_share_memory(operation.forward(array, **options), array)
+    holder = out.base
+    return holder is not None and (holder is number or holder is number.base)
 
 
 def current_version(value: Node) -> Any:
