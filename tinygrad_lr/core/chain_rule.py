@@ -272,7 +272,7 @@ def pull_entries(
         owned.add(x)
         operation.pull_entries(total, g, **options)
         return [(x, total)]
-    g = g if value in owned else np.array(g)
+    g = g if value in owned and type(value._content) is ShapeOnly else np.array(g)
     g, c = operation.pull_entries(g, *numbers, **options)
     found = []
     if isinstance(x, Node) and x.requires_grad:
@@ -468,6 +468,8 @@ def push_forward(
             part = match_shape(part, value._content)
             total = part if total is None else total + part
         tangents[value] = total
+        if owned and isinstance(total, np.ndarray):  # which may be a view of an operand's
+            owned.difference_update(x for x, t in zip(operands, given, strict=True) if t is not None)
         if seen_by is not None:
             seen_by.on_tangent(value, total, given)
     return tangents
