@@ -174,6 +174,21 @@ CASES = {
     "np.tile(x, (2, 1, 3))": [(2, 3)],
     "np.astype(x, np.float64)": [(2, 3)],
     "np.copy(x)": [(2, 3)],
+    "np.zeros_like(x) + x": [(2, 3)],
+    "np.ones_like(x) * x": [(2, 3)],
+    "np.empty_like(x) * 0 + x": [(2, 3)],
+    "np.full_like(x, 2.0) * x": [(2, 3)],
+    "written(np.copyto, x, y)": [(2, 3), (3,)],
+    "written(np.copyto, x, y, where=ORDER[:2] > 0)": [(2, 3), (3,)],
+    "written(np.put, x, [0, -1, 2], y)": [(2, 3), (2,)],
+    "written(np.place, x, x > 0, y)": [(2, 3), (2,)],
+    "written(np.putmask, x, x > 0, y)": [(2, 3), (2,)],
+    "written(np.put_along_axis, x, ORDER[:2, :1], y, 1)": [(2, 3), (2, 1)],
+    "written(np.put_along_axis, x, np.array([0, 2]), y, None)": [(2, 3), (2,)],
+    "written(np.fill_diagonal, x, y)": [(3, 3), (2,)],
+    "written(np.fill_diagonal, x, y, wrap=True)": [(5, 2), ()],
+    "written(np.fill_diagonal, x, 0.5)": [(3, 3, 3)],
+    "written(np.add.at, x, ([0, 0], [1, 1]), y)": [(2, 3), (2,)],
     "np.round(x) + np.around(x, 1) * x": [(2, 3)],
     "x % 0.7 + 3 % (2 + y * y)": [(2, 3), (3,)],
     "np.deg2rad(x) + np.rad2deg(y)": [(2, 3), (3,)],
@@ -212,8 +227,15 @@ each_case = pytest.mark.parametrize(
 )
 
 
+def written(write, x, *args, **options):
+    """A copy of x, after a function has written into it."""
+    out = np.copy(x)
+    write(out, *args, **options)
+    return out
+
+
 def function(line):
-    names = {"np": np, "MASK": MASK, "ORDER": ORDER}
+    names = {"np": np, "MASK": MASK, "ORDER": ORDER, "written": written}
     return lambda *xyz: eval(line, names | dict(zip("xyz", xyz, strict=False)))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..support.abstract_array import AbstractArray
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
@@ -22,8 +23,8 @@ Shape = "int | tuple[int, ...]"
 
 def as_constant_value(array: Any) -> Any:
     """Return an array of floats as a constant Value that owns it, others as they are."""
-    if isinstance(array, np.ndarray) and array.dtype.kind in "fc" and type(array) is np.ndarray:
-        return Value(array, requires_grad=False)
+    if type(array) is np.ndarray or isinstance(array, AbstractArray):
+        return Value(array, requires_grad=False) if array.dtype.kind in "fc" else array
     return array
 
 
@@ -82,7 +83,10 @@ def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
     def create(
         a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
     ) -> Any:
-        return as_constant_value(make(unwrap(a), dtype=dtype, order=order, shape=shape))
+        given = {"dtype": dtype, "shape": shape, "order": None if order == "K" else order}
+        return as_constant_value(
+            make(unwrap(a), **{k: v for k, v in given.items() if v is not None})
+        )
 
     create.__name__ = create.__qualname__ = where
     return create

@@ -244,8 +244,8 @@ class Node:
         if waits and self.requires_grad and RECORDING.get():
             raise NotDifferentiableError(
                 f"{where} of a Value would lose its gradient: write np.exp(value) for "
-                "math.exp(value), np.stack([...]) instead of writing into an array, or "
-                "value.item() to leave the graph"
+                "math.exp(value), make an array that Values are written into with tg.zeros, "
+                "tg.full or tg.array, or write value.item() to leave the graph"
             )
         return self.item()
 

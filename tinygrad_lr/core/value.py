@@ -212,10 +212,9 @@ class Value(Node):
             if ufunc in PLAIN:
                 return ufunc(*map(unwrap, inputs))
         if "out" in options:
-            raise NotDifferentiableError(
-                f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
-                "value): write array = array + value"
-            )
+            return write_out(self, ufunc, method, inputs, options)
+        if method == "at" and ufunc is np.add:
+            return METHOD_IMPLS["add_at"](*inputs)
         given = f".{method}" if method != "__call__" else "".join(f" with {k}=" for k in options)
         raise NotDifferentiableError(
             f"np.{ufunc.__name__}{given} has no derivative in tinygrad_lr: compose it of "
@@ -239,8 +238,9 @@ class Value(Node):
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise NotDifferentiableError(
-            "np.asarray of a Value would lose its gradient: write value.numpy() to leave the "
-            "graph, or np.stack([...]) to join Values"
+            "np.asarray of a Value would lose its gradient: write tg.array([...]) for np.array of "
+            "Values (or np.stack), tg.zeros(n) or tg.full(n, value) for an array that they are "
+            "written into, or value.numpy() to leave the graph"
         )
 
     def __getitem__(self, index: Any) -> Value:
@@ -248,6 +248,18 @@ class Value(Node):
 
     def __setitem__(self, index: Any, new: Any) -> None:
         assign(self, freeze_index(index), new)
+
+    def fill(self, value: Any) -> None:
+        """Write one number, or a Value, to all entries."""
+        self[...] = value
+
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, **stable: Any) -> None:
+        """Sort the entries along an axis in place; each derivative follows its entry."""
+        self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **stable)
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Write to positions of the flattened array, as `np.put` does."""
+        METHOD_IMPLS["put"](self, indices, values, mode)
 
     def __iter__(self) -> Iterator[Value]:
         return (self[i] for i in range(len(self)))
@@ -480,6 +492,26 @@ class Value(Node):
         where: Any = True,
     ) -> Value:
         """Return the variance along the axis, or of all entries."""
+
+
+def write_out(
+    value: Value, ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]
+) -> Any:
+    """Return the result of a ufunc written into `out=`, which must be a Value."""
+    (target, *more) = options.pop("out")
+    if more or not isinstance(target, Value):
+        raise NotDifferentiableError(
+            f"np.{ufunc.__name__} cannot write a Value into a plain array (out=, or array += "
+            "value), which would lose its gradient: write array = array + value, or make the "
+            "array with tg.zeros, tg.full or tg.array"
+        )
+    mask = options.pop("where", True) if method == "__call__" else True
+    new = value.__array_ufunc__(ufunc, method, *inputs, **options)
+    new = new if mask is True else np.where(mask, new, target)
+    if not isinstance(new, Value):  # a ufunc without a derivative
+        new = Value(new, requires_grad=False)
+    replace_entries(target, np.broadcast_to(new, target.shape) if new.shape != target.shape else new)
+    return target
 
 
 def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:

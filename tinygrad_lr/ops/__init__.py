@@ -14,6 +14,7 @@ from . import (
     activation,
     arithmetic,
     arrangement,
+    assignment,
     differences,
     elementwise,
     index,
@@ -27,6 +28,7 @@ if _TYPE_CHECKING:
     from .activation import *
     from .arithmetic import *
     from .arrangement import *
+    from .assignment import *
     from .cross_entropy import *
     from .differences import *
     from .elementwise import *

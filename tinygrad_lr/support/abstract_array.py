@@ -72,6 +72,10 @@ class AbstractArray:
         """
         raise NotImplementedError
 
+    def own_copy(self, x: Any) -> Any:
+        """Return an array, abstract or not, as an abstract one that may be written to."""
+        raise NotImplementedError
+
     @property
     def is_array(self) -> bool:
         """True if eager code has an array in its place, which can be written to, not a number."""
