@@ -169,7 +169,12 @@ def walk_back(
                         else:
                             ends.append(y)  # type: ignore[union-attr]
                 continue
-        if operation.pull_entries is not None and in_place and isinstance(numbers[0], np.ndarray):
+        if (
+            operation.pull_entries is not None
+            and in_place
+            and isinstance(numbers[0], np.ndarray)
+            and not isinstance(g, AbstractArray)
+        ):
             if type(out) is ShapeOnly:
                 del cotangents[value]  # else each write to a table would keep a gradient of all
             for x, c in pull_entries(value, g, so_far, owned):
@@ -436,7 +441,8 @@ def push_forward(
         if all(t is None for t in given):
             continue
         out, arguments = value._content, numbers
-        if operation.push_entries is not None and not recording and seen_by is None:
+        plain = isinstance(out, np.ndarray) and seen_by is None and not recording
+        if operation.push_entries is not None and plain and not any(map(is_abstract, given)):
             whole = given[0]
             if operands[0] not in owned or type(operands[0]._content) is not ShapeOnly:
                 whole = np.zeros(out.shape, out.dtype) if whole is None else np.array(whole)
@@ -473,6 +479,11 @@ def push_forward(
         if seen_by is not None:
             seen_by.on_tangent(value, total, given)
     return tangents
+
+
+def is_abstract(x: Any) -> bool:
+    """Return True for an array without numbers."""
+    return isinstance(x, AbstractArray)
 
 
 def transpose_rule(

@@ -54,7 +54,8 @@ def put(a, ind, v, mode="raise"):
     a, ind = _require_value("put", a), np.ravel(as_array(ind))
     places = np.where(ind < 0, ind + a.size, ind)
     if np.size(v) and ind.size:
-        a[np.unravel_index(places, a.shape)] = np.resize(v, ind.shape) if np.ndim(v) else v
+        several = np.ravel(v)[np.arange(ind.size) % np.size(v)] if np.ndim(v) else v
+        a[np.unravel_index(places, a.shape)] = several
 
 
 @implements(np.place)
