@@ -61,6 +61,7 @@ if _TYPE_CHECKING:
     from . import interop as interop
     from . import linear as linear
     from . import metrics as metrics
+    from . import numpy as numpy
     from . import plot as plot
     from . import schedules as schedules
     from . import train as train
@@ -109,6 +110,7 @@ __all__ = [
     "metrics",
     "nn",
     "no_grad",
+    "numpy",
     "ones",
     "ones_like",
     "ops",
@@ -132,7 +134,7 @@ __all__ = [
 ]
 _LAZY = {
     **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
-    **dict.fromkeys(("metrics", "plot", "schedules", "train"), ""),
+    **dict.fromkeys(("metrics", "numpy", "plot", "schedules", "train"), ""),
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
     **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),

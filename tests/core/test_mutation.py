@@ -334,7 +334,7 @@ def refuses(convert, value):
     with pytest.raises((TypeError, ValueError)) as caught:
         convert(value)
     reasons = f"{caught.value} {caught.value.__cause__}"
-    return "np.stack" in reasons and ("value.item()" in reasons or "value.numpy()" in reasons)
+    return "tg.zeros" in reasons and ("value.item()" in reasons or "value.numpy()" in reasons)
 
 
 @each_conversion
@@ -375,7 +375,7 @@ def test_writing_into_an_array_inside_a_transform_names_the_cure():
             buffer[i] = x[i] ** 2
         return np.sum(buffer)
 
-    with pytest.raises(NotDifferentiableError, match=r"np\.stack"):
+    with pytest.raises(NotDifferentiableError, match=r"tg\.zeros"):
         tg.grad(f)(np.ones(3))
 
 

@@ -136,7 +136,15 @@ def full_like(
     raise ArgumentError(f"full_like: dtype must be floating for a Value, got {out.dtype}")
 
 
-def array(object: Any, dtype: Any = None, *, copy: bool = True) -> Any:  # noqa: A002 - NumPy's name
+def array(
+    object: Any,  # noqa: A002 - NumPy's name
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Any:
     """Return an array of nested lists of numbers, arrays and Values, with the Values' gradients.
 
     It is a Value, constant where there is no Value among the entries. Raises `ShapeError` for
@@ -147,15 +155,18 @@ def array(object: Any, dtype: Any = None, *, copy: bool = True) -> Any:  # noqa:
     >>> w.grad
     7.0
     """
-    if isinstance(object, Value):
-        same = dtype is None or np.dtype(dtype) == object.dtype
-        if not same:
-            return object.astype(dtype)
-        return np.copy(object) if copy else object
+    if isinstance(object, AbstractArray):
+        object = object.copy()  # noqa: A001
+        return object if dtype is None else object.astype(dtype)
     if not has_value(object):
-        return as_constant_value(np.array(object, dtype))
+        made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
+        return as_constant_value(made)
     joined = join(object)
-    return joined if dtype is None else joined.astype(dtype)
+    if joined is object and copy:
+        joined = joined.copy(order)
+    if dtype is not None and np.dtype(dtype) != joined.dtype:
+        joined = joined.astype(dtype)
+    return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
 
 
 def has_value(nest: Any) -> bool:

@@ -9,6 +9,7 @@ operands and to nothing else. The operations are in the registry of `primitive.p
 from __future__ import annotations
 
 import functools
+import importlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
@@ -235,6 +236,10 @@ class Value(Node):
             f"{path} has no derivative in tinygrad_lr: compose it of operations "
             "that have one, declare it with tg.primitive, or use value.numpy() to leave the graph"
         )
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return `tinygrad_lr.numpy`, as the array API standard asks."""
+        return importlib.import_module(f"{__name__.partition('.')[0]}.numpy")
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise NotDifferentiableError(
