@@ -475,7 +475,8 @@ def push_forward(
             total = part if total is None else total + part
         tangents[value] = total
         if owned and isinstance(total, np.ndarray):  # which may be a view of an operand's
-            owned.difference_update(x for x, t in zip(operands, given, strict=True) if t is not None)
+            pairs = zip(operands, given, strict=True)
+            owned.difference_update(x for x, t in pairs if t is not None)
         if seen_by is not None:
             seen_by.on_tangent(value, total, given)
     return tangents
@@ -568,9 +569,7 @@ def require_unmodified(
     for x, number in zip(operands, numbers, strict=True):
         if not isinstance(x, Node):
             arguments.append(number)
-        elif x._content is number or type(number) is ShapeOnly:
-            arguments.append(x)
-        elif same_numbers(x._content, number):
+        elif x._content is number or type(number) is ShapeOnly or same_numbers(x._content, number):
             arguments.append(x)
         else:
             raise GraphError(

@@ -137,7 +137,7 @@ def full_like(
 
 
 def array(
-    object: Any,  # noqa: A002 - NumPy's name
+    object: Any,
     dtype: Any = None,
     *,
     copy: bool | None = True,
@@ -156,7 +156,7 @@ def array(
     7.0
     """
     if isinstance(object, AbstractArray):
-        object = object.copy()  # noqa: A001
+        object = object.copy()
         return object if dtype is None else object.astype(dtype)
     if not has_value(object):
         made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)

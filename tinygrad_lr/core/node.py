@@ -216,7 +216,8 @@ class Node:
 
     def detach(self) -> Self:
         """Return a constant with the same data: no gradient flows through it."""
-        return self._rebuild_as()(self._content, name=self.name, requires_grad=False)
+        kind = self._kind_of_copies()
+        return cast(Self, kind(self._content, name=self.name, requires_grad=False))
 
     def __float__(self) -> float:
         return self._leave_graph("float")
@@ -306,15 +307,15 @@ class Node:
 
     # ---- copies and versions
 
-    def _current(self) -> Self:
+    def _current(self) -> Any:
         """Return the plain Value that this one stands for: itself, unless it was written to."""
         return self
 
-    def _first(self) -> Self:
+    def _first(self) -> Any:
         """Return the plain Value that records made before the first write mean."""
         return self
 
-    def _rebuild_as(self) -> type[Self]:
+    def _kind_of_copies(self) -> Any:
         """Return the class of copies."""
         return type(self)
 
@@ -332,7 +333,8 @@ class Node:
                 f"a Value computed by {self._record[0].name} cannot be copied or pickled: "
                 "its graph would go with it; use value.numpy() or value.detach()"
             )
-        return rebuilt, (self._rebuild_as(), self._content, self.name, self.requires_grad, self.grad)
+        state = (self._content, self.name, self.requires_grad, self.grad)
+        return rebuilt, (self._kind_of_copies(), *state)
 
 
 def resolve_operands(value: Node) -> tuple[Any, ...]:

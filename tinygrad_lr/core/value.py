@@ -515,7 +515,9 @@ def write_out(
     new = new if mask is True else np.where(mask, new, target)
     if not isinstance(new, Value):  # a ufunc without a derivative
         new = Value(new, requires_grad=False)
-    replace_entries(target, np.broadcast_to(new, target.shape) if new.shape != target.shape else new)
+    if new.shape != target.shape:
+        new = np.broadcast_to(new, target.shape)
+    replace_entries(target, new)
     return target
 
 
@@ -582,13 +584,13 @@ class WrittenValue(Value):
     __slots__ = ()
     written: ClassVar[bool] = True
 
-    def _current(self) -> Value:
-        return cast(Value, current_version(self))
+    def _current(self) -> Any:
+        return current_version(self)
 
-    def _first(self) -> Value:
-        return cast(Value, self._memory.first)
+    def _first(self) -> Any:
+        return self._memory.first
 
-    def _rebuild_as(self) -> type[Value]:
+    def _kind_of_copies(self) -> Any:
         return Value
 
     @property
@@ -633,12 +635,18 @@ def operator_of_versions(name: str) -> Callable[..., Any]:
 
 for attribute in ("_content", "_data_shared", "_grad", "_record", "_serial", "requires_grad"):
     setattr(WrittenValue, attribute, of_version(attribute))
-WrittenValue.name = property(  # type: ignore[assignment]
-    lambda self: self._first().name, lambda self, new: setattr(self._first(), "name", new)
+setattr(  # noqa: B010 - type checkers know a slot of this name
+    WrittenValue,
+    "name",
+    property(
+        lambda self: self._first().name, lambda self, new: setattr(self._first(), "name", new)
+    ),
 )
-for operator_name in ("add", "sub", "mul", "truediv", "pow", "matmul", "mod"):
-    for attribute in (f"__{operator_name}__", f"__r{operator_name}__"):
-        setattr(WrittenValue, attribute, operator_of_versions(attribute))
+for reflected_name in [name for name in vars(Value) if name.startswith("__r")]:
+    direct_name = f"__{reflected_name.removeprefix('__r')}"
+    if direct_name in vars(Value):  # as __add__ and __radd__ are
+        setattr(WrittenValue, direct_name, operator_of_versions(direct_name))
+        setattr(WrittenValue, reflected_name, operator_of_versions(reflected_name))
 Value.written_kind = WrittenValue
 
 

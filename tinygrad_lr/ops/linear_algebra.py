@@ -255,13 +255,17 @@ def diagonal_of(x, offset=0):
     >>> diagonal_of(Value([[1.0, 2.0], [3.0, 4.0]]), offset=1)
     Value(data=[2.], grad=None)
     """
-    return x[(..., *_diagonal_index(*np.shape(x)[-2:], offset))]
+    return x[_last_diagonal(x, offset)]
+
+
+def _last_diagonal(x, offset):
+    """Return the index of a diagonal of the last two axes."""
+    height, width = np.shape(x)[-2:]
+    return (..., *_diagonal_index(height, width, offset))
 
 
 diagonal_of.vjp(
-    x=lambda g, out, x, offset: put_at(
-        g, index=(..., *_diagonal_index(*np.shape(x)[-2:], offset)), shape=np.shape(x)
-    )
+    x=lambda g, out, x, offset: put_at(g, index=_last_diagonal(x, offset), shape=np.shape(x))
 )
 diagonal_of.view, diagonal_of.reads_shapes = "read-only", True
 diagonal_of.as_view = lambda x, offset: np.diagonal(x, offset, -2, -1)
