@@ -21,7 +21,7 @@ LAYERS = [
         *("checkpoint", "data", "datasets", "linear", "losses", "metrics", "nn", "optim"),
         "schedules",
     ],
-    ["compiler", "explain"],
+    ["compiler", "explain", "numpy"],
     ["interop", "train"],
     ["plot"],
     ["report_page"],

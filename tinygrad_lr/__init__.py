@@ -26,6 +26,15 @@ from .core.autodiff import jacobian as jacobian
 from .core.autodiff import jvp as jvp
 from .core.autodiff import value_and_grad as value_and_grad
 from .core.autodiff import vjp as vjp
+from .core.creation import array as array
+from .core.creation import empty as empty
+from .core.creation import empty_like as empty_like
+from .core.creation import full as full
+from .core.creation import full_like as full_like
+from .core.creation import ones as ones
+from .core.creation import ones_like as ones_like
+from .core.creation import zeros as zeros
+from .core.creation import zeros_like as zeros_like
 from .core.grad_mode import no_grad as no_grad
 from .core.gradient_check import check_gradients as check_gradients
 from .core.primitive import primitive as primitive
@@ -52,6 +61,7 @@ if _TYPE_CHECKING:
     from . import interop as interop
     from . import linear as linear
     from . import metrics as metrics
+    from . import numpy as numpy
     from . import plot as plot
     from . import schedules as schedules
     from . import train as train
@@ -68,6 +78,7 @@ __all__ = [
     "History",
     "Value",
     "__version__",
+    "array",
     "check_gradients",
     "checkpoint",
     "compile",
@@ -76,9 +87,13 @@ __all__ = [
     "datasets",
     "derivation",
     "elu",
+    "empty",
+    "empty_like",
     "errors",
     "explain",
     "fit",
+    "full",
+    "full_like",
     "gelu",
     "grad",
     "hessian",
@@ -95,6 +110,9 @@ __all__ = [
     "metrics",
     "nn",
     "no_grad",
+    "numpy",
+    "ones",
+    "ones_like",
     "ops",
     "optim",
     "plot",
@@ -111,10 +129,12 @@ __all__ = [
     "train",
     "value_and_grad",
     "vjp",
+    "zeros",
+    "zeros_like",
 ]
 _LAZY = {
     **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
-    **dict.fromkeys(("metrics", "plot", "schedules", "train"), ""),
+    **dict.fromkeys(("metrics", "numpy", "plot", "schedules", "train"), ""),
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
     **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),

@@ -247,12 +247,15 @@ def test_an_array_cannot_take_up_a_value_in_place(operator):
     assert a.tolist() == [1.0, 1.0]
 
 
-def test_a_value_cannot_be_written_by_index():
+def test_a_leaf_that_requires_a_gradient_cannot_be_written_by_index():
     x = Value([1.0, 2.0])
-    with pytest.raises(NotDifferentiableError, match=r"np\.where"):
+    with pytest.raises(NotDifferentiableError, match=r"value\.copy\(\)"):
         x[0] = 5.0
     with pytest.raises(NotDifferentiableError):
         x[0] += 5.0
+    with pytest.raises(NotDifferentiableError):
+        x[1:] *= 5.0
+    assert x.data.tolist() == [1.0, 2.0]
 
 
 # ---- leaving the graph is explicit
@@ -331,7 +334,7 @@ def refuses(convert, value):
     with pytest.raises((TypeError, ValueError)) as caught:
         convert(value)
     reasons = f"{caught.value} {caught.value.__cause__}"
-    return "np.stack" in reasons and ("value.item()" in reasons or "value.numpy()" in reasons)
+    return "tg.zeros" in reasons and ("value.item()" in reasons or "value.numpy()" in reasons)
 
 
 @each_conversion
@@ -372,7 +375,7 @@ def test_writing_into_an_array_inside_a_transform_names_the_cure():
             buffer[i] = x[i] ** 2
         return np.sum(buffer)
 
-    with pytest.raises(NotDifferentiableError, match=r"np\.stack"):
+    with pytest.raises(NotDifferentiableError, match=r"tg\.zeros"):
         tg.grad(f)(np.ones(3))
 
 

@@ -339,8 +339,6 @@ PLAIN = {
     "ndim": np.ndim,
     "size": np.size,
     "result_type": lambda v: np.result_type(v, np.float32),
-    "zeros_like": np.zeros_like,
-    "ones_like": np.ones_like,
     "full shape": lambda v: np.zeros(v.shape),
     "searchsorted": lambda v: np.searchsorted(np.arange(3.0), v),
     "digitize": lambda v: np.digitize(v, np.arange(3.0)),

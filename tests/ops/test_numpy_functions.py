@@ -321,6 +321,21 @@ CASES = {
     "np.tile(x, (2, 1, 3))": [(2, 3)],
     "np.astype(x, np.float64)": [(2, 3)],
     "np.copy(x)": [(2, 3)],
+    "np.zeros_like(x) + x": [(2, 3)],
+    "np.ones_like(x) * x": [(2, 3)],
+    "np.empty_like(x) * 0 + x": [(2, 3)],
+    "np.full_like(x, 2.0) * x": [(2, 3)],
+    "written(lambda v: np.copyto(v, y), x)": [(2, 3), (3,)],
+    "written(lambda v: np.copyto(v, y, where=ORDER[:2] > 0), x)": [(2, 3), (3,)],
+    "written(lambda v: np.put(v, [0, -1, 2], y), x)": [(2, 3), (2,)],
+    "written(lambda v: np.place(v, x > 0, y), x)": [(2, 3), (2,)],
+    "written(lambda v: np.putmask(v, x > 0, y), x)": [(2, 3), (2,)],
+    "written(lambda v: np.put_along_axis(v, ORDER[:2, :1], y, 1), x)": [(2, 3), (2, 1)],
+    "written(lambda v: np.put_along_axis(v, np.array([0, 2]), y, None), x)": [(2, 3), (2,)],
+    "written(lambda v: np.fill_diagonal(v, y), x)": [(3, 3), (2,)],
+    "written(lambda v: np.fill_diagonal(v, y, wrap=True), x)": [(5, 2), ()],
+    "written(lambda v: np.fill_diagonal(v, 0.5), x)": [(3, 3, 3)],
+    "written(lambda v: np.add.at(v, ([0, 0], [1, 1]), y), x)": [(2, 3), (2,)],
     "np.round(x) + np.around(x, 1) * x": [(2, 3)],
     "x % 0.7 + 3 % (2 + y * y)": [(2, 3), (3,)],
     "np.deg2rad(x) + np.rad2deg(y)": [(2, 3), (3,)],
@@ -508,8 +523,15 @@ each_case = pytest.mark.parametrize(
 )
 
 
+def written(write, x):
+    """A copy of x, after a function has written into it."""
+    out = np.copy(x)
+    write(out)
+    return out
+
+
 def function(line):
-    names = {"np": np, "MASK": MASK, "ORDER": ORDER}
+    names = {"np": np, "MASK": MASK, "ORDER": ORDER, "written": written}
     return lambda *xyz: eval(line, names | dict(zip("xyz", xyz, strict=False)))
 
 

@@ -28,6 +28,7 @@ from .graph import topological_order
 from .node import IN_TRANSFORM, next_serial, unwrap
 from .primitive import is_complex, primitive
 from .value import Value, apply
+from .versions import memory_of
 
 
 @primitive(
@@ -63,6 +64,8 @@ class RecordedCall:
         token, inside = set_recording(True), IN_TRANSFORM.set(True)
         try:
             self.output = f()
+            if any(isinstance(x, Value) and x.written for x in tree.leaves(self.output)):
+                self.output = tree.map_leaves(detach_version, self.output)
         except ValueError as error:
             if isinstance(error.__cause__, NotDifferentiableError):  # array[i] = value, in NumPy
                 raise error.__cause__ from None
@@ -70,7 +73,7 @@ class RecordedCall:
         finally:
             IN_TRANSFORM.reset(inside)
             RECORDING.reset(token)
-        self.inputs = inputs
+        self.inputs = [x._first() for x in inputs]  # it may have written to them
         self.outputs = list(tree.leaves(self.output))
         values = [value for value in self.outputs if isinstance(value, Value)]
         for out in self.outputs:
@@ -82,7 +85,7 @@ class RecordedCall:
                 )
         order = topological_order(values, since)
         self.recording = keep and any(value._serial < since for value in order)
-        self.reached = reached = set(inputs)
+        self.reached = reached = set(self.inputs)
         for value in reversed(order):
             if value._record is not None and not reached.isdisjoint(
                 x for x in value._record[1] if type(x) is Value
@@ -135,6 +138,11 @@ class RecordedCall:
         return np.array(c) if isinstance(data, np.ndarray) else c
 
 
+def detach_version(x: Any) -> Any:
+    """Return what the function returned, so that no later write to it changes it."""
+    return apply(alias, (x,), {}) if isinstance(x, Value) and x.written else x
+
+
 def record_call(
     where: str, f: Callable[..., Any], args: Sequence[Any], argnums: Sequence[int], **kw: Any
 ) -> RecordedCall:
@@ -145,6 +153,7 @@ def record_call(
     def watched(x: Any) -> Value:
         outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
         inputs.append(apply(alias, (x,), {}) if outer else Value(unwrap(x)))
+        memory_of(inputs[-1]).writable = True
         return inputs[-1]
 
     given = [tree.map_leaves(watched, a) if i in argnums else a for i, a in enumerate(args)]

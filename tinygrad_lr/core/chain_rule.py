@@ -28,7 +28,7 @@ from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
 from .graph_memory import explain_memory
-from .node import Node, unwrap
+from .node import Node, ShapeOnly, resolve_operands, unwrap
 from .primitive import PRIMITIVES, Primitive, Rule, chain, is_complex, zero_product
 
 SomeNode = TypeVar("SomeNode", bound=Node)
@@ -36,6 +36,7 @@ SomeNode = TypeVar("SomeNode", bound=Node)
 
 def backward(root: Node, gradient: Any = None) -> None:
     """Fill `.grad` of every Value that `root` was computed from (see `Value.backward`)."""
+    root = root._current()
     if not root.requires_grad:
         raise GraphError(
             "backward: the Value must depend on a leaf that requires a gradient; it was made under "
@@ -154,7 +155,9 @@ def walk_back(
     so_far = cotangents.get
     waiting = [(-value._serial, value) for value in seeds if value._record is not None]
     heapify(waiting)
-    quick = wanted is None and not recording and ends is not None
+    in_place = ends is not None and not recording
+    quick = wanted is None and in_place
+    owned: set[Any] = set()  # whose cotangent is an array that nothing else refers to
     while waiting:
         value = heappop(waiting)[1]
         g = cotangents[value]
@@ -194,7 +197,27 @@ def walk_back(
                         else:
                             ends.append(y)  # type: ignore[union-attr]
                 continue
+        if (
+            operation.pull_entries is not None
+            and in_place
+            and isinstance(numbers[0], np.ndarray)
+            and not isinstance(g, AbstractArray)
+        ):
+            if type(out) is ShapeOnly:
+                del cotangents[value]  # else each write to a table would keep a gradient of all
+            for x, c in pull_entries(value, g, so_far, owned):
+                if wanted is not None and x not in wanted:
+                    ends.append(value)  # type: ignore[union-attr]
+                    continue
+                if x not in cotangents:
+                    if x._record is not None:
+                        heappush(waiting, (-x._serial, x))
+                    else:
+                        ends.append(x)  # type: ignore[union-attr]
+                cotangents[x] = c
+            continue
         if recording:
+            operands = resolve_operands(value)
             out, arguments = value, require_unmodified(operation, operands, numbers)
         pulled = None
         if operation.variadic and rules[0] is not None:
@@ -204,7 +227,12 @@ def walk_back(
         position = -1  # counted by hand: this loop is most of a small graph's time
         for x in operands:
             position += 1
-            if type(x) is not kind or not x.requires_grad:
+            if type(x) is not kind:
+                if not isinstance(x, Node):
+                    continue
+                resolve_operands(value)
+                x = x._first()  # noqa: PLW2901 - it was written to since
+            if not x.requires_grad:
                 continue
             if wanted is not None and x not in wanted:
                 if ends is not None:
@@ -255,6 +283,41 @@ def walk_back(
                 elif ends is not None:
                     ends.append(x)
     return cotangents
+
+
+def pull_entries(
+    value: Node, g: Any, so_far: Callable[[Any], Any], owned: set[Any]
+) -> list[tuple[Any, Any]]:
+    """Return the cotangents of the operands of an index, in all, changed in place where possible.
+
+    Else a loop that reads or writes one entry at a time would take the time of the whole array for
+    each of them. `owned` are the Values whose cotangents nothing else refers to.
+    """
+    operation, _, numbers, options = value._record  # type: ignore[misc]
+    x, *written = resolve_operands(value)
+    assert operation.pull_entries is not None
+    if not written:
+        total = so_far(x)
+        if total is None:
+            total = np.zeros(numbers[0].shape, numbers[0].dtype)
+        elif x not in owned:
+            total = np.array(total)
+        owned.add(x)
+        operation.pull_entries(total, g, **options)
+        return [(x, total)]
+    g = g if value in owned and type(value._content) is ShapeOnly else np.array(g)
+    g, c = operation.pull_entries(g, *numbers, **options)
+    found = []
+    if isinstance(x, Node) and x.requires_grad:
+        total = so_far(x)
+        found.append((x, g if total is None else total + g))
+        owned.add(x)
+    (v,) = written
+    if isinstance(v, Node) and v.requires_grad:
+        c = match_shape(c, numbers[1])
+        total = found[0][1] if v is x else so_far(v)
+        found.append((v, c if total is None else total + c))
+    return found
 
 
 def keep_zeros(
@@ -397,6 +460,7 @@ def push_forward(
 ) -> dict[SomeNode, Any]:
     """Forward mode: from the tangents of the inputs to those of all Values in `order`."""
     tangents = dict(seeds)
+    owned: set[Any] = set()  # whose tangent is an array that nothing else refers to
     kind: type[Any] = type(next(iter(seeds), None))
     seen_by = watcher()
     for value in reversed(order):
@@ -407,6 +471,16 @@ def push_forward(
         if all(t is None for t in given):
             continue
         out, arguments = value._content, numbers
+        plain = isinstance(out, np.ndarray) and seen_by is None and not recording
+        if operation.push_entries is not None and plain and not any(map(is_abstract, given)):
+            whole = given[0]
+            if operands[0] not in owned or type(operands[0]._content) is not ShapeOnly:
+                whole = np.zeros(out.shape, out.dtype) if whole is None else np.array(whole)
+            else:
+                del tangents[operands[0]]  # nothing else reads a version after the next write
+            owned.add(value)
+            tangents[value] = operation.push_entries(whole, given[1], **options)
+            continue
         if recording:
             out, arguments = value, require_unmodified(operation, operands, numbers)
         total = None
@@ -430,9 +504,17 @@ def push_forward(
             part = match_shape(part, value._content)
             total = part if total is None else total + part
         tangents[value] = total
+        if owned and isinstance(total, np.ndarray):  # which may be a view of an operand's
+            pairs = zip(operands, given, strict=True)
+            owned.difference_update(x for x, t in pairs if t is not None)
         if seen_by is not None:
             seen_by.on_tangent(value, total, given)
     return tangents
+
+
+def is_abstract(x: Any) -> bool:
+    """Return True for an array without numbers."""
+    return isinstance(x, AbstractArray)
 
 
 def transpose_rule(
@@ -520,7 +602,7 @@ def require_unmodified(
     for x, number in zip(operands, numbers, strict=True):
         if not isinstance(x, Node):
             arguments.append(number)
-        elif x._content is number or same_numbers(x._content, number):
+        elif x._content is number or type(number) is ShapeOnly or same_numbers(x._content, number):
             arguments.append(x)
         else:
             raise GraphError(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from .node import Node
+from .node import Node, resolve_operands
 
 SomeNode = TypeVar("SomeNode", bound=Node)
 
@@ -27,15 +27,22 @@ def topological_order(outputs: Iterable[SomeNode], since: int = 0) -> list[SomeN
     known: set[Any] = set()
     results: list[Any] = []
     leaves: list[Any] = []
-    for output in outputs:
+    for given in outputs:
+        output = given._current()
         if output.requires_grad and output not in known:
             known.add(output)
             (leaves if output._record is None else results).append(output)
     for value in results:
         record = value._record
         if record is not None and value._serial >= since:
-            for x in record[1]:
-                if isinstance(x, Node) and x not in known and x.requires_grad:
+            for operand in record[1]:
+                if not isinstance(operand, Node):
+                    continue
+                x = operand
+                if operand.written:
+                    resolve_operands(value)
+                    x = operand._first()
+                if x not in known and x.requires_grad:
                     known.add(x)
                     if x._record is None:
                         leaves.append(x)

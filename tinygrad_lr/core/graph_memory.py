@@ -60,7 +60,7 @@ CURE = (
 def measure_graph(nodes: Iterable[Any]) -> tuple[int, int, int]:
     """Return how many operations a graph has, its bytes, and those of its results' numbers."""
     known = bytearray((next_serial() >> 3) + 1)  # a bit for each serial number: a set is larger
-    waiting = [x for x in nodes if isinstance(x, Node)]
+    waiting = [x._current() for x in nodes if isinstance(x, Node)]
     count = held = arrays = 0
     while waiting:
         node = waiting.pop()
@@ -74,7 +74,7 @@ def measure_graph(nodes: Iterable[Any]) -> tuple[int, int, int]:
         count, arrays = count + 1, arrays + numbers
         parts = (node, record, record[1], record[2])
         held += getsizeof(content) + sum(map(getsizeof, parts)) + COLLECTOR_BYTES * len(parts)
-        waiting.extend(x for x in record[1] if isinstance(x, Node))
+        waiting.extend(x._first() for x in record[1] if isinstance(x, Node))
     return count, held, arrays
 
 

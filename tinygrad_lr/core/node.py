@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn, Self, cast
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self, cast
 
 import numpy as np
 
@@ -40,12 +41,23 @@ IN_TRANSFORM: contextvars.ContextVar[bool] = contextvars.ContextVar("in_transfor
 """True while `grad`, `vjp` or another transform runs the function that it differentiates."""
 
 
+class ShapeOnly(np.ndarray):
+    """The shape and dtype of an array whose numbers nobody needs; it takes no memory."""
+
+
+@functools.lru_cache(maxsize=256)
+def shape_only(shape: tuple[int, ...], dtype: np.dtype[Any]) -> ShapeOnly:
+    """Return an array of a shape and dtype without numbers."""
+    return np.ndarray.__new__(ShapeOnly, shape, dtype, b"\0" * dtype.itemsize, 0, (0,) * len(shape))
+
+
 class Node:
     """The state of a Value: data, gradient and record. `Value` adds arithmetic.
 
     The slots: the number or array; the gradient (in a tuple while others may share it); the
     record of the operation that made it, None for a leaf; its age; whether the caller holds the
-    array, so that a graph must copy it.
+    array, so that a graph must copy it; and of Values that are written to, have views or are
+    views, the `Memory` that they share (`versions.py`), unset for all others.
     """
 
     __slots__ = (
@@ -53,6 +65,7 @@ class Node:
         "_content",
         "_data_shared",
         "_grad",
+        "_memory",
         "_record",
         "_serial",
         "name",
@@ -60,8 +73,10 @@ class Node:
     )
     _content: Any  # a Python float, a NumPy floating or complex number, or an array
     _record: PackedRecord | None
+    _memory: Any
     name: str | None
     requires_grad: bool
+    written: ClassVar[bool] = False  # True for those that were written to: see `versions.py`
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
         self._content = data if type(data) is float else as_data(data)
@@ -77,7 +92,10 @@ class Node:
     @property
     def record(self) -> Record | None:
         """The operation that computed this, with operands, numbers and options; None for a leaf."""
-        return None if self._record is None else Record(*self._record)
+        if self._record is None:
+            return None
+        restore_numbers(self)
+        return Record(*self._record)
 
     # ---- what it holds
 
@@ -212,7 +230,8 @@ class Node:
 
     def detach(self) -> Self:
         """Return a constant with the same data: no gradient flows through it."""
-        return type(self)(self._content, name=self.name, requires_grad=False)
+        kind = self._kind_of_copies()
+        return cast(Self, kind(self._content, name=self.name, requires_grad=False))
 
     def __float__(self) -> float:
         return self._leave_graph("float")  # type: ignore[no-any-return]
@@ -240,8 +259,8 @@ class Node:
         if waits and self.requires_grad and RECORDING.get():
             raise NotDifferentiableError(
                 f"{where} of a Value would lose its gradient: write np.exp(value) for "
-                "math.exp(value), np.stack([...]) instead of writing into an array, or "
-                "value.item() to leave the graph"
+                "math.exp(value), make an array that Values are written into with tg.zeros, "
+                "tg.full or tg.array, or write value.item() to leave the graph"
             )
         if where != "complex" and self.dtype.kind == "c":
             raise TypeError(
@@ -278,6 +297,7 @@ class Node:
         if self._record is None:
             waiting = ", no gradient yet" if self._grad is None else ""
             return f"a leaf{waiting}" if self.requires_grad else "requires no gradient"
+        resolve_operands(self)
         operation, operands, *_ = self._record
         read = [x for x in operands if isinstance(x, Node)]
         named = [x.name or "a Value" for x in read[:3]]
@@ -303,7 +323,19 @@ class Node:
         else:
             self._content = new
 
-    # ---- copies
+    # ---- copies and versions
+
+    def _current(self) -> Any:
+        """Return the plain Value that this one stands for: itself, unless it was written to."""
+        return self
+
+    def _first(self) -> Any:
+        """Return the plain Value that records made before the first write mean."""
+        return self
+
+    def _kind_of_copies(self) -> Any:
+        """Return the class of copies."""
+        return type(self)
 
     def __copy__(self) -> Self:
         return self.__deepcopy__({})
@@ -319,7 +351,52 @@ class Node:
                 f"a Value computed by {self._record[0].name} cannot be copied or pickled: "
                 "its graph would go with it; use value.numpy() or value.detach()"
             )
-        return rebuilt, (type(self), self._content, self.name, self.requires_grad, self.grad)
+        state = (self._content, self.name, self.requires_grad, self.grad)
+        return rebuilt, (self._kind_of_copies(), *state)
+
+
+def resolve_operands(value: Node) -> tuple[Any, ...]:
+    """Return the operands of a recorded Value; those that were written to since, as they were.
+
+    A record holds an object that was written to only if it is older than the first write, so it
+    means the first version. This is entered into the record: else a Value that was computed from
+    another and written into it would keep itself alive.
+    """
+    operation, operands, numbers, options = value._record  # type: ignore[misc]
+    if any(isinstance(x, Node) and x.written for x in operands):
+        operands = tuple(x._first() if isinstance(x, Node) else x for x in operands)
+        value._record = (operation, operands, numbers, options)
+    return operands
+
+
+def restore_numbers(value: Node) -> None:
+    """Complete the record of a Value: operands as they were, and their numbers computed again."""
+    operation, _, numbers, options = value._record  # type: ignore[misc]
+    operands = resolve_operands(value)
+    for x in operands:
+        if isinstance(x, Node):
+            restore_content(x)
+    if any(type(n) is ShapeOnly for n in numbers):
+        pairs = zip(operands, numbers, strict=True)
+        numbers = tuple(x._content if type(n) is ShapeOnly else n for x, n in pairs)
+        value._record = (operation, operands, numbers, options)
+
+
+def restore_content(version: Node) -> None:
+    """Compute again what a version held before its array was written to in place."""
+    waiting = [version]
+    while waiting:
+        node = waiting[-1]
+        if type(node._content) is not ShapeOnly:
+            waiting.pop()
+            continue
+        operation, operands, numbers, options = node._record  # type: ignore[misc]
+        missing = [x for x in operands if isinstance(x, Node) and type(x._content) is ShapeOnly]
+        waiting += missing
+        if not missing:
+            pairs = zip(operands, numbers, strict=True)
+            given = (x._content if type(n) is ShapeOnly else n for x, n in pairs)
+            node._content = operation.forward(*given, **options)
 
 
 def rebuilt(kind: type[Node], data: Any, name: str | None, requires_grad: bool, grad: Any) -> Node:

@@ -27,6 +27,7 @@ from ..support.validation import as_input, check_callable, check_choice, require
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
+View = Literal["writable", "by layout", "read-only"]
 Example = tuple[Any, ...]
 
 NUMBERS = (float, int, complex)
@@ -55,6 +56,10 @@ class Primitive:
 
     `reach(live, *operands, **options)` is for operations that aren't elementwise: it returns which
     entries of the operand a mask of the result's entries depends on, to be broadcast.
+
+    `view` is for those whose result shares memory with the operand in NumPy: "writable" if writing
+    to it writes to the operand, "read-only" if that is an error, "by layout" if NumPy makes a copy
+    for some layouts in memory. `as_view` is then the function that makes NumPy's own view.
     """
 
     __name__: str
@@ -112,6 +117,12 @@ class Primitive:
         self.variadic = starred
         self.operands = operands
         self.reach: Callable[..., Any] | None = None
+        self.view: View | None = None
+        self.as_view: Callable[..., Any] = self.forward
+        self.reads_shapes = False  # the rules need of the operands' numbers their shapes alone
+        # of an index, in place: see `pull_entries` and `push_forward` in chain_rule.py
+        self.pull_entries: Callable[..., Any] | None = None
+        self.push_entries: Callable[..., Any] | None = None
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)

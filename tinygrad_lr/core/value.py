@@ -9,22 +9,41 @@ operands and to nothing else. The operations are in the registry of `primitive.p
 from __future__ import annotations
 
 import functools
+import importlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, NotDifferentiableError, ShapeError, TraceError
+from ..errors import (
+    ArgumentError,
+    DtypeError,
+    GraphError,
+    NotDifferentiableError,
+    ShapeError,
+    TraceError,
+)
 from ..support.abstract_array import AbstractArray
+from ..support.indexing import freeze_index
 from ..support.validation import as_input
 from .chain_rule import backward
 from .conversion import FLOAT64, as_constant
-from .grad_mode import Watched, recording_now
+from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
 from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
+from .versions import (
+    assign,
+    current_version,
+    forget_numbers,
+    is_array,
+    is_fixed_leaf,
+    link_view,
+    owner_of,
+    replace_entries,
+)
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Declared = TypeVar("Declared", bound=Callable[..., Any])
@@ -34,8 +53,8 @@ REALS = frozenset({np.float16, np.float32, np.float64, np.longdouble})
 FLOATING = REALS | {np.complex64, np.complex128}
 
 
-def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[..., Value]]:
-    """Return the operator of an operation, and the one for a Value on the right-hand side.
+def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
+    """Return the operator of an operation, the one for a Value on the right, and the one in place.
 
     They do what `apply` does, written out for two operands: small graphs spend their time here.
     """
@@ -91,7 +110,29 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], Callable[...,
         call.__doc__ = f"Return {first} {sign} {second}."
         return call
 
-    return make(reflected=False), make(reflected=True)
+    call = make(reflected=False)
+
+    def in_place(self: Value, other: Any) -> Value:
+        if type(self._content) is float:
+            return call(self, other)
+        return update(self, call, other)
+
+    in_place.__name__ = in_place.__qualname__ = name
+    in_place.__doc__ = f"Write self {sign} other into self where it is an array; else return it."
+    return call, make(reflected=True), in_place
+
+
+def update(value: Value, call: Callable[..., Value], other: Any) -> Value:
+    """Return `value` after an operator in place; the result itself of a number or a leaf.
+
+    Numbers are not arrays, in NumPy neither. A leaf that requires a gradient stays as it is, and
+    its name is bound to the result.
+    """
+    new = call(value._current(), other._current() if isinstance(other, Value) else other)
+    if not is_array(value._content) or (owner_of(value)[0] is value and is_fixed_leaf(value)):
+        return new
+    replace_entries(value, new)
+    return value
 
 
 def method(name: str) -> Callable[[Declared], Declared]:
@@ -154,6 +195,7 @@ class Value(Node):
 
     __slots__ = ()
     __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
+    written_kind: ClassVar[type[Value]]  # what the first write makes of it
     _fields: ClassVar[tuple[str, ...]]  # what help(Value) lists first: set below
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
 
@@ -184,10 +226,9 @@ class Value(Node):
                     return apply(operation, inputs, operation.defaults)
                 return operation(*inputs)
         if "out" in options:
-            raise NotDifferentiableError(
-                f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
-                "value): write array = array + value"
-            )
+            return write_out(self, ufunc, method, inputs, options)
+        if method == "at" and ufunc is np.add:
+            return METHOD_IMPLS["add_at"](*inputs)
         if ufunc in PLAIN:
             return getattr(ufunc, method)(*unwrap_all(inputs), **unwrap_all(options))
         if ufunc in NUMPY_IMPLS:
@@ -204,21 +245,34 @@ class Value(Node):
             return function(*unwrap_all(args), **unwrap_all(options))
         raise NotDifferentiableError(no_derivative(function))
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        """Return `tinygrad_lr.numpy`, as the array API standard asks."""
+        return importlib.import_module(f"{__name__.partition('.')[0]}.numpy")
+
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise NotDifferentiableError(
-            "np.asarray of a Value would lose its gradient: write value.numpy() to leave the "
-            "graph, or np.stack([...]) or np.concatenate([...]) to join Values, in the place of "
-            "np.array, np.r_ and np.c_ too"
+            "np.asarray of a Value would lose its gradient: write tg.array([...]) for np.array of "
+            "Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) or tg.full(n, "
+            "value) for an array that they are written into, or value.numpy() to leave the graph"
         )
 
     def __getitem__(self, index: Any) -> Value:
         return cast(Value, METHOD_IMPLS["getitem"](self, index))
 
-    def __setitem__(self, index: Any, new: Any) -> NoReturn:
-        raise NotDifferentiableError(
-            "a Value cannot be written by index, since its old entries may be in a graph: "
-            "write np.where(mask, new, value), or change a leaf's value.data[...]"
-        )
+    def __setitem__(self, index: Any, new: Any) -> None:
+        assign(self, freeze_index(index), new)
+
+    def fill(self, value: Any) -> None:
+        """Write one number, or a Value, to all entries."""
+        self[...] = value
+
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, **stable: Any) -> None:
+        """Sort the entries along an axis in place; each derivative follows its entry."""
+        self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **stable)
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Write to positions of the flattened array, as `np.put` does."""
+        METHOD_IMPLS["put"](self, indices, values, mode)
 
     def __iter__(self) -> Iterator[Value]:
         return (self[i] for i in range(len(self)))
@@ -284,14 +338,14 @@ class Value(Node):
 
     __hash__ = object.__hash__  # by identity, as in micrograd
 
-    __add__, __radd__ = operators("add", "+")
-    __sub__, __rsub__ = operators("subtract", "-")
-    __mul__, __rmul__ = operators("multiply", "*")
-    __truediv__, __rtruediv__ = operators("divide", "/")
-    __pow__, __rpow__ = operators("power", "**")
-    __matmul__, __rmatmul__ = operators("matmul", "@")
-    __mod__, __rmod__ = operators("remainder", "%")
-    __floordiv__, __rfloordiv__ = operators("floor_divide", "//")
+    __add__, __radd__, __iadd__ = operators("add", "+")
+    __sub__, __rsub__, __isub__ = operators("subtract", "-")
+    __mul__, __rmul__, __imul__ = operators("multiply", "*")
+    __truediv__, __rtruediv__, __itruediv__ = operators("divide", "/")
+    __pow__, __rpow__, __ipow__ = operators("power", "**")
+    __matmul__, __rmatmul__, __imatmul__ = operators("matmul", "@")
+    __mod__, __rmod__, __imod__ = operators("remainder", "%")
+    __floordiv__, __rfloordiv__, __ifloordiv__ = operators("floor_divide", "//")
 
     def __divmod__(self, other: Any) -> tuple[Value, Value]:
         return self // other, self % other
@@ -350,10 +404,6 @@ class Value(Node):
         """Return the parts along the axis for which the condition holds."""
         return cast(Value, METHOD_IMPLS["compress"](condition, self, axis))
 
-    @method("copy")
-    def copy(self, order: str = "C") -> Value:
-        """Return the same numbers in memory of their own."""
-
     @method("cumprod")
     def cumprod(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
         """Return the cumulative product along the axis, or of the flattened array."""
@@ -374,9 +424,13 @@ class Value(Node):
     def exp(self) -> Value:
         """Return the exponential, entry by entry."""
 
-    @method("ravel")
+    def copy(self, order: str = "C") -> Value:
+        """Return the same numbers in memory of their own, which may be written to."""
+        return cast(Value, METHOD_IMPLS["copy"](self, order))
+
+    @method("flatten")
     def flatten(self, order: str = "C") -> Value:
-        """Return all entries along one axis."""
+        """Return all entries along one axis, in memory of their own."""
 
     @method("log")
     def log(self) -> Value:
@@ -544,6 +598,28 @@ def no_derivative(function: Callable[..., Any]) -> str:
     )
 
 
+def write_out(
+    value: Value, ufunc: np.ufunc, method: str, inputs: Any, options: dict[str, Any]
+) -> Any:
+    """Return the result of a ufunc written into `out=`, which must be a Value."""
+    (target, *more) = options.pop("out")
+    if more or not isinstance(target, Value):
+        raise NotDifferentiableError(
+            f"np.{ufunc.__name__} cannot write a Value into a plain array (out=, or array += "
+            "value), which would lose its gradient: write array = array + value, or make the "
+            "array with tg.zeros, tg.full or tg.array"
+        )
+    mask = options.pop("where", True) if method == "__call__" else True
+    new = value.__array_ufunc__(ufunc, method, *inputs, **options)
+    new = new if mask is True else np.where(mask, new, target)
+    if not isinstance(new, Value):  # a ufunc without a derivative
+        new = Value(new, requires_grad=False)
+    if new.shape != target.shape:
+        new = np.broadcast_to(new, target.shape)
+    replace_entries(target, new)
+    return target
+
+
 def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:
     """Evaluate an operation on Values and constants, and record it if one requires a gradient.
 
@@ -557,6 +633,8 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             if type(x) is Value:
                 recorded = recorded or x.requires_grad
                 numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
+            elif isinstance(x, Value):
+                return apply_to_versions(operation, operands, options)
             else:
                 numbers.append(as_constant(x, operation))
         if not operation.takes_complex:
@@ -577,9 +655,100 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
             record = (operation, operands, numbers, options)
             if recording is not True:
                 return notify_watcher(recording, out, recorded, record)
-        return make_value(out, record)
+        value = make_value(out, record)
+        if operation.view is not None and type(operands[0]) is Value:
+            link_view(value, operands[0], numbers[0], operation, options)
+        return value
     except MemoryError as error:
         raise memory_error(operation.name, operands, error) from None
+
+
+def apply_to_versions(
+    operation: Primitive, operands: tuple[Any, ...], options: dict[str, Any]
+) -> Value:
+    """Evaluate an operation on the current versions of Values that have been written to."""
+    versions = tuple(x._current() if isinstance(x, Value) else x for x in operands)
+    value = apply(operation, versions, options)
+    base = operands[0]
+    if operation.view is not None and isinstance(base, Value) and base.written:
+        link_view(value, base, versions[0]._content, operation, options)
+    return value if watcher() else forget_numbers(value)
+
+
+class WrittenValue(Value):
+    """A Value that has been written to: it stands for its newest version (see `versions.py`).
+
+    It takes part in no graph itself: operations read `_current()`. As a subclass with operators of
+    its own it comes first in `x + y` on either side, so that those of `Value` need not ask.
+    """
+
+    __slots__ = ()
+    written: ClassVar[bool] = True
+
+    def _current(self) -> Any:
+        return current_version(self)
+
+    def _first(self) -> Any:
+        return self._memory.first
+
+    def _kind_of_copies(self) -> Any:
+        return Value
+
+    @property
+    def data(self) -> Any:
+        """The numbers, read-only: write to the Value itself."""
+        data = self._current()._content
+        if isinstance(data, AbstractArray):
+            return data.copy()
+        data = data.view()
+        data.flags.writeable = False
+        return data
+
+    @data.setter
+    def data(self, new: Any) -> None:
+        raise GraphError(
+            "data of a Value that was written to cannot be assigned: write value[...] = new"
+        )
+
+
+def of_version(name: str) -> property:
+    """Return an attribute of a written Value, which is that of its newest version."""
+
+    def get(self: WrittenValue) -> Any:
+        return getattr(self._current(), name)
+
+    def put(self: WrittenValue, new: Any) -> None:
+        setattr(self._current(), name, new)
+
+    return property(get, put)
+
+
+def operator_of_versions(name: str) -> Callable[..., Any]:
+    """Return an operator of two operands that reads the newest versions of both."""
+    operator = getattr(Value, name)
+
+    @functools.wraps(operator)
+    def call(self: Value, other: Any) -> Any:
+        return operator(self._current(), other._current() if isinstance(other, Value) else other)
+
+    return call
+
+
+for attribute in ("_content", "_data_shared", "_grad", "_record", "_serial", "requires_grad"):
+    setattr(WrittenValue, attribute, of_version(attribute))
+setattr(  # noqa: B010 - type checkers know a slot of this name
+    WrittenValue,
+    "name",
+    property(
+        lambda self: self._first().name, lambda self, new: setattr(self._first(), "name", new)
+    ),
+)
+for reflected_name in [name for name in vars(Value) if name.startswith("__r")]:
+    direct_name = f"__{reflected_name.removeprefix('__r')}"
+    if direct_name in vars(Value):  # as __add__ and __radd__ are
+        setattr(WrittenValue, direct_name, operator_of_versions(direct_name))
+        setattr(WrittenValue, reflected_name, operator_of_versions(reflected_name))
+Value.written_kind = WrittenValue
 
 
 Value.__apply__ = staticmethod(apply)

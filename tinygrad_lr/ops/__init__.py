@@ -14,6 +14,7 @@ from . import (
     activation,
     arithmetic,
     arrangement,
+    assignment,
     complex_numbers,
     decompositions,
     differences,
@@ -38,6 +39,7 @@ if _TYPE_CHECKING:
     from .activation import *
     from .arithmetic import *
     from .arrangement import *
+    from .assignment import *
     from .complex_numbers import *
     from .cross_entropy import *
     from .decompositions import *

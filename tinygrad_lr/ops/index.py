@@ -6,20 +6,12 @@ from ..core.node import unwrap
 from ..core.primitive import as_array, implements, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
+from ..support.indexing import follow, freeze_index, is_basic
 from ..support.validation import require_unmasked
 from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])
 MASK = np.array([[True, False, True], [False, False, True]])
-
-
-def is_basic(index):
-    """Slices and integers choose every entry at most once; arrays and lists need not."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer))
-        for part in parts
-    ) and not any(isinstance(part, (bool, np.bool_)) for part in parts)
 
 
 @primitive(
@@ -67,37 +59,108 @@ def put_at(x, index=(), shape=()):
     if isinstance(x, AbstractArray):
         return x.scatter_add(index, shape)
     out = np.zeros(shape, np.result_type(x))
-    if is_basic(index):
-        out[index] = x
-    else:
-        np.add.at(out, index, x)
+    _add_entries(out, x, index)
     return out
+
+
+def _add_entries(total, g, index):
+    """Add cotangents to those of the entries that were read."""
+    if is_basic(index):
+        total[index] += g
+    else:
+        np.add.at(total, index, g)
 
 
 getitem_at.vjp(x=lambda g, out, x, index: put_at(g, index=index, shape=np.shape(x)))
 put_at.vjp(x=lambda g, out, x, index, shape: g[index])
+getitem_at.view = "writable"
+getitem_at.pull_entries = _add_entries
+getitem_at.reads_shapes = put_at.reads_shapes = True
+
+
+@primitive(
+    latex=r"\operatorname{set}\left(<x>, <v>\right)",
+    examples=[
+        ((4, 3), (3,), {"index": 1}),
+        ((4, 3), (), {"index": (slice(None, None, -2), -1)}),
+        ((4, 3), (3, 3), {"index": ROWS}),
+        ((4, 3), (3,), {"index": (ROWS, np.array([1, 1, 1]))}),
+        ((2, 3), (), {"index": MASK}),
+        ((2, 3), (3,), {"index": MASK}),
+        ((3,), (1, 2), {"index": slice(1, None)}),
+    ],
+    sentence="{v} is {x} with some entries replaced: the old ones get the gradient 0.",
+)
+def set_item(x, v, index=(), path=()):
+    """The array x with the entries that an index chooses replaced by v, as x[index] = v does.
+
+    `path` leads to a view of x, in which the index counts: pairs of an operation and its options.
+    Where an entry is chosen twice, the last one stays.
+
+    >>> set_item(Value([1.0, 2.0, 3.0]), 0.0, index=1)
+    Value(data=[1. 0. 3.], grad=None)
+    """
+    among = (x, v, *(index if isinstance(index, tuple) else (index,)))
+    traced = next((y for y in among if isinstance(y, AbstractArray)), None)
+    out = np.array(x, order="K") if traced is None else traced.own_copy(x)
+    part = follow(out, path)
+    if traced is not None or not path or np.may_share_memory(part, out):
+        part[index] = v
+        return out  # a view, as in NumPy, unless the layout of a cotangent differs
+    places = follow(np.arange(np.size(x)).reshape(np.shape(x)), path)[index]
+    out = np.ascontiguousarray(out)
+    out.reshape(-1)[places] = v
+    return out
+
+
+def _kept(g, out, x, v, index, path):
+    return set_item(g, 0.0, index=index, path=path)
+
+
+def _written(g, out, x, v, index, path):
+    for operation, options in path:
+        g = operation(g, **options)
+    chosen = getitem_at(g, index=index)
+    if is_basic(index) or np.size(chosen) < 2:
+        return chosen
+    order = np.zeros_like(g, dtype=np.int64)  # of an entry that is chosen twice, the last stays
+    count = np.arange(np.size(chosen)).reshape(np.shape(chosen))
+    order[index] = count
+    return np.where(order[index] == count, chosen, 0.0)
+
+
+set_item.vjp(x=_kept, v=_written)
+set_item.jvp(
+    x=lambda t, out, x, v, index, path: set_item(t, 0.0, index=index, path=path),
+    v=lambda t, out, x, v, index, path: set_item(
+        np.zeros(np.shape(x), np.result_type(x)), t, index=index, path=path
+    ),
+)
+set_item.reads_shapes = True
+
+
+def _take_entries(g, x, v, index, path):
+    """Return the cotangents of x, in the memory of g, and of v."""
+    c = np.array(_written(g, None, x, v, index, path))
+    return _put_entries(g, 0.0, index, path), c
+
+
+def _put_entries(out, new, index, path):
+    """Write entries into the array itself, where its layout allows it."""
+    part = follow(out, path)
+    if path and not np.may_share_memory(part, out):
+        return set_item(out, 0.0 if new is None else new, index=index, path=path)
+    part[index] = 0.0 if new is None else new
+    return out
+
+
+set_item.pull_entries, set_item.push_entries = _take_entries, _put_entries
 
 
 @implements()
 def getitem(x, index):
     """value[index], the index copied so that nobody can change it afterwards."""
-    return getitem_at(x, index=freeze(index))
-
-
-def freeze(index):
-    """The index in a form that belongs to the graph: arrays copied, lists made arrays."""
-    if isinstance(index, tuple):
-        return tuple(map(freeze, index))
-    if isinstance(index, (list, np.ndarray)):
-        if type(index) is not np.ndarray:
-            require_unmasked("getitem", "the index", index)
-        array = np.array(index)
-        return array.astype(np.intp) if array.size == 0 and array.dtype.kind == "f" else array
-    if hasattr(index, "__apply__"):
-        raise IndexError(
-            "an index must be integers, got a Value; use argmax, or value.numpy().astype(int)"
-        )
-    return index
+    return getitem_at(x, index=freeze_index(index))
 
 
 @implements(np.take)

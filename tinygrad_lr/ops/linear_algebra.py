@@ -427,6 +427,34 @@ def _diagonal_index(rows, columns, offset):
     return steps - min(offset, 0), steps + max(offset, 0)
 
 
+@primitive(
+    latex=r"\operatorname{diag}\left(<x>\right)",
+    kind="linear",
+    examples=[((3, 3),), ((2, 3, 4), {"offset": 1})],
+    sentence="{v} is a diagonal of {x}: the gradient goes back there, and all other entries get 0.",
+)
+def diagonal_of(x, offset=0):
+    """The entries on a diagonal of the last two axes, as the last axis; read-only, as in NumPy.
+
+    >>> diagonal_of(Value([[1.0, 2.0], [3.0, 4.0]]), offset=1)
+    Value(data=[2.], grad=None)
+    """
+    return x[_last_diagonal(x, offset)]
+
+
+def _last_diagonal(x, offset):
+    """Return the index of a diagonal of the last two axes."""
+    height, width = np.shape(x)[-2:]
+    return (..., *_diagonal_index(height, width, offset))
+
+
+diagonal_of.vjp(
+    x=lambda g, out, x, offset: put_at(g, index=_last_diagonal(x, offset), shape=np.shape(x))
+)
+diagonal_of.view, diagonal_of.reads_shapes = "read-only", True
+diagonal_of.as_view = lambda x, offset: np.diagonal(x, offset, -2, -1)
+
+
 @implements(np.diagonal)
 def diagonal(a, offset=0, axis1=0, axis2=1):
     """The entries on a diagonal of the first two axes, or of the axes given, as the last axis.
@@ -436,8 +464,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     """
     offset = check_integer("diagonal", "offset", offset, low=None)
     moved = np.moveaxis(a, (axis1, axis2), (-2, -1))
-    height, width = np.shape(moved)[-2:]
-    return moved[(..., *_diagonal_index(height, width, offset))]
+    return diagonal_of(moved, offset=offset)
 
 
 @implements(np.trace)

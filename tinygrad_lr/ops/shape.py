@@ -13,21 +13,32 @@ from ..support.validation import as_input
 @primitive(
     latex=r"\operatorname{reshape}\left(<x>\right)",
     kind="linear",
-    examples=[((2, 3), {"shape": (3, 2)}), ((2, 3), {"shape": (-1,)}), ((), {"shape": (1, 1)})],
+    examples=[
+        ((2, 3), {"shape": (3, 2)}),
+        ((2, 3), {"shape": (-1,), "copy": True}),
+        ((), {"shape": (1, 1)}),
+    ],
     identity=True,
     sentence="{v} is {x} in another shape, and so is its gradient.",
     takes_complex=True,
 )
-def reshape_to(x, shape=()):
+def reshape_to(x, shape=(), copy=False):
     """The same entries in another shape; one length may be -1.
+
+    A view where the layout in memory allows it, as in NumPy. `copy` is True for a copy always, and
+    "strided" for a copy of what is not contiguous, as `np.ravel` makes it.
 
     >>> np.reshape(Value([1.0, 2.0]), (2, 1)).shape
     (2, 1)
     """
-    return np.reshape(x, shape)
+    if copy == "strided":
+        return np.ravel(x)
+    x = np.reshape(x, shape)
+    return x.copy() if copy else x
 
 
-reshape_to.vjp(x=lambda g, out, x, shape: np.reshape(g, np.shape(x)))
+reshape_to.view, reshape_to.reads_shapes = "by layout", True
+reshape_to.vjp(x=lambda g, out, x, shape, copy: np.reshape(g, np.shape(x)))
 
 
 @implements(np.reshape)
@@ -45,7 +56,17 @@ def ravel(a, order="C"):
     >>> np.ravel(Value([[1.0], [2.0]])).shape
     (2,)
     """
-    return reshape(a, (-1,), order)
+    if order != "C":
+        return reshape(a, (-1,), order)
+    return reshape_to(a, shape=(-1,), copy="strided")
+
+
+@implements()
+def flatten(a, order="C"):
+    """All entries along one axis, in memory of their own."""
+    if order != "C":
+        raise ArgumentError(f"flatten: order must be 'C', got {order!r}")
+    return reshape_to(a, shape=(-1,), copy=True)
 
 
 @primitive(
@@ -68,6 +89,7 @@ def _back(axes):
     return None if axes is None else tuple(np.argsort([i % len(axes) for i in axes]))
 
 
+transpose_to.view, transpose_to.reads_shapes = "writable", True
 transpose_to.vjp(x=lambda g, out, x, axes: np.transpose(g, _back(axes)))
 
 
@@ -153,6 +175,8 @@ def broadcast_to(x, shape=()):
     return out
 
 
+broadcast_to.view, broadcast_to.reads_shapes = "read-only", True
+broadcast_to.as_view = np.broadcast_to
 broadcast_to.vjp(x=lambda g, out, x, shape: g)  # the walk adds up what was spread
 
 
@@ -235,7 +259,7 @@ def rollaxis(a, axis, start=0):
     entrywise=True,
     takes_complex=True,
 )
-def cast(x, dtype="float64"):
+def cast(x, dtype="float64", order="K"):
     """The same numbers in another floating dtype; the derivative comes back in the old one.
 
     >>> Value([1.0]).astype("float32").dtype
@@ -243,10 +267,10 @@ def cast(x, dtype="float64"):
     """
     x = as_array(x)
     x = x if hasattr(x, "astype") else np.asarray(x)
-    return x.astype(dtype)[()]
+    return x.astype(dtype, order=order)[()] if np.ndim(x) else x.astype(dtype)[()]
 
 
-cast.vjp(x=lambda g, out, x, dtype: g)  # the walk restores the dtype
+cast.vjp(x=lambda g, out, x, dtype, order: g)  # the walk restores the dtype
 
 
 @implements(np.astype)
@@ -269,4 +293,4 @@ def astype(x, dtype, copy=True):
 def copy(a, order="K", subok=False):
     """The same numbers in memory of their own."""
     a = as_input("copy", "a", a, allow_complex=True)
-    return cast(a, dtype=a.dtype.name)
+    return cast(a, dtype=a.dtype.name, order=order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
@@ -70,6 +70,28 @@ class AbstractArray:
         `expand` is the same function in steps that can be traced; it may return None. `instead_of`
         is the error that running it on these arrays raised.
         """
+        raise NotImplementedError
+
+    def own_copy(self, x: Any) -> Any:
+        """Return an array, abstract or not, as an abstract one that may be written to."""
+        raise NotImplementedError
+
+    @property
+    def is_array(self) -> bool:
+        """True if eager code has an array in its place, which can be written to, not a number."""
+        raise NotImplementedError
+
+    @property
+    def shares_memory(self) -> bool | None:
+        """True for a view of another array; None if that depends on its layout in memory."""
+        raise NotImplementedError
+
+    def require_made_inside(self, serial: int) -> None:
+        """Raise `TraceError` if a Value of this serial number was made outside the trace."""
+        raise NotImplementedError
+
+    def refuse_layout(self) -> NoReturn:
+        """Raise `TraceError`: the result depends on the layout in memory."""
         raise NotImplementedError
 
     def check(self, function: Callable[[Any], object]) -> None:

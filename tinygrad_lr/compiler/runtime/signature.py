@@ -51,6 +51,8 @@ def signature_key(where: str, x: Any, leaves: list[Any]) -> Any:
         content = x._content
         number = type(content) is float
         return (Value, x.requires_grad, float if number else (content.shape, content.dtype))
+    if isinstance(x, Value):  # written to: its newest version
+        return signature_key(where, x._current(), leaves)
     if is_nest(x):
         if kind is not dict:
             return (kind, *(signature_key(where, inner, leaves) for inner in x))

@@ -173,7 +173,7 @@ class Observer:
             if module is not None and not is_standard_library(frame.f_code):
                 self._watch_module(module)
         for name, x in frame.f_locals.items():
-            content = x._content if type(x) is Value else x
+            content = x._content if isinstance(x, Value) else x
             if isinstance(content, Traced) and not name.startswith("."):
                 with bypass_trace():  # to name an array isn't to read it
                     self.names.setdefault(content.instruction, name)

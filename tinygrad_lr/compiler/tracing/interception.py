@@ -33,6 +33,7 @@ class Interceptor(Protocol):
     """
 
     refusal: Exception | None
+    since: int  # the serial number of the first Value made in the trace
 
     def get(self, node: Node, slot: str) -> Any:
         """Return the content of a Value's slot."""
@@ -48,6 +49,9 @@ class Interceptor(Protocol):
 
     def set_attribute(self, owner: Any, name: str, new: Any) -> None:
         """Set an object's attribute."""
+
+    def require_unwritten(self, memory: Any) -> None:
+        """Raise `TraceError` for an outer Value that was written to."""
 
     def need_numbers(self, instructions: Iterable[Any]) -> None:
         """Remember that the function needs the numbers of instructions."""
@@ -70,7 +74,7 @@ CURRENT_TRACE: contextvars.ContextVar[Interceptor | None] = contextvars.ContextV
 )
 """The trace that this thread is making."""
 
-RAW_SLOTS = {name: vars(Node)[name] for name in SLOTS}
+RAW_SLOTS = {name: vars(Node)[name] for name in (*SLOTS, "_memory")}
 
 
 class RedirectedSlot:
@@ -91,6 +95,22 @@ class RedirectedSlot:
             self.raw.__set__(node, new)
         else:
             trace.set(node, self.name, new)
+
+
+class RedirectedMemory(RedirectedSlot):
+    """The slot of versions and views: those of outer Values aren't known to a compiled program."""
+
+    def __get__(self, node: Node | None, owner: type) -> Any:
+        if node is None:
+            return self.raw
+        memory = self.raw.__get__(node)
+        trace = CURRENT_TRACE.get()
+        if trace is not None and memory.current is not None:
+            trace.require_unwritten(memory)
+        return memory
+
+    def __set__(self, node: Node, new: Any) -> None:
+        self.raw.__set__(node, new)
 
 
 def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
@@ -115,6 +135,7 @@ def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
 
 
 REDIRECTED_SLOTS = {name: RedirectedSlot(name) for name in SLOTS}
+REDIRECTED_SLOTS["_memory"] = RedirectedMemory("_memory")
 REDIRECTED_METHODS: dict[Any, dict[str, Callable[..., Any]]] = {
     kind: _redirected_methods(kind) for kind in INTERCEPTED_TYPES
 }

@@ -183,6 +183,14 @@ class Trace:
         self._initial_slots[key] = traced
         return traced
 
+    def require_unwritten(self, memory: Any) -> None:
+        """Refuse an outer Value that was written to: the program could not see the next write."""
+        if memory.first._serial < self.since:
+            self.refuse(
+                "a Value that was written to by index or in place is read in a compiled function",
+                "pass it as an argument, or read a copy: value = value.copy() outside",
+            )
+
     def set(self, node: Node, slot: str, new: Any) -> None:
         """Set a Value's slot in this trace."""
         try:

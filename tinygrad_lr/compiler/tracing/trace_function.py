@@ -254,7 +254,7 @@ def trace_function(
     return TracedFunction(
         program=Program(name, list(map(as_instruction, contents)), updates, trace.checks),
         structure=tree.map_leaves(
-            lambda x: ResultSlot(type(x) is Value) if isinstance(x, RESULTS) else x,
+            lambda x: ResultSlot(isinstance(x, Value)) if isinstance(x, RESULTS) else x,
             returned,
         ),
         requires_grad=requires_grad,

@@ -681,6 +681,37 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         made = make("scatter", [self.instruction, *arrays], index=parts, shape=tuple(shape))
         return Traced(made)
 
+    def own_copy(self, x: Any) -> Traced:
+        """Return an array that may be written to."""
+        return Traced(strengthen(as_instruction(x)))
+
+    @property
+    def is_array(self) -> bool:
+        """True if eager code has an array in its place."""
+        return self.kind == "array" and not self.instruction.weak
+
+    @property
+    def shares_memory(self) -> bool | None:
+        """True for a view of another array; None if that depends on its layout in memory."""
+        if self.view_of is None:
+            return False
+        return True if self.view_of.read is not None else None
+
+    def require_made_inside(self, serial: int) -> None:
+        """Raise `TraceError` if a Value of this serial number was made outside the trace."""
+        trace = CURRENT_TRACE.get()
+        if trace is not None and serial < trace.since:
+            raise_trace_error(
+                "a Value from outside the compiled function must not be written to",
+                "write to a copy of it: value = value.copy()",
+            )
+
+    def refuse_layout(self) -> NoReturn:
+        """Raise `TraceError`: whether the reshape was a copy isn't known."""
+        raise_trace_error(
+            "a Value is written to while a reshape of it is still in use", COPY_AFTER_RESHAPE
+        )
+
     def call_function(
         self,
         function: Callable[..., Any],

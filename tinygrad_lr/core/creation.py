@@ -1,0 +1,196 @@
+"""New arrays for Values: NumPy's `zeros`, `full`, `array` and their kin, which can be written to.
+
+NumPy cannot ask a Value what `np.zeros` should return, or what `np.array([value, 1.0])` is, so
+these have names here. Arrays of floats are constants, Values that require no gradient, until
+something that does is written into them; arrays of integers, booleans and others are plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..support.abstract_array import AbstractArray
+from .node import unwrap
+from .primitive import NUMPY_IMPLS
+from .value import Value
+
+Shape = "int | tuple[int, ...]"
+
+
+def as_constant_value(array: Any) -> Any:
+    """Return an array of floats as a constant Value that owns it, others as they are."""
+    if type(array) is np.ndarray or isinstance(array, AbstractArray):
+        return Value(array, requires_grad=False) if array.dtype.kind in "fc" else array
+    return array
+
+
+def zeros(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
+    """Return zeros, to be written to: `buffer[i] = value` keeps the gradient of `value`.
+
+    It is a Value that requires no gradient until something that does is written into it; for
+    dtypes without gradients, such as int, it is a plain array.
+
+    >>> x = Value([1.0, 2.0])
+    >>> buffer = zeros(3)
+    >>> buffer[1:] = x * x
+    >>> buffer.sum().backward()
+    >>> buffer.data.tolist(), x.grad.tolist()
+    ([0.0, 1.0, 4.0], [2.0, 4.0])
+    """
+    return as_constant_value(np.zeros(shape, dtype, order))
+
+
+def ones(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
+    """Return ones, to be written to; see `zeros`.
+
+    >>> ones(2)
+    Value(data=[1. 1.], grad=None)
+    """
+    return as_constant_value(np.ones(shape, dtype, order))
+
+
+def empty(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
+    """Return an array without meaningful entries, all of which are to be written to; see `zeros`.
+
+    >>> empty((2, 3)).shape
+    (2, 3)
+    """
+    return as_constant_value(np.empty(shape, dtype, order))
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C") -> Any:
+    """Return an array filled with a number, a Value, or what broadcasts to the shape; see `zeros`.
+
+    >>> w = Value(2.0)
+    >>> full(3, w * w).sum().backward()
+    >>> w.grad
+    12.0
+    """
+    if not isinstance(fill_value, Value):
+        return as_constant_value(np.full(shape, fill_value, dtype, order))
+    out = as_constant_value(np.empty(shape, fill_value.dtype if dtype is None else dtype, order))
+    if isinstance(out, Value):
+        out[...] = fill_value
+        return out
+    raise ArgumentError(f"full: dtype must be floating for a Value, got {np.dtype(dtype)}")
+
+
+def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
+    def create(
+        a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+    ) -> Any:
+        given = {"dtype": dtype, "shape": shape, "order": None if order == "K" else order}
+        return as_constant_value(
+            make(unwrap(a), **{k: v for k, v in given.items() if v is not None})
+        )
+
+    create.__name__ = create.__qualname__ = where
+    return create
+
+
+zeros_like = _like("zeros_like", np.zeros_like)
+zeros_like.__doc__ = """Return zeros of the shape and dtype of an array or a Value; see `zeros`.
+
+    >>> np.zeros_like(Value([1.0, 2.0]))
+    Value(data=[0. 0.], grad=None)
+    """
+ones_like = _like("ones_like", np.ones_like)
+ones_like.__doc__ = """Return ones of the shape and dtype of an array or a Value; see `zeros`.
+
+    >>> np.ones_like(Value([1.0, 2.0]))
+    Value(data=[1. 1.], grad=None)
+    """
+empty_like = _like("empty_like", np.empty_like)
+empty_like.__doc__ = """Return an array like another, all entries to be written to; see `zeros`.
+
+    >>> np.empty_like(Value([1.0, 2.0])).shape
+    (2,)
+    """
+
+
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+) -> Any:
+    """Return an array like another, filled with a number or a Value; see `zeros`.
+
+    >>> np.full_like(Value([1.0, 2.0]), 3.0)
+    Value(data=[3. 3.], grad=None)
+    """
+    if not isinstance(fill_value, Value):
+        return as_constant_value(
+            np.full_like(unwrap(a), fill_value, dtype=dtype, order=order, shape=shape)
+        )
+    out = empty_like(a, dtype, order, subok, shape)
+    if isinstance(out, Value):
+        out[...] = fill_value
+        return out
+    raise ArgumentError(f"full_like: dtype must be floating for a Value, got {out.dtype}")
+
+
+def array(
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Any:
+    """Return an array of nested lists of numbers, arrays and Values, with the Values' gradients.
+
+    It is a Value, constant where there is no Value among the entries. Raises `ShapeError` for
+    lists of unequal lengths.
+
+    >>> w = Value(3.0)
+    >>> array([[w, 1.0], [0.0, w * w]]).sum().backward()
+    >>> w.grad
+    7.0
+    """
+    if isinstance(object, AbstractArray):
+        object = object.copy()
+        return object if dtype is None else object.astype(dtype)
+    if not has_value(object):
+        made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
+        return as_constant_value(made)
+    joined = join(object)
+    if joined is object and copy:
+        joined = joined.copy(order)
+    if dtype is not None and np.dtype(dtype) != joined.dtype:
+        joined = joined.astype(dtype)
+    return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
+
+
+def has_value(nest: Any) -> bool:
+    """Return True if a Value is in nested lists and tuples."""
+    if isinstance(nest, (list, tuple)):
+        return any(map(has_value, nest))
+    return isinstance(nest, Value)
+
+
+def join(nest: Any) -> Any:
+    """Return nested lists as an array, stacked level by level."""
+    if not isinstance(nest, (list, tuple)):
+        return nest
+    if not has_value(nest):
+        return np.asarray(nest)
+    parts = [join(x) for x in nest]
+    return np.stack(parts)
+
+
+NUMPY_IMPLS.update(
+    {
+        np.zeros_like: zeros_like,
+        np.ones_like: ones_like,
+        np.empty_like: empty_like,
+        np.full_like: full_like,
+    }
+)
