@@ -23,7 +23,7 @@ from .grad_mode import Watched, recording_now
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS
-from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
+from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive, implementation_of
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Declared = TypeVar("Declared", bound=Callable[..., Any])
@@ -177,6 +177,8 @@ class Value(Node):
                 return operation(*inputs)
             if ufunc in PLAIN:
                 return ufunc(*map(unwrap, inputs))
+            if (operation := implementation_of(ufunc)) is not None:
+                return operation(*inputs)
         if "out" in options:
             raise NotDifferentiableError(
                 f"np.{ufunc.__name__} cannot write a Value into an array (out=, or array += "
