@@ -54,6 +54,7 @@ if _TYPE_CHECKING:
     from . import metrics as metrics
     from . import plot as plot
     from . import schedules as schedules
+    from . import scipy as scipy
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
@@ -102,6 +103,7 @@ __all__ = [
     "relu",
     "report",
     "schedules",
+    "scipy",
     "set_threads",
     "sigmoid",
     "silu",
@@ -114,7 +116,7 @@ __all__ = [
 ]
 _LAZY = {
     **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
-    **dict.fromkeys(("metrics", "plot", "schedules", "train"), ""),
+    **dict.fromkeys(("metrics", "plot", "schedules", "scipy", "train"), ""),
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
     **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),

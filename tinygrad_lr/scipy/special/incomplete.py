@@ -11,10 +11,12 @@ The integrals are computed by the double exponential formula (Takahasi and Mori,
 substitution y = e^(u - e^(-u)), the trapezoidal rule in u.
 """
 
+import math
+
 import numpy as np
 import scipy.special as sc
 
-from ...core.primitive import implements, primitive
+from ...core.primitive import chain, implements, primitive
 from .gamma import betaln, digamma, gammaln, xlog1py, xlogy
 
 PIECE = 512  # entries whose nodes fit in the processor's cache
@@ -392,7 +394,8 @@ def _slope_of_stdtr(df, t):
     size = np.where(t == 0, 1.0, np.abs(t))
     z = df / (df + size * size)
     density = _density_of_beta(0.5 * df, 0.5, z) * ((1 - z) * z / df)
-    return -0.5 * np.sign(t) * (0.5 * _slope_of_betainc(0.5 * df, 0.5, z) + density)
+    slope = -0.5 * np.sign(t) * (0.5 * _slope_of_betainc(0.5 * df, 0.5, z) + density)
+    return np.where(t == 0, chain(t, math.nan), slope)  # 0, of an unknown slope in t
 
 
 @primitive(

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.special as sc
 
 from ...core.primitive import NUMPY_IMPLS, primitive
-from ...ops.error_function import SLOPE, erf, erfc, normal_cdf
+from ...ops.error_function import SLOPE, erf, erfc, normal_cdf, normal_pdf
 
 ONE = [((2, 3),), ((),), ((0,),)]
 INSIDE = (-0.9, 0.9)
@@ -137,6 +137,27 @@ def log_ndtr(x):
 
 
 log_ndtr.vjp(x=lambda g, out, x: g * (np.exp(-0.5 * x * x - out) / math.sqrt(2 * math.pi)))
+
+
+@primitive(
+    sc.owens_t,
+    latex=r"T\left(<h>, <a>\right)",
+    examples=[((2, 3), (3,)), ((), ())],
+    whole=True,
+)
+def owens_t(h, a):
+    """Owen's function ∫₀ᵃ e^(-h²(1 + t²)/2)/(1 + t²) dt/(2π).
+
+    >>> float(owens_t(Value(0.0), 1.0).data)
+    0.125
+    """
+    return sc.owens_t(h, a)
+
+
+owens_t.vjp(
+    h=lambda g, out, h, a: g * (normal_pdf(h) * -0.5 * erf(a * h * math.sqrt(0.5))),
+    a=lambda g, out, h, a: g * (np.exp(-0.5 * h * h * (1 + a * a)) / (2 * math.pi * (1 + a * a))),
+)
 
 
 for _ufunc, _operation in ((sc.erf, erf), (sc.erfc, erfc), (sc.ndtr, normal_cdf)):
