@@ -94,6 +94,7 @@ FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
     ("genpareto", "_get_support"): lambda c: (0.0, np.where(np.less(c, 0), -1 / c, np.inf)),
     ("genpareto", "_logsf"): lambda x, c: _shifted_log(x, -c),
     ("skewnorm", "_cdf"): lambda x, a: sc.ndtr(x) - 2 * sc.owens_t(x, a),
+    ("skewnorm", "_sf"): lambda x, a: sc.ndtr(-x) + 2 * sc.owens_t(x, a),
     ("truncnorm", "_logcdf"): lambda x, a, b: _log_mass(a, x) - _log_mass(a, b),
     ("truncnorm", "_logsf"): lambda x, a, b: _log_mass(x, b) - _log_mass(a, b),
     # SciPy's formulas with sign(x) or |x| have a derivative of 0 at x = 0
@@ -119,6 +120,8 @@ FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
         0.5 * sc.gammaincc(1 / beta, x**beta),
         1 - 0.5 * sc.gammaincc(1 / beta, (-x) ** beta),
     ),
+    ("logistic", "_logpdf"): lambda x: sc.log_expit(x) + sc.log_expit(-x),
+    ("genlogistic", "_logpdf"): lambda x, c: np.log(c) + sc.log_expit(-x) + c * sc.log_expit(x),
     ("bernoulli", "_cdf"): lambda k, p: sc.bdtr(np.floor(k), 1, p),
     ("bernoulli", "_sf"): lambda k, p: sc.bdtrc(np.floor(k), 1, p),
     ("binom", "_cdf"): lambda k, n, p: sc.bdtr(np.floor(k), n, p),
@@ -202,9 +205,11 @@ class Distribution:
     def _log_density(self, x: Any, shapes: Any, loc: Any, scale: Any) -> Any:
         z = (x - loc) / scale
         low, high = self._formula("_get_support")(*shapes)
-        inside = np.logical_and(np.less_equal(low, z), np.less_equal(z, high))
+        mask = getattr(type(self._scipy), "_support_mask", None)
+        reaches = np.less if mask is scipy.stats.rv_continuous._open_support_mask else np.less_equal
+        inside = np.logical_and(reaches(low, z), reaches(z, high))
         out = self._formula("_logpdf")(z, *shapes) - np.log(scale)
-        return self._finish(np.where(inside, out, -np.inf), shapes, scale)
+        return self._finish(np.where(inside, out, -np.inf), z, shapes, scale)
 
     def _log_mass(self, k: Any, shapes: Any, loc: Any, scale: Any) -> Any:
         k = k - loc
@@ -212,7 +217,7 @@ class Distribution:
         inside = np.logical_and(np.less_equal(low, k), np.less_equal(k, high))
         inside = np.logical_and(inside, np.equal(np.floor(k), k))
         out = np.where(inside, self._formula("_logpmf")(k, *shapes), -np.inf)
-        return self._finish(out, shapes, scale)
+        return self._finish(out, k, shapes, scale)
 
     def _tail(self, method: str, x: Any, shapes: Any, loc: Any, scale: Any) -> Any:
         z = (x - loc) / scale
@@ -223,10 +228,11 @@ class Distribution:
         out = self._formula(method)(z, *shapes)
         out = np.where(np.less_equal(high, z), above, out)
         starts = np.less if self._discrete else np.less_equal
-        return self._finish(np.where(starts(z, low), below, out), shapes, scale)
+        return self._finish(np.where(starts(z, low), below, out), z, shapes, scale)
 
-    def _finish(self, out: Any, shapes: Any, scale: Any) -> Any:
-        return np.where(self._valid(shapes, scale), out, np.nan)
+    def _finish(self, out: Any, z: Any, shapes: Any, scale: Any) -> Any:
+        allowed = np.logical_and(self._valid(shapes, scale), np.logical_not(np.isnan(z)))
+        return np.where(allowed, out, np.nan)
 
     @property
     def _discrete(self) -> bool:
