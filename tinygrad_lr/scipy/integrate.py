@@ -247,8 +247,8 @@ def _push_solution(
                 now[i] = one
             return fun(t, y, *now)
 
-        primals, steps = [state[:m], *(args[i] for i in moving)], [state[m:], *steps]
-        return np.concatenate(jvp(along, primals, steps))
+        primals = [state[:m], *(args[i] for i in moving)]
+        return np.concatenate(jvp(along, primals, [state[m:], *steps]))
 
     start = np.zeros(m) if y_dot is None else y_dot
     if t_dot is not None:
@@ -345,11 +345,11 @@ def solve_ivp(
         times = [start, *steps.t[1:-1], end]
     # the solution begins at the start of the interval, which needn't be among the times
     first = int(unwrap(times[0]) != unwrap(start))
-    times = np.stack([start, *times] if first else [start, *times[1:]])
+    whole = np.stack([start, *times] if first else [start, *times[1:]])
     given = {"method": method, **options}
-    found = ode_solution(y0, times, *args, fun=vector, solver=_solve_ivp, given=given)
+    found = ode_solution(y0, whole, *args, fun=vector, solver=_solve_ivp, given=given)
     return scipy.optimize.OptimizeResult(
-        t=times[first:], y=np.transpose(found[first:]), success=True, status=0, message="solved"
+        t=whole[first:], y=np.transpose(found[first:]), success=True, status=0, message="solved"
     )
 
 

@@ -29,9 +29,6 @@ def exprel(x):
     return sc.exprel(x)
 
 
-exprel.vjp(x=lambda g, out, x: g * (0.5 * hyp1f1(2.0, 3.0, x)))
-
-
 @primitive(
     sc.spence,
     latex=r"\operatorname{Li}_2\left(1 - <x>\right)",
@@ -46,9 +43,6 @@ def spence(x):
     0.0
     """
     return sc.spence(x)
-
-
-spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))
 
 
 @primitive(sc.exp1, latex=r"E_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
@@ -123,9 +117,6 @@ def i0(x):
     return sc.i0(x)
 
 
-i0.vjp(x=lambda g, out, x: g * i1(x))
-
-
 @primitive(sc.i1, latex=r"I_1\left(<x>\right)", examples=ONE, whole=True)
 def i1(x):
     """The modified Bessel function of order 1.
@@ -134,9 +125,6 @@ def i1(x):
     0.0
     """
     return sc.i1(x)
-
-
-i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + iv(2.0, x))))
 
 
 @primitive(sc.i0e, latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)", examples=ONE, whole=True)
@@ -149,9 +137,6 @@ def i0e(x):
     return sc.i0e(x)
 
 
-i0e.vjp(x=lambda g, out, x: g * (i1e(x) - np.sign(x) * out))
-
-
 @primitive(sc.i1e, latex=r"e^{-\left|<x>\right|} I_1\left(<x>\right)", examples=ONE, whole=True)
 def i1e(x):
     """e^(-|x|)·I₁(x).
@@ -160,9 +145,6 @@ def i1e(x):
     0.0
     """
     return sc.i1e(x)
-
-
-i1e.vjp(x=lambda g, out, x: g * (0.5 * (i0e(x) + ive(2.0, x)) - np.sign(x) * out))
 
 
 @primitive(
@@ -217,9 +199,6 @@ def k0(x):
     return sc.k0(x)
 
 
-k0.vjp(x=lambda g, out, x: g * -k1(x))
-
-
 @primitive(sc.k1, latex=r"K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
 def k1(x):
     """The modified Bessel function of the second kind of order 1.
@@ -228,9 +207,6 @@ def k1(x):
     0.6019072301972346
     """
     return sc.k1(x)
-
-
-k1.vjp(x=lambda g, out, x: g * (-0.5 * (k0(x) + kv(2.0, x))))
 
 
 @primitive(
@@ -245,9 +221,6 @@ def k0e(x):
     return sc.k0e(x)
 
 
-k0e.vjp(x=lambda g, out, x: g * (out - k1e(x)))
-
-
 @primitive(
     sc.k1e, latex=r"e^{<x>} K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
 )
@@ -258,9 +231,6 @@ def k1e(x):
     1.636153486263258
     """
     return sc.k1e(x)
-
-
-k1e.vjp(x=lambda g, out, x: g * (out - 0.5 * (k0e(x) + kve(2.0, x))))
 
 
 @primitive(
@@ -311,9 +281,6 @@ def j0(x):
     return sc.j0(x)
 
 
-j0.vjp(x=lambda g, out, x: g * -j1(x))
-
-
 @primitive(sc.j1, latex=r"J_1\left(<x>\right)", examples=ONE, whole=True)
 def j1(x):
     """The Bessel function of the first kind of order 1.
@@ -322,9 +289,6 @@ def j1(x):
     0.0
     """
     return sc.j1(x)
-
-
-j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
 
 
 @primitive(
@@ -356,9 +320,6 @@ def y0(x):
     return sc.y0(x)
 
 
-y0.vjp(x=lambda g, out, x: g * -y1(x))
-
-
 @primitive(sc.y1, latex=r"Y_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
 def y1(x):
     """The Bessel function of the second kind of order 1.
@@ -367,9 +328,6 @@ def y1(x):
     -0.7812128213002888
     """
     return sc.y1(x)
-
-
-y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))
 
 
 @primitive(
@@ -633,3 +591,21 @@ def boxcox1p(x, lmbda):
     """((1 + x)^λ - 1)/λ, and ln(1 + x) at λ = 0, as `scipy.special.boxcox1p`."""
     log = np.log1p(x)
     return log * exprel(lmbda * log)
+
+
+# ---- rules that refer to operations further down
+
+exprel.vjp(x=lambda g, out, x: g * (0.5 * hyp1f1(2.0, 3.0, x)))
+spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))
+i0.vjp(x=lambda g, out, x: g * i1(x))
+i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + iv(2.0, x))))
+i0e.vjp(x=lambda g, out, x: g * (i1e(x) - np.sign(x) * out))
+i1e.vjp(x=lambda g, out, x: g * (0.5 * (i0e(x) + ive(2.0, x)) - np.sign(x) * out))
+k0.vjp(x=lambda g, out, x: g * -k1(x))
+k1.vjp(x=lambda g, out, x: g * (-0.5 * (k0(x) + kv(2.0, x))))
+k0e.vjp(x=lambda g, out, x: g * (out - k1e(x)))
+k1e.vjp(x=lambda g, out, x: g * (out - 0.5 * (k0e(x) + kve(2.0, x))))
+j0.vjp(x=lambda g, out, x: g * -j1(x))
+j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
+y0.vjp(x=lambda g, out, x: g * -y1(x))
+y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))
