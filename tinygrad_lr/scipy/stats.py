@@ -32,13 +32,16 @@ def _logpdf_of_t(x: Any, df: Any) -> Any:
 
 
 def _logpdf_of_genextreme(x: Any, c: Any) -> Any:
-    power = _shifted_log(x, c)  # log(1 - cx)/c, and -x at c = 0
+    power = _shifted_log(x, c)
     return -np.exp(power) + power - c * power
 
 
 def _shifted_log(x: Any, c: Any) -> Any:
-    # log1p(z)/z is 2F1(1, 1; 2; -z), without 0/0 at c = 0
-    return -x * sc.hyp2f1(1.0, 1.0, 2.0, c * x)
+    """ln(1 - c x)/c, and -x at c = 0."""
+    far = np.greater(np.abs(c * x), 0.5)
+    near = -x * sc.hyp2f1(1.0, 1.0, 2.0, np.where(far, 0.0, c * x))  # without 0/0 at c = 0
+    near = np.where(np.isinf(x), -x, near)
+    return np.where(far, np.log1p(-c * x) / np.where(far, c, 1.0), near)
 
 
 def _log_mass(a: Any, b: Any) -> Any:
