@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import pkgutil
 
 import numpy as np
@@ -14,6 +14,10 @@ from tinygrad_lr.core.primitive import PRIMITIVES
 
 for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):  # the lazy ones too
     importlib.import_module(module.name)
+
+if importlib.util.find_spec("scipy"):
+    for name in ("special", "linalg", "integrate"):
+        importlib.import_module(f"tinygrad_lr.scipy.{name}")
 
 GAP = 2e-3  # far more than a step of central differences, so that no difference crosses a kink
 

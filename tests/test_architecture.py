@@ -19,7 +19,7 @@ LAYERS = [
     ["ops"],
     [
         *("checkpoint", "data", "datasets", "linear", "losses", "metrics", "nn", "optim"),
-        "schedules",
+        *("schedules", "scipy"),
     ],
     ["compiler", "explain", "numpy"],
     ["interop", "train"],

@@ -64,6 +64,7 @@ if _TYPE_CHECKING:
     from . import numpy as numpy
     from . import plot as plot
     from . import schedules as schedules
+    from . import scipy as scipy
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
@@ -120,6 +121,7 @@ __all__ = [
     "relu",
     "report",
     "schedules",
+    "scipy",
     "set_threads",
     "sigmoid",
     "silu",
@@ -134,7 +136,7 @@ __all__ = [
 ]
 _LAZY = {
     **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
-    **dict.fromkeys(("metrics", "numpy", "plot", "schedules", "train"), ""),
+    **dict.fromkeys(("metrics", "numpy", "plot", "schedules", "scipy", "train"), ""),
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
     **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),

@@ -13,8 +13,10 @@ A `Primitive` holds the forward function, one rule per operand, and what the rea
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import re
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, overload
@@ -37,6 +39,9 @@ PRIMITIVES: dict[str, Primitive] = {}
 
 NUMPY_IMPLS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """The implementation of a NumPy function that is called with a `Value` among its arguments."""
+
+LATE_IMPLS = {"scipy.special": "tinygrad_lr.scipy.special"}
+"""Modules whose functions our module implements: it is imported when one of them meets a Value."""
 
 METHOD_IMPLS: dict[str, Callable[..., Any]] = {}
 """The implementation of a method of `Value`: a primitive or a composed function, by name."""
@@ -437,9 +442,29 @@ def implements(
     return decorate
 
 
+def implementation_of(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Return what stands for a function of NumPy or SciPy on Values, or None."""
+    for theirs, ours in list(LATE_IMPLS.items()):
+        if function not in NUMPY_IMPLS and theirs in sys.modules:
+            importlib.import_module(ours)
+            del LATE_IMPLS[theirs]
+    return NUMPY_IMPLS.get(function)
+
+
 def is_operation(x: object) -> bool:
     """Return True for a primitive, and for a function declared with `implements`."""
     return isinstance(x, Primitive) or (callable(x) and any(x is f for f in METHOD_IMPLS.values()))
+
+
+def declared_operations(module: types.ModuleType) -> list[str]:
+    """Return the public names of the operations that a module declares."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if is_operation(value)
+        and getattr(value, "__module__", None) == module.__name__
+        and not name.startswith("_")
+    ]
 
 
 @primitive(

@@ -33,7 +33,7 @@ from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
-from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive
+from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive, implementation_of
 from .versions import (
     assign,
     current_version,
@@ -231,7 +231,9 @@ class Value(Node):
             return METHOD_IMPLS["add_at"](*inputs)
         if ufunc in PLAIN:
             return getattr(ufunc, method)(*unwrap_all(inputs), **unwrap_all(options))
-        if ufunc in NUMPY_IMPLS:
+        if (operation := implementation_of(ufunc)) is not None:  # of SciPy, or with options
+            if method == "__call__" and not options:
+                return operation(*inputs)
             return UFUNC_METHODS[method](ufunc, *inputs, **options)
         raise NotDifferentiableError(no_derivative(ufunc))
 

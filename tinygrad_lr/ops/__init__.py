@@ -5,10 +5,9 @@ its operation here. The other modules are loaded when one of their operations is
 Every operation that is declared in a file of this folder is exported, without a list of names.
 """
 
-from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from ..core.primitive import is_operation as _is_operation
+from ..core.primitive import declared_operations as _declared_operations
 from ..support.lazy_imports import lazy_modules as _lazy_modules
 from . import (
     activation,
@@ -67,15 +66,4 @@ if _TYPE_CHECKING:
     from .windows.window_reductions import *
 
 
-def _declared(module: _ModuleType) -> list[str]:
-    """Return the names of the operations that a module declares."""
-    return [
-        name
-        for name, value in vars(module).items()
-        if _is_operation(value)
-        and getattr(value, "__module__", None) == module.__name__
-        and not name.startswith("_")
-    ]
-
-
-__getattr__, __dir__ = _lazy_modules(__name__, _declared)
+__getattr__, __dir__ = _lazy_modules(__name__, _declared_operations)

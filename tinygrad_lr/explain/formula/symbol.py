@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...core.numpy_dispatch import PLAIN, REDUCTIONS
-from ...core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive
+from ...core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive, implementation_of
 from ...errors import TraceError
 from ...support.text_format import MAX_ENTRIES
 from .expression import (
@@ -103,8 +103,8 @@ class Symbol:
         if method == "reduce" and ufunc in REDUCTIONS:
             return NUMPY_IMPLS[REDUCTIONS[ufunc]](*inputs, **{"axis": 0, **options})
         if method == "__call__" and not options:
-            if ufunc in NUMPY_IMPLS:
-                return NUMPY_IMPLS[ufunc](*inputs)
+            if (operation := implementation_of(ufunc)) is not None:
+                return operation(*inputs)
             if ufunc in CONDITIONS:
                 return compare(ufunc, CONDITIONS[ufunc], *inputs)
             if ufunc in PLAIN:

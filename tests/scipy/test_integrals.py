@@ -1,0 +1,177 @@
+"""tg.scipy.integrate and interpolate: SciPy's numbers, closed forms, central differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.errors import ArgumentError, NotDifferentiableError
+
+integrate = pytest.importorskip("scipy.integrate")
+interpolate = pytest.importorskip("scipy.interpolate")
+mine = tg.scipy.integrate
+curves = tg.scipy.interpolate
+
+
+def bell(x, w):
+    return np.exp(-w * x * x)
+
+
+@pytest.mark.parametrize("function", [bell, lambda x, w: np.sin(w * x) + x * w])
+@pytest.mark.parametrize("w", [0.7, np.array([0.7, 0.3])], ids=["number", "array"])
+def test_an_integral_is_differentiated_in_its_bounds_and_arguments(function, w):
+    tg.check_gradients(lambda a, b, w: mine.quad(function, a, b, (w,))[0], 0.1, 1.2, w, order=2)
+
+
+def test_an_integral_over_a_line_has_the_derivatives_of_its_closed_form():
+    def area(w):
+        return mine.quad(bell, -np.inf, np.inf, w)[0]
+
+    closed = lambda w: np.sqrt(np.pi / w)
+    for order in range(3):
+        f, g = area, closed
+        for _ in range(order):
+            f, g = tg.grad(f), tg.grad(g)
+        assert f(0.7) == pytest.approx(g(0.7), rel=1e-7)
+
+
+def test_quad_returns_scipys_estimate_of_the_error():
+    value, error = mine.quad(bell, 0.0, Value(1.0), (0.5,), epsabs=1e-3)
+    assert (value.data, error) == integrate.quad(bell, 0.0, 1.0, (0.5,), epsabs=1e-3)
+    assert mine.quad(bell, 0.0, 1.0, (0.5,)) == integrate.quad(bell, 0.0, 1.0, (0.5,))
+
+
+def test_a_value_that_the_integrand_reads_from_outside_is_refused():
+    w = Value(2.0)
+    with pytest.raises(NotDifferentiableError, match="would lose its gradient"):
+        mine.quad(lambda x: x * w, 0.0, Value(1.0))
+
+
+def pendulum(t, y, w):
+    return [w * y[1] - t, -np.sin(y[0])]
+
+
+START, TIMES = np.array([0.3, -0.2]), np.array([0.0, 0.5, 1.3])
+
+
+def test_odeint_has_scipys_numbers_and_their_derivatives():
+    def solution(y0, t, w):
+        return mine.odeint(pendulum, y0, t, (w,), tfirst=True)
+
+    np.testing.assert_array_equal(
+        solution(Value(START), TIMES, 0.7).data,
+        integrate.odeint(pendulum, START, TIMES, (0.7,), tfirst=True),
+    )
+    tg.check_gradients(solution, START, TIMES, 0.7, order=1)
+
+
+def test_an_equation_has_second_derivatives():
+    def end(y0, w):
+        fine = {"rtol": 1e-10, "atol": 1e-10}
+        return mine.odeint(pendulum, y0, TIMES[[0, 2]], (w,), tfirst=True, **fine)[1]
+
+    tg.check_gradients(end, START, 0.7, order=2)
+
+
+@pytest.mark.parametrize("times", [[0.0, 0.4, 1.5], [0.2, 1.0], None])
+@pytest.mark.parametrize("method", ["RK45", "LSODA"])
+def test_solve_ivp_is_scipys_with_derivatives(times, method):
+    def logistic(t, y, w):
+        return w * y * (1 - y)
+
+    options = {"method": method, "rtol": 1e-9, "atol": 1e-9}
+    span = (0.0, 1.5)
+    found = mine.solve_ivp(logistic, span, Value([0.3]), t_eval=times, args=(0.7,), **options)
+    expected = integrate.solve_ivp(logistic, span, [0.3], t_eval=times, args=(0.7,), **options)
+    np.testing.assert_allclose(found.t, expected.t, rtol=1e-12)
+    np.testing.assert_allclose(found.y.data, expected.y, rtol=1e-7)
+    assert found.success
+
+    def last(y0, w, end):
+        t = None if times is None else [*times[:-1], end]
+        return mine.solve_ivp(logistic, (0.0, end), y0, t_eval=t, args=(w,), **options).y[0, -1]
+
+    # y(t) = 1/(1 + (1/y0 - 1) e^(-wt))
+    def closed(y0, w, end):
+        return 1 / (1 + (1 / y0[0] - 1) * np.exp(-w * end))
+
+    given = (np.array([0.3]), 0.7, 1.5)
+    for slope, expected_slope in zip(
+        tg.grad(last, (0, 1, 2))(*given), tg.grad(closed, (0, 1, 2))(*given), strict=True
+    ):
+        np.testing.assert_allclose(slope, expected_slope, rtol=1e-5)
+
+
+def test_solve_ivp_refuses_what_has_no_derivative():
+    with pytest.raises(NotDifferentiableError, match=r"solve_ivp: .* got events"):
+        mine.solve_ivp(lambda t, y: -y, (0.0, 1.0), Value([1.0]), events=lambda t, y: y[0] - 0.5)
+    with pytest.raises(ArgumentError, match="solve_ivp: the equation must be solvable"):
+        mine.solve_ivp(lambda t, y: y * y, (0.0, 2.0), Value([1.0]), t_eval=[0.0, 2.0])
+
+
+def test_compiled_code_solves_anew_for_each_call():
+    def loss(w):
+        return np.sum(mine.odeint(pendulum, START, TIMES, (w,), tfirst=True) ** 2)
+
+    slope = tg.compile(tg.grad(loss))
+    for w in (0.7, 1.1):
+        assert slope(w) == pytest.approx(tg.grad(loss)(w), rel=1e-9)
+    area = tg.compile(tg.grad(lambda w: mine.quad(bell, 0.0, 1.0, (w,))[0]))
+    for w in (0.7, 1.1):
+        assert area(w) == pytest.approx(tg.grad(lambda w: mine.quad(bell, 0.0, 1.0, (w,))[0])(w))
+
+
+# ---- interpolation
+
+NODES = np.array([0.0, 0.7, 1.5, 2.2, 4.0])
+HEIGHTS = np.random.default_rng(0).normal(size=(5, 2))
+AT = np.array([-0.5, 0.3, 0.7, 1.7, 3.9, 5.0])
+ENDS = ["not-a-knot", "natural", "clamped", ((1, 0.3), (2, -0.4)), ((2, 0.5), (1, 0.2))]
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+@pytest.mark.parametrize("ends", ENDS, ids=str)
+def test_a_cubic_spline_is_scipys(n, ends):
+    y = HEIGHTS[:n] if isinstance(ends, str) else HEIGHTS[:n, 0]
+    found, expected = (
+        f(NODES[:n], y, bc_type=ends) for f in (curves.CubicSpline, interpolate.CubicSpline)
+    )
+    for nu in range(4):
+        np.testing.assert_allclose(found(AT, nu), expected(AT, nu), atol=1e-12)
+
+
+def test_a_cubic_spline_is_differentiated_in_nodes_heights_and_positions():
+    tg.check_gradients(lambda x, y, at: curves.CubicSpline(x, y)(at), NODES, HEIGHTS, AT + 0.01)
+    found = tg.grad(lambda at: curves.CubicSpline(NODES, HEIGHTS[:, 0])(at))(1.2)
+    assert found == pytest.approx(curves.CubicSpline(NODES, HEIGHTS[:, 0])(1.2, 1))
+
+
+@pytest.mark.parametrize("kind", ["linear", "cubic"])
+def test_interp1d_is_scipys(kind):
+    at = AT[1:5]
+    expected = interpolate.interp1d(NODES, HEIGHTS, kind=kind, axis=0)(at)
+    np.testing.assert_allclose(curves.interp1d(NODES, HEIGHTS, kind=kind)(at), expected)
+    tg.check_gradients(lambda x, y, t: curves.interp1d(x, y, kind)(t), NODES, HEIGHTS, at + 0.01)
+    filled = curves.interp1d(NODES, HEIGHTS, kind=kind, fill_value=7.0)(AT)
+    np.testing.assert_allclose(
+        filled,
+        interpolate.interp1d(NODES, HEIGHTS, kind=kind, axis=0, fill_value=7.0, bounds_error=False)(
+            AT
+        ),
+    )
+    with pytest.raises(ArgumentError, match="interp1d: x must be between"):
+        curves.interp1d(NODES, HEIGHTS, kind=kind)(AT)
+    beyond = curves.interp1d(NODES, HEIGHTS, kind=kind, fill_value="extrapolate")
+    expected = interpolate.interp1d(NODES, HEIGHTS, kind=kind, axis=0, fill_value="extrapolate")
+    np.testing.assert_allclose(beyond(AT), expected(AT), atol=1e-12)
+
+
+def test_nodes_that_do_not_increase_and_missing_heights_are_refused():
+    with pytest.raises(ArgumentError, match="x must increase"):
+        curves.CubicSpline(NODES[::-1], HEIGHTS)
+    with pytest.raises(ArgumentError, match="y must have a value for each"):
+        curves.CubicSpline(NODES, HEIGHTS[:3])
+    with pytest.raises(ArgumentError, match="bc_type must be 'not-a-knot', 'natural'"):
+        curves.CubicSpline(NODES, HEIGHTS, bc_type="periodic")

@@ -1,0 +1,72 @@
+"""tg.scipy.linalg: SciPy's numbers; derivatives by central differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.errors import ArgumentError
+
+sl = pytest.importorskip("scipy.linalg")
+mine = tg.scipy.linalg
+RNG = np.random.default_rng(0)
+A, B = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 2))
+POSITIVE = A @ A.T + np.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "a"), [("expm", A), ("sqrtm", POSITIVE), ("logm", POSITIVE), ("expm", 0 * A)]
+)
+def test_functions_of_a_matrix_have_scipys_numbers_and_all_derivatives(name, a):
+    np.testing.assert_allclose(getattr(mine, name)(Value(a)).data, getattr(sl, name)(a))
+    tg.check_gradients(getattr(mine, name), a, order=2)
+
+
+def test_the_derivative_of_the_exponential_is_scipys_frechet_derivative():
+    _, expected = sl.expm_frechet(A, B @ B.T)
+    np.testing.assert_allclose(tg.jvp(mine.expm, (A,), (B @ B.T,))[1], expected)
+
+
+def test_a_root_that_is_not_real_is_refused():
+    with pytest.raises(ArgumentError, match="sqrtm: the result must be real"):
+        mine.sqrtm(Value(-POSITIVE))
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("trans", [0, 1, "N", "T"])
+@pytest.mark.parametrize("unit_diagonal", [False, True])
+@pytest.mark.parametrize("b", [B, B[:, 0]], ids=["matrix", "vector"])
+def test_triangular_systems(lower, trans, unit_diagonal, b):
+    options = {"lower": lower, "trans": trans, "unit_diagonal": unit_diagonal}
+    found = mine.solve_triangular(Value(A), b, **options)
+    np.testing.assert_allclose(found.data, sl.solve_triangular(A, b, **options))
+    tg.check_gradients(lambda a, b: mine.solve_triangular(a, b, **options), A, b)
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_cholesky_factors_solve_systems(lower):
+    def solution(root, b):
+        return mine.cho_solve(mine.cho_factor(root @ root.T + np.eye(3), lower=lower), b)
+
+    np.testing.assert_allclose(solution(Value(A), B).data, np.linalg.solve(POSITIVE, B))
+    tg.check_gradients(solution, A, B)
+    np.testing.assert_allclose(
+        mine.cholesky(Value(POSITIVE), lower=lower).data, sl.cholesky(POSITIVE, lower=lower)
+    )
+    np.testing.assert_allclose(
+        mine.solve(Value(POSITIVE), B, assume_a="pos").data, sl.solve(POSITIVE, B)
+    )
+    np.testing.assert_allclose(mine.inv(Value(A)).data, sl.inv(A))
+    np.testing.assert_allclose(mine.det(Value(A)).data, sl.det(A))
+
+
+def test_matrices_of_blocks_and_of_diagonals():
+    np.testing.assert_array_equal(mine.block_diag(Value(A), B).data, sl.block_diag(A, B))
+    np.testing.assert_array_equal(mine.toeplitz(Value(A[0])).data, sl.toeplitz(A[0]))
+    np.testing.assert_array_equal(
+        mine.toeplitz(A[0], Value(B[:2, 0])).data, sl.toeplitz(A[0], B[:2, 0])
+    )
+    tg.check_gradients(mine.block_diag, A, B)
+    tg.check_gradients(mine.toeplitz, A[0], A[1])

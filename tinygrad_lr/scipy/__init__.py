@@ -1,0 +1,22 @@
+"""SciPy on Values: special functions, distributions, matrices, integrals, interpolation.
+
+scipy.special's ufuncs take Values themselves; what SciPy computes by code that takes none has an
+equivalent of the same name and arguments here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..support.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from . import integrate as integrate
+    from . import interpolate as interpolate
+    from . import linalg as linalg
+    from . import special as special
+    from . import stats as stats
+
+__all__ = ["integrate", "interpolate", "linalg", "special", "stats"]
+
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, ""))

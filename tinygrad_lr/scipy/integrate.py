@@ -1,0 +1,361 @@
+"""Integrals and differential equations on Values, by SciPy's solvers and their own adjoints.
+
+`scipy.integrate` calls the function on plain numbers, so nothing can be recorded there. Here an
+integral, or the solution of an equation, is one operation; its derivative is another integral, or
+the solution of the adjoint equation (Pontryagin), which is an operation in the same way: so there
+are derivatives of every order.
+
+What a function reads besides its arguments gets no gradient: a Value from outside is refused, since
+SciPy wants a plain number; pass it in `args`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.integrate
+import scipy.optimize
+
+from ..core.autodiff import jvp, vjp
+from ..core.node import unwrap
+from ..core.primitive import primitive
+from ..errors import ArgumentError, NotDifferentiableError
+from ..support.abstract_array import AbstractArray
+
+Function = Callable[..., Any]
+
+
+def _differentiable(*given: Any) -> bool:
+    return any(isinstance(x, AbstractArray) or hasattr(type(x), "__apply__") for x in given)
+
+
+# ---- integrals
+
+
+def _integrate(function: Function, a: float, b: float, args: Sequence[Any], given: Any) -> Any:
+    """Return the integral and the estimate of its error: numbers, or arrays of both."""
+    where = float(a) if np.isfinite(a) else float(b) if np.isfinite(b) else 0.0
+    if np.ndim(unwrap(function(where, *args))) == 0:
+        return scipy.integrate.quad(lambda x: float(function(x, *args)), a, b, **given)[:2]
+    known = {"epsabs", "epsrel", "limit"} & given.keys()
+    bounds = {"epsabs": 1.49e-8, "epsrel": 1.49e-8} | {k: given[k] for k in known}
+    return scipy.integrate.quad_vec(lambda x: np.asarray(function(x, *args)), a, b, **bounds)[:2]
+
+
+@primitive(
+    latex=r"\int_a^b f \, dx, \; \left(<operands>\right)",
+    examples=[((), ()), ((), (), (), {"function": lambda x, w: np.sin(w * x)})],
+    whole=True,
+)
+def integral(*operands: Any, function: Function = np.cos, given: Any = None) -> Any:
+    """∫ function(x, *args) dx from a to b, for the operands (a, b, *args).
+
+    >>> float(integral(Value(0.0), np.pi / 2).data)
+    1.0
+    """
+    a, b, *args = operands
+    return np.asarray(_integrate(function, float(a), float(b), args, given or {})[0])[()]
+
+
+def _slope(function: Function, given: Any, operands: Sequence[Any], position: int) -> Any:
+    """The derivative of an integral with respect to an operand, as a function of a cotangent."""
+    a, b, *args = operands
+    if position < 2:
+        end = (a, b)[position]
+        if np.isinf(unwrap(end)):
+            return lambda g: 0.0
+        height = function(end, *args)
+        return lambda g: (position * 2 - 1) * np.sum(g * height)
+
+    def integrand(x: Any, g: Any, *args: Any) -> Any:
+        *before, own, after = *args[: position - 2], args[position - 2], args[position - 1 :]
+        return vjp(lambda own: function(x, *before, own, *after), own)[1](g)[0]
+
+    return lambda g: integral(a, b, g, *args, function=integrand, given=given)
+
+
+def _pull_integral(g: Any, out: Any, *operands: Any, function: Function, given: Any) -> Any:
+    return lambda position: _slope(function, given, operands, position)(g)
+
+
+def _push_integral(
+    tangents: Sequence[Any], out: Any, *operands: Any, function: Function, given: Any
+) -> Any:
+    a, b, *args = operands
+    total = 0.0
+    for position, end in enumerate((a, b)):
+        if tangents[position] is not None and np.isfinite(unwrap(end)):
+            total = total + (position * 2 - 1) * tangents[position] * function(end, *args)
+    moving = [i for i, t in enumerate(tangents[2:]) if t is not None]
+    if moving:
+
+        def integrand(x: Any, *both: Any) -> Any:
+            args, steps = both[: len(both) - len(moving)], both[len(both) - len(moving) :]
+
+            def along(*chosen: Any) -> Any:
+                given = list(args)
+                for i, one in zip(moving, chosen, strict=True):
+                    given[i] = one
+                return function(x, *given)
+
+            return jvp(along, [args[i] for i in moving], steps)[1]
+
+        steps = [tangents[2 + i] for i in moving]
+        total = total + integral(a, b, *args, *steps, function=integrand, given=given)
+    return total
+
+
+integral.vjp(operands=_pull_integral)
+integral.jvp(operands=_push_integral)
+
+
+def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tuple[Any, float]:
+    """Return ∫ func(x, *args) dx from a to b, and an estimate of its error.
+
+    As `scipy.integrate.quad`, differentiable in a, b and each of `args`. Bounds may be infinite.
+    `func` may return an array. The options that derivatives take over are epsabs, epsrel and limit.
+
+    >>> import tinygrad_lr as tg
+    >>> slope = tg.grad(lambda rate: quad(lambda x, rate: np.exp(-rate * x), 0, np.inf, (rate,))[0])
+    >>> round(slope(2.0), 9)
+    -0.25
+    """
+    args = args if isinstance(args, tuple) else (args,)
+    if not _differentiable(a, b, *args):
+        found: tuple[Any, float] = _integrate(func, a, b, args, options)
+        return found
+    value = integral(a, b, *args, function=func, given=options)
+    plain = [unwrap(x) for x in (a, b, *args)]
+    if any(isinstance(x, AbstractArray) for x in plain):
+        return value, np.nan
+    return value, float(np.max(_integrate(func, plain[0], plain[1], plain[2:], options)[1]))
+
+
+# ---- differential equations
+
+
+def _flat(x: Any) -> Any:
+    return np.reshape(x, -1)
+
+
+def _solve_ivp(fun: Function, times: Any, y0: Any, args: Sequence[Any], given: Any) -> Any:
+    """Return y at the times, one row each, by `scipy.integrate.solve_ivp`."""
+    backwards = times[-1] < times[0]
+    found = scipy.integrate.solve_ivp(
+        lambda t, y: np.asarray(fun(t, y, *args), float),
+        (times[0], times[-1]),
+        y0,
+        t_eval=times,
+        **given,
+    )
+    if not found.success:
+        raise ArgumentError(
+            f"solve_ivp: the equation must be solvable from {times[0]:g} to {times[-1]:g}"
+            f"{', backwards for the derivative' if backwards else ''}: {found.message}"
+        )
+    return found.y.T
+
+
+def _odeint(fun: Function, times: Any, y0: Any, args: Sequence[Any], given: Any) -> Any:
+    """Return y at the times, one row each, by `scipy.integrate.odeint`."""
+    return scipy.integrate.odeint(
+        lambda y, t: np.asarray(fun(t, y, *args), float), y0, times, **given
+    )
+
+
+def _decay(t: Any, y: Any) -> Any:
+    return -y
+
+
+@primitive(
+    latex=r"\int f\left(t, y\right) dt, \; \left(<operands>\right)",
+    examples=[
+        ((2,), (3,), {"solver": _odeint}),
+        ((2,), (3,), (), {"fun": lambda t, y, w: np.sin(w * y) - t, "solver": _odeint}),
+    ],
+    whole=True,
+)
+def ode_solution(
+    *operands: Any, fun: Function = _decay, solver: Any = _solve_ivp, given: Any = None
+) -> Any:
+    """The solution of dy/dt = fun(t, y, *args), for the operands (y0, times, *args).
+
+    y0 has shape (m,); the result, of shape (times, m), begins with y0.
+
+    >>> ode_solution(Value([1.0]), [0.0, np.log(2.0)], solver=_odeint).data.round(6)
+    array([[1. ],
+           [0.5]])
+    """
+    y0, times, *args = operands
+    return solver(fun, np.asarray(times, float), np.asarray(y0, float), args, given or {})
+
+
+def _pull_solution(
+    g: Any, out: Any, *operands: Any, fun: Function, solver: Any, given: Any
+) -> Callable[[int], Any]:
+    """Solve the adjoint equation da/dt = -aᵀ ∂f/∂y backwards from each time to the one before."""
+    y0, times, *args = operands
+    m = np.shape(y0)[0]
+    shapes = [np.shape(x) for x in args]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+
+    def backwards(s: Any, state: Any, *args: Any) -> Any:
+        y, a = state[:m], state[m : 2 * m]
+        out, pull = vjp(lambda y, t, *args: fun(t, y, *args), y, -s, *args)
+        y_bar, t_bar, *bars = pull(a)
+        return np.concatenate([-out, y_bar, *map(_flat, (t_bar, *bars))])
+
+    a, t_bar, rest = g[-1], 0.0, np.zeros(sum(sizes))
+    t_bars = []
+    for i in range(np.shape(times)[0] - 1, 0, -1):
+        at_time = np.sum(fun(times[i], out[i], *args) * g[i])
+        t_bars.append(at_time)
+        t_bar = t_bar - at_time
+        start = np.concatenate([out[i], a, _flat(t_bar), rest])
+        span = np.stack([-times[i], -times[i - 1]])
+        end = ode_solution(start, span, *args, fun=backwards, solver=solver, given=given)[1]
+        a, t_bar, rest = end[m : 2 * m] + g[i - 1], end[2 * m], end[2 * m + 1 :]
+    bars, position = [], 0
+    for shape, size in zip(shapes, sizes, strict=True):
+        bars.append(np.reshape(rest[position : position + size], shape))
+        position += size
+    found = [a, np.stack([t_bar, *t_bars[::-1]]), *bars]
+    return lambda position: found[position]
+
+
+ode_solution.vjp(operands=_pull_solution)
+
+
+def _push_solution(
+    tangents: Sequence[Any], out: Any, *operands: Any, fun: Function, solver: Any, given: Any
+) -> Any:
+    """Solve the equation of the tangent along with the equation: ds/dt = ∂f/∂y s + ∂f/∂args ȧ."""
+    y0, times, *args = operands
+    m = np.shape(y0)[0]
+    y_dot, t_dot, *dots = tangents
+    moving = [i for i, dot in enumerate(dots) if dot is not None]
+
+    def both(t: Any, state: Any, *given: Any) -> Any:
+        args, steps = given[: len(given) - len(moving)], given[len(given) - len(moving) :]
+
+        def along(y: Any, *chosen: Any) -> Any:
+            now = list(args)
+            for i, one in zip(moving, chosen, strict=True):
+                now[i] = one
+            return fun(t, y, *now)
+
+        primals = [state[:m], *(args[i] for i in moving)]
+        return np.concatenate(jvp(along, primals, [state[m:], *steps]))
+
+    start = np.zeros(m) if y_dot is None else y_dot
+    if t_dot is not None:
+        start = start - fun(times[0], y0, *args) * t_dot[0]
+    given_args = (*args, *(dots[i] for i in moving))
+    state = np.concatenate([y0, start])
+    found = ode_solution(state, times, *given_args, fun=both, solver=solver, given=given)[:, m:]
+    if t_dot is not None:
+        heights = np.stack([fun(t, y, *args) for t, y in zip(times, out, strict=True)])
+        found = found + heights * np.expand_dims(t_dot, 1)
+    return found
+
+
+ode_solution.jvp(operands=_push_solution)
+
+
+def _as_vector(fun: Function) -> Function:
+    """Return a function whose result is one array, where it returns a list of numbers."""
+
+    @functools.wraps(fun)
+    def call(*args: Any) -> Any:
+        found = fun(*args)
+        return np.stack(found) if isinstance(found, (list, tuple)) else found
+
+    return call
+
+
+def odeint(
+    func: Function, y0: Any, t: Any, args: Any = (), tfirst: bool = False, **options: Any
+) -> Any:
+    """Return the solution of dy/dt = func(y, t, *args) at the times t, of shape (times, m).
+
+    As `scipy.integrate.odeint`, differentiable in y0, t and each of `args`. `options` are those of
+    the solver (rtol, atol, mxstep, ...), for the equation and for its adjoint.
+
+    >>> import tinygrad_lr as tg
+    >>> def end(rate):
+    ...     y = odeint(lambda y, t, rate: -rate * y, np.ones(1), np.array([0.0, 1.0]), (rate,))
+    ...     return y[1, 0]
+    >>> round(tg.grad(end)(2.0) / -np.exp(-2.0), 6)
+    1.0
+    """
+    args = args if isinstance(args, tuple) else (args,)
+    _refuse_options("odeint", options, {"rtol", "atol", "mxstep", "hmax", "hmin", "h0", "tcrit"})
+    fun = _as_vector(func if tfirst else lambda t, y, *rest: func(y, t, *rest))
+    y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else y0
+    return ode_solution(y0, t, *args, fun=fun, solver=_odeint, given=options)
+
+
+def solve_ivp(
+    fun: Function,
+    t_span: Any,
+    y0: Any,
+    method: str = "RK45",
+    t_eval: Any = None,
+    args: Any = (),
+    **options: Any,
+) -> Any:
+    """Solve dy/dt = fun(t, y, *args) over the interval `t_span`, from y0.
+
+    As `scipy.integrate.solve_ivp`, differentiable in y0, the times and each of `args`. The result
+    has `t` and `y`, of shape (m, times). Without `t_eval`, the times are the solver's own steps.
+    `options` are those of the solver (rtol, atol, max_step, ...), for the equation and its adjoint:
+    by SciPy's default of rtol=1e-3, both have three digits. Events are refused.
+
+    >>> found = solve_ivp(lambda t, y: -y, (0.0, 1.0), Value([1.0]), t_eval=[0.0, 1.0], rtol=1e-9)
+    >>> round(float(found.y.data[0, 1]), 6), round(np.exp(-1.0), 6)
+    (0.367879, 0.367879)
+    """
+    args = () if args is None else args if isinstance(args, tuple) else (args,)
+    start, end = t_span
+    times = [*t_eval] if t_eval is not None else []
+    if not _differentiable(start, end, y0, t_eval, *times, *args):
+        return scipy.integrate.solve_ivp(
+            fun, t_span, y0, method, t_eval, args=args or None, **options
+        )
+    allowed = {"rtol", "atol", "max_step", "min_step", "first_step", "lband", "uband"}
+    _refuse_options("solve_ivp", options, allowed)
+    vector = _as_vector(fun)
+    if t_eval is None:
+        plain = [unwrap(x) for x in (start, end, y0, *args)]
+        if any(isinstance(x, AbstractArray) for x in plain):
+            raise NotDifferentiableError(
+                "solve_ivp: t_eval must be given in a compiled function, since the solver chooses "
+                "the times by the numbers"
+            )
+        steps = scipy.integrate.solve_ivp(
+            lambda t, y: np.asarray(vector(t, y, *plain[3:]), float),
+            plain[:2],
+            plain[2],
+            method,
+            **options,
+        )
+        times = [start, *steps.t[1:-1], end]
+    # the solution begins at the start of the interval, which needn't be among the times
+    first = int(unwrap(times[0]) != unwrap(start))
+    whole = np.stack([start, *times] if first else [start, *times[1:]])
+    given = {"method": method, **options}
+    found = ode_solution(y0, whole, *args, fun=vector, solver=_solve_ivp, given=given)
+    return scipy.optimize.OptimizeResult(
+        t=whole[first:], y=np.transpose(found[first:]), success=True, status=0, message="solved"
+    )
+
+
+def _refuse_options(where: str, given: Any, allowed: set[str]) -> None:
+    if unknown := sorted(given.keys() - allowed):
+        raise NotDifferentiableError(
+            f"{where}: with Values the options must be among {', '.join(sorted(allowed))}, "
+            f"got {unknown[0]}"
+        )

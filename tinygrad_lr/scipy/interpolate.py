@@ -1,0 +1,158 @@
+"""Interpolation on Values, in the nodes, the values there, and where it is evaluated.
+
+`scipy.interpolate` converts its arguments with np.asarray, so it takes no Values: these have the
+same names and arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.node import unwrap
+from ..errors import ArgumentError
+from ..support.abstract_array import check_numbers
+from ..support.validation import check_choice
+
+
+def _require_increasing(x: Any) -> None:
+    if not np.all(np.diff(x) > 0):
+        raise ArgumentError("CubicSpline: x must increase from node to node")
+
+
+class CubicSpline:
+    """A curve of cubic pieces with two continuous derivatives, as `scipy.interpolate.CubicSpline`.
+
+    `x` are the n >= 2 nodes, `y` the values there, along the first axis. `bc_type` is "not-a-knot",
+    "natural", "clamped", or a pair of (order, value) for the two ends.
+
+    >>> spline = CubicSpline(np.arange(4.0), np.arange(4.0) ** 3)
+    >>> float(spline(1.5)), float(spline(1.5, 1))
+    (3.375, 6.75)
+    """
+
+    def __init__(self, x: Any, y: Any, bc_type: Any = "not-a-knot") -> None:
+        n = np.shape(x)[0]
+        if n < 2 or np.shape(y)[:1] != (n,):
+            raise ArgumentError(
+                f"CubicSpline: y must have a value for each of n >= 2 nodes, got {np.shape(x)} "
+                f"nodes and values of shape {np.shape(y)}"
+            )
+        check_numbers(unwrap(x), _require_increasing)
+        self.x, self.y = x, y
+        self.slopes = _slopes(x, y, _ends(bc_type, n))
+
+    def __call__(self, x: Any, nu: int = 0) -> Any:
+        """Return the curve at x, or its derivative of order `nu`, beyond the ends too."""
+        check_choice("CubicSpline", "nu", nu, (0, 1, 2, 3))
+        position = np.searchsorted(unwrap(self.x), unwrap(x), side="right") - 1
+        i = np.clip(position, 0, np.shape(self.x)[0] - 2)
+        axes = (..., *[None] * (np.ndim(self.y) - 1))
+        h = (self.x[i + 1] - self.x[i])[axes]
+        t = (x - self.x[i])[axes]
+        rise = (self.y[i + 1] - self.y[i]) / h
+        left, right = self.slopes[i], self.slopes[i + 1]
+        c = (left + right - 2 * rise) / (h * h)
+        b = (rise - left) / h - c * h
+        match nu:
+            case 0:
+                return self.y[i] + t * (left + t * (b + t * c))
+            case 1:
+                return left + t * (2 * b + t * (3 * c))
+            case 2:
+                return 2 * b + t * (6 * c)
+        return 6 * c + 0 * t
+
+
+def _ends(bc_type: Any, n: int) -> list[Any]:
+    """Return what holds at the two ends: "not-a-knot", or (order of a derivative, value)."""
+    if isinstance(bc_type, str):
+        check_choice("CubicSpline", "bc_type", bc_type, ("not-a-knot", "natural", "clamped"))
+        bc_type = (bc_type, bc_type)
+    named = {"natural": (2, 0.0), "clamped": (1, 0.0), "not-a-knot": "not-a-knot"}
+    ends = [named.get(end, end) if isinstance(end, str) else end for end in bc_type]
+    for end in ends:
+        if end != "not-a-knot" and (len(end) != 2 or end[0] not in (1, 2)):
+            raise ArgumentError(
+                "CubicSpline: bc_type must be 'not-a-knot', 'natural', 'clamped' or two pairs of "
+                f"an order (1 or 2) and a value, got {end!r:.60}"
+            )
+    return [(2, 0.0) if n == 2 and end == "not-a-knot" else end for end in ends]
+
+
+def _slopes(x: Any, y: Any, ends: list[Any]) -> Any:
+    """The derivatives at the nodes: equal second derivatives from both sides, and two ends."""
+    n = np.shape(x)[0]
+    h = x[1:] - x[:-1]
+    wide = np.reshape(h, (n - 1, *[1] * (np.ndim(y) - 1)))
+    rise = (y[1:] - y[:-1]) / wide
+    (first, low), (last, high) = (
+        _end_row(end, n, h[::step], wide[::step], rise[::step], step)
+        for end, step in zip(ends, (1, -1), strict=True)
+    )
+    matrix = (
+        np.diag(np.concatenate([first[:1], 2 * (h[:-1] + h[1:]), last[:1]]))
+        + np.diag(np.concatenate([first[1:], h[:-1]]), 1)
+        + np.diag(np.concatenate([h[1:], last[1:]]), -1)
+    )
+    inside = 3 * (wide[1:] * rise[:-1] + wide[:-1] * rise[1:])
+    right = np.concatenate([np.expand_dims(low, 0), inside, np.expand_dims(high, 0)])
+    return np.reshape(np.linalg.solve(matrix, np.reshape(right, (n, -1))), np.shape(y))
+
+
+def _end_row(end: Any, n: int, h: Any, wide: Any, rise: Any, sign: int) -> tuple[Any, Any]:
+    """The equation of an end: its factors of the slopes there and next to it; its right side."""
+    if end == "not-a-knot" and n == 3:  # one parabola
+        return np.ones(2), 2 * rise[0]
+    if end == "not-a-knot":  # one cubic over the first two pieces
+        span, d = h[0] + h[1], wide[0] + wide[1]
+        right = ((wide[0] + 2 * d) * wide[1] * rise[0] + wide[0] * wide[0] * rise[1]) / d
+        return np.stack([h[1], span]), right
+    order, value = end
+    if order == 1:
+        return np.array([1.0, 0.0]), value + 0 * rise[0]
+    return np.array([2.0, 1.0]), 3 * rise[0] - sign * 0.5 * wide[0] * value
+
+
+class interp1d:  # noqa: N801  # SciPy's name
+    """Straight lines or a cubic spline between points, as `scipy.interpolate.interp1d`.
+
+    `kind` is "linear" or "cubic". Outside the nodes a result is `fill_value` (a number, or
+    "extrapolate"), or with none given, an error.
+
+    >>> float(interp1d(np.array([0.0, 1.0]), np.array([0.0, 10.0]))(0.25))
+    2.5
+    """
+
+    def __init__(self, x: Any, y: Any, kind: str = "linear", fill_value: Any = None) -> None:
+        kind = check_choice("interp1d", "kind", kind, ("linear", "cubic"))
+        check_numbers(unwrap(x), _require_increasing)
+        self.x, self.y, self.fill_value = x, y, fill_value
+        self._spline = CubicSpline(x, y) if kind == "cubic" else None
+
+    def __call__(self, x: Any) -> Any:
+        """Return the curve at x."""
+        nodes, at = unwrap(self.x), unwrap(x)
+        outside = np.logical_or(np.less(at, nodes[0]), np.greater(at, nodes[-1]))
+        if self.fill_value is None:
+            check_numbers(outside, _require_inside)
+        if self._spline is not None:
+            out = self._spline(x)
+        else:
+            i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, np.shape(nodes)[0] - 2)
+            axes = (..., *[None] * (np.ndim(self.y) - 1))
+            rise = (self.y[i + 1] - self.y[i]) / (self.x[i + 1] - self.x[i])[axes]
+            out = self.y[i] + (x - self.x[i])[axes] * rise
+        if self.fill_value is None or isinstance(self.fill_value, str):
+            return out
+        mask = np.reshape(outside, (*np.shape(outside), *[1] * (np.ndim(self.y) - 1)))
+        return np.where(mask, self.fill_value, out)
+
+
+def _require_inside(outside: Any) -> None:
+    if np.any(outside):
+        raise ArgumentError(
+            "interp1d: x must be between the first and the last node; pass "
+            "fill_value='extrapolate' or a number to go beyond"
+        )

@@ -1,0 +1,219 @@
+"""SciPy's linear algebra on Values: functions of a matrix, triangular and Cholesky solvers.
+
+`scipy.linalg` converts its arguments with np.asarray, so it takes no Values: these have the same
+names and arguments. A function f of a matrix has the derivative that stands in the corner of
+f([[A, E], [0, A]]) (Mathias, 1996), for the exponential, the root and the logarithm alike.
+"""
+
+import numpy as np
+import scipy.linalg
+
+from ..core.primitive import primitive
+from ..errors import ArgumentError
+
+SQUARE = [((3, 3),), ((1, 1),)]
+
+
+def _derivative(function, a, e):
+    """The derivative of a function of the matrix a in the direction e."""
+    n = np.shape(a)[-1]
+    both = np.concatenate(
+        [np.concatenate([a, e], axis=1), np.concatenate([0 * a, a], axis=1)], axis=0
+    )
+    return function(both)[:n, n:]
+
+
+@primitive(latex="e^{<a>}", examples=SQUARE, whole=True)
+def expm(a):
+    """The matrix exponential Σ aⁿ/n!, of a square matrix.
+
+    Source: `scipy.linalg.expm`.
+
+    >>> expm(Value([[0.0, 1.0], [0.0, 0.0]]))
+    Value(data=[[1. 1.]
+     [0. 1.]], grad=None)
+    """
+    return scipy.linalg.expm(a)
+
+
+@primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True)
+def sqrtm(a):
+    """The principal square root of a square matrix without negative eigenvalues.
+
+    Source: `scipy.linalg.sqrtm`. Raises `ArgumentError` where the root isn't real.
+
+    >>> sqrtm(Value([[4.0, 0.0], [0.0, 9.0]]))
+    Value(data=[[2. 0.]
+     [0. 3.]], grad=None)
+    """
+    return _real("sqrtm", scipy.linalg.sqrtm(a), a)
+
+
+@primitive(latex=r"\ln <a>", examples=SQUARE, whole=True)
+def logm(a):
+    """The principal logarithm of a square matrix without eigenvalues <= 0.
+
+    Source: `scipy.linalg.logm`. Raises `ArgumentError` where the logarithm isn't real.
+
+    >>> logm(Value([[1.0, 1.0], [0.0, 1.0]]))
+    Value(data=[[0. 1.]
+     [0. 0.]], grad=None)
+    """
+    return _real("logm", scipy.linalg.logm(a), a)
+
+
+def _real(name, result, a):
+    if np.isrealobj(a) and np.iscomplexobj(result):
+        raise ArgumentError(
+            f"{name}: the result must be real, got complex numbers; pass a complex a"
+        )
+    return result
+
+
+def _declare_rules(function):
+    function.vjp(a=lambda g, out, a: _derivative(function, np.swapaxes(a, -1, -2), g))
+    function.jvp(a=lambda t, out, a: _derivative(function, a, t))
+
+
+for _function in (expm, sqrtm, logm):
+    _declare_rules(_function)
+
+
+@primitive(
+    latex=r"<a>^{-1} <b>",
+    examples=[((3, 3), (3, 2)), ((3, 3), (3,), {"lower": True}), ((2, 2), (2,), {"trans": 1})],
+    domain={"a": (0.5, 2.0)},
+    whole=True,
+)
+def triangular_solution(a, b, *, lower=False, trans=0, unit_diagonal=False):
+    """The x with a x = b, or aᵀ x = b with trans=1, of one triangle of a.
+
+    >>> triangular_solution(Value([[2.0, 0.0], [0.0, 4.0]]), [2.0, 4.0])
+    Value(data=[1. 1.], grad=None)
+    """
+    return scipy.linalg.solve_triangular(
+        a, b, trans=trans, lower=lower, unit_diagonal=unit_diagonal
+    )
+
+
+def _triangle(x, lower, unit_diagonal):
+    keep = np.tril if lower else np.triu
+    return keep(x, (-1 if lower else 1) if unit_diagonal else 0)
+
+
+def _product(x, y):
+    """x yᵀ, of two matrices or two vectors."""
+    return np.outer(x, y) if np.ndim(x) == 1 else x @ np.swapaxes(y, -1, -2)
+
+
+def _rule_of_a(g, out, a, b, lower, trans, unit_diagonal):
+    given = {"lower": lower, "unit_diagonal": unit_diagonal}
+    c = triangular_solution(a, g, trans=1 - trans, **given)
+    return -_triangle(_product(out, c) if trans else _product(c, out), lower, unit_diagonal)
+
+
+def _tangent_of_a(t, out, a, b, lower, trans, unit_diagonal):
+    given = {"lower": lower, "unit_diagonal": unit_diagonal, "trans": trans}
+    step = _triangle(t, lower, unit_diagonal)
+    return -triangular_solution(a, (np.swapaxes(step, -1, -2) if trans else step) @ out, **given)
+
+
+triangular_solution.vjp(
+    a=_rule_of_a,
+    b=lambda g, out, a, b, lower, trans, unit_diagonal: triangular_solution(
+        a, g, lower=lower, trans=1 - trans, unit_diagonal=unit_diagonal
+    ),
+)
+triangular_solution.jvp(
+    a=_tangent_of_a,
+    b=lambda t, out, a, b, lower, trans, unit_diagonal: triangular_solution(
+        a, t, lower=lower, trans=trans, unit_diagonal=unit_diagonal
+    ),
+)
+
+
+def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
+    """Return the x with a x = b, reading one triangle of a, as `scipy.linalg.solve_triangular`.
+
+    `trans` is 0 or "N" for a, 1 or "T" for its transpose.
+
+    >>> solve_triangular(np.array([[2.0, 9.0], [0.0, 4.0]]), np.array([2.0, 4.0]), lower=True)
+    array([1., 1.])
+    """
+    if trans not in (0, 1, "N", "T"):
+        raise ArgumentError(f"solve_triangular: trans must be 0, 1, 'N' or 'T', got {trans!r:.60}")
+    return triangular_solution(
+        a, b, lower=bool(lower), trans=int(trans in (1, "T")), unit_diagonal=bool(unit_diagonal)
+    )
+
+
+def cholesky(a, lower=False):
+    """Return the triangular factor of a positive definite matrix, as `scipy.linalg.cholesky`.
+
+    a = L Lᵀ if lower, else a = Uᵀ U.
+    """
+    factor = np.linalg.cholesky(a)
+    return factor if lower else np.swapaxes(factor, -1, -2)
+
+
+def cho_factor(a, lower=False):
+    """Return a triangular factor and `lower`, for `cho_solve`, as `scipy.linalg.cho_factor`.
+
+    The other triangle is 0; SciPy leaves numbers there that mean nothing.
+    """
+    return cholesky(a, lower), lower
+
+
+def cho_solve(c_and_lower, b):
+    """Return the x with a x = b, from the factor of `cho_factor`, as `scipy.linalg.cho_solve`.
+
+    >>> cho_solve(cho_factor(np.array([[4.0, 0.0], [0.0, 1.0]])), np.array([8.0, 3.0]))
+    array([2., 3.])
+    """
+    c, lower = c_and_lower
+    half = solve_triangular(c, b, lower=lower, trans=0 if lower else 1)
+    return solve_triangular(c, half, lower=lower, trans=1 if lower else 0)
+
+
+def solve(a, b, assume_a=None):
+    """Return the x with a x = b, as `scipy.linalg.solve`: "pos" is solved by Cholesky."""
+    return cho_solve(cho_factor(a), b) if assume_a == "pos" else np.linalg.solve(a, b)
+
+
+def inv(a):
+    """Return the inverse, as `scipy.linalg.inv`."""
+    return np.linalg.inv(a)
+
+
+def det(a):
+    """Return the determinant, as `scipy.linalg.det`."""
+    return np.linalg.det(a)
+
+
+def block_diag(*arrays):
+    """Return a matrix with the given ones along its diagonal, as `scipy.linalg.block_diag`.
+
+    >>> block_diag(np.ones((1, 1)), 2 * np.ones((1, 2)))
+    array([[1., 0., 0.],
+           [0., 2., 2.]])
+    """
+    width, rows, start = sum(np.shape(x)[-1] for x in arrays), [], 0
+    for x in arrays:
+        height, columns = np.shape(x)
+        left, right = np.zeros((height, start)), np.zeros((height, width - start - columns))
+        rows.append(np.concatenate([left, x, right], axis=1))
+        start += columns
+    return np.concatenate(rows, axis=0)
+
+
+def toeplitz(c, r=None):
+    """Return the matrix with first column c and first row r, as `scipy.linalg.toeplitz`.
+
+    >>> toeplitz(np.array([1.0, 2.0]), np.array([1.0, 5.0]))
+    array([[1., 5.],
+           [2., 1.]])
+    """
+    r = c if r is None else r
+    m, n = np.size(c), np.size(r)
+    line = np.concatenate([np.reshape(c, m)[::-1], np.reshape(r, n)[1:]])
+    return line[m - 1 + np.arange(n) - np.arange(m)[:, None]]

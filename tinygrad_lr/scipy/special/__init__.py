@@ -1,0 +1,20 @@
+"""SciPy's special functions on Values: scipy.special's own ufuncs, with their derivatives.
+
+`scipy.special.gammaln(value)` finds its operation here. What is a Python function in SciPy, which
+takes no Values, has an equivalent of the same name and arguments: `tg.scipy.special.logsumexp`.
+"""
+
+from ...core.primitive import declared_operations as _declared_operations
+from ...support.lazy_imports import lazy_modules as _lazy_modules
+from . import gamma as _gamma  # loading these registers what SciPy's functions stand for
+from . import incomplete as _incomplete
+from . import integrals as _integrals
+from . import normal as _normal
+from . import reductions as _reductions
+
+
+def _public(module):
+    return getattr(module, "__all__", None) or _declared_operations(module)
+
+
+__getattr__, __dir__ = _lazy_modules(__name__, _public)

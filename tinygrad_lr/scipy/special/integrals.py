@@ -1,0 +1,611 @@
+"""Bessel functions, exponential integrals, elliptic integrals and hypergeometric functions.
+
+Derivatives with respect to the order of a Bessel function, and to the parameters of a
+hypergeometric function, have no closed form: they are refused.
+"""
+
+import math
+
+import numpy as np
+import scipy.special as sc
+
+from ...core.primitive import implements, primitive
+
+ONE = [((2, 3),), ((),), ((0,),)]
+TWO = [((2, 3), (3,)), ((), ())]
+THREE = [((2, 3), (3,), ()), ((), (), ())]
+FOUR = [((2, 3), (3,), (), (2, 1)), ((), (), (), ())]
+POSITIVE = (0.5, 3.0)
+INSIDE = (-0.9, 0.9)
+
+
+@primitive(sc.exprel, latex=r"\frac{e^{<x>} - 1}{<x>}", examples=ONE, whole=True)
+def exprel(x):
+    """(e^x - 1)/x, with 1 at 0.
+
+    >>> float(exprel(Value(0.0)).data)
+    1.0
+    """
+    return sc.exprel(x)
+
+
+@primitive(
+    sc.spence,
+    latex=r"\operatorname{Li}_2\left(1 - <x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
+)
+def spence(x):
+    """Spence's function ∫₁ˣ ln t/(1 - t) dt.
+
+    >>> float(spence(Value(1.0)).data)
+    0.0
+    """
+    return sc.spence(x)
+
+
+@primitive(sc.exp1, latex=r"E_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
+def exp1(x):
+    """The exponential integral ∫ₓ^∞ e^(-t)/t dt.
+
+    >>> float(exp1(Value(1.0)).data)
+    0.2193839343955205
+    """
+    return sc.exp1(x)
+
+
+exp1.vjp(x=lambda g, out, x: g * (-np.exp(-x) / x))
+
+
+@primitive(
+    sc.expi,
+    latex=r"\operatorname{Ei}\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
+)
+def expi(x):
+    """The exponential integral Ei(x) = ∫ e^t/t dt up to x.
+
+    >>> float(expi(Value(1.0)).data)
+    1.895117816355937
+    """
+    return sc.expi(x)
+
+
+expi.vjp(x=lambda g, out, x: g * (np.exp(x) / x))
+
+
+@primitive(
+    kind="elementwise",
+    latex=r"E_n\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=[((2, 3),), ((), {"order": 2})],
+    whole=True,
+)
+def expn_of(x, *, order=1):
+    """The exponential integral Eₙ(x) = ∫₁^∞ e^(-xt)/tⁿ dt of an integer order n >= 0.
+
+    >>> float(expn_of(Value(0.0), order=2).data)
+    1.0
+    """
+    return sc.expn(order, x)
+
+
+expn_of.vjp(x=lambda g, out, x, order: g * -_lower_expn(order, x))
+
+
+def _lower_expn(order, x):
+    below = expn_of(x, order=np.maximum(order - 1, 0))
+    return np.where(np.equal(order, 0), np.exp(-x) * (1 / x + 1 / (x * x)), below)
+
+
+@implements(sc.expn)
+def expn(n, x):
+    """The exponential integral Eₙ(x) of an integer order n, as `scipy.special.expn`."""
+    return expn_of(x, order=n)
+
+
+@primitive(sc.i0, latex=r"I_0\left(<x>\right)", examples=ONE, whole=True)
+def i0(x):
+    """The modified Bessel function of order 0.
+
+    >>> float(i0(Value(0.0)).data)
+    1.0
+    """
+    return sc.i0(x)
+
+
+@primitive(sc.i1, latex=r"I_1\left(<x>\right)", examples=ONE, whole=True)
+def i1(x):
+    """The modified Bessel function of order 1.
+
+    >>> float(i1(Value(0.0)).data)
+    0.0
+    """
+    return sc.i1(x)
+
+
+@primitive(sc.i0e, latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)", examples=ONE, whole=True)
+def i0e(x):
+    """e^(-|x|)·I₀(x).
+
+    >>> float(i0e(Value(0.0)).data)
+    1.0
+    """
+    return sc.i0e(x)
+
+
+@primitive(sc.i1e, latex=r"e^{-\left|<x>\right|} I_1\left(<x>\right)", examples=ONE, whole=True)
+def i1e(x):
+    """e^(-|x|)·I₁(x).
+
+    >>> float(i1e(Value(0.0)).data)
+    0.0
+    """
+    return sc.i1e(x)
+
+
+@primitive(
+    sc.iv,
+    latex=r"I_{<order>}\left(<x>\right)",
+    domain={"order": POSITIVE, "x": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def iv(order, x):
+    """The modified Bessel function of the first kind.
+
+    >>> float(iv(0.0, Value(0.0)).data)
+    1.0
+    """
+    return sc.iv(order, x)
+
+
+iv.vjp(x=lambda g, out, order, x: g * (0.5 * (iv(order - 1, x) + iv(order + 1, x))))
+
+
+@primitive(
+    sc.ive,
+    latex=r"e^{-\left|<x>\right|} I_{<order>}\left(<x>\right)",
+    domain={"order": POSITIVE, "x": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def ive(order, x):
+    """e^(-|x|)·Iᵥ(x).
+
+    >>> float(ive(0.0, Value(0.0)).data)
+    1.0
+    """
+    return sc.ive(order, x)
+
+
+ive.vjp(
+    x=lambda g, out, order, x: (
+        g * (0.5 * (ive(order - 1, x) + ive(order + 1, x)) - np.sign(x) * out)
+    )
+)
+
+
+@primitive(sc.k0, latex=r"K_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
+def k0(x):
+    """The modified Bessel function of the second kind of order 0.
+
+    >>> float(k0(Value(1.0)).data)
+    0.42102443824070823
+    """
+    return sc.k0(x)
+
+
+@primitive(sc.k1, latex=r"K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
+def k1(x):
+    """The modified Bessel function of the second kind of order 1.
+
+    >>> float(k1(Value(1.0)).data)
+    0.6019072301972346
+    """
+    return sc.k1(x)
+
+
+@primitive(
+    sc.k0e, latex=r"e^{<x>} K_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
+)
+def k0e(x):
+    """e^x·K₀(x).
+
+    >>> float(k0e(Value(1.0)).data)
+    1.1444630798068947
+    """
+    return sc.k0e(x)
+
+
+@primitive(
+    sc.k1e, latex=r"e^{<x>} K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
+)
+def k1e(x):
+    """e^x·K₁(x).
+
+    >>> float(k1e(Value(1.0)).data)
+    1.636153486263258
+    """
+    return sc.k1e(x)
+
+
+@primitive(
+    sc.kv,
+    latex=r"K_{<order>}\left(<x>\right)",
+    domain={"order": POSITIVE, "x": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def kv(order, x):
+    """The modified Bessel function of the second kind.
+
+    >>> float(kv(1.0, Value(1.0)).data)
+    0.6019072301972346
+    """
+    return sc.kv(order, x)
+
+
+kv.vjp(x=lambda g, out, order, x: g * (-0.5 * (kv(order - 1, x) + kv(order + 1, x))))
+
+
+@primitive(
+    sc.kve,
+    latex=r"e^{<x>} K_{<order>}\left(<x>\right)",
+    domain={"order": POSITIVE, "x": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def kve(order, x):
+    """e^x·Kᵥ(x).
+
+    >>> float(kve(1.0, Value(1.0)).data)
+    1.636153486263258
+    """
+    return sc.kve(order, x)
+
+
+kve.vjp(x=lambda g, out, order, x: g * (out - 0.5 * (kve(order - 1, x) + kve(order + 1, x))))
+
+
+@primitive(sc.j0, latex=r"J_0\left(<x>\right)", examples=ONE, whole=True)
+def j0(x):
+    """The Bessel function of the first kind of order 0.
+
+    >>> float(j0(Value(0.0)).data)
+    1.0
+    """
+    return sc.j0(x)
+
+
+@primitive(sc.j1, latex=r"J_1\left(<x>\right)", examples=ONE, whole=True)
+def j1(x):
+    """The Bessel function of the first kind of order 1.
+
+    >>> float(j1(Value(0.0)).data)
+    0.0
+    """
+    return sc.j1(x)
+
+
+@primitive(
+    sc.jv,
+    latex=r"J_{<order>}\left(<x>\right)",
+    domain={"order": POSITIVE, "x": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def jv(order, x):
+    """The Bessel function of the first kind.
+
+    >>> float(jv(0.0, Value(0.0)).data)
+    1.0
+    """
+    return sc.jv(order, x)
+
+
+jv.vjp(x=lambda g, out, order, x: g * (0.5 * (jv(order - 1, x) - jv(order + 1, x))))
+
+
+@primitive(sc.y0, latex=r"Y_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
+def y0(x):
+    """The Bessel function of the second kind of order 0.
+
+    >>> float(y0(Value(1.0)).data)
+    0.08825696421567697
+    """
+    return sc.y0(x)
+
+
+@primitive(sc.y1, latex=r"Y_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
+def y1(x):
+    """The Bessel function of the second kind of order 1.
+
+    >>> float(y1(Value(1.0)).data)
+    -0.7812128213002888
+    """
+    return sc.y1(x)
+
+
+@primitive(
+    sc.yv,
+    latex=r"Y_{<order>}\left(<x>\right)",
+    domain={"order": POSITIVE, "x": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def yv(order, x):
+    """The Bessel function of the second kind.
+
+    >>> float(yv(0.0, Value(1.0)).data)
+    0.088256964215677
+    """
+    return sc.yv(order, x)
+
+
+yv.vjp(x=lambda g, out, order, x: g * (0.5 * (yv(order - 1, x) - yv(order + 1, x))))
+
+
+@primitive(
+    sc.hyp0f1,
+    latex=r"{}_0F_1\left(<b>; <z>\right)",
+    domain={"b": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def hyp0f1(b, z):
+    """The confluent hypergeometric limit function ₀F₁(b; z).
+
+    >>> float(hyp0f1(1.0, Value(0.0)).data)
+    1.0
+    """
+    return sc.hyp0f1(b, z)
+
+
+hyp0f1.vjp(z=lambda g, out, b, z: g * (hyp0f1(b + 1, z) / b))
+
+
+@primitive(
+    sc.hyp1f1,
+    latex=r"{}_1F_1\left(<a>; <b>; <z>\right)",
+    domain={"a": POSITIVE, "b": POSITIVE},
+    examples=THREE,
+    whole=True,
+)
+def hyp1f1(a, b, z):
+    """The confluent hypergeometric function ₁F₁(a; b; z).
+
+    >>> float(hyp1f1(1.0, 1.0, Value(0.0)).data)
+    1.0
+    """
+    return sc.hyp1f1(a, b, z)
+
+
+hyp1f1.vjp(z=lambda g, out, a, b, z: g * (a / b * hyp1f1(a + 1, b + 1, z)))
+
+
+@primitive(
+    sc.hyp2f1,
+    latex=r"{}_2F_1\left(<a>, <b>; <c>; <z>\right)",
+    domain={"a": POSITIVE, "b": POSITIVE, "c": POSITIVE, "z": (-0.9, 0.9)},
+    examples=FOUR,
+    whole=True,
+)
+def hyp2f1(a, b, c, z):
+    """The Gauss hypergeometric function ₂F₁(a, b; c; z).
+
+    >>> float(hyp2f1(1.0, 1.0, 1.0, Value(0.0)).data)
+    1.0
+    """
+    return sc.hyp2f1(a, b, c, z)
+
+
+hyp2f1.vjp(z=lambda g, out, a, b, c, z: g * (a * b / c * hyp2f1(a + 1, b + 1, c + 1, z)))
+
+
+@primitive(
+    sc.ellipe, latex=r"E\left(<m>\right)", domain={"m": (-0.9, 0.9)}, examples=ONE, whole=True
+)
+def ellipe(m):
+    """The complete elliptic integral of the second kind.
+
+    >>> float(ellipe(Value(1.0)).data)
+    1.0
+    """
+    return sc.ellipe(m)
+
+
+ellipe.vjp(m=lambda g, out, m: g * (-math.pi / 8 * hyp2f1(0.5, 1.5, 2.0, m)))
+
+
+@primitive(
+    sc.ellipk, latex=r"K\left(<m>\right)", domain={"m": (-0.9, 0.9)}, examples=ONE, whole=True
+)
+def ellipk(m):
+    """The complete elliptic integral of the first kind.
+
+    >>> float(ellipk(Value(1.0)).data)
+    inf
+    """
+    return sc.ellipk(m)
+
+
+ellipk.vjp(m=lambda g, out, m: g * (math.pi / 8 * hyp2f1(1.5, 1.5, 2.0, m)))
+
+
+def _root(phi, m):
+    return np.sqrt(1 - m * np.sin(phi) ** 2)
+
+
+@primitive(
+    sc.ellipeinc,
+    latex=r"E\left(<phi> \mid <m>\right)",
+    domain={"m": (0.1, 0.8)},
+    examples=TWO,
+    whole=True,
+)
+def ellipeinc(phi, m):
+    """The incomplete elliptic integral of the second kind, ∫₀^φ √(1 - m sin²θ) dθ.
+
+    >>> float(ellipeinc(Value(1.0), 0.0).data)
+    1.0
+    """
+    return sc.ellipeinc(phi, m)
+
+
+@primitive(
+    sc.ellipkinc,
+    latex=r"F\left(<phi> \mid <m>\right)",
+    domain={"m": (0.1, 0.8), "phi": (-1.2, 1.2)},
+    examples=TWO,
+    whole=True,
+)
+def ellipkinc(phi, m):
+    """The incomplete elliptic integral of the first kind, ∫₀^φ 1/√(1 - m sin²θ) dθ.
+
+    >>> float(ellipkinc(Value(1.0), 0.0).data)
+    1.0
+    """
+    return sc.ellipkinc(phi, m)
+
+
+ellipeinc.vjp(
+    phi=lambda g, out, phi, m: g * _root(phi, m),
+    m=lambda g, out, phi, m: g * ((out - ellipkinc(phi, m)) / (2 * m)),
+)
+ellipkinc.vjp(
+    phi=lambda g, out, phi, m: g * (1 / _root(phi, m)),
+    m=lambda g, out, phi, m: (
+        g
+        * (
+            (ellipeinc(phi, m) / m - np.sin(2 * phi) / (2 * _root(phi, m))) / (2 * (1 - m))
+            - out / (2 * m)
+        )
+    ),
+)
+
+
+@primitive(
+    kind="elementwise",
+    latex=r"\zeta\left(<order>, <q>\right)",
+    domain={"order": (1.5, 4.0), "q": POSITIVE},
+    examples=TWO,
+    whole=True,
+)
+def hurwitz_zeta(order, q):
+    """The Hurwitz zeta function Σ 1/(k + q)^order, summed over k = 0, 1, 2, ....
+
+    >>> round(float(hurwitz_zeta(2.0, Value(1.0)).data), 6)
+    1.644934
+    """
+    return sc.zeta(order, q)
+
+
+hurwitz_zeta.vjp(q=lambda g, out, order, q: g * (-order * hurwitz_zeta(order + 1, q)))
+
+
+@implements()
+def zeta(x, q=1.0):
+    """The Hurwitz zeta function, as `scipy.special.zeta`; differentiable in q."""
+    return hurwitz_zeta(x, q)
+
+
+@primitive(kind="elementwise", latex=r"\operatorname{Si}\left(<x>\right)", examples=ONE, whole=True)
+def sine_integral(x):
+    """The sine integral ∫₀ˣ sin t/t dt.
+
+    >>> float(sine_integral(Value(0.0)).data)
+    0.0
+    """
+    return sc.sici(x)[0]
+
+
+@primitive(
+    kind="elementwise",
+    latex=r"\operatorname{Ci}\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
+)
+def cosine_integral(x):
+    """The cosine integral γ + ln x + ∫₀ˣ (cos t - 1)/t dt.
+
+    >>> float(cosine_integral(Value(np.inf)).data)
+    0.0
+    """
+    return sc.sici(x)[1]
+
+
+sine_integral.vjp(x=lambda g, out, x: g * np.sinc(x / math.pi))
+cosine_integral.vjp(x=lambda g, out, x: g * (np.cos(x) / x))
+
+
+@implements(sc.sici)
+def sici(x):
+    """The sine and the cosine integral, as `scipy.special.sici`."""
+    return sine_integral(x), cosine_integral(x)
+
+
+@primitive(kind="elementwise", latex=r"S\left(<x>\right)", examples=ONE, whole=True)
+def fresnel_sine(x):
+    """The Fresnel integral ∫₀ˣ sin(π t²/2) dt.
+
+    >>> float(fresnel_sine(Value(0.0)).data)
+    0.0
+    """
+    return sc.fresnel(x)[0]
+
+
+@primitive(kind="elementwise", latex=r"C\left(<x>\right)", examples=ONE, whole=True)
+def fresnel_cosine(x):
+    """The Fresnel integral ∫₀ˣ cos(π t²/2) dt.
+
+    >>> float(fresnel_cosine(Value(0.0)).data)
+    0.0
+    """
+    return sc.fresnel(x)[1]
+
+
+fresnel_sine.vjp(x=lambda g, out, x: g * np.sin(0.5 * math.pi * x * x))
+fresnel_cosine.vjp(x=lambda g, out, x: g * np.cos(0.5 * math.pi * x * x))
+
+
+@implements(sc.fresnel)
+def fresnel(x):
+    """The two Fresnel integrals S and C, as `scipy.special.fresnel`."""
+    return fresnel_sine(x), fresnel_cosine(x)
+
+
+@implements(sc.boxcox)
+def boxcox(x, lmbda):
+    """(x^λ - 1)/λ, and ln x at λ = 0, as `scipy.special.boxcox`."""
+    log = np.log(x)
+    return log * exprel(lmbda * log)
+
+
+@implements(sc.boxcox1p)
+def boxcox1p(x, lmbda):
+    """((1 + x)^λ - 1)/λ, and ln(1 + x) at λ = 0, as `scipy.special.boxcox1p`."""
+    log = np.log1p(x)
+    return log * exprel(lmbda * log)
+
+
+# ---- rules that refer to operations further down
+
+exprel.vjp(x=lambda g, out, x: g * (0.5 * hyp1f1(2.0, 3.0, x)))
+spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))
+i0.vjp(x=lambda g, out, x: g * i1(x))
+i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + iv(2.0, x))))
+i0e.vjp(x=lambda g, out, x: g * (i1e(x) - np.sign(x) * out))
+i1e.vjp(x=lambda g, out, x: g * (0.5 * (i0e(x) + ive(2.0, x)) - np.sign(x) * out))
+k0.vjp(x=lambda g, out, x: g * -k1(x))
+k1.vjp(x=lambda g, out, x: g * (-0.5 * (k0(x) + kv(2.0, x))))
+k0e.vjp(x=lambda g, out, x: g * (out - k1e(x)))
+k1e.vjp(x=lambda g, out, x: g * (out - 0.5 * (k0e(x) + kve(2.0, x))))
+j0.vjp(x=lambda g, out, x: g * -j1(x))
+j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
+y0.vjp(x=lambda g, out, x: g * -y1(x))
+y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))

@@ -1,0 +1,164 @@
+"""Relatives of the error function and the normal distribution."""
+
+import math
+
+import numpy as np
+import scipy.special as sc
+
+from ...core.primitive import NUMPY_IMPLS, primitive
+from ...ops.error_function import SLOPE, erf, erfc, normal_cdf, normal_pdf
+
+ONE = [((2, 3),), ((),), ((0,),)]
+INSIDE = (-0.9, 0.9)
+UNIT = (0.1, 0.9)
+
+
+@primitive(
+    sc.erfcx, latex=r"e^{{<x>}^2} \operatorname{erfc}\left(<x>\right)", examples=ONE, whole=True
+)
+def erfcx(x):
+    """e^(x²)·erfc(x), which neither overflows nor underflows for x > 0.
+
+    >>> float(erfcx(Value(0.0)).data)
+    1.0
+    """
+    return sc.erfcx(x)
+
+
+erfcx.vjp(x=lambda g, out, x: g * (2 * x * out - SLOPE))
+
+
+@primitive(sc.erfi, latex=r"\operatorname{erfi}\left(<x>\right)", examples=ONE, whole=True)
+def erfi(x):
+    """The imaginary error function 2/√π·∫₀ˣ e^(t²) dt.
+
+    >>> float(erfi(Value(0.0)).data)
+    0.0
+    """
+    return sc.erfi(x)
+
+
+erfi.vjp(x=lambda g, out, x: g * (SLOPE * np.exp(x * x)))
+
+
+@primitive(sc.dawsn, latex=r"D\left(<x>\right)", examples=ONE, whole=True)
+def dawsn(x):
+    """Dawson's integral e^(-x²)·∫₀ˣ e^(t²) dt.
+
+    >>> float(dawsn(Value(0.0)).data)
+    0.0
+    """
+    return sc.dawsn(x)
+
+
+dawsn.vjp(x=lambda g, out, x: g * (1 - 2 * x * out))
+
+
+@primitive(
+    sc.erfinv,
+    latex=r"\operatorname{erf}^{-1}\left(<x>\right)",
+    domain={"x": (-0.9, 0.9)},
+    examples=ONE,
+    whole=True,
+)
+def erfinv(x):
+    """The inverse of erf; inf at 1.
+
+    >>> float(erfinv(Value(0.0)).data)
+    0.0
+    """
+    return sc.erfinv(x)
+
+
+erfinv.vjp(x=lambda g, out, x: g * (np.exp(out * out) / SLOPE))
+
+
+@primitive(
+    sc.erfcinv,
+    latex=r"\operatorname{erfc}^{-1}\left(<x>\right)",
+    domain={"x": (0.1, 0.9)},
+    examples=ONE,
+    whole=True,
+)
+def erfcinv(x):
+    """The inverse of erfc.
+
+    >>> float(erfcinv(Value(1.0)).data)
+    -0.0
+    """
+    return sc.erfcinv(x)
+
+
+erfcinv.vjp(x=lambda g, out, x: g * (-np.exp(out * out) / SLOPE))
+
+
+@primitive(
+    sc.ndtri, latex=r"\Phi^{-1}\left(<x>\right)", domain={"x": (0.1, 0.9)}, examples=ONE, whole=True
+)
+def ndtri(x):
+    """The quantile of the standard normal distribution.
+
+    >>> float(ndtri(Value(0.5)).data)
+    0.0
+    """
+    return sc.ndtri(x)
+
+
+ndtri.vjp(x=lambda g, out, x: g * (math.sqrt(2 * math.pi) * np.exp(0.5 * out * out)))
+
+
+@primitive(
+    sc.ndtri_exp,
+    latex=r"\Phi^{-1}\left(e^{<x>}\right)",
+    domain={"x": (-3.0, -0.2)},
+    examples=ONE,
+    whole=True,
+)
+def ndtri_exp(x):
+    """The quantile of the standard normal distribution at e^x.
+
+    >>> float(ndtri_exp(Value(-1000.0)).data)
+    -44.61574773196941
+    """
+    return sc.ndtri_exp(x)
+
+
+ndtri_exp.vjp(x=lambda g, out, x: g * (math.sqrt(2 * math.pi) * np.exp(x + 0.5 * out * out)))
+
+
+@primitive(sc.log_ndtr, latex=r"\ln \Phi\left(<x>\right)", examples=ONE, whole=True)
+def log_ndtr(x):
+    """ln Φ(x), the logarithm of the normal distribution function, also far below 0.
+
+    >>> float(log_ndtr(Value(-100.0)).data)
+    -5005.524208694205
+    """
+    return sc.log_ndtr(x)
+
+
+log_ndtr.vjp(x=lambda g, out, x: g * (np.exp(-0.5 * x * x - out) / math.sqrt(2 * math.pi)))
+
+
+@primitive(
+    sc.owens_t,
+    latex=r"T\left(<h>, <a>\right)",
+    examples=[((2, 3), (3,)), ((), ())],
+    whole=True,
+)
+def owens_t(h, a):
+    """Owen's function ∫₀ᵃ e^(-h²(1 + t²)/2)/(1 + t²) dt/(2π).
+
+    >>> float(owens_t(Value(0.0), 1.0).data)
+    0.125
+    """
+    return sc.owens_t(h, a)
+
+
+owens_t.vjp(
+    h=lambda g, out, h, a: g * (normal_pdf(h) * -0.5 * erf(a * h * math.sqrt(0.5))),
+    a=lambda g, out, h, a: g * (np.exp(-0.5 * h * h * (1 + a * a)) / (2 * math.pi * (1 + a * a))),
+)
+
+
+for _ufunc, _operation in ((sc.erf, erf), (sc.erfc, erfc), (sc.ndtr, normal_cdf)):
+    NUMPY_IMPLS[_ufunc] = _operation

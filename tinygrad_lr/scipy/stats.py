@@ -1,0 +1,375 @@
+"""SciPy's distributions on Values: densities, distribution functions and quantiles.
+
+`scipy.stats.gamma.logpdf` converts its arguments with np.asarray, so it takes no Values. But the
+formulas beneath it (`_logpdf`, `_cdf`, ..., the methods that a subclass of `rv_continuous`
+overrides) are NumPy and scipy.special, which do. `tg.scipy.stats.gamma` is SciPy's own
+distribution, called through these; a few formulas that take no Values either are written here.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import scipy.special as sc
+import scipy.stats
+
+from ..core.node import unwrap
+from ..core.primitive import chain
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError
+from ..support.abstract_array import AbstractArray, as_single_call, check_numbers
+
+LOG_2_PI = math.log(2 * math.pi)
+NEWTON_STEPS = 3  # derivatives of a quantile are exact up to the order 2^3 - 1
+
+
+def _logpdf_of_t(x: Any, df: Any) -> Any:
+    size = sc.gammaln(0.5 * (df + 1)) - sc.gammaln(0.5 * df) - 0.5 * np.log(math.pi * df)
+    return size - 0.5 * (df + 1) * np.log1p(x * x / df)
+
+
+def _logpdf_of_genextreme(x: Any, c: Any) -> Any:
+    power = _shifted_log(x, c)
+    return -np.exp(power) + power - c * power
+
+
+def _shifted_log(x: Any, c: Any) -> Any:
+    """ln(1 - c x)/c, and -x at c = 0."""
+    far = np.greater(np.abs(c * x), 0.5)
+    near = -x * sc.hyp2f1(1.0, 1.0, 2.0, np.where(far, 0.0, c * x))  # without 0/0 at c = 0
+    near = np.where(np.isinf(x), -x, near)
+    return np.where(far, np.log1p(-c * x) / np.where(far, c, 1.0), near)
+
+
+def _log_mass(a: Any, b: Any) -> Any:
+    """ln(Φ(b) - Φ(a)), with all digits on either side."""
+    left = np.less_equal(a + b, 0)
+    low, high = np.where(left, a, -b), np.where(left, b, -a)
+    larger = sc.log_ndtr(high)
+    return larger + np.log(-np.expm1(sc.log_ndtr(low) - larger))
+
+
+def _cdf_of_truncnorm(x: Any, a: Any, b: Any) -> Any:
+    return np.exp(_log_mass(a, x) - _log_mass(a, b))
+
+
+FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("t", "_logpdf"): _logpdf_of_t,
+    ("cauchy", "_logpdf"): lambda x: -math.log(math.pi) - np.log1p(x * x),
+    ("lognorm", "_logpdf"): lambda x, s: (
+        -0.5 * (np.log(x) / s) ** 2 - np.log(s * x) - 0.5 * LOG_2_PI
+    ),
+    ("gibrat", "_logpdf"): lambda x: -0.5 * np.log(x) ** 2 - np.log(x) - 0.5 * LOG_2_PI,
+    ("burr", "_logpdf"): lambda x, c, d: (
+        np.log(c * d) - (c + 1) * np.log(x) - (d + 1) * np.log1p(x**-c)
+    ),
+    ("fisk", "_logpdf"): lambda x, c: np.log(c) - (c + 1) * np.log(x) - 2 * np.log1p(x**-c),
+    ("gengamma", "_logpdf"): lambda x, a, c: (
+        np.log(np.abs(c)) + sc.xlogy(c * a - 1, x) - x**c - sc.gammaln(a)
+    ),
+    ("genextreme", "_logpdf"): _logpdf_of_genextreme,
+    ("genextreme", "_cdf"): lambda x, c: np.exp(-np.exp(_shifted_log(x, c))),
+    ("genextreme", "_sf"): lambda x, c: -np.expm1(-np.exp(_shifted_log(x, c))),
+    ("genpareto", "_logpdf"): lambda x, c: (1 + c) * _shifted_log(x, -c),
+    ("genpareto", "_cdf"): lambda x, c: -np.expm1(_shifted_log(x, -c)),
+    ("genpareto", "_sf"): lambda x, c: np.exp(_shifted_log(x, -c)),
+    ("skewnorm", "_logpdf"): lambda x, a: (
+        math.log(2) - 0.5 * (LOG_2_PI + x * x) + sc.log_ndtr(a * x)
+    ),
+    ("truncnorm", "_logpdf"): lambda x, a, b: -0.5 * (LOG_2_PI + x * x) - _log_mass(a, b),
+    ("truncnorm", "_cdf"): _cdf_of_truncnorm,
+    ("truncnorm", "_sf"): lambda x, a, b: _cdf_of_truncnorm(-x, -b, -a),
+    ("triang", "_logpdf"): lambda x, c: np.log(
+        np.where(np.less(x, c), 2 * x / c, 2 * (1 - x) / (1 - c))
+    ),
+    ("triang", "_cdf"): lambda x, c: np.where(np.less(x, c), x * x / c, 1 - (1 - x) ** 2 / (1 - c)),
+    ("vonmises", "_logpdf"): lambda x, kappa: (
+        kappa * (np.cos(x) - 1) - LOG_2_PI - np.log(sc.i0e(kappa))
+    ),
+    ("loggamma", "_cdf"): lambda x, c: sc.gammainc(c, np.exp(x)),
+    ("loggamma", "_sf"): lambda x, c: sc.gammaincc(c, np.exp(x)),
+    ("betaprime", "_cdf"): lambda x, a, b: sc.betainc(a, b, x / (1 + x)),
+    ("betaprime", "_sf"): lambda x, a, b: sc.betainc(b, a, 1 / (1 + x)),
+    ("genextreme", "_logcdf"): lambda x, c: -np.exp(_shifted_log(x, c)),
+    ("genpareto", "_get_support"): lambda c: (0.0, np.where(np.less(c, 0), -1 / c, np.inf)),
+    ("genpareto", "_logsf"): lambda x, c: _shifted_log(x, -c),
+    ("skewnorm", "_cdf"): lambda x, a: sc.ndtr(x) - 2 * sc.owens_t(x, a),
+    ("skewnorm", "_sf"): lambda x, a: sc.ndtr(-x) + 2 * sc.owens_t(x, a),
+    ("truncnorm", "_logcdf"): lambda x, a, b: _log_mass(a, x) - _log_mass(a, b),
+    ("truncnorm", "_logsf"): lambda x, a, b: _log_mass(x, b) - _log_mass(a, b),
+    # SciPy's formulas with sign(x) or |x| have a derivative of 0 at x = 0
+    ("dgamma", "_cdf"): lambda x, a: np.where(
+        np.greater(x, 0), 0.5 + 0.5 * sc.gammainc(a, x), 0.5 * sc.gammaincc(a, -x)
+    ),
+    ("dgamma", "_sf"): lambda x, a: np.where(
+        np.greater(x, 0), 0.5 * sc.gammaincc(a, x), 0.5 + 0.5 * sc.gammainc(a, -x)
+    ),
+    ("dweibull", "_cdf"): lambda x, c: np.where(
+        np.greater(x, 0), 1 - 0.5 * np.exp(-(x**c)), 0.5 * np.exp(-((-x) ** c))
+    ),
+    ("dweibull", "_sf"): lambda x, c: np.where(
+        np.greater(x, 0), 0.5 * np.exp(-(x**c)), 1 - 0.5 * np.exp(-((-x) ** c))
+    ),
+    ("gennorm", "_cdf"): lambda x, beta: np.where(
+        np.greater(x, 0),
+        1 - 0.5 * sc.gammaincc(1 / beta, x**beta),
+        0.5 * sc.gammaincc(1 / beta, (-x) ** beta),
+    ),
+    ("gennorm", "_sf"): lambda x, beta: np.where(
+        np.greater(x, 0),
+        0.5 * sc.gammaincc(1 / beta, x**beta),
+        1 - 0.5 * sc.gammaincc(1 / beta, (-x) ** beta),
+    ),
+    ("logistic", "_logpdf"): lambda x: sc.log_expit(x) + sc.log_expit(-x),
+    ("genlogistic", "_logpdf"): lambda x, c: np.log(c) + sc.log_expit(-x) + c * sc.log_expit(x),
+    ("bernoulli", "_cdf"): lambda k, p: sc.bdtr(np.floor(k), 1, p),
+    ("bernoulli", "_sf"): lambda k, p: sc.bdtrc(np.floor(k), 1, p),
+    ("binom", "_cdf"): lambda k, n, p: sc.bdtr(np.floor(k), n, p),
+    ("binom", "_sf"): lambda k, n, p: sc.bdtrc(np.floor(k), n, p),
+    ("nbinom", "_cdf"): lambda k, n, p: sc.nbdtr(np.floor(k), n, p),
+    ("nbinom", "_sf"): lambda k, n, p: sc.nbdtrc(np.floor(k), n, p),
+}
+"""Formulas for which SciPy's code takes no Values, on standardised x."""
+
+
+def _differentiable(x: Any) -> bool:
+    return isinstance(x, AbstractArray) or hasattr(type(x), "__apply__")
+
+
+class Distribution:
+    """A distribution of `scipy.stats` whose methods take Values for x, shapes, loc and scale.
+
+    `logpdf`, `pdf`, `cdf`, `sf`, `logcdf`, `logsf`, `ppf` and `isf`, or `logpmf` and `pmf`, with
+    SciPy's arguments. On plain numbers they are SciPy's own, as are all other methods. Where a
+    formula of SciPy takes no Values they raise `NotDifferentiableError`. Quantiles have exact
+    derivatives up to order 7.
+
+    >>> import tinygrad_lr as tg
+    >>> tg.grad(lambda scale: tg.scipy.stats.norm.logpdf(1.0, 0.0, scale))(1.0)
+    0.0
+    """
+
+    def __init__(self, distribution: Any) -> None:
+        self._scipy = distribution
+        self.name: str = distribution.name
+
+    def __repr__(self) -> str:
+        return f"tg.scipy.stats.{self.name}"
+
+    def __getattr__(self, method: str) -> Any:
+        if method not in COMPUTED or not hasattr(self._scipy, method):
+            return getattr(self._scipy, method)
+
+        def evaluate(x: Any, *args: Any, **keywords: Any) -> Any:
+            if not any(map(_differentiable, (x, *args, *keywords.values()))):
+                return getattr(self._scipy, method)(x, *args, **keywords)
+            shapes, loc, scale = self._scipy._parse_args(*args, **keywords)
+            try:
+                with np.errstate(all="ignore"):
+                    return COMPUTED[method](self, x, shapes, loc, scale)
+            except (NotDifferentiableError, DtypeError, TypeError) as error:
+                raise NotDifferentiableError(
+                    f"{self!r}.{method}: SciPy's formula takes no Values ({error})"
+                ) from error
+
+        evaluate.__name__ = method
+        return evaluate
+
+    def __call__(self, *args: Any, **keywords: Any) -> Frozen:
+        """Return the distribution with fixed parameters."""
+        return Frozen(self, args, keywords)
+
+    def _formula(self, method: str) -> Callable[..., Any]:
+        own = FORMULAS.get((self.name, method))
+        if own is not None:
+            return own
+        inherited = getattr(scipy.stats.rv_continuous, method, None)
+        if getattr(type(self._scipy), method) in {inherited, _of_discrete(method)}:
+            match method:
+                case "_logcdf" | "_logsf":
+                    plain = self._formula(method.replace("log", ""))
+                    return lambda *given: np.log(plain(*given))
+                case "_sf":
+                    below = self._formula("_cdf")
+                    return lambda *given: 1 - below(*given)
+        return cast("Callable[..., Any]", getattr(self._scipy, method))
+
+    def _valid(self, shapes: Any, scale: Any) -> Any:
+        """Return where the parameters are allowed."""
+
+        def check(scale: Any, *shapes: Any) -> Any:
+            return np.logical_and(self._scipy._argcheck(*shapes), np.greater(scale, 0))
+
+        return as_single_call(check)(unwrap(scale), *map(unwrap, shapes))
+
+    def _log_density(self, x: Any, shapes: Any, loc: Any, scale: Any) -> Any:
+        z = (x - loc) / scale
+        low, high = self._formula("_get_support")(*shapes)
+        mask = getattr(type(self._scipy), "_support_mask", None)
+        reaches = np.less if mask is scipy.stats.rv_continuous._open_support_mask else np.less_equal
+        inside = np.logical_and(reaches(low, z), reaches(z, high))
+        out = self._formula("_logpdf")(z, *shapes) - np.log(scale)
+        return self._finish(np.where(inside, out, -np.inf), z, shapes, scale)
+
+    def _log_mass(self, k: Any, shapes: Any, loc: Any, scale: Any) -> Any:
+        k = k - loc
+        low, high = self._formula("_get_support")(*shapes)
+        inside = np.logical_and(np.less_equal(low, k), np.less_equal(k, high))
+        inside = np.logical_and(inside, np.equal(np.floor(k), k))
+        out = np.where(inside, self._formula("_logpmf")(k, *shapes), -np.inf)
+        return self._finish(out, k, shapes, scale)
+
+    def _tail(self, method: str, x: Any, shapes: Any, loc: Any, scale: Any) -> Any:
+        z = (x - loc) / scale
+        low, high = self._formula("_get_support")(*shapes)
+        below, above = (0.0, 1.0) if method.endswith("cdf") else (1.0, 0.0)
+        if "log" in method:
+            below, above = (0.0 if below else -np.inf), (0.0 if above else -np.inf)
+        out = self._formula(method)(z, *shapes)
+        out = np.where(np.less_equal(high, z), above, out)
+        starts = np.less if self._discrete else np.less_equal
+        return self._finish(np.where(starts(z, low), below, out), z, shapes, scale)
+
+    def _finish(self, out: Any, z: Any, shapes: Any, scale: Any) -> Any:
+        allowed = np.logical_and(self._valid(shapes, scale), np.logical_not(np.isnan(z)))
+        return np.where(allowed, out, np.nan)
+
+    @property
+    def _discrete(self) -> bool:
+        return isinstance(self._scipy, scipy.stats.rv_discrete)
+
+    def _quantile(self, method: str, q: Any, shapes: Any, loc: Any, scale: Any) -> Any:
+        def solve(q: Any, loc: Any, scale: Any, *shapes: Any) -> Any:
+            return getattr(self._scipy, method)(q, *shapes, loc=loc, scale=scale)
+
+        if self._discrete:
+            raise NotDifferentiableError("a quantile of whole numbers has no derivative")
+        x = as_single_call(solve)(*map(unwrap, (q, loc, scale, *shapes)))
+        # Newton's steps from the solution, with a residual of exactly 0: they change no number,
+        # and each doubles the order up to which derivatives are exact.
+        tail, sign = ("_cdf", 1.0) if method == "ppf" else ("_sf", -1.0)
+        for _ in range(NEWTON_STEPS):
+            density = np.exp(self._log_density(x, shapes, loc, scale))
+            residual = self._tail(tail, x, shapes, loc, scale) - q
+            step = chain(residual - unwrap(residual), sign / density)
+            x = np.where(np.isfinite(unwrap(x)), x - step, unwrap(x))
+        return x
+
+
+def _of_discrete(method: str) -> Any:
+    return getattr(scipy.stats.rv_discrete, method, None)
+
+
+class Frozen:
+    """A `Distribution` with fixed parameters, which may be Values: its methods take x alone."""
+
+    def __init__(self, distribution: Distribution, args: Any, keywords: Any) -> None:
+        self.dist, self.args, self.kwds = distribution, args, keywords
+
+    def __getattr__(self, method: str) -> Any:
+        called = getattr(self.dist, method)
+        return lambda *x: called(*x, *self.args, **self.kwds)
+
+
+COMPUTED: dict[str, Callable[..., Any]] = {
+    "logpdf": Distribution._log_density,
+    "pdf": lambda *given: np.exp(Distribution._log_density(*given)),
+    "logpmf": Distribution._log_mass,
+    "pmf": lambda *given: np.exp(Distribution._log_mass(*given)),
+    "cdf": lambda it, *given: it._tail("_cdf", *given),
+    "sf": lambda it, *given: it._tail("_sf", *given),
+    "logcdf": lambda it, *given: it._tail("_logcdf", *given),
+    "logsf": lambda it, *given: it._tail("_logsf", *given),
+    "ppf": lambda it, *given: it._quantile("ppf", *given),
+    "isf": lambda it, *given: it._quantile("isf", *given),
+}
+
+
+class MultivariateNormal:
+    """The multivariate normal distribution, as `scipy.stats.multivariate_normal`."""
+
+    def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
+        """Return -(n ln 2π + ln det C + (x - m)ᵀ C⁻¹ (x - m))/2 for each row of x.
+
+        `mean` has shape (n,) and `cov` (n, n). Raises `ArgumentError` unless `cov` is positive
+        definite.
+
+        >>> round(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2)), 6)
+        -1.837877
+        """
+        centred = x - mean
+        cov = cov * np.eye(np.shape(centred)[-1]) if np.ndim(cov) < 2 else cov
+        check_numbers(unwrap(cov), _require_positive_definite)
+        solved = np.linalg.solve(cov, np.swapaxes(np.atleast_2d(centred), -1, -2))
+        square = np.sum(np.swapaxes(solved, -1, -2) * centred, axis=-1)
+        square = square[0] if np.ndim(centred) == 1 else square
+        size = np.shape(centred)[-1] * LOG_2_PI + np.linalg.slogdet(cov)[1]
+        return -0.5 * (size + square)
+
+    def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
+        """Return the density, e^logpdf."""
+        return np.exp(self.logpdf(x, mean, cov))
+
+
+def _require_positive_definite(cov: Any) -> None:
+    if not np.allclose(cov, cov.T) or not np.all(np.linalg.eigvalsh(cov) > 0):
+        raise ArgumentError(
+            "multivariate_normal.logpdf: cov must be symmetric and positive definite"
+        )
+
+
+class Dirichlet:
+    """The Dirichlet distribution, as `scipy.stats.dirichlet`."""
+
+    def logpdf(self, x: Any, alpha: Any) -> Any:
+        """Return Σ (αᵢ - 1) ln xᵢ + ln Γ(Σ αᵢ) - Σ ln Γ(αᵢ), for x of shape (k,) or (k, n).
+
+        >>> float(np.round(dirichlet.logpdf(np.array([0.2, 0.8]), np.array([1.0, 1.0])), 12)) + 0.0
+        0.0
+        """
+        terms = sc.xlogy(np.transpose(alpha - 1), np.transpose(x))
+        size = sc.gammaln(np.sum(alpha)) - np.sum(sc.gammaln(alpha))
+        return np.sum(terms, axis=-1) + size
+
+    def pdf(self, x: Any, alpha: Any) -> Any:
+        """Return the density, e^logpdf."""
+        return np.exp(self.logpdf(x, alpha))
+
+
+class Multinomial:
+    """The multinomial distribution, as `scipy.stats.multinomial`."""
+
+    def logpmf(self, x: Any, n: Any, p: Any) -> Any:
+        """Return ln n! + Σ (xᵢ ln pᵢ - ln xᵢ!) over the last axis; -inf unless Σ xᵢ is n.
+
+        >>> round(multinomial.logpmf(np.array([1, 1]), 2, np.array([0.5, 0.5])), 6)
+        -0.693147
+        """
+        out = sc.gammaln(n + 1) + np.sum(sc.xlogy(x, p) - sc.gammaln(np.add(x, 1)), axis=-1)
+        return np.where(np.equal(np.sum(x, axis=-1), n), out, -np.inf)[()]
+
+    def pmf(self, x: Any, n: Any, p: Any) -> Any:
+        """Return the probability, e^logpmf."""
+        return np.exp(self.logpmf(x, n, p))
+
+
+multivariate_normal = MultivariateNormal()
+dirichlet = Dirichlet()
+multinomial = Multinomial()
+
+
+@functools.cache
+def _distribution(name: str) -> Distribution | None:
+    found = getattr(scipy.stats, name, None)
+    known = isinstance(found, (scipy.stats.rv_continuous, scipy.stats.rv_discrete))
+    return Distribution(found) if known else None
+
+
+def __getattr__(name: str) -> Distribution:
+    found = _distribution(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no distribution {name!r}")
+    return found
