@@ -7,10 +7,11 @@ import numpy as np
 from ..core.numpy_dispatch import REDUCTIONS, UFUNC_METHODS
 from ..core.primitive import NUMPY_IMPLS
 from ..errors import ArgumentError, NotDifferentiableError
+from ..support.indexing import freeze_index
 from ..support.validation import as_input
 from .activation import logsumexp
 from .differences import cumprod
-from .index import freeze, put_at, take_along_axis
+from .index import put_at, take_along_axis
 from .reduce import cumsum, refuse_out
 from .shape import cast
 
@@ -133,7 +134,7 @@ def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
     Where the next index isn't larger, it is the entry at the index.
     """
     lines = _as_line(ufunc, "reduceat", array, axis, dtype, out)
-    starts, length = np.atleast_1d(freeze(indices)), np.shape(lines)[0]
+    starts, length = np.atleast_1d(freeze_index(indices)), np.shape(lines)[0]
     if starts.dtype.kind not in "iu" or starts.ndim != 1:
         raise ArgumentError(f"np.{ufunc.__name__}.reduceat: indices must be integers on one axis")
     if np.any((starts < 0) | (starts >= length)):

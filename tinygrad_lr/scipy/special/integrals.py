@@ -9,7 +9,8 @@ import math
 import numpy as np
 import scipy.special as sc
 
-from ...core.primitive import implements, primitive
+from ...core.primitive import NUMPY_IMPLS, implements, primitive
+from ...ops.elementwise import i0, i1
 
 ONE = [((2, 3),), ((),), ((0,),)]
 TWO = [((2, 3), (3,)), ((), ())]
@@ -105,26 +106,6 @@ def _lower_expn(order, x):
 def expn(n, x):
     """The exponential integral Eₙ(x) of an integer order n, as `scipy.special.expn`."""
     return expn_of(x, order=n)
-
-
-@primitive(sc.i0, latex=r"I_0\left(<x>\right)", examples=ONE, whole=True)
-def i0(x):
-    """The modified Bessel function of order 0.
-
-    >>> float(i0(Value(0.0)).data)
-    1.0
-    """
-    return sc.i0(x)
-
-
-@primitive(sc.i1, latex=r"I_1\left(<x>\right)", examples=ONE, whole=True)
-def i1(x):
-    """The modified Bessel function of order 1.
-
-    >>> float(i1(Value(0.0)).data)
-    0.0
-    """
-    return sc.i1(x)
 
 
 @primitive(sc.i0e, latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)", examples=ONE, whole=True)
@@ -597,8 +578,6 @@ def boxcox1p(x, lmbda):
 
 exprel.vjp(x=lambda g, out, x: g * (0.5 * hyp1f1(2.0, 3.0, x)))
 spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))
-i0.vjp(x=lambda g, out, x: g * i1(x))
-i1.vjp(x=lambda g, out, x: g * (0.5 * (i0(x) + iv(2.0, x))))
 i0e.vjp(x=lambda g, out, x: g * (i1e(x) - np.sign(x) * out))
 i1e.vjp(x=lambda g, out, x: g * (0.5 * (i0e(x) + ive(2.0, x)) - np.sign(x) * out))
 k0.vjp(x=lambda g, out, x: g * -k1(x))
@@ -609,3 +588,5 @@ j0.vjp(x=lambda g, out, x: g * -j1(x))
 j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
 y0.vjp(x=lambda g, out, x: g * -y1(x))
 y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))
+
+NUMPY_IMPLS.update({sc.i0: i0, sc.i1: i1})
