@@ -57,8 +57,13 @@ def numbers(seed, *shapes, domains=()):
     return arrays
 
 
-MADE = {"cholesky_factor": lambda x: x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])}
-"""What operands are made of the numbers drawn, by operation: here a positive definite matrix."""
+def positive_definite(x):
+    """A positive definite matrix."""
+    return x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])
+
+
+MADE = dict.fromkeys(("cholesky_factor", "sqrtm", "logm"), positive_definite)
+"""What operands are made of the numbers drawn, by operation."""
 
 
 def real_parts(out):
@@ -103,7 +108,8 @@ class Case:
     def __repr__(self):
         shapes = " ".join(str(x.shape).replace(" ", "") for x in self.arrays)
         options = " ".join(
-            f"{k}={v}".replace("\n", "").replace(" ", "") for k, v in self.options.items()
+            f"{k}={getattr(v, '__name__', v)}".replace("\n", "").replace(" ", "")
+            for k, v in self.options.items()
         )
         return f"{self.operation.name} {shapes} {options}".strip()
 
