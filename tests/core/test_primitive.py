@@ -106,6 +106,27 @@ def test_an_operation_may_have_options():
     tg.check_gradients(lambda x: scaled(x, factor=5.0, shift=2.0), X)
 
 
+def test_an_operation_in_pure_python_overflows_to_inf_as_numpys_do():
+    @tg.primitive
+    def cube_over_square(x, y):
+        return x**3 / y**2
+
+    cube_over_square.vjp(
+        x=lambda g, out, x, y: g * 3 * x**2 / y**2, y=lambda g, out, x, y: -2 * g * out / y
+    )
+    for x, y, expected in ((1e200, 1.0, np.inf), (1.0, 0.0, np.inf), (0.0, 0.0, np.nan)):
+        out = cube_over_square(Value(x), Value(y)).data
+        assert type(out) is float
+        np.testing.assert_equal(out, expected)
+
+
+@pytest.mark.parametrize(("number", "shape"), [(2.0, ""), (np.ones((2, 3)), "2 × 3")])
+def test_the_display_of_a_value_begins_with_its_name_and_shape(number, shape):
+    shown = re.sub("<[^>]*>", " ", Value(number, name="weight")._repr_html_())
+    words = " ".join(shown.split())
+    assert ("2 × 3" in words) == bool(shape) and "weight" in words and "float64" in words
+
+
 def test_an_operation_may_take_any_number_of_operands():
     @tg.primitive
     def product(*factors):

@@ -131,6 +131,17 @@ def test_probabilities_of_any_shape_on_any_axis_are_the_rows_one_by_one(shape, a
         np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_the_likelihoods_of_sequences_are_those_of_the_logits_on_any_axis(axis):
+    x = np.random.default_rng(0).normal(size=(3, 3, 3))
+    labels = np.random.default_rng(1).integers(0, 3, (3, 3))
+    logarithms = x - np.log(np.exp(x).sum(axis, keepdims=True))
+    found = losses.nll(logarithms, labels, axis=axis, reduction="none")
+    rows = -np.take_along_axis(np.moveaxis(logarithms, axis, -1), labels[..., None], -1)[..., 0]
+    np.testing.assert_allclose(found, rows, rtol=1e-14)
+    assert losses.nll(logarithms, labels, axis=axis) == pytest.approx(rows.mean())
+
+
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():
     assert losses.cross_entropy(np.ones((4, 7)), [0, 3, 6, 2]) == pytest.approx(np.log(7))
     assert losses.binary_cross_entropy(np.zeros(3), [0, 1, 0.5]) == pytest.approx(np.log(2))
@@ -686,3 +697,10 @@ def test_an_entry_of_weight_zero_costs_nothing_even_if_its_loss_is_infinite():
     value, gradient = tg.value_and_grad(loss)(np.array([np.inf, 0.0]))
     np.testing.assert_allclose(value, np.log(2) / 2)
     np.testing.assert_array_equal(gradient, [0.0, -0.25])
+
+
+@pytest.mark.parametrize(("target", "place"), [([1, 0, 2], 2), ([0, 1, -0.5], 2), ([1, np.nan], 1)])
+def test_the_first_target_that_is_no_probability_is_named(target, place):
+    told = rf"target\[{place}\] must be from 0 to 1, got {target[place]}"
+    with pytest.raises(ArgumentError, match=told):
+        losses.binary_cross_entropy(np.zeros(len(target)), np.array(target, float))

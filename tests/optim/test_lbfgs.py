@@ -238,23 +238,25 @@ def test_the_step_found_satisfies_the_strong_wolfe_conditions(function, step):
     assert abs(found.slope) <= 0.9 * abs(slope(0))
 
 
-def hills(seed):
-    """A sum of waves beside a bowl that falls at 0, and its slope."""
+def hills(seed, digits):
+    """A sum of waves beside a bowl that falls at 0, rounded, so that ties occur; and its slope."""
     rng = np.random.default_rng(seed)
     sizes, speeds, phases = rng.normal(size=5), rng.uniform(0.3, 9, 5), rng.uniform(0, 6, 5)
-    f = lambda t: float(0.05 * t * t + (sizes * np.sin(speeds * t + phases)).sum())
-    slope = lambda t: float(0.1 * t + (sizes * speeds * np.cos(speeds * t + phases)).sum())
+    f = lambda t: round(0.05 * t * t + float((sizes * np.sin(speeds * t + phases)).sum()), digits)
+    slope = lambda t: 0.1 * t + float((sizes * speeds * np.cos(speeds * t + phases)).sum())
     return (f, slope) if slope(0) < 0 else (lambda t: f(-t), lambda t: -slope(-t))
 
 
 @pytest.mark.torch
 @pytest.mark.parametrize("step", [1e-3, 0.05, 1.0, 30.0])
-@pytest.mark.parametrize("most", [3, 25])
-def test_the_line_search_tries_pytorchs_points_among_hills(step, most):
+@pytest.mark.parametrize(
+    ("most", "tolerance", "digits"), [(3, 1e-9, 9), (25, 1e-9, 9), (25, 0.3, 9), (25, 1e-3, 0)]
+)
+def test_the_line_search_tries_pytorchs_points_among_hills(step, most, tolerance, digits):
     torch = pytest.importorskip("torch")
     search = pytest.importorskip("torch.optim.lbfgs")._strong_wolfe
     for seed in range(25):
-        f, slope = hills(seed)
+        f, slope = hills(seed, digits)
         ours, theirs = [], []
 
         def at(t, f=f, slope=slope, ours=ours):
@@ -263,13 +265,25 @@ def test_the_line_search_tries_pytorchs_points_among_hills(step, most):
 
         def there(_, t, d, f=f, slope=slope, theirs=theirs):
             theirs.append(float(t))
-            return f(float(t)), torch.tensor([slope(float(t))], dtype=torch.float64)
+            return f(float(t)), torch.tensor([slope(float(t)) / 2], dtype=torch.float64)
 
-        start, length = Point(0.0, f(0.0), np.array([slope(0.0)]), slope(0.0)), 2.0
-        found, count = strong_wolfe(at, start, step, length, most, 1e-5)
-        unit, gradient = (torch.tensor([x], dtype=torch.float64) for x in (1.0, slope(0.0)))
+        start = Point(0.0, f(0.0), np.array([slope(0.0)]), slope(0.0))
+        found, count = strong_wolfe(at, start, step, 2.0, most, tolerance)
+        direction, gradient = (
+            torch.tensor([x], dtype=torch.float64) for x in (2.0, start.slope / 2)
+        )
         _, _, t, evaluations = search(
-            there, None, step, unit, f(0.0), gradient, gradient[0], 1e-4, 0.9, 5e-6, most
+            there,
+            None,
+            step,
+            direction,
+            start.loss,
+            gradient,
+            torch.tensor(start.slope, dtype=torch.float64),
+            1e-4,
+            0.9,
+            tolerance,
+            most,
         )
         assert ours == pytest.approx(theirs, rel=1e-9)
         assert (found.step, count) == (pytest.approx(float(t), rel=1e-9), evaluations)
