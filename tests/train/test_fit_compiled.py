@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -448,3 +449,41 @@ def test_ctrl_c_waits_for_few_slow_steps_and_leaves_whole_ones(build, backend, m
     _, expected = run(None, history.steps, compile=False)
     assert_alike(expected[1][: len(found[1])], found[1], ROUNDING[backend])
     assert_alike((expected[0], *expected[2:]), (found[0], *found[2:]), ROUNDING[backend])
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, (16 << 20) // (8 * 32 * 4 + 24 * 7 + 1)),
+        ({"chunk": 8}, 8),
+        ({"until_due": 7}, 7),
+        ({"next_check": 25}, 5),
+        ({"rows": 70}, 1),
+        ({"rows": 70, "drop_last": True}, (16 << 20) // (8 * 35 * 4 + 24 * 7 + 1)),
+        ({"callbacks": [print]}, 0),
+        ({"repeatable": False}, 0),
+        ({"single": 1}, 0),
+        ({"unchanged": 2}, 0),
+    ],
+    ids=str,
+)
+def test_a_call_makes_as_many_steps_as_nothing_looks_at_and_as_fit_in_16_mb(changes, count):
+    rows = changes.get("rows", 64)
+    data = np.zeros((rows, 3)), np.zeros((rows, 1))
+    loader = DataLoader(*data, batch_size=32, drop_last=changes.get("drop_last", False))
+    next(iter(loader))
+    state = SimpleNamespace(
+        **{"step": 20, "steps_per_epoch": 2, "unchanged": changes.get("unchanged", 0)},
+        **{"loader": loader, "arrays": data},
+        diagnosis=SimpleNamespace(next_check=changes.get("next_check", 10**9)),
+    )
+    config = SimpleNamespace(
+        callbacks=changes.get("callbacks", []),
+        steps_until_due=lambda step: changes.get("until_due", 10**9),
+    )
+    stepper = SimpleNamespace(
+        **{"state": state, "config": config, "chunk": changes.get("chunk", 10**9)},
+        **{"repeatable": changes.get("repeatable", True), "single": changes.get("single", 0)},
+        parameters=[tg.Value(np.zeros((3, 2))), tg.Value(np.zeros(1))],
+    )
+    assert compiled_steps.FusedStepper._steps_ahead(stepper) == count
