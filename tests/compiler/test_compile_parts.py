@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import types
 
 import numpy as np
@@ -11,6 +13,7 @@ from programs import backends
 import tinygrad_lr as tg
 from tinygrad_lr.compiler.ir.program import topological_sort
 from tinygrad_lr.compiler.ir.schedule import _take_free
+from tinygrad_lr.compiler.llvm.threads import ThreadSettings
 from tinygrad_lr.compiler.tracing.frames import imported_modules
 from tinygrad_lr.compiler.tracing.traced_int import TracedInt
 
@@ -89,3 +92,32 @@ def test_what_a_class_gets_later_hides_what_it_had_from_its_base(kind, backend):
         np.testing.assert_array_equal(f(X), number * X)
     del Last.scale
     np.testing.assert_array_equal(f(X), 3 * X)
+
+
+def test_programs_may_use_the_cores_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 6}, raising=False)
+    assert ThreadSettings().count == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert ThreadSettings().count == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert ThreadSettings().count == 1
+
+
+@backends()
+def test_a_report_tells_how_long_compiling_took(backend):
+    f = tg.compile(np.tanh, backend=backend)
+    f(X)
+    found = f.explain()
+    assert found.compile_seconds > 0 and f"in {found.compile_seconds:.3f} s" in str(found)
+
+
+def test_what_still_holds_an_array_of_a_trace_is_told():
+    kept = queue.SimpleQueue()
+
+    def keep(x):
+        kept.put(x * 2)
+        return x
+
+    with pytest.raises(tg.errors.TraceError, match=r"\(a list still refers to it\)"):
+        tg.compile(keep, backend="numpy")(X)

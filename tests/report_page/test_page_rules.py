@@ -493,3 +493,31 @@ def test_classes_are_no_column_of_numbers():
     names = [column["name"] for column in rows(labels=("a", "b")).as_payload()["columns"]]
     assert names == ["x0", "x1"]
     assert len(rows(outputs=2).as_payload()["columns"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("x_names", "labels", "said"),
+    [
+        (["a"], None, "x_names must have a name for each of the 2 columns of x, got 1"),
+        ("a", None, "x_names must have a name for each of the 2 columns of x, got 1"),
+        (None, ["a", "b"], "labels must have a label for each class from 0 to 2, got 2"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(x_names, labels, said):
+    x, y = np.ones((3, 2)), np.array([0, 1, 2])
+    with pytest.raises(tg.errors.ShapeError, match=f"report: {said}"):
+        prepare_data(
+            "report", nn.Linear(2, 3), CROSS_ENTROPY, x, y, x_names, "y", labels, *[None] * 2
+        )
+    data = prepare_data(
+        "report", nn.Linear(2, 3), CROSS_ENTROPY, x, y, ["a", "b"], "y", ["k", "l", "m"], None, None
+    )
+    assert (data.x_names, data.labels) == (("a", "b"), ("k", "l", "m"))
+
+
+def test_columns_without_names_are_numbered_from_one():
+    found = [
+        prepare_data("report", nn.Linear(n, 1), MSE, np.ones((3, n)), np.ones(3), *[None] * 5)
+        for n in (1, 3)
+    ]
+    assert [x.x_names for x in found] == [("x",), ("x1", "x2", "x3")]
