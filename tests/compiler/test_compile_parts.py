@@ -11,7 +11,9 @@ import pytest
 from programs import backends
 
 import tinygrad_lr as tg
-from tinygrad_lr.compiler.ir.program import topological_sort
+from tinygrad_lr.compiler.ir.instruction import constant, make
+from tinygrad_lr.compiler.ir.passes.constant_folding import fold_constants
+from tinygrad_lr.compiler.ir.program import Program, topological_sort
 from tinygrad_lr.compiler.ir.schedule import _take_free
 from tinygrad_lr.compiler.llvm.threads import ThreadSettings
 from tinygrad_lr.compiler.tracing.frames import imported_modules
@@ -121,3 +123,23 @@ def test_what_still_holds_an_array_of_a_trace_is_told():
 
     with pytest.raises(tg.errors.TraceError, match=r"\(a list still refers to it\)"):
         tg.compile(keep, backend="numpy")(X)
+
+
+def folded(x):
+    return fold_constants(Program("program", [x])).results[0].is_constant
+
+
+def read_only(*shape):
+    array = np.ones(shape)
+    array.flags.writeable = False
+    return constant(array)
+
+
+def test_large_constants_are_folded_only_where_that_takes_no_memory():
+    small, large = read_only(64, 64), read_only(64, 65)
+    assert folded(make("negative", [small])) and not folded(make("negative", [large]))
+    assert folded(make("transpose", [large], axes=(1, 0)))
+    assert folded(make("reshape", [large], shape=(4160,)))
+    assert folded(make("sum", [large], axis=(0, 1), keepdims=False))
+    assert not folded(make("broadcast", [read_only(1, 65)], shape=(64, 65)))
+    assert folded(make("broadcast", [read_only(1, 64)], shape=(64, 64)))

@@ -328,6 +328,9 @@ def test_a_payload_has_the_numbers_of_a_network():
     model = nn.MLP(2, [3], 1, "tanh", dtype=np.float64, generator=0)
     found, history = payload_of(model, x, y)
     weights = np.array(found["weights"])
+    assert found["layers"] == describe_layers(model) and found["open"]
+    assert (found["task"], found["loss"], found["line"]) == ("regression", "mse", False)
+    assert found["parameters"][0] == {"name": "layers.0.weight", "shape": (2, 3), "size": 6}
     assert weights.shape == (6, 13) and found["steps"] == list(range(6))
     travelled = np.abs(weights - weights[0]).max(axis=0)[:6]  # of the first matrix
     assert found["chosen"] == int(np.argmax(travelled))
@@ -356,6 +359,7 @@ def test_a_model_of_vectors_only_may_show_any_weight():
 
     found, _ = payload_of(Shift(), np.ones((4, 3)), np.ones((4, 1)))
     assert found["chosen"] == 2 and not found["open"] and found["surface"] is None
+    assert found["layers"] is None and found["trials"] is None and "weights" not in found
     assert np.shape(found["outputs"]) == (6, 4)
 
 
@@ -521,3 +525,9 @@ def test_columns_without_names_are_numbered_from_one():
         for n in (1, 3)
     ]
     assert [x.x_names for x in found] == [("x",), ("x1", "x2", "x3")]
+
+
+def test_a_line_by_another_loss_is_not_computed_by_the_page():
+    found, _ = payload_of(nn.Linear(1, 1), [0.0, 1.0, 2.0], [1.0, 2.0, 2.5], MAE)
+    assert found["layers"] is None and found["line"] and not found["open"]
+    assert found["closed_form"] is None and found["loss"] == "mae"
