@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import types
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import tinygrad_lr as tg
 from tinygrad_lr.compiler.ir.instruction import constant, make
 from tinygrad_lr.compiler.ir.passes.constant_folding import fold_constants
 from tinygrad_lr.compiler.ir.program import Program, topological_sort
-from tinygrad_lr.compiler.ir.schedule import _take_free
+from tinygrad_lr.compiler.ir.schedule import _take_free, runs_on_one_thread
 from tinygrad_lr.compiler.llvm.threads import ThreadSettings
 from tinygrad_lr.compiler.tracing.frames import imported_modules
 from tinygrad_lr.compiler.tracing.traced_int import TracedInt
@@ -143,3 +144,12 @@ def test_large_constants_are_folded_only_where_that_takes_no_memory():
     assert folded(make("sum", [large], axis=(0, 1), keepdims=False))
     assert not folded(make("broadcast", [read_only(1, 65)], shape=(64, 65)))
     assert folded(make("broadcast", [read_only(1, 64)], shape=(64, 64)))
+
+
+def test_threads_do_not_share_a_loop_of_one_entry_or_with_a_sum_of_everything():
+    def runs_alone(shape, *sums):
+        members = [make("sum", [constant(np.ones(shape))], axis=axis, keepdims=0) for axis in sums]
+        return runs_on_one_thread(SimpleNamespace(shape=shape, members=members))
+
+    assert runs_alone((1, 1)) and runs_alone((3, 2), (0, 1)) and runs_alone((3, 2), (1,), (0, 1))
+    assert not runs_alone((2, 1)) and not runs_alone((3, 2)) and not runs_alone((2, 3), (1,))

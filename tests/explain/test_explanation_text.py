@@ -11,7 +11,17 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
+from tinygrad_lr.explain.formula.expression import (
+    POWER,
+    PRODUCT,
+    SUM,
+    Name,
+    Number,
+    product,
+    quotient,
+)
 from tinygrad_lr.explain.formula.plain_text import plain_text
+from tinygrad_lr.explain.influences.findings import gradient_trend
 from tinygrad_lr.explain.influences.measure import check_influence
 from tinygrad_lr.explain.influences.render import Table
 from tinygrad_lr.explain.live.narration import options_text
@@ -87,3 +97,33 @@ def test_several_ways_are_told_one_by_one_and_then_as_their_sum():
     assert two.html().count("<p>through ") == 2
     one = tg.derivation(np.sin(w), w)
     assert "their&#x000A0;sum" not in one.html() and "through" not in one.html()
+
+
+@pytest.mark.parametrize(
+    ("norms", "trend"),
+    [
+        ([], ""),
+        ([1.0], ""),
+        ([0.0011, 5.0, 1.0], "stays"),
+        ([0.0009, 1e-9, 1.0], "vanishes"),
+        ([999.0, 1e9, 1.0], "stays"),
+        ([1001.0, 1.0, 1.0], "explodes"),
+        ([0.0, 1.0, 1.0], "is zero"),
+        ([1.0, 1.0, 0.0], "is zero"),
+        ([1.0, 0.0, 1.0], "stays"),
+        ([1.0, np.nan, 1.0], "is not finite"),
+        ([1.0, 1.0, np.inf], "is not finite"),
+    ],
+)
+def test_the_trend_of_a_gradient_compares_the_first_layer_with_the_last(norms, trend):
+    layers = [SimpleNamespace(cotangent_norm=norm) for norm in norms]
+    assert gradient_trend(SimpleNamespace(layers=layers)) == trend
+
+
+def test_a_product_binds_as_its_outermost_sign():
+    u, v = Name("u"), Name("v")
+    twice, square, minus = product(Number(2.0), u), product(u, u), product(Number(-1.0), u)
+    assert [x.binding for x in (product(u, v), twice, quotient(u, v))] == [PRODUCT] * 3
+    assert [x.binding for x in (quotient(square, v), product(Number(2.0), square))] == [PRODUCT] * 2
+    assert (square.binding, minus.binding) == (POWER, SUM)
+    assert [x.within(POWER) for x in (twice, square)] == [r"\left(2u\right)", "u^{2}"]
