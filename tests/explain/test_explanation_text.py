@@ -127,3 +127,19 @@ def test_a_product_binds_as_its_outermost_sign():
     assert [x.binding for x in (quotient(square, v), product(Number(2.0), square))] == [PRODUCT] * 2
     assert (square.binding, minus.binding) == (POWER, SUM)
     assert [x.within(POWER) for x in (twice, square)] == [r"\left(2u\right)", "u^{2}"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [
+        (3.0, "is positive: L grows as {w} grows, so {w} goes down."),
+        (-3.0, "is negative: L falls as {w} grows, so {w} goes up."),
+        (0.0, "is zero: L is flat here, so {w} stays."),
+    ],
+)
+def test_the_update_says_which_way_a_number_or_an_entry_moves(factor, said):
+    w, v = Value(2.0, name="w"), Value(np.ones((2, 2)), name="w")
+    one = tg.derivation((w * factor) * 1.0, w).text()
+    entry = tg.derivation((v * factor).sum(), v, at=(1, 0)).text()
+    assert "dL/dw " + said.format(w="w") in one
+    assert "dL/dw[1, 0] " + said.format(w="w[1, 0]") in entry

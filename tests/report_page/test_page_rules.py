@@ -531,3 +531,12 @@ def test_a_line_by_another_loss_is_not_computed_by_the_page():
     found, _ = payload_of(nn.Linear(1, 1), [0.0, 1.0, 2.0], [1.0, 2.0, 2.5], MAE)
     assert found["layers"] is None and found["line"] and not found["open"]
     assert found["closed_form"] is None and found["loss"] == "mae"
+
+
+@pytest.mark.parametrize("wrong", ["history", "model", "loss"])
+def test_a_report_says_which_of_its_arguments_is_of_another_kind(wrong):
+    model = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(model, [0.0, 1.0], [1.0, 2.0], learning_rate=0.1, steps=2, warn=False)
+    given = {"history": history, "model": model, "loss": MSE, wrong: 3}
+    with pytest.raises(tg.errors.ArgumentError, match=f"got .*{wrong} int.*; call report"):
+        tg.report(given["history"], given["model"], [0.0, 1.0], [1.0, 2.0], loss=given["loss"])
