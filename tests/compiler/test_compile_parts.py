@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import types
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from programs import backends
 
 import tinygrad_lr as tg
-from tinygrad_lr.compiler.ir.program import topological_sort
-from tinygrad_lr.compiler.ir.schedule import _take_free
+from tinygrad_lr.compiler.ir.instruction import constant, make
+from tinygrad_lr.compiler.ir.passes.constant_folding import fold_constants
+from tinygrad_lr.compiler.ir.program import Program, topological_sort
+from tinygrad_lr.compiler.ir.schedule import _take_free, runs_on_one_thread
+from tinygrad_lr.compiler.llvm.threads import ThreadSettings
 from tinygrad_lr.compiler.tracing.frames import imported_modules
 from tinygrad_lr.compiler.tracing.traced_int import TracedInt
 
@@ -89,3 +95,61 @@ def test_what_a_class_gets_later_hides_what_it_had_from_its_base(kind, backend):
         np.testing.assert_array_equal(f(X), number * X)
     del Last.scale
     np.testing.assert_array_equal(f(X), 3 * X)
+
+
+def test_programs_may_use_the_cores_that_this_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 6}, raising=False)
+    assert ThreadSettings().count == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert ThreadSettings().count == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert ThreadSettings().count == 1
+
+
+@backends()
+def test_a_report_tells_how_long_compiling_took(backend):
+    f = tg.compile(np.tanh, backend=backend)
+    f(X)
+    found = f.explain()
+    assert found.compile_seconds > 0 and f"in {found.compile_seconds:.3f} s" in str(found)
+
+
+def test_what_still_holds_an_array_of_a_trace_is_told():
+    kept = queue.SimpleQueue()
+
+    def keep(x):
+        kept.put(x * 2)
+        return x
+
+    with pytest.raises(tg.errors.TraceError, match=r"\(a list still refers to it\)"):
+        tg.compile(keep, backend="numpy")(X)
+
+
+def folded(x):
+    return fold_constants(Program("program", [x])).results[0].is_constant
+
+
+def read_only(*shape):
+    array = np.ones(shape)
+    array.flags.writeable = False
+    return constant(array)
+
+
+def test_large_constants_are_folded_only_where_that_takes_no_memory():
+    small, large = read_only(64, 64), read_only(64, 65)
+    assert folded(make("negative", [small])) and not folded(make("negative", [large]))
+    assert folded(make("transpose", [large], axes=(1, 0)))
+    assert folded(make("reshape", [large], shape=(4160,)))
+    assert folded(make("sum", [large], axis=(0, 1), keepdims=False))
+    assert not folded(make("broadcast", [read_only(1, 65)], shape=(64, 65)))
+    assert folded(make("broadcast", [read_only(1, 64)], shape=(64, 64)))
+
+
+def test_threads_do_not_share_a_loop_of_one_entry_or_with_a_sum_of_everything():
+    def runs_alone(shape, *sums):
+        members = [make("sum", [constant(np.ones(shape))], axis=axis, keepdims=0) for axis in sums]
+        return runs_on_one_thread(SimpleNamespace(shape=shape, members=members))
+
+    assert runs_alone((1, 1)) and runs_alone((3, 2), (0, 1)) and runs_alone((3, 2), (1,), (0, 1))
+    assert not runs_alone((2, 1)) and not runs_alone((3, 2)) and not runs_alone((2, 3), (1,))

@@ -267,3 +267,17 @@ def test_units_that_bypass_a_layer_lead_to_themselves_without_a_weight():
     np.testing.assert_array_equal(edges.weights[:, own], np.zeros((3, 3)))
     assert edges.there[:, new].all()
     np.testing.assert_array_equal(edges.weights[:, new], second.weight.data)
+
+
+def test_every_edge_has_the_name_of_its_weight_and_its_place():
+    model, _, _, found = influence_of()
+    for number, (layer, linear) in enumerate(zip(found.layers, model[::2], strict=True), 1):
+        edges = layer.connections
+        for index in np.ndindex(linear.weight.shape):
+            assert edges.name(*index) == f"W{'₀₁₂₃'[number]}[{index[0]}, {index[1]}]"
+            assert edges.edges_of(edges.names[0], index) == [index]
+    scaled = tg.nn.Sequential(tg.nn.Linear(2, 2, generator=0), tg.nn.LayerNorm(2))
+    loss = tg.losses.mse(scaled(np.eye(2, dtype=np.float32)), np.zeros((2, 2)))
+    names = tg.influence(scaled, loss).layers[1].connections
+    assert names.name(0, 1) == names.name(1, 0) == ""
+    assert names.name(0, 0).endswith("[0]") and names.name(1, 1).endswith("[1]")

@@ -328,6 +328,9 @@ def test_a_payload_has_the_numbers_of_a_network():
     model = nn.MLP(2, [3], 1, "tanh", dtype=np.float64, generator=0)
     found, history = payload_of(model, x, y)
     weights = np.array(found["weights"])
+    assert found["layers"] == describe_layers(model) and found["open"]
+    assert (found["task"], found["loss"], found["line"]) == ("regression", "mse", False)
+    assert found["parameters"][0] == {"name": "layers.0.weight", "shape": (2, 3), "size": 6}
     assert weights.shape == (6, 13) and found["steps"] == list(range(6))
     travelled = np.abs(weights - weights[0]).max(axis=0)[:6]  # of the first matrix
     assert found["chosen"] == int(np.argmax(travelled))
@@ -356,6 +359,7 @@ def test_a_model_of_vectors_only_may_show_any_weight():
 
     found, _ = payload_of(Shift(), np.ones((4, 3)), np.ones((4, 1)))
     assert found["chosen"] == 2 and not found["open"] and found["surface"] is None
+    assert found["layers"] is None and found["trials"] is None and "weights" not in found
     assert np.shape(found["outputs"]) == (6, 4)
 
 
@@ -493,3 +497,46 @@ def test_classes_are_no_column_of_numbers():
     names = [column["name"] for column in rows(labels=("a", "b")).as_payload()["columns"]]
     assert names == ["x0", "x1"]
     assert len(rows(outputs=2).as_payload()["columns"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("x_names", "labels", "said"),
+    [
+        (["a"], None, "x_names must have a name for each of the 2 columns of x, got 1"),
+        ("a", None, "x_names must have a name for each of the 2 columns of x, got 1"),
+        (None, ["a", "b"], "labels must have a label for each class from 0 to 2, got 2"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(x_names, labels, said):
+    x, y = np.ones((3, 2)), np.array([0, 1, 2])
+    with pytest.raises(tg.errors.ShapeError, match=f"report: {said}"):
+        prepare_data(
+            "report", nn.Linear(2, 3), CROSS_ENTROPY, x, y, x_names, "y", labels, *[None] * 2
+        )
+    data = prepare_data(
+        "report", nn.Linear(2, 3), CROSS_ENTROPY, x, y, ["a", "b"], "y", ["k", "l", "m"], None, None
+    )
+    assert (data.x_names, data.labels) == (("a", "b"), ("k", "l", "m"))
+
+
+def test_columns_without_names_are_numbered_from_one():
+    found = [
+        prepare_data("report", nn.Linear(n, 1), MSE, np.ones((3, n)), np.ones(3), *[None] * 5)
+        for n in (1, 3)
+    ]
+    assert [x.x_names for x in found] == [("x",), ("x1", "x2", "x3")]
+
+
+def test_a_line_by_another_loss_is_not_computed_by_the_page():
+    found, _ = payload_of(nn.Linear(1, 1), [0.0, 1.0, 2.0], [1.0, 2.0, 2.5], MAE)
+    assert found["layers"] is None and found["line"] and not found["open"]
+    assert found["closed_form"] is None and found["loss"] == "mae"
+
+
+@pytest.mark.parametrize("wrong", ["history", "model", "loss"])
+def test_a_report_says_which_of_its_arguments_is_of_another_kind(wrong):
+    model = nn.Linear(1, 1, dtype=np.float64, generator=0)
+    history = tg.fit(model, [0.0, 1.0], [1.0, 2.0], learning_rate=0.1, steps=2, warn=False)
+    given = {"history": history, "model": model, "loss": MSE, wrong: 3}
+    with pytest.raises(tg.errors.ArgumentError, match=f"got .*{wrong} int.*; call report"):
+        tg.report(given["history"], given["model"], [0.0, 1.0], [1.0, 2.0], loss=given["loss"])

@@ -47,7 +47,7 @@ class Call:
     - `expand`: the same function as instructions, for machine code
     """
 
-    many = True
+    many: bool
     results: list[Result] | None = None
     expand: Call | None = None
 
