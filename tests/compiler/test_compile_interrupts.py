@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from operands import THOROUGH
 from programs import backends
 
 import tinygrad_lr as tg
@@ -122,7 +121,7 @@ def require_no_trace_left():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "stride"),
-    [("interception.py", 23), ("frames.py", 59), ("trace_function.py", 29), ("", 2999)],
+    [("interception.py", 11), ("frames.py", 29), ("trace_function.py", 13), ("", 1499)],
 )
 def test_ctrl_c_at_any_point_of_a_trace_leaves_nothing_of_it(file, stride):
     def run(training):  # without the machine's part, which moves the parameters
@@ -133,7 +132,7 @@ def test_ctrl_c_at_any_point_of_a_trace_leaves_nothing_of_it(file, stride):
     count = InterruptAt(None, file)
     count.interrupts(run, Training())
     missed = 0
-    for target in range(1, count.events, 1 + stride // 10 if THOROUGH else stride):
+    for target in range(1, count.events, stride):
         training, expected = Training(), Training()
         before = training.state()
         with tg.no_grad():
