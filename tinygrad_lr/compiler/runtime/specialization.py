@@ -297,7 +297,9 @@ class Specialization:
             if isinstance(source, ValueData) and j not in self.reassigned:
                 data = source.value._content
                 if isinstance(data, np.ndarray) and np.may_share_memory(x, data):
-                    raise trace_error(*self.late[i], *overlap("an array that is read here"))
+                    code, line = self.late[i]
+                    wrong, cure = overlap("an array that is read here")
+                    raise trace_error(code, line, wrong, cure)
         return x
 
     def _is_part_of_updated(self, x: Any) -> bool:
