@@ -164,6 +164,36 @@ def a_match_of_classes():
     return calls(f, (X, 2.0), (X, np.float64(2)), (X, X))
 
 
+@case
+def an_argument_of_which_only_the_class_is_read():
+    f = lambda x, k, y: x * y * (2 if isinstance(k, float) else 3 if k is None else 4)
+    return calls(f, (X, 1.0, X), (X, 3, X), (X, None, X), (X, X, X), (X, 1.0, X))
+
+
+@case
+def an_argument_that_is_left_out():
+    f = lambda x, k="a", y=2.0: x * y * len(k)
+    return calls(f, (X, "ab", X), (X, "abc"), (X,), (X, "ab", X))
+
+
+@refused
+def a_list_that_it_is_called_with_and_changes():
+    def f(x, held):
+        held.append(1.0)
+        return x * len(held)
+
+    return calls(f, (X, [X]))
+
+
+@refused
+def a_dict_in_a_list_that_it_is_called_with_and_changes():
+    def f(x, held):
+        held[0]["k"] = 1.0
+        return x * held[0]["k"]
+
+    return calls(f, (X, [{"k": 2.0}]))
+
+
 # ---- its attributes
 
 

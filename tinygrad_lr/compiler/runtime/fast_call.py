@@ -56,13 +56,15 @@ class FastCallWriter:
     def build(self) -> Callable[..., Any]:
         """Return the function, which takes the tuple of arguments."""
         program = self.program
-        arguments = max(
-            (x.position + 1 for x in program.input_sources if isinstance(x, Argument)), default=0
-        )
+        arguments = len(program.argument_kinds)
         names = [f"a{k}" for k in range(arguments)]
         for position, source in enumerate(program.input_sources):
             if not isinstance(source, HostInput):
                 self._pass_input(position, source)
+        read = {x.position for x in program.input_sources if isinstance(x, Argument)}
+        for position, kind in enumerate(program.argument_kinds):
+            if position not in read:
+                self._check_kind(f"a{position}", kind)
         for position, host in program.hosts:  # last: a call that is missed must not draw
             number = f"{self.name('h', host.compute)}(0)"
             if position < 0:
@@ -116,6 +118,15 @@ class FastCallWriter:
         if like.weak:
             self.lines += [f"if type({x}) is not float:", "    return MISSED"]
         self.lines += program.executable.pass_number(self, i, x)
+
+    def _check_kind(self, a: str, kind: Any) -> None:
+        """Add the lines that check an argument which the program doesn't read."""
+        if kind is float:
+            self.lines += [f"if type({a}) is not float:", "    return MISSED"]
+            return
+        shape, dtype = kind
+        wrong = f"type({a}) is not ndarray or {a}.shape != {shape!r} or {a}.dtype != "
+        self.lines += [f"if {wrong}{self.name('d', dtype)}:", "    return MISSED"]
 
     def _apart_lines(self, i: int, a: str) -> list[str]:
         """Return the lines that refuse a new array in memory that the program updates."""
@@ -195,6 +206,8 @@ def write_fast_call(program: Specialization) -> Callable[..., Any] | None:
         return None  # calls of Python take longer than the slow path
     if program.is_differentiable or program.has_nested_arguments:
         return None
+    if None in program.argument_kinds:
+        return None  # an object, which is compared by its key
     if program.identities is not None or any(
         not isinstance(source, Argument)
         for check in program.number_checks

@@ -59,6 +59,7 @@ class Specialization:
     - `operands`: for each graph the positions of its operands among the inputs
     - `kept`: the positions of all these inputs, whose numbers a node keeps
     - `inputs`, `input_sources`: the program's inputs, and where their numbers come from
+    - `argument_kinds`: for each argument `float`, the shape and dtype of an array, or None
     - `hosts`: what Python computes for each step, with the position of its input (-1: none): what
       may call for another program first, then draws, in the order of the trace
     - `known`: for each input, the array that is passed to the executable, or `UNKNOWN`
@@ -88,6 +89,10 @@ class Specialization:
         self.has_nested_arguments = bool(args[-1]) or any(
             isinstance(x, (list, tuple, dict)) for x in args[:-1]
         )
+        self.argument_kinds = [
+            float if type(x) is float else (x.shape, x.dtype) if type(x) is np.ndarray else None
+            for x in args[:-1]
+        ]
         self.counters, self.generators = traced.counters, traced.generators
         self.done: list[PassResult]
         self.program, self.done = run_passes(self._read_arrays_live(traced.graph))
@@ -297,7 +302,9 @@ class Specialization:
             if isinstance(source, ValueData) and j not in self.reassigned:
                 data = source.value._content
                 if isinstance(data, np.ndarray) and np.may_share_memory(x, data):
-                    raise trace_error(*self.late[i], *overlap("an array that is read here"))
+                    code, line = self.late[i]
+                    wrong, cure = overlap("an array that is read here")
+                    raise trace_error(code, line, wrong, cure)
         return x
 
     def _is_part_of_updated(self, x: Any) -> bool:

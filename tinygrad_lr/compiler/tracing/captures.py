@@ -110,6 +110,15 @@ class Captures:
         self._contents.append((what, copied, dict(copied)))
         return copied
 
+    def watch_arguments(self, nest: Any) -> None:
+        """Watch that the function doesn't change the lists and dicts that it is called with."""
+        for x in nest.values() if isinstance(nest, dict) else nest:
+            if isinstance(x, (list, tuple, dict)):
+                self._contents.append(
+                    (f"a {type(x).__name__} that it is called with", x, contents(x))
+                )
+                self.watch_arguments(x)
+
     def fill_cache(self, made: Any, cached: functools.cached_property[Any]) -> None:
         """Let the object behind a copy compute a cached property, and keep it, as in eager code."""
         real = next((x for x, copied in self._known.values() if copied is made is not x), None)

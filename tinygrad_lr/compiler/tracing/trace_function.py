@@ -204,6 +204,7 @@ def trace_function(
     try:
         stand_in = captures.stand_in(function, name)
         given = map_nest(as_traced, list(args), {} if shared else None)
+        captures.watch_arguments(given)
         with observe(observer, finder):
             returned = trace.run(lambda: stand_in(*given[:-1], **given[-1]))
         results = [x for x in tree.leaves(returned) if isinstance(x, RESULTS)]

@@ -38,18 +38,17 @@ def is_traced(nest: Any) -> bool:
 def redirect(function: types.FunctionType) -> Callable[..., Any]:
     """Return a function of np.polynomial that is called at each step, for traced arrays.
 
-    One that evaluates a polynomial is traced itself if the coefficients are known.
+    One that evaluates a polynomial is traced itself if its coefficients are known.
     """
-    parameters = list(inspect.signature(function).parameters)
-    position = parameters.index("c") if "c" in parameters else None
+    names = list(inspect.signature(function).parameters)
+    position = names.index("c") if "c" in names else 0  # of the coefficients, after the points
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
-        if not is_traced((args, options)):
-            return function(*args, **options)
-        evaluates = position is not None and position > 0
-        given = [*args[position : position + 1], options.get("c")] if evaluates else [args]
-        if evaluates and not is_traced(given):
+        coefficients = (
+            [*args[position : position + 1], options.get("c")] if position else [args, options]
+        )
+        if not is_traced((args, options)) or not is_traced(coefficients):
             return function(*args, **options)
         return call_at_run_time(function, args, options)
 
