@@ -533,6 +533,8 @@ def norm_of_order(x, order=2.0, axis=None, keepdims=False):
     >>> norm_of_order(Value([1.0, 2.0]), order=3.0).item() == 9 ** (1 / 3)
     True
     """
+    if not order:
+        raise ArgumentError("norm_of_order: order must not be 0; use np.linalg.norm")
     powers = np.add.reduce(np.abs(x) ** order, axis=axis, keepdims=keepdims)
     return powers ** (1.0 / order)
 
