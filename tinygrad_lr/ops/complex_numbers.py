@@ -7,8 +7,7 @@ rule is one for both modes (see `tinygrad_lr.core.chain_rule`).
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex, primitive
+from ..core.primitive import implements, is_complex, numbers_of, primitive
 from ..errors import TraceError
 from ..support.abstract_array import AbstractArray
 
@@ -121,7 +120,7 @@ def real_if_close(a, tol=100):
     >>> np.real_if_close(Value([1 + 1e-15j]))
     Value(data=[1.], grad=None)
     """
-    numbers = unwrap(a)
+    numbers = numbers_of(a)
     if isinstance(numbers, AbstractArray) and is_complex(numbers):
         raise TraceError(
             "real_if_close: a must not be complex in a compiled function, since the dtype of the "

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex, primitive
+from ..core.primitive import implements, is_complex, numbers_of, primitive
 from ..errors import ArgumentError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_choice
@@ -99,13 +98,13 @@ def as_symmetric(name, a):
                 "np.tril(a) + np.tril(a, -1).T"
             )
 
-    check_numbers(unwrap(a), look)
+    check_numbers(numbers_of(a), look)
     return a
 
 
 def _tolerance(values, size):
     """The error of eigenvalues or singular values by rounding."""
-    eps = float(np.finfo(unwrap(values).dtype).eps)
+    eps = float(np.finfo(numbers_of(values).dtype).eps)
     return 4 * size * eps * np.max(np.abs(values), axis=-1, keepdims=True, initial=0.0)
 
 
@@ -327,13 +326,13 @@ def eig(a):
     [2.0, 1.0]
     """
     a = as_matrices("eig", a, square=True)
-    if isinstance(unwrap(a), AbstractArray) and not is_complex(a):
+    if isinstance(numbers_of(a), AbstractArray) and not is_complex(a):
         raise TraceError(
             "eig: a must be complex in a compiled function, since eigenvalues of a real matrix are "
             "real or complex depending on its numbers; pass a + 0j"
         )
     w, v = _split_general(general_eigen(a), a)
-    if is_complex(a) or np.imag(unwrap(w)).any():
+    if is_complex(a) or np.imag(numbers_of(w)).any():
         return EigResult(w, v)
     return EigResult(np.real(w), np.real(v))
 
@@ -663,7 +662,7 @@ def lstsq(a, b, rcond=None):
     columns = b if np.ndim(b) == 2 else np.expand_dims(b, -1)
     x, values = least_squares(a, columns, rcond=rcond), svdvals(a)
     m, n = np.shape(a)
-    number = unwrap(values)
+    number = numbers_of(values)
     rank = np.sum(number > rcond * np.max(number, initial=0.0))
     if m > n and isinstance(number, AbstractArray):
         check_numbers(rank, lambda rank: _require_full(rank, n))

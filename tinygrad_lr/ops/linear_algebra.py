@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex, primitive
+from ..core.primitive import implements, is_complex, numbers_of, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_integer, require_memory
@@ -376,7 +375,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         deviations = x - np.mean(x, axis=1, keepdims=True)
         weighted, freedom = deviations, count - ddof
     else:
-        weights = 1.0 if fweights is None else np.asarray(unwrap(fweights), float)
+        weights = 1.0 if fweights is None else np.asarray(numbers_of(fweights), float)
         own = weights if aweights is None else weights * aweights
         total = np.sum(own)
         deviations = x - np.sum(x * own, axis=1, keepdims=True) / total
@@ -636,7 +635,7 @@ def cond(x, p=None):
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A, *args, **options):
     """The rank of matrices, as plain integers: it has no derivative."""
-    return np.linalg.matrix_rank(unwrap(A), *args, **options)
+    return np.linalg.matrix_rank(numbers_of(A), *args, **options)
 
 
 # ---- numpy.linalg's own forms of functions above
@@ -819,10 +818,10 @@ def det(a):
 
 def _det_slope(out, a):
     """The cofactors: det(a)·a⁻ᵀ if a is well conditioned, which is quicker."""
-    numbers = unwrap(a)
+    numbers = numbers_of(a)
     if isinstance(numbers, AbstractArray):
         return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
-    if not np.all(unwrap(out) != 0):
+    if not np.all(numbers_of(out) != 0):
         return cofactors(a)
     inverse = np.linalg.inv(numbers)
     squares = (np.abs(numbers) ** 2).sum((-2, -1)) * (np.abs(inverse) ** 2).sum((-2, -1))

@@ -4,8 +4,7 @@ import functools
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex
+from ..core.primitive import implements, is_complex, numbers_of
 from ..errors import ArgumentError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_integer, require_memory
@@ -24,7 +23,7 @@ def as_coefficients(name, argument, p):
 
 def without_leading_zeros(p):
     """The coefficients from the first that isn't 0 on, as NumPy's poly1d has them."""
-    numbers = unwrap(p)
+    numbers = numbers_of(p)
     if isinstance(numbers, AbstractArray):
         check_numbers(numbers, _require_degree)
         return p
@@ -44,7 +43,7 @@ def _require_degree(numbers):
 
 def refuse_tracing(name, argument, x):
     """Raise `TraceError` in a compiled function: the result's length depends on numbers."""
-    if isinstance(unwrap(x), AbstractArray):
+    if isinstance(numbers_of(x), AbstractArray):
         raise TraceError(
             f"{name}: {argument} must not be traced, since the shape or dtype of the result depends"
             " on its numbers; call it outside the compiled function"
@@ -128,7 +127,7 @@ def polydiv(u, v):
         rest = np.concatenate([head, rest[n:]])
     if not np.shape(rest)[0]:
         rest = u[:1] * 0.0
-    numbers, start = unwrap(rest), 0
+    numbers, start = numbers_of(rest), 0
     while start < len(numbers) - 1 and np.allclose(numbers[start], 0, rtol=1e-14):
         start += 1
     return np.stack(quotient) if quotient else u[:1] * 0.0, rest[start:]
@@ -223,7 +222,7 @@ def roots(p):
     """
     p = as_coefficients("roots", "p", p)
     refuse_tracing("roots", "p", p)
-    nonzero = np.flatnonzero(unwrap(p))
+    nonzero = np.flatnonzero(numbers_of(p))
     if not len(nonzero):
         return np.zeros(0)
     first, last = int(nonzero[0]), int(nonzero[-1])
@@ -258,7 +257,7 @@ def poly(seq_of_zeros):
         return 1.0
     factors = [np.stack([1.0 + 0.0 * zero, -zero]) for zero in zeros]
     found = functools.reduce(multiply_coefficients, factors)
-    numbers = unwrap(zeros)
+    numbers = numbers_of(zeros)
     if not is_complex(numbers):
         return found
     refuse_tracing("poly", "seq_of_zeros", numbers)
