@@ -351,6 +351,35 @@ EXAMPLES = {
     "ops.astype": lambda: {"x": numbers(3), "dtype": np.float32},
     "ops.broadcast_arrays": lambda: {"args": (numbers(3), numbers(3, 1))},
     "ops.cross": lambda: {"a": numbers(3), "b": numbers(3)},
+    **dict.fromkeys(
+        [f"ops.{name}" for name in ("cholesky", "cholesky_factor", "eigh", "eigvalsh")],
+        lambda: {"a": 2.0 * np.eye(3)},
+    ),
+    **dict.fromkeys(
+        [f"ops.{name}" for name in ("linalg_cross", "linalg_outer", "vecdot", "linalg_vecdot")],
+        lambda: {"x1": numbers(3), "x2": numbers(3)},
+    ),
+    **dict.fromkeys(
+        [f"ops.{name}" for name in ("linalg_matmul", "linalg_tensordot", "matvec", "vecmat")],
+        lambda: {"x1": numbers(3, 3), "x2": numbers(3, 3)},
+    ),
+    **dict.fromkeys(
+        ["ops.polyadd", "ops.polysub", "ops.polymul"],
+        lambda: {"a1": numbers(3), "a2": numbers(2)},
+    ),
+    **dict.fromkeys(
+        ["ops.polyder", "ops.polyint", "ops.roots"], lambda: {"p": np.array([1.0, -3.0, 2.0])}
+    ),
+    **dict.fromkeys(["ops.numpy_real", "ops.numpy_imag"], lambda: {"val": numbers(3)}),
+    "ops.angle": lambda: {"z": numbers(3)},
+    "ops.matrix_power": lambda: {"a": numbers(3, 3), "n": 2},
+    "ops.poly": lambda: {"seq_of_zeros": numbers(3)},
+    "ops.polydiv": lambda: {"u": numbers(3), "v": numbers(2)},
+    "ops.polyfit": lambda: {"x": numbers(4), "y": numbers(4), "deg": 1},
+    "ops.polyval": lambda: {"p": numbers(3), "x": numbers(2)},
+    "ops.tensorinv": lambda: {"a": numbers(4, 2, 2), "ind": 1},
+    "ops.tensorsolve": lambda: {"a": numbers(2, 2, 4), "b": numbers(2, 2)},
+    "ops.vander": lambda: {"x": numbers(3)},
     "ops.glu": lambda: {"x": numbers(4)},
     "ops.numpy_broadcast_to": lambda: {"array": numbers(3), "shape": (2, 3)},
     "ops.pad": lambda: {"array": numbers(3), "pad_width": 1},

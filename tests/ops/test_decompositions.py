@@ -245,7 +245,7 @@ PROGRAMS = {
     "svd": lambda a: np.sum(np.linalg.svd(a).U ** 4),
     "svdvals": lambda a: np.sum(np.linalg.svdvals(a) ** 3),
     "qr": lambda a: np.sum(np.linalg.qr(a).R ** 2 * np.arange(3.0)),
-    "eigvals": lambda a: np.sum(np.abs(np.linalg.eigvals(a)) ** 2),
+    "eigvals": lambda a: np.sum(np.abs(np.linalg.eigvals(a + 0j)) ** 2),
     "pinv": lambda a: np.sum(np.linalg.pinv(a[:2]) ** 2),
     "lstsq": lambda a: np.sum(np.linalg.lstsq(a[:, :2], a[:, 2])[0] ** 2),
     "slogdet": lambda a: np.linalg.slogdet(a)[1] * np.linalg.slogdet(a)[0],

@@ -20,7 +20,6 @@ from .chain_rule import (
     match_shape,
     pull_back,
     push_forward,
-    require_real_output,
     seed,
 )
 from .grad_mode import RECORDING, set_recording
@@ -197,7 +196,6 @@ def value_and_grad(
                 "grad: the function must return one Value with one entry, got "
                 f"{type(traced.output).__name__} with {len(traced.outputs)} leaves"
             )
-        require_real_output("grad", traced.output)
         found = iter(traced.pull([seed("grad", traced.outputs[0])]))
         ascending = {
             i: tree.map_leaves(lambda _: next(found), args[i]) for i in sorted(set(chosen))

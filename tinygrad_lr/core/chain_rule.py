@@ -42,17 +42,23 @@ def backward(root: Node, gradient: Any = None) -> None:
             "backward: the Value must depend on a leaf that requires a gradient; it was made under "
             "no_grad, by detach, with requires_grad=False, or from constants only"
         )
-    if gradient is None:
-        require_real_output("backward", root)
-    cotangents = pull_back({root: gradient_of(seed("backward", root, unwrap(gradient)))})
+    start = seed("backward", root, unwrap(gradient))
+    cotangents = pull_back({root: start if type(start) is float else gradient_of(start)})
     for value, c in cotangents.items():
-        number = type(c) is float
-        total = c if number or c.dtype is FLOAT64 else gradient_of(c)
-        if value._record is None and value._grad is not None:
-            total = value._gradient + total  # leaves accumulate
-            if (seen_by := watcher()) is not None:
-                seen_by.on_accumulate(value, value._gradient, total)
-        value._grad = total if number else (total,)  # copied when it is read
+        adds_up = value._record is None and value._grad is not None  # leaves accumulate
+        if type(c) is float:
+            value._grad = accumulated(value, c) if adds_up else c
+        else:
+            own = c if c.dtype is FLOAT64 else gradient_of(c)
+            value._grad = (accumulated(value, own) if adds_up else own,)  # copied when it is read
+
+
+def accumulated(value: Node, gradient: Any) -> Any:
+    """Return the sum of a leaf's gradient and that of this pass."""
+    total = value._gradient + gradient
+    if (seen_by := watcher()) is not None:
+        seen_by.on_accumulate(value, value._gradient, total)
+    return total
 
 
 def gradient_of(c: Any) -> Any:
@@ -61,21 +67,16 @@ def gradient_of(c: Any) -> Any:
     return np.conj(c) if dtype is not FLOAT64 and dtype.kind == "c" else c
 
 
-def require_real_output(where: str, output: Any) -> None:
-    """Raise `DtypeError` if the output whose gradient is taken is complex."""
-    dtype = getattr(unwrap(output), "dtype", FLOAT64)
-    if dtype.kind == "c":
-        raise DtypeError(
-            f"{where}: the output must be real, got {dtype}; take np.real, np.imag or np.abs of "
-            "it, or pass its cotangent to backward or tg.vjp"
-        )
-
-
 def seed(where: str, output: Any, gradient: Any = None) -> Any:
     """Return the cotangent that a backward pass starts with, checked against its output."""
     like = unwrap(output)
     if gradient is None and isinstance(like, (float, np.floating)):
         return type(like)(1.0)
+    if gradient is None and is_complex(like):
+        raise DtypeError(
+            f"{where}: the output must be real, got {like.dtype}; take np.real, np.imag or np.abs "
+            "of it, or pass its cotangent to backward or tg.vjp"
+        )
     if gradient is not None:
         given = gradient if isinstance(gradient, Node) else as_data(gradient)
         if np.shape(unwrap(given)) != np.shape(like):

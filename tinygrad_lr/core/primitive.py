@@ -327,6 +327,11 @@ def is_complex(x: Any) -> bool:
     return dtype.kind == "c" if dtype is not None else type(x) is complex
 
 
+def numbers_of(x: Any) -> Any:
+    """Return the number or array in a Value, and anything else as it is."""
+    return x._content if hasattr(type(x), "__apply__") else x
+
+
 @overload
 def primitive(function: types.FunctionType, /) -> Primitive: ...
 @overload

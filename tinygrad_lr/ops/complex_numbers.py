@@ -7,7 +7,9 @@ rule is one for both modes (see `tinygrad_lr.core.chain_rule`).
 
 import numpy as np
 
-from ..core.primitive import implements, is_complex, primitive
+from ..core.primitive import implements, is_complex, numbers_of, primitive
+from ..errors import TraceError
+from ..support.abstract_array import AbstractArray
 
 ONE = [((2, 3),), ((),)]
 
@@ -118,7 +120,13 @@ def real_if_close(a, tol=100):
     >>> np.real_if_close(Value([1 + 1e-15j]))
     Value(data=[1.], grad=None)
     """
-    return real(a) if not np.iscomplexobj(np.real_if_close(a.numpy(), tol)) else a
+    numbers = numbers_of(a)
+    if isinstance(numbers, AbstractArray) and is_complex(numbers):
+        raise TraceError(
+            "real_if_close: a must not be complex in a compiled function, since the dtype of the "
+            "result depends on its numbers; take np.real"
+        )
+    return a if np.iscomplexobj(np.real_if_close(numbers, tol)) else real(a)
 
 
 def unit_slope(g, out, x):

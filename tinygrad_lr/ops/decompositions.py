@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex, primitive
-from ..errors import ArgumentError, ShapeError
+from ..core.primitive import implements, is_complex, numbers_of, primitive
+from ..errors import ArgumentError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray, check_numbers
-from ..support.validation import as_input
+from ..support.validation import as_input, check_choice
 from .linear_algebra import inv, matmul
 
 SQUARE = [((2, 2),), ((3, 3),), ((2, 2, 2),)]
@@ -99,13 +98,13 @@ def as_symmetric(name, a):
                 "np.tril(a) + np.tril(a, -1).T"
             )
 
-    check_numbers(unwrap(a), look)
+    check_numbers(numbers_of(a), look)
     return a
 
 
 def _tolerance(values, size):
     """The error of eigenvalues or singular values by rounding."""
-    eps = float(np.finfo(unwrap(values).dtype).eps)
+    eps = float(np.finfo(numbers_of(values).dtype).eps)
     return 4 * size * eps * np.max(np.abs(values), axis=-1, keepdims=True, initial=0.0)
 
 
@@ -192,6 +191,7 @@ def symmetric_eigen(a, uplo="L"):
     >>> symmetric_eigen(np.diag([1.0, 2.0])).round(12).tolist()
     [1.0, 2.0, 1.0, 0.0, 0.0, 1.0]
     """
+    check_choice("eigh", "UPLO", uplo, ("L", "U", "l", "u"))
     w, v = np.linalg.eigh(_hermitian(a), uplo)
     return join_row(_columns(w), v)
 
@@ -314,35 +314,32 @@ general_eigen.vjp(a=_general_eigen_rule)
 general_eigen.jvp(a=_general_eigen_tangent)
 
 
-def _real_if_all(row):
-    """The row as real numbers if it has no others, as NumPy returns it; complex while tracing."""
-    number = unwrap(row)
-    if isinstance(number, AbstractArray) or np.imag(number).any():
-        return row
-    return np.real(row)
-
-
 @implements(np.linalg.eig)
 def eig(a):
     """The eigenvalues of square matrices and their eigenvectors, as columns of length 1.
 
-    They are real if all of them are, as in NumPy; compiled, always complex. The gradient is nan
-    where a loss reads vectors of a repeated eigenvalue, and wherever a matrix cannot be
-    diagonalised.
+    They are real if all of them are, as in NumPy; a compiled function needs a complex matrix, since
+    it cannot know. The gradient is nan where a loss reads vectors of a repeated eigenvalue, and
+    wherever a matrix cannot be diagonalised.
 
     >>> np.linalg.eig(Value([[2.0, 1.0], [0.0, 1.0]])).eigenvalues.tolist()
     [2.0, 1.0]
     """
     a = as_matrices("eig", a, square=True)
+    if isinstance(numbers_of(a), AbstractArray) and not is_complex(a):
+        raise TraceError(
+            "eig: a must be complex in a compiled function, since eigenvalues of a real matrix are "
+            "real or complex depending on its numbers; pass a + 0j"
+        )
     w, v = _split_general(general_eigen(a), a)
-    if is_complex(a) or is_complex(_real_if_all(w)):
+    if is_complex(a) or np.imag(numbers_of(w)).any():
         return EigResult(w, v)
     return EigResult(np.real(w), np.real(v))
 
 
 @implements(np.linalg.eigvals)
 def eigvals(a):
-    """The eigenvalues of square matrices: real if all of them are; compiled, always complex.
+    """The eigenvalues of square matrices: real if all of them are; see `eig`.
 
     >>> np.linalg.eigvals(Value([[0.0, 1.0], [-1.0, 0.0]])).tolist()
     [1j, -1j]
@@ -665,7 +662,7 @@ def lstsq(a, b, rcond=None):
     columns = b if np.ndim(b) == 2 else np.expand_dims(b, -1)
     x, values = least_squares(a, columns, rcond=rcond), svdvals(a)
     m, n = np.shape(a)
-    number = unwrap(values)
+    number = numbers_of(values)
     rank = np.sum(number > rcond * np.max(number, initial=0.0))
     if m > n and isinstance(number, AbstractArray):
         check_numbers(rank, lambda rank: _require_full(rank, n))

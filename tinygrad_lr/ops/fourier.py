@@ -9,10 +9,10 @@ import numpy as np
 
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
-from ..support.validation import as_input, check_integer
+from ..support.validation import as_input, check_choice, check_integer
 from .reduce import refuse_out
 
-LINES = [((4,),), ((2, 3), {"axes": (0,)}), ((2, 3), {"axes": (1, 0), "norm": "ortho"})]
+TRANSFORMS = [((4,),), ((2, 3), {"axes": (0,)}), ((2, 3), {"axes": (1, 0), "norm": "ortho"})]
 SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm with which the transform back has the factor that one forth has with the given norm."""
 
@@ -20,7 +20,7 @@ SWAPPED = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": 
 @primitive(
     latex=r"\mathcal{F}\left(<x>\right)",
     kind="linear",
-    examples=LINES,
+    examples=TRANSFORMS,
     takes_complex=True,
 )
 def fft_over(x, axes=(-1,), norm=None):
@@ -35,7 +35,7 @@ def fft_over(x, axes=(-1,), norm=None):
 @primitive(
     latex=r"\mathcal{F}^{-1}\left(<x>\right)",
     kind="linear",
-    examples=LINES,
+    examples=TRANSFORMS,
     takes_complex=True,
 )
 def ifft_over(x, axes=(-1,), norm=None):
@@ -284,6 +284,7 @@ def hfft(a, n=None, axis=-1, norm=None, out=None):
     >>> np.fft.hfft(Value([1.0, 1.0])).tolist()
     [2.0, 0.0]
     """
+    check_choice("hfft", "norm", norm, tuple(SWAPPED))
     return irfft(np.conj(a), n, axis, SWAPPED[norm], out)
 
 
@@ -294,6 +295,7 @@ def ihfft(a, n=None, axis=-1, norm=None, out=None):
     >>> np.fft.ihfft(Value([2.0, 0.0])).tolist()
     [(1-0j), (1-0j)]
     """
+    check_choice("ihfft", "norm", norm, tuple(SWAPPED))
     return np.conj(rfft(a, n, axis, SWAPPED[norm], out))
 
 

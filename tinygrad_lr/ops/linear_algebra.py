@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex, primitive
+from ..core.primitive import implements, is_complex, numbers_of, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_integer, require_memory
@@ -376,7 +375,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         deviations = x - np.mean(x, axis=1, keepdims=True)
         weighted, freedom = deviations, count - ddof
     else:
-        weights = 1.0 if fweights is None else np.asarray(unwrap(fweights), float)
+        weights = 1.0 if fweights is None else np.asarray(numbers_of(fweights), float)
         own = weights if aweights is None else weights * aweights
         total = np.sum(own)
         deviations = x - np.sum(x * own, axis=1, keepdims=True) / total
@@ -560,6 +559,8 @@ def norm_of_order(x, order=2.0, axis=None, keepdims=False):
     >>> norm_of_order(Value([1.0, 2.0]), order=3.0).item() == 9 ** (1 / 3)
     True
     """
+    if not order:
+        raise ArgumentError("norm_of_order: order must not be 0; use np.linalg.norm")
     powers = np.add.reduce(np.abs(x) ** order, axis=axis, keepdims=keepdims)
     return powers ** (1.0 / order)
 
@@ -661,7 +662,7 @@ def cond(x, p=None):
 @implements(np.linalg.matrix_rank)
 def matrix_rank(A, *args, **options):
     """The rank of matrices, as plain integers: it has no derivative."""
-    return np.linalg.matrix_rank(unwrap(A), *args, **options)
+    return np.linalg.matrix_rank(numbers_of(A), *args, **options)
 
 
 # ---- numpy.linalg's own forms of functions above
@@ -849,13 +850,13 @@ def _det_slope(out, a):
     A program can't ask whether it is: `cofactors` asks when it runs. Their own derivative takes the
     minors, which large matrices have too many of; of these a singular one raises.
     """
-    numbers = unwrap(a)
+    numbers = numbers_of(a)
     if isinstance(numbers, AbstractArray):
         if np.shape(a)[-1] <= MAX_MINORS:
             return cofactors(a)
         return np.expand_dims(out, (-2, -1)) * _transposed(np.linalg.inv(a))
     # the derivative of det(a)·a⁻ᵀ, a difference of products of the inverse, loses twice the digits
-    if np.all(unwrap(out) != 0):
+    if np.all(numbers_of(out) != 0):
         inverse = np.linalg.inv(numbers)
         if _keeps_digits(numbers, inverse, 1.0 if numbers is a else 0.5):
             inverse = inverse if numbers is a else np.linalg.inv(a)

@@ -4,10 +4,9 @@ import functools
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements, is_complex
-from ..errors import ArgumentError, ShapeError
-from ..support.abstract_array import AbstractArray
+from ..core.primitive import implements, is_complex, numbers_of
+from ..errors import ArgumentError, ShapeError, TraceError
+from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_integer, require_memory
 from .decompositions import eigvals, lstsq
 from .index import put_at
@@ -24,11 +23,31 @@ def as_coefficients(name, argument, p):
 
 def without_leading_zeros(p):
     """The coefficients from the first that isn't 0 on, as NumPy's poly1d has them."""
-    numbers = unwrap(p)
-    if isinstance(numbers, AbstractArray) or numbers[0] != 0:
+    numbers = numbers_of(p)
+    if isinstance(numbers, AbstractArray):
+        check_numbers(numbers, _require_degree)
+        return p
+    if not len(numbers) or numbers[0] != 0:
         return p
     nonzero = np.flatnonzero(numbers)
     return p[int(nonzero[0]) if len(nonzero) else len(numbers) - 1 :]
+
+
+def _require_degree(numbers):
+    if numbers[0] == 0:
+        raise ArgumentError(
+            "polymul: the first coefficient must not be 0 in a compiled function, since the length "
+            "of the result depends on it; leave it out"
+        )
+
+
+def refuse_tracing(name, argument, x):
+    """Raise `TraceError` in a compiled function: the result's length depends on numbers."""
+    if isinstance(numbers_of(x), AbstractArray):
+        raise TraceError(
+            f"{name}: {argument} must not be traced, since the shape or dtype of the result depends"
+            " on its numbers; call it outside the compiled function"
+        )
 
 
 def multiply_coefficients(a, b):
@@ -92,12 +111,14 @@ def polysub(a1, a2):
 def polydiv(u, v):
     """The coefficients of the quotient and of the remainder of two polynomials.
 
-    Leading zeros of the remainder are left out, as in NumPy; not in compiled functions.
+    Leading zeros of the remainder are left out, as in NumPy; so it cannot be compiled.
 
     >>> [part.tolist() for part in np.polydiv(Value([1.0, 0.0, -1.0]), [1.0, 1.0])]
     [[1.0, -1.0], [0.0]]
     """
     u, v = as_coefficients("polydiv", "u", u), as_coefficients("polydiv", "v", v)
+    refuse_tracing("polydiv", "u", u)
+    refuse_tracing("polydiv", "v", v)
     (m,), (n,) = np.shape(u), np.shape(v)
     rest, quotient = u + v[0] * 0.0, []
     for _ in range(m - n + 1):
@@ -106,10 +127,9 @@ def polydiv(u, v):
         rest = np.concatenate([head, rest[n:]])
     if not np.shape(rest)[0]:
         rest = u[:1] * 0.0
-    numbers, start = unwrap(rest), 0
-    if not isinstance(numbers, AbstractArray):
-        while start < len(numbers) - 1 and np.allclose(numbers[start], 0, rtol=1e-14):
-            start += 1
+    numbers, start = numbers_of(rest), 0
+    while start < len(numbers) - 1 and np.allclose(numbers[start], 0, rtol=1e-14):
+        start += 1
     return np.stack(quotient) if quotient else u[:1] * 0.0, rest[start:]
 
 
@@ -201,14 +221,11 @@ def roots(p):
     [1.0, 2.0]
     """
     p = as_coefficients("roots", "p", p)
-    numbers = unwrap(p)
-    if isinstance(numbers, AbstractArray):
-        first, last = 0, np.shape(p)[0] - 1
-    else:
-        nonzero = np.flatnonzero(numbers)
-        if not len(nonzero):
-            return np.zeros(0)
-        first, last = int(nonzero[0]), int(nonzero[-1])
+    refuse_tracing("roots", "p", p)
+    nonzero = np.flatnonzero(numbers_of(p))
+    if not len(nonzero):
+        return np.zeros(0)
+    first, last = int(nonzero[0]), int(nonzero[-1])
     at_zero = np.shape(p)[0] - 1 - last
     p = p[first : last + 1]
     size = np.shape(p)[0] - 1
@@ -240,8 +257,9 @@ def poly(seq_of_zeros):
         return 1.0
     factors = [np.stack([1.0 + 0.0 * zero, -zero]) for zero in zeros]
     found = functools.reduce(multiply_coefficients, factors)
-    numbers = unwrap(zeros)
-    if isinstance(numbers, AbstractArray) or not is_complex(numbers):
+    numbers = numbers_of(zeros)
+    if not is_complex(numbers):
         return found
+    refuse_tracing("poly", "seq_of_zeros", numbers)
     in_pairs = np.array_equal(np.sort(numbers), np.sort(np.conj(numbers)))
     return np.real(found) if in_pairs else found

@@ -194,8 +194,9 @@ class Optimizer:
         for group in self._groups:
             group.restart()
         if not self._groups:
-            complex_places = (i for i, x in enumerate(self.parameters) if x.dtype.kind == "c")
-            self._complex = frozenset(complex_places)
+            places = frozenset(i for i, x in enumerate(self.parameters) if x.dtype.kind == "c")
+            if places:
+                self._complex = places
             self.state = [self.start(real_pairs(x._content)) for x in self.parameters]
 
     def state_dict(self) -> dict[str, Array]:
