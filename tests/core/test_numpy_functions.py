@@ -356,8 +356,13 @@ CASES = {
     "x.std() + x.var(axis=0) - x.min() * x.max(axis=0)": [(2, 3)],
     "x.prod(axis=0) @ x.cumsum(axis=1).diagonal(1, 0, 1)[:1].repeat(3)": [(2, 3)],
 }
+HERE = [line for line in CASES if all(hasattr(np, x) for x in re.findall(r"\bnp\.(\w+)", line))]
+"""The lines whose functions this version of NumPy has."""
+
 each_case = pytest.mark.parametrize(
-    ("line", "shapes"), [*CASES.items()], ids=[line.replace(" ", "") for line in CASES]
+    ("line", "shapes"),
+    [(line, CASES[line]) for line in HERE],
+    ids=[line.replace(" ", "") for line in HERE],
 )
 
 
