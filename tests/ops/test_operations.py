@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from operands import LAYOUTS, NUMBERS, OPERATIONS, cotangent, each_case, numbers, quick
+from operands import CASES, LAYOUTS, NUMBERS, OPERATIONS, cotangent, each_case, numbers, quick
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
@@ -210,6 +210,29 @@ def test_python_numbers_give_python_numbers_and_the_same_gradients(case):
     assert out.data == pytest.approx(float(case.forward(*case.inputs)), rel=1e-15)
     expected = tg.vjp(case, *case.inputs)[1](1.0)
     assert [v.grad for v in values] == pytest.approx([float(g) for g in expected], rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.operation.kind == "elementwise" and len(c.varying) > 1], ids=repr
+)
+def test_a_python_number_beside_arrays_gets_the_gradient_of_an_array_without_axes(case):
+    for i in case.varying:
+        arrays = [
+            np.full((3, 2, 2), x.mean()) if x.size else np.ones((3, 2, 2)) for x in case.arrays
+        ]
+        number = float(arrays[i][0, 0, 0])
+        results = []
+        for scalar in (number, np.array(number)):
+            operands = [scalar if j == i else x for j, x in enumerate(arrays)]
+            values = {j: Value(operands[j]) for j in case.varying}
+            out = case.operation(
+                *(values.get(j, x) for j, x in enumerate(operands)), **case.options
+            )
+            out.backward(cotangent(0, out.data))
+            results.append([out.data, *(v.grad for v in values.values())])
+            assert type(values[i].grad) is type(values[i].data)
+        for a, b in zip(*results, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-14)
 
 
 # ---- random shapes

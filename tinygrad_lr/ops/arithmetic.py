@@ -86,7 +86,9 @@ def _divide_rule_of_y(g, out, x, y):
     # slope 0, in a fused multiply-add too.
     if type(y) is float and y:
         share = g / y
-        return share * -out if share else 0.0
+        if type(share) is float:
+            return share * -out if share else 0.0
+        return chain(share, -out)
     return chain(chain(g, 1 / y), -out)
 
 
