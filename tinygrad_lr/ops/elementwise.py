@@ -634,7 +634,8 @@ def bessel_i(x, order=0):
         ratio = ratio * (((2 * k - 1) ** 2 - 4 * order**2) / (8 * k * away))
         tail = tail + ratio
     found = np.where(near, series, np.exp(away) / np.sqrt(2 * math.pi * away) * tail)
-    return (np.sign(x) * found if order % 2 else found)[()]
+    found = np.sign(x) * found if order % 2 else found
+    return float(found) if type(x) is float else found[()]
 
 
 @primitive(
@@ -670,14 +671,20 @@ bessel_i.jvp(x=_bessel_rule)
 bessel_i.reach = lambda live, x, order: live
 
 
-@primitive(np.i0, kind="elementwise", latex=r"I_0\left(<x>\right)", examples=[((2, 3),), ((),)])
+@primitive(
+    np.i0,
+    kind="elementwise",
+    latex=r"I_0\left(<x>\right)",
+    examples=[((2, 3),), ((),)],
+    whole=True,
+)
 def i0(x):
     """The modified Bessel function of order 0. Its derivative is the one of order 1.
 
     >>> np.i0(Value(0.0))
     Value(data=1.0, grad=None)
     """
-    return np.i0(x)[()]
+    return float(np.i0(x)) if type(x) is float else np.i0(x)[()]
 
 
 i0.vjp(x=lambda g, out, x: g * i1(x))

@@ -45,7 +45,7 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     Value(data=[1. 2. 3.], grad=None)
     """
     if np.ndim(bins) == 1:
-        return bins if hasattr(bins, "__apply__") else np.asarray(bins)
+        return np.asarray(bins) if isinstance(bins, (list, tuple)) else bins
     if isinstance(bins, str):
         bins = np.histogram_bin_edges(unwrap(a), bins, range).size - 1
     count = check_integer("histogram", "bins", bins, low=1)

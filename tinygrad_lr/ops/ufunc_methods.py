@@ -49,7 +49,7 @@ def call(ufunc, *inputs, where=True, dtype=None, casting="same_kind", order="K",
             f"np.where(mask, np.{ufunc.__name__}(...), other)"
         )
     if dtype is not None:
-        inputs = [cast(x, dtype=np.dtype(dtype).name) for x in inputs]
+        inputs = tuple(cast(x, dtype=np.dtype(dtype).name) for x in inputs)
     return NUMPY_IMPLS[ufunc](*inputs)
 
 
@@ -73,8 +73,9 @@ def reduce(ufunc, array, axis=0, dtype=None, out=None, keepdims=False, initial=N
         array = array if dtype is None else cast(array, dtype=np.dtype(dtype).name)
         return logsumexp(array, axis=axis, keepdims=keepdims)
     ndim = np.ndim(array)
-    axes = range(ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, ndim)
-    axes = sorted(axes)
+    axes = sorted(
+        np.lib.array_utils.normalize_axis_tuple(range(ndim) if axis is None else axis, ndim)
+    )
     if len(axes) > 1 and ufunc not in COMMUTATIVE:
         raise ArgumentError(f"{name}: axis must be one axis, got {axis!r:.60}")
     lines = _as_line(ufunc, "reduce", array, axes, dtype, out) if axes else array
