@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, NotDifferentiableError
+from ..errors import ArgumentError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import is_basic
 from .conversion import as_constant
@@ -45,28 +45,16 @@ class Memory:
     - `writable`: an input of a transform, which may be written to though it is a leaf
     """
 
-    __slots__ = (
-        *("base", "current", "first", "limit", "operation", "options", "seen", "unsure"),
-        *("views", "writable"),
-    )
-
-    def __init__(
-        self,
-        base: Any = None,
-        operation: Primitive | None = None,
-        options: Any = None,
-        unsure: bool = False,
-    ) -> None:
-        self.base = base
-        self.operation: Any = operation
-        self.options = options
-        self.unsure = unsure
-        self.current: Any = None
-        self.first: Any = None
-        self.seen: Any = None
-        self.views: list[weakref.ref[Any]] = []
-        self.limit = 8
-        self.writable = False
+    base: Any = None
+    operation: Any = None
+    options: Any = None
+    unsure = False
+    seen: Any = None
+    first: Any = None
+    current: Any = None
+    views: Any = ()
+    limit = 8
+    writable = False
 
 
 def memory_of(value: Node) -> Memory:
@@ -89,10 +77,16 @@ def link_view(
         unsure = shares is None
     elif operation.view != "read-only" and not shares_memory(out, base, number, operation, options):
         return
-    value._memory = Memory(base, operation, options, unsure)
-    owner = base
-    while (memory := memory_of(owner)).base is not None:
-        owner = memory.base
+    value._memory = own = Memory()
+    own.base, own.operation, own.options = base, operation, options
+    if unsure:
+        own.unsure = True
+    memory = memory_of(base)
+    while memory.base is not None:
+        memory = memory_of(memory.base)
+    if not memory.views:
+        memory.views = [weakref.ref(value)]
+        return
     memory.views.append(weakref.ref(value))
     if len(memory.views) > memory.limit:
         memory.views = [view for view in memory.views if view() is not None]
@@ -224,7 +218,7 @@ def begin_write(value: Node, new: Any = None) -> tuple[Any, Path]:
         view = reference()
         if view is not None:
             make_versions(view)
-    memory.views.clear()
+    memory.views = ()
     return owner, path
 
 
@@ -302,7 +296,13 @@ def overwrite(
     part = array
     for view, given in options["path"]:
         part = view.forward(part, **given)
-    part[options["index"]] = number
+    try:
+        part[options["index"]] = number
+    except ValueError as error:
+        raise ShapeError(
+            f"item assignment: the new entries must have a shape that fits, got {np.shape(number)} "
+            f"({error})"
+        ) from error
     blank = version._content = shape_only(array.shape, array.dtype)
     made = object.__new__(type(version))
     made._serial = next_serial()

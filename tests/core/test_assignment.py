@@ -1,0 +1,291 @@
+"""Values in buffers: item assignment, arithmetic in place, views, and the arrays to write into."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value
+from tinygrad_lr.errors import ArgumentError, GraphError, NotDifferentiableError
+
+X = np.array([0.5, -1.0, 2.0])
+
+
+def constant(x):
+    return Value(x, requires_grad=False)
+
+
+# ---- versions
+
+
+def test_a_result_computed_before_a_write_keeps_its_gradient():
+    x = Value(X)
+    v = x * 1.0
+    before = np.sin(v)
+    v[0] = 0.0
+    after = np.sin(v)
+    before.sum().backward()
+    np.testing.assert_array_equal(x.grad, np.cos(X))
+    x.grad = None
+    after.sum().backward()
+    np.testing.assert_array_equal(x.grad, np.cos(X) * [0, 1, 1])
+
+
+def test_the_gradient_of_a_written_value_is_that_of_its_newest_version():
+    x = Value(2.0)
+    v = tg.zeros(2)
+    v[1] = x * x
+    (v * 3).sum().backward()
+    assert v.grad.tolist() == [3.0, 3.0] and x.grad == 12.0
+
+
+def test_the_last_of_two_writes_to_an_entry_gets_the_gradient():
+    x = Value([1.0, 2.0])
+    v = tg.zeros(3)
+    v[[1, 1]] = x
+    v.sum().backward()
+    assert v.data.tolist() == [0.0, 2.0, 0.0] and x.grad.tolist() == [0.0, 1.0]
+
+
+def test_the_input_of_a_transform_is_written_to_as_a_copy():
+    def f(x):
+        x[0] = x[1] ** 2
+        x *= 2.0
+        return x.sum()
+
+    assert tg.grad(f)(X).tolist() == [0.0, -2.0, 2.0]
+    assert X.tolist() == [0.5, -1.0, 2.0]
+
+
+def test_a_parameter_is_rebound_by_arithmetic_in_place():
+    w = same = Value(X)
+    w += 1.0
+    assert same.data.tolist() == X.tolist() and w.data.tolist() == (X + 1).tolist()
+
+
+def test_a_parameter_used_inside_a_transform_cannot_be_written_to():
+    w = Value(X)
+
+    def f(x):
+        w[0] = x
+        return w.sum()
+
+    with pytest.raises(NotDifferentiableError, match=r"write to y = value\.copy\(\)"):
+        tg.grad(f)(1.0)
+
+
+@pytest.mark.parametrize("make", [lambda v: np.broadcast_to(v, (2, 3)), lambda v: np.diag(v * v)])
+def test_what_is_read_only_in_numpy_is_read_only(make):
+    v = make(Value(X) * 1.0) if make(X).ndim == 2 else make(X)
+    read_only = v if v.shape == (2, 3) else np.diagonal(v)
+    with pytest.raises(ValueError, match="read-only"):
+        read_only[0] = 1.0
+
+
+def test_a_number_cannot_be_written_to_but_bound_again():
+    total = loss = Value(2.0) * 1.0
+    with pytest.raises(ArgumentError, match="must be an array"):
+        total[...] = 1.0
+    total += 1.0
+    assert loss.data == 2.0 and total.data == 3.0
+
+
+def test_no_gradient_is_lost_under_no_grad():
+    v = Value(X) * 1.0
+    with tg.no_grad(), pytest.raises(GraphError, match="no_grad"):
+        v[0] = 1.0
+    with tg.no_grad():
+        free = v.copy()
+        free[0] = 9.0
+    assert free.data[0] == 9.0 and not free.requires_grad
+
+
+def test_a_view_read_under_no_grad_keeps_its_gradient():
+    x = Value(X)
+    v = x * 1.0
+    view = v[1:]
+    v[0] = 0.0
+    with tg.no_grad():
+        view.data
+    view.sum().backward()
+    assert x.grad.tolist() == [0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("new", [[1.0, 2.0], np.zeros((2, 3))])
+def test_entries_that_do_not_fit_are_refused_and_nothing_changes(new):
+    v = tg.zeros(3)
+    v[0] = Value(1.0)
+    with pytest.raises(ValueError, match="shape"):
+        v[...] = new
+    assert v.data.tolist() == [1.0, 0.0, 0.0]
+    with pytest.raises(IndexError):
+        v[5] = 1.0
+    with pytest.raises(ArgumentError, match="got None"):
+        v[0] = None
+    with pytest.raises(ArgumentError, match="shape"):
+        v += np.zeros((2, 3))
+
+
+def test_a_float32_array_stays_one():
+    v = tg.zeros(3, np.float32)
+    v[1] = Value(1.5)
+    v += np.ones(3)
+    assert v.dtype == np.float32 and v.data.tolist() == [1.0, 2.5, 1.0]
+
+
+def test_data_taken_earlier_keeps_its_numbers():
+    v = tg.zeros(2)
+    v[0] = 1.0
+    before = v.data
+    v[0] = 2.0
+    assert before.tolist() == [1.0, 0.0] and v.data.tolist() == [2.0, 0.0]
+    with pytest.raises(ValueError, match="read-only"):
+        v.data[0] = 3.0
+
+
+def test_a_written_value_is_copied_and_pickled_as_a_constant_or_not_at_all():
+    v = tg.zeros(2)
+    v[0] = 1.0
+    for twin in (copy.deepcopy(v), pickle.loads(pickle.dumps(v)), v.detach()):
+        assert type(twin) is Value and twin.data.tolist() == [1.0, 0.0]
+    v[1] = Value(2.0)
+    with pytest.raises(GraphError, match="set_item"):
+        copy.copy(v)
+
+
+def test_an_index_may_be_changed_after_the_write():
+    x, rows = Value([1.0, 2.0]), np.array([0, 2])
+    v = tg.zeros(3)
+    v[rows] = x
+    rows[...] = 1
+    v.sum().backward()
+    assert v.data.tolist() == [1.0, 0.0, 2.0] and x.grad.tolist() == [1.0, 1.0]
+
+
+def test_out_and_the_methods_write_into_a_value():
+    def f(x):
+        v = tg.zeros(3)
+        np.multiply(x, 2.0, out=v)
+        np.add(v, x, out=v, where=np.array([True, False, True]))
+        w = v.copy()
+        w.fill(v[0])
+        v.sort()
+        w.put([1, -1], v[:2])
+        return (v * w).sum()
+
+    def plain(x):
+        v = np.zeros(3)
+        np.multiply(x, 2.0, out=v)
+        np.add(v, x, out=v, where=np.array([True, False, True]))
+        w = v.copy()
+        w.fill(v[0])
+        v.sort()
+        w.put([1, -1], v[:2])
+        return (v * w).sum()
+
+    assert tg.value_and_grad(f)(X)[0] == plain(X)
+    tg.check_gradients(f, X, order=2)
+
+
+@pytest.mark.parametrize(
+    "line", ["a += v", "np.add(a, v, out=a)", "a[0] = v[0]", "np.array([v, v])", "np.full(3, v)"]
+)
+def test_a_plain_array_takes_up_no_value_and_the_error_names_what_does(line):
+    names = {"np": np, "a": np.zeros(3), "v": Value(X)}
+    with pytest.raises((TypeError, ValueError)) as caught:
+        exec(line, names)
+    assert "tg.zeros" in f"{caught.value} {caught.value.__cause__}"
+    assert names["a"].tolist() == [0.0, 0.0, 0.0]
+
+
+# ---- memory
+
+
+def test_filling_a_table_keeps_no_copy_for_each_write():
+    x = Value(np.ones(50))
+    tracemalloc.start()
+    table = tg.zeros((200, 200))
+    for i in range(1000):
+        table[i % 200, i // 200] = x[i % 50] * 2.0 + table[0, 0]
+    (table * table).sum().backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6  # 1000 copies would be 320 MB
+
+
+@pytest.mark.parametrize("transform", ["backward", "record"])
+def test_a_graph_of_writes_is_freed_without_the_collector(transform):
+    gc.disable()
+    try:
+        x = Value(X)
+        v = x * 1.0
+        view = v[1:]
+        v[0] = v.sum() * view[0]
+        view *= 2.0
+        alive = [weakref.ref(y) for y in (v, view, x)]
+        (v * v).sum().backward()
+        del x, v, view
+        assert [y() for y in alive] == [None] * 3
+    finally:
+        gc.enable()
+
+
+def test_the_record_of_a_version_that_was_overwritten_has_its_numbers():
+    v = tg.zeros(2)
+    for i in range(2):
+        v[i] = Value(float(i + 1))
+    after, first = v.record, v.record.operands[0]
+    assert after.operation.name == "set_item" and after.numbers[0].tolist() == [1.0, 0.0]
+    assert first.data.tolist() == [1.0, 0.0]
+    v.sum().backward()
+
+
+def test_a_derivation_shows_the_versions():
+    w = Value([1.0, 2.0], name="w")
+    v = tg.zeros(2)
+    v[0] = w[0] * w[1]
+    v[1] = v[0] + w[1]
+    text = tg.derivation((v * v).sum(), wrt=w).text()
+    assert "[4, 16]" in text
+
+
+# ---- arrays to write into
+
+
+@pytest.mark.parametrize(
+    "make", [tg.zeros, tg.ones, tg.empty, lambda n, dtype: tg.full(n, 2, dtype)]
+)
+def test_arrays_of_floats_are_constants_and_others_plain(make):
+    assert isinstance(make(3, dtype=np.float32), Value)
+    assert make(3, dtype=np.float32).dtype == np.float32
+    assert not make(3, dtype=float).requires_grad
+    assert type(make(3, dtype=int)) is np.ndarray
+
+
+def test_an_array_of_nested_lists_has_the_gradients_of_its_values():
+    w = Value(3.0)
+    made = tg.array([[w, 1.0], [np.float64(2.0), w * w]])
+    assert made.data.tolist() == [[3.0, 1.0], [2.0, 9.0]]
+    made.sum().backward()
+    assert w.grad == 7.0
+    assert tg.array([[w, [1.0]][:1], [2.0]]).shape == (2, 1)
+    with pytest.raises(ValueError, match="shape"):
+        tg.array([[w, 1.0], [2.0]])
+
+
+def test_an_array_like_a_value_can_be_written_into():
+    f = lambda x: np.sum(written(np.zeros_like(x), x))
+
+    def written(out, x):
+        for i in range(len(x)):
+            out[i] = x[i] ** 2
+        return out
+
+    assert tg.grad(f)(X).tolist() == (2 * X).tolist()
