@@ -314,6 +314,14 @@ def test_explanations_are_about_real_graphs():
             explain(np.abs(z * 2))
 
 
+def test_complex_numbers_are_shown_in_a_notebook_and_while_they_are_computed(capsys):
+    z = Value(np.array([1 - 2j, 0.5j]), name="z")
+    with tg.trace():
+        np.sum(np.abs(z * 2.0)).backward()
+    assert "2 − 4i" in capsys.readouterr().out
+    assert "1 − 2i" in z._repr_html_()
+
+
 # ---- training and compiling
 
 
