@@ -55,7 +55,7 @@ def draw_like(case):
 def test_the_gradient_of_a_complex_number_is_that_of_its_parts():
     z = Value(3.0 + 4.0j)
     np.abs(z).backward()
-    assert z.grad == 0.6 + 0.8j
+    assert z.grad == pytest.approx(0.6 + 0.8j)
     assert type(z.grad) is np.complex128
 
 
