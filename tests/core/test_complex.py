@@ -55,7 +55,7 @@ def draw_like(case):
 def test_the_gradient_of_a_complex_number_is_that_of_its_parts():
     z = Value(3.0 + 4.0j)
     np.abs(z).backward()
-    assert z.grad == 0.6 + 0.8j
+    assert z.grad == pytest.approx(0.6 + 0.8j)
     assert type(z.grad) is np.complex128
 
 
@@ -312,6 +312,14 @@ def test_explanations_are_about_real_graphs():
     for explain in (tg.derivation, lambda loss: tg.influence(None, loss)):
         with pytest.raises(DtypeError, match="two Values"):
             explain(np.abs(z * 2))
+
+
+def test_complex_numbers_are_shown_in_a_notebook_and_while_they_are_computed(capsys):
+    z = Value(np.array([1 - 2j, 0.5j]), name="z")
+    with tg.trace():
+        np.sum(np.abs(z * 2.0)).backward()
+    assert "2 − 4i" in capsys.readouterr().out
+    assert "1 − 2i" in z._repr_html_()
 
 
 # ---- training and compiling

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import as_array, implements, primitive
+from ..core.primitive import as_array, implements, numbers_of, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import follow, freeze_index, is_basic
@@ -183,7 +182,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
 
 def as_mask(where, name, condition):
     """Return a condition as an array of booleans or numbers. Raises `ArgumentError` for others."""
-    found = condition if isinstance(condition, AbstractArray) else np.asarray(unwrap(condition))
+    found = condition if isinstance(condition, AbstractArray) else np.asarray(numbers_of(condition))
     require_unmasked(where, name, condition)
     if found.dtype.kind not in "biuf":
         raise ArgumentError(f"{where}: {name} must be booleans, got dtype {found.dtype}")
