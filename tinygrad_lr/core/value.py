@@ -326,7 +326,7 @@ class Value(Node):
         return cast(Value, METHOD_IMPLS["compress"](condition, self, axis))
 
     @method("copy")
-    def copy(self, order: str = "C") -> Value:
+    def copy(self, order: str = "K") -> Value:
         """Return the same numbers in memory of their own."""
 
     @method("cumprod")
