@@ -19,10 +19,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     >>> np.interp(Value(1.5), [1.0, 2.0], [10.0, 20.0])
     Value(data=15.0, grad=None)
     """
-    x, xp, fp = (
-        cast(as_input("interp", n, v), dtype="float64")
-        for n, v in {"x": x, "xp": xp, "fp": fp}.items()
-    )
+    x, xp, fp = (_as_float64("interp", n, v) for n, v in {"x": x, "xp": xp, "fp": fp}.items())
     if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not np.size(xp):
         raise ShapeError(
             "interp: xp and fp must have one axis and the same length, 1 or more, got shapes "
@@ -46,6 +43,11 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     found = slope * (x - origin) + value
     found = np.where(x < xp[0], fp[0] if left is None else left, found)
     return np.where(x > xp[-1], fp[-1] if right is None else right, found)
+
+
+def _as_float64(where, name, x):
+    x = as_input(where, name, x)
+    return x if x.dtype == np.float64 else cast(x, dtype="float64")
 
 
 def _read(table, index):
@@ -106,8 +108,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     Value(data=[  1.  10. 100.], grad=None)
     """
     start, stop = (
-        cast(as_input("geomspace", n, x), dtype="float64")
-        for n, x in {"start": start, "stop": stop}.items()
+        _as_float64("geomspace", n, x) for n, x in {"start": start, "stop": stop}.items()
     )
     check_numbers(numbers_of(start) * numbers_of(stop), _require_positive)
     ratio = linspace(0.0 * start, np.log10(stop / start), num, endpoint)

@@ -34,7 +34,8 @@ convolve_full.vjp(
 
 
 def _sequences(where, a, v, mode):
-    a, v = np.atleast_1d(as_input(where, "a", a)), np.atleast_1d(as_input(where, "v", v))
+    a, v = as_input(where, "a", a), as_input(where, "v", v)
+    a, v = (x if np.ndim(x) else np.atleast_1d(x) for x in (a, v))
     if np.ndim(a) != 1 or np.ndim(v) != 1:
         raise ShapeError(
             f"{where}: a and v must have one axis, got shapes {np.shape(a)} and {np.shape(v)}"

@@ -43,9 +43,11 @@ def as_lines(a, axis):
     ndim = np.ndim(a)
     axes = range(ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, ndim)
     others = [i for i in range(ndim) if i not in axes]
-    moved = np.transpose(a, (*others, *axes))
-    lengths = [np.shape(a)[i] for i in axes]
-    return np.reshape(moved, (*(np.shape(a)[i] for i in others), math.prod(lengths)))
+    order = [*others, *axes]
+    moved = a if order == [*range(ndim)] else np.transpose(a, order)
+    length = math.prod(np.shape(a)[i] for i in axes)
+    shape = (*(np.shape(a)[i] for i in others), length)
+    return moved if np.shape(moved) == shape else np.reshape(moved, shape)
 
 
 def restore_lines(out, a, axis, keepdims, lead=0):
