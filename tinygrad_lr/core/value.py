@@ -517,7 +517,7 @@ def write_out(
         new = Value(new, requires_grad=False)
     if new.shape != target.shape:
         new = np.broadcast_to(new, target.shape)
-    replace_entries(target, new)
+    replace_entries(target, new, f"np.{ufunc.__name__} with out=")
     return target
 
 
