@@ -7,7 +7,7 @@ something that does is written into them; arrays of integers, booleans and other
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,32 @@ from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, DtypeError, TinygradError
 from ..support.abstract_array import AbstractArray
-from ..support.validation import check_flag, check_integer
+from ..support.validation import (
+    as_input,
+    check_choice,
+    check_dtype,
+    check_flag,
+    check_integer,
+    require_unmasked,
+)
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
 
+Shape = int | Sequence[int]
+ORDERS = (None, "C", "F", "A", "K")
 MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
 
 
 def make_array(where: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Return what NumPy makes, for floats a constant Value; its errors and texts are refused."""
     given = {name: x for name, x in options.items() if x is not None}
+    for x in args:
+        require_unmasked(where, "an argument", x)
+    if "dtype" in given:
+        given["dtype"] = check_dtype(where, given["dtype"], "fciub")
+    if "order" in given:
+        check_choice(where, "order", given["order"], ORDERS)
     try:
         made = function(*args, **given)
     except TinygradError:
@@ -44,7 +59,14 @@ def as_constant_value(array: Any) -> Any:
     return array
 
 
-def zeros(shape: Any, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
+def require_numbers(where: str, fill_value: Any, kinds: str = "fciub") -> None:
+    """Raise `DtypeError` for text, which NumPy reads as a number where it can."""
+    kind = as_input(where, "fill_value", fill_value).dtype
+    if kind.kind not in kinds:
+        raise DtypeError(f"{where}: fill_value must be a number or an array of them, got {kind}")
+
+
+def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return zeros, to be written to: `buffer[i] = value` keeps the gradient of `value`.
 
     It is a Value that requires no gradient until something that does is written into it; for
@@ -60,7 +82,7 @@ def zeros(shape: Any, dtype: DTypeLike | None = None, order: str | None = None) 
     return make_array("zeros", np.zeros, shape, dtype=dtype, order=order)
 
 
-def ones(shape: Any, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
+def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return ones, to be written to; see `zeros`.
 
     >>> ones(2)
@@ -69,7 +91,7 @@ def ones(shape: Any, dtype: DTypeLike | None = None, order: str | None = None) -
     return make_array("ones", np.ones, shape, dtype=dtype, order=order)
 
 
-def empty(shape: Any, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
+def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return an array without meaningful entries, all of which are to be written to; see `zeros`.
 
     >>> empty((2, 3)).shape
@@ -79,7 +101,7 @@ def empty(shape: Any, dtype: DTypeLike | None = None, order: str | None = None) 
 
 
 def full(
-    shape: Any, fill_value: Any, dtype: DTypeLike | None = None, order: str | None = None
+    shape: Shape, fill_value: Any, dtype: DTypeLike | None = None, order: str | None = None
 ) -> Any:
     """Return an array filled with a number, a Value, or what broadcasts to the shape; see `zeros`.
 
@@ -89,6 +111,7 @@ def full(
     12.0
     """
     if not isinstance(fill_value, Value):
+        require_numbers("full", fill_value)
         return make_array("full", np.full, shape, fill_value, dtype=dtype, order=order)
     own = fill_value.dtype if dtype is None else dtype
     out = make_array("full", np.empty, shape, dtype=own, order=order)
@@ -104,10 +127,11 @@ def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
         dtype: DTypeLike | None = None,
         order: str | None = None,
         subok: bool = True,
-        shape: Any = None,
+        shape: Shape | None = None,
     ) -> Any:
         check_flag(where, "subok", subok)
-        given = order if order != "K" else None
+        check_choice(where, "order", order, ORDERS)
+        given = None if order == "K" else order
         return make_array(where, make, unwrap(a), dtype=dtype, order=given, shape=shape)
 
     create.__name__ = create.__qualname__ = where
@@ -140,7 +164,7 @@ def full_like(
     dtype: DTypeLike | None = None,
     order: str | None = None,
     subok: bool = True,
-    shape: Any = None,
+    shape: Shape | None = None,
 ) -> Any:
     """Return an array like another, filled with a number or a Value; see `zeros`.
 
@@ -149,6 +173,8 @@ def full_like(
     """
     if not isinstance(fill_value, Value):
         check_flag("full_like", "subok", subok)
+        of_complex = np.iscomplexobj(unwrap(a) if dtype is None else np.empty(0, dtype))
+        require_numbers("full_like", fill_value, "fciub" if of_complex else "fiub")
         given = {"dtype": dtype, "order": order, "shape": shape}
         return make_array("full_like", np.full_like, unwrap(a), fill_value, **given)
     out = empty_like(a, dtype, order, subok, shape)
