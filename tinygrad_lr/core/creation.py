@@ -173,8 +173,12 @@ def full_like(
     """
     if not isinstance(fill_value, Value):
         check_flag("full_like", "subok", subok)
-        of_complex = np.iscomplexobj(unwrap(a) if dtype is None else np.empty(0, dtype))
-        require_numbers("full_like", fill_value, "fciub" if of_complex else "fiub")
+        own = getattr(unwrap(a), "dtype", None) if dtype is None else None
+        if dtype is not None:
+            own = check_dtype("full_like", dtype, "fciub")
+        require_numbers(
+            "full_like", fill_value, "fciub" if own is not None and own.kind == "c" else "fiub"
+        )
         given = {"dtype": dtype, "order": order, "shape": shape}
         return make_array("full_like", np.full_like, unwrap(a), fill_value, **given)
     out = empty_like(a, dtype, order, subok, shape)

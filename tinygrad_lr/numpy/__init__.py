@@ -60,7 +60,8 @@ def asarray(
     if isinstance(a, _Value):
         return a if dtype is None or _numpy.dtype(dtype) == a.dtype else a.astype(dtype)
     if isinstance(a, _numpy.ndarray):
-        return _numpy.asarray(a, dtype, order, **options)
+        plain: _Any = _numpy.asarray
+        return plain(a, dtype, order, **options)
     return _creation.array(a, dtype, order=order or "K")
 
 
@@ -94,7 +95,8 @@ def copy(a: _Any, order: str | None = "K", subok: bool = False) -> _Any:
     """Return a copy, which Values can be written into."""
     _check_flag("copy", "subok", subok)
     if isinstance(a, _Value):
-        return _numpy.copy(a, order)
+        of_value: _Any = _numpy.copy
+        return of_value(a, order)
     return _creation.array(a, order=order)
 
 
