@@ -268,7 +268,9 @@ class Value(Node):
         """Write one number, or a Value, to all entries."""
         self[...] = value
 
-    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, **stable: Any) -> None:
+    def sort(
+        self, axis: int = -1, kind: str | None = None, order: None = None, **stable: Any
+    ) -> None:
         """Sort the entries along an axis in place; each derivative follows its entry."""
         self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **stable)
 
@@ -618,7 +620,7 @@ def write_out(
         new = Value(new, requires_grad=False)
     if new.shape != target.shape:
         new = np.broadcast_to(new, target.shape)
-    replace_entries(target, new)
+    replace_entries(target, new, f"np.{ufunc.__name__} with out=")
     return target
 
 
