@@ -11,7 +11,6 @@ from numpy_names import (
     DIFFERENTIABLE,
     NOT,
     PAGE,
-    PENDING,
     WITHOUT,
     ZERO,
     classes_of,
@@ -33,8 +32,6 @@ IN_CLASS = {kind: [n for n, k in CLASSES.items() if k == [kind]] for kind in (NO
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_function_is_in_exactly_one_class(name):
-    if name in PENDING and not CLASSES[name]:
-        pytest.skip("sorted by another branch")
     assert len(CLASSES[name]) == 1, (
         f"np.{name} is in {len(CLASSES[name])} classes: implement it with tg.primitive or "
         "implements(...), or add it to PLAIN, REFUSED or NOT_DISPATCHED in core/numpy_dispatch.py"

@@ -806,7 +806,9 @@ def evaluate_again(
     arithmetic = isinstance(error, (ArithmeticError, ValueError)) and not options
     if arithmetic and all(type(x) in {float, complex} for x in numbers):
         return operation.on_numbers(*numbers)
-    if isinstance(error, TypeError):  # NumPy's own refusal, such as that of remainder
+    if isinstance(error, TypeError) and not isinstance(
+        error, DtypeError
+    ):  # NumPy's own refusal, such as that of remainder
         require_real(operation, numbers)
     if type(error) is ValueError:
         where, shapes = public_name(operation), [str(np.shape(x)) for x in numbers[:4]]

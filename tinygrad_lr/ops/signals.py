@@ -13,6 +13,7 @@ MODES = ("full", "same", "valid")
     latex=r"<a> * <v>",
     kind="multilinear",
     examples=[((4,), (3,)), ((2,), (5,)), ((1,), (1,))],
+    takes_complex=True,
 )
 def convolve_full(a, v):
     """All sums Σ a[i]·v[k - i], of len(a) + len(v) - 1 entries.
