@@ -125,7 +125,7 @@ def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
     def create(
         a: Any,
         dtype: DTypeLike | None = None,
-        order: str | None = None,
+        order: str | None = "K",
         subok: bool = True,
         shape: Shape | None = None,
     ) -> Any:
@@ -162,7 +162,7 @@ def full_like(
     a: Any,
     fill_value: Any,
     dtype: DTypeLike | None = None,
-    order: str | None = None,
+    order: str | None = "K",
     subok: bool = True,
     shape: Shape | None = None,
 ) -> Any:
@@ -193,7 +193,7 @@ def array(
     dtype: DTypeLike | None = None,
     *,
     copy: bool | None = True,
-    order: str | None = None,
+    order: str | None = "K",
     subok: bool = False,
     ndmin: int = 0,
 ) -> Any:

@@ -91,7 +91,7 @@ def expn_of(x, *, order=1):
     >>> float(expn_of(Value(0.0), order=2).data)
     1.0
     """
-    return sc.expn(order, x)
+    return np.asarray(sc.expn(order, x), getattr(x, "dtype", float))[()]
 
 
 expn_of.vjp(x=lambda g, out, x, order: g * -_lower_expn(order, x))
@@ -108,7 +108,13 @@ def expn(n, x):
     return expn_of(x, order=n)
 
 
-@primitive(sc.i0e, latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    sc.i0e,
+    latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)",
+    examples=ONE,
+    kinked=True,
+    whole=True,
+)
 def i0e(x):
     """e^(-|x|)·I₀(x).
 
