@@ -13,7 +13,14 @@ from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
 from ..core.value import Value
 from ..errors import ArgumentError, DtypeError, GraphError
-from ..support.validation import as_input, check_callable, check_integer, check_number, short_repr
+from ..support.validation import (
+    as_input,
+    check_callable,
+    check_integer,
+    check_number,
+    describe_type,
+    short_repr,
+)
 
 __all__ = ["learning_rate_limit"]
 
@@ -63,8 +70,9 @@ def learning_rate_limit(
     1.0
     """
     where = "learning_rate_limit"
-    if not callable(getattr(model, "parameters", None)):
-        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {short_repr(model)}")
+    if isinstance(model, type) or not callable(getattr(model, "parameters", None)):
+        given = describe_type(model) or short_repr(model)
+        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {given}")
     check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     iterations = check_integer(where, "iterations", iterations, low=1)
     tolerance = check_number(where, "tolerance", tolerance)
