@@ -127,6 +127,7 @@ softplus.vjp(x=lambda g, out, x: g * sigmoid(x))
     onnx="Elu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"alpha": 0.5})],
+    kinked=lambda x, alpha: np.logical_and(x > 0, alpha != 1),
 )
 def elu(x, alpha=1.0):
     """x where x > 0, else alpha·(e^x - 1).
@@ -393,6 +394,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
     latex=r"\operatorname{hardtanh}\left(<x>\right)",
     kind="elementwise",
     examples=[*ONE, ((4,), {"low": 0.0, "high": 1.2})],
+    kinked=lambda x, low, high: np.add(x > low, x >= high, dtype=int),
 )
 def hardtanh(x, low=-1.0, high=1.0):
     """x held between low and high. Its derivative is 0 at the two bounds, where clip's is 1.

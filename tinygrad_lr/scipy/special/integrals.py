@@ -108,7 +108,13 @@ def expn(n, x):
     return expn_of(x, order=n)
 
 
-@primitive(sc.i0e, latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    sc.i0e,
+    latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)",
+    examples=ONE,
+    whole=True,
+    kinked=True,
+)
 def i0e(x):
     """e^(-|x|)·I₀(x).
 
