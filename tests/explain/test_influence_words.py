@@ -122,3 +122,12 @@ def test_a_relu_that_the_nudge_brings_to_its_kink_meets_the_other_side():
     assert [tg.influence(None, loss, weight=w, nudge=n).weights[0].switched for n in (-1, 1)] == [
         *(1, 0)
     ]
+
+
+@pytest.mark.parametrize("name", ["celu", "elu", "hardswish", "prelu", "relu6", "selu"])
+def test_the_change_seen_is_that_of_the_loss_across_the_kink_of_an_activation(name):
+    x, more = np.array([1.0, -1.0, 3.0]), (0.25,) * (name == "prelu")
+    loss = lambda w: np.mean(getattr(tg.ops, name)(w * x, *more) ** 2)
+    w = tg.Value(0.5, name="w")
+    seen = tg.influence(None, loss(w), weight=w, nudge=-1.0).weights[0].seen
+    assert seen == pytest.approx(loss(-0.5) - loss(0.5), rel=1e-12)

@@ -107,7 +107,7 @@ def check_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | No
         rate = DEFAULT_LEARNING_RATE if learning_rate is None else learning_rate
         return SGD(model.parameters(), rate)
     expected = "one of tg.optim, such as tg.optim.SGD(model.parameters(), 0.1)"
-    check_instance("fit", "optimizer", optimizer, Optimizer, expected)
+    optimizer = check_instance("fit", "optimizer", optimizer, Optimizer, expected)
     if learning_rate is not None:
         raise ArgumentError(
             "fit: the learning rate must be given once, got learning_rate and an optimizer, which "
