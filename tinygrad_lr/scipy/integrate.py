@@ -35,11 +35,17 @@ def _differentiable(*given: Any) -> bool:
 # ---- integrals
 
 
+def _between(a: float, b: float) -> float:
+    """Return a number between the bounds: at one of them, the function may be infinite."""
+    if np.isfinite(a) and np.isfinite(b):
+        return a + 0.4 * (b - a)
+    return a + 0.4 if np.isfinite(a) else b - 0.4 if np.isfinite(b) else 0.4
+
+
 def _integrate(function: Function, a: float, b: float, args: Sequence[Any], given: Any) -> Any:
-    """Return the integral and the estimate of its error: numbers, or arrays of both."""
-    where = float(a) if np.isfinite(a) else float(b) if np.isfinite(b) else 0.0
-    if np.ndim(unwrap(function(where, *args))) == 0:
-        return scipy.integrate.quad(lambda x: float(function(x, *args)), a, b, **given)[:2]
+    """Return what SciPy does: the integral, the estimate of its error, ..."""
+    if np.ndim(unwrap(function(_between(a, b), *args))) == 0:
+        return scipy.integrate.quad(lambda x: float(function(x, *args)), a, b, **given)
     known = {"epsabs", "epsrel", "limit"} & given.keys()
     bounds = {"epsabs": 1.49e-8, "epsrel": 1.49e-8} | {k: given[k] for k in known}
     return scipy.integrate.quad_vec(lambda x: np.asarray(function(x, *args)), a, b, **bounds)[:2]
@@ -116,7 +122,8 @@ def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tupl
     """Return ∫ func(x, *args) dx from a to b, and an estimate of its error.
 
     As `scipy.integrate.quad`, differentiable in a, b and each of `args`. Bounds may be infinite.
-    `func` may return an array. The options that derivatives take over are epsabs, epsrel and limit.
+    `func` may return an array. With Values, the options must be epsabs, epsrel, limit and points.
+    Raises `ArgumentError` for bounds that aren't numbers, `NotDifferentiableError` for options.
 
     >>> import tinygrad_lr as tg
     >>> slope = tg.grad(lambda rate: quad(lambda x, rate: np.exp(-rate * x), 0, np.inf, (rate,))[0])
@@ -127,6 +134,10 @@ def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tupl
     if not _differentiable(a, b, *args):
         found: tuple[Any, float] = _integrate(func, a, b, args, options)
         return found
+    _refuse_options("quad", options, {"epsabs", "epsrel", "limit", "points"})
+    for name, bound in (("a", a), ("b", b)):
+        if np.ndim(bound):
+            raise ArgumentError(f"quad: {name} must be a number, got shape {np.shape(bound)}")
     value = integral(a, b, *args, function=func, given=options)
     plain = [unwrap(x) for x in (a, b, *args)]
     if any(isinstance(x, AbstractArray) for x in plain):

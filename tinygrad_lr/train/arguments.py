@@ -107,19 +107,18 @@ def check_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | No
         rate = DEFAULT_LEARNING_RATE if learning_rate is None else learning_rate
         return SGD(model.parameters(), rate)
     expected = "one of tg.optim, such as tg.optim.SGD(model.parameters(), 0.1)"
-    optimizer = check_instance("fit", "optimizer", optimizer, Optimizer, expected)
+    chosen = check_instance("fit", "optimizer", optimizer, Optimizer, expected)
     if learning_rate is not None:
         raise ArgumentError(
             "fit: the learning rate must be given once, got learning_rate and an optimizer, which "
             "has its own"
         )
-    if {id(p) for p in model.parameters()}.isdisjoint(id(p) for p in optimizer.parameters):
+    if {id(p) for p in model.parameters()}.isdisjoint(id(p) for p in chosen.parameters):
         raise ArgumentError(
-            f"fit: optimizer must have parameters of this model, "
-            f"got {short_repr(optimizer)}; build it "
-            "with model.parameters()"
+            "fit: optimizer must have parameters of this model, "
+            f"got {short_repr(chosen)}; build it with model.parameters()"
         )
-    return optimizer
+    return chosen
 
 
 def check_schedules(optimizer: Optimizer) -> bool:
