@@ -249,3 +249,22 @@ def test_two_numbers_fill_below_and_above_the_nodes():
 def test_what_makes_no_curve_is_refused(call, told):
     with pytest.raises(ArgumentError, match=told):
         call()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"t_eval": [2.0]}, "t_eval must lie within t_span"),
+        ({"t_eval": [0.5, 0.2]}, "each time beyond the one before"),
+        ({"t_eval": [0.5, 0.5]}, "each time beyond the one before"),
+        ({"t_eval": [np.nan]}, "t_eval must lie within t_span"),
+        ({"t_eval": []}, "t_eval must have a time"),
+        ({"t_span": (0.0, 1.0, 2.0)}, "t_span must be two times"),
+        ({"method": "Euler"}, "method must be 'RK23'"),
+        ({"y0": Value(1.0)}, "y0 must be a vector"),
+    ],
+)
+def test_an_interval_that_scipy_would_refuse_is_refused(given, told):
+    call = {"t_span": (0.0, 1.0), "y0": Value([1.0]), "t_eval": [0.5]} | given
+    with pytest.raises(ArgumentError, match=f"solve_ivp: .*{told}"):
+        mine.solve_ivp(lambda t, y: -y, **call)

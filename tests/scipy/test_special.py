@@ -20,6 +20,11 @@ INTEGERS = {"bdtr": (2, 5), "bdtrc": (2, 5), "nbdtr": (2, 5), "nbdtrc": (2, 5), 
 INTEGERS |= {"pdtrc": (2,), "expn": (3,)}
 
 
+@pytest.mark.parametrize("name", [*UFUNCS, "logsumexp", "softmax", "log_softmax"])
+def test_the_functions_of_scipy_special_have_their_names_here(name):
+    assert callable(getattr(mine, name))
+
+
 def arguments(ufunc):
     given = INTEGERS.get(ufunc.__name__, ())
     return [*given, *np.linspace(0.35, 0.65, 4)[: ufunc.nin - len(given)]]

@@ -23,9 +23,11 @@ from ..core.autodiff import jvp, vjp
 from ..core.node import unwrap
 from ..core.primitive import primitive
 from ..errors import ArgumentError, NotDifferentiableError
-from ..support.abstract_array import AbstractArray
+from ..support.abstract_array import AbstractArray, check_numbers
+from ..support.validation import check_choice, short_repr
 
 Function = Callable[..., Any]
+METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 
 def _differentiable(*given: Any) -> bool:
@@ -330,6 +332,8 @@ def solve_ivp(
     (0.367879, 0.367879)
     """
     args = () if args is None else args if isinstance(args, tuple) else (args,)
+    if not hasattr(t_span, "__len__") or len(t_span) != 2:
+        raise ArgumentError(f"solve_ivp: t_span must be two times, got {short_repr(t_span)}")
     start, end = t_span
     times = [*t_eval] if t_eval is not None else []
     if not _differentiable(start, end, y0, t_eval, *times, *args):
@@ -338,6 +342,10 @@ def solve_ivp(
         )
     allowed = {"rtol", "atol", "max_step", "min_step", "first_step", "lband", "uband"}
     _refuse_options("solve_ivp", options, allowed)
+    if isinstance(method, str):
+        check_choice("solve_ivp", "method", method, METHODS)
+    if np.ndim(y0) != 1:
+        raise ArgumentError(f"solve_ivp: y0 must be a vector, got shape {np.shape(y0)}")
     vector = _as_vector(fun)
     if t_eval is None:
         plain = [unwrap(x) for x in (start, end, y0, *args)]
@@ -354,6 +362,10 @@ def solve_ivp(
             **options,
         )
         times = [start, *steps.t[1:-1], end]
+    elif not times:
+        raise ArgumentError("solve_ivp: t_eval must have a time, got none")
+    else:
+        check_numbers(unwrap(np.stack([start, *times, end])), _require_times_within)
     # the solution begins at the start of the interval, which needn't be among the times
     first = int(unwrap(times[0]) != unwrap(start))
     whole = np.stack([start, *times] if first else [start, *times[1:]])
@@ -362,6 +374,15 @@ def solve_ivp(
     return scipy.optimize.OptimizeResult(
         t=whole[first:], y=np.transpose(found[first:]), success=True, status=0, message="solved"
     )
+
+
+def _require_times_within(times: Any) -> None:
+    """Raise `ArgumentError` unless the times go from the start of the interval to its end."""
+    steps = np.diff(times) * np.sign(times[-1] - times[0])
+    if not (np.all(steps[1:-1] > 0) and steps[0] >= 0 and steps[-1] >= 0):
+        raise ArgumentError(
+            "solve_ivp: t_eval must lie within t_span, each time beyond the one before"
+        )
 
 
 def _refuse_options(where: str, given: Any, allowed: set[str]) -> None:
