@@ -268,3 +268,14 @@ def test_an_interval_that_scipy_would_refuse_is_refused(given, told):
     call = {"t_span": (0.0, 1.0), "y0": Value([1.0]), "t_eval": [0.5]} | given
     with pytest.raises(ArgumentError, match=f"solve_ivp: .*{told}"):
         mine.solve_ivp(lambda t, y: -y, **call)
+
+
+@pytest.mark.parametrize("kind", ["linear", "cubic"])
+def test_a_curve_through_plain_nodes_is_compiled_in_its_points(kind):
+    def slope(at):
+        curve = curves.interp1d(np.arange(3.0), [1.0, 3.0, 2.0], kind, fill_value=0.0)
+        return tg.grad(lambda at: np.sum(curve(at) ** 2))(at)
+
+    compiled = tg.compile(slope)
+    for at in (np.array([0.5, 1.5]), np.array([1.7, -1.0])):
+        np.testing.assert_allclose(compiled(at), slope(at), rtol=1e-12)

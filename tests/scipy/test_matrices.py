@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -119,3 +122,13 @@ def test_what_is_no_matrix_is_refused(call, told):
 def test_nan_travels_through_a_triangular_solution():
     found = mine.solve_triangular(Value(np.full((2, 2), np.nan)), np.ones(2))
     assert np.isnan(found.data).all()
+
+
+def test_solvers_compile_at_their_first_call():
+    code = (
+        "import numpy as np, tinygrad_lr as tg; solve = tg.scipy.linalg.solve\n"
+        "f = tg.compile(lambda a: np.sum(solve(a, np.ones(2), assume_a='pos')))\n"
+        "print(round(float(f(2 * np.eye(2))), 9))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n"

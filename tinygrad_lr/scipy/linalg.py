@@ -5,6 +5,8 @@ names and arguments. A function f of a matrix has the derivative that stands in 
 f([[A, E], [0, A]]) (Mathias, 1996), for the exponential, the root and the logarithm alike.
 """
 
+import itertools
+
 import numpy as np
 import scipy.linalg
 
@@ -95,6 +97,17 @@ def triangular_solution(a, b, *, lower=False, trans=0, unit_diagonal=False):
     return scipy.linalg.solve_triangular(
         a, b, trans=trans, lower=lower, unit_diagonal=unit_diagonal, check_finite=False
     )
+
+
+def _look_up_solvers():
+    """Fill SciPy's cache of LAPACK routines, which a function that is traced must not change."""
+    rows = [np.ones((2, 2), dtype) for dtype in "fdFD"]
+    arrays = [*rows, *(x.T for x in rows)]
+    for a, b in itertools.product(arrays, arrays):
+        scipy.linalg.get_lapack_funcs(("trtrs",), (a, b))
+
+
+_look_up_solvers()
 
 
 def _triangle(x, lower, unit_diagonal):

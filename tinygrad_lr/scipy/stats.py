@@ -315,7 +315,7 @@ class MultivariateNormal:
         or is a number. In one dimension, x may be numbers of any shape (k,). Raises
         `ArgumentError` for shapes that don't fit, and unless `cov` is positive definite.
 
-        >>> round(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2)), 6)
+        >>> round(float(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2))), 6)
         -1.837877
         """
         x, mean, cov = map(_as_operand, (x, mean, cov))
@@ -409,7 +409,7 @@ class Multinomial:
 
         It is -inf also where x isn't whole. Raises `ArgumentError` unless p adds up to 1.
 
-        >>> round(multinomial.logpmf(np.array([1, 1]), 2, np.array([0.5, 0.5])), 6)
+        >>> round(float(multinomial.logpmf(np.array([1, 1]), 2, np.array([0.5, 0.5]))), 6)
         -0.693147
         """
         x, n, p = map(_as_operand, (x, n, p))

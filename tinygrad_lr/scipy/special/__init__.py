@@ -30,6 +30,6 @@ def __getattr__(name):
         return _find(name)
     except AttributeError:
         ufunc = getattr(_scipy_special, name, None)  # such as erf, which takes Values itself
-        if _implementation_of(ufunc) is None:
+        if ufunc is None or _implementation_of(ufunc) is None:
             raise
         return ufunc

@@ -70,8 +70,8 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False):
     With `return_sign`, return ln |Σ b·e^a| and the sign of the sum. Without it, a negative sum
     gives nan.
 
-    >>> float(logsumexp(np.log([1.0, 2.0]), b=[1.0, 2.0])) == np.log(5.0)
-    True
+    >>> round(float(logsumexp(np.log([1.0, 2.0]), b=[1.0, 2.0])), 6)  # ln 5
+    1.609438
     """
     if b is None and not return_sign:
         return activation.logsumexp(a, axis=axis, keepdims=keepdims)
