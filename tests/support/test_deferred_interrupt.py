@@ -12,11 +12,16 @@ from tinygrad_lr.support.deferred_interrupt import DeferredInterrupt
 
 def test_ctrl_c_comes_at_the_end_of_the_block():
     interrupt, done = DeferredInterrupt(), []
-    with pytest.raises(KeyboardInterrupt), interrupt.installed():
-        with interrupt:
-            signal.raise_signal(signal.SIGINT)
-            done.append("inside")
-        done.append("after")
+
+    def work():
+        with interrupt.installed():
+            with interrupt:
+                signal.raise_signal(signal.SIGINT)
+                done.append("inside")
+            done.append("after")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["inside"]
 
 
