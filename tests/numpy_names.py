@@ -23,30 +23,6 @@ from tinygrad_lr.explain.formula.symbol import Symbol
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"
 NAMESPACES = {"": np, "linalg.": np.linalg, "fft.": np.fft}
 
-PENDING = frozenset(
-    {
-        # complex numbers, linear algebra, Fourier transforms and polynomials
-        *("angle", "conj", "conjugate", "imag", "real", "real_if_close", "corrcoef", "cov"),
-        *("poly", "polyadd", "polyder", "polydiv", "polyfit", "polyint", "polymul", "polysub"),
-        *("polyval", "roots", "vander", "vecdot", "matvec", "vecmat", "linalg.cholesky"),
-        *("linalg.cond", "linalg.cross", "linalg.diagonal", "linalg.eig", "linalg.eigh"),
-        *("linalg.eigvals", "linalg.eigvalsh", "linalg.lstsq", "linalg.matmul"),
-        *("linalg.matrix_norm", "linalg.matrix_power", "linalg.matrix_rank"),
-        *("linalg.matrix_transpose", "linalg.multi_dot", "linalg.outer", "linalg.pinv"),
-        *("linalg.qr", "linalg.slogdet", "linalg.svd", "linalg.svdvals", "linalg.tensordot"),
-        *("linalg.tensorinv", "linalg.tensorsolve", "linalg.trace", "linalg.vecdot"),
-        *("fft.fft", "fft.fft2", "fft.fftn", "fft.fftshift", "fft.hfft", "fft.ifft", "fft.ifft2"),
-        *("fft.ifftn", "fft.ifftshift", "fft.ihfft", "fft.irfft", "fft.irfft2", "fft.irfftn"),
-        *("fft.rfft", "fft.rfft2", "fft.rfftn"),
-        # making arrays and writing into them
-        *("arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray"),
-        *("asfortranarray", "asmatrix", "bmat", "copyto", "empty", "eye", "fill_diagonal"),
-        *("from_dlpack", "frombuffer", "fromfunction", "fromiter", "full", "full_like"),
-        *("identity", "ones", "place", "put", "put_along_axis", "putmask", "require", "zeros"),
-    }
-)
-"""Names that other branches sort; the last of them empties this."""
-
 DIFFERENTIABLE, ZERO, NONE, WITHOUT = (
     "derivative",
     "derivative 0",

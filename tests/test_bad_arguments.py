@@ -238,6 +238,8 @@ BY_NAME = {
     **dict.fromkeys(["histories"], lambda: [line_run()[1]]),
     **dict.fromkeys(["dtype"], lambda: np.float32),
     "shape": lambda: (3, 3),
+    "object": lambda: [0.5, 1.0],
+    "fill_value": lambda: 0.5,
     "path": lambda: "file",
     "schedule": lambda: 0.1,
     "every": lambda: 2,
@@ -250,6 +252,16 @@ BY_NAME = {
 """Values of required parameters by name."""
 
 EXAMPLES = {
+    "Value.put": lambda: {"indices": [0, 1], "values": 0.5},
+    "ops.add_at": lambda: {"a": tg.zeros(3), "indices": 1, "b": 0.5},
+    "ops.copyto": lambda: {"dst": tg.zeros(3), "src": 0.5},
+    "ops.fill_diagonal": lambda: {"a": tg.zeros((3, 3)), "val": 0.5},
+    "ops.place": lambda: {"arr": tg.zeros(2), "mask": np.array([True, False]), "vals": [0.5]},
+    "ops.put": lambda: {"a": tg.zeros(3), "ind": [0, 1], "v": 0.5},
+    "ops.put_along_axis": lambda: {
+        **{"arr": tg.zeros(3), "indices": np.array([0]), "values": 0.5, "axis": 0}
+    },
+    "ops.putmask": lambda: {"a": tg.zeros(2), "mask": np.array([True, False]), "values": 0.5},
     "Value.clip": lambda: {"a_min": 0.0, "a_max": 0.5},
     "Value.backward": lambda: {"gradient": np.ones((3, 3))},
     "Value.dot": lambda: {"b": numbers(3)},
@@ -519,6 +531,7 @@ def good_arguments(path, thing):
 
 
 INSTANCES = {
+    **dict.fromkeys(["Value.fill", "Value.put", "Value.sort"], lambda: tg.zeros((3, 3))),
     "Value": lambda: tg.Value(numbers(3, 3)),
     "Value.searchsorted": lambda: tg.Value(numbers(3)),
     "History": lambda: line_run()[1],

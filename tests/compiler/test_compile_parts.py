@@ -153,3 +153,17 @@ def test_threads_do_not_share_a_loop_of_one_entry_or_with_a_sum_of_everything():
 
     assert runs_alone((1, 1)) and runs_alone((3, 2), (0, 1)) and runs_alone((3, 2), (1,), (0, 1))
     assert not runs_alone((2, 1)) and not runs_alone((3, 2)) and not runs_alone((2, 3), (1,))
+
+
+def test_what_replaces_an_instruction_takes_over_its_name_unless_it_has_one():
+    x = make("exp", [constant(np.ones(3))])
+    x.name = "scale"
+    program = Program("program", [x])
+
+    def result(name):
+        new = make("negative", [constant(np.ones(3))])
+        new.name = name
+        return program.rewrite(lambda old, inputs: new if old is x else old).results[0].name
+
+    assert (result(None), result("own")) == ("scale", "own")
+    assert program.rewrite(lambda old, inputs: constant(1.0)).results[0].name is None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
+from tinygrad_lr.errors import TraceError
 
 ROWS, PAIRS = np.array([0, -1, 0]), np.array([[1, 0], [0, 1]])
 
@@ -189,3 +190,19 @@ def test_second_derivatives_agree_with_central_differences(program):
     expected = (slope(X + 1e-6 * t) - slope(X - 1e-6 * t)) / 2e-6
     (found,) = tg.hvp(f, (X,), (t,))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@given(program=programs)
+@settings(max_examples=20, deadline=None)
+def test_a_compiled_program_gives_the_same_numbers_or_is_refused(backend, program):
+    f = tg.value_and_grad(lambda x: total_of(program, x, tg.zeros))
+    try:
+        total, slope = tg.compile(f, backend=backend)(X)
+    except TraceError as error:
+        assert "a reshape of it is still in use" in str(error)  # noqa: PT017 - others are faults
+        return
+    expected = f(X)
+    np.testing.assert_allclose(total, expected[0], rtol=1e-9)
+    np.testing.assert_allclose(slope, expected[1], rtol=1e-8, atol=1e-10)

@@ -35,6 +35,8 @@ def test_the_rules_hold_for_complex_operands(case):
 @each_complex_case
 def test_a_real_operand_beside_complex_ones_gets_a_real_gradient(case):
     for i, x in enumerate(case.inputs):
+        if (case.operation.name, i) == ("set_item", 0):
+            continue  # complex numbers don't go into a real array
         mixed = [y + 0.7j * y for y in case.inputs]
         mixed[i] = x
         out, pullback = tg.vjp(case, *mixed)
@@ -55,7 +57,7 @@ def draw_like(case):
 def test_the_gradient_of_a_complex_number_is_that_of_its_parts():
     z = Value(3.0 + 4.0j)
     np.abs(z).backward()
-    assert z.grad == 0.6 + 0.8j
+    assert z.grad == pytest.approx(0.6 + 0.8j)
     assert type(z.grad) is np.complex128
 
 
@@ -314,6 +316,14 @@ def test_explanations_are_about_real_graphs():
             explain(np.abs(z * 2))
 
 
+def test_complex_numbers_are_shown_in_a_notebook_and_while_they_are_computed(capsys):
+    z = Value(np.array([1 - 2j, 0.5j]), name="z")
+    with tg.trace():
+        np.sum(np.abs(z * 2.0)).backward()
+    assert "2 − 4i" in capsys.readouterr().out
+    assert "1 − 2i" in z._repr_html_()
+
+
 # ---- training and compiling
 
 
@@ -407,3 +417,12 @@ def test_a_captured_complex_array_is_an_input():
     assert compiled(x) == 5.0
     weights[0] = 3j
     assert compiled(x) == 7.0
+
+
+def test_complex_numbers_are_not_written_into_a_real_array():
+    real = tg.zeros(2)
+    with pytest.raises(DtypeError, match=r"must be written into a complex array"):
+        real[0] = Value(1j)
+    both = tg.zeros(2, complex)
+    both[0] = Value(1j)
+    assert both.data.tolist() == [1j, 0]

@@ -277,14 +277,7 @@ LOSING = {
     "out= for a constant": lambda v: np.add(1.0, v, out=np.zeros(2)),
     "out= a value": lambda v: np.exp(np.ones(2), out=v),
     "where=": lambda v: np.exp(v, where=np.array([True, False])),
-    "dtype=": lambda v: np.add(v, 1.0, dtype=np.float32),
     "at": lambda v: np.add.at(np.zeros(2), [0, 1], v),
-    "outer": lambda v: np.multiply.outer(v, v),
-    "accumulate": lambda v: np.add.accumulate(v),
-    "reduceat": lambda v: np.add.reduceat(v, [0, 1]),
-    "logical reduce": lambda v: np.subtract.reduce(v),
-    "insert": lambda v: np.insert(np.zeros(2), 0, v),
-    "interp": lambda v: np.interp(v, [0.0, 1.0], [0.0, 1.0]),
 }
 
 

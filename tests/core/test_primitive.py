@@ -316,23 +316,14 @@ def test_a_call_with_an_unknown_option_is_an_error_that_names_it(product):
 # ---- NumPy on Values
 
 UNSUPPORTED = {
-    "ufunc": (np.gcd, "np.gcd"),
-    "linalg.eig": (lambda v: np.linalg.eig(v[:, :2]), "np.linalg.eig "),
-    "linalg.svd": (np.linalg.svd, "np.linalg.svd "),
-    "fft": (np.fft.fft, "np.fft.fft "),
-    "unique": (np.unique, "np.unique "),
-    "histogram": (np.histogram, "np.histogram "),
-    "outer of a ufunc": (lambda v: np.add.outer(v, v), "np.add.outer"),
-    "cumulative of a ufunc": (lambda v: np.multiply.accumulate(v), "np.multiply.accumulate"),
-    "where= of a ufunc": (lambda v: np.exp(v, where=X > 0), "np.exp with where="),
+    "ufunc": (np.frompyfunc(lambda x: x, 1, 1), "np.<lambda> (vectorized) "),
 }
 
 
 @pytest.mark.parametrize(("f", "name"), UNSUPPORTED.values(), ids=UNSUPPORTED)
 def test_a_function_without_a_derivative_is_refused_by_name_with_the_ways_out(f, name):
-    args = (2,) if f is np.gcd else ()
     with pytest.raises(NotDifferentiableError, match=re.escape(name)) as error:
-        f(Value(X), *args)
+        f(Value(X))
     assert isinstance(error.value, TypeError)
     assert "tg.primitive" in str(error.value) and "value.numpy()" in str(error.value)
 

@@ -234,6 +234,24 @@ def test_a_large_determinant_has_a_logarithm():
     np.testing.assert_allclose(found, np.eye(400) / 10)
 
 
+OF_SQUARES = [
+    *(np.linalg.cholesky, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.eig, np.linalg.inv),
+    *(np.linalg.det, np.linalg.slogdet, np.linalg.qr, np.linalg.svd, np.linalg.svdvals),
+]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 2, 2), (2, 0, 0)])
+@pytest.mark.parametrize("f", OF_SQUARES, ids=lambda f: f.__name__)
+def test_empty_matrices_and_batches_give_what_numpy_gives(f, shape):
+    def parts(a):
+        out = f(a)
+        return out if isinstance(out, tuple) else (out,)
+
+    a = np.zeros(shape)
+    assert [np.shape(x) for x in parts(Value(a))] == [np.shape(x) for x in parts(a)]
+    assert tg.grad(lambda a: sum(np.sum(np.abs(x)) for x in parts(a)))(a).shape == shape
+
+
 def spd(a):
     return a @ np.swapaxes(a, -1, -2) + np.eye(a.shape[-1])
 

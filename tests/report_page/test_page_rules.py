@@ -540,3 +540,15 @@ def test_a_report_says_which_of_its_arguments_is_of_another_kind(wrong):
     given = {"history": history, "model": model, "loss": MSE, wrong: 3}
     with pytest.raises(tg.errors.ArgumentError, match=f"got .*{wrong} int.*; call report"):
         tg.report(given["history"], given["model"], [0.0, 1.0], [1.0, 2.0], loss=given["loss"])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "y", "loss", "said"),
+    [(1, [1.0, 2.0, 4.0], MSE, "line"), (2, [0, 1, 1], CROSS_ENTROPY, "softmax regression")],
+)
+def test_an_affine_model_is_told_by_its_task(outputs, y, loss, said):
+    model = nn.Linear(1, outputs, dtype=np.float64, generator=0)
+    x = [0.0, 1.0, 2.0]
+    history = tg.fit(model, x, y, loss=loss, learning_rate=0.1, steps=2, warn=False)
+    page = tg.report(history, model, x, y, loss=loss)
+    assert f"A {said}, 3 rows, 2 steps of descent: the loss went from" in page.html

@@ -475,8 +475,10 @@ def push_forward(
         plain = isinstance(out, np.ndarray) and seen_by is None and not recording
         if operation.push_entries is not None and plain and not any(map(is_abstract, given)):
             whole = given[0]
-            if operands[0] not in owned or type(operands[0]._content) is not ShapeOnly:
-                whole = np.zeros(out.shape, out.dtype) if whole is None else np.array(whole)
+            if whole is None:
+                whole = np.zeros(out.shape, out.dtype)
+            elif operands[0] not in owned or type(operands[0]._content) is not ShapeOnly:
+                whole = np.array(whole)
             else:
                 del tangents[operands[0]]  # nothing else reads a version after the next write
             owned.add(value)

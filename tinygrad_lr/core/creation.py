@@ -7,18 +7,49 @@ something that does is written into them; arrays of integers, booleans and other
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DtypeError, TinygradError
 from ..support.abstract_array import AbstractArray
+from ..support.validation import (
+    as_input,
+    check_choice,
+    check_dtype,
+    check_flag,
+    check_integer,
+    require_unmasked,
+)
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
 
-Shape = "int | tuple[int, ...]"
+Shape = int | Sequence[int]
+ORDERS = (None, "C", "F", "A", "K")
+MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
+
+
+def make_array(where: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Return what NumPy makes, for floats a constant Value; its errors and texts are refused."""
+    given = {name: x for name, x in options.items() if x is not None}
+    for x in args:
+        require_unmasked(where, "an argument", x)
+    if "dtype" in given:
+        given["dtype"] = check_dtype(where, given["dtype"], "fciub")
+    if "order" in given:
+        check_choice(where, "order", given["order"], ORDERS)
+    try:
+        made = function(*args, **given)
+    except TinygradError:
+        raise
+    except MAKING_ERRORS as error:
+        raise ArgumentError(f"{where}: {error}") from error
+    if made.dtype.kind not in "fciub":
+        raise DtypeError(f"{where}: arrays must be of numbers, got dtype {made.dtype}")
+    return as_constant_value(made)
 
 
 def as_constant_value(array: Any) -> Any:
@@ -28,7 +59,14 @@ def as_constant_value(array: Any) -> Any:
     return array
 
 
-def zeros(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
+def require_numbers(where: str, fill_value: Any, kinds: str = "fciub") -> None:
+    """Raise `DtypeError` for text, which NumPy reads as a number where it can."""
+    kind = as_input(where, "fill_value", fill_value).dtype
+    if kind.kind not in kinds:
+        raise DtypeError(f"{where}: fill_value must be a number or an array of them, got {kind}")
+
+
+def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return zeros, to be written to: `buffer[i] = value` keeps the gradient of `value`.
 
     It is a Value that requires no gradient until something that does is written into it; for
@@ -41,28 +79,30 @@ def zeros(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
     >>> buffer.data.tolist(), x.grad.tolist()
     ([0.0, 1.0, 4.0], [2.0, 4.0])
     """
-    return as_constant_value(np.zeros(shape, dtype, order))
+    return make_array("zeros", np.zeros, shape, dtype=dtype, order=order)
 
 
-def ones(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
+def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return ones, to be written to; see `zeros`.
 
     >>> ones(2)
     Value(data=[1. 1.], grad=None)
     """
-    return as_constant_value(np.ones(shape, dtype, order))
+    return make_array("ones", np.ones, shape, dtype=dtype, order=order)
 
 
-def empty(shape: Any, dtype: Any = float, order: Any = "C") -> Any:
+def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return an array without meaningful entries, all of which are to be written to; see `zeros`.
 
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    return as_constant_value(np.empty(shape, dtype, order))
+    return make_array("empty", np.empty, shape, dtype=dtype, order=order)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C") -> Any:
+def full(
+    shape: Shape, fill_value: Any, dtype: DTypeLike | None = None, order: str | None = None
+) -> Any:
     """Return an array filled with a number, a Value, or what broadcasts to the shape; see `zeros`.
 
     >>> w = Value(2.0)
@@ -71,8 +111,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C") -> An
     12.0
     """
     if not isinstance(fill_value, Value):
-        return as_constant_value(np.full(shape, fill_value, dtype, order))
-    out = as_constant_value(np.empty(shape, fill_value.dtype if dtype is None else dtype, order))
+        require_numbers("full", fill_value)
+        return make_array("full", np.full, shape, fill_value, dtype=dtype, order=order)
+    own = fill_value.dtype if dtype is None else dtype
+    out = make_array("full", np.empty, shape, dtype=own, order=order)
     if isinstance(out, Value):
         out[...] = fill_value
         return out
@@ -81,12 +123,16 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C") -> An
 
 def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
     def create(
-        a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None
+        a: Any,
+        dtype: DTypeLike | None = None,
+        order: str | None = "K",
+        subok: bool = True,
+        shape: Shape | None = None,
     ) -> Any:
-        given = {"dtype": dtype, "shape": shape, "order": None if order == "K" else order}
-        return as_constant_value(
-            make(unwrap(a), **{k: v for k, v in given.items() if v is not None})
-        )
+        check_flag(where, "subok", subok)
+        check_choice(where, "order", order, ORDERS)
+        given = None if order == "K" else order
+        return make_array(where, make, unwrap(a), dtype=dtype, order=given, shape=shape)
 
     create.__name__ = create.__qualname__ = where
     return create
@@ -115,10 +161,10 @@ empty_like.__doc__ = """Return an array like another, all entries to be written 
 def full_like(
     a: Any,
     fill_value: Any,
-    dtype: Any = None,
-    order: Any = "K",
+    dtype: DTypeLike | None = None,
+    order: str | None = "K",
     subok: bool = True,
-    shape: Any = None,
+    shape: Shape | None = None,
 ) -> Any:
     """Return an array like another, filled with a number or a Value; see `zeros`.
 
@@ -126,9 +172,15 @@ def full_like(
     Value(data=[3. 3.], grad=None)
     """
     if not isinstance(fill_value, Value):
-        return as_constant_value(
-            np.full_like(unwrap(a), fill_value, dtype=dtype, order=order, shape=shape)
+        check_flag("full_like", "subok", subok)
+        own = getattr(unwrap(a), "dtype", None) if dtype is None else None
+        if dtype is not None:
+            own = check_dtype("full_like", dtype, "fciub")
+        require_numbers(
+            "full_like", fill_value, "fciub" if own is not None and own.kind == "c" else "fiub"
         )
+        given = {"dtype": dtype, "order": order, "shape": shape}
+        return make_array("full_like", np.full_like, unwrap(a), fill_value, **given)
     out = empty_like(a, dtype, order, subok, shape)
     if isinstance(out, Value):
         out[...] = fill_value
@@ -138,10 +190,10 @@ def full_like(
 
 def array(
     object: Any,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     *,
     copy: bool | None = True,
-    order: Any = "K",
+    order: str | None = "K",
     subok: bool = False,
     ndmin: int = 0,
 ) -> Any:
@@ -155,15 +207,19 @@ def array(
     >>> w.grad
     7.0
     """
+    check_flag("array", "copy", bool(copy) if copy is None else copy)
+    check_flag("array", "subok", subok)
+    check_integer("array", "ndmin", ndmin, low=0)
     if isinstance(object, AbstractArray):
         object = object.copy()
         return object if dtype is None else object.astype(dtype)
     if not has_value(object):
-        made = np.array(object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin)
-        return as_constant_value(made)
+        return make_array(
+            "array", np.array, object, dtype=dtype, copy=copy or None, order=order, ndmin=ndmin
+        )
     joined = join(object)
     if joined is object and copy:
-        joined = joined.copy(order)
+        joined = joined.copy(order or "K")
     if dtype is not None and np.dtype(dtype) != joined.dtype:
         joined = joined.astype(dtype)
     return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]

@@ -55,7 +55,6 @@ PLAIN: frozenset[Function] = frozenset(
         *("argwhere", "flatnonzero", "nonzero", "searchsorted", "digitize"),
         *("shape", "ndim", "size", "result_type", "can_cast", "isrealobj", "iscomplexobj"),
         *("common_type", "min_scalar_type", "shares_memory", "may_share_memory", "einsum_path"),
-        *("zeros_like", "ones_like", "empty_like"),
         *("diag_indices_from", "tril_indices_from", "triu_indices_from"),
         *("array_repr", "array_str", "array2string", "save", "savetxt", "savez"),
         "savez_compressed",
@@ -92,6 +91,10 @@ NOT_DISPATCHED: frozenset[str] = frozenset(
         *("load", "loadtxt", "printoptions", "set_printoptions", "setbufsize", "seterr"),
         *("seterrcall", "show_config", "show_runtime", "test", "linalg.test", "fft.test"),
         *("format_float_positional", "format_float_scientific"),
+        # new arrays, and what np.asarray is called on: tinygrad_lr.numpy has these for Values
+        *("arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray"),
+        *("asfortranarray", "asmatrix", "bmat", "empty", "eye", "from_dlpack", "frombuffer"),
+        *("fromfunction", "fromiter", "full", "identity", "ones", "require", "zeros"),
         # dtypes
         *("datetime_data", "isdtype", "issubdtype", "mintypecode", "promote_types", "typename"),
         # arrays made of integers: positions, shapes, windows

@@ -268,7 +268,9 @@ class Value(Node):
         """Write one number, or a Value, to all entries."""
         self[...] = value
 
-    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, **stable: Any) -> None:
+    def sort(
+        self, axis: int = -1, kind: str | None = None, order: None = None, **stable: Any
+    ) -> None:
         """Sort the entries along an axis in place; each derivative follows its entry."""
         self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **stable)
 
@@ -618,7 +620,7 @@ def write_out(
         new = Value(new, requires_grad=False)
     if new.shape != target.shape:
         new = np.broadcast_to(new, target.shape)
-    replace_entries(target, new)
+    replace_entries(target, new, f"np.{ufunc.__name__} with out=")
     return target
 
 
@@ -804,7 +806,9 @@ def evaluate_again(
     arithmetic = isinstance(error, (ArithmeticError, ValueError)) and not options
     if arithmetic and all(type(x) in {float, complex} for x in numbers):
         return operation.on_numbers(*numbers)
-    if isinstance(error, TypeError):  # NumPy's own refusal, such as that of remainder
+    if isinstance(error, TypeError) and not isinstance(
+        error, DtypeError
+    ):  # NumPy's own refusal, such as that of remainder
         require_real(operation, numbers)
     if type(error) is ValueError:
         where, shapes = public_name(operation), [str(np.shape(x)) for x in numbers[:4]]

@@ -182,7 +182,7 @@ def is_fixed_leaf(value: Node) -> bool:
     return value.requires_grad and value._record is None and not memory_of(value).writable
 
 
-def begin_write(value: Node, new: Any = None) -> tuple[Any, Path]:
+def begin_write(value: Node, where: str) -> tuple[Any, Path]:
     """Check that a Value may be written to; make versions of it and of its views.
 
     Return the Value that owns the memory, and the views that lead from it to this one.
@@ -190,24 +190,24 @@ def begin_write(value: Node, new: Any = None) -> tuple[Any, Path]:
     content = value._content
     if not is_array(content):
         raise ArgumentError(
-            "item assignment: the Value must be an array, got a number, which cannot be changed in "
+            f"{where}: the Value must be an array, got a number, which cannot be changed in "
             "place; write value = new"
         )
     owner, path = owner_of(value)
     if any(operation.view == "read-only" for operation, _ in path):
         raise ArgumentError(
-            "item assignment: the destination is read-only, as NumPy's broadcast arrays and "
+            f"{where}: the destination is read-only, as NumPy's broadcast arrays and "
             "diagonals are; write to value.copy()"
         )
     if is_fixed_leaf(owner):
         raise NotDifferentiableError(
-            "item assignment: a leaf that requires a gradient cannot be written to, since its "
+            f"{where}: a leaf that requires a gradient cannot be written to, since its "
             "gradient belongs to the numbers it has; write to y = value.copy(), or change the "
             "numbers outside the graph with value.data[...] = new"
         )
     if owner.requires_grad and not RECORDING.get():
         raise GraphError(
-            "item assignment: a Value that requires a gradient cannot be written to under "
+            f"{where}: a Value that requires a gradient cannot be written to under "
             "no_grad, since its gradient would be lost; write to value.detach()"
         )
     if isinstance(content, AbstractArray):
@@ -245,7 +245,7 @@ def assign(value: Node, index: Any, new: Any) -> None:
     """Write to the entries that an index chooses, as `value[index] = new` does in NumPy."""
     if isinstance(new, Node) and new.written and is_part(new, value, index):
         return  # the end of value[index] += other, which has written to the part already
-    owner, path = begin_write(value)
+    owner, path = begin_write(value, "item assignment")
     version = owner._current()
     operation = PRIMITIVES["set_item"]
     options = {"index": index, "path": path} if path else {"index": index, "path": ()}
@@ -338,22 +338,22 @@ def count_of_one_holder() -> int:
 ALONE = count_of_one_holder()
 
 
-def replace_entries(value: Any, new: Any) -> None:
+def replace_entries(value: Any, new: Any, where: str = "in-place arithmetic") -> None:
     """Write all entries, those of a fresh result of the same shape, as `value += w` does."""
     content, own = value._content, new._content
     if new.shape != value.shape:
         raise ArgumentError(
-            f"in-place arithmetic: the result must have the shape of the Value, {value.shape}, "
+            f"{where}: the result must have the shape of the Value, {value.shape}, "
             f"got {new.shape}; write value = value + other"
         )
     if new.dtype != value.dtype:
         if not np.can_cast(new.dtype, value.dtype, "same_kind"):
             raise ArgumentError(
-                f"in-place arithmetic: the result must fit the dtype {value.dtype}, got {new.dtype}"
+                f"{where}: the result must fit the dtype {value.dtype}, got {new.dtype}"
             )
         new = new.astype(value.dtype)
         own = new._content
-    owner, path = begin_write(value)
+    owner, path = begin_write(value, where)
     if path or (isinstance(own, AbstractArray) and not own.is_array):
         assign(value, Ellipsis, new)
         return

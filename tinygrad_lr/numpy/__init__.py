@@ -24,9 +24,13 @@ from collections.abc import Callable as _Callable
 from typing import Any as _Any
 
 import numpy as _numpy
+from numpy.typing import DTypeLike as _DTypeLike
 
 from ..core import creation as _creation
 from ..core.value import Value as _Value
+from ..support.validation import check_choice as _check_choice
+from ..support.validation import check_dtype as _check_dtype
+from ..support.validation import check_flag as _check_flag
 
 _OWN = (
     *("array", "empty", "empty_like", "full", "full_like", "ones", "ones_like", "zeros"),
@@ -40,7 +44,9 @@ _MAKING = (
 """NumPy's functions that make new arrays without being asked for one like another."""
 
 
-def asarray(a: _Any, dtype: _Any = None, order: _Any = None, **options: _Any) -> _Any:
+def asarray(
+    a: _Any, dtype: _DTypeLike | None = None, order: str | None = None, **options: _Any
+) -> _Any:
     """Return an array or a Value as it is, and lists as an array; see `tinygrad_lr.array`.
 
     A plain array stays plain, since writing to the result writes to it.
@@ -49,24 +55,29 @@ def asarray(a: _Any, dtype: _Any = None, order: _Any = None, **options: _Any) ->
     >>> np.asarray([tg.Value(1.0), 2.0]).shape
     (2,)
     """
+    _check_choice("asarray", "order", order, _creation.ORDERS)
+    dtype = None if dtype is None else _check_dtype("asarray", dtype, "fciub")
     if isinstance(a, _Value):
         return a if dtype is None or _numpy.dtype(dtype) == a.dtype else a.astype(dtype)
     if isinstance(a, _numpy.ndarray):
-        return _numpy.asarray(a, dtype, order, **options)
+        plain: _Any = _numpy.asarray
+        return plain(a, dtype, order, **options)
     return _creation.array(a, dtype, order=order or "K")
 
 
-def asanyarray(a: _Any, dtype: _Any = None, order: _Any = None, **options: _Any) -> _Any:
+def asanyarray(
+    a: _Any, dtype: _DTypeLike | None = None, order: str | None = None, **options: _Any
+) -> _Any:
     """Return an array or a Value as it is, and lists as an array; see `asarray`."""
     return asarray(a, dtype, order, **options)
 
 
-def ascontiguousarray(a: _Any, dtype: _Any = None) -> _Any:
+def ascontiguousarray(a: _Any, dtype: _DTypeLike | None = None) -> _Any:
     """Return an array of one axis or more that is contiguous, a copy if need be; see `asarray`."""
     return _with_order(a, dtype, "C")
 
 
-def asfortranarray(a: _Any, dtype: _Any = None) -> _Any:
+def asfortranarray(a: _Any, dtype: _DTypeLike | None = None) -> _Any:
     """Return an array in Fortran's order, a copy if need be; see `asarray`."""
     return _with_order(a, dtype, "F")
 
@@ -80,10 +91,12 @@ def _with_order(a: _Any, dtype: _Any, order: str) -> _Any:
     return found if contiguous else found.copy(order)
 
 
-def copy(a: _Any, order: _Any = "K", subok: bool = False) -> _Any:
+def copy(a: _Any, order: str | None = "K", subok: bool = False) -> _Any:
     """Return a copy, which Values can be written into."""
+    _check_flag("copy", "subok", subok)
     if isinstance(a, _Value):
-        return _numpy.copy(a, order)
+        of_value: _Any = _numpy.copy
+        return of_value(a, order)
     return _creation.array(a, order=order)
 
 

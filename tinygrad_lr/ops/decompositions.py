@@ -61,8 +61,9 @@ def _columns(x):
 
 def join_row(*parts):
     """The entries of several factors, of equal batches, in one row; the last two axes of each."""
-    batch = np.shape(parts[0])[:-2]
-    return np.concatenate([np.reshape(part, (*batch, -1)) for part in parts], axis=-1)
+    shapes = [(*np.shape(part)[:-2], math.prod(np.shape(part)[-2:])) for part in parts]
+    rows = [np.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+    return np.concatenate(rows, axis=-1)
 
 
 def split_row(row, *shapes):
@@ -281,6 +282,8 @@ def _split_general(row, a):
 
 def _largest_entries(v):
     """A mask of the entry of each vector that NumPy makes real: the largest."""
+    if not np.size(v):
+        return np.zeros(np.shape(v), bool)
     position = np.argmax(np.real(v * np.conj(v)), axis=-2)
     return np.arange(np.shape(v)[-2])[:, None] == np.expand_dims(position, -2)
 

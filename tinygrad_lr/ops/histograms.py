@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements
+from ..core.primitive import implements, numbers_of
 from ..errors import ArgumentError, ShapeError
 from ..support.validation import as_input, check_integer, require_memory
 from .index import as_integers, put_at
@@ -47,18 +46,18 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if np.ndim(bins) == 1:
         return np.asarray(bins) if isinstance(bins, (list, tuple)) else bins
     if isinstance(bins, str):
-        bins = np.histogram_bin_edges(unwrap(a), bins, range).size - 1
+        bins = np.histogram_bin_edges(numbers_of(a), bins, range).size - 1
     count = check_integer("histogram", "bins", bins, low=1)
     if range is None and not np.size(a):
         range = (0.0, 1.0)
     low, high = (np.min(a), np.max(a)) if range is None else range
-    equal = unwrap(low) == unwrap(high)
+    equal = numbers_of(low) == numbers_of(high)
     return linspace(np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high), count + 1)
 
 
 def bin_of(x, edges):
     """Return the bin of each entry, and the mask of those that are in one; the last is closed."""
-    x, edges = unwrap(x), unwrap(edges)
+    x, edges = numbers_of(x), numbers_of(edges)
     last = np.shape(edges)[0] - 2
     index = np.clip(np.searchsorted(edges, x, "right") - 1, 0, last)
     return index, (x >= edges[0]) & (x <= edges[-1])
@@ -77,7 +76,7 @@ def histogram(a, bins=10, range=None, density=None, weights=None):
     edges = histogram_bin_edges(a, bins, range)
     a = np.ravel(a)
     if weights is None:
-        found = np.histogram(unwrap(a), unwrap(edges))[0]
+        found = np.histogram(numbers_of(a), numbers_of(edges))[0]
     else:
         if np.size(weights) != np.size(a):
             raise ShapeError(

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import as_array, implements, primitive
+from ..core.primitive import as_array, implements, is_complex, numbers_of, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import follow, freeze_index, is_basic
@@ -90,6 +89,7 @@ getitem_at.reads_shapes = put_at.reads_shapes = True
         ((3,), (1, 2), {"index": slice(1, None)}),
     ],
     sentence="{v} is {x} with some entries replaced: the old ones get the gradient 0.",
+    takes_complex=True,
 )
 def set_item(x, v, index=(), path=()):
     """The array x with the entries that an index chooses replaced by v, as x[index] = v does.
@@ -100,6 +100,11 @@ def set_item(x, v, index=(), path=()):
     >>> set_item(Value([1.0, 2.0, 3.0]), 0.0, index=1)
     Value(data=[1. 0. 3.], grad=None)
     """
+    if is_complex(v) and not is_complex(x):
+        raise DtypeError(
+            "set_item: complex numbers must be written into a complex array, got a real one; make "
+            "it with tg.zeros(shape, complex) or x.astype(complex)"
+        )
     among = (x, v, *(index if isinstance(index, tuple) else (index,)))
     traced = next((y for y in among if isinstance(y, AbstractArray)), None)
     out = np.array(x, order="K") if traced is None else traced.own_copy(x)
@@ -183,7 +188,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
 
 def as_mask(where, name, condition):
     """Return a condition as an array of booleans or numbers. Raises `ArgumentError` for others."""
-    found = condition if isinstance(condition, AbstractArray) else np.asarray(unwrap(condition))
+    found = condition if isinstance(condition, AbstractArray) else np.asarray(numbers_of(condition))
     require_unmasked(where, name, condition)
     if found.dtype.kind not in "biuf":
         raise ArgumentError(f"{where}: {name} must be booleans, got dtype {found.dtype}")

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ..core.node import unwrap
-from ..core.primitive import implements
+from ..core.primitive import implements, numbers_of
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers, take_rows
 from ..support.validation import as_input, check_integer, require_memory
@@ -20,10 +19,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     >>> np.interp(Value(1.5), [1.0, 2.0], [10.0, 20.0])
     Value(data=15.0, grad=None)
     """
-    x, xp, fp = (
-        cast(as_input("interp", n, v), dtype="float64")
-        for n, v in {"x": x, "xp": xp, "fp": fp}.items()
-    )
+    x, xp, fp = (_as_float64("interp", n, v) for n, v in {"x": x, "xp": xp, "fp": fp}.items())
     if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not np.size(xp):
         raise ShapeError(
             "interp: xp and fp must have one axis and the same length, 1 or more, got shapes "
@@ -37,7 +33,9 @@ def interp(x, xp, fp, left=None, right=None, period=None):
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
         left = right = None
     last = np.shape(xp)[0] - 1
-    start = np.clip(np.searchsorted(unwrap(xp), unwrap(x), "right") - 1, 0, max(last - 1, 0))
+    start = np.clip(
+        np.searchsorted(numbers_of(xp), numbers_of(x), "right") - 1, 0, max(last - 1, 0)
+    )
     end = np.minimum(start + 1, last)
     origin, value = _read(xp, start), _read(fp, start)
     width = _read(xp, end) - origin
@@ -45,6 +43,11 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     found = slope * (x - origin) + value
     found = np.where(x < xp[0], fp[0] if left is None else left, found)
     return np.where(x > xp[-1], fp[-1] if right is None else right, found)
+
+
+def _as_float64(where, name, x):
+    x = as_input(where, name, x)
+    return x if x.dtype == np.float64 else cast(x, dtype="float64")
 
 
 def _read(table, index):
@@ -64,7 +67,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     require_memory("linspace", "the result", (num, *shape))
     parts = num - 1 if endpoint else num
     steps = np.reshape(np.arange(num), (num,) + (1,) * len(shape))
-    steps = steps.astype(np.result_type(unwrap(start), unwrap(stop), 1.0))
+    steps = steps.astype(np.result_type(numbers_of(start), numbers_of(stop), 1.0))
     step = (stop - start) / parts if parts > 0 else np.nan * (stop - start)
     found = start + steps * (step if parts > 0 else 0.0)
     if endpoint and num > 1:
@@ -105,10 +108,9 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     Value(data=[  1.  10. 100.], grad=None)
     """
     start, stop = (
-        cast(as_input("geomspace", n, x), dtype="float64")
-        for n, x in {"start": start, "stop": stop}.items()
+        _as_float64("geomspace", n, x) for n, x in {"start": start, "stop": stop}.items()
     )
-    check_numbers(unwrap(start) * unwrap(stop), _require_positive)
+    check_numbers(numbers_of(start) * numbers_of(stop), _require_positive)
     ratio = linspace(0.0 * start, np.log10(stop / start), num, endpoint)
     found = start * 10.0**ratio
     if endpoint and num > 1:

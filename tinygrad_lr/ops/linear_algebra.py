@@ -431,6 +431,7 @@ def _diagonal_index(rows, columns, offset):
     kind="linear",
     examples=[((3, 3),), ((2, 3, 4), {"offset": 1})],
     sentence="{v} is a diagonal of {x}: the gradient goes back there, and all other entries get 0.",
+    takes_complex=True,
 )
 def diagonal_of(x, offset=0):
     """The entries on a diagonal of the last two axes, as the last axis; read-only, as in NumPy.

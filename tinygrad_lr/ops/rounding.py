@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..core.node import unwrap
 from ..core.numpy_dispatch import numpy_functions
-from ..core.primitive import implements, primitive
+from ..core.primitive import implements, numbers_of, primitive
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray
 from .index import as_integers
@@ -191,7 +190,7 @@ def frexp(x, /):
     >>> mantissa, int(exponent)
     (Value(data=0.75, grad=None), 3)
     """
-    exponent = np.frexp(unwrap(x))[1]
+    exponent = np.frexp(numbers_of(x))[1]
     return ldexp(x, -exponent), exponent
 
 

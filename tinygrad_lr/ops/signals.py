@@ -13,6 +13,7 @@ MODES = ("full", "same", "valid")
     latex=r"<a> * <v>",
     kind="multilinear",
     examples=[((4,), (3,)), ((2,), (5,)), ((1,), (1,))],
+    takes_complex=True,
 )
 def convolve_full(a, v):
     """All sums Σ a[i]·v[k - i], of len(a) + len(v) - 1 entries.
@@ -34,7 +35,8 @@ convolve_full.vjp(
 
 
 def _sequences(where, a, v, mode):
-    a, v = np.atleast_1d(as_input(where, "a", a)), np.atleast_1d(as_input(where, "v", v))
+    a, v = as_input(where, "a", a), as_input(where, "v", v)
+    a, v = (x if np.ndim(x) else np.atleast_1d(x) for x in (a, v))
     if np.ndim(a) != 1 or np.ndim(v) != 1:
         raise ShapeError(
             f"{where}: a and v must have one axis, got shapes {np.shape(a)} and {np.shape(v)}"

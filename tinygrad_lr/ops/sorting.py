@@ -8,9 +8,8 @@ import math
 
 import numpy as np
 
-from ..core.node import unwrap
 from ..core.numpy_dispatch import numpy_functions
-from ..core.primitive import implements
+from ..core.primitive import implements, numbers_of
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_choice
@@ -44,9 +43,11 @@ def as_lines(a, axis):
     ndim = np.ndim(a)
     axes = range(ndim) if axis is None else np.lib.array_utils.normalize_axis_tuple(axis, ndim)
     others = [i for i in range(ndim) if i not in axes]
-    moved = np.transpose(a, (*others, *axes))
-    lengths = [np.shape(a)[i] for i in axes]
-    return np.reshape(moved, (*(np.shape(a)[i] for i in others), math.prod(lengths)))
+    order = [*others, *axes]
+    moved = a if order == [*range(ndim)] else np.transpose(a, order)
+    length = math.prod(np.shape(a)[i] for i in axes)
+    shape = (*(np.shape(a)[i] for i in others), length)
+    return moved if np.shape(moved) == shape else np.reshape(moved, shape)
 
 
 def restore_lines(out, a, axis, keepdims, lead=0):
@@ -106,16 +107,16 @@ def position(where, n, q, method):
     if method == "linear":
         return (n - 1) * q
     check_choice(where, "method", method, ("linear", *CONTINUOUS, *DISCRETE))
-    return DISCRETE[method](n, unwrap(q))
+    return DISCRETE[method](n, numbers_of(q))
 
 
 def between_entries(where, n, q, method, dtype):
     """Return the place below the quantile q among n entries, the one above, and the share of it."""
     exact, last = position(where, n, q, method), np.maximum(n - 1, 0)
-    number = np.clip(unwrap(exact), 0, last)
+    number = np.clip(numbers_of(exact), 0, last)
     below = np.floor(number)
     if hasattr(q, "__apply__") and method not in DISCRETE:
-        inside = (unwrap(exact) >= 0) & (unwrap(exact) < last)
+        inside = (numbers_of(exact) >= 0) & (numbers_of(exact) < last)
         share = np.where(inside, exact - below, 0.0)
         above = np.minimum(below + 1, last)
     else:
@@ -126,7 +127,7 @@ def between_entries(where, n, q, method, dtype):
 
 def check_share(where, q):
     """Raise `ArgumentError` where q is not from 0 to 1."""
-    number = unwrap(q)
+    number = numbers_of(q)
     if not isinstance(number, AbstractArray) and not np.all((number >= 0) & (number <= 1)):
         bounds = "0 to 100" if where.endswith("percentile") else "0 to 1"
         raise ArgumentError(f"{where}: q must be from {bounds}, got {q!r:.60}")
@@ -189,9 +190,9 @@ def weighted_quantiles(where, a, q, axis, method, weights, line):
         shape = [1] * np.ndim(a)
         shape[axis] = -1
         weights = np.broadcast_to(np.reshape(weights, tuple(shape)), np.shape(a))
-    ranks = np.argsort(np.argsort(as_lines(unwrap(a), axis), kind="stable"))
-    options = {"axis": -1, "method": method, "weights": as_lines(unwrap(weights), axis)}
-    places = np.quantile(ranks * 1.0, unwrap(q), **options).astype(np.intp)
+    ranks = np.argsort(np.argsort(as_lines(numbers_of(a), axis), kind="stable"))
+    options = {"axis": -1, "method": method, "weights": as_lines(numbers_of(weights), axis)}
+    places = np.quantile(ranks * 1.0, numbers_of(q), **options).astype(np.intp)
     return read_line(line, np.moveaxis(places, 0, -1) if np.ndim(q) else places, np.ndim(q))
 
 
@@ -330,7 +331,7 @@ def unique(
     Value(data=[1. 2.], grad=None)
     """
     flags = return_inverse, return_counts
-    _, index, *rest = np.unique(unwrap(ar), True, *flags, axis=axis, **options)
+    _, index, *rest = np.unique(numbers_of(ar), True, *flags, axis=axis, **options)
     values = take(ar, index, axis)
     found = (values, *([index] if return_index else []), *rest)
     return found if len(found) > 1 else values
@@ -348,7 +349,7 @@ def unique_values(x, /):
 
 def _with_values(numpy, x):
     """NumPy's named tuple with values that have a derivative."""
-    return numpy(unwrap(x))._replace(values=unique(x, equal_nan=False))
+    return numpy(numbers_of(x))._replace(values=unique(x, equal_nan=False))
 
 
 @implements(*numpy_functions("unique_all"))
@@ -398,7 +399,7 @@ def intersect1d(ar1, ar2, assume_unique=False, return_indices=False):
     >>> np.intersect1d(Value([2.0, 1.0]), [2.0, 3.0])
     Value(data=[2.], grad=None)
     """
-    _, first, second = np.intersect1d(unwrap(ar1), unwrap(ar2), assume_unique, True)
+    _, first, second = np.intersect1d(numbers_of(ar1), numbers_of(ar2), assume_unique, True)
     values = take(ar1, first)
     return (values, first, second) if return_indices else values
 

@@ -34,6 +34,11 @@ def _differentiable(*given: Any) -> bool:
     return any(isinstance(x, AbstractArray) or hasattr(type(x), "__apply__") for x in given)
 
 
+def _dtype(operands: Sequence[Any]) -> Any:
+    """Return the dtype of a result: float32 if all operands are; the solvers use float64."""
+    return np.result_type(*(getattr(x, "dtype", np.float64) for x in operands))
+
+
 # ---- integrals
 
 
@@ -65,7 +70,8 @@ def integral(*operands: Any, function: Function = np.cos, given: Any = None) -> 
     1.0
     """
     a, b, *args = operands
-    return np.asarray(_integrate(function, float(a), float(b), args, given or {})[0])[()]
+    found = np.asarray(_integrate(function, float(a), float(b), args, given or {})[0])
+    return found.astype(_dtype(operands))[()]
 
 
 def _slope(function: Function, given: Any, operands: Sequence[Any], position: int) -> Any:
@@ -185,10 +191,6 @@ def _decay(t: Any, y: Any) -> Any:
 
 @primitive(
     latex=r"\int f\left(t, y\right) dt, \; \left(<operands>\right)",
-    examples=[
-        ((2,), (3,), {"solver": _odeint}),
-        ((2,), (3,), (), {"fun": lambda t, y, w: np.sin(w * y) - t, "solver": _odeint}),
-    ],
     whole=True,
 )
 def ode_solution(
@@ -203,7 +205,8 @@ def ode_solution(
            [0.5]])
     """
     y0, times, *args = operands
-    return solver(fun, np.asarray(times, float), np.asarray(y0, float), args, given or {})
+    found = solver(fun, np.asarray(times, float), np.asarray(y0, float), args, given or {})
+    return np.asarray(found, _dtype(operands))
 
 
 def _pull_solution(

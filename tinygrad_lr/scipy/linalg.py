@@ -49,7 +49,7 @@ def sqrtm(a):
     Value(data=[[2. 0.]
      [0. 3.]], grad=None)
     """
-    return _real("sqrtm", scipy.linalg.sqrtm(a), a)
+    return _in_float64("sqrtm", scipy.linalg.sqrtm, a)
 
 
 @primitive(latex=r"\ln <a>", examples=SQUARE, whole=True)
@@ -62,15 +62,17 @@ def logm(a):
     Value(data=[[0. 1.]
      [0. 0.]], grad=None)
     """
-    return _real("logm", scipy.linalg.logm(a), a)
+    return _in_float64("logm", scipy.linalg.logm, a)
 
 
-def _real(name, result, a):
+def _in_float64(name, function, a):
+    a = np.asarray(a)
+    result = function(a.astype(np.result_type(a, np.float64)))
     if np.isrealobj(a) and np.iscomplexobj(result):
         raise ArgumentError(
             f"{name}: the result must be real, got complex numbers; pass a complex a"
         )
-    return result
+    return result.astype(a.dtype)
 
 
 def _declare_rules(function):

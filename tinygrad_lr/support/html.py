@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .files import printable
-from .text_format import number_text
+from .text_format import array_text, number_text
 
 MAX_ROWS, MAX_COLUMNS = 8, 8
 """Of a table of numbers, with its last row and column; what is between them is left out."""
@@ -147,7 +147,7 @@ def array_table(array: Any, caption: object = "") -> Html:
     """
     whole = np.asarray(array)
     if not whole.ndim:
-        return table([], [[caption or "", number_text(float(whole))]], numeric=[1])
+        return table([], [[caption or "", array_text(whole)]], numeric=[1])
     where = ""
     if not whole.size:
         return table([], [["empty"]], caption=f"{caption}" if caption else "")
@@ -162,7 +162,7 @@ def array_table(array: Any, caption: object = "") -> Html:
     )
 
     def cell(i: int | None, j: int | None) -> str:
-        return "…" if i is None or j is None else number_text(float(matrix[i, j]))
+        return "…" if i is None or j is None else array_text(matrix[i, j])
 
     def head(i: int | None) -> str:
         return "…" if i is None else str(i)
@@ -186,7 +186,7 @@ def range_text(array: Any) -> str:
     >>> range_text(np.array([1.0, np.nan, 3.0])), range_text(np.ones(3))
     ('from 1 to 3; 1 of 3 is not finite', 'all 1')
     """
-    if array.size > MAX_COUNTED:
+    if array.size > MAX_COUNTED or np.iscomplexobj(array):
         return f"{array.size:,} entries"
     finite = np.isfinite(array)
     count = array.size - int(np.count_nonzero(finite))

@@ -12,7 +12,7 @@ HEAD_ENTRIES = 3  # entries shown at the start of a long axis; one at its end
 MAX_ENTRIES = 6  # entries of an axis shown in full
 
 
-def number_text(number: float, digits: int = DIGITS) -> str:
+def number_text(number: complex, digits: int = DIGITS) -> str:
     """Return a number in few digits, with a real minus sign.
 
     >>> number_text(-0.66371), number_text(1234567.0), number_text(2.0), number_text(-0.0)
@@ -21,7 +21,12 @@ def number_text(number: float, digits: int = DIGITS) -> str:
     '−1.5e−08'
     >>> number_text(float("-inf")), number_text(float("nan"))
     ('−∞', 'nan')
+    >>> number_text(1 - 2j)
+    '1 − 2i'
     """
+    if isinstance(number, complex):
+        real, imag = number_text(number.real, digits), number_text(number.imag, digits)
+        return f"{real} − {imag[1:]}i" if imag.startswith("−") else f"{real} + {imag}i"
     if math.isinf(number):
         return "∞" if number > 0 else "−∞"
     if number != number:  # noqa: PLR0124 - nan
@@ -88,7 +93,7 @@ def array_text(array: Any, digits: int = DIGITS) -> str:
     """
     array = np.asarray(array)
     if not array.ndim:
-        return number_text(float(array), digits)
+        return number_text(complex(array) if np.iscomplexobj(array) else float(array), digits)
     if len(array) <= MAX_ENTRIES:
         return f"[{', '.join(array_text(x, digits) for x in array)}]"
     first = ", ".join(array_text(x, digits) for x in array[:HEAD_ENTRIES])
@@ -106,6 +111,8 @@ def summary_text(array: Any, digits: int = DIGITS) -> str:
         return array_text(array, digits)
     if not array.size:
         return "empty"
+    if np.iscomplexobj(array):
+        return array_text(array, digits)
     low, high = float(array.min()), float(array.max())
     if low == high:
         return f"all {number_text(low, digits)}"

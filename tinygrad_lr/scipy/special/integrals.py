@@ -91,7 +91,7 @@ def expn_of(x, *, order=1):
     >>> float(expn_of(Value(0.0), order=2).data)
     1.0
     """
-    return sc.expn(order, x)
+    return np.asarray(sc.expn(order, x), getattr(x, "dtype", float))[()]
 
 
 expn_of.vjp(x=lambda g, out, x, order: g * -_lower_expn(order, x))
@@ -112,8 +112,8 @@ def expn(n, x):
     sc.i0e,
     latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)",
     examples=ONE,
-    whole=True,
     kinked=True,
+    whole=True,
 )
 def i0e(x):
     """e^(-|x|)·I₀(x).
@@ -582,7 +582,18 @@ def boxcox1p(x, lmbda):
 
 # ---- rules that refer to operations further down
 
-exprel.vjp(x=lambda g, out, x: g * (0.5 * hyp1f1(2.0, 3.0, x)))
+
+def _slope_of_exprel(x):
+    near = np.less(np.abs(x), 1)  # the series without cancellation; SciPy's is endless at 1e300
+    far = np.where(near, 1.0, x)
+    return np.where(
+        near,
+        0.5 * hyp1f1(2.0, 3.0, np.where(near, x, 0.0)),
+        (np.exp(far) * (far - 1) + 1) / (far * far),
+    )
+
+
+exprel.vjp(x=lambda g, out, x: g * _slope_of_exprel(x))
 spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))
 i0e.vjp(x=lambda g, out, x: g * (i1e(x) - np.sign(x) * out))
 i1e.vjp(x=lambda g, out, x: g * (0.5 * (i0e(x) + ive(2.0, x)) - np.sign(x) * out))
