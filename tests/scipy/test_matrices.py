@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -70,3 +73,62 @@ def test_matrices_of_blocks_and_of_diagonals():
     )
     tg.check_gradients(mine.block_diag, A, B)
     tg.check_gradients(mine.toeplitz, A[0], A[1])
+
+
+@pytest.mark.parametrize("name", ["expm", "sqrtm", "logm"])
+def test_functions_of_stacked_matrices_are_differentiated(name):
+    stack = np.stack([POSITIVE, np.diag([1.0, 2.0, 3.0])])
+    together = tg.grad(lambda a: np.sum(getattr(mine, name)(a) ** 2))
+    np.testing.assert_allclose(together(stack), [together(a) for a in stack])
+    tg.check_gradients(getattr(mine, name), stack)
+
+
+def test_complex_matrices_are_solved_with_the_adjoint_factor():
+    a, b = np.array([[4.0, 1j], [-1j, 3.0]]), np.array([1.0, 2j])
+    for lower in (False, True):
+        np.testing.assert_allclose(mine.cholesky(a, lower), sl.cholesky(a, lower))
+        np.testing.assert_allclose(mine.cho_solve(mine.cho_factor(a, lower), b), sl.solve(a, b))
+    np.testing.assert_allclose(mine.toeplitz([1.0, 2j]), sl.toeplitz([1.0, 2j]))
+
+
+def test_solve_reads_what_the_assumed_structure_says():
+    a, b = np.array([[1.0, 5.0], [2.0, 1.0]]), np.ones(2)
+    np.testing.assert_allclose(mine.solve(Value(a), b, "sym").data, sl.solve(a, b, assume_a="sym"))
+    tg.check_gradients(lambda a: mine.solve(a, b, assume_a="sym"), a)
+    with pytest.raises(ArgumentError, match="solve: assume_a must be None, 'gen'"):
+        mine.solve(Value(a), b, assume_a="banded")
+
+
+def test_blocks_may_be_vectors_numbers_and_integers():
+    blocks = ([1, 2], 3, np.ones((2, 1), int))
+    found, expected = mine.block_diag(*blocks), sl.block_diag(*blocks)
+    assert found.dtype == expected.dtype and (found == expected).all()
+    np.testing.assert_array_equal(mine.block_diag(Value([1.0, 2.0]), 3.0).data, expected[:2, :3])
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: mine.block_diag(), "block_diag: arrays must be one or more matrices"),
+        (lambda: mine.block_diag(np.ones((1, 1, 1))), "got 1 with 3 dimensions"),
+        (lambda: mine.toeplitz(np.ones((2, 2))), "toeplitz: c and r must be vectors"),
+    ],
+)
+def test_what_is_no_matrix_is_refused(call, told):
+    with pytest.raises(ArgumentError, match=told):
+        call()
+
+
+def test_nan_travels_through_a_triangular_solution():
+    found = mine.solve_triangular(Value(np.full((2, 2), np.nan)), np.ones(2))
+    assert np.isnan(found.data).all()
+
+
+def test_solvers_compile_at_their_first_call():
+    code = (
+        "import numpy as np, tinygrad_lr as tg; solve = tg.scipy.linalg.solve\n"
+        "f = tg.compile(lambda a: np.sum(solve(a, np.ones(2), assume_a='pos')))\n"
+        "print(round(float(f(2 * np.eye(2))), 9))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n"

@@ -20,6 +20,11 @@ INTEGERS = {"bdtr": (2, 5), "bdtrc": (2, 5), "nbdtr": (2, 5), "nbdtrc": (2, 5), 
 INTEGERS |= {"pdtrc": (2,), "expn": (3,)}
 
 
+@pytest.mark.parametrize("name", [*UFUNCS, "logsumexp", "softmax", "log_softmax"])
+def test_the_functions_of_scipy_special_have_their_names_here(name):
+    assert callable(getattr(mine, name))
+
+
 def arguments(ufunc):
     given = INTEGERS.get(ufunc.__name__, ())
     return [*given, *np.linspace(0.35, 0.65, 4)[: ufunc.nin - len(given)]]
@@ -166,3 +171,18 @@ def test_a_compiled_function_calls_scipys_ufunc():
     slope = tg.compile(tg.grad(lambda a: sc.betainc(a, 2.0, 0.3)))
     for a in (0.5, 3.0):
         np.testing.assert_allclose(slope(a), tg.grad(lambda a: sc.betainc(a, 2.0, 0.3))(a))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        *(([1.0, 1.0], [1.0, -1.0]), ([np.inf, 1.0], [1.0, 1.0]), ([np.inf, 1.0], [-1.0, 1.0])),
+        *(([-np.inf, -np.inf], [1.0, 1.0]), ([1000.0, 999.0], [-1.0, 2.0]), ([3.0, 0.0], [0, 1])),
+    ],
+)
+def test_the_sign_of_a_weighted_sum_is_scipys(a, b):
+    expected = sc.logsumexp(a, b=b, return_sign=True)
+    found = mine.logsumexp(Value(a), b=b, return_sign=True)
+    np.testing.assert_allclose([x.item() for x in found], expected)
+    compiled = tg.compile(lambda a: mine.logsumexp(a, b=b, return_sign=True))(np.array(a))
+    np.testing.assert_allclose(compiled, expected)

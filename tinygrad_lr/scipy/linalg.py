@@ -5,11 +5,14 @@ names and arguments. A function f of a matrix has the derivative that stands in 
 f([[A, E], [0, A]]) (Mathias, 1996), for the exponential, the root and the logarithm alike.
 """
 
+import itertools
+
 import numpy as np
 import scipy.linalg
 
 from ..core.primitive import primitive
 from ..errors import ArgumentError
+from ..support.validation import check_choice
 
 SQUARE = [((3, 3),), ((1, 1),)]
 
@@ -18,9 +21,9 @@ def _derivative(function, a, e):
     """The derivative of a function of the matrix a in the direction e."""
     n = np.shape(a)[-1]
     both = np.concatenate(
-        [np.concatenate([a, e], axis=1), np.concatenate([0 * a, a], axis=1)], axis=0
+        [np.concatenate([a, e], axis=-1), np.concatenate([0 * a, a], axis=-1)], axis=-2
     )
-    return function(both)[:n, n:]
+    return function(both)[..., :n, n:]
 
 
 @primitive(latex="e^{<a>}", examples=SQUARE, whole=True)
@@ -94,8 +97,19 @@ def triangular_solution(a, b, *, lower=False, trans=0, unit_diagonal=False):
     Value(data=[1. 1.], grad=None)
     """
     return scipy.linalg.solve_triangular(
-        a, b, trans=trans, lower=lower, unit_diagonal=unit_diagonal
+        a, b, trans=trans, lower=lower, unit_diagonal=unit_diagonal, check_finite=False
     )
+
+
+def _look_up_solvers():
+    """Fill SciPy's cache of LAPACK routines, which a function that is traced must not change."""
+    rows = [np.ones((2, 2), dtype) for dtype in "fdFD"]
+    arrays = [*rows, *(x.T for x in rows)]
+    for a, b in itertools.product(arrays, arrays):
+        scipy.linalg.get_lapack_funcs(("trtrs",), (a, b))
+
+
+_look_up_solvers()
 
 
 def _triangle(x, lower, unit_diagonal):
@@ -152,10 +166,15 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
 def cholesky(a, lower=False):
     """Return the triangular factor of a positive definite matrix, as `scipy.linalg.cholesky`.
 
-    a = L Lᵀ if lower, else a = Uᵀ U.
+    a = L Lᴴ if lower, else a = Uᴴ U.
     """
     factor = np.linalg.cholesky(a)
-    return factor if lower else np.swapaxes(factor, -1, -2)
+    return factor if lower else _adjoint(factor)
+
+
+def _adjoint(a):
+    turned = np.swapaxes(a, -1, -2)
+    return np.conj(turned) if np.iscomplexobj(turned) else turned
 
 
 def cho_factor(a, lower=False):
@@ -173,13 +192,24 @@ def cho_solve(c_and_lower, b):
     array([2., 3.])
     """
     c, lower = c_and_lower
-    half = solve_triangular(c, b, lower=lower, trans=0 if lower else 1)
-    return solve_triangular(c, half, lower=lower, trans=1 if lower else 0)
+    c = c if lower else _adjoint(c)
+    half = solve_triangular(c, b, lower=True)
+    return solve_triangular(_adjoint(c), half)
 
 
 def solve(a, b, assume_a=None):
-    """Return the x with a x = b, as `scipy.linalg.solve`: "pos" is solved by Cholesky."""
-    return cho_solve(cho_factor(a), b) if assume_a == "pos" else np.linalg.solve(a, b)
+    """Return the x with a x = b, as `scipy.linalg.solve`.
+
+    `assume_a` is None or "gen", "pos" for a positive definite matrix, which is solved by Cholesky,
+    or "sym" for a symmetric one, of which the upper triangle is read.
+    """
+    options = (None, "gen", "general", "sym", "symmetric", "pos", "positive definite")
+    check_choice("solve", "assume_a", assume_a, options)
+    if assume_a in ("pos", "positive definite"):
+        return cho_solve(cho_factor(a), b)
+    if assume_a in ("sym", "symmetric"):
+        a = np.triu(a) + np.swapaxes(np.triu(a, 1), -1, -2)
+    return np.linalg.solve(a, b)
 
 
 def inv(a):
@@ -199,10 +229,17 @@ def block_diag(*arrays):
     array([[1., 0., 0.],
            [0., 2., 2.]])
     """
+    if not arrays or any(np.ndim(x) > 2 for x in arrays):
+        raise ArgumentError(
+            "block_diag: arrays must be one or more matrices, "
+            f"got {len(arrays)} with {max(map(np.ndim, arrays), default=0)} dimensions at most"
+        )
+    arrays = tuple(np.atleast_2d(x) for x in arrays)
     width, rows, start = sum(np.shape(x)[-1] for x in arrays), [], 0
     for x in arrays:
         height, columns = np.shape(x)
-        left, right = np.zeros((height, start)), np.zeros((height, width - start - columns))
+        left = np.zeros((height, start), x.dtype)
+        right = np.zeros((height, width - start - columns), x.dtype)
         rows.append(np.concatenate([left, x, right], axis=1))
         start += columns
     return np.concatenate(rows, axis=0)
@@ -215,7 +252,12 @@ def toeplitz(c, r=None):
     array([[1., 5.],
            [2., 1.]])
     """
-    r = c if r is None else r
+    if r is None:
+        r = np.conj(c) if np.iscomplexobj(c) else c
+    if np.ndim(c) > 1 or np.ndim(r) > 1:
+        raise ArgumentError(
+            f"toeplitz: c and r must be vectors, got shapes {np.shape(c)} and {np.shape(r)}"
+        )
     m, n = np.size(c), np.size(r)
     line = np.concatenate([np.reshape(c, m)[::-1], np.reshape(r, n)[1:]])
     return line[m - 1 + np.arange(n) - np.arange(m)[:, None]]
