@@ -12,7 +12,7 @@ import functools
 import importlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -251,7 +251,9 @@ class Value(Node):
         """Return `tinygrad_lr.numpy`, as the array API standard asks."""
         return importlib.import_module(f"{__name__.partition('.')[0]}.numpy")
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+    # For type checkers an array of objects, of which NumPy's stubs say that results may be
+    # anything. Those of `tinygrad_lr.numpy` are exact.
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
         raise NotDifferentiableError(
             "np.asarray of a Value would lose its gradient: write tg.array([...]) for np.array of "
             "Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) or tg.full(n, "
