@@ -4,6 +4,8 @@ A function that has a derivative gets overloads for Values, made from its signat
 own, which are copied from the stubs of the installed NumPy; all others are NumPy's.
 """
 
+# ruff: noqa: E501 - declarations of stubs are long
+
 from __future__ import annotations
 
 import ast
@@ -55,7 +57,7 @@ import numpy as _np
 from numpy.typing import ArrayLike as _ArrayLike, DTypeLike as _DTypeLike
 from tinygrad_lr.core.value import Value as _Value"""
 
-UFUNCS = '''
+UFUNCS = """
 class _Unary(_np.ufunc):
     @_overload
     def __call__(self, x: _Value, /, out: _Value | None = None, *, where: _Operand = ...) -> _Value: ...
@@ -115,8 +117,8 @@ class _Divmod(_np.ufunc):
     def __call__(self, x: _Operand, y: _Value, /) -> tuple[_Value, _Value]: ...
     @_overload
     def __call__(self, x: _ArrayLike, y: _ArrayLike, /, **options: _Any) -> tuple[_Any, _Any]: ...
-'''
-DECOMPOSITIONS = '''
+"""
+DECOMPOSITIONS = """
 class _Eigen(_NamedTuple):
     eigenvalues: _Value
     eigenvectors: _Value
@@ -133,8 +135,8 @@ class _SVD(_NamedTuple):
     U: _Value
     S: _Value
     Vh: _Value
-'''
-OWN = '''
+"""
+OWN = """
 from tinygrad_lr.core.creation import array as array, empty as empty, empty_like as empty_like
 from tinygrad_lr.core.creation import full as full, full_like as full_like, ones as ones
 from tinygrad_lr.core.creation import ones_like as ones_like, zeros as zeros
@@ -216,7 +218,7 @@ def fromiter(*args: _Any, **options: _Any) -> _Value | _Any: ...
 def fromstring(*args: _Any, **options: _Any) -> _Value | _Any: ...
 def genfromtxt(*args: _Any, **options: _Any) -> _Value | _Any: ...
 def loadtxt(*args: _Any, **options: _Any) -> _Value | _Any: ...
-'''
+"""
 
 # ---- results and parameters that a signature does not tell
 
@@ -359,9 +361,18 @@ def value_overloads(name: str, function: Callable[..., Any]) -> Iterator[tuple[s
         return
     if name == "einsum":
         yield "subscripts: str, x: _Value, /, *operands: _Operand, optimize: _Any = ...", result
-        yield "subscripts: str, x: _Operand, y: _Value, /, *operands: _Operand, optimize: _Any = ...", result
-        yield "subscripts: str, x: _Operand, y: _Operand, z: _Value, /, *operands: _Operand, optimize: _Any = ...", result
-        yield "x: _Value, indices: _Sequence[_Any], /, *operands: _Any, optimize: _Any = ...", result
+        yield (
+            "subscripts: str, x: _Operand, y: _Value, /, *operands: _Operand, optimize: _Any = ...",
+            result,
+        )
+        yield (
+            "subscripts: str, x: _Operand, y: _Operand, z: _Value, /, *operands: _Operand, optimize: _Any = ...",
+            result,
+        )
+        yield (
+            "x: _Value, indices: _Sequence[_Any], /, *operands: _Any, optimize: _Any = ...",
+            result,
+        )
         return
     for p in parameters:
         wanted = p.default is p.empty and p.name not in NOT_OPERANDS and p.kind is not p.VAR_KEYWORD
@@ -427,9 +438,9 @@ def definitions(module: str, name: str) -> tuple[str, list[ast.FunctionDef]]:
     if found:
         return module, found
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
-            if any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-                return definitions(module, node.value.id)
+        names = [getattr(x, "id", None) for x in getattr(node, "targets", [])]
+        if name in names and isinstance(value := getattr(node, "value", None), ast.Name):
+            return definitions(module, value.id)
     source, original = imports_of(module).get(name, ("", None))
     if source.startswith("numpy") and original is not None:
         return definitions(source, original)
@@ -494,7 +505,7 @@ def write_stub(file: str) -> str:
     own |= {x for x in vars(namespace) if not x.startswith("_")} if own else set()
     plain = []
     for name in sorted(x for x in dir(module) if not x.startswith("_")):
-        if name in own or name in {"fft", "linalg"} and file == "__init__":
+        if name in own or (file == "__init__" and name in {"fft", "linalg"}):
             continue
         function = getattr(module, name)
         if isinstance(function, types.ModuleType) and file != "__init__":

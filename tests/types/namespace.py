@@ -1,4 +1,4 @@
-"""NumPy's functions of `tinygrad_lr.numpy` return Values for Values, and NumPy's types for arrays."""
+"""NumPy's functions of `tinygrad_lr.numpy` return Values for Values."""
 
 from typing import Any, assert_type
 

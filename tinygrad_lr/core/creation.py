@@ -29,16 +29,11 @@ from .value import Value
 
 Shape = int | Sequence[int]
 Nest: TypeAlias = "complex | Array | Value | Sequence[Nest]"
-Integers: TypeAlias = (
-    "int | np.ndarray[Any, np.dtype[np.integer[Any] | np.bool]] | Sequence[Integers]"
-)
-FloatDtype: TypeAlias = (
-    "type[float] | type[complex] | type[np.inexact[Any]] | np.dtype[np.inexact[Any]]"
-)
-IntegerDtype: TypeAlias = (
-    "type[int] | type[np.integer[Any]] | type[np.bool]"
-    " | np.dtype[np.integer[Any]] | np.dtype[np.bool]"
-)
+IntegerArray: TypeAlias = "np.ndarray[Any, np.dtype[np.integer[Any] | np.bool]]"
+Integers: TypeAlias = "int | IntegerArray | Sequence[Integers]"
+FloatDtype: TypeAlias = "type[complex | np.inexact[Any]] | np.dtype[np.inexact[Any]]"
+IntegerScalar: TypeAlias = "np.integer[Any] | np.bool"
+IntegerDtype: TypeAlias = "type[int | IntegerScalar] | np.dtype[IntegerScalar]"
 ORDERS = (None, "C", "F", "A", "K")
 MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
 

@@ -37,8 +37,10 @@ Result_co = TypeVar("Result_co", covariant=True)
 class Operand(Protocol[Result_co]):
     """What evaluates operations itself: a Value, whose results are Values."""
 
-    @property
-    def __apply__(self) -> Callable[..., Result_co]: ...
+    @staticmethod
+    def __apply__(operation: Primitive, operands: Any, options: dict[str, Any]) -> Result_co:
+        """Evaluate an operation."""
+        ...
 
 
 NUMBERS = (float, int, complex)
