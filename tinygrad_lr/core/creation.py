@@ -8,13 +8,13 @@ something that does is written into them; arrays of integers, booleans and other
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, DtypeError, TinygradError
-from ..support.abstract_array import AbstractArray
+from ..support.abstract_array import AbstractArray, Array
 from ..support.validation import (
     as_input,
     check_choice,
@@ -28,6 +28,12 @@ from .primitive import NUMPY_IMPLS
 from .value import Value
 
 Shape = int | Sequence[int]
+Nest: TypeAlias = "complex | Array | Value | Sequence[Nest]"
+IntegerArray: TypeAlias = "np.ndarray[Any, np.dtype[np.integer[Any] | np.bool]]"
+Integers: TypeAlias = "int | IntegerArray | Sequence[Integers]"
+FloatDtype: TypeAlias = "type[complex | np.inexact[Any]] | np.dtype[np.inexact[Any]]"
+IntegerScalar: TypeAlias = "np.integer[Any] | np.bool"
+IntegerDtype: TypeAlias = "type[int | IntegerScalar] | np.dtype[IntegerScalar]"
 ORDERS = (None, "C", "F", "A", "K")
 MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
 
@@ -66,6 +72,12 @@ def require_numbers(where: str, fill_value: Any, kinds: str = "fciub") -> None:
         raise DtypeError(f"{where}: fill_value must be a number or an array of them, got {kind}")
 
 
+@overload
+def zeros(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+@overload
+def zeros(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+@overload
+def zeros(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
 def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return zeros, to be written to: `buffer[i] = value` keeps the gradient of `value`.
 
@@ -82,6 +94,12 @@ def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None
     return make_array("zeros", np.zeros, shape, dtype=dtype, order=order)
 
 
+@overload
+def ones(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+@overload
+def ones(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+@overload
+def ones(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
 def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return ones, to be written to; see `zeros`.
 
@@ -91,6 +109,12 @@ def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None)
     return make_array("ones", np.ones, shape, dtype=dtype, order=order)
 
 
+@overload
+def empty(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+@overload
+def empty(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+@overload
+def empty(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
 def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return an array without meaningful entries, all of which are to be written to; see `zeros`.
 
@@ -100,6 +124,28 @@ def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None
     return make_array("empty", np.empty, shape, dtype=dtype, order=order)
 
 
+@overload
+def full(
+    shape: Shape, fill_value: Value, dtype: FloatDtype | None = None, order: str | None = None
+) -> Value: ...
+@overload
+def full(
+    shape: Shape, fill_value: Nest, dtype: IntegerDtype, order: str | None = None
+) -> Array: ...
+@overload
+def full(shape: Shape, fill_value: Nest, dtype: FloatDtype, order: str | None = None) -> Value: ...
+@overload
+def full(
+    shape: Shape, fill_value: Integers, dtype: None = None, order: str | None = None
+) -> Array: ...
+@overload
+def full(
+    shape: Shape, fill_value: complex, dtype: None = None, order: str | None = None
+) -> Value: ...
+@overload
+def full(
+    shape: Shape, fill_value: Nest, dtype: DTypeLike | None = None, order: str | None = None
+) -> Value | Any: ...
 def full(
     shape: Shape, fill_value: Any, dtype: DTypeLike | None = None, order: str | None = None
 ) -> Any:
@@ -121,7 +167,51 @@ def full(
     raise ArgumentError(f"full: dtype must be floating for a Value, got {np.dtype(dtype)}")
 
 
-def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
+class Like(Protocol):
+    """The signature of `zeros_like` and its kin."""
+
+    __name__: str
+    __qualname__: str
+
+    @overload
+    def __call__(
+        self,
+        a: Value,
+        dtype: FloatDtype | None = None,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Value: ...
+    @overload
+    def __call__(
+        self,
+        a: Nest,
+        dtype: IntegerDtype,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        a: Nest,
+        dtype: FloatDtype,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Value: ...
+    @overload
+    def __call__(
+        self,
+        a: Nest,
+        dtype: DTypeLike | None = None,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Value | Any: ...
+
+
+def _like(where: str, make: Callable[..., Any]) -> Like:
     def create(
         a: Any,
         dtype: DTypeLike | None = None,
@@ -135,7 +225,7 @@ def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
         return make_array(where, make, unwrap(a), dtype=dtype, order=given, shape=shape)
 
     create.__name__ = create.__qualname__ = where
-    return create
+    return cast("Like", create)
 
 
 zeros_like = _like("zeros_like", np.zeros_like)
@@ -188,6 +278,56 @@ def full_like(
     raise ArgumentError(f"full_like: dtype must be floating for a Value, got {out.dtype}")
 
 
+@overload
+def array(  # type: ignore[overload-overlap]  # an int is a number, too
+    object: Integers,
+    dtype: None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Array: ...
+@overload
+def array(
+    object: Nest,
+    dtype: IntegerDtype,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value | Array: ...
+@overload
+def array(
+    object: Value | complex | Sequence[Value] | Sequence[Sequence[Value]],
+    dtype: FloatDtype | None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value: ...
+@overload
+def array(
+    object: Nest,
+    dtype: FloatDtype | None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value: ...
+@overload
+def array(
+    object: Any,
+    dtype: DTypeLike | None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value | Any: ...
 def array(
     object: Any,
     dtype: DTypeLike | None = None,

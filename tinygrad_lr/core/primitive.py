@@ -19,7 +19,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -31,6 +31,17 @@ Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
 View = Literal["writable", "by layout", "read-only"]
 Example = tuple[Any, ...]
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Operand(Protocol[Result_co]):
+    """What evaluates operations itself: a Value, whose results are Values."""
+
+    @staticmethod
+    def __apply__(operation: Primitive, operands: Any, options: dict[str, Any]) -> Result_co:
+        """Evaluate an operation."""
+        ...
+
 
 NUMBERS = (float, int, complex)
 
@@ -254,6 +265,12 @@ class Primitive:
             )
         return tuple(operands), options
 
+    @overload
+    def __call__(
+        self, operand: Operand[Result_co], /, *more: Any, **keywords: Any
+    ) -> Result_co: ...
+    @overload
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Evaluate the operation on arrays, or on Values if one is among the operands."""
         if keywords or len(args) != len(self.operands) or self.variadic:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -58,7 +58,11 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
 
-    def __getitem__(self, position: int) -> Module:
+    @overload
+    def __getitem__(self, position: int) -> Module: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Module]: ...
+    def __getitem__(self, position: int | slice) -> Module | list[Module]:
         return self.layers[position]
 
 
