@@ -25,6 +25,11 @@ def arguments(ufunc):
     return [*given, *np.linspace(0.35, 0.65, 4)[: ufunc.nin - len(given)]]
 
 
+def test_names_of_the_package_are_functions_and_not_its_files():
+    assert mine.gamma(Value(4.0)).data == 6.0
+    assert [name for name in dir(mine) if not callable(getattr(mine, name))] == []
+
+
 def as_tuple(results):
     return results if isinstance(results, tuple) else (results,)
 
