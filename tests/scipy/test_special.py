@@ -17,7 +17,7 @@ UFUNCS = sorted(
     f.__name__ for f in NUMPY_IMPLS if isinstance(f, np.ufunc) and getattr(sc, f.__name__, 0) is f
 )
 INTEGERS = {"bdtr": (2, 5), "bdtrc": (2, 5), "nbdtr": (2, 5), "nbdtrc": (2, 5), "pdtr": (2,)}
-INTEGERS |= {"pdtrc": (2,), "expn": (3,)}
+INTEGERS |= {"pdtrc": (2,), "expn": (3,), "yn": (2,), "kn": (2,)}
 
 
 def arguments(ufunc):
