@@ -45,6 +45,25 @@ def test_triangular_systems(lower, trans, unit_diagonal, b):
     tg.check_gradients(lambda a, b: mine.solve_triangular(a, b, **options), A, b)
 
 
+def test_solve_sylvester():
+    rng = np.random.default_rng(1)
+    a, b, q = rng.normal(size=(3, 3)), rng.normal(size=(2, 2)), rng.normal(size=(3, 2))
+    found = mine.solve_sylvester(Value(a), b, q)
+    np.testing.assert_allclose(found.data, sl.solve_sylvester(a, b, q))
+    tg.check_gradients(mine.solve_sylvester, a, b, q)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 2)])
+@pytest.mark.parametrize("l_and_u", [(1, 1), (2, 0), (0, 1), (2, 1), (0, 0)])
+def test_solve_banded(l_and_u, shape):
+    rng = np.random.default_rng(2)
+    ab, b = rng.uniform(0.3, 1.0, (sum(l_and_u) + 1, 5)), rng.normal(size=shape)
+    ab[l_and_u[1]] += 2.0
+    found = mine.solve_banded(l_and_u, Value(ab), b)
+    np.testing.assert_allclose(found.data, sl.solve_banded(l_and_u, ab, b))
+    tg.check_gradients(lambda ab, b: mine.solve_banded(l_and_u, ab, b), ab, b)
+
+
 @pytest.mark.parametrize("lower", [False, True])
 def test_cholesky_factors_solve_systems(lower):
     def solution(root, b):
