@@ -8,7 +8,7 @@ f([[A, E], [0, A]]) (Mathias, 1996), for the exponential, the root and the logar
 import numpy as np
 import scipy.linalg
 
-from ..core.primitive import primitive
+from ..core.primitive import is_complex, primitive
 from ..errors import ArgumentError
 
 SQUARE = [((3, 3),), ((1, 1),)]
@@ -23,7 +23,7 @@ def _derivative(function, a, e):
     return function(both)[:n, n:]
 
 
-@primitive(latex="e^{<a>}", examples=SQUARE, whole=True)
+@primitive(latex="e^{<a>}", examples=SQUARE, whole=True, takes_complex=True)
 def expm(a):
     """The matrix exponential Σ aⁿ/n!, of a square matrix.
 
@@ -36,7 +36,7 @@ def expm(a):
     return scipy.linalg.expm(a)
 
 
-@primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True)
+@primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True, takes_complex=True)
 def sqrtm(a):
     """The principal square root of a square matrix without negative eigenvalues.
 
@@ -49,7 +49,7 @@ def sqrtm(a):
     return _in_float64("sqrtm", scipy.linalg.sqrtm, a)
 
 
-@primitive(latex=r"\ln <a>", examples=SQUARE, whole=True)
+@primitive(latex=r"\ln <a>", examples=SQUARE, whole=True, takes_complex=True)
 def logm(a):
     """The principal logarithm of a square matrix without eigenvalues <= 0.
 
@@ -86,6 +86,7 @@ for _function in (expm, sqrtm, logm):
     examples=[((3, 3), (3, 2)), ((3, 3), (3,), {"lower": True}), ((2, 2), (2,), {"trans": 1})],
     domain={"a": (0.5, 2.0)},
     whole=True,
+    takes_complex=True,
 )
 def triangular_solution(a, b, *, lower=False, trans=0, unit_diagonal=False):
     """The x with a x = b, or aᵀ x = b with trans=1, of one triangle of a.
@@ -137,16 +138,26 @@ triangular_solution.jvp(
 def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
     """Return the x with a x = b, reading one triangle of a, as `scipy.linalg.solve_triangular`.
 
-    `trans` is 0 or "N" for a, 1 or "T" for its transpose.
+    `trans` is 0 or "N" for a, 1 or "T" for its transpose, 2 or "C" for its conjugate transpose.
 
     >>> solve_triangular(np.array([[2.0, 9.0], [0.0, 4.0]]), np.array([2.0, 4.0]), lower=True)
     array([1., 1.])
     """
-    if trans not in (0, 1, "N", "T"):
-        raise ArgumentError(f"solve_triangular: trans must be 0, 1, 'N' or 'T', got {trans!r:.60}")
+    if trans not in (0, 1, 2, "N", "T", "C"):
+        raise ArgumentError(
+            f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', got {trans!r:.60}"
+        )
     return triangular_solution(
-        a, b, lower=bool(lower), trans=int(trans in (1, "T")), unit_diagonal=bool(unit_diagonal)
+        _conjugate(a) if trans in (2, "C") else a,
+        b,
+        lower=bool(lower),
+        trans=int(trans not in (0, "N")),
+        unit_diagonal=bool(unit_diagonal),
     )
+
+
+def _conjugate(x):
+    return np.conj(x) if is_complex(x) else x
 
 
 @primitive(
@@ -154,6 +165,7 @@ def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
     examples=[((3, 3), (2, 2), (3, 2)), ((1, 1), (1, 1), (1, 1))],
     domain={"a": (0.5, 2.0), "b": (0.5, 2.0)},
     whole=True,
+    takes_complex=True,
 )
 def solve_sylvester(a, b, q):
     """The x with a x + x b = q, as `scipy.linalg.solve_sylvester`.
@@ -188,6 +200,7 @@ solve_sylvester.jvp(
     ],
     domain={"ab": (0.5, 2.0)},
     whole=True,
+    takes_complex=True,
 )
 def banded_solution(ab, b, *, lower=1, upper=1):
     """The x with a x = b, for ab[upper + i - j, j] = a[i, j], the diagonals of a.
@@ -250,10 +263,10 @@ def solve_banded(l_and_u, ab, b):
 def cholesky(a, lower=False):
     """Return the triangular factor of a positive definite matrix, as `scipy.linalg.cholesky`.
 
-    a = L Lᵀ if lower, else a = Uᵀ U.
+    a = L L* if lower, else a = U* U, where * transposes and conjugates.
     """
     factor = np.linalg.cholesky(a)
-    return factor if lower else np.swapaxes(factor, -1, -2)
+    return factor if lower else np.swapaxes(_conjugate(factor), -1, -2)
 
 
 def cho_factor(a, lower=False):
@@ -271,8 +284,8 @@ def cho_solve(c_and_lower, b):
     array([2., 3.])
     """
     c, lower = c_and_lower
-    half = solve_triangular(c, b, lower=lower, trans=0 if lower else 1)
-    return solve_triangular(c, half, lower=lower, trans=1 if lower else 0)
+    half = solve_triangular(c, b, lower=lower, trans=0 if lower else 2)
+    return solve_triangular(c, half, lower=lower, trans=2 if lower else 0)
 
 
 def solve(a, b, assume_a=None):
