@@ -17,7 +17,7 @@ UFUNCS = sorted(
     f.__name__ for f in NUMPY_IMPLS if isinstance(f, np.ufunc) and getattr(sc, f.__name__, 0) is f
 )
 INTEGERS = {"bdtr": (2, 5), "bdtrc": (2, 5), "nbdtr": (2, 5), "nbdtrc": (2, 5), "pdtr": (2,)}
-INTEGERS |= {"pdtrc": (2,), "expn": (3,)}
+INTEGERS |= {"pdtrc": (2,), "expn": (3,), "yn": (2,), "kn": (2,)}
 
 
 @pytest.mark.parametrize("name", [*UFUNCS, "logsumexp", "softmax", "log_softmax"])
@@ -28,6 +28,11 @@ def test_the_functions_of_scipy_special_have_their_names_here(name):
 def arguments(ufunc):
     given = INTEGERS.get(ufunc.__name__, ())
     return [*given, *np.linspace(0.35, 0.65, 4)[: ufunc.nin - len(given)]]
+
+
+def test_names_of_the_package_are_functions_and_not_its_files():
+    assert mine.gamma(Value(4.0)).data == 6.0
+    assert [name for name in dir(mine) if not callable(getattr(mine, name))] == []
 
 
 def as_tuple(results):

@@ -127,6 +127,31 @@ def test_a_frozen_distribution_keeps_its_parameters():
     assert isinstance(tg.scipy.stats.norm(0.0, 1.0).cdf(0.0), float)
 
 
+def test_what_a_frozen_distribution_does_not_compute_is_scipys():
+    for frozen, plain in (
+        (tg.scipy.stats.expon(2.0), st.expon(2.0)),
+        (tg.scipy.stats.multivariate_normal([0.0, 1.0]), st.multivariate_normal([0.0, 1.0])),
+        (tg.scipy.stats.dirichlet([1.5, 2.0]), st.dirichlet([1.5, 2.0])),
+    ):
+        np.testing.assert_array_equal(frozen.rvs(10, random_state=0), plain.rvs(10, random_state=0))
+        np.testing.assert_array_equal(
+            np.asarray(frozen.mean() if callable(frozen.mean) else frozen.mean),
+            np.asarray(plain.mean() if callable(plain.mean) else plain.mean),
+        )
+    with pytest.raises(NotDifferentiableError):
+        tg.scipy.stats.expon(Value(2.0)).mean()
+
+
+def test_the_entropy_of_a_multivariate_normal_distribution():
+    normal = tg.scipy.stats.multivariate_normal
+    cov = np.array([[2.0, 0.3], [0.3, 1.0]])
+    assert normal.entropy(None, cov) == pytest.approx(st.multivariate_normal.entropy(None, cov))
+    assert normal.entropy(np.zeros(3), 2.0) == pytest.approx(1.5 * np.log(4 * np.pi * np.e))
+    tg.check_gradients(lambda a: normal.entropy(None, a @ a.T), cov)
+    with pytest.raises(ArgumentError, match="allow_singular must be False"):
+        normal.logpdf(np.zeros(2), None, cov, allow_singular=True)
+
+
 def test_the_maximum_of_the_likelihood_has_no_slope():
     x = st.gamma.rvs(2.5, scale=1.5, size=50, random_state=0)
     shape, _, scale = st.gamma.fit(x, floc=0)

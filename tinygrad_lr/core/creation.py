@@ -7,13 +7,15 @@ something that does is written into them; arrays of integers, booleans and other
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError, DtypeError, TinygradError
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError, TinygradError
 from ..support.abstract_array import AbstractArray, Array
 from ..support.validation import (
     as_input,
@@ -36,6 +38,8 @@ IntegerScalar: TypeAlias = "np.integer[Any] | np.bool"
 IntegerDtype: TypeAlias = "type[int | IntegerScalar] | np.dtype[IntegerScalar]"
 ORDERS = (None, "C", "F", "A", "K")
 MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
+
+MISTAKEN_ERRORS = (NotDifferentiableError, AttributeError, TypeError, ValueError)  # of a list
 
 
 def make_array(where: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -156,6 +160,7 @@ def full(
     >>> w.grad
     12.0
     """
+    fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         require_numbers("full", fill_value)
         return make_array("full", np.full, shape, fill_value, dtype=dtype, order=order)
@@ -261,6 +266,7 @@ def full_like(
     >>> np.full_like(Value([1.0, 2.0]), 3.0)
     Value(data=[3. 3.], grad=None)
     """
+    fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         check_flag("full_like", "subok", subok)
         own = getattr(unwrap(a), "dtype", None) if dtype is None else None
@@ -363,6 +369,92 @@ def array(
     if dtype is not None and np.dtype(dtype) != joined.dtype:
         joined = joined.astype(dtype)
     return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
+
+
+@functools.cache
+def accept_lists(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of NumPy that also takes nested lists with Values, as `array` reads them.
+
+    NumPy doesn't ask lists what a function should be, and refuses the Values in them; then it is
+    called again with arrays. The methods of a ufunc take lists too.
+
+    >>> accept_lists(np.mean)([Value(1.0), 2.0])
+    Value(data=1.5, grad=None)
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except MISTAKEN_ERRORS:
+            if not any(map(_is_list, args)) and not any(map(_is_list, options.values())):
+                raise
+        with suppress(*MISTAKEN_ERRORS):  # np.concatenate wants arrays in its list, np.mean numbers
+            return function(*map(_join_inner, args), **_join_options(_join_inner, options))
+        return function(*map(_join_list, args), **_join_options(_join_list, options))
+
+    if isinstance(function, np.ufunc):
+        for name in dir(function):
+            if not name.startswith("_"):
+                part = getattr(function, name)
+                setattr(call, name, accept_lists(part) if callable(part) else part)
+    return call
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and has_value(x)
+
+
+def _join_list(x: Any) -> Any:
+    return array(x) if _is_list(x) else x
+
+
+def _join_inner(x: Any) -> Any:
+    return [_join_list(part) for part in x] if _is_list(x) else x
+
+
+def _join_options(join_one: Callable[[Any], Any], options: dict[str, Any]) -> dict[str, Any]:
+    return {name: x if name == "out" else join_one(x) for name, x in options.items()}
+
+
+class Rows:
+    """NumPy's `np.r_` or `np.c_`, whose parts may be Values.
+
+    >>> Rows(np.r_)[Value([1.0, 2.0]), 0, 3:5]
+    Value(data=[1. 2. 0. 3. 4.], grad=None)
+    """
+
+    def __init__(self, concatenator: Any) -> None:
+        self._numpy = concatenator
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = list(key) if isinstance(key, tuple) else [key]
+        if not any(isinstance(x, Value) or _is_list(x) for x in parts):
+            return as_constant_value(self._numpy[key])
+        directive = parts[:1] if isinstance(parts[0], str) else []
+        if directive in (["r"], ["c"]):
+            raise ArgumentError(
+                f"r_: the text must be axes such as '0,2' for Values, got {parts[0]!r}, which "
+                "makes a np.matrix; write np.r_['1,2,0', ...] for columns"
+            )
+        arrays = [_as_part(x) for x in parts[len(directive) :]]
+        # NumPy arranges the positions of the entries, which are integers
+        ends = np.cumsum([np.size(x) for x in arrays])
+        positions = [
+            np.arange(end - np.size(x), end).reshape(np.shape(x))
+            for x, end in zip(arrays, ends, strict=True)
+        ]
+        dtype = np.result_type(*map(unwrap, arrays))
+        entries = np.concatenate([np.ravel(x) for x in arrays])
+        taken = entries[self._numpy[(*directive, *positions)]]
+        return taken if taken.dtype == dtype else taken.astype(dtype)
+
+
+def _as_part(x: Any) -> Any:
+    """Return one part between the brackets of `np.r_` as an array, or a number as it is."""
+    if isinstance(x, slice):
+        return np.r_[x]
+    return array(x) if isinstance(x, (list, tuple)) else x
 
 
 def has_value(nest: Any) -> bool:

@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 import scipy.linalg
 
-from ..core.primitive import primitive
+from ..core.primitive import is_complex, primitive
 from ..errors import ArgumentError
 from ..support.validation import check_choice
 
@@ -26,7 +26,7 @@ def _derivative(function, a, e):
     return function(both)[..., :n, n:]
 
 
-@primitive(latex="e^{<a>}", examples=SQUARE, whole=True)
+@primitive(latex="e^{<a>}", examples=SQUARE, whole=True, takes_complex=True)
 def expm(a):
     """The matrix exponential Σ aⁿ/n!, of a square matrix.
 
@@ -39,7 +39,7 @@ def expm(a):
     return scipy.linalg.expm(a)
 
 
-@primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True)
+@primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True, takes_complex=True)
 def sqrtm(a):
     """The principal square root of a square matrix without negative eigenvalues.
 
@@ -52,7 +52,7 @@ def sqrtm(a):
     return _in_float64("sqrtm", scipy.linalg.sqrtm, a)
 
 
-@primitive(latex=r"\ln <a>", examples=SQUARE, whole=True)
+@primitive(latex=r"\ln <a>", examples=SQUARE, whole=True, takes_complex=True)
 def logm(a):
     """The principal logarithm of a square matrix without eigenvalues <= 0.
 
@@ -89,6 +89,7 @@ for _function in (expm, sqrtm, logm):
     examples=[((3, 3), (3, 2)), ((3, 3), (3,), {"lower": True}), ((2, 2), (2,), {"trans": 1})],
     domain={"a": (0.5, 2.0)},
     whole=True,
+    takes_complex=True,
 )
 def triangular_solution(a, b, *, lower=False, trans=0, unit_diagonal=False):
     """The x with a x = b, or aᵀ x = b with trans=1, of one triangle of a.
@@ -151,16 +152,126 @@ triangular_solution.jvp(
 def solve_triangular(a, b, trans=0, lower=False, unit_diagonal=False):
     """Return the x with a x = b, reading one triangle of a, as `scipy.linalg.solve_triangular`.
 
-    `trans` is 0 or "N" for a, 1 or "T" for its transpose.
+    `trans` is 0 or "N" for a, 1 or "T" for its transpose, 2 or "C" for its conjugate transpose.
 
     >>> solve_triangular(np.array([[2.0, 9.0], [0.0, 4.0]]), np.array([2.0, 4.0]), lower=True)
     array([1., 1.])
     """
-    if trans not in (0, 1, "N", "T"):
-        raise ArgumentError(f"solve_triangular: trans must be 0, 1, 'N' or 'T', got {trans!r:.60}")
+    if trans not in (0, 1, 2, "N", "T", "C"):
+        raise ArgumentError(
+            f"solve_triangular: trans must be 0, 1, 2, 'N', 'T' or 'C', got {trans!r:.60}"
+        )
     return triangular_solution(
-        a, b, lower=bool(lower), trans=int(trans in (1, "T")), unit_diagonal=bool(unit_diagonal)
+        _conjugate(a) if trans in (2, "C") else a,
+        b,
+        lower=bool(lower),
+        trans=int(trans not in (0, "N")),
+        unit_diagonal=bool(unit_diagonal),
     )
+
+
+def _conjugate(x):
+    return np.conj(x) if is_complex(x) else x
+
+
+@primitive(
+    latex=r"\operatorname{sylvester}\left(<a>, <b>, <q>\right)",
+    examples=[((3, 3), (2, 2), (3, 2)), ((1, 1), (1, 1), (1, 1))],
+    domain={"a": (0.5, 2.0), "b": (0.5, 2.0)},
+    whole=True,
+    takes_complex=True,
+)
+def solve_sylvester(a, b, q):
+    """The x with a x + x b = q, as `scipy.linalg.solve_sylvester`.
+
+    >>> solve_sylvester(Value([[1.0]]), [[3.0]], [[8.0]])
+    Value(data=[[2.]], grad=None)
+    """
+    return scipy.linalg.solve_sylvester(a, b, q)
+
+
+def _pulled_sylvester(g, a, b):
+    return solve_sylvester(np.swapaxes(a, 0, 1), np.swapaxes(b, 0, 1), g)
+
+
+solve_sylvester.vjp(
+    a=lambda g, out, a, b, q: -_pulled_sylvester(g, a, b) @ np.swapaxes(out, 0, 1),
+    b=lambda g, out, a, b, q: -np.swapaxes(out, 0, 1) @ _pulled_sylvester(g, a, b),
+    q=lambda g, out, a, b, q: _pulled_sylvester(g, a, b),
+)
+solve_sylvester.jvp(
+    a=lambda t, out, a, b, q: -solve_sylvester(a, b, t @ out),
+    b=lambda t, out, a, b, q: -solve_sylvester(a, b, out @ t),
+    q=lambda t, out, a, b, q: solve_sylvester(a, b, t),
+)
+
+
+@primitive(
+    latex=r"<ab>^{-1} <b>",
+    examples=[
+        ((3, 4), (4,), {"lower": 1, "upper": 1}),
+        ((3, 4), (4, 2), {"lower": 2, "upper": 0}),
+    ],
+    domain={"ab": (0.5, 2.0)},
+    whole=True,
+    takes_complex=True,
+)
+def banded_solution(ab, b, *, lower=1, upper=1):
+    """The x with a x = b, for ab[upper + i - j, j] = a[i, j], the diagonals of a.
+
+    >>> banded_solution(Value([[2.0, 4.0]]), [2.0, 4.0], lower=0, upper=0)
+    Value(data=[1. 1.], grad=None)
+    """
+    return scipy.linalg.solve_banded((lower, upper), ab, b)
+
+
+def _band(rows, n, first, sign):
+    """The row or column of a that meets each entry of the diagonals, and which are inside a."""
+    at = np.arange(n) + sign * (np.arange(rows)[:, None] - first)
+    return np.clip(at, 0, n - 1), (at >= 0) & (at < n)
+
+
+def _pulled_banded(g, ab, lower, upper):
+    rows, n = np.shape(ab)
+    column, _ = _band(rows, n, lower, 1)
+    transposed = ab[rows - 1 - np.arange(rows)[:, None], column]
+    return banded_solution(transposed, g, lower=upper, upper=lower)
+
+
+def _rule_of_band(g, out, ab, b, lower, upper):
+    row, inside = _band(*np.shape(ab), upper, 1)
+    products = _pulled_banded(g, ab, lower, upper)[row] * out
+    return np.where(inside, -products if np.ndim(out) == 1 else -np.sum(products, axis=-1), 0.0)
+
+
+def _tangent_of_band(t, out, ab, b, lower, upper):
+    column, inside = _band(*np.shape(ab), upper, -1)
+    entries = np.where(inside, np.take_along_axis(t, column, axis=1), 0.0)
+    entries = entries if np.ndim(out) == 1 else entries[:, :, None]
+    return -banded_solution(ab, np.sum(entries * out[column], axis=0), lower=lower, upper=upper)
+
+
+banded_solution.vjp(
+    ab=_rule_of_band,
+    b=lambda g, out, ab, b, lower, upper: _pulled_banded(g, ab, lower, upper),
+)
+banded_solution.jvp(
+    ab=_tangent_of_band,
+    b=lambda t, out, ab, b, lower, upper: banded_solution(ab, t, lower=lower, upper=upper),
+)
+
+
+def solve_banded(l_and_u, ab, b):
+    """Return the x with a x = b for a band matrix, as `scipy.linalg.solve_banded`.
+
+    `l_and_u` are the numbers of diagonals below and above the main one; ab[u + i - j, j] = a[i, j].
+    Entries of `ab` outside the matrix aren't read: their gradient is 0.
+
+    >>> solve_banded((0, 1), np.array([[0.0, 1.0], [1.0, 2.0]]), np.array([3.0, 4.0]))
+    array([1., 2.])
+    """
+    lower, upper = l_and_u
+    return banded_solution(ab, b, lower=int(lower), upper=int(upper))
 
 
 def cholesky(a, lower=False):

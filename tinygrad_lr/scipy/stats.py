@@ -281,12 +281,14 @@ def _of_discrete(method: str) -> Any:
 class Frozen:
     """A `Distribution` with fixed parameters, which may be Values: its methods take x alone."""
 
-    def __init__(self, distribution: Distribution, args: Any, keywords: Any) -> None:
+    def __init__(self, distribution: Any, args: Any, keywords: Any) -> None:
         self.dist, self.args, self.kwds = distribution, args, keywords
 
     def __getattr__(self, method: str) -> Any:
-        called = getattr(self.dist, method)
-        return lambda *x: called(*x, *self.args, **self.kwds)
+        if method in COMPUTED:
+            called = getattr(self.dist, method)
+            return lambda x: called(x, *self.args, **self.kwds)
+        return getattr(self.dist._scipy(*self.args, **self.kwds), method)
 
 
 COMPUTED: dict[str, Callable[..., Any]] = {
@@ -303,21 +305,42 @@ COMPUTED: dict[str, Callable[..., Any]] = {
 }
 
 
-class MultivariateNormal:
+class _Multivariate:
+    """A distribution of vectors; the methods that are not written out are SciPy's own."""
+
+    def __init__(self, distribution: Any) -> None:
+        self._scipy = distribution
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._scipy, method)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Frozen:
+        """Return the distribution with fixed parameters."""
+        return Frozen(self, args, keywords)
+
+
+class MultivariateNormal(_Multivariate):
     """The multivariate normal distribution, as `scipy.stats.multivariate_normal`."""
 
     _where = "multivariate_normal.logpdf"
 
-    def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
         """Return -(n ln 2π + ln det C + (x - m)ᵀ C⁻¹ (x - m))/2 for each row of x.
 
         `mean` has shape (n,) or is a number; `cov` has shape (n, n), or (n,) for a diagonal matrix,
         or is a number. In one dimension, x may be numbers of any shape (k,). Raises
-        `ArgumentError` for shapes that don't fit, and unless `cov` is positive definite.
+        `ArgumentError` for shapes that don't fit, and unless `cov` is positive definite, and for
+        `allow_singular=True`.
 
         >>> round(float(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2))), 6)
         -1.837877
         """
+        if allow_singular:
+            raise ArgumentError(
+                f"{self._where}: allow_singular must be False, got True; a density on a subspace "
+                "has no derivative across it, so write x in coordinates of it"
+            )
+        mean = 0.0 if mean is None else mean
         x, mean, cov = map(_as_operand, (x, mean, cov))
         n = max(np.size(mean), np.shape(cov)[-1] if np.ndim(cov) else 1)
         if n == 1 and np.ndim(x) < 2:  # points, not coordinates
@@ -339,16 +362,24 @@ class MultivariateNormal:
         size = np.shape(centred)[-1] * LOG_2_PI + np.linalg.slogdet(cov)[1]
         return -0.5 * (size + square)
 
-    def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
         """Return the density, e^logpdf."""
-        return np.exp(self.logpdf(x, mean, cov))
+        return np.exp(self.logpdf(x, mean, cov, allow_singular))
+
+    def entropy(self, mean: Any = None, cov: Any = 1.0) -> Any:
+        """Return (n (1 + ln 2π) + ln det C)/2 for `cov` of shape (n, n), whatever the mean.
+
+        >>> float(np.round(multivariate_normal.entropy(cov=np.eye(2)), 6))
+        2.837877
+        """
+        cov = cov * np.eye(max(np.size(mean), 1)) if np.ndim(cov) < 2 else cov
+        check_numbers(unwrap(cov), _require_positive_definite)
+        return 0.5 * (np.shape(cov)[-1] * (1 + LOG_2_PI) + np.linalg.slogdet(cov)[1])
 
 
 def _require_positive_definite(cov: Any) -> None:
     if not np.allclose(cov, cov.T) or not np.all(np.linalg.eigvalsh(cov) > 0):
-        raise ArgumentError(
-            "multivariate_normal.logpdf: cov must be symmetric and positive definite"
-        )
+        raise ArgumentError("multivariate_normal: cov must be symmetric and positive definite")
 
 
 def _sizes(alpha: Any) -> tuple[int, int]:
@@ -370,7 +401,7 @@ def _require_probabilities(p: Any) -> None:
         raise ArgumentError("multinomial.logpmf: p must add up to 1 along the last axis")
 
 
-class Dirichlet:
+class Dirichlet(_Multivariate):
     """The Dirichlet distribution, as `scipy.stats.dirichlet`."""
 
     def logpdf(self, x: Any, alpha: Any) -> Any:
@@ -401,7 +432,7 @@ class Dirichlet:
         return np.exp(self.logpdf(x, alpha))
 
 
-class Multinomial:
+class Multinomial(_Multivariate):
     """The multinomial distribution, as `scipy.stats.multinomial`."""
 
     def logpmf(self, x: Any, n: Any, p: Any) -> Any:
@@ -424,9 +455,9 @@ class Multinomial:
         return np.exp(self.logpmf(x, n, p))
 
 
-multivariate_normal = MultivariateNormal()
-dirichlet = Dirichlet()
-multinomial = Multinomial()
+multivariate_normal = MultivariateNormal(scipy.stats.multivariate_normal)
+dirichlet = Dirichlet(scipy.stats.dirichlet)
+multinomial = Multinomial(scipy.stats.multinomial)
 
 
 @functools.cache

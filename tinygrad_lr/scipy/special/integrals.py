@@ -620,4 +620,4 @@ j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
 y0.vjp(x=lambda g, out, x: g * -y1(x))
 y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))
 
-NUMPY_IMPLS.update({sc.i0: i0, sc.i1: i1})
+NUMPY_IMPLS.update({sc.i0: i0, sc.i1: i1, sc.yn: yv, sc.kn: kv})
