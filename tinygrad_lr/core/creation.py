@@ -23,6 +23,7 @@ from ..support.validation import (
     check_integer,
     require_unmasked,
 )
+from .conversion import has_value, join
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
@@ -223,23 +224,6 @@ def array(
     if dtype is not None and np.dtype(dtype) != joined.dtype:
         joined = joined.astype(dtype)
     return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
-
-
-def has_value(nest: Any) -> bool:
-    """Return True if a Value is in nested lists and tuples."""
-    if isinstance(nest, (list, tuple)):
-        return any(map(has_value, nest))
-    return isinstance(nest, Value)
-
-
-def join(nest: Any) -> Any:
-    """Return nested lists as an array, stacked level by level."""
-    if not isinstance(nest, (list, tuple)):
-        return nest
-    if not has_value(nest):
-        return np.asarray(nest)
-    parts = [join(x) for x in nest]
-    return np.stack(parts)
 
 
 NUMPY_IMPLS.update(

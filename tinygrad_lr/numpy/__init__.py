@@ -1,9 +1,10 @@
 """NumPy's names, for programs whose arrays take up Values: `import tinygrad_lr.numpy as np`.
 
-What NumPy's functions do with Values is NumPy's own dispatch: those here are NumPy's functions. It
-cannot ask a Value what `np.zeros(3)` or `np.array([value, 1.0])` should be, so functions that make
-arrays are others here: arrays of floats are constant Values, into which Values can be written;
-arrays of integers and booleans are plain.
+What NumPy's functions do with Values is NumPy's own dispatch: those here call NumPy's. It doesn't
+look into lists, so `np.sum([value, 1.0])` stacks them first. It cannot ask a Value what
+`np.zeros(3)` or `np.array([value, 1.0])` should be, so functions that make arrays are others here:
+arrays of floats are constant Values, into which Values can be written; arrays of integers and
+booleans are plain.
 
 >>> import tinygrad_lr as tg, tinygrad_lr.numpy as np
 >>> def cumulate(x):
@@ -31,6 +32,7 @@ from ..core.value import Value as _Value
 from ..support.validation import check_choice as _check_choice
 from ..support.validation import check_dtype as _check_dtype
 from ..support.validation import check_flag as _check_flag
+from . import lists as _lists
 
 _OWN = (
     *("array", "empty", "empty_like", "full", "full_like", "ones", "ones_like", "zeros"),
@@ -127,7 +129,12 @@ def __getattr__(name: str) -> _Any:
             found = getattr(_numpy, name)
         except AttributeError:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-        found = _making(found) if name in _MAKING else found
+        if name in _MAKING:
+            found = _making(found)
+        elif name in {"r_", "c_"}:
+            found = _lists.Joined(name)
+        elif _lists.is_dispatched(found):
+            found = _lists.taking_lists(found)
     globals()[name] = found  # the next look finds it without us
     return found
 

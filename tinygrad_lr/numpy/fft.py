@@ -6,13 +6,18 @@ from typing import Any as _Any
 
 from numpy import fft as _fft
 
+from . import lists as _lists
+
 
 def __getattr__(name: str) -> _Any:
     if name == "__all__":
         return __dir__()
     if name.startswith("_") or not hasattr(_fft, name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_fft, name)
+    found = getattr(_fft, name)
+    if _lists.is_dispatched(found):
+        found = globals()[name] = _lists.taking_lists(found)
+    return found
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.special as sc
 
 from ...core.primitive import chain, implements, primitive
-from .gamma import betaln, digamma, gammaln, xlog1py, xlogy
+from .gamma_functions import betaln, digamma, gammaln, xlog1py, xlogy
 
 PIECE = 512  # entries whose nodes fit in the processor's cache
 NODES = 320
