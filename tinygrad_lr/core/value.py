@@ -74,6 +74,8 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
                     type(other) is int and -MAX_EXACT < other < MAX_EXACT
                 ):
                     y = float(other)
+                elif type(other) in {list, tuple} and has_value(other):
+                    return make(reflected)(self, join(other))
                 else:
                     y = as_constant(other, operation)
                 if reflected:
