@@ -24,8 +24,46 @@ def test_every_public_name_of_numpy_is_there(module):
 
 
 def test_functions_that_numpy_dispatches_are_its_own():
-    assert np.sin is numpy.sin and np.mean is numpy.mean and np.linalg.norm is numpy.linalg.norm
+    for own, theirs in ((np.sin, numpy.sin), (np.mean, numpy.mean), (np.fft.fft, numpy.fft.fft)):
+        assert own.__wrapped__ is theirs and own.__doc__ == theirs.__doc__
+    assert np.add.nin == 2 and np.add.reduce.__wrapped__ == numpy.add.reduce
     assert np.float32 is numpy.float32 and np.pi is numpy.pi
+
+
+LISTS = [
+    *("np.sin([a, 1.0])", "np.sum([a, b])", "np.max([a, b])", "np.linalg.norm([a, b])"),
+    *("np.concatenate([[1.0], [a, b]])", "np.concatenate([[1.0], [a, b], x])", "np.mean([a, 1])"),
+    *("np.dot([a, b], [1.0, 2.0])", "np.vstack([[a, 1.0], [2.0, b]])", "np.diag([a, b])"),
+    *("np.multiply([a, 1.0], x)", "[1.0, b] * x", "x @ [a, 1.0]", "(1.0, b) - x", "x / [a, b]"),
+    *("np.where(x > 0, [a, 1.0], 0.0)", "np.polyval([a, b], 2.0)", "np.cumsum([a, b])"),
+    *("np.cross([a, 1.0, 2.0], [1.0, b, 0])", "np.einsum('i,i', [a, b], x)", "np.r_[a, 1.0]"),
+    *("np.interp(0.5, [0, 1], [a, b])", "np.r_[0:2, x, [a, b]]", "np.c_[x, [a, b]]"),
+    *("np.column_stack([[a, b], [1.0, 2.0]])", "np.block([[a, 1.0], [2.0, b]])", "np.r_[0:2] * a"),
+    *("np.linalg.det([[a, 1.0], [2.0, b]])", "np.stack([x, [a, 1]])", "np.outer([1, a], [b, 2])"),
+    *("np.logaddexp.reduce([a, b])", "np.prod([y for y in x])", "np.append([a], b)"),
+    *("np.clip([a, b], 0, 1.5)", "np.full((2, 2), [a, b])", "np.maximum([a, b], x[::-1])"),
+    *("np.fft.rfft([a, b, 1.0]).real", "np.add.outer([a, b], x)", "np.shape([a, b])[0] * a"),
+    "np.select([x > 1, x < 9], [[a, b], x])",
+]
+
+
+@pytest.mark.parametrize("line", LISTS)
+def test_lists_with_values_in_them_are_arrays(line):
+    own, theirs = (eval(f"lambda x, a, b: {line}", {"np": module}) for module in (np, numpy))
+
+    def f(x):
+        return own(x, x[0], x[1])
+
+    x = numpy.array([0.7, 1.9])
+    numpy.testing.assert_allclose(f(Value(x)).data, theirs(x, x[0], x[1]), rtol=1e-12)
+    tg.check_gradients(f, x)
+    slope = tg.grad(lambda x: np.sum(f(x) ** 2))
+    numpy.testing.assert_allclose(tg.compile(slope, backend="numpy")(x), slope(x), rtol=1e-12)
+
+
+def test_r_with_text_and_values_is_refused():
+    with pytest.raises(tg.errors.ArgumentError, match=r"np\.r_: with Values .* got text"):
+        np.r_["0,2", Value([1.0])]
 
 
 MADE = [

@@ -201,9 +201,7 @@ def pendulum(theta):
     def rhs(t, y):
         return np.array([y[1], -theta[0] * np.sin(y[0]) - theta[1] * y[1]])
 
-    sol = integrate.solve_ivp(
-        rhs, (0, 2), np.array([1.0, 0.0]), t_eval=TIMES, rtol=1e-9, atol=1e-9
-    )
+    sol = integrate.solve_ivp(rhs, (0, 2), np.array([1.0, 0.0]), t_eval=TIMES, rtol=1e-9, atol=1e-9)
     return np.sum(sol.y[0] ** 2)
 
 

@@ -71,7 +71,7 @@ def thin_film(thickness):
     total = 0.0
     for wavelength in [0.5, 0.6, 0.7]:
         M = np.eye(2, dtype=complex)
-        for layer, index in zip(thickness, n[1:-1]):
+        for layer, index in zip(thickness, n[1:-1], strict=True):
             delta = 2 * np.pi * index * layer / wavelength
             M = M @ np.array(
                 [

@@ -74,7 +74,9 @@ def mixture_log_likelihood(theta):
     weights = special.softmax(theta[:2])
     parts = []
     for k in range(2):
-        parts.append(np.log(weights[k]) + stats.norm.logpdf(SAMPLE, theta[2 + k], np.exp(theta[4 + k])))
+        parts.append(
+            np.log(weights[k]) + stats.norm.logpdf(SAMPLE, theta[2 + k], np.exp(theta[4 + k]))
+        )
     return -special.logsumexp(np.array(parts), axis=0).sum()
 
 

@@ -111,6 +111,7 @@ def full(
     >>> w.grad
     12.0
     """
+    fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         require_numbers("full", fill_value)
         return make_array("full", np.full, shape, fill_value, dtype=dtype, order=order)
@@ -172,6 +173,7 @@ def full_like(
     >>> np.full_like(Value([1.0, 2.0]), 3.0)
     Value(data=[3. 3.], grad=None)
     """
+    fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         check_flag("full_like", "subok", subok)
         own = getattr(unwrap(a), "dtype", None) if dtype is None else None

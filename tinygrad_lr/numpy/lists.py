@@ -17,17 +17,20 @@ from ..errors import ArgumentError
 
 OF_SEVERAL = frozenset(
     {
-        *("block", "choose", "column_stack", "concat", "concatenate", "dstack", "hstack"),
-        *("multi_dot", "pad", "piecewise", "select", "stack", "vstack"),
+        *("choose", "column_stack", "concat", "concatenate", "dstack", "hstack", "multi_dot"),
+        *("piecewise", "select", "stack", "vstack"),
     }
 )
 """Functions that take lists of arrays: the lists in these are stacked, each for itself."""
+NESTED = frozenset({"block", "pad"})
+"""Functions that look into lists themselves."""
 UFUNC_METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
 
 
 def is_dispatched(function: Any) -> bool:
     """Return True for a function of NumPy that asks its arguments for their own implementation."""
-    return isinstance(function, np.ufunc) or hasattr(function, "_implementation")
+    dispatched = isinstance(function, np.ufunc) or hasattr(function, "_implementation")
+    return dispatched and function.__name__ not in NESTED
 
 
 def taking_lists(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -96,5 +96,3 @@ def _replace_outside(f: types.FunctionType, new: dict[int, Any], made: dict[int,
     twin.__defaults__ = _replace(f.__defaults__, new, made)
     twin.__kwdefaults__ = _replace(f.__kwdefaults__, new, made)
     return twin
-
-

@@ -13,7 +13,6 @@ import numpy as np
 from ...support.files import PACKAGE
 
 
-
 def _folder_of_scipy() -> list[str]:
     spec = importlib.util.find_spec("scipy")
     return [f"{folder}{os.sep}" for folder in (spec and spec.submodule_search_locations) or ()]

@@ -12,7 +12,9 @@ import scipy.special as _scipy_special
 
 from ...core.primitive import declared_operations as _declared_operations
 from ...support.lazy_imports import lazy_modules as _lazy_modules
-from . import gamma_functions as _gamma_functions  # loading these registers what SciPy's functions stand for
+from . import (
+    gamma_functions as _gamma_functions,
+)  # loading these registers what SciPy's functions stand for
 from . import incomplete as _incomplete
 from . import integrals as _integrals
 from . import normal as _normal
