@@ -31,7 +31,9 @@ def programs(tmp_path):
         blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         text = "\n".join(block for block in blocks if ">>>" in block)
         lines = [example.source for example in doctest.DocTestParser().get_examples(text)]
-        (folder / f"page_{page.parent.name}_{page.stem}.py").write_text(HEAD + "".join(lines), encoding="utf-8")
+        (folder / f"page_{page.parent.name}_{page.stem}.py").write_text(
+            HEAD + "".join(lines), encoding="utf-8"
+        )
     return folder
 
 

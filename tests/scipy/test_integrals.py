@@ -43,10 +43,47 @@ def test_quad_returns_scipys_estimate_of_the_error():
     assert mine.quad(bell, 0.0, 1.0, (0.5,)) == integrate.quad(bell, 0.0, 1.0, (0.5,))
 
 
-def test_a_value_that_the_integrand_reads_from_outside_is_refused():
-    w = Value(2.0)
-    with pytest.raises(NotDifferentiableError, match="would lose its gradient"):
-        mine.quad(lambda x: x * w, 0.0, Value(1.0))
+OUTER = Value(2.0)
+
+
+def test_a_value_that_the_integrand_reads_from_a_module_is_refused():
+    with pytest.raises(NotDifferentiableError, match="quad: what the function reads must be"):
+        mine.quad(lambda x: x * OUTER, 0.0, Value(1.0))
+
+
+def test_values_of_the_functions_around_get_gradients():
+    def area(w, b):
+        shape = {"power": [w, 1.0]}
+
+        def height(x, b=b):
+            return b * x ** shape["power"][0] if x > 0 else again(x)
+
+        def again(x):
+            return height(1.0) * 0.0 * x  # each holds the other
+
+        return mine.quad(height, 0.0, 1.0)[0]
+
+    tg.check_gradients(area, 2.0, 1.5, tolerance=1e-5)
+    assert area(2.0, 1.5) == pytest.approx(0.5)
+
+
+def test_equations_read_values_of_the_functions_around():
+    def end(solver):
+        def of(w):
+            def rhs(t, y):
+                return [w[0] * y[1] - t, -np.sin(y[0]) * w[1]]
+
+            if solver == "odeint":
+                return mine.odeint(rhs, [w[1], 0.5], TIMES, tfirst=True, rtol=1e-10, atol=1e-10)[-1]
+            options = {"rtol": 1e-10, "atol": 1e-10}
+            return mine.solve_ivp(rhs, (0, 1.3), [w[1], 0.5], t_eval=TIMES, **options).y[:, -1]
+
+        return of
+
+    w = np.array([0.7, 0.3])
+    for solver in ("odeint", "solve_ivp"):
+        tg.check_gradients(end(solver), w, order=1, tolerance=1e-5)
+    np.testing.assert_allclose(end("odeint")(w), end("solve_ivp")(w), rtol=1e-8)
 
 
 def pendulum(t, y, w):

@@ -86,3 +86,17 @@ def as_constant(x: Any, operation: Primitive) -> Any:
         )
     shared = x.flags.writeable or x.base is not None  # a read-only view changes with its base
     return x.copy(order="K") if shared and RECORDING.get() else x
+
+
+def has_value(nest: Any) -> bool:
+    """Return True if a Value is in nested lists and tuples."""
+    if isinstance(nest, (list, tuple)):
+        return any(map(has_value, nest))
+    return hasattr(type(nest), "__apply__")
+
+
+def join(nest: Any) -> Any:
+    """Return nested lists with Values in them as one Value, stacked level by level."""
+    if not isinstance(nest, (list, tuple)):
+        return nest
+    return np.stack([join(x) for x in nest]) if has_value(nest) else np.asarray(nest)

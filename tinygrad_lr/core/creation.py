@@ -25,6 +25,7 @@ from ..support.validation import (
     check_integer,
     require_unmasked,
 )
+from .conversion import has_value, join
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
@@ -455,23 +456,6 @@ def _as_part(x: Any) -> Any:
     if isinstance(x, slice):
         return np.r_[x]
     return array(x) if isinstance(x, (list, tuple)) else x
-
-
-def has_value(nest: Any) -> bool:
-    """Return True if a Value is in nested lists and tuples."""
-    if isinstance(nest, (list, tuple)):
-        return any(map(has_value, nest))
-    return isinstance(nest, Value)
-
-
-def join(nest: Any) -> Any:
-    """Return nested lists as an array, stacked level by level."""
-    if not isinstance(nest, (list, tuple)):
-        return nest
-    if not has_value(nest):
-        return np.asarray(nest)
-    parts = [join(x) for x in nest]
-    return np.stack(parts)
 
 
 NUMPY_IMPLS.update(

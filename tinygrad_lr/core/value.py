@@ -28,7 +28,7 @@ from ..support.abstract_array import AbstractArray
 from ..support.indexing import freeze_index
 from ..support.validation import as_input
 from .chain_rule import backward
-from .conversion import FLOAT64, as_constant
+from .conversion import FLOAT64, as_constant, has_value, join
 from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
@@ -74,6 +74,8 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
                     type(other) is int and -MAX_EXACT < other < MAX_EXACT
                 ):
                     y = float(other)
+                elif type(other) in {list, tuple} and has_value(other):
+                    return make(reflected)(self, join(other))
                 else:
                     y = as_constant(other, operation)
                 if reflected:
@@ -646,6 +648,8 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
                 numbers.append(x._content.copy(order="K") if x._data_shared else x._content)
             elif isinstance(x, Value):
                 return apply_to_versions(operation, operands, options)
+            elif type(x) in {list, tuple} and has_value(x):
+                return apply(operation, tuple(map(join, operands)), options)
             else:
                 numbers.append(as_constant(x, operation))
         if not operation.takes_complex:

@@ -81,3 +81,21 @@ def correlate(a, v, mode="valid"):
     if short > long:
         return _middle(convolve_full(v, a[::-1]), short, long, mode)[::-1]
     return _middle(convolve_full(a, v[::-1]), long, short, mode)
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
+    """All windows of a shape, as last axes: a copy, where NumPy's is a view.
+
+    >>> np.lib.stride_tricks.sliding_window_view(Value([1.0, 2.0, 3.0]), 2).data.tolist()
+    [[1.0, 2.0], [2.0, 3.0]]
+    """
+    if writeable:
+        raise ArgumentError("sliding_window_view: writeable must be False for a Value")
+    like = np.lib.stride_tricks.sliding_window_view(np.empty(np.shape(x)), window_shape, axis)
+    n = np.ndim(x)
+    axes = range(n) if axis is None else np.atleast_1d(axis) % n
+    for span, along in zip(np.shape(like)[n:], map(int, axes), strict=True):
+        starts = np.arange(np.shape(x)[along] - span + 1)
+        x = np.moveaxis(np.take(x, starts[:, None] + np.arange(span), axis=along), along + 1, -1)
+    return x

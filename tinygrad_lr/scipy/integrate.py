@@ -5,8 +5,8 @@ integral, or the solution of an equation, is one operation; its derivative is an
 the solution of the adjoint equation (Pontryagin), which is an operation in the same way: so there
 are derivatives of every order.
 
-What a function reads besides its arguments gets no gradient: a Value from outside is refused, since
-SciPy wants a plain number; pass it in `args`.
+Values that a function reads from the functions around it become arguments (`hoist`). Those that it
+finds elsewhere, in a module or an object, are refused; pass them in `args`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,21 @@ from ..core.primitive import primitive
 from ..errors import ArgumentError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import check_choice, short_repr
+from .closures import hoist, is_differentiable
 
 Function = Callable[..., Any]
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 
-def _differentiable(*given: Any) -> bool:
-    return any(isinstance(x, AbstractArray) or hasattr(type(x), "__apply__") for x in given)
+def _numbers(where: str, found: Any) -> Any:
+    """Return what a function gave to a solver, which must depend on no Value from elsewhere."""
+    parts = found if isinstance(found, (list, tuple)) else (found,)
+    if any(getattr(x, "requires_grad", False) for x in parts):
+        raise NotDifferentiableError(
+            f"{where}: what the function reads must be its arguments or variables of the functions "
+            "around it, got a Value from a module or an object; pass it in args"
+        )
+    return unwrap(found)
 
 
 def _dtype(operands: Sequence[Any]) -> Any:
@@ -52,10 +60,14 @@ def _between(a: float, b: float) -> float:
 def _integrate(function: Function, a: float, b: float, args: Sequence[Any], given: Any) -> Any:
     """Return what SciPy does: the integral, the estimate of its error, ..."""
     if np.ndim(unwrap(function(_between(a, b), *args))) == 0:
-        return scipy.integrate.quad(lambda x: float(function(x, *args)), a, b, **given)
+        return scipy.integrate.quad(
+            lambda x: float(_numbers("quad", function(x, *args))), a, b, **given
+        )
     known = {"epsabs", "epsrel", "limit"} & given.keys()
     bounds = {"epsabs": 1.49e-8, "epsrel": 1.49e-8} | {k: given[k] for k in known}
-    return scipy.integrate.quad_vec(lambda x: np.asarray(function(x, *args)), a, b, **bounds)[:2]
+    return scipy.integrate.quad_vec(
+        lambda x: np.asarray(_numbers("quad", function(x, *args))), a, b, **bounds
+    )[:2]
 
 
 @primitive(
@@ -138,8 +150,9 @@ def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tupl
     >>> round(slope(2.0), 9)
     -0.25
     """
-    args = args if isinstance(args, tuple) else (args,)
-    if not _differentiable(a, b, *args):
+    func, outer = hoist(func)
+    func, args = _as_array(func), (*(args if isinstance(args, tuple) else (args,)), *outer)
+    if not any(map(is_differentiable, (a, b, *args))):
         found: tuple[Any, float] = _integrate(func, a, b, args, options)
         return found
     _refuse_options("quad", options, {"epsabs", "epsrel", "limit", "points"})
@@ -164,7 +177,7 @@ def _solve_ivp(fun: Function, times: Any, y0: Any, args: Sequence[Any], given: A
     """Return y at the times, one row each, by `scipy.integrate.solve_ivp`."""
     backwards = times[-1] < times[0]
     found = scipy.integrate.solve_ivp(
-        lambda t, y: np.asarray(fun(t, y, *args), float),
+        lambda t, y: np.asarray(_numbers("solve_ivp", fun(t, y, *args)), float),
         (times[0], times[-1]),
         y0,
         t_eval=times,
@@ -181,7 +194,7 @@ def _solve_ivp(fun: Function, times: Any, y0: Any, args: Sequence[Any], given: A
 def _odeint(fun: Function, times: Any, y0: Any, args: Sequence[Any], given: Any) -> Any:
     """Return y at the times, one row each, by `scipy.integrate.odeint`."""
     return scipy.integrate.odeint(
-        lambda y, t: np.asarray(fun(t, y, *args), float), y0, times, **given
+        lambda y, t: np.asarray(_numbers("odeint", fun(t, y, *args)), float), y0, times, **given
     )
 
 
@@ -281,13 +294,21 @@ def _push_solution(
 ode_solution.jvp(operands=_push_solution)
 
 
-def _as_vector(fun: Function) -> Function:
-    """Return a function whose result is one array, where it returns a list of numbers."""
+def _joined(x: Any) -> Any:
+    return np.stack(x) if isinstance(x, (list, tuple)) else x
+
+
+def _as_array(fun: Function) -> Function:
+    """Return a function whose result is one array: of a list of numbers, of a constant Value.
+
+    A function that makes its result by `tinygrad_lr.numpy` gives a Value for plain numbers too.
+    """
 
     @functools.wraps(fun)
     def call(*args: Any) -> Any:
-        found = fun(*args)
-        return np.stack(found) if isinstance(found, (list, tuple)) else found
+        found = _joined(fun(*args))
+        constant = not getattr(found, "requires_grad", False)
+        return unwrap(found) if constant and not any(map(is_differentiable, args)) else found
 
     return call
 
@@ -307,9 +328,11 @@ def odeint(
     >>> round(float(tg.grad(end)(2.0) / -np.exp(-2.0)), 6)
     1.0
     """
-    args = args if isinstance(args, tuple) else (args,)
+    func, outer = hoist(func)
+    args = (*(args if isinstance(args, tuple) else (args,)), *outer)
     _refuse_options("odeint", options, {"rtol", "atol", "mxstep", "hmax", "hmin", "h0", "tcrit"})
-    fun = _as_vector(func if tfirst else lambda t, y, *rest: func(y, t, *rest))
+    fun = _as_array(func if tfirst else lambda t, y, *rest: func(y, t, *rest))
+    y0, t = _joined(y0), _joined(t)
     y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else y0
     return ode_solution(y0, t, *args, fun=fun, solver=_odeint, given=options)
 
@@ -334,12 +357,13 @@ def solve_ivp(
     >>> round(float(found.y.data[0, 1]), 5), round(float(np.exp(-1.0)), 5)
     (0.36788, 0.36788)
     """
+    fun, outer = hoist(fun)
     args = () if args is None else args if isinstance(args, tuple) else (args,)
     if not hasattr(t_span, "__len__") or len(t_span) != 2:
         raise ArgumentError(f"solve_ivp: t_span must be two times, got {short_repr(t_span)}")
-    start, end = t_span
+    args, y0, (start, end) = (*args, *outer), _joined(y0), t_span
     times = [*t_eval] if t_eval is not None else []
-    if not _differentiable(start, end, y0, t_eval, *times, *args):
+    if not any(map(is_differentiable, (start, end, y0, t_eval, *times, *args))):
         return scipy.integrate.solve_ivp(
             fun, t_span, y0, method, t_eval, args=args or None, **options
         )
@@ -349,7 +373,7 @@ def solve_ivp(
         check_choice("solve_ivp", "method", method, METHODS)
     if np.ndim(y0) != 1:
         raise ArgumentError(f"solve_ivp: y0 must be a vector, got shape {np.shape(y0)}")
-    vector = _as_vector(fun)
+    vector = _as_array(fun)
     if t_eval is None:
         plain = [unwrap(x) for x in (start, end, y0, *args)]
         if any(isinstance(x, AbstractArray) for x in plain):
@@ -358,7 +382,7 @@ def solve_ivp(
                 "the times by the numbers"
             )
         steps = scipy.integrate.solve_ivp(
-            lambda t, y: np.asarray(vector(t, y, *plain[3:]), float),
+            lambda t, y: np.asarray(_numbers("solve_ivp", vector(t, y, *plain[3:])), float),
             plain[:2],
             plain[2],
             method,
@@ -370,7 +394,7 @@ def solve_ivp(
     else:
         check_numbers(unwrap(np.stack([start, *times, end])), _require_times_within)
     # the solution begins at the start of the interval, which needn't be among the times
-    first = int(unwrap(times[0]) != unwrap(start))
+    first = 1 if unwrap(times[0]) != unwrap(start) else 0
     whole = np.stack([start, *times] if first else [start, *times[1:]])
     given = {"method": method, **options}
     found = ode_solution(y0, whole, *args, fun=vector, solver=_solve_ivp, given=given)

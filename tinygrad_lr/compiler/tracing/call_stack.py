@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -11,15 +12,21 @@ import numpy as np
 
 from ...support.files import PACKAGE
 
-LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}")
-"""The folders whose code isn't the user's: this package and NumPy."""
+
+def _folder_of_scipy() -> list[str]:
+    spec = importlib.util.find_spec("scipy")
+    return [f"{folder}{os.sep}" for folder in (spec and spec.submodule_search_locations) or ()]
+
+
+LIBRARIES = (PACKAGE, f"{Path(np.__file__).parent}{os.sep}", *_folder_of_scipy())
+"""The folders whose code isn't the user's: this package, NumPy and SciPy, which fills caches."""
 
 STAND_INS_OF_BUILTINS = str(Path(__file__).with_name("eager_classes.py"))
 STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
 
 
 def is_library(code: CodeType) -> bool:
-    """Return True for the code of this package and of NumPy."""
+    """Return True for the code of this package, of NumPy and of SciPy."""
     return code.co_filename.startswith(LIBRARIES)
 
 

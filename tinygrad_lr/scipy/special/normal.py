@@ -160,5 +160,13 @@ owens_t.vjp(
 )
 
 
+FAR = 40.0
+"""Where all three are 0, 1, 2 or -1 to the last bit; beyond, and at infinity, slopes are 0."""
+
+
+def _bounded(operation):
+    return lambda x: operation(np.clip(x, -FAR, FAR))
+
+
 for _ufunc, _operation in ((sc.erf, erf), (sc.erfc, erfc), (sc.ndtr, normal_cdf)):
-    NUMPY_IMPLS[_ufunc] = _operation
+    NUMPY_IMPLS[_ufunc] = _bounded(_operation)
