@@ -572,7 +572,7 @@ def test_the_dtype_is_the_one_that_numpy_gives(line, shapes):
 
 REFUSED_COMPILED = re.compile(
     r"uni(que|on)|(intersect|setdiff|setxor)1d|trim_zeros|piecewise|real_if_close|eig(vals)?\(x"
-    r"|poly(div)?\(|polymul\(np|roots|lstsq\(x @ z|np\.(place|putmask)"
+    r"|polydiv|poly\((x\) \*|np)|polymul\(np|roots|lstsq\(x @ z|np\.(place|putmask)"
 )
 """Functions whose result's shape or dtype, or whose calls, depend on the numbers that they get."""
 

@@ -365,10 +365,16 @@ hyp0f1.vjp(z=lambda g, out, b, z: g * (hyp0f1(b + 1, z) / b))
 def hyp1f1(a, b, z):
     """The confluent hypergeometric function ₁F₁(a; b; z).
 
+    At z = inf, where SciPy's series has no end, it is the limit inf if a and b are positive, and
+    nan otherwise.
+
     >>> float(hyp1f1(1.0, 1.0, Value(0.0)).data)
     1.0
     """
-    return sc.hyp1f1(a, b, z)
+    endless = np.isposinf(z)
+    out = sc.hyp1f1(a, b, np.where(endless, np.nan, z))
+    known = np.greater(a, 0) & np.greater(b, 0) & np.isfinite(b)
+    return np.where(endless & known, np.inf, out)[()]
 
 
 hyp1f1.vjp(z=lambda g, out, a, b, z: g * (a / b * hyp1f1(a + 1, b + 1, z)))
