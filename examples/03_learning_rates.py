@@ -21,12 +21,12 @@ exact = tg.linear.closed_form(students.sat_sum, y)
 def descend(scaling, learning_rate, steps=1000):
     """Descend from w = 0, b = 0; return the history, the line in original units, and the limit."""
     line = tg.nn.Linear(1, 1, dtype=np.float64)
-    line.weight.data, line.bias.data = [[0.0]], [0.0]
+    line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
     x = scaling.transform(students.sat_sum)
     options = {"learning_rate": learning_rate, "steps": steps, "tolerance": 1e-12}
     history = tg.fit(line, x, y, **options, warn=False)  # the warnings are shown below
     limit = tg.linear.learning_rate_limit(line, tg.losses.mse, x[:, None], y[:, None])
-    w, b = line.weight.data[0, 0], line.bias.data[0]
+    w, b = (parameter.item() for parameter in line.parameters())
     return history, tg.data.original_units(w, b, scaling), limit
 
 

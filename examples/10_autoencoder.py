@@ -30,7 +30,7 @@ history = tg.fit(
     validation=(test, test),
 )
 for figures in history.evaluations[9::10]:
-    print("epoch {epoch:2d}: loss {loss:.4f}, validation {validation_loss:.4f}".format(**figures))
+    print("epoch {epoch:2.0f}: loss {loss:.4f}, validation {validation_loss:.4f}".format(**figures))
 
 mean = train.mean(axis=0)
 directions = np.linalg.svd(train - mean, full_matrices=False)[2][:8]  # principal components
@@ -46,7 +46,7 @@ if len(sys.argv) > 1:
     figure = Figure(figsize=(9, 2.2), layout="constrained")
     rows = ("input", test), ("through 8 numbers", ours), ("8 principal components", straight)
     for axes, (name, images) in zip(figure.subplots(3, 1), rows, strict=True):
-        strip = np.hstack(np.pad(images[:16].reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1))))
+        strip = np.hstack([np.pad(image.reshape(8, 8), 1) for image in images[:16]])
         axes.imshow(strip, cmap="gray_r", vmin=0, vmax=1)
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
         axes.set(xticks=[], yticks=[], frame_on=False)

@@ -819,6 +819,20 @@ def test_the_example_of_a_public_function_works(path, tmp_path, monkeypatch):
     call(*working_call(path))
 
 
+@pytest.mark.parametrize(
+    ("path", "name"), [entry for entry in ENTRIES if entry[1] in {"model", "layers", "optimizer"}]
+)
+def test_a_class_in_place_of_an_object_is_refused_with_the_cure(path, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kind = tg.optim.SGD if name == "optimizer" else tg.nn.Linear
+    function, arguments = working_call(path)
+    (parameter,) = (x for x in parameters_of(function) if x.name == name)
+    given = (kind,) if parameter.kind is parameter.VAR_POSITIONAL else kind
+    cure = f"got the class {kind.__name__}; write {kind.__name__}"
+    with pytest.raises(ArgumentError, match=rf"must be .*, {cure}\(\.\.\.\)$"):
+        call(function, arguments | {name: given})
+
+
 HUGE = {
     "Linear": lambda: tg.nn.Linear(10**8, 10**8),
     "Bilinear": lambda: tg.nn.Bilinear(10**5, 10**6, 10**7),

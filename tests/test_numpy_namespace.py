@@ -9,6 +9,7 @@ import tinygrad_lr as tg
 import tinygrad_lr.numpy as np
 from tinygrad_lr import Value
 from tinygrad_lr.compiler import runtime  # noqa: F401 - the compiler is loaded
+from tinygrad_lr.errors import ArgumentError
 
 BACKENDS = ["numpy", "llvm"]
 
@@ -23,9 +24,111 @@ def test_every_public_name_of_numpy_is_there(module):
         own.nothing
 
 
-def test_functions_that_numpy_dispatches_are_its_own():
-    assert np.sin is numpy.sin and np.mean is numpy.mean and np.linalg.norm is numpy.linalg.norm
+def test_functions_that_numpy_dispatches_call_its_own():
+    for own, theirs in (
+        (np.sin, numpy.sin),
+        (np.mean, numpy.mean),
+        (np.linalg.norm, numpy.linalg.norm),
+        (np.fft.rfft, numpy.fft.rfft),
+        (np.add.reduce, numpy.add.reduce),
+    ):
+        assert own.__wrapped__ == theirs
+    assert np.add.nin == 2 and np.mean is np.mean and np.linalg.norm is np.linalg.norm
     assert np.float32 is numpy.float32 and np.pi is numpy.pi
+
+
+LISTS = [
+    *(
+        "np.mean([x, 2.0])",
+        "np.std((x, x + 2, 5.0))",
+        "np.sum([x, [1.0, x]][1])",
+        "np.sin([x, v[0]])",
+    ),
+    *(
+        "np.add([x, 1.0], [2.0, x])",
+        "np.add.reduce([v, v])",
+        "np.maximum.accumulate([x, 2.0, v[1]])",
+    ),
+    *(
+        "np.linalg.norm([x, v[0], v[1]])",
+        "np.linalg.det([[x, 1.0], [v[1], x]])",
+        "np.dot([x, 1.0], v)",
+    ),
+    *(
+        "np.linalg.solve([[x, 0.0], [1.0, x]], v)",
+        "np.fft.fft([x, v[0]])",
+        "np.median([x, 1.0, v[0]])",
+    ),
+    *("np.append([x, 2.0], v)", "np.append(v, [x])", "np.append([[x, 1.0]], [[2.0, x]], axis=0)"),
+    *("np.concatenate([v, [x]])", "np.concatenate(([x, 1.0], [v[0]]))", "np.vstack([[x, 1.0], v])"),
+    *("np.where([True, False], [x, x], 0.0)", "np.interp([0.3, 0.6], [0.0, 1.0], [x, v[1]])"),
+    *("np.einsum('i,i', [x, 1.0], v)", "np.polyval([x, 1.0, v[0]], 1.5)", "np.outer([x, 1.0], v)"),
+    *(
+        "np.average([x, 2.0], weights=[1.0, v[0]])",
+        "np.full((2, 2), [x, v[0]])",
+        "np.stack([v, v])",
+    ),
+    *(
+        "np.r_[v, 3, v]",
+        "np.r_[x, 1:4]",
+        "np.r_[1:3, v]",
+        "np.r_['1,2,0', v, v]",
+        "np.r_['-1', v, x]",
+    ),
+    *("np.c_[v, v]", "np.c_[[1.0, 2.0], v, 1:3]", "np.r_[[x, 2.0], v]", "np.r_['0,2', v, v]"),
+    *(
+        "np.r_[np.outer(v, v), [[x, 2.0]]]",
+        "np.c_[np.outer(v, v), v]",
+        "np.r_[v]",
+        "np.r_[x, x, 1j]",
+    ),
+]
+
+
+@pytest.mark.parametrize("line", LISTS)
+def test_lists_of_values_are_read_as_arrays(line):
+    """NumPy doesn't ask lists whether Values are in them."""
+    program = eval(f"lambda np, x, v: {line}")
+    x, v = 1.5, numpy.array([0.7, 2.2])
+    found = program(np, Value(x), Value(v))
+    expected = program(numpy, x, v)
+    assert isinstance(found, Value) and found.dtype == expected.dtype
+    numpy.testing.assert_allclose(found.data, expected, rtol=1e-14)
+    tg.check_gradients(lambda x, v: program(np, x, v), x, v)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("line", LISTS[::2])
+def test_lists_of_values_are_compiled(line, backend):
+    program = eval(f"lambda x, v: np.sum(np.abs({line}) ** 2)", {"np": np})
+    slope = tg.grad(program, argnums=(0, 1))
+    compiled = tg.compile(slope, backend=backend)
+    for x in (1.5, 0.4):
+        v = numpy.array([0.7, 2.2])
+        for a, b in zip(compiled(x, v), slope(x, v), strict=True):
+            numpy.testing.assert_allclose(a, b, rtol=1e-10)
+
+
+def test_a_list_beside_an_output_is_read_and_the_output_written():
+    out = np.zeros(2)
+    np.add([Value(1.0), 2.0], [3.0, 4.0], out=(out,))
+    assert out.data.tolist() == [4.0, 6.0]
+
+
+def test_brackets_keep_the_dtype_and_what_has_no_values():
+    half = Value(numpy.ones(2, numpy.float32))
+    assert np.r_[half, 2.0].dtype == numpy.float32 and np.r_[half, numpy.ones(1)].dtype == float
+    assert type(np.r_[1:4]) is numpy.ndarray and isinstance(np.r_[1.0, 2.0], Value)
+
+
+def test_an_error_of_a_call_without_lists_of_values_is_numpys():
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        np.add(numpy.ones(2), numpy.ones(3))
+    with pytest.raises(ArgumentError, match="the text must be axes"):
+        np.r_["c", Value(1.0)]
+    with pytest.raises(ArgumentError, match="the arrays must have one shape"):
+        np.mean([Value(1.0), [Value(2.0)]])
 
 
 MADE = [

@@ -23,7 +23,7 @@ from .core.value import Value
 from .errors import ArgumentError, DataFileError, DtypeError, TinygradError, import_extra
 from .support.abstract_array import Array
 from .support.files import check_regular, printable, quote, replace_file
-from .support.validation import check_mapping, check_path, require_unmasked
+from .support.validation import check_mapping, check_path, describe_type, require_unmasked
 
 __all__ = ["load_file", "load_metadata", "load_model", "save_file", "save_model"]
 
@@ -200,11 +200,11 @@ def load_model(model: Stateful, path: str | os.PathLike[str]) -> None:
 
 def _check_model(where: str, model: object) -> None:
     """Raise `ArgumentError` if the model has no state, such as a path in its place."""
-    if not (hasattr(model, "state_dict") and hasattr(model, "load_state_dict")):
-        raise ArgumentError(
-            f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "
-            "the arguments are (model, path)"
-        )
+    stateful = hasattr(model, "state_dict") and hasattr(model, "load_state_dict")
+    if isinstance(model, type) or not stateful:
+        given = describe_type(model) if stateful else type(model).__name__
+        cure = "" if stateful else "; the arguments are (model, path)"
+        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {given}{cure}")
 
 
 def _header(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from interrupts import InterruptAt, is_free
 from programs import backends
 
 import tinygrad_lr as tg
@@ -66,8 +67,8 @@ def test_ctrl_c_leaves_what_whole_steps_have_learnt(way, seconds, backend, monke
     training = Training(20, backend)
     handler = signal.getsignal(signal.SIGINT)
     run, options = {
-        "loop": (training.compiled.loop, {"steps": 10**9 if seconds else 10**5}),
-        "epochs": (training.compiled.epochs, {"batch_size": 30, "epochs": 10**6, "shuffle": False}),
+        "loop": (training.compiled.loop, {"steps": 10**6 if seconds else 10**5}),
+        "epochs": (training.compiled.epochs, {"batch_size": 30, "epochs": 10**5, "shuffle": False}),
     }[way]
     with pytest.raises(KeyboardInterrupt):
         run(ROWS, **options)
@@ -84,59 +85,37 @@ def test_ctrl_c_leaves_what_whole_steps_have_learnt(way, seconds, backend, monke
     assert_same_state(training.state(), expected.state())
 
 
-class InterruptAt:
-    """A trace function that raises KeyboardInterrupt at an event, in files of some name."""
-
-    def __init__(self, target, file):
-        self.target, self.file, self.events = target, file, 0
-
-    def __call__(self, frame, event, _):
-        if event in {"call", "line"} and frame.f_code.co_filename.endswith(self.file):
-            self.events += 1
-            if self.events == self.target:
-                raise KeyboardInterrupt
-        return self
-
-    def interrupts(self, function, *args):
-        """Return True if the function was interrupted."""
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            function(*args)
-        except KeyboardInterrupt:
-            return True
-        finally:
-            sys.settrace(before)
-        return False
-
-
 def require_no_trace_left():
-    assert {name: vars(Node)[name] for name in interception.SLOTS} == interception.RAW_SLOTS
+    assert {name: vars(Node)[name] for name in interception.RAW_SLOTS} == interception.RAW_SLOTS
     for kind in interception.INTERCEPTED_TYPES:
         assert not {"__getattribute__", "__setattr__"} & set(vars(kind))
     assert interception.CURRENT_TRACE.get() is None and sys.getprofile() is None
-    assert not interception._tracing and not interception._lock.locked()
+    assert not interception._tracing and is_free(interception._lock)
+
+
+def trace_alone(training):
+    """Trace a step without the machine's part, which moves the parameters."""
+    nothing = SimpleNamespace(holds_inputs=0)
+    args = [training.step, "step", ["x", ""], [ROWS, {}], lambda *parts: nothing]
+    specialization.Specialization(*args)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("signalled", [False, True], ids=["raised", "signalled"])
 @pytest.mark.parametrize(
     ("file", "stride"),
-    [("interception.py", 11), ("frames.py", 29), ("trace_function.py", 13), ("", 1499)],
+    [("interception.py", 23), ("frames.py", 59), ("trace_function.py", 29), ("", 2999)],
 )
-def test_ctrl_c_at_any_point_of_a_trace_leaves_nothing_of_it(file, stride):
-    def run(training):  # without the machine's part, which moves the parameters
-        nothing = SimpleNamespace(holds_inputs=0)
-        args = [training.step, "step", ["x", ""], [ROWS, {}], lambda *parts: nothing]
-        specialization.Specialization(*args)
-
+def test_ctrl_c_at_any_point_of_a_trace_leaves_nothing_of_it(file, stride, signalled):
     count = InterruptAt(None, file)
-    count.interrupts(run, Training())
+    count.interrupts(trace_alone, Training())
     missed = 0
     for target in range(1, count.events, stride):
         training, expected = Training(), Training()
         before = training.state()
         with tg.no_grad():
-            missed += not InterruptAt(target, file).interrupts(run, training)
+            interrupt = InterruptAt(target, file, signalled=signalled)
+            missed += not interrupt.interrupts(trace_alone, training)
             assert RECORDING.get() is False
         require_no_trace_left()
         assert_same_state(training.state(), before)
@@ -144,6 +123,23 @@ def test_ctrl_c_at_any_point_of_a_trace_leaves_nothing_of_it(file, stride):
         expected.step(ROWS)
         assert_same_state(training.state(), expected.state())
     assert missed <= 2  # those that fell into a finalizer, where Python drops exceptions
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signalled", [False, True], ids=["raised", "signalled"])
+def test_ctrl_c_at_any_instruction_of_redirecting_frees_its_lock(signalled):
+    def at(target):
+        functions = ("_begin", "_end", "intercept")
+        return InterruptAt(target, "interception.py", functions, signalled)
+
+    def nothing():
+        interception.intercept(object(), lambda: None)
+
+    count = at(None)
+    count.interrupts(nothing)
+    for target in range(1, count.events):
+        assert at(target).interrupts(nothing)
+        require_no_trace_left()
 
 
 def test_an_interrupted_trace_is_not_kept():

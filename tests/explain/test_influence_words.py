@@ -102,9 +102,32 @@ def test_a_unit_that_lives_in_one_row_is_not_dead():
     assert (activation.units, activation.dead) == (2, (1,))
 
 
+@pytest.mark.parametrize(
+    ("activation", "count"),
+    [
+        *((tg.relu, 3), (np.abs, 3), (lambda x: np.maximum(x, 0), 3), (lambda x: np.fmin(0, x), 3)),
+        *((tg.ops.hardtanh, 1), (lambda x: np.clip(x, -1, 1), 1), (tg.ops.relu6, 3)),
+        *((lambda x: np.clip(x, None, 1), 1), (lambda x: np.clip(x, -2.5, 99), 1), (np.tanh, 0)),
+    ],
+)
+def test_each_activation_that_the_nudge_moves_across_a_kink_is_counted(activation, count):
+    w = tg.Value(0.5, name="w")
+    loss = np.sum(activation(w * np.array([1.0, -1.0, 6.5])))
+    assert tg.influence(None, loss, weight=w, nudge=-1.0).weights[0].switched == count
+
+
 def test_a_relu_that_the_nudge_brings_to_its_kink_meets_the_other_side():
     w = tg.Value(1.0, name="w")
     loss = (tg.relu(w) - 3.0) ** 2
     assert [tg.influence(None, loss, weight=w, nudge=n).weights[0].switched for n in (-1, 1)] == [
         *(1, 0)
     ]
+
+
+@pytest.mark.parametrize("name", ["celu", "elu", "hardswish", "prelu", "relu6", "selu"])
+def test_the_change_seen_is_that_of_the_loss_across_the_kink_of_an_activation(name):
+    x, more = np.array([1.0, -1.0, 3.0]), (0.25,) * (name == "prelu")
+    loss = lambda w: np.mean(getattr(tg.ops, name)(w * x, *more) ** 2)
+    w = tg.Value(0.5, name="w")
+    seen = tg.influence(None, loss(w), weight=w, nudge=-1.0).weights[0].seen
+    assert seen == pytest.approx(loss(-0.5) - loss(0.5), rel=1e-12)

@@ -385,11 +385,19 @@ def test_a_divergence_below_the_stable_rate_does_not_name_it():
     assert "below 0.25" in str(training.divergence_error(history, SETTINGS, None))
 
 
-def test_raw_features_beyond_every_rate_are_refused():
+@pytest.mark.parametrize("largest", [1e155, 1e160, 1e300])
+def test_raw_features_beyond_every_rate_are_refused(largest):
     problem = problem_of(20, 1)
-    problem.x[:] *= 1e160
-    with pytest.raises(ArgumentError, match="--no-standardize needs features between"):
+    problem.x[:] *= largest / abs(problem.x).max()
+    told = f"--no-standardize needs features below about 1e153 in size, got up to {largest:.3g};"
+    with pytest.raises(ArgumentError, match=re.escape(told)):
         parts_of(problem, standardize=False)
+
+
+@pytest.mark.parametrize("largest", [9e152, 1e140, 1e-160, 1e-300])
+def test_other_raw_features_have_a_stable_rate_of_at_most_one(largest):
+    x = np.linspace(-1.0, 1.0, 20)[:, None] * largest
+    assert 0 < training.stable_rate(x) <= 1
 
 
 @pytest.mark.parametrize("save", [None, "m\n.safetensors"])

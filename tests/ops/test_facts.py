@@ -22,12 +22,34 @@ def jacobians(case):
     return [np.reshape(j, (size, x.size)) for j, x in zip(found, case.inputs, strict=True)]
 
 
-@each_unary
-def test_an_operation_is_kinked_where_its_slope_jumps_at_zero(operation):
+def jumps(numbers, least):
+    """Where a sampled function jumps by more than `least`, and by far more than beside it."""
+    steps = np.abs(np.diff(numbers))
+    beside = np.maximum(np.append(0.0, steps[:-1]), np.append(steps[1:], 0.0))
+    return (steps > least) & (steps > 20 * beside)
+
+
+def along_a_line(case, i):
+    """Values, slopes and smooth pieces of an operation as one operand goes through its domain."""
+    operation = case.operation
+    domain = operation.domain.get(operation.operands[i], (-2.0, 2.0))
+    points = np.linspace(*domain, 8001)[:-1] + 1e-5
+    operands = [np.ravel(x)[0] for x in case.arrays]
+    line = lambda x: operation(*operands[:i], x, *operands[i + 1 :], **case.options)
     with np.errstate(all="ignore"):
-        left, right = (tg.grad(lambda x: operation(x))(x) for x in (-1e-9, 1e-9))
-    both = np.isfinite([left, right]).all() and max(abs(left), abs(right)) < 1e3
-    assert operation.kinked == (both and abs(left - right) > 1e-3)
+        values, slopes = tg.jvp(line, (points,), (np.ones_like(points),))
+    operands[i] = points
+    options = {**operation.defaults, **case.options}
+    pieces = operation.pieces(operands, options) if operation.kinked else np.zeros(points.shape)
+    return values, slopes, np.broadcast_to(pieces, points.shape)
+
+
+@pytest.mark.parametrize("case", [c for c in FULL if c.operation.kind == "elementwise"], ids=repr)
+def test_an_operation_is_kinked_where_its_slope_jumps_and_its_value_does_not(case):
+    for i in case.varying:
+        values, slopes, pieces = along_a_line(case, i)
+        kinks = jumps(slopes, 0.02) & ~jumps(values, 0.02)
+        np.testing.assert_array_equal(kinks, np.diff(pieces) != 0)
 
 
 @each_unary

@@ -152,9 +152,9 @@ def test_a_cubic_spline_is_differentiated_in_nodes_heights_and_positions():
 def test_interp1d_is_scipys(kind):
     at = AT[1:5]
     expected = interpolate.interp1d(NODES, HEIGHTS, kind=kind, axis=0)(at)
-    np.testing.assert_allclose(curves.interp1d(NODES, HEIGHTS, kind=kind)(at), expected)
-    tg.check_gradients(lambda x, y, t: curves.interp1d(x, y, kind)(t), NODES, HEIGHTS, at + 0.01)
-    filled = curves.interp1d(NODES, HEIGHTS, kind=kind, fill_value=7.0)(AT)
+    np.testing.assert_allclose(curves.interp1d(NODES, HEIGHTS, kind=kind, axis=0)(at), expected)
+    tg.check_gradients(lambda x, y, t: curves.interp1d(x, y, kind, 0)(t), NODES, HEIGHTS, at + 0.01)
+    filled = curves.interp1d(NODES, HEIGHTS, kind=kind, axis=0, fill_value=7.0)(AT)
     np.testing.assert_allclose(
         filled,
         interpolate.interp1d(NODES, HEIGHTS, kind=kind, axis=0, fill_value=7.0, bounds_error=False)(
@@ -162,8 +162,8 @@ def test_interp1d_is_scipys(kind):
         ),
     )
     with pytest.raises(ArgumentError, match="interp1d: x must be between"):
-        curves.interp1d(NODES, HEIGHTS, kind=kind)(AT)
-    beyond = curves.interp1d(NODES, HEIGHTS, kind=kind, fill_value="extrapolate")
+        curves.interp1d(NODES, HEIGHTS, kind=kind, axis=0)(AT)
+    beyond = curves.interp1d(NODES, HEIGHTS, kind=kind, axis=0, fill_value="extrapolate")
     expected = interpolate.interp1d(NODES, HEIGHTS, kind=kind, axis=0, fill_value="extrapolate")
     np.testing.assert_allclose(beyond(AT), expected(AT), atol=1e-12)
 
@@ -175,3 +175,107 @@ def test_nodes_that_do_not_increase_and_missing_heights_are_refused():
         curves.CubicSpline(NODES, HEIGHTS[:3])
     with pytest.raises(ArgumentError, match="bc_type must be 'not-a-knot', 'natural'"):
         curves.CubicSpline(NODES, HEIGHTS, bc_type="periodic")
+
+
+def test_a_function_that_is_infinite_at_a_bound_is_integrated():
+    found = tg.grad(lambda p: mine.quad(lambda x, p: x**p, 0, 1, (p,))[0])(-0.5)
+    assert found == pytest.approx(-4.0)
+    assert mine.quad(lambda x: 1 / x**0.5, 0.0, 1.0)[0] == pytest.approx(2.0)
+    for a, b in ((-np.inf, 0.0), (0.0, np.inf), (-np.inf, np.inf)):
+        expected = integrate.quad(lambda x: np.exp(-abs(x)), a, b)
+        assert mine.quad(lambda x: np.exp(-abs(x)), a, b) == expected
+
+
+def test_options_that_the_derivatives_of_an_integral_would_ignore_are_refused():
+    weighted = {"weight": "cos", "wvar": 2.0}
+    assert mine.quad(np.exp, 0, 1, **weighted) == integrate.quad(np.exp, 0, 1, **weighted)
+    assert len(mine.quad(np.exp, 0, 1, full_output=1)) == 3
+    for options in (weighted, {"full_output": 1}):
+        with pytest.raises(NotDifferentiableError, match="quad: with Values the options must"):
+            mine.quad(np.exp, 0, Value(1.0), **options)
+    with pytest.raises(ArgumentError, match=r"quad: b must be a number, got shape \(2,\)"):
+        mine.quad(np.exp, 0, Value([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1, 2])
+@pytest.mark.parametrize("at", [0.7, np.array([0.2, 1.4]), np.array([[0.2], [1.4]])])
+def test_curves_lie_along_any_axis(axis, at):
+    x, y = np.arange(3.0), np.random.default_rng(0).normal(size=(3, 3, 3))
+    for ours, theirs in ((curves.interp1d, interpolate.interp1d),) * 2 + (
+        (curves.CubicSpline, interpolate.CubicSpline),
+    ):
+        np.testing.assert_allclose(ours(x, y, axis=axis)(at), theirs(x, y, axis=axis)(at))
+    tg.check_gradients(lambda y: curves.interp1d(x, y, axis=axis)(at), y)
+    np.testing.assert_allclose(curves.interp1d(x, y)(at), interpolate.interp1d(x, y)(at))
+
+
+@pytest.mark.parametrize("ends", [("not-a-knot", "clamped"), ("natural", "not-a-knot")])
+def test_a_spline_of_three_nodes_with_different_ends_is_scipys(ends):
+    x, y, at = np.array([0.0, 1.0, 3.0]), np.array([1.0, 3.0, 2.0]), np.linspace(-1, 4, 9)
+    expected = interpolate.CubicSpline(x, y, bc_type=ends)(at)
+    np.testing.assert_allclose(curves.CubicSpline(x, y, bc_type=ends)(at), expected)
+
+
+def test_nodes_may_be_lists_and_small_integers():
+    x, y = [0, 1, 2, 3], [1, 3, 2, 5]
+    expected = interpolate.CubicSpline(x, y)([0.5, 2.5])
+    for kind in (list, np.uint8, np.int8):
+        given = (x, y) if kind is list else (np.array(x, kind), np.array(y, kind))
+        np.testing.assert_allclose(curves.CubicSpline(*given)([0.5, 2.5]), expected)
+        assert curves.interp1d(*given)(1.5) == 2.5
+
+
+def test_two_numbers_fill_below_and_above_the_nodes():
+    x, y, at = np.arange(3.0), np.array([1.0, 3.0, 2.0]), np.array([-1.0, 3.0, 1.5, 9.0])
+    expected = interpolate.interp1d(x, y, fill_value=(-1.0, 9.0), bounds_error=False)(at)
+    np.testing.assert_array_equal(curves.interp1d(x, y, fill_value=(-1.0, 9.0))(at), expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: curves.interp1d([1.0, 0.0], [0.0, 1.0]), "interp1d: x must increase"),
+        (lambda: curves.interp1d([0.0, 1.0], np.arange(5.0)), "interp1d: y must have a value"),
+        (lambda: curves.interp1d([0.0], [1.0]), "interp1d: y must have a value for each of n >= 2"),
+        (lambda: curves.interp1d([0.0, 1.0], 1.0), "interp1d: y must have a value"),
+        (lambda: curves.interp1d([0, 1], [0, 1], fill_value="up"), "must be 'extrapolate'"),
+        (lambda: curves.interp1d([0, 1], [0, 1], fill_value=(1, 2, 3)), "fill_value must be a"),
+        (lambda: curves.CubicSpline(1.0, 2.0), "CubicSpline: y must have a value"),
+        (lambda: curves.CubicSpline([0, 1], [0, 1], bc_type=0), "CubicSpline: bc_type must be"),
+        (lambda: curves.CubicSpline([0, 1], [0, 1], bc_type=("up", "up")), "bc_type must be"),
+        (lambda: curves.CubicSpline([0, 1], [0, 1], axis=1), "along axis 1"),
+    ],
+)
+def test_what_makes_no_curve_is_refused(call, told):
+    with pytest.raises(ArgumentError, match=told):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"t_eval": [2.0]}, "t_eval must lie within t_span"),
+        ({"t_eval": [0.5, 0.2]}, "each time beyond the one before"),
+        ({"t_eval": [0.5, 0.5]}, "each time beyond the one before"),
+        ({"t_eval": [np.nan]}, "t_eval must lie within t_span"),
+        ({"t_eval": []}, "t_eval must have a time"),
+        ({"t_span": (0.0, 1.0, 2.0)}, "t_span must be two times"),
+        ({"method": "Euler"}, "method must be 'RK23'"),
+        ({"y0": Value(1.0)}, "y0 must be a vector"),
+    ],
+)
+def test_an_interval_that_scipy_would_refuse_is_refused(given, told):
+    call = {"t_span": (0.0, 1.0), "y0": Value([1.0]), "t_eval": [0.5]} | given
+    with pytest.raises(ArgumentError, match=f"solve_ivp: .*{told}"):
+        mine.solve_ivp(lambda t, y: -y, **call)
+
+
+@pytest.mark.parametrize("kind", ["linear", "cubic"])
+def test_a_curve_through_plain_nodes_is_compiled_in_its_points(kind):
+    def slope(at):
+        curve = curves.interp1d(np.arange(3.0), [1.0, 3.0, 2.0], kind, fill_value=0.0)
+        return tg.grad(lambda at: np.sum(curve(at) ** 2))(at)
+
+    compiled = tg.compile(slope)
+    for at in (np.array([0.5, 1.5]), np.array([1.7, -1.0])):
+        np.testing.assert_allclose(compiled(at), slope(at), rtol=1e-12)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -32,6 +35,39 @@ def test_the_derivative_of_the_exponential_is_scipys_frechet_derivative():
 def test_a_root_that_is_not_real_is_refused():
     with pytest.raises(ArgumentError, match="sqrtm: the result must be real"):
         mine.sqrtm(Value(-POSITIVE))
+    found = mine.sqrtm(Value(-POSITIVE + 0j)).data  # as the error says
+    np.testing.assert_allclose(found @ found, -POSITIVE, atol=1e-12)
+
+
+C = A + 1j * RNG.normal(size=(3, 3))
+D = B + 1j * RNG.normal(size=(3, 2))
+HERMITIAN = C @ C.conj().T + np.eye(3)
+
+
+@pytest.mark.parametrize(("name", "a"), [("expm", C), ("sqrtm", HERMITIAN), ("logm", HERMITIAN)])
+def test_functions_of_a_complex_matrix(name, a):
+    np.testing.assert_allclose(getattr(mine, name)(Value(a)).data, getattr(sl, name)(a))
+    tg.check_gradients(getattr(mine, name), a, order=2)
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_complex_systems(lower):
+    for trans in (0, 1, 2, "C"):
+        options = {"lower": lower, "trans": trans}
+        found = mine.solve_triangular(Value(C), D, **options)
+        np.testing.assert_allclose(found.data, sl.solve_triangular(C, D, **options))
+        tg.check_gradients(lambda a, b, o=options: mine.solve_triangular(a, b, **o), C, D)
+    found = mine.cholesky(Value(HERMITIAN), lower=lower).data
+    np.testing.assert_allclose(found, sl.cholesky(HERMITIAN, lower=lower))
+    found = mine.cho_solve(mine.cho_factor(Value(HERMITIAN), lower=lower), D).data
+    np.testing.assert_allclose(found, np.linalg.solve(HERMITIAN, D))
+    found = mine.solve_sylvester(Value(C), C[:2, :2], D).data
+    np.testing.assert_allclose(found, sl.solve_sylvester(C, C[:2, :2], D))
+    tg.check_gradients(mine.solve_sylvester, C, C[:2, :2], D)
+    ab = np.array([[0.5j, 1.0, 1j], [3.0, 4j, 3 + 1j], [1.0, 0.5, 2j]])
+    found = mine.solve_banded((1, 1), Value(ab), D).data
+    np.testing.assert_allclose(found, sl.solve_banded((1, 1), ab, D))
+    tg.check_gradients(lambda ab, b: mine.solve_banded((1, 1), ab, b), ab, D)
 
 
 @pytest.mark.parametrize("lower", [False, True])
@@ -43,6 +79,25 @@ def test_triangular_systems(lower, trans, unit_diagonal, b):
     found = mine.solve_triangular(Value(A), b, **options)
     np.testing.assert_allclose(found.data, sl.solve_triangular(A, b, **options))
     tg.check_gradients(lambda a, b: mine.solve_triangular(a, b, **options), A, b)
+
+
+def test_solve_sylvester():
+    rng = np.random.default_rng(1)
+    a, b, q = rng.normal(size=(3, 3)), rng.normal(size=(2, 2)), rng.normal(size=(3, 2))
+    found = mine.solve_sylvester(Value(a), b, q)
+    np.testing.assert_allclose(found.data, sl.solve_sylvester(a, b, q))
+    tg.check_gradients(mine.solve_sylvester, a, b, q)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 2)])
+@pytest.mark.parametrize("l_and_u", [(1, 1), (2, 0), (0, 1), (2, 1), (0, 0)])
+def test_solve_banded(l_and_u, shape):
+    rng = np.random.default_rng(2)
+    ab, b = rng.uniform(0.3, 1.0, (sum(l_and_u) + 1, 5)), rng.normal(size=shape)
+    ab[l_and_u[1]] += 2.0
+    found = mine.solve_banded(l_and_u, Value(ab), b)
+    np.testing.assert_allclose(found.data, sl.solve_banded(l_and_u, ab, b))
+    tg.check_gradients(lambda ab, b: mine.solve_banded(l_and_u, ab, b), ab, b)
 
 
 @pytest.mark.parametrize("lower", [False, True])
@@ -70,3 +125,62 @@ def test_matrices_of_blocks_and_of_diagonals():
     )
     tg.check_gradients(mine.block_diag, A, B)
     tg.check_gradients(mine.toeplitz, A[0], A[1])
+
+
+@pytest.mark.parametrize("name", ["expm", "sqrtm", "logm"])
+def test_functions_of_stacked_matrices_are_differentiated(name):
+    stack = np.stack([POSITIVE, np.diag([1.0, 2.0, 3.0])])
+    together = tg.grad(lambda a: np.sum(getattr(mine, name)(a) ** 2))
+    np.testing.assert_allclose(together(stack), [together(a) for a in stack])
+    tg.check_gradients(getattr(mine, name), stack)
+
+
+def test_complex_matrices_are_solved_with_the_adjoint_factor():
+    a, b = np.array([[4.0, 1j], [-1j, 3.0]]), np.array([1.0, 2j])
+    for lower in (False, True):
+        np.testing.assert_allclose(mine.cholesky(a, lower), sl.cholesky(a, lower))
+        np.testing.assert_allclose(mine.cho_solve(mine.cho_factor(a, lower), b), sl.solve(a, b))
+    np.testing.assert_allclose(mine.toeplitz([1.0, 2j]), sl.toeplitz([1.0, 2j]))
+
+
+def test_solve_reads_what_the_assumed_structure_says():
+    a, b = np.array([[1.0, 5.0], [2.0, 1.0]]), np.ones(2)
+    np.testing.assert_allclose(mine.solve(Value(a), b, "sym").data, sl.solve(a, b, assume_a="sym"))
+    tg.check_gradients(lambda a: mine.solve(a, b, assume_a="sym"), a)
+    with pytest.raises(ArgumentError, match="solve: assume_a must be None, 'gen'"):
+        mine.solve(Value(a), b, assume_a="banded")
+
+
+def test_blocks_may_be_vectors_numbers_and_integers():
+    blocks = ([1, 2], 3, np.ones((2, 1), int))
+    found, expected = mine.block_diag(*blocks), sl.block_diag(*blocks)
+    assert found.dtype == expected.dtype and (found == expected).all()
+    np.testing.assert_array_equal(mine.block_diag(Value([1.0, 2.0]), 3.0).data, expected[:2, :3])
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: mine.block_diag(), "block_diag: arrays must be one or more matrices"),
+        (lambda: mine.block_diag(np.ones((1, 1, 1))), "got 1 with 3 dimensions"),
+        (lambda: mine.toeplitz(np.ones((2, 2))), "toeplitz: c and r must be vectors"),
+    ],
+)
+def test_what_is_no_matrix_is_refused(call, told):
+    with pytest.raises(ArgumentError, match=told):
+        call()
+
+
+def test_nan_travels_through_a_triangular_solution():
+    found = mine.solve_triangular(Value(np.full((2, 2), np.nan)), np.ones(2))
+    assert np.isnan(found.data).all()
+
+
+def test_solvers_compile_at_their_first_call():
+    code = (
+        "import numpy as np, tinygrad_lr as tg; solve = tg.scipy.linalg.solve\n"
+        "f = tg.compile(lambda a: np.sum(solve(a, np.ones(2), assume_a='pos')))\n"
+        "print(round(float(f(2 * np.eye(2))), 9))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n"

@@ -127,6 +127,31 @@ def test_a_frozen_distribution_keeps_its_parameters():
     assert isinstance(tg.scipy.stats.norm(0.0, 1.0).cdf(0.0), float)
 
 
+def test_what_a_frozen_distribution_does_not_compute_is_scipys():
+    for frozen, plain in (
+        (tg.scipy.stats.expon(2.0), st.expon(2.0)),
+        (tg.scipy.stats.multivariate_normal([0.0, 1.0]), st.multivariate_normal([0.0, 1.0])),
+        (tg.scipy.stats.dirichlet([1.5, 2.0]), st.dirichlet([1.5, 2.0])),
+    ):
+        np.testing.assert_array_equal(frozen.rvs(10, random_state=0), plain.rvs(10, random_state=0))
+        np.testing.assert_array_equal(
+            np.asarray(frozen.mean() if callable(frozen.mean) else frozen.mean),
+            np.asarray(plain.mean() if callable(plain.mean) else plain.mean),
+        )
+    with pytest.raises(NotDifferentiableError):
+        tg.scipy.stats.expon(Value(2.0)).mean()
+
+
+def test_the_entropy_of_a_multivariate_normal_distribution():
+    normal = tg.scipy.stats.multivariate_normal
+    cov = np.array([[2.0, 0.3], [0.3, 1.0]])
+    assert normal.entropy(None, cov) == pytest.approx(st.multivariate_normal.entropy(None, cov))
+    assert normal.entropy(np.zeros(3), 2.0) == pytest.approx(1.5 * np.log(4 * np.pi * np.e))
+    tg.check_gradients(lambda a: normal.entropy(None, a @ a.T), cov)
+    with pytest.raises(ArgumentError, match="allow_singular must be False"):
+        normal.logpdf(np.zeros(2), None, cov, allow_singular=True)
+
+
 def test_the_maximum_of_the_likelihood_has_no_slope():
     x = st.gamma.rvs(2.5, scale=1.5, size=50, random_state=0)
     shape, _, scale = st.gamma.fit(x, floc=0)
@@ -180,3 +205,65 @@ def test_a_compiled_likelihood_is_the_eager_one():
     slopes, eager = tg.compile(tg.grad(loss, argnums=(0, 1))), tg.grad(loss, argnums=(0, 1))
     for given in ((0.1, 1.0), (0.5, 2.0), (0.5, -1.0)):
         np.testing.assert_allclose(slopes(*given), eager(*given), rtol=1e-12)
+
+
+NORMAL, DIRICHLET, MULTINOMIAL = "multivariate_normal", "dirichlet", "multinomial"
+ROWS = np.random.default_rng(0).normal(size=(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        (NORMAL, ([1.0, 2.0, 3.0],)),  # three points in one dimension
+        (NORMAL, (1.5, [0.5], [[2.0]])),
+        (NORMAL, ([1.0, 2.0], [0.0, 1.0], [[1.0, 0.3], [0.3, 2.0]])),
+        (NORMAL, (ROWS, [0.0, 1.0], [1.0, 4.0])),
+        (NORMAL, (np.stack([ROWS, ROWS + 1]), [1.0, 2.0])),
+        (DIRICHLET, ([0.2, 0.8], [1.0, 2.0])),
+        (DIRICHLET, ([0.2, 0.3], [1.0, 2.0, 3.0])),
+        (DIRICHLET, ([[0.2, 0.5], [0.8, 0.5]], [2.0, 3.0])),
+        *((MULTINOMIAL, (x, 2, [0.3, 0.7])) for x in ([1, 1], [-1, 3], [0.5, 1.5], [1, 2])),
+    ],
+)
+def test_distributions_of_vectors_take_what_scipys_take(name, given):
+    method = "logpmf" if name == MULTINOMIAL else "logpdf"
+    expected = getattr(getattr(st, name), method)(*given)
+    ours = getattr(getattr(tg.scipy.stats, name), method)
+    np.testing.assert_allclose(ours(*given), expected)
+    *before, last = given
+    found = ours(*before, Value(last))
+    np.testing.assert_allclose(found.data, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [
+        (NORMAL, ([1.0, 2.0, 3.0], [0.0, 0.0]), r"x must have shape \(..., 2\), got \(3,\)"),
+        (NORMAL, (ROWS, 0.0, np.ones((3, 2, 2))), r"cov must have shape \(2, 2\), got \(3, 2, 2\)"),
+        (NORMAL, (ROWS, np.ones((4, 2))), "mean must have shape"),
+        (DIRICHLET, ([0.2, 0.9], [1.0, 2.0]), "x must be shares >= 0 that add up to 1"),
+        (DIRICHLET, ([-0.2, 1.2], [1.0, 2.0]), "x must be shares"),
+        (DIRICHLET, ([0.2, 0.8], [-0.5, 2.0]), "alpha must be > 0, got -0.5"),
+        (DIRICHLET, ([0.2, 0.8], 1.0), "alpha must be a vector"),
+        (MULTINOMIAL, ([1, 1], 2, [0.5, 0.9]), "p must add up to 1"),
+    ],
+)
+def test_what_is_no_argument_of_a_distribution_of_vectors_is_refused(name, given, told):
+    method = "logpmf" if name == MULTINOMIAL else "logpdf"
+    ours = getattr(getattr(tg.scipy.stats, name), method)
+    for last in (given[-1], Value(given[-1])):
+        with pytest.raises(ArgumentError, match=told):
+            ours(*given[:-1], last)
+
+
+def test_lists_of_numbers_are_taken_beside_values():
+    found = tg.scipy.stats.gamma.logpdf([1, 2], Value(2.0))
+    np.testing.assert_allclose(found.data, st.gamma.logpdf([1, 2], 2.0))
+    found = tg.scipy.stats.poisson(Value(2.0)).pmf([0, 1, -1])
+    np.testing.assert_allclose(found.data, st.poisson.pmf([0, 1, -1], 2.0))
+
+
+@pytest.mark.parametrize("given", [(), (1.0, 2.0, 3.0, 4.0)])
+def test_parameters_that_a_distribution_does_not_have_are_refused(given):
+    with pytest.raises(ArgumentError, match=r"gamma\.logpdf: the parameters must be a, loc and"):
+        tg.scipy.stats.gamma.logpdf(Value(1.0), *given)

@@ -321,7 +321,7 @@ def test_ctrl_c_at_any_moment_leaves_the_training_between_two_steps(build, backe
             _thread.interrupt_main()
 
     threading.Thread(target=interrupt, daemon=True).start()
-    history = fit(model, X, Y, optimizer=optimizer, steps=10**7, compile=True)
+    history = fit(model, X, Y, optimizer=optimizer, steps=10**6, compile=True)
     done.set()
     other, straight = trained(build, steps=history.steps, compile=True)
     assert history.reason == "interrupted" and history.steps == optimizer.steps

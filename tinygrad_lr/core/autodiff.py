@@ -6,14 +6,14 @@ inside a gradient), they are Values, which can be differentiated again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 from ..support import pytree as tree
-from ..support.abstract_array import check_numbers
+from ..support.abstract_array import Array, check_numbers
 from ..support.validation import check_callable, check_instance
 from .chain_rule import (
     gradient_of,
@@ -28,6 +28,9 @@ from .node import IN_TRANSFORM, next_serial, unwrap
 from .primitive import is_complex, primitive
 from .value import Value, apply
 from .versions import memory_of
+
+Leaf: TypeAlias = "Value | Array | np.generic | complex | None"
+PyTree: TypeAlias = "Leaf | Sequence[PyTree] | Mapping[Any, PyTree]"
 
 
 @primitive(
@@ -216,7 +219,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     return lambda *args, **keywords: with_value(*args, **keywords)[1]
 
 
-def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: PyTree) -> tuple[Any, Callable[[PyTree], tuple[Any, ...]]]:
     """Return f(*primals) and its pullback: cotangent of the output -> those of the primals (gᵀJ).
 
     Structures may be nested. Cotangents of complex numbers are gradients, as in PyTorch: with g the
@@ -231,14 +234,16 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     check_callable("vjp", "f", f)
     traced = record_call("vjp", f, primals, range(len(primals)))
 
-    def pullback(cotangent: Any) -> tuple[Any, ...]:
+    def pullback(cotangent: PyTree) -> tuple[Any, ...]:
         given = check_leaves("vjp", cotangent, traced.output, traced.outputs)
         return tuple(tree.unflatten(list(primals), traced.pull(given)))
 
     return traced.result(), pullback
 
 
-def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    f: Callable[..., Any], primals: Sequence[PyTree], tangents: Sequence[PyTree]
+) -> tuple[Any, Any]:
     """Return f(*primals) and its derivative along the tangents (J·t), by forward mode.
 
     Tangents of complex arguments are complex: those along 1 and i are ∂f/∂Re z and ∂f/∂Im z.
@@ -259,7 +264,7 @@ def check_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -
     return [seed(where, like, leaf) for like, leaf in zip(likes, leaves, strict=True)]
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+def hvp(f: Callable[..., Any], primals: Sequence[PyTree], tangents: Sequence[PyTree]) -> Any:
     """Return the product of the Hessian of a scalar function with the tangents.
 
     Forward mode over reverse mode: the derivative of the gradient along the tangents; the Hessian

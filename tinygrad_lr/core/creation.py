@@ -7,14 +7,16 @@ something that does is written into them; arrays of integers, booleans and other
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol, TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..errors import ArgumentError, DtypeError, TinygradError
-from ..support.abstract_array import AbstractArray
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError, TinygradError
+from ..support.abstract_array import AbstractArray, Array
 from ..support.validation import (
     as_input,
     check_choice,
@@ -28,8 +30,16 @@ from .primitive import NUMPY_IMPLS
 from .value import Value
 
 Shape = int | Sequence[int]
+Nest: TypeAlias = "complex | Array | Value | Sequence[Nest]"
+IntegerArray: TypeAlias = "np.ndarray[Any, np.dtype[np.integer[Any] | np.bool]]"
+Integers: TypeAlias = "int | IntegerArray | Sequence[Integers]"
+FloatDtype: TypeAlias = "type[complex | np.inexact[Any]] | np.dtype[np.inexact[Any]]"
+IntegerScalar: TypeAlias = "np.integer[Any] | np.bool"
+IntegerDtype: TypeAlias = "type[int | IntegerScalar] | np.dtype[IntegerScalar]"
 ORDERS = (None, "C", "F", "A", "K")
 MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
+
+MISTAKEN_ERRORS = (NotDifferentiableError, AttributeError, TypeError, ValueError)  # of a list
 
 
 def make_array(where: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -66,6 +76,12 @@ def require_numbers(where: str, fill_value: Any, kinds: str = "fciub") -> None:
         raise DtypeError(f"{where}: fill_value must be a number or an array of them, got {kind}")
 
 
+@overload
+def zeros(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+@overload
+def zeros(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+@overload
+def zeros(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
 def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return zeros, to be written to: `buffer[i] = value` keeps the gradient of `value`.
 
@@ -82,6 +98,12 @@ def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None
     return make_array("zeros", np.zeros, shape, dtype=dtype, order=order)
 
 
+@overload
+def ones(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+@overload
+def ones(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+@overload
+def ones(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
 def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return ones, to be written to; see `zeros`.
 
@@ -91,6 +113,12 @@ def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None)
     return make_array("ones", np.ones, shape, dtype=dtype, order=order)
 
 
+@overload
+def empty(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+@overload
+def empty(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+@overload
+def empty(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
 def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
     """Return an array without meaningful entries, all of which are to be written to; see `zeros`.
 
@@ -100,6 +128,28 @@ def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None
     return make_array("empty", np.empty, shape, dtype=dtype, order=order)
 
 
+@overload
+def full(
+    shape: Shape, fill_value: Value, dtype: FloatDtype | None = None, order: str | None = None
+) -> Value: ...
+@overload
+def full(
+    shape: Shape, fill_value: Nest, dtype: IntegerDtype, order: str | None = None
+) -> Array: ...
+@overload
+def full(shape: Shape, fill_value: Nest, dtype: FloatDtype, order: str | None = None) -> Value: ...
+@overload
+def full(
+    shape: Shape, fill_value: Integers, dtype: None = None, order: str | None = None
+) -> Array: ...
+@overload
+def full(
+    shape: Shape, fill_value: complex, dtype: None = None, order: str | None = None
+) -> Value: ...
+@overload
+def full(
+    shape: Shape, fill_value: Nest, dtype: DTypeLike | None = None, order: str | None = None
+) -> Value | Any: ...
 def full(
     shape: Shape, fill_value: Any, dtype: DTypeLike | None = None, order: str | None = None
 ) -> Any:
@@ -110,6 +160,7 @@ def full(
     >>> w.grad
     12.0
     """
+    fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         require_numbers("full", fill_value)
         return make_array("full", np.full, shape, fill_value, dtype=dtype, order=order)
@@ -121,7 +172,51 @@ def full(
     raise ArgumentError(f"full: dtype must be floating for a Value, got {np.dtype(dtype)}")
 
 
-def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
+class Like(Protocol):
+    """The signature of `zeros_like` and its kin."""
+
+    __name__: str
+    __qualname__: str
+
+    @overload
+    def __call__(
+        self,
+        a: Value,
+        dtype: FloatDtype | None = None,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Value: ...
+    @overload
+    def __call__(
+        self,
+        a: Nest,
+        dtype: IntegerDtype,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Array: ...
+    @overload
+    def __call__(
+        self,
+        a: Nest,
+        dtype: FloatDtype,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Value: ...
+    @overload
+    def __call__(
+        self,
+        a: Nest,
+        dtype: DTypeLike | None = None,
+        order: str | None = None,
+        subok: bool = True,
+        shape: Shape | None = None,
+    ) -> Value | Any: ...
+
+
+def _like(where: str, make: Callable[..., Any]) -> Like:
     def create(
         a: Any,
         dtype: DTypeLike | None = None,
@@ -135,7 +230,7 @@ def _like(where: str, make: Callable[..., Any]) -> Callable[..., Any]:
         return make_array(where, make, unwrap(a), dtype=dtype, order=given, shape=shape)
 
     create.__name__ = create.__qualname__ = where
-    return create
+    return cast("Like", create)
 
 
 zeros_like = _like("zeros_like", np.zeros_like)
@@ -171,6 +266,7 @@ def full_like(
     >>> np.full_like(Value([1.0, 2.0]), 3.0)
     Value(data=[3. 3.], grad=None)
     """
+    fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         check_flag("full_like", "subok", subok)
         own = getattr(unwrap(a), "dtype", None) if dtype is None else None
@@ -188,6 +284,56 @@ def full_like(
     raise ArgumentError(f"full_like: dtype must be floating for a Value, got {out.dtype}")
 
 
+@overload
+def array(  # type: ignore[overload-overlap]  # an int is a number, too
+    object: Integers,
+    dtype: None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Array: ...
+@overload
+def array(
+    object: Nest,
+    dtype: IntegerDtype,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value | Array: ...
+@overload
+def array(
+    object: Value | complex | Sequence[Value] | Sequence[Sequence[Value]],
+    dtype: FloatDtype | None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value: ...
+@overload
+def array(
+    object: Nest,
+    dtype: FloatDtype | None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value: ...
+@overload
+def array(
+    object: Any,
+    dtype: DTypeLike | None = None,
+    *,
+    copy: bool | None = True,
+    order: str | None = None,
+    subok: bool = False,
+    ndmin: int = 0,
+) -> Value | Any: ...
 def array(
     object: Any,
     dtype: DTypeLike | None = None,
@@ -223,6 +369,92 @@ def array(
     if dtype is not None and np.dtype(dtype) != joined.dtype:
         joined = joined.astype(dtype)
     return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
+
+
+@functools.cache
+def accept_lists(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of NumPy that also takes nested lists with Values, as `array` reads them.
+
+    NumPy doesn't ask lists what a function should be, and refuses the Values in them; then it is
+    called again with arrays. The methods of a ufunc take lists too.
+
+    >>> accept_lists(np.mean)([Value(1.0), 2.0])
+    Value(data=1.5, grad=None)
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except MISTAKEN_ERRORS:
+            if not any(map(_is_list, args)) and not any(map(_is_list, options.values())):
+                raise
+        with suppress(*MISTAKEN_ERRORS):  # np.concatenate wants arrays in its list, np.mean numbers
+            return function(*map(_join_inner, args), **_join_options(_join_inner, options))
+        return function(*map(_join_list, args), **_join_options(_join_list, options))
+
+    if isinstance(function, np.ufunc):
+        for name in dir(function):
+            if not name.startswith("_"):
+                part = getattr(function, name)
+                setattr(call, name, accept_lists(part) if callable(part) else part)
+    return call
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and has_value(x)
+
+
+def _join_list(x: Any) -> Any:
+    return array(x) if _is_list(x) else x
+
+
+def _join_inner(x: Any) -> Any:
+    return [_join_list(part) for part in x] if _is_list(x) else x
+
+
+def _join_options(join_one: Callable[[Any], Any], options: dict[str, Any]) -> dict[str, Any]:
+    return {name: x if name == "out" else join_one(x) for name, x in options.items()}
+
+
+class Rows:
+    """NumPy's `np.r_` or `np.c_`, whose parts may be Values.
+
+    >>> Rows(np.r_)[Value([1.0, 2.0]), 0, 3:5]
+    Value(data=[1. 2. 0. 3. 4.], grad=None)
+    """
+
+    def __init__(self, concatenator: Any) -> None:
+        self._numpy = concatenator
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = list(key) if isinstance(key, tuple) else [key]
+        if not any(isinstance(x, Value) or _is_list(x) for x in parts):
+            return as_constant_value(self._numpy[key])
+        directive = parts[:1] if isinstance(parts[0], str) else []
+        if directive in (["r"], ["c"]):
+            raise ArgumentError(
+                f"r_: the text must be axes such as '0,2' for Values, got {parts[0]!r}, which "
+                "makes a np.matrix; write np.r_['1,2,0', ...] for columns"
+            )
+        arrays = [_as_part(x) for x in parts[len(directive) :]]
+        # NumPy arranges the positions of the entries, which are integers
+        ends = np.cumsum([np.size(x) for x in arrays])
+        positions = [
+            np.arange(end - np.size(x), end).reshape(np.shape(x))
+            for x, end in zip(arrays, ends, strict=True)
+        ]
+        dtype = np.result_type(*map(unwrap, arrays))
+        entries = np.concatenate([np.ravel(x) for x in arrays])
+        taken = entries[self._numpy[(*directive, *positions)]]
+        return taken if taken.dtype == dtype else taken.astype(dtype)
+
+
+def _as_part(x: Any) -> Any:
+    """Return one part between the brackets of `np.r_` as an array, or a number as it is."""
+    if isinstance(x, slice):
+        return np.r_[x]
+    return array(x) if isinstance(x, (list, tuple)) else x
 
 
 def has_value(nest: Any) -> bool:

@@ -19,7 +19,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -31,6 +31,17 @@ Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
 View = Literal["writable", "by layout", "read-only"]
 Example = tuple[Any, ...]
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Operand(Protocol[Result_co]):
+    """What evaluates operations itself: a Value, whose results are Values."""
+
+    @staticmethod
+    def __apply__(operation: Primitive, operands: Any, options: dict[str, Any]) -> Result_co:
+        """Evaluate an operation."""
+        ...
+
 
 NUMBERS = (float, int, complex)
 
@@ -89,7 +100,7 @@ class Primitive:
         additive: bool = False,
         matrix_product: bool = False,
         selects: bool = False,
-        kinked: bool = False,
+        kinked: bool | Callable[..., Any] = False,
         takes_complex: bool = False,
         flat: bool = False,
         max_slope: float | None = None,
@@ -174,6 +185,12 @@ class Primitive:
     def __reduce__(self) -> str:
         return self.__name__
 
+    def pieces(self, operands: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Return a number for the smooth piece that each entry of the result lies on."""
+        if callable(self.kinked):
+            return np.asarray(self.kinked(*operands, **options))
+        return np.asarray(operands[0]) > 0
+
     def vjp(self, **rules: Rule) -> None:
         """Declare the reverse rules by operand: `name=lambda g, out, *operands, **options: ...`."""
         for position, rule in self._checked(rules):
@@ -248,6 +265,12 @@ class Primitive:
             )
         return tuple(operands), options
 
+    @overload
+    def __call__(
+        self, operand: Operand[Result_co], /, *more: Any, **keywords: Any
+    ) -> Result_co: ...
+    @overload
+    def __call__(self, *args: Any, **keywords: Any) -> Any: ...
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Evaluate the operation on arrays, or on Values if one is among the operands."""
         if keywords or len(args) != len(self.operands) or self.variadic:
@@ -350,7 +373,7 @@ def primitive(
     additive: bool = False,
     matrix_product: bool = False,
     selects: bool = False,
-    kinked: bool = False,
+    kinked: bool | Callable[..., Any] = False,
     takes_complex: bool = False,
     flat: bool = False,
     max_slope: float | None = None,
@@ -389,7 +412,9 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     - `additive`: a parameter that enters through it is an offset, such as a bias.
     - `matrix_product`: it multiplies by a matrix, its second operand.
     - `selects`: the result is one of the operand's entries, as in `max`.
-    - `kinked`: its slope jumps where the operand is 0, as that of `relu`.
+    - `kinked`: True if its slope jumps where the first operand is 0, as that of `relu`; if it jumps
+      elsewhere, a function of operands and options that numbers the smooth pieces, such as
+      `lambda x, y: x > y`.
     - `max_slope`: the largest size of its slope, anywhere.
     - `gain`: the factor on initial weights before it, as `tg.nn.init.calculate_gain` returns it, or
       a function of the slope for negative inputs.

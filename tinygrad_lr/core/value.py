@@ -12,7 +12,7 @@ import functools
 import importlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -194,10 +194,15 @@ class Value(Node):
     """
 
     __slots__ = ()
-    __apply__: ClassVar[Callable[..., Value]]  # how a Primitive evaluates itself on Values
     written_kind: ClassVar[type[Value]]  # what the first write makes of it
     _fields: ClassVar[tuple[str, ...]]  # what help(Value) lists first: set below
     __pandas_priority__: ClassVar[int] = 100_000  # a Series on the left hands over to Value
+
+    if TYPE_CHECKING:  # it is `apply`, below
+
+        @staticmethod
+        def __apply__(operation: Primitive, operands: Any, options: dict[str, Any]) -> Value:
+            """Evaluate a Primitive on Values."""
 
     def backward(self, gradient: Any = None) -> None:
         """Fill `.grad` of every Value that this one was computed from, by the chain rule.
@@ -251,7 +256,9 @@ class Value(Node):
         """Return `tinygrad_lr.numpy`, as the array API standard asks."""
         return importlib.import_module(f"{__name__.partition('.')[0]}.numpy")
 
-    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+    # For type checkers an array of objects, of which NumPy's stubs say that results may be
+    # anything. Those of `tinygrad_lr.numpy` are exact.
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
         raise NotDifferentiableError(
             "np.asarray of a Value would lose its gradient: write tg.array([...]) for np.array of "
             "Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) or tg.full(n, "
@@ -755,7 +762,7 @@ for reflected_name in [name for name in vars(Value) if name.startswith("__r")]:
 Value.written_kind = WrittenValue
 
 
-Value.__apply__ = staticmethod(apply)
+setattr(Value, "__apply__", staticmethod(apply))  # noqa: B010 - declared above
 Value._fields = tuple(name for name in dir(Value) if not name.startswith("_"))
 
 

@@ -129,7 +129,7 @@ def train(problem: Problem, settings: Settings, condensed: Condensed | None = No
     step is the step on all rows.
 
     Raises `DivergenceError` if the learning rate was too large, naming the largest stable one, and
-    `ArgumentError` if the features are too large or too small for any.
+    `ArgumentError` if the features are too large for any.
     """
     description = describe_model(problem, settings, condensed)
     if settings.hidden:
@@ -143,10 +143,10 @@ def train(problem: Problem, settings: Settings, condensed: Condensed | None = No
         if not settings.standardize:
             features = features * condensed.x_scale + condensed.x_mean
     limit = None if settings.hidden else stable_rate(features)
-    if limit is not None and not 0 < limit < math.inf:
+    if limit is not None and not limit > 0:
         raise ArgumentError(
-            f"{printable(problem.path)}: --no-standardize needs features between about 1e-150 and "
-            f"1e150, got up to {abs(problem.x).max():.3g}; leave it out"
+            f"{printable(problem.path)}: --no-standardize needs features below about 1e153 in "
+            f"size, got up to {abs(problem.x).max():.3g}; leave it out"
         )
     rate = settings.learning_rate
     if rate is None:
@@ -170,9 +170,9 @@ def train(problem: Problem, settings: Settings, condensed: Condensed | None = No
 
 
 def stable_rate(features: Array) -> float:
-    """Return the largest stable learning rate of a line, 2/λmax; nan, 0 or inf beyond float64.
+    """Return the largest stable learning rate of a line, 2/λmax; nan or 0 beyond float64.
 
-    The Hessian of the mean squared error is 2/n [1, x]'[1, x].
+    The Hessian of the mean squared error is 2/n [1, x]'[1, x], so λmax is at least 2.
     """
     with np.errstate(all="ignore"):
         sums = features.sum(axis=0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -91,6 +91,10 @@ class Line:
         head = ["", "coefficient", "standard error"]
         yield Table(head, rows, numeric=[1, 2], max_rows=MAX_SHOWN_ROWS)
 
+    @overload
+    def predict(self, x: float) -> float: ...
+    @overload
+    def predict(self, x: ArrayLike) -> Array | Any: ...  # a single row gives a float
     def predict(self, x: ArrayLike) -> float | Array:
         """Return the line's value at x: x @ slope + intercept.
 
@@ -107,6 +111,10 @@ class Line:
         rows, single = self._rows("Line.predict", x)
         return _float_or_array(rows @ np.atleast_1d(self.slope) + self.intercept, single)
 
+    @overload
+    def prediction_spread(self, x: float) -> float: ...
+    @overload
+    def prediction_spread(self, x: ArrayLike) -> Array | Any: ...
     def prediction_spread(self, x: ArrayLike) -> float | Array:
         """Return the standard deviation of a new observation at x, around the prediction.
 

@@ -12,13 +12,24 @@ from ..core.chain_rule import pull_back, push_forward
 from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
 from ..core.value import Value
-from ..errors import ArgumentError, GraphError
-from ..support.validation import as_input, check_callable, check_integer, check_number, short_repr
+from ..errors import ArgumentError, DtypeError, GraphError
+from ..support.validation import (
+    as_input,
+    check_callable,
+    check_integer,
+    check_number,
+    describe_type,
+    short_repr,
+)
 
 __all__ = ["learning_rate_limit"]
 
 Vector = list[Any]  # an array for each parameter
 Product = Callable[[Vector], Vector]
+
+MAX_BASIS = 96  # vectors that are kept
+MAX_BASIS_ENTRIES = 1 << 25  # 256 MB
+FIRST_LOOK = 20  # products: earlier, a direction of which the random start has little may be missed
 
 
 def learning_rate_limit(
@@ -38,20 +49,20 @@ def learning_rate_limit(
     holds near the current weights. It is inf if no curvature is positive, nan if the loss is not
     finite. With momentum, the limit is 2 (1 + momentum)/λmax.
 
-    λmax comes from power iteration on Hessian-vector products, at most `iterations` of them, until
-    its relative change is below `tolerance`; if the largest eigenvalue in magnitude is negative, a
-    second pass shifts the spectrum. The gradient is recorded once; each product is one forward
-    sweep over it. Time and memory are those of a few backward passes; the weights and their `.grad`
-    are unchanged.
+    λmax comes from Lanczos iteration on Hessian-vector products, at most `iterations` of them,
+    until its relative error is estimated to be below `tolerance`. The gradient is recorded once;
+    each product is one forward sweep over it. Time and memory are those of some backward passes;
+    the weights and their `.grad` are unchanged.
 
     `model` is called with x and has `parameters()`; `loss(prediction, y)` returns a scalar Value.
 
     Raises `GraphError` if the loss depends on no parameter, `ArgumentError` if it has more than
-    one entry, iterations is below 1 or tolerance is not a number >= 0, `NotDifferentiableError` if
-    it has no second derivative.
+    one entry, iterations is below 1 or not enough, or tolerance is not a number >= 0, `DtypeError`
+    for complex parameters, `NotDifferentiableError` if the loss has no second derivative.
 
-    Source: LeCun, Simard, Pearlmutter, "Automatic Learning Rate Maximization by On-Line
-    Estimation of the Hessian's Eigenvectors", 1993.
+    Sources: LeCun, Simard, Pearlmutter, "Automatic Learning Rate Maximization by On-Line
+    Estimation of the Hessian's Eigenvectors", 1993; Wu, Simon, "Thick-Restart Lanczos Method for
+    Large Symmetric Eigenvalue Problems", 2000.
 
     >>> model = tg.nn.Linear(1, 1, dtype=np.float64, generator=0)
     >>> x = np.array([[-1.0], [1.0]])  # standardised: the Hessian is 2·I
@@ -59,13 +70,16 @@ def learning_rate_limit(
     1.0
     """
     where = "learning_rate_limit"
-    if not callable(getattr(model, "parameters", None)):
-        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {short_repr(model)}")
+    if isinstance(model, type) or not callable(getattr(model, "parameters", None)):
+        given = describe_type(model) or short_repr(model)
+        raise ArgumentError(f"{where}: model must be a tg.nn.Module, got {given}")
     check_callable(where, "loss", loss, "a function such as tg.losses.mse")
     iterations = check_integer(where, "iterations", iterations, low=1)
     tolerance = check_number(where, "tolerance", tolerance)
     x = as_input(where, "x", x) if isinstance(x, (list, tuple, np.ma.MaskedArray)) else x
     parameters = [p for p in model.parameters() if p.requires_grad]
+    if any(p.dtype.kind == "c" for p in parameters):
+        raise DtypeError(f"{where}: the model's parameters must be real, got complex numbers")
     token = RECORDING.set(True)
     try:
         product = _hessian_product(loss(model(x), y), parameters)
@@ -103,52 +117,72 @@ def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
 def _largest_eigenvalue(
     product: Product, parameters: Sequence[Value], iterations: int, tolerance: float
 ) -> float:
-    """Return λmax, the largest with its sign, not in magnitude."""
-    random = np.random.default_rng(0)
-    start = [_like(p, random.standard_normal(p.shape)) for p in parameters]
-    top, size = _power_iteration(product, start, iterations, tolerance)
-    if not top < 0.999 * size:  # the dominant one is positive (or nan, or all are 0)
-        return top
+    """Return λmax, the largest with its sign, not in magnitude; 0 if only rounding is left of it.
 
-    def shifted(v: Vector) -> Vector:  # H + size·I has no negative eigenvalue
-        return [h + size * x for h, x in zip(product(v), v, strict=True)]
-
-    top = _power_iteration(shifted, start, iterations, tolerance)[0] - size
-    return top if top > 1e-6 * size else 0.0  # below, only rounding is left
-
-
-def _power_iteration(
-    product: Product, v: Vector, iterations: int, tolerance: float
-) -> tuple[float, float]:
-    """Return the Rayleigh quotient v·Hv/v·v at the end, and the length of Hv for a unit v."""
-    rayleigh = length = 0.0
-    size = _length(v)
-    for _ in range(iterations):
-        v = [x / size for x in v]
-        image = product(v)
-        last = rayleigh, length
-        rayleigh, length = _dot(v, image), _length(image)
-        if not math.isfinite(length):
-            return math.nan, math.nan
-        still = max(abs(rayleigh - last[0]), abs(length - last[1]))
-        if not length or still <= tolerance * length:
-            break
-        v, size = image, length
-    return rayleigh, length
-
-
-def _dot(a: Vector, b: Vector) -> float:
-    """Return the inner product, summed in float64."""
-    return math.fsum(
-        float(np.sum(np.multiply(x, y, dtype=np.float64))) for x, y in zip(a, b, strict=True)
+    The rows of V are orthonormal, and H V' = V' T + β w e', with e the last unit vector. An
+    eigenvector s of T gives the Ritz vector V's, which H scales by its eigenvalue up to β |s_last|.
+    A full basis is replaced by its best Ritz vectors.
+    """
+    size = sum(p.size for p in parameters)
+    rounding = 100 * max(float(np.finfo(p.dtype).eps) for p in parameters)
+    rows = min(size, MAX_BASIS, max(4, MAX_BASIS_ENTRIES // size))
+    basis, projected = np.empty((rows, size)), np.zeros((rows, rows))
+    following = np.random.default_rng(0).standard_normal(size)
+    following /= np.linalg.norm(following)
+    count, scale = 0, 0.0
+    for done in range(1, iterations + 1):
+        basis[count] = following
+        count += 1
+        image = _flatten(product(_unflatten(following, parameters)))
+        if not np.isfinite(image).all():
+            return math.nan
+        known, last = basis[:count], np.zeros(count)
+        for _ in range(2):  # once more for what rounding left in the directions that are known
+            parts = known @ image
+            image -= parts @ known
+            last += parts
+        projected[:count, count - 1] = projected[count - 1, :count] = last
+        length = float(np.linalg.norm(image))
+        scale = max(scale, length, float(np.abs(last).max()))
+        noise = rounding * scale
+        complete = count == size or length <= noise
+        following = image / length if length else image
+        look = complete or count == rows or done == iterations
+        if not look and (done < FIRST_LOOK or done % 4):
+            continue
+        values, vectors = np.linalg.eigh(projected[:count, :count])
+        top = float(values[-1])
+        residual = length * abs(float(vectors[-1, -1]))
+        gap = top - float(values[-2]) if count > 1 else 0.0
+        error = min(residual, residual**2 / gap) if gap > 0 else residual
+        close = done >= FIRST_LOOK and error <= max(tolerance * abs(top), noise)
+        if complete or close:
+            return top if top > noise else 0.0
+        if count == rows:
+            count = rows // 2
+            basis[:count] = vectors[:, -count:].T @ basis
+            projected[:] = 0.0
+            np.fill_diagonal(projected[:count, :count], values[-count:])
+    raise ArgumentError(
+        f"learning_rate_limit: iterations must be more than {iterations} for a tolerance of "
+        f"{tolerance:.3g}: the largest curvature is {top:.6g} up to about {error:.1g} so far"
     )
 
 
-def _length(v: Vector) -> float:
-    return math.sqrt(_dot(v, v))
+def _flatten(arrays: Vector) -> Any:
+    """Return the entries of all arrays, one after the other, in float64."""
+    return np.concatenate([np.ravel(x).astype(np.float64) for x in arrays])
+
+
+def _unflatten(entries: Any, parameters: Sequence[Value]) -> Vector:
+    """Return entries in the parameters' shapes and dtypes, a float for a Python float."""
+    ends = np.cumsum([p.size for p in parameters])
+    return [
+        _like(p, part.reshape(p.shape))
+        for p, part in zip(parameters, np.split(entries, ends[:-1]), strict=True)
+    ]
 
 
 def _like(parameter: Value, entries: Any) -> Any:
-    """Return entries in the parameter's shape and dtype, a float for a Python float."""
     data = parameter._content
     return float(entries) if type(data) is float else np.asarray(entries, data.dtype)[()]

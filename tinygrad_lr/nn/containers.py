@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator
-from ..support.validation import as_input, check_integer, check_list, short_repr
+from ..support.validation import as_input, check_integer, check_list, describe_type, short_repr
 from .activations import Function, as_layer
 from .linear import Linear
 from .module import Module
@@ -39,10 +39,10 @@ class Sequential(Module):
         for position, layer in enumerate(layers):
             if not callable(layer) or isinstance(layer, type):
                 cure = "; pass Sequential(*layers)" if isinstance(layer, (list, tuple)) else ""
-                cure = f"; pass {layer.__name__}()" if isinstance(layer, type) else cure
+                given = describe_type(layer) or f"{short_repr(layer)}{cure}"
                 raise ArgumentError(
                     f"{type(self).__name__}: layer {position} must be a module or a function, "
-                    f"got {short_repr(layer)}{cure}"
+                    f"got {given}"
                 )
         self.layers = [x if isinstance(x, Module) else Function(x) for x in layers]
 
@@ -58,7 +58,11 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
 
-    def __getitem__(self, position: int) -> Module:
+    @overload
+    def __getitem__(self, position: int) -> Module: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[Module]: ...
+    def __getitem__(self, position: int | slice) -> Module | list[Module]:
         return self.layers[position]
 
 

@@ -1,9 +1,10 @@
 """NumPy's names, for programs whose arrays take up Values: `import tinygrad_lr.numpy as np`.
 
-What NumPy's functions do with Values is NumPy's own dispatch: those here are NumPy's functions. It
-cannot ask a Value what `np.zeros(3)` or `np.array([value, 1.0])` should be, so functions that make
-arrays are others here: arrays of floats are constant Values, into which Values can be written;
-arrays of integers and booleans are plain.
+What NumPy's functions do with Values is NumPy's own dispatch: those here call them. It cannot ask
+a Value what `np.zeros(3)` or `np.array([value, 1.0])` should be, so functions that make arrays are
+others here: arrays of floats are constant Values, into which Values can be written; arrays of
+integers and booleans are plain. Nor does it ask lists: all functions here take lists of Values,
+`np.mean([v, w])`, and `np.r_` and `np.c_` take Values.
 
 >>> import tinygrad_lr as tg, tinygrad_lr.numpy as np
 >>> def cumulate(x):
@@ -42,6 +43,7 @@ _MAKING = (
     *("kaiser", "linspace", "loadtxt", "logspace", "tri"),
 )
 """NumPy's functions that make new arrays without being asked for one like another."""
+_DISPATCHED = (_numpy.ufunc, type(_numpy.mean))
 
 
 def asarray(
@@ -127,7 +129,12 @@ def __getattr__(name: str) -> _Any:
             found = getattr(_numpy, name)
         except AttributeError:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-        found = _making(found) if name in _MAKING else found
+        if name in _MAKING:
+            found = _making(found)
+        elif name in {"r_", "c_"}:
+            found = _creation.Rows(found)
+        elif isinstance(found, _DISPATCHED):
+            found = _creation.accept_lists(found)
     globals()[name] = found  # the next look finds it without us
     return found
 

@@ -6,13 +6,16 @@ from typing import Any as _Any
 
 from numpy import linalg as _linalg
 
+from ..core.creation import accept_lists as _accept_lists
+
 
 def __getattr__(name: str) -> _Any:
     if name == "__all__":
         return __dir__()
     if name.startswith("_") or not hasattr(_linalg, name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_linalg, name)
+    found = getattr(_linalg, name)
+    return _accept_lists(found) if isinstance(found, type(_linalg.norm)) else found
 
 
 def __dir__() -> list[str]:

@@ -127,6 +127,7 @@ softplus.vjp(x=lambda g, out, x: g * sigmoid(x))
     onnx="Elu",
     kind="elementwise",
     examples=[*ONE, ((3,), {"alpha": 0.5})],
+    kinked=lambda x, alpha: np.logical_and(x > 0, alpha != 1),
 )
 def elu(x, alpha=1.0):
     """x where x > 0, else alpha·(e^x - 1).
@@ -393,6 +394,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
     latex=r"\operatorname{hardtanh}\left(<x>\right)",
     kind="elementwise",
     examples=[*ONE, ((4,), {"low": 0.0, "high": 1.2})],
+    kinked=lambda x, low, high: np.add(x > low, x >= high, dtype=int),
 )
 def hardtanh(x, low=-1.0, high=1.0):
     """x held between low and high. Its derivative is 0 at the two bounds, where clip's is 1.
@@ -460,7 +462,12 @@ def selu(x):
     return SELU_SCALE * elu(x, alpha=SELU_ALPHA)
 
 
-@implements()
+@primitive(
+    latex=r"\operatorname{celu}\left(<x>\right)",
+    onnx="Celu",
+    kind="elementwise",
+    examples=[*ONE, ((3,), {"alpha": 0.5})],
+)
 def celu(x, alpha=1.0):
     """x where x > 0, else alpha·(e^(x/alpha) - 1), whose derivative at 0 is 1 for every alpha.
 
@@ -473,11 +480,20 @@ def celu(x, alpha=1.0):
     """
     if not alpha > 0:
         raise ArgumentError(f"celu: alpha must be > 0, got {alpha!r:.60}")
-    x = x if hasattr(x, "shape") else np.asarray(x)
-    return np.where(x > 0, x, alpha * elu(x / alpha))[()]
+    x = as_floats(x)
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))[()]
 
 
-@implements()
+celu.vjp(x=lambda g, out, x, alpha: np.where(x > 0, g, g * np.exp(np.minimum(x, 0) / alpha)))
+
+
+@primitive(
+    latex=r"\operatorname{prelu}\left(<x>, <weight>\right)",
+    onnx="PRelu",
+    kind="elementwise",
+    examples=[((2, 3), ()), ((2, 3), (3,)), ((), ())],
+    kinked=True,
+)
 def prelu(x, weight):
     """x where x > 0, else weight·x, with a weight that may be trained and that broadcasts.
 
@@ -486,5 +502,10 @@ def prelu(x, weight):
     >>> prelu(np.array([-2.0, 2.0]), Value(0.25))
     Value(data=[-0.5  2. ], grad=None)
     """
-    x = x if hasattr(x, "shape") else np.asarray(x)
-    return np.where(x > 0, x, weight * x)[()]
+    return np.where(np.greater(x, 0), x, np.multiply(weight, x))[()]
+
+
+prelu.vjp(
+    x=lambda g, out, x, weight: np.where(x > 0, g, weight * g),
+    weight=lambda g, out, x, weight: np.where(x > 0, 0.0, g * x),
+)

@@ -253,6 +253,7 @@ sign.jvp(x=lambda t, out, x: unit_tangent(t, out, x) if is_complex(x) else t * 0
     latex=r"\max\left(<x>, <y>\right)",
     onnx="Max",
     examples=PAIRS,
+    kinked=lambda x, y: x > y,
     takes_complex=True,
 )
 def maximum(x, y):
@@ -275,6 +276,7 @@ maximum.vjp(
     latex=r"\min\left(<x>, <y>\right)",
     onnx="Min",
     examples=PAIRS,
+    kinked=lambda x, y: x < y,
     takes_complex=True,
 )
 def minimum(x, y):
@@ -293,7 +295,10 @@ minimum.vjp(
 
 
 @primitive(
-    np.fmax, latex=r"\operatorname{fmax}\left(<x>, <y>\right)", examples=PAIRS[:2] + PAIRS[4:]
+    np.fmax,
+    latex=r"\operatorname{fmax}\left(<x>, <y>\right)",
+    examples=PAIRS[:2] + PAIRS[4:],
+    kinked=lambda x, y: x > y,
 )
 def fmax(x, y):
     """The larger of x and y, or the other one where one is nan. Ties share as in `maximum`.
@@ -305,7 +310,10 @@ def fmax(x, y):
 
 
 @primitive(
-    np.fmin, latex=r"\operatorname{fmin}\left(<x>, <y>\right)", examples=PAIRS[:2] + PAIRS[4:]
+    np.fmin,
+    latex=r"\operatorname{fmin}\left(<x>, <y>\right)",
+    examples=PAIRS[:2] + PAIRS[4:],
+    kinked=lambda x, y: x < y,
 )
 def fmin(x, y):
     """The smaller of x and y, or the other one where one is nan. Ties share as in `minimum`.
@@ -333,6 +341,7 @@ fmin.vjp(
     np.copysign,
     latex=r"\operatorname{copysign}\left(<x>, <y>\right)",
     examples=PAIRS[:2] + PAIRS[4:],
+    kinked=True,
 )
 def copysign(x, y):
     """|x| with the sign of y. The derivatives are ±1, or 0 at x = 0; and 0.

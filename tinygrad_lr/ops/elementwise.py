@@ -742,6 +742,9 @@ where.vjp(
     kind="elementwise",
     examples=[((2, 3), (), ()), ((4,), (4,), (4,)), ((), (), ())],
     domain={"x": (-2.0, 2.0), "low": (-1.2, -0.8), "high": (0.8, 1.2)},
+    kinked=lambda x, low, high: np.subtract(
+        high is not None and x > high, low is not None and x < low, dtype=int
+    ),
 )
 def clip_between(x, low, high):
     """The entries of x held between low and high; a bound that is None does not hold.

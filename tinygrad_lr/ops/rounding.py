@@ -142,7 +142,9 @@ def fix(x, out=None):
     return trunc(x)
 
 
-@primitive(latex=r"\operatorname{fraction}\left(<x>\right)", kind="elementwise", examples=ONE)
+@primitive(
+    latex=r"\operatorname{fraction}\left(<x>\right)", kind="elementwise", examples=ONE, whole=True
+)
 def fractional_part(x):
     """x without its whole part, with the sign of x; 0 at infinity. Its derivative is 1.
 

@@ -19,7 +19,7 @@ from ..plot import computation_graph
 from ..plot.style import clean_name
 from ..support.files import printable, replace_file
 from ..support.text_format import count_text
-from ..support.validation import check_mapping, check_path, check_text
+from ..support.validation import check_instance, check_mapping, check_path, check_text
 from ..train import History
 from ..train.model_copy import ModelCopy
 from .data import Data, prepare_data
@@ -101,6 +101,8 @@ def report(
     """
     where = "report"
     import_extra("latex2mathml.converter", "explain")  # before any work
+    if isinstance(model, type):
+        check_instance(where, "model", model, Module, "a tg.nn.Module")
     if not isinstance(model, Module) or not hasattr(history, "weights") or not callable(loss):
         kinds = {"history": history, "model": model, "loss": loss}
         given = ", ".join(f"{name} {type(x).__name__}" for name, x in kinds.items())

@@ -6,58 +6,89 @@ same names and arguments.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from ..core.node import unwrap
 from ..errors import ArgumentError
-from ..support.abstract_array import check_numbers
-from ..support.validation import check_choice
+from ..ops.activation import as_floats
+from ..support.abstract_array import AbstractArray, check_numbers, take_rows
+from ..support.validation import as_input, check_choice, check_integer, short_repr
 
 
-def _require_increasing(x: Any) -> None:
+def _require_increasing(x: Any, where: str) -> None:
     if not np.all(np.diff(x) > 0):
-        raise ArgumentError("CubicSpline: x must increase from node to node")
+        raise ArgumentError(f"{where}: x must increase from node to node")
+
+
+def _as_floats(where: str, name: str, x: Any) -> Any:
+    return as_floats(x if isinstance(x, AbstractArray) else as_input(where, name, x))
+
+
+def _check_nodes(where: str, x: Any, y: Any, axis: int) -> tuple[Any, Any, int]:
+    """Return nodes and values as floats, the values with the axis of the nodes first; the axis."""
+    x, y = _as_floats(where, "x", x), _as_floats(where, "y", y)
+    axis = check_integer(where, "axis", axis, low=-max(1, np.ndim(y)))
+    lengths = np.shape(y)[axis : axis + 1 or None]
+    if np.ndim(x) != 1 or np.size(x) < 2 or lengths != np.shape(x):
+        raise ArgumentError(
+            f"{where}: y must have a value for each of n >= 2 nodes along axis {axis}, got nodes "
+            f"of shape {np.shape(x)} and values of shape {np.shape(y)}"
+        )
+    check_numbers(unwrap(x), functools.partial(_require_increasing, where=where))
+    return x, y if axis == 0 else np.moveaxis(y, axis, 0), axis % np.ndim(y)
+
+
+def _take(table: Any, i: Any) -> Any:
+    """Return rows of a table, which may be a plain array though the index is not."""
+    return take_rows(table, i) if isinstance(table, np.ndarray) else table[i]
+
+
+def _move_back(out: Any, count: int, axis: int) -> Any:
+    """Return results with the `count` axes of the points where the axis of the nodes was."""
+    if not axis or not count:
+        return out
+    return np.moveaxis(out, tuple(range(count)), tuple(range(axis, axis + count)))
 
 
 class CubicSpline:
     """A curve of cubic pieces with two continuous derivatives, as `scipy.interpolate.CubicSpline`.
 
-    `x` are the n >= 2 nodes, `y` the values there, along the first axis. `bc_type` is "not-a-knot",
-    "natural", "clamped", or a pair of (order, value) for the two ends.
+    `x` are the n >= 2 nodes, `y` the values there, along `axis`. `bc_type` is "not-a-knot",
+    "natural", "clamped", or a pair of these or of (order, value) for the two ends.
 
     >>> spline = CubicSpline(np.arange(4.0), np.arange(4.0) ** 3)
     >>> float(spline(1.5)), float(spline(1.5, 1))
     (3.375, 6.75)
     """
 
-    def __init__(self, x: Any, y: Any, bc_type: Any = "not-a-knot") -> None:
-        n = np.shape(x)[0]
-        if n < 2 or np.shape(y)[:1] != (n,):
-            raise ArgumentError(
-                f"CubicSpline: y must have a value for each of n >= 2 nodes, got {np.shape(x)} "
-                f"nodes and values of shape {np.shape(y)}"
-            )
-        check_numbers(unwrap(x), _require_increasing)
-        self.x, self.y = x, y
-        self.slopes = _slopes(x, y, _ends(bc_type, n))
+    def __init__(self, x: Any, y: Any, axis: int = 0, bc_type: Any = "not-a-knot") -> None:
+        self.x, self.y, self.axis = _check_nodes("CubicSpline", x, y, axis)
+        self.slopes = _slopes(self.x, self.y, _ends(bc_type, np.size(self.x)))
 
     def __call__(self, x: Any, nu: int = 0) -> Any:
         """Return the curve at x, or its derivative of order `nu`, beyond the ends too."""
         check_choice("CubicSpline", "nu", nu, (0, 1, 2, 3))
+        x = _as_floats("CubicSpline", "x", x)
+        return _move_back(self._evaluate(x, nu), np.ndim(x), self.axis)
+
+    def _evaluate(self, x: Any, nu: int) -> Any:
         position = np.searchsorted(unwrap(self.x), unwrap(x), side="right") - 1
         i = np.clip(position, 0, np.shape(self.x)[0] - 2)
         axes = (..., *[None] * (np.ndim(self.y) - 1))
-        h = (self.x[i + 1] - self.x[i])[axes]
-        t = (x - self.x[i])[axes]
-        rise = (self.y[i + 1] - self.y[i]) / h
-        left, right = self.slopes[i], self.slopes[i + 1]
+        start = _take(self.x, i)
+        h = (_take(self.x, i + 1) - start)[axes]
+        t = (x - start)[axes]
+        height = _take(self.y, i)
+        rise = (_take(self.y, i + 1) - height) / h
+        left, right = _take(self.slopes, i), _take(self.slopes, i + 1)
         c = (left + right - 2 * rise) / (h * h)
         b = (rise - left) / h - c * h
         match nu:
             case 0:
-                return self.y[i] + t * (left + t * (b + t * c))
+                return height + t * (left + t * (b + t * c))
             case 1:
                 return left + t * (2 * b + t * (3 * c))
             case 2:
@@ -71,14 +102,21 @@ def _ends(bc_type: Any, n: int) -> list[Any]:
         check_choice("CubicSpline", "bc_type", bc_type, ("not-a-knot", "natural", "clamped"))
         bc_type = (bc_type, bc_type)
     named = {"natural": (2, 0.0), "clamped": (1, 0.0), "not-a-knot": "not-a-knot"}
-    ends = [named.get(end, end) if isinstance(end, str) else end for end in bc_type]
-    for end in ends:
-        if end != "not-a-knot" and (len(end) != 2 or end[0] not in (1, 2)):
-            raise ArgumentError(
-                "CubicSpline: bc_type must be 'not-a-knot', 'natural', 'clamped' or two pairs of "
-                f"an order (1 or 2) and a value, got {end!r:.60}"
-            )
+    given = bc_type if isinstance(bc_type, (list, tuple)) else ()
+    ends = [named.get(end) if isinstance(end, str) else end for end in given]
+    if len(ends) != 2 or not all(map(_is_end, ends)):
+        raise ArgumentError(
+            "CubicSpline: bc_type must be 'not-a-knot', 'natural', 'clamped' or two of them or of "
+            f"pairs of an order (1 or 2) and a value, got {short_repr(bc_type)}"
+        )
+    if n == 3 and ends == ["not-a-knot", "not-a-knot"]:
+        return ["one parabola", "one parabola"]
     return [(2, 0.0) if n == 2 and end == "not-a-knot" else end for end in ends]
+
+
+def _is_end(end: Any) -> bool:
+    pair = isinstance(end, (list, tuple)) and len(end) == 2 and end[0] in (1, 2)
+    return pair or (isinstance(end, str) and end == "not-a-knot")
 
 
 def _slopes(x: Any, y: Any, ends: list[Any]) -> Any:
@@ -88,7 +126,7 @@ def _slopes(x: Any, y: Any, ends: list[Any]) -> Any:
     wide = np.reshape(h, (n - 1, *[1] * (np.ndim(y) - 1)))
     rise = (y[1:] - y[:-1]) / wide
     (first, low), (last, high) = (
-        _end_row(end, n, h[::step], wide[::step], rise[::step], step)
+        _end_row(end, h[::step], wide[::step], rise[::step], step)
         for end, step in zip(ends, (1, -1), strict=True)
     )
     matrix = (
@@ -101,9 +139,9 @@ def _slopes(x: Any, y: Any, ends: list[Any]) -> Any:
     return np.reshape(np.linalg.solve(matrix, np.reshape(right, (n, -1))), np.shape(y))
 
 
-def _end_row(end: Any, n: int, h: Any, wide: Any, rise: Any, sign: int) -> tuple[Any, Any]:
+def _end_row(end: Any, h: Any, wide: Any, rise: Any, sign: int) -> tuple[Any, Any]:
     """The equation of an end: its factors of the slopes there and next to it; its right side."""
-    if end == "not-a-knot" and n == 3:  # one parabola
+    if end == "one parabola":
         return np.ones(2), 2 * rise[0]
     if end == "not-a-knot":  # one cubic over the first two pieces
         span, d = h[0] + h[1], wide[0] + wide[1]
@@ -118,23 +156,40 @@ def _end_row(end: Any, n: int, h: Any, wide: Any, rise: Any, sign: int) -> tuple
 class interp1d:  # noqa: N801  # SciPy's name
     """Straight lines or a cubic spline between points, as `scipy.interpolate.interp1d`.
 
-    `kind` is "linear" or "cubic". Outside the nodes a result is `fill_value` (a number, or
-    "extrapolate"), or with none given, an error.
+    `kind` is "linear" or "cubic"; the values `y` lie along `axis`. Outside the nodes a result is
+    `fill_value` (a number, two for below and above, or "extrapolate"), or with none given, an
+    error.
 
     >>> float(interp1d(np.array([0.0, 1.0]), np.array([0.0, 10.0]))(0.25))
     2.5
     """
 
-    def __init__(self, x: Any, y: Any, kind: str = "linear", fill_value: Any = None) -> None:
+    def __init__(
+        self, x: Any, y: Any, kind: str = "linear", axis: int = -1, *, fill_value: Any = None
+    ) -> None:
         kind = check_choice("interp1d", "kind", kind, ("linear", "cubic"))
-        check_numbers(unwrap(x), _require_increasing)
-        self.x, self.y, self.fill_value = x, y, fill_value
-        self._spline = CubicSpline(x, y) if kind == "cubic" else None
+        self.x, self.y, self.axis = _check_nodes("interp1d", x, y, axis)
+        if isinstance(fill_value, str):
+            check_choice("interp1d", "fill_value", fill_value, ("extrapolate",))
+        pair = isinstance(fill_value, (list, tuple))
+        if pair and len(fill_value) != 2:
+            raise ArgumentError(
+                "interp1d: fill_value must be a number, two numbers or 'extrapolate', got "
+                f"{short_repr(fill_value)}"
+            )
+        self.fill_value = fill_value
+        self._fill = tuple(fill_value) if pair else (fill_value, fill_value)
+        self._spline = CubicSpline(self.x, self.y) if kind == "cubic" else None
 
     def __call__(self, x: Any) -> Any:
         """Return the curve at x."""
+        x = _as_floats("interp1d", "x", x)
+        return _move_back(self._evaluate(x), np.ndim(x), self.axis)
+
+    def _evaluate(self, x: Any) -> Any:
         nodes, at = unwrap(self.x), unwrap(x)
-        outside = np.logical_or(np.less(at, nodes[0]), np.greater(at, nodes[-1]))
+        below, above = np.less(at, nodes[0]), np.greater(at, nodes[-1])
+        outside = np.logical_or(below, above)
         if self.fill_value is None:
             check_numbers(outside, _require_inside)
         if self._spline is not None:
@@ -142,12 +197,15 @@ class interp1d:  # noqa: N801  # SciPy's name
         else:
             i = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, np.shape(nodes)[0] - 2)
             axes = (..., *[None] * (np.ndim(self.y) - 1))
-            rise = (self.y[i + 1] - self.y[i]) / (self.x[i + 1] - self.x[i])[axes]
-            out = self.y[i] + (x - self.x[i])[axes] * rise
+            start, height = _take(self.x, i), _take(self.y, i)
+            rise = (_take(self.y, i + 1) - height) / (_take(self.x, i + 1) - start)[axes]
+            out = height + (x - start)[axes] * rise
         if self.fill_value is None or isinstance(self.fill_value, str):
             return out
-        mask = np.reshape(outside, (*np.shape(outside), *[1] * (np.ndim(self.y) - 1)))
-        return np.where(mask, self.fill_value, out)
+        for mask, fill in zip((below, above), self._fill, strict=True):
+            shape = (*np.shape(mask), *[1] * (np.ndim(self.y) - 1))
+            out = np.where(np.reshape(mask, shape), fill, out)
+        return out
 
 
 def _require_inside(outside: Any) -> None:

@@ -23,6 +23,7 @@ from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray, as_single_call, check_numbers
 
 LOG_2_PI = math.log(2 * math.pi)
+SIMPLEX_TOLERANCE = 1e-5  # of the sum of shares, which may be float32
 NEWTON_STEPS = 3  # derivatives of a quantile are exact up to the order 2^3 - 1
 
 
@@ -139,6 +140,11 @@ def _differentiable(x: Any) -> bool:
     return isinstance(x, AbstractArray) or hasattr(type(x), "__apply__")
 
 
+def _as_operand(x: Any) -> Any:
+    """Return a list as an array."""
+    return np.asarray(x) if isinstance(x, (list, tuple)) else x
+
+
 class Distribution:
     """A distribution of `scipy.stats` whose methods take Values for x, shapes, loc and scale.
 
@@ -166,7 +172,16 @@ class Distribution:
         def evaluate(x: Any, *args: Any, **keywords: Any) -> Any:
             if not any(map(_differentiable, (x, *args, *keywords.values()))):
                 return getattr(self._scipy, method)(x, *args, **keywords)
-            shapes, loc, scale = self._scipy._parse_args(*args, **keywords)
+            x, args = _as_operand(x), tuple(map(_as_operand, args))
+            keywords = {name: _as_operand(given) for name, given in keywords.items()}
+            try:
+                shapes, loc, scale = self._scipy._parse_args(*args, **keywords)
+            except TypeError as error:
+                told = str(error).removeprefix("_parse_args() ")
+                names = f"{self._scipy.shapes}, " if self._scipy.shapes else ""
+                raise ArgumentError(
+                    f"{self!r}.{method}: the parameters must be {names}loc and scale: {told}"
+                ) from None
             try:
                 with np.errstate(all="ignore"):
                     return COMPUTED[method](self, x, shapes, loc, scale)
@@ -266,12 +281,14 @@ def _of_discrete(method: str) -> Any:
 class Frozen:
     """A `Distribution` with fixed parameters, which may be Values: its methods take x alone."""
 
-    def __init__(self, distribution: Distribution, args: Any, keywords: Any) -> None:
+    def __init__(self, distribution: Any, args: Any, keywords: Any) -> None:
         self.dist, self.args, self.kwds = distribution, args, keywords
 
     def __getattr__(self, method: str) -> Any:
-        called = getattr(self.dist, method)
-        return lambda *x: called(*x, *self.args, **self.kwds)
+        if method in COMPUTED:
+            called = getattr(self.dist, method)
+            return lambda x: called(x, *self.args, **self.kwds)
+        return getattr(self.dist._scipy(*self.args, **self.kwds), method)
 
 
 COMPUTED: dict[str, Callable[..., Any]] = {
@@ -288,20 +305,56 @@ COMPUTED: dict[str, Callable[..., Any]] = {
 }
 
 
-class MultivariateNormal:
+class _Multivariate:
+    """A distribution of vectors; the methods that are not written out are SciPy's own."""
+
+    def __init__(self, distribution: Any) -> None:
+        self._scipy = distribution
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._scipy, method)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Frozen:
+        """Return the distribution with fixed parameters."""
+        return Frozen(self, args, keywords)
+
+
+class MultivariateNormal(_Multivariate):
     """The multivariate normal distribution, as `scipy.stats.multivariate_normal`."""
 
-    def logpdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
+    _where = "multivariate_normal.logpdf"
+
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
         """Return -(n ln 2π + ln det C + (x - m)ᵀ C⁻¹ (x - m))/2 for each row of x.
 
-        `mean` has shape (n,) and `cov` (n, n). Raises `ArgumentError` unless `cov` is positive
-        definite.
+        `mean` has shape (n,) or is a number; `cov` has shape (n, n), or (n,) for a diagonal matrix,
+        or is a number. In one dimension, x may be numbers of any shape (k,). Raises
+        `ArgumentError` for shapes that don't fit, and unless `cov` is positive definite, and for
+        `allow_singular=True`.
 
-        >>> round(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2)), 6)
+        >>> round(float(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2))), 6)
         -1.837877
         """
+        if allow_singular:
+            raise ArgumentError(
+                f"{self._where}: allow_singular must be False, got True; a density on a subspace "
+                "has no derivative across it, so write x in coordinates of it"
+            )
+        mean = 0.0 if mean is None else mean
+        x, mean, cov = map(_as_operand, (x, mean, cov))
+        n = max(np.size(mean), np.shape(cov)[-1] if np.ndim(cov) else 1)
+        if n == 1 and np.ndim(x) < 2:  # points, not coordinates
+            x = np.expand_dims(x, -1)
+        if np.ndim(mean) > 1 or np.shape(mean)[:1] not in {(), (n,)}:
+            raise ArgumentError(f"{self._where}: mean must have shape ({n},), got {np.shape(mean)}")
+        if np.ndim(cov) > 2 or {*np.shape(cov)} - {n}:
+            raise ArgumentError(
+                f"{self._where}: cov must have shape ({n}, {n}), got {np.shape(cov)}"
+            )
+        if np.shape(x)[-1:] != (n,):
+            raise ArgumentError(f"{self._where}: x must have shape (..., {n}), got {np.shape(x)}")
         centred = x - mean
-        cov = cov * np.eye(np.shape(centred)[-1]) if np.ndim(cov) < 2 else cov
+        cov = cov * np.eye(n) if np.ndim(cov) < 2 else cov
         check_numbers(unwrap(cov), _require_positive_definite)
         solved = np.linalg.solve(cov, np.swapaxes(np.atleast_2d(centred), -1, -2))
         square = np.sum(np.swapaxes(solved, -1, -2) * centred, axis=-1)
@@ -309,27 +362,67 @@ class MultivariateNormal:
         size = np.shape(centred)[-1] * LOG_2_PI + np.linalg.slogdet(cov)[1]
         return -0.5 * (size + square)
 
-    def pdf(self, x: Any, mean: Any = 0.0, cov: Any = 1.0) -> Any:
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = False) -> Any:
         """Return the density, e^logpdf."""
-        return np.exp(self.logpdf(x, mean, cov))
+        return np.exp(self.logpdf(x, mean, cov, allow_singular))
+
+    def entropy(self, mean: Any = None, cov: Any = 1.0) -> Any:
+        """Return (n (1 + ln 2π) + ln det C)/2 for `cov` of shape (n, n), whatever the mean.
+
+        >>> float(np.round(multivariate_normal.entropy(cov=np.eye(2)), 6))
+        2.837877
+        """
+        cov = cov * np.eye(max(np.size(mean), 1)) if np.ndim(cov) < 2 else cov
+        check_numbers(unwrap(cov), _require_positive_definite)
+        return 0.5 * (np.shape(cov)[-1] * (1 + LOG_2_PI) + np.linalg.slogdet(cov)[1])
 
 
 def _require_positive_definite(cov: Any) -> None:
     if not np.allclose(cov, cov.T) or not np.all(np.linalg.eigvalsh(cov) > 0):
-        raise ArgumentError(
-            "multivariate_normal.logpdf: cov must be symmetric and positive definite"
-        )
+        raise ArgumentError("multivariate_normal: cov must be symmetric and positive definite")
 
 
-class Dirichlet:
+def _sizes(alpha: Any) -> tuple[int, int]:
+    return np.size(alpha), np.size(alpha) - 1
+
+
+def _require_simplex(x: Any) -> None:
+    if np.any(x < 0) or np.any(np.abs(np.sum(x, axis=0) - 1) > SIMPLEX_TOLERANCE):
+        raise ArgumentError("dirichlet.logpdf: x must be shares >= 0 that add up to 1")
+
+
+def _require_positive(alpha: Any) -> None:
+    if np.any(alpha <= 0):
+        raise ArgumentError(f"dirichlet.logpdf: alpha must be > 0, got {np.min(alpha):.6g}")
+
+
+def _require_probabilities(p: Any) -> None:
+    if np.any(np.abs(np.sum(p, axis=-1) - 1) > SIMPLEX_TOLERANCE):
+        raise ArgumentError("multinomial.logpmf: p must add up to 1 along the last axis")
+
+
+class Dirichlet(_Multivariate):
     """The Dirichlet distribution, as `scipy.stats.dirichlet`."""
 
     def logpdf(self, x: Any, alpha: Any) -> Any:
         """Return Σ (αᵢ - 1) ln xᵢ + ln Γ(Σ αᵢ) - Σ ln Γ(αᵢ), for x of shape (k,) or (k, n).
 
+        With one entry less than α, the last is 1 - Σ xᵢ. Raises `ArgumentError` unless x has shares
+        that add up to 1 and α > 0.
+
         >>> float(np.round(dirichlet.logpdf(np.array([0.2, 0.8]), np.array([1.0, 1.0])), 12)) + 0.0
         0.0
         """
+        x, alpha = map(_as_operand, (x, alpha))
+        if np.ndim(alpha) != 1 or not np.ndim(x) or np.shape(x)[0] not in _sizes(alpha):
+            raise ArgumentError(
+                "dirichlet.logpdf: alpha must be a vector with an entry for each of x, got shapes "
+                f"{np.shape(alpha)} and {np.shape(x)}"
+            )
+        if np.shape(x)[0] < np.size(alpha):
+            x = np.concatenate([x, 1 - np.sum(x, axis=0, keepdims=True)])
+        check_numbers(unwrap(x), _require_simplex)
+        check_numbers(unwrap(alpha), _require_positive)
         terms = sc.xlogy(np.transpose(alpha - 1), np.transpose(x))
         size = sc.gammaln(np.sum(alpha)) - np.sum(sc.gammaln(alpha))
         return np.sum(terms, axis=-1) + size
@@ -339,26 +432,32 @@ class Dirichlet:
         return np.exp(self.logpdf(x, alpha))
 
 
-class Multinomial:
+class Multinomial(_Multivariate):
     """The multinomial distribution, as `scipy.stats.multinomial`."""
 
     def logpmf(self, x: Any, n: Any, p: Any) -> Any:
         """Return ln n! + Σ (xᵢ ln pᵢ - ln xᵢ!) over the last axis; -inf unless Σ xᵢ is n.
 
-        >>> round(multinomial.logpmf(np.array([1, 1]), 2, np.array([0.5, 0.5])), 6)
+        It is -inf also where x isn't whole. Raises `ArgumentError` unless p adds up to 1.
+
+        >>> round(float(multinomial.logpmf(np.array([1, 1]), 2, np.array([0.5, 0.5]))), 6)
         -0.693147
         """
+        x, n, p = map(_as_operand, (x, n, p))
+        check_numbers(unwrap(p), _require_probabilities)
         out = sc.gammaln(n + 1) + np.sum(sc.xlogy(x, p) - sc.gammaln(np.add(x, 1)), axis=-1)
-        return np.where(np.equal(np.sum(x, axis=-1), n), out, -np.inf)[()]
+        counts = np.logical_and(np.greater_equal(x, 0), np.equal(np.floor(x), x))
+        valid = np.logical_and(np.equal(np.sum(x, axis=-1), n), np.all(counts, axis=-1))
+        return np.where(valid, out, -np.inf)[()]
 
     def pmf(self, x: Any, n: Any, p: Any) -> Any:
         """Return the probability, e^logpmf."""
         return np.exp(self.logpmf(x, n, p))
 
 
-multivariate_normal = MultivariateNormal()
-dirichlet = Dirichlet()
-multinomial = Multinomial()
+multivariate_normal = MultivariateNormal(scipy.stats.multivariate_normal)
+dirichlet = Dirichlet(scipy.stats.dirichlet)
+multinomial = Multinomial(scipy.stats.multinomial)
 
 
 @functools.cache

@@ -107,13 +107,19 @@ def as_single_call(function: Function, expand: Callable[..., Any] | None = None)
     """
 
     @functools.wraps(function)
+    def evaluate(*args: Any, **options: Any) -> Any:
+        out = function(*args, **options)
+        numbers = type(out) is np.float64 and all(type(x) is float for x in args)
+        return float(out) if numbers else out  # Python numbers give Python numbers
+
+    @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         among = [y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,))]
         if not any(hasattr(x, "__apply__") for x in among):  # Values record each step
             for x in among:
                 if isinstance(x, AbstractArray):
-                    return x.call_function(function, args, options, expand)
-        return function(*args, **options)
+                    return x.call_function(evaluate, args, options, expand)
+        return evaluate(*args, **options)
 
     return cast(Function, call)
 

@@ -46,8 +46,12 @@ class DeferredInterrupt:
     def _receive(self, *arguments: Any) -> None:
         if self.busy:
             self._pending = arguments
-        else:
-            self._handler(*arguments)
+            return
+        # first, since an exception may leave `installed` at any point, also where it ends
+        signal.signal(signal.SIGINT, self._handler)
+        self._handler(*arguments)
+        if signal.getsignal(signal.SIGINT) == self._handler:
+            signal.signal(signal.SIGINT, self._receive)
 
     def __enter__(self) -> None:
         self.busy = True

@@ -293,9 +293,14 @@ did you mean 'mean'?
 
 
 def check_instance(
-    where: str, name: str, given: Any, kind: type[T] | tuple[type[T], ...], expected: str
+    where: str,
+    name: str,
+    given: Any,
+    kind: type[T] | tuple[type[T], ...],
+    expected: str,
+    cure: str = "",
 ) -> T:
-    """Return an instance of `kind`. Raises `ArgumentError` for anything else.
+    """Return an instance of `kind`. Raises `ArgumentError` for anything else, such as its class.
 
     >>> check_instance("fit", "model", "mlp", dict, "a tg.nn.Module")
     Traceback (most recent call last):
@@ -304,8 +309,16 @@ def check_instance(
     """
     if isinstance(given, kind):
         return given
-    found = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+    found = describe_type(given, kind) or f"{type(given).__name__}{'; ' * bool(cure)}{cure}"
     raise ArgumentError(f"{where}: {name} must be {expected}, got {found}")
+
+
+def describe_type(given: Any, kind: type | tuple[type, ...] = object) -> str:
+    """Return the words for a class in an error, with the cure for one of some kind; else ""."""
+    if not isinstance(given, type):
+        return ""
+    cure = f"; write {given.__name__}(...)" if issubclass(given, kind) else ""
+    return f"the class {given.__name__}{cure}"
 
 
 def is_masked(given: Any, depth: int = 64) -> bool:

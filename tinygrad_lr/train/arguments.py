@@ -16,7 +16,13 @@ from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import SGD, LearningRate, Optimizer
 from ..schedules import ReduceOnPlateau
-from ..support.validation import check_integer, check_list, check_number, short_repr
+from ..support.validation import (
+    check_instance,
+    check_integer,
+    check_list,
+    check_number,
+    short_repr,
+)
 from .checkpoints import Checkpoints
 from .history import count_of
 from .inputs import Batch, as_inputs, as_targets, model_dtype
@@ -96,29 +102,23 @@ def check_count(name: str, given: Any, low: int, rows: int | None = None) -> int
 
 def check_optimizer(model: Any, optimizer: Any, learning_rate: LearningRate | None) -> Optimizer:
     """Return the optimiser, SGD unless one is given, if it can train this model."""
-    if not isinstance(model, Module):
-        raise ArgumentError(f"fit: model must be a tg.nn.Module, got {type(model).__name__}")
+    check_instance("fit", "model", model, Module, "a tg.nn.Module")
     if optimizer is None:
         rate = DEFAULT_LEARNING_RATE if learning_rate is None else learning_rate
         return SGD(model.parameters(), rate)
-    if not isinstance(optimizer, Optimizer):
-        given = type(optimizer).__name__
-        raise ArgumentError(
-            f"fit: optimizer must be one of tg.optim, such as tg.optim.SGD(model.parameters(), "
-            f"0.1), got {given}"
-        )
+    expected = "one of tg.optim, such as tg.optim.SGD(model.parameters(), 0.1)"
+    chosen = check_instance("fit", "optimizer", optimizer, Optimizer, expected)
     if learning_rate is not None:
         raise ArgumentError(
             "fit: the learning rate must be given once, got learning_rate and an optimizer, which "
             "has its own"
         )
-    if {id(p) for p in model.parameters()}.isdisjoint(id(p) for p in optimizer.parameters):
+    if {id(p) for p in model.parameters()}.isdisjoint(id(p) for p in chosen.parameters):
         raise ArgumentError(
-            f"fit: optimizer must have parameters of this model, "
-            f"got {short_repr(optimizer)}; build it "
-            "with model.parameters()"
+            "fit: optimizer must have parameters of this model, "
+            f"got {short_repr(chosen)}; build it with model.parameters()"
         )
-    return optimizer
+    return chosen
 
 
 def check_schedules(optimizer: Optimizer) -> bool:

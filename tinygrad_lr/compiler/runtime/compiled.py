@@ -9,7 +9,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 import numpy as np
 
@@ -29,13 +29,18 @@ from .report import Report, build_report
 from .signature import is_nest, object_key, parameter_names, signature_key
 from .specialization import Specialization
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Owner = TypeVar("Owner")
+Others = ParamSpec("Others")
+
 MAX_SIGNATURES = 16  # of one function whose programs are kept; also objects of one method
 MAX_VARIANTS = 4  # programs of one signature, for different outer objects
 TRACES_BEFORE_WARNING = 8
 MAX_SHOWN_INPUTS = 12  # in a notebook
 
 
-ALL_COMPILED: weakref.WeakSet[Compiled] = weakref.WeakSet()
+ALL_COMPILED: weakref.WeakSet[Compiled[..., Any]] = weakref.WeakSet()
 
 
 def _reset_after_fork() -> None:
@@ -66,13 +71,13 @@ def wrap_objects(x: Any, known: dict[int, Any]) -> Any:
     return known[id(x)]
 
 
-class Compiled:
+class Compiled(Generic[P, R]):
     """A compiled function, as `tg.compile` returns it. It is called like the function itself."""
 
     __name__: str
 
     def __init__(
-        self, function: Callable[..., Any], backend: str | None, static: Iterable[str]
+        self, function: Callable[P, R], backend: str | None, static: Iterable[str]
     ) -> None:
         if not callable(function):
             raise ArgumentError(
@@ -129,6 +134,12 @@ class Compiled:
         yield Table(["reads", "dtype", "shape"], rows, max_rows=MAX_SHOWN_INPUTS)
         yield FoldedCode("source (Python that calls NumPy)", self.source)
 
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Compiled[Concatenate[Owner, Others], R], instance: Owner, owner: type | None = None
+    ) -> Compiled[Others, R]: ...
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind a method: each object has its own programs."""
         if instance is None:
@@ -150,16 +161,16 @@ class Compiled:
 
     # ---- running
 
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
+    def __call__(self, *args: P.args, **keywords: P.kwargs) -> R:
         """Run the function's program, tracing and compiling it first if there is none yet."""
         trace = CURRENT_TRACE.get()
         if trace is not None:  # inside another compiled function: part of its program
-            return trace.stand_in(self.function)(*args, **keywords)
+            return trace.stand_in(self.function)(*args, **keywords)  # type: ignore[no-any-return]
         if self._fast_call is not None and not keywords:
             try:
                 found = self._fast_call(args)
                 if found is not MISSED:
-                    return found
+                    return found  # type: ignore[no-any-return]
             except StaleProgram:
                 pass  # the slow path traces again
         leaves: list[Any] = []
@@ -170,8 +181,8 @@ class Compiled:
                 return self.function(*args, **keywords)
             try:
                 if program.is_differentiable or has_values:
-                    return program.run_as_node(leaves)
-                return program.run(leaves)
+                    return program.run_as_node(leaves)  # type: ignore[no-any-return]
+                return program.run(leaves)  # type: ignore[no-any-return]
             except StaleProgram:
                 self._discard(key, program)
 
@@ -419,6 +430,14 @@ class Compiled:
         return build_report(self._last_program())
 
 
+@overload
+def compile(
+    function: Callable[P, R], *, backend: str | None = None, static: Iterable[str] = ()
+) -> Compiled[P, R]: ...
+@overload
+def compile(
+    function: None = None, *, backend: str | None = None, static: Iterable[str] = ()
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
 def compile(
     function: Callable[..., Any] | None = None,
     *,

@@ -144,17 +144,17 @@ REDIRECTED_METHODS: dict[Any, dict[str, Callable[..., Any]]] = {
 RESTORED_METHODS: dict[Any, dict[str, Callable[..., Any]]] = {}
 """Those of these functions that they have themselves otherwise; the others they inherit."""
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _tracing: dict[Interceptor, int] = {}  # the traces that are being made, with their threads
 
 
-def _update_redirection() -> None:
-    """Redirect if anything is being traced, else restore; the lock must be held."""
-    for name, slot in (REDIRECTED_SLOTS if _tracing else RAW_SLOTS).items():
+def _redirect(on: bool) -> None:
+    """Redirect, or restore what is there otherwise; the lock must be held."""
+    for name, slot in (REDIRECTED_SLOTS if on else RAW_SLOTS).items():
         setattr(Node, name, slot)
     for kind, methods in REDIRECTED_METHODS.items():
         for name, method in methods.items():
-            if _tracing:
+            if on:
                 setattr(kind, name, method)
             elif name in RESTORED_METHODS.get(kind, ()):
                 setattr(kind, name, RESTORED_METHODS[kind][name])
@@ -165,24 +165,33 @@ def _update_redirection() -> None:
 def _begin(trace: Interceptor) -> None:
     with _lock:
         _tracing[trace] = threading.get_ident()
-        _update_redirection()
+        _redirect(True)
 
 
 def _end(trace: Interceptor) -> None:
-    with _lock:
-        _tracing.pop(trace, None)
-        if not _tracing:
-            _update_redirection()
+    """Forget a trace. If Ctrl-C interrupts this anywhere, a second call does the rest.
+
+    Leaving a `with` block is a call, before which a profiler runs, and with it Ctrl-C; so the lock
+    may still be held after one.
+    """
+    if trace in _tracing:
+        with _lock:
+            if len(_tracing) == 1:
+                _redirect(False)
+            del _tracing[trace]
+    with contextlib.suppress(RuntimeError):  # this thread does not hold it any more
+        while True:
+            _lock.release()
 
 
 def _reset_after_fork() -> None:
     """Forget the traces of the other threads, which a child process does not have."""
     global _lock  # noqa: PLW0603 - another thread may have held it
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     for trace, thread in list(_tracing.items()):
         if thread != threading.get_ident():
             del _tracing[trace]
-    _update_redirection()
+    _redirect(bool(_tracing))
 
 
 if hasattr(os, "register_at_fork"):
@@ -203,7 +212,7 @@ def intercept(trace: Interceptor, function: Callable[[], Any]) -> Any:
         finally:
             _end(trace)
     finally:
-        _end(trace)  # once more, since Ctrl-C may have interrupted the first
+        _end(trace)  # Ctrl-C may have interrupted the first
 
 
 def run_isolated(function: Callable[..., Any], *args: Any) -> Any:
@@ -236,4 +245,5 @@ def bypass_trace() -> Iterator[None]:
     try:
         yield
     finally:
-        CURRENT_TRACE.reset(token)
+        with contextlib.suppress(ValueError):  # after Ctrl-C, where the trace's context has ended
+            CURRENT_TRACE.reset(token)

@@ -14,7 +14,7 @@ from ...core.value import Value
 from ...errors import ArgumentError, DtypeError
 from ...nn import Module
 from ...support.files import printable
-from ...support.validation import check_instance, short_repr
+from ...support.validation import check_instance, describe_type, short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +140,9 @@ def parameter_paths(model: Module | None) -> Mapping[Value, str]:
     if model is None:
         return {}
     if not isinstance(model, Module):
-        raise ArgumentError(
-            f"model must be a tg.nn.Module or None, got {short_repr(model)}; pass the module that "
-            "computed the output"
-        )
+        given = describe_type(model, Module)
+        given = given or f"{short_repr(model)}; pass the module that computed the output"
+        raise ArgumentError(f"model must be a tg.nn.Module or None, got {given}")
     return {x: printable(path) for path, x in model.named_parameters()}
 
 

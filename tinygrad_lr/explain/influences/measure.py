@@ -13,7 +13,7 @@ from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import ignore_float_errors
-from ...support.validation import as_finite, shape_of, short_repr
+from ...support.validation import as_finite, check_instance, shape_of, short_repr
 from .activations import activations_of
 from .edge_weights import connections_of
 from .findings import describe_findings
@@ -124,12 +124,9 @@ def influence(
 
 def _check_arguments(model: object, loss: object, nudge: float) -> None:
     """Raise `ArgumentError` unless these are a Module or None, a Value, and a number to move by."""
-    if model is not None and not isinstance(model, Module):
-        raise ArgumentError(
-            f"influence: model must be a tg.nn.Module or None, "
-            f"got {short_repr(model)}; the model comes "
-            "first, as in influence(model, loss)"
-        )
+    if model is not None:
+        cure = "the model comes first, as in influence(model, loss)"
+        check_instance("influence", "model", model, Module, "a tg.nn.Module or None", cure)
     if not isinstance(loss, Value):
         raise ArgumentError(
             f"influence: loss must be a computed Value, got {short_repr(loss)}; pass what the loss "

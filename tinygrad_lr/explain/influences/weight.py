@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.node import unwrap
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ...support.text_format import index_text, number_text
@@ -56,7 +57,7 @@ class WeightInfluence:
 
     @property
     def switched(self) -> int:
-        """The number of entries of relu, leaky relu and abs that the nudge moves across the kink.
+        """The number of entries of relu, clip, maximum, ... that the nudge moves across a kink.
 
         If there are any, the change of the loss may differ from g·δ, however small the nudge.
         """
@@ -66,10 +67,13 @@ class WeightInfluence:
         for value in now:
             record = value.record
             if record is not None and record.operation.kinked:
-                (source,) = record.operands
-                if source in now:
-                    before = np.asarray(source._content) > 0
-                    count += int(np.sum(before != (np.asarray(now[source]) > 0)))
+                before = list(map(unwrap, record.operands))
+                after = [
+                    now.get(x, old) if isinstance(x, Value) else old
+                    for x, old in zip(record.operands, before, strict=True)
+                ]
+                pieces = (record.operation.pieces(x, record.options) for x in (before, after))
+                count += int(np.sum(np.not_equal(*pieces)))
         return count
 
     def __repr__(self) -> str:

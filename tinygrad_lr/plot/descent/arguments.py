@@ -13,7 +13,14 @@ from ...core.value import Value
 from ...errors import ArgumentError, ShapeError
 from ...nn import Module
 from ...support.abstract_array import Array
-from ...support.validation import check_callable, check_list, float_array, real_array, short_repr
+from ...support.validation import (
+    check_callable,
+    check_instance,
+    check_list,
+    float_array,
+    real_array,
+    short_repr,
+)
 from ...train.model_copy import ModelCopy
 from .frame_selection import HistoryLike
 
@@ -65,11 +72,8 @@ def check_rows(where: str, model: Any, x: Any, y: Any) -> tuple[Array, Array]:
     Raises `ArgumentError` if the model isn't a module (the order may be wrong), `ShapeError` if
     x and y don't match, `DtypeError` for anything but real numbers.
     """
-    if not isinstance(model, Module):
-        raise ArgumentError(
-            f"{where}: model must be a tg.nn.Module, got {type(model).__name__}; "
-            f"call {where}(model, x, y, ...): the model comes first"
-        )
+    cure = f"call {where}(model, x, y, ...): the model comes first"
+    check_instance(where, "model", model, Module, "a tg.nn.Module", cure)
     inputs, targets = real_array(where, "x", x), real_array(where, "y", y)
     if not inputs.ndim or not targets.ndim or len(inputs) != len(targets) or not len(inputs):
         raise ShapeError(

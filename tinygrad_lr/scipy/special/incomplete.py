@@ -17,7 +17,7 @@ import numpy as np
 import scipy.special as sc
 
 from ...core.primitive import chain, implements, primitive
-from .gamma import betaln, digamma, gammaln, xlog1py, xlogy
+from .gamma_functions import betaln, digamma, gammaln, xlog1py, xlogy
 
 PIECE = 512  # entries whose nodes fit in the processor's cache
 NODES = 320
@@ -115,8 +115,8 @@ def log_moment_of_gamma(a, x, *, order=0):
 
     Order 0 is `gammainc`, or `gammainc` - 1 for x > a.
 
-    >>> float(log_moment_of_gamma(1.0, 0.5)), float(log_moment_of_gamma(1.0, np.inf))
-    (0.3934693402873666, -0.0)
+    >>> round(float(log_moment_of_gamma(1.0, 0.5)), 12), float(log_moment_of_gamma(1.0, np.inf))
+    (0.393469340287, -0.0)
     """
     return _evaluate(lambda a, x: _moment_of_gamma(a, x, order), (a, x))
 
@@ -201,8 +201,8 @@ def _slope_of_betainc(a, b, x):
 def gammainc(a, x):
     """The regularised lower incomplete gamma function P(a, x) = ∫₀ˣ t^(a-1) e^(-t) dt/Γ(a).
 
-    >>> float(gammainc(1.0, Value(0.5)).data)
-    0.3934693402873666
+    >>> round(float(gammainc(1.0, Value(0.5)).data), 12)
+    0.393469340287
     """
     return sc.gammainc(a, x)
 

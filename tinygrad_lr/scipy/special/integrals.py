@@ -4,6 +4,7 @@ Derivatives with respect to the order of a Bessel function, and to the parameter
 hypergeometric function, have no closed form: they are refused.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -18,6 +19,16 @@ THREE = [((2, 3), (3,), ()), ((), (), ())]
 FOUR = [((2, 3), (3,), (), (2, 1)), ((), (), (), ())]
 POSITIVE = (0.5, 3.0)
 INSIDE = (-0.9, 0.9)
+
+
+MAX_SIZE = 1e5  # SciPy's series for larger arguments may take for ever, or divide by 0
+
+
+def _bounded(function, *arguments):
+    """The function where all arguments are at most MAX_SIZE in size, else nan."""
+    inside = functools.reduce(np.logical_and, [np.abs(x) <= MAX_SIZE for x in arguments])
+    found = function(*(np.where(inside, x, 0.5).astype(np.result_type(x)) for x in arguments))
+    return np.where(inside, found, np.nan).astype(found.dtype)[()]
 
 
 @primitive(sc.exprel, latex=r"\frac{e^{<x>} - 1}{<x>}", examples=ONE, whole=True)
@@ -98,8 +109,11 @@ expn_of.vjp(x=lambda g, out, x, order: g * -_lower_expn(order, x))
 
 
 def _lower_expn(order, x):
-    below = expn_of(x, order=np.maximum(order - 1, 0))
-    return np.where(np.equal(order, 0), np.exp(-x) * (1 / x + 1 / (x * x)), below)
+    lowest = np.exp(-x) * (1 / x + 1 / (x * x))
+    if np.ndim(order) == 0:
+        return expn_of(x, order=order - 1) if order > 0 else lowest
+    below = expn_of(x, order=np.maximum(np.subtract(order, 1), 0))
+    return np.where(np.equal(order, 0), lowest, below)
 
 
 @implements(sc.expn)
@@ -344,12 +358,12 @@ yv.vjp(x=lambda g, out, order, x: g * (0.5 * (yv(order - 1, x) - yv(order + 1, x
     whole=True,
 )
 def hyp0f1(b, z):
-    """The confluent hypergeometric limit function ₀F₁(b; z).
+    """The confluent hypergeometric limit function ₀F₁(b; z); nan above 1e5 in size.
 
     >>> float(hyp0f1(1.0, Value(0.0)).data)
     1.0
     """
-    return sc.hyp0f1(b, z)
+    return _bounded(sc.hyp0f1, b, z)
 
 
 hyp0f1.vjp(z=lambda g, out, b, z: g * (hyp0f1(b + 1, z) / b))
@@ -363,18 +377,12 @@ hyp0f1.vjp(z=lambda g, out, b, z: g * (hyp0f1(b + 1, z) / b))
     whole=True,
 )
 def hyp1f1(a, b, z):
-    """The confluent hypergeometric function ₁F₁(a; b; z).
-
-    At z = inf, where SciPy's series has no end, it is the limit inf if a and b are positive, and
-    nan otherwise.
+    """The confluent hypergeometric function ₁F₁(a; b; z); nan for arguments above 1e5 in size.
 
     >>> float(hyp1f1(1.0, 1.0, Value(0.0)).data)
     1.0
     """
-    endless = np.isposinf(z)
-    out = sc.hyp1f1(a, b, np.where(endless, np.nan, z))
-    known = np.greater(a, 0) & np.greater(b, 0) & np.isfinite(b)
-    return np.where(endless & known, np.inf, out)[()]
+    return _bounded(sc.hyp1f1, a, b, z)
 
 
 hyp1f1.vjp(z=lambda g, out, a, b, z: g * (a / b * hyp1f1(a + 1, b + 1, z)))
@@ -388,12 +396,12 @@ hyp1f1.vjp(z=lambda g, out, a, b, z: g * (a / b * hyp1f1(a + 1, b + 1, z)))
     whole=True,
 )
 def hyp2f1(a, b, c, z):
-    """The Gauss hypergeometric function ₂F₁(a, b; c; z).
+    """The Gauss hypergeometric function ₂F₁(a, b; c; z); nan for arguments above 1e5 in size.
 
     >>> float(hyp2f1(1.0, 1.0, 1.0, Value(0.0)).data)
     1.0
     """
-    return sc.hyp2f1(a, b, c, z)
+    return _bounded(sc.hyp2f1, a, b, c, z)
 
 
 hyp2f1.vjp(z=lambda g, out, a, b, c, z: g * (a * b / c * hyp2f1(a + 1, b + 1, c + 1, z)))
@@ -612,4 +620,4 @@ j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
 y0.vjp(x=lambda g, out, x: g * -y1(x))
 y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))
 
-NUMPY_IMPLS.update({sc.i0: i0, sc.i1: i1})
+NUMPY_IMPLS.update({sc.i0: i0, sc.i1: i1, sc.yn: yv, sc.kn: kv})

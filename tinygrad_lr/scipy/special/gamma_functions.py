@@ -89,6 +89,25 @@ gammaln.vjp(x=lambda g, out, x: g * digamma(x))
 
 
 @primitive(
+    sc.gammasgn,
+    latex=r"\operatorname{sign} \Gamma\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    flat=True,
+)
+def gammasgn(x):
+    """The sign of Γ(x). Its derivative is 0.
+
+    >>> float(gammasgn(Value(-0.5)).data)
+    -1.0
+    """
+    return sc.gammasgn(x)
+
+
+gammasgn.vjp(x=lambda g, out, x: g * 0.0)
+
+
+@primitive(
     sc.rgamma,
     latex=r"\frac{1}{\Gamma\left(<x>\right)}",
     domain={"x": POSITIVE},

@@ -1,0 +1,91 @@
+"""Type checkers accept programs of users, and know the types in them."""
+
+import ast
+import doctest
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy_stub
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROGRAMS = [*(ROOT / "tests" / "types").glob("*.py"), *(ROOT / "examples").glob("*.py")]
+HEAD = "import numpy as np\nimport tinygrad_lr as tg\nfrom tinygrad_lr import Value\n\n"
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """A folder with the programs, the examples, and each page's program."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for program in PROGRAMS:
+        shutil.copy(program, folder / f"program_{program.name}")
+    for page in PAGES:
+        blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        text = "\n".join(block for block in blocks if ">>>" in block)
+        lines = [example.source for example in doctest.DocTestParser().get_examples(text)]
+        (folder / f"page_{page.parent.name}_{page.stem}.py").write_text(HEAD + "".join(lines), encoding="utf-8")
+    return folder
+
+
+def check(folder, *command):
+    """Run a type checker in a folder."""
+    run = subprocess.run(
+        [sys.executable, "-m", *command],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+
+
+@pytest.mark.slow
+def test_mypy_accepts_the_programs_strictly_with_the_types_that_they_assert(programs, tmp_path):
+    pytest.importorskip("mypy")
+    (programs / "mypy.ini").write_text(
+        "[mypy]\nstrict = True\nallow_redefinition = True\nallow_untyped_defs = True\n"
+        "allow_untyped_calls = True\n"
+    )
+    check(programs, "mypy", "--cache-dir", str(tmp_path / "cache"), ".")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (importlib.util.find_spec("pyright") and shutil.which("node")),
+    reason="pyright is not installed, or node, on which it runs",
+)
+def test_pyright_accepts_the_programs_with_the_types_that_they_assert(programs):
+    check(programs, "pyright", "--pythonpath", sys.executable)
+
+
+@pytest.mark.parametrize("name", numpy_stub.MODULES)
+def test_the_stubs_of_the_namespace_are_what_their_script_writes(name):
+    written = (numpy_stub.FOLDER / f"{name}.pyi").read_text(encoding="utf-8")
+    if f"the stubs of NumPy {numpy_stub.VERSION}:" not in written:
+        pytest.skip("they were written from the stubs of another NumPy")
+    assert written == numpy_stub.write_stub(name), "python tests/numpy_stub.py"
+
+
+@pytest.mark.parametrize("name", numpy_stub.MODULES)
+def test_the_stubs_have_every_public_name_of_the_namespace(name):
+    tree = ast.parse((numpy_stub.FOLDER / f"{name}.pyi").read_text(encoding="utf-8"))
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            found |= {item.asname for item in node.names}
+        for target in [node, *getattr(node, "targets", []), getattr(node, "target", None)]:
+            found |= {getattr(target, "name", None), getattr(target, "id", None)}
+    module = numpy_stub.MODULES[name]
+    names = {x for x in dir(module) if not x.startswith("_")}
+    modules = {x for x in names if isinstance(getattr(module, x), type(np))}
+    assert names - found - modules == set()

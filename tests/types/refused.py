@@ -1,0 +1,25 @@
+"""What type checkers refuse: each of these lines is an error, or its comment would be one."""
+
+import numpy
+
+import tinygrad_lr as tg
+import tinygrad_lr.numpy as np
+from tinygrad_lr import Value
+
+v = Value([1.0, 2.0])
+
+
+@tg.compile
+def double(x: Value) -> Value:
+    """Return 2x."""
+    return x * 2.0
+
+
+double()  # type: ignore[call-arg]
+double(v, v)  # type: ignore[call-arg]
+double(v).nothing  # type: ignore[attr-defined]
+np.mean(v).nothing  # type: ignore[attr-defined]
+np.mean(v, axis="rows")  # type: ignore[arg-type]
+np.no_such_function(v)  # type: ignore[attr-defined]
+plain: numpy.ndarray = np.exp(v)  # type: ignore[assignment]
+tg.zeros(3).nothing  # type: ignore[attr-defined]
