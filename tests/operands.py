@@ -28,9 +28,14 @@ THOROUGH = settings.default.max_examples > 100
 """True with --hypothesis-profile=thorough, which has what is too long for every run."""
 
 
-def examples(count, **options):
-    """Settings for this many examples, ten times as many with --hypothesis-profile=thorough."""
-    return settings(**options, max_examples=count * settings.default.max_examples // 100)
+def examples(count, thorough=None, **options):
+    """Settings for this many examples, and ten times as many or as told in the thorough run."""
+    return settings(**options, max_examples=(thorough or 10 * count) if THOROUGH else count)
+
+
+def in_turn(choices, i):
+    """All choices in the thorough run; in every run the i-th alone, counted round and round."""
+    return [*dict.fromkeys(choices)] if THOROUGH else [choices[i % len(choices)]]
 
 
 INEXACT = {"ode_solution"}  # a solver has tolerances: tests/scipy/test_integrals.py
@@ -123,15 +128,35 @@ class Case:
 
 CASES = [Case(operation, example) for operation in OPERATIONS for example in operation.examples]
 
+FIRST = {case.operation: case for case in reversed(CASES)}
+"""The first example of each operation."""
+
+
+def marks_of(case):
+    """The mark that leaves all but an operation's first example out of the quick run."""
+    return [] if FIRST[case.operation] is case else [pytest.mark.slow]
+
+
 each_case = pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=repr(case), marks=[pytest.mark.slow] if i else [])
-        for operation in OPERATIONS
-        for i, case in enumerate(x for x in CASES if x.operation is operation)
-    ],
+    "case", [pytest.param(case, id=repr(case), marks=marks_of(case)) for case in CASES]
 )
 """A test for each example; the quick run takes the first of each operation."""
+
+
+def each_case_in_turn(name, choices, marks, cases=CASES):
+    """A test for each example with one of the choices, in turn; with all in the thorough run."""
+    return pytest.mark.parametrize(
+        ("case", name),
+        [
+            pytest.param(
+                *(case, choice),
+                id=f"{case!r}-{choice}",
+                marks=[*marks_of(case), *marks(choice)],
+            )
+            for i, case in enumerate(CASES if THOROUGH else cases)
+            for choice in in_turn(choices, i)
+        ],
+    )
 
 
 def cotangent(seed, like):

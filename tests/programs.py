@@ -25,10 +25,15 @@ TOLERANCE = {"float64": {"rtol": 1e-10, "atol": 1e-12}, "float32": {"rtol": 3e-5
 
 def backends(*names):
     """Run a test on each backend; that of an extra is skipped where the extra is missing."""
-    marks = {"llvm": pytest.mark.skipif(not has_llvmlite(), reason="needs llvmlite")}
     return pytest.mark.parametrize(
-        "backend", [pytest.param(name, marks=marks.get(name, ())) for name in names or BACKENDS]
+        "backend", [pytest.param(name, marks=needs(name)) for name in names or BACKENDS]
     )
+
+
+def needs(backend):
+    """The marks of a test on this backend."""
+    missing = backend == "llvm" and not has_llvmlite()
+    return [pytest.mark.skipif(missing, reason="needs llvmlite")]
 
 
 def has_llvmlite():

@@ -13,14 +13,14 @@ pytestmark = pytest.mark.skipif(not has_llvmlite(), reason="programs run on both
 many = settings(quick, suppress_health_check=list(HealthCheck), deadline=None)
 
 
-@settings(many, max_examples=40)
+@examples(25, 400, parent=many)
 @given(seed=st.integers(0, 2**32))
 def test_compiled_programs_do_what_eager_programs_do(seed):
     machine.check(seed)
 
 
 @pytest.mark.slow
-@examples(60, parent=many)
+@examples(15, 600, parent=many)
 @given(seed=st.integers(0, 2**32))
 def test_many_compiled_programs_do_what_eager_programs_do(seed):
     machine.check(seed)

@@ -159,7 +159,7 @@ def build(world, program, results, updates):
 
 @pytest.mark.slow
 @backends()
-@examples(30, parent=many)
+@examples(10, 300, parent=many)
 @given(
     program=steps_of_a_program,
     results=st.lists(st.integers(0, 12), min_size=1, max_size=4),
@@ -219,7 +219,7 @@ MIXED = [
 
 @pytest.mark.slow
 @backends()
-@examples(30, parent=many)
+@examples(10, 300, parent=many)
 @given(
     rows=st.sampled_from([1, 2, 3, 9]),
     columns=st.sampled_from([1, 2, 3, 9, 70, 1100]),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from operands import examples
-from programs import backends
+from operands import examples, in_turn
+from programs import BACKENDS, backends, needs
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
@@ -60,9 +60,15 @@ def inner(held):
 
 
 @pytest.mark.slow
-@backends()
-@pytest.mark.parametrize("kind", KINDS)
-@examples(10)
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [
+        pytest.param(kind, backend, marks=needs(backend))
+        for i, kind in enumerate(KINDS)
+        for backend in in_turn(BACKENDS, i)
+    ],
+)
+@examples(5, 100)
 @given(name=names)
 @example(name="lambda")
 @example(name="class")

@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
-from operands import cotangent, each_case, quick
-from programs import assert_equal, backends, derived, drawn, numbers_of
+from operands import FIRST, cotangent, each_case_in_turn, quick
+from programs import assert_equal, backends, derived, drawn, needs, numbers_of
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, losses, nn, optim
@@ -403,8 +403,7 @@ def every_derivative(case):
 
 
 @pytest.mark.slow
-@backends()
-@each_case
+@each_case_in_turn("backend", ["numpy", "numpy", "llvm"], needs, FIRST.values())
 def test_every_operation_in_a_node_has_the_derivatives_of_eager_code(case, backend):
     expected = every_derivative(case)(*case.inputs)
     compiled = tg.compile(case.__call__, backend=backend)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from operands import LAYOUTS, NUMBERS, cotangent, each_case
-from programs import assert_equal, backends
+from operands import FIRST, LAYOUTS, NUMBERS, cotangent, each_case, each_case_in_turn
+from programs import assert_equal, backends, needs
 
 import tinygrad_lr as tg
 
-each_dtype = pytest.mark.parametrize(
-    "dtype",
-    [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)],
-    ids=lambda d: d.__name__,
-)
+on_llvm = each_case_in_turn("backend", ["llvm"], needs, FIRST.values())
+mostly_on_numpy = each_case_in_turn("backend", ["numpy", "numpy", "numpy", "llvm"], needs)
 
 
 def derived(case):
@@ -31,19 +28,30 @@ def derived(case):
     return f
 
 
-@backends()
-@each_dtype
-@each_case
-def test_values_gradients_and_second_derivatives_are_those_of_eager_code(case, dtype, backend):
-    inputs = [x.astype(dtype) for x in case.inputs]
+def assert_compiled_is_eager(case, inputs, backend):
     f = derived(case)
     compiled = tg.compile(f, backend=backend)
     for moved in (inputs, [np.flip(x).copy() for x in inputs]):
         assert_equal(compiled(*moved), f(*moved), backend)
 
 
-@backends()
 @each_case
+def test_values_gradients_and_second_derivatives_are_those_of_eager_code(case):
+    assert_compiled_is_eager(case, case.inputs, "numpy")
+
+
+@on_llvm
+def test_those_of_machine_code_are_too(case, backend):
+    assert_compiled_is_eager(case, case.inputs, backend)
+
+
+@pytest.mark.slow
+@mostly_on_numpy
+def test_those_of_float32_are_too(case, backend):
+    assert_compiled_is_eager(case, [x.astype(np.float32) for x in case.inputs], backend)
+
+
+@mostly_on_numpy
 def test_a_value_alone_is_right_in_any_layout_and_operands_are_not_written_to(case, backend):
     compiled = tg.compile(case.__call__, backend=backend)
     expected = case(*case.inputs)

@@ -8,12 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from operands import numbers
+from operands import THOROUGH, numbers
+from programs import BACKENDS
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core.primitive import NUMPY_IMPLS, Primitive
-from tinygrad_lr.errors import ArgumentError, TraceError
+from tinygrad_lr.errors import ArgumentError, TinygradError
 
 MASK = np.array([[True, False, True], [True, True, False]])
 ORDER = np.array([[2, 0, 1], [0, 0, 2]])
@@ -535,9 +536,11 @@ def written(write, x):
     return out
 
 
+NAMES = {"np": np, "tg": tg, "MASK": MASK, "ORDER": ORDER, "written": written}
+
+
 def function(line):
-    names = {"np": np, "MASK": MASK, "ORDER": ORDER, "written": written}
-    return lambda *xyz: eval(line, names | dict(zip("xyz", xyz, strict=False)))
+    return lambda *xyz: eval(line, NAMES | dict(zip("xyz", xyz, strict=False)))
 
 
 @each_case
@@ -567,30 +570,44 @@ def test_the_dtype_is_the_one_that_numpy_gives(line, shapes):
         assert all(value.grad.dtype == np.float32 for value in values)
 
 
-SHAPE_FROM_NUMBERS = re.compile(r"uni(que|on)|(intersect|setdiff|setxor)1d|trim_zeros|piecewise")
-"""Functions whose result's shape, or whose calls, depend on the numbers that they get."""
+REFUSED_COMPILED = re.compile(
+    r"uni(que|on)|(intersect|setdiff|setxor)1d|trim_zeros|piecewise|real_if_close|eig(vals)?\(x"
+    r"|polydiv|poly\((x\) \*|np)|polymul\(np|roots|lstsq\(x @ z|np\.(place|putmask)"
+)
+"""Functions whose result's shape or dtype, or whose calls, depend on the numbers that they get."""
 
 
-def compiled_gradients(line, arrays):
+def compiled_gradients(line, arrays, backend):
     """The value and the gradients of a line's weighted sum, compiled, from the second call."""
     names = ", ".join("xyz"[: len(arrays)])
-    code = f"lambda {names}: tg.value_and_grad(lambda {names}: np.sum({line} * 1.5)"
+    if np.iscomplexobj(function(line)(*arrays)):
+        line = f"np.real(out := {line}) + 0.5 * np.imag(out)"
+    code = f"lambda {names}: tg.value_and_grad(lambda {names}: np.sum(({line}) * 1.5)"
     code += f", argnums={tuple(range(len(arrays)))})({names})"
-    f = eval(code, {"np": np, "tg": tg, "MASK": MASK, "ORDER": ORDER})
-    step = tg.compile(f)
+    f = eval(code, dict(NAMES))
+    step = tg.compile(f, backend=backend)
     step(*arrays)
     return f(*arrays), step(*arrays)
 
 
 @pytest.mark.slow
-@each_case
-def test_compiled_gradients_are_those_of_eager_code_or_refused(line, shapes):
-    arrays = numbers(0, *shapes)
-    if SHAPE_FROM_NUMBERS.search(line):
-        with pytest.raises(TraceError, match=r"use np\.where|outside the compiled"):
-            compiled_gradients(line, arrays)
+@pytest.mark.parametrize(
+    ("line", "backend"),
+    [
+        pytest.param(line, backend, id=f"{line}-{backend}".replace(" ", ""))
+        for i, line in enumerate(HERE)
+        for backend in (BACKENDS if THOROUGH else [BACKENDS[i % 4 == 0]])
+    ],
+)
+def test_compiled_gradients_are_those_of_eager_code_or_refused(line, backend):
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+    arrays = numbers(0, *CASES[line])
+    if REFUSED_COMPILED.search(line):
+        with pytest.raises(TinygradError, match="; "):  # with a cure
+            compiled_gradients(line, arrays, backend)
         return
-    (value, gradients), (found_value, found) = compiled_gradients(line, arrays)
+    (value, gradients), (found_value, found) = compiled_gradients(line, arrays, backend)
     np.testing.assert_allclose(found_value, value, rtol=1e-12, atol=1e-13)
     for g, expected in zip(found, gradients, strict=True):
         np.testing.assert_allclose(g, expected, rtol=1e-11, atol=1e-12)

@@ -125,6 +125,11 @@ def test_a_function_of_scipy_without_a_derivative_says_what_to_do():
         sc.kolmogorov(Value(1.0))
 
 
+def test_the_second_derivative_of_the_confluent_function_is_compiled():
+    slope = tg.grad(lambda x: tg.grad(sc.exprel)(x) ** 2)
+    assert tg.compile(slope)(0.5) == pytest.approx(slope(0.5), rel=1e-12)
+
+
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_logsumexp_has_the_arguments_and_the_numbers_of_scipys(axis, keepdims):

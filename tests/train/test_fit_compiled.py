@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from operands import in_turn
+from programs import BACKENDS
 
 import tinygrad_lr as tg
 from tinygrad_lr import losses, nn, optim
@@ -35,7 +37,7 @@ def objects(tmp_path_factory):
         yield
 
 
-@pytest.fixture(params=["numpy", "llvm"])
+@pytest.fixture(params=BACKENDS)
 def backend(request, monkeypatch):
     """What runs the programs."""
     if request.param == "llvm":
@@ -165,7 +167,15 @@ def test_steps_of_one_program_are_eager_steps(case, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "stop"), [("batches", 1), *((case, 23) for case in CASES)])
+@pytest.mark.parametrize(
+    ("case", "stop", "backend"),
+    [
+        (case, stop, backend)
+        for i, (case, stop) in enumerate([("batches", 1), *((case, 23) for case in CASES)])
+        for backend in in_turn(BACKENDS, i)
+    ],
+    indirect=["backend"],
+)
 def test_a_resumed_compiled_training_is_one_that_never_stopped(case, stop, backend, tmp_path):
     pytest.importorskip("safetensors")
     build, optimizer, options = CASES[case]
@@ -178,7 +188,11 @@ def test_a_resumed_compiled_training_is_one_that_never_stopped(case, stop, backe
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "backend"),
+    [(case, backend) for i, case in enumerate(CASES) for backend in in_turn(BACKENDS, i)],
+    indirect=["backend"],
+)
 def test_a_callback_that_only_looks_changes_no_bit(case, backend):
     build, optimizer, options = CASES[case]
     seen = []
