@@ -598,7 +598,7 @@ def pinv(a, rcond=None, hermitian=False, *, rtol=np._NoValue):
     >>> np.linalg.pinv(Value([[2.0], [0.0]])).tolist()
     [[0.5, 0.0]]
     """
-    a = as_matrices("pinv", a)
+    a = as_symmetric("pinv", a) if hermitian else as_matrices("pinv", a)
     if rcond is None:
         rcond = 1e-15 if rtol is np._NoValue else rtol
         rcond = _rank_tolerance(a) if rcond is None else rcond
