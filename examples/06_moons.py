@@ -17,12 +17,9 @@ moons = tg.datasets.moons(100, noise=0.1, generator=1)
 signs = 2.0 * moons.y - 1  # -1 and +1, for the hinge loss
 network = tg.nn.MLP(2, [16, 16], 1, activation="relu")
 random = np.random.default_rng(2)
-# As in micrograd: weights from -1 to 1, biases 0.
-for name, parameter in network.named_parameters():
-    if name.endswith("weight"):
-        tg.nn.init.uniform(parameter, -1, 1, generator=random)
-    else:
-        tg.nn.init.zeros(parameter)
+for layer in network[::2]:  # as in micrograd: weights from -1 to 1, biases 0
+    tg.nn.init.uniform(layer.weight, -1, 1, generator=random)
+    tg.nn.init.zeros(layer.bias)
 descent = tg.optim.SGD(
     network.parameters(),
     learning_rate=tg.schedules.Polynomial(1.0, steps=100, final=0.1),

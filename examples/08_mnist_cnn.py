@@ -45,15 +45,9 @@ def print_epoch(moment):
 started = time.perf_counter()
 adam = tg.optim.Adam(network.parameters(), tg.schedules.OneCycle(0.01, STEPS))
 tg.fit(
-    network,
-    train_x,
-    train_y,
-    loss=tg.losses.cross_entropy,
-    optimizer=adam,
-    steps=STEPS,
-    batch_size=50,
-    metrics="accuracy",
-    callback=print_epoch,
+    *(network, train_x, train_y),
+    **{"loss": tg.losses.cross_entropy, "optimizer": adam, "steps": STEPS, "batch_size": 50},
+    **{"metrics": "accuracy", "callback": print_epoch},
 )
 accuracy = tg.metrics.accuracy(tg.train.predict(network, test_x), test_y)
 seconds = time.perf_counter() - started

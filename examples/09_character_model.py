@@ -47,18 +47,13 @@ windows = np.lib.stride_tricks.sliding_window_view(codes, LENGTH + 1)
 model = Writer()
 print(f"{model}\n\nbefore: {model.write('Wer', 40)!r}\n")
 history = tg.fit(
-    model,
-    windows[:, :-1],
-    windows[:, 1:],
+    *(model, windows[:, :-1], windows[:, 1:]),
     loss=tg.losses.cross_entropy,
     optimizer=tg.optim.Adam(model.parameters(), 0.01),
-    epochs=20,
-    batch_size=32,
-    clip_norm=1.0,
-    metrics="accuracy",
+    **{"epochs": 20, "batch_size": 32, "clip_norm": 1.0, "metrics": "accuracy"},
 )
 for figures in history.evaluations[4::5]:
-    print("epoch {epoch:2.0f}: loss {loss:.3f}, {accuracy:.0%} of letters right".format(**figures))
+    print("epoch {epoch:2d}: loss {loss:.3f}, {accuracy:.0%} of letters right".format(**figures))
 print(f"\nafter:\n\n{model.write('Wer', len(VERSE) - 3)}")
 
 assert history.evaluations[-1]["loss"] < 0.3

@@ -10,7 +10,6 @@ Run it: python examples/12_descent_pictures.py [directory]
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import tinygrad_lr as tg
 
@@ -36,8 +35,7 @@ def descend(x, learning_rate, steps=60):
 
 
 print(f"Pictures of a line, in {directory}")
-name: dict[str, Any] = {"x_name": "SAT score"}
-units: dict[str, Any] = {"x_scaling": scaling, "y_name": "GPA of the first year"}
+name, units = {"x_name": "SAT score"}, {"x_scaling": scaling, "y_name": "GPA of the first year"}
 line, history = descend(z, 0.1)
 save("fit", tg.plot.fit_course(line, z, grades, history, **name, **units))
 save("hill", tg.plot.loss_over_weight(line, z, grades, history, **name))
@@ -51,17 +49,8 @@ print("and of a network")
 x, y = tg.datasets.moons(200, noise=0.2, generator=1)
 network, loss = tg.nn.MLP(2, [16, 16], 2, activation="tanh", generator=1), tg.losses.cross_entropy
 adam = tg.optim.Adam(network.parameters(), tg.schedules.Cosine(0.03, steps=300))
-learnt = tg.fit(
-    network,
-    x,
-    y,
-    loss=loss,
-    optimizer=adam,
-    validation=0.25,
-    epochs=60,
-    batch_size=32,
-    metrics="accuracy",
-)
+training = {"validation": 0.25, "epochs": 60, "batch_size": 32, "metrics": "accuracy"}
+learnt = tg.fit(network, x, y, loss=loss, optimizer=adam, **training)
 save("curves", tg.plot.learning_curves(learnt, dark=True))
 save("borders", tg.plot.decision_boundary(network, x, y, learnt, dark=True))
 save("landscape", tg.plot.loss_landscape(network, x, y, loss=loss, dark=True))

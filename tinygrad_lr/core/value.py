@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import (
     ArgumentError,
@@ -206,7 +207,7 @@ class Value(Node):
         def __apply__(operation: Primitive, operands: Any, options: dict[str, Any]) -> Value:
             """Evaluate a Primitive on Values."""
 
-    def backward(self, gradient: Any = None) -> None:
+    def backward(self, gradient: ArrayLike | None = None) -> None:
         """Fill `.grad` of every Value that this one was computed from, by the chain rule.
 
         Leaves accumulate over calls; results of operations hold the gradient of this pass. A
@@ -418,11 +419,15 @@ class Value(Node):
         return cast(Value, METHOD_IMPLS["compress"](condition, self, axis))
 
     @method("cumprod")
-    def cumprod(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
+    def cumprod(
+        self, axis: int | None = None, dtype: DTypeLike | None = None, out: None = None
+    ) -> Value:
         """Return the cumulative product along the axis, or of the flattened array."""
 
     @method("cumsum")
-    def cumsum(self, axis: int | None = None, dtype: Any = None, out: None = None) -> Value:
+    def cumsum(
+        self, axis: int | None = None, dtype: DTypeLike | None = None, out: None = None
+    ) -> Value:
         """Return the cumulative sum along the axis, or of the flattened array."""
 
     @method("diagonal")
@@ -454,11 +459,11 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
+        initial: ArrayLike | None = None,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the largest entry along the axis, or of all entries."""
 
@@ -467,10 +472,10 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         keepdims: bool = False,
-        where: Any = True,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the mean along the axis, or of all entries."""
 
@@ -479,11 +484,11 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
+        initial: ArrayLike | None = None,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the smallest entry along the axis, or of all entries."""
 
@@ -492,11 +497,11 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
+        initial: ArrayLike | None = None,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the product along the axis, or of all entries."""
 
@@ -533,12 +538,12 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         ddof: float = 0,
         correction: float | None = None,
         keepdims: bool = False,
-        where: Any = True,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the standard deviation along the axis, or of all entries."""
 
@@ -547,11 +552,11 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         keepdims: bool = False,
-        initial: Any = None,
-        where: Any = True,
+        initial: ArrayLike | None = None,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the sum along the axis, or of all entries."""
 
@@ -571,7 +576,12 @@ class Value(Node):
 
     @method("trace")
     def trace(
-        self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+        self,
+        offset: int = 0,
+        axis1: int = 0,
+        axis2: int = 1,
+        dtype: DTypeLike | None = None,
+        out: None = None,
     ) -> Value:
         """Return the sum of a diagonal of two axes."""
 
@@ -580,12 +590,12 @@ class Value(Node):
         self,
         axis: Axis = None,
         *,
-        dtype: Any = None,
+        dtype: DTypeLike | None = None,
         out: None = None,
         ddof: float = 0,
         correction: float | None = None,
         keepdims: bool = False,
-        where: Any = True,
+        where: ArrayLike = True,
     ) -> Value:
         """Return the variance along the axis, or of all entries."""
 

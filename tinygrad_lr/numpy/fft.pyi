@@ -29,7 +29,6 @@ from numpy._typing import _ArrayLikeNumber_co as _10__ArrayLikeNumber_co
 from numpy import float64 as _11_float64
 from numpy.fft import fftfreq as fftfreq
 from numpy.fft import rfftfreq as rfftfreq
-from numpy.fft import test as test
 
 _Axis: _TypeAlias = "int | tuple[int, ...] | None"
 _Operand: _TypeAlias = "_Value | _ArrayLike"

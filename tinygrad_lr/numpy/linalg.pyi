@@ -57,7 +57,6 @@ from numpy.linalg._linalg import _NumericScalarT as _38__NumericScalarT
 from numpy._typing import _ShapeLike as _39__ShapeLike
 from numpy._typing import DTypeLike as _40_DTypeLike
 from numpy.linalg import LinAlgError as LinAlgError
-from numpy.linalg import test as test
 
 _Axis: _TypeAlias = "int | tuple[int, ...] | None"
 _Operand: _TypeAlias = "_Value | _ArrayLike"
