@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.errors import ArgumentError, GraphError, NotDifferentiableError
+from tinygrad_lr.errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 
 X = np.array([0.5, -1.0, 2.0])
 
@@ -289,3 +289,63 @@ def test_an_array_like_a_value_can_be_written_into():
         return out
 
     assert tg.grad(f)(X).tolist() == (2 * X).tolist()
+
+
+# ---- what NumPy's functions return to be written to
+
+
+def tile_rows(x):
+    table = np.tile(x, (2, 1))
+    table[1, :-1] -= table[0, 1:]
+    return (table**3).sum()
+
+
+def write_grid(x):
+    rows, columns = np.meshgrid(x, x)
+    rows[0] = columns[1]
+    return (rows**2 * columns).sum()
+
+
+def clip_in_place(x):
+    y = x.copy()
+    np.clip(y, 0.0, 1.0, out=y)
+    y -= y.mean()
+    return (y**2 * x).sum()
+
+
+def write_parts(x):
+    z = np.zeros_like(x, dtype=complex)
+    z.real = x**2
+    z.imag[1:] = x[:-1]
+    z.imag *= 2.0
+    return (abs(z) ** 2).sum()
+
+
+def write_through_real(x):
+    y = x.copy()
+    y.real[0] = x[1] ** 2
+    np.real(y)[1] *= 3.0
+    return (y * x).sum()
+
+
+def write_lists(x):
+    table = np.zeros_like(np.outer(x, x))
+    table[:, 1] = [x[0], 2.0, x[2] ** 2]
+    table[0] = (x[1], x[0], 0.0)
+    return (table**2).sum()
+
+
+@pytest.mark.parametrize(
+    "f", [tile_rows, write_grid, clip_in_place, write_parts, write_through_real, write_lists]
+)
+def test_arrays_made_by_functions_are_written_to_as_in_numpy(f):
+    x = np.array([0.5, 0.3, 2.0])
+    tg.check_gradients(f, x)
+    np.testing.assert_allclose(f(Value(x)).data, f(x), rtol=1e-14)
+    slope = tg.grad(f)
+    np.testing.assert_allclose(tg.compile(slope, backend="numpy")(x), slope(x), rtol=1e-12)
+
+
+def test_the_imaginary_part_of_a_real_value_is_not_written_to():
+    with pytest.raises(DtypeError, match="imag: the array must be complex"):
+        constant(X).imag = 1.0

@@ -34,7 +34,14 @@ from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
-from .primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES, Primitive, implementation_of
+from .primitive import (
+    METHOD_IMPLS,
+    NUMPY_IMPLS,
+    PRIMITIVES,
+    Primitive,
+    implementation_of,
+    is_complex,
+)
 from .versions import (
     assign,
     current_version,
@@ -272,7 +279,8 @@ class Value(Node):
         return cast(Value, METHOD_IMPLS["getitem"](self, index))
 
     def __setitem__(self, index: Any, new: Any) -> None:
-        assign(self, freeze_index(index), new)
+        listed = type(new) in {list, tuple} and has_value(new)
+        assign(self, freeze_index(index), join(new) if listed else new)
 
     def fill(self, value: Any) -> None:
         """Write one number, or a Value, to all entries."""
@@ -307,13 +315,23 @@ class Value(Node):
 
     @property
     def real(self) -> Value:
-        """The real part, entry by entry."""
-        return cast(Value, METHOD_IMPLS["real"](self))
+        """The real part, entry by entry; a real Value itself, which a write reaches so."""
+        return cast(Value, METHOD_IMPLS["real"](self)) if is_complex(self) else self
+
+    @real.setter
+    def real(self, new: Any) -> None:
+        self.real[...] = new
 
     @property
     def imag(self) -> Value:
         """The imaginary part, entry by entry; 0 for real numbers."""
         return cast(Value, METHOD_IMPLS["imag"](self))
+
+    @imag.setter
+    def imag(self, new: Any) -> None:
+        if not is_complex(self):
+            raise DtypeError(f"imag: the array must be complex to be written to, got {self.dtype}")
+        self.imag[...] = new
 
     def argmax(self, axis: int | None = None) -> Any:
         """Return the position of the largest entry, as plain integers."""

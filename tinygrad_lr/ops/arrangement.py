@@ -245,7 +245,8 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
         np.reshape(x, tuple(-1 if i == place else 1 for i in range(count)))
         for x, place in zip(xi, order, strict=True)
     ]
-    return tuple(spread) if sparse else np.broadcast_arrays(*spread)
+    whole = tuple(spread) if sparse else np.broadcast_arrays(*spread)
+    return tuple(map(np.copy, whole)) if copy else whole
 
 
 @implements(np.dsplit)
@@ -461,4 +462,6 @@ def tile(A, reps):
     copies = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
     spread = broadcast_to(reshape_to(A, shape=split_axes), shape=copies)
     whole = tuple(r * n for r, n in zip(reps, shape, strict=True))
-    return reshape_to(spread, shape=whole)
+    out = reshape_to(spread, shape=whole)
+    copied = any(r > 1 and n > 1 for r, n in zip(reps, shape, strict=True))
+    return out if copied else np.copy(out)  # not a view of A, into which nobody could write

@@ -7,7 +7,7 @@ rule is one for both modes (see `tinygrad_lr.core.chain_rule`).
 
 import numpy as np
 
-from ..core.primitive import implements, is_complex, numbers_of, primitive
+from ..core.primitive import NUMPY_IMPLS, implements, is_complex, numbers_of, primitive
 from ..errors import TraceError
 from ..support.abstract_array import AbstractArray
 
@@ -30,6 +30,7 @@ def real(x):
 
 
 real.vjp(x=lambda g, out, x: g)
+NUMPY_IMPLS[np.real] = lambda val: val.real  # a real Value itself, for writes
 
 
 @primitive(

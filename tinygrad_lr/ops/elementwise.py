@@ -771,12 +771,18 @@ clip_between.vjp(
 
 
 @implements(np.clip)
-def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
     """The entries of `a` held between `a_min` and `a_max`. At a bound the derivative is 1.
+
+    `out` is a Value that they are written into.
 
     >>> np.clip(Value([1.0, 5.0]), 2.0, 4.0)
     Value(data=[2. 4.], grad=None)
     """
     low = a_min if min is None else min
     high = a_max if max is None else max
-    return clip_between(a, low, high)
+    found = clip_between(a, low, high)
+    if out is None:
+        return found
+    np.copyto(out, found)
+    return out
