@@ -239,13 +239,15 @@ def _pulled_banded(g, ab, lower, upper):
 
 
 def _rule_of_band(g, out, ab, b, lower, upper):
-    row, inside = _band(*np.shape(ab), upper, 1)
+    rows, n = np.shape(ab)
+    row, inside = _band(rows, n, upper, 1)
     products = _pulled_banded(g, ab, lower, upper)[row] * out
     return np.where(inside, -products if np.ndim(out) == 1 else -np.sum(products, axis=-1), 0.0)
 
 
 def _tangent_of_band(t, out, ab, b, lower, upper):
-    column, inside = _band(*np.shape(ab), upper, -1)
+    rows, n = np.shape(ab)
+    column, inside = _band(rows, n, upper, -1)
     entries = np.where(inside, np.take_along_axis(t, column, axis=1), 0.0)
     entries = entries if np.ndim(out) == 1 else entries[:, :, None]
     return -banded_solution(ab, np.sum(entries * out[column], axis=0), lower=lower, upper=upper)
