@@ -25,7 +25,9 @@ settings.load_profile("every run")  # the same examples each time, however busy 
 # A shell starts background jobs deaf to Ctrl-C, which some tests send to themselves or a child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-collect_ignore_glob = [] if find_spec("llvmlite") else ["tinygrad_lr/compiler/llvm/*"]
+collect_ignore_glob = ["tests/types/*"]  # programs for type checkers
+if not find_spec("llvmlite"):
+    collect_ignore_glob += ["tinygrad_lr/compiler/llvm/*"]
 
 
 def asked_for_files(config):

@@ -25,7 +25,13 @@ from tinygrad_lr.errors import ArgumentError, TinygradError
 HOOKS = {"apply_operation", "error", "join", "over_time", "run_steps", "split", "start", "update"}
 HOOKS |= {"due", "read", "write", "reads", "improves", "operation"}
 INTERNAL = ("cross_correlation", "window_", "overlap_add", "sliding_windows")
-INTERNAL += ("gru_states", "lstm_states", "rnn_states", "softmax_cross_entropy")
+INTERNAL += (
+    "sliding_window_view",
+    "gru_states",
+    "lstm_states",
+    "rnn_states",
+    "softmax_cross_entropy",
+)
 """Operations that others are composed of, which check the options that they pass to them."""
 
 HOOKS |= {f"on_{event}" for event in ("operation", "backward", "tangent", "accumulate", "update")}
@@ -45,8 +51,8 @@ def public_callables():
             if isinstance(thing, types.ModuleType):
                 own = thing.__name__.startswith("tinygrad_lr") and thing not in modules
                 modules += [thing] if own else []
-            elif path.startswith(tuple(f"ops.{name}" for name in INTERNAL)):
-                continue
+            elif path.startswith((*(f"ops.{name}" for name in INTERNAL), "scipy.")):
+                continue  # SciPy's functions have its own errors
             elif callable(thing) and id(thing) not in seen and is_public(thing, module):
                 seen.add(id(thing))
                 found[path] = thing
@@ -437,7 +443,7 @@ EXAMPLES = {
     "ops.nanquantile": lambda: {"a": numbers(3), "q": 0.3},
     "ops.partition": lambda: {"a": numbers(3), "kth": 1},
     "ops.percentile": lambda: {"a": numbers(3), "q": 30},
-    "ops.piecewise": lambda: {
+    "ops.by_pieces": lambda: {
         **{"x": numbers(2), "condlist": [[True, False]], "funclist": [square, 0.5]},
     },
     "ops.quantile": lambda: {"a": numbers(3), "q": 0.3},
@@ -736,6 +742,8 @@ ACCEPTED = {
     ("schedules.ReduceOnPlateau.see", "number"): NANS,  # such a loss is no improvement
     ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
 }
+COMPLEX = {"1j", "np.array([1j])"}
+ACCEPTED |= dict.fromkeys((*(("Value", "data"), ("Value.dot", "b"), ("Value.fill", "value"), ("Value.put", "values")), *((f"Value.{method}", "initial") for method in ("max", "min", "prod", "sum")), *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")), *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")), *(("array", "object"), ("check_gradients", "args"))), COMPLEX)
 """Exceptions: values that single parameters accept, against the rule for their kind."""
 
 RUN = [

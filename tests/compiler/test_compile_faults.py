@@ -94,9 +94,9 @@ def test_other_arguments_make_another_program_for_each_value(kind):
         assert f(1.0, yes) == 2.0 and f(1.0, no) == 3.0
 
 
-@pytest.mark.parametrize("x", [np.array([1j]), np.array(["a"]), np.array([None])])
-def test_an_array_of_anything_but_real_numbers_is_refused(x):
-    with pytest.raises(DtypeError, match="arrays must have a float, integer or boolean dtype"):
+@pytest.mark.parametrize("x", [np.array(["a"]), np.array([None])])
+def test_an_array_of_anything_but_numbers_is_refused(x):
+    with pytest.raises(DtypeError, match="must have a float, complex, integer or boolean dtype"):
         tg.compile(lambda x: x, backend="numpy")(x)
 
 

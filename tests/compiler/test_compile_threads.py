@@ -55,7 +55,7 @@ def network(seed):
 
 
 def require_no_trace_left():
-    assert {name: vars(Node)[name] for name in interception.SLOTS} == interception.RAW_SLOTS
+    assert {name: vars(Node)[name] for name in interception.RAW_SLOTS} == interception.RAW_SLOTS
     assert not any("__getattribute__" in vars(x) for x in interception.INTERCEPTED_TYPES)
     assert not interception._tracing
 

@@ -17,7 +17,13 @@ from tinygrad_lr.explain.formula.symbol import CONDITIONS, CONNECTIVES, Symbol, 
 FORMULAS = {o.latex: o for o in reversed(PRIMITIVES.values()) if o.latex}
 RELATIONS = {template: ufunc for ufunc, template in CONDITIONS.items()}
 RELATIONS |= {template: join for join, template in CONNECTIVES.items()}
-ENTRYWISE = [o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic]
+ORDERED = {"polygamma_of", "expn_of", "log_moment_of_gamma", "log_moment_of_beta", "gammainc"}
+ORDERED |= {"gammaincc", "gammaincinv", "betainc", "betaincinv"}
+"""SciPy's whose slopes have an order, which no formula can show."""
+
+ENTRYWISE = [
+    o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic and o.name not in ORDERED
+]
 
 
 def computed(formula, numbers):

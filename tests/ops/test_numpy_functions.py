@@ -319,6 +319,7 @@ CASES = {
     "np.roll(x, [1, -2], axis=(0, 1))": [(2, 3)],
     "np.repeat(x, 2)": [(2, 3)],
     "np.repeat(x, [0, 3, 1], axis=-1)": [(2, 3)],
+    "np.lib.stride_tricks.sliding_window_view(x, 2)": [(4,)],
     "np.tile(x, 2)": [(2, 3)],
     "np.tile(x, (2, 1, 3))": [(2, 3)],
     "np.astype(x, np.float64)": [(2, 3)],

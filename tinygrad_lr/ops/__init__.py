@@ -14,6 +14,7 @@ from . import (
     arithmetic,
     arrangement,
     assignment,
+    choices,
     complex_numbers,
     decompositions,
     differences,
@@ -27,7 +28,6 @@ from . import (
     polynomials,
     reduce,
     rounding,
-    selection,
     shape,
     signals,
     sorting,
@@ -39,6 +39,7 @@ if _TYPE_CHECKING:
     from .arithmetic import *
     from .arrangement import *
     from .assignment import *
+    from .choices import *
     from .complex_numbers import *
     from .cross_entropy import *
     from .decompositions import *
@@ -56,7 +57,6 @@ if _TYPE_CHECKING:
     from .recurrent import *
     from .reduce import *
     from .rounding import *
-    from .selection import *
     from .shape import *
     from .signals import *
     from .sorting import *

@@ -7,7 +7,7 @@ rule is one for both modes (see `tinygrad_lr.core.chain_rule`).
 
 import numpy as np
 
-from ..core.primitive import NUMPY_IMPLS, implements, is_complex, numbers_of, primitive
+from ..core.primitive import implements, is_complex, numbers_of, primitive
 from ..errors import TraceError
 from ..support.abstract_array import AbstractArray
 
@@ -30,7 +30,7 @@ def real(x):
 
 
 real.vjp(x=lambda g, out, x: g)
-NUMPY_IMPLS[np.real] = lambda val: val.real  # a real Value itself, for writes
+real.view = "writable"
 
 
 @primitive(
@@ -49,6 +49,7 @@ def imag(x):
 
 
 imag.vjp(x=lambda g, out, x: g * -1j if is_complex(x) else g * 0.0)
+imag.view = "writable"
 
 
 @primitive(np.conj, latex=r"\overline{<x>}", examples=ONE, takes_complex=True)
@@ -93,8 +94,8 @@ angle_of.vjp(x=lambda g, out, x: g * _angle_slope(x) if is_complex(x) else g * 0
 
 @implements(np.real, name="real")
 def numpy_real(val):
-    """The real part; the number itself if it is real."""
-    return real(val)
+    """The real part; the number itself if it is real, which a write reaches so."""
+    return real(val) if is_complex(val) else val
 
 
 @implements(np.imag, name="imag")

@@ -94,6 +94,7 @@ gammaln.vjp(x=lambda g, out, x: g * digamma(x))
     domain={"x": POSITIVE},
     examples=ONE,
     flat=True,
+    whole=True,
 )
 def gammasgn(x):
     """The sign of Γ(x). Its derivative is 0.

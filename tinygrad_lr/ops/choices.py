@@ -36,7 +36,7 @@ def select(condlist, choicelist, default=0):
 
 
 @implements(np.piecewise)
-def piecewise(x, condlist, funclist, *args, **kw):
+def by_pieces(x, condlist, funclist, *args, **kw):
     """Functions of the entries for which their condition holds; the last of several wins.
 
     A function takes these entries alone, along one axis; a number stands for itself. One more
