@@ -38,7 +38,9 @@ def in_turn(choices, i):
     return [*dict.fromkeys(choices)] if THOROUGH else [choices[i % len(choices)]]
 
 
-INEXACT = {"ode_solution", "logm"}  # tolerances; SciPy's random estimate of a norm: tests/scipy
+INEXACT = {"ode_solution", "integral", "logm"}
+"""Tested in tests/scipy: solvers have tolerances, and the norm in logm is estimated at random."""
+
 OPERATIONS = [
     o
     for o in PRIMITIVES.values()

@@ -743,7 +743,16 @@ ACCEPTED = {
     ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
 }
 COMPLEX = {"1j", "np.array([1j])"}
-ACCEPTED |= dict.fromkeys((*(("Value", "data"), ("Value.dot", "b"), ("Value.fill", "value"), ("Value.put", "values")), *((f"Value.{method}", "initial") for method in ("max", "min", "prod", "sum")), *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")), *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")), *(("array", "object"), ("check_gradients", "args"))), COMPLEX)
+ACCEPTED |= dict.fromkeys(
+    [
+        *(("Value", "data"), ("Value.dot", "b"), ("Value.fill", "value"), ("Value.put", "values")),
+        *((f"Value.{method}", "initial") for method in ("max", "min", "prod", "sum")),
+        *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")),
+        *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")),
+        *(("array", "object"), ("check_gradients", "args")),
+    ],
+    COMPLEX,
+)
 """Exceptions: values that single parameters accept, against the rule for their kind."""
 
 RUN = [

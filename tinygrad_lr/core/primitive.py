@@ -29,7 +29,7 @@ from ..support.validation import as_input, check_callable, check_choice, require
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
-View = Literal["writable", "by layout", "read-only"]
+View = Literal["writable", "by layout", "part", "read-only"]
 Example = tuple[Any, ...]
 Result_co = TypeVar("Result_co", covariant=True)
 

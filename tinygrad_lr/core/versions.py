@@ -72,7 +72,7 @@ def link_view(
     out, unsure = value._content, False
     if isinstance(out, AbstractArray):
         shares = out.shares_memory
-        if shares is False and operation.view != "read-only":
+        if shares is False and operation.view not in {"read-only", "part"}:
             return
         unsure = shares is None
     elif operation.view != "read-only" and not shares_memory(out, base, number, operation, options):

@@ -30,7 +30,7 @@ def real(x):
 
 
 real.vjp(x=lambda g, out, x: g)
-real.view = "writable"
+real.view = "part"
 
 
 @primitive(
@@ -49,7 +49,7 @@ def imag(x):
 
 
 imag.vjp(x=lambda g, out, x: g * -1j if is_complex(x) else g * 0.0)
-imag.view = "writable"
+imag.view = "part"
 
 
 @primitive(np.conj, latex=r"\overline{<x>}", examples=ONE, takes_complex=True)

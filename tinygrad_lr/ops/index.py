@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import as_array, implements, is_complex, numbers_of, primitive
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import follow, freeze_index, is_basic
 from ..support.validation import require_unmasked
@@ -107,6 +107,11 @@ def set_item(x, v, index=(), path=()):
         )
     among = (x, v, *(index if isinstance(index, tuple) else (index,)))
     traced = next((y for y in among if isinstance(y, AbstractArray)), None)
+    if traced is not None and any(operation.name in {"real", "imag"} for operation, _ in path):
+        raise TraceError(
+            "compile: the real or imaginary part of a traced array must not be written to; write "
+            "z = real + 1j * imag"
+        )
     out = np.array(x, order="K") if traced is None else traced.own_copy(x)
     part = follow(out, path)
     if traced is not None or not path or np.may_share_memory(part, out):
@@ -125,6 +130,7 @@ def _kept(g, out, x, v, index, path):
 def _written(g, out, x, v, index, path):
     for operation, options in path:
         g = operation(g, **options)
+        g = -g if operation.name == "imag" else g  # the cotangent of i·v is -Im g
     chosen = getitem_at(g, index=index)
     if is_basic(index) or np.size(chosen) < 2:
         return chosen
