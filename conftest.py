@@ -28,6 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 collect_ignore_glob = ["tests/types/*"]  # programs for type checkers
 if not find_spec("llvmlite"):
     collect_ignore_glob += ["tinygrad_lr/compiler/llvm/*"]
+if not find_spec("scipy"):
+    collect_ignore_glob += ["tinygrad_lr/scipy/*"]
 
 
 def asked_for_files(config):
