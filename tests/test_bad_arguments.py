@@ -732,7 +732,7 @@ ACCEPTED = {
     ("Value.repeat", "repeats"): {"'3'"},  # as by NumPy
     ("compiler.Compiled.__call__", "args"): {"1j", "masked"},  # the function decides
     ("compiler.Compiled.epochs", "arrays"): {"masked"},
-    ("compiler.Compiled.loop", "args"): {"1j", "masked"},
+    ("compiler.Compiled.loop", "args"): {"1j", "np.array([1j])", "masked"},
     ("explain.Replay", "outputs"): {"Value"},
     ("linear.Line.agrees_with", "intercept"): NANS,  # such a line is another one
     ("nn.Identity.forward", "x"): {*BAD},

@@ -32,7 +32,8 @@ def assert_compiled_is_eager(case, inputs, backend):
     f = derived(case)
     compiled = tg.compile(f, backend=backend)
     # eager code differentiates det(a)·a⁻ᵀ again, a program the cofactors
-    tolerance = {"rtol": 1e-14} if case.operation.name == "det" and backend == "numpy" else None
+    wide = inputs[0].dtype == np.float64 and backend == "numpy"
+    tolerance = {"rtol": 1e-14} if case.operation.name == "det" and wide else None
     for moved in (inputs, [np.flip(x).copy() for x in inputs]):
         assert_equal(compiled(*moved), f(*moved), backend, tolerance)
 

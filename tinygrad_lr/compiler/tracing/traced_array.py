@@ -750,6 +750,17 @@ class TracedNumber(Traced):
 # ---- NumPy's functions
 
 
+CALLED = frozenset(
+    {
+        *(np.corrcoef, np.cov, np.geomspace, np.gradient, np.histogramdd, np.intersect1d),
+        *(np.linspace, np.linalg.eigh, np.linalg.eigvalsh, np.linalg.lstsq, np.linalg.pinv),
+        *(np.linalg.qr, np.linalg.slogdet, np.linalg.svd),
+    }
+)
+"""Functions whose dtypes, refusals and tuples are NumPy's own: what stands for them on Values is
+another composition, with the same numbers."""
+
+
 def apply_numpy_function(
     function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
@@ -765,7 +776,7 @@ def apply_numpy_function(
     implementation = TRACED_IMPLS.get(function)
     if implementation is not None:
         return _try_instructions(implementation, function, args, options)
-    composed = NUMPY_IMPLS.get(function)
+    composed = None if function in CALLED else NUMPY_IMPLS.get(function)
     if composed is None or function in COMPOSING.get() or not _are_floats(function, args, options):
         return call_at_run_time(function, args, options)
     token = COMPOSING.set((*COMPOSING.get(), function))

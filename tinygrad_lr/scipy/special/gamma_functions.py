@@ -25,7 +25,9 @@ def polygamma_of(x, *, n=0):
     >>> float(polygamma_of(1.0)) == -np.euler_gamma
     True
     """
-    return sc.digamma(x) if n == 0 else sc.polygamma(n, x)[()]
+    if n == 0:
+        return sc.digamma(x)
+    return np.asarray(sc.polygamma(n, x), getattr(x, "dtype", float))[()]
 
 
 polygamma_of.vjp(x=lambda g, out, x, n: g * polygamma_of(x, n=n + 1))
