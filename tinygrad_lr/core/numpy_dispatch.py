@@ -1,4 +1,4 @@
-"""What NumPy's functions do with a `Value` where no operation stands for them.
+"""The ways of NumPy's functions with a `Value` where no operation stands for them.
 
 A function of NumPy is in exactly one class, which `tests/ops/test_every_name.py` holds:
 
@@ -43,7 +43,7 @@ REDUCTIONS: dict[np.ufunc, Function] = {
 }
 
 UFUNC_METHODS: dict[str, Function] = {}
-"""What `np.add.outer`, `.accumulate` and so on do on Values: functions of the ufunc."""
+"""Functions of the ufunc for `np.add.outer`, `.accumulate` and so on, on Values."""
 
 PLAIN: frozenset[Function] = frozenset(
     numpy_functions(

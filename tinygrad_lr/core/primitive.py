@@ -35,7 +35,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class Operand(Protocol[Result_co]):
-    """What evaluates operations itself: a Value, whose results are Values."""
+    """An object that evaluates operations itself: a Value, whose results are Values."""
 
     @staticmethod
     def __apply__(operation: Primitive, operands: Any, options: dict[str, Any]) -> Result_co:

@@ -35,7 +35,7 @@ Path = tuple[tuple[Primitive, dict[str, Any]], ...]
 
 
 class Memory:
-    """What a Value shares with others.
+    """The state that a Value shares with others.
 
     - of a view: its `base`, the operation and the options that make it of the base, and the version
       of the base from which it was computed last (`seen`). `unsure` while tracing, where only the

@@ -88,7 +88,7 @@ def irfft_along(x, n=1, axis=-1, norm=None):
 
 
 def _multiplicity(n, like, axis):
-    """How often each entry of a half spectrum stands in the whole one: 1 or 2."""
+    """Return how often each entry of a half spectrum stands in the whole one: 1 or 2."""
     counts = np.full(n // 2 + 1, 2.0)
     counts[0] = 1.0
     if n % 2 == 0:
