@@ -10,7 +10,7 @@ bench := .venv/.bench
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test quick fuzz faults lint format types docs bench
+.PHONY: help setup test all fuzz faults lint format types docs bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,11 +18,11 @@ help: ## List the targets
 setup: $(dev) ## Create .venv and install the package with the dev extra
 	$(install)
 
-test: $(dev) ## Run all tests
+test: $(dev) ## Run the tests that are not marked as slow
 	$(PYTHON) -m pytest
 
-quick: $(dev) ## Run the tests that are not marked as slow
-	$(PYTHON) -m pytest -m "not slow"
+all: $(dev) ## Run all tests
+	$(PYTHON) -m pytest -m "slow or not slow"
 
 fuzz: $(dev) ## Compare compiled and eager code on random programs (an hour; MINUTES=5 for less)
 	$(PYTHON) tests/fuzz.py --minutes $(or $(MINUTES),60)

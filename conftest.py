@@ -44,7 +44,10 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_configure(config):
-    """Leave doctests to whoever asks for a folder, or for a module of the package."""
+    """Run all tests of a single file, and doctests if it is a module of the package."""
+    chosen = any(str(x).startswith("-m") for x in config.invocation_params.args)
+    if asked_for_files(config) and not chosen:
+        config.option.markexpr = ""
     tests = Path(__file__).parent / "tests"
     if asked_for_files(config) and all(tests in Path(x).absolute().parents for x in config.args):
         config.option.doctestmodules = False

@@ -138,7 +138,7 @@ class World:
         self._more(random)
 
     def _more(self, random):
-        """What is read in rarer ways."""
+        """Read things in rarer ways."""
         self.settings = {"k": 1.25, "w": random.uniform(-1, 1, N)}
         self.get = self.settings.get
         self.pair = Pair(0.5, random.uniform(-1, 1, N))

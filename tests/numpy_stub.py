@@ -240,7 +240,7 @@ RESULTS = {
     "slogdet": "_Slogdet",
     "svd": "_SVD",
 }
-"""What functions return on Values if it isn't a Value."""
+"""Return types of functions of Values that return something else than a Value."""
 
 CHOICES = {
     "average": ("returned", {"False": "_Value", "True": "tuple[_Value, _Any]"}),

@@ -75,7 +75,7 @@ def positive_definite(x):
 
 
 MADE = dict.fromkeys(("cholesky_factor", "sqrtm"), positive_definite)
-"""What operands are made of the numbers drawn, by operation."""
+"""Functions that make operands of the numbers drawn, by operation."""
 
 
 def real_parts(out):
@@ -135,14 +135,14 @@ FIRST = {case.operation: case for case in reversed(CASES)}
 
 
 def marks_of(case):
-    """The mark that leaves all but an operation's first example out of the quick run."""
+    """The mark that leaves all but an operation's first example out of the default run."""
     return [] if FIRST[case.operation] is case else [pytest.mark.slow]
 
 
 each_case = pytest.mark.parametrize(
     "case", [pytest.param(case, id=repr(case), marks=marks_of(case)) for case in CASES]
 )
-"""A test for each example; the quick run takes the first of each operation."""
+"""A test for each example; the default run takes the first of each operation."""
 
 
 def each_case_in_turn(name, choices, marks, cases=CASES):

@@ -214,7 +214,7 @@ def diverged():
 
 
 def moment():
-    """What a callback gets, kept by it."""
+    """Keep what a callback gets."""
     kept = []
     model = nn.Linear(2, 1, generator=0)
     x, y = numbers(4, 2, seed=1), numbers(4, 1, seed=2)
@@ -336,7 +336,7 @@ def described(x, seen=()):
 
 
 def used(name, x):
-    """What the object does from here on: outputs, later weights, rates, batches."""
+    """Return the behaviour of the object from here on: outputs, later weights, rates, batches."""
     kind, _, short = name.partition(".")
     if kind == "nn" and short in LAYERS:
         y = x(numbers(*LAYERS[short][1], seed=9))
@@ -380,7 +380,7 @@ NOT_KEPT |= {"tinygrad_lr.explain.influences", "tinygrad_lr.plot.descent"}
 """Modules of 0.1.0 whose functions are not found by their old names: see moved_modules.py."""
 
 HELPERS = {"errors.bad_argument", "errors.import_extra", "errors.refuse", "nn.init.as_size"}
-"""What `dir` listed in 0.1.0 without being public."""
+"""Names that `dir` listed in 0.1.0 without being public."""
 
 ROOMS = ["", "nn", "losses", "optim", "schedules", "metrics", "data", "datasets", "linear", "train"]
 ROOMS += ["errors", "compiler", "explain", "plot", "ops", "nn.init"]

@@ -1,4 +1,4 @@
-"""What tests of pictures look at, and the descents that they draw."""
+"""Helpers of the tests of pictures, and the descents that they draw."""
 
 import functools
 import io

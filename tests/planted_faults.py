@@ -261,7 +261,7 @@ class Recorder:
 
 
 class Record(NamedTuple):
-    """What a run without a fault has noted."""
+    """Notes of a run without a fault."""
 
     tests: list[tuple[str, float]]  # with their seconds
     calls: dict[str, list[int]]  # the numbers of the tests that call a function

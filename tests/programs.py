@@ -1,4 +1,4 @@
-"""What the tests of the compiler share: its backends, a cache of their own, random programs."""
+"""Parts that tests of the compiler share: its backends, a cache of their own, random programs."""
 
 from __future__ import annotations
 

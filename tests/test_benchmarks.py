@@ -18,7 +18,7 @@ NETWORKS = ["1-1", "2-16-16-1 tanh", "64-128-10 relu", "784-256-128-10 relu"]
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """What a quick run prints, and the figures that it writes."""
+    """Return the output of a quick run, and the figures that it writes."""
     file = tmp_path_factory.mktemp("benchmarks") / "figures.json"
     command = [
         sys.executable,

@@ -45,7 +45,7 @@ def said(capsys, *arguments):
 
 
 def told(capsys, *arguments):
-    """What the command says to a program."""
+    """Return the JSON that the command prints for a program."""
     status, out, err = said(capsys, "fit", "flowers.csv", *arguments, "--json")
     assert (status, err) == (0, "")
     return json.loads(out)
@@ -173,7 +173,7 @@ def write_rows(labels):
 
 
 def fitted(capsys, *arguments):
-    """What the command prints about rows.csv."""
+    """Return the lines that the command prints about rows.csv."""
     status, out, err = said(capsys, "fit", "rows.csv", *FIT, *arguments)
     assert (status, err) == (0, "")
     return out

@@ -33,7 +33,7 @@ def run(*options):
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """What a quick run prints, the figures that it writes, and the file of its plot."""
+    """Return the output of a quick run, the figures that it writes, and the file of its plot."""
     folder = tmp_path_factory.mktemp("compiled")
     file, plot = folder / "figures.json", folder / "figures.png"
     drawn = ["--plot", str(plot)] if find_spec("matplotlib") else []

@@ -1,4 +1,4 @@
-"""What notebooks show: true numbers, escaped names, bounded size, the colours of the page."""
+"""Displays of notebooks: true numbers, escaped names, bounded size, the colours of the page."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ WRITING = """
 
 
 def written(code, path):
-    """What a program says that has WRITING before it."""
+    """Return the output of a program that has WRITING before it."""
     program = textwrap.dedent(WRITING) + textwrap.dedent(code)
     command = [sys.executable, "-c", program, str(path)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)

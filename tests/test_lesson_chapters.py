@@ -29,7 +29,7 @@ def cells(chapter):
 
 
 def prose(chapter):
-    """What is read: no cells, no metadata."""
+    """Return the text that is read: no cells, no metadata."""
     text = FENCED.sub("", chapter.read_text(encoding="utf-8"))
     return re.sub(r"<!--.*?-->", "", text, count=1, flags=re.DOTALL)
 
@@ -39,7 +39,7 @@ def section(chapter, title):
 
 
 def show(value):
-    """What a notebook shows of a cell's last expression, which is a picture or its text."""
+    """Return what a notebook shows of a cell's last expression: a picture or its text."""
     if hasattr(value, "savefig"):
         assert value._repr_png_().startswith(b"\x89PNG")
     elif value is not None:
@@ -58,7 +58,7 @@ def run(cell, name, names):
 
 @functools.cache
 def executed(chapter):
-    """What its cells print and show, run in turn in an empty notebook; which files they left."""
+    """Run the cells in an empty notebook; return what they print and show, and the files left."""
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("llvmlite")  # without it, compiling warns
     plt.switch_backend("agg")

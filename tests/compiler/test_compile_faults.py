@@ -1,4 +1,4 @@
-"""What a program cannot do is refused, with the line; what changes outside is never overlooked."""
+"""Steps that a program cannot do are refused, with the line; no change outside is overlooked."""
 
 from __future__ import annotations
 

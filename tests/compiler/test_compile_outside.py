@@ -1,4 +1,4 @@
-"""What a compiled function finds outside of itself is never stale: changes are seen."""
+"""Objects from outside of a compiled function are never stale: changes are seen."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ many = settings(quick, suppress_health_check=list(HealthCheck))
 
 
 def narrow_tolerance(expected, wide):
-    """How far float32 results may differ: a few times what eager code is away from float64."""
+    """Return the tolerance of float32 results: a few times what eager code is away from float64."""
     scale = 1 + max((np.max(np.abs(x), initial=0) for x in numbers_of(expected)), default=0)
     errors = [
         np.max(np.abs(np.asarray(a, np.float64) - b), initial=0)

@@ -1,4 +1,4 @@
-"""What a program tells of itself, and that threads change no bit of it."""
+"""The report of a program on itself, and that threads change no bit of it."""
 
 from __future__ import annotations
 

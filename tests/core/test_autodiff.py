@@ -23,7 +23,7 @@ Pair = namedtuple("Pair", "a b")
 
 @pytest.fixture
 def table():
-    """What is declared during a test is forgotten after it."""
+    """Forget after a test what it has declared."""
     kept = [(mapping, dict(mapping)) for mapping in (PRIMITIVES, METHOD_IMPLS, NUMPY_IMPLS)]
     yield PRIMITIVES
     for mapping, before in kept:

@@ -18,7 +18,7 @@ X = np.array([[0.5, -1.5, 2.0], [1.0, 0.3, -0.7]])
 
 @pytest.fixture(autouse=True)
 def table():
-    """What is declared during a test is forgotten after it."""
+    """Forget after a test what it has declared."""
     kept = [(mapping, dict(mapping)) for mapping in (PRIMITIVES, METHOD_IMPLS, NUMPY_IMPLS)]
     yield PRIMITIVES
     for mapping, before in kept:

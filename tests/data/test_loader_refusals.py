@@ -1,4 +1,4 @@
-"""What a DataLoader refuses: data, settings and positions that are not its own."""
+"""A DataLoader refuses data, settings and positions that are not its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a derivation says beside its formulas: words, tables, what is left out, which entry."""
+"""The text of derivations beside their formulas: words, tables, what is left out, which entry."""
 
 from __future__ import annotations
 

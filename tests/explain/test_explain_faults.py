@@ -254,7 +254,7 @@ def test_a_penalty_on_thousands_of_parameters_takes_no_time_squared():
 
 
 def sentences(loss, *wrt):
-    """What is said of the step to each of these Values."""
+    """Return the text about the step to each of these Values."""
     found = tg.derivation(loss, list(wrt))
     steps = [found.step(x) for x in wrt]
     return [describe_share(share, step, found) for step in steps for share in step.shares]

@@ -1,4 +1,4 @@
-"""How explanations are written: tables, roots, options, and sums of several ways."""
+"""The text of explanations: tables, roots, options, and sums of several ways."""
 
 from __future__ import annotations
 

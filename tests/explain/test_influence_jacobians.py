@@ -31,7 +31,7 @@ def jacobian_at(function, x):
 
 
 def states(functions, row):
-    """What each layer gives for one row, as plain arrays."""
+    """Return the output of each layer for one row, as plain arrays."""
     found = []
     for function in functions:
         row = np.asarray(function(row[None]).data)[0]

@@ -1,4 +1,4 @@
-"""What an influence says of vanishing, exploding and dead gradients, with their numbers."""
+"""The text of influences on vanishing, exploding and dead gradients, with their numbers."""
 
 from __future__ import annotations
 

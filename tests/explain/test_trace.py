@@ -188,7 +188,7 @@ def test_the_chain_rule_is_said_as_the_lesson_says_it():
 
 
 def told(t, name):
-    """What is said of a derivative, without the numbers at the end: its formulas, and the why."""
+    """Return the formulas of a derivative and their reasons, without the numbers at the end."""
     line = next(line for line in t.lines if line.strip().startswith(f"{name} = "))
     formulas, _, why = line.strip().removesuffix(".)").partition("  (")
     return formulas.split(" = ")[1:-1], why

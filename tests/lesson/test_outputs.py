@@ -171,7 +171,7 @@ class Picture:
 
 @pytest.fixture
 def picture(monkeypatch):
-    """What the figure was made of."""
+    """Return the numbers that the figure was made of."""
     pytest.importorskip("matplotlib")
     made = {"figure": Picture()}
 

@@ -1,4 +1,4 @@
-"""What a module keeps beside its parameters, and how an error tells the way to its layer."""
+"""Buffers of modules, and errors that tell the way to a layer."""
 
 from __future__ import annotations
 

@@ -313,7 +313,7 @@ def test_a_network_equals_pytorchs_with_the_same_weights():
 
 
 def shown(module):
-    """What a notebook shows, without the markup."""
+    """Return the text that a notebook shows, without the markup."""
     html = re.sub("<style>.*?</style>", "", module._repr_html_(), flags=re.DOTALL)
     return " ".join(re.sub("<[^>]*>", " ", html).split())
 

@@ -1,4 +1,4 @@
-"""What a model's layers give and hold, as a table; and models watched at work."""
+"""Tables of what layers give and hold, and models watched at work."""
 
 from __future__ import annotations
 

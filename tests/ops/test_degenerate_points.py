@@ -1,4 +1,4 @@
-"""Where a derivative is a choice: ties, even counts, missing entries, knots, empty arrays."""
+"""Points where a derivative is a choice: ties, even counts, missing entries, knots, no entries."""
 
 import numpy as np
 import pytest

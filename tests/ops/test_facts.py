@@ -1,4 +1,4 @@
-"""What a declaration says of its operation beside the rules is true of the numbers."""
+"""The facts that a declaration states beside its rules are true of the numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def jacobians(case):
 
 
 def jumps(numbers, least):
-    """Where a sampled function jumps by more than `least`, and by far more than beside it."""
+    """Return where a sampled function jumps by more than `least` and far more than beside it."""
     steps = np.abs(np.diff(numbers))
     beside = np.maximum(np.append(0.0, steps[:-1]), np.append(steps[1:], 0.0))
     return (steps > least) & (steps > 20 * beside)

@@ -75,7 +75,7 @@ def graphs(draw):
 
 
 def closed(folding):
-    """Whether the boxes of a folding form a circle."""
+    """Return True if the boxes of a folding form a circle."""
     into = dict.fromkeys(range(len(folding.groups)), 0)
     for _, b, _ in folding.edges:
         into[b] += 1

@@ -29,7 +29,7 @@ def boxes(sizes, layout):
 
 
 def apart(a, b, slack=1e-6):
-    """Whether two boxes (left, top, right, bottom) do not overlap."""
+    """Return True if two boxes (left, top, right, bottom) do not overlap."""
     across = a[2] <= b[0] + slack or b[2] <= a[0] + slack
     return across or a[3] <= b[1] + slack or b[3] <= a[1] + slack
 

@@ -40,7 +40,7 @@ def coarse(monkeypatch):
 
 
 def heights_of(monkeypatch, **options):
-    """What the landscape computed: places along the axes, and losses."""
+    """Return the places along the axes of a landscape, and its losses."""
     seen = []
     draw = landscape.draw_contours
     monkeypatch.setattr(landscape, "draw_contours", lambda *a: (seen.append(a[1:]), draw(*a)))

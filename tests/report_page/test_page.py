@@ -124,7 +124,7 @@ def moons():
 
 
 def misfits(data, hint, path="payload"):
-    """Where JSON differs from a type of the schema."""
+    """Return the places at which JSON differs from a type of the schema."""
     origin, arguments = get_origin(hint), get_args(hint)
     if is_typeddict(hint):
         if not isinstance(data, dict):

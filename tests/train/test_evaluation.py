@@ -1,4 +1,4 @@
-"""What a training is judged by: validation, metrics, early stopping, and the history on disk."""
+"""The judges of a training: validation, metrics, early stopping, and the history on disk."""
 
 from __future__ import annotations
 

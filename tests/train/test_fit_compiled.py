@@ -39,7 +39,7 @@ def objects(tmp_path_factory):
 
 @pytest.fixture(params=BACKENDS)
 def backend(request, monkeypatch):
-    """What runs the programs."""
+    """The backend that runs the programs."""
     if request.param == "llvm":
         pytest.importorskip("llvmlite")
     monkeypatch.setattr(writers, "has_llvm", lambda: request.param == "llvm")

@@ -1,4 +1,4 @@
-"""What type checkers refuse: each of these lines is an error, or its comment would be one."""
+"""Lines that type checkers refuse: each of these lines is an error, or its comment would be one."""
 
 import numpy
 

@@ -491,9 +491,9 @@ def declared_operations(module: types.ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if is_operation(value)
+        if not name.startswith("_")
         and getattr(value, "__module__", None) == module.__name__
-        and not name.startswith("_")
+        and is_operation(value)
     ]
 
 

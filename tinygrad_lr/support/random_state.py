@@ -46,7 +46,7 @@ def as_generator(where: str, generator: Seed) -> np.random.Generator:
 
 
 MAX_POSITIONS = {"MT19937": ("state", "pos", 624), "Philox": ("", "buffer_pos", 4)}
-"""Where a state has a position in a buffer: NumPy would read beyond it."""
+"""Keys of a state that are positions in a buffer: NumPy would read beyond it."""
 
 
 def generator_in_state(

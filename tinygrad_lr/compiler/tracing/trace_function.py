@@ -64,7 +64,7 @@ class Static:
 
 
 class Identities:
-    """Which of the arguments and of the arrays from outside are the same object."""
+    """Arguments and arrays from outside that are the same object."""
 
     def __init__(self, args: Sequence[Any], sources: Iterable[Source]) -> None:
         self.outer = [x for x in sources if not isinstance(x, (Argument, HostInput))]
@@ -136,9 +136,11 @@ class TracedFunction:
 
     def require_released(self) -> None:
         """Raise `TraceError` for the first traced array that something outside still holds."""
-        kept_by_cycles = any(ref() is not None for ref, _, _ in self.created)
-        if kept_by_cycles and not collect_garbage():
-            self.created.clear()
+        # Cycles of the trace are young; a look at all objects takes long in a large process.
+        for generation in range(3):
+            kept_by_cycles = any(ref() is not None for ref, _, _ in self.created)
+            if kept_by_cycles and not collect_garbage(generation):
+                self.created.clear()
         for ref, code, line in self.created:
             kept = ref()
             if kept is None:
@@ -316,8 +318,8 @@ def require_unmodified_arguments(inputs: Mapping[Value, Instruction]) -> None:
             )
 
 
-def collect_garbage() -> bool:
-    """Free what only refers to itself; return False if the collector stays busy.
+def collect_garbage(generation: int) -> bool:
+    """Free the young objects that only refer to themselves; return False if Python stays busy.
 
     `gc.collect()` returns 0 at once while another thread collects, or if a finalizer calls it. A
     cycle that is made before makes it return more if it has run.
@@ -326,7 +328,7 @@ def collect_garbage() -> bool:
         cycle: list[Any] = []
         cycle.append(cycle)
         del cycle
-        if gc.collect():
+        if gc.collect(generation):
             return True
         time.sleep(COLLECTION_PAUSE)
     return False

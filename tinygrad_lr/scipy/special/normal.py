@@ -161,7 +161,7 @@ owens_t.vjp(
 
 
 FAR = 40.0
-"""Where all three are 0, 1, 2 or -1 to the last bit; beyond, and at infinity, slopes are 0."""
+"""All three are 0, 1, 2 or -1 to the last bit there; beyond, and at infinity, slopes are 0."""
 
 
 def _bounded(operation):
