@@ -278,6 +278,18 @@ def test_a_seal_that_is_none_is_damage(tmp_path, seal):
         load_metadata(file)
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_seal_under_another_name_is_damage_that_names_it(tmp_path, kept):
+    library = pytest.importorskip("safetensors.numpy")
+    file, own = tmp_path / "m.safetensors", "tinygrad_lr_checkpoint"
+    seal = json.dumps({own: 1, "header": "", "numbers": ""}, separators=(",", ":"))
+    texts = {"tinygrad_lr_checkpoinu": seal} | ({own: seal} if kept else {})
+    library.save_file({"w": np.ones(2)}, file, texts)
+    for read in (load_file, load_metadata, load_shapes):
+        with pytest.raises(DataFileError, match=r"damaged file: its checksum has the name '"):
+            read(file)
+
+
 @pytest.mark.parametrize("name", ["w", "b", "\ud800"])
 def test_a_name_or_text_that_cannot_be_written_leaves_nothing(tmp_path, name):
     seal = {"tinygrad_lr_checkpoint": "1"} if name == "w" else {"text": "\udfff"}
