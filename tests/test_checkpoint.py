@@ -258,7 +258,7 @@ def sealed(path, **changes):
     [
         (2, "checkpoint format must be 1, got 2; upgrade tinygrad_lr"),
         (0, "checkpoint format must be 1, got 0; save it again"),
-        (True, "checkpoint format must be 1, got True"),
+        (True, "checkpoint format must be 1, got True; save it again"),
         ("1\n", r".* got '1\\n'"),
     ],
 )
