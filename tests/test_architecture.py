@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from graphlib import CycleError, TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
@@ -146,3 +147,50 @@ def test_dir_lists_public_names_of_the_package_only(name):
     listed = set(dir(module))
     assert listed == set(module.__all__)
     assert {x for x in listed if x.startswith("_")} <= dunders
+
+
+# ---- data classes
+
+
+def data_classes():
+    """Yield the name of each data class, its options, and the types of its fields."""
+    for name, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            for made in node.decorator_list if isinstance(node, ast.ClassDef) else ():
+                if ast.unparse(made).startswith("dataclass"):
+                    fields = [x.annotation for x in node.body if isinstance(x, ast.AnnAssign)]
+                    words = re.findall(r"\w+", " ".join(map(ast.unparse, fields)))
+                    stated = {x.arg: x.value.value for x in getattr(made, "keywords", ())}
+                    yield f"{name}.{node.name}", stated, set(words)
+
+
+CHANGING = {
+    *("compiler.ir.buffers.BufferAssignment", "compiler.ir.fusion.Call"),
+    *("compiler.ir.fusion.Kernel", "compiler.ir.fusion.Loop", "compiler.ir.fusion.Product"),
+    *("compiler.ir.program.Program", "compiler.ir.schedule.Schedule"),
+    *("compiler.llvm.loop_plan.Access", "compiler.llvm.row_kernel.LoopContext"),
+    *("compiler.llvm.work_split.Share", "compiler.tracing.trace_function.TracedFunction"),
+    *("data.batches.Epoch", "interop.torch.Entry", "plot.graph.layout._Rows"),
+    *("train.checkpoints.Checkpoints", "train.history.History", "train.monitors.EarlyStopping"),
+    *("train.state.FitConfig", "train.state.Moment"),
+}
+"""Data classes that are changed after they are made."""
+
+OBJECTS = {
+    *("explain.derivations.build.Derivation", "explain.influences.measure.Influence"),
+    *("explain.influences.model.InfluenceData", "datasets.students.Students"),
+    *("lesson.predictor.Predictor", "lesson.training.Training"),
+}
+"""Frozen data classes that hold arrays inside other objects."""
+
+
+def test_data_classes_are_frozen_except_those_that_change():
+    assert {name for name, options, _ in data_classes() if not options.get("frozen")} == CHANGING
+
+
+def test_data_classes_with_arrays_are_compared_as_objects():
+    """Else `==` asks whether an array is true, and `hash` fails."""
+    for name, options, words in data_classes():
+        if name not in CHANGING:
+            arrays = name in OBJECTS or bool(words & {"Array", "NDArray", "Value"})
+            assert options.get("eq", True) != arrays, name

@@ -258,7 +258,7 @@ def sealed(path, **changes):
     [
         (2, "checkpoint format must be 1, got 2; upgrade tinygrad_lr"),
         (0, "checkpoint format must be 1, got 0; save it again"),
-        (True, "checkpoint format must be 1, got True"),
+        (True, "checkpoint format must be 1, got True; save it again"),
         ("1\n", r".* got '1\\n'"),
     ],
 )
@@ -276,6 +276,18 @@ def test_a_seal_that_is_none_is_damage(tmp_path, seal):
     library.save_file({"w": np.ones(2)}, file, {"tinygrad_lr_checkpoint": seal})
     with pytest.raises(DataFileError, match=r"m\.safetensors: damaged"):
         load_metadata(file)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_seal_under_another_name_is_damage_that_names_it(tmp_path, kept):
+    library = pytest.importorskip("safetensors.numpy")
+    file, own = tmp_path / "m.safetensors", "tinygrad_lr_checkpoint"
+    seal = json.dumps({own: 1, "header": "", "numbers": ""}, separators=(",", ":"))
+    texts = {"tinygrad_lr_checkpoinu": seal} | ({own: seal} if kept else {})
+    library.save_file({"w": np.ones(2)}, file, texts)
+    for read in (load_file, load_metadata, load_shapes):
+        with pytest.raises(DataFileError, match=r"damaged file: its checksum has the name '"):
+            read(file)
 
 
 @pytest.mark.parametrize("name", ["w", "b", "\ud800"])

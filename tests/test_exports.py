@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import public_arguments
 import pytest
 
 import tinygrad_lr as tg
@@ -35,6 +36,12 @@ def test_the_promised_names_are_public(name):
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_is_documented(name):
     assert inspect.getdoc(getattr(tg, name))
+
+
+def test_defaults_and_bounds_of_public_arguments_are_the_written_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = public_arguments.FILE.read_text(encoding="utf-8")
+    assert public_arguments.text() == written, "python tests/public_arguments.py"
 
 
 def test_every_operation_of_the_table_is_exported():

@@ -64,6 +64,20 @@ def test_a_constant_column_is_scaled_by_one_and_listed():
     assert Standardizer().fit([3, 3]).constant == (0,)
 
 
+@pytest.mark.parametrize("rows", [1, 3, 7, 49, 1000])
+def test_a_column_is_constant_whatever_its_mean_is_rounded_to(rows):
+    x = np.random.default_rng(rows).normal(size=40) * 10.0 ** np.arange(-20, 20)
+    scaling = Standardizer().fit(np.tile(x, (rows, 1)))
+    assert scaling.constant == tuple(range(40)) and (scaling.mean == x).all()
+    assert (scaling.scale == 1).all() and not scaling.transform(np.tile(x, (rows, 1))).any()
+
+
+def test_a_column_whose_deviation_vanishes_in_float64_is_constant():
+    scaling = Standardizer().fit([[0.0, 1.0], [5e-324, 2.0]])
+    assert scaling.constant == (0,) and scaling.scale.tolist() == [1.0, 0.5]
+    assert np.isfinite(scaling.transform([[5e-324, 1.0]])).all()
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e300])
 def test_huge_and_tiny_numbers_neither_overflow_nor_vanish(scale):
     z = Standardizer().fit(np.array([1.0, 2.0, 3.0]) * scale).transform([2 * scale, 3 * scale])

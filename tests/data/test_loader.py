@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -282,6 +284,30 @@ def test_an_error_comes_at_its_batch_with_its_traceback(prefetch, error):
     assert caught.value is error and loader.batch == 3
     assert "__getitem__" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert list(batches) == [] and background() == []
+
+
+class Followed(Exception):
+    """An error of which weak references are kept."""
+
+    known: ClassVar = []
+
+    def __init__(self):
+        self.known.append(weakref.ref(self))
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_an_error_that_was_handled_is_freed_at_once(prefetch):
+    def fail(x):
+        raise Followed
+
+    loader = DataLoader(range(4), batch_size=1, prefetch=prefetch, transform=fail)
+    gc.disable()
+    try:
+        with contextlib.suppress(Followed):
+            list(loader)
+        assert Followed.known.pop()() is None  # not in a cycle, which waits for a collection
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

@@ -45,6 +45,16 @@ def test_a_stratified_split_has_every_class_within_a_row_of_its_share(sizes, sha
     assert abs(len(test) - share * len(y)) <= 0.5 and len(y_train) + len(y_test) == len(y)
 
 
+@pytest.mark.parametrize("sizes", [(6, 4), (4, 3, 3)])
+def test_a_class_needs_one_row_for_each_part_and_no_more(sizes):
+    y = np.repeat(["rare", "often"], [len(sizes), 10 - len(sizes)])
+    for part in split(y, sizes=sizes, stratify=y):
+        assert np.count_nonzero(part == "rare") == 1
+    y[0] = "often"
+    with pytest.raises(ArgumentError, match=f"at least {len(sizes)} rows, .* of class 'rare'"):
+        split(y, sizes=sizes, stratify=y)
+
+
 def test_three_parts_are_stratified_too_and_labels_may_be_text():
     y = np.repeat(["a", "b", "c"], [50, 30, 20])
     parts = split(y, sizes=(0.6, 0.2, 0.2), stratify=y, generator=1)

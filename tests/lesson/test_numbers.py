@@ -458,6 +458,30 @@ def test_the_line_of_the_condensed_rows_is_that_of_all(monkeypatch, features, bl
             assert getattr(found, spread)(at) == pytest.approx(getattr(line, spread)(at), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("settings", "rows"),
+    [
+        *(({}, 4), ({"batch_size": 7}, 60)),
+        ({"standardize": False, "learning_rate": 1e-3}, 4),
+        ({"standardize": False, "learning_rate": 1e-3, "batch_size": 60}, 60),
+    ],
+    ids=str,
+)
+def test_a_descent_takes_the_condensed_rows_unless_it_has_batches(monkeypatch, settings, rows):
+    monkeypatch.setattr(condensed, "MAX_NUMBERS", 10)
+    seen, fit = [], training.fit
+    monkeypatch.setattr(
+        training, "fit", lambda *args, **options: (seen.append(args[1:]), fit(*args, **options))[1]
+    )
+    problem, chosen = problem_of(60, 2), lesson.Settings(**settings, steps=6)
+    found = training.train(problem, chosen, condensed.condense(problem))
+    every_row = training.train(problem, chosen)
+    assert [len(x) for x in (*seen[0], *seen[1])] == [rows, rows, 60, 60]
+    assert found.history.losses == pytest.approx(every_row.history.losses, rel=1e-9)
+    for name, array in every_row.predictor.model.state_dict().items():
+        assert found.predictor.model.state_dict()[name] == pytest.approx(array, rel=1e-9)
+
+
 def test_badly_conditioned_rows_are_solved_from_all(monkeypatch):
     monkeypatch.setattr(condensed, "MAX_NUMBERS", 10)
     problem = problem_of(60, 2)

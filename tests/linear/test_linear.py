@@ -19,7 +19,7 @@ from operands import quick
 
 from tinygrad_lr.datasets import sat_gpa
 from tinygrad_lr.errors import ArgumentError, DtypeError, ShapeError
-from tinygrad_lr.linear import closed_form
+from tinygrad_lr.linear import closed_form, least_squares
 
 NORRIS_X = """
 0.2 337.4 118.2 884.6 10.1 226.5 666.3 996.3 448.6 777.0 558.2 0.4 0.6 775.5 666.9 338.0 447.5
@@ -546,3 +546,17 @@ def test_an_intercept_of_rounding_is_none():
     for wrong in (math.nan, -1, "1e-6"):
         with pytest.raises(ArgumentError, match="tolerance must be"):
             line.agrees_with(2.0, 0.0, wrong)
+
+
+wide = st.floats(-1e100, 1e100, allow_subnormal=False).filter(lambda x: x == 0 or abs(x) > 1e-100)
+
+
+@given(wide, wide)
+def test_sums_and_products_in_two_parts_are_exact(a, b):
+    total, rest = map(Fraction, least_squares._two_sum(a, b))
+    assert total + rest == Fraction(a) + Fraction(b)
+    product, error = map(Fraction, least_squares._two_product(np.float64(a), np.float64(b)))
+    assert product + error == Fraction(a) * Fraction(b)
+    vectors = np.array([[a, b, a], [b, -a, 1e-3]])
+    exact = sum(Fraction(x) * Fraction(y) for x, y in vectors.T.tolist())
+    assert least_squares._exact_dot(*vectors) == float(exact)

@@ -138,6 +138,13 @@ def test_too_few_iterations_are_refused():
     assert limit_of(quadratic([1.0]), np.zeros(1), iterations=1) == pytest.approx(2.0)
 
 
+def test_the_error_is_estimated_by_the_square_of_the_residual():
+    spectrum = np.linspace(0.5, 1.0, 120)  # its first power would need twice as many products
+    for tolerance, enough in ((1e-6, 36), (1e-9, 52)):
+        limit = limit_of(quadratic(spectrum), np.zeros(120), iterations=enough, tolerance=tolerance)
+        assert limit == pytest.approx(2.0, rel=tolerance)
+
+
 def test_complex_parameters_are_refused():
     with pytest.raises(DtypeError, match="must be real"):
         limit_of(lambda w: (w * w.conj()).real.sum(), np.ones(2, complex))

@@ -449,6 +449,18 @@ def test_the_counts_of_a_matrix_reach_its_last_class():
         metrics.confusion_matrix([[math.nan, 1.0]], [0])
 
 
+def test_a_matrix_that_no_memory_holds_is_refused_before_it_is_made():
+    for options in ({"classes": 10**9}, {}):
+        with pytest.raises(ArgumentError, match=r"the matrix must fit in memory, .* GB, got shape"):
+            metrics.confusion_matrix([0], [10**9 - 1], **options)
+    assert metrics.confusion_matrix([0, 0], [0, 0], classes=1).tolist() == [[2]]
+
+
+def test_matrices_are_compared_and_hashed_as_objects():
+    one, other = (metrics.ConfusionMatrix.of([0, 1], [0, 1]) for _ in range(2))
+    assert one == one and one != other and len({one, other}) == 2
+
+
 def test_a_label_is_cut_at_twenty_characters():
     for length, shown in ((20, "a" * 20), (21, "a" * 17 + "...")):
         text = str(metrics.ConfusionMatrix.of([0, 1], [0, 1], labels=["a" * length, "b"]))

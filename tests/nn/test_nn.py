@@ -346,3 +346,14 @@ def test_a_notebook_shows_layers_counts_mode_and_what_is_frozen():
     number.w = tg.Value(2.0)
     assert "1 parameter ·" in shown(number) and "(itself) Bag(size=3) w 1" in shown(number)
     assert repr(number) == "Bag(size=3, w ()): 1 parameter" and repr(nn.Tanh()) == "Tanh()"
+
+
+@pytest.mark.parametrize("number", [2.0, np.float32(2), np.array(2.0), np.ones((2, 3), np.float32)])
+def test_a_loaded_parameter_keeps_the_type_of_its_data(number):
+    class Own(nn.Module):
+        def __init__(self):
+            self.w = tg.Value(number)
+
+    model = Own()
+    model.load_state_dict({"w": np.full(np.shape(number), 7, np.asarray(number).dtype)})
+    assert type(model.w.data) is type(number) and np.all(model.w.data == 7)

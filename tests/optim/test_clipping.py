@@ -38,6 +38,17 @@ def test_gradients_below_the_norm_are_left_as_they_are():
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_the_norm_in_compiled_code_is_that_of_numpy_in_any_unit(order):
+    compiled = tg.compile(lambda x, y: norm_of([x, y], order), backend="numpy")
+    x, y = np.array([0.25, -0.5, 0.75]), np.array([[0.125], [0.375]])
+    whole = np.linalg.norm(np.concatenate([x, y.ravel()]), order)
+    for unit in (0.0, 1e-200, 1e-3, 1.0, 1e200, np.inf, np.nan):
+        given, expected = (x * unit, y * unit), whole * unit
+        for found in (compiled(*given), norm_of(given, order)):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_zero_gradients_stay_zero_without_a_division(order):
     x, y = with_gradients([0.0, 0.0], np.zeros((0, 3)))
     assert clip_gradient_norm([x, y], 1.0, order=order) == 0.0

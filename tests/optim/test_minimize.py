@@ -87,6 +87,12 @@ def test_derivatives_are_not_for_the_caller_to_give(name):
         minimize(rosenbrock, START, **{name: None})
 
 
+@pytest.mark.parametrize("method", [None, 3, lambda f, x: x, ["BFGS"]])
+def test_a_method_is_the_name_of_one_of_scipys(method):
+    with pytest.raises(ArgumentError, match="minimize: method must be the name of a method of Sci"):
+        minimize(rosenbrock, START, method=method)
+
+
 @pytest.mark.parametrize("x0", [[], np.zeros(0), {}])
 def test_nothing_to_move_is_refused(x0):
     with pytest.raises(ArgumentError, match="x0 must have at least one entry"):

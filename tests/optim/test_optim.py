@@ -454,6 +454,7 @@ def test_groups_go_on_from_their_state(name):
     first.step()
     second = kinds[name]([{"parameters": [v]}, {"parameters": [c], "learning_rate": 0.7}], 0.9)
     second.load_state_dict(first.state_dict())
+    assert [group.steps for group in (second, *second.groups)] == [1, 1, 1]
     v.data, c.data = w.data, b.data
     first.step()
     second.step()

@@ -9,6 +9,9 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from operands import quick
 
 import tinygrad_lr as tg
 from tinygrad_lr.errors import ArgumentError
@@ -40,6 +43,7 @@ ALL = [
     Joined([0.1, Exponential(0.1, 0.9)], [20]),
     0.5 * Cosine(0.1, 50),
 ]
+rates = st.floats(1e-6, 10)
 every = pytest.mark.parametrize("schedule", ALL, ids=lambda s: type(s).__name__)
 
 
@@ -82,6 +86,18 @@ def test_a_warm_up_rises_to_the_first_rate_of_the_schedule_after_it():
     assert rates == [4, 5, 6, 7, 8, 4, 2]
     joined = Joined([inner, inner, Warmup(inner, 2)], [2, 3])
     assert [joined(step) for step in range(7)] == [8, 4, 8, 0, 4, 8, 4]
+
+
+@quick
+@given(rates, st.integers(1, 9), st.floats(0, 1e20), st.integers(0, 3))
+def test_after_its_steps_a_schedule_is_exactly_what_it_leads_to(rate, steps, factor, past):
+    inner = Exponential(rate, 0.9)
+    assert Warmup(inner, steps, factor)(steps + past) == inner(past)
+    assert Warmup(inner, steps, factor)(0) == inner(0) * factor
+    assert Joined([1.0, inner], [steps])(steps + past) == inner(past)
+    assert Joined([1.0, inner], [steps])(steps - 1) == 1.0
+    for decay in (Cosine(rate, steps, factor), Polynomial(rate, steps, 2.0, factor)):
+        assert decay(steps + past) == factor and decay(0) == pytest.approx(rate, abs=1e-9 * factor)
 
 
 def test_one_cycle_on_lines_rises_and_falls_evenly():

@@ -501,3 +501,19 @@ def test_a_call_makes_as_many_steps_as_nothing_looks_at_and_as_fit_in_16_mb(chan
         parameters=[tg.Value(np.zeros((3, 2))), tg.Value(np.zeros(1))],
     )
     assert compiled_steps.FusedStepper._steps_ahead(stepper) == count
+
+
+@pytest.mark.parametrize("build", [mlp, lambda: nn.Linear(3, 1, dtype=np.float64)])
+def test_a_small_model_makes_most_steps_many_in_a_call(build, monkeypatch):
+    monkeypatch.setattr(writers, "has_llvm", lambda: False)
+    run_ahead, ahead = compiled_steps.FusedStepper.run_ahead, []
+
+    def watched(stepper, batches, show):
+        before = stepper.state.step
+        made = run_ahead(stepper, batches, show)
+        ahead.append(stepper.state.step - before if made else 0)
+        return made
+
+    monkeypatch.setattr(compiled_steps.FusedStepper, "run_ahead", watched)
+    assert fit(build(), X, Y, learning_rate=0.01, steps=300, compile=True).steps == 300
+    assert sum(ahead) > 250 and len(ahead) < 50

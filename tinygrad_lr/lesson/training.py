@@ -135,7 +135,7 @@ def train(problem: Problem, settings: Settings, condensed: Condensed | None = No
     if settings.hidden:
         check_memory(problem.path, problem.rows, description, settings)
     predictor = Predictor(description, description.build_model(settings.seed))
-    if condensed is None or settings.hidden or settings.batch_size is not None:
+    if condensed is None or settings.batch_size is not None:
         features = predictor.features(problem.x)
         targets = (problem.y - description.y_mean) / description.y_scale
     else:

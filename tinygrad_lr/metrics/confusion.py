@@ -59,7 +59,7 @@ def count_confusions(where: str, decided: Decisions, classes: int | None = None)
     return np.bincount(pairs, minlength=count * count).reshape(count, count)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConfusionMatrix:
     r"""A confusion matrix with the names of its classes; `print` shows it as a table.
 

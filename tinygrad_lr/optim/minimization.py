@@ -89,7 +89,7 @@ def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **argume
     def hessian(x: Array) -> Array:
         return np.stack([product(x, unit) for unit in np.eye(len(x))])
 
-    name = method.lower() if isinstance(method, str) else ""
+    name = method.lower()
     if name in WITH_PRODUCT:
         arguments["hessp"] = product
     elif name in WITH_HESSIAN:

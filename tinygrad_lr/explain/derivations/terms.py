@@ -11,7 +11,7 @@ from ...support.abstract_array import Array
 from .steps import Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Terms:
     """The terms of a sum, and the factors of each.
 

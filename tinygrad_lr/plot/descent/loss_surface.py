@@ -26,7 +26,7 @@ QUADRATIC_TOLERANCE = 1e-6  # of the loss: how near a parabola's value it must b
 FLAT_TOLERANCE = 1e-12  # of the largest curvature: below, a direction counts as flat
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bowl:
     """A loss that is quadratic in two numbers: L(p) = lowest + (p - bottom)ᵀ H (p - bottom) / 2.
 

@@ -33,7 +33,7 @@ THINNEST_LIT = 1.6  # points: the chosen weight, however small
 DIM_STRENGTH = 0.3  # how much of an edge is left that is on no path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """The units of a layer to draw, and their positions."""
 
