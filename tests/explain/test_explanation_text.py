@@ -215,7 +215,7 @@ def test_the_paths_and_parameters_that_are_not_shown_are_added_up(monkeypatch):
     loss = (model(np.ones((2, 3))) ** 2).mean()
     found = tg.influence(model, loss)
     loss.backward()
-    first, second, rest, again = next(render.tables(found)).rows
+    first, _, rest, again = next(render.tables(found)).rows
     parts = [y.grad for y in model.others[1:]]
     assert rest[1] == "… 3 more" and again[3] == "as above" and again[1] == first[1]
     assert rest[3] == number_text(np.sqrt(sum(np.sum(g * g) for g in parts)))
