@@ -93,6 +93,15 @@ def test_every_size_near_a_limit_compiles_to_the_right_numbers(name, shape, dtyp
     dtype=st.sampled_from(["float32", "float64"]),
 )
 def test_kernels_of_every_size_that_threads_share_are_right(name, shape, threads, dtype):
+    check_shared(name, shape, threads, dtype)
+
+
+@pytest.mark.parametrize("name", ["softmax", "sigmoid", "normalized"])
+def test_the_rows_that_threads_share_are_all_computed(name):
+    check_shared(name, (7, 40), 3, "float64")
+
+
+def check_shared(name, shape, threads, dtype):
     limits = module.MIN_SHARED_WORK, module.MIN_THREADED_WORK, THREADS.count
     module.MIN_SHARED_WORK = module.MIN_THREADED_WORK = 0
     THREADS.count = threads

@@ -211,6 +211,20 @@ def test_a_plain_array_takes_up_no_value_and_the_error_names_what_does(line):
     assert names["a"].tolist() == [0.0, 0.0, 0.0]
 
 
+def test_forward_mode_through_writes_has_derivatives_of_its_own():
+    def f(x):
+        v = np.zeros_like(x)
+        for i in range(len(x)):
+            v[i] = x[i] ** 2 + v[i - 1]
+        v[0] *= v[2]
+        return (v * v).sum()
+
+    t = np.array([0.3, -1.0, 2.0])
+    along = tg.grad(lambda x: tg.jvp(f, (x,), (t,))[1])(X)
+    np.testing.assert_allclose(along, tg.hvp(f, (X,), (t,))[0], rtol=1e-13)
+    np.testing.assert_allclose(along, tg.hessian(f)(X) @ t, rtol=1e-13)
+
+
 # ---- memory
 
 

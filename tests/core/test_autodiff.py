@@ -371,6 +371,18 @@ def test_a_wrong_rule_is_found_in_either_mode_and_order(table):
         tg.check_gradients(wrong, 3.0)
 
 
+def test_two_orders_are_checked_unless_others_are_asked_for(table):
+    @tg.primitive
+    def wrong(x):
+        return x**3
+
+    slope = lambda x: 3 * x.detach() * (2 * x - x.detach()) if isinstance(x, Value) else 3 * x * x
+    wrong.vjp(x=lambda g, out, x: g * slope(x))  # with a third derivative of 0
+    tg.check_gradients(wrong, 2.0)
+    with pytest.raises(GradientCheckError, match="order 3"):
+        tg.check_gradients(wrong, 2.0, order=3)
+
+
 @pytest.mark.parametrize("order", [0, -1])
 def test_the_order_of_a_check_is_1_or_more(order):
     with pytest.raises(ArgumentError, match="order"):

@@ -11,6 +11,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
+from tinygrad_lr.core.graph import topological_order
 from tinygrad_lr.core.primitive import Primitive
 from tinygrad_lr.errors import GraphError, NotDifferentiableError, ShapeError
 
@@ -327,3 +328,12 @@ def test_modes_nest_in_every_order_without_confusion(outer, inner):
 def test_help_lists_the_methods_with_numpys_arguments_before_the_operators():
     text = pydoc.plain(pydoc.render_doc(Value))
     assert text.index(" backward(self") < text.index(" mean(self, axis") < text.index(" __add__ =")
+
+
+def test_operands_of_what_is_older_are_not_looked_for():
+    x = Value(2.0)
+    y = x * x
+    z = y * y
+    found = topological_order([z], since=z._serial)
+    assert [*map(id, found)] == [id(z), id(y)]
+    assert [*map(id, topological_order([z]))] == [id(z), id(y), id(x)]

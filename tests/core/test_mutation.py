@@ -81,6 +81,20 @@ def test_a_constant_array_may_be_changed_after_the_operation(f):
     np.testing.assert_array_equal(x.grad, expected)
 
 
+def test_a_read_only_constant_is_kept_itself_unless_it_is_a_view_of_what_may_change():
+    array, whole = np.array([1.0, 2.0]), np.array([1.0, 2.0])
+    view = whole[:]
+    array.flags.writeable = view.flags.writeable = False
+    x = Value([3.0, 4.0])
+    assert (x * array).record.numbers[1] is array
+    y = x * view
+    whole[...] = 9.0
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 2.0]
+    with tg.no_grad():
+        assert (x * whole).data.tolist() == [27.0, 36.0]
+
+
 def test_an_index_may_be_changed_after_the_operation():
     x, rows = Value([1.0, 2.0, 3.0]), np.array([0, 2])
     out = (x[rows] ** 2).sum()

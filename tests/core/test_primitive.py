@@ -53,6 +53,29 @@ def test_broadcasting_is_undone_for_the_rules_of_others_too(shapes):
     tg.check_gradients(weighed, *(rng.normal(size=shape) for shape in shapes))
 
 
+def test_a_rule_that_passes_nothing_on_gives_the_tangent_zero():
+    @tg.primitive
+    def whole_part(x):
+        return np.floor(x)
+
+    whole_part.vjp(x=lambda g, out, x: np.zeros_like(x))
+    assert tg.jvp(whole_part, (X,), (X,))[1].tolist() == np.zeros_like(X).tolist()
+
+
+@pytest.mark.parametrize("edge", [0.0, -1.0])
+def test_compiled_code_finds_where_the_slope_of_anothers_operation_is_infinite(edge):
+    @tg.primitive(kind="elementwise", examples=[((2,),)])
+    def root(x):
+        return np.sqrt(x - edge)
+
+    root.vjp(x=lambda g, out, x: g * 0.5 / out)
+    gradient = tg.grad(lambda x: np.sum(np.where(x > edge, root(x), x * x)))
+    x = np.array([edge, edge + 4.0])
+    with np.errstate(divide="ignore"):
+        found = [gradient(x), tg.compile(gradient, backend="numpy")(x)]
+    assert [g.tolist() for g in found] == [[2 * edge, 0.25]] * 2
+
+
 def test_the_facts_of_a_declaration_reach_derivations_influences_and_initialisers():
     @tg.primitive(
         kind="elementwise", examples=[((2,),)], kinked=True, max_slope=2.0, gain=lambda slope: 3.0

@@ -108,18 +108,19 @@ def test_channels_of_a_convolution_are_its_units_whatever_lies_along_the_last_ax
 
 
 class Turned(tg.nn.Module):
-    """Two square matrices, one read as Wᵀ and one scaled."""
+    """Two matrices, one read as Wᵀ and one scaled."""
 
-    def __init__(self):
+    def __init__(self, units=3):
         rng = np.random.default_rng(0)
-        self.a, self.b = Value(rng.normal(size=(3, 3))), Value(rng.normal(size=(3, 3)))
+        self.a, self.b = Value(rng.normal(size=(units, 3))), Value(rng.normal(size=(units, 3)))
 
     def forward(self, x):
         return np.tanh(np.tanh(x @ self.a.T) @ (self.b * 2.0))
 
 
-def test_a_matrix_that_is_read_the_other_way_round_has_its_edges_turned():
-    model = Turned()
+@pytest.mark.parametrize("units", [3, 4])
+def test_a_matrix_that_is_read_the_other_way_round_has_its_edges_turned(units):
+    model = Turned(units)
     x = np.random.default_rng(1).normal(size=(5, 3))
     found = tg.influence(model, tg.losses.mse(model(x), np.ones((5, 3))))
     assert [len(layer.parameters) for layer in found.layers] == [1, 1]

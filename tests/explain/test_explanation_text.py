@@ -11,6 +11,7 @@ import pytest
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
+from tinygrad_lr.explain.derivations import render_markup, render_text
 from tinygrad_lr.explain.formula.expression import (
     POWER,
     PRODUCT,
@@ -21,10 +22,12 @@ from tinygrad_lr.explain.formula.expression import (
     quotient,
 )
 from tinygrad_lr.explain.formula.plain_text import plain_text
+from tinygrad_lr.explain.influences import render
 from tinygrad_lr.explain.influences.findings import gradient_trend
 from tinygrad_lr.explain.influences.measure import check_influence
-from tinygrad_lr.explain.influences.render import Table
+from tinygrad_lr.explain.influences.render import Table, share
 from tinygrad_lr.explain.live.narration import options_text
+from tinygrad_lr.support.text_format import number_text
 
 
 def columns_of(text):
@@ -143,3 +146,100 @@ def test_the_update_says_which_way_a_number_or_an_entry_moves(factor, said):
     entry = tg.derivation((v * factor).sum(), v, at=(1, 0)).text()
     assert "dL/dw " + said.format(w="w") in one
     assert "dL/dw[1, 0] " + said.format(w="w[1, 0]") in entry
+
+
+# ---- what is too long to be shown
+
+
+def test_long_derivations_show_their_ends(monkeypatch):
+    for module in (render_text, render_markup):
+        monkeypatch.setattr(module, "MAX_STEPS", 6)
+    monkeypatch.setattr(render_text, "MAX_NAMES", 3)
+    weights = [Value(1.0 + i / 10, name=f"w{i}") for i in range(8)]
+    v = Value(0.3, requires_grad=False)
+    for w in weights:
+        v = np.sin(v * w)
+    found = tg.derivation(v, wrt=weights)
+    count, text = len(found.steps), found.text()
+    assert text.startswith("How v depends on w₀, w₁ and 6 more\n")
+    forward, back, update = re.split(r"\n\nBack, .*\n\n|\n\nThe update.*\n", text)
+    forward = forward.split("to v\n")[1].splitlines()
+    names = [line.split("=")[0].strip() for line in forward]
+    assert names[:3] == ["w₀", "w₁", "w₂"] and names[-1] == "v" and len(names) == 7
+    assert names[3] == f"… {count - 6} more steps, in .steps …"
+    assert f"\n   … {count - 7} more steps, in .steps …\n" in back
+    assert "\n   … 2 more …\n" in update and update.count("learning rate · ") == 6
+    html = found.html()
+    assert f"<p>… {count - 6} more steps, in .steps …</p>" in html
+    assert f"<li>… {count - 7} more steps, in .steps …</li>" in html
+    assert "<p>… 2 more …</p>" in html and html.count("<li>") == 7
+    assert found.latex().count(r"\vdots") == 3
+
+
+def test_long_influences_show_their_ends(monkeypatch):
+    monkeypatch.setattr(render, "MAX_LAYERS", 4)
+    monkeypatch.setattr(render, "MAX_UNITS_IN_PATH", 8)
+    model = tg.nn.MLP(2, [5] * 8, 1, "tanh", dtype=np.float64, generator=0)
+    found = tg.influence(model, tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1))))
+    gradients, chain, _, paths, units, *_ = render.tables(found)
+    weight, left_out = found.weights[0], "5 layers in the middle are left out"
+    assert gradients.note == left_out and chain.note.startswith(f"{left_out}; Jacobians J at rows ")
+    names = [layer.name for layer in found.layers]
+    assert [row[0] for row in gradients.rows if row[0]] == names[:2] + names[-2:]
+    assert len(chain.rows) == 4
+    labels = weight.paths[0].labels
+    way = [weight.name, *labels[:4], "…", *labels[-4:], "L"]
+    assert len(labels) == 9 and paths.rows[0][0] == " → ".join(way)
+    assert paths.note.startswith("Too many") and len(paths.rows) == 5
+    assert units.note == "Sums over all paths, in the last 4 layers"
+    for part, (name, cells) in zip(weight.through[-4:], units.rows, strict=True):
+        order = np.argsort(-np.abs(part.contributions))
+        told = [f"{part.units[i]} {share(part.contributions[i], weight)}" for i in order[:4]]
+        if len(order) > 4:
+            told += [f"1 more {share(part.contributions[order[4]], weight)}"]
+        assert (name, cells) == (part.layer, ", ".join(told))
+
+
+def test_the_paths_and_parameters_that_are_not_shown_are_added_up(monkeypatch):
+    monkeypatch.setattr(render, "MAX_PARAMETERS", 2)
+    rng = np.random.default_rng(0)
+
+    class Shared(tg.nn.Module):
+        def __init__(self):
+            self.w, *self.others = (Value(x) for x in rng.normal(size=(5, 3, 3)))
+
+        def forward(self, x):
+            return np.tanh(np.tanh(x @ self.w) @ self.w + sum(x @ y for y in self.others))
+
+    model = Shared()
+    loss = (model(np.ones((2, 3))) ** 2).mean()
+    found = tg.influence(model, loss)
+    loss.backward()
+    first, _, rest, again = next(render.tables(found)).rows
+    parts = [y.grad for y in model.others[1:]]
+    assert rest[1] == "… 3 more" and again[3] == "as above" and again[1] == first[1]
+    assert rest[3] == number_text(np.sqrt(sum(np.sum(g * g) for g in parts)))
+    assert abs(float(rest[4].replace("−", "-"))) == pytest.approx(np.max(np.abs(parts)), rel=1e-3)
+    net = tg.nn.MLP(2, [2, 3, 3], 1, "tanh", dtype=np.float64, generator=0)
+    found = tg.influence(net, tg.losses.mse(net(np.ones((3, 2))), np.ones((3, 1))))
+    table, weight = list(render.tables(found))[3], found.weights[0]
+    more = sum(path.contribution for path in weight.paths[4:])
+    assert table.note == "" and table.rows[-2] == ("5 more", number_text(more), share(more, weight))
+    assert table.rows[-1][1:] == (number_text(weight.gradient), "100 %")
+
+
+@pytest.mark.parametrize(
+    ("data", "width", "text"),
+    [
+        (np.arange(4.0), 12, "[0, 1, 2, 3]"),
+        (np.arange(9.0), 12, "[0, 1, … 8]"),
+        (np.arange(99.0).reshape(9, 11), 12, "[0 … 98]"),
+        (np.arange(99.0).reshape(99, 1), 12, "[0, 1, … 98]"),
+        (np.zeros((0, 3)), 1, "empty"),
+        (np.array([1 / 3, 2 / 3]), 16, "[0.3333, 0.6667]"),
+        (np.array([1 / 3, 2 / 3]), 15, "[0.333, 0.667]"),
+        (np.array([1 / 3, 2 / 3]), 12, "[0.33, 0.67]"),
+    ],
+)
+def test_numbers_are_written_in_as_many_digits_as_fit(data, width, text):
+    assert render_text.fit_numbers(data, width) == text

@@ -235,6 +235,15 @@ def test_a_power_of_two_beyond_the_range_of_floats_is_exact():
     assert np.ldexp(Value(5e-324), 2000).item() == np.ldexp(5e-324, 2000)
 
 
+def test_a_polynomial_of_low_rank_is_numpys_and_leaves_out_what_rcond_says():
+    x, y = np.linspace(0, 1, 5), np.array([1.0, 3.0, 2.0, 5.0, 4.0])
+    for rcond in (0.1, 0.4):
+        with pytest.warns(np.exceptions.RankWarning):
+            expected = np.polyfit(x, y, 2, rcond)
+        np.testing.assert_allclose(np.polyfit(x, Value(y), 2, rcond).data, expected, rtol=1e-12)
+        tg.check_gradients(lambda y, r=rcond: np.polyfit(x, y, 2, r), y)
+
+
 # ---- empty operands
 
 
@@ -303,6 +312,8 @@ def test_an_empty_array_gives_numpys_result_and_an_empty_gradient(line, shape):
 
 REFUSED = {
     "np.median(x)": None,
+    "np.quantile(x, 0.5)": None,
+    "np.quantile(x.reshape(0, 1), [0.5], axis=0, keepdims=True)": None,
     "np.nanmax(x)": ValueError,
     "np.convolve(x, x)": ArgumentError,
     "np.interp(1.0, x, x)": ShapeError,

@@ -13,11 +13,13 @@ from programs import BACKENDS
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.core.primitive import NUMPY_IMPLS, Primitive
-from tinygrad_lr.errors import ArgumentError, TinygradError
+from tinygrad_lr.core.primitive import METHOD_IMPLS, NUMPY_IMPLS, Primitive
+from tinygrad_lr.errors import ArgumentError, ShapeError, TinygradError
 
 MASK = np.array([[True, False, True], [True, True, False]])
 ORDER = np.array([[2, 0, 1], [0, 0, 2]])
+NAN = np.where(MASK, 0, np.nan).astype(np.float32)
+LEFT = np.array([[True, True, True], [True, True, False]])
 
 # Each line is run on arrays (what NumPy says) and on Values; x, y and z have the shapes behind it.
 CASES = {
@@ -178,6 +180,7 @@ CASES = {
     "np.linalg.tensorsolve(x, y, axes=(1,))": [(2, 4, 2), (2, 2)],
     "np.linalg.matrix_power(x, 3)": [(2, 2, 2)],
     "np.linalg.matrix_power(x, -2) + np.linalg.matrix_power(x, 0)": [(2, 2)],
+    "np.linalg.multi_dot([x, y])": [(2, 4), (4, 3)],
     "np.linalg.multi_dot([x, y, z])": [(2, 4), (4, 3), (3, 2)],
     "np.linalg.multi_dot([x, y, z]) * 1.0": [(4,), (4, 3), (3,)],
     "np.linalg.outer(x, y)": [(2,), (3,)],
@@ -231,6 +234,10 @@ CASES = {
     "np.polyint(x)": [(3,)],
     "np.polyint(x, 2, k=y)": [(3,), (2,)],
     "np.polyint(x, 2, k=1.5)": [(3,)],
+    "np.corrcoef(x) * x": [(4,)],
+    "np.roots(np.stack([0 * x[0], x[1], 0 * x[0], 0 * x[0]])) * x": [(2,)],
+    "np.poly(x[:0]) * x": [(2,)],
+    "np.histogram_bin_edges(x, 'sturges')": [(6,)],
     "np.polyfit(x, y, 2)": [(5,), (5,)],
     "np.polyfit(x, y, 1, w=np.abs(z))": [(5,), (5, 2), (5,)],
     "np.concatenate([np.ravel(a) for a in np.polyfit(x, y, 1, cov=True)])": [(5,), (5,)],
@@ -500,6 +507,17 @@ CASES = {
     "np.multiply.reduceat(x, [0, 2])": [(4, 2)],
     "np.maximum.reduceat(x, [0, 2, 3])": [(4,)],
     "np.add(x, y, dtype=np.float64, where=True)": [(2, 3), (3,)],
+    "np.multiply.outer(x, y, dtype=np.float64)": [(2,), (3,)],
+    "np.subtract.reduce(x, 1, np.float64, keepdims=True, initial=0.3)": [(2, 3)],
+    "np.fmax.reduce(x, axis=(-1, 0), keepdims=True, initial=0.3)": [(2, 3, 2)],
+    "np.fmin.reduce(x, None, initial=0.3)": [(2, 3)],
+    "np.logaddexp.reduce(x, axis=-1, dtype=np.float64)": [(2, 3)],
+    "np.logaddexp.reduce(x, axis=1, initial=0.5)": [(2, 3)],
+    "np.hypot.accumulate(x, axis=-1, dtype=np.float64)": [(2, 3)],
+    "np.maximum.accumulate(x, axis=-2, dtype=np.float64)": [(5, 2)],
+    "np.multiply.accumulate(x, axis=1, dtype=np.float64)": [(2, 3)],
+    "np.add.reduceat(x, [2, 0], axis=-1, dtype=np.float64)": [(2, 4)],
+    "np.logaddexp.reduceat(x, [1, 0, 3], axis=1)": [(2, 4)],
     # methods
     "x.take([1, 0], axis=1).compress([True, False], axis=0).round(1).copy() * x[0, 0]": [(2, 3)],
     "x.cumprod() * x.ravel()[x.argsort(axis=None)]": [(2, 3)],
@@ -519,6 +537,88 @@ CASES = {
     "x.swapaxes(0, 1).squeeze().mean()": [(2, 3)],
     "x.std() + x.var(axis=0) - x.min() * x.max(axis=0)": [(2, 3)],
     "x.prod(axis=0) @ x.cumsum(axis=1).diagonal(1, 0, 1)[:1].repeat(3)": [(2, 3)],
+    # options
+    "np.amax(x, axis=1, keepdims=True, where=MASK, initial=-9.0)": [(2, 3)],
+    "np.amin(x, axis=1, keepdims=True, where=MASK, initial=9.0)": [(2, 3)],
+    "np.max(x, axis=0, keepdims=True)": [(2, 3)],
+    "np.prod(x, axis=1, dtype=np.float64, keepdims=True)": [(2, 3)],
+    "np.std(x, axis=1, dtype=np.float64, correction=1)": [(2, 3)],
+    "np.var(x, axis=0, dtype=np.float64)": [(2, 3)],
+    "np.ptp(x, axis=1, keepdims=True)": [(2, 3)],
+    "np.average(x, axis=1, weights=np.exp(y), keepdims=True)": [(2, 3), (3,)],
+    "np.average(x, axis=0, returned=True)[1] * np.average(x, keepdims=True)": [(2, 3)],
+    "np.cov(x, dtype=np.float64) + np.corrcoef(x, dtype=np.float64)": [(3, 4)],
+    "np.cross(x, y, axisa=0, axisb=1, axisc=0)": [(3, 2), (2, 3)],
+    "np.cumprod(x, axis=1, dtype=np.float64)": [(2, 3)],
+    "np.cumulative_prod(x, axis=1, dtype=np.float64)": [(2, 3)],
+    "np.cumulative_sum(x, axis=0, dtype=np.float64)": [(2, 3)],
+    "np.einsum('ij,jk', x, y, optimize=True)": [(2, 3), (3, 2)],
+    "np.trace(x, axis1=1, axis2=2, dtype=np.float64)": [(2, 3, 4)],
+    "np.linalg.trace(x, dtype=np.float64)": [(2, 3, 4)],
+    "np.linalg.eigvalsh(x + x.T, UPLO='U')": [(3, 3)],
+    "np.linalg.pinv(x + x.T, hermitian=True)": [(3, 3)],
+    "np.linalg.svd(x + x.T, hermitian=True, compute_uv=False)": [(3, 3)],
+    "np.zeros_like(x, np.float64, shape=(3,)) + x": [(2, 3)],
+    "np.ones_like(x, np.float64, shape=(3,)) * x": [(2, 3)],
+    "np.empty_like(x, np.float64, shape=(3,)) * 0 + x": [(2, 3)],
+    "np.full_like(x, 2.0, np.float64, shape=(3,)) * x": [(2, 3)],
+    "np.real_if_close(x * (1 + 1e-14j), tol=1e4)": [(2, 3)],
+    "np.round(x, 1) * x": [(2, 3)],
+    "np.lib.stride_tricks.sliding_window_view(x, (2, 3), axis=(1, 0))": [(4, 3)],
+    "np.fft.fft2(x, axes=(0, 2), norm='forward')": [(2, 2, 3)],
+    "np.fft.fftn(x, norm='ortho')": [(2, 3)],
+    "np.fft.ifft(x, 3, norm='forward')": [(2, 4)],
+    "np.fft.ifft2(x, s=(3, 2))": [(2, 3)],
+    "np.fft.ifftn(x, s=(3, 2), axes=(0, 1), norm='ortho')": [(2, 3, 2)],
+    "np.fft.rfft2(x, s=(3, 3), axes=(1, 0), norm='ortho')": [(2, 4)],
+    "np.fft.irfft2(x + 1j * y, s=(3, 5), axes=(1, 0), norm='ortho')": [(3, 2), (3, 2)],
+    "np.fft.irfftn(x + 1j * y, norm='forward')": [(3, 2), (3, 2)],
+    "np.fft.hfft(x + 1j * y, axis=0)": [(3, 2), (3, 2)],
+    "np.fft.ihfft(x, 3, axis=0)": [(4, 2)],
+    "np.linspace(x, y, 3, dtype=np.float64)": [(2,), (2,)],
+    "np.logspace(x, y, 4, endpoint=False, base=3.0, dtype=np.float64, axis=1)": [(2,), (2,)],
+    "np.geomspace(np.exp(x), 3.0, 4, dtype=np.float64, axis=1)": [(2,)],
+    "np.interp(x, [-1.0, 0.0, 1.0], [1.0, 3.0, 2.0], left=y, right=z)": [(2, 3), (), ()],
+    "np.unwrap(4 * x, discont=4.0)": [(2, 5)],
+    "np.unwrap(4 * x, discont=1.0)": [(2, 5)],
+    "np.trim_zeros(np.where(MASK, 0.0, x), axis=-1)": [(2, 3)],
+    "np.histogram([-2.0, 0.0, 0.9, 1.0], 3, range=(-1.0, 1.0), weights=x)[0]": [(4,)],
+    "np.histogram(x, 3, weights=x)[1] + np.histogram(y, 3, range=(x[0], 9))[1] * y": [(4,), (4,)],
+    "np.histogram_bin_edges(x, 5, range=(y[0], 3.0), weights=x) * x": [(6,), (1,)],
+    "np.histogram_bin_edges(x[:1], 4) + np.histogram_bin_edges(x, 4, (y[0], y[0]))": [(3,), (1,)],
+    "np.histogram2d([0.0, 1.5, 2.0], [0.0, 1.5, 9.0], [2, 3], ((0, 1.6), (1, 9)), True, x)[0]": [
+        (3,)
+    ],
+    "np.histogramdd(np.eye(3)[:, :2], 2, ((0.0, 0.5), (-1.0, 2.0)), weights=x)[0]": [(3,)],
+    # options of order statistics, sets and what leaves nan out
+    "np.percentile(x, [30, 60], 1, method='hazen', keepdims=True)": [(2, 4)],
+    "np.percentile(x, 40, weights=[1, 2, 1], axis=1, method='inverted_cdf', keepdims=True)": [
+        (2, 3)
+    ],
+    "np.quantile(x, [0.2, 0.6], weights=[[1, 2, 1], [3, 1, 0]], method='inverted_cdf')": [(2, 3)],
+    "np.nanmedian(NAN + x, axis=0, keepdims=True)": [(2, 3)],
+    "np.nanpercentile(NAN + x, [30, 60], 1, method='weibull', keepdims=True)": [(2, 3)],
+    "np.nanquantile(NAN + x, 0.3, axis=1, method='hazen')": [(2, 3)],
+    "joined(np.unique(x, True, True, True))": [(2, 3)],
+    "joined(np.unique(x, return_inverse=True))": [(2, 3)],
+    "joined(np.unique_all(x))": [(3,)],
+    "joined(np.unique_counts(x)[1:]) * x": [(3,)],
+    "joined(np.unique_inverse(x))": [(2, 3)],
+    "joined(np.intersect1d(x, x.ravel()[1:3], True, True))": [(2, 3)],
+    "np.setdiff1d(x, x.ravel()[:2], assume_unique=True)": [(2, 3)],
+    "np.setxor1d(x, x.ravel()[:2], assume_unique=True)": [(2, 3)],
+    "np.nan_to_num(NAN + np.where(x > 0, -np.inf, x), nan=0.5, neginf=-3.0)": [(2, 3)],
+    "np.nansum(NAN + x, 1, np.float64, keepdims=True, initial=2.5, where=LEFT)": [(2, 3)],
+    "np.nanprod(NAN + x, 1, np.float64, keepdims=True, initial=2.5, where=LEFT)": [(2, 3)],
+    "np.nancumsum(NAN + x, dtype=np.float64)": [(2, 3)],
+    "np.nancumprod(NAN + x, 1, np.float64)": [(2, 3)],
+    "np.nanmean(NAN + x, 1, np.float64, keepdims=True, where=LEFT)": [(2, 3)],
+    "np.nanvar(NAN + x, 1, np.float64, keepdims=True, where=LEFT)": [(2, 3)],
+    "np.nanvar(NAN + x, correction=1)": [(2, 3)],
+    "np.nanstd(NAN + x, 1, np.float64, ddof=1, keepdims=True, where=LEFT)": [(2, 3)],
+    "np.nanstd(NAN + x, correction=1.5)": [(2, 3)],
+    "np.nanmax(NAN + x, axis=1, keepdims=True, initial=-9.0, where=LEFT)": [(2, 3)],
+    "np.nanmin(NAN + x, axis=1, keepdims=True, initial=9.0, where=LEFT)": [(2, 3)],
 }
 HERE = [line for line in CASES if all(hasattr(np, x) for x in re.findall(r"\bnp\.(\w+)", line))]
 """The lines whose functions this version of NumPy has."""
@@ -537,7 +637,13 @@ def written(write, x):
     return out
 
 
-NAMES = {"np": np, "tg": tg, "MASK": MASK, "ORDER": ORDER, "written": written}
+def joined(parts):
+    """Everything that a function returns, in one array."""
+    return np.concatenate([np.ravel(1.0 * part) for part in parts])
+
+
+NAMES = {"np": np, "tg": tg, "MASK": MASK, "NAN": NAN, "LEFT": LEFT, "ORDER": ORDER}
+NAMES |= {"written": written, "joined": joined}
 
 
 def function(line):
@@ -572,7 +678,7 @@ def test_the_dtype_is_the_one_that_numpy_gives(line, shapes):
 
 
 REFUSED_COMPILED = re.compile(
-    r"uni(que|on)|(intersect|setdiff|setxor)1d|trim_zeros|piecewise|real_if_close|eig(vals)?\(x"
+    r"sturges|uni(que|on)|(intersect|setdiff|setxor)1d|trim_zeros|piecewise|real_if_close|eig(vals)?\(x"
     r"|polydiv|poly\((x\) \*|np)|polymul\(np|roots|lstsq\(x @ z|np\.(place|putmask)"
 )
 """Functions whose result's shape or dtype, or whose calls, depend on the numbers that they get."""
@@ -627,6 +733,46 @@ def test_every_composed_function_has_a_case(name):
     assert any(re.search(rf"\b{name}\(", line) for line in CASES)
 
 
+WITHOUT_CASE = {
+    *("out", "copy", "overwrite_input", "order", "kind", "stable", "casting", "writeable"),
+    *("subok", "device"),
+    *("concatenate dtype", "stack dtype", "hstack dtype", "vstack dtype", "pad reflect_type"),
+    *("amax dtype", "amin dtype", "max dtype", "min dtype", "nanmax dtype", "nanmin dtype"),
+    *("nanquantile weights", "nanpercentile weights", "put mode", "polyfit rcond"),
+}
+"""Options that are refused, that NumPy doesn't have, or that change nothing for a Value."""
+
+
+def test_every_option_of_a_composed_function_has_a_case(monkeypatch):
+    composed = {
+        numpy: ours
+        for numpy, ours in NUMPY_IMPLS.items()
+        if numpy.__name__ in COMPOSED and not isinstance(ours, Primitive)
+    }
+    used = set()
+
+    def noting(name, ours):
+        signature = inspect.signature(ours, follow_wrapped=False)
+
+        def call(*args, **options):
+            for key, x in signature.bind(*args, **options).arguments.items():
+                default = signature.parameters[key].default
+                if type(x) is not type(default) or x != default:
+                    used.add(f"{name} {key}")
+            return ours(*args, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for numpy, ours in composed.items():
+            patch.setitem(NUMPY_IMPLS, numpy, noting(numpy.__name__, ours))
+        for line in HERE:
+            function(line)(*map(Value, numbers(0, *CASES[line])))
+    options = {(numpy.__name__, key) for numpy, ours in composed.items() for key in defaults(ours)}
+    here = {f"{name} {key}" for name, key in options if key not in WITHOUT_CASE}
+    assert not here - WITHOUT_CASE - used
+
+
 def defaults(function):
     """The arguments that may be left out, with what NumPy or we take for them."""
     parameters = inspect.signature(getattr(function, "forward", function)).parameters.values()
@@ -645,6 +791,15 @@ def test_arguments_left_out_are_those_of_numpy(name):
         unstated = {"keepdims": False, "where": True, "initial": None, "dtype": None}
         both = own.keys() & unstated.keys() - stated.keys()
         assert {k: own[k] for k in both} == {k: unstated[k] for k in both}
+
+
+def test_methods_state_the_defaults_of_what_they_call():
+    names = [name for name in METHOD_IMPLS if callable(getattr(Value, name, None))]
+    assert len(names) > 30
+    for name in names:
+        stated = defaults(getattr(Value, name))
+        ours = defaults(METHOD_IMPLS[name]) | ({"order": "C"} if name == "copy" else {})
+        assert stated == {key: ours[key] for key in stated}, name
 
 
 REFUSED = {
@@ -687,6 +842,14 @@ REFUSED = {
     "np.linalg.outer(x, x)": ValueError,
     "np.vander(x)": ValueError,
     "np.cov(np.stack([x, x]))": ValueError,
+    "np.lib.stride_tricks.sliding_window_view(x, 2, axis=1, writeable=True)": ArgumentError,
+    "np.nanquantile(x, 0.5, weights=MASK)": ArgumentError,
+    "np.nanpercentile(x, 50, weights=MASK)": ArgumentError,
+    "np.put(np.copy(x), [0], 1.0, mode='wrap')": ArgumentError,
+    "np.stack([x, x], dtype=np.float32)": ArgumentError,
+    "np.hstack([x, x], dtype=np.float32)": ArgumentError,
+    "np.vstack([x, x], dtype=np.float32)": ArgumentError,
+    "np.partition(x, 1, order='a')": ArgumentError,
     "np.fft.fft(x, 0)": ValueError,
     "np.fft.fft(x, norm='half')": ValueError,
     "np.fft.fftn(x, s=(2,), axes=(0, 1))": ArgumentError,
@@ -709,6 +872,71 @@ REFUSED = {
     "np.transpose(x, (0, 0))": ValueError,
     "np.clip(x, 0, 1, out=np.zeros((2, 3)))": TypeError,
     "np.cumsum(x, out=np.zeros(6))": ArgumentError,
+    "np.copyto(np.copy(x), 1j)": TypeError,
+    "np.place(np.copy(x), MASK, [])": ArgumentError,
+    "np.fill_diagonal(np.copy(x[0]), 1.0)": ArgumentError,
+    "np.fill_diagonal(np.copy(np.stack([x, x])), 1.0)": ArgumentError,
+    "np.block([[x], x])": ArgumentError,
+    "np.block([[x], []])": ArgumentError,
+    "np.select([MASK], [x, x])": ArgumentError,
+    "np.select([x], [x])": ArgumentError,
+    "np.compress(['a'], x)": ArgumentError,
+    "np.piecewise(x, [MASK], [1.0, 2.0, 3.0])": ArgumentError,
+    "np.piecewise(x, [MASK, ~MASK], [1.0])": ArgumentError,
+    "np.choose(ORDER, [x, x])": ArgumentError,
+    "np.choose(ORDER - 1, [x, x, x])": ArgumentError,
+    "np.choose(x, [x, x])": ArgumentError,
+    "np.apply_over_axes(lambda a, axis: a[0, 0], x, [0])": ShapeError,
+    "np.bincount(ORDER, x)": ShapeError,
+    "np.bincount([0, 1], x[0])": ShapeError,
+    "np.bincount([0, -1, 2], x[0])": ArgumentError,
+    "np.histogram(x, 2, weights=x[0])": ShapeError,
+    "np.histogram(x, 0)": ArgumentError,
+    "np.histogramdd(x, (2, 2), weights=x[:, 0])": ArgumentError,
+    "np.histogramdd(x, 2, [(0, 1), (0, 1)], weights=x[:, 0])": ArgumentError,
+    "np.average(x, weights=[1.0, 2.0])": ShapeError,
+    "np.average(x, (0, 1), weights=[1.0, 2.0])": ShapeError,
+    "np.average(x, 1, weights=[1.0, 2.0])": ShapeError,
+    "np.quantile(x, 0.5, weights=[1.0, 2.0], method='inverted_cdf')": ShapeError,
+    "np.quantile(x, 0.5, (0, 1), weights=[1.0, 2.0], method='inverted_cdf')": ShapeError,
+    "np.quantile(x, 0.5, 1, weights=[1.0, 2.0], method='inverted_cdf')": ShapeError,
+    "np.trapezoid(x[0, 0])": ShapeError,
+    "np.gradient(x, 1.0, 2.0, 3.0)": ArgumentError,
+    "np.gradient(x, edge_order=3)": ArgumentError,
+    "np.gradient(x, edge_order=2)": ShapeError,
+    "np.gradient(x, np.ones(2), axis=1)": ShapeError,
+    "np.gradient(x, np.ones((2, 3)), axis=1)": ShapeError,
+    "np.geomspace(x[0, 0] * 0 + 1, -1.0)": ArgumentError,
+    "np.geomspace(x[0, 0] * 0, 1.0)": ArgumentError,
+    "np.cross(x[:, :2], x)": ShapeError,
+    "np.cross(x, x[:, :2])": ShapeError,
+    "np.tensordot(x, x, axes=3)": ArgumentError,
+    "np.tensordot(x, x, axes=-1)": ArgumentError,
+    "np.correlate(x, x[0])": ShapeError,
+    "np.convolve(x[0], x)": ShapeError,
+    "np.polyval(x, 1.0)": ShapeError,
+    "np.polyint(x[0], 2, k=[1.0, 2.0, 3.0][:0])": ArgumentError,
+    "np.polyint(x[0], 3, k=[1.0, 2.0])": ArgumentError,
+    "np.polyfit(x[0], x[0, :2], 1)": ShapeError,
+    "np.polyfit(x[0], np.stack([x]), 1)": ShapeError,
+    "np.polyfit(x[0, :0], x[0, :0], 1)": ShapeError,
+    "np.polyfit(x[0], x[0], 2, cov=True)": ArgumentError,
+    "np.poly(x)": ShapeError,
+    "np.round(x, 301)": ArgumentError,
+    "np.round(x, -301)": ArgumentError,
+    "x.flatten('F')": ArgumentError,
+    "tg.ops.gelu(x, approximate='erf')": ArgumentError,
+    "tg.ops.celu(x, alpha=0.0)": ArgumentError,
+    "tg.ops.norm_of_order(x, order=0.0)": ArgumentError,
+    "np.exp.outer(x, x)": (ArgumentError, ValueError),
+    "np.divmod.reduce(x)": (ArgumentError, ValueError),
+    "np.subtract.reduce(x, where=MASK)": ArgumentError,
+    "np.subtract.reduce(x, axis=(0, 1))": ArgumentError,
+    "np.maximum.reduceat(x, [0.5])": ArgumentError,
+    "np.maximum.reduceat(x, [[0, 1]])": ArgumentError,
+    "np.maximum.reduceat(x, [2])": ArgumentError,
+    "np.maximum.reduceat(x, [-1])": ArgumentError,
+    "np.subtract.at(np.copy(x), [0], x[0])": TinygradError,
 }
 
 

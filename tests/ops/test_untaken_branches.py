@@ -177,6 +177,15 @@ def test_an_entry_with_a_cotangent_of_zero_gets_no_gradient_from_any_operand(nam
             np.testing.assert_array_equal(values[i].grad[mask], alone[i].grad)
 
 
+@pytest.mark.parametrize("name", ["divide", "power", "sqrt", "cbrt", "arcsin"])
+def test_an_entry_with_a_tangent_of_zero_gets_none_in_compiled_forward_mode(name):
+    operation = PRIMITIVES[name]
+    operands = tuples(len(operation.operands))
+    t = [np.zeros(operands.shape[1])] * len(operands)
+    tangent = tg.compile(lambda *x: tg.jvp(operation, x, t)[1], backend="numpy")
+    np.testing.assert_array_equal(tangent(*operands), 0.0)
+
+
 PRODUCTS = [
     case
     for case in CASES

@@ -61,7 +61,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
     if weights is None:
         found = np.mean(a, axis=axis, keepdims=keepdims)
         count = np.size(a) / max(np.size(found), 1)
-        return (found, np.full(np.shape(found), count)) if returned else found
+        return (found, np.full(np.shape(found), count, found.dtype)) if returned else found
     if np.shape(weights) != np.shape(a):
         if axis is None or isinstance(axis, tuple) or np.shape(weights) != (np.shape(a)[axis],):
             raise ShapeError(

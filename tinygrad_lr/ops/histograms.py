@@ -51,8 +51,10 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if range is None and not np.size(a):
         range = (0.0, 1.0)
     low, high = (np.min(a), np.max(a)) if range is None else range
-    equal = numbers_of(low) == numbers_of(high)
-    return linspace(np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high), count + 1)
+    dtype = np.result_type(as_input("histogram", "a", a), low, high)
+    half = np.where(numbers_of(low) == numbers_of(high), 0.5, 0.0)
+    half = half.astype(dtype if dtype.kind == "f" else np.float64)
+    return linspace(low - half, high + half, count + 1)
 
 
 def bin_of(x, edges):

@@ -32,20 +32,11 @@ class Layer:
     parameters: tuple[Value, ...]
     results: tuple[Value, ...]
 
-    def __contains__(self, value: object) -> bool:
-        """Return whether this is one of the layer's results."""
-        return value in self._results
-
     def reads(self, value: Value) -> bool:
         """Return whether this result is computed from a parameter of the layer."""
         record = value.record
         operands = record.operands if record is not None else ()
         return any(type(x) is Value and x in self._parameters for x in operands)
-
-    @cached_property
-    def _results(self) -> Set[object]:
-        """The results as a set: `in` on a tuple would compare numbers, and be slow."""
-        return set(self.results)
 
     @cached_property
     def _parameters(self) -> Set[Value]:
