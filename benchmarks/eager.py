@@ -108,7 +108,7 @@ def describe_machine() -> str:
     except (OSError, StopIteration):
         pass
     found = []
-    for package in ("numpy", "torch", "autograd", "mygrad", "micrograd"):
+    for package in ("numpy", "torch", "jax", "autograd", "mygrad", "micrograd"):
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
@@ -125,6 +125,9 @@ def format_table(head: list[str], rows: dict[str, dict[str, float]]) -> str:
     for name, figures in rows.items():
         cells = []
         for peer in head:
+            if peer not in figures:
+                cells.append("")
+                continue
             figure = figures[peer]
             times = "" if peer == OURS else f" ({figure / figures[OURS]:.2f}×)"
             cells.append(f"{figure:.3g}{times}" if figure < 1000 else f"{figure:.0f}{times}")
