@@ -277,6 +277,21 @@ def test_functions_without_a_derivative_take_constants():
     assert np.linalg.matrix_rank(x, rtol=np.array(0.1)) == 2
 
 
+def test_what_is_broadcast_beside_values_keeps_its_dtype():
+    """Matplotlib broadcasts heights with colors and None."""
+    x = Value([1.0, 2.0])
+    for found, given in zip(
+        np.broadcast_arrays(x, None, "red", 3, [[True], [False]]),
+        (x, None, "red", 3, True),
+        strict=True,
+    ):
+        assert (
+            found.shape == (2, 2)
+            and found.dtype == numpy.asarray(getattr(given, "data", given)).dtype
+        )
+    tg.check_gradients(lambda x: np.broadcast_arrays(x, [[1.0], [2.0]])[0], x.data)
+
+
 def test_foreign_ufuncs_take_constants():
     add = numpy.frompyfunc(lambda a, b: a + b, 2, 1)
     assert add(np.ones(2), 1.0).tolist() == [2.0, 2.0]

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from ..core.primitive import as_array, implements, is_complex, is_view, primitive
+from ..core.primitive import as_array, implements, is_complex, is_view, numbers_of, primitive
 from ..errors import ArgumentError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_choice
@@ -199,9 +199,13 @@ def numpy_broadcast_to(array, shape, subok=False):
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args, subok=False):
-    """All arrays in their common shape."""
+    """All arrays in their common shape; plain ones of any dtype stay plain."""
     shape = np.broadcast_shapes(*map(np.shape, args))
-    return tuple(broadcast_to(a, shape=shape) for a in args)
+    plain = [numbers_of(a) is a for a in args]
+    return tuple(
+        np.broadcast_to(a, shape) if b else broadcast_to(a, shape=shape)
+        for a, b in zip(args, plain, strict=True)
+    )
 
 
 def each_array(function):
