@@ -277,6 +277,22 @@ def test_functions_without_a_derivative_take_constants():
     assert np.linalg.matrix_rank(x, rtol=np.array(0.1)) == 2
 
 
+def test_a_function_that_writes_is_no_function_of_constants():
+    w, plain = Value([1.0, 2.0]), numpy.zeros(2)
+    np.copyto(plain, np.array([3.0, 4.0]))
+    assert plain.tolist() == [3.0, 4.0]
+    with tg.no_grad():
+        part = w[1:]
+        for write in (lambda: np.copyto(part, 5.0), lambda: np.put(part, 0, 5.0)):
+            with pytest.raises(NotDifferentiableError, match="cannot be written to"):
+                write()
+    assert w.tolist() == [1.0, 2.0]
+    constant = np.array([1.0, 2.0])
+    with pytest.raises(NotDifferentiableError, match="has no derivative"):
+        numpy.frompyfunc(lambda a, b: a + b, 2, 1).at(constant, 0, 1.0)
+    assert constant.tolist() == [1.0, 2.0]
+
+
 def test_what_is_broadcast_beside_values_keeps_its_dtype():
     """Matplotlib broadcasts heights with colors and None."""
     x = Value([1.0, 2.0])

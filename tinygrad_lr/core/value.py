@@ -268,8 +268,10 @@ class Value(Node):
             if method == "__call__" and not options:
                 return operation(*inputs)
             return UFUNC_METHODS[method](ufunc, *inputs, **options)
+        if method == "at":  # NumPy would write to read-only arrays, too
+            raise NotDifferentiableError(no_derivative(ufunc))
         require_constants(ufunc, (inputs, options))
-        return as_constants(getattr(ufunc, method)(*unwrap_all(inputs), **unwrap_all(options)))
+        return call_on_constants(getattr(ufunc, method), inputs, options)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -285,7 +287,7 @@ class Value(Node):
             return function(*unwrap_all(args), **unwrap_all(options))
         else:
             require_constants(function, (args, options))
-        return as_constants(function(*unwrap_all(args), **unwrap_all(options)))
+        return call_on_constants(function, args, options)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """Return `tinygrad_lr.numpy`, as the array API standard asks."""
@@ -732,7 +734,24 @@ def requires_gradient(tree: Any) -> bool:
         tree = tuple(tree.values())
     if isinstance(tree, (list, tuple)):
         return any(map(requires_gradient, tree))
-    return isinstance(tree, Value) and tree.requires_grad
+    return isinstance(tree, Value) and (tree.requires_grad or owner_of(tree)[0].requires_grad)
+
+
+def call_on_constants(function: Callable[..., Any], args: Any, options: dict[str, Any]) -> Any:
+    """Return what a function without an operation computes of constants, read-only to it."""
+
+    def read_only(tree: Any) -> Any:
+        if isinstance(tree, (list, tuple)):
+            return type(tree)(map(read_only, tree))
+        if isinstance(tree, dict):
+            return {name: read_only(x) for name, x in tree.items()}
+        number = unwrap(tree)
+        if tree is not number and isinstance(number, np.ndarray):
+            number = number.view()
+            number.flags.writeable = False
+        return number
+
+    return as_constants(function(*read_only(args), **read_only(options)))
 
 
 def as_constants(found: Any) -> Any:
