@@ -258,6 +258,7 @@ BY_NAME = {
 """Values of required parameters by name."""
 
 EXAMPLES = {
+    "Value.to_device": lambda: {"device": "cpu", "stream": None},
     "Value.put": lambda: {"indices": [0, 1], "values": 0.5},
     "ops.add_at": lambda: {"a": tg.zeros(3), "indices": 1, "b": 0.5},
     "ops.copyto": lambda: {"dst": tg.zeros(3), "src": 0.5},
@@ -749,7 +750,7 @@ ACCEPTED |= dict.fromkeys(
         *((f"Value.{method}", "initial") for method in ("max", "min", "prod", "sum")),
         *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")),
         *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")),
-        *(("array", "object"), ("check_gradients", "args")),
+        *(("array", "object"), ("full", "fill_value"), ("check_gradients", "args")),
     ],
     COMPLEX,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .primitive import Primitive
 
 FLOAT64 = np.dtype(np.float64)
 COMPLEX = frozenset({np.dtype(np.complex64), np.dtype(np.complex128)})
+READING_LISTS: contextvars.ContextVar[bool] = contextvars.ContextVar("READING_LISTS", default=False)
+"""True while NumPy reads a list: it is not to read the Values in it, which `join` does."""
 
 
 def as_data(data: Any) -> Any:
@@ -95,8 +98,15 @@ def has_value(nest: Any) -> bool:
     return hasattr(type(nest), "__apply__")
 
 
+def has_array(nest: Any) -> bool:
+    """Return True if a Value or an array without numbers is in nested lists and tuples."""
+    if isinstance(nest, (list, tuple)):
+        return any(map(has_array, nest))
+    return isinstance(nest, AbstractArray) or hasattr(type(nest), "__apply__")
+
+
 def join(nest: Any) -> Any:
     """Return nested lists with Values in them as one Value, stacked level by level."""
     if not isinstance(nest, (list, tuple)):
         return nest
-    return np.stack([join(x) for x in nest]) if has_value(nest) else np.asarray(nest)
+    return np.stack([join(x) for x in nest]) if has_array(nest) else np.asarray(nest)

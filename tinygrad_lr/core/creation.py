@@ -25,7 +25,7 @@ from ..support.validation import (
     check_integer,
     require_unmasked,
 )
-from .conversion import has_value, join
+from .conversion import READING_LISTS, has_array, has_value, join
 from .node import unwrap
 from .primitive import NUMPY_IMPLS
 from .value import Value
@@ -38,6 +38,7 @@ FloatDtype: TypeAlias = "type[complex | np.inexact[Any]] | np.dtype[np.inexact[A
 IntegerScalar: TypeAlias = "np.integer[Any] | np.bool"
 IntegerDtype: TypeAlias = "type[int | IntegerScalar] | np.dtype[IntegerScalar]"
 ORDERS = (None, "C", "F", "A", "K")
+DEVICES = (None, "cpu")
 MAKING_ERRORS = (TypeError, ValueError, OverflowError, MemoryError, AttributeError, SyntaxError)
 
 MISTAKEN_ERRORS = (NotDifferentiableError, AttributeError, TypeError, ValueError)  # of a list
@@ -45,6 +46,7 @@ MISTAKEN_ERRORS = (NotDifferentiableError, AttributeError, TypeError, ValueError
 
 def make_array(where: str, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Return what NumPy makes, for floats a constant Value; its errors and texts are refused."""
+    check_choice(where, "device", options.pop("device", None), DEVICES)
     given = {name: x for name, x in options.items() if x is not None}
     for x in args:
         require_unmasked(where, "an argument", x)
@@ -72,18 +74,34 @@ def as_constant_value(array: Any) -> Any:
 
 def require_numbers(where: str, fill_value: Any, kinds: str = "fciub") -> None:
     """Raise `DtypeError` for text, which NumPy reads as a number where it can."""
-    kind = as_input(where, "fill_value", fill_value).dtype
+    kind = as_input(where, "fill_value", fill_value, allow_complex="c" in kinds).dtype
     if kind.kind not in kinds:
         raise DtypeError(f"{where}: fill_value must be a number or an array of them, got {kind}")
 
 
 @overload
-def zeros(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+def zeros(
+    shape: Shape, dtype: IntegerDtype, order: str | None = None, *, device: str | None = None
+) -> Array: ...
 @overload
-def zeros(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+def zeros(
+    shape: Shape,
+    dtype: FloatDtype | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Value: ...
 @overload
-def zeros(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
-def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
+def zeros(
+    shape: Shape, dtype: DTypeLike, order: str | None = None, *, device: str | None = None
+) -> Value | Any: ...
+def zeros(
+    shape: Shape,
+    dtype: DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """Return zeros, to be written to: `buffer[i] = value` keeps the gradient of `value`.
 
     It is a Value that requires no gradient until something that does is written into it; for
@@ -96,63 +114,132 @@ def zeros(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None
     >>> buffer.data.tolist(), x.grad.tolist()
     ([0.0, 1.0, 4.0], [2.0, 4.0])
     """
-    return make_array("zeros", np.zeros, shape, dtype=dtype, order=order)
+    return make_array("zeros", np.zeros, shape, dtype=dtype, order=order, device=device)
 
 
 @overload
-def ones(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+def ones(
+    shape: Shape, dtype: IntegerDtype, order: str | None = None, *, device: str | None = None
+) -> Array: ...
 @overload
-def ones(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+def ones(
+    shape: Shape,
+    dtype: FloatDtype | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Value: ...
 @overload
-def ones(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
-def ones(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
+def ones(
+    shape: Shape, dtype: DTypeLike, order: str | None = None, *, device: str | None = None
+) -> Value | Any: ...
+def ones(
+    shape: Shape,
+    dtype: DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """Return ones, to be written to; see `zeros`.
 
     >>> ones(2)
     Value(data=[1. 1.], grad=None)
     """
-    return make_array("ones", np.ones, shape, dtype=dtype, order=order)
+    return make_array("ones", np.ones, shape, dtype=dtype, order=order, device=device)
 
 
 @overload
-def empty(shape: Shape, dtype: IntegerDtype, order: str | None = None) -> Array: ...
+def empty(
+    shape: Shape, dtype: IntegerDtype, order: str | None = None, *, device: str | None = None
+) -> Array: ...
 @overload
-def empty(shape: Shape, dtype: FloatDtype | None = None, order: str | None = None) -> Value: ...
+def empty(
+    shape: Shape,
+    dtype: FloatDtype | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Value: ...
 @overload
-def empty(shape: Shape, dtype: DTypeLike, order: str | None = None) -> Value | Any: ...
-def empty(shape: Shape, dtype: DTypeLike | None = None, order: str | None = None) -> Any:
+def empty(
+    shape: Shape, dtype: DTypeLike, order: str | None = None, *, device: str | None = None
+) -> Value | Any: ...
+def empty(
+    shape: Shape,
+    dtype: DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """Return an array without meaningful entries, all of which are to be written to; see `zeros`.
 
     >>> empty((2, 3)).shape
     (2, 3)
     """
-    return make_array("empty", np.empty, shape, dtype=dtype, order=order)
+    return make_array("empty", np.empty, shape, dtype=dtype, order=order, device=device)
 
 
 @overload
 def full(
-    shape: Shape, fill_value: Value, dtype: FloatDtype | None = None, order: str | None = None
+    shape: Shape,
+    fill_value: Value,
+    dtype: FloatDtype | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
 ) -> Value: ...
 @overload
 def full(
-    shape: Shape, fill_value: Nest, dtype: IntegerDtype, order: str | None = None
+    shape: Shape,
+    fill_value: Nest,
+    dtype: IntegerDtype,
+    order: str | None = None,
+    *,
+    device: str | None = None,
 ) -> Array: ...
 @overload
-def full(shape: Shape, fill_value: Nest, dtype: FloatDtype, order: str | None = None) -> Value: ...
-@overload
 def full(
-    shape: Shape, fill_value: Integers, dtype: None = None, order: str | None = None
-) -> Array: ...
-@overload
-def full(
-    shape: Shape, fill_value: complex, dtype: None = None, order: str | None = None
+    shape: Shape,
+    fill_value: Nest,
+    dtype: FloatDtype,
+    order: str | None = None,
+    *,
+    device: str | None = None,
 ) -> Value: ...
 @overload
 def full(
-    shape: Shape, fill_value: Nest, dtype: DTypeLike | None = None, order: str | None = None
+    shape: Shape,
+    fill_value: Integers,
+    dtype: None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Array: ...
+@overload
+def full(
+    shape: Shape,
+    fill_value: complex,
+    dtype: None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+) -> Value: ...
+@overload
+def full(
+    shape: Shape,
+    fill_value: Nest,
+    dtype: DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
 ) -> Value | Any: ...
 def full(
-    shape: Shape, fill_value: Any, dtype: DTypeLike | None = None, order: str | None = None
+    shape: Shape,
+    fill_value: Any,
+    dtype: DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
 ) -> Any:
     """Return an array filled with a number, a Value, or what broadcasts to the shape; see `zeros`.
 
@@ -164,9 +251,11 @@ def full(
     fill_value = join(fill_value) if has_value(fill_value) else fill_value
     if not isinstance(fill_value, Value):
         require_numbers("full", fill_value)
-        return make_array("full", np.full, shape, fill_value, dtype=dtype, order=order)
+        return make_array(
+            "full", np.full, shape, fill_value, dtype=dtype, order=order, device=device
+        )
     own = fill_value.dtype if dtype is None else dtype
-    out = make_array("full", np.empty, shape, dtype=own, order=order)
+    out = make_array("full", np.empty, shape, dtype=own, order=order, device=device)
     if isinstance(out, Value):
         out[...] = fill_value
         return out
@@ -187,6 +276,8 @@ class Like(Protocol):
         order: str | None = None,
         subok: bool = True,
         shape: Shape | None = None,
+        *,
+        device: str | None = None,
     ) -> Value: ...
     @overload
     def __call__(
@@ -196,6 +287,8 @@ class Like(Protocol):
         order: str | None = None,
         subok: bool = True,
         shape: Shape | None = None,
+        *,
+        device: str | None = None,
     ) -> Array: ...
     @overload
     def __call__(
@@ -205,6 +298,8 @@ class Like(Protocol):
         order: str | None = None,
         subok: bool = True,
         shape: Shape | None = None,
+        *,
+        device: str | None = None,
     ) -> Value: ...
     @overload
     def __call__(
@@ -214,6 +309,8 @@ class Like(Protocol):
         order: str | None = None,
         subok: bool = True,
         shape: Shape | None = None,
+        *,
+        device: str | None = None,
     ) -> Value | Any: ...
 
 
@@ -224,11 +321,15 @@ def _like(where: str, make: Callable[..., Any]) -> Like:
         order: str | None = "K",
         subok: bool = True,
         shape: Shape | None = None,
+        *,
+        device: str | None = None,
     ) -> Any:
         check_flag(where, "subok", subok)
         check_choice(where, "order", order, ORDERS)
         given = None if order == "K" else order
-        return make_array(where, make, unwrap(a), dtype=dtype, order=given, shape=shape)
+        return make_array(
+            where, make, unwrap(a), dtype=dtype, order=given, shape=shape, device=device
+        )
 
     create.__name__ = create.__qualname__ = where
     return cast("Like", create)
@@ -261,6 +362,8 @@ def full_like(
     order: str | None = "K",
     subok: bool = True,
     shape: Shape | None = None,
+    *,
+    device: str | None = None,
 ) -> Any:
     """Return an array like another, filled with a number or a Value; see `zeros`.
 
@@ -276,9 +379,9 @@ def full_like(
         require_numbers(
             "full_like", fill_value, "fciub" if own is not None and own.kind == "c" else "fiub"
         )
-        given = {"dtype": dtype, "order": order, "shape": shape}
+        given = {"dtype": dtype, "order": order, "shape": shape, "device": device}
         return make_array("full_like", np.full_like, unwrap(a), fill_value, **given)
-    out = empty_like(a, dtype, order, subok, shape)
+    out = empty_like(a, dtype, order, subok, shape, device=device)
     if isinstance(out, Value):
         out[...] = fill_value
         return out
@@ -358,18 +461,17 @@ def array(
     check_flag("array", "subok", subok)
     check_integer("array", "ndmin", ndmin, low=0)
     if isinstance(object, AbstractArray):
-        object = object.copy()
-        return object if dtype is None else object.astype(dtype)
-    if not has_value(object):
-        return make_array(
-            "array", np.array, object, dtype=dtype, copy=copy or None, order=order, ndmin=ndmin
-        )
-    joined = join(object)
-    if joined is object and copy:
-        joined = joined.copy(order or "K")
+        joined: Any = object.copy()
+    elif has_array(object):
+        joined = join(object)
+        joined = joined.copy(order or "K") if joined is object and copy else joined
+    else:
+        given = {"dtype": dtype, "copy": copy or None, "order": order, "ndmin": ndmin}
+        return make_array("array", np.array, object, **given)
     if dtype is not None and np.dtype(dtype) != joined.dtype:
         joined = joined.astype(dtype)
-    return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
+    joined = joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
+    return as_constant_value(joined)
 
 
 @functools.cache
@@ -385,14 +487,13 @@ def accept_lists(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
-        try:
+        if not any(isinstance(x, (list, tuple)) for x in (*args, *options.values())):
             return function(*args, **options)
-        except MISTAKEN_ERRORS:
-            if not any(map(_is_list, args)) and not any(map(_is_list, options.values())):
-                raise
-        with suppress(*MISTAKEN_ERRORS):  # np.concatenate wants arrays in its list, np.mean numbers
-            return function(*map(_join_inner, args), **_join_options(_join_inner, options))
-        return function(*map(_join_list, args), **_join_options(_join_list, options))
+        token = READING_LISTS.set(True)
+        try:
+            return _call_with_lists(function, args, options)
+        finally:
+            READING_LISTS.reset(token)
 
     if isinstance(function, np.ufunc):
         for name in dir(function):
@@ -400,6 +501,17 @@ def accept_lists(function: Callable[..., Any]) -> Callable[..., Any]:
                 part = getattr(function, name)
                 setattr(call, name, accept_lists(part) if callable(part) else part)
     return call
+
+
+def _call_with_lists(function: Callable[..., Any], args: Any, options: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **options)
+    except MISTAKEN_ERRORS:
+        if not any(map(_is_list, (*args, *options.values()))):
+            raise
+    with suppress(*MISTAKEN_ERRORS):  # np.concatenate wants arrays in its list, np.mean numbers
+        return function(*map(_join_inner, args), **_join_options(_join_inner, options))
+    return function(*map(_join_list, args), **_join_options(_join_list, options))
 
 
 def _is_list(x: Any) -> bool:

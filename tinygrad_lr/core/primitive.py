@@ -350,6 +350,14 @@ def is_complex(x: Any) -> bool:
     return dtype.kind == "c" if dtype is not None else type(x) is complex
 
 
+def is_view(value: Any) -> bool:
+    """Return True for a Value that shares the memory of another one; see `versions.py`."""
+    memory = getattr(value, "_memory", None)
+    if memory is not None and memory.unsure:
+        value._content.refuse_layout()
+    return memory is not None and memory.base is not None
+
+
 def numbers_of(x: Any) -> Any:
     """Return the number or array in a Value, and anything else as it is."""
     return x._content if hasattr(type(x), "__apply__") else x

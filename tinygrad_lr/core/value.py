@@ -12,7 +12,7 @@ import functools
 import importlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -27,9 +27,10 @@ from ..errors import (
 )
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import freeze_index
-from ..support.validation import as_input
+from ..support.validation import as_input, check_choice
 from .chain_rule import backward
-from .conversion import FLOAT64, as_constant, has_value, join
+from .conversion import FLOAT64, READING_LISTS, as_constant, has_value, join
+from .flat_entries import FlatEntries
 from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
@@ -184,6 +185,23 @@ def comparison(compare: Callable[[Any, Any], Any], sign: str) -> Callable[[Value
     return call
 
 
+def refused_operator(sign: str) -> Callable[[Value, object], NoReturn]:
+    """Return an operator of integers and booleans, which a Value doesn't hold."""
+
+    def call(self: Value, other: object) -> NoReturn:
+        refuse_bits(sign)
+
+    return call
+
+
+def refuse_bits(sign: str) -> NoReturn:
+    """Raise `DtypeError` for an operator of bits."""
+    raise DtypeError(
+        f"{sign}: operands must be integers or booleans, got a Value, which holds floats; compare "
+        "first, as in (value > 0) & mask"
+    )
+
+
 class Value(Node):
     """A number or an array of floats in a computation graph, with `.data` and `.grad`.
 
@@ -250,17 +268,26 @@ class Value(Node):
             if method == "__call__" and not options:
                 return operation(*inputs)
             return UFUNC_METHODS[method](ufunc, *inputs, **options)
-        raise NotDifferentiableError(no_derivative(ufunc))
+        if method == "at":  # NumPy would write to read-only arrays, too
+            raise NotDifferentiableError(no_derivative(ufunc))
+        require_constants(ufunc, (inputs, options))
+        return call_on_constants(getattr(ufunc, method), inputs, options)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
     ) -> Any:
         operation = NUMPY_IMPLS.get(function)
         if operation is not None:
-            return operation(*args, **options)
-        if function in PLAIN:
+            try:
+                return operation(*args, **options)
+            except NotDifferentiableError:
+                if requires_gradient((args, options)):
+                    raise
+        elif function in PLAIN:
             return function(*unwrap_all(args), **unwrap_all(options))
-        raise NotDifferentiableError(no_derivative(function))
+        else:
+            require_constants(function, (args, options))
+        return call_on_constants(function, args, options)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         """Return `tinygrad_lr.numpy`, as the array API standard asks."""
@@ -268,12 +295,57 @@ class Value(Node):
 
     # For type checkers an array of objects, of which NumPy's stubs say that results may be
     # anything. Those of `tinygrad_lr.numpy` are exact.
-    def __array__(self, *_: Any, **__: Any) -> np.ndarray[Any, np.dtype[np.object_]]:
-        raise NotDifferentiableError(
-            "np.asarray of a Value would lose its gradient: write tg.array([...]) for np.array of "
-            "Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) or tg.full(n, "
-            "value) for an array that they are written into, or value.numpy() to leave the graph"
-        )
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> np.ndarray[Any, np.dtype[np.object_]]:
+        """Return the numbers of a constant as they are now: a copy, read-only unless asked for.
+
+        Raises `NotDifferentiableError` for a Value that requires a gradient.
+        """
+        if self.requires_grad or READING_LISTS.get():
+            raise NotDifferentiableError(
+                "np.asarray of a Value would lose its gradient: write tg.array([...]) for "
+                "np.array of Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) "
+                "or tg.full(n, value) for an array that they are written into, or value.numpy() "
+                "to leave the graph"
+            )
+        if copy is False:
+            raise ArgumentError(
+                "np.asarray: copy must be None or True for a Value, whose own numbers nobody else "
+                "may write to, got False"
+            )
+        numbers = np.array(self._content, dtype)
+        numbers.flags.writeable = copy is True
+        return numbers
+
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """Return a capsule with the numbers of a constant; with `copy=False` its own, read-only."""
+        numbers: Any = self.__array__(copy=True)
+        if copy is False:
+            numbers = np.asarray(self._content).view()
+            numbers.flags.writeable = False
+        return numbers.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.empty(0).__dlpack_device__()
+
+    @property
+    def device(self) -> str:
+        """The name of the device in the array API standard: "cpu"."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: None = None) -> Value:
+        """Return the Value itself, which is on the one device that there is, "cpu"."""
+        check_choice("to_device", "device", device, ("cpu",))
+        check_choice("to_device", "stream", stream, (None,))
+        return self
 
     def __getitem__(self, index: Any) -> Value:
         return cast(Value, METHOD_IMPLS["getitem"](self, index))
@@ -312,6 +384,20 @@ class Value(Node):
     def T(self) -> Value:
         """The array with its axes reversed."""
         return self.transpose()
+
+    @property
+    def mT(self) -> Value:
+        """The matrix, or each of a stack of matrices, transposed."""
+        return cast(Value, METHOD_IMPLS["matrix_transpose"](self))
+
+    @property
+    def flat(self) -> FlatEntries:
+        """The entries one after another, which can be read, written and iterated over."""
+        return FlatEntries(self)
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        self.flat[...] = new
 
     @property
     def real(self) -> Value:
@@ -378,6 +464,14 @@ class Value(Node):
     __matmul__, __rmatmul__, __imatmul__ = operators("matmul", "@")
     __mod__, __rmod__, __imod__ = operators("remainder", "%")
     __floordiv__, __rfloordiv__, __ifloordiv__ = operators("floor_divide", "//")
+    __and__ = __rand__ = refused_operator("&")
+    __or__ = __ror__ = refused_operator("|")
+    __xor__ = __rxor__ = refused_operator("^")
+    __lshift__ = __rlshift__ = refused_operator("<<")
+    __rshift__ = __rrshift__ = refused_operator(">>")
+
+    def __invert__(self) -> NoReturn:
+        refuse_bits("~")
 
     def __divmod__(self, other: Any) -> tuple[Value, Value]:
         return self // other, self % other
@@ -414,9 +508,10 @@ class Value(Node):
     def abs(self) -> Value:
         """Return the absolute value, entry by entry."""
 
-    @method("astype")
     def astype(self, dtype: Any, copy: bool = True) -> Value:
-        """Return the same numbers in another floating or complex dtype."""
+        """Return the same numbers in another floating or complex dtype; a constant's in any."""
+        convert: Any = np.astype
+        return cast(Value, convert(self, dtype, copy=copy))
 
     @method("clip")
     def clip(
@@ -625,6 +720,49 @@ def unwrap_all(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {name: unwrap_all(x) for name, x in tree.items()}
     return unwrap(tree)
+
+
+def require_constants(function: Callable[..., Any], given: Any) -> None:
+    """Raise `NotDifferentiableError` for a function without an operation that loses a gradient."""
+    if function in REFUSED or requires_gradient(given):
+        raise NotDifferentiableError(no_derivative(function))
+
+
+def requires_gradient(tree: Any) -> bool:
+    """Return True if a Value among arguments requires a gradient, in lists and tuples too."""
+    if isinstance(tree, dict):
+        tree = tuple(tree.values())
+    if isinstance(tree, (list, tuple)):
+        return any(map(requires_gradient, tree))
+    return isinstance(tree, Value) and (tree.requires_grad or owner_of(tree)[0].requires_grad)
+
+
+def call_on_constants(function: Callable[..., Any], args: Any, options: dict[str, Any]) -> Any:
+    """Return what a function without an operation computes of constants, read-only to it."""
+
+    def read_only(tree: Any) -> Any:
+        if isinstance(tree, (list, tuple)):
+            return type(tree)(map(read_only, tree))
+        if isinstance(tree, dict):
+            return {name: read_only(x) for name, x in tree.items()}
+        number = unwrap(tree)
+        if tree is not number and isinstance(number, np.ndarray):
+            number = number.view()
+            number.flags.writeable = False
+        return number
+
+    return as_constants(function(*read_only(args), **read_only(options)))
+
+
+def as_constants(found: Any) -> Any:
+    """Return arrays of floats, in a tuple too, as constant Values."""
+    if isinstance(found, tuple):
+        parts = map(as_constants, found)
+        return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
+    inexact = (
+        isinstance(found, (np.ndarray, np.generic, AbstractArray)) and found.dtype.kind in "fc"
+    )
+    return Value(found, requires_grad=False) if inexact else found
 
 
 def no_derivative(function: Callable[..., Any]) -> str:

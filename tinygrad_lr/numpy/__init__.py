@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import functools as _functools
 import importlib as _importlib
+import inspect as _inspect
 from collections.abc import Callable as _Callable
 from typing import Any as _Any
 
@@ -29,6 +30,8 @@ from numpy.typing import DTypeLike as _DTypeLike
 
 from ..core import creation as _creation
 from ..core.value import Value as _Value
+from ..errors import ArgumentError as _ArgumentError
+from ..support.abstract_array import AbstractArray as _AbstractArray
 from ..support.validation import check_choice as _check_choice
 from ..support.validation import check_dtype as _check_dtype
 from ..support.validation import check_flag as _check_flag
@@ -40,38 +43,62 @@ _OWN = (
 _MAKING = (
     *("arange", "bartlett", "blackman", "eye", "frombuffer", "fromfile", "fromfunction"),
     *("fromiter", "fromstring", "genfromtxt", "geomspace", "hamming", "hanning", "identity"),
-    *("kaiser", "linspace", "loadtxt", "logspace", "tri"),
+    *("kaiser", "linspace", "loadtxt", "logspace", "tri", "from_dlpack"),
 )
 """NumPy's functions that make new arrays without being asked for one like another."""
+_SORTING = ("argsort", "sort")
+"""NumPy's functions that take `descending` here, as in the array API standard."""
+_PLAIN_DUNDERS = ("__version__", "__array_namespace_info__", "__array_api_version__")
 _DISPATCHED = (_numpy.ufunc, type(_numpy.mean))
 
 
 def asarray(
-    a: _Any, dtype: _DTypeLike | None = None, order: str | None = None, **options: _Any
+    a: _Any,
+    dtype: _DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+    copy: bool | None = None,
 ) -> _Any:
     """Return an array or a Value as it is, and lists as an array; see `tinygrad_lr.array`.
 
-    A plain array stays plain, since writing to the result writes to it.
+    A plain array stays plain, since writing to the result writes to it. With `copy=True` it is a
+    new array always, with `copy=False` an error unless `a` is an array of this dtype.
 
     >>> import tinygrad_lr as tg, tinygrad_lr.numpy as np
     >>> np.asarray([tg.Value(1.0), 2.0]).shape
     (2,)
     """
     _check_choice("asarray", "order", order, _creation.ORDERS)
+    _check_choice("asarray", "device", device, _creation.DEVICES)
+    _check_choice("asarray", "copy", copy, (None, True, False))
     dtype = None if dtype is None else _check_dtype("asarray", dtype, "fciub")
-    if isinstance(a, _Value):
-        return a if dtype is None or _numpy.dtype(dtype) == a.dtype else a.astype(dtype)
-    if isinstance(a, _numpy.ndarray):
-        plain: _Any = _numpy.asarray
-        return plain(a, dtype, order, **options)
+    if copy is not True:
+        if isinstance(a, _numpy.ndarray):
+            plain: _Any = _numpy.asarray
+            return plain(a, dtype, order, copy=copy)
+        traced = isinstance(a, _AbstractArray) and a.is_array
+        if (traced or isinstance(a, _Value)) and (dtype is None or dtype == a.dtype):
+            return a
+    if copy is False:
+        raise _ArgumentError(
+            "asarray: copy must be None or True unless an array of the dtype is given, got False"
+        )
+    if isinstance(a, _Value) and dtype is not None and dtype.kind not in "fc":
+        return a.astype(dtype)
     return _creation.array(a, dtype, order=order or "K")
 
 
 def asanyarray(
-    a: _Any, dtype: _DTypeLike | None = None, order: str | None = None, **options: _Any
+    a: _Any,
+    dtype: _DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    device: str | None = None,
+    copy: bool | None = None,
 ) -> _Any:
     """Return an array or a Value as it is, and lists as an array; see `asarray`."""
-    return asarray(a, dtype, order, **options)
+    return asarray(a, dtype, order, device=device, copy=copy)
 
 
 def ascontiguousarray(a: _Any, dtype: _DTypeLike | None = None) -> _Any:
@@ -110,9 +137,34 @@ def _making(function: _Callable[..., _Any]) -> _Callable[..., _Any]:
         found = function(*args, **options)
         if isinstance(found, tuple):  # linspace(retstep=True)
             return (_creation.as_constant_value(found[0]), *found[1:])
+        if options.get("copy") is False:  # from_dlpack: in the memory of another array
+            return found
         return _creation.as_constant_value(found)
 
     return make
+
+
+def _sorting(function: _Callable[..., _Any]) -> _Callable[..., _Any]:
+    """Return `np.sort` or `np.argsort` with `descending`; equal entries stay in order."""
+    rising = _creation.accept_lists(function)
+
+    @_functools.wraps(function)
+    def call(
+        a: _Any, axis: int | None = -1, *args: _Any, descending: bool = False, **options: _Any
+    ) -> _Any:
+        if not _check_flag(function.__name__, "descending", descending):
+            return rising(a, axis, *args, **options)
+        a, axis = (_numpy.ravel(a), -1) if axis is None else (a, axis)
+        if function is _numpy.sort:
+            return _numpy.flip(rising(a, axis, *args, **options), axis)
+        backward = rising(_numpy.flip(a, axis), axis, stable=True)
+        return _numpy.shape(a)[axis] - 1 - _numpy.flip(backward, axis)
+
+    signature = _inspect.signature(function)
+    option = _inspect.Parameter("descending", _inspect.Parameter.KEYWORD_ONLY, default=False)
+    parameters = (*signature.parameters.values(), option)
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return call
 
 
 def __getattr__(name: str) -> _Any:
@@ -120,7 +172,7 @@ def __getattr__(name: str) -> _Any:
         return __dir__()
     if name in {"linalg", "fft"}:
         return _importlib.import_module(f"{__name__}.{name}")
-    if name.startswith("_") and name != "__version__":
+    if name.startswith("_") and name not in _PLAIN_DUNDERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _OWN:
         found = getattr(_creation, name)
@@ -131,6 +183,8 @@ def __getattr__(name: str) -> _Any:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
         if name in _MAKING:
             found = _making(found)
+        elif name in _SORTING:
+            found = _sorting(found)
         elif name in {"r_", "c_"}:
             found = _creation.Rows(found)
         elif isinstance(found, _DISPATCHED):

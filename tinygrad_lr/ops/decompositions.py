@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.primitive import implements, is_complex, numbers_of, primitive
-from ..errors import ArgumentError, ShapeError, TraceError
+from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceError
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_choice
 from .linear_algebra import inv, matmul
@@ -437,10 +437,10 @@ singular_factors.jvp(a=_singular_tangent)
 def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     """The factors of a = U S Vh, or the singular values S alone, falling.
 
-    `full_matrices` must be False unless a is square: the other columns of U or Vh have no
-    derivative. The gradient is nan where a loss reads vectors of a repeated singular value, or of
-    0. That of a singular value of 0 is 0. A complex vector has no determined phase: the loss must
-    not depend on it.
+    `full_matrices` must be False unless a is square or a constant: the other columns of U or Vh
+    have no derivative. The gradient is nan where a loss reads vectors of a repeated singular value,
+    or of 0. That of a singular value of 0 is 0. A complex vector has no determined phase: the loss
+    must not depend on it.
 
     >>> np.linalg.svd(Value([[3.0, 0.0], [0.0, 4.0]])).S.tolist()
     [4.0, 3.0]
@@ -448,7 +448,7 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     a = as_matrices("svd", a)
     m, n = np.shape(a)[-2:]
     if compute_uv and full_matrices and m != n:
-        raise ArgumentError(
+        raise NotDifferentiableError(
             f"svd: full_matrices must be False for matrices that are not square, got shape "
             f"{np.shape(a)}; the other columns have no derivative"
         )
@@ -528,17 +528,19 @@ orthogonal_factors.jvp(a=_orthogonal_tangent)
 def qr(a, mode="reduced"):
     """The factors of a = Q R with orthonormal columns Q and an upper triangular R, or R alone.
 
-    `mode` is "reduced", "r", or "complete" where there are no more rows than columns. Raises
-    `numpy.linalg.LinAlgError`, in the backward pass, if the first columns of a are dependent.
+    `mode` is "reduced", "r", or "complete" where there are no more rows than columns, or of a
+    constant. Raises `numpy.linalg.LinAlgError`, in the backward pass, if the first columns of a
+    are dependent.
 
     >>> np.abs(np.linalg.qr(Value([[3.0], [4.0]])).R).tolist()
     [[5.0]]
     """
     a = as_matrices("qr", a)
     m, n = np.shape(a)[-2:]
-    if mode not in {"reduced", "r", "complete"} or (mode == "complete" and m > n):
-        raise ArgumentError(
-            f"qr: mode must be 'reduced' or 'r' for shape {np.shape(a)}, got {mode!r:.60}; other "
+    check_choice("qr", "mode", mode, ("reduced", "r", "complete"))
+    if mode == "complete" and m > n:
+        raise NotDifferentiableError(
+            f"qr: mode must be 'reduced' or 'r' for shape {np.shape(a)}, got 'complete'; the other "
             "factors have no derivative"
         )
     front = a[..., :m]

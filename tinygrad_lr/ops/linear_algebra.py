@@ -251,8 +251,14 @@ def vecdot(x1, x2, /, axis=-1):
     >>> np.vecdot(Value([[1.0, 2.0], [3.0, 4.0]]), [1.0, 1.0]).tolist()
     [3.0, 7.0]
     """
-    first = np.conj(x1) if np.iscomplexobj(x1) else x1
-    return np.sum(np.multiply(*np.broadcast_arrays(first, x2)), axis=axis)
+    first, second = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
+    if np.shape(first)[-1] != np.shape(second)[-1]:
+        raise ShapeError(
+            "vecdot: x1 and x2 must be equally long along the axis, got shapes "
+            f"{np.shape(x1)} and {np.shape(x2)}"
+        )
+    first = np.conj(first) if np.iscomplexobj(first) else first
+    return np.sum(np.multiply(first, second), axis=-1)
 
 
 @implements(*since_numpy_2_2("matvec"))

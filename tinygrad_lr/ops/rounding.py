@@ -50,9 +50,10 @@ def trunc(x):
     onnx="Round",
     examples=ONE,
     flat=True,
+    takes_complex=True,
 )
 def rint(x):
-    """The nearest integer, the even one of two. Its derivative is 0.
+    """The nearest integer, the even one of two, of both parts. Its derivative is 0.
 
     >>> np.rint(Value(2.5))
     Value(data=2.0, grad=None)
@@ -70,6 +71,8 @@ def round(a, decimals=0, out=None):
     refuse_out("round", out)
     if not -300 <= decimals <= 300:
         raise ArgumentError(f"round: decimals must be from -300 to 300, got {decimals!r:.60}")
+    if decimals == 0:
+        return rint(a)
     scale = 10.0 ** abs(int(decimals))
     return rint(a * scale) / scale if decimals >= 0 else rint(a / scale) * scale
 

@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 
-from ..core.primitive import as_array, implements, is_complex, primitive
-from ..errors import ArgumentError
+from ..core.primitive import as_array, implements, is_complex, is_view, numbers_of, primitive
+from ..errors import ArgumentError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
-from ..support.validation import as_input
+from ..support.validation import as_input, check_choice
 
 
 @primitive(
@@ -42,11 +42,22 @@ reshape_to.vjp(x=lambda g, out, x, shape, copy: np.reshape(g, np.shape(x)))
 
 
 @implements(np.reshape)
-def reshape(a, shape, order="C"):
-    """The same entries in another shape, read and laid in C order."""
+def reshape(a, shape, order="C", *, copy=None):
+    """The same entries in another shape, read and laid in C order.
+
+    A view where the layout in memory allows it. `copy` is True for a copy always, and False for an
+    error where a view isn't possible.
+    """
     if order != "C":
         raise ArgumentError(f"reshape: order must be 'C', got {order!r:.60}")
-    return reshape_to(a, shape=shape)
+    check_choice("reshape", "copy", copy, (None, True, False))
+    out = reshape_to(a, shape=shape, copy=copy is True)
+    if copy is False and not is_view(out):
+        raise ArgumentError(
+            f"reshape: copy must be None or True for this layout in memory, got False; shape "
+            f"{np.shape(a)} has no view of shape {shape}"
+        )
+    return out
 
 
 @implements(np.ravel)
@@ -188,9 +199,13 @@ def numpy_broadcast_to(array, shape, subok=False):
 
 @implements(np.broadcast_arrays)
 def broadcast_arrays(*args, subok=False):
-    """All arrays in their common shape."""
+    """All arrays in their common shape; plain ones of any dtype stay plain."""
     shape = np.broadcast_shapes(*map(np.shape, args))
-    return tuple(broadcast_to(a, shape=shape) for a in args)
+    plain = [numbers_of(a) is a for a in args]
+    return tuple(
+        np.broadcast_to(a, shape) if b else broadcast_to(a, shape=shape)
+        for a, b in zip(args, plain, strict=True)
+    )
 
 
 def each_array(function):
@@ -266,18 +281,18 @@ def cast(x, dtype="float64", order="K"):
     dtype('float32')
     """
     x = as_array(x)
-    x = x if hasattr(x, "astype") else np.asarray(x)
-    return x.astype(dtype, order=order)[()] if np.ndim(x) else x.astype(dtype)[()]
+    return x.astype(dtype, order=order) if hasattr(x, "astype") else np.dtype(dtype).type(x)
 
 
 cast.vjp(x=lambda g, out, x, dtype, order: g)  # the walk restores the dtype
 
 
 @implements(np.astype)
-def astype(x, dtype, copy=True):
-    """The same numbers in another floating or complex dtype."""
+def astype(x, dtype, copy=True, *, device=None):
+    """The same numbers in another floating or complex dtype; a constant's in any, as an array."""
+    check_choice("astype", "device", device, (None, "cpu"))
     if np.dtype(dtype).kind not in "fc":
-        raise ArgumentError(
+        raise NotDifferentiableError(
             f"astype: dtype must be floating or complex, got {np.dtype(dtype)}; "
             "use value.numpy().astype(...) to leave the graph"
         )
