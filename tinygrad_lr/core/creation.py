@@ -358,8 +358,9 @@ def array(
     check_flag("array", "subok", subok)
     check_integer("array", "ndmin", ndmin, low=0)
     if isinstance(object, AbstractArray):
-        object = object.copy()
-        return object if dtype is None else object.astype(dtype)
+        joined = object.copy() if copy else object
+        joined = joined if dtype is None else joined.astype(dtype)
+        return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
     if not has_value(object):
         return make_array(
             "array", np.array, object, dtype=dtype, copy=copy or None, order=order, ndmin=ndmin

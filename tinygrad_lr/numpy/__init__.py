@@ -60,7 +60,10 @@ def asarray(
     _check_choice("asarray", "order", order, _creation.ORDERS)
     dtype = None if dtype is None else _check_dtype("asarray", dtype, "fciub")
     if isinstance(a, _Value):
-        return a if dtype is None or _numpy.dtype(dtype) == a.dtype else a.astype(dtype)
+        found = a if dtype is None or _numpy.dtype(dtype) == a.dtype else a.astype(dtype)
+        if found is a and options.get("copy"):
+            return a.copy(order or "K")
+        return _with_order(found, None, order) if order in {"C", "F"} and a.ndim else found
     if isinstance(a, _numpy.ndarray):
         plain: _Any = _numpy.asarray
         return plain(a, dtype, order, **options)
@@ -89,7 +92,7 @@ def _with_order(a: _Any, dtype: _Any, order: str) -> _Any:
     if not isinstance(found, _Value):
         return _numpy.array(found, order=order, copy=None, ndmin=1)  # type: ignore[call-overload]
     found = found if found.ndim else found.reshape(1)
-    contiguous = found.data.flags["CONTIGUOUS" if order == "C" else "F_CONTIGUOUS"]
+    contiguous = found._content.flags["CONTIGUOUS" if order == "C" else "F_CONTIGUOUS"]
     return found if contiguous else found.copy(order)
 
 

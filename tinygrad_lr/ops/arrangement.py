@@ -101,7 +101,8 @@ def block(arrays):
     """
     depth = _depth(arrays)
     ndim = max([depth, *(np.ndim(a) for a in _innermost(arrays))])
-    return _joined_blocks(arrays, depth, ndim)
+    joined = _joined_blocks(arrays, depth, ndim)
+    return joined if depth else np.copy(joined)
 
 
 def _depth(arrays):

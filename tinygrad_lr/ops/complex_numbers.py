@@ -123,7 +123,9 @@ def real_if_close(a, tol=100):
     Value(data=[1.], grad=None)
     """
     numbers = numbers_of(a)
-    if isinstance(numbers, AbstractArray) and is_complex(numbers):
+    if not is_complex(numbers):
+        return a
+    if isinstance(numbers, AbstractArray):
         raise TraceError(
             "real_if_close: a must not be complex in a compiled function, since the dtype of the "
             "result depends on its numbers; take np.real"

@@ -42,11 +42,25 @@ reshape_to.vjp(x=lambda g, out, x, shape, copy: np.reshape(g, np.shape(x)))
 
 
 @implements(np.reshape)
-def reshape(a, shape, order="C"):
-    """The same entries in another shape, read and laid in C order."""
-    if order != "C":
-        raise ArgumentError(f"reshape: order must be 'C', got {order!r:.60}")
-    return reshape_to(a, shape=shape)
+def reshape(a, shape, order="C", *, copy=None):
+    """The same entries in another shape, read and laid in C or Fortran order.
+
+    >>> np.reshape(Value([[1.0, 2.0], [3.0, 4.0]]), 4, order="F")
+    Value(data=[1. 3. 2. 4.], grad=None)
+    """
+    if copy is False:
+        raise ArgumentError("reshape: copy must be None or True for a Value, got False")
+    if _is_fortran("reshape", order):
+        return np.transpose(reshape(np.transpose(a), np.atleast_1d(shape)[::-1], copy=copy))
+    lengths = shape if isinstance(shape, int) else tuple(shape)
+    return reshape_to(a, shape=lengths, copy=True) if copy else reshape_to(a, shape=lengths)
+
+
+def _is_fortran(where, order):
+    """Return True for Fortran's order. Raises `ArgumentError` for one that is not fixed."""
+    if order not in {"C", "F"}:
+        raise ArgumentError(f"{where}: order must be 'C' or 'F', got {order!r:.60}")
+    return order == "F"
 
 
 @implements(np.ravel)
@@ -56,16 +70,14 @@ def ravel(a, order="C"):
     >>> np.ravel(Value([[1.0], [2.0]])).shape
     (2,)
     """
-    if order != "C":
-        return reshape(a, (-1,), order)
+    a = np.transpose(a) if _is_fortran("ravel", order) else a
     return reshape_to(a, shape=(-1,), copy="strided")
 
 
 @implements()
 def flatten(a, order="C"):
     """All entries along one axis, in memory of their own."""
-    if order != "C":
-        raise ArgumentError(f"flatten: order must be 'C', got {order!r}")
+    a = np.transpose(a) if _is_fortran("flatten", order) else a
     return reshape_to(a, shape=(-1,), copy=True)
 
 
@@ -275,7 +287,7 @@ cast.vjp(x=lambda g, out, x, dtype, order: g)  # the walk restores the dtype
 
 @implements(np.astype)
 def astype(x, dtype, copy=True):
-    """The same numbers in another floating or complex dtype."""
+    """The same numbers in another floating or complex dtype; x itself if it has that already."""
     if np.dtype(dtype).kind not in "fc":
         raise ArgumentError(
             f"astype: dtype must be floating or complex, got {np.dtype(dtype)}; "
@@ -286,6 +298,8 @@ def astype(x, dtype, copy=True):
             f"astype: dtype must be complex for complex numbers, got {np.dtype(dtype)}; take "
             "np.real first"
         )
+    if not copy and np.dtype(dtype) == x.dtype:
+        return x
     return cast(x, dtype=np.dtype(dtype).name)
 
 
