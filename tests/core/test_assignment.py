@@ -10,6 +10,7 @@ import weakref
 
 import numpy as np
 import pytest
+import views
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
@@ -208,6 +209,43 @@ def test_a_plain_array_takes_up_no_value_and_the_error_names_what_does(line):
         exec(line, names)
     assert "tg.zeros" in f"{caught.value} {caught.value.__cause__}"
     assert names["a"].tolist() == [0.0, 0.0, 0.0]
+
+
+# ---- views
+
+
+@pytest.mark.parametrize("line", views.LINES)
+def test_a_write_shows_where_numpy_shows_it(line):
+    views.check(line, lambda f: f, Value, (ArgumentError, DtypeError))
+
+
+@pytest.mark.parametrize("write", views.WRITES)
+@pytest.mark.parametrize(
+    "line", ["np.einsum('ii->i', a)", "a.real", "np.asarray(a)", "a.reshape(9, order='F')"]
+)
+def test_gradients_go_through_views_that_are_written_to(line, write):
+    for x in views.INPUTS:
+        tg.check_gradients(views.loss(line.replace("np.asarray", "tg.numpy.asarray"), write), x)
+
+
+def test_an_array_asked_for_in_another_layout_or_as_a_copy_is_one():
+    for options in ({"copy": True}, {"order": "F"}):
+        v = Value(views.X) * 1.0
+        other = tg.numpy.asarray(v, **options)
+        other += 1.0
+        np.testing.assert_array_equal(v.data, views.X)
+    same = tg.numpy.asarray(v)
+    same += 1.0
+    np.testing.assert_array_equal(v.data, views.X + 1)
+
+
+def test_differences_add_up_and_others_change_an_entry_once():
+    v = tg.zeros(3)
+    np.subtract.at(v, [0, 0, 2], Value([1.0, 2.0, 3.0]))
+    np.multiply.at(v, [0, 2], 2.0)
+    assert v.data.tolist() == [-6.0, 0.0, -6.0]
+    with pytest.raises(NotDifferentiableError, match="must choose no entry twice"):
+        np.multiply.at(v, [0, 0], 2.0)
 
 
 # ---- memory

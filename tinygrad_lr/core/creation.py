@@ -358,7 +358,7 @@ def array(
     check_flag("array", "subok", subok)
     check_integer("array", "ndmin", ndmin, low=0)
     if isinstance(object, AbstractArray):
-        joined = object.copy() if copy else object
+        joined: Any = object.copy() if copy else object
         joined = joined if dtype is None else joined.astype(dtype)
         return joined if joined.ndim >= ndmin else joined[(None,) * (ndmin - joined.ndim)]
     if not has_value(object):

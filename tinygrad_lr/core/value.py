@@ -313,7 +313,7 @@ class Value(Node):
         return self.transpose()
 
     @property
-    def mT(self) -> Value:  # noqa: N802 - NumPy's name
+    def mT(self) -> Value:
         """The array with its last two axes exchanged."""
         return cast(Value, METHOD_IMPLS["swapaxes"](self, -1, -2))
 

@@ -45,7 +45,9 @@ def imag(x):
     >>> np.imag(Value(1 + 2j))
     Value(data=2.0, grad=None)
     """
-    return np.imag(x) if is_complex(x) else x * 0.0
+    if is_complex(x) or type(x) is float:
+        return np.imag(x)
+    return np.zeros_like(x)[()]
 
 
 imag.vjp(x=lambda g, out, x: g * -1j if is_complex(x) else g * 0.0)

@@ -184,7 +184,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     """
     refuse_out("take", out)
     indices = as_array(indices)
-    if axis is None:
+    if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0
     if mode != "raise":
         indices = positions_in("take", indices, np.shape(a)[axis], mode)

@@ -279,6 +279,11 @@ def cast(x, dtype="float64", order="K"):
     """
     x = as_array(x)
     x = x if hasattr(x, "astype") else np.asarray(x)
+    if is_complex(x) and np.dtype(dtype).kind != "c":
+        raise ArgumentError(
+            f"astype: dtype must be complex for complex numbers, got {np.dtype(dtype)}; take "
+            "np.real first"
+        )
     return x.astype(dtype, order=order)[()] if np.ndim(x) else x.astype(dtype)[()]
 
 
@@ -292,11 +297,6 @@ def astype(x, dtype, copy=True):
         raise ArgumentError(
             f"astype: dtype must be floating or complex, got {np.dtype(dtype)}; "
             "use value.numpy().astype(...) to leave the graph"
-        )
-    if is_complex(x) and np.dtype(dtype).kind == "f":
-        raise ArgumentError(
-            f"astype: dtype must be complex for complex numbers, got {np.dtype(dtype)}; take "
-            "np.real first"
         )
     if not copy and np.dtype(dtype) == x.dtype:
         return x

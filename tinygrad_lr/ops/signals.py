@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view as sliding_windows
 
-from ..core.primitive import implements, primitive
+from ..core.primitive import implements, is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.validation import as_input, check_choice
 from .index import put_at
@@ -39,7 +39,7 @@ convolve_full.vjp(
 
 
 def _sequences(where, a, v, mode):
-    a, v = as_input(where, "a", a), as_input(where, "v", v)
+    a, v = (as_input(where, n, x, allow_complex=True) for n, x in {"a": a, "v": v}.items())
     a, v = (x if np.ndim(x) else np.atleast_1d(x) for x in (a, v))
     if np.ndim(a) != 1 or np.ndim(v) != 1:
         raise ShapeError(
@@ -75,12 +75,13 @@ def _middle(full, long, short, mode):
 
 @implements(np.correlate)
 def correlate(a, v, mode="valid"):
-    """The sums Σ a[i + k]·v[i]: where both overlap, as many as the longer has, or all of them.
+    """The sums Σ a[i + k]·v*[i]: where both overlap, as many as the longer has, or all of them.
 
     >>> np.correlate(Value([1.0, 2.0, 3.0]), [0.0, 1.0])
     Value(data=[2. 3.], grad=None)
     """
     a, v = _sequences("correlate", a, v, mode)
+    v = np.conj(v) if is_complex(v) else v
     long, short = np.shape(a)[0], np.shape(v)[0]
     if short > long:
         return _middle(convolve_full(v, a[::-1]), short, long, mode)[::-1]
@@ -104,8 +105,13 @@ def windows_of(x, spans=(), axes=()):
 
 def _window_index(shape, spans, axes):
     """Return the index of each entry of all windows, an array for each axis."""
-    places = np.arange(math.prod(shape)).reshape(shape)
-    return np.unravel_index(sliding_windows(places, spans, axes), shape)
+    return np.unravel_index(
+        _windows(np.arange(math.prod(shape)).reshape(shape), spans, axes), shape
+    )
+
+
+def _windows(x, spans, axes):
+    return sliding_windows(x, spans, axes)
 
 
 windows_of.vjp(
@@ -114,7 +120,7 @@ windows_of.vjp(
     )
 )
 windows_of.view, windows_of.reads_shapes = "read-only", True
-windows_of.as_view = lambda x, spans, axes: sliding_windows(x, spans, axes)
+windows_of.as_view = _windows
 
 
 @implements(sliding_windows)

@@ -167,7 +167,7 @@ def at(ufunc, a, indices, b=None, /):
     An entry that is chosen twice is changed twice: for sums and differences alone.
     """
     if ufunc in {np.add, np.subtract}:
-        add_at(a, indices, b if ufunc is np.add else np.negative(b))
+        add_at(a, indices, b if ufunc is np.add else np.multiply(b, -1))
         return
     where = f"np.{ufunc.__name__}.at"
     places = np.arange(np.size(a)).reshape(np.shape(a))[indices]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -45,10 +45,12 @@ class Call:
 
     - `results`: what the function must return, once that is known
     - `expand`: the same function as instructions, for machine code
+    - `arrays`: for each result if it is an array, which may be one without axes, not a scalar
     - `returns_views`: a result is a view of an argument, or an argument itself
     """
 
     many: bool
+    arrays: Sequence[bool] = ()
     returns_views = False
     results: list[Result] | None = None
     expand: Call | None = None
@@ -141,6 +143,8 @@ def call_on_samples(call: Call, inputs: Sequence[Instruction]) -> Any:
             with np.errstate(all="ignore"):
                 found.append(call(*arrays))
             call.returns_views = call.returns_views or returns_views(found[-1], arrays)
+            results = found[-1] if isinstance(found[-1], (tuple, list)) else [found[-1]]
+            call.arrays = [isinstance(x, np.ndarray) for x in results]
         except TraceError:
             raise
         except Exception as error:
@@ -165,6 +169,14 @@ def call_on_samples(call: Call, inputs: Sequence[Instruction]) -> Any:
                 "use np.where with a mask, or " + OUTSIDE,
             )
     return found[0]
+
+
+def kind_of_part(part: Instruction) -> Literal["array", "scalar", "number"]:
+    """Return what a result of a call is, as the function returned it for samples."""
+    if part.weak:
+        return "number"
+    call: Call = part.inputs[0].options["function"]
+    return "array" if call.arrays[part.options["position"]] else "scalar"
 
 
 def returns_views(found: Any, arrays: Sequence[Any]) -> bool:

@@ -37,7 +37,7 @@ from ..ir.instruction import (
 from .call_stack import is_for_user, is_in_user_code
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
-from .python_calls import CallRefusedError, add_call, sample_input
+from .python_calls import CallRefusedError, add_call, kind_of_part, sample_input
 from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, trace_error, user_line
 
 Kind: TypeAlias = Literal["array", "scalar", "number"]
@@ -58,9 +58,7 @@ COMPOSED_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 INDEXING_FUNCTIONS = frozenset({np.take, np.take_along_axis, np.repeat})
 """NumPy functions with integer arguments that select entries of the first."""
 
-WRITING = frozenset(
-    {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}
-)
+WRITING = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
 """NumPy functions that write into their first argument."""
 
 PRODUCTS = frozenset({np.inner, np.outer, np.vdot, np.kron, np.tensordot})
@@ -110,15 +108,20 @@ def numpy_method(name: str) -> Callable[..., Any]:
     return call
 
 
-def part_of_complex(name: str) -> Callable[..., Any]:
+def part_of_complex(name: str) -> property:
     """Return the attribute `real` or `imag`, which is a Python number for a Python number."""
+
+    def put(self: Traced, new: Any) -> None:
+        if name == "imag" and self.dtype.kind != "c":
+            raise TypeError("array does not have imaginary part to set")
+        get(self)[...] = new
 
     def get(self: Traced) -> Any:
         if name == "real" and self.is_array and self.dtype.kind != "c":
             return self[...]
         return call_at_run_time(getattr(np, name), (self,), {})
 
-    return get
+    return property(get, put)
 
 
 def operators(name: str, ufunc: str) -> tuple[Callable[..., Any], ...]:
@@ -477,9 +480,11 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                 "compute a new array (x = x + 1 instead of x += 1), or keep it in a tg.Value or a "
                 "module's buffer, which compiled functions update",
             )
-        fitting = broadcast(
-            cast_to(as_instruction(new), self.dtype, self.instruction.weak), self.shape
-        )
+        fitting = cast_to(as_instruction(new), self.dtype, self.instruction.weak)
+        extra = len(fitting.shape) - len(self.shape)
+        if extra > 0 and fitting.shape[:extra] == (1,) * extra:  # as NumPy allows
+            fitting = make("reshape", [fitting], shape=fitting.shape[extra:])
+        fitting = broadcast(fitting, self.shape)
         if self.view_of is not None:
             whole, _, write = self.view_of
             if write is None:
@@ -511,6 +516,9 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         return Traced(one, View(self, lambda now: read_part(now, parts), write))
 
     def __setitem__(self, index: Any, new: Any) -> None:
+        if not self.is_array:
+            name = self.eager_class.__name__
+            raise TypeError(f"{name!r} object does not support item assignment")
         parts, arrays = split_index(_unwrap_index(index))
         value = cast_to(as_instruction(new), self.dtype, weak=False)
         if not selects_everything(parts):
@@ -617,7 +625,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     swapaxes, squeeze, diagonal = map(numpy_method, ("swapaxes", "squeeze", "diagonal"))
     trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")
-    real, imag = property(part_of_complex("real")), property(part_of_complex("imag"))
+    real, imag = part_of_complex("real"), part_of_complex("imag")
     mT = property(numpy_method("matrix_transpose"))  # noqa: N815 - NumPy's name
 
     def conj(self) -> Any:
@@ -650,7 +658,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write to positions of the flattened array."""
-        np.put(self, indices, values, mode)
+        apply_numpy_function(np.put, (self, indices, values, mode), {})
 
     def __getattr__(self, name: str) -> NoReturn:
         kind = self.eager_class
@@ -946,11 +954,9 @@ def _make_call(
     function: Callable[..., Any], args: Any, options: Any, expand: Callable[..., Any] | None = None
 ) -> Any:
     found = add_call(function, unwrap(args), unwrap(options), expand)
-    parts = list(tree.leaves([found]))
-    made = tree.map_leaves(
-        lambda x: Traced(x, kind="number") if x.weak else _scalar_or_array(x), found
-    )
-    if not parts or not parts[0].inputs[0].options["function"].returns_views:
+    made = tree.map_leaves(lambda x: Traced(x, kind=kind_of_part(x)), found)
+    part = next(tree.leaves([found]), None)
+    if part is None or not part.inputs[0].options["function"].returns_views:
         return made
     return link_views(call_at_run_time, function, args, options, made)
 
