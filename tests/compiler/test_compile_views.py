@@ -193,6 +193,50 @@ def test_numpys_functions_write_into_traced_arrays(write):
     np.testing.assert_allclose(tg.compile(f, backend="numpy")(X), f(X), rtol=1e-14)
 
 
+def write_where(x):
+    a = x * 1.0
+    a[a > 4] = x[0, 0] * x[1, 1]
+    a[:, 1:][x[:, 1:] < 3] = 0.5
+    np.clip(a, 0.7, 4.5, out=a)
+    np.cumsum(x[1], out=a[0])
+    return np.sum(np.sin(a) * x)
+
+
+@backends("numpy", "llvm")
+def test_one_number_is_written_where_a_mask_is_true(backend):
+    np.testing.assert_allclose(tg.compile(write_where, backend=backend)(X), write_where(X))
+
+
+def write_where_differentiably(x):
+    a = x * 1.0
+    a[a > 4.2] = x[0, 0] * x[1, 1]
+    np.clip(a, 0.7, 4.5, out=a)
+    return np.sum(np.sin(a) * x)
+
+
+@backends("numpy", "llvm")
+def test_derivatives_go_through_masks(backend):
+    f = write_where_differentiably
+    tg.check_gradients(f, X)
+    g = tg.compile(tg.value_and_grad(f), backend=backend)
+    programs.assert_equal(g(X), tg.value_and_grad(f)(X), backend, CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda a: np.cumsum(a[0], out=a), "out must have the shape of the result"),
+        (lambda a: np.mean(a * 1j, axis=0, out=a[0]), "cannot cast the result"),
+        (lambda a: a.__setitem__(0, a[0] * 1j), "complex numbers must be written into a complex"),
+        (lambda a: a[0, 0].__setitem__((), 1.0), "does not support item assignment"),
+        (lambda a: setattr(a, "imag", 1.0), "does not have imaginary part"),
+    ],
+)
+def test_what_does_not_fit_is_not_written(write, said):
+    with pytest.raises((TypeError, ValueError, TraceError), match=said):
+        tg.compile(lambda x: write(x * 1.0))(X)
+
+
 def test_a_plain_array_takes_up_no_traced_numbers():
     with pytest.raises(TraceError, match=r"np\.put must not write into an array from outside"):
         tg.compile(lambda x: np.put(np.zeros(3), [0], x[0, 0]))(X)

@@ -122,6 +122,11 @@ def set_item(x, v, index=(), path=()):
     return out
 
 
+def _is_mask(index):
+    """Return True for an array of booleans that are not known yet."""
+    return isinstance(index, AbstractArray) and index.dtype.kind == "b"
+
+
 def _kept(g, out, x, v, index, path):
     return set_item(g, 0.0, index=index, path=path)
 
@@ -130,6 +135,8 @@ def _written(g, out, x, v, index, path):
     for operation, options in path:
         g = operation(g, **options)
         g = -g if operation.name == "imag" else g  # the cotangent of i·v is -Im g
+    if _is_mask(index):
+        return np.where(index, g, 0.0)  # one number, written wherever the mask is True
     chosen = getitem_at(g, index=index)
     if is_basic(index) or np.size(chosen) < 2:
         return chosen

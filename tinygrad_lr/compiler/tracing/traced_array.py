@@ -98,6 +98,11 @@ class View(NamedTuple):
     write: Callable[[Instruction, Instruction], Instruction] | None
 
 
+def is_mask(index: Any) -> bool:
+    """Return True for an index that is one traced array of booleans."""
+    return isinstance(index, Traced) and index.dtype.kind == "b"
+
+
 def numpy_method(name: str) -> Callable[..., Any]:
     """Return the array method that calls NumPy's function of the same name."""
 
@@ -458,12 +463,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                 "compiled function, or into several",
                 "drop out= and use the result",
             )
-        if not np.can_cast(found.dtype, target.dtype, "same_kind"):
-            raise TypeError(
-                f"Cannot cast ufunc {ufunc.__name__!r} output from {found.dtype!r} to "
-                f"{target.dtype!r} with casting rule 'same_kind'"
-            )
-        return target.become(found if mask is True else np.where(mask, found, target))
+        new: Any = found if mask is True else np.where(mask, found, target)
+        return _write_out(target, new, f"np.{ufunc.__name__}")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -480,7 +481,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                 "compute a new array (x = x + 1 instead of x += 1), or keep it in a tg.Value or a "
                 "module's buffer, which compiled functions update",
             )
-        fitting = cast_to(as_instruction(new), self.dtype, self.instruction.weak)
+        fitting = self._fit(new, self.instruction.weak)
         extra = len(fitting.shape) - len(self.shape)
         if extra > 0 and fitting.shape[:extra] == (1,) * extra:  # as NumPy allows
             fitting = make("reshape", [fitting], shape=fitting.shape[extra:])
@@ -497,6 +498,16 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         if (trace := CURRENT_TRACE.get()) is not None:
             trace.note_update()
         return self
+
+    def _fit(self, new: Any, weak: bool) -> Instruction:
+        """Return what is to be written into this array, in its dtype."""
+        x = as_instruction(new)
+        if x.dtype.kind == "c" and self.dtype.kind != "c":
+            raise_trace_error(
+                f"complex numbers must be written into a complex array, got {self.dtype}",
+                "write np.real of them",
+            )
+        return cast_to(x, self.dtype, weak)
 
     def __getitem__(self, index: Any) -> Traced:
         parts, arrays = split_index(_unwrap_index(index))
@@ -519,8 +530,11 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         if not self.is_array:
             name = self.eager_class.__name__
             raise TypeError(f"{name!r} object does not support item assignment")
+        if is_mask(index) and index.shape == self.shape and not np.shape(new):
+            self.become(np.where(index, new, self))
+            return
         parts, arrays = split_index(_unwrap_index(index))
-        value = cast_to(as_instruction(new), self.dtype, weak=False)
+        value = self._fit(new, weak=False)
         if not selects_everything(parts):
             value = make("assign", [self.instruction, value, *arrays], index=parts)
         self.become(Traced(value))
@@ -788,6 +802,16 @@ def apply_numpy_function(
     function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
     """Apply a NumPy function to traced arrays: as instructions where it can, else as a call."""
+    if isinstance(options.get("out"), Traced):
+        found = apply_numpy_function(
+            function, args, {name: x for name, x in options.items() if name != "out"}
+        )
+        if np.shape(found) != options["out"].shape:
+            raise ValueError(
+                f"np.{function.__name__}: out must have the shape of the result, "
+                f"{np.shape(found)}, got {options['out'].shape}"
+            )
+        return _write_out(options["out"], found, f"np.{function.__name__}")
     if _argument("out", function, args, options) is not None:
         raise_trace_error(
             f"np.{function.__name__}(..., out=...) must not write into an array",
@@ -817,6 +841,16 @@ def apply_numpy_function(
     return tree.map_leaves(
         lambda x: _own(x) if isinstance(x, Traced) and (x.view_of or id(x) in given) else x, found
     )
+
+
+def _write_out(target: Traced, found: Any, name: str) -> Traced:
+    """Write the result of a NumPy function into `out`. Raises what NumPy raises."""
+    if not np.can_cast(found.dtype, target.dtype, "same_kind"):
+        raise TypeError(
+            f"{name}: cannot cast the result from {found.dtype!r} to {target.dtype!r}, the dtype "
+            "of out, with casting rule 'same_kind'"
+        )
+    return target.become(found)
 
 
 def _write_into(
