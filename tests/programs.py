@@ -225,6 +225,18 @@ def reduction(d):
     d.step(f"{name} {options}", lambda x: f(x, **options), i)
 
 
+def spread(d):
+    """A reduction, repeated to the shape of its operand."""
+    i, name = d.place(), d.one_of(REDUCING)
+    axis, f = d.axes(d.pool[i].ndim), REDUCING[name]
+    shape = d.pool[i].shape
+    d.step(
+        f"{name} axis={axis}, spread",
+        lambda x: np.broadcast_to(f(x, axis=axis, keepdims=True), shape),
+        i,
+    )
+
+
 def along(d):
     i, name = d.place(), d.one_of(ALONG)
     axis, f = d.one_of([*range(-d.pool[i].ndim, 0), -1]), ALONG[name]
@@ -311,6 +323,7 @@ KINDS = [
     binary,
     with_new_operand,
     reduction,
+    spread,
     along,
     movement,
     piece,

@@ -119,3 +119,20 @@ def test_a_comparison_of_a_number_multiplies_an_array(backend):
     x = np.array([1.0, -2.0])
     f = tg.compile(lambda x, limit: x * (limit > 0), backend=backend)
     assert f(x, 1.5).tolist() == x.tolist() and f(x, -1.5).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("first", [None, 0, 1])
+@pytest.mark.parametrize("second", [None, 0, 1])
+@pytest.mark.parametrize(
+    ("inner", "outer"), [(np.sum, np.sum), (np.max, np.prod), (np.sum, np.max)]
+)
+@backends("llvm")
+def test_a_number_repeated_along_a_row_counts_as_often(inner, outer, second, first, backend):
+    x = np.arange(1.0, 13.0).reshape(4, 3) / 7
+
+    def f(x):
+        once = inner(x, axis=first, keepdims=True)
+        return outer(np.broadcast_to(once, x.shape), axis=second), x * once
+
+    for found, expected in zip(tg.compile(f, backend=backend)(x), f(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)

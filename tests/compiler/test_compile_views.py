@@ -1,13 +1,22 @@
 """Arrays that share memory in NumPy share it in compiled functions: what is written is seen."""
 
+import contextlib
+import itertools
+
 import numpy as np
 import programs
 import pytest
+import views
+from numpy_names import numpy_names
 
 import tinygrad_lr as tg
-from tinygrad_lr.errors import TraceError
+from tinygrad_lr import Value
+from tinygrad_lr.compiler.tracing.traced_array import VIEWING, WRITING
+from tinygrad_lr.errors import ArgumentError, DtypeError, TraceError
+from tinygrad_lr.support import pytree as tree
 
 backends = programs.backends
+CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 X = np.arange(1.0, 7.0).reshape(2, 3)
 
 
@@ -89,6 +98,148 @@ def test_what_is_written_is_seen_where_numpy_would_show_it(f, backend):
         expected, found = [expected], [found]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("line", views.LINES)
+def test_a_write_shows_where_numpy_shows_it(line):
+    views.check(line, tg.compile, lambda x: x, TraceError)
+    views.check(line, tg.compile, Value, (TraceError, ArgumentError, DtypeError))
+
+
+@pytest.mark.parametrize("line", ["a.real", "a.imag[1:]", "np.einsum('ii->i', a)", "np.flip(a)"])
+@backends("numpy", "llvm")
+def test_derivatives_go_through_views_that_are_written_to(line, backend):
+    for write, x in zip(views.WRITES, views.INPUTS, strict=True):
+        f = views.loss(line, write)
+        expected = tg.value_and_grad(f)(x), tg.hvp(f, (x,), (x + 1,))
+        for wrap in (f, tg.compile(f, backend=backend)):
+            g = tg.compile(lambda x, wrap=wrap: tg.value_and_grad(wrap)(x), backend=backend)
+            programs.assert_equal((g(x), tg.hvp(wrap, (x,), (x + 1,))), expected, backend, CLOSE)
+
+
+def returns_view(function):
+    """True if a function of NumPy returns a view of its first array for some arguments."""
+    tries = itertools.product(
+        [lambda a: (a,), lambda a: ([a, a],), lambda a: ("ij->ji", a)],
+        [(), (0,), (1,), ((1, 9),), (np.dtype(float),)],
+        [{}, {"copy": False}, {"axis": 0}],
+    )
+    for place, more, options in tries:
+        a = np.arange(9.0).reshape(3, 3) + 0.5
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):
+            found = tree.leaves([function(*place(a), *more, **options)])
+            arrays = [x for x in found if isinstance(x, np.ndarray)]
+            if any(np.shares_memory(a, x) for x in arrays):
+                return True
+    return False
+
+
+def test_the_compiler_knows_all_functions_that_return_views():
+    functions = {f for _, f in numpy_names() if isinstance(f, type(np.sum))}
+    functions -= {*WRITING, np.save, np.savetxt, np.savez, np.savez_compressed, np.histogramdd}
+    assert {f for f in functions if returns_view(f)} <= VIEWING | {np.nan_to_num}
+
+
+def written_argument(v):
+    view = v[1:]
+    v *= 2.0
+    return (v * view[0]).sum()
+
+
+@backends("numpy", "llvm")
+def test_a_write_to_a_value_that_is_an_argument_is_refused(backend):
+    f = tg.compile(written_argument, backend=backend)
+    for v in (Value(X[0]), Value(X[0]) * 1.0, Value(X[0], requires_grad=False)):
+        with pytest.raises(TraceError, match="must not set the data of its argument 'v'"):
+            f(v)
+
+
+@backends("numpy", "llvm")
+def test_values_that_were_written_to_are_results(backend):
+    def f(x):
+        v = x * 1.0
+        row = v[0]
+        v[0, 1] = x[1, 2]
+        return v, row
+
+    x = Value(X)
+    v, row = tg.compile(f, backend=backend)(x)
+    np.testing.assert_array_equal(row.data, [1.0, 6.0, 3.0])
+    (v.sum() + row.sum()).backward()
+    np.testing.assert_array_equal(x.grad, [[2, 0, 2], [1, 1, 3]])
+
+
+WRITERS = {
+    "np.add.at": lambda a, b: np.add.at(a, [0, 0], b),
+    "np.subtract.at": lambda a, b: np.subtract.at(a, ([0, 0], 1), b[0, :2]),
+    "np.multiply.at": lambda a, b: np.multiply.at(a, [1], b[0]),
+    "np.put": lambda a, b: np.put(a, [0, -1], b),
+    ".put": lambda a, b: a.put([0, -1], 2.0),
+    "np.place": lambda a, b: np.place(a, [[True, False, True]] * 2, b),
+    "np.putmask": lambda a, b: np.putmask(a, a > 3, b),
+    "np.copyto": lambda a, b: np.copyto(a, b[None], where=a > 3),
+    "np.fill_diagonal": lambda a, b: np.fill_diagonal(a, b[0, :2]),
+    "np.put_along_axis": lambda a, b: np.put_along_axis(a, np.argsort(-a, axis=0), b, 0),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_numpys_functions_write_into_traced_arrays(write):
+    def f(x):
+        a = x * 2
+        write(a[:, ::-1], np.sin(x))
+        return a
+
+    np.testing.assert_allclose(tg.compile(f, backend="numpy")(X), f(X), rtol=1e-14)
+
+
+def write_where(x):
+    a = x * 1.0
+    a[a > 4] = x[0, 0] * x[1, 1]
+    a[:, 1:][x[:, 1:] < 3] = 0.5
+    np.clip(a, 0.7, 4.5, out=a)
+    np.cumsum(x[1], out=a[0])
+    return np.sum(np.sin(a) * x)
+
+
+@backends("numpy", "llvm")
+def test_one_number_is_written_where_a_mask_is_true(backend):
+    np.testing.assert_allclose(tg.compile(write_where, backend=backend)(X), write_where(X))
+
+
+def write_where_differentiably(x):
+    a = x * 1.0
+    a[a > 4.2] = x[0, 0] * x[1, 1]
+    np.clip(a, 0.7, 4.5, out=a)
+    return np.sum(np.sin(a) * x)
+
+
+@backends("numpy", "llvm")
+def test_derivatives_go_through_masks(backend):
+    f = write_where_differentiably
+    tg.check_gradients(f, X)
+    g = tg.compile(tg.value_and_grad(f), backend=backend)
+    programs.assert_equal(g(X), tg.value_and_grad(f)(X), backend, CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda a: np.cumsum(a[0], out=a), "out must have the shape of the result"),
+        (lambda a: np.mean(a * 1j, axis=0, out=a[0]), "cannot cast the result"),
+        (lambda a: a.__setitem__(0, a[0] * 1j), "complex numbers must be written into a complex"),
+        (lambda a: a[0, 0].__setitem__((), 1.0), "does not support item assignment"),
+        (lambda a: setattr(a, "imag", 1.0), "does not have imaginary part"),
+    ],
+)
+def test_what_does_not_fit_is_not_written(write, said):
+    with pytest.raises((TypeError, ValueError, TraceError), match=said):
+        tg.compile(lambda x: write(x * 1.0))(X)
+
+
+def test_a_plain_array_takes_up_no_traced_numbers():
+    with pytest.raises(TraceError, match=r"np\.put must not write into an array from outside"):
+        tg.compile(lambda x: np.put(np.zeros(3), [0], x[0, 0]))(X)
 
 
 def written_to_a_reshape(x):

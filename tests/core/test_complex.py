@@ -11,6 +11,7 @@ from operands import CASES, numbers
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
+from tinygrad_lr.ops.shape import cast
 
 EXCEPTIONS = {"cast", "symmetric_eigen", "singular_factors"}  # phases of vectors: see below
 each_complex_case = pytest.mark.parametrize(
@@ -173,6 +174,7 @@ def test_of_real_numbers_they_are_what_numpy_says():
     x = Value([-1.5, 2.0])
     assert x.real.tolist() == x.conj().tolist() == [-1.5, 2.0]
     assert x.imag.tolist() == [0.0, 0.0]
+    assert str(Value([-1.5, np.inf]).imag.data) == "[0. 0.]"  # not -0, not nan
     assert np.angle(x).tolist() == [np.pi, 0.0]
     for f in (np.real, np.imag, np.conj, np.angle):
         tg.check_gradients(f, x.data)
@@ -188,6 +190,35 @@ def test_at_zero_their_derivatives_are_zero(f):
     z = Value(np.zeros(2, complex))
     np.real(np.sum(f(z))).backward()
     assert z.grad.tolist() == [0, 0]
+
+
+def float_power(z):
+    return np.float_power(z + 4, 1.5)
+
+
+def interpolate(z):
+    return np.interp([0.2, 1.3, 2.7], [0.0, 1.0, 3.0], z)
+
+
+def correlate(z):
+    return np.correlate(z, z[1:] * 1j, "full")
+
+
+def insert(z):
+    return np.insert(z, 1, z[2] * 1j)
+
+
+@pytest.mark.parametrize("f", [float_power, interpolate, correlate, insert, np.nan_to_num])
+def test_no_function_drops_the_imaginary_part(f):
+    (z,) = draw(8, (3,))
+    np.testing.assert_allclose(f(Value(z)).data, f(z), rtol=1e-14)
+    tg.check_gradients(f, z)
+
+
+@pytest.mark.parametrize("f", [lambda z: np.bincount([0, 1, 1], z), lambda z: cast(z, "float64")])
+def test_what_would_drop_it_is_refused(f):
+    with pytest.raises(ValueError, match=r"complex numbers, got float64; take np\.real first"):
+        f(Value(draw(8, (3,))[0]))
 
 
 def test_vdot_conjugates_its_first_argument_as_in_numpy():

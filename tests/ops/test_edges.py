@@ -18,6 +18,23 @@ inf, nan = np.inf, np.nan
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
+# ---- arrays without axes, of which NumPy takes axis 0
+
+
+@pytest.mark.parametrize(
+    "f", [np.sum, np.max, np.prod, np.ptp, np.cumsum, np.cumprod, np.nansum, np.nanmean]
+)
+def test_a_number_is_reduced_along_axis_0_as_in_numpy(f):
+    for axis in (0, -1):
+        assert f(Value(2.5), axis=axis).data == f(np.array(2.5), axis=axis)
+        tg.check_gradients(lambda x, axis=axis: f(x, axis=axis), np.array(2.5))
+
+
+def test_the_triangle_of_a_vector_is_that_of_its_rows():
+    for f in (np.tril, np.triu):
+        np.testing.assert_array_equal(f(Value([1.0, 2.0])).data, f(np.array([1.0, 2.0])))
+
+
 # ---- indices along an axis
 
 

@@ -663,6 +663,34 @@ def test_values_compute_what_numpy_computes_on_arrays(line, shapes):
 
 
 @each_case
+def test_with_complex_numbers_it_is_numpys_or_refused(line, shapes):
+    f = function(line)
+    z, t = (
+        [x + 1j * y for x, y in zip(numbers(i, *shapes), numbers(i + 1, *shapes), strict=True)]
+        for i in (0, 2)
+    )
+    try:
+        expected = f(*z)
+        found = f(*map(Value, z))
+    except (TypeError, ValueError, np.linalg.LinAlgError, np.exceptions.ComplexWarning):
+        return  # refused, by NumPy or by us
+    data = found.data if isinstance(found, Value) else found
+    assert np.shape(data) == np.shape(expected)
+    np.testing.assert_allclose(data, expected, rtol=1e-12, atol=1e-13)
+    if "svd" in line or not isinstance(found, Value):  # vectors whose phases are free
+        return
+    step = 1e-6
+    ahead, behind = (f(*(x + s * dx for x, dx in zip(z, t, strict=True))) for s in (step, -step))
+    _, tangent = tg.jvp(f, tuple(z), tuple(t))
+    np.testing.assert_allclose(tangent, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-7)
+    g = np.cos(np.arange(np.size(expected))).reshape(np.shape(expected))
+    cotangents = tg.vjp(f, *z)[1](g.astype(np.asarray(expected).dtype))
+    pairs = zip(cotangents if len(z) > 1 else [cotangents], t, strict=True)
+    inner = sum(np.sum(np.real(np.conj(c) * dx)) for c, dx in pairs)
+    np.testing.assert_allclose(inner, np.sum(np.real(tangent) * g), rtol=1e-9, atol=1e-10)
+
+
+@each_case
 def test_first_and_second_derivatives_agree_with_central_differences(line, shapes):
     tg.check_gradients(function(line), *numbers(0, *shapes), order=2)
 

@@ -461,7 +461,7 @@ def array(
     check_flag("array", "subok", subok)
     check_integer("array", "ndmin", ndmin, low=0)
     if isinstance(object, AbstractArray):
-        joined: Any = object.copy()
+        joined: Any = object.copy() if copy else object
     elif has_array(object):
         joined = join(object)
         joined = joined.copy(order or "K") if joined is object and copy else joined

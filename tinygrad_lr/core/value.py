@@ -260,8 +260,6 @@ class Value(Node):
                 return operation(*inputs)
         if "out" in options:
             return write_out(self, ufunc, method, inputs, options)
-        if method == "at" and ufunc is np.add:
-            return METHOD_IMPLS["add_at"](*inputs)
         if ufunc in PLAIN:
             return getattr(ufunc, method)(*unwrap_all(inputs), **unwrap_all(options))
         if (operation := implementation_of(ufunc)) is not None:  # of SciPy, or with options
@@ -371,9 +369,10 @@ class Value(Node):
     def __iter__(self) -> Iterator[Value]:
         return (self[i] for i in range(len(self)))
 
-    def reshape(self, *shape: Any) -> Value:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Value:
         """Return the entries in another shape: `value.reshape(2, 3)` or `value.reshape((2, 3))`."""
-        return cast(Value, METHOD_IMPLS["reshape"](self, shape[0] if len(shape) == 1 else shape))
+        lengths = shape[0] if len(shape) == 1 else shape
+        return cast(Value, METHOD_IMPLS["reshape"](self, lengths, order, copy=copy))
 
     def transpose(self, *axes: Any) -> Value:
         """Return the array with its axes in another order, reversed unless `axes` are given."""
@@ -519,13 +518,11 @@ class Value(Node):
     ) -> Value:
         """Return the entries limited to the interval from `a_min` to `a_max`."""
 
-    @method("conj")
     def conj(self) -> Value:
-        """Return the complex conjugate, entry by entry."""
+        """Return the complex conjugate, entry by entry; a real Value itself."""
+        return cast(Value, METHOD_IMPLS["conj"](self)) if is_complex(self) else self
 
-    @method("conj")
-    def conjugate(self) -> Value:
-        """Return the complex conjugate, entry by entry."""
+    conjugate = conj
 
     def compress(self, condition: Any, axis: int | None = None) -> Value:
         """Return the parts along the axis for which the condition holds."""

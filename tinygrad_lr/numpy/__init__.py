@@ -79,10 +79,13 @@ def asarray(
             return plain(a, dtype, order, copy=copy)
         traced = isinstance(a, _AbstractArray) and a.is_array
         if (traced or isinstance(a, _Value)) and (dtype is None or dtype == a.dtype):
-            return a
+            found = _with_order(a, None, order) if order in {"C", "F"} and a.ndim else a
+            if found is a or copy is None:
+                return found
     if copy is False:
         raise _ArgumentError(
-            "asarray: copy must be None or True unless an array of the dtype is given, got False"
+            "asarray: copy must be None or True unless an array of the dtype and order is given, "
+            "got False"
         )
     if isinstance(a, _Value) and dtype is not None and dtype.kind not in "fc":
         return a.astype(dtype)
@@ -116,7 +119,7 @@ def _with_order(a: _Any, dtype: _Any, order: str) -> _Any:
     if not isinstance(found, _Value):
         return _numpy.array(found, order=order, copy=None, ndmin=1)  # type: ignore[call-overload]
     found = found if found.ndim else found.reshape(1)
-    contiguous = found.data.flags["CONTIGUOUS" if order == "C" else "F_CONTIGUOUS"]
+    contiguous = found._content.flags["CONTIGUOUS" if order == "C" else "F_CONTIGUOUS"]
     return found if contiguous else found.copy(order)
 
 

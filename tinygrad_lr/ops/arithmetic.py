@@ -377,9 +377,10 @@ heaviside.vjp(x=lambda g, out, x, y: g * 0.0, y=lambda g, out, x, y: np.where(x 
 
 @implements(np.float_power)
 def float_power(x, y, /):
-    """The power x^y in float64; see `power`.
+    """The power x^y in float64, or complex128; see `power`.
 
     >>> np.float_power(Value(3.0), 2)
     Value(data=9.0, grad=None)
     """
-    return power(cast(x, dtype="float64"), cast(y, dtype="float64"))
+    dtype = "complex128" if is_complex(x) or is_complex(y) else "float64"
+    return power(cast(x, dtype=dtype), cast(y, dtype=dtype))

@@ -101,7 +101,8 @@ def block(arrays):
     """
     depth = _depth(arrays)
     ndim = max([depth, *(np.ndim(a) for a in _innermost(arrays))])
-    return _joined_blocks(arrays, depth, ndim)
+    joined = _joined_blocks(arrays, depth, ndim)
+    return joined if depth else np.copy(joined)
 
 
 def _depth(arrays):
@@ -161,10 +162,11 @@ def insert(arr, obj, values, axis=None):
     >>> np.insert(Value([1.0, 2.0]), 1, 9.0)
     Value(data=[1. 9. 2.], grad=None)
     """
-    arr, values = as_input("insert", "arr", arr), as_input("insert", "values", values)
+    arr = as_input("insert", "arr", arr, allow_complex=True)
+    values = as_input("insert", "values", values, allow_complex=True)
     obj = obj if isinstance(obj, slice) else as_integers("insert", "obj", obj)
     source = np.insert(positions_of(arr), obj, positions_of(values, arr.size), axis)
-    dtype = arr.dtype if arr.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = arr.dtype if arr.dtype.kind in "fc" else np.dtype(np.float64)
     return astype(concatenate([arr, values], None), dtype)[source]
 
 
@@ -442,7 +444,7 @@ def repeat(a, repeats, axis=None):
     >>> np.repeat(Value([1.0, 2.0]), 2)
     Value(data=[1. 1. 2. 2.], grad=None)
     """
-    if axis is None:
+    if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0
     source = np.repeat(np.arange(np.shape(a)[axis]), repeats)
     return a[(slice(None),) * (axis % np.ndim(a)) + (source,)]

@@ -8,14 +8,15 @@ import numpy as np
 
 from ..core.primitive import as_array, implements
 from ..errors import ArgumentError, NotDifferentiableError
+from ..support.abstract_array import AbstractArray
 from .index import put_at
 
 BUFFERS = "make it with tg.zeros, tg.empty, tg.full or tg.array, or with tinygrad_lr.numpy"
 
 
-def _require_value(where, a):
+def require_value(where, a):
     """Raise an error for a plain array, into which a Value is to be written."""
-    if not hasattr(type(a), "__apply__"):
+    if not hasattr(type(a), "__apply__") and not isinstance(a, AbstractArray):
         raise NotDifferentiableError(
             f"{where}: a Value cannot be written into a plain array, which would lose its "
             f"gradient; {BUFFERS}"
@@ -37,7 +38,7 @@ def copyto(dst, src, casting="same_kind", where=True):
     >>> v
     Value(data=[0. 2.], grad=None)
     """
-    dst = _require_value("copyto", dst)
+    dst = require_value("copyto", dst)
     dst[...] = src if where is True else np.where(where, src, dst)
 
 
@@ -51,7 +52,7 @@ def put(a, ind, v, mode="raise"):
     [[0.0, 2.0], [3.0, 0.0]]
     """
     _require_raise("put", mode)
-    a, ind = _require_value("put", a), np.ravel(as_array(ind))
+    a, ind = require_value("put", a), np.ravel(as_array(ind))
     places = np.where(ind < 0, ind + a.size, ind)
     if np.size(v) and ind.size:
         several = np.ravel(v)[np.arange(ind.size) % np.size(v)] if np.ndim(v) else v
@@ -67,7 +68,7 @@ def place(arr, mask, vals):
     >>> v
     Value(data=[ 1.  0. -1.], grad=None)
     """
-    arr, mask = _require_value("place", arr), np.reshape(as_array(mask), np.shape(arr)).astype(bool)
+    arr, mask = require_value("place", arr), np.reshape(as_array(mask), np.shape(arr)).astype(bool)
     vals = np.ravel(vals)
     count = int(mask.sum())
     if count and not np.size(vals):
@@ -85,10 +86,9 @@ def putmask(a, mask, values):
     >>> v
     Value(data=[ 1. 20. 30.], grad=None)
     """
-    a, mask = _require_value("putmask", a), np.reshape(as_array(mask), np.shape(a)).astype(bool)
-    values = np.ravel(values)
-    if mask.any() and np.size(values):
-        a[mask] = values[np.flatnonzero(mask) % np.size(values)]
+    a, mask = require_value("putmask", a), np.reshape(as_array(mask), np.shape(a))
+    if np.size(values):
+        a[...] = np.where(mask, np.resize(values, np.shape(a)), a)
 
 
 @implements(np.put_along_axis)
@@ -100,7 +100,7 @@ def put_along_axis(arr, indices, values, axis):
     >>> v.data.tolist()
     [[3.0, 9.0], [9.0, 2.0]]
     """
-    arr, indices = _require_value("put_along_axis", arr), as_array(indices)
+    arr, indices = require_value("put_along_axis", arr), as_array(indices)
     if axis is None:
         arr[np.unravel_index(indices, arr.shape)] = values
         return
@@ -118,7 +118,7 @@ def fill_diagonal(a, val, wrap=False):
     >>> v.data.tolist()
     [[0.0, 2.0], [3.0, 0.0]]
     """
-    a, shape = _require_value("fill_diagonal", a), np.shape(a)
+    a, shape = require_value("fill_diagonal", a), np.shape(a)
     if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
         raise ArgumentError(
             f"fill_diagonal: a must have 2 axes, or more of one length, got shape {shape}"
@@ -141,8 +141,8 @@ def add_at(a, indices, b):
     >>> v
     Value(data=[11.  0.], grad=None)
     """
-    a = _require_value("np.add.at", a)
-    shape = np.shape(np.empty(np.shape(a))[indices])
+    a = require_value("np.add.at", a)
+    shape = np.shape(a[indices])
     a += put_at(np.broadcast_to(b, shape), index=_frozen(indices), shape=np.shape(a))
 
 

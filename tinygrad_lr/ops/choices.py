@@ -84,10 +84,11 @@ def choose(a, choices, out=None, mode="raise"):
         check_numbers(a, functools.partial(_require_choice, count))
     else:
         a = positions_in("choose", a, count, mode)
-    found = choices[0]
+    found = np.copy(choices[0])
     for i in range(1, count):
         found = np.where(a == i, choices[i], found)
-    return np.broadcast_to(found, np.broadcast_shapes(np.shape(a), *map(np.shape, choices)))
+    shape = np.broadcast_shapes(np.shape(a), *map(np.shape, choices))
+    return found if np.shape(found) == shape else np.copy(np.broadcast_to(found, shape))
 
 
 def _require_choice(count, numbers):

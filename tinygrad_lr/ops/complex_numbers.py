@@ -45,7 +45,9 @@ def imag(x):
     >>> np.imag(Value(1 + 2j))
     Value(data=2.0, grad=None)
     """
-    return np.imag(x) if is_complex(x) else x * 0.0
+    if is_complex(x) or type(x) is float:
+        return np.imag(x)
+    return np.zeros_like(x)[()]
 
 
 imag.vjp(x=lambda g, out, x: g * -1j if is_complex(x) else g * 0.0)
@@ -123,7 +125,9 @@ def real_if_close(a, tol=100):
     Value(data=[1.], grad=None)
     """
     numbers = numbers_of(a)
-    if isinstance(numbers, AbstractArray) and is_complex(numbers):
+    if not is_complex(numbers):
+        return a
+    if isinstance(numbers, AbstractArray):
         raise TraceError(
             "real_if_close: a must not be complex in a compiled function, since the dtype of the "
             "result depends on its numbers; take np.real"

@@ -45,7 +45,7 @@ def cumprod(a, axis=None, dtype=None, out=None):
     """
     refuse_out("cumprod", out)
     a = a if dtype is None else astype(a, dtype)
-    if axis is None:
+    if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0
     line = np.moveaxis(a, axis, -1)
     return np.moveaxis(products_before(line) * line, -1, axis)

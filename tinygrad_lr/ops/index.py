@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.primitive import as_array, implements, is_complex, numbers_of, primitive
-from ..errors import ArgumentError, DtypeError, ShapeError, TraceError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import follow, freeze_index, is_basic
 from ..support.validation import require_unmasked
@@ -107,20 +107,24 @@ def set_item(x, v, index=(), path=()):
         )
     among = (x, v, *(index if isinstance(index, tuple) else (index,)))
     traced = next((y for y in among if isinstance(y, AbstractArray)), None)
-    if traced is not None and any(operation.name in {"real", "imag"} for operation, _ in path):
-        raise TraceError(
-            "compile: the real or imaginary part of a traced array must not be written to; write "
-            "z = real + 1j * imag"
-        )
     out = np.array(x, order="K") if traced is None else traced.own_copy(x)
     part = follow(out, path)
-    if traced is not None or not path or np.may_share_memory(part, out):
+    reshapes = [i for i, (operation, _) in enumerate(path) if operation.view == "by layout"]
+    if traced is not None or not reshapes or np.may_share_memory(part, out):
         part[index] = v
         return out  # a view, as in NumPy, unless the layout of a cotangent differs
-    places = follow(np.arange(np.size(x)).reshape(np.shape(x)), path)[index]
+    start = reshapes[-1] + 1
+    places = follow(np.arange(np.size(x)).reshape(np.shape(x)), path[:start])
     out = np.ascontiguousarray(out)
-    out.reshape(-1)[places] = v
+    entries = out.reshape(-1)[places]
+    follow(entries, path[start:])[index] = v
+    out.reshape(-1)[places] = entries
     return out
+
+
+def _is_mask(index):
+    """Return True for an array of booleans that are not known yet."""
+    return isinstance(index, AbstractArray) and index.dtype.kind == "b"
 
 
 def _kept(g, out, x, v, index, path):
@@ -131,6 +135,8 @@ def _written(g, out, x, v, index, path):
     for operation, options in path:
         g = operation(g, **options)
         g = -g if operation.name == "imag" else g  # the cotangent of i·v is -Im g
+    if _is_mask(index):
+        return np.where(index, g, 0.0)  # one number, written wherever the mask is True
     chosen = getitem_at(g, index=index)
     if is_basic(index) or np.size(chosen) < 2:
         return chosen
@@ -185,7 +191,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     """
     refuse_out("take", out)
     indices = as_array(indices)
-    if axis is None:
+    if axis is None or not np.ndim(a):
         a, axis = np.ravel(a), 0
     if mode != "raise":
         indices = positions_in("take", indices, np.shape(a)[axis], mode)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.primitive import implements, numbers_of
+from ..core.primitive import implements, is_complex, numbers_of
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers, take_rows
 from ..support.validation import as_input, check_integer, require_memory
@@ -19,7 +19,9 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     >>> np.interp(Value(1.5), [1.0, 2.0], [10.0, 20.0])
     Value(data=15.0, grad=None)
     """
-    x, xp, fp = (_as_float64("interp", n, v) for n, v in {"x": x, "xp": xp, "fp": fp}.items())
+    x, xp = _as_float64("interp", "x", x), _as_float64("interp", "xp", xp)
+    fp = as_input("interp", "fp", fp, allow_complex=True)
+    fp = cast(fp, dtype="complex128" if is_complex(fp) else "float64")
     if np.ndim(xp) != 1 or np.shape(xp) != np.shape(fp) or not np.size(xp):
         raise ShapeError(
             "interp: xp and fp must have one axis and the same length, 1 or more, got shapes "
@@ -47,7 +49,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
 
 def _as_float64(where, name, x):
     x = as_input(where, name, x)
-    return x if x.dtype == np.float64 else cast(x, dtype="float64")
+    return x if x.dtype == np.float64 else astype(x, np.float64)
 
 
 def _read(table, index):

@@ -514,6 +514,7 @@ def tril(m, k=0):
     Value(data=[[1. 0.]
      [3. 4.]], grad=None)
     """
+    m = np.broadcast_to(m, np.shape(m) * 2) if np.ndim(m) == 1 else m
     return np.where(_below(np.shape(m), k), m, 0.0)
 
 
@@ -525,6 +526,7 @@ def triu(m, k=0):
     Value(data=[[1. 2.]
      [0. 4.]], grad=None)
     """
+    m = np.broadcast_to(m, np.shape(m) * 2) if np.ndim(m) == 1 else m
     return np.where(_below(np.shape(m), k - 1), 0.0, m)
 
 
@@ -993,6 +995,7 @@ def _einsum_tangent(tangents, out, *operands, subscripts):
 
 einsum_of.vjp(operands=_einsum_rule)
 einsum_of.jvp(operands=_einsum_tangent)
+einsum_of.view = "writable"  # of one operand whose axes are exchanged, or that is read along one
 
 
 @implements(np.einsum)

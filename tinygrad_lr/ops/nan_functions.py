@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..core.primitive import implements, primitive
+from ..core.primitive import implements, is_complex, primitive
 from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input
 from .differences import cumprod
@@ -35,7 +35,13 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
     >>> np.nan_to_num(Value([1.0, np.nan, np.inf]), posinf=9.0)
     Value(data=[1. 0. 9.], grad=None)
     """
-    x = as_input("nan_to_num", "x", x)
+    x = as_input("nan_to_num", "x", x, allow_complex=True)
+    options = {"nan": nan, "posinf": posinf, "neginf": neginf}
+    if not copy:
+        x[...] = nan_to_num(x, **options)
+        return x
+    if is_complex(x):
+        return nan_to_num(np.real(x), **options) + 1j * nan_to_num(np.imag(x), **options)
     largest = float(np.finfo(x.dtype).max)
     x = fill_nan("nan_to_num", x, nan)
     x = np.where(np.isposinf(x), largest if posinf is None else posinf, x)

@@ -20,7 +20,7 @@ SPREADS = [*AXES[:4], ((5,), {"ddof": 1})]
 
 def restore_axes(g, x, axis, keepdims):
     """G with the reduced axes put back, of length 1."""
-    if keepdims or axis is None:
+    if keepdims or axis is None or not np.ndim(x):  # NumPy takes axis=0 of a number
         return g
     shape = list(np.shape(x))
     for i in axis if isinstance(axis, tuple) else (axis,):
@@ -30,7 +30,7 @@ def restore_axes(g, x, axis, keepdims):
 
 def reduced_size(x, axis):
     """Return the number of entries of x that are reduced to one entry of the result."""
-    if axis is None:
+    if axis is None or not np.ndim(x):
         return getattr(x, "size", 1)
     shape = np.shape(x)
     return math.prod(shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
@@ -202,7 +202,7 @@ def _product_of_others(out, x, axis, keepdims):
     shape = np.shape(x)
     if reduced_size(x, axis) == 0:
         return np.ones(shape)
-    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
+    axes = range(len(shape)) if axis is None or not shape else np.atleast_1d(axis)
     reduced = sorted(i % len(shape) for i in axes)
     order = [i for i in range(len(shape)) if i not in reduced] + reduced
     lead = tuple(shape[i] for i in order[: len(order) - len(reduced)])

@@ -43,21 +43,32 @@ reshape_to.vjp(x=lambda g, out, x, shape, copy: np.reshape(g, np.shape(x)))
 
 @implements(np.reshape)
 def reshape(a, shape, order="C", *, copy=None):
-    """The same entries in another shape, read and laid in C order.
+    """The same entries in another shape, read and laid in C or Fortran order.
 
     A view where the layout in memory allows it. `copy` is True for a copy always, and False for an
     error where a view isn't possible.
+
+    >>> np.reshape(Value([[1.0, 2.0], [3.0, 4.0]]), 4, order="F")
+    Value(data=[1. 3. 2. 4.], grad=None)
     """
-    if order != "C":
-        raise ArgumentError(f"reshape: order must be 'C', got {order!r:.60}")
     check_choice("reshape", "copy", copy, (None, True, False))
-    out = reshape_to(a, shape=shape, copy=copy is True)
+    if _is_fortran("reshape", order):
+        return np.transpose(reshape(np.transpose(a), np.atleast_1d(shape)[::-1], copy=copy))
+    lengths = shape if isinstance(shape, int) else tuple(shape)
+    out = reshape_to(a, shape=lengths, copy=True) if copy else reshape_to(a, shape=lengths)
     if copy is False and not is_view(out):
         raise ArgumentError(
             f"reshape: copy must be None or True for this layout in memory, got False; shape "
             f"{np.shape(a)} has no view of shape {shape}"
         )
     return out
+
+
+def _is_fortran(where, order):
+    """Return True for Fortran's order. Raises `ArgumentError` for one that is not fixed."""
+    if order not in {"C", "F"}:
+        raise ArgumentError(f"{where}: order must be 'C' or 'F', got {order!r:.60}")
+    return order == "F"
 
 
 @implements(np.ravel)
@@ -67,16 +78,14 @@ def ravel(a, order="C"):
     >>> np.ravel(Value([[1.0], [2.0]])).shape
     (2,)
     """
-    if order != "C":
-        return reshape(a, (-1,), order)
+    a = np.transpose(a) if _is_fortran("ravel", order) else a
     return reshape_to(a, shape=(-1,), copy="strided")
 
 
 @implements()
 def flatten(a, order="C"):
     """All entries along one axis, in memory of their own."""
-    if order != "C":
-        raise ArgumentError(f"flatten: order must be 'C', got {order!r}")
+    a = np.transpose(a) if _is_fortran("flatten", order) else a
     return reshape_to(a, shape=(-1,), copy=True)
 
 
@@ -281,6 +290,11 @@ def cast(x, dtype="float64", order="K"):
     dtype('float32')
     """
     x = as_array(x)
+    if is_complex(x) and np.dtype(dtype).kind != "c":
+        raise ArgumentError(
+            f"astype: dtype must be complex for complex numbers, got {np.dtype(dtype)}; take "
+            "np.real first"
+        )
     return x.astype(dtype, order=order) if hasattr(x, "astype") else np.dtype(dtype).type(x)
 
 
@@ -289,18 +303,19 @@ cast.vjp(x=lambda g, out, x, dtype, order: g)  # the walk restores the dtype
 
 @implements(np.astype)
 def astype(x, dtype, copy=True, *, device=None):
-    """The same numbers in another floating or complex dtype; a constant's in any, as an array."""
+    """The same numbers in another dtype; x itself if it has that already and `copy` is False.
+
+    A Value that requires a gradient takes floating and complex dtypes; a constant takes any, as an
+    array.
+    """
     check_choice("astype", "device", device, (None, "cpu"))
     if np.dtype(dtype).kind not in "fc":
         raise NotDifferentiableError(
             f"astype: dtype must be floating or complex, got {np.dtype(dtype)}; "
             "use value.numpy().astype(...) to leave the graph"
         )
-    if is_complex(x) and np.dtype(dtype).kind == "f":
-        raise ArgumentError(
-            f"astype: dtype must be complex for complex numbers, got {np.dtype(dtype)}; take "
-            "np.real first"
-        )
+    if not copy and np.dtype(dtype) == x.dtype:
+        return x
     return cast(x, dtype=np.dtype(dtype).name)
 
 

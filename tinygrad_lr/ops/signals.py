@@ -1,10 +1,14 @@
 """Convolution and correlation of sequences."""
 
-import numpy as np
+import math
 
-from ..core.primitive import implements, primitive
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view as sliding_windows
+
+from ..core.primitive import implements, is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..support.validation import as_input, check_choice
+from .index import put_at
 
 MODES = ("full", "same", "valid")
 
@@ -35,7 +39,7 @@ convolve_full.vjp(
 
 
 def _sequences(where, a, v, mode):
-    a, v = as_input(where, "a", a), as_input(where, "v", v)
+    a, v = (as_input(where, n, x, allow_complex=True) for n, x in {"a": a, "v": v}.items())
     a, v = (x if np.ndim(x) else np.atleast_1d(x) for x in (a, v))
     if np.ndim(a) != 1 or np.ndim(v) != 1:
         raise ShapeError(
@@ -71,31 +75,64 @@ def _middle(full, long, short, mode):
 
 @implements(np.correlate)
 def correlate(a, v, mode="valid"):
-    """The sums Σ a[i + k]·v[i]: where both overlap, as many as the longer has, or all of them.
+    """The sums Σ a[i + k]·v*[i]: where both overlap, as many as the longer has, or all of them.
 
     >>> np.correlate(Value([1.0, 2.0, 3.0]), [0.0, 1.0])
     Value(data=[2. 3.], grad=None)
     """
     a, v = _sequences("correlate", a, v, mode)
+    v = np.conj(v) if is_complex(v) else v
     long, short = np.shape(a)[0], np.shape(v)[0]
     if short > long:
         return _middle(convolve_full(v, a[::-1]), short, long, mode)[::-1]
     return _middle(convolve_full(a, v[::-1]), long, short, mode)
 
 
-@implements(np.lib.stride_tricks.sliding_window_view)
+@primitive(
+    latex=r"\operatorname{windows}\left(<x>\right)",
+    kind="linear",
+    examples=[((5,), {"spans": (2,), "axes": (0,)}), ((3, 4), {"spans": (2, 3), "axes": (0, 1)})],
+    takes_complex=True,
+)
+def windows_of(x, spans=(), axes=()):
+    """All windows of some lengths along some axes, as last axes; read-only, as in NumPy.
+
+    >>> windows_of(Value([1.0, 2.0, 3.0]), spans=(2,), axes=(0,)).data.tolist()
+    [[1.0, 2.0], [2.0, 3.0]]
+    """
+    return x[_window_index(np.shape(x), spans, axes)]
+
+
+def _window_index(shape, spans, axes):
+    """Return the index of each entry of all windows, an array for each axis."""
+    return np.unravel_index(
+        _windows(np.arange(math.prod(shape)).reshape(shape), spans, axes), shape
+    )
+
+
+def _windows(x, spans, axes):
+    return sliding_windows(x, spans, axes)
+
+
+windows_of.vjp(
+    x=lambda g, out, x, spans, axes: put_at(
+        g, index=_window_index(np.shape(x), spans, axes), shape=np.shape(x)
+    )
+)
+windows_of.view, windows_of.reads_shapes = "read-only", True
+windows_of.as_view = _windows
+
+
+@implements(sliding_windows)
 def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
-    """All windows of a shape, as last axes: a copy, where NumPy's is a view.
+    """All windows of a shape, as last axes.
 
     >>> np.lib.stride_tricks.sliding_window_view(Value([1.0, 2.0, 3.0]), 2).data.tolist()
     [[1.0, 2.0], [2.0, 3.0]]
     """
     if writeable:
         raise ArgumentError("sliding_window_view: writeable must be False for a Value")
-    like = np.lib.stride_tricks.sliding_window_view(np.empty(np.shape(x)), window_shape, axis)
     n = np.ndim(x)
-    axes = range(n) if axis is None else np.atleast_1d(axis) % n
-    for span, along in zip(np.shape(like)[n:], map(int, axes), strict=True):
-        starts = np.arange(np.shape(x)[along] - span + 1)
-        x = np.moveaxis(np.take(x, starts[:, None] + np.arange(span), axis=along), along + 1, -1)
-    return x
+    sliding_windows(np.empty(np.shape(x)), window_shape, axis)  # raises what NumPy raises
+    spans, axes = np.atleast_1d(window_shape), range(n) if axis is None else np.atleast_1d(axis) % n
+    return windows_of(x, spans=tuple(map(int, spans)), axes=tuple(map(int, axes)))

@@ -10,6 +10,7 @@ from ..errors import ArgumentError, NotDifferentiableError
 from ..support.indexing import freeze_index
 from ..support.validation import as_input
 from .activation import logsumexp
+from .assignment import add_at, require_value
 from .differences import cumprod
 from .index import put_at, take_along_axis
 from .reduce import cumsum, refuse_out
@@ -161,9 +162,20 @@ def reduceat(ufunc, array, indices, axis=0, dtype=None, out=None):
 
 @ufunc_method("at")
 def at(ufunc, a, indices, b=None, /):
-    """Refuse to write into an array; name what adds up."""
-    raise NotDifferentiableError(
-        f"np.{ufunc.__name__}.at cannot write Values into an array: write "
-        "array = array + tg.ops.put_at(values, index=index, shape=array.shape) for np.add.at, or "
-        "np.where(mask, new, array)"
-    )
+    """Apply a ufunc to the entries that an index chooses, and write the results there.
+
+    An entry that is chosen twice is changed twice: for sums and differences alone.
+    """
+    if ufunc in {np.add, np.subtract}:
+        add_at(a, indices, b if ufunc is np.add else np.multiply(b, -1))
+        return
+    where = f"np.{ufunc.__name__}.at"
+    places = np.arange(np.size(a)).reshape(np.shape(a))[indices]
+    if np.unique(places).size < np.size(places):
+        raise NotDifferentiableError(
+            f"{where}: the index must choose no entry twice, since only np.add.at and "
+            "np.subtract.at add up; write a loop"
+        )
+    a = require_value(where, a)
+    part = a[indices]
+    a[indices] = ufunc(part) if b is None else ufunc(part, b)

@@ -174,6 +174,8 @@ class Fusion:
                 have = kernel.axes[base]
                 if wanted is None or not kernel.is_available_in_row(base):
                     return False
+                if x.operation in REDUCTIONS and kernel.inner in mine - kernel.varying_axes(base):
+                    return False  # a row would be added up from one number
                 pairs = zip(base.shape, wanted, have, strict=True)
                 if any(n > 1 and a != b for n, a, b in pairs):
                     return False

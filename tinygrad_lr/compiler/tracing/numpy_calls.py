@@ -292,16 +292,12 @@ def clip(a: Any, *bounds: Any, **options: Any) -> Any:
     if as_instruction(a).dtype.kind != "f" or options or len(bounds) != 2:
         return call_at_run_time(np.clip, (a, *bounds), options)
     low, high = bounds
-    found = a if low is None else np.maximum(a, low)
+    found = np.copy(a) if low is None else np.maximum(a, low)
     return found if high is None else np.minimum(found, high)
 
 
 @implements(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, *args: Any, **options: Any) -> Any:
     """Replace nan and infinities by numbers."""
-    if not copy:
-        raise_trace_error(
-            "np.nan_to_num(..., copy=False) must not write into an array",
-            "drop copy= and use the result",
-        )
-    return call_at_run_time(np.nan_to_num, (x, True, *args), options)
+    found = call_at_run_time(np.nan_to_num, (x, True, *args), options)
+    return found if copy or not isinstance(x, Traced) else x.become(found)

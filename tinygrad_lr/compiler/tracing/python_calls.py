@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -45,9 +45,13 @@ class Call:
 
     - `results`: what the function must return, once that is known
     - `expand`: the same function as instructions, for machine code
+    - `arrays`: for each result if it is an array, which may be one without axes, not a scalar
+    - `returns_views`: a result is a view of an argument, or an argument itself
     """
 
     many: bool
+    arrays: Sequence[bool] = ()
+    returns_views = False
     results: list[Result] | None = None
     expand: Call | None = None
 
@@ -135,8 +139,12 @@ def call_on_samples(call: Call, inputs: Sequence[Instruction]) -> Any:
     first_error: Exception | None = None
     for sample in (sample_input, *((skewed_sample, zero_sample) if varied else ())):
         try:
+            arrays = [sample(x) for x in inputs]
             with np.errstate(all="ignore"):
-                found.append(call(*[sample(x) for x in inputs]))
+                found.append(call(*arrays))
+            call.returns_views = call.returns_views or returns_views(found[-1], arrays)
+            results = found[-1] if isinstance(found[-1], (tuple, list)) else [found[-1]]
+            call.arrays = [isinstance(x, np.ndarray) for x in results]
         except TraceError:
             raise
         except Exception as error:
@@ -161,6 +169,21 @@ def call_on_samples(call: Call, inputs: Sequence[Instruction]) -> Any:
                 "use np.where with a mask, or " + OUTSIDE,
             )
     return found[0]
+
+
+def kind_of_part(part: Instruction) -> Literal["array", "scalar", "number"]:
+    """Return what a result of a call is, as the function returned it for samples."""
+    if part.weak:
+        return "number"
+    call: Call = part.inputs[0].options["function"]
+    return "array" if call.arrays[part.options["position"]] else "scalar"
+
+
+def returns_views(found: Any, arrays: Sequence[Any]) -> bool:
+    """Return True if a result shares memory with one of some arrays."""
+    results = [x for x in tree.leaves([found]) if isinstance(x, np.ndarray)]
+    given = [x for x in arrays if isinstance(x, np.ndarray)]
+    return any(np.may_share_memory(x, y) for x in results for y in given)
 
 
 def _describe(found: Any) -> tuple[type | None, list[Result]]:

@@ -17,6 +17,7 @@ import numpy as np
 from ...core.grad_mode import RECORDING
 from ...core.node import unwrap
 from ...core.value import Value
+from ...core.versions import memory_of
 from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.instruction import Instruction
@@ -194,6 +195,7 @@ def trace_function(
         made = trace.input(Argument(position), like, labels[position])
         if isinstance(x, Value):
             value = Value(Traced(made), requires_grad=x.requires_grad)
+            memory_of(value).writable = True  # so that a write to it is seen, and refused
             inputs[value] = made
             return value
         if type(x) is float:
@@ -313,8 +315,8 @@ def require_unmodified_arguments(inputs: Mapping[Value, Instruction]) -> None:
         if changed == "data" or value._grad is not None:
             raise TraceError(
                 f"compile: the function must not set the {changed} of its argument {x.name!r}, "
-                "since a compiled program cannot; use the Value from outside the function, or pass "
-                "an array"
+                "since a compiled program cannot; compute a new Value (x = x + 1 instead of "
+                "x += 1), or use the Value from outside the function"
             )
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ...core.numpy_dispatch import UFUNC_METHODS
 from ...core.primitive import NUMPY_IMPLS
 from ...errors import TraceError
 from ...support import pytree as tree
@@ -25,6 +26,7 @@ from ..ir.instruction import (
     SUPPORTED_DTYPES,
     UFUNCS,
     WEAK_DTYPES,
+    Hole,
     Instruction,
     Shape,
     constant,
@@ -35,7 +37,7 @@ from ..ir.instruction import (
 from .call_stack import is_for_user, is_in_user_code
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
-from .python_calls import CallRefusedError, add_call
+from .python_calls import CallRefusedError, add_call, kind_of_part, sample_input
 from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, trace_error, user_line
 
 Kind: TypeAlias = Literal["array", "scalar", "number"]
@@ -55,6 +57,9 @@ SHAPE_FUNCTIONS = frozenset(
 COMPOSED_DTYPES = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 INDEXING_FUNCTIONS = frozenset({np.take, np.take_along_axis, np.repeat})
 """NumPy functions with integer arguments that select entries of the first."""
+
+WRITING = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
+"""NumPy functions that write into their first argument."""
 
 PRODUCTS = frozenset({np.inner, np.outer, np.vdot, np.kron, np.tensordot})
 """NumPy functions that make arrays of Python numbers, which then do promote others."""
@@ -93,6 +98,11 @@ class View(NamedTuple):
     write: Callable[[Instruction, Instruction], Instruction] | None
 
 
+def is_mask(index: Any) -> bool:
+    """Return True for an index that is one traced array of booleans."""
+    return isinstance(index, Traced) and index.dtype.kind == "b"
+
+
 def numpy_method(name: str) -> Callable[..., Any]:
     """Return the array method that calls NumPy's function of the same name."""
 
@@ -103,13 +113,20 @@ def numpy_method(name: str) -> Callable[..., Any]:
     return call
 
 
-def part_of_complex(name: str) -> Callable[..., Any]:
+def part_of_complex(name: str) -> property:
     """Return the attribute `real` or `imag`, which is a Python number for a Python number."""
 
-    def get(self: Traced) -> Any:
-        return call_at_run_time(operator.attrgetter(name), (self,), {})
+    def put(self: Traced, new: Any) -> None:
+        if name == "imag" and self.dtype.kind != "c":
+            raise TypeError("array does not have imaginary part to set")
+        get(self)[...] = new
 
-    return get
+    def get(self: Traced) -> Any:
+        if name == "real" and self.is_array and self.dtype.kind != "c":
+            return self[...]
+        return call_at_run_time(getattr(np, name), (self,), {})
+
+    return property(get, put)
 
 
 def operators(name: str, ufunc: str) -> tuple[Callable[..., Any], ...]:
@@ -419,6 +436,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if any(hasattr(type(x), "__apply__") for x in inputs):
             return NotImplemented
+        if method == "at":
+            return _write_into(UFUNC_METHODS["at"], f"np.{ufunc.__name__}.at", (ufunc, *inputs), 1)
         out = options.pop("out", None)
         mask = options.pop("where", True) if method == "__call__" else True
         if mask is not True and out is None:
@@ -444,12 +463,8 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                 "compiled function, or into several",
                 "drop out= and use the result",
             )
-        if not np.can_cast(found.dtype, target.dtype, "same_kind"):
-            raise TypeError(
-                f"Cannot cast ufunc {ufunc.__name__!r} output from {found.dtype!r} to "
-                f"{target.dtype!r} with casting rule 'same_kind'"
-            )
-        return target.become(found if mask is True else np.where(mask, found, target))
+        new: Any = found if mask is True else np.where(mask, found, target)
+        return _write_out(target, new, f"np.{ufunc.__name__}")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
@@ -466,9 +481,11 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
                 "compute a new array (x = x + 1 instead of x += 1), or keep it in a tg.Value or a "
                 "module's buffer, which compiled functions update",
             )
-        fitting = broadcast(
-            cast_to(as_instruction(new), self.dtype, self.instruction.weak), self.shape
-        )
+        fitting = self._fit(new, self.instruction.weak)
+        extra = len(fitting.shape) - len(self.shape)
+        if extra > 0 and fitting.shape[:extra] == (1,) * extra:  # as NumPy allows
+            fitting = make("reshape", [fitting], shape=fitting.shape[extra:])
+        fitting = broadcast(fitting, self.shape)
         if self.view_of is not None:
             whole, _, write = self.view_of
             if write is None:
@@ -481,6 +498,16 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         if (trace := CURRENT_TRACE.get()) is not None:
             trace.note_update()
         return self
+
+    def _fit(self, new: Any, weak: bool) -> Instruction:
+        """Return what is to be written into this array, in its dtype."""
+        x = as_instruction(new)
+        if x.dtype.kind == "c" and self.dtype.kind != "c":
+            raise_trace_error(
+                f"complex numbers must be written into a complex array, got {self.dtype}",
+                "write np.real of them",
+            )
+        return cast_to(x, self.dtype, weak)
 
     def __getitem__(self, index: Any) -> Traced:
         parts, arrays = split_index(_unwrap_index(index))
@@ -500,8 +527,14 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         return Traced(one, View(self, lambda now: read_part(now, parts), write))
 
     def __setitem__(self, index: Any, new: Any) -> None:
+        if not self.is_array:
+            name = self.eager_class.__name__
+            raise TypeError(f"{name!r} object does not support item assignment")
+        if is_mask(index) and index.shape == self.shape and not np.shape(new):
+            self.become(np.where(index, new, self))
+            return
         parts, arrays = split_index(_unwrap_index(index))
-        value = cast_to(as_instruction(new), self.dtype, weak=False)
+        value = self._fit(new, weak=False)
         if not selects_everything(parts):
             value = make("assign", [self.instruction, value, *arrays], index=parts)
         self.become(Traced(value))
@@ -606,7 +639,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     swapaxes, squeeze, diagonal = map(numpy_method, ("swapaxes", "squeeze", "diagonal"))
     trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")
-    real, imag = property(part_of_complex("real")), property(part_of_complex("imag"))
+    real, imag = part_of_complex("real"), part_of_complex("imag")
     mT = property(numpy_method("matrix_transpose"))  # noqa: N815 - NumPy's name
 
     def conj(self) -> Any:
@@ -636,6 +669,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def fill(self, value: Any) -> None:
         """Write one number everywhere."""
         self[...] = value
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Write to positions of the flattened array."""
+        apply_numpy_function(np.put, (self, indices, values, mode), {})
 
     def __getattr__(self, name: str) -> NoReturn:
         kind = self.eager_class
@@ -765,6 +802,16 @@ def apply_numpy_function(
     function: Callable[..., Any], args: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
     """Apply a NumPy function to traced arrays: as instructions where it can, else as a call."""
+    if isinstance(options.get("out"), Traced):
+        found = apply_numpy_function(
+            function, args, {name: x for name, x in options.items() if name != "out"}
+        )
+        if np.shape(found) != options["out"].shape:
+            raise ValueError(
+                f"np.{function.__name__}: out must have the shape of the result, "
+                f"{np.shape(found)}, got {options['out'].shape}"
+            )
+        return _write_out(options["out"], found, f"np.{function.__name__}")
     if _argument("out", function, args, options) is not None:
         raise_trace_error(
             f"np.{function.__name__}(..., out=...) must not write into an array",
@@ -772,6 +819,9 @@ def apply_numpy_function(
         )
     if function in SHAPE_FUNCTIONS:
         return function(*map(_as_placeholder, args), **options)
+    if function in WRITING:
+        name = f"np.{function.__name__}"
+        return _write_into(NUMPY_IMPLS[function], name, args, 0, **options)
     args, options = _as_scalars(args, options)
     implementation = TRACED_IMPLS.get(function)
     if implementation is not None:
@@ -781,9 +831,38 @@ def apply_numpy_function(
         return call_at_run_time(function, args, options)
     token = COMPOSING.set((*COMPOSING.get(), function))
     try:
-        return _try_instructions(composed, function, args, options)
+        found = _try_instructions(composed, function, args, options)
     finally:
         COMPOSING.reset(token)
+    count = sum(isinstance(x, (Traced, np.ndarray)) for x in args)
+    if function in VIEWING and (function is not np.einsum or count == 1):
+        return link_views(apply_numpy_function, function, args, options, found)
+    given = {id(x) for x in tree.leaves((args, options)) if isinstance(x, Traced)}
+    return tree.map_leaves(
+        lambda x: _own(x) if isinstance(x, Traced) and (x.view_of or id(x) in given) else x, found
+    )
+
+
+def _write_out(target: Traced, found: Any, name: str) -> Traced:
+    """Write the result of a NumPy function into `out`. Raises what NumPy raises."""
+    if not np.can_cast(found.dtype, target.dtype, "same_kind"):
+        raise TypeError(
+            f"{name}: cannot cast the result from {found.dtype!r} to {target.dtype!r}, the dtype "
+            "of out, with casting rule 'same_kind'"
+        )
+    return target.become(found)
+
+
+def _write_into(
+    function: Callable[..., Any], name: str, args: Sequence[Any], position: int, **options: Any
+) -> None:
+    """Call what stands for a function of NumPy that writes into an argument, at a position."""
+    if args and not isinstance(args[position], Traced):
+        raise_trace_error(
+            f"{name} must not write into an array from outside the compiled function",
+            "write into a copy of it: array = array + np.zeros_like(x), with a traced x",
+        )
+    function(*args, **options)
 
 
 def _try_instructions(
@@ -909,9 +988,129 @@ def _make_call(
     function: Callable[..., Any], args: Any, options: Any, expand: Callable[..., Any] | None = None
 ) -> Any:
     found = add_call(function, unwrap(args), unwrap(options), expand)
-    return tree.map_leaves(
-        lambda x: Traced(x, kind="number") if x.weak else _scalar_or_array(x), found
-    )
+    made = tree.map_leaves(lambda x: Traced(x, kind=kind_of_part(x)), found)
+    part = next(tree.leaves([found]), None)
+    if part is None or not part.inputs[0].options["function"].returns_views:
+        return made
+    return link_views(call_at_run_time, function, args, options, made)
+
+
+# ---- views that functions return
+
+VIEWING = frozenset(
+    {
+        *(np.apply_over_axes, np.array_split, np.astype, np.atleast_1d, np.atleast_2d),
+        *(np.atleast_3d, np.diag),
+        *(np.broadcast_arrays, np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims),
+        *(np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.lib.stride_tricks.as_strided),
+        *(np.lib.stride_tricks.sliding_window_view, np.linalg.diagonal, np.linalg.matrix_power),
+        *(np.linalg.matrix_transpose, np.matrix_transpose, np.meshgrid, np.moveaxis),
+        *(np.permute_dims, np.polyder, np.polyint, np.ravel, np.real, np.real_if_close),
+        *(np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose),
+        *(np.trim_zeros, np.unstack, np.vsplit),
+    }
+)
+"""NumPy's functions that return views of their arguments, or arguments themselves, in some cases.
+All others return arrays of their own."""
+
+
+def link_views(
+    apply: Callable[..., Any],
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    made: Any,
+) -> Any:
+    """Return a function's results, as views of arguments where NumPy's are, else as copies.
+
+    NumPy is asked with samples. `apply` calls the function on traced arguments.
+    """
+    samples: dict[int, Any] = {}
+
+    def as_sample(x: Any) -> Any:
+        if not isinstance(x, Traced):
+            return x
+        if id(x) not in samples:
+            sample = sample_input(x.instruction)
+            samples[id(x)] = sample.copy() if isinstance(sample, np.ndarray) else sample
+        return samples[id(x)]
+
+    sample_args, sample_options = tree.map_leaves(as_sample, (args, options))
+    try:
+        with np.errstate(all="ignore"):
+            found = list(tree.leaves([function(*sample_args, **sample_options)]))
+    except Exception:  # of one of the samples: what it returns is known for others
+        found = []
+    results = list(tree.leaves([made]))
+    if len(found) != len(results):
+        return made
+    wholes = [x for x in tree.leaves((args, options)) if isinstance(x, Traced) and x.is_array]
+    linked = {}
+    for i, (like, x) in enumerate(zip(found, results, strict=True)):
+        shares = (w for w in wholes if np.may_share_memory(like, samples[id(w)]))
+        whole = next(shares, None) if isinstance(like, np.ndarray) else None
+        if not isinstance(x, Traced) or (x.view_of is not None and x.view_of.read is None):
+            linked[id(x)] = x  # a plain array, or a reshape of unknown layout
+        elif whole is None:
+            linked[id(x)] = x if x.view_of is None and all(x is not w for w in wholes) else _own(x)
+        elif x.view_of is not None or any(x is w for w in wholes):
+            linked[id(x)] = x
+        else:
+            read = functools.partial(_read_again, apply, function, args, options, whole, i)
+            write = functools.partial(_write_entries, like, samples[id(whole)])
+            linked[id(x)] = Traced(x.instruction, View(whole, read, write))
+    return tree.map_leaves(lambda x: linked[id(x)], made)
+
+
+def _own(x: Traced) -> Traced:
+    """Return a copy of an array; a number as it is."""
+    return x.copy() if x.kind != "number" else x
+
+
+def _read_again(
+    apply: Callable[..., Any],
+    function: Callable[..., Any],
+    args: Sequence[Any],
+    options: Mapping[str, Any],
+    whole: Traced,
+    position: int,
+    now: Instruction,
+) -> Instruction:
+    """Return a result of a function once more, with other content of one of its arguments."""
+    args, options = tree.map_leaves(lambda x: Traced(now) if x is whole else x, (args, options))
+    found = list(tree.leaves([apply(function, args, options)]))
+    return as_instruction(found[position])
+
+
+def _write_entries(like: Any, sample: Any, now: Instruction, new: Instruction) -> Instruction:
+    """Return an array with the entries of a view of it replaced, given a view of a sample."""
+    if not like.flags.writeable:
+        raise_trace_error(
+            "the destination is read-only, as NumPy's broadcast arrays and diagonals are",
+            "write to array.copy()",
+        )
+    places: Any = like.__array_interface__["data"][0] - sample.__array_interface__["data"][0]
+    for length, stride in zip(like.shape, like.strides, strict=True):
+        places = np.add.outer(places, np.arange(length) * stride)
+    places = places // like.itemsize
+    if np.unique(places).size < places.size:
+        raise_trace_error(
+            "an array must not be written to in which an entry is found at several places",
+            "write to array.copy()",
+        )
+    if like.dtype != sample.dtype:
+        part: Instruction = add_call(write_parts, (now, places, new), {})
+        return part
+    flat = make("reshape", [now], shape=(now.size,))
+    written = make("assign", [flat, new, constant(places)], index=(Hole(0),))
+    return make("reshape", [written], shape=now.shape)
+
+
+def write_parts(whole: Any, places: Any, new: Any) -> Any:
+    """Return an array of complex numbers with some of their real or imaginary parts replaced."""
+    out = np.array(whole, order="C")
+    out.reshape(-1).view(new.dtype)[places] = new
+    return out
 
 
 def unwrap(nest: Any) -> Any:

@@ -57,7 +57,7 @@ class TracedGraph:
                 record = (operation, given, kept, held)
                 twin = make_value(self._own(value._content), record)
             twins[value] = twin
-        self.outputs = [twins[x] for x in outputs]
+        self.outputs = [twins[x._current()] for x in outputs]
 
     def _array(self, instruction: Instruction) -> Traced:
         return self._arrays.setdefault(instruction, Traced(instruction))
