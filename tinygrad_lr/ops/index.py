@@ -262,4 +262,14 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
         raise ArgumentError("sort: order must be None, since a Value has no fields")
     if axis is None:
         a, axis = np.ravel(a), 0
-    return take_along_axis(a, np.argsort(a, axis=axis, kind="stable"), axis)
+    return take_along_axis(a, stable_order(numbers_of(a), axis), axis)
+
+
+def stable_order(numbers, axis):
+    """Return the positions of a stable sort: where no entries are equal, any sort gives them."""
+    if isinstance(numbers, AbstractArray) or numbers.ndim == 0:
+        return np.argsort(numbers, axis=axis, kind="stable")
+    found = np.argsort(numbers, axis=axis)  # NumPy's default is some five times as fast
+    line = np.moveaxis(np.take_along_axis(numbers, found, axis), axis, -1)
+    rises = np.all(line[..., 1:] > line[..., :-1])
+    return found if rises else np.argsort(numbers, axis=axis, kind="stable")
