@@ -585,7 +585,11 @@ def is_alike(found, expected, scale=1.0, coarsest=np.float64):
     if found.dtype.kind not in "fc":
         return np.array_equal(found, expected)
     eps = max(np.finfo(found.dtype).eps, np.finfo(coarsest).eps)
-    return np.allclose(found, expected, rtol=300 * eps, atol=3000 * eps * scale, equal_nan=True)
+    relative, absolute = (
+        min(300 * eps, 0.03),
+        min(3000 * eps, 0.03) * scale,
+    )  # eps of float16: 0.001
+    return np.allclose(found, expected, rtol=relative, atol=absolute, equal_nan=True)
 
 
 def outcome(program, wrap):
