@@ -16,7 +16,7 @@ for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):  # the la
     importlib.import_module(module.name)
 
 if importlib.util.find_spec("scipy"):
-    for name in ("special", "linalg", "integrate"):
+    for name in ("special", "linalg", "integrate", "signal"):
         importlib.import_module(f"tinygrad_lr.scipy.{name}")
 
 GAP = 2e-3  # far more than a step of central differences, so that no difference crosses a kink

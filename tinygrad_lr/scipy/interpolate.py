@@ -10,12 +10,14 @@ import functools
 from typing import Any
 
 import numpy as np
+import scipy.interpolate
 
 from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..ops.activation import as_floats
 from ..support.abstract_array import AbstractArray, check_numbers, take_rows
 from ..support.validation import as_input, check_choice, check_integer, short_repr
+from .equivalents import names_of
 
 
 def _require_increasing(x: Any, where: str) -> None:
@@ -214,3 +216,6 @@ def _require_inside(outside: Any) -> None:
             "interp1d: x must be between the first and the last node; pass "
             "fill_value='extrapolate' or a number to go beyond"
         )
+
+
+__getattr__ = names_of(scipy.interpolate, __name__)

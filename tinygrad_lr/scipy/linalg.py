@@ -495,12 +495,12 @@ def _exchanges(a):
     return factor(a)[1]  # without the warning of `scipy.linalg.lu_factor` for a singular matrix
 
 
-def _order(exchanges):
-    """The order of the rows after they were exchanged one after the other."""
-    order = np.arange(len(exchanges))
+def _permutation(exchanges, like):
+    """The matrix that exchanges one row after the other."""
+    out = np.eye(len(exchanges), dtype=like.dtype)
     for i, j in enumerate(exchanges):
-        order[[i, j]] = order[[j, i]]
-    return order
+        out[[i, j]] = out[[j, i]]
+    return out
 
 
 @equivalent(scipy.linalg.lu_solve)
@@ -514,13 +514,13 @@ def lu_solve(lu_and_piv, b, trans=0):
     """
     both, exchanges = lu_and_piv
     check_choice("lu_solve", "trans", trans, (0, 1, 2))
-    order = as_single_call(_order)(unwrap(exchanges))
+    permutation = as_single_call(_permutation)(unwrap(exchanges), unwrap(both))
     if not trans:
-        half = solve_triangular(both, b[order], lower=True, unit_diagonal=True)
+        half = solve_triangular(both, permutation @ b, lower=True, unit_diagonal=True)
         return solve_triangular(both, half)
     half = solve_triangular(both, b, trans=trans)
     found = solve_triangular(both, half, trans=trans, lower=True, unit_diagonal=True)
-    return found[as_single_call(np.argsort)(order)]
+    return np.swapaxes(permutation, 0, 1) @ found
 
 
 # ---- systems, inverses, determinants

@@ -21,6 +21,7 @@ from ..core.node import unwrap
 from ..core.primitive import chain
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray, as_single_call, check_numbers
+from .equivalents import names_of
 
 LOG_2_PI = math.log(2 * math.pi)
 SIMPLEX_TOLERANCE = 1e-5  # of the sum of shares, which may be float32
@@ -467,8 +468,8 @@ def _distribution(name: str) -> Distribution | None:
     return Distribution(found) if known else None
 
 
-def __getattr__(name: str) -> Distribution:
-    found = _distribution(name)
-    if found is None:
-        raise AttributeError(f"module {__name__!r} has no distribution {name!r}")
-    return found
+_other_names = names_of(scipy.stats, __name__)
+
+
+def __getattr__(name: str) -> Any:
+    return _distribution(name) or _other_names(name)
