@@ -17,13 +17,7 @@ from tinygrad_lr.explain.formula.symbol import CONDITIONS, CONNECTIVES, Symbol, 
 FORMULAS = {o.latex: o for o in reversed(PRIMITIVES.values()) if o.latex}
 RELATIONS = {template: ufunc for ufunc, template in CONDITIONS.items()}
 RELATIONS |= {template: join for join, template in CONNECTIVES.items()}
-ORDERED = {"polygamma_of", "expn_of", "log_moment_of_gamma", "log_moment_of_beta", "gammainc"}
-ORDERED |= {"gammaincc", "gammaincinv", "betainc", "betaincinv"}
-"""SciPy's whose slopes have an order, which no formula can show."""
-
-ENTRYWISE = [
-    o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic and o.name not in ORDERED
-]
+ENTRYWISE = [o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic]
 
 
 def computed(formula, numbers):
@@ -50,7 +44,9 @@ def computed(formula, numbers):
     if formula.template == r"{<x>}^{<y>}":
         return holes["x"] ** holes["y"]
     operation = FORMULAS[formula.template]
-    return operation.evaluate(tuple(holes[name] for name in operation.operands), operation.defaults)
+    options = {name: int(holes[name]) for name in operation.shown_options}
+    numbers = tuple(holes[name] for name in operation.operands)
+    return operation.evaluate(numbers, operation.defaults | options)
 
 
 def symbols(case):

@@ -14,7 +14,7 @@ UNIT = (0.1, 0.9)
 
 @primitive(
     kind="elementwise",
-    latex=r"\psi^{(n)}\left(<x>\right)",
+    latex=r"\psi^{(<n>)}\left(<x>\right)",
     domain={"x": POSITIVE},
     examples=[*ONE, ((), {"n": 1})],
     whole=True,

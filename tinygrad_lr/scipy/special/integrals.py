@@ -91,7 +91,7 @@ expi.vjp(x=lambda g, out, x: g * (np.exp(x) / x))
 
 @primitive(
     kind="elementwise",
-    latex=r"E_n\left(<x>\right)",
+    latex=r"E_{<order>}\left(<x>\right)",
     domain={"x": POSITIVE},
     examples=[((2, 3),), ((), {"order": 2})],
     whole=True,
