@@ -300,7 +300,7 @@ class Primitive:
             names = self.operands * len(operands) if self.variadic else self.operands
             for name, operand in zip(names, operands, strict=False):
                 if operand is not None or isinstance(error, (TypeError, AttributeError)):
-                    as_input(self.name, name, operand)  # the cause is what isn't a number
+                    as_input(self.name, name, operand, self.takes_complex)  # what isn't a number
                 if isinstance(operand, (int, float)) and isinstance(error, AttributeError):
                     raise ArgumentError(
                         f"{self.name}: {name} must be an array, got {operand!r:.60}"

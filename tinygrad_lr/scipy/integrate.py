@@ -87,14 +87,19 @@ def integral(*operands: Any, function: Function = np.cos, given: Any = None) -> 
     return found.astype(_dtype(operands))[()]
 
 
+def _height(function: Function, end: Any, args: Sequence[Any]) -> Any:
+    """Return the function at a bound, and 0 at an infinite one."""
+    if not isinstance(unwrap(end), AbstractArray):
+        return 0.0 if np.isinf(unwrap(end)) else function(end, *args)
+    infinite = np.isinf(end)
+    return np.where(infinite, 0.0, function(np.where(infinite, 0.4, end), *args))
+
+
 def _slope(function: Function, given: Any, operands: Sequence[Any], position: int) -> Any:
     """The derivative of an integral with respect to an operand, as a function of a cotangent."""
     a, b, *args = operands
     if position < 2:
-        end = (a, b)[position]
-        if np.isinf(unwrap(end)):
-            return lambda g: 0.0
-        height = function(end, *args)
+        height = _height(function, (a, b)[position], args)
         return lambda g: (position * 2 - 1) * np.sum(g * height)
 
     def integrand(x: Any, g: Any, *args: Any) -> Any:
@@ -114,8 +119,8 @@ def _push_integral(
     a, b, *args = operands
     total = 0.0
     for position, end in enumerate((a, b)):
-        if tangents[position] is not None and np.isfinite(unwrap(end)):
-            total = total + (position * 2 - 1) * tangents[position] * function(end, *args)
+        if tangents[position] is not None:
+            total = total + (position * 2 - 1) * tangents[position] * _height(function, end, args)
     moving = [i for i, t in enumerate(tangents[2:]) if t is not None]
     if moving:
 
@@ -292,6 +297,7 @@ def _decay(t: Any, y: Any) -> Any:
 
 @primitive(
     latex=r"\int f\left(t, y\right) dt, \; \left(<operands>\right)",
+    examples=[((2,), (3,), {"solver": _odeint, "given": {"rtol": 1e-11, "atol": 1e-11}})],
     whole=True,
 )
 def ode_solution(
