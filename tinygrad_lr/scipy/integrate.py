@@ -20,11 +20,20 @@ import scipy.integrate
 import scipy.optimize
 
 from ..core.autodiff import jvp, vjp
+from ..core.creation import array
 from ..core.node import unwrap
-from ..core.primitive import primitive
-from ..errors import ArgumentError, NotDifferentiableError, ShapeError
+from ..core.primitive import is_complex, primitive
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, check_numbers
-from ..support.validation import as_input, check_choice, check_integer, short_repr
+from ..support.validation import (
+    as_input,
+    check_callable,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_list,
+    short_repr,
+)
 from .closures import hoist, is_differentiable
 from .equivalents import equivalent, names_of
 
@@ -144,6 +153,32 @@ integral.vjp(operands=_pull_integral)
 integral.jvp(operands=_push_integral)
 
 
+def _number(where: str, name: str, x: Any) -> Any:
+    """Return a real number, which may be a Value."""
+    x = _real(where, name, x)
+    if np.ndim(x):
+        raise ArgumentError(f"{where}: {name} must be a number, got shape {np.shape(x)}")
+    return x
+
+
+def _real(where: str, name: str, x: Any) -> Any:
+    """Return an array of real numbers, a Value of them, or one in a trace; lists are stacked."""
+    if isinstance(x, (list, tuple)) and is_differentiable(x):
+        x = array(x)
+    x = x if isinstance(x, AbstractArray) else as_input(where, name, x)
+    if is_complex(x):
+        raise DtypeError(f"{where}: {name} must be real, got {np.result_type(x)}")
+    return x
+
+
+def _vector(where: str, name: str, x: Any) -> Any:
+    """Return a vector of real numbers with at least one entry."""
+    x = _real(where, name, x)
+    if np.ndim(x) != 1 or not np.size(x):
+        raise ShapeError(f"{where}: {name} must be a vector, got shape {np.shape(x)}")
+    return x
+
+
 def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tuple[Any, float]:
     """Return ∫ func(x, *args) dx from a to b, and an estimate of its error.
 
@@ -156,15 +191,13 @@ def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tupl
     >>> round(slope(2.0), 9)
     -0.25
     """
-    func, outer = hoist(func)
+    func, outer = hoist(check_callable("quad", "func", func))
     func, args = _as_array(func), (*(args if isinstance(args, tuple) else (args,)), *outer)
     if not any(map(is_differentiable, (a, b, *args))):
         found: tuple[Any, float] = _integrate(func, a, b, args, options)
         return found
     _refuse_options("quad", options, {"epsabs", "epsrel", "limit", "points"})
-    for name, bound in (("a", a), ("b", b)):
-        if np.ndim(bound):
-            raise ArgumentError(f"quad: {name} must be a number, got shape {np.shape(bound)}")
+    a, b = _number("quad", "a", a), _number("quad", "b", b)
     value = integral(a, b, *args, function=func, given=options)
     plain = [unwrap(x) for x in (a, b, *args)]
     if any(isinstance(x, AbstractArray) for x in plain):
@@ -422,12 +455,13 @@ def odeint(
     >>> round(float(tg.grad(end)(2.0) / -np.exp(-2.0)), 6)
     1.0
     """
-    func, outer = hoist(func)
+    func, outer = hoist(check_callable("odeint", "func", func))
+    tfirst = check_flag("odeint", "tfirst", tfirst)
     args = (*(args if isinstance(args, tuple) else (args,)), *outer)
     _refuse_options("odeint", options, {"rtol", "atol", "mxstep", "hmax", "hmin", "h0", "tcrit"})
     fun = _as_array(func if tfirst else lambda t, y, *rest: func(y, t, *rest))
-    y0, t = _joined(y0), _joined(t)
-    y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else y0
+    y0, t = _real("odeint", "y0", y0), _vector("odeint", "t", t)
+    y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else _vector("odeint", "y0", y0)
     return ode_solution(y0, t, *args, fun=fun, solver=_odeint, given=options)
 
 
@@ -451,22 +485,24 @@ def solve_ivp(
     >>> round(float(found.y.data[0, 1]), 5), round(float(np.exp(-1.0)), 5)
     (0.36788, 0.36788)
     """
-    fun, outer = hoist(fun)
+    fun, outer = hoist(check_callable("solve_ivp", "fun", fun))
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    if not hasattr(t_span, "__len__") or len(t_span) != 2:
+    t_span = check_list("solve_ivp", "t_span", t_span, "two times")
+    if len(t_span) != 2:
         raise ArgumentError(f"solve_ivp: t_span must be two times, got {short_repr(t_span)}")
-    args, y0, (start, end) = (*args, *outer), _joined(y0), t_span
-    times = [*t_eval] if t_eval is not None else []
+    args, (start, end) = (*args, *outer), t_span
+    times = [] if t_eval is None else check_list("solve_ivp", "t_eval", t_eval, "a list of times")
     if not any(map(is_differentiable, (start, end, y0, t_eval, *times, *args))):
         return scipy.integrate.solve_ivp(
             fun, t_span, y0, method, t_eval, args=args or None, **options
         )
     allowed = {"rtol", "atol", "max_step", "min_step", "first_step", "lband", "uband"}
     _refuse_options("solve_ivp", options, allowed)
-    if isinstance(method, str):
+    if not (isinstance(method, type) and issubclass(method, scipy.integrate.OdeSolver)):
         check_choice("solve_ivp", "method", method, METHODS)
-    if np.ndim(y0) != 1:
-        raise ArgumentError(f"solve_ivp: y0 must be a vector, got shape {np.shape(y0)}")
+    y0 = _vector("solve_ivp", "y0", y0)
+    start, end = (_number("solve_ivp", "t_span", x) for x in (start, end))
+    times = [_number("solve_ivp", "t_eval", x) for x in times]
     vector = _as_array(fun)
     if t_eval is None:
         plain = [unwrap(x) for x in (start, end, y0, *args)]
