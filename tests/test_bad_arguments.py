@@ -34,8 +34,9 @@ INTERNAL += (
 )
 """Operations that others are composed of, which check the options that they pass to them."""
 
-SOLVED = ("scipy.integrate.integral", "scipy.integrate.ode_solution")
-"""The operations behind SciPy's solvers, whose functions check what they pass to them."""
+SOLVED = ("scipy.integrate.integral", "scipy.integrate.ode_solution", "scipy.special.expn_of")
+SOLVED += ("scipy.signal.recursive_filter", "scipy.linalg.triangular_solution")
+"""The operations behind SciPy's functions, which check what they pass to them."""
 
 HOOKS |= {f"on_{event}" for event in ("operation", "backward", "tangent", "accumulate", "update")}
 """Methods that the package calls, with what it has checked."""
@@ -551,6 +552,9 @@ SCIPY = {
     "linalg.lu_solve": lambda: {
         **{"lu_and_piv": tg.scipy.linalg.lu_factor(value(3, 3)), "b": numbers(3)}
     },
+    "linalg.solve_triangular": lambda: {**MATRIX, "b": numbers(3)},
+    "linalg.svd": lambda: MATRIX,
+    "linalg.lstsq": lambda: {"a": value(3, 2), "b": numbers(3)},
     "linalg.solve_banded": lambda: {"l_and_u": (1, 1), "ab": value(3, 3) + 1.0, "b": numbers(3)},
     "linalg.solveh_banded": lambda: {"ab": value(1, 3), "b": numbers(3)},
     **dict.fromkeys(
@@ -577,7 +581,7 @@ SCIPY = {
         for name in ("convolve", "correlate", "fftconvolve", "oaconvolve")
     },
     "signal.filtfilt": lambda: {"b": [1.0], "a": [1.0, 0.5], "x": value(8)},
-    "signal.lfilter": lambda: {"b": [1.0], "a": [1.0, 0.5], "x": value(8)},
+    "signal.lfilter": lambda: {"b": value(1), "a": [1.0, 0.5], "x": value(8)},
     "signal.lfilter_zi": lambda: {"b": value(2), "a": [1.0, 0.5]},
     "special.multigammaln": lambda: {"a": value(3) + 2.0, "d": 2},
     "special.polygamma": lambda: {"n": 1, "x": value(3)},
@@ -822,10 +826,8 @@ def refused(path, name):
     """Return what the parameter never accepts."""
     parameter = next(p for p in parameters_of(PUBLIC[path]) if p.name == name)
     kind, besides = kind_of(parameter)
-    if (
-        is_of_numpy(path, PUBLIC[path]) and kind != "data"
-    ):  # NumPy takes -1 for True, as Python does
-        return set()
+    if is_of_numpy(path, PUBLIC[path]) and (kind != "data" or path.startswith("scipy.")):
+        return set()  # NumPy takes -1 for True, as Python does; SciPy's own takes complex numbers
     return NEVER.get(kind, set()) - besides - ACCEPTED.get((path, name), set())
 
 
@@ -843,10 +845,6 @@ ACCEPTED = {
     ("schedules.ReduceOnPlateau.see", "number"): NANS,  # such a loss is no improvement
     ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
 }
-ACCEPTED |= dict.fromkeys(
-    [("scipy.integrate.cumulative_trapezoid", "y"), ("scipy.integrate.simpson", "y")],
-    {"np.array([1j])", "np.array([None])", "masked"},  # as by SciPy, which is called without Values
-)
 COMPLEX = {"1j", "np.array([1j])"}
 ACCEPTED |= dict.fromkeys(
     [

@@ -50,6 +50,13 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
                 given = signature.bind(*args, **keywords).arguments
             except TypeError as error:
                 raise ArgumentError(f"{ours.__name__}: arguments must fit: {error}") from None
+            for name, value in given.items():
+                if (
+                    value is None
+                    and name in known
+                    and known[name].default is inspect.Parameter.empty
+                ):
+                    raise ArgumentError(f"{ours.__name__}: {name} must be an array, got None")
             for name in [name for name in given if name not in known]:
                 value = given.pop(name)
                 default = defaults[name]

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.special as sc
 
 from ...core.primitive import implements, primitive
+from ...errors import NotDifferentiableError
 
 ONE = [((2, 3),), ((),), ((0,),)]
 TWO = [((2, 3), (3,)), ((), ())]
@@ -127,6 +128,10 @@ def _lower_expn(order, x):
 @implements(sc.expn)
 def expn(n, x):
     """The exponential integral Eₙ(x) of an integer order n, as `scipy.special.expn`."""
+    if hasattr(type(n), "__apply__"):
+        raise NotDifferentiableError(
+            "expn: n must be plain integers, got a Value: there is no derivative in the order"
+        )
     return expn_of(x, order=n)
 
 
