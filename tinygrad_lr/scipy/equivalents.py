@@ -12,9 +12,14 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from ..core.conversion import has_value
 from ..core.creation import array
-from ..errors import ArgumentError, NotDifferentiableError
+from ..core.primitive import is_complex
+from ..errors import ArgumentError, DtypeError, NotDifferentiableError
+from ..support.abstract_array import AbstractArray
+from ..support.validation import as_input
 from .closures import is_differentiable
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -75,6 +80,16 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
 
 def _as_array(x: Any) -> Any:
     return array(x) if isinstance(x, list) and has_value(x) else x
+
+
+def as_real(where: str, name: str, x: Any) -> Any:
+    """Return an array of real numbers, a Value of them, or one in a trace; lists are stacked."""
+    if isinstance(x, (list, tuple)) and is_differentiable(x):
+        x = array(x)
+    x = x if isinstance(x, AbstractArray) else as_input(where, name, x)
+    if is_complex(x):
+        raise DtypeError(f"{where}: {name} must be real, got {np.result_type(x)}")
+    return x
 
 
 def names_of(theirs: ModuleType, ours: str) -> Callable[[str], Any]:

@@ -20,10 +20,9 @@ import scipy.integrate
 import scipy.optimize
 
 from ..core.autodiff import jvp, vjp
-from ..core.creation import array
 from ..core.node import unwrap
-from ..core.primitive import is_complex, primitive
-from ..errors import ArgumentError, DtypeError, NotDifferentiableError, ShapeError
+from ..core.primitive import primitive
+from ..errors import ArgumentError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import (
     as_input,
@@ -35,7 +34,7 @@ from ..support.validation import (
     short_repr,
 )
 from .closures import hoist, is_differentiable
-from .equivalents import equivalent, names_of
+from .equivalents import as_real, equivalent, names_of
 
 Function = Callable[..., Any]
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
@@ -155,25 +154,15 @@ integral.jvp(operands=_push_integral)
 
 def _number(where: str, name: str, x: Any) -> Any:
     """Return a real number, which may be a Value."""
-    x = _real(where, name, x)
+    x = as_real(where, name, x)
     if np.ndim(x):
         raise ArgumentError(f"{where}: {name} must be a number, got shape {np.shape(x)}")
     return x
 
 
-def _real(where: str, name: str, x: Any) -> Any:
-    """Return an array of real numbers, a Value of them, or one in a trace; lists are stacked."""
-    if isinstance(x, (list, tuple)) and is_differentiable(x):
-        x = array(x)
-    x = x if isinstance(x, AbstractArray) else as_input(where, name, x)
-    if is_complex(x):
-        raise DtypeError(f"{where}: {name} must be real, got {np.result_type(x)}")
-    return x
-
-
 def _vector(where: str, name: str, x: Any) -> Any:
     """Return a vector of real numbers with at least one entry."""
-    x = _real(where, name, x)
+    x = as_real(where, name, x)
     if np.ndim(x) != 1 or not np.size(x):
         raise ShapeError(f"{where}: {name} must be a vector, got shape {np.shape(x)}")
     return x
@@ -460,7 +449,7 @@ def odeint(
     args = (*(args if isinstance(args, tuple) else (args,)), *outer)
     _refuse_options("odeint", options, {"rtol", "atol", "mxstep", "hmax", "hmin", "h0", "tcrit"})
     fun = _as_array(func if tfirst else lambda t, y, *rest: func(y, t, *rest))
-    y0, t = _real("odeint", "y0", y0), _vector("odeint", "t", t)
+    y0, t = as_real("odeint", "y0", y0), _vector("odeint", "t", t)
     y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else _vector("odeint", "y0", y0)
     return ode_solution(y0, t, *args, fun=fun, solver=_odeint, given=options)
 
