@@ -842,6 +842,7 @@ ACCEPTED = {
     ("nn.MLP.__getitem__", "position"): {"True"},  # as by a list
     ("plot.learning_curves", "history"): {"{'a': 1}"},  # curves by name
     ("primitive", "numpy"): {"function", "class"},
+    ("scipy.interpolate.interp1d", "fill_value"): {"ragged"},  # two arrays: below and above
     ("schedules.ReduceOnPlateau.see", "number"): NANS,  # such a loss is no improvement
     ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
 }
