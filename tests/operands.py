@@ -16,7 +16,7 @@ for module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):  # the la
     importlib.import_module(module.name)
 
 if importlib.util.find_spec("scipy"):
-    for name in ("special", "linalg", "integrate"):
+    for name in ("special", "linalg", "integrate", "signal"):
         importlib.import_module(f"tinygrad_lr.scipy.{name}")
 
 GAP = 2e-3  # far more than a step of central differences, so that no difference crosses a kink
@@ -38,13 +38,13 @@ def in_turn(choices, i):
     return [*dict.fromkeys(choices)] if THOROUGH else [choices[i % len(choices)]]
 
 
-INEXACT = {"ode_solution", "integral", "logm"}
-"""Tested in tests/scipy: solvers have tolerances, and the norm in logm is estimated at random."""
+NO_RULE = {"complex_digamma"}
+"""Tested in tests/scipy."""
 
 OPERATIONS = [
     o
     for o in PRIMITIVES.values()
-    if o.__module__.startswith("tinygrad_lr") and o.name not in INEXACT
+    if o.__module__.startswith("tinygrad_lr") and o.name not in NO_RULE
 ]
 
 
@@ -74,7 +74,13 @@ def positive_definite(x):
     return x @ np.swapaxes(x, -1, -2) + np.eye(x.shape[-1])
 
 
-MADE = dict.fromkeys(("cholesky_factor", "sqrtm"), positive_definite)
+def increasing(x):
+    """Numbers that increase, such as times."""
+    return np.cumsum(np.abs(x), axis=-1)
+
+
+MADE = dict.fromkeys(("cholesky_factor", "logm", "sqrtm"), positive_definite)
+MADE["ode_solution"] = increasing
 """Functions that make operands of the numbers drawn, by operation."""
 
 
@@ -114,6 +120,7 @@ class Case:
     def operands(self, inputs):
         """All operands; those without a derivative are as wide as the given ones."""
         dtype = np.result_type(*(getattr(x, "dtype", float) for x in inputs))
+        dtype = np.zeros(0, dtype).real.dtype  # an operand without a derivative stays real
         operands = [x.astype(dtype) if x.dtype.kind == "f" else x for x in self.arrays]
         for i, x in zip(self.varying, inputs, strict=True):
             operands[i] = x

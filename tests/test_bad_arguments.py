@@ -34,6 +34,10 @@ INTERNAL += (
 )
 """Operations that others are composed of, which check the options that they pass to them."""
 
+SOLVED = ("scipy.integrate.integral", "scipy.integrate.ode_solution", "scipy.special.expn_of")
+SOLVED += ("scipy.signal.recursive_filter", "scipy.linalg.triangular_solution")
+"""The operations behind SciPy's functions, which check what they pass to them."""
+
 HOOKS |= {f"on_{event}" for event in ("operation", "backward", "tangent", "accumulate", "update")}
 """Methods that the package calls, with what it has checked."""
 
@@ -48,11 +52,13 @@ def public_callables():
         for name in getattr(module, "__all__", dir(module)):
             thing = getattr(module, name)
             path = f"{package}.{name}".lstrip(".")
+            if name.startswith("_"):
+                continue
             if isinstance(thing, types.ModuleType):
                 own = thing.__name__.startswith("tinygrad_lr") and thing not in modules
                 modules += [thing] if own else []
-            elif path.startswith((*(f"ops.{name}" for name in INTERNAL), "scipy.")):
-                continue  # SciPy's functions have its own errors
+            elif path.startswith((*(f"ops.{name}" for name in INTERNAL), *SOLVED)):
+                continue
             elif callable(thing) and id(thing) not in seen and is_public(thing, module):
                 seen.add(id(thing))
                 found[path] = thing
@@ -88,6 +94,10 @@ def public_methods(path, kind, seen):
 RESULTS = {
     *("History", "datasets.Examples", "datasets.Students", "explain.Derivation"),
     *("explain.Influence", "explain.Layer", "linear.Line", "metrics.ConfusionMatrix"),
+    *("scipy.stats.Frozen", "scipy.stats.Distribution", "scipy.stats.Dirichlet"),
+    *("scipy.stats.Multinomial", "scipy.stats.MultivariateNormal", "scipy.stats.dirichlet"),
+    *("scipy.stats.multinomial", "scipy.stats.multivariate_normal"),
+    *("scipy.stats.Distribution.__call__", "scipy.stats.Dirichlet.__call__"),
     *("nn.Summary", "plot.GraphPicture", "train.LearningRates", "train.Moment"),
     *("data.BatchIterator", "compiler.Compiled"),
 }
@@ -510,6 +520,94 @@ EXAMPLES = {
     "compile": lambda: {"function": square},
 }
 """Arguments of a working call, where names don't give them."""
+
+
+def value(*shape):
+    """A Value: without one, tg.scipy's functions are SciPy's own."""
+    return tg.Value(numbers(*shape))
+
+
+MATRIX = {"a": tg.Value(2.0 * np.eye(3))}
+SCIPY = {
+    "integrate.odeint": lambda: {
+        **{"func": lambda y, t, w: -w * y, "y0": value(2), "t": [0.0, 0.5], "args": (value(),)}
+    },
+    "integrate.quad": lambda: {
+        **{"func": lambda x, w: w * x, "a": tg.Value(0.0), "b": 1.0, "args": (value(),)}
+    },
+    "integrate.solve_ivp": lambda: {
+        **{"fun": lambda t, y, w: -w * y, "t_span": (0.0, 1.0), "y0": value(2)},
+        **{"t_eval": [0.5, 1.0], "args": (value(),)},
+    },
+    **dict.fromkeys(
+        ["interpolate.CubicSpline", "interpolate.interp1d"],
+        lambda: {"x": [0.0, 0.5, 1.0], "y": value(3)},
+    ),
+    "interpolate.CubicSpline.__call__": lambda: {"x": value(2)},
+    "interpolate.interp1d.__call__": lambda: {"x": value(2)},
+    "linalg.block_diag": lambda: {"arrays": (value(2, 2), 0.5)},
+    "linalg.cho_solve": lambda: {"c_and_lower": (MATRIX["a"], True), "b": numbers(3)},
+    "linalg.eigh": lambda: {**MATRIX, "b": np.eye(3)},
+    "linalg.eigvalsh": lambda: {**MATRIX, "b": np.eye(3)},
+    "linalg.fractional_matrix_power": lambda: {"A": MATRIX["a"], "t": 0.5},
+    "linalg.lu_solve": lambda: {
+        **{"lu_and_piv": tg.scipy.linalg.lu_factor(value(3, 3)), "b": numbers(3)}
+    },
+    "linalg.solve_triangular": lambda: {**MATRIX, "b": numbers(3)},
+    "linalg.svd": lambda: MATRIX,
+    "linalg.lstsq": lambda: {"a": value(3, 2), "b": numbers(3)},
+    "linalg.solve_banded": lambda: {"l_and_u": (1, 1), "ab": value(3, 3) + 1.0, "b": numbers(3)},
+    "linalg.solveh_banded": lambda: {"ab": value(1, 3), "b": numbers(3)},
+    **dict.fromkeys(
+        ["linalg.cholesky", "linalg.cho_factor", "linalg.eig", "linalg.pinvh"], lambda: MATRIX
+    ),
+    **dict.fromkeys(
+        ["linalg.solve_toeplitz", "linalg.matmul_toeplitz"],
+        lambda: {"c_or_cr": value(3), "b": numbers(3), "x": numbers(3)},
+    ),
+    **dict.fromkeys(
+        ["linalg.solve_continuous_lyapunov", "linalg.solve_discrete_lyapunov"],
+        lambda: {"a": value(3, 3), "q": np.eye(3)},
+    ),
+    **dict.fromkeys(["linalg.expm_frechet"], lambda: {"A": value(3, 3), "E": np.eye(3)}),
+    **{
+        f"linalg.{name}": lambda: {"A": value(3, 3)}
+        for name in ("cosm", "coshm", "sinm", "sinhm", "tanm", "tanhm")
+    },
+    **dict.fromkeys(
+        ["linalg.toeplitz", "linalg.hankel", "linalg.circulant"], lambda: {"c": value(3)}
+    ),
+    **{
+        f"signal.{name}": lambda: {"in1": value(3), "in2": numbers(2)}
+        for name in ("convolve", "correlate", "fftconvolve", "oaconvolve")
+    },
+    "signal.filtfilt": lambda: {"b": [1.0], "a": [1.0, 0.5], "x": value(8)},
+    "signal.lfilter": lambda: {"b": value(1), "a": [1.0, 0.5], "x": value(8)},
+    "signal.lfilter_zi": lambda: {"b": value(2), "a": [1.0, 0.5]},
+    "special.multigammaln": lambda: {"a": value(3) + 2.0, "d": 2},
+    "special.polygamma": lambda: {"n": 1, "x": value(3)},
+    "special.expn": lambda: {"n": 1, "x": value(3)},
+    **{
+        f"special.{name}": lambda: {
+            **{"k": 1.0, "n": 3.0, "p": value(2), "df": 2.0, "dfn": 2.0, "dfd": 3.0, "x": value(2)},
+            **{"delta": 0.5, "r": value(2), "lmbda": 0.5},
+        }
+        for name in (
+            *("bdtr", "bdtrc", "nbdtr", "nbdtrc", "chdtr", "chdtrc", "fdtr", "fdtrc"),
+            *("huber", "pseudo_huber", "boxcox", "boxcox1p"),
+        )
+    },
+    "stats.Dirichlet.logpdf": lambda: {"x": [0.25, 0.75], "alpha": value(2)},
+    "stats.Dirichlet.pdf": lambda: {"x": [0.25, 0.75], "alpha": value(2)},
+    "stats.Multinomial.logpmf": lambda: {"x": [1, 1], "n": 2, "p": tg.Value([0.5, 0.5])},
+    "stats.Multinomial.pmf": lambda: {"x": [1, 1], "n": 2, "p": tg.Value([0.5, 0.5])},
+    "stats.MultivariateNormal.entropy": lambda: {"cov": MATRIX["a"]},
+    **dict.fromkeys(
+        ["stats.MultivariateNormal.logpdf", "stats.MultivariateNormal.pdf"],
+        lambda: {"x": value(3), "mean": np.zeros(3), "cov": np.eye(3)},
+    ),
+}
+EXAMPLES |= {f"scipy.{name}": example for name, example in SCIPY.items()}
 for axes in (1, 2):
     image = numbers(2, 2, *[6] * axes)
     EXAMPLES[f"ops.conv{axes}d"] = lambda x=image: {"x": x, "weight": x[:, :, :2]}
@@ -538,6 +636,13 @@ def good_arguments(path, thing):
 
 
 INSTANCES = {
+    **{
+        f"scipy.stats.{kind}": lambda name=name: getattr(tg.scipy.stats, name)
+        for kind, name in (
+            *(("Distribution", "norm"), ("Dirichlet", "dirichlet"), ("Multinomial", "multinomial")),
+            ("MultivariateNormal", "multivariate_normal"),
+        )
+    },
     **dict.fromkeys(["Value.fill", "Value.put", "Value.sort"], lambda: tg.zeros((3, 3))),
     "Value": lambda: tg.Value(numbers(3, 3)),
     "Value.searchsorted": lambda: tg.Value(numbers(3)),
@@ -722,10 +827,8 @@ def refused(path, name):
     """Return what the parameter never accepts."""
     parameter = next(p for p in parameters_of(PUBLIC[path]) if p.name == name)
     kind, besides = kind_of(parameter)
-    if (
-        is_of_numpy(path, PUBLIC[path]) and kind != "data"
-    ):  # NumPy takes -1 for True, as Python does
-        return set()
+    if is_of_numpy(path, PUBLIC[path]) and (kind != "data" or path.startswith("scipy.")):
+        return set()  # NumPy takes -1 for True, as Python does; SciPy's own takes complex numbers
     return NEVER.get(kind, set()) - besides - ACCEPTED.get((path, name), set())
 
 
@@ -740,6 +843,7 @@ ACCEPTED = {
     ("nn.MLP.__getitem__", "position"): {"True"},  # as by a list
     ("plot.learning_curves", "history"): {"{'a': 1}"},  # curves by name
     ("primitive", "numpy"): {"function", "class"},
+    ("scipy.interpolate.interp1d", "fill_value"): {"ragged"},  # two arrays: below and above
     ("schedules.ReduceOnPlateau.see", "number"): NANS,  # such a loss is no improvement
     ("train.EarlyStopping", "mode"): {"None", "True"},  # what `highest` was, deprecated
 }
@@ -759,15 +863,24 @@ ACCEPTED |= dict.fromkeys(
 RUN = [
     *("check_gradients.args", "hvp.primals", "jvp.primals", "vjp.primals", "optim.minimize.x0"),
     *("compiler.Compiled.__call__.args", "compiler.Compiled.loop.args"),
+    *(f"scipy.integrate.{name}.args" for name in ("odeint", "quad", "solve_ivp")),
+    "scipy.integrate.odeint.tfirst",
     *("compiler.Compiled.epochs.arrays", "nn.observed.see"),
 ]
 """Arguments that a function of the user gets: its own errors pass."""
 
 
+OF_NUMPY = ("ops.", "Value.", "scipy.linalg.", "scipy.signal.", "scipy.special.")
+OF_NUMPY += tuple(f"scipy.integrate.{x}" for x in ("cumulative_trapezoid", "simpson", "trapezoid"))
+
+
 def is_of_numpy(path, function):
-    """Return True for an operation, and a method of a Value: they call NumPy with their options."""
+    """Return True for an operation, and a method of a Value: they call NumPy with their options.
+
+    So do functions that stand for one of SciPy's, which is called if there is no Value.
+    """
     layer = path.endswith(".forward") and is_operation_layer(PUBLIC[path.rpartition(".")[0]])
-    return path.startswith(("ops.", "Value.")) or is_operation(function) or layer
+    return path.startswith(OF_NUMPY) or is_operation(function) or layer
 
 
 def is_operation_layer(kind):

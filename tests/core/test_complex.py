@@ -13,6 +13,7 @@ from tinygrad_lr import Value
 from tinygrad_lr.errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 from tinygrad_lr.ops.shape import cast
 
+FIRST_ORDER = {"gamma", "loggamma", "rgamma"}  # SciPy has no polygamma of complex numbers
 EXCEPTIONS = {"cast", "symmetric_eigen", "singular_factors"}  # phases of vectors: see below
 each_complex_case = pytest.mark.parametrize(
     "case",
@@ -30,7 +31,7 @@ def draw(seed, *shapes):
 @each_complex_case
 def test_the_rules_hold_for_complex_operands(case):
     inputs = [x + 0.7j * y for x, y in zip(case.inputs, draw_like(case), strict=True)]
-    tg.check_gradients(case, *inputs, order=2)
+    tg.check_gradients(case, *inputs, order=1 if case.operation.name in FIRST_ORDER else 2)
 
 
 @each_complex_case

@@ -104,7 +104,7 @@ def test_the_facts_of_a_declaration_reach_derivations_influences_and_initialiser
     ("declared", "told"),
     [
         ({"kind": "element-wise"}, "kind must be .*did you mean 'elementwise'"),
-        ({"latex": "<x> + <z>"}, r"holes of latex must be operands \(x, y\), got <z>"),
+        ({"latex": "<x> + <z>"}, r"holes of latex must be operands \(x, y\) or options, got <z>"),
         ({"domain": {"z": (0, 1)}}, r"keys of domain must be operands \(x, y\), got 'z'"),
         ({"examples": [(2, 3)]}, r"one shape for each operand \(x, y\).*got \(2, 3\)"),
         ({"examples": [((2,), (2,), {"axis": 0})]}, r"options \(scale\).*'axis'"),

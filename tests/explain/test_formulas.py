@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,15 +17,12 @@ from tinygrad_lr.explain.formula.plain_text import plain_text
 from tinygrad_lr.explain.formula.symbol import CONDITIONS, CONNECTIVES, Symbol, apply_symbolically
 
 FORMULAS = {o.latex: o for o in reversed(PRIMITIVES.values()) if o.latex}
+FUNCTIONS = {"ln", "log", "exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "min", "max", "det"}
+FUNCTIONS |= {"arcsin", "arccos", "arctan", "arg", "binom"}
+"""LaTeX's commands for functions that are written as words."""
 RELATIONS = {template: ufunc for ufunc, template in CONDITIONS.items()}
 RELATIONS |= {template: join for join, template in CONNECTIVES.items()}
-ORDERED = {"polygamma_of", "expn_of", "log_moment_of_gamma", "log_moment_of_beta", "gammainc"}
-ORDERED |= {"gammaincc", "gammaincinv", "betainc", "betaincinv"}
-"""SciPy's whose slopes have an order, which no formula can show."""
-
-ENTRYWISE = [
-    o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic and o.name not in ORDERED
-]
+ENTRYWISE = [o for o in OPERATIONS if o.kind == "elementwise" and not o.variadic]
 
 
 def computed(formula, numbers):
@@ -50,7 +49,9 @@ def computed(formula, numbers):
     if formula.template == r"{<x>}^{<y>}":
         return holes["x"] ** holes["y"]
     operation = FORMULAS[formula.template]
-    return operation.evaluate(tuple(holes[name] for name in operation.operands), operation.defaults)
+    options = {name: int(holes[name]) for name in operation.shown_options}
+    numbers = tuple(holes[name] for name in operation.operands)
+    return operation.evaluate(numbers, operation.defaults | options)
 
 
 def symbols(case):
@@ -98,8 +99,11 @@ def test_the_formula_that_a_rule_writes_gives_the_numbers_of_the_rule(case):
 def test_the_formula_of_an_operation_is_text_without_a_command_left_over(case):
     operands, _ = symbols(case)
     found = apply_symbolically(case.operation, operands, case.operation.defaults | case.options)
-    text = plain_text(found.expression.latex)
+    latex = found.expression.latex
+    text = plain_text(latex)
     assert "\\" not in text and "{" not in text and text.count("(") == text.count(")")
+    commands = set(re.findall(r"\\([a-zA-Z]+)", latex)) - FUNCTIONS
+    assert not commands & set(re.findall(r"[a-zA-Z]+", text))
 
 
 terms = st.recursive(

@@ -19,7 +19,10 @@ from tinygrad_lr.core.primitive import PRIMITIVES
 WITHOUT_DERIVATIVE = {
     ("where", "condition"),
     # of SciPy's: in an order, or in a parameter of a hypergeometric function
-    *((name, "order") for name in ("iv", "ive", "jv", "kv", "kve", "yv", "hurwitz_zeta")),
+    *(
+        (name, "order")
+        for name in ("hankel1", "hankel2", "iv", "ive", "jv", "kv", "kve", "yv", "hurwitz_zeta")
+    ),
     *(("hyp0f1", "b"), ("hyp1f1", "a"), ("hyp1f1", "b")),
     *(("hyp2f1", "a"), ("hyp2f1", "b"), ("hyp2f1", "c")),
 }
@@ -48,7 +51,8 @@ def test_an_operation_is_documented_with_an_example_that_runs(operation):
 
 @each_operation
 def test_the_formula_has_a_hole_for_each_operand_and_no_other(operation):
-    assert set(re.findall(r"<(\w+)>", operation.latex)) == set(operation.operands)
+    shown = {*operation.operands, *operation.shown_options}
+    assert set(re.findall(r"<(\w+)>", operation.latex)) == shown
 
 
 @each_operation
@@ -203,7 +207,8 @@ def test_the_forward_rule_equals_the_transposed_reverse_rule(case):
         declared = match_shape(forward(*arguments, **options), out)
         transpose = transpose_rule(operation, position, tg.Value)
         found = match_shape(transpose(*arguments, **options), out)
-        np.testing.assert_allclose(found, declared, rtol=1e-12, atol=1e-14)
+        tolerance = 1e-9 if operation.name == "ode_solution" else 1e-12  # that of its solver
+        np.testing.assert_allclose(found, declared, rtol=tolerance, atol=1e-2 * tolerance)
 
 
 @pytest.mark.parametrize("case", NUMBERS, ids=repr)

@@ -1,7 +1,7 @@
 """Spectra, optics, kernels, factorisations, curves: fields of arrays and matrices."""
 
 import numpy as np
-from scipy import interpolate, linalg, special
+from scipy import integrate, interpolate, linalg, signal, special
 
 RNG = np.random.default_rng(3)
 X = np.sort(RNG.uniform(0, 3, 7))
@@ -208,6 +208,31 @@ def laplacian_spectrum(weights):
     return w[1] + cut + np.log(w[1:]).sum() + np.trace(linalg.expm(-L))
 
 
+def digital_filter(theta):
+    """The coefficients of a recursive filter, fitted to the smoothed signal."""
+    b, a = theta[:2], np.concatenate([np.ones(1), theta[2:]])
+    smooth = signal.filtfilt(*signal.butter(1, 0.4), SIGNAL)
+    filtered = signal.lfilter(b, a, SIGNAL)
+    error = integrate.simpson((filtered - smooth) ** 2, dx=0.5)
+    envelope = np.abs(signal.hilbert(signal.detrend(filtered)))
+    echoes = signal.fftconvolve(filtered, signal.windows.hann(5), mode="same")
+    return error + 0.1 * np.max(signal.correlate(echoes, SIGNAL)) + np.mean(envelope)
+
+
+def state_space(k):
+    """A damped chain of masses: how stable it is, how much noise moves it, its response."""
+    A = np.zeros((4, 4))
+    A[:2, 2:] = np.eye(2)
+    A[2:, :2] = -linalg.toeplitz(k)
+    A[2:, 2:] = -0.5 * np.eye(2)
+    spread = linalg.solve_continuous_lyapunov(A, -np.eye(4))
+    lu_and_piv = linalg.lu_factor(A)
+    still = linalg.lu_solve(lu_and_piv, np.arange(1.0, 5.0))
+    modes = linalg.eigvals(A)
+    fitted = linalg.lstsq(linalg.circulant(k)[:, :1], np.ones(2))[0]
+    return linalg.norm(spread) + np.max(modes.imag) + still @ still + fitted[0]
+
+
 PROGRAMS = [
     (gaussian_process, [np.array([0.1, 0.2, -1.0])]),
     (matern_process, [np.array([0.3, 0.2])]),
@@ -228,5 +253,7 @@ PROGRAMS = [
     (interpolation, [RNG.normal(size=6)]),
     (b_spline_basis, [RNG.normal(size=6)]),
     (special_field, [np.array([0.5, 1.0, 1.5, 2.5])]),
+    (digital_filter, [np.array([0.4, 0.2, -0.3, 0.1])]),
+    (state_space, [np.array([2.0, -0.7])]),
     (laplacian_spectrum, [np.array([1.0, 0.5, 0.7, 1.2, 0.3, 0.9])]),
 ]

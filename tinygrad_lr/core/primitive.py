@@ -151,9 +151,11 @@ class Primitive:
         """Raise `ArgumentError` if the declaration contradicts the parameters of the function."""
         where, names = f"primitive {self.name}", ", ".join(self.operands)
         check_choice(where, "kind", self.kind, (None, "elementwise", "linear", "multilinear"))
-        if holes := set(re.findall(r"<(\w+)>", self.latex or "")) - {*self.operands}:
+        self.shown_options = [x for x in self._holes() if x in self.defaults]
+        if holes := self._holes() - {*self.operands, *self.defaults}:
             raise ArgumentError(
-                f"{where}: the holes of latex must be operands ({names}), got <{min(holes)}>"
+                f"{where}: the holes of latex must be operands ({names}) or options, "
+                f"got <{min(holes)}>"
             )
         if unknown := self.domain.keys() - {*self.operands}:
             raise ArgumentError(
@@ -177,6 +179,9 @@ class Primitive:
                 f"{where}: the holes of sentence must be {{x}}, {{v}} and {{g}}, "
                 f"got {self.sentence!r:.60}"
             ) from None
+
+    def _holes(self) -> set[str]:
+        return set(re.findall(r"<(\w+)>", self.latex or ""))
 
     def __repr__(self) -> str:
         operands = ", ".join(("*" if self.variadic else "") + name for name in self.operands)
@@ -295,7 +300,7 @@ class Primitive:
             names = self.operands * len(operands) if self.variadic else self.operands
             for name, operand in zip(names, operands, strict=False):
                 if operand is not None or isinstance(error, (TypeError, AttributeError)):
-                    as_input(self.name, name, operand)  # the cause is what isn't a number
+                    as_input(self.name, name, operand, self.takes_complex)  # what isn't a number
                 if isinstance(operand, (int, float)) and isinstance(error, AttributeError):
                     raise ArgumentError(
                         f"{self.name}: {name} must be an array, got {operand!r:.60}"
@@ -391,7 +396,7 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
     """Declare an operation; the function below becomes the `Primitive`.
 
     - `numpy`: the NumPy functions that it implements for Values.
-    - `latex`: its formula, with a hole `<x>` for each operand.
+    - `latex`: its formula, with a hole `<x>` for each operand, and for options that it shows.
     - `onnx`: the ONNX operator that computes the same from the operands, with the options as
       attributes of the same names.
     - `examples`: shapes of operands (and a dict of options), from which the tests are generated.

@@ -29,7 +29,7 @@ from ..support.abstract_array import AbstractArray
 from ..support.indexing import freeze_index
 from ..support.validation import as_input, check_choice
 from .chain_rule import backward
-from .conversion import FLOAT64, READING_LISTS, as_constant, has_value, join
+from .conversion import READING_LISTS, as_constant, has_value, join
 from .flat_entries import FlatEntries
 from .grad_mode import Watched, recording_now, watcher
 from .graph_memory import memory_error
@@ -998,10 +998,10 @@ def evaluate_again(
 def require_real(operation: Primitive, numbers: Sequence[Any]) -> None:
     """Raise `DtypeError` for a complex operand of an operation of real numbers."""
     for x in numbers:
-        if type(x) is not float and getattr(x, "dtype", FLOAT64).kind == "c":
+        if type(x) is not float and is_complex(x):
             raise DtypeError(
-                f"{public_name(operation)}: operands must be real, got {x.dtype}; take np.real, "
-                "np.imag or np.abs of complex numbers first"
+                f"{public_name(operation)}: operands must be real, got {np.result_type(x)}; take "
+                "np.real, np.imag or np.abs of complex numbers first"
             )
 
 

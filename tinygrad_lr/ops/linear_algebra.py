@@ -554,7 +554,7 @@ declare_weighted(euclidean_norm, _unit)
 
 
 @primitive(
-    latex=r"\left\lVert <x> \right\rVert_p",
+    latex=r"\left\lVert <x> \right\rVert_{<order>}",
     examples=[
         ((2, 3), {"order": 3.0}),
         ((2, 3), {"order": 1.5, "axis": 0}),

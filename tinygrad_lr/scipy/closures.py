@@ -17,7 +17,9 @@ Function = Callable[..., Any]
 
 
 def is_differentiable(x: Any) -> bool:
-    """Return True for a Value, what stands for an array in a trace, or a list with Values."""
+    """Return True for a Value, what stands for an array in a trace, or a list of such."""
+    if isinstance(x, (list, tuple)):
+        return any(map(is_differentiable, x))
     return isinstance(x, AbstractArray) or has_value(x)
 
 

@@ -22,10 +22,19 @@ import scipy.optimize
 from ..core.autodiff import jvp, vjp
 from ..core.node import unwrap
 from ..core.primitive import primitive
-from ..errors import ArgumentError, NotDifferentiableError
+from ..errors import ArgumentError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, check_numbers
-from ..support.validation import check_choice, short_repr
+from ..support.validation import (
+    as_input,
+    check_callable,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_list,
+    short_repr,
+)
 from .closures import hoist, is_differentiable
+from .equivalents import as_real, equivalent, names_of
 
 Function = Callable[..., Any]
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
@@ -86,14 +95,19 @@ def integral(*operands: Any, function: Function = np.cos, given: Any = None) -> 
     return found.astype(_dtype(operands))[()]
 
 
+def _height(function: Function, end: Any, args: Sequence[Any]) -> Any:
+    """Return the function at a bound, and 0 at an infinite one."""
+    if not isinstance(unwrap(end), AbstractArray):
+        return 0.0 if np.isinf(unwrap(end)) else function(end, *args)
+    infinite = np.isinf(end)
+    return np.where(infinite, 0.0, function(np.where(infinite, 0.4, end), *args))
+
+
 def _slope(function: Function, given: Any, operands: Sequence[Any], position: int) -> Any:
     """The derivative of an integral with respect to an operand, as a function of a cotangent."""
     a, b, *args = operands
     if position < 2:
-        end = (a, b)[position]
-        if np.isinf(unwrap(end)):
-            return lambda g: 0.0
-        height = function(end, *args)
+        height = _height(function, (a, b)[position], args)
         return lambda g: (position * 2 - 1) * np.sum(g * height)
 
     def integrand(x: Any, g: Any, *args: Any) -> Any:
@@ -113,8 +127,8 @@ def _push_integral(
     a, b, *args = operands
     total = 0.0
     for position, end in enumerate((a, b)):
-        if tangents[position] is not None and np.isfinite(unwrap(end)):
-            total = total + (position * 2 - 1) * tangents[position] * function(end, *args)
+        if tangents[position] is not None:
+            total = total + (position * 2 - 1) * tangents[position] * _height(function, end, args)
     moving = [i for i, t in enumerate(tangents[2:]) if t is not None]
     if moving:
 
@@ -138,6 +152,22 @@ integral.vjp(operands=_pull_integral)
 integral.jvp(operands=_push_integral)
 
 
+def _number(where: str, name: str, x: Any) -> Any:
+    """Return a real number, which may be a Value."""
+    x = as_real(where, name, x)
+    if np.ndim(x):
+        raise ArgumentError(f"{where}: {name} must be a number, got shape {np.shape(x)}")
+    return x
+
+
+def _vector(where: str, name: str, x: Any) -> Any:
+    """Return a vector of real numbers with at least one entry."""
+    x = as_real(where, name, x)
+    if np.ndim(x) != 1 or not np.size(x):
+        raise ShapeError(f"{where}: {name} must be a vector, got shape {np.shape(x)}")
+    return x
+
+
 def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tuple[Any, float]:
     """Return ∫ func(x, *args) dx from a to b, and an estimate of its error.
 
@@ -150,20 +180,105 @@ def quad(func: Function, a: Any, b: Any, args: Any = (), **options: Any) -> tupl
     >>> round(slope(2.0), 9)
     -0.25
     """
-    func, outer = hoist(func)
+    func, outer = hoist(check_callable("quad", "func", func))
     func, args = _as_array(func), (*(args if isinstance(args, tuple) else (args,)), *outer)
     if not any(map(is_differentiable, (a, b, *args))):
         found: tuple[Any, float] = _integrate(func, a, b, args, options)
         return found
     _refuse_options("quad", options, {"epsabs", "epsrel", "limit", "points"})
-    for name, bound in (("a", a), ("b", b)):
-        if np.ndim(bound):
-            raise ArgumentError(f"quad: {name} must be a number, got shape {np.shape(bound)}")
+    a, b = _number("quad", "a", a), _number("quad", "b", b)
     value = integral(a, b, *args, function=func, given=options)
     plain = [unwrap(x) for x in (a, b, *args)]
     if any(isinstance(x, AbstractArray) for x in plain):
         return value, np.nan
     return value, float(np.max(_integrate(func, plain[0], plain[1], plain[2:], options)[1]))
+
+
+# ---- integrals of samples
+
+
+@equivalent(scipy.integrate.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    """Return ∫ y dx by the trapezoidal rule along an axis, as `scipy.integrate.trapezoid`.
+
+    >>> trapezoid(Value([1.0, 3.0]), dx=0.5).item()
+    1.0
+    """
+    return np.trapezoid(y, x, dx, axis)
+
+
+def _spans(where: str, y: Any, x: Any, dx: Any, axis: int) -> tuple[Any, Any]:
+    """Return y with the axis last, and the widths between its points, which broadcast with it."""
+    y = as_input(where, "y", y, allow_complex=True)
+    axis = check_integer(where, "axis", axis, low=-max(1, np.ndim(y)))
+    if axis >= np.ndim(y) or not np.shape(y)[axis]:
+        raise ShapeError(f"{where}: y must have a point along axis {axis}, got shape {np.shape(y)}")
+    n = np.shape(y)[axis]
+    y = y if axis in {-1, np.ndim(y) - 1} else np.moveaxis(y, axis, -1)
+    if x is None:
+        return y, dx * np.ones(n - 1, np.result_type(y))
+    x = as_input(where, "x", x)
+    x = x if np.ndim(x) == 1 else np.moveaxis(x, axis, -1)
+    if np.shape(x)[-1:] != (n,):
+        raise ShapeError(
+            f"{where}: x must have {n} points along the axis, as y, got shape {np.shape(x)}"
+        )
+    return y, np.diff(x)
+
+
+@equivalent(scipy.integrate.cumulative_trapezoid)
+def cumulative_trapezoid(
+    y: Any, x: Any = None, dx: float = 1.0, axis: int = -1, initial: float | None = None
+) -> Any:
+    """Return ∫ y dx up to each point but the first, as `scipy.integrate.cumulative_trapezoid`.
+
+    With `initial=0`, it begins with 0.
+
+    >>> cumulative_trapezoid(Value([1.0, 3.0, 5.0]), initial=0).tolist()
+    [0.0, 2.0, 6.0]
+    """
+    if initial is not None and (np.ndim(initial) or initial != 0):
+        raise ArgumentError(
+            f"cumulative_trapezoid: initial must be None or 0, got {short_repr(initial)}"
+        )
+    y, h = _spans("cumulative_trapezoid", y, x, dx, axis)
+    out = np.cumsum(h * (y[..., 1:] + y[..., :-1]) * 0.5, axis=-1)
+    if initial is not None:
+        out = np.concatenate([y[..., :1] * 0.0, out], axis=-1)
+    return out if axis in {-1, np.ndim(out) - 1} else np.moveaxis(out, -1, axis)
+
+
+def _over(x: Any, y: Any) -> Any:
+    """Return x/y, and 0 where y is 0: there, two points are one."""
+    return np.where(y == 0, 0.0, x / np.where(y == 0, 1.0, y))
+
+
+@equivalent(scipy.integrate.simpson)
+def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
+    """Return ∫ y dx by parabolas through three points each, as `scipy.integrate.simpson`.
+
+    Of an even number of points, the last span lies under a parabola through the last three
+    (Cartwright, 2017); of two, the trapezoidal rule is used.
+
+    >>> simpson(Value([0.0, 1.0, 4.0])).round(9).item()  # ∫ x² dx from 0 to 2
+    2.666666667
+    """
+    y, h = _spans("simpson", y, x, dx, axis)
+    n = np.shape(y)[-1]
+    if n == 2:
+        return 0.5 * h[..., 0] * (y[..., 0] + y[..., 1])
+    odd = n - 1 + n % 2
+    h0, h1 = h[..., 0 : odd - 1 : 2], h[..., 1 : odd - 1 : 2]
+    y0, y1, y2 = y[..., 0 : odd - 2 : 2], y[..., 1 : odd - 1 : 2], y[..., 2:odd:2]
+    total = h0 + h1
+    ends = y0 * (2.0 - _over(h1, h0)) + y2 * (2.0 - _over(h0, h1))
+    out = np.sum(total / 6.0 * (ends + y1 * (total * _over(total, h0 * h1))), axis=-1)
+    if n % 2 == 0:
+        g, h = h[..., -2], h[..., -1]
+        out = out + y[..., -1] * _over(2 * h * h + 3 * g * h, 6 * (g + h))
+        out = out + y[..., -2] * _over(h * h + 3 * g * h, 6 * g)
+        out = out - y[..., -3] * _over(h * h * h, 6 * g * (g + h))
+    return out
 
 
 # ---- differential equations
@@ -204,6 +319,7 @@ def _decay(t: Any, y: Any) -> Any:
 
 @primitive(
     latex=r"\int f\left(t, y\right) dt, \; \left(<operands>\right)",
+    examples=[((2,), (3,), {"solver": _odeint, "given": {"rtol": 1e-11, "atol": 1e-11}})],
     whole=True,
 )
 def ode_solution(
@@ -328,12 +444,13 @@ def odeint(
     >>> round(float(tg.grad(end)(2.0) / -np.exp(-2.0)), 6)
     1.0
     """
-    func, outer = hoist(func)
+    func, outer = hoist(check_callable("odeint", "func", func))
+    tfirst = check_flag("odeint", "tfirst", tfirst)
     args = (*(args if isinstance(args, tuple) else (args,)), *outer)
     _refuse_options("odeint", options, {"rtol", "atol", "mxstep", "hmax", "hmin", "h0", "tcrit"})
     fun = _as_array(func if tfirst else lambda t, y, *rest: func(y, t, *rest))
-    y0, t = _joined(y0), _joined(t)
-    y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else y0
+    y0, t = as_real("odeint", "y0", y0), _vector("odeint", "t", t)
+    y0 = np.reshape(y0, -1) if np.ndim(y0) == 0 else _vector("odeint", "y0", y0)
     return ode_solution(y0, t, *args, fun=fun, solver=_odeint, given=options)
 
 
@@ -357,22 +474,24 @@ def solve_ivp(
     >>> round(float(found.y.data[0, 1]), 5), round(float(np.exp(-1.0)), 5)
     (0.36788, 0.36788)
     """
-    fun, outer = hoist(fun)
+    fun, outer = hoist(check_callable("solve_ivp", "fun", fun))
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    if not hasattr(t_span, "__len__") or len(t_span) != 2:
+    t_span = check_list("solve_ivp", "t_span", t_span, "two times")
+    if len(t_span) != 2:
         raise ArgumentError(f"solve_ivp: t_span must be two times, got {short_repr(t_span)}")
-    args, y0, (start, end) = (*args, *outer), _joined(y0), t_span
-    times = [*t_eval] if t_eval is not None else []
+    args, (start, end) = (*args, *outer), t_span
+    times = [] if t_eval is None else check_list("solve_ivp", "t_eval", t_eval, "a list of times")
     if not any(map(is_differentiable, (start, end, y0, t_eval, *times, *args))):
         return scipy.integrate.solve_ivp(
             fun, t_span, y0, method, t_eval, args=args or None, **options
         )
     allowed = {"rtol", "atol", "max_step", "min_step", "first_step", "lband", "uband"}
     _refuse_options("solve_ivp", options, allowed)
-    if isinstance(method, str):
+    if not (isinstance(method, type) and issubclass(method, scipy.integrate.OdeSolver)):
         check_choice("solve_ivp", "method", method, METHODS)
-    if np.ndim(y0) != 1:
-        raise ArgumentError(f"solve_ivp: y0 must be a vector, got shape {np.shape(y0)}")
+    y0 = _vector("solve_ivp", "y0", y0)
+    start, end = (_number("solve_ivp", "t_span", x) for x in (start, end))
+    times = [_number("solve_ivp", "t_eval", x) for x in times]
     vector = _as_array(fun)
     if t_eval is None:
         plain = [unwrap(x) for x in (start, end, y0, *args)]
@@ -418,3 +537,6 @@ def _refuse_options(where: str, given: Any, allowed: set[str]) -> None:
             f"{where}: with Values the options must be among {', '.join(sorted(allowed))}, "
             f"got {unknown[0]}"
         )
+
+
+__getattr__ = names_of(scipy.integrate, __name__)

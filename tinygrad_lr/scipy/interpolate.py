@@ -10,12 +10,14 @@ import functools
 from typing import Any
 
 import numpy as np
+import scipy.interpolate
 
 from ..core.node import unwrap
 from ..errors import ArgumentError
 from ..ops.activation import as_floats
 from ..support.abstract_array import AbstractArray, check_numbers, take_rows
 from ..support.validation import as_input, check_choice, check_integer, short_repr
+from .equivalents import as_real, names_of
 
 
 def _require_increasing(x: Any, where: str) -> None:
@@ -178,6 +180,9 @@ class interp1d:  # noqa: N801  # SciPy's name
                 f"{short_repr(fill_value)}"
             )
         self.fill_value = fill_value
+        if fill_value is not None and not isinstance(fill_value, str):
+            for number in fill_value if pair else (fill_value,):
+                as_real("interp1d", "fill_value", number)
         self._fill = tuple(fill_value) if pair else (fill_value, fill_value)
         self._spline = CubicSpline(self.x, self.y) if kind == "cubic" else None
 
@@ -214,3 +219,6 @@ def _require_inside(outside: Any) -> None:
             "interp1d: x must be between the first and the last node; pass "
             "fill_value='extrapolate' or a number to go beyond"
         )
+
+
+__getattr__ = names_of(scipy.interpolate, __name__)

@@ -21,6 +21,8 @@ from ..core.node import unwrap
 from ..core.primitive import chain
 from ..errors import ArgumentError, DtypeError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray, as_single_call, check_numbers
+from ..support.validation import check_flag
+from .equivalents import as_real, names_of
 
 LOG_2_PI = math.log(2 * math.pi)
 SIMPLEX_TOLERANCE = 1e-5  # of the sum of shares, which may be float32
@@ -335,13 +337,14 @@ class MultivariateNormal(_Multivariate):
         >>> round(float(multivariate_normal.logpdf(np.zeros(2), np.zeros(2), np.eye(2))), 6)
         -1.837877
         """
-        if allow_singular:
+        if check_flag(self._where, "allow_singular", allow_singular):
             raise ArgumentError(
                 f"{self._where}: allow_singular must be False, got True; a density on a subspace "
                 "has no derivative across it, so write x in coordinates of it"
             )
         mean = 0.0 if mean is None else mean
-        x, mean, cov = map(_as_operand, (x, mean, cov))
+        x, mean = as_real(self._where, "x", x), as_real(self._where, "mean", mean)
+        cov = as_real(self._where, "cov", cov)
         n = max(np.size(mean), np.shape(cov)[-1] if np.ndim(cov) else 1)
         if n == 1 and np.ndim(x) < 2:  # points, not coordinates
             x = np.expand_dims(x, -1)
@@ -372,7 +375,14 @@ class MultivariateNormal(_Multivariate):
         >>> float(np.round(multivariate_normal.entropy(cov=np.eye(2)), 6))
         2.837877
         """
-        cov = cov * np.eye(max(np.size(mean), 1)) if np.ndim(cov) < 2 else cov
+        mean = 0.0 if mean is None else as_real("multivariate_normal.entropy", "mean", mean)
+        cov = as_real("multivariate_normal.entropy", "cov", cov)
+        if np.ndim(cov) > 2 or len({*np.shape(cov)}) > 1 or not np.size(cov):
+            raise ArgumentError(
+                f"multivariate_normal.entropy: cov must be a square matrix, got {np.shape(cov)}"
+            )
+        n = max(np.size(mean), np.shape(cov)[-1] if np.ndim(cov) else 1)
+        cov = cov * np.eye(n) if np.ndim(cov) < 2 else cov
         check_numbers(unwrap(cov), _require_positive_definite)
         return 0.5 * (np.shape(cov)[-1] * (1 + LOG_2_PI) + np.linalg.slogdet(cov)[1])
 
@@ -413,7 +423,8 @@ class Dirichlet(_Multivariate):
         >>> float(np.round(dirichlet.logpdf(np.array([0.2, 0.8]), np.array([1.0, 1.0])), 12)) + 0.0
         0.0
         """
-        x, alpha = map(_as_operand, (x, alpha))
+        x = as_real("dirichlet.logpdf", "x", x)
+        alpha = as_real("dirichlet.logpdf", "alpha", alpha)
         if np.ndim(alpha) != 1 or not np.ndim(x) or np.shape(x)[0] not in _sizes(alpha):
             raise ArgumentError(
                 "dirichlet.logpdf: alpha must be a vector with an entry for each of x, got shapes "
@@ -443,7 +454,13 @@ class Multinomial(_Multivariate):
         >>> round(float(multinomial.logpmf(np.array([1, 1]), 2, np.array([0.5, 0.5]))), 6)
         -0.693147
         """
-        x, n, p = map(_as_operand, (x, n, p))
+        where = "multinomial.logpmf"
+        x, n, p = as_real(where, "x", x), as_real(where, "n", n), as_real(where, "p", p)
+        if np.shape(x)[-1:] != np.shape(p)[-1:]:
+            raise ArgumentError(
+                f"{where}: x must have a count for each of p, got shapes {np.shape(x)} and "
+                f"{np.shape(p)}"
+            )
         check_numbers(unwrap(p), _require_probabilities)
         out = sc.gammaln(n + 1) + np.sum(sc.xlogy(x, p) - sc.gammaln(np.add(x, 1)), axis=-1)
         counts = np.logical_and(np.greater_equal(x, 0), np.equal(np.floor(x), x))
@@ -467,8 +484,8 @@ def _distribution(name: str) -> Distribution | None:
     return Distribution(found) if known else None
 
 
-def __getattr__(name: str) -> Distribution:
-    found = _distribution(name)
-    if found is None:
-        raise AttributeError(f"module {__name__!r} has no distribution {name!r}")
-    return found
+_other_names = names_of(scipy.stats, __name__)
+
+
+def __getattr__(name: str) -> Any:
+    return _distribution(name) or _other_names(name)

@@ -26,6 +26,11 @@ WORDS = {
     "bmod": " mod ",
     "partial": "∂",
     "Sigma": "Σ",
+    "Gamma": "Γ",
+    "Phi": "Φ",
+    "int": "∫",
+    "mid": " | ",
+    "mathcal": "",
     "left": "",
     "right": "",
     "mathsf": "",
@@ -36,13 +41,13 @@ GREEK = dict(
     zip(
         [
             *("alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "nu"),
-            *("pi", "rho", "sigma", "tau", "phi", "omega"),
+            *("pi", "rho", "sigma", "tau", "phi", "omega", "psi", "zeta"),
         ],
-        "αβγδεηθλμνπρστφω",
+        "αβγδεηθλμνπρστφωψζ",
         strict=True,
     )
 )
-SUPERSCRIPTS = str.maketrans("0123456789−T", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ")
+SUPERSCRIPTS = str.maketrans("0123456789−T()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾")
 SUBSCRIPTS = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
 APPLICATION = (
     "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
@@ -61,8 +66,8 @@ def plain_text(latex: str) -> str:
     text = _parse(iter(TOKEN.findall(latex)), None)
     text = re.sub(r" +", " ", text)
     text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
-    text = re.sub(rf"{APPLICATION}(_\w+|[₀-₉]*) *\(", r"\1(", text)  # tanh(x), but cos x
-    text = re.sub(rf"{APPLICATION}(_\w+|[₀-₉]*) *", r"\1 ", text)
+    text = re.sub(rf"{APPLICATION}(_\w+|[₀-₉⁰¹²³⁴-⁹⁻]*) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(rf"{APPLICATION}(_\w+|[₀-₉⁰¹²³⁴-⁹⁻]*) *", r"\1 ", text)
     return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
 
 
@@ -81,6 +86,10 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
         elif token == r"\frac":
             above, below = _argument(tokens), _argument(tokens)
             out += f"{_bracket(above)}/{_bracket(below)}"
+        elif token == r"\binom":
+            out += f"binom({_argument(tokens)}, {_argument(tokens)})"
+        elif token == r"\overline":
+            out += f"conj({_argument(tokens)})"
         elif token == r"\sqrt":
             out += _root(tokens)
         elif token == r"\operatorname":
@@ -164,7 +173,7 @@ def _take_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
 def _superscript(text: str) -> str:
     return (
         text.translate(SUPERSCRIPTS)
-        if re.fullmatch(r"−?\d+|T", text.strip())
+        if re.fullmatch(r"−?\d+|\(\d+\)|T", text.strip())
         else f"^{_bracket(text)}"
     )
 

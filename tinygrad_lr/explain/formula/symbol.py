@@ -172,13 +172,17 @@ def operation_formula(
     if operation.variadic:
         x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name("…"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
-    kept = {
-        hole: formula
-        for hole, formula, operand in zip(operation.operands, x, operands, strict=True)
-        if operand is not None
-    }
-    none = dict.fromkeys((o for o in operation.operands if o not in kept), Name(r"\cdot"))
-    return call(operation.latex or _by_name(operation), {**kept, **none}, count)
+    x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
+    return _template_call(operation, x, options, count)
+
+
+def _template_call(
+    operation: Primitive, x: Sequence[Expression], options: Mapping[str, Any], count: int = 0
+) -> Expression:
+    """Return an operation's template with the operands and the options that it shows."""
+    shown = {name: expression_of(options[name]) for name in operation.shown_options}
+    fillings = dict(zip(operation.operands, x, strict=True)) | shown
+    return call(operation.latex or _by_name(operation), fillings, count)
 
 
 def explicit_formula(
@@ -194,8 +198,7 @@ def explicit_formula(
     """
     found = operation_formula(operation, operands, options, out)
     if operation.latex and (operation.identity or isinstance(found, Number)):
-        x = map(expression_of, operands)
-        return call(operation.latex, dict(zip(operation.operands, x, strict=True)))
+        return _template_call(operation, [*map(expression_of, operands)], options)
     return found
 
 

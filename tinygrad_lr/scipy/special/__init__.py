@@ -12,7 +12,8 @@ import scipy.special as _scipy_special
 
 from ...core.primitive import declared_operations as _declared_operations
 from ...support.lazy_imports import lazy_modules as _lazy_modules
-from . import gamma_functions as _gamma_functions  # loading these registers SciPy's functions
+from . import bessel as _bessel  # loading these registers SciPy's functions
+from . import gamma_functions as _gamma_functions
 from . import incomplete as _incomplete
 from . import integrals as _integrals
 from . import normal as _normal

@@ -3,7 +3,8 @@
 import numpy as np
 import scipy.special as sc
 
-from ...core.primitive import NUMPY_IMPLS, implements, primitive
+from ...core.primitive import NUMPY_IMPLS, implements, is_complex, primitive
+from ...errors import DtypeError
 from ...ops.activation import sigmoid
 
 ONE = [((2, 3),), ((),), ((0,),)]
@@ -14,7 +15,7 @@ UNIT = (0.1, 0.9)
 
 @primitive(
     kind="elementwise",
-    latex=r"\psi^{(n)}\left(<x>\right)",
+    latex=r"\psi^{(<n>)}\left(<x>\right)",
     domain={"x": POSITIVE},
     examples=[*ONE, ((), {"n": 1})],
     whole=True,
@@ -35,12 +36,22 @@ polygamma_of.vjp(x=lambda g, out, x, n: g * polygamma_of(x, n=n + 1))
 
 @implements(sc.digamma)  # psi is the same ufunc
 def digamma(x):
-    """The digamma function ψ(x), the derivative of ln Γ(x).
+    """The digamma function ψ(x), the derivative of ln Γ(x). Differentiable if x is real.
 
     >>> float(digamma(1.0)) == -np.euler_gamma
     True
     """
-    return polygamma_of(x)
+    return complex_digamma(x) if is_complex(x) else polygamma_of(x)
+
+
+@primitive(kind="elementwise", latex=r"\psi\left(<x>\right)", whole=True, takes_complex=True)
+def complex_digamma(x):
+    """The digamma function of complex numbers. SciPy has no derivative of it, so it has no rule.
+
+    >>> np.allclose(complex_digamma(1 + 0j), -np.euler_gamma)
+    True
+    """
+    return sc.digamma(x)
 
 
 @implements()
@@ -57,7 +68,12 @@ def _ratio(x, y):
 
 
 @primitive(
-    sc.gamma, latex=r"\Gamma\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
+    sc.gamma,
+    latex=r"\Gamma\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
+    takes_complex=True,
 )
 def gamma(x):
     """The gamma function Γ(x), with Γ(n + 1) = n!.
@@ -116,6 +132,7 @@ gammasgn.vjp(x=lambda g, out, x: g * 0.0)
     domain={"x": POSITIVE},
     examples=ONE,
     whole=True,
+    takes_complex=True,
 )
 def rgamma(x):
     """1/Γ(x).
@@ -259,7 +276,12 @@ entr.vjp(x=lambda g, out, x: g * (-np.log(x) - 1))
 
 
 @primitive(
-    sc.xlogy, latex=r"<x> \ln <y>", domain={"x": POSITIVE, "y": POSITIVE}, examples=TWO, whole=True
+    sc.xlogy,
+    latex=r"<x> \ln <y>",
+    domain={"x": POSITIVE, "y": POSITIVE},
+    examples=TWO,
+    whole=True,
+    takes_complex=True,
 )
 def xlogy(x, y):
     """x·ln y, with 0 where x is 0.
@@ -279,6 +301,7 @@ xlogy.vjp(x=lambda g, out, x, y: g * (np.log(y)), y=lambda g, out, x, y: g * _ra
     domain={"x": POSITIVE, "y": POSITIVE},
     examples=TWO,
     whole=True,
+    takes_complex=True,
 )
 def xlog1py(x, y):
     """x·ln(1 + y), with 0 where x is 0.
@@ -340,6 +363,7 @@ kl_div.vjp(
     domain={"x": POSITIVE},
     examples=ONE,
     whole=True,
+    takes_complex=True,
 )
 def loggamma(x):
     """The principal branch of ln Γ(x): nan for negative real numbers.
@@ -353,9 +377,19 @@ def loggamma(x):
 loggamma.vjp(x=lambda g, out, x: g * digamma(x))
 
 
+def _require_real(where, *operands):
+    for x in operands:
+        if is_complex(x):
+            raise DtypeError(
+                f"{where}: operands must be real, got {np.result_type(x)}; take np.real, np.imag "
+                "or np.abs of complex numbers first"
+            )
+
+
 @implements(sc.huber)
 def huber(delta, r):
     """Half of r² where |r| <= delta, else delta·(|r| - delta/2), as `scipy.special.huber`."""
+    _require_real("huber", delta, r)
     size = np.abs(r)
     out = np.where(size <= delta, 0.5 * r * r, delta * (size - 0.5 * delta))
     return np.where(np.less(delta, 0), np.inf, out)
@@ -364,6 +398,7 @@ def huber(delta, r):
 @implements(sc.pseudo_huber)
 def pseudo_huber(delta, r):
     """The smooth loss delta²·(√(1 + (r/delta)²) - 1), as `scipy.special.pseudo_huber`."""
+    _require_real("pseudo_huber", delta, r)
     return delta * delta * (np.sqrt(1 + (r / delta) ** 2) - 1)
 
 

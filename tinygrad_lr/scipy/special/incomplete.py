@@ -105,7 +105,7 @@ def _power_of_log(x, order):
 
 @primitive(
     kind="elementwise",
-    latex=r"\int_0^{<x>} \frac{t^{<a> - 1} e^{-t}}{\Gamma\left(<a>\right)} \ln^k t \, dt",
+    latex=r"\int_0^{<x>} \frac{t^{<a> - 1} e^{-t}}{\Gamma\left(<a>\right)} \ln^{<order>} t \, dt",
     domain={"a": POSITIVE, "x": POSITIVE},
     examples=[*SHAPES, ((), (), {"order": 1})],
     whole=True,
@@ -136,20 +136,20 @@ log_moment_of_gamma.vjp(
 @primitive(
     kind="elementwise",
     latex=r"\int_0^{<x>} \frac{t^{<a> - 1} (1 - t)^{<b> - 1}}"
-    r"{B\left(<a>, <b>\right)} \ln^j t \, \ln^k(1 - t) \, dt",
+    r"{B\left(<a>, <b>\right)} \ln^{<j>} t \, \ln^{<k>}(1 - t) \, dt",
     domain={"a": POSITIVE, "b": POSITIVE, "x": UNIT},
-    examples=[*THREE_SHAPES, ((), (), (), {"orders": (1, 0)})],
+    examples=[*THREE_SHAPES, ((), (), (), {"j": 1})],
     whole=True,
 )
-def log_moment_of_beta(a, b, x, *, orders=(0, 0)):
+def log_moment_of_beta(a, b, x, *, j=0, k=0):
     """∫₀ˣ t^(a-1) (1-t)^(b-1) (ln t)^j (ln(1-t))^k dt/B(a, b) for x ≤ a/(a+b), else minus ∫ₓ¹.
 
-    `orders` are (j, k). (0, 0) is `betainc`, or `betainc` - 1 for x > a/(a + b).
+    With j = k = 0 it is `betainc`, or `betainc` - 1 for x > a/(a + b).
 
     >>> float(log_moment_of_beta(1.0, 1.0, 0.25)), float(log_moment_of_beta(1.0, 1.0, 0.75))
     (0.25, -0.25)
     """
-    return _evaluate(lambda a, b, x: _moment_of_beta(a, b, x, orders), (a, b, x))
+    return _evaluate(lambda a, b, x: _moment_of_beta(a, b, x, (j, k)), (a, b, x))
 
 
 def _density_of_beta(a, b, x):
@@ -157,27 +157,14 @@ def _density_of_beta(a, b, x):
 
 
 log_moment_of_beta.vjp(
-    a=lambda g, out, a, b, x, orders: (
-        g
-        * (
-            log_moment_of_beta(a, b, x, orders=(orders[0] + 1, orders[1]))
-            - (digamma(a) - digamma(a + b)) * out
-        )
+    a=lambda g, out, a, b, x, j, k: (
+        g * (log_moment_of_beta(a, b, x, j=j + 1, k=k) - (digamma(a) - digamma(a + b)) * out)
     ),
-    b=lambda g, out, a, b, x, orders: (
-        g
-        * (
-            log_moment_of_beta(a, b, x, orders=(orders[0], orders[1] + 1))
-            - (digamma(b) - digamma(a + b)) * out
-        )
+    b=lambda g, out, a, b, x, j, k: (
+        g * (log_moment_of_beta(a, b, x, j=j, k=k + 1) - (digamma(b) - digamma(a + b)) * out)
     ),
-    x=lambda g, out, a, b, x, orders: (
-        g
-        * (
-            _density_of_beta(a, b, x)
-            * _power_of_log(x, orders[0])
-            * _power_of_log(1 - x, orders[1])
-        )
+    x=lambda g, out, a, b, x, j, k: (
+        g * (_density_of_beta(a, b, x) * _power_of_log(x, j) * _power_of_log(1 - x, k))
     ),
 )
 
@@ -187,7 +174,7 @@ def _slope_of_gammainc(a, x):
 
 
 def _slope_of_betainc(a, b, x):
-    moment = log_moment_of_beta(a, b, x, orders=(1, 0))
+    moment = log_moment_of_beta(a, b, x, j=1)
     return moment - (digamma(a) - digamma(a + b)) * log_moment_of_beta(a, b, x)
 
 

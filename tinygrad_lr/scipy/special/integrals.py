@@ -1,7 +1,7 @@
-"""Bessel functions, exponential integrals, elliptic integrals and hypergeometric functions.
+"""Exponential and elliptic integrals, hypergeometric functions, the zeta function.
 
-Derivatives with respect to the order of a Bessel function, and to the parameters of a
-hypergeometric function, have no closed form: they are refused.
+Derivatives with respect to the parameters of a hypergeometric function have no closed form: they
+are refused.
 """
 
 import functools
@@ -10,8 +10,8 @@ import math
 import numpy as np
 import scipy.special as sc
 
-from ...core.primitive import NUMPY_IMPLS, implements, primitive
-from ...ops.elementwise import i0, i1
+from ...core.primitive import implements, primitive
+from ...errors import NotDifferentiableError
 
 ONE = [((2, 3),), ((),), ((0,),)]
 TWO = [((2, 3), (3,)), ((), ())]
@@ -47,6 +47,7 @@ def exprel(x):
     domain={"x": POSITIVE},
     examples=ONE,
     whole=True,
+    takes_complex=True,
 )
 def spence(x):
     """Spence's function ∫₁ˣ ln t/(1 - t) dt.
@@ -57,7 +58,14 @@ def spence(x):
     return sc.spence(x)
 
 
-@primitive(sc.exp1, latex=r"E_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
+@primitive(
+    sc.exp1,
+    latex=r"E_1\left(<x>\right)",
+    domain={"x": POSITIVE},
+    examples=ONE,
+    whole=True,
+    takes_complex=True,
+)
 def exp1(x):
     """The exponential integral ∫ₓ^∞ e^(-t)/t dt.
 
@@ -76,6 +84,7 @@ exp1.vjp(x=lambda g, out, x: g * (-np.exp(-x) / x))
     domain={"x": POSITIVE},
     examples=ONE,
     whole=True,
+    takes_complex=True,
 )
 def expi(x):
     """The exponential integral Ei(x) = ∫ e^t/t dt up to x.
@@ -91,7 +100,7 @@ expi.vjp(x=lambda g, out, x: g * (np.exp(x) / x))
 
 @primitive(
     kind="elementwise",
-    latex=r"E_n\left(<x>\right)",
+    latex=r"E_{<order>}\left(<x>\right)",
     domain={"x": POSITIVE},
     examples=[((2, 3),), ((), {"order": 2})],
     whole=True,
@@ -119,235 +128,11 @@ def _lower_expn(order, x):
 @implements(sc.expn)
 def expn(n, x):
     """The exponential integral Eₙ(x) of an integer order n, as `scipy.special.expn`."""
+    if hasattr(type(n), "__apply__"):
+        raise NotDifferentiableError(
+            "expn: n must be plain integers, got a Value: there is no derivative in the order"
+        )
     return expn_of(x, order=n)
-
-
-@primitive(
-    sc.i0e,
-    latex=r"e^{-\left|<x>\right|} I_0\left(<x>\right)",
-    examples=ONE,
-    kinked=True,
-    whole=True,
-)
-def i0e(x):
-    """e^(-|x|)·I₀(x).
-
-    >>> float(i0e(Value(0.0)).data)
-    1.0
-    """
-    return sc.i0e(x)
-
-
-@primitive(sc.i1e, latex=r"e^{-\left|<x>\right|} I_1\left(<x>\right)", examples=ONE, whole=True)
-def i1e(x):
-    """e^(-|x|)·I₁(x).
-
-    >>> float(i1e(Value(0.0)).data)
-    0.0
-    """
-    return sc.i1e(x)
-
-
-@primitive(
-    sc.iv,
-    latex=r"I_{<order>}\left(<x>\right)",
-    domain={"order": POSITIVE, "x": POSITIVE},
-    examples=TWO,
-    whole=True,
-)
-def iv(order, x):
-    """The modified Bessel function of the first kind.
-
-    >>> float(iv(0.0, Value(0.0)).data)
-    1.0
-    """
-    return sc.iv(order, x)
-
-
-iv.vjp(x=lambda g, out, order, x: g * (0.5 * (iv(order - 1, x) + iv(order + 1, x))))
-
-
-@primitive(
-    sc.ive,
-    latex=r"e^{-\left|<x>\right|} I_{<order>}\left(<x>\right)",
-    domain={"order": POSITIVE, "x": POSITIVE},
-    examples=TWO,
-    whole=True,
-)
-def ive(order, x):
-    """e^(-|x|)·Iᵥ(x).
-
-    >>> float(ive(0.0, Value(0.0)).data)
-    1.0
-    """
-    return sc.ive(order, x)
-
-
-ive.vjp(
-    x=lambda g, out, order, x: (
-        g * (0.5 * (ive(order - 1, x) + ive(order + 1, x)) - np.sign(x) * out)
-    )
-)
-
-
-@primitive(sc.k0, latex=r"K_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
-def k0(x):
-    """The modified Bessel function of the second kind of order 0.
-
-    >>> float(k0(Value(1.0)).data)
-    0.42102443824070823
-    """
-    return sc.k0(x)
-
-
-@primitive(sc.k1, latex=r"K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
-def k1(x):
-    """The modified Bessel function of the second kind of order 1.
-
-    >>> float(k1(Value(1.0)).data)
-    0.6019072301972346
-    """
-    return sc.k1(x)
-
-
-@primitive(
-    sc.k0e, latex=r"e^{<x>} K_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
-)
-def k0e(x):
-    """e^x·K₀(x).
-
-    >>> float(k0e(Value(1.0)).data)
-    1.1444630798068947
-    """
-    return sc.k0e(x)
-
-
-@primitive(
-    sc.k1e, latex=r"e^{<x>} K_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True
-)
-def k1e(x):
-    """e^x·K₁(x).
-
-    >>> float(k1e(Value(1.0)).data)
-    1.636153486263258
-    """
-    return sc.k1e(x)
-
-
-@primitive(
-    sc.kv,
-    latex=r"K_{<order>}\left(<x>\right)",
-    domain={"order": POSITIVE, "x": POSITIVE},
-    examples=TWO,
-    whole=True,
-)
-def kv(order, x):
-    """The modified Bessel function of the second kind.
-
-    >>> float(kv(1.0, Value(1.0)).data)
-    0.6019072301972346
-    """
-    return sc.kv(order, x)
-
-
-kv.vjp(x=lambda g, out, order, x: g * (-0.5 * (kv(order - 1, x) + kv(order + 1, x))))
-
-
-@primitive(
-    sc.kve,
-    latex=r"e^{<x>} K_{<order>}\left(<x>\right)",
-    domain={"order": POSITIVE, "x": POSITIVE},
-    examples=TWO,
-    whole=True,
-)
-def kve(order, x):
-    """e^x·Kᵥ(x).
-
-    >>> float(kve(1.0, Value(1.0)).data)
-    1.636153486263258
-    """
-    return sc.kve(order, x)
-
-
-kve.vjp(x=lambda g, out, order, x: g * (out - 0.5 * (kve(order - 1, x) + kve(order + 1, x))))
-
-
-@primitive(sc.j0, latex=r"J_0\left(<x>\right)", examples=ONE, whole=True)
-def j0(x):
-    """The Bessel function of the first kind of order 0.
-
-    >>> float(j0(Value(0.0)).data)
-    1.0
-    """
-    return sc.j0(x)
-
-
-@primitive(sc.j1, latex=r"J_1\left(<x>\right)", examples=ONE, whole=True)
-def j1(x):
-    """The Bessel function of the first kind of order 1.
-
-    >>> float(j1(Value(0.0)).data)
-    0.0
-    """
-    return sc.j1(x)
-
-
-@primitive(
-    sc.jv,
-    latex=r"J_{<order>}\left(<x>\right)",
-    domain={"order": POSITIVE, "x": POSITIVE},
-    examples=TWO,
-    whole=True,
-)
-def jv(order, x):
-    """The Bessel function of the first kind.
-
-    >>> float(jv(0.0, Value(0.0)).data)
-    1.0
-    """
-    return sc.jv(order, x)
-
-
-jv.vjp(x=lambda g, out, order, x: g * (0.5 * (jv(order - 1, x) - jv(order + 1, x))))
-
-
-@primitive(sc.y0, latex=r"Y_0\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
-def y0(x):
-    """The Bessel function of the second kind of order 0.
-
-    >>> float(y0(Value(1.0)).data)
-    0.08825696421567697
-    """
-    return sc.y0(x)
-
-
-@primitive(sc.y1, latex=r"Y_1\left(<x>\right)", domain={"x": POSITIVE}, examples=ONE, whole=True)
-def y1(x):
-    """The Bessel function of the second kind of order 1.
-
-    >>> float(y1(Value(1.0)).data)
-    -0.7812128213002888
-    """
-    return sc.y1(x)
-
-
-@primitive(
-    sc.yv,
-    latex=r"Y_{<order>}\left(<x>\right)",
-    domain={"order": POSITIVE, "x": POSITIVE},
-    examples=TWO,
-    whole=True,
-)
-def yv(order, x):
-    """The Bessel function of the second kind.
-
-    >>> float(yv(0.0, Value(1.0)).data)
-    0.088256964215677
-    """
-    return sc.yv(order, x)
-
-
-yv.vjp(x=lambda g, out, order, x: g * (0.5 * (yv(order - 1, x) - yv(order + 1, x))))
 
 
 @primitive(
@@ -356,6 +141,7 @@ yv.vjp(x=lambda g, out, order, x: g * (0.5 * (yv(order - 1, x) - yv(order + 1, x
     domain={"b": POSITIVE},
     examples=TWO,
     whole=True,
+    takes_complex=True,
 )
 def hyp0f1(b, z):
     """The confluent hypergeometric limit function ₀F₁(b; z); nan above 1e5 in size.
@@ -375,6 +161,7 @@ hyp0f1.vjp(z=lambda g, out, b, z: g * (hyp0f1(b + 1, z) / b))
     domain={"a": POSITIVE, "b": POSITIVE},
     examples=THREE,
     whole=True,
+    takes_complex=True,
 )
 def hyp1f1(a, b, z):
     """The confluent hypergeometric function ₁F₁(a; b; z); nan for arguments above 1e5 in size.
@@ -394,6 +181,7 @@ hyp1f1.vjp(z=lambda g, out, a, b, z: g * (a / b * hyp1f1(a + 1, b + 1, z)))
     domain={"a": POSITIVE, "b": POSITIVE, "c": POSITIVE, "z": (-0.9, 0.9)},
     examples=FOUR,
     whole=True,
+    takes_complex=True,
 )
 def hyp2f1(a, b, c, z):
     """The Gauss hypergeometric function ₂F₁(a, b; c; z); nan for arguments above 1e5 in size.
@@ -514,7 +302,12 @@ def zeta(x, q=1.0):
     return hurwitz_zeta(x, q)
 
 
-@primitive(kind="elementwise", latex=r"\operatorname{Si}\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    kind="elementwise",
+    latex=r"\operatorname{Si}\left(<x>\right)",
+    examples=ONE,
+    whole=True,
+)
 def sine_integral(x):
     """The sine integral ∫₀ˣ sin t/t dt.
 
@@ -550,7 +343,9 @@ def sici(x):
     return sine_integral(x), cosine_integral(x)
 
 
-@primitive(kind="elementwise", latex=r"S\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    kind="elementwise", latex=r"S\left(<x>\right)", examples=ONE, whole=True, takes_complex=True
+)
 def fresnel_sine(x):
     """The Fresnel integral ∫₀ˣ sin(π t²/2) dt.
 
@@ -560,7 +355,9 @@ def fresnel_sine(x):
     return sc.fresnel(x)[0]
 
 
-@primitive(kind="elementwise", latex=r"C\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    kind="elementwise", latex=r"C\left(<x>\right)", examples=ONE, whole=True, takes_complex=True
+)
 def fresnel_cosine(x):
     """The Fresnel integral ∫₀ˣ cos(π t²/2) dt.
 
@@ -609,15 +406,3 @@ def _slope_of_exprel(x):
 
 exprel.vjp(x=lambda g, out, x: g * _slope_of_exprel(x))
 spence.vjp(x=lambda g, out, x: g * -hyp2f1(1.0, 1.0, 2.0, 1 - x))
-i0e.vjp(x=lambda g, out, x: g * (i1e(x) - np.sign(x) * out))
-i1e.vjp(x=lambda g, out, x: g * (0.5 * (i0e(x) + ive(2.0, x)) - np.sign(x) * out))
-k0.vjp(x=lambda g, out, x: g * -k1(x))
-k1.vjp(x=lambda g, out, x: g * (-0.5 * (k0(x) + kv(2.0, x))))
-k0e.vjp(x=lambda g, out, x: g * (out - k1e(x)))
-k1e.vjp(x=lambda g, out, x: g * (out - 0.5 * (k0e(x) + kve(2.0, x))))
-j0.vjp(x=lambda g, out, x: g * -j1(x))
-j1.vjp(x=lambda g, out, x: g * (0.5 * (j0(x) - jv(2.0, x))))
-y0.vjp(x=lambda g, out, x: g * -y1(x))
-y1.vjp(x=lambda g, out, x: g * (0.5 * (y0(x) - yv(2.0, x))))
-
-NUMPY_IMPLS.update({sc.i0: i0, sc.i1: i1, sc.yn: yv, sc.kn: kv})

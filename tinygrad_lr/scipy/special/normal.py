@@ -5,7 +5,7 @@ import math
 import numpy as np
 import scipy.special as sc
 
-from ...core.primitive import NUMPY_IMPLS, primitive
+from ...core.primitive import NUMPY_IMPLS, is_complex, primitive
 from ...ops.error_function import SLOPE, erf, erfc, normal_cdf, normal_pdf
 
 ONE = [((2, 3),), ((),), ((0,),)]
@@ -14,7 +14,11 @@ UNIT = (0.1, 0.9)
 
 
 @primitive(
-    sc.erfcx, latex=r"e^{{<x>}^2} \operatorname{erfc}\left(<x>\right)", examples=ONE, whole=True
+    sc.erfcx,
+    latex=r"e^{{<x>}^2} \operatorname{erfc}\left(<x>\right)",
+    examples=ONE,
+    whole=True,
+    takes_complex=True,
 )
 def erfcx(x):
     """e^(x²)·erfc(x), which neither overflows nor underflows for x > 0.
@@ -28,7 +32,13 @@ def erfcx(x):
 erfcx.vjp(x=lambda g, out, x: g * (2 * x * out - SLOPE))
 
 
-@primitive(sc.erfi, latex=r"\operatorname{erfi}\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    sc.erfi,
+    latex=r"\operatorname{erfi}\left(<x>\right)",
+    examples=ONE,
+    whole=True,
+    takes_complex=True,
+)
 def erfi(x):
     """The imaginary error function 2/√π·∫₀ˣ e^(t²) dt.
 
@@ -41,7 +51,7 @@ def erfi(x):
 erfi.vjp(x=lambda g, out, x: g * (SLOPE * np.exp(x * x)))
 
 
-@primitive(sc.dawsn, latex=r"D\left(<x>\right)", examples=ONE, whole=True)
+@primitive(sc.dawsn, latex=r"D\left(<x>\right)", examples=ONE, whole=True, takes_complex=True)
 def dawsn(x):
     """Dawson's integral e^(-x²)·∫₀ˣ e^(t²) dt.
 
@@ -126,7 +136,9 @@ def ndtri_exp(x):
 ndtri_exp.vjp(x=lambda g, out, x: g * (math.sqrt(2 * math.pi) * np.exp(x + 0.5 * out * out)))
 
 
-@primitive(sc.log_ndtr, latex=r"\ln \Phi\left(<x>\right)", examples=ONE, whole=True)
+@primitive(
+    sc.log_ndtr, latex=r"\ln \Phi\left(<x>\right)", examples=ONE, whole=True, takes_complex=True
+)
 def log_ndtr(x):
     """ln Φ(x), the logarithm of the normal distribution function, also far below 0.
 
@@ -160,13 +172,56 @@ owens_t.vjp(
 )
 
 
+@primitive(
+    kind="elementwise",
+    latex=r"\operatorname{erf}\left(<x>\right)",
+    examples=ONE,
+    whole=True,
+    takes_complex=True,
+)
+def complex_erf(x):
+    """The error function of complex numbers. Source: `scipy.special.erf`.
+
+    >>> complex(complex_erf(Value(1j)).data) == 1j * sc.erfi(1.0)
+    True
+    """
+    return sc.erf(x)
+
+
+@primitive(
+    kind="elementwise",
+    latex=r"\operatorname{erfc}\left(<x>\right)",
+    examples=ONE,
+    whole=True,
+    takes_complex=True,
+)
+def complex_erfc(x):
+    """1 - erf(x) of complex numbers, without cancellation. Source: `scipy.special.erfc`.
+
+    >>> complex(complex_erfc(Value(0j)).data)
+    (1-0j)
+    """
+    return sc.erfc(x)
+
+
+complex_erf.vjp(x=lambda g, out, x: g * (SLOPE * np.exp(-x * x)))
+complex_erfc.vjp(x=lambda g, out, x: g * (-SLOPE * np.exp(-x * x)))
+
+
 FAR = 40.0
 """All three are 0, 1, 2 or -1 to the last bit there; beyond, and at infinity, slopes are 0."""
 
 
-def _bounded(operation):
-    return lambda x: operation(np.clip(x, -FAR, FAR))
+def _by_dtype(of_real, of_complex):
+    def call(x):
+        return of_complex(x) if is_complex(x) else of_real(np.clip(x, -FAR, FAR))
+
+    return call
 
 
-for _ufunc, _operation in ((sc.erf, erf), (sc.erfc, erfc), (sc.ndtr, normal_cdf)):
-    NUMPY_IMPLS[_ufunc] = _bounded(_operation)
+for _ufunc, _real, _complex in (
+    (sc.erf, erf, complex_erf),
+    (sc.erfc, erfc, complex_erfc),
+    (sc.ndtr, normal_cdf, lambda x: 0.5 * complex_erfc(-math.sqrt(0.5) * x)),
+):
+    NUMPY_IMPLS[_ufunc] = _by_dtype(_real, _complex)

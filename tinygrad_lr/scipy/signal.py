@@ -1,0 +1,363 @@
+"""SciPy's filters and convolutions on Values: of several axes by Fourier transforms.
+
+`scipy.signal` converts its arguments with np.asarray, so it takes no Values: these have the same
+names and arguments. A recursive filter is one operation, whose derivative is the filter run
+backwards. Windows, filter designs and all other names are SciPy's own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.signal
+
+from ..core.node import unwrap
+from ..core.primitive import is_complex, primitive
+from ..errors import ArgumentError, ShapeError
+from ..ops.signals import convolve_full
+from ..support.abstract_array import check_numbers
+from ..support.validation import as_input, check_choice, check_integer
+from .equivalents import equivalent, names_of
+
+MODES = ("full", "same", "valid")
+
+
+def _zeros(shape: tuple[int, ...], like: Any) -> Any:
+    return np.zeros(shape, np.result_type(like))
+
+
+def _last(x: Any, axis: int) -> Any:
+    """Return x with an axis as the last one."""
+    return x if axis in {-1, np.ndim(x) - 1} else np.moveaxis(x, axis, -1)
+
+
+def _back(x: Any, axis: int) -> Any:
+    """Return x with the last axis where it was."""
+    return x if axis in {-1, np.ndim(x) - 1} else np.moveaxis(x, -1, axis)
+
+
+# ---- convolutions
+
+
+def _operands(where: str, in1: Any, in2: Any, mode: str) -> tuple[Any, Any]:
+    in1 = as_input(where, "in1", in1, allow_complex=True)
+    in2 = as_input(where, "in2", in2, allow_complex=True)
+    if np.ndim(in1) != np.ndim(in2):
+        raise ShapeError(
+            f"{where}: in1 and in2 must have equally many axes, got shapes {np.shape(in1)} and "
+            f"{np.shape(in2)}"
+        )
+    if not np.size(in1) or not np.size(in2):
+        raise ArgumentError(
+            f"{where}: in1 and in2 must not be empty, got shapes {np.shape(in1)} and "
+            f"{np.shape(in2)}"
+        )
+    check_choice(where, "mode", mode, MODES)
+    return in1, in2
+
+
+def _part(where: str, full: Any, in1: Any, in2: Any, mode: str, axes: Sequence[int]) -> Any:
+    """Return the part of a full convolution that a mode keeps, as SciPy's functions do."""
+    if mode == "full":
+        return full
+    first, second = np.shape(in1), np.shape(in2)
+    larger, smaller = first, second
+    if mode == "valid":
+        if not all(first[i] >= second[i] for i in axes):
+            larger, smaller = second, first
+        if not all(larger[i] >= smaller[i] for i in axes):
+            raise ShapeError(
+                f"{where}: one of in1 and in2 must be at least as long as the other along every "
+                f"axis for mode 'valid', got shapes {first} and {second}"
+            )
+    index: list[Any] = [slice(None)] * np.ndim(full)
+    for i in axes:
+        length = first[i] if mode == "same" else larger[i] - smaller[i] + 1
+        start = (np.shape(full)[i] - length) // 2
+        index[i] = slice(start, start + length)
+    return full[tuple(index)]
+
+
+@equivalent(scipy.signal.fftconvolve)
+def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+    """Return the convolution Σ in1[i]·in2[k - i] by Fourier transforms.
+
+    As `scipy.signal.fftconvolve`: along `axes`, by default all; the others broadcast. `mode` is
+    "full", "same" for the middle part, as long as in1, or "valid" where both overlap.
+
+    >>> fftconvolve(Value([1.0, 2.0]), np.array([1.0, 1.0])).round(9).tolist()
+    [1.0, 3.0, 2.0]
+    """
+    in1, in2 = _operands("fftconvolve", in1, in2, mode)
+    n = np.ndim(in1)
+    along = range(n) if axes is None else np.atleast_1d(axes).tolist()
+    along = [check_integer("fftconvolve", "axes", i, low=-n) % max(n, 1) for i in along]
+    if not along:
+        return in1 * in2
+    sizes = [np.shape(in1)[i] + np.shape(in2)[i] - 1 for i in along]
+    if is_complex(in1) or is_complex(in2):
+        spectrum = np.fft.fftn(in1, sizes, along) * np.fft.fftn(in2, sizes, along)
+        full: Any = np.fft.ifftn(spectrum, sizes, along)
+    else:
+        spectrum = np.fft.rfftn(in1, sizes, along) * np.fft.rfftn(in2, sizes, along)
+        full = np.fft.irfftn(spectrum, sizes, along)
+    return _part("fftconvolve", full, in1, in2, mode, along)
+
+
+@equivalent(scipy.signal.oaconvolve)
+def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+    """Return the convolution as `fftconvolve` does; see `scipy.signal.oaconvolve`."""
+    return fftconvolve(in1, in2, mode, axes)
+
+
+@equivalent(scipy.signal.convolve)
+def convolve(in1: Any, in2: Any, mode: str = "full") -> Any:
+    """Return the convolution Σ in1[i]·in2[k - i], as `scipy.signal.convolve`; see `fftconvolve`.
+
+    Sequences are convolved directly.
+
+    >>> convolve(Value([1.0, 2.0, 3.0]), np.array([1.0, 1.0]), mode="same").tolist()
+    [1.0, 3.0, 5.0]
+    """
+    in1, in2 = _operands("convolve", in1, in2, mode)
+    if np.ndim(in1) != 1:
+        return fftconvolve(in1, in2, mode)
+    return _part("convolve", convolve_full(in1, in2), in1, in2, mode, (0,))
+
+
+@equivalent(scipy.signal.correlate)
+def correlate(in1: Any, in2: Any, mode: str = "full") -> Any:
+    """Return the correlation Σ in1[i + k]·in2[i], as `scipy.signal.correlate`.
+
+    Complex in2 are conjugated. `mode` is as in `fftconvolve`.
+
+    >>> correlate(Value([1.0, 2.0, 3.0]), np.array([0.0, 1.0]), mode="valid").tolist()
+    [2.0, 3.0]
+    """
+    in1, in2 = _operands("correlate", in1, in2, mode)
+    turned = in2[(slice(None, None, -1),) * np.ndim(in2)]
+    return convolve(in1, np.conj(turned) if is_complex(in2) else turned, mode)
+
+
+# ---- recursive filters
+
+
+@primitive(
+    latex=r"\frac{<b>}{<a>} * <x>",
+    examples=[((3,), (2,), (5,)), ((2,), (3,), (2, 4)), ((1,), (1,), (3,)), ((4,), (2,), (2,))],
+    domain={"a": (0.5, 2.0)},
+    whole=True,
+    takes_complex=True,
+)
+def recursive_filter(b: Any, a: Any, x: Any) -> Any:
+    """The y with Σ a[k]·y[n - k] = Σ b[k]·x[n - k], along the last axis of x; 0 before it.
+
+    Source: `scipy.signal.lfilter`. With w = (1/a) * g run backwards: dL/dx = (b/a) * g backwards,
+    dL/db[k] = Σ w[n]·x[n - k] and dL/da[k] = -Σ w[n]·y[n - k].
+
+    >>> recursive_filter(np.ones(1), np.array([1.0, -0.5]), Value([1.0, 0.0, 0.0])).tolist()
+    [1.0, 0.5, 0.25]
+    """
+    return scipy.signal.lfilter(b, a, x)
+
+
+def _backwards(b: Any, a: Any, g: Any) -> Any:
+    return recursive_filter(b, a, g[..., ::-1])[..., ::-1]
+
+
+def _shifted_sums(g: Any, a: Any, x: Any, count: int) -> Any:
+    """The sums Σ w[n]·x[n - k] for each k."""
+    n = np.shape(x)[-1]
+    w = _backwards(np.ones(1, np.result_type(a)), a, g)
+    return np.stack([np.sum(w[..., k:] * x[..., : max(0, n - k)]) for k in range(count)])
+
+
+recursive_filter.vjp(
+    b=lambda g, out, b, a, x: _shifted_sums(g, a, x, np.shape(b)[0]),
+    a=lambda g, out, b, a, x: -_shifted_sums(g, a, out, np.shape(a)[0]),
+    x=lambda g, out, b, a, x: _backwards(b, a, g),
+)
+recursive_filter.jvp(
+    b=lambda t, out, b, a, x: recursive_filter(t, a, x),
+    a=lambda t, out, b, a, x: -recursive_filter(t, a, out),
+    x=lambda t, out, b, a, x: recursive_filter(b, a, t),
+)
+
+
+def _coefficients(where: str, b: Any, a: Any) -> tuple[Any, Any]:
+    b = np.atleast_1d(as_input(where, "b", b, allow_complex=True))
+    a = np.atleast_1d(as_input(where, "a", a, allow_complex=True))
+    if np.ndim(b) != 1 or np.ndim(a) != 1 or not np.size(a) or not np.size(b):
+        raise ShapeError(
+            f"{where}: b and a must be vectors of coefficients, got shapes {np.shape(b)} and "
+            f"{np.shape(a)}"
+        )
+    check_numbers(unwrap(a), functools.partial(_require_first, where))
+    return b, a
+
+
+def _require_first(where: str, a: Any) -> None:
+    if a[0] == 0:
+        raise ArgumentError(f"{where}: a[0] must not be 0")
+
+
+@equivalent(scipy.signal.lfilter)
+def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
+    """Return x filtered along an axis, with y[n]·a[0] = Σ b[k]·x[n - k] - Σ a[k]·y[n - k].
+
+    As `scipy.signal.lfilter`, differentiable in b, a, x and zi. With `zi`, the state of the filter
+    before x, return y and the state after it.
+
+    >>> y, state = lfilter([1.0], [1.0, -0.5], Value([1.0, 0.0]), zi=np.array([2.0]))
+    >>> y.tolist(), state.tolist()
+    ([3.0, 1.5], [0.75])
+    """
+    b, a = _coefficients("lfilter", b, a)
+    x = as_input("lfilter", "x", x, allow_complex=True)
+    axis = check_integer("lfilter", "axis", axis, low=-max(1, np.ndim(x)))
+    if axis >= np.ndim(x):
+        raise ArgumentError(f"lfilter: axis must be an axis of x, got {axis} for {np.ndim(x)} axes")
+    x = _last(x, axis)
+    y = recursive_filter(b, a, x)
+    if zi is None:
+        return _back(y, axis)
+    zi = as_input("lfilter", "zi", zi, allow_complex=True)
+    size, n = max(np.size(a), np.size(b)) - 1, np.shape(x)[-1]
+    expected = [*np.shape(x)[:-1], size]
+    expected.insert(axis % np.ndim(x), expected.pop())
+    if np.shape(zi) != tuple(expected):
+        raise ShapeError(f"lfilter: zi must have shape {tuple(expected)}, got {np.shape(zi)}")
+    zi = _last(zi, axis)
+    batch = np.shape(x)[:-1]
+    longer = np.concatenate([zi, _zeros((*batch, n), zi)], axis=-1)  # the state comes out as input
+    y = y + recursive_filter(a[:1], a, longer[..., :n])
+    after = longer[..., n:][..., :size]
+    for sign, coefficients, signal in ((1, b, x), (-1, a, y)):
+        padded = np.concatenate([_zeros((*batch, size), signal), signal], axis=-1)
+        weights = _state_weights(coefficients, size) / a[0]
+        after = after + sign * np.matmul(padded[..., n:], weights)
+    return _back(y, axis), _back(after, axis)
+
+
+def _state_weights(coefficients: Any, size: int) -> Any:
+    """Return the matrix from the last `size` entries of a signal to a filter's state."""
+    i, j = np.arange(size), np.arange(size)[:, None]
+    inside = (j >= i) & (size + i - j < np.size(coefficients))
+    return np.where(inside, coefficients[np.where(inside, size + i - j, 0)], 0.0)
+
+
+@equivalent(scipy.signal.lfilter_zi)
+def lfilter_zi(b: Any, a: Any) -> Any:
+    """Return the state in which a filter answers a step with a constant.
+
+    As `scipy.signal.lfilter_zi`.
+
+    >>> lfilter_zi(Value([1.0]), np.array([1.0, -0.5])).tolist()
+    [1.0]
+    """
+    b, a = _coefficients("lfilter_zi", b, a)
+    size = max(np.size(a), np.size(b))
+    a, b = (np.concatenate([x, _zeros((size - np.size(x),), x)]) / a[0] for x in (a, b))
+    grown = b[1:] - a[1:] * b[0]
+    first = np.sum(grown) / np.sum(a)
+    before = np.concatenate([_zeros((1,), grown), np.cumsum(grown)])
+    return (np.cumsum(a) * first - before)[:-1]
+
+
+@equivalent(scipy.signal.filtfilt)
+def filtfilt(
+    b: Any,
+    a: Any,
+    x: Any,
+    axis: int = -1,
+    padtype: str | None = "odd",
+    padlen: int | None = None,
+    method: str = "pad",
+) -> Any:
+    """Return x filtered forwards and backwards, which shifts no phase, as `scipy.signal.filtfilt`.
+
+    Before, x is continued by `padlen` entries at both ends: "odd" (turned about the last entry),
+    "even", "constant" or None.
+
+    >>> x = Value(np.ones(8))
+    >>> filtfilt([0.5, 0.5], [1.0], x).round(9).tolist() == x.tolist()
+    True
+    """
+    b, a = _coefficients("filtfilt", b, a)
+    check_choice("filtfilt", "method", method, ("pad",))
+    check_choice("filtfilt", "padtype", padtype, ("odd", "even", "constant", None))
+    x = _last(as_input("filtfilt", "x", x, allow_complex=True), axis)
+    n, edge = np.shape(x)[-1], 3 * max(np.size(a), np.size(b)) if padlen is None else padlen
+    edge = 0 if padtype is None else check_integer("filtfilt", "padlen", edge)
+    if n <= edge:
+        raise ShapeError(
+            f"filtfilt: x must be longer than padlen, {edge}, along the axis, got {n} entries"
+        )
+    if edge:
+        first, last = x[..., :1], x[..., -1:]
+        before, after = x[..., edge:0:-1], x[..., -2 : -edge - 2 : -1]
+        if padtype == "odd":
+            before, after = 2 * first - before, 2 * last - after
+        if padtype == "constant":
+            before, after = before * 0 + first, after * 0 + last
+        x = np.concatenate([before, x, after], axis=-1)
+    state = lfilter_zi(b, a)
+    for _ in range(2):
+        x, _ = lfilter(b, a, x, zi=state * x[..., :1])
+        x = x[..., ::-1]
+    return _back(x[..., edge : edge + n], axis)
+
+
+# ---- trends and analytic signals
+
+
+@equivalent(scipy.signal.detrend)
+def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0) -> Any:
+    """Return data less the line, or the constant, that fits best along an axis.
+
+    As `scipy.signal.detrend`: `type` is "linear" or "constant"; with `bp`, each part between these
+    positions has a line of its own.
+
+    >>> detrend(Value([1.0, 2.0, 1.0]), type="constant").round(3).tolist()
+    [-0.333, 0.667, -0.333]
+    """
+    check_choice("detrend", "type", type, ("linear", "l", "constant", "c"))
+    data = as_input("detrend", "data", data, allow_complex=True)
+    if type in {"constant", "c"}:
+        return data - np.mean(data, axis=axis, keepdims=True)
+    data = _last(data, axis)
+    n = np.shape(data)[-1]
+    ends = np.unique(np.concatenate([[0], np.atleast_1d(bp), [n]]))
+    if ends[0] < 0 or ends[-1] > n or ends.dtype.kind not in "iu":
+        raise ArgumentError(f"detrend: bp must be positions from 0 to {n}, got {bp!r:.60}")
+    parts = []
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        line = np.stack([np.linspace(0, 1, end - start), np.ones(end - start)], axis=-1)
+        onto = line @ np.linalg.pinv(line)
+        part = data[..., start:end]
+        parts.append(part - part @ onto.T.astype(np.result_type(data)))
+    return _back(np.concatenate(parts, axis=-1), axis)
+
+
+@equivalent(scipy.signal.hilbert)
+def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:
+    """Return the analytic signal, whose real part is x, as `scipy.signal.hilbert`.
+
+    >>> hilbert(Value([1.0, 0.0, -1.0, 0.0])).imag.round(9).tolist()
+    [0.0, 1.0, 0.0, -1.0]
+    """
+    x = as_input("hilbert", "x", x)
+    n = np.shape(x)[axis] if N is None else check_integer("hilbert", "N", N, low=1)
+    weights = np.zeros(n)
+    weights[: n // 2 + 1] = 2.0  # no negative frequencies
+    weights[0] = 1.0
+    if n % 2 == 0:
+        weights[n // 2] = 1.0
+    spectrum = _last(np.fft.fft(x, n, axis), axis) * weights
+    return np.fft.ifft(_back(spectrum, axis), axis=axis)
+
+
+__getattr__ = names_of(scipy.signal, __name__)
