@@ -47,6 +47,7 @@ docs: $(dev) ## Run the code in the README, docs/ and docstrings
 bench: $(bench) ## Measure speed against other libraries (15 minutes, installs the bench extra)
 	$(PYTHON) benchmarks/eager.py
 	$(PYTHON) benchmarks/layers.py
+	$(PYTHON) benchmarks/numerics.py
 	$(PYTHON) benchmarks/compiled.py
 
 # .venv/.dev and .venv/.bench record which extra is installed; a new pyproject.toml installs again.

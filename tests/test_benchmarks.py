@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
+UTF8 = os.environ | {"PYTHONIOENCODING": "utf-8"}
 NETWORKS = ["1-1", "2-16-16-1 tanh", "64-128-10 relu", "784-256-128-10 relu"]
 
 
@@ -69,6 +70,16 @@ def test_the_machine_is_described(quick):
     printed, figures = quick
     assert figures["machine"] in printed and "1 thread used" in figures["machine"]
     assert all(name in figures["machine"] for name in ("Python 3.", "numpy "))
+
+
+def test_the_numerical_programs_agree_with_all_that_are_installed():
+    command = [sys.executable, str(ROOT / "benchmarks" / "numerics.py"), "--quick"]
+    run = subprocess.run(
+        command, capture_output=True, check=False, encoding="utf-8", timeout=240, env=UTF8
+    )
+    assert run.returncode == 0, run.stdout + run.stderr  # not 0 where they disagree
+    rows = [line for line in run.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == 16 and "Kalman filter, 1000 steps" in run.stdout
 
 
 @pytest.mark.torch
