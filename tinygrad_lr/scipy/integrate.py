@@ -291,8 +291,17 @@ def _flat(x: Any) -> Any:
 def _solve_ivp(fun: Function, times: Any, y0: Any, args: Sequence[Any], given: Any) -> Any:
     """Return y at the times, one row each, by `scipy.integrate.solve_ivp`."""
     backwards = times[-1] < times[0]
+
+    def slope(t: Any, y: Any) -> Any:
+        return np.asarray(_numbers("solve_ivp", fun(t, y, *args)), float)
+
+    if times.size and not np.all(np.isfinite(slope(times[0], y0))):
+        raise ArgumentError(  # SciPy would look for a first step for ever
+            f"solve_ivp: the result of fun must be finite at the start, t = {times[0]:g}, got nan "
+            "or infinity"
+        )
     found = scipy.integrate.solve_ivp(
-        lambda t, y: np.asarray(_numbers("solve_ivp", fun(t, y, *args)), float),
+        slope,
         (times[0], times[-1]),
         y0,
         t_eval=times,
