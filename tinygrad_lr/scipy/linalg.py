@@ -820,9 +820,13 @@ def tanhm(A):
 def fractional_matrix_power(A, t):
     """Return A^t = e^(t ln A), as `scipy.linalg.fractional_matrix_power`; see `logm`.
 
+    A power whose exponent is a whole number is a product of matrices, or of inverses.
+
     >>> fractional_matrix_power(Value([[4.0]]), 0.5).round(9).tolist()
     [[2.0]]
     """
+    if isinstance(t, (int, float, np.integer, np.floating)) and float(t).is_integer():
+        return np.linalg.matrix_power(A, int(t))
     return expm(t * logm(A))
 
 

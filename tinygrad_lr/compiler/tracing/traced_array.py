@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ...core.numpy_dispatch import UFUNC_METHODS
-from ...core.primitive import NUMPY_IMPLS
+from ...core.numpy_dispatch import UFUNC_METHODS, numpy_functions
+from ...core.primitive import NUMPY_IMPLS, Primitive
 from ...errors import TraceError
 from ...support import pytree as tree
 from ...support.abstract_array import AbstractArray
@@ -890,7 +890,16 @@ def _try_instructions(
 
 @functools.cache
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(function).parameters)
+    try:
+        return dict(inspect.signature(function).parameters)
+    except ValueError:  # NumPy 2.0 doesn't say, of its functions in C
+        like = NUMPY_IMPLS.get(function)
+        like = like.forward if isinstance(like, Primitive) else like
+        return dict(inspect.signature(like or _any_arguments).parameters)
+
+
+def _any_arguments(*args: Any, **options: Any) -> None:
+    """Have the signature of a function of which nothing is known."""
 
 
 def _argument(
@@ -1007,7 +1016,7 @@ VIEWING = frozenset(
         *(np.linalg.matrix_transpose, np.matrix_transpose, np.meshgrid, np.moveaxis),
         *(np.permute_dims, np.polyder, np.polyint, np.ravel, np.real, np.real_if_close),
         *(np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose),
-        *(np.trim_zeros, np.unstack, np.vsplit),
+        *(*numpy_functions("unstack"), np.trim_zeros, np.vsplit),
     }
 )
 """NumPy's functions that return views of their arguments, or arguments themselves, in some cases.
