@@ -169,6 +169,21 @@ def test_a_reshape_is_a_copy_or_a_view_as_asked(shape):
             np.reshape(x.T, shape, copy=False)
 
 
+@SINCE_2_1
+@pytest.mark.parametrize("reshape", [numpy.reshape, lambda x, *a, **o: x.reshape(*a, **o)])
+def test_a_compiled_reshape_is_a_copy_or_refused_as_asked(reshape):
+    def f(x, copy):
+        x = x * 1.0
+        found = reshape(x, (4,), copy=copy)
+        found[0] = 9.0
+        return x
+
+    x, compiled = numpy.ones((2, 2)), tg.compile(f, static=("copy",))
+    numpy.testing.assert_array_equal(compiled(x, True), f(x, True))
+    with pytest.raises(TraceError, match="layout"):
+        compiled(x, False)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
 @pytest.mark.parametrize("wrap", [Value, numpy.asarray, list])
 def test_entries_are_sorted_falling(axis, wrap):
@@ -363,6 +378,18 @@ def test_flat_reads_and_writes_as_numpy_does(index, layout):
     tg.check_gradients(lambda x, new: run(np, x, new), x, new)
     loss = lambda x: np.sum(run(np, x, new) ** 2)
     numpy.testing.assert_allclose(tg.compile(tg.grad(loss))(x), tg.grad(loss)(x), rtol=1e-14)
+    compiled = tg.compile(lambda x, new: run(numpy, x, new))
+    numpy.testing.assert_array_equal(compiled(x, new), expected)
+
+
+def test_a_compiled_function_writes_all_entries_at_once():
+    def f(x):
+        x = x * 1.0
+        x.T.flat = x[0] + 1.0
+        return x
+
+    x = numpy.arange(6.0).reshape(2, 3)
+    numpy.testing.assert_array_equal(tg.compile(f)(x), f(x))
 
 
 def test_flat_is_iterated_over_and_assigned():

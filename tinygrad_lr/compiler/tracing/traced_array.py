@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ...core.flat_entries import FlatEntries
 from ...core.numpy_dispatch import UFUNC_METHODS, numpy_functions
 from ...core.primitive import NUMPY_IMPLS, Primitive
 from ...errors import TraceError
@@ -611,10 +612,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             needed=[self.instruction],
         )
 
-    def reshape(self, *shape: Any, order: str = "C") -> Traced:
+    def reshape(self, *shape: Any, order: str = "C", **options: Any) -> Traced:
         """Return the same entries in another shape."""
         lengths = shape[0] if len(shape) == 1 else shape
-        found: Traced = apply_numpy_function(np.reshape, (self, lengths, order), {})
+        found: Traced = apply_numpy_function(np.reshape, (self, lengths, order), options)
         return found
 
     def transpose(self, *axes: Any) -> Traced:
@@ -673,6 +674,15 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write to positions of the flattened array."""
         apply_numpy_function(np.put, (self, indices, values, mode), {})
+
+    @property
+    def flat(self) -> FlatEntries:
+        """The entries one after another."""
+        return FlatEntries(self)
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        self.flat[...] = new
 
     def __getattr__(self, name: str) -> NoReturn:
         kind = self.eager_class
