@@ -184,6 +184,15 @@ def test_a_compiled_reshape_is_a_copy_or_refused_as_asked(reshape):
         compiled(x, False)
 
 
+def test_equal_entries_stay_in_order_where_they_are_sorted_falling():
+    x, weights = numpy.array([1.0, 3.0, 3.0, 2.0]), numpy.arange(4.0)
+    slope = tg.grad(lambda x: np.sum(np.sort(x, descending=True) * weights))
+    expected = numpy.zeros(4)
+    expected[np.argsort(x, descending=True)] = weights
+    for f in (slope, tg.compile(slope)):
+        numpy.testing.assert_array_equal(f(x), expected)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
 @pytest.mark.parametrize("wrap", [Value, numpy.asarray, list])
 def test_entries_are_sorted_falling(axis, wrap):
