@@ -91,7 +91,12 @@ def _repeatable_logm(a):
 
 def _in_float64(name, function, a):
     a = np.asarray(a)
-    result = function(a.astype(np.result_type(a, np.float64)))
+    wide = a.astype(np.result_type(a, np.float64))
+    if a.ndim > 2 and a.size:  # SciPy takes stacks since version 1.16
+        matrices = wide.reshape(-1, *a.shape[-2:])
+        result = np.stack([function(x) for x in matrices]).reshape(a.shape)
+    else:
+        result = function(wide)
     if np.isrealobj(a) and np.iscomplexobj(result):
         raise ArgumentError(
             f"{name}: the result must be real, got complex numbers; pass a complex a"
