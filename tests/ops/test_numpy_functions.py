@@ -607,7 +607,7 @@ CASES = {
     "joined(np.unique_inverse(x))": [(2, 3)],
     "joined(np.intersect1d(x, x.ravel()[1:3], True, True))": [(2, 3)],
     "np.setdiff1d(x, x.ravel()[:2], assume_unique=True)": [(2, 3)],
-    "np.setxor1d(x, x.ravel()[:2], assume_unique=True)": [(2, 3)],
+    "np.setxor1d(x.ravel(), x.ravel()[:2], assume_unique=True)": [(2, 3)],
     "np.nan_to_num(NAN + np.where(x > 0, -np.inf, x), nan=0.5, neginf=-3.0)": [(2, 3)],
     "np.nansum(NAN + x, 1, np.float64, keepdims=True, initial=2.5, where=LEFT)": [(2, 3)],
     "np.nanprod(NAN + x, 1, np.float64, keepdims=True, initial=2.5, where=LEFT)": [(2, 3)],
@@ -621,7 +621,14 @@ CASES = {
     "np.nanmax(NAN + x, axis=1, keepdims=True, initial=-9.0, where=LEFT)": [(2, 3)],
     "np.nanmin(NAN + x, axis=1, keepdims=True, initial=9.0, where=LEFT)": [(2, 3)],
 }
-HERE = [line for line in CASES if all(hasattr(np, x) for x in re.findall(r"\bnp\.(\w+)", line))]
+SINCE = {"np.clip(x, min=": "2.1.0", "MASK, 0.0, x), axis=-1)": "2.2.0", "np.pad(x, {": "2.3.0"}
+"""Options that NumPy has since a version, by a part of a line."""
+HERE = [
+    line
+    for line in CASES
+    if all(hasattr(np, x) for x in re.findall(r"\bnp\.(\w+)", line))
+    and not any(x in line and np.lib.NumpyVersion(np.__version__) < SINCE[x] for x in SINCE)
+]
 """The lines whose functions this version of NumPy has."""
 
 each_case = pytest.mark.parametrize(
@@ -684,7 +691,7 @@ def test_with_complex_numbers_it_is_numpys_or_refused(line, shapes):
     _, tangent = tg.jvp(f, tuple(z), tuple(t))
     np.testing.assert_allclose(tangent, (ahead - behind) / (2 * step), rtol=1e-6, atol=1e-7)
     g = np.cos(np.arange(np.size(expected))).reshape(np.shape(expected))
-    cotangents = tg.vjp(f, *z)[1](g.astype(np.asarray(expected).dtype))
+    cotangents = tg.vjp(f, *z)[1](g.astype(found.dtype))
     pairs = zip(cotangents if len(z) > 1 else [cotangents], t, strict=True)
     inner = sum(np.sum(np.real(np.conj(c) * dx)) for c, dx in pairs)
     np.testing.assert_allclose(inner, np.sum(np.real(tangent) * g), rtol=1e-9, atol=1e-10)
@@ -708,7 +715,7 @@ def test_the_dtype_is_the_one_that_numpy_gives(line, shapes):
 
 REFUSED_COMPILED = re.compile(
     r"sturges|uni(que|on)|(intersect|setdiff|setxor)1d|trim_zeros|piecewise|real_if_close|eig(vals)?\(x"
-    r"|polydiv|poly\((x\) \*|np)|polymul\(np|roots|lstsq\(x @ z|np\.(place|putmask)"
+    r"|polydiv|poly\((x\) \*|np)|polymul\(np|roots|lstsq\(x @ z|np\.place"
 )
 """Functions whose result's shape or dtype, or whose calls, depend on the numbers that they get."""
 
@@ -772,6 +779,7 @@ WITHOUT_CASE = {
 """Options that are refused, that NumPy doesn't have, or that change nothing for a Value."""
 
 
+@pytest.mark.skipif(len(HERE) < len(CASES), reason="the cases are for NumPy's newest functions")
 def test_every_option_of_a_composed_function_has_a_case(monkeypatch):
     composed = {
         numpy: ours
@@ -808,10 +816,18 @@ def defaults(function):
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
+def has_signature(function):
+    """NumPy says what the arguments are: of ufuncs never, of functions in C since 2.4."""
+    try:
+        return not isinstance(function, np.ufunc) and bool(inspect.signature(function))
+    except ValueError:
+        return False
+
+
 @pytest.mark.parametrize("name", sorted(COMPOSED))
 def test_arguments_left_out_are_those_of_numpy(name):
     for function, ours in NUMPY_IMPLS.items():
-        if function.__name__ != name or isinstance(function, np.ufunc):
+        if function.__name__ != name or not has_signature(function):
             continue
         stated = {k: x for k, x in defaults(function).items() if x is not np._NoValue}
         own = defaults(ours)
@@ -832,8 +848,6 @@ def test_methods_state_the_defaults_of_what_they_call():
 
 
 REFUSED = {
-    "np.reshape(x, (3, 2), order='F')": ArgumentError,
-    "np.ravel(x, 'F')": ArgumentError,
     "np.sum(x, out=np.zeros(3))": ArgumentError,
     "np.max(x, where=MASK)": ValueError,
     "np.max(x[:0])": ValueError,
@@ -953,9 +967,12 @@ REFUSED = {
     "np.polyfit(x[0, :0], x[0, :0], 1)": ShapeError,
     "np.polyfit(x[0], x[0], 2, cov=True)": ArgumentError,
     "np.poly(x)": ShapeError,
+    "np.sort(x[0, 0])": np.exceptions.AxisError,
+    "np.sort(x, kind='no such kind')": ValueError,
+    "np.sort(x, kind='stable', stable=True)": ValueError,
+    "np.linalg.svd(x[:, :2], hermitian=True)": ArgumentError,
     "np.round(x, 301)": ArgumentError,
     "np.round(x, -301)": ArgumentError,
-    "x.flatten('F')": ArgumentError,
     "tg.ops.gelu(x, approximate='erf')": ArgumentError,
     "tg.ops.celu(x, alpha=0.0)": ArgumentError,
     "tg.ops.norm_of_order(x, order=0.0)": ArgumentError,
@@ -967,7 +984,6 @@ REFUSED = {
     "np.maximum.reduceat(x, [[0, 1]])": ArgumentError,
     "np.maximum.reduceat(x, [2])": ArgumentError,
     "np.maximum.reduceat(x, [-1])": ArgumentError,
-    "np.subtract.at(np.copy(x), [0], x[0])": TinygradError,
 }
 
 

@@ -14,7 +14,7 @@ from scipy_results import assert_like
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
-from tinygrad_lr.errors import ArgumentError, NotDifferentiableError
+from tinygrad_lr.errors import ArgumentError, DtypeError, NotDifferentiableError
 
 scipy = pytest.importorskip("scipy")
 for module in ("integrate", "linalg", "signal"):
@@ -220,8 +220,9 @@ def test_an_unknown_name_is_reported_as_by_scipy(module):
         (lambda a: signal.detrend(a, bp=9), "detrend: bp must be positions from 0 to 3"),
         (lambda a: integrate.simpson(a, x=a[0, :2]), "simpson: x must have 3 points along"),
         (lambda a: integrate.cumulative_trapezoid(a, initial=1.0), "initial must be None or 0"),
+        (lambda a: signal.hilbert(a + 1j), "x must be real"),
     ],
 )
 def test_what_has_no_derivative_is_refused_with_the_cure(call, told):
-    with pytest.raises((ArgumentError, NotDifferentiableError), match=told):
+    with pytest.raises((ArgumentError, DtypeError, NotDifferentiableError), match=told):
         call(Value(A))

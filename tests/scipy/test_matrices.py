@@ -235,6 +235,35 @@ def test_solveh_banded(lower, turn):
     tg.check_gradients(lambda ab, b: mine.solveh_banded(ab, b, lower=lower), ab, b)
 
 
+ROTATIONS = np.array([[1.0, 2.0], [-3.0, 1.5]]), np.array([[2.0, 5.0], [-4.0, 1.0]])
+
+
+@pytest.mark.parametrize("which", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)])
+def test_sylvesters_equation_is_solved_where_some_operands_are_complex(which):
+    given = [*ROTATIONS, np.arange(4.0).reshape(2, 2)]
+    a, b, q = [x + 1j * np.eye(2) if i in which else x for i, x in enumerate(given)]
+    x = mine.solve_sylvester(Value(a), b, q).data
+    np.testing.assert_allclose(a @ x + x @ b, q, atol=1e-12)
+    x = mine.solve_continuous_lyapunov(Value(a), q).data
+    np.testing.assert_allclose(a @ x + x @ a.conj().T, q, atol=1e-12)
+    tg.check_gradients(mine.solve_sylvester, a, b, q, order=2)
+
+
+def test_an_equation_without_one_solution_is_refused():
+    with pytest.raises(np.linalg.LinAlgError, match="one solution"):
+        mine.solve_continuous_lyapunov(Value(np.diag([1.0, -1.0])), np.eye(2))
+    empty = np.zeros((0, 0))
+    assert mine.solve_sylvester(Value(empty), empty, empty).shape == (0, 0)
+
+
+@pytest.mark.parametrize("power", [3, -2.0, np.float64(2.0)])
+def test_a_whole_power_of_a_matrix_with_negative_eigenvalues(power):
+    matrix = np.array([[1.0, 2.0], [3.0, -4.0]])
+    f = lambda a: mine.fractional_matrix_power(a, power)
+    assert_like(f(Value(matrix)), sl.fractional_matrix_power(matrix, power))
+    tg.check_gradients(f, matrix, order=2)
+
+
 def test_solvers_compile_at_their_first_call():
     code = (
         "import numpy as np, tinygrad_lr as tg; solve = tg.scipy.linalg.solve\n"

@@ -329,7 +329,9 @@ class Value(Node):
         if copy is False:
             numbers = np.asarray(self._content).view()
             numbers.flags.writeable = False
-        return numbers.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device)
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device}
+        given = {name: x for name, x in options.items() if x is not None}  # NumPy 2.0 has stream
+        return numbers.__dlpack__(**given)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return np.empty(0).__dlpack_device__()

@@ -158,9 +158,9 @@ def _sorting(function: _Callable[..., _Any]) -> _Callable[..., _Any]:
         if not _check_flag(function.__name__, "descending", descending):
             return rising(a, axis, *args, **options)
         a, axis = (_numpy.ravel(a), -1) if axis is None else (a, axis)
-        if function is _numpy.sort:
-            return _numpy.flip(rising(a, axis, *args, **options), axis)
         backward = rising(_numpy.flip(a, axis), axis, stable=True)
+        if function is _numpy.sort:
+            return _numpy.flip(backward, axis)
         return _numpy.shape(a)[axis] - 1 - _numpy.flip(backward, axis)
 
     signature = _inspect.signature(function)

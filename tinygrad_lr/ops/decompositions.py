@@ -445,7 +445,7 @@ def svd(a, full_matrices=True, compute_uv=True, hermitian=False):
     >>> np.linalg.svd(Value([[3.0, 0.0], [0.0, 4.0]])).S.tolist()
     [4.0, 3.0]
     """
-    a = as_matrices("svd", a)
+    a = as_symmetric("svd", a) if hermitian else as_matrices("svd", a)
     m, n = np.shape(a)[-2:]
     if compute_uv and full_matrices and m != n:
         raise NotDifferentiableError(

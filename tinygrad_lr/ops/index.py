@@ -1,6 +1,7 @@
 """Indexing of every NumPy kind; an entry that is read twice gets both cotangents."""
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from ..core.primitive import as_array, implements, is_complex, numbers_of, primitive
 from ..errors import ArgumentError, DtypeError, ShapeError
@@ -260,8 +261,10 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     """
     if order is not None:
         raise ArgumentError("sort: order must be None, since a Value has no fields")
+    np.sort(np.empty(0), kind=kind, stable=stable)  # which refuses unknown kinds
     if axis is None:
         a, axis = np.ravel(a), 0
+    axis = normalize_axis_index(axis, np.ndim(a))
     return take_along_axis(a, stable_order(numbers_of(a), axis), axis)
 
 

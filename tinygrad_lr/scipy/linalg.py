@@ -77,11 +77,13 @@ def _repeatable_logm(a):
     """SciPy's logm, which estimates norms by numbers drawn from np.random: here always the same.
 
     np.random is left as it was, so that a program that draws from it isn't changed by a logarithm.
+    Another thread that draws from np.random meanwhile gets numbers of this seed, since SciPy takes
+    no generator; numbers of a Generator are never changed.
     """
     with DRAWING:
         state = np.random.get_state()  # noqa: NPY002 - SciPy draws from it
-        np.random.seed(0)  # noqa: NPY002
         try:
+            np.random.seed(0)  # noqa: NPY002
             return scipy.linalg.logm(a)
         finally:
             np.random.set_state(state)  # noqa: NPY002
@@ -89,7 +91,12 @@ def _repeatable_logm(a):
 
 def _in_float64(name, function, a):
     a = np.asarray(a)
-    result = function(a.astype(np.result_type(a, np.float64)))
+    wide = a.astype(np.result_type(a, np.float64))
+    if a.ndim > 2 and a.size:  # SciPy takes stacks since version 1.16
+        matrices = wide.reshape(-1, *a.shape[-2:])
+        result = np.stack([function(x) for x in matrices]).reshape(a.shape)
+    else:
+        result = function(wide)
     if np.isrealobj(a) and np.iscomplexobj(result):
         raise ArgumentError(
             f"{name}: the result must be real, got complex numbers; pass a complex a"
@@ -207,10 +214,26 @@ def _conjugate(x):
 def solve_sylvester(a, b, q):
     """The x with a x + x b = q, as `scipy.linalg.solve_sylvester`.
 
+    Raises `LinAlgError` where a and -b have an eigenvalue in common: SciPy solves another equation.
+
     >>> solve_sylvester(Value([[1.0]]), [[3.0]], [[8.0]])
     Value(data=[[2.]], grad=None)
     """
-    return scipy.linalg.solve_sylvester(a, b, q)
+    if not np.size(q):
+        return np.zeros(np.shape(q), np.result_type(a, b, q))
+    # SciPy's own reads half of the blocks of real factors where another operand is complex
+    output = "real" if all(map(np.isrealobj, (a, b, q))) else "complex"
+    r, u = scipy.linalg.schur(a, output=output)
+    s, v = scipy.linalg.schur(adjoint(b), output=output)
+    f = adjoint(u) @ q @ v
+    solver = scipy.linalg.get_lapack_funcs("trsyl", (r, s, f))
+    y, scale, info = solver(r, s, f, tranb="C" if np.iscomplexobj(f) else "T")
+    if info:
+        raise np.linalg.LinAlgError(
+            "solve_sylvester: the equation must have one solution, so no eigenvalue of a may be "
+            "one of -b"
+        )
+    return u @ (scale * y) @ adjoint(v)
 
 
 def _pull_sylvester(g, a, b):
@@ -820,9 +843,13 @@ def tanhm(A):
 def fractional_matrix_power(A, t):
     """Return A^t = e^(t ln A), as `scipy.linalg.fractional_matrix_power`; see `logm`.
 
+    A power whose exponent is a whole number is a product of matrices, or of inverses.
+
     >>> fractional_matrix_power(Value([[4.0]]), 0.5).round(9).tolist()
     [[2.0]]
     """
+    if isinstance(t, (int, float, np.integer, np.floating)) and float(t).is_integer():
+        return np.linalg.matrix_power(A, int(t))
     return expm(t * logm(A))
 
 

@@ -20,7 +20,7 @@ from ..errors import ArgumentError, ShapeError
 from ..ops.signals import convolve_full
 from ..support.abstract_array import check_numbers
 from ..support.validation import as_input, check_choice, check_integer
-from .equivalents import equivalent, names_of
+from .equivalents import as_real, equivalent, names_of
 
 MODES = ("full", "same", "valid")
 
@@ -349,7 +349,7 @@ def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:
     >>> hilbert(Value([1.0, 0.0, -1.0, 0.0])).imag.round(9).tolist()
     [0.0, 1.0, 0.0, -1.0]
     """
-    x = as_input("hilbert", "x", x)
+    x = as_real("hilbert", "x", x)
     n = np.shape(x)[axis] if N is None else check_integer("hilbert", "N", N, low=1)
     weights = np.zeros(n)
     weights[: n // 2 + 1] = 2.0  # no negative frequencies

@@ -47,8 +47,15 @@ def where(condition: Any, x: Any, y: Any) -> Traced:
 
 
 @implements(np.reshape)
-def reshape(a: Any, shape: Any, order: str = "C", **_: Any) -> Traced:
+def reshape(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> Traced:
     """Return the same entries in another shape."""
+    if copy:
+        return reshape(a, shape, order).copy()
+    if copy is False:
+        raise_trace_error(
+            "copy=False needs the layout of an array in memory, which is unknown while tracing",
+            "drop copy=False",
+        )
     if order == "F":
         return transpose(reshape(transpose(a), tuple(np.atleast_1d(shape).tolist())[::-1]))
     if order not in {"C", "K"}:

@@ -16,8 +16,9 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ...core.numpy_dispatch import UFUNC_METHODS
-from ...core.primitive import NUMPY_IMPLS
+from ...core.flat_entries import FlatEntries
+from ...core.numpy_dispatch import UFUNC_METHODS, numpy_functions
+from ...core.primitive import NUMPY_IMPLS, Primitive
 from ...errors import TraceError
 from ...support import pytree as tree
 from ...support.abstract_array import AbstractArray
@@ -611,10 +612,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             needed=[self.instruction],
         )
 
-    def reshape(self, *shape: Any, order: str = "C") -> Traced:
+    def reshape(self, *shape: Any, order: str = "C", **options: Any) -> Traced:
         """Return the same entries in another shape."""
         lengths = shape[0] if len(shape) == 1 else shape
-        found: Traced = apply_numpy_function(np.reshape, (self, lengths, order), {})
+        found: Traced = apply_numpy_function(np.reshape, (self, lengths, order), options)
         return found
 
     def transpose(self, *axes: Any) -> Traced:
@@ -673,6 +674,15 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write to positions of the flattened array."""
         apply_numpy_function(np.put, (self, indices, values, mode), {})
+
+    @property
+    def flat(self) -> FlatEntries:
+        """The entries one after another."""
+        return FlatEntries(self)
+
+    @flat.setter
+    def flat(self, new: Any) -> None:
+        self.flat[...] = new
 
     def __getattr__(self, name: str) -> NoReturn:
         kind = self.eager_class
@@ -890,7 +900,16 @@ def _try_instructions(
 
 @functools.cache
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(function).parameters)
+    try:
+        return dict(inspect.signature(function).parameters)
+    except ValueError:  # NumPy 2.0 doesn't say, of its functions in C
+        like = NUMPY_IMPLS.get(function)
+        like = like.forward if isinstance(like, Primitive) else like
+        return dict(inspect.signature(like or _any_arguments).parameters)
+
+
+def _any_arguments(*args: Any, **options: Any) -> None:
+    """Have the signature of a function of which nothing is known."""
 
 
 def _argument(
@@ -1007,7 +1026,7 @@ VIEWING = frozenset(
         *(np.linalg.matrix_transpose, np.matrix_transpose, np.meshgrid, np.moveaxis),
         *(np.permute_dims, np.polyder, np.polyint, np.ravel, np.real, np.real_if_close),
         *(np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose),
-        *(np.trim_zeros, np.unstack, np.vsplit),
+        *(*numpy_functions("unstack"), np.trim_zeros, np.vsplit),
     }
 )
 """NumPy's functions that return views of their arguments, or arguments themselves, in some cases.
