@@ -344,3 +344,11 @@ def test_what_eager_code_differentiates_is_differentiated_compiled(f, backend):
     gradient = tg.grad(f)
     x = np.array([0.5, -1.5, 2.0])
     assert_same(tg.compile(gradient, backend=backend)(x), gradient(x))
+
+
+@backends("numpy", "llvm")
+def test_a_square_of_booleans_has_the_dtype_that_it_has_in_numpy(backend):
+    x = np.array([[True, False], [True, True]])
+    for square in (lambda x: x**2, lambda x: (x[0] & x[1]) ** 2, lambda x: np.all(x) ** 2):
+        found, expected = tg.compile(square, backend=backend)(x), square(x)
+        np.testing.assert_array_equal(found, expected, strict=True)

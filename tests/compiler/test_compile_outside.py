@@ -173,3 +173,17 @@ def test_c5_a_method_of_a_class_that_is_replaced_is_seen(monkeypatch):
     assert_equal(compiled(X), X + 1, "numpy")
     monkeypatch.setattr(Shifting, "forward", lambda self, x: x - 2)
     assert_equal(compiled(X), X - 2, "numpy")
+
+
+def test_a_cached_property_that_is_traced_is_kept_by_its_object():
+    class Table:
+        def __init__(self):
+            self.w = np.ones(6)
+
+        @functools.cached_property
+        def doubled(self):
+            return self.w * 2
+
+    table = Table()
+    np.testing.assert_array_equal(tg.compile(lambda x: x * table.doubled)(X), X * 2)
+    np.testing.assert_array_equal(vars(table)["doubled"], np.full(6, 2.0))

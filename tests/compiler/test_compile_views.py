@@ -255,6 +255,13 @@ def reshaped_before_a_change(x):
     return b
 
 
+def value_reshaped_before_a_write(x):
+    a = tg.Value(x) * 2
+    b = a.T.reshape(-1)
+    a[0] = 1.0
+    return b.sum()
+
+
 def in_memory_order(x):
     return np.reshape(x * 2, (3, 2), order="A")
 
@@ -268,6 +275,7 @@ def into_an_array(x):
     [
         (written_to_a_reshape, r"a reshaped or broadcast array is changed in place; .*\.copy\(\)"),
         (reshaped_before_a_change, r"while a reshape of it is still in use; .*\.copy\(\)"),
+        (value_reshaped_before_a_write, r"while a reshape of it is still in use; .*\.copy\(\)"),
         (in_memory_order, "order must be 'C' or 'F', got 'A'"),
         (into_an_array, r"np\.all\(\.\.\., out=\.\.\.\) must not write into an array; drop out="),
     ],

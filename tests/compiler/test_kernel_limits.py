@@ -35,6 +35,7 @@ FUNCTIONS = {
     "logsumexp": lambda x, axis: tg.logsumexp(x, axis=axis),
     "softmax": lambda x, axis: tg.softmax(x, axis=axis),
     "std": lambda x, axis: np.std(x, axis=axis),
+    "total": lambda x, axis: np.sum(x),
     "sigmoid": lambda x, axis: np.sum(tg.sigmoid(x), axis=axis),
     "normalized": normalized,
     "range": lambda x, axis: (x - np.min(x)) / (np.max(x, axis=axis, keepdims=True) + 10),
@@ -96,7 +97,7 @@ def test_kernels_of_every_size_that_threads_share_are_right(name, shape, threads
     check_shared(name, shape, threads, dtype)
 
 
-@pytest.mark.parametrize("name", ["softmax", "sigmoid", "normalized"])
+@pytest.mark.parametrize("name", ["softmax", "total", "sigmoid", "normalized"])
 def test_the_rows_that_threads_share_are_all_computed(name):
     check_shared(name, (7, 40), 3, "float64")
 

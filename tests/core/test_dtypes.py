@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import operator
 
 import numpy as np
 import pytest
@@ -319,3 +320,11 @@ def test_a_tensor_is_read_as_its_numbers_or_refused():
     assert Value(torch.ones(2)).data.tolist() == [1.0, 1.0]
     with pytest.raises((TypeError, ValueError)):
         Value(torch.ones(2, requires_grad=True))
+
+
+def test_operators_of_bits_are_refused():
+    x = Value([1.0, 2.0])
+    binary = [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
+    for call in (operator.invert, *(lambda x, f=f: f(x, True) for f in binary)):
+        with pytest.raises(DtypeError, match="operands must be integers or booleans, got a Value"):
+            call(x)

@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -202,6 +203,27 @@ def test_a_backward_pass_that_does_not_fit_says_what_it_needs(run, monkeypatch):
     monkeypatch.undo()
     out.backward()
     np.testing.assert_allclose(x.grad, 1.5**1000)
+
+
+def test_the_memory_of_a_pass_over_small_numbers_counts_what_each_needs(monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    out = Value(1.0)
+    for _ in range(10_000):
+        out = out * 1.5
+    monkeypatch.setattr(chain_rule, "heappush", fail)
+    with pytest.raises(MemoryError, match="and its gradients 2 MB more, which do"):
+        out.backward()
+
+
+@pytest.mark.parametrize("call", [np.negative, np.tanh, np.sum, lambda x: np.stack([x, x])])
+def test_what_is_computed_without_leaves_keeps_no_operands(call):
+    start = Value([1.0, 2.0], requires_grad=False)
+    gone = weakref.ref(start)
+    out = call(start)
+    del start
+    assert gone() is None and not out.requires_grad
 
 
 SCRIPT = """

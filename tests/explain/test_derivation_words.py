@@ -12,6 +12,7 @@ from tinygrad_lr import Value
 from tinygrad_lr.explain.derivations.render_text import fit_numbers
 from tinygrad_lr.explain.derivations.terms import terms_of
 from tinygrad_lr.explain.formula.symbol import expression_of
+from tinygrad_lr.explain.graphs.naming import Names
 
 DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -115,6 +116,12 @@ def test_very_many_paths_are_counted_by_their_power_of_ten():
 
 def test_where_there_is_no_room_a_matrix_shows_its_first_and_its_last_number():
     assert fit_numbers(np.arange(400.0).reshape(20, 20), 12) == "[0 … 399]"
+
+
+def test_leaves_without_a_name_are_numbered():
+    a, b = Value(2.0), Value(3.0)
+    names = Names(a * b + a)
+    assert [names.text(x) for x in (a, b)] == ["p₁", "p₂"]
 
 
 def test_the_terms_of_an_entry_are_the_gradient_above_times_the_local_derivative():

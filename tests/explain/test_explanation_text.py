@@ -21,6 +21,7 @@ from tinygrad_lr.explain.formula.expression import (
     product,
     quotient,
 )
+from tinygrad_lr.explain.formula.mathml import as_mathml
 from tinygrad_lr.explain.formula.plain_text import plain_text
 from tinygrad_lr.explain.influences import render
 from tinygrad_lr.explain.influences.findings import gradient_trend
@@ -198,6 +199,21 @@ def test_long_influences_show_their_ends(monkeypatch):
         if len(order) > 4:
             told += [f"1 more {share(part.contributions[order[4]], weight)}"]
         assert (name, cells) == (part.layer, ", ".join(told))
+
+
+def test_a_single_layer_may_be_left_out(monkeypatch):
+    model = tg.nn.MLP(2, [3] * 4, 1, "tanh", dtype=np.float64, generator=0)
+    found = tg.influence(model, tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1))))
+    for room, note in ((4, "1 layer in the middle is left out"), (6, "")):
+        monkeypatch.setattr(render, "MAX_LAYERS", room)
+        assert len(found.layers) == 5 and next(iter(render.tables(found))).note == note
+
+
+def test_each_name_in_a_formula_becomes_its_own_text():
+    pytest.importorskip("latex2mathml")
+    words = {rf"\mathrm{{{letter}}}": f"<{letter}>" for letter in "abc"}
+    shown = as_mathml(" + ".join(words), words)
+    assert re.findall("<mi>(.*?)</mi>", shown) == ["&lt;a&gt;", "&lt;b&gt;", "&lt;c&gt;"]
 
 
 def test_the_paths_and_parameters_that_are_not_shown_are_added_up(monkeypatch):

@@ -32,6 +32,8 @@ def test_a_deep_network_of_sigmoids_vanishes_and_is_told_why():
     assert f"Each sigmoid multiplies it by at most 1/4, here by {number(slopes)} on average" in told
     norms = [np.linalg.norm(x.parameters[0].data, 2) for x in found.layers[1:]]
     assert f"by at most {number(np.median(norms))} (their largest singular value)" in told
+    whole = np.median([np.median(x.factor.spectral) for x in found.layers if x.factor])
+    assert f"As a whole, a layer multiplies it by at most {number(whole)} (the largest" in told
 
 
 def test_large_weights_explode():

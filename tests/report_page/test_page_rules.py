@@ -125,6 +125,9 @@ def test_a_path_along_one_axis_has_the_same_room_on_all_sides():
     surface = line_picture([(2, 1), (5, 1)])
     assert (surface["a"][0], surface["a"][-1]) == pytest.approx((1.1, 5.9))
     assert (surface["b"][0], surface["b"][-1]) == pytest.approx((0.1, 1.9))
+    short = line_picture([(2, 1), (2.5, 1)])
+    assert (short["a"][0], short["a"][-1]) == pytest.approx((1.85, 2.65))
+    assert (short["b"][0], short["b"][-1]) == pytest.approx((0.85, 1.15))
     still = line_picture([(2, 1), (2, 1)])
     assert (still["a"][0], still["a"][-1]) == pytest.approx((1.7, 2.3))
 

@@ -166,7 +166,7 @@ def _take_group(token: str, tokens: Iterator[str]) -> Iterator[str]:
             return
         yield inner
         depth += (inner == "{") - (inner == "}")
-        if depth == 0 and not inner.isspace() and needs > 0:
+        if depth == 0 and not inner.isspace():
             needs -= 1
 
 

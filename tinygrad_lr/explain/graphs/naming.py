@@ -84,7 +84,7 @@ class Names:
         held = names_by_id(variables or {})
         for value in self.order:
             self._give(value, user_name(value))
-        self._name_parameters(leaves)
+        self._name_parameters()
         for value in self.order:
             self._give(value, held.get(id(value)))
         self._name_parts(loss, results, held)
@@ -167,7 +167,7 @@ class Names:
         self._names[id(x)] = unique
         self._kept.append(x)
 
-    def _name_parameters(self, leaves: list[Value]) -> None:
+    def _name_parameters(self) -> None:
         """Name the weight and bias of layer 1 W₁ and b₁; a single number is w or b."""
         counted = [layer for layer in self.layers if layer.parameters]
         for layer in counted:

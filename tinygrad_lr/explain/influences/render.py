@@ -10,7 +10,7 @@ from html import escape
 
 import numpy as np
 
-from ...support.text_format import array_text, index_text, number_text, shape_text
+from ...support.text_format import array_text, count_text, index_text, number_text, shape_text
 from .jacobians import Jacobian, euclidean_norm
 from .model import InfluenceData, LayerInfluence
 from .weight import WeightInfluence
@@ -164,7 +164,8 @@ def _left_out(layer: LayerInfluence, influence: InfluenceData) -> bool:
 def _left_out_text(influence: InfluenceData) -> str:
     """Return the note on the layers that are left out of the tables."""
     count = len(influence.layers) - MAX_LAYERS
-    return f"{count} layers in the middle are left out" if count > 0 else ""
+    told = f"{count_text(count, 'layer')} in the middle {'is' if count == 1 else 'are'} left out"
+    return told if count > 0 else ""
 
 
 def _figures(jacobian: Jacobian) -> tuple[str, str, str, str]:
