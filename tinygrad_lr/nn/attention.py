@@ -217,7 +217,7 @@ class MultiHeadAttention(Module):
         for name, features in inputs.items():
             layer = Linear(features, width, bias, dtype=dtype, generator=random)
             setattr(self, name, init.reset(layer, init.xavier_uniform, generator=random))
-        self.dropout = Dropout(dropout, generator=random)
+        self.dropout = Dropout(check_fraction(where, "dropout", dropout), generator=random)
 
     query: Linear
     key: Linear

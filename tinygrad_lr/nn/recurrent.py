@@ -9,7 +9,13 @@ from numpy.typing import DTypeLike
 
 from ..errors import ShapeError
 from ..support.random_state import Seed, as_generator
-from ..support.validation import as_input, check_flag, check_integer, require_memory
+from ..support.validation import (
+    as_input,
+    check_flag,
+    check_fraction,
+    check_integer,
+    require_memory,
+)
 from .cells import Cell, GRUCell, LSTMCell, RNNCell, as_state, check_inputs
 from .module import Module
 
@@ -58,7 +64,7 @@ class Recurrent(Module):
             )
             for position in range(layers * directions)
         ]
-        self.dropout = Dropout(dropout, generator=random)
+        self.dropout = Dropout(check_fraction(name, "dropout", dropout), generator=random)
 
     @property
     def num_layers(self) -> int:
