@@ -685,8 +685,9 @@ KINDS = {
     r"Seed": "seed",
     r"str \| os.PathLike\[str\]|Path": "path",
     r"Callable\[(?!.*Sequence).*\]|Loss|See": "callable",
-    r"ArrayLike|Any|Array": "data",
-    r"Module|Value|Influence|Line|HistoryLike|History|Optimizer|Standardizer": "object",
+    r"(ArrayLike \| )?(DataLoader|Indexed)|ArrayLike|ValueLike|PyTree|Any|Array": "data",
+    r"HasParameters \| Iterable\[Value\]|tuple\[ArrayLike, ArrayLike\] \| .*": "data",
+    r"Model|Module|Value|Influence|Line|HistoryLike|History|Optimizer|Standardizer": "object",
 }
 
 
@@ -749,7 +750,7 @@ ACCEPTED |= dict.fromkeys(
         *((f"Value.{method}", "initial") for method in ("max", "min", "prod", "sum")),
         *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")),
         *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")),
-        *(("array", "object"), ("check_gradients", "args")),
+        *(("array", "object"), ("check_gradients", "args"), ("vjp", "primals")),
     ],
     COMPLEX,
 )
