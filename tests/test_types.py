@@ -3,16 +3,22 @@
 import ast
 import doctest
 import importlib.util
+import inspect
 import os
 import re
 import shutil
 import subprocess
 import sys
+import typing
+import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy_stub
 import pytest
+from test_bad_arguments import PUBLIC, RESULTS, call, working_call
+
+import tinygrad_lr as tg
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -77,6 +83,74 @@ def test_mypy_accepts_the_programs_strictly_with_the_types_that_they_assert(prog
 )
 def test_pyright_accepts_the_programs_with_the_types_that_they_assert(programs):
     check(programs, "pyright", "--pythonpath", sys.executable)
+
+
+TYPES = {"Value": tg.Value, "Array": np.ndarray, "Module": tg.nn.Module, "None": type(None)}
+TYPES |= {kind.__name__: kind for kind in (float, int, bool, str)}
+
+
+def signatures(function):
+    """Return the signature of a function; of an overloaded one, those that say where a Value is."""
+    stated = typing.get_overloads(function)
+    found = [inspect.signature(x) for x in stated or [function]]
+    return [x for x in found if not stated or "Value" in annotations(x).values()]
+
+
+def annotations(signature):
+    """Return the types of the parameters by name."""
+    return {x.name: x.annotation for x in signature.parameters.values()}
+
+
+def test_results_have_the_types_that_public_functions_state(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some calls write files
+    owners = {path.rpartition(".")[0] for path in PUBLIC}
+    checked = set()
+    for path, function in PUBLIC.items():
+        plain = inspect.isfunction(function) and path.rpartition(".")[0] not in RESULTS
+        for signature in signatures(function) if plain and path not in owners else ():
+            kind, kinds = TYPES.get(signature.return_annotation), annotations(signature)
+            if kind and path != "schedules.Schedule.__call__":  # it is abstract
+                target, arguments = working_call(path)
+                given = {
+                    name: tg.Value(x)
+                    if kinds[name] == "Value" and not isinstance(x, tg.Value)
+                    else x
+                    for name, x in arguments.items()
+                }
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    assert isinstance(call(target, given), kind), path
+                checked.add(path)
+    assert {"losses.cross_entropy", "nn.Linear.forward", "metrics.f1"} <= checked
+
+
+@pytest.mark.parametrize("name", ["Tanh", "Softmax", "GLU", "Dropout", "Identity", "Flatten"])
+def test_a_layer_without_parameters_returns_a_value_for_a_value_alone(name):
+    layer, x = getattr(tg.nn, name)(), np.ones((2, 4))
+    assert type(layer(tg.Value(x))) is tg.Value and type(layer(x)) is np.ndarray
+
+
+@pytest.mark.parametrize("name", ["MaxPool1d", "AvgPool2d", "AdaptiveAvgPool1d"])
+def test_a_layer_of_pooling_does_so_too(name):
+    layer, x = getattr(tg.nn, name)(2), np.ones((2, 4, 4, 4)[: 3 + name.endswith("2d")])
+    assert type(layer(tg.Value(x))) is tg.Value and type(layer(x)) is np.ndarray
+
+
+NESTS = {
+    **dict.fromkeys(["RNN", "GRU", "LSTMCell"], "(Value, Value)"),
+    **dict.fromkeys(["RNNCell", "GRUCell"], "Value"),
+    "LSTM": "(Value, (Value, Value))",
+}
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_recurrent_layers_return_values_nested_as_stated(name):
+    assert nesting(getattr(tg.nn, name)(2, 3)(np.ones((5, 2)))) == NESTS[name]
+
+
+def nesting(x):
+    """Return the classes in a nest of tuples as text."""
+    return f"({', '.join(map(nesting, x))})" if isinstance(x, tuple) else type(x).__name__
 
 
 @pytest.mark.parametrize("name", numpy_stub.MODULES)
