@@ -16,7 +16,7 @@ x, y = scores.transform(students.sat_sum), students.fy_gpa
 learning_rate = 0.1
 
 
-def by_hand(w, b):
+def by_hand(w: float, b: float) -> tuple[np.floating, ...]:
     """Return the loss and its slopes by the chain rule, from the loss back to w and b."""
     y_hat = w * x + b
     u = y_hat - y
@@ -26,12 +26,12 @@ def by_hand(w, b):
     return L, np.sum(dL_dy_hat * x), np.sum(dL_dy_hat)
 
 
-def by_value(w, b):
+def by_value(w: float, b: float) -> tuple[float, ...]:
     """Return the same from the forward formula alone: backward() finds the factors in the graph."""
-    w, b = tg.Value(w, name="w"), tg.Value(b, name="b")
-    loss = np.mean((w * x + b - y) ** 2)
+    slope, start = tg.Value(w, name="w"), tg.Value(b, name="b")
+    loss = np.mean((slope * x + start - y) ** 2)
     loss.backward()
-    return loss.data, w.grad, b.grad
+    return loss.data, slope.grad, start.grad
 
 
 w = b = 0.0

@@ -18,19 +18,20 @@ raw = tg.data.Standardizer().fit([-1.0, 1.0])  # mean 0 and deviation 1 already:
 exact = tg.linear.closed_form(students.sat_sum, y)
 
 
-def descend(scaling, learning_rate, steps=1000):
+def descend(
+    scaling: tg.data.Standardizer, rate: float, steps: int = 1000
+) -> tuple[tg.History, tuple[float, float], float]:
     """Descend from w = 0, b = 0; return the history, the line in original units, and the limit."""
     line = tg.nn.Linear(1, 1, dtype=np.float64)
     line.load_state_dict({"weight": [[0.0]], "bias": [0.0]})
     x = scaling.transform(students.sat_sum)
-    options = {"learning_rate": learning_rate, "steps": steps, "tolerance": 1e-12}
-    history = tg.fit(line, x, y, **options, warn=False)  # the warnings are shown below
+    history = tg.fit(line, x, y, learning_rate=rate, steps=steps, tolerance=1e-12, warn=False)
     limit = tg.linear.learning_rate_limit(line, tg.losses.mse, x[:, None], y[:, None])
     w, b = (parameter.item() for parameter in line.parameters())
     return history, tg.data.original_units(w, b, scaling), limit
 
 
-def table(scaling, rates):
+def table(scaling: tg.data.Standardizer, rates: dict[float, str]) -> list[str]:
     """Descend with each of the rates and print the outcomes."""
     reasons = []
     print(f"the limit 2/λmax is {descend(scaling, 0.1, steps=0)[2]:.6g}")

@@ -12,7 +12,7 @@ x = np.sort(random.uniform(-3, 3, 120))[:, None]
 y = np.sin(2 * x) * np.exp(-((x / 3) ** 2)) + 0.05 * random.normal(size=x.shape)
 
 
-def draw(*curves, width=72, height=15):
+def draw(*curves: tuple[np.ndarray, np.ndarray, str], width: int = 72, height: int = 15) -> None:
     """Draw points (x, y, mark) on a grid of characters, later curves over earlier ones."""
     rows = [[" "] * width for _ in range(height)]
     for xs, ys, mark in curves:
@@ -23,9 +23,9 @@ def draw(*curves, width=72, height=15):
     print("\n".join("  " + "".join(row).rstrip() for row in rows))
 
 
-def r_squared(prediction):
+def r_squared(prediction: np.ndarray) -> float:
     """Return R², the share of the variation in y that the prediction explains."""
-    return 1 - np.mean((prediction - y) ** 2) / np.var(y)
+    return float(1 - np.mean((prediction - y) ** 2) / np.var(y))
 
 
 line = tg.linear.closed_form(x[:, 0], y[:, 0])

@@ -27,12 +27,12 @@ descent = tg.optim.SGD(
 )
 
 
-def accuracy(prediction, target):
+def accuracy(prediction: np.ndarray, target: np.ndarray) -> float:
     """Return the fraction of points on the right side of the border."""
-    return np.mean((prediction > 0) == (target > 0))
+    return float(np.mean((prediction > 0) == (target > 0)))
 
 
-def picture(width=64, height=22):
+def picture(width: int = 64, height: int = 22) -> str:
     """Draw the regions of both classes, + and ·, and the points, X and o."""
     (left, low), (right, high) = moons.x.min(axis=0) - 0.4, moons.x.max(axis=0) + 0.4
     xs, ys = np.linspace(left, right, width), np.linspace(high, low, height)

@@ -15,9 +15,7 @@ from tinygrad_lr import nn
 
 mnist = tg.datasets.mnist()
 images = mnist.x[:, None]  # (5000, 1, 28, 28): one channel, from 0 to 1
-train_x, test_x, train_y, test_y = tg.data.split(
-    images, mnist.y, test=0.2, generator=0, stratify=mnist.y
-)
+x, test_x, y, test_y = tg.data.split(images, mnist.y, test=0.2, generator=0, stratify=mnist.y)
 random = np.random.default_rng(0)
 network = nn.Sequential(
     nn.Conv2d(1, 8, 5, padding=2, generator=random),  # (N, 8, 28, 28)
@@ -35,7 +33,7 @@ print(f"{nn.summary(network, (1, 1, 28, 28))}\n")
 STEPS = 4 * 80  # 4 epochs of 80 batches
 
 
-def print_epoch(moment):
+def print_epoch(moment: tg.train.Moment) -> None:
     """Print a line for each epoch."""
     if moment.evaluation:
         line = "epoch {epoch:.0f}: loss {loss:.3f}, accuracy {accuracy:.1%}"
@@ -45,9 +43,15 @@ def print_epoch(moment):
 started = time.perf_counter()
 adam = tg.optim.Adam(network.parameters(), tg.schedules.OneCycle(0.01, STEPS))
 tg.fit(
-    *(network, train_x, train_y),
-    **{"loss": tg.losses.cross_entropy, "optimizer": adam, "steps": STEPS, "batch_size": 50},
-    **{"metrics": "accuracy", "callback": print_epoch},
+    network,
+    x,
+    y,
+    loss=tg.losses.cross_entropy,
+    optimizer=adam,
+    steps=STEPS,
+    batch_size=50,
+    metrics="accuracy",
+    callback=print_epoch,
 )
 accuracy = tg.metrics.accuracy(tg.train.predict(network, test_x), test_y)
 seconds = time.perf_counter() - started

@@ -24,17 +24,17 @@ LENGTH = 32  # letters in one training sequence
 class Writer(nn.Module):
     """Compute logits of the next letters from letters."""
 
-    def __init__(self, width=64):
+    def __init__(self, width: int = 64) -> None:
         random = np.random.default_rng(0)
         self.embedding = nn.Embedding(len(letters), 16, generator=random)
         self.memory = nn.GRU(16, width, batch_first=True, generator=random)
         self.head = nn.Linear(width, len(letters), generator=random)
 
-    def forward(self, codes, state=None):
+    def forward(self, codes: np.ndarray, state: tg.Value | None = None) -> tg.Value:
         hidden, _ = self.memory(self.embedding(codes), state)  # (N, length, width)
         return self.head(hidden)  # (N, length, letters)
 
-    def write(self, start, count):
+    def write(self, start: str, count: int) -> str:
         """Continue a text, always with the most likely letter."""
         written = [letters.index(letter) for letter in start]
         for _ in range(count):
@@ -46,14 +46,13 @@ class Writer(nn.Module):
 windows = np.lib.stride_tricks.sliding_window_view(codes, LENGTH + 1)
 model = Writer()
 print(f"{model}\n\nbefore: {model.write('Wer', 40)!r}\n")
+x, y, adam = windows[:, :-1], windows[:, 1:], tg.optim.Adam(model.parameters(), 0.01)
+loss, accuracy = tg.losses.cross_entropy, tg.metrics.accuracy
 history = tg.fit(
-    *(model, windows[:, :-1], windows[:, 1:]),
-    loss=tg.losses.cross_entropy,
-    optimizer=tg.optim.Adam(model.parameters(), 0.01),
-    **{"epochs": 20, "batch_size": 32, "clip_norm": 1.0, "metrics": "accuracy"},
+    model, x, y, loss=loss, optimizer=adam, epochs=20, batch_size=32, clip_norm=1, metrics=accuracy
 )
 for figures in history.evaluations[4::5]:
-    print("epoch {epoch:2d}: loss {loss:.3f}, {accuracy:.0%} of letters right".format(**figures))
+    print("epoch {epoch:2.0f}: loss {loss:.3f}, {accuracy:.0%} of letters right".format(**figures))
 print(f"\nafter:\n\n{model.write('Wer', len(VERSE) - 3)}")
 
 assert history.evaluations[-1]["loss"] < 0.3

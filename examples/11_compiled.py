@@ -8,6 +8,8 @@ Run it: python examples/11_compiled.py
 
 import time
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +19,12 @@ warnings.simplefilter("ignore", tg.errors.CompileWarning)  # without llvmlite it
 spirals = tg.datasets.spirals(100, classes=2, noise=0.05, generator=0)
 
 
-def training():
+def training() -> tuple[tg.nn.MLP, Callable[[np.ndarray, np.ndarray], tg.Value]]:
     """Return a new network and its training step."""
     network = tg.nn.MLP(2, [16, 16], 2, activation="tanh", generator=1)
     optimizer = tg.optim.Adam(network.parameters(), learning_rate=0.01)
 
-    def step(x, y):
+    def step(x: np.ndarray, y: np.ndarray) -> tg.Value:
         loss = tg.losses.cross_entropy(network(x), y)
         optimizer.zero_grad()
         loss.backward()
@@ -32,7 +34,7 @@ def training():
     return network, step
 
 
-def timed(run):
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
     """Run a thousand steps; return the µs per step and the result."""
     started = time.perf_counter()
     found = run()

@@ -19,25 +19,25 @@ import tinygrad_lr as tg
 from tinygrad_lr import Value
 
 
-def line():
+def line() -> Value:
     """Return the mean squared error of a line."""
     w, b = Value(0.5, name="w"), Value(0.0, name="b")
     x, y = np.arange(5.0), 2 * np.arange(5.0) + 1
-    return np.mean((w * x + b - y) ** 2)
+    return ((w * x + b - y) ** 2).mean()
 
 
-def neuron(inputs, draw):
+def neuron(inputs: list[Value | float], draw: random.Random) -> Value:
     """Return tanh(w·x + b), number by number as in micrograd."""
     products = (Value(draw.uniform(-1, 1)) * x for x in inputs)
     return sum(products, Value(draw.uniform(-1, 1))).tanh()
 
 
-def network(draw):
+def network(draw: random.Random) -> Value:
     """Return the squared error of a network: two layers of 24 neurons and an output neuron."""
-    h = [0.5, -1.2]
-    for width in (24, 24, 1):
+    h: list[Value | float] = [0.5, -1.2]
+    for width in (24, 24):
         h = [neuron(h, draw) for _ in range(width)]
-    return (h[0] - 1.0) ** 2
+    return (neuron(h, draw) - 1.0) ** 2
 
 
 a, b = Value(-4.0, name="a"), Value(2.0, name="b")

@@ -36,7 +36,7 @@ model = tg.nn.MLP(2, [2], 1, activation="tanh", dtype=np.float64, generator=0)
 x, y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[1.0], [1.0], [0.0]])
 
 
-def gradients():
+def gradients() -> list[bytes]:
     """Return the gradients of all parameters."""
     model.zero_grad()
     prediction = model(x)

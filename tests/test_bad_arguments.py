@@ -791,8 +791,9 @@ KINDS = {
     r"Seed": "seed",
     r"str \| os.PathLike\[str\]|Path": "path",
     r"Callable\[(?!.*Sequence).*\]|Loss|See": "callable",
-    r"ArrayLike|Any|Array": "data",
-    r"Module|Value|Influence|Line|HistoryLike|History|Optimizer|Standardizer": "object",
+    r"(ArrayLike \| )?(DataLoader|Indexed)|ArrayLike|ValueLike|PyTree|Any|Array": "data",
+    r"HasParameters \| Iterable\[Value\]|tuple\[ArrayLike, ArrayLike\] \| .*": "data",
+    r"Model|Module|Value|Influence|Line|HistoryLike|History|Optimizer|Standardizer": "object",
 }
 
 
@@ -855,6 +856,7 @@ ACCEPTED |= dict.fromkeys(
         *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")),
         *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")),
         *(("array", "object"), ("full", "fill_value"), ("check_gradients", "args")),
+        ("vjp", "primals"),
     ],
     COMPLEX,
 )

@@ -83,6 +83,14 @@ def test_a_p_that_is_no_probability_is_refused(p):
         nn.Dropout(p)
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM, nn.MultiHeadAttention])
+def test_a_layer_with_dropout_names_its_own_argument(kind):
+    size = (4,) if kind is nn.MultiHeadAttention else (4, 4)
+    message = f"^{kind.__name__}.*: dropout must be a number from 0 to 1, got 2"
+    with pytest.raises(ArgumentError, match=message):
+        kind(*size, 2, dropout=2)
+
+
 # ---- Embedding
 
 

@@ -318,6 +318,11 @@ def test_the_weights_of_a_large_model_are_kept_but_rarely():
     assert len(history.weight_steps) <= 4 and history.weight_steps[-1] == 12
 
 
+def test_histories_compare_as_objects_whatever_arrays_they_hold():
+    first, second = (fit(line_from_zero(), STANDARD, GRADES, steps=2) for _ in range(2))
+    assert first == first and first != second and {first, second} == {second, first}
+
+
 def test_a_history_is_one_line():
     history = fit(line_from_zero(), STANDARD, GRADES, learning_rate=0.1, steps=60)
     assert repr(history) == "History(limit after 60 steps: loss 6.63902 -> 0.432093)"

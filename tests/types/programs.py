@@ -95,6 +95,6 @@ optimizer = tg.optim.SGD(model.parameters(), 0.1)
 optimizer.step()
 
 layers = tg.nn.Sequential(tg.nn.Linear(2, 1), tg.nn.Tanh())
-assert_type(layers[0], tg.nn.Module)
-assert_type(layers[:1], list[tg.nn.Module])
+layer: tg.nn.Module = layers[0]
+assert_type(layers[0](w), Any)
 assert_type(tg.linear.closed_form([0, 1, 2], [1, 3, 5]).predict(1.0), float)

@@ -7,7 +7,7 @@ inside a gradient), they are Values, which can be differentiated again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -31,6 +31,11 @@ from .versions import memory_of
 
 Leaf: TypeAlias = "Value | Array | np.generic | complex | None"
 PyTree: TypeAlias = "Leaf | Sequence[PyTree] | Mapping[Any, PyTree]"
+Primals = TypeVar("Primals", tuple[Any, ...], list[Any])
+
+# Derivatives take other arguments than the function: arrays where it takes Values. And they return
+# arrays where it returns Values, or Values inside another derivative. Type checkers know neither,
+# but whether the result is a tuple.
 
 
 @primitive(
@@ -173,6 +178,12 @@ def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[A
     return [i % len(args) for i in chosen]
 
 
+@overload
+def value_and_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: Sequence[int]
+) -> Callable[..., tuple[Any, tuple[Any, ...]]]: ...
 def value_and_grad(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0
 ) -> Callable[..., tuple[Any, Any]]:
@@ -209,6 +220,10 @@ def value_and_grad(
     return run
 
 
+@overload
+def grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]: ...
+@overload
+def grad(f: Callable[..., Any], argnums: Sequence[int]) -> Callable[..., tuple[Any, ...]]: ...
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that computes the gradient of f(...); see `value_and_grad`.
 
@@ -264,7 +279,7 @@ def check_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -
     return [seed(where, like, leaf) for like, leaf in zip(likes, leaves, strict=True)]
 
 
-def hvp(f: Callable[..., Any], primals: Sequence[PyTree], tangents: Sequence[PyTree]) -> Any:
+def hvp(f: Callable[..., Any], primals: Primals, tangents: Sequence[PyTree]) -> Primals:
     """Return the product of the Hessian of a scalar function with the tangents.
 
     Forward mode over reverse mode: the derivative of the gradient along the tangents; the Hessian
@@ -275,7 +290,7 @@ def hvp(f: Callable[..., Any], primals: Sequence[PyTree], tangents: Sequence[PyT
     """
     check_instance("hvp", "primals", primals, (tuple, list), "a tuple of arguments")
     gradient = grad(f, argnums=range(len(primals)))
-    return type(primals)(jvp(gradient, primals, tangents)[1])  # type: ignore[call-arg]
+    return type(primals)(jvp(gradient, primals, tangents)[1])
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
@@ -352,6 +367,12 @@ def complex_derivative(one: Any, i: Any) -> Any:
     return np.conj(one)
 
 
+@overload
+def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]: ...
+@overload
+def hessian(
+    f: Callable[..., Any], argnums: Sequence[int]
+) -> Callable[..., tuple[tuple[Any, ...], ...]]: ...
 def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that computes the second derivatives, of shape (x.shape, x.shape).
 

@@ -55,6 +55,7 @@ from .versions import (
 )
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
+ValueLike: TypeAlias = "Value | ArrayLike"  # what can stand for a Value: an array, a list, a number
 Declared = TypeVar("Declared", bound=Callable[..., Any])
 
 MAX_EXACT = 1 << 53  # every integer below this is a float

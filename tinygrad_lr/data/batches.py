@@ -20,7 +20,7 @@ __all__ = ["BatchIterator"]
 Batch: TypeAlias = tuple[Any, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class Epoch:
     """One pass over the rows, and the position in it."""
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator, generator_in_state, plain_state
 from ..support.validation import check_flag, check_integer, check_mapping
 from .batches import Batches, BatchIterator, Epoch
-from .sources import WHERE, as_source
+from .sources import WHERE, Indexed, as_source
 
 __all__ = ["DataLoader"]
 
@@ -63,13 +63,13 @@ class DataLoader:
 
     def __init__(
         self,
-        *arrays: Any,
+        *arrays: ArrayLike | Indexed,
         batch_size: int = 32,
         shuffle: bool = False,
         drop_last: bool = False,
         generator: Seed = None,
         prefetch: int = 0,
-        transform: Callable[..., Any] | None = None,
+        transform: Callable[..., ArrayLike | tuple[ArrayLike, ...]] | None = None,
     ) -> None:
         if not arrays:
             raise ArgumentError(f"{WHERE}: data must be at least one array, got none")

@@ -19,6 +19,16 @@ EVERYTHING = slice(None)
 MAX_FINGERPRINT_ROWS = 1000  # of a file
 
 
+class Indexed(Protocol):
+    """Something with rows or samples, such as a file that is read on demand, or a data set."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Return a row, or several."""
+
+
 class Source(Protocol):
     """Something with rows: `take` returns some of them, as one array or several."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import Array
@@ -21,11 +21,11 @@ Rows = NDArray[np.int64]
 
 
 def split(
-    *arrays: Any,
+    *arrays: ArrayLike,
     test: float | None = None,
     sizes: Sequence[float] | None = None,
     shuffle: bool = True,
-    stratify: Any = None,
+    stratify: ArrayLike | None = None,
     generator: Seed = None,
 ) -> tuple[Array, ...]:
     """Split the rows of arrays into parts, for training and testing.

@@ -54,12 +54,12 @@ class Line:
     - `names`: a name for each feature
     """
 
-    slope: float | Array
+    slope: float | Any  # an array for several columns
     intercept: float
     r_squared: float
     mse: float
     residual_standard_deviation: float
-    slope_error: float | Array
+    slope_error: float | Any
     intercept_error: float
     degrees_of_freedom: int
     names: tuple[str, ...]

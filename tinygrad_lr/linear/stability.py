@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..core.chain_rule import pull_back, push_forward
 from ..core.grad_mode import RECORDING
 from ..core.graph import topological_order
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, DtypeError, GraphError
 from ..support.validation import (
     as_input,
@@ -32,11 +32,21 @@ MAX_BASIS_ENTRIES = 1 << 25  # 256 MB
 FIRST_LOOK = 20  # products: earlier, a direction of which the random start has little may be missed
 
 
+class Model(Protocol):
+    """A function of x that has parameters, such as a `tg.nn.Module`."""
+
+    def __call__(self, x: Any, /) -> Any:
+        """Compute the output."""
+
+    def parameters(self) -> Sequence[Value]:
+        """Return the parameters."""
+
+
 def learning_rate_limit(
-    model: Any,
+    model: Model,
     loss: Callable[[Any, Any], Value],
-    x: Any,
-    y: Any,
+    x: ValueLike,
+    y: ValueLike,
     *,
     iterations: int = 1000,
     tolerance: float = 1e-9,

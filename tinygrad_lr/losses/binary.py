@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..core.node import unwrap
 from ..core.primitive import chain
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import relu, softplus
 from ..ops.cross_entropy import sigmoid_cross_entropy
@@ -19,6 +21,24 @@ from .shared import class_scores, match_target, reduce_entries, require_weights
 __all__ = ["binary_cross_entropy", "hinge"]
 
 
+@overload
+def binary_cross_entropy(
+    prediction: Value,
+    target: ValueLike,
+    *,
+    weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+) -> Value: ...
+@overload
+def binary_cross_entropy(
+    prediction: ValueLike,
+    target: ValueLike,
+    *,
+    weights: ArrayLike | None = None,
+    pos_weight: ArrayLike | None = None,
+    reduction: str = "mean",
+) -> Any: ...
 def binary_cross_entropy(
     prediction: Any,
     target: Any,
@@ -77,6 +97,14 @@ def _require_probabilities(target: Any) -> None:
     )
 
 
+@overload
+def hinge(
+    prediction: Value, target: ValueLike, margin: float = 1.0, *, reduction: str = "mean"
+) -> Value: ...
+@overload
+def hinge(
+    prediction: ValueLike, target: ValueLike, margin: float = 1.0, *, reduction: str = "mean"
+) -> Any: ...
 def hinge(prediction: Any, target: Any, margin: float = 1.0, *, reduction: str = "mean") -> Any:
     """The hinge max(0, margin - t ŷ) for t = ±1; for labels y, Σ max(0, margin - ŷ_y + ŷ_k)/C.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..core.primitive import chain
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError
 from ..ops.activation import log_softmax
 from ..ops.cross_entropy import softmax_cross_entropy
@@ -32,6 +34,28 @@ from .shared import (
 __all__ = ["cross_entropy", "kl_divergence", "nll"]
 
 
+@overload
+def cross_entropy(
+    prediction: Value,
+    target: ValueLike,
+    *,
+    axis: int = -1,
+    weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Value: ...
+@overload
+def cross_entropy(
+    prediction: ValueLike,
+    target: ValueLike,
+    *,
+    axis: int = -1,
+    weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Any: ...
 def cross_entropy(
     prediction: Any,
     target: Any,
@@ -98,6 +122,26 @@ def cross_entropy(
     return reduce_rows(where, rows, reduction, share, kept, factor=share)
 
 
+@overload
+def nll(
+    prediction: Value,
+    target: ValueLike,
+    *,
+    axis: int = -1,
+    weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Value: ...
+@overload
+def nll(
+    prediction: ValueLike,
+    target: ValueLike,
+    *,
+    axis: int = -1,
+    weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    reduction: str = "mean",
+) -> Any: ...
 def nll(
     prediction: Any,
     target: Any,
@@ -130,6 +174,24 @@ def nll(
     return reduce_rows(where, rows, reduction, share, kept, factor=share)
 
 
+@overload
+def kl_divergence(
+    prediction: Value,
+    target: ValueLike,
+    *,
+    axis: int = -1,
+    log_target: bool = False,
+    reduction: str = "mean",
+) -> Value: ...
+@overload
+def kl_divergence(
+    prediction: ValueLike,
+    target: ValueLike,
+    *,
+    axis: int = -1,
+    log_target: bool = False,
+    reduction: str = "mean",
+) -> Any: ...
 def kl_divergence(
     prediction: Any,
     target: Any,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..core.node import unwrap
 from ..core.primitive import chain
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers
 from ..support.validation import check_flag, check_number, float_array
@@ -18,6 +18,26 @@ from .shared import match_target, reduce_entries, residual
 __all__ = ["gaussian_nll", "poisson_nll"]
 
 
+@overload
+def poisson_nll(
+    prediction: Value,
+    target: ValueLike,
+    *,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Value: ...
+@overload
+def poisson_nll(
+    prediction: ValueLike,
+    target: ValueLike,
+    *,
+    log_input: bool = True,
+    full: bool = False,
+    eps: float = 1e-8,
+    reduction: str = "mean",
+) -> Any: ...
 def poisson_nll(
     prediction: Any,
     target: Any,
@@ -62,6 +82,26 @@ def poisson_nll(
     return reduce_entries(where, entries, reduction)
 
 
+@overload
+def gaussian_nll(
+    prediction: Value,
+    target: ValueLike,
+    variance: ValueLike,
+    *,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Value: ...
+@overload
+def gaussian_nll(
+    prediction: ValueLike,
+    target: ValueLike,
+    variance: ValueLike,
+    *,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Any: ...
 def gaussian_nll(
     prediction: Any,
     target: Any,

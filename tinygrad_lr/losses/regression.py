@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from ..core.value import Value, ValueLike
 from ..ops import reduce
 from ..support.validation import check_number
 from .shared import reduce_entries, residual
@@ -13,6 +14,10 @@ from .shared import reduce_entries, residual
 __all__ = ["huber", "mae", "mse"]
 
 
+@overload
+def mse(prediction: Value, target: ValueLike, *, reduction: str = "mean") -> Value: ...
+@overload
+def mse(prediction: ValueLike, target: ValueLike, *, reduction: str = "mean") -> Any: ...
 def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     r"""The mean squared error, mean(u²) with u = ŷ - y.
 
@@ -34,6 +39,10 @@ def mse(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     return reduce_entries("mse", u**2, reduction)
 
 
+@overload
+def mae(prediction: Value, target: ValueLike, *, reduction: str = "mean") -> Value: ...
+@overload
+def mae(prediction: ValueLike, target: ValueLike, *, reduction: str = "mean") -> Any: ...
 def mae(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     """The mean absolute error, mean(|u|) with u = ŷ - y; its derivative at u = 0 is 0.
 
@@ -48,6 +57,14 @@ def mae(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     return reduce_entries("mae", abs(u), reduction)
 
 
+@overload
+def huber(
+    prediction: Value, target: ValueLike, delta: float = 1.0, *, reduction: str = "mean"
+) -> Value: ...
+@overload
+def huber(
+    prediction: ValueLike, target: ValueLike, delta: float = 1.0, *, reduction: str = "mean"
+) -> Any: ...
 def huber(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean") -> Any:
     """Huber's loss: u²/2 where |u| ≤ delta, else delta·(|u| - delta/2), with u = ŷ - y.
 

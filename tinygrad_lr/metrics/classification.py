@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ..core.node import unwrap
+from ..core.value import ValueLike
 from ..errors import ArgumentError
 from ..support.abstract_array import Array
 from ..support.validation import (
@@ -24,7 +24,7 @@ __all__ = ["accuracy", "f1", "precision", "recall", "top_k"]
 AVERAGES = ("binary", "macro", "weighted")
 
 
-def accuracy(prediction: Any, target: Any, *, threshold: float | None = None) -> float:
+def accuracy(prediction: ValueLike, target: ValueLike, *, threshold: float | None = None) -> float:
     """Return the fraction of rows whose class is predicted correctly.
 
     - Logits or probabilities (..., C) with labels (...): the predicted class is that of the
@@ -69,7 +69,7 @@ def top_k(k: int) -> Metric:
     k = check_integer("top_k", "k", k, low=1)
     where = f"top_{k}"
 
-    def metric(prediction: Any, target: Any) -> float:
+    def metric(prediction: ValueLike, target: ValueLike) -> float:
         logits = float_array(where, "prediction", unwrap(prediction))
         classes = logits.shape[-1] if logits.ndim else 0
         if k > classes:
@@ -90,8 +90,8 @@ def top_k(k: int) -> Metric:
 
 
 def precision(
-    prediction: Any,
-    target: Any,
+    prediction: ValueLike,
+    target: ValueLike,
     average: str | None = None,
     *,
     threshold: float | None = None,
@@ -115,8 +115,8 @@ def precision(
 
 
 def recall(
-    prediction: Any,
-    target: Any,
+    prediction: ValueLike,
+    target: ValueLike,
     average: str | None = None,
     *,
     threshold: float | None = None,
@@ -134,8 +134,8 @@ def recall(
 
 
 def f1(
-    prediction: Any,
-    target: Any,
+    prediction: ValueLike,
+    target: ValueLike,
     average: str | None = None,
     *,
     threshold: float | None = None,
@@ -153,7 +153,11 @@ def f1(
 
 
 def _average(
-    where: str, prediction: Any, target: Any, average: str | None, threshold: float | None
+    where: str,
+    prediction: ValueLike,
+    target: ValueLike,
+    average: str | None,
+    threshold: float | None,
 ) -> float:
     if average is not None:
         check_choice(where, "average", average, AVERAGES)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..core.value import ValueLike
 from ..errors import ArgumentError, LabelError, ShapeError
 from ..support.abstract_array import Array
 from ..support.files import printable
@@ -20,7 +21,11 @@ MAX_LABEL_LENGTH = 20  # characters of a label in the table
 
 
 def confusion_matrix(
-    prediction: Any, target: Any, classes: int | None = None, *, threshold: float | None = None
+    prediction: ValueLike,
+    target: ValueLike,
+    classes: int | None = None,
+    *,
+    threshold: float | None = None,
 ) -> Array:
     """Count the rows of class i that were predicted as class j: integers (classes, classes).
 
@@ -97,8 +102,8 @@ class ConfusionMatrix:
     @classmethod
     def of(
         cls,
-        prediction: Any,
-        target: Any,
+        prediction: ValueLike,
+        target: ValueLike,
         labels: Sequence[object] | None = None,
         *,
         threshold: float | None = None,

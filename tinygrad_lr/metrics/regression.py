@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ..core.node import unwrap
+from ..core.value import ValueLike
 from ..support.abstract_array import Array
 from ..support.validation import float_array, shape_mismatch
 
 __all__ = ["mae", "mse", "r2", "rmse"]
 
 
-def mse(prediction: Any, target: Any) -> float:
+def mse(prediction: ValueLike, target: ValueLike) -> float:
     """Return the mean squared error, mean (ŷ - y)²; nan if there are no entries.
 
     Shapes: prediction and target of equal shape. Raises `ShapeError` if the shapes differ,
@@ -27,7 +27,7 @@ def mse(prediction: Any, target: Any) -> float:
     return _mean(u * u)
 
 
-def rmse(prediction: Any, target: Any) -> float:
+def rmse(prediction: ValueLike, target: ValueLike) -> float:
     """Return the root of the mean squared error, in the unit of the target. Errors as in `mse`.
 
     >>> rmse([3.0, 4.0], [0.0, 0.0])
@@ -37,7 +37,7 @@ def rmse(prediction: Any, target: Any) -> float:
     return math.sqrt(_mean(u * u))
 
 
-def mae(prediction: Any, target: Any) -> float:
+def mae(prediction: ValueLike, target: ValueLike) -> float:
     """Return the mean absolute error, mean |ŷ - y|. Errors as in `mse`.
 
     >>> mae([1.0, 3.0], [0.0, 1.0])
@@ -46,7 +46,7 @@ def mae(prediction: Any, target: Any) -> float:
     return _mean(np.abs(_residual("mae", prediction, target)[0]))
 
 
-def r2(prediction: Any, target: Any) -> float:
+def r2(prediction: ValueLike, target: ValueLike) -> float:
     """Return the explained part of the target's variance, 1 - Σ (ŷ - y)² / Σ (y - mean y)².
 
     1 is perfect, 0 is as good as the mean of the target, less is worse. For several columns it is
@@ -70,7 +70,7 @@ def r2(prediction: Any, target: Any) -> float:
     return float(np.mean(np.where(constant, np.where(left == 0, 1.0, 0 * left), explained)))
 
 
-def _residual(where: str, prediction: Any, target: Any) -> tuple[Array, Array]:
+def _residual(where: str, prediction: ValueLike, target: ValueLike) -> tuple[Array, Array]:
     """Return the residual and the target, in float64."""
     predicted = float_array(where, "prediction", unwrap(prediction))
     wanted = float_array(where, "target", unwrap(target))

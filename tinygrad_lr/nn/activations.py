@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .. import ops
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
 from ..support.lazy_imports import modules_of
 from ..support.validation import (
@@ -29,7 +29,7 @@ from ..support.validation import (
     check_number,
     short_repr,
 )
-from .module import Module
+from .module import Module, Weightless
 
 __all__ = [
     "CELU",
@@ -60,7 +60,7 @@ ACTIVATIONS: dict[str, type[Activation]] = {}
 """The activations by the names of their operations. Each class registers itself."""
 
 
-class Activation(Module):
+class Activation(Weightless):
     """A layer that applies one operation and keeps the shape of x.
 
     `operation` is a function, or the name of one in `tg.ops` (some of these are imported on first
@@ -99,7 +99,7 @@ class Activation(Module):
         function = getattr(ops, operation) if isinstance(operation, str) else operation
         return function(*operands, **options)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return operation(x)."""
         return self.apply_operation(x)
 
@@ -118,7 +118,7 @@ class Identity(Activation):
 
     operation = identity
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x, whatever it is."""
         return x
 
@@ -145,7 +145,7 @@ class LeakyReLU(Activation):
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = check_finite("LeakyReLU", "slope", slope)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x or slope·x."""
         return self.apply_operation(x, slope=self.slope)
 
@@ -179,20 +179,20 @@ class PReLU(Activation):
         slopes = allocate(where, "weight", (size,), lambda shape: np.full(shape, number, kind))
         self.weight = Value(slopes, name="weight")
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x or weight·x."""
         count = self.weight.size
-        x = as_input(f"PReLU({count})", "x", x)
-        shape = x.shape
+        data = as_input(f"PReLU({count})", "x", x)
+        shape = data.shape
         if count == 1:
-            return self.apply_operation(x, self.weight)
+            return self.apply_operation(data, self.weight)
         axis = min(1, len(shape) - 1)
         if axis < 0 or shape[axis] != count:
             raise ShapeError(
                 f"PReLU({count}): x must have shape (batch, {count}, ...), got {shape}"
             )
         slopes = self.weight.reshape((count, *(1 for _ in shape[axis + 1 :])))
-        return self.apply_operation(x, slopes)
+        return self.apply_operation(data, slopes)
 
 
 class ReLU6(Activation):
@@ -217,7 +217,7 @@ class ELU(Activation):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = check_finite("ELU", "alpha", alpha)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x or alpha·(e^x - 1)."""
         return self.apply_operation(x, alpha=self.alpha)
 
@@ -234,7 +234,7 @@ class CELU(Activation):
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = check_number("CELU", "alpha", alpha, positive=True)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x or alpha·(e^(x/alpha) - 1)."""
         return self.apply_operation(x, alpha=self.alpha)
 
@@ -263,7 +263,7 @@ class GELU(Activation):
     def __init__(self, approximate: str = "tanh") -> None:
         self.approximate = check_choice("GELU", "approximate", approximate, ("tanh", "none"))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x/2·(1 + tanh(√(2/π)(x + 0.044715x³))), or x·Φ(x)."""
         return self.apply_operation(x, approximate=self.approximate)
 
@@ -352,7 +352,7 @@ class Hardtanh(Activation):
         self.high = check_finite("Hardtanh", "high", high)
         self.apply_operation(0.0, low=low, high=high)  # raises here, not on the first use
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return min(max(x, low), high)."""
         return self.apply_operation(x, low=self.low, high=self.high)
 
@@ -391,7 +391,7 @@ class Softmax(Activation):
     def __init__(self, axis: int = -1) -> None:
         self.axis = check_integer(type(self).__name__, "axis", axis, low=None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return e^x / Σ e^x."""
         return self.apply_operation(x, axis=self.axis)
 
@@ -408,12 +408,12 @@ class LogSoftmax(Activation):
     def __init__(self, axis: int = -1) -> None:
         self.axis = check_integer(type(self).__name__, "axis", axis, low=None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x - ln Σ e^x."""
         return self.apply_operation(x, axis=self.axis)
 
 
-class GLU(Module):
+class GLU(Weightless):
     """The gated linear unit: one half of x times σ of the other.
 
     The axis becomes half as long, so this isn't an `Activation` for `MLP`. Raises `ShapeError` if
@@ -426,7 +426,7 @@ class GLU(Module):
     def __init__(self, axis: int = -1) -> None:
         self.axis = check_integer(type(self).__name__, "axis", axis, low=None)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return a·σ(b)."""
         return ops.glu(x, self.axis)
 

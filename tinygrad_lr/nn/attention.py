@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..core.node import unwrap
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..ops.activation import softmax
 from ..support.abstract_array import AbstractArray, check_numbers
@@ -29,6 +29,30 @@ from .module import Module
 __all__ = ["MultiHeadAttention", "scaled_dot_product_attention"]
 
 
+@overload
+def scaled_dot_product_attention(
+    query: Value,
+    key: ValueLike,
+    value: ValueLike,
+    mask: ValueLike | None = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    *,
+    generator: Seed = None,
+) -> Value: ...
+@overload
+def scaled_dot_product_attention(
+    query: ValueLike,
+    key: ValueLike,
+    value: ValueLike,
+    mask: ValueLike | None = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    *,
+    generator: Seed = None,
+) -> Any: ...
 def scaled_dot_product_attention(
     query: Any,
     key: Any,
@@ -217,7 +241,7 @@ class MultiHeadAttention(Module):
         for name, features in inputs.items():
             layer = Linear(features, width, bias, dtype=dtype, generator=random)
             setattr(self, name, init.reset(layer, init.xavier_uniform, generator=random))
-        self.dropout = Dropout(dropout, generator=random)
+        self.dropout = Dropout(check_fraction(where, "dropout", dropout), generator=random)
 
     query: Linear
     key: Linear
@@ -226,14 +250,14 @@ class MultiHeadAttention(Module):
 
     def forward(
         self,
-        query: Any,
-        key: Any = None,
-        value: Any = None,
-        mask: Any = None,
-        key_mask: Any = None,
+        query: ValueLike,
+        key: ValueLike | None = None,
+        value: ValueLike | None = None,
+        mask: ValueLike | None = None,
+        key_mask: ArrayLike | None = None,
         causal: bool = False,
         need_weights: bool = False,
-    ) -> Any:
+    ) -> Value | Any:
         """Return the attended values; with `need_weights` also the weights of each head.
 
         The weights have the shape (batch, num_heads, queries, keys), before dropout.
@@ -242,18 +266,16 @@ class MultiHeadAttention(Module):
         value = key if value is None else value
         where = f"MultiHeadAttention({self.out.out_features}, {self.num_heads})"
         given = {"query": query, "key": key, "value": value}
-        query, key, value = (as_numbers(where, name, x) for name, x in given.items())
+        inputs = [as_numbers(where, name, x) for name, x in given.items()]
         need_weights = check_flag(where, "need_weights", need_weights)
-        self._check_shapes(where, query, key, value)
-        q, k, v = (
-            self._split_heads(layer(x))
-            for layer, x in ((self.query, query), (self.key, key), (self.value, value))
-        )
+        self._check_shapes(where, *inputs)
+        layers = (self.query, self.key, self.value)
+        q, k, v = (self._split_heads(layer(x)) for layer, x in zip(layers, inputs, strict=True))
         shape = (*q.shape[:-1], k.shape[-2])  # (batch, heads, queries, keys)
-        mask = self._merge_masks(where, mask, key_mask, shape)
-        weights = attention_weights(where, q, k, mask, causal, None)
+        merged = self._merge_masks(where, mask, key_mask, shape)
+        weights = attention_weights(where, q, k, merged, causal, None)
         found = np.swapaxes(np.matmul(self.dropout(weights), v), -2, -3)
-        out = self.out(found.reshape((*query.shape[:-1], self.out.in_features)))
+        out = self.out(found.reshape((*inputs[0].shape[:-1], self.out.in_features)))
         return (out, weights) if need_weights else out
 
     def _split_heads(self, x: Any) -> Any:

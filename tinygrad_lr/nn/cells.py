@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
 from ..ops.activation import sigmoid
 from ..ops.linear_algebra import affine, matmul
@@ -55,8 +55,8 @@ class Cell(Module):
 
         self.weight_input = draw(inputs, width)
         self.weight_hidden = draw(hidden, width)
-        self.bias_input = draw(width) if bias else None
-        self.bias_hidden = draw(width) if bias else None
+        self.bias_input: Value | Any = draw(width) if bias else None
+        self.bias_hidden: Value | Any = draw(width) if bias else None
 
     @property
     def input_size(self) -> int:
@@ -68,13 +68,13 @@ class Cell(Module):
         """The number of features of the state."""
         return self.weight_hidden.shape[0]
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: ValueLike, state: Any = None) -> Any:
         """Return the next state: h, or (h, c) for an LSTMCell."""
-        x = as_input(self._where(), "x", x)
+        data = as_input(self._where(), "x", x)
         n = self.input_size
-        check_inputs(self._where(), x.shape, n, (1, 2), f"(batch, {n}) or ({n},)")
-        given = self._products(x)
-        expected = (*x.shape[:-1], self.hidden_size)
+        check_inputs(self._where(), data.shape, n, (1, 2), f"(batch, {n}) or ({n},)")
+        given = self._products(data)
+        expected = (*data.shape[:-1], self.hidden_size)
         parts = as_state(self._where(), state, self.states, expected, given.dtype)
         following = self._step(given, *parts)
         return following if self.states > 1 else following[0]
@@ -147,6 +147,11 @@ bias_hidden (3,)): 21 parameters
         choices = ("tanh", "relu")
         self.nonlinearity = check_choice(self._where(), "nonlinearity", nonlinearity, choices)
 
+    if TYPE_CHECKING:
+
+        def forward(self, x: ValueLike, state: ValueLike | None = None) -> Value:
+            """Return the next h."""
+
     def _step(self, given: Any, *parts: Any) -> tuple[Any, ...]:
         total = given + self._recur(parts[0])
         return (total.tanh() if self.nonlinearity == "tanh" else total.relu(),)
@@ -177,6 +182,11 @@ class GRUCell(Cell):
     """
 
     gates = 3
+
+    if TYPE_CHECKING:
+
+        def forward(self, x: ValueLike, state: ValueLike | None = None) -> Value:
+            """Return the next h."""
 
     def _step(self, given: Any, *parts: Any) -> tuple[Any, ...]:
         h = parts[0]
@@ -214,6 +224,13 @@ class LSTMCell(Cell):
 
     gates = 4
     states = 2
+
+    if TYPE_CHECKING:
+
+        def forward(
+            self, x: ValueLike, state: tuple[ValueLike, ValueLike] | None = None
+        ) -> tuple[Value, Value]:
+            """Return the next state, (h, c)."""
 
     def _step(self, given: Any, *parts: Any) -> tuple[Any, ...]:
         h, c = parts

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
 from ..support.random_state import Seed, as_generator
 from ..support.validation import as_input, check_integer, check_list, describe_type, short_repr
@@ -55,14 +56,15 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self) -> Iterator[Module]:
+    def __iter__(self) -> Iterator[Any]:
         return iter(self.layers)
 
+    # Any: which class a layer has, and so its attributes, is not known; network[0].weight is
     @overload
-    def __getitem__(self, position: int) -> Module: ...
+    def __getitem__(self, position: int) -> Any: ...
     @overload
-    def __getitem__(self, position: slice) -> list[Module]: ...
-    def __getitem__(self, position: int | slice) -> Module | list[Module]:
+    def __getitem__(self, position: slice) -> list[Any]: ...
+    def __getitem__(self, position: int | slice) -> Any:
         return self.layers[position]
 
 
@@ -82,16 +84,16 @@ class Residual(Sequential):
     1.0
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x + layers(x)."""
-        x = as_input("Residual", "x", x)
-        change, shape = super().forward(x), x.shape
+        data = as_input("Residual", "x", x)
+        change, shape = super().forward(data), data.shape
         if np.shape(change) != shape:
             raise ShapeError(
                 f"Residual: the layers must keep the shape of x, {shape}, got {np.shape(change)}; "
                 "add a layer that restores it"
             )
-        return np.add(x, change)
+        return np.add(data, change)
 
 
 class MLP(Sequential):
@@ -143,3 +145,8 @@ class MLP(Sequential):
             layers.append(Linear(inputs, outputs, dtype=dtype, generator=random))
         as_layer("MLP", activation)  # raises even if no layer needs it
         super().__init__(*layers)
+
+    if TYPE_CHECKING:
+
+        def forward(self, x: ValueLike) -> Value:
+            """Return the output of the last layer, which is linear."""

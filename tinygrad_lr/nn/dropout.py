@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..core.node import unwrap
+from ..core.value import ValueLike
 from ..ops.arithmetic import multiply
 from ..support.random_state import Seed, as_generator
 from ..support.validation import as_input, check_fraction
-from .module import Module
+from .module import Weightless
 
 __all__ = ["Dropout"]
 
 
-class Dropout(Module):
+class Dropout(Weightless):
     """Zero each entry with probability p in training; divide the others by 1 - p.
 
     This preserves the mean. After `eval()` the layer does nothing. p = 0 changes nothing and p = 1
@@ -37,13 +38,13 @@ class Dropout(Module):
         self.p = check_fraction("Dropout", "p", p)
         self.generator = as_generator("Dropout", generator)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x, with random entries zeroed in training."""
         if not self.training or self.p == 0:
             return x
-        x = as_input(f"Dropout(p={self.p})", "x", x)
-        dtype = np.result_type(unwrap(x))
+        data = as_input(f"Dropout(p={self.p})", "x", x)
+        dtype = np.result_type(unwrap(data))
         # float32 draws: half the time, and the same entries for every dtype of x
-        kept = self.generator.random(np.shape(x), np.float32) >= self.p
+        kept = self.generator.random(np.shape(data), np.float32) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
-        return multiply(x, kept * (dtype if dtype.kind == "f" else np.dtype(float)).type(scale))
+        return multiply(data, kept * (dtype if dtype.kind == "f" else np.dtype(float)).type(scale))

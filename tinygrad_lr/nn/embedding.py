@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, DtypeError
 from ..ops.elementwise import where
 from ..ops.index import getitem
@@ -75,14 +75,15 @@ class Embedding(Module):
         """The length of each row."""
         return self.weight.shape[1]
 
-    def forward(self, indices: Any) -> Any:
+    def forward(self, indices: ValueLike) -> Value:
         """Return the rows with these indices."""
         chosen = self._check_indices(indices)
-        rows = getitem(self.weight, chosen)
+        rows: Value = getitem(self.weight, chosen)
         if self.padding_index is None:
             return rows
         padding = chosen[..., None] == self.padding_index
-        return where(padding, unwrap(self.weight)[self.padding_index].copy(), rows)
+        rows = where(padding, unwrap(self.weight)[self.padding_index].copy(), rows)
+        return rows
 
     def _check_indices(self, indices: Any) -> np.ndarray[Any, np.dtype[Any]]:
         """Return the indices as an array of integers from 0, below `count`."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ShapeError
 from ..ops.linear_algebra import affine, matmul
 from ..support.random_state import Seed, as_generator
@@ -57,7 +57,7 @@ class Linear(Module):
         bound = 1 / math.sqrt(inputs)
         self.weight = draw_uniform(where, (inputs, outputs), bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
-        self.bias: Value | None = None
+        self.bias: Value | Any = None  # Any: code that asks for a bias need not test for None
         if bias:
             self.bias = draw_uniform(where, (outputs,), bound, dtype=dtype, generator=random)
             self.bias.name = "bias"
@@ -72,7 +72,7 @@ class Linear(Module):
         """The number of features of the result."""
         return self.weight.shape[1]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Value:
         """Return x @ weight + bias."""
         try:
             if self.bias is None:
@@ -127,17 +127,17 @@ class Bilinear(Module):
         bias = check_flag(title, "bias", bias)
         self.weight = draw_uniform(title, shape, bound, dtype=dtype, generator=random)
         self.weight.name = "weight"
-        self.bias: Value | None = None
+        self.bias: Value | Any = None  # Any: code that asks for a bias need not test for None
         if bias:
             self.bias = draw_uniform(title, (outputs,), bound, dtype=dtype, generator=random)
             self.bias.name = "bias"
 
-    def forward(self, x1: Any, x2: Any) -> Any:
+    def forward(self, x1: ValueLike, x2: ValueLike) -> Value:
         """Return x1ᵀ·weight·x2 + bias."""
         outputs, first, second = self.weight.shape
         title = f"Bilinear({first}, {second}, {outputs})"
-        x1, x2 = as_input(title, "x1", x1), as_input(title, "x2", x2)
-        shape, other = np.shape(x1), np.shape(x2)
+        first_input, second_input = as_input(title, "x1", x1), as_input(title, "x2", x2)
+        shape, other = np.shape(first_input), np.shape(second_input)
         if shape[-1:] != (first,) or other[-1:] != (second,) or shape[:-1] != other[:-1]:
             raise ShapeError(
                 f"{title}: x1 and x2 must have shapes "
@@ -146,6 +146,7 @@ class Bilinear(Module):
             )
         weight: Any = self.weight
         table = np.reshape(np.moveaxis(weight, 0, 1), (first, outputs * second))
-        lines = np.reshape(matmul(x1, table), (*shape[:-1], outputs, second))
-        out = np.sum(lines * np.expand_dims(x2, -2), axis=-1)  # (..., out, in2) -> (..., out)
+        lines = np.reshape(matmul(first_input, table), (*shape[:-1], outputs, second))
+        products = lines * np.expand_dims(second_input, -2)  # (..., out, in2)
+        out: Value = np.sum(products, axis=-1)
         return out if self.bias is None else out + self.bias

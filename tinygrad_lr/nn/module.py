@@ -5,9 +5,21 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self, SupportsIndex, TypeGuard
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+    ParamSpec,
+    Protocol,
+    Self,
+    SupportsIndex,
+    TypeGuard,
+    TypeVar,
+    overload,
+)
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from ..core.value import Value
 from ..errors import ArgumentError, TinygradError
@@ -22,6 +34,19 @@ MAX_SHOWN_LAYERS = 20  # in a notebook
 MAX_SHOWN_PARAMETERS = 6  # of one layer
 MAX_NESTED_LEVELS = 10  # of modules that are copied or pickled by recursion
 PICKLE_PROTOCOL = 4  # by which copies are made, as in the copy module
+
+if TYPE_CHECKING:
+    P = ParamSpec("P")
+    R_co = TypeVar("R_co", covariant=True)
+
+    class HasForward(Protocol[P, R_co]):
+        """A module as type checkers see it: a call takes what its `forward` takes."""
+
+        def forward(self, *inputs: P.args, **options: P.kwargs) -> R_co:
+            """Compute the output."""
+
+        def _locate(self, error: TinygradError) -> None:
+            """Prefix an error with the name of the module that raised it."""
 
 
 class Module:
@@ -56,11 +81,12 @@ class Module:
     least_rows: int = 1
     """The minimum number of rows in a training batch."""
 
+    # Any: a subclass may take and return anything, as in PyTorch; calls have the types it declares
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output. Every subclass defines this method."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, x)")
 
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
+    def __call__(self: HasForward[P, R_co], *inputs: P.args, **options: P.kwargs) -> R_co:
         """Call `forward`. An error in a layer is reported with the layer's name."""
         try:
             return self.forward(*inputs, **options)
@@ -138,7 +164,7 @@ class Module:
         weights = {name: parameter.numpy() for name, parameter in self.named_parameters()}
         return weights | {name: np.array(buffer) for name, buffer in self.named_buffers()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Load parameters and buffers from arrays by name, as returned by `state_dict`.
 
         Raises `ArgumentError`, naming every entry that is missing, unknown, or of another shape or
@@ -178,7 +204,7 @@ class Module:
         for name, x in kept.items():
             x.put(owned[name])
 
-    def astype(self, dtype: Any) -> Self:
+    def astype(self, dtype: DTypeLike) -> Self:
         """Convert the parameters, and the buffers of floats, to another floating dtype in place.
 
         An optimiser keeps its parameters, but its state has the old dtype, so create it afterwards.
@@ -306,6 +332,22 @@ class Module:
         width = max(map(len, parts))
         lines = [f"  {name:{width}}  {part}" for name, part in parts.items()]
         return "\n".join([f"{first.removesuffix('()')}: {count}", *lines])
+
+
+if TYPE_CHECKING:
+
+    class Weightless(Module):
+        """A layer without parameters: it returns a Value for a Value, an array for an array."""
+
+        @overload
+        def __call__(self, x: Value) -> Value: ...
+        @overload
+        def __call__(self, x: ArrayLike) -> Any: ...
+        def __call__(self, x: Any) -> Any:
+            """Call `forward`."""
+
+else:
+    Weightless = Module
 
 
 class Found(NamedTuple):

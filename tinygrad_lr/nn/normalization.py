@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..core.node import unwrap
 from ..core.primitive import as_array
-from ..core.value import Value
+from ..core.value import Value, ValueLike
 from ..errors import ArgumentError, ShapeError
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
@@ -48,7 +48,10 @@ def make_parameter(where: str, name: str, shape: tuple[int, ...], dtype: np.dtyp
 
 
 class OverFeatures(Module):
-    """The base of LayerNorm and RMSNorm, which normalise the last axes of x, row by row."""
+    """The base of LayerNorm and RMSNorm, which normalise the last axes of x, row by row.
+
+    Their results are Values; with `affine=False`, an array for an array.
+    """
 
     features: tuple[int, ...]
 
@@ -96,13 +99,17 @@ class LayerNorm(OverFeatures):
         self.eps = check_number("LayerNorm", "eps", eps)
         kind, title = check_dtype("LayerNorm", dtype), self._name()
         affine, bias = check_flag(title, "affine", affine), check_flag(title, "bias", bias)
-        self.weight = make_parameter(title, "weight", self.features, kind) if affine else None
-        self.bias = make_parameter(title, "bias", self.features, kind) if affine and bias else None
+        self.weight: Value | Any = (
+            make_parameter(title, "weight", self.features, kind) if affine else None
+        )
+        self.bias: Value | Any = (
+            make_parameter(title, "bias", self.features, kind) if affine and bias else None
+        )
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Value | Any:
         """Return x, each row normalised to mean 0 and variance 1, times weight, plus bias."""
-        x = as_input(self._name(), "x", x)
-        out = standardize(x, axis=self._last_axes(x), eps=self.eps)
+        data = as_input(self._name(), "x", x)
+        out = standardize(data, axis=self._last_axes(data), eps=self.eps)
         out = out if self.weight is None else out * self.weight
         return out if self.bias is None else out + self.bias
 
@@ -130,18 +137,18 @@ class RMSNorm(OverFeatures):
         self.features = check_features("RMSNorm", shape)
         self.eps = None if eps is None else check_number("RMSNorm", "eps", eps)
         kind, affine = check_dtype("RMSNorm", dtype), check_flag("RMSNorm", "affine", affine)
-        self.weight = (
+        self.weight: Value | Any = (
             make_parameter(self._name(), "weight", self.features, kind) if affine else None
         )
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Value | Any:
         """Return x, each row normalised to mean square 1, times weight."""
-        x = as_input(self._name(), "x", x)
-        axis, eps = self._last_axes(x), self.eps
+        data = as_input(self._name(), "x", x)
+        axis, eps = self._last_axes(data), self.eps
         if eps is None:
-            dtype = np.result_type(unwrap(x))
+            dtype = np.result_type(unwrap(data))
             eps = float(np.finfo(dtype if dtype.kind == "f" else np.float64).eps)
-        out = rms_normalize(x, axis=axis, eps=eps)
+        out = rms_normalize(data, axis=axis, eps=eps)
         return out if self.weight is None else out * self.weight
 
 
@@ -171,16 +178,16 @@ class BatchNorm(Module):
         self.momentum = check_fraction(name, "momentum", momentum)
         shape, kind = (self.features,), check_dtype(name, dtype)
         affine = check_flag(name, "affine", affine)
-        self.weight = make_parameter(name, "weight", shape, kind) if affine else None
-        self.bias = make_parameter(name, "bias", shape, kind) if affine else None
+        self.weight: Value | Any = make_parameter(name, "weight", shape, kind) if affine else None
+        self.bias: Value | Any = make_parameter(name, "bias", shape, kind) if affine else None
         self.running_mean = allocate(name, "weight", shape, lambda shape: np.zeros(shape, kind))
         self.running_var = np.ones(shape, kind)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Value | Any:
         """Return x, each feature normalised to mean 0 and variance 1, times weight, plus bias."""
         where = f"{type(self).__name__}({self.features})"
-        x = as_input(where, "x", x)
-        shape = x.shape
+        data = as_input(where, "x", x)
+        shape = data.shape
         if len(shape) not in self.shapes or shape[1] != self.features:
             forms = " or ".join(self.shapes.values()).replace("C", str(self.features))
             raise ShapeError(f"{where}: x must have shape {forms}, got {shape}")
@@ -192,11 +199,11 @@ class BatchNorm(Module):
                     f"{where}: x must have at least two rows in training, got shape {shape}; "
                     "use larger batches, or call eval() to use the running mean and variance"
                 )
-            self._update_running(as_array(unwrap(x)), axes)
-            out = standardize(x, axis=axes, eps=self.eps)
+            self._update_running(as_array(unwrap(data)), axes)
+            out = standardize(data, axis=axes, eps=self.eps)
         else:
             scale = 1 / np.sqrt(self.running_var + self.eps)
-            out = (x - self.running_mean.reshape(line)) * scale.reshape(line)
+            out = (data - self.running_mean.reshape(line)) * scale.reshape(line)
         out = out if self.weight is None else out * reshape(self.weight, line)
         return out if self.bias is None else out + reshape(self.bias, line)
 

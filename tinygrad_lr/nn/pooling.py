@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, TypeAlias
 
+from ..core.value import ValueLike
 from ..errors import ShapeError
 from ..ops.shape import reshape
 from ..ops.windows.pooling import adaptive_average_pool, average_pool, max_pool, pool_geometry
 from ..ops.windows.sliding import integers_by_axis
 from ..support.validation import as_input, check_flag, check_integer, short_repr
-from .module import Module
+from .module import Weightless
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -26,7 +27,7 @@ Sizes: TypeAlias = "int | tuple[int, ...]"
 Padding: TypeAlias = "int | str | tuple[int | tuple[int, int], ...]"
 
 
-class Pooling(Module):
+class Pooling(Weightless):
     """The base of the pooling layers."""
 
     axes: ClassVar[int]
@@ -52,7 +53,7 @@ class MaxPooling(Pooling):
         self.kernel_size, self.stride = kernel_size, stride
         self.padding, self.dilation = padding, dilation
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return the largest entry of each window."""
         steps = (self.kernel_size, self.stride, self.padding, self.dilation)
         return max_pool(self._where(self.kernel_size), self.axes, x, *steps)
@@ -108,7 +109,7 @@ class AveragePooling(Pooling):
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.count_include_pad = check_flag(where, "count_include_pad", count_include_pad)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return the mean of each window."""
         steps = (self.kernel_size, self.stride, self.padding, self.count_include_pad)
         return average_pool(self._where(self.kernel_size), self.axes, x, *steps)
@@ -149,7 +150,7 @@ class AdaptiveAveragePooling(Pooling):
         integers_by_axis(self._where(output_size), "output_size", filled, self.axes)
         self.output_size = output_size
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return the mean of each part."""
         return adaptive_average_pool(self._where(self.output_size), self.axes, x, self.output_size)
 
@@ -183,7 +184,7 @@ class AdaptiveAvgPool2d(AdaptiveAveragePooling):
     axes = 2
 
 
-class Flatten(Module):
+class Flatten(Weightless):
     """Join the axes from `start_axis` on into one: images become rows of numbers.
 
     Shapes: x (N, C, H, W) gives (N, C·H·W). Raises `ShapeError` if x has fewer axes.
@@ -197,13 +198,13 @@ class Flatten(Module):
     def __init__(self, start_axis: int = 1) -> None:
         self.start_axis = check_integer("Flatten", "start_axis", start_axis)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: ValueLike) -> Any:
         """Return x with its last axes joined."""
         start = self.start_axis
-        x = as_input(f"Flatten({start})", "x", x)
-        shape = x.shape
+        data = as_input(f"Flatten({start})", "x", x)
+        shape = data.shape
         if len(shape) < start:
             raise ShapeError(
                 f"Flatten({start}): x must have at least {start} axes, got shape {shape}"
             )
-        return reshape(x, (*shape[:start], math.prod(shape[start:])))
+        return reshape(data, (*shape[:start], math.prod(shape[start:])))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..core.value import Value, ValueLike
 from ..errors import ShapeError
 from ..support.random_state import Seed, as_generator
-from ..support.validation import as_input, check_flag, check_integer, require_memory
+from ..support.validation import (
+    as_input,
+    check_flag,
+    check_fraction,
+    check_integer,
+    require_memory,
+)
 from .cells import Cell, GRUCell, LSTMCell, RNNCell, as_state, check_inputs
 from .module import Module
 
@@ -58,7 +65,7 @@ class Recurrent(Module):
             )
             for position in range(layers * directions)
         ]
-        self.dropout = Dropout(dropout, generator=random)
+        self.dropout = Dropout(check_fraction(name, "dropout", dropout), generator=random)
 
     @property
     def num_layers(self) -> int:
@@ -75,20 +82,20 @@ class Recurrent(Module):
         """The number of features of the state of a cell."""
         return self.cells[0].hidden_size
 
-    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+    def forward(self, x: ValueLike, state: Any = None) -> Any:
         """Return the output of the last layer at every step, and the last state of every cell."""
         where = f"{type(self).__name__}({self.input_size}, {self.hidden_size})"
-        x = as_input(where, "x", x)
+        data = as_input(where, "x", x)
         n = self.input_size
         batch = f"(batch, time, {n})" if self.batch_first else f"(time, batch, {n})"
-        check_inputs(where, x.shape, n, (2, 3), f"{batch} or (time, {n})")
-        single = x.ndim == 2
+        check_inputs(where, data.shape, n, (2, 3), f"{batch} or (time, {n})")
+        single = data.ndim == 2
         turned = self.batch_first and not single
-        steps = x[:, None] if single else np.swapaxes(x, 0, 1) if turned else x
+        steps = data[:, None] if single else np.swapaxes(data, 0, 1) if turned else data
         expected = (len(self.cells), *(() if single else steps.shape[1:2]), self.hidden_size)
         if not len(steps):
-            raise ShapeError(f"{where}: x must have at least one time step, got shape {x.shape}")
-        dtype = np.result_type(x.dtype, self.cells[0].weight_input.dtype)
+            raise ShapeError(f"{where}: x must have at least one time step, got shape {data.shape}")
+        dtype = np.result_type(data.dtype, self.cells[0].weight_input.dtype)
         begin = as_state(where, state, self.kind.states, expected, dtype)
         if single:
             begin = [part[:, None] for part in begin]
@@ -171,6 +178,11 @@ class RNN(Recurrent):
             nonlinearity=nonlinearity,
         )
 
+    if TYPE_CHECKING:
+
+        def forward(self, x: ValueLike, state: ValueLike | None = None) -> tuple[Value, Value]:
+            """Return the outputs and the last h of every cell."""
+
 
 class GRU(Recurrent):
     """Layers of gated recurrent units: the formulas are in `GRUCell`.
@@ -188,6 +200,11 @@ class GRU(Recurrent):
 
     kind = GRUCell
 
+    if TYPE_CHECKING:
+
+        def forward(self, x: ValueLike, state: ValueLike | None = None) -> tuple[Value, Value]:
+            """Return the outputs and the last h of every cell."""
+
 
 class LSTM(Recurrent):
     """Layers of long short-term memory: the formulas are in `LSTMCell`.
@@ -204,3 +221,10 @@ class LSTM(Recurrent):
     """
 
     kind = LSTMCell
+
+    if TYPE_CHECKING:
+
+        def forward(
+            self, x: ValueLike, state: tuple[ValueLike, ValueLike] | None = None
+        ) -> tuple[Value, tuple[Value, Value]]:
+            """Return the outputs and the last state (h, c) of every cell."""

@@ -86,7 +86,10 @@ class Summary:
 
 
 def summary(
-    model: Module, input_shape: Sequence[Any], *, dtype: DTypeLike | Sequence[Any] = np.float32
+    model: Module,
+    input_shape: Sequence[int] | Sequence[Sequence[int]],
+    *,
+    dtype: DTypeLike | Sequence[DTypeLike] = np.float32,
 ) -> Summary:
     """Return a table of the layers: path, class, output shape and number of parameters; and totals.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..support.validation import check_flag, check_number
 from .checks import check_betas
-from .optimizer import LearningRate, Optimizer, Parameters, State
+from .optimizer import LearningRate, Numbers, Optimizer, Parameters, State
 
 __all__ = ["Adam", "AdamW", "Lion", "NAdam"]
 
@@ -58,12 +58,14 @@ class Adam(Optimizer):
         self.amsgrad = check_flag(type(self).__name__, "amsgrad", amsgrad)
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero steps and zero moments."""
         moments = ["mean", "square", "largest_square"][: 3 if self.amsgrad else 2]
         return {"step": 0.0, **{name: np.zeros_like(data)[()] for name in moments}}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule in few passes: both corrections are folded into one factor and eps."""
         (beta1, beta2), step = self.betas, state["step"] + 1
         if self.weight_decay and not self.decoupled:
@@ -157,12 +159,14 @@ class NAdam(Optimizer):
         )
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero steps, zero moments, and 1, the empty product of momenta."""
         zeros = {name: np.zeros_like(data)[()] for name in ("mean", "square")}
         return {"step": 0.0, "momenta": 1.0, **zeros}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule of the class."""
         (beta1, beta2), step = self.betas, state["step"] + 1
         if self.weight_decay and self.decoupled_weight_decay:
@@ -219,11 +223,13 @@ class Lion(Optimizer):
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero momentum."""
         return {"momentum": np.zeros_like(data)[()]}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule of the class."""
         (beta1, beta2), momentum = self.betas, state["momentum"]
         new = beta1 * momentum

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..support.validation import check_flag, check_number
-from .optimizer import LearningRate, Optimizer, Parameters, State
+from .optimizer import LearningRate, Numbers, Optimizer, Parameters, State
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
@@ -52,11 +50,13 @@ class Adagrad(Optimizer):
         self.eps = check_number(where, "eps", eps, positive=True)
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero steps and the initial sum."""
         return {"step": 0.0, "sum": np.full_like(data, self.initial_accumulator_value)[()]}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule of the class."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data
@@ -115,12 +115,14 @@ class RMSprop(Optimizer):
         self.centered = check_flag("RMSprop", "centered", centered)
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero means and zero velocity."""
         names = ["square", *["mean"] * self.centered, *["velocity"] * bool(self.momentum)]
         return {name: np.zeros_like(data)[()] for name in names}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule of the class."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data
@@ -186,11 +188,13 @@ class Adadelta(Optimizer):
         self.weight_decay = check_number(where, "weight_decay", weight_decay)
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero mean squares."""
         return {name: np.zeros_like(data)[()] for name in ("square", "step_square")}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule of the class."""
         rho, eps = self.rho, self.eps
         if self.weight_decay:

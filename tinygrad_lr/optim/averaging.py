@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..core.value import Value
 from ..support.abstract_array import AbstractArray, Array
@@ -16,6 +17,13 @@ from .checks import check_parameters, check_state
 from .optimizer import match_form, restore, snapshot
 
 __all__ = ["ExponentialMovingAverage"]
+
+
+class HasParameters(Protocol):
+    """A model, such as a `tg.nn.Module`."""
+
+    def parameters(self) -> Iterable[Value]:
+        """Return the parameters."""
 
 
 class ExponentialMovingAverage:
@@ -47,11 +55,13 @@ class ExponentialMovingAverage:
     3.0
     """
 
-    def __init__(self, model_or_parameters: Any, decay: float = 0.999) -> None:
+    def __init__(
+        self, model_or_parameters: HasParameters | Iterable[Value], decay: float = 0.999
+    ) -> None:
         where = type(self).__name__
-        given: Iterable[Value] = model_or_parameters
+        given: Any = model_or_parameters
         if callable(getattr(given, "parameters", None)):
-            given = model_or_parameters.parameters()
+            given = given.parameters()
         self.decay = check_number(where, "decay", decay, below=1)
         self.parameters = check_parameters(where, given)
         self.updates = 0
@@ -83,7 +93,7 @@ class ExponentialMovingAverage:
         """Return copies of the averages by the position of their parameters, and "updates"."""
         return {name: np.array(x) for name, x in self._entries().items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Resume from the result of `state_dict`.
 
         Raises `ArgumentError`, naming every entry that is missing, unknown, out of range, or of

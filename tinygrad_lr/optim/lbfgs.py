@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn, overload
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ..errors import ArgumentError, DtypeError
 from ..support.abstract_array import Array
 from ..support.errstate import ignore_float_errors
 from ..support.validation import check_integer, check_number, short_repr
-from .optimizer import LearningRate, Optimizer, Parameters, match_form, restore, snapshot
+from .optimizer import LearningRate, Loss, Optimizer, Parameters, match_form, restore, snapshot
 
 __all__ = ["LBFGS"]
 
@@ -125,8 +125,12 @@ class LBFGS(Optimizer):
         none = np.zeros(sum(x.size for x in self.parameters), dtype)
         self._memory = Memory(0, none, none, [])
 
+    @overload
+    def step(self, closure: None = None) -> NoReturn: ...
+    @overload
+    def step(self, closure: Callable[[], Loss]) -> Loss: ...
     @ignore_float_errors
-    def step(self, closure: Closure | None = None) -> Any:
+    def step(self, closure: Callable[[], Loss] | None = None) -> Loss:
         """Make up to `max_iter` iterations; return the first loss of the closure."""
         if not callable(closure):
             raise ArgumentError(

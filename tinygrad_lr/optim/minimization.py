@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.autodiff import hvp, value_and_grad
+from ..core.autodiff import Leaf, PyTree, hvp, value_and_grad
 from ..core.node import unwrap
 from ..core.value import Value
 from ..errors import ArgumentError, import_extra
@@ -22,7 +22,9 @@ WITH_HESSIAN = {"dogleg", "trust-exact"}
 WITH_PRODUCT = {"newton-cg", "trust-ncg", "trust-krylov", "trust-constr"}
 
 
-def minimize(f: Callable[[Any], Any], x0: Any, *, method: str = "BFGS", **arguments: Any) -> Any:
+def minimize(
+    f: Callable[[Any], Leaf], x0: PyTree, *, method: str = "BFGS", **arguments: Any
+) -> Any:
     """Minimise a function of arrays, starting at `x0`, with `scipy.optimize.minimize`.
 
     `f` takes Values in the structure of `x0` (an array, a number, or nested lists, tuples and dicts

@@ -6,9 +6,10 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..core.grad_mode import watcher
 from ..core.primitive import is_complex
@@ -26,6 +27,8 @@ __all__ = ["LearningRate", "Optimizer", "restore", "snapshot"]
 LearningRate = float | Callable[[int], float]
 Parameters = Iterable[Value] | Iterable[Mapping[str, Any]]
 State = dict[str, Any]
+Numbers: TypeAlias = "float | np.floating[Any] | Array"  # the data of a parameter, or its gradient
+Loss = TypeVar("Loss")
 Move = tuple[int, Value, Any, State]
 Part = tuple["Optimizer", float, list[Move]]  # the effect of a step on a group
 
@@ -94,12 +97,16 @@ class Optimizer:
             self.parameters = check_parameters(type(self).__name__, given)
             self.restart()
 
+    # Any: the rule of a subclass may be for arrays alone
     def start(self, data: Any) -> State:
         """Return the initial state of a parameter, such as zero velocity."""
         return {}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
-        """Return the new data and state of a parameter. Must not change its arguments in place."""
+    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Numbers, State]:
+        """Return the new data and state of a parameter. Must not change its arguments in place.
+
+        Gradient and data are arrays, or numbers for a parameter that is one.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define update")
 
     @property
@@ -125,7 +132,11 @@ class Optimizer:
         for parameter in self.parameters:
             parameter._grad = None
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], Loss]) -> Loss: ...
+    def step(self, closure: Callable[[], Loss] | None = None) -> Loss | None:
         """Update every parameter that has a gradient, all of them or (after an error) none.
 
         `closure`, if given, is called first: it resets the gradients, computes the loss, calls its
@@ -209,7 +220,7 @@ class Optimizer:
         """
         return {name: np.array(x) for name, x in self._entries().items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Resume from the result of `state_dict`.
 
         Raises `ArgumentError`, naming every entry that is missing, unknown, out of range, or of
@@ -362,13 +373,13 @@ def _check_group(where: str, given: Any, known: Sequence[str]) -> dict[str, Any]
     return dict(given)
 
 
-def snapshot(parameters: Sequence[Value]) -> list[Any]:
+def snapshot(parameters: Sequence[Value]) -> list[Numbers]:
     """Return the current data of the parameters, as arrays that no later step writes to."""
     check_values("snapshot", parameters)
     return [x._content.copy(order="K") if x._data_shared else x._content for x in parameters]
 
 
-def restore(parameters: Sequence[Value], saved: Sequence[Any]) -> None:
+def restore(parameters: Sequence[Value], saved: Sequence[Numbers]) -> None:
     """Restore the data of the parameters from a snapshot."""
     check_values("restore", parameters)
     if not isinstance(saved, list) or len(saved) != len(parameters):

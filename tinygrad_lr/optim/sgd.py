@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..errors import ArgumentError
 from ..support.validation import check_flag, check_number
-from .optimizer import LearningRate, Optimizer, Parameters, State
+from .optimizer import LearningRate, Numbers, Optimizer, Parameters, State
 
 __all__ = ["SGD"]
 
@@ -55,11 +53,13 @@ class SGD(Optimizer):
             )
         super().__init__(parameters, learning_rate)
 
-    def start(self, data: Any) -> State:
+    def start(self, data: Numbers) -> State:
         """Return zero velocity."""
         return {"velocity": np.zeros_like(data)[()]} if self.momentum else {}
 
-    def update(self, gradient: Any, data: Any, state: State, rate: float) -> tuple[Any, State]:
+    def update(
+        self, gradient: Numbers, data: Numbers, state: State, rate: float
+    ) -> tuple[Numbers, State]:
         """Apply the rule of the class."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * data

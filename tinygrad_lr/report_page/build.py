@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import losses
+from ..core.value import Value
 from ..data import Standardizer
 from ..errors import ArgumentError, import_extra
 from ..explain import derivation as derive
@@ -55,10 +57,10 @@ class Report:
 def report(
     history: History,
     model: Module,
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     *,
-    loss: Callable[[Any, Any], Any] = losses.mse,
+    loss: Callable[[Any, Any], Value] = losses.mse,
     path: str | os.PathLike[str] | None = None,
     x_names: str | Sequence[str] | None = None,
     y_name: str = "y",

@@ -66,7 +66,7 @@ def predict(model: Module, x: ArrayLike, *, batch_size: int | None = None) -> Ar
 
 def evaluate(
     model: Module,
-    x: Any,
+    x: ArrayLike | DataLoader,
     y: ArrayLike | None = None,
     *,
     loss: Callable[[Any, Any], Value] = losses.mse,

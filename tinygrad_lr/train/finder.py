@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..core.value import Value
+from ..data import DataLoader
 from ..errors import ArgumentError
 from ..nn import Module
 from ..optim import Optimizer
@@ -51,7 +52,7 @@ class LearningRates:
 
 def find_learning_rate(
     model: Module,
-    x: Any,
+    x: ArrayLike | DataLoader,
     y: ArrayLike | None = None,
     *,
     loss: Callable[[Any, Any], Value] = losses.mse,

@@ -29,7 +29,7 @@ __all__ = ["History"]
 MAX_SHOWN_COLUMNS = 8  # of the table of evaluations in a notebook
 
 
-@dataclass
+@dataclass(eq=False)
 class History:
     """The losses, weights and evaluations of a training run, and why it ended.
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from .. import losses
 from ..core.value import Value
+from ..data import DataLoader
 from ..metrics import Metric
 from ..nn import Module
 from ..optim import LearningRate, Optimizer
@@ -123,7 +124,7 @@ def stable_rate(state: FitState, rough: bool = False) -> float | None:
 
 def fit(
     model: Module,
-    x: Any,
+    x: ArrayLike | DataLoader,
     y: ArrayLike | None = None,
     *,
     loss: Callable[[Any, Any], Value] = losses.mse,
@@ -135,14 +136,14 @@ def fit(
     accumulate: int = 1,
     clip_norm: float | None = None,
     tolerance: float = 0.0,
-    validation: Any = None,
+    validation: tuple[ArrayLike, ArrayLike] | DataLoader | float | None = None,
     validate_every: int | None = None,
     metrics: str | Metric | Sequence[str | Metric] = (),
     early_stopping: int | EarlyStopping | None = None,
     checkpoint: str | os.PathLike[str] | Checkpoints | None = None,
     resume: bool = False,
     generator: Seed = None,
-    callback: Callable[[Moment], Any] | Sequence[Callable[[Moment], Any]] = (),
+    callback: Callable[[Moment], object] | Sequence[Callable[[Moment], object]] = (),
     progress: bool | None = None,
     warn: bool = True,
     compile: bool | None = None,

@@ -59,7 +59,7 @@ class Moment:
         self.stopped = True
 
 
-@dataclass
+@dataclass(eq=False)
 class FitConfig:
     """The arguments of `fit`, checked."""
 
