@@ -78,6 +78,30 @@ def test_compiled_training_in_several_threads_is_that_of_one(count, backend, mon
     require_no_trace_left()
 
 
+def test_the_generator_of_pytorch_is_read_by_one_thread_at_a_time(monkeypatch):
+    # It waits for its own lock while it keeps other threads from running Python.
+    lock = threading.Lock()
+
+    def get_rng_state():
+        assert lock.acquire(blocking=False)
+        sum(x for x in range(1000))
+        lock.release()
+        return np.zeros(3, np.uint8).view(Plain)
+
+    class Plain(np.ndarray):
+        def numpy(self):
+            return self
+
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(get_rng_state=get_rng_state))
+
+    def work(number, together):
+        together()
+        return [tg.compile(lambda x: x * 2.0)(X).tolist() for _ in range(3)]
+
+    assert at_once(4, work) == [[(X * 2).tolist()] * 3] * 4
+    require_no_trace_left()
+
+
 @backends()
 def test_a_function_that_threads_share_is_traced_right_by_each(backend):
     class Scaled:

@@ -43,7 +43,7 @@ from ...core.node import Node
 from ...support.abstract_array import AbstractArray
 from ..ir.sources import MISSING, Cell, Context, Slots, identity
 from .call_stack import is_library
-from .interception import INTERCEPTED_TYPES
+from .interception import INTERCEPTED_TYPES, call_alone
 from .trace_errors import OWN_PACKAGE, OWN_PACKAGES, STANDARD_LIBRARY
 
 ATOMS = (
@@ -639,7 +639,10 @@ def library_generators() -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Iterate over the global generators of other libraries: name and a function of the state."""
     torch = sys.modules.get("torch")
     if hasattr(torch, "get_rng_state"):
-        yield "torch", lambda: bytes(torch.get_rng_state().numpy())  # type: ignore[union-attr]
+        # PyTorch waits for a lock of its own without letting other threads run Python, and runs
+        # Python while it holds it: two threads would wait for each other for ever.
+        read: Callable[[], Any] = torch.get_rng_state  # type: ignore[union-attr]
+        yield "torch", lambda: bytes(call_alone(read).numpy())
 
 
 def decimal_settings() -> tuple[Any, ...]:

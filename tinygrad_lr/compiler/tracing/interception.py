@@ -179,9 +179,19 @@ def _end(trace: Interceptor) -> None:
             if len(_tracing) == 1:
                 _redirect(False)
             del _tracing[trace]
+    _release_lock()
+
+
+def _release_lock() -> None:
     with contextlib.suppress(RuntimeError):  # this thread does not hold it any more
         while True:
             _lock.release()
+
+
+def call_alone(function: Callable[[], Any]) -> Any:
+    """Call a short function while no other thread does."""
+    with _lock:
+        return function()
 
 
 def _reset_after_fork() -> None:
@@ -224,6 +234,7 @@ def run_isolated(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return contextvars.copy_context().run(function, *args)
     finally:
+        _release_lock()
         if sys.getprofile() is not profiler:
             set_profiler(profiler)
 
