@@ -84,7 +84,7 @@ def test_the_generator_of_pytorch_is_read_by_one_thread_at_a_time(monkeypatch):
 
     def get_rng_state():
         assert lock.acquire(blocking=False)
-        sum(x for x in range(1000))
+        sum(x for x in range(50_000))
         lock.release()
         return np.zeros(3, np.uint8).view(Plain)
 
