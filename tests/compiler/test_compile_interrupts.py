@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -20,6 +21,15 @@ from tinygrad_lr.core.grad_mode import RECORDING
 from tinygrad_lr.core.node import Node
 
 ROWS = np.random.default_rng(0).normal(size=(30, 2))
+
+
+@pytest.fixture(autouse=True)
+def no_collection_callbacks():
+    """Take away Hypothesis's callback: Python drops a Ctrl-C that comes in one."""
+    before = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = before
 
 
 class Training:

@@ -279,7 +279,8 @@ def logsumexp(x, axis=None, keepdims=False):
     """
     x = as_floats(x)
     peak = _finite_peak(x, axis)
-    total = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
+    with np.errstate(divide="ignore"):  # ln 0 where there are no entries, or all are -inf
+        total = np.log(np.sum(np.exp(x - peak), axis=axis, keepdims=True)) + peak
     return total if keepdims else np.squeeze(total, axis=axis)[()]
 
 

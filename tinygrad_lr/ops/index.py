@@ -7,7 +7,7 @@ from ..core.primitive import as_array, implements, is_complex, numbers_of, primi
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import follow, freeze_index, is_basic
-from ..support.validation import require_unmasked
+from ..support.validation import as_input, require_unmasked
 from .reduce import refuse_out
 
 ROWS = np.array([0, 2, 0])
@@ -56,7 +56,10 @@ def put_at(x, index=(), shape=()):
     >>> put_at(Value([1.0, 2.0]), index=np.array([1, 1]), shape=(3,))
     Value(data=[0. 3. 0.], grad=None)
     """
-    if isinstance(x, AbstractArray):
+    places = index if isinstance(index, tuple) else (index,)
+    traced = next((i for i in (x, *places) if isinstance(i, AbstractArray)), None)
+    if traced is not None:
+        x = x if traced is x else traced.own_copy(x)
         return x.scatter_add(index, shape)
     out = np.zeros(shape, np.result_type(x))
     _add_entries(out, x, index)
@@ -262,6 +265,7 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     if order is not None:
         raise ArgumentError("sort: order must be None, since a Value has no fields")
     np.sort(np.empty(0), kind=kind, stable=stable)  # which refuses unknown kinds
+    a = as_input("sort", "a", a, allow_complex=True)
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, np.ndim(a))
