@@ -6,6 +6,7 @@ import scipy.special as sc
 from ...core.primitive import NUMPY_IMPLS, implements, is_complex, primitive
 from ...errors import DtypeError
 from ...ops.activation import sigmoid
+from ...support.validation import check_integer
 
 ONE = [((2, 3),), ((),), ((0,),)]
 TWO = [((2, 3), (3,)), ((), ())]
@@ -414,6 +415,7 @@ def multigammaln(a, d):
 
     ln Γ_d(a) = d(d - 1)/4·ln π + Σ ln Γ(a - i/2), summed over i from 0 to d - 1.
     """
+    d = check_integer("multigammaln", "d", d, low=1)
     terms = [gammaln(a - i / 2) for i in range(d)]
     return d * (d - 1) / 4 * np.log(np.pi) + sum(terms[1:], terms[0])
 
