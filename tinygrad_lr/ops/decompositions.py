@@ -528,9 +528,8 @@ orthogonal_factors.jvp(a=_orthogonal_tangent)
 def qr(a, mode="reduced"):
     """The factors of a = Q R with orthonormal columns Q and an upper triangular R, or R alone.
 
-    `mode` is "reduced", "r", or "complete" where there are no more rows than columns, or of a
-    constant. Raises `numpy.linalg.LinAlgError`, in the backward pass, if the first columns of a
-    are dependent.
+    `mode` is "reduced" or "r". "complete" needs a constant, or no more rows than columns. Raises
+    `numpy.linalg.LinAlgError`, in the backward pass, if the first columns of a are dependent.
 
     >>> np.abs(np.linalg.qr(Value([[3.0], [4.0]])).R).tolist()
     [[5.0]]
