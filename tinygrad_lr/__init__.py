@@ -39,6 +39,7 @@ from .core.grad_mode import no_grad as no_grad
 from .core.gradient_check import check_gradients as check_gradients
 from .core.primitive import primitive as primitive
 from .core.value import Value as Value
+from .core.vmap import vmap as vmap
 from .ops.activation import elu as elu
 from .ops.activation import gelu as gelu
 from .ops.activation import leaky_relu as leaky_relu
@@ -131,6 +132,7 @@ __all__ = [
     "train",
     "value_and_grad",
     "vjp",
+    "vmap",
     "zeros",
     "zeros_like",
 ]

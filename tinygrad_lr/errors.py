@@ -8,6 +8,7 @@ TinygradError
 ├── NotDifferentiableError (TypeError)   a function has no derivative here
 ├── GraphError (RuntimeError)       the graph doesn't hold what was asked for
 ├── TraceError (TypeError)          a function can't be compiled as written
+├── BatchError (TypeError)          a function can't be vectorised as written
 ├── GradientCheckError (AssertionError)  a derivative disagrees with finite differences
 ├── DivergenceError (ArithmeticError)    an optimization diverged
 ├── DataFileError (ValueError)      a file can't be read, or can't be written
@@ -15,6 +16,7 @@ TinygradError
 
 TrainingWarning (UserWarning)       training is going wrong: divergence, dead units, and so on
 CompileWarning (UserWarning)        a compiled function is slower than it could be
+BatchWarning (UserWarning)          an operation under vmap runs for one entry after the other
 
 A bad argument is reported as "where: argument must be X, got Y", followed by "; cure" if that isn't
 obvious. `support/validation.py` has the common checks.
@@ -27,6 +29,8 @@ from typing import Any
 
 __all__ = [
     "ArgumentError",
+    "BatchError",
+    "BatchWarning",
     "CompileWarning",
     "DataFileError",
     "DivergenceError",
@@ -85,6 +89,10 @@ class TraceError(TinygradError, TypeError):
     """A function can't be compiled: it depends on numbers that aren't known while tracing."""
 
 
+class BatchError(TinygradError, TypeError):
+    """A function can't be vectorised by `vmap` as it is written."""
+
+
 class GradientCheckError(TinygradError, AssertionError):
     """A derivative disagrees with central differences."""
 
@@ -107,6 +115,10 @@ class TrainingWarning(UserWarning):
 
 class CompileWarning(UserWarning):
     """A compiled function is slower than it could be."""
+
+
+class BatchWarning(UserWarning):
+    """An operation under `vmap` runs for one entry after the other."""
 
 
 def import_extra(module: str, extra: str) -> Any:

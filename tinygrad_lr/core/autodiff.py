@@ -15,8 +15,10 @@ from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableErr
 from ..support import pytree as tree
 from ..support.abstract_array import Array, check_numbers
 from ..support.validation import check_callable, check_instance
+from .batching import Batched, Level, current_level
 from .chain_rule import (
     gradient_of,
+    has_nan,
     match_shape,
     pull_back,
     push_forward,
@@ -25,7 +27,8 @@ from .chain_rule import (
 from .grad_mode import RECORDING, set_recording
 from .graph import topological_order
 from .node import IN_TRANSFORM, next_serial, unwrap
-from .primitive import is_complex, primitive
+from .primitive import PRIMITIVES, is_complex, primitive
+from .sparsity import dependence, width
 from .value import Value, apply
 from .versions import memory_of
 
@@ -56,6 +59,7 @@ def alias(x):  # type: ignore[no-untyped-def]
 
 
 alias.vjp(x=lambda g, out, x: g)
+alias.batch(alias)
 
 
 # ---- functions of arrays
@@ -100,6 +104,11 @@ class RecordedCall:
                 reached.add(value)
         self.order = [value for value in order if value in reached]
 
+    @property
+    def largest(self) -> int:
+        """The number of entries of the largest Value between the inputs and the outputs."""
+        return max((value.size for value in self.order), default=1)
+
     def result(self) -> Any:
         """Return the outputs: plain arrays, unless they depend on Values from outside."""
         return tree.unflatten(self.output, [self.release(out) for out in self.outputs])
@@ -109,6 +118,8 @@ class RecordedCall:
         if self.recording:
             return x if isinstance(x, Value) else Value(x, requires_grad=False)
         data = unwrap(x)
+        if isinstance(data, Batched):
+            return Value(data, requires_grad=False)
         return data.copy() if isinstance(data, np.ndarray) else data
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -140,7 +151,7 @@ class RecordedCall:
                 if isinstance(data, (float, np.generic))
                 else np.zeros_like(data)
             )
-        if recording:
+        if recording or isinstance(c, Batched):
             return c if isinstance(c, Value) else Value(c, requires_grad=False)
         return np.array(c) if isinstance(data, np.ndarray) else c
 
@@ -157,9 +168,15 @@ def record_call(
     since = next_serial()
     inputs: list[Value] = []
 
+    level = current_level()
+
     def watched(x: Any) -> Value:
+        content = unwrap(x)
+        if level is not None and getattr(content, "level", None) is not level:
+            content = Batched(x, level, varies=False)  # its gradient may vary over the batch
         outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
-        inputs.append(apply(alias, (x,), {}) if outer else Value(unwrap(x)))
+        as_result = outer and not (isinstance(content, Batched) and content.content is x)
+        inputs.append(apply(alias, (x,), {}) if as_result else Value(content))
         memory_of(inputs[-1]).writable = True
         return inputs[-1]
 
@@ -296,8 +313,9 @@ def hvp(f: Callable[..., Any], primals: Primals, tangents: Sequence[PyTree]) -> 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return a function that computes the Jacobian ∂f/∂x, of shape (shape of f, shape of x).
 
-    One backward pass for each entry of the output, two where it is complex. Nested outputs and
-    arguments give nested Jacobians: the output's structure outside, the argument's inside.
+    All rows are computed in one backward pass, or all columns in one forward pass where there are
+    fewer of them; in parts where they would need much memory. Nested outputs and arguments give
+    nested Jacobians: the output's structure outside, the argument's inside.
 
     A real output has the derivatives that `grad` gives, a complex output the complex derivative.
     Raises `NotDifferentiableError` where there is none, as for z* or |z|·z of a complex z.
@@ -306,44 +324,178 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callabl
     [[2.0, 0.0], [0.0, 4.0]]
     """
     check_callable("jacobian", "f", f)
+    return partial_derivatives("jacobian", f, argnums, forward=None)
+
+
+def partial_derivatives(
+    where: str, f: Callable[..., Any], argnums: int | Sequence[int], forward: bool | None
+) -> Callable[..., Any]:
+    """Return a function that computes the Jacobian, by forward mode if `forward` or if cheaper."""
 
     def run(*args: Any, **keywords: Any) -> Any:
-        chosen = normalize_argnums("jacobian", argnums, args)
-        traced = record_call("jacobian", f, args, sorted(set(chosen)), **keywords)
-        structure = {i: args[i] for i in sorted(set(chosen))}
+        chosen = normalize_argnums(where, argnums, args)
+        positions = sorted(set(chosen))
+        traced = record_call(where, f, args, positions, **keywords)
+        ins, outs = ([unwrap(x) for x in xs] for xs in (traced.inputs, traced.outputs))
+        real = not any(map(is_complex, (*ins, *outs)))
+        rows, columns = (sum(map(np.size, likes)) for likes in (outs, ins))
+        ahead = real and (columns < rows if forward is None else forward)
+        blocks = banded_jacobian(traced, ins, outs, min(rows, columns)) if real else None
+        if blocks is None and ahead:
+            blocks = jacobian_columns(traced, ins, outs)
+        if blocks is None or any(has_nan(unwrap(x)) for x in tree.leaves(blocks)):
+            blocks = jacobian_rows(traced, ins, outs)  # where zeros stay zeros in all operations
+        structure = {i: args[i] for i in positions}
 
-        def rows(out: int) -> Any:
-            likes = [unwrap(leaf) for leaf in traced.outputs]
-            shape = np.shape(likes[out])
-
-            def pull(entry: int, number: complex) -> list[Any]:
-                seeds = [match_shape(0.0, like) for like in likes]
-                unit = np.zeros(shape, getattr(likes[out], "dtype", float))
-                unit.reshape(-1)[entry] = number
-                seeds[out] = match_shape(unit, likes[out])
-                return traced.pull(seeds)
-
-            pulled = [pull(entry, 1) for entry in range(int(np.prod(shape)))]
-            if is_complex(likes[out]):
-                pulled = [
-                    [*map(complex_derivative, row, pull(entry, 1j))]
-                    for entry, row in enumerate(pulled)
-                ]
-            blocks = [
-                np.reshape(np.stack([row[k] for row in pulled]), shape + x.shape)
-                if pulled and shape
-                else pulled[0][k]
-                if pulled
-                else np.zeros(shape + x.shape)
-                for k, x in enumerate(traced.inputs)
-            ]
-            found = tree.unflatten(structure, blocks)
+        def of_output(out: int) -> Any:
+            found = tree.unflatten(structure, blocks[out])
             picked = tuple(found[i] for i in chosen)
             return picked[0] if isinstance(argnums, int) else picked
 
-        return tree.unflatten(traced.output, [rows(i) for i in range(len(traced.outputs))])
+        return tree.unflatten(traced.output, [of_output(i) for i in range(len(outs))])
 
     return run
+
+
+MOST_NUMBERS = 1 << 22
+"""The most numbers of one kind that a Jacobian's passes hold at a time."""
+
+
+def jacobian_rows(traced: RecordedCall, ins: Sequence[Any], outs: Sequence[Any]) -> list[list[Any]]:
+    """Return the blocks of a Jacobian, for each output one for each input, by backward passes."""
+
+    def pull(seeds: list[Any]) -> list[Any]:
+        return traced.pull(seeds)
+
+    found = in_batches(pull, outs, ins, traced.largest)
+    if any(map(is_complex, outs)):
+        turned = in_batches(pull, outs, ins, traced.largest, 1j)
+        found = [
+            [*map(complex_derivative, row, more)] if is_complex(out) else row
+            for out, row, more in zip(outs, found, turned, strict=True)
+        ]
+    return found
+
+
+def jacobian_columns(
+    traced: RecordedCall, ins: Sequence[Any], outs: Sequence[Any]
+) -> list[list[Any]]:
+    """Return the blocks of a Jacobian, for each output one for each input, by forward passes."""
+    columns = in_batches(traced.push, ins, outs, traced.largest)
+    return [
+        [
+            np.moveaxis(columns[i][k], range(np.ndim(x)), range(-np.ndim(x), 0))
+            for i, x in enumerate(ins)
+        ]
+        for k in range(len(outs))
+    ]
+
+
+def banded_jacobian(
+    traced: RecordedCall, ins: Sequence[Any], outs: Sequence[Any], passes: int
+) -> list[list[Any]] | None:
+    """Return the blocks of a Jacobian by few forward passes, or None if they would be as many.
+
+    None too if a number is nan: a column could have got it from another one in its pass.
+    """
+    if passes < FEWEST_PASSES:
+        return None
+    intervals = [dependence(traced.order, x, traced.outputs) for x in traced.inputs]
+    widths = [width(found) for found in intervals]
+    if 2 * sum(widths) > passes:
+        return None
+    columns: list[list[Any]] = []
+    for position, (like, count) in enumerate(zip(ins, widths, strict=True)):
+        size = int(np.size(like))
+        units = np.zeros((max(1, count), size), np.result_type(getattr(like, "dtype", float)))
+        units[np.arange(size) % max(1, count), np.arange(size)] = 1.0
+        seeds = [match_shape(0.0, x) for x in ins]
+        with Level(len(units)) as level:
+            seeds[position] = Batched(units.reshape(len(units), *np.shape(like)), level)
+            made = [level.expanded(content_of(x, level)) for x in traced.push(seeds)]
+        if any(has_nan(unwrap(x)) for x in made):
+            return None
+        columns.append(
+            [
+                spread_band(x, first.reshape(-1), stop.reshape(-1), np.shape(out) + np.shape(like))
+                for x, (first, stop), out in zip(made, intervals[position], outs, strict=True)
+            ]
+        )
+    return [[columns[i][k] for i in range(len(ins))] for k in range(len(outs))]
+
+
+FEWEST_PASSES = 16
+"""The number of passes from which on it pays to look if fewer do."""
+
+
+def spread_band(made: Any, first: Any, stop: Any, shape: tuple[int, ...]) -> Any:
+    """Return a block of a Jacobian of which each row was computed within its interval."""
+    count, rows = np.shape(made)[0], len(first)
+    columns = first[:, None] + np.arange(count)
+    row, place = np.nonzero(columns < stop[:, None])
+    column = columns[row, place]
+    entries = np.reshape(made, (count, rows))[column % count, row]
+    full = (rows, int(np.prod(shape)) // max(1, rows))
+    if isinstance(entries, np.ndarray):
+        out = np.zeros(full, entries.dtype)
+        out[row, column] = entries
+    else:
+        out = PRIMITIVES["put_at"](entries, index=(row, column), shape=full)
+    return np.reshape(out, shape)
+
+
+def in_batches(
+    transform: Callable[[list[Any]], list[Any]],
+    sources: Sequence[Any],
+    targets: Sequence[Any],
+    largest: int,
+    number: complex = 1.0,
+) -> list[list[Any]]:
+    """Apply a linear transform of cotangents or tangents to all units, many at a time.
+
+    Return for each source and each target the results, of the shapes of both. They are done one by
+    one where a result has a nan: so zeros stay zeros in all operations.
+    """
+    step = max(1, MOST_NUMBERS // max(1, largest, *map(np.size, targets)))
+    zeros = [match_shape(0.0, like) for like in sources]
+    found = []
+    for position, like in enumerate(sources):
+
+        def apply_to(units: Any, position: int = position) -> list[Any]:
+            return transform([*zeros[:position], units, *zeros[position + 1 :]])
+
+        shape = np.shape(like)
+        if not shape:
+            found.append(apply_to(match_shape(number, like)))
+            continue
+        size = int(np.size(like))
+        units = (number * np.eye(size)).astype(like.dtype).reshape(size, *shape)
+        parts = [results_of(apply_to, units[i : i + step]) for i in range(0, len(units), step)]
+        parts = parts or [[np.zeros((0, *np.shape(x))) for x in targets]]
+        found.append(
+            [
+                np.reshape(x[0] if len(x) == 1 else np.concatenate(x), shape + np.shape(target))
+                for x, target in zip(zip(*parts, strict=True), targets, strict=True)
+            ]
+        )
+    return found
+
+
+def results_of(apply_to: Callable[[Any], list[Any]], units: Any) -> list[Any]:
+    """Apply a linear transform to units, together if no result has a nan."""
+    if len(units) > 1:
+        with Level(len(units)) as level:
+            made = apply_to(Batched(units, level))
+            several = [level.expanded(content_of(x, level)) for x in made]
+        if not any(has_nan(unwrap(x)) for x in several):
+            return several
+    return [np.stack(rows) for rows in zip(*map(apply_to, units), strict=True)]
+
+
+def content_of(x: Any, level: Level) -> Any:
+    """Return the array of one entry that a Value holds, and anything else as it is."""
+    content = unwrap(x)
+    return content if getattr(content, "level", None) is level else x
 
 
 def complex_derivative(one: Any, i: Any) -> Any:
@@ -382,4 +534,5 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0])).tolist()
     [[6.0, 0.0], [0.0, 12.0]]
     """
-    return jacobian(grad(f, argnums), argnums)
+    check_callable("hessian", "f", f)
+    return partial_derivatives("hessian", grad(f, argnums), argnums, forward=True)

@@ -24,12 +24,22 @@ import numpy as np
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, same_numbers
 from ..support.errstate import ignore_float_errors
+from .batching import require_graph_inside
 from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
 from .graph_memory import explain_memory
 from .node import Node, ShapeOnly, resolve_operands, unwrap
-from .primitive import PRIMITIVES, Primitive, Rule, chain, is_complex, zero_product
+from .primitive import (
+    LEVELS,
+    PRIMITIVES,
+    Primitive,
+    Rule,
+    chain,
+    innermost_level,
+    is_complex,
+    zero_product,
+)
 
 SomeNode = TypeVar("SomeNode", bound=Node)
 
@@ -37,6 +47,8 @@ SomeNode = TypeVar("SomeNode", bound=Node)
 def backward(root: Node, gradient: Any = None) -> None:
     """Fill `.grad` of every Value that `root` was computed from (see `Value.backward`)."""
     root = root._current()
+    if LEVELS:
+        require_graph_inside(root)
     if not root.requires_grad:
         raise GraphError(
             "backward: the Value must depend on a leaf that requires a gradient; it was made under "
@@ -113,7 +125,7 @@ def pull_back(
     seen_by = watcher()
     watch = None if seen_by is None else seen_by.on_backward(seeds)
     for output in seeds:
-        if isinstance(output._content, AbstractArray):
+        if is_abstract(output._content):
             fading = {value for value in seeds if value.shape}
             return walk_back(seeds, wanted, recording, None, watch, fading)
     if watch is None:
@@ -128,7 +140,9 @@ def pull_back(
 
 
 def has_nan(number: Any) -> bool:
-    """Return True if a number or an array has a nan."""
+    """Return True if a number or an array has a nan; False for one without numbers."""
+    if isinstance(number, AbstractArray):
+        number = number.numbers
     if type(number) is np.ndarray:
         number = number.ravel("K")
         number = number.dot(number)  # nan only if an entry is; a third of the time of np.isnan
@@ -156,7 +170,7 @@ def walk_back(
     so_far = cotangents.get
     waiting = [(-value._serial, value) for value in seeds if value._record is not None]
     heapify(waiting)
-    in_place = ends is not None and not recording
+    in_place = ends is not None and not recording and not LEVELS
     quick = wanted is None and in_place
     owned: set[Any] = set()  # whose cotangent is an array that nothing else refers to
     while waiting:
@@ -473,7 +487,8 @@ def push_forward(
             continue
         out, arguments = value._content, numbers
         plain = isinstance(out, np.ndarray) and seen_by is None and not recording
-        if operation.push_entries is not None and plain and not any(map(is_abstract, given)):
+        in_arrays = not any(isinstance(t, AbstractArray) for t in given)
+        if operation.push_entries is not None and plain and in_arrays:
             whole = given[0]
             if whole is None:
                 whole = np.zeros(out.shape, out.dtype)
@@ -497,7 +512,7 @@ def push_forward(
                 part = rule(t, out, *arguments, **options)
             except ArithmeticError:
                 part = rule(*map(as_numpy_float, (t, out, *arguments)), **options)
-            traced = isinstance(unwrap(part), AbstractArray)
+            traced = is_abstract(unwrap(part))
             constants = as_constants(arguments) if traced else ()
             steep = (
                 slope_facts(operation, position, constants)[0] if traced else has_nan(unwrap(part))
@@ -517,7 +532,7 @@ def push_forward(
 
 def is_abstract(x: Any) -> bool:
     """Return True for an array without numbers."""
-    return isinstance(x, AbstractArray)
+    return isinstance(x, AbstractArray) and x.numbers is None
 
 
 def transpose_rule(
@@ -566,7 +581,7 @@ def match_shape(c: Any, like: Any) -> Any:
     if getattr(c, "dtype", None) is not FLOAT64 and is_complex(c) and not is_complex(like):
         c = PRIMITIVES["real"](c)
     if given != shape:
-        if not given and not isinstance(c, Node):
+        if not given and not isinstance(c, Node) and not (LEVELS and innermost_level((c,))):
             if isinstance(like, AbstractArray):
                 return like.full_like(c)
             out = np.empty(shape, like.dtype)

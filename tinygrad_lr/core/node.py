@@ -10,7 +10,14 @@ from typing import Any, ClassVar, NamedTuple, NoReturn, Self, cast
 
 import numpy as np
 
-from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError, ShapeError
+from ..errors import (
+    ArgumentError,
+    BatchError,
+    DtypeError,
+    GraphError,
+    NotDifferentiableError,
+    ShapeError,
+)
 from ..support.abstract_array import AbstractArray, Array
 from ..support.validation import check_flag, check_text
 from .conversion import FLOAT64, as_data
@@ -138,6 +145,11 @@ class Node:
             )
         # the kind of number stays: float64 on the way does not widen a float32 parameter
         if isinstance(data, AbstractArray):
+            if data.level is not None:
+                raise BatchError(
+                    "Value.data: the data must not depend on the entry under vmap; return the new "
+                    "numbers instead"
+                )
             if getattr(new, "copy_of", None) is not self._content:  # as value.data -= step is
                 self._data_shared = False
             self._content = data.cast_like(self._content)

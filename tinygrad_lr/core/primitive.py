@@ -57,6 +57,9 @@ LATE_IMPLS = {"scipy.special": "tinygrad_lr.scipy.special"}
 METHOD_IMPLS: dict[str, Callable[..., Any]] = {}
 """The implementation of a method of `Value`: a primitive or a composed function, by name."""
 
+LEVELS: list[Any] = []
+"""The batches that are open, in all threads: see `batching.py`. Empty except inside `vmap`."""
+
 FLAT: set[Callable[..., Any]] = set()
 """The primitives and composed functions whose derivative is 0 wherever they have one."""
 
@@ -133,8 +136,11 @@ class Primitive:
         self.variadic = starred
         self.operands = operands
         self.reach: Callable[..., Any] | None = None
+        self.batch_rule: Callable[..., Any] | None = None
+        self.batches_mixed = self.batches_in_steps = False
         self.view: View | None = None
         self.as_view: Callable[..., Any] = self.forward
+        self.moves = False  # each entry of the result is one of the operands', 0, or a sum of some
         self.reads_shapes = False  # the rules need of the operands' numbers their shapes alone
         # of an index, in place: see `pull_entries` and `push_forward` in chain_rule.py
         self.pull_entries: Callable[..., Any] | None = None
@@ -215,6 +221,19 @@ class Primitive:
         for position, rule in self._checked(rules):
             self.tangent_rules[position] = rule
 
+    def batch(
+        self, rule: Callable[..., Any] | None = None, mixed: bool = False, steps: bool = False
+    ) -> None:
+        """Declare how `vmap` computes many entries at once; elementwise operations need no rule.
+
+        The rule takes the operands and the options, each operand with the entries along a new
+        first axis, and returns the results along the first axis. `mixed` rules take a list of
+        booleans first, one for each operand: those that are False have no such axis, and all
+        entries have the same. A rule may return NotImplemented for what it can't do. `steps`
+        says that the function is composed of other operations, which are batched then.
+        """
+        self.batch_rule, self.batches_mixed, self.batches_in_steps = rule, mixed, steps
+
     def _replaced(self, position: int, t: Any, out: Any, *operands: Any, **options: Any) -> Any:
         """Apply the forward rule of a function that is linear in this operand."""
         return self(*operands[:position], t, *operands[position + 1 :], **options)
@@ -292,6 +311,8 @@ class Primitive:
             apply = getattr(type(operand), "__apply__", None)
             if apply is not None:
                 return apply(self, operands, options)
+        if LEVELS and (level := innermost_level(operands, options)) is not None:
+            return level.evaluate(self, operands, options)
         if self.scalar is not None and type(operands[0]) is float is type(operands[-1]):
             return self.on_numbers(*operands)
         try:
@@ -323,6 +344,21 @@ class Primitive:
                 pass
         with np.errstate(all="ignore"):
             return float(self.forward(*map(np.float64, numbers)))
+
+
+def innermost_level(operands: Iterable[Any], options: Mapping[str, Any] | None = None) -> Any:
+    """Return the innermost open batch that one of the operands or options belongs to, or None."""
+    found = None
+    for x in (*operands, *(options.values() if options else ())):
+        if isinstance(x, AbstractArray):
+            level = x.level
+        elif isinstance(x, (tuple, list)):
+            level = innermost_level(x)
+        else:
+            continue
+        if level is not None and (found is None or level.depth > found.depth):
+            found = level
+    return found
 
 
 def parameters_of(

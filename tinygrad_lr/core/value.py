@@ -36,11 +36,13 @@ from .graph_memory import memory_error
 from .node import Node, PackedRecord, next_serial, unwrap
 from .numpy_dispatch import PLAIN, REDUCTIONS, REFUSED, UFUNC_METHODS
 from .primitive import (
+    LEVELS,
     METHOD_IMPLS,
     NUMPY_IMPLS,
     PRIMITIVES,
     Primitive,
     implementation_of,
+    innermost_level,
     is_complex,
 )
 from .versions import (
@@ -73,6 +75,9 @@ def operators(name: str, sign: str) -> tuple[Callable[..., Value], ...]:
         def call(self: Value, other: Any) -> Value:
             try:
                 operation = PRIMITIVES[name]
+                if LEVELS:
+                    pair = (other, self) if reflected else (self, other)
+                    return apply(operation, pair, operation.defaults)
                 x, recorded = self._content, self.requires_grad
                 if self._data_shared:
                     x = x.copy(order="K")
@@ -820,8 +825,14 @@ def apply(operation: Primitive, operands: tuple[Any, ...], options: dict[str, An
                 numbers.append(as_constant(x, operation))
         if not operation.takes_complex:
             require_real(operation, numbers)
+        level = innermost_level(numbers, options) if LEVELS else None
+        if level is not None:
+            operands, numbers = level.adopt(operands, numbers)
+            recorded = any(isinstance(x, Value) and x.requires_grad for x in operands)
         try:
-            if operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
+            if level is not None:
+                out = level.evaluate(operation, numbers, options)
+            elif operation.scalar is not None and type(numbers[0]) is float is type(numbers[-1]):
                 out = operation.scalar(*numbers)
             elif options:
                 out = operation.forward(*numbers, **options)

@@ -28,7 +28,7 @@ from ..support.indexing import is_basic
 from .conversion import as_constant
 from .grad_mode import RECORDING
 from .node import Node, PackedRecord, next_serial, shape_only
-from .primitive import PRIMITIVES, Primitive
+from .primitive import LEVELS, PRIMITIVES, Primitive, innermost_level
 
 Path = tuple[tuple[Primitive, dict[str, Any]], ...]
 """The views that lead from an array to a part of it, each an operation with its options."""
@@ -245,6 +245,8 @@ def assign(value: Node, index: Any, new: Any) -> None:
     """Write to the entries that an index chooses, as `value[index] = new` does in NumPy."""
     if isinstance(new, Node) and new.written and is_part(new, value, index):
         return  # the end of value[index] += other, which has written to the part already
+    if LEVELS:
+        require_inside(value, (value._content, new, index))
     owner, path = begin_write(value, "item assignment")
     version = owner._current()
     operation = PRIMITIVES["set_item"]
@@ -271,6 +273,13 @@ def assign(value: Node, index: Any, new: Any) -> None:
         if recording is True:
             forget_numbers(made)
         owner._memory.current = made
+
+
+def require_inside(value: Node, given: Any) -> None:
+    """Raise `BatchError` if a Value from outside a batch is to hold arrays of its entries."""
+    level = innermost_level([x._content if isinstance(x, Node) else x for x in given])
+    if level is not None:
+        level.require_inside(owner_of(value)[0])
 
 
 def is_part(new: Node, value: Node, index: Any) -> bool:
@@ -353,6 +362,8 @@ def replace_entries(value: Any, new: Any, where: str = "in-place arithmetic") ->
             )
         new = new.astype(value.dtype)
         own = new._content
+    if LEVELS:
+        require_inside(value, (content, own))
     owner, path = begin_write(value, where)
     if path or (isinstance(own, AbstractArray) and not own.is_array):
         assign(value, Ellipsis, new)

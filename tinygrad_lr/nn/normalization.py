@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from ..core.node import unwrap
 from ..core.primitive import as_array
 from ..core.value import Value, ValueLike
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, BatchError, ShapeError
 from ..ops.normalization import rms_normalize, standardize
 from ..ops.shape import reshape
 from ..support.abstract_array import Array
@@ -210,6 +210,11 @@ class BatchNorm(Module):
     def _update_running(self, x: Array, axes: tuple[int, ...]) -> None:
         """Move the running mean and variance towards those of the batch."""
         mean, variance = moments(x, axes)
+        if getattr(mean, "level", None) is not None:
+            raise BatchError(
+                "BatchNorm must not be in training mode under vmap, where each entry would have "
+                "its own running statistics; call eval() first"
+            )
         kept, kind = 1 - self.momentum, self.running_mean.dtype
         self.running_mean = (kept * self.running_mean + self.momentum * mean).astype(kind)
         self.running_var = (kept * self.running_var + self.momentum * variance).astype(kind)

@@ -7,6 +7,7 @@ import numpy as np
 from ..core.numpy_dispatch import numpy_functions
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
+from ..support.indexing import shift_axis
 from ..support.validation import as_input, check_choice, check_integer, require_memory
 from .index import as_integers
 from .shape import astype, broadcast_to, reshape_to
@@ -42,6 +43,10 @@ def _joined(tangents, out, *arrays, axis):
 
 concatenate_all.vjp(arrays=_parts)
 concatenate_all.jvp(arrays=_joined)
+concatenate_all.moves = True
+concatenate_all.batch(
+    lambda *arrays, axis: concatenate_all(*arrays, axis=shift_axis(axis, np.ndim(arrays[0]) - 1))
+)
 
 
 @implements(np.concatenate, np.concat)
@@ -344,6 +349,7 @@ def _inner(g, out, x, widths, fill):
 
 
 pad_constant.vjp(x=_inner)
+pad_constant.batch(lambda x, widths, fill: pad_constant(x, widths=((0, 0), *widths), fill=fill))
 pad_constant.jvp(x=lambda t, out, x, widths, fill: pad_constant(t, widths=widths))
 
 
@@ -424,6 +430,17 @@ def roll_by(x, shift=0, axis=None):
 
 
 roll_by.vjp(x=lambda g, out, x, shift, axis: np.roll(g, _opposite(shift), axis))
+
+
+def _roll_entries(x, shift, axis):
+    if axis is None:
+        line = roll_by(np.reshape(x, (np.shape(x)[0], -1)), shift=shift, axis=1)
+        return np.reshape(line, np.shape(x))
+    return roll_by(x, shift=shift, axis=shift_axis(axis, np.ndim(x) - 1))
+
+
+roll_by.moves = True
+roll_by.batch(_roll_entries)
 
 
 def _opposite(shift):

@@ -82,6 +82,16 @@ def _forward(t, out, x, labels, average):
 
 
 softmax_cross_entropy.vjp(x=_reverse)
+
+
+def _losses_of_entries(x, labels, average):
+    level = getattr(labels, "level", None)
+    labels = level.expanded(labels) if level else np.broadcast_to(labels, np.shape(x)[:-1])
+    losses = softmax_cross_entropy(x, labels=labels)
+    return mean(losses, axis=tuple(range(1, np.ndim(losses)))) if average else losses
+
+
+softmax_cross_entropy.batch(_losses_of_entries)
 softmax_cross_entropy.jvp(x=_forward)
 
 

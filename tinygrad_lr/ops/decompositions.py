@@ -157,6 +157,7 @@ def _cholesky_tangent(t, out, a):
     return matmul(out, _lower_half(inner))
 
 
+cholesky_factor.batch(cholesky_factor)
 cholesky_factor.vjp(a=_cholesky_rule)
 cholesky_factor.jvp(a=_cholesky_tangent)
 
@@ -223,6 +224,7 @@ def _symmetric_eigen_tangent(t, out, a, uplo):
     return join_row(_columns(_real(_diagonal(inner))), turned)
 
 
+symmetric_eigen.batch(symmetric_eigen)
 symmetric_eigen.vjp(a=_symmetric_eigen_rule)
 symmetric_eigen.jvp(a=_symmetric_eigen_tangent)
 
@@ -313,6 +315,7 @@ def _general_eigen_tangent(t, out, a):
     return join_row(_columns(_diagonal(inner)), turned)
 
 
+general_eigen.batch(general_eigen)
 general_eigen.vjp(a=_general_eigen_rule)
 general_eigen.jvp(a=_general_eigen_tangent)
 
@@ -429,6 +432,7 @@ def _singular_tangent(t, out, a):
     return join_row(du, _columns(ds), dv)
 
 
+singular_factors.batch(singular_factors)
 singular_factors.vjp(a=_singular_rule)
 singular_factors.jvp(a=_singular_tangent)
 
@@ -520,6 +524,7 @@ def _orthogonal_tangent(t, out, a):
     return join_row(matmul(q, turn - inner) + moved, matmul(inner - turn, r))
 
 
+orthogonal_factors.batch(orthogonal_factors)
 orthogonal_factors.vjp(a=_orthogonal_rule)
 orthogonal_factors.jvp(a=_orthogonal_tangent)
 
@@ -586,6 +591,7 @@ def _pseudo_inverse_tangent(t, out, a, rcond):
     )
 
 
+pseudo_inverse.batch(pseudo_inverse)
 pseudo_inverse.vjp(a=_pseudo_inverse_rule)
 pseudo_inverse.jvp(a=_pseudo_inverse_tangent)
 
@@ -634,6 +640,7 @@ def _least_squares_rule(g, out, a, b, rcond):
     return _pseudo_inverse_rule(of_inverse, inverse, a, rcond)
 
 
+least_squares.batch(lambda a, b, rcond: matmul(pseudo_inverse(a, rcond=rcond), b))
 least_squares.vjp(
     a=_least_squares_rule,
     b=lambda g, out, a, b, rcond: matmul(np.swapaxes(pseudo_inverse(a, rcond=rcond), -1, -2), g),
@@ -716,6 +723,7 @@ def _log_determinant_tangent(t, out, a):
     return np.stack([turned, np.real(moved) if is_complex(a) else moved], axis=-1)
 
 
+log_determinant.batch(log_determinant)
 log_determinant.vjp(a=_log_determinant_rule)
 log_determinant.jvp(a=_log_determinant_tangent)
 

@@ -667,6 +667,7 @@ def _bessel_rule(g, out, x, order):
 
 i1.vjp(x=lambda g, out, x: g * _i1_slope(x, out))
 bessel_i.vjp(x=_bessel_rule)
+bessel_i.batch(bessel_i)
 bessel_i.jvp(x=_bessel_rule)
 bessel_i.reach = lambda live, x, order: live
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.primitive import implements, primitive
 from ..errors import ArgumentError
+from ..support.indexing import shift_axis
 from ..support.validation import as_input, check_choice, check_integer
 from .reduce import refuse_out
 
@@ -49,6 +50,17 @@ def ifft_over(x, axes=(-1,), norm=None):
 
 fft_over.vjp(x=lambda g, out, x, axes, norm: fft_over(g, axes=axes, norm=norm))
 ifft_over.vjp(x=lambda g, out, x, axes, norm: ifft_over(g, axes=axes, norm=norm))
+
+
+def _over_entries(operation):
+    def rule(x, axes, norm):
+        return operation(x, axes=shift_axis(tuple(axes), np.ndim(x) - 1), norm=norm)
+
+    operation.batch(rule)
+
+
+_over_entries(fft_over)
+_over_entries(ifft_over)
 
 
 @primitive(

@@ -1,15 +1,19 @@
 """Indexing of every NumPy kind; an entry that is read twice gets both cotangents."""
 
+import math
+from typing import Any
+
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..core.primitive import as_array, implements, is_complex, numbers_of, primitive
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, BatchError, DtypeError, ShapeError
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import follow, freeze_index, is_basic
 from ..support.validation import as_input, require_unmasked
 from .reduce import refuse_out
 
+ARRAYS = (np.ndarray, AbstractArray)
 ROWS = np.array([0, 2, 0])
 MASK = np.array([[True, False, True], [False, False, True]])
 
@@ -76,9 +80,92 @@ def _add_entries(total, g, index):
 
 getitem_at.vjp(x=lambda g, out, x, index: put_at(g, index=index, shape=np.shape(x)))
 put_at.vjp(x=lambda g, out, x, index, shape: g[index])
+
+
+def _put_entries_at(x, index, shape):
+    """Return zeros for each entry of a batch, with its numbers added at the index."""
+    parts = index if isinstance(index, tuple) else (index,)
+    size = np.shape(x)[0]
+    level = next(filter(None, map(level_of, parts)), None)
+    if level is None:
+        if is_basic(index) or (len(parts) == 1):
+            return put_at(x, index=(slice(None), *parts), shape=(size, *shape))
+        places = np.arange(math.prod(shape)).reshape(shape)[parts]
+        spread = np.broadcast_to(x, (size, *places.shape))
+        flat = put_at(spread, index=(slice(None), places), shape=(size, math.prod(shape)))
+        return np.reshape(flat, (size, *shape))
+    places = np.reshape(np.arange(math.prod(shape)), shape)
+    places = _entries_at_each(np.broadcast_to(places, (size, *shape)), parts)
+    if places is NotImplemented:
+        return places
+    rows = np.arange(size).reshape((size,) + (1,) * (np.ndim(places) - 1))
+    spread = np.broadcast_to(x, np.shape(places))
+    flat = put_at(spread, index=(rows, places), shape=(size, math.prod(shape)))
+    return np.reshape(flat, (size, *shape))
+
+
+put_at.batch(_put_entries_at)
+
+
+def _entries_at(varies, x, index):
+    """Return the entries of all arrays of a batch that an index chooses, or one index for each."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(map(level_of, parts)):
+        return _entries_at_each(x, parts, varies[0])
+    whole = all(isinstance(part, np.ndarray) for part in parts)
+    if whole or is_basic(index) or len(parts) == 1:  # no axis moves to the front
+        return getitem_at(x, index=(slice(None), *parts))
+    size, *own = np.shape(x)
+    places = np.arange(math.prod(own)).reshape(own)[parts]
+    return getitem_at(np.reshape(x, (size, -1)), index=(slice(None), places))
+
+
+def level_of(part):
+    """Return the batch of a part of an index that differs from entry to entry, else None."""
+    return part.level if isinstance(part, AbstractArray) else None
+
+
+def _entries_at_each(x, parts, varies=True):
+    """Return the entries that each entry of a batch chooses of its own array, or of a shared one.
+
+    NotImplemented for an index with None, an ellipsis, or slices between its arrays.
+    """
+    level = next(filter(None, map(level_of, parts)))
+    if any(isinstance(part, ARRAYS) and part.dtype.kind == "b" for part in parts):
+        raise BatchError(
+            "vmap: a mask that differs from entry to entry must not be an index, since it chooses "
+            "another number of entries for each; write np.where(mask, x, y)"
+        )
+    chosen = [i for i, part in enumerate(parts) if not isinstance(part, slice)]
+    odd = any(part is None or part is Ellipsis for part in parts)
+    if odd or chosen != [*range(chosen[0], chosen[-1] + 1)]:
+        return NotImplemented
+    lead, before = int(varies), chosen[0]
+    slices = tuple(part if isinstance(part, slice) else slice(None) for part in parts)
+    x = getitem_at(x, index=(slice(None),) * lead + slices)
+    x = np.moveaxis(x, range(lead, lead + before), range(-before, 0)) if before else x
+    arrays = numbers_of_parts(level, [parts[i] for i in chosen])
+    if varies:
+        arrays = [np.arange(level.size).reshape((-1,) + (1,) * (np.ndim(arrays[0]) - 1)), *arrays]
+    abstract = next((i for i in arrays if isinstance(i, AbstractArray)), None)
+    if abstract is not None and isinstance(x, np.ndarray):
+        x = abstract.own_copy(x)
+    found = getitem_at(x, index=tuple(arrays))
+    return np.moveaxis(found, range(-before, 0), range(1, 1 + before)) if before else found
+
+
+def numbers_of_parts(level, parts):
+    """Return integer indices of one entry as those of all, broadcast to one shape."""
+    aligned = level.aligned([np.asarray(x) if isinstance(x, (int, list)) else x for x in parts])
+    shape = np.broadcast_shapes(*map(np.shape, aligned))
+    return [np.broadcast_to(x, shape) for x in aligned]
+
+
+getitem_at.batch(_entries_at, mixed=True)
 getitem_at.view = "writable"
 getitem_at.pull_entries = _add_entries
 getitem_at.reads_shapes = put_at.reads_shapes = True
+getitem_at.moves = put_at.moves = True
 
 
 @primitive(
@@ -160,6 +247,35 @@ set_item.jvp(
 set_item.reads_shapes = True
 
 
+def _set_entries(x, v, index, path):
+    """Write to the same places of each entry's array, or to its own ones."""
+    size, *own = np.shape(x)
+    parts = index if isinstance(index, tuple) else (index,)
+    if not all(operation.moves for operation, _ in path):
+        return NotImplemented  # the real part of an entry has no place of its own
+    places = follow(np.arange(math.prod(own)).reshape(own), path)
+    level = next(filter(None, map(level_of, parts)), None)
+    rows: Any = slice(None)
+    if level is None:
+        places = places[index]
+    else:
+        if path:
+            return NotImplemented
+        places = _entries_at_each(np.broadcast_to(places, (size, *places.shape)), parts)
+        if places is NotImplemented:
+            return places
+        rows = np.arange(size).reshape((size,) + (1,) * (np.ndim(places) - 1))
+    shape = np.shape(places) if level is not None else (size, *np.shape(places))
+    given = np.shape(v)[1:]
+    given = given[max(0, len(given) - len(shape) + 1) :]  # NumPy lets go of leading axes of 1
+    v = np.reshape(v, (size, *(1,) * (len(shape) - 1 - len(given)), *given))
+    flat = set_item(np.reshape(x, (size, -1)), v, index=(rows, places))
+    return np.reshape(flat, (size, *own))
+
+
+set_item.batch(_set_entries)
+
+
 def _take_entries(g, x, v, index, path):
     """Return the cotangents of x, in the memory of g, and of v."""
     c = np.array(_written(g, None, x, v, index, path))
@@ -199,7 +315,7 @@ def take(a, indices, axis=None, out=None, mode="raise"):
         a, axis = np.ravel(a), 0
     if mode != "raise":
         indices = positions_in("take", indices, np.shape(a)[axis], mode)
-    return a[(slice(None),) * (axis % np.ndim(a)) + (indices,)]
+    return getitem_at(a, index=(slice(None),) * (axis % np.ndim(a)) + (freeze_index(indices),))
 
 
 def as_mask(where, name, condition):
@@ -251,8 +367,8 @@ def take_along_axis(arr, indices, axis=-1):
             f"take_along_axis: axis must be from {-axes} to {axes - 1}, got {axis!r:.60}"
         )
     index = list(np.ix_(*map(np.arange, np.shape(arr))))
-    index[axis] = indices
-    return arr[tuple(index)]
+    index[axis] = freeze_index(indices)
+    return getitem_at(arr, index=tuple(index))
 
 
 @implements(np.sort)

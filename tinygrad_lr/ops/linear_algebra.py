@@ -82,6 +82,32 @@ def _matmul_rule_of_y(g, out, x, y, *_):
 matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
 
 
+def _product_of_entries(varies, x, y):
+    """Return the product of each entry: one product of all rows where the matrix is shared."""
+    m, n = np.ndim(x) - varies[0], np.ndim(y) - varies[1]
+    if m == 0 or n == 0:
+        np.matmul(np.empty(np.shape(x)[varies[0] :]), np.empty(np.shape(y)[varies[1] :]))  # raises
+    if not varies[1] and n <= 2:
+        return matmul(x, y)
+    if not varies[0] and m == 2 and n == 1:
+        return matmul(y, np.transpose(x))
+    if not varies[0] and m == 2 and n == 2 and np.shape(y)[2] == 1:
+        return np.expand_dims(matmul(y[..., 0], np.transpose(x)), -1)
+    left = np.expand_dims(x, -2) if m == 1 else x
+    right = np.expand_dims(y, -1) if n == 1 else y
+    axes = max(m, n, 2) + 1
+    left, right = (
+        np.reshape(z, (np.shape(z)[0], *(1,) * (axes - np.ndim(z)), *np.shape(z)[1:])) if v else z
+        for z, v in ((left, varies[0]), (right, varies[1]))
+    )
+    out = matmul(left, right)
+    dropped = tuple(axis for axis, one in ((-2, m == 1), (-1, n == 1)) if one)
+    return np.squeeze(out, dropped) if dropped else out
+
+
+matmul.batch(_product_of_entries, mixed=True)
+
+
 @primitive(
     latex="<x> <weight> + <bias>",
     examples=[((2, 3), (3, 4), (4,)), ((3,), (3, 4), (4,)), ((5, 2, 3), (3, 4), (4,))],
@@ -116,6 +142,22 @@ def _column_sums(g, out, x, weight, bias):
 
 
 affine.vjp(x=_matmul_rule_of_x, weight=_matmul_rule_of_y, bias=_column_sums)
+
+
+def _affine_of_entries(varies, x, weight, bias):
+    if not varies[1] and not varies[2]:
+        return affine(x, weight, bias)
+    if not varies[0] and not varies[1]:
+        out, varies = np.expand_dims(matmul(x, weight), 0), [True, False, True]
+    else:
+        out = _product_of_entries(varies, x, weight)
+    if varies[2]:
+        axes = np.ndim(out) - np.ndim(bias)
+        bias = np.reshape(bias, (np.shape(bias)[0], *(1,) * axes, *np.shape(bias)[1:]))
+    return out + bias
+
+
+affine.batch(_affine_of_entries, mixed=True)
 affine.jvp(
     x=lambda t, out, x, weight, bias: _product(t, weight),
     weight=lambda t, out, x, weight, bias: _product(x, t),
@@ -454,6 +496,8 @@ def _last_diagonal(x, offset):
     return (..., *_diagonal_index(height, width, offset))
 
 
+diagonal_of.moves = True
+diagonal_of.batch(diagonal_of)
 diagonal_of.vjp(
     x=lambda g, out, x, offset: put_at(g, index=_last_diagonal(x, offset), shape=np.shape(x))
 )
@@ -757,6 +801,7 @@ def inv(a):
     return np.linalg.inv(a)
 
 
+inv.batch(inv)
 inv.vjp(a=lambda g, out, a: -np.matmul(np.matmul(_transposed(out), g), _transposed(out)))
 inv.jvp(a=lambda t, out, a: -np.matmul(np.matmul(out, t), out))
 
@@ -827,6 +872,24 @@ def solve_columns(a, b):
     return np.linalg.solve(a, b)
 
 
+def _systems(varies, a, b):
+    """Return the solutions of each entry: of one system with all right sides if it is shared."""
+    if varies[0] or np.ndim(a) > 2 or np.ndim(b) != 3:
+        axes = max(np.ndim(x) - v for x, v in ((a, varies[0]), (b, varies[1])))
+        a, b = (
+            np.reshape(x, (np.shape(x)[0], *(1,) * (axes + 1 - np.ndim(x)), *np.shape(x)[1:]))
+            if v
+            else x
+            for x, v in ((a, varies[0]), (b, varies[1]))
+        )
+        return solve_columns(a, b)
+    size, rows, columns = np.shape(b)
+    together = np.reshape(np.transpose(b, (1, 0, 2)), (rows, size * columns))
+    found = np.reshape(solve_columns(a, together), (rows, size, columns))
+    return np.transpose(found, (1, 0, 2))
+
+
+solve_columns.batch(_systems, mixed=True)
 solve_columns.vjp(
     a=lambda g, out, a, b: -np.matmul(solve_columns(_transposed(a), g), _transposed(out)),
     b=lambda g, out, a, b: solve_columns(_transposed(a), g),
@@ -879,6 +942,7 @@ def _keeps_digits(a, inverse, share):
     return np.all(squares < float(np.finfo(inverse.dtype).eps) ** -share)
 
 
+det.batch(det)
 det.vjp(a=lambda g, out, a: np.expand_dims(g, (-2, -1)) * _det_slope(out, a))
 det.jvp(a=lambda t, out, a: np.sum(_det_slope(out, a) * t, axis=(-2, -1)))
 det.reach = lambda live, a: live[..., None, None]
@@ -923,6 +987,7 @@ def _cofactor_rule(g, out, a):
     return put_at(weights * cofactors(a[index]), index=index, shape=np.shape(a))
 
 
+cofactors.batch(cofactors)
 cofactors.vjp(a=_cofactor_rule)
 cofactors.jvp(a=_cofactor_rule)
 cofactors.reach = lambda live, a: live.any(axis=(-2, -1), keepdims=True)
@@ -995,6 +1060,16 @@ def _einsum_tangent(tangents, out, *operands, subscripts):
 
 einsum_of.vjp(operands=_einsum_rule)
 einsum_of.jvp(operands=_einsum_tangent)
+
+
+def _einsum_of_entries(varies, *operands, subscripts):
+    inputs, _, output = subscripts.partition("->")
+    batch = next(a for a in LETTERS if a not in subscripts)
+    names = [batch * v + name for v, name in zip(varies, inputs.split(","), strict=True)]
+    return einsum_of(*operands, subscripts=",".join(names) + "->" + batch + output)
+
+
+einsum_of.batch(_einsum_of_entries, mixed=True)
 einsum_of.view = "writable"  # of one operand whose axes are exchanged, or that is read along one
 
 

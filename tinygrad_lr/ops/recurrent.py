@@ -421,3 +421,31 @@ def _lstm_tangent(t, out, *operands):
 
 lstm_states.vjp(operands=_lstm_rule)
 lstm_states.jvp(operands=_lstm_tangent)
+
+
+# ---- many entries at once: as more sequences
+
+
+def _batch_sequences(operation):
+    def rule(varies, projected, *operands, **options):
+        *states, weight, bias = operands
+        if varies[-1] or varies[-2]:
+            return NotImplemented
+        size = next(len(x) for x, v in zip((projected, *states), varies, strict=False) if v)
+
+        def joined(x, given, axis):
+            x = x if given else np.broadcast_to(x, (size, *np.shape(x)))
+            x = np.moveaxis(x, 0, axis)
+            return np.reshape(x, (*np.shape(x)[:axis], -1, np.shape(x)[-1]))
+
+        projected = joined(projected, varies[0], 1)
+        states = [joined(x, given, 0) for x, given in zip(states, varies[1:], strict=False)]
+        out = operation(projected, *states, weight, bias, **options)
+        steps, rows, *last = np.shape(out)
+        return np.moveaxis(np.reshape(out, (steps, size, rows // size, *last)), 1, 0)
+
+    operation.batch(rule, mixed=True, steps=True)
+
+
+for _operation in (rnn_states, gru_states, lstm_states):
+    _batch_sequences(_operation)

@@ -120,6 +120,7 @@ def mean_square(x):
 
 mean_square.vjp(x=lambda g, out, x: x * (g * (2.0 / np.size(x))))
 mean_square.jvp(x=lambda t, out, x: mean(2.0 * x * t))
+mean_square.batch(lambda x: mean(x * x, axis=tuple(range(1, np.ndim(x)))))
 
 
 def _is_extreme(x, out, axis, keepdims):

@@ -7,6 +7,7 @@ import numpy as np
 from ..core.primitive import as_array, implements, is_complex, is_view, numbers_of, primitive
 from ..errors import ArgumentError, NotDifferentiableError
 from ..support.abstract_array import AbstractArray
+from ..support.indexing import shift_axis
 from ..support.validation import as_input, check_choice
 
 
@@ -37,8 +38,17 @@ def reshape_to(x, shape=(), copy=False):
     return x.copy() if copy else x
 
 
-reshape_to.view, reshape_to.reads_shapes = "by layout", True
+reshape_to.view, reshape_to.reads_shapes, reshape_to.moves = "by layout", True, True
 reshape_to.vjp(x=lambda g, out, x, shape, copy: np.reshape(g, np.shape(x)))
+
+
+def _reshape_entries(x, shape, copy):
+    size, *own = np.shape(x)
+    shape = np.broadcast_to(0, own).reshape(shape).shape  # which knows the length for -1
+    return reshape_to(x, shape=(size, *shape), copy=copy is True)
+
+
+reshape_to.batch(_reshape_entries)
 
 
 @implements(np.reshape)
@@ -109,8 +119,17 @@ def _back(axes):
     return None if axes is None else tuple(np.argsort([i % len(axes) for i in axes]))
 
 
-transpose_to.view, transpose_to.reads_shapes = "writable", True
+transpose_to.view, transpose_to.reads_shapes, transpose_to.moves = "writable", True, True
 transpose_to.vjp(x=lambda g, out, x, axes: np.transpose(g, _back(axes)))
+
+
+def _transpose_entries(x, axes):
+    ndim = np.ndim(x) - 1
+    axes = range(ndim)[::-1] if axes is None else axes
+    return transpose_to(x, axes=(0, *shift_axis(tuple(axes), ndim)))
+
+
+transpose_to.batch(_transpose_entries)
 
 
 @implements(np.transpose, np.permute_dims)
@@ -198,6 +217,15 @@ def broadcast_to(x, shape=()):
 broadcast_to.view, broadcast_to.reads_shapes = "read-only", True
 broadcast_to.as_view = np.broadcast_to
 broadcast_to.vjp(x=lambda g, out, x, shape: g)  # the walk adds up what was spread
+
+
+def _broadcast_entries(x, shape):
+    size, *own = np.shape(x)
+    spread = np.reshape(x, (size, *(1,) * (len(shape) - len(own)), *own))
+    return broadcast_to(spread, shape=(size, *shape))
+
+
+broadcast_to.batch(_broadcast_entries)
 
 
 @implements(np.broadcast_to)
@@ -299,6 +327,7 @@ def cast(x, dtype="float64", order="K"):
 
 
 cast.vjp(x=lambda g, out, x, dtype, order: g)  # the walk restores the dtype
+cast.batch(cast)
 
 
 @implements(np.astype)

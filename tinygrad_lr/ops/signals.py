@@ -7,6 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view as sliding_windows
 
 from ..core.primitive import implements, is_complex, primitive
 from ..errors import ArgumentError, ShapeError
+from ..support.indexing import shift_axis
 from ..support.validation import as_input, check_choice
 from .index import put_at
 
@@ -36,6 +37,17 @@ def _correlated(g, v):
 convolve_full.vjp(
     a=lambda g, out, a, v: _correlated(g, v), v=lambda g, out, a, v: _correlated(g, a)
 )
+
+
+def _convolve_entries(a, v):
+    long, short = (a, v) if np.shape(a)[1] >= np.shape(v)[1] else (v, a)
+    count = np.shape(short)[1]
+    wide = np.pad(long, ((0, 0), (count - 1, count - 1)))
+    places = np.arange(np.shape(long)[1] + count - 1)[:, None] + np.arange(count)[::-1]
+    return np.einsum("bik,bk->bi", wide[:, places], short)
+
+
+convolve_full.batch(_convolve_entries)
 
 
 def _sequences(where, a, v, mode):
@@ -118,6 +130,10 @@ windows_of.vjp(
     x=lambda g, out, x, spans, axes: put_at(
         g, index=_window_index(np.shape(x), spans, axes), shape=np.shape(x)
     )
+)
+windows_of.moves = True
+windows_of.batch(
+    lambda x, spans, axes: windows_of(x, spans=spans, axes=shift_axis(axes, np.ndim(x) - 1))
 )
 windows_of.view, windows_of.reads_shapes = "read-only", True
 windows_of.as_view = _windows

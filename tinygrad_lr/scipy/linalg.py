@@ -47,6 +47,9 @@ def expm(a):
     return scipy.linalg.expm(a)
 
 
+expm.batch(expm)
+
+
 @primitive(latex=r"\sqrt{<a>}", examples=SQUARE, whole=True, takes_complex=True)
 def sqrtm(a):
     """The principal square root of a square matrix without negative eigenvalues.
@@ -140,6 +143,20 @@ def _look_up_solvers():
 
 
 _look_up_solvers()
+
+
+def _triangles(varies, a, b, lower, trans, unit_diagonal):
+    """Return the solutions of each entry: of one system with all right sides if it is shared."""
+    options = {"lower": lower, "trans": trans, "unit_diagonal": unit_diagonal}
+    if varies[0]:
+        return NotImplemented
+    together = np.moveaxis(b, 0, -1)  # the entries are columns, beside those of a matrix
+    columns = np.reshape(together, (np.shape(together)[0], -1))
+    found = np.reshape(triangular_solution(a, columns, **options), np.shape(together))
+    return np.moveaxis(found, -1, 0)
+
+
+triangular_solution.batch(_triangles, mixed=True)
 
 
 def _triangle(x, lower, unit_diagonal):

@@ -164,6 +164,12 @@ def recursive_filter(b: Any, a: Any, x: Any) -> Any:
     return scipy.signal.lfilter(b, a, x)
 
 
+recursive_filter.batch(
+    lambda varies, b, a, x: NotImplemented if varies[0] or varies[1] else recursive_filter(b, a, x),
+    mixed=True,
+)
+
+
 def _backwards(b: Any, a: Any, g: Any) -> Any:
     return recursive_filter(b, a, g[..., ::-1])[..., ::-1]
 

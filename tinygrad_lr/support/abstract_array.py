@@ -17,13 +17,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class AbstractArray:
     """An array without numbers: it has a shape and a dtype, and records the functions called on it.
 
-    These methods are all that the core needs. The compiler's traced array is the one subclass.
+    These methods are all that the core needs. The subclasses are the compiler's traced array, and
+    that of one entry under `vmap`, which has the numbers of all entries.
     """
 
     __slots__ = ()
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     copy_of: AbstractArray  # of a copy alone: the array that was copied
+    level: Any = None  # of an array of one entry: the batch (`core/batching.py`)
+
+    @property
+    def numbers(self) -> Any:
+        """The numbers of all entries of a batch, as a plain array; None if there are none."""
+        return None
 
     def copy(self, order: str = "C") -> Any:
         """Return a new name for the same numbers, as a copy of an array is."""

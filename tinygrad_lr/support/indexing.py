@@ -1,4 +1,4 @@
-"""NumPy's indices: which choose no entry twice, and in a form that nobody can change."""
+"""NumPy's indices and axes: which choose no entry twice, in a form that nobody can change."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from .validation import require_unmasked
 
@@ -40,3 +41,16 @@ def follow(array: Any, path: Iterable[tuple[Any, Any]]) -> Any:
     for operation, options in path:
         array = operation.forward(array, **options)
     return array
+
+
+def shift_axis(axis: Any, ndim: int) -> Any:
+    """Return the axes of an array of so many axes as those of the array with one more in front.
+
+    >>> shift_axis(None, 2), shift_axis(-1, 2), shift_axis((0, 1), 2)
+    ((1, 2), 2, (1, 2))
+    """
+    if axis is None:
+        return tuple(range(1, ndim + 1))
+    if isinstance(axis, (tuple, list)):
+        return tuple(normalize_axis_index(i, ndim) + 1 for i in axis)
+    return normalize_axis_index(axis, ndim) + 1

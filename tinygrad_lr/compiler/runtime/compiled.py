@@ -14,8 +14,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 import numpy as np
 
 from ...core.node import unwrap
+from ...core.primitive import LEVELS, innermost_level
 from ...core.value import Value
 from ...errors import ArgumentError, CompileWarning
+from ...support import pytree as tree
 from ...support.notebook import DisplayPart, FoldedCode, Heading, Table, notebook_display
 from ...support.random_state import Seed, as_generator
 from ...support.text_format import shape_text
@@ -166,6 +168,8 @@ class Compiled(Generic[P, R]):
         trace = CURRENT_TRACE.get()
         if trace is not None:  # inside another compiled function: part of its program
             return trace.stand_in(self.function)(*args, **keywords)  # type: ignore[no-any-return]
+        if LEVELS and innermost_level(map(unwrap, tree.leaves((args, keywords)))) is not None:
+            return self.function(*args, **keywords)  # under vmap: for all entries at once
         if self._fast_call is not None and not keywords:
             try:
                 found = self._fast_call(args)

@@ -12,11 +12,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from ...core.batching import Batched, Level
 from ...core.chain_rule import pull_back, push_forward
 from ...core.grad_mode import RECORDING, Watched
 from ...core.graph import topological_order
 from ...core.node import PackedRecord, unwrap
-from ...core.primitive import Primitive
+from ...core.primitive import LEVELS, Primitive, innermost_level
 from ...core.value import Value, make_value, notify_watcher
 from ...support.abstract_array import AbstractArray
 from ..ir.executable import Backend
@@ -113,6 +116,9 @@ class Derivative:
         If there are Values among the operands or seeds, the results are Values.
         """
         given = [*operands, *seeds]
+        level = innermost_level(map(unwrap, given)) if LEVELS else None
+        if level is not None:
+            return self._of_entries(level, given, len(operands))
         numbers = dict(zip(self.keys, map(unwrap, given), strict=True))
         with self._lock:
             if self._program is None:
@@ -123,6 +129,13 @@ class Derivative:
             return lambda i: found.get(i, 0.0)
         operands_of = dict(zip(self.keys, given, strict=True))
         return lambda i: self._make_result(i, found.get(i, 0.0), operands_of)
+
+    def _of_entries(self, level: Level, given: Sequence[Any], count: int) -> Callable[[int], Any]:
+        """Return the same function for the rows of a Jacobian, called for one after the other."""
+        parts = [level.part(x if not isinstance(unwrap(x), Batched) else unwrap(x)) for x in given]
+        rows = [[x[i] if varies else x for x, varies in parts] for i in range(level.size)]
+        found = [self.evaluate(row[:count], row[count:]) for row in rows]
+        return lambda i: Batched(np.stack([result(i) for result in found]), level)
 
     def _compute(self, seeds: Sequence[Any], recording: bool) -> dict[int, Any]:
         """Return the results by position, on traced arrays, or on Values if `recording`."""

@@ -99,6 +99,11 @@ class View(NamedTuple):
     write: Callable[[Instruction, Instruction], Instruction] | None
 
 
+def is_of_batch(x: Any) -> bool:
+    """Return True for an array of one entry of a batch, which may hold traced arrays."""
+    return isinstance(x, AbstractArray) and x.level is not None
+
+
 def is_mask(index: Any) -> bool:
     """Return True for an index that is one traced array of booleans."""
     return isinstance(index, Traced) and index.dtype.kind == "b"
@@ -435,7 +440,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     # ---- NumPy
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if any(hasattr(type(x), "__apply__") for x in inputs):
+        if any(hasattr(type(x), "__apply__") or is_of_batch(x) for x in inputs):
             return NotImplemented
         if method == "at":
             return _write_into(UFUNC_METHODS["at"], f"np.{ufunc.__name__}.at", (ufunc, *inputs), 1)
@@ -470,7 +475,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
     ) -> Any:
-        if any(hasattr(kind, "__apply__") for kind in types):
+        if not all(issubclass(kind, (np.ndarray, Traced)) for kind in types):
             return NotImplemented  # a Value among the arguments records the operation
         return apply_numpy_function(function, args, options)
 

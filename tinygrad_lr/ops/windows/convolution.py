@@ -294,3 +294,48 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """
     require_kernels("conv2d", weight, bias, groups, 2)
     return convolve("conv2d", x, weight, bias, stride, padding, dilation, groups)
+
+
+# ---- many entries at once: as more rows, or with kernels of their own as more groups
+
+
+def _beside(x):
+    """Return x (entries, N, C, ...) as (N, entries · C, ...)."""
+    size, batch, channels = np.shape(x)[:3]
+    return np.reshape(np.moveaxis(x, 0, 1), (batch, size * channels, *np.shape(x)[3:]))
+
+
+def _apart(x, size):
+    """Return x (N, entries · C, ...) as (entries, N, C, ...)."""
+    batch, channels = np.shape(x)[:2]
+    split = np.reshape(x, (batch, size, channels // size, *np.shape(x)[2:]))
+    return np.moveaxis(split, 1, 0)
+
+
+def _joined(x):
+    """Return an array with its first two axes as one."""
+    return np.reshape(x, (np.shape(x)[0] * np.shape(x)[1], *np.shape(x)[2:]))
+
+
+def _batch_with_kernels(operation):
+    def rule(varies, x, weight, *, groups=1, **options):
+        if not varies[1]:
+            out = operation(_joined(x), weight, groups=groups, **options)
+            return np.reshape(out, (*np.shape(x)[:2], *np.shape(out)[1:]))
+        size = np.shape(weight)[0]
+        x = x if varies[0] else np.broadcast_to(x, (size, *np.shape(x)))
+        out = operation(_beside(x), _joined(weight), groups=size * groups, **options)
+        return _apart(out, size)
+
+    operation.batch(rule, mixed=True)
+
+
+def _kernels_of_entries(x, g, *, groups=1, **options):
+    size = np.shape(x)[0]
+    out = cross_correlation_kernel(_beside(x), _beside(g), groups=size * groups, **options)
+    return np.reshape(out, (size, np.shape(out)[0] // size, *np.shape(out)[1:]))
+
+
+_batch_with_kernels(cross_correlation)
+_batch_with_kernels(cross_correlation_transposed)
+cross_correlation_kernel.batch(_kernels_of_entries)

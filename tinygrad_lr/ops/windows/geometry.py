@@ -86,5 +86,11 @@ def _overlap_rule(g, out, x, length, stride, dilation):
     return sliding_windows(g, size=np.shape(x)[: len(length)], stride=stride, dilation=dilation)
 
 
+sliding_windows.batch(
+    lambda x, size, **steps: np.moveaxis(sliding_windows(x, size, **steps), len(size), 0)
+)
+overlap_add.batch(
+    lambda x, length, **steps: overlap_add(np.moveaxis(x, 0, len(length)), length, **steps)
+)
 sliding_windows.vjp(x=_windows_rule)
 overlap_add.vjp(x=_overlap_rule)

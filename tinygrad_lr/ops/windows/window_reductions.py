@@ -77,6 +77,20 @@ def window_spread(x, length=(), size=(), stride=(), dilation=(), mask=None):
     return out
 
 
+def _batch_with_mask(operation):
+    def rule(x, size, mask, **options):
+        level = getattr(mask, "level", None)
+        if level is not None:
+            mask = np.moveaxis(level.expanded(mask), 0, len(size))
+        elif mask is not None:
+            mask = np.expand_dims(mask, len(size))
+        return operation(x, size=size, mask=mask, **options)
+
+    operation.batch(rule)
+
+
+_batch_with_mask(window_sum)
+_batch_with_mask(window_spread)
 window_sum.vjp(
     x=lambda g, out, x, size, stride, dilation, mask: window_spread(
         g, np.shape(x)[-len(size) :], size, stride, dilation, mask
@@ -119,8 +133,9 @@ def _largest(x, out, geometry):
     largest, unknown = inside == out, out != out  # noqa: PLR0124
     if isinstance(unknown, AbstractArray) or unknown.any():
         largest = largest | (inside != inside)  # noqa: PLR0124
-    several = np.zeros_like(largest[(0,) * len(geometry["size"])], dtype=np.int32)
-    for entry in np.ndindex(geometry["size"]):
+    first, *others = np.ndindex(geometry["size"])
+    several = largest[first].astype(np.int32)
+    for entry in others:
         several += largest[entry]
     return largest, several.astype(out.dtype)
 
@@ -136,5 +151,6 @@ def _max_tangent(t, out, x, **geometry):
     return window_sum(t, mask=largest, **geometry) / several
 
 
+window_max.batch(window_max)
 window_max.vjp(x=_max_rule)
 window_max.jvp(x=_max_tangent)

@@ -5,6 +5,7 @@ import numpy as np
 from ...core.node import unwrap
 from ...core.primitive import primitive
 from ...ops import activation
+from ...support.indexing import shift_axis
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
@@ -33,6 +34,17 @@ def weighted_logsumexp(a, b, *, axis=None, keepdims=False):
     with np.errstate(divide="ignore"):  # a sum of 0 has the logarithm -inf
         out = np.log(np.abs(total)) + peak
     return out if keepdims else np.squeeze(out, axis=axis)[()]
+
+
+def _sums_of_entries(a, b, axis, keepdims):
+    axes = max(np.ndim(a), np.ndim(b)) - 1
+    a, b = (
+        np.reshape(x, (len(x), *(1,) * (axes + 1 - np.ndim(x)), *np.shape(x)[1:])) for x in (a, b)
+    )
+    return weighted_logsumexp(a, b, axis=shift_axis(axis, axes), keepdims=keepdims)
+
+
+weighted_logsumexp.batch(_sums_of_entries)
 
 
 def _slopes(out, a, b, axis, keepdims):
