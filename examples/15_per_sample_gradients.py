@@ -54,7 +54,9 @@ longest = np.argsort(lengths)[::-1][:8]
 print("\n point    length of its gradient")
 for place in longest:
     note = "  labelled wrongly" if place in WRONG else ""
-    print(f"{place:6d} {lengths[place]:9.3f} {'▪' * int(40 * lengths[place] / lengths.max())}{note}")
+    print(
+        f"{place:6d} {lengths[place]:9.3f} {'▪' * int(40 * lengths[place] / lengths.max())}{note}"
+    )
 found = sorted(int(place) for place in longest[: len(WRONG)])
 print(f"\nThe {len(WRONG)} longest are those of {found}; labelled wrongly are {WRONG}.")
 assert found == WRONG
