@@ -230,6 +230,20 @@ def deep_influence():
     return tg.influence(model, tg.losses.mse(model(X), Y))
 
 
+def with_rule():
+    """A function with a reverse rule of its own."""
+    made = tg.custom_vjp(square)
+    made.defvjp(lambda x: (x * x, x), lambda x, g: (2 * x * g,))
+    return made
+
+
+def with_tangent_rule():
+    """A function with a forward rule of its own."""
+    made = tg.custom_jvp(square)
+    made.defjvp(lambda primals, tangents: (square(*primals), 2 * primals[0] * tangents[0]))
+    return made
+
+
 BY_NAME = {
     **dict.fromkeys(
         ["x", "a", "m", "v", "arr", "ary", "array", "y", "A", "data"], lambda: numbers(3, 3)
@@ -297,6 +311,15 @@ EXAMPLES = {
     "compiler.Compiled.__call__": lambda: {"args": (numbers(3),)},
     "compiler.Compiled.loop": lambda: {"args": (numbers(3),), "steps": 2},
     "compiler.Compiled.epochs": lambda: {"arrays": (X,), "batch_size": 2, "epochs": 2},
+    "custom_vjp.defvjp": lambda: {
+        **{"forward": lambda x: (x, None), "backward": lambda kept, g: (g,)}
+    },
+    "custom_vjp.__call__": lambda: {"args": (numbers(2),)},
+    "custom_jvp.defjvp": lambda: {"rule": lambda primals, tangents: (primals[0], tangents[0])},
+    "custom_jvp.__call__": lambda: {"args": (numbers(2),)},
+    "fixed_point": lambda: {"f": np.cos, "x0": 1.0, "args": ()},
+    "root": lambda: {"f": lambda x: x * x - 2.0, "x0": 1.0, "args": ()},
+    "linearize": lambda: {"f": square, "primals": (numbers(2),)},
     "vjp": lambda: {"f": square, "primals": (numbers(2),)},
     "fit": lambda: {
         **{"model": line(), "x": X, "y": Y, "steps": 2, "learning_rate": 0.1},
@@ -643,6 +666,8 @@ INSTANCES = {
             ("MultivariateNormal", "multivariate_normal"),
         )
     },
+    "custom_vjp": with_rule,
+    "custom_jvp": with_tangent_rule,
     **dict.fromkeys(["Value.fill", "Value.put", "Value.sort"], lambda: tg.zeros((3, 3))),
     "Value": lambda: tg.Value(numbers(3, 3)),
     "Value.searchsorted": lambda: tg.Value(numbers(3)),
@@ -856,13 +881,20 @@ ACCEPTED |= dict.fromkeys(
         *((f"Value.{method}", "where") for method in ("mean", "prod", "std", "sum", "var")),
         *((f"{kind}_like", "a") for kind in ("empty", "full", "ones", "zeros")),
         *(("array", "object"), ("full", "fill_value"), ("check_gradients", "args")),
-        ("vjp", "primals"),
+        *(("vjp", "primals"), ("linearize", "primals"), ("root", "args"), ("fixed_point", "args")),
+        *(("root", "x0"), ("fixed_point", "x0")),
     ],
     COMPLEX,
 )
+ACCEPTED |= dict.fromkeys(
+    [("custom_vjp.__call__", "args"), ("custom_jvp.__call__", "args")], COMPLEX | {"masked"}
+)
+ACCEPTED["stop_gradient", "x"] = {*BAD}
 """Exceptions: values that single parameters accept, against the rule for their kind."""
 
 RUN = [
+    *("custom_vjp.__call__.args", "custom_jvp.__call__.args", "linearize.primals"),
+    *("root.args", "fixed_point.args"),
     *("check_gradients.args", "hvp.primals", "jvp.primals", "vjp.primals", "optim.minimize.x0"),
     *("compiler.Compiled.__call__.args", "compiler.Compiled.loop.args"),
     *(f"scipy.integrate.{name}.args" for name in ("odeint", "quad", "solve_ivp")),

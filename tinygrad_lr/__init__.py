@@ -20,10 +20,10 @@ from . import nn as nn
 from . import ops as ops
 from . import optim as optim
 from .core.autodiff import grad as grad
-from .core.autodiff import hessian as hessian
 from .core.autodiff import hvp as hvp
-from .core.autodiff import jacobian as jacobian
 from .core.autodiff import jvp as jvp
+from .core.autodiff import linearize as linearize
+from .core.autodiff import stop_gradient as stop_gradient
 from .core.autodiff import value_and_grad as value_and_grad
 from .core.autodiff import vjp as vjp
 from .core.creation import array as array
@@ -35,8 +35,15 @@ from .core.creation import ones as ones
 from .core.creation import ones_like as ones_like
 from .core.creation import zeros as zeros
 from .core.creation import zeros_like as zeros_like
+from .core.custom import custom_jvp as custom_jvp
+from .core.custom import custom_vjp as custom_vjp
+from .core.custom import fixed_point as fixed_point
+from .core.custom import remat as remat
+from .core.custom import root as root
 from .core.grad_mode import no_grad as no_grad
 from .core.gradient_check import check_gradients as check_gradients
+from .core.jacobians import hessian as hessian
+from .core.jacobians import jacobian as jacobian
 from .core.primitive import primitive as primitive
 from .core.value import Value as Value
 from .core.vmap import vmap as vmap
@@ -85,6 +92,8 @@ __all__ = [
     "checkpoint",
     "compile",
     "compiler",
+    "custom_jvp",
+    "custom_vjp",
     "data",
     "datasets",
     "derivation",
@@ -94,6 +103,7 @@ __all__ = [
     "errors",
     "explain",
     "fit",
+    "fixed_point",
     "full",
     "full_like",
     "gelu",
@@ -106,6 +116,7 @@ __all__ = [
     "jvp",
     "leaky_relu",
     "linear",
+    "linearize",
     "log_softmax",
     "logsumexp",
     "losses",
@@ -120,7 +131,9 @@ __all__ = [
     "plot",
     "primitive",
     "relu",
+    "remat",
     "report",
+    "root",
     "schedules",
     "scipy",
     "set_threads",
@@ -128,6 +141,7 @@ __all__ = [
     "silu",
     "softmax",
     "softplus",
+    "stop_gradient",
     "trace",
     "train",
     "value_and_grad",

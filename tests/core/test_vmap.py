@@ -437,7 +437,7 @@ def test_a_hessian_with_an_infinite_slope_keeps_zeros():
 
 
 def test_large_jacobians_are_made_in_parts(monkeypatch):
-    monkeypatch.setattr("tinygrad_lr.core.autodiff.MOST_NUMBERS", 50)
+    monkeypatch.setattr("tinygrad_lr.core.jacobians.MOST_NUMBERS", 50)
     f = BANDS["product of matrices"]
     x = np.linspace(0.3, 2.1, 20)
     close(tg.jacobian(f)(x), dense(f, x))

@@ -13,12 +13,11 @@ import numpy as np
 
 from ..errors import ArgumentError, DtypeError, GraphError, NotDifferentiableError
 from ..support import pytree as tree
-from ..support.abstract_array import Array, check_numbers
-from ..support.validation import check_callable, check_instance
-from .batching import Batched, Level, current_level
+from ..support.abstract_array import Array
+from ..support.validation import check_callable, check_flag, check_instance
+from .batching import Batched, inside_batch
 from .chain_rule import (
     gradient_of,
-    has_nan,
     match_shape,
     pull_back,
     push_forward,
@@ -27,8 +26,7 @@ from .chain_rule import (
 from .grad_mode import RECORDING, set_recording
 from .graph import topological_order
 from .node import IN_TRANSFORM, next_serial, unwrap
-from .primitive import PRIMITIVES, is_complex, primitive
-from .sparsity import dependence, width
+from .primitive import primitive
 from .value import Value, apply
 from .versions import memory_of
 
@@ -168,12 +166,8 @@ def record_call(
     since = next_serial()
     inputs: list[Value] = []
 
-    level = current_level()
-
     def watched(x: Any) -> Value:
-        content = unwrap(x)
-        if level is not None and getattr(content, "level", None) is not level:
-            content = Batched(x, level, varies=False)  # its gradient may vary over the batch
+        content = inside_batch(x)
         outer = isinstance(x, Value) and x.requires_grad and bool(RECORDING.get())
         as_result = outer and not (isinstance(content, Batched) and content.content is x)
         inputs.append(apply(alias, (x,), {}) if as_result else Value(content))
@@ -195,14 +189,41 @@ def normalize_argnums(where: str, argnums: int | Sequence[int], args: Sequence[A
     return [i % len(args) for i in chosen]
 
 
-@overload
-def value_and_grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., tuple[Any, Any]]: ...
+class AuxiliaryCall:
+    """A function that returns (result, more) as one that returns the result and keeps the rest."""
+
+    def __init__(self, where: str, f: Callable[..., Any]) -> None:
+        self.where, self.f = where, f
+        self.more: Any = None
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Return the result, and keep the rest."""
+        found = self.f(*args, **keywords)
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise ArgumentError(
+                f"{self.where}: with has_aux the function must return (result, more), got "
+                f"{tree.describe(found)}"
+            )
+        out, self.more = found
+        return out
+
+    def released(self, traced: RecordedCall) -> Any:
+        """Return what came beside the result, in plain arrays where the result is plain."""
+        return tree.map_leaves(
+            lambda x: traced.release(x) if isinstance(x, Value) else x, self.more
+        )
+
+
 @overload
 def value_and_grad(
-    f: Callable[..., Any], argnums: Sequence[int]
+    f: Callable[..., Any], argnums: int = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]: ...
+@overload
+def value_and_grad(
+    f: Callable[..., Any], argnums: Sequence[int], has_aux: bool = False
 ) -> Callable[..., tuple[Any, tuple[Any, ...]]]: ...
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
 ) -> Callable[..., tuple[Any, Any]]:
     """Return a function that computes f(...) and its gradient.
 
@@ -211,17 +232,22 @@ def value_and_grad(
     the gradient has the same structure. Its leaves are plain arrays, or Values if `f` was given
     Values or uses some from outside, so that gradients of gradients follow. An argument
     that the result does not depend on has the gradient 0. The gradient with respect to a complex
-    number z is dL/dRe z + i dL/dIm z. Raises `GraphError` when the result has more than one entry,
-    and `DtypeError` when it is complex.
+    number z is dL/dRe z + i dL/dIm z. With `has_aux`, `f` returns (result, more), and so does the
+    new function in the place of the result: `more` is anything, and isn't differentiated. Raises
+    `GraphError` when the result has more than one entry, and `DtypeError` when it is complex.
 
     >>> value_and_grad(lambda w, x: (w * x - 1) ** 2)(2.0, 3.0)
     (25.0, 30.0)
+    >>> value_and_grad(lambda w: (w * w, "a note"), has_aux=True)(3.0)
+    ((9.0, 'a note'), 6.0)
     """
     check_callable("grad", "f", f)
+    check_flag("grad", "has_aux", has_aux)
 
     def run(*args: Any, **keywords: Any) -> tuple[Any, Any]:
         chosen = normalize_argnums("grad", argnums, args)
-        traced = record_call("grad", f, args, chosen, **keywords)
+        call = AuxiliaryCall("grad", f) if has_aux else f
+        traced = record_call("grad", call, args, chosen, **keywords)
         if len(traced.outputs) != 1 or traced.outputs[0] is not traced.output:
             raise GraphError(
                 "grad: the function must return one Value with one entry, got "
@@ -232,62 +258,119 @@ def value_and_grad(
             i: tree.map_leaves(lambda _: next(found), args[i]) for i in sorted(set(chosen))
         }
         gradients = tuple(ascending[i] for i in chosen)
-        return traced.result(), gradients[0] if isinstance(argnums, int) else gradients
+        result = traced.result()
+        if isinstance(call, AuxiliaryCall):
+            result = result, call.released(traced)
+        return result, gradients[0] if isinstance(argnums, int) else gradients
 
     return run
 
 
 @overload
-def grad(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]: ...
+def grad(f: Callable[..., Any], argnums: int = 0, has_aux: bool = False) -> Callable[..., Any]: ...
 @overload
-def grad(f: Callable[..., Any], argnums: Sequence[int]) -> Callable[..., tuple[Any, ...]]: ...
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(
+    f: Callable[..., Any], argnums: Sequence[int], has_aux: bool = False
+) -> Callable[..., tuple[Any, ...]]: ...
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
     """Return a function that computes the gradient of f(...); see `value_and_grad`.
+
+    With `has_aux`, `f` returns (result, more), and the new function (gradient, more).
 
     >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
     (12.0, 12.0)
     """
-    with_value = value_and_grad(f, argnums)
-    return lambda *args, **keywords: with_value(*args, **keywords)[1]
+    with_value = value_and_grad(f, argnums, has_aux)
+
+    def run(*args: Any, **keywords: Any) -> Any:
+        result, gradient = with_value(*args, **keywords)
+        return (gradient, result[1]) if has_aux else gradient
+
+    return run
 
 
-def vjp(f: Callable[..., Any], *primals: PyTree) -> tuple[Any, Callable[[PyTree], tuple[Any, ...]]]:
+def vjp(f: Callable[..., Any], *primals: PyTree, has_aux: bool = False) -> Any:
     """Return f(*primals) and its pullback: cotangent of the output -> those of the primals (gᵀJ).
 
     Structures may be nested. Cotangents of complex numbers are gradients, as in PyTorch: with g the
     gradient dL/dRe f + i dL/dIm f of a loss, the pullback returns that of the primals, which is
-    g·(df/dz)* for a function with a complex derivative. Raises `ShapeError` for a cotangent that
-    does not fit the output, and `DtypeError` for a complex one of a real output.
+    g·(df/dz)* for a function with a complex derivative. With `has_aux`, `f` returns (result, more),
+    and `vjp` the result, the pullback, and `more`. Raises `ShapeError` for a cotangent that doesn't
+    fit the output, and `DtypeError` for a complex one of a real output.
 
     >>> out, pullback = vjp(lambda x, y: x * y, 3.0, 4.0)
     >>> out, pullback(1.0)
     (12.0, (4.0, 3.0))
     """
     check_callable("vjp", "f", f)
-    traced = record_call("vjp", f, primals, range(len(primals)))
+    call = AuxiliaryCall("vjp", f) if check_flag("vjp", "has_aux", has_aux) else f
+    traced = record_call("vjp", call, primals, range(len(primals)))
 
     def pullback(cotangent: PyTree) -> tuple[Any, ...]:
         given = check_leaves("vjp", cotangent, traced.output, traced.outputs)
         return tuple(tree.unflatten(list(primals), traced.pull(given)))
 
+    if isinstance(call, AuxiliaryCall):
+        return traced.result(), pullback, call.released(traced)
     return traced.result(), pullback
 
 
 def jvp(
-    f: Callable[..., Any], primals: Sequence[PyTree], tangents: Sequence[PyTree]
-) -> tuple[Any, Any]:
+    f: Callable[..., Any],
+    primals: Sequence[PyTree],
+    tangents: Sequence[PyTree],
+    has_aux: bool = False,
+) -> Any:
     """Return f(*primals) and its derivative along the tangents (J·t), by forward mode.
 
-    Tangents of complex arguments are complex: those along 1 and i are ∂f/∂Re z and ∂f/∂Im z.
+    Tangents of complex arguments are complex: those along 1 and i are ∂f/∂Re z and ∂f/∂Im z. With
+    `has_aux`, `f` returns (result, more), and `jvp` the result, the derivative, and `more`.
 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.0))
     (12.0, 4.0)
     """
     check_callable("jvp", "f", f)
     check_instance("jvp", "primals", primals, (tuple, list), "a tuple of arguments")
-    traced = record_call("jvp", f, primals, range(len(primals)))
+    call = AuxiliaryCall("jvp", f) if check_flag("jvp", "has_aux", has_aux) else f
+    traced = record_call("jvp", call, primals, range(len(primals)))
     given = check_leaves("jvp", tangents, primals, traced.inputs)
-    return traced.result(), tree.unflatten(traced.output, traced.push(given))
+    pushed = tree.unflatten(traced.output, traced.push(given))
+    if isinstance(call, AuxiliaryCall):
+        return traced.result(), pushed, call.released(traced)
+    return traced.result(), pushed
+
+
+def linearize(f: Callable[..., Any], *primals: PyTree) -> tuple[Any, Callable[..., Any]]:
+    """Return f(*primals) and its derivative there, a linear function of tangents.
+
+    `f` runs once, however many tangents follow: each takes one pass of forward mode along its
+    graph. The tangents are nested as the primals are.
+
+    >>> out, derivative = linearize(lambda x, y: x * y, 3.0, 4.0)
+    >>> out, derivative(1.0, 0.0), derivative(0.0, 1.0)
+    (12.0, 4.0, 3.0)
+    """
+    check_callable("linearize", "f", f)
+    traced = record_call("linearize", f, primals, range(len(primals)))
+
+    def derivative(*tangents: PyTree) -> Any:
+        given = check_leaves("linearize", tangents, primals, traced.inputs)
+        return tree.unflatten(traced.output, traced.push(given))
+
+    return traced.result(), derivative
+
+
+def stop_gradient(x: PyTree) -> Any:
+    """Return the same numbers as constants: no derivative flows through them, in any mode.
+
+    Of nested lists, tuples and dicts, each Value; anything else stays as it is.
+
+    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    3.0
+    """
+    return tree.map_leaves(lambda leaf: leaf.detach() if isinstance(leaf, Value) else leaf, x)
 
 
 def check_leaves(where: str, given: Any, structure: Any, likes: Sequence[Any]) -> list[Any]:
@@ -308,231 +391,3 @@ def hvp(f: Callable[..., Any], primals: Primals, tangents: Sequence[PyTree]) -> 
     check_instance("hvp", "primals", primals, (tuple, list), "a tuple of arguments")
     gradient = grad(f, argnums=range(len(primals)))
     return type(primals)(jvp(gradient, primals, tangents)[1])
-
-
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return a function that computes the Jacobian ∂f/∂x, of shape (shape of f, shape of x).
-
-    All rows are computed in one backward pass, or all columns in one forward pass where there are
-    fewer of them; in parts where they would need much memory. Nested outputs and arguments give
-    nested Jacobians: the output's structure outside, the argument's inside.
-
-    A real output has the derivatives that `grad` gives, a complex output the complex derivative.
-    Raises `NotDifferentiableError` where there is none, as for z* or |z|·z of a complex z.
-
-    >>> jacobian(lambda x: x * x)(np.array([1.0, 2.0])).tolist()
-    [[2.0, 0.0], [0.0, 4.0]]
-    """
-    check_callable("jacobian", "f", f)
-    return partial_derivatives("jacobian", f, argnums, forward=None)
-
-
-def partial_derivatives(
-    where: str, f: Callable[..., Any], argnums: int | Sequence[int], forward: bool | None
-) -> Callable[..., Any]:
-    """Return a function that computes the Jacobian, by forward mode if `forward` or if cheaper."""
-
-    def run(*args: Any, **keywords: Any) -> Any:
-        chosen = normalize_argnums(where, argnums, args)
-        positions = sorted(set(chosen))
-        traced = record_call(where, f, args, positions, **keywords)
-        ins, outs = ([unwrap(x) for x in xs] for xs in (traced.inputs, traced.outputs))
-        real = not any(map(is_complex, (*ins, *outs)))
-        rows, columns = (sum(map(np.size, likes)) for likes in (outs, ins))
-        ahead = real and (columns < rows if forward is None else forward)
-        blocks = banded_jacobian(traced, ins, outs, min(rows, columns)) if real else None
-        if blocks is None and ahead:
-            blocks = jacobian_columns(traced, ins, outs)
-        if blocks is None or any(has_nan(unwrap(x)) for x in tree.leaves(blocks)):
-            blocks = jacobian_rows(traced, ins, outs)  # where zeros stay zeros in all operations
-        structure = {i: args[i] for i in positions}
-
-        def of_output(out: int) -> Any:
-            found = tree.unflatten(structure, blocks[out])
-            picked = tuple(found[i] for i in chosen)
-            return picked[0] if isinstance(argnums, int) else picked
-
-        return tree.unflatten(traced.output, [of_output(i) for i in range(len(outs))])
-
-    return run
-
-
-MOST_NUMBERS = 1 << 22
-"""The most numbers of one kind that a Jacobian's passes hold at a time."""
-
-
-def jacobian_rows(traced: RecordedCall, ins: Sequence[Any], outs: Sequence[Any]) -> list[list[Any]]:
-    """Return the blocks of a Jacobian, for each output one for each input, by backward passes."""
-
-    def pull(seeds: list[Any]) -> list[Any]:
-        return traced.pull(seeds)
-
-    found = in_batches(pull, outs, ins, traced.largest)
-    if any(map(is_complex, outs)):
-        turned = in_batches(pull, outs, ins, traced.largest, 1j)
-        found = [
-            [*map(complex_derivative, row, more)] if is_complex(out) else row
-            for out, row, more in zip(outs, found, turned, strict=True)
-        ]
-    return found
-
-
-def jacobian_columns(
-    traced: RecordedCall, ins: Sequence[Any], outs: Sequence[Any]
-) -> list[list[Any]]:
-    """Return the blocks of a Jacobian, for each output one for each input, by forward passes."""
-    columns = in_batches(traced.push, ins, outs, traced.largest)
-    return [
-        [
-            np.moveaxis(columns[i][k], range(np.ndim(x)), range(-np.ndim(x), 0))
-            for i, x in enumerate(ins)
-        ]
-        for k in range(len(outs))
-    ]
-
-
-def banded_jacobian(
-    traced: RecordedCall, ins: Sequence[Any], outs: Sequence[Any], passes: int
-) -> list[list[Any]] | None:
-    """Return the blocks of a Jacobian by few forward passes, or None if they would be as many.
-
-    None too if a number is nan: a column could have got it from another one in its pass.
-    """
-    if passes < FEWEST_PASSES:
-        return None
-    intervals = [dependence(traced.order, x, traced.outputs) for x in traced.inputs]
-    widths = [width(found) for found in intervals]
-    if 2 * sum(widths) > passes:
-        return None
-    columns: list[list[Any]] = []
-    for position, (like, count) in enumerate(zip(ins, widths, strict=True)):
-        size = int(np.size(like))
-        units = np.zeros((max(1, count), size), np.result_type(getattr(like, "dtype", float)))
-        units[np.arange(size) % max(1, count), np.arange(size)] = 1.0
-        seeds = [match_shape(0.0, x) for x in ins]
-        with Level(len(units)) as level:
-            seeds[position] = Batched(units.reshape(len(units), *np.shape(like)), level)
-            made = [level.expanded(content_of(x, level)) for x in traced.push(seeds)]
-        if any(has_nan(unwrap(x)) for x in made):
-            return None
-        columns.append(
-            [
-                spread_band(x, first.reshape(-1), stop.reshape(-1), np.shape(out) + np.shape(like))
-                for x, (first, stop), out in zip(made, intervals[position], outs, strict=True)
-            ]
-        )
-    return [[columns[i][k] for i in range(len(ins))] for k in range(len(outs))]
-
-
-FEWEST_PASSES = 16
-"""The number of passes from which on it pays to look if fewer do."""
-
-
-def spread_band(made: Any, first: Any, stop: Any, shape: tuple[int, ...]) -> Any:
-    """Return a block of a Jacobian of which each row was computed within its interval."""
-    count, rows = np.shape(made)[0], len(first)
-    columns = first[:, None] + np.arange(count)
-    row, place = np.nonzero(columns < stop[:, None])
-    column = columns[row, place]
-    entries = np.reshape(made, (count, rows))[column % count, row]
-    full = (rows, int(np.prod(shape)) // max(1, rows))
-    if isinstance(entries, np.ndarray):
-        out = np.zeros(full, entries.dtype)
-        out[row, column] = entries
-    else:
-        out = PRIMITIVES["put_at"](entries, index=(row, column), shape=full)
-    return np.reshape(out, shape)
-
-
-def in_batches(
-    transform: Callable[[list[Any]], list[Any]],
-    sources: Sequence[Any],
-    targets: Sequence[Any],
-    largest: int,
-    number: complex = 1.0,
-) -> list[list[Any]]:
-    """Apply a linear transform of cotangents or tangents to all units, many at a time.
-
-    Return for each source and each target the results, of the shapes of both. They are done one by
-    one where a result has a nan: so zeros stay zeros in all operations.
-    """
-    step = max(1, MOST_NUMBERS // max(1, largest, *map(np.size, targets)))
-    zeros = [match_shape(0.0, like) for like in sources]
-    found = []
-    for position, like in enumerate(sources):
-
-        def apply_to(units: Any, position: int = position) -> list[Any]:
-            return transform([*zeros[:position], units, *zeros[position + 1 :]])
-
-        shape = np.shape(like)
-        if not shape:
-            found.append(apply_to(match_shape(number, like)))
-            continue
-        size = int(np.size(like))
-        units = (number * np.eye(size)).astype(like.dtype).reshape(size, *shape)
-        parts = [results_of(apply_to, units[i : i + step]) for i in range(0, len(units), step)]
-        parts = parts or [[np.zeros((0, *np.shape(x))) for x in targets]]
-        found.append(
-            [
-                np.reshape(x[0] if len(x) == 1 else np.concatenate(x), shape + np.shape(target))
-                for x, target in zip(zip(*parts, strict=True), targets, strict=True)
-            ]
-        )
-    return found
-
-
-def results_of(apply_to: Callable[[Any], list[Any]], units: Any) -> list[Any]:
-    """Apply a linear transform to units, together if no result has a nan."""
-    if len(units) > 1:
-        with Level(len(units)) as level:
-            made = apply_to(Batched(units, level))
-            several = [level.expanded(content_of(x, level)) for x in made]
-        if not any(has_nan(unwrap(x)) for x in several):
-            return several
-    return [np.stack(rows) for rows in zip(*map(apply_to, units), strict=True)]
-
-
-def content_of(x: Any, level: Level) -> Any:
-    """Return the array of one entry that a Value holds, and anything else as it is."""
-    content = unwrap(x)
-    return content if getattr(content, "level", None) is level else x
-
-
-def complex_derivative(one: Any, i: Any) -> Any:
-    """Return the derivative of a complex output from the gradients for its cotangents 1 and i.
-
-    Those are Re f' and Im f' for a real argument, f'* and i f'* for a complex one.
-    """
-    if not is_complex(one):
-        return one + 1j * i
-    numbers = unwrap(one)
-
-    def look(error: Any) -> None:
-        if np.max(error, initial=0.0) > np.sqrt(np.finfo(np.asarray(error).dtype).eps):
-            raise NotDifferentiableError(
-                "jacobian: a function from complex to complex numbers must have a complex "
-                "derivative (be holomorphic), which this one has not; use vjp or jvp, or return "
-                "np.real(...) and np.imag(...) as two outputs"
-            )
-
-    check_numbers(np.abs(unwrap(i) - 1j * numbers) / (1 + np.abs(numbers)), look)
-    return np.conj(one)
-
-
-@overload
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]: ...
-@overload
-def hessian(
-    f: Callable[..., Any], argnums: Sequence[int]
-) -> Callable[..., tuple[tuple[Any, ...], ...]]: ...
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return a function that computes the second derivatives, of shape (x.shape, x.shape).
-
-    It is the Jacobian of the gradient, which for a complex argument seldom has a complex
-    derivative: `jacobian` then raises `NotDifferentiableError`, and `hvp` does what is meant.
-
-    >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0])).tolist()
-    [[6.0, 0.0], [0.0, 12.0]]
-    """
-    check_callable("hessian", "f", f)
-    return partial_derivatives("hessian", grad(f, argnums), argnums, forward=True)

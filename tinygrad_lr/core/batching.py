@@ -11,6 +11,7 @@ declares (`Primitive.batch`), along its `axis` option, or for each entry, with a
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import itertools
 import threading
@@ -72,6 +73,16 @@ class Level:
 
     def __exit__(self, *_: object) -> None:
         LEVELS.remove(self)
+
+    @contextlib.contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Run a block outside the batch, such as the rule of a Jacobian's single row."""
+        place = LEVELS.index(self)
+        LEVELS.pop(place)
+        try:
+            yield
+        finally:
+            LEVELS.insert(min(place, len(LEVELS)), self)
 
     def require_open(self) -> None:
         """Raise `BatchError` once the function has returned."""
@@ -212,6 +223,18 @@ def current_level() -> Level | None:
         return None
     thread = threading.get_ident()
     return next((level for level in reversed(LEVELS) if level.thread == thread), None)
+
+
+def inside_batch(x: Any) -> Any:
+    """Return what a new leaf holds: inside an open batch, an array of one entry.
+
+    Its gradient may differ from entry to entry, though its numbers don't; and what is none is taken
+    to be from outside.
+    """
+    level = current_level()
+    content = unwrap(x)
+    own = level is None or (isinstance(content, Batched) and content.level is level)
+    return content if own else Batched(x, level, varies=False)  # type: ignore[arg-type]
 
 
 def numpy_method(name: str) -> Callable[..., Any]:
@@ -413,6 +436,11 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
         """Return a new name for the same numbers."""
         return Batched(self.content, self.level, self.varies)
 
+    def detach(self) -> Batched:
+        """Return the same numbers without the graph of what it holds."""
+        held = self.content
+        return Batched(held.detach(), self.level, self.varies) if isinstance(held, Node) else self
+
     def cast_like(self, like: Any) -> Any:
         """Return the same numbers in the dtype of another array or number."""
         return self.astype(getattr(like, "dtype", np.dtype(type(like))))
@@ -439,7 +467,10 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
 
     def same(self, other: Any) -> bool:
         """Return True if another array is known to have the same numbers."""
-        return isinstance(other, Batched) and other.content is self.content
+        numbers, others = (x.numbers if isinstance(x, AbstractArray) else x for x in (self, other))
+        if numbers is None or others is None:
+            return isinstance(other, Batched) and other.content is self.content
+        return bool(np.all((numbers == others) | (np.isnan(numbers) & np.isnan(others))))
 
     def take_rows(self, table: Any) -> Any:
         """Return the rows of a table at these indices: table[self]."""

@@ -12,6 +12,7 @@ graph's nodes, and not which class they are instances of.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import math
@@ -24,7 +25,7 @@ import numpy as np
 from ..errors import DtypeError, GraphError, NotDifferentiableError, ShapeError
 from ..support.abstract_array import AbstractArray, same_numbers
 from ..support.errstate import ignore_float_errors
-from .batching import require_graph_inside
+from .batching import current_level, inside_batch, require_graph_inside
 from .conversion import FLOAT64, as_data
 from .grad_mode import RECORDING, WatchedPass, watcher, without_watcher
 from .graph import topological_order
@@ -113,30 +114,33 @@ def seed(where: str, output: Any, gradient: Any = None) -> Any:
 @explain_memory
 @ignore_float_errors
 def pull_back(
-    seeds: Mapping[SomeNode, Any], wanted: Set[SomeNode] | None = None, recording: bool = False
+    seeds: Mapping[SomeNode, Any],
+    wanted: Set[SomeNode] | None = None,
+    recording: bool = False,
+    since: int = 0,
 ) -> dict[SomeNode, Any]:
     """Reverse mode: from the cotangents of the outputs to those of all they were computed from.
 
     A cotangent of exactly 0 stays 0, also where a slope is infinite or nan: so the branch that
     `where` did not take reaches no gradient. In NumPy 0·inf is nan, and nan travels to where the
     walk ends. If there is one, the walk is repeated with an eye on the zeros; this costs other
-    walks one look at each end.
+    walks one look at each end. Values older than `since` are ends, too.
     """
     seen_by = watcher()
     watch = None if seen_by is None else seen_by.on_backward(seeds)
     for output in seeds:
         if is_abstract(output._content):
             fading = {value for value in seeds if value.shape}
-            return walk_back(seeds, wanted, recording, None, watch, fading)
+            return walk_back(seeds, wanted, recording, None, watch, fading, since)
     if watch is None:
         ends: list[SomeNode] = []
-        cotangents = walk_back(seeds, wanted, recording, ends)
+        cotangents = walk_back(seeds, wanted, recording, ends, since=since)
         for end in ends:
             if has_nan(unwrap(cotangents[end]) if recording else cotangents[end]):
                 break
         else:
             return cotangents
-    return walk_back(seeds, wanted, recording, None, watch)
+    return walk_back(seeds, wanted, recording, None, watch, since=since)
 
 
 def has_nan(number: Any) -> bool:
@@ -156,6 +160,7 @@ def walk_back(
     ends: list[SomeNode] | None,
     watch: WatchedPass | None = None,
     fading: set[SomeNode] | None = None,
+    since: int = 0,
 ) -> dict[SomeNode, Any]:
     """Walk from the outputs to all they were computed from, and enter where it ends into `ends`.
 
@@ -175,6 +180,10 @@ def walk_back(
     owned: set[Any] = set()  # whose cotangent is an array that nothing else refers to
     while waiting:
         value = heappop(waiting)[1]
+        if value._serial < since:
+            if ends is not None:
+                ends.append(value)
+            continue
         g = cotangents[value]
         operation, operands, numbers, options = value._record  # type: ignore[misc]
         out, arguments = value._content, numbers
@@ -394,8 +403,18 @@ def as_constants(arguments: Sequence[Any]) -> tuple[float | None, ...]:
     return tuple(x if type(x) is float else None for x in arguments)
 
 
-@functools.cache
 def slope_facts(
+    operation: Primitive, position: int, constants: tuple[float | None, ...]
+) -> tuple[bool, bool]:
+    """Return what tracing must know of a rule; of one call's own operation, that it doesn't know.
+
+    What is known of an operation is kept, and its rules with it: not those of a single call.
+    """
+    return known_slopes(operation, position, constants) if operation.examples else (True, True)
+
+
+@functools.cache
+def known_slopes(
     operation: Primitive, position: int, constants: tuple[float | None, ...]
 ) -> tuple[bool, bool]:
     """Return what tracing must know of a rule, tried on a few numbers.
@@ -548,12 +567,17 @@ def transpose_rule(
         if reverse is None:
             raise no_derivative_error(operation, position)
 
-        start = kind(np.ones_like(unwrap(out)))  # the reverse rule is linear in g, so any g will do
-        token = RECORDING.set(True)  # without the watcher
-        try:
-            found = reverse(start, out, *operands, **options)
-        finally:
-            RECORDING.reset(token)
+        numbers = [unwrap(x) for x in (out, *operands)]
+        level = current_level()
+        plain = level is not None and innermost_level(numbers) is not level
+        with level.suspended() if level and plain else contextlib.nullcontext():
+            # The reverse rule is linear in g, so any g will do.
+            start = kind(inside_batch(np.ones_like(unwrap(out))))
+            token = RECORDING.set(True)  # without the watcher
+            try:
+                found = reverse(start, out, *operands, **options)
+            finally:
+                RECORDING.reset(token)
         seeds: dict[Node, Any] = {}
         given = t if operation.variadic else [t]
         for i, part in enumerate(given):
@@ -562,7 +586,7 @@ def transpose_rule(
                 like = unwrap(operands[i if operation.variadic else position])
                 c = match_shape(c, like)
                 if isinstance(c, Node) and c.requires_grad:
-                    seeds[c] = part
+                    seeds[c] = seeds[c] + part if c in seeds else part  # of x + y it is g twice
         wanted = set(topological_order(seeds, since=start._serial))
         recording = any(isinstance(x, Node) for x in (*given, *operands))
         with without_watcher():

@@ -242,8 +242,10 @@ class Node:
 
     def detach(self) -> Self:
         """Return a constant with the same data: no gradient flows through it."""
-        kind = self._kind_of_copies()
-        return cast(Self, kind(self._content, name=self.name, requires_grad=False))
+        kind, content = self._kind_of_copies(), self._content
+        if isinstance(content, AbstractArray):
+            content = content.detach()
+        return cast(Self, kind(content, name=self.name, requires_grad=False))
 
     def __float__(self) -> float:
         return self._leave_graph("float")  # type: ignore[no-any-return]

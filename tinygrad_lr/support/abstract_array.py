@@ -36,6 +36,10 @@ class AbstractArray:
         """Return a new name for the same numbers, as a copy of an array is."""
         raise NotImplementedError
 
+    def detach(self) -> AbstractArray:
+        """Return the same numbers without the graph that an array of a batch may hold."""
+        return self
+
     def cast_like(self, like: Any) -> Any:
         """Return the same numbers in the dtype of another array or number."""
         raise NotImplementedError
