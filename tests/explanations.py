@@ -1,0 +1,296 @@
+"""Write tests/explain/explanations.txt: what is explained of small programs, in every form.
+
+python tests/explanations.py
+
+The numbers of the programs are small fractions, so that no BLAS changes what is printed. Read the
+differences before you commit them: the file is what a reader sees.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from programs import enter_into
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value, nn
+from tinygrad_lr.explain.derivations import render_markup
+
+FILE = Path(__file__).parent / "explain" / "explanations.txt"
+PROGRAMS = {}
+"""Functions that return explanations, or text, by their names."""
+
+
+def grid(*shape, start=-3, by=4):
+    """Return fractions that differ, some of them negative."""
+    count = int(np.prod(shape))
+    return np.reshape([(start + 3 * i % (count + 2)) / by for i in range(count)], shape)
+
+
+def network(*layers):
+    """Return the model with fractions for its weights."""
+    model = nn.Sequential(*layers)
+    for i, x in enumerate(model.parameters()):
+        x.data = grid(*x.shape, start=-2 - i % 2, by=2 + i)
+    return model
+
+
+def affine(inputs, outputs, **options):
+    return nn.Linear(inputs, outputs, dtype=np.float64, generator=0, **options)
+
+
+# ---- derivations
+
+X, Y = np.array([1.0, 2.0, -1.0, 0.5]), np.array([2.0, 4.0, -0.5, 1.0])
+
+
+@enter_into(PROGRAMS)
+def a_line():
+    w, b = Value(0.5, name="w"), Value(-0.25, name="b")
+    u = w * X + b - Y
+    loss = np.mean(u**2)
+    return [
+        tg.derivation(loss, wrt=w),
+        tg.derivation(loss, learning_rate=0.5),
+        tg.derivation(loss, wrt=[b, w], learning_rate=0.125),
+    ]
+
+
+@enter_into(PROGRAMS)
+def a_weight_that_is_used_twice():
+    a, b = Value(2.0, name="a"), Value(-3.0, name="b")
+    c = a * b
+    d = c * c + a
+    e = np.tanh(d / 64) - c
+    L = e * e
+    whole = tg.derivation(L, wrt=a, learning_rate=0.25)
+    paths = [tg.derivation(L, wrt=a, path=i) for i in range(whole.paths[0])]
+    return [whole, *paths, tg.derivation(L)]
+
+
+@enter_into(PROGRAMS)
+def numbers_of_every_sign():
+    made = []
+    for start in (-2.0, 0.0, 3.0):
+        w = Value(start, name="w")
+        L = (w - 1.0) ** 2 + 0.0 * w
+        made.append(tg.derivation(L, wrt=w, learning_rate=0.5))
+    w = Value(1.0, name="w")
+    return [*made, tg.derivation((w - 1.0) ** 2, wrt=w, learning_rate=0.5)]
+
+
+@enter_into(PROGRAMS)
+def a_layer_by_an_entry():
+    W, b = Value(grid(2, 3), name="W"), Value(grid(3), name="b")
+    x = grid(5, 2, start=-1)
+    h = np.tanh(x @ W + b)
+    L = np.sum(h * h) / 2
+    return [
+        tg.derivation(L, wrt=W, at=(0, 2), learning_rate=0.5),
+        tg.derivation(L, wrt=b, at=-1),
+        tg.derivation(L, wrt=W),
+    ]
+
+
+@enter_into(PROGRAMS)
+def an_entry_of_many_rows_and_of_a_product_of_numbers():
+    w, v = Value(grid(2), name="w"), Value(0.5, name="v")
+    L = np.mean((grid(40, 2) @ w - 1) ** 2)
+    M = np.sum(v * w * np.array([2.0, -1.0]))
+    return [
+        tg.derivation(L, wrt=w, at=0),
+        tg.derivation(M, wrt=w, at=1),
+        tg.derivation(M, wrt=v, at=()),
+    ]
+
+
+@enter_into(PROGRAMS)
+def operations_of_many_kinds():
+    x, y = Value(grid(2, 3), name="x"), Value(grid(3, start=1), name="y")
+    lines = {
+        "arithmetic": lambda: np.sum((x - y) / (y + 2) - 3 * x * y + x / 4),
+        "powers": lambda: np.sum(x**3) + np.sum(np.sqrt(y + 1)) - np.sum(2.0**x),
+        "exponentials": lambda: np.mean(np.exp(x) * np.log(y + 2)) - np.sum(np.log1p(y * y)),
+        "choices": lambda: np.sum(np.where(x > 0, x * x, -x)) + np.max(x) - np.min(y),
+        "bounds": lambda: np.sum(np.maximum(x, y)) + np.sum(np.clip(x, -0.5, 0.5)),
+        "activations": lambda: np.sum(tg.relu(x) + tg.sigmoid(x) - tg.softplus(y)),
+        "angles": lambda: np.sum(np.sin(x) * np.cos(y)) + np.sum(np.arctan2(x, y + 1)),
+        "sums along an axis": lambda: np.sum(np.mean(x, axis=0) * np.sum(x, axis=0)),
+        "entries": lambda: x[1, 2] * y[0] + np.sum(x[:, 1]) + np.sum(x.T[0] * 2),
+        "arrangement": lambda: np.sum(np.concatenate([y, y * y]) * grid(6)) + x.reshape(6)[3],
+        "softmax": lambda: np.sum(tg.softmax(x) * grid(2, 3)) + np.sum(tg.logsumexp(x, axis=-1)),
+        "norms": lambda: np.linalg.norm(y) + np.var(y) + np.std(x),
+        "products": lambda: np.prod(y + 2) + np.sum(np.cumsum(y)) + x[0] @ y,
+        "matrices": lambda: np.sum(x @ x.T) + np.sum(np.outer(y, y)) + np.trace(x[:, :2]),
+        "negated": lambda: -np.sum(np.negative(-x)) + np.sum(abs(x)),
+    }
+    return [tg.derivation(line()).text() for line in lines.values()]
+
+
+@enter_into(PROGRAMS)
+def losses_of_classes():
+    W = Value(grid(2, 3), name="W")
+    x, labels = grid(4, 2, start=-1), np.array([0, 2, 1, 2])
+    return [
+        tg.derivation(tg.losses.cross_entropy(x @ W, labels), wrt=W, at=(1, 0)),
+        tg.derivation(tg.losses.hinge(x @ W[:, 0], np.array([1.0, -1.0, 1.0, -1.0])), W),
+        tg.derivation(tg.losses.mae(x @ W, grid(4, 3, start=2)), wrt=W),
+        tg.derivation(tg.losses.huber(x @ W, grid(4, 3, start=2), delta=0.5), wrt=W),
+    ]
+
+
+@enter_into(PROGRAMS)
+def names():
+    alpha, w_1, named = Value(1.5), Value(-0.5), Value(2.0, name="learning factor")
+    w_hat = Value(0.5, name="x_12")
+    unused = [Value(float(i)) for i in range(2)]
+    loss = alpha * w_1 + np.exp(named * w_hat) - unused[0] * unused[1] * alpha
+    return [tg.derivation(loss), repr(tg.derivation(loss, wrt=[alpha, named]))]
+
+
+@enter_into(PROGRAMS)
+def a_network():
+    model = network(affine(2, 3), nn.Tanh(), affine(3, 2, bias=False), nn.ReLU(), affine(2, 1))
+    x, y = grid(3, 2), grid(3, 1, start=1)
+    loss = tg.losses.mse(model(x), y)
+    first = model[0].weight
+    return [
+        tg.derivation(loss, model, learning_rate=0.5),
+        tg.derivation(loss, first, at=(0, 1), model=model).text(),
+    ]
+
+
+@enter_into(PROGRAMS)
+def long_arrays_and_large_and_small_numbers():
+    v = Value(np.arange(40.0) / 8 - 1, name="v")
+    t = Value(np.array([1e-9, 1e9, -1e300, 0.1]), name="t")
+    return [tg.derivation(np.sum(v * v)), tg.derivation(np.sum(t * 3) + np.sum(t / 1e5))]
+
+
+# ---- influences
+
+
+@enter_into(PROGRAMS)
+def influences_of_a_network():
+    model = network(affine(2, 3), nn.Tanh(), affine(3, 3), nn.Sigmoid(), affine(3, 1))
+    loss = tg.losses.mse(model(grid(6, 2)), grid(6, 1, start=1))
+    return [
+        tg.influence(model, loss),
+        tg.influence(model, loss, weight="layers.0.weight", at=(1, 2), nudge=-0.25, rows=[5, 0]),
+        tg.influence(model, loss, weight=[model[2].bias, ("layers.4.weight", (2, 0))]),
+    ]
+
+
+@enter_into(PROGRAMS)
+def influences_across_kinks_and_dead_units():
+    model = network(affine(2, 4), nn.ReLU(), affine(4, 2), nn.ReLU(), affine(2, 1))
+    model[0].bias.data = np.array([-9.0, 0.5, -9.0, 0.25])
+    loss = tg.losses.mse(model(grid(4, 2)), grid(4, 1, start=2))
+    wide = tg.influence(model, loss, weight="layers.0.weight", at=(0, 1), nudge=2.0)
+    return [wide, tg.influence(model, loss, weight="layers.0.weight", at=(0, 0)).text()]
+
+
+@enter_into(PROGRAMS)
+def influences_that_vanish_and_explode():
+    found = []
+    for factor in (0.125, 8.0):
+        layers = [x for _ in range(6) for x in (affine(2, 2), nn.Tanh())]
+        model = nn.Sequential(*layers, affine(2, 1))
+        for x in model.parameters():
+            x.data = factor * np.eye(*x.shape) if x.ndim == 2 else np.zeros(x.shape)
+        loss = tg.losses.mse(model(np.full((2, 2), 1 / 64)), np.ones((2, 1)))
+        found.append(tg.influence(model, loss).text())
+    return found
+
+
+@enter_into(PROGRAMS)
+def influences_without_a_model():
+    w, b = Value(0.5, name="w"), Value(-0.25, name="b")
+    h = np.tanh(w * 2 + b)
+    L = (h * w - 1) ** 2
+    one = Value(3.0, name="one")
+    return [tg.influence(None, L), tg.influence(None, one * one)]
+
+
+# ---- traces
+
+
+def traced(run):
+    with contextlib.redirect_stdout(io.StringIO()) as out, tg.trace() as t:
+        run()
+    assert t.text() == out.getvalue().removesuffix("\n")
+    return t.text()
+
+
+@enter_into(PROGRAMS)
+def traces():
+    w, b = Value(0.5, name="w"), Value(-0.25, name="b")
+    v = Value(grid(3), name="v")
+    model = network(affine(2, 2), nn.ReLU(), affine(2, 1))
+    optimizer = tg.optim.SGD(model.parameters(), learning_rate=0.5)
+    adam = tg.optim.Adam([w], learning_rate=0.25)
+
+    def line():
+        u = w * X + b - Y
+        loss = np.mean(u**2)
+        loss.backward()
+        adam.step()
+
+    def twice():
+        s = v * v + v.sum()
+        (s * 2 - s).sum().backward()
+        np.sum(v).backward()
+
+    def step():
+        loss = tg.losses.mse(model(grid(2, 2)), grid(2, 1))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def functions():
+        tg.grad(lambda x: np.exp(x) / x)(2.0)
+        tg.jvp(lambda x, y: x * y + np.sin(x), (1.0, 2.0), (1.0, -1.0))
+        tg.hvp(lambda x: x**3, (2.0,), (1.0,))
+        with tg.no_grad():
+            w * 2
+
+    def options():
+        p = np.clip(v, -0.5, None)
+        q = tg.leaky_relu(p, slope=0.25)
+        np.sum(q, axis=0, keepdims=True).backward(np.array([2.0]))
+
+    return [traced(run) for run in (line, twice, step, functions, options)]
+
+
+# ---- the file
+
+
+def forms(explanation):
+    """Yield an explanation in all its forms, with LaTeX where a browser gets MathML."""
+    if isinstance(explanation, str):
+        yield explanation
+        return
+    if hasattr(explanation, "latex"):
+        yield repr(explanation)
+        yield explanation.latex()
+    yield explanation.text()
+    with mock.patch.object(render_markup, "as_mathml", lambda latex, words: f"${latex}$"):
+        page = explanation._repr_html_()
+    page = re.sub(r' style="[^"]*"', "", page)
+    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", page)
+
+
+def written_of(name):
+    """Return what the file has about a program."""
+    texts = [x.strip("\n") for explanation in PROGRAMS[name]() for x in forms(explanation)]
+    lines = "\n\n".join([f"==== {name.replace('_', ' ')}", *texts]).splitlines()
+    return "".join(f"{x.rstrip()}\n" for x in [*lines, ""])
+
+
+if __name__ == "__main__":
+    FILE.write_text("".join(map(written_of, PROGRAMS)), encoding="utf-8")
