@@ -127,6 +127,7 @@ def operations_of_many_kinds():
         "norms": lambda: np.linalg.norm(y) + np.var(y) + np.std(x),
         "products": lambda: np.prod(y + 2) + np.sum(np.cumsum(y)) + x[0] @ y,
         "matrices": lambda: np.sum(x @ x.T) + np.sum(np.outer(y, y)) + np.trace(x[:, :2]),
+        "remainders": lambda: np.sum(np.remainder(x, y) * 2) - np.sum(x // 2 * y),
         "negated": lambda: -np.sum(np.negative(-x)) + np.sum(abs(x)),
     }
     return [tg.derivation(line()).text() for line in lines.values()]
@@ -215,6 +216,90 @@ def influences_without_a_model():
     L = (h * w - 1) ** 2
     one = Value(3.0, name="one")
     return [tg.influence(None, L), tg.influence(None, one * one)]
+
+
+def numbers_of(found, depth=0):
+    """Yield the fields of data with numbers, one a line, with the fields of data in them."""
+    for name in sorted(vars(found)):
+        x = getattr(found, name)
+        if name.startswith("_") or isinstance(x, Value):
+            continue
+        items = x if isinstance(x, tuple) and x and hasattr(x[0], "__dict__") else [x]
+        for item in items:
+            if hasattr(item, "__dict__"):
+                yield "  " * depth + name
+                yield from numbers_of(item, depth + 1)
+            elif isinstance(item, np.ndarray | float):
+                yield "  " * depth + f"{name} = {(np.round(item + 0.0, 5) + 0).tolist()}"
+            else:
+                yield "  " * depth + f"{name} = {item}"
+
+
+@enter_into(PROGRAMS)
+def numbers_of_influences():
+    x, y = grid(3, 2), grid(3, 2, start=1)
+    W, V, b = Value(grid(2, 2), name="W"), Value(grid(2, 2, start=1), name="V"), Value(0.5)
+    h = np.tanh(x @ W + b)
+    skipped = np.mean((np.tanh(h @ V.T) + h - y) ** 2)
+    model = network(affine(2, 2), nn.ReLU(), nn.LayerNorm(2, dtype=np.float64), affine(2, 1))
+    image = grid(2, 1, 3, 3)
+    conv = network(nn.Conv2d(1, 2, 2, dtype=np.float64, generator=0), nn.Tanh(), nn.Flatten())
+    conv_loss = np.mean(np.sum(conv(image), axis=1) ** 2)
+    a, c, d = (Value(v, name=n) for v, n in ((0.5, "a"), (-1.5, "c"), (2.0, "d")))
+    unit = np.tanh(a * 2.0 + c * -1.0)
+    scalars = (d * unit - 1.0) ** 2
+    found = [
+        tg.influence(None, skipped, weight=W, at=(0, 1), rows=[2, 0]),
+        tg.influence(model, tg.losses.mse(model(x), y[:, :1]), weight="layers.0.weight"),
+        tg.influence(conv, conv_loss, rows=[1]),
+        tg.influence(None, scalars, weight=[a, d]),
+    ]
+    return ["\n".join(numbers_of(x)) for x in found]
+
+
+def shortened(text):
+    """Return the lines of a text that say what is left out, and how many lines it has."""
+    lines = text.splitlines()
+    kept = [x for x in lines if "more" in x or "→ … →" in x]
+    return "\n".join([*kept, f"{len(lines)} lines"])
+
+
+@enter_into(PROGRAMS)
+def lists_at_their_bounds():
+    made = []
+    for n in (6, 7):
+        w, v = Value(grid(2, 2), name="w"), Value(grid(n), name="v")
+        made.append(tg.derivation(np.sum(np.tanh(grid(n, 2) @ w)), wrt=w, at=(0, 1)).text())
+        made.append(tg.derivation(np.sum(v * v)).text())
+    for n in (30, 31):
+        leaves = [Value(i / 4, name=f"w{i}") for i in range(n)]
+        made.append(shortened(tg.derivation(sum(x * x for x in leaves)).text()))
+        model = network(*(affine(1, 1, bias=i == 0) for i in range(n - 1)))
+        made.append(shortened(tg.derivation(np.sum(model(np.ones((1, 1)))), model).text()))
+    for n in (78, 79, 80, 81):
+        x = Value(0.5, name="x")
+        chain = x
+        for i in range(n):
+            chain = np.tanh(chain)
+            chain.name = f"c{i}"
+        made.append(shortened(tg.derivation(chain, wrt=x).text()))
+    for units in (4, 5, 8, 9):
+        model = network(affine(2, units), nn.ReLU(), affine(units, 1))
+        model[0].bias.data = np.full(units, -9.0)
+        loss = tg.losses.mse(model(grid(4, 2)), grid(4, 1, start=2))
+        made.append(tg.influence(model, loss).findings[-1])
+        model[0].bias.data = np.full(units, 9.0)
+        loss = tg.losses.mse(model(grid(4, 2)), grid(4, 1, start=2))
+        weights = [*model.parameters()][: units - 1]
+        made.append(shortened(tg.influence(model, loss, weight=weights).text()))
+        deep = network(affine(1, units), nn.Tanh(), affine(units, units), affine(units, 1))
+        loss = tg.losses.mse(deep(np.ones((1, 1))), np.zeros((1, 1)))
+        made.append(shortened(tg.influence(deep, loss, weight="layers.0.weight").text()))
+    for n in (40, 41):
+        deep = network(*(affine(1, 1, bias=False) for _ in range(n)))
+        loss = tg.losses.mse(deep(np.ones((1, 1))), np.zeros((1, 1)))
+        made.append(shortened(tg.influence(deep, loss).text()))
+    return made
 
 
 # ---- traces
