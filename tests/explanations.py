@@ -222,7 +222,7 @@ def numbers_of(found, depth=0):
     """Yield the fields of data with numbers, one a line, with the fields of data in them."""
     for name in sorted(vars(found)):
         x = getattr(found, name)
-        if name.startswith("_") or isinstance(x, Value):
+        if name.startswith("_") or isinstance(x, Value | list):
             continue
         items = x if isinstance(x, tuple) and x and hasattr(x[0], "__dict__") else [x]
         for item in items:
