@@ -70,7 +70,9 @@ def a_weight_that_is_used_twice():
     L = e * e
     whole = tg.derivation(L, wrt=a, learning_rate=0.25)
     paths = [tg.derivation(L, wrt=a, path=i) for i in range(whole.paths[0])]
-    return [whole, *paths, tg.derivation(L)]
+    M = (b + 1) ** 2 * np.exp(b * 0.25 + c) * np.sin(d * a)
+    beside = [tg.derivation(M, wrt=a, path=i).text() for i in (0, 2)]
+    return [whole, *paths, tg.derivation(L), *beside]
 
 
 @enter_into(PROGRAMS)
@@ -128,6 +130,7 @@ def operations_of_many_kinds():
         "products": lambda: np.prod(y + 2) + np.sum(np.cumsum(y)) + x[0] @ y,
         "matrices": lambda: np.sum(x @ x.T) + np.sum(np.outer(y, y)) + np.trace(x[:, :2]),
         "remainders": lambda: np.sum(np.remainder(x, y) * 2) - np.sum(x // 2 * y),
+        "atoms": lambda: np.sum(abs(x) ** 3 * np.floor(y) ** 2) - np.sum(np.mod(x, 2) ** 2) / 4,
         "negated": lambda: -np.sum(np.negative(-x)) + np.sum(abs(x)),
     }
     return [tg.derivation(line()).text() for line in lines.values()]
@@ -222,7 +225,7 @@ def numbers_of(found, depth=0):
     """Yield the fields of data with numbers, one a line, with the fields of data in them."""
     for name in sorted(vars(found)):
         x = getattr(found, name)
-        if name.startswith("_") or isinstance(x, Value | list):
+        if name[0] == "_" or name in {"paths", "journey"} or isinstance(x, Value | list):
             continue
         items = x if isinstance(x, tuple) and x and hasattr(x[0], "__dict__") else [x]
         for item in items:
@@ -254,6 +257,8 @@ def numbers_of_influences():
         tg.influence(conv, conv_loss, rows=[1]),
         tg.influence(None, scalars, weight=[a, d]),
     ]
+    for weight in (w for x in found for w in x.weights):
+        assert weight.through and weight.paths  # they are computed when they are asked for
     return ["\n".join(numbers_of(x)) for x in found]
 
 
