@@ -9,21 +9,20 @@ differences before you commit them: the file is what a reader sees.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import re
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from programs import enter_into
+from written import Written
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value, nn
 from tinygrad_lr.explain.derivations import render_markup
 
-FILE = Path(__file__).parent / "explain" / "explanations.txt"
-PROGRAMS = {}
-"""Functions that return explanations, or text, by their names."""
+WRITTEN = Written(Path(__file__).parent / "explain" / "explanations.txt")
 
 
 def grid(*shape, start=-3, by=4):
@@ -44,12 +43,38 @@ def affine(inputs, outputs, **options):
     return nn.Linear(inputs, outputs, dtype=np.float64, generator=0, **options)
 
 
+def forms(explanation):
+    """Yield an explanation in all its forms, with LaTeX where a browser gets MathML."""
+    if isinstance(explanation, str):
+        yield explanation
+        return
+    if hasattr(explanation, "latex"):
+        yield repr(explanation)
+        yield explanation.latex()
+    yield explanation.text()
+    with mock.patch.object(render_markup, "as_mathml", lambda latex, words: f"${latex}$"):
+        page = explanation._repr_html_()
+    page = re.sub(r' style="[^"]*"', "", page)
+    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", page)
+
+
+def explained(program):
+    """Enter a program that returns explanations, or text."""
+
+    @WRITTEN
+    @functools.wraps(program)
+    def texts():
+        return [x for explanation in program() for x in forms(explanation)]
+
+    return texts
+
+
 # ---- derivations
 
 X, Y = np.array([1.0, 2.0, -1.0, 0.5]), np.array([2.0, 4.0, -0.5, 1.0])
 
 
-@enter_into(PROGRAMS)
+@explained
 def a_line():
     w, b = Value(0.5, name="w"), Value(-0.25, name="b")
     u = w * X + b - Y
@@ -61,7 +86,7 @@ def a_line():
     ]
 
 
-@enter_into(PROGRAMS)
+@explained
 def a_weight_that_is_used_twice():
     a, b = Value(2.0, name="a"), Value(-3.0, name="b")
     c = a * b
@@ -75,7 +100,7 @@ def a_weight_that_is_used_twice():
     return [whole, *paths, tg.derivation(L), *beside]
 
 
-@enter_into(PROGRAMS)
+@explained
 def numbers_of_every_sign():
     made = []
     for start in (-2.0, 0.0, 3.0):
@@ -86,7 +111,7 @@ def numbers_of_every_sign():
     return [*made, tg.derivation((w - 1.0) ** 2, wrt=w, learning_rate=0.5)]
 
 
-@enter_into(PROGRAMS)
+@explained
 def a_layer_by_an_entry():
     W, b = Value(grid(2, 3), name="W"), Value(grid(3), name="b")
     x = grid(5, 2, start=-1)
@@ -99,7 +124,7 @@ def a_layer_by_an_entry():
     ]
 
 
-@enter_into(PROGRAMS)
+@explained
 def an_entry_of_many_rows_and_of_a_product_of_numbers():
     w, v = Value(grid(2), name="w"), Value(0.5, name="v")
     L = np.mean((grid(40, 2) @ w - 1) ** 2)
@@ -111,7 +136,7 @@ def an_entry_of_many_rows_and_of_a_product_of_numbers():
     ]
 
 
-@enter_into(PROGRAMS)
+@explained
 def operations_of_many_kinds():
     x, y = Value(grid(2, 3), name="x"), Value(grid(3, start=1), name="y")
     lines = {
@@ -136,7 +161,7 @@ def operations_of_many_kinds():
     return [tg.derivation(line()).text() for line in lines.values()]
 
 
-@enter_into(PROGRAMS)
+@explained
 def losses_of_classes():
     W = Value(grid(2, 3), name="W")
     x, labels = grid(4, 2, start=-1), np.array([0, 2, 1, 2])
@@ -148,7 +173,7 @@ def losses_of_classes():
     ]
 
 
-@enter_into(PROGRAMS)
+@explained
 def names():
     alpha, w_1, named = Value(1.5), Value(-0.5), Value(2.0, name="learning factor")
     w_hat = Value(0.5, name="x_12")
@@ -157,7 +182,7 @@ def names():
     return [tg.derivation(loss), repr(tg.derivation(loss, wrt=[alpha, named]))]
 
 
-@enter_into(PROGRAMS)
+@explained
 def a_network():
     model = network(affine(2, 3), nn.Tanh(), affine(3, 2, bias=False), nn.ReLU(), affine(2, 1))
     x, y = grid(3, 2), grid(3, 1, start=1)
@@ -169,7 +194,7 @@ def a_network():
     ]
 
 
-@enter_into(PROGRAMS)
+@explained
 def long_arrays_and_large_and_small_numbers():
     v = Value(np.arange(40.0) / 8 - 1, name="v")
     t = Value(np.array([1e-9, 1e9, -1e300, 0.1]), name="t")
@@ -179,7 +204,7 @@ def long_arrays_and_large_and_small_numbers():
 # ---- influences
 
 
-@enter_into(PROGRAMS)
+@explained
 def influences_of_a_network():
     model = network(affine(2, 3), nn.Tanh(), affine(3, 3), nn.Sigmoid(), affine(3, 1))
     loss = tg.losses.mse(model(grid(6, 2)), grid(6, 1, start=1))
@@ -190,7 +215,7 @@ def influences_of_a_network():
     ]
 
 
-@enter_into(PROGRAMS)
+@explained
 def influences_across_kinks_and_dead_units():
     model = network(affine(2, 4), nn.ReLU(), affine(4, 2), nn.ReLU(), affine(2, 1))
     model[0].bias.data = np.array([-9.0, 0.5, -9.0, 0.25])
@@ -199,7 +224,7 @@ def influences_across_kinks_and_dead_units():
     return [wide, tg.influence(model, loss, weight="layers.0.weight", at=(0, 0)).text()]
 
 
-@enter_into(PROGRAMS)
+@explained
 def influences_that_vanish_and_explode():
     found = []
     for factor in (0.125, 8.0):
@@ -212,7 +237,7 @@ def influences_that_vanish_and_explode():
     return found
 
 
-@enter_into(PROGRAMS)
+@explained
 def influences_without_a_model():
     w, b = Value(0.5, name="w"), Value(-0.25, name="b")
     h = np.tanh(w * 2 + b)
@@ -238,7 +263,7 @@ def numbers_of(found, depth=0):
                 yield "  " * depth + f"{name} = {item}"
 
 
-@enter_into(PROGRAMS)
+@explained
 def numbers_of_influences():
     x, y = grid(3, 2), grid(3, 2, start=1)
     W, V, b = Value(grid(2, 2), name="W"), Value(grid(2, 2, start=1), name="V"), Value(0.5)
@@ -269,7 +294,7 @@ def shortened(text):
     return "\n".join([*kept, f"{len(lines)} lines"])
 
 
-@enter_into(PROGRAMS)
+@explained
 def lists_at_their_bounds():
     made = []
     for n in (6, 7):
@@ -317,7 +342,7 @@ def traced(run):
     return t.text()
 
 
-@enter_into(PROGRAMS)
+@explained
 def traces():
     w, b = Value(0.5, name="w"), Value(-0.25, name="b")
     v = Value(grid(3), name="v")
@@ -357,30 +382,5 @@ def traces():
     return [traced(run) for run in (line, twice, step, functions, options)]
 
 
-# ---- the file
-
-
-def forms(explanation):
-    """Yield an explanation in all its forms, with LaTeX where a browser gets MathML."""
-    if isinstance(explanation, str):
-        yield explanation
-        return
-    if hasattr(explanation, "latex"):
-        yield repr(explanation)
-        yield explanation.latex()
-    yield explanation.text()
-    with mock.patch.object(render_markup, "as_mathml", lambda latex, words: f"${latex}$"):
-        page = explanation._repr_html_()
-    page = re.sub(r' style="[^"]*"', "", page)
-    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", page)
-
-
-def written_of(name):
-    """Return what the file has about a program."""
-    texts = [x.strip("\n") for explanation in PROGRAMS[name]() for x in forms(explanation)]
-    lines = "\n\n".join([f"==== {name.replace('_', ' ')}", *texts]).splitlines()
-    return "".join(f"{x.rstrip()}\n" for x in [*lines, ""])
-
-
 if __name__ == "__main__":
-    FILE.write_text("".join(map(written_of, PROGRAMS)), encoding="utf-8")
+    WRITTEN.write()
