@@ -367,6 +367,12 @@ def traces():
         optimizer.step()
         optimizer.zero_grad()
 
+    def again():
+        one = network(affine(2, 1, bias=False))
+        named = network(affine(2, 1), nn.Tanh(), affine(1, 1))
+        named[0].weight.name, bias = "kernel", named[2].bias
+        (bias * 2.0 + one(grid(1, 2)) + named(grid(1, 2)) + named(grid(1, 2))).sum().backward()
+
     def functions():
         tg.grad(lambda x: np.exp(x) / x)(2.0)
         tg.jvp(lambda x, y: x * y + np.sin(x), (1.0, 2.0), (1.0, -1.0))
@@ -379,7 +385,7 @@ def traces():
         q = tg.leaky_relu(p, slope=0.25)
         np.sum(q, axis=0, keepdims=True).backward(np.array([2.0]))
 
-    return [traced(run) for run in (line, twice, step, functions, options)]
+    return [traced(run) for run in (line, twice, step, again, functions, options)]
 
 
 if __name__ == "__main__":
