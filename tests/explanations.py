@@ -294,6 +294,11 @@ def shortened(text):
     return "\n".join([*kept, f"{len(lines)} lines"])
 
 
+def influence_of(model):
+    loss = tg.losses.mse(model(np.ones((1, 1))), np.zeros((1, 1)))
+    return shortened(tg.influence(model, loss, weight="layers.0.weight").text())
+
+
 @explained
 def lists_at_their_bounds():
     made = []
@@ -322,9 +327,10 @@ def lists_at_their_bounds():
         loss = tg.losses.mse(model(grid(4, 2)), grid(4, 1, start=2))
         weights = [*model.parameters()][: units - 1]
         made.append(shortened(tg.influence(model, loss, weight=weights).text()))
+        between = [affine(units, units) for _ in range(5)]  # so that paths are not listed
+        made.append(influence_of(network(affine(1, units), *between, affine(units, 1))))
         deep = network(affine(1, units), nn.Tanh(), affine(units, units), affine(units, 1))
-        loss = tg.losses.mse(deep(np.ones((1, 1))), np.zeros((1, 1)))
-        made.append(shortened(tg.influence(deep, loss, weight="layers.0.weight").text()))
+        made.append(influence_of(deep))
     for n in (40, 41):
         deep = network(*(affine(1, 1, bias=False) for _ in range(n)))
         loss = tg.losses.mse(deep(np.ones((1, 1))), np.zeros((1, 1)))

@@ -405,6 +405,7 @@ REFUSED = [
     (lambda: tg.derivation(w * X, w), GraphError, r"must have one entry, got shape \(4,\)"),
     (lambda: tg.derivation(w * w, b), GraphError, "does not depend on"),
     (lambda: tg.derivation(w * w, [2.0]), ArgumentError, r"wrt must be .*, got \[2\.0\]"),
+    (lambda: tg.derivation(w * w, w).step("w"), ArgumentError, "step: value must be a Value"),
     (
         lambda: tg.derivation(w * w, w, at=(0,)),
         ArgumentError,

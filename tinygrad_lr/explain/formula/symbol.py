@@ -260,7 +260,7 @@ def _column(x: Expression) -> Expression:
 def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
     """Return a condition as a Symbol; a test for nan beside it is left out."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
-    found = call(template, holes)
+    found: Expression = call(template, holes)
     if template == CONNECTIVES[operator.or_]:
         parts = [z for z in holes.values() if not _asks_for_nan(z)]
         found = parts[0] if len(parts) == 1 else found
