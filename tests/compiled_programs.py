@@ -143,6 +143,21 @@ def calls_of_numpy(x):
 
 
 @compiled(X)
+def gradients_of_joins_and_parts(x):
+    def loss(x):
+        joined = np.concatenate([np.tanh(x), x[:2] * x[2:]])
+        return np.sum(joined**2) + np.einsum("ij,ij->", x, np.stack([x, -x])[1]) + x.max()
+
+    return tg.grad(loss)(x)
+
+
+@compiled(X, Y)
+def gradients_with_infinite_slopes(x, y):
+    loss = lambda x, y: np.sum(np.sqrt(y) * x) + np.sum(np.where(x > 0, np.log(abs(x)), x**3))
+    return tg.grad(loss, (0, 1))(x, y)
+
+
+@compiled(X)
 def second_derivatives(x):
     return tg.hvp(lambda x: np.sum(np.tanh(x) ** 3), (x,), (np.ones_like(x),))
 
