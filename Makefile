@@ -27,8 +27,8 @@ all: $(dev) ## Run all tests
 fuzz: $(dev) ## Compare compiled and eager code on random programs (an hour; MINUTES=5 for less)
 	$(PYTHON) tests/fuzz.py --minutes $(or $(MINUTES),60)
 
-faults: $(dev) ## Plant 150 faults and list those that survive (half an hour; COUNT=20, ROOM=optim)
-	$(PYTHON) tests/planted_faults.py --count $(or $(COUNT),150) $(addprefix --room ,$(ROOM))
+faults: $(dev) ## Plant 150 faults and list those that survive (half an hour; COUNT=20, ROOM=optim, SEED=1)
+	$(PYTHON) tests/planted_faults.py --count $(or $(COUNT),150) --seed $(or $(SEED),0) $(addprefix --room ,$(ROOM))
 
 lint: $(dev) ## Check style and formatting
 	$(PYTHON) -m ruff check

@@ -154,3 +154,22 @@ def test_a_team_that_is_busy_is_not_waited_for():
         return run_together(2, lambda inner: inside.wait() and 0) if part >= 0 else 0
 
     assert run_together(2, outer) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_work_on_several_threads_is_done_when_its_call_returns(count):
+    """However late the other parts are: they begin when the first one has ended."""
+    for _ in range(20):
+        ended, done = threading.Event(), []
+
+        def work(part, ended=ended, done=done):
+            if part:
+                ended.wait()
+                sum(range(1000))
+            done.append(part)
+            if not part:
+                ended.set()
+            return part
+
+        assert run_together(count, work) == 0
+        assert sorted(done) == list(range(count))

@@ -116,7 +116,7 @@ programs = st.lists(steps, min_size=3, max_size=14)
 
 def execute(program, x, zeros):
     """Run a program; return its variables after each step, the errors, and the sum of results."""
-    names = [x * 1.0, zeros((3, 3)), (x * x)[1], np.concatenate([x, x, -x]).T]
+    names = [x * 1.0, zeros((3, 3)), (x * x)[1], np.concatenate([x, x, -x]).T, x.T * 1.0]
     total, errors = (names[2] * 0.0).sum(), []
     for kind, first, second, choice, place in program:
         v, w = names[first % len(names)], names[second % len(names)]

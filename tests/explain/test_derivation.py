@@ -405,6 +405,7 @@ REFUSED = [
     (lambda: tg.derivation(w * X, w), GraphError, r"must have one entry, got shape \(4,\)"),
     (lambda: tg.derivation(w * w, b), GraphError, "does not depend on"),
     (lambda: tg.derivation(w * w, [2.0]), ArgumentError, r"wrt must be .*, got \[2\.0\]"),
+    (lambda: tg.derivation(w * w, w).step("w"), ArgumentError, "step: value must be a Value"),
     (
         lambda: tg.derivation(w * w, w, at=(0,)),
         ArgumentError,
@@ -450,3 +451,23 @@ def test_numbers_of_numpy_and_lists_are_taken_as_python_numbers_and_tuples_are()
     found = tg.derivation((v * v).sum(), v, **as_numpy)
     assert found.at == (0, 1) and "= 2 − 0.5 · 4 = 0" in found.text()
     assert "The only path is followed: L ← v." in found.text()
+
+
+def test_what_a_derivation_holds_is_its_own():
+    w, v = Value(2.0, name="w"), Value(np.array([1.0, -2.0]), name="v")
+    loss = np.sum((w * v + 1.0) ** 2) * w
+    found = tg.derivation(loss)
+    gradients = [step.gradient for step in found.steps] + [*found.gradients]
+    arrays = [x for x in gradients if isinstance(x, np.ndarray)]
+    assert arrays and all(x.ndim for x in arrays)  # numbers are no arrays
+    held = [x._content for x in found.names.order]
+    for i, x in enumerate(arrays):
+        assert x.flags.writeable
+        assert not any(np.shares_memory(x, y) for y in [*held, *arrays[:i]])
+
+
+def test_a_number_without_a_name_is_itself_and_an_array_a_constant():
+    w, v = Value(2.0, name="w"), Value(np.array([1.0, 2.0]), name="v")
+    names = tg.derivation(np.sum(w * 3.0 * v)).names
+    assert (names.latex(3.0), names.text(3.0), names.latex(-0.5)) == ("3", "3", "-0.5")
+    assert "constant" in names.latex(np.ones(2)) and "constant" in names.text(np.ones((2, 2)))

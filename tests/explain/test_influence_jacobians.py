@@ -224,3 +224,16 @@ def test_shapes_are_those_of_the_matrices_of_one_row():
             assert jacobian.shape == jacobian.matrices.shape[1:]
     shapes = [layer.product.shape for layer in tg.influence(model, loss).layers[:-1]]
     assert shapes == [(2, 5), (2, 7), (2, 3)]
+
+
+def test_a_layer_that_hands_on_a_number_of_all_rows_has_one_jacobian_for_them():
+    layers = [tg.nn.Linear(3, 3, dtype=np.float64, generator=i) for i in range(4)]
+    first, second, third, fourth = layers
+    h = np.tanh(first(np.random.default_rng(0).normal(size=(4, 3))))
+    k = np.tanh(second(h))
+    whole = np.mean(k)
+    loss = tg.losses.mse(fourth(np.tanh(third(k))) * whole, np.zeros((4, 3)))
+    factor = tg.influence(tg.nn.Sequential(*layers), loss).layers[1].factor
+    slope = jacobian_at(lambda h: np.tanh(second(h)).mean(), h.data).reshape(-1)
+    assert (factor.rows, factor.shape) == (None, (13, 12))
+    assert any(np.allclose(row, slope) for row in factor.matrices[0])

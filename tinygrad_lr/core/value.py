@@ -978,7 +978,8 @@ def as_result(operation: Primitive, out: Any, numbers: Sequence[Any]) -> Any:
         return np.complex128(out)
     if any(isinstance(x, (np.ndarray, np.generic, complex)) for x in numbers):
         return out if type(out) in FLOATING else np.float64(out)
-    return out if isinstance(out, np.complexfloating) else float(out)
+    narrow = isinstance(out, (np.float16, np.float32))  # asked for by dtype=
+    return out if narrow or isinstance(out, np.complexfloating) else float(out)
 
 
 def evaluate_again(

@@ -163,7 +163,8 @@ def select_indices(count: int) -> list[int | None]:
 
 def omission_text(steps: Sequence[Step]) -> str:
     """Return the note on the steps that are not shown."""
-    return f"{len(steps) - MAX_STEPS} more steps, in .steps"
+    left = len(steps) - MAX_STEPS
+    return f"{left} more step{'s' * (left != 1)}, in .steps"
 
 
 def _equals_numbers(start: str, data: Any, width: int) -> Iterator[str]:

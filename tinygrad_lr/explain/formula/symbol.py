@@ -19,6 +19,7 @@ from ...errors import TraceError
 from ...support.text_format import MAX_ENTRIES
 from .expression import (
     ONE,
+    ZERO,
     Call,
     Count,
     Expression,
@@ -166,6 +167,8 @@ def operation_formula(
         return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
         return x[1]
+    if name == "where" and x[0] in {ZERO, ONE}:
+        return x[1] if x[0] == ONE else x[2]
     count = 0
     if name in {"mean", "mean_square"}:
         count = int(np.size(number_of(operands[0])) // max(np.size(out), 1))
@@ -257,9 +260,14 @@ def _column(x: Expression) -> Expression:
 def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
     """Return a condition as a Symbol; a test for nan beside it is left out."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
-    parts = [z for z in holes.values() if not _asks_for_nan(z)]
-    one = template == CONNECTIVES[operator.or_] and len(parts) == 1
-    return Symbol(parts[0] if one else call(template, holes), ufunc(number_of(x), number_of(y)))
+    found: Expression = call(template, holes)
+    if template == CONNECTIVES[operator.or_]:
+        parts = [z for z in holes.values() if not _asks_for_nan(z)]
+        found = parts[0] if len(parts) == 1 else found
+    if template == CONNECTIVES[operator.and_]:
+        parts = [z for z in holes.values() if z != ONE]  # 1 decides nothing, 0 everything
+        found = ZERO if ZERO in parts else found if len(parts) == 2 else parts[0] if parts else ONE
+    return Symbol(found, ufunc(number_of(x), number_of(y)))
 
 
 def _asks_for_nan(x: Expression) -> bool:

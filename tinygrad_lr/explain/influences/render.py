@@ -261,7 +261,7 @@ def share(amount: float, weight: WeightInfluence) -> str:
     """Return a part of dL/dw as a percentage."""
     if not weight.gradient:
         return ""
-    return f"{100 * amount / weight.gradient:.0f} %".replace("-", "−")
+    return f"{100 * amount / weight.gradient:z.0f} %".replace("-", "−")
 
 
 def _bound(layer: LayerInfluence) -> str:

@@ -1,0 +1,97 @@
+"""Calls of NumPy on the arrays of a compiled function, with their options, are NumPy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import programs
+import pytest
+
+import tinygrad_lr as tg
+
+X = np.round(np.sin(np.arange(24.0) * 1.7), 3).reshape(2, 3, 4)
+Y = np.round(np.cos(np.arange(12.0) * 0.9), 3).reshape(3, 4)
+I = np.arange(24).reshape(2, 3, 4) * 5 % 7
+
+CALLS = [
+    # axes
+    *("np.transpose(x)", "np.transpose(x, (2, 0, 1))", "np.transpose(x, [-2, 0, -1])", "x.T"),
+    *("x.transpose()", "x.transpose(1, 2, 0)", "x.transpose((1, 0, 2))", "y.T @ y"),
+    *("np.swapaxes(x, 0, -1)", "x.swapaxes(1, 2)", "np.moveaxis(x, 0, -1)", "x.mT @ x"),
+    *("np.moveaxis(x, [0, 2], [-1, 0])", "np.rollaxis(x, 2)", "np.rollaxis(x, 1, 3)"),
+    *("np.expand_dims(x, 1)", "np.expand_dims(x, (0, -1))", "np.squeeze(x[:, :1], 1)"),
+    *("np.squeeze(x[:1])", "x[:, 1:2].squeeze(axis=-2)", "np.atleast_2d(y[0])"),
+    *("np.atleast_3d(y)", "np.broadcast_to(y, (2, 3, 4))", "np.broadcast_to(y[:, :1], (3, 5))"),
+    *("np.broadcast_arrays(x, y[0])[1]", "np.reshape(x, (4, -1))", "x.reshape(-1)"),
+    *("x.reshape(3, 8)", "x.reshape((2, -1))", "np.ravel(x)", "x.ravel()", "x.flatten()"),
+    *("np.flip(x)", "np.flip(x, 1)", "np.flip(x, (0, -1))", "np.fliplr(y)", "np.flipud(y)"),
+    *("np.roll(x, 1)", "np.roll(x, -2, axis=1)", "np.roll(x, (1, 2), axis=(0, -1))"),
+    *("np.rot90(y)", "np.rot90(y, -1)", "np.rot90(x, 2, (1, 2))", "np.diagonal(y)"),
+    *("np.diagonal(x, 1, 1, 2)", "np.trace(x, axis1=1, axis2=2)", "np.trace(y, 1)"),
+    *("np.diag(y[0])", "np.diag(y, -1)", "np.tril(y)", "np.triu(y, 1)", "np.tril(x, -1)"),
+    # parts and wholes
+    *("x[0]", "x[..., -1]", "x[:, 1, None]", "x[::-1, 1:, ::2]", "x[1, [0, 2, 0]]", "x[-1, -2]"),
+    *("x[[1, 0], :, [3, -1]]", "x[..., [1, -1]]", "x[np.ix_([1, 0], [2, 0])]"),
+    *("x[x.argmax(0)[0, 0]]", "np.take(x, [1, -1], axis=1)", "np.take(x, [[0, 5], [7, 1]])"),
+    *("x.take([2, 0], axis=-1)", "np.take_along_axis(x, np.argsort(x, 1), 1)", "x.repeat(2)"),
+    *("np.concatenate([x, x], axis=1)", "np.concatenate([x[0], y], axis=-1)", "np.stack([y, y])"),
+    *("np.stack([x, x], axis=-1)", "np.hstack([y, y])", "np.vstack([y, y])", "np.dstack([y, y])"),
+    *("np.column_stack([y[0], y[1]])", "np.append(y, y)", "np.append(y, y, axis=1)"),
+    *("np.split(x, 2, axis=-1)", "np.split(y, [1], 0)", "np.array_split(y, 3, 1)"),
+    *("np.hsplit(y, 2)", "np.vsplit(y, 3)", "np.tile(y, 2)", "np.tile(y, (2, 1, 3))"),
+    *("np.repeat(y, 2, axis=0)", "np.repeat(y, [1, 0, 2], axis=0)", "np.pad(y, 1)"),
+    *("np.pad(y, ((0, 1), (2, 0)))", "np.insert(y, 1, 0.5, axis=1)", "np.delete(y, 1, axis=0)"),
+    *("np.unstack(x, axis=1)", "list(y)[1]", "[row.sum() for row in y]", "len(x) * y"),
+    # sums, moments and extremes
+    *("np.sum(x)", "np.sum(x, axis=1)", "np.sum(x, axis=(0, -1))", "x.sum(-1, keepdims=True)"),
+    *("np.sum(x, where=x > 0)", "np.sum(x, axis=0, initial=2.5)", "x.sum(axis=())"),
+    *("np.mean(x, axis=(1, 2))", "x.mean(0)", "np.mean(x, 1, where=i != 3)", "i.mean()"),
+    *("np.var(x, axis=1)", "x.var(ddof=1)", "np.std(x, 0, ddof=1, keepdims=True)", "x.std(-1)"),
+    *("np.max(x, axis=1)", "x.max(axis=(0, 2))", "np.min(x, keepdims=True)", "x.min(-1)"),
+    *("np.max(x, axis=1, initial=0.5)", "np.amax(i)", "np.ptp(x, axis=0)", "np.prod(y, axis=1)"),
+    *("np.argmax(x)", "x.argmax(axis=1)", "np.argmin(x, -1)", "x.argmin(0, keepdims=True)"),
+    *("np.cumsum(x)", "np.cumsum(x, axis=1)", "x.cumsum(-1)", "np.cumprod(y, 0)", "np.diff(y)"),
+    *("np.diff(x, axis=0)", "np.diff(y, n=2, axis=1)", "np.any(x > 0.9, axis=1)", "np.all(i)"),
+    *("(x > 0).any()", "(x > 0).all(axis=(0, 1))", "np.count_nonzero(i > 3)", "(i > 3).sum(1)"),
+    *("np.median(y, axis=1)", "np.average(y, axis=0, weights=[1.0, 2.0, 0.5])", "np.average(x)"),
+    *("np.linalg.norm(y)", "np.linalg.norm(x, axis=(1, 2))"),
+    *("np.linalg.norm(y, ord=1, axis=0)", "np.nansum(x, 1)", "np.sort(y, axis=0)", "np.argsort(y)"),
+    # products
+    *("x @ y.T", "y @ x.mT", "y[0] @ y.T", "np.dot(y, y[1])", "np.dot(x, y.T)", "x.dot(y[0])"),
+    *("np.inner(y, y)", "np.outer(y[0], y[1])", "np.vdot(y, y)", "np.tensordot(x, y, 2)"),
+    *("np.tensordot(x, y, ([2, 1], [1, 0]))", "np.einsum('ijk,jk->i', x, y)", "np.kron(y, y[:2])"),
+    *(
+        "np.matmul(x, x.mT)",
+        "np.vecdot(x, y)",
+        "np.cross(y[:, :3], y[:, 1:])",
+        "np.matvec(x, y[0])",
+    ),
+    *("np.linalg.multi_dot([y, y.T, y])", "np.linalg.matrix_power(y @ y.T, 3)"),
+    # entries
+    *("np.where(x > 0, x, y)", "np.where(i > 3, 1, x)", "np.clip(x, -0.5, 0.5)", "x.clip(min=0)"),
+    *("np.clip(x, None, y)", "np.maximum(x, y)", "np.fmin(x, 0.1)", "np.round(x, 1)", "x.round()"),
+    *("x // 0.3", "x % 0.3", "2.0 ** x", "x**2", "x**0.5 if x.min() is None else abs(x) ** 0.5"),
+    *("-x", "+x", "abs(x)", "1 - x", "1 / (x + 2)", "i // 2", "i % 3", "-i", "i**2", "5 - i"),
+    *("i & 3", "i | 8", "i ^ 5", "~i", "i << 2", "i >> 1", "1 << i", "(x > 0) & (i > 2)"),
+    *("(x > 0) | (y > 0)", "~(x > 0)", "(x > 0) ^ (i > 2)", "x < y", "x <= 0", "i == 3", "i != x"),
+    *("np.sign(x)", "np.sqrt(abs(x))", "np.hypot(x, y)", "np.arctan2(x, y)", "np.expm1(x)"),
+    *("np.isnan(x)", "np.isfinite(1 / (i * 1.0 + 1))", "np.nan_to_num(x)", "np.isclose(x, y)"),
+    *("np.select([x > 0.5, x < 0], [x, -x], 0.25)", "np.piecewise(y, [y > 0], [1.0, -1.0])"),
+    *("np.interp(y, [-1.0, 1.0], [0.0, 2.0])", "np.digitize(y, [0.0, 0.5])", "np.heaviside(x, 0)"),
+    *("x.astype(np.float32)", "x.astype(int)", "(x > 0).astype(float)", "i.astype('f4') * x"),
+    *("np.add(x, y, dtype=np.float32)", "np.sum(x, dtype=np.float32)", "np.float32(2) * x"),
+    *("np.zeros_like(x) + y", "np.full_like(y, 3) * x", "np.ones((3, 4)) * x", "np.eye(4) + y[0]"),
+    *("np.arange(4) * x", "np.linspace(0, 1, 4) + y", "np.meshgrid(y[0], y[1])[1]", "np.copy(y)"),
+    *("np.add.reduce(x, axis=1)", "np.multiply.outer(y[0], y[1])", "np.maximum.reduce(x, -1)"),
+    *("np.add.accumulate(y, axis=1)", "np.logaddexp.reduce(y, axis=0)", "x.size + x.ndim * y"),
+    *("x.real - y.imag", "y.conj()"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CALLS)), ids=CALLS)
+def test_a_call_in_a_compiled_function_gives_what_numpy_gives(number):
+    f = eval(f"lambda x, y, i: {CALLS[number]}", {"np": np})
+    backend = programs.BACKENDS[number % 2 if programs.has_llvmlite() else 0]
+    step = tg.compile(f, backend=backend)
+    programs.assert_equal(step(X, Y, I), f(X, Y, I), backend)
+    other = (X[::-1] * 0.5, Y[:, ::-1] + 0.25, I[:, ::-1])
+    programs.assert_equal(step(*other), f(*other), backend)
