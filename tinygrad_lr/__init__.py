@@ -13,12 +13,8 @@ here (`tg.relu`, `tg.softmax`), and every operation is in `tg.ops`.
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from . import data as data
 from . import errors as errors
-from . import losses as losses
-from . import nn as nn
 from . import ops as ops
-from . import optim as optim
 from .core.autodiff import grad as grad
 from .core.autodiff import hvp as hvp
 from .core.autodiff import jvp as jvp
@@ -35,18 +31,9 @@ from .core.creation import ones as ones
 from .core.creation import ones_like as ones_like
 from .core.creation import zeros as zeros
 from .core.creation import zeros_like as zeros_like
-from .core.custom import custom_jvp as custom_jvp
-from .core.custom import custom_vjp as custom_vjp
-from .core.custom import fixed_point as fixed_point
-from .core.custom import remat as remat
-from .core.custom import root as root
 from .core.grad_mode import no_grad as no_grad
-from .core.gradient_check import check_gradients as check_gradients
-from .core.jacobians import hessian as hessian
-from .core.jacobians import jacobian as jacobian
 from .core.primitive import primitive as primitive
 from .core.value import Value as Value
-from .core.vmap import vmap as vmap
 from .ops.activation import elu as elu
 from .ops.activation import gelu as gelu
 from .ops.activation import leaky_relu as leaky_relu
@@ -64,18 +51,31 @@ from .support.version import __version__ as __version__
 if _TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import compiler as compiler
+    from . import data as data
     from . import datasets as datasets
     from . import explain as explain
     from . import interop as interop
     from . import linear as linear
+    from . import losses as losses
     from . import metrics as metrics
+    from . import nn as nn
     from . import numpy as numpy
+    from . import optim as optim
     from . import plot as plot
     from . import schedules as schedules
     from . import scipy as scipy
     from . import train as train
     from .compiler import compile as compile
     from .compiler import set_threads as set_threads
+    from .core.custom import custom_jvp as custom_jvp
+    from .core.custom import custom_vjp as custom_vjp
+    from .core.custom import fixed_point as fixed_point
+    from .core.custom import remat as remat
+    from .core.custom import root as root
+    from .core.gradient_check import check_gradients as check_gradients
+    from .core.jacobians import hessian as hessian
+    from .core.jacobians import jacobian as jacobian
+    from .core.vmap import vmap as vmap
     from .explain import derivation as derivation
     from .explain import influence as influence
     from .explain import trace as trace
@@ -151,12 +151,17 @@ __all__ = [
     "zeros_like",
 ]
 _LAZY = {
-    **dict.fromkeys(("checkpoint", "compiler", "datasets", "explain", "interop", "linear"), ""),
-    **dict.fromkeys(("metrics", "numpy", "plot", "schedules", "scipy", "train"), ""),
+    **dict.fromkeys(("checkpoint", "compiler", "data", "datasets", "explain", "interop"), ""),
+    **dict.fromkeys(("linear", "losses", "metrics", "nn", "numpy", "optim", "plot"), ""),
+    **dict.fromkeys(("schedules", "scipy", "train"), ""),
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
     **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),
+    **dict.fromkeys(("custom_jvp", "custom_vjp", "fixed_point", "remat", "root"), "core.custom"),
+    **dict.fromkeys(("hessian", "jacobian"), "core.jacobians"),
+    "check_gradients": "core.gradient_check",
     "report": "report_page",
+    "vmap": "core.vmap",
 }
 __getattr__, _ = _lazy_names(__name__, _LAZY)
 _install_finder()  # for pickles of earlier versions

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_lr as tg
 from tinygrad_lr import losses, nn
@@ -120,6 +122,54 @@ def test_the_largest_eigenvalue_is_found_among_many_of_both_signs(seed, basis, m
     spectrum = random.normal(size=150) * 10.0 ** random.uniform(-3, 3, 150)
     spectrum[0] = [-1e4, 1.01, 1.2, 1.5][seed] * np.abs(spectrum).max()
     assert limit_of(quadratic(spectrum), np.zeros(150)) == pytest.approx(2 / spectrum.max(), 1e-6)
+
+
+@given(
+    st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=stability.FIRST_LOOK).filter(
+        lambda spectrum: max(spectrum) > 1e-3
+    ),
+    st.sampled_from([0.3, 1e-2, 1e-4]),
+)
+def test_the_limit_is_exact_after_as_many_products_as_parameters(spectrum, tolerance):
+    size = len(spectrum)
+    limit = limit_of(quadratic(np.array(spectrum)), np.zeros(size), tolerance=tolerance)
+    assert limit == pytest.approx(2 / max(spectrum), rel=1e-10)
+
+
+def test_the_limit_is_on_the_safe_side_by_the_tolerance_at_most(monkeypatch):
+    random, above = np.random.default_rng(0), 0
+    for i in range(200):
+        size, tolerance = int(random.integers(25, 200)), [0.3, 1e-2, 1e-4, 1e-9][i % 4]
+        monkeypatch.setattr(stability, "MAX_BASIS", int(random.integers(4, 97)))
+        spectrum = random.uniform(-1, 1, size) ** [1, 3, 9][i % 3]
+        limit = limit_of(quadratic(spectrum), np.zeros(size), tolerance=tolerance)
+        exact = 2 / spectrum.max()
+        assert limit >= exact * (1 - tolerance - 1e-10)
+        above += limit > exact * (1 + 1e-10)
+    assert above <= 4  # where the start has almost nothing of the eigenvector
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-5, 1e-9])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_limit_of_a_network_is_at_most_that_of_its_whole_hessian(seed, tolerance):
+    random = np.random.default_rng(seed)
+    x, y = random.normal(size=(50, 4)), random.normal(size=(50, 1))
+    model = nn.MLP(4, [12, 8], 1, "tanh", dtype=np.float64, generator=seed)
+    state = model.state_dict()
+    ends = np.cumsum([array.size for array in state.values()])
+
+    def loss(flat):
+        parts = [
+            flat[end - a.size : end].reshape(a.shape)
+            for a, end in zip(state.values(), ends, strict=True)
+        ]
+        h = np.tanh(x @ parts[0] + parts[1])
+        return losses.mse(np.tanh(h @ parts[2] + parts[3]) @ parts[4] + parts[5], y)
+
+    hessian = tg.hessian(loss)(np.concatenate([array.ravel() for array in state.values()]))
+    exact = 2 / np.linalg.eigvalsh(hessian)[-1]
+    limit = learning_rate_limit(model, losses.mse, x, y, tolerance=tolerance)
+    assert exact * (1 - tolerance - 1e-10) <= limit <= exact * (1 + 1e-12)
 
 
 def test_a_direction_that_the_first_vector_hardly_has_is_found_with_a_coarse_tolerance():

@@ -1,10 +1,16 @@
-"""CSV files: what is read, the sentence for each bad one, and what is written."""
+"""CSV files: what is read, the sentence for each bad one, and what is written.
 
+Where polars is installed everything runs twice: polars reads large files, here all of them.
+"""
+
+import importlib.util
 import io
 import math
 import os
 import stat
+import sys
 import unicodedata
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -13,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from tinygrad_lr.errors import ArgumentError, DataFileError
+from tinygrad_lr.support.csv_files import cells as cells_module
 from tinygrad_lr.support.csv_files import (
     column_notes,
     could_be_quantity,
@@ -22,7 +29,21 @@ from tinygrad_lr.support.csv_files import (
     read_table,
     write_table,
 )
-from tinygrad_lr.support.csv_files.cells import parse_cells
+from tinygrad_lr.support.csv_files.cells import bulk_parser, parse_cells, parse_numbers
+
+needs_polars = pytest.mark.skipif(not importlib.util.find_spec("polars"), reason="needs polars")
+
+
+@pytest.fixture(
+    scope="module", autouse=True, params=["NumPy", pytest.param("polars", marks=needs_polars)]
+)
+def parser(request):
+    """What turns the text of plain rows into numbers."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "polars":
+            patch.setattr(cells_module, "MIN_POLARS_SIZE", 0)
+        yield request.param
+
 
 READS = {  # bytes of a file -> its matrix of x and y
     b"x,y\n1,2\n3,4\n": [[1, 2], [3, 4]],
@@ -442,7 +463,88 @@ def test_bulk_reading_gives_what_the_csv_module_gives(tmp_path_factory, rows, en
     assert in_small_blocks == one_by_one
 
 
-@given(st.text("+-.0123456789eE \t", max_size=8))
+ODD_CELLS = [
+    *("", " ", "\t", "+", "-", ".", "e", "e5", "+.", "1e", "1e+", "--1", "+-1", "1-", "1+", "1-2"),
+    *("1.5.2", "1e5.5", "1 2", "1\t", " 1", "1 ", "0x1", "1_0", "inf", "nan", "infinity", "-inf"),
+    *("1e400", "-1e400", "1e-400", "0e999999999", "1e99999999999", "1e-99999999999", "1" * 400),
+    *("1.7976931348623157e308", "1.7976931348623158e308", "1.7976931348623159e308", "5e-324"),
+    *("2.4703282292062327e-324", "2.4703282292062328e-324", "2.2250738585072011e-308", "-0"),
+    *("9007199254740993", "9007199254740993.0000000000000000000000000000000000000001", "0" * 50),
+    *("0.500000000000000166533453693773481063544750213623046875", "1e23", "8.5e22", "١", "\x0c1"),
+]
+digits = st.text("0123456789", max_size=45)
+decimal_cells = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["", "-", "+", " ", "--"]),
+    digits,
+    st.sampled_from(["", ".", "..", "E"]),
+    digits,
+    st.sampled_from(["", "e0", "e-5", "E+05", "e300", "e-320", " ", "_1"]),
+)
+
+
+@st.composite
+def halfway_cells(draw):
+    """A number exactly between two floats, written out, or one digit beside it."""
+    low = abs(draw(finite.filter(lambda x: abs(x) < 1e300)))
+    middle = (Decimal(low) + Decimal(math.nextafter(low, math.inf))) / 2
+    return format(middle, "f") + draw(
+        st.sampled_from(["", "0" * 30 + "1"]) if low < 1 else st.just("")
+    )
+
+
+@needs_polars
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(ODD_CELLS), decimal_cells, halfway_cells(), finite.map(repr)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(",\n"),
+)
+def test_polars_reads_what_numpy_reads(cells, separator):
+    text = separator.join(cells).encode()
+    expected, found = parse_numbers(text), bulk_parser(2**40)(text)
+    assert (found is None) == (expected is None)
+    if expected is not None:
+        assert found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
+
+
+@needs_polars
+@pytest.mark.parametrize("cell", ODD_CELLS)
+def test_polars_and_numpy_agree_about_an_odd_cell(cell):
+    for text in (cell, f"{cell},1", f"1,{cell}", f"1\n{cell}\n2"):
+        expected, found = parse_numbers(text.encode()), bulk_parser(2**40)(text.encode())
+        assert (found is None) == (expected is None), text
+        assert found is None or found.tobytes() == expected.tobytes(), text
+
+
+@needs_polars
+def test_polars_reads_large_files_and_numpy_what_it_refuses(tmp_path, monkeypatch):
+    import polars
+
+    asked = []
+
+    def refuse(*args, **options):
+        asked.append(args)
+        raise TypeError
+
+    monkeypatch.setattr(cells_module, "MIN_POLARS_SIZE", 10)
+    (tmp_path / "rows.csv").write_text("x,y\n1,2\n3,4\n")
+    found = read_table(tmp_path / "rows.csv").matrix(("x", "y")).tolist()
+    monkeypatch.setattr(polars, "read_csv", refuse)
+    assert read_table(tmp_path / "rows.csv").matrix(("x", "y")).tolist() == found
+    assert len(asked) == 1
+
+
+def test_small_files_and_those_without_polars_are_read_by_numpy(monkeypatch):
+    monkeypatch.setattr(cells_module, "MIN_POLARS_SIZE", 100)
+    assert bulk_parser(99) is parse_numbers
+    monkeypatch.setitem(sys.modules, "polars", None)
+    assert bulk_parser(100) is parse_numbers
+
+
+@given(st.text("+-.0123456789eE \t", max_size=8) | st.sampled_from(["1\n2", "1,2", "\n"]))
 def test_a_cell_is_the_number_that_python_reads(text):
     values = parse_cells([text])
     try:
@@ -454,7 +556,7 @@ def test_a_cell_is_the_number_that_python_reads(text):
         assert values.tobytes() == np.float64([expected]).tobytes()
 
 
-@given(st.lists(st.text("+-.0123456789eE \t,", max_size=5), min_size=1, max_size=4))
+@given(st.lists(st.text("+-.0123456789eE \t,\n", max_size=5), min_size=1, max_size=4))
 def test_cells_are_numbers_if_each_one_is(texts):
     values = parse_cells(texts)
     assert (values is not None) == all(map(is_number, texts))

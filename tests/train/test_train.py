@@ -93,7 +93,7 @@ def test_raw_scores_diverge_at_the_usual_rate_and_the_largest_stable_one_is_name
     history = fit(line, SCORES, GRADES, learning_rate=0.001)
     assert history.reason == "diverged" and history.steps < 20
     assert history.learning_rate_limit == pytest.approx(LIMIT, rel=1e-4)
-    assert "below 9.19e-05, the largest stable one" in history.message
+    assert "below 9.189e-05, the largest stable one" in history.message
     assert np.isfinite(history.losses).all() and np.isfinite(line.weight.data).all()
 
 

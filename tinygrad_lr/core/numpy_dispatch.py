@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .registry import Registry
+
 Function = Callable[..., Any]
 
 
@@ -42,7 +44,7 @@ REDUCTIONS: dict[np.ufunc, Function] = {
     np.minimum: np.min,
 }
 
-UFUNC_METHODS: dict[str, Function] = {}
+UFUNC_METHODS: Registry[str, Function] = Registry()
 """Functions of the ufunc for `np.add.outer`, `.accumulate` and so on, on Values."""
 
 PLAIN: frozenset[Function] = frozenset(

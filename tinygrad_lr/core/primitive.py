@@ -26,6 +26,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..support.abstract_array import AbstractArray, as_single_call
 from ..support.validation import as_input, check_callable, check_choice, require_unmasked
+from .registry import ROOT, Registry, import_operations
 
 Rule = Callable[..., Any]
 Kind = Literal["elementwise", "linear", "multilinear"]
@@ -45,16 +46,16 @@ class Operand(Protocol[Result_co]):
 
 NUMBERS = (float, int, complex)
 
-PRIMITIVES: dict[str, Primitive] = {}
+PRIMITIVES: Registry[str, Primitive] = Registry()
 """Every declared operation by name."""
 
-NUMPY_IMPLS: dict[Callable[..., Any], Callable[..., Any]] = {}
+NUMPY_IMPLS: Registry[Callable[..., Any], Callable[..., Any]] = Registry()
 """The implementation of a NumPy function that is called with a `Value` among its arguments."""
 
 LATE_IMPLS = {"scipy.special": "tinygrad_lr.scipy.special"}
 """Modules whose functions our module implements: it is imported when one of them meets a Value."""
 
-METHOD_IMPLS: dict[str, Callable[..., Any]] = {}
+METHOD_IMPLS: Registry[str, Callable[..., Any]] = Registry()
 """The implementation of a method of `Value`: a primitive or a composed function, by name."""
 
 LEVELS: list[Any] = []
@@ -157,11 +158,12 @@ class Primitive:
         """Raise `ArgumentError` if the declaration contradicts the parameters of the function."""
         where, names = f"primitive {self.name}", ", ".join(self.operands)
         check_choice(where, "kind", self.kind, (None, "elementwise", "linear", "multilinear"))
-        self.shown_options = [x for x in self._holes() if x in self.defaults]
-        if holes := self._holes() - {*self.operands, *self.defaults}:
+        holes = set(re.findall(r"<(\w+)>", self.latex or ""))
+        self.shown_options = [x for x in holes if x in self.defaults]
+        if unknown := holes - {*self.operands, *self.defaults}:
             raise ArgumentError(
                 f"{where}: the holes of latex must be operands ({names}) or options, "
-                f"got <{min(holes)}>"
+                f"got <{min(unknown)}>"
             )
         if unknown := self.domain.keys() - {*self.operands}:
             raise ArgumentError(
@@ -185,9 +187,6 @@ class Primitive:
                 f"{where}: the holes of sentence must be {{x}}, {{v}} and {{g}}, "
                 f"got {self.sentence!r:.60}"
             ) from None
-
-    def _holes(self) -> set[str]:
-        return set(re.findall(r"<(\w+)>", self.latex or ""))
 
     def __repr__(self) -> str:
         operands = ", ".join(("*" if self.variadic else "") + name for name in self.operands)
@@ -490,7 +489,9 @@ def primitive(*numpy: Any, **declared: Any) -> Any:
 
 def declare(operation: Primitive) -> Primitive:
     """Enter an operation into the registry; two modules can't share a name."""
-    known = PRIMITIVES.get(operation.name)
+    if str(operation.__module__).partition(".")[0] != ROOT:
+        import_operations()  # a user's operation: the name may be taken in a file of ours
+    known = PRIMITIVES.loaded(operation.name)
     if known is not None and known.__module__ != operation.__module__:
         raise ArgumentError(
             f"primitive: the name of an operation must be new, got {operation.name!r}, which "
@@ -532,7 +533,8 @@ def implementation_of(function: Callable[..., Any]) -> Callable[..., Any] | None
 
 def is_operation(x: object) -> bool:
     """Return True for a primitive, and for a function declared with `implements`."""
-    return isinstance(x, Primitive) or (callable(x) and any(x is f for f in METHOD_IMPLS.values()))
+    entered = dict.values(METHOD_IMPLS)  # enough: the file that made x has been imported
+    return isinstance(x, Primitive) or (callable(x) and any(x is f for f in entered))
 
 
 def declared_operations(module: types.ModuleType) -> list[str]:

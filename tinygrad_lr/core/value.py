@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from ..errors import (
     ArgumentError,
@@ -55,6 +54,9 @@ from .versions import (
     owner_of,
     replace_entries,
 )
+
+if TYPE_CHECKING:  # it is imported in half a millisecond
+    from numpy.typing import ArrayLike, DTypeLike
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 ValueLike: TypeAlias = "Value | ArrayLike"  # what can stand for a Value: an array, a list, a number
@@ -259,7 +261,7 @@ class Value(Node):
             if operation is not None and type(operation) is not Primitive:
                 return operation(*inputs, **options)
         if method == "__call__" and not options:
-            operation = NUMPY_IMPLS.get(ufunc)
+            operation = NUMPY_IMPLS.loaded(ufunc)
             if operation is not None:
                 if type(operation) is Primitive:
                     return apply(operation, inputs, operation.defaults)
@@ -268,7 +270,7 @@ class Value(Node):
             return write_out(self, ufunc, method, inputs, options)
         if ufunc in PLAIN:
             return getattr(ufunc, method)(*unwrap_all(inputs), **unwrap_all(options))
-        if (operation := implementation_of(ufunc)) is not None:  # of SciPy, or with options
+        if (operation := implementation_of(ufunc)) is not None:  # loaded now, or with options
             if method == "__call__" and not options:
                 return operation(*inputs)
             return UFUNC_METHODS[method](ufunc, *inputs, **options)
@@ -280,7 +282,9 @@ class Value(Node):
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, options: Any
     ) -> Any:
-        operation = NUMPY_IMPLS.get(function)
+        operation = NUMPY_IMPLS.loaded(function)
+        if operation is None and function not in PLAIN:
+            operation = NUMPY_IMPLS.get(function)
         if operation is not None:
             try:
                 return operation(*args, **options)

@@ -66,7 +66,7 @@ class Standardizer:
         if not data.size:
             raise ArgumentError(f"{where}: x must have at least one row, got shape {data.shape}")
         require_finite(where, "x", data)
-        wide = data.astype(_working_dtype(data))
+        wide = data.astype(_working_dtype(data), copy=False)
         mean, deviation = _mean_and_deviation(wide)
         varies = (wide != wide[0]).any(axis=0) & (deviation > 0)
         self.mean = np.where(varies, mean, wide[0])
@@ -181,14 +181,18 @@ def one_hot(
 
 
 def _mean_and_deviation(x: Floats) -> tuple[Floats, Floats]:
-    """Return each column's mean and deviation, computed on x scaled by powers of two."""
-    exponent = np.frexp(abs(x).max(axis=0))[1]
-    below_one = np.ldexp(x, -exponent)
-    mean = below_one.mean(axis=0)
-    rest = below_one - mean
+    """Return each column's mean and deviation, computed on x scaled by powers of two.
+
+    Memory: as much again as x.
+    """
+    exponent = np.frexp(np.maximum(x.max(axis=0), -x.min(axis=0)))[1]
+    rest = np.ldexp(x, -exponent)  # below one
+    mean = rest.mean(axis=0)
+    rest -= mean
     drift = rest.mean(axis=0)  # what rounding left of the mean
-    rest = rest - drift
-    deviation = np.sqrt((rest * rest).mean(axis=0))
+    rest -= drift
+    rest *= rest
+    deviation = np.sqrt(rest.mean(axis=0))
     return np.ldexp(mean + drift, exponent), np.ldexp(deviation, exponent)
 
 

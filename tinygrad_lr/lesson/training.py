@@ -11,6 +11,7 @@ from ..data import Standardizer
 from ..errors import ArgumentError, DivergenceError
 from ..support.abstract_array import Array
 from ..support.files import printable
+from ..support.text_format import round_down
 from ..support.validation import memory_size
 from ..train import History, fit
 from ..train.history import count_of
@@ -200,7 +201,7 @@ def divergence_error(history: History, settings: Settings, limit: float | None) 
     stable = history.learning_rate_limit if limit is None else limit
     cure = f"lower --learning-rate, now {history.learning_rate:g}"
     if stable is not None and math.isfinite(stable) and stable < history.learning_rate:
-        cure += f", below {stable:.5g}, the largest stable rate"
+        cure += f", below {round_down(stable, 5):g}, the largest stable rate"
     if not settings.standardize:
         cure += ", or leave out --no-standardize"
     first, last = history.losses[0], history.losses[-1]

@@ -55,14 +55,19 @@ def learning_rate_limit(
 
     Along an eigenvector of the Hessian with eigenvalue λ, a step multiplies the distance to the
     minimum by 1 - rate · λ: it shrinks where rate < 2/λ, so the limit is 2/λmax. For a straight
-    line under `mse` the Hessian is the same everywhere and the limit is exact; for a network it
-    holds near the current weights. It is inf if no curvature is positive, nan if the loss is not
-    finite. With momentum, the limit is 2 (1 + momentum)/λmax.
+    line under `mse` the Hessian is the same everywhere; for a network the limit holds near the
+    current weights. It is inf if no curvature is positive, nan if the loss is not finite. With
+    momentum, the limit is 2 (1 + momentum)/λmax.
 
-    λmax comes from Lanczos iteration on Hessian-vector products, at most `iterations` of them,
-    until its relative error is estimated to be below `tolerance`. The gradient is recorded once;
-    each product is one forward sweep over it. Time and memory are those of some backward passes;
-    the weights and their `.grad` are unchanged.
+    λmax comes from Lanczos iteration on Hessian-vector products, at most `iterations` of them. With
+    as many as there are parameters it is exact. With fewer it is the value found plus half the
+    `tolerance`, once its error is estimated to be below that, so that the limit is on the safe
+    side: at most `tolerance` below 2/λmax, for certain, and not above it, unless the estimate
+    fails. It does so if the random vector of the start is almost orthogonal to the eigenvector of
+    λmax: of 1500 random spectra with up to 300 eigenvalues, in 8. All of this is up to rounding.
+
+    The gradient is recorded once; each product is one forward sweep over it. Time and memory are
+    those of some backward passes; the weights and their `.grad` are unchanged.
 
     `model` is called with x and has `parameters()`; `loss(prediction, y)` returns a scalar Value.
 
@@ -127,11 +132,15 @@ def _hessian_product(value: Value, parameters: Sequence[Value]) -> Product:
 def _largest_eigenvalue(
     product: Product, parameters: Sequence[Value], iterations: int, tolerance: float
 ) -> float:
-    """Return λmax, the largest with its sign, not in magnitude; 0 if only rounding is left of it.
+    """Return λmax with its error added, the largest with its sign; 0 if only rounding is left.
 
     The rows of V are orthonormal, and H V' = V' T + β w e', with e the last unit vector. An
-    eigenvector s of T gives the Ritz vector V's, which H scales by its eigenvalue up to β |s_last|.
-    A full basis is replaced by its best Ritz vectors.
+    eigenvector s of T gives the Ritz vector V's, which H scales by its eigenvalue θ up to the
+    residual r = β |s_last|: θ <= λmax, and an eigenvalue of H is within r of θ. If all eigenvalues
+    but λmax are at most ρ < θ, then λmax <= θ + r²/(θ - ρ) (Temple): no (λ - λmax)(λ - ρ) is
+    negative, and their mean with the weights of the Ritz vector is r² + (θ - λmax)(θ - ρ). The
+    second Ritz value with its residual stands for ρ. A full basis is replaced by its best Ritz
+    vectors.
     """
     size = sum(p.size for p in parameters)
     rounding = 100 * max(float(np.finfo(p.dtype).eps) for p in parameters)
@@ -161,13 +170,13 @@ def _largest_eigenvalue(
         if not look and (done < FIRST_LOOK or done % 4):
             continue
         values, vectors = np.linalg.eigh(projected[:count, :count])
-        top = float(values[-1])
-        residual = length * abs(float(vectors[-1, -1]))
-        gap = top - float(values[-2]) if count > 1 else 0.0
-        error = min(residual, residual**2 / gap) if gap > 0 else residual
-        close = done >= FIRST_LOOK and error <= max(tolerance * abs(top), noise)
-        if complete or close:
-            return top if top > noise else 0.0
+        top, residuals = float(values[-1]), length * np.abs(vectors[-1])
+        error = float(residuals[-1])
+        if count > 1 and (gap := top - float(values[-2] + residuals[-2])) > 0:
+            error = min(error, error**2 / gap)
+        allowed = 0 if complete else max(0.5 * tolerance * abs(top), noise)
+        if complete or (done >= FIRST_LOOK and error <= allowed):
+            return top + max(error, allowed) if top > noise else 0.0
         if count == rows:
             count = rows // 2
             basis[:count] = vectors[:, -count:].T @ basis

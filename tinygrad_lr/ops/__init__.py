@@ -1,38 +1,16 @@
 """The operations: `tinygrad_lr.ops.softmax(x)`, and NumPy's names on Values.
 
-Importing this registers what NumPy's functions stand for: a NumPy function called on a Value finds
-its operation here. The other modules are loaded when one of their operations is first used.
-Every operation that is declared in a file of this folder is exported, without a list of names.
+A NumPy function called on a Value finds its operation in the tables of `core/primitive.py`, which
+these files fill. The usual ones are imported here; the others, as soon as an entry is missing (see
+`core/registry.py`). Every operation that is declared in a file of this folder is exported, without
+a list of names.
 """
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ..core.primitive import declared_operations as _declared_operations
 from ..support.lazy_imports import lazy_modules as _lazy_modules
-from . import (
-    activation,
-    arithmetic,
-    arrangement,
-    assignment,
-    choices,
-    complex_numbers,
-    decompositions,
-    differences,
-    elementwise,
-    fourier,
-    histograms,
-    index,
-    interpolation,
-    linear_algebra,
-    nan_functions,
-    polynomials,
-    reduce,
-    rounding,
-    shape,
-    signals,
-    sorting,
-    ufunc_methods,
-)
+from . import activation, arithmetic, elementwise, index, linear_algebra, reduce, shape
 
 if _TYPE_CHECKING:
     from .activation import *

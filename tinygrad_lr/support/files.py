@@ -10,7 +10,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DataFileError
@@ -18,7 +17,7 @@ from ..errors import DataFileError
 if sys.platform != "win32":
     import fcntl
 
-PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
+PACKAGE = f"{os.path.dirname(os.path.dirname(__file__))}{os.sep}"
 """The folder of tinygrad_lr: a frame whose file begins with it runs code of this package."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -89,6 +88,8 @@ def generator_in_state(
 
 def _as_json(state: Any) -> str:
     """Return a state as text, in which True is not 1."""
+    import json  # a millisecond, for states that are loaded only
+
     return json.dumps(plain_state(state), sort_keys=True)
 
 

@@ -34,6 +34,20 @@ def number_text(number: complex, digits: int = DIGITS) -> str:
     return f"{number + 0.0:.{digits}g}".replace("-", "−")
 
 
+def round_down(number: float, digits: int = DIGITS) -> float:
+    """Return a positive number in few digits that isn't above it, but for an error of 1e-9.
+
+    It is for limits that must not be exceeded.
+
+    >>> round_down(0.98769), round_down(1.98e7), round_down(1 - 1e-12), round_down(1 - 1e-6)
+    (0.9876, 19800000.0, 1.0, 0.9999)
+    """
+    import decimal  # a millisecond, for a warning only
+
+    context = decimal.Context(prec=digits, rounding=decimal.ROUND_FLOOR)
+    return float(context.create_decimal_from_float(number * (1 + 1e-9)))
+
+
 def group_digits(number: int) -> str:
     """Return an integer with a space between thousands.
 

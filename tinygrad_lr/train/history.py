@@ -21,7 +21,7 @@ from ..support.notebook import (
     Table,
     notebook_display,
 )
-from ..support.text_format import number_text
+from ..support.text_format import number_text, round_down
 from ..support.validation import check_path
 
 __all__ = ["History"]
@@ -237,7 +237,8 @@ def _divergence_message(history: History, kept: int, nonfinite: str) -> str:
         return f"diverged before the first step: the loss is {losses[-1]:g}{first}; scale the data"
     cure = f"lower the learning rate ({rate:g}), or scale the data"
     if stable is not None and stable < rate:
-        cure = f"lower the learning rate ({rate:g}) below {stable:.4g}, the largest stable one"
+        below = f"below {round_down(stable):g}, the largest stable one"
+        cure = f"lower the learning rate ({rate:g}) {below}"
     return (
         f"diverged after {count_of(history.steps, 'step')}: the loss went from {losses[0]:.4g} to "
         f"{losses[-1]:.4g}{f' ({nonfinite})' if nonfinite else ''}; {cure}; "

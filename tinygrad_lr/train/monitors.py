@@ -20,6 +20,7 @@ from ..nn import Module, ReLU
 from ..nn.hooks import observed
 from ..optim import SGD, Optimizer
 from ..support.abstract_array import Array
+from ..support.text_format import round_down
 from ..support.validation import check_choice, check_instance, check_integer, check_number
 from .evaluation import training_mode
 
@@ -31,6 +32,7 @@ FIRST_CHECK, CHECK_FACTOR = 16, 4  # steps 16, 64, 256 ...: the checks cost next
 MAX_GRADIENT_RATIO = 1e6  # between the gradients of two layers, or of a gradient and its weights
 MIN_RELU_ROWS, MAX_RELU_ROWS = 32, 1000  # a ReLU that is 0 for fewer rows may be so by chance
 RISES_BEFORE_CHECK = 5  # of the loss in a row, after which the learning rate is checked
+ROUGH_TOLERANCE = 1e-3  # of the stable limit that it is compared with
 
 
 def is_unchanged(
@@ -329,11 +331,12 @@ class Diagnosis:
         limit = measure()
         stable = math.inf if limit is None else limit * (1 + self.optimizer.momentum)
         rate = self.optimizer.rate
-        if rate > stable:
+        if rate > stable * (1 + ROUGH_TOLERANCE):  # then it is above 2/λmax for certain
             self.warn_once(
                 "rate",
                 f"the loss has risen {RISES_BEFORE_CHECK} times in a row, and the learning rate "
-                f"{rate:g} is above the largest stable one here, 2/λmax = {stable:.4g}; lower it",
+                f"{rate:g} is above the largest stable one here, 2/λmax = "
+                f"{round_down(stable):g}; lower it",
             )
         else:
             self.issued["rate"] = ""  # measured: that is not the reason
@@ -385,7 +388,10 @@ def largest_stable_rate(
     *,
     rough: bool = False,
 ) -> float | None:
-    """Return 2/λmax over these rows at the current weights, or None; `rough` is faster."""
+    """Return 2/λmax over these rows at the current weights, or None; `rough` is faster.
+
+    It is never above 2/λmax, and below it by the tolerance at most: see `learning_rate_limit`.
+    """
     from ..linear import learning_rate_limit  # here: few trainings need it
 
     try:
@@ -393,7 +399,7 @@ def largest_stable_rate(
             found = learning_rate_limit(
                 *(model, compute_loss, inputs, targets),
                 iterations=200 if rough else 1000,
-                tolerance=1e-3 if rough else 1e-9,
+                tolerance=ROUGH_TOLERANCE if rough else 1e-9,
             )
     except (TinygradError, MemoryError):
         return None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataFileError
 from ..files import place_in_file, printable, quote, quote_names
-from .cells import parse_cells, parse_numbers
+from .cells import NEWLINE_TO_COMMA, Parse, bulk_parser, parse_cells
 
 BLOCK_SIZE = 2**20  # bytes read at a time
 MAX_LINE = 2**24  # characters: a file without line ends must not fill the memory
@@ -23,7 +23,6 @@ MAX_RECORD_CELLS = 2**16  # parsed by `csv` and held as strings; at least 64 row
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
 COMMA, NEWLINE = b",\n"
-NEWLINE_TO_COMMA = bytes.maketrans(b"\n", b",")
 
 COMMAS = "separate cells with commas, and write decimals with a point"
 
@@ -60,8 +59,8 @@ class Block:
 class PlainBlock(Block):
     """Rows without quotation marks: a line for each, `ends` of the cells in bytes (rows, cells)."""
 
-    def __init__(self, lines: range, data: bytes, ends: NDArray[np.intp]) -> None:
-        self.lines, self.data, self.ends = lines, data, ends
+    def __init__(self, lines: range, data: bytes, ends: NDArray[np.intp], parse: Parse) -> None:
+        self.lines, self.data, self.ends, self.parse = lines, data, ends, parse
 
     @cached_property
     def _cells(self) -> list[str]:
@@ -88,7 +87,7 @@ class PlainBlock(Block):
             lengths = np.diff(self.ends.ravel(), prepend=-1)
             kept = np.repeat(np.broadcast_to(wanted, self.ends.shape), lengths)
             data = np.frombuffer(data, np.uint8)[kept].tobytes()
-        values = parse_numbers(data[:-1].translate(NEWLINE_TO_COMMA))
+        values = self.parse(data[:-1])
         if values is None:
             return None
         order = np.cumsum(wanted)[list(columns)] - 1
@@ -124,8 +123,9 @@ class Blocks:
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
         """Yield the rows, each with a cell for each name."""
+        parse = bulk_parser(self.size_of_file())
         while data := self._read():
-            block = self._plain(data, len(names))
+            block = self._plain(data, len(names), parse)
             if block is not None:
                 yield block
                 continue
@@ -143,7 +143,11 @@ class Blocks:
 
     def share_read(self) -> float:
         """Return which share of the file has been read, in (0, 1]."""
-        return min(1.0, self.file.tell() / max(1, os.fstat(self.file.fileno()).st_size))
+        return min(1.0, self.file.tell() / max(1, self.size_of_file()))
+
+    def size_of_file(self) -> int:
+        """Return the number of bytes in the file."""
+        return os.fstat(self.file.fileno()).st_size
 
     def _read(self) -> bytes:
         """Return the next bytes up to a line end, about a block; none at the end of the file."""
@@ -163,7 +167,7 @@ class Blocks:
                 break
         return b"".join(parts)
 
-    def _plain(self, data: bytes, width: int) -> PlainBlock | None:
+    def _plain(self, data: bytes, width: int, parse: Parse) -> PlainBlock | None:
         """Return the bytes as a block, if each line is a record with `width` cells as they are."""
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
@@ -187,7 +191,7 @@ class Blocks:
             return None  # a blank line is not a record
         lines = range(self.line, self.line + len(kinds))
         self.line = lines.stop
-        return PlainBlock(lines, data, ends.reshape(-1, width))
+        return PlainBlock(lines, data, ends.reshape(-1, width), parse)
 
     def _records(self, data: bytes) -> Iterator[tuple[int, list[str]]]:
         """Yield each record that is not blank, with its line, until one ends with the data.

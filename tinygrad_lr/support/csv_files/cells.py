@@ -6,7 +6,8 @@ import contextlib
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,12 @@ from ..files import place_in_file, quote
 # Within this alphabet `float` accepts exactly [+-]digits[.digits][e[+-]digits] between blanks:
 # underscores, other scripts' digits, nan and inf need characters that are not in it.
 NUMERIC = b"-+.0123456789eE \t"
+COMMA_TO_NEWLINE, NEWLINE_TO_COMMA = bytes.maketrans(b",", b"\n"), bytes.maketrans(b"\n", b",")
+
+Parse = Callable[[bytes], "NDArray[np.float64] | None"]
+MIN_POLARS_SIZE = (
+    2**26
+)  # bytes of a file: its import takes 0.15 s and 30 MB, and saves 0.3 s in 20 MB
 
 ALONE = "write the number alone, in one unit"
 ASCII = "use the digits 0 to 9, '-', '.' and 'e' only"
@@ -57,24 +64,60 @@ CURRENCY = r"^([A-Z]{3}|Rs\.?|kr\.?|Fr\.?|[A-Z]{1,3}\$)\s*$"
 
 
 def parse_numbers(text: bytes) -> NDArray[np.float64] | None:
-    """Return the numbers in cells separated by commas, or None if one isn't a finite number.
+    """Return the numbers in cells separated by commas or newlines; None if one isn't finite.
 
     >>> parse_numbers(b"1,-2.5e3, .5 "), parse_numbers(b"1,,2"), parse_numbers(b"1,nan")
     (array([ 1.0e+00, -2.5e+03,  5.0e-01]), None, None)
     """
-    if not text.strip() or text.translate(None, NUMERIC + b","):
+    if not text.strip() or text.translate(None, NUMERIC + b",\n"):
         return None
+    line = text.translate(NEWLINE_TO_COMMA).decode()
     try:
-        values = np.loadtxt([text.decode()], np.float64, comments=None, delimiter=",", ndmin=1)
+        values = np.loadtxt([line], np.float64, comments=None, delimiter=",", ndmin=1)
     except ValueError:
         return None
     return values if np.isfinite(values).all() else None
 
 
+def bulk_parser(size: int) -> Parse:
+    """Return `parse_numbers`, or a quicker function of the same results for a file of this size.
+
+    That is polars, if it is installed: both round each number to the nearest float64.
+    """
+    if size < MIN_POLARS_SIZE:
+        return parse_numbers
+    try:
+        import polars
+    except ImportError:
+        return parse_numbers
+    return lambda text: parse_with_polars(polars, text)
+
+
+def parse_with_polars(polars: Any, text: bytes) -> NDArray[np.float64] | None:
+    """Return what `parse_numbers` does; it is asked about all that polars doesn't read as finite.
+
+    In this alphabet polars reads the same cells as NumPy, except that it knows no blanks at the
+    end of one, and that an empty cell is null and a number too large is infinite.
+    """
+    if text.translate(None, NUMERIC + b",\n"):
+        return None
+    lines = text.translate(COMMA_TO_NEWLINE)
+    try:
+        frame = polars.read_csv(
+            lines, has_header=False, quote_char=None, schema={"number": polars.Float64}
+        )
+        values: NDArray[np.float64] = frame["number"].to_numpy()  # null is nan
+    except Exception:  # its classes of errors differ between versions
+        return parse_numbers(text)
+    if len(values) != lines.count(b"\n") + 1 or not np.isfinite(values).all():
+        return parse_numbers(text)
+    return values
+
+
 def parse_cells(cells: Sequence[str]) -> NDArray[np.float64] | None:
     """Return the cells as numbers, or None if one isn't a finite number."""
     text = ",".join(cells)
-    if not text.isascii() or text.count(",") != len(cells) - 1:
+    if not text.isascii() or "\n" in text or text.count(",") != len(cells) - 1:
         return None
     return parse_numbers(text.encode())
 

@@ -264,9 +264,10 @@ class _NumberColumns:
         if values is None:
             self._add_each(block, part)
         else:
-            part[self.good] = values
+            part[self.good if self.bad else slice(None)] = values
         for i in self.good:
-            if self.names[i] not in self.inexact and np.abs(part[i]).max() >= 2**53:
+            largest = max(part[i].max(), -part[i].min())
+            if self.names[i] not in self.inexact and largest >= 2**53:
                 self._find_inexact(block, i, np.flatnonzero(np.abs(part[i]) >= 2**53).tolist())
 
     def _add_each(self, block: Block, part: NDArray[np.float64]) -> None:
