@@ -40,6 +40,9 @@ SIGNATURES = {
 SINCE_2_1 = pytest.mark.skipif(
     numpy.lib.NumpyVersion(numpy.__version__) < "2.1.0", reason="NumPy has it since version 2.1"
 )
+SINCE_2_5 = pytest.mark.skipif(
+    numpy.lib.NumpyVersion(numpy.__version__) < "2.5.0", reason="NumPy has it since version 2.5"
+)
 
 
 @SINCE_2_1
@@ -195,8 +198,9 @@ def test_equal_entries_stay_in_order_where_they_are_sorted_falling():
 
 @pytest.mark.parametrize("axis", [0, 1, -1, None])
 @pytest.mark.parametrize("wrap", [Value, numpy.asarray, list])
-def test_entries_are_sorted_falling(axis, wrap):
-    rows = [[2.0, 1.0, 2.0], [3.0, 1.0, 0.5]]
+@pytest.mark.parametrize("last", [0.5, numpy.nan])
+def test_entries_are_sorted_falling(axis, wrap, last):
+    rows = [[2.0, 1.0, 2.0], [last, 1.0, 3.0]]
     given, plain = wrap(rows), numpy.array(rows)
     order = np.argsort(given, axis, descending=True)
     expected = numpy.argsort(-plain, axis, stable=True)  # equal entries stay in order
@@ -206,6 +210,29 @@ def test_entries_are_sorted_falling(axis, wrap):
     numpy.testing.assert_array_equal(found, -numpy.sort(-plain, axis))
     with pytest.raises(ArgumentError, match="descending must be True or False"):
         np.sort(given, descending="yes")
+
+
+@pytest.mark.parametrize("dtype", ["b1", "u1", "i8", "f4", "f8", "c16"])
+def test_every_dtype_is_sorted_falling(dtype):
+    x = numpy.array([0, 1, 3, 1, 0, 2]).astype(dtype)
+    smallest = numpy.iinfo(dtype).min if x.dtype.kind in "iu" else x[0]
+    x[-1] = smallest  # -x overflows
+    order = np.argsort(x, descending=True)
+    expected = sorted(range(6), key=lambda i: (complex(x[i]).real, -i), reverse=True)
+    assert order.tolist() == expected
+    assert np.sort(x, descending=True).tolist() == x[expected].tolist()
+
+
+@SINCE_2_5
+def test_numpy_itself_sorts_values_falling():
+    x = numpy.array([1.0, numpy.nan, 3.0, 1.0])
+    for f in (numpy.sort, lambda x, **o: x[numpy.argsort(x, **o)]):
+        found = tg.grad(lambda x, f=f: numpy.sum(f(x, descending=True)[:2] * [1.0, 2.0]))(x)
+        assert found.tolist() == [2.0, 0.0, 1.0, 0.0]
+    value = Value(x, requires_grad=False)
+    assert value.argsort(stable=True, descending=True).tolist() == [2, 0, 3, 1]
+    value.sort(descending=True)
+    numpy.testing.assert_array_equal(value.data, [3.0, 1.0, 1.0, numpy.nan])
 
 
 # ---- constants leave for other libraries
@@ -260,6 +287,16 @@ def test_what_requires_a_gradient_stays(kind, leave):
         leave(GRADIENTS[kind]())
 
 
+@pytest.mark.parametrize(
+    "leave", [numpy.int64, numpy.bool_, lambda x: numpy.zeros(2, int).__setitem__(slice(2), x)]
+)
+def test_what_requires_a_gradient_is_not_read_as_integers(leave):
+    x = Value([1.5, 2.0])
+    with pytest.raises(NotDifferentiableError, match=r"read as .*; write value.astype\(int\)"):
+        leave(x)
+    leave(x.astype(int))
+
+
 def test_a_constant_leaves_inside_a_transform_and_its_argument_does_not():
     weights = np.array([1.0, 2.0])
     f = lambda x: np.sum(x * numpy.asarray(weights))
@@ -312,9 +349,25 @@ def test_functions_without_a_derivative_take_constants():
     whole = x.astype(int)
     assert type(whole) is numpy.ndarray and whole.tolist() == [[3, 0], [0, 4], [0, 0]]
     assert np.asarray(x, bool).tolist() == [[True, False], [False, True], [False, False]]
-    with pytest.raises(NotDifferentiableError, match="dtype must be floating"):
-        Value(1.0).astype(int)
     assert np.linalg.matrix_rank(x, rtol=np.array(0.1)) == 2
+
+
+def test_whole_parts_are_plain_numbers_that_may_choose_entries():
+    table, x = numpy.array([1.0, 3.0, 9.0]), numpy.array([0.25, 1.5])
+
+    def between(x, table):
+        k = np.floor(x).astype(int)
+        return np.sum(table[k] + (x - k) * (table[k + 1] - table[k]))
+
+    slopes = tg.grad(between, (0, 1))
+    for f in (slopes, tg.compile(slopes)):
+        of_x, of_table = f(x, table)
+        assert of_x.tolist() == [2.0, 6.0] and of_table.tolist() == [0.75, 0.75, 0.5]
+    assert Value(1.5).astype(int) == 1 and type(Value([0.5]).astype(bool)) is numpy.ndarray
+    with pytest.raises(ArgumentError, match="must be complex for complex"):
+        Value([1j]).astype(int)
+    with pytest.raises(NotDifferentiableError, match="astype: dtype must be a dtype of numbers"):
+        Value([1.0]).astype("U3")
 
 
 def test_a_function_that_writes_is_no_function_of_constants():

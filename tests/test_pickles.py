@@ -37,7 +37,9 @@ def assert_same(a, b, rtol=1e-9):
         assert a.dtype == b.dtype
         assert a.shape == b.shape
         if a.dtype.kind == "f":
-            np.testing.assert_allclose(a, b, rtol=1e-4 if a.dtype == np.float32 else rtol)
+            rtol = 1e-4 if a.dtype == np.float32 else rtol
+            rounding = 4 * np.finfo(a.dtype).eps * np.max(np.abs(b), initial=0.0)
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=rounding)
         else:
             np.testing.assert_array_equal(a, b)
     elif callable(a):

@@ -185,6 +185,7 @@ F4 = np.array([0.5, 1.0, 2.0], np.float32)
         lambda x: np.maximum(x, 0),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # ~True, Python 3.12
 def test_python_numbers_follow_python_in_operators_and_numpy_in_functions(f, backend):
     found, expected = tg.compile(f, backend=backend)(1.5), f(1.5)
     assert_same(found, expected)

@@ -350,6 +350,7 @@ def test_state_that_nobody_holds_is_updated_in_place(backend):
 
 
 @backends()
+@pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")  # since NumPy 2.5
 def test_a_result_that_the_user_has_reshaped_in_place_is_not_used_again(backend):
     x = np.ones((100, 100))
     compiled = tg.compile(lambda x: x * 2, backend=backend)
@@ -368,6 +369,7 @@ def test_a_result_that_the_user_has_reshaped_in_place_is_not_used_again(backend)
 
 
 @backends()
+@pytest.mark.filterwarnings("ignore:Setting the dtype:DeprecationWarning")  # since NumPy 2.5
 def test_an_argument_that_has_changed_its_dtype_in_place_is_read_as_it_is(backend):
     x = np.array([1.0, 2.0])
     compiled = tg.compile(lambda x: x + 1, backend=backend)

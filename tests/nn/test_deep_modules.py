@@ -165,6 +165,7 @@ def test_a_deep_model_is_walked_through(kind):
     assert model.astype(np.float64).parameters()[0].dtype == np.float64
     model.zero_grad()
     if kind is not InContainers:  # which has no forward
-        table = tg.nn.summary(model.astype(np.float32), X.shape)
-        assert len(table.rows) >= DEPTH and table.parameters == len(weights)
+        depth = 200 if sys.version_info[:2] == (3, 12) else DEPTH  # it allows few calls from C
+        table = tg.nn.summary(chain(kind, depth).astype(np.float32), X.shape)
+        assert len(table.rows) >= depth and table.parameters == len(numbers(chain(kind, depth)))
     assert sys.getrecursionlimit() == limit

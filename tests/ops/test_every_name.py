@@ -88,8 +88,10 @@ def test_the_page_of_operations_lists_what_the_registry_says():
     written, now = lines(PAGE.read_text(encoding="utf-8")), lines(page())
     stale = [name for name, line in now.items() if written.get(name, line) != line]
     assert not stale, "run python tests/numpy_names.py"
-    newest = np.lib.NumpyVersion(np.__version__) >= "2.4.0"
-    assert not newest or written.keys() == now.keys(), "run python tests/numpy_names.py"
+    version = np.lib.NumpyVersion(np.__version__)
+    assert version < "2.4.0" or now.keys() <= written.keys(), "run python tests/numpy_names.py"
+    gone = {"`np.row_stack`"} if version >= "2.5.0" else set()
+    assert version < "2.4.0" or written.keys() - now.keys() == gone
 
 
 # ---- lists of Values, and NumPy's objects that join

@@ -16,6 +16,8 @@ from tinygrad_lr import Value
 from tinygrad_lr.core.primitive import METHOD_IMPLS, NUMPY_IMPLS, Primitive
 from tinygrad_lr.errors import ArgumentError, NotDifferentiableError, ShapeError, TinygradError
 
+pytestmark = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
+
 MASK = np.array([[True, False, True], [True, True, False]])
 ORDER = np.array([[2, 0, 1], [0, 0, 2]])
 NAN = np.where(MASK, 0, np.nan).astype(np.float32)
@@ -42,6 +44,8 @@ CASES = {
     "np.sort(x)": [(2, 3)],
     "np.sort(x, axis=0)": [(3, 2)],
     "np.sort(x, axis=None)": [(2, 3)],
+    "np.sort(x, axis=0, descending=True)": [(3, 2)],
+    "x[np.argsort(x, descending=True)]": [(3,)],
     "np.cumsum(x)": [(2, 3)],
     "np.cumsum(x, axis=-2)": [(2, 3)],
     "np.cumsum(x, axis=1, dtype=np.float64)": [(2, 3)],
@@ -621,7 +625,10 @@ CASES = {
     "np.nanmax(NAN + x, axis=1, keepdims=True, initial=-9.0, where=LEFT)": [(2, 3)],
     "np.nanmin(NAN + x, axis=1, keepdims=True, initial=9.0, where=LEFT)": [(2, 3)],
 }
-SINCE = {"np.clip(x, min=": "2.1.0", "MASK, 0.0, x), axis=-1)": "2.2.0", "np.pad(x, {": "2.3.0"}
+SINCE = {
+    **{"np.clip(x, min=": "2.1.0", "MASK, 0.0, x), axis=-1)": "2.2.0", "np.pad(x, {": "2.3.0"},
+    "descending": "2.5.0",
+}
 """Options that NumPy has since a version, by a part of a line."""
 HERE = [
     line
@@ -779,7 +786,12 @@ WITHOUT_CASE = {
 """Options that are refused, that NumPy doesn't have, or that change nothing for a Value."""
 
 
-@pytest.mark.skipif(len(HERE) < len(CASES), reason="the cases are for NumPy's newest functions")
+NUMPY = np.lib.NumpyVersion(np.__version__)
+if np.lib.NumpyVersion(np.__version__) < SINCE["descending"]:
+    WITHOUT_CASE.add("sort descending")
+
+
+@pytest.mark.skipif(NUMPY < "2.4.0", reason="the cases are for NumPy's newest functions")
 def test_every_option_of_a_composed_function_has_a_case(monkeypatch):
     composed = {
         numpy: ours

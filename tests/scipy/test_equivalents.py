@@ -139,7 +139,10 @@ def parts(result):
 def test_a_function_has_scipys_results_and_derivatives_of_them(name, args, options):
     function = operator.attrgetter(name)(tg.scipy)
     found = function(*map(as_value, args), **options)
-    assert_like(found, operator.attrgetter(name)(scipy)(*args, **options))
+    expected = operator.attrgetter(name)(scipy)(*args, **options)
+    if name == "linalg.lstsq":  # since version 1.18 SciPy's squared errors may be complex
+        expected = (expected[0], np.real(expected[1]), *expected[2:])
+    assert_like(found, expected)
     smooth = [i for i, x in enumerate(parts(found)) if isinstance(x, Value)]
 
     where = [i for i, x in enumerate(args) if not isinstance(x, int)]

@@ -12,7 +12,7 @@ import functools
 import importlib
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ..errors import (
     ShapeError,
     TraceError,
 )
-from ..support.abstract_array import AbstractArray
+from ..support.abstract_array import AbstractArray, Array
 from ..support.indexing import freeze_index
 from ..support.validation import as_input, check_choice
 from .chain_rule import backward
@@ -311,6 +311,11 @@ class Value(Node):
         Raises `NotDifferentiableError` for a Value that requires a gradient.
         """
         if self.requires_grad or READING_LISTS.get():
+            if dtype is not None and np.dtype(dtype).kind in "iub" and not READING_LISTS.get():
+                raise NotDifferentiableError(
+                    f"a Value that requires a gradient must not be read as {np.dtype(dtype)}, "
+                    "which has none; write value.astype(int), or tg.zeros(n) for a buffer"
+                )
             raise NotDifferentiableError(
                 "np.asarray of a Value would lose its gradient: write tg.array([...]) for "
                 "np.array of Values (np.stack or np.concatenate, np.r_ and np.c_ too), tg.zeros(n) "
@@ -369,10 +374,10 @@ class Value(Node):
         self[...] = value
 
     def sort(
-        self, axis: int = -1, kind: str | None = None, order: None = None, **stable: Any
+        self, axis: int = -1, kind: str | None = None, order: None = None, **options: Any
     ) -> None:
         """Sort the entries along an axis in place; each derivative follows its entry."""
-        self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **stable)
+        self[...] = METHOD_IMPLS["sort"](self, axis, kind, order, **options)
 
     def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
         """Write to positions of the flattened array, as `np.put` does."""
@@ -439,10 +444,10 @@ class Value(Node):
         return np.argmin(self._content, axis)
 
     def argsort(
-        self, axis: int | None = -1, kind: Any = None, *, stable: bool | None = None
+        self, axis: int | None = -1, kind: Any = None, order: None = None, **options: Any
     ) -> Any:
         """Return the positions of the entries in rising order, as plain integers."""
-        return np.argsort(self._content, axis, kind, stable=stable)
+        return np.argsort(self._content, axis, kind, order, **options)
 
     def argpartition(self, kth: Any, axis: int | None = -1) -> Any:
         """Return positions with that of the kth smallest entry in its place, as plain integers."""
@@ -519,10 +524,14 @@ class Value(Node):
     def abs(self) -> Value:
         """Return the absolute value, entry by entry."""
 
-    def astype(self, dtype: Any, copy: bool = True) -> Value:
-        """Return the same numbers in another floating or complex dtype; a constant's in any."""
+    @overload
+    def astype(self, dtype: type[int | np.integer[Any] | np.bool_], copy: bool = True) -> Array: ...
+    @overload
+    def astype(self, dtype: Any, copy: bool = True) -> Value: ...
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """Return the same numbers in another dtype; a plain array if it is integer or boolean."""
         convert: Any = np.astype
-        return cast(Value, convert(self, dtype, copy=copy))
+        return convert(self, dtype, copy=copy)
 
     @method("clip")
     def clip(

@@ -29,8 +29,10 @@ import numpy as _numpy
 from numpy.typing import DTypeLike as _DTypeLike
 
 from ..core import creation as _creation
+from ..core.node import unwrap as _unwrap
 from ..core.value import Value as _Value
 from ..errors import ArgumentError as _ArgumentError
+from ..ops.index import falling_order as _falling_order
 from ..support.abstract_array import AbstractArray as _AbstractArray
 from ..support.validation import check_choice as _check_choice
 from ..support.validation import check_dtype as _check_dtype
@@ -148,25 +150,29 @@ def _making(function: _Callable[..., _Any]) -> _Callable[..., _Any]:
 
 
 def _sorting(function: _Callable[..., _Any]) -> _Callable[..., _Any]:
-    """Return `np.sort` or `np.argsort` with `descending`; equal entries stay in order."""
+    """Return `np.sort` or `np.argsort` with `descending`; NumPy has it since version 2.5."""
     rising = _creation.accept_lists(function)
 
     @_functools.wraps(function)
     def call(
-        a: _Any, axis: int | None = -1, *args: _Any, descending: bool = False, **options: _Any
+        a: _Any,
+        axis: int | None = -1,
+        *args: _Any,
+        descending: bool | None = None,
+        **options: _Any,
     ) -> _Any:
-        if not _check_flag(function.__name__, "descending", descending):
+        if descending is None or not _check_flag(function.__name__, "descending", descending):
             return rising(a, axis, *args, **options)
-        a, axis = (_numpy.ravel(a), -1) if axis is None else (a, axis)
-        backward = rising(_numpy.flip(a, axis), axis, stable=True)
-        if function is _numpy.sort:
-            return _numpy.flip(backward, axis)
-        return _numpy.shape(a)[axis] - 1 - _numpy.flip(backward, axis)
+        a, axis = (_numpy.ravel(asarray(a)), -1) if axis is None else (asarray(a), axis)
+        order = _falling_order(_unwrap(a), axis)
+        return _numpy.take_along_axis(a, order, axis) if function is _numpy.sort else order
 
-    signature = _inspect.signature(function)
-    option = _inspect.Parameter("descending", _inspect.Parameter.KEYWORD_ONLY, default=False)
-    parameters = (*signature.parameters.values(), option)
-    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    parameters = dict(_inspect.signature(function).parameters)
+    parameters["descending"] = _inspect.Parameter(
+        "descending", _inspect.Parameter.KEYWORD_ONLY, default=None
+    )
+    signature = _inspect.Signature([*parameters.values()])
+    call.__signature__ = signature  # type: ignore[attr-defined]
     return call
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..core.primitive import implements
 from ..errors import ArgumentError, ShapeError
 from ..support.abstract_array import check_numbers
-from ..support.validation import as_input, check_callable
+from ..support.validation import as_input, check_callable, check_instance
 from .index import as_integers, as_mask, positions_in, put_at, take
 from .reduce import refuse_out
 
@@ -51,6 +51,7 @@ def by_pieces(x, condlist, funclist, *args, **kw):
     single = not isinstance(condlist, (list, tuple)) or (not np.ndim(condlist[0]) and shape)
     condlist = [condlist] if single else condlist
     conditions = [as_mask("piecewise", "a condition", c).astype(bool) for c in condlist]
+    check_instance("piecewise", "funclist", funclist, (list, tuple), "a list")
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.any(np.stack(conditions), axis=0))
     if len(funclist) != len(conditions):

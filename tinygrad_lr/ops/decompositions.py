@@ -20,6 +20,7 @@ from .linear_algebra import inv, matmul
 
 SQUARE = [((2, 2),), ((3, 3),), ((2, 2, 2),)]
 MATRICES = [((3, 2),), ((2, 3),), ((2, 3, 2),)]
+COMPLEX_EIG = np.lib.NumpyVersion(np.__version__) >= "2.5.0"  # eig, eigvals of real matrices, too
 MAX_ASYMMETRY = 1e-3  # relative to the largest entry: far more than rounding, or a step of a check
 
 
@@ -324,14 +325,16 @@ general_eigen.jvp(a=_general_eigen_tangent)
 def eig(a):
     """The eigenvalues of square matrices and their eigenvectors, as columns of length 1.
 
-    They are real if all of them are, as in NumPy; a compiled function needs a complex matrix, since
-    it cannot know. The gradient is nan where a loss reads vectors of a repeated eigenvalue, and
-    wherever a matrix cannot be diagonalised.
+    They are complex since NumPy 2.5. Before, they are real if all of them are, and a compiled
+    function needs a complex matrix, since it cannot know. The gradient is nan where a loss reads
+    vectors of a repeated eigenvalue, and wherever a matrix cannot be diagonalised.
 
-    >>> np.linalg.eig(Value([[2.0, 1.0], [0.0, 1.0]])).eigenvalues.tolist()
+    >>> np.linalg.eig(Value([[2.0, 1.0], [0.0, 1.0]])).eigenvalues.real.tolist()
     [2.0, 1.0]
     """
     a = as_matrices("eig", a, square=True)
+    if COMPLEX_EIG:
+        return EigResult(*_split_general(general_eigen(a), a))
     if isinstance(numbers_of(a), AbstractArray) and not is_complex(a):
         raise TraceError(
             "eig: a must be complex in a compiled function, since eigenvalues of a real matrix are "
@@ -345,7 +348,7 @@ def eig(a):
 
 @implements(np.linalg.eigvals)
 def eigvals(a):
-    """The eigenvalues of square matrices: real if all of them are; see `eig`.
+    """The eigenvalues of square matrices; see `eig` for when they are real.
 
     >>> np.linalg.eigvals(Value([[0.0, 1.0], [-1.0, 0.0]])).tolist()
     [1j, -1j]

@@ -372,8 +372,10 @@ def take_along_axis(arr, indices, axis=-1):
 
 
 @implements(np.sort)
-def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+def sort(a, axis=-1, kind=None, order=None, *, stable=None, descending=None):
     """The entries in rising order along the axis; each derivative follows its entry.
+
+    In falling order with `descending`, which NumPy has since version 2.5; nan is last in both.
 
     >>> np.sort(Value([3.0, 1.0]))
     Value(data=[1. 3.], grad=None)
@@ -385,7 +387,17 @@ def sort(a, axis=-1, kind=None, order=None, *, stable=None):
     if axis is None:
         a, axis = np.ravel(a), 0
     axis = normalize_axis_index(axis, np.ndim(a))
-    return take_along_axis(a, stable_order(numbers_of(a), axis), axis)
+    found = falling_order if descending else stable_order
+    return take_along_axis(a, found(numbers_of(a), axis), axis)
+
+
+def falling_order(numbers, axis):
+    """Return the positions of a stable sort in falling order, nan last."""
+    if numbers.dtype.kind in "fc":
+        return stable_order(-numbers, axis)
+    # -x overflows for some integers, but they have no nan that would have to stay last
+    backward = stable_order(np.flip(numbers, axis), axis)
+    return np.shape(numbers)[axis] - 1 - np.flip(backward, axis)
 
 
 def stable_order(numbers, axis):

@@ -235,6 +235,8 @@ def roots(p):
         [np.expand_dims(-p[1:] / p[0], 0), np.eye(size)[:-1].astype(np.result_type(p))]
     )
     found = eigvals(companion)
+    if not is_complex(companion) and not np.imag(numbers_of(found)).any():
+        found = np.real(found)
     return np.concatenate([found, np.zeros(at_zero, found.dtype)]) if at_zero else found
 
 

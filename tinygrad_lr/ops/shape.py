@@ -334,13 +334,21 @@ cast.batch(cast)
 def astype(x, dtype, copy=True, *, device=None):
     """The same numbers in another dtype; x itself if it has that already and `copy` is False.
 
-    A Value that requires a gradient takes floating and complex dtypes; a constant takes any, as an
-    array.
+    Integers and booleans are a plain array: there is nothing to differentiate.
+
+    >>> np.floor(Value([1.0, 2.5])).astype(int)
+    array([1, 2])
     """
     check_choice("astype", "device", device, (None, "cpu"))
-    if np.dtype(dtype).kind not in "fc":
+    kind = np.dtype(dtype).kind
+    if kind in "iu" and is_complex(x):
+        raise ArgumentError(f"astype: dtype must be complex for complex numbers, got {dtype}")
+    if kind in "iub":
+        numbers = numbers_of(x)
+        return np.dtype(dtype).type(numbers) if type(numbers) is float else numbers.astype(dtype)
+    if kind not in "fc":
         raise NotDifferentiableError(
-            f"astype: dtype must be floating or complex, got {np.dtype(dtype)}; "
+            f"astype: dtype must be a dtype of numbers, got {np.dtype(dtype)}; "
             "use value.numpy().astype(...) to leave the graph"
         )
     if not copy and np.dtype(dtype) == x.dtype:

@@ -50,7 +50,12 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
         @functools.wraps(ours)
         def call(*args: Any, **keywords: Any) -> Any:
             if not any(map(is_differentiable, (*args, *keywords.values()))):
-                return theirs(*args, **keywords)
+                try:
+                    return theirs(*args, **keywords)
+                except AttributeError as error:  # SciPy doesn't check all of its arguments
+                    raise ArgumentError(
+                        f"{ours.__name__}: arguments must be numbers or arrays: {error}"
+                    ) from None
             try:
                 given = signature.bind(*args, **keywords).arguments
             except TypeError as error:

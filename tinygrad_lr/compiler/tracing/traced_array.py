@@ -664,9 +664,9 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
             raise_trace_error(".choose(out=...) must not write into an array", "use the result")
         return call_at_run_time(np.choose, (self, choices), {"mode": mode})
 
-    def sort(self, axis: int = -1, kind: Any = None) -> None:
+    def sort(self, axis: int = -1, kind: Any = None, order: None = None, **options: Any) -> None:
         """Sort the array in place."""
-        self.become(np.sort(self, axis, kind))
+        self.become(np.sort(self, axis, kind, order, **options))
 
     def partition(self, kth: Any, axis: int = -1) -> None:
         """Partition the array in place."""
