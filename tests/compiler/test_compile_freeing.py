@@ -14,6 +14,7 @@ from programs import backends
 import tinygrad_lr as tg
 from tinygrad_lr.compiler.runtime.compiled import MAX_SIGNATURES
 from tinygrad_lr.compiler.runtime.specialization import Specialization
+from tinygrad_lr.compiler.tracing import trace_function
 
 X = np.linspace(-1.0, 1.0, 6)
 
@@ -45,6 +46,15 @@ def train_step(backend):
         return {"loss": loss}
 
     return tg.compile(step, backend=backend)
+
+
+@backends()
+def test_a_trace_leaves_no_cycles_that_the_garbage_collector_must_find(backend, monkeypatch):
+    """In a large process, a look at all objects takes longer than the trace."""
+    monkeypatch.setattr(
+        trace_function, "collect_garbage", lambda generation: pytest.fail("it looks")
+    )
+    train_step(backend)(X)
 
 
 MAKERS = {
@@ -144,3 +154,15 @@ def test_100_programs_that_are_dropped_leave_less_than_20_kb_each():
         timeout=120,
     ).stdout
     assert float(out) < 100 * 20  # 8000 kB while each pass manager was kept
+
+
+def test_the_garbage_collector_goes_on_after_a_compilation_and_in_a_forked_child():
+    engine = pytest.importorskip("tinygrad_lr.compiler.llvm.engine")
+    assert gc.isenabled()
+    with pytest.raises(KeyboardInterrupt), engine.pause_collections():
+        assert not gc.isenabled()
+        raise KeyboardInterrupt
+    assert gc.isenabled()
+    with engine.pause_collections():
+        engine.resume_collections()  # what a child runs, without the thread that has paused it
+        assert gc.isenabled()

@@ -10,6 +10,7 @@ import programs
 import pytest
 
 import tinygrad_lr as tg
+from tinygrad_lr.compiler.llvm import object_cache
 from tinygrad_lr.compiler.llvm.threads import THREADS, run_together
 from tinygrad_lr.errors import ArgumentError
 
@@ -50,6 +51,31 @@ def test_a_report_says_what_the_program_costs(backend):
         "merge_common_subexpressions",
     }
     assert all(word in str(report) for word in (backend, "fold_constants", "limit", "measured"))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_report_says_where_the_time_of_compiling_went(backend, monkeypatch):
+    monkeypatch.setattr(object_cache, "read", lambda name: None)
+    monkeypatch.setattr(object_cache, "write", lambda name, code: None)
+    step, _, x, y = training_step(backend=backend)
+    step(x, y)
+    report = step.explain()
+    written = ["write LLVM", "parse", "optimise", "generate code"]
+    expected = {
+        "llvm": [
+            "trace",
+            "passes",
+            "load llvmlite",
+            "fuse",
+            "look into the cache",
+            *written,
+            "load",
+        ],
+        "numpy": ["trace", "passes", "write Python", "compile Python"],
+    }
+    names = [name for name, _ in report.stages]
+    assert names == expected[backend] and all(name in str(report) for name in names)
+    assert report.compile_seconds == pytest.approx(sum(seconds for _, seconds in report.stages))
 
 
 @pytest.mark.slow

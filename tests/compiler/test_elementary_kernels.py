@@ -11,6 +11,7 @@ pytest.importorskip("llvmlite")
 
 from llvmlite import binding, ir
 
+import tinygrad_lr as tg
 from tinygrad_lr.compiler.llvm.elementary import EMITTERS, MAX_ULP_ERROR
 
 UNARY = sorted(name for name in EMITTERS if getattr(np, name).nin == 1)
@@ -242,3 +243,22 @@ def test_all_floats_are_within_the_stated_error(name):
         x = np.arange(start, start + (1 << 20), dtype=np.uint32).view(np.float32)
         worst = max(worst, errors(compiled(name, np.float32, 16)(x), truth(name, x)).max())
     assert worst <= MAX_ULP_ERROR[name][0]
+
+
+def test_single_numbers_share_one_copy_of_a_functions_code():
+    """Adam's bias corrections are powers of numbers, two for each parameter."""
+    weights = [tg.Value(np.ones(3)) for _ in range(6)]
+    optimizer = tg.optim.Adam(weights)
+
+    @tg.compile(backend="llvm")
+    def step(x):
+        loss = sum(np.sum(w * x) for w in weights)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(np.arange(3.0))
+    text = step._last.executable.llvm
+    assert text.count('define internal double @"power.double"') == 1
+    assert text.count('call double @"power.double"') > 6

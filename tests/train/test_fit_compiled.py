@@ -17,6 +17,7 @@ from programs import BACKENDS
 import tinygrad_lr as tg
 from tinygrad_lr import losses, nn, optim
 from tinygrad_lr.compiler.runtime import backends as writers
+from tinygrad_lr.compiler.runtime import compiled as compiling
 from tinygrad_lr.data import DataLoader
 from tinygrad_lr.errors import TraceError
 from tinygrad_lr.train import Checkpoints, EarlyStopping, compiled_steps, fit
@@ -517,3 +518,22 @@ def test_a_small_model_makes_most_steps_many_in_a_call(build, monkeypatch):
     monkeypatch.setattr(compiled_steps.FusedStepper, "run_ahead", watched)
     assert fit(build(), X, Y, learning_rate=0.01, steps=300, compile=True).steps == 300
     assert sum(ahead) > 250 and len(ahead) < 50
+
+
+def test_the_smaller_last_batch_needs_no_program_of_its_own(backend, monkeypatch):
+    made = []
+    monkeypatch.setattr(compiling, "Specialization", counting(made, compiling.Specialization))
+    histories = [
+        fit(mlp(), X, Y, epochs=4, batch_size=12, learning_rate=0.1, compile=flag)
+        for flag in (False, True)
+    ]
+    assert len(made) == 1 and histories[0].steps == histories[1].steps == 16
+    np.testing.assert_allclose(histories[1].losses, histories[0].losses, rtol=1e-9)
+
+
+def counting(made, kind):
+    def make(*args):
+        made.append(args)
+        return kind(*args)
+
+    return make

@@ -144,6 +144,9 @@ class FusedStepper(Stepper):
     the loop see them. Where nothing looks at the model itself, a chunk of many steps is one call,
     and the rules read its rows; if one of them would act, the chunk is rolled back and its steps
     are made one by one. For a single step the update is rolled back until it is its turn.
+
+    The smaller last batch of an epoch isn't compiled: the second program would cost more than its
+    steps, one in each epoch, can gain.
     """
 
     def __init__(self, state: FitState, interrupt: DeferredInterrupt) -> None:
@@ -191,6 +194,9 @@ class FusedStepper(Stepper):
         if self.fallback is not None:
             return self.fallback.forward(group)
         inputs, wanted = group[0]
+        loader = self.state.loader
+        if len(loader) > 1 and len(inputs) < loader.batch_size:
+            return super().forward(group)
         try:
             with self.interrupt:
                 rows = self._run_one(inputs, wanted)
@@ -224,7 +230,8 @@ class FusedStepper(Stepper):
         """Move the parameters as computed, or again where a callback has changed something."""
         if self.fallback is not None:
             return self.fallback.update()
-        assert self.pending is not None
+        if self.pending is None:  # after the last batch of an epoch
+            return super().update()
         (weights, moved, gradients), self.pending = self.pending, None
         if self.config.callbacks and not self._is_as_given(moved):
             return super().update()

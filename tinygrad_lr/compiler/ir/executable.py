@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ...support.abstract_array import Array
 from .instruction import Instruction
 from .program import Program
+from .stages import Stages
 
 Updates = Sequence[tuple[int, Instruction]]
 """Inputs, by position, and the values that they hold after the program has run."""
@@ -60,5 +61,5 @@ class Executable(Protocol):
         """Return the expression for an updated number."""
 
 
-Backend = Callable[[Program, Sequence[Instruction], Updates], Executable]
-"""Compiles a program, given its inputs and the updates of some of them."""
+Backend = Callable[[Program, Sequence[Instruction], Updates, Stages], Executable]
+"""Compiles a program, given its inputs and the updates of some of them; `Stages` are timed."""

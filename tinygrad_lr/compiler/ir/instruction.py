@@ -7,6 +7,7 @@ which also defines their meaning.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -134,14 +135,25 @@ def is_number(x: Instruction, number: float) -> bool:
     return bool(x.value == number)
 
 
+# Their results are cached: a trace asks for the same few shapes and dtypes at each instruction.
+broadcast_shapes = functools.lru_cache(maxsize=4096)(np.broadcast_shapes)
+
+
+@functools.lru_cache(maxsize=4096)
+def resolve_types(ufunc: np.ufunc, *types: Any) -> tuple[np.dtype[Any], ...]:
+    """Return NumPy's `ufunc.resolve_dtypes` of its operands' types."""
+    return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))
+
+
 def make(operation: str, inputs: Sequence[Instruction], **options: Any) -> Instruction:
     """Return an instruction whose shape and dtype are inferred from its operands.
 
     Operands that do not fit raise the same error as in NumPy.
     """
-    weak = bool(inputs) and all(x.weak for x in inputs)
+    weaknesses = [x.weak for x in inputs]
+    weak = bool(inputs) and all(weaknesses)
     if operation in UFUNCS:
-        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+        shape = broadcast_shapes(*[x.shape for x in inputs])
         *operand_dtypes, dtype = resolve_dtypes(UFUNCS[operation], inputs)
         if operation in COMPARISONS:
             known = compare_out_of_range(operation, inputs, operand_dtypes[0])
@@ -151,7 +163,7 @@ def make(operation: str, inputs: Sequence[Instruction], **options: Any) -> Instr
             require_range(x, kind)
         return Instruction(operation, inputs, options, shape, dtype, weak)
     if operation == "where":
-        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+        shape = broadcast_shapes(*[x.shape for x in inputs])
         dtype = np.result_type(*(promotion_operand(x) for x in inputs[1:]))
         for x in inputs[1:]:
             require_range(x, dtype)
@@ -182,16 +194,13 @@ def result_dtype(ufunc: np.ufunc, inputs: Sequence[Instruction]) -> np.dtype[Any
 
 def resolve_dtypes(ufunc: np.ufunc, inputs: Sequence[Instruction]) -> tuple[np.dtype[Any], ...]:
     """Return the dtypes that a ufunc converts its operands to, and that of its result."""
-    if all(x.weak for x in inputs):
-        types = tuple(x.dtype for x in inputs)
-    else:
-        types = tuple(  # True and False have one dtype; NumPy's method refuses their type
-            PYTHON_TYPES[x.dtype.kind]  # type: ignore[misc]
-            if x.weak and x.dtype.kind != "b"
-            else x.dtype
-            for x in inputs
-        )
-    return ufunc.resolve_dtypes((*types, *[None] * ufunc.nout))
+    types: list[Any] = [x.dtype for x in inputs]
+    weak = [x.weak for x in inputs]
+    if not all(weak):
+        for i, x in enumerate(inputs):  # True and False have one dtype, whose type NumPy refuses
+            if weak[i] and x.dtype.kind != "b":
+                types[i] = PYTHON_TYPES[x.dtype.kind]
+    return resolve_types(ufunc, *types)
 
 
 def is_out_of_range(x: Instruction, dtype: np.dtype[Any]) -> bool:

@@ -125,16 +125,17 @@ def topological_sort(roots: Iterable[Item], needs: Callable[[Item], Sequence[Ite
     This is a loop with its own stack: a graph may be a million instructions deep.
     """
     done: dict[Item, None] = {}
-    waiting = [(x, False) for x in reversed(list(roots))]
+    waiting = list(roots)[::-1]
     while waiting:
-        x, ready = waiting.pop()
+        x = waiting[-1]
         if x in done:
+            waiting.pop()
             continue
-        if ready:
-            done[x] = None
-            continue
-        waiting.append((x, True))
-        waiting.extend((y, False) for y in reversed(needs(x)) if y not in done)
+        missing = [y for y in needs(x) if y not in done]
+        if missing:
+            waiting += missing[::-1]
+        else:
+            done[waiting.pop()] = None
     return list(done)
 
 

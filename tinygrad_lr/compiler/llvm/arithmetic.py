@@ -242,4 +242,25 @@ def emit_float(b: Builder, operation: str, values: Sequence[Any], dtype: Dtype, 
         shifted = b.select(apart, b.fadd(rest, y), rest)
         none = b.fcmp_ordered("==", rest, zero)
         return b.select(none, call_intrinsic(b, "copysign", [zero, y]), shifted)
+    if lanes == 1:
+        return b.call(find_scalar_function(b.module, operation, values), values)
     return EMITTERS[operation](b, *values)
+
+
+def find_scalar_function(module: Any, operation: str, values: Sequence[Any]) -> Any:
+    """Return the module's function of single numbers for an elementary function.
+
+    Its code is long: the bias corrections of Adam alone would repeat it for each parameter.
+    """
+    kind = values[0].type
+    name = f"{operation}.{kind}"
+    known = module.globals.get(name)
+    if known is not None:
+        return known
+    function = ir.Function(module, ir.FunctionType(kind, [value.type for value in values]), name)
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    builder.ret(EMITTERS[operation](builder, *function.args))
+    return function

@@ -24,6 +24,7 @@ from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
 from ..ir.program import Program
 from ..ir.schedule import Schedule, Storage, find_operand_roots, make_schedule
+from ..ir.stages import Stages
 from .engine import NativeCode
 from .module import ENTRY, ModuleWriter, is_native, make_title
 from .threads import THREADS, run_together
@@ -44,21 +45,26 @@ class LlvmExecutable:
     backend = "llvm"
     holds_inputs = True
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
+    def __init__(
+        self, program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+    ) -> None:
         returned = [*program.results, *(make_check(x, look) for x, look in program.checks)]
         whole = Program(program.name, [*inputs, *returned, *(x for _, x in updates)])
-        whole, self.done = run_passes(whole, [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES])
+        with stages.measure("passes"):
+            passes = [*FAST_MATH_PASSES, *EXACT_PASSES, *LAYOUT_PASSES]
+            whole, self.done = run_passes(whole, passes)
         count, self._result_count = len(inputs), len(program.results)
         self.inputs = whole.results[:count]
         results = whole.results[count : count + len(returned)]
         targets = list(
             zip([i for i, _ in updates], whole.results[count + len(results) :], strict=True)
         )
-        self.plan: Schedule = make_schedule(self.inputs, results, targets, is_native)
-        writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
+        with stages.measure("fuse"):
+            self.plan: Schedule = make_schedule(self.inputs, results, targets, is_native)
+            writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
         self.threads = writer.threads
         self._writer, self.calls = writer, writer.calls
-        self.native = NativeCode(writer.key, lambda: writer.text, ENTRY)
+        self.native = NativeCode(writer.key, lambda: writer.text, ENTRY, stages)
         self._results = results
         self._updated = [i for i, _ in updates]
         self._updated_set = frozenset(self._updated)

@@ -21,6 +21,7 @@ from ..ir.executable import Updates
 from ..ir.instruction import PYTHON_TYPES, REDUCTIONS, UFUNCS, VIEWS, Hole, Instruction
 from ..ir.passes import PassResult
 from ..ir.program import Program, make_identifier, unique_name
+from ..ir.stages import Stages
 from .scalar_arithmetic import number_function, where
 
 _files = itertools.count(1)
@@ -39,8 +40,11 @@ class NumpyExecutable:
     holds_inputs = False
     copied_inputs: Collection[int] = ()
 
-    def __init__(self, program: Program, inputs: Sequence[Instruction], updates: Updates) -> None:
-        writer = SourceWriter(program, inputs, updates)
+    def __init__(
+        self, program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+    ) -> None:
+        with stages.measure("write Python"):
+            writer = SourceWriter(program, inputs, updates)
         self.source, self.memory = writer.source, writer.memory
         self.done: list[PassResult] = []
         calls = (x.options["function"] for x in writer.order if x.operation == "call")
@@ -52,7 +56,8 @@ class NumpyExecutable:
         filename = f"<{writer.name} compiled by tinygrad_lr, {next(_files)}>"
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = (len(self.source), None, lines, filename)
-        exec(compile(self.source, filename, "exec"), writer.namespace)
+        with stages.measure("compile Python"):
+            exec(compile(self.source, filename, "exec"), writer.namespace)
         self._function = ignore_float_errors(writer.namespace[writer.name])
 
     def __call__(self, inputs: list[Any]) -> list[Any]:

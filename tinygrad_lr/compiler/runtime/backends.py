@@ -12,6 +12,7 @@ from ...support.validation import check_choice
 from ..ir.executable import Backend, Executable, Updates
 from ..ir.instruction import Instruction
 from ..ir.program import Program
+from ..ir.stages import Stages
 from ..numpy_backend.source import NumpyExecutable
 
 BACKENDS = ("llvm", "numpy")
@@ -28,15 +29,18 @@ def choose_backend(backend: str | None) -> tuple[Backend, str]:
     return compile_native, backend
 
 
-def compile_native(program: Program, inputs: Sequence[Instruction], updates: Updates) -> Executable:
+def compile_native(
+    program: Program, inputs: Sequence[Instruction], updates: Updates, stages: Stages
+) -> Executable:
     """Compile a program to machine code; one that LLVM can't compile calls NumPy instead."""
-    from ..llvm.engine import InvalidModule
-    from ..llvm.executable import LlvmExecutable
+    with stages.measure("load llvmlite"):
+        from ..llvm.engine import InvalidModule
+        from ..llvm.executable import LlvmExecutable
 
     try:
-        return LlvmExecutable(program, inputs, updates)
+        return LlvmExecutable(program, inputs, updates, stages)
     except InvalidModule:
-        return NumpyExecutable(program, inputs, updates)
+        return NumpyExecutable(program, inputs, updates, stages)
 
 
 @functools.cache

@@ -27,6 +27,7 @@ from ..ir.instruction import Instruction, replace_operands
 from ..ir.passes import run_passes
 from ..ir.program import Program
 from ..ir.sources import Argument, Source
+from ..ir.stages import Stages
 from ..tracing.trace_function import read_arrays_live
 from ..tracing.traced_array import Traced, as_instruction, cast_to
 from ..tracing.traced_graph import make_leaf, run_rules, traced_instructions
@@ -179,7 +180,7 @@ class DerivativeProgram:
         program, _ = run_passes(read_arrays_live(Program(name, instructions)))
         self.program, self.sources = program, [source for source, _ in program.inputs()]
         self.keys = [source.key() for source in self.sources]
-        self.executable = backend(program, [x for _, x in program.inputs()], [])
+        self.executable = backend(program, [x for _, x in program.inputs()], [], Stages())
 
     def run(self, numbers: Mapping[Key, Any]) -> dict[int, Any]:
         """Return the results for inputs by the keys of their sources."""

@@ -31,6 +31,7 @@ class Report:
       matrix product and of adding arrays, measured now
     - `seconds`: the time of one step on sample inputs; nan if a call raises an error on them
     - `compile_seconds`: the time of tracing and compiling
+    - `stages`: (name, seconds) of its parts; machine code that is in the cache isn't written again
     """
 
     name: str
@@ -44,6 +45,7 @@ class Report:
     limit: float
     seconds: float
     compile_seconds: float
+    stages: tuple[tuple[str, float], ...]
 
     def __str__(self) -> str:
         rows = [f"  {name:<28} {before:>6} -> {after}" for name, before, after in self.passes]
@@ -54,6 +56,7 @@ class Report:
         before, after = format_bytes(self.bytes_before), format_bytes(self.bytes_after)
         lines = [
             f"{self.name}: {self.backend} backend, compiled in {self.compile_seconds:.3f} s",
+            ", ".join(f"{name} {format_seconds(seconds)}" for name, seconds in self.stages),
             "",
             "passes (instructions before -> after)",
             *rows,
@@ -87,7 +90,8 @@ def build_report(program: Specialization) -> Report:
             moved / measure_bytes_per_second(moved <= CACHE_BYTES),
         ),
         seconds=time_step(program),
-        compile_seconds=program.seconds,
+        compile_seconds=sum(program.stages.seconds.values()),
+        stages=tuple(program.stages.seconds.items()),
     )
 
 

@@ -32,6 +32,7 @@ from ..ir.sources import (
     StaleProgram,
     ValueData,
 )
+from ..ir.stages import Stages
 from ..llvm.threads import THREADS
 from ..numpy_backend.source import SourceWriter, view_owner
 from ..tracing.interception import run_isolated
@@ -64,6 +65,7 @@ class Specialization:
       may call for another program first, then draws, in the order of the trace
     - `known`: for each input, the array that is passed to the executable, or `UNKNOWN`
     - `fast_call`: the fast path of a call, if there is one; `Compiled` sets it
+    - `stages`: how long it took to trace and compile it
     """
 
     def __init__(
@@ -74,14 +76,15 @@ class Specialization:
         args: Sequence[Any],
         backend: Backend,
     ) -> None:
-        began = time.perf_counter()
+        self.stages = Stages()
         self.fast_call: Callable[..., Any] | None = None
         self.lock = threading.RLock()
         self._chunk = 1  # steps that the executable makes in a fraction of a second
         self.thread = 0  # that runs it now
         settings = [(THREADS, "count", THREADS.count)]
-        traced = run_isolated(trace_function, function, name, parameters, args, settings)
-        traced.require_released()
+        with self.stages.measure("trace"):
+            traced = run_isolated(trace_function, function, name, parameters, args, settings)
+            traced.require_released()
         self.traced, self.guards = traced.program, traced.guards
         self.identities, self._late = traced.identities, traced.late
         self.structure = traced.structure
@@ -95,7 +98,8 @@ class Specialization:
         ]
         self.counters, self.generators = traced.counters, traced.generators
         self.done: list[PassResult]
-        self.program, self.done = run_passes(self._read_arrays_live(traced.graph))
+        with self.stages.measure("passes"):
+            self.program, self.done = run_passes(self._read_arrays_live(traced.graph))
         slots = [x for x in tree.leaves([self.structure]) if isinstance(x, ResultSlot)]
         for slot, x in zip(slots, self.program.results, strict=True):
             slot.is_view = slot.is_value and bool(x.shape) and view_owner(x).operation == "input"
@@ -118,7 +122,6 @@ class Specialization:
         ]
         self.inputs = [x for _, x in inputs]
         self.executable = self._build_executable(backend)
-        self.seconds = time.perf_counter() - began
 
     def _read_arrays_live(self, graph: TracedGraph) -> Program:
         """Return the program, and change the graph, with arrays that others may write to as inputs.
@@ -188,7 +191,7 @@ class Specialization:
         ]
         program = Program(self.program.name, results, [], checks)
         self._parts = (program, self.inputs, updates)
-        executable = backend(*self._parts)
+        executable = backend(*self._parts, self.stages)
         self.own_references = UNSHARED_REFERENCES + executable.holds_inputs
         self._gather = self._compile_gather()
         return executable

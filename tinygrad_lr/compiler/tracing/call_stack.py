@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -25,16 +26,26 @@ STAND_INS_OF_BUILTINS = str(Path(__file__).with_name("eager_classes.py"))
 STANDARD_FOLDER = f"{Path(os.__file__).parent}{os.sep}"
 
 
+@functools.lru_cache(maxsize=4096)
+def owner_of(file: str) -> str:
+    """Return whose code a file has: "own" (this package), "library", "python" or "user".
+
+    Calls of what `lru_cache` returns aren't events of a profiler, of which a trace has many.
+    """
+    if file.startswith(LIBRARIES):
+        return "own" if file.startswith(PACKAGE) else "library"
+    standard = file.startswith(("<frozen", STANDARD_FOLDER)) and "-packages" not in file
+    return "python" if standard else "user"
+
+
 def is_library(code: CodeType) -> bool:
     """Return True for the code of this package, of NumPy and of SciPy."""
-    return code.co_filename.startswith(LIBRARIES)
+    return owner_of(code.co_filename) in {"own", "library"}
 
 
 def is_standard_library(code: CodeType) -> bool:
     """Return True for the code of Python's own modules."""
-    return code.co_filename.startswith(("<frozen", STANDARD_FOLDER)) and (
-        "-packages" not in code.co_filename
-    )
+    return owner_of(code.co_filename) == "python"
 
 
 def is_for_user() -> bool:
@@ -42,21 +53,32 @@ def is_for_user() -> bool:
 
     Python's own modules, and the stand-ins of its builtins, ask for whoever calls them.
     """
-    frame = _asking_frame(sys._getframe(2))
-    return frame is not None and not frame.f_code.co_filename.startswith(PACKAGE)
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        owner = owner_of(file)
+        if owner != "python" and file != STAND_INS_OF_BUILTINS:
+            return owner != "own"
+        frame = frame.f_back
+    return False
 
 
 def is_in_user_code() -> bool:
     """Return True if the caller's caller is code of the user's, not of a library."""
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and is_standard_library(frame.f_code):
+    while frame is not None:
+        owner = owner_of(frame.f_code.co_filename)
+        if owner != "python":
+            return owner == "user"
         frame = frame.f_back
-    return frame is not None and not is_library(frame.f_code)
+    return False
 
 
-def _asking_frame(frame: FrameType | None) -> FrameType | None:
-    while frame is not None and (
-        is_standard_library(frame.f_code) or frame.f_code.co_filename == STAND_INS_OF_BUILTINS
-    ):
+def user_line() -> tuple[CodeType, int]:
+    """Return the code and the line number at which the user's function is now."""
+    frame = first = sys._getframe(1)
+    while owner_of(frame.f_code.co_filename) != "user":
+        if frame.f_back is None:
+            return first.f_code, first.f_lineno
         frame = frame.f_back
-    return frame
+    return frame.f_code, frame.f_lineno

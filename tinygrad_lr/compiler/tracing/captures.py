@@ -131,6 +131,11 @@ class Captures:
             what = f"{type(real).__name__}.{name}"
             vars(made)[name] = self.take(what, vars(real), name, computed, name)
 
+    def release(self) -> None:
+        """Forget the stand-ins, which hold traced arrays."""
+        self._known.clear()
+        self._contents.clear()
+
     def describe_change(self) -> str | None:
         """Return what the function has changed outside itself, None if nothing."""
         for what, copied, before in self._contents:

@@ -53,6 +53,7 @@ PROCESS = frozenset(
     }
 )
 """Functions that describe the process, refused where the user's own code calls them."""
+OUTSIDE_NAMES = CLOCKS | READS | PROCESS
 SOURCE_READERS = frozenset({"linecache.py", "tokenize.py"})  # for the text of a warning
 FROM_OUTSIDE = (
     "a clock, a file, the process or the system's randomness would be read while tracing, and "
@@ -77,16 +78,24 @@ class Observer:
         self.names: dict[Instruction, str] = {}
         self._codes: set[tuple[int, int]] = set()
         self._asking: set[tuple[int, int]] = set()  # those that ask for the class of a variable
+        self._quiet: set[tuple[int, int]] = set()  # those of which later calls change nothing
+        self._silent: set[int] = set()  # codes whose variables and imports don't matter
         self._kept: list[CodeType] = []  # so that ids stay theirs
         self._ignored = {id(getattr(f, "__code__", None)) for f in gc.callbacks}
 
     def profile(self, frame: FrameType, event: str, argument: Any) -> None:
-        """Observe one event, as `sys.setprofile` reports them."""
+        """Observe one event, as `sys.setprofile` reports them: tens of thousands in a trace."""
         if event == "call":
-            self.enter(frame)
+            if (id(frame.f_code), id(frame.f_globals)) not in self._quiet:
+                self.enter(frame)
         elif event == "c_call":
-            self.call_builtin(frame, argument)
-        elif event == "return" and not is_library(frame.f_code):
+            if argument.__name__ in OUTSIDE_NAMES:
+                self.call_builtin(frame, argument)
+        elif event == "return" and id(frame.f_code) not in self._silent:
+            if is_library(frame.f_code):
+                self._kept.append(frame.f_code)
+                self._silent.add(id(frame.f_code))
+                return
             self.leave(frame)
             if isinstance(argument, types.ModuleType) and is_users(argument):  # `import_module`
                 self._watch_module(argument)
@@ -105,6 +114,8 @@ class Observer:
             return  # for the signature of a function, not for the user's numbers
         self._codes.add(key)
         self._kept.append(code)
+        if code is not CACHED_PROPERTY and (is_library(code) or is_standard_library(code)):
+            self._quiet.add(key)
         if id(code) in self._ignored:
             return
         if is_library(code):
@@ -167,10 +178,11 @@ class Observer:
 
     def leave(self, frame: FrameType) -> None:
         """Collect a function's variables, and watch the modules that it has imported."""
-        for name in imported_modules(frame.f_code):
+        standard = is_standard_library(frame.f_code)
+        for name in () if standard else imported_modules(frame.f_code):
             package = frame.f_globals.get("__package__") or ""
             module = sys.modules.get(importlib.util.resolve_name(name, package))
-            if module is not None and not is_standard_library(frame.f_code):
+            if module is not None:
                 self._watch_module(module)
         for name, x in frame.f_locals.items():
             content = x._content if isinstance(x, Value) else x

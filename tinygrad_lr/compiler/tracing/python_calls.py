@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import TraceError
 from ...support import pytree as tree
 from ..ir.instruction import SUPPORTED_DTYPES, WEAK_DTYPES, Hole, Instruction
-from .trace_errors import user_line
+from .call_stack import user_line
 
 MAX_VARIED_ENTRIES = 1 << 16  # inputs with more are tried once, since that takes time
 SAMPLE_SEED = 0

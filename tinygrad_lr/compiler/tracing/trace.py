@@ -25,11 +25,12 @@ from ..ir.sources import (
     StaleProgram,
     ValueData,
 )
+from .call_stack import user_line
 from .captures import Captures, is_plain_array
 from .guards import Guards, Presence, root_of
 from .interception import RAW_SLOTS, bypass_trace, intercept
 from .random_draws import TracedGenerator
-from .trace_errors import OWN_PACKAGES, trace_error, user_line
+from .trace_errors import OWN_PACKAGES, trace_error
 from .traced_array import CHECKS, Check, Traced, as_instruction
 from .traced_int import TracedInt
 
@@ -400,6 +401,12 @@ class Trace:
         for value, number in zip(values, numbers, strict=True):
             key = (id(value), "_content")
             self._nodes[key], self._initial_slots[key] = (value, number), number
+
+    def release(self) -> None:
+        """Forget the traced arrays: the trace is part of cycles, and would keep them alive."""
+        for known in (self._nodes, self._initial_slots, self._attributes, self._initial_attributes):
+            known.clear()
+        self.captures.release()
 
     def leaves(self) -> list[Value]:
         """Return the leaf Values from outside that the function used."""

@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from ...errors import TraceError
-from .call_stack import is_library, is_standard_library
+from .call_stack import user_line
 from .interception import CURRENT_TRACE
 
 OWN_PACKAGE = __name__.partition(".")[0]
@@ -40,16 +40,6 @@ def trace_error(code: CodeType, line: int, wrong: str, cure: str) -> TraceError:
     return TraceError(
         f"{code.co_filename}, line {line}, in {code.co_name}: compile: {wrong}; {cure}"
     )
-
-
-def user_line() -> tuple[CodeType, int]:
-    """Return the code and the line number at which the user's function is now."""
-    frame = first = sys._getframe(1)
-    while is_library(frame.f_code) or is_standard_library(frame.f_code):
-        if frame.f_back is None:
-            return first.f_code, first.f_lineno
-        frame = frame.f_back
-    return frame.f_code, frame.f_lineno
 
 
 def overlap(what: str) -> tuple[str, str]:

@@ -256,7 +256,7 @@ def trace_function(
             inputs[value] = trace.inputs[source][1]
     guards.compile()
     outputs: Any = [x for x, needed in zip(results, requires_grad, strict=True) if needed]
-    return TracedFunction(
+    traced = TracedFunction(
         program=Program(name, list(map(as_instruction, contents)), updates, trace.checks),
         structure=tree.map_leaves(
             lambda x: ResultSlot(isinstance(x, Value)) if isinstance(x, RESULTS) else x,
@@ -272,6 +272,8 @@ def trace_function(
         identities=identities,
         late=trace.late,
     )
+    trace.release()
+    return traced
 
 
 def map_nest(change: Callable[[Any], Any], nest: Any, known: dict[int, Any] | None) -> Any:

@@ -35,11 +35,11 @@ from ..ir.instruction import (
     placeholder_array,
     result_dtype,
 )
-from .call_stack import is_for_user, is_in_user_code
+from .call_stack import is_for_user, is_in_user_code, user_line
 from .indexing import require_no_flags, selects_everything, split_index
 from .interception import CURRENT_TRACE
 from .python_calls import CallRefusedError, add_call, kind_of_part, sample_input
-from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, trace_error, user_line
+from .trace_errors import COPY_AFTER_RESHAPE, raise_trace_error, trace_error
 
 Kind: TypeAlias = Literal["array", "scalar", "number"]
 """The kinds of object that eager code has in the place of a traced array."""
@@ -184,10 +184,12 @@ def combine_numbers(ufunc: str, *operands: Any) -> Traced | None:
 
     Booleans are integers in arithmetic: True + True is 2.
     """
-    if any(type(x) not in WEAK_DTYPES and not isinstance(x, Traced) for x in operands):
-        return None
+    for x in operands:
+        if type(x) not in WEAK_DTYPES and not isinstance(x, Traced):
+            return None
     instructions = [as_instruction(x) for x in operands]
-    if not all(x.weak for x in instructions):
+    weaknesses = [x.weak for x in instructions]
+    if not all(weaknesses):
         return None
     plain = any(isinstance(x, Traced) and x.kind == "number" for x in operands)
     if plain and ufunc in CHECKED_OPERATORS:

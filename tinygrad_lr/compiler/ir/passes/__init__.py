@@ -59,9 +59,10 @@ def run_passes(
     program: Program, passes: list[Pass] = EXACT_PASSES
 ) -> tuple[Program, list[PassResult]]:
     """Run passes in order; return the new program, and one `PassResult` for each pass."""
-    results = []
+    results, before = [], len(program.instructions())
     for run in passes:
-        before = len(program.instructions())
         program = run(program)
-        results.append(PassResult(run.__name__, before, len(program.instructions())))
+        after = len(program.instructions())
+        results.append(PassResult(run.__name__, before, after))
+        before = after
     return program, results
