@@ -6,12 +6,16 @@ import itertools
 import warnings
 
 import numpy as np
+import programs
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from operands import Case, each_case
 
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.errors import BatchError, BatchWarning, ShapeError
+from tinygrad_lr.support import pytree as tree
 
 SIZE = 3
 IN_A_LOOP = {
@@ -452,3 +456,29 @@ def test_jacobians_of_compiled_functions():
     close(tg.jacobian(f)(X[0]), tg.jacobian(lambda x: np.tanh(x @ W) * 2)(X[0]))
     g = tg.compile(lambda x: np.sum(np.tanh(x) ** 2))
     close(tg.hessian(g)(X[0]), tg.hessian(lambda x: np.sum(np.tanh(x) ** 2))(X[0]))
+
+
+# ---- random programs
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([(0, 0), (0, None), (None, 0)]))
+def test_random_programs_with_gradients_and_second_derivatives(seed, axes):
+    program, inputs = programs.drawn(seed, 2 + seed % 9, "float64")
+    assume(sum(map(np.size, inputs)) < 400)
+    axes = axes[: len(inputs)] if any(a == 0 for a in axes[: len(inputs)]) else (0,)
+    results = program(*inputs)
+    weights = [np.cos(np.arange(np.size(x))).reshape(np.shape(x)) for x in results]
+    f = programs.derived(program, weights)
+    arguments = [
+        np.asarray(x) if a is None else np.stack([x, 0.9 * x + 0.01, -0.8 * x])
+        for x, a in zip(inputs, axes, strict=True)
+    ]
+    rows = [
+        [x if a is None else x[i] for x, a in zip(arguments, axes, strict=True)]
+        for i in range(SIZE)
+    ]
+    singles = [list(tree.leaves(f(*row))) for row in rows]
+    found = tree.leaves(tg.vmap(f, in_axes=axes)(*arguments))
+    for all_at_once, one_by_one in zip(found, zip(*singles, strict=True), strict=True):
+        close(all_at_once, np.stack(one_by_one))
