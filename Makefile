@@ -49,6 +49,7 @@ bench: $(bench) ## Measure speed against other libraries (15 minutes, installs t
 	$(PYTHON) benchmarks/layers.py
 	$(PYTHON) benchmarks/numerics.py
 	$(PYTHON) benchmarks/compiled.py
+	$(PYTHON) benchmarks/training.py
 
 # .venv/.dev and .venv/.bench record which extra is installed; a new pyproject.toml installs again.
 .venv/.%: pyproject.toml

@@ -82,6 +82,19 @@ def test_the_numerical_programs_agree_with_all_that_are_installed():
     assert len(rows) == 16 and "Kalman filter, 1000 steps" in run.stdout
 
 
+@pytest.mark.slow
+def test_training_agrees_with_jax_and_long_programs_are_timed():
+    pytest.importorskip("llvmlite")
+    command = [sys.executable, str(ROOT / "benchmarks" / "training.py"), "--quick"]
+    run = subprocess.run(
+        command, capture_output=True, check=False, encoding="utf-8", timeout=600, env=UTF8
+    )
+    assert run.returncode == 0, run.stdout + run.stderr  # not 0 where they disagree
+    rows = [line for line in run.stdout.splitlines() if line.startswith("| ")]
+    assert sum("LSTM" in row or "embedding" in row for row in rows) == 2
+    assert sum(row.startswith(("| chain", "| layers", "| gradient")) for row in rows) == 9
+
+
 @pytest.mark.torch
 def test_the_networks_of_the_examples_agree_with_pytorch_and_are_timed():
     pytest.importorskip("torch")

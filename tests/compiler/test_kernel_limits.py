@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -17,7 +18,11 @@ pytest.importorskip("llvmlite")
 import programs
 
 import tinygrad_lr as tg
-from tinygrad_lr.compiler.llvm import module
+from tinygrad_lr.compiler.ir.cost import code_size
+from tinygrad_lr.compiler.ir.fusion import MAX_LOOP_CODE
+from tinygrad_lr.compiler.ir.schedule import make_schedule
+from tinygrad_lr.compiler.llvm import executable, module
+from tinygrad_lr.compiler.llvm.module import MAX_PART
 from tinygrad_lr.compiler.llvm.threads import THREADS
 from tinygrad_lr.errors import ShapeError
 
@@ -187,3 +192,107 @@ def test_a_chain_of_thousands_of_operations(backend):
 
     x = np.random.default_rng(0).uniform(size=9)
     np.testing.assert_allclose(tg.compile(f, backend=backend)(x), f(x), rtol=1e-12)
+
+
+# ---- long programs
+
+
+def chain(count):
+    def f(x):
+        for _ in range(count):
+            x = np.sin(x) * 0.5 + x * 1.01
+        return x
+
+    return f
+
+
+def layers(count):
+    def f(x, weights):
+        for w in weights:
+            x = np.tanh(x @ w + 0.1)
+        return x
+
+    return f, (np.ones((4, 8)), [np.eye(8) * (0.9 + i * 1e-5) for i in range(count)])
+
+
+def functions_of(text):
+    return re.findall(r"(?ms)^define .*?^}", text)
+
+
+def test_a_long_chain_is_compiled_as_short_loops_of_the_same_code():
+    """Time to compile a loop grows faster than its length."""
+    compiled, x = tg.compile(chain(300), backend="llvm"), np.linspace(0, 1, 64)
+    np.testing.assert_allclose(compiled(x), chain(300)(x), rtol=1e-12)
+    kernels = compiled._last.executable.plan.kernels
+    assert all(sum(map(code_size, kernel.members)) <= MAX_LOOP_CODE for kernel in kernels)
+    assert len(functions_of(compiled._last.executable.llvm)) < 8 < len(kernels)
+
+
+def test_a_short_row_of_much_code_is_not_unrolled():
+    f = lambda x: np.sum(np.tanh(np.sin(x) * np.exp(x) + np.cos(x)) ** x, axis=-1)
+    x = np.random.default_rng(0).random((5, 64))
+    wide, narrow = (tg.compile(f, backend="llvm") for _ in range(2))
+    np.testing.assert_allclose(wide(x), f(x), rtol=1e-12)
+    np.testing.assert_allclose(narrow(x[:, :8]), f(x[:, :8]), rtol=1e-12)
+    lines = [g._last.executable.llvm.count("\n") for g in (wide, narrow)]
+    assert lines[0] < 3 * lines[1]
+
+
+def test_no_function_of_a_long_program_calls_many_kernels():
+    f, given = layers(300)
+    compiled = tg.compile(f, backend="llvm")
+    np.testing.assert_allclose(compiled(*given), f(*given), rtol=1e-10)
+    kernels = len(compiled._last.executable.plan.kernels)
+    calls = [text.count("call void") for text in functions_of(compiled._last.executable.llvm)]
+    assert kernels >= 300 and max(calls) <= MAX_PART and sum(calls) >= kernels
+    stepped = compiled.loop(*given, steps=2)
+    np.testing.assert_allclose(stepped[1], f(*given), rtol=1e-10)
+
+
+def test_a_part_of_a_long_program_ends_it_if_an_index_is_out_of_range():
+    f, (x, weights) = layers(100)
+    g = lambda x, weights, i: f(x[i], weights)[i] * 2.0
+    compiled = tg.compile(g, backend="llvm")
+    np.testing.assert_allclose(
+        compiled(x, weights, np.array([3, 0, 1, 1])), g(x, weights, np.array([3, 0, 1, 1]))
+    )
+    with pytest.raises(IndexError, match="index 4 is out of bounds"):
+        compiled(x, weights, np.array([3, 0, 1, 4]))
+
+
+def training(count):
+    weights = [tg.Value(w) for w in layers(count)[1][1]]
+    optimizer = tg.optim.Adam(weights)
+
+    def step(x):
+        loss = np.sum(layers(count)[0](x, weights))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return tg.compile(step, backend="llvm")
+
+
+def test_fusing_takes_a_number_of_steps_that_grows_with_the_length_of_the_program(monkeypatch):
+    counts = []
+
+    def counting(*args):
+        calls = 0
+
+        def count(frame, event, argument):
+            nonlocal calls
+            calls += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            return make_schedule(*args)
+        finally:
+            sys.setprofile(before)
+            counts.append(calls)
+
+    monkeypatch.setattr(executable, "make_schedule", counting)
+    for count in (75, 150, 300):
+        training(count)(np.ones((4, 8)))
+    assert counts[2] / counts[1] < 2.4

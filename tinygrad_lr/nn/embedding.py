@@ -98,7 +98,7 @@ class Embedding(Module):
                 f"{title}: indices must be an array of integers, got dtype {chosen.dtype}; "
                 "pass indices.astype(int)"
             )
-        check_numbers(chosen, lambda now: self._require_rows(title, now))
+        check_numbers(chosen, lambda now: self._require_rows(title, now), self.count)
         return chosen
 
     def _require_rows(self, title: str, chosen: Any) -> None:

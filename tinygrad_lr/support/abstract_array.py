@@ -105,8 +105,11 @@ class AbstractArray:
         """Raise `TraceError`: the result depends on the layout in memory."""
         raise NotImplementedError
 
-    def check(self, function: Callable[[Any], object]) -> None:
-        """Check the numbers once they are known, by a function that raises if they are wrong."""
+    def check(self, function: Callable[[Any], object], below: int | None = None) -> None:
+        """Check the numbers once they are known, by a function that raises if they are wrong.
+
+        Integers from 0, below a bound, are all right: then it needn't be called.
+        """
         raise NotImplementedError
 
 
@@ -135,10 +138,13 @@ def as_single_call(function: Function, expand: Callable[..., Any] | None = None)
     return cast(Function, call)
 
 
-def check_numbers(x: Any, look: Callable[[Any], object]) -> None:
-    """Check numbers by a function that raises if they are wrong: now, or once they are known."""
+def check_numbers(x: Any, look: Callable[[Any], object], below: int | None = None) -> None:
+    """Check numbers by a function that raises if they are wrong: now, or once they are known.
+
+    Integers from 0, below the bound, are known to be all right.
+    """
     if isinstance(x, AbstractArray):
-        x.check(look)
+        x.check(look, below)
     else:
         look(x)
 

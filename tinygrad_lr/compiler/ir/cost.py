@@ -19,6 +19,24 @@ def count_flops(x: Instruction) -> int:
     return x.inputs[0].size if x.operation in REDUCTIONS else x.size
 
 
+ELEMENTARY = frozenset(
+    {
+        *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "logaddexp2"),
+        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "hypot", "cbrt"),
+        *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "power", "float_power"),
+    }
+)
+"""Functions that are some fifty instructions of a processor."""
+
+
+def code_size(x: Instruction) -> int:
+    """Return the size of an instruction's code in a loop, in operations of a processor.
+
+    For single numbers, a function's code is called, not repeated.
+    """
+    return 50 if x.operation in ELEMENTARY and x.shape else 1
+
+
 def count_bytes_moved(instructions: Sequence[Instruction]) -> int:
     """Return the bytes read and written if every instruction goes to memory."""
     return sum(

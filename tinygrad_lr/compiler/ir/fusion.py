@@ -4,7 +4,8 @@ A `Loop` runs over an iteration space: rows (the outer axes) and, within a row, 
 axis). Its members are elementwise instructions and reductions. A member that varies along the
 columns is computed for each entry. One that doesn't, such as the sum of a row, is computed once
 per row, and later members may use it in the same row: a softmax is one loop. A `Product` is a
-matrix product with an epilogue of elementwise instructions. A `Call` calls back into Python.
+matrix product with an epilogue of elementwise instructions. An `Indexed` kernel is a gather or a
+scatter. A `Call` calls back into Python.
 
 The pass is greedy. Instructions are visited in topological order, and each joins the last kernel
 that it fits into and that doesn't run before its operands' kernels.
@@ -15,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from .cost import code_size
 from .instruction import REDUCTIONS, VIEWS, Instruction, Shape
 from .program import topological_order
 
-MAX_LOOP_MEMBERS = 600  # longer code compiles slowly
+MAX_LOOP_CODE = 600  # operations of a processor in a loop: the time to compile grows faster
+MAX_LOOKBACK = 256  # kernels that an instruction may join, so that fusing takes linear time
 
 Axes = tuple[int | None, ...]
 """The axis of the iteration space that each axis of an instruction is; None for length 1."""
@@ -73,6 +76,15 @@ class Product(Loop):
     """A matrix product, and the elementwise epilogue for each finished entry."""
 
 
+class Indexed(Kernel):
+    """A gather or a scatter. It ends the program if an index is out of range."""
+
+    @property
+    def may_fail(self) -> bool:
+        """True if it has arrays of indices."""
+        return len(self.last.inputs) > 1
+
+
 @dataclass(eq=False)
 class Call(Kernel):
     """A call of a Python function."""
@@ -95,6 +107,7 @@ class Fusion:
     ) -> None:
         self.kernels: list[Kernel] = []
         self.home: dict[Instruction, int] = {}  # the index of an instruction's kernel
+        self.code: dict[Kernel, int] = {}  # the size of its code
         for x in order:
             if x.operation in {"input", "constant", "part"}:
                 continue
@@ -103,6 +116,8 @@ class Fusion:
                 continue
             if not is_native(x):
                 self._start(x, Call([x]))
+            elif x.operation in {"gather", "scatter"}:
+                self._start(x, Indexed([x]))
             elif x.operation == "dot":
                 shape = x.shape
                 self._start(x, Product([x], shape, {x: tuple(range(len(shape)))}))
@@ -114,11 +129,13 @@ class Fusion:
     def _start(self, x: Instruction, kernel: Kernel) -> None:
         self.home[x] = len(self.kernels)
         self.kernels.append(kernel)
+        self.code[kernel] = code_size(x)
 
     def _join_kernel(self, x: Instruction) -> bool:
         """Add an instruction to the last kernel that it fits into; return False if none does."""
         needed = [self.home[base_of(y)] for y in x.inputs if base_of(y) in self.home]
         earliest = max(needed, default=0)  # it cannot run before its operands' kernels
+        earliest = max(earliest, len(self.kernels) - MAX_LOOKBACK)
         for position in range(len(self.kernels) - 1, earliest - 1, -1):
             kernel = self.kernels[position]
             if not isinstance(kernel, Loop):
@@ -128,6 +145,7 @@ class Fusion:
                 kernel.members.append(x)
                 kernel.axes[x] = axes
                 self.home[x] = position
+                self.code[kernel] += code_size(x)
                 return True
         return False
 
@@ -136,7 +154,7 @@ class Fusion:
         iterated = x.inputs[0].shape if x.operation in REDUCTIONS else x.shape
         if isinstance(kernel, Product) and (x.operation in REDUCTIONS or iterated != kernel.shape):
             return None
-        if len(kernel.members) >= MAX_LOOP_MEMBERS:
+        if self.code[kernel] + code_size(x) > MAX_LOOP_CODE:
             return None
         candidates: list[Axes] = []
         for y in () if isinstance(kernel, Product) else x.inputs:

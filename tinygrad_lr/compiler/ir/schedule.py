@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from .fusion import Call, Kernel, Loop, Product, base_of, fuse
+from .fusion import Call, Indexed, Kernel, Loop, Product, base_of, fuse
 from .instruction import REDUCTIONS, Instruction, make
 from .layout import contiguous_strides, locate
 from .program import topological_sort
@@ -65,16 +65,19 @@ def make_schedule(
     kernels = fuse([*returned, *(x for _, x in targets)], is_native)
     home = {x: kernel for kernel in kernels for x in kernel.members}
     edges = find_dependencies(kernels, home)
+    order = {kernel: i for i, kernel in enumerate(kernels)}
+    readers: dict[Instruction, list[Kernel]] = {}
+    for kernel in kernels:
+        for root in find_operand_roots(kernel):
+            readers.setdefault(root, []).append(kernel)
     in_place: dict[Instruction, int] = {}
     late: list[tuple[int, Instruction]] = []
-    # updates run after all calls: a call may raise, and inputs must be unchanged then
-    calls = [kernel for kernel in kernels if isinstance(kernel, Call)]
+    # updates run after all that may raise an error, since inputs must be unchanged then
+    calls = [kernel for kernel in kernels if may_fail(kernel)]
     for i, x in targets:
         writer = home[x]
-        before = [k for k in kernels if k is not writer and inputs[i] in find_operand_roots(k)]
-        if can_write_over(writer, inputs[i], x) and add_dependencies(
-            edges, [*before, *calls], writer
-        ):
+        before = [*readers.get(inputs[i], ()), *calls]
+        if can_write_over(writer, inputs[i], x) and add_dependencies(edges, order, before, writer):
             in_place[x] = i
         else:
             late.append((i, x))
@@ -94,6 +97,11 @@ def make_schedule(
         plan.storage[x] = Storage("input", i)
     _allocate(plan, home)
     return plan
+
+
+def may_fail(kernel: Kernel) -> bool:
+    """Return True if a kernel may end the program with an error."""
+    return isinstance(kernel, Call) or (isinstance(kernel, Indexed) and kernel.may_fail)
 
 
 def find_operand_roots(kernel: Kernel) -> set[Instruction]:
@@ -121,25 +129,41 @@ def find_producers(root: Instruction, home: dict[Instruction, Kernel]) -> list[K
 
 
 def add_dependencies(
-    edges: dict[Kernel, list[Kernel]], before: Sequence[Kernel], after: Kernel
+    edges: dict[Kernel, list[Kernel]],
+    order: dict[Kernel, int],
+    before: Sequence[Kernel],
+    after: Kernel,
 ) -> bool:
-    """Make kernels run before another; return False if one of them depends on it."""
+    """Make kernels run before another; return False if one of them depends on it.
+
+    `order` is one in which all can run. It is only changed if the others come later in it, which
+    is rare, so that many updates take linear time.
+    """
     new = [k for k in before if k is not after]
-    for kernel in new:
-        if depends_on(edges, kernel, after):
-            return False
-    edges[after] = [*edges[after], *new]
+    later = [k for k in new if order[k] > order[after]]
+    if depend_on(edges, order, later, after):
+        return False
+    edges[after] += new
+    if later:
+        order.update(
+            (kernel, i) for i, kernel in enumerate(topological_sort(order, edges.__getitem__))
+        )
     return True
 
 
-def depends_on(edges: dict[Kernel, list[Kernel]], kernel: Kernel, other: Kernel) -> bool:
-    """Return True if a kernel can only run after another."""
-    seen, waiting = set(), [kernel]
+def depend_on(
+    edges: dict[Kernel, list[Kernel]],
+    order: dict[Kernel, int],
+    kernels: Sequence[Kernel],
+    other: Kernel,
+) -> bool:
+    """Return True if one of the kernels can only run after another."""
+    seen, waiting = set(), list(kernels)
     while waiting:
         k = waiting.pop()
         if k is other:
             return True
-        if k not in seen:
+        if k not in seen and order[k] > order[other]:
             seen.add(k)
             waiting += edges[k]
     return False
@@ -217,7 +241,7 @@ def _allocate(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
             born.setdefault(min(position[k] for k in find_producers(x, home)), []).append(x)
     free: list[tuple[int, int]] = []
     ending: dict[int, list[tuple[int, int]]] = {}
-    for i, kernel in enumerate(plan.kernels):
+    for i in range(len(plan.kernels)):
         for x in born.get(i, ()):
             size = max(ALIGNMENT, -(-x.nbytes // ALIGNMENT) * ALIGNMENT)
             plan.unshared_bytes += size
@@ -231,10 +255,13 @@ def _allocate(plan: Schedule, home: dict[Instruction, Kernel]) -> None:
             ending.setdefault(until[x], []).append((offset, size))
         free += ending.pop(i, ())
         free.sort()
-        kept = {x for x in plan.storage if home.get(base_of(x)) is kernel}
-        plan.stored[kernel] = [x for x in kernel.members if x in kept] + [
-            x for x in kept if x.operation == "part"
-        ]
+    parts: dict[Kernel, list[Instruction]] = {}
+    for x in plan.storage:
+        if x.operation == "part" and (maker := home.get(base_of(x))) is not None:
+            parts.setdefault(maker, []).append(x)
+    for kernel in plan.kernels:
+        kept = [x for x in kernel.members if x in plan.storage]
+        plan.stored[kernel] = [*kept, *parts.get(kernel, ())]
 
 
 def _place_parts(plan: Schedule, join: Instruction) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...support.abstract_array import Array
 from ..ir.executable import Updates
-from ..ir.fusion import Call
+from ..ir.fusion import Call, Kernel
 from ..ir.instruction import Instruction, execute
 from ..ir.layout import locate
 from ..ir.passes import EXACT_PASSES, FAST_MATH_PASSES, LAYOUT_PASSES, run_passes
@@ -63,7 +63,8 @@ class LlvmExecutable:
             self.plan: Schedule = make_schedule(self.inputs, results, targets, is_native)
             writer = ModuleWriter(program.name, self.plan, count, len(results), THREADS.count)
         self.threads = writer.threads
-        self._writer, self.calls = writer, writer.calls
+        self._writer, self._called = writer, writer.calls
+        self.calls = [kernel for kernel in writer.calls if isinstance(kernel, Call)]
         self.native = NativeCode(writer.key, lambda: writer.text, ENTRY, stages)
         self._results = results
         self._updated = [i for i, _ in updates]
@@ -211,6 +212,11 @@ class LlvmExecutable:
         self._barrier[8] = 0
         return run_together(self.threads, lambda part: function(table, strides, steps, part))
 
+    @property
+    def may_fail(self) -> bool:
+        """True if a call may end with an error, before it has changed anything."""
+        return bool(self._called)
+
     # ---- source code for `runtime.fast_call`
 
     def pass_number(self, writer: Any, i: int, number: str) -> list[str]:
@@ -253,9 +259,13 @@ class LlvmExecutable:
                 reuse = writer.name("reuse", self._reuse_result)
                 lines += [f"result{k} = {reuse}({k})", store]
         if self.threads > 1:
-            return [*lines, f"{writer.name('run', self._run_native)}(1)"]
-        function = writer.name("native", self.native.function)
-        return [*lines, f"{function}({self._addresses[0]}, {self._addresses[1]}, 1, 0)"]
+            run = f"{writer.name('run', self._run_native)}(1)"
+        else:
+            function = writer.name("native", self.native.function)
+            run = f"{function}({self._addresses[0]}, {self._addresses[1]}, 1, 0)"
+        if self.may_fail:
+            return [*lines, f"if {run} < 0:", "    return MISSED"]
+        return [*lines, run]
 
     def _raise_error(self) -> NoReturn:
         """Raise the error that a callback raised."""
@@ -343,15 +353,17 @@ class LlvmExecutable:
     # ---- callbacks into Python
 
     def _call_back(self, number: int, step: int) -> int:
-        """Run a call kernel for machine code; return 1 if it raised an error, else 0."""
+        """Run a kernel for machine code; return 1 if it raised an error, else 0."""
+        if not self._call_arrays:
+            return 1  # in a fast call, which leaves this to the slow path
         try:
-            self._run_call(self.calls[number], step)
+            self._run_call(self._called[number], step)
         except BaseException as error:  # raised again by _raise_error
             self._error = error
             return 1
         return 0
 
-    def _run_call(self, kernel: Call, step: int) -> None:
+    def _run_call(self, kernel: Kernel, step: int) -> None:
         x = kernel.members[0]
         with np.errstate(all="ignore"):
             result = execute(x, [self._operand_array(y, step) for y in x.inputs])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.fusion import Loop, base_of, forward_axes
+from ..ir.fusion import Kernel, Loop, base_of, forward_axes
 from ..ir.instruction import REDUCTIONS, Instruction
 from ..ir.layout import locate
 from ..ir.passes.common_subexpressions import make_hashable
@@ -25,7 +25,7 @@ class KernelArguments:
     - `position`: the argument in which an instruction is stored
     """
 
-    def __init__(self, kernel: Loop, plan: Schedule) -> None:
+    def __init__(self, kernel: Kernel, plan: Schedule) -> None:
         touched: dict[Storage, int] = {}
         homes: dict[Instruction, Storage] = {}
         self.roots: list[Instruction] = []
@@ -53,8 +53,10 @@ def is_inline(x: Instruction) -> bool:
     return x.is_constant and x.size == 1
 
 
-def make_kernel_key(kernel: Loop, plan: Schedule, arguments: KernelArguments) -> Any:
+def make_kernel_key(kernel: Kernel, plan: Schedule, arguments: KernelArguments) -> Any:
     """Return a value that is equal for kernels whose code differs in pointers only."""
+    axes_of = kernel.axes if isinstance(kernel, Loop) else {}
+    shape = kernel.shape if isinstance(kernel, Loop) else ()
     number = {x: k for k, x in enumerate(kernel.members)}
     lines = []
     for x in kernel.members:
@@ -62,7 +64,8 @@ def make_kernel_key(kernel: Loop, plan: Schedule, arguments: KernelArguments) ->
         for y in x.inputs:
             base, view = base_of(y), locate(y)
             if base in number:
-                axes = forward_axes(kernel, y) if x.operation in REDUCTIONS else None
+                reduces = isinstance(kernel, Loop) and x.operation in REDUCTIONS
+                axes = forward_axes(kernel, y) if reduces else None  # type: ignore[arg-type]
                 operands.append((number[base], axes, y.shape))
             elif is_inline(view.root):
                 value = np.asarray(view.root.value)
@@ -72,11 +75,11 @@ def make_kernel_key(kernel: Loop, plan: Schedule, arguments: KernelArguments) ->
                 first = view.offset - arguments.regions[k][1]
                 operands.append((k, first, view.strides, y.shape, y.dtype.str, y.weak))
         options = tuple(sorted((k, make_hashable(option)) for k, option in x.options.items()))
-        kind = (x.operation, x.dtype.str, x.weak, x.shape, kernel.axes[x], options)
+        kind = (x.operation, x.dtype.str, x.weak, x.shape, axes_of.get(x), options)
         lines.append((kind, tuple(operands)))
     stored = []
     for x in plan.stored[kernel]:
         k, (start, strides) = arguments.position[x], placement_of(plan, x)
         inner = plan.storage[x].kind == "input"
         stored.append((number[x], k, start - arguments.regions[k][1], strides, inner))
-    return type(kernel), kernel.shape, tuple(lines), tuple(stored)
+    return type(kernel), shape, tuple(lines), tuple(stored)

@@ -16,12 +16,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..ir.cost import code_size
 from ..ir.fusion import Axes, Loop, base_of, forward_axes
 from ..ir.instruction import REDUCTIONS, Instruction, Shape
 from ..ir.layout import contiguous_strides, locate
 from .vectors import vector_bytes
 
 MAX_UNROLLED_VECTORS = 8  # vectors of a row that stay in registers from one pass to the next
+MAX_UNROLLED_CODE = 1500  # operations of a processor in all of them
 
 Placement = tuple[int, tuple[int, ...]]
 
@@ -52,7 +54,8 @@ class LoopPlan:
         self.full = {x for x in kernel.members if kernel.is_full(x)}
         self.lanes = self._choose_lanes() if self.lengths else 1
         self.chunks = -(-self.columns // self.lanes)
-        self.unrolled = self.chunks <= MAX_UNROLLED_VECTORS
+        code = self.chunks * sum(map(code_size, kernel.members))
+        self.unrolled = self.chunks <= MAX_UNROLLED_VECTORS and code <= MAX_UNROLLED_CODE
         self.stage = self._find_stages()
         self.last_stage = max(self.stage.values(), default=0)
         self._plan_accumulations()

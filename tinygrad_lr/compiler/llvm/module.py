@@ -11,15 +11,17 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from llvmlite import ir
 
-from ..ir.fusion import Call, Kernel, Loop, Product
+from ..ir.fusion import Call, Indexed, Kernel, Loop, Product
 from ..ir.instruction import NATIVE_DTYPES, Instruction
 from ..ir.program import make_identifier, unique_name
-from ..ir.schedule import Schedule, Storage, placement_of
+from ..ir.schedule import Schedule, Storage, may_fail, placement_of
 from .arithmetic import can_emit, can_reduce
+from .indexed import can_emit_indexed, emit_indexed
 from .kernel_key import KernelArguments, make_kernel_key
 from .loop_kernels import emit_loop_kernel
 from .loop_plan import LoopPlan
@@ -30,14 +32,17 @@ from .work_split import Share, emit_barrier
 
 POINTER, I64, I32 = ir.PointerType(), ir.IntType(64), ir.IntType(32)
 ENTRY = "run"
+MAX_PART = 64  # kernels that one function calls: LLVM's time grows faster than its length
 MIN_SHARED_WORK = 200_000  # operations from which dividing a kernel pays for a barrier: some µs
 MIN_THREADED_WORK = 20_000_000  # operations from which a step pays for waking threads: 100s of µs
 
 
 def is_native(x: Instruction) -> bool:
     """Return True if a loop or a product can compute an instruction without calling Python."""
-    if x.operation in {"call", "gather", "scatter", "assign", "concatenate", "matmul"}:
+    if x.operation in {"call", "assign", "concatenate", "matmul"}:
         return False
+    if x.operation in {"gather", "scatter"}:
+        return can_emit_indexed(x)
     if x.dtype not in NATIVE_DTYPES or any(y.dtype not in NATIVE_DTYPES for y in x.inputs):
         return False
     if x.operation == "dot":
@@ -104,7 +109,7 @@ class ModuleWriter:
             [scratch_bytes(k, self.threads) for k in plan.kernels if isinstance(k, Product)],
             default=0,
         )
-        self.calls = [kernel for kernel in plan.kernels if isinstance(kernel, Call)]
+        self.calls = [kernel for kernel in plan.kernels if may_fail(kernel)]
         self.codes = [self._describe_kernel(kernel) for kernel in plan.kernels]
 
     @property
@@ -135,7 +140,7 @@ class ModuleWriter:
     # ---- kernels
 
     def _describe_kernel(self, kernel: Kernel) -> KernelCode | None:
-        if not isinstance(kernel, Loop):
+        if isinstance(kernel, Call):
             return None
         arguments = KernelArguments(kernel, self.plan)
         scratch = isinstance(kernel, Product) and scratch_bytes(kernel) > 0
@@ -157,9 +162,11 @@ class ModuleWriter:
     def _emit_function(self, code: KernelCode) -> Any:
         kernel, arguments, scratch, shared = code.kernel, code.arguments, code.scratch, code.shared
         kind = "product" if isinstance(kernel, Product) else "loop"
+        kind = kernel.last.operation if isinstance(kernel, Indexed) else kind
         title = unique_name(f"{make_identifier(make_title(kernel, self.plan))}.{kind}", self.taken)
         kinds = [POINTER] * (len(arguments.regions) + scratch) + [I64] * shared
-        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), title)
+        result = I64 if may_fail(kernel) else ir.VoidType()
+        function = ir.Function(self.module, ir.FunctionType(result, kinds), title)
         function.linkage = "internal"
         function.attributes.add("noinline")
         function.attributes.add("nounwind")
@@ -182,9 +189,13 @@ class ModuleWriter:
             if last is not None:
                 last.add_attribute("noalias")
             ProductKernelCode(builder, kernel, stored, memory, last, share).emit()
-        else:
+            builder.ret_void()
+        elif isinstance(kernel, Loop):
             emit_loop_kernel(builder, kernel, stored, memory, share)
-        builder.ret_void()
+            builder.ret_void()
+        else:
+            emit_indexed(builder, kernel.last, memory)
+            builder.ret(I64(0)) if may_fail(kernel) else builder.ret_void()
         builder.position_at_end(function.entry_basic_block)
         builder.branch(first)
         return function
@@ -206,16 +217,69 @@ class ModuleWriter:
         step.add_incoming(I64(0), before)
         b.cbranch(b.icmp_signed("<", step, steps), body, done)
         b.position_at_end(body)
-        pointers = Pointers(b, self.plan, self.slots, (table, strides), step)
-        given: list[list[Any]] = [
-            [] if code is None else self._find_pointers(pointers, code) for code in self.codes
-        ]
         barrier = emit_barrier(self.module, self.threads) if self.threads > 1 else None
-        counter = pointers.at(self.slots.barrier, moving=False) if barrier else None
         calls = iter(range(len(self.calls)))
-        for code, arguments in zip(self.codes, given, strict=True):
-            if code is None:
-                self._emit_callback(b, pointers, (next(calls), step, number), failed)
+        parts = [self.codes[i : i + MAX_PART] for i in range(0, len(self.codes), MAX_PART)]
+        for number_of_part, codes in enumerate(parts):
+            given = (table, strides, step, number)
+            if len(parts) == 1:
+                self._emit_kernels(b, given, codes, calls, barrier, failed)
+                continue
+            part = self._emit_part(f"part.{number_of_part}", codes, calls, barrier)
+            good = b.append_basic_block("good")
+            answer = b.call(part, given)
+            b.cbranch(b.icmp_signed("==", answer, I64(0)), good, failed)
+            b.position_at_end(good)
+        following = b.add(step, I64(1))
+        step.add_incoming(following, b.block)
+        b.branch(head)
+        b.position_at_end(failed)
+        b.ret(I64(-1))
+        b.position_at_end(done)
+        b.ret(steps)
+
+    def _emit_part(
+        self, name: str, codes: Sequence[KernelCode | None], calls: Iterator[int], barrier: Any
+    ) -> Any:
+        """Return a function that runs some kernels of a long program in one step."""
+        kind = ir.FunctionType(I64, [POINTER, POINTER, I64, I64])
+        function = ir.Function(self.module, kind, name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        function.attributes.add("nounwind")
+        b, failed = (
+            ir.IRBuilder(function.append_basic_block("entry")),
+            function.append_basic_block("failed"),
+        )
+        self._emit_kernels(b, function.args, codes, calls, barrier, failed)
+        b.ret(I64(0))
+        b.position_at_end(failed)
+        b.ret(I64(-1))
+        return function
+
+    def _emit_kernels(
+        self,
+        b: Any,
+        given: Sequence[Any],
+        codes: Sequence[KernelCode | None],
+        calls: Iterator[int],
+        barrier: Any,
+        failed: Any,
+    ) -> None:
+        """Emit calls of kernels, in order; `given` are the table, strides, step and part."""
+        table, strides, step, number = given
+        pointers = Pointers(b, self.plan, self.slots, (table, strides), step)
+        found: list[list[Any]] = [
+            [] if code is None else self._find_pointers(pointers, code) for code in codes
+        ]
+        counter = pointers.at(self.slots.barrier, moving=False) if barrier else None
+        if any(code is None or may_fail(code.kernel) for code in codes):
+            pointers.at(self.slots.callback, moving=False)
+        for code, arguments in zip(codes, found, strict=True):
+            fails = code is None or may_fail(code.kernel)
+            if code is None or may_fail(code.kernel):
+                run = None if code is None else (self._get_function(code), arguments)
+                self._emit_callback(b, pointers, (next(calls), step, number), failed, run)
             elif code.shared or not barrier:
                 function = self._get_function(code)
                 b.call(function, [*arguments, number] if code.shared else arguments)
@@ -224,15 +288,8 @@ class ModuleWriter:
                     b.call(self._get_function(code), arguments)
             if barrier:
                 b.call(barrier, [counter])
-            if barrier and code is None:
+            if barrier and fails:
                 self._emit_failure_check(b, pointers, failed)
-        following = b.add(step, I64(1))
-        step.add_incoming(following, b.block)
-        b.branch(head)
-        b.position_at_end(failed)
-        b.ret(I64(-1))
-        b.position_at_end(done)
-        b.ret(steps)
 
     def _find_pointers(self, pointers: Pointers, code: KernelCode) -> list[Any]:
         """Return the pointers that a kernel's function is called with."""
@@ -242,22 +299,43 @@ class ModuleWriter:
         return found
 
     def _emit_callback(
-        self, b: Any, pointers: Pointers, call: tuple[int, Any, Any], failed: Any
+        self,
+        b: Any,
+        pointers: Pointers,
+        call: tuple[int, Any, Any],
+        failed: Any,
+        run: tuple[Any, list[Any]] | None,
     ) -> None:
-        """Emit a callback into Python; of several threads only the first one calls."""
+        """Emit a callback into Python; of several threads only the first one calls.
+
+        With `run`, a function and its arguments, Python is called only if it returns 1.
+        """
         which, step, number = call
         asked = ir.FunctionType(I64, [I64, I64])
-        whole = b.ptrtoint(pointers.at(self.slots.callback, moving=False), I64)
-        function = b.inttoptr(whole, asked.as_pointer())
+
+        def call_back() -> Any:
+            whole = b.ptrtoint(pointers.at(self.slots.callback, moving=False), I64)
+            return b.call(b.inttoptr(whole, asked.as_pointer()), [I64(which), step])
+
+        def ask() -> Any:
+            if run is None:
+                return call_back()
+            found, before = b.call(*run), b.block
+            with b.if_then(b.icmp_signed("!=", found, I64(0)), likely=False):
+                answer, after = call_back(), b.block
+            merged = b.phi(I64)
+            merged.add_incoming(I64(0), before)
+            merged.add_incoming(answer, after)
+            return merged
+
         if self.threads == 1:
-            answer = b.call(function, [I64(which), step])
+            answer = ask()
             good = b.append_basic_block("good")
             b.cbranch(b.icmp_signed("==", answer, I64(0)), good, failed)
             b.position_at_end(good)
             return
         with b.if_then(b.icmp_signed("==", number, I64(0))):
-            answer = b.call(function, [I64(which), step])
-            b.store(answer, self._failure_flag(b, pointers), align=8)
+            b.store(ask(), self._failure_flag(b, pointers), align=8)
 
     def _failure_flag(self, b: Any, pointers: Pointers) -> Any:
         """Return the pointer to the failure flag, a cache line after the barrier's counter."""
@@ -279,12 +357,12 @@ class KernelCode(NamedTuple):
     regions: list[tuple[Storage, int]]
     scratch: bool
     shared: bool  # divided among threads
-    kernel: Loop
+    kernel: Kernel
     arguments: KernelArguments
 
 
 class Pointers:
-    """The pointers of a step, each computed once, at the beginning of the step."""
+    """The pointers of a step, each computed once, where it's asked for first."""
 
     def __init__(
         self, b: Any, plan: Schedule, slots: Slots, given: tuple[Any, Any], step: Any
@@ -292,10 +370,6 @@ class Pointers:
         self.b, self.plan, self.slots, self.step = b, plan, slots, step
         self.table, self.strides = given
         self.loaded: dict[int, Any] = {}
-        for slot in range(slots.own):
-            self.at(slot, moving=True)
-        for slot in range(slots.own, slots.count):
-            self.at(slot, moving=False)
 
     def at(self, slot: int, moving: bool) -> Any:
         """Return the pointer in a slot of the table, moved by its stride in each step."""

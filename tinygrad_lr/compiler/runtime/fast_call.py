@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...core.value import make_value
+from ..ir.checks import BoundCheck
 from ..ir.sources import (
     Argument,
     Attribute,
@@ -204,6 +205,9 @@ def write_fast_call(program: Specialization) -> Callable[..., Any] | None:
     """Return the fast path of a program; None if it has none."""
     if getattr(program.executable, "calls", None):
         return None  # calls of Python take longer than the slow path
+    draws = any(host.changes for _, host in program.hosts)
+    if draws and getattr(program.executable, "may_fail", False):
+        return None  # the slow path, which raises the error, would draw again
     if program.is_differentiable or program.has_nested_arguments:
         return None
     if None in program.argument_kinds:
@@ -214,7 +218,10 @@ def write_fast_call(program: Specialization) -> Callable[..., Any] | None:
         for source in check.sources
     ):
         return None
-    if any(program.inputs[i].shape for i, _ in program.input_checks):
+    if any(
+        program.inputs[i].shape and not isinstance(check, BoundCheck)
+        for i, check in program.input_checks
+    ):
         return None  # these take longer than the slow path
     sources = zip(program.inputs, program.input_sources, strict=True)
     if any(isinstance(source, HostInput) and not x.weak for x, source in sources):

@@ -22,6 +22,7 @@ from ...core.primitive import NUMPY_IMPLS, Primitive
 from ...errors import TraceError
 from ...support import pytree as tree
 from ...support.abstract_array import AbstractArray
+from ..ir.checks import BoundCheck
 from ..ir.instruction import (
     REDUCTIONS,
     SUPPORTED_DTYPES,
@@ -781,9 +782,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         found = call_at_run_time(function, args, options, expand)
         return tree.map_leaves(lambda x: Traced(x.instruction), found)
 
-    def check(self, function: Callable[[Any], object]) -> None:
+    def check(self, function: Callable[[Any], object], below: int | None = None) -> None:
         """Have the program check the numbers when it runs, before anything is changed."""
-        CHECKS.get().append((self.instruction, function))
+        look = function if below is None else BoundCheck(function, below)
+        CHECKS.get().append((self.instruction, look))
 
 
 class TracedNumber(Traced):
