@@ -43,6 +43,10 @@ def affine(inputs, outputs, **options):
     return nn.Linear(inputs, outputs, dtype=np.float64, generator=0, **options)
 
 
+def brief(page):
+    return re.sub(r' style="[^"]*"', "", page)
+
+
 def forms(explanation):
     """Yield an explanation in all its forms, with LaTeX where a browser gets MathML."""
     if isinstance(explanation, str):
@@ -54,8 +58,7 @@ def forms(explanation):
     yield explanation.text()
     with mock.patch.object(render_markup, "as_mathml", lambda latex, words: f"${latex}$"):
         page = explanation._repr_html_()
-    page = re.sub(r' style="[^"]*"', "", page)
-    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", page)
+    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", brief(page))
 
 
 def explained(program):
@@ -336,6 +339,23 @@ def lists_at_their_bounds():
         loss = tg.losses.mse(deep(np.ones((1, 1))), np.zeros((1, 1)))
         made.append(shortened(tg.influence(deep, loss).text()))
     return made
+
+
+# ---- Values
+
+
+@explained
+def displays_of_values():
+    w, v = Value(2.0, name="w"), Value(grid(2, 3), name="v")
+    plain = [Value(grid(2)), Value(1.5, requires_grad=False), Value(1 - 2j), Value(np.float32(3))]
+    made = [w * v, w + 1.0, np.sum(v), np.concatenate([v[0], v[1]]), np.stack([w, w * 2, w, w, w])]
+    joined = np.stack([Value(float(i), name=f"x{i}") for i in range(5)])
+    empty, large = Value(np.zeros((0, 3))), Value(np.arange(2000.0).reshape(40, 50))
+    np.sum(w * v).backward()
+    written = tg.zeros(3)
+    written[1] = w
+    values = [w, v, *plain, *made, joined, np.stack([w, w, w]), empty, large, written]
+    return [f"{x!r}\n{brief(x._repr_html_())}" for x in values]
 
 
 # ---- traces
