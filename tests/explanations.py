@@ -96,11 +96,14 @@ def a_weight_that_is_used_twice():
     d = c * c + a
     e = np.tanh(d / 64) - c
     L = e * e
-    whole = tg.derivation(L, wrt=a, learning_rate=0.25)
-    paths = [tg.derivation(L, wrt=a, path=i) for i in range(whole.paths[0])]
     M = (b + 1) ** 2 * np.exp(b * 0.25 + c) * np.sin(d * a)
-    beside = [tg.derivation(M, wrt=a, path=i).text() for i in (0, 2)]
-    return [whole, *paths, tg.derivation(L), *beside]
+    found = [tg.derivation(L, wrt=a, learning_rate=0.25)]
+    for i in range(found[0].paths[0]):  # the names of variables are found here, in a loop
+        found.append(tg.derivation(L, wrt=a, path=i))
+    found.append(tg.derivation(L))
+    found.append(tg.derivation(M, wrt=a, path=0).text())
+    found.append(tg.derivation(M, wrt=a, path=2).text())
+    return found
 
 
 @explained
