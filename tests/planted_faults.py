@@ -369,11 +369,11 @@ class Stage:
         placed = []
         for name, cost in sorted((self.tests[i] for i in reached | unknown), key=lambda x: x[1]):
             function = name.partition("[")[0]
-            placed.append((turns[function], file_of(name), cost, name))
+            placed.append((turns[function], cost, name))
             turns[function] += 1
         placed.sort()
-        times = accumulate(cost for _, _, cost, _ in placed)
-        return [(x[3], x[2]) for x, total in zip(placed, times, strict=True) if total < seconds]
+        times = accumulate(cost for _, cost, _ in placed)
+        return [(x[2], x[1]) for x, total in zip(placed, times, strict=True) if total < seconds]
 
 
 def file_of(test: str) -> str:

@@ -23,6 +23,7 @@ MADE_OF = {
     "a Value": lambda: Value(A),
     "a number's Value": lambda: Value(2.5),
     "a list of Values": lambda: [Value(1.0), Value(A[0, 0]), 2],
+    "a list of float32 Values": lambda: [Value(np.float32(1.5)), Value(np.float32(-2.0))],
     "a nest of Values and arrays": lambda: [[Value(A[0]), A[1]], [np.ones(3), Value(-A[0])]],
 }
 OPTIONS = {
