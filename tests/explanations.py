@@ -43,6 +43,10 @@ def affine(inputs, outputs, **options):
     return nn.Linear(inputs, outputs, dtype=np.float64, generator=0, **options)
 
 
+def brief(page):
+    return re.sub(r' style="[^"]*"', "", page)
+
+
 def forms(explanation):
     """Yield an explanation in all its forms, with LaTeX where a browser gets MathML."""
     if isinstance(explanation, str):
@@ -54,8 +58,7 @@ def forms(explanation):
     yield explanation.text()
     with mock.patch.object(render_markup, "as_mathml", lambda latex, words: f"${latex}$"):
         page = explanation._repr_html_()
-    page = re.sub(r' style="[^"]*"', "", page)
-    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", page)
+    yield re.sub(r"(?<=>)(?=<(?!/))", "\n", brief(page))
 
 
 def explained(program):
@@ -93,11 +96,14 @@ def a_weight_that_is_used_twice():
     d = c * c + a
     e = np.tanh(d / 64) - c
     L = e * e
-    whole = tg.derivation(L, wrt=a, learning_rate=0.25)
-    paths = [tg.derivation(L, wrt=a, path=i) for i in range(whole.paths[0])]
     M = (b + 1) ** 2 * np.exp(b * 0.25 + c) * np.sin(d * a)
-    beside = [tg.derivation(M, wrt=a, path=i).text() for i in (0, 2)]
-    return [whole, *paths, tg.derivation(L), *beside]
+    found = [tg.derivation(L, wrt=a, learning_rate=0.25)]
+    for i in range(found[0].paths[0]):  # the names of variables are found here, in a loop
+        found.append(tg.derivation(L, wrt=a, path=i))
+    found.append(tg.derivation(L))
+    found.append(tg.derivation(M, wrt=a, path=0).text())
+    found.append(tg.derivation(M, wrt=a, path=2).text())
+    return found
 
 
 @explained
@@ -336,6 +342,23 @@ def lists_at_their_bounds():
         loss = tg.losses.mse(deep(np.ones((1, 1))), np.zeros((1, 1)))
         made.append(shortened(tg.influence(deep, loss).text()))
     return made
+
+
+# ---- Values
+
+
+@explained
+def displays_of_values():
+    w, v = Value(2.0, name="w"), Value(grid(2, 3), name="v")
+    plain = [Value(grid(2)), Value(1.5, requires_grad=False), Value(1 - 2j), Value(np.float32(3))]
+    made = [w * v, w + 1.0, np.sum(v), np.concatenate([v[0], v[1]]), np.stack([w, w * 2, w, w, w])]
+    joined = np.stack([Value(float(i), name=f"x{i}") for i in range(5)])
+    empty, large = Value(np.zeros((0, 3))), Value(np.arange(2000.0).reshape(40, 50))
+    np.sum(w * v).backward()
+    written = tg.zeros(3)
+    written[1] = w
+    values = [w, v, *plain, *made, joined, np.stack([w, w, w]), empty, large, written]
+    return [f"{x!r}\n{brief(x._repr_html_())}" for x in values]
 
 
 # ---- traces

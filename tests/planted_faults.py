@@ -61,7 +61,10 @@ ORDERED = (ast.Sub, ast.Div, ast.FloorDiv, ast.Pow, ast.MatMult)  # operands tha
 DROPPED = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Continue)
 # These change no result: types (aliases in CamelCase too), the inputs of tests, lists of names.
 LEFT_ALONE = {"annotation", "returns", "examples", "domain", "__all__", "__slots__"}
-OF_ALL_ROOMS = {"test_architecture", "test_bad_arguments", "test_displays", "test_pickles"}
+OF_ALL_ROOMS = {  # beds that go through several rooms
+    *("test_architecture", "test_bad_arguments", "test_displays", "test_pickles"),
+    *("test_compiled_programs", "test_explanations"),
+}
 STAGES = [
     ("the room's quick tests", "not slow"),
     ("the room's slow tests", "slow"),
@@ -295,20 +298,25 @@ class Record(NamedTuple):
 
 
 def record(file: str, mark: str, faults: list[Fault]) -> Record:
+    """Run the tests of a file with probes; those that fail are run again without."""
     with planted({path: with_probes(path, faults) for path in {START, *(x.path for x in faults)}}):
-        run_pytest([file, "-m", mark], Recorder, set())
-    tests, reached = json.loads((TREE / RECORD).read_text())
-    reached = dict(reached)
+        tests, reached = recorded([file, "-m", mark])
     readers = [name for name, seconds in tests if seconds == math.inf]
-    if readers:  # of the source: a probe may be in the way, and any fault may be seen
-        run_pytest(["-m", mark, *readers], Recorder, set())
-        again = dict(json.loads((TREE / RECORD).read_text())[0])
+    if readers:  # of the source: a probe may be in their way, and any fault may be seen
+        again = dict(recorded(["-m", mark, *readers])[0])
         tests = [(name, again.get(name, seconds)) for name, seconds in tests]
         reached[READERS] = [i for i, (name, _) in enumerate(tests) if name in again]
         for name in readers:
             if again.get(name, math.inf) == math.inf:
                 print(f"fails without a fault, left out: {name}", flush=True)
     return Record(tests, reached)
+
+
+def recorded(arguments: list[str]) -> tuple[list[tuple[str, float]], dict[int, list[int]]]:
+    (TREE / RECORD).unlink(missing_ok=True)
+    run_pytest(arguments, Recorder, set())
+    tests, reached = json.loads((TREE / RECORD).read_text())
+    return tests, dict(reached)
 
 
 def with_probes(path: Path, faults: list[Fault]) -> bytes:
@@ -361,11 +369,11 @@ class Stage:
         placed = []
         for name, cost in sorted((self.tests[i] for i in reached | unknown), key=lambda x: x[1]):
             function = name.partition("[")[0]
-            placed.append((turns[function], file_of(name), cost, name))
+            placed.append((turns[function], cost, name))
             turns[function] += 1
         placed.sort()
-        times = accumulate(cost for _, _, cost, _ in placed)
-        return [(x[3], x[2]) for x, total in zip(placed, times, strict=True) if total < seconds]
+        times = accumulate(cost for _, cost, _ in placed)
+        return [(x[2], x[1]) for x, total in zip(placed, times, strict=True) if total < seconds]
 
 
 def file_of(test: str) -> str:

@@ -44,6 +44,24 @@ def has_llvmlite():
     return True
 
 
+def refuse_invalid_modules():
+    """Let a module that LLVM refuses be an error, where users get NumPy's numbers instead."""
+    from tinygrad_lr.compiler.llvm import engine, executable
+
+    class Native(engine.NativeCode):
+        def __init__(self, *arguments):
+            try:
+                super().__init__(*arguments)
+            except engine.InvalidModule as error:
+                raise AssertionError(f"LLVM refuses a module: {error}") from None
+
+    executable.NativeCode = Native
+
+
+if has_llvmlite():
+    refuse_invalid_modules()
+
+
 def enter_into(table):
     """Return a decorator that enters functions into a table by their names."""
 

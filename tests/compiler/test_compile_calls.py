@@ -95,3 +95,31 @@ def test_a_call_in_a_compiled_function_gives_what_numpy_gives(number):
     programs.assert_equal(step(X, Y, I), f(X, Y, I), backend)
     other = (X[::-1] * 0.5, Y[:, ::-1] + 0.25, I[:, ::-1])
     programs.assert_equal(step(*other), f(*other), backend)
+
+
+VIEWS = [
+    *("a.T", "a.reshape(-1)", "a.reshape(4, -1)", "a[::-1]", "a[:, 1:]", "a[..., 2]", "a[None]"),
+    *("a.swapaxes(0, 1)", "np.broadcast_to(a, (2, *a.shape))", "np.split(a, 2, -1)[1]"),
+    *("np.diagonal(a, 0, 1, 2)", "np.squeeze(a[:1])", "np.flip(a, 1)", "np.moveaxis(a, 0, -1)"),
+    *("a.T[1:].reshape(-1)", "np.stack([a, a * 2])[1]", "np.concatenate([a, a * 2])[1:3]"),
+]
+
+
+@pytest.mark.parametrize("backend", programs.BACKENDS)
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_may_be_read_long_after_its_array(view, backend):
+    """Its memory is not used for something else in between."""
+    if backend == "llvm" and not programs.has_llvmlite():
+        pytest.skip("needs llvmlite")
+    take = eval(f"lambda a: {view}", {"np": np})
+
+    def f(x):
+        a = x * 2 + 1
+        seen = take(a)
+        b = np.sort(np.sin(seen), axis=-1)
+        c = np.cumsum(np.cos(seen) * b, axis=-1)
+        return np.sort(np.exp(c) - seen, axis=0) + seen, c.sum() * seen
+
+    for x in (X, X[::-1] - 0.5):
+        found = tg.compile(f, backend=backend)(x)
+        programs.assert_equal(found, f(x), backend, programs.TOLERANCE["float64"])

@@ -21,7 +21,7 @@ import tinygrad_lr as tg
 from tinygrad_lr.compiler.ir.cost import code_size
 from tinygrad_lr.compiler.ir.fusion import MAX_LOOP_CODE
 from tinygrad_lr.compiler.ir.schedule import make_schedule
-from tinygrad_lr.compiler.llvm import executable, module
+from tinygrad_lr.compiler.llvm import engine, executable, module
 from tinygrad_lr.compiler.llvm.module import MAX_PART
 from tinygrad_lr.compiler.llvm.threads import THREADS
 from tinygrad_lr.errors import ShapeError
@@ -142,6 +142,7 @@ def test_a_module_that_llvm_refuses_is_computed_by_numpy(monkeypatch):
     invalid = "define i64 @run(i1 %c) {\na: br i1 %c, label %b, label %d\nb: %x = add i64 1, 2\n"
     invalid += "br label %d\nd: ret i64 %x\n}"
     monkeypatch.setattr(module.ModuleWriter, "text", invalid)
+    monkeypatch.setattr(executable, "NativeCode", engine.NativeCode)  # not that of the tests
     compiled = tg.compile(lambda x: x * 12345.678, backend="llvm")
     np.testing.assert_array_equal(compiled(np.arange(3.0)), np.arange(3.0) * 12345.678)
     assert compiled._last.executable.backend == "numpy"

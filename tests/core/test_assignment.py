@@ -242,6 +242,18 @@ def test_gradients_go_through_views_that_are_written_to(line, write):
         tg.check_gradients(views.loss(line.replace("np.asarray", "tg.numpy.asarray"), write), x)
 
 
+@pytest.mark.parametrize("kept", [1, 2, 7, 30])
+def test_of_many_views_those_that_are_left_see_a_write(kept):
+    array, value = np.arange(6.0), Value(np.arange(6.0)) * 1.0
+    views = [(array[i % 5 :], value[i % 5 :]) for i in range(200)]
+    views = [pair for i, pair in enumerate(views) if i % kept == 0]
+    views += [(array[i % 4 :], value[i % 4 :]) for i in range(100)][::kept]
+    array[1:] *= 2.0
+    value[1:] *= 2.0
+    for expected, found in views:
+        np.testing.assert_array_equal(found.data, expected)
+
+
 def test_an_array_asked_for_in_another_layout_or_as_a_copy_is_one():
     for options in ({"copy": True}, {"order": "F"}):
         v = Value(views.X) * 1.0

@@ -23,6 +23,7 @@ MADE_OF = {
     "a Value": lambda: Value(A),
     "a number's Value": lambda: Value(2.5),
     "a list of Values": lambda: [Value(1.0), Value(A[0, 0]), 2],
+    "a list of float32 Values": lambda: [Value(np.float32(1.5)), Value(np.float32(-2.0))],
     "a nest of Values and arrays": lambda: [[Value(A[0]), A[1]], [np.ones(3), Value(-A[0])]],
 }
 OPTIONS = {
@@ -35,6 +36,7 @@ OPTIONS = {
     "columns": {"order": "F"},
     "a copy": {"copy": True},
     "a copy if needed": {"copy": None},
+    "a copy where NumPy needs one": {"copy": False},
 }
 
 
@@ -57,7 +59,7 @@ def assert_like(found, expected):
 def test_an_array_of_anything_is_numpys(make, options):
     given = make()
     found = tg.array(given, **options)
-    assert_like(found, np.array(plain(make()), **options))
+    assert_like(found, np.array(plain(make()), **{**options, "copy": True}))
     if options.get("copy", True) and isinstance(given, np.ndarray):
         assert not np.shares_memory(plain(found), given)
     if options.get("copy", True):
