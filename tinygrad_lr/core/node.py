@@ -6,7 +6,7 @@ import contextvars
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, NoReturn, Self, cast
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self, SupportsIndex, cast
 
 import numpy as np
 
@@ -222,7 +222,7 @@ class Node:
         """The number of entries."""
         return int(getattr(self._content, "size", 1))
 
-    def item(self, *args: Any) -> Any:
+    def item(self, *args: SupportsIndex) -> float | complex:
         """Return the only entry, or the one at a position, as a Python number, without gradient."""
         if args:
             number = np.asarray(self._content).item(*args)
