@@ -8,6 +8,7 @@ Run it: python examples/15_per_sample_gradients.py
 """
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ labels = moons.y.astype(float)
 labels[WRONG] = 1 - labels[WRONG]
 
 
-def loss(weights: list[np.ndarray], x: np.ndarray, label: float) -> tg.Value:
+def loss(weights: list[np.ndarray], x: np.ndarray, label: float) -> Any:
     """Return the cross entropy of one point: x (2,), through one hidden layer."""
     w1, b1, w2, b2 = weights
     score = np.tanh(x @ w1 + b1) @ w2 + b2

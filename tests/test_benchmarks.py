@@ -107,7 +107,7 @@ def test_the_networks_of_the_examples_agree_with_pytorch_and_are_timed():
 @pytest.mark.skipif(sys.platform == "win32", reason="os.wait4 measures the memory")
 def test_the_command_is_measured():
     script = str(ROOT / "benchmarks" / "command.py")
-    command = [sys.executable, script, "--rows", "2000", "--rounds", "1"]
+    command = [sys.executable, script, "--rows", "2000", "--features", "3", "--rounds", "1"]
     out = subprocess.run(command, capture_output=True, check=True, encoding="utf-8", timeout=120)
     rows = [line for line in out.stdout.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows[2:4]] == ["| fit", "| predict"]

@@ -7,7 +7,7 @@ inside a gradient), they are Values, which can be differentiated again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
 
@@ -291,7 +291,13 @@ def grad(
     return run
 
 
-def vjp(f: Callable[..., Any], *primals: PyTree, has_aux: bool = False) -> Any:
+@overload
+def vjp(
+    f: Callable[..., Any], *primals: PyTree, has_aux: Literal[False] = False
+) -> tuple[Any, Callable[[PyTree], tuple[Any, ...]]]: ...
+@overload
+def vjp(f: Callable[..., Any], *primals: PyTree, has_aux: bool) -> tuple[Any, ...]: ...
+def vjp(f: Callable[..., Any], *primals: PyTree, has_aux: bool = False) -> tuple[Any, ...]:
     """Return f(*primals) and its pullback: cotangent of the output -> those of the primals (gᵀJ).
 
     Structures may be nested. Cotangents of complex numbers are gradients, as in PyTorch: with g the
@@ -317,12 +323,26 @@ def vjp(f: Callable[..., Any], *primals: PyTree, has_aux: bool = False) -> Any:
     return traced.result(), pullback
 
 
+@overload
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[PyTree],
+    tangents: Sequence[PyTree],
+    has_aux: Literal[False] = False,
+) -> tuple[Any, Any]: ...
+@overload
+def jvp(
+    f: Callable[..., Any],
+    primals: Sequence[PyTree],
+    tangents: Sequence[PyTree],
+    has_aux: bool,
+) -> tuple[Any, ...]: ...
 def jvp(
     f: Callable[..., Any],
     primals: Sequence[PyTree],
     tangents: Sequence[PyTree],
     has_aux: bool = False,
-) -> Any:
+) -> tuple[Any, ...]:
     """Return f(*primals) and its derivative along the tangents (J·t), by forward mode.
 
     Tangents of complex arguments are complex: those along 1 and i are ∂f/∂Re z and ∂f/∂Im z. With

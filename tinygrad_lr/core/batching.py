@@ -511,11 +511,11 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
             "the whole, since the layout in memory decides if it is a view; reshape a copy"
         )
 
-    def check(self, function: Callable[[Any], object]) -> None:
+    def check(self, function: Callable[[Any], object], below: int | None = None) -> None:
         """Check the numbers by a function that raises if they are wrong."""
         number = unwrap(self.content)
         if isinstance(number, AbstractArray):
-            number.check(function)
+            number.check(function, below)
         else:
             function(number)
 
