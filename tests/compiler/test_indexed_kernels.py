@@ -185,3 +185,10 @@ def test_labels_are_looked_at_for_all_steps_of_an_epoch_at_once(monkeypatch):
     y[70] = 27
     with pytest.raises(tg.errors.LabelError, match="got 27"):
         step.epochs(x, y, batch_size=32, epochs=1)
+
+
+@pytest.mark.parametrize("wrong", [1.5, -1.5])
+def test_labels_within_the_bounds_dont_excuse_a_bad_option(wrong):
+    f = tg.compile(lambda x, y: losses.cross_entropy(x, y, ignore_index=wrong), backend="llvm")
+    with pytest.raises(tg.errors.ArgumentError, match="ignore_index must be an integer"):
+        f(np.eye(3), np.array([0, 1, 2]))

@@ -438,7 +438,8 @@ got 3 in row 2
     if isinstance(given, AbstractArray):
         if given.dtype.kind not in "iub":
             integers(where, np.empty(0, given.dtype))
-        given.check(lambda now: class_labels(where, now, shape, classes, ignore_index), classes)
+        look = lambda now: class_labels(where, now, shape, classes, ignore_index)
+        given.check(look, classes if ignore_index is None else None)
         if given.shape != shape:
             class_labels(where, np.zeros(given.shape, int), shape, classes, ignore_index)
         return given.cast_like(np.intp(0))  # type: ignore[no-any-return]
