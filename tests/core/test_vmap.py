@@ -482,3 +482,110 @@ def test_random_programs_with_gradients_and_second_derivatives(seed, axes):
     found = tree.leaves(tg.vmap(f, in_axes=axes)(*arguments))
     for all_at_once, one_by_one in zip(found, zip(*singles, strict=True), strict=True):
         close(all_at_once, np.stack(one_by_one))
+
+
+INDEXED = {
+    "an index": lambda x, i: x[i],
+    "beside None": lambda x, i: x[None, i],
+    "after an ellipsis": lambda x, i: x[..., i],
+    "apart": lambda x, i: np.stack([x, 2 * x])[i % 2, :, i],
+    "shift": lambda x, i: np.roll(x, i),
+    "shift along an axis": lambda x, i: np.roll(x, i, axis=0),
+    "take": lambda x, i: np.take(x, i, axis=1),
+    "write": lambda x, i: written(x, i),
+}
+
+
+def written(x, i):
+    total = tg.zeros((4, 4)) + x
+    total[i] = 1.0
+    return total
+
+
+def looped(f, x, i, axes):
+    size = len(i) if axes[1] == 0 else len(x)
+    rows = [f(x[k] if axes[0] == 0 else x, i[k] if axes[1] == 0 else i) for k in range(size)]
+    return np.stack([np.asarray(row.data if isinstance(row, Value) else row) for row in rows])
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 0)])
+@pytest.mark.parametrize("name", INDEXED)
+def test_indices_of_each_entry_and_shared_ones(name, axes):
+    rng = np.random.default_rng(0)
+    f = INDEXED[name]
+    x = rng.normal(size=(3, 4, 4) if axes[0] == 0 else (4, 4))
+    shared = np.array([0, 3, 1])  # as many as there are entries
+    i = shared if name not in {"shift", "shift along an axis"} else np.array([1, 2, 1])
+    if axes[1] is None and name.startswith("shift"):
+        i = np.array(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BatchWarning)
+        got = tg.vmap(f, in_axes=axes)(x, i)
+        want = looped(f, x, i, axes)
+        assert np.array_equal(got, want)
+        weights = np.cos(np.arange(want.size)).reshape(want.shape)
+        gradient = tg.grad(lambda x: np.sum(tg.vmap(f, in_axes=axes)(x, i) * weights))(x)
+    each = range(len(want))
+    pick = [(lambda x, k=k: x[k]) if axes[0] == 0 else (lambda x: x) for k in each]
+    at = [i[k] if axes[1] == 0 else i for k in each]
+    loss = lambda x: sum(np.sum(f(pick[k](x), at[k]) * weights[k]) for k in each)
+    assert np.allclose(gradient, tg.grad(loss)(x), rtol=1e-12, atol=1e-12)
+
+
+def test_an_index_of_the_batch_outside():
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    i = np.array([[0, 3, 1], [1, 1, 2]])
+    rows = lambda i: tg.vmap(lambda row: row[i])(x)
+    assert np.array_equal(tg.vmap(rows)(i), np.stack([x[:, j] for j in i]))
+    assert np.array_equal(tg.vmap(rows)(i[:, 0]), np.stack([x[:, j] for j in i[:, 0]]))
+    both = tg.vmap(lambda i: tg.vmap(lambda j: tg.array(x)[i, j])(np.array([0, 3])))
+    assert np.array_equal(both(np.array([0, 2])), x[[0, 2]][:, [0, 3]])
+
+
+def test_labels_of_each_entry():
+    logits = np.random.default_rng(0).normal(size=(3, 5, 3))
+    labels = np.random.default_rng(1).integers(0, 3, size=(3, 5))
+    for loss in (tg.losses.cross_entropy, tg.losses.hinge, tg.losses.nll):
+        each = [loss(*pair) for pair in zip(logits, labels, strict=True)]
+        assert np.allclose(tg.vmap(loss)(logits, labels), each)
+        one = [tg.grad(loss)(x, y) for x, y in zip(logits[:, 0], labels[:, 0], strict=True)]
+        assert np.allclose(tg.vmap(tg.grad(loss))(logits[:, 0], labels[:, 0]), one)
+        with pytest.raises(tg.errors.LabelError):
+            tg.vmap(loss)(logits, labels + 3)
+        outside = tg.vmap(lambda y, f=loss: tg.vmap(f, in_axes=(0, None))(logits, y))(labels)
+        assert np.allclose(outside, [[loss(x, y) for x in logits] for y in labels])
+
+
+OF_INTEGERS = {
+    "norm": np.linalg.norm,
+    "norm1": lambda x: np.linalg.norm(x, 1),
+    "eigvalsh": lambda x: np.linalg.eigvalsh(x + x.T),
+    "cumprod": np.cumprod,
+    "gradient": lambda x: np.gradient(x, axis=0),
+    "triu": np.triu,
+    "var": np.var,
+    "nansum": np.nansum,
+    "quantile": lambda x: np.quantile(x, 0.3, method="lower"),
+    "sum with initial": lambda x: np.sum(x, initial=4),
+    "round": np.round,
+    "argmin": lambda x: np.argmin(x, keepdims=True),
+    "any where": lambda x: np.any(x > 9, where=x > 5),
+    "full_like": lambda x: np.full_like(x, x[0, 1]),
+    "split": lambda x: np.vsplit(x, 2)[1],
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
+@pytest.mark.parametrize("name", OF_INTEGERS)
+def test_integers_give_what_numpy_gives(name, dtype):
+    f = OF_INTEGERS[name]
+    x = (np.arange(48).reshape(3, 4, 4) * 37 % 256).astype(dtype)
+    try:
+        want = np.stack([f(row) for row in x])
+    except TypeError:
+        return  # NumPy doesn't take booleans here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BatchWarning)
+        got = tg.vmap(f)(x)
+    assert got.dtype == want.dtype
+    assert np.allclose(got, want, rtol=1e-12)

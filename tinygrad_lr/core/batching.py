@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import itertools
 import threading
 import warnings
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..errors import BatchError, BatchWarning, GraphError
+from ..support import pytree as tree
 from ..support.abstract_array import AbstractArray
 from ..support.indexing import shift_axis
 from .node import Node, next_serial, unwrap
@@ -31,7 +33,10 @@ from .primitive import LEVELS, NUMPY_IMPLS, PRIMITIVES, Primitive, innermost_lev
 _depths = itertools.count(1)
 
 BROADCASTING = frozenset(
-    {np.isclose, np.isreal, np.iscomplex, np.isposinf, np.isneginf, np.nan_to_num, np.real_if_close}
+    {
+        *(np.isclose, np.isreal, np.iscomplex, np.isposinf, np.isneginf, np.nan_to_num),
+        *(np.real_if_close, np.round, np.around),
+    }
 )
 """NumPy functions without a rule of their own that work entry by entry."""
 
@@ -41,6 +46,20 @@ ALONG_AXIS: dict[Callable[..., Any], int | None] = {
     **dict.fromkeys((np.argsort, np.argpartition), -1),
 }
 """NumPy functions without a derivative that take an axis, with its default."""
+
+WITH_INTEGERS = frozenset(
+    {
+        *(np.reshape, np.ravel, np.transpose, np.squeeze, np.expand_dims, np.swapaxes, np.moveaxis),
+        *(np.rollaxis, np.broadcast_to, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.diagonal),
+        *(np.concatenate, np.stack, np.hstack, np.vstack, np.column_stack, np.where, np.take),
+        *(np.take_along_axis, np.flip, np.roll, np.tile, np.rot90, np.sort, np.real),
+        *(np.clip, np.repeat, np.pad, np.prod, np.append, np.tensordot, np.inner, np.vdot, np.kron),
+        *(np.trace, np.median, np.var, np.std, np.select, np.delete, np.diag, np.meshgrid),
+        *(np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit),
+        *(np.sum, np.mean, np.max, np.min, np.cumsum, np.dot, np.einsum, np.outer, np.copy),
+    }
+)
+"""NumPy functions whose implementations for Values do with integers what NumPy does."""
 
 OF_SHAPES = frozenset({np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type})
 NEW_ARRAYS = frozenset({np.zeros_like, np.ones_like, np.empty_like, np.full_like})
@@ -151,10 +170,20 @@ class Level:
         self.require_open()
         parts = [self.part(x) for x in operands]
         varies = [v for _, v in parts]
-        if not any(varies) and innermost_level((), options) is not self:
+        own = bool(options) and innermost_level((), options) is self
+        if own:
+            options = self.without_shared(options)
+            own = innermost_level((), options) is self
+        if operation.batches_options and (own or any(varies)):
+            found = [self.taken_in(x) for x in tree.leaves(options)]
+            own, options = True, tree.unflatten(options, found)
+        if not any(varies) and not own:
             content = operation.evaluate(tuple(x for x, _ in parts), options)
             return Batched(content, self, varies=False, view=operation.view)
-        content = self._batched(operation, operands, varies, options)
+        if own and not operation.batches_options:
+            content = self.loop_with_options(operation, operands, options)
+        else:
+            content = self._batched(operation, operands, varies, options)
         return Batched(content, self, view=operation.view)
 
     def _batched(
@@ -180,7 +209,29 @@ class Level:
             return found
         if operation.batches_in_steps:
             return self.expanded(operation.forward(*operands, **options))
-        return self.loop(operation.name, lambda *args: operation.evaluate(args, options), operands)
+        return self.loop_with_options(operation, operands, options)
+
+    def without_shared(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with plain arrays in place of those that all entries share."""
+        parts = [self.part(x) for x in tree.leaves(options)]
+        found = zip(tree.leaves(options), parts, strict=True)
+        return tree.unflatten(options, [x if varies else part for x, (part, varies) in found])
+
+    def taken_in(self, x: Any) -> Any:
+        """Return an array of another batch, around this one, as one of this batch."""
+        other = isinstance(x, Batched) and x.level is not self
+        return Batched(self.expanded(x), self) if other else x
+
+    def loop_with_options(
+        self, operation: Primitive, operands: Sequence[Any], options: dict[str, Any]
+    ) -> Any:
+        """Return the results for one entry after the other, each with its own options."""
+        count = len(operands)
+
+        def call(*parts: Any) -> Any:
+            return operation.evaluate(parts[:count], tree.unflatten(options, parts[count:]))
+
+        return self.loop(operation.name, call, (*operands, *tree.leaves(options)))
 
     def _along_axis(self, operation: Primitive, x: Any, options: dict[str, Any]) -> Any:
         """Return the result of an operation that takes an axis, or None for all entries."""
@@ -203,7 +254,7 @@ class Level:
         found = [
             function(*(x[i] if varies else x for x, varies in parts)) for i in range(self.size)
         ]
-        if found and isinstance(found[0], tuple):
+        if found and isinstance(found[0], (tuple, list)):
             return tuple(self._stack(name, x) for x in zip(*found, strict=True))
         return self._stack(name, found)
 
@@ -406,8 +457,14 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
         level = innermost_level(given)
         assert level is not None
         level.require_open()
+        if function is np.full_like and len(args) > 1 and isinstance(args[1], Batched):
+            like = np.zeros_like(*map(shaped, args[:1]), *args[2:], **options)
+            return np.broadcast_to(args[1], like.shape).astype(like.dtype)
         if function in OF_SHAPES or function in NEW_ARRAYS:
             return function(*map(shaped, args), **{k: shaped(x) for k, x in options.items()})
+        mixed = any(isinstance(x, Batched) for x in options.values())
+        if mixed and (function in ALONG_AXIS or function in BROADCASTING):
+            return level_of_loop(level, f"np.{function.__name__}", function, args, options)
         if function in ALONG_AXIS and isinstance(args[0], Batched):
             return call_along_axis(function, level, args, options)
         if function in OF_NUMBERS:
@@ -422,6 +479,10 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
             sorted_array, sought, *more = (unwrap(level.part(x)[0]) for x in args)
             return of_level(function(sorted_array, sought, *more, **options), level)
         implementation = NUMPY_IMPLS.get(function)
+        if function not in WITH_INTEGERS or options.keys() & {"initial", "where"}:
+            arrays = [x for x in tree.leaves((args, options)) if isinstance(x, Batched)]
+            if all(x.dtype.kind in "iub" for x in arrays):
+                implementation = None  # those for Values take numbers of dtype float
         if implementation is not None and function not in COMPOSING.get():
             token = COMPOSING.set((*COMPOSING.get(), function))
             try:
@@ -435,6 +496,10 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
     def copy(self, order: str = "C") -> Any:
         """Return a new name for the same numbers."""
         return Batched(self.content, self.level, self.varies)
+
+    def own_copy(self, x: Any) -> Any:
+        """Return a copy of other numbers that this array may be an index of."""
+        return x.copy() if isinstance(x, Batched) else Batched(x, self.level, varies=False)
 
     def detach(self) -> Batched:
         """Return the same numbers without the graph of what it holds."""
@@ -489,7 +554,8 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
             found = expand(*args, **options)
             if found is not None:
                 return found
-        return level_of_loop(self.level, function.__name__, function, args, dict(options))
+        level = innermost_level(args, options)
+        return level_of_loop(level, function.__name__, function, args, dict(options))
 
     @property
     def is_array(self) -> bool:
@@ -512,12 +578,23 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
         )
 
     def check(self, function: Callable[[Any], object], below: int | None = None) -> None:
-        """Check the numbers by a function that raises if they are wrong."""
+        """Check each entry's numbers by a function that raises if they are wrong.
+
+        With a bound, it looks at each number by itself, so all entries are checked at once.
+        """
         number = unwrap(self.content)
+        if self.varies and below is None:
+            function = functools.partial(check_entries, function)
         if isinstance(number, AbstractArray):
             number.check(function, below)
         else:
             function(number)
+
+
+def check_entries(function: Callable[[Any], object], numbers: Any) -> None:
+    """Check the numbers of one entry after the other."""
+    for entry in numbers:
+        function(entry)
 
 
 def in_place(name: str) -> Callable[..., Any]:
@@ -577,8 +654,11 @@ def call_along_axis(function: Callable[..., Any], level: Level, args: Any, optio
     options = {name: value for name, value in options.items() if name != "axis"}
     ndim = np.ndim(content) - 1
     flattens = function in {np.argsort, np.argpartition, np.argmax, np.argmin}
-    if axis is None and flattens and not options.get("keepdims"):
-        content, ndim, axis = np.reshape(content, (level.size, -1)), 1, 0
+    if axis is None and flattens:
+        if options.pop("keepdims", False):
+            found = call_along_axis(function, level, (x, *before), {**options, "axis": None})
+            return np.reshape(found, (1,) * ndim)
+        content, ndim, axis = np.reshape(content, (level.size, x.size)), 1, 0
     if not ndim:
         content, ndim, axis = np.reshape(content, (level.size, 1)), 1, 0
         found = function(content, *before, 1, *more, **options)
@@ -590,8 +670,6 @@ def level_of_loop(
     level: Level, name: str, function: Callable[..., Any], args: Sequence[Any], options: Any
 ) -> Any:
     """Call a function for one entry after the other; arrays may be in its lists and options."""
-    from ..support import pytree as tree
-
     arguments = (list(args), dict(options))
     leaves = list(tree.leaves(arguments))
 

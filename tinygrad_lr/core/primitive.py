@@ -138,7 +138,7 @@ class Primitive:
         self.operands = operands
         self.reach: Callable[..., Any] | None = None
         self.batch_rule: Callable[..., Any] | None = None
-        self.batches_mixed = self.batches_in_steps = False
+        self.batches_mixed = self.batches_in_steps = self.batches_options = False
         self.view: View | None = None
         self.as_view: Callable[..., Any] = self.forward
         self.moves = False  # each entry of the result is one of the operands', 0, or a sum of some
@@ -221,7 +221,11 @@ class Primitive:
             self.tangent_rules[position] = rule
 
     def batch(
-        self, rule: Callable[..., Any] | None = None, mixed: bool = False, steps: bool = False
+        self,
+        rule: Callable[..., Any] | None = None,
+        mixed: bool = False,
+        steps: bool = False,
+        options: bool = False,
     ) -> None:
         """Declare how `vmap` computes many entries at once; elementwise operations need no rule.
 
@@ -229,9 +233,12 @@ class Primitive:
         first axis, and returns the results along the first axis. `mixed` rules take a list of
         booleans first, one for each operand: those that are False have no such axis, and all
         entries have the same. A rule may return NotImplemented for what it can't do. `steps`
-        says that the function is composed of other operations, which are batched then.
+        says that the function is composed of other operations, which are batched then. `options`
+        says that the rule takes options that differ from entry to entry, such as an index; without
+        it the operation runs for each entry then.
         """
         self.batch_rule, self.batches_mixed, self.batches_in_steps = rule, mixed, steps
+        self.batches_options = options
 
     def _replaced(self, position: int, t: Any, out: Any, *operands: Any, **options: Any) -> Any:
         """Apply the forward rule of a function that is linear in this operand."""

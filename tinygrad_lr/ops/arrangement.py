@@ -450,7 +450,8 @@ def _opposite(shift):
 @implements(np.roll)
 def roll(a, shift, axis=None):
     """The entries shifted along the axis (along the flattened array where it is None)."""
-    shift = tuple(shift) if isinstance(shift, (list, np.ndarray)) else shift
+    if isinstance(shift, (list, np.ndarray)):
+        shift = tuple(shift) if np.ndim(shift) else int(shift)
     return roll_by(a, shift=shift, axis=axis)
 
 

@@ -91,7 +91,7 @@ def _losses_of_entries(x, labels, average):
     return mean(losses, axis=tuple(range(1, np.ndim(losses)))) if average else losses
 
 
-softmax_cross_entropy.batch(_losses_of_entries)
+softmax_cross_entropy.batch(_losses_of_entries, options=True)
 softmax_cross_entropy.jvp(x=_forward)
 
 

@@ -104,7 +104,7 @@ def _put_entries_at(x, index, shape):
     return np.reshape(flat, (size, *shape))
 
 
-put_at.batch(_put_entries_at)
+put_at.batch(_put_entries_at, options=True)
 
 
 def _entries_at(varies, x, index):
@@ -161,7 +161,7 @@ def numbers_of_parts(level, parts):
     return [np.broadcast_to(x, shape) for x in aligned]
 
 
-getitem_at.batch(_entries_at, mixed=True)
+getitem_at.batch(_entries_at, mixed=True, options=True)
 getitem_at.view = "writable"
 getitem_at.pull_entries = _add_entries
 getitem_at.reads_shapes = put_at.reads_shapes = True
@@ -273,7 +273,7 @@ def _set_entries(x, v, index, path):
     return np.reshape(flat, (size, *own))
 
 
-set_item.batch(_set_entries)
+set_item.batch(_set_entries, options=True)
 
 
 def _take_entries(g, x, v, index, path):

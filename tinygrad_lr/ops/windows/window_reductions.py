@@ -86,7 +86,7 @@ def _batch_with_mask(operation):
             mask = np.expand_dims(mask, len(size))
         return operation(x, size=size, mask=mask, **options)
 
-    operation.batch(rule)
+    operation.batch(rule, options=True)
 
 
 _batch_with_mask(window_sum)
