@@ -438,16 +438,11 @@ got 3 in row 2
     if isinstance(given, AbstractArray):
         if given.dtype.kind not in "iub":
             integers(where, np.empty(0, given.dtype))
-<<<<<<< HEAD
-        look = lambda now: class_labels(where, now, shape, classes, ignore_index)
-        given.check(look, classes if ignore_index is None else None)
-=======
 
         def look(now: Any) -> object:  # vmap looks at the labels of all entries at once
             return class_labels(where, now, np.shape(now), classes, ignore_index)
 
-        given.check(look, classes)
->>>>>>> eyes
+        given.check(look, classes if ignore_index is None else None)
         if given.shape != shape:
             class_labels(where, np.zeros(given.shape, int), shape, classes, ignore_index)
         return given.cast_like(np.intp(0))  # type: ignore[no-any-return]
