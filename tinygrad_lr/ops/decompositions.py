@@ -130,27 +130,27 @@ def _over_values(x, values, closed):
 
 
 @primitive(
-    latex=r"<x>",
+    latex=r"\left[<x>\right]_{<lost>}",
     examples=[((2, 2), (2, 2)), ((2, 2, 2), (2, 2))],
-    domain={"lost": (0.0, 0.0)},
+    domain={"lost": (0.0, 0.4)},
     takes_complex=True,
 )
 def first_order(x, lost):
-    """x, or 0 where it is lost: there a second derivative isn't determined, so it is nan.
+    """x, or 0 where it is lost (> 1/2): a second derivative isn't determined there and is nan.
 
     >>> x = np.array([[1.0, 0.0], [0.0, 2.0]])
     >>> first_order(x, np.array([[0.0, 0.0], [0.0, 1.0]])).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    return np.where((lost != 0) & ~np.isnan(x), 0.0, x)
+    return np.where((lost > 0.5) & ~np.isnan(x), 0.0, x)
 
 
 first_order.vjp(
-    x=lambda g, out, x, lost: np.where((lost != 0) & (g != 0), np.nan, g),
+    x=lambda g, out, x, lost: np.where((lost > 0.5) & (g != 0), np.nan, g),
     lost=lambda g, out, x, lost: 0.0 * g,
 )
 first_order.jvp(
-    x=lambda t, out, x, lost: np.where((lost != 0) | np.zeros(np.shape(t), bool), np.nan, t),
+    x=lambda t, out, x, lost: np.where((lost > 0.5) | np.zeros(np.shape(t), bool), np.nan, t),
     lost=lambda t, out, x, lost: np.zeros(np.shape(out)),
 )
 
