@@ -19,7 +19,7 @@ from ..core.primitive import is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..ops.signals import convolve_full
 from ..support.abstract_array import check_numbers
-from ..support.validation import as_input, check_choice, check_integer
+from ..support.validation import as_input, check_choice, check_integer, check_number
 from .equivalents import as_real, equivalent, names_of
 
 MODES = ("full", "same", "valid")
@@ -393,6 +393,7 @@ def welch(
     check_choice(where, "scaling", scaling, ("density", "spectrum"))
     check_choice(where, "average", average, ("mean",))
     x = _last(as_real(where, "x", x), axis)
+    fs = check_number(where, "fs", fs, positive=True)
     n = np.shape(x)[-1]
     size = min(256, n) if nperseg is None else check_integer(where, "nperseg", nperseg, low=1)
     if not isinstance(window, (str, tuple)):
