@@ -606,6 +606,9 @@ SCIPY = {
     },
     "signal.filtfilt": lambda: {"b": [1.0], "a": [1.0, 0.5], "x": value(8)},
     "signal.lfilter": lambda: {"b": value(1), "a": [1.0, 0.5], "x": value(8)},
+    "signal.periodogram": lambda: {"x": value(8)},
+    "signal.savgol_filter": lambda: {"x": value(8), "window_length": 3, "polyorder": 1},
+    "signal.welch": lambda: {"x": value(8), "nperseg": 4},
     "signal.lfilter_zi": lambda: {"b": value(2), "a": [1.0, 0.5]},
     "special.multigammaln": lambda: {"a": value(3) + 2.0, "d": 2},
     "special.polygamma": lambda: {"n": 1, "x": value(3)},
@@ -905,7 +908,7 @@ RUN = [
 
 
 OF_NUMPY = ("ops.", "Value.", "scipy.linalg.", "scipy.signal.", "scipy.special.")
-OF_NUMPY += tuple(f"scipy.integrate.{x}" for x in ("cumulative_trapezoid", "simpson", "trapezoid"))
+OF_NUMPY += ("scipy.integrate.cumulative_", "scipy.integrate.simpson", "scipy.integrate.trapezoid")
 
 
 def is_of_numpy(path, function):

@@ -287,3 +287,58 @@ def test_compiled_gradients_are_those_of_eager_code(f, backend):
     for seed in (20, 21):
         a = draw(seed, 3, 3)
         np.testing.assert_allclose(compiled(a), gradient(a), rtol=1e-9, atol=1e-11)
+
+
+# ---- where a derivative isn't determined
+
+DEPENDENT = [
+    [[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]],
+    [[0.1, 0.3], [0.2, 0.6]],
+    [[0.0, 1.0], [0.0, 2.0]],
+]
+
+
+@pytest.mark.parametrize("a", DEPENDENT)
+@pytest.mark.parametrize("part", ["Q", "R"])
+def test_factors_of_dependent_columns_have_no_derivative(part, a):
+    def f(a):
+        return np.sum(getattr(np.linalg.qr(a), part) ** 3)
+
+    a = np.array(a)
+    for derivative in (tg.grad(f), lambda a: tg.jvp(f, (a,), (np.ones_like(a),))):
+        with pytest.raises(np.linalg.LinAlgError, match=r"qr: .* must be independent"):
+            derivative(a)
+    scaled = np.array([[1.0, 1e-12], [2.0, 3e-12]])  # columns of other lengths are independent
+    assert np.isfinite(tg.grad(f)(scaled)).all()
+
+
+SMOOTH = {  # functions of all values, smooth in the matrix
+    "eigvalsh": lambda a: np.sum(np.linalg.eigvalsh((a + a.T) / 2) ** 2),
+    "svdvals": lambda a: np.sum(np.log1p(np.linalg.svdvals(a) ** 2)),
+    "eigvals": lambda a: np.sum(np.real(np.linalg.eigvals(a + 0j) ** 2)),
+}
+
+
+@pytest.mark.parametrize("a", [np.zeros((2, 2)), np.eye(2), np.diag([1.0, 0.0, 0.0])])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_second_derivatives_at_equal_or_zero_values_are_right_or_nan(name, a):
+    f, step, units = SMOOTH[name], 1e-4, np.eye(a.size).reshape(-1, *a.shape)
+    expected = [
+        [(f(a + u + v) - f(a + u - v) - f(a - u + v) + f(a - u - v)) / (4 * step**2) for u in moves]
+        for moves in [step * units]
+        for v in moves
+    ]
+    forward = [tg.hvp(f, (a,), (u,))[0].ravel() for u in units]
+    for found in (tg.hessian(f)(a).reshape(a.size, -1), np.stack(forward)):
+        assert np.isnan(found).any()
+        np.testing.assert_allclose(np.where(np.isnan(found), expected, found), expected, atol=1e-5)
+
+
+def test_a_loss_of_other_values_has_its_second_derivatives_there():
+    a = np.diag([1.0, 0.0, 0.0])
+    tg.check_gradients(lambda a: np.linalg.svdvals(a)[0], a, order=2)
+    hessian = tg.hessian(lambda a: np.linalg.eigvalsh((a + a.T) / 2)[-1])(a)
+    assert hessian[0, 1, 0, 1] == 0.5 and np.isfinite(hessian).all()
+    assert np.isfinite(
+        tg.hessian(lambda a: np.linalg.norm(a, "nuc"))(np.diag([2.0, 1.0, 0.0]))
+    ).all()

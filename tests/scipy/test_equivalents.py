@@ -45,6 +45,11 @@ CHECKED = {  # name: arguments and options, in real numbers and in complex ones 
     "linalg.lu": [([x], {"permute_l": True}) for x in (A, A[:2], B, C, np.stack([A, POSITIVE]))],
     "linalg.matmul_toeplitz": [([A[0], B], {})],
     "linalg.norm": [([A], {}), ([A], {"ord": 2}), ([A], {"ord": 1, "axis": 0}), ([C], {})],
+    "linalg.polar": [
+        *[([x], {"side": side}) for x in (A, B, B.T, C) for side in ("right", "left")],
+        ([D], {}),
+        ([D.T], {}),
+    ],
     "linalg.pinv": [([B], {}), ([B.T], {"rtol": 1e-5}), ([D], {})],
     "linalg.qr": [
         ([A], {}),
@@ -79,6 +84,23 @@ CHECKED = {  # name: arguments and options, in real numbers and in complex ones 
         ([Y.T], {"axis": 0}),
         ([C[0]], {}),
     ],
+    "integrate.cumulative_simpson": [
+        *[([Y[:, :n]], {"dx": 0.5}) for n in (2, 3, 4, 5, 6)],
+        ([Y], {"x": X}),
+        ([Y.T], {"axis": 0, "initial": 0.5}),
+    ],
+    "signal.savgol_filter": [
+        *[([LONG, 5, 2], {"mode": m}) for m in ("interp", "mirror", "nearest", "wrap", "constant")],
+        ([Y.T, 5, 3], {"axis": 0, "deriv": 1, "delta": 0.5}),
+        ([Y, 1, 0], {}),
+    ],
+    "signal.welch": [
+        ([LONG], {"nperseg": 6}),
+        ([LONG], {"nperseg": 5, "noverlap": 1, "nfft": 8, "fs": 2.0, "detrend": "linear"}),
+        ([Y.T], {"axis": 0, "nperseg": 4, "window": "boxcar", "scaling": "spectrum"}),
+        ([LONG], {"nperseg": 4, "detrend": False, "window": ("kaiser", 3.0)}),
+    ],
+    "signal.periodogram": [([LONG], {}), ([Y.T], {"axis": 0, "window": "hann", "fs": 3.0})],
     "signal.convolve": [
         *[([X[0], a], {"mode": mode}) for mode in ("full", "same", "valid")],
         *[([a, X[0]], {"mode": mode}) for mode in ("full", "same", "valid")],
@@ -229,3 +251,29 @@ def test_an_unknown_name_is_reported_as_by_scipy(module):
 def test_what_has_no_derivative_is_refused_with_the_cure(call, told):
     with pytest.raises((ArgumentError, DtypeError, NotDifferentiableError), match=told):
         call(Value(A))
+
+
+@pytest.mark.parametrize("name", ["lu", "polar"])
+def test_factors_that_are_not_determined_have_no_derivative(name):
+    def f(a):
+        return sum(np.sum(x**3) for x in getattr(linalg, name)(a))
+
+    for dependent in ([[0.1, 0.3], [0.2, 0.6]], [[0.0, 0.0], [0.0, 0.0]]):
+        with pytest.raises(np.linalg.LinAlgError, match=r"must (be independent|have one solution)"):
+            tg.grad(f)(np.array(dependent))
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda x: signal.savgol_filter(x, 4, 2), "window_length must be odd for Values, got 4"),
+        (lambda x: signal.savgol_filter(x, 13, 2), "x must have window_length = 13 entries"),
+        (lambda x: signal.welch(x, nperseg=12), "x must have nperseg = 12 entries or more, got 11"),
+        (lambda x: signal.welch(x, nperseg=4, noverlap=4), "noverlap must be below nperseg"),
+        (lambda x: signal.welch(x, average="median"), "welch: average must be"),
+        (lambda x: linalg.polar(x), "polar: a must be matrices"),
+    ],
+)
+def test_bad_arguments_of_filters_and_spectra_get_one_sentence(call, told):
+    with pytest.raises(ArgumentError, match=told):
+        call(Value(LONG))

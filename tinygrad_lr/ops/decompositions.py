@@ -118,10 +118,49 @@ def _over_gap(numerator, read, gap, closed):
     return np.where(lost, np.nan, np.where(closed | itself, 0.0, quotient))
 
 
+def _others(closed):
+    """The pairs of two different values that are equal."""
+    return closed & ~np.eye(np.shape(closed)[-1], dtype=bool)
+
+
 def _over_values(x, values, closed):
     """x / values; where a value is 0, nan unless x is 0."""
     quotient = x / np.where(closed, 1.0, values)
     return np.where(closed & (x != 0), np.nan, np.where(closed, 0.0, quotient))
+
+
+@primitive(
+    latex=r"\left[<x>\right]_{<lost>}",
+    examples=[((2, 2), (2, 2)), ((2, 2, 2), (2, 2))],
+    domain={"lost": (0.0, 0.4)},
+    takes_complex=True,
+)
+def first_order(x, lost):
+    """x, or 0 where it is lost (> 1/2): a second derivative isn't determined there and is nan.
+
+    >>> x = np.array([[1.0, 0.0], [0.0, 2.0]])
+    >>> first_order(x, np.array([[0.0, 0.0], [0.0, 1.0]])).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+    return np.where((lost > 0.5) & ~np.isnan(x), 0.0, x)
+
+
+first_order.vjp(
+    x=lambda g, out, x, lost: np.where((lost > 0.5) & (g != 0), np.nan, g),
+    lost=lambda g, out, x, lost: 0.0 * g,
+)
+first_order.jvp(
+    x=lambda t, out, x, lost: np.where((lost > 0.5) | np.zeros(np.shape(t), bool), np.nan, t),
+    lost=lambda t, out, x, lost: np.zeros(np.shape(out)),
+)
+
+
+def _gradients_of_values(g, lost):
+    """The gradients of eigenvalues or singular values on a diagonal.
+
+    Those of values that are equal, or 0, don't determine second derivatives.
+    """
+    return first_order(_on_diagonal(g), 1.0 * numbers_of(lost))
 
 
 # ---- Cholesky
@@ -214,7 +253,8 @@ def _symmetric_eigen_rule(g, out, a, uplo):
     w, v = _split_eigen(out, a)
     gw, gv = _split_eigen(g, a)
     read = matmul(adjoint(v), _conj(gv))
-    inner = _over_gap(read, read, *_eigen_gaps(w)) + _on_diagonal(gw)
+    gap, closed = _eigen_gaps(w)
+    inner = _over_gap(read, read, gap, closed) + _gradients_of_values(gw, _others(closed))
     return _conj(_hermitian(matmul(matmul(v, inner), adjoint(v))))
 
 
@@ -302,7 +342,8 @@ def _general_eigen_rule(g, out, a):
     read = matmul(adjoint(v), gv)
     read = read - matmul(adjoint(v), v) * _columns(np.real(_diagonal(read)))
     gap, closed = _eigen_gaps(w)
-    inner = _over_gap(read, read, np.conj(gap), closed) + _on_diagonal(gw)
+    inner = _over_gap(read, read, np.conj(gap), closed)
+    inner = inner + _gradients_of_values(gw, _others(closed))
     return np.conj(np.linalg.solve(adjoint(v), matmul(inner, adjoint(v))))
 
 
@@ -400,7 +441,7 @@ def _singular_rule(g, out, a):
     inner = (
         _over_gap(left - adjoint(left), left, gap, closed) * _columns(s)
         + _rows(s) * _over_gap(right - adjoint(right), right, gap, closed)
-        + _on_diagonal(np.where(zero, 0.0, gs))
+        + _gradients_of_values(gs, _others(closed) | _rows(zero) & np.eye(min(m, n), dtype=bool))
     )
     if is_complex(inner):  # u and v turn against each other
         inner = inner + _on_diagonal(_over_values(1j * np.imag(_diagonal(left)), s, zero))
@@ -502,6 +543,22 @@ def _split_orthogonal(row, a):
     return split_row(row, (m, n), (n, n))
 
 
+def require_independent(where, r):
+    """Raise `LinAlgError` if a column of the triangular r depends on those before it."""
+
+    def look(number):
+        size = np.shape(number)[-1]
+        lengths = np.sqrt(np.sum(np.abs(number) ** 2, axis=-2))
+        rounding = 4 * size * float(np.finfo(number.dtype).eps) * lengths
+        if np.any(np.abs(_diagonal(number)) <= rounding):
+            raise np.linalg.LinAlgError(
+                f"{where}: the first {size} columns of a must be independent to have a derivative, "
+                "got one that is a combination of those before it; use svd, pinv or lstsq"
+            )
+
+    check_numbers(numbers_of(r), look)
+
+
 def _over_triangle(x, r):
     """X r⁻¹."""
     return adjoint(np.linalg.solve(adjoint(r), adjoint(x)))
@@ -509,6 +566,7 @@ def _over_triangle(x, r):
 
 def _orthogonal_rule(g, out, a):
     (q, r), (gq, gr) = _split_orthogonal(out, a), _split_orthogonal(g, a)
+    require_independent("qr", r)
     gq, gr = _conj(gq), _conj(gr)
     size = np.shape(r)[-1]
     above = (matmul(gr, adjoint(r)) - matmul(adjoint(q), gq)) * np.tri(size).T
@@ -518,6 +576,7 @@ def _orthogonal_rule(g, out, a):
 
 def _orthogonal_tangent(t, out, a):
     q, r = _split_orthogonal(out, a)
+    require_independent("qr", r)
     moved = _over_triangle(t, r)
     inner = matmul(adjoint(q), moved)
     below = inner * np.tri(np.shape(r)[-1], k=-1)

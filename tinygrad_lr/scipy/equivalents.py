@@ -22,6 +22,8 @@ from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input
 from .closures import is_differentiable
 
+UNCHECKED = (AttributeError, NameError, KeyError, ZeroDivisionError)
+"""Errors that SciPy's code runs into with arguments that it doesn't check."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 HINTS = {"check_finite", "lapack_driver", "driver", "method"}
 """Options that change how a result is computed, not what it is; so do all of `overwrite_...`."""
@@ -52,7 +54,7 @@ def equivalent(theirs: Callable[..., Any]) -> Callable[[Function], Function]:
             if not any(map(is_differentiable, (*args, *keywords.values()))):
                 try:
                     return theirs(*args, **keywords)
-                except AttributeError as error:  # SciPy doesn't check all of its arguments
+                except UNCHECKED as error:
                     raise ArgumentError(
                         f"{ours.__name__}: arguments must be numbers or arrays: {error}"
                     ) from None

@@ -281,6 +281,44 @@ def simpson(y: Any, x: Any = None, *, dx: float = 1.0, axis: int = -1) -> Any:
     return out
 
 
+@equivalent(scipy.integrate.cumulative_simpson)
+def cumulative_simpson(
+    y: Any, *, x: Any = None, dx: float = 1.0, axis: int = -1, initial: Any = None
+) -> Any:
+    """Return ∫ y dx up to each point but the first, by parabolas through three points each.
+
+    As `scipy.integrate.cumulative_simpson`; of two points, the trapezoidal rule is used. With
+    `initial`, the result begins with it, and it is added to the rest.
+
+    >>> cumulative_simpson(Value([0.0, 1.0, 4.0]), initial=0.0).round(9).tolist()
+    [0.0, 0.333333333, 2.666666667]
+    """
+    y, h = _spans("cumulative_simpson", y, x, dx, axis)
+    n = np.shape(y)[-1]
+    if n < 3:
+        parts = 0.5 * h * (y[..., 1:] + y[..., :-1])
+    else:
+        first = _under_parabolas(y, h)  # the first span of each parabola, and the second
+        second = _under_parabolas(y[..., ::-1], h[..., ::-1])[..., ::-1]
+        ahead = np.concatenate([first, second[..., -1:]], axis=-1)
+        behind = np.concatenate([first[..., :1], second], axis=-1)
+        parts = np.where(np.arange(n - 1) % 2 == 0, ahead, behind)
+    out = np.cumsum(parts, axis=-1)
+    if initial is not None:
+        start = y[..., :1] * 0.0 + initial
+        out = np.concatenate([start, out + start], axis=-1)
+    return out if axis in {-1, np.ndim(out) - 1} else np.moveaxis(out, -1, axis)
+
+
+def _under_parabolas(y: Any, h: Any) -> Any:
+    """Return the integrals over the first of the two spans below each parabola."""
+    h0, h1 = h[..., :-1], h[..., 1:]
+    share = _over(h0, h0 + h1)
+    bend = share * _over(h0, h1)
+    ends = (3.0 - share) * y[..., :-2] - bend * y[..., 2:]
+    return h0 / 6.0 * (ends + (3.0 + share + bend) * y[..., 1:-1])
+
+
 # ---- differential equations
 
 

@@ -16,7 +16,14 @@ import scipy.linalg
 from ..core.node import unwrap
 from ..core.primitive import is_complex, primitive
 from ..errors import ArgumentError, ShapeError
-from ..ops.decompositions import adjoint, as_matrices, general_eigen, join_row, split_row
+from ..ops.decompositions import (
+    adjoint,
+    as_matrices,
+    general_eigen,
+    join_row,
+    require_independent,
+    split_row,
+)
 from ..support.abstract_array import AbstractArray, as_single_call
 from ..support.validation import check_choice
 from .equivalents import equivalent, names_of
@@ -480,6 +487,7 @@ def _over(x, y):
 
 def _triangular_rule(g, out, a):
     (p, lower, upper), (_, g_lower, g_upper) = _split_triangular(out, a), _split_triangular(g, a)
+    require_independent("lu", upper[..., : min(np.shape(a)[-2:])])
     m, n = np.shape(a)[-2:]
     k = min(m, n)
     top, left = lower[..., :k, :], upper[..., :k]
@@ -499,6 +507,7 @@ def _triangular_tangent(t, out, a):
     p, lower, upper = _split_triangular(out, a)
     m, n = np.shape(a)[-2:]
     k = min(m, n)
+    require_independent("lu", upper[..., :k])
     moved = _turn(p) @ t
     inner = np.linalg.solve(lower[..., :k, :], moved[..., :k, :k])
     inner = _over(inner, upper[..., :k])
@@ -577,6 +586,62 @@ def lu_solve(lu_and_piv, b, trans=0):
     half = solve_triangular(both, b, trans=trans)
     found = solve_triangular(both, half, trans=trans, lower=True, unit_diagonal=True)
     return np.swapaxes(permutation, 0, 1) @ found
+
+
+# ---- the polar decomposition
+
+
+@primitive(
+    latex=r"\operatorname{polar}\left(<a>\right)",
+    examples=[((3, 3),), ((3, 2),), ((1, 1),)],
+    whole=True,
+    takes_complex=True,
+)
+def unitary_factor(a):
+    """The u of a = u p, for a with at least as many rows as columns.
+
+    du = u x + (1 - u uᴴ) da p⁻¹, where p x + x p = uᴴ da - daᴴ u. This map is its own transpose.
+    Source: Higham, Functions of Matrices, 2008, chapter 8.
+
+    >>> unitary_factor(np.array([[-2.0]])).tolist()
+    [[-1.0]]
+    """
+    return scipy.linalg.polar(a)[0]
+
+
+def _polar_change(u, a, moved):
+    """The part of a change that turns u, and the part that leaves its columns' space."""
+    p = adjoint(u) @ a
+    p = (p + adjoint(p)) / 2
+    inner = adjoint(u) @ moved
+    turned = u @ solve_sylvester(p, p, inner - adjoint(inner))
+    if np.shape(a)[0] == np.shape(a)[1]:
+        return turned
+    outside = moved - u @ inner
+    return turned + adjoint(np.linalg.solve(p, adjoint(outside)))
+
+
+unitary_factor.vjp(a=lambda g, out, a: _conjugate(_polar_change(out, a, _conjugate(g))))
+unitary_factor.jvp(a=lambda t, out, a: _polar_change(out, a, t))
+
+
+@equivalent(scipy.linalg.polar)
+def polar(a, side="right"):
+    """Return u and p with a = u p, or a = p u for `side="left"`, as `scipy.linalg.polar`.
+
+    u has orthonormal columns (or rows), p is positive semidefinite. Where a hasn't full rank, u
+    isn't determined: its derivative raises `numpy.linalg.LinAlgError`.
+
+    >>> u, p = polar(Value([[0.0, -2.0], [3.0, 0.0]]))
+    >>> u.round(9).tolist(), p.round(9).tolist()
+    ([[0.0, -1.0], [1.0, 0.0]], [[3.0, 0.0], [0.0, 2.0]])
+    """
+    check_choice("polar", "side", side, ("right", "left"))
+    a = as_matrices("polar", a)
+    m, n = np.shape(a)[-2:]
+    u = unitary_factor(a) if m >= n else adjoint(unitary_factor(adjoint(a)))
+    p = adjoint(u) @ a if side == "right" else a @ adjoint(u)
+    return u, (p + adjoint(p)) / 2
 
 
 # ---- systems, inverses, determinants

@@ -19,7 +19,7 @@ from ..core.primitive import is_complex, primitive
 from ..errors import ArgumentError, ShapeError
 from ..ops.signals import convolve_full
 from ..support.abstract_array import check_numbers
-from ..support.validation import as_input, check_choice, check_integer
+from ..support.validation import as_input, check_choice, check_integer, check_number
 from .equivalents import as_real, equivalent, names_of
 
 MODES = ("full", "same", "valid")
@@ -317,6 +317,148 @@ def filtfilt(
     return _back(x[..., edge : edge + n], axis)
 
 
+PADDING = {"mirror": "reflect", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
+
+
+@equivalent(scipy.signal.savgol_filter)
+def savgol_filter(
+    x: Any,
+    window_length: int,
+    polyorder: int,
+    deriv: int = 0,
+    delta: float = 1.0,
+    axis: int = -1,
+    mode: str = "interp",
+    cval: float = 0.0,
+) -> Any:
+    """Return the polynomial that fits each window best, in its middle: a smooth x.
+
+    As `scipy.signal.savgol_filter` (Savitzky and Golay, 1964), with windows of odd length. With
+    `deriv`, the derivative of that order for points `delta` apart. `mode` is "interp", where the
+    polynomials of the first and the last window stand for the ends, or how x is continued:
+    "mirror", "nearest", "wrap" or "constant" (`cval`).
+
+    >>> savgol_filter(Value([1.0, 4.0, 1.0, 4.0, 1.0]), 3, 1).round(9).tolist()
+    [2.0, 2.0, 3.0, 2.0, 2.0]
+    """
+    where = "savgol_filter"
+    check_choice(where, "mode", mode, ("interp", *PADDING))
+    size = check_integer(where, "window_length", window_length, low=1)
+    x = _last(as_input(where, "x", x), axis)
+    n, half = np.shape(x)[-1], size // 2
+    if size % 2 == 0:
+        raise ArgumentError(f"{where}: window_length must be odd for Values, got {size}")
+    if mode == "interp" and size > n:
+        raise ShapeError(f"{where}: x must have window_length = {size} entries or more, got {n}")
+    weights = scipy.signal.savgol_coeffs(size, polyorder, deriv=deriv, delta=delta)[::-1]
+    if mode != "interp":
+        pad = [(0, 0)] * (np.ndim(x) - 1) + [(half, half)]
+        fill: dict[str, Any] = {"constant_values": cval} if mode == "constant" else {}
+        extend: Any = np.pad
+        x = extend(x, pad, mode=PADDING[mode], **fill)
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)
+    out = windows @ weights.astype(np.result_type(x))
+    if mode == "interp" and half:
+        units = np.eye(size)
+        fit = scipy.signal.savgol_filter(units, size, polyorder, deriv, delta, axis=0)
+        fit = fit.T.astype(np.result_type(x))
+        start, end = x[..., :size] @ fit[:, :half], x[..., n - size :] @ fit[:, half + 1 :]
+        out = np.concatenate([start, out, end], axis=-1)
+    return _back(out, axis)
+
+
+# ---- spectra
+
+
+@equivalent(scipy.signal.welch)
+def welch(
+    x: Any,
+    fs: float = 1.0,
+    window: Any = "hann",
+    nperseg: int | None = None,
+    noverlap: int | None = None,
+    nfft: int | None = None,
+    detrend: Any = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+    average: str = "mean",
+) -> Any:
+    """Return frequencies and the power of x at each, the mean of overlapping windows.
+
+    As `scipy.signal.welch` (Welch, 1967), of real x: `scaling` is "density" (power per unit of
+    frequency) or "spectrum". Windows have `nperseg` entries, 256 or all by default, overlap by half
+    unless `noverlap` says how far, and are freed of their mean or line (`detrend`).
+
+    >>> frequencies, power = welch(Value([0.0, 1.0, 0.0, -1.0]), window="boxcar", nperseg=4)
+    >>> frequencies.tolist(), power.round(9).tolist()
+    ([0.0, 0.25, 0.5], [0.0, 2.0, 0.0])
+    """
+    where = "welch"
+    check_choice(where, "return_onesided", return_onesided, (True,))
+    check_choice(where, "scaling", scaling, ("density", "spectrum"))
+    check_choice(where, "average", average, ("mean",))
+    x = _last(as_real(where, "x", x), axis)
+    fs = check_number(where, "fs", fs, positive=True)
+    n = np.shape(x)[-1]
+    size = min(256, n) if nperseg is None else check_integer(where, "nperseg", nperseg, low=1)
+    if not isinstance(window, (str, tuple)):
+        size = np.size(window)
+    if not 1 <= size <= n:
+        raise ShapeError(f"{where}: x must have nperseg = {size} entries or more, got {n}")
+    overlap = size // 2 if noverlap is None else check_integer(where, "noverlap", noverlap)
+    if overlap >= size:
+        raise ArgumentError(f"{where}: noverlap must be below nperseg, {size}, got {overlap}")
+    length = size if nfft is None else check_integer(where, "nfft", nfft, low=size)
+    named = isinstance(window, (str, tuple))
+    weights = scipy.signal.get_window(window, size) if named else np.asarray(window, float)
+    parts = np.lib.stride_tricks.sliding_window_view(x, size, axis=-1)[..., :: size - overlap, :]
+    if detrend is not False:
+        parts = _detrend(parts, type=detrend)
+    spectrum = np.fft.rfft(parts * weights, length, axis=-1)
+    total = fs * np.sum(weights**2) if scaling == "density" else np.sum(weights) ** 2
+    double = np.full(length // 2 + 1, 2.0)  # the negative frequencies
+    double[0] = 1.0
+    if length % 2 == 0:
+        double[-1] = 1.0
+    power = np.mean((np.real(spectrum) ** 2 + np.imag(spectrum) ** 2), axis=-2) * (double / total)
+    return np.fft.rfftfreq(length, 1 / fs), _back(power, axis)
+
+
+@equivalent(scipy.signal.periodogram)
+def periodogram(
+    x: Any,
+    fs: float = 1.0,
+    window: Any = "boxcar",
+    nfft: int | None = None,
+    detrend: Any = "constant",
+    return_onesided: bool = True,
+    scaling: str = "density",
+    axis: int = -1,
+) -> Any:
+    """Return frequencies and the power of x at each, as `scipy.signal.periodogram`.
+
+    It is that of one window of all entries; see `welch`.
+
+    >>> frequencies, power = periodogram(Value([0.0, 1.0, 0.0, -1.0]))
+    >>> frequencies.tolist(), power.round(9).tolist()
+    ([0.0, 0.25, 0.5], [0.0, 2.0, 0.0])
+    """
+    n = np.shape(x)[axis]
+    return welch(
+        x,
+        fs,
+        window or "boxcar",
+        nperseg=n,
+        noverlap=0,
+        nfft=nfft,
+        detrend=detrend,
+        return_onesided=return_onesided,
+        scaling=scaling,
+        axis=axis,
+    )
+
+
 # ---- trends and analytic signals
 
 
@@ -346,6 +488,9 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0) -> Any
         part = data[..., start:end]
         parts.append(part - part @ onto.T.astype(np.result_type(data)))
     return _back(np.concatenate(parts, axis=-1), axis)
+
+
+_detrend = detrend  # `welch` has an option of that name
 
 
 @equivalent(scipy.signal.hilbert)

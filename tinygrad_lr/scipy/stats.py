@@ -94,6 +94,8 @@ FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
     ),
     ("loggamma", "_cdf"): lambda x, c: sc.gammainc(c, np.exp(x)),
     ("loggamma", "_sf"): lambda x, c: sc.gammaincc(c, np.exp(x)),
+    ("beta", "_cdf"): lambda x, a, b: sc.betainc(a, b, x),  # SciPy before 1.14 has ufuncs of its own
+    ("beta", "_sf"): lambda x, a, b: sc.betaincc(a, b, x),
     ("betaprime", "_cdf"): lambda x, a, b: sc.betainc(a, b, x / (1 + x)),
     ("betaprime", "_sf"): lambda x, a, b: sc.betainc(b, a, 1 / (1 + x)),
     ("genextreme", "_logcdf"): lambda x, c: -np.exp(_shifted_log(x, c)),
@@ -135,6 +137,10 @@ FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
     ("nbinom", "_sf"): lambda k, n, p: sc.nbdtrc(np.floor(k), n, p),
 }
 """Formulas for which SciPy's code takes no Values, on standardised x."""
+
+
+LOOPING = {"kstwo"}
+"""Distributions whose formulas hand arrays to `np.nditer`, which Values crash in NumPy 2.0."""
 
 
 def _differentiable(x: Any) -> bool:
@@ -202,6 +208,8 @@ class Distribution:
         own = FORMULAS.get((self.name, method))
         if own is not None:
             return own
+        if self.name in LOOPING:
+            raise NotDifferentiableError("it loops over plain numbers")
         inherited = getattr(scipy.stats.rv_continuous, method, None)
         if getattr(type(self._scipy), method) in {inherited, _of_discrete(method)}:
             match method:
