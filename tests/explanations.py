@@ -409,6 +409,10 @@ def traces():
         y = z[::-1]
         y *= s
         z.sum().backward()
+        table = tg.zeros(3)
+        for i in range(3):
+            table[i] = s
+        table.sum().backward()
 
     def functions():
         tg.grad(lambda x: np.exp(x) / x)(2.0)
