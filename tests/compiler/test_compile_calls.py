@@ -123,3 +123,55 @@ def test_a_view_may_be_read_long_after_its_array(view, backend):
     for x in (X, X[::-1] - 0.5):
         found = tg.compile(f, backend=backend)(x)
         programs.assert_equal(found, f(x), backend, programs.TOLERANCE["float64"])
+
+
+@programs.backends()
+def test_calls_loops_and_epochs_in_any_order_advance_alike(backend):
+    def make(wrap):
+        w = tg.Value(np.zeros(3))
+
+        def step(x, scale):
+            w.data = w.data * 0.5 + x.sum(axis=0) * np.sum(scale)
+            return (w.data * x).sum()
+
+        return wrap(step), w
+
+    rows = np.round(np.cos(np.arange(24.0)), 2).reshape(8, 3)
+    scales = np.arange(8.0)[:, None] * np.ones(3)
+    (step, w), (eager, expected) = make(lambda f: tg.compile(f, backend=backend)), make(lambda f: f)
+    for turn, kind in enumerate("cecllecelc"):
+        x, scale = rows[turn % 3 : turn % 3 + 2], scales[turn % 3 : turn % 3 + 2]
+        if kind == "c":
+            found, told = [step(x, scale)], [eager(x, scale)]
+        elif kind == "l":
+            found, told = step.loop(x, scale, steps=3), [eager(x, scale) for _ in range(3)]
+        else:
+            found = step.epochs(rows, scales, batch_size=2, epochs=2, shuffle=False)
+            told = [eager(rows[i : i + 2], scales[i : i + 2]) for i in (0, 2, 4, 6) * 2]
+        np.testing.assert_allclose(found, told, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(w.data, expected.data, rtol=1e-12, atol=1e-12)
+
+
+@programs.backends()
+def test_defaults_of_an_inner_function_are_read_as_they_are_now(backend):
+    first, second = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+
+    def helper(x, a=first, k=0.5, *, b=second, c=2.0):
+        return x * a * k + b * c
+
+    step, x = tg.compile(lambda x: helper(x), backend=backend), np.array([0.25, -1.5])
+
+    def check():
+        np.testing.assert_allclose(step(x), helper(x), rtol=1e-14)
+
+    check()
+    helper.__defaults__[0][:] = 5.0
+    check()
+    helper.__kwdefaults__["b"][0] = -7.0
+    check()
+    helper.__kwdefaults__["c"] = 3.0
+    check()
+    helper.__kwdefaults__ = {"b": np.ones(2), "c": 0.25}
+    check()
+    helper.__defaults__ = (np.array([-1.0, 1.0]), 4.0)
+    check()
