@@ -418,3 +418,27 @@ def test_arrays_made_by_functions_are_written_to_as_in_numpy(f):
 def test_the_imaginary_part_of_a_real_value_is_not_written_to():
     with pytest.raises(DtypeError, match="imag: the array must be complex"):
         constant(X).imag = 1.0
+
+
+NUMBERS_TAKEN = {
+    "an entry": lambda v: v[0],
+    "the last entry": lambda v: v[-1],
+    "an entry of a view": lambda v: v[1:][0],
+    "an entry of a row": lambda v: v.reshape(2, 2)[1, 0],
+    "a view of an entry": lambda v: v[0, ...],
+    "a squeezed part": lambda v: np.squeeze(v[:1]),
+    "a reshaped part": lambda v: v[:1].reshape(()),
+    "a sum": lambda v: v.sum(),
+    "a largest entry": lambda v: np.max(v),
+    "an entry taken": lambda v: np.take(v, 2),
+}
+
+
+@pytest.mark.parametrize("take", NUMBERS_TAKEN.values(), ids=NUMBERS_TAKEN)
+def test_a_number_that_was_taken_changes_with_the_array_where_it_does_in_numpy(take):
+    array, value = np.arange(1.0, 5.0), Value(np.arange(1.0, 5.0)) * 1.0
+    expected, found = take(array), take(value)
+    for new in (7.0, -2.0):
+        array[:] = new
+        value[:] = new
+        assert found.data == expected
