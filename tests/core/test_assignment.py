@@ -442,3 +442,31 @@ def test_a_number_that_was_taken_changes_with_the_array_where_it_does_in_numpy(t
         array[:] = new
         value[:] = new
         assert found.data == expected
+
+
+def test_a_table_written_from_a_table_keeps_the_numbers_of_both():
+    w = Value(3.0)
+    source, table = tg.zeros(3), tg.zeros(3)
+    source[0] = w * w
+    table[...] = source
+    copied = table.record
+    table[1] = w
+    source[2] = 5.0
+    table[2] = source[0] * 2.0
+    assert [np.asarray(x).tolist() for x in copied.numbers[:2]] == [[0, 0, 0], [9, 0, 0]]
+    (table * np.array([1.0, 10.0, 100.0])).sum().backward()
+    assert table.data.tolist() == [9.0, 3.0, 18.0] and w.grad == 6.0 + 10.0 + 1200.0
+
+
+@pytest.mark.parametrize("at", [0, slice(1, None), ..., [0, 2]], ids=str)
+def test_infinite_entries_that_are_multiplied_by_zero_pass_nothing_on(at):
+    """What is overwritten gets the gradient 0, whatever slope it would have."""
+    x = Value(np.array([0.0, 1.0, 4.0]))
+    y = np.sqrt(x) * 1.0
+    y[at] = 2.0
+    y.sum().backward()
+    kept = np.ones(3)
+    kept[at] = 0.0
+    slope = np.where(kept > 0, 0.5 / np.sqrt(np.where(x.data > 0, x.data, np.inf)), 0.0)
+    slope = np.where((x.data == 0) & (kept > 0), np.inf, slope)
+    np.testing.assert_allclose(x.grad, slope)
