@@ -40,7 +40,7 @@ CALLS = [
     *("np.hsplit(y, 2)", "np.vsplit(y, 3)", "np.tile(y, 2)", "np.tile(y, (2, 1, 3))"),
     *("np.repeat(y, 2, axis=0)", "np.repeat(y, [1, 0, 2], axis=0)", "np.pad(y, 1)"),
     *("np.pad(y, ((0, 1), (2, 0)))", "np.insert(y, 1, 0.5, axis=1)", "np.delete(y, 1, axis=0)"),
-    *("np.unstack(x, axis=1)", "list(y)[1]", "[row.sum() for row in y]", "len(x) * y"),
+    *("list(y)[1]", "[row.sum() for row in y]", "len(x) * y"),
     # sums, moments and extremes
     *("np.sum(x)", "np.sum(x, axis=1)", "np.sum(x, axis=(0, -1))", "x.sum(-1, keepdims=True)"),
     *("np.sum(x, where=x > 0)", "np.sum(x, axis=0, initial=2.5)", "x.sum(axis=())"),
@@ -73,7 +73,6 @@ CALLS = [
         "np.matmul(x, x.mT)",
         "np.vecdot(x, y)",
         "np.cross(y[:, :3], y[:, 1:])",
-        "np.matvec(x, y[0])",
     ),
     *("np.linalg.multi_dot([y, y.T, y])", "np.linalg.matrix_power(y @ y.T, 3)"),
     # entries
@@ -103,7 +102,8 @@ def test_a_call_in_a_compiled_function_gives_what_numpy_gives(number):
     backend = programs.BACKENDS[number % 2 if programs.has_llvmlite() else 0]
     step = tg.compile(f, backend=backend)
     # products in another order differ in the last bit
-    tolerance = programs.TOLERANCE["float64"] if "linalg" in CALLS[number] else None
+    product = any(x in CALLS[number] for x in ("linalg", "dot", "einsum", "@", "inner"))
+    tolerance = programs.TOLERANCE["float64"] if product else None
     for given in ((X, Y, I), (X[::-1] * 0.5, Y[:, ::-1] + 0.25, I[:, ::-1])):
         programs.assert_equal(step(*given), f(*given), backend, tolerance)
 
