@@ -402,6 +402,18 @@ def traces():
         named[0].weight.name, bias = "kernel", named[2].bias
         (bias * 2.0 + one(grid(1, 2)) + named(grid(1, 2)) + named(grid(1, 2))).sum().backward()
 
+    def writes():
+        z, s = tg.zeros(3), Value(0.75, name="s")
+        z[0] = s * 2
+        z[1:] += v[0]
+        y = z[::-1]
+        y *= s
+        z.sum().backward()
+        table = tg.zeros(3)
+        for i in range(3):
+            table[i] = s
+        table.sum().backward()
+
     def functions():
         tg.grad(lambda x: np.exp(x) / x)(2.0)
         tg.jvp(lambda x, y: x * y + np.sin(x), (1.0, 2.0), (1.0, -1.0))
@@ -414,7 +426,7 @@ def traces():
         q = tg.leaky_relu(p, slope=0.25)
         np.sum(q, axis=0, keepdims=True).backward(np.array([2.0]))
 
-    return [traced(run) for run in (line, twice, step, again, functions, options)]
+    return [traced(run) for run in (line, twice, step, again, writes, functions, options)]
 
 
 if __name__ == "__main__":

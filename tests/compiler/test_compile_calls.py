@@ -40,7 +40,7 @@ CALLS = [
     *("np.hsplit(y, 2)", "np.vsplit(y, 3)", "np.tile(y, 2)", "np.tile(y, (2, 1, 3))"),
     *("np.repeat(y, 2, axis=0)", "np.repeat(y, [1, 0, 2], axis=0)", "np.pad(y, 1)"),
     *("np.pad(y, ((0, 1), (2, 0)))", "np.insert(y, 1, 0.5, axis=1)", "np.delete(y, 1, axis=0)"),
-    *("np.unstack(x, axis=1)", "list(y)[1]", "[row.sum() for row in y]", "len(x) * y"),
+    *("list(y)[1]", "[row.sum() for row in y]", "len(x) * y"),
     # sums, moments and extremes
     *("np.sum(x)", "np.sum(x, axis=1)", "np.sum(x, axis=(0, -1))", "x.sum(-1, keepdims=True)"),
     *("np.sum(x, where=x > 0)", "np.sum(x, axis=0, initial=2.5)", "x.sum(axis=())"),
@@ -56,14 +56,23 @@ CALLS = [
     *("np.linalg.norm(y)", "np.linalg.norm(x, axis=(1, 2))"),
     *("np.linalg.norm(y, ord=1, axis=0)", "np.nansum(x, 1)", "np.sort(y, axis=0)", "np.argsort(y)"),
     # products
-    *("x @ y.T", "y @ x.mT", "y[0] @ y.T", "np.dot(y, y[1])", "np.dot(x, y.T)", "x.dot(y[0])"),
+    *(
+        "x @ y.T",
+        "y @ x.mT",
+        "y[0] @ y.T",
+        "np.dot(y, y[1])",
+        "np.dot(x, y.T)",
+        "np.dot(y, x.mT)",
+        "np.dot(y[0], x.mT)",
+        "np.dot(2.0, y)",
+        "x.dot(y[0])",
+    ),
     *("np.inner(y, y)", "np.outer(y[0], y[1])", "np.vdot(y, y)", "np.tensordot(x, y, 2)"),
     *("np.tensordot(x, y, ([2, 1], [1, 0]))", "np.einsum('ijk,jk->i', x, y)", "np.kron(y, y[:2])"),
     *(
         "np.matmul(x, x.mT)",
         "np.vecdot(x, y)",
         "np.cross(y[:, :3], y[:, 1:])",
-        "np.matvec(x, y[0])",
     ),
     *("np.linalg.multi_dot([y, y.T, y])", "np.linalg.matrix_power(y @ y.T, 3)"),
     # entries
@@ -92,9 +101,11 @@ def test_a_call_in_a_compiled_function_gives_what_numpy_gives(number):
     f = eval(f"lambda x, y, i: {CALLS[number]}", {"np": np})
     backend = programs.BACKENDS[number % 2 if programs.has_llvmlite() else 0]
     step = tg.compile(f, backend=backend)
-    programs.assert_equal(step(X, Y, I), f(X, Y, I), backend)
-    other = (X[::-1] * 0.5, Y[:, ::-1] + 0.25, I[:, ::-1])
-    programs.assert_equal(step(*other), f(*other), backend)
+    # products in another order differ in the last bit
+    product = any(x in CALLS[number] for x in ("linalg", "dot", "einsum", "@", "inner"))
+    tolerance = programs.TOLERANCE["float64"] if product else None
+    for given in ((X, Y, I), (X[::-1] * 0.5, Y[:, ::-1] + 0.25, I[:, ::-1])):
+        programs.assert_equal(step(*given), f(*given), backend, tolerance)
 
 
 VIEWS = [
@@ -123,3 +134,104 @@ def test_a_view_may_be_read_long_after_its_array(view, backend):
     for x in (X, X[::-1] - 0.5):
         found = tg.compile(f, backend=backend)(x)
         programs.assert_equal(found, f(x), backend, programs.TOLERANCE["float64"])
+
+
+@programs.backends()
+def test_calls_loops_and_epochs_in_any_order_advance_alike(backend):
+    def make(wrap):
+        w = tg.Value(np.zeros(3))
+
+        def step(x, scale):
+            w.data = w.data * 0.5 + x.sum(axis=0) * np.sum(scale)
+            return (w.data * x).sum()
+
+        return wrap(step), w
+
+    rows = np.round(np.cos(np.arange(24.0)), 2).reshape(8, 3)
+    scales = np.arange(8.0)[:, None] * np.ones(3)
+    (step, w), (eager, expected) = make(lambda f: tg.compile(f, backend=backend)), make(lambda f: f)
+    for turn, kind in enumerate("cecllecelc"):
+        x, scale = rows[turn % 3 : turn % 3 + 2], scales[turn % 3 : turn % 3 + 2]
+        if kind == "c":
+            found, told = [step(x, scale)], [eager(x, scale)]
+        elif kind == "l":
+            found, told = step.loop(x, scale, steps=3), [eager(x, scale) for _ in range(3)]
+        else:
+            found = step.epochs(rows, scales, batch_size=2, epochs=2, shuffle=False)
+            told = [eager(rows[i : i + 2], scales[i : i + 2]) for i in (0, 2, 4, 6) * 2]
+        np.testing.assert_allclose(found, told, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(w.data, expected.data, rtol=1e-12, atol=1e-12)
+
+
+@programs.backends()
+def test_defaults_of_an_inner_function_are_read_as_they_are_now(backend):
+    first, second = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+
+    def helper(x, a=first, k=0.5, *, b=second, c=2.0):
+        return x * a * k + b * c
+
+    step, x = tg.compile(lambda x: helper(x), backend=backend), np.array([0.25, -1.5])
+
+    def check():
+        np.testing.assert_allclose(step(x), helper(x), rtol=1e-14)
+
+    check()
+    helper.__defaults__[0][:] = 5.0
+    check()
+    helper.__kwdefaults__["b"][0] = -7.0
+    check()
+    helper.__kwdefaults__["c"] = 3.0
+    check()
+    helper.__kwdefaults__ = {"b": np.ones(2), "c": 0.25}
+    check()
+    helper.__defaults__ = (np.array([-1.0, 1.0]), 4.0)
+    check()
+
+
+FLAT = {
+    "a floor": lambda x, y: x * 2 + np.floor(y),
+    "a sign": lambda x, y: x * np.sign(y),
+    "a comparison": lambda x, y: np.where(y > 0, x, x * x),
+    "a position": lambda x, y: x[np.argmax(y)] * 2,
+    "one of two results": lambda x, y: (x * 2, y * 3)[0],
+    "a part of it": lambda x, y: x + y[0],
+    "a detached Value": lambda x, y: x * y.detach() if isinstance(y, tg.Value) else x * y,
+}
+
+
+@programs.backends()
+@pytest.mark.parametrize("f", FLAT.values(), ids=FLAT)
+def test_what_a_result_does_not_depend_on_smoothly_gets_the_gradient_0(f, backend):
+    grads = []
+    for call in (f, tg.compile(f, backend=backend)):
+        x, y = tg.Value(Y[0]), tg.Value(Y[1])
+        np.sum(call(x, y) * Y[2]).backward()
+        grads.append([np.zeros(4) if v.grad is None else v.grad for v in (x, y)])
+    np.testing.assert_allclose(grads[1], grads[0], rtol=1e-12)
+
+
+@programs.backends()
+def test_both_results_of_a_compiled_function_have_gradients_of_their_own(backend):
+    step = tg.compile(lambda x, y: (x * 2, np.sin(y) * x), backend=backend)
+    for chosen in ([0], [1], [0, 1]):
+        grads = []
+        for call in (lambda x, y: (x * 2, np.sin(y) * x), step):
+            x, y = tg.Value(Y[0]), tg.Value(Y[1])
+            out = call(x, y)
+            sum(np.sum(out[i] * Y[2]) for i in chosen).backward()
+            grads.append([np.zeros(4) if v.grad is None else v.grad for v in (x, y)])
+        np.testing.assert_allclose(grads[1], grads[0], rtol=1e-12)
+
+
+@programs.backends()
+@pytest.mark.parametrize("kind", [float, complex, np.float64, np.float32, int, bool])
+def test_a_number_from_outside_is_the_one_it_is_now_to_the_last_bit(kind, backend):
+    box = {"k": kind(1)}
+    f = lambda x: np.copysign(x, np.real(box["k"])) + (1 / x) * box["k"]
+    step = tg.compile(f, backend=backend)
+    for number in (1, 0.0, -0.0, np.nan, np.inf, 1e-300):
+        if not (kind in {int, bool} and not np.isfinite(number)):
+            with np.errstate(all="ignore"):
+                box["k"] = kind(number)
+                np.testing.assert_array_equal(np.signbit(step(Y).real), np.signbit(f(Y).real))
+                np.testing.assert_allclose(step(Y), f(Y), rtol=1e-6)

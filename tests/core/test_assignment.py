@@ -418,3 +418,55 @@ def test_arrays_made_by_functions_are_written_to_as_in_numpy(f):
 def test_the_imaginary_part_of_a_real_value_is_not_written_to():
     with pytest.raises(DtypeError, match="imag: the array must be complex"):
         constant(X).imag = 1.0
+
+
+NUMBERS_TAKEN = {
+    "an entry": lambda v: v[0],
+    "the last entry": lambda v: v[-1],
+    "an entry of a view": lambda v: v[1:][0],
+    "an entry of a row": lambda v: v.reshape(2, 2)[1, 0],
+    "a view of an entry": lambda v: v[0, ...],
+    "a squeezed part": lambda v: np.squeeze(v[:1]),
+    "a reshaped part": lambda v: v[:1].reshape(()),
+    "a sum": lambda v: v.sum(),
+    "a largest entry": lambda v: np.max(v),
+    "an entry taken": lambda v: np.take(v, 2),
+}
+
+
+@pytest.mark.parametrize("take", NUMBERS_TAKEN.values(), ids=NUMBERS_TAKEN)
+def test_a_number_that_was_taken_changes_with_the_array_where_it_does_in_numpy(take):
+    array, value = np.arange(1.0, 5.0), Value(np.arange(1.0, 5.0)) * 1.0
+    expected, found = take(array), take(value)
+    for new in (7.0, -2.0):
+        array[:] = new
+        value[:] = new
+        assert found.data == expected
+
+
+def test_a_table_written_from_a_table_keeps_the_numbers_of_both():
+    w = Value(3.0)
+    source, table = tg.zeros(3), tg.zeros(3)
+    source[0] = w * w
+    table[...] = source
+    copied = table.record
+    table[1] = w
+    source[2] = 5.0
+    table[2] = source[0] * 2.0
+    assert [np.asarray(x).tolist() for x in copied.numbers[:2]] == [[0, 0, 0], [9, 0, 0]]
+    (table * np.array([1.0, 10.0, 100.0])).sum().backward()
+    assert table.data.tolist() == [9.0, 3.0, 18.0] and w.grad == 6.0 + 10.0 + 1200.0
+
+
+@pytest.mark.parametrize("at", [0, slice(1, None), ..., [0, 2]], ids=str)
+def test_infinite_entries_that_are_multiplied_by_zero_pass_nothing_on(at):
+    """What is overwritten gets the gradient 0, whatever slope it would have."""
+    x = Value(np.array([0.0, 1.0, 4.0]))
+    y = np.sqrt(x) * 1.0
+    y[at] = 2.0
+    y.sum().backward()
+    kept = np.ones(3)
+    kept[at] = 0.0
+    slope = np.where(kept > 0, 0.5 / np.sqrt(np.where(x.data > 0, x.data, np.inf)), 0.0)
+    slope = np.where((x.data == 0) & (kept > 0), np.inf, slope)
+    np.testing.assert_allclose(x.grad, slope)

@@ -13,6 +13,7 @@ from tinygrad_lr import Value
 from tinygrad_lr.core.primitive import METHOD_IMPLS, NUMPY_IMPLS, PRIMITIVES
 from tinygrad_lr.errors import (
     ArgumentError,
+    DtypeError,
     GradientCheckError,
     GraphError,
 )
@@ -402,3 +403,26 @@ def test_a_layer_is_checked_though_its_weights_are_values_too():
 def test_a_tolerance_that_would_accept_anything_is_refused(tolerance):
     with pytest.raises(ArgumentError, match="tolerance must be a finite number >= 0"):
         tg.check_gradients(np.tanh, 0.3, tolerance=tolerance)
+
+
+NO_FLOATS = {
+    "a position": np.argmax,
+    "a comparison": lambda x: x.data > 0,
+    "an integer": lambda x: 3,
+    "text": lambda x: "text",
+    "integers among floats": lambda x: [x.sum(), np.arange(2)],
+}
+TRANSFORMS = {
+    "vjp": lambda f, x: tg.vjp(f, x),
+    "jvp": lambda f, x: tg.jvp(f, (x,), (x,)),
+    "jacobian": lambda f, x: tg.jacobian(f)(x),
+    "grad": lambda f, x: tg.grad(f)(x),
+    "value_and_grad": lambda f, x: tg.value_and_grad(f)(x),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("f", NO_FLOATS.values(), ids=NO_FLOATS)
+def test_what_has_no_derivative_is_refused_as_an_output(name, f):
+    with pytest.raises(DtypeError, match=f"{name.split('_')[-1]}: the function must return floats"):
+        TRANSFORMS[name](f, np.ones((2, 3)))

@@ -137,3 +137,47 @@ def test_rows_and_columns_are_numpys_and_hand_gradients_on(name, dtype):
         unit = np.where(np.arange(3) == i, 1.0, 0.0)
         change = PARTS[name](np, A[0] + unit) - PARTS[name](np, A[0])
         assert np.isclose(value.grad[i], (change * weights).sum(), rtol=1e-6)
+
+
+COMPLEX_FILLED = {
+    "complex in complex": (A * 1j, 2j, None, True),
+    "complex in a complex Value": (Value(1 + 2j), 1j, None, True),
+    "complex by its dtype": (A, 1j, complex, True),
+    "real in complex": (A * 1j, 2.5, None, True),
+    "complex in real": (A, 1j, None, False),
+    "complex in a real dtype": (A * 1j, 2j, float, False),
+    "complex in a list": ([1.0, 2.0], 1j, None, False),
+}
+
+
+@pytest.mark.parametrize("case", COMPLEX_FILLED.values(), ids=COMPLEX_FILLED)
+def test_a_complex_number_fills_complex_arrays_only(case):
+    like, number, dtype, fits = case
+    if not fits:
+        with pytest.raises(tg.errors.DtypeError, match="must contain integers or floats"):
+            tnp.full_like(like, number, dtype)
+        return
+    assert_like(tnp.full_like(like, number, dtype), np.full_like(plain(like), number, dtype))
+
+
+LISTS = {
+    "concatenate": lambda np, v: np.concatenate([[v[0], 1.0], v, [2.0, v[1] * 2]]),
+    "stack": lambda np, v: np.stack([[v[0], 1.0], [2.0, v[1]]]),
+    "mean": lambda np, v: np.mean([v[0], 2.0, v[1]]),
+    "where": lambda np, v: np.where([True, False], [v[0], 1.0], [2.0, v[1]]),
+    "dot": lambda np, v: np.dot([v[0], v[1]], [[1.0, 2.0], [3.0, v[0]]]),
+    "sum of rows": lambda np, v: np.sum([[v[0], 1.0], [2.0, v[1]]], axis=0),
+    "maximum": lambda np, v: np.maximum([v[0], v[1]], 0.0),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_values_is_read_by_functions_as_an_array(name):
+    value, data = Value(A[0, :2]), A[0, :2]
+    found, expected = LISTS[name](tnp, value), LISTS[name](np, data)
+    np.testing.assert_allclose(found.data, expected)
+    np.sum(found * found).backward()
+    for i in range(2):
+        step = 1e-6 * (np.arange(2) == i)
+        up, down = (np.sum(LISTS[name](np, data + s) ** 2) for s in (step, -step))
+        assert np.isclose(value.grad[i], (up - down) / 2e-6, atol=1e-8)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import tinygrad_lr as tg
 from tinygrad_lr import Value
 from tinygrad_lr.core import chain_rule
-from tinygrad_lr.core.graph_memory import measure_graph
+from tinygrad_lr.core.graph_memory import format_size, measure_graph
 from tinygrad_lr.core.primitive import METHOD_IMPLS, PRIMITIVES
 
 
@@ -251,3 +251,14 @@ def test_a_backward_pass_in_a_process_with_little_memory_says_what_it_needs():
     command = [sys.executable, "-c", SCRIPT]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     assert out.startswith("backward: the graph of 100,000 operations takes ")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        *((0, "0 MB"), (1_000_000, "1 MB"), (2_600_000, "3 MB"), (999_400_000, "999 MB")),
+        *((10**9, "1.0 GB"), (1_250_000_000, "1.2 GB"), (123 * 10**9, "123.0 GB")),
+    ],
+)
+def test_a_size_is_told_in_megabytes_or_gigabytes(count, text):
+    assert format_size(count) == text

@@ -96,3 +96,35 @@ def test_an_operator_of_one_value_is_that_of_arrays(f, data):
 def test_whole_numbers_of_a_value_are_those_of_its_number(f):
     value = Value(-1.75, requires_grad=False)
     assert float(f(value)) == f(-1.75)
+
+
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, 1e200, -1e200, 1e-320, 800.0, np.inf, -np.inf, np.nan]
+FUNCTIONS = {
+    **{"1/x": lambda x: 1 / x, "x**-1.5": lambda x: x**-1.5, "x**3": lambda x: x**3},
+    **{"1/x²": lambda x: 1 / x**2, "x/x": lambda x: x / x, "2^x": lambda x: 2.0**x},
+    **{"x^x": lambda x: x**x, "x mod 0": lambda x: x % 0.0, "log": np.log, "sqrt": np.sqrt},
+    **{"exp": np.exp, "tan": np.tan, "log1p": np.log1p, "log2": np.log2, "sinh": np.sinh},
+    **{"cbrt": np.cbrt, "arccos": np.arccos, "arctanh": np.arctanh, "expm1": np.expm1},
+    **{"1/": np.reciprocal, "hypot": lambda x: np.hypot(x, x)},
+    **{"logaddexp": lambda x: np.logaddexp(x, 1000.0)},
+}
+
+
+@np.errstate(all="ignore")
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_derivatives_of_a_number_are_those_of_an_array_where_pythons_floats_raise(f):
+    """Division by zero and overflow are errors of Python's numbers, and nan and inf of NumPy's."""
+    whole = lambda x: f(x).sum()
+    for edge in EDGES:
+        x, v = Value(edge), Value(np.array([edge]))
+        f(x).backward()
+        whole(v).backward()
+        one = np.array([1.0])
+        found = [
+            (f(x).data, f(v).data[0]),
+            (x.grad, v.grad[0]),
+            (tg.jvp(f, (edge,), (1.0,))[1], tg.jvp(f, (v.data,), (one,))[1][0]),
+            (tg.hvp(f, (edge,), (1.0,))[0], tg.hvp(whole, (v.data,), (one,))[0][0]),
+        ]
+        for number, entry in found:
+            np.testing.assert_allclose(number, entry, rtol=1e-12, atol=1e-200, err_msg=str(edge))

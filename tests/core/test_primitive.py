@@ -525,3 +525,20 @@ def test_an_error_in_an_operation_of_ones_own_has_its_own_name():
 
     with pytest.raises(ArgumentError, match=r"^reshape_twice: "):
         reshape_twice(Value(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("given", [2.0, 3, X, Value(2.0), Value(X)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "kind", [ValueError, TypeError, AttributeError, ZeroDivisionError, KeyError]
+)
+def test_an_operation_that_fails_by_itself_says_why_itself(kind, given):
+    """Only an attribute that a number lacks is told as what it means: an array was expected."""
+
+    @tg.primitive
+    def failing(x):
+        raise kind("its own sentence")
+
+    lacking = kind is AttributeError and isinstance(given, (int, float))
+    with pytest.raises(ArgumentError if lacking else kind) as info:
+        failing(given)
+    assert ("must be an array, got" if lacking else "its own sentence") in str(info.value)

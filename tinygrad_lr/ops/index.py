@@ -179,7 +179,7 @@ getitem_at.moves = put_at.moves = True
         ((2, 3), (3,), {"index": MASK}),
         ((3,), (1, 2), {"index": slice(1, None)}),
     ],
-    sentence="{v} is {x} with some entries replaced: the old ones get the gradient 0.",
+    sentence="Entries of {v} come from {x}: their gradient goes back to them; others get 0.",
     takes_complex=True,
 )
 def set_item(x, v, index=(), path=()):

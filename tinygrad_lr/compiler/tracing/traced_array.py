@@ -602,6 +602,10 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
         made.copy_of = self
         return made
 
+    def clip(self, min: Any = None, max: Any = None, out: None = None, **options: Any) -> Any:
+        """Bound the entries; `np.clip` needs both bounds in NumPy 2.0, the method one."""
+        return np.clip(self, min, max, out=out, **options)
+
     def astype(self, dtype: Any, order: str = "K", copy: bool = True) -> Traced:
         """Return the same numbers in another dtype."""
         if not copy and self.dtype == dtype:
@@ -644,7 +648,7 @@ class Traced(NDArrayOperatorsMixin, AbstractArray):
     std, var, cumsum, cumprod = map(numpy_method, ("std", "var", "cumsum", "cumprod"))
     argmax, argmin, argsort = map(numpy_method, ("argmax", "argmin", "argsort"))
     argpartition, searchsorted = map(numpy_method, ("argpartition", "searchsorted"))
-    dot, clip, round, repeat, take = map(numpy_method, ("dot", "clip", "round", "repeat", "take"))
+    dot, round, repeat, take = map(numpy_method, ("dot", "round", "repeat", "take"))
     swapaxes, squeeze, diagonal = map(numpy_method, ("swapaxes", "squeeze", "diagonal"))
     trace, nonzero = numpy_method("trace"), numpy_method("nonzero")
     all, any = numpy_method("all"), numpy_method("any")

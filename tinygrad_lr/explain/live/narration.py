@@ -23,8 +23,8 @@ MAX_NUMBERS_WIDTH = 48
 MAX_ARRAY_WIDTH = 64
 """Characters of the ends of an array: a longer one is summarised by mean and range."""
 
-VISIBLE_OPTIONS = frozenset({"index", "shape"})
-"""Options that the formula or the result already shows."""
+VISIBLE_OPTIONS = frozenset({"index", "path", "shape"})
+"""Options that the formula, the result or the lines before already show."""
 
 
 class OperationFormulas:
