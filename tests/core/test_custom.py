@@ -268,3 +268,47 @@ def test_no_derivative_passes_stop_gradient():
     w = Value(2.0)
     np.sum(tg.vmap(lambda x: tg.stop_gradient(x * w) * w)(X)).backward()
     np.testing.assert_allclose(w.grad, np.sum(X * 2.0))
+
+
+AROUND = {
+    "root": lambda x, c: tg.root(lambda y: y**3 + y - c * x, 0.5),
+    "root beside": lambda x, c: x * tg.root(lambda y: y**3 + y - c, 0.5),
+    "root, argument": lambda x, c: x * tg.root(lambda y, a: y**3 + y - a, 0.5, c),
+    "fixed point": lambda x, c: tg.fixed_point(lambda y: 0.1 * np.cos(y) + c * x, 0.5),
+    "fixed point, argument": lambda x, c: x * tg.fixed_point(lambda y, a: 0.1 * y + a, 0.5, c),
+    "remat": lambda x, c: tg.remat(lambda y: y * c * c)(x),
+    "remat, argument": lambda x, c: x * tg.remat(lambda y: y * y)(c),
+    "rule": lambda x, c: clipped_cube(c * x),
+    "rule, argument": lambda x, c: x * clipped_cube(c),
+}
+
+
+@tg.custom_vjp
+def clipped_cube(x):
+    return x**3
+
+
+clipped_cube.defvjp(lambda x: (x**3, x), lambda x, g: (3 * x**2 * g,))
+
+
+@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("transform", ["grad", "jvp", "backward"])
+def test_gradients_around_a_batch_are_right_or_refused(name, transform):
+    f, x = AROUND[name], np.array([0.5, 1.0, 1.5])
+    several = lambda c: np.sum(tg.vmap(lambda x: f(x, c))(x))
+    value = tg.Value(1.5)
+    expected = sum(tg.grad(lambda c, one=one: f(one, c))(1.5) for one in x)
+
+    def run():
+        if transform == "grad":
+            return tg.grad(several)(1.5)
+        if transform == "jvp":
+            return tg.jvp(several, (1.5,), (1.0,))[1]
+        several(value).backward()
+        return value.grad
+
+    if name.startswith("remat") or name == "rule, argument":
+        assert np.allclose(run(), expected, rtol=1e-9)
+        return
+    with pytest.raises(tg.errors.BatchError, match="inside vmap"):
+        run()

@@ -589,3 +589,9 @@ def test_integers_give_what_numpy_gives(name, dtype):
         got = tg.vmap(f)(x)
     assert got.dtype == want.dtype
     assert np.allclose(got, want, rtol=1e-12)
+
+
+@pytest.mark.parametrize("result", [(i for i in range(2)), "text", object(), {1, 2}])
+def test_results_must_be_numbers(result):
+    with pytest.raises(tg.errors.DtypeError, match="a result must contain integers or floats"):
+        tg.vmap(lambda x: result)(np.ones(3))

@@ -215,7 +215,10 @@ class Level:
         """Return the options with plain arrays in place of those that all entries share."""
         parts = [self.part(x) for x in tree.leaves(options)]
         found = zip(tree.leaves(options), parts, strict=True)
-        return tree.unflatten(options, [x if varies else part for x, (part, varies) in found])
+        settled: dict[str, Any] = tree.unflatten(
+            options, [x if v else part for x, (part, v) in found]
+        )
+        return settled
 
     def taken_in(self, x: Any) -> Any:
         """Return an array of another batch, around this one, as one of this batch."""
@@ -251,9 +254,9 @@ class Level:
                 stacklevel=2,
             )
         parts = [self.part(x) for x in operands]
-        found = [
-            function(*(x[i] if varies else x for x, varies in parts)) for i in range(self.size)
-        ]
+        entries = [[x[i] if varies else x for x, varies in parts] for i in range(self.size)]
+        with self.suspended():  # the function may differentiate, of numbers that are no batch
+            found = [function(*entry) for entry in entries]
         if found and isinstance(found[0], (tuple, list)):
             return tuple(self._stack(name, x) for x in zip(*found, strict=True))
         return self._stack(name, found)

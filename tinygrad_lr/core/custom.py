@@ -23,7 +23,7 @@ from ..support.validation import (
     check_number,
 )
 from .autodiff import record_call, stop_gradient, vjp
-from .batching import Batched
+from .batching import Batched, current_level
 from .chain_rule import match_shape, pull_back
 from .grad_mode import RECORDING, Watched, no_grad
 from .graph import topological_order
@@ -97,6 +97,12 @@ def has_gradient(where: str, leaves: Sequence[Any]) -> bool:
     """
     if not RECORDING.get():
         return False
+    require_derivative_inside(where, leaves)
+    return any(isinstance(x, Value) and x.requires_grad for x in leaves)
+
+
+def require_derivative_inside(where: str, leaves: Sequence[Any]) -> None:
+    """Raise `BatchError` under `vmap` for what is part of a graph around the batch."""
     for x in leaves:
         content = unwrap(x)
         while isinstance(content, Batched):
@@ -106,11 +112,11 @@ def has_gradient(where: str, leaves: Sequence[Any]) -> bool:
                     f"{where}: the derivative of a function with a rule of its own must be taken "
                     "inside vmap, as in vmap(grad(f)), not around it; call it on whole arrays there"
                 )
-    return any(isinstance(x, Value) and x.requires_grad for x in leaves)
 
 
 def require_no_outer(where: str, found: Any) -> None:
     """Raise `GraphError` if results of constants require a gradient: they depend on more."""
+    require_derivative_inside(where, list(tree.leaves(found)))
     if any(isinstance(x, Value) and x.requires_grad for x in tree.leaves(found)):
         raise GraphError(
             f"{where}: the function must take all Values that require a gradient as arguments, "
@@ -320,6 +326,7 @@ class Rerun:
         since = next_serial()
         traced = record_call(where, f, stop_gradient(list(args)), range(len(args)))
         values = [x for x in traced.outputs if isinstance(x, Value)]
+        require_derivative_inside(where, values)
         self.found = tree.map_leaves(unwrap, traced.output)
         inputs = set(traced.inputs)
         self.outer = [
@@ -369,7 +376,8 @@ def remat(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def call(*args: Any, **keywords: Any) -> Any:
         leaves = map(unwrap, tree.leaves((args, keywords)))
-        if not RECORDING.get() or any(isinstance(x, AbstractArray) for x in leaves):
+        abstract = any(isinstance(x, AbstractArray) for x in leaves)
+        if not RECORDING.get() or abstract or current_level() is not None:
             return f(*args, **keywords)  # compiled code and batches arrange their memory themselves
         again = Rerun("remat", functools.partial(f, **keywords) if keywords else f, args)
         return make_node(getattr(f, "__name__", "remat"), again.found, again.leaves, again.pull)
@@ -497,6 +505,10 @@ def _implicit(
     again = Rerun(where, lambda *args: residual(x, *args), args)
     if not has_gradient(where, again.leaves):
         return x
+    level = current_level()
+    if level is not None:  # a Value from outside is none of the batch: it takes part as it is
+        outside = [x for x in again.leaves if isinstance(x, Value) and x.requires_grad]
+        require_derivative_inside(where, level.adopt(outside, [*map(unwrap, outside)])[1])
     count = len(again.leaves) - len(again.outer)
 
     def pull(g: Any, values: Sequence[Any]) -> list[Any]:

@@ -122,7 +122,8 @@ def whole_batch(x: Any, axis: int | None, level: Level) -> Any:
             raise BatchError("vmap: out_axes must not be None for a result that varies, got None")
         return number.content if own else x
     if not own:
-        number = x if isinstance(x, (np.ndarray, AbstractArray, Value)) else np.asarray(x)
+        known = isinstance(x, (np.ndarray, AbstractArray, Value))
+        number = x if known else as_input("vmap", "a result", x, allow_complex=True)
     content = level.expanded(number)
     if not -np.ndim(content) <= axis < np.ndim(content):
         raise ShapeError(

@@ -451,7 +451,7 @@ def _opposite(shift):
 def roll(a, shift, axis=None):
     """The entries shifted along the axis (along the flattened array where it is None)."""
     if isinstance(shift, (list, np.ndarray)):
-        shift = tuple(shift) if np.ndim(shift) else int(shift)
+        shift = tuple(shift) if np.ndim(shift) else np.asarray(shift).item()
     return roll_by(a, shift=shift, axis=axis)
 
 
