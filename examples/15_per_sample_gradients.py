@@ -1,8 +1,7 @@
 """Per-sample gradients: which points pull hardest on the weights, and so are labelled wrongly?
 
-`tg.grad` gives the gradient of the loss of all points together. `tg.vmap(tg.grad(...))` gives that
-of each point, all at once: the same function, written for one point. After a little training, a
-point whose label is wrong still pulls, since the others outvote it; the longest gradients find it.
+`tg.vmap(tg.grad(loss))` gives the gradient of each point, all at once, of a loss written for one
+point. A point whose label is wrong still pulls after a little training: its gradient is long.
 
 Run it: python examples/15_per_sample_gradients.py
 """

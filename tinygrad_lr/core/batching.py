@@ -291,6 +291,33 @@ def inside_batch(x: Any) -> Any:
     return content if own else Batched(x, level, varies=False)  # type: ignore[arg-type]
 
 
+def by_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a rule that calls functions of users: rows of a Jacobian go through it one by one.
+
+    A rule of several operands returns a function of the position; a forward rule takes a list of
+    tangents, with None where one is 0.
+    """
+
+    @functools.wraps(rule)
+    def call(g: Any, out: Any, *operands: Any, **options: Any) -> Any:
+        given = list(g) if isinstance(g, (list, tuple)) else [g]
+        level = innermost_level(map(unwrap, given)) if LEVELS else None
+        if level is None or innermost_level(map(unwrap, (out, *operands))) is level:
+            return rule(g, out, *operands, **options)
+        parts = [level.part(unwrap(x) if x is not None else None) for x in given]
+        found = []
+        with level.suspended():
+            for i in range(level.size):
+                row = [x[i] if varies else x for x, varies in parts]
+                tangents = row if isinstance(g, (list, tuple)) else row[0]
+                found.append(rule(tangents, out, *operands, **options))
+        if callable(found[0]):
+            return lambda position: Batched(np.stack([x(position) for x in found]), level)
+        return Batched(np.stack(found), level)
+
+    return call
+
+
 def numpy_method(name: str) -> Callable[..., Any]:
     """Return the method that calls NumPy's function of the same name."""
 

@@ -29,7 +29,7 @@ from .grad_mode import RECORDING, Watched, no_grad
 from .graph import topological_order
 from .jacobians import jacobian
 from .node import PackedRecord, next_serial, unwrap
-from .primitive import LEVELS, Primitive, innermost_level
+from .primitive import Primitive
 from .value import Value, make_value, notify_watcher
 
 Pull = Callable[[Any, Sequence[Any]], Sequence[Any]]
@@ -58,13 +58,8 @@ def make_node(name: str, found: Any, operands: Sequence[Any], pull: Pull) -> Any
         pairs = zip(results, ends, strict=False)
         return [np.reshape(row[end : end + np.size(x)], np.shape(x)) for x, end in pairs]
 
+    @by_rows
     def rule(g: Any, out: Any, *given: Any, **_: Any) -> Callable[[int], Any]:
-        level = innermost_level([unwrap(g)]) if LEVELS else None
-        if level is not None and innermost_level(map(unwrap, given)) is not level:
-            content, _ = level.part(unwrap(g))  # rows of a Jacobian, one after the other
-            with level.suspended():
-                rows = [rule(content[i], out, *given) for i in range(level.size)]
-            return lambda position: Batched(np.stack([row(position) for row in rows]), level)
         shares = [match_shape(part, x) for part, x in zip(parts(g), results, strict=True)]
         cotangents = pull(tree.unflatten(found, shares), given)
         return lambda position: match_shape(cotangents[position], numbers[position])
@@ -402,8 +397,8 @@ def root(
     and f(x) are numbers or arrays of one shape. `tolerance` is the largest step, relative to x, at
     which x counts as found. Raises `DivergenceError` if that takes more than `limit` steps.
 
-    >>> root(lambda x, a: x * x - a, 1.0, 2.0)
-    1.4142135623730951
+    >>> round(root(lambda x, a: x * x - a, 1.0, 2.0), 12)
+    1.414213562373
     >>> tg.grad(lambda a: root(lambda x, a: x * x - a, 1.0, a))(4.0)
     0.25
     """
@@ -502,6 +497,7 @@ def _implicit(
             f"{where}: the steps must settle within {limit}, got no x that stays; start nearer to "
             "the solution"
         )
+    x = float(x) if type(x0) in {int, float} and isinstance(x, np.floating) else x
     again = Rerun(where, lambda *args: residual(x, *args), args)
     if not has_gradient(where, again.leaves):
         return x

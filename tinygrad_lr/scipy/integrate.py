@@ -20,6 +20,7 @@ import scipy.integrate
 import scipy.optimize
 
 from ..core.autodiff import jvp, vjp
+from ..core.batching import by_rows
 from ..core.node import unwrap
 from ..core.primitive import primitive
 from ..errors import ArgumentError, NotDifferentiableError, ShapeError
@@ -148,8 +149,8 @@ def _push_integral(
     return total
 
 
-integral.vjp(operands=_pull_integral)
-integral.jvp(operands=_push_integral)
+integral.vjp(operands=by_rows(_pull_integral))
+integral.jvp(operands=by_rows(_push_integral))
 
 
 def _number(where: str, name: str, x: Any) -> Any:
@@ -418,7 +419,7 @@ def _pull_solution(
     return lambda position: found[position]
 
 
-ode_solution.vjp(operands=_pull_solution)
+ode_solution.vjp(operands=by_rows(_pull_solution))
 
 
 def _push_solution(
@@ -454,7 +455,7 @@ def _push_solution(
     return found
 
 
-ode_solution.jvp(operands=_push_solution)
+ode_solution.jvp(operands=by_rows(_push_solution))
 
 
 def _joined(x: Any) -> Any:

@@ -25,7 +25,7 @@ ROOT = __name__.partition(".")[0]
 
 FORMER_MODULES = {
     # until 0.1.0
-    "autodiff": "core.autodiff",
+    "autodiff": "core.autodiff, core.jacobians",
     "compiler.compiled": "compiler.runtime.compiled",
     "compiler.threads": "compiler.llvm.threads",
     "data.categories": "data.standardizer",
@@ -74,7 +74,7 @@ FORMER_MODULES = {
     "train.stopping": "train.monitors",
     "value": "core.value",
 }
-"""Old module: the module that has its public names now."""
+"""Old module: the modules that have its public names now."""
 
 
 class FormerModuleFinder:
@@ -105,10 +105,11 @@ def former_names(module: str) -> Callable[[str], object]:
 
     def __getattr__(name: str) -> object:  # noqa: N807
         if not name.startswith("__"):
-            new = importlib.import_module(f"{ROOT}.{FORMER_MODULES[module.partition('.')[2]]}")
-            if name in vars(new):
-                found: object = vars(new)[name]
-                return found
+            for place in FORMER_MODULES[module.partition(".")[2]].split(", "):
+                new = importlib.import_module(f"{ROOT}.{place}")
+                if name in vars(new):
+                    found: object = vars(new)[name]
+                    return found
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return __getattr__
