@@ -312,3 +312,15 @@ def test_gradients_around_a_batch_are_right_or_refused(name, transform):
         return
     with pytest.raises(tg.errors.BatchError, match="inside vmap"):
         run()
+
+
+def test_a_forward_rule_of_complex_numbers():
+    square = tg.custom_jvp(lambda z: z * z)
+    square.defjvp(lambda primals, tangents: (primals[0] ** 2, 2 * primals[0] * tangents[0]))
+    plain = lambda z: z * z
+    z, t = np.array([1.0 + 2.0j, -0.5j]), np.array([1.0j, 2.0 - 1.0j])
+    assert np.allclose(tg.jvp(square, (z,), (t,))[1], 2 * z * t)
+    assert np.allclose(tg.vjp(square, z)[1](t)[0], tg.vjp(plain, z)[1](t)[0])
+    assert np.allclose(tg.jacobian(square)(z), tg.jacobian(plain)(z))
+    loss = lambda f: tg.grad(lambda z: np.sum(np.abs(f(z)) ** 2))(z)
+    assert np.allclose(loss(square), loss(plain))

@@ -595,3 +595,11 @@ def test_integers_give_what_numpy_gives(name, dtype):
 def test_results_must_be_numbers(result):
     with pytest.raises(tg.errors.DtypeError, match="a result must contain integers or floats"):
         tg.vmap(lambda x: result)(np.ones(3))
+
+
+def test_an_entry_of_what_was_kept_is_refused():
+    kept = []
+    tg.vmap(lambda x: (kept.append(x), 2 * x)[1])(np.ones((3, 4)))
+    for use in (lambda x: x[0], lambda x: x[0] * 2, list, np.sum):
+        with pytest.raises(BatchError, match="was kept"):
+            use(kept[0])

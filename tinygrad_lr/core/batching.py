@@ -396,9 +396,11 @@ class Batched(AbstractArray, NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
+        self.level.require_open()
         return PRIMITIVES["getitem_at"].evaluate((self,), {"index": index})
 
     def __setitem__(self, index: Any, new: Any) -> None:
+        self.level.require_open()
         if self.view is not None:
             raise BatchError(
                 "vmap: an argument, or a part of an array, must not be written to by the function; "

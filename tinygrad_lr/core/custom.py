@@ -300,9 +300,15 @@ class custom_jvp(CustomDerivative):  # noqa: N801 - a decorator, spelt as in JAX
                 return made[1]
 
             zeros, recording = [match_shape(0.0, unwrap(x)) for x in given], is_recorded(g, given)
-            return [plain(x, recording) for x in vjp(tangent, *zeros)[1](g)]
+            shares = vjp(tangent, *zeros)[1](tree.map_leaves(conjugate, g))  # vjp takes gradients
+            return [plain(conjugate(x), recording) for x in shares]
 
         return make_node(self.f.__name__, tree.map_leaves(unwrap, found), leaves, pull)
+
+
+def conjugate(x: Any) -> Any:
+    """Return the cotangent of a gradient, or the gradient of a cotangent (see `gradient_of`)."""
+    return np.conj(x) if np.iscomplexobj(unwrap(x)) else x
 
 
 def is_recorded(g: Any, given: Sequence[Any]) -> bool:
