@@ -14,7 +14,6 @@ import numpy as np
 import tinygrad_lr as tg
 
 WRONG = [13, 57, 101, 128, 170]  # points whose labels are exchanged
-
 moons = tg.datasets.moons(200, noise=0.1, generator=0)
 labels = moons.y.astype(float)
 labels[WRONG] = 1 - labels[WRONG]
@@ -27,8 +26,7 @@ def loss(weights: list[np.ndarray], x: np.ndarray, label: float) -> Any:
     return tg.losses.binary_cross_entropy(score, label)
 
 
-losses = tg.vmap(loss, in_axes=(None, 0, 0))
-gradients = tg.vmap(tg.grad(loss), in_axes=(None, 0, 0))
+losses, gradients = (tg.vmap(f, in_axes=(None, 0, 0)) for f in (loss, tg.grad(loss)))
 whole = tg.compile(tg.value_and_grad(lambda weights: np.mean(losses(weights, moons.x, labels))))
 
 random = np.random.default_rng(1)

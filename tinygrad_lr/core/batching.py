@@ -311,9 +311,14 @@ def by_rows(rule: Callable[..., Any]) -> Callable[..., Any]:
                 row = [x[i] if varies else x for x, varies in parts]
                 tangents = row if isinstance(g, (list, tuple)) else row[0]
                 found.append(rule(tangents, out, *operands, **options))
-        if callable(found[0]):
-            return lambda position: Batched(np.stack([x(position) for x in found]), level)
-        return Batched(np.stack(found), level)
+            if not callable(found[0]):
+                return Batched(np.stack(found), level)
+
+        def at(position: int) -> Batched:
+            with level.suspended():
+                return Batched(np.stack([share(position) for share in found]), level)
+
+        return at
 
     return call
 

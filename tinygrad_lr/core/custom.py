@@ -23,7 +23,7 @@ from ..support.validation import (
     check_number,
 )
 from .autodiff import record_call, stop_gradient, vjp
-from .batching import Batched, current_level
+from .batching import Batched, by_rows, current_level
 from .chain_rule import match_shape, pull_back
 from .grad_mode import RECORDING, Watched, no_grad
 from .graph import topological_order
