@@ -94,13 +94,7 @@ FORMULAS: dict[tuple[str, str], Callable[..., Any]] = {
     ),
     ("loggamma", "_cdf"): lambda x, c: sc.gammainc(c, np.exp(x)),
     ("loggamma", "_sf"): lambda x, c: sc.gammaincc(c, np.exp(x)),
-<<<<<<< HEAD
-    ("beta", "_cdf"): lambda x, a, b: sc.betainc(
-        a, b, x
-    ),  # SciPy before 1.14 has ufuncs of its own
-=======
     ("beta", "_cdf"): lambda x, a, b: sc.betainc(a, b, x),  # as SciPy since 1.14
->>>>>>> autogradsuite
     ("beta", "_sf"): lambda x, a, b: sc.betaincc(a, b, x),
     ("betaprime", "_cdf"): lambda x, a, b: sc.betainc(a, b, x / (1 + x)),
     ("betaprime", "_sf"): lambda x, a, b: sc.betainc(b, a, 1 / (1 + x)),
