@@ -20,7 +20,7 @@ from tinygrad_lr.support import pytree as tree
 SIZE = 3
 IN_A_LOOP = {
     *("banded_solution", "integral", "logm", "ode_solution", "recursive_filter", "solve_sylvester"),
-    *("sqrtm", "triangular_factors", "triangular_solution"),
+    *("sqrtm", "triangular_factors", "triangular_solution", "unitary_factor"),
 }
 """Operations without a rule: SciPy's functions of one matrix or of one problem."""
 

@@ -17,6 +17,7 @@ from ..errors import ArgumentError, NotDifferentiableError, ShapeError, TraceErr
 from ..support.abstract_array import AbstractArray, check_numbers
 from ..support.validation import as_input, check_choice
 from .linear_algebra import inv, matmul
+from .shape import line_up
 
 SQUARE = [((2, 2),), ((3, 3),), ((2, 2, 2),)]
 MATRICES = [((3, 2),), ((2, 3),), ((2, 3, 2),)]
@@ -153,6 +154,7 @@ first_order.jvp(
     x=lambda t, out, x, lost: np.where((lost > 0.5) | np.zeros(np.shape(t), bool), np.nan, t),
     lost=lambda t, out, x, lost: np.zeros(np.shape(out)),
 )
+first_order.batch(lambda varies, x, lost: first_order(*line_up(varies, x, lost)), mixed=True)
 
 
 def _gradients_of_values(g, lost):

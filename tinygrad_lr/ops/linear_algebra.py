@@ -13,6 +13,7 @@ from ..support.abstract_array import AbstractArray
 from ..support.validation import as_input, check_integer, require_memory
 from .index import put_at
 from .reduce import declare_weighted, refuse_out, restore_axes
+from .shape import line_up
 
 ARRAYS: Any = (np.ndarray, AbstractArray)
 PRODUCTS = [
@@ -95,11 +96,7 @@ def _product_of_entries(varies, x, y):
         return np.expand_dims(matmul(y[..., 0], np.transpose(x)), -1)
     left = np.expand_dims(x, -2) if m == 1 else x
     right = np.expand_dims(y, -1) if n == 1 else y
-    axes = max(m, n, 2) + 1
-    left, right = (
-        np.reshape(z, (np.shape(z)[0], *(1,) * (axes - np.ndim(z)), *np.shape(z)[1:])) if v else z
-        for z, v in ((left, varies[0]), (right, varies[1]))
-    )
+    left, right = line_up(varies, left, right)
     out = matmul(left, right)
     dropped = tuple(axis for axis, one in ((-2, m == 1), (-1, n == 1)) if one)
     return np.squeeze(out, dropped) if dropped else out
@@ -150,11 +147,8 @@ def _affine_of_entries(varies, x, weight, bias):
     if not varies[0] and not varies[1]:
         out, varies = np.expand_dims(matmul(x, weight), 0), [True, False, True]
     else:
-        out = _product_of_entries(varies, x, weight)
-    if varies[2]:
-        axes = np.ndim(out) - np.ndim(bias)
-        bias = np.reshape(bias, (np.shape(bias)[0], *(1,) * axes, *np.shape(bias)[1:]))
-    return out + bias
+        out = _product_of_entries(varies[:2], x, weight)
+    return np.add(*line_up((varies[0] or varies[1], varies[2]), out, bias))
 
 
 affine.batch(_affine_of_entries, mixed=True)
@@ -875,14 +869,7 @@ def solve_columns(a, b):
 def _systems(varies, a, b):
     """Return the solutions of each entry: of one system with all right sides if it is shared."""
     if varies[0] or np.ndim(a) > 2 or np.ndim(b) != 3:
-        axes = max(np.ndim(x) - v for x, v in ((a, varies[0]), (b, varies[1])))
-        a, b = (
-            np.reshape(x, (np.shape(x)[0], *(1,) * (axes + 1 - np.ndim(x)), *np.shape(x)[1:]))
-            if v
-            else x
-            for x, v in ((a, varies[0]), (b, varies[1]))
-        )
-        return solve_columns(a, b)
+        return solve_columns(*line_up(varies, a, b))
     size, rows, columns = np.shape(b)
     together = np.reshape(np.transpose(b, (1, 0, 2)), (rows, size * columns))
     found = np.reshape(solve_columns(a, together), (rows, size, columns))

@@ -51,6 +51,21 @@ def _reshape_entries(x, shape, copy):
 reshape_to.batch(_reshape_entries)
 
 
+def line_up(varies, *operands):
+    """The operands of a batch with axes of length 1, so that they broadcast as those of one entry.
+
+    Those for which `varies` is True have the entries along their first axis.
+    """
+    pairs = list(zip(operands, varies, strict=True))
+    axes = max(np.ndim(x) - given for x, given in pairs)
+    return [
+        np.reshape(x, (np.shape(x)[0], *(1,) * (axes + 1 - np.ndim(x)), *np.shape(x)[1:]))
+        if given
+        else x
+        for x, given in pairs
+    ]
+
+
 @implements(np.reshape)
 def reshape(a, shape, order="C", *, copy=None):
     """The same entries in another shape, read and laid in C or Fortran order.
