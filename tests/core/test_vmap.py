@@ -37,7 +37,7 @@ def batch_of(case):
 
 
 def loop(f, arguments, axes):
-    """What `vmap` must return."""
+    """Return what `vmap` must return."""
     entries = [
         [
             x if axis is None else np.take(x, i, axis)
@@ -383,6 +383,24 @@ def test_an_operation_without_a_rule_runs_for_each_entry_with_a_warning():
         close(tg.vmap(first_of_three)(X), X[:, 0])
     finally:
         del tg.core.primitive.PRIMITIVES["first_of_three"]
+
+
+def test_an_axis_of_a_users_operation_is_not_taken_for_numpys():
+    @tg.primitive(examples=[((3,),)])
+    def share_of_all(x, axis=0):
+        return np.sum(x, axis=axis) * np.sum(x)
+
+    share_of_all.vjp(
+        x=lambda g, out, x, axis: np.expand_dims(g, axis) * np.sum(x) + np.sum(g * np.sum(x, axis))
+    )
+    try:
+        rows = np.linspace(0.5, 2.0, 4 * 20).reshape(4, 20)
+        with pytest.warns(BatchWarning, match="share_of_all has no rule"):
+            found = tg.vmap(share_of_all)(rows.reshape(2, 2, 20))
+        close(found, np.stack([share_of_all(x) for x in rows.reshape(2, 2, 20)]))
+        close(tg.jacobian(share_of_all)(rows[:1]), dense(lambda x: share_of_all(x), rows[:1]))
+    finally:
+        del tg.core.primitive.PRIMITIVES["share_of_all"]
 
 
 # ---- Jacobians, which are made of batches

@@ -6,7 +6,7 @@ an array that is being traced, or a Value: what Values from outside the batch ha
 recorded there, on whole batches.
 
 An operation is batched in this order: entry by entry by NumPy's broadcasting, by the rule that it
-declares (`Primitive.batch`), along its `axis` option, or for each entry, with a warning.
+declares (`Primitive.batch`), along its `axis` (`along_axis`), or for each entry, with a warning.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class Level:
             found = rule(varies, *(self.part(x)[0] for x in operands), **options)
         elif rule is not None:
             found = rule(*map(self.expanded, operands), **options)
-        elif "axis" in options and len(operands) == 1:
+        elif operation.along_axis:
             (x,) = map(self.expanded, operands)
             return self._along_axis(operation, x, options)
         else:

@@ -73,7 +73,7 @@ def combine(
             for x, number in zip(given, numbers, strict=True)
         ]
         return np.minimum(operation.forward(*arrays, **options), size)  # it may add some up
-    if "axis" in options and len(given) == 1 and np.ndim(parts[0]):
+    if operation.along_axis and np.ndim(parts[0]):
         axis = options["axis"]
         largest = np.max(parts[0], axis=axis, keepdims=True, initial=0)
         if np.size(largest) == np.prod(shape):
