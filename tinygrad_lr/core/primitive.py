@@ -152,6 +152,7 @@ class Primitive:
         self.binary = False  # two operands with rules, no options: most nodes of small graphs
         self.rules: list[Rule | None] = [None] * len(self.operands)
         self.tangent_rules: list[Rule | None] = [None] * len(self.operands)
+        self.textbook_rules: dict[int, Rule] = {}
         if flat:
             FLAT.add(self)
             self.vjp(**dict.fromkeys(operands, lambda g, *_: g * 0.0))
@@ -222,6 +223,14 @@ class Primitive:
         """
         for position, rule in self._checked(rules):
             self.tangent_rules[position] = rule
+
+    def textbook(self, **rules: Rule) -> None:
+        """Declare rules as textbooks write them, for explanations: as in `vjp`, without its guards.
+
+        A rule that guards against 0/0, loops or branches has no formula that one would read. Where
+        the numbers of the rule declared here are the same, its formula is shown instead.
+        """
+        self.textbook_rules.update(self._checked(rules))
 
     def batch(
         self,

@@ -123,13 +123,20 @@ def attention_weights(
     if added is not None:
         scores = scores + added
     if allowed is None:
-        return softmax(scores)
+        return name_result("A", softmax(name_result("S", scores)))
     # far below every score, and finite: e^-inf of a whole row would be 0/0
     forbidden = np.array(np.finfo(scores.dtype).min / 2, scores.dtype)
     weights = softmax(np.where(allowed, scores, forbidden))
     if not isinstance(allowed, AbstractArray) and allowed.any(axis=-1).all():
         return weights
     return np.where(allowed, weights, np.array(0, scores.dtype))
+
+
+def name_result(name: str, x: Any) -> Any:
+    """Name a result as the paper does, for explanations."""
+    if type(x) is Value and x.record is not None and x.name is None:
+        x.name = name
+    return x
 
 
 def read_mask(where: str, mask: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
@@ -270,7 +277,10 @@ class MultiHeadAttention(Module):
         need_weights = check_flag(where, "need_weights", need_weights)
         self._check_shapes(where, *inputs)
         layers = (self.query, self.key, self.value)
-        q, k, v = (self._split_heads(layer(x)) for layer, x in zip(layers, inputs, strict=True))
+        q, k, v = (
+            name_result(name, self._split_heads(layer(x)))
+            for name, layer, x in zip("QKV", layers, inputs, strict=True)
+        )
         shape = (*q.shape[:-1], k.shape[-2])  # (batch, heads, queries, keys)
         merged = self._merge_masks(where, mask, key_mask, shape)
         weights = attention_weights(where, q, k, merged, causal, None)

@@ -81,7 +81,14 @@ def _forward(t, out, x, labels, average):
     return mean(rows) if average else rows
 
 
+def _textbook_reverse(g, out, x, labels, average):
+    if average:
+        return _excess(x, labels) * (g / x[..., 0].size)
+    return _excess(x, labels) * np.expand_dims(g, -1)
+
+
 softmax_cross_entropy.vjp(x=_reverse)
+softmax_cross_entropy.textbook(x=_textbook_reverse)
 
 
 def _losses_of_entries(x, labels, average):
@@ -96,7 +103,7 @@ softmax_cross_entropy.jvp(x=_forward)
 
 
 @primitive(
-    latex=r"\ln\left(1 + e^{<x>}\right) - <target> <x>",
+    latex=r"\ln\left(1 + e^{<x>}\right) - <target> \cdot <x>",
     kind="elementwise",
     examples=[((2, 3), (2, 3)), ((3,), ()), ((), ())],
     domain={"target": (0, 1)},

@@ -345,6 +345,10 @@ arctan2.vjp(
     y=lambda g, out, y, x: _over_square_of_length(g, x, y, x),
     x=lambda g, out, y, x: _over_square_of_length(g, -y, y, x),
 )
+arctan2.textbook(
+    y=lambda g, out, y, x: g * x / (x * x + y * y),
+    x=lambda g, out, y, x: -g * y / (x * x + y * y),
+)
 
 
 @primitive(

@@ -80,7 +80,15 @@ def _matmul_rule_of_y(g, out, x, y, *_):
     return np.matmul(np.swapaxes(x, -1, -2), g)
 
 
+def _textbook_rule_of_y(g, out, x, y, *_):
+    if x.ndim > 2 == y.ndim:  # Σ over all matrices
+        products = np.matmul(np.swapaxes(x, -1, -2), g)
+        return np.sum(products, axis=tuple(range(x.ndim - 2)))
+    return _matmul_rule_of_y(g, out, x, y)
+
+
 matmul.vjp(x=_matmul_rule_of_x, y=_matmul_rule_of_y)
+matmul.textbook(y=_textbook_rule_of_y)
 
 
 def _product_of_entries(varies, x, y):
@@ -139,6 +147,7 @@ def _column_sums(g, out, x, weight, bias):
 
 
 affine.vjp(x=_matmul_rule_of_x, weight=_matmul_rule_of_y, bias=_column_sums)
+affine.textbook(weight=_textbook_rule_of_y)
 
 
 def _affine_of_entries(varies, x, weight, bias):

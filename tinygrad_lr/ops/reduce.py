@@ -36,8 +36,11 @@ def reduced_size(x, axis):
     return math.prod(shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
-def declare_weighted(operation, weight):
-    """Declare both modes of a reduction whose derivative with respect to each entry is `weight`."""
+def declare_weighted(operation, weight, textbook=None):
+    """Declare both modes of a reduction whose derivative with respect to each entry is `weight`.
+
+    `textbook` is the same without guards, from (out, x, entries reduced, axis, **options).
+    """
 
     def reverse(g, out, x, axis, keepdims, **options):
         return restore_axes(g, x, axis, keepdims) * weight(out, x, axis, keepdims, **options)
@@ -47,6 +50,13 @@ def declare_weighted(operation, weight):
 
     operation.vjp(x=reverse)
     operation.jvp(x=forward)
+    if textbook is not None:
+        operation.textbook(
+            x=lambda g, out, x, axis, keepdims, **options: (
+                restore_axes(g, x, axis, keepdims)
+                * textbook(restore_axes(out, x, axis, keepdims), x, reduced_size(x, axis), axis, **options)
+            )
+        )
     operation.reach = reach_reduced
 
 
@@ -129,6 +139,12 @@ def _is_extreme(x, out, axis, keepdims):
     return extreme / np.maximum(np.sum(extreme, axis=axis, keepdims=True), 1)
 
 
+def _share_of_ties(equal, axis):
+    """1/k at k entries of which k are equal; the sum isn't written where each is alone."""
+    count = np.sum(equal, axis=axis, keepdims=True)
+    return equal if (getattr(count, "number", count) == 1).all() else equal / count
+
+
 @primitive(
     latex=r"\max <x>",
     examples=AXES,
@@ -147,7 +163,11 @@ def max(x, axis=None, keepdims=False):
     return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-declare_weighted(max, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
+declare_weighted(
+    max,
+    lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims),
+    textbook=lambda out, x, size, axis: _share_of_ties(x == out, axis),
+)
 
 
 @primitive(
@@ -168,7 +188,11 @@ def min(x, axis=None, keepdims=False):
     return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
 
 
-declare_weighted(min, lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims))
+declare_weighted(
+    min,
+    lambda out, x, axis, keepdims: _is_extreme(x, out, axis, keepdims),
+    textbook=lambda out, x, size, axis: _share_of_ties(x == out, axis),
+)
 
 
 @primitive(
@@ -214,7 +238,7 @@ def _product_of_others(out, x, axis, keepdims):
     return np.transpose(back, tuple(np.argsort(order))) if shape else back
 
 
-declare_weighted(prod, _product_of_others)
+declare_weighted(prod, _product_of_others, textbook=lambda out, x, size, axis: out / x)
 
 
 def _over_freedom(x, axis, ddof):
@@ -237,7 +261,11 @@ def var(x, axis=None, ddof=0, keepdims=False):
     return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
-declare_weighted(var, lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof))
+declare_weighted(
+    var,
+    lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof),
+    textbook=lambda out, x, size, axis, ddof: 2 * (x - mean(x, axis=axis, keepdims=True)) / (size - ddof),
+)
 
 
 @primitive(
@@ -259,7 +287,13 @@ def _std_weight(out, x, axis, keepdims, ddof):
     return _over_freedom(x, axis, ddof) / np.where(spread == 0, 1.0, spread)
 
 
-declare_weighted(std, _std_weight)
+declare_weighted(
+    std,
+    _std_weight,
+    textbook=lambda out, x, size, axis, ddof: (
+        (x - mean(x, axis=axis, keepdims=True)) / ((size - ddof) * out)
+    ),
+)
 
 
 @primitive(

@@ -19,6 +19,7 @@ from ...support.validation import check_integer, check_number, short_repr
 from ..graphs.call_stack import visible_variables
 from ..graphs.layers import require_real_graph
 from ..graphs.naming import Names
+from ..graphs.time_steps import write_out_steps
 from .local_derivatives import GraphFormulas
 from .model import DerivationData
 from .path_counting import PathGraph, dependents_of, visible_values
@@ -143,9 +144,13 @@ def derivation(
     if learning_rate is not None:
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
     model = wrt if model is None and isinstance(wrt, Module) else model
-    targets = _targets(loss, wrt)
+    targets, single = _targets(loss, wrt), isinstance(wrt, Value)
+    loss, written_out = write_out_steps(loss)
+    targets = [written_out.get(x, x) for x in targets]
+    variables = {
+        name: written_out.get(x, x) if type(x) is Value else x for name, x in variables.items()
+    }
     names = Names(loss, model, variables)
-    single = isinstance(wrt, Value)
     cotangents = pull_back({loss: seed("derivation", loss)})
     apart: list[str] = []
     if isinstance(wrt, Module):

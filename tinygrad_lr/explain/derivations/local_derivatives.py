@@ -13,10 +13,19 @@ from ...core.chain_rule import match_shape
 from ...core.node import Record
 from ...core.value import Value
 from ...support.errstate import ignore_float_errors
-from ..formula.expression import ONE, Expression, Name, call, derivative, product, summation, total
-from ..formula.rewriting import collect_terms, first_count, resolve_counts
-from ..formula.rules import apply_rule, rules_of, sum_to_shape
-from ..formula.symbol import Symbol, apply_symbolically
+from ..formula.expression import (
+    ONE,
+    Expression,
+    Name,
+    as_number,
+    call,
+    derivative,
+    product,
+    total,
+)
+from ..formula.rewriting import collect_terms, first_count, name_labels, resolve_counts
+from ..formula.rules import apply_rule, rules_of, sum_spread, sum_to_shape
+from ..formula.symbol import Symbol, apply_symbolically, is_matrix, with_axes
 from ..graphs.naming import Names
 
 Contribution = tuple[Symbol, str, int]
@@ -69,12 +78,13 @@ class GraphFormulas:
     def _resolve_counts(self, formula: Expression) -> Expression:
         """Return the formula with a single meaning of N."""
         self.count = self.count or first_count(formula)
-        return resolve_counts(formula, self.count)
+        return name_labels(resolve_counts(formula, self.count), self.names.labels)
 
     def derivative(self, value: Value, of: Value | None = None) -> Name:
         """Return the name dL/dx, or dz/dx for another numerator."""
         numerator = self.names.latex(of if of is not None else self.loss)
-        return derivative(Name(numerator), Name(self.names.latex(value)))
+        matrix = is_matrix(value._content) or (of is not None and is_matrix(of._content))
+        return derivative(Name(numerator), Name(self.names.latex(value)), matrix)
 
     @ignore_float_errors
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
@@ -97,10 +107,12 @@ class GraphFormulas:
                 local_number = local.number
                 formula = product(name, local.expression)
             spread = np.size(terms) // max(np.size(own), 1)
+            if spread > 1 and local is None:
+                formula = with_axes(share)
             if spread > 1:
-                formula = summation(formula)
+                formula = sum_spread(formula, terms, own)
             found[x] = Pull(
-                None if local is None else self._resolve_counts(local.expression),
+                None if local is None else self._resolve_counts(as_number(local.expression)),
                 local_number,
                 self._resolve_counts(formula),
                 own,
@@ -169,7 +181,7 @@ class GraphFormulas:
     def _symbol(self, value: Value) -> Symbol:
         """Return a Value by its name if it is visible, else by its formula."""
         if value in self.visible or value.record is None or value is self.loss:
-            return Symbol(Name(self.names.latex(value)), value._content)
+            return self._named(value, value._content)
         return self._formula(value)
 
     def _operands(self, record: Record) -> list[Any]:
@@ -178,10 +190,14 @@ class GraphFormulas:
     def _operand(self, x: Any, number: Any) -> Any:
         """Return an operand: a Value, a named constant, or a plain number."""
         if type(x) is Value and x.requires_grad:
-            return Symbol(self._symbol(x).expression, number, self._symbol(x).length)
+            return self._symbol(x).with_number(number)
         if isinstance(number, np.ndarray) and number.ndim:
-            return Symbol(Name(self.names.latex(x)), number)
+            return self._named(x, number)
         return number
+
+    def _named(self, x: Any, number: Any) -> Symbol:
+        """Return a Value or an array by its name."""
+        return Symbol(Name(self.names.latex(x), matrix=is_matrix(number)), number)
 
     def _formula(self, value: Value) -> Symbol:
         """Return the result of an operation with its formula."""

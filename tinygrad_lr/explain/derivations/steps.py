@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -93,7 +93,10 @@ def build_steps(
         for x, pull in formulas.pull(value, along).items():
             if x in shares and (after is None or after.get(value) is x):
                 local = formulas.derivative(x, of=value)
-                chain = local if value is loss else product(step.derivative, local)
+                above = step.derivative
+                if pull.local is None:  # the product of the chain rule, whatever it is here
+                    above = replace(above, matrix=False)
+                chain = local if value is loss else product(above, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))
     return list(done.values())
 

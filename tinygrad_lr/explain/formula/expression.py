@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...support.text_format import number_latex
 from .plain_text import plain_text
 
-CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(7)
+CONNECTIVE, CONDITION, SIGNED, SUM, PRODUCT, PREFIX, POWER, ATOM = range(8)
 """The binding strength of a formula: one that binds less than its place requires gets brackets."""
+
+AXES = {2: "nj", 3: "ntj", 4: "ncij", 5: "nctij"}
+"""The letters of the axes of an array, by their number: n counts rows, j columns."""
 
 HOLE = re.compile(r"<(\w+)>")
 RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
-OPENERS = (r"\left(", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
+OPENERS = (r"\left(", r"\left[", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
 MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
 LARGE_OPERATORS = (r"\sum", r"\prod")
+INDEX = re.compile(r"_\{[^}<>]*\}$")
 
 
 class Expression:
@@ -26,6 +30,7 @@ class Expression:
 
     __slots__ = ()
     binding: int = ATOM
+    matrix: bool = False  # an array of two axes or more: ⊙ stands between two of them
 
     @property
     def latex(self) -> str:
@@ -43,8 +48,14 @@ class Expression:
         return ()
 
     def within(self, least: int) -> str:
-        """Return its LaTeX, in brackets if it binds less than `least`."""
-        return self.latex if self.binding >= least else rf"\left({self.latex}\right)"
+        """Return its LaTeX, in brackets if it binds less than `least`.
+
+        A condition in the place of a number has square brackets: [a > b] is 1 where it holds, or 0.
+        """
+        if self.binding >= least:
+            return self.latex
+        number = self.binding <= CONDITION and least > SIGNED
+        return rf"\left[{self.latex}\right]" if number else rf"\left({self.latex}\right)"
 
     def walk(self) -> Iterator[Expression]:
         """Yield the formula itself and all its subformulas."""
@@ -65,6 +76,7 @@ class Name(Expression):
     spelt: str
     binding: int = ATOM
     instead_of: str = ""
+    matrix: bool = field(default=False, compare=False)  # type: ignore[misc]
 
     @property
     def latex(self) -> str:
@@ -126,13 +138,18 @@ class Product(Expression):
         return POWER if alone else PRODUCT
 
     @property
+    def matrix(self) -> bool:  # type: ignore[override]
+        """Whether a factor is a matrix."""
+        return any(x.matrix for x in self.parts)
+
+    @property
     def parts(self) -> tuple[Expression, ...]:
         """The factors."""
         return (*self.over, *self.under)
 
     @property
     def latex(self) -> str:
-        """The factors with dots in between, above and below a fraction bar."""
+        """The factors with · or ⊙ in between, above and below a fraction bar."""
         sign = "-" if self.coefficient < 0 else ""
         size = abs(self.coefficient)
         if not self.under:
@@ -152,11 +169,15 @@ def _factors(coefficient: float, factors: Sequence[Expression]) -> str:
         else f"{one.within(ATOM)}^{{{times}}}"
         for count, (one, times) in enumerate(counted.items(), 1)
     ]
+    joined, matrix = "", False
+    for one, factor in zip(counted, powers, strict=True):
+        sign = r" \odot " if matrix and one.matrix else r" \cdot "
+        joined += (sign if joined else "") + factor
+        matrix = matrix or one.matrix
     if coefficient == 1 and powers:
-        return r" \cdot ".join(powers)
+        return joined
     number = number_latex(coefficient)
     close = bool(powers) and re.match(r"[a-zA-Z]|\\hat", powers[0]) and "cdot" not in number
-    joined = r" \cdot ".join(powers)
     return number + ("" if close else r" \cdot " if powers else "") + joined
 
 
@@ -166,6 +187,11 @@ class Sum(Expression):
 
     terms: tuple[Expression, ...]
     binding: int = SUM
+
+    @property
+    def matrix(self) -> bool:  # type: ignore[override]
+        """Whether a term is a matrix."""
+        return any(x.matrix for x in self.terms)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -190,6 +216,7 @@ class Call(Expression):
     template: str
     holes: tuple[tuple[str, tuple[Expression, ...]], ...]
     count: int = 0  # the value of N in the template
+    matrix: bool = field(default=False, compare=False)  # type: ignore[misc]
 
     @property
     def binding(self) -> int:  # type: ignore[override]
@@ -221,13 +248,14 @@ def _template(x: Expression) -> str:
     return x.template if isinstance(x, Call) else ""
 
 
-def derivative(of: Expression, by: Expression) -> Name:
+def derivative(of: Expression, by: Expression, matrix: bool = False) -> Name:
     r"""Return the name d(of)/d(by).
 
     >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
     ('\\frac{dL}{dw}', 'd(a/b)/dw')
     """
-    return Name(rf"\frac{{{differential(of).latex}}}{{{differential(by).latex}}}", POWER)
+    spelt = rf"\frac{{{differential(of).latex}}}{{{differential(by).latex}}}"
+    return Name(spelt, POWER, matrix=matrix)
 
 
 def differential(of: Expression) -> Name:
@@ -325,9 +353,42 @@ def power(x: Expression, exponent: Expression) -> Expression:
     return call("{<x>}^{<y>}", {"x": x, "y": exponent})
 
 
-def summation(x: Expression) -> Expression:
-    """Return Σ of a formula."""
-    return ZERO if x == ZERO else call(r"\sum <x>", {"x": x})
+def axes_letters(ndim: int, axes: Iterable[int]) -> str:
+    """Return the letters of some axes of an array, or "" if they are all of its axes.
+
+    >>> axes_letters(2, (0,)), axes_letters(3, (0, 1)), axes_letters(2, (0, 1)), axes_letters(1, (0,))
+    ('n', 'n,t', '', '')
+    """
+    chosen = sorted({axis % ndim for axis in axes}) if ndim else []
+    if len(chosen) == ndim:
+        return ""
+    letters = AXES.get(ndim) or [f"a{axis}" for axis in range(ndim)]
+    return ",".join(letters[axis] for axis in chosen)
+
+
+def summation(x: Expression, letters: str = "", matrix: bool = False) -> Expression:
+    """Return Σ of a formula, over all entries or along the axes with the letters."""
+    if x == ZERO:
+        return ZERO
+    found = call(index_template(r"\sum <x>", letters), {"x": x})
+    return replace(found, matrix=matrix)
+
+
+INDEXED = re.compile(r"\\sum|\\prod|\\max|\\min|\\operatorname\{[^}]*\}")
+
+
+def as_number(x: Expression) -> Expression:
+    """Return a condition as the number [a > b], anything else as it is."""
+    return call(r"\left[<x>\right]", {"x": x}) if x.binding <= CONDITION else x
+
+
+def index_template(template: str, letters: str) -> str:
+    r"""Return a template with the letters of axes as an index.
+
+    >>> index_template(r"\ln \sum e^{<x>}", "n"), index_template(r"\sum <x>", "")
+    ('\\ln \\sum_{n} e^{<x>}', '\\sum <x>')
+    """
+    return INDEXED.sub(lambda found: f"{found[0]}_{{{letters}}}", template, 1) if letters else template
 
 
 def binding_of(template: str) -> int:
@@ -339,8 +400,8 @@ def binding_of(template: str) -> int:
     outside = _outside_brackets(template)
     if outside == r"\frac":  # a line below and above closes it off
         return POWER
-    if RELATION.search(outside):
-        return CONDITION
+    if relation := RELATION.search(outside):
+        return CONNECTIVE if "text" in relation[0] else CONDITION
     if re.search(r"^-| [-+] ", outside):
         return SUM
     if re.search(r"\\cdot|\\star|\\bmod|[>^] <|\\frac|\\sum|\\prod", outside):
@@ -353,14 +414,15 @@ def binding_of(template: str) -> int:
 def required_binding(template: str, hole: re.Match[str]) -> int:
     """Return the binding strength that a formula needs in a hole to go without brackets."""
     before, after = template[: hole.start()].rstrip(), template[hole.end() :].lstrip()
+    before = INDEX.sub("", before)
     if before.endswith("{"):
         return ATOM if after.startswith(("}^", "}_")) else 0
     if after.startswith("_"):
         return ATOM
     if before.endswith(OPENERS) or (not before and not after):
         return 0
-    if RELATION.search(_outside_brackets(template)):
-        return SIGNED
+    if relation := RELATION.search(_outside_brackets(template)):
+        return CONDITION if "text" in relation[0] else SIGNED
     if template == MATRIX_PRODUCT:
         return PREFIX
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 WORDS = {
     "cdot": "·",
-    "sum": "Σ ",
-    "prod": "Π ",
+    "sum": "Σ",
+    "prod": "Π",
+    "odot": "⊙",
+    "times": "×",
+    "ldots": "…",
     "infty": "∞",
     "le": "≤",
     "ge": "≥",
@@ -48,7 +51,7 @@ GREEK = dict(
     )
 )
 SUPERSCRIPTS = str.maketrans("0123456789−T()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵀ⁽⁾")
-SUBSCRIPTS = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉,")
+SUBSCRIPTS = str.maketrans("0123456789,njti", "₀₁₂₃₄₅₆₇₈₉,ₙⱼₜᵢ")
 APPLICATION = (
     "\N{FUNCTION APPLICATION}"  # between a function and what it is applied to, for a while
 )
@@ -179,7 +182,7 @@ def _superscript(text: str) -> str:
 
 
 def _subscript(text: str) -> str:
-    if re.fullmatch(r"[\d,]+", text):
+    if re.fullmatch(r"[\d,]+|[njti](,[njti])*", text):
         return text.translate(SUBSCRIPTS)
     return text if text.startswith("[") else f"_{_bracket(text)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ...support.text_format import number_text
 from .expression import (
@@ -34,6 +35,22 @@ def resolve_counts(formula: Expression, known: int) -> Expression:
     return map_leaves(formula, leaf)
 
 
+def name_labels(formula: Expression, name: str) -> Expression:
+    """Write the name of the labels in softmax_y and onehot(y)."""
+    if name == "y" or not name:
+        return formula
+
+    def rename(latex: str) -> str:
+        return latex.replace(r"\left(y\right)", rf"\left({name}\right)").replace(
+            "}_y", f"}}_{{{name}}}"
+        )
+
+    def leaf(x: Expression) -> Expression:
+        return replace(x, spelt=rename(x.spelt)) if isinstance(x, Name) else x
+
+    return map_leaves(formula, leaf, rename)
+
+
 def collect_terms(formula: Expression) -> Expression:
     """Collect the like terms of a sum.
 
@@ -57,19 +74,27 @@ def first_count(formula: Expression) -> int:
     return next((x.count for x in formula.walk() if isinstance(x, Count)), 0)
 
 
-def map_leaves(formula: Expression, leaf: Callable[[Expression], Expression]) -> Expression:
-    """Replace each name, number and count of a formula, and keep its form."""
+def map_leaves(
+    formula: Expression,
+    leaf: Callable[[Expression], Expression],
+    rename: Callable[[str], str] = str,
+) -> Expression:
+    """Replace each name, number and count of a formula, and keep its form.
+
+    `rename` is applied to the templates of operations.
+    """
     if isinstance(formula, Sum):
-        return Sum(tuple(map_leaves(x, leaf) for x in formula.terms))
+        return Sum(tuple(map_leaves(x, leaf, rename) for x in formula.terms))
     if isinstance(formula, Product):
-        over = [map_leaves(x, leaf) for x in formula.over]
-        under = [map_leaves(x, leaf) for x in formula.under]
+        over = [map_leaves(x, leaf, rename) for x in formula.over]
+        under = [map_leaves(x, leaf, rename) for x in formula.under]
         return Product(formula.coefficient, tuple(over), tuple(under))
     if isinstance(formula, Call):
-        holes = tuple((hole, tuple(map_leaves(x, leaf) for x in xs)) for hole, xs in formula.holes)
+        holes = tuple((hole, tuple(map_leaves(x, leaf, rename) for x in xs)) for hole, xs in formula.holes)
         if not formula.count or isinstance(leaf(Count(formula.count)), Count):
-            return Call(formula.template, holes, formula.count)
-        return Call(formula.template.replace("{N}", f"{{{formula.count}}}"), holes)
+            return replace(formula, template=rename(formula.template), holes=holes)
+        template = rename(formula.template).replace("{N}", f"{{{formula.count}}}")
+        return replace(formula, template=template, holes=holes, count=0)
     return leaf(formula)
 
 

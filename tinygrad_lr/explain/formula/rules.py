@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from ...core.chain_rule import as_numpy_float, match_shape, no_derivative_error
 from ...core.node import Record
 from ...core.primitive import Primitive
-from .expression import Expression, product, summation
-from .symbol import Symbol, expression_of, number_of
+from .expression import Expression, axes_letters, call, product, summation
+from .symbol import Symbol, expression_of, is_matrix, number_of, with_axes
 
 LINE: Sequence[Callable[..., Any]] = (
     lambda g, out, x, w, *b: g * w,
@@ -46,6 +47,14 @@ def apply_rule(
     rule = rules_of(operation, numbers)[0][0 if operation.variadic else position]
     if rule is None:
         raise no_derivative_error(operation, position)
+    if (textbook := operation.textbook_rules.get(position)) is not None:
+        try:
+            c = textbook(g, out, *operands, **options)
+            expected = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
+            if np.allclose(c.number, expected, rtol=1e-5, atol=1e-7 * np.max(np.abs(expected))):
+                return c.with_number(expected)
+        except Exception:  # the rule's own formula, or its name
+            pass
     try:
         c = rule(g, out, *operands, **options)
         c = c(position) if operation.variadic else c
@@ -53,11 +62,28 @@ def apply_rule(
     except Exception:
         c = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
         c = c(position) if operation.variadic else c
+    if operation.selects:
+        holes = {"g": g.expression, "x": expression_of(operands[position])}
+        formula = call(r"\operatorname{to\,argmax}\left(<g>, <x>\right)", holes)
+        return Symbol(replace(formula, matrix=is_matrix(c)), number_of(c), g.length + 1)
     return Symbol(product(g.expression, local), number_of(c), g.length + 1)
 
 
 def sum_to_shape(c: Symbol, like: Any) -> Symbol:
     """Sum a cotangent to the shape of its Value: broadcast axes are added up, written Σ."""
     number = match_shape(c.number, like)
-    spread = np.size(c.number) > np.size(number)
-    return Symbol(summation(c.expression) if spread else c.expression, number, c.length)
+    if np.size(number) == np.size(c.number):
+        return c.with_number(number)
+    return Symbol(sum_spread(with_axes(c), c.number, number), number, c.length)
+
+
+def sum_spread(formula: Expression, terms: Any, total: Any) -> Expression:
+    """Return Σ of terms along the axes that their total lacks; the formula itself if none."""
+    if np.size(terms) <= np.size(total):
+        return formula
+    extra = np.ndim(terms) - np.ndim(total)
+    shape = (1,) * extra + np.shape(total)
+    axes = [i for i, n in enumerate(np.shape(terms)) if n > 1 and shape[i] == 1]
+    rest = [i for i, n in enumerate(np.shape(terms)) if n > 1 and i not in axes]
+    letters = axes_letters(np.ndim(terms), axes) if rest else ""
+    return summation(formula, letters, is_matrix(total))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +26,9 @@ from .expression import (
     Expression,
     Name,
     Number,
+    axes_letters,
     call,
+    index_template,
     negative,
     power,
     product,
@@ -55,7 +58,7 @@ class Symbol:
     ('\\frac{2u}{N}', [1.0, -2.0])
     """
 
-    __slots__ = ("expression", "length", "number")
+    __slots__ = ("expression", "length", "number", "written_shape")
     __apply__: ClassVar[Callable[..., Any]]  # how a Primitive evaluates itself on Symbols
     __array_priority__ = 1000.0
 
@@ -63,6 +66,7 @@ class Symbol:
         self.expression = expression
         self.number = number
         self.length = length  # about the number of operations in the formula
+        self.written_shape = np.shape(number)  # formulas leave out axes of one entry
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,7 +96,13 @@ class Symbol:
 
     def astype(self, dtype: Any) -> Symbol:
         """Return the same Symbol in another dtype."""
-        return Symbol(self.expression, np.asarray(self.number).astype(dtype), self.length)
+        return self.with_number(np.asarray(self.number).astype(dtype))
+
+    def with_number(self, number: Any) -> Symbol:
+        """Return the same formula with other numbers."""
+        found = Symbol(self.expression, number, self.length)
+        found.written_shape = self.written_shape
+        return found
 
     def __len__(self) -> int:
         return len(self.number)
@@ -139,7 +149,16 @@ def apply_symbolically(
     if out is None:
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))
-    return Symbol(operation_formula(operation, operands, options, out), out, length)
+    found = Symbol(operation_formula(operation, operands, options, out), out, length)
+    if operation.entrywise or (operation.identity and squeezed_shape(out) == squeezed_shape(number_of(operands[0]))):
+        shapes = [x.written_shape if isinstance(x, Symbol) else np.shape(x) for x in operands]
+        found.written_shape = max(shapes, key=len)
+    return found
+
+
+def is_matrix(number: Any) -> bool:
+    """Return whether numbers are an array of two axes or more; one entry is a number."""
+    return np.ndim(number) > 1 and np.size(number) > 1
 
 
 Symbol.__apply__ = staticmethod(apply_symbolically)
@@ -149,20 +168,41 @@ def operation_formula(
     operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
 ) -> Expression:
     """Return the formula of an operation: by algebra if there is a rule, else by its template."""
-    x = [expression_of(operand) for operand in operands]
+    found = _formula(operation, operands, options, out)
+    matrix = is_matrix(out)
+    return replace(found, matrix=matrix) if isinstance(found, Call) else found
+
+
+def _formula(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any], out: Any
+) -> Expression:
+    entrywise = operation.entrywise or operation.identity
+    shape = np.shape(out) if entrywise else None
+    x = [with_axes(operand, shape) for operand in operands]
     name = operation.name
     if operation.identity:
-        return x[0]
+        same = squeezed_shape(number_of(operands[0])) == squeezed_shape(out)
+        spread = name != "reshape_to" or isinstance(x[0], (Number, Count))
+        return x[0] if same or spread else _reshape(x[0], np.shape(out))
     if name in {"multiply", "chain", "zero_product"}:
-        return product(*x)
+        shapes = [np.shape(number_of(operand)) for operand in operands]
+        plain = [expression_of(operand) for operand in operands]
+        return _outer_product(*plain, *shapes) or product(*x)
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
+    letters = _letters_of(operation, operands, options)
+    if name == "sum":
+        return summation(x[0], letters)
+    if name == "transpose_to":
+        return _transpose(x[0], np.ndim(out), options.get("axes"))
     if operation.matrix_product:
-        shapes = [np.shape(number_of(operand)) for operand in operands[:2]]
-        found = _matrix_product(x[0], x[1], shapes, out) or call(
-            PRIMITIVES["matmul"].latex or "", {"x": x[0], "y": x[1]}
-        )
+        found = _matrix_product(*x[:2], *map(number_of, operands[:2]), out)
         return total(found, x[2]) if len(x) > 2 else found
+    if name in {"getitem_at", "put_at"} and not _reads_entries(options["index"], operands[0], out):
+        return x[0]
+    if name == "put_at":
+        index = index_latex(options["index"])
+        return call(rf"\operatorname{{scatter}}_{{[{index}]}}\left(<x>\right)", {"x": x[0]})
     if name == "getitem_at":
         return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
@@ -172,16 +212,94 @@ def operation_formula(
     count = 0
     if name in {"mean", "mean_square"}:
         count = int(np.size(number_of(operands[0])) // max(np.size(out), 1))
+    if options.get("average"):  # the mean of the rows' losses
+        template = r"-\frac{1}{N} \sum \ln\operatorname{softmax}_y\left(<x>\right)"
+        return call(template, {"x": x[0]}, int(np.size(options["labels"])))
     if operation.variadic:
         x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name("…"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
     x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
-    return _template_call(operation, x, options, count)
+    found = _template_call(operation, x, options, count)
+    template = index_template(found.template, letters)
+    if is_matrix(out) and all(y.matrix for _, hole in found.holes for y in hole):
+        template = template.replace(r"\cdot", r"\odot")
+    return replace(found, template=template)
+
+
+def _outer_product(
+    x: Expression, y: Expression, of_x: tuple[int, ...], of_y: tuple[int, ...]
+) -> Expression | None:
+    """Return the product of a column with a row as x yᵀ, or None for other products."""
+    column = len(of_x) == 2 and of_x[0] > of_x[1] == 1
+    row = of_y[-1:] > (1,) and of_y[:-1] in {(), (1,)}
+    if not (column and row):
+        return None
+    left, right = (z if isinstance(z, Name) or z.matrix else None for z in (x, y))
+    if left is None or right is None:
+        return None
+    right = right if right.matrix else transpose(right)
+    return call(PRIMITIVES["matmul"].latex or "", {"x": left, "y": right})
+
+
+def _reads_entries(index: Any, x: Any, out: Any) -> bool:
+    """Return whether an index does more than drop or add axes of one entry."""
+    parts = index if isinstance(index, tuple) else (index,)
+    whole = all(z is Ellipsis or z is None or z == 0 or z == slice(None) for z in parts if not isinstance(z, np.ndarray))
+    arrays = any(isinstance(z, np.ndarray) for z in parts)
+    return arrays or not whole or np.size(number_of(x)) != np.size(out)
+
+
+def squeezed_shape(x: Any) -> list[int]:
+    """Return a shape without axes of length 1."""
+    return [n for n in np.shape(x) if n != 1]
+
+
+def with_axes(x: Any, entrywise: tuple[int, ...] | None = None) -> Expression:
+    """Return the formula of an operand; reshaped, if it lacks axes that one would miss.
+
+    An entrywise operation, with results of a shape, misses them only where the entries would be
+    repeated along another axis.
+    """
+    if not isinstance(x, Symbol) or len(x.written_shape) == np.ndim(x.number):
+        return expression_of(x)
+    if entrywise is None:
+        whole = np.ndim(x.number) <= 2
+    else:
+        lead = (1,) * (np.ndim(x.number) - len(x.written_shape))
+        try:
+            fits = np.broadcast_shapes(x.written_shape, entrywise) == entrywise
+        except ValueError:
+            fits = False
+        whole = not fits or (*lead, *x.written_shape) == np.shape(x.number) or np.size(x.number) == 1
+        whole = whole or squeezed_shape(x.number) == squeezed_shape(np.empty(entrywise))
+    return x.expression if whole else _reshape(x.expression, np.shape(x.number))
+
+
+def _reshape(x: Expression, shape: tuple[int, ...]) -> Expression:
+    lengths = r" \times ".join(map(str, shape))
+    return call(rf"\operatorname{{reshape}}\left(<x>, {lengths}\right)", {"x": x})
+
+
+BY_ROWS = {"softmax", "log_softmax", "standardize", "rms_normalize"}
+"""Operations along the last axis, unless their formula has an index."""
+
+
+def _letters_of(
+    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any]
+) -> str:
+    """Return the letters of the axes that an operation runs along, "" for all or the usual ones."""
+    axis, ndim = options.get("axis", ()), np.ndim(number_of(operands[0]))
+    if axis is None or axis == () or not ndim:
+        return ""
+    axes = tuple(np.atleast_1d(axis))
+    if operation.name in BY_ROWS and {int(i) % ndim for i in axes} == {ndim - 1}:
+        return ""
+    return axes_letters(ndim, axes)
 
 
 def _template_call(
     operation: Primitive, x: Sequence[Expression], options: Mapping[str, Any], count: int = 0
-) -> Expression:
+) -> Call:
     """Return an operation's template with the operands and the options that it shows."""
     shown = {name: expression_of(options[name]) for name in operation.shown_options}
     fillings = dict(zip(operation.operands, x, strict=True)) | shown
@@ -206,16 +324,23 @@ def explicit_formula(
 
 
 def index_latex(index: Any) -> str:
-    r"""Return an index as LaTeX; anything but integers and slices is a dot.
+    r"""Return an index as LaTeX; a large or masking array is a dot.
 
     >>> index_latex((slice(None), 0)), index_latex(slice(1, 3)), index_latex(np.array([1, 2]))
-    (':, 0', '1:3', '\\cdot')
+    (':, 0', '1:3', '[1, 2]')
     """
     if isinstance(index, tuple):
         return ", ".join(map(index_latex, index))
     if isinstance(index, slice):
         ends = ("" if x is None else str(x) for x in (index.start, index.stop, index.step))
         return ":".join(ends).removesuffix(":")
+    if index is Ellipsis:
+        return r"\ldots"
+    if isinstance(index, np.ndarray) and index.ndim == 1 and index.size <= MAX_ENTRIES:
+        chosen = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        return rf"[{', '.join(map(str, chosen.tolist()))}]"
+    if index is None:
+        return r"\mathrm{new}"
     return str(index) if isinstance(index, (int, np.integer)) else r"\cdot"
 
 
@@ -227,6 +352,17 @@ def transpose(x: Expression) -> Expression:
     return x if isinstance(x, (Number, Count)) else call(template, {"x": x})
 
 
+def _transpose(x: Expression, ndim: int, axes: Any) -> Expression:
+    """Return xᵀ where the last two axes are exchanged, else the order of the axes, from 0."""
+    order = [axis % ndim for axis in axes] if axes is not None else [*range(ndim)][::-1]
+    if order == [*range(ndim)] or isinstance(x, (Number, Count)):
+        return x
+    if order == [*range(ndim - 2), ndim - 1, ndim - 2]:
+        return transpose(x)
+    numbers = ",".join(map(str, order))
+    return call(rf"\operatorname{{transpose}}_{{{numbers}}}\left(<x>\right)", {"x": x})
+
+
 ALGEBRA: dict[str, Callable[..., Expression]] = {
     "add": total,
     "subtract": lambda x, y: total(x, negative(y)),
@@ -235,20 +371,19 @@ ALGEBRA: dict[str, Callable[..., Expression]] = {
     "reciprocal": lambda x: quotient(ONE, x),
     "square": lambda x: product(x, x),
     "power": power,
-    "sum": summation,
-    "transpose_to": transpose,
 }
 
 
-def _matrix_product(x: Expression, y: Expression, shapes: Any, out: Any) -> Expression | None:
-    """Return a matrix product as w·x or Σ w·x if a factor or the result is a single number."""
-    entries = [int(np.prod(shape)) for shape in shapes]
-    if entries[0] == 1 or entries[1] == 1:
-        one, other = (y, x) if entries[1] == 1 else (x, y)
+def _matrix_product(x: Expression, y: Expression, of_x: Any, of_y: Any, out: Any) -> Expression:
+    """Return a matrix product; as w·x if a factor is a single number, Σ w·x of two vectors."""
+    if np.size(of_x) == 1 or np.size(of_y) == 1:
+        one, other = (y, x) if np.size(of_y) == 1 else (x, y)
         return product(_column(one), other)
-    if np.size(out) == 1:
-        return summation(product(_column(y), _column(x)))
-    return None
+    rows = np.ndim(of_x) == 1 or np.shape(of_x)[:-1] == (1,)
+    columns = np.ndim(of_y) == 1 or np.shape(of_y)[1:] == (1,)
+    if np.size(out) == 1 and rows and columns and np.ndim(of_x) == np.ndim(of_y) == 1:
+        return summation(product(y, x))
+    return call(PRIMITIVES["matmul"].latex or "", {"x": x, "y": y})
 
 
 def _column(x: Expression) -> Expression:
@@ -261,13 +396,19 @@ def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
     """Return a condition as a Symbol; a test for nan beside it is left out."""
     holes = {"x": expression_of(x), "y": expression_of(y)}
     found: Expression = call(template, holes)
+    numbers = ufunc(number_of(x), number_of(y))
+    found = replace(found, matrix=is_matrix(numbers))  # type: ignore[type-var]
+    if ufunc is np.equal and not np.any(numbers):  # a case that doesn't occur
+        found = ZERO
+    if ufunc is np.not_equal and np.all(numbers):
+        found = ONE
     if template == CONNECTIVES[operator.or_]:
         parts = [z for z in holes.values() if not _asks_for_nan(z)]
         found = parts[0] if len(parts) == 1 else found
     if template == CONNECTIVES[operator.and_]:
         parts = [z for z in holes.values() if z != ONE]  # 1 decides nothing, 0 everything
         found = ZERO if ZERO in parts else found if len(parts) == 2 else parts[0] if parts else ONE
-    return Symbol(found, ufunc(number_of(x), number_of(y)))
+    return Symbol(found, numbers)
 
 
 def _asks_for_nan(x: Expression) -> bool:

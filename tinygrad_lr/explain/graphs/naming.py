@@ -76,6 +76,7 @@ class Names:
         self.paths = parameter_paths(model)
         self._names: dict[int, str] = {}
         self._taken: dict[str, int] = {}  # the last number used for each name
+        self.labels = ""  # the LaTeX of the name of the labels that a loss compares with
         self._kept: list[Any] = [
             *self.order
         ]  # keeps every named object alive, so that no id is reused
@@ -204,8 +205,12 @@ class Names:
         """Name plain arrays: by the caller's variable, x if a parameter multiplies it, else c."""
         first = True
         for value in results:
-            _, operands, numbers, _ = value.record  # type: ignore[misc]
-            for x, number in zip(operands, numbers, strict=True):
+            operation, operands, numbers, options = value.record  # type: ignore[misc]
+            if "labels" in options:
+                self._give(options["labels"], held.get(id(options["labels"]), "y"))
+                self.labels = self.labels or self.latex(options["labels"])
+            names = operation.operands * (len(operands) if operation.variadic else 1)
+            for x, number, operand in zip(operands, numbers, names, strict=True):
                 if type(x) is Value and x.requires_grad:
                     continue
                 if np.ndim(number) == 0 and type(x) is not Value:
@@ -214,6 +219,8 @@ class Names:
                 if id(x) not in self._names and type(x) is Value and x.name:
                     self._give(x, x.name)
                 parametric = any(type(y) is Value and y.record is None for y in operands)
+                if operand == "target":
+                    self._give(x, "y")
                 self._give(x, "x" if parametric and first else "c")
                 first = False
 

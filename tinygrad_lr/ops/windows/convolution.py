@@ -174,7 +174,7 @@ def cross_correlation_transposed(
 
 
 @primitive(
-    latex=r"<x> \star <g>",
+    latex=r"<x> \star_{n} <g>",
     kind="multilinear",
     examples=[
         ((2, 2, 5), (2, 3, 4), {**GEOMETRIES[0][-1], "size": (2,)}),

@@ -105,6 +105,7 @@ window_spread.vjp(
 
 @primitive(
     latex=r"\operatorname{windowmax}\left(<x>\right)",
+    selects=True,
     examples=[
         ((5,), LINE),
         ((2, 7), {"size": (3,), "stride": (2,), "dilation": (2,)}),

@@ -1,0 +1,106 @@
+"""Write recurrent layers out, step by step in time, so that a derivation shows the sum over time.
+
+A recurrent layer is one operation of a graph. Here it becomes the steps that it stands for, as
+textbooks write them, each with a name; the rest of the graph is recorded again above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...core.graph import topological_order
+from ...core.value import Value
+from ...ops.activation import sigmoid
+from .replay import leaf_numbers, rerun
+
+MAX_TIME_STEPS = 12  # written out; a longer sequence stays one operation
+
+
+def write_out_steps(loss: Value) -> tuple[Value, Mapping[Value, Value]]:
+    """Return the loss of a graph without recurrent operations, and its Values for the old ones.
+
+    The graph itself where there are none, or where a leaf has other numbers by now.
+    """
+    order = topological_order([loss])[::-1]
+    loops = {
+        x
+        for x in order
+        if x.record is not None
+        and x.record.operation.name in STEPS
+        and len(x._content) <= MAX_TIME_STEPS
+    }
+    if not loops:
+        return loss, {}
+    leaves = leaf_numbers(order)
+    if any(x._content is not n and not np.array_equal(x._content, n) for x, n in leaves.items()):
+        return loss, {}
+    now: dict[Value, Any] = {x: x for x in order if x.record is None and x.requires_grad}
+    for value in order:
+        if value.record is None:
+            continue
+        operation, operands, numbers, options = value.record
+        if value in loops:
+            given = [
+                now.get(x, n) if type(x) is Value else n
+                for x, n in zip(operands, numbers, strict=True)
+            ]
+            now[value] = STEPS[operation.name](*given, **options)
+        else:
+            now.update(rerun([value], now))
+        if value in now and value.name:
+            now[value].name = value.name
+    return now[loss], {x: new for x, new in now.items() if x is not new}
+
+
+def _named(name: str, step: int, x: Any) -> Any:
+    """Name a result of a step, counted from 1."""
+    if type(x) is Value:
+        x.name = f"{name}{step}"
+    return x
+
+
+def _rnn(given: Any, state: Any, weight: Any, bias: Any, *, nonlinearity: str) -> Any:
+    states = []
+    for t in range(len(given)):
+        z = given[t] + state @ weight + bias
+        state = np.tanh(z) if nonlinearity == "tanh" else np.maximum(z, 0)
+        states.append(_named("h", t + 1, state))
+    return np.stack(states)
+
+
+def _gru(given: Any, state: Any, weight: Any, bias: Any) -> Any:
+    size, states = np.shape(weight)[0], []
+    parts = [slice(k * size, (k + 1) * size) for k in range(3)]
+    for t in range(len(given)):
+        now, before = given[t], _named("q", t + 1, state @ weight + bias)
+        r = _named("r", t + 1, sigmoid(now[:, parts[0]] + before[:, parts[0]]))
+        z = _named("z", t + 1, sigmoid(now[:, parts[1]] + before[:, parts[1]]))
+        n = _named("n", t + 1, np.tanh(now[:, parts[2]] + r * before[:, parts[2]]))
+        state = _named("h", t + 1, (1 - z) * n + z * state)
+        states.append(state)
+    return np.stack(states)
+
+
+def _lstm(given: Any, state: Any, cell: Any, weight: Any, bias: Any) -> Any:
+    size, states = np.shape(weight)[0], []
+    parts = [slice(k * size, (k + 1) * size) for k in range(4)]
+    for t in range(len(given)):
+        gates = _named("z", t + 1, given[t] + state @ weight + bias)
+        i = _named("i", t + 1, sigmoid(gates[:, parts[0]]))
+        f = _named("f", t + 1, sigmoid(gates[:, parts[1]]))
+        n = _named("n", t + 1, np.tanh(gates[:, parts[2]]))
+        o = _named("o", t + 1, sigmoid(gates[:, parts[3]]))
+        cell = _named("c", t + 1, f * cell + i * n)
+        state = _named("h", t + 1, o * np.tanh(cell))
+        states.append(np.concatenate([state, cell], axis=-1))
+    return np.stack(states)
+
+
+STEPS: Mapping[str, Callable[..., Any]] = {
+    "rnn_states": _rnn,
+    "gru_states": _gru,
+    "lstm_states": _lstm,
+}
