@@ -32,14 +32,12 @@ def fit(x: Any, y: Any) -> tuple[Any, Any]:
     Which ones it lacks is told by the sizes, which differ in the tests.
     """
     x, y = np.asarray(x), np.asarray(y)
+    if x.shape != y.shape and _squeezed(x) == _squeezed(y) and x.size > 1:
+        shape = max(x.shape, y.shape, key=len)  # what kept its axes, and what dropped them
+        return x.reshape(shape), y.reshape(shape)
     try:
         np.broadcast_shapes(x.shape, y.shape)
-        if x.ndim != y.ndim and _squeezed(x) == _squeezed(y) and x.size > 1:
-            raise ValueError("a kept axis")  # entries n and rows n: the same n
     except ValueError:
-        if _squeezed(x) == _squeezed(y):
-            shape = max(x.shape, y.shape, key=len)
-            return x.reshape(shape), y.reshape(shape)
         short, long = (x, y) if x.ndim < y.ndim else (y, x)
         shape, rest = [], list(short.shape)
         for size in long.shape:
@@ -455,6 +453,12 @@ class Reader:
             self.take("}")
         if name == "reshape":
             return self.reshaped()
+        if name == "stack":
+            return np.stack(self.bracketed())
+        if name == "concatenate":
+            letters = self.index() if self.next() == "_" else ""
+            parts = self.bracketed()
+            return np.concatenate(parts, axis=self.axes(letters or "n", parts[0])[0])
         if name == "transpose":
             order = [int(n) for n in self.index()]
             (x,) = self.bracketed()

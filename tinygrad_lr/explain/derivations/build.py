@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,18 @@ from ...errors import ArgumentError, GraphError
 from ...nn import Module
 from ...support.files import quote
 from ...support.validation import check_integer, check_number, short_repr
+from ..formula.expression import Expression
+from ..formula.notation import explain_notation
 from ..graphs.call_stack import visible_variables
 from ..graphs.layers import require_real_graph
 from ..graphs.naming import Names
 from ..graphs.time_steps import write_out_steps
-from .local_derivatives import GraphFormulas
+from .local_derivatives import Given, GraphFormulas
 from .model import DerivationData
 from .path_counting import PathGraph, dependents_of, visible_values
 from .render_markup import derivation_html, derivation_latex
 from .render_text import derivation_text
-from .steps import build_steps, copy_array
+from .steps import Step, build_steps, copy_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,6 +40,8 @@ class Derivation(DerivationData):
     - `paths`: the number of paths from the loss to each of them
     - `path`: the Values of the one path that is followed, from the loss down, or None for all
     - `at`: the entry that is followed, or None
+    - `forward`: a line for each input, weight, and result of the forward pass; `notation`: what the
+      signs in the formulas mean
     - `apart`: paths of the model's parameters that no gradient reaches, unused or frozen
 
     All numbers are those that the loss was computed with, even if a leaf was assigned to later.
@@ -145,11 +149,11 @@ def derivation(
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets, single = _targets(loss, wrt), isinstance(wrt, Value)
-    loss, written_out = write_out_steps(loss)
+    loss, written_out, begin = write_out_steps(loss)
     targets = [written_out.get(x, x) for x in targets]
     variables = {
         name: written_out.get(x, x) if type(x) is Value else x for name, x in variables.items()
-    }
+    } | begin
     names = Names(loss, model, variables)
     cotangents = pull_back({loss: seed("derivation", loss)})
     apart: list[str] = []
@@ -176,11 +180,14 @@ def derivation(
             )
         followed = graph.select_path(targets[0], path)
     steps = build_steps(formulas, cotangents, on_the_way & visible, followed, graph.before)
+    forward = formulas.forward_pass()
     return Derivation(
         steps=tuple(steps),
         wrt=tuple(targets),
         gradients=tuple(copy_array(cotangents[target]) for target in targets),
         names=names,
+        forward=forward,
+        notation=tuple(explain_notation(_formulas(steps, forward), formulas.shown_options())),
         paths=tuple(counts[target] for target in targets),
         path=followed,
         at=entry,
@@ -188,6 +195,17 @@ def derivation(
         single=single,
         apart=tuple(apart),
     )
+
+
+def _formulas(steps: Sequence[Step], forward: Sequence[Given]) -> Iterator[Expression]:
+    """Yield the formulas that a derivation shows."""
+    yield from (x.formula for x in forward if x.formula is not None)
+    for step in steps:
+        yield step.closed
+        for share in step.shares:
+            yield from (share.pull.formula, share.chain)
+            if share.pull.local is not None:
+                yield share.pull.local
 
 
 def _check(loss: Any) -> None:

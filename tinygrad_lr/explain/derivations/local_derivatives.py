@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any
@@ -27,6 +28,7 @@ from ..formula.rewriting import collect_terms, first_count, name_labels, resolve
 from ..formula.rules import apply_rule, rules_of, sum_spread, sum_to_shape
 from ..formula.symbol import Symbol, apply_symbolically, is_matrix, with_axes
 from ..graphs.naming import Names
+from ..graphs.replay import leaf_numbers
 
 Contribution = tuple[Symbol, str, int]
 """A share, the operation that passed it on, and the position of the operand."""
@@ -58,6 +60,15 @@ class Pull:
     position: int
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A line of the forward pass: a name, the formula that computed it or None, and its numbers."""
+
+    name: Name
+    formula: Expression | None
+    data: Any
+
+
 class GraphFormulas:
     """The formulas of a graph, written in the names of its visible Values.
 
@@ -74,6 +85,45 @@ class GraphFormulas:
     def forward(self, value: Value) -> Expression:
         """Return the formula of a Value in terms of the visible ones before it."""
         return self._resolve_counts(self._formula(value).expression)
+
+    def forward_pass(self) -> tuple[Given, ...]:
+        """Return a line for all that the loss is computed from: arrays, leaves, and results."""
+        leaves = leaf_numbers(self.names.order)
+        lines: list[Given] = []
+        shown: set[int] = set()
+
+        def add(x: Any, name: str, formula: Expression | None, data: Any) -> None:
+            if id(x) not in shown:
+                shown.add(id(x))
+                lines.append(Given(Name(name), formula, data))
+
+        formulas = {x: self.forward(x) for x in self.names.order if x in self.visible and x.record}
+        used = {n.latex for f in formulas.values() for n in f.walk() if isinstance(n, Name)}
+        for value in self.names.order:  # what is given, in the order in which it is read
+            if value.record is None:
+                continue
+            _, operands, numbers, options = value.record
+            for x, number in zip(operands, numbers, strict=True):
+                is_leaf = type(x) is Value and x.record is None
+                name = self.names.latex(x) if np.ndim(number) or is_leaf else ""
+                if name and (name in used or x in self.visible if is_leaf else name in used):
+                    if is_leaf or type(x) is not Value:
+                        add(x, name, None, leaves.get(x, number) if is_leaf else number)
+            if "labels" in options:
+                add(options["labels"], self.names.labels, None, options["labels"])
+        for value, formula in formulas.items():
+            add(value, self.names.latex(value), formula, value._content)
+        return tuple(lines)
+
+    def shown_options(self) -> dict[str, Mapping[str, Any]]:
+        """Return the options of the graph's operations, by the function that formulas show."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for value in self.names.order:
+            if value.record is not None and value.record.operation.latex:
+                name = re.search(r"\\operatorname\{([^}]*)\}", value.record.operation.latex)
+                if name:
+                    found.setdefault(name[1], value.record.options)
+        return found
 
     def _resolve_counts(self, formula: Expression) -> Expression:
         """Return the formula with a single meaning of N."""

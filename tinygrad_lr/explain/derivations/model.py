@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from ...core.value import Value
 from ...support.validation import check_instance, short_repr
 from ..graphs.naming import Names
-from .steps import Step
+from .local_derivatives import Given
+from .prose import describe_shares
+from .steps import Share, Step
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,6 +26,8 @@ class DerivationData:
     wrt: tuple[Value, ...]
     gradients: tuple[Any, ...]
     names: Names
+    forward: tuple[Given, ...]
+    notation: tuple[str, ...]
     paths: tuple[int, ...]
     path: tuple[Value, ...] | None = None
     at: tuple[int, ...] | None = None
@@ -51,6 +56,11 @@ class DerivationData:
     def words(self) -> dict[str, str]:
         """The LaTeX of names that are words, and the words."""
         return self.names.words
+
+    @cached_property
+    def sentences(self) -> Mapping[Share, str]:
+        """The sentence on each share, or ""."""
+        return describe_shares(self.steps, self.names)
 
     @cached_property
     def _step_of(self) -> dict[Value, Step]:

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from ...core.primitive import PRIMITIVES
-from ...support.text_format import number_text
+from ...core.value import Value
 from ..formula.expression import Expression, Name, Number, derivative
-from .model import DerivationData
+from ..graphs.naming import Names
 from .steps import Share, Step
 
 CASES = re.compile(r"^\\begin\{cases\}")
 
 
-def describe_share(share: Share, step: Step, derivation: DerivationData) -> str:
-    """Describe how the reader changes when this Value changes.
+MAX_REPETITIONS = 2  # of a sentence that says the same of other Values
+
+
+def describe_shares(steps: Sequence[Step], names: Names) -> dict[Share, str]:
+    """Return the sentence on each share; "" for one that was said twice, of other Values, before."""
+    found: dict[Share, str] = {}
+    said: Counter[str] = Counter()
+    for step in steps:
+        for share in step.shares:
+            text = describe_share(share, step.value, names)
+            words = {names.text(share.reader), names.text(step.value), names.text(names.loss)}
+            longest_first = sorted(map(re.escape, words), key=len, reverse=True)
+            kind = re.sub("|".join(longest_first), "_", text)
+            said[kind] += 1
+            found[share] = text if said[kind] <= MAX_REPETITIONS else ""
+    return found
+
+
+def describe_share(share: Share, value: Value, names: Names) -> str:
+    """Describe how the reader changes when this Value changes, or "" if the formula says it all.
 
     >>> w = Value(0.5, name="w")
     >>> found = tg.derivation((w * 3.0 - 1.0) ** 2, wrt=w)
-    >>> describe_share(found.steps[-1].shares[0], found.steps[-1], found)
-    'When w grows by 1, ŷ grows by 3.'
+    >>> describe_share(found.steps[-1].shares[0], w, found.names)
+    'ŷ changes 3 times as fast as w.'
     """
     pull, record = share.pull, share.reader.record
-    v, x = (Name(derivation.names.latex(z)) for z in (share.reader, step.value))
+    v, x = (Name(names.latex(z)) for z in (share.reader, value))
     direct = record is not None and record.operation.name == pull.operation
     local = pull.local if pull.local != share.local_name else None  # a formula that says more
     operation = PRIMITIVES.get(pull.operation)
     if local is None or (direct and operation is not None and operation.selects):
-        ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, step.value.ndim)
-        above = derivative(Name(derivation.names.latex(derivation.loss)), v)
+        ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, value.ndim)
+        above = derivative(Name(names.latex(names.loss)), v)
         return describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
     sizes = np.size(share.reader._content), np.size(pull.number)
     return describe_entries(local, v, x, sizes, pull.spread)
@@ -45,19 +64,19 @@ def describe_entries(
     `sizes` are the numbers of entries of v and x; each entry of x is used in `spread` entries of v.
 
     >>> describe_entries(Number(-1.0), Name("v"), Name("x"), sizes=(3, 1), spread=3)
-    'v falls by as much as x rises. Since x is used 3 times, its 3 shares are added up.'
+    'v falls by as much as x rises. The same x enters 3 entries of v, so its effects add up.'
     >>> describe_entries(Number(0.5), Name("v"), Name("x"), sizes=(1, 3), spread=1)
-    'When an entry of x grows by 1, v grows by 0.5.'
+    'v changes 0.5 times as fast as each entry of x.'
     """
     text = _moves(local, v, x, sizes)
     if spread > 1:
-        of = "each entry of " if sizes[1] > 1 else ""
-        text += f" Since {of}{x.text} is used {spread} times, its {spread} shares are added up."
+        same = f"Each entry of {x.text}" if sizes[1] > 1 else f"The same {x.text}"
+        text += f" {same} enters {spread} entries of {v.text}, so its effects add up."
     return text
 
 
 def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, int]) -> str:
-    if isinstance(local, Number):
+    if isinstance(local, Number) and local.value in {-1.0, 0.0, 1.0}:
         return _moves_by_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
     slope = local.text
     if CASES.search(getattr(local, "template", "")) and slope.count(" if ") == 1:
@@ -65,25 +84,21 @@ def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, in
         holds, _, other = condition.partition(", else ")
         if (value, other) == ("1", "0"):
             return f"{v.text} follows {x.text} where {holds}; elsewhere nothing passes."
-        return f"When {x.text} grows by 1, {v.text} grows by {value} if {holds}, else by {other}."
-    entry = "an entry of " if sizes[1] > 1 else ""
-    its = "that of " if min(sizes) > 1 else ""
-    # a slope that itself depends on x holds for small changes only
-    small = ", for small changes" if {v, x} & set(local.walk()) else ""
-    return f"When {entry}{x.text} grows by 1, {its}{v.text} grows by {slope}{small}."
+    if min(sizes) > 1:
+        return f"Each entry of {v.text} changes {slope} times as fast as its entry of {x.text}."
+    if sizes[0] > 1:
+        return f"Each entry of {v.text} changes {slope} times as fast as {x.text}."
+    entry = "" if sizes[1] == 1 else "each entry of " if isinstance(local, Number) else "that entry of "
+    return f"{v.text} changes {slope} times as fast as {entry}{x.text}."
 
 
 def _moves_by_number(number: float, v: str, x: str, single: bool) -> str:
     """With `single`, v is one number and x has several entries."""
-    entry = f"an entry of {x}" if single else x
     if number == 1:
         return f"{v} rises one for one with {'each entry of ' if single else ''}{x}."
     if number == -1:
-        return f"{v} falls by as much as {entry} rises."
-    if number == 0:
-        return f"{v} does not change when {x} does."
-    way = "grows" if number > 0 else "falls"
-    return f"When {entry} grows by 1, {v} {way} by {number_text(abs(number))}."
+        return f"{v} falls by as much as {'an entry of ' if single else ''}{x} rises."
+    return f"{v} does not change when {x} does."
 
 
 def describe_operation(
@@ -106,9 +121,6 @@ def describe_operation(
         text = _describe_product(position, *ndims[:2])
     elif known is not None and direct:
         text = known.sentence
-    if not text:
-        by = f"rule of {operation}" if direct else "combined rules of the operations in between"
-        text = "The gradient of {v} reaches {x} by the " + by + "."
     return text.format(v=v.text, x=x.text, g=g.text)
 
 

@@ -12,15 +12,15 @@ from ...support.errstate import ignore_float_errors
 from ...support.text_format import index_text, number_latex, number_text, shape_text
 from ..formula.mathml import as_mathml
 from .model import DerivationData
-from .prose import describe_share
 from .render_text import (
     MAX_STEPS,
     describe_direction,
     equal_parts,
     fit_numbers,
-    forward_order,
     introduction,
     join_names,
+    left_side,
+    notation_text,
     omission_text,
     pick_entry,
     select_indices,
@@ -40,9 +40,9 @@ CELL = "text-align: right; padding: 0 1em 0 0"
 def derivation_latex(derivation: DerivationData) -> str:
     """Return all equations as one `aligned` environment, with numbers for single values."""
     computed = [
-        (step.name.latex, [step.forward.latex], step.data)
-        for step in forward_order(derivation)
-        if step.forward is not None
+        (line.name.latex, [line.formula.latex], line.data)
+        for line in derivation.forward
+        if line.formula is not None
     ]
     lines = [
         LEFT_OUT if i is None else equation(*computed[i]) for i in select_indices(len(computed))
@@ -114,13 +114,15 @@ def _html(derivation: DerivationData) -> Iterator[str]:
     yield f'<section style="{TABULAR}"><h3>How {loss} depends on {escape(of)}</h3>'
     text = introduction(derivation)
     yield f"<p>{escape(text)}</p>" if text else ""
+    if derivation.notation:
+        yield f"<p>{escape(notation_text(derivation))}</p>"
     yield f"<h4>Forward, from the data to {loss}</h4>"
-    for step in select_steps(forward_order(derivation)):
-        if step is None:
-            yield f"<p>… {omission_text(derivation.steps)} …</p>"
+    for i in select_indices(len(derivation.forward)):
+        if i is None:
+            yield f"<p>… {omission_text(derivation.forward)} …</p>"
             continue
-        formula = "" if step.forward is None else f" = {step.forward.latex}"
-        yield _line(derivation, f"{step.name.latex}{formula}", step.data)
+        line = derivation.forward[i]
+        yield _line(derivation, left_side(line, "latex"), line.data)
     yield f"<h4>Back, from {loss} to {escape(of)}, by the chain rule</h4><ol>"
     for step in select_steps(derivation.steps[1:]):
         yield "<li>"
@@ -155,7 +157,8 @@ def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
             yield _line(derivation, parts, share.pull.number)
         else:
             yield _line(derivation, f"{step.derivative.latex} = {parts}", step.gradient)
-        yield f"<p>{escape(describe_share(share, step, derivation))}</p>"
+        if derivation.sentences[share]:
+            yield f"<p>{escape(derivation.sentences[share])}</p>"
     if several:
         yield _line(derivation, rf"{step.derivative.latex} = \text{{their sum}}", step.gradient)
     if derivation.at is not None and step.value is derivation.wrt[0]:

@@ -20,14 +20,15 @@ from ...support.text_format import (
 )
 from ..formula.expression import Count, Expression
 from ..formula.plain_text import plain_text
+from .local_derivatives import Given
 from .model import DerivationData
-from .prose import describe_share
 from .steps import Share, Step
 from .terms import Terms, terms_of
 
 MARGIN = "   "
 MAX_STEPS = 80  # steps written out in full
 MAX_NAMES = 30  # names in one sentence
+MAX_MATRIX = 8  # rows and columns of a matrix that is written out
 
 
 @ignore_float_errors
@@ -41,6 +42,8 @@ def _lines(derivation: DerivationData, width: int) -> Iterator[str]:
     loss, of = names.text(derivation.loss), join_names([names.text(x) for x in derivation.wrt])
     yield f"How {loss} depends on {of}"
     yield from _paragraph(introduction(derivation), width)
+    if derivation.notation:
+        yield from _paragraph(notation_text(derivation), width)
     yield ""
     yield f"Forward, from the data to {loss}"
     yield from _forward(derivation, width)
@@ -112,6 +115,11 @@ def introduction(derivation: DerivationData) -> str:
     return " ".join(sentences)
 
 
+def notation_text(derivation: DerivationData) -> str:
+    """Return what the signs in the formulas mean."""
+    return f"Notation: {'; '.join(derivation.notation)}."
+
+
 def _count(paths: int) -> str:
     """Return a number of paths in full if it is readable, else as a power of ten."""
     return f"{paths:,}" if paths < 10**15 else f"about 10^{len(str(paths)) - 1}"
@@ -125,27 +133,24 @@ def counts_in(step: Step) -> Iterator[int]:
 
 
 def _forward(derivation: DerivationData, width: int) -> Iterator[str]:
-    names = derivation.names
-    rows = []
-    for step in select_steps(forward_order(derivation)):
-        if step is None:
-            rows.append(("", None))
-            continue
-        formula = "" if step.forward is None else f" = {step.forward.text}"
-        rows.append((f"{names.text(step.value)}{formula}", step.data))
+    rows = [
+        ("", None)
+        if i is None
+        else (left_side(derivation.forward[i], "text"), derivation.forward[i].data)
+        for i in select_indices(len(derivation.forward))
+    ]
     column = min(max(len(left) for left, _ in rows), 30)
     for left, data in rows:
         if not left:
-            yield f"{MARGIN}… {omission_text(derivation.steps)} …"
+            yield f"{MARGIN}… {omission_text(derivation.forward)} …"
             continue
         yield from _equals_numbers(f"{MARGIN}{left:{column}} = ", data, width)
 
 
-def forward_order(derivation: DerivationData) -> list[Step]:
-    """Return the steps in the order in which they were computed, leaves first."""
-    leaves = [step for step in derivation.steps if step.forward is None]
-    leaves.sort(key=lambda step: step.value._serial)
-    return [*leaves, *(step for step in reversed(derivation.steps) if step.forward is not None)]
+def left_side(given: Given, form: str) -> str:
+    """Return the name of a line of the forward pass, and its formula, as "text" or "latex"."""
+    formula = "" if given.formula is None else f" = {getattr(given.formula, form)}"
+    return f"{getattr(given.name, form)}{formula}"
 
 
 def select_steps(steps: Sequence[Step]) -> list[Step | None]:
@@ -161,16 +166,25 @@ def select_indices(count: int) -> list[int | None]:
     return [*range(half), None, *range(count - half, count)]
 
 
-def omission_text(steps: Sequence[Step]) -> str:
+def omission_text(lines: Sequence[Step] | Sequence[Given]) -> str:
     """Return the note on the steps that are not shown."""
-    left = len(steps) - MAX_STEPS
-    return f"{left} more step{'s' * (left != 1)}, in .steps"
+    left = len(lines) - MAX_STEPS
+    where = "forward" if isinstance(lines[0], Given) else "steps"
+    return f"{left} more step{'s' * (left != 1)}, in .{where}"
 
 
 def _equals_numbers(start: str, data: Any, width: int) -> Iterator[str]:
     """Yield a line that ends in numbers, and in their shape if there are several."""
-    shown = fit_numbers(data, width - len(start) - 2)
     shape = f"   ({shape_text(np.shape(data))})" if np.ndim(data) else ""
+    if (rows := matrix_rows(data, width - len(MARGIN) - 3 - len(shape))) is not None:
+        first = start if len(start) + len(rows[0]) + len(shape) <= width else f"{MARGIN}   = "
+        if first != start:
+            yield start.rstrip(" =")
+        yield first + rows[0]
+        yield from (" " * len(first) + row for row in rows[1:-1])
+        yield " " * len(first) + rows[-1] + shape
+        return
+    shown = fit_numbers(data, width - len(start) - 2)
     line = start + shown + shape
     if len(line) <= width:
         yield line
@@ -179,6 +193,28 @@ def _equals_numbers(start: str, data: Any, width: int) -> Iterator[str]:
     else:
         yield start.rstrip(" =")
         yield f"{MARGIN}   = {fit_numbers(data, width - 8 - len(shape))}{shape}"
+
+
+def matrix_rows(data: Any, width: int) -> list[str] | None:
+    """Return the rows of a small matrix in columns, or None for another array.
+
+    >>> matrix_rows(np.array([[1.0, -2.5], [0.25, 3.0]]), 40)
+    ['[   1   −2.5]', '[0.25      3]']
+    """
+    array = np.asarray(data)
+    small = array.ndim == 2 and 1 < min(array.shape) and max(array.shape) <= MAX_MATRIX
+    if not small:
+        return None
+    for digits in (4, 3, 2):
+        cells = [[number_text(float(x), digits) for x in row] for row in array]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        rows = [
+            "[" + "  ".join(x.rjust(n) for x, n in zip(row, widths, strict=True)) + "]"
+            for row in cells
+        ]
+        if len(rows[0]) <= width:
+            return rows
+    return None
 
 
 def fit_numbers(data: Any, width: int) -> str:
@@ -195,6 +231,8 @@ def fit_numbers(data: Any, width: int) -> str:
         data = np.asarray(data)[:, 0]
     for digits in (4, 3, 2):
         text = array_text(data, digits)
+        if np.ndim(data) == 1 and np.size(data) <= MAX_MATRIX:
+            text = f"[{', '.join(number_text(float(x), digits) for x in data)}]"
         if len(text) <= width:
             return text
     array = np.asarray(data)
@@ -225,7 +263,7 @@ def _step(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
                 pass  # it is a single number, and already shown
             else:
                 yield from _equals_numbers(f"{MARGIN}{' ' * len(name)} = ", step.gradient, width)
-        yield from _paragraph(describe_share(share, step, derivation), width)
+        yield from _paragraph(derivation.sentences[share], width)
     if several:
         yield from _equals_numbers(f"{MARGIN}{name} = their sum = ", step.gradient, width)
     if derivation.at is not None and step.value is derivation.wrt[0]:
@@ -300,7 +338,10 @@ def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> It
         factor = factor_text(number)
         old = float(np.asarray(old).reshape(-1)[0])
         slope = number
-    line = f"{MARGIN}{name} = {fit_numbers(old, 24)} − {step} · {factor}"
+    if np.size(slope) > 1:
+        line = f"{MARGIN}new {name} = {name} − {step} · {derivation.step(x).derivative.text}"
+    else:
+        line = f"{MARGIN}{name} = {fit_numbers(old, 24)} − {step} · {factor}"
     if rate is None:
         yield line
     else:

@@ -94,7 +94,7 @@ def build_steps(
             if x in shares and (after is None or after.get(value) is x):
                 local = formulas.derivative(x, of=value)
                 above = step.derivative
-                if pull.local is None:  # the product of the chain rule, whatever it is here
+                if pull.local is None or not pull.local.matrix:  # · for numbers, and for any rule
                     above = replace(above, matrix=False)
                 chain = local if value is loss else product(above, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))

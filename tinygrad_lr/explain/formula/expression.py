@@ -76,7 +76,7 @@ class Name(Expression):
     spelt: str
     binding: int = ATOM
     instead_of: str = ""
-    matrix: bool = field(default=False, compare=False)  # type: ignore[misc]
+    matrix: bool = field(default=False, compare=False)
 
     @property
     def latex(self) -> str:
@@ -216,7 +216,7 @@ class Call(Expression):
     template: str
     holes: tuple[tuple[str, tuple[Expression, ...]], ...]
     count: int = 0  # the value of N in the template
-    matrix: bool = field(default=False, compare=False)  # type: ignore[misc]
+    matrix: bool = field(default=False, compare=False)
 
     @property
     def binding(self) -> int:  # type: ignore[override]

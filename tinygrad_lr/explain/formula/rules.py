@@ -49,7 +49,7 @@ def apply_rule(
         raise no_derivative_error(operation, position)
     if (textbook := operation.textbook_rules.get(position)) is not None:
         try:
-            c = textbook(g, out, *operands, **options)
+            c: Symbol = textbook(g, out, *operands, **options)
             expected = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
             if np.allclose(c.number, expected, rtol=1e-5, atol=1e-7 * np.max(np.abs(expected))):
                 return c.with_number(expected)

@@ -185,9 +185,7 @@ def _formula(
         spread = name != "reshape_to" or isinstance(x[0], (Number, Count))
         return x[0] if same or spread else _reshape(x[0], np.shape(out))
     if name in {"multiply", "chain", "zero_product"}:
-        shapes = [np.shape(number_of(operand)) for operand in operands]
-        plain = [expression_of(operand) for operand in operands]
-        return _outer_product(*plain, *shapes) or product(*x)
+        return _outer_product(operands[0], operands[1]) or product(*x)
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
     letters = _letters_of(operation, operands, options)
@@ -196,7 +194,7 @@ def _formula(
     if name == "transpose_to":
         return _transpose(x[0], np.ndim(out), options.get("axes"))
     if operation.matrix_product:
-        found = _matrix_product(*x[:2], *map(number_of, operands[:2]), out)
+        found = _matrix_product(x[0], x[1], number_of(operands[0]), number_of(operands[1]), out)
         return total(found, x[2]) if len(x) > 2 else found
     if name in {"getitem_at", "put_at"} and not _reads_entries(options["index"], operands[0], out):
         return x[0]
@@ -215,6 +213,8 @@ def _formula(
     if options.get("average"):  # the mean of the rows' losses
         template = r"-\frac{1}{N} \sum \ln\operatorname{softmax}_y\left(<x>\right)"
         return call(template, {"x": x[0]}, int(np.size(options["labels"])))
+    if name == "concatenate_all":
+        return _concatenate(x, operands, options["axis"], out)
     if operation.variadic:
         x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name("…"), x[-1]]
         return call(operation.latex or _by_name(operation), {operation.operands[0]: x}, count)
@@ -226,16 +226,28 @@ def _formula(
     return replace(found, template=template)
 
 
-def _outer_product(
-    x: Expression, y: Expression, of_x: tuple[int, ...], of_y: tuple[int, ...]
-) -> Expression | None:
+def _concatenate(
+    x: Sequence[Expression], operands: Sequence[Any], axis: int, out: Any
+) -> Expression:
+    """Return arrays joined: stack(a, b) if each is written without the axis, a new first one."""
+    stacked = axis % np.ndim(out) == 0 and all(
+        isinstance(z, Symbol) and len(z.written_shape) == np.ndim(out) - 1 for z in operands
+    )
+    if stacked:
+        x = [expression_of(z) for z in operands]
+    letters = "" if stacked else axes_letters(np.ndim(out), (axis,))
+    name = r"\operatorname{stack}" if stacked else r"\operatorname{concatenate}"
+    x = x if len(x) <= MAX_ENTRIES else [*x[: MAX_ENTRIES - 1], Name(r"\ldots"), x[-1]]
+    return call(index_template(rf"{name}\left(<arrays>\right)", letters), {"arrays": x})
+
+
+def _outer_product(x: Any, y: Any) -> Expression | None:
     """Return the product of a column with a row as x yᵀ, or None for other products."""
+    of_x, of_y = np.shape(number_of(x)), np.shape(number_of(y))
     column = len(of_x) == 2 and of_x[0] > of_x[1] == 1
     row = of_y[-1:] > (1,) and of_y[:-1] in {(), (1,)}
-    if not (column and row):
-        return None
-    left, right = (z if isinstance(z, Name) or z.matrix else None for z in (x, y))
-    if left is None or right is None:
+    left, right = expression_of(x), expression_of(y)
+    if not (column and row) or not all(isinstance(z, Name) or z.matrix for z in (left, right)):
         return None
     right = right if right.matrix else transpose(right)
     return call(PRIMITIVES["matmul"].latex or "", {"x": left, "y": right})

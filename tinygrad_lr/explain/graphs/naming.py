@@ -195,11 +195,12 @@ class Names:
         counted = len(self.layers) > 2
         for layer in self.layers[:-1]:
             below = str(layer.number) if counted else ""
-            readers = [x for x in layer.results if not layer.parameters or layer.reads(x)]
+            readers = _readers(layer)
+            output = _computed(layer.output)
             if readers:
                 self._give(readers[-1], f"z{below}")
-            if not (readers and layer.output is readers[-1]):
-                self._give(layer.output, f"h{below}")
+            if not (readers and output is readers[-1]):
+                self._give(output, f"h{below}")
 
     def _name_constants(self, results: list[Value], held: Mapping[int, str]) -> None:
         """Name plain arrays: by the caller's variable, x if a parameter multiplies it, else c."""
@@ -223,6 +224,32 @@ class Names:
                     self._give(x, "y")
                 self._give(x, "x" if parametric and first else "c")
                 first = False
+
+
+def _computed(value: Value) -> Value:
+    """Return what a result is another shape of, or the result itself."""
+    while value.record is not None and value.record.operation.identity:
+        operand = value.record.operands[0]
+        if type(operand) is not Value or operand.record is None:
+            break
+        value = operand
+    return value
+
+
+def _readers(layer: Layer) -> list[Value]:
+    """Return the results that read a parameter of a layer, itself or in another shape."""
+    if not layer.parameters:
+        return [*layer.results]
+    shapes: set[Value] = {*layer.parameters}
+    found = []
+    for value in layer.results:
+        operation, operands, _, _ = value.record  # type: ignore[misc]
+        if any(type(x) is Value and x in shapes for x in operands):
+            if operation.identity:
+                shapes.add(value)
+            else:
+                found.append(value)
+    return found
 
 
 def user_name(x: Value) -> str:

@@ -19,10 +19,11 @@ from .replay import leaf_numbers, rerun
 MAX_TIME_STEPS = 12  # written out; a longer sequence stays one operation
 
 
-def write_out_steps(loss: Value) -> tuple[Value, Mapping[Value, Value]]:
+def write_out_steps(loss: Value) -> tuple[Value, dict[Value, Value], dict[str, Any]]:
     """Return the loss of a graph without recurrent operations, and its Values for the old ones.
 
-    The graph itself where there are none, or where a leaf has other numbers by now.
+    The graph itself where there are none, or where a leaf has other numbers by now. The last are
+    names of the arrays that the steps begin from.
     """
     order = topological_order([loss])[::-1]
     loops = {
@@ -33,11 +34,13 @@ def write_out_steps(loss: Value) -> tuple[Value, Mapping[Value, Value]]:
         and len(x._content) <= MAX_TIME_STEPS
     }
     if not loops:
-        return loss, {}
+        return loss, {}, {}
     leaves = leaf_numbers(order)
     if any(x._content is not n and not np.array_equal(x._content, n) for x, n in leaves.items()):
-        return loss, {}
+        return loss, {}, {}
     now: dict[Value, Any] = {x: x for x in order if x.record is None and x.requires_grad}
+    begin: dict[str, Any] = {}
+    states: dict[Value, tuple[Any, Any]] = {}  # the h and the c of long short-term memory
     for value in order:
         if value.record is None:
             continue
@@ -47,15 +50,33 @@ def write_out_steps(loss: Value) -> tuple[Value, Mapping[Value, Value]]:
                 now.get(x, n) if type(x) is Value else n
                 for x, n in zip(operands, numbers, strict=True)
             ]
-            now[value] = STEPS[operation.name](*given, **options)
+            begin |= {f"{name}0": x for name, x in zip("hc", given[1:-2], strict=False)}
+            if type(given[0]) is Value and given[0].record is not None:
+                given[0].name = given[0].name or "p"
+            found = STEPS[operation.name](*given, **options)
+            if type(found) is tuple:
+                states[value] = found
+            now[value] = np.concatenate(found, axis=-1) if type(found) is tuple else found
+        elif operation.name == "getitem_at" and operands[0] in states:
+            now[value] = _state_at(states[operands[0]], options["index"], now[operands[0]])
         else:
             now.update(rerun([value], now))
         if value in now and value.name:
             now[value].name = value.name
-    return now[loss], {x: new for x, new in now.items() if x is not new}
+    return now[loss], {x: new for x, new in now.items() if x is not new}, begin
 
 
-def _named(name: str, step: int, x: Any) -> Any:
+def _state_at(states: tuple[Any, Any], index: Any, both: Any) -> Any:
+    """Return entries of h and c side by side: of one of the two, if the index says so."""
+    size = np.shape(states[0])[-1]
+    if type(index) is tuple and index[-1] == slice(None, size, None):
+        return states[0][index[:-1]] if index[0] is not Ellipsis else states[0]
+    if type(index) is tuple and index[-1] == slice(size, None, None) and Ellipsis not in index:
+        return states[1][index[:-1]]
+    return both[index]
+
+
+def _named(name: str, step: int | str, x: Any) -> Any:
     """Name a result of a step, counted from 1."""
     if type(x) is Value:
         x.name = f"{name}{step}"
@@ -68,7 +89,7 @@ def _rnn(given: Any, state: Any, weight: Any, bias: Any, *, nonlinearity: str) -
         z = given[t] + state @ weight + bias
         state = np.tanh(z) if nonlinearity == "tanh" else np.maximum(z, 0)
         states.append(_named("h", t + 1, state))
-    return np.stack(states)
+    return _named("H", "", np.stack(states))
 
 
 def _gru(given: Any, state: Any, weight: Any, bias: Any) -> Any:
@@ -81,11 +102,11 @@ def _gru(given: Any, state: Any, weight: Any, bias: Any) -> Any:
         n = _named("n", t + 1, np.tanh(now[:, parts[2]] + r * before[:, parts[2]]))
         state = _named("h", t + 1, (1 - z) * n + z * state)
         states.append(state)
-    return np.stack(states)
+    return _named("H", "", np.stack(states))
 
 
 def _lstm(given: Any, state: Any, cell: Any, weight: Any, bias: Any) -> Any:
-    size, states = np.shape(weight)[0], []
+    size, states, cells = np.shape(weight)[0], [], []
     parts = [slice(k * size, (k + 1) * size) for k in range(4)]
     for t in range(len(given)):
         gates = _named("z", t + 1, given[t] + state @ weight + bias)
@@ -95,8 +116,9 @@ def _lstm(given: Any, state: Any, cell: Any, weight: Any, bias: Any) -> Any:
         o = _named("o", t + 1, sigmoid(gates[:, parts[3]]))
         cell = _named("c", t + 1, f * cell + i * n)
         state = _named("h", t + 1, o * np.tanh(cell))
-        states.append(np.concatenate([state, cell], axis=-1))
-    return np.stack(states)
+        states.append(state)
+        cells.append(cell)
+    return _named("H", "", np.stack(states)), _named("C", "", np.stack(cells))
 
 
 STEPS: Mapping[str, Callable[..., Any]] = {
