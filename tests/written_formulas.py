@@ -31,13 +31,15 @@ def fit(x: Any, y: Any) -> tuple[Any, Any]:
 
     Which ones it lacks is told by the sizes, which differ in the tests.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = (np.asanyarray(z.x if isinstance(z, Transposed) else z) for z in (x, y))
     if x.shape != y.shape and _squeezed(x) == _squeezed(y) and x.size > 1:
         shape = max(x.shape, y.shape, key=len)  # what kept its axes, and what dropped them
         return x.reshape(shape), y.reshape(shape)
     try:
         np.broadcast_shapes(x.shape, y.shape)
     except ValueError:
+        kept = x.ndim == y.ndim
+        x, y = (x.squeeze(), y) if kept and x.size < y.size else (x, y.squeeze() if kept else y)
         short, long = (x, y) if x.ndim < y.ndim else (y, x)
         shape, rest = [], list(short.shape)
         for size in long.shape:
@@ -49,6 +51,16 @@ def fit(x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
+class Kept(np.ndarray):
+    """What a sum along some axes leaves, with the axes that it added up, of length 1."""
+
+
+def _drop(x: Any) -> Any:
+    """Return an array without axes that a sum has kept."""
+    vector = isinstance(x, Kept) and len(_squeezed(x)) < 2
+    return np.asarray(x).squeeze() if vector else x
+
+
 class Transposed:
     """A vector that is written with ᵀ: a row."""
 
@@ -57,10 +69,13 @@ class Transposed:
 
 
 def matrix_product(x: Any, y: Any) -> Any:
+    x, y = _drop(x), _drop(y)
     if isinstance(y, Transposed):
         return np.multiply.outer(x, y.x)
     if isinstance(x, Transposed):
         x = x.x
+        if np.ndim(y) == 1 != np.ndim(x) or np.shape(x) != np.shape(y)[:1]:
+            return np.multiply.outer(x, np.squeeze(y))  # a column times a row
     if np.ndim(x) == 1 and np.ndim(y) == 2 and len(y) == 1:
         return np.multiply.outer(x, y[0])  # a column times a row
     if not np.ndim(x) or not np.ndim(y):
@@ -248,7 +263,7 @@ class Reader:
         x = np.asarray(self.product())
         if not letters:
             return reduce(x)
-        return reduce(x, axis=self.axes(letters, x), keepdims=True)
+        return reduce(x, axis=self.axes(letters, x), keepdims=True).view(Kept)
 
     def index(self) -> str:
         if self.next() != "_":
@@ -348,7 +363,7 @@ class Reader:
         return np.take_along_axis(rows, np.asarray(self.names[label])[..., None], -1)[..., 0]
 
     def entries(self, x: Any) -> Any:
-        return np.asarray(x)[self.place()]
+        return np.asarray(_drop(x))[self.place()]
 
     def place(self) -> Any:
         """Read an index in brackets, counted from 0."""
@@ -364,6 +379,7 @@ class Reader:
     def transposed(self, x: Any) -> Any:
         if isinstance(x, Transposed):
             return x.x
+        x = _drop(x)
         return Transposed(x) if np.ndim(x) == 1 else np.swapaxes(x, -1, -2) if np.ndim(x) else x
 
     def group(self) -> Any:
@@ -452,7 +468,7 @@ class Reader:
                 name += self.take()
             self.take("}")
         if name == "reshape":
-            return self.reshaped()
+            return np.reshape(*self.with_shape())
         if name == "stack":
             return np.stack(self.bracketed())
         if name == "concatenate":
@@ -467,10 +483,11 @@ class Reader:
             (labels,) = self.bracketed()
             return np.asarray(labels)[..., None] == np.arange(self.shape[-1])
         if name == "scatter":
-            out = np.zeros(self.shape)
             place = self.place()
-            (x,) = self.bracketed()
-            np.add.at(out, place, x)
+            x, shape = self.with_shape()
+            out = np.zeros(shape)
+            shape = out[place].shape
+            np.add.at(out, place, np.reshape(x, shape) if np.size(x) > 1 else np.squeeze(x))
             return out
         if name == "softmax" and self.next() == "_" and self.tokens[self.at + 1][0] == "name":
             self.take()
@@ -483,7 +500,10 @@ class Reader:
         letters = self.index() if self.next() == "_" else ""
         if name in ALONG:
             (x,) = self.bracketed()
+            x = np.atleast_1d(_drop(x)) if not letters else x
             usual = None if name in {"var", "std"} else (np.ndim(x) - 1,)
+            if name in {"var", "std"} and letters:
+                return ALONG[name](x, self.axes(letters, x)).view(Kept)
             return ALONG[name](x, self.axes(letters, x) if letters else usual)
         if name == "log" and letters in {"2", "10"}:
             return {"2": np.log2, "10": np.log10}[letters](self.argument())
@@ -509,7 +529,8 @@ class Reader:
             return self.large()
         return self.power()[0]
 
-    def reshaped(self) -> Any:
+    def with_shape(self) -> tuple[Any, list[int]]:
+        """Read (x, 3 × 4)."""
         self.take("(")
         x = self.sum()
         self.take(",")
@@ -518,7 +539,7 @@ class Reader:
             self.take()
             shape.append(int(self.number()))
         self.take(")")
-        return np.reshape(x, shape)
+        return x, shape
 
     def cases(self) -> Any:
         self.take(r"\begin")
@@ -560,22 +581,20 @@ class Reader:
 
 def read_formula(latex: str, names: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
     """Return the numbers of a formula in LaTeX, as it is written; what is computed has a shape."""
-    return Reader(latex, names, shape).read()
+    try:
+        return Reader(latex, names, shape).read()
+    except (IndexError, KeyError, ValueError, TypeError) as error:
+        raise UnreadableFormula(f"{type(error).__name__}: {error}") from None
 
 
 def agree(found: Any, expected: Any, tolerance: float) -> bool:
     """Return whether numbers agree, in the shape that is shown or with kept axes of one entry."""
     found, expected = np.asarray(found, float), np.asarray(expected, float)
-    if found.shape != expected.shape:
-        if found.size == expected.size:
-            squeezed = [n for n in found.shape if n > 1], [n for n in expected.shape if n > 1]
-            if squeezed[0] != squeezed[1]:
-                return False
-            found = found.reshape(expected.shape)
-        elif found.size > 1 and found.ndim > expected.ndim:
-            return False
-    scale = max(np.max(np.abs(expected), initial=0.0), 1e-12)
-    try:
-        return bool(np.allclose(np.broadcast_to(found, expected.shape), expected, atol=tolerance * scale, rtol=tolerance))
-    except ValueError:
+    if found.size > expected.size:
         return False
+    try:
+        found, expected = fit(found.reshape(()) if found.size == 1 else found, expected)
+    except UnreadableFormula:
+        return False
+    scale = max(np.max(np.abs(expected), initial=0.0), 1e-12)
+    return bool(np.allclose(found, expected, atol=tolerance * scale, rtol=tolerance))

@@ -26,7 +26,7 @@ from ..formula.expression import (
 )
 from ..formula.rewriting import collect_terms, first_count, name_labels, resolve_counts
 from ..formula.rules import apply_rule, rules_of, sum_spread, sum_to_shape
-from ..formula.symbol import Symbol, apply_symbolically, is_matrix, with_axes
+from ..formula.symbol import Symbol, apply_symbolically, rank_of
 from ..graphs.naming import Names
 from ..graphs.replay import leaf_numbers
 
@@ -79,6 +79,7 @@ class GraphFormulas:
         self.loss = loss
         self.names = names
         self.visible = visible
+        self.unreadable: set[Value] = set()  # between which a rule has no formula of its own
         self.count = 0  # the count written as N: the first one in a formula
         self._inner: dict[Value, Symbol] = {}
 
@@ -133,8 +134,8 @@ class GraphFormulas:
     def derivative(self, value: Value, of: Value | None = None) -> Name:
         """Return the name dL/dx, or dz/dx for another numerator."""
         numerator = self.names.latex(of if of is not None else self.loss)
-        matrix = is_matrix(value._content) or (of is not None and is_matrix(of._content))
-        return derivative(Name(numerator), Name(self.names.latex(value)), matrix)
+        rank = max(rank_of(value._content), 0 if of is None else rank_of(of._content))
+        return derivative(Name(numerator), Name(self.names.latex(value)), rank)
 
     @ignore_float_errors
     def pull(self, value: Value, g: Any) -> dict[Value, Pull]:
@@ -157,10 +158,11 @@ class GraphFormulas:
                 local_number = local.number
                 formula = product(name, local.expression)
             spread = np.size(terms) // max(np.size(own), 1)
-            if spread > 1 and local is None:
-                formula = with_axes(share)
             if spread > 1:
-                formula = sum_spread(formula, terms, own)
+                together = Symbol(formula, terms)
+                written = [np.shape(g), (locals_[x][0] if local is not None else share).written_shape]
+                together.written_shape = max(written, key=len)
+                formula = sum_spread(together, own)
             found[x] = Pull(
                 None if local is None else self._resolve_counts(as_number(local.expression)),
                 local_number,
@@ -217,8 +219,12 @@ class GraphFormulas:
         """Return the share that one rule passes on."""
         record: Record = reader.record  # type: ignore[assignment]
         given = self._operands(record)
-        local = self._local_name(reader, record.operands[position])
-        return apply_rule(record, position, g, self._symbol(reader), given, local)
+        x = record.operands[position]
+        local = self._local_name(reader, x)
+        found = apply_rule(record, position, g, self._symbol(reader), given, local)
+        if any(part == local for part in found.expression.walk()):
+            self.unreadable |= {reader, x}
+        return found
 
     def _local_name(self, reader: Value, x: Value) -> Expression:
         """Return dz/dx; a z or x without a name is written out."""
@@ -247,7 +253,7 @@ class GraphFormulas:
 
     def _named(self, x: Any, number: Any) -> Symbol:
         """Return a Value or an array by its name."""
-        return Symbol(Name(self.names.latex(x), matrix=is_matrix(number)), number)
+        return Symbol(Name(self.names.latex(x), rank=rank_of(number)), number)
 
     def _formula(self, value: Value) -> Symbol:
         """Return the result of an operation with its formula."""

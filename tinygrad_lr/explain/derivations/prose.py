@@ -51,7 +51,8 @@ def describe_share(share: Share, value: Value, names: Names) -> str:
     if local is None or (direct and operation is not None and operation.selects):
         ndims = [np.ndim(z) for z in record.numbers] if direct and record else (2, value.ndim)
         above = derivative(Name(names.latex(names.loss)), v)
-        return describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
+        text = describe_operation(pull.operation, pull.position, v, x, above, ndims, direct)
+        return "" if "by the rule of" in text and pull.formula != share.chain else text
     sizes = np.size(share.reader._content), np.size(pull.number)
     return describe_entries(local, v, x, sizes, pull.spread)
 
@@ -121,6 +122,8 @@ def describe_operation(
         text = _describe_product(position, *ndims[:2])
     elif known is not None and direct:
         text = known.sentence
+    if not text and direct:
+        text = "The gradient of {v} reaches {x} by the rule of " + operation + "."
     return text.format(v=v.text, x=x.text, g=g.text)
 
 

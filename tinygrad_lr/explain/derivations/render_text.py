@@ -128,6 +128,8 @@ def _count(paths: int) -> str:
 def counts_in(step: Step) -> Iterator[int]:
     """Yield the counts written as N in the formulas of a step."""
     formulas: list[Expression] = [x for x in (step.forward, step.closed) if x is not None]
+    for share in step.shares:
+        formulas += [x for x in (share.pull.formula, share.pull.local) if x is not None]
     for formula in formulas:
         yield from (x.count for x in formula.walk() if isinstance(x, Count))
 

@@ -95,7 +95,7 @@ def build_steps(
                 local = formulas.derivative(x, of=value)
                 above = step.derivative
                 if pull.local is None or not pull.local.matrix:  # · for numbers, and for any rule
-                    above = replace(above, matrix=False)
+                    above = replace(above, rank=0)
                 chain = local if value is loss else product(above, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))
     return list(done.values())

@@ -30,7 +30,12 @@ class Expression:
 
     __slots__ = ()
     binding: int = ATOM
-    matrix: bool = False  # an array of two axes or more: ⊙ stands between two of them
+    rank: int = 1  # axes: 0 of a number, 1 of a list, 2 of a matrix or more
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it is an array of two axes or more: ⊙ stands between two of them."""
+        return self.rank > 1
 
     @property
     def latex(self) -> str:
@@ -54,7 +59,7 @@ class Expression:
         """
         if self.binding >= least:
             return self.latex
-        number = self.binding <= CONDITION and least > SIGNED
+        number = self.binding <= CONDITION and least > CONDITION
         return rf"\left[{self.latex}\right]" if number else rf"\left({self.latex}\right)"
 
     def walk(self) -> Iterator[Expression]:
@@ -76,7 +81,7 @@ class Name(Expression):
     spelt: str
     binding: int = ATOM
     instead_of: str = ""
-    matrix: bool = field(default=False, compare=False)
+    rank: int = field(default=1, compare=False)
 
     @property
     def latex(self) -> str:
@@ -89,6 +94,7 @@ class Count(Expression):
     """A number of entries, written N."""
 
     count: int
+    rank = 0
 
     @property
     def latex(self) -> str:
@@ -101,6 +107,7 @@ class Number(Expression):
     """A number."""
 
     value: float
+    rank = 0
 
     @property
     def binding(self) -> int:  # type: ignore[override]
@@ -138,9 +145,9 @@ class Product(Expression):
         return POWER if alone else PRODUCT
 
     @property
-    def matrix(self) -> bool:  # type: ignore[override]
-        """Whether a factor is a matrix."""
-        return any(x.matrix for x in self.parts)
+    def rank(self) -> int:  # type: ignore[override]
+        """The largest rank of a factor."""
+        return max((x.rank for x in self.parts), default=0)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -155,7 +162,9 @@ class Product(Expression):
         if not self.under:
             return sign + _factors(size, self.over)
         above, below = (
-            part[0].latex if factor == 1 and len(part) == 1 else _factors(factor, part)
+            as_number(part[0]).latex
+            if factor == 1 and len(part) == 1
+            else _factors(factor, part)
             for factor, part in ((size, self.over), (1.0, self.under))
         )
         return rf"{sign}\frac{{{above}}}{{{below}}}"
@@ -189,9 +198,9 @@ class Sum(Expression):
     binding: int = SUM
 
     @property
-    def matrix(self) -> bool:  # type: ignore[override]
-        """Whether a term is a matrix."""
-        return any(x.matrix for x in self.terms)
+    def rank(self) -> int:  # type: ignore[override]
+        """The largest rank of a term."""
+        return max((x.rank for x in self.terms), default=0)
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -216,7 +225,7 @@ class Call(Expression):
     template: str
     holes: tuple[tuple[str, tuple[Expression, ...]], ...]
     count: int = 0  # the value of N in the template
-    matrix: bool = field(default=False, compare=False)
+    rank: int = field(default=1, compare=False)
 
     @property
     def binding(self) -> int:  # type: ignore[override]
@@ -248,14 +257,14 @@ def _template(x: Expression) -> str:
     return x.template if isinstance(x, Call) else ""
 
 
-def derivative(of: Expression, by: Expression, matrix: bool = False) -> Name:
+def derivative(of: Expression, by: Expression, rank: int = 1) -> Name:
     r"""Return the name d(of)/d(by).
 
     >>> derivative(Name("L"), Name("w")).latex, derivative(Name("a/b"), Name("w")).text
     ('\\frac{dL}{dw}', 'd(a/b)/dw')
     """
     spelt = rf"\frac{{{differential(of).latex}}}{{{differential(by).latex}}}"
-    return Name(spelt, POWER, matrix=matrix)
+    return Name(spelt, POWER, rank=rank)
 
 
 def differential(of: Expression) -> Name:
@@ -366,12 +375,12 @@ def axes_letters(ndim: int, axes: Iterable[int]) -> str:
     return ",".join(letters[axis] for axis in chosen)
 
 
-def summation(x: Expression, letters: str = "", matrix: bool = False) -> Expression:
+def summation(x: Expression, letters: str = "", rank: int = 0) -> Expression:
     """Return Σ of a formula, over all entries or along the axes with the letters."""
     if x == ZERO:
         return ZERO
     found = call(index_template(r"\sum <x>", letters), {"x": x})
-    return replace(found, matrix=matrix)
+    return replace(found, rank=rank)
 
 
 INDEXED = re.compile(r"\\sum|\\prod|\\max|\\min|\\operatorname\{[^}]*\}")
@@ -408,6 +417,8 @@ def binding_of(template: str) -> int:
         return PRODUCT
     if re.search(r"^[e2]\^|\^", outside):
         return POWER
+    if outside.startswith(r"\ln\operatorname"):
+        return PREFIX
     return PREFIX if re.search(r"<\w+>", outside) else ATOM
 
 
@@ -424,7 +435,7 @@ def required_binding(template: str, hole: re.Match[str]) -> int:
     if relation := RELATION.search(_outside_brackets(template)):
         return CONDITION if "text" in relation[0] else SIGNED
     if template == MATRIX_PRODUCT:
-        return PREFIX
+        return PREFIX if before else POWER
     if before.endswith((">", "}")) or after.startswith(("<", r"\cdot")):
         return PRODUCT
     if before.endswith(("+", "-")) or re.match(r"[-+]", after):

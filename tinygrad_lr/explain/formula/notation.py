@@ -36,7 +36,7 @@ FUNCTIONS = {
     "onehot": "onehot(y) has a 1 at the label of each row, else 0",
     "reshape": "reshape(x, shape) has the same entries in another shape",
     "transpose": "transpose with numbers puts the axes in that order, counted from 0",
-    "scatter": "scatter[i](x) has x at the entries [i], else 0",
+    "scatter": "scatter[i](x, shape) has x at the entries [i], else 0",
     "set": "set(x, v) is x with some entries replaced by v",
     "stack": "stack(a, b, …) has a, b, … along a new first axis",
     "concatenate": "concatenate(a, b, …) has a, b, … one after the other",

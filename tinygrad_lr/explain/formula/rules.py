@@ -12,7 +12,7 @@ from ...core.chain_rule import as_numpy_float, match_shape, no_derivative_error
 from ...core.node import Record
 from ...core.primitive import Primitive
 from .expression import Expression, axes_letters, call, product, summation
-from .symbol import Symbol, expression_of, is_matrix, number_of, with_axes
+from .symbol import Symbol, expression_of, number_of, rank_of, times, with_axes
 
 LINE: Sequence[Callable[..., Any]] = (
     lambda g, out, x, w, *b: g * w,
@@ -49,10 +49,10 @@ def apply_rule(
         raise no_derivative_error(operation, position)
     if (textbook := operation.textbook_rules.get(position)) is not None:
         try:
-            c: Symbol = textbook(g, out, *operands, **options)
+            shown: Symbol = textbook(g, out, *operands, **options)
             expected = rule(*map(as_numpy_float, (g.number, out.number, *numbers)), **options)
-            if np.allclose(c.number, expected, rtol=1e-5, atol=1e-7 * np.max(np.abs(expected))):
-                return c.with_number(expected)
+            if np.allclose(shown.number, expected, rtol=1e-5, atol=1e-7 * np.max(np.abs(expected))):
+                return shown.with_number(expected)
         except Exception:  # the rule's own formula, or its name
             pass
     try:
@@ -65,7 +65,7 @@ def apply_rule(
     if operation.selects:
         holes = {"g": g.expression, "x": expression_of(operands[position])}
         formula = call(r"\operatorname{to\,argmax}\left(<g>, <x>\right)", holes)
-        return Symbol(replace(formula, matrix=is_matrix(c)), number_of(c), g.length + 1)
+        return Symbol(replace(formula, rank=rank_of(c)), number_of(c), g.length + 1)
     return Symbol(product(g.expression, local), number_of(c), g.length + 1)
 
 
@@ -74,16 +74,21 @@ def sum_to_shape(c: Symbol, like: Any) -> Symbol:
     number = match_shape(c.number, like)
     if np.size(number) == np.size(c.number):
         return c.with_number(number)
-    return Symbol(sum_spread(with_axes(c), c.number, number), number, c.length)
+    return Symbol(sum_spread(c, number), number, c.length)
 
 
-def sum_spread(formula: Expression, terms: Any, total: Any) -> Expression:
-    """Return Σ of terms along the axes that their total lacks; the formula itself if none."""
-    if np.size(terms) <= np.size(total):
-        return formula
-    extra = np.ndim(terms) - np.ndim(total)
-    shape = (1,) * extra + np.shape(total)
-    axes = [i for i, n in enumerate(np.shape(terms)) if n > 1 and shape[i] == 1]
-    rest = [i for i, n in enumerate(np.shape(terms)) if n > 1 and i not in axes]
-    letters = axes_letters(np.ndim(terms), axes) if rest else ""
-    return summation(formula, letters, is_matrix(total))
+def sum_spread(c: Symbol, total: Any) -> Expression:
+    """Return Σ of terms along the axes that their total lacks; the formula itself if none.
+
+    Terms that are written without these axes are the same along them: they are multiplied.
+    """
+    shape = np.shape(c.number)
+    if np.size(c.number) <= np.size(total):
+        return c.expression
+    kept = (1,) * (len(shape) - np.ndim(total)) + np.shape(total)
+    axes = [i for i, n in enumerate(shape) if n > 1 and kept[i] == 1]
+    written = (1,) * (len(shape) - len(c.written_shape)) + tuple(c.written_shape)
+    if not c.expression.rank or all(written[i] == 1 for i in axes):
+        return times(c.expression, np.size(c.number), total)
+    letters = axes_letters(len(shape), axes) if any(n > 1 for n in kept) else ""
+    return summation(with_axes(c), letters, rank_of(total))

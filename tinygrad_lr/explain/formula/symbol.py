@@ -19,6 +19,7 @@ from ...core.primitive import NUMPY_IMPLS, PRIMITIVES, Primitive, implementation
 from ...errors import TraceError
 from ...support.text_format import MAX_ENTRIES
 from .expression import (
+    AXES,
     ONE,
     ZERO,
     Call,
@@ -156,9 +157,9 @@ def apply_symbolically(
     return found
 
 
-def is_matrix(number: Any) -> bool:
-    """Return whether numbers are an array of two axes or more; one entry is a number."""
-    return np.ndim(number) > 1 and np.size(number) > 1
+def rank_of(number: Any) -> int:
+    """Return 0 for a number, also in an array of one entry; 1 for a list; 2 for other arrays."""
+    return min(np.ndim(number), 2) if np.size(number) != 1 else 0
 
 
 Symbol.__apply__ = staticmethod(apply_symbolically)
@@ -169,8 +170,7 @@ def operation_formula(
 ) -> Expression:
     """Return the formula of an operation: by algebra if there is a rule, else by its template."""
     found = _formula(operation, operands, options, out)
-    matrix = is_matrix(out)
-    return replace(found, matrix=matrix) if isinstance(found, Call) else found
+    return replace(found, rank=rank_of(out)) if isinstance(found, Call) else found
 
 
 def _formula(
@@ -189,6 +189,10 @@ def _formula(
     if name in ALGEBRA:
         return ALGEBRA[name](*x)
     letters = _letters_of(operation, operands, options)
+    if isinstance(x[0], Number) and name in {"getitem_at", "sum"}:  # every entry is this number
+        return x[0] if name == "getitem_at" else times(x[0], np.size(number_of(operands[0])), out)
+    if name == "sum" and not x[0].rank:
+        return times(x[0], np.size(number_of(operands[0])), out)
     if name == "sum":
         return summation(x[0], letters)
     if name == "transpose_to":
@@ -199,8 +203,9 @@ def _formula(
     if name in {"getitem_at", "put_at"} and not _reads_entries(options["index"], operands[0], out):
         return x[0]
     if name == "put_at":
-        index = index_latex(options["index"])
-        return call(rf"\operatorname{{scatter}}_{{[{index}]}}\left(<x>\right)", {"x": x[0]})
+        index, lengths = index_latex(options["index"]), r" \times ".join(map(str, np.shape(out)))
+        head = rf"\operatorname{{scatter}}_{{[{index}]}}"
+        return call(rf"{head}\left(<x>, {lengths}\right)", {"x": x[0]})
     if name == "getitem_at":
         return call(rf"{{<x>}}_{{[{index_latex(options['index'])}]}}", {"x": x[0]})
     if name == "where" and isinstance(number_of(operands[0]), np.ndarray) and x[1] == x[2]:
@@ -221,7 +226,7 @@ def _formula(
     x = [y if z is not None else Name(r"\cdot") for y, z in zip(x, operands, strict=True)]
     found = _template_call(operation, x, options, count)
     template = index_template(found.template, letters)
-    if is_matrix(out) and all(y.matrix for _, hole in found.holes for y in hole):
+    if rank_of(out) == 2 and all(y.matrix for _, hole in found.holes for y in hole):
         template = template.replace(r"\cdot", r"\odot")
     return replace(found, template=template)
 
@@ -247,7 +252,7 @@ def _outer_product(x: Any, y: Any) -> Expression | None:
     column = len(of_x) == 2 and of_x[0] > of_x[1] == 1
     row = of_y[-1:] > (1,) and of_y[:-1] in {(), (1,)}
     left, right = expression_of(x), expression_of(y)
-    if not (column and row) or not all(isinstance(z, Name) or z.matrix for z in (left, right)):
+    if not (column and row) or any(isinstance(z, (Number, Count)) for z in (left, right)):
         return None
     right = right if right.matrix else transpose(right)
     return call(PRIMITIVES["matmul"].latex or "", {"x": left, "y": right})
@@ -259,6 +264,11 @@ def _reads_entries(index: Any, x: Any, out: Any) -> bool:
     whole = all(z is Ellipsis or z is None or z == 0 or z == slice(None) for z in parts if not isinstance(z, np.ndarray))
     arrays = any(isinstance(z, np.ndarray) for z in parts)
     return arrays or not whole or np.size(number_of(x)) != np.size(out)
+
+
+def times(x: Expression, terms: int, out: Any) -> Expression:
+    """Return the sum of equal terms for each entry of the result."""
+    return product(Number(terms / max(np.size(out), 1)), x)
 
 
 def squeezed_shape(x: Any) -> list[int]:
@@ -301,6 +311,8 @@ def _letters_of(
 ) -> str:
     """Return the letters of the axes that an operation runs along, "" for all or the usual ones."""
     axis, ndim = options.get("axis", ()), np.ndim(number_of(operands[0]))
+    if axis is None and operation.name in BY_ROWS and ndim in AXES:
+        return ",".join(AXES[ndim])
     if axis is None or axis == () or not ndim:
         return ""
     axes = tuple(np.atleast_1d(axis))
@@ -395,6 +407,10 @@ def _matrix_product(x: Expression, y: Expression, of_x: Any, of_y: Any, out: Any
     columns = np.ndim(of_y) == 1 or np.shape(of_y)[1:] == (1,)
     if np.size(out) == 1 and rows and columns and np.ndim(of_x) == np.ndim(of_y) == 1:
         return summation(product(y, x))
+    if ZERO in {x, y}:
+        return ZERO
+    if isinstance(x, Number) or isinstance(y, Number):
+        raise TraceError("a matrix of equal entries cannot be written as a factor")
     return call(PRIMITIVES["matmul"].latex or "", {"x": x, "y": y})
 
 
@@ -409,7 +425,7 @@ def compare(ufunc: Callable[..., Any], template: str, x: Any, y: Any) -> Symbol:
     holes = {"x": expression_of(x), "y": expression_of(y)}
     found: Expression = call(template, holes)
     numbers = ufunc(number_of(x), number_of(y))
-    found = replace(found, matrix=is_matrix(numbers))  # type: ignore[type-var]
+    found = replace(found, rank=rank_of(numbers))  # type: ignore[type-var]
     if ufunc is np.equal and not np.any(numbers):  # a case that doesn't occur
         found = ZERO
     if ufunc is np.not_equal and np.all(numbers):

@@ -1,0 +1,258 @@
+"""Every printed formula, read literally, gives its printed numbers, and each symbol is shown."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from operands import examples
+from written_formulas import UnreadableFormula, agree, read_formula
+
+import tinygrad_lr as tg
+from tinygrad_lr import Value, losses, nn
+from tinygrad_lr.explain.derivations.render_text import counts_in
+
+rng = np.random.default_rng
+
+
+def check_formulas(derivation):
+    """Read each formula of a derivation with nothing but the arrays that it shows."""
+    shown = {line.name.latex: line.data for line in derivation.forward}
+    shown |= {step.derivative.latex: step.gradient for step in derivation.steps}
+    counts = {n for step in derivation.steps for n in counts_in(step)}
+    assert len(counts) <= 1  # N has one meaning
+    shown |= {"N": float(n) for n in counts}
+    failed = []
+
+    def check(name, formula, numbers):
+        try:
+            found = read_formula(formula.latex, shown, np.shape(numbers))
+        except UnreadableFormula as error:
+            failed.append(f"{name} = {formula.latex}: {error}")
+            return
+        if not agree(found, numbers, 2e-3):
+            failed.append(f"{name} = {formula.latex}: {found} for {numbers}")
+
+    for line in derivation.forward:
+        if line.formula is not None:
+            check(line.name.latex, line.formula, line.data)
+    for step in derivation.steps[1:]:
+        for share in step.shares:
+            if share.pull.formula.latex == share.chain.latex:
+                failed.append(f"{share.local_name.latex} has no formula")
+                continue
+            if len(step.shares) == 1:
+                check(step.derivative.latex, step.closed, step.gradient)
+            check(f"share of {step.derivative.latex}", share.pull.formula, share.pull.number)
+            if share.pull.local is not None:
+                check(share.local_name.latex, share.pull.local, share.pull.local_number)
+        if len(step.shares) > 1:
+            total = sum(np.reshape(share.pull.number, step.value.shape) for share in step.shares)
+            np.testing.assert_allclose(total, step.gradient, rtol=1e-6, atol=1e-12)
+    assert not failed, "\n".join(failed)
+
+
+def linear(inputs, outputs, seed=0, **options):
+    return nn.Linear(inputs, outputs, dtype=np.float64, generator=rng(seed), **options)
+
+
+def layer(kind, *arguments, **options):
+    return kind(*arguments, dtype=np.float64, generator=rng(0), **options)
+
+
+X, Y = rng(0).normal(size=(5, 2)), rng(1).normal(size=(5, 1))
+SEQUENCES = rng(2).normal(size=(2, 5, 4))
+IMAGES = rng(3).normal(size=(2, 1, 6, 5))
+LABELS = np.array([0, 1, 2, 3, 1])
+
+
+def between(middle):
+    """A layer between two linear ones, with the mean squared error."""
+    model = nn.Sequential(linear(2, 3), middle, linear(3, 1, 1))
+    return losses.mse(model(X), Y), model
+
+
+def activated(kind):
+    return functools.partial(lambda: between(kind()))
+
+
+ACTIVATIONS = {
+    kind.__name__: activated(kind)
+    for kind in (
+        nn.Tanh, nn.ReLU, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Softplus, nn.ELU, nn.LeakyReLU,
+        nn.Softmax, nn.Softsign,
+    )
+}  # fmt: skip
+
+
+def classes(loss, output, target, **options):
+    model = nn.Sequential(linear(2, 3), nn.Tanh(), linear(3, output, 1))
+    return loss(model(X), target, **options), model
+
+
+def attention(heads, **options):
+    model = layer(nn.MultiHeadAttention, 4, heads)
+    return np.mean(model(SEQUENCES, **options) ** 2), model
+
+
+def recurrent(kind, steps=3, **options):
+    model = layer(kind, 4, 3, **options)
+    states, last = model(SEQUENCES[:, :steps])
+    last = last[0] if isinstance(last, tuple) else last
+    return np.mean(states**2) + np.sum(last), model
+
+
+def alone(model, x):
+    return np.mean(model(x) ** 2), model
+
+
+def pooled():
+    convolution = layer(nn.Conv2d, 1, 3, 2)
+    model = nn.Sequential(convolution, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), linear(12, 1))
+    return alone(model, IMAGES)
+
+
+def batches():
+    return between(nn.BatchNorm1d(3, dtype=np.float64))
+
+
+NETWORKS = {
+    **ACTIVATIONS,
+    "LayerNorm": lambda: between(nn.LayerNorm(3, dtype=np.float64)),
+    "BatchNorm1d": batches,
+    "cross entropy": lambda: classes(losses.cross_entropy, 4, LABELS),
+    "smooth labels": lambda: classes(losses.cross_entropy, 4, LABELS, label_smoothing=0.1),
+    "probabilities": lambda: classes(losses.cross_entropy, 4, np.full((5, 4), 0.25)),
+    "binary cross entropy": lambda: classes(losses.binary_cross_entropy, 1, 1.0 * (Y > 0)),
+    "mae": lambda: classes(losses.mae, 4, rng(4).normal(size=(5, 4))),
+    "huber": lambda: classes(losses.huber, 4, rng(4).normal(size=(5, 4))),
+    "one head": lambda: attention(1),
+    "two heads": lambda: attention(2),
+    "causal": lambda: attention(2, causal=True),
+    "RNN": lambda: recurrent(nn.RNN),
+    "GRU": lambda: recurrent(nn.GRU),
+    "LSTM": lambda: recurrent(nn.LSTM),
+    "two layers of RNN": lambda: recurrent(nn.RNN, num_layers=2),
+    "RNN in both directions": lambda: recurrent(nn.RNN, bidirectional=True),
+    "Conv2d": lambda: alone(layer(nn.Conv2d, 1, 3, 2), IMAGES),
+    "MaxPool2d": pooled,
+    "sequences": lambda: alone(nn.Sequential(linear(4, 3), nn.Tanh(), linear(3, 1)), SEQUENCES),
+    "one row": lambda: alone(nn.Sequential(linear(2, 3), nn.Tanh(), linear(3, 1)), X[0]),
+    "Embedding": lambda: alone(
+        nn.Sequential(layer(nn.Embedding, 6, 3), linear(3, 2)), np.array([1, 4, 1])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_formulas_of_a_network_give_their_numbers(name):
+    loss, model = NETWORKS[name]()
+    check_formulas(tg.derivation(loss, model))
+
+
+def test_the_formulas_of_one_weight_show_what_they_use():
+    for name in ("Tanh", "two heads", "LSTM", "MaxPool2d"):
+        loss, model = NETWORKS[name]()
+        for weight in model.parameters():
+            check_formulas(tg.derivation(loss, weight, model=model))
+
+
+# ---- random graphs
+
+SIZES = {"n": 5, "d": 3, "h": 4}  # all different, so that a formula tells which axis it means
+
+UNARY = {
+    "tanh": np.tanh,
+    "exp": lambda x: np.exp(x * 0.3),
+    "square": lambda x: x**2,
+    "cube": lambda x: x**3,
+    "negative": np.negative,
+    "sigmoid": tg.sigmoid,
+    "relu": tg.relu,
+    "sqrt": lambda x: np.sqrt(x**2 + 1),
+    "log": lambda x: np.log(x**2 + 1),
+    "sin": np.sin,
+    "abs": np.abs,
+    "half": lambda x: x / 2,
+    "reciprocal": lambda x: 1 / (x**2 + 1),
+    "arctan": np.arctan,
+    "clip": lambda x: np.clip(x, -0.5, 0.7),
+    "where": lambda x: np.where(x > 0.1, x, 0.3 * x),
+    "power": lambda x: np.abs(x) ** 1.5,
+}
+BINARY = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": lambda x, y: x / (y**2 + 1),
+    "maximum": np.maximum,
+    "arctan2": lambda x, y: np.arctan2(x, y),
+}
+REDUCTIONS = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "var": np.var,
+    "std": np.std,
+    "prod": np.prod,
+    "logsumexp": tg.logsumexp,
+}
+BY_ROWS = {"softmax": tg.softmax, "log_softmax": tg.log_softmax}
+
+
+@st.composite
+def graphs(draw):
+    """A loss of random operations on x (n, d), W (d, h), b (h) and a number c, and their names."""
+    seed = draw(st.integers(0, 10**6))
+    leaves = [
+        Value(rng(seed + i).normal(size=shape), name=name)
+        for i, (name, shape) in enumerate([("x", (5, 3)), ("W", (3, 4)), ("b", (4,)), ("c", ())])
+    ]
+    values = list(leaves)
+    for _ in range(draw(st.integers(2, 7))):
+        x = draw(st.sampled_from(values))
+        kind = draw(st.sampled_from(["unary", "binary", "product", "reduce", "rows", "turn", "item"]))
+        fitting = [y for y in values if _broadcasts(x.shape, y.shape)]
+        inner = [y for y in values if x.ndim and y.ndim == 2 and y.shape[0] == x.shape[-1]]
+        if kind == "binary":
+            y = draw(st.sampled_from(fitting))
+            values.append(draw(st.sampled_from(list(BINARY.values())))(x, y))
+        elif kind == "product" and inner:
+            values.append(x @ draw(st.sampled_from(inner)))
+        elif kind == "reduce" and x.ndim:
+            axis = draw(st.sampled_from([None, *range(x.ndim)]))
+            keep = draw(st.booleans()) if axis is not None else False
+            reduce = draw(st.sampled_from(list(REDUCTIONS.values())))
+            values.append(reduce(x, axis=axis, keepdims=keep))
+        elif kind == "rows" and x.ndim:
+            axis = draw(st.sampled_from(range(x.ndim)))
+            values.append(draw(st.sampled_from(list(BY_ROWS.values())))(x, axis=axis))
+        elif kind == "turn" and x.ndim == 2:
+            values.append(x.T)
+        elif kind == "item" and x.ndim:
+            values.append(x[draw(st.integers(0, x.shape[0] - 1))])
+        else:
+            values.append(draw(st.sampled_from(list(UNARY.values())))(x))
+    used = [v for v in values[4:] if np.isfinite(v.data).all() and np.abs(v.data).max() < 1e4]
+    loss = sum((np.sum(v * v) for v in used[-2:]), start=np.sum(leaves[0] ** 2))
+    return loss, [x for x in leaves if x is leaves[0]]
+
+
+def _broadcasts(first, second):
+    """Whether shapes broadcast in one way only: sizes tell which axes belong together."""
+    try:
+        shape = np.broadcast_shapes(first, second)
+    except ValueError:
+        return False
+    return shape in {first, second}
+
+
+@examples(60, thorough=2000)
+@given(graphs())
+def test_the_formulas_of_random_graphs_give_their_numbers(graph):
+    loss, _ = graph
+    check_formulas(tg.derivation(loss))
