@@ -23,7 +23,9 @@ How L depends on w and b
 
 Forward, from the data to L
    w              = 0.5
+   x              = [0, 1, 2, 3]   (4)
    b              = 0
+   y              = [1, 2.5, 2, 5.5]   (4)
    ŷ = w · x + b  = [0, 0.5, 1, 1.5]   (4)
    u = ŷ − y      = [−1, −2, −1, −4]   (4)
    L = (1/N) Σ u² = 5.5
@@ -32,7 +34,7 @@ Back, from L to w and b, by the chain rule
 
    dL/du = 2u/N
          = [−0.5, −1, −0.5, −2]   (4)
-   When an entry of u grows by 1, L grows by 2u/N, for small changes.
+   L changes 2u/N times as fast as that entry of u.
 
    du/dŷ = 1
    dL/dŷ = dL/du · du/dŷ = 2u/N
@@ -42,14 +44,14 @@ Back, from L to w and b, by the chain rule
    dŷ/dw = x
    dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
          = −8
-   When w grows by 1, ŷ grows by x. Since w is used 4 times, its 4 shares are
-   added up.
+   Each entry of ŷ changes x times as fast as w. The same w enters 4 entries of
+   ŷ, so its effects add up.
 
    dŷ/db = 1
    dL/db = dL/dŷ · dŷ/db = Σ dL/dŷ
          = −4
-   ŷ rises one for one with b. Since b is used 4 times, its 4 shares are added
-   up.
+   ŷ rises one for one with b. The same b enters 4 entries of ŷ, so its effects
+   add up.
 
 The update: new = old − learning rate · slope
    dL/dw is negative: L falls as w grows, so w goes up.
@@ -278,9 +280,9 @@ def test_the_formulas_of_a_network_are_those_of_the_textbook():
         "h₁ = tanh(z₁)",
         "dL/dh₂ = dL/dŷ · dŷ/dh₂ = dL/dŷ W₃ᵀ",
         "dh₂/dz₂ = 1 − h₂²",
-        "dL/dz₂ = dL/dh₂ · dh₂/dz₂ = dL/dh₂ · (1 − h₂²)",
+        "dL/dz₂ = dL/dh₂ ⊙ dh₂/dz₂ = dL/dh₂ ⊙ (1 − h₂²)",
         "dL/dW₁ = dL/dz₁ · dz₁/dW₁ = xᵀ dL/dz₁",
-        "dL/db₂ = dL/dz₂ · dz₂/db₂ = Σ dL/dz₂",
+        "dL/db₂ = dL/dz₂ · dz₂/db₂ = Σₙ dL/dz₂",
     ):
         assert formula in text
 
@@ -289,7 +291,7 @@ def test_cross_entropy_is_softmax_less_the_labels():
     model = tg.nn.Linear(2, 3, dtype=np.float64, generator=0)
     loss = tg.losses.cross_entropy(model(np.eye(2)), np.array([2, 0]))
     text = tg.derivation(loss, model).text()
-    assert "(softmax(z) − onehot(y))/2" in text
+    assert "dL/dz = (softmax(z) − onehot(y))/N" in text
 
 
 def test_float32_is_explained_in_its_own_numbers():

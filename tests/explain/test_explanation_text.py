@@ -167,11 +167,11 @@ def test_long_derivations_show_their_ends(monkeypatch):
     forward = forward.split("to v\n")[1].splitlines()
     names = [line.split("=")[0].strip() for line in forward]
     assert names[:3] == ["w₀", "w₁", "w₂"] and names[-1] == "v" and len(names) == 7
-    assert names[3] == f"… {count - 6} more steps, in .steps …"
+    assert names[3] == f"… {count - 6} more steps, in .forward …"
     assert f"\n   … {count - 7} more steps, in .steps …\n" in back
     assert "\n   … 2 more …\n" in update and update.count("learning rate · ") == 6
     html = found.html()
-    assert f"<p>… {count - 6} more steps, in .steps …</p>" in html
+    assert f"<p>… {count - 6} more steps, in .forward …</p>" in html
     assert f"<li>… {count - 7} more steps, in .steps …</li>" in html
     assert "<p>… 2 more …</p>" in html and html.count("<li>") == 7
     assert found.latex().count(r"\vdots") == 3

@@ -17,6 +17,7 @@ from .steps import Share, Step
 CASES = re.compile(r"^\\begin\{cases\}")
 
 
+MAX_SLOPE = 30  # characters of a formula that a sentence repeats
 MAX_REPETITIONS = 2  # of a sentence that says the same of other Values
 
 
@@ -73,13 +74,15 @@ def describe_entries(
     if spread > 1:
         same = f"Each entry of {x.text}" if sizes[1] > 1 else f"The same {x.text}"
         text += f" {same} enters {spread} entries of {v.text}, so its effects add up."
-    return text
+    return text.strip()
 
 
 def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, int]) -> str:
     if isinstance(local, Number) and local.value in {-1.0, 0.0, 1.0}:
         return _moves_by_number(local.value, v.text, x.text, single=sizes[0] == 1 < sizes[1])
     slope = local.text
+    if len(slope) > MAX_SLOPE:
+        return ""
     if CASES.search(getattr(local, "template", "")) and slope.count(" if ") == 1:
         value, _, condition = slope[1:-1].partition(" if ")
         holds, _, other = condition.partition(", else ")

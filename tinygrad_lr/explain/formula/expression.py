@@ -161,11 +161,14 @@ class Product(Expression):
         size = abs(self.coefficient)
         if not self.under:
             return sign + _factors(size, self.over)
+        inverse = 1 / size
+        whole = size < 1 and abs(inverse - round(inverse)) < 1e-9 * inverse
+        upper, lower = (1.0, float(round(inverse))) if whole else (size, 1.0)  # 1/(2h) for 0.5/h
         above, below = (
             as_number(part[0]).latex
             if factor == 1 and len(part) == 1
             else _factors(factor, part)
-            for factor, part in ((size, self.over), (1.0, self.under))
+            for factor, part in ((upper, self.over), (lower, self.under))
         )
         return rf"{sign}\frac{{{above}}}{{{below}}}"
 

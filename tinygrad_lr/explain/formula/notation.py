@@ -8,6 +8,7 @@ from typing import Any
 
 from ...support.text_format import number_text
 from .expression import MATRIX_PRODUCT, Call, Expression
+from .plain_text import plain_text
 
 FUNCTIONS = {
     r"\sigma": "σ(x) = 1/(1 + e⁻ˣ)",
@@ -86,6 +87,10 @@ def _sentences(
         yield "[a > b] is 1 where a > b, else 0"
     if re.search(r"_\{\[", latex):
         yield "entries are counted from 0"
+    if found := re.search(r"softmax\}_(?:\{([^}]*)\}|(\w))\\left", latex):
+        label = found[1] or found[2]
+        if label not in "nctij" and "," not in label:
+            yield f"softmax_{plain_text(label)} is the entry of softmax at the label of each row"
     yield from (text for sign, text in WINDOWS.items() if sign in latex)
     for found in OPERATOR.finditer(latex):
         name = found[1] or found[2]

@@ -88,7 +88,9 @@ def _parse(tokens: Iterator[str], until: str | None) -> str:
             out += _subscript(_argument(tokens))
         elif token == r"\frac":
             above, below = _argument(tokens), _argument(tokens)
-            out += f"{_bracket(above)}/{_bracket(below)}"
+            below = _bracket(below)
+            below = f"({below})" if re.match(r"\d[\d.]*[^\W\d]", below) else below  # 1/(2h)
+            out += f"{_bracket(above)}/{below}"
         elif token == r"\binom":
             out += f"binom({_argument(tokens)}, {_argument(tokens)})"
         elif token == r"\overline":

@@ -159,7 +159,7 @@ def apply_symbolically(
 
 def rank_of(number: Any) -> int:
     """Return 0 for a number, also in an array of one entry; 1 for a list; 2 for other arrays."""
-    return min(np.ndim(number), 2) if np.size(number) != 1 else 0
+    return min(len(squeezed_shape(number)), 2)
 
 
 Symbol.__apply__ = staticmethod(apply_symbolically)
@@ -170,7 +170,12 @@ def operation_formula(
 ) -> Expression:
     """Return the formula of an operation: by algebra if there is a rule, else by its template."""
     found = _formula(operation, operands, options, out)
-    return replace(found, rank=rank_of(out)) if isinstance(found, Call) else found
+    if not isinstance(found, Call):
+        return found
+    rank = rank_of(out)
+    if operation.entrywise:  # ln 2 is a number, however often it is repeated
+        rank = min(rank, max(x.rank for x in found.parts))
+    return replace(found, rank=rank)
 
 
 def _formula(
@@ -254,7 +259,9 @@ def _outer_product(x: Any, y: Any) -> Expression | None:
     left, right = expression_of(x), expression_of(y)
     if not (column and row) or any(isinstance(z, (Number, Count)) for z in (left, right)):
         return None
-    right = right if right.matrix else transpose(right)
+    if not isinstance(y, Symbol):
+        return None
+    right = right if len(y.written_shape) > 1 else transpose(right)
     return call(PRIMITIVES["matmul"].latex or "", {"x": left, "y": right})
 
 
