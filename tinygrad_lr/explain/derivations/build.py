@@ -117,6 +117,9 @@ def derivation(
     <BLANKLINE>
     Forward, from the data to L
        w              = 0.5
+       x              = [1, 2]   (2)
+       b              = 0
+       y              = [2, 4]   (2)
        ŷ = w · x + b  = [0.5, 1]   (2)
        u = ŷ − y      = [−1.5, −3]   (2)
        L = (1/N) Σ u² = 5.625
@@ -125,7 +128,7 @@ def derivation(
     <BLANKLINE>
        dL/du = 2u/N
              = [−1.5, −3]   (2)
-       When an entry of u grows by 1, L grows by 2u/N, for small changes.
+       L changes 2u/N times as fast as that entry of u.
     <BLANKLINE>
        du/dŷ = 1
        dL/dŷ = dL/du · du/dŷ = 2u/N
@@ -135,8 +138,8 @@ def derivation(
        dŷ/dw = x
        dL/dw = dL/dŷ · dŷ/dw = Σ dL/dŷ · x
              = −7.5
-       When w grows by 1, ŷ grows by x. Since w is used 2 times, its 2 shares are
-       added up.
+       Each entry of ŷ changes x times as fast as w. The same w enters 2 entries of
+       ŷ, so its effects add up.
     <BLANKLINE>
     The update: new = old − learning rate · slope
        dL/dw is negative: L falls as w grows, so w goes up.
@@ -149,11 +152,11 @@ def derivation(
         learning_rate = check_number("derivation", "learning_rate", learning_rate, positive=True)
     model = wrt if model is None and isinstance(wrt, Module) else model
     targets, single = _targets(loss, wrt), isinstance(wrt, Value)
-    loss, written_out, begin = write_out_steps(loss)
-    targets = [written_out.get(x, x) for x in targets]
+    written = write_out_steps(loss)
+    loss, targets = written.loss, [written.now.get(x, x) for x in targets]
     variables = {
-        name: written_out.get(x, x) if type(x) is Value else x for name, x in variables.items()
-    } | begin
+        name: written.now.get(x, x) if type(x) is Value else x for name, x in variables.items()
+    } | dict(written.begin)
     names = Names(loss, model, variables)
     cotangents = pull_back({loss: seed("derivation", loss)})
     apart: list[str] = []

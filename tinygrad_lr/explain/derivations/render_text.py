@@ -201,7 +201,7 @@ def matrix_rows(data: Any, width: int) -> list[str] | None:
     """Return the rows of a small matrix in columns, or None for another array.
 
     >>> matrix_rows(np.array([[1.0, -2.5], [0.25, 3.0]]), 40)
-    ['[   1   −2.5]', '[0.25      3]']
+    ['[   1  −2.5]', '[0.25     3]']
     """
     array = np.asarray(data)
     small = array.ndim == 2 and 1 < min(array.shape) and max(array.shape) <= MAX_MATRIX

@@ -407,7 +407,7 @@ def binding_of(template: str) -> int:
     r"""Return the binding strength of an operation's template.
 
     >>> [binding_of(t) for t in (r"<x> + <y>", r"\tanh\left(<x>\right)", r"\ln <x>", "{<x>}^2")]
-    [2, 6, 4, 5]
+    [3, 7, 5, 6]
     """
     outside = _outside_brackets(template)
     if outside == r"\frac":  # a line below and above closes it off

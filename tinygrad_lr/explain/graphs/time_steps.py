@@ -6,7 +6,8 @@ textbooks write them, each with a name; the rest of the graph is recorded again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,25 @@ from .replay import leaf_numbers, rerun
 MAX_TIME_STEPS = 12  # written out; a longer sequence stays one operation
 
 
-def write_out_steps(loss: Value) -> tuple[Value, dict[Value, Value], dict[str, Any]]:
-    """Return the loss of a graph without recurrent operations, and its Values for the old ones.
+@dataclass(frozen=True, eq=False)
+class WrittenOut:
+    """A graph in which recurrent operations are written out.
 
-    The graph itself where there are none, or where a leaf has other numbers by now. The last are
-    names of the arrays that the steps begin from.
+    - `loss`: that of the new graph; `now`: its Values by those of the old one, where they differ
+    - `begin`: names of the arrays that the steps begin from
+    - `chains`: for each operation, the name of its weight and the states of all steps
+    """
+
+    loss: Value
+    now: Mapping[Value, Value]
+    begin: Mapping[str, Any]
+    chains: Sequence[tuple[Value, Sequence[Value]]]
+
+
+def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
+    """Write out the recurrent operations of at most `limit` steps in the graph of a loss.
+
+    The graph stays as it is where there are none, or where a leaf has other numbers by now.
     """
     order = topological_order([loss])[::-1]
     loops = {
@@ -31,15 +46,17 @@ def write_out_steps(loss: Value) -> tuple[Value, dict[Value, Value], dict[str, A
         for x in order
         if x.record is not None
         and x.record.operation.name in STEPS
-        and len(x._content) <= MAX_TIME_STEPS
+        and len(x._content) <= limit
     }
+    same = WrittenOut(loss, {}, {}, ())
     if not loops:
-        return loss, {}, {}
+        return same
     leaves = leaf_numbers(order)
     if any(x._content is not n and not np.array_equal(x._content, n) for x, n in leaves.items()):
-        return loss, {}, {}
+        return same
     now: dict[Value, Any] = {x: x for x in order if x.record is None and x.requires_grad}
     begin: dict[str, Any] = {}
+    chains: list[tuple[Value, Sequence[Value]]] = []
     states: dict[Value, tuple[Any, Any]] = {}  # the h and the c of long short-term memory
     for value in order:
         if value.record is None:
@@ -54,6 +71,8 @@ def write_out_steps(loss: Value) -> tuple[Value, dict[Value, Value], dict[str, A
             if type(given[0]) is Value and given[0].record is not None:
                 given[0].name = given[0].name or "p"
             found = STEPS[operation.name](*given, **options)
+            joined = found[0] if type(found) is tuple else found
+            chains.append((operands[-2], _parts(joined)))
             if type(found) is tuple:
                 states[value] = found
             now[value] = np.concatenate(found, axis=-1) if type(found) is tuple else found
@@ -63,7 +82,14 @@ def write_out_steps(loss: Value) -> tuple[Value, dict[Value, Value], dict[str, A
             now.update(rerun([value], now))
         if value in now and value.name:
             now[value].name = value.name
-    return now[loss], {x: new for x, new in now.items() if x is not new}, begin
+    changed = {x: new for x, new in now.items() if x is not new}
+    return WrittenOut(now[loss], changed, begin, chains)
+
+
+def _parts(joined: Any) -> list[Value]:
+    """Return the states that were stacked."""
+    records = [x.record for x in joined.record.operands]
+    return [record.operands[0] for record in records]
 
 
 def _state_at(states: tuple[Any, Any], index: Any, both: Any) -> Any:

@@ -19,6 +19,7 @@ def describe_findings(influence: InfluenceData) -> tuple[str, ...]:
     """Return sentences on the gradient through depth, dead units, and rows that mix."""
     return (
         *_describe_trend(influence),
+        *_describe_time(influence),
         *_dead(influence),
         *_mixed(influence),
         *_too_large(influence),
@@ -33,7 +34,7 @@ def gradient_trend(influence: InfluenceData) -> str:
     """
     if len(influence.layers) < 2:
         return ""
-    norms = [layer.cotangent_norm for layer in influence.layers]
+    norms = [layer.delta_norm for layer in influence.layers]
     if not np.isfinite(norms).all():
         return "is not finite"
     if not norms[-1] or not norms[0]:
@@ -48,15 +49,16 @@ def _describe_trend(influence: InfluenceData) -> Iterator[str]:
     if not trend:
         return
     first, last = influence.layers[0], influence.layers[-1]
-    low, high = first.cotangent_norm, last.cotangent_norm
-    ends = f"from {number_text(high, 2)} at {last.output} to {number_text(low, 2)} at"
+    low, high = first.delta_norm, last.delta_norm
+    ends = f"from {number_text(high, 2)} at {last.before_activation} to {number_text(low, 2)} at"
     if trend == "is not finite":
-        layer = next(x for x in influence.layers[::-1] if not np.isfinite(x.cotangent_norm))
-        yield f"The gradient is not finite, first at {layer.output} on the way down from the loss."
+        layer = next(x for x in influence.layers[::-1] if not np.isfinite(x.delta_norm))
+        place = layer.before_activation
+        yield f"The gradient is not finite, first at {place} on the way down from the loss."
     elif trend == "is zero":
-        zero = next(x for x in influence.layers[::-1] if not x.cotangent_norm)
+        zero = next(x for x in influence.layers[::-1] if not x.delta_norm)
         yield (
-            f"The gradient is exactly 0 from {zero.output} down: nothing there affects this loss, "
+            f"The gradient is exactly 0 from {zero.before_activation} down: nothing there affects this loss, "
             "so the weights before it do not learn."
         )
     else:
@@ -65,7 +67,7 @@ def _describe_trend(influence: InfluenceData) -> Iterator[str]:
         over = f"over {steps} layer{'s' * (steps > 1)}"
         each = f", by a factor of {rate} per layer" if steps > 1 else ""
         verb = "grows" if low > high else "shrinks"
-        text = f"The gradient {verb} {ends} {first.output} {over}{each}"
+        text = f"The gradient {verb} {ends} {first.before_activation} {over}{each}"
         if trend == "stays":
             yield f"{text}: it neither vanishes nor explodes."
         else:
@@ -76,6 +78,29 @@ def _describe_trend(influence: InfluenceData) -> Iterator[str]:
                 if trend == "vanishes"
                 else "A step moves the first layers much too far. Try smaller initial weights "
                 "(tg.nn.init), normalisation, or clip_norm= in tg.fit."
+            )
+
+
+def _describe_time(influence: InfluenceData) -> Iterator[str]:
+    """Yield how the gradient of each recurrent layer changes along time."""
+    for layer in influence.in_time:
+        reached = np.flatnonzero(layer.norms)
+        if len(layer.norms) < 2 or not np.isfinite(layer.norms).all() or not reached.size:
+            continue
+        last, steps = int(reached[-1]), len(layer.norms)
+        early, late = float(layer.norms[0]), float(layer.norms[last])
+        ends = f"from {number_text(late, 2)} at step {last + 1} to {number_text(early, 2)} at step 1"
+        ratio = early / late
+        if ratio < VANISHES:
+            yield (
+                f"Along time, the gradient of {layer.name} vanishes: ‖dL/dh‖ shrinks {ends} of "
+                f"{steps}, so the first steps hardly count. Try an LSTM or GRU, or shorter "
+                "sequences."
+            )
+        elif ratio > EXPLODES:
+            yield (
+                f"Along time, the gradient of {layer.name} explodes: ‖dL/dh‖ grows {ends} of "
+                f"{steps}. Try clip_norm= in tg.fit, or smaller recurrent weights."
             )
 
 

@@ -8,18 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from ...core.chain_rule import pull_back, seed
 from ...core.value import Value
 from ...errors import ArgumentError
 from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import ignore_float_errors
-from ...support.validation import as_finite, check_instance, shape_of, short_repr
+from ...support.validation import as_finite, check_flag, check_instance, shape_of, short_repr
+from ..graphs.naming import SUBSCRIPT, Names
+from ..graphs.time_steps import write_out_steps
 from .activations import activations_of
 from .edge_weights import connections_of
+from .factors import activation_of, before_activation, slope_name
 from .findings import describe_findings
 from .float64_graph import Float64Graph
-from .jacobians import Chain, Factor, Jacobian, multiply
-from .model import InfluenceData, LayerInfluence, ParameterInfluence
+from .jacobians import Chain, Factor, Jacobian, euclidean_norm, multiply
+from .model import InfluenceData, LayerInfluence, ParameterInfluence, TimeInfluence
 from .render import influence_html, influence_text
 from .selection import Entry, Weight, select_weights
 from .units import Units
@@ -27,6 +31,7 @@ from .weight import WeightInfluence
 
 MAX_NAMED = 3  # outputs of a layer
 MAX_ROWS = 4  # of the batch, for the Jacobians, by default
+MAX_TIME_STEPS = 1000  # of a recurrent layer whose gradient is followed along time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,11 +49,15 @@ class Influence(InfluenceData):
         """Sentences on what the numbers mean."""
         return describe_findings(self)
 
-    def text(self) -> str:
-        """Return the findings and the tables as text: by layer, the chain of factors, by weight."""
-        return influence_text(self, self.findings)
+    def text(self, detail: bool = False) -> str:
+        """Return the findings and the tables as text: by layer, the recursion of δ, by weight.
 
-    __repr__ = text
+        With `detail`, also the Jacobians between the layers: their norms and singular values.
+        """
+        return influence_text(self, self.findings, check_flag("text", "detail", detail))
+
+    def __repr__(self) -> str:
+        return self.text()
 
     def _repr_html_(self) -> str:
         """Return the same for a notebook."""
@@ -119,7 +128,7 @@ def influence(
         WeightInfluence(graph, value, index, float(nudge), owner.get(value, "loss"))
         for value, index in chosen
     )
-    return Influence(graph.loss_at({}), graph.batch, layers, weights)
+    return Influence(graph.loss_at({}), graph.batch, layers, weights, _in_time(loss, model))
 
 
 def _check_arguments(model: object, loss: object, nudge: float) -> None:
@@ -191,8 +200,45 @@ def _layers(graph: Float64Graph, rows: Sequence[int]) -> tuple[LayerInfluence, .
             activations_of(graph, layer),
             tuple(Units(graph, i).labels),
             connections_of(graph, i),
+            graph.names.text(before_activation(layer)),
+            _by_rows([graph.gradient(before_activation(layer))], batch),
+            _recursion(graph, i),
         )
         for i, layer in enumerate(graph.layers[:-1])
+    )
+
+
+def _recursion(graph: Float64Graph, i: int) -> str:
+    """Return the formula of δ of a layer: from the loss, or from δ of the layer above."""
+    layer, last = graph.layers[i], len(graph.layers) - 2
+    z, output = before_activation(layer), activation_of(layer)
+    name = f"δ{str(layer.number).translate(SUBSCRIPT)}"
+    if i < last:
+        above = connections_of(graph, i + 1)
+        number = str(graph.layers[i + 1].number).translate(SUBSCRIPT)
+        if above is None or not above.shape or len(above.shape) < 2 or len(graph.cuts[i]) > 1:
+            pulled = f"dL/d{graph.names.text(layer.output)}"
+        else:
+            upright = above.shape == above.weights.shape
+            pulled = f"δ{number} {above.names[0]}{'ᵀ' if upright else ''}"
+        pulled = f"({pulled})" if " " in pulled and output is not None else pulled
+    else:
+        pulled = f"dL/d{graph.names.text(layer.output)}"
+    slope = "" if output is None else f" ⊙ {slope_name(output)}({graph.names.text(z)})"
+    return f"{name} = {pulled}{slope}"
+
+
+def _in_time(loss: Value, model: Module | None) -> tuple[TimeInfluence, ...]:
+    """Return the gradients of the recurrent layers along time."""
+    long = write_out_steps(loss, limit=MAX_TIME_STEPS)
+    if not long.chains:
+        return ()
+    gradients = pull_back({long.loss: seed("influence", long.loss)})
+    zero = np.zeros(1)
+    names = Names(loss, model)
+    return tuple(
+        TimeInfluence(names.text(weight), np.array([euclidean_norm(gradients.get(h, zero)) for h in chain]))
+        for weight, chain in long.chains
     )
 
 

@@ -48,6 +48,8 @@ class LayerInfluence:
     - `activations`: the slopes of its activations
     - `units`: a label for each unit of the output (h₁[3])
     - `connections`: the weights on the edges into its units, None if it has no such edges
+    - `before_activation`: the name of z, which its activation reads (its output if it has none)
+    - `delta`: δ = dL/dz, as `cotangent`; `recursion`: its formula, from the δ of the layer above
     """
 
     name: str
@@ -60,10 +62,27 @@ class LayerInfluence:
     units: tuple[str, ...]
     connections: Connections | None
 
+    before_activation: str
+    delta: Array
+    recursion: str
+
     @property
     def cotangent_norm(self) -> float:
         """The Euclidean norm of dL/d(output), over all rows."""
         return euclidean_norm(self.cotangent)
+
+    @property
+    def delta_norm(self) -> float:
+        """The Euclidean norm of δ = dL/dz, over all rows."""
+        return euclidean_norm(self.delta)
+
+
+@dataclass(frozen=True, eq=False)
+class TimeInfluence:
+    """The gradient of a recurrent layer along time: the norm of dL/dh for each step, (steps,)."""
+
+    name: str
+    norms: Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,3 +96,4 @@ class InfluenceData:
     batch: int | None
     layers: tuple[LayerInfluence, ...]
     weights: tuple[WeightInfluence, ...]
+    in_time: tuple[TimeInfluence, ...] = ()

@@ -56,7 +56,7 @@ class Journey:
 
     At each cut dL/dw is the inner product of the tangents dh/dw and the cotangents dL/dh; the
     part of one unit is the sum over all paths through it. `first` is the first cut that the
-    entry reaches.
+    entry reaches, `changes` the tangents of all results, `name` that of the parameter.
     """
 
     @ignore_float_errors
@@ -64,7 +64,8 @@ class Journey:
         direction = np.zeros(value.shape)
         direction[index] = 1.0
         self._graph = graph
-        changes = graph.tangents(value, direction[()] if value.shape else 1.0)
+        self.name = graph.names.text(value)
+        changes = self.changes = graph.tangents(value, direction[()] if value.shape else 1.0)
         self.gradient = float(np.asarray(graph.gradient(value))[index])
         self._tangents = [
             [np.asarray(changes.get(x, np.zeros(x.shape))) for x in cut] for cut in graph.cuts

@@ -10,7 +10,14 @@ from html import escape
 
 import numpy as np
 
-from ...support.text_format import array_text, count_text, index_text, number_text, shape_text
+from ...support.text_format import (
+    array_text,
+    count_text,
+    factor_text,
+    index_text,
+    number_text,
+    shape_text,
+)
 from .jacobians import Jacobian, euclidean_norm
 from .model import InfluenceData, LayerInfluence
 from .weight import WeightInfluence
@@ -71,10 +78,31 @@ class Table:
         )
 
 
-def influence_text(influence: InfluenceData, findings: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Lines:
+    """A title and lines of text under it."""
+
+    title: str
+    lines: Sequence[str]
+
+    def text(self) -> str:
+        """Return the lines, indented."""
+        return "\n".join([self.title, "", *self.lines])
+
+    def html(self) -> str:
+        """Return the lines; all text is escaped."""
+        return f"<p><b>{escape(self.title)}</b></p>" + "".join(
+            f'<p style="white-space:pre-wrap">{escape(line)}</p>' for line in self.lines
+        )
+
+
+def influence_text(
+    influence: InfluenceData, findings: Sequence[str], detail: bool = False
+) -> str:
     """Return the findings and the tables as text."""
     note = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
-    return "\n\n".join([_headline(influence), *note, *(x.text() for x in tables(influence))])
+    shown = [x.text() for x in tables(influence, detail)]
+    return "\n\n".join([_headline(influence), *note, *shown])
 
 
 def influence_html(influence: InfluenceData, findings: Sequence[str]) -> str:
@@ -84,16 +112,20 @@ def influence_html(influence: InfluenceData, findings: Sequence[str]) -> str:
     return "".join([f"<p>{escape(_headline(influence))}</p>", *note, *parts])
 
 
-def tables(influence: InfluenceData) -> Iterator[Table]:
-    """Yield the tables: by layer, the chain, by weight, and the paths of the first weights."""
+def tables(influence: InfluenceData, detail: bool = False) -> Iterator[Table | Lines]:
+    """Yield the tables: by layer, the recursion, by weight, and the paths of the first weights."""
     if influence.layers:
         yield _gradients(influence)
+        yield _recursion(influence)
+    if influence.layers and detail:
         yield _chain(influence)
     if influence.weights:
         yield _weights(influence)
     for weight in influence.weights[:MAX_WEIGHTS]:
         if weight.through:
             yield _paths(weight)
+        if (factors := _factors(weight)) is not None:
+            yield factors
         if not weight.paths_complete:
             yield _units(weight)
 
@@ -128,6 +160,46 @@ def _gradients(influence: InfluenceData) -> Table:
             rows.append(("", f"… {len(rest)} more", "", norm, largest, top.name))
     headings = ("layer", "parameter", "shape", "‖dL/d·‖", "largest entry", "at")
     return Table("Gradients by layer", _left_out_text(influence), headings, rows, 3)
+
+
+def _recursion(influence: InfluenceData) -> Table:
+    """Return the table of δ = dL/dz by layer, from the loss down, with its first row."""
+    rows = []
+    for layer in reversed(influence.layers):
+        if not _left_out(layer, influence):
+            first = layer.delta[0]
+            shown = array_text(first, 3) if len(first) <= MAX_UNITS_IN_PATH else ""
+            rows.append((layer.recursion, number_text(layer.delta_norm), shown))
+    note = "δ = dL/dz, z being what a layer's activation reads; dL/dW = hᵀ δ, with its input h"
+    left_out = _left_out_text(influence)
+    note += f"\n{left_out}" if left_out else ""
+    one = "δ" if influence.batch is None else "δ in row 0"
+    return Table("The recursion, from the loss down", note, ("", "‖δ‖", one), rows, 1)
+
+
+def _factors(weight: WeightInfluence) -> Lines | None:
+    """Return the factors of the strongest paths in one row, and what they add up to."""
+    lines: list[str] = []
+    for path in weight.paths[:MAX_PATHS_SHOWN]:
+        rows = 1 if path.by_row is None else len(path.by_row)
+        row = 0 if path.by_row is None else int(np.argmax(np.abs(path.by_row)))
+        found = weight.factors(path, row)
+        if found is None:
+            return None
+        lines.append(" → ".join([weight.name, *path.labels, "L"]))
+        lines.append(f"   {' · '.join(found.names)}")
+        numbers = " · ".join(factor_text(x) for x in found.numbers)
+        where = f" in row {found.row}" if rows > 1 else ""
+        lines.append(f"   = {numbers} = {number_text(found.product)}{where}")
+        if rows > 1:
+            part = number_text(path.contribution)
+            lines.append(f"   the {rows} rows together: {part}, {share(path.contribution, weight)}")
+    lines.append(
+        f"All paths together: dL/d{weight.name} = {number_text(weight.gradient)}. For a nudge of "
+        f"{number_text(weight.nudge)} that promises {number_text(weight.predicted)}; seen: "
+        f"{seen_text(weight)}."
+    )
+    return Lines(f"The factors of each path from {weight.name}", lines)
 
 
 def _chain(influence: InfluenceData) -> Table:

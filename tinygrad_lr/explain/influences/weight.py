@@ -11,6 +11,7 @@ from ...core.node import unwrap
 from ...core.value import Value
 from ...support.abstract_array import Array
 from ...support.text_format import index_text, number_text
+from .factors import PathFactors, path_factors
 from .float64_graph import Float64Graph
 from .paths import Journey, Path, Through
 
@@ -105,6 +106,10 @@ class WeightInfluence:
     def paths(self) -> tuple[Path, ...]:
         """The paths to the loss, the strongest first (not all of them beyond 256)."""
         return self.journey.paths[0]
+
+    def factors(self, path: Path, row: int = 0) -> PathFactors | None:
+        """Return the factors of a path in a row of the batch, or None where layers aren't dense."""
+        return path_factors(self._graph, self.journey, path, self.index, row)
 
     @property
     def paths_complete(self) -> bool:

@@ -67,10 +67,10 @@ class trace(Watcher):  # noqa: N801 - a context manager, in the manner of no_gra
     u = z − 7 = 6 − 7 = −1
     L = u² = (−1)² = 1
     backward from L: dL/dL = 1
-      dL/du = 2u = 2 · (−1) = −2  (L = u². When u grows by 1, L grows by 2u, for small changes.)
+      dL/du = 2u = 2 · (−1) = −2  (L = u². L changes 2u times as fast as u.)
       dL/dz = dL/du · du/dz = (−2) · 1 = −2  (u = z − 7. u rises one for one with z.)
-      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. When w grows by 1, z grows by x.)
-      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. When x grows by 1, z grows by w.)
+      dL/dw = dL/dz · dz/dw = (−2) · 3 = −6  (z = w · x. z changes x times as fast as w.)
+      dL/dx = dL/dz · dz/dx = (−2) · 2 = −4  (z = w · x. z changes w times as fast as x.)
     >>> len(t.lines)
     8
     """
