@@ -120,7 +120,7 @@ def test_several_ways_are_told_one_by_one_and_then_as_their_sum():
     ],
 )
 def test_the_trend_of_a_gradient_compares_the_first_layer_with_the_last(norms, trend):
-    layers = [SimpleNamespace(cotangent_norm=norm) for norm in norms]
+    layers = [SimpleNamespace(delta_norm=norm) for norm in norms]
     assert gradient_trend(SimpleNamespace(layers=layers)) == trend
 
 
@@ -182,12 +182,12 @@ def test_long_influences_show_their_ends(monkeypatch):
     monkeypatch.setattr(render, "MAX_UNITS_IN_PATH", 8)
     model = tg.nn.MLP(2, [5] * 8, 1, "tanh", dtype=np.float64, generator=0)
     found = tg.influence(model, tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1))))
-    gradients, chain, _, paths, units, *_ = render.tables(found)
+    gradients, recursion, chain, _, paths, units, *_ = render.tables(found, detail=True)
     weight, left_out = found.weights[0], "5 layers in the middle are left out"
     assert gradients.note == left_out and chain.note.startswith(f"{left_out}; Jacobians J at rows ")
     names = [layer.name for layer in found.layers]
     assert [row[0] for row in gradients.rows if row[0]] == names[:2] + names[-2:]
-    assert len(chain.rows) == 4
+    assert len(chain.rows) == len(recursion.rows) == 4 and recursion.note.endswith(left_out)
     labels = weight.paths[0].labels
     way = [weight.name, *labels[:4], "…", *labels[-4:], "L"]
     assert len(labels) == 9 and paths.rows[0][0] == " → ".join(way)

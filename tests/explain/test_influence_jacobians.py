@@ -99,7 +99,7 @@ def test_norms_and_spectra_are_those_of_the_written_out_matrices():
 def test_four_rows_spread_over_the_batch_are_looked_at_unless_they_are_named():
     model, _, _, loss = network(rows=101)
     assert tg.influence(model, loss).layers[1].factor.rows == (0, 33, 67, 100)
-    assert "rows 0, 33, 67, 100 (means over them)" in tg.influence(model, loss).text()
+    assert "rows 0, 33, 67, 100 (means over them)" in tg.influence(model, loss).text(detail=True)
 
 
 def test_where_rows_mix_the_jacobian_is_that_of_the_whole_batch():

@@ -23,10 +23,10 @@ def number(text):
 
 def test_a_deep_network_of_sigmoids_vanishes_and_is_told_why():
     found = influence_of([8] * 10, "sigmoid")
-    first, last = found.layers[0].cotangent_norm, found.layers[-1].cotangent_norm
+    first, last = found.layers[0].delta_norm, found.layers[-1].delta_norm
     assert gradient_trend(found) == "vanishes" and first < 1e-3 * last
     told = found.findings[0]
-    assert f"from {number(last)} at ŷ to {number(first)} at h₁ over 10 layers" in told
+    assert f"from {number(last)} at ŷ to {number(first)} at z₁ over 10 layers" in told
     assert f"{number((first / last) ** 0.1)} per layer: it vanishes" in told
     slopes = np.mean([x.activations[0].mean for x in found.layers[1:-1]])
     assert f"Each sigmoid multiplies it by at most 1/4, here by {number(slopes)} on average" in told
@@ -77,7 +77,7 @@ def test_a_gradient_of_exactly_zero_is_said_to_be_so():
     model = tg.nn.MLP(2, [4], 1, dtype=np.float64, generator=0)
     model[2].weight.data = np.zeros((4, 1))
     loss = tg.losses.mse(model(np.ones((3, 2))), np.ones((3, 1)))
-    assert "exactly 0 from h₁ down" in tg.influence(model, loss).findings[0]
+    assert "exactly 0 from z₁ down" in tg.influence(model, loss).findings[0]
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

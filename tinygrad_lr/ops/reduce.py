@@ -139,6 +139,12 @@ def _is_extreme(x, out, axis, keepdims):
     return extreme / np.maximum(np.sum(extreme, axis=axis, keepdims=True), 1)
 
 
+def _winner(x, reached, axis):
+    """The place of the entry that each result is, in flat order; the last of equal ones."""
+    place = np.arange(np.size(x)).reshape(np.shape(x))
+    return np.max(np.where(x == reached, place, -1), axis=axis)
+
+
 def _share_of_ties(equal, axis):
     """1/k at k entries of which k are equal; the sum isn't written where each is alone."""
     count = np.sum(equal, axis=axis, keepdims=True)
@@ -149,6 +155,7 @@ def _share_of_ties(equal, axis):
     latex=r"\max <x>",
     examples=AXES,
     selects=True,
+    kinked=lambda x, axis, keepdims: _winner(x, np.max(x, axis=axis, keepdims=True), axis),
     sentence="{v} depends only on the largest entries of {x}: they share {g}.",
     takes_complex=True,
 )
@@ -174,6 +181,7 @@ declare_weighted(
     latex=r"\min <x>",
     examples=AXES,
     selects=True,
+    kinked=lambda x, axis, keepdims: _winner(x, np.min(x, axis=axis, keepdims=True), axis),
     sentence="{v} depends only on the smallest entries of {x}: they share {g}.",
     takes_complex=True,
 )

@@ -34,7 +34,7 @@ def activation_of(layer: Layer) -> Value | None:
     if record is None or record.operation.kind != "elementwise" or len(record.operands) != 1:
         return None
     before = record.operands[0]
-    return layer.output if type(before) is Value and before in layer.results else None
+    return layer.output if any(before is x for x in layer.results) else None
 
 
 def before_activation(layer: Layer) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from .model import InfluenceData, LayerInfluence, ParameterInfluence, TimeInflue
 from .render import influence_html, influence_text
 from .selection import Entry, Weight, select_weights
 from .units import Units
-from .weight import WeightInfluence
+from .weight import Rerun, WeightInfluence
 
 MAX_NAMED = 3  # outputs of a layer
 MAX_ROWS = 4  # of the batch, for the Jacobians, by default
@@ -67,7 +67,7 @@ class Influence(InfluenceData):
 @ignore_float_errors
 def influence(
     model: Module | None,
-    loss: Value,
+    loss: Value | Callable[[], Value],
     *,
     weight: Weight | Sequence[Weight] | None = None,
     at: Entry | int | None = None,
@@ -81,11 +81,13 @@ def influence(
     values, and those of their products. By weight: dL/dw, the curvature d²L/dw², the change of
     the loss that they predict for a nudge, the change actually seen, and the share of each path
     from the weight to the loss. All of it is computed from the recorded graph in float64, whatever
-    the dtype of the model, so the model is not called again, and its gradients, modes and
-    generators are not changed.
+    the dtype of the model, and the model's gradients, modes and generators are not changed. The
+    model is called again only where `loss` is a function.
 
     - `model`: gives layers and parameters their names; None for a graph without one
-    - `loss`: a computed Value with one entry
+    - `loss`: a computed Value with one entry; or a function of no arguments that computes it, as
+      in `lambda: tg.losses.mse(model(x), y)`. The change that is seen is then that of running it
+      again, so it holds where the program branches on numbers (`np.where(h > 0, ...)`), too
     - `weight`: a parameter, by path or as a Value, or (parameter, entry), or a list of those.
       Default entry: the one with the largest gradient; default weight: one of each layer (of 30
       layers spread evenly, if there are more)
@@ -99,8 +101,8 @@ def influence(
     are followed one by one (see `WeightInfluence.paths`); sums through units are always over all
     paths.
 
-    Raises `ArgumentError` for a loss that was not computed with the model, and for a weight or
-    entry that it does not have; `GraphError` if the loss has more than one entry, or was computed
+    Raises `ArgumentError` for a loss that was not computed with the model, a function that
+    doesn't give the same loss each time, and for a weight or entry that the model does not have; `GraphError` if the loss has more than one entry, or was computed
     by a compiled function.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
@@ -118,6 +120,10 @@ def influence(
     >>> f"{w.predicted:.6e}, with curvature {w.predicted_with_curvature:.6e}, seen {w.seen:.6e}"
     '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
+    run = None
+    if callable(loss) and not isinstance(loss, Value):
+        run = Rerun(loss)
+        loss = run.first
     _check_arguments(model, loss, nudge)
     graph = Float64Graph(loss, model)
     chosen_rows = _rows(rows, graph.batch)
@@ -125,7 +131,7 @@ def influence(
     owner = {x: layer.name for layer in reversed(graph.layers) for x in layer.parameters}
     chosen = select_weights(graph, weight, at)
     weights = tuple(
-        WeightInfluence(graph, value, index, float(nudge), owner.get(value, "loss"))
+        WeightInfluence(graph, value, index, float(nudge), owner.get(value, "loss"), run)
         for value, index in chosen
     )
     return Influence(graph.loss_at({}), graph.batch, layers, weights, _in_time(loss, model))

@@ -180,6 +180,8 @@ def _recursion(influence: InfluenceData) -> Table:
 def _factors(weight: WeightInfluence) -> Lines | None:
     """Return the factors of the strongest paths in one row, and what they add up to."""
     lines: list[str] = []
+    if not weight.paths or len(weight.paths[0].labels) > MAX_UNITS_IN_PATH:
+        return None
     for path in weight.paths[:MAX_PATHS_SHOWN]:
         rows = 1 if path.by_row is None else len(path.by_row)
         row = 0 if path.by_row is None else int(np.argmax(np.abs(path.by_row)))
@@ -263,21 +265,23 @@ def _weights(influence: InfluenceData) -> Table:
     nudge = number_text(influence.weights[0].nudge)
     switched = [(w.name, w.switched) for w in influence.weights]
     note = f"The change of the loss when w moves by {nudge}: "
-    note += "predicted by g·δ and g·δ + ½·h·δ², and seen"
+    note += "predicted by g·ε and g·ε + ½·h·ε², and seen"
     for name, count in switched:
         if count:
             activations = f"{count} activation{'s' * (count > 1)}"
             note += f"\n({name}: {activations} switch{'es' * (count == 1)} on or off on the way, "
             note += "which no derivative predicts)"
-    headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·δ", "with ½·h·δ²", "seen")
+    if any(w.chosen for w in influence.weights):
+        note += "\n(seen with the choices of this run, as in np.where of plain booleans; give the "
+        note += "loss as a function, influence(model, lambda: ...), to run the program again)"
+    headings = ("weight", "path", "w", "g = dL/dw", "h = d²L/dw²", "g·ε", "with ½·h·ε²", "seen")
     return Table("Weights", note, headings, rows, 2)
 
 
 def seen_text(weight: WeightInfluence) -> str:
     """Return the change that was seen, or a note that it is below rounding."""
-    rounding = np.finfo(np.float64).eps * abs(weight.loss)
-    if abs(weight.seen) <= 8 * rounding and weight.predicted:
-        return f"below rounding, {number_text(float(rounding), 1)}"
+    if abs(weight.seen) <= 8 * weight.rounding and weight.predicted:
+        return f"below rounding, {number_text(float(weight.rounding), 1)}"
     return number_text(weight.seen)
 
 

@@ -103,9 +103,16 @@ window_spread.vjp(
 )
 
 
+def _winner(x, size, stride, dilation):
+    """The place in each window of its largest entry, in flat order."""
+    windows = sliding_windows.forward(x, size, stride, dilation)
+    return np.argmax(np.reshape(windows, (-1, *windows.shape[len(size) :])), axis=0)
+
+
 @primitive(
     latex=r"\operatorname{windowmax}\left(<x>\right)",
     selects=True,
+    kinked=_winner,
     examples=[
         ((5,), LINE),
         ((2, 7), {"size": (3,), "stride": (2,), "dilation": (2,)}),
