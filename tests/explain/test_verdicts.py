@@ -93,7 +93,7 @@ def test_what_is_seen_of_a_function_is_what_happens_also_behind_a_condition():
 
     def loss():
         h = model(X)
-        return np.mean(np.where(h > 0.66, h * h, -5.0 * h))
+        return np.mean(np.where(h > -0.535, h * h, -5.0 * h))
 
     nudge, index = 3.0, (1, 2)
     found = tg.influence(model, loss, weight=first, at=index, nudge=nudge).weights[0]
