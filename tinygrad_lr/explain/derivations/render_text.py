@@ -204,7 +204,7 @@ def matrix_rows(data: Any, width: int) -> list[str] | None:
     ['[   1  −2.5]', '[0.25     3]']
     """
     array = np.asarray(data)
-    small = array.ndim == 2 and 1 < min(array.shape) and max(array.shape) <= MAX_MATRIX
+    small = array.ndim == 2 and min(array.shape) > 1 and max(array.shape) <= MAX_MATRIX
     if not small:
         return None
     for digits in (4, 3, 2):
