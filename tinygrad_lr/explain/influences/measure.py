@@ -121,10 +121,11 @@ def influence(
     '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
     run = None
-    if callable(loss) and not isinstance(loss, (Value, Module)):
+    if not isinstance(loss, (Value, Module)) and callable(loss):
         run = Rerun(loss)
         loss = run.first
     _check_arguments(model, loss, nudge)
+    assert isinstance(loss, Value)
     graph = Float64Graph(loss, model)
     chosen_rows = _rows(rows, graph.batch)
     layers = _layers(graph, chosen_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
@@ -23,6 +24,7 @@ from .text import render_dot, render_tree
 __all__ = ["GraphPicture", "computation_graph"]
 
 TREE_WIDTH = 100  # columns of a tree in a file
+MAX_PIXELS = 16_000  # of a side of a PNG
 MAX_OPENED = 3  # expressions of a layer whose parts a page shows
 
 PAGE = """<!DOCTYPE html>
@@ -236,12 +238,17 @@ class GraphPicture:
 
         Raises `MissingExtraError` without the extra `plot` (resvg-py).
         """
-        scale = check_number("png", "scale", scale, positive=True)
+        scale, svg = check_number("png", "scale", scale, positive=True), self.svg()
+        side = max(map(float, re.findall(r' (?:width|height)="([\d.]+)"', svg[: svg.index(">")])))
+        if scale * side > MAX_PIXELS:
+            raise ArgumentError(
+                f"png: scale must be at most {MAX_PIXELS / side:.1f} for this picture, got {scale:g}"
+            )
         draw = import_extra("resvg_py", "plot").svg_to_bytes
         fonts = import_extra("matplotlib", "plot").get_data_path()
         return bytes(
             draw(
-                svg_string=self.svg(),
+                svg_string=svg,
                 zoom=scale,
                 font_dirs=[os.path.join(fonts, "fonts", "ttf")],
                 sans_serif_family="DejaVu Sans",
