@@ -212,7 +212,7 @@ def test_the_picture_of_depth_draws_the_lengths_and_the_factors_that_it_names():
     found = influence_of(hidden=(4, 3, 2), rows=7)
     sizes, factors = tg.plot.gradient_by_depth(found).axes
     hidden, owned = (line.get_ydata() for line in sizes.lines[:2])
-    np.testing.assert_allclose(hidden, [np.linalg.norm(x.cotangent) for x in found.layers])
+    np.testing.assert_allclose(hidden, [np.linalg.norm(x.delta) for x in found.layers])
     whole = [np.concatenate([p.gradient.ravel() for p in x.parameters]) for x in found.layers]
     np.testing.assert_allclose(owned, [np.linalg.norm(x) for x in whole])
     spectral = [x.factor.spectral for x in found.layers[1:]]
