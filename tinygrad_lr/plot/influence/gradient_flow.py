@@ -31,7 +31,7 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     """Draw the size of the gradient in each layer on a log scale, with the loss at the right.
 
     The left panel shows the norm of dL/dz for each layer, before its activation, and of dL/dW for
-    its parameters. Bands mark vanishing gradients (below a thousandth of the last layer's dL/dz) and
+    its parameters. Bands mark vanishing gradients (below a thousandth of the last layer's) and
     exploding ones (above a thousand times). The right panel shows the causes: the largest factor
     by which a layer can multiply a gradient (the largest singular value of its Jacobian: median
     and range over the rows), and the mean slope of its activation. Above 1 gradients can grow,
