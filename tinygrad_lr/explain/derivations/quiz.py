@@ -226,7 +226,7 @@ def _value(tree: ast.AST, names: Mapping[str, Any]) -> Any:
     if isinstance(tree, ast.Attribute) and tree.attr == "T":
         return np.transpose(_value(tree.value, names))
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-        axes = {word.arg: ast.literal_eval(word.value) for word in tree.keywords}
+        axes = {str(word.arg): ast.literal_eval(word.value) for word in tree.keywords}
         sums = tree.func.id in {"sum", "mean"} and axes.keys() <= {"axis"}
         if tree.func.id in FUNCTIONS and len(tree.args) == 1 and (sums or not axes):
             return FUNCTIONS[tree.func.id](_value(tree.args[0], names), **axes)

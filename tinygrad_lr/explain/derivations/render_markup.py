@@ -58,7 +58,7 @@ def derivation_latex(derivation: DerivationData) -> str:
             if len(step.shares) > 1
             else equal_parts(step, step.shares[0], derivation)
         )
-        lines.append(equation(step.derivative.latex, parts, step.gradient))
+        lines.append(equation(step.derivative.latex, parts, step.shown))
     lines += [
         LEFT_OUT if i is None else update_equation(derivation, i)
         for i in select_indices(len(derivation.wrt))
@@ -157,11 +157,11 @@ def _step(step: Step, derivation: DerivationData) -> Iterator[str]:
             yield f"<p>through {by}:</p>"
             yield _line(derivation, parts, share.pull.number)
         else:
-            yield _line(derivation, f"{step.derivative.latex} = {parts}", step.gradient)
+            yield _line(derivation, f"{step.derivative.latex} = {parts}", step.shown)
         if derivation.sentences[share]:
             yield f"<p>{escape(derivation.sentences[share])}</p>"
     if several:
-        yield _line(derivation, rf"{step.derivative.latex} = \text{{their sum}}", step.gradient)
+        yield _line(derivation, rf"{step.derivative.latex} = \text{{their sum}}", step.shown)
     if derivation.at is not None and step.value is derivation.wrt[0]:
         for share in step.shares:
             found = terms_of(share, derivation.at)

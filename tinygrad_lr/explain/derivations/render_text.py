@@ -264,13 +264,13 @@ def _step(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
         else:
             yield from _chain(f"{MARGIN}{name} = ", parts, width)
             gap = isinstance(step.gradient, str)
-            if gap or parts[-1] == array_text(step.gradient):
+            if gap or parts[-1] == array_text(step.shown):
                 pass  # it is a single number, and already shown; or a gap
             else:
-                yield from _equals_numbers(f"{MARGIN}{' ' * len(name)} = ", step.gradient, width)
+                yield from _equals_numbers(f"{MARGIN}{' ' * len(name)} = ", step.shown, width)
         yield from _paragraph(derivation.sentences[share], width)
     if several:
-        yield from _equals_numbers(f"{MARGIN}{name} = their sum = ", step.gradient, width)
+        yield from _equals_numbers(f"{MARGIN}{name} = their sum = ", step.shown, width)
     if derivation.at is not None and step.value is derivation.wrt[0]:
         yield from _entry(step, derivation, width)
 

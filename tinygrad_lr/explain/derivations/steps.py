@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.chain_rule import match_shape
 from ...core.value import Value
 from ..formula.expression import ONE, Expression, Name, product
 from ..graphs.layers import Layer
@@ -45,6 +46,7 @@ class Step:
     - `closed`: the gradient's formula, in which a short chain so far is written out
     - `data`: the numbers of the Value that the loss was computed from; a leaf may have others now
     - `gradient`: its numbers (along the chosen path only, where one is chosen)
+    - `rounding`: how much of each may be rounding, since its terms cancel; see `shown`
     """
 
     value: Value
@@ -56,6 +58,14 @@ class Step:
     shares: tuple[Share, ...]
     closed: Expression
     gradient: Any
+    rounding: Any = 0.0
+
+    @property
+    def shown(self) -> Any:
+        """The gradient as it is printed: 0 where nothing but rounding is left of its terms."""
+        if isinstance(self.gradient, str) or not np.any(self.rounding):
+            return self.gradient
+        return np.where(np.abs(self.gradient) <= self.rounding, 0.0, self.gradient)
 
 
 def build_steps(
@@ -86,6 +96,7 @@ def build_steps(
             shares=tuple(shares[value]),
             closed=closed,
             gradient=copy_array(along),
+            rounding=sum((_rounding(share) for share in shares[value]), start=0.0),
         )
         done[value] = step
         if value.record is None:
@@ -99,6 +110,26 @@ def build_steps(
                 chain = local if value is loss else product(above, local)
                 shares[x].append(Share(value, along, x, local, chain, pull))
     return list(done.values())
+
+
+def _rounding(share: Share) -> Any:
+    """Return the rounding that the sum of a share's terms may leave: some eps of their sizes."""
+    pull, record = share.pull, share.reader.record
+    sizes: Any = 0.0
+    if pull.spread > 1:
+        sizes = match_shape(np.abs(pull.terms), share.value._content)
+    elif (
+        record is not None
+        and record.operation.name == pull.operation
+        and record.operation.matrix_product
+        and pull.position < 2
+    ):
+        rule = record.operation.rules[pull.position]
+        numbers = (share.cotangent, share.reader._content, *record.numbers)
+        sizes = rule(*map(np.abs, numbers))  # type: ignore[misc]
+    if np.shape(sizes) not in {(), np.shape(pull.number)}:
+        return 0.0
+    return 4 * np.finfo(np.result_type(pull.number, np.float16)).eps * sizes
 
 
 def _order(

@@ -39,10 +39,15 @@ class Float64Graph:
     (np.float64(30.0), dtype('float64'))
     """
 
-    def __init__(self, loss: Value, model: Module | None = None) -> None:
+    def __init__(
+        self,
+        loss: Value,
+        model: Module | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
         one = seed("influence", loss)
         require_real_graph("influence", loss)
-        self.names = Names(loss, model)
+        self.names = Names(loss, model, variables)
         self.layers: Sequence[Layer] = self.names.layers
         self.order: Sequence[Value] = topological_order([loss])[
             ::-1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from ...nn import Module
 from ...support.abstract_array import Array
 from ...support.errstate import ignore_float_errors
 from ...support.validation import as_finite, check_flag, check_instance, shape_of, short_repr
-from ..graphs.naming import SUBSCRIPT, Names
+from ..graphs.call_stack import visible_variables
+from ..graphs.naming import SUBSCRIPT
 from ..graphs.time_steps import write_out_steps
 from .activations import activations_of
 from .edge_weights import connections_of
@@ -64,7 +66,6 @@ class Influence(InfluenceData):
         return influence_html(self, self.findings)
 
 
-@ignore_float_errors
 def influence(
     model: Module | None,
     loss: Value | Callable[[], Value],
@@ -120,13 +121,28 @@ def influence(
     >>> f"{w.predicted:.6e}, with curvature {w.predicted_with_curvature:.6e}, seen {w.seen:.6e}"
     '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
-    run = None
+    variables, run = visible_variables(sys._getframe(1)), None
     if not isinstance(loss, (Value, Module)) and callable(loss):
         run = Rerun(loss)
         loss = run.first
     _check_arguments(model, loss, nudge)
     assert isinstance(loss, Value)
-    graph = Float64Graph(loss, model)
+    return _measure(loss, model, variables, weight, at, nudge, rows, run)
+
+
+@ignore_float_errors
+def _measure(
+    loss: Value,
+    model: Module | None,
+    variables: Mapping[str, Any],
+    weight: Weight | Sequence[Weight] | None,
+    at: Entry | int | None,
+    nudge: float,
+    rows: Sequence[int] | None,
+    run: Rerun | None,
+) -> Influence:
+    """Measure what the layers and the chosen weights do."""
+    graph = Float64Graph(loss, model, variables)
     chosen_rows = _rows(rows, graph.batch)
     layers = _layers(graph, chosen_rows)
     owner = {x: layer.name for layer in reversed(graph.layers) for x in layer.parameters}
@@ -135,7 +151,7 @@ def influence(
         WeightInfluence(graph, value, index, float(nudge), owner.get(value, "loss"), run)
         for value, index in chosen
     )
-    return Influence(graph.loss_at({}), graph.batch, layers, weights, _in_time(loss, model))
+    return Influence(graph.loss_at({}), graph.batch, layers, weights, _in_time(graph))
 
 
 def _check_arguments(model: object, loss: object, nudge: float) -> None:
@@ -235,17 +251,17 @@ def _recursion(graph: Float64Graph, i: int) -> str:
     return f"{name} = {pulled}{slope}"
 
 
-def _in_time(loss: Value, model: Module | None) -> tuple[TimeInfluence, ...]:
+def _in_time(graph: Float64Graph) -> tuple[TimeInfluence, ...]:
     """Return the gradients of the recurrent layers along time."""
-    long = write_out_steps(loss, limit=MAX_TIME_STEPS)
+    long = write_out_steps(graph.loss, limit=MAX_TIME_STEPS)
     if not long.chains:
         return ()
     gradients = pull_back({long.loss: seed("influence", long.loss)})
     zero = np.zeros(1)
-    names = Names(loss, model)
     return tuple(
         TimeInfluence(
-            names.text(weight), np.array([euclidean_norm(gradients.get(h, zero)) for h in chain])
+            graph.names.text(weight),
+            np.array([euclidean_norm(gradients.get(h, zero)) for h in chain]),
         )
         for weight, chain in long.chains
     )
