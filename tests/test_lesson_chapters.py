@@ -17,6 +17,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "docs" / "lesson"
 CHAPTERS = sorted(FOLDER.glob("[0-9]*.md"))
 CELL = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?: ?%)?(?![\d.]*\w)")
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,_]*(?:\.\d*)?(?:e[-+]?\d+)?")
@@ -78,9 +79,9 @@ def executed(chapter):
     return output.getvalue(), left
 
 
-def test_there_are_twelve_chapters_and_the_index_lists_them_with_their_questions():
+def test_there_are_seventeen_chapters_and_the_index_lists_them_with_their_questions():
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert len(CHAPTERS) == 12
+    assert len(CHAPTERS) == 17
     for number, chapter in enumerate(CHAPTERS, start=1):
         title, question = re.findall(r"^# (.*)|^\*\*Question: (.*)\*\*", prose(chapter), re.M)
         asked = question[1].replace("$", "")
@@ -116,6 +117,15 @@ def test_every_figure_of_the_text_is_one_that_a_cell_shows_or_proves(chapter):
         assert any(abs(percent * x - float(number)) <= half for x in known), figure
 
 
+@pytest.mark.slow
+@every_chapter
+def test_output_that_the_text_quotes_is_what_a_cell_prints(chapter):
+    printed = [line.strip() for line in executed(chapter)[0].splitlines()]
+    for quoted in QUOTED.findall(chapter.read_text(encoding="utf-8")):
+        if re.search(r"\d\.\d", quoted):  # the others are drawings and code
+            assert [x for x in map(str.strip, quoted.splitlines()) if x not in printed] == []
+
+
 @every_chapter
 def test_a_chapter_asks_first_and_ends_with_exercises_answers_and_a_proof(chapter):
     text = prose(chapter)
@@ -124,6 +134,7 @@ def test_a_chapter_asks_first_and_ends_with_exercises_answers_and_a_proof(chapte
     asked, answers = section(chapter, "Exercises").split("<details>\n<summary>Answers</summary>\n")
     assert 2 <= len(re.findall(r"^\d\. ", asked, re.M)) == len(re.findall(r"^\d\. ", answers, re.M))
     assert answers.rstrip().endswith("</details>")
+    assert all(f"**{kind}" in asked for kind in ("Derive.", "Predict", "Find the mistake."))
     assert cells(chapter)[-1].count("assert ") >= 3
 
 
