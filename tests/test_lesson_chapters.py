@@ -6,8 +6,12 @@ import ast
 import contextlib
 import functools
 import io
+import json
 import linecache
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -153,5 +157,22 @@ def test_a_chapter_opens_as_a_notebook_and_comes_back_the_same(chapter):
     found = [cell.source + "\n" for cell in notebook.cells if cell.cell_type == "code"]
     assert found == cells(chapter)
     assert notebook.metadata.kernelspec.name == "python3"
-    back = re.sub(r"\n *jupytext_version: .*", "", jupytext.writes(notebook, "md"))
+    written = jupytext.reads(jupytext.writes(notebook, "ipynb"), "ipynb")
+    back = re.sub(r"\n *jupytext_version: .*", "", jupytext.writes(written, "md"))
     assert back == chapter.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_command_for_notebooks_runs_a_chapter_and_keeps_every_cell(tmp_path):
+    for needed in ("jupytext", "nbconvert", "ipykernel"):
+        pytest.importorskip(needed)
+    makefile = (FOLDER.parent.parent / "Makefile").read_text(encoding="utf-8")
+    options = re.search(r"^\t\$\(PYTHON\) (-m jupytext .*) docs/lesson/", makefile, re.M)[1].split()
+    chapter = shutil.copy(CHAPTERS[1], tmp_path)
+    subprocess.run([sys.executable, *options, chapter], check=True, capture_output=True)
+    notebook = json.loads((tmp_path / f"{CHAPTERS[1].stem}.ipynb").read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert ["".join(cell["source"]) + "\n" for cell in code] == cells(CHAPTERS[1])
+    printed = [o["text"] for cell in code for o in cell["outputs"] if o["output_type"] == "stream"]
+    assert "w = 0.0239   L = 0.4321\n" in "".join(map("".join, printed))
+    assert any("image/png" in o.get("data", ()) for cell in code for o in cell["outputs"])
