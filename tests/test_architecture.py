@@ -178,6 +178,7 @@ CHANGING = {
 
 OBJECTS = {
     *("explain.derivations.build.Derivation", "explain.influences.measure.Influence"),
+    "explain.derivations.local_derivatives.Given",
     *("explain.influences.model.InfluenceData", "datasets.students.Students"),
     *("lesson.predictor.Predictor", "lesson.training.Training"),
 }

@@ -93,7 +93,7 @@ def public_methods(path, kind, seen):
 
 RESULTS = {
     *("History", "datasets.Examples", "datasets.Students", "explain.Derivation"),
-    *("explain.Influence", "explain.Layer", "linear.Line", "metrics.ConfusionMatrix"),
+    *("explain.Influence", "explain.Layer", "explain.Quiz", "linear.Line", "metrics.ConfusionMatrix"),
     *("scipy.stats.Frozen", "scipy.stats.Distribution", "scipy.stats.Dirichlet"),
     *("scipy.stats.Multinomial", "scipy.stats.MultivariateNormal", "scipy.stats.dirichlet"),
     *("scipy.stats.multinomial", "scipy.stats.multivariate_normal"),
@@ -335,6 +335,9 @@ EXAMPLES = {
     "data.Standardizer.inverse_transform": lambda: {"z": X},
     "datasets.idx_images": lambda: {"folder": idx_file().parent},
     "datasets.read_idx": lambda: {"path": idx_file()},
+    "quiz": lambda: {"derivation": DERIVATION()},
+    "explain.Quiz.check": lambda: {"number": 1, "answer": 0.5},
+    "explain.Quiz.solution": lambda: {"number": 1},
     "explain.Derivation.step": lambda: {"value": DERIVATION().steps[0].value},
     "explain.Replay.at": lambda: {"numbers": {}},
     "data.original_units": lambda: {"slope": [1.0], "intercept": 0.0, "x_scaling": scalings()},
@@ -679,6 +682,8 @@ INSTANCES = {
     "compiler.Compiled": lambda: tg.compile(square),
     "data.Standardizer": scalings,
     "explain.Derivation": lambda: DERIVATION(),
+    "explain.Influence": lambda: tg.influence(None, line_loss()[0]),
+    "explain.Quiz": lambda: tg.quiz(DERIVATION()),
     "explain.Layer": lambda: tg.explain.layers_of(line_loss()[0])[0],
     "explain.Replay": lambda: tg.explain.Replay(line_loss()[0]),
     "linear.Line": lambda: tg.linear.closed_form(X, Y[:, 0]),
@@ -866,6 +871,7 @@ ACCEPTED = {
     ("compiler.Compiled.__call__", "args"): {"1j", "masked"},  # the function decides
     ("compiler.Compiled.epochs", "arrays"): {"masked"},
     ("compiler.Compiled.loop", "args"): {"1j", "np.array([1j])", "masked"},
+    ("explain.Quiz.check", "answer"): {"'3'"},  # a formula
     ("explain.Replay", "outputs"): {"Value"},
     ("linear.Line.agrees_with", "intercept"): NANS,  # such a line is another one
     ("nn.Identity.forward", "x"): {*BAD},

@@ -152,7 +152,8 @@ TWO: dict[str, Callable[..., Any]] = {
     "toargmax": _to_largest, "fmin": np.fmin, "fmax": np.fmax, "copysign": np.copysign,
 }  # fmt: skip
 ALONG: dict[str, Callable[..., Any]] = {
-    "softmax": _softmax, "var": _var, "standardize": _standardize, "std": lambda x, axes: np.sqrt(_var(x, axes)),
+    "softmax": _softmax, "var": _var, "standardize": _standardize,
+    "std": lambda x, axes: np.sqrt(_var(x, axes)),
     "cumsum": lambda x, axes: np.cumsum(x, axis=axes if axes is None else axes[0]),
 }  # fmt: skip
 LARGE: dict[str, Callable[..., Any]] = {
@@ -374,7 +375,7 @@ class Reader:
         while self.next() != "}":
             text += self.take()
         self.take("}")
-        return eval(f"np.s_{text}".replace(r"\ldots", "..."), {"np": np})  # noqa: S307 - our own
+        return eval(f"np.s_{text}".replace(r"\ldots", "..."), {"np": np})
 
     def transposed(self, x: Any) -> Any:
         if isinstance(x, Transposed):
@@ -452,10 +453,9 @@ class Reader:
 
     def number(self) -> float:
         found = float(self.take())
-        if self.next() == r"\cdot" and self.tokens[self.at + 1][1] == "10":
-            if self.at + 2 < len(self.tokens) and self.tokens[self.at + 2][1] == "^":
-                self.at += 3
-                found *= 10.0 ** self.group()
+        if [text for _, text in self.tokens[self.at : self.at + 3]] == [r"\cdot", "10", "^"]:
+            self.at += 3
+            found *= 10.0 ** self.group()
         return found
 
     def function(self) -> Any:

@@ -78,6 +78,7 @@ if _TYPE_CHECKING:
     from .core.vmap import vmap as vmap
     from .explain import derivation as derivation
     from .explain import influence as influence
+    from .explain import quiz as quiz
     from .explain import trace as trace
     from .report_page import report as report
     from .train import History as History
@@ -130,6 +131,7 @@ __all__ = [
     "optim",
     "plot",
     "primitive",
+    "quiz",
     "relu",
     "remat",
     "report",
@@ -155,7 +157,7 @@ _LAZY = {
     **dict.fromkeys(("linear", "losses", "metrics", "nn", "numpy", "optim", "plot"), ""),
     **dict.fromkeys(("schedules", "scipy", "train"), ""),
     **dict.fromkeys(("compile", "set_threads"), "compiler"),
-    **dict.fromkeys(("derivation", "influence", "trace"), "explain"),
+    **dict.fromkeys(("derivation", "influence", "quiz", "trace"), "explain"),
     **dict.fromkeys(("History", "fit"), "train"),
     **dict.fromkeys(("custom_jvp", "custom_vjp", "fixed_point", "remat", "root"), "core.custom"),
     **dict.fromkeys(("hessian", "jacobian"), "core.jacobians"),

@@ -258,9 +258,7 @@ def test_a_penalty_on_thousands_of_parameters_takes_no_time_squared():
 def sentences(loss, *wrt):
     """Return the text about the step to each of these Values."""
     found = tg.derivation(loss, list(wrt))
-    return [
-        describe_share(share, x, found.names) for x in wrt for share in found.step(x).shares
-    ]
+    return [describe_share(share, x, found.names) for x in wrt for share in found.step(x).shares]
 
 
 def named(value, name):

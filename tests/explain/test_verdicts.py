@@ -18,9 +18,7 @@ def linear(inputs, outputs, seed=0):
 
 
 def network():
-    return nn.Sequential(
-        linear(2, 3), nn.Tanh(), linear(3, 3, 1), nn.Sigmoid(), linear(3, 1, 2)
-    )
+    return nn.Sequential(linear(2, 3), nn.Tanh(), linear(3, 3, 1), nn.Sigmoid(), linear(3, 1, 2))
 
 
 def test_a_dead_first_layer_is_not_called_healthy():

@@ -344,8 +344,8 @@ def test_wrong_arguments_are_refused_in_a_sentence(tmp_path):
         computation_graph(loss, open=["layers.9"])
     with pytest.raises(ArgumentError, match="open must be 'all', or names of layers"):
         computation_graph(loss, open=[0])
-    with pytest.raises(ArgumentError, match=r"path must end in \.svg, \.html"):
-        picture.save(tmp_path / "graph.png")
+    with pytest.raises(ArgumentError, match=r"path must end in \.svg, .*\.png, got"):
+        picture.save(tmp_path / "graph.pdf")
     with pytest.raises(ArgumentError, match="width must be an integer >= 20, got 5"):
         picture.tree(5)
     with pytest.raises(DataFileError):
@@ -498,3 +498,60 @@ def test_names_of_modules_do_no_harm_where_their_layers_open(name, tmp_path):
     html = (tmp_path / "graph.html").read_text(encoding="utf-8")
     assert not re.search(r"<img|\x1b|\x00|</title>[^<]*</title>", html)
     assert html.count("<details>") == html.count("</summary>") > 1
+
+
+def slopes_of(picture):
+    """Return the derivative on each arrow, by the names of its ends."""
+    drawing = picture._drawing
+    names = [box.name for box in drawing.boxes]
+    return {
+        (names[a], names[b]): slope
+        for (a, b, _), slope in zip(drawing.edges, drawing.slopes, strict=True)
+        if slope
+    }
+
+
+def test_arrows_carry_the_local_derivatives_as_formulas_and_numbers():
+    w, b = Value(0.5, name="w"), Value(-2.0, name="b")
+    x, y = np.array([1.0, 2.0]), np.array([2.0, 4.0])
+    u = w * x + b - y
+    found = slopes_of(computation_graph(np.mean(u * u)))
+    assert found[("w", "v₁")] == "x" and found[("v₁", "ŷ")] == found[("ŷ", "u")] == "1"
+    assert found[("v₂", "L")] == "1/N = 0.5"
+    c = np.tanh(w * b)
+    c.name = "c"
+    found = slopes_of(computation_graph(np.exp(c) * w))
+    assert found[("w", "z")] == "b = −2" and found[("b", "z")] == "w = 0.5"
+    assert found[("z", "c")] == f"1 − c² = {number_text(1 - float(c.data) ** 2, 3)}"
+
+
+def test_arrows_of_matrix_products_say_what_the_gradient_is_multiplied_by():
+    model = tg.nn.MLP(2, [3], 1, "tanh", dtype=np.float64, generator=0)
+    x, y = np.ones((4, 2)), np.zeros((4, 1))
+    found = slopes_of(computation_graph(tg.losses.mse(model(x), y), model=model))
+    assert found[("W₁", "z₁")] == "xᵀ ·" and found[("h₁", "ŷ")] == "· W₂ᵀ"
+    assert found[("z₁", "h₁")] == "1 − h₁²" and found[("b₂", "ŷ")] == "1"
+    assert found[("u", "L")] == "2u/N"
+    folded = computation_graph(tg.losses.mse(model(x), y), model=model, open=())
+    assert not any(folded._drawing.slopes)
+    assert "1 − h₁²" in computation_graph(tg.losses.mse(model(x), y), model=model).svg()
+
+
+def test_variables_of_the_caller_name_what_has_no_name():
+    scores = np.array([1.0, 2.0])
+    slope = Value(2.0)
+    picture = computation_graph(np.sum(slope * scores))
+    assert {"scores", "slope"} <= {box.name for box in picture.boxes}
+
+
+def test_a_picture_is_saved_as_png(tmp_path):
+    pytest.importorskip("resvg_py", reason="the extra `plot` is not installed")
+    picture = computation_graph(Value(2.0, name="w") ** 2)
+    picture.save(tmp_path / "graph.png")
+    data = (tmp_path / "graph.png").read_bytes()
+    assert data.startswith(b"\x89PNG") and data == picture.png()
+    width, height = (int.from_bytes(data[i : i + 4], "big") for i in (16, 20))
+    given = re.search(r'width="([\d.]+)" height="([\d.]+)"', picture.svg())
+    assert (width, height) == pytest.approx([2 * float(x) for x in given.groups()], abs=2)
+    with pytest.raises(ArgumentError, match="scale must be a finite number > 0"):
+        picture.png(scale=0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .derivations.build import Derivation as Derivation
 from .derivations.build import derivation as derivation
+from .derivations.quiz import Quiz as Quiz
+from .derivations.quiz import quiz as quiz
 from .graphs.layers import Layer as Layer
 from .graphs.layers import layers_of as layers_of
 from .graphs.replay import Replay as Replay
@@ -15,10 +17,12 @@ __all__ = [
     "Derivation",
     "Influence",
     "Layer",
+    "Quiz",
     "Replay",
     "derivation",
     "influence",
     "layers_of",
+    "quiz",
     "trace",
 ]
 

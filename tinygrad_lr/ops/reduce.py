@@ -54,7 +54,9 @@ def declare_weighted(operation, weight, textbook=None):
         operation.textbook(
             x=lambda g, out, x, axis, keepdims, **options: (
                 restore_axes(g, x, axis, keepdims)
-                * textbook(restore_axes(out, x, axis, keepdims), x, reduced_size(x, axis), axis, **options)
+                * textbook(
+                    restore_axes(out, x, axis, keepdims), x, reduced_size(x, axis), axis, **options
+                )
             )
         )
     operation.reach = reach_reduced
@@ -272,7 +274,9 @@ def var(x, axis=None, ddof=0, keepdims=False):
 declare_weighted(
     var,
     lambda out, x, axis, keepdims, ddof: 2 * _over_freedom(x, axis, ddof),
-    textbook=lambda out, x, size, axis, ddof: 2 * (x - mean(x, axis=axis, keepdims=True)) / (size - ddof),
+    textbook=lambda out, x, size, axis, ddof: (
+        2 * (x - mean(x, axis=axis, keepdims=True)) / (size - ddof)
+    ),
 )
 
 

@@ -107,9 +107,9 @@ class GraphFormulas:
             for x, number in zip(operands, numbers, strict=True):
                 is_leaf = type(x) is Value and x.record is None
                 name = self.names.latex(x) if np.ndim(number) or is_leaf else ""
-                if name and (name in used or x in self.visible if is_leaf else name in used):
-                    if is_leaf or type(x) is not Value:
-                        add(x, name, None, leaves.get(x, number) if is_leaf else number)
+                given = is_leaf or type(x) is not Value
+                if given and name and (name in used or (is_leaf and x in self.visible)):
+                    add(x, name, None, leaves.get(x, number) if is_leaf else number)
             if "labels" in options:
                 add(options["labels"], self.names.labels, None, options["labels"])
         for value, formula in formulas.items():
@@ -160,7 +160,10 @@ class GraphFormulas:
             spread = np.size(terms) // max(np.size(own), 1)
             if spread > 1:
                 together = Symbol(formula, terms)
-                written = [np.shape(g), (locals_[x][0] if local is not None else share).written_shape]
+                written = [
+                    np.shape(g),
+                    (locals_[x][0] if local is not None else share).written_shape,
+                ]
                 together.written_shape = max(written, key=len)
                 formula = sum_spread(together, own)
             found[x] = Pull(

@@ -22,7 +22,7 @@ MAX_REPETITIONS = 2  # of a sentence that says the same of other Values
 
 
 def describe_shares(steps: Sequence[Step], names: Names) -> dict[Share, str]:
-    """Return the sentence on each share; "" for one that was said twice, of other Values, before."""
+    """Return the sentence on each share; "" for one that was said twice of other Values."""
     found: dict[Share, str] = {}
     said: Counter[str] = Counter()
     for step in steps:
@@ -92,7 +92,9 @@ def _moves(local: Expression, v: Expression, x: Expression, sizes: tuple[int, in
         return f"Each entry of {v.text} changes {slope} times as fast as its entry of {x.text}."
     if sizes[0] > 1:
         return f"Each entry of {v.text} changes {slope} times as fast as {x.text}."
-    entry = "" if sizes[1] == 1 else "each entry of " if isinstance(local, Number) else "that entry of "
+    entry = (
+        "" if sizes[1] == 1 else "each entry of " if isinstance(local, Number) else "that entry of "
+    )
     return f"{v.text} changes {slope} times as fast as {entry}{x.text}."
 
 

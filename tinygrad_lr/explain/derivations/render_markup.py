@@ -74,7 +74,8 @@ def derivation_html(derivation: DerivationData) -> str:
 
 def equation(left: str, parts: list[str], numbers: Any, sign: str = "&=") -> str:
     """Return left = part = part, followed by the number if it is a single one."""
-    one = [number_latex(float(np.asarray(numbers).reshape(-1)[0]))] if np.size(numbers) == 1 else []
+    single = np.size(numbers) == 1 and not isinstance(numbers, str)
+    one = [number_latex(float(np.asarray(numbers).reshape(-1)[0]))] if single else []
     equals = [*parts, *(x for x in one if x not in parts)]
     return f"{left} {sign} " + " = ".join(equals)
 
@@ -97,7 +98,7 @@ def update_equation(derivation: DerivationData, i: int) -> str:
     rate = derivation.learning_rate
     step = r"\text{learning rate}" if rate is None else number_latex(rate)
     parts = [rf"{name}{below} - {step} \cdot {slope_name}{below}"]
-    if rate is not None and np.size(slope) == 1:
+    if rate is not None and np.size(slope) == 1 and not isinstance(slope, str):
         old, slope = (float(np.asarray(z).reshape(-1)[0]) for z in (old, slope))
         factor = number_latex(slope)
         factor = rf"\left({factor}\right)" if slope < 0 else factor
@@ -138,7 +139,7 @@ def _html(derivation: DerivationData) -> Iterator[str]:
             continue
         x = derivation.wrt[i]
         slope = pick_entry(derivation.gradients[i], derivation.at)
-        if np.size(slope) == 1:
+        if np.size(slope) == 1 and not isinstance(slope, str):
             text = describe_direction(derivation, x, float(np.asarray(slope).reshape(-1)[0]))
             yield f"<p>{escape(text)}</p>"
         yield f"<p>{_math(derivation, update_equation(derivation, i).replace('&=', '='))}</p>"

@@ -204,7 +204,7 @@ def matrix_rows(data: Any, width: int) -> list[str] | None:
     ['[   1  −2.5]', '[0.25     3]']
     """
     array = np.asarray(data)
-    small = array.ndim == 2 and 1 < min(array.shape) and max(array.shape) <= MAX_MATRIX
+    small = array.ndim == 2 and min(array.shape) > 1 and max(array.shape) <= MAX_MATRIX
     if not small:
         return None
     for digits in (4, 3, 2):
@@ -227,6 +227,8 @@ def fit_numbers(data: Any, width: int) -> str:
     >>> [fit_numbers(np.ones(shape), 20) for shape in [(1, 1), (2, 1), (2, 2)]]
     ['1', '[1, 1]', '[[1, 1], [1, 1]]']
     """
+    if isinstance(data, str):  # a gap
+        return data
     if np.size(data) == 1:
         return number_text(float(np.asarray(data).reshape(-1)[0]))
     if np.ndim(data) == 2 and np.shape(data)[1] == 1:
@@ -261,8 +263,9 @@ def _step(step: Step, derivation: DerivationData, width: int) -> Iterator[str]:
             yield from _equals_numbers(f"{MARGIN}   = ", pull.number, width)
         else:
             yield from _chain(f"{MARGIN}{name} = ", parts, width)
-            if parts[-1] == array_text(step.gradient):
-                pass  # it is a single number, and already shown
+            gap = isinstance(step.gradient, str)
+            if gap or parts[-1] == array_text(step.gradient):
+                pass  # it is a single number, and already shown; or a gap
             else:
                 yield from _equals_numbers(f"{MARGIN}{' ' * len(name)} = ", step.gradient, width)
         yield from _paragraph(derivation.sentences[share], width)
@@ -333,6 +336,9 @@ def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> It
     data = derivation.step(x).data
     old, slope = pick_entry(data, derivation.at), pick_entry(gradient, derivation.at)
     step = "learning rate" if rate is None else number_text(rate)
+    if isinstance(gradient, str):  # a gap
+        yield f"{MARGIN}new {name} = {name} − {step} · {gradient}"
+        return
     factor = fit_numbers(slope, 24)
     if np.size(slope) == 1:
         number = float(np.asarray(slope).reshape(-1)[0])
@@ -352,7 +358,7 @@ def _update(derivation: DerivationData, x: Any, gradient: Any, width: int) -> It
 
 def pick_entry(numbers: Any, at: tuple[int, ...] | None) -> Any:
     """Return the followed entry, or all numbers if `at` is None."""
-    return numbers if at is None else np.asarray(numbers)[at]
+    return numbers if at is None or isinstance(numbers, str) else np.asarray(numbers)[at]
 
 
 def describe_direction(derivation: DerivationData, x: Any, slope: float) -> str:

@@ -19,7 +19,18 @@ AXES = {2: "nj", 3: "ntj", 4: "ncij", 5: "nctij"}
 
 HOLE = re.compile(r"<(\w+)>")
 RELATION = re.compile(r"> (?:[<>=]|\\(?:le|ge|ne|text)) +<")
-OPENERS = (r"\left(", r"\left[", r"\left|", r"\lVert", r"\lfloor", r"\lceil", ",", "{cases}", "&", r"\\")
+OPENERS = (
+    r"\left(",
+    r"\left[",
+    r"\left|",
+    r"\lVert",
+    r"\lfloor",
+    r"\lceil",
+    ",",
+    "{cases}",
+    "&",
+    r"\\",
+)
 MATRIX_PRODUCT = "<x> <y>"  # a product of matrices: of several no brackets are needed
 LARGE_OPERATORS = (r"\sum", r"\prod")
 INDEX = re.compile(r"_\{[^}<>]*\}$")
@@ -165,9 +176,7 @@ class Product(Expression):
         whole = size < 1 and abs(inverse - round(inverse)) < 1e-9 * inverse
         upper, lower = (1.0, float(round(inverse))) if whole else (size, 1.0)  # 1/(2h) for 0.5/h
         above, below = (
-            as_number(part[0]).latex
-            if factor == 1 and len(part) == 1
-            else _factors(factor, part)
+            as_number(part[0]).latex if factor == 1 and len(part) == 1 else _factors(factor, part)
             for factor, part in ((upper, self.over), (lower, self.under))
         )
         return rf"{sign}\frac{{{above}}}{{{below}}}"
@@ -368,8 +377,8 @@ def power(x: Expression, exponent: Expression) -> Expression:
 def axes_letters(ndim: int, axes: Iterable[int]) -> str:
     """Return the letters of some axes of an array, or "" if they are all of its axes.
 
-    >>> axes_letters(2, (0,)), axes_letters(3, (0, 1)), axes_letters(2, (0, 1)), axes_letters(1, (0,))
-    ('n', 'n,t', '', '')
+    >>> axes_letters(2, (0,)), axes_letters(3, (0, 1)), axes_letters(2, (0, 1))
+    ('n', 'n,t', '')
     """
     chosen = sorted({axis % ndim for axis in axes}) if ndim else []
     if len(chosen) == ndim:
@@ -400,7 +409,9 @@ def index_template(template: str, letters: str) -> str:
     >>> index_template(r"\ln \sum e^{<x>}", "n"), index_template(r"\sum <x>", "")
     ('\\ln \\sum_{n} e^{<x>}', '\\sum <x>')
     """
-    return INDEXED.sub(lambda found: f"{found[0]}_{{{letters}}}", template, 1) if letters else template
+    return (
+        INDEXED.sub(lambda found: f"{found[0]}_{{{letters}}}", template, 1) if letters else template
+    )
 
 
 def binding_of(template: str) -> int:

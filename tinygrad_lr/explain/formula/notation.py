@@ -59,12 +59,13 @@ INDEX_OF_AXES = re.compile(r"(?:\\sum|\\prod|\\max|\\min|\})_\{([nctij](?:,[ncti
 def explain_notation(
     formulas: Iterable[Expression], options: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Return a sentence for each sign and function of the formulas that isn't elementary.
+    r"""Return a sentence for each sign and function of the formulas that isn't elementary.
 
     `options` are those of the operations that the formulas show, by the function's LaTeX.
 
     >>> from tinygrad_lr.explain.formula.expression import Name, call
-    >>> explain_notation([call(r"\\\\operatorname{relu}\\\\left(<x>\\\\right)", {"x": Name("z")})], {})
+    >>> formula = call(r"\operatorname{relu}\left(<x>\right)", {"x": Name("z")})
+    >>> explain_notation([formula], {})
     ['relu(x) = max(x, 0)']
     """
     known = list(dict.fromkeys(formulas))

@@ -69,7 +69,9 @@ def plain_text(latex: str) -> str:
     text = _parse(iter(TOKEN.findall(latex)), None)
     text = re.sub(r" +", " ", text)
     text = re.sub(r"(1/\w+) (?=Σ)", r"(\1) ", text)
-    text = re.sub(rf"{APPLICATION}(_\w+|\[[^]]*\]|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*) *\(", r"\1(", text)  # tanh(x), but cos x
+    text = re.sub(
+        rf"{APPLICATION}(_\w+|\[[^]]*\]|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*) *\(", r"\1(", text
+    )  # tanh(x), but cos x
     text = re.sub(rf"{APPLICATION}(_\w+|[ₙₜⱼᵢ₀-₉⁰¹²³⁴-⁹⁻,]*) *", r"\1 ", text)
     return re.sub(r"([(⌊⌈]) | ([)⌋⌉,])", r"\1\2", text).strip()
 

@@ -90,7 +90,9 @@ def map_leaves(
         under = [map_leaves(x, leaf, rename) for x in formula.under]
         return Product(formula.coefficient, tuple(over), tuple(under))
     if isinstance(formula, Call):
-        holes = tuple((hole, tuple(map_leaves(x, leaf, rename) for x in xs)) for hole, xs in formula.holes)
+        holes = tuple(
+            (hole, tuple(map_leaves(x, leaf, rename) for x in xs)) for hole, xs in formula.holes
+        )
         if not formula.count or isinstance(leaf(Count(formula.count)), Count):
             return replace(formula, template=rename(formula.template), holes=holes)
         template = rename(formula.template).replace("{N}", f"{{{formula.count}}}")

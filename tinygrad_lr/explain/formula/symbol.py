@@ -151,7 +151,9 @@ def apply_symbolically(
         numbers = tuple(number_of(x) for x in operands)
         out = operation.evaluate(numbers, dict(options))
     found = Symbol(operation_formula(operation, operands, options, out), out, length)
-    if operation.entrywise or (operation.identity and squeezed_shape(out) == squeezed_shape(number_of(operands[0]))):
+    if operation.entrywise or (
+        operation.identity and squeezed_shape(out) == squeezed_shape(number_of(operands[0]))
+    ):
         shapes = [x.written_shape if isinstance(x, Symbol) else np.shape(x) for x in operands]
         found.written_shape = max(shapes, key=len)
     return found
@@ -268,7 +270,11 @@ def _outer_product(x: Any, y: Any) -> Expression | None:
 def _reads_entries(index: Any, x: Any, out: Any) -> bool:
     """Return whether an index does more than drop or add axes of one entry."""
     parts = index if isinstance(index, tuple) else (index,)
-    whole = all(z is Ellipsis or z is None or z == 0 or z == slice(None) for z in parts if not isinstance(z, np.ndarray))
+    whole = all(
+        z is Ellipsis or z is None or z == 0 or z == slice(None)
+        for z in parts
+        if not isinstance(z, np.ndarray)
+    )
     arrays = any(isinstance(z, np.ndarray) for z in parts)
     return arrays or not whole or np.size(number_of(x)) != np.size(out)
 
@@ -299,7 +305,9 @@ def with_axes(x: Any, entrywise: tuple[int, ...] | None = None) -> Expression:
             fits = np.broadcast_shapes(x.written_shape, entrywise) == entrywise
         except ValueError:
             fits = False
-        whole = not fits or (*lead, *x.written_shape) == np.shape(x.number) or np.size(x.number) == 1
+        whole = (
+            not fits or (*lead, *x.written_shape) == np.shape(x.number) or np.size(x.number) == 1
+        )
         whole = whole or squeezed_shape(x.number) == squeezed_shape(np.empty(entrywise))
     return x.expression if whole else _reshape(x.expression, np.shape(x.number))
 
@@ -313,9 +321,7 @@ BY_ROWS = {"softmax", "log_softmax", "standardize", "rms_normalize"}
 """Operations along the last axis, unless their formula has an index."""
 
 
-def _letters_of(
-    operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any]
-) -> str:
+def _letters_of(operation: Primitive, operands: Sequence[Any], options: Mapping[str, Any]) -> str:
     """Return the letters of the axes that an operation runs along, "" for all or the usual ones."""
     axis, ndim = options.get("axis", ()), np.ndim(number_of(operands[0]))
     if axis is None and operation.name in BY_ROWS and ndim in AXES:

@@ -44,9 +44,7 @@ def write_out_steps(loss: Value, limit: int = MAX_TIME_STEPS) -> WrittenOut:
     loops = {
         x
         for x in order
-        if x.record is not None
-        and x.record.operation.name in STEPS
-        and len(x._content) <= limit
+        if x.record is not None and x.record.operation.name in STEPS and len(x._content) <= limit
     }
     same = WrittenOut(loss, {}, {}, ())
     if not loops:

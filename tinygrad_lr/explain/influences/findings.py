@@ -58,8 +58,8 @@ def _describe_trend(influence: InfluenceData) -> Iterator[str]:
     elif trend == "is zero":
         zero = next(x for x in influence.layers[::-1] if not x.delta_norm)
         yield (
-            f"The gradient is exactly 0 from {zero.before_activation} down: nothing there affects this loss, "
-            "so the weights before it do not learn."
+            f"The gradient is exactly 0 from {zero.before_activation} down: nothing there affects "
+            "this loss, so the weights before it do not learn."
         )
     else:
         steps = len(influence.layers) - 1
@@ -89,7 +89,9 @@ def _describe_time(influence: InfluenceData) -> Iterator[str]:
             continue
         last, steps = int(reached[-1]), len(layer.norms)
         early, late = float(layer.norms[0]), float(layer.norms[last])
-        ends = f"from {number_text(late, 2)} at step {last + 1} to {number_text(early, 2)} at step 1"
+        ends = (
+            f"from {number_text(late, 2)} at step {last + 1} to {number_text(early, 2)} at step 1"
+        )
         ratio = early / late
         if ratio < VANISHES:
             yield (

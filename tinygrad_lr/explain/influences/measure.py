@@ -102,8 +102,8 @@ def influence(
     paths.
 
     Raises `ArgumentError` for a loss that was not computed with the model, a function that
-    doesn't give the same loss each time, and for a weight or entry that the model does not have; `GraphError` if the loss has more than one entry, or was computed
-    by a compiled function.
+    doesn't give the same loss each time, and a weight or entry that the model does not have;
+    `GraphError` if the loss has more than one entry, or was computed by a compiled function.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010; Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent
@@ -121,10 +121,11 @@ def influence(
     '2.427387e-04, with curvature 2.427290e-04, seen 2.427289e-04'
     """
     run = None
-    if callable(loss) and not isinstance(loss, Value):
+    if not isinstance(loss, (Value, Module)) and callable(loss):
         run = Rerun(loss)
         loss = run.first
     _check_arguments(model, loss, nudge)
+    assert isinstance(loss, Value)
     graph = Float64Graph(loss, model)
     chosen_rows = _rows(rows, graph.batch)
     layers = _layers(graph, chosen_rows)
@@ -243,7 +244,9 @@ def _in_time(loss: Value, model: Module | None) -> tuple[TimeInfluence, ...]:
     zero = np.zeros(1)
     names = Names(loss, model)
     return tuple(
-        TimeInfluence(names.text(weight), np.array([euclidean_norm(gradients.get(h, zero)) for h in chain]))
+        TimeInfluence(
+            names.text(weight), np.array([euclidean_norm(gradients.get(h, zero)) for h in chain])
+        )
         for weight, chain in long.chains
     )
 

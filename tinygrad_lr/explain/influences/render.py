@@ -96,9 +96,7 @@ class Lines:
         )
 
 
-def influence_text(
-    influence: InfluenceData, findings: Sequence[str], detail: bool = False
-) -> str:
+def influence_text(influence: InfluenceData, findings: Sequence[str], detail: bool = False) -> str:
     """Return the findings and the tables as text."""
     note = [textwrap.fill(sentence, COLUMNS) for sentence in findings]
     shown = [x.text() for x in tables(influence, detail)]

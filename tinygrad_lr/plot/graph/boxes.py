@@ -67,10 +67,14 @@ class Box:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Boxes, the edges between them (from, to, how often), and the layers that get a frame."""
+    """Boxes, the edges between them (from, to, how often), and the layers that get a frame.
+
+    `slopes` has the derivative of the reader along each edge, "" where it has no short formula.
+    """
 
     boxes: Sequence[Box]
     edges: Sequence[tuple[int, int, int]]
+    slopes: Sequence[str]
     frames: Mapping[int, str]
     title: str
     notes: Sequence[str]
@@ -114,9 +118,17 @@ def build_drawing(
             else graph.names.text(graph.things[unfolded])
         )
         title = f"{inside}, opened"
-    return Drawing(
-        boxes, [(place[a], place[b], times) for a, b, times in edges], frames, title, notes
-    )
+    slopes = ["" if not gradients else _slope(folding, a, b) for a, b, _ in edges]
+    edges = [(place[a], place[b], times) for a, b, times in edges]
+    return Drawing(boxes, edges, slopes, frames, title, notes)
+
+
+def _slope(folding: Folding, a: int, b: int) -> str:
+    """Return the derivative along the edge between two boxes of one Value each."""
+    before, after = folding.groups[a], folding.groups[b]
+    if {before.kind, after.kind} != {"single"}:
+        return ""
+    return folding.formulas.slope(after.vertices[0], before.vertices[0])
 
 
 def build_box(folding: Folding, group: Group, gradients: Mapping[Value, Any] | None) -> Box:

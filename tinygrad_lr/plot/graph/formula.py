@@ -8,11 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from ...explain.formula.expression import Expression, Name, summation, total
-from ...explain.formula.symbol import Symbol, explicit_formula, expression_of
+from ...core.value import Value
+from ...explain.formula.expression import (
+    ONE,
+    Expression,
+    Name,
+    Number,
+    as_number,
+    summation,
+    total,
+)
+from ...explain.formula.rules import apply_rule, rules_of
+from ...explain.formula.symbol import Symbol, explicit_formula, expression_of, transpose
+from ...support.text_format import number_text
 from .reading import Graph
 
 MAX_DEPTH, MAX_PARTS, MAX_TERMS, MAX_TERMS_IN_ALL = 8, 200, 4, 64
+MAX_SLOPE = 24  # characters of a derivative on an arrow
 REST = Name("…")
 
 
@@ -47,6 +59,42 @@ class Formulas:
         """
         self.room = MAX_PARTS
         return self._write(i, inside, 0).text
+
+    def slope(self, i: int, operand: int) -> str:
+        """Return the derivative of a result by an operand that it reads once, "" if it is long.
+
+        Entry by entry for an elementwise operation; for a matrix product, what the gradient is
+        multiplied by, and on which side.
+        """
+        graph = self.graph
+        operation, operands, numbers, _ = graph.things[i].record
+        positions = [k for k, x in enumerate(operands) if graph.vertex(x) == operand]
+        thing = graph.things[operand]
+        if len(positions) != 1 or type(thing) is not Value or not thing.requires_grad:
+            return ""
+        (position,) = positions
+        self.room = MAX_PARTS
+        given = [
+            self._operand(x, n, frozenset(), 0) for x, n in zip(operands, numbers, strict=True)
+        ]
+        if operation.matrix_product and position < 2 and not rules_of(operation, numbers)[1]:
+            other = expression_of(given[1 - position])
+            if not isinstance(other, Name) or min(map(np.ndim, numbers[:2])) < 2:
+                return ""
+            turned = transpose(other).text
+            return f"· {turned}" if position == 0 else f"{turned} ·"
+        whole = np.size(graph.numbers(i)) == 1  # a loss: each entry has its own derivative
+        bias = operation.matrix_product and position == 2
+        if not (rules_of(operation, numbers)[1] or whole or bias):
+            return ""
+        out = Symbol(Name(graph.names.latex(graph.things[i])), graph.numbers(i))
+        one = Symbol(ONE, np.ones(np.shape(graph.numbers(i)))[()])
+        found = apply_rule(graph.things[i].record, position, one, out, given, REST)
+        text = as_number(found.expression).text
+        text = "" if found.expression == REST else text
+        single = np.size(found.number) == 1 and text and not isinstance(found.expression, Number)
+        text += f" = {number_text(float(np.ravel(found.number)[0]), 3)}" if single else ""
+        return text if len(text) <= MAX_SLOPE and REST.text not in text else ""
 
     def _write(self, i: int, inside: Set[int], depth: int) -> Expression:
         """Return the formula; with folded operands, numbers are replaced by letters."""

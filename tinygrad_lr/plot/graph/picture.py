@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from html import escape
 
 from ...core.value import Value
-from ...errors import ArgumentError
+from ...errors import ArgumentError, import_extra
+from ...explain.graphs.call_stack import visible_variables
 from ...nn import Module
 from ...support.files import printable, quote, quote_names, replace_file
-from ...support.validation import check_flag, check_list, check_path, short_repr
+from ...support.validation import check_flag, check_list, check_number, check_path, short_repr
 from .boxes import Box, build_drawing, describe_layer
 from .folding import MAX_BOXES, find_runs
 from .reading import Graph
@@ -21,6 +24,7 @@ from .text import render_dot, render_tree
 __all__ = ["GraphPicture", "computation_graph"]
 
 TREE_WIDTH = 100  # columns of a tree in a file
+MAX_PIXELS = 16_000  # of a side of a PNG
 MAX_OPENED = 3  # expressions of a layer whose parts a page shows
 
 PAGE = """<!DOCTYPE html>
@@ -87,8 +91,9 @@ def computation_graph(
         raise ArgumentError(
             f"computation_graph: loss must be a computed Value, got {type(loss).__name__}"
         )
+    variables = visible_variables(sys._getframe(1))
     gradients = check_flag("computation_graph", "gradients", gradients)
-    graph = Graph(loss, model)
+    graph = Graph(loss, model, variables)
     return GraphPicture(graph, _select_open(graph, open), gradients)
 
 
@@ -208,9 +213,10 @@ class GraphPicture:
         return render_dot(self._drawing)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file, atomically: .svg, .html, .dot or .txt.
+        """Write the picture to a file, atomically: .svg, .png, .html, .dot or .txt.
 
-        Raises `ArgumentError` for another extension, `DataFileError` if the file can't be written.
+        Raises `ArgumentError` for another extension, `DataFileError` if the file can't be written,
+        `MissingExtraError` for .png without the extra `plot` (resvg-py).
         """
         ending = os.path.splitext(check_path("save", "path", path))[1].lower()
         title = escape(self._drawing.title)
@@ -219,12 +225,35 @@ class GraphPicture:
             ".html": lambda: PAGE.format(title=title, body=self.html()),
             ".dot": self.dot,
             ".txt": lambda: f"{self.tree(TREE_WIDTH)}\n",
+            ".png": lambda: "",
         }
         if ending not in forms:
             raise ArgumentError(
                 f"save: path must end in {', '.join(forms)}, got {printable(os.fspath(path))!r}"
             )
-        replace_file(path, [forms[ending]().encode()])
+        replace_file(path, [self.png() if ending == ".png" else forms[ending]().encode()])
+
+    def png(self, scale: float = 2.0) -> bytes:
+        """Return the picture as a PNG file, with `scale` pixels for each of the SVG's.
+
+        Raises `MissingExtraError` without the extra `plot` (resvg-py).
+        """
+        scale, svg = check_number("png", "scale", scale, positive=True), self.svg()
+        side = max(map(float, re.findall(r' (?:width|height)="([\d.]+)"', svg[: svg.index(">")])))
+        if scale * side > MAX_PIXELS:
+            raise ArgumentError(
+                f"png: scale must be at most {MAX_PIXELS / side:.1f} for this picture, got {scale:g}"
+            )
+        draw = import_extra("resvg_py", "plot").svg_to_bytes
+        fonts = import_extra("matplotlib", "plot").get_data_path()
+        return bytes(
+            draw(
+                svg_string=svg,
+                zoom=scale,
+                font_dirs=[os.path.join(fonts, "fonts", "ttf")],
+                sans_serif_family="DejaVu Sans",
+            )
+        )
 
     def _repr_html_(self) -> str:
         return self.html()

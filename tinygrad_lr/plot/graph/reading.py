@@ -34,9 +34,14 @@ class Graph:
     ([[], [], [0, 1], [2]], ['w', 'x', 'z', 'L'])
     """
 
-    def __init__(self, loss: Value, model: Module | None = None) -> None:
+    def __init__(
+        self,
+        loss: Value,
+        model: Module | None = None,
+        variables: Mapping[str, Any] | None = None,
+    ) -> None:
         self.loss = loss
-        self.names = Names(loss, model)
+        self.names = Names(loss, model, variables)
         self.layers = self.names.layers
         self.things: list[Any] = []
         self.number: dict[int, int] = {}

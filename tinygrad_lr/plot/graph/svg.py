@@ -32,6 +32,7 @@ STYLE = f"""
 .tg-graph .tg-parameter .tg-bar {{ fill: {MODEL} }}
 .tg-graph .tg-data .tg-box {{ fill: #ececec; stroke: #8a8a8a }}
 .tg-graph .tg-more .tg-box {{ stroke-dasharray: 5 4 }}
+.tg-graph .tg-slope {{ stroke: #ffffff; stroke-width: 3; paint-order: stroke; font-size: 11px }}
 .tg-graph .tg-frame {{ fill: #f6f8fa; stroke: #c4c9ce }}
 .tg-graph .tg-heading {{ stroke: #f6f8fa; stroke-width: 4; paint-order: stroke }}
 .tg-graph .tg-edge {{ fill: none; stroke: #8a8a8a; stroke-width: 1.2 }}
@@ -48,6 +49,7 @@ STYLE = f"""
 .tg-graph .tg-parameter .tg-box {{ stroke: #56a8e0 }}
 .tg-graph .tg-parameter .tg-bar {{ fill: #56a8e0 }}
 .tg-graph .tg-data .tg-box {{ fill: #2f353c; stroke: #858b93 }}
+.tg-graph .tg-slope {{ stroke: #15181c }}
 .tg-graph .tg-frame {{ fill: #1a1e23; stroke: #454b53 }}
 .tg-graph .tg-heading {{ stroke: #1a1e23 }}
 .tg-graph .tg-edge {{ stroke: #858b93 }}
@@ -242,7 +244,8 @@ def _draw_headings(drawing: Drawing, layout: Layout, shift: float) -> Iterator[s
 
 def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]:
     """Yield edges: lines within rows, curves between them, an arrowhead at the reader, ×2."""
-    for (a, b, times), route in zip(drawing.edges, layout.routes, strict=True):
+    arrows = zip(drawing.edges, drawing.slopes, layout.routes, strict=True)
+    for (a, b, times), slope, route in arrows:
         points = [(x + shift, y + MARGIN) for x, y in route]
         x, y = points[-1]
         yield f'<path class="tg-edge" d="{edge_path([*points[:-1], (x, y - 5)])}"/>'
@@ -250,6 +253,11 @@ def _draw_edges(drawing: Drawing, layout: Layout, shift: float) -> Iterator[str]
         single = {drawing.boxes[a].look, drawing.boxes[b].look}.isdisjoint({"folded", "more"})
         if times > 1 and single:
             yield _draw_text(x + 8, y - 7, f"×{times}", "faint")
+        if slope:
+            (x, y), (end, _) = points[0], points[-1]
+            left = end > x + 1  # the side that the arrow leaves free
+            place = (x - 6, "end") if left else (x + 6, "")
+            yield _draw_text(place[0], y + 13, clean_name(slope), "faint slope", place[1])
 
 
 def edge_path(points: Sequence[Point]) -> str:
