@@ -174,3 +174,16 @@ def test_jacobians_are_shown_in_detail_only():
     model = network()
     found = tg.influence(model, losses.mse(model(X), Y))
     assert "singular values" not in found.text() and "singular values" in found.text(detail=True)
+
+
+@pytest.mark.parametrize(("rate", "told"), [(1.0, "farther"), (1000.0, "farther"), (1e9, "farther")])
+def test_steps_of_a_run_that_diverges_jump_over_the_minimum(rate, told):
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+    x = np.array([[1.0], [2.0], [3.0]])
+    model = linear(1, 1)
+    history = tg.fit(
+        model, x, 2 * x + 1, steps=40, learning_rate=rate, progress=False, warn=False
+    )
+    figure = tg.plot.loss_over_weight(model, x, 2 * x + 1, history)
+    texts = "\n".join(text.get_text() for text in figure.axes[0].texts)
+    assert f"each step jumps over the minimum, {told}" in texts

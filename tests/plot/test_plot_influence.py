@@ -93,7 +93,7 @@ def test_the_sizes_through_depth_are_the_influences():
     found = influence_of(hidden=[4] * 8, activation="sigmoid")
     figure = tg.plot.gradient_by_depth(found)
     line = figure.axes[0].lines[0]
-    np.testing.assert_array_equal(line.get_ydata(), [x.cotangent_norm for x in found.layers])
+    np.testing.assert_array_equal(line.get_ydata(), [x.delta_norm for x in found.layers])
     factors = figure.axes[1].lines[1].get_ydata()
     expected = [np.median(layer.factor.spectral) for layer in found.layers[1:]]
     np.testing.assert_allclose(factors, expected)
@@ -212,7 +212,7 @@ def test_the_picture_of_depth_draws_the_lengths_and_the_factors_that_it_names():
     found = influence_of(hidden=(4, 3, 2), rows=7)
     sizes, factors = tg.plot.gradient_by_depth(found).axes
     hidden, owned = (line.get_ydata() for line in sizes.lines[:2])
-    np.testing.assert_allclose(hidden, [np.linalg.norm(x.cotangent) for x in found.layers])
+    np.testing.assert_allclose(hidden, [np.linalg.norm(x.delta) for x in found.layers])
     whole = [np.concatenate([p.gradient.ravel() for p in x.parameters]) for x in found.layers]
     np.testing.assert_allclose(owned, [np.linalg.norm(x) for x in whole])
     spectral = [x.factor.spectral for x in found.layers[1:]]
@@ -229,4 +229,4 @@ def test_the_band_of_vanishing_ends_at_a_thousandth_of_the_last_layers_gradient(
     found = influence_of(hidden=[8] * 10, activation="sigmoid")
     (band,) = tg.plot.gradient_by_depth(found).axes[0].patches
     bottom, top = band.get_bbox().intervaly
-    assert bottom < top == pytest.approx(1e-3 * found.layers[-1].cotangent_norm)
+    assert bottom < top == pytest.approx(1e-3 * found.layers[-1].delta_norm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,8 @@ STEP = "#009E73"  # green: an accepted step
 INK, RULE = "#222222", "#BBBBBB"
 
 TITLE, TEXT, SMALL = 12.0, 9.5, 9.0  # points
+LEFT_OF_AXES = 50.0  # points that ticks and labels take beside a panel
+WIDTH_OF_CHARACTER = 0.56  # of the size of a font, on average
 FIRST_WIDE = "\u2e80"  # from here on, characters are Chinese, Japanese or Korean
 WIDE_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei"),
@@ -148,9 +151,11 @@ def style_axes(
 ) -> None:
     """Write the title and details above the panel, label its axes, and remove the box.
 
-    There is room for `lines` of details or of a key. With `whole`, the ticks of the x axis are
-    integers.
+    There is room for `lines` of details or of a key, and more for details that are too long for
+    the panel and wrapped. With `whole`, the ticks of the x axis are integers.
     """
+    details = wrap_to_panel(ax, details)
+    lines = max(lines, len(details))
     ticker = import_extra("matplotlib.ticker", "plot")
     colors = get_colors(ax)
     ax.set_facecolor(colors.paper)
@@ -177,6 +182,18 @@ def style_axes(
     )
     if details:
         write(ax, 0, 1, "\n".join(details), (0, 7), va="bottom", linespacing=1.45, inside=False)
+
+
+def wrap_to_panel(ax: Axes, details: Sequence[str]) -> list[str]:
+    """Return the details in lines that fit above a panel."""
+    spec = ax.get_subplotspec()
+    columns = spec.get_gridspec().ncols if spec is not None else 1
+    room = size_in_points(ax)[0] / columns - LEFT_OF_AXES
+    return [
+        line
+        for detail in details
+        for line in textwrap.wrap(detail, max(int(room / (SMALL * WIDTH_OF_CHARACTER)), 20)) or [""]
+    ]
 
 
 def write(

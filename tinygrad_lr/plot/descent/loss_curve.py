@@ -248,7 +248,8 @@ def describe_jumps(cut: LossSlice) -> str:
     if len(path) < 2:
         return "no step was taken"
     aside = path - lowest
-    visible = np.abs(aside) > 1e-3 * cut.reach
+    near = min(cut.reach, abs(float(aside[0])) or cut.reach)  # a run that diverges reaches far
+    visible = np.abs(aside) > 1e-3 * near
     single = (np.diff(steps) == 1) & visible[1:] & visible[:-1]
     over = single & (aside[1:] * aside[:-1] < 0)
     count, of = int(over.sum()), int(single.sum())

@@ -186,7 +186,7 @@ class LossSlice:
 
     def slope(self, w: float) -> float:
         """Return the slope of the slice at w, by a central difference."""
-        reach = 0.01 * self.reach
+        reach = 0.01 * self._resolved(self.reach)
         rise = self.loss(w + reach) - self.loss(w - reach)
         return rise / (2 * reach)
 
@@ -194,6 +194,16 @@ class LossSlice:
         """Return the path until it leaves the picture for good, at least two steps."""
         away = np.abs(self._track - self.ends)
         return self._track[: count_in_sight(away, abs(float(self._track[0])))]
+
+    def _resolved(self, reach: float) -> float:
+        """Return a distance over which differences of the loss have digits.
+
+        That is the reach of the path, but its first step if the run diverges: at 10⁶ times the
+        distance to the minimum, a square in the loss leaves no digit for the slope.
+        """
+        moved = np.abs(np.diff(self._track[:2]))
+        first = float(moved[0]) if moved.size else 0.0
+        return first if first and reach > 1e6 * first else reach
 
     def _window(self) -> tuple[float | None, float]:
         """Return the bottom of the valley, if near, and half the width that shows the path.
@@ -203,7 +213,7 @@ class LossSlice:
         track = self._followed()
         track = track[np.abs(track) < DRAWABLE]
         reach = float(np.abs(track - self.ends).max(initial=0.0))
-        h = reach or max(abs(self.ends), 1.0)
+        h = self._resolved(reach) or max(abs(self.ends), 1.0)
         left, right = self.loss(self.ends - h), self.loss(self.ends + h)
         bend = left + right - 2 * self.lowest
         if math.isfinite(bend) and bend > 0:

@@ -242,7 +242,7 @@ class GraphPicture:
         side = max(map(float, re.findall(r' (?:width|height)="([\d.]+)"', svg[: svg.index(">")])))
         if scale * side > MAX_PIXELS:
             raise ArgumentError(
-                f"png: scale must be at most {MAX_PIXELS / side:.1f} for this picture, got {scale:g}"
+                f"png: scale must be at most {MAX_PIXELS / side:.1f} here, got {scale:g}"
             )
         draw = import_extra("resvg_py", "plot").svg_to_bytes
         fonts = import_extra("matplotlib", "plot").get_data_path()

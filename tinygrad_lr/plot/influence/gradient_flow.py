@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +30,8 @@ LINE_HEIGHT = 0.2  # inches for a line of text
 def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
     """Draw the size of the gradient in each layer on a log scale, with the loss at the right.
 
-    The left panel shows the norm of dL/dh for the output of each layer, and of dL/dW for its
-    parameters. Bands mark vanishing gradients (below a thousandth of the last layer's dL/dh) and
+    The left panel shows the norm of dL/dz for each layer, before its activation, and of dL/dW for
+    its parameters. Bands mark vanishing gradients (below a thousandth of the last layer's) and
     exploding ones (above a thousand times). The right panel shows the causes: the largest factor
     by which a layer can multiply a gradient (the largest singular value of its Jacobian: median
     and range over the rows), and the mean slope of its activation. Above 1 gradients can grow,
@@ -67,11 +68,11 @@ def gradient_by_depth(influence: Influence, *, dark: bool = False) -> Figure:
 
 
 def _draw_sizes(ax: Axes, influence: Influence) -> None:
-    """Draw ‖dL/dh‖ and ‖dL/dW‖ by layer."""
+    """Draw ‖dL/dz‖ and ‖dL/dW‖ by layer."""
     colors = get_colors(ax)
     layers = influence.layers
     places = np.arange(1, len(layers) + 1)
-    hidden = np.array([layer.cotangent_norm for layer in layers])
+    hidden = np.array([layer.delta_norm for layer in layers])
     owned = np.array(
         [euclidean_norm(np.array([p.norm for p in layer.parameters])) or np.nan for layer in layers]
     )
@@ -98,8 +99,14 @@ def _draw_sizes(ax: Axes, influence: Influence) -> None:
     style_axes(ax, f"The gradient {course} through depth" if course != "stays"
           else "The gradient keeps its size", [], "layer, from the data to the loss",
           "norm of the gradient")  # fmt: skip
-    draw_key(ax, [(line, "‖dL/dh‖ of the layer's output"), (other, "‖dL/dW‖ of its parameters")])
-    _label_layers(ax, layers)
+    draw_key(
+        ax,
+        [
+            (line, "‖dL/dz‖ of the layer, before its activation"),
+            (other, "‖dL/dW‖ of its parameters"),
+        ],
+    )
+    _label_layers(ax, layers, [x.before_activation for x in layers])
 
 
 def _draw_factors(ax: Axes, influence: Influence) -> None:
@@ -143,7 +150,7 @@ def _draw_factors(ax: Axes, influence: Influence) -> None:
           "factor")  # fmt: skip
     if entries:
         draw_key(ax, entries)
-    _label_layers(ax, layers)
+    _label_layers(ax, layers, [x.output for x in layers])
 
 
 def _hide_nonpositive(numbers: object) -> np.ndarray:
@@ -161,18 +168,18 @@ def _x_limits(layers: tuple[LayerInfluence, ...]) -> tuple[float, float]:
 def _label_ends(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
     """Write the size at both ends as numbers."""
     for place, layer in ((1, layers[0]), (len(layers), layers[-1])):
-        size = layer.cotangent_norm
+        size = layer.delta_norm
         if np.isfinite(size) and size > 0:
             side = ("right", -8) if place == 1 else ("left", 8)
             text = number_text(size, 2)
             write(ax, place, size, text, (side[1], 0), ha=side[0], va="center", bbox=None)
 
 
-def _label_layers(ax: Axes, layers: tuple[LayerInfluence, ...]) -> None:
-    """Label the layers with their outputs, and the other axis with a few round numbers."""
+def _label_layers(ax: Axes, layers: tuple[LayerInfluence, ...], labels: Sequence[str]) -> None:
+    """Label the layers, and the other axis with a few round numbers."""
     ticker = import_extra("matplotlib.ticker", "plot")
     step = -(-len(layers) // MAX_NAMED)
-    names = [clean_name(x.output, 8) for x in layers[::step]]
+    names = [clean_name(label, 8) for label in labels[::step]]
     ax.set_xticks(range(1, len(layers) + 1, step), names)
     for text in ax.get_xticklabels():
         text.set_parse_math(False)
