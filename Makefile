@@ -10,10 +10,10 @@ bench := .venv/.bench
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test all fuzz faults lint format types docs bench
+.PHONY: help setup test all fuzz faults lint format types docs notebooks bench
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(dev) ## Create .venv and install the package with the dev extra
 	$(install)
@@ -43,6 +43,9 @@ types: $(dev) ## Check types
 
 docs: $(dev) ## Run the code in the README, docs/ and docstrings
 	$(PYTHON) -m pytest tests/test_documentation.py tests/test_lesson_chapters.py tinygrad_lr
+
+notebooks: $(dev) ## Run the chapters of the lesson and write them as notebooks beside the text
+	$(PYTHON) -m jupytext --to ipynb --execute docs/lesson/[0-9]*.md
 
 bench: $(bench) ## Measure speed against other libraries (15 minutes, installs the bench extra)
 	$(PYTHON) benchmarks/eager.py

@@ -6,8 +6,12 @@ import ast
 import contextlib
 import functools
 import io
+import json
 import linecache
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,6 +21,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "docs" / "lesson"
 CHAPTERS = sorted(FOLDER.glob("[0-9]*.md"))
 CELL = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?: ?%)?(?![\d.]*\w)")
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,_]*(?:\.\d*)?(?:e[-+]?\d+)?")
@@ -78,9 +83,9 @@ def executed(chapter):
     return output.getvalue(), left
 
 
-def test_there_are_twelve_chapters_and_the_index_lists_them_with_their_questions():
+def test_there_are_seventeen_chapters_and_the_index_lists_them_with_their_questions():
     index = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert len(CHAPTERS) == 12
+    assert len(CHAPTERS) == 17
     for number, chapter in enumerate(CHAPTERS, start=1):
         title, question = re.findall(r"^# (.*)|^\*\*Question: (.*)\*\*", prose(chapter), re.M)
         asked = question[1].replace("$", "")
@@ -116,6 +121,15 @@ def test_every_figure_of_the_text_is_one_that_a_cell_shows_or_proves(chapter):
         assert any(abs(percent * x - float(number)) <= half for x in known), figure
 
 
+@pytest.mark.slow
+@every_chapter
+def test_output_that_the_text_quotes_is_what_a_cell_prints(chapter):
+    printed = [line.strip() for line in executed(chapter)[0].splitlines()]
+    for quoted in QUOTED.findall(chapter.read_text(encoding="utf-8")):
+        if re.search(r"\d\.\d", quoted):  # the others are drawings and code
+            assert [x for x in map(str.strip, quoted.splitlines()) if x not in printed] == []
+
+
 @every_chapter
 def test_a_chapter_asks_first_and_ends_with_exercises_answers_and_a_proof(chapter):
     text = prose(chapter)
@@ -124,6 +138,7 @@ def test_a_chapter_asks_first_and_ends_with_exercises_answers_and_a_proof(chapte
     asked, answers = section(chapter, "Exercises").split("<details>\n<summary>Answers</summary>\n")
     assert 2 <= len(re.findall(r"^\d\. ", asked, re.M)) == len(re.findall(r"^\d\. ", answers, re.M))
     assert answers.rstrip().endswith("</details>")
+    assert all(f"**{kind}" in asked for kind in ("Derive.", "Predict", "Find the mistake."))
     assert cells(chapter)[-1].count("assert ") >= 3
 
 
@@ -142,5 +157,22 @@ def test_a_chapter_opens_as_a_notebook_and_comes_back_the_same(chapter):
     found = [cell.source + "\n" for cell in notebook.cells if cell.cell_type == "code"]
     assert found == cells(chapter)
     assert notebook.metadata.kernelspec.name == "python3"
-    back = re.sub(r"\n *jupytext_version: .*", "", jupytext.writes(notebook, "md"))
+    written = jupytext.reads(jupytext.writes(notebook, "ipynb"), "ipynb")
+    back = re.sub(r"\n *jupytext_version: .*", "", jupytext.writes(written, "md"))
     assert back == chapter.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_command_for_notebooks_runs_a_chapter_and_keeps_every_cell(tmp_path):
+    for needed in ("jupytext", "nbconvert", "ipykernel"):
+        pytest.importorskip(needed)
+    makefile = (FOLDER.parent.parent / "Makefile").read_text(encoding="utf-8")
+    options = re.search(r"^\t\$\(PYTHON\) (-m jupytext .*) docs/lesson/", makefile, re.M)[1].split()
+    chapter = shutil.copy(CHAPTERS[1], tmp_path)
+    subprocess.run([sys.executable, *options, chapter], check=True, capture_output=True)
+    notebook = json.loads((tmp_path / f"{CHAPTERS[1].stem}.ipynb").read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert ["".join(cell["source"]) + "\n" for cell in code] == cells(CHAPTERS[1])
+    printed = [o["text"] for cell in code for o in cell["outputs"] if o["output_type"] == "stream"]
+    assert "w = 0.0239   L = 0.4321\n" in "".join(map("".join, printed))
+    assert any("image/png" in o.get("data", ()) for cell in code for o in cell["outputs"])
