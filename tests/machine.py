@@ -45,6 +45,8 @@ NUMBERS = [2.0, 0.5, 3, 0.0, -1.5, np.float64(0.0), np.float32(2.0), True]
 MODULE, VARIABLE = "a_module_of_the_world", "A_VARIABLE_OF_THE_WORLD"
 SCALE = [1.0]  # a list with the global number
 CONTEXT = contextvars.ContextVar("context", default=0.5)
+SET = contextvars.ContextVar("set", default=0.0)  # by programs
+HALF = NUMBERS[1]
 
 
 class Pair(typing.NamedTuple):
@@ -155,6 +157,7 @@ class World:
         SCALE[0] = 1.0
         globals()["NUMBER"] = 1.5
         CONTEXT.set(0.5)
+        SET.set(0.0)
         decimal.getcontext().prec = 12
         self.decimals = decimal.Decimal(1), decimal.Decimal(3)
         self.deque, self.set = collections.deque([0.5, 2.0]), {1.0, 2.0}
@@ -177,7 +180,7 @@ class World:
         buffers = [np.array(x) for _, x in self.model.named_buffers()]
         own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
         own += [self.weight.numpy(), self.record.w.copy(), self.module.w.copy()]
-        return [np.array(drawn % 2**53), *buffers, *own]
+        return [np.array(drawn % 2**53), np.array(SET.get()), *buffers, *own]
 
 
 CHANGES = {
@@ -263,7 +266,24 @@ def copied_record(w, x):
     return x * other.w * other.k + w.record.w
 
 
+def set_variable(w, x):
+    """Set a context variable."""
+    SET.set(SET.get() + 1)
+    return x
+
+
+def set_variable_for_a_while(w, x):
+    """Set context variables, and set them back."""
+    token = SET.set(w.number)
+    with np.errstate(all="ignore"), tg.no_grad():
+        y = x * SET.get()
+    SET.reset(token)
+    return y + SET.get()
+
+
 READS = {
+    "a context variable that it sets": set_variable,
+    "a context variable for a while": set_variable_for_a_while,
     "number": lambda w, x: x * w.number,
     "count": lambda w, x: x + w.count,
     "flag": lambda w, x: x * 2 if w.flag else x + 1,
@@ -323,6 +343,11 @@ ARGUMENTS = {
     "hasattr of an array": lambda a, x: x * (1 + hasattr(a[2], "__array_interface__")),
     "getattr": lambda a, x: x * (1 + getattr(a[1], "ndim", 2)),
     "is": lambda a, x: x * 2 if a[0] is a[2] else x + 1,
+    "is a number": lambda a, x: x * 2 if a[1] is HALF else x + 1,
+    "is a number of a list": lambda a, x: x * 2 if a[1] is NUMBERS[0] else x + 1,
+    "is itself": lambda a, x: x * (2 if +a[1] is a[1] else 3) + (1 if a[1].real is a[1] else 0),
+    "is True": lambda a, x: x * 2 if (a[1] > 0.25) is True else x + 1,
+    "is a boolean": lambda a, x: x * 2 if np.any(x) is np.all(a[0]) else x + 1,
     "id": lambda a, x: x * 2 if id(a[0]) != id(a[2]) else x + 1,
     "times a number": lambda a, x: x * a[1] + a[2],
     "reciprocal": lambda a, x: x * (1.0 / a[1]),
@@ -440,6 +465,38 @@ DIFFERENTIABLE = {
 }
 
 
+def overlapping(write):
+    """Write into a copy what is read from it, some of it through other views."""
+
+    def step(w, x):
+        y = x.copy()
+        write(y, y[..., ::-1])
+        return y
+
+    return step
+
+
+OVERLAPPING = {
+    "flat": lambda y, z: setattr(y, "flat", z),
+    "entries of flat": lambda y, z: y.flat.__setitem__(slice(None, None, 2), z),
+    "setitem": lambda y, z: y.__setitem__(..., z),
+    "setitem of a part": lambda y, z: y.__setitem__((..., slice(1, None)), y[..., :-1]),
+    "setitem by positions": lambda y, z: y.__setitem__((..., np.arange(N)[::-1]), z),
+    "copyto": lambda y, z: np.copyto(y, z),
+    "a row": lambda y, z: y.__setitem__(..., z[:1]),
+    "out of a ufunc": lambda y, z: np.add(y, z, out=y),
+    "out of a function": lambda y, z: np.cumsum(z, axis=-1, dtype=y.dtype, out=y),
+    "out of concatenate": lambda y, z: np.concatenate([z[1:], z[:1]], out=y),
+    "out of stack": lambda y, z: np.stack([z[-1], *z[:-1]], out=y),
+    "out of ptp": lambda y, z: np.ptp(y, axis=-1, out=y[..., -1]),
+    "in place": lambda y, z: y.__iadd__(z),
+    "put": lambda y, z: np.put(y, np.arange(y.size)[::-1], z),
+    "place": lambda y, z: np.place(y, np.arange(y.size).reshape(y.shape) % 2 == 0, z),
+    "put_along_axis": lambda y, z: np.put_along_axis(y, np.zeros_like(y, int), z, axis=-1),
+    "fill_diagonal": lambda y, z: np.fill_diagonal(y, z[0]),
+}
+
+
 def in_place(w, x):
     """Write into a copy, and through views of it."""
     y = x.copy()
@@ -452,6 +509,14 @@ def in_place(w, x):
 
 
 ANY_DTYPE["in place"] = in_place
+ANY_DTYPE.update((f"overlapping {name}", overlapping(f)) for name, f in OVERLAPPING.items())
+DIFFERENTIABLE.update(
+    (f"overlapping {name}", overlapping(OVERLAPPING[name]))
+    for name in (
+        *("setitem", "setitem of a part", "setitem by positions", "copyto", "a row"),
+        *("out of a ufunc", "in place", "put", "put_along_axis"),  # others are refused for Values
+    )
+)
 PLAIN = ("plain", "arguments", "training")
 MODES = (*PLAIN, "node", "grad of compiled", "compiled grad", "hvp", "nested")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import decimal
 import functools
 import inspect
 import types
@@ -15,6 +17,7 @@ from tinygrad_lr import Value, nn, optim
 from tinygrad_lr.errors import ArgumentError, CompileWarning, DtypeError, TraceError
 
 X = np.linspace(-1.0, 1.0, 6)
+VARIABLE = contextvars.ContextVar("variable", default=1.0)
 HELD = []
 SETTINGS = types.SimpleNamespace()
 TABLE = np.array([1.0, 2.0, 3.0])
@@ -252,6 +255,32 @@ def test_c4_a_global_or_an_outer_variable_that_is_set_is_refused():
         with pytest.raises(TraceError, match=f"the outer variable '{name}'"):
             tg.compile(function, backend="numpy")(X)
     assert latest is None and "LATEST" not in globals()
+
+
+def test_a_context_variable_that_stays_set_is_refused_with_its_line():
+    def f(x):
+        with np.errstate(all="ignore"), tg.no_grad(), decimal.localcontext() as settings:
+            settings.prec = 3
+            token = VARIABLE.set(2.0)
+            x = x * VARIABLE.get() * float(decimal.Decimal(1) / decimal.Decimal(3))
+        VARIABLE.reset(token)
+        return x
+
+    def g(x):
+        with np.errstate(all="ignore"):
+            x = x * 2
+        VARIABLE.set(3.0)  # here
+        return x
+
+    np.testing.assert_array_equal(tg.compile(f, backend="numpy")(X), f(X))
+    line = g.__code__.co_firstlineno + 3
+    with pytest.raises(TraceError, match=f", line {line}, .* the context variable 'variable'"):
+        tg.compile(g, backend="numpy")(X)
+    for change in (lambda: np.seterr(all="print"), lambda: tg.no_grad().__enter__(),
+                   lambda: decimal.setcontext(decimal.Context(prec=3))):  # fmt: skip
+        with pytest.raises(TraceError, match=r"line \d+, .* must not change the context variable"):
+            tg.compile(lambda x, change=change: (change(), x)[1], backend="numpy")(X)
+    assert VARIABLE.get() == 1.0 and np.geterr()["over"] != "print"
 
 
 @pytest.mark.parametrize("f", REFUSED[:12], ids=lambda f: f.__name__)

@@ -63,13 +63,15 @@ def wrap_objects(x: Any, known: dict[int, Any]) -> Any:
     if not is_nest(x):
         return Static(x) if isinstance(x, (list, tuple, dict)) else x
     if id(x) not in known:
-        pairs = x.items() if isinstance(x, dict) else enumerate(x)
+        pairs = list(x.items() if isinstance(x, dict) else enumerate(x))
         inner = {key: wrap_objects(part, known) for key, part in pairs}
         if isinstance(x, dict):
             known[id(x)] = inner
         else:
             parts = inner.values()
             known[id(x)] = type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+        if all(inner[key] is part for key, part in pairs):
+            known[id(x)] = x  # of which the function may ask if it is an object from outside
     return known[id(x)]
 
 

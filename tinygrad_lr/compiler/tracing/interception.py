@@ -59,6 +59,9 @@ class Interceptor(Protocol):
     def note_update(self) -> None:
         """Remember that an array has been changed in place."""
 
+    def note_truth(self, kind: str) -> None:
+        """Remember that a traced boolean is made that is a number or a scalar."""
+
     def note_read(self, x: Any) -> None:
         """Remember that an input is read."""
 
