@@ -136,6 +136,8 @@ class World:
         layers = nn.Linear(N, N, dtype=np.float64, generator=seed), nn.Tanh()
         self.model = nn.Sequential(*layers, nn.BatchNorm1d(N, dtype=np.float64))
         self.dropout = nn.Dropout(0.5, generator=seed)
+        self.optimizer = tg.optim.SGD([self.weight], 0.125)
+        self.average = tg.optim.ExponentialMovingAverage([self.weight], 0.5)
         self.row = self.weight.data[:]
         self._more(random)
 
@@ -158,6 +160,7 @@ class World:
         globals()["NUMBER"] = 1.5
         CONTEXT.set(0.5)
         SET.set(0.0)
+        np.set_printoptions(precision=8)
         decimal.getcontext().prec = 12
         self.decimals = decimal.Decimal(1), decimal.Decimal(3)
         self.deque, self.set = collections.deque([0.5, 2.0]), {1.0, 2.0}
@@ -180,6 +183,7 @@ class World:
         buffers = [np.array(x) for _, x in self.model.named_buffers()]
         own = [self.array.copy(), self.integers.copy(), *map(np.array, self.tables.values())]
         own += [self.weight.numpy(), self.record.w.copy(), self.module.w.copy()]
+        own += [x for x in self.average.state_dict().values() if isinstance(x, np.ndarray)]
         return [np.array(drawn % 2**53), np.array(SET.get()), *buffers, *own]
 
 
@@ -201,6 +205,10 @@ CHANGES = {
     "train or eval": lambda w, r: w.model.train(not w.model.training),
     "a layer": lambda w, r: w.model.layers.__setitem__(1, nn.Sigmoid()),
     "draw": lambda w, r: w.rng.normal(),
+    "no gradient": lambda w, r: setattr(w.weight, "grad", None),
+    "a gradient": lambda w, r: setattr(w.weight, "grad", r.uniform(-1, 1, N)),
+    "the count of steps": lambda w, r: setattr(w.optimizer, "steps", int(r.integers(4))),
+    "a print option": lambda w, r: np.set_printoptions(precision=int(r.integers(4, 9))),
     "a setting": lambda w, r: w.settings.__setitem__("k", float(r.integers(-2, 3))),
     "an array of the settings": lambda w, r: w.settings["w"].__imul__(-1),
     "a pair": lambda w, r: setattr(w, "pair", Pair(0.25, w.pair.w + 1)),
@@ -317,6 +325,7 @@ READS = {
     "the environment": lambda w, x: x * float(os.environ[VARIABLE]),
     "a global": lambda w, x: x * NUMBER * SCALE[0],  # noqa: F821
     "a context variable": lambda w, x: x * CONTEXT.get(),
+    "settings of NumPy": lambda w, x: x * np.get_printoptions()["precision"],
     "decimals": lambda w, x: x * float(w.decimals[0] / w.decimals[1]),
     "a deque": lambda w, x: x * w.deque[0] + len(w.deque),
     "a set": lambda w, x: x * len(w.set) + sum(w.set),
@@ -330,6 +339,7 @@ READS = {
     "a polynomial": lambda w, x: (
         polynomial.polyval(x, w.numbers) + polynomial.polyval(0.5, w.array)
     ),
+    "a count of steps": lambda w, x: x * (2 if w.optimizer.steps > 1 else 3) + w.optimizer.steps,
     "a view of the weight": lambda w, x: x * w.row,
     "the weight": lambda w, x: x * w.weight.data,
 }
@@ -517,7 +527,7 @@ DIFFERENTIABLE.update(
         *("out of a ufunc", "in place", "put", "put_along_axis"),  # others are refused for Values
     )
 )
-PLAIN = ("plain", "arguments", "training")
+PLAIN = ("plain", "arguments", "training", "accumulating", "loop", "accumulating loop")
 MODES = (*PLAIN, "node", "grad of compiled", "compiled grad", "hvp", "nested")
 
 
@@ -530,7 +540,7 @@ class Program:
         self.seed, plain = seed, self.mode in PLAIN
         kinds = [ANY_DTYPE, ANY_DTYPE, READS, DRAWS] if plain else [DIFFERENTIABLE, READS, DRAWS]
         kinds += [ARGUMENTS] * (2 * (self.mode == "arguments"))
-        is_float = not plain or self.mode == "training"
+        is_float = not plain or self.mode not in {"plain", "arguments"}
         self.dtype = "float64" if is_float else str(random.choice(DTYPES))
         self.shape = (3, N) if random.integers(2) else (N,)
         self.steps = []
@@ -581,22 +591,27 @@ class Program:
 
     def training(self, world):
         """The function of one array that trains the weight, and then does what `body` does."""
-        f, optimizer = self.body(world), tg.optim.SGD([world.weight], 0.125)
+        f, optimizer = self.body(world), world.optimizer
 
         def step(x):
             optimizer.zero_grad()
             loss = np.sum(world.weight * x)
             loss.backward()
             optimizer.step()
+            world.average.update()
             return f(x)
 
-        return step
+        def accumulate(x):
+            np.sum(world.weight * x).backward()
+            return f(x), world.weight.grad * 1
+
+        return accumulate if self.mode.startswith("accumulating") else step
 
     def run(self, world, wrap):
         """Yield what each call gives, with gradients; `wrap` compiles, or does nothing."""
         if self.mode in {"plain", "arguments"}:
             f = wrap(self.body(world))
-        elif self.mode == "training":
+        elif self.mode in PLAIN:
             f = wrap(self.training(world))
         elif self.mode == "nested":
             inner = wrap(self.scalar(world))
@@ -623,12 +638,22 @@ class Program:
                 if isinstance(out, Value) and out.requires_grad:
                     out.backward()
                 found = [out, v.grad, *(leaf.grad for leaf in leaves)]
+            elif self.mode.endswith("loop"):
+                found = [in_a_loop(f, x)]
+                CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
             else:
                 y = x if self.twice[call] else x.copy()
                 found = [f(x, self.numbers[call], y) if self.mode == "arguments" else f(x)]
                 CHANGES[self.changes[call]](world, np.random.default_rng([self.seed, call, 1]))
             assert np.array_equal(x, before, equal_nan=True), "the argument has changed"
             yield [*numbers_of(found), *world.state()]
+
+
+def in_a_loop(f, x, steps=3):
+    """The stacked results of some steps: in compiled code, or one after the other."""
+    if hasattr(f, "loop"):
+        return f.loop(x, steps=steps)
+    return [np.stack(same) for same in zip(*(numbers_of(f(x)) for _ in range(steps)), strict=True)]
 
 
 def numbers_of(nest):

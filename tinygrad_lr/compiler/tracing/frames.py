@@ -16,10 +16,12 @@ import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
+
+import numpy as np
 
 from ...core.value import Value
 from ...support.files import PACKAGE
@@ -54,6 +56,10 @@ PROCESS = frozenset(
 )
 """Functions that describe the process, refused where the user's own code calls them."""
 OUTSIDE_NAMES = CLOCKS | READS | PROCESS
+NUMPY_SETTINGS: dict[CodeType, Callable[[], Any]] = {
+    inspect.unwrap(f).__code__: f for f in (np.geterr, np.geterrcall, np.get_printoptions)
+}
+"""Functions of NumPy that read what its other functions set, by their code."""
 SOURCE_READERS = frozenset({"linecache.py", "tokenize.py"})  # for the text of a warning
 FROM_OUTSIDE = (
     "a clock, a file, the process or the system's randomness would be read while tracing, and "
@@ -121,6 +127,8 @@ class Observer:
         if is_library(code):
             if code.co_filename.startswith(PACKAGE):
                 self.trace.guards.watch_names(code.co_names, "own", computes=False)
+            elif code in NUMPY_SETTINGS:
+                self.trace.guards.settings("the settings of NumPy", NUMPY_SETTINGS[code])
             return
         standard = is_standard_library(code)
         computes = not standard or Path(code.co_filename).name in COMPUTING

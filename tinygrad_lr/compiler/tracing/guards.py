@@ -321,6 +321,10 @@ class Guards:
         self.add(SameResult(what, function, was), id(function))
         self.watch(was, what)
 
+    def settings(self, what: str, read: Callable[[], Any]) -> None:
+        """Watch that a function returns equal settings."""
+        self.add(SameSettings(what, read), read)
+
     def length(self, what: str, container: Any) -> None:
         """Watch how many entries there are, and the keys of a dict."""
         self.add(SameEntries(what, container, only_length=True), id(container), "length")
@@ -371,7 +375,7 @@ class Guards:
             return
         self._watched[id(x), self._direct] = x
         if root_of(x) == "decimal":
-            self.add(SameSettings("the context of decimal numbers", decimal_settings))
+            self.settings("the context of decimal numbers", decimal_settings)
         self._waiting.append((x, what, self._direct))
         if self._busy:
             return

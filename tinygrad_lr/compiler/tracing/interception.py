@@ -21,6 +21,7 @@ from ...core.node import Node
 from ...nn import Module
 from ...optim import ExponentialMovingAverage, Optimizer
 from .call_stack import is_for_user
+from .traced_int import TracedInt
 
 SLOTS = ("_content", "_grad", "_data_shared")
 INTERCEPTED_TYPES: tuple[type, ...] = (Module, Optimizer, ExponentialMovingAverage)
@@ -125,7 +126,8 @@ def _redirected_methods(kind: type[Any]) -> dict[str, Callable[..., Any]]:
             return trace.get_attributes(owner)
         if trace is None or (name.startswith("__") and name.endswith("__")):
             return super(kind, owner).__getattribute__(name)
-        return trace.get_attribute(owner, name)
+        found = trace.get_attribute(owner, name)
+        return found.known() if isinstance(found, TracedInt) and is_for_user() else found
 
     def set_attribute(owner: Any, name: str, new: Any) -> None:
         trace = CURRENT_TRACE.get()

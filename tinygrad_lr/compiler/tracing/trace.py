@@ -277,7 +277,7 @@ class Trace:
         what, held = f"an attribute of {type(owner).__name__}", vars(owner)
         self.guards.length(what, held)
         return self.captures.watch_copy(
-            what, {name: self.get_attribute(owner, name) for name in held}
+            what, {name: known_count(self.get_attribute(owner, name)) for name in held}
         )
 
     def _class_attribute(self, owner: Any, name: str, real: Any, held: dict[str, Any]) -> Any:
@@ -466,6 +466,11 @@ class Trace:
             for (_, name), (owner, now) in self._attributes.items()
             if isinstance(now, TracedInt) and now.incremented
         ]
+
+
+def known_count(x: Any) -> Any:
+    """Return a count as the user's code gets it; whatever else as it is."""
+    return x.known() if isinstance(x, TracedInt) else x
 
 
 def _copy_nest(nest: Any) -> Any:
