@@ -6,6 +6,7 @@ import contextvars
 import decimal
 import functools
 import inspect
+import sys
 import types
 
 import numpy as np
@@ -317,3 +318,22 @@ def test_c8_any_exception_while_tracing_passes_and_changes_nothing(error):
         step(X)
     assert w.grad is None and optimizer.steps == 0 and (w * 2).data.tolist() == (X * 2).tolist()
     np.testing.assert_array_equal(w.data, X)
+
+
+def test_a_debugger_that_is_on_goes_on_after_a_refusal():
+    def debugger(frame, event, argument):
+        return debugger
+
+    def f(x):
+        HELD.append(x * 2)
+        return x
+
+    before = sys.gettrace()
+    sys.settrace(debugger)
+    try:
+        with pytest.raises(TraceError, match="must not change"):
+            tg.compile(f, backend="numpy")(X)
+        assert sys.gettrace() is debugger
+    finally:
+        sys.settrace(before)
+        HELD.clear()

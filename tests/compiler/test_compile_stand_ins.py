@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import decimal
 import functools
+import operator
 import os
 import random
 import sys
@@ -240,6 +241,23 @@ def an_attribute_of_an_array_in_a_method():
             return x * (2 if hasattr(x, "__array_interface__") else 3)
 
     return calls(lambda x: Asking().ask(x), (X,))
+
+
+@case
+def classes_that_python_asks_for_by_other_means():
+    kind = functools.singledispatch(lambda x: 3.0)
+    kind.register(np.ndarray)(lambda x: 2.0)
+    kind.register(float)(lambda x: 5.0)
+    ask = operator.attrgetter("__class__")
+    is_known = lambda x, cls: getattr(x, "__class__", None) is cls and ask(x) is cls
+    f = lambda x, k: (
+        x
+        * kind(x)
+        * kind(k)
+        * (2 if is_known(x, np.ndarray) else 3)
+        * (5 if is_known(k, float) else 7)
+    )
+    return calls(f, (X, 2.0))
 
 
 # ---- identity

@@ -338,6 +338,12 @@ def in_memory_order(x):
     return np.reshape(x * 2, (3, 2), order="A")
 
 
+def windows_that_overlap(x):
+    windows = np.lib.stride_tricks.sliding_window_view(x[0] * 2, 2, writeable=True)
+    windows[0] = 1.0
+    return windows
+
+
 def into_an_array(x):
     return np.all(x > 0, axis=1, out=np.zeros(2, bool))
 
@@ -349,6 +355,7 @@ def into_an_array(x):
         (reshaped_before_a_change, r"while a reshape of it is still in use; .*\.copy\(\)"),
         (value_reshaped_before_a_write, r"while a reshape of it is still in use; .*\.copy\(\)"),
         (in_memory_order, "order must be 'C' or 'F', got 'A'"),
+        (windows_that_overlap, "an entry is found at several places; write to array.copy"),
         (into_an_array, r"np\.all\(\.\.\., out=\.\.\.\) must not write into an array; drop out="),
     ],
 )
