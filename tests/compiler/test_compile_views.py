@@ -122,8 +122,8 @@ def returns_view(function):
     """True if a function of NumPy returns a view of its first array for some arguments."""
     tries = itertools.product(
         [lambda a: (a,), lambda a: ([a, a],), lambda a: ("ij->ji", a)],
-        [(), (0,), (1,), ((1, 9),), (np.dtype(float),)],
-        [{}, {"copy": False}, {"axis": 0}],
+        [(), (0,), (1,), ((),), ((1, 9),), (np.dtype(float),)],
+        [{}, {"copy": False}, {"axis": 0}, {"axis": ()}, {"axes": ()}],
     )
     for place, more, options in tries:
         a = np.arange(9.0).reshape(3, 3) + 0.5

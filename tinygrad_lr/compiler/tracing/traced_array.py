@@ -1058,6 +1058,7 @@ VIEWING = frozenset(
         *(np.apply_over_axes, np.array_split, np.astype, np.atleast_1d, np.atleast_2d),
         *(np.atleast_3d, np.diag),
         *(np.broadcast_arrays, np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims),
+        *(np.fft.fft2, np.fft.fftn, np.fft.ifft2, np.fft.ifftn),
         *(np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.lib.stride_tricks.as_strided),
         *(np.lib.stride_tricks.sliding_window_view, np.linalg.diagonal, np.linalg.matrix_power),
         *(np.linalg.matrix_transpose, np.matrix_transpose, np.meshgrid, np.moveaxis),
